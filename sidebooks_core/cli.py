@@ -1,0 +1,337 @@
+"""The `sidebooks` command. Page numbers count from 1; `--json` prints one JSON value for machines."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import mimetypes
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from sidebooks_core import __version__
+from sidebooks_core.errors import PageError, RequestError, SidebooksError
+from sidebooks_core.settings import IMAGE_FORMATS, Settings
+from sidebooks_core.terminal import ProgressBar, human_bytes, parse_pages, table
+
+EXTENSIONS = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp", "image/avif": ".avif"}
+POINTS_PER_INCH = 72
+DEFAULT_DPI = 150
+
+_EPILOG = """
+examples:
+  sidebooks inspect budget.pdf                         what will be slow or look wrong, page by page
+  sidebooks render budget.pdf --pages 3-5 --dpi 200    pages to image files, in the format that suits each
+  sidebooks render map.pdf --region 100,200,300,400 --width 2000 -o detail.png
+  sidebooks prerender budget.pdf                       fill the cache before the meeting; stop and start at will
+  sidebooks flip budget.pdf                            turn through it and print how long each turn takes
+  sidebooks cache stats                                what the cache holds
+
+`sidebooks COMMAND --help` tells more. Exit status: 0 done, 1 it failed or some page did, 2 wrong usage.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command and exit with its status."""
+    arguments = _parser().parse_args(argv)
+    try:
+        status = arguments.run(arguments)
+    except (SidebooksError, OSError) as error:
+        print(f"sidebooks: {error}", file=sys.stderr)
+        status = 2 if isinstance(error, RequestError) else 1
+    except KeyboardInterrupt:
+        print("sidebooks: stopped; what was finished is kept", file=sys.stderr)
+        status = 130
+    sys.exit(status)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="sidebooks",
+        description="Paged documents that feel like paper: PDF, XPS, EPUB, FB2, CBZ, SVG, TIFF and images.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"sidebooks {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    inspect = _command(
+        commands, "inspect", _inspect, "what will be slow or look wrong, page by page",
+        "Fonts that are not embedded and what replaces them, scans and how they are compressed, the largest image, the "
+        "slowest pages by measured time, damage that was repaired. Draws every page once.",
+    )
+    _document(inspect)
+
+    render = _command(
+        commands, "render", _render, "pages, or a region of one, to image files",
+        "Writes NAME-0001.png and so on into --output, or one file if --output names one. The format is chosen by what is "
+        "on the page unless --format tells: lossless PNG for text and line art, JPEG for pictures.",
+    )
+    _document(render)
+    _pages(render)
+    render.add_argument("-o", "--output", type=Path, default=Path(), metavar="PATH", help="folder, or file for a single page")
+    size = render.add_mutually_exclusive_group()
+    size.add_argument("--dpi", type=float, help=f"resolution (default {DEFAULT_DPI})")
+    size.add_argument("--width", type=int, metavar="PX", help="exact width in pixels")
+    render.add_argument("--region", metavar="X0,Y0,X1,Y1", help="only this part, in points (1/72 inch) from the top left")
+    render.add_argument("--format", choices=IMAGE_FORMATS, default="auto", help="image format (default: by content)")
+    render.add_argument("--quality", type=int, default=85, help="of lossy pictures, 1-100 (default 85)")
+
+    prerender = _command(
+        commands, "prerender", _prerender, "fill the cache before the readers come",
+        "Draws the preview and the screen image of each page into the cache. Can be stopped and started again: what is "
+        "there already is skipped.",
+    )
+    _document(prerender)
+    _pages(prerender)
+    prerender.add_argument(
+        "--width", type=int, action="append", default=[], metavar="PX", help="also whole pages this wide; may be repeated"
+    )
+    prerender.add_argument("--levels", metavar="N,N", help="levels instead of preview and screen image; 0 is the preview")
+    _workers(prerender)
+    _cache_dir(prerender)
+
+    flip = _command(
+        commands, "flip", _flip, "turn through a document and print how long each turn takes",
+        "Three times: cold, from memory, and from disk in a new service; median, 95th, 99th percentile and the worst. Uses "
+        "an empty cache of its own.",
+    )
+    _document(flip)
+    _pages(flip)
+    flip.add_argument("--width", type=int, metavar="PX", help="width of the page images (default: long side 2048)")
+    _workers(flip)
+
+    cache = commands.add_parser(
+        "cache", help="what the cache holds: stats, verify, purge", description="Look after the disk cache."
+    )
+    actions = cache.add_subparsers(title="actions", metavar="ACTION", required=True)
+    stats = _command(actions, "stats", _cache_stats, "how much it holds", "Counts records and bytes.")
+    _cache_dir(stats)
+    verify = _command(
+        actions, "verify", _cache_verify, "read every record and check it",
+        "Checks each record's checksum, and looks for files that belong to no record. Exit status 1 if there was damage.",
+    )
+    verify.add_argument("--fix", action="store_true", help="remove what is damaged or belongs to nothing")
+    _cache_dir(verify)
+    purge = _command(
+        actions, "purge", _cache_purge, "remove documents, or everything",
+        "Removes all that is stored of the documents named; with --all, everything.",
+    )
+    purge.add_argument("file", type=Path, nargs="*", metavar="FILE", help="documents whose pages are removed")
+    purge.add_argument("--all", action="store_true", help="everything, of all documents")
+    purge.add_argument("--password", help="if a document needs one")
+    _cache_dir(purge)
+    return parser
+
+
+def _command(
+    commands: Any, name: str, run: Callable[[argparse.Namespace], int], summary: str, description: str
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=summary, description=description)
+    parser.add_argument("--json", action="store_true", help="print one JSON value instead of text")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _document(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="FILE", help="the document")
+    parser.add_argument("--password", help="if the document needs one")
+
+
+def _pages(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--pages", metavar="PAGES", help="such as 3, 1-5, 7- or 1,4-6 (default: all)")
+
+
+def _workers(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--workers", type=int, default=Settings().workers, metavar="N", help="worker processes (default 2)")
+
+
+def _cache_dir(parser: argparse.ArgumentParser) -> None:
+    default = Settings().cache_dir
+    parser.add_argument("--cache-dir", type=Path, default=default, metavar="DIR", help=f"default: {default}")
+
+
+def _chosen_pages(arguments: argparse.Namespace, page_count: int) -> list[int]:
+    return parse_pages(arguments.pages, page_count) if arguments.pages else list(range(page_count))
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def _report_failures(failed: dict[int, Any]) -> int:
+    for error in failed.values():
+        print(f"sidebooks: {error}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _inspect(arguments: argparse.Namespace) -> int:
+    from sidebooks_core.service import TileService
+
+    with TileService(Settings(cache_dir=None)) as service, ProgressBar("inspecting") as bar:
+        document = service.open(arguments.file, arguments.password)
+        found = service.inspect(document, bar)
+    if arguments.json:
+        _print_json(found.to_wire())
+    else:
+        print(found.report())
+    return 0
+
+
+def _render(arguments: argparse.Namespace) -> int:
+    from sidebooks_core.service import TileService
+
+    settings = Settings(cache_dir=None, image_format=arguments.format, quality=arguments.quality)
+    region_pt = _region(arguments.region)
+    written: list[dict[str, Any]] = []
+    failed: dict[int, PageError] = {}
+    with TileService(settings) as service, ProgressBar("rendering") as bar:
+        document = service.open(arguments.file, arguments.password)
+        pages = _chosen_pages(arguments, document.page_count)
+        to_one_file = arguments.output.suffix != "" and not arguments.output.is_dir()
+        if to_one_file and len(pages) != 1:
+            raise RequestError(f"{arguments.output} is one file, but {len(pages)} pages were asked for: name a folder")
+        if to_one_file and arguments.format == "auto":
+            wanted = mimetypes.guess_type(arguments.output.name)[0]
+            if wanted not in EXTENSIONS:
+                raise RequestError(f"{arguments.output.suffix} files cannot be written: {', '.join(EXTENSIONS.values())} can")
+        for done, page in enumerate(pages):
+            info = document.pages[page]
+            x0_pt, y0_pt, x1_pt, y1_pt = region_pt or (0.0, 0.0, info.width_pt, info.height_pt)
+            width_px = arguments.width or max(1, round((x1_pt - x0_pt) * (arguments.dpi or DEFAULT_DPI) / POINTS_PER_INCH))
+            try:
+                if region_pt is None:
+                    tile = service.page_image(document, page, width_px=width_px)
+                else:
+                    tile = service.region_image(document, page, (x0_pt, y0_pt, x1_pt, y1_pt), width_px)
+            except PageError as error:
+                failed[page] = error
+                continue
+            target = arguments.output
+            if not to_one_file:
+                target.mkdir(parents=True, exist_ok=True)
+                target = target / f"{arguments.file.stem}-{page + 1:04d}{EXTENSIONS[tile.media_type]}"
+            target.write_bytes(tile.data)
+            written.append(
+                {"page": page + 1, "file": str(target), "width_px": tile.width_px, "height_px": tile.height_px,
+                 "media_type": tile.media_type, "bytes": len(tile.data)}
+            )
+            bar(done + 1, len(pages))
+    if arguments.json:
+        _print_json({"written": written, "failed": {page + 1: str(error) for page, error in failed.items()}})
+    else:
+        for entry in written:
+            print(f"{entry['file']}  {entry['width_px']} x {entry['height_px']}  {human_bytes(entry['bytes'])}")
+    return _report_failures(failed)
+
+
+def _region(text: str | None) -> tuple[float, float, float, float] | None:
+    if text is None:
+        return None
+    try:
+        x0_pt, y0_pt, x1_pt, y1_pt = (float(part) for part in text.split(","))
+    except ValueError:
+        raise RequestError(f"{text!r} is no region: write it as X0,Y0,X1,Y1 in points") from None
+    return x0_pt, y0_pt, x1_pt, y1_pt
+
+
+def _prerender(arguments: argparse.Namespace) -> int:
+    from sidebooks_core.service import TileService
+
+    settings = Settings(cache_dir=arguments.cache_dir, workers=arguments.workers)
+    levels = [int(level) for level in arguments.levels.split(",")] if arguments.levels else None
+    with TileService(settings) as service, ProgressBar("prerendering") as bar:
+        document = service.open(arguments.file, arguments.password)
+        pages = _chosen_pages(arguments, document.page_count)
+        report = service.prerender(document, pages, bar, levels=levels, widths_px=arguments.width)
+    if arguments.json:
+        _print_json(
+            {"pages": report.pages, "rendered": report.rendered, "stored_already": report.stored_already,
+             "failed": {page + 1: str(error) for page, error in report.failed.items()}}
+        )
+    else:
+        print(f"{report.pages} pages: {report.rendered} images drawn, {report.stored_already} were there already")
+    return _report_failures(report.failed)
+
+
+def _flip(arguments: argparse.Namespace) -> int:
+    from sidebooks_core.flipping import flip
+
+    with ProgressBar("turning") as bar:
+        report = flip(
+            arguments.file, Settings(workers=arguments.workers), password=arguments.password,
+            pages=lambda page_count: _chosen_pages(arguments, page_count), width_px=arguments.width, progress=bar,
+        )
+    failed = {page: text for done in report.passes for page, text in done.failed.items()}
+    if arguments.json:
+        _print_json(asdict(report))
+        return _report_failures(failed)
+    print(f"{report.document}: {report.page_count} pages, images of {report.width_px} x {report.height_px} px")
+    print(f"first page {report.first_page_s * 1000:.0f} ms after the start, workers and opening included\n")
+    rows = [
+        [done.name, str(done.latency.count), *(f"{wait_s * 1000:.2f}" for wait_s in (
+            done.latency.median_s, done.latency.p95_s, done.latency.p99_s, done.latency.max_s)),
+         f"{done.within_frame:.0%}", str(done.renders)]
+        for done in report.passes
+    ]
+    print(table(["turn, in ms", "turns", "p50", "p95", "p99", "max", "within 16.7 ms", "renders"], rows))
+    return _report_failures(failed)
+
+
+def _cache_stats(arguments: argparse.Namespace) -> int:
+    from sidebooks_core.caching.disk import DiskStore
+
+    store = DiskStore(arguments.cache_dir, Settings().disk_bytes)
+    try:
+        found = store.statistics()
+    finally:
+        store.close()
+    if arguments.json:
+        _print_json({"cache_dir": str(arguments.cache_dir), "records": found.records, "bytes": found.bytes})
+    else:
+        print(f"{arguments.cache_dir}: {found.records} records, {human_bytes(found.bytes)}")
+    return 0
+
+
+def _cache_verify(arguments: argparse.Namespace) -> int:
+    from sidebooks_core.caching.disk import DiskStore
+
+    store = DiskStore(arguments.cache_dir, Settings().disk_bytes)
+    try:
+        found = store.verify(fix=arguments.fix)
+    finally:
+        store.close()
+    damaged = found.damaged + found.orphan_files
+    if arguments.json:
+        _print_json(asdict(found))
+    else:
+        print(f"{found.records} records checked: {found.damaged} damaged, {found.orphan_files} files of no record")
+        if damaged:
+            print("removed" if arguments.fix else "`sidebooks cache verify --fix` removes them; they are never served")
+    return 1 if damaged and not arguments.fix else 0
+
+
+def _cache_purge(arguments: argparse.Namespace) -> int:
+    if arguments.all == bool(arguments.file):
+        raise RequestError("name the documents to remove, or --all")
+    if arguments.all:
+        from sidebooks_core.caching.disk import DiskStore
+
+        store = DiskStore(arguments.cache_dir, Settings().disk_bytes)
+        try:
+            removed = store.statistics().records
+            store.clear()
+        finally:
+            store.close()
+    else:
+        from sidebooks_core.service import TileService
+
+        with TileService(Settings(cache_dir=arguments.cache_dir)) as service:
+            removed = sum(service.purge(service.open(path, arguments.password)) for path in arguments.file)
+    if arguments.json:
+        _print_json({"removed": removed})
+    else:
+        print(f"{removed} records removed")
+    return 0

@@ -1,0 +1,269 @@
+"""The desk between requests and workers: joins identical requests, queues, hands out, and tells everybody the result.
+
+One lock guards the queue and the tables; it is never held during I/O, a callback or a wait for a worker. A request that
+another process is working on (see `RenderLocks`) waits aside, and its worker takes the next one meanwhile.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from sidebooks_core.errors import QueueFull, RenderFailed, RequestDropped, ServiceClosed, SidebooksError
+from sidebooks_core.rendering.jobs import Job
+from sidebooks_core.scheduling.queue import Entry, Generation, JobQueue, Priority, QueueIsFull
+
+Done = Callable[[Any, SidebooksError | None], None]
+"""Told once: an answer, or an error. Runs in a worker's thread: short, and never raises."""
+
+
+class Held(Protocol):
+    """A lock on a key, held against other processes."""
+
+    def release(self) -> None: ...
+
+
+class Locks(Protocol):
+    """Locks on keys that exclude other processes."""
+
+    def try_acquire(self, key: str) -> Held | None: ...
+
+    def wait(self, key: str, callback: Callable[[], None]) -> None: ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Work:
+    """One piece of work that any number of requests may wait for."""
+
+    key: str
+    job: Job
+    data: bytes | None
+    """The document's bytes where it has no path."""
+    made_already: Callable[[], Any] | None = None
+    """For work whose result is kept: looks for it once more before a worker begins. An earlier request or another process
+    may have made it since this one looked. None when there is nothing."""
+    deliver: Callable[[Any, Callable[[], None], Priority], Any] | None = None
+    """For such work: keeps a new answer where others look for it, calls back once other processes can find it there, and
+    gives what the waiting requests are told."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiting:
+    done: Done
+    generation: Generation | None
+    ticket: object
+
+
+@dataclass(slots=True, eq=False)
+class _Flight:
+    work: Work
+    priority: Priority
+    waiting: list[_Waiting] = field(default_factory=list)
+    under_way: bool = False
+    lock: Held | None = None
+
+
+@dataclass(slots=True, eq=False)
+class _Seat:
+    """Where the thread of one idle worker sleeps."""
+
+    wake: threading.Condition
+    held_documents: set[str]
+    is_spare: bool
+
+
+class Dispatcher:
+    """The source of the pool's jobs."""
+
+    def __init__(self, max_jobs: int, locks: Locks | None) -> None:
+        self._lock = threading.Lock()
+        self._queue = JobQueue(max_jobs)
+        self._flights: dict[str, _Flight] = {}
+        self._idle: list[_Seat] = []
+        self._locks = locks
+        self._closed = False
+        self.joins = 0
+        self.drops = 0
+        self.failures = 0
+
+    def request(
+        self,
+        work: Work,
+        done: Done,
+        priority: Priority = Priority.VISIBLE,
+        generation: Generation | None = None,
+        ticket: object = None,
+    ) -> bool:
+        """Have work done; identical work that waits or runs is joined and promoted. True when it was joined.
+
+        ticket: what `forget` knows this request by. Raises QueueFull, ServiceClosed. `done` may be called before this
+        returns.
+        """
+        displaced: _Flight | None = None
+        with self._lock:
+            if self._closed:
+                raise ServiceClosed("the service is closed")
+            flight = self._flights.get(work.key)
+            joined = flight is not None
+            if flight is None:
+                flight = _Flight(work, priority)
+            entry = Entry(work.key, priority, work.job.document.token, frozenset([generation]))
+            if not flight.under_way:
+                try:
+                    displaced_entry = self._queue.push(entry)
+                except QueueIsFull:
+                    raise QueueFull(
+                        f"{len(self._queue)} jobs wait already (the limit in the settings), none of them less urgent"
+                    ) from None
+                if displaced_entry is not None:
+                    displaced = self._flights.pop(displaced_entry.key)
+                    self.drops += 1
+            self._flights[work.key] = flight
+            flight.priority = min(flight.priority, priority)
+            flight.waiting.append(_Waiting(done, generation, ticket))
+            self.joins += joined
+            self._wake_one(work.job.document.token, flight.priority)
+        if displaced is not None:
+            _tell(displaced, None, RequestDropped("dropped from a full queue for something more urgent"))
+        return joined
+
+    def forget(self, key: str, ticket: object) -> None:
+        """One request is no longer interested; the work is dropped if nobody else is and it was not started."""
+        with self._lock:
+            flight = self._flights.get(key)
+            if flight is None:
+                return
+            flight.waiting = [waiting for waiting in flight.waiting if waiting.ticket is not ticket]
+            if not flight.waiting and self._queue.remove(key) is not None:
+                del self._flights[key]
+                self.drops += 1
+
+    def drop_generations(self, owner: str, older_than: int) -> int:
+        """Drop what only stale wish lists of one owner want and no worker has begun. Returns how many."""
+        with self._lock:
+            flights = [self._flights.pop(entry.key) for entry in self._queue.drop_generations(owner, older_than)]
+            self.drops += len(flights)
+        for flight in flights:
+            _tell(flight, None, RequestDropped("dropped: its wish list is stale"))
+        return len(flights)
+
+    def counts(self) -> tuple[int, int]:
+        """Jobs that wait, and jobs under way."""
+        with self._lock:
+            return len(self._queue), sum(flight.under_way for flight in self._flights.values())
+
+    def take(self, held_documents: set[str], *, is_spare: bool) -> tuple[_Flight, Job, bytes | None] | None:
+        """The next job for a worker; sleeps until there is one. None: closed."""
+        while True:
+            flight = self._next(held_documents, is_spare=is_spare)
+            if flight is None:
+                return None
+            if flight.work.made_already is None:
+                return flight, flight.work.job, flight.work.data
+            lock = self._locks.try_acquire(flight.work.key) if self._locks is not None else None
+            made = flight.work.made_already()
+            if made is None and (lock is not None or self._locks is None):
+                flight.lock = lock
+                return flight, flight.work.job, flight.work.data
+            if lock is not None:
+                lock.release()
+            if made is None:
+                self._wait_for_other_process(flight)
+            else:
+                self._land(flight)
+                _tell(flight, made, None)
+
+    def finish(self, ticket: _Flight, answer: Any, error: SidebooksError | None) -> None:
+        """A worker is done with a job."""
+        lock, ticket.lock = ticket.lock, None
+        release = lock.release if lock is not None else _nothing
+        if error is None and ticket.work.deliver is not None:
+            # Kept before the flight lands: a request that comes in between finds one or the other.
+            try:
+                answer = ticket.work.deliver(answer, release, ticket.priority)
+            except (KeyError, TypeError, ValueError) as problem:
+                release()
+                job = ticket.work.job
+                what = f"{job.document.name}: the worker's answer makes no sense ({problem!r})"
+                error = RenderFailed(what, document_id=job.document.digest, page=job.page)
+        else:
+            release()
+        self._land(ticket)
+        if error is not None:
+            with self._lock:
+                if self._closed:
+                    error = ServiceClosed(error.message, document_id=error.document_id, page=error.page)
+                else:
+                    self.failures += 1
+        _tell(ticket, answer, error)
+
+    def close(self) -> None:
+        """Fail what waits, and let the workers' threads go home."""
+        with self._lock:
+            self._closed = True
+            flights = [self._flights.pop(entry.key) for entry in self._queue.clear()]
+            parked = [f for f in self._flights.values() if f.under_way and f.lock is None and f.work.made_already]
+            for seat in self._idle:
+                seat.wake.notify()
+            self._idle.clear()
+        for flight in flights + parked:
+            _tell(flight, None, ServiceClosed("the service was closed before this was done"))
+
+    def _next(self, held_documents: set[str], *, is_spare: bool) -> _Flight | None:
+        least_urgent = Priority.VISIBLE if is_spare else Priority.BULK
+        with self._lock:
+            seat: _Seat | None = None
+            while not self._closed:
+                # The spare leaves work to the others as long as one of them is free.
+                others_free = is_spare and any(not idle.is_spare for idle in self._idle)
+                entry = None if others_free else self._queue.pop(held_documents, least_urgent)
+                if entry is not None:
+                    flight = self._flights[entry.key]
+                    flight.under_way = True
+                    return flight
+                if seat is None:
+                    seat = _Seat(threading.Condition(self._lock), held_documents, is_spare)
+                self._idle.append(seat)
+                seat.wake.wait()
+        return None
+
+    def _wake_one(self, document: str, priority: Priority) -> None:
+        """Wake the best idle worker: one that holds the document, any other, at last the spare."""
+        candidates = [seat for seat in self._idle if not seat.is_spare]
+        if not candidates and priority is Priority.VISIBLE:
+            candidates = [seat for seat in self._idle if seat.is_spare]
+        if not candidates:
+            return
+        seat = next((seat for seat in candidates if document in seat.held_documents), candidates[0])
+        self._idle.remove(seat)
+        seat.wake.notify()
+
+    def _wait_for_other_process(self, flight: _Flight) -> None:
+        assert self._locks is not None
+        self._locks.wait(flight.work.key, lambda: self._resume(flight))
+
+    def _resume(self, flight: _Flight) -> None:
+        """Another process let go of the key: back to the head of the queue."""
+        with self._lock:
+            if self._closed:
+                return
+            flight.under_way = False
+            wanted_by = frozenset(waiting.generation for waiting in flight.waiting) or frozenset([None])
+            self._queue.push_front(Entry(flight.work.key, flight.priority, flight.work.job.document.token, wanted_by))
+            self._wake_one(flight.work.job.document.token, flight.priority)
+
+    def _land(self, flight: _Flight) -> None:
+        with self._lock:
+            self._flights.pop(flight.work.key, None)
+
+
+def _tell(flight: _Flight, answer: Any, error: SidebooksError | None) -> None:
+    waiting, flight.waiting = flight.waiting, []
+    for one in waiting:
+        one.done(answer, error)
+
+
+def _nothing() -> None:
+    return None

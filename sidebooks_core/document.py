@@ -1,0 +1,203 @@
+"""An open document, as the host sees it: what is known of it, without the engine."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Protocol, overload
+
+from sidebooks_core.documents.model import DocumentInfo, DocumentInspection, OutlineItem, PageGeometry
+from sidebooks_core.errors import PageNotFound, RequestError
+from sidebooks_core.rendering.jobs import DocumentRef
+from sidebooks_core.tiling.pyramid import Pyramid
+
+Direction = str
+DIRECTIONS = ("ltr", "rtl")
+
+
+class PageInfo:
+    """One page: its size in points, its label, and the digest of all that it draws."""
+
+    __slots__ = ("_content_id_of", "_geometry", "index")
+
+    def __init__(self, index: int, geometry: PageGeometry, content_id_of: Callable[[int], str]) -> None:
+        self.index = index
+        self._geometry = geometry
+        self._content_id_of = content_id_of
+
+    @property
+    def width_pt(self) -> float:
+        return self._geometry.width_pt
+
+    @property
+    def height_pt(self) -> float:
+        return self._geometry.height_pt
+
+    @property
+    def label(self) -> str:
+        """What the document calls the page, such as "iv"; its number from 1 where it says nothing."""
+        return self._geometry.label
+
+    @property
+    def native_px(self) -> tuple[int, int] | None:
+        """(width, height) in pixels of a page that is one image; None for others."""
+        return self._geometry.native_px
+
+    @property
+    def content_id(self) -> str:
+        """Digest of all that the page draws. Waits for a worker where it is not known yet; may raise RenderFailed."""
+        return self._content_id_of(self.index)
+
+    def __repr__(self) -> str:
+        return f"PageInfo(index={self.index}, {self.width_pt:g} x {self.height_pt:g} pt, label={self.label!r})"
+
+
+class _Pages(Sequence[PageInfo]):
+    def __init__(self, document: Document) -> None:
+        self._document = document
+
+    def __len__(self) -> int:
+        return self._document.page_count
+
+    @overload
+    def __getitem__(self, index: int) -> PageInfo: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[PageInfo]: ...
+    def __getitem__(self, index: int | slice) -> PageInfo | list[PageInfo]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        if not -len(self) <= index < len(self):
+            raise self._document.no_such_page(index)
+        index %= len(self)
+        return PageInfo(index, self._document.info.pages[index], self._document.content_id)
+
+
+class Host(Protocol):
+    """What a document needs of the service that has it open."""
+
+    def identify(self, document: Document, page: int) -> str: ...
+
+    def inspect(self, document: Document) -> DocumentInspection: ...
+
+
+class Document:
+    """A document that a service has open. Made by `TileService.open`; safe to use from any thread.
+
+    It is a plain description: its pages are drawn by the service's workers, and it holds no file open in this process.
+    """
+
+    def __init__(
+        self,
+        ref: DocumentRef,
+        info: DocumentInfo,
+        data: bytes | None,
+        direction: Direction | None,
+        content_ids: Sequence[str | None],
+        host: Host,
+    ) -> None:
+        if direction is not None and direction not in DIRECTIONS:
+            raise RequestError(f"direction must be one of {', '.join(DIRECTIONS)}, not {direction!r}")
+        assert ref.digest is not None
+        self.ref = ref
+        self.info = info
+        self.data = data
+        self._direction = direction
+        self._host = host
+        self._lock = threading.Lock()
+        self._content_ids = list(content_ids) or [None] * info.page_count
+        self._pyramid_of = lru_cache(maxsize=4096)(self._make_pyramid)
+
+    @property
+    def id(self) -> str:
+        """Digest of the document's bytes: 32 or more characters, safe in a URL."""
+        assert self.ref.digest is not None
+        return self.ref.digest
+
+    @property
+    def name(self) -> str:
+        """What messages call it: the file's name."""
+        return self.ref.name
+
+    @property
+    def kind(self) -> str:
+        """What it is, by its content: "pdf", "epub", "png" and so on."""
+        return self.info.kind
+
+    @property
+    def title(self) -> str:
+        """The title it gives itself, or the file's name."""
+        return self.info.title or self.ref.name
+
+    @property
+    def page_count(self) -> int:
+        return self.info.page_count
+
+    @property
+    def pages(self) -> Sequence[PageInfo]:
+        return _Pages(self)
+
+    @property
+    def outline(self) -> tuple[OutlineItem, ...]:
+        """The table of contents, in order, each with its level from 1 and its page from 0 (None where it leads nowhere)."""
+        return self.info.outline
+
+    @property
+    def direction(self) -> Direction:
+        """ "ltr" or "rtl": the order in which pages are read, from the document unless `open` was told otherwise."""
+        return self._direction or self.info.direction
+
+    def pyramid(self, page: int) -> Pyramid:
+        """The levels at which a page can be had. Raises PageNotFound."""
+        self.require_page(page)
+        return self._pyramid_of(page)
+
+    def content_id(self, page: int) -> str:
+        """Digest of all that a page draws; waits for a worker where it is not known yet."""
+        return self.known_content_id(page) or self._host.identify(self, page)
+
+    def inspect(self) -> DocumentInspection:
+        """What will be slow or look wrong, page by page. Draws every page once to measure it: seconds for long documents."""
+        return self._host.inspect(self)
+
+    def known_content_id(self, page: int) -> str | None:
+        """The content id if it is known already."""
+        return self._content_ids[page]
+
+    def learn_content_ids(self, first: int, content_ids: Sequence[str]) -> None:
+        """Take note of what a worker found, from page `first` on."""
+        with self._lock:
+            self._content_ids[first : first + len(content_ids)] = content_ids
+
+    def first_unidentified_page(self, start: int = 0) -> int | None:
+        """The first page from `start` on whose content id is not known."""
+        with self._lock:
+            try:
+                return self._content_ids.index(None, start)
+            except ValueError:
+                return None
+
+    def known_content_ids(self) -> list[str | None]:
+        """What is known so far, page by page."""
+        with self._lock:
+            return list(self._content_ids)
+
+    def require_page(self, page: int) -> None:
+        """Raises PageNotFound."""
+        if not (isinstance(page, int) and 0 <= page < self.page_count):
+            raise self.no_such_page(page)
+
+    def no_such_page(self, page: int) -> PageNotFound:
+        shown = page + 1 if isinstance(page, int) else page
+        return PageNotFound(
+            f"{self.name} has no page {shown}: its pages are 1 to {self.page_count} (0 to {self.page_count - 1} in Python)",
+            document_id=self.id,
+            page=page if isinstance(page, int) else None,
+        )
+
+    def _make_pyramid(self, page: int) -> Pyramid:
+        geometry = self.info.pages[page]
+        return Pyramid.of_page(geometry.width_pt, geometry.height_pt, geometry.native_px)
+
+    def __repr__(self) -> str:
+        return f"Document({self.name!r}, {self.page_count} pages, id={self.id})"

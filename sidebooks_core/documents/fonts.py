@@ -1,0 +1,189 @@
+"""Draws fonts that are not embedded with the machine's own. Worker side: installs the engine's hooks, once per process.
+
+The engine writes into every font that a hook returns: its widths, its metrics, whether it is stretched. So each call
+makes a new font object; what is shared is the file, mapped once and never copied (a collection has 20-100 MB).
+"""
+
+from __future__ import annotations
+
+import mmap
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sidebooks_core.documents import font_settling
+from sidebooks_core.documents.engine import pymupdf
+from sidebooks_core.documents.font_choice import choose_cjk, choose_latin
+from sidebooks_core.documents.font_choice import replacement as replacement
+from sidebooks_core.documents.font_discovery import Face, FontSet
+from sidebooks_core.documents.font_names import read_name
+
+mupdf = pymupdf.mupdf
+
+_ORDERING_OF = {
+    mupdf.FZ_ADOBE_CNS: "cns1",
+    mupdf.FZ_ADOBE_GB: "gb1",
+    mupdf.FZ_ADOBE_JAPAN: "japan1",
+    mupdf.FZ_ADOBE_KOREA: "korea1",
+}
+_ORDERING_OF_LANGUAGE = {
+    mupdf.FZ_LANG_ja: "japan1",
+    mupdf.FZ_LANG_ko: "korea1",
+    mupdf.FZ_LANG_zh: "gb1",
+    mupdf.FZ_LANG_zh_Hans: "gb1",
+    mupdf.FZ_LANG_zh_Hant: "cns1",
+}
+_HANGUL, _HIRAGANA, _KATAKANA, _BOPOMOFO, _HAN = 24, 32, 33, 34, 35  # UCDN_SCRIPT_…, which the binding does not name
+
+
+@dataclass(slots=True)
+class Substitutes:
+    """The hooks' state: the set, the files mapped, and what went wrong."""
+
+    font_set: FontSet
+    cjk_count: int = 0
+    """Fonts that an East Asian collection asked for and that were replaced, since the start."""
+    problems: list[str] = field(default_factory=list)
+    """Errors inside the hooks, the first few; the engine's own fonts were used instead."""
+    _files: dict[str, tuple[mmap.mmap, Any]] = field(default_factory=dict)
+    _maps: dict[tuple[str, int, str], bytes | None] = field(default_factory=dict)
+    _held: list[Any] = field(default_factory=list)
+
+    def note(self, error: Exception) -> None:
+        if len(self.problems) < 20:
+            self.problems.append(f"{type(error).__name__}: {error}")
+
+    def for_name(self, name: str, bold: int, italic: int, _needs_exact_metrics: int) -> Any:
+        """Hook for fonts without a collection."""
+        read = read_name(name)
+        face = choose_latin(self.font_set, read, bool(bold))
+        return self._open(face, bool(bold) or read.is_bold, bool(italic) or read.is_italic)
+
+    def for_collection(self, name: str, ordering: int, serif: int) -> Any:
+        """Hook for the fonts of Adobe's East Asian collections."""
+        read = read_name(name)
+        face = choose_cjk(self.font_set, read, _ORDERING_OF.get(ordering, ""), bool(serif))
+        font = self._open(face, read.is_bold, read.is_italic)
+        self.cjk_count += font is not None
+        return font
+
+    def for_script(self, script: int, language: int, serif: int, bold: int, italic: int) -> Any:
+        """Hook for characters that no font of an EPUB, FB2, SVG or text has. The engine asks once per script and style."""
+        if script in (_HIRAGANA, _KATAKANA):
+            ordering = "japan1"
+        elif script == _HAN:
+            # Books rarely say their language on each element. Where ours lacks a character the engine asks on, for Chinese.
+            ordering = _ORDERING_OF_LANGUAGE.get(language, "japan1")
+        elif script == _HANGUL:
+            ordering = "korea1"
+        elif script == _BOPOMOFO:
+            ordering = "cns1"
+        else:
+            return None
+        face = self.font_set.face(ordering, serif=bool(serif), bold=bool(bold))
+        return self._open(face, bool(bold), bool(italic))
+
+    def _open(self, face: Face | None, bold: bool, italic: bool) -> Any:
+        if face is None:
+            return None
+        # No name of its own: "DF…" would make the engine hint it. No table of glyph boxes: it is too big for these fonts.
+        font = mupdf.fz_new_font_from_buffer(None, self._buffer(face.path), face.index, 0)
+        flags = mupdf.ll_fz_font_flags(font.m_internal)
+        flags.fake_bold = int(bold and not face.is_bold)
+        flags.fake_italic = int(italic)
+        flags.is_serif = int(face.is_serif)
+        return font
+
+    def _buffer(self, path: str) -> Any:
+        if path not in self._files:
+            with Path(path).open("rb") as file:
+                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+            # A private mapping that nobody writes to: one copy in memory for all workers. The engine sees its address
+            # only, so the mapping stays for the life of the process, as the hooks do.
+            shared = mupdf.fz_new_buffer_from_shared_data(mupdf.python_mutable_buffer_data(mapped), len(mapped))
+            self._files[path] = (mapped, shared)
+        return self._files[path][1]
+
+    def settle(self, page: Any) -> bool:
+        """See `settle`."""
+        if not self.cjk_count:
+            return False
+        changed = False
+        held = []
+        for loaded in font_settling.replaced_fonts(page):
+            held.append(loaded)
+            font_settling.fit_widths(loaded)
+            path = self._path_of(loaded)
+            if path is not None and font_settling.needs_vertical_forms(loaded):
+                cid_to_gid = self._vertical_map(loaded, path)
+                if cid_to_gid is not None:
+                    font_settling.give_map(loaded, cid_to_gid)
+                    changed = True
+        # Held, they cannot fall out of the engine's store, and be loaded again as they were, before the page is drawn.
+        self._held = held
+        return changed
+
+    def _path_of(self, loaded: Any) -> str | None:
+        """Which of our files a loaded font draws with."""
+        buffer = loaded.m_internal.font.buffer
+        address = int(buffer.this) if buffer else 0
+        return next((path for path, (_, ours) in self._files.items() if int(ours.m_internal.this) == address), None)
+
+    def _vertical_map(self, loaded: Any, path: str) -> bytes | None:
+        description = loaded.m_internal
+        # A map by a document's own ToUnicode is good for that font only.
+        is_shared = description.to_ttf_cmap.cmap_name.startswith("Adobe-")
+        key = (path, description.font.subfont, description.to_ttf_cmap.cmap_name)
+        if is_shared and key in self._maps:
+            return self._maps[key]
+        cid_to_gid = font_settling.vertical_map(loaded, memoryview(self._files[path][0]))
+        if is_shared:
+            self._maps[key] = cid_to_gid
+        return cid_to_gid
+
+
+_installed: Substitutes | None = None
+
+
+def install(font_set: FontSet) -> Substitutes:
+    """Install the hooks. Call it once per process, before any document is opened: fonts already loaded stay as they are.
+
+    Raises RuntimeError if another set is installed already."""
+    global _installed
+    if _installed is not None:
+        if _installed.font_set != font_set:
+            raise RuntimeError("another set of fonts is installed in this process")
+        return _installed
+    substitutes = Substitutes(font_set)
+
+    def guarded(hook: Any) -> Any:
+        def call(*arguments: Any) -> Any:
+            try:
+                return hook(*arguments)
+            except Exception as error:  # noqa: BLE001 - an exception that enters the engine's C frames ends the process
+                substitutes.note(error)
+                return None
+
+        return call
+
+    mupdf.fz_install_load_system_font_funcs(
+        f=guarded(substitutes.for_name),
+        f_cjk=guarded(substitutes.for_collection),
+        f_fallback=guarded(substitutes.for_script),
+    )
+    _installed = substitutes
+    return substitutes
+
+
+def settle(page: Any) -> bool:
+    """Correct the replaced fonts that `page` has loaded. True: build the page's display list again before drawing it.
+
+    Call it with each `pymupdf.Page` after its display list is built; until a font is replaced it costs nothing."""
+    if _installed is None:
+        return False
+    try:
+        return _installed.settle(page)
+    except (mupdf.FzErrorBase, ValueError) as error:
+        # The page stays as it was drawn, with the forms that the engine chose.
+        _installed.note(error)
+        return False

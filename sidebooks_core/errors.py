@@ -1,0 +1,96 @@
+"""Every error that sidebooks_core raises on purpose.
+
+    SidebooksError
+    ├── DocumentError (ValueError)
+    │   ├── UnsupportedDocument
+    │   ├── DamagedDocument
+    │   ├── PasswordRequired (also PermissionError)
+    │   └── DocumentTooLarge
+    ├── PageError
+    │   ├── PageNotFound (IndexError)
+    │   ├── RenderFailed (RuntimeError)
+    │   └── RenderTimeout (TimeoutError)
+    ├── RequestError (ValueError)
+    ├── RequestDropped (RuntimeError)
+    ├── QueueFull (RuntimeError)
+    └── ServiceClosed (RuntimeError)
+
+A file that is not there is a plain `FileNotFoundError`. An error carries `document_id` and `page` (from 0) where there
+is one, and survives pickling with both. Its text counts pages from 1, as readers do.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class SidebooksError(Exception):
+    """Anything sidebooks_core raises on purpose."""
+
+    def __init__(self, message: str, *, document_id: str | None = None, page: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.document_id = document_id
+        self.page = page
+
+    def __str__(self) -> str:
+        return self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_rebuild, (type(self), self.message, self.document_id, self.page))
+
+
+def _rebuild(kind: type[SidebooksError], message: str, document_id: str | None, page: int | None) -> SidebooksError:
+    return kind(message, document_id=document_id, page=page)
+
+
+class DocumentError(SidebooksError, ValueError):
+    """The document as a whole cannot be used."""
+
+
+class UnsupportedDocument(DocumentError):
+    """The content is of no kind that can be opened."""
+
+
+class DamagedDocument(DocumentError):
+    """The content claims a known kind but cannot be read, or changed while it was open."""
+
+
+class PasswordRequired(DocumentError, PermissionError):
+    """A password is needed, or the one given is wrong."""
+
+
+class DocumentTooLarge(DocumentError):
+    """The document is over a limit of the settings."""
+
+
+class PageError(SidebooksError):
+    """One page failed; the rest of the document goes on."""
+
+
+class PageNotFound(PageError, IndexError):
+    """There is no such page."""
+
+
+class RenderFailed(PageError, RuntimeError):
+    """The page could not be drawn."""
+
+
+class RenderTimeout(PageError, TimeoutError):
+    """The page was not drawn within its time limit."""
+
+
+class RequestError(SidebooksError, ValueError):
+    """The request itself makes no sense: no such level, column, row, size or format."""
+
+
+class RequestDropped(SidebooksError, RuntimeError):
+    """Nobody waits for this work any more: its generation was dropped before it was started."""
+
+
+class QueueFull(SidebooksError, RuntimeError):
+    """The queue is at its limit, and this request is not more urgent than what waits in it."""
+
+
+class ServiceClosed(SidebooksError, RuntimeError):
+    """The service was closed, before or during the request."""

@@ -1,0 +1,81 @@
+"""The one maker of cache keys and ETags.
+
+A key names pixels by what they are made from: the page's content, the raster asked for, and everything that shapes the
+bytes (engine, encoder, fonts, format). Equal keys mean equal pixels, on any machine; so a cache may be shared, kept over
+restarts, and an ETag answered without a render.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+KEY_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderProfile:
+    """Everything but the page and the raster that shapes the bytes."""
+
+    engine: str
+    encoder: str
+    font_set: str
+    image_format: str
+    quality: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RasterSpec:
+    """One raster of a page, cut into tiles: a level, a slab of a level, or the whole page at an exact size.
+
+    Pixels are those of the whole page at `scale`; the raster covers columns x0_px to x1_px and rows y0_px to y1_px of it
+    (ends excluded). Tiles start at multiples of `tile_px` from the page's origin.
+    """
+
+    scale: float
+    x0_px: int
+    y0_px: int
+    x1_px: int
+    y1_px: int
+    tile_px: int
+    is_preview: bool = field(default=False, compare=False)
+    """Kept in the previews' own budget. Does not shape the pixels, and is not a part of the key."""
+
+
+def record_key(content_id: str, spec: RasterSpec, profile: RenderProfile) -> str:
+    """Key of the record that holds a raster's tiles: 32 hexadecimal digits."""
+    return _digest(
+        "tiles",
+        content_id,
+        spec.scale.hex(),
+        f"{spec.x0_px},{spec.y0_px},{spec.x1_px},{spec.y1_px},{spec.tile_px}",
+        profile.engine,
+        profile.encoder,
+        profile.font_set,
+        profile.image_format,
+        str(profile.quality),
+    )
+
+
+def document_key(document_id: str, engine: str) -> str:
+    """Key of what is known of a document: its pages, sizes, outline, content ids."""
+    return _digest("document", document_id, engine)
+
+
+def path_key(path: str) -> str:
+    """Key of the digest of an unchanged file."""
+    return _digest("path", path)
+
+
+def etag(key: str, column: int, row: int) -> str:
+    """ETag of one tile of a record, quotes not included."""
+    return f"{key}-{column}-{row}"
+
+
+def _digest(*parts: str) -> str:
+    digest = hashlib.blake2b(digest_size=16, person=b"sidebooks-key-%02d" % KEY_VERSION)
+    for part in parts:
+        encoded = part.encode("utf-8", "surrogatepass")
+        digest.update(len(encoded).to_bytes(8, "little"))
+        digest.update(encoded)
+    return digest.hexdigest()

@@ -1,0 +1,240 @@
+"""Finding or making the record of a raster: key -> memory -> disk -> quarantine -> the dispatcher, and the counts of it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from sidebooks_core import keys
+from sidebooks_core.caching.layered import LayeredStore
+from sidebooks_core.caching.record import Record
+from sidebooks_core.dispatch import Dispatcher, Done, Work
+from sidebooks_core.document import Document
+from sidebooks_core.errors import PageError, RenderFailed, RenderTimeout, SidebooksError
+from sidebooks_core.keys import RasterSpec, RenderProfile
+from sidebooks_core.rendering.jobs import Job
+from sidebooks_core.scheduling.queue import Generation, Priority
+from sidebooks_core.statistics import Counters
+
+RecordDone = Callable[[Record | None, str, SidebooksError | None], None]
+"""Told once: a record and where it came from ("memory", "disk", "render"), or None and an error."""
+
+QUARANTINE_S = 60.0
+"""A page that overran, or failed twice, is not tried again for so long: each try may cost a worker."""
+QUARANTINE_PAGES = 1024
+FAILURES_TO_QUARANTINE = 2
+"""A worker may die for another reason than the page it draws, so one failure proves nothing; overrunning does."""
+IDENTIFY_AHEAD = 64
+"""Pages identified with one that is asked for, as far as the time allows: neighbours are asked for next."""
+IDENTIFY_VISIBLE_S = 0.002
+IDENTIFY_BULK_S = 0.02
+
+
+class Records:
+    """Records by document, page and raster. Thread-safe."""
+
+    def __init__(
+        self, profile: RenderProfile, store: LayeredStore, dispatcher: Dispatcher, render_timeout_s: float
+    ) -> None:
+        self.profile = profile
+        self._store = store
+        self._dispatcher = dispatcher
+        self._render_timeout_s = render_timeout_s
+        self._lock = threading.Lock()
+        self._not_shown: dict[str, int] = {}
+        self._quarantine = _Quarantine()
+        self.counters = Counters()
+
+    def want(
+        self,
+        document: Document,
+        page: int,
+        spec: RasterSpec,
+        done: RecordDone,
+        *,
+        priority: Priority,
+        generation: Generation | None = None,
+        ticket: object = None,
+    ) -> None:
+        """Have a record found or made; `done` is told, before this returns where it is found.
+
+        ticket: what `forget` knows this request by. Raises QueueFull, ServiceClosed.
+        """
+        if document.known_content_id(page) is not None:
+            self._find_or_make(document, page, spec, done, priority, generation, ticket)
+            return
+
+        def identified(_: Any, error: SidebooksError | None) -> None:
+            if error is not None:
+                done(None, "render", error)
+                return
+            try:
+                self._find_or_make(document, page, spec, done, priority, generation, ticket)
+            except SidebooksError as problem:
+                done(None, "render", problem)
+
+        self.identify(document, page, identified, priority=priority, generation=generation)
+
+    def forget(self, document: Document, page: int, spec: RasterSpec, ticket: object) -> None:
+        """A request that `want` took is no longer interested."""
+        content_id = document.known_content_id(page)
+        if content_id is not None:
+            self._dispatcher.forget(self.key(content_id, spec), ticket)
+
+    def identify(
+        self,
+        document: Document,
+        page: int,
+        done: Done,
+        *,
+        priority: Priority,
+        generation: Generation | None = None,
+    ) -> None:
+        """Learn the content id of a page, and of those after it as far as the time allows."""
+
+        def learned(answer: Any, error: SidebooksError | None) -> None:
+            if error is None:
+                document.learn_content_ids(page, [str(content_id) for content_id in answer])
+            done(answer, error)
+
+        budget_s = IDENTIFY_BULK_S if priority is Priority.BULK else IDENTIFY_VISIBLE_S
+        job = Job(
+            kind="identify",
+            document=document.ref,
+            page=page,
+            timeout_s=self._render_timeout_s,
+            arguments={"stop": min(page + IDENTIFY_AHEAD, document.page_count), "budget_s": budget_s},
+        )
+        work = Work(key=f"identify|{document.ref.token}|{page}", job=job, data=document.data)
+        self._dispatcher.request(work, learned, priority, generation)
+
+    def keep(self, key: str, record: Record, priority: Priority, written: Callable[[], None]) -> None:
+        """Store a new record and count it; `written` is called once other processes can find it.
+
+        Bulk work goes to disk only, where there is one: it must not push a reader's tiles out of memory.
+        """
+        self._store.put(key, record, written=written, in_memory=priority is not Priority.BULK)
+        with self._lock:
+            self.counters.renders += 1
+            if priority in (Priority.PAGE, Priority.NEXT):
+                self.counters.prefetched_bytes += len(record.data)
+                self._not_shown[key] = len(record.data)
+
+    def count_hit(self, source: str, wait_s: float, key: str, priority: Priority) -> None:
+        """A request got its tile."""
+        with self._lock:
+            if source == "memory":
+                self.counters.memory_hits += 1
+            elif source == "disk":
+                self.counters.disk_hits += 1
+            self.counters.waits_s[source].append(wait_s)
+            if priority is Priority.VISIBLE:
+                self._not_shown.pop(key, None)
+
+    def not_shown_bytes(self) -> int:
+        """Bytes prefetched that nobody has looked at so far."""
+        with self._lock:
+            return sum(self._not_shown.values())
+
+    def key(self, content_id: str, spec: RasterSpec) -> str:
+        """Where the store keeps the record."""
+        return keys.record_key(content_id, spec, self.profile)
+
+    def _find_or_make(
+        self,
+        document: Document,
+        page: int,
+        spec: RasterSpec,
+        done: RecordDone,
+        priority: Priority,
+        generation: Generation | None,
+        ticket: object,
+    ) -> None:
+        content_id = document.known_content_id(page)
+        assert content_id is not None
+        key = self.key(content_id, spec)
+        record = self._store.get_memory(key)
+        if record is not None:
+            done(record, "memory", None)
+            return
+        record = self._store.get_disk(key)
+        if record is not None:
+            done(record, "disk", None)
+            return
+        refusal = self._quarantine.refusal(content_id)
+        if refusal is not None:
+            done(None, "render", refusal)
+            return
+
+        def deliver(answer: dict[str, Any], written: Callable[[], None], made_for: Priority) -> Record:
+            data = answer["record"]
+            if not isinstance(data, bytes):
+                raise TypeError(f"a record of {type(data).__name__}")
+            cost_s = float(answer["draw_s"]) + float(answer["encode_s"])
+            made = Record(data=data, tag=content_id, cost_s=cost_s, is_preview=spec.is_preview)
+            self.keep(key, made, made_for, written)
+            return made
+
+        def ended(answer: Any, error: SidebooksError | None) -> None:
+            if isinstance(error, PageError):
+                self._quarantine.note(content_id, error)
+            done(answer, "render", error)
+
+        with self._lock:
+            self.counters.misses += 1
+        job = Job(
+            kind="raster",
+            document=document.ref,
+            page=page,
+            timeout_s=self._render_timeout_s,
+            arguments={
+                "scale": spec.scale,
+                "rect_px": [spec.x0_px, spec.y0_px, spec.x1_px, spec.y1_px],
+                "tile_px": spec.tile_px,
+                "image_format": self.profile.image_format,
+                "quality": self.profile.quality,
+            },
+        )
+        work = Work(
+            key=key,
+            job=job,
+            data=document.data,
+            deliver=deliver,
+            made_already=lambda: self._store.get_memory(key) or self._store.get_disk(key),
+        )
+        self._dispatcher.request(work, ended, priority, generation, ticket)
+
+
+class _Quarantine:
+    """Pages that are not tried again for a while."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._failures: dict[str, tuple[int, float, PageError]] = {}
+
+    def note(self, content_id: str, error: PageError) -> None:
+        """A page failed."""
+        if not isinstance(error, RenderFailed | RenderTimeout):
+            return
+        with self._lock:
+            count = self._failures.pop(content_id, (0, 0.0, error))[0] + 1
+            while len(self._failures) >= QUARANTINE_PAGES:
+                self._failures.pop(next(iter(self._failures)))
+            self._failures[content_id] = (count, time.monotonic() + QUARANTINE_S, error)
+
+    def refusal(self, content_id: str) -> PageError | None:
+        """Why a page is not tried now."""
+        with self._lock:
+            if content_id not in self._failures:
+                return None
+            count, until_s, error = self._failures[content_id]
+            left_s = until_s - time.monotonic()
+            if left_s <= 0:
+                del self._failures[content_id]
+                return None
+        if count < FAILURES_TO_QUARANTINE and not isinstance(error, RenderTimeout):
+            return None
+        what = f"{error.message} (not tried again for {left_s:.0f} s)"
+        return type(error)(what, document_id=error.document_id, page=error.page)

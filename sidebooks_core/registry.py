@@ -1,0 +1,150 @@
+"""Opening: what a source is called, whether it was seen before, and what is known of it from last time.
+
+The digest of an unchanged file and the description of a known document come from the store, so that opening a document
+again reads neither the whole file nor starts the engine.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgpack
+
+from sidebooks_core.caching.record import Record
+from sidebooks_core.documents.fingerprint import FileStamp, digest_bytes, digest_file, stamp
+from sidebooks_core.documents.model import DocumentInfo
+from sidebooks_core.errors import DocumentTooLarge
+from sidebooks_core.keys import document_key, path_key
+
+DESCRIPTION_VERSION = 1
+DIGEST_COST_S_PER_BYTE = 1e-9
+"""Roughly what reading and digesting costs: what the store weighs when it must choose what to keep."""
+
+
+class Store(Protocol):
+    """The part of a store that is needed here."""
+
+    def get(self, key: str) -> Record | None: ...
+
+    def put(self, key: str, record: Record) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a document comes from: a path or bytes, and the name that messages use."""
+
+    name: str
+    path: Path | None
+    data: bytes | None
+    size_bytes: int
+    stamp: FileStamp | None
+
+    @property
+    def token(self) -> str:
+        """Names this content from this source to the workers, before its digest is known."""
+        if self.stamp is None:
+            assert self.data is not None
+            return f"bytes-{digest_bytes(self.data)}"
+        return f"{self.path}|{self.stamp.ino}|{self.stamp.size}|{self.stamp.mtime_ns}|{self.stamp.ctime_ns}"
+
+    @property
+    def file_state(self) -> tuple[int, int, int] | None:
+        """(inode, size, mtime_ns), by which a worker knows the file again."""
+        return (self.stamp.ino, self.stamp.size, self.stamp.mtime_ns) if self.stamp else None
+
+
+def source_of(given: str | os.PathLike[str] | bytes | bytearray | memoryview, max_bytes: int) -> Source:
+    """Look at what was given, without reading a file's content. Raises FileNotFoundError, DocumentTooLarge."""
+    if isinstance(given, bytes | bytearray | memoryview):
+        data = bytes(given)
+        _require_size("the document", len(data), max_bytes)
+        return Source("the document", None, data, len(data), None)
+    path = Path(os.path.realpath(given))
+    if not path.exists():
+        raise FileNotFoundError(f"there is no file {os.fspath(given)!r}")
+    if not path.is_file():
+        raise IsADirectoryError(f"{os.fspath(given)!r} is not a file")
+    seen = stamp(path)
+    _require_size(path.name, seen.size, max_bytes)
+    return Source(path.name, path, None, seen.size, seen)
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What the store remembers of a document."""
+
+    info: DocumentInfo
+    content_ids: Sequence[str | None]
+
+
+class Registry:
+    """Digests and descriptions, in memory and in the store."""
+
+    def __init__(self, store: Store, engine: str) -> None:
+        self._store = store
+        self._engine = engine
+
+    def known_digest(self, source: Source) -> str | None:
+        """The digest of a file that has not changed since it was taken."""
+        if source.stamp is None:
+            return None
+        remembered = self._recall(path_key(str(source.path)))
+        if not isinstance(remembered, list) or len(remembered) != 2:
+            return None
+        then, digest = remembered
+        return digest if isinstance(digest, str) and FileStamp.from_wire(then) == source.stamp else None
+
+    def digest(self, source: Source) -> str:
+        """Read and digest the content; remember a file's, if its time stamp can be trusted to show the next change."""
+        if source.data is not None:
+            return digest_bytes(source.data)
+        assert source.path is not None
+        assert source.stamp is not None
+        digest = digest_file(source.path)
+        if not source.stamp.is_racy():
+            self._remember(
+                path_key(str(source.path)),
+                [source.stamp.to_wire(), digest],
+                tag=digest,
+                cost_s=source.size_bytes * DIGEST_COST_S_PER_BYTE,
+            )
+        return digest
+
+    def description(self, document_id: str) -> Description | None:
+        """What is known of a document from an earlier opening."""
+        remembered = self._recall(document_key(document_id, self._engine))
+        if not isinstance(remembered, list) or len(remembered) != 3 or remembered[0] != DESCRIPTION_VERSION:
+            return None
+        info = DocumentInfo.from_wire(remembered[1])
+        content_ids = remembered[2]
+        if len(content_ids) != info.page_count:
+            return None
+        return Description(info, content_ids)
+
+    def describe(self, document_id: str, description: Description, cost_s: float) -> None:
+        """Remember a document. One that needs a password is not remembered: its description is as secret as its pages."""
+        if description.info.needs_password:
+            return
+        self._remember(
+            document_key(document_id, self._engine),
+            [DESCRIPTION_VERSION, description.info.to_wire(), list(description.content_ids)],
+            tag=document_id,
+            cost_s=cost_s,
+        )
+
+    def _recall(self, key: str) -> Any:
+        record = self._store.get(key)
+        return None if record is None else msgpack.unpackb(record.data, use_list=True)
+
+    def _remember(self, key: str, value: Any, *, tag: str, cost_s: float) -> None:
+        data = msgpack.packb(value, unicode_errors="surrogatepass")
+        self._store.put(key, Record(data=data, tag=tag, cost_s=cost_s))
+
+
+def _require_size(name: str, size_bytes: int, max_bytes: int) -> None:
+    if size_bytes > max_bytes:
+        raise DocumentTooLarge(f"{name} has {size_bytes} bytes; the settings allow {max_bytes} (document_bytes)")

@@ -1,0 +1,237 @@
+"""What a worker has on its desk: open documents and display lists, kept warm within bounds, and the jobs done with them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Any
+
+import pymupdf
+
+from sidebooks_core.documents import fonts
+from sidebooks_core.documents.drawing import draw
+from sidebooks_core.documents.font_discovery import FontSet
+from sidebooks_core.documents.grey import is_grey
+from sidebooks_core.documents.identity import PageIdentifier
+from sidebooks_core.documents.inspection import inspect_page
+from sidebooks_core.documents.opening import OpenDocument, open_document
+from sidebooks_core.errors import DamagedDocument, PageNotFound
+from sidebooks_core.rendering.encoding import encode
+from sidebooks_core.rendering.jobs import DocumentRef
+from sidebooks_core.rendering.packing import PackedTile, pack
+from sidebooks_core.rendering.worker import resident_bytes
+
+MAX_DOCUMENTS = 12
+"""Documents kept open in one worker: each costs a file descriptor and up to a few MB."""
+MIN_LIST_BYTES = 128 << 10
+"""What a display list is counted at least: growth of the process below the allocator's step does not show."""
+
+
+@dataclass(slots=True)
+class _Sheet:
+    """A page ready to draw."""
+
+    display_list: Any
+    counted_bytes: int
+    grey: bool | None = None
+
+
+@dataclass(slots=True)
+class _Held:
+    document: OpenDocument
+    watch_fd: int | None
+    sheets: OrderedDict[int, _Sheet] = field(default_factory=OrderedDict)
+    identifier: PageIdentifier | None = None
+
+
+class Desk:
+    """Does jobs one at a time. Raises SidebooksError for what is wrong with a document or a page."""
+
+    def __init__(self, font_set: Any, display_list_bytes: int) -> None:
+        self.font_set = FontSet.from_wire(font_set)
+        fonts.install(self.font_set)
+        self._display_list_bytes = display_list_bytes
+        self._listed_bytes = 0
+        self._held: OrderedDict[str, _Held] = OrderedDict()
+
+    def do(
+        self, kind: str, ref: DocumentRef, page: int | None, arguments: dict[str, Any], data: bytes | None
+    ) -> dict[str, Any]:
+        """The answer to one job as plain data."""
+        if ref.path is None and data is None and ref.token not in self._held:
+            return {"need_data": True}
+        held = self._hold(ref, data)
+        if page is not None and not 0 <= page < held.document.info.page_count:
+            raise PageNotFound(f"{ref.name} has no page {page + 1}: it has {held.document.info.page_count}", page=page)
+        answer = getattr(self, f"_do_{kind}")(held, ref, page, **arguments)
+        _require_unchanged(held, ref)
+        return {"answer": answer}
+
+    def forget_everything(self) -> None:
+        """Close all documents and give their memory back."""
+        while self._held:
+            self._forget(next(iter(self._held)))
+
+    def _do_open(self, held: _Held, ref: DocumentRef, page: None) -> dict[str, Any]:
+        return held.document.info.to_wire()
+
+    def _do_identify(self, held: _Held, ref: DocumentRef, page: int, stop: int, budget_s: float) -> list[str]:
+        """Content ids from `page` on, up to `stop` (excluded), at least one, as many as the time allows."""
+        if held.identifier is None:
+            held.identifier = PageIdentifier(held.document.handle, ref.digest or ref.token, held.document.info.kind)
+        ids: list[str] = []
+        deadline_s = time.perf_counter() + budget_s
+        while page + len(ids) < stop and (not ids or time.perf_counter() < deadline_s):
+            ids.append(held.identifier.content_id(page + len(ids)))
+        return ids
+
+    def _do_raster(
+        self,
+        held: _Held,
+        ref: DocumentRef,
+        page: int,
+        scale: float,
+        rect_px: list[int],
+        tile_px: int,
+        image_format: str,
+        quality: int,
+    ) -> dict[str, Any]:
+        """Draw once, cut into tiles, encode each."""
+        started_s = time.perf_counter()
+        sheet = self._sheet(held, page)
+        if sheet.grey is None:
+            sheet.grey = is_grey(sheet.display_list)
+        x0_px, y0_px, x1_px, y1_px = rect_px
+        pixels = draw(sheet.display_list, scale, x0_px, y0_px, x1_px, y1_px, grey=sheet.grey)
+        drawn_s = time.perf_counter()
+        tiles = []
+        for top in range(0, y1_px - y0_px, tile_px):
+            for left in range(0, x1_px - x0_px, tile_px):
+                part = pixels[top : top + tile_px, left : left + tile_px]
+                encoded = encode(part, image_format, quality)
+                tiles.append(PackedTile(encoded.data, encoded.media_type, part.shape[1], part.shape[0]))
+        record = pack(tiles, columns=-(-(x1_px - x0_px) // tile_px))
+        return {
+            "record": record,
+            "draw_s": drawn_s - started_s,
+            "encode_s": time.perf_counter() - drawn_s,
+        }
+
+    def _do_words(self, held: _Held, ref: DocumentRef, page: int) -> list[Any]:
+        return [word.to_wire() for word in held.document.words(page)]
+
+    def _do_links(self, held: _Held, ref: DocumentRef, page: int) -> list[Any]:
+        return [link.to_wire() for link in held.document.links(page)]
+
+    def _do_search(
+        self, held: _Held, ref: DocumentRef, page: int, query: str, stop: int, budget_s: float
+    ) -> dict[str, Any]:
+        """Hits from `page` on, up to `stop` (excluded), at least one page, as many as the time allows."""
+        hits: list[Any] = []
+        deadline_s = time.perf_counter() + budget_s
+        reached = page
+        while reached < stop and (reached == page or time.perf_counter() < deadline_s):
+            hits.extend(hit.to_wire() for hit in held.document.search(query, reached, reached + 1))
+            reached += 1
+        return {"hits": hits, "reached": reached}
+
+    def _do_inspect(self, held: _Held, ref: DocumentRef, page: int, long_side_px: int) -> dict[str, Any]:
+        """What is notable of a page, and how long it takes to draw at a long side, in seconds."""
+        inspection = inspect_page(held.document, page, self.font_set)
+        geometry = held.document.info.pages[page]
+        scale = long_side_px / max(geometry.width_pt, geometry.height_pt)
+        started_s = time.perf_counter()
+        sheet = self._sheet(held, page)
+        draw(
+            sheet.display_list,
+            scale,
+            0,
+            0,
+            max(1, round(geometry.width_pt * scale)),
+            max(1, round(geometry.height_pt * scale)),
+            grey=is_grey(sheet.display_list),
+        )
+        return {"page": inspection.to_wire(), "draw_s": time.perf_counter() - started_s}
+
+    def _hold(self, ref: DocumentRef, data: bytes | None) -> _Held:
+        held = self._held.get(ref.token)
+        if held is not None:
+            _require_unchanged(held, ref)
+            self._held.move_to_end(ref.token)
+            return held
+        while len(self._held) >= MAX_DOCUMENTS:
+            self._forget(next(iter(self._held)))
+        held = self._open(ref, data)
+        self._held[ref.token] = held
+        return held
+
+    def _open(self, ref: DocumentRef, data: bytes | None) -> _Held:
+        if ref.path is None:
+            assert data is not None
+            document = open_document(
+                data, password=ref.password, name=ref.name, max_pages=ref.max_pages, chapters=ref.chapters
+            )
+            return _Held(document, None)
+        watch_fd = os.open(ref.path, os.O_RDONLY)
+        try:
+            held = _Held(
+                open_document(
+                    ref.path, password=ref.password, name=ref.name, max_pages=ref.max_pages, chapters=ref.chapters
+                ),
+                watch_fd,
+            )
+            # The engine opened the path by itself: between the two, another file may have taken its place.
+            if os.stat(ref.path).st_ino != os.fstat(watch_fd).st_ino:  # noqa: PTH116 - beside its fstat
+                raise _changed(ref)
+            _require_unchanged(held, ref)
+        except BaseException:
+            os.close(watch_fd)
+            raise
+        return held
+
+    def _forget(self, token: str) -> None:
+        held = self._held.pop(token)
+        self._listed_bytes -= sum(sheet.counted_bytes for sheet in held.sheets.values())
+        held.sheets.clear()
+        held.identifier = None
+        held.document.close()
+        if held.watch_fd is not None:
+            os.close(held.watch_fd)
+        pymupdf.TOOLS.store_shrink(100)
+
+    def _sheet(self, held: _Held, page: int) -> _Sheet:
+        sheet = held.sheets.get(page)
+        if sheet is not None:
+            held.sheets.move_to_end(page)
+            return sheet
+        before_bytes = resident_bytes()
+        display_list = held.document.display_list(page)
+        sheet = _Sheet(display_list, max(MIN_LIST_BYTES, resident_bytes() - before_bytes))
+        held.sheets[page] = sheet
+        self._listed_bytes += sheet.counted_bytes
+        self._drop_lists(keep=sheet)
+        return sheet
+
+    def _drop_lists(self, keep: _Sheet) -> None:
+        """Least recently used first, the documents in their own order of use, until within the budget."""
+        for held in list(self._held.values()):
+            while self._listed_bytes > self._display_list_bytes and held.sheets:
+                page, sheet = next(iter(held.sheets.items()))
+                if sheet is keep:
+                    break
+                del held.sheets[page]
+                self._listed_bytes -= sheet.counted_bytes
+
+
+def _require_unchanged(held: _Held, ref: DocumentRef) -> None:
+    if held.watch_fd is None or ref.file_state is None:
+        return
+    now = os.fstat(held.watch_fd)
+    if (now.st_ino, now.st_size, now.st_mtime_ns) != ref.file_state:
+        raise _changed(ref)
+
+
+def _changed(ref: DocumentRef) -> DamagedDocument:
+    return DamagedDocument(f"{ref.name} changed on disk since it was opened: open it again")

@@ -1,0 +1,105 @@
+"""What the host asks of a worker, and what comes back: frozen values that cross the process border as plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from sidebooks_core import errors
+
+JobKind = Literal["open", "identify", "raster", "words", "links", "search", "inspect"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentRef:
+    """How a worker finds a document. The password is not shown in a repr, so it does not reach logs."""
+
+    token: str
+    """Names one content from one source; a worker that holds it does not open it again."""
+    name: str
+    """What error messages call it."""
+    path: str | None
+    """None: the bytes are sent to each worker that lacks them."""
+    file_state: tuple[int, int, int] | None
+    """(inode, size, mtime_ns) of the file at `path`: a worker refuses a file that is not in this state."""
+    password: str | None = field(default=None, repr=False)
+    digest: str | None = None
+    """The document's id; None while it is still being computed."""
+    max_pages: int = 100_000
+    chapters: tuple[int, ...] = ()
+
+    def to_wire(self) -> dict[str, Any]:
+        return {
+            "token": self.token,
+            "name": self.name,
+            "path": self.path,
+            "file_state": self.file_state,
+            "password": self.password,
+            "digest": self.digest,
+            "max_pages": self.max_pages,
+            "chapters": self.chapters,
+        }
+
+    @classmethod
+    def from_wire(cls, wire: dict[str, Any]) -> DocumentRef:
+        state = wire["file_state"]
+        return cls(
+            token=wire["token"],
+            name=wire["name"],
+            path=wire["path"],
+            file_state=tuple(state) if state else None,
+            password=wire["password"],
+            digest=wire["digest"],
+            max_pages=wire["max_pages"],
+            chapters=tuple(wire["chapters"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One piece of work for one worker."""
+
+    kind: JobKind
+    document: DocumentRef
+    page: int | None
+    """The page it is about, from 0; None: the document."""
+    arguments: dict[str, Any]
+    timeout_s: float
+
+    def to_wire(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind,
+            "document": self.document.to_wire(),
+            "page": self.page,
+            "arguments": self.arguments,
+            "timeout_s": self.timeout_s,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerConfig:
+    """What a worker is told once, before its first job."""
+
+    worker_bytes: int
+    display_list_bytes: int
+    font_set: Any
+
+    def to_wire(self) -> dict[str, Any]:
+        return {
+            "worker_bytes": self.worker_bytes,
+            "display_list_bytes": self.display_list_bytes,
+            "font_set": self.font_set,
+        }
+
+
+def error_to_wire(error: errors.SidebooksError) -> list[Any]:
+    return [type(error).__name__, error.message, error.page]
+
+
+def error_from_wire(wire: list[Any], document_id: str | None) -> errors.SidebooksError:
+    """The error a worker reported. A name that is not one of ours (a hostile worker) becomes RenderFailed."""
+    name, message, page = wire
+    kind = getattr(errors, str(name), None)
+    if not (isinstance(kind, type) and issubclass(kind, errors.SidebooksError)):
+        kind = errors.RenderFailed
+    return kind(str(message), document_id=document_id, page=page if isinstance(page, int) else None)

@@ -1,0 +1,75 @@
+"""A record: the encoded tiles of one raster in one string of bytes.
+
+Layout: a length of 4 bytes, little-endian; that many bytes of msgpack `[version, columns, blobs, tiles]`; then the blobs.
+`blobs` lists `[media type, length]`; `tiles` lists `[blob, width_px, height_px]`, row by row. Tiles with equal bytes share
+one blob: on most pages many tiles are blank.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import msgpack
+
+PACKING_VERSION = 1
+_LENGTH = struct.Struct("<I")
+
+
+@dataclass(frozen=True, slots=True)
+class PackedTile:
+    """One encoded tile."""
+
+    data: bytes
+    media_type: str
+    width_px: int
+    height_px: int
+
+
+class RecordUnreadable(ValueError):
+    """The bytes are no record of this version."""
+
+
+def pack(tiles: Iterable[PackedTile], columns: int) -> bytes:
+    """One record of the tiles given row by row."""
+    blob_numbers: dict[tuple[str, bytes], int] = {}
+    index: list[list[int]] = []
+    for tile in tiles:
+        number = blob_numbers.setdefault((tile.media_type, tile.data), len(blob_numbers))
+        index.append([number, tile.width_px, tile.height_px])
+    blobs = [[media_type, len(data)] for media_type, data in blob_numbers]
+    header = msgpack.packb([PACKING_VERSION, columns, blobs, index])
+    return b"".join([_LENGTH.pack(len(header)), header, *(data for _, data in blob_numbers)])
+
+
+def unpack_tile(record: bytes, column: int, row: int) -> PackedTile:
+    """One tile of a record; column and row count from the record's own first tile. Copies only that tile's bytes.
+
+    Raises RecordUnreadable.
+    """
+    columns, blobs, index, offset = _header(record)
+    try:
+        if not 0 <= column < columns or row < 0:
+            raise IndexError  # noqa: TRY301 - one place turns all that is wrong with a record into one error
+        number, width_px, height_px = index[row * columns + column]
+        start = offset + sum(length for _, length in blobs[:number])
+        media_type, length = blobs[number]
+    except (IndexError, TypeError, ValueError) as error:
+        raise RecordUnreadable(f"no tile ({column}, {row}) in the record") from error
+    data = record[start : start + length]
+    if len(data) != length:
+        raise RecordUnreadable("the record is cut short")
+    return PackedTile(data, media_type, width_px, height_px)
+
+
+def _header(record: bytes) -> tuple[int, list[tuple[str, int]], list[tuple[int, int, int]], int]:
+    try:
+        length = _LENGTH.unpack_from(record)[0]
+        offset = _LENGTH.size + length
+        version, columns, blobs, index = msgpack.unpackb(record[_LENGTH.size : offset], use_list=False)
+    except (struct.error, ValueError, TypeError, msgpack.UnpackException) as error:
+        raise RecordUnreadable(f"unreadable record: {error}") from error
+    if version != PACKING_VERSION:
+        raise RecordUnreadable(f"record of version {version}, not {PACKING_VERSION}")
+    return columns, blobs, index, offset

@@ -1,0 +1,322 @@
+"""The pool: starts worker processes, gives each its next job, kills the one that overruns, replaces the one that dies.
+
+One thread of the host serves each worker: it asks the source for a job, waits for the answer, hands it back. An executor
+of the standard library will not do: it cannot kill one task, knows no priorities, and loses all work when one process dies.
+A process is started by the thread that serves it, which lives as long as the pool: Linux ends the worker with that thread.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from sidebooks_core.errors import DamagedDocument, RenderFailed, RenderTimeout, SidebooksError
+from sidebooks_core.rendering import wire
+from sidebooks_core.rendering.jobs import Job, WorkerConfig, error_from_wire
+
+_BOOT = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from sidebooks_core.rendering.worker import main; main()"
+)
+START_TIMEOUT_S = 60.0
+"""A worker that has not reported by then is given up; it takes 0.3-0.6 s on an idle machine."""
+MAX_ANSWER_BYTES = 1 << 30
+"""More than the largest raster can come to. A worker that sends more is not trusted any further."""
+JOIN_TIMEOUT_S = 5.0
+
+
+class JobSource(Protocol):
+    """Where workers' threads get their work."""
+
+    def take(self, held_documents: set[str], *, is_spare: bool) -> tuple[Any, Job, bytes | None] | None:
+        """Wait for the next job for a worker that holds some documents; None: the pool closes.
+
+        The first value comes back with the answer. The last is the document's bytes where it has no path.
+        """
+
+    def finish(self, ticket: Any, answer: Any, error: SidebooksError | None) -> None:
+        """A job ended, with an answer or an error. Must not raise."""
+
+
+@dataclass(slots=True, eq=False)
+class _Worker:
+    process: subprocess.Popen[bytes]
+    held_documents: set[str] = field(default_factory=set)
+    overran: bool = False
+    rss_bytes: int = 0
+
+    def kill(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+
+    def bury(self) -> None:
+        """Kill, reap, and close the pipes."""
+        self.kill()
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout):
+            if stream is not None:
+                try:
+                    stream.close()
+                except OSError:  # what was buffered for the dead process cannot be flushed; nobody misses it
+                    continue
+
+
+class _StartFailed(Exception):
+    pass
+
+
+class WorkerPool:
+    """`workers` processes and one spare; `close()` or a `with` block ends them."""
+
+    def __init__(self, source: JobSource, config: WorkerConfig, workers: int, recycle_bytes: int) -> None:
+        """recycle_bytes: a worker whose resident memory is above this after a job is replaced before its next."""
+        self._source = source
+        self._config = config
+        self._recycle_bytes = recycle_bytes
+        self._closing = threading.Event()
+        self._all_started = threading.Event()
+        self._lock = threading.Lock()
+        self._live: set[_Worker] = set()
+        self._starting = workers
+        self.deaths = 0
+        self._watchdog = _Watchdog()
+        self._threads = [
+            threading.Thread(
+                target=self._serve, args=(index == workers,), name=f"sidebooks-worker-{index}", daemon=True
+            )
+            for index in range(workers + 1)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def close(self) -> None:
+        """Kill the workers, whatever they do, and wait for their threads. The source's `take` must return None by now."""
+        self._closing.set()
+        self._all_started.set()
+        with self._lock:
+            for worker in self._live:
+                worker.kill()
+        self._watchdog.close()
+        deadline_s = time.monotonic() + JOIN_TIMEOUT_S
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join(max(0.0, deadline_s - time.monotonic()))
+
+    def process_ids(self) -> list[int]:
+        """Of the workers that live now."""
+        with self._lock:
+            return [worker.process.pid for worker in self._live]
+
+    def _serve(self, is_spare: bool) -> None:
+        if is_spare:
+            self._all_started.wait()  # the spare must not slow down the start of those that are needed first
+        worker: _Worker | None = None
+        failure: str | None = None
+        try:
+            while not self._closing.is_set():
+                if worker is None:
+                    worker, failure = self._try_start()
+                    self._count_started(is_spare)
+                taken = self._source.take(worker.held_documents if worker else set(), is_spare=is_spare)
+                if taken is None:
+                    return
+                ticket, job, data = taken
+                if worker is None:  # once more, for this job: what stopped it may have passed
+                    worker, failure = self._try_start()
+                if worker is None:
+                    self._source.finish(ticket, None, _cannot_start(job, failure))
+                    continue
+                answer, error, worker = self._do(worker, job, data)
+                self._source.finish(ticket, answer, error)
+        finally:
+            if worker is not None:
+                self._bury(worker)
+
+    def _try_start(self) -> tuple[_Worker | None, str | None]:
+        try:
+            return self._start(), None
+        except _StartFailed as error:
+            return None, str(error)
+
+    def _count_started(self, is_spare: bool) -> None:
+        if is_spare or self._all_started.is_set():
+            return
+        with self._lock:
+            self._starting -= 1
+            if self._starting <= 0:
+                self._all_started.set()
+
+    def _start(self) -> _Worker:
+        if self._closing.is_set():
+            raise _StartFailed("the pool is closing")
+        if not sys.executable:
+            raise _StartFailed("this Python does not know its own executable (sys.executable is empty)")
+        environment = dict(os.environ, OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", PYTHONDONTWRITEBYTECODE="1")
+        try:
+            process = subprocess.Popen(
+                [sys.executable, "-c", _BOOT, json.dumps([entry or os.getcwd() for entry in sys.path])],  # noqa: PTH109
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=environment,
+            )
+        except OSError as error:
+            raise _StartFailed(str(error)) from error
+        worker = _Worker(process)
+        with self._lock:
+            self._live.add(worker)
+        watch = self._watchdog.watch(worker, START_TIMEOUT_S)
+        try:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            wire.send(process.stdin, self._config.to_wire())
+            if wire.receive(process.stdout, MAX_ANSWER_BYTES).get("ready") is not True:
+                raise wire.WireBroken("no greeting")
+        except (wire.WireClosed, wire.WireBroken) as error:
+            self._bury(worker)
+            raise _StartFailed(
+                f"{error}; exit code {process.returncode}. `{sys.executable} -c 'import pymupdf, numpy, PIL, isal'` may tell why"
+            ) from error
+        finally:
+            self._watchdog.release(watch)
+        if self._closing.is_set():
+            self._bury(worker)
+            raise _StartFailed("the pool is closing")
+        return worker
+
+    def _do(self, worker: _Worker, job: Job, data: bytes | None) -> tuple[Any, SidebooksError | None, _Worker | None]:
+        """One job on one worker, or on a new one if this one turns out to have died while it had nothing to do."""
+        try:
+            self._ask(worker, job, None)
+        except wire.WireClosed:
+            self._count_death(worker)
+            try:
+                worker = self._start()
+                self._ask(worker, job, None)
+            except (_StartFailed, wire.WireClosed) as error:
+                return None, _cannot_start(job, str(error)), None
+        watch = self._watchdog.watch(worker, job.timeout_s)
+        try:
+            reply = self._hear(worker)
+            if reply.get("need_data"):
+                self._ask(worker, job, data)
+                reply = self._hear(worker)
+        except (wire.WireClosed, wire.WireBroken) as error:
+            self._watchdog.release(watch)
+            overran = worker.overran
+            self._count_death(worker)
+            if self._closing.is_set():
+                return None, _failed(job, "the service was closed while it was being drawn"), None
+            return None, _overran(job) if overran else _died(job, worker, error), None
+        self._watchdog.release(watch)
+        worker.held_documents.add(job.document.token)
+        rss_bytes = reply.get("rss_bytes")
+        survivor: _Worker | None = worker
+        if isinstance(rss_bytes, int) and rss_bytes > self._recycle_bytes:
+            self._bury(worker)
+            survivor = None
+        if "error" in reply:
+            return None, error_from_wire(reply["error"], job.document.digest), survivor
+        return reply.get("answer"), None, survivor
+
+    def _ask(self, worker: _Worker, job: Job, data: bytes | None) -> None:
+        assert worker.process.stdin is not None
+        message = job.to_wire()
+        if data is not None:
+            message["data"] = data
+        wire.send(worker.process.stdin, message)
+
+    def _hear(self, worker: _Worker) -> dict[str, Any]:
+        assert worker.process.stdout is not None
+        return wire.receive(worker.process.stdout, MAX_ANSWER_BYTES)
+
+    def _count_death(self, worker: _Worker) -> None:
+        self._bury(worker)
+        if not self._closing.is_set():
+            with self._lock:
+                self.deaths += 1
+
+    def _bury(self, worker: _Worker) -> None:
+        worker.bury()
+        with self._lock:
+            self._live.discard(worker)
+
+
+class _Watchdog:
+    """Kills workers that overrun: one thread for all of them, asleep until the nearest deadline."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._deadlines: list[tuple[float, int, _Worker]] = []
+        self._released: set[int] = set()
+        self._numbers = itertools.count()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="sidebooks-watchdog", daemon=True)
+        self._thread.start()
+
+    def watch(self, worker: _Worker, timeout_s: float) -> int:
+        with self._condition:
+            number = next(self._numbers)
+            heapq.heappush(self._deadlines, (time.monotonic() + timeout_s, number, worker))
+            if self._deadlines[0][1] == number:
+                self._condition.notify()
+            return number
+
+    def release(self, number: int) -> None:
+        with self._condition:
+            self._released.add(number)
+
+    def close(self) -> None:
+        with self._condition:
+            self._closed = True
+            self._condition.notify()
+        if self._thread is not threading.current_thread():
+            self._thread.join(JOIN_TIMEOUT_S)
+
+    def _run(self) -> None:
+        with self._condition:
+            while not self._closed:
+                now_s = time.monotonic()
+                while self._deadlines and (self._deadlines[0][1] in self._released or self._deadlines[0][0] <= now_s):
+                    _, number, worker = heapq.heappop(self._deadlines)
+                    if number in self._released:
+                        self._released.discard(number)
+                    else:
+                        worker.overran = True
+                        worker.kill()
+                self._condition.wait(self._deadlines[0][0] - now_s if self._deadlines else None)
+
+
+def _where(job: Job) -> str:
+    return f"{job.document.name}, page {job.page + 1}" if job.page is not None else job.document.name
+
+
+def _failed(job: Job, what: str) -> SidebooksError:
+    kind = RenderFailed if job.page is not None else DamagedDocument
+    return kind(f"{_where(job)}: {what}", document_id=job.document.digest, page=job.page)
+
+
+def _overran(job: Job) -> SidebooksError:
+    what = f"not finished within {job.timeout_s:g} s, and was given up. A longer limit in the settings may help"
+    if job.page is None:
+        return _failed(job, what)
+    return RenderTimeout(f"{_where(job)}: {what}", document_id=job.document.digest, page=job.page)
+
+
+def _died(job: Job, worker: _Worker, error: Exception) -> SidebooksError:
+    if isinstance(error, wire.WireBroken):
+        return _failed(job, f"the worker's answer could not be understood ({error})")
+    code = worker.process.returncode
+    how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+    return _failed(job, f"the worker process died ({how}); the page may be damaged or too large")
+
+
+def _cannot_start(job: Job, failure: str | None) -> SidebooksError:
+    return _failed(job, f"no worker process can be started: {failure}")

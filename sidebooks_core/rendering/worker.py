@@ -1,0 +1,102 @@
+"""The worker process: opens documents, draws pages, encodes tiles. It may be killed at any moment.
+
+Only this module and what it imports touch the engine; the host never does. Everything is imported before the first job,
+so that none pays for an import.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from typing import Any, BinaryIO
+
+from sidebooks_core.errors import RenderFailed, SidebooksError
+from sidebooks_core.rendering import wire
+from sidebooks_core.rendering.jobs import DocumentRef, error_to_wire
+
+PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    """Serve jobs from standard input until it ends. Whatever else prints to standard output goes to standard error."""
+    requests, replies = _take_standard_streams()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the host decides what ends
+    _die_with_parent()
+    config = wire.receive(requests)
+    _limit_memory(config["worker_bytes"])
+    from sidebooks_core.rendering.desk import Desk  # the engine: after the limits hold
+
+    desk = Desk(config["font_set"], config["display_list_bytes"])
+    wire.send(replies, {"ready": True})
+    while True:
+        try:
+            request = wire.receive(requests)
+        except wire.WireClosed:
+            return
+        _die_if_host_hangs(request["timeout_s"])
+        wire.send(replies, _answer(desk, request))
+        _die_if_host_hangs(0)
+
+
+def _answer(desk: Any, request: dict[str, Any]) -> dict[str, Any]:
+    page = request["page"]
+    try:
+        answer: dict[str, Any] = desk.do(
+            request["kind"], DocumentRef.from_wire(request["document"]), page, request["arguments"], request.get("data")
+        )
+    except SidebooksError as error:
+        answer = {"error": error_to_wire(error)}
+    except MemoryError:
+        desk.forget_everything()
+        answer = {"error": error_to_wire(RenderFailed("the page needs more memory than one worker may use", page=page))}
+    except Exception as error:  # noqa: BLE001 - whatever a document does, its request gets an answer and the others go on
+        answer = {"error": error_to_wire(RenderFailed(f"{type(error).__name__}: {error}"[:500], page=page))}
+    answer["rss_bytes"] = resident_bytes()
+    return answer
+
+
+def _take_standard_streams() -> tuple[BinaryIO, BinaryIO]:
+    requests = os.fdopen(os.dup(0), "rb", buffering=1 << 16)
+    replies = os.fdopen(os.dup(1), "wb", buffering=1 << 16)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    os.dup2(2, 1)
+    return requests, replies
+
+
+def _die_with_parent() -> None:
+    """Linux ends this process when the host's thread that started it does, however that happens."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() == 1:
+            sys.exit("the host is gone")
+
+
+def _die_if_host_hangs(timeout_s: float) -> None:
+    """Have the kernel end this process some time after the host should have: Python runs no handler during a render."""
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, timeout_s * 2 + 5 if timeout_s else 0)
+
+
+def _limit_memory(worker_bytes: int) -> None:
+    if sys.platform == "win32":
+        return
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # RLIMIT_DATA counts private memory; RLIMIT_AS would count mapped fonts and libraries too.
+    resource.setrlimit(resource.RLIMIT_DATA, (worker_bytes, worker_bytes))
+    if sys.platform == "linux":
+        with open("/proc/self/oom_score_adj", "w") as adjust:  # noqa: PTH123
+            adjust.write("500")  # when memory runs out, a worker goes before its host
+
+
+def resident_bytes() -> int:
+    """Resident memory of this process in bytes; 0 where the platform does not tell cheaply."""
+    if sys.platform != "linux":
+        return 0
+    with open("/proc/self/statm", "rb") as statm:  # noqa: PTH123
+        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -1,0 +1,1 @@
+"""What to do next: pure policy over plain values. No threads, no clocks."""

@@ -1,0 +1,555 @@
+"""The meeting place: request -> key -> memory -> disk -> join what is under way -> queue -> worker -> both caches.
+
+Everything is thread-safe and synchronous, with futures; whoever uses asyncio wraps the futures.
+"""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import math
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor, Future
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from sidebooks_core import keys
+from sidebooks_core.caching.disk import DiskStore
+from sidebooks_core.caching.layered import LayeredStore
+from sidebooks_core.caching.locks import RenderLocks
+from sidebooks_core.caching.memory import MemoryStore
+from sidebooks_core.caching.record import Record
+from sidebooks_core.caching.store import TileStore
+from sidebooks_core.dispatch import Dispatcher, Work
+from sidebooks_core.document import Document
+from sidebooks_core.documents.font_discovery import discover
+from sidebooks_core.documents.model import (
+    DocumentInfo,
+    DocumentInspection,
+    Link,
+    PageInspection,
+    SearchHit,
+    Word,
+)
+from sidebooks_core.errors import DamagedDocument, PageError, RenderFailed, RequestError, ServiceClosed, SidebooksError
+from sidebooks_core.keys import RasterSpec, RenderProfile
+from sidebooks_core.prerendering import PrerenderReport, ProgressCallback, prerender
+from sidebooks_core.records import IDENTIFY_VISIBLE_S, Records
+from sidebooks_core.registry import Description, Registry, Source, source_of
+from sidebooks_core.rendering.bulk import BulkRun, mark_host
+from sidebooks_core.rendering.jobs import DocumentRef, Job, WorkerConfig
+from sidebooks_core.rendering.packing import RecordUnreadable, unpack_tile
+from sidebooks_core.rendering.pool import WorkerPool
+from sidebooks_core.rendering.versions import encoder_version, engine_version
+from sidebooks_core.scheduling.queue import Generation, Priority
+from sidebooks_core.settings import Settings
+from sidebooks_core.statistics import Statistics
+from sidebooks_core.tile import Tile
+from sidebooks_core.tiling.pyramid import Level, fit_rung
+from sidebooks_core.tiling.slabs import Slab, slab_of, slabs
+
+SEARCH_SLICE_S = 0.05
+INSPECT_LONG_SIDE_PX = 2048
+CLOSE_FLUSH_S = 2.0
+"""How long closing waits for bytes on their way to disk. What is not written is made again."""
+
+
+class TileService:
+    """Opens documents and serves their tiles. One per application; `close()` it, or use it in a `with` block.
+
+    Making one starts `settings.workers` processes and returns before they are ready. Any method may be called from any
+    thread; after `close()` they raise ServiceClosed, and so do requests that were still waiting.
+    """
+
+    def __init__(self, settings: Settings | None = None, *, store: TileStore | None = None) -> None:
+        """store: keeps records instead of the disk cache; see `sidebooks_core.testing.StoreContract`."""
+        self.settings = settings or Settings()
+        self._process_id = os.getpid()
+        self._salt = os.urandom(16)
+        self._font_set = font_set = discover([Path(folder) for folder in self.settings.font_dirs])
+        self.profile = RenderProfile(
+            engine=engine_version(),
+            encoder=encoder_version(),
+            font_set=font_set.id,
+            image_format=self.settings.image_format,
+            quality=self.settings.quality,
+        )
+        cache_dir = Path(self.settings.cache_dir) if self.settings.cache_dir is not None else None
+        if store is None and cache_dir is not None:
+            store = DiskStore(cache_dir, self.settings.disk_bytes)
+        memory = MemoryStore(self.settings.memory_bytes, self.settings.preview_bytes)
+        self.store = LayeredStore(memory, store)
+        self._registry = Registry(self.store, self.profile.engine)
+        self._documents: weakref.WeakValueDictionary[tuple[str, ...], Document] = weakref.WeakValueDictionary()
+        self._lock = threading.Lock()
+        self._closed = False
+        self._dispatcher = Dispatcher(self.settings.queue_jobs, RenderLocks(cache_dir) if cache_dir else None)
+        self.records = Records(self.profile, self.store, self._dispatcher, self.settings.render_timeout_s)
+        mark_host()
+        self._pool = WorkerPool(
+            self._dispatcher,
+            WorkerConfig(
+                worker_bytes=self.settings.worker_bytes,
+                display_list_bytes=self.settings.display_list_bytes,
+                font_set=font_set.to_wire(),
+            ),
+            self.settings.workers,
+            recycle_bytes=self.settings.worker_bytes // 2,
+        )
+        self._close_at_exit = weakref.WeakMethod(self.close)
+        atexit.register(_close_if_alive, self._close_at_exit)
+
+    def open(
+        self,
+        source: str | os.PathLike[str] | bytes,
+        password: str | None = None,
+        *,
+        direction: str | None = None,
+    ) -> Document:
+        """Open a document from a path or from its bytes; its kind is told by its content.
+
+        direction: "ltr" or "rtl" instead of what the document says. A path that was opened before and has not changed is
+        neither read as a whole nor opened by the engine again.
+        Raises FileNotFoundError, UnsupportedDocument, DamagedDocument, PasswordRequired, DocumentTooLarge, ServiceClosed.
+        """
+        self._require_open()
+        given = source_of(source, self.settings.document_bytes)
+        opening: Future[DocumentInfo] | None = None
+        started_s = time.perf_counter()
+        digest = self._registry.known_digest(given)
+        if digest is None:
+            if given.path is not None:  # the worker opens it while this thread digests it
+                opening = self._start_opening(given, password)
+            digest = self._registry.digest(given)
+        described = self._registry.description(digest)
+        if described is None:
+            info = (opening or self._start_opening(given, password)).result()
+            described = Description(info, [None] * info.page_count)
+            self._registry.describe(digest, described, time.perf_counter() - started_s)
+        elif opening is not None:
+            opening.cancel()
+        ref = self._ref(given, password, digest, described.info.chapters)
+        handle = (digest, ref.token, direction or "")
+        with self._lock:
+            document = self._documents.get(handle)
+            if document is None:
+                document = Document(ref, described.info, given.data, direction, described.content_ids, self)
+                self._documents[handle] = document
+        self._identify_rest(document)
+        return document
+
+    def tile(self, document: Document, page: int, level: int, column: int, row: int) -> Tile:
+        """One tile of a level. Raises PageNotFound, RequestError, RenderFailed, RenderTimeout, ServiceClosed."""
+        return self.submit(document, page, level, column, row).result()
+
+    def submit(
+        self,
+        document: Document,
+        page: int,
+        level: int,
+        column: int,
+        row: int,
+        *,
+        priority: Priority = Priority.VISIBLE,
+        generation: Generation | None = None,
+    ) -> Future[Tile]:
+        """The same without waiting. Cancelling the future drops the work, if nobody else wants it and it was not begun.
+
+        generation: the wish list this request belongs to; `drop_stale` forgets older lists.
+        """
+        self._require_open()
+        chosen = self._level(document, page, level)
+        chosen.require_tile(column, row)
+        slab = slab_of(chosen, self.settings.raster_pixels, column, row)
+        spec = _slab_spec(chosen, slab)
+        return self._submit(document, page, spec, column - slab.column0, row - slab.row0, priority, generation)
+
+    def page_image(
+        self, document: Document, page: int, width_px: int | None = None, height_px: int | None = None
+    ) -> Tile:
+        """The whole page at an exact width or height in pixels: one of the two.
+
+        Raises PageNotFound, RequestError, RenderFailed, RenderTimeout, ServiceClosed.
+        """
+        return self.submit_page_image(document, page, width_px, height_px).result()
+
+    def submit_page_image(
+        self,
+        document: Document,
+        page: int,
+        width_px: int | None = None,
+        height_px: int | None = None,
+        *,
+        priority: Priority = Priority.VISIBLE,
+        generation: Generation | None = None,
+    ) -> Future[Tile]:
+        """The same without waiting."""
+        self._require_open()
+        spec = self.page_spec(document, page, width_px, height_px)
+        return self._submit(document, page, spec, 0, 0, priority, generation)
+
+    def region_image(self, document: Document, page: int, region_pt: tuple[float, float, float, float], width_px: int) -> Tile:
+        """A part of a page, `width_px` pixels wide.
+
+        region_pt: (x0, y0, x1, y1) in points, origin top left, as the page is shown; what lies outside the page is cut off.
+        Raises PageNotFound, RequestError, RenderFailed, RenderTimeout, ServiceClosed.
+        """
+        self._require_open()
+        spec = self._region_spec(document, page, region_pt, width_px)
+        return self._submit(document, page, spec, 0, 0, Priority.VISIBLE, None).result()
+
+    def drop_stale(self, generation: Generation) -> int:
+        """Drop the jobs that only older wish lists of the same owner want and that were not begun. Returns how many."""
+        return self._dispatcher.drop_generations(generation.owner, generation.number)
+
+    def text(self, document: Document, page: int) -> tuple[Word, ...]:
+        """The words of a page with their boxes in points, as the page is shown (rotated, cropped)."""
+        answer = self._ask(document, "words", page, {}).result()
+        return tuple(Word.from_wire(wire) for wire in answer)
+
+    def links(self, document: Document, page: int) -> tuple[Link, ...]:
+        """The links of a page with their boxes in points, as the page is shown."""
+        answer = self._ask(document, "links", page, {}).result()
+        return tuple(Link.from_wire(wire) for wire in answer)
+
+    def search(self, document: Document, query: str, *, limit: int = 1000) -> list[SearchHit]:
+        """Where a text occurs, in page order, at most `limit` hits.
+
+        Case, line breaks and the width of Japanese characters do not matter.
+        """
+        hits: list[SearchHit] = []
+        page = 0
+        while page < document.page_count and len(hits) < limit:
+            arguments = {"query": query, "stop": document.page_count, "budget_s": SEARCH_SLICE_S}
+            answer = self._ask(document, "search", page, arguments).result()
+            hits.extend(SearchHit.from_wire(wire) for wire in answer["hits"])
+            page = answer["reached"]
+        return hits[:limit]
+
+    def inspect(self, document: Document, progress: Callable[[int, int], None] | None = None) -> DocumentInspection:
+        """What will be slow or look wrong, page by page; draws every page once to measure it.
+
+        progress: told (pages done, pages in all).
+        """
+        arguments = {"long_side_px": INSPECT_LONG_SIDE_PX}
+        futures = [
+            self._ask(document, "inspect", page, arguments, Priority.BULK) for page in range(document.page_count)
+        ]
+        pages = []
+        for page, future in enumerate(futures):
+            try:
+                answer = future.result()
+                pages.append(PageInspection.from_wire(answer["page"]).with_draw_time(answer["draw_s"]))
+            except PageError as error:
+                pages.append(PageInspection.failed(page, str(error)))
+            if progress is not None:
+                progress(page + 1, document.page_count)
+        return DocumentInspection.of(document.info, pages)
+
+    def prerender(
+        self,
+        document: Document,
+        pages: Iterable[int] | None = None,
+        progress: ProgressCallback | None = None,
+        *,
+        levels: Sequence[int] | None = None,
+        widths_px: Sequence[int] = (),
+        executor: Executor | None = None,
+    ) -> PrerenderReport:
+        """Fill the cache with pages (all, unless told) at some levels and exact widths; what is there already is skipped.
+
+        levels: the preview and the largest single-image level, unless told. widths_px: whole pages at these widths.
+        executor: where the work runs; this service's own workers, unless told. It must run functions in other processes.
+        progress: told (pages done, pages in all), from this thread. A page that fails is reported and the rest goes on.
+        """
+        self._require_open()
+        return prerender(self, document, pages, levels, widths_px, progress, executor)
+
+    def purge(self, document: Document) -> int:
+        """Remove everything stored of a document, pages that other documents share included. Returns records removed."""
+        removed = self.store.purge(document.id)
+        for page in range(document.page_count):
+            removed += self.store.purge(document.content_id(page))
+        return removed
+
+    def statistics(self) -> Statistics:
+        """A snapshot of what this service did so far."""
+        queued, in_flight = self._dispatcher.counts()
+        stored = self.store.statistics()
+        counters = self.records.counters
+        return Statistics(
+            renders=counters.renders,
+            memory_hits=counters.memory_hits,
+            disk_hits=counters.disk_hits,
+            misses=counters.misses,
+            joins=self._dispatcher.joins,
+            drops=self._dispatcher.drops,
+            failures=self._dispatcher.failures,
+            worker_deaths=self._pool.deaths,
+            queued=queued,
+            in_flight=in_flight,
+            prefetched_bytes=counters.prefetched_bytes,
+            prefetch_wasted_bytes=self.records.not_shown_bytes(),
+            memory_bytes=stored.memory.bytes,
+            disk_bytes=stored.disk.bytes if stored.disk else 0,
+            disk_damaged=stored.disk.damaged if stored.disk else 0,
+            disk_write_failures=stored.disk.write_failures if stored.disk else 0,
+            latency=counters.latency(),
+        )
+
+    def worker_process_ids(self) -> list[int]:
+        """Of the processes that draw, for those who watch over memory and CPU."""
+        return self._pool.process_ids()
+
+    def close(self) -> None:
+        """End the workers, whatever they do, and fail what waits with ServiceClosed. Safe to call again."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        atexit.unregister(self._close_at_exit)
+        if os.getpid() != self._process_id:
+            return  # a fork's copy: threads, workers and files belong to the parent
+        self._dispatcher.close()
+        self._pool.close()
+        self.store.close(CLOSE_FLUSH_S)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def identify(self, document: Document, page: int) -> str:
+        """The content id of a page; waits for a worker where it is not known."""
+        self._require_open()
+        found: Future[None] = Future()
+
+        def done(_: Any, error: SidebooksError | None) -> None:
+            _settle(found, None, error)
+
+        self.records.identify(document, page, done, priority=Priority.VISIBLE)
+        found.result()
+        content_id = document.known_content_id(page)
+        assert content_id is not None
+        return content_id
+
+    def page_spec(self, document: Document, page: int, width_px: int | None, height_px: int | None) -> RasterSpec:
+        """The raster of a whole page at an exact width or height. Raises RequestError when it is too large."""
+        document.require_page(page)
+        info = document.pages[page]
+        rung = fit_rung(info.width_pt, info.height_pt, width_px=width_px, height_px=height_px)
+        self._require_raster(document, page, rung.width_px, rung.height_px)
+        return RasterSpec(
+            scale=rung.scale, x0_px=0, y0_px=0, x1_px=rung.width_px, y1_px=rung.height_px, tile_px=rung.tile_px
+        )
+
+    def _region_spec(
+        self, document: Document, page: int, region_pt: tuple[float, float, float, float], width_px: int
+    ) -> RasterSpec:
+        document.require_page(page)
+        info = document.pages[page]
+        x0_pt, y0_pt = max(0.0, region_pt[0]), max(0.0, region_pt[1])
+        x1_pt, y1_pt = min(info.width_pt, region_pt[2]), min(info.height_pt, region_pt[3])
+        if not (x0_pt < x1_pt and y0_pt < y1_pt):
+            raise RequestError(
+                f"the region {region_pt} is empty or outside the page of {info.width_pt:g} x {info.height_pt:g} pt",
+                document_id=document.id,
+                page=page,
+            )
+        if width_px < 1:
+            raise RequestError(f"a width of {width_px} pixels makes no image", document_id=document.id, page=page)
+        scale = width_px / (x1_pt - x0_pt)
+        x0_px, y0_px = math.floor(x0_pt * scale + 0.001), math.floor(y0_pt * scale + 0.001)
+        height_px = max(1, math.ceil(y1_pt * scale - 0.001) - y0_px)
+        self._require_raster(document, page, width_px, height_px)
+        return RasterSpec(
+            scale=scale, x0_px=x0_px, y0_px=y0_px, x1_px=x0_px + width_px, y1_px=y0_px + height_px,
+            tile_px=max(width_px, height_px),
+        )
+
+    def _require_raster(self, document: Document, page: int, width_px: int, height_px: int) -> None:
+        if width_px * height_px > self.settings.raster_pixels:
+            raise RequestError(
+                f"{width_px} x {height_px} pixels are more than one image may have: {self.settings.raster_pixels} "
+                "(raster_pixels in the settings). Ask for tiles of a level instead",
+                document_id=document.id,
+                page=page,
+            )
+
+    def bulk_run(self, document: Document, rasters: tuple[tuple[int, RasterSpec], ...]) -> BulkRun:
+        """Some rasters of a document as one task for an executor."""
+        return BulkRun(
+            document=document.ref,
+            data=document.data,
+            rasters=rasters,
+            image_format=self.profile.image_format,
+            quality=self.profile.quality,
+            font_set=self._font_set.to_wire(),
+            display_list_bytes=self.settings.display_list_bytes,
+        )
+
+    def level_specs(self, document: Document, page: int, level: int) -> list[RasterSpec]:
+        """The rasters that make up a whole level."""
+        chosen = self._level(document, page, level)
+        return [_slab_spec(chosen, slab) for slab in slabs(chosen, self.settings.raster_pixels)]
+
+    def _submit(
+        self,
+        document: Document,
+        page: int,
+        spec: RasterSpec,
+        column: int,
+        row: int,
+        priority: Priority,
+        generation: Generation | None,
+    ) -> Future[Tile]:
+        future: Future[Tile] = Future()
+        started_s = time.perf_counter()
+
+        def done(record: Record | None, source: str, error: SidebooksError | None) -> None:
+            if record is None:
+                _settle(future, None, error)
+                return
+            key = self.records.key(document.content_id(page), spec)
+            try:
+                packed = unpack_tile(record.data, column, row)
+            except RecordUnreadable as damage:
+                self.store.delete(key)
+                what = f"{document.name}, page {page + 1}: the store returned a damaged record, now removed ({damage}); ask again"
+                _settle(future, None, RenderFailed(what, document_id=document.id, page=page))
+                return
+            self.records.count_hit(source, time.perf_counter() - started_s, key, priority)
+            etag = keys.etag(key, column, row)
+            _settle(future, Tile(packed.data, packed.media_type, packed.width_px, packed.height_px, etag), None)
+
+        self.records.want(document, page, spec, done, priority=priority, generation=generation, ticket=future)
+        if not future.done():
+            future.add_done_callback(
+                lambda ended: self.records.forget(document, page, spec, future) if ended.cancelled() else None
+            )
+        return future
+
+    def _identify_rest(self, document: Document, start: int = 0) -> None:
+        """Learn all content ids, a slice at a time, while nothing else is to be done; then remember them."""
+        page = document.first_unidentified_page(start)
+        if page is None:
+            return
+
+        def next_slice(_: Any, error: SidebooksError | None) -> None:
+            if isinstance(error, ServiceClosed):
+                return
+            following = document.first_unidentified_page(page + 1 if error is not None else page)
+            if following is None:
+                description = Description(document.info, document.known_content_ids())
+                self._registry.describe(document.id, description, document.page_count * IDENTIFY_VISIBLE_S)
+                return
+            try:
+                self._identify_rest(document, following)
+            except SidebooksError:
+                return  # closed or full: whoever needs an id asks for it
+
+        self.records.identify(document, page, next_slice, priority=Priority.BULK)
+
+    def _start_opening(self, given: Source, password: str | None) -> Future[DocumentInfo]:
+        future: Future[DocumentInfo] = Future()
+        ref = self._ref(given, password, None, ())
+        job = Job(kind="open", document=ref, page=None, timeout_s=self.settings.open_timeout_s, arguments={})
+
+        def opened(answer: Any, error: SidebooksError | None) -> None:
+            try:
+                _settle(future, None if error is not None else DocumentInfo.from_wire(answer), error)
+            except (KeyError, TypeError, ValueError) as problem:
+                _settle(future, None, DamagedDocument(f"{ref.name}: the worker's answer makes no sense ({problem!r})"))
+
+        work = Work(key=f"open|{ref.token}", job=job, data=given.data)
+        self._dispatcher.request(work, opened)
+        return future
+
+    def _ref(self, given: Source, password: str | None, digest: str | None, chapters: tuple[int, ...]) -> DocumentRef:
+        # The password is a part of the token: a worker that opened the document with one must not serve it without.
+        token = given.token
+        if password is not None:
+            token += f"|{hashlib.blake2b(password.encode(), key=self._salt, digest_size=16).hexdigest()}"
+        return DocumentRef(
+            token=token,
+            name=given.name,
+            path=os.fspath(given.path) if given.path else None,
+            file_state=given.file_state,
+            password=password,
+            digest=digest,
+            max_pages=self.settings.document_pages,
+            chapters=chapters,
+        )
+
+    def _ask(
+        self,
+        document: Document,
+        kind: Any,
+        page: int,
+        arguments: dict[str, Any],
+        priority: Priority = Priority.PAGE,
+    ) -> Future[Any]:
+        """A job whose answer is not kept."""
+        self._require_open()
+        document.require_page(page)
+        future: Future[Any] = Future()
+        job = Job(
+            kind=kind, document=document.ref, page=page, timeout_s=self.settings.render_timeout_s, arguments=arguments
+        )
+        key = f"{kind}|{document.ref.token}|{page}|{sorted(arguments.items())}"
+        work = Work(key=key, job=job, data=document.data)
+        self._dispatcher.request(work, lambda answer, error: _settle(future, answer, error), priority)
+        return future
+
+    def _level(self, document: Document, page: int, level: int) -> Level:
+        levels = document.pyramid(page).levels
+        if not (isinstance(level, int) and 0 <= level < len(levels)):
+            raise RequestError(
+                f"{document.name}, page {page + 1} has no level {level}: its levels are 0 to {len(levels) - 1}",
+                document_id=document.id,
+                page=page,
+            )
+        return levels[level]
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise ServiceClosed("the service is closed")
+        if os.getpid() != self._process_id:
+            raise ServiceClosed("the service belongs to the process that made it: make one after the fork")
+
+
+def _settle(future: Future[Any], result: Any, error: BaseException | None) -> None:
+    """Give a future its result, unless its owner cancelled it."""
+    if not future.set_running_or_notify_cancel():
+        return
+    if error is not None:
+        future.set_exception(error)
+    else:
+        future.set_result(result)
+
+
+def _slab_spec(level: Level, slab: Slab) -> RasterSpec:
+    rect = slab.rect_px
+    return RasterSpec(
+        scale=level.scale,
+        x0_px=rect.x0_px,
+        y0_px=rect.y0_px,
+        x1_px=rect.x1_px,
+        y1_px=rect.y1_px,
+        tile_px=level.tile_px,
+        is_preview=level.index == 0,
+    )
+
+
+def _close_if_alive(close: weakref.WeakMethod[Callable[[], None]]) -> None:
+    method = close()
+    if method is not None:
+        method()

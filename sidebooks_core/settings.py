@@ -1,0 +1,91 @@
+"""Settings of a service: frozen, validated at birth, passed in, never global."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from sidebooks_core.errors import RequestError
+
+ImageFormat = Literal["auto", "png", "jpeg", "webp", "avif"]
+IMAGE_FORMATS: tuple[ImageFormat, ...] = ("auto", "png", "jpeg", "webp", "avif")
+
+MIB = 1 << 20
+GIB = 1 << 30
+
+
+def default_cache_dir() -> Path:
+    """Where this platform keeps what can be made again."""
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or str(Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = str(Path.home() / "Library" / "Caches")
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "sidebooks"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Limits and choices of one service. Every field has a default; every limit binds."""
+
+    cache_dir: Path | str | None = field(default_factory=default_cache_dir)
+    """Folder of the disk cache, made with mode 0700 when missing and shared by any number of processes; None: memory only."""
+    memory_bytes: int = 256 * MIB
+    """Bound of the records held in memory, previews included, in bytes."""
+    preview_bytes: int = 64 * MIB
+    """The part of `memory_bytes` that is kept for previews and that tiles cannot evict, in bytes."""
+    disk_bytes: int = 4 * GIB
+    """Bound of the disk cache, in bytes."""
+    workers: int = 2
+    """Worker processes that draw. One more is kept warm: it replaces a worker that dies and serves visible requests while all
+    the others are busy."""
+    worker_bytes: int = 3 * GIB
+    """Bound of one worker process's own data, in bytes (where the platform enforces one)."""
+    display_list_bytes: int = 96 * MIB
+    """Bound of the display lists that one worker keeps warm, in bytes."""
+    raster_pixels: int = 48 * MIB
+    """Largest raster drawn at once, in pixels; a larger level is drawn in slabs."""
+    document_bytes: int = 4 * GIB
+    """Largest document that is opened, in bytes."""
+    document_pages: int = 100_000
+    """Most pages of a document that is opened."""
+    queue_jobs: int = 16_384
+    """Most jobs that wait; a less urgent one makes room for a more urgent one."""
+    render_timeout_s: float = 30.0
+    """Time limit of one raster, in seconds; then its worker is killed and replaced."""
+    open_timeout_s: float = 60.0
+    """Time limit of opening a document, in seconds."""
+    image_format: ImageFormat = "auto"
+    """"auto" chooses per tile by what is in it; or one format for all."""
+    quality: int = 85
+    """Quality of lossy pictures, 1 to 100."""
+    font_dirs: tuple[Path | str, ...] = ()
+    """Folders searched for fonts before the system's own, for documents whose fonts are not embedded."""
+
+    def __post_init__(self) -> None:
+        if self.cache_dir is not None:
+            object.__setattr__(self, "cache_dir", Path(self.cache_dir).expanduser())
+        object.__setattr__(self, "font_dirs", tuple(Path(d).expanduser() for d in self.font_dirs))
+        for name in ("memory_bytes", "preview_bytes", "disk_bytes"):
+            _require(getattr(self, name) >= 0, f"{name} must not be negative")
+        _require(self.preview_bytes <= self.memory_bytes, "preview_bytes is a part of memory_bytes and cannot be more")
+        _require(1 <= self.workers <= 256, "workers must be 1 to 256")
+        _require(
+            self.worker_bytes >= 256 * MIB, "worker_bytes must be at least 256 MiB: the engine alone takes about 100"
+        )
+        _require(self.raster_pixels >= 1 << 20, "raster_pixels must be at least 1048576")
+        for name in ("display_list_bytes", "document_bytes", "document_pages", "queue_jobs"):
+            _require(getattr(self, name) >= 1, f"{name} must be positive")
+        for name in ("render_timeout_s", "open_timeout_s"):
+            _require(getattr(self, name) > 0, f"{name} must be positive")
+        _require(self.image_format in IMAGE_FORMATS, f"image_format must be one of {', '.join(IMAGE_FORMATS)}")
+        _require(1 <= self.quality <= 100, "quality must be 1 to 100")
+
+
+def _require(holds: bool, message: str) -> None:
+    if not holds:
+        raise RequestError(f"settings: {message}")

@@ -1,0 +1,86 @@
+"""Frozen snapshots of what a service did."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Nearest-rank percentiles of the most recent waits, in seconds. All zero when there was none."""
+
+    count: int = 0
+    median_s: float = 0.0
+    p95_s: float = 0.0
+    p99_s: float = 0.0
+    max_s: float = 0.0
+
+    @classmethod
+    def of(cls, samples_s: list[float]) -> Latency:
+        if not samples_s:
+            return cls()
+        ordered = sorted(samples_s)
+        last = len(ordered) - 1
+
+        def rank(share: float) -> float:
+            return ordered[min(last, int(share * len(ordered)))]
+
+        return cls(len(ordered), rank(0.5), rank(0.95), rank(0.99), ordered[-1])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statistics:
+    """What one service did since it was made. A tile is counted once, where it came from."""
+
+    renders: int
+    """Rasters drawn by this service's workers."""
+    memory_hits: int
+    disk_hits: int
+    misses: int
+    """Requests that neither memory nor disk could answer at once: they led to a render or joined one."""
+    joins: int
+    """The misses that joined a render already under way or waiting."""
+    drops: int
+    """Jobs that were taken out of the queue before they were started."""
+    failures: int
+    """Jobs that ended in an error."""
+    worker_deaths: int
+    """Workers that died or were killed for overrunning, and were replaced."""
+    queued: int
+    in_flight: int
+    prefetched_bytes: int
+    """Bytes of records that were made before anybody looked at them (previews and prerendering not included)."""
+    prefetch_wasted_bytes: int
+    """The part of `prefetched_bytes` that nobody has looked at so far."""
+    memory_bytes: int
+    disk_bytes: int
+    disk_damaged: int
+    """Records found damaged on disk: each was a miss and was removed."""
+    disk_write_failures: int
+    latency: dict[str, Latency]
+    """Waits of finished requests by where the tile came from: "memory", "disk", "render"."""
+
+
+@dataclass(slots=True)
+class Counters:
+    """The mutable side of `Statistics`; its owner guards it."""
+
+    SAMPLES: ClassVar[int] = 2048
+
+    renders: int = 0
+    memory_hits: int = 0
+    disk_hits: int = 0
+    misses: int = 0
+    joins: int = 0
+    drops: int = 0
+    failures: int = 0
+    worker_deaths: int = 0
+    prefetched_bytes: int = 0
+    waits_s: dict[str, deque[float]] = field(
+        default_factory=lambda: {source: deque(maxlen=Counters.SAMPLES) for source in ("memory", "disk", "render")}
+    )
+
+    def latency(self) -> dict[str, Latency]:
+        return {source: Latency.of(list(samples)) for source, samples in self.waits_s.items()}

@@ -1,0 +1,62 @@
+"""Sets up a fresh environment and runs everything: lint, types, tests against the built wheel, each benchmark once.
+
+    python3 tests/run.py            everything
+    python3 tests/run.py -k cache   only tests, with these arguments for pytest
+
+Needs Python 3.11 or later with pip and venv; everything else is installed into build/venv.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "build"
+BIN = BUILD / "venv" / ("Scripts" if os.name == "nt" else "bin")
+PYTHON = BIN / "python"
+BENCHMARKS = sorted(
+    path.stem for path in (ROOT / "benchmarks").glob("*.py") if "def main(" in path.read_text(encoding="utf-8")
+)
+
+
+def main(pytest_arguments: list[str]) -> None:
+    set_up()
+    if not pytest_arguments:
+        step("lint", BIN / "ruff", "check", ".")
+        step("format", BIN / "ruff", "format", "--check", ".")
+        step("types", BIN / "mypy")
+    # The binary, not `python -m pytest`: the latter would put the sources before the installed wheel.
+    step("tests", BIN / "pytest", *pytest_arguments, SIDEBOOKS_REQUIRE_WHEEL="1")
+    if not pytest_arguments:
+        for name in BENCHMARKS:
+            step(f"benchmark {name}", PYTHON, "-m", f"benchmarks.{name}", "--quick")
+
+
+def set_up() -> None:
+    if not PYTHON.exists():
+        venv.create(BUILD / "venv", with_pip=True)
+    wheels = BUILD / "wheels"
+    shutil.rmtree(wheels, ignore_errors=True)
+    step("wheel", PYTHON, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", wheels, ".")
+    [wheel] = wheels.glob("*.whl")
+    step("install", PYTHON, "-m", "pip", "install", "--quiet", f"{wheel}[test,bench,lint,fonts]")
+    step("reinstall", PYTHON, "-m", "pip", "install", "--quiet", "--force-reinstall", "--no-deps", wheel)
+
+
+def step(name: str, *command: str | Path, **environment: str) -> None:
+    print(f"== {name}", flush=True)
+    started_s = time.monotonic()
+    done = subprocess.run([os.fspath(part) for part in command], cwd=ROOT, env={**os.environ, **environment}, check=False)
+    print(f"== {name}: {time.monotonic() - started_s:.0f} s", flush=True)
+    if done.returncode:
+        sys.exit(f"{name} failed")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,258 @@
+"""The dispatcher's promises, with threads of the test in the place of workers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from sidebooks_core.dispatch import Dispatcher, Work
+from sidebooks_core.errors import QueueFull, RenderFailed, RequestDropped, ServiceClosed, SidebooksError
+from sidebooks_core.rendering.jobs import DocumentRef, Job
+from sidebooks_core.scheduling.queue import Generation, Priority
+
+REF = DocumentRef(token="document", name="a.pdf", path="/a.pdf", file_state=(1, 2, 3))
+
+
+def work(key: str, token: str = "document", **more: Any) -> Work:
+    ref = DocumentRef(token=token, name="a.pdf", path="/a.pdf", file_state=(1, 2, 3))
+    job = Job(kind="raster", document=ref, page=0, arguments={"key": key}, timeout_s=1)
+    return Work(key=key, job=job, data=None, **more)
+
+
+class Told:
+    """Collects what a request was told."""
+
+    def __init__(self) -> None:
+        self.answers: list[Any] = []
+        self.errors: list[SidebooksError | None] = []
+        self.event = threading.Event()
+
+    def __call__(self, answer: Any, error: SidebooksError | None) -> None:
+        self.answers.append(answer)
+        self.errors.append(error)
+        self.event.set()
+
+
+def serve(dispatcher: Dispatcher, held: set[str] | None = None, *, is_spare: bool = False) -> str | None:
+    """Take one job and finish it with its own key."""
+    taken = dispatcher.take(held if held is not None else set(), is_spare=is_spare)
+    if taken is None:
+        return None
+    ticket, job, _ = taken
+    dispatcher.finish(ticket, job.arguments["key"], None)
+    return str(job.arguments["key"])
+
+
+def test_identical_requests_join_and_all_are_told() -> None:
+    dispatcher = Dispatcher(10, None)
+    told = [Told() for _ in range(5)]
+    joined = [dispatcher.request(work("a"), one) for one in told]
+    assert joined == [False, True, True, True, True]
+    assert serve(dispatcher) == "a"
+    assert [one.answers for one in told] == [["a"]] * 5
+    assert dispatcher.joins == 4
+    assert dispatcher.counts() == (0, 0)
+
+
+def test_a_request_joins_work_that_is_under_way() -> None:
+    dispatcher = Dispatcher(10, None)
+    first, second = Told(), Told()
+    dispatcher.request(work("a"), first, Priority.BULK)
+    taken = dispatcher.take(set(), is_spare=False)
+    assert taken is not None
+    assert dispatcher.request(work("a"), second)
+    assert dispatcher.counts() == (0, 1)
+    dispatcher.finish(taken[0], "answer", None)
+    assert second.answers == first.answers == ["answer"]
+
+
+def test_a_waiting_job_that_becomes_visible_goes_first() -> None:
+    dispatcher = Dispatcher(10, None)
+    for key in "abc":
+        dispatcher.request(work(key), Told(), Priority.BULK)
+    dispatcher.request(work("c"), Told(), Priority.VISIBLE)
+    assert [serve(dispatcher) for _ in range(3)] == ["c", "a", "b"]
+
+
+def test_the_spare_serves_what_is_visible_and_nothing_else() -> None:
+    dispatcher = Dispatcher(10, None)
+    served: list[str | None] = []
+    spare = threading.Thread(target=lambda: served.append(serve(dispatcher, is_spare=True)))
+    spare.start()
+    dispatcher.request(work("bulk"), Told(), Priority.BULK)
+    seen = Told()
+    dispatcher.request(work("seen"), seen, Priority.VISIBLE)
+    spare.join(10)
+    assert served == ["seen"]
+    assert seen.answers == ["seen"]
+    assert dispatcher.counts() == (1, 0)
+
+
+def test_the_worker_that_holds_the_document_is_woken() -> None:
+    dispatcher = Dispatcher(10, None)
+    served: dict[str, str | None] = {}
+    threads = [
+        threading.Thread(target=lambda name=name: served.update({name: serve(dispatcher, {name})})) for name in ("one", "two")
+    ]
+    for thread in threads:
+        thread.start()
+    while len(dispatcher._idle) < 2:
+        threading.Event().wait(0.001)
+    dispatcher.request(work("a", token="two"), Told())
+    threads[1].join(10)
+    assert served == {"two": "a"}
+    dispatcher.request(work("b", token="one"), Told())
+    threads[0].join(10)
+    assert served == {"two": "a", "one": "b"}
+
+
+def test_dropping_tells_those_who_waited_and_spares_what_others_want() -> None:
+    dispatcher = Dispatcher(10, None)
+    stale, kept = Told(), Told()
+    dispatcher.request(work("stale"), stale, Priority.NEXT, Generation("reader", 1))
+    dispatcher.request(work("shared"), kept, Priority.NEXT, Generation("reader", 1))
+    dispatcher.request(work("shared"), kept, Priority.NEXT)
+    assert dispatcher.drop_generations("reader", 2) == 1
+    assert isinstance(stale.errors[0], RequestDropped)
+    assert serve(dispatcher) == "shared"
+    assert dispatcher.drops == 1
+
+
+def test_a_forgotten_request_is_dropped_only_when_nobody_else_waits() -> None:
+    dispatcher = Dispatcher(10, None)
+    one, two = object(), object()
+    dispatcher.request(work("a"), Told(), ticket=one)
+    dispatcher.request(work("a"), Told(), ticket=two)
+    dispatcher.forget("a", one)
+    assert dispatcher.counts() == (1, 0)
+    dispatcher.forget("a", two)
+    assert dispatcher.counts() == (0, 0)
+    assert dispatcher.drops == 1
+
+
+def test_a_full_queue_refuses_and_gives_way_to_what_is_more_urgent() -> None:
+    dispatcher = Dispatcher(1, None)
+    bulk, visible = Told(), Told()
+    dispatcher.request(work("bulk"), bulk, Priority.BULK)
+    with pytest.raises(QueueFull):
+        dispatcher.request(work("more"), Told(), Priority.BULK)
+    dispatcher.request(work("seen"), visible, Priority.VISIBLE)
+    assert isinstance(bulk.errors[0], RequestDropped)
+    assert serve(dispatcher) == "seen"
+
+
+def test_what_was_made_meanwhile_is_not_made_again() -> None:
+    dispatcher = Dispatcher(10, None)
+    told, other = Told(), Told()
+    dispatcher.request(work("a", made_already=lambda: "found"), told)
+    dispatcher.request(work("b"), other)
+    assert serve(dispatcher) == "b"
+    assert told.answers == ["found"]
+
+
+class FakeLocks:
+    """Locks that another process holds until the test says otherwise."""
+
+    def __init__(self) -> None:
+        self.held_elsewhere = {"a"}
+        self.held: set[str] = set()
+        self.waiting: list[Callable[[], None]] = []
+
+    def try_acquire(self, key: str) -> Any:
+        if key in self.held_elsewhere or key in self.held:
+            return None
+        self.held.add(key)
+        locks = self
+
+        class Held:
+            def release(self) -> None:
+                locks.held.remove(key)
+
+        return Held()
+
+    def wait(self, key: str, callback: Callable[[], None]) -> None:
+        self.waiting.append(callback)
+
+
+def test_work_of_another_process_is_waited_for_aside_and_its_result_used() -> None:
+    locks = FakeLocks()
+    dispatcher = Dispatcher(10, locks)
+    theirs, ours = Told(), Told()
+    made: list[str] = []
+    dispatcher.request(work("a", made_already=lambda: made[0] if made else None), theirs)
+    dispatcher.request(work("b", made_already=lambda: None), ours)
+    assert serve(dispatcher) == "b"
+    assert not theirs.answers
+    made.append("by the other process")
+    locks.held_elsewhere.clear()
+    [resume] = locks.waiting
+    resume()
+    last = Told()
+    dispatcher.request(work("c"), last)
+    assert serve(dispatcher) == "c"
+    assert theirs.answers == ["by the other process"]
+    assert locks.held == set()
+
+
+def test_the_lock_is_let_go_when_the_result_can_be_found_and_not_before() -> None:
+    locks = FakeLocks()
+    dispatcher = Dispatcher(10, locks)
+    told = Told()
+    written: list[Callable[[], None]] = []
+
+    def deliver(answer: Any, done: Callable[[], None], priority: Priority) -> str:
+        written.append(done)
+        assert priority is Priority.VISIBLE
+        return f"kept {answer}"
+
+    dispatcher.request(work("b", made_already=lambda: None, deliver=deliver), told)
+    assert serve(dispatcher) == "b"
+    assert told.answers == ["kept b"]
+    assert locks.held == {"b"}
+    written[0]()
+    assert locks.held == set()
+
+
+def test_a_failure_reaches_everybody_and_lets_go_of_the_lock() -> None:
+    locks = FakeLocks()
+    dispatcher = Dispatcher(10, locks)
+    told = Told()
+    dispatcher.request(work("b", made_already=lambda: None), told)
+    taken = dispatcher.take(set(), is_spare=False)
+    assert taken is not None
+    dispatcher.finish(taken[0], None, RenderFailed("no", page=0))
+    assert isinstance(told.errors[0], RenderFailed)
+    assert locks.held == set()
+    assert dispatcher.failures == 1
+
+
+def test_an_answer_that_makes_no_sense_is_an_error_not_a_dead_thread() -> None:
+    dispatcher = Dispatcher(10, None)
+    told = Told()
+
+    def deliver(answer: Any, done: Callable[[], None], priority: Priority) -> Any:
+        return {}["record"]
+
+    dispatcher.request(work("b", made_already=lambda: None, deliver=deliver), told)
+    assert serve(dispatcher) == "b"
+    assert isinstance(told.errors[0], RenderFailed)
+
+
+def test_closing_fails_what_waits_and_wakes_the_workers() -> None:
+    dispatcher = Dispatcher(10, FakeLocks())
+    waiting, parked = Told(), Told()
+    dispatcher.request(work("a", made_already=lambda: None), parked)
+    taken: list[Any] = []
+    worker = threading.Thread(target=lambda: taken.append(dispatcher.take(set(), is_spare=False)))
+    worker.start()
+    while not dispatcher._locks.waiting:  # type: ignore[union-attr]  # it is the fake
+        threading.Event().wait(0.001)
+    dispatcher.close()
+    worker.join(10)
+    assert taken == [None]
+    assert isinstance(parked.errors[0], ServiceClosed)
+    with pytest.raises(ServiceClosed):
+        dispatcher.request(work("c"), waiting)

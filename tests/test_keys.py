@@ -1,0 +1,42 @@
+"""Keys: equal for equal inputs, different for any difference that shapes the bytes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from sidebooks_core import keys
+from sidebooks_core.keys import RasterSpec, RenderProfile
+
+SPEC = RasterSpec(scale=2.5, x0_px=0, y0_px=0, x1_px=1448, y1_px=2048, tile_px=2048)
+PROFILE = RenderProfile(engine="mupdf-1.28.2-1", encoder="1", font_set="abc", image_format="auto", quality=85)
+
+
+def test_a_key_is_stable_over_releases_of_this_library() -> None:
+    """A changed key throws away everybody's cache: raise KEY_VERSION on purpose, never by accident."""
+    assert keys.record_key("content", SPEC, PROFILE) == "7f0a"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"scale": 2.5000000001}, {"x0_px": 1}, {"y0_px": 1}, {"x1_px": 1449}, {"y1_px": 2049}, {"tile_px": 512}],
+)
+def test_every_part_of_the_raster_is_in_the_key(change: dict[str, float]) -> None:
+    assert keys.record_key("content", replace(SPEC, **change), PROFILE) != keys.record_key("content", SPEC, PROFILE)
+
+
+@pytest.mark.parametrize(
+    "change", [{"engine": "x"}, {"encoder": "x"}, {"font_set": "x"}, {"image_format": "png"}, {"quality": 84}]
+)
+def test_every_part_of_the_profile_is_in_the_key(change: dict[str, str]) -> None:
+    assert keys.record_key("content", SPEC, replace(PROFILE, **change)) != keys.record_key("content", SPEC, PROFILE)
+
+
+def test_where_a_record_is_kept_does_not_change_its_key() -> None:
+    assert keys.record_key("content", replace(SPEC, is_preview=True), PROFILE) == keys.record_key("content", SPEC, PROFILE)
+
+
+def test_parts_cannot_run_into_one_another() -> None:
+    assert keys.document_key("ab", "c") != keys.document_key("a", "bc")
+    assert keys.document_key("a", "b") != keys.path_key("a")

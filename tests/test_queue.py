@@ -1,0 +1,138 @@
+"""The queue's laws, against a plain model of them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sidebooks_core.scheduling.queue import Entry, Generation, JobQueue, Priority, QueueIsFull
+
+
+def entry(key: str, priority: Priority = Priority.BULK, document: str = "d", *wanted_by: Generation | None) -> Entry:
+    return Entry(key, priority, document, frozenset(wanted_by or [None]))
+
+
+def drain(queue: JobQueue) -> list[str]:
+    keys = []
+    while (taken := queue.pop()) is not None:
+        keys.append(taken.key)
+    return keys
+
+
+def test_urgent_first_and_first_come_first_served_inside_a_class() -> None:
+    queue = JobQueue(10)
+    for key, priority in [("b1", 4), ("v1", 0), ("p1", 3), ("v2", 0), ("b2", 4)]:
+        queue.push(entry(key, Priority(priority)))
+    assert drain(queue) == ["v1", "v2", "p1", "b1", "b2"]
+
+
+def test_a_waiting_job_is_joined_and_promoted_not_doubled() -> None:
+    queue = JobQueue(10)
+    queue.push(entry("a"))
+    queue.push(entry("b"))
+    queue.push(entry("b", Priority.VISIBLE))
+    queue.push(entry("b", Priority.BULK))
+    assert len(queue) == 2
+    assert drain(queue) == ["b", "a"]
+
+
+def test_promotion_never_lowers() -> None:
+    queue = JobQueue(10)
+    queue.push(entry("a", Priority.VISIBLE))
+    assert not queue.promote("a", Priority.BULK)
+    assert not queue.promote("missing", Priority.VISIBLE)
+    taken = queue.pop()
+    assert taken is not None
+    assert taken.priority is Priority.VISIBLE
+
+
+def test_a_full_queue_gives_up_its_youngest_least_urgent_job() -> None:
+    queue = JobQueue(2)
+    queue.push(entry("old", Priority.BULK))
+    queue.push(entry("young", Priority.BULK))
+    displaced = queue.push(entry("seen", Priority.VISIBLE))
+    assert displaced is not None
+    assert displaced.key == "young"
+    with pytest.raises(QueueIsFull):
+        queue.push(entry("more", Priority.BULK))
+    assert drain(queue) == ["seen", "old"]
+
+
+def test_only_what_a_stale_list_alone_wants_is_dropped() -> None:
+    queue = JobQueue(10)
+    queue.push(entry("stale", Priority.NEXT, "d", Generation("reader", 1)))
+    queue.push(entry("fresh", Priority.NEXT, "d", Generation("reader", 2)))
+    queue.push(entry("shared", Priority.NEXT, "d", Generation("reader", 1)))
+    queue.push(entry("shared", Priority.NEXT, "d", Generation("other", 1)))
+    queue.push(entry("kept", Priority.NEXT, "d", Generation("reader", 1)))
+    queue.push(entry("kept", Priority.NEXT))
+    assert [dropped.key for dropped in queue.drop_generations("reader", 2)] == ["stale"]
+    assert drain(queue) == ["fresh", "shared", "kept"]
+
+
+def test_a_worker_takes_work_on_a_document_it_holds_but_nothing_starves() -> None:
+    queue = JobQueue(1000)
+    queue.push(entry("other", Priority.BULK, "theirs"))
+    for number in range(100):
+        queue.push(entry(f"mine-{number}", Priority.BULK, "mine"))
+    order = []
+    while (taken := queue.pop({"mine"})) is not None:
+        order.append(taken.key)
+    assert order[0] == "mine-0"
+    assert order.index("other") <= JobQueue.AFFINITY_LOOKAHEAD
+
+
+def test_a_class_limit_is_kept() -> None:
+    queue = JobQueue(10)
+    queue.push(entry("bulk"))
+    assert queue.pop(least_urgent=Priority.VISIBLE) is None
+    assert len(queue) == 1
+
+
+def test_a_job_put_back_keeps_its_turn() -> None:
+    queue = JobQueue(10)
+    for key in "abc":
+        queue.push(entry(key))
+    first = queue.pop()
+    assert first is not None
+    queue.push_front(first)
+    assert drain(queue) == ["a", "b", "c"]
+
+
+operations = st.lists(
+    st.one_of(
+        st.tuples(st.just("push"), st.integers(0, 9), st.sampled_from(Priority)),
+        st.tuples(st.just("promote"), st.integers(0, 9), st.sampled_from(Priority)),
+        st.tuples(st.just("remove"), st.integers(0, 9), st.none()),
+        st.tuples(st.just("pop"), st.none(), st.none()),
+    ),
+    max_size=60,
+)
+
+
+@given(operations)
+def test_each_job_comes_out_once_and_in_the_order_of_a_simple_model(steps: list[tuple[str, int, Priority]]) -> None:
+    queue = JobQueue(1000)
+    model: list[list[str]] = [[] for _ in Priority]
+    for step, number, priority in steps:
+        key = str(number)
+        waiting = next((p for p in Priority if key in model[p]), None)
+        if step == "push":
+            queue.push(entry(key, priority))
+            if waiting is None:
+                model[priority].append(key)
+        elif step == "promote":
+            queue.promote(key, priority)
+        elif step == "remove":
+            queue.remove(key)
+            if waiting is not None:
+                model[waiting].remove(key)
+        else:
+            taken = queue.pop()
+            expected = next((keys.pop(0) for keys in model if keys), None)
+            assert (taken.key if taken else None) == expected
+        if step in ("push", "promote") and waiting is not None and priority < waiting:
+            model[waiting].remove(key)
+            model[priority].append(key)
+    assert drain(queue) == [key for keys in model for key in keys]
