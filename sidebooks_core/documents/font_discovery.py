@@ -222,10 +222,11 @@ _Candidate = tuple[str, bool, bool, Path, FaceNames]
 def _known_faces(files: Mapping[str, Path]) -> Iterator[_Candidate]:
     for ordering, serif, bold, name, postscript in _KNOWN:
         path = files.get(_folded(name))
-        for face in _faces(path) if path is not None else ():
-            if not postscript or face.postscript == postscript:
-                yield ordering, serif, bold, path, face  # type: ignore[misc]
-                break
+        if path is None:
+            continue
+        face = next((f for f in _faces(path) if not postscript or f.postscript == postscript), None)
+        if face is not None:
+            yield ordering, serif, bold, path, face
 
 
 def _unknown_faces(files: Mapping[str, Path]) -> Iterator[_Candidate]:

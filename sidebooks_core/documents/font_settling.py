@@ -10,7 +10,8 @@ itself is not touched, since the identity of its pages is taken from it.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from sidebooks_core.documents.engine import pymupdf
@@ -19,14 +20,18 @@ from sidebooks_core.documents.font_tables import vertical_glyphs
 mupdf = pymupdf.mupdf
 
 _CIDS = 1 << 16
+_ADOBE_CIDS = 1 << 15
 _MOST_NODES = 20_000
 # Adobe-Japan1: Latin letters and half-width katakana, which stand upright; and the same letters laid on their side.
-_UPRIGHT = range(1, 633)
+_KANA = range(842, 1011)
+_NARROW_CIDS = range(1, 633)
+# Thousandths of the em; kana this wide or wider fit as they are.
+_NARROW = 980
 _ON_THEIR_SIDE = range(8720, 9354)
 
 
 def replaced_fonts(page: Any) -> Iterator[Any]:
-    """The loaded Type 0 fonts of a page that are replaced (`pymupdf.mupdf.PdfFontDesc`)."""
+    """The loaded Type 0 fonts of a page that are replaced (`pymupdf.mupdf.pdf_font_desc`). Each is the caller's to `drop`."""
     document = pymupdf._as_pdf_document(page.parent, required=False)
     if not document.m_internal:
         return
@@ -34,38 +39,79 @@ def replaced_fonts(page: Any) -> Iterator[Any]:
         descendant = mupdf.pdf_array_get(mupdf.pdf_dict_gets(font, "DescendantFonts"), 0)
         descriptor = mupdf.pdf_dict_gets(descendant, "FontDescriptor")
         if not any(_is_set(mupdf.pdf_dict_gets(descriptor, key)) for key in ("FontFile", "FontFile2", "FontFile3")):
-            yield mupdf.pdf_load_font(document, mupdf.PdfResourceStack(), font)
+            yield _load(document, font)
 
 
-def fit_widths(loaded: Any) -> None:
-    """Narrow or widen each glyph to the width that the document gives it, as the engine does in simple fonts: else the
-    letters of a proportional MS-PMincho run into each other. Only where the document does give widths."""
-    description = loaded.m_internal
-    if description.hmtx_len > 0 and not description.wmode:
-        mupdf.ll_fz_font_flags(description.font).ft_stretch = 1
+def narrowed_widths(loaded: Any, natural: Callable[[], Callable[[int], int]]) -> dict[int, int] | None:
+    """Glyph -> width in thousandths of the em, for a proportional Japanese font (MS-PMincho), whose kana would run into each
+    other; None for a font that needs no narrowing. `natural()`: a function from a glyph to its
+    own width in the replacing face.
+
+    The engine's own table is of no use: it takes the CIDs of the document's widths for character codes, and knows one
+    width per glyph where half-width kana (CIDs of their own) share the glyphs of the full-width ones."""
+    if loaded.wmode or not loaded.hmtx_len or not _is_japan1(loaded):
+        return None
+    default = loaded.dhmtx.w
+
+    def given_width(cid: int) -> int:
+        return int(mupdf.ll_pdf_lookup_hmtx(loaded, cid).w)
+
+    if all(given_width(cid) >= _NARROW for cid in _KANA):
+        return None
+    own_width = natural()
+    given: dict[int, int] = {}
+    own: dict[int, int] = {}
+    for cid in range(1, _KANA.stop):
+        character = mupdf.ll_pdf_lookup_cmap(loaded.to_ttf_cmap, cid)
+        glyph = mupdf.ll_fz_encode_character(loaded.font, character) if character > 0 else 0
+        if not glyph:
+            continue
+        own[glyph] = own_width(glyph)
+        width = given_width(cid)
+        # Half-width and Latin letters of the default width are not given, and so not used.
+        if width > 0 and (width != default or cid not in _NARROW_CIDS):
+            given[glyph] = max(width, given.get(glyph, 0))
+    return own | given
+
+
+def give_widths(loaded: Any, widths: dict[int, int]) -> None:
+    """Let the font draw each glyph as wide as `widths` has it, as the engine does with replaced simple fonts."""
+    identity = array("H", range(_CIDS))
+    identity.byteswap()
+    entries = b" ".join(b"%d[%d]" % item for item in sorted(widths.items()))
+    with _donor(identity.tobytes(), b"/DW %d/W[%s]" % (loaded.dhmtx.w, entries)) as donor:
+        giver, taker = donor.font, loaded.font
+        # Exchanged, so that each table is freed once, with the font that has it then.
+        taker.width_table, giver.width_table = giver.width_table, taker.width_table
+        taker.width_count, giver.width_count = giver.width_count, taker.width_count
+        taker.width_default = giver.width_default
+        mupdf.ll_fz_font_flags(taker).ft_stretch = 1
+
+
+def has_own_widths(loaded: Any) -> bool:
+    """True once `give_widths` was called for it."""
+    return bool(mupdf.ll_fz_font_flags(loaded.font).ft_stretch)
 
 
 def needs_vertical_forms(loaded: Any) -> bool:
     """False for horizontal fonts, and for those with a map from CID to glyph, their own or ours."""
-    description = loaded.m_internal
-    return bool(description.wmode and description.to_ttf_cmap and not description.cid_to_gid_len)
+    return bool(loaded.wmode and loaded.to_ttf_cmap and not loaded.cid_to_gid_len)
 
 
 def vertical_map(loaded: Any, data: memoryview) -> bytes | None:
     """CID -> glyph for vertical writing, as a CIDToGIDMap has it: 65536 big-endian 16-bit numbers; None if the face has no
     vertical glyphs. `data`: the font file."""
-    description = loaded.m_internal
-    upright_to_vertical = vertical_glyphs(data, description.font.subfont)
+    upright_to_vertical = vertical_glyphs(data, loaded.font.subfont)
     if not upright_to_vertical:
         return None
-    is_japan1 = description.to_ttf_cmap.cmap_name.startswith("Adobe-Japan1")
+    is_japan1 = _is_japan1(loaded)
     glyphs = array("H", bytes(2 * _CIDS))
-    for cid in range(_CIDS):
-        character = mupdf.ll_pdf_lookup_cmap(description.to_ttf_cmap, cid)
+    for cid in range(_ADOBE_CIDS if loaded.to_ttf_cmap.cmap_name.startswith("Adobe-") else _CIDS):
+        character = mupdf.ll_pdf_lookup_cmap(loaded.to_ttf_cmap, cid)
         if character <= 0:
             continue
-        glyph = mupdf.ll_fz_encode_character(description.font, character)
-        if not (is_japan1 and cid in _UPRIGHT) and (character > 0xFF or (is_japan1 and cid in _ON_THEIR_SIDE)):
+        glyph = mupdf.ll_fz_encode_character(loaded.font, character)
+        if not (is_japan1 and cid in _NARROW_CIDS) and (character > 0xFF or (is_japan1 and cid in _ON_THEIR_SIDE)):
             glyph = upright_to_vertical.get(glyph, glyph)
         glyphs[cid] = glyph
     glyphs.byteswap()
@@ -74,17 +120,34 @@ def vertical_map(loaded: Any, data: memoryview) -> bytes | None:
 
 def give_map(loaded: Any, cid_to_gid: bytes) -> None:
     """Let the font find its glyphs by the map and by nothing else."""
-    # The engine frees the map with the font, so the engine must have allocated it: it does when it loads a font that
-    # brings such a map, and that font can spare it.
-    with pymupdf.open(stream=_donor_document(cid_to_gid), filetype="pdf") as donor_document:
-        pdf = pymupdf._as_pdf_document(donor_document)
-        font = next(_composite_fonts(mupdf.pdf_lookup_page_obj(pdf, 0)))
-        donor = mupdf.pdf_load_font(pdf, mupdf.PdfResourceStack(), font)
-        giver, taker = donor.m_internal, loaded.m_internal
-        taker.cid_to_gid, taker.cid_to_gid_len = giver.cid_to_gid, giver.cid_to_gid_len
-        giver.cid_to_gid, giver.cid_to_gid_len = None, 0
-        mupdf.ll_pdf_drop_cmap(taker.to_ttf_cmap)
-        taker.to_ttf_cmap = None
+    with _donor(cid_to_gid, b"") as donor:
+        loaded.cid_to_gid, loaded.cid_to_gid_len = donor.cid_to_gid, donor.cid_to_gid_len
+        donor.cid_to_gid, donor.cid_to_gid_len = None, 0
+        mupdf.ll_pdf_drop_cmap(loaded.to_ttf_cmap)
+        loaded.to_ttf_cmap = None
+
+
+@contextmanager
+def _donor(cid_to_gid: bytes, widths: bytes) -> Iterator[Any]:
+    """A loaded font that can spare its tables. The engine frees a table with its font, so the engine must have allocated it,
+    and it does so only when it loads a font that brings one."""
+    with pymupdf.open(stream=_donor_document(cid_to_gid, widths), filetype="pdf") as document:
+        pdf = pymupdf._as_pdf_document(document)
+        donor = _load(pdf, next(_composite_fonts(mupdf.pdf_lookup_page_obj(pdf, 0))))
+        try:
+            yield donor
+        finally:
+            drop(donor)
+
+
+def _load(document: Any, font: Any) -> Any:
+    # From the store, where the page has put it. The binding has the plain function only, and nothing that owns what it returns.
+    return mupdf.ll_pdf_load_font(document.m_internal, None, font.m_internal)
+
+
+def drop(loaded: Any) -> None:
+    """Give up a font that `replaced_fonts` handed out."""
+    mupdf.ll_pdf_drop_font(loaded)
 
 
 def _composite_fonts(page: Any) -> Iterator[Any]:
@@ -117,6 +180,10 @@ def _composite_fonts(page: Any) -> Iterator[Any]:
                     waiting.append(mupdf.pdf_dict_gets(item, "Resources"))
 
 
+def _is_japan1(loaded: Any) -> bool:
+    return bool(loaded.to_ttf_cmap) and loaded.to_ttf_cmap.cmap_name.startswith("Adobe-Japan1")
+
+
 def _values(container: Any) -> Iterator[Any]:
     if mupdf.pdf_is_dict(container):
         for i in range(mupdf.pdf_dict_len(container)):
@@ -130,16 +197,22 @@ def _is_set(value: Any) -> bool:
     return bool(value.m_internal) and not mupdf.pdf_is_null(value)
 
 
-def _donor_document(cid_to_gid: bytes) -> bytes:
+def _donor_document(cid_to_gid: bytes, widths: bytes) -> bytes:
     bodies = [
         b"<</Type/Catalog/Pages 2 0 R>>",
         b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
         b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]/Resources<</Font<</F 4 0 R>>>>>>",
-        b"<</Type/Font/Subtype/Type0/BaseFont/Donor/Encoding/Identity-H/DescendantFonts[5 0 R]>>",
+        b"<</Type/Font/Subtype/Type0/BaseFont/Donor/Encoding 8 0 R/DescendantFonts[5 0 R]>>",
         b"<</Type/Font/Subtype/CIDFontType2/BaseFont/Donor/CIDSystemInfo<</Registry(Adobe)/Ordering(Identity)/Supplement 0>>"
-        b"/FontDescriptor 6 0 R/CIDToGIDMap 7 0 R>>",
+        b"/FontDescriptor 6 0 R/CIDToGIDMap 7 0 R" + widths + b">>",
         b"<</Type/FontDescriptor/FontName/Donor/Flags 4>>",
-        b"<</Length %d>>stream\n" % len(cid_to_gid) + cid_to_gid + b"\nendstream",
+        _stream(b"", cid_to_gid),
+        # Identity by another name: for one called Identity-H the engine makes a map of its own and leaves ours aside.
+        _stream(
+            b"/Type/CMap/CMapName/Donor",
+            b"/CMapName /Donor def 1 begincodespacerange <0000> <ffff> endcodespacerange"
+            b" 1 begincidrange <0000> <ffff> 0 endcidrange endcmap",
+        ),
     ]
     document, offsets = b"%PDF-1.7\n", []
     for number, body in enumerate(bodies, 1):
@@ -153,3 +226,7 @@ def _donor_document(cid_to_gid: bytes) -> bytes:
         size,
         len(document),
     )
+
+
+def _stream(entries: bytes, content: bytes) -> bytes:
+    return b"<<%s/Length %d>>stream\n%s\nendstream" % (entries, len(content), content)

@@ -7,7 +7,9 @@ makes a new font object; what is shared is the file, mapped once and never copie
 from __future__ import annotations
 
 import mmap
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,9 @@ from sidebooks_core.documents.font_discovery import Face, FontSet
 from sidebooks_core.documents.font_names import read_name
 
 mupdf = pymupdf.mupdf
+
+_MOST_FONTS = 256
+"""Replaced fonts loaded between two clearings of the engine's store."""
 
 _ORDERING_OF = {
     mupdf.FZ_ADOBE_CNS: "cns1",
@@ -45,6 +50,7 @@ class Substitutes:
     """Fonts that an East Asian collection asked for and that were replaced, since the start."""
     problems: list[str] = field(default_factory=list)
     """Errors inside the hooks, the first few; the engine's own fonts were used instead."""
+    _counted: int = 0
     _files: dict[str, tuple[mmap.mmap, Any]] = field(default_factory=dict)
     _maps: dict[tuple[str, int, str], bytes | None] = field(default_factory=dict)
     _held: list[Any] = field(default_factory=list)
@@ -108,32 +114,48 @@ class Substitutes:
         """See `settle`."""
         if not self.cjk_count:
             return False
+        if self.cjk_count - self._counted > _MOST_FONTS:
+            # The engine counts none of a replaced font's 0.5 MB in the size of its store, where it keeps every font it loads:
+            # a scan with two fonts for each page's hidden text would fill the memory.
+            self._counted = self.cjk_count
+            mupdf.fz_shrink_store(0)
+        while self._held:
+            font_settling.drop(self._held.pop())
         changed = False
-        held = []
         for loaded in font_settling.replaced_fonts(page):
-            held.append(loaded)
-            font_settling.fit_widths(loaded)
+            # Held until the next page, a font cannot fall out of the engine's store, and be loaded again as it was, between
+            # now and the drawing.
+            self._held.append(loaded)
             path = self._path_of(loaded)
-            if path is not None and font_settling.needs_vertical_forms(loaded):
+            if path is None:
+                continue
+            if not font_settling.has_own_widths(loaded):
+                widths = font_settling.narrowed_widths(loaded, partial(self._own_widths, path, loaded))
+                if widths is not None:
+                    font_settling.give_widths(loaded, widths)
+                    changed = True
+            if font_settling.needs_vertical_forms(loaded):
                 cid_to_gid = self._vertical_map(loaded, path)
                 if cid_to_gid is not None:
                     font_settling.give_map(loaded, cid_to_gid)
                     changed = True
-        # Held, they cannot fall out of the engine's store, and be loaded again as they were, before the page is drawn.
-        self._held = held
         return changed
+
+    def _own_widths(self, path: str, loaded: Any) -> Callable[[int], int]:
+        # Of another object for the same face: the engine has put the document's widths into this one.
+        face = mupdf.fz_new_font_from_buffer(None, self._buffer(path), loaded.font.subfont, 0)
+        return lambda glyph: round(1000 * mupdf.fz_advance_glyph(face, glyph, 0))
 
     def _path_of(self, loaded: Any) -> str | None:
         """Which of our files a loaded font draws with."""
-        buffer = loaded.m_internal.font.buffer
+        buffer = loaded.font.buffer
         address = int(buffer.this) if buffer else 0
         return next((path for path, (_, ours) in self._files.items() if int(ours.m_internal.this) == address), None)
 
     def _vertical_map(self, loaded: Any, path: str) -> bytes | None:
-        description = loaded.m_internal
         # A map by a document's own ToUnicode is good for that font only.
-        is_shared = description.to_ttf_cmap.cmap_name.startswith("Adobe-")
-        key = (path, description.font.subfont, description.to_ttf_cmap.cmap_name)
+        is_shared = loaded.to_ttf_cmap.cmap_name.startswith("Adobe-")
+        key = (path, loaded.font.subfont, loaded.to_ttf_cmap.cmap_name)
         if is_shared and key in self._maps:
             return self._maps[key]
         cid_to_gid = font_settling.vertical_map(loaded, memoryview(self._files[path][0]))

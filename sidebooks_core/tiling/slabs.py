@@ -9,6 +9,9 @@ from functools import lru_cache
 from sidebooks_core.tiling.geometry import RectPx, require_count
 from sidebooks_core.tiling.pyramid import Raster
 
+SQUARER_FOR = 1.1
+"""How many times the fewest slabs there may be for the sake of squarer ones, of which a screen touches fewer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Slab:
@@ -67,25 +70,27 @@ def _slab(raster: Raster, column0: int, row0: int, block_columns: int, block_row
 
 @lru_cache(maxsize=256)
 def _block(raster: Raster, raster_pixels: int) -> tuple[int, int]:
-    """(columns, rows) of tiles in a slab: the fewest slabs; of those the widest; then evened out, so that none is a sliver.
+    """(columns, rows) of tiles in a slab: bands of the full width where they are the fewest slabs, else squarish blocks.
 
-    Bands of the full width alone were rejected: on a sheet 65536 px wide they are one tile high, and a screen that looks
-    at a corner would draw five of them, 170 megapixels, where blocks need one or two.
+    Bands alone were rejected: on a sheet 65536 px wide they are one tile high, and a screen that looks at a corner would
+    draw five of them, 170 megapixels, where it touches one or two blocks. Blocks are evened out, so that none is a sliver.
     """
     require_count(raster_pixels, "raster_pixels")
-    best: tuple[int, int, int] | None = None
+    blocks: dict[tuple[int, int], int] = {}
     for columns in range(raster.columns, 0, -1):
         width_px = min(columns * raster.tile_px, raster.width_px)
-        if width_px * raster.height_px <= raster_pixels:
-            rows = raster.rows
-        else:
-            rows = raster_pixels // (width_px * raster.tile_px)
-        if rows < 1:
-            continue
-        count = -(-raster.columns // columns) * -(-raster.rows // min(rows, raster.rows))
-        if best is None or count < best[0]:
-            best = (count, columns, min(rows, raster.rows))
-    _, columns, rows = best or (0, 1, 1)
+        fits = width_px * raster.height_px <= raster_pixels
+        rows = raster.rows if fits else min(raster.rows, raster_pixels // (width_px * raster.tile_px))
+        if rows:
+            blocks[columns, rows] = -(-raster.columns // columns) * -(-raster.rows // rows)
+    if not blocks:
+        return 1, 1
+    fewest = min(blocks.values())
+    widest = next(iter(blocks))
+    if widest[0] == raster.columns and blocks[widest] == fewest:
+        columns, rows = widest
+    else:
+        columns, rows = max((block for block, count in blocks.items() if count <= fewest * SQUARER_FOR), key=min)
     return _evened(raster.columns, columns), _evened(raster.rows, rows)
 
 

@@ -1,0 +1,60 @@
+"""Which pages of which documents a benchmark measures: some of every document, the same in every run."""
+
+from __future__ import annotations
+
+import csv
+import random
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT = (Path(__file__).parents[1] / "../shared/corpus").resolve()
+TROUBLE = frozenset({"slow", "broken", "encrypted"})
+"""Kinds that are about something else than speed."""
+
+
+class CorpusMissing(Exception):
+    """There is nothing to measure with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document to measure."""
+
+    path: Path
+    kind: str
+    """Name of the folder that it lies in: text, scan, vector…"""
+    password: str | None
+
+
+def documents(root: Path | None = None, *, without: Collection[str] = TROUBLE) -> list[Document]:
+    """All documents below `root` (a folder, or one file) but for some kinds, sorted.
+
+    A `manifest.tsv` in the folder, if there is one, names them and knows passwords. Raises CorpusMissing.
+    """
+    root = DEFAULT if root is None else root
+    if root.is_file():
+        return [Document(root, root.parent.name, None)]
+    manifest = root / "manifest.tsv"
+    if manifest.is_file():
+        with manifest.open(encoding="utf-8", newline="") as lines:
+            rows = list(csv.DictReader(lines, delimiter="\t"))
+        # A document without a known count of pages is there because it cannot be opened.
+        found = [Document(root / row["path"], row["kind"], row["password"] or None) for row in rows if row["pages"]]
+    elif root.is_dir():
+        found = [
+            Document(path, path.parent.name, None)
+            for path in root.rglob("*")
+            if path.is_file()
+            and path.suffix.lower() in {".pdf", ".xps", ".epub", ".cbz", ".svg", ".tif", ".tiff", ".jpg", ".png"}
+        ]
+    else:
+        raise CorpusMissing(f"no documents at {root}: name a folder or a file with --documents")
+    return sorted((one for one in found if one.kind not in without), key=lambda one: (one.kind, str(one.path)))
+
+
+def some_pages(page_count: int, most: int) -> list[int]:
+    """Up to `most` page numbers, from 0, spread over a document by chance, but the same by chance in every run."""
+    if page_count <= most:
+        return list(range(page_count))
+    return sorted(random.Random(page_count).sample(range(page_count), most))
