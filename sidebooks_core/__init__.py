@@ -1,3 +1,75 @@
 """Paged documents that feel like paper on cheap tablets. Importing this loads no engine and starts nothing."""
 
+from sidebooks_core.document import Document, PageInfo
+from sidebooks_core.documents.model import (
+    DocumentInspection,
+    FontUse,
+    ImageUse,
+    Link,
+    OutlineItem,
+    PageInspection,
+    SearchHit,
+    Word,
+)
+from sidebooks_core.errors import (
+    DamagedDocument,
+    DocumentError,
+    DocumentTooLarge,
+    PageError,
+    PageNotFound,
+    PasswordRequired,
+    QueueFull,
+    RenderFailed,
+    RenderTimeout,
+    RequestDropped,
+    RequestError,
+    ServiceClosed,
+    SidebooksError,
+    UnsupportedDocument,
+)
+from sidebooks_core.prerendering import PrerenderReport
+from sidebooks_core.scheduling.queue import Generation, Priority
+from sidebooks_core.service import TileService
+from sidebooks_core.settings import Settings
+from sidebooks_core.statistics import Latency, Statistics
+from sidebooks_core.tile import Tile
+from sidebooks_core.tiling.pyramid import Level, Pyramid
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "DamagedDocument",
+    "Document",
+    "DocumentError",
+    "DocumentInspection",
+    "DocumentTooLarge",
+    "FontUse",
+    "Generation",
+    "ImageUse",
+    "Latency",
+    "Level",
+    "Link",
+    "OutlineItem",
+    "PageError",
+    "PageInfo",
+    "PageInspection",
+    "PageNotFound",
+    "PasswordRequired",
+    "PrerenderReport",
+    "Priority",
+    "Pyramid",
+    "QueueFull",
+    "RenderFailed",
+    "RenderTimeout",
+    "RequestDropped",
+    "RequestError",
+    "SearchHit",
+    "ServiceClosed",
+    "Settings",
+    "SidebooksError",
+    "Statistics",
+    "Tile",
+    "TileService",
+    "UnsupportedDocument",
+    "Word",
+]

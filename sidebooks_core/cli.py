@@ -58,14 +58,20 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     inspect = _command(
-        commands, "inspect", _inspect, "what will be slow or look wrong, page by page",
+        commands,
+        "inspect",
+        _inspect,
+        "what will be slow or look wrong, page by page",
         "Fonts that are not embedded and what replaces them, scans and how they are compressed, the largest image, the "
         "slowest pages by measured time, damage that was repaired. Draws every page once.",
     )
     _document(inspect)
 
     render = _command(
-        commands, "render", _render, "pages, or a region of one, to image files",
+        commands,
+        "render",
+        _render,
+        "pages, or a region of one, to image files",
         "Writes NAME-0001.png and so on into --output, or one file if --output names one. The format is chosen by what is "
         "on the page unless --format tells: lossless PNG for text and line art, JPEG for pictures.",
     )
@@ -80,7 +86,10 @@ def _parser() -> argparse.ArgumentParser:
     render.add_argument("--quality", type=int, default=85, help="of lossy pictures, 1-100 (default 85)")
 
     prerender = _command(
-        commands, "prerender", _prerender, "fill the cache before the readers come",
+        commands,
+        "prerender",
+        _prerender,
+        "fill the cache before the readers come",
         "Draws the preview and the screen image of each page into the cache. Can be stopped and started again: what is "
         "there already is skipped.",
     )
@@ -94,7 +103,10 @@ def _parser() -> argparse.ArgumentParser:
     _cache_dir(prerender)
 
     flip = _command(
-        commands, "flip", _flip, "turn through a document and print how long each turn takes",
+        commands,
+        "flip",
+        _flip,
+        "turn through a document and print how long each turn takes",
         "Three times: cold, from memory, and from disk in a new service; median, 95th, 99th percentile and the worst. Uses "
         "an empty cache of its own.",
     )
@@ -110,13 +122,19 @@ def _parser() -> argparse.ArgumentParser:
     stats = _command(actions, "stats", _cache_stats, "how much it holds", "Counts records and bytes.")
     _cache_dir(stats)
     verify = _command(
-        actions, "verify", _cache_verify, "read every record and check it",
+        actions,
+        "verify",
+        _cache_verify,
+        "read every record and check it",
         "Checks each record's checksum, and looks for files that belong to no record. Exit status 1 if there was damage.",
     )
     verify.add_argument("--fix", action="store_true", help="remove what is damaged or belongs to nothing")
     _cache_dir(verify)
     purge = _command(
-        actions, "purge", _cache_purge, "remove documents, or everything",
+        actions,
+        "purge",
+        _cache_purge,
+        "remove documents, or everything",
         "Removes all that is stored of the documents named; with --all, everything.",
     )
     purge.add_argument("file", type=Path, nargs="*", metavar="FILE", help="documents whose pages are removed")
@@ -215,8 +233,14 @@ def _render(arguments: argparse.Namespace) -> int:
                 target = target / f"{arguments.file.stem}-{page + 1:04d}{EXTENSIONS[tile.media_type]}"
             target.write_bytes(tile.data)
             written.append(
-                {"page": page + 1, "file": str(target), "width_px": tile.width_px, "height_px": tile.height_px,
-                 "media_type": tile.media_type, "bytes": len(tile.data)}
+                {
+                    "page": page + 1,
+                    "file": str(target),
+                    "width_px": tile.width_px,
+                    "height_px": tile.height_px,
+                    "media_type": tile.media_type,
+                    "bytes": len(tile.data),
+                }
             )
             bar(done + 1, len(pages))
     if arguments.json:
@@ -248,8 +272,12 @@ def _prerender(arguments: argparse.Namespace) -> int:
         report = service.prerender(document, pages, bar, levels=levels, widths_px=arguments.width)
     if arguments.json:
         _print_json(
-            {"pages": report.pages, "rendered": report.rendered, "stored_already": report.stored_already,
-             "failed": {page + 1: str(error) for page, error in report.failed.items()}}
+            {
+                "pages": report.pages,
+                "rendered": report.rendered,
+                "stored_already": report.stored_already,
+                "failed": {page + 1: str(error) for page, error in report.failed.items()},
+            }
         )
     else:
         print(f"{report.pages} pages: {report.rendered} images drawn, {report.stored_already} were there already")
@@ -261,8 +289,12 @@ def _flip(arguments: argparse.Namespace) -> int:
 
     with ProgressBar("turning") as bar:
         report = flip(
-            arguments.file, Settings(workers=arguments.workers), password=arguments.password,
-            pages=lambda page_count: _chosen_pages(arguments, page_count), width_px=arguments.width, progress=bar,
+            arguments.file,
+            Settings(workers=arguments.workers),
+            password=arguments.password,
+            pages=lambda page_count: _chosen_pages(arguments, page_count),
+            width_px=arguments.width,
+            progress=bar,
         )
     failed = {page: text for done in report.passes for page, text in done.failed.items()}
     if arguments.json:
@@ -271,9 +303,16 @@ def _flip(arguments: argparse.Namespace) -> int:
     print(f"{report.document}: {report.page_count} pages, images of {report.width_px} x {report.height_px} px")
     print(f"first page {report.first_page_s * 1000:.0f} ms after the start, workers and opening included\n")
     rows = [
-        [done.name, str(done.latency.count), *(f"{wait_s * 1000:.2f}" for wait_s in (
-            done.latency.median_s, done.latency.p95_s, done.latency.p99_s, done.latency.max_s)),
-         f"{done.within_frame:.0%}", str(done.renders)]
+        [
+            done.name,
+            str(done.latency.count),
+            *(
+                f"{wait_s * 1000:.2f}"
+                for wait_s in (done.latency.median_s, done.latency.p95_s, done.latency.p99_s, done.latency.max_s)
+            ),
+            f"{done.within_frame:.0%}",
+            str(done.renders),
+        ]
         for done in report.passes
     ]
     print(table(["turn, in ms", "turns", "p50", "p95", "p99", "max", "within 16.7 ms", "renders"], rows))

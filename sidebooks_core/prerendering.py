@@ -12,9 +12,9 @@ from sidebooks_core import keys
 from sidebooks_core.caching.record import Record
 from sidebooks_core.document import Document
 from sidebooks_core.errors import RequestError, SidebooksError
-from sidebooks_core.keys import RasterSpec
 from sidebooks_core.rendering.bulk import BulkResult, BulkRun, render_run
 from sidebooks_core.scheduling.queue import Priority
+from sidebooks_core.tiling.raster import RasterSpec
 
 if TYPE_CHECKING:
     from sidebooks_core.service import TileService
@@ -161,9 +161,7 @@ def _without_stored(
     return missing
 
 
-def _runs(
-    service: TileService, document: Document, todo: dict[int, list[RasterSpec]], run_pages: int
-) -> Iterator[BulkRun]:
+def _runs(service: TileService, document: Document, todo: dict[int, list[RasterSpec]], run_pages: int) -> Iterator[BulkRun]:
     pages = [page for page, specs in todo.items() if specs]
     for first in range(0, len(pages), run_pages):
         rasters = tuple((page, spec) for page in pages[first : first + run_pages] for spec in todo[page])

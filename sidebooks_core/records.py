@@ -13,10 +13,11 @@ from sidebooks_core.caching.record import Record
 from sidebooks_core.dispatch import Dispatcher, Done, Work
 from sidebooks_core.document import Document
 from sidebooks_core.errors import PageError, RenderFailed, RenderTimeout, SidebooksError
-from sidebooks_core.keys import RasterSpec, RenderProfile
+from sidebooks_core.keys import RenderProfile
 from sidebooks_core.rendering.jobs import Job
 from sidebooks_core.scheduling.queue import Generation, Priority
 from sidebooks_core.statistics import Counters
+from sidebooks_core.tiling.raster import RasterSpec
 
 RecordDone = Callable[[Record | None, str, SidebooksError | None], None]
 """Told once: a record and where it came from ("memory", "disk", "render"), or None and an error."""
@@ -35,9 +36,7 @@ IDENTIFY_BULK_S = 0.02
 class Records:
     """Records by document, page and raster. Thread-safe."""
 
-    def __init__(
-        self, profile: RenderProfile, store: LayeredStore, dispatcher: Dispatcher, render_timeout_s: float
-    ) -> None:
+    def __init__(self, profile: RenderProfile, store: LayeredStore, dispatcher: Dispatcher, render_timeout_s: float) -> None:
         self.profile = profile
         self._store = store
         self._dispatcher = dispatcher

@@ -19,7 +19,6 @@ from types import TracebackType
 from typing import Any, Self
 
 from sidebooks_core import keys
-from sidebooks_core.caching.disk import DiskStore
 from sidebooks_core.caching.layered import LayeredStore
 from sidebooks_core.caching.locks import RenderLocks
 from sidebooks_core.caching.memory import MemoryStore
@@ -37,7 +36,7 @@ from sidebooks_core.documents.model import (
     Word,
 )
 from sidebooks_core.errors import DamagedDocument, PageError, RenderFailed, RequestError, ServiceClosed, SidebooksError
-from sidebooks_core.keys import RasterSpec, RenderProfile
+from sidebooks_core.keys import RenderProfile
 from sidebooks_core.prerendering import PrerenderReport, ProgressCallback, prerender
 from sidebooks_core.records import IDENTIFY_VISIBLE_S, Records
 from sidebooks_core.registry import Description, Registry, Source, source_of
@@ -51,6 +50,7 @@ from sidebooks_core.settings import Settings
 from sidebooks_core.statistics import Statistics
 from sidebooks_core.tile import Tile
 from sidebooks_core.tiling.pyramid import Level, fit_rung
+from sidebooks_core.tiling.raster import RasterSpec
 from sidebooks_core.tiling.slabs import Slab, slab_of, slabs
 
 SEARCH_SLICE_S = 0.05
@@ -81,6 +81,8 @@ class TileService:
         )
         cache_dir = Path(self.settings.cache_dir) if self.settings.cache_dir is not None else None
         if store is None and cache_dir is not None:
+            from sidebooks_core.caching.disk import DiskStore  # brings SQLite and diskcache: only who uses a disk pays for them
+
             store = DiskStore(cache_dir, self.settings.disk_bytes)
         memory = MemoryStore(self.settings.memory_bytes, self.settings.preview_bytes)
         self.store = LayeredStore(memory, store)
@@ -169,9 +171,7 @@ class TileService:
         spec = _slab_spec(chosen, slab)
         return self._submit(document, page, spec, column - slab.column0, row - slab.row0, priority, generation)
 
-    def page_image(
-        self, document: Document, page: int, width_px: int | None = None, height_px: int | None = None
-    ) -> Tile:
+    def page_image(self, document: Document, page: int, width_px: int | None = None, height_px: int | None = None) -> Tile:
         """The whole page at an exact width or height in pixels: one of the two.
 
         Raises PageNotFound, RequestError, RenderFailed, RenderTimeout, ServiceClosed.
@@ -237,9 +237,7 @@ class TileService:
         progress: told (pages done, pages in all).
         """
         arguments = {"long_side_px": INSPECT_LONG_SIDE_PX}
-        futures = [
-            self._ask(document, "inspect", page, arguments, Priority.BULK) for page in range(document.page_count)
-        ]
+        futures = [self._ask(document, "inspect", page, arguments, Priority.BULK) for page in range(document.page_count)]
         pages = []
         for page, future in enumerate(futures):
             try:
@@ -322,9 +320,7 @@ class TileService:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         self.close()
 
     def identify(self, document: Document, page: int) -> str:
@@ -347,9 +343,7 @@ class TileService:
         info = document.pages[page]
         rung = fit_rung(info.width_pt, info.height_pt, width_px=width_px, height_px=height_px)
         self._require_raster(document, page, rung.width_px, rung.height_px)
-        return RasterSpec(
-            scale=rung.scale, x0_px=0, y0_px=0, x1_px=rung.width_px, y1_px=rung.height_px, tile_px=rung.tile_px
-        )
+        return RasterSpec(scale=rung.scale, x0_px=0, y0_px=0, x1_px=rung.width_px, y1_px=rung.height_px, tile_px=rung.tile_px)
 
     def _region_spec(
         self, document: Document, page: int, region_pt: tuple[float, float, float, float], width_px: int
@@ -371,7 +365,11 @@ class TileService:
         height_px = max(1, math.ceil(y1_pt * scale - 0.001) - y0_px)
         self._require_raster(document, page, width_px, height_px)
         return RasterSpec(
-            scale=scale, x0_px=x0_px, y0_px=y0_px, x1_px=x0_px + width_px, y1_px=y0_px + height_px,
+            scale=scale,
+            x0_px=x0_px,
+            y0_px=y0_px,
+            x1_px=x0_px + width_px,
+            y1_px=y0_px + height_px,
             tile_px=max(width_px, height_px),
         )
 
@@ -423,7 +421,9 @@ class TileService:
                 packed = unpack_tile(record.data, column, row)
             except RecordUnreadable as damage:
                 self.store.delete(key)
-                what = f"{document.name}, page {page + 1}: the store returned a damaged record, now removed ({damage}); ask again"
+                what = (
+                    f"{document.name}, page {page + 1}: the store returned a damaged record, now removed ({damage}); ask again"
+                )
                 _settle(future, None, RenderFailed(what, document_id=document.id, page=page))
                 return
             self.records.count_hit(source, time.perf_counter() - started_s, key, priority)
@@ -501,9 +501,7 @@ class TileService:
         self._require_open()
         document.require_page(page)
         future: Future[Any] = Future()
-        job = Job(
-            kind=kind, document=document.ref, page=page, timeout_s=self.settings.render_timeout_s, arguments=arguments
-        )
+        job = Job(kind=kind, document=document.ref, page=page, timeout_s=self.settings.render_timeout_s, arguments=arguments)
         key = f"{kind}|{document.ref.token}|{page}|{sorted(arguments.items())}"
         work = Work(key=key, job=job, data=document.data)
         self._dispatcher.request(work, lambda answer, error: _settle(future, answer, error), priority)

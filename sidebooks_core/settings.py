@@ -74,9 +74,7 @@ class Settings:
             _require(getattr(self, name) >= 0, f"{name} must not be negative")
         _require(self.preview_bytes <= self.memory_bytes, "preview_bytes is a part of memory_bytes and cannot be more")
         _require(1 <= self.workers <= 256, "workers must be 1 to 256")
-        _require(
-            self.worker_bytes >= 256 * MIB, "worker_bytes must be at least 256 MiB: the engine alone takes about 100"
-        )
+        _require(self.worker_bytes >= 256 * MIB, "worker_bytes must be at least 256 MiB: the engine alone takes about 100")
         _require(self.raster_pixels >= 1 << 20, "raster_pixels must be at least 1048576")
         for name in ("display_list_bytes", "document_bytes", "document_pages", "queue_jobs"):
             _require(getattr(self, name) >= 1, f"{name} must be positive")

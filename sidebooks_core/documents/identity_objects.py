@@ -10,14 +10,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-try:
-    from sidebooks_core.documents.engine import pymupdf
-except ModuleNotFoundError:
-    import pymupdf
+from sidebooks_core.documents.engine import mupdf, pymupdf
 
 __all__ = ["DECODED_BYTES", "IdentityLimit", "Objects", "Value", "mupdf", "pymupdf"]
 
-mupdf = pymupdf.mupdf
 
 Value = bytes | int | list["Value"] | dict[bytes, "Value"]
 """bytes: a scalar, or an array of plain scalars, as printed. int: a reference, by object number. Keys keep their slash."""

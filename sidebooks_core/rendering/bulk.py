@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sidebooks_core.errors import RequestError, SidebooksError
-from sidebooks_core.keys import RasterSpec
 from sidebooks_core.rendering.jobs import DocumentRef
+from sidebooks_core.tiling.raster import RasterSpec
 
 _hosts: set[int] = set()
 _desks: dict[str, Any] = {}
@@ -64,9 +64,7 @@ def render_run(run: BulkRun) -> list[BulkResult]:
             "quality": run.quality,
         }
         try:
-            [content_id] = desk.do("identify", run.document, page, {"stop": page + 1, "budget_s": 0.0}, run.data)[
-                "answer"
-            ]
+            [content_id] = desk.do("identify", run.document, page, {"stop": page + 1, "budget_s": 0.0}, run.data)["answer"]
             made = desk.do("raster", run.document, page, arguments, run.data)["answer"]
         except SidebooksError as error:
             results.append(BulkResult(page=page, spec=spec, error=error))

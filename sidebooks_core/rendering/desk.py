@@ -8,10 +8,9 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any
 
-import pymupdf
-
 from sidebooks_core.documents import fonts
 from sidebooks_core.documents.drawing import draw
+from sidebooks_core.documents.engine import shrink_store
 from sidebooks_core.documents.font_discovery import FontSet
 from sidebooks_core.documents.grey import is_grey
 from sidebooks_core.documents.identity import PageIdentifier
@@ -125,9 +124,7 @@ class Desk:
     def _do_links(self, held: _Held, ref: DocumentRef, page: int) -> list[Any]:
         return [link.to_wire() for link in held.document.links(page)]
 
-    def _do_search(
-        self, held: _Held, ref: DocumentRef, page: int, query: str, stop: int, budget_s: float
-    ) -> dict[str, Any]:
+    def _do_search(self, held: _Held, ref: DocumentRef, page: int, query: str, stop: int, budget_s: float) -> dict[str, Any]:
         """Hits from `page` on, up to `stop` (excluded), at least one page, as many as the time allows."""
         hits: list[Any] = []
         deadline_s = time.perf_counter() + budget_s
@@ -170,16 +167,12 @@ class Desk:
     def _open(self, ref: DocumentRef, data: bytes | None) -> _Held:
         if ref.path is None:
             assert data is not None
-            document = open_document(
-                data, password=ref.password, name=ref.name, max_pages=ref.max_pages, chapters=ref.chapters
-            )
+            document = open_document(data, password=ref.password, name=ref.name, max_pages=ref.max_pages, chapters=ref.chapters)
             return _Held(document, None)
         watch_fd = os.open(ref.path, os.O_RDONLY)
         try:
             held = _Held(
-                open_document(
-                    ref.path, password=ref.password, name=ref.name, max_pages=ref.max_pages, chapters=ref.chapters
-                ),
+                open_document(ref.path, password=ref.password, name=ref.name, max_pages=ref.max_pages, chapters=ref.chapters),
                 watch_fd,
             )
             # The engine opened the path by itself: between the two, another file may have taken its place.
@@ -199,7 +192,7 @@ class Desk:
         held.document.close()
         if held.watch_fd is not None:
             os.close(held.watch_fd)
-        pymupdf.TOOLS.store_shrink(100)
+        shrink_store()
 
     def _sheet(self, held: _Held, page: int) -> _Sheet:
         sheet = held.sheets.get(page)

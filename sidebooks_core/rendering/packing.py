@@ -51,7 +51,7 @@ def unpack_tile(record: bytes, column: int, row: int) -> PackedTile:
     columns, blobs, index, offset = _header(record)
     try:
         if not 0 <= column < columns or row < 0:
-            raise IndexError  # noqa: TRY301 - one place turns all that is wrong with a record into one error
+            raise IndexError
         number, width_px, height_px = index[row * columns + column]
         start = offset + sum(length for _, length in blobs[:number])
         media_type, length = blobs[number]

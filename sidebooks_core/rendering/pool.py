@@ -22,9 +22,7 @@ from sidebooks_core.errors import DamagedDocument, RenderFailed, RenderTimeout, 
 from sidebooks_core.rendering import wire
 from sidebooks_core.rendering.jobs import Job, WorkerConfig, error_from_wire
 
-_BOOT = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from sidebooks_core.rendering.worker import main; main()"
-)
+_BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from sidebooks_core.rendering.worker import main; main()"
 START_TIMEOUT_S = 60.0
 """A worker that has not reported by then is given up; it takes 0.3-0.6 s on an idle machine."""
 MAX_ANSWER_BYTES = 1 << 30
@@ -88,9 +86,7 @@ class WorkerPool:
         self.deaths = 0
         self._watchdog = _Watchdog()
         self._threads = [
-            threading.Thread(
-                target=self._serve, args=(index == workers,), name=f"sidebooks-worker-{index}", daemon=True
-            )
+            threading.Thread(target=self._serve, args=(index == workers,), name=f"sidebooks-worker-{index}", daemon=True)
             for index in range(workers + 1)
         ]
         for thread in self._threads:

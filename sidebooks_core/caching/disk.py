@@ -1,0 +1,288 @@
+"""Records on disk, shared by any number of processes: diskcache, made to keep bytes only.
+
+diskcache unpickles what it reads where a row says so, and whoever can write to the directory can plant such a row
+(CVE-2025-69872); the `Disk` below refuses. Whatever goes wrong in here is a miss or a record not kept: counted, told once to the
+log, and tried again at the next call, so that writing resumes by itself when a full disk has space again.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import sqlite3
+import threading
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import diskcache
+
+from sidebooks_core.caching.envelope import Damaged, seal, unseal
+from sidebooks_core.caching.record import Record
+from sidebooks_core.caching.store import StoreStatistics
+
+LAYOUT = "records-1"
+"""Folder of the records; another layout takes another name, and versions of the library do not meet."""
+TIMEOUT_S = 1.0
+"""Longest wait for another process that writes."""
+FILE_FROM_BYTES = 64 << 10
+"""Shorter values lie in the database, longer ones in a file each."""
+
+_log = logging.getLogger("sidebooks_core.caching")
+_FAULTS = (sqlite3.Error, OSError, diskcache.Timeout, diskcache.UnknownFileWarning)
+
+
+class PickleRefused(ValueError):
+    """A row asks to be unpickled; none of ours does."""
+
+
+class BytesDisk(diskcache.Disk):  # type: ignore[misc]  # diskcache has no types
+    """Text keys and bytes values, nothing else, in both directions."""
+
+    def put(self, key: object) -> tuple[str, bool]:
+        if type(key) is not str:
+            raise TypeError("keys are text")
+        return key, True
+
+    def get(self, key: object, raw: object) -> str:
+        if not raw or type(key) is not str:
+            raise PickleRefused("a key that is not text")
+        return key
+
+    def store(self, value: object, read: bool, key: object = None) -> tuple[int, int, str | None, object]:
+        if type(value) is not bytes or read:
+            raise TypeError("values are bytes")
+        stored: tuple[int, int, str | None, object] = super().store(value, read, key=key)
+        return stored
+
+    def fetch(self, mode: int, filename: str | None, value: object, read: bool) -> bytes:
+        if mode not in (diskcache.core.MODE_RAW, diskcache.core.MODE_BINARY):
+            raise PickleRefused("a value that is not bytes")
+        if filename is not None and (os.path.isabs(filename) or ".." in Path(filename).parts):
+            raise PickleRefused("a file outside the cache")
+        found = super().fetch(mode, filename, value, read)
+        if type(found) is not bytes:
+            raise PickleRefused("a value that is not bytes")
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What reading everything found."""
+
+    records: int
+    damaged: int
+    orphan_files: int
+
+
+class DiskStore:
+    """A `TileStore` in a folder. Thread-safe, safe among processes. `close()` it."""
+
+    def __init__(self, cache_dir: Path | str, disk_bytes: int) -> None:
+        """Makes the folder, readable by its owner only. Where that fails, it goes on without: everything misses."""
+        self._root = Path(cache_dir)
+        self._folder = self._root / LAYOUT
+        self._disk_bytes = disk_bytes
+        self._lock = threading.Lock()
+        self._cache: Any = None
+        self._inode = 0
+        self._failures = 0
+        self._warned = False
+        self._closed = False
+        self._reopen()
+
+    def get(self, key: str) -> Record | None:
+        stored = self._guarded(lambda cache: cache.get(key, default=None), None)
+        if stored is None:
+            return None
+        try:
+            return unseal(key, stored)
+        except (Damaged, ValueError, TypeError) as damage:
+            self._note(damage)
+            self.delete(key)
+            return None
+
+    def put(self, key: str, record: Record) -> None:
+        if len(record.data) > self._disk_bytes // 2:
+            return
+        sealed = seal(key, record)
+        self._reopen_if_replaced()
+        self._guarded(lambda cache: cache.set(key, sealed, tag=record.tag), None)
+
+    def contains(self, key: str) -> bool:
+        return bool(self._guarded(lambda cache: key in cache, False))
+
+    def delete(self, key: str) -> None:
+        self._guarded(lambda cache: cache.delete(key), None)
+
+    def purge(self, tag: str) -> int:
+        return int(self._guarded(lambda cache: cache.evict(tag), 0))
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._guarded(lambda cache: cache.clear(), None)
+
+    def statistics(self) -> StoreStatistics:
+        records = int(self._guarded(len, 0))
+        return StoreStatistics(records, int(self._guarded(lambda cache: cache.volume(), 0)), self._failures)
+
+    def verify(self, *, fix: bool = False) -> Verification:
+        """Read every record and check it; look for files that belong to none. fix: remove both."""
+        records = damaged = 0
+        for key, filename in self._rows():
+            records += 1
+            try:
+                stored = self._cache.get(key, default=None) if isinstance(key, str) else None
+                unseal(str(key), stored)
+            except (Damaged, ValueError, TypeError, *_FAULTS):
+                damaged += 1
+                if fix:
+                    self._drop_row(key, filename)
+        known = {filename for _, filename in self._rows()}
+        orphans = [file for file in self._folder.rglob("*.val") if str(file.relative_to(self._folder)) not in known]
+        if fix:
+            for file in orphans:
+                file.unlink(missing_ok=True)
+        return Verification(records, damaged, len(orphans))
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            cache, self._cache = self._cache, None
+        if cache is not None:
+            cache.close()
+
+    def _guarded(self, use: Callable[[Any], Any], otherwise: Any) -> Any:
+        cache = self._cache
+        if cache is None:
+            return otherwise
+        try:
+            return use(cache)
+        except PickleRefused as refusal:
+            self._note(refusal)
+            return otherwise
+        except sqlite3.OperationalError as fault:  # full, locked, or its folder is gone: the database itself is sound
+            self._note(fault)
+            return otherwise
+        except sqlite3.DatabaseError as fault:
+            self._note(fault)
+            self._start_anew(cache)
+            return otherwise
+        except _FAULTS as fault:
+            self._note(fault)
+            return otherwise
+        except sqlite3.ProgrammingError:
+            return otherwise  # closed by another thread meanwhile
+
+    def _note(self, fault: Exception) -> None:
+        self._failures += 1
+        if not self._warned:
+            self._warned = True
+            _log.warning("%s: the cache has a fault; reading goes on without it (%s)", self._root, fault)
+
+    def _reopen(self) -> None:
+        try:
+            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+            cache = self._open()
+        except sqlite3.OperationalError as fault:
+            self._note(fault)
+            return
+        except sqlite3.DatabaseError as fault:
+            self._note(fault)
+            self._set_aside()
+            try:
+                cache = self._open()
+            except _FAULTS as again:
+                self._note(again)
+                return
+        except _FAULTS as fault:
+            self._note(fault)
+            return
+        self._cache = cache
+        self._inode = self._database_inode()
+
+    def _open(self) -> Any:
+        cache = diskcache.Cache(
+            str(self._folder),
+            timeout=TIMEOUT_S,
+            disk=BytesDisk,
+            disk_min_file_size=FILE_FROM_BYTES,
+            size_limit=self._disk_bytes,
+            cull_limit=16,
+            eviction_policy="least-recently-stored",  # the others write on every read
+            tag_index=True,
+            sqlite_secure_delete=1,
+            sqlite_mmap_size=64 << 20,
+        )
+        for file in self._folder.glob("cache.db*"):
+            with suppress(OSError):
+                file.chmod(0o600)
+        return cache
+
+    def _database_inode(self) -> int:
+        try:
+            return (self._folder / "cache.db").stat().st_ino
+        except OSError:
+            return 0
+
+    def _reopen_if_replaced(self) -> None:
+        """Somebody removed the folder, or another process set a damaged one aside."""
+        if self._cache is not None and self._database_inode() == self._inode:
+            return
+        with self._lock:
+            if self._closed or (self._cache is not None and self._database_inode() == self._inode):
+                return
+            old, self._cache = self._cache, None
+            if old is not None:
+                with suppress(sqlite3.Error, OSError):
+                    old.close()
+            self._reopen()
+
+    def _start_anew(self, damaged: Any) -> None:
+        with self._lock:
+            if self._closed or self._cache is not damaged:
+                return
+            self._cache = None
+            with suppress(sqlite3.Error, OSError):
+                damaged.close()
+            # Another process may have been here first; then the database at the path is a new one, and stays.
+            if self._database_inode() == self._inode:
+                self._set_aside()
+            self._reopen()
+
+    def _set_aside(self) -> None:
+        """A database that SQLite cannot read holds nothing that can be saved."""
+        aside = self._root / f"damaged-{uuid.uuid4().hex}"
+        with suppress(OSError):
+            self._folder.rename(aside)
+        shutil.rmtree(aside, ignore_errors=True)
+        with suppress(OSError):
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+
+    def _rows(self) -> list[tuple[object, str | None]]:
+        database = self._folder / "cache.db"
+        if self._cache is None or not database.exists():
+            return []
+        connection = sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True, timeout=TIMEOUT_S)
+        try:
+            return connection.execute("SELECT key, filename FROM Cache").fetchall()
+        finally:
+            connection.close()
+
+    def _drop_row(self, key: object, filename: str | None) -> None:
+        if isinstance(key, str):
+            self.delete(key)
+        connection = sqlite3.connect(self._folder / "cache.db", timeout=TIMEOUT_S)
+        try:
+            with connection:
+                connection.execute("DELETE FROM Cache WHERE key = ?", (key,))
+        finally:
+            connection.close()
+        inside = filename is not None and not os.path.isabs(filename) and ".." not in Path(filename).parts
+        if filename is not None and inside:
+            (self._folder / filename).unlink(missing_ok=True)

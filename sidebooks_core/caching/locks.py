@@ -1,0 +1,142 @@
+"""Locks on keys that exclude other processes, so that a page wanted by several is drawn by one.
+
+A key belongs to one of many small files, and `flock` on it is the lock: the kernel lets go of it when its owner dies, and wakes
+who waits without anybody polling. Where locks fail (no room, read-only, no such call) the answer is "yours": drawing
+twice is better than never.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+if sys.platform != "win32":
+    import fcntl
+
+BUCKETS = 4096
+MOST_WAITERS = 64
+
+
+@dataclass(slots=True, eq=False)
+class _Bucket:
+    fd: int | None
+    holders: int
+
+
+class Held:
+    """A lock that was taken. `release` may be called from any thread, and more than once."""
+
+    def __init__(self, locks: RenderLocks, bucket: int) -> None:
+        self._locks = locks
+        self._bucket: int | None = bucket
+
+    def release(self) -> None:
+        bucket, self._bucket = self._bucket, None
+        if bucket is not None:
+            self._locks.let_go(bucket)
+
+
+class RenderLocks:
+    """The locks in one cache folder. Two keys of one process never exclude each other: its dispatcher joins equal requests."""
+
+    def __init__(self, cache_dir: Path | str) -> None:
+        self._folder = Path(cache_dir) / "locks"
+        self._lock = threading.Lock()
+        self._held: dict[int, _Bucket] = {}
+        self._waiters = 0
+
+    def try_acquire(self, key: str) -> Held | None:
+        """The lock, or None while another process has it."""
+        number = _bucket_of(key)
+        with self._lock:
+            bucket = self._held.get(number)
+            if bucket is None:
+                fd = self._open(number)
+                if fd is not None and not _try_lock(fd):
+                    os.close(fd)
+                    return None
+                bucket = self._held[number] = _Bucket(fd, 0)
+            bucket.holders += 1
+        return Held(self, number)
+
+    def wait(self, key: str, callback: Callable[[], None]) -> None:
+        """Call back once when the other process has let go of the key, from a thread of its own."""
+        with self._lock:
+            may_wait = self._waiters < MOST_WAITERS
+            self._waiters += may_wait
+        if not may_wait:
+            # Rare: so many different pages that others draw. Look again soon rather than hold a thread for each.
+            timer = threading.Timer(0.05, callback)
+            timer.daemon = True
+            timer.start()
+            return
+        threading.Thread(target=self._wait, args=(key, callback), name="sidebooks-lock", daemon=True).start()
+
+    def let_go(self, number: int) -> None:
+        """One holder of a bucket is done."""
+        with self._lock:
+            bucket = self._held[number]
+            bucket.holders -= 1
+            if bucket.holders:
+                return
+            del self._held[number]
+            if bucket.fd is not None:
+                os.close(bucket.fd)
+
+    def _wait(self, key: str, callback: Callable[[], None]) -> None:
+        fd = self._open(_bucket_of(key))
+        if fd is not None:
+            try:
+                _lock(fd)
+            finally:
+                os.close(fd)
+        with self._lock:
+            self._waiters -= 1
+        callback()
+
+    def _open(self, number: int) -> int | None:
+        if sys.platform == "win32":
+            return None
+        path = self._folder / f"{number:03x}"
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        try:
+            return os.open(path, flags, 0o600)
+        except FileNotFoundError:
+            try:
+                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                return os.open(path, flags, 0o600)
+            except OSError:
+                return None
+        except OSError:
+            return None
+
+
+def _bucket_of(key: str) -> int:
+    return zlib.crc32(key.encode()) % BUCKETS
+
+
+def _try_lock(fd: int) -> bool:
+    """False only if another process has it."""
+    if sys.platform == "win32":
+        return True
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _lock(fd: int) -> None:
+    if sys.platform == "win32":
+        return
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+    except OSError:
+        return  # no locks here: nothing to wait for

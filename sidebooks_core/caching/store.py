@@ -1,0 +1,51 @@
+"""The protocol of a store. The disk cache is one; a shared object store may be another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from sidebooks_core.caching.record import Record
+
+
+@dataclass(frozen=True, slots=True)
+class StoreStatistics:
+    """What a store holds now."""
+
+    records: int
+    bytes: int
+    failures: int = 0
+    """Reads and writes that failed or found damage, since it was opened."""
+
+
+class TileStore(Protocol):
+    """Bytes under keys, for any number of threads. A store never raises for a fault of its own: it misses, or forgets.
+
+    `sidebooks_core.testing.StoreContract` is a suite of tests for implementations.
+    """
+
+    def get(self, key: str) -> Record | None:
+        """Exactly what was put, or None."""
+        ...
+
+    def put(self, key: str, record: Record) -> None:
+        """Keep a record; an older one under the key is replaced."""
+        ...
+
+    def contains(self, key: str) -> bool:
+        """Whether `get` would find something, without reading it."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Forget one record."""
+        ...
+
+    def purge(self, tag: str) -> int:
+        """Forget all records of a tag; how many there were."""
+        ...
+
+    def statistics(self) -> StoreStatistics: ...
+
+    def close(self) -> None:
+        """Let go of files and connections. Later calls miss."""
+        ...

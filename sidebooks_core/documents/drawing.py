@@ -1,0 +1,29 @@
+"""Draws a part of a page into an array. Worker side."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sidebooks_core.documents.engine import mupdf, pymupdf
+
+
+def draw(display_list: Any, scale: float, x0_px: int, y0_px: int, x1_px: int, y1_px: int, *, grey: bool) -> NDArray[np.uint8]:
+    """Columns x0_px to x1_px and rows y0_px to y1_px (ends excluded) of the page drawn at `scale` pixels a point, on white.
+
+    uint8, sRGB, C-contiguous: (height, width, 3), or (height, width) where `grey`. The engine draws straight into the
+    array, so no copy is made and nothing outlives the engine's own pixmap. Raises the engine's errors.
+    """
+    height_px, width_px = y1_px - y0_px, x1_px - x0_px
+    pixels = np.full((height_px, width_px) if grey else (height_px, width_px, 3), 255, np.uint8)
+    colorspace = pymupdf.csGRAY if grey else pymupdf.csRGB
+    bbox = mupdf.FzIrect(x0_px, y0_px, x1_px, y1_px)
+    pixmap = mupdf.fz_new_pixmap_with_bbox_and_data(
+        colorspace.this, bbox, mupdf.FzSeparations(), 0, mupdf.python_mutable_buffer_data(pixels)
+    )
+    device = mupdf.fz_new_draw_device(mupdf.FzMatrix(), pixmap)
+    mupdf.fz_run_display_list(display_list.this, device, mupdf.fz_scale(scale, scale), mupdf.FzRect(bbox), mupdf.FzCookie())
+    mupdf.fz_close_device(device)
+    return pixels

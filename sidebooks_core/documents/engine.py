@@ -1,0 +1,58 @@
+"""The engine, set up for a worker: the only importer of PyMuPDF. Worker side.
+
+PyMuPDF 2 imports a layout analyser at once, which costs each worker a second and 90 MB and is not used here; PyMuPDF prints the
+engine's messages to standard output unless told otherwise, which is where a worker's answers go.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sidebooks_core.errors import RenderFailed, SidebooksError
+
+os.environ["PYMUPDF_MESSAGE"] = "fd:2"
+for _unused in ("pymupdf.layout", "pymupdf4llm"):
+    sys.modules.setdefault(_unused, None)  # type: ignore[arg-type]  # None makes its import fail, which PyMuPDF expects
+
+import pymupdf  # noqa: E402 - after the lines above, which shape it
+from pymupdf import mupdf  # noqa: E402
+
+__all__ = ["ENGINE_ERRORS", "mupdf", "page_errors", "pymupdf", "shrink_store", "take_warnings"]
+
+pymupdf.TOOLS.mupdf_display_errors(False)
+pymupdf.TOOLS.mupdf_display_warnings(False)
+
+ENGINE_ERRORS = (mupdf.FzErrorBase, RuntimeError, ValueError, IndexError, KeyError, TypeError, AttributeError)
+"""What PyMuPDF raises for documents it does not like: the engine's own errors are only `Exception`s, and its Python layer
+stumbles over values that a damaged document has or lacks."""
+
+MOST_WARNINGS = 20
+LONGEST_WARNING = 200
+
+
+def take_warnings() -> tuple[str, ...]:
+    """What the engine complained of since it was last asked, printable, each once."""
+    lines = pymupdf.TOOLS.mupdf_warnings(reset=True).splitlines()
+    # Font names reach these messages as they are, terminal escapes included (CVE-2026-40505).
+    clean = ("".join(c if c.isprintable() else "?" for c in line)[:LONGEST_WARNING] for line in lines)
+    return tuple(dict.fromkeys(line for line in clean if line))[:MOST_WARNINGS]
+
+
+def shrink_store() -> None:
+    """Give back what the engine keeps of closed documents."""
+    pymupdf.TOOLS.store_shrink(100)
+
+
+@contextmanager
+def page_errors(name: str, page: int, doing: str) -> Iterator[None]:
+    """Turn what the engine raises into RenderFailed, with the document and the page named."""
+    try:
+        yield
+    except SidebooksError:
+        raise
+    except ENGINE_ERRORS as error:
+        reason = "".join(c if c.isprintable() else "?" for c in str(error))[:LONGEST_WARNING]
+        raise RenderFailed(f"{name}, page {page + 1}: cannot be {doing} ({reason})", page=page) from None

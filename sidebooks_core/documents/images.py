@@ -1,0 +1,48 @@
+"""Images that are pages: their own size in pixels, and those that only Pillow reads. Worker side."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+from typing import Any
+
+from sidebooks_core.errors import DamagedDocument, DocumentTooLarge
+
+MOST_PIXELS = 512 << 20
+"""Largest image that is converted, in pixels: 1.5 GiB when unpacked."""
+SAME_SHAPE = 0.02
+
+
+def converted(source: Path | bytes, kind: str, name: str) -> bytes:
+    """A WebP or AVIF image as PNG, which the engine reads, upright. Raises DamagedDocument, DocumentTooLarge."""
+    from PIL import Image, ImageOps
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own bound is below
+        try:
+            with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=[kind.upper()]) as image:
+                if image.width * image.height > MOST_PIXELS:
+                    what = f"{name}: the image has {image.width} x {image.height} pixels, more than {MOST_PIXELS}"
+                    raise DocumentTooLarge(what)
+                upright = ImageOps.exif_transpose(image)
+                mode = "RGBA" if upright.has_transparency_data else "RGB"
+                packed = io.BytesIO()
+                upright.convert(mode).save(packed, "PNG", compress_level=1)
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            if isinstance(error, DocumentTooLarge):
+                raise
+            raise DamagedDocument(f"{name}: the image cannot be read ({error})") from None
+    return packed.getvalue()
+
+
+def native_px(page: Any, width_pt: float, height_pt: float) -> tuple[int, int] | None:
+    """(width, height) in pixels of the one image that fills a page, turned as it is shown; None if its pixels are not square."""
+    found = page.get_image_info()
+    if len(found) != 1:
+        return None
+    width_px, height_px = int(found[0]["width"]), int(found[0]["height"])
+    for across, down in ((width_px, height_px), (height_px, width_px)):
+        if abs(across * height_pt - down * width_pt) <= SAME_SHAPE * across * height_pt:
+            return across, down
+    return None

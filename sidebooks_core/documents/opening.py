@@ -1,0 +1,243 @@
+"""Opens a document and answers for its pages. Worker side."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+import unicodedata
+import zipfile
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+from sidebooks_core.documents import fonts, images, text
+from sidebooks_core.documents.engine import ENGINE_ERRORS, page_errors, pymupdf, take_warnings
+from sidebooks_core.documents.model import DocumentInfo, Link, OutlineItem, PageGeometry, SearchHit, Word
+from sidebooks_core.documents.sniffing import CONVERTED_KINDS, ENGINE_TYPES, IMAGE_KINDS, REFLOWABLE_KINDS, sniff
+from sidebooks_core.errors import (
+    DamagedDocument,
+    DocumentTooLarge,
+    PasswordRequired,
+    SidebooksError,
+    UnsupportedDocument,
+)
+
+FALLBACK_SIZE_PT = (612.0, 792.0)
+"""Of a page whose own size cannot be read: US Letter, which the PDF specification's examples use."""
+MOST_OUTLINE_ITEMS = 100_000
+MEMBER_BYTES = 4 << 20
+"""Most that is read of one small member of an archive (package file, comic's description)."""
+
+
+class OpenDocument:
+    """A document that the engine has open, and what is known of it."""
+
+    def __init__(self, handle: Any, info: DocumentInfo, name: str) -> None:
+        self.handle = handle
+        self.info = info
+        self._name = name
+        self._chapter_starts = list(accumulate(info.chapters, initial=0))
+
+    def page(self, index: int) -> Any:
+        """The engine's page. Raises RenderFailed."""
+        with page_errors(self._name, index, "read"):
+            if not self.info.chapters:
+                return self.handle.load_page(index)
+            # By chapter: another way lays out all chapters before it.
+            chapter = next(c for c, start in enumerate(self._chapter_starts[1:]) if index < start)
+            return self.handle.load_page((chapter, index - self._chapter_starts[chapter]))
+
+    def display_list(self, index: int) -> Any:
+        """All that the page draws, annotations and form fields included. Raises RenderFailed."""
+        page = self.page(index)
+        with page_errors(self._name, index, "read"):
+            listed = page.get_displaylist(annots=1)
+            return page.get_displaylist(annots=1) if fonts.settle(page) else listed
+
+    def words(self, index: int) -> list[Word]:
+        """Raises RenderFailed."""
+        listed = self.display_list(index)
+        with page_errors(self._name, index, "read for its text"):
+            return text.words(listed)
+
+    def search(self, query: str, first: int, stop: int) -> list[SearchHit]:
+        """Hits on the pages from `first` to `stop` (excluded). Raises RenderFailed."""
+        hits: list[SearchHit] = []
+        for index in range(first, stop):
+            listed = self.display_list(index)
+            with page_errors(self._name, index, "searched"):
+                hits.extend(text.search(text.page_text(listed), query, index))
+        return hits
+
+    def links(self, index: int) -> list[Link]:
+        """Raises RenderFailed."""
+        page = self.page(index)
+        with page_errors(self._name, index, "read for its links"):
+            return [_link(link, self.info.page_count) for link in page.get_links()]
+
+    def close(self) -> None:
+        self.handle.close()
+
+
+def open_document(
+    source: str | bytes, *, password: str | None, name: str, max_pages: int, chapters: tuple[int, ...] = ()
+) -> OpenDocument:
+    """Open a path or bytes as what the content says it is.
+
+    chapters: what an earlier opening found; a reflowable document is then not laid out as a whole.
+    Raises OSError, UnsupportedDocument, DamagedDocument, PasswordRequired, DocumentTooLarge.
+    """
+    given = source if isinstance(source, bytes) else Path(source)
+    if (len(given) if isinstance(given, bytes) else given.stat().st_size) == 0:
+        raise DamagedDocument(f"{name} is empty")
+    kind = sniff(given)
+    if kind is None:
+        raise UnsupportedDocument(
+            f"{name} is none of the kinds that can be opened: PDF, XPS, EPUB, FB2, MOBI, CBZ, SVG, TIFF and other images"
+        )
+    take_warnings()
+    try:
+        handle = _handle(given, kind, name)
+        needs_password = _unlock(handle, password, name)
+        info = _describe(handle, given, kind, name, needs_password, max_pages, chapters)
+    except SidebooksError:
+        raise
+    except ENGINE_ERRORS as error:
+        reason = "; ".join(take_warnings()[-2:]) or str(error)
+        if "encryption" in reason or "crypt" in reason:
+            raise UnsupportedDocument(f"{name} is encrypted in a way that a password does not open ({reason})") from None
+        raise DamagedDocument(f"{name} cannot be read as {kind} ({reason})") from None
+    return OpenDocument(handle, info, name)
+
+
+def _handle(given: Path | bytes, kind: str, name: str) -> Any:
+    filetype = ENGINE_TYPES.get(kind, kind)
+    if kind in CONVERTED_KINDS:
+        return pymupdf.open(stream=images.converted(given, kind, name), filetype=filetype)
+    if isinstance(given, bytes):
+        return pymupdf.open(stream=given, filetype=filetype)
+    return pymupdf.open(str(given), filetype=filetype)
+
+
+def _unlock(handle: Any, password: str | None, name: str) -> bool:
+    """Whether a password was needed."""
+    if not handle.needs_pass:
+        return False
+    if password is None:
+        raise PasswordRequired(f"{name} needs a password")
+    # Standards differ in whether a password is composed before it is digested.
+    if not any(handle.authenticate(form) for form in dict.fromkeys((password, unicodedata.normalize("NFKC", password)))):
+        raise PasswordRequired(f"{name} needs another password: this one does not open it")
+    return True
+
+
+def _describe(
+    handle: Any,
+    given: Path | bytes,
+    kind: str,
+    name: str,
+    needs_password: bool,
+    max_pages: int,
+    chapters: tuple[int, ...],
+) -> DocumentInfo:
+    if kind in REFLOWABLE_KINDS and not chapters:
+        chapters = tuple(handle.chapter_page_count(chapter) for chapter in range(handle.chapter_count))
+    page_count = sum(chapters) if chapters else handle.page_count
+    if page_count < 1:
+        raise DamagedDocument(f"{name} has no page that can be read")
+    if page_count > max_pages:
+        raise DocumentTooLarge(f"{name} has {page_count} pages; the settings allow {max_pages} (document_pages)")
+    metadata = handle.metadata or {}
+    is_repaired = bool(handle.is_pdf and handle.is_repaired)
+    pages = _geometries(handle, kind, page_count)
+    outline = _outline(handle, page_count)
+    repaired = ("the file's structure was damaged and was rebuilt", *take_warnings()) if is_repaired else ()
+    return DocumentInfo(
+        kind=kind,
+        title=_clean(metadata.get("title") or ""),
+        direction=_direction(handle, given, kind),
+        page_count=page_count,
+        outline=outline,
+        pages=pages,
+        needs_password=needs_password,
+        repaired=repaired,
+        chapters=chapters,
+    )
+
+
+def _geometries(handle: Any, kind: str, page_count: int) -> tuple[PageGeometry, ...]:
+    if kind in REFLOWABLE_KINDS:
+        # All pages have the size of the layout; loading each would lay out every chapter again.
+        bounds = handle.load_page((0, 0)).rect
+        return tuple(PageGeometry(bounds.width, bounds.height, str(i + 1), None) for i in range(page_count))
+    has_labels = handle.is_pdf and bool(handle.get_page_labels())
+    has_native = kind in IMAGE_KINDS or kind == "cbz"
+    return tuple(_geometry(handle, index, has_labels, has_native) for index in range(page_count))
+
+
+def _geometry(handle: Any, index: int, has_labels: bool, has_native: bool) -> PageGeometry:
+    label = str(index + 1)
+    width_pt, height_pt = FALLBACK_SIZE_PT
+    own_px = None
+    try:
+        page = handle.load_page(index)
+        bounds = page.rect
+        if all(math.isfinite(side) and side > 0 for side in (bounds.width, bounds.height)):
+            width_pt, height_pt = bounds.width, bounds.height
+        if has_labels:
+            label = _clean(page.get_label()) or label
+        if has_native:
+            own_px = images.native_px(page, width_pt, height_pt)
+    except ENGINE_ERRORS:
+        # One bad page fails alone, and when it is drawn: the document has its other pages.
+        return PageGeometry(width_pt, height_pt, label, None)
+    return PageGeometry(width_pt, height_pt, label, own_px)
+
+
+def _outline(handle: Any, page_count: int) -> tuple[OutlineItem, ...]:
+    try:
+        entries = handle.get_toc(simple=True)[:MOST_OUTLINE_ITEMS]
+    except (*ENGINE_ERRORS, RecursionError):
+        return ()  # damaged: the pages are there without it
+    return tuple(
+        OutlineItem(level, _clean(title), page - 1 if 1 <= page <= page_count else None) for level, title, page in entries
+    )
+
+
+def _direction(handle: Any, given: Path | bytes, kind: str) -> str:
+    if kind == "pdf":
+        _, value = handle.xref_get_key(handle.pdf_catalog(), "ViewerPreferences/Direction")
+        return "rtl" if value == "/R2L" else "ltr"
+    if kind == "epub":
+        package = re.search(rb'full-path\s*=\s*["\']([^"\']+)', _member(given, "META-INF/container.xml"))
+        found = package and re.search(
+            rb'page-progression-direction\s*=\s*["\'](rtl|ltr)', _member(given, package[1].decode("utf-8", "replace"))
+        )
+        return "rtl" if found and found[1] == b"rtl" else "ltr"
+    if kind == "cbz":
+        return "rtl" if b"<Manga>YesAndRightToLeft</Manga>" in _member(given, "ComicInfo.xml") else "ltr"
+    return "ltr"
+
+
+def _member(given: Path | bytes, name: str) -> bytes:
+    """The beginning of an archive's member; empty if it has none of that name."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(given) if isinstance(given, bytes) else given) as archive, archive.open(name) as file:
+            return file.read(MEMBER_BYTES)
+    except (KeyError, zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError, EOFError):
+        return b""  # then the document says nothing of it
+
+
+def _link(link: dict[str, Any], page_count: int) -> Link:
+    box = link["from"]
+    page = link.get("page")
+    uri = link.get("uri") or link.get("file")
+    leads_inside = isinstance(page, int) and 0 <= page < page_count and uri is None
+    return Link(box.x0, box.y0, box.x1, box.y1, page if leads_inside else None, _clean(uri) if uri else None)
+
+
+def _clean(value: str) -> str:
+    """Printable, and without lone surrogates, which no encoding takes."""
+    encodable = value.encode("utf-8", "replace").decode("utf-8")
+    return "".join(c for c in encodable if c.isprintable() or c == " ").strip()

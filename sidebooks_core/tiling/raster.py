@@ -1,0 +1,23 @@
+"""One raster of a page: what a worker draws at once, and a cache keeps as one record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RasterSpec:
+    """One raster of a page, cut into tiles: a level, a slab of a level, or the whole page at an exact size.
+
+    Pixels are those of the whole page at `scale`; the raster covers columns x0_px to x1_px and rows y0_px to y1_px of it
+    (ends excluded). Tiles start at multiples of `tile_px` from the page's origin.
+    """
+
+    scale: float
+    x0_px: int
+    y0_px: int
+    x1_px: int
+    y1_px: int
+    tile_px: int
+    is_preview: bool = field(default=False, compare=False)
+    """Kept in the previews' own budget. Does not shape the pixels, and is not a part of the key."""

@@ -1,0 +1,43 @@
+"""Where the corpus is, and the two things that a complete run insists on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import sidebooks_core
+from sidebooks_core import Settings, TileService
+
+ROOT = Path(__file__).resolve().parents[1]
+CORPUS = ROOT.parent / "shared" / "corpus"
+SAMPLE = ROOT / "docs" / "tutorial" / "samples" / "jlreq-ja.pdf"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if os.environ.get("SIDEBOOKS_REQUIRE_CORPUS") == "1" and not (CORPUS / "manifest.tsv").exists():
+        raise pytest.UsageError(f"this run needs the corpus, and there is none at {CORPUS}")
+    if os.environ.get("SIDEBOOKS_REQUIRE_WHEEL") == "1" and ROOT in Path(sidebooks_core.__file__).resolve().parents:
+        installed = Path(sidebooks_core.__file__).resolve().relative_to(ROOT)
+        if installed.parts[0] == "sidebooks_core":
+            raise pytest.UsageError("this run tests the installed wheel, and the source folder shadows it")
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Path:
+    if not (CORPUS / "manifest.tsv").exists():
+        pytest.skip(f"needs the corpus of real documents at {CORPUS}")
+    return CORPUS
+
+
+@pytest.fixture(scope="session")
+def sample() -> Path:
+    return SAMPLE
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[TileService]:
+    with TileService(Settings(cache_dir=tmp_path / "cache")) as running:
+        yield running

@@ -1,0 +1,185 @@
+"""The main job, end to end: open, tile, draw in workers, cache, read again."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from PIL import Image
+
+import sidebooks_core as sb
+from sidebooks_core import Settings, TileService
+
+
+def stitched(service: TileService, document: sb.Document, page: int, level: sb.Level) -> np.ndarray:
+    whole = np.zeros((level.height_px, level.width_px, 3), np.uint8)
+    for row in range(level.rows):
+        for column in range(level.columns):
+            pixels = service.tile(document, page, level.index, column, row).pixels()
+            y, x = row * level.tile_px, column * level.tile_px
+            whole[y : y + pixels.shape[0], x : x + pixels.shape[1]] = pixels
+    return whole
+
+
+def test_a_document_says_what_it_is(service: TileService, sample: Path) -> None:
+    document = service.open(sample)
+    assert document.page_count == len(document.pages) == 22
+    assert len(document.id) >= 32
+    assert document.direction == "ltr"
+    assert document.pages[0].width_pt > 0
+    assert len({page.content_id for page in document.pages}) == 22
+
+
+def test_the_same_bytes_are_the_same_document(service: TileService, sample: Path) -> None:
+    assert service.open(sample.read_bytes()).id == service.open(sample).id
+
+
+@pytest.mark.parametrize("page", [0, 7])
+def test_stitched_tiles_equal_the_page_drawn_whole(tmp_path: Path, sample: Path, page: int) -> None:
+    with TileService(Settings(cache_dir=None, image_format="png")) as service:
+        document = service.open(sample)
+        for level in document.pyramid(page).levels:
+            whole = service.page_image(document, page, width_px=level.width_px)
+            assert np.array_equal(stitched(service, document, page, level), whole.pixels()) or (
+                whole.height_px != level.height_px  # an exact width may round the height otherwise
+            )
+
+
+def test_the_second_request_comes_from_memory_and_a_new_service_reads_the_disk(tmp_path: Path, sample: Path) -> None:
+    settings = Settings(cache_dir=tmp_path / "cache")
+    with TileService(settings) as service:
+        document = service.open(sample)
+        first = service.page_image(document, page=3, width_px=900)
+        again = service.page_image(document, page=3, width_px=900)
+        assert again == first
+        found = service.statistics()
+        assert (found.renders, found.memory_hits) == (1, 1)
+    with TileService(settings) as service:
+        document = service.open(sample)
+        assert service.page_image(document, page=3, width_px=900) == first
+        found = service.statistics()
+        assert (found.renders, found.disk_hits) == (0, 1)
+
+
+def test_identical_requests_at_once_render_once(service: TileService, sample: Path) -> None:
+    document = service.open(sample)
+    barrier = threading.Barrier(16)
+    tiles: list[bytes] = []
+
+    def ask() -> None:
+        barrier.wait()
+        tiles.append(service.page_image(document, page=5, width_px=1111).data)
+
+    threads = [threading.Thread(target=ask) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(tiles) == 16
+    assert len(set(tiles)) == 1
+    assert service.statistics().renders == 1
+
+
+def test_an_image_is_its_own_finest_level(service: TileService) -> None:
+    pixels = np.random.default_rng(5).integers(0, 255, (301, 517, 3), dtype=np.uint8)
+    for image_format in ("PNG", "WEBP", "TIFF", "BMP"):
+        packed = io.BytesIO()
+        Image.fromarray(pixels).save(packed, image_format, **({"lossless": True} if image_format == "WEBP" else {}))
+        document = service.open(packed.getvalue())
+        finest = document.pyramid(0).levels[-1]
+        assert (finest.width_px, finest.height_px) == (517, 301), image_format
+        assert document.pages[0].native_px == (517, 301)
+        with TileService(Settings(cache_dir=None, image_format="png")) as lossless:
+            opened = lossless.open(packed.getvalue())
+            assert np.array_equal(stitched(lossless, opened, 0, opened.pyramid(0).levels[-1]), pixels), image_format
+
+
+def test_bad_requests_get_the_right_error(service: TileService, sample: Path, tmp_path: Path) -> None:
+    document = service.open(sample)
+    with pytest.raises(sb.PageNotFound, match="page 23") as caught:
+        service.tile(document, page=22, level=0, column=0, row=0)
+    assert caught.value.page == 22
+    assert caught.value.document_id == document.id
+    with pytest.raises(sb.RequestError):
+        service.tile(document, page=0, level=99, column=0, row=0)
+    with pytest.raises(sb.RequestError):
+        service.tile(document, page=0, level=0, column=1, row=0)
+    with pytest.raises(FileNotFoundError):
+        service.open(tmp_path / "none.pdf")
+    with pytest.raises(sb.UnsupportedDocument):
+        service.open(b"neither fish nor fowl")
+    with pytest.raises(sb.DamagedDocument):
+        service.open(b"%PDF-1.7\nnothing else")
+
+
+def test_text_and_search_in_japanese(service: TileService, sample: Path) -> None:
+    document = service.open(sample)
+    words = service.text(document, page=0)
+    assert words
+    assert all(0 <= word.x0_pt <= word.x1_pt <= document.pages[0].width_pt + 1 for word in words)
+    assert service.search(document, "日本語")
+    assert len(service.search(document, "W3C")) == len(service.search(document, "ｗ３ｃ")) > 0
+
+
+def test_a_killed_worker_is_replaced(service: TileService, sample: Path) -> None:
+    document = service.open(sample)
+    service.page_image(document, page=0, width_px=300)
+    for worker in service.worker_process_ids():
+        os.kill(worker, signal.SIGKILL)
+    for attempt in range(3):
+        try:
+            image = service.page_image(document, page=1, width_px=301 + attempt)
+            break
+        except sb.RenderFailed:
+            continue
+    assert image.pixels().shape[1] == 301 + attempt
+
+
+def test_closing_leaves_no_process_and_no_thread(tmp_path: Path, sample: Path) -> None:
+    before = set(threading.enumerate())
+    service = TileService(Settings(cache_dir=tmp_path / "cache"))
+    document = service.open(sample)
+    futures = [service.submit(document, page, 1, 0, 0) for page in range(document.page_count)]
+    workers = [psutil.Process(worker) for worker in service.worker_process_ids()]
+    service.close()
+    assert all(future.done() for future in futures)
+    _, alive = psutil.wait_procs(workers, timeout=10)
+    assert not alive
+    deadline_s = time.monotonic() + 10
+    while set(threading.enumerate()) - before and time.monotonic() < deadline_s:
+        time.sleep(0.05)
+    assert not set(threading.enumerate()) - before
+    with pytest.raises(sb.ServiceClosed):
+        service.open(sample)
+
+
+def test_a_removed_or_damaged_cache_does_no_harm(tmp_path: Path, sample: Path) -> None:
+    cache_dir = tmp_path / "cache"
+    with TileService(Settings(cache_dir=cache_dir)) as service:
+        document = service.open(sample)
+        good = service.page_image(document, page=2, width_px=1000).data
+    for file in [*cache_dir.rglob("*.val"), *cache_dir.rglob("cache.db")]:
+        content = bytearray(file.read_bytes())
+        for position in range(len(content) // 3, len(content), 97):
+            content[position] ^= 0xFF
+        file.write_bytes(bytes(content))
+    with TileService(Settings(cache_dir=cache_dir)) as service:
+        document = service.open(sample)
+        assert service.page_image(document, page=2, width_px=1000).data == good
+
+
+def test_prerender_fills_the_cache_and_resumes(tmp_path: Path, sample: Path) -> None:
+    with TileService(Settings(cache_dir=tmp_path / "cache")) as service:
+        document = service.open(sample)
+        service.prerender(document, pages=range(6))
+        made = service.statistics().renders
+        service.prerender(document, pages=range(6))
+        assert made > 0
+        assert service.statistics().renders == made
