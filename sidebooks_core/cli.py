@@ -374,3 +374,7 @@ def _cache_purge(arguments: argparse.Namespace) -> int:
     else:
         print(f"{removed} records removed")
     return 0
+
+
+if __name__ == "__main__":
+    main()

@@ -16,7 +16,7 @@ PROFILE = RenderProfile(engine="mupdf-1.28.2-1", encoder="1", font_set="abc", im
 
 def test_a_key_is_stable_over_releases_of_this_library() -> None:
     """A changed key throws away everybody's cache: raise KEY_VERSION on purpose, never by accident."""
-    assert keys.record_key("content", SPEC, PROFILE) == "7f0a"
+    assert keys.record_key("content", SPEC, PROFILE) == "a07d92eff4835f01f0be8e19d7afbb53"
 
 
 @pytest.mark.parametrize(

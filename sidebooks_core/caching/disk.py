@@ -8,7 +8,6 @@ log, and tried again at the next call, so that writing resumes by itself when a 
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import sqlite3
 import threading
@@ -33,7 +32,7 @@ FILE_FROM_BYTES = 64 << 10
 """Shorter values lie in the database, longer ones in a file each."""
 
 _log = logging.getLogger("sidebooks_core.caching")
-_FAULTS = (sqlite3.Error, OSError, diskcache.Timeout, diskcache.UnknownFileWarning)
+_FAULTS = (sqlite3.Error, OSError, diskcache.Timeout)
 
 
 class PickleRefused(ValueError):
@@ -62,7 +61,7 @@ class BytesDisk(diskcache.Disk):  # type: ignore[misc]  # diskcache has no types
     def fetch(self, mode: int, filename: str | None, value: object, read: bool) -> bytes:
         if mode not in (diskcache.core.MODE_RAW, diskcache.core.MODE_BINARY):
             raise PickleRefused("a value that is not bytes")
-        if filename is not None and (os.path.isabs(filename) or ".." in Path(filename).parts):
+        if filename is not None and not _is_inside(filename):
             raise PickleRefused("a file outside the cache")
         found = super().fetch(mode, filename, value, read)
         if type(found) is not bytes:
@@ -91,6 +90,7 @@ class DiskStore:
         self._cache: Any = None
         self._inode = 0
         self._failures = 0
+        self._damaged = 0
         self._warned = False
         self._closed = False
         self._reopen()
@@ -102,7 +102,8 @@ class DiskStore:
         try:
             return unseal(key, stored)
         except (Damaged, ValueError, TypeError) as damage:
-            self._note(damage)
+            self._damaged += 1
+            self._warn(damage)
             self.delete(key)
             return None
 
@@ -128,7 +129,7 @@ class DiskStore:
 
     def statistics(self) -> StoreStatistics:
         records = int(self._guarded(len, 0))
-        return StoreStatistics(records, int(self._guarded(lambda cache: cache.volume(), 0)), self._failures)
+        return StoreStatistics(records, int(self._guarded(lambda cache: cache.volume(), 0)), self._damaged, self._failures)
 
     def verify(self, *, fix: bool = False) -> Verification:
         """Read every record and check it; look for files that belong to none. fix: remove both."""
@@ -163,8 +164,11 @@ class DiskStore:
         try:
             return use(cache)
         except PickleRefused as refusal:
-            self._note(refusal)
+            self._damaged += 1
+            self._warn(refusal)
             return otherwise
+        except sqlite3.ProgrammingError:
+            return otherwise  # closed by another thread meanwhile
         except sqlite3.OperationalError as fault:  # full, locked, or its folder is gone: the database itself is sound
             self._note(fault)
             return otherwise
@@ -175,11 +179,12 @@ class DiskStore:
         except _FAULTS as fault:
             self._note(fault)
             return otherwise
-        except sqlite3.ProgrammingError:
-            return otherwise  # closed by another thread meanwhile
 
     def _note(self, fault: Exception) -> None:
         self._failures += 1
+        self._warn(fault)
+
+    def _warn(self, fault: Exception) -> None:
         if not self._warned:
             self._warned = True
             _log.warning("%s: the cache has a fault; reading goes on without it (%s)", self._root, fault)
@@ -283,6 +288,10 @@ class DiskStore:
                 connection.execute("DELETE FROM Cache WHERE key = ?", (key,))
         finally:
             connection.close()
-        inside = filename is not None and not os.path.isabs(filename) and ".." not in Path(filename).parts
-        if filename is not None and inside:
+        if filename is not None and _is_inside(filename):
             (self._folder / filename).unlink(missing_ok=True)
+
+
+def _is_inside(filename: str) -> bool:
+    path = Path(filename)
+    return not path.is_absolute() and ".." not in path.parts

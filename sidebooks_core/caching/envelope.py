@@ -20,7 +20,7 @@ class Damaged(ValueError):
 
 def seal(key: str, record: Record) -> bytes:
     """The bytes to store."""
-    metadata = msgpack.packb([record.tag, record.cost_s, record.is_preview])
+    metadata: bytes = msgpack.packb([record.tag, record.cost_s, record.is_preview])
     body = metadata + record.data
     return _HEAD.pack(MAGIC, _checksum(key, len(metadata), body), len(metadata)) + body
 

@@ -79,7 +79,7 @@ class LayeredStore:
         return self._disk is not None and self._disk.contains(key)
 
     def put(self, key: str, record: Record, written: Written | None = None, in_memory: bool = True) -> None:
-        """Keep a record: in memory at once, in the store a little later. `written` is called once it is there, or never will be.
+        """Keep a record: in memory at once, in the store a little later. `written` is called once it is there or never will be.
 
         in_memory=False: bulk work, which goes past the memory and waits here while too much is still to be written.
         """

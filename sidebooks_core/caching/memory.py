@@ -1,7 +1,7 @@
 """Records in memory, within a budget of bytes.
 
-Tiles are evicted by GreedyDual-Size (Cao and Irani, "Cost-Aware WWW Proxy Caching Algorithms", USITS 1997): each record is worth
-the clock plus its cost per byte; the least worth goes first and moves the clock. Unlike LRU it keeps what is dear to make
+Tiles are evicted by GreedyDual-Size (Cao and Irani, "Cost-Aware WWW Proxy Caching Algorithms", USITS 1997): each record is
+worth the clock plus its cost per byte; the least worth goes first and moves the clock. Unlike LRU it keeps what is dear to make
 again, and of a working set a little over the budget it keeps a part instead of nothing.
 """
 

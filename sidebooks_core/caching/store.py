@@ -14,8 +14,10 @@ class StoreStatistics:
 
     records: int
     bytes: int
-    failures: int = 0
-    """Reads and writes that failed or found damage, since it was opened."""
+    damaged: int = 0
+    """Records that were not what had been written, found and removed since the store was opened."""
+    write_failures: int = 0
+    """Reads and writes that failed since then, such as for a full disk."""
 
 
 class TileStore(Protocol):

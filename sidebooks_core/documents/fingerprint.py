@@ -52,7 +52,7 @@ def digest_bytes(data: bytes) -> str:
 def digest_file(path: str | os.PathLike[str]) -> str:
     """The same of a file's content. Raises OSError."""
     with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, _new).hexdigest()  # type: ignore[arg-type]  # typeshed wants a named digest
+        return hashlib.file_digest(file, _new).hexdigest()
 
 
 def _new(data: bytes = b"") -> hashlib.blake2b:

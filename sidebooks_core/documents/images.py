@@ -37,7 +37,7 @@ def converted(source: Path | bytes, kind: str, name: str) -> bytes:
 
 
 def native_px(page: Any, width_pt: float, height_pt: float) -> tuple[int, int] | None:
-    """(width, height) in pixels of the one image that fills a page, turned as it is shown; None if its pixels are not square."""
+    """(width, height) in pixels of the one image that fills a page, turned as shown; None if its pixels are not square."""
     found = page.get_image_info()
     if len(found) != 1:
         return None

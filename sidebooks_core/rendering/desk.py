@@ -73,7 +73,7 @@ class Desk:
         while self._held:
             self._forget(next(iter(self._held)))
 
-    def _do_open(self, held: _Held, ref: DocumentRef, page: None) -> dict[str, Any]:
+    def _do_open(self, held: _Held, ref: DocumentRef, page: None) -> list[Any]:
         return held.document.info.to_wire()
 
     def _do_identify(self, held: _Held, ref: DocumentRef, page: int, stop: int, budget_s: float) -> list[str]:

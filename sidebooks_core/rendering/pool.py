@@ -178,7 +178,8 @@ class WorkerPool:
         except (wire.WireClosed, wire.WireBroken) as error:
             self._bury(worker)
             raise _StartFailed(
-                f"{error}; exit code {process.returncode}. `{sys.executable} -c 'import pymupdf, numpy, PIL, isal'` may tell why"
+                f"{error}; exit code {process.returncode}. "
+                f"`{sys.executable} -c 'import pymupdf, numpy, PIL, isal'` may tell why"
             ) from error
         finally:
             self._watchdog.release(watch)

@@ -7,7 +7,7 @@ which a killed worker would keep.
 from __future__ import annotations
 
 import struct
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import msgpack
 
@@ -23,7 +23,7 @@ class WireBroken(ConnectionError):
     """What arrived is no message: the other side is damaged or hostile, and must not be trusted any further."""
 
 
-def send(stream: BinaryIO, message: dict[str, Any]) -> None:
+def send(stream: IO[bytes], message: dict[str, Any]) -> None:
     """Write one message and flush it. Raises WireClosed."""
     body = msgpack.packb(message, use_bin_type=True, unicode_errors="surrogatepass")
     try:
@@ -34,7 +34,7 @@ def send(stream: BinaryIO, message: dict[str, Any]) -> None:
         raise WireClosed(str(error)) from error
 
 
-def receive(stream: BinaryIO, max_bytes: int = MAX_MESSAGE_BYTES) -> dict[str, Any]:
+def receive(stream: IO[bytes], max_bytes: int = MAX_MESSAGE_BYTES) -> dict[str, Any]:
     """Read one message. Raises WireClosed at the end of the stream, WireBroken for anything that is not a message."""
     length = _LENGTH.unpack(_read(stream, _LENGTH.size))[0]
     if length > max_bytes:
@@ -57,7 +57,7 @@ def receive(stream: BinaryIO, max_bytes: int = MAX_MESSAGE_BYTES) -> dict[str, A
     return message
 
 
-def _read(stream: BinaryIO, count: int) -> bytes:
+def _read(stream: IO[bytes], count: int) -> bytes:
     data = stream.read(count)
     if data is None or len(data) < count:
         raise WireClosed("the stream ended")
