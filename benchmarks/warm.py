@@ -1,0 +1,73 @@
+"""Pages that were drawn before: from memory, and from disk by a process that has just started.
+
+python -m benchmarks.warm [--documents PATH] [--json FILE] [--quick]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import sidebooks_core as sb
+from benchmarks import corpus
+from benchmarks.reporting import HEADERS, Percentiles, machine, print_machine, table, write_json
+
+LONG_SIDE_PX = 2048
+BOUNDS_MS = {"memory": ("p99", 1.0), "disk, fresh process": ("p95", 5.0)}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure and print. Exit status 1 if a bound is missed (not with --quick)."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.warm", description=__doc__.split("\n\n")[0])
+    parser.add_argument("--documents", type=Path, help="folder or file (default: the corpus)")
+    parser.add_argument("--json", type=Path, help="write every measurement there")
+    parser.add_argument("--quick", action="store_true", help="few pages of few documents")
+    parser.add_argument("--read", type=Path, help=argparse.SUPPRESS)
+    chosen = parser.parse_args(arguments)
+    paths = [one.path for one in corpus.documents(chosen.documents) if one.path.suffix == ".pdf"]
+    paths = paths[::12] if chosen.quick else paths[::2]
+    most = 2 if chosen.quick else 8
+    if chosen.read is not None:
+        print(json.dumps(read(chosen.read, paths, most)))
+        return
+    described = machine("diskcache", "msgpack")
+    print_machine(described)
+    with tempfile.TemporaryDirectory() as folder:
+        read(Path(folder), paths, most)
+        memory_s = read(Path(folder), paths, most, rounds=2 if chosen.quick else 10)[1:]
+        command = [sys.executable, "-m", "benchmarks.warm", "--read", folder, *(arguments or sys.argv[1:])]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        disk_s = json.loads(done.stdout.splitlines()[-1])[0]
+    waits_s = {"memory": [wait for one in memory_s for wait in one], "disk, fresh process": disk_s}
+    found = {name: Percentiles.of(wait * 1000 for wait in waits) for name, waits in waits_s.items()}
+    print(table(["page from", "requests", *HEADERS], [[n, str(p.count), *p.cells(".3f")] for n, p in found.items()]))
+    if chosen.json:
+        write_json(chosen.json, described, [{"from": name, "waits_s": waits} for name, waits in waits_s.items()])
+    missed = [n for n, (rank, bound) in BOUNDS_MS.items() if getattr(found[n], rank) > bound]
+    if missed and not chosen.quick:
+        sys.exit(f"over the bound: {', '.join(missed)}")
+
+
+def read(cache_dir: Path, paths: list[Path], most_pages: int, rounds: int = 1) -> list[list[float]]:
+    """Ask for some pages of each document, `rounds` times over; seconds for each request, a list a round."""
+    waits_s: list[list[float]] = [[] for _ in range(rounds)]
+    with sb.TileService(sb.Settings(cache_dir=cache_dir, memory_bytes=1 << 30)) as service:
+        documents = [service.open(path) for path in paths]
+        wanted = [(document, page) for document in documents for page in range(min(most_pages, document.page_count))]
+        for waits in waits_s:
+            for document, page in wanted:
+                info = document.pages[page]
+                scale = LONG_SIDE_PX / max(info.width_pt, info.height_pt)
+                started_s = time.perf_counter()
+                service.page_image(document, page, width_px=max(1, round(info.width_pt * scale)))
+                waits.append(time.perf_counter() - started_s)
+    return waits_s
+
+
+if __name__ == "__main__":
+    main()
