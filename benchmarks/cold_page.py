@@ -180,14 +180,15 @@ def _open_pdfium(path: str, password: str | None) -> tuple[int, Draw, Callable[[
 def _open_poppler(path: str, password: str | None) -> tuple[int, Draw, Callable[[], None]]:
     from pdf2image import convert_from_path, pdfinfo_from_path
 
-    info = pdfinfo_from_path(path, userpw=password)
+    info = pdfinfo_from_path(path, userpw=password or "")
 
     def draw(index: int) -> int:
         # Its documentation: fmt="jpeg" for speed, and only the pages one needs.
         images = convert_from_path(
-            path, first_page=index + 1, last_page=index + 1, size=LONG_SIDE_PX, fmt="jpeg", userpw=password
+            path, first_page=index + 1, last_page=index + 1, size=LONG_SIDE_PX, fmt="jpeg", userpw=password or ""
         )
-        return len(images[0].tobytes()) and 0
+        images[0].load()
+        return 0  # it hands out pixels: what poppler wrote is gone
 
     return int(info["Pages"]), draw, lambda: None
 

@@ -42,12 +42,14 @@ def main(arguments: list[str] | None = None) -> None:
     described = machine("pymupdf")
     print_machine(described)
     documents = [one for one in corpus.documents(chosen.documents) if one.path.suffix == ".pdf"]
-    measured = []
     with sb.TileService(sb.Settings(cache_dir=None)) as service:
         longest = sorted(documents, key=lambda one: service.open(one.path).page_count, reverse=True)
-    for document in longest[-1:] if chosen.quick else longest[:8]:
-        for _ in range(1 if chosen.quick else chosen.rounds):
-            measured.append(measure(document.path, chosen.workers, 4 if chosen.quick else chosen.pages))
+    rounds, pages = (1, 4) if chosen.quick else (chosen.rounds, chosen.pages)
+    measured = [
+        measure(document.path, chosen.workers, pages)
+        for document in (longest[-1:] if chosen.quick else longest[:8])
+        for _ in range(rounds)
+    ]
     rows = [
         [str(one["document"]), str(one["pages"]), f"{one['bare_rate']:.1f}", f"{one['our_rate']:.1f}", f"{one['share']:.2f}"]
         for one in measured

@@ -25,6 +25,13 @@ def pytest_configure(config: pytest.Config) -> None:
             raise pytest.UsageError("this run tests the installed wheel, and the source folder shadows it")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _children_import_the_same_package() -> None:
+    """Scripts and examples that tests start as processes import what the tests do, installed or not."""
+    package = os.fspath(Path(sidebooks_core.__file__).parents[1])
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
+
+
 @pytest.fixture(scope="session")
 def corpus() -> Path:
     if not (CORPUS / "manifest.tsv").exists():

@@ -44,7 +44,9 @@ def test_render_writes_pages_of_the_width_asked_for(sample: Path, tmp_path: Path
     assert shown.returncode == 0, shown.stderr
     written = sorted(tmp_path.glob("*.png"))
     assert len(written) == 2
-    assert all(Image.open(file).width == 500 for file in written)
+    for file in written:
+        with Image.open(file) as image:
+            assert image.width == 500
 
 
 def test_inspect_says_what_it_found(sample: Path) -> None:

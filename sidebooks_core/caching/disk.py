@@ -1,8 +1,8 @@
 """Records on disk, shared by any number of processes: diskcache, made to keep bytes only.
 
 diskcache unpickles what it reads where a row says so, and whoever can write to the directory can plant such a row
-(CVE-2025-69872); the `Disk` below refuses. Whatever goes wrong in here is a miss or a record not kept: counted, told once to the
-log, and tried again at the next call, so that writing resumes by itself when a full disk has space again.
+(CVE-2025-69872); the `Disk` below refuses. Whatever goes wrong in here is a miss or a record not kept: counted, told once to
+the log, and tried again at the next call, so that writing resumes by itself when a full disk has space again.
 """
 
 from __future__ import annotations
