@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -15,6 +17,22 @@ IMAGE_FORMATS: tuple[ImageFormat, ...] = ("auto", "png", "jpeg", "webp", "avif")
 
 MIB = 1 << 20
 GIB = 1 << 30
+
+
+_WHOLE_NUMBERS = (
+    "memory_bytes",
+    "preview_bytes",
+    "disk_bytes",
+    "workers",
+    "worker_bytes",
+    "display_list_bytes",
+    "raster_pixels",
+    "document_bytes",
+    "document_pages",
+    "queue_jobs",
+    "quality",
+)
+_SECONDS = ("render_timeout_s", "open_timeout_s")
 
 
 def default_cache_dir() -> Path:
@@ -68,17 +86,29 @@ class Settings:
 
     def __post_init__(self) -> None:
         if self.cache_dir is not None:
+            _require(isinstance(self.cache_dir, str | os.PathLike), "cache_dir must be a path or None")
             object.__setattr__(self, "cache_dir", Path(self.cache_dir).expanduser())
+        _require(
+            isinstance(self.font_dirs, Sequence) and not isinstance(self.font_dirs, str | bytes),
+            "font_dirs must be several paths, such as a tuple of them",
+        )
+        _require(all(isinstance(d, str | os.PathLike) for d in self.font_dirs), "font_dirs must be paths")
         object.__setattr__(self, "font_dirs", tuple(Path(d).expanduser() for d in self.font_dirs))
+        for name in _WHOLE_NUMBERS:
+            _require(type(getattr(self, name)) is int, f"{name} must be a whole number")
+        for name in _SECONDS:
+            _require(
+                type(getattr(self, name)) in (int, float) and math.isfinite(getattr(self, name)), f"{name} must be a number"
+            )
         for name in ("memory_bytes", "preview_bytes", "disk_bytes"):
             _require(getattr(self, name) >= 0, f"{name} must not be negative")
         _require(self.preview_bytes <= self.memory_bytes, "preview_bytes is a part of memory_bytes and cannot be more")
         _require(1 <= self.workers <= 256, "workers must be 1 to 256")
         _require(self.worker_bytes >= 256 * MIB, "worker_bytes must be at least 256 MiB: the engine alone takes about 100")
-        _require(self.raster_pixels >= 1 << 20, "raster_pixels must be at least 1048576")
+        _require(self.raster_pixels >= 1 << 22, "raster_pixels must be at least 4194304: one tile of 2048 x 2048")
         for name in ("display_list_bytes", "document_bytes", "document_pages", "queue_jobs"):
             _require(getattr(self, name) >= 1, f"{name} must be positive")
-        for name in ("render_timeout_s", "open_timeout_s"):
+        for name in _SECONDS:
             _require(getattr(self, name) > 0, f"{name} must be positive")
         _require(self.image_format in IMAGE_FORMATS, f"image_format must be one of {', '.join(IMAGE_FORMATS)}")
         _require(1 <= self.quality <= 100, "quality must be 1 to 100")

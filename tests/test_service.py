@@ -156,6 +156,7 @@ def test_closing_leaves_no_process_and_no_thread(tmp_path: Path, sample: Path) -
     while set(threading.enumerate()) - before and time.monotonic() < deadline_s:
         time.sleep(0.05)
     assert not set(threading.enumerate()) - before
+    assert not [file.path for file in psutil.Process().open_files() if file.path.startswith(str(tmp_path))]
     with pytest.raises(sb.ServiceClosed):
         service.open(sample)
 

@@ -31,22 +31,22 @@ ACCEPTED: dict[str, list[Any]] = {
     "font_dirs": [(), ("fonts",), (Path("fonts"), "more")],
 }
 REFUSED: dict[str, list[Any]] = {
-    "cache_dir": [],
+    "cache_dir": [3, True],
     "memory_bytes": [-1, 64 * MIB - 1],  # less than the previews' part of it
     "preview_bytes": [-1, 256 * MIB + 1],
     "disk_bytes": [-1],
     "workers": [0, -1, 257],
     "worker_bytes": [0, 256 * MIB - 1],
     "display_list_bytes": [0, -1],
-    "raster_pixels": [0, (1 << 20) - 1],
+    "raster_pixels": [0, (1 << 22) - 1, True, 5e6],
     "document_bytes": [0, -1],
     "document_pages": [0, -1],
-    "queue_jobs": [0, -1],
-    "render_timeout_s": [0, -1.0, math.nan],
+    "queue_jobs": [0, -1, True, 10.5, "7"],
+    "render_timeout_s": [0, -1.0, math.nan, math.inf, True, "30"],
     "open_timeout_s": [0, -1.0, math.nan],
     "image_format": ["gif", "", "PNG", None],
-    "quality": [0, 101, -1],
-    "font_dirs": [],
+    "quality": [0, 101, -1, True, 80.0, "85"],
+    "font_dirs": ["fonts", b"fonts", None, (3,)],
 }
 NAMES = [field.name for field in dataclasses.fields(Settings)]
 

@@ -12,8 +12,9 @@ import shutil
 import sqlite3
 import threading
 import uuid
-from collections.abc import Callable
-from contextlib import suppress
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,63 @@ class BytesDisk(diskcache.Disk):  # type: ignore[misc]  # diskcache has no types
         return found
 
 
+class PooledCache(diskcache.Cache):  # type: ignore[misc]  # diskcache has no types
+    """A diskcache whose connections belong to nobody.
+
+    diskcache opens one for each thread that comes along: the first read of each takes milliseconds, and the file of an ended
+    thread stays open until Python collects its cycles. Here a thread borrows one for the time of a call.
+    """
+
+    def __init__(self, folder: Path, **settings: object) -> None:
+        self._idle: deque[sqlite3.Connection] = deque()
+        self._shut = False
+        try:
+            super().__init__(str(folder), **settings)
+        finally:
+            self._give_back()
+
+    @contextmanager
+    def borrowed(self) -> Iterator[PooledCache]:
+        """For each use, in one thread."""
+        with suppress(IndexError):  # all are lent: `_con` opens another
+            self._local.con = self._idle.pop()
+        try:
+            yield self
+        finally:
+            self._give_back()
+
+    def shut(self) -> None:
+        """Close all connections, those that are lent when they come back."""
+        self._shut = True
+        while self._idle:
+            with suppress(IndexError):
+                self._idle.pop().close()
+
+    @property
+    def _con(self) -> sqlite3.Connection:
+        lent: sqlite3.Connection | None = getattr(self._local, "con", None)
+        if lent is not None:
+            return lent
+        new = sqlite3.connect(Path(self.directory) / "cache.db", self.timeout, isolation_level=None, check_same_thread=False)
+        self._local.con = new
+        with suppress(sqlite3.OperationalError):  # a new database has no settings yet; the constructor writes them
+            for name, value in new.execute("SELECT key, value FROM Settings").fetchall():
+                if name.startswith("sqlite_"):
+                    self.reset(name, value, update=False)  # most pragmas are of one connection only
+        return new
+
+    def _give_back(self) -> None:
+        lent: sqlite3.Connection | None = self._local.__dict__.pop("con", None)
+        if lent is None:
+            return
+        if lent.in_transaction:
+            lent.close()  # an interrupt came between a statement and its commit
+            return
+        self._idle.append(lent)
+        if self._shut:
+            self.shut()
+
+
 @dataclass(frozen=True, slots=True)
 class Verification:
     """What reading everything found."""
@@ -87,7 +145,7 @@ class DiskStore:
         self._folder = self._root / LAYOUT
         self._disk_bytes = disk_bytes
         self._lock = threading.Lock()
-        self._cache: Any = None
+        self._cache: PooledCache | None = None
         self._inode = 0
         self._failures = 0
         self._damaged = 0
@@ -137,8 +195,7 @@ class DiskStore:
         for key, filename in self._rows():
             records += 1
             try:
-                stored = self._cache.get(key, default=None) if isinstance(key, str) else None
-                unseal(str(key), stored)
+                unseal(str(key), self._read(key))
             except (Damaged, ValueError, TypeError, *_FAULTS):
                 damaged += 1
                 if fix:
@@ -155,14 +212,22 @@ class DiskStore:
             self._closed = True
             cache, self._cache = self._cache, None
         if cache is not None:
-            cache.close()
+            cache.shut()
 
-    def _guarded(self, use: Callable[[Any], Any], otherwise: Any) -> Any:
+    def _read(self, key: object) -> object:
+        cache = self._cache
+        if cache is None or not isinstance(key, str):
+            return None
+        with cache.borrowed():
+            return cache.get(key, default=None)
+
+    def _guarded(self, use: Callable[[PooledCache], Any], otherwise: Any) -> Any:
         cache = self._cache
         if cache is None:
             return otherwise
         try:
-            return use(cache)
+            with cache.borrowed():
+                return use(cache)
         except PickleRefused as refusal:
             self._damaged += 1
             self._warn(refusal)
@@ -211,9 +276,9 @@ class DiskStore:
         self._cache = cache
         self._inode = self._database_inode()
 
-    def _open(self) -> Any:
-        cache = diskcache.Cache(
-            str(self._folder),
+    def _open(self) -> PooledCache:
+        cache = PooledCache(
+            self._folder,
             timeout=TIMEOUT_S,
             disk=BytesDisk,
             disk_min_file_size=FILE_FROM_BYTES,
@@ -244,17 +309,15 @@ class DiskStore:
                 return
             old, self._cache = self._cache, None
             if old is not None:
-                with suppress(sqlite3.Error, OSError):
-                    old.close()
+                old.shut()
             self._reopen()
 
-    def _start_anew(self, damaged: Any) -> None:
+    def _start_anew(self, damaged: PooledCache) -> None:
         with self._lock:
             if self._closed or self._cache is not damaged:
                 return
             self._cache = None
-            with suppress(sqlite3.Error, OSError):
-                damaged.close()
+            damaged.shut()
             # Another process may have been here first; then the database at the path is a new one, and stays.
             if self._database_inode() == self._inode:
                 self._set_aside()
