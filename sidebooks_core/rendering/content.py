@@ -17,6 +17,8 @@ from sidebooks_core.rendering import png
 
 _BANDS = 16
 _BAND_ROWS = 16
+_MOSTLY_FLAT = 0.8
+"""From this flatness on a page is text or line art on paper, where the filter Up never won on real pages."""
 _CHECK_ROWS = 128
 """Rows compared at once: few enough for the processor's cache and for an early end."""
 LONGEST_JPEG_SIDE_PX = 65_500
@@ -184,12 +186,12 @@ def study(pixels: NDArray[np.uint8], sample: Sample, indices: NDArray[np.uint8] 
     written = sample.rows if indices is None else sampled_rows(indices)
     row_filter = png.NONE
     lossless_bytes = len(png.compressed(png.filtered(written, png.NONE))) / sample.share
-    if indices is None:
+    numbers = sample.numbers
+    flatness = float(np.count_nonzero(numbers[:, 1:] == numbers[:, :-1])) / max(1, numbers[:, 1:].size)
+    if indices is None and flatness < _MOSTLY_FLAT:
         up_bytes = len(png.compressed(png.filtered(written, png.UP))) / sample.share
         if up_bytes < 0.95 * lossless_bytes:  # None is decoded faster
             row_filter, lossless_bytes = png.UP, up_bytes
-    numbers = sample.numbers
-    flatness = float(np.count_nonzero(numbers[:, 1:] == numbers[:, :-1])) / max(1, numbers[:, 1:].size)
     pixel_count = pixels.shape[0] * pixels.shape[1]
     pays = lossless_pays(lossless_bytes, 0, pixel_count, flatness)
     if not pays:

@@ -23,6 +23,15 @@ from sidebooks_core.rendering import wire
 from sidebooks_core.rendering.jobs import Job, WorkerConfig, error_from_wire
 
 _BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from sidebooks_core.rendering.worker import main; main()"
+_ENVIRONMENT = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    # glibc would give a raster's pages back to the kernel after each page and have them cleared for the next: 15-20 % of
+    # drawing and encoding a page of text. What stays reserved is bounded by the second.
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(128 << 20),
+}
 START_TIMEOUT_S = 60.0
 """A worker that has not reported by then is given up; it takes 0.3-0.6 s on an idle machine."""
 MAX_ANSWER_BYTES = 1 << 30
@@ -154,7 +163,7 @@ class WorkerPool:
             raise _StartFailed("the pool is closing")
         if not sys.executable:
             raise _StartFailed("this Python does not know its own executable (sys.executable is empty)")
-        environment = dict(os.environ, OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", PYTHONDONTWRITEBYTECODE="1")
+        environment = os.environ | _ENVIRONMENT
         try:
             process = subprocess.Popen(
                 [sys.executable, "-c", _BOOT, json.dumps([entry or os.getcwd() for entry in sys.path])],  # noqa: PTH109
