@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import multiprocessing
 import os
 import signal
 import threading
 import time
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -16,16 +18,6 @@ from PIL import Image
 
 import sidebooks_core as sb
 from sidebooks_core import Settings, TileService
-
-
-def stitched(service: TileService, document: sb.Document, page: int, level: sb.Level) -> np.ndarray:
-    whole = np.zeros((level.height_px, level.width_px, 3), np.uint8)
-    for row in range(level.rows):
-        for column in range(level.columns):
-            pixels = service.tile(document, page, level.index, column, row).pixels()
-            y, x = row * level.tile_px, column * level.tile_px
-            whole[y : y + pixels.shape[0], x : x + pixels.shape[1]] = pixels
-    return whole
 
 
 def test_a_document_says_what_it_is(service: TileService, sample: Path) -> None:
@@ -39,17 +31,6 @@ def test_a_document_says_what_it_is(service: TileService, sample: Path) -> None:
 
 def test_the_same_bytes_are_the_same_document(service: TileService, sample: Path) -> None:
     assert service.open(sample.read_bytes()).id == service.open(sample).id
-
-
-@pytest.mark.parametrize("page", [0, 7])
-def test_stitched_tiles_equal_the_page_drawn_whole(tmp_path: Path, sample: Path, page: int) -> None:
-    with TileService(Settings(cache_dir=None, image_format="png")) as service:
-        document = service.open(sample)
-        for level in document.pyramid(page).levels:
-            whole = service.page_image(document, page, width_px=level.width_px)
-            assert np.array_equal(stitched(service, document, page, level), whole.pixels()) or (
-                whole.height_px != level.height_px  # an exact width may round the height otherwise
-            )
 
 
 def test_the_second_request_comes_from_memory_and_a_new_service_reads_the_disk(tmp_path: Path, sample: Path) -> None:
@@ -98,7 +79,9 @@ def test_an_image_is_its_own_finest_level(service: TileService) -> None:
         assert document.pages[0].native_px == (517, 301)
         with TileService(Settings(cache_dir=None, image_format="png")) as lossless:
             opened = lossless.open(packed.getvalue())
-            assert np.array_equal(stitched(lossless, opened, 0, opened.pyramid(0).levels[-1]), pixels), image_format
+            finest = opened.pyramid(0).levels[-1]
+            assert (finest.columns, finest.rows) == (1, 1)
+            assert np.array_equal(lossless.tile(opened, 0, finest.index, 0, 0).pixels(), pixels), image_format
 
 
 def test_bad_requests_get_the_right_error(service: TileService, sample: Path, tmp_path: Path) -> None:
@@ -184,3 +167,22 @@ def test_prerender_fills_the_cache_and_resumes(tmp_path: Path, sample: Path) -> 
         service.prerender(document, pages=range(6))
         assert made > 0
         assert service.statistics().renders == made
+
+
+def test_prerender_runs_on_any_executor_of_processes(tmp_path: Path, sample: Path) -> None:
+    settings = Settings(cache_dir=tmp_path / "cache")
+    spawn = multiprocessing.get_context("spawn")
+    with TileService(settings) as service, ProcessPoolExecutor(2, mp_context=spawn) as executor:
+        document = service.open(sample)
+        report = service.prerender(document, pages=range(4), widths_px=[500], levels=[], executor=executor)
+        assert (report.rendered, report.failed) == (4, {})
+        service.page_image(document, page=3, width_px=500)
+        assert service.statistics().disk_hits == 1
+        again = service.prerender(document, pages=range(4), widths_px=[500], levels=[], executor=executor)
+        assert (again.rendered, again.stored_already) == (0, 4)
+
+
+def test_prerender_refuses_to_draw_in_the_host(service: TileService, sample: Path) -> None:
+    document = service.open(sample)
+    with ThreadPoolExecutor(1) as threads, pytest.raises(sb.RequestError, match="other processes"):
+        service.prerender(document, pages=[0], executor=threads)
