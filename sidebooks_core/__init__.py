@@ -28,12 +28,15 @@ from sidebooks_core.errors import (
     UnsupportedDocument,
 )
 from sidebooks_core.prerendering import PrerenderReport
+from sidebooks_core.reader import Reader
 from sidebooks_core.scheduling.queue import Generation, Priority
 from sidebooks_core.service import TileService
 from sidebooks_core.settings import Settings
 from sidebooks_core.statistics import Latency, Statistics
 from sidebooks_core.tile import Tile
 from sidebooks_core.tiling.pyramid import Level, Pyramid
+from sidebooks_core.tiling.spreads import SpreadRule
+from sidebooks_core.view import PageView, PlacedImage
 
 __version__ = "0.1.0"
 
@@ -54,11 +57,14 @@ __all__ = [
     "PageInfo",
     "PageInspection",
     "PageNotFound",
+    "PageView",
     "PasswordRequired",
+    "PlacedImage",
     "PrerenderReport",
     "Priority",
     "Pyramid",
     "QueueFull",
+    "Reader",
     "RenderFailed",
     "RenderTimeout",
     "RequestDropped",
@@ -67,6 +73,7 @@ __all__ = [
     "ServiceClosed",
     "Settings",
     "SidebooksError",
+    "SpreadRule",
     "Statistics",
     "Tile",
     "TileService",

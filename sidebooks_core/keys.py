@@ -46,6 +46,11 @@ def document_key(document_id: str, engine: str) -> str:
     return _digest("document", document_id, engine)
 
 
+def position_key(document_id: str) -> str:
+    """Key of the page of a document that was read last."""
+    return _digest("position", document_id)
+
+
 def path_key(path: str) -> str:
     """Key of the digest of an unchanged file."""
     return _digest("path", path)

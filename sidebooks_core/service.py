@@ -38,6 +38,7 @@ from sidebooks_core.documents.model import (
 from sidebooks_core.errors import DamagedDocument, PageError, RenderFailed, RequestError, ServiceClosed, SidebooksError
 from sidebooks_core.keys import RenderProfile
 from sidebooks_core.prerendering import PrerenderReport, ProgressCallback, prerender
+from sidebooks_core.reader import DEADLINE_S, Reader
 from sidebooks_core.records import IDENTIFY_VISIBLE_S, Records
 from sidebooks_core.registry import Description, Registry, Source, source_of
 from sidebooks_core.rendering.bulk import BulkRun, mark_host
@@ -51,7 +52,9 @@ from sidebooks_core.statistics import Statistics
 from sidebooks_core.tile import Tile
 from sidebooks_core.tiling.pyramid import Level, fit_rung
 from sidebooks_core.tiling.raster import RasterSpec
-from sidebooks_core.tiling.slabs import Slab, slab_of, slabs
+from sidebooks_core.tiling.slabs import slab_of, slab_spec, slabs
+from sidebooks_core.tiling.spreads import SINGLE_PAGES, SpreadRule
+from sidebooks_core.tiling.viewport import Fit
 
 SEARCH_SLICE_S = 0.05
 INSPECT_LONG_SIDE_PX = 2048
@@ -88,6 +91,7 @@ class TileService:
         self.store = LayeredStore(memory, store)
         self._registry = Registry(self.store, self.profile.engine)
         self._documents: weakref.WeakValueDictionary[tuple[str, ...], Document] = weakref.WeakValueDictionary()
+        self._readers: weakref.WeakSet[Reader] = weakref.WeakSet()
         self._lock = threading.Lock()
         self._closed = False
         self._dispatcher = Dispatcher(self.settings.queue_jobs, RenderLocks(cache_dir) if cache_dir else None)
@@ -168,7 +172,7 @@ class TileService:
         chosen = self._level(document, page, level)
         chosen.require_tile(column, row)
         slab = slab_of(chosen, self.settings.raster_pixels, column, row)
-        spec = _slab_spec(chosen, slab)
+        spec = slab_spec(chosen, slab)
         return self._submit(document, page, spec, column - slab.column0, row - slab.row0, priority, generation)
 
     def page_image(self, document: Document, page: int, width_px: int | None = None, height_px: int | None = None) -> Tile:
@@ -202,6 +206,42 @@ class TileService:
         self._require_open()
         spec = self._region_spec(document, page, region_pt, width_px)
         return self._submit(document, page, spec, 0, 0, Priority.VISIBLE, None).result()
+
+    def reader(
+        self,
+        document: Document,
+        view_px: tuple[int, int],
+        spread: bool | SpreadRule = False,
+        *,
+        fit: Fit = "page",
+        deadline_s: float = DEADLINE_S,
+        resume: bool = False,
+    ) -> Reader:
+        """Somebody who reads a document on a screen of `view_px` (width, height) pixels. `close()` it.
+
+        spread: two pages side by side; a `SpreadRule` says which go together. fit: the whole page, or its whole width.
+        deadline_s: within which a turn returns, in seconds. resume: begin at the page that was read last, not at the first.
+        Raises RequestError, ServiceClosed.
+        """
+        self._require_open()
+        rule = spread if isinstance(spread, SpreadRule) else SpreadRule() if spread else SINGLE_PAGES
+        reader = Reader(self, document, view_px, rule, fit=fit, deadline_s=deadline_s, resume=resume)
+        with self._lock:
+            closed = self._closed
+            if not closed:
+                self._readers.add(reader)
+        if closed:
+            reader.close()
+            raise ServiceClosed("the service is closed")
+        return reader
+
+    def reader_count(self) -> int:
+        """Readers that share the budgets now."""
+        return len(self._readers)
+
+    def forget_reader(self, reader: Reader) -> None:
+        """A reader closed."""
+        self._readers.discard(reader)
 
     def drop_stale(self, generation: Generation) -> int:
         """Drop the jobs that only older wish lists of the same owner want and that were not begun. Returns how many."""
@@ -313,6 +353,8 @@ class TileService:
         atexit.unregister(self._close_at_exit)
         if os.getpid() != self._process_id:
             return  # a fork's copy: threads, workers and files belong to the parent
+        for reader in list(self._readers):
+            reader.close()
         self._dispatcher.close()
         self._pool.close()
         self.store.close(CLOSE_FLUSH_S)
@@ -397,7 +439,7 @@ class TileService:
     def level_specs(self, document: Document, page: int, level: int) -> list[RasterSpec]:
         """The rasters that make up a whole level."""
         chosen = self._level(document, page, level)
-        return [_slab_spec(chosen, slab) for slab in slabs(chosen, self.settings.raster_pixels)]
+        return [slab_spec(chosen, slab) for slab in slabs(chosen, self.settings.raster_pixels)]
 
     def _submit(
         self,
@@ -532,19 +574,6 @@ def _settle(future: Future[Any], result: Any, error: BaseException | None) -> No
         future.set_exception(error)
     else:
         future.set_result(result)
-
-
-def _slab_spec(level: Level, slab: Slab) -> RasterSpec:
-    rect = slab.rect_px
-    return RasterSpec(
-        scale=level.scale,
-        x0_px=rect.x0_px,
-        y0_px=rect.y0_px,
-        x1_px=rect.x1_px,
-        y1_px=rect.y1_px,
-        tile_px=level.tile_px,
-        is_preview=level.index == 0,
-    )
 
 
 def _close_if_alive(close: weakref.WeakMethod[Callable[[], None]]) -> None:

@@ -21,7 +21,8 @@ Sources = Mapping[str, str]
 
 # A unit is a folder or a file of the package. What may import what, beside itself; all may import COMMON.
 COMMON = {"errors", "settings", "statistics"}
-SERVICE = {"dispatch", "document", "prerendering", "records", "registry", "service", "tile"}
+PARTS = {"dispatch", "document", "prerendering", "records", "registry", "tile"}
+SERVICE = PARTS | {"service"}
 """The meeting place; it is one layer in several files."""
 BELOW_SERVICE = {"tiling", "documents", "scheduling", "caching", "keys", "rendering"}
 COMMAND_LINE = {"cli", "flipping", "terminal"}
@@ -36,11 +37,14 @@ ALLOWED: dict[str, set[str]] = {
     "keys": {"tiling"},
     "rendering": {"documents", "tiling"},
     **dict.fromkeys(SERVICE, SERVICE | BELOW_SERVICE),
-    "reader": SERVICE | BELOW_SERVICE,
-    "": SERVICE | BELOW_SERVICE | {"reader"},
-    "testing": SERVICE | BELOW_SERVICE | {"reader", ""},
-    **dict.fromkeys(COMMAND_LINE, COMMAND_LINE | SERVICE | BELOW_SERVICE | {"reader", ""}),
-    "server": SERVICE | BELOW_SERVICE | {"reader", ""},
+    # A reader is made by the service, which it knows by a protocol: it stands between the service's parts and the service.
+    "view": PARTS | BELOW_SERVICE,
+    "reader": PARTS | BELOW_SERVICE | {"view"},
+    "service": SERVICE | BELOW_SERVICE | {"reader", "view"},
+    "": SERVICE | BELOW_SERVICE | {"reader", "view"},
+    "testing": SERVICE | BELOW_SERVICE | {"reader", "view", ""},
+    **dict.fromkeys(COMMAND_LINE, COMMAND_LINE | SERVICE | BELOW_SERVICE | {"reader", "view", ""}),
+    "server": SERVICE | BELOW_SERVICE | {"reader", "view", ""},
     "__main__": {"cli"},
 }
 
@@ -67,7 +71,17 @@ ENGINE_SIDE = (
 )
 """Modules that live in worker processes; with `documents.identity…`, and whatever reaches one of them or the engine."""
 HOST_DOCUMENTS = tuple(f"documents.{name}" for name in ("model", "sniffing", "fingerprint", "font_discovery"))
-HOST_ROOTS = ("", *sorted(SERVICE), "keys", "reader", *sorted(COMMAND_LINE), "server", "rendering.pool", *HOST_DOCUMENTS)
+HOST_ROOTS = (
+    "",
+    *sorted(SERVICE),
+    "keys",
+    "reader",
+    "view",
+    *sorted(COMMAND_LINE),
+    "server",
+    "rendering.pool",
+    *HOST_DOCUMENTS,
+)
 """Where the embedding application's own process comes in."""
 DOORS = {("rendering.bulk", "rendering.desk")}
 """(importer, imported): functions that the host must be able to name, and that run in other processes. They import what
@@ -212,7 +226,7 @@ BAD_SOURCES: list[tuple[str, dict[str, str], str]] = [
     ("rendering to caching", {"rendering.pool": "from ..caching import memory"}, "not below it"),
     ("tiling to documents", {"tiling.pyramid": "from sidebooks_core.documents.model import X"}, "not below it"),
     ("tiling to the top", {"tiling.pyramid": "import sidebooks_core"}, "not below it"),
-    ("service to reader", {"service": "def f():\n    from sidebooks_core.reader import Reader"}, "not below it"),
+    ("reader to service", {"reader": "def f():\n    from sidebooks_core.service import TileService"}, "not below it"),
     ("reader to cli", {"reader": "from . import cli", "cli": ""}, "not below it"),
     ("cli to server", {"cli": "import importlib\nimportlib.import_module('sidebooks_core.server')"}, "not below it"),
     ("the top to server", {"": "from sidebooks_core.server import app"}, "not below it"),
@@ -255,8 +269,8 @@ def test_what_is_allowed_is_not_called_a_breach() -> None:
     good = {
         "": "from sidebooks_core.service import TileService",
         "cli": "import sidebooks_core as sb\nfrom sidebooks_core.reader import Reader",
-        "reader": "from sidebooks_core.service import TileService",
-        "service": "from . import keys\nfrom .rendering import pool\nfrom sidebooks_core.documents.model import X",
+        "reader": "from sidebooks_core.records import Records",
+        "service": "from . import keys, reader\nfrom .rendering import pool\nfrom sidebooks_core.documents.model import X",
         "keys": "import hashlib",
         "rendering": "",
         "rendering.pool": "import subprocess",

@@ -53,6 +53,10 @@ class LayeredStore:
             self._writer = threading.Thread(target=self._write_behind, name="sidebooks-writer", daemon=True)
             self._writer.start()
 
+    def hold(self, owner: int, keys: frozenset[str]) -> None:
+        """Evict these from memory last. Replaces what the owner held; no keys: it holds nothing any more."""
+        self._memory.hold(owner, keys)
+
     def get_memory(self, key: str) -> Record | None:
         return self._memory.get(key)
 

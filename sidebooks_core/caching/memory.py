@@ -48,6 +48,14 @@ class MemoryStore:
         self._tile_bytes = 0
         self._previews: OrderedDict[str, Record] = OrderedDict()
         self._preview_bytes = 0
+        self._held: dict[int, frozenset[str]] = {}
+
+    def hold(self, owner: int, keys: frozenset[str]) -> None:
+        """Tiles that a reader looks at or will look at next are evicted after all others. Replaces what the owner held."""
+        with self._lock:
+            self._held.pop(owner, None)
+            if keys:
+                self._held[owner] = keys
 
     def get(self, key: str) -> Record | None:
         with self._lock:
@@ -127,7 +135,8 @@ class MemoryStore:
         heapq.heappush(self._heap, (tile.worth, self._serial, key))
 
     def _evict_tile(self) -> None:
-        while True:
+        spared: list[tuple[float, str]] = []
+        while self._heap:
             worth, _, key = heapq.heappop(self._heap)
             tile = self._tiles.get(key)
             if tile is None:
@@ -135,9 +144,16 @@ class MemoryStore:
             if tile.worth > worth:
                 self._push(key, tile)
                 continue
+            if any(key in held for held in self._held.values()):
+                spared.append((worth, key))
+                continue
             self._clock = worth
-            self._remove(key)
-            return
+            break
+        else:
+            worth, key = spared.pop()  # all are held: the one worth most goes, and those wanted first stay in order
+        for _, other in spared:
+            self._push(other, self._tiles[other])
+        self._remove(key)
 
     def _remove(self, key: str) -> None:
         tile = self._tiles.pop(key, None)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from sidebooks_core.tiling.geometry import RectPx, require_count
-from sidebooks_core.tiling.pyramid import Raster
+from sidebooks_core.tiling.pyramid import Level, Raster
+from sidebooks_core.tiling.raster import RasterSpec
 
 SQUARER_FOR = 1.1
 """How many times the fewest slabs there may be for the sake of squarer ones, of which a screen touches fewer."""
@@ -51,6 +52,20 @@ def slab_of(raster: Raster, raster_pixels: int, column: int, row: int) -> Slab:
     raster.require_tile(column, row)
     block_columns, block_rows = _block(raster, raster_pixels)
     return _slab(raster, column - column % block_columns, row - row % block_rows, block_columns, block_rows)
+
+
+def slab_spec(level: Level, slab: Slab) -> RasterSpec:
+    """A slab of a level as the raster that is drawn and kept."""
+    rect = slab.rect_px
+    return RasterSpec(
+        scale=level.scale,
+        x0_px=rect.x0_px,
+        y0_px=rect.y0_px,
+        x1_px=rect.x1_px,
+        y1_px=rect.y1_px,
+        tile_px=level.tile_px,
+        is_preview=level.index == 0,
+    )
 
 
 def _slab(raster: Raster, column0: int, row0: int, block_columns: int, block_rows: int) -> Slab:

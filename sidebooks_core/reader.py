@@ -1,0 +1,608 @@
+"""One reader of one document: turns that return at once, refinement behind them, and prefetch from movement.
+
+A turn looks at the memory only, and waits a moment for what comes quickly. Everything else (the disk, the queue, prefetch,
+previews, callbacks) happens in the reader's own thread, which sleeps until something changes.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Protocol, Self
+
+import msgpack
+
+from sidebooks_core import keys
+from sidebooks_core.caching.layered import LayeredStore
+from sidebooks_core.caching.record import Record
+from sidebooks_core.document import Document
+from sidebooks_core.documents.model import OutlineItem, SearchHit
+from sidebooks_core.errors import (
+    PageError,
+    PageNotFound,
+    QueueFull,
+    RequestDropped,
+    RequestError,
+    ServiceClosed,
+    SidebooksError,
+)
+from sidebooks_core.records import Records
+from sidebooks_core.rendering.packing import RecordUnreadable, unpack_tile
+from sidebooks_core.scheduling.prefetch import Movement, Visit, movement_of, preview_order, sharp_wishes
+from sidebooks_core.scheduling.queue import Priority
+from sidebooks_core.settings import Settings
+from sidebooks_core.tile import Tile
+from sidebooks_core.tiling.raster import RasterSpec
+from sidebooks_core.tiling.spreads import Direction, SpreadRule, Spreads, first_read
+from sidebooks_core.tiling.viewport import Fit, PageBox, Placement, Viewport
+from sidebooks_core.view import (
+    PageView,
+    PlacedImage,
+    Wanted,
+    coarse_images,
+    exact_spec,
+    margin_tiles,
+    paper,
+    preview_spec,
+    wanted_images,
+)
+
+DEADLINE_S = 0.016
+"""A frame of a 60 Hz screen."""
+WAIT_SHARE = 0.5
+"""Of the deadline, for what comes quickly: a page on disk, or one that draws in milliseconds. The rest is for waking up."""
+PREVIEWS_AT_ONCE = 4
+"""Previews asked for at a time: enough for all workers, few enough that a turn changes their order at once."""
+POSITION_AFTER_S = 2.0
+"""A page that is looked at for so long is where the next reading begins."""
+FIRST_COST_S = 0.05
+FIRST_BYTES = 300_000
+"""What a sharp page costs and weighs until the document has shown it."""
+SMOOTHING = 0.25
+"""Weight of the newest page in those figures."""
+BUDGET_SHARE = 0.5
+"""Of the memory for tiles, what all readers' prefetch may take: the rest is for what was shown, which is turned back to."""
+
+_log = logging.getLogger("sidebooks_core.reader")
+_owners = itertools.count(1)
+
+
+class Host(Protocol):
+    """What a reader needs of the service."""
+
+    settings: Settings
+    records: Records
+    store: LayeredStore
+
+    def reader_count(self) -> int: ...
+
+    def forget_reader(self, reader: Reader) -> None: ...
+
+
+Raster = tuple[int, RasterSpec]
+"""A page, and one raster of it."""
+
+
+@dataclass(slots=True, eq=False)
+class _Ask:
+    """A request under way; its identity is what the dispatcher knows it by."""
+
+    raster: Raster
+    priority: Priority
+    since_s: float
+
+
+@dataclass(slots=True)
+class _Screen:
+    """What is shown, replaced as a whole by each turn or move."""
+
+    number: int
+    viewport: Viewport
+    spread: int
+    wanted: tuple[Wanted, ...]
+    records: dict[Raster, Record] = field(default_factory=dict)
+    """Held as long as they are shown, whatever the memory evicts."""
+    errors: dict[int, PageError] = field(default_factory=dict)
+    counted: set[Raster] = field(default_factory=set)
+    since_s: float = field(default_factory=time.perf_counter)
+    shown: tuple[int, float] = (-1, -1.0)
+    """How good the last view was that a turn returned or `on_refined` was given: sharp images, resolution."""
+
+
+class Reader:
+    """A reader of a document. Made by `TileService.reader`; safe to use from any thread; `close()` it, or use `with`."""
+
+    def __init__(
+        self,
+        host: Host,
+        document: Document,
+        view_px: tuple[int, int],
+        rule: SpreadRule,
+        *,
+        fit: Fit = "page",
+        deadline_s: float = DEADLINE_S,
+        resume: bool = False,
+    ) -> None:
+        if not deadline_s > 0:
+            raise RequestError(f"deadline_s must be positive, not {deadline_s!r}")
+        if not document.page_count:
+            raise RequestError(f"{document.name} has no pages", document_id=document.id)
+        self.document = document
+        self.deadline_s = deadline_s
+        self.on_refined: Callable[[PageView], None] | None = None
+        """Called with a better PageView of what is on the screen, from a thread of the reader. An exception goes to the log."""
+        self._host = host
+        self._owner = next(_owners)
+        self._view_px = view_px
+        self._fit: Fit = fit
+        direction: Direction = "rtl" if document.direction == "rtl" else "ltr"
+        sizes = [(page.width_pt, page.height_pt) for page in document.info.pages]
+        self._spreads = Spreads.of_pages(sizes, direction, rule)
+        self._spread_of = {page: index for index, spread in enumerate(self._spreads.spreads) for page in spread}
+        self._changed = threading.Condition()
+        self._asks: dict[Raster, _Ask] = {}
+        self._numbers = itertools.count(1)
+        self._visits: deque[Visit] = deque(maxlen=8)
+        self._movement = Movement()
+        self._cost_s = FIRST_COST_S
+        self._sharp_bytes: float = FIRST_BYTES
+        self._previewed: set[int] = set()
+        self._preview_pages: Iterator[int] = iter(())
+        self._previews_asked = 0
+        self._position_saved = -1
+        self._dirty = True
+        self._refined = False
+        self._closed = False
+        first = self._remembered_page() if resume else 0
+        self._screen = self._make_screen(self._spread_of[first], self._fitted(self._spread_of[first]))
+        self._visits.append(Visit(time.monotonic(), self._screen.spread))
+        self._order_previews()
+        self._thread = threading.Thread(target=self._run, name="sidebooks-reader", daemon=True)
+        self._thread.start()
+
+    @property
+    def page(self) -> int:
+        """The page that is shown and read first, from 0."""
+        return first_read(self._spreads.spreads[self._screen.spread])
+
+    def view(self) -> PageView:
+        """What can be painted now, without waiting."""
+        self._require_open()
+        return self._compose(self._screen)[0]
+
+    def turn(self, by: int = 1) -> PageView:
+        """Turn `by` pages, or spreads, on in reading order; back if negative. At an end it stays there."""
+        with self._changed:
+            spread = max(0, min(self._screen.spread + by, len(self._spreads.spreads) - 1))
+        return self._turn_to_spread(spread)
+
+    def turn_to(self, page: int) -> PageView:
+        """Show a page, from 0, with its spread. Returns within `deadline_s`. Raises PageNotFound, ServiceClosed."""
+        self.document.require_page(page)
+        return self._turn_to_spread(self._spread_of[page])
+
+    def jump(self, target: str | OutlineItem | SearchHit) -> PageView:
+        """Show the page with a label, the target of an outline item, or the page of a search hit. Raises PageNotFound."""
+        if isinstance(target, str):
+            labels = (index for index, page in enumerate(self.document.info.pages) if page.label == target)
+            page = next(labels, None)
+        else:
+            page = target.page
+        if page is None:
+            what = f"the label {target!r}" if isinstance(target, str) else repr(target)
+            raise PageNotFound(f"{self.document.name} has no page for {what}", document_id=self.document.id)
+        return self.turn_to(page)
+
+    def zoom(self, zoom: float, centre_pt: tuple[float, float] | None = None, page: int | None = None) -> PageView:
+        """Enlarge `zoom` times over the fit; 1 shows the fit again. A turn does so too.
+
+        centre_pt: the point (x, y) of the page that comes to the middle of the screen, in points; the page's own middle
+        unless told. page: which page of the spread. Raises RequestError.
+        """
+        page = self.page if page is None else page
+        self.document.require_page(page)
+        size = self.document.info.pages[page]
+        x_pt, y_pt = centre_pt if centre_pt is not None else (size.width_pt / 2, size.height_pt / 2)
+        with self._changed:
+            viewport = self._screen.viewport.zoomed(zoom, page, x_pt, y_pt)
+            return_to_fit = zoom == 1.0
+        return self._move(self._fitted(self._screen.spread) if return_to_fit else viewport)
+
+    def pan(self, right_view: int, down_view: int) -> PageView:
+        """Move over the pages by pixels of the screen, as far as their edges."""
+        with self._changed:
+            viewport = self._screen.viewport.panned(right_view, down_view)
+        return self._move(viewport)
+
+    def resize(self, view_px: tuple[int, int], fit: Fit | None = None) -> PageView:
+        """The screen was turned, or the window has another size."""
+        with self._changed:
+            before = (self._view_px, self._fit)
+            self._view_px, self._fit = view_px, fit or self._fit
+            try:
+                viewport = self._fitted(self._screen.spread)
+            except RequestError:
+                self._view_px, self._fit = before
+                raise
+        return self._move(viewport)
+
+    def wait_sharp(self, timeout_s: float | None = None) -> PageView:
+        """Wait until everything shown is sharp or known to fail, at most `timeout_s`; then what there is (see `is_sharp`)."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._is_settled(self._screen), timeout_s)
+            screen = self._screen
+        self._require_open()
+        return self._compose(screen)[0]
+
+    def wait_previews(self, timeout_s: float | None = None) -> bool:
+        """Wait until every page has its preview, or failed to; False if that takes longer than `timeout_s`."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._closed or len(self._previewed) == self.document.page_count, timeout_s)
+
+    def close(self) -> None:
+        """Drop what only this reader wants. Safe to call again."""
+        with self._changed:
+            if self._closed:
+                return
+            self._closed = True
+            asks = list(self._asks.values())
+            self._asks.clear()
+            self._changed.notify_all()
+        for ask in asks:
+            self._host.records.forget(self.document, *ask.raster, ask)
+        self._host.store.hold(self._owner, frozenset())
+        self._save_position()
+        self._host.forget_reader(self)
+        if self._thread is not threading.current_thread():
+            self._thread.join(5)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self.close()
+
+    def _turn_to_spread(self, spread: int) -> PageView:
+        self._require_open()
+        with self._changed:
+            same = spread == self._screen.spread and self._screen.viewport.zoom == 1.0
+        viewport = self._fitted(spread)
+        with self._changed:
+            if not same:
+                now_s = time.monotonic()
+                self._screen = self._make_screen(spread, viewport)
+                self._visits.append(Visit(now_s, spread))
+                self._order_previews()
+                self._dirty = True
+                self._changed.notify_all()
+            screen = self._screen
+        return self._soon(screen)
+
+    def _move(self, viewport: Viewport) -> PageView:
+        self._require_open()
+        with self._changed:
+            before = self._screen
+            screen = self._screen = self._make_screen(before.spread, viewport)
+            screen.errors.update(before.errors)
+            self._dirty = True
+            self._changed.notify_all()
+        return self._soon(screen)
+
+    def _soon(self, screen: _Screen) -> PageView:
+        """The view, after a moment's wait if it is not sharp at once."""
+        if not self._is_settled(screen):
+            with self._changed:
+                self._changed.wait_for(
+                    lambda: self._closed or self._screen is not screen or self._is_settled(screen),
+                    self.deadline_s * WAIT_SHARE,
+                )
+        self._require_open()
+        return self._deliver(screen)
+
+    def _fitted(self, spread: int) -> Viewport:
+        boxes = [
+            PageBox(page, self.document.info.pages[page].width_pt, self.document.info.pages[page].height_pt)
+            for page in self._spreads.spreads[spread]
+        ]
+        return Viewport.fitted(*self._view_px, boxes, self._fit)
+
+    def _make_screen(self, spread: int, viewport: Viewport) -> _Screen:
+        raster_pixels = self._host.settings.raster_pixels
+        wanted = [
+            one
+            for placement in viewport.placements
+            for one in wanted_images(viewport, placement, self.document.pyramid(placement.page), raster_pixels)
+        ]
+        return _Screen(next(self._numbers), viewport, spread, tuple(wanted))
+
+    def _record(self, screen: _Screen, raster: Raster) -> Record | None:
+        held = screen.records.get(raster)
+        if held is not None:
+            return held
+        content_id = self.document.known_content_id(raster[0])
+        if content_id is None:
+            return None
+        record = self._host.store.get_memory(self._host.records.key(content_id, raster[1]))
+        if record is not None:
+            screen.records[raster] = record
+        return record
+
+    def _is_settled(self, screen: _Screen) -> bool:
+        """Nothing better will come."""
+        return all(one.page in screen.errors or self._record(screen, (one.page, one.spec)) is not None for one in screen.wanted)
+
+    def _deliver(self, screen: _Screen) -> PageView:
+        view, quality = self._compose(screen)
+        screen.shown = max(screen.shown, quality)
+        return view
+
+    def _compose(self, screen: _Screen) -> tuple[PageView, tuple[int, float]]:
+        images: list[PlacedImage] = []
+        sharp_images = 0
+        coarsest = 1.0
+        for placement in screen.viewport.placements:
+            sharp: list[PlacedImage] = []
+            missing = False
+            for one in screen.wanted:
+                if one.page != placement.page:
+                    continue
+                image = self._image(screen, one, is_coarse=False)
+                if image is None:
+                    missing = True
+                else:
+                    sharp.append(image)
+            if missing:
+                under, resolution = self._stand_in(screen, placement)
+                images.append(under)
+                coarsest = min(coarsest, resolution)
+            images += sharp
+            sharp_images += len(sharp)
+        is_sharp = sharp_images == len(screen.wanted)
+        view = PageView(
+            page=first_read(self._spreads.spreads[screen.spread]),
+            pages=self._spreads.spreads[screen.spread],
+            images=tuple(images),
+            is_sharp=is_sharp,
+            resolution=coarsest,
+            zoom=screen.viewport.zoom,
+            errors=tuple(screen.errors.values()),
+        )
+        return view, (sharp_images, coarsest)
+
+    def _image(self, screen: _Screen, wanted: Wanted, *, is_coarse: bool) -> PlacedImage | None:
+        raster = (wanted.page, wanted.spec)
+        record = self._record(screen, raster)
+        content_id = self.document.known_content_id(wanted.page)
+        if record is None or content_id is None:
+            return None
+        key = self._host.records.key(content_id, wanted.spec)
+        try:
+            packed = unpack_tile(record.data, wanted.column, wanted.row)
+        except RecordUnreadable as damage:
+            _log.warning(
+                "%s, page %d: a stored record is damaged and was removed (%s)", self.document.name, wanted.page + 1, damage
+            )
+            screen.records.pop(raster, None)
+            self._host.store.delete(key)
+            return None
+        if not is_coarse and raster not in screen.counted:
+            screen.counted.add(raster)
+            self._host.records.count_hit("memory", time.perf_counter() - screen.since_s, key, Priority.VISIBLE)
+        tile = Tile(
+            packed.data, packed.media_type, packed.width_px, packed.height_px, keys.etag(key, wanted.column, wanted.row)
+        )
+        return PlacedImage(tile, wanted.page, wanted.x0_view, wanted.y0_view, wanted.width_view, wanted.height_view, is_coarse)
+
+    def _stand_in(self, screen: _Screen, placement: Placement) -> tuple[PlacedImage, float]:
+        """The best image of the whole page that is at hand, and its resolution as a share of the screen's."""
+        pyramid = self.document.pyramid(placement.page)
+        fit = self._fit_spec(screen.spread, placement.page)
+        for candidate in coarse_images(placement, pyramid, fit, self._host.settings.raster_pixels):
+            image = self._image(screen, candidate, is_coarse=True)
+            if image is not None:
+                return image, min(1.0, candidate.spec.scale / placement.scale)
+        return paper(placement), 0.0
+
+    def _fit_spec(self, spread: int, page: int) -> RasterSpec:
+        rung = next(one for one in self._fitted(spread).placements if one.page == page).rung
+        return exact_spec(rung.scale, rung.width_px, rung.height_px)
+
+    def _run(self) -> None:
+        try:
+            while True:
+                with self._changed:
+                    self._changed.wait_for(lambda: self._closed or self._dirty or self._refined, self._nap_s())
+                    if self._closed:
+                        return
+                    self._dirty = False
+                    refined, self._refined = self._refined, False
+                    screen = self._screen
+                self._follow(screen)
+                if refined:
+                    self._tell_refined(screen)
+        except ServiceClosed:
+            return  # the service closes its readers; this one was busy just then
+        finally:
+            with self._changed:
+                self._changed.notify_all()
+
+    def _nap_s(self) -> float | None:
+        """When to look again without being called: a fling may have ended, a page may have been read."""
+        if self._movement.is_fling:
+            return self._movement.pace_s
+        return POSITION_AFTER_S if self._position_saved != self._screen.spread else None
+
+    def _follow(self, screen: _Screen) -> None:
+        """Ask for what is wanted now, the visible first, and drop what is not wanted any more."""
+        now_s = time.monotonic()
+        with self._changed:
+            visits = list(self._visits)
+            sharp_s = self._cost_s * len(self._spreads.spreads[screen.spread]) / self._host.settings.workers
+            self._movement = movement_of(visits, now_s, sharp_s, self._movement)
+        visible = {(one.page, one.spec): Priority.VISIBLE for one in screen.wanted if one.page not in screen.errors}
+        wishes = self._wishes(screen, sharp_s)
+        with self._changed:
+            stale = [
+                ask
+                for raster, ask in self._asks.items()
+                if raster not in visible and raster not in wishes and ask.priority is not Priority.PREVIEW
+            ]
+            for ask in stale:
+                del self._asks[ask.raster]
+        for ask in stale:
+            self._host.records.forget(self.document, *ask.raster, ask)
+        self._hold([*visible, *wishes])
+        for raster, priority in [*visible.items(), *wishes.items()]:
+            if self._screen is not screen:
+                return  # turned meanwhile: `_dirty` is set again
+            if self._record_of(raster) is None or (priority is Priority.VISIBLE and raster not in screen.records):
+                self._ask(raster, priority)
+        self._ask_previews()
+        if now_s - visits[-1].at_s >= POSITION_AFTER_S:
+            self._save_position()
+
+    def _wishes(self, screen: _Screen, sharp_s: float) -> dict[Raster, Priority]:
+        budget = self._host.settings.memory_bytes - self._host.settings.preview_bytes
+        spreads = sharp_wishes(
+            screen.spread,
+            len(self._spreads.spreads),
+            self._movement,
+            sharp_s=sharp_s,
+            sharp_bytes=self._sharp_bytes * len(self._spreads.spreads[screen.spread]),
+            budget_bytes=budget * BUDGET_SHARE / max(1, self._host.reader_count()),
+        )
+        wishes: dict[Raster, Priority] = {}
+        raster_pixels = self._host.settings.raster_pixels
+        if not self._movement.is_fling:
+            for placement in screen.viewport.placements:
+                pyramid = self.document.pyramid(placement.page)
+                for one in margin_tiles(screen.viewport, placement, pyramid, raster_pixels):
+                    wishes[one.page, one.spec] = Priority.PAGE
+        for spread in spreads:
+            viewport = self._fitted(spread)
+            for placement in viewport.placements:
+                for one in wanted_images(viewport, placement, self.document.pyramid(placement.page), raster_pixels):
+                    wishes.setdefault((one.page, one.spec), Priority.NEXT)
+        return wishes
+
+    def _hold(self, rasters: list[Raster]) -> None:
+        content_ids = [(self.document.known_content_id(page), spec) for page, spec in rasters]
+        held = frozenset(self._host.records.key(content_id, spec) for content_id, spec in content_ids if content_id is not None)
+        self._host.store.hold(self._owner, held)
+
+    def _record_of(self, raster: Raster) -> Record | None:
+        content_id = self.document.known_content_id(raster[0])
+        return None if content_id is None else self._host.store.get_memory(self._host.records.key(content_id, raster[1]))
+
+    def _ask(self, raster: Raster, priority: Priority) -> None:
+        ask = _Ask(raster, priority, time.perf_counter())
+        with self._changed:
+            earlier = self._asks.get(raster)
+            if self._closed or (earlier is not None and earlier.priority <= priority):
+                return
+            self._asks[raster] = ask
+        page, spec = raster
+
+        def done(record: Record | None, source: str, error: SidebooksError | None) -> None:
+            self._done(ask, record, source, error)
+
+        try:
+            self._host.records.want(self.document, page, spec, done, priority=priority, ticket=ask)
+        except QueueFull as full:
+            self._done(ask, None, "render", full)
+
+    def _done(self, ask: _Ask, record: Record | None, source: str, error: SidebooksError | None) -> None:
+        """In a worker's thread, or in the reader's own where the record was at hand."""
+        page, spec = ask.raster
+        with self._changed:
+            if ask.priority is Priority.PREVIEW:
+                self._previews_asked -= 1
+                if not isinstance(error, RequestDropped | QueueFull | ServiceClosed):
+                    self._previewed.add(page)
+                self._dirty = True
+            current = self._asks.get(ask.raster) is ask
+            if current:
+                del self._asks[ask.raster]
+            if record is not None and source == "render" and not spec.is_preview:
+                self._cost_s += SMOOTHING * (record.cost_s - self._cost_s)
+                self._sharp_bytes += SMOOTHING * (len(record.data) - self._sharp_bytes)
+            screen = self._screen
+            shown = any((one.page, one.spec) == ask.raster for one in screen.wanted)
+            if shown and record is not None:
+                screen.records[ask.raster] = record
+                if ask.raster not in screen.counted and ask.priority is Priority.VISIBLE:
+                    screen.counted.add(ask.raster)
+                    count = True
+                else:
+                    count = False
+            else:
+                count = False
+            if shown and isinstance(error, PageError):
+                screen.errors[page] = error
+            self._refined |= page in self._spreads.spreads[screen.spread]
+            self._changed.notify_all()
+        if count and record is not None:
+            content_id = self.document.known_content_id(page)
+            assert content_id is not None
+            key = self._host.records.key(content_id, spec)
+            self._host.records.count_hit(source, time.perf_counter() - ask.since_s, key, Priority.VISIBLE)
+
+    def _ask_previews(self) -> None:
+        while True:
+            with self._changed:
+                if self._previews_asked >= PREVIEWS_AT_ONCE or self._dirty or self._closed:
+                    return
+                page = next((page for page in self._preview_pages if page not in self._previewed), None)
+                if page is None:
+                    return
+                raster = (page, preview_spec(self.document.pyramid(page), self._host.settings.raster_pixels))
+                if self._record_of(raster) is not None or raster in self._asks:
+                    self._previewed.add(page)
+                    self._changed.notify_all()
+                    continue
+                self._previews_asked += 1
+            self._ask(raster, Priority.PREVIEW)
+
+    def _order_previews(self) -> None:
+        page = first_read(self._spreads.spreads[self._screen.spread])
+        self._preview_pages = preview_order(page, self.document.page_count, self._movement.direction)
+
+    def _tell_refined(self, screen: _Screen) -> None:
+        callback = self.on_refined
+        if callback is None:
+            return
+        view, quality = self._compose(screen)
+        with self._changed:
+            if self._closed or screen is not self._screen or quality <= screen.shown:
+                return
+            screen.shown = quality
+        try:
+            callback(view)
+        except Exception:  # noqa: BLE001 - the application's own fault must not end the reader
+            _log.exception("on_refined failed")
+
+    def _save_position(self) -> None:
+        screen = self._screen
+        if self._position_saved == screen.spread:
+            return
+        self._position_saved = screen.spread
+        page = first_read(self._spreads.spreads[screen.spread])
+        record = Record(data=msgpack.packb(page), tag=self.document.id, cost_s=1.0)
+        self._host.store.put(keys.position_key(self.document.id), record)
+
+    def _remembered_page(self) -> int:
+        record = self._host.store.get(keys.position_key(self.document.id))
+        if record is None:
+            return 0
+        page = msgpack.unpackb(record.data)
+        return page if isinstance(page, int) and 0 <= page < self.document.page_count else 0
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise ServiceClosed("the reader is closed")

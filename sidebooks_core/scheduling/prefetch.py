@@ -1,0 +1,110 @@
+"""What a reader will want next, from how it moved: a pure policy over recent visits, costs and budgets.
+
+The depth follows from two figures: what a sharp spread of this document costs, and how long the reader stays on one. A reader
+who stays longer than a spread costs needs the next one or two; who turns faster needs as many as are drawn while it turns.
+Who turns faster than spreads can be drawn gets none, as they would come too late: previews are shown, and all workers are
+free for the spread on which it stops.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+SHORT_STEP = 2
+"""A move over more spreads than this is a jump: what was before says nothing of what comes."""
+VISITS_REMEMBERED = 6
+"""Five intervals: the median follows a change of pace after three turns, and one hesitation does not change it."""
+FLING_PACE_S = 0.5
+"""Slower turns are never a fling, however slow the document: the reader looks at each page."""
+FLING_LEAVE = 0.6
+"""A fling ends when spreads cost less than this share of the pace: it begins at 1, and does not flicker between."""
+STOPPED_AFTER = 2.0
+"""No turn for so many times the pace: the reader has stopped."""
+LEAST_AHEAD = 2
+MOST_AHEAD = 12
+"""Bounds the bytes that are wasted when the reader turns round or jumps."""
+PREVIEWS_AHEAD = 3
+"""Previews in the direction of reading for one behind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A spread was shown from some moment on."""
+
+    at_s: float
+    """Of a clock that only goes forward."""
+    spread: int
+    """Its number, from 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """How a reader moves now."""
+
+    direction: int = 1
+    """1 forward in reading order, -1 back."""
+    pace_s: float = math.inf
+    """Seconds from one turn to the next; infinite where there is no telling."""
+    is_fling: bool = False
+    """Turning faster than sharp pages can be drawn."""
+
+
+def movement_of(visits: Sequence[Visit], now_s: float, sharp_s: float, before: Movement | None = None) -> Movement:
+    """The movement that recent visits, the last one still going on, amount to.
+
+    sharp_s: seconds from one sharp spread to the next while all workers draw them. before: the last judgement.
+    """
+    before = before or Movement()
+    steps: list[tuple[float, int]] = []
+    for earlier, later in zip(reversed(visits[:-1]), reversed(visits[1:]), strict=True):
+        step = later.spread - earlier.spread
+        if not 0 < abs(step) <= SHORT_STEP or len(steps) == VISITS_REMEMBERED - 1:
+            break
+        steps.append((later.at_s - earlier.at_s, step))
+    if not steps:
+        return Movement(direction=before.direction)
+    direction = 1 if steps[0][1] > 0 else -1
+    pace_s = sorted(interval_s for interval_s, _ in steps)[len(steps) // 2]
+    dwell_s = now_s - visits[-1].at_s
+    if dwell_s > STOPPED_AFTER * pace_s:
+        return Movement(direction, dwell_s, False)
+    limit_s = pace_s * (FLING_LEAVE if before.is_fling else 1.0)
+    return Movement(direction, pace_s, pace_s < FLING_PACE_S and sharp_s > limit_s)
+
+
+def sharp_wishes(
+    position: int, count: int, movement: Movement, *, sharp_s: float, sharp_bytes: float, budget_bytes: float
+) -> tuple[int, ...]:
+    """Numbers of the spreads to make sharp ahead of time, the most wanted first; never the one that is shown.
+
+    sharp_bytes: of one sharp spread; no more are wished for than fit in budget_bytes.
+    """
+    if movement.is_fling:
+        return ()
+    drawn_meanwhile = math.ceil(2 * sharp_s / movement.pace_s) if movement.pace_s > 0 else MOST_AHEAD
+    ahead = min(LEAST_AHEAD + drawn_meanwhile, MOST_AHEAD)
+    steps = [1, -1, *range(2, ahead + 1)]
+    wished = [position + step * movement.direction for step in steps]
+    fitting = max(0, int(budget_bytes // max(1.0, sharp_bytes)))
+    return tuple(spread for spread in wished if 0 <= spread < count)[:fitting]
+
+
+def preview_order(position: int, count: int, direction: int) -> Iterator[int]:
+    """All pages from `position` outwards, in the order in which they are likely to be wanted."""
+    ahead = iter(range(position, count) if direction > 0 else range(position, -1, -1))
+    behind = iter(range(position - 1, -1, -1) if direction > 0 else range(position + 1, count))
+    done_ahead = done_behind = False
+    while not (done_ahead and done_behind):
+        for _ in range(PREVIEWS_AHEAD):
+            page = next(ahead, None)
+            if page is None:
+                done_ahead = True
+                break
+            yield page
+        page = next(behind, None)
+        if page is None:
+            done_behind = True
+        else:
+            yield page

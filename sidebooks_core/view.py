@@ -1,0 +1,161 @@
+"""What a reader gets to paint: placed images that cover the pages on its screen, and which images those would best be."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from sidebooks_core.errors import PageError
+from sidebooks_core.tile import Tile
+from sidebooks_core.tiling.pyramid import Level, Pyramid
+from sidebooks_core.tiling.raster import RasterSpec
+from sidebooks_core.tiling.slabs import slab_of, slab_spec
+from sidebooks_core.tiling.viewport import Placement, Viewport, visible_tiles
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedImage:
+    """A tile, and where on the screen it goes, in screen pixels from the top left corner."""
+
+    tile: Tile
+    page: int
+    x0_view: float
+    y0_view: float
+    width_view: float
+    """The tile is stretched to this where it has another width in pixels."""
+    height_view: float
+    is_coarse: bool
+    """Of a lower resolution than the screen's: painted first, and covered by sharp images as they come."""
+
+    @property
+    def data(self) -> bytes:
+        """The tile's encoded bytes."""
+        return self.tile.data
+
+    @property
+    def media_type(self) -> str:
+        """Of `data`."""
+        return self.tile.media_type
+
+
+@dataclass(frozen=True, slots=True)
+class PageView:
+    """What is on the screen after a turn, a move or a refinement."""
+
+    page: int
+    """The page that is read first, from 0."""
+    pages: tuple[int, ...]
+    """All pages on the screen, left to right."""
+    images: tuple[PlacedImage, ...]
+    """To paint in this order. Together they cover every visible part of the pages."""
+    is_sharp: bool
+    """Everything is at the screen's own resolution (or the page has no finer one)."""
+    resolution: float
+    """Of the coarsest page shown, as a share of the screen's: 1 sharp, 0 bare paper."""
+    zoom: float
+    errors: tuple[PageError, ...] = ()
+    """Pages that cannot be drawn. Their paper is shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One image that would make a part of the screen sharp."""
+
+    page: int
+    spec: RasterSpec
+    column: int
+    """In the spec's own grid, as `row`."""
+    row: int
+    x0_view: float
+    y0_view: float
+    width_view: float
+    height_view: float
+
+
+def wanted_images(viewport: Viewport, placement: Placement, pyramid: Pyramid, raster_pixels: int) -> tuple[Wanted, ...]:
+    """What makes a page sharp: the whole page at its exact size, or the visible tiles of a level, those in the middle first."""
+    rung = placement.rung
+    if viewport.zoom == 1.0 and rung.area_px <= raster_pixels:
+        return (_whole(placement, exact_spec(rung.scale, rung.width_px, rung.height_px)),)
+    level = pyramid.level_for_scale(placement.scale)
+    tiles = visible_tiles(level, viewport.visible_pt(placement.page))
+    return tuple(_tile(placement, level, column, row, raster_pixels) for column, row in tiles)
+
+
+def margin_tiles(viewport: Viewport, placement: Placement, pyramid: Pyramid, raster_pixels: int) -> tuple[Wanted, ...]:
+    """The tiles around those that are visible in a zoomed page: where a finger that pans will go."""
+    if viewport.zoom == 1.0:
+        return ()
+    level = pyramid.level_for_scale(placement.scale)
+    visible = set(visible_tiles(level, viewport.visible_pt(placement.page)))
+    around = {
+        (column + dx, row + dy)
+        for column, row in visible
+        for dx in (-1, 0, 1)
+        for dy in (-1, 0, 1)
+        if 0 <= column + dx < level.columns and 0 <= row + dy < level.rows
+    }
+    return tuple(_tile(placement, level, column, row, raster_pixels) for column, row in sorted(around - visible))
+
+
+def coarse_images(placement: Placement, pyramid: Pyramid, fit_spec: RasterSpec, raster_pixels: int) -> Iterator[Wanted]:
+    """What may stand in for a page meanwhile, the best first: its exact fit, then its single-tile levels."""
+    yield _whole(placement, fit_spec)
+    for level in reversed(pyramid.levels):
+        if level.columns == level.rows == 1:
+            yield _whole(placement, slab_spec(level, slab_of(level, raster_pixels, 0, 0)))
+
+
+def preview_spec(pyramid: Pyramid, raster_pixels: int) -> RasterSpec:
+    """The raster of a page's preview, its coarsest level."""
+    level = pyramid.levels[0]
+    return slab_spec(level, slab_of(level, raster_pixels, 0, 0))
+
+
+def exact_spec(scale: float, width_px: int, height_px: int) -> RasterSpec:
+    """The whole page as one tile."""
+    return RasterSpec(scale=scale, x0_px=0, y0_px=0, x1_px=width_px, y1_px=height_px, tile_px=max(width_px, height_px))
+
+
+def paper(placement: Placement) -> PlacedImage:
+    """A page of which nothing is known but its size."""
+    rung = placement.rung
+    return PlacedImage(
+        white_tile(), placement.page, placement.x0_view, placement.y0_view, rung.width_px, rung.height_px, is_coarse=True
+    )
+
+
+@lru_cache(maxsize=1)
+def white_tile() -> Tile:
+    """One white pixel, to be stretched."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0))
+    data = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\x00\xff")) + chunk(b"IEND", b"")
+    return Tile(data, "image/png", 1, 1, "paper")
+
+
+def _whole(placement: Placement, spec: RasterSpec) -> Wanted:
+    rung = placement.rung
+    return Wanted(placement.page, spec, 0, 0, placement.x0_view, placement.y0_view, rung.width_px, rung.height_px)
+
+
+def _tile(placement: Placement, level: Level, column: int, row: int, raster_pixels: int) -> Wanted:
+    slab = slab_of(level, raster_pixels, column, row)
+    rect = level.tile_rect(column, row)
+    stretch = placement.scale / level.scale
+    return Wanted(
+        placement.page,
+        slab_spec(level, slab),
+        column - slab.column0,
+        row - slab.row0,
+        placement.x0_view + rect.x0_px * stretch,
+        placement.y0_view + rect.y0_px * stretch,
+        rect.width_px * stretch,
+        rect.height_px * stretch,
+    )

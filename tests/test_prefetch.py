@@ -1,0 +1,117 @@
+"""The prefetch policy: what follows from movement, cost and budget, without a clock or a page."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sidebooks_core.scheduling.prefetch import (
+    MOST_AHEAD,
+    Movement,
+    Visit,
+    movement_of,
+    preview_order,
+    sharp_wishes,
+)
+
+PLENTY = {"sharp_bytes": 1.0, "budget_bytes": 1e9}
+CHEAP_S, DEAR_S = 0.01, 0.4
+
+
+def visits(spreads: list[int], pace_s: float) -> list[Visit]:
+    return [Visit(number * pace_s, spread) for number, spread in enumerate(spreads)]
+
+
+def moved(spreads: list[int], pace_s: float, sharp_s: float, dwell_s: float = 0.0, before: Movement | None = None) -> Movement:
+    return movement_of(visits(spreads, pace_s), (len(spreads) - 1) * pace_s + dwell_s, sharp_s, before)
+
+
+def test_nothing_is_known_of_a_reader_who_has_not_moved() -> None:
+    assert moved([3], 1, CHEAP_S) == Movement()
+    assert sharp_wishes(3, 10, Movement(), sharp_s=CHEAP_S, **PLENTY) == (4, 2, 5)
+
+
+def test_reading_on_looks_ahead_and_keeps_one_behind() -> None:
+    movement = moved([0, 1, 2, 3], 5.0, CHEAP_S)
+    assert movement == Movement(1, 5.0, False)
+    assert sharp_wishes(3, 10, movement, sharp_s=CHEAP_S, **PLENTY) == (4, 2, 5, 6)
+
+
+def test_turning_back_turns_the_wishes_round_at_once() -> None:
+    movement = moved([0, 1, 2, 3, 2], 1.0, CHEAP_S)
+    assert movement.direction == -1
+    assert sharp_wishes(2, 10, movement, sharp_s=CHEAP_S, **PLENTY)[:3] == (1, 3, 0)
+
+
+def test_the_depth_follows_from_cost_and_pace() -> None:
+    def depth(pace_s: float, sharp_s: float) -> int:
+        return len(sharp_wishes(50, 100, Movement(1, pace_s), sharp_s=sharp_s, **PLENTY))
+
+    assert depth(10.0, CHEAP_S) < depth(0.2, 0.19) < depth(0.1, 0.3)
+    assert depth(0.001, 10.0) == MOST_AHEAD + 1
+
+
+def test_turning_faster_than_pages_can_be_drawn_is_a_fling() -> None:
+    fling = moved([0, 1, 2, 3, 4], 0.1, DEAR_S)
+    assert fling.is_fling
+    assert sharp_wishes(4, 100, fling, sharp_s=DEAR_S, **PLENTY) == ()
+    assert not moved([0, 1, 2, 3, 4], 0.1, CHEAP_S).is_fling
+    assert not moved([0, 1, 2, 3, 4], 0.6, 2.0).is_fling, "who turns that slowly looks at every page"
+
+
+def test_a_fling_ends_later_than_it_begins() -> None:
+    fling = Movement(1, 0.1, True)
+    assert moved([0, 1, 2], 0.1, 0.08, before=fling).is_fling
+    assert not moved([0, 1, 2], 0.1, 0.08).is_fling
+    assert not moved([0, 1, 2], 0.1, 0.05, before=fling).is_fling
+
+
+def test_a_fling_ends_when_the_turning_stops() -> None:
+    fling = moved([0, 1, 2, 3], 0.1, DEAR_S)
+    assert moved([0, 1, 2, 3], 0.1, DEAR_S, dwell_s=0.15, before=fling).is_fling
+    stopped = moved([0, 1, 2, 3], 0.1, DEAR_S, dwell_s=0.25, before=fling)
+    assert (stopped.is_fling, stopped.direction) == (False, 1)
+
+
+def test_a_jump_says_nothing_of_the_pace_and_keeps_the_direction() -> None:
+    assert moved([5, 4, 3, 80], 0.1, DEAR_S, before=Movement(-1, 0.1)) == Movement(-1, math.inf, False)
+
+
+def test_no_more_is_wished_for_than_the_budget_holds() -> None:
+    movement = Movement(1, 1.0)
+    assert len(sharp_wishes(5, 100, movement, sharp_s=1.0, sharp_bytes=10, budget_bytes=25)) == 2
+    assert sharp_wishes(5, 100, movement, sharp_s=1.0, sharp_bytes=10, budget_bytes=0) == ()
+
+
+@given(
+    st.lists(st.tuples(st.floats(0.001, 60), st.integers(0, 40)), min_size=1, max_size=8),
+    st.floats(0, 10),
+    st.floats(0, 30),
+    st.floats(0, 100),
+)
+def test_wishes_are_other_spreads_of_the_document(
+    moves: list[tuple[float, int]], sharp_s: float, dwell_s: float, budget: float
+) -> None:
+    at_s, seen = 0.0, []
+    for interval_s, spread in moves:
+        at_s += interval_s
+        seen.append(Visit(at_s, spread))
+    movement = movement_of(seen, at_s + dwell_s, sharp_s)
+    position = seen[-1].spread
+    wished = sharp_wishes(position, 41, movement, sharp_s=sharp_s, sharp_bytes=3, budget_bytes=budget)
+    assert len(set(wished)) == len(wished) <= min(MOST_AHEAD + 1, budget // 3)
+    assert position not in wished
+    assert all(0 <= spread < 41 for spread in wished)
+
+
+@given(st.integers(1, 300), st.data(), st.sampled_from([1, -1]))
+def test_previews_reach_every_page_once_nearest_first(count: int, data: st.DataObject, direction: int) -> None:
+    position = data.draw(st.integers(0, count - 1))
+    order = list(preview_order(position, count, direction))
+    assert sorted(order) == list(range(count))
+    assert order[0] == position
+    ahead = [page for page in order if (page - position) * direction >= 0]
+    assert all((later - earlier) == direction for earlier, later in pairwise(ahead))
