@@ -458,12 +458,17 @@ class Reader:
         for ask in stale:
             self._host.records.forget(self.document, *ask.raster, ask)
         self._hold([*visible, *wishes])
-        for raster, priority in [*visible.items(), *wishes.items()]:
-            if self._screen is not screen:
-                return  # turned meanwhile: `_dirty` is set again
-            if self._record_of(raster) is None or (priority is Priority.VISIBLE and raster not in screen.records):
-                self._ask(raster, priority)
-        self._ask_previews()
+        for raster in visible:
+            if self._screen is screen and self._record(screen, raster) is None:
+                self._ask(raster, Priority.VISIBLE)
+        if self._screen is screen and self._is_settled(screen):
+            # Not before: prefetch on the other cores would slow down what the reader is waiting for.
+            for raster, priority in wishes.items():
+                if self._screen is not screen:
+                    break  # turned meanwhile: `_dirty` is set again
+                if self._record_of(raster) is None:
+                    self._ask(raster, priority)
+            self._ask_previews()
         if now_s - visits[-1].at_s >= POSITION_AFTER_S:
             self._save_position()
 
@@ -545,6 +550,7 @@ class Reader:
                 count = False
             if shown and isinstance(error, PageError):
                 screen.errors[page] = error
+            self._dirty |= shown  # now for what comes next
             self._refined |= page in self._spreads.spreads[screen.spread]
             self._changed.notify_all()
         if count and record is not None:

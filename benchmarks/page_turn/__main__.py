@@ -1,0 +1,75 @@
+"""Turns through documents as people do, and measures every turn, beside the alternatives.
+
+python -m benchmarks.page_turn [--documents PATH] [--profile NAME] [--trace NAME…] [--turns N] [--json F] [--html F] [--quick]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks import corpus
+from benchmarks.page_turn import measure, report
+from benchmarks.page_turn.peers import PEERS
+from benchmarks.page_turn.profiles import PROFILES
+from benchmarks.page_turn.traces import TRACES
+from benchmarks.reporting import machine, print_machine, write_json
+
+LONG_ENOUGH_PAGES = 8
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure and print."""
+    assert __doc__ is not None
+    names = {"profile": [one.name for one in PROFILES], "trace": [one.name for one in TRACES]}
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.page_turn", description=__doc__.split("\n\n")[0])
+    parser.add_argument("--documents", type=Path, help="folder or file (default: one long document of each kind of the corpus)")
+    parser.add_argument("--profile", choices=names["profile"], default="ipad", help="the device (default ipad)")
+    parser.add_argument("--trace", choices=names["trace"], nargs="+", default=names["trace"], help="default: all")
+    parser.add_argument("--peer", choices=list(PEERS), nargs="+", default=list(PEERS), help="default: all")
+    parser.add_argument("--turns", type=int, default=30, help="turns of a run, about (default 30)")
+    parser.add_argument("--json", type=Path, help="write every measurement there")
+    parser.add_argument("--html", type=Path, help="write a report with plots there")
+    parser.add_argument("--quick", action="store_true", help="one document, two traces, a few turns")
+    chosen = parser.parse_args(arguments)
+    profile = next(one for one in PROFILES if one.name == chosen.profile)
+    documents = _documents(chosen.documents)
+    traces, turns = chosen.trace, chosen.turns
+    if chosen.quick:
+        documents, traces, turns = documents[:1], ["riffle-5", "jump"], 4
+    described = machine("pymupdf", "pillow", "pypdfium2", "pdf2image") | {"profile": profile.name}
+    print_machine(described)
+    runs: list[dict[str, Any]] = []
+    for document in documents:
+        for trace in traces:
+            for peer in chosen.peer:
+                print(f"\r{document.path.name:40.40} {trace:15} {peer:26}", end="", file=sys.stderr)
+                run = measure.run(document, peer, trace, profile, turns)
+                if run is None:
+                    print(f"\n{peer} failed on {document.path.name}, {trace}: left out", file=sys.stderr)
+                else:
+                    runs.append(run)
+    print(file=sys.stderr)
+    print(report.text(runs))
+    print("\n" + report.LIMITS)
+    if chosen.json:
+        write_json(chosen.json, described, runs)
+    if chosen.html:
+        report.write_html(chosen.html, described, runs)
+
+
+def _documents(root: Path | None) -> list[corpus.Document]:
+    found = [one for one in corpus.documents(root) if one.path.suffix.lower() == ".pdf"]
+    if root is not None:
+        return found
+    import sidebooks_core as sb
+
+    with sb.TileService(sb.Settings(cache_dir=None)) as service:
+        long = [one for one in found if service.open(one.path, one.password).page_count >= LONG_ENOUGH_PAGES]
+    return list({one.kind: one for one in long}.values())
+
+
+if __name__ == "__main__":
+    main()
