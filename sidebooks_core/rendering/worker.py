@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import select
 import signal
 import sys
 from typing import Any, BinaryIO
@@ -30,6 +31,8 @@ def main() -> None:
 
     desk = Desk(config["font_set"], config["display_list_bytes"])
     wire.send(replies, {"ready": True})
+    if sys.platform != "win32" and not select.select([requests], [], [], 0)[0]:
+        desk.warm_up()  # nobody waits yet
     while True:
         try:
             request = wire.receive(requests)
