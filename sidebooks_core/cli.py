@@ -27,6 +27,7 @@ examples:
   sidebooks render map.pdf --region 100,200,300,400 --width 2000 -o detail.png
   sidebooks prerender budget.pdf                       fill the cache before the meeting; stop and start at will
   sidebooks flip budget.pdf                            turn through it and print how long each turn takes
+  sidebooks serve minutes/                             to tablets and browsers, with a viewer
   sidebooks cache stats                                what the cache holds
 
 `sidebooks COMMAND --help` tells more. Exit status: 0 done, 1 it failed or some page did, 2 wrong usage.
@@ -114,6 +115,21 @@ def _parser() -> argparse.ArgumentParser:
     _pages(flip)
     flip.add_argument("--width", type=int, metavar="PX", help="width of the page images (default: long side 2048)")
     _workers(flip)
+
+    serve = _command(
+        commands,
+        "serve",
+        _serve,
+        "documents over HTTP, with a viewer: IIIF, Deep Zoom, our own API",
+        "Registers the documents named, and those in the folders named, which are watched. Listens on this machine only, "
+        "unless --host says otherwise; there is no password. Needs the extra: pip install 'sidebooks_core[server]'.",
+    )
+    serve.add_argument("path", type=Path, nargs="+", metavar="PATH", help="documents, or folders of them")
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1: this machine only)")
+    serve.add_argument("--port", type=int, default=8000, help="default 8000; 0 takes any that is free")
+    serve.add_argument("--no-browser", action="store_true", help="do not open the viewer")
+    _workers(serve)
+    _cache_dir(serve)
 
     cache = commands.add_parser(
         "cache", help="what the cache holds: stats, verify, purge", description="Look after the disk cache."
@@ -317,6 +333,13 @@ def _flip(arguments: argparse.Namespace) -> int:
     ]
     print(table(["turn, in ms", "turns", "p50", "p95", "p99", "max", "within 16.7 ms", "renders"], rows))
     return _report_failures(failed)
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    from sidebooks_core.server.command import serve
+
+    settings = Settings(cache_dir=arguments.cache_dir, workers=arguments.workers)
+    return serve(arguments.path, settings, arguments.host, arguments.port, browser=not arguments.no_browser)
 
 
 def _cache_stats(arguments: argparse.Namespace) -> int:

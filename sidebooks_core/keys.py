@@ -56,6 +56,11 @@ def path_key(path: str) -> str:
     return _digest("path", path)
 
 
+def derived_key(key: str, recipe: str) -> str:
+    """Key of what is made from a record's image: turned, mirrored, in grey, at another shape."""
+    return _digest("derived", key, recipe)
+
+
 def etag(key: str, column: int, row: int) -> str:
     """ETag of one tile of a record, quotes not included."""
     return f"{key}-{column}-{row}"

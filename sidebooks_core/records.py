@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from sidebooks_core import keys
@@ -12,10 +13,11 @@ from sidebooks_core.caching.layered import LayeredStore
 from sidebooks_core.caching.record import Record
 from sidebooks_core.dispatch import Dispatcher, Done, Work
 from sidebooks_core.document import Document
-from sidebooks_core.errors import PageError, RenderFailed, RenderTimeout, SidebooksError
+from sidebooks_core.errors import PageError, RenderFailed, RenderTimeout, RequestError, SidebooksError
 from sidebooks_core.keys import RenderProfile
 from sidebooks_core.rendering.jobs import Job
 from sidebooks_core.scheduling.queue import Generation, Priority
+from sidebooks_core.settings import IMAGE_FORMATS
 from sidebooks_core.statistics import Counters
 from sidebooks_core.tiling.raster import RasterSpec
 
@@ -42,6 +44,7 @@ class Records:
         self._dispatcher = dispatcher
         self._render_timeout_s = render_timeout_s
         self._lock = threading.Lock()
+        self._profiles: dict[str | None, RenderProfile] = {None: profile}
         self._not_shown: dict[str, int] = {}
         self._quarantine = _Quarantine()
         self.counters = Counters()
@@ -56,13 +59,14 @@ class Records:
         priority: Priority,
         generation: Generation | None = None,
         ticket: object = None,
+        image_format: str | None = None,
     ) -> None:
         """Have a record found or made; `done` is told, before this returns where it is found.
 
-        ticket: what `forget` knows this request by. Raises QueueFull, ServiceClosed.
+        ticket: what `forget` knows this request by. image_format: instead of the settings'. Raises QueueFull, ServiceClosed.
         """
         if document.known_content_id(page) is not None:
-            self._find_or_make(document, page, spec, done, priority, generation, ticket)
+            self._find_or_make(document, page, spec, done, priority, generation, ticket, image_format)
             return
 
         def identified(_: Any, error: SidebooksError | None) -> None:
@@ -70,17 +74,17 @@ class Records:
                 done(None, "render", error)
                 return
             try:
-                self._find_or_make(document, page, spec, done, priority, generation, ticket)
+                self._find_or_make(document, page, spec, done, priority, generation, ticket, image_format)
             except SidebooksError as problem:
                 done(None, "render", problem)
 
         self.identify(document, page, identified, priority=priority, generation=generation)
 
-    def forget(self, document: Document, page: int, spec: RasterSpec, ticket: object) -> None:
+    def forget(self, document: Document, page: int, spec: RasterSpec, ticket: object, image_format: str | None = None) -> None:
         """A request that `want` took is no longer interested."""
         content_id = document.known_content_id(page)
         if content_id is not None:
-            self._dispatcher.forget(self.key(content_id, spec), ticket)
+            self._dispatcher.forget(self.key(content_id, spec, image_format), ticket)
 
     def identify(
         self,
@@ -137,9 +141,15 @@ class Records:
         with self._lock:
             return sum(self._not_shown.values())
 
-    def key(self, content_id: str, spec: RasterSpec) -> str:
+    def key(self, content_id: str, spec: RasterSpec, image_format: str | None = None) -> str:
         """Where the store keeps the record."""
-        return keys.record_key(content_id, spec, self.profile)
+        return keys.record_key(content_id, spec, self._profiles.get(image_format) or self._profile_of(image_format))
+
+    def _profile_of(self, image_format: str | None) -> RenderProfile:
+        """Raises RequestError for a format that cannot be made."""
+        if image_format not in IMAGE_FORMATS:
+            raise RequestError(f"image_format must be one of {', '.join(IMAGE_FORMATS)}, not {image_format!r}")
+        return self._profiles.setdefault(image_format, replace(self.profile, image_format=image_format))
 
     def _find_or_make(
         self,
@@ -150,10 +160,11 @@ class Records:
         priority: Priority,
         generation: Generation | None,
         ticket: object,
+        image_format: str | None,
     ) -> None:
         content_id = document.known_content_id(page)
         assert content_id is not None
-        key = self.key(content_id, spec)
+        key = self.key(content_id, spec, image_format)
         record = self._store.get_memory(key)
         if record is not None:
             done(record, "memory", None)
@@ -192,7 +203,7 @@ class Records:
                 "scale": spec.scale,
                 "rect_px": [spec.x0_px, spec.y0_px, spec.x1_px, spec.y1_px],
                 "tile_px": spec.tile_px,
-                "image_format": self.profile.image_format,
+                "image_format": image_format or self.profile.image_format,
                 "quality": self.profile.quality,
             },
         )

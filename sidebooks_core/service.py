@@ -169,11 +169,8 @@ class TileService:
         generation: the wish list this request belongs to; `drop_stale` forgets older lists.
         """
         self._require_open()
-        chosen = self._level(document, page, level)
-        chosen.require_tile(column, row)
-        slab = slab_of(chosen, self.settings.raster_pixels, column, row)
-        spec = slab_spec(chosen, slab)
-        return self._submit(document, page, spec, column - slab.column0, row - slab.row0, priority, generation)
+        spec, column, row = self.place(document, page, level, column, row)
+        return self.submit_raster(document, page, spec, column, row, priority, generation)
 
     def page_image(self, document: Document, page: int, width_px: int | None = None, height_px: int | None = None) -> Tile:
         """The whole page at an exact width or height in pixels: one of the two.
@@ -195,7 +192,7 @@ class TileService:
         """The same without waiting."""
         self._require_open()
         spec = self.page_spec(document, page, width_px, height_px)
-        return self._submit(document, page, spec, 0, 0, priority, generation)
+        return self.submit_raster(document, page, spec, 0, 0, priority, generation)
 
     def region_image(self, document: Document, page: int, region_pt: tuple[float, float, float, float], width_px: int) -> Tile:
         """A part of a page, `width_px` pixels wide.
@@ -205,7 +202,7 @@ class TileService:
         """
         self._require_open()
         spec = self._region_spec(document, page, region_pt, width_px)
-        return self._submit(document, page, spec, 0, 0, Priority.VISIBLE, None).result()
+        return self.submit_raster(document, page, spec, 0, 0, Priority.VISIBLE, None).result()
 
     def reader(
         self,
@@ -242,6 +239,32 @@ class TileService:
     def forget_reader(self, reader: Reader) -> None:
         """A reader closed."""
         self._readers.discard(reader)
+
+    def tile_in_memory(
+        self, document: Document, page: int, spec: RasterSpec, column: int, row: int, image_format: str | None = None
+    ) -> Tile | None:
+        """A tile of a raster if it is in memory: without waiting for anything."""
+        content_id = document.known_content_id(page)
+        if content_id is None:
+            return None
+        key = self.records.key(content_id, spec, image_format)
+        started_s = time.perf_counter()
+        record = self.store.get_memory(key)
+        if record is None:
+            return None
+        try:
+            packed = unpack_tile(record.data, column, row)
+        except RecordUnreadable:
+            return None  # asked for again, it gets its error
+        self.records.count_hit("memory", time.perf_counter() - started_s, key, Priority.VISIBLE)
+        return Tile(packed.data, packed.media_type, packed.width_px, packed.height_px, keys.etag(key, column, row))
+
+    def place(self, document: Document, page: int, level: int, column: int, row: int) -> tuple[RasterSpec, int, int]:
+        """The raster that holds a tile of a level, and the tile's column and row in it. Raises PageNotFound, RequestError."""
+        chosen = self._level(document, page, level)
+        chosen.require_tile(column, row)
+        slab = slab_of(chosen, self.settings.raster_pixels, column, row)
+        return slab_spec(chosen, slab), column - slab.column0, row - slab.row0
 
     def drop_stale(self, generation: Generation) -> int:
         """Drop the jobs that only older wish lists of the same owner want and that were not begun. Returns how many."""
@@ -441,16 +464,22 @@ class TileService:
         chosen = self._level(document, page, level)
         return [slab_spec(chosen, slab) for slab in slabs(chosen, self.settings.raster_pixels)]
 
-    def _submit(
+    def submit_raster(
         self,
         document: Document,
         page: int,
         spec: RasterSpec,
-        column: int,
-        row: int,
-        priority: Priority,
-        generation: Generation | None,
+        column: int = 0,
+        row: int = 0,
+        priority: Priority = Priority.VISIBLE,
+        generation: Generation | None = None,
+        image_format: str | None = None,
     ) -> Future[Tile]:
+        """One tile of any raster of a page; column and row count from the raster's own first tile.
+
+        image_format: instead of the settings'. For those who build protocols on tiles; see `submit` and `page_image`.
+        """
+        self._require_open()
         future: Future[Tile] = Future()
         started_s = time.perf_counter()
 
@@ -458,7 +487,7 @@ class TileService:
             if record is None:
                 _settle(future, None, error)
                 return
-            key = self.records.key(document.content_id(page), spec)
+            key = self.records.key(document.content_id(page), spec, image_format)
             try:
                 packed = unpack_tile(record.data, column, row)
             except RecordUnreadable as damage:
@@ -472,10 +501,12 @@ class TileService:
             etag = keys.etag(key, column, row)
             _settle(future, Tile(packed.data, packed.media_type, packed.width_px, packed.height_px, etag), None)
 
-        self.records.want(document, page, spec, done, priority=priority, generation=generation, ticket=future)
+        self.records.want(
+            document, page, spec, done, priority=priority, generation=generation, ticket=future, image_format=image_format
+        )
         if not future.done():
             future.add_done_callback(
-                lambda ended: self.records.forget(document, page, spec, future) if ended.cancelled() else None
+                lambda ended: self.records.forget(document, page, spec, future, image_format) if ended.cancelled() else None
             )
         return future
 

@@ -13,7 +13,6 @@ import pytest
 
 import sidebooks_core as sb
 from benchmarks.corpus import documents, some_pages
-from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.tiling.pyramid import Level
 from sidebooks_core.tiling.raster import RasterSpec
 
@@ -59,10 +58,10 @@ def test_tiles_of_varied_pages_equal_the_whole(corpus: Path) -> None:
 
 
 def drawn_whole(service: sb.TileService, document: sb.Document, page: int, level: Level) -> np.ndarray:
-    """A level as one tile. No public call gives it: `page_image` takes a width, which may mean another scale."""
+    """A level as one tile: `page_image` takes a width, which may mean another scale."""
     width_px, height_px = level.width_px, level.height_px
     spec = RasterSpec(scale=level.scale, x0_px=0, y0_px=0, x1_px=width_px, y1_px=height_px, tile_px=max(width_px, height_px))
-    return service._submit(document, page, spec, 0, 0, Priority.VISIBLE, None).result().pixels()
+    return service.submit_raster(document, page, spec).result().pixels()
 
 
 def varied(corpus: Path) -> list[tuple[Path, str | None]]:

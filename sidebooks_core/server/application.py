@@ -1,0 +1,768 @@
+"""The ASGI application: routes, headers, and the way from a request to bytes.
+
+What is in memory is answered in the event loop; whatever may wait (the disk, a worker) goes through a future, and a client
+that goes away takes its queued work along. Nothing in a path ever names a file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import hashlib
+import json
+import logging
+import re
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from sidebooks_core import keys
+from sidebooks_core.caching.record import Record
+from sidebooks_core.document import Document
+from sidebooks_core.errors import (
+    PageNotFound,
+    QueueFull,
+    RenderTimeout,
+    RequestDropped,
+    RequestError,
+    ServiceClosed,
+    SidebooksError,
+)
+from sidebooks_core.reader import Reader
+from sidebooks_core.rendering.packing import PackedTile, RecordUnreadable, pack, unpack_tile
+from sidebooks_core.scheduling.queue import Priority
+from sidebooks_core.server import iiif, presentation
+from sidebooks_core.server.images import RasterPlan, TilePlan, plan
+from sidebooks_core.server.shelf import Registered, Shelf, page_id
+from sidebooks_core.service import TileService
+from sidebooks_core.tile import Tile
+from sidebooks_core.tiling.pyramid import Pyramid, fit_rung
+from sidebooks_core.tiling.raster import RasterSpec
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+MAX_PATH_BYTES = 1024
+MAX_BODY_BYTES = 16 << 10
+BODY_TIMEOUT_S = 10.0
+MAX_WAITING = 512
+"""Renders that requests wait for; more get 503. What is in memory or on disk is never refused."""
+RETRY_AFTER_S = 2
+MAX_SESSIONS = 256
+"""Readers that hints keep; the one that moved longest ago goes."""
+SEARCH_LIMIT = 500
+THREADS = 8
+IMMUTABLE = b"public, max-age=31536000, immutable"
+JSON_LD = 'application/ld+json;profile="{}"'
+VIEWER = Path(__file__).parent / "viewer"
+MEDIA_TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
+COMMON: Headers = [
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-expose-headers", b"ETag, Link, Retry-After, Server-Timing"),
+    (b"timing-allow-origin", b"*"),
+    (b"cross-origin-resource-policy", b"cross-origin"),
+    (b"x-content-type-options", b"nosniff"),
+]
+POLICY = b"default-src 'self'; img-src 'self' blob: data:; style-src 'self' 'unsafe-inline'"
+
+_HOST = re.compile(r"[A-Za-z0-9.\-_\[\]:]{1,255}\Z")
+_SIZE = re.compile(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})(?:\.(png|jpg|webp|avif))?\Z")
+_TILE_NAME = re.compile(r"([0-9]{1,7})_([0-9]{1,7})\.([a-z]{3,4})\Z")
+_PAGE = re.compile(r"[1-9][0-9]{0,6}\Z")
+_log = logging.getLogger("sidebooks_core.server")
+
+
+@dataclass(slots=True)
+class Answer:
+    """A response."""
+
+    status: int
+    body: bytes = b""
+    headers: Headers = field(default_factory=list)
+
+
+class Application:
+    """An ASGI 3 application that serves a shelf. It owns neither the shelf nor its service: close them after the server."""
+
+    def __init__(self, shelf: Shelf, *, base_url: str | None = None) -> None:
+        """base_url: what addresses in manifests begin with, where a proxy hides it; else each request's own host."""
+        self.shelf = shelf
+        self.service: TileService = shelf.service
+        self._base_url = base_url.rstrip("/") if base_url else None
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="sidebooks-http")
+        self._lock = threading.Lock()
+        self._sessions: dict[tuple[str, str], Reader] = {}
+        self._waiting = 0
+        self._counts: dict[int, int] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+            return
+        if scope["type"] != "http":
+            return
+        method = scope["method"]
+        try:
+            answer = await self._answer(scope, receive, method)
+        except asyncio.CancelledError:
+            raise
+        except _Gone:
+            return
+        except iiif.Refused as refused:
+            answer = _problem(refused.status, refused.detail)
+        except SidebooksError as error:
+            answer = _of_error(error)
+        except Exception:  # noqa: BLE001 - whatever a request does, it gets an answer and the others go on
+            _log.exception("a request failed")
+            answer = _problem(500, "an error of the server, which its log tells more about")
+        self._counts[answer.status] = self._counts.get(answer.status, 0) + 1
+        headers = [*COMMON, *answer.headers, (b"content-length", str(len(answer.body)).encode())]
+        if answer.status in (304, 204):
+            headers.pop()
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        body = b"" if method == "HEAD" or answer.status in (304, 204) else answer.body
+        await send({"type": "http.response.body", "body": body})
+
+    def close(self) -> None:
+        """End the readers that hints made, and the threads."""
+        with self._lock:
+            sessions = list(self._sessions.values())
+            self._sessions.clear()
+        for reader in sessions:
+            reader.close()
+        self._threads.shutdown(cancel_futures=True)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            await send({"type": f"{message['type']}.complete"})
+            if message["type"] == "lifespan.shutdown":
+                self.close()
+                return
+
+    async def _answer(self, scope: Scope, receive: Receive, method: str) -> Answer:
+        raw = scope.get("raw_path") or scope["path"].encode()
+        if len(raw) > MAX_PATH_BYTES:
+            raise iiif.Refused(414, f"paths are at most {MAX_PATH_BYTES} bytes long")
+        root = scope.get("root_path", "")
+        path = raw.split(b"?")[0].decode("latin-1").removeprefix(root)
+        try:
+            segments = [unquote(part, errors="strict") for part in path.split("/")[1:]]
+        except UnicodeDecodeError:
+            raise iiif.Refused(400, "the path is not UTF-8") from None
+        if any("\x00" in part for part in segments):
+            raise iiif.Refused(400, "the path holds a null character")
+        is_hint = len(segments) == 3 and segments[0] == "documents" and segments[2] == "hints"
+        if method == "OPTIONS":
+            return Answer(
+                204,
+                headers=[
+                    (b"allow", b"GET, HEAD, OPTIONS" + b", POST" * is_hint),
+                    (b"access-control-allow-methods", b"GET, HEAD, OPTIONS" + b", POST" * is_hint),
+                    (b"access-control-allow-headers", b"*"),
+                    (b"access-control-max-age", b"86400"),
+                ],
+            )
+        if method not in (("POST",) if is_hint else ("GET", "HEAD")):
+            answer = _problem(405, "this address does not take that method")
+            answer.headers.append((b"allow", b"POST, OPTIONS" if is_hint else b"GET, HEAD, OPTIONS"))
+            return answer
+        asked = _Asked(scope, receive, self._base(scope, root))
+        handler = {
+            "": self._viewer,
+            "viewer": self._viewer,
+            "healthz": self._health,
+            "readyz": self._health,
+            "metrics": self._metrics,
+            "documents": self._documents,
+            "iiif": self._iiif,
+            "presentation": self._presentation,
+            "search": self._search,
+            "dzi": self._dzi,
+        }.get(segments[0])
+        if handler is None:
+            raise _not_found()
+        return await handler(asked, segments[1:] if segments[0] else [])
+
+    def _base(self, scope: Scope, root: str) -> str:
+        if self._base_url is not None:
+            return self._base_url
+        host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
+        if not _HOST.match(host):
+            server = scope.get("server") or ("localhost", None)
+            host = f"{server[0]}:{server[1]}" if server[1] else str(server[0])
+        return f"{scope.get('scheme', 'http')}://{host}{root}"
+
+    async def _viewer(self, asked: _Asked, rest: list[str]) -> Answer:
+        name = "index.html" if not rest or rest == [""] else "/".join(rest)
+        body = _viewer_files().get(name)
+        if body is None:
+            raise _not_found()
+        media_type = MEDIA_TYPES[Path(name).suffix]
+        headers = [(b"content-security-policy", POLICY), (b"cache-control", b"no-cache")]
+        return asked.compressed(media_type, body, headers)
+
+    async def _health(self, asked: _Asked, rest: list[str]) -> Answer:
+        if rest:
+            raise _not_found()
+        self.service.statistics()
+        return Answer(200, b"ready\n", [(b"content-type", b"text/plain"), (b"cache-control", b"no-store")])
+
+    async def _metrics(self, asked: _Asked, rest: list[str]) -> Answer:
+        if rest:
+            raise _not_found()
+        return Answer(
+            200,
+            self._prometheus().encode(),
+            [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8"), (b"cache-control", b"no-store")],
+        )
+
+    def _prometheus(self) -> str:
+        found = self.service.statistics()
+        lines = []
+        for name in ("renders", "memory_hits", "disk_hits", "misses", "joins", "drops", "failures", "worker_deaths"):
+            lines += [f"# TYPE sidebooks_{name}_total counter", f"sidebooks_{name}_total {getattr(found, name)}"]
+        for name in ("queued", "in_flight", "memory_bytes", "disk_bytes", "prefetched_bytes", "prefetch_wasted_bytes"):
+            lines += [f"# TYPE sidebooks_{name} gauge", f"sidebooks_{name} {getattr(found, name)}"]
+        lines.append("# TYPE sidebooks_wait_seconds summary")
+        for source, latency in found.latency.items():
+            for rank, value in (("0.5", latency.median_s), ("0.95", latency.p95_s), ("0.99", latency.p99_s)):
+                lines.append(f'sidebooks_wait_seconds{{source="{source}",quantile="{rank}"}} {value:.6f}')
+            lines.append(f'sidebooks_wait_seconds_count{{source="{source}"}} {latency.count}')
+        lines.append("# TYPE sidebooks_responses_total counter")
+        lines += [f'sidebooks_responses_total{{status="{status}"}} {count}' for status, count in sorted(self._counts.items())]
+        return "\n".join(lines) + "\n"
+
+    async def _documents(self, asked: _Asked, rest: list[str]) -> Answer:
+        if not rest or rest == [""]:
+            body = {"documents": [_summary(asked.base, one) for one in self.shelf.all()]}
+            return asked.json(body, "application/json", b"no-cache")
+        registered = self.shelf.find(rest[0])
+        if registered is None:
+            raise _not_found()
+        document = registered.document
+        match rest[1:]:
+            case [] | [""]:
+                return asked.json(_details(asked.base, registered), "application/json", b"no-cache")
+            case ["pages.json"]:
+                body = {
+                    "document": document.id,
+                    "pages": [_page(asked.base, document, page) for page in range(document.page_count)],
+                }
+                return asked.json(body, "application/json", IMMUTABLE)
+            case ["original"]:
+                original: Answer = await self._run(_original, asked, registered)
+                return original
+            case ["hints"]:
+                return await self._hint(asked, document)
+            case ["search", query]:
+                hits = await self._run(lambda: self.service.search(document, query, limit=SEARCH_LIMIT))
+                found = [{"page": hit.page + 1, "boxes_pt": hit.boxes, "text": hit.text} for hit in hits]
+                return asked.json({"query": query, "hits": found}, "application/json", IMMUTABLE)
+            case ["pages", number, "text"]:
+                words = await self._run(lambda: self.service.text(document, _page_number(number, document)))
+                return asked.json(
+                    {"words": [[w.x0_pt, w.y0_pt, w.x1_pt, w.y1_pt, w.text, w.block, w.line] for w in words]},
+                    "application/json",
+                    IMMUTABLE,
+                )
+            case ["pages", number, "links"]:
+                links = await self._run(lambda: self.service.links(document, _page_number(number, document)))
+                found = [
+                    {
+                        "box_pt": [link.x0_pt, link.y0_pt, link.x1_pt, link.y1_pt],
+                        "page": None if link.page is None else link.page + 1,
+                        "uri": link.uri,
+                    }
+                    for link in links
+                ]
+                return asked.json({"links": found}, "application/json", IMMUTABLE)
+            case ["pages", number, "preview"]:
+                page = _page_number(number, document)
+                spec, _, _ = self.service.place(document, page, 0, 0, 0)
+                return await self._tile(asked, document, page, spec, 0, 0, None, [])
+            case ["pages", number, "bundle", level]:
+                return await self._bundle(asked, document, _page_number(number, document), level)
+            case ["pages", number, size]:
+                page = _page_number(number, document)
+                spec, image_format = _exact(document, page, size)
+                return await self._tile(asked, document, page, spec, 0, 0, image_format, [])
+        raise _not_found()
+
+    async def _hint(self, asked: _Asked, document: Document) -> Answer:
+        hint = await asked.body_json()
+        session, page, view = hint.get("session"), hint.get("page"), hint.get("view_px")
+        if not (isinstance(session, str) and 1 <= len(session) <= 64):
+            raise iiif.Refused(400, "session: 1 to 64 characters that name the reader")
+        if not (isinstance(page, int) and 1 <= page <= document.page_count):
+            raise iiif.Refused(400, f"page: 1 to {document.page_count}")
+        if not (isinstance(view, list) and len(view) == 2 and all(type(side) is int and 1 <= side <= 8192 for side in view)):
+            raise iiif.Refused(400, "view_px: [width, height] of the screen in pixels, each 1 to 8192")
+        await self._run(self._follow, document, session, page - 1, (view[0], view[1]), hint.get("spread") is True)
+        return Answer(202, b"", [(b"cache-control", b"no-store")])
+
+    def _follow(self, document: Document, session: str, page: int, view_px: tuple[int, int], spread: bool) -> None:
+        """The reader of a session turns where its client is: its prefetch does the rest."""
+        name = (document.id, f"{session}|{view_px}|{spread}")
+        with self._lock:
+            reader = self._sessions.pop(name, None)
+        if reader is None:
+            reader = self.service.reader(document, view_px, spread, deadline_s=0.001)
+        left: list[Reader] = []
+        with self._lock:
+            self._sessions[name] = reader
+            while len(self._sessions) > MAX_SESSIONS:
+                left.append(self._sessions.pop(next(iter(self._sessions))))
+        for one in left:
+            one.close()
+        reader.turn_to(page)
+
+    async def _bundle(self, asked: _Asked, document: Document, page: int, level_text: str) -> Answer:
+        """All tiles of a level in one answer, as a record (rendering.packing): for clients that count requests."""
+        pyramid = document.pyramid(page)
+        if not re.match(r"[0-9]{1,2}\Z", level_text) or int(level_text) >= len(pyramid.levels):
+            raise _not_found()
+        level = pyramid.levels[int(level_text)]
+        content_id = document.known_content_id(page) or await self._run(document.content_id, page)
+        spec, _, _ = self.service.place(document, page, level.index, 0, 0)
+        tag = f"{self.service.records.key(content_id, spec)}-bundle"
+        if asked.has_etag(tag):
+            return asked.not_modified(tag, [])
+        tiles = []
+        for row in range(level.rows):
+            for column in range(level.columns):
+                place = self.service.place(document, page, level.index, column, row)
+                tile = await self._get(asked, document, page, *place, None)
+                tiles.append(PackedTile(tile.data, tile.media_type, tile.width_px, tile.height_px))
+        return asked.image(Tile(pack(tiles, level.columns), "application/vnd.sidebooks.bundle", 0, 0, tag), [])
+
+    async def _presentation(self, asked: _Asked, rest: list[str]) -> Answer:
+        if len(rest) != 3 or rest[0] != "3" or rest[2] != "manifest.json":
+            raise _not_found()
+        registered = self.shelf.find(rest[1])
+        if registered is None:
+            raise _not_found()
+        made = await self._run(presentation.manifest, asked.base, registered.document, registered.path is not None)
+        return asked.json(made, JSON_LD.format(presentation.PRESENTATION_CONTEXT), b"public, max-age=300")
+
+    async def _search(self, asked: _Asked, rest: list[str]) -> Answer:
+        registered = self.shelf.find(rest[1]) if len(rest) == 2 and rest[0] == "2" else None
+        if registered is None:
+            raise _not_found()
+        query = asked.query("q")
+        address = f"{asked.base}/search/2/{registered.document.id}"
+        hits = await self._run(lambda: self.service.search(registered.document, query, limit=SEARCH_LIMIT)) if query else []
+        found = presentation.search_answer(asked.base, registered.document, address, hits)
+        return asked.json(found, JSON_LD.format(presentation.SEARCH_CONTEXT), b"no-cache")
+
+    async def _dzi(self, asked: _Asked, rest: list[str]) -> Answer:
+        match rest:
+            case [name] if name.endswith(".dzi"):
+                document, page = self._page(name.removesuffix(".dzi"))
+                body = presentation.dzi(document.pyramid(page), "png" if document.kind in ("png", "svg") else "jpg")
+                return asked.compressed("application/xml", body.encode(), [(b"cache-control", IMMUTABLE)])
+            case [folder, level_text, name] if folder.endswith("_files"):
+                document, page = self._page(folder.removesuffix("_files"))
+                matched = _TILE_NAME.match(name)
+                if matched is None or matched[3] not in iiif.FORMATS or not re.match(r"[0-9]{1,2}\Z", level_text):
+                    raise _not_found()
+                spec = _dzi_spec(document.pyramid(page), int(level_text))
+                column, row = int(matched[1]), int(matched[2])
+                if spec is None or column * spec.tile_px >= spec.x1_px or row * spec.tile_px >= spec.y1_px:
+                    raise _not_found()
+                return await self._tile(asked, document, page, spec, column, row, iiif.FORMATS[matched[3]], [])
+        raise _not_found()
+
+    async def _iiif(self, asked: _Asked, rest: list[str]) -> Answer:
+        if len(rest) < 2 or rest[0] != "3":
+            raise _not_found()
+        document, page = self._page(rest[1])
+        service_id = f"{asked.base}/iiif/3/{page_id(document, page)}"
+        match rest[2:]:
+            case [] | [""]:
+                return Answer(303, b"", [(b"location", f"{service_id}/info.json".encode()), (b"cache-control", b"no-store")])
+            case ["info.json"]:
+                accepted = asked.header(b"accept")
+                wants_plain = "application/json" in accepted and "ld+json" not in accepted
+                media_type = "application/json" if wants_plain else JSON_LD.format(iiif.CONTEXT)
+                links = [(b"link", f'<{iiif.LEVEL}>;rel="profile"'.encode()), (b"vary", b"Accept")]
+                return asked.json(iiif.info(service_id, document.pyramid(page)), media_type, b"public, max-age=300", links)
+            case [region, size, rotation, last]:
+                pyramid = document.pyramid(page)
+                full_px = (pyramid.finest.width_px, pyramid.finest.height_px)
+                request = _parsed(region, size, rotation, last, full_px)
+                links = [
+                    (b"link", f'<{iiif.LEVEL}>;rel="profile"'.encode()),
+                    (b"link", f'<{service_id}/{request.canonical}>;rel="canonical"'.encode()),
+                ]
+                image_format = iiif.FORMATS[request.format]
+                chosen = plan(request, pyramid)
+                if isinstance(chosen, TilePlan):
+                    place = self.service.place(document, page, chosen.level, chosen.column, chosen.row)
+                    return await self._tile(asked, document, page, *place, image_format, links)
+                if chosen.recipe is None:
+                    return await self._tile(asked, document, page, chosen.spec, 0, 0, image_format, links)
+                return await self._derived(asked, document, page, chosen, image_format, links)
+        raise _not_found()
+
+    def _page(self, name: str) -> tuple[Document, int]:
+        found = self.shelf.find_page(name)
+        if found is None:
+            raise _not_found()
+        return found[0].document, found[1]
+
+    async def _tile(
+        self,
+        asked: _Asked,
+        document: Document,
+        page: int,
+        spec: RasterSpec,
+        column: int,
+        row: int,
+        image_format: str | None,
+        links: Headers,
+    ) -> Answer:
+        content_id = document.known_content_id(page) or await self._run(document.content_id, page)
+        tag = keys.etag(self.service.records.key(content_id, spec, image_format), column, row)
+        if asked.has_etag(tag):
+            return asked.not_modified(tag, links)
+        return asked.image(await self._get(asked, document, page, spec, column, row, image_format), links)
+
+    async def _get(
+        self, asked: _Asked, document: Document, page: int, spec: RasterSpec, column: int, row: int, image_format: str | None
+    ) -> Tile:
+        tile = self.service.tile_in_memory(document, page, spec, column, row, image_format)
+        if tile is not None:
+            asked.source = "memory"
+            return tile
+        future = await self._run(
+            self.service.submit_raster, document, page, spec, column, row, Priority.VISIBLE, None, image_format
+        )
+        if not future.done():
+            asked.source = "render"
+            if self._waiting >= MAX_WAITING:
+                future.cancel()
+                raise QueueFull("too many images are being made just now")
+        else:
+            asked.source = "disk"
+        self._waiting += 1
+        try:
+            return await asked.unless_gone(future)
+        finally:
+            self._waiting -= 1
+
+    async def _derived(
+        self, asked: _Asked, document: Document, page: int, chosen: RasterPlan, image_format: str, links: Headers
+    ) -> Answer:
+        recipe = chosen.recipe
+        assert recipe is not None
+        content_id = document.known_content_id(page) or await self._run(document.content_id, page)
+        source_key = self.service.records.key(content_id, chosen.spec, "png")
+        key = keys.derived_key(source_key, f"{recipe.name} {image_format} {self.service.settings.quality}")
+        tag = keys.etag(key, 0, 0)
+        if asked.has_etag(tag):
+            return asked.not_modified(tag, links)
+        stored = await self._run(self.service.store.get, key)
+        if stored is not None:
+            try:
+                packed = unpack_tile(stored.data, 0, 0)
+                return asked.image(Tile(packed.data, packed.media_type, packed.width_px, packed.height_px, tag), links)
+            except RecordUnreadable:
+                self.service.store.delete(key)
+        source = await self._get(asked, document, page, chosen.spec, 0, 0, "png")
+
+        def make() -> Tile:
+            from sidebooks_core.rendering.derive import derive  # numpy and Pillow: only for those who turn images
+
+            started_s = time.perf_counter()
+            made = derive(source.data, source.media_type, recipe, image_format, self.service.settings.quality)
+            width_px, height_px = recipe.width_px, recipe.height_px
+            if recipe.rotation in (90, 270):
+                width_px, height_px = height_px, width_px
+            data = pack([PackedTile(made.data, made.media_type, width_px, height_px)], 1)
+            self.service.store.put(key, Record(data, content_id, time.perf_counter() - started_s))
+            return Tile(made.data, made.media_type, width_px, height_px, tag)
+
+        return asked.image(await self._run(make), links)
+
+    async def _run(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
+
+
+class _Gone(Exception):
+    """The client went away."""
+
+
+@dataclass(slots=True)
+class _Asked:
+    """A request, and how it is answered."""
+
+    scope: Scope
+    receive: Receive
+    base: str
+    source: str = "memory"
+    since_s: float = field(default_factory=time.perf_counter)
+
+    def header(self, name: bytes) -> str:
+        return ", ".join(value.decode("latin-1") for key, value in self.scope["headers"] if key == name)
+
+    def query(self, name: str) -> str:
+        from urllib.parse import parse_qs
+
+        values = parse_qs(self.scope.get("query_string", b"").decode("latin-1")).get(name, [""])
+        return str(values[0])[:200]
+
+    def has_etag(self, tag: str) -> bool:
+        given = self.header(b"if-none-match")
+        return bool(given) and (
+            given.strip() == "*" or any(one.strip().removeprefix("W/") == f'"{tag}"' for one in given.split(","))
+        )
+
+    def not_modified(self, tag: str, links: Headers) -> Answer:
+        return Answer(304, headers=[(b"etag", f'"{tag}"'.encode()), (b"cache-control", IMMUTABLE), *links])
+
+    def image(self, tile: Tile, links: Headers) -> Answer:
+        wait_ms = (time.perf_counter() - self.since_s) * 1000
+        return Answer(
+            200,
+            tile.data,
+            [
+                (b"content-type", tile.media_type.encode()),
+                (b"etag", f'"{tile.etag}"'.encode()),
+                (b"cache-control", IMMUTABLE),
+                (b"server-timing", f"{self.source};dur={wait_ms:.1f}".encode()),
+                *links,
+            ],
+        )
+
+    def json(self, value: Any, media_type: str, cache_control: bytes, headers: Iterable[tuple[bytes, bytes]] = ()) -> Answer:
+        body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+        return self.compressed(media_type, body, [*headers, (b"cache-control", cache_control)])
+
+    def compressed(self, media_type: str, body: bytes, headers: Headers) -> Answer:
+        tag = f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
+        headers = [(b"etag", tag.encode()), (b"vary", b"Accept-Encoding"), *headers]
+        if tag in (one.strip().removeprefix("W/") for one in self.header(b"if-none-match").split(",")):
+            return Answer(304, headers=headers)
+        if len(body) > 1024 and "gzip" in self.header(b"accept-encoding"):
+            body = gzip.compress(body, 6, mtime=0)
+            headers.append((b"content-encoding", b"gzip"))
+        return Answer(200, body, [(b"content-type", media_type.encode()), *headers])
+
+    async def body_json(self) -> dict[str, Any]:
+        """The request's body. Raises Refused."""
+        if self.header(b"content-encoding") not in ("", "identity"):
+            raise iiif.Refused(415, "bodies are not decompressed")
+        body = bytearray()
+        try:
+            async with asyncio.timeout(BODY_TIMEOUT_S):
+                while True:
+                    message = await self.receive()
+                    if message["type"] == "http.disconnect":
+                        raise _Gone
+                    body += message.get("body", b"")
+                    if len(body) > MAX_BODY_BYTES:
+                        raise iiif.Refused(413, f"a body is at most {MAX_BODY_BYTES} bytes")
+                    if not message.get("more_body"):
+                        break
+        except TimeoutError:
+            raise iiif.Refused(408, "the body took too long") from None
+        try:
+            value = json.loads(body)
+        except (ValueError, RecursionError):
+            value = None
+        if not isinstance(value, dict):
+            raise iiif.Refused(400, "the body must be a JSON object")
+        return value
+
+    async def unless_gone(self, future: Future[Tile]) -> Tile:
+        """The result, unless the client goes away first: then the work is dropped if nobody else wants it."""
+        if future.done():
+            return future.result()
+        wanted = asyncio.wrap_future(future)
+        gone = asyncio.ensure_future(self._gone())
+        both: set[asyncio.Future[Any]] = {wanted, gone}
+        try:
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            if not wanted.done():
+                future.cancel()
+                raise _Gone
+            return wanted.result()
+        finally:
+            gone.cancel()
+            if not wanted.done():
+                wanted.cancel()
+
+    async def _gone(self) -> None:
+        while (await self.receive())["type"] != "http.disconnect":
+            pass
+
+
+@lru_cache(maxsize=4096)
+def _parsed(region: str, size: str, rotation: str, last: str, full_px: tuple[int, int]) -> iiif.ImageRequest:
+    return iiif.parse(region, size, rotation, last, full_px)
+
+
+@lru_cache(maxsize=1)
+def _viewer_files() -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in VIEWER.iterdir() if path.suffix in MEDIA_TYPES}
+
+
+def _exact(document: Document, page: int, size: str) -> tuple[RasterSpec, str | None]:
+    """The whole page as large as fits a screen of WIDTHxHEIGHT: the raster that a Reader of that screen shows."""
+    matched = _SIZE.match(size)
+    if matched is None:
+        raise _not_found()
+    info = document.info.pages[page]
+    rung = fit_rung(info.width_pt, info.height_pt, width_px=int(matched[1]), height_px=int(matched[2]))
+    if rung.area_px > iiif.MAX_AREA_PX:
+        raise iiif.Refused(400, f"at most {iiif.MAX_AREA_PX} pixels")
+    spec = RasterSpec(
+        scale=rung.scale,
+        x0_px=0,
+        y0_px=0,
+        x1_px=rung.width_px,
+        y1_px=rung.height_px,
+        tile_px=max(rung.width_px, rung.height_px),
+    )
+    return spec, iiif.FORMATS[matched[3]] if matched[3] else None
+
+
+def _dzi_spec(pyramid: Pyramid, level: int) -> RasterSpec | None:
+    """A level of Deep Zoom, whose level 0 is one pixel, in tiles of its own uniform size."""
+    finest = pyramid.finest
+    top = (max(finest.width_px, finest.height_px) - 1).bit_length()
+    if level > top:
+        return None
+    halvings = top - level
+    return RasterSpec(
+        scale=finest.scale / (1 << halvings),
+        x0_px=0,
+        y0_px=0,
+        x1_px=-(-finest.width_px >> halvings),
+        y1_px=-(-finest.height_px >> halvings),
+        tile_px=presentation.DZI_TILE_PX,
+    )
+
+
+def _page_number(text: str, document: Document) -> int:
+    if not _PAGE.match(text) or int(text) > document.page_count:
+        raise _not_found()
+    return int(text) - 1
+
+
+def _summary(base: str, registered: Registered) -> dict[str, Any]:
+    document = registered.document
+    return {
+        "id": document.id,
+        "title": document.title,
+        "name": document.name,
+        "kind": document.kind,
+        "page_count": document.page_count,
+        "direction": document.direction,
+        "image_service": f"{base}/iiif/3/{page_id(document, 0)}",
+        "manifest": f"{base}/presentation/3/{document.id}/manifest.json",
+        "pages": f"{base}/documents/{document.id}/pages.json",
+    }
+
+
+def _details(base: str, registered: Registered) -> dict[str, Any]:
+    document = registered.document
+    return _summary(base, registered) | {
+        "outline": [
+            {"level": item.level, "title": item.title, "page": None if item.page is None else item.page + 1}
+            for item in document.outline
+        ],
+        "original": f"{base}/documents/{document.id}/original" if registered.path else None,
+    }
+
+
+def _page(base: str, document: Document, page: int) -> dict[str, Any]:
+    info = document.info.pages[page]
+    finest = document.pyramid(page).finest
+    return {
+        "page": page + 1,
+        "label": info.label,
+        "width_pt": info.width_pt,
+        "height_pt": info.height_pt,
+        "width_px": finest.width_px,
+        "height_px": finest.height_px,
+        "image_service": f"{base}/iiif/3/{page_id(document, page)}",
+    }
+
+
+def _original(asked: _Asked, registered: Registered) -> Answer:
+    """The file itself, or a range of it, if it is still what was registered."""
+    path = registered.path
+    if path is None:
+        raise _not_found()
+    document = registered.document
+    try:
+        with path.open("rb") as file:
+            status = path.stat()
+            if document.ref.file_state is not None and status.st_size != document.ref.file_state[1]:
+                raise iiif.Refused(410, "the original has changed")
+            first, last = _range(asked.header(b"range"), status.st_size)
+            file.seek(first)
+            body = file.read(last - first + 1)
+    except OSError:
+        raise iiif.Refused(410, "the original is gone") from None
+    headers = [
+        (b"content-type", presentation.MEDIA_TYPES.get(document.kind, "application/octet-stream").encode()),
+        (b"accept-ranges", b"bytes"),
+        (b"etag", f'"{document.id}"'.encode()),
+        (b"cache-control", IMMUTABLE),
+        (b"content-disposition", b"attachment"),
+    ]
+    if asked.has_etag(document.id):
+        return Answer(304, headers=headers)
+    if not asked.header(b"range"):
+        return Answer(200, body, headers)
+    return Answer(206, body, [*headers, (b"content-range", f"bytes {first}-{last}/{status.st_size}".encode())])
+
+
+def _range(text: str, size: int) -> tuple[int, int]:
+    """First and last byte. Raises Refused."""
+    if not text:
+        return 0, size - 1
+    matched = re.match(r"bytes=([0-9]{0,15})-([0-9]{0,15})\Z", text)
+    if matched is None or not (matched[1] or matched[2]):
+        raise iiif.Refused(416, "one range of bytes at a time")
+    if not matched[1]:
+        first, last = max(0, size - int(matched[2])), size - 1
+    else:
+        first, last = int(matched[1]), min(int(matched[2]) if matched[2] else size - 1, size - 1)
+    if first > last:
+        raise iiif.Refused(416, "the range is outside the file")
+    return first, last
+
+
+def _not_found() -> iiif.Refused:
+    return iiif.Refused(404, "there is nothing at this address")
+
+
+def _of_error(error: SidebooksError) -> Answer:
+    if isinstance(error, RequestError):
+        return _problem(400, str(error))
+    if isinstance(error, PageNotFound):
+        return _problem(404, "there is nothing at this address")
+    if isinstance(error, RenderTimeout):
+        return _problem(504, str(error))
+    if isinstance(error, QueueFull | RequestDropped | ServiceClosed):
+        answer = _problem(503, "busy: try again soon")
+        answer.headers.append((b"retry-after", str(RETRY_AFTER_S).encode()))
+        return answer
+    return _problem(500, str(error))
+
+
+def _problem(status: int, detail: str) -> Answer:
+    body = json.dumps({"type": "about:blank", "status": status, "detail": detail}, ensure_ascii=False).encode()
+    return Answer(status, body, [(b"content-type", b"application/problem+json"), (b"cache-control", b"no-store")])

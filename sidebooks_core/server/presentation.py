@@ -1,0 +1,175 @@
+"""IIIF Presentation 3.0 manifests, Content Search 2.0 answers, Deep Zoom: documents as the viewers of others read them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from xml.sax.saxutils import quoteattr
+
+from sidebooks_core.document import Document
+from sidebooks_core.documents.model import SearchHit
+from sidebooks_core.server.iiif import MAX_AREA_PX
+from sidebooks_core.server.shelf import page_id
+from sidebooks_core.tiling.pyramid import Level, Pyramid
+
+PRESENTATION_CONTEXT = "http://iiif.io/api/presentation/3/context.json"
+SEARCH_CONTEXT = "http://iiif.io/api/search/2/context.json"
+DZI_TILE_PX = 512
+MEDIA_TYPES = {
+    "pdf": "application/pdf",
+    "xps": "application/oxps",
+    "epub": "application/epub+zip",
+    "cbz": "application/vnd.comicbook+zip",
+    "svg": "image/svg+xml",
+    "tiff": "image/tiff",
+    "png": "image/png",
+    "jpeg": "image/jpeg",
+    "webp": "image/webp",
+}
+
+
+def manifest(base: str, document: Document, has_original: bool) -> dict[str, Any]:
+    """A document as a Manifest: a Canvas for each page, the outline as Ranges. base: of all addresses, no slash at the end."""
+    here = f"{base}/presentation/3/{document.id}"
+    made: dict[str, Any] = {
+        "@context": PRESENTATION_CONTEXT,
+        "id": f"{here}/manifest.json",
+        "type": "Manifest",
+        "label": {"none": [document.title]},
+        "viewingDirection": "right-to-left" if document.direction == "rtl" else "left-to-right",
+        "behavior": ["paged" if document.page_count > 1 else "individuals"],
+        "thumbnail": [_thumbnail(base, document, 0)],
+        "items": [_canvas(base, document, page) for page in range(document.page_count)],
+        "service": [{"id": f"{base}/search/2/{document.id}", "type": "SearchService2"}],
+    }
+    ranges = _ranges(here, document)
+    if ranges:
+        made["structures"] = ranges
+    if has_original:
+        made["rendering"] = [
+            {
+                "id": f"{base}/documents/{document.id}/original",
+                "type": "Text" if document.kind not in ("png", "jpeg", "webp", "tiff", "svg") else "Image",
+                "label": {"none": [document.name]},
+                "format": MEDIA_TYPES.get(document.kind, "application/octet-stream"),
+            }
+        ]
+    return made
+
+
+def canvas_id(base: str, document: Document, page: int) -> str:
+    """The address of a page's Canvas."""
+    return f"{base}/presentation/3/{document.id}/canvas/{page + 1}"
+
+
+def _canvas(base: str, document: Document, page: int) -> dict[str, Any]:
+    canvas = canvas_id(base, document, page)
+    finest = document.pyramid(page).finest
+    service = f"{base}/iiif/3/{page_id(document, page)}"
+    body = _screen_sized(document.pyramid(page))
+    return {
+        "id": canvas,
+        "type": "Canvas",
+        "label": {"none": [document.info.pages[page].label or str(page + 1)]},
+        "width": finest.width_px,
+        "height": finest.height_px,
+        "thumbnail": [_thumbnail(base, document, page)],
+        "items": [
+            {
+                "id": f"{canvas}/page",
+                "type": "AnnotationPage",
+                "items": [
+                    {
+                        "id": f"{canvas}/image",
+                        "type": "Annotation",
+                        "motivation": "painting",
+                        "target": canvas,
+                        "body": {
+                            "id": f"{service}/full/{body.width_px},{body.height_px}/0/default.jpg",
+                            "type": "Image",
+                            "format": "image/jpeg",
+                            "width": body.width_px,
+                            "height": body.height_px,
+                            "service": [{"id": service, "type": "ImageService3", "profile": "level2"}],
+                        },
+                    }
+                ],
+            }
+        ],
+    }
+
+
+def _screen_sized(pyramid: Pyramid) -> Level:
+    allowed = [level for level in pyramid.levels if level.area_px <= MAX_AREA_PX]
+    return next((level for level in reversed(allowed) if level.columns == level.rows == 1), allowed[0])
+
+
+def _thumbnail(base: str, document: Document, page: int) -> dict[str, Any]:
+    level = document.pyramid(page).levels[0]
+    service = f"{base}/iiif/3/{page_id(document, page)}"
+    return {
+        "id": f"{service}/full/{level.width_px},{level.height_px}/0/default.jpg",
+        "type": "Image",
+        "format": "image/jpeg",
+        "width": level.width_px,
+        "height": level.height_px,
+        "service": [{"id": service, "type": "ImageService3", "profile": "level2"}],
+    }
+
+
+def _ranges(here: str, document: Document) -> list[dict[str, Any]]:
+    """The outline as nested ranges; entries that lead nowhere and hold nothing are left out."""
+    top: list[dict[str, Any]] = []
+    open_ranges: list[tuple[int, dict[str, Any]]] = []
+    base = here.removesuffix(f"/presentation/3/{document.id}")
+    for number, item in enumerate(document.outline):
+        one: dict[str, Any] = {
+            "id": f"{here}/range/{number + 1}",
+            "type": "Range",
+            "label": {"none": [item.title or "-"]},
+            "items": [],
+        }
+        if item.page is not None:
+            one["items"].append({"id": canvas_id(base, document, item.page), "type": "Canvas"})
+        while open_ranges and open_ranges[-1][0] >= item.level:
+            open_ranges.pop()
+        (open_ranges[-1][1]["items"] if open_ranges else top).append(one)
+        open_ranges.append((item.level, one))
+    return _without_empty(top)
+
+
+def _without_empty(ranges: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    for one in ranges:
+        kept = _without_empty([item for item in one["items"] if item["type"] == "Range"])
+        one["items"] = [item for item in one["items"] if item["type"] == "Canvas"] + kept
+    return [one for one in ranges if one["items"]]
+
+
+def search_answer(base: str, document: Document, address: str, hits: Sequence[SearchHit]) -> dict[str, Any]:
+    """Hits as an AnnotationPage of Content Search 2.0, each line of each hit a box on its canvas."""
+    items = []
+    for hit_number, hit in enumerate(hits):
+        scale = document.pyramid(hit.page).finest.scale
+        for box_number, (x0_pt, y0_pt, x1_pt, y1_pt) in enumerate(hit.boxes):
+            x, y = round(x0_pt * scale), round(y0_pt * scale)
+            width, height = max(1, round((x1_pt - x0_pt) * scale)), max(1, round((y1_pt - y0_pt) * scale))
+            items.append(
+                {
+                    "id": f"{base}/search/2/{document.id}/hit/{hit_number + 1}-{box_number + 1}",
+                    "type": "Annotation",
+                    "motivation": "supplementing",
+                    "body": {"type": "TextualBody", "value": hit.text, "format": "text/plain"},
+                    "target": f"{canvas_id(base, document, hit.page)}#xywh={max(0, x)},{max(0, y)},{width},{height}",
+                }
+            )
+    return {"@context": SEARCH_CONTEXT, "id": address, "type": "AnnotationPage", "items": items}
+
+
+def dzi(pyramid: Pyramid, image_format: str) -> str:
+    """The Deep Zoom description of a page."""
+    finest = pyramid.finest
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        f'<Image xmlns="http://schemas.microsoft.com/deepzoom/2008" Format={quoteattr(image_format)} Overlap="0" '
+        f'TileSize="{DZI_TILE_PX}"><Size Width="{finest.width_px}" Height="{finest.height_px}"/></Image>\n'
+    )
