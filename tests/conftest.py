@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from sidebooks_core import Settings, TileService
 ROOT = Path(__file__).resolve().parents[1]
 CORPUS = ROOT.parent / "shared" / "corpus"
 SAMPLE = ROOT / "docs" / "tutorial" / "samples" / "jlreq-ja.pdf"
+
+sys.path.append(str(ROOT))
+"""At the end, for `benchmarks`: an installed sidebooks_core comes before the sources."""
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -20,7 +20,10 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 BIN = BUILD / "venv" / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / "python"
-BENCHMARKS = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py") if "def main(" in path.read_text(encoding="utf-8"))
+BENCHMARKS = sorted(
+    [path.stem for path in (ROOT / "benchmarks").glob("*.py") if "def main(" in path.read_text(encoding="utf-8")]
+    + [path.parent.name for path in (ROOT / "benchmarks").glob("*/__main__.py")]
+)
 
 
 def main(pytest_arguments: list[str]) -> None:

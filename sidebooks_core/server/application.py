@@ -253,11 +253,8 @@ class Application:
             case [] | [""]:
                 return asked.json(_details(asked.base, registered), "application/json", b"no-cache")
             case ["pages.json"]:
-                body = {
-                    "document": document.id,
-                    "pages": [_page(asked.base, document, page) for page in range(document.page_count)],
-                }
-                return asked.json(body, "application/json", IMMUTABLE)
+                pages = [_page(asked.base, document, page) for page in range(document.page_count)]
+                return asked.json({"document": document.id, "pages": pages}, "application/json", IMMUTABLE)
             case ["original"]:
                 original: Answer = await self._run(_original, asked, registered)
                 return original

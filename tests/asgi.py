@@ -1,0 +1,62 @@
+"""Asks an ASGI application as a server would, without a network."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from sidebooks_core.server import Application
+
+
+@dataclass(frozen=True)
+class Reply:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+async def ask_async(
+    application: Application, path: str, method: str = "GET", headers: dict[str, str] | None = None, body: bytes = b""
+) -> Reply:
+    raw_path, _, query = path.partition("?")
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": raw_path,
+        "raw_path": raw_path.encode(),
+        "query_string": query.encode(),
+        "scheme": "http",
+        "headers": [(b"host", b"test"), *((k.lower().encode(), v.encode()) for k, v in (headers or {}).items())],
+    }
+    sent: list[dict[str, Any]] = []
+    first = True
+
+    async def receive() -> dict[str, Any]:
+        nonlocal first
+        if first:
+            first = False
+            return {"type": "http.request", "body": body, "more_body": False}
+        await asyncio.sleep(3600)
+        return {"type": "http.disconnect"}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    await application(scope, receive, send)
+    start, content = sent
+    names = {}
+    for name, value in start["headers"]:
+        key = name.decode()
+        names[key] = f"{names[key]}, {value.decode()}" if key in names else value.decode()
+    return Reply(start["status"], names, content["body"])
+
+
+def ask(
+    application: Application, path: str, method: str = "GET", headers: dict[str, str] | None = None, body: bytes = b""
+) -> Reply:
+    return asyncio.run(ask_async(application, path, method, headers, body))

@@ -1,0 +1,382 @@
+"""The HTTP application: what it answers, with which headers, and what it never does."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from asgi import Reply, ask, ask_async
+from PIL import Image
+
+import sidebooks_core as sb
+from sidebooks_core.server import Application, Shelf
+from sidebooks_core.server.shelf import page_id
+
+
+@pytest.fixture
+def shelf(service: sb.TileService, sample: Path) -> Iterator[Shelf]:
+    shelf = Shelf(service)
+    shelf.register(sample)
+    yield shelf
+    shelf.close()
+
+
+@pytest.fixture
+def application(shelf: Shelf) -> Iterator[Application]:
+    application = Application(shelf)
+    yield application
+    application.close()
+
+
+@pytest.fixture
+def document(shelf: Shelf) -> sb.Document:
+    return shelf.all()[0].document
+
+
+@pytest.fixture
+def first_page(document: sb.Document) -> str:
+    return f"/iiif/3/{page_id(document, 0)}"
+
+
+def image(reply: Reply) -> Image.Image:
+    assert reply.status == 200, reply.body
+    return Image.open(io.BytesIO(reply.body))
+
+
+def test_the_documents_are_listed_with_their_image_services(application: Application, document: sb.Document) -> None:
+    [one] = ask(application, "/documents").json()["documents"]
+    assert (one["id"], one["page_count"]) == (document.id, document.page_count)
+    assert ask(application, one["image_service"].removeprefix("http://test") + "/info.json").status == 200
+    pages = ask(application, one["pages"].removeprefix("http://test")).json()["pages"]
+    assert [page["page"] for page in pages] == list(range(1, document.page_count + 1))
+
+
+def test_info_json_negotiates_its_type(application: Application, first_page: str) -> None:
+    reply = ask(application, f"{first_page}/info.json")
+    assert reply.headers["content-type"].startswith("application/ld+json")
+    assert next(iter(reply.json())) == "@context"
+    assert reply.json()["id"] == f"http://test{first_page}"
+    plain = ask(application, f"{first_page}/info.json", headers={"Accept": "application/json"})
+    assert plain.headers["content-type"] == "application/json"
+    redirect = ask(application, first_page)
+    assert (redirect.status, redirect.headers["location"]) == (303, f"http://test{first_page}/info.json")
+
+
+def test_iiif_tiles_put_together_are_the_level(application: Application, document: sb.Document, first_page: str) -> None:
+    info = ask(application, f"{first_page}/info.json").json()
+    side, width, height = info["tiles"][0]["width"], info["width"], info["height"]
+    whole = np.zeros((height, width, 3), np.uint8)
+    for y in range(0, height, side):
+        for x in range(0, width, side):
+            across, down = min(side, width - x), min(side, height - y)
+            tile = image(ask(application, f"{first_page}/{x},{y},{across},{down}/{across},{down}/0/default.png"))
+            assert tile.size == (across, down)
+            whole[y : y + down, x : x + across] = np.asarray(tile.convert("RGB"))
+    level = document.pyramid(0).finest
+    service = application.service
+    for column, row in ((0, 0), (level.columns - 1, level.rows - 1)):
+        ours = service.tile(document, 0, level.index, column, row).pixels()
+        y, x = row * side, column * side
+        assert np.array_equal(ours, whole[y : y + ours.shape[0], x : x + ours.shape[1]])
+
+
+@pytest.mark.parametrize(
+    ("request_path", "size", "form"),
+    [
+        ("full/max/0/default.jpg", (2897, 4096), "JPEG"),
+        ("full/300,/0/default.png", (300, 424), "PNG"),
+        ("full/300,/90/default.png", (424, 300), "PNG"),
+        ("square/200,100/!180/bitonal.png", (200, 100), "PNG"),
+        ("100,100,500,300/250,150/0/gray.webp", (250, 150), "WEBP"),
+        ("pct:25,25,50,50/!200,200/0/color.avif", (141, 200), "AVIF"),
+    ],
+)
+def test_images_have_the_size_and_format_asked_for(
+    application: Application, first_page: str, request_path: str, size: tuple[int, int], form: str
+) -> None:
+    reply = ask(application, f"{first_page}/{request_path}")
+    found = image(reply)
+    assert (found.size, found.format) == (size, form)
+    assert 'rel="canonical"' in reply.headers["link"]
+    assert 'rel="profile"' in reply.headers["link"]
+    again = ask(application, f"{first_page}/{request_path}")
+    assert (again.body, again.headers["etag"]) == (reply.body, reply.headers["etag"])
+
+
+def test_turning_and_mirroring_move_the_right_pixels(application: Application, first_page: str) -> None:
+    plain = np.asarray(image(ask(application, f"{first_page}/full/200,283/0/default.png")).convert("L"), np.int16)
+    turned = np.asarray(image(ask(application, f"{first_page}/full/200,283/90/default.png")).convert("L"), np.int16)
+    mirrored = np.asarray(image(ask(application, f"{first_page}/full/200,283/!0/default.png")).convert("L"), np.int16)
+    assert np.array_equal(turned, np.rot90(plain, -1))
+    assert np.array_equal(mirrored, plain[:, ::-1])
+
+
+def test_an_etag_is_answered_without_a_render(application: Application, document: sb.Document, first_page: str) -> None:
+    for page in range(document.page_count):
+        document.content_id(page)
+    address = f"{first_page}/full/777,/0/default.png"
+    tag = ask(application, address).headers["etag"]
+    assert tag.startswith('"')
+    renders = application.service.statistics().renders
+    application.service.store.purge(document.content_id(0))
+    reply = ask(application, address, headers={"If-None-Match": f'"other", {tag}'})
+    assert (reply.status, reply.body) == (304, b"")
+    assert reply.headers["access-control-allow-origin"] == "*"
+    assert application.service.statistics().renders == renders
+
+
+def test_every_answer_may_be_read_by_other_origins(application: Application, document: sb.Document, first_page: str) -> None:
+    for path in ("/", "/documents", "/nothing", f"{first_page}/info.json", f"{first_page}/full/0,/0/default.jpg", "/healthz"):
+        reply = ask(application, path, headers={"Origin": "http://elsewhere"})
+        assert reply.headers["access-control-allow-origin"] == "*", path
+    options = ask(application, f"{first_page}/info.json", method="OPTIONS")
+    assert (options.status, options.headers["access-control-max-age"]) == (204, "86400")
+
+
+def test_head_has_the_headers_of_get(application: Application, first_page: str) -> None:
+    for path in (f"{first_page}/full/100,/0/default.jpg", f"{first_page}/info.json", "/documents"):
+        get, head = ask(application, path), ask(application, path, method="HEAD")
+        assert head.body == b""
+        assert {k: v for k, v in head.headers.items() if k != "server-timing"} == {
+            k: v for k, v in get.headers.items() if k != "server-timing"
+        }
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/nothing", 404),
+        ("/iiif/3/unknown/info.json", 404),
+        ("/iiif/2/{id}/info.json", 404),
+        ("/iiif/3/{document}_p0/info.json", 404),
+        ("/iiif/3/{document}_p999/info.json", 404),
+        ("/iiif/3/..%2f..%2fetc%2fpasswd/info.json", 404),
+        ("/iiif/3/{id}/full/max/0", 404),
+        ("/iiif/3/{id}/0,0,0,0/max/0/default.jpg", 400),
+        ("/iiif/3/{id}/full/99999999999,/0/default.jpg", 400),
+        ("/iiif/3/{id}/full/max/0/default.%00", 400),
+        ("/iiif/3/%ff%fe/info.json", 400),
+        ("/viewer/../../pyproject.toml", 404),
+        ("/viewer/%2e%2e%2fapplication.py", 404),
+        ("/documents/{document}/pages/0/preview", 404),
+        ("/documents/{document}/pages/1/0x0", 404),
+        ("/documents/{document}/pages/1/99999x99999", 400),
+        ("/" + "a" * 2000, 414),
+    ],
+)
+def test_bad_requests(application: Application, document: sb.Document, path: str, status: int) -> None:
+    reply = ask(application, path.format(id=page_id(document, 0), document=document.id))
+    assert reply.status == status, reply.body
+    assert reply.headers["cache-control"] == "no-store"
+    assert reply.json()["status"] == status
+    assert "/" not in re.sub(r"about:blank", "", reply.json()["detail"]), "no path of the machine"
+
+
+def test_other_methods_are_refused(application: Application) -> None:
+    assert ask(application, "/documents", method="POST").status == 405
+    assert ask(application, "/documents", method="DELETE").status == 405
+
+
+def test_json_is_compressed_for_who_can_read_it(application: Application, document: sb.Document) -> None:
+    path = f"/documents/{document.id}/pages.json"
+    plain = ask(application, path)
+    packed = ask(application, path, headers={"Accept-Encoding": "br, gzip"})
+    assert packed.headers["content-encoding"] == "gzip"
+    assert gzip.decompress(packed.body) == plain.body
+    assert len(packed.body) < len(plain.body) / 3
+
+
+def test_manifest_search_and_deep_zoom(application: Application, document: sb.Document) -> None:
+    manifest = ask(application, f"/presentation/3/{document.id}/manifest.json").json()
+    assert len(manifest["items"]) == document.page_count
+    body = manifest["items"][3]["items"][0]["items"][0]["body"]
+    assert image(ask(application, body["id"].removeprefix("http://test"))).size == (body["width"], body["height"])
+    assert manifest["structures"]
+    found = ask(application, f"/search/2/{document.id}?q=jlreq").json()
+    assert found["items"]
+    assert "#xywh=" in found["items"][0]["target"]
+    page = page_id(document, 0)
+    dzi = ask(application, f"/dzi/{page}.dzi")
+    width, height = (int(re.search(rf'{side}="(\d+)"', dzi.body.decode())[1]) for side in ("Width", "Height"))  # type: ignore[index]
+    top = (max(width, height) - 1).bit_length()
+    assert image(ask(application, f"/dzi/{page}_files/0/0_0.jpg")).size == (1, 1)
+    last_column, last_row = (width - 1) // 512, (height - 1) // 512
+    corner = image(ask(application, f"/dzi/{page}_files/{top}/{last_column}_{last_row}.jpg"))
+    assert corner.size == (width - last_column * 512, height - last_row * 512)
+    assert ask(application, f"/dzi/{page}_files/{top}/{last_column + 1}_0.jpg").status == 404
+    assert ask(application, f"/dzi/{page}_files/{top + 1}/0_0.jpg").status == 404
+
+
+def test_our_own_pages(application: Application, document: sb.Document) -> None:
+    base = f"/documents/{document.id}"
+    service = application.service
+    fitted = ask(application, f"{base}/pages/3/800x1000")
+    assert fitted.body == service.page_image(document, 2, height_px=1000).data, "what a Reader of that screen shows"
+    assert ask(application, f"{base}/pages/3/preview").body == service.tile(document, 2, 0, 0, 0).data
+    assert ask(application, f"{base}/pages/3/800x1000.webp").headers["content-type"] == "image/webp"
+    words = ask(application, f"{base}/pages/1/text").json()["words"]
+    assert [word[4] for word in words] == [word.text for word in service.text(document, 0)]
+    hits = ask(application, f"{base}/search/%E6%97%A5%E6%9C%AC%E8%AA%9E").json()["hits"]
+    assert len(hits) == len(service.search(document, "日本語"))
+    assert ask(application, f"{base}/pages/1/links").status == 200
+    details = ask(application, base).json()
+    assert details["outline"]
+
+
+def test_a_bundle_holds_all_tiles_of_a_level(application: Application, document: sb.Document) -> None:
+    from sidebooks_core.rendering.packing import unpack_tile
+
+    level = document.pyramid(0).finest
+    reply = ask(application, f"/documents/{document.id}/pages/1/bundle/{level.index}")
+    assert reply.status == 200
+    for column, row in ((0, 0), (level.columns - 1, level.rows - 1)):
+        assert unpack_tile(reply.body, column, row).data == application.service.tile(document, 0, level.index, column, row).data
+    assert ask(application, f"/documents/{document.id}/pages/1/bundle/99").status == 404
+
+
+def test_ranges_of_the_original(application: Application, document: sb.Document, sample: Path) -> None:
+    path = f"/documents/{document.id}/original"
+    content = sample.read_bytes()
+    assert ask(application, path).body == content
+    part = ask(application, path, headers={"Range": "bytes=10-19"})
+    assert (part.status, part.body) == (206, content[10:20])
+    assert part.headers["content-range"] == f"bytes 10-19/{len(content)}"
+    assert ask(application, path, headers={"Range": "bytes=-5"}).body == content[-5:]
+    assert ask(application, path, headers={"Range": f"bytes={len(content)}-"}).status == 416
+    assert ask(application, path, headers={"Range": "bytes=1-2,4-5"}).status == 416
+
+
+def test_a_hint_has_the_next_pages_drawn(application: Application, document: sb.Document) -> None:
+    hint = {"session": "s", "page": 4, "view_px": [800, 1000]}
+    path = f"/documents/{document.id}/hints"
+    assert ask(application, path, method="POST", body=json.dumps(hint).encode()).status == 202
+    service = application.service
+    keys = [service.records.key(document.content_id(page), service.page_spec(document, page, None, 1000)) for page in (3, 4, 2)]
+    deadline_s = time.monotonic() + 20
+    while not all(service.store.get_memory(key) for key in keys):
+        assert time.monotonic() < deadline_s
+        time.sleep(0.02)
+    for bad in ({}, {"session": "s", "page": 0, "view_px": [1, 1]}, {"session": "s", "page": 1, "view_px": [0, 1]}, []):
+        assert ask(application, path, method="POST", body=json.dumps(bad).encode()).status == 400
+    assert ask(application, path, method="POST", body=b"x" * 20_000).status == 413
+    assert ask(application, path, method="POST", body=b"{}", headers={"Content-Encoding": "gzip"}).status == 415
+
+
+def test_identical_requests_at_once_render_once(application: Application, first_page: str) -> None:
+    async def all_at_once() -> list[Reply]:
+        return await asyncio.gather(*(ask_async(application, f"{first_page}/full/1234,/0/default.png") for _ in range(20)))
+
+    replies = asyncio.run(all_at_once())
+    assert {reply.status for reply in replies} == {200}
+    assert len({reply.body for reply in replies}) == 1
+    assert application.service.statistics().renders == 1
+
+
+def test_a_client_that_goes_away_takes_its_queued_work_along(
+    service: sb.TileService, application: Application, document: sb.Document
+) -> None:
+    for page in range(document.page_count):
+        document.content_id(page)
+
+    async def ask_and_leave(page: int) -> None:
+        sent: list[object] = []
+
+        async def receive() -> dict[str, object]:
+            return {"type": "http.disconnect"}
+
+        async def send(message: dict[str, object]) -> None:
+            sent.append(message)
+
+        path = f"/documents/{document.id}/pages/{page + 1}/1900x3000"
+        scope = {"type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "headers": [], "query_string": b""}
+        await application(scope, receive, send)
+        assert not sent
+
+    async def everybody() -> None:
+        await asyncio.gather(*(ask_and_leave(page) for page in range(document.page_count)))
+
+    asyncio.run(everybody())
+    deadline_s = time.monotonic() + 20
+    while service.statistics().queued + service.statistics().in_flight:
+        assert time.monotonic() < deadline_s
+        time.sleep(0.02)
+    assert service.statistics().renders < document.page_count
+    assert service.statistics().drops > 0
+
+
+def test_metrics_count(application: Application, first_page: str) -> None:
+    ask(application, f"{first_page}/full/100,/0/default.jpg")
+    text = ask(application, "/metrics").body.decode()
+    assert "sidebooks_renders_total 1" in text
+    assert 'sidebooks_responses_total{status="200"} 1' in text
+
+
+def test_an_image_file_is_its_own_full_image(service: sb.TileService, application: Application, shelf: Shelf) -> None:
+    pixels = np.random.default_rng(3).integers(0, 255, (300, 400, 3), np.uint8)
+    packed = io.BytesIO()
+    Image.fromarray(pixels).save(packed, "PNG")
+    document = shelf.register(packed.getvalue())
+    path = f"/iiif/3/{page_id(document, 0)}"
+    info = ask(application, f"{path}/info.json").json()
+    assert (info["width"], info["height"]) == (400, 300)
+    assert np.array_equal(np.asarray(image(ask(application, f"{path}/full/max/0/default.png"))), pixels)
+    region = image(ask(application, f"{path}/100,50,60,40/max/0/default.png"))
+    assert np.array_equal(np.asarray(region), pixels[50:90, 100:160])
+    assert ask(application, f"/documents/{document.id}/original").status == 404
+
+
+def test_a_watched_folder(service: sb.TileService, sample: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "notes.txt").write_text("no document")
+    (folder / "broken.pdf").write_bytes(b"%PDF-1.7\n")
+    shelf = Shelf(service)
+    assert shelf.register_folder(folder) == 0
+    (folder / "sub" / "a.pdf").write_bytes(sample.read_bytes())
+    assert shelf.register_folder(folder) == 1
+    assert [one.document.name for one in shelf.all()] == ["a.pdf"]
+    (folder / "sub" / "a.pdf").unlink()
+    assert shelf.register_folder(folder) == 0
+    assert not shelf.all()
+
+
+def test_the_command_serves_until_it_is_told_to_end(sample: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "sidebooks_core.cli", "serve", str(sample), "--port", "0", "--no-browser"]
+    with subprocess.Popen(
+        [*command, "--cache-dir", str(tmp_path / "cache")], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            address = re.search(r"http://127\.0\.0\.1:\d+/", line)
+            assert address is not None, line
+            deadline_s = time.monotonic() + 20
+            while True:
+                try:
+                    with urllib.request.urlopen(f"{address[0]}healthz", timeout=5) as reply:
+                        assert reply.status == 200
+                        break
+                except urllib.error.URLError:
+                    assert time.monotonic() < deadline_s
+                    time.sleep(0.05)
+            with urllib.request.urlopen(address[0], timeout=5) as reply:
+                assert b"<canvas" in reply.read()
+            os.kill(process.pid, signal.SIGINT)
+            _, errors = process.communicate(timeout=20)
+            assert "Traceback" not in errors
+        finally:
+            process.kill()
