@@ -11,7 +11,8 @@ import sidebooks_core as sb
 CONTRACT = {
     "TileService", "Settings", "Document", "PageInfo", "Pyramid", "Level", "Tile", "Statistics", "SidebooksError",
     "DocumentError", "UnsupportedDocument", "DamagedDocument", "PasswordRequired", "DocumentTooLarge", "PageError",
-    "PageNotFound", "RenderFailed", "RenderTimeout", "RequestError", "ServiceClosed",
+    "PageNotFound", "RenderFailed", "RenderTimeout", "RequestError", "ServiceClosed", "Reader", "PageView", "PlacedImage",
+    "SpreadRule",
 }  # fmt: skip
 STATISTICS = {
     "renders", "memory_hits", "disk_hits", "misses", "joins", "drops", "prefetched_bytes", "prefetch_wasted_bytes",
