@@ -111,18 +111,34 @@ def test_text_and_search_in_japanese(service: TileService, sample: Path) -> None
     assert len(service.search(document, "jlreq")) == len(service.search(document, "ＪＬＲＥＱ")) > 0
 
 
-def test_a_killed_worker_is_replaced(service: TileService, sample: Path) -> None:
+def test_workers_killed_while_idle_are_replaced_unnoticed(service: TileService, sample: Path) -> None:
     document = service.open(sample)
     service.page_image(document, page=0, width_px=300)
-    for worker in service.worker_process_ids():
-        os.kill(worker, signal.SIGKILL)
-    for attempt in range(3):
-        try:
-            image = service.page_image(document, page=1, width_px=301 + attempt)
-            break
-        except sb.RenderFailed:
-            continue
-    assert image.pixels().shape[1] == 301 + attempt
+    workers = [psutil.Process(worker) for worker in service.worker_process_ids()]
+    for worker in workers:
+        worker.kill()
+    psutil.wait_procs(workers, timeout=10)
+    for page in range(4):
+        assert service.page_image(document, page, width_px=301).width_px == 301
+    assert service.statistics().worker_deaths > 0
+
+
+def test_a_worker_killed_at_work_fails_its_request_and_no_other(tmp_path: Path, sample: Path) -> None:
+    with TileService(Settings(cache_dir=None, workers=1)) as service:
+        document = service.open(sample)
+        service.page_image(document, page=0, width_px=300)
+        for worker in service.worker_process_ids():
+            os.kill(worker, signal.SIGSTOP)
+        hanging = service.submit_page_image(document, 1, width_px=300)
+        deadline_s = time.monotonic() + 10
+        while not service.statistics().in_flight and time.monotonic() < deadline_s:
+            time.sleep(0.01)
+        for worker in service.worker_process_ids():
+            os.kill(worker, signal.SIGKILL)
+        with pytest.raises(sb.RenderFailed) as caught:
+            hanging.result(timeout=20)
+        assert (caught.value.page, caught.value.document_id) == (1, document.id)
+        assert service.page_image(document, page=2, width_px=300).width_px == 300
 
 
 def test_closing_leaves_no_process_and_no_thread(tmp_path: Path, sample: Path) -> None:

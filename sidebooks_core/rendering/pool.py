@@ -234,6 +234,8 @@ class WorkerPool:
 
     def _ask(self, worker: _Worker, job: Job, data: bytes | None) -> None:
         assert worker.process.stdin is not None
+        if worker.process.poll() is not None:
+            raise wire.WireClosed("it is dead")  # what its pipe still takes would never be read
         message = job.to_wire()
         if data is not None:
             message["data"] = data

@@ -289,14 +289,14 @@ function fromMiddle(clientX, clientY) {
 }
 
 document.addEventListener("keydown", (event) => {
-  if (!state.book || event.target.matches("input")) return;
+  if (!state.book || event.target.matches?.("input")) return;
   const actions = {
     ArrowRight: () => towards("right"), ArrowLeft: () => towards("left"), PageDown: () => turn(1), PageUp: () => turn(-1),
     " ": () => turn(event.shiftKey ? -1 : 1), Home: () => goto(1), End: () => goto(state.book.pages.length),
     "+": () => zoomTo(state.zoom * 1.5), "-": () => zoomTo(state.zoom / 1.5), 0: () => zoomTo(1), Escape: () => { $("side").hidden = true; },
   };
   const action = actions[event.key];
-  if (action && !event.ctrlKey && !event.metaKey && !event.altKey && !(event.key === " " && event.target.matches("button"))) {
+  if (action && !event.ctrlKey && !event.metaKey && !event.altKey && !(event.key === " " && event.target.matches?.("button"))) {
     event.preventDefault();
     action();
   }
