@@ -98,18 +98,18 @@ export class Book {
   #key(page, width, height) { return `${page} ${width}x${height}`; }
 
   #once(key, path, signal, keep) {
-    let flight = this.#flights.get(key);
-    if (!flight) {
-      flight = fetch(this.base + path, { signal })
-        .then(async (answer) => {
-          if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).detail || answer.statusText);
-          return createImageBitmap(await answer.blob()); // decoded off the main thread
-        })
-        .then((bitmap) => { this.decodes += 1; keep(bitmap); return bitmap; })
-        .finally(() => this.#flights.delete(key));
-      this.#flights.set(key, flight);
-    }
-    return flight;
+    const earlier = this.#flights.get(key);
+    if (earlier && !earlier.signal?.aborted) return earlier.bitmap; // one that was given up is of no use to who wants it again
+    const flight = { signal };
+    flight.bitmap = fetch(this.base + path, { signal })
+      .then(async (answer) => {
+        if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).detail || answer.statusText);
+        return createImageBitmap(await answer.blob()); // decoded off the main thread
+      })
+      .then((bitmap) => { this.decodes += 1; keep(bitmap); return bitmap; })
+      .finally(() => { if (this.#flights.get(key) === flight) this.#flights.delete(key); });
+    this.#flights.set(key, flight);
+    return flight.bitmap;
   }
 }
 
