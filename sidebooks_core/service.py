@@ -28,6 +28,7 @@ from sidebooks_core.dispatch import Dispatcher, Work
 from sidebooks_core.document import Document
 from sidebooks_core.documents.font_discovery import discover
 from sidebooks_core.documents.model import (
+    CONTENT_ID_VERSION,
     DocumentInfo,
     DocumentInspection,
     Link,
@@ -89,7 +90,8 @@ class TileService:
             store = DiskStore(cache_dir, self.settings.disk_bytes)
         memory = MemoryStore(self.settings.memory_bytes, self.settings.preview_bytes)
         self.store = LayeredStore(memory, store)
-        self._registry = Registry(self.store, self.profile.engine)
+        # A book without pages of its own is laid out with these fonts, and content ids are remembered with the description.
+        self._registry = Registry(self.store, f"{self.profile.engine} {CONTENT_ID_VERSION} {font_set.id}")
         self._documents: weakref.WeakValueDictionary[tuple[str, ...], Document] = weakref.WeakValueDictionary()
         self._readers: weakref.WeakSet[Reader] = weakref.WeakSet()
         self._lock = threading.Lock()

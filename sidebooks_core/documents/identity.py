@@ -11,9 +11,7 @@ from hashlib import blake2b
 
 from sidebooks_core.documents.identity_objects import IdentityLimit, mupdf, pymupdf
 from sidebooks_core.documents.identity_page import PdfPages
-
-CONTENT_ID_VERSION = 1
-"""Raise with any change to what is digested, or how: the ids then all change."""
+from sidebooks_core.documents.model import CONTENT_ID_VERSION
 
 _PERSON = b"sidebooks-%d" % CONTENT_ID_VERSION
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Self
 
+CONTENT_ID_VERSION = 1
+"""Raise with any change to what `content_id` digests, or how: the ids then all change, and what was remembered is forgotten."""
 MIN_SCAN_COVERAGE = 0.8
 """Share of a page that one image must cover for the page to count as a scan."""
 SLOW_DRAW_S = 0.2
