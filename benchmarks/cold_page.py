@@ -128,8 +128,8 @@ def _open_ours(path: str, password: str | None) -> tuple[int, Draw, Callable[[],
 
     service = sb.TileService(sb.Settings(cache_dir=None))
     document = service.open(path, password)
-    while document.first_unidentified_page() is not None:
-        time.sleep(0.01)  # before the clock starts
+    for page in document.pages:
+        page.content_id  # noqa: B018 - identified before the clock starts
 
     def draw(page: int) -> int:
         info = document.pages[page]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -38,8 +39,18 @@ IDENTIFY_BULK_S = 0.02
 class Records:
     """Records by document, page and raster. Thread-safe."""
 
-    def __init__(self, profile: RenderProfile, store: LayeredStore, dispatcher: Dispatcher, render_timeout_s: float) -> None:
+    def __init__(
+        self,
+        profile: RenderProfile,
+        store: LayeredStore,
+        dispatcher: Dispatcher,
+        render_timeout_s: float,
+        after_first_render: Callable[[Document], None],
+    ) -> None:
+        """after_first_render: told of each document once, when somebody has its first image: time for what can wait."""
         self.profile = profile
+        self._after_first_render = after_first_render
+        self._rendered: weakref.WeakSet[Document] = weakref.WeakSet()
         self._store = store
         self._dispatcher = dispatcher
         self._render_timeout_s = render_timeout_s
@@ -191,6 +202,12 @@ class Records:
             if isinstance(error, PageError):
                 self._quarantine.note(content_id, error)
             done(answer, "render", error)
+            with self._lock:
+                is_first = error is None and document not in self._rendered
+                if is_first:
+                    self._rendered.add(document)
+            if is_first:
+                self._after_first_render(document)
 
         with self._lock:
             self.counters.misses += 1

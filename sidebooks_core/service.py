@@ -97,7 +97,9 @@ class TileService:
         self._lock = threading.Lock()
         self._closed = False
         self._dispatcher = Dispatcher(self.settings.queue_jobs, RenderLocks(cache_dir) if cache_dir else None)
-        self.records = Records(self.profile, self.store, self._dispatcher, self.settings.render_timeout_s)
+        self.records = Records(
+            self.profile, self.store, self._dispatcher, self.settings.render_timeout_s, after_first_render=self._identify_rest
+        )
         mark_host()
         self._pool = WorkerPool(
             self._dispatcher,
@@ -148,7 +150,6 @@ class TileService:
             if document is None:
                 document = Document(ref, described.info, given.data, direction, described.content_ids, self)
                 self._documents[handle] = document
-        self._identify_rest(document)
         return document
 
     def tile(self, document: Document, page: int, level: int, column: int, row: int) -> Tile:
@@ -513,21 +514,22 @@ class TileService:
         return future
 
     def _identify_rest(self, document: Document, start: int = 0) -> None:
-        """Learn all content ids, a slice at a time, while nothing else is to be done; then remember them."""
+        """Learn all content ids, a slice at a time, while nothing else is to be done; remember them first and last.
+
+        Begun when somebody has the first image: before, it would keep the worker that holds the document from drawing that.
+        """
         page = document.first_unidentified_page(start)
+        if page is None or start == 0:
+            description = Description(document.info, document.known_content_ids())
+            self._registry.describe(document.id, description, document.page_count * IDENTIFY_VISIBLE_S)
         if page is None:
             return
 
         def next_slice(_: Any, error: SidebooksError | None) -> None:
             if isinstance(error, ServiceClosed):
                 return
-            following = document.first_unidentified_page(page + 1 if error is not None else page)
-            if following is None:
-                description = Description(document.info, document.known_content_ids())
-                self._registry.describe(document.id, description, document.page_count * IDENTIFY_VISIBLE_S)
-                return
             try:
-                self._identify_rest(document, following)
+                self._identify_rest(document, page + 1)
             except SidebooksError:
                 return  # closed or full: whoever needs an id asks for it
 

@@ -1,0 +1,172 @@
+"""The moments around reading: the first page of a document, the first page after a restart, and memory over a long reading.
+
+    python -m benchmarks.reading [--documents PATH] [--turns N] [--json FILE] [--quick]
+
+First page: from `open()` in a running service with an empty cache to the sharp page on a reader's screen, against PyMuPDF that
+opens the document and draws its first page at the same size in a running process; they take turns. Reopened: the same from
+a full disk cache in a new process, against PyMuPDF that only opens the document. Memory: of all processes, after each pass
+through a long document.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import sidebooks_core as sb
+from benchmarks import corpus
+from benchmarks.reporting import HEADERS, Percentiles, machine, print_machine, table, write_json
+
+VIEW_PX = (1620, 2160)
+LONG_PAGES = 300
+SLACK_BYTES = 600 << 20
+"""What the processes take beside the budgets: three workers with the engine, its store and a raster each, and the host."""
+
+BARE = """
+import json, sys, time, pymupdf
+pymupdf.TOOLS.mupdf_display_errors(False)
+width, height = map(int, sys.argv[1:3])
+print("ready", flush=True)
+for line in sys.stdin:
+    path = json.loads(line)
+    started_s = time.perf_counter()
+    document = pymupdf.open(path)
+    opened_s = time.perf_counter() - started_s
+    page = document[0]
+    scale = min(width / page.rect.width, height / page.rect.height)
+    page.get_pixmap(matrix=pymupdf.Matrix(scale, scale), alpha=False)
+    print(json.dumps([opened_s, time.perf_counter() - started_s]), flush=True)
+    document.close()
+    pymupdf.TOOLS.store_shrink(100)
+"""
+REOPEN = """
+import json, sys, time
+import sidebooks_core as sb
+with sb.TileService(sb.Settings(cache_dir=sys.argv[1])) as service:
+    for path in json.loads(sys.argv[2]):
+        started_s = time.perf_counter()
+        document = service.open(path)
+        with service.reader(document, (int(sys.argv[3]), int(sys.argv[4])), resume=True) as reader:
+            view = reader.wait_sharp(timeout_s=60)
+            print(json.dumps([time.perf_counter() - started_s, view.is_sharp, service.statistics().renders]), flush=True)
+"""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure and print."""
+    assert __doc__ is not None
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.reading", description=__doc__.split("\n\n")[0])
+    parser.add_argument("--documents", type=Path, help="folder or file (default: the corpus)")
+    parser.add_argument("--turns", type=int, default=2000, help="of the long reading (default 2000)")
+    parser.add_argument("--json", type=Path, help="write every measurement there")
+    parser.add_argument("--quick", action="store_true", help="few documents, few turns")
+    chosen = parser.parse_args(arguments)
+    described = machine("pymupdf")
+    print_machine(described)
+    pdfs = [one.path for one in corpus.documents(chosen.documents) if one.path.suffix.lower() == ".pdf"]
+    if chosen.quick:
+        pdfs = pdfs[::12]
+    with tempfile.TemporaryDirectory(prefix="sidebooks-reading-") as folder:
+        measured = first_pages(pdfs, folder)
+        reopened = reopen([Path(one["path"]) for one in measured], folder)
+    for one, (reopen_s, renders) in zip(measured, reopened, strict=True):
+        one |= {"reopen_s": reopen_s, "reopen_renders": renders}
+    report(measured)
+    memory = long_reading(pdfs, 60 if chosen.quick else chosen.turns)
+    if chosen.json:
+        write_json(chosen.json, described, measured, memory=memory)
+
+
+def first_pages(paths: list[Path], cache_dir: str) -> list[dict[str, Any]]:
+    """Seconds to the first sharp page, ours and bare."""
+    command = [sys.executable, "-c", BARE, *map(str, VIEW_PX)]
+    found: list[dict[str, Any]] = []
+    with (
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as bare,
+        sb.TileService(sb.Settings(cache_dir=cache_dir)) as service,
+    ):
+        assert bare.stdin is not None
+        assert bare.stdout is not None
+        bare.stdout.readline()
+        warm_up = service.open(paths[0])
+        for page in range(min(4, warm_up.page_count)):
+            service.page_image(warm_up, page, width_px=500)
+        time.sleep(1)
+        for path in paths[1:]:
+            bare.stdin.write(json.dumps(str(path)) + "\n")
+            bare.stdin.flush()
+            open_s, bare_s = json.loads(bare.stdout.readline())
+            started_s = time.perf_counter()
+            document = service.open(path)
+            with service.reader(document, VIEW_PX) as reader:
+                view = reader.wait_sharp(timeout_s=60)
+                ours_s = time.perf_counter() - started_s
+                reader.wait_previews(timeout_s=2)
+            if view.is_sharp:
+                found.append({"path": str(path), "ours_s": ours_s, "bare_s": bare_s, "bare_open_s": open_s})
+        bare.stdin.close()
+    return found
+
+
+def reopen(paths: list[Path], cache_dir: str) -> list[tuple[float, int]]:
+    """Seconds to the first sharp page, and renders so far, in a new process on the cache that is there."""
+    command = [sys.executable, "-c", REOPEN, cache_dir, json.dumps([str(path) for path in paths]), *map(str, VIEW_PX)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    return [(took_s, renders) for took_s, _, renders in answers]
+
+
+def report(measured: list[dict[str, Any]]) -> None:
+    """Tables."""
+    rows = [
+        ["first sharp page, ours", "ms", *Percentiles.of(one["ours_s"] * 1000 for one in measured).cells()],
+        ["PyMuPDF, open + draw", "ms", *Percentiles.of(one["bare_s"] * 1000 for one in measured).cells()],
+        ["ours / it", "", *Percentiles.of(one["ours_s"] / one["bare_s"] for one in measured).cells(".2f")],
+        ["reopened, ours", "ms", *Percentiles.of(one["reopen_s"] * 1000 for one in measured).cells()],
+        ["PyMuPDF, open only", "ms", *Percentiles.of(one["bare_open_s"] * 1000 for one in measured).cells()],
+        ["ours / it", "", *Percentiles.of(one["reopen_s"] / one["bare_open_s"] for one in measured).cells(".2f")],
+    ]
+    print(table([f"{len(measured)} documents", "", *HEADERS], rows))
+    faster = sum(one["reopen_s"] < one["bare_open_s"] for one in measured)
+    renders = sum(one["reopen_renders"] > 0 for one in measured)
+    print(f"reopened faster than PyMuPDF opens the file: {faster} of {len(measured)}; with a render: {renders}")
+
+
+def long_reading(paths: list[Path], turns: int) -> list[dict[str, float]]:
+    """Memory of all processes after each pass through a long document."""
+    import psutil
+
+    settings = sb.Settings(cache_dir=None, memory_bytes=128 << 20, preview_bytes=32 << 20)
+    samples: list[dict[str, float]] = []
+    with sb.TileService(settings) as service:
+        documents = [service.open(path) for path in paths]
+        document = max(documents, key=lambda one: min(one.page_count, 1000))
+        pages = min(document.page_count, 1000)
+        per_pass = min(pages - 1, max(10, turns // 10))
+        budget = settings.memory_bytes + (settings.workers + 1) * settings.display_list_bytes + SLACK_BYTES
+        with service.reader(document, (800, 1280)) as reader:
+            done = 0
+            while done < turns:
+                direction = 1 if reader.page + per_pass < pages else -1
+                for _ in range(per_pass):
+                    reader.turn(direction)
+                    reader.wait_sharp(timeout_s=20)
+                done += per_pass
+                family = [psutil.Process(), *psutil.Process().children(recursive=True)]
+                rss = sum(one.memory_info().rss for one in family)
+                samples.append({"turns": done, "bytes": rss, "held": service.statistics().memory_bytes})
+    print(f"\nlong reading: {document.name}, {pages} pages, {done} turns; memory of all processes after each pass, MiB:")
+    print("  " + ", ".join(f"{one['bytes'] / 2**20:.0f}" for one in samples))
+    print(f"  records held at most {max(one['held'] for one in samples) / 2**20:.0f} MiB of {settings.memory_bytes >> 20}")
+    print(f"  budgets and {SLACK_BYTES >> 20} MiB for the processes: {budget >> 20} MiB")
+    return samples
+
+
+if __name__ == "__main__":
+    main()
