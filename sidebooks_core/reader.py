@@ -24,7 +24,6 @@ from sidebooks_core.caching.record import Record
 from sidebooks_core.document import Document
 from sidebooks_core.documents.model import OutlineItem, SearchHit
 from sidebooks_core.errors import (
-    PageError,
     PageNotFound,
     QueueFull,
     RequestDropped,
@@ -59,6 +58,8 @@ WAIT_SHARE = 0.5
 """Of the deadline, for what comes quickly: a page on disk, or one that draws in milliseconds. The rest is for waking up."""
 PREVIEWS_AT_ONCE = 4
 """Previews asked for at a time: enough for all workers, few enough that a turn changes their order at once."""
+RETRY_S = 0.1
+"""A queue that was full is asked again after so long."""
 POSITION_AFTER_S = 2.0
 """A page that is looked at for so long is where the next reading begins."""
 FIRST_COST_S = 0.05
@@ -108,7 +109,7 @@ class _Screen:
     wanted: tuple[Wanted, ...]
     records: dict[Raster, Record] = field(default_factory=dict)
     """Held as long as they are shown, whatever the memory evicts."""
-    errors: dict[int, PageError] = field(default_factory=dict)
+    errors: dict[int, SidebooksError] = field(default_factory=dict)
     counted: set[Raster] = field(default_factory=set)
     since_s: float = field(default_factory=time.perf_counter)
     shown: tuple[int, float] = (-1, -1.0)
@@ -158,6 +159,7 @@ class Reader:
         self._position_saved = -1
         self._dirty = True
         self._refined = False
+        self._refused = False
         self._closed = False
         first = self._remembered_page() if resume else 0
         self._screen = self._make_screen(self._spread_of[first], self._fitted(self._spread_of[first]))
@@ -420,7 +422,9 @@ class Reader:
                     self._changed.wait_for(lambda: self._closed or self._dirty or self._refined, self._nap_s())
                     if self._closed:
                         return
-                    self._dirty = False
+                    if self._refused:
+                        self._order_previews()  # those that were refused come up again
+                    self._dirty = self._refused = False
                     refined, self._refined = self._refined, False
                     screen = self._screen
                 self._follow(screen)
@@ -436,6 +440,8 @@ class Reader:
         """When to look again without being called: a fling may have ended, a page may have been read."""
         if self._movement.is_fling:
             return self._movement.pace_s
+        if self._refused:
+            return RETRY_S
         return POSITION_AFTER_S if self._position_saved != self._screen.spread else None
 
     def _follow(self, screen: _Screen) -> None:
@@ -525,35 +531,30 @@ class Reader:
     def _done(self, ask: _Ask, record: Record | None, source: str, error: SidebooksError | None) -> None:
         """In a worker's thread, or in the reader's own where the record was at hand."""
         page, spec = ask.raster
+        is_passing = isinstance(error, QueueFull | RequestDropped)
         with self._changed:
+            if self._asks.get(ask.raster) is ask:
+                del self._asks[ask.raster]
             if ask.priority is Priority.PREVIEW:
                 self._previews_asked -= 1
-                if not isinstance(error, RequestDropped | QueueFull | ServiceClosed):
+                if not is_passing:
                     self._previewed.add(page)
-                self._dirty = True
-            current = self._asks.get(ask.raster) is ask
-            if current:
-                del self._asks[ask.raster]
             if record is not None and source == "render" and not spec.is_preview:
                 self._cost_s += SMOOTHING * (record.cost_s - self._cost_s)
                 self._sharp_bytes += SMOOTHING * (len(record.data) - self._sharp_bytes)
             screen = self._screen
             shown = any((one.page, one.spec) == ask.raster for one in screen.wanted)
+            first = shown and record is not None and ask.raster not in screen.records
             if shown and record is not None:
                 screen.records[ask.raster] = record
-                if ask.raster not in screen.counted and ask.priority is Priority.VISIBLE:
-                    screen.counted.add(ask.raster)
-                    count = True
-                else:
-                    count = False
-            else:
-                count = False
-            if shown and isinstance(error, PageError):
+                screen.counted.add(ask.raster)
+            elif shown and error is not None and not is_passing:
                 screen.errors[page] = error
-            self._dirty |= shown  # now for what comes next
+            self._refused |= is_passing
+            self._dirty |= not is_passing and (shown or ask.priority is Priority.PREVIEW)  # now for what comes next
             self._refined |= page in self._spreads.spreads[screen.spread]
             self._changed.notify_all()
-        if count and record is not None:
+        if first:
             content_id = self.document.known_content_id(page)
             assert content_id is not None
             key = self._host.records.key(content_id, spec)
@@ -562,13 +563,15 @@ class Reader:
     def _ask_previews(self) -> None:
         while True:
             with self._changed:
-                if self._previews_asked >= PREVIEWS_AT_ONCE or self._dirty or self._closed:
+                if self._previews_asked >= PREVIEWS_AT_ONCE or self._dirty or self._refused or self._closed:
                     return
                 page = next((page for page in self._preview_pages if page not in self._previewed), None)
                 if page is None:
                     return
                 raster = (page, preview_spec(self.document.pyramid(page), self._host.settings.raster_pixels))
-                if self._record_of(raster) is not None or raster in self._asks:
+                if raster in self._asks:
+                    continue
+                if self._record_of(raster) is not None:
                     self._previewed.add(page)
                     self._changed.notify_all()
                     continue

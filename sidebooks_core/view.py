@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from sidebooks_core.errors import PageError
+from sidebooks_core.errors import SidebooksError
 from sidebooks_core.tile import Tile
 from sidebooks_core.tiling.pyramid import Level, Pyramid
 from sidebooks_core.tiling.raster import RasterSpec
@@ -56,8 +56,8 @@ class PageView:
     resolution: float
     """Of the coarsest page shown, as a share of the screen's: 1 sharp, 0 bare paper."""
     zoom: float
-    errors: tuple[PageError, ...] = ()
-    """Pages that cannot be drawn. Their paper is shown."""
+    errors: tuple[SidebooksError, ...] = ()
+    """Why pages cannot be drawn; each names its page. The best image at hand is shown, or their paper."""
 
 
 @dataclass(frozen=True, slots=True)

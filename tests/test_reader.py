@@ -286,3 +286,40 @@ def test_a_memory_smaller_than_a_page_still_shows_it(sample: Path) -> None:
             reader.turn_to(3)
             assert reader.wait_sharp(timeout_s=10).is_sharp
             assert service.statistics().memory_bytes <= 20_000
+
+
+def test_a_document_replaced_while_it_is_read_is_told_once_and_asked_for_no_more(
+    service: sb.TileService, sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "minutes.pdf"
+    path.write_bytes(sample.read_bytes())
+    document = service.open(path)
+    document.content_id(8)
+    asked: list[int] = []
+    want = service.records.want
+
+    def counting(document: sb.Document, page: int, *arguments: object, **options: object) -> None:
+        asked.append(page)
+        want(document, page, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(service.records, "want", counting)
+    path.write_bytes(sample.read_bytes() + b"\n% another revision")
+    with service.reader(document, VIEW_PX) as reader:
+        reader.turn_to(8)
+        view = reader.wait_sharp(timeout_s=20)
+        assert not view.is_sharp
+        assert isinstance(view.errors[0], sb.DamagedDocument)
+        assert "changed on disk" in str(view.errors[0])
+        until(lambda: service.statistics().queued + service.statistics().in_flight == 0)
+        time.sleep(0.3)
+        assert asked.count(8) <= 3, "the page, its preview, and once more at most"
+
+
+def test_a_full_queue_is_asked_again(sample: Path) -> None:
+    with sb.TileService(sb.Settings(cache_dir=None, queue_jobs=1, workers=1)) as service:
+        document = service.open(sample)
+        with service.reader(document, VIEW_PX) as reader:
+            for page in (5, 9, 2):
+                reader.turn_to(page)
+                assert reader.wait_sharp(timeout_s=20).is_sharp
+            assert reader.wait_previews(timeout_s=60)
