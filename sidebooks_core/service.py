@@ -14,6 +14,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, Future
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -526,14 +527,11 @@ class TileService:
             return
 
         def next_slice(_: Any, error: SidebooksError | None) -> None:
-            if isinstance(error, ServiceClosed):
-                return
-            try:
+            if not isinstance(error, ServiceClosed):
                 self._identify_rest(document, page + 1)
-            except SidebooksError:
-                return  # closed or full: whoever needs an id asks for it
 
-        self.records.identify(document, page, next_slice, priority=Priority.BULK)
+        with suppress(SidebooksError):  # closed or full: whoever needs an id asks for it
+            self.records.identify(document, page, next_slice, priority=Priority.BULK)
 
     def _start_opening(self, given: Source, password: str | None) -> Future[DocumentInfo]:
         future: Future[DocumentInfo] = Future()

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from sidebooks_core import keys
+from sidebooks_core import __version__, keys
 from sidebooks_core.caching.record import Record
 from sidebooks_core.document import Document
 from sidebooks_core.errors import (
@@ -37,7 +37,7 @@ from sidebooks_core.errors import (
 from sidebooks_core.reader import Reader
 from sidebooks_core.rendering.packing import PackedTile, RecordUnreadable, pack, unpack_tile
 from sidebooks_core.scheduling.queue import Priority
-from sidebooks_core.server import iiif, presentation
+from sidebooks_core.server import iiif, openapi, presentation
 from sidebooks_core.server.images import RasterPlan, TilePlan, plan
 from sidebooks_core.server.shelf import Registered, Shelf, page_id
 from sidebooks_core.service import TileService
@@ -182,6 +182,7 @@ class Application:
             "healthz": self._health,
             "readyz": self._health,
             "metrics": self._metrics,
+            "openapi.json": self._openapi,
             "documents": self._documents,
             "iiif": self._iiif,
             "presentation": self._presentation,
@@ -224,6 +225,11 @@ class Application:
             self._prometheus().encode(),
             [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8"), (b"cache-control", b"no-store")],
         )
+
+    async def _openapi(self, asked: _Asked, rest: list[str]) -> Answer:
+        if rest:
+            raise _not_found()
+        return asked.json(openapi.description(asked.base, __version__), "application/json", b"no-cache")
 
     def _prometheus(self) -> str:
         found = self.service.statistics()
