@@ -195,3 +195,25 @@ def test_a_lock_excludes_another_handle_and_tells_when_free(tmp_path: Path) -> N
     held.release()
     held.release()
     assert not called.wait(0.05), "the second holder still has it"
+
+
+def test_a_full_disk_budget_keeps_what_is_dear_to_make_again(tmp_path: Path) -> None:
+    store = DiskStore(tmp_path, 4 << 20)
+    for number in range(200):
+        cost_s = 1.0 if number % 2 else 0.001
+        store.put(f"key{number}", Record(bytes(100_000), "tag", cost_s))
+    kept = [number for number in range(200) if store.contains(f"key{number}")]
+    dear = [number for number in kept if number % 2]
+    assert store.statistics().bytes <= (4 << 20) + 1_000_000
+    assert len(dear) > 0.8 * len(kept), kept
+    assert max(kept) > 190, "what is new is kept, too"
+    store.close()
+
+
+def test_records_that_were_dear_go_when_newer_ones_are(tmp_path: Path) -> None:
+    store = DiskStore(tmp_path, 4 << 20)
+    for number in range(300):
+        store.put(f"key{number}", Record(bytes(100_000), "tag", 0.5))
+    assert not store.contains("key0")
+    assert store.contains("key299")
+    store.close()

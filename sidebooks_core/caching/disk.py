@@ -25,12 +25,24 @@ from sidebooks_core.caching.envelope import Damaged, seal, unseal
 from sidebooks_core.caching.record import Record
 from sidebooks_core.caching.store import StoreStatistics
 
-LAYOUT = "records-1"
+LAYOUT = "records-2"
 """Folder of the records; another layout takes another name, and versions of the library do not meet."""
 TIMEOUT_S = 1.0
 """Longest wait for another process that writes."""
 FILE_FROM_BYTES = 64 << 10
 """Shorter values lie in the database, longer ones in a file each."""
+
+WORTH_PER_S_A_BYTE = 1e12
+"""Worth is kept as a whole number: of picoseconds a byte."""
+
+# What goes first when the disk is full: the record that is least worth, by GreedyDual-Size as in memory (caching/memory.py); only
+# reading does not raise it, since that would be a write. diskcache has no such policy and no hook for one; its table of
+# policies takes another, and its column `access_count`, which only the policy "least-frequently-used" fills, holds the worth.
+diskcache.core.EVICTION_POLICY["least-worth"] = {
+    "init": "CREATE INDEX IF NOT EXISTS Cache_worth ON Cache (access_count)",
+    "get": None,
+    "cull": "SELECT {fields} FROM Cache ORDER BY access_count LIMIT ?",
+}
 
 _log = logging.getLogger("sidebooks_core.caching")
 _FAULTS = (sqlite3.Error, OSError, diskcache.Timeout)
@@ -95,6 +107,11 @@ class PooledCache(diskcache.Cache):  # type: ignore[misc]  # diskcache has no ty
         finally:
             self._give_back()
 
+    def keep(self, key: str, value: bytes, tag: str, cost_s: float) -> None:
+        """Set a value that took `cost_s` to make."""
+        self._local.worth = int(max(0.0, cost_s) / max(1, len(value)) * WORTH_PER_S_A_BYTE)
+        self.set(key, value, tag=tag)
+
     def shut(self) -> None:
         """Close all connections, those that are lent when they come back."""
         self._shut = True
@@ -114,6 +131,19 @@ class PooledCache(diskcache.Cache):  # type: ignore[misc]  # diskcache has no ty
                 if name.startswith("sqlite_"):
                     self.reset(name, value, update=False)  # most pragmas are of one connection only
         return new
+
+    def _row_insert(self, key: str, raw: bool, now: float, columns: object) -> None:
+        super()._row_insert(key, raw, now, columns)
+        self._weigh("key = ? AND raw = ?", key, raw)
+
+    def _row_update(self, rowid: int, now: float, columns: object) -> None:
+        super()._row_update(rowid, now, columns)
+        self._weigh("rowid = ?", rowid)
+
+    def _weigh(self, where: str, *row: object) -> None:
+        """In the transaction that writes the row: the least worth of all others, plus its own cost by the byte."""
+        least = "(SELECT COALESCE(MIN(access_count), 1) FROM Cache WHERE access_count > 0)"
+        self._sql(f"UPDATE Cache SET access_count = ? + {least} WHERE {where}", (self._local.worth, *row))
 
     def _give_back(self) -> None:
         lent: sqlite3.Connection | None = self._local.__dict__.pop("con", None)
@@ -170,7 +200,7 @@ class DiskStore:
             return
         sealed = seal(key, record)
         self._reopen_if_replaced()
-        self._guarded(lambda cache: cache.set(key, sealed, tag=record.tag), None)
+        self._guarded(lambda cache: cache.keep(key, sealed, record.tag, record.cost_s), None)
 
     def contains(self, key: str) -> bool:
         return bool(self._guarded(lambda cache: key in cache, False))
@@ -284,7 +314,7 @@ class DiskStore:
             disk_min_file_size=FILE_FROM_BYTES,
             size_limit=self._disk_bytes,
             cull_limit=16,
-            eviction_policy="least-recently-stored",  # the others write on every read
+            eviction_policy="least-worth",
             tag_index=True,
             sqlite_secure_delete=1,
             sqlite_mmap_size=64 << 20,
