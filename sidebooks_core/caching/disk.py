@@ -35,8 +35,8 @@ FILE_FROM_BYTES = 64 << 10
 WORTH_PER_S_A_BYTE = 1e12
 """Worth is kept as a whole number: of picoseconds a byte."""
 
-# What goes first when the disk is full: the record that is least worth, by GreedyDual-Size as in memory (caching/memory.py); only
-# reading does not raise it, since that would be a write. diskcache has no such policy and no hook for one; its table of
+# What goes first when the disk is full: the record that is least worth, by GreedyDual-Size as in memory (caching/memory.py).
+# Only reading does not raise its worth: that would be a write. diskcache has no such policy and no hook for one; its table of
 # policies takes another, and its column `access_count`, which only the policy "least-frequently-used" fills, holds the worth.
 diskcache.core.EVICTION_POLICY["least-worth"] = {
     "init": "CREATE INDEX IF NOT EXISTS Cache_worth ON Cache (access_count)",
