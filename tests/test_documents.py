@@ -35,11 +35,13 @@ def packed(image_format: str, frames: int = 1) -> bytes:
     return out.getvalue()
 
 
-def comic() -> bytes:
+def comic(seeds: tuple[int, ...] = (0, 1, 2), image_format: str = "PNG") -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as book:
-        for number in range(3):
-            book.writestr(f"page{number}.png", packed("PNG"))
+        for number, seed in enumerate(seeds):
+            member = io.BytesIO()
+            image(image_format, seed).save(member, image_format)
+            book.writestr(f"page{number}.{image_format.lower()}", member.getvalue())
     return out.getvalue()
 
 
@@ -140,3 +142,14 @@ def test_an_epub_says_in_which_direction_it_is_read(service: sb.TileService) -> 
     assert service.open(epub()).direction == "ltr"
     assert service.open(epub(' page-progression-direction="rtl"')).direction == "rtl"
     assert service.open(epub(), direction="rtl").direction == "rtl"
+
+
+@pytest.mark.parametrize("image_format", ["PNG", "JPEG"])
+def test_replacing_a_page_of_a_comic_changes_one_content_id(service: sb.TileService, image_format: str) -> None:
+    before, after = (service.open(comic(seeds, image_format)) for seeds in ((0, 1, 2, 3), (0, 1, 9, 3)))
+    ids = [[document.content_id(page) for page in range(4)] for document in (before, after)]
+    assert [one == other for one, other in zip(*ids, strict=True)] == [True, True, False, True]
+    assert len(set(ids[0])) == 4
+    service.page_image(before, 0, width_px=100)
+    service.page_image(after, 0, width_px=100)
+    assert service.statistics().renders == 1, "the same page in a revised document"

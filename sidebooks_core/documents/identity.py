@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
+from sidebooks_core.documents.engine import ENGINE_ERRORS
 from sidebooks_core.documents.identity_objects import IdentityLimit, mupdf, pymupdf
 from sidebooks_core.documents.identity_page import PdfPages
 from sidebooks_core.documents.model import CONTENT_ID_VERSION
@@ -25,6 +26,8 @@ class PageIdentifier:
         `kind`: what the document was opened as; a PDF is known by its handle.
         """
         self._scope = f"{kind}\0{document_digest}".encode()
+        self._handle = handle
+        self._holds_images = kind == "cbz"
         self._ids: dict[int, str] = {}
         self._pages = PdfPages(handle) if handle.is_pdf and not handle.is_encrypted else None
 
@@ -41,7 +44,24 @@ class PageIdentifier:
                 return _digest(b"drawing", self._pages.drawing(index))
             except (IdentityLimit, RecursionError, mupdf.FzErrorBase):
                 pass  # what the page draws cannot be told: below
+        if self._holds_images:
+            drawn = self._image_page(index)
+            if drawn is not None:
+                return _digest(b"image", drawn)
         return _digest(b"document", self._scope + b"\0%d" % index)
+
+    def _image_page(self, index: int) -> bytes | None:
+        """The one image that a page of a comic book is, as it is compressed, and where it lies; None where it is none."""
+        try:
+            page = self._handle[index]
+            blocks = page.get_text("dict", flags=pymupdf.TEXT_PRESERVE_IMAGES)["blocks"]
+        except (*ENGINE_ERRORS, KeyError):
+            return None  # a member that is no image: the page counts as its document's alone
+        if len(blocks) != 1 or blocks[0]["type"] != 1 or not blocks[0]["image"]:
+            return None
+        [block] = blocks
+        where = repr((tuple(page.rect), tuple(block["bbox"]), tuple(block["transform"]), block["ext"]))
+        return where.encode() + b"\0" + bytes(block["image"])
 
 
 def _digest(domain: bytes, data: bytes) -> str:
