@@ -103,7 +103,6 @@ class _Ask:
 class _Screen:
     """What is shown, replaced as a whole by each turn or move."""
 
-    number: int
     viewport: Viewport
     spread: int
     wanted: tuple[Wanted, ...]
@@ -148,7 +147,6 @@ class Reader:
         self._spread_of = {page: index for index, spread in enumerate(self._spreads.spreads) for page in spread}
         self._changed = threading.Condition()
         self._asks: dict[Raster, _Ask] = {}
-        self._numbers = itertools.count(1)
         self._visits: deque[Visit] = deque(maxlen=8)
         self._movement = Movement()
         self._cost_s = FIRST_COST_S
@@ -321,7 +319,7 @@ class Reader:
             for placement in viewport.placements
             for one in wanted_images(viewport, placement, self.document.pyramid(placement.page), raster_pixels)
         ]
-        return _Screen(next(self._numbers), viewport, spread, tuple(wanted))
+        return _Screen(viewport, spread, tuple(wanted))
 
     def _record(self, screen: _Screen, raster: Raster) -> Record | None:
         held = screen.records.get(raster)

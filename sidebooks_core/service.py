@@ -236,6 +236,11 @@ class TileService:
             raise ServiceClosed("the service is closed")
         return reader
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed
+
     def reader_count(self) -> int:
         """Readers that share the budgets now."""
         return len(self._readers)

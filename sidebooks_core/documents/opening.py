@@ -226,7 +226,9 @@ def _member(given: Path | bytes, name: str) -> bytes:
         with zipfile.ZipFile(io.BytesIO(given) if isinstance(given, bytes) else given) as archive, archive.open(name) as file:
             return file.read(MEMBER_BYTES)
     except (KeyError, zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError, EOFError):
-        return b""  # then the document says nothing of it
+        # The engine has opened the document by now, and repairs archives that this module cannot read (encrypted, cut, of an
+        # unknown compression). What is looked for is optional: without it the document just does not say how it is read.
+        return b""
 
 
 def _link(link: dict[str, Any], page_count: int) -> Link:

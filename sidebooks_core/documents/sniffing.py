@@ -84,7 +84,7 @@ def _archive_kind(source: Path | bytes) -> str | None:
         with zipfile.ZipFile(io.BytesIO(source) if isinstance(source, bytes) else source) as archive:
             names = archive.namelist()[:MOST_MEMBERS]
     except (zipfile.BadZipFile, ValueError, NotImplementedError):
-        # A cut archive has lost its directory, not its beginning.
+        # A cut archive has lost its directory, not its beginning. None is no silence: it becomes UnsupportedDocument.
         return "epub" if b"application/epub+zip" in _head(source)[:200] else None
     lower = {name.lower() for name in names}
     if "meta-inf/container.xml" in lower:

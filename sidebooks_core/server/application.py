@@ -7,16 +7,12 @@ that goes away takes its queued work along. Nothing in a path ever names a file.
 from __future__ import annotations
 
 import asyncio
-import gzip
-import hashlib
-import json
 import logging
 import re
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -26,11 +22,7 @@ from sidebooks_core import __version__, keys
 from sidebooks_core.caching.record import Record
 from sidebooks_core.document import Document
 from sidebooks_core.errors import (
-    PageNotFound,
     QueueFull,
-    RenderTimeout,
-    RequestDropped,
-    RequestError,
     ServiceClosed,
     SidebooksError,
 )
@@ -38,29 +30,34 @@ from sidebooks_core.reader import Reader
 from sidebooks_core.rendering.packing import PackedTile, RecordUnreadable, pack, unpack_tile
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.server import iiif, openapi, presentation
+from sidebooks_core.server.descriptions import details, original, page_entry, summary
+from sidebooks_core.server.exchange import (
+    IMMUTABLE,
+    Answer,
+    Asked,
+    Gone,
+    Headers,
+    Receive,
+    Scope,
+    Send,
+    not_found,
+    of_error,
+    problem,
+)
 from sidebooks_core.server.images import RasterPlan, TilePlan, plan
-from sidebooks_core.server.shelf import Registered, Shelf, page_id
+from sidebooks_core.server.shelf import Shelf, page_id
 from sidebooks_core.service import TileService
 from sidebooks_core.tile import Tile
 from sidebooks_core.tiling.pyramid import Pyramid, fit_rung
 from sidebooks_core.tiling.raster import RasterSpec
 
-Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
-Headers = list[tuple[bytes, bytes]]
-
 MAX_PATH_BYTES = 1024
-MAX_BODY_BYTES = 16 << 10
-BODY_TIMEOUT_S = 10.0
 MAX_WAITING = 512
 """Renders that requests wait for; more get 503. What is in memory or on disk is never refused."""
-RETRY_AFTER_S = 2
 MAX_SESSIONS = 256
 """Readers that hints keep; the one that moved longest ago goes."""
 SEARCH_LIMIT = 500
 THREADS = 8
-IMMUTABLE = b"public, max-age=31536000, immutable"
 JSON_LD = 'application/ld+json;profile="{}"'
 VIEWER = Path(__file__).parent / "viewer"
 MEDIA_TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
@@ -78,15 +75,6 @@ _SIZE = re.compile(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})(?:\.(png|jpg|webp|avif)
 _TILE_NAME = re.compile(r"([0-9]{1,7})_([0-9]{1,7})\.([a-z]{3,4})\Z")
 _PAGE = re.compile(r"[1-9][0-9]{0,6}\Z")
 _log = logging.getLogger("sidebooks_core.server")
-
-
-@dataclass(slots=True)
-class Answer:
-    """A response."""
-
-    status: int
-    body: bytes = b""
-    headers: Headers = field(default_factory=list)
 
 
 class Application:
@@ -114,15 +102,15 @@ class Application:
             answer = await self._answer(scope, receive, method)
         except asyncio.CancelledError:
             raise
-        except _Gone:
+        except Gone:
             return
         except iiif.Refused as refused:
-            answer = _problem(refused.status, refused.detail)
+            answer = problem(refused.status, refused.detail)
         except SidebooksError as error:
-            answer = _of_error(error)
+            answer = of_error(error)
         except Exception:  # noqa: BLE001 - whatever a request does, it gets an answer and the others go on
             _log.exception("a request failed")
-            answer = _problem(500, "an error of the server, which its log tells more about")
+            answer = problem(500, "an error of the server, which its log tells more about")
         self._counts[answer.status] = self._counts.get(answer.status, 0) + 1
         headers = [*COMMON, *answer.headers, (b"content-length", str(len(answer.body)).encode())]
         if answer.status in (304, 204):
@@ -172,10 +160,10 @@ class Application:
                 ],
             )
         if method not in (("POST",) if is_hint else ("GET", "HEAD")):
-            answer = _problem(405, "this address does not take that method")
+            answer = problem(405, "this address does not take that method")
             answer.headers.append((b"allow", b"POST, OPTIONS" if is_hint else b"GET, HEAD, OPTIONS"))
             return answer
-        asked = _Asked(scope, receive, self._base(scope, root))
+        asked = Asked(scope, receive, self._base(scope, root))
         handler = {
             "": self._viewer,
             "viewer": self._viewer,
@@ -190,7 +178,7 @@ class Application:
             "dzi": self._dzi,
         }.get(segments[0])
         if handler is None:
-            raise _not_found()
+            raise not_found()
         return await handler(asked, segments[1:] if segments[0] else [])
 
     def _base(self, scope: Scope, root: str) -> str:
@@ -202,33 +190,34 @@ class Application:
             host = f"{server[0]}:{server[1]}" if server[1] else str(server[0])
         return f"{scope.get('scheme', 'http')}://{host}{root}"
 
-    async def _viewer(self, asked: _Asked, rest: list[str]) -> Answer:
+    async def _viewer(self, asked: Asked, rest: list[str]) -> Answer:
         name = "index.html" if not rest or rest == [""] else "/".join(rest)
         body = _viewer_files().get(name)
         if body is None:
-            raise _not_found()
+            raise not_found()
         media_type = MEDIA_TYPES[Path(name).suffix]
         headers = [(b"content-security-policy", POLICY), (b"cache-control", b"no-cache")]
         return asked.compressed(media_type, body, headers)
 
-    async def _health(self, asked: _Asked, rest: list[str]) -> Answer:
+    async def _health(self, asked: Asked, rest: list[str]) -> Answer:
         if rest:
-            raise _not_found()
-        self.service.statistics()
+            raise not_found()
+        if self.service.is_closed:
+            raise ServiceClosed("the service is closed")
         return Answer(200, b"ready\n", [(b"content-type", b"text/plain"), (b"cache-control", b"no-store")])
 
-    async def _metrics(self, asked: _Asked, rest: list[str]) -> Answer:
+    async def _metrics(self, asked: Asked, rest: list[str]) -> Answer:
         if rest:
-            raise _not_found()
+            raise not_found()
         return Answer(
             200,
-            self._prometheus().encode(),
+            (await self._run(self._prometheus)).encode(),
             [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8"), (b"cache-control", b"no-store")],
         )
 
-    async def _openapi(self, asked: _Asked, rest: list[str]) -> Answer:
+    async def _openapi(self, asked: Asked, rest: list[str]) -> Answer:
         if rest:
-            raise _not_found()
+            raise not_found()
         return asked.json(openapi.description(asked.base, __version__), "application/json", b"no-cache")
 
     def _prometheus(self) -> str:
@@ -247,23 +236,24 @@ class Application:
         lines += [f'sidebooks_responses_total{{status="{status}"}} {count}' for status, count in sorted(self._counts.items())]
         return "\n".join(lines) + "\n"
 
-    async def _documents(self, asked: _Asked, rest: list[str]) -> Answer:
+    async def _documents(self, asked: Asked, rest: list[str]) -> Answer:
         if not rest or rest == [""]:
-            body = {"documents": [_summary(asked.base, one) for one in self.shelf.all()]}
+            body = {"documents": [summary(asked.base, one) for one in self.shelf.all()]}
             return asked.json(body, "application/json", b"no-cache")
         registered = self.shelf.find(rest[0])
         if registered is None:
-            raise _not_found()
+            raise not_found()
         document = registered.document
         match rest[1:]:
             case [] | [""]:
-                return asked.json(_details(asked.base, registered), "application/json", b"no-cache")
+                return asked.json(details(asked.base, registered), "application/json", b"no-cache")
             case ["pages.json"]:
-                pages = [_page(asked.base, document, page) for page in range(document.page_count)]
-                return asked.json({"document": document.id, "pages": pages}, "application/json", IMMUTABLE)
+                pages = [page_entry(asked.base, document, page) for page in range(document.page_count)]
+                made = {"document": document.id, "pages": pages}
+                return await self._json(asked, made, "application/json", IMMUTABLE)
             case ["original"]:
-                original: Answer = await self._run(_original, asked, registered)
-                return original
+                sent: Answer = await self._run(original, asked, registered)
+                return sent
             case ["hints"]:
                 return await self._hint(asked, document)
             case ["search", query]:
@@ -298,9 +288,9 @@ class Application:
                 page = _page_number(number, document)
                 spec, image_format = _exact(document, page, size)
                 return await self._tile(asked, document, page, spec, 0, 0, image_format, [])
-        raise _not_found()
+        raise not_found()
 
-    async def _hint(self, asked: _Asked, document: Document) -> Answer:
+    async def _hint(self, asked: Asked, document: Document) -> Answer:
         hint = await asked.body_json()
         session, page, view = hint.get("session"), hint.get("page"), hint.get("view_px")
         if not (isinstance(session, str) and 1 <= len(session) <= 64):
@@ -328,11 +318,11 @@ class Application:
             one.close()
         reader.turn_to(page)
 
-    async def _bundle(self, asked: _Asked, document: Document, page: int, level_text: str) -> Answer:
+    async def _bundle(self, asked: Asked, document: Document, page: int, level_text: str) -> Answer:
         """All tiles of a level in one answer, as a record (rendering.packing): for clients that count requests."""
         pyramid = document.pyramid(page)
         if not re.match(r"[0-9]{1,2}\Z", level_text) or int(level_text) >= len(pyramid.levels):
-            raise _not_found()
+            raise not_found()
         level = pyramid.levels[int(level_text)]
         content_id = document.known_content_id(page) or await self._run(document.content_id, page)
         spec, _, _ = self.service.place(document, page, level.index, 0, 0)
@@ -347,26 +337,27 @@ class Application:
                 tiles.append(PackedTile(tile.data, tile.media_type, tile.width_px, tile.height_px))
         return asked.image(Tile(pack(tiles, level.columns), "application/vnd.sidebooks.bundle", 0, 0, tag), [])
 
-    async def _presentation(self, asked: _Asked, rest: list[str]) -> Answer:
+    async def _presentation(self, asked: Asked, rest: list[str]) -> Answer:
         if len(rest) != 3 or rest[0] != "3" or rest[2] != "manifest.json":
-            raise _not_found()
+            raise not_found()
         registered = self.shelf.find(rest[1])
         if registered is None:
-            raise _not_found()
+            raise not_found()
         made = await self._run(presentation.manifest, asked.base, registered.document, registered.path is not None)
-        return asked.json(made, JSON_LD.format(presentation.PRESENTATION_CONTEXT), b"public, max-age=300")
+        media_type = JSON_LD.format(presentation.PRESENTATION_CONTEXT)
+        return await self._json(asked, made, media_type, b"public, max-age=300")
 
-    async def _search(self, asked: _Asked, rest: list[str]) -> Answer:
+    async def _search(self, asked: Asked, rest: list[str]) -> Answer:
         registered = self.shelf.find(rest[1]) if len(rest) == 2 and rest[0] == "2" else None
         if registered is None:
-            raise _not_found()
+            raise not_found()
         query = asked.query("q")
         address = f"{asked.base}/search/2/{registered.document.id}"
         hits = await self._run(lambda: self.service.search(registered.document, query, limit=SEARCH_LIMIT)) if query else []
         found = presentation.search_answer(asked.base, registered.document, address, hits)
         return asked.json(found, JSON_LD.format(presentation.SEARCH_CONTEXT), b"no-cache")
 
-    async def _dzi(self, asked: _Asked, rest: list[str]) -> Answer:
+    async def _dzi(self, asked: Asked, rest: list[str]) -> Answer:
         match rest:
             case [name] if name.endswith(".dzi"):
                 document, page = self._page(name.removesuffix(".dzi"))
@@ -376,17 +367,17 @@ class Application:
                 document, page = self._page(folder.removesuffix("_files"))
                 matched = _TILE_NAME.match(name)
                 if matched is None or matched[3] not in iiif.FORMATS or not re.match(r"[0-9]{1,2}\Z", level_text):
-                    raise _not_found()
+                    raise not_found()
                 spec = _dzi_spec(document.pyramid(page), int(level_text))
                 column, row = int(matched[1]), int(matched[2])
                 if spec is None or column * spec.tile_px >= spec.x1_px or row * spec.tile_px >= spec.y1_px:
-                    raise _not_found()
+                    raise not_found()
                 return await self._tile(asked, document, page, spec, column, row, iiif.FORMATS[matched[3]], [])
-        raise _not_found()
+        raise not_found()
 
-    async def _iiif(self, asked: _Asked, rest: list[str]) -> Answer:
+    async def _iiif(self, asked: Asked, rest: list[str]) -> Answer:
         if len(rest) < 2 or rest[0] != "3":
-            raise _not_found()
+            raise not_found()
         document, page = self._page(rest[1])
         service_id = f"{asked.base}/iiif/3/{page_id(document, page)}"
         match rest[2:]:
@@ -414,17 +405,17 @@ class Application:
                 if chosen.recipe is None:
                     return await self._tile(asked, document, page, chosen.spec, 0, 0, image_format, links)
                 return await self._derived(asked, document, page, chosen, image_format, links)
-        raise _not_found()
+        raise not_found()
 
     def _page(self, name: str) -> tuple[Document, int]:
         found = self.shelf.find_page(name)
         if found is None:
-            raise _not_found()
+            raise not_found()
         return found[0].document, found[1]
 
     async def _tile(
         self,
-        asked: _Asked,
+        asked: Asked,
         document: Document,
         page: int,
         spec: RasterSpec,
@@ -440,7 +431,7 @@ class Application:
         return asked.image(await self._get(asked, document, page, spec, column, row, image_format), links)
 
     async def _get(
-        self, asked: _Asked, document: Document, page: int, spec: RasterSpec, column: int, row: int, image_format: str | None
+        self, asked: Asked, document: Document, page: int, spec: RasterSpec, column: int, row: int, image_format: str | None
     ) -> Tile:
         tile = self.service.tile_in_memory(document, page, spec, column, row, image_format)
         if tile is not None:
@@ -463,7 +454,7 @@ class Application:
             self._waiting -= 1
 
     async def _derived(
-        self, asked: _Asked, document: Document, page: int, chosen: RasterPlan, image_format: str, links: Headers
+        self, asked: Asked, document: Document, page: int, chosen: RasterPlan, image_format: str, links: Headers
     ) -> Answer:
         recipe = chosen.recipe
         assert recipe is not None
@@ -496,117 +487,13 @@ class Application:
 
         return asked.image(await self._run(make), links)
 
+    async def _json(self, asked: Asked, value: Any, media_type: str, cache_control: bytes) -> Answer:
+        """An answer of any length: written and compressed off the event loop, which serves pages meanwhile."""
+        answer: Answer = await self._run(asked.json, value, media_type, cache_control)
+        return answer
+
     async def _run(self, function: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
-
-
-class _Gone(Exception):
-    """The client went away."""
-
-
-@dataclass(slots=True)
-class _Asked:
-    """A request, and how it is answered."""
-
-    scope: Scope
-    receive: Receive
-    base: str
-    source: str = "memory"
-    since_s: float = field(default_factory=time.perf_counter)
-
-    def header(self, name: bytes) -> str:
-        return ", ".join(value.decode("latin-1") for key, value in self.scope["headers"] if key == name)
-
-    def query(self, name: str) -> str:
-        from urllib.parse import parse_qs
-
-        values = parse_qs(self.scope.get("query_string", b"").decode("latin-1")).get(name, [""])
-        return str(values[0])[:200]
-
-    def has_etag(self, tag: str) -> bool:
-        given = self.header(b"if-none-match")
-        return bool(given) and (
-            given.strip() == "*" or any(one.strip().removeprefix("W/") == f'"{tag}"' for one in given.split(","))
-        )
-
-    def not_modified(self, tag: str, links: Headers) -> Answer:
-        return Answer(304, headers=[(b"etag", f'"{tag}"'.encode()), (b"cache-control", IMMUTABLE), *links])
-
-    def image(self, tile: Tile, links: Headers) -> Answer:
-        wait_ms = (time.perf_counter() - self.since_s) * 1000
-        return Answer(
-            200,
-            tile.data,
-            [
-                (b"content-type", tile.media_type.encode()),
-                (b"etag", f'"{tile.etag}"'.encode()),
-                (b"cache-control", IMMUTABLE),
-                (b"server-timing", f"{self.source};dur={wait_ms:.1f}".encode()),
-                *links,
-            ],
-        )
-
-    def json(self, value: Any, media_type: str, cache_control: bytes, headers: Iterable[tuple[bytes, bytes]] = ()) -> Answer:
-        body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
-        return self.compressed(media_type, body, [*headers, (b"cache-control", cache_control)])
-
-    def compressed(self, media_type: str, body: bytes, headers: Headers) -> Answer:
-        tag = f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
-        headers = [(b"etag", tag.encode()), (b"vary", b"Accept-Encoding"), *headers]
-        if tag in (one.strip().removeprefix("W/") for one in self.header(b"if-none-match").split(",")):
-            return Answer(304, headers=headers)
-        if len(body) > 1024 and "gzip" in self.header(b"accept-encoding"):
-            body = gzip.compress(body, 6, mtime=0)
-            headers.append((b"content-encoding", b"gzip"))
-        return Answer(200, body, [(b"content-type", media_type.encode()), *headers])
-
-    async def body_json(self) -> dict[str, Any]:
-        """The request's body. Raises Refused."""
-        if self.header(b"content-encoding") not in ("", "identity"):
-            raise iiif.Refused(415, "bodies are not decompressed")
-        body = bytearray()
-        try:
-            async with asyncio.timeout(BODY_TIMEOUT_S):
-                while True:
-                    message = await self.receive()
-                    if message["type"] == "http.disconnect":
-                        raise _Gone
-                    body += message.get("body", b"")
-                    if len(body) > MAX_BODY_BYTES:
-                        raise iiif.Refused(413, f"a body is at most {MAX_BODY_BYTES} bytes")
-                    if not message.get("more_body"):
-                        break
-        except TimeoutError:
-            raise iiif.Refused(408, "the body took too long") from None
-        try:
-            value = json.loads(body)
-        except (ValueError, RecursionError):
-            value = None
-        if not isinstance(value, dict):
-            raise iiif.Refused(400, "the body must be a JSON object")
-        return value
-
-    async def unless_gone(self, future: Future[Tile]) -> Tile:
-        """The result, unless the client goes away first: then the work is dropped if nobody else wants it."""
-        if future.done():
-            return future.result()
-        wanted = asyncio.wrap_future(future)
-        gone = asyncio.ensure_future(self._gone())
-        both: set[asyncio.Future[Any]] = {wanted, gone}
-        try:
-            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-            if not wanted.done():
-                future.cancel()
-                raise _Gone
-            return wanted.result()
-        finally:
-            gone.cancel()
-            if not wanted.done():
-                wanted.cancel()
-
-    async def _gone(self) -> None:
-        while (await self.receive())["type"] != "http.disconnect":
-            pass
 
 
 @lru_cache(maxsize=4096)
@@ -623,7 +510,7 @@ def _exact(document: Document, page: int, size: str) -> tuple[RasterSpec, str | 
     """The whole page as large as fits a screen of WIDTHxHEIGHT: the raster that a Reader of that screen shows."""
     matched = _SIZE.match(size)
     if matched is None:
-        raise _not_found()
+        raise not_found()
     info = document.info.pages[page]
     rung = fit_rung(info.width_pt, info.height_pt, width_px=int(matched[1]), height_px=int(matched[2]))
     if rung.area_px > iiif.MAX_AREA_PX:
@@ -658,114 +545,5 @@ def _dzi_spec(pyramid: Pyramid, level: int) -> RasterSpec | None:
 
 def _page_number(text: str, document: Document) -> int:
     if not _PAGE.match(text) or int(text) > document.page_count:
-        raise _not_found()
+        raise not_found()
     return int(text) - 1
-
-
-def _summary(base: str, registered: Registered) -> dict[str, Any]:
-    document = registered.document
-    return {
-        "id": document.id,
-        "title": document.title,
-        "name": document.name,
-        "kind": document.kind,
-        "page_count": document.page_count,
-        "direction": document.direction,
-        "image_service": f"{base}/iiif/3/{page_id(document, 0)}",
-        "manifest": f"{base}/presentation/3/{document.id}/manifest.json",
-        "pages": f"{base}/documents/{document.id}/pages.json",
-    }
-
-
-def _details(base: str, registered: Registered) -> dict[str, Any]:
-    document = registered.document
-    return _summary(base, registered) | {
-        "outline": [
-            {"level": item.level, "title": item.title, "page": None if item.page is None else item.page + 1}
-            for item in document.outline
-        ],
-        "original": f"{base}/documents/{document.id}/original" if registered.path else None,
-    }
-
-
-def _page(base: str, document: Document, page: int) -> dict[str, Any]:
-    info = document.info.pages[page]
-    finest = document.pyramid(page).finest
-    return {
-        "page": page + 1,
-        "label": info.label,
-        "width_pt": info.width_pt,
-        "height_pt": info.height_pt,
-        "width_px": finest.width_px,
-        "height_px": finest.height_px,
-        "image_service": f"{base}/iiif/3/{page_id(document, page)}",
-    }
-
-
-def _original(asked: _Asked, registered: Registered) -> Answer:
-    """The file itself, or a range of it, if it is still what was registered."""
-    path = registered.path
-    if path is None:
-        raise _not_found()
-    document = registered.document
-    try:
-        with path.open("rb") as file:
-            status = path.stat()
-            if document.ref.file_state is not None and status.st_size != document.ref.file_state[1]:
-                raise iiif.Refused(410, "the original has changed")
-            first, last = _range(asked.header(b"range"), status.st_size)
-            file.seek(first)
-            body = file.read(last - first + 1)
-    except OSError:
-        raise iiif.Refused(410, "the original is gone") from None
-    headers = [
-        (b"content-type", presentation.MEDIA_TYPES.get(document.kind, "application/octet-stream").encode()),
-        (b"accept-ranges", b"bytes"),
-        (b"etag", f'"{document.id}"'.encode()),
-        (b"cache-control", IMMUTABLE),
-        (b"content-disposition", b"attachment"),
-    ]
-    if asked.has_etag(document.id):
-        return Answer(304, headers=headers)
-    if not asked.header(b"range"):
-        return Answer(200, body, headers)
-    return Answer(206, body, [*headers, (b"content-range", f"bytes {first}-{last}/{status.st_size}".encode())])
-
-
-def _range(text: str, size: int) -> tuple[int, int]:
-    """First and last byte. Raises Refused."""
-    if not text:
-        return 0, size - 1
-    matched = re.match(r"bytes=([0-9]{0,15})-([0-9]{0,15})\Z", text)
-    if matched is None or not (matched[1] or matched[2]):
-        raise iiif.Refused(416, "one range of bytes at a time")
-    if not matched[1]:
-        first, last = max(0, size - int(matched[2])), size - 1
-    else:
-        first, last = int(matched[1]), min(int(matched[2]) if matched[2] else size - 1, size - 1)
-    if first > last:
-        raise iiif.Refused(416, "the range is outside the file")
-    return first, last
-
-
-def _not_found() -> iiif.Refused:
-    return iiif.Refused(404, "there is nothing at this address")
-
-
-def _of_error(error: SidebooksError) -> Answer:
-    if isinstance(error, RequestError):
-        return _problem(400, str(error))
-    if isinstance(error, PageNotFound):
-        return _problem(404, "there is nothing at this address")
-    if isinstance(error, RenderTimeout):
-        return _problem(504, str(error))
-    if isinstance(error, QueueFull | RequestDropped | ServiceClosed):
-        answer = _problem(503, "busy: try again soon")
-        answer.headers.append((b"retry-after", str(RETRY_AFTER_S).encode()))
-        return answer
-    return _problem(500, str(error))
-
-
-def _problem(status: int, detail: str) -> Answer:
-    body = json.dumps({"type": "about:blank", "status": status, "detail": detail}, ensure_ascii=False).encode()
-    return Answer(status, body, [(b"content-type", b"application/problem+json"), (b"cache-control", b"no-store")])

@@ -1,0 +1,200 @@
+"""One request and its answer: headers, conditions, bodies, ranges, and errors as problems."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import hashlib
+import json
+import re
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+from urllib.parse import parse_qs
+
+from sidebooks_core.errors import (
+    PageNotFound,
+    QueueFull,
+    RenderTimeout,
+    RequestDropped,
+    RequestError,
+    ServiceClosed,
+    SidebooksError,
+)
+from sidebooks_core.server import iiif
+from sidebooks_core.tile import Tile
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+MAX_BODY_BYTES = 16 << 10
+BODY_TIMEOUT_S = 10.0
+RETRY_AFTER_S = 2
+IMMUTABLE = b"public, max-age=31536000, immutable"
+COMPRESSED_FROM_BYTES = 1024
+
+
+@dataclass(slots=True)
+class Answer:
+    """A response."""
+
+    status: int
+    body: bytes = b""
+    headers: Headers = field(default_factory=list)
+
+
+class Gone(Exception):
+    """The client went away."""
+
+
+@dataclass(slots=True)
+class Asked:
+    """A request, and how it is answered."""
+
+    scope: Scope
+    receive: Receive
+    base: str
+    source: str = "memory"
+    since_s: float = field(default_factory=time.perf_counter)
+
+    def header(self, name: bytes) -> str:
+        return ", ".join(value.decode("latin-1") for key, value in self.scope["headers"] if key == name)
+
+    def query(self, name: str) -> str:
+        values = parse_qs(self.scope.get("query_string", b"").decode("latin-1")).get(name, [""])
+        return str(values[0])[:200]
+
+    def has_etag(self, tag: str) -> bool:
+        given = self.header(b"if-none-match")
+        return bool(given) and (
+            given.strip() == "*" or any(one.strip().removeprefix("W/") == f'"{tag}"' for one in given.split(","))
+        )
+
+    def not_modified(self, tag: str, links: Headers) -> Answer:
+        return Answer(304, headers=[(b"etag", f'"{tag}"'.encode()), (b"cache-control", IMMUTABLE), *links])
+
+    def image(self, tile: Tile, links: Headers) -> Answer:
+        wait_ms = (time.perf_counter() - self.since_s) * 1000
+        return Answer(
+            200,
+            tile.data,
+            [
+                (b"content-type", tile.media_type.encode()),
+                (b"etag", f'"{tile.etag}"'.encode()),
+                (b"cache-control", IMMUTABLE),
+                (b"server-timing", f"{self.source};dur={wait_ms:.1f}".encode()),
+                *links,
+            ],
+        )
+
+    def json(self, value: Any, media_type: str, cache_control: bytes, headers: Iterable[tuple[bytes, bytes]] = ()) -> Answer:
+        body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+        return self.compressed(media_type, body, [*headers, (b"cache-control", cache_control)])
+
+    def compressed(self, media_type: str, body: bytes, headers: Headers) -> Answer:
+        tag = hashlib.blake2b(body, digest_size=16).hexdigest()
+        headers = [(b"etag", f'"{tag}"'.encode()), (b"vary", b"Accept-Encoding"), *headers]
+        if self.has_etag(tag):
+            return Answer(304, headers=headers)
+        if len(body) > COMPRESSED_FROM_BYTES and "gzip" in self.header(b"accept-encoding"):
+            body = _gzipped(body)
+            headers.append((b"content-encoding", b"gzip"))
+        return Answer(200, body, [(b"content-type", media_type.encode()), *headers])
+
+    async def body_json(self) -> dict[str, Any]:
+        """The request's body. Raises Refused."""
+        if self.header(b"content-encoding") not in ("", "identity"):
+            raise iiif.Refused(415, "bodies are not decompressed")
+        body = bytearray()
+        try:
+            async with asyncio.timeout(BODY_TIMEOUT_S):
+                while True:
+                    message = await self.receive()
+                    if message["type"] == "http.disconnect":
+                        raise Gone
+                    body += message.get("body", b"")
+                    if len(body) > MAX_BODY_BYTES:
+                        raise iiif.Refused(413, f"a body is at most {MAX_BODY_BYTES} bytes")
+                    if not message.get("more_body"):
+                        break
+        except TimeoutError:
+            raise iiif.Refused(408, "the body took too long") from None
+        try:
+            value = json.loads(body)
+        except (ValueError, RecursionError):
+            value = None
+        if not isinstance(value, dict):
+            raise iiif.Refused(400, "the body must be a JSON object")
+        return value
+
+    async def unless_gone(self, future: Future[Tile]) -> Tile:
+        """The result, unless the client goes away first: then the work is dropped if nobody else wants it."""
+        if future.done():
+            return future.result()
+        wanted = asyncio.wrap_future(future)
+        gone = asyncio.ensure_future(self._gone())
+        both: set[asyncio.Future[Any]] = {wanted, gone}
+        try:
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            if not wanted.done():
+                future.cancel()
+                raise Gone
+            return wanted.result()
+        finally:
+            gone.cancel()
+            if not wanted.done():
+                wanted.cancel()
+
+    async def _gone(self) -> None:
+        while (await self.receive())["type"] != "http.disconnect":
+            pass
+
+
+def not_found() -> iiif.Refused:
+    return iiif.Refused(404, "there is nothing at this address")
+
+
+def of_error(error: SidebooksError) -> Answer:
+    if isinstance(error, RequestError):
+        return problem(400, str(error))
+    if isinstance(error, PageNotFound):
+        return problem(404, "there is nothing at this address")
+    if isinstance(error, RenderTimeout):
+        return problem(504, str(error))
+    if isinstance(error, QueueFull | RequestDropped | ServiceClosed):
+        answer = problem(503, "busy: try again soon")
+        answer.headers.append((b"retry-after", str(RETRY_AFTER_S).encode()))
+        return answer
+    return problem(500, str(error))
+
+
+def problem(status: int, detail: str) -> Answer:
+    body = json.dumps({"type": "about:blank", "status": status, "detail": detail}, ensure_ascii=False).encode()
+    return Answer(status, body, [(b"content-type", b"application/problem+json"), (b"cache-control", b"no-store")])
+
+
+def byte_range(text: str, size: int) -> tuple[int, int]:
+    """First and last byte. Raises Refused."""
+    if not text:
+        return 0, size - 1
+    matched = re.match(r"bytes=([0-9]{0,15})-([0-9]{0,15})\Z", text)
+    if matched is None or not (matched[1] or matched[2]):
+        raise iiif.Refused(416, "one range of bytes at a time")
+    if not matched[1]:
+        first, last = max(0, size - int(matched[2])), size - 1
+    else:
+        first, last = int(matched[1]), min(int(matched[2]) if matched[2] else size - 1, size - 1)
+    if first > last:
+        raise iiif.Refused(416, "the range is outside the file")
+    return first, last
+
+
+@lru_cache(maxsize=64)
+def _gzipped(body: bytes) -> bytes:
+    """Manifests of long documents take 20 ms, and all tablets ask for the same."""
+    return gzip.compress(body, 6, mtime=0)
