@@ -48,12 +48,13 @@ async def ask_async(
         sent.append(message)
 
     await application(scope, receive, send)
-    start, content = sent
+    start, *pieces = sent
+    assert [piece.get("more_body", False) for piece in pieces] == [True] * (len(pieces) - 1) + [False]
     names = {}
     for name, value in start["headers"]:
         key = name.decode()
         names[key] = f"{names[key]}, {value.decode()}" if key in names else value.decode()
-    return Reply(start["status"], names, content["body"])
+    return Reply(start["status"], names, b"".join(piece["body"] for piece in pieces))
 
 
 def ask(

@@ -260,6 +260,21 @@ def test_ranges_of_the_original(application: Application, document: sb.Document,
     assert ask(application, path, headers={"Range": "bytes=1-2,4-5"}).status == 416
 
 
+def test_an_original_that_changed_is_not_served(service: sb.TileService, sample: Path, tmp_path: Path) -> None:
+    path = tmp_path / "minutes.pdf"
+    path.write_bytes(sample.read_bytes())
+    shelf = Shelf(service)
+    application = Application(shelf)
+    address = f"/documents/{shelf.register(path).id}/original"
+    head = ask(application, address, method="HEAD")
+    assert (head.status, head.body, int(head.headers["content-length"])) == (200, b"", path.stat().st_size)
+    path.write_bytes(b"x" * path.stat().st_size)
+    assert ask(application, address).status == 410
+    path.unlink()
+    assert ask(application, address).status == 410
+    application.close()
+
+
 def test_a_hint_has_the_next_pages_drawn(application: Application, document: sb.Document) -> None:
     hint = {"session": "s", "page": 4, "view_px": [800, 1000]}
     path = f"/documents/{document.id}/hints"

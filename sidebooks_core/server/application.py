@@ -112,12 +112,16 @@ class Application:
             _log.exception("a request failed")
             answer = problem(500, "an error of the server, which its log tells more about")
         self._counts[answer.status] = self._counts.get(answer.status, 0) + 1
-        headers = [*COMMON, *answer.headers, (b"content-length", str(len(answer.body)).encode())]
+        headers = [*COMMON, *answer.headers, (b"content-length", str(answer.length).encode())]
         if answer.status in (304, 204):
             headers.pop()
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        body = b"" if method == "HEAD" or answer.status in (304, 204) else answer.body
-        await send({"type": "http.response.body", "body": body})
+        is_bare = method == "HEAD" or answer.status in (304, 204)
+        if answer.file is not None:
+            with answer.file.file:
+                while not is_bare and (piece := await self._run(answer.file.read)):
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b"" if is_bare else answer.body})
 
     def close(self) -> None:
         """End the readers that hints made, and the threads."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from sidebooks_core.document import Document
 from sidebooks_core.server import iiif, presentation
-from sidebooks_core.server.exchange import IMMUTABLE, Answer, Asked, byte_range, not_found
+from sidebooks_core.server.exchange import IMMUTABLE, Answer, Asked, FileRange, byte_range, not_found
 from sidebooks_core.server.shelf import Registered, page_id
 
 
@@ -54,21 +55,10 @@ def page_entry(base: str, document: Document, page: int) -> dict[str, Any]:
 
 
 def original(asked: Asked, registered: Registered) -> Answer:
-    """The file itself, or a range of it, if it is still what was registered."""
-    path = registered.path
+    """The file itself, or a range of it, if it is still what was registered. Raises Refused."""
+    path, document = registered.path, registered.document
     if path is None:
         raise not_found()
-    document = registered.document
-    try:
-        with path.open("rb") as file:
-            status = path.stat()
-            if document.ref.file_state is not None and status.st_size != document.ref.file_state[1]:
-                raise iiif.Refused(410, "the original has changed")
-            first, last = byte_range(asked.header(b"range"), status.st_size)
-            file.seek(first)
-            body = file.read(last - first + 1)
-    except OSError:
-        raise iiif.Refused(410, "the original is gone") from None
     headers = [
         (b"content-type", presentation.MEDIA_TYPES.get(document.kind, "application/octet-stream").encode()),
         (b"accept-ranges", b"bytes"),
@@ -78,6 +68,20 @@ def original(asked: Asked, registered: Registered) -> Answer:
     ]
     if asked.has_etag(document.id):
         return Answer(304, headers=headers)
+    try:
+        file = path.open("rb")
+    except OSError:
+        raise iiif.Refused(410, "the original is gone") from None
+    try:
+        now = os.fstat(file.fileno())
+        if document.ref.file_state != (now.st_ino, now.st_size, now.st_mtime_ns):
+            raise iiif.Refused(410, "the original has changed")
+        first, last = byte_range(asked.header(b"range"), now.st_size)
+        file.seek(first)
+    except BaseException:
+        file.close()
+        raise
+    part = FileRange(file, last - first + 1)
     if not asked.header(b"range"):
-        return Answer(200, body, headers)
-    return Answer(206, body, [*headers, (b"content-range", f"bytes {first}-{last}/{status.st_size}".encode())])
+        return Answer(200, headers=headers, file=part)
+    return Answer(206, headers=[*headers, (b"content-range", f"bytes {first}-{last}/{now.st_size}".encode())], file=part)

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import parse_qs
 
 from sidebooks_core.errors import (
@@ -37,6 +37,21 @@ BODY_TIMEOUT_S = 10.0
 RETRY_AFTER_S = 2
 IMMUTABLE = b"public, max-age=31536000, immutable"
 COMPRESSED_FROM_BYTES = 1024
+PIECE_BYTES = 1 << 20
+
+
+@dataclass(slots=True)
+class FileRange:
+    """A part of an open file, from where it stands: an original may be larger than the memory. Who sends it closes it."""
+
+    file: BinaryIO
+    count: int
+
+    def read(self) -> bytes:
+        """The next piece; empty at the end."""
+        piece = self.file.read(min(self.count, PIECE_BYTES))
+        self.count -= len(piece)
+        return piece
 
 
 @dataclass(slots=True)
@@ -46,6 +61,13 @@ class Answer:
     status: int
     body: bytes = b""
     headers: Headers = field(default_factory=list)
+    file: FileRange | None = None
+    """Sent instead of `body`, piece by piece."""
+
+    @property
+    def length(self) -> int:
+        """Of what is sent, in bytes."""
+        return len(self.body) if self.file is None else self.file.count
 
 
 class Gone(Exception):
