@@ -42,18 +42,25 @@ def main(arguments: list[str] | None = None) -> None:
     described = machine("pymupdf", "pillow", "pypdfium2", "pdf2image") | {"profile": profile.name}
     print_machine(described)
     runs: list[dict[str, Any]] = []
-    for document in documents:
-        for trace in traces:
+    for place, document in enumerate(documents):
+        for trace in [one for one in TRACES if one.name in traces]:
+            together = [documents[(place + step) % len(documents)] for step in range(min(trace.documents, len(documents)))]
+            if len(together) < trace.documents:
+                print(f"{trace.name} needs {trace.documents} documents: left out", file=sys.stderr)
+                continue
+            courses = measure.courses_of(together, is_spread=trace.is_spread)
             for peer in chosen.peer:
-                print(f"\r{document.path.name:40.40} {trace:15} {peer:26}", end="", file=sys.stderr)
-                run = measure.run(document, peer, trace, profile, turns)
+                print(f"\r{document.path.name:40.40} {trace.name:15} {peer:26}", end="", file=sys.stderr)
+                run = measure.run(together, courses, peer, trace, profile, turns)
                 if run is None:
-                    print(f"\n{peer} failed on {document.path.name}, {trace}: left out", file=sys.stderr)
+                    print(f"\n{peer} failed on {document.path.name}, {trace.name}: left out", file=sys.stderr)
                 else:
                     runs.append(run)
     print(file=sys.stderr)
     print(report.text(runs))
     print("\n" + report.LIMITS)
+    for why in {str(run["quota"]) for run in runs if profile.quota < 1.0 and not isinstance(run["quota"], float)}:
+        print(f"The quota of the profile was not held ({why}): its cores are, their speed is this machine's.")
     if chosen.json:
         write_json(chosen.json, described, runs)
     if chosen.html:

@@ -9,13 +9,18 @@ from __future__ import annotations
 
 import multiprocessing
 import time
+from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from typing import Any
 
+import psutil
+
+import sidebooks_core as sb
 from benchmarks import corpus
 from benchmarks.page_turn.peers import PEERS
-from benchmarks.page_turn.profiles import Profile, enforce
-from benchmarks.page_turn.traces import TRACES, Step
+from benchmarks.page_turn.profiles import Profile, Quota, bind
+from benchmarks.page_turn.traces import Course, Step, Trace
+from sidebooks_core.tiling.spreads import SINGLE_PAGES, SpreadRule, Spreads
 
 AFTER_LAST_S = 3.0
 """How long the last page is looked at."""
@@ -23,15 +28,35 @@ SAMPLE_EVERY_S = 0.05
 LIMIT_S = 900.0
 
 
-def run(document: corpus.Document, peer: str, trace: str, profile: Profile, turns: int) -> dict[str, Any] | None:
-    """The turns of one run; None where the peer cannot open the document or fails on it."""
-    import psutil
+def courses_of(documents: Sequence[corpus.Document], *, is_spread: bool) -> list[Course]:
+    """What the traces go through, found by us for all peers: they need not know of spreads and outlines."""
+    found = []
+    with sb.TileService(sb.Settings(cache_dir=None)) as service:
+        for document in documents:
+            opened = service.open(document.path, document.password)
+            sizes = [(page.width_pt, page.height_pt) for page in opened.info.pages]
+            rule = SpreadRule() if is_spread else SINGLE_PAGES
+            screens = Spreads.of_pages(sizes, "rtl" if opened.direction == "rtl" else "ltr", rule).spreads
+            screen_of = {page: index for index, pages in enumerate(screens) for page in pages}
+            targets = {item.page for item in opened.outline if item.page is not None}
+            found.append(Course(tuple(screens), tuple(sorted({screen_of[page] for page in targets}))))
+    return found
 
+
+def run(
+    documents: Sequence[corpus.Document], courses: Sequence[Course], peer: str, trace: Trace, profile: Profile, turns: int
+) -> dict[str, Any] | None:
+    """The turns of one run; None where the peer cannot open a document or fails on it."""
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
-    arguments = (str(document.path), document.password, peer, trace, profile, turns, there)
+    steps = trace.steps(courses, turns)
+    files = [(str(document.path), document.password) for document in documents]
+    arguments = (files, courses, peer, steps, trace.is_spread, profile, there)
     process = context.Process(target=_child, args=arguments)
+    quota = Quota(profile)
     process.start()
+    assert process.pid is not None
+    quota.hold(process.pid)
     there.close()
     watched = psutil.Process(process.pid)
     peak_bytes = 0
@@ -50,41 +75,54 @@ def run(document: corpus.Document, peer: str, trace: str, profile: Profile, turn
     if process.is_alive():
         process.kill()
         process.join()
+    quota.close()
     if result is None or "error" in result:
         return None
-    head = {"document": document.path.name, "kind": document.kind, "peer": peer, "trace": trace, "profile": profile.name}
+    names = ", ".join(document.path.name for document in documents)
+    head = {
+        "document": names,
+        "kind": documents[0].kind,
+        "peer": peer,
+        "trace": trace.name,
+        "profile": profile.name,
+        "quota": quota.why_not or profile.quota,
+    }
     return head | result | {"peak_bytes": peak_bytes}
 
 
 def _own_bytes(process: Any) -> int:
-    import psutil
-
     try:
         return int(process.memory_info().rss)
     except psutil.Error:  # it ended between the listing and the look
         return 0
 
 
-def _child(path: str, password: str | None, peer: str, trace: str, profile: Profile, turns: int, answer: Connection) -> None:
-    enforce(profile)
+def _child(
+    files: list[tuple[str, str | None]],
+    courses: Sequence[Course],
+    peer: str,
+    steps: list[Step],
+    is_spread: bool,
+    profile: Profile,
+    answer: Connection,
+) -> None:
+    bind(profile)
     try:
-        opened = PEERS[peer](path, password, profile)
+        opened = PEERS[peer](files, profile, is_spread)
     except Exception as error:  # noqa: BLE001 - a peer that cannot open a document is left out, the others go on
         answer.send({"error": repr(error)})
         return
-    chosen = next(one for one in TRACES if one.name == trace)
-    steps = chosen.steps(opened.page_count, turns)
     try:
-        opened.show(steps[0].page, 1.0, time.perf_counter() + 60.0)
+        opened.show(steps[0].document, courses[steps[0].document].screens[steps[0].screen], 1.0, time.perf_counter() + 60.0)
         opened.ready()
-        answer.send({"turns": _follow(opened, steps), **opened.figures()})
+        answer.send({"turns": _follow(opened, courses, steps), **opened.figures()})
     except Exception as error:  # noqa: BLE001 - likewise for a page
         answer.send({"error": repr(error)})
     finally:
         opened.close()
 
 
-def _follow(peer: Any, steps: list[Step]) -> list[dict[str, Any]]:
+def _follow(peer: Any, courses: Sequence[Course], steps: list[Step]) -> list[dict[str, Any]]:
     start_s = time.perf_counter() + 0.5
     turns: list[dict[str, Any]] = []
     index = 1
@@ -99,13 +137,14 @@ def _follow(peer: Any, steps: list[Step]) -> list[dict[str, Any]]:
         step = steps[index]
         until_s = start_s + (steps[index + 1].at_s if index + 1 < len(steps) else step.at_s + AFTER_LAST_S)
         called_s = time.perf_counter()
-        shown = peer.show(step.page, step.zoom, until_s)
+        shown = peer.show(step.document, courses[step.document].screens[step.screen], step.zoom, until_s)
         for skipped in range(first, index + 1):
             late_s = called_s - start_s - steps[skipped].at_s
             turns.append(
                 {
                     "at_s": steps[skipped].at_s,
-                    "page": steps[skipped].page,
+                    "document": steps[skipped].document,
+                    "pages": courses[steps[skipped].document].screens[steps[skipped].screen],
                     "painted_s": late_s + shown.painted_s,
                     "sharp_s": late_s + shown.sharp_s if shown.sharp_s is not None and skipped == index else None,
                     "resolution": shown.resolution,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -34,13 +34,15 @@ class Shown:
     bytes: int
 
 
+Files = Sequence[tuple[str, str | None]]
+"""Documents and their passwords."""
+
+
 class Peer(Protocol):
-    """A document that is open, ready for turns."""
+    """Documents that are open, ready for turns."""
 
-    page_count: int
-
-    def show(self, page: int, zoom: float, until_s: float) -> Shown:
-        """Turn to a page, and wait for its sharp image until a time (of perf_counter) at most."""
+    def show(self, document: int, pages: tuple[int, ...], zoom: float, until_s: float) -> Shown:
+        """Turn to a page or a spread, and wait for its sharp images until a time (of perf_counter) at most."""
 
     def figures(self) -> dict[str, int]:
         """What it counted."""
@@ -51,7 +53,7 @@ class Peer(Protocol):
 class Ours:
     """sidebooks_core: a Reader with its defaults."""
 
-    def __init__(self, path: str, password: str | None, profile: Profile) -> None:
+    def __init__(self, files: Files, profile: Profile, is_spread: bool) -> None:
         import tempfile
 
         import sidebooks_core as sb
@@ -66,70 +68,82 @@ class Ours:
                 workers=WORKERS,
             )
         )
-        document = self._service.open(path, password)
-        self.page_count = document.page_count
-        self._reader = self._service.reader(document, profile.view_px)
+        view_px = profile.view_px[::-1] if is_spread else profile.view_px
+        self._readers = [
+            self._service.reader(self._service.open(path, password), view_px, is_spread) for path, password in files
+        ]
         self._zoom = 1.0
 
     def ready(self) -> None:
         """Previews are there."""
-        self._reader.wait_previews(timeout_s=120)
+        for reader in self._readers:
+            reader.wait_previews(timeout_s=120)
 
-    def show(self, page: int, zoom: float, until_s: float) -> Shown:
+    def show(self, document: int, pages: tuple[int, ...], zoom: float, until_s: float) -> Shown:
+        reader = self._readers[document]
         started_s = time.perf_counter()
-        view = self._reader.turn_to(page) if zoom == self._zoom == 1.0 else self._zoomed(page, zoom)
+        view = reader.turn_to(pages[0]) if zoom == self._zoom == 1.0 else self._zoomed(reader, pages[0], zoom)
         painted_s = time.perf_counter() - started_s
         size = sum(len(image.data) for image in view.images)
         resolution = view.resolution
         sharp_s: float | None = painted_s
         if not view.is_sharp:
-            view = self._reader.wait_sharp(max(0.0, until_s - time.perf_counter()))
+            view = reader.wait_sharp(max(0.0, until_s - time.perf_counter()))
             sharp_s = time.perf_counter() - started_s if view.is_sharp else None
         return Shown(painted_s, sharp_s, resolution, size)
 
-    def _zoomed(self, page: int, zoom: float) -> Any:
+    def _zoomed(self, reader: Any, page: int, zoom: float) -> Any:
         self._zoom = zoom
-        if self._reader.page != page:
-            self._reader.turn_to(page)
-        return self._reader.zoom(zoom)
+        if reader.page != page:
+            reader.turn_to(page)
+        return reader.zoom(zoom)
 
     def figures(self) -> dict[str, int]:
         found = self._service.statistics()
         return {"renders": found.renders, "prefetched": found.prefetched_bytes, "wasted": found.prefetch_wasted_bytes}
 
     def close(self) -> None:
-        self._reader.close()
+        for reader in self._readers:
+            reader.close()
         self._service.close()
         self._folder.cleanup()
+
+
+Draw = Callable[[int, float, tuple[int, int]], bytes]
+"""(page, zoom, pixels it has on the screen) -> an encoded image."""
 
 
 class OnDemand:
     """Draws and encodes each page when it is wanted; with a budget, keeps the images (least recently used go first)."""
 
-    def __init__(self, draw: Callable[[int, float], bytes], page_count: int, budget_bytes: int) -> None:
-        self.page_count = page_count
-        self._draw = draw
+    def __init__(self, documents: list[Draw], places: Places, budget_bytes: int) -> None:
+        self._documents = documents
+        self._places = places
         self._budget_bytes = budget_bytes
-        self._kept: OrderedDict[tuple[int, float], bytes] = OrderedDict()
+        self._kept: OrderedDict[tuple[int, int, float], bytes] = OrderedDict()
         self._kept_bytes = 0
         self._renders = 0
 
     def ready(self) -> None:
         """Nothing to wait for."""
 
-    def show(self, page: int, zoom: float, until_s: float) -> Shown:
+    def show(self, document: int, pages: tuple[int, ...], zoom: float, until_s: float) -> Shown:
         started_s = time.perf_counter()
-        data = self._kept.get((page, zoom))
-        if data is None:
-            data = self._draw(page, zoom)
-            self._renders += 1
-            self._keep((page, zoom), data)
-        else:
-            self._kept.move_to_end((page, zoom))
+        size = 0
+        for page in pages:
+            key = (document, page, zoom)
+            data = self._kept.get(key)
+            if data is None:
+                data = self._documents[document](page, zoom, self._places.px(pages))
+                self._renders += 1
+                self._keep(key, data)
+            else:
+                self._kept.move_to_end(key)
+            size += len(data)
         took_s = time.perf_counter() - started_s
-        return Shown(took_s, took_s, 1.0, len(data))
+        return Shown(took_s, took_s, 1.0, size)
 
-    def _keep(self, key: tuple[int, float], data: bytes) -> None:
+    def _keep(self, key: tuple[int, int, float], data: bytes) -> None:
         if len(data) > self._budget_bytes:
             return
         self._kept[key] = data
@@ -146,16 +160,20 @@ class OnDemand:
 
 
 class NextPageInPool:
-    """The strongest simple thing: a process pool draws the next page while this one is read; an LRU of page images."""
+    """The strongest simple thing: a process pool draws the next page while this one is read; an LRU of page images.
 
-    def __init__(self, path: str, password: str | None, profile: Profile) -> None:
+    Its next page, or spread, is as far on as this one was from the one before: 1 or 2 pages.
+    """
+
+    def __init__(self, files: Files, profile: Profile, is_spread: bool) -> None:
+        self._places = Places(profile, is_spread)
         self._pool = ProcessPoolExecutor(
-            WORKERS, mp_context=get_context("spawn"), initializer=_open_in_worker, initargs=(path, password, profile.view_px)
+            WORKERS, mp_context=get_context("spawn"), initializer=_open_in_worker, initargs=(list(files),)
         )
-        self.page_count = self._pool.submit(_count_in_worker).result()
+        self._page_counts: list[int] = self._pool.submit(_counts_in_worker).result()
         self._budget_bytes = profile.memory_bytes
-        self._kept: OrderedDict[tuple[int, float], Future[bytes]] = OrderedDict()
-        self._before = -1
+        self._kept: OrderedDict[tuple[int, int, float], Future[bytes]] = OrderedDict()
+        self._before = [-1] * len(files)
         self._renders = 0
 
     def ready(self) -> None:
@@ -163,23 +181,30 @@ class NextPageInPool:
         for future in [self._pool.submit(time.sleep, 0.2) for _ in range(WORKERS)]:
             future.result()
 
-    def show(self, page: int, zoom: float, until_s: float) -> Shown:
+    def show(self, document: int, pages: tuple[int, ...], zoom: float, until_s: float) -> Shown:
         started_s = time.perf_counter()
-        data = self._want(page, zoom).result()
+        size_px = self._places.px(pages)
+        futures = [self._want(document, page, zoom, size_px) for page in pages]
+        size = sum(len(future.result()) for future in futures)
         took_s = time.perf_counter() - started_s
-        following = page + (-1 if page < self._before else 1)
-        if page != self._before and 0 <= following < self.page_count:
-            self._want(following, 1.0)
-        self._before = page
+        here = min(pages)
+        direction = -1 if here < self._before[document] else 1
+        if here != self._before[document]:
+            for page in pages:
+                following = page + direction * len(pages)
+                if 0 <= following < self._page_counts[document]:
+                    self._want(document, following, 1.0, size_px)
+        self._before[document] = here
         self._shrink()
-        return Shown(took_s, took_s, 1.0, len(data))
+        return Shown(took_s, took_s, 1.0, size)
 
-    def _want(self, page: int, zoom: float) -> Future[bytes]:
-        future = self._kept.get((page, zoom))
+    def _want(self, document: int, page: int, zoom: float, size_px: tuple[int, int]) -> Future[bytes]:
+        key = (document, page, zoom)
+        future = self._kept.get(key)
         if future is None:
-            future = self._kept[page, zoom] = self._pool.submit(_draw_in_worker, page, zoom)
+            future = self._kept[key] = self._pool.submit(_draw_in_worker, document, page, zoom, size_px)
             self._renders += 1
-        self._kept.move_to_end((page, zoom))
+        self._kept.move_to_end(key)
         return future
 
     def _shrink(self) -> None:
@@ -195,6 +220,19 @@ class NextPageInPool:
         self._pool.shutdown(cancel_futures=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Places:
+    """How much of the screen a page has."""
+
+    profile: Profile
+    is_spread: bool
+
+    def px(self, pages: tuple[int, ...]) -> tuple[int, int]:
+        """(width, height) for each of the pages shown together."""
+        width, height = self.profile.view_px[::-1] if self.is_spread else self.profile.view_px
+        return width // len(pages), height
+
+
 def _fit(width_pt: float, height_pt: float, view_px: tuple[int, int]) -> float:
     return min(view_px[0] / width_pt, view_px[1] / height_pt)
 
@@ -205,7 +243,7 @@ def _jpeg(image: Any) -> bytes:
     return out.getvalue()
 
 
-def _pymupdf(path: str, password: str | None, view_px: tuple[int, int]) -> tuple[Callable[[int, float], bytes], int]:
+def _pymupdf(path: str, password: str | None) -> tuple[Draw, int]:
     import pymupdf
     from PIL import Image
 
@@ -215,9 +253,9 @@ def _pymupdf(path: str, password: str | None, view_px: tuple[int, int]) -> tuple
     if document.needs_pass:
         document.authenticate(password or "")
 
-    def draw(page: int, zoom: float) -> bytes:
+    def draw(page: int, zoom: float, size_px: tuple[int, int]) -> bytes:
         sheet = document[page]
-        scale = _fit(sheet.rect.width, sheet.rect.height, view_px) * zoom
+        scale = _fit(sheet.rect.width, sheet.rect.height, size_px) * zoom
         clip = None
         if zoom > 1.0:  # the part on the screen: the middle
             width, height = sheet.rect.width / zoom / 2, sheet.rect.height / zoom / 2
@@ -229,32 +267,39 @@ def _pymupdf(path: str, password: str | None, view_px: tuple[int, int]) -> tuple
     return draw, document.page_count
 
 
-def _pdfium(path: str, password: str | None, view_px: tuple[int, int]) -> tuple[Callable[[int, float], bytes], int]:
+def _pdfium(path: str, password: str | None) -> tuple[Draw, int]:
     import pypdfium2
 
     document = pypdfium2.PdfDocument(path, password=password)
 
-    def draw(page: int, zoom: float) -> bytes:
+    def draw(page: int, zoom: float, size_px: tuple[int, int]) -> bytes:
         sheet = document[page]
         width, height = sheet.get_size()
         crop = (0.0, 0.0, 0.0, 0.0)
         if zoom > 1.0:
             x, y = width * (1 - 1 / zoom) / 2, height * (1 - 1 / zoom) / 2
             crop = (x, y, x, y)
-        image = sheet.render(scale=_fit(width, height, view_px) * zoom, crop=crop).to_pil()
+        image = sheet.render(scale=_fit(width, height, size_px) * zoom, crop=crop).to_pil()
         sheet.close()
         return _jpeg(image)
 
     return draw, len(document)
 
 
-def _poppler(path: str, password: str | None, view_px: tuple[int, int]) -> tuple[Callable[[int, float], bytes], int]:
+def _poppler(path: str, password: str | None) -> tuple[Draw, int]:
     import pdf2image
 
     count = pdf2image.pdfinfo_from_path(path, userpw=password or "")["Pages"]
+    facts = pdf2image.pdfinfo_from_path(path, userpw=password or "", first_page=1, last_page=count)
 
-    def draw(page: int, zoom: float) -> bytes:
-        size = (None, round(view_px[1] * zoom))
+    def size_pt(page: int) -> tuple[float, float]:
+        label = f"Page {page + 1:4d}"
+        width, height = (float(one) for one in facts[f"{label} size"].split()[:3:2])
+        return (height, width) if int(facts[f"{label} rot"]) % 180 else (width, height)
+
+    def draw(page: int, zoom: float, size_px: tuple[int, int]) -> bytes:
+        width, height = size_pt(page)
+        size = (round(width * _fit(width, height, size_px) * zoom), None)
         [image] = pdf2image.convert_from_path(
             path, first_page=page + 1, last_page=page + 1, size=size, fmt="jpeg", userpw=password or "", use_cropbox=True
         )
@@ -263,31 +308,32 @@ def _poppler(path: str, password: str | None, view_px: tuple[int, int]) -> tuple
     return draw, int(count)
 
 
-_worker: dict[str, Any] = {}
+_worker: list[tuple[Draw, int]] = []
 
 
-def _open_in_worker(path: str, password: str | None, view_px: tuple[int, int]) -> None:
-    _worker["draw"], _worker["count"] = _pymupdf(path, password, view_px)
+def _open_in_worker(files: Files) -> None:
+    _worker.extend(_pymupdf(path, password) for path, password in files)
 
 
-def _count_in_worker() -> int:
-    return int(_worker["count"])
+def _counts_in_worker() -> list[int]:
+    return [count for _, count in _worker]
 
 
-def _draw_in_worker(page: int, zoom: float) -> bytes:
-    data: bytes = _worker["draw"](page, zoom)
-    return data
+def _draw_in_worker(document: int, page: int, zoom: float, size_px: tuple[int, int]) -> bytes:
+    return _worker[document][0](page, zoom, size_px)
 
 
-def _on_demand(library: Any, *, keep: bool) -> Callable[[str, str | None, Profile], OnDemand]:
-    def open_it(path: str, password: str | None, profile: Profile) -> OnDemand:
-        draw, count = library(path, password, profile.view_px)
-        return OnDemand(draw, count, profile.memory_bytes if keep else 0)
+def _on_demand(
+    library: Callable[[str, str | None], tuple[Draw, int]], *, keep: bool
+) -> Callable[[Files, Profile, bool], OnDemand]:
+    def open_all(files: Files, profile: Profile, is_spread: bool) -> OnDemand:
+        documents = [library(path, password)[0] for path, password in files]
+        return OnDemand(documents, Places(profile, is_spread), profile.memory_bytes if keep else 0)
 
-    return open_it
+    return open_all
 
 
-PEERS: dict[str, Callable[[str, str | None, Profile], Any]] = {
+PEERS: dict[str, Callable[[Files, Profile, bool], Any]] = {
     "sidebooks_core": Ours,
     "PyMuPDF": _on_demand(_pymupdf, keep=False),
     "PyMuPDF + LRU": _on_demand(_pymupdf, keep=True),
