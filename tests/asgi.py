@@ -21,8 +21,15 @@ class Reply:
 
 
 async def ask_async(
-    application: Application, path: str, method: str = "GET", headers: dict[str, str] | None = None, body: bytes = b""
+    application: Application,
+    path: str,
+    method: str = "GET",
+    headers: dict[str, str] | None = None,
+    body: bytes = b"",
+    *,
+    leave_after: int = 1 << 30,
 ) -> Reply:
+    """leave_after: pieces of the body after which the client goes away."""
     raw_path, _, query = path.partition("?")
     scope = {
         "type": "http",
@@ -35,17 +42,20 @@ async def ask_async(
     }
     sent: list[dict[str, Any]] = []
     first = True
+    enough = asyncio.Event()
 
     async def receive() -> dict[str, Any]:
         nonlocal first
         if first:
             first = False
             return {"type": "http.request", "body": body, "more_body": False}
-        await asyncio.sleep(3600)
+        await enough.wait()
         return {"type": "http.disconnect"}
 
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
+        if len(sent) > leave_after:
+            enough.set()
 
     await application(scope, receive, send)
     start, *pieces = sent
@@ -58,6 +68,12 @@ async def ask_async(
 
 
 def ask(
-    application: Application, path: str, method: str = "GET", headers: dict[str, str] | None = None, body: bytes = b""
+    application: Application,
+    path: str,
+    method: str = "GET",
+    headers: dict[str, str] | None = None,
+    body: bytes = b"",
+    *,
+    leave_after: int = 1 << 30,
 ) -> Reply:
-    return asyncio.run(ask_async(application, path, method, headers, body))
+    return asyncio.run(ask_async(application, path, method, headers, body, leave_after=leave_after))

@@ -16,6 +16,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -291,6 +292,95 @@ def test_a_hint_has_the_next_pages_drawn(application: Application, document: sb.
     assert ask(application, path, method="POST", body=b"{}", headers={"Content-Encoding": "gzip"}).status == 415
 
 
+def events(reply: Reply) -> list[tuple[str, dict[str, Any]]]:
+    assert reply.headers["content-type"].startswith("text/event-stream")
+    assert "content-length" not in reply.headers
+    found = []
+    for block in reply.body.decode().strip().split("\n\n"):
+        fields = dict(line.split(": ", 1) for line in block.split("\n"))
+        if "event" in fields:
+            found.append((fields["event"], json.loads(fields["data"])))
+    return found
+
+
+def test_everybody_sees_a_document_that_is_registered(application: Application, shelf: Shelf, tmp_path: Path) -> None:
+    first = shelf.ids()
+    path = tmp_path / "late.png"
+    Image.new("RGB", (40, 30), "red").save(path)
+
+    async def scenario() -> list[Reply]:
+        listening = [asyncio.create_task(ask_async(application, "/events", leave_after=3)) for _ in range(3)]
+        await asyncio.sleep(0.2)
+        await asyncio.to_thread(shelf.register, path)
+        return await asyncio.wait_for(asyncio.gather(*listening), 20)
+
+    for reply in asyncio.run(scenario()):
+        assert events(reply) == [("documents", {"documents": first}), ("documents", {"documents": shelf.ids()})]
+    assert len(shelf.ids()) == 2
+
+
+def test_a_session_is_told_when_its_page_is_sharp(application: Application, document: sb.Document) -> None:
+    hint = json.dumps({"session": "mine", "page": 2, "view_px": [700, 900]}).encode()
+
+    async def scenario() -> list[tuple[str, dict[str, Any]]]:
+        for count in range(3, 8):
+            listening = asyncio.create_task(ask_async(application, "/events?session=mine", leave_after=count))
+            other = asyncio.create_task(ask_async(application, "/events?session=other", leave_after=2))
+            await asyncio.sleep(0.1)
+            await ask_async(application, f"/documents/{document.id}/hints", "POST", body=hint)
+            found = events(await asyncio.wait_for(listening, 20))
+            assert [kind for kind, _ in events(await other)] == ["documents"]
+            if found[-1][1].get("is_sharp"):
+                return found
+        raise AssertionError("never sharp")
+
+    [(_, _), *shown] = asyncio.run(scenario())
+    assert {kind for kind, _ in shown} == {"page"}
+    last = shown[-1][1]
+    assert (last["document"], last["page"], last["resolution"], last["errors"]) == (document.id, 2, 1.0, [])
+    [one] = last["images"]
+    sharp = ask(application, f"/documents/{document.id}/pages/2/700x900")
+    assert sharp.headers["etag"] == f'"{one["etag"]}"'
+    assert not one["is_coarse"]
+
+
+def test_streams_end_with_the_server(application: Application) -> None:
+    async def scenario() -> Reply:
+        listening = asyncio.create_task(ask_async(application, "/events"))
+        await asyncio.sleep(0.1)
+        application.close()
+        return await asyncio.wait_for(listening, 20)
+
+    assert [kind for kind, _ in events(asyncio.run(scenario()))] == ["documents"]
+
+
+def test_under_load_a_coarser_image_stands_in(
+    application: Application, document: sb.Document, first_page: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(application, "_loaded", 0)
+    part = "512,512,512,512/512,512/0/default.png"
+    first = ask(application, f"{first_page}/{part}")
+    assert first.headers["cache-control"].endswith("immutable"), "nothing coarser was in memory"
+    assert ask(application, f"/documents/{document.id}/pages/2/preview").status == 200
+    beside = f"/iiif/3/{page_id(document, 1)}/{part}"
+    passing = ask(application, beside)
+    assert passing.headers["cache-control"] == "public, max-age=2"
+    assert "etag" not in passing.headers
+    assert 0 < float(passing.headers["sidebooks-resolution"]) < 1
+    service = application.service
+    monkeypatch.setattr(application, "_loaded", 1 << 30)
+    sharp = ask(application, beside)
+    assert sharp.headers["cache-control"].endswith("immutable")
+    assert image(passing).size == image(sharp).size == (512, 512)
+    assert image(passing).format == image(sharp).format
+    difference = np.abs(np.asarray(image(passing).convert("L"), float) - np.asarray(image(sharp).convert("L"), float))
+    assert difference.mean() < 25, "the same part of the page"
+    monkeypatch.setattr(application, "_loaded", 0)
+    renders = service.statistics().renders
+    assert ask(application, beside).body == sharp.body, "what is cached is always answered as it is"
+    assert service.statistics().renders == renders
+
+
 def test_identical_requests_at_once_render_once(application: Application, first_page: str) -> None:
     async def all_at_once() -> list[Reply]:
         return await asyncio.gather(*(ask_async(application, f"{first_page}/full/1234,/0/default.png") for _ in range(20)))
@@ -411,7 +501,7 @@ def test_the_description_is_what_the_application_does(application: Application, 
             for parameter in operation.get("parameters", []):
                 assert re.match(parameter["schema"]["pattern"], values[parameter["name"]]), parameter
             path = template.format(**values)
-            reply = ask(application, path, method.upper(), body=hint if method == "post" else b"")
+            reply = ask(application, path, method.upper(), body=hint if method == "post" else b"", leave_after=2)
             assert str(reply.status) in operation["responses"], (path, reply.status, reply.body)
             assert reply.status < 400, (path, reply.status, reply.body)
             [(_, success)] = [(s, r) for s, r in operation["responses"].items() if s < "400"]

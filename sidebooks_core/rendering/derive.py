@@ -45,3 +45,18 @@ def derive(data: bytes, media_type: str, recipe: Recipe, image_format: str, qual
     if recipe.quality == "bitonal":
         image = image.point([0] * 128 + [255] * 128)
     return encode(np.asarray(image), image_format, quality)
+
+
+def enlarged(
+    data: bytes,
+    media_type: str,
+    box_px: tuple[float, float, float, float],
+    size_px: tuple[int, int],
+    image_format: str,
+    quality: int,
+) -> EncodedImage:
+    """A part of an image, (x0, y0, x1, y1) in its pixels, stretched smoothly to a size. Raises RequestError as `derive` does."""
+    image = Image.fromarray(decode(data, media_type))
+    x0, y0, x1, y1 = box_px
+    inside = (max(0.0, x0), max(0.0, y0), min(float(image.width), x1), min(float(image.height), y1))
+    return encode(np.asarray(image.resize(size_px, Image.Resampling.BILINEAR, inside)), image_format, quality)

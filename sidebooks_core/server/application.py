@@ -7,6 +7,7 @@ that goes away takes its queued work along. Nothing in a path ever names a file.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import re
 import threading
@@ -29,8 +30,9 @@ from sidebooks_core.errors import (
 from sidebooks_core.reader import Reader
 from sidebooks_core.rendering.packing import PackedTile, RecordUnreadable, pack, unpack_tile
 from sidebooks_core.scheduling.queue import Priority
-from sidebooks_core.server import iiif, openapi, presentation
+from sidebooks_core.server import coarse, iiif, openapi, presentation
 from sidebooks_core.server.descriptions import details, original, page_entry, summary
+from sidebooks_core.server.events import Events
 from sidebooks_core.server.exchange import (
     IMMUTABLE,
     Answer,
@@ -54,6 +56,8 @@ from sidebooks_core.tiling.raster import RasterSpec
 MAX_PATH_BYTES = 1024
 MAX_WAITING = 512
 """Renders that requests wait for; more get 503. What is in memory or on disk is never refused."""
+LOADED_WAITING = 8
+"""Requests that wait for each worker from which on one is answered with a coarser image that is at hand."""
 MAX_SESSIONS = 256
 """Readers that hints keep; the one that moved longest ago goes."""
 SEARCH_LIMIT = 500
@@ -63,7 +67,7 @@ VIEWER = Path(__file__).parent / "viewer"
 MEDIA_TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
 COMMON: Headers = [
     (b"access-control-allow-origin", b"*"),
-    (b"access-control-expose-headers", b"ETag, Link, Retry-After, Server-Timing"),
+    (b"access-control-expose-headers", b"ETag, Link, Retry-After, Server-Timing, Sidebooks-Resolution"),
     (b"timing-allow-origin", b"*"),
     (b"cross-origin-resource-policy", b"cross-origin"),
     (b"x-content-type-options", b"nosniff"),
@@ -89,7 +93,10 @@ class Application:
         self._lock = threading.Lock()
         self._sessions: dict[tuple[str, str], Reader] = {}
         self._waiting = 0
+        self._loaded = LOADED_WAITING * self.service.settings.workers
         self._counts: dict[int, int] = {}
+        self._events = Events()
+        shelf.tell(self._events.documents_changed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -113,13 +120,19 @@ class Application:
             answer = problem(500, "an error of the server, which its log tells more about")
         self._counts[answer.status] = self._counts.get(answer.status, 0) + 1
         headers = [*COMMON, *answer.headers, (b"content-length", str(answer.length).encode())]
-        if answer.status in (304, 204):
+        if answer.status in (304, 204) or answer.stream is not None:
             headers.pop()
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         is_bare = method == "HEAD" or answer.status in (304, 204)
         if answer.file is not None:
             with answer.file.file:
                 while not is_bare and (piece := await self._run(answer.file.read)):
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+        if answer.stream is not None:
+            async with contextlib.aclosing(answer.stream):
+                async for piece in answer.stream:
+                    if is_bare:
+                        break
                     await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": b"" if is_bare else answer.body})
 
@@ -130,6 +143,7 @@ class Application:
             self._sessions.clear()
         for reader in sessions:
             reader.close()
+        self._events.close()
         self._threads.shutdown(cancel_futures=True)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
@@ -176,6 +190,7 @@ class Application:
             "metrics": self._metrics,
             "openapi.json": self._openapi,
             "documents": self._documents,
+            "events": self._stream,
             "iiif": self._iiif,
             "presentation": self._presentation,
             "search": self._search,
@@ -223,6 +238,11 @@ class Application:
         if rest:
             raise not_found()
         return asked.json(openapi.description(asked.base, __version__), "application/json", b"no-cache")
+
+    async def _stream(self, asked: Asked, rest: list[str]) -> Answer:
+        if rest:
+            raise not_found()
+        return self._events.answer(asked.receive, asked.query("session"), self.shelf.ids())
 
     def _prometheus(self) -> str:
         found = self.service.statistics()
@@ -313,6 +333,7 @@ class Application:
             reader = self._sessions.pop(name, None)
         if reader is None:
             reader = self.service.reader(document, view_px, spread, deadline_s=0.001)
+            reader.on_refined = lambda view: self._events.page_shown(session, document, view)
         left: list[Reader] = []
         with self._lock:
             self._sessions[name] = reader
@@ -320,7 +341,7 @@ class Application:
                 left.append(self._sessions.pop(next(iter(self._sessions))))
         for one in left:
             one.close()
-        reader.turn_to(page)
+        self._events.page_shown(session, document, reader.turn_to(page))
 
     async def _bundle(self, asked: Asked, document: Document, page: int, level_text: str) -> Answer:
         """All tiles of a level in one answer, as a record (rendering.packing): for clients that count requests."""
@@ -432,7 +453,35 @@ class Application:
         tag = keys.etag(self.service.records.key(content_id, spec, image_format), column, row)
         if asked.has_etag(tag):
             return asked.not_modified(tag, links)
+        if self._waiting >= self._loaded and not self.service.tile_in_memory(document, page, spec, column, row, image_format):
+            passing = await self._coarse(asked, document, page, spec, column, row, image_format, links)
+            if passing is not None:
+                return passing
         return asked.image(await self._get(asked, document, page, spec, column, row, image_format), links)
+
+    async def _coarse(
+        self,
+        asked: Asked,
+        document: Document,
+        page: int,
+        spec: RasterSpec,
+        column: int,
+        row: int,
+        image_format: str | None,
+        links: Headers,
+    ) -> Answer | None:
+        """What stands in while too much waits; None without anything coarser. The sharp one is drawn when its turn comes."""
+        found = coarse.at_hand(self.service, document, page, spec)
+        if found is None:
+            return None
+        future = await self._run(
+            self.service.submit_raster, document, page, spec, column, row, Priority.PAGE, None, image_format
+        )
+        if future.done():
+            return None
+        wanted = image_format or self.service.settings.image_format
+        made = await self._run(coarse.stand_in, *found, spec, column, row, wanted)
+        return asked.coarse_image(made, found[1], links)
 
     async def _get(
         self, asked: Asked, document: Document, page: int, spec: RasterSpec, column: int, row: int, image_format: str | None

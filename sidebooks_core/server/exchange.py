@@ -8,7 +8,7 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -24,6 +24,7 @@ from sidebooks_core.errors import (
     ServiceClosed,
     SidebooksError,
 )
+from sidebooks_core.rendering.encoding import EncodedImage
 from sidebooks_core.server import iiif
 from sidebooks_core.tile import Tile
 
@@ -36,6 +37,7 @@ MAX_BODY_BYTES = 16 << 10
 BODY_TIMEOUT_S = 10.0
 RETRY_AFTER_S = 2
 IMMUTABLE = b"public, max-age=31536000, immutable"
+PASSING = b"public, max-age=2"
 COMPRESSED_FROM_BYTES = 1024
 PIECE_BYTES = 1 << 20
 
@@ -63,6 +65,8 @@ class Answer:
     headers: Headers = field(default_factory=list)
     file: FileRange | None = None
     """Sent instead of `body`, piece by piece."""
+    stream: AsyncGenerator[bytes, None] | None = None
+    """Sent instead of `body`, as long as it lasts."""
 
     @property
     def length(self) -> int:
@@ -113,6 +117,17 @@ class Asked:
                 *links,
             ],
         )
+
+    def coarse_image(self, image: EncodedImage, resolution: float, links: Headers) -> Answer:
+        """One in place of another, hence without its ETag and for a moment only."""
+        headers = [
+            (b"content-type", image.media_type.encode()),
+            (b"cache-control", PASSING),
+            (b"sidebooks-resolution", f"{resolution:.3f}".encode()),
+            (b"server-timing", f"coarse;dur={(time.perf_counter() - self.since_s) * 1000:.1f}".encode()),
+            *links,
+        ]
+        return Answer(200, image.data, headers)
 
     def json(self, value: Any, media_type: str, cache_control: bytes, headers: Iterable[tuple[bytes, bytes]] = ()) -> Answer:
         body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")

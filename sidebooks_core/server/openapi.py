@@ -9,6 +9,7 @@ from typing import Any
 JSON = "application/json"
 IMAGE = "image/*"
 TEXT = "text/plain"
+EVENTS = "text/event-stream"
 LICENCE = "AGPL-3.0-or-later"
 
 
@@ -32,6 +33,7 @@ OPERATIONS = (
     Operation("/readyz", "Whether the server can answer", TEXT, errors=()),
     Operation("/metrics", "Metrics for Prometheus", TEXT, errors=()),
     Operation("/openapi.json", "This description", JSON, errors=()),
+    Operation("/events", "A stream of events: documents that come and go; what a `session` that sends hints is shown", EVENTS),
     Operation("/documents", "All documents that are served", JSON, errors=()),
     Operation("/documents/{document}", "A document with its outline", JSON),
     Operation("/documents/{document}/pages.json", "Size, label and image service of every page", JSON),

@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +38,7 @@ class Shelf:
         self._documents: dict[str, Registered] = {}
         self._by_path: dict[Path, tuple[tuple[int, int], str | None]] = {}
         self._stop = threading.Event()
+        self._told: list[Callable[[list[str]], None]] = []
         self._watcher: threading.Thread | None = None
 
     def register(self, source: str | os.PathLike[str] | bytes, password: str | None = None) -> Document:
@@ -45,12 +47,28 @@ class Shelf:
         path = None if isinstance(source, bytes) else Path(source)
         with self._lock:
             self._documents[document.id] = Registered(document, path)
+        self._tell()
         return document
 
     def remove(self, document_id: str) -> None:
         """Serve it no longer."""
         with self._lock:
-            self._documents.pop(document_id, None)
+            if self._documents.pop(document_id, None) is None:
+                return
+        self._tell()
+
+    def tell(self, callback: Callable[[list[str]], None]) -> None:
+        """Call back with the ids of all documents after each change, from the thread that made it."""
+        self._told.append(callback)
+
+    def _tell(self) -> None:
+        for callback in self._told:
+            callback(self.ids())
+
+    def ids(self) -> list[str]:
+        """Of all documents, in order of registration."""
+        with self._lock:
+            return list(self._documents)
 
     def all(self) -> list[Registered]:
         """In order of registration."""
