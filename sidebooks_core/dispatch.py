@@ -187,7 +187,7 @@ class Dispatcher:
                 release()
                 job = ticket.work.job
                 what = f"{job.document.name}: the worker's answer makes no sense ({problem!r})"
-                error = RenderFailed(what, document_id=job.document.digest, page=job.page)
+                answer, error = None, RenderFailed(what, document_id=job.document.digest, page=job.page)
         else:
             release()
         self._land(ticket)

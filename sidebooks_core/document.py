@@ -115,6 +115,11 @@ class Document:
         return self.ref.digest
 
     @property
+    def trust_domain(self) -> str:
+        """The label given at `open`: workers and records are shared only within it."""
+        return self.ref.trust_domain
+
+    @property
     def name(self) -> str:
         """What messages call it: the file's name."""
         return self.ref.name

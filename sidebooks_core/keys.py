@@ -41,6 +41,11 @@ def record_key(content_id: str, spec: RasterSpec, profile: RenderProfile) -> str
     )
 
 
+def scoped_id(content_id: str, trust_domain: str) -> str:
+    """An id that no other trust domain has: a worker that was taken over must not make records that another domain reads."""
+    return _digest("domain", trust_domain, content_id) if trust_domain else content_id
+
+
 def document_key(document_id: str, engine: str) -> str:
     """Key of what is known of a document: its pages, sizes, outline, content ids."""
     return _digest("document", document_id, engine)

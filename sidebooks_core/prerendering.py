@@ -189,6 +189,7 @@ def _store(service: TileService, document: Document, result: BulkResult) -> None
     """Keep what a foreign executor drew."""
     assert result.record is not None
     assert result.content_id is not None
-    key = keys.record_key(result.content_id, result.spec, service.profile)
-    record = Record(data=result.record, tag=result.content_id, cost_s=result.cost_s, is_preview=result.spec.is_preview)
+    content_id = keys.scoped_id(result.content_id, document.trust_domain)
+    key = keys.record_key(content_id, result.spec, service.profile)
+    record = Record(data=result.record, tag=content_id, cost_s=result.cost_s, is_preview=result.spec.is_preview)
     service.records.keep(key, record, Priority.BULK, lambda: None)

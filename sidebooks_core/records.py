@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -25,6 +25,8 @@ from sidebooks_core.tiling.raster import RasterSpec
 RecordDone = Callable[[Record | None, str, SidebooksError | None], None]
 """Told once: a record and where it came from ("memory", "disk", "render"), or None and an error."""
 
+WITHDRAWN_IDS = 1_000_000
+"""Remembered at most, the newest: long enough for what was under way when they were purged."""
 QUARANTINE_S = 60.0
 """A page that overran, or failed twice, is not tried again for so long: each try may cost a worker."""
 QUARANTINE_PAGES = 1024
@@ -58,6 +60,9 @@ class Records:
         self._profiles: dict[str | None, RenderProfile] = {None: profile}
         self._not_shown: dict[str, int] = {}
         self._quarantine = _Quarantine()
+        self._purges = 0
+        self._withdrawn: dict[str, int] = {}
+        """Content ids that were purged, with the number of the purge: what was asked for before is not kept."""
         self.counters = Counters()
 
     def want(
@@ -110,7 +115,8 @@ class Records:
 
         def learned(answer: Any, error: SidebooksError | None) -> None:
             if error is None:
-                document.learn_content_ids(page, [str(content_id) for content_id in answer])
+                scoped = [keys.scoped_id(str(content_id), document.trust_domain) for content_id in answer]
+                document.learn_content_ids(page, scoped)
             done(answer, error)
 
         budget_s = IDENTIFY_BULK_S if priority is Priority.BULK else IDENTIFY_VISIBLE_S
@@ -135,6 +141,18 @@ class Records:
             if priority in (Priority.PAGE, Priority.NEXT):
                 self.counters.prefetched_bytes += len(record.data)
                 self._not_shown[key] = len(record.data)
+
+    def purge(self, content_ids: Iterable[str]) -> int:
+        """Remove what is stored of pages; what is being made of them just now will not be stored. How many records."""
+        chosen = set(content_ids)
+        with self._lock:
+            for content_id in chosen:
+                self._withdrawn.pop(content_id, None)
+                self._withdrawn[content_id] = self._purges
+            self._purges += 1
+            while len(self._withdrawn) > WITHDRAWN_IDS:
+                self._withdrawn.pop(next(iter(self._withdrawn)))
+        return sum(self._store.purge(content_id) for content_id in chosen)
 
     def count_hit(self, source: str, wait_s: float, key: str, priority: Priority) -> None:
         """A request got its tile."""
@@ -189,13 +207,20 @@ class Records:
             done(None, "render", refusal)
             return
 
+        asked_at = self._purges
+
         def deliver(answer: dict[str, Any], written: Callable[[], None], made_for: Priority) -> Record:
             data = answer["record"]
             if not isinstance(data, bytes):
                 raise TypeError(f"a record of {type(data).__name__}")
             cost_s = float(answer["draw_s"]) + float(answer["encode_s"])
             made = Record(data=data, tag=content_id, cost_s=cost_s, is_preview=spec.is_preview)
-            self.keep(key, made, made_for, written)
+            if self._withdrawn.get(content_id, -1) >= asked_at:
+                written()  # shown to who asked before, and kept nowhere
+            else:
+                self.keep(key, made, made_for, written)
+                if self._withdrawn.get(content_id, -1) >= asked_at:
+                    self._store.purge(content_id)  # withdrawn between the look and the keeping
             return made
 
         def ended(answer: Any, error: SidebooksError | None) -> None:

@@ -18,7 +18,7 @@ from sidebooks_core.caching.record import Record
 from sidebooks_core.documents.fingerprint import FileStamp, digest_bytes, digest_file, stamp
 from sidebooks_core.documents.model import DocumentInfo
 from sidebooks_core.errors import DocumentTooLarge
-from sidebooks_core.keys import document_key, path_key
+from sidebooks_core.keys import document_key, path_key, scoped_id
 
 DESCRIPTION_VERSION = 1
 DIGEST_COST_S_PER_BYTE = 1e-9
@@ -114,9 +114,9 @@ class Registry:
             )
         return digest
 
-    def description(self, document_id: str) -> Description | None:
+    def description(self, document_id: str, trust_domain: str) -> Description | None:
         """What is known of a document from an earlier opening."""
-        remembered = self._recall(document_key(document_id, self._engine))
+        remembered = self._recall(document_key(scoped_id(document_id, trust_domain), self._engine))
         if not isinstance(remembered, list) or len(remembered) != 3 or remembered[0] != DESCRIPTION_VERSION:
             return None
         info = DocumentInfo.from_wire(remembered[1])
@@ -125,12 +125,12 @@ class Registry:
             return None
         return Description(info, content_ids)
 
-    def describe(self, document_id: str, description: Description, cost_s: float) -> None:
+    def describe(self, document_id: str, description: Description, cost_s: float, trust_domain: str) -> None:
         """Remember a document. One that needs a password is not remembered: its description is as secret as its pages."""
         if description.info.needs_password:
             return
         self._remember(
-            document_key(document_id, self._engine),
+            document_key(scoped_id(document_id, trust_domain), self._engine),
             [DESCRIPTION_VERSION, description.info.to_wire(), list(description.content_ids)],
             tag=document_id,
             cost_s=cost_s,

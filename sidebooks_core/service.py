@@ -89,6 +89,10 @@ class TileService:
             from sidebooks_core.caching.disk import DiskStore  # brings SQLite and diskcache: only who uses a disk pays for them
 
             store = DiskStore(cache_dir, self.settings.disk_bytes)
+            if self.settings.encryption_key is not None:
+                from sidebooks_core.caching.encrypted import EncryptedStore
+
+                store = EncryptedStore(store, self.settings.encryption_key)
         memory = MemoryStore(self.settings.memory_bytes, self.settings.preview_bytes)
         self.store = LayeredStore(memory, store)
         # A book without pages of its own is laid out with these fonts, and content ids are remembered with the description.
@@ -108,6 +112,7 @@ class TileService:
                 worker_bytes=self.settings.worker_bytes,
                 display_list_bytes=self.settings.display_list_bytes,
                 font_set=font_set.to_wire(),
+                is_isolated=self.settings.isolation,
             ),
             self.settings.workers,
             recycle_bytes=self.settings.worker_bytes // 2,
@@ -121,11 +126,14 @@ class TileService:
         password: str | None = None,
         *,
         direction: str | None = None,
+        trust_domain: str = "",
     ) -> Document:
         """Open a document from a path or from its bytes; its kind is told by its content.
 
         direction: "ltr" or "rtl" instead of what the document says. A path that was opened before and has not changed is
         neither read as a whole nor opened by the engine again.
+        trust_domain: a label of who may be hurt by whom. Documents of two domains never share a worker process nor a record of
+        the cache, so that a document that takes over its worker cannot reach into those of another domain.
         Raises FileNotFoundError, UnsupportedDocument, DamagedDocument, PasswordRequired, DocumentTooLarge, ServiceClosed.
         """
         self._require_open()
@@ -135,16 +143,16 @@ class TileService:
         digest = self._registry.known_digest(given)
         if digest is None:
             if given.path is not None:  # the worker opens it while this thread digests it
-                opening = self._start_opening(given, password)
+                opening = self._start_opening(given, password, trust_domain)
             digest = self._registry.digest(given)
-        described = self._registry.description(digest)
+        described = self._registry.description(digest, trust_domain)
         if described is None:
-            info = (opening or self._start_opening(given, password)).result()
+            info = (opening or self._start_opening(given, password, trust_domain)).result()
             described = Description(info, [None] * info.page_count)
-            self._registry.describe(digest, described, time.perf_counter() - started_s)
+            self._registry.describe(digest, described, time.perf_counter() - started_s, trust_domain)
         elif opening is not None:
             opening.cancel()
-        ref = self._ref(given, password, digest, described.info.chapters)
+        ref = self._ref(given, password, digest, described.info.chapters, trust_domain)
         handle = (digest, ref.token, direction or "")
         with self._lock:
             document = self._documents.get(handle)
@@ -341,11 +349,12 @@ class TileService:
         return prerender(self, document, pages, levels, widths_px, progress, executor)
 
     def purge(self, document: Document) -> int:
-        """Remove everything stored of a document, pages that other documents share included. Returns records removed."""
+        """Remove everything stored of a document, pages that other documents share included. Returns records removed.
+
+        What is being drawn of it meanwhile goes to who asked for it and is stored nowhere.
+        """
         removed = self.store.purge(document.id)
-        for page in range(document.page_count):
-            removed += self.store.purge(document.content_id(page))
-        return removed
+        return removed + self.records.purge(document.content_id(page) for page in range(document.page_count))
 
     def statistics(self) -> Statistics:
         """A snapshot of what this service did so far."""
@@ -527,7 +536,8 @@ class TileService:
         page = document.first_unidentified_page(start)
         if page is None or start == 0:
             description = Description(document.info, document.known_content_ids())
-            self._registry.describe(document.id, description, document.page_count * IDENTIFY_VISIBLE_S)
+            cost_s = document.page_count * IDENTIFY_VISIBLE_S
+            self._registry.describe(document.id, description, cost_s, document.trust_domain)
         if page is None:
             return
 
@@ -538,9 +548,9 @@ class TileService:
         with suppress(SidebooksError):  # closed or full: whoever needs an id asks for it
             self.records.identify(document, page, next_slice, priority=Priority.BULK)
 
-    def _start_opening(self, given: Source, password: str | None) -> Future[DocumentInfo]:
+    def _start_opening(self, given: Source, password: str | None, trust_domain: str) -> Future[DocumentInfo]:
         future: Future[DocumentInfo] = Future()
-        ref = self._ref(given, password, None, ())
+        ref = self._ref(given, password, None, (), trust_domain)
         job = Job(kind="open", document=ref, page=None, timeout_s=self.settings.open_timeout_s, arguments={})
 
         def opened(answer: Any, error: SidebooksError | None) -> None:
@@ -553,11 +563,15 @@ class TileService:
         self._dispatcher.request(work, opened)
         return future
 
-    def _ref(self, given: Source, password: str | None, digest: str | None, chapters: tuple[int, ...]) -> DocumentRef:
+    def _ref(
+        self, given: Source, password: str | None, digest: str | None, chapters: tuple[int, ...], trust_domain: str
+    ) -> DocumentRef:
         # The password is a part of the token: a worker that opened the document with one must not serve it without.
         token = given.token
         if password is not None:
             token += f"|{hashlib.blake2b(password.encode(), key=self._salt, digest_size=16).hexdigest()}"
+        if trust_domain:
+            token += f"|{trust_domain!r}"
         return DocumentRef(
             token=token,
             name=given.name,
@@ -567,6 +581,7 @@ class TileService:
             digest=digest,
             max_pages=self.settings.document_pages,
             chapters=chapters,
+            trust_domain=trust_domain,
         )
 
     def _ask(

@@ -52,6 +52,9 @@ class Settings:
 
     cache_dir: Path | str | None = field(default_factory=default_cache_dir)
     """Folder of the disk cache, made with mode 0700 when missing and shared by any number of processes; None: memory only."""
+    encryption_key: bytes | None = field(default=None, repr=False)
+    """32 bytes that everything in `cache_dir` is encrypted with (AES-256-GCM; extra `encryption`); None: it is not. Whoever has
+    another key finds nothing, and disturbs nothing."""
     memory_bytes: int = 256 * MIB
     """Bound of the records held in memory, previews included, in bytes."""
     preview_bytes: int = 64 * MIB
@@ -77,6 +80,8 @@ class Settings:
     """Time limit of one raster, in seconds; then its worker is killed and replaced."""
     open_timeout_s: float = 60.0
     """Time limit of opening a document, in seconds."""
+    isolation: bool = True
+    """Workers give up the network, other processes, and all files but fonts, Python and its packages (Linux)."""
     image_format: ImageFormat = "auto"
     """"auto" chooses per tile by what is in it; or one format for all."""
     quality: int = 85
@@ -100,6 +105,9 @@ class Settings:
             _require(
                 type(getattr(self, name)) in (int, float) and math.isfinite(getattr(self, name)), f"{name} must be a number"
             )
+        if self.encryption_key is not None:
+            _require(type(self.encryption_key) is bytes and len(self.encryption_key) == 32, "encryption_key must be 32 bytes")
+        _require(type(self.isolation) is bool, "isolation must be True or False")
         for name in ("memory_bytes", "preview_bytes", "disk_bytes"):
             _require(getattr(self, name) >= 0, f"{name} must not be negative")
         _require(self.preview_bytes <= self.memory_bytes, "preview_bytes is a part of memory_bytes and cannot be more")

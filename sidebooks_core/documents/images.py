@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import warnings
-from pathlib import Path
 from typing import Any
 
+from sidebooks_core.documents.source import Source
 from sidebooks_core.errors import DamagedDocument, DocumentTooLarge
 
 MOST_PIXELS = 512 << 20
@@ -14,14 +14,14 @@ MOST_PIXELS = 512 << 20
 SAME_SHAPE = 0.02
 
 
-def converted(source: Path | bytes, kind: str, name: str) -> bytes:
+def converted(source: Source, kind: str, name: str) -> bytes:
     """A WebP or AVIF image as PNG, which the engine reads, upright. Raises DamagedDocument, DocumentTooLarge."""
     from PIL import Image, ImageOps
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own bound is below
         try:
-            with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=[kind.upper()]) as image:
+            with source.file() as file, Image.open(file, formats=[kind.upper()]) as image:
                 if image.width * image.height > MOST_PIXELS:
                     what = f"{name}: the image has {image.width} x {image.height} pixels, more than {MOST_PIXELS}"
                     raise DocumentTooLarge(what)

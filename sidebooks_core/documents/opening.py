@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import math
 import re
 import unicodedata
 import zipfile
 from itertools import accumulate
-from pathlib import Path
 from typing import Any
 
 from sidebooks_core.documents import fonts, images, text
 from sidebooks_core.documents.engine import ENGINE_ERRORS, page_errors, pymupdf, take_warnings
 from sidebooks_core.documents.model import DocumentInfo, Link, OutlineItem, PageGeometry, SearchHit, Word
 from sidebooks_core.documents.sniffing import CONVERTED_KINDS, ENGINE_TYPES, IMAGE_KINDS, REFLOWABLE_KINDS, sniff
+from sidebooks_core.documents.source import Source
 from sidebooks_core.errors import (
     DamagedDocument,
     DocumentTooLarge,
@@ -81,26 +80,25 @@ class OpenDocument:
 
 
 def open_document(
-    source: str | bytes, *, password: str | None, name: str, max_pages: int, chapters: tuple[int, ...] = ()
+    source: Source, *, password: str | None, name: str, max_pages: int, chapters: tuple[int, ...] = ()
 ) -> OpenDocument:
-    """Open a path or bytes as what the content says it is.
+    """Open as what the content says it is; the source stays open as long as the document.
 
     chapters: what an earlier opening found; a reflowable document is then not laid out as a whole.
     Raises OSError, UnsupportedDocument, DamagedDocument, PasswordRequired, DocumentTooLarge.
     """
-    given = source if isinstance(source, bytes) else Path(source)
-    if (len(given) if isinstance(given, bytes) else given.stat().st_size) == 0:
+    if not len(source):
         raise DamagedDocument(f"{name} is empty")
-    kind = sniff(given)
+    kind = sniff(source)
     if kind is None:
         raise UnsupportedDocument(
             f"{name} is none of the kinds that can be opened: PDF, XPS, EPUB, FB2, MOBI, CBZ, SVG, TIFF and other images"
         )
     take_warnings()
     try:
-        handle = _handle(given, kind, name)
+        handle = _handle(source, kind, name)
         needs_password = _unlock(handle, password, name)
-        info = _describe(handle, given, kind, name, needs_password, max_pages, chapters)
+        info = _describe(handle, source, kind, name, needs_password, max_pages, chapters)
     except SidebooksError:
         raise
     except ENGINE_ERRORS as error:
@@ -111,13 +109,9 @@ def open_document(
     return OpenDocument(handle, info, name)
 
 
-def _handle(given: Path | bytes, kind: str, name: str) -> Any:
-    filetype = ENGINE_TYPES.get(kind, kind)
-    if kind in CONVERTED_KINDS:
-        return pymupdf.open(stream=images.converted(given, kind, name), filetype=filetype)
-    if isinstance(given, bytes):
-        return pymupdf.open(stream=given, filetype=filetype)
-    return pymupdf.open(str(given), filetype=filetype)
+def _handle(source: Source, kind: str, name: str) -> Any:
+    data = images.converted(source, kind, name) if kind in CONVERTED_KINDS else source.data
+    return pymupdf.open(stream=data, filetype=ENGINE_TYPES.get(kind, kind))
 
 
 def _unlock(handle: Any, password: str | None, name: str) -> bool:
@@ -134,7 +128,7 @@ def _unlock(handle: Any, password: str | None, name: str) -> bool:
 
 def _describe(
     handle: Any,
-    given: Path | bytes,
+    source: Source,
     kind: str,
     name: str,
     needs_password: bool,
@@ -156,7 +150,7 @@ def _describe(
     return DocumentInfo(
         kind=kind,
         title=_clean(metadata.get("title") or ""),
-        direction=_direction(handle, given, kind),
+        direction=_direction(handle, source, kind),
         page_count=page_count,
         outline=outline,
         pages=pages,
@@ -205,25 +199,25 @@ def _outline(handle: Any, page_count: int) -> tuple[OutlineItem, ...]:
     )
 
 
-def _direction(handle: Any, given: Path | bytes, kind: str) -> str:
+def _direction(handle: Any, source: Source, kind: str) -> str:
     if kind == "pdf":
         _, value = handle.xref_get_key(handle.pdf_catalog(), "ViewerPreferences/Direction")
         return "rtl" if value == "/R2L" else "ltr"
     if kind == "epub":
-        package = re.search(rb'full-path\s*=\s*["\']([^"\']+)', _member(given, "META-INF/container.xml"))
+        package = re.search(rb'full-path\s*=\s*["\']([^"\']+)', _member(source, "META-INF/container.xml"))
         found = package and re.search(
-            rb'page-progression-direction\s*=\s*["\'](rtl|ltr)', _member(given, package[1].decode("utf-8", "replace"))
+            rb'page-progression-direction\s*=\s*["\'](rtl|ltr)', _member(source, package[1].decode("utf-8", "replace"))
         )
         return "rtl" if found and found[1] == b"rtl" else "ltr"
     if kind == "cbz":
-        return "rtl" if b"<Manga>YesAndRightToLeft</Manga>" in _member(given, "ComicInfo.xml") else "ltr"
+        return "rtl" if b"<Manga>YesAndRightToLeft</Manga>" in _member(source, "ComicInfo.xml") else "ltr"
     return "ltr"
 
 
-def _member(given: Path | bytes, name: str) -> bytes:
+def _member(source: Source, name: str) -> bytes:
     """The beginning of an archive's member; empty if it has none of that name."""
     try:
-        with zipfile.ZipFile(io.BytesIO(given) if isinstance(given, bytes) else given) as archive, archive.open(name) as file:
+        with source.file() as content, zipfile.ZipFile(content) as archive, archive.open(name) as file:
             return file.read(MEMBER_BYTES)
     except (KeyError, zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError, EOFError):
         # The engine has opened the document by now, and repairs archives that this module cannot read (encrypted, cut, of an

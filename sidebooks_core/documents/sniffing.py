@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import re
 import zipfile
-from pathlib import Path
+
+from sidebooks_core.documents.source import Source
 
 HEAD_BYTES = 4096
 MOST_MEMBERS = 100_000
@@ -43,9 +43,9 @@ ENGINE_TYPES = {"jpeg": "jpg", "jbig2": "jb2", "webp": "png", "avif": "png"}
 """The engine's names, where they are not ours."""
 
 
-def sniff(source: Path | bytes) -> str | None:
+def sniff(source: Source) -> str | None:
     """The kind of a document, such as "pdf"; None if it is none that can be opened. Raises OSError."""
-    head = _head(source)
+    head = source.head(HEAD_BYTES)
     for offset, magic, kind in _MAGIC:
         if head.startswith(magic, offset) and (kind != "webp" or head.startswith(b"RIFF")):
             return kind
@@ -66,26 +66,19 @@ def sniff(source: Path | bytes) -> str | None:
     return None
 
 
-def _head(source: Path | bytes) -> bytes:
-    if isinstance(source, bytes):
-        return source[:HEAD_BYTES]
-    with source.open("rb") as file:
-        return file.read(HEAD_BYTES)
-
-
 def _text(head: bytes) -> str:
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return head.decode("utf-16", "replace")
     return head.decode("latin-1")
 
 
-def _archive_kind(source: Path | bytes) -> str | None:
+def _archive_kind(source: Source) -> str | None:
     try:
-        with zipfile.ZipFile(io.BytesIO(source) if isinstance(source, bytes) else source) as archive:
+        with source.file() as content, zipfile.ZipFile(content) as archive:
             names = archive.namelist()[:MOST_MEMBERS]
     except (zipfile.BadZipFile, ValueError, NotImplementedError):
         # A cut archive has lost its directory, not its beginning. None is no silence: it becomes UnsupportedDocument.
-        return "epub" if b"application/epub+zip" in _head(source)[:200] else None
+        return "epub" if b"application/epub+zip" in source.head(200) else None
     lower = {name.lower() for name in names}
     if "meta-inf/container.xml" in lower:
         return "epub"

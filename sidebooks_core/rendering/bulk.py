@@ -86,5 +86,5 @@ def _desk(run: BulkRun) -> Any:
     key = repr(run.font_set)
     if key not in _desks:
         _desks.clear()
-        _desks[key] = Desk(run.font_set, run.display_list_bytes)
+        _desks[key] = Desk(run.font_set, run.display_list_bytes, opens_paths=True)
     return _desks[key]

@@ -55,7 +55,7 @@ def enlarged(
     image_format: str,
     quality: int,
 ) -> EncodedImage:
-    """A part of an image, (x0, y0, x1, y1) in its pixels, stretched smoothly to a size. Raises RequestError as `derive` does."""
+    """A part of an image, (x0, y0, x1, y1) in its pixels, stretched smoothly to a size. Raises as `derive` does."""
     image = Image.fromarray(decode(data, media_type))
     x0, y0, x1, y1 = box_px
     inside = (max(0.0, x0), max(0.0, y0), min(float(image.width), x1), min(float(image.height), y1))

@@ -18,6 +18,7 @@ from sidebooks_core.documents.grey import is_grey
 from sidebooks_core.documents.identity import PageIdentifier
 from sidebooks_core.documents.inspection import inspect_page
 from sidebooks_core.documents.opening import OpenDocument, open_document
+from sidebooks_core.documents.source import Source
 from sidebooks_core.errors import DamagedDocument, PageNotFound
 from sidebooks_core.rendering.encoding import encode
 from sidebooks_core.rendering.jobs import DocumentRef
@@ -42,7 +43,7 @@ class _Sheet:
 @dataclass(slots=True)
 class _Held:
     document: OpenDocument
-    watch_fd: int | None
+    source: Source
     sheets: OrderedDict[int, _Sheet] = field(default_factory=OrderedDict)
     identifier: PageIdentifier | None = None
 
@@ -50,24 +51,31 @@ class _Held:
 class Desk:
     """Does jobs one at a time. Raises SidebooksError for what is wrong with a document or a page."""
 
-    def __init__(self, font_set: Any, display_list_bytes: int) -> None:
+    def __init__(self, font_set: Any, display_list_bytes: int, *, opens_paths: bool) -> None:
+        """opens_paths: documents are opened by their paths, where nobody can hand over a descriptor."""
         self.font_set = FontSet.from_wire(font_set)
         fonts.install(self.font_set)
         self._display_list_bytes = display_list_bytes
+        self._opens_paths = opens_paths
         self._listed_bytes = 0
         self._held: OrderedDict[str, _Held] = OrderedDict()
 
     def do(
-        self, kind: str, ref: DocumentRef, page: int | None, arguments: dict[str, Any], data: bytes | None
+        self, kind: str, ref: DocumentRef, page: int | None, arguments: dict[str, Any], given: bytes | int | None
     ) -> dict[str, Any]:
-        """The answer to one job as plain data."""
-        if ref.path is None and data is None and ref.token not in self._held:
-            return {"need_data": True}
-        held = self._hold(ref, data)
+        """The answer to one job as plain data.
+
+        given: the document's bytes, or a descriptor, which is taken over; without, a document that is not held is asked for.
+        """
+        if ref.token not in self._held and given is None:
+            if ref.path is None or not self._opens_paths:
+                return {"need_data": True}
+            given = os.open(ref.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        held = self._hold(ref, given)
         if page is not None and not 0 <= page < held.document.info.page_count:
             raise PageNotFound(f"{ref.name} has no page {page + 1}: it has {held.document.info.page_count}", page=page)
         answer = getattr(self, f"_do_{kind}")(held, ref, page, **arguments)
-        _require_unchanged(held, ref)
+        _require_unchanged(held.source, ref)
         return {"answer": answer}
 
     def warm_up(self) -> None:
@@ -164,37 +172,30 @@ class Desk:
         )
         return {"page": inspection.to_wire(), "draw_s": time.perf_counter() - started_s}
 
-    def _hold(self, ref: DocumentRef, data: bytes | None) -> _Held:
+    def _hold(self, ref: DocumentRef, given: bytes | int | None) -> _Held:
         held = self._held.get(ref.token)
         if held is not None:
-            _require_unchanged(held, ref)
+            _require_unchanged(held.source, ref)
             self._held.move_to_end(ref.token)
             return held
         while len(self._held) >= MAX_DOCUMENTS:
             self._forget(next(iter(self._held)))
-        held = self._open(ref, data)
+        assert given is not None
+        held = self._open(ref, Source.of_descriptor(given) if isinstance(given, int) else Source(given))
         self._held[ref.token] = held
         return held
 
-    def _open(self, ref: DocumentRef, data: bytes | None) -> _Held:
-        if ref.path is None:
-            assert data is not None
-            document = open_document(data, password=ref.password, name=ref.name, max_pages=ref.max_pages, chapters=ref.chapters)
-            return _Held(document, None)
-        watch_fd = os.open(ref.path, os.O_RDONLY)
+    def _open(self, ref: DocumentRef, source: Source) -> _Held:
         try:
-            held = _Held(
-                open_document(ref.path, password=ref.password, name=ref.name, max_pages=ref.max_pages, chapters=ref.chapters),
-                watch_fd,
+            _require_unchanged(source, ref)
+            document = open_document(
+                source, password=ref.password, name=ref.name, max_pages=ref.max_pages, chapters=ref.chapters
             )
-            # The engine opened the path by itself: between the two, another file may have taken its place.
-            if os.stat(ref.path).st_ino != os.fstat(watch_fd).st_ino:  # noqa: PTH116 - beside its fstat
-                raise _changed(ref)
-            _require_unchanged(held, ref)
         except BaseException:
-            os.close(watch_fd)
+            shrink_store()  # the engine's last hold on what is closed now
+            source.close()
             raise
-        return held
+        return _Held(document, source)
 
     def _forget(self, token: str) -> None:
         held = self._held.pop(token)
@@ -202,9 +203,8 @@ class Desk:
         held.sheets.clear()
         held.identifier = None
         held.document.close()
-        if held.watch_fd is not None:
-            os.close(held.watch_fd)
         shrink_store()
+        held.source.close()
 
     def _sheet(self, held: _Held, page: int) -> _Sheet:
         sheet = held.sheets.get(page)
@@ -230,11 +230,8 @@ class Desk:
                 self._listed_bytes -= sheet.counted_bytes
 
 
-def _require_unchanged(held: _Held, ref: DocumentRef) -> None:
-    if held.watch_fd is None or ref.file_state is None:
-        return
-    now = os.fstat(held.watch_fd)
-    if (now.st_ino, now.st_size, now.st_mtime_ns) != ref.file_state:
+def _require_unchanged(source: Source, ref: DocumentRef) -> None:
+    if ref.file_state is not None and source.state() not in (None, ref.file_state):
         raise _changed(ref)
 
 

@@ -27,6 +27,8 @@ class DocumentRef:
     """The document's id; None while it is still being computed."""
     max_pages: int = 100_000
     chapters: tuple[int, ...] = ()
+    trust_domain: str = ""
+    """Documents of two domains are never given to the same worker process. Stays in the host."""
 
     def to_wire(self) -> dict[str, Any]:
         return {
@@ -83,9 +85,12 @@ class WorkerConfig:
     worker_bytes: int
     display_list_bytes: int
     font_set: Any
+    is_isolated: bool = True
+    """Give up the network, other processes and files that are not needed, where the kernel allows it."""
 
     def to_wire(self) -> dict[str, Any]:
         return {
+            "is_isolated": self.is_isolated,
             "worker_bytes": self.worker_bytes,
             "display_list_bytes": self.display_list_bytes,
             "font_set": self.font_set,

@@ -10,7 +10,9 @@ from __future__ import annotations
 import heapq
 import itertools
 import json
+import logging
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -32,11 +34,16 @@ _ENVIRONMENT = {
     "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(128 << 20),
 }
+_INHERITED = ("LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PATH", "SYSTEMROOT", "TZ")
+"""All that a worker sees of the host's environment: no secrets, nothing that changes how Python runs."""
 START_TIMEOUT_S = 60.0
 """A worker that has not reported by then is given up; it takes 0.3-0.6 s on an idle machine."""
 MAX_ANSWER_BYTES = 1 << 30
 """More than the largest raster can come to. A worker that sends more is not trusted any further."""
 JOIN_TIMEOUT_S = 5.0
+
+
+_log = logging.getLogger("sidebooks_core.workers")
 
 
 class JobSource(Protocol):
@@ -55,6 +62,10 @@ class JobSource(Protocol):
 @dataclass(slots=True, eq=False)
 class _Worker:
     process: subprocess.Popen[bytes]
+    files: socket.socket | None
+    """Where it is handed descriptors of documents; None where the platform knows no such thing."""
+    trust_domain: str | None = None
+    """Of all documents that it has seen; None: of none so far."""
     held_documents: set[str] = field(default_factory=set)
     overran: bool = False
     rss_bytes: int = 0
@@ -67,6 +78,8 @@ class _Worker:
         """Kill, reap, and close the pipes."""
         self.kill()
         self.process.wait()
+        if self.files is not None:
+            self.files.close()
         for stream in (self.process.stdin, self.process.stdout):
             if stream is not None:
                 try:
@@ -92,6 +105,9 @@ class WorkerPool:
         self._lock = threading.Lock()
         self._live: set[_Worker] = set()
         self._starting = workers
+        self._parked: list[_Worker] = []
+        self._most_parked = workers
+        self._warned = not config.is_isolated
         self.deaths = 0
         self._watchdog = _Watchdog()
         self._threads = [
@@ -113,6 +129,10 @@ class WorkerPool:
         for thread in self._threads:
             if thread is not threading.current_thread():
                 thread.join(max(0.0, deadline_s - time.monotonic()))
+        with self._lock:
+            parked, self._parked = self._parked, []
+        for worker in parked:
+            self._bury(worker)
 
     def process_ids(self) -> list[int]:
         """Of the workers that live now."""
@@ -138,11 +158,37 @@ class WorkerPool:
                 if worker is None:
                     self._source.finish(ticket, None, _cannot_start(job, failure))
                     continue
+                worker, failure = self._of_domain(worker, job.document.trust_domain)
+                if worker is None:
+                    self._source.finish(ticket, None, _cannot_start(job, failure))
+                    continue
                 answer, error, worker = self._do(worker, job, data)
                 self._source.finish(ticket, answer, error)
         finally:
             if worker is not None:
                 self._bury(worker)
+
+    def _of_domain(self, worker: _Worker, trust_domain: str) -> tuple[_Worker | None, str | None]:
+        """This worker if it has seen no other domain; else one that waits, or a new one. The other waits for its domain."""
+        if worker.trust_domain in (None, trust_domain):
+            worker.trust_domain = trust_domain
+            return worker, None
+        with self._lock:
+            found = next((one for one in self._parked if one.trust_domain == trust_domain), None)
+            if found is not None:
+                self._parked.remove(found)
+            self._parked.append(worker)
+            surplus = self._parked.pop(0) if len(self._parked) > self._most_parked else None
+        if surplus is not None:
+            self._bury(surplus)
+        if found is not None and found.process.poll() is None:
+            return found, None
+        if found is not None:
+            self._count_death(found)
+        started, failure = self._try_start()
+        if started is not None:
+            started.trust_domain = trust_domain
+        return started, failure
 
     def _try_start(self) -> tuple[_Worker | None, str | None]:
         try:
@@ -163,18 +209,25 @@ class WorkerPool:
             raise _StartFailed("the pool is closing")
         if not sys.executable:
             raise _StartFailed("this Python does not know its own executable (sys.executable is empty)")
-        environment = os.environ | _ENVIRONMENT
+        files, theirs = _file_channel()
+        command = [sys.executable, "-I", "-c", _BOOT, json.dumps([entry or os.getcwd() for entry in sys.path])]  # noqa: PTH109
         try:
             process = subprocess.Popen(
-                [sys.executable, "-c", _BOOT, json.dumps([entry or os.getcwd() for entry in sys.path])],  # noqa: PTH109
+                [*command, str(theirs.fileno())] if theirs is not None else command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env=environment,
+                env=_clean_environment(),
+                pass_fds=[theirs.fileno()] if theirs is not None else [],
             )
         except OSError as error:
+            if files is not None:
+                files.close()
             raise _StartFailed(str(error)) from error
-        worker = _Worker(process)
+        finally:
+            if theirs is not None:
+                theirs.close()
+        worker = _Worker(process, files)
         with self._lock:
             self._live.add(worker)
         watch = self._watchdog.watch(worker, START_TIMEOUT_S)
@@ -182,7 +235,8 @@ class WorkerPool:
             assert process.stdin is not None
             assert process.stdout is not None
             wire.send(process.stdin, self._config.to_wire())
-            if wire.receive(process.stdout, MAX_ANSWER_BYTES).get("ready") is not True:
+            greeting = wire.receive(process.stdout, MAX_ANSWER_BYTES)
+            if greeting.get("ready") is not True:
                 raise wire.WireBroken("no greeting")
         except (wire.WireClosed, wire.WireBroken) as error:
             self._bury(worker)
@@ -195,7 +249,18 @@ class WorkerPool:
         if self._closing.is_set():
             self._bury(worker)
             raise _StartFailed("the pool is closing")
+        self._warn_if_unconfined(greeting.get("unconfined") or [])
         return worker
+
+    def _warn_if_unconfined(self, missing: list[Any]) -> None:
+        with self._lock:
+            is_first, self._warned = not self._warned, self._warned or bool(missing)
+        if missing and is_first:
+            _log.warning(
+                "workers are isolated less than they could be: %s. They still are processes of their own, with limits of "
+                "memory and time. Settings(isolation=False) says that this is meant",
+                "; ".join(map(str, missing)),
+            )
 
     def _do(self, worker: _Worker, job: Job, data: bytes | None) -> tuple[Any, SidebooksError | None, _Worker | None]:
         """One job on one worker, or on a new one if this one turns out to have died while it had nothing to do."""
@@ -205,6 +270,7 @@ class WorkerPool:
             self._count_death(worker)
             try:
                 worker = self._start()
+                worker.trust_domain = job.document.trust_domain
                 self._ask(worker, job, None)
             except (_StartFailed, wire.WireClosed) as error:
                 return None, _cannot_start(job, str(error)), None
@@ -212,7 +278,10 @@ class WorkerPool:
         try:
             reply = self._hear(worker)
             if reply.get("need_data"):
-                self._ask(worker, job, data)
+                refusal = self._hand_over(worker, job, data)
+                if refusal is not None:
+                    self._watchdog.release(watch)
+                    return None, refusal, worker
                 reply = self._hear(worker)
         except (wire.WireClosed, wire.WireBroken) as error:
             self._watchdog.release(watch)
@@ -232,13 +301,35 @@ class WorkerPool:
             return None, error_from_wire(reply["error"], job.document.digest), survivor
         return reply.get("answer"), None, survivor
 
-    def _ask(self, worker: _Worker, job: Job, data: bytes | None) -> None:
+    def _hand_over(self, worker: _Worker, job: Job, data: bytes | None) -> SidebooksError | None:
+        """Ask again, with the document: its bytes, or a descriptor of its file. What is wrong with the file, if anything."""
+        if job.document.path is None:
+            self._ask(worker, job, data)
+            return None
+        assert worker.files is not None
+        try:
+            descriptor = os.open(job.document.path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
+        except OSError as error:
+            what = f"{job.document.name} cannot be opened any more: {error.strerror}"
+            return DamagedDocument(what, document_id=job.document.digest)
+        try:
+            socket.send_fds(worker.files, [b"f"], [descriptor])
+        except OSError as error:
+            raise wire.WireClosed(str(error)) from error
+        finally:
+            os.close(descriptor)
+        self._ask(worker, job, None, has_file=True)
+        return None
+
+    def _ask(self, worker: _Worker, job: Job, data: bytes | None, *, has_file: bool = False) -> None:
         assert worker.process.stdin is not None
         if worker.process.poll() is not None:
             raise wire.WireClosed("it is dead")  # what its pipe still takes would never be read
         message = job.to_wire()
         if data is not None:
             message["data"] = data
+        if has_file:
+            message["has_file"] = True
         wire.send(worker.process.stdin, message)
 
     def _hear(self, worker: _Worker) -> dict[str, Any]:
@@ -300,6 +391,15 @@ class _Watchdog:
                         worker.overran = True
                         worker.kill()
                 self._condition.wait(self._deadlines[0][0] - now_s if self._deadlines else None)
+
+
+def _clean_environment() -> dict[str, str]:
+    return {name: os.environ[name] for name in _INHERITED if name in os.environ} | _ENVIRONMENT
+
+
+def _file_channel() -> tuple[socket.socket | None, socket.socket | None]:
+    """Our end and the worker's of what descriptors are sent through."""
+    return socket.socketpair() if hasattr(socket, "send_fds") and hasattr(socket, "AF_UNIX") else (None, None)
 
 
 def _where(job: Job) -> str:

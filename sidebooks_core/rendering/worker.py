@@ -10,7 +10,9 @@ import ctypes
 import os
 import select
 import signal
+import socket
 import sys
+from functools import lru_cache
 from typing import Any, BinaryIO
 
 from sidebooks_core.errors import RenderFailed, SidebooksError
@@ -18,6 +20,7 @@ from sidebooks_core.rendering import wire
 from sidebooks_core.rendering.jobs import DocumentRef, error_to_wire
 
 PR_SET_PDEATHSIG = 1
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 
 def main() -> None:
@@ -29,8 +32,11 @@ def main() -> None:
     _limit_memory(config["worker_bytes"])
     from sidebooks_core.rendering.desk import Desk  # the engine: after the limits hold
 
-    desk = Desk(config["font_set"], config["display_list_bytes"])
-    wire.send(replies, {"ready": True})
+    files = socket.socket(fileno=int(sys.argv[2])) if len(sys.argv) > 2 else None
+    desk = Desk(config["font_set"], config["display_list_bytes"], opens_paths=files is None)
+    resident_bytes()  # opens what it reads from
+    unconfined = _confine(desk) if config["is_isolated"] else []
+    wire.send(replies, {"ready": True, "unconfined": unconfined})
     if sys.platform != "win32" and not select.select([requests], [], [], 0)[0]:
         desk.warm_up()  # nobody waits yet
     while True:
@@ -39,15 +45,31 @@ def main() -> None:
         except wire.WireClosed:
             return
         _die_if_host_hangs(request["timeout_s"])
-        wire.send(replies, _answer(desk, request))
+        given = _received_file(files) if request.get("has_file") and files is not None else request.get("data")
+        wire.send(replies, _answer(desk, request, given))
         _die_if_host_hangs(0)
 
 
-def _answer(desk: Any, request: dict[str, Any]) -> dict[str, Any]:
+def _confine(desk: Any) -> list[str]:
+    if sys.platform == "win32":
+        return ["no isolation on win32"]
+    from sidebooks_core.rendering import confinement
+
+    missing = confinement.confine([face.path for face in desk.font_set.faces])
+    confinement.limit_files()
+    return missing
+
+
+def _received_file(files: socket.socket) -> int:
+    _, descriptors, _, _ = socket.recv_fds(files, 1, 1)
+    return descriptors[0]
+
+
+def _answer(desk: Any, request: dict[str, Any], given: bytes | int | None) -> dict[str, Any]:
     page = request["page"]
     try:
         answer: dict[str, Any] = desk.do(
-            request["kind"], DocumentRef.from_wire(request["document"]), page, request["arguments"], request.get("data")
+            request["kind"], DocumentRef.from_wire(request["document"]), page, request["arguments"], given
         )
     except SidebooksError as error:
         answer = {"error": error_to_wire(error)}
@@ -101,5 +123,10 @@ def resident_bytes() -> int:
     """Resident memory of this process in bytes; 0 where the platform does not tell cheaply."""
     if sys.platform != "linux":
         return 0
-    with open("/proc/self/statm", "rb") as statm:  # noqa: PTH123
-        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return int(os.pread(_statm(), 128, 0).split()[1]) * _PAGE_BYTES
+
+
+@lru_cache(maxsize=1)
+def _statm() -> int:
+    """Stays open: a confined worker opens nothing below /proc."""
+    return os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
