@@ -115,7 +115,7 @@ class Dispatcher:
                     displaced_entry = self._queue.push(entry)
                 except QueueIsFull:
                     raise QueueFull(
-                        f"{len(self._queue)} jobs wait already (the limit in the settings), none of them less urgent"
+                        f"{len(self._queue)} jobs wait already (the settings allow no more: queue_jobs), none less urgent"
                     ) from None
                 if displaced_entry is not None:
                     displaced = self._flights.pop(displaced_entry.key)

@@ -81,8 +81,9 @@ class Records:
 
         ticket: what `forget` knows this request by. image_format: instead of the settings'. Raises QueueFull, ServiceClosed.
         """
+        asked_at = self._purges
         if document.known_content_id(page) is not None:
-            self._find_or_make(document, page, spec, done, priority, generation, ticket, image_format)
+            self._find_or_make(document, page, spec, done, priority, generation, ticket, image_format, asked_at)
             return
 
         def identified(_: Any, error: SidebooksError | None) -> None:
@@ -90,7 +91,7 @@ class Records:
                 done(None, "render", error)
                 return
             try:
-                self._find_or_make(document, page, spec, done, priority, generation, ticket, image_format)
+                self._find_or_make(document, page, spec, done, priority, generation, ticket, image_format, asked_at)
             except SidebooksError as problem:
                 done(None, "render", problem)
 
@@ -190,7 +191,9 @@ class Records:
         generation: Generation | None,
         ticket: object,
         image_format: str | None,
+        asked_at: int,
     ) -> None:
+        """asked_at: how many purges there were before the request."""
         content_id = document.known_content_id(page)
         assert content_id is not None
         key = self.key(content_id, spec, image_format)
@@ -206,8 +209,6 @@ class Records:
         if refusal is not None:
             done(None, "render", refusal)
             return
-
-        asked_at = self._purges
 
         def deliver(answer: dict[str, Any], written: Callable[[], None], made_for: Priority) -> Record:
             data = answer["record"]

@@ -15,6 +15,7 @@ import weakref
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import suppress
+from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -28,6 +29,7 @@ from sidebooks_core.caching.store import TileStore
 from sidebooks_core.dispatch import Dispatcher, Work
 from sidebooks_core.document import Document
 from sidebooks_core.documents.font_discovery import discover
+from sidebooks_core.documents.limits import Limits
 from sidebooks_core.documents.model import (
     CONTENT_ID_VERSION,
     DocumentInfo,
@@ -76,6 +78,7 @@ class TileService:
         self.settings = settings or Settings()
         self._process_id = os.getpid()
         self._salt = os.urandom(16)
+        self._limits = Limits(**{field.name: getattr(self.settings, field.name) for field in fields(Limits)})
         self._font_set = font_set = discover([Path(folder) for folder in self.settings.font_dirs])
         self.profile = RenderProfile(
             engine=engine_version(),
@@ -579,7 +582,7 @@ class TileService:
             file_state=given.file_state,
             password=password,
             digest=digest,
-            max_pages=self.settings.document_pages,
+            limits=self._limits,
             chapters=chapters,
             trust_domain=trust_domain,
         )

@@ -19,6 +19,7 @@ MIB = 1 << 20
 GIB = 1 << 30
 
 
+_LIMITS = ("document_pages", "page_words", "outline_items", "image_pixels", "member_bytes")
 _WHOLE_NUMBERS = (
     "memory_bytes",
     "preview_bytes",
@@ -28,7 +29,7 @@ _WHOLE_NUMBERS = (
     "display_list_bytes",
     "raster_pixels",
     "document_bytes",
-    "document_pages",
+    *_LIMITS,
     "queue_jobs",
     "quality",
 )
@@ -74,6 +75,14 @@ class Settings:
     """Largest document that is opened, in bytes."""
     document_pages: int = 100_000
     """Most pages of a document that is opened."""
+    page_words: int = 500_000
+    """Most words of a page whose text is asked for."""
+    outline_items: int = 100_000
+    """Entries of an outline that are kept; a longer one is cut, and `inspect` says so."""
+    image_pixels: int = 512 * MIB
+    """Largest WebP or AVIF image that is opened, in pixels. Other images are unpacked by the engine within `worker_bytes`."""
+    member_bytes: int = GIB
+    """Largest member of an archive (EPUB, CBZ, XPS), unpacked, in bytes, of a document that is opened."""
     queue_jobs: int = 16_384
     """Most jobs that wait; a less urgent one makes room for a more urgent one."""
     render_timeout_s: float = 30.0
@@ -114,7 +123,7 @@ class Settings:
         _require(1 <= self.workers <= 256, "workers must be 1 to 256")
         _require(self.worker_bytes >= 256 * MIB, "worker_bytes must be at least 256 MiB: the engine alone takes about 100")
         _require(self.raster_pixels >= 1 << 22, "raster_pixels must be at least 4194304: one tile of 2048 x 2048")
-        for name in ("display_list_bytes", "document_bytes", "document_pages", "queue_jobs"):
+        for name in ("display_list_bytes", "document_bytes", *_LIMITS, "queue_jobs"):
             _require(getattr(self, name) >= 1, f"{name} must be positive")
         for name in _SECONDS:
             _require(getattr(self, name) > 0, f"{name} must be positive")

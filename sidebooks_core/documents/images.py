@@ -9,12 +9,10 @@ from typing import Any
 from sidebooks_core.documents.source import Source
 from sidebooks_core.errors import DamagedDocument, DocumentTooLarge
 
-MOST_PIXELS = 512 << 20
-"""Largest image that is converted, in pixels: 1.5 GiB when unpacked."""
 SAME_SHAPE = 0.02
 
 
-def converted(source: Source, kind: str, name: str) -> bytes:
+def converted(source: Source, kind: str, name: str, most_pixels: int) -> bytes:
     """A WebP or AVIF image as PNG, which the engine reads, upright. Raises DamagedDocument, DocumentTooLarge."""
     from PIL import Image, ImageOps
 
@@ -22,9 +20,9 @@ def converted(source: Source, kind: str, name: str) -> bytes:
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own bound is below
         try:
             with source.file() as file, Image.open(file, formats=[kind.upper()]) as image:
-                if image.width * image.height > MOST_PIXELS:
-                    what = f"{name}: the image has {image.width} x {image.height} pixels, more than {MOST_PIXELS}"
-                    raise DocumentTooLarge(what)
+                if image.width * image.height > most_pixels:
+                    what = f"{image.width} x {image.height} pixels; the settings allow {most_pixels} (image_pixels)"
+                    raise DocumentTooLarge(f"{name}: the image has {what}")
                 upright = ImageOps.exif_transpose(image)
                 mode = "RGBA" if upright.has_transparency_data else "RGB"
                 packed = io.BytesIO()

@@ -11,20 +11,21 @@ from typing import Any
 
 from sidebooks_core.documents import fonts, images, text
 from sidebooks_core.documents.engine import ENGINE_ERRORS, page_errors, pymupdf, take_warnings
+from sidebooks_core.documents.limits import Limits
 from sidebooks_core.documents.model import DocumentInfo, Link, OutlineItem, PageGeometry, SearchHit, Word
-from sidebooks_core.documents.sniffing import CONVERTED_KINDS, ENGINE_TYPES, IMAGE_KINDS, REFLOWABLE_KINDS, sniff
+from sidebooks_core.documents.sniffing import ARCHIVE_KINDS, CONVERTED_KINDS, ENGINE_TYPES, IMAGE_KINDS, REFLOWABLE_KINDS, sniff
 from sidebooks_core.documents.source import Source
 from sidebooks_core.errors import (
     DamagedDocument,
     DocumentTooLarge,
     PasswordRequired,
+    RenderFailed,
     SidebooksError,
     UnsupportedDocument,
 )
 
 FALLBACK_SIZE_PT = (612.0, 792.0)
 """Of a page whose own size cannot be read: US Letter, which the PDF specification's examples use."""
-MOST_OUTLINE_ITEMS = 100_000
 MEMBER_BYTES = 4 << 20
 """Most that is read of one small member of an archive (package file, comic's description)."""
 
@@ -32,10 +33,11 @@ MEMBER_BYTES = 4 << 20
 class OpenDocument:
     """A document that the engine has open, and what is known of it."""
 
-    def __init__(self, handle: Any, info: DocumentInfo, name: str) -> None:
+    def __init__(self, handle: Any, info: DocumentInfo, name: str, limits: Limits) -> None:
         self.handle = handle
         self.info = info
         self._name = name
+        self._limits = limits
         self._chapter_starts = list(accumulate(info.chapters, initial=0))
 
     def page(self, index: int) -> Any:
@@ -58,7 +60,11 @@ class OpenDocument:
         """Raises RenderFailed."""
         listed = self.display_list(index)
         with page_errors(self._name, index, "read for its text"):
-            return text.words(listed)
+            found = text.words(listed)
+        if len(found) > self._limits.page_words:
+            what = f"{len(found)} words; the settings allow {self._limits.page_words} (page_words)"
+            raise RenderFailed(f"{self._name}, page {index + 1}: {what}", page=index)
+        return found
 
     def search(self, query: str, first: int, stop: int) -> list[SearchHit]:
         """Hits on the pages from `first` to `stop` (excluded). Raises RenderFailed."""
@@ -80,7 +86,7 @@ class OpenDocument:
 
 
 def open_document(
-    source: Source, *, password: str | None, name: str, max_pages: int, chapters: tuple[int, ...] = ()
+    source: Source, *, password: str | None, name: str, limits: Limits, chapters: tuple[int, ...] = ()
 ) -> OpenDocument:
     """Open as what the content says it is; the source stays open as long as the document.
 
@@ -94,11 +100,13 @@ def open_document(
         raise UnsupportedDocument(
             f"{name} is none of the kinds that can be opened: PDF, XPS, EPUB, FB2, MOBI, CBZ, SVG, TIFF and other images"
         )
+    if kind in ARCHIVE_KINDS:
+        _require_members(source, name, limits)
     take_warnings()
     try:
-        handle = _handle(source, kind, name)
+        handle = _handle(source, kind, name, limits)
         needs_password = _unlock(handle, password, name)
-        info = _describe(handle, source, kind, name, needs_password, max_pages, chapters)
+        info = _describe(handle, source, kind, name, needs_password, limits, chapters)
     except SidebooksError:
         raise
     except ENGINE_ERRORS as error:
@@ -106,11 +114,24 @@ def open_document(
         if "encryption" in reason or "crypt" in reason:
             raise UnsupportedDocument(f"{name} is encrypted in a way that a password does not open ({reason})") from None
         raise DamagedDocument(f"{name} cannot be read as {kind} ({reason})") from None
-    return OpenDocument(handle, info, name)
+    return OpenDocument(handle, info, name, limits)
 
 
-def _handle(source: Source, kind: str, name: str) -> Any:
-    data = images.converted(source, kind, name) if kind in CONVERTED_KINDS else source.data
+def _require_members(source: Source, name: str, limits: Limits) -> None:
+    """By what the archive says of itself; one that lies meets the worker's bound of memory."""
+    try:
+        with source.file() as content, zipfile.ZipFile(content) as archive:
+            members = archive.infolist()
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+        return  # cut, or otherwise damaged: the engine repairs what it can
+    largest = max(members, key=lambda member: member.file_size, default=None)
+    if largest is not None and largest.file_size > limits.member_bytes:
+        what = f"{_clean(largest.filename)[:80]!r} in it has {largest.file_size} bytes"
+        raise DocumentTooLarge(f"{name}: {what}; the settings allow {limits.member_bytes} (member_bytes)")
+
+
+def _handle(source: Source, kind: str, name: str, limits: Limits) -> Any:
+    data = images.converted(source, kind, name, limits.image_pixels) if kind in CONVERTED_KINDS else source.data
     return pymupdf.open(stream=data, filetype=ENGINE_TYPES.get(kind, kind))
 
 
@@ -132,7 +153,7 @@ def _describe(
     kind: str,
     name: str,
     needs_password: bool,
-    max_pages: int,
+    limits: Limits,
     chapters: tuple[int, ...],
 ) -> DocumentInfo:
     if kind in REFLOWABLE_KINDS and not chapters:
@@ -140,13 +161,16 @@ def _describe(
     page_count = sum(chapters) if chapters else handle.page_count
     if page_count < 1:
         raise DamagedDocument(f"{name} has no page that can be read")
-    if page_count > max_pages:
-        raise DocumentTooLarge(f"{name} has {page_count} pages; the settings allow {max_pages} (document_pages)")
+    if page_count > limits.document_pages:
+        raise DocumentTooLarge(f"{name} has {page_count} pages; the settings allow {limits.document_pages} (document_pages)")
     metadata = handle.metadata or {}
     is_repaired = bool(handle.is_pdf and handle.is_repaired)
     pages = _geometries(handle, kind, page_count)
     outline = _outline(handle, page_count)
     repaired = ("the file's structure was damaged and was rebuilt", *take_warnings()) if is_repaired else ()
+    if len(outline) > limits.outline_items:
+        repaired += (f"an outline of {len(outline)} entries was cut; the settings keep {limits.outline_items} (outline_items)",)
+        outline = outline[: limits.outline_items]
     return DocumentInfo(
         kind=kind,
         title=_clean(metadata.get("title") or ""),
@@ -191,7 +215,7 @@ def _geometry(handle: Any, index: int, has_labels: bool, has_native: bool) -> Pa
 
 def _outline(handle: Any, page_count: int) -> tuple[OutlineItem, ...]:
     try:
-        entries = handle.get_toc(simple=True)[:MOST_OUTLINE_ITEMS]
+        entries = handle.get_toc(simple=True)
     except (*ENGINE_ERRORS, RecursionError):
         return ()  # damaged: the pages are there without it
     return tuple(

@@ -38,6 +38,7 @@ IMAGE_KINDS = frozenset(
 """Kinds whose pages are one image each; so are those of a "cbz"."""
 CONVERTED_KINDS = frozenset({"webp", "avif"})
 """Images that the engine cannot read, and Pillow can."""
+ARCHIVE_KINDS = frozenset({"epub", "cbz", "xps"})
 REFLOWABLE_KINDS = frozenset({"epub", "fb2", "mobi"})
 ENGINE_TYPES = {"jpeg": "jpg", "jbig2": "jb2", "webp": "png", "avif": "png"}
 """The engine's names, where they are not ours."""

@@ -188,9 +188,7 @@ class Desk:
     def _open(self, ref: DocumentRef, source: Source) -> _Held:
         try:
             _require_unchanged(source, ref)
-            document = open_document(
-                source, password=ref.password, name=ref.name, max_pages=ref.max_pages, chapters=ref.chapters
-            )
+            document = open_document(source, password=ref.password, name=ref.name, limits=ref.limits, chapters=ref.chapters)
         except BaseException:
             shrink_store()  # the engine's last hold on what is closed now
             source.close()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from sidebooks_core import errors
+from sidebooks_core.documents.limits import Limits
 
 JobKind = Literal["open", "identify", "raster", "words", "links", "search", "inspect"]
 
@@ -25,7 +26,7 @@ class DocumentRef:
     password: str | None = field(default=None, repr=False)
     digest: str | None = None
     """The document's id; None while it is still being computed."""
-    max_pages: int = 100_000
+    limits: Limits = field(default_factory=Limits)
     chapters: tuple[int, ...] = ()
     trust_domain: str = ""
     """Documents of two domains are never given to the same worker process. Stays in the host."""
@@ -38,7 +39,7 @@ class DocumentRef:
             "file_state": self.file_state,
             "password": self.password,
             "digest": self.digest,
-            "max_pages": self.max_pages,
+            "limits": self.limits.to_wire(),
             "chapters": self.chapters,
         }
 
@@ -52,7 +53,7 @@ class DocumentRef:
             file_state=tuple(state) if state else None,
             password=wire["password"],
             digest=wire["digest"],
-            max_pages=wire["max_pages"],
+            limits=Limits.from_wire(wire["limits"]),
             chapters=tuple(wire["chapters"]),
         )
 

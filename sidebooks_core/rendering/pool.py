@@ -412,7 +412,8 @@ def _failed(job: Job, what: str) -> SidebooksError:
 
 
 def _overran(job: Job) -> SidebooksError:
-    what = f"not finished within {job.timeout_s:g} s, and was given up. A longer limit in the settings may help"
+    setting = "open_timeout_s" if job.kind == "open" else "render_timeout_s"
+    what = f"not finished within {job.timeout_s:g} s, and was given up. A longer limit may help ({setting})"
     if job.page is None:
         return _failed(job, what)
     return RenderTimeout(f"{_where(job)}: {what}", document_id=job.document.digest, page=job.page)

@@ -75,7 +75,9 @@ def _answer(desk: Any, request: dict[str, Any], given: bytes | int | None) -> di
         answer = {"error": error_to_wire(error)}
     except MemoryError:
         desk.forget_everything()
-        answer = {"error": error_to_wire(RenderFailed("the page needs more memory than one worker may use", page=page))}
+        answer = {
+            "error": error_to_wire(RenderFailed("more memory is needed than one worker may use (worker_bytes)", page=page))
+        }
     except Exception as error:  # noqa: BLE001 - whatever a document does, its request gets an answer and the others go on
         answer = {"error": error_to_wire(RenderFailed(f"{type(error).__name__}: {error}"[:500], page=page))}
     answer["rss_bytes"] = resident_bytes()

@@ -35,6 +35,7 @@ def details(base: str, registered: Registered) -> dict[str, Any]:
             {"level": item.level, "title": item.title, "page": None if item.page is None else item.page + 1}
             for item in document.outline
         ],
+        "repaired": list(document.info.repaired),
         "original": f"{base}/documents/{document.id}/original" if registered.path else None,
     }
 

@@ -42,6 +42,10 @@ def manifest(base: str, document: Document, has_original: bool) -> dict[str, Any
         "items": [_canvas(base, document, page) for page in range(document.page_count)],
         "service": [{"id": f"{base}/search/2/{document.id}", "type": "SearchService2"}],
     }
+    if document.info.repaired:
+        made["metadata"] = [
+            {"label": {"en": ["Repaired"], "ja": ["修復"]}, "value": {"none": [what[:500]]}} for what in document.info.repaired
+        ]
     ranges = _ranges(here, document)
     if ranges:
         made["structures"] = ranges

@@ -1,0 +1,84 @@
+"""What the isolation of workers costs: to start, to draw a page, and to turn to one that is there. On against off, in turns.
+
+python -m benchmarks.isolation [--documents FILE] [--rounds N] [--json FILE] [--quick]
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+import sidebooks_core as sb
+from benchmarks import corpus
+from benchmarks.reporting import HEADERS, Percentiles, machine, print_machine, table, write_json
+
+VIEW_PX = (1200, 1920)
+MOST_START = 1.05
+"""Bound of on/off for the start."""
+MOST_TURN_MS = 0.2
+"""Bound of on - off for a turn."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure and print."""
+    assert __doc__ is not None
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.isolation", description=__doc__.split("\n\n")[0])
+    parser.add_argument("--documents", type=Path, help="folder or file (default: the first text document of the corpus)")
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--json", type=Path, help="write every measurement there")
+    parser.add_argument("--quick", action="store_true", help="two rounds")
+    chosen = parser.parse_args(arguments)
+    described = machine("pymupdf")
+    print_machine(described)
+    found = [one for one in corpus.documents(chosen.documents) if one.path.suffix.lower() == ".pdf"]
+    path = next((one.path for one in found if one.kind == "text"), found[0].path)
+    measured = []
+    for number in range(2 if chosen.quick else chosen.rounds):
+        order = (True, False) if number % 2 else (False, True)
+        measured += [measure(path, isolation=isolation) for isolation in order]
+    rows = []
+    medians: dict[tuple[str, bool], float] = {}
+    for what in ("start", "page drawn", "turn"):
+        for isolation in (True, False):
+            waits = [wait for one in measured if one["isolation"] is isolation for wait in one[what]]
+            row = Percentiles.of(wait * 1000 for wait in waits)
+            medians[what, isolation] = row.median
+            rows.append([what, "on" if isolation else "off", str(len(waits)), *row.cells(".2f")])
+    print(table(["ms", "isolation", "times", *HEADERS], rows))
+    ratio = medians["start", True] / medians["start", False]
+    turn_ms = medians["turn", True] - medians["turn", False]
+    print(f"start: on/off {ratio:.3f} (the bound is {MOST_START}); a turn: {turn_ms:+.3f} ms (the bound is {MOST_TURN_MS})")
+    if chosen.json:
+        write_json(chosen.json, described, measured)
+
+
+def measure(path: Path, *, isolation: bool) -> dict[str, Any]:
+    """Seconds: from nothing to the first page, of pages drawn one by one, and of turns to them."""
+    settings = sb.Settings(cache_dir=None, isolation=isolation)
+    started_s = time.perf_counter()
+    with sb.TileService(settings) as service:
+        document = service.open(path)
+        service.page_image(document, 0, width_px=VIEW_PX[0])
+        first_s = time.perf_counter() - started_s
+        pages = range(1, min(document.page_count, 12))
+        drawn = []
+        for page in pages:
+            since_s = time.perf_counter()
+            service.page_image(document, page, width_px=600)
+            drawn.append(time.perf_counter() - since_s)
+        turns = []
+        with service.reader(document, VIEW_PX) as reader:
+            for page in pages:
+                reader.turn_to(page)
+                reader.wait_sharp(30)
+            for page in pages:
+                since_s = time.perf_counter()
+                reader.turn_to(page)
+                turns.append(time.perf_counter() - since_s)
+    return {"isolation": isolation, "start": [first_s], "page drawn": drawn, "turn": turns}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,24 @@
+"""How large a document may be before it is refused. Each limit is a setting of the same name, and the refusal names it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Frozen, and crosses the process border as a list of numbers."""
+
+    document_pages: int = 100_000
+    page_words: int = 500_000
+    outline_items: int = 100_000
+    image_pixels: int = 512 << 20
+    member_bytes: int = 1 << 30
+
+    def to_wire(self) -> list[int]:
+        return list(astuple(self))
+
+    @classmethod
+    def from_wire(cls, wire: Sequence[int]) -> Limits:
+        return cls(*wire)
