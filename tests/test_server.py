@@ -9,6 +9,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -292,6 +293,30 @@ def test_a_hint_has_the_next_pages_drawn(application: Application, document: sb.
     assert ask(application, path, method="POST", body=b"{}", headers={"Content-Encoding": "gzip"}).status == 415
 
 
+def test_the_short_way_gives_the_same_answer(application: Application, shelf: Shelf, first_page: str) -> None:
+    path = f"{first_page}/full/700,/0/default.png"
+    replies = [ask(application, path) for _ in range(3)]
+    assert {reply.status for reply in replies} == {200}
+    assert len({reply.body for reply in replies}) == 1
+    for reply in replies:
+        reply.headers.pop("server-timing")
+    assert replies[0].headers == replies[1].headers == replies[2].headers
+    hits = application.service.statistics().memory_hits
+    assert hits >= 2
+    same = ask(application, path, headers={"If-None-Match": replies[0].headers["etag"]})
+    assert (same.status, same.body) == (304, b"")
+    elsewhere = ask(application, path, headers={"X-Other": "1"})
+    assert elsewhere.body == replies[0].body
+    application.service.purge(shelf.all()[0].document)
+    renders = application.service.statistics().renders
+    assert ask(application, path).status == 200
+    assert application.service.statistics().renders == renders + 1, (
+        "bytes are not kept past the memory's budget, nor past a purge"
+    )
+    shelf.remove(shelf.ids()[0])
+    assert ask(application, path).status == 404, "what is served no longer is not served from habit"
+
+
 def events(reply: Reply) -> list[tuple[str, dict[str, Any]]]:
     assert reply.headers["content-type"].startswith("text/event-stream")
     assert "content-length" not in reply.headers
@@ -457,6 +482,27 @@ def test_a_watched_folder(service: sb.TileService, sample: Path, tmp_path: Path)
     (folder / "sub" / "a.pdf").unlink()
     assert shelf.register_folder(folder) == 0
     assert not shelf.all()
+
+
+def test_short_answers_do_not_wait_for_acknowledgements() -> None:
+    from sidebooks_core.server.command import _listening
+
+    async def scenario() -> int:
+        accepted: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+        def connected(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            accepted.set_result(writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            writer.close()
+
+        with _listening("127.0.0.1", 0) as listener:
+            server = await asyncio.start_server(connected, sock=listener)
+            _, writer = await asyncio.open_connection(*listener.getsockname())
+            no_delay = await asyncio.wait_for(accepted, 10)
+            writer.close()
+            server.close()
+        return no_delay
+
+    assert asyncio.run(scenario()) != 0
 
 
 def test_the_command_serves_until_it_is_told_to_end(sample: Path, tmp_path: Path) -> None:

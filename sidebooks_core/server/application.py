@@ -46,6 +46,7 @@ from sidebooks_core.server.exchange import (
     of_error,
     problem,
 )
+from sidebooks_core.server.hot import HotImages
 from sidebooks_core.server.images import RasterPlan, TilePlan, plan
 from sidebooks_core.server.shelf import Shelf, page_id
 from sidebooks_core.service import TileService
@@ -96,7 +97,8 @@ class Application:
         self._loaded = LOADED_WAITING * self.service.settings.workers
         self._counts: dict[int, int] = {}
         self._events = Events()
-        shelf.tell(self._events.documents_changed)
+        self._hot = HotImages(self.service, COMMON)
+        shelf.tell(self._shelf_changed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -105,6 +107,14 @@ class Application:
         if scope["type"] != "http":
             return
         method = scope["method"]
+        if method == "GET":
+            hot = self._hot.answer(scope)
+            if hot is not None:
+                status, headers, body = hot
+                self._counts[status] = self._counts.get(status, 0) + 1
+                await send({"type": "http.response.start", "status": status, "headers": headers})
+                await send({"type": "http.response.body", "body": body})
+                return
         try:
             answer = await self._answer(scope, receive, method)
         except asyncio.CancelledError:
@@ -238,6 +248,10 @@ class Application:
         if rest:
             raise not_found()
         return asked.json(openapi.description(asked.base, __version__), "application/json", b"no-cache")
+
+    def _shelf_changed(self, documents: list[str]) -> None:
+        self._hot.forget()
+        self._events.documents_changed(documents)
 
     async def _stream(self, asked: Asked, rest: list[str]) -> Answer:
         if rest:
@@ -450,14 +464,17 @@ class Application:
         links: Headers,
     ) -> Answer:
         content_id = document.known_content_id(page) or await self._run(document.content_id, page)
-        tag = keys.etag(self.service.records.key(content_id, spec, image_format), column, row)
+        key = self.service.records.key(content_id, spec, image_format)
+        tag = keys.etag(key, column, row)
         if asked.has_etag(tag):
             return asked.not_modified(tag, links)
         if self._waiting >= self._loaded and not self.service.tile_in_memory(document, page, spec, column, row, image_format):
             passing = await self._coarse(asked, document, page, spec, column, row, image_format, links)
             if passing is not None:
                 return passing
-        return asked.image(await self._get(asked, document, page, spec, column, row, image_format), links)
+        tile = await self._get(asked, document, page, spec, column, row, image_format)
+        self._hot.learn(asked.scope, key, column, row, tile.media_type, tag, links)
+        return asked.image(tile, links)
 
     async def _coarse(
         self,

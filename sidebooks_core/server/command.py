@@ -17,6 +17,7 @@ from sidebooks_core.service import TileService
 from sidebooks_core.settings import Settings
 
 OPEN_TIMEOUT_S = 20.0
+BACKLOG = 2048
 
 
 def serve(paths: list[Path], settings: Settings, host: str, port: int, *, browser: bool) -> int:
@@ -55,10 +56,13 @@ def serve(paths: list[Path], settings: Settings, host: str, port: int, *, browse
 
 def _listening(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # The protocol by name: the event loop sets TCP_NODELAY only on sockets that say they are TCP, and without it the end of a
+    # short answer waits for the client's acknowledgement of its beginning, 40 ms.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
+        listener.listen(BACKLOG)  # who reads the address may connect at once: they wait until the server runs
     except OSError:
         listener.close()
         raise
