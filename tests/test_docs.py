@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
+from sidebooks_core.server.openapi import OPERATIONS
+
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 EXAMPLES = [
     pytest.param(code, id=f"{page.relative_to(ROOT)}-{number}")
@@ -33,3 +35,17 @@ def test_links_between_pages_lead_somewhere() -> None:
     for page in PAGES:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page}: {target}"
+
+
+def test_every_address_in_the_recipes_is_served() -> None:
+    text = (ROOT / "docs" / "how-to" / "clients.md").read_text(encoding="utf-8")
+    patterns = []
+    for one in OPERATIONS:
+        pattern = re.sub(r"{(\w+)}", lambda name: "[^/]+", re.escape(one.path).replace("\\{", "{").replace("\\}", "}"))
+        patterns.append(re.compile(pattern + r"\Z"))
+    found = re.findall(r"(?<![\w.])/?(?:documents|events|iiif|presentation)(?:/[\w${}()\\.:,-]+)+|/events\b", text)
+    addresses = {"/" + address.lstrip("/") for address in found if not address.startswith("/events")} | {"/events"}
+    assert len(addresses) >= 5
+    for address in addresses:
+        plain = re.sub(r"\$\{\w+\}|\\\(\w+\)|\$\w+", "1", address)
+        assert any(pattern.match(plain) for pattern in patterns), address
