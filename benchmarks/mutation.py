@@ -298,7 +298,7 @@ def _edit_stream(chance: random.Random, pdf: pikepdf.Pdf, objects: list[Any], pa
         return "stream bytes"
     try:
         content = stream.read_bytes()
-    except pikepdf.PdfError:  # an image's own compression
+    except (pikepdf.PdfError, pikepdf.DependencyError):  # an image's own compression
         return "nothing"
     words = content[: 1 << 18].split(b" ")
     for _ in range(chance.choice((1, 4, 30))):
