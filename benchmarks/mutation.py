@@ -17,6 +17,16 @@ from typing import Any
 
 import pikepdf
 
+PIKEPDF_REFUSALS = (
+    pikepdf.PdfError,
+    pikepdf.ForeignObjectError,
+    pikepdf.DependencyError,
+    ValueError,
+    TypeError,
+    RuntimeError,
+    KeyError,
+    IndexError,
+)
 TEXT_MEMBERS = (".xml", ".opf", ".html", ".xhtml", ".fpage", ".rels", ".css", ".ncx", ".fdoc")
 NUMBERS = (0, -1, 1, 2, 7, 255, 65535, 65536, -32768, 2**31 - 1, -(2**31), 2**32, 2**53, 10**12, -(10**9))
 REALS = ("0", "-1", "1e-7", "0.00001", "-0.5", "99999999", "1e38", "-1e38", "3.4028236e38", "1e400", "nan")
@@ -118,7 +128,7 @@ def _damaged(
     if family == "pdf" and chance.random() < 0.6:
         try:
             return _edit_objects(chance, data, password)
-        except (pikepdf.PdfError, pikepdf.ForeignObjectError, ValueError, TypeError, RuntimeError, KeyError, IndexError):
+        except PIKEPDF_REFUSALS:
             # A graph that pikepdf itself refuses, mostly after an earlier edit: its bytes can still be changed.
             return _change_bytes(chance, data, others)[0], "objects unreadable, bytes"
     if family == "zip" and chance.random() < 0.7:
@@ -298,7 +308,7 @@ def _edit_stream(chance: random.Random, pdf: pikepdf.Pdf, objects: list[Any], pa
         return "stream bytes"
     try:
         content = stream.read_bytes()
-    except (pikepdf.PdfError, pikepdf.DependencyError):  # an image's own compression
+    except PIKEPDF_REFUSALS:  # an image's own compression
         return "nothing"
     words = content[: 1 << 18].split(b" ")
     for _ in range(chance.choice((1, 4, 30))):

@@ -102,6 +102,8 @@ class Document:
         self.ref = ref
         self.info = info
         self.data = data
+        self.withdrawn = threading.Event()
+        """Purged since it was opened: what is still found out about it is not stored."""
         self._direction = direction
         self._host = host
         self._lock = threading.Lock()

@@ -162,6 +162,7 @@ class TileService:
             if document is None:
                 document = Document(ref, described.info, given.data, direction, described.content_ids, self)
                 self._documents[handle] = document
+            document.withdrawn.clear()
         return document
 
     def tile(self, document: Document, page: int, level: int, column: int, row: int) -> Tile:
@@ -356,6 +357,7 @@ class TileService:
 
         What is being drawn of it meanwhile goes to who asked for it and is stored nowhere.
         """
+        document.withdrawn.set()
         removed = self.store.purge(document.id)
         return removed + self.records.purge(document.content_id(page) for page in range(document.page_count))
 
@@ -540,7 +542,10 @@ class TileService:
         if page is None or start == 0:
             description = Description(document.info, document.known_content_ids())
             cost_s = document.page_count * IDENTIFY_VISIBLE_S
-            self._registry.describe(document.id, description, cost_s, document.trust_domain)
+            if not document.withdrawn.is_set():
+                self._registry.describe(document.id, description, cost_s, document.trust_domain)
+                if document.withdrawn.is_set():
+                    self.store.purge(document.id)  # withdrawn between the look and the keeping
         if page is None:
             return
 

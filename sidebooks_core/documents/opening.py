@@ -110,7 +110,7 @@ def open_document(
     except SidebooksError:
         raise
     except ENGINE_ERRORS as error:
-        reason = "; ".join(take_warnings()[-2:]) or str(error)
+        reason = "; ".join(take_warnings()[-2:]) or str(error.__cause__ or error)
         if "encryption" in reason or "crypt" in reason:
             raise UnsupportedDocument(f"{name} is encrypted in a way that a password does not open ({reason})") from None
         raise DamagedDocument(f"{name} cannot be read as {kind} ({reason})") from None
