@@ -19,6 +19,7 @@ import pikepdf
 
 PIKEPDF_REFUSALS = (
     pikepdf.PdfError,
+    pikepdf.PasswordError,
     pikepdf.ForeignObjectError,
     pikepdf.DependencyError,
     ValueError,
