@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import sqlite3
 import stat
+import time
 from pathlib import Path
 
 import pytest
@@ -152,6 +154,27 @@ def test_the_disk_budget_binds(tmp_path: Path) -> None:
     on_disk = sum(file.stat().st_size for file in tmp_path.rglob("*.val"))
     assert on_disk <= 4 << 20
     assert store.get("k199") is not None
+    store.close()
+
+
+def test_files_of_killed_writers_are_removed(tmp_path: Path) -> None:
+    """They have no row, so diskcache neither counts nor evicts them: under a soak of killed writers the disk filled."""
+    store = DiskStore(tmp_path, 1 << 26)
+    store.put("key", record(200_000))
+    [kept] = (tmp_path / LAYOUT).rglob("*.val")
+    left, young, of_the_future = (kept.parent / f"{name}.val" for name in ("left", "young", "future"))
+    for file, age_s in ((left, 60), (young, 0), (of_the_future, -3600), (kept, 60)):
+        file.touch()
+        os.utime(file, (time.time() - age_s,) * 2)
+    (tmp_path / "swept").unlink()
+    later = DiskStore(tmp_path, 1 << 26)
+    later.put("another", record())
+    assert [left.exists(), young.exists(), of_the_future.exists()] == [False, True, False]
+    assert later.get("key") == record(200_000)
+    os.utime(young, (0, 0))
+    later.put("third", record())
+    assert young.exists(), "not looked for at every write"
+    later.close()
     store.close()
 
 

@@ -8,9 +8,11 @@ the log, and tried again at the next call, so that writing resumes by itself whe
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import sqlite3
 import threading
+import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -31,6 +33,12 @@ TIMEOUT_S = 1.0
 """Longest wait for another process that writes."""
 FILE_FROM_BYTES = 64 << 10
 """Shorter values lie in the database, longer ones in a file each."""
+RESERVE_BYTES = 32 << 20
+"""What is left of the limit, at most an eighth of it, for what diskcache does not count: SQLite's log, files without rows."""
+SWEEP_S = 10.0
+"""A file has its row by then, or its writer was killed before it told the database. So often is looked for such files."""
+SWEEP_SHARE = 0.01
+"""Of the time, at most, goes into looking for them: in a large cache they are looked for less often."""
 
 WORTH_PER_S_A_BYTE = 1e12
 """Worth is kept as a whole number: of picoseconds a byte."""
@@ -181,6 +189,7 @@ class DiskStore:
         self._damaged = 0
         self._warned = False
         self._closed = False
+        self._next_sweep_s = 0.0
         self._reopen()
 
     def get(self, key: str) -> Record | None:
@@ -201,6 +210,8 @@ class DiskStore:
         sealed = seal(key, record)
         self._reopen_if_replaced()
         self._guarded(lambda cache: cache.keep(key, sealed, record.tag, record.cost_s), None)
+        if time.monotonic() >= self._next_sweep_s:
+            self._sweep()
 
     def contains(self, key: str) -> bool:
         return bool(self._guarded(lambda cache: key in cache, False))
@@ -230,11 +241,10 @@ class DiskStore:
                 damaged += 1
                 if fix:
                     self._drop_row(key, filename)
-        known = {filename for _, filename in self._rows()}
-        orphans = [file for file in self._folder.rglob("*.val") if str(file.relative_to(self._folder)) not in known]
+        orphans = self._files_without_row(0.0)
         if fix:
             for file in orphans:
-                file.unlink(missing_ok=True)
+                _remove(file)
         return Verification(records, damaged, len(orphans))
 
     def close(self) -> None:
@@ -312,7 +322,7 @@ class DiskStore:
             timeout=TIMEOUT_S,
             disk=BytesDisk,
             disk_min_file_size=FILE_FROM_BYTES,
-            size_limit=self._disk_bytes,
+            size_limit=self._disk_bytes - min(RESERVE_BYTES, self._disk_bytes // 8),
             cull_limit=16,
             eviction_policy="least-worth",
             tag_index=True,
@@ -362,6 +372,36 @@ class DiskStore:
         with suppress(OSError):
             self._folder.mkdir(mode=0o700, exist_ok=True)
 
+    def _sweep(self) -> None:
+        """Remove files that no row names: a writer was killed between the two, and diskcache would never find out."""
+        started_s = time.monotonic()
+        self._next_sweep_s = started_s + SWEEP_S
+        marker = self._root / "swept"
+        try:
+            if marker.exists() and _age_s(marker) < SWEEP_S:
+                return  # another process did
+            marker.touch(mode=0o600)
+            for file in self._files_without_row(SWEEP_S):
+                _remove(file)
+        except _FAULTS as fault:
+            self._note(fault)
+        spent_s = time.monotonic() - started_s
+        self._next_sweep_s = started_s + max(SWEEP_S, spent_s / SWEEP_SHARE)
+
+    def _files_without_row(self, least_age_s: float) -> list[Path]:
+        files = []
+        for file in self._files():
+            with suppress(FileNotFoundError):  # evicted meanwhile
+                if _age_s(file) >= least_age_s:
+                    files.append(file)
+        known = {filename for _, filename in self._rows()}  # after the files: one that got its row meanwhile is known
+        return [file for file in files if str(file.relative_to(self._folder)) not in known]
+
+    def _files(self) -> Iterator[Path]:
+        """Files of records. Folders that other processes remove meanwhile are passed over, which `Path.rglob` does not do."""
+        for where, _, names in os.walk(self._folder):
+            yield from (Path(where, name) for name in names if name.endswith(".val"))
+
     def _rows(self) -> list[tuple[object, str | None]]:
         database = self._folder / "cache.db"
         if self._cache is None or not database.exists():
@@ -382,7 +422,20 @@ class DiskStore:
         finally:
             connection.close()
         if filename is not None and _is_inside(filename):
-            (self._folder / filename).unlink(missing_ok=True)
+            _remove(self._folder / filename)
+
+
+def _age_s(file: Path) -> float:
+    """Seconds since it was written. A clock that was set back makes a file of the future as old as it is ahead."""
+    return abs(time.time() - file.stat().st_mtime)
+
+
+def _remove(file: Path) -> None:
+    """And the folders that are empty then, as diskcache does."""
+    file.unlink(missing_ok=True)
+    with suppress(OSError):  # not empty, or gone
+        file.parent.rmdir()
+        file.parent.parent.rmdir()
 
 
 def _is_inside(filename: str) -> bool:
