@@ -16,6 +16,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from asgi import Reply, ask, ask_async
 from PIL import Image
 
 import sidebooks_core as sb
+from sidebooks_core.rendering.packing import unpack_tile
 from sidebooks_core.server import Application, Shelf, openapi
 from sidebooks_core.server.shelf import page_id
 
@@ -240,14 +242,64 @@ def test_our_own_pages(application: Application, document: sb.Document) -> None:
 
 
 def test_a_bundle_holds_all_tiles_of_a_level(application: Application, document: sb.Document) -> None:
-    from sidebooks_core.rendering.packing import unpack_tile
-
     level = document.pyramid(0).finest
     reply = ask(application, f"/documents/{document.id}/pages/1/bundle/{level.index}")
     assert reply.status == 200
     for column, row in ((0, 0), (level.columns - 1, level.rows - 1)):
         assert unpack_tile(reply.body, column, row).data == application.service.tile(document, 0, level.index, column, row).data
     assert ask(application, f"/documents/{document.id}/pages/1/bundle/99").status == 404
+
+
+def test_tiles_of_levels_have_an_address_of_their_own(application: Application, document: sb.Document) -> None:
+    [page, *_] = ask(application, f"/documents/{document.id}/pages.json").json()["pages"]
+    pyramid = document.pyramid(0)
+    assert page["levels"] == [[level.width_px, level.height_px, level.tile_px] for level in pyramid.levels]
+    finest = pyramid.finest
+    column, row = finest.columns - 1, finest.rows - 1
+    base = f"/documents/{document.id}/pages/1/tiles/{finest.index}"
+    reply = ask(application, f"{base}/{column}_{row}")
+    assert reply.body == application.service.tile(document, 0, finest.index, column, row).data
+    assert ask(application, f"{base}/{column}_{row}", headers={"If-None-Match": reply.headers["etag"]}).status == 304
+    for wrong in (f"{base}/{column + 1}_0", f"{base}/0_{row + 1}", f"{base}/-1_0", f"{base[:-1]}99/0_0", f"{base}/0_0.png"):
+        assert ask(application, wrong).status == 404, wrong
+
+
+def test_previews_come_many_at_a_time(application: Application, document: sb.Document) -> None:
+    base = f"/documents/{document.id}/previews"
+    reply = ask(application, f"{base}/2-5")
+    assert reply.headers["cache-control"].endswith("immutable")
+    renders = application.service.statistics().renders
+    for row, page in enumerate(range(1, 5)):
+        tile = unpack_tile(reply.body, 0, row)
+        assert tile.data == application.service.tile(document, page, 0, 0, 0).data
+    again = ask(application, f"{base}/2-5", headers={"If-None-Match": reply.headers["etag"]})
+    assert (again.status, again.body) == (304, b"")
+    assert application.service.statistics().renders == renders
+    for wrong in (f"{base}/5-2", f"{base}/0-3", f"{base}/1-{document.page_count + 1}", f"{base}/1"):
+        assert ask(application, wrong).status == 404, wrong
+
+
+def test_a_page_that_cannot_be_drawn_fails_alone_among_previews(
+    application: Application, document: sb.Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = application.service
+    submit = service.submit_raster
+
+    def fails_once(document: sb.Document, page: int, *arguments: Any) -> Future[sb.Tile]:
+        if page != 1:
+            return submit(document, page, *arguments)
+        failed: Future[sb.Tile] = Future()
+        failed.set_exception(sb.RenderFailed("it cannot be drawn", document_id=document.id, page=page))
+        return failed
+
+    monkeypatch.setattr(service, "submit_raster", fails_once)
+    reply = ask(application, f"/documents/{document.id}/previews/1-3")
+    assert (reply.status, reply.headers["cache-control"]) == (200, "public, max-age=2")
+    good, bad, other = (unpack_tile(reply.body, 0, row) for row in range(3))
+    assert good.width_px > 0
+    assert other.width_px > 0
+    assert (bad.width_px, bad.media_type.split(";")[0]) == (0, "text/plain")
+    assert b"cannot be drawn" in bad.data
 
 
 def test_ranges_of_the_original(application: Application, document: sb.Document, sample: Path) -> None:
@@ -382,7 +434,7 @@ def test_streams_end_with_the_server(application: Application) -> None:
 def test_under_load_a_coarser_image_stands_in(
     application: Application, document: sb.Document, first_page: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(application, "_loaded", 0)
+    monkeypatch.setattr(application._images, "_loaded", 0)
     part = "512,512,512,512/512,512/0/default.png"
     first = ask(application, f"{first_page}/{part}")
     assert first.headers["cache-control"].endswith("immutable"), "nothing coarser was in memory"
@@ -393,14 +445,14 @@ def test_under_load_a_coarser_image_stands_in(
     assert "etag" not in passing.headers
     assert 0 < float(passing.headers["sidebooks-resolution"]) < 1
     service = application.service
-    monkeypatch.setattr(application, "_loaded", 1 << 30)
+    monkeypatch.setattr(application._images, "_loaded", 1 << 30)
     sharp = ask(application, beside)
     assert sharp.headers["cache-control"].endswith("immutable")
     assert image(passing).size == image(sharp).size == (512, 512)
     assert image(passing).format == image(sharp).format
     difference = np.abs(np.asarray(image(passing).convert("L"), float) - np.asarray(image(sharp).convert("L"), float))
     assert difference.mean() < 25, "the same part of the page"
-    monkeypatch.setattr(application, "_loaded", 0)
+    monkeypatch.setattr(application._images, "_loaded", 0)
     renders = service.statistics().renders
     assert ask(application, beside).body == sharp.body, "what is cached is always answered as it is"
     assert service.statistics().renders == renders
@@ -539,7 +591,7 @@ def test_the_description_is_what_the_application_does(application: Application, 
     values = {
         "document": document.id, "image": page_id(document, 0), "page": "2", "level": "1", "size": "300x400.jpg",
         "query": "jlreq", "file": "client.js", "region": "full", "iiifSize": "50,", "rotation": "90", "quality": "gray",
-        "format": "png", "dziLevel": "9", "column": "0", "row": "0",
+        "format": "png", "dziLevel": "9", "column": "0", "row": "0", "span": "1-3",
     }  # fmt: skip
     hint = json.dumps({"session": "s", "page": 1, "view_px": [300, 400]}).encode()
     for template, methods in described["paths"].items():

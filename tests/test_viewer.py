@@ -2,27 +2,45 @@
 
 from __future__ import annotations
 
+import base64
+import io
+import json
+import os
 import re
 import shutil
 import subprocess
 import sys
+import tarfile
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pymupdf
 import pytest
+from PIL import Image
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright", exc_type=ImportError)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
 
 PAGES = 22
+AXE = "axe-core-4.14.1"
 
 
 @pytest.fixture(scope="module")
-def address(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def folder(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What is served, watched."""
+    folder = tmp_path_factory.mktemp("served")
+    shutil.copy(sample, folder / "sample.pdf")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def address(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     cache_dir = tmp_path_factory.mktemp("cache")
-    command = [sys.executable, "-m", "sidebooks_core.cli", "serve", str(sample), "--port", "0", "--no-browser"]
+    command = [sys.executable, "-m", "sidebooks_core.cli", "serve", str(folder), "--port", "0", "--no-browser"]
     with subprocess.Popen([*command, "--cache-dir", str(cache_dir)], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         found = re.search(r"http://\S+/", process.stdout.readline())
@@ -58,6 +76,25 @@ def tab(browser: Any, address: str) -> Iterator[Any]:
 def shown(tab: Any, page: int) -> None:
     """Wait until a page is on the screen, sharp."""
     tab.wait_for_selector(f'#canvas[data-page="{page}"][data-sharp="true"]', timeout=20_000)
+
+
+def picture(tab: Any, name: str) -> None:
+    """For somebody to look at, where the environment names a folder."""
+    seen = os.environ.get("SIDEBOOKS_SCREENSHOTS")
+    if seen:
+        tab.screenshot(path=str(Path(seen) / f"viewer-{name}.png"))
+
+
+def get(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=60) as answer:
+        body: bytes = answer.read()
+        return body
+
+
+def canvas_pixels(tab: Any) -> Any:
+    """What is painted: (height, width, 4), uint8."""
+    url = tab.evaluate("document.getElementById('canvas').toDataURL('image/png').split(',')[1]")
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(url))))
 
 
 def ink(tab: Any) -> float:
@@ -116,21 +153,21 @@ def test_fingers_turn(tab: Any) -> None:
 def test_pinching_and_double_tapping_zoom(tab: Any) -> None:
     plain = ink(tab)
     tab.mouse.dblclick(410, 400)
-    tab.wait_for_function("window.sidebooks.zoom === 3")
+    tab.wait_for_function("() => window.sidebooks.zoom === 3")
     tab.wait_for_timeout(1000)
     assert abs(ink(tab) - plain) > 1e-4
     tab.keyboard.press("0")
-    tab.wait_for_function("window.sidebooks.zoom === 1")
+    tab.wait_for_function("() => window.sidebooks.zoom === 1")
     session = tab.context.new_cdp_session(tab)
     for kind, spread in (("touchStart", 50), ("touchMove", 100), ("touchMove", 150), ("touchEnd", None)):
         points = [] if spread is None else [{"x": 410 - spread, "y": 500, "id": 0}, {"x": 410 + spread, "y": 500, "id": 1}]
         session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
-    tab.wait_for_function("window.sidebooks.zoom > 2")
+    tab.wait_for_function("() => window.sidebooks.zoom > 2")
     shown(tab, 1)
 
 
 def test_the_strip_riffles(tab: Any) -> None:
-    tab.locator("#strip").fill("15")
+    tab.locator("#position").fill("15")
     shown(tab, 15)
     assert tab.locator("#number").text_content() == f"15 of {PAGES}"
 
@@ -140,7 +177,7 @@ def test_the_outline_leads_to_its_pages(tab: Any) -> None:
     entries = tab.locator("#side button")
     assert entries.count() > 5
     entries.nth(entries.count() - 1).click()
-    tab.wait_for_function("window.sidebooks.page > 5")
+    tab.wait_for_function("() => window.sidebooks.page > 5")
 
 
 def test_search_finds_and_highlights(tab: Any) -> None:
@@ -173,7 +210,7 @@ def test_two_pages_and_night_and_japanese(tab: Any) -> None:
 
 
 def test_progress_and_choices_are_kept(tab: Any, address: str) -> None:
-    tab.locator("#strip").fill("9")
+    tab.locator("#position").fill("9")
     shown(tab, 9)
     tab.click("#night")
     tab.click("#back")
@@ -191,3 +228,238 @@ def test_controls_have_names_and_fingers_reach_them(tab: Any) -> None:
         box = button.bounding_box()
         assert box["width"] >= 44
         assert box["height"] >= 44
+
+
+def test_the_page_is_painted_pixel_by_pixel(tab: Any, address: str) -> None:
+    [document] = json.loads(get(f"{address}documents"))["documents"]
+    painted = canvas_pixels(tab)
+    height, width = painted.shape[:2]
+    expected = np.asarray(
+        Image.open(io.BytesIO(get(f"{address}documents/{document['id']}/pages/1/{width}x{height}"))).convert("RGB")
+    )
+    rows, columns = np.nonzero(painted[..., 3])
+    page = painted[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1, :3]
+    assert page.shape == expected.shape
+    assert np.array_equal(page, expected)
+
+
+def test_the_page_follows_the_finger(tab: Any) -> None:
+    tab.click("#next")
+    shown(tab, 2)
+    tab.wait_for_function("() => document.getElementById('strip').dataset.painted > 3")  # previews, and neighbours on their way
+    tab.wait_for_timeout(800)
+    before = canvas_pixels(tab)
+    tab.mouse.move(420, 90)
+    tab.mouse.down()
+    tab.mouse.move(300, 90, steps=4)
+    tab.wait_for_timeout(100)
+    during = canvas_pixels(tab)
+    assert tab.evaluate("[window.sidebooks.page, window.sidebooks.slide]") == [2, -180]
+    assert np.array_equal(during[:, 200:600], before[:, 380:780]), "120 CSS pixels to the left at 1.5"
+    assert during[:, -100:, 3].any(), "the next page comes in"
+    tab.mouse.move(415, 90)
+    tab.mouse.up()
+    tab.wait_for_function("() => window.sidebooks.slide === 0")
+    assert tab.evaluate("window.sidebooks.page") == 2, "let go where it began: no turn"
+
+
+def test_zoom_shows_the_tiles_of_the_level_it_needs(tab: Any, address: str) -> None:
+    requested: list[str] = []
+    tab.on("request", lambda one: requested.append(one.url))
+    tab.mouse.dblclick(410, 400)
+    tab.wait_for_function("() => window.sidebooks.zoom === 3")
+    shown(tab, 1)
+    picture(tab, "zoomed")
+    tiles = [re.search(r"/pages/1/tiles/(\d+)/(\d+)_(\d+)$", url) for url in requested]
+    found = {(int(one[1]), int(one[2]), int(one[3])) for one in tiles if one}
+    pages = json.loads(get(f"{address}documents/{tab.evaluate('window.sidebooks.book.id')}/pages.json"))["pages"]
+    finest = len(pages[0]["levels"]) - 1
+    width_px, height_px, side = pages[0]["levels"][finest]
+    assert {level for level, _, _ in found} == {finest}
+    assert 4 <= len(found) < -(-width_px // side) * -(-height_px // side), "those that are seen, not the page"
+    largest = tab.evaluate("Math.max(...performance.getEntriesByType('resource').map(one => one.decodedBodySize))")
+    assert largest < 4 << 20
+    tab.keyboard.press("ArrowDown")
+    tab.wait_for_function("() => window.sidebooks.y < 0")
+    shown(tab, 1)
+    assert tab.evaluate("window.sidebooks.page") == 1, "arrows move what is zoomed"
+
+
+def test_text_can_be_selected_and_links_lead_on(tab: Any) -> None:
+    tab.wait_for_selector("#text span")
+    words = tab.locator("#text span")
+    first = words.first.bounding_box()
+    heading = words.first.text_content()
+    tab.mouse.move(first["x"] + 2, first["y"] + first["height"] / 2)
+    tab.mouse.down()
+    tab.mouse.move(first["x"] + first["width"] - 1, first["y"] + first["height"] / 2, steps=6)
+    tab.mouse.up()
+    selected = tab.evaluate("String(getSelection())")
+    assert len(selected) >= 3
+    assert selected in heading
+    assert tab.evaluate("window.sidebooks.page") == 1, "selecting is no swipe"
+    picture(tab, "selected")
+    lefts = tab.evaluate("[...document.querySelectorAll('#text span')].map(one => one.getBoundingClientRect().x)")
+    assert max(lefts) - min(lefts) > 100, "words lie where they are drawn"
+    tab.locator("#position").fill("2")
+    shown(tab, 2)
+    assert tab.evaluate("document.getElementById('text').hidden"), "no words of the page before"
+    link = tab.locator("#text a").first
+    link.wait_for(state="attached")
+    assert link.get_attribute("href").startswith("https://")
+    assert (link.get_attribute("target"), link.get_attribute("rel")) == ("_blank", "noopener noreferrer")
+
+
+def test_the_strip_shows_thumbnails_and_riffles(tab: Any) -> None:
+    tab.wait_for_function("() => document.getElementById('strip').dataset.painted > 3")
+    box = tab.locator("#strip").bounding_box()
+    picture(tab, "strip")
+    middle, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    tab.mouse.move(middle, y)
+    tab.mouse.down()
+    tab.mouse.move(middle - 300, y, steps=12)
+    tab.mouse.up()
+    page = tab.evaluate("window.sidebooks.page")
+    assert 4 <= page <= 9
+    shown(tab, page)
+    tab.mouse.click(middle + 70, y)
+    shown(tab, page + 1)
+
+
+def test_previews_come_in_bundles(tab: Any) -> None:
+    asked = "performance.getEntriesByType('resource').map(one => one.name).filter(one => /previews\\/|preview$/.test(one))"
+    tab.wait_for_function(f"() => {asked}.filter(one => /previews/.test(one)).length === 2")
+    assert sorted(re.findall(r"previews/(.+)", " ".join(tab.evaluate(asked)).replace(" ", "\n"))) == ["1-16", "17-22"]
+    tab.keyboard.press("End")
+    shown(tab, PAGES)
+
+
+def test_documents_that_come_and_go_are_seen_at_once(tab: Any, folder: Path) -> None:
+    other = pymupdf.open()
+    other.new_page().insert_text((72, 72), "water supply")
+    other.new_page()
+    for number, place in ((0, 300), (1, 100)):
+        target = {"from": pymupdf.Rect(100, place, 400, place + 100), "kind": pymupdf.LINK_GOTO, "page": 1 - number}
+        other[number].insert_link({**target, "to": pymupdf.Point(0, 0)})
+    other.set_metadata({"title": "Emergency paper"})
+    other.save(folder / ".new.pdf")
+    shutil.copy(folder / ".new.pdf", folder / ".copy.pdf")
+    (folder / ".copy.pdf").rename(folder / "new.pdf")
+    tab.wait_for_selector("#news:visible", timeout=20_000)
+    assert "Emergency paper" in tab.inner_text("#news")
+    tab.click("#news button")
+    shown(tab, 1)
+    assert tab.inner_text("#title") == "Emergency paper"
+    tab.locator('#text a[href="#"]').click()
+    shown(tab, 2)
+    tab.locator('#text a[href="#"][aria-label="1"]').click()
+    shown(tab, 1)
+    (folder / "new.pdf").unlink()
+    tab.wait_for_selector("#shelf a", timeout=20_000)
+    assert tab.locator("#shelf a").count() == 1
+    assert tab.inner_text("#message") == "This document was withdrawn"
+    (folder / ".new.pdf").rename(folder / "new.pdf")
+    tab.wait_for_function("() => document.querySelectorAll('#shelf a').length === 2")
+    (folder / "new.pdf").unlink()
+    tab.wait_for_function("() => document.querySelectorAll('#shelf a').length === 1")
+
+
+def test_a_coarse_answer_is_painted_and_then_replaced(browser: Any, address: str) -> None:
+    tab = browser.new_context(viewport={"width": 600, "height": 800}).new_page()
+    tab.goto(address)
+    link = tab.locator("#shelf a").first.get_attribute("href")
+    seen: list[str] = []
+
+    def answer(route: Any) -> None:
+        seen.append(route.request.url)
+        reply = route.fetch()
+        coarse = {"sidebooks-resolution": "0.25", "cache-control": "max-age=2"} if len(seen) == 1 else {}
+        route.fulfill(response=reply, headers={**reply.headers, **coarse})
+
+    tab.route(re.compile(r"/pages/3/\d+x\d+$"), answer)
+    tab.goto(f"{address}{link}/3")
+    tab.wait_for_selector('#canvas[data-page="3"][data-sharp="false"]')
+    shown(tab, 3)
+    assert len(seen) == 2
+    tab.context.close()
+
+
+def test_a_busy_server_is_asked_again(browser: Any, address: str) -> None:
+    tab = browser.new_context(viewport={"width": 600, "height": 800}).new_page()
+    tab.goto(address)
+    link = tab.locator("#shelf a").first.get_attribute("href")
+    refusals = [503]
+
+    def answer(route: Any) -> None:
+        if refusals:
+            route.fulfill(status=refusals.pop(), headers={"retry-after": "1"}, body="busy")
+        else:
+            route.continue_()
+
+    tab.route(re.compile(r"/pages/5/\d+x\d+$"), answer)
+    tab.goto(f"{address}{link}/5")
+    shown(tab, 5)
+    assert refusals == []
+    tab.context.close()
+
+
+def test_the_byte_budget_of_decoded_images_binds(tab: Any) -> None:
+    for page in range(2, 14):
+        tab.keyboard.press("ArrowRight")
+        shown(tab, page)
+    used = tab.evaluate("window.sidebooks.book.decodedBytes")
+    assert 0 < used < 170 << 20
+    tab.click("#back")
+    tab.wait_for_selector("#shelf a")
+    assert tab.evaluate("window.sidebooks.book") is None
+
+
+def test_less_motion_for_who_asks_for_it(browser: Any, address: str) -> None:
+    tab = browser.new_context(viewport={"width": 820, "height": 1100}, reduced_motion="reduce").new_page()
+    tab.goto(address)
+    tab.click("#shelf a")
+    shown(tab, 1)
+    tab.mouse.move(600, 90)
+    tab.mouse.down()
+    tab.mouse.move(300, 90, steps=5)
+    assert tab.evaluate("window.sidebooks.slide") == 0
+    tab.mouse.up()
+    shown(tab, 2)
+    assert tab.evaluate("window.sidebooks.slide") == 0
+    tab.context.close()
+
+
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An accessibility checker, as published."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("needs npm, which fetches the checker")
+    folder = tmp_path_factory.mktemp("npm")
+    command = [npm, "pack", "--silent", AXE.replace("-core-", "-core@")]
+    subprocess.run(command, cwd=folder, check=True, timeout=240, stdout=subprocess.DEVNULL)
+    with tarfile.open(folder / f"{AXE}.tgz") as archive:
+        file = archive.extractfile("package/axe.min.js")
+        assert file is not None
+        return file.read().decode()
+
+
+@pytest.mark.parametrize("where", ["shelf", "reader", "contents", "night"])
+def test_no_accessibility_rule_is_broken(tab: Any, axe: str, where: str) -> None:
+    if where == "shelf":
+        tab.click("#back")
+        tab.wait_for_selector("#shelf a")
+    elif where == "contents":
+        tab.click("#outline-button")
+    elif where == "night":
+        tab.click("#night")
+    if where != "shelf":
+        tab.wait_for_selector("#text span", state="attached")
+    picture(tab, where)
+    tab.evaluate(axe)
+    # The words over the picture are transparent: what is seen is the picture, whose contrast is the document's.
+    found = tab.evaluate(
+        """() => axe.run({exclude: ['#text span']})
+        .then(found => found.violations.map(one => [one.id, one.nodes.map(node => node.html)]))"""
+    )
+    assert found == []

@@ -11,7 +11,6 @@ import contextlib
 import logging
 import re
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -19,18 +18,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from sidebooks_core import __version__, keys
-from sidebooks_core.caching.record import Record
+from sidebooks_core import __version__
 from sidebooks_core.document import Document
 from sidebooks_core.errors import (
-    QueueFull,
     ServiceClosed,
     SidebooksError,
 )
 from sidebooks_core.reader import Reader
-from sidebooks_core.rendering.packing import PackedTile, RecordUnreadable, pack, unpack_tile
-from sidebooks_core.scheduling.queue import Priority
-from sidebooks_core.server import coarse, iiif, openapi, presentation
+from sidebooks_core.server import iiif, openapi, presentation
 from sidebooks_core.server.descriptions import details, original, page_entry, summary
 from sidebooks_core.server.events import Events
 from sidebooks_core.server.exchange import (
@@ -47,18 +42,14 @@ from sidebooks_core.server.exchange import (
     problem,
 )
 from sidebooks_core.server.hot import HotImages
-from sidebooks_core.server.images import RasterPlan, TilePlan, plan
+from sidebooks_core.server.image_answers import MAX_PREVIEWS, ImageAnswers
+from sidebooks_core.server.images import TilePlan, plan
 from sidebooks_core.server.shelf import Shelf, page_id
 from sidebooks_core.service import TileService
-from sidebooks_core.tile import Tile
 from sidebooks_core.tiling.pyramid import Pyramid, fit_rung
 from sidebooks_core.tiling.raster import RasterSpec
 
 MAX_PATH_BYTES = 1024
-MAX_WAITING = 512
-"""Renders that requests wait for; more get 503. What is in memory or on disk is never refused."""
-LOADED_WAITING = 8
-"""Requests that wait for each worker from which on one is answered with a coarser image that is at hand."""
 MAX_SESSIONS = 256
 """Readers that hints keep; the one that moved longest ago goes."""
 SEARCH_LIMIT = 500
@@ -78,6 +69,9 @@ POLICY = b"default-src 'self'; img-src 'self' blob: data:; style-src 'self' 'uns
 _HOST = re.compile(r"[A-Za-z0-9.\-_\[\]:]{1,255}\Z")
 _SIZE = re.compile(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})(?:\.(png|jpg|webp|avif))?\Z")
 _TILE_NAME = re.compile(r"([0-9]{1,7})_([0-9]{1,7})\.([a-z]{3,4})\Z")
+_PLACE = re.compile(r"([0-9]{1,7})_([0-9]{1,7})\Z")
+_SPAN = re.compile(r"([1-9][0-9]{0,6})-([1-9][0-9]{0,6})\Z")
+_LEVEL = re.compile(r"[0-9]{1,2}\Z")
 _PAGE = re.compile(r"[1-9][0-9]{0,6}\Z")
 _log = logging.getLogger("sidebooks_core.server")
 
@@ -93,11 +87,10 @@ class Application:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="sidebooks-http")
         self._lock = threading.Lock()
         self._sessions: dict[tuple[str, str], Reader] = {}
-        self._waiting = 0
-        self._loaded = LOADED_WAITING * self.service.settings.workers
         self._counts: dict[int, int] = {}
         self._events = Events()
         self._hot = HotImages(self.service, COMMON)
+        self._images = ImageAnswers(self.service, self._hot, self._run)
         shelf.tell(self._shelf_changed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -319,13 +312,26 @@ class Application:
             case ["pages", number, "preview"]:
                 page = _page_number(number, document)
                 spec, _, _ = self.service.place(document, page, 0, 0, 0)
-                return await self._tile(asked, document, page, spec, 0, 0, None, [])
+                return await self._images.tile(asked, document, page, spec, 0, 0, None, [])
             case ["pages", number, "bundle", level]:
-                return await self._bundle(asked, document, _page_number(number, document), level)
+                page = _page_number(number, document)
+                return await self._images.bundle(asked, document, page, _level(level, document.pyramid(page)))
+            case ["pages", number, "tiles", level, name]:
+                page, matched = _page_number(number, document), _PLACE.match(name)
+                if matched is None:
+                    raise not_found()
+                grid = document.pyramid(page).levels[_level(level, document.pyramid(page))]
+                column, row = int(matched[1]), int(matched[2])
+                if column >= grid.columns or row >= grid.rows:
+                    raise not_found()
+                place = self.service.place(document, page, grid.index, column, row)
+                return await self._images.tile(asked, document, page, *place, None, [])
+            case ["previews", span]:
+                return await self._images.previews(asked, document, *_page_span(span, document))
             case ["pages", number, size]:
                 page = _page_number(number, document)
                 spec, image_format = _exact(document, page, size)
-                return await self._tile(asked, document, page, spec, 0, 0, image_format, [])
+                return await self._images.tile(asked, document, page, spec, 0, 0, image_format, [])
         raise not_found()
 
     async def _hint(self, asked: Asked, document: Document) -> Answer:
@@ -357,25 +363,6 @@ class Application:
             one.close()
         self._events.page_shown(session, document, reader.turn_to(page))
 
-    async def _bundle(self, asked: Asked, document: Document, page: int, level_text: str) -> Answer:
-        """All tiles of a level in one answer, as a record (rendering.packing): for clients that count requests."""
-        pyramid = document.pyramid(page)
-        if not re.match(r"[0-9]{1,2}\Z", level_text) or int(level_text) >= len(pyramid.levels):
-            raise not_found()
-        level = pyramid.levels[int(level_text)]
-        content_id = document.known_content_id(page) or await self._run(document.content_id, page)
-        spec, _, _ = self.service.place(document, page, level.index, 0, 0)
-        tag = f"{self.service.records.key(content_id, spec)}-bundle"
-        if asked.has_etag(tag):
-            return asked.not_modified(tag, [])
-        tiles = []
-        for row in range(level.rows):
-            for column in range(level.columns):
-                place = self.service.place(document, page, level.index, column, row)
-                tile = await self._get(asked, document, page, *place, None)
-                tiles.append(PackedTile(tile.data, tile.media_type, tile.width_px, tile.height_px))
-        return asked.image(Tile(pack(tiles, level.columns), "application/vnd.sidebooks.bundle", 0, 0, tag), [])
-
     async def _presentation(self, asked: Asked, rest: list[str]) -> Answer:
         if len(rest) != 3 or rest[0] != "3" or rest[2] != "manifest.json":
             raise not_found()
@@ -405,13 +392,13 @@ class Application:
             case [folder, level_text, name] if folder.endswith("_files"):
                 document, page = self._page(folder.removesuffix("_files"))
                 matched = _TILE_NAME.match(name)
-                if matched is None or matched[3] not in iiif.FORMATS or not re.match(r"[0-9]{1,2}\Z", level_text):
+                if matched is None or matched[3] not in iiif.FORMATS or not _LEVEL.match(level_text):
                     raise not_found()
                 spec = _dzi_spec(document.pyramid(page), int(level_text))
                 column, row = int(matched[1]), int(matched[2])
                 if spec is None or column * spec.tile_px >= spec.x1_px or row * spec.tile_px >= spec.y1_px:
                     raise not_found()
-                return await self._tile(asked, document, page, spec, column, row, iiif.FORMATS[matched[3]], [])
+                return await self._images.tile(asked, document, page, spec, column, row, iiif.FORMATS[matched[3]], [])
         raise not_found()
 
     async def _iiif(self, asked: Asked, rest: list[str]) -> Answer:
@@ -440,10 +427,10 @@ class Application:
                 chosen = plan(request, pyramid)
                 if isinstance(chosen, TilePlan):
                     place = self.service.place(document, page, chosen.level, chosen.column, chosen.row)
-                    return await self._tile(asked, document, page, *place, image_format, links)
+                    return await self._images.tile(asked, document, page, *place, image_format, links)
                 if chosen.recipe is None:
-                    return await self._tile(asked, document, page, chosen.spec, 0, 0, image_format, links)
-                return await self._derived(asked, document, page, chosen, image_format, links)
+                    return await self._images.tile(asked, document, page, chosen.spec, 0, 0, image_format, links)
+                return await self._images.derived(asked, document, page, chosen, image_format, links)
         raise not_found()
 
     def _page(self, name: str) -> tuple[Document, int]:
@@ -451,111 +438,6 @@ class Application:
         if found is None:
             raise not_found()
         return found[0].document, found[1]
-
-    async def _tile(
-        self,
-        asked: Asked,
-        document: Document,
-        page: int,
-        spec: RasterSpec,
-        column: int,
-        row: int,
-        image_format: str | None,
-        links: Headers,
-    ) -> Answer:
-        content_id = document.known_content_id(page) or await self._run(document.content_id, page)
-        key = self.service.records.key(content_id, spec, image_format)
-        tag = keys.etag(key, column, row)
-        if asked.has_etag(tag):
-            return asked.not_modified(tag, links)
-        if self._waiting >= self._loaded and not self.service.tile_in_memory(document, page, spec, column, row, image_format):
-            passing = await self._coarse(asked, document, page, spec, column, row, image_format, links)
-            if passing is not None:
-                return passing
-        tile = await self._get(asked, document, page, spec, column, row, image_format)
-        self._hot.learn(asked.scope, key, column, row, tile.media_type, tag, links)
-        return asked.image(tile, links)
-
-    async def _coarse(
-        self,
-        asked: Asked,
-        document: Document,
-        page: int,
-        spec: RasterSpec,
-        column: int,
-        row: int,
-        image_format: str | None,
-        links: Headers,
-    ) -> Answer | None:
-        """What stands in while too much waits; None without anything coarser. The sharp one is drawn when its turn comes."""
-        found = coarse.at_hand(self.service, document, page, spec)
-        if found is None:
-            return None
-        future = await self._run(
-            self.service.submit_raster, document, page, spec, column, row, Priority.PAGE, None, image_format
-        )
-        if future.done():
-            return None
-        wanted = image_format or self.service.settings.image_format
-        made = await self._run(coarse.stand_in, *found, spec, column, row, wanted)
-        return asked.coarse_image(made, found[1], links)
-
-    async def _get(
-        self, asked: Asked, document: Document, page: int, spec: RasterSpec, column: int, row: int, image_format: str | None
-    ) -> Tile:
-        tile = self.service.tile_in_memory(document, page, spec, column, row, image_format)
-        if tile is not None:
-            asked.source = "memory"
-            return tile
-        future = await self._run(
-            self.service.submit_raster, document, page, spec, column, row, Priority.VISIBLE, None, image_format
-        )
-        if not future.done():
-            asked.source = "render"
-            if self._waiting >= MAX_WAITING:
-                future.cancel()
-                raise QueueFull("too many images are being made just now")
-        else:
-            asked.source = "disk"
-        self._waiting += 1
-        try:
-            return await asked.unless_gone(future)
-        finally:
-            self._waiting -= 1
-
-    async def _derived(
-        self, asked: Asked, document: Document, page: int, chosen: RasterPlan, image_format: str, links: Headers
-    ) -> Answer:
-        recipe = chosen.recipe
-        assert recipe is not None
-        content_id = document.known_content_id(page) or await self._run(document.content_id, page)
-        source_key = self.service.records.key(content_id, chosen.spec, "png")
-        key = keys.derived_key(source_key, f"{recipe.name} {image_format} {self.service.settings.quality}")
-        tag = keys.etag(key, 0, 0)
-        if asked.has_etag(tag):
-            return asked.not_modified(tag, links)
-        stored = await self._run(self.service.store.get, key)
-        if stored is not None:
-            try:
-                packed = unpack_tile(stored.data, 0, 0)
-                return asked.image(Tile(packed.data, packed.media_type, packed.width_px, packed.height_px, tag), links)
-            except RecordUnreadable:
-                self.service.store.delete(key)
-        source = await self._get(asked, document, page, chosen.spec, 0, 0, "png")
-
-        def make() -> Tile:
-            from sidebooks_core.rendering.derive import derive  # numpy and Pillow: only for those who turn images
-
-            started_s = time.perf_counter()
-            made = derive(source.data, source.media_type, recipe, image_format, self.service.settings.quality)
-            width_px, height_px = recipe.width_px, recipe.height_px
-            if recipe.rotation in (90, 270):
-                width_px, height_px = height_px, width_px
-            data = pack([PackedTile(made.data, made.media_type, width_px, height_px)], 1)
-            self.service.store.put(key, Record(data, content_id, time.perf_counter() - started_s))
-            return Tile(made.data, made.media_type, width_px, height_px, tag)
-
-        return asked.image(await self._run(make), links)
 
     async def _json(self, asked: Asked, value: Any, media_type: str, cache_control: bytes) -> Answer:
         """An answer of any length: written and compressed off the event loop, which serves pages meanwhile."""
@@ -617,3 +499,22 @@ def _page_number(text: str, document: Document) -> int:
     if not _PAGE.match(text) or int(text) > document.page_count:
         raise not_found()
     return int(text) - 1
+
+
+def _page_span(text: str, document: Document) -> tuple[int, int]:
+    """First and last page, from 0."""
+    matched = _SPAN.match(text)
+    if matched is None:
+        raise not_found()
+    first, last = int(matched[1]) - 1, int(matched[2]) - 1
+    if not first <= last < document.page_count:
+        raise not_found()
+    if last - first >= MAX_PREVIEWS:
+        raise iiif.Refused(400, f"at most {MAX_PREVIEWS} previews at a time")
+    return first, last
+
+
+def _level(text: str, pyramid: Pyramid) -> int:
+    if not _LEVEL.match(text) or int(text) >= len(pyramid.levels):
+        raise not_found()
+    return int(text)

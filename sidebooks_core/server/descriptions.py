@@ -43,7 +43,8 @@ def details(base: str, registered: Registered) -> dict[str, Any]:
 def page_entry(base: str, document: Document, page: int) -> dict[str, Any]:
     """A page in `pages.json`."""
     info = document.info.pages[page]
-    finest = document.pyramid(page).finest
+    pyramid = document.pyramid(page)
+    finest = pyramid.finest
     return {
         "page": page + 1,
         "label": info.label,
@@ -51,6 +52,7 @@ def page_entry(base: str, document: Document, page: int) -> dict[str, Any]:
         "height_pt": info.height_pt,
         "width_px": finest.width_px,
         "height_px": finest.height_px,
+        "levels": [[level.width_px, level.height_px, level.tile_px] for level in pyramid.levels],
         "image_service": f"{base}/iiif/3/{page_id(document, page)}",
     }
 

@@ -1,131 +1,267 @@
-/* The client under the viewer: documents, pages decoded off the main thread, a byte budget, hints. Takes no part in the
-   screen, so a front-end team can use it as it is. */
+/* The client under the viewer: documents, pages and tiles decoded off the main thread under a byte budget, previews by
+   the bundle, hints, events. It takes no part in the screen, so a front-end team can use it as it is. */
+
+import { unpackRecord } from "./record.js";
 
 const BYTES_PER_PIXEL = 4;
-const BUDGET_BYTES = 96 * 1024 * 1024; // decoded images: fits a tablet with 2 GB of memory
-const PREVIEW_BUDGET = 400; // previews, each about 200 kB decoded
+const BUDGET_BYTES = 96 * 1024 * 1024; // decoded pages and tiles: fits a tablet with 2 GB of memory
+const PREVIEW_BUDGET_BYTES = 48 * 1024 * 1024; // decoded previews, about 180 kB each
+const PREVIEWS_AT_ONCE = 16;
+const SHARPER_AFTER_MS = 1500; // a loaded server answers with a coarser image, good for 2 s
+const MOST_TRIES = 8;
+const TEXTS_KEPT = 24;
 
+/** Decoded images, the least recently used first; what falls out is freed at once, not when the browser collects. */
+class Bitmaps {
+  #kept = new Map();
+  #bytes = 0;
+
+  constructor(budget_bytes) { this.budget_bytes = budget_bytes; }
+
+  get bytes() { return this.#bytes; }
+
+  get(key) {
+    const bitmap = this.#kept.get(key);
+    if (bitmap) {
+      this.#kept.delete(key);
+      this.#kept.set(key, bitmap);
+    }
+    return bitmap;
+  }
+
+  has(key) { return this.#kept.has(key); }
+
+  put(key, bitmap) {
+    this.delete(key);
+    this.#kept.set(key, bitmap);
+    this.#bytes += bitmap.width * bitmap.height * BYTES_PER_PIXEL;
+    for (const old of this.#kept.keys()) {
+      if (this.#bytes <= this.budget_bytes || old === key) break;
+      this.delete(old);
+    }
+  }
+
+  delete(key) {
+    const bitmap = this.#kept.get(key);
+    if (!bitmap) return;
+    this.#kept.delete(key);
+    this.#bytes -= bitmap.width * bitmap.height * BYTES_PER_PIXEL;
+    bitmap.close();
+  }
+
+  clear() { for (const key of [...this.#kept.keys()]) this.delete(key); }
+}
+
+/** The documents of a server. */
 export class Library {
+  session = crypto.randomUUID ? crypto.randomUUID() : `${Date.now()}-${Math.random()}`.slice(0, 40);
+
   constructor(base = "") { this.base = base; }
 
-  async #json(path) {
-    const answer = await fetch(this.base + path);
-    if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).detail || answer.statusText);
+  async json(path, signal) {
+    const answer = await fetch(this.base + path, { signal });
+    if (!answer.ok) throw await problem(answer);
     return answer.json();
   }
 
-  async documents() { return (await this.#json("/documents")).documents; }
+  async documents() { return (await this.json("/documents")).documents; }
 
-  async open(id) {
-    const [details, pages] = await Promise.all([this.#json(`/documents/${id}`), this.#json(`/documents/${id}/pages.json`)]);
-    return new Book(this.base, details, pages.pages);
+  /** A document. `first`: {page, width, height} to fetch at once, beside the description: nobody waits for geometry. */
+  async open(id, first) {
+    const book = new Book(this, id);
+    if (first) book.load(first.page, first.width, first.height).catch(() => {}); // who shows the page asks again, and is told
+    const [details, pages] = await Promise.all([this.json(`/documents/${id}`), this.json(`/documents/${id}/pages.json`)]);
+    return Object.assign(book, { title: details.title, direction: details.direction, outline: details.outline, pages: pages.pages });
+  }
+
+  /** Be told when documents come and go, and what the server has for this session; returns what ends it. */
+  listen({ documents, page, lost }) {
+    let source = null;
+    const connect = () => {
+      source?.close();
+      source = null;
+      if (document.visibilityState === "hidden") return; // a connection less for the tabs that somebody looks at
+      source = new EventSource(`${this.base}/events?session=${encodeURIComponent(this.session)}`);
+      source.addEventListener("documents", (event) => documents?.(JSON.parse(event.data).documents));
+      source.addEventListener("page", (event) => page?.(JSON.parse(event.data)));
+      source.onerror = () => lost?.(true);
+      source.onopen = () => lost?.(false);
+    };
+    document.addEventListener("visibilitychange", connect);
+    connect();
+    return () => { source?.close(); document.removeEventListener("visibilitychange", connect); };
   }
 }
 
+/** One document: `title`, `direction`, `outline`, `pages` (as in pages.json), and its images. */
 export class Book {
-  #sharp = new Map(); // key -> {bitmap, bytes}, the least recently used first
-  #previews = new Map();
-  #flights = new Map();
-  #bytes = 0;
-  #session = crypto.randomUUID ? crypto.randomUUID() : String(Math.random());
+  #sharp = new Bitmaps(BUDGET_BYTES);
+  #coarse = new Bitmaps(BUDGET_BYTES / 4);
+  #previews = new Bitmaps(PREVIEW_BUDGET_BYTES);
+  #flights = new Map(); // key -> {promise, control}
+  #texts = new Map();
+  #closing = new AbortController();
+  #impatient = new Set(); // those that wait before they ask for a sharper image
 
-  constructor(base, details, pages) {
-    this.base = base;
-    this.id = details.id;
-    this.title = details.title;
-    this.direction = details.direction;
-    this.outline = details.outline;
-    this.pages = pages;
-    this.decodes = 0;
+  /** Called with a page when there is something better to paint of it. */
+  onupdate = () => {};
+  decodes = 0;
+
+  constructor(library, id) {
+    this.library = library;
+    this.id = id;
+    this.pages = [];
   }
 
-  /** The page's image for a box of pixels if it is decoded, else its preview, else null. Never waits. */
+  get decodedBytes() { return this.#sharp.bytes + this.#coarse.bytes + this.#previews.bytes; }
+
+  /** What there is of a page for a box of pixels: {bitmap, sharp}, or null. Never waits. */
   best(page, width, height) {
-    const sharp = this.#sharp.get(this.#key(page, width, height));
-    if (sharp) return { bitmap: sharp.bitmap, sharp: true };
-    const preview = this.#previews.get(page);
-    return preview ? { bitmap: preview, sharp: false } : null;
+    const key = pageKey(page, width, height);
+    const sharp = this.#sharp.get(key);
+    if (sharp) return { bitmap: sharp, sharp: true };
+    const bitmap = this.#coarse.get(key) || this.#previews.get(page);
+    return bitmap ? { bitmap, sharp: false } : null;
   }
 
-  /** Fetch and decode a page for a box of pixels. */
-  load(page, width, height, signal) {
-    const key = this.#key(page, width, height);
-    const kept = this.#sharp.get(key);
-    if (kept) {
-      this.#sharp.delete(key);
-      this.#sharp.set(key, kept);
-      return Promise.resolve(kept.bitmap);
+  /** A decoded tile, or null. Never waits. */
+  tile(page, level, column, row) { return this.#sharp.get(tileKey(page, level, column, row)) || null; }
+
+  /** Fetch and decode a page fitted into a box of pixels. */
+  load(page, width, height, urgent = true) {
+    return this.#image(pageKey(page, width, height), `pages/${page}/${width}x${height}`, page, urgent);
+  }
+
+  /** Fetch and decode a tile. */
+  loadTile(page, level, column, row) {
+    return this.#image(tileKey(page, level, column, row), `pages/${page}/tiles/${level}/${column}_${row}`, page, true);
+  }
+
+  /** Give up what is on its way but for these: lists of arguments of `load` and `loadTile`. */
+  keepOnly(pages, tiles = []) {
+    const wanted = new Set([...pages.map((one) => pageKey(...one)), ...tiles.map((one) => tileKey(...one))]);
+    for (const [key, flight] of this.#flights) if (!wanted.has(key)) flight.control.abort();
+  }
+
+  /** Fetch and decode previews around a page, the nearest first, until all are there that the budget holds. */
+  async fetchPreviews(around) {
+    const most = Math.floor(PREVIEW_BUDGET_BYTES / (256 * 181 * BYTES_PER_PIXEL));
+    const starts = [];
+    for (let start = 1; start <= this.pages.length; start += PREVIEWS_AT_ONCE) starts.push(start);
+    const near = (start) => Math.abs(start + PREVIEWS_AT_ONCE / 2 - around());
+    for (let left = Math.ceil(most / PREVIEWS_AT_ONCE); left > 0 && starts.length; left -= 1) {
+      starts.sort((a, b) => near(b) - near(a)); // anew each time: the reader moves
+      const start = starts.pop();
+      const last = Math.min(this.pages.length, start + PREVIEWS_AT_ONCE - 1);
+      const signal = this.#closing.signal;
+      const answer = await this.#answer(`previews/${start}-${last}`, { signal, priority: "low" });
+      const { images } = unpackRecord(await answer.arrayBuffer());
+      for (const [index, { blob, width }] of images.entries()) {
+        if (width) this.#previews.put(start + index, await createImageBitmap(blob));
+        if (this.#closing.signal.aborted) { this.#previews.clear(); return; }
+        this.onupdate(start + index);
+      }
     }
-    return this.#once(key, `/documents/${this.id}/pages/${page}/${width}x${height}`, signal, (bitmap) => {
-      const bytes = bitmap.width * bitmap.height * BYTES_PER_PIXEL;
-      this.#sharp.set(key, { bitmap, bytes });
-      this.#bytes += bytes;
-      for (const [old, one] of this.#sharp) {
-        if (this.#bytes <= BUDGET_BYTES || old === key) break;
-        this.#sharp.delete(old);
-        this.#bytes -= one.bytes;
-        one.bitmap.close();
-      }
-    });
   }
 
-  /** Fetch and decode a page's preview. */
-  preview(page) {
-    const kept = this.#previews.get(page);
-    if (kept) return Promise.resolve(kept);
-    return this.#once(`preview ${page}`, `/documents/${this.id}/pages/${page}/preview`, undefined, (bitmap) => {
-      this.#previews.set(page, bitmap);
-      if (this.#previews.size > PREVIEW_BUDGET) {
-        const [oldest, one] = this.#previews.entries().next().value;
-        this.#previews.delete(oldest);
-        one.close();
-      }
-    });
+  /** A decoded preview, or null. Never waits. */
+  preview(page) { return this.#previews.get(page) || null; }
+
+  /** {words: [[x0, y0, x1, y1, text, block, line]…], links: [{box_pt, page, uri}…]}, boxes in points. */
+  text(page) {
+    const kept = this.#texts.get(page);
+    if (kept) return kept;
+    const { signal } = this.#closing;
+    const found = Promise.all(["text", "links"].map((what) => this.library.json(`/documents/${this.id}/pages/${page}/${what}`, signal)))
+      .then(([{ words }, { links }]) => ({ words, links }));
+    found.catch(() => this.#texts.delete(page));
+    this.#texts.set(page, found);
+    if (this.#texts.size > TEXTS_KEPT) this.#texts.delete(this.#texts.keys().next().value);
+    return found;
   }
 
   /** Tell the server where the reader is: it draws what comes next. */
   hint(page, width, height, spread) {
-    const body = JSON.stringify({ session: this.#session, page, view_px: [width, height], spread });
-    fetch(`${this.base}/documents/${this.id}/hints`, { method: "POST", body }).catch(() => {});
+    const body = JSON.stringify({ session: this.library.session, page, view_px: [width, height], spread });
+    fetch(`${this.library.base}/documents/${this.id}/hints`, { method: "POST", body, priority: "low" })
+      .catch(() => {}); // a hint that is lost costs a prefetch, nothing else
   }
 
   async search(query) {
-    const answer = await fetch(`${this.base}/documents/${this.id}/search/${encodeURIComponent(query)}`);
-    if (!answer.ok) throw new Error(answer.statusText);
-    return (await answer.json()).hits;
+    return (await this.library.json(`/documents/${this.id}/search/${encodeURIComponent(query)}`, this.#closing.signal)).hits;
   }
 
-  #key(page, width, height) { return `${page} ${width}x${height}`; }
+  /** Ask now for what came coarse: the server says that it has it sharp. */
+  refetch() {
+    for (const resolve of this.#impatient) resolve();
+    this.#impatient.clear();
+  }
 
-  #once(key, path, signal, keep) {
+  /** Free all images and give up what is on its way. */
+  close() {
+    this.#closing.abort();
+    this.keepOnly([]);
+    for (const one of [this.#sharp, this.#coarse, this.#previews]) one.clear();
+  }
+
+  #image(key, path, page, urgent) {
+    const kept = this.#sharp.get(key);
+    if (kept) return Promise.resolve(kept);
     const earlier = this.#flights.get(key);
-    if (earlier && !earlier.signal?.aborted) return earlier.bitmap; // one that was given up is of no use to who wants it again
-    const flight = { signal };
-    flight.bitmap = fetch(this.base + path, { signal })
-      .then(async (answer) => {
-        if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).detail || answer.statusText);
-        return createImageBitmap(await answer.blob()); // decoded off the main thread
-      })
-      .then((bitmap) => { this.decodes += 1; keep(bitmap); return bitmap; })
+    if (earlier && !earlier.control.signal.aborted) return earlier.promise; // one that was given up is of no use now
+    const flight = { control: new AbortController() };
+    flight.promise = this.#fetched(key, path, page, flight.control.signal, urgent ? "high" : "low")
       .finally(() => { if (this.#flights.get(key) === flight) this.#flights.delete(key); });
     this.#flights.set(key, flight);
-    return flight.bitmap;
+    return flight.promise;
+  }
+
+  async #fetched(key, path, page, signal, priority) {
+    for (let tries = 1; ; tries += 1) {
+      const answer = await this.#answer(path, { signal, priority, cache: tries > 1 ? "reload" : "default" });
+      const bitmap = await createImageBitmap(await answer.blob()); // decoded off the main thread
+      this.decodes += 1;
+      if (signal.aborted) {
+        bitmap.close();
+        throw signal.reason;
+      }
+      const isSharp = Number(answer.headers.get("Sidebooks-Resolution") || 1) >= 1;
+      if (isSharp || tries === MOST_TRIES) {
+        this.#sharp.put(key, bitmap);
+        this.#coarse.delete(key);
+        this.onupdate(page);
+        return bitmap;
+      }
+      this.#coarse.put(key, bitmap);
+      this.onupdate(page);
+      let wake;
+      const woken = new Promise((resolve) => { wake = resolve; });
+      this.#impatient.add(wake);
+      await Promise.race([pause(SHARPER_AFTER_MS, signal), woken]).finally(() => this.#impatient.delete(wake));
+    }
+  }
+
+  async #answer(path, options) {
+    for (let tries = 1; ; tries += 1) {
+      const answer = await fetch(`${this.library.base}/documents/${this.id}/${path}`, options);
+      if (answer.ok) return answer;
+      if (answer.status !== 503 || tries === MOST_TRIES) throw await problem(answer);
+      await pause(1000 * Math.min(10, Number(answer.headers.get("Retry-After")) || 2), options.signal);
+    }
   }
 }
 
-/** Which pages are shown together: [left, right] as painted, or [page]. Pages from 1. */
-export function spreadOf(book, page, together) {
-  const alone = (number) => book.pages[number - 1].width_pt > book.pages[number - 1].height_pt;
-  if (!together || page === 1) return [page];
-  let first = 2;
-  while (first <= book.pages.length) { // pairs start at page 2; a landscape page stands alone
-    const pair = first + 1 <= book.pages.length && !alone(first) && !alone(first + 1);
-    const last = pair ? first + 1 : first;
-    if (page <= last) {
-      if (!pair) return [first];
-      return book.direction === "rtl" ? [last, first] : [first, last];
-    }
-    first = last + 1;
-  }
-  return [page];
+const pageKey = (page, width, height) => `${page} ${width}x${height}`;
+const tileKey = (page, level, column, row) => `${page} ${level}/${column}_${row}`;
+
+async function problem(answer) {
+  const told = await answer.json().catch(() => ({})); // a proxy's error page is not JSON
+  return new Error(told.detail || `${answer.status} ${answer.statusText}`);
+}
+
+function pause(ms, signal) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, ms);
+    signal?.addEventListener("abort", () => { clearTimeout(timer); reject(signal.reason); }, { once: true });
+  });
 }

@@ -1,31 +1,49 @@
 /* The reference viewer: a shelf, and a reader for fingers and keys. Coarse first, sharp after, never blank. */
 
-import { Library, spreadOf } from "./client.js";
+import { Library } from "./client.js";
+import { watch } from "./fingers.js";
+import { clampMove, fit, levelFor, MAX_IMAGE_PX, neighbourOf, spreadOf, tilesIn, zoomed } from "./layout.js";
+import { paintSpread } from "./painter.js";
+import { makeStrip } from "./strip.js";
+import { fillText } from "./text.js";
+import { WORDS } from "./words.js";
 
-const WORDS = {
-  en: { shelf: "Back to the shelf", search: "Search", outline: "Contents", spread: "Two pages", night: "Night", page: "Page",
-    previous: "Back", next: "On", position: "Position", none: "Nothing found", hits: "found", empty: "No documents yet", of: "of" },
-  ja: { shelf: "本棚へ戻る", search: "検索", outline: "目次", spread: "見開き", night: "夜間", page: "ページ",
-    previous: "前へ", next: "次へ", position: "位置", none: "見つかりません", hits: "件", empty: "文書がありません", of: "/" },
-};
-const MAX_PIXELS = 16_000_000;
-const SWIPE_PX = 40;
-const AHEAD = [1, -1, 2];
+const AHEAD = [1, -1, 2]; // spreads decoded before they are turned to
+const MOST_ZOOM = 8;
+const SLIDE_MS = 140;
+const RIFFLE_MS = 130; // turns closer than this show what there is, and sharpen where they stop
+const SETTLE_MS = 250; // a page that is looked at this long gets its text, its place in the address, its mark of progress
 
 const $ = (id) => document.getElementById(id);
 const library = new Library(location.pathname.replace(/\/$/, ""));
-const state = { book: null, page: 1, together: false, zoom: 1, x: 0, y: 0, hits: [], language: "en", turn: 0 };
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
+const state = {
+  book: null, page: 1, together: false, zoom: 1, x: 0, y: 0, slide: 0, hits: [], language: "en", turn: 0, turned_ms: 0, known: null,
+};
+const context = $("canvas").getContext("2d");
+const paintStrip = makeStrip($("strip"), {
+  book: () => state.book, page: () => state.page, direction: () => state.book.direction, goto: (page) => goto(page),
+});
+const words = () => WORDS[state.language];
 let painting = false;
-let abort = new AbortController();
+let sharpening = 0;
+const later = {};
+
+/* One timer of each name. */
+function after(name, ms, does) {
+  clearTimeout(later[name]);
+  later[name] = setTimeout(does, ms);
+}
 
 function speak(language) {
   state.language = language;
   document.documentElement.lang = language;
   for (const one of document.querySelectorAll("[data-label]")) {
-    one.setAttribute("aria-label", WORDS[language][one.dataset.label]);
-    one.title = WORDS[language][one.dataset.label];
+    one.setAttribute("aria-label", words()[one.dataset.label]);
+    if (one.matches("button, input")) one.title = words()[one.dataset.label];
   }
   $("language").textContent = language === "en" ? "日本語" : "English";
+  $("language").lang = language === "en" ? "ja" : "en";
   localStorage.setItem("sidebooks language", language);
 }
 
@@ -34,13 +52,19 @@ function tell(text) {
   $("message").hidden = !text;
 }
 
+/* The shelf */
+
 async function showShelf() {
+  state.book?.close();
+  state.book = null;
   $("reader").hidden = true;
   $("shelf").hidden = false;
-  state.book = null;
   document.title = "sidebooks";
   const found = await library.documents();
-  $("shelf").replaceChildren(...found.map((one) => {
+  state.known = new Set(found.map((one) => one.id));
+  const heading = document.createElement("h1");
+  heading.textContent = words().documents;
+  $("shelf").replaceChildren(heading, ...found.map((one) => {
     const link = document.createElement("a");
     link.href = `#${one.id}`;
     const cover = document.createElement("img");
@@ -52,54 +76,77 @@ async function showShelf() {
     link.append(cover, name);
     return link;
   }));
-  if (!found.length) $("shelf").textContent = WORDS[state.language].empty;
+  if (!found.length) $("shelf").append(words().empty);
 }
 
-async function showBook(id, page) {
-  state.book = await library.open(id);
-  $("shelf").hidden = true;
-  $("reader").hidden = false;
-  $("title").textContent = document.title = state.book.title;
-  $("strip").max = state.book.pages.length;
-  $("strip").dir = state.book.direction;
-  state.hits = [];
-  fillOutline();
-  goto(page || Number(localStorage.getItem(`sidebooks page ${id}`)) || 1);
-  fetchPreviews(state.book);
-  $("stage").focus();
-}
-
-async function fetchPreviews(book) {
-  const order = book.pages.map((_, index) => index + 1).sort((a, b) => Math.abs(a - state.page) - Math.abs(b - state.page));
-  for (const page of order.slice(0, 400)) {
-    if (state.book !== book) return;
-    await book.preview(page).catch(() => {});
-    if (spread().includes(page)) paint();
+/* Somebody registered a document, or withdrew one: everybody sees it at once. */
+async function shelfChanged(ids) {
+  const known = state.known;
+  state.known = new Set(ids);
+  if (!known || (known.size === ids.length && ids.every((id) => known.has(id)))) return;
+  if (!state.book) {
+    await showShelf();
+  } else if (!state.known.has(state.book.id)) {
+    location.hash = "";
+    tell(words().withdrawn);
+  } else {
+    const added = ids.filter((id) => !known.has(id)).at(-1);
+    const found = added && (await library.documents()).find((one) => one.id === added);
+    if (!found) return;
+    const [name, button] = $("news").children;
+    name.textContent = `${words().added} ${found.title}`;
+    button.textContent = words().open;
+    button.onclick = () => { $("news").hidden = true; location.hash = found.id; };
+    $("news").hidden = false;
   }
 }
 
-const spread = () => spreadOf(state.book, state.page, state.together);
+/* The reader */
 
-/* Screen pixels of each page of a spread: [{page, x, y, width, height}]. */
-function layout(pages) {
-  const ratio = Math.min(window.devicePixelRatio || 1, 3);
-  const width = Math.max(1, Math.round($("stage").clientWidth * ratio));
-  const height = Math.max(1, Math.round($("stage").clientHeight * ratio));
-  const sizes = pages.map((page) => state.book.pages[page - 1]);
-  const scale = Math.min(width / sizes.reduce((sum, one) => sum + one.width_pt, 0), height / Math.max(...sizes.map((one) => one.height_pt)));
-  let x = (width - scale * sizes.reduce((sum, one) => sum + one.width_pt, 0)) / 2;
-  const boxes = sizes.map((one, index) => {
-    const box = { page: pages[index], x, y: (height - one.height_pt * scale) / 2, width: one.width_pt * scale, height: one.height_pt * scale, scale };
-    x += box.width;
-    return box;
-  });
-  return { width, height, boxes };
+async function showBook(id, page) {
+  $("shelf").hidden = true;
+  $("reader").hidden = false;
+  tell("");
+  $("news").hidden = true;
+  state.book?.close();
+  const first = page || Number(localStorage.getItem(`sidebooks page ${id}`)) || 1;
+  const { width, height } = view();
+  const book = await library.open(id, state.together ? null : { page: first, ...limited(width, height) });
+  state.book = book;
+  book.onupdate = (updated) => {
+    if (spread().includes(updated)) paint();
+    else after("strip", 50, paintStrip);
+  };
+  $("title").textContent = document.title = book.title;
+  $("position").max = book.pages.length;
+  $("position").dir = book.direction;
+  state.hits = [];
+  $("query").value = "";
+  closeSide();
+  goto(first);
+  $("stage").focus({ preventScroll: true });
 }
 
-/* The box in which the server fits the page: rounded, so that neighbours and tablets of one kind ask for the same. */
-function boxOf(one, zoom = 1) {
-  const limit = Math.min(1, Math.sqrt(MAX_PIXELS / (one.width * one.height * zoom * zoom)));
-  return [Math.max(1, Math.round(one.width * zoom * limit)), Math.max(1, Math.round(one.height * zoom * limit))];
+const spread = () => spreadOf(state.book.pages, state.book.direction, state.page, state.together);
+const neighbour = (step) => neighbourOf(state.book.pages, state.book.direction, spread(), step, state.together);
+
+/* Pixels of the screen that the stage has. */
+function view() {
+  const across = Math.max(1, $("stage").clientWidth);
+  const down = Math.max(1, $("stage").clientHeight);
+  const ratio = Math.min(window.devicePixelRatio || 1, 3, Math.sqrt(MAX_IMAGE_PX / (across * down)));
+  return { width: Math.round(across * ratio), height: Math.round(down * ratio), ratio };
+}
+
+function limited(width, height) {
+  const share = Math.min(1, Math.sqrt(MAX_IMAGE_PX / (width * height)));
+  return { width: Math.max(1, Math.floor(width * share)), height: Math.max(1, Math.floor(height * share)) };
+}
+
+/* What to ask the server for: a page alone by the size of the screen, the same for all pages and all tablets of a kind. */
+function askFor(box, pages) {
+  const { width, height } = pages.length === 1 ? limited(view().width, view().height) : limited(box.width, box.height);
+  return [box.page, width, height];
 }
 
 function paint() {
@@ -107,84 +154,106 @@ function paint() {
   painting = true;
   requestAnimationFrame(() => {
     painting = false;
-    if (!state.book) return;
-    const { width, height, boxes } = layout(spread());
+    const { book } = state;
+    if (!book) return;
+    const seen = view();
     const canvas = $("canvas");
-    if (canvas.width !== width || canvas.height !== height) { canvas.width = width; canvas.height = height; }
-    const context = canvas.getContext("2d");
-    context.setTransform(1, 0, 0, 1, 0, 0);
-    context.clearRect(0, 0, width, height);
-    context.translate(width / 2 + state.x, height / 2 + state.y);
-    context.scale(state.zoom, state.zoom);
-    context.translate(-width / 2, -height / 2);
-    let sharp = true;
-    for (const one of boxes) {
-      context.fillStyle = "#ffffff";
-      context.fillRect(one.x, one.y, one.width, one.height);
-      const image = (state.zoom > 1 && state.book.best(one.page, ...boxOf(one, state.zoom))?.sharp
-        ? state.book.best(one.page, ...boxOf(one, state.zoom)) : null) || state.book.best(one.page, ...boxOf(one));
-      if (image) context.drawImage(image.bitmap, one.x, one.y, one.width, one.height);
-      sharp &&= Boolean(image?.sharp);
-      context.fillStyle = "rgba(255, 196, 0, 0.4)";
-      for (const hit of state.hits) {
-        if (hit.page !== one.page) continue;
-        for (const [x0, y0, x1, y1] of hit.boxes_pt) {
-          context.fillRect(one.x + x0 * one.scale, one.y + y0 * one.scale, (x1 - x0) * one.scale, (y1 - y0) * one.scale);
-        }
-      }
+    if (canvas.width !== seen.width || canvas.height !== seen.height) { canvas.width = seen.width; canvas.height = seen.height; }
+    context.clearRect(0, 0, seen.width, seen.height);
+    const beside = state.slide ? neighbour(stepTo(state.slide > 0 ? "left" : "right")) : null;
+    if (beside) {
+      const place = { zoom: 1, x: state.slide - Math.sign(state.slide) * seen.width, y: 0 };
+      paintSpread(context, book, seen, spreadOf(book.pages, book.direction, beside, state.together), place, askFor, []);
     }
-    canvas.dataset.page = state.page;
-    canvas.dataset.turn = state.turn;
-    canvas.dataset.sharp = sharp;
+    const place = { zoom: state.zoom, x: state.x + state.slide, y: state.y };
+    const isSharp = paintSpread(context, book, seen, spread(), place, askFor, state.hits);
+    Object.assign(canvas.dataset, { page: state.page, turn: state.turn, sharp: isSharp });
+    $("text").style.transform = `translate(${state.x / seen.ratio}px, ${state.y / seen.ratio}px) scale(${state.zoom})`;
+    requestAnimationFrame(paintStrip); // in the frame after: the page comes first
   });
 }
 
+/* A turn: whatever there is of the page is on the screen in the next frame. */
 function goto(page) {
-  const count = state.book.pages.length;
-  state.page = Math.max(1, Math.min(count, page));
-  state.turn += 1;
-  state.zoom = 1;
-  state.x = state.y = 0;
-  const label = state.book.pages[state.page - 1].label;
-  $("strip").value = state.page;
-  $("number").textContent = `${state.page} ${WORDS[state.language].of} ${count}`;
-  $("stage").setAttribute("aria-label", `${WORDS[state.language].page} ${label}`);
-  history.replaceState(null, "", `#${state.book.id}/${state.page}`);
-  localStorage.setItem(`sidebooks page ${state.book.id}`, state.page);
-  tell("");
+  const { book } = state;
+  const count = book.pages.length;
+  const now_ms = performance.now();
+  const isRiffling = now_ms - state.turned_ms < RIFFLE_MS;
+  Object.assign(state, { page: Math.max(1, Math.min(count, page)), turn: state.turn + 1, zoom: 1, x: 0, y: 0, slide: 0, turned_ms: now_ms });
   paint();
-  sharpen();
+  $("text").hidden = true;
+  $("position").value = state.page;
+  $("number").textContent = `${state.page} ${words().of} ${count}`;
+  if (isRiffling) after("sharpen", RIFFLE_MS, sharpen);
+  else sharpen();
+  after("settle", SETTLE_MS, settle);
 }
 
-/* The pages on the screen first; when they are there, the neighbours, decoded before they are turned to. */
+function remember() {
+  clearTimeout(later.settle);
+  if (state.book) localStorage.setItem(`sidebooks page ${state.book.id}`, state.page);
+}
+
+function settle() {
+  remember();
+  const { book, page } = state;
+  if (!book) return;
+  history.replaceState(null, "", `#${book.id}/${page}`); // Safari refuses more than 100 in 30 seconds
+  $("stage").setAttribute("aria-label", `${words().page} ${book.pages[page - 1].label}`);
+}
+
+/* What is on the screen first; when it is there, its text, then the neighbours, decoded before they are turned to. */
 async function sharpen() {
-  abort.abort();
-  abort = new AbortController();
-  const { signal } = abort;
-  const book = state.book;
-  const { width, height, boxes } = layout(spread());
-  book.hint(state.page, width, height, state.together);
-  const load = (one, zoom) => book.load(one.page, ...boxOf(one, zoom), signal).then(paint);
+  clearTimeout(later.sharpen);
+  const { book } = state;
+  if (!book) return;
+  sharpening += 1;
+  const mine = sharpening;
+  const seen = view();
+  const boxes = fit(book.pages, spread(), seen.width, seen.height);
+  const visible = boxes.map((box) => askFor(box, spread()));
+  const ahead = AHEAD.map(neighbour).filter((page) => page !== null).flatMap((page) => {
+    const pages = spreadOf(book.pages, book.direction, page, state.together);
+    return fit(book.pages, pages, seen.width, seen.height).map((box) => askFor(box, pages));
+  });
+  const tiles = state.zoom === 1 ? [] : boxes.flatMap((box) => {
+    const shown = zoomed(box, seen, state);
+    const { levels } = book.pages[box.page - 1];
+    return tilesIn(levels, levelFor(levels, shown.width), shown, seen).map((one) => [box.page, one.level, one.column, one.row]);
+  });
+  book.keepOnly([...visible, ...ahead], tiles);
+  book.hint(state.page, seen.width, seen.height, state.together);
   try {
-    await Promise.all(boxes.map((one) => load(one, state.zoom)));
-    for (const step of AHEAD) {
-      const page = neighbour(step);
-      if (page === null || signal.aborted) continue;
-      for (const one of layout(spreadOf(book, page, state.together)).boxes) await load(one, 1);
+    await Promise.all([...visible.map((one) => book.load(...one)), ...tiles.map((one) => book.loadTile(...one))]);
+    if (mine !== sharpening) return;
+    tell("");
+    after("text", SETTLE_MS, () => showText(mine));
+    if (!book.previewing) {
+      book.previewing = true;
+      book.fetchPreviews(() => state.page).catch((error) => { if (state.book === book) tell(error.message); });
+    }
+    for (const one of ahead) {
+      if (mine !== sharpening) return;
+      await book.load(...one, false).catch(() => {}); // told when somebody turns to it
     }
   } catch (error) {
-    if (error.name !== "AbortError" && state.book === book) tell(error.message);
+    if (error.name !== "AbortError" && mine === sharpening) tell(error.message);
   }
 }
 
-function neighbour(step) {
-  let pages = spread();
-  for (let left = Math.abs(step); left > 0; left -= 1) {
-    const page = step > 0 ? Math.max(...pages) + 1 : Math.min(...pages) - 1;
-    if (page < 1 || page > state.book.pages.length) return null;
-    pages = spreadOf(state.book, page, state.together);
+async function showText(mine) {
+  const { book } = state;
+  if (!book || mine !== sharpening) return;
+  const seen = view();
+  const boxes = fit(book.pages, spread(), seen.width, seen.height);
+  try {
+    const contents = await Promise.all(boxes.map((box) => book.text(box.page)));
+    if (state.book !== book || mine !== sharpening) return;
+    fillText($("text"), boxes, contents, seen.ratio, goto);
+    $("text").hidden = false;
+  } catch (error) {
+    if (error.name !== "AbortError" && mine === sharpening) tell(error.message);
   }
-  return Math.min(...pages);
 }
 
 function turn(step) {
@@ -192,24 +261,81 @@ function turn(step) {
   if (page !== null) goto(page);
 }
 
-const towards = (side) => turn((side === "right") === (state.book.direction !== "rtl") ? 1 : -1);
+const stepTo = (side) => ((side === "right") === (state.book.direction !== "rtl") ? 1 : -1);
+const towards = (side) => turn(stepTo(side));
 
 function zoomTo(zoom, x = 0, y = 0) {
+  const seen = view();
   const before = state.zoom;
-  state.zoom = Math.max(1, Math.min(8, zoom));
-  state.x = state.zoom === 1 ? 0 : x - (x - state.x) * (state.zoom / before);
-  state.y = state.zoom === 1 ? 0 : y - (y - state.y) * (state.zoom / before);
-  keepOnScreen();
+  const after_ = Math.max(1, Math.min(MOST_ZOOM, zoom));
+  const moved = after_ === 1 ? { x: 0, y: 0 }
+    : { x: x - (x - state.x) * (after_ / before), y: y - (y - state.y) * (after_ / before) };
+  Object.assign(state, clampMove({ zoom: after_, ...moved }, fit(state.book.pages, spread(), seen.width, seen.height), seen));
   paint();
-  clearTimeout(zoomTo.later);
-  zoomTo.later = setTimeout(sharpen, 150);
+  after("sharpen", 120, sharpen);
 }
 
-function keepOnScreen() {
-  const most = (side) => (side * (state.zoom - 1)) / 2;
-  state.x = Math.max(-most($("canvas").width), Math.min(most($("canvas").width), state.x));
-  state.y = Math.max(-most($("canvas").height), Math.min(most($("canvas").height), state.y));
+function move(dx, dy) {
+  const seen = view();
+  const boxes = fit(state.book.pages, spread(), seen.width, seen.height);
+  Object.assign(state, clampMove({ zoom: state.zoom, x: state.x + dx, y: state.y + dy }, boxes, seen));
+  paint();
+  after("sharpen", 120, sharpen);
 }
+
+/* Let the page run from where it is to its place. */
+function settleSlide(from) {
+  const turn_ = state.turn;
+  const started_ms = performance.now();
+  const step = (now_ms) => {
+    if (!state.book || state.turn !== turn_) return; // the next turn is already here
+    const share = Math.min(1, Math.max(0, now_ms - started_ms) / SLIDE_MS);
+    state.slide = share === 1 || calm.matches ? 0 : from * (1 - share) ** 2;
+    paint();
+    if (state.slide) requestAnimationFrame(step);
+  };
+  step(started_ms);
+}
+
+const fromMiddle = (x, y) => {
+  const seen = view();
+  return [x * seen.ratio - seen.width / 2, y * seen.ratio - seen.height / 2];
+};
+
+watch($("stage"), {
+  isZoomed: () => state.zoom > 1,
+  tap(x) {
+    if (state.zoom > 1) return;
+    const share = x / $("stage").clientWidth;
+    if (share < 1 / 3) towards("left");
+    else if (share > 2 / 3) towards("right");
+  },
+  doubleTap(x, y) {
+    const share = x / $("stage").clientWidth;
+    if (state.zoom > 1) zoomTo(1);
+    else if (share >= 1 / 3 && share <= 2 / 3) zoomTo(3, ...fromMiddle(x, y));
+  },
+  follow(dx) {
+    if (calm.matches) return;
+    const isEnd = neighbour(stepTo(dx > 0 ? "left" : "right")) === null;
+    state.slide = dx * view().ratio * (isEnd ? 0.3 : 1);
+    paint();
+  },
+  letGo(dx, turns) {
+    const side = dx > 0 ? "left" : "right";
+    const { slide } = state;
+    if (turns && neighbour(stepTo(side)) !== null) {
+      towards(side);
+      state.slide = slide - Math.sign(dx) * view().width;
+    }
+    settleSlide(calm.matches ? 0 : state.slide);
+  },
+  move(dx, dy) { move(dx * view().ratio, dy * view().ratio); },
+  zoom(factor, x, y) { zoomTo(state.zoom * factor, ...fromMiddle(x, y)); },
+  turn,
+});
+
+/* Contents and hits */
 
 function fillSide(rows) {
   $("side").replaceChildren(...rows.map(({ text, page, level }) => {
@@ -217,121 +343,89 @@ function fillSide(rows) {
     button.textContent = text;
     button.style.paddingLeft = `${8 + 14 * ((level || 1) - 1)}px`;
     button.disabled = !page;
-    button.onclick = () => { $("side").hidden = true; goto(page); };
+    button.onclick = () => { closeSide(); goto(page); };
     return button;
   }));
-  if (!rows.length) $("side").textContent = WORDS[state.language].none;
+  if (!rows.length) $("side").textContent = words().none;
+  $("side").hidden = false;
+  $("outline-button").setAttribute("aria-expanded", "true");
 }
 
-function fillOutline() {
-  fillSide(state.book.outline.map((item) => ({ text: item.title, page: item.page, level: item.level })));
+function closeSide() {
+  if ($("side").contains(document.activeElement)) $("stage").focus({ preventScroll: true });
   $("side").hidden = true;
+  $("outline-button").setAttribute("aria-expanded", "false");
 }
 
-/* Fingers: one moves or turns, two pinch. */
-const fingers = new Map();
-let gesture = null;
-$("stage").addEventListener("pointerdown", (event) => {
-  $("stage").setPointerCapture(event.pointerId);
-  fingers.set(event.pointerId, event);
-  if (fingers.size === 1) gesture = { x: event.clientX, y: event.clientY, moved: false, pinch: 0 };
-  if (fingers.size === 2) gesture.pinch = spanOf() / state.zoom;
-});
-$("stage").addEventListener("pointermove", (event) => {
-  const before = fingers.get(event.pointerId);
-  if (!before || !gesture) return;
-  fingers.set(event.pointerId, event);
-  if (fingers.size === 2) {
-    gesture.moved = true;
-    const [a, b] = [...fingers.values()];
-    zoomTo(spanOf() / gesture.pinch, ...fromMiddle((a.clientX + b.clientX) / 2, (a.clientY + b.clientY) / 2));
-  } else if (state.zoom > 1) {
-    const ratio = $("canvas").width / $("stage").clientWidth;
-    gesture.moved = true;
-    state.x += (event.clientX - before.clientX) * ratio;
-    state.y += (event.clientY - before.clientY) * ratio;
-    keepOnScreen();
-    paint();
-  }
-});
-function ended(event) {
-  fingers.delete(event.pointerId);
-  if (fingers.size || !gesture) return;
-  const { x, moved, pinch } = gesture;
-  gesture = null;
-  if (moved || pinch || event.type === "pointercancel") return;
-  const across = event.clientX - x;
-  if (Math.abs(across) > SWIPE_PX) towards(across < 0 ? "right" : "left");
-  else {
-    const place = (event.clientX - $("stage").getBoundingClientRect().left) / $("stage").clientWidth;
-    if (place < 1 / 3) towards("left");
-    else if (place > 2 / 3) towards("right");
-  }
-}
-$("stage").addEventListener("pointerup", ended);
-$("stage").addEventListener("pointercancel", ended);
-$("stage").addEventListener("dblclick", (event) => zoomTo(state.zoom > 1 ? 1 : 3, ...fromMiddle(event.clientX, event.clientY)));
-$("stage").addEventListener("wheel", (event) => {
-  event.preventDefault();
-  if (event.ctrlKey) zoomTo(state.zoom * Math.exp(-event.deltaY / 200), ...fromMiddle(event.clientX, event.clientY));
-  else if (Math.abs(event.deltaY) > 20) turn(event.deltaY > 0 ? 1 : -1);
-}, { passive: false });
-
-function spanOf() {
-  const [a, b] = [...fingers.values()];
-  return Math.max(1, Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY));
-}
-
-function fromMiddle(clientX, clientY) {
-  const box = $("stage").getBoundingClientRect();
-  const ratio = $("canvas").width / box.width;
-  return [(clientX - box.left - box.width / 2) * ratio, (clientY - box.top - box.height / 2) * ratio];
-}
+/* Keys and buttons */
 
 document.addEventListener("keydown", (event) => {
   if (!state.book || event.target.matches?.("input")) return;
+  const isPanning = state.zoom > 1;
+  const pan = view().height / 4;
   const actions = {
-    ArrowRight: () => towards("right"), ArrowLeft: () => towards("left"), PageDown: () => turn(1), PageUp: () => turn(-1),
-    " ": () => turn(event.shiftKey ? -1 : 1), Home: () => goto(1), End: () => goto(state.book.pages.length),
-    "+": () => zoomTo(state.zoom * 1.5), "-": () => zoomTo(state.zoom / 1.5), 0: () => zoomTo(1), Escape: () => { $("side").hidden = true; },
+    ArrowRight: () => (isPanning ? move(-pan, 0) : towards("right")), ArrowLeft: () => (isPanning ? move(pan, 0) : towards("left")),
+    ArrowDown: () => (isPanning ? move(0, -pan) : turn(1)), ArrowUp: () => (isPanning ? move(0, pan) : turn(-1)),
+    PageDown: () => turn(1), PageUp: () => turn(-1), " ": () => turn(event.shiftKey ? -1 : 1),
+    Home: () => goto(1), End: () => goto(state.book.pages.length),
+    "+": () => zoomTo(state.zoom * 1.5), "=": () => zoomTo(state.zoom * 1.5), "-": () => zoomTo(state.zoom / 1.5), 0: () => zoomTo(1),
   };
+  if (event.key === "Escape") closeSide();
   const action = actions[event.key];
-  if (action && !event.ctrlKey && !event.metaKey && !event.altKey && !(event.key === " " && event.target.matches?.("button"))) {
+  const isButton = event.target.closest?.(event.key === " " ? "button" : "#side");
+  if (action && !event.ctrlKey && !event.metaKey && !event.altKey && !isButton) {
     event.preventDefault();
     action();
   }
 });
 
-$("back").onclick = () => { location.hash = ""; };
+$("back").onclick = () => { remember(); location.hash = ""; };
 $("next").onclick = () => turn(1);
 $("previous").onclick = () => turn(-1);
-$("strip").oninput = (event) => goto(Number(event.target.value));
-$("outline-button").onclick = () => { const shown = $("side").hidden; fillOutline(); $("side").hidden = !shown; };
+$("position").oninput = (event) => goto(Number(event.target.value));
+$("outline-button").onclick = () => {
+  if (!$("side").hidden) { closeSide(); return; }
+  fillSide(state.book.outline.map((item) => ({ text: item.title, page: item.page, level: item.level })));
+  $("side").querySelector("button")?.focus();
+};
 $("spread").onclick = () => {
   state.together = !state.together;
   $("spread").setAttribute("aria-pressed", state.together);
   goto(Math.min(...spread()));
 };
 $("night").onclick = () => {
-  const night = document.documentElement.toggleAttribute("data-night");
-  $("night").setAttribute("aria-pressed", night);
-  localStorage.setItem("sidebooks night", night ? "1" : "");
+  const isNight = document.documentElement.toggleAttribute("data-night");
+  $("night").setAttribute("aria-pressed", isNight);
+  localStorage.setItem("sidebooks night", isNight ? "1" : "");
 };
-$("language").onclick = () => { speak(state.language === "en" ? "ja" : "en"); if (state.book) goto(state.page); };
+$("language").onclick = () => {
+  speak(state.language === "en" ? "ja" : "en");
+  $("number").textContent = `${state.page} ${words().of} ${state.book.pages.length}`;
+};
 $("search").onsubmit = async (event) => {
   event.preventDefault();
   const query = $("query").value.trim();
-  if (!query) { state.hits = []; paint(); return; }
+  const { book } = state;
+  state.hits = [];
+  paint();
+  if (!query) { closeSide(); return; }
   try {
-    state.hits = await state.book.search(query);
-    fillSide(state.hits.map((hit) => ({ text: `${hit.page}: ${hit.text}`, page: hit.page })));
-    $("side").hidden = false;
-    const first = state.hits.find((hit) => hit.page >= state.page) || state.hits[0];
+    const hits = await book.search(query);
+    if (state.book !== book) return;
+    state.hits = hits;
+    fillSide(hits.map((hit) => ({ text: `${hit.page}: ${hit.text}`, page: hit.page })));
+    const first = hits.find((hit) => hit.page >= state.page) || hits[0];
     if (first) goto(first.page);
-  } catch (error) { tell(error.message); }
+  } catch (error) { if (state.book === book) tell(error.message); }
 };
 
-new ResizeObserver(() => { if (state.book) { paint(); clearTimeout(sharpen.later); sharpen.later = setTimeout(sharpen, 100); } }).observe($("stage"));
+new ResizeObserver(() => {
+  if (!state.book) return;
+  $("text").hidden = true;
+  Object.assign(state, { zoom: 1, x: 0, y: 0, slide: 0 });
+  paint();
+  after("sharpen", 100, sharpen);
+}).observe($("stage"));
 
 async function route() {
   const [id, page] = decodeURIComponent(location.hash.slice(1)).split("/");
@@ -339,11 +433,23 @@ async function route() {
     if (!id) await showShelf();
     else if (state.book?.id !== id) await showBook(id, Number(page));
     else if (Number(page) && Number(page) !== state.page) goto(Number(page));
-  } catch (error) { await showShelf(); tell(error.message); }
+  } catch (error) {
+    await showShelf();
+    tell(error.message);
+  }
 }
 
 speak(localStorage.getItem("sidebooks language") || (navigator.language.startsWith("ja") ? "ja" : "en"));
 if (localStorage.getItem("sidebooks night")) $("night").click();
 addEventListener("hashchange", route);
+addEventListener("pagehide", remember);
+library.listen({
+  documents: (ids) => shelfChanged(ids).catch((error) => tell(error.message)),
+  page: ({ document, is_sharp }) => { if (is_sharp && state.book?.id === document) state.book.refetch(); },
+  lost: (isLost) => {
+    if (isLost) tell(words().lost);
+    else if ($("message").textContent === words().lost) tell("");
+  },
+});
 window.sidebooks = state; // for tests and for the curious
 route();

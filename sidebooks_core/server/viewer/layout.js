@@ -1,0 +1,107 @@
+/* Where pages and their tiles lie: numbers in, numbers out. Pages count from 1; sizes are pixels of the screen ("view")
+   unless they say otherwise. */
+
+export const MAX_IMAGE_PX = 16_000_000; // old iPads refuse images over 16.7 million pixels
+
+/** Which pages are shown together, from left to right. Pairs start at page 2; a landscape page stands alone. */
+export function spreadOf(pages, direction, page, together) {
+  if (!together || page === 1) return [page];
+  const isWide = (number) => pages[number - 1].width_pt > pages[number - 1].height_pt;
+  let first = 2;
+  while (first <= pages.length) {
+    const isPair = first + 1 <= pages.length && !isWide(first) && !isWide(first + 1);
+    const last = isPair ? first + 1 : first;
+    if (page <= last) {
+      if (!isPair) return [first];
+      return direction === "rtl" ? [last, first] : [first, last];
+    }
+    first = last + 1;
+  }
+  return [page];
+}
+
+/** The first page of the spread `steps` before or after one; null past the ends. */
+export function neighbourOf(pages, direction, spread, steps, together) {
+  let shown = spread;
+  for (let left = Math.abs(steps); left > 0; left -= 1) {
+    const page = steps > 0 ? Math.max(...shown) + 1 : Math.min(...shown) - 1;
+    if (page < 1 || page > pages.length) return null;
+    shown = spreadOf(pages, direction, page, together);
+  }
+  return Math.min(...shown);
+}
+
+/** Each page of a spread fitted into a view: [{page, x, y, width, height, scale}], whole pixels; scale is pixels per point. */
+export function fit(pages, spread, width, height) {
+  const sizes = spread.map((page) => pages[page - 1]);
+  const across = sizes.reduce((sum, one) => sum + one.width_pt, 0);
+  const scale = Math.min(width / across, height / Math.max(...sizes.map((one) => one.height_pt)));
+  let x_pt = 0;
+  return sizes.map((one, index) => {
+    const box = {
+      page: spread[index],
+      x: Math.round((width - across * scale) / 2 + x_pt * scale),
+      y: Math.round((height - one.height_pt * scale) / 2),
+      width: Math.max(1, Math.round(one.width_pt * scale)),
+      height: Math.max(1, Math.round(one.height_pt * scale)),
+      scale,
+    };
+    x_pt += one.width_pt;
+    return box;
+  });
+}
+
+/** A box after zooming about the view's middle and moving. */
+export function zoomed(box, view, { zoom, x, y }) {
+  if (zoom === 1 && !x && !y) return box;
+  return {
+    page: box.page,
+    x: (box.x - view.width / 2) * zoom + view.width / 2 + x,
+    y: (box.y - view.height / 2) * zoom + view.height / 2 + y,
+    width: box.width * zoom,
+    height: box.height * zoom,
+    scale: box.scale * zoom,
+  };
+}
+
+/** The coarsest level of a page that has all the pixels of a width; the finest if none has. Levels: [width, height, tile]. */
+export function levelFor(levels, width_px) {
+  const found = levels.findIndex(([width]) => width >= width_px * 0.95);
+  return found < 0 ? levels.length - 1 : found;
+}
+
+/** The tiles of a level that a view shows, the middle first: [{level, column, row, x, y, width, height}] on the view. */
+export function tilesIn(levels, level, box, view) {
+  const [width_px, height_px, side] = levels[level];
+  const across = box.width / width_px;
+  const down = box.height / height_px;
+  const range = (start, end, step, count) => [
+    Math.max(0, Math.floor(start / step)), Math.min(count - 1, Math.floor((end - 1e-6) / step)),
+  ];
+  const [left, right] = range(-box.x / across, (view.width - box.x) / across, side, Math.ceil(width_px / side));
+  const [top, bottom] = range(-box.y / down, (view.height - box.y) / down, side, Math.ceil(height_px / side));
+  const found = [];
+  for (let row = top; row <= bottom; row += 1) {
+    for (let column = left; column <= right; column += 1) {
+      // Both edges are rounded from the page's own grid, so that neighbours share them and no seam shows.
+      const x = Math.round(box.x + column * side * across);
+      const y = Math.round(box.y + row * side * down);
+      const x1 = Math.round(box.x + Math.min(width_px, (column + 1) * side) * across);
+      const y1 = Math.round(box.y + Math.min(height_px, (row + 1) * side) * down);
+      found.push({ level, column, row, x, y, width: x1 - x, height: y1 - y });
+    }
+  }
+  const away = (one) => Math.hypot(one.x + one.width / 2 - view.width / 2, one.y + one.height / 2 - view.height / 2);
+  return found.sort((a, b) => away(a) - away(b));
+}
+
+/** How far a zoomed page may be moved so that it keeps covering the view, or stays in its middle. */
+export function clampMove({ zoom, x, y }, boxes, view) {
+  const left = Math.min(...boxes.map((one) => one.x));
+  const right = Math.max(...boxes.map((one) => one.x + one.width));
+  const top = Math.min(...boxes.map((one) => one.y));
+  const bottom = Math.max(...boxes.map((one) => one.y + one.height));
+  const most = (span, side) => Math.max(0, (span * zoom - side) / 2);
+  const [across, down] = [most(right - left, view.width), most(bottom - top, view.height)];
+  return { zoom, x: Math.max(-across, Math.min(across, x)), y: Math.max(-down, Math.min(down, y)) };
+}

@@ -1,0 +1,67 @@
+/* The strip of thumbnails: painted from previews that are decoded already. A finger that runs along it riffles. */
+
+const GAP_PX = 6;
+const DRAG_PX = 6;
+
+/** `does`: {book(), page(), direction(), goto(page)}. Returns what paints it. */
+export function makeStrip(canvas, does) {
+  const context = canvas.getContext("2d");
+  let drag = null;
+  let cell = 1;
+
+  const side = () => (does.direction() === "rtl" ? -1 : 1);
+
+  function paint() {
+    const book = does.book();
+    const ratio = Math.min(window.devicePixelRatio || 1, 2);
+    const width = Math.round(canvas.clientWidth * ratio);
+    const height = Math.round(canvas.clientHeight * ratio);
+    if (!book || !width || !height) return;
+    if (canvas.width !== width || canvas.height !== height) { canvas.width = width; canvas.height = height; }
+    const current = does.page();
+    const { width_pt, height_pt } = book.pages[current - 1];
+    const tall = height - 2 * GAP_PX * ratio;
+    cell = Math.min(Math.max((tall * width_pt) / height_pt, tall / 2), 2 * tall) + GAP_PX * ratio;
+    const around = Math.ceil(width / cell / 2) + 1;
+    const style = getComputedStyle(canvas);
+    context.clearRect(0, 0, width, height);
+    let painted = 0;
+    for (let page = Math.max(1, current - around); page <= Math.min(book.pages.length, current + around); page += 1) {
+      const middle = width / 2 + side() * (page - current) * cell;
+      const one = book.pages[page - 1];
+      const scale = Math.min((cell - GAP_PX * ratio) / one.width_pt, tall / one.height_pt);
+      const [across, down] = [one.width_pt * scale, one.height_pt * scale];
+      const [x, y] = [middle - across / 2, (height - down) / 2];
+      const bitmap = book.preview(page);
+      context.fillStyle = "#ffffff";
+      context.fillRect(x, y, across, down);
+      if (bitmap) { context.drawImage(bitmap, x, y, across, down); painted += 1; }
+      context.lineWidth = (page === current ? 3 : 1) * ratio;
+      context.strokeStyle = page === current ? style.getPropertyValue("--accent") : style.getPropertyValue("--line");
+      context.strokeRect(x, y, across, down);
+    }
+    canvas.dataset.painted = painted;
+  }
+
+  canvas.addEventListener("pointerdown", (event) => {
+    canvas.setPointerCapture(event.pointerId);
+    drag = { x: event.clientX, page: does.page(), moved: false };
+  });
+  canvas.addEventListener("pointermove", (event) => {
+    if (!drag) return;
+    const across = event.clientX - drag.x;
+    drag.moved ||= Math.abs(across) > DRAG_PX;
+    if (drag.moved) does.goto(drag.page - side() * Math.round((across * canvas.width) / canvas.clientWidth / cell));
+  });
+  const ended = (event) => {
+    if (drag && !drag.moved && event.type === "pointerup") {
+      const box = canvas.getBoundingClientRect();
+      const from = ((event.clientX - box.left - box.width / 2) * canvas.width) / box.width;
+      does.goto(does.page() + side() * Math.round(from / cell));
+    }
+    drag = null;
+  };
+  canvas.addEventListener("pointerup", ended);
+  canvas.addEventListener("pointercancel", ended);
+  return paint;
+}
