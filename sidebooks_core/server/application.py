@@ -57,9 +57,13 @@ THREADS = 8
 JSON_LD = 'application/ld+json;profile="{}"'
 VIEWER = Path(__file__).parent / "viewer"
 MEDIA_TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
+EXPOSED = (
+    b"Accept-Ranges, Content-Encoding, Content-Length, Content-Range, ETag, Link, Retry-After, "
+    b"Server-Timing, Sidebooks-Resolution"
+)
 COMMON: Headers = [
     (b"access-control-allow-origin", b"*"),
-    (b"access-control-expose-headers", b"ETag, Link, Retry-After, Server-Timing, Sidebooks-Resolution"),
+    (b"access-control-expose-headers", EXPOSED),
     (b"timing-allow-origin", b"*"),
     (b"cross-origin-resource-policy", b"cross-origin"),
     (b"x-content-type-options", b"nosniff"),

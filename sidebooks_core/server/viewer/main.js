@@ -166,8 +166,8 @@ function paint() {
       paintSpread(context, book, seen, spreadOf(book.pages, book.direction, beside, state.together), place, askFor, []);
     }
     const place = { zoom: state.zoom, x: state.x + state.slide, y: state.y };
-    const isSharp = paintSpread(context, book, seen, spread(), place, askFor, state.hits);
-    Object.assign(canvas.dataset, { page: state.page, turn: state.turn, sharp: isSharp });
+    const shown = paintSpread(context, book, seen, spread(), place, askFor, state.hits);
+    Object.assign(canvas.dataset, { page: state.page, turn: state.turn, shown, sharp: shown === "sharp" });
     $("text").style.transform = `translate(${state.x / seen.ratio}px, ${state.y / seen.ratio}px) scale(${state.zoom})`;
     requestAnimationFrame(paintStrip); // in the frame after: the page comes first
   });

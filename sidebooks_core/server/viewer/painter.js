@@ -5,9 +5,11 @@ import { fit, levelFor, tilesIn, zoomed } from "./layout.js";
 const PAPER = "#ffffff";
 const HIT = "rgba(255, 196, 0, 0.4)";
 
-/** Paint; returns whether all that is seen is sharp. `place`: {zoom, x, y}; `askFor(box)`: the arguments of `book.best`. */
+const FINENESS = ["paper", "coarse", "sharp"];
+
+/** Paint; returns what the coarsest page of it is: "paper", "coarse" or "sharp". `place`: {zoom, x, y}; `askFor(box)`: the arguments of `book.best`. */
 export function paintSpread(context, book, view, spread, place, askFor, hits) {
-  let isSharp = true;
+  let fineness = 2;
   for (const box of fit(book.pages, spread, view.width, view.height)) {
     const shown = zoomed(box, view, place);
     if (shown.x > view.width || shown.x + shown.width < 0) continue;
@@ -17,8 +19,8 @@ export function paintSpread(context, book, view, spread, place, askFor, hits) {
       context.fillRect(shown.x, shown.y, shown.width, shown.height);
     }
     if (image) drawWhole(context, image.bitmap, shown);
-    if (place.zoom > 1) isSharp &&= paintTiles(context, book, shown, view);
-    else isSharp &&= Boolean(image?.sharp);
+    const isSharp = place.zoom > 1 ? paintTiles(context, book, shown, view) : image?.sharp;
+    fineness = Math.min(fineness, isSharp ? 2 : image ? 1 : 0);
     context.fillStyle = HIT;
     for (const hit of hits) {
       if (hit.page !== box.page) continue;
@@ -27,7 +29,7 @@ export function paintSpread(context, book, view, spread, place, askFor, hits) {
       }
     }
   }
-  return isSharp;
+  return FINENESS[fineness];
 }
 
 /* An image that was made for this place is copied pixel by pixel; scaling it by half a pixel would blur all text. */
