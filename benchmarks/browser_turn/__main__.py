@@ -39,6 +39,8 @@ KINDS = ("text", "japanese", "scan", "slides", "vector", "book")
 LONG_ENOUGH_PAGES = 20
 NETWORK = {"offline": False, "latency": 150, "downloadThroughput": 1_600_000 / 8, "uploadThroughput": 1_600_000 / 8}
 LONG_PAGES = 1000
+SETTLED_S = 2.0
+"""A server and a browser that were started this long ago no longer start."""
 SHARP_TIMEOUT_MS = 60_000
 BROWSER_ARGUMENTS = [
     "--no-sandbox",
@@ -209,6 +211,7 @@ def _when(tab: Any, page: int) -> dict[str, float]:
 
 def _first_page(chromium: str, folder: Path, viewer: Viewer, path: Path, throttle: float) -> dict[str, Any]:
     with _served(folder, viewer, path) as address, _tab(chromium, viewer) as (tab, tools):
+        time.sleep(SETTLED_S)
         tools.send("Network.enable")
         tools.send("Network.emulateNetworkConditions", NETWORK)
         tools.send("Emulation.setCPUThrottlingRate", {"rate": throttle})

@@ -7,7 +7,9 @@ that goes away takes its queued work along. Nothing in a path ever names a file.
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
+import hashlib
 import logging
 import re
 import threading
@@ -56,7 +58,7 @@ SEARCH_LIMIT = 500
 THREADS = 8
 JSON_LD = 'application/ld+json;profile="{}"'
 VIEWER = Path(__file__).parent / "viewer"
-MEDIA_TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
+MEDIA_TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
 EXPOSED = (
     b"Accept-Ranges, Content-Encoding, Content-Length, Content-Range, ETag, Link, Retry-After, "
     b"Server-Timing, Sidebooks-Resolution"
@@ -68,7 +70,7 @@ COMMON: Headers = [
     (b"cross-origin-resource-policy", b"cross-origin"),
     (b"x-content-type-options", b"nosniff"),
 ]
-POLICY = b"default-src 'self'; img-src 'self' blob: data:; style-src 'self' 'unsafe-inline'"
+POLICY = "default-src 'self'; script-src 'self' 'sha256-{script}'; img-src 'self' blob: data:; style-src 'self' 'unsafe-inline'"
 
 _HOST = re.compile(r"[A-Za-z0-9.\-_\[\]:]{1,255}\Z")
 _SIZE = re.compile(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})(?:\.(png|jpg|webp|avif))?\Z")
@@ -222,7 +224,7 @@ class Application:
         if body is None:
             raise not_found()
         media_type = MEDIA_TYPES[Path(name).suffix]
-        headers = [(b"content-security-policy", POLICY), (b"cache-control", b"no-cache")]
+        headers = [(b"content-security-policy", _policy()), (b"cache-control", b"no-cache")]
         return asked.compressed(media_type, body, headers)
 
     async def _health(self, asked: Asked, rest: list[str]) -> Answer:
@@ -284,7 +286,7 @@ class Application:
                 return asked.json(details(asked.base, registered), "application/json", b"no-cache")
             case ["pages.json"]:
                 pages = [page_entry(asked.base, document, page) for page in range(document.page_count)]
-                made = {"document": document.id, "pages": pages}
+                made = {"document": document.id, "title": document.title, "direction": document.direction, "pages": pages}
                 return await self._json(asked, made, "application/json", IMMUTABLE)
             case ["original"]:
                 sent: Answer = await self._run(original, asked, registered)
@@ -460,6 +462,13 @@ def _parsed(region: str, size: str, rotation: str, last: str, full_px: tuple[int
 @lru_cache(maxsize=1)
 def _viewer_files() -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in VIEWER.iterdir() if path.suffix in MEDIA_TYPES}
+
+
+@lru_cache(maxsize=1)
+def _policy() -> bytes:
+    """Scripts: our own files, and the one that stands in the page itself, by its digest."""
+    script = _viewer_files()["index.html"].rpartition(b"<script>")[2].partition(b"</script>")[0]
+    return POLICY.format(script=base64.b64encode(hashlib.sha256(script).digest()).decode()).encode()
 
 
 def _exact(document: Document, page: int, size: str) -> tuple[RasterSpec, str | None]:

@@ -85,7 +85,7 @@ PARAMETERS = {
     "span": ("First and last page, from 1, at most 64 pages", "[1-9][0-9]{0,6}-[1-9][0-9]{0,6}"),
     "size": ("Such as 1620x2160; `.png`, `.jpg`, `.webp` or `.avif` may follow", "[0-9]+x[0-9]+(\\.(png|jpg|webp|avif))?"),
     "query": ("What to look for", ".+"),
-    "file": ("main.js, client.js, style.css or another of its modules", "[a-z.]+"),
+    "file": ("main.js, client.js or another of its modules", "[a-z.]+"),
     "region": ("full, square, x,y,w,h or pct:x,y,w,h", ".+"),
     "iiifSize": ("max; w, ; ,h ; w,h ; !w,h or pct:n", ".+"),
     "rotation": ("0, 90, 180 or 270; mirrored with ! before it", "!?(0|90|180|270|360)"),

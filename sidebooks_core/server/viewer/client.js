@@ -1,8 +1,6 @@
 /* The client under the viewer: documents, pages and tiles decoded off the main thread under a byte budget, previews by
    the bundle, hints, events. It takes no part in the screen, so a front-end team can use it as it is. */
 
-import { unpackRecord } from "./record.js";
-
 const BYTES_PER_PIXEL = 4;
 const BUDGET_BYTES = 96 * 1024 * 1024; // decoded pages and tiles: fits a tablet with 2 GB of memory
 const PREVIEW_BUDGET_BYTES = 48 * 1024 * 1024; // decoded previews, about 180 kB each
@@ -10,6 +8,7 @@ const PREVIEWS_AT_ONCE = 16;
 const SHARPER_AFTER_MS = 1500; // a loaded server answers with a coarser image, good for 2 s
 const MOST_TRIES = 8;
 const TEXTS_KEPT = 24;
+const RECORD_VERSION = 1;
 
 /** Decoded images, the least recently used first; what falls out is freed at once, not when the browser collects. */
 class Bitmaps {
@@ -58,20 +57,29 @@ export class Library {
 
   constructor(base = "") { this.base = base; }
 
+  /** As `fetch`; takes over what the page asked for before this module was there: `globalThis.early`, answers by address. */
+  get(path, options) {
+    const early = globalThis.early?.get(this.base + path);
+    globalThis.early?.delete(this.base + path);
+    return early || fetch(this.base + path, options);
+  }
+
   async json(path, signal) {
-    const answer = await fetch(this.base + path, { signal });
+    const answer = await this.get(path, { signal });
     if (!answer.ok) throw await problem(answer);
     return answer.json();
   }
 
   async documents() { return (await this.json("/documents")).documents; }
 
-  /** A document. `first`: {page, width, height} to fetch at once, beside the description: nobody waits for geometry. */
+  /** A document. `first`: {page, width, height} to fetch at once, beside the geometry: nobody waits for either. */
   async open(id, first) {
     const book = new Book(this, id);
-    if (first) book.load(first.page, first.width, first.height).catch(() => {}); // who shows the page asks again, and is told
-    const [details, pages] = await Promise.all([this.json(`/documents/${id}`), this.json(`/documents/${id}/pages.json`)]);
-    return Object.assign(book, { title: details.title, direction: details.direction, outline: details.outline, pages: pages.pages });
+    if (first) { // who shows the page asks again, and is told what went wrong
+      book.loadPreview(first.page).catch(() => {});
+      book.load(first.page, first.width, first.height).catch(() => {});
+    }
+    return Object.assign(book, await this.json(`/documents/${id}/pages.json`));
   }
 
   /** Be told when documents come and go, and what the server has for this session; returns what ends it. */
@@ -93,7 +101,7 @@ export class Library {
   }
 }
 
-/** One document: `title`, `direction`, `outline`, `pages` (as in pages.json), and its images. */
+/** One document: `title`, `direction`, `pages` (as in pages.json), and its images. */
 export class Book {
   #sharp = new Bitmaps(BUDGET_BYTES);
   #coarse = new Bitmaps(BUDGET_BYTES / 4);
@@ -163,6 +171,16 @@ export class Book {
       }
     }
   }
+
+  /** Fetch and decode one preview. */
+  async loadPreview(page) {
+    const answer = await this.#answer(`pages/${page}/preview`, { signal: this.#closing.signal, priority: "high" });
+    this.#previews.put(page, await createImageBitmap(await answer.blob()));
+    this.onupdate(page);
+  }
+
+  /** [{title, page, level}…] */
+  async outline() { return (await this.library.json(`/documents/${this.id}`, this.#closing.signal)).outline; }
 
   /** A decoded preview, or null. Never waits. */
   preview(page) { return this.#previews.get(page) || null; }
@@ -243,7 +261,7 @@ export class Book {
 
   async #answer(path, options) {
     for (let tries = 1; ; tries += 1) {
-      const answer = await fetch(`${this.library.base}/documents/${this.id}/${path}`, options);
+      const answer = await this.library.get(`/documents/${this.id}/${path}`, options);
       if (answer.ok) return answer;
       if (answer.status !== 503 || tries === MOST_TRIES) throw await problem(answer);
       await pause(1000 * Math.min(10, Number(answer.headers.get("Retry-After")) || 2), options.signal);
@@ -264,4 +282,45 @@ function pause(ms, signal) {
     const timer = setTimeout(resolve, ms);
     signal?.addEventListener("abort", () => { clearTimeout(timer); reject(signal.reason); }, { once: true });
   });
+}
+
+/* Records: many encoded images in one answer (bundles of tiles, previews). A length of 4 bytes, little-endian; that many
+   bytes of msgpack [version, columns, [[media type, length]…], [[blob, width, height]…]]; then the blobs. */
+
+/** [{blob, width, height}] of a record; a width of 0 marks an image that could not be made, whose blob says why. */
+export function unpackRecord(buffer) {
+  const length = new DataView(buffer).getUint32(0, true);
+  const [version, columns, blobs, index] = msgpack(new DataView(buffer, 4, length));
+  if (version !== RECORD_VERSION) throw new Error(`a record of version ${version}, not ${RECORD_VERSION}`);
+  let offset = 4 + length;
+  const parts = blobs.map(([type, size]) => {
+    offset += size;
+    return new Blob([new Uint8Array(buffer, offset - size, size)], { type });
+  });
+  return { columns, images: index.map(([blob, width, height]) => ({ blob: parts[blob], width, height })) };
+}
+
+/* The part of msgpack that headers use: arrays, whole numbers, text. */
+function msgpack(view) {
+  let at = 0;
+  const text = (size) => {
+    at += size;
+    return new TextDecoder().decode(new Uint8Array(view.buffer, view.byteOffset + at - size, size));
+  };
+  const array = (size) => Array.from({ length: size }, read);
+  function read() {
+    const kind = view.getUint8(at);
+    at += 1;
+    if (kind < 0x80) return kind;
+    if (kind >= 0x90 && kind < 0xa0) return array(kind & 15);
+    if (kind >= 0xa0 && kind < 0xc0) return text(kind & 31);
+    const sizes = { 0xcc: 1, 0xcd: 2, 0xce: 4, 0xd9: 1, 0xda: 2, 0xdc: 2, 0xdd: 4 };
+    const size = sizes[kind];
+    if (!size) throw new Error(`unexpected msgpack 0x${kind.toString(16)}`);
+    const number = size === 1 ? view.getUint8(at) : size === 2 ? view.getUint16(at) : view.getUint32(at);
+    at += size;
+    if (kind <= 0xce) return number;
+    return kind <= 0xda ? text(number) : array(number);
+  }
+  return read();
 }

@@ -4,14 +4,29 @@ import { Library } from "./client.js";
 import { watch } from "./fingers.js";
 import { clampMove, fit, levelFor, MAX_IMAGE_PX, neighbourOf, spreadOf, tilesIn, zoomed } from "./layout.js";
 import { paintSpread } from "./painter.js";
-import { makeStrip } from "./strip.js";
-import { fillText } from "./text.js";
-import { WORDS } from "./words.js";
+
+const WORDS = {
+  en: {
+    shelf: "Back to the shelf", search: "Search", outline: "Contents", spread: "Two pages", night: "Night", page: "Page",
+    previous: "Back", next: "On", position: "Position", pages: "Pages", side: "Contents and hits", none: "Nothing found",
+    empty: "No documents yet", of: "of", added: "New:", open: "Open", withdrawn: "This document was withdrawn", text: "Text of the page",
+    lost: "No connection to the server; trying again", documents: "Documents",
+  },
+  ja: {
+    shelf: "本棚へ戻る", search: "検索", outline: "目次", spread: "見開き", night: "夜間", page: "ページ",
+    previous: "前へ", next: "次へ", position: "位置", pages: "ページ一覧", side: "目次と検索結果", none: "見つかりません",
+    empty: "文書がありません", of: "/", added: "新着：", open: "開く", withdrawn: "この文書は取り下げられました", text: "ページの本文",
+    lost: "サーバーに接続できません。再接続しています", documents: "文書",
+  },
+};
 
 const AHEAD = [1, -1, 2]; // spreads decoded before they are turned to
 const MOST_ZOOM = 8;
+const AFTERWARDS_MS = 1500;
 const SLIDE_MS = 140;
 const RIFFLE_MS = 130; // turns closer than this show what there is, and sharpen where they stop
+const PAPER_AFTER_MS = 250; // after opening: the paper of a page that has not come yet
+const AFTER_FRAME_MS = 34; // two frames: what may come when the page is on the screen
 const SETTLE_MS = 250; // a page that is looked at this long gets its text, its place in the address, its mark of progress
 
 const $ = (id) => document.getElementById(id);
@@ -21,9 +36,9 @@ const state = {
   book: null, page: 1, together: false, zoom: 1, x: 0, y: 0, slide: 0, hits: [], language: "en", turn: 0, turned_ms: 0, known: null,
 };
 const context = $("canvas").getContext("2d");
-const paintStrip = makeStrip($("strip"), {
-  book: () => state.book, page: () => state.page, direction: () => state.book.direction, goto: (page) => goto(page),
-});
+let paintStrip = () => {}; // with what else the first page does not wait for: see `afterwards`
+let fillText = null;
+let hasAll = false;
 const words = () => WORDS[state.language];
 let painting = false;
 let sharpening = 0;
@@ -55,6 +70,7 @@ function tell(text) {
 /* The shelf */
 
 async function showShelf() {
+  afterwards();
   state.book?.close();
   state.book = null;
   $("reader").hidden = true;
@@ -113,9 +129,11 @@ async function showBook(id, page) {
   const { width, height } = view();
   const book = await library.open(id, state.together ? null : { page: first, ...limited(width, height) });
   state.book = book;
+  book.opened_ms = performance.now();
+  after("paper", PAPER_AFTER_MS + 1, () => { if ($("canvas").dataset.book !== id) paint(); });
   book.onupdate = (updated) => {
     if (spread().includes(updated)) paint();
-    else after("strip", 50, paintStrip);
+    else after("strip", 50, () => paintStrip());
   };
   $("title").textContent = document.title = book.title;
   $("position").max = book.pages.length;
@@ -149,8 +167,16 @@ function askFor(box, pages) {
   return [box.page, width, height];
 }
 
+/* A document just opened: its page is on the way, and a frame of blank paper before it would only delay it. */
+function isWaiting() {
+  const { book } = state;
+  if (performance.now() - book.opened_ms > PAPER_AFTER_MS) return false;
+  const seen = view();
+  return !fit(book.pages, spread(), seen.width, seen.height).some((box) => book.best(...askFor(box, spread())));
+}
+
 function paint() {
-  if (painting || !state.book) return;
+  if (painting || !state.book || isWaiting()) return;
   painting = true;
   requestAnimationFrame(() => {
     painting = false;
@@ -167,26 +193,39 @@ function paint() {
     }
     const place = { zoom: state.zoom, x: state.x + state.slide, y: state.y };
     const shown = paintSpread(context, book, seen, spread(), place, askFor, state.hits);
-    Object.assign(canvas.dataset, { page: state.page, turn: state.turn, shown, sharp: shown === "sharp" });
-    $("text").style.transform = `translate(${state.x / seen.ratio}px, ${state.y / seen.ratio}px) scale(${state.zoom})`;
-    requestAnimationFrame(paintStrip); // in the frame after: the page comes first
+    Object.assign(canvas.dataset, { book: book.id, page: state.page, turn: state.turn, shown, sharp: shown === "sharp" });
+    if (!$("text").hidden) {
+      $("text").style.transform = `translate(${state.x / seen.ratio}px, ${state.y / seen.ratio}px) scale(${state.zoom})`;
+    }
+    after("strip", AFTER_FRAME_MS, () => paintStrip());
   });
 }
 
-/* A turn: whatever there is of the page is on the screen in the next frame. */
+/* A turn: whatever there is of the page is on the screen in the next frame, and all else comes after it. */
 function goto(page) {
   const { book } = state;
-  const count = book.pages.length;
   const now_ms = performance.now();
   const isRiffling = now_ms - state.turned_ms < RIFFLE_MS;
-  Object.assign(state, { page: Math.max(1, Math.min(count, page)), turn: state.turn + 1, zoom: 1, x: 0, y: 0, slide: 0, turned_ms: now_ms });
+  const to = Math.max(1, Math.min(book.pages.length, page));
+  Object.assign(state, { page: to, turn: state.turn + 1, zoom: 1, x: 0, y: 0, slide: 0, turned_ms: now_ms });
   paint();
+  if (isRiffling) after("sharpen", RIFFLE_MS, sharpen);
+  else if (isSharp()) after("sharpen", AFTER_FRAME_MS, sharpen);
+  else sharpen();
+  after("turned", AFTER_FRAME_MS, showPlace);
+  after("settle", SETTLE_MS, settle);
+}
+
+function isSharp() {
+  const seen = view();
+  return fit(state.book.pages, spread(), seen.width, seen.height).every((box) => state.book.best(...askFor(box, spread()))?.sharp);
+}
+
+function showPlace() {
+  if (!state.book) return;
   $("text").hidden = true;
   $("position").value = state.page;
-  $("number").textContent = `${state.page} ${words().of} ${count}`;
-  if (isRiffling) after("sharpen", RIFFLE_MS, sharpen);
-  else sharpen();
-  after("settle", SETTLE_MS, settle);
+  $("number").textContent = `${state.page} ${words().of} ${state.book.pages.length}`;
 }
 
 function remember() {
@@ -227,6 +266,7 @@ async function sharpen() {
     await Promise.all([...visible.map((one) => book.load(...one)), ...tiles.map((one) => book.loadTile(...one))]);
     if (mine !== sharpening) return;
     tell("");
+    afterwards();
     after("text", SETTLE_MS, () => showText(mine));
     if (!book.previewing) {
       book.previewing = true;
@@ -243,7 +283,7 @@ async function sharpen() {
 
 async function showText(mine) {
   const { book } = state;
-  if (!book || mine !== sharpening) return;
+  if (!book || !fillText || mine !== sharpening) return;
   const seen = view();
   const boxes = fit(book.pages, spread(), seen.width, seen.height);
   try {
@@ -251,6 +291,7 @@ async function showText(mine) {
     if (state.book !== book || mine !== sharpening) return;
     fillText($("text"), boxes, contents, seen.ratio, goto);
     $("text").hidden = false;
+    $("text").style.transform = `translate(${state.x / seen.ratio}px, ${state.y / seen.ratio}px) scale(${state.zoom})`;
   } catch (error) {
     if (error.name !== "AbortError" && mine === sharpening) tell(error.message);
   }
@@ -383,10 +424,15 @@ $("back").onclick = () => { remember(); location.hash = ""; };
 $("next").onclick = () => turn(1);
 $("previous").onclick = () => turn(-1);
 $("position").oninput = (event) => goto(Number(event.target.value));
-$("outline-button").onclick = () => {
+$("outline-button").onclick = async () => {
   if (!$("side").hidden) { closeSide(); return; }
-  fillSide(state.book.outline.map((item) => ({ text: item.title, page: item.page, level: item.level })));
-  $("side").querySelector("button")?.focus();
+  const { book } = state;
+  try {
+    const items = await book.outline();
+    if (state.book !== book) return;
+    fillSide(items.map((item) => ({ text: item.title, page: item.page, level: item.level })));
+    $("side").querySelector("button")?.focus();
+  } catch (error) { if (state.book === book) tell(error.message); }
 };
 $("spread").onclick = () => {
   state.together = !state.together;
@@ -400,7 +446,7 @@ $("night").onclick = () => {
 };
 $("language").onclick = () => {
   speak(state.language === "en" ? "ja" : "en");
-  $("number").textContent = `${state.page} ${words().of} ${state.book.pages.length}`;
+  if (state.book) showPlace();
 };
 $("search").onsubmit = async (event) => {
   event.preventDefault();
@@ -427,6 +473,27 @@ new ResizeObserver(() => {
   after("sharpen", 100, sharpen);
 }).observe($("stage"));
 
+/* What the first page need not wait for: thumbnails, text, and the stream of events. Called again and again. */
+async function afterwards() {
+  if (hasAll) return;
+  hasAll = true;
+  const [strip, text] = await Promise.all([import("./strip.js"), import("./text.js")]);
+  paintStrip = strip.makeStrip($("strip"), {
+    book: () => state.book, page: () => state.page, direction: () => state.book.direction, goto,
+  });
+  ({ fillText } = text);
+  paintStrip();
+  if (state.book) after("text", SETTLE_MS, () => showText(sharpening));
+  library.listen({
+    documents: (ids) => shelfChanged(ids).catch((error) => tell(error.message)),
+    page: ({ document, is_sharp }) => { if (is_sharp && state.book?.id === document) state.book.refetch(); },
+    lost: (isLost) => {
+      if (isLost) tell(words().lost);
+      else if ($("message").textContent === words().lost) tell("");
+    },
+  });
+}
+
 async function route() {
   const [id, page] = decodeURIComponent(location.hash.slice(1)).split("/");
   try {
@@ -443,13 +510,6 @@ speak(localStorage.getItem("sidebooks language") || (navigator.language.startsWi
 if (localStorage.getItem("sidebooks night")) $("night").click();
 addEventListener("hashchange", route);
 addEventListener("pagehide", remember);
-library.listen({
-  documents: (ids) => shelfChanged(ids).catch((error) => tell(error.message)),
-  page: ({ document, is_sharp }) => { if (is_sharp && state.book?.id === document) state.book.refetch(); },
-  lost: (isLost) => {
-    if (isLost) tell(words().lost);
-    else if ($("message").textContent === words().lost) tell("");
-  },
-});
 window.sidebooks = state; // for tests and for the curious
 route();
+setTimeout(afterwards, AFTERWARDS_MS); // at once when the first page is there
