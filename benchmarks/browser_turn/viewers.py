@@ -97,7 +97,7 @@ OPENSEADRAGON_PAGE = """<!doctype html><meta charset="utf-8">
 <script>
 const viewer = OpenSeadragon({
   id: "viewer", tileSources: SOURCES, sequenceMode: true, showNavigationControl: false, showSequenceControl: false,
-  crossOriginPolicy: "Anonymous", immediateRender: true, drawer: "canvas",
+  crossOriginPolicy: "Anonymous", immediateRender: true, drawer: "canvas", maxTilesPerFrame: 3,
 });
 viewer.addHandler("tiled-image-drawn", ({ tiledImage, tiles }) => {
   if (tiles.length) probe.seen(viewer.currentPage() + 1, tiledImage.getFullyLoaded() ? "sharp" : "coarse");
@@ -133,6 +133,7 @@ VIEWERS = (
     # As its example "components/simpleviewer" sets it up, with what its documentation says to add for fonts and images.
     Viewer("pdf.js 5.7", False, (PROBE,)),
     # A sequence of images as its documentation shows; descriptions inline, so that it need not fetch one for each turn; drawn
-    # on a canvas, since WebGL without a graphics processor takes half a second for a frame.
+    # on a canvas, since WebGL without a graphics processor takes half a second for a frame; three tiles a frame, as it says
+    # for large screens and low frame rates.
     Viewer("OpenSeadragon 6.1", False, (PROBE,), opens_alone=False),
 )
