@@ -7,6 +7,7 @@ another process is working on (see `RenderLocks`) waits aside, and its worker ta
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -14,6 +15,10 @@ from typing import Any, Protocol
 from sidebooks_core.errors import QueueFull, RenderFailed, RequestDropped, ServiceClosed, SidebooksError
 from sidebooks_core.rendering.jobs import Job
 from sidebooks_core.scheduling.queue import Entry, Generation, JobQueue, Priority, QueueIsFull
+
+SUSPECT_S = 600.0
+"""So long after a document cost a worker, it gets one worker at a time: the others stay free for who reads something else."""
+SUSPECTS = 256
 
 Done = Callable[[Any, SidebooksError | None], None]
 """Told once: an answer, or an error. Runs in a worker's thread: short, and never raises."""
@@ -30,7 +35,7 @@ class Locks(Protocol):
 
     def try_acquire(self, key: str) -> Held | None: ...
 
-    def wait(self, key: str, callback: Callable[[], None]) -> None: ...
+    def wait(self, key: str, callback: Callable[[bool], None], most_s: float) -> None: ...
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,6 +68,8 @@ class _Flight:
     waiting: list[_Waiting] = field(default_factory=list)
     under_way: bool = False
     lock: Held | None = None
+    is_past_waiting: bool = False
+    """The other process that has its key was waited for long enough."""
 
 
 @dataclass(slots=True, eq=False)
@@ -84,6 +91,9 @@ class Dispatcher:
         self._idle: list[_Seat] = []
         self._locks = locks
         self._closed = False
+        self._suspects: dict[str, float] = {}
+        """Documents that cost workers, with the time until which they are watched."""
+        self._suspects_at_work: set[str] = set()
         self.joins = 0
         self.drops = 0
         self.failures = 0
@@ -164,19 +174,21 @@ class Dispatcher:
                 return flight, flight.work.job, flight.work.data
             lock = self._locks.try_acquire(flight.work.key) if self._locks is not None else None
             made = flight.work.made_already()
-            if made is None and (lock is not None or self._locks is None):
+            if made is None and (lock is not None or self._locks is None or flight.is_past_waiting):
                 flight.lock = lock
                 return flight, flight.work.job, flight.work.data
             if lock is not None:
                 lock.release()
+            self._release_suspect(flight.work.job.document.token, lost_worker=False)
             if made is None:
                 self._wait_for_other_process(flight)
             else:
                 self._land(flight)
                 _tell(flight, made, None)
 
-    def finish(self, ticket: _Flight, answer: Any, error: SidebooksError | None) -> None:
-        """A worker is done with a job."""
+    def finish(self, ticket: _Flight, answer: Any, error: SidebooksError | None, *, lost_worker: bool = False) -> None:
+        """A worker is done with a job, or was lost to it: then its document gets one worker at a time for a while."""
+        self._release_suspect(ticket.work.job.document.token, lost_worker=lost_worker)
         lock, ticket.lock = ticket.lock, None
         release = lock.release if lock is not None else _nothing
         if error is None and ticket.work.deliver is not None:
@@ -218,10 +230,12 @@ class Dispatcher:
             while not self._closed:
                 # The spare leaves work to the others as long as one of them is free.
                 others_free = is_spare and any(not idle.is_spare for idle in self._idle)
-                entry = None if others_free else self._queue.pop(held_documents, least_urgent)
+                entry = None if others_free else self._queue.pop(held_documents, least_urgent, self._suspects_at_work)
                 if entry is not None:
                     flight = self._flights[entry.key]
                     flight.under_way = True
+                    if self._suspects.get(entry.document, 0.0) > time.monotonic():
+                        self._suspects_at_work.add(entry.document)
                     return flight
                 if seat is None:
                     seat = _Seat(threading.Condition(self._lock), held_documents, is_spare)
@@ -240,15 +254,27 @@ class Dispatcher:
         self._idle.remove(seat)
         seat.wake.notify()
 
+    def _release_suspect(self, document: str, *, lost_worker: bool) -> None:
+        with self._lock:
+            if lost_worker:
+                self._suspects.pop(document, None)
+                while len(self._suspects) >= SUSPECTS:
+                    self._suspects.pop(next(iter(self._suspects)))
+                self._suspects[document] = time.monotonic() + SUSPECT_S
+            if document in self._suspects_at_work:
+                self._suspects_at_work.discard(document)
+                self._wake_one(document, Priority.BULK)
+
     def _wait_for_other_process(self, flight: _Flight) -> None:
         assert self._locks is not None
-        self._locks.wait(flight.work.key, lambda: self._resume(flight))
+        self._locks.wait(flight.work.key, lambda is_free: self._resume(flight, is_free), flight.work.job.timeout_s)
 
-    def _resume(self, flight: _Flight) -> None:
-        """Another process let go of the key: back to the head of the queue."""
+    def _resume(self, flight: _Flight, is_free: bool) -> None:
+        """Another process let go of the key, or hangs: back to the head of the queue."""
         with self._lock:
             if self._closed:
                 return
+            flight.is_past_waiting = not is_free
             flight.under_way = False
             wanted_by = frozenset(waiting.generation for waiting in flight.waiting) or frozenset([None])
             self._queue.push_front(Entry(flight.work.key, flight.priority, flight.work.job.document.token, wanted_by))

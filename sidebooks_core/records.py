@@ -16,7 +16,7 @@ from sidebooks_core.dispatch import Dispatcher, Done, Work
 from sidebooks_core.document import Document
 from sidebooks_core.errors import PageError, RenderFailed, RenderTimeout, RequestError, SidebooksError
 from sidebooks_core.keys import RenderProfile
-from sidebooks_core.rendering.jobs import Job
+from sidebooks_core.rendering.jobs import Job, NoWorker
 from sidebooks_core.scheduling.queue import Generation, Priority
 from sidebooks_core.settings import IMAGE_FORMATS
 from sidebooks_core.statistics import Counters
@@ -269,7 +269,7 @@ class _Quarantine:
 
     def note(self, content_id: str, error: PageError) -> None:
         """A page failed."""
-        if not isinstance(error, RenderFailed | RenderTimeout):
+        if not isinstance(error, RenderFailed | RenderTimeout) or isinstance(error, NoWorker):
             return
         with self._lock:
             count = self._failures.pop(content_id, (0, 0.0, error))[0] + 1

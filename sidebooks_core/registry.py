@@ -73,6 +73,10 @@ def source_of(given: str | os.PathLike[str] | bytes | bytearray | memoryview, ma
     return Source(path.name, path, None, seen.size, seen)
 
 
+_NONSENSE = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+"""What reading raises where a record is not what this library wrote."""
+
+
 @dataclass(frozen=True, slots=True)
 class Description:
     """What the store remembers of a document."""
@@ -96,7 +100,10 @@ class Registry:
         if not isinstance(remembered, list) or len(remembered) != 2:
             return None
         then, digest = remembered
-        return digest if isinstance(digest, str) and FileStamp.from_wire(then) == source.stamp else None
+        try:
+            return digest if isinstance(digest, str) and FileStamp.from_wire(then) == source.stamp else None
+        except _NONSENSE:
+            return None
 
     def digest(self, source: Source) -> str:
         """Read and digest the content; remember a file's, if its time stamp can be trusted to show the next change."""
@@ -119,11 +126,13 @@ class Registry:
         remembered = self._recall(document_key(scoped_id(document_id, trust_domain), self._engine))
         if not isinstance(remembered, list) or len(remembered) != 3 or remembered[0] != DESCRIPTION_VERSION:
             return None
-        info = DocumentInfo.from_wire(remembered[1])
-        content_ids = remembered[2]
-        if len(content_ids) != info.page_count:
+        try:
+            info = DocumentInfo.from_wire(remembered[1])
+            content_ids = remembered[2]
+            is_sound = len(content_ids) == info.page_count == len(info.pages)
+        except _NONSENSE:
             return None
-        return Description(info, content_ids)
+        return Description(info, content_ids) if is_sound else None
 
     def describe(self, document_id: str, description: Description, cost_s: float, trust_domain: str) -> None:
         """Remember a document. One that needs a password is not remembered: its description is as secret as its pages."""
@@ -138,7 +147,10 @@ class Registry:
 
     def _recall(self, key: str) -> Any:
         record = self._store.get(key)
-        return None if record is None else msgpack.unpackb(record.data, use_list=True)
+        try:
+            return None if record is None else msgpack.unpackb(record.data, use_list=True, unicode_errors="surrogatepass")
+        except (ValueError, msgpack.UnpackException):
+            return None  # somebody else's writing: what is remembered is found out again
 
     def _remember(self, key: str, value: Any, *, tag: str, cost_s: float) -> None:
         data = msgpack.packb(value, unicode_errors="surrogatepass")

@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from sidebooks_core import keys
 from sidebooks_core.caching.layered import LayeredStore
@@ -64,6 +64,10 @@ SEARCH_SLICE_S = 0.05
 INSPECT_LONG_SIDE_PX = 2048
 CLOSE_FLUSH_S = 2.0
 """How long closing waits for bytes on their way to disk. What is not written is made again."""
+
+
+_Read = TypeVar("_Read")
+"""What an answer of a worker is made into."""
 
 
 class TileService:
@@ -293,26 +297,28 @@ class TileService:
 
     def text(self, document: Document, page: int) -> tuple[Word, ...]:
         """The words of a page with their boxes in points, as the page is shown (rotated, cropped)."""
-        answer = self._ask(document, "words", page, {}).result()
-        return tuple(Word.from_wire(wire) for wire in answer)
+        return self._ask(document, "words", page, {}, lambda answer: tuple(map(Word.from_wire, answer))).result()
 
     def links(self, document: Document, page: int) -> tuple[Link, ...]:
         """The links of a page with their boxes in points, as the page is shown."""
-        answer = self._ask(document, "links", page, {}).result()
-        return tuple(Link.from_wire(wire) for wire in answer)
+        return self._ask(document, "links", page, {}, lambda answer: tuple(map(Link.from_wire, answer))).result()
 
     def search(self, document: Document, query: str, *, limit: int = 1000) -> list[SearchHit]:
         """Where a text occurs, in page order, at most `limit` hits.
 
         Case, line breaks and the width of Japanese characters do not matter.
         """
+
+        def found(answer: Any) -> tuple[list[SearchHit], int]:
+            return [SearchHit.from_wire(wire) for wire in answer["hits"]], int(answer["reached"])
+
         hits: list[SearchHit] = []
         page = 0
         while page < document.page_count and len(hits) < limit:
             arguments = {"query": query, "stop": document.page_count, "budget_s": SEARCH_SLICE_S}
-            answer = self._ask(document, "search", page, arguments).result()
-            hits.extend(SearchHit.from_wire(wire) for wire in answer["hits"])
-            page = answer["reached"]
+            more, reached = self._ask(document, "search", page, arguments, found).result()
+            hits.extend(more)
+            page = max(reached, page + 1)
         return hits[:limit]
 
     def inspect(self, document: Document, progress: Callable[[int, int], None] | None = None) -> DocumentInspection:
@@ -321,12 +327,16 @@ class TileService:
         progress: told (pages done, pages in all).
         """
         arguments = {"long_side_px": INSPECT_LONG_SIDE_PX}
-        futures = [self._ask(document, "inspect", page, arguments, Priority.BULK) for page in range(document.page_count)]
+
+        def found(answer: Any) -> PageInspection:
+            return PageInspection.from_wire(answer["page"]).with_draw_time(float(answer["draw_s"]))
+
+        every = range(document.page_count)
+        futures = [self._ask(document, "inspect", page, arguments, found, Priority.BULK) for page in every]
         pages = []
         for page, future in enumerate(futures):
             try:
-                answer = future.result()
-                pages.append(PageInspection.from_wire(answer["page"]).with_draw_time(answer["draw_s"]))
+                pages.append(future.result())
             except PageError as error:
                 pages.append(PageInspection.failed(page, str(error)))
             if progress is not None:
@@ -598,16 +608,24 @@ class TileService:
         kind: Any,
         page: int,
         arguments: dict[str, Any],
+        read: Callable[[Any], _Read],
         priority: Priority = Priority.PAGE,
-    ) -> Future[Any]:
-        """A job whose answer is not kept."""
+    ) -> Future[_Read]:
+        """A job whose answer is not kept. read: makes sense of it; where it cannot, the worker is not what it was."""
         self._require_open()
         document.require_page(page)
-        future: Future[Any] = Future()
+        future: Future[_Read] = Future()
         job = Job(kind=kind, document=document.ref, page=page, timeout_s=self.settings.render_timeout_s, arguments=arguments)
         key = f"{kind}|{document.ref.token}|{page}|{sorted(arguments.items())}"
-        work = Work(key=key, job=job, data=document.data)
-        self._dispatcher.request(work, lambda answer, error: _settle(future, answer, error), priority)
+
+        def answered(answer: Any, error: SidebooksError | None) -> None:
+            try:
+                _settle(future, None if error is not None else read(answer), error)
+            except (AttributeError, IndexError, KeyError, TypeError, ValueError) as problem:
+                what = f"{document.name}, page {page + 1}: the worker's answer makes no sense ({problem!r})"
+                _settle(future, None, RenderFailed(what, document_id=document.id, page=page))
+
+        self._dispatcher.request(Work(key=key, job=job, data=document.data), answered, priority)
         return future
 
     def _level(self, document: Document, page: int, level: int) -> Level:

@@ -213,7 +213,7 @@ def test_a_lock_excludes_another_handle_and_tells_when_free(tmp_path: Path) -> N
     assert theirs.try_acquire("key") is None
     assert ours.try_acquire("key") is not None, "one process does not exclude itself"
     called = threading.Event()
-    theirs.wait("key", called.set)
+    theirs.wait("key", lambda _: called.set(), 60)
     assert not called.wait(0.05)
     held.release()
     held.release()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sidebooks_core.dispatch import Dispatcher, Work
-from sidebooks_core.errors import QueueFull, RenderFailed, RequestDropped, ServiceClosed, SidebooksError
+from sidebooks_core.errors import QueueFull, RenderFailed, RenderTimeout, RequestDropped, ServiceClosed, SidebooksError
 from sidebooks_core.rendering.jobs import DocumentRef, Job
 from sidebooks_core.scheduling.queue import Generation, Priority
 
@@ -159,7 +159,7 @@ class FakeLocks:
     def __init__(self) -> None:
         self.held_elsewhere = {"a"}
         self.held: set[str] = set()
-        self.waiting: list[Callable[[], None]] = []
+        self.waiting: list[Callable[[bool], None]] = []
 
     def try_acquire(self, key: str) -> Any:
         if key in self.held_elsewhere or key in self.held:
@@ -173,7 +173,7 @@ class FakeLocks:
 
         return Held()
 
-    def wait(self, key: str, callback: Callable[[], None]) -> None:
+    def wait(self, key: str, callback: Callable[[bool], None], most_s: float) -> None:
         self.waiting.append(callback)
 
 
@@ -189,7 +189,7 @@ def test_work_of_another_process_is_waited_for_aside_and_its_result_used() -> No
     made.append("by the other process")
     locks.held_elsewhere.clear()
     [resume] = locks.waiting
-    resume()
+    resume(True)
     last = Told()
     dispatcher.request(work("c"), last)
     assert serve(dispatcher) == "c"
@@ -256,3 +256,44 @@ def test_closing_fails_what_waits_and_wakes_the_workers() -> None:
     assert isinstance(parked.errors[0], ServiceClosed)
     with pytest.raises(ServiceClosed):
         dispatcher.request(work("c"), waiting)
+
+
+def test_a_document_that_cost_a_worker_gets_one_at_a_time() -> None:
+    dispatcher = Dispatcher(10, None)
+    dispatcher.request(work("killer", "bad"), Told())
+    taken = dispatcher.take(set(), is_spare=False)
+    assert taken is not None
+    dispatcher.finish(taken[0], None, RenderTimeout("it took too long", page=0), lost_worker=True)
+    told = {key: Told() for key in ("bad 1", "bad 2", "good")}
+    for key, one in told.items():
+        dispatcher.request(work(key, key.split()[0]), one)
+    first, second = dispatcher.take(set(), is_spare=False), dispatcher.take(set(), is_spare=False)
+    assert first is not None
+    assert second is not None
+    assert [first[1].arguments["key"], second[1].arguments["key"]] == ["bad 1", "good"]
+    served: list[str | None] = []
+    other = threading.Thread(target=lambda: served.append(serve(dispatcher)))
+    other.start()
+    other.join(0.2)
+    assert other.is_alive(), "its second page waits although a worker is free"
+    dispatcher.finish(first[0], "drawn", None)
+    other.join(5)
+    assert served == ["bad 2"], "a worker that sleeps is woken for it"
+
+
+def test_a_key_that_another_process_keeps_for_ever_is_taken_without_it() -> None:
+    class Hung:
+        def try_acquire(self, key: str) -> None:
+            return None
+
+        def wait(self, key: str, callback: Callable[[bool], None], most_s: float) -> None:
+            waited_s.append(most_s)
+            callback(False)
+
+    waited_s: list[float] = []
+    dispatcher = Dispatcher(10, Hung())
+    told = Told()
+    dispatcher.request(work("a", made_already=lambda: None), told)
+    assert serve(dispatcher) == "a"
+    assert told.answers == ["a"]
+    assert waited_s == [1]

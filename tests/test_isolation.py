@@ -64,7 +64,7 @@ def taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def probe(service: sb.TileService, document: sb.Document) -> dict[str, Any]:
-    found: dict[str, Any] = service._ask(document, "words", 0, {}).result(60)
+    found: dict[str, Any] = service._ask(document, "words", 0, {}, dict).result(60)
     return found
 
 

@@ -37,6 +37,17 @@ def test_a_waiting_job_is_joined_and_promoted_not_doubled() -> None:
     assert drain(queue) == ["b", "a"]
 
 
+def test_jobs_of_barred_documents_stay_in_their_place() -> None:
+    queue = JobQueue(10)
+    for key, document in (("a", "bad"), ("b", "bad"), ("c", "good")):
+        queue.push(entry(key, Priority.VISIBLE, document))
+    taken = queue.pop(["bad"], barred_documents={"bad"})
+    assert taken is not None
+    assert taken.key == "c"
+    assert queue.pop(barred_documents={"bad"}) is None
+    assert drain(queue) == ["a", "b"]
+
+
 def test_promotion_never_lowers() -> None:
     queue = JobQueue(10)
     queue.push(entry("a", Priority.VISIBLE))

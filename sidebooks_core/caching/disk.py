@@ -102,6 +102,9 @@ class PooledCache(diskcache.Cache):  # type: ignore[misc]  # diskcache has no ty
         self._shut = False
         try:
             super().__init__(str(folder), **settings)
+        except BaseException:
+            self._shut = True  # nobody will: what was opened so far is closed here
+            raise
         finally:
             self._give_back()
 

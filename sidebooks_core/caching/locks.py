@@ -64,18 +64,27 @@ class RenderLocks:
             bucket.holders += 1
         return Held(self, number)
 
-    def wait(self, key: str, callback: Callable[[], None]) -> None:
-        """Call back once when the other process has let go of the key, from a thread of its own."""
+    def wait(self, key: str, callback: Callable[[bool], None], most_s: float) -> None:
+        """Call back once, from another thread: True when the other process has let go of the key, False after `most_s`.
+
+        A process that was suspended, or hangs, keeps its locks; a page must not wait for it for ever.
+        """
         with self._lock:
             may_wait = self._waiters < MOST_WAITERS
             self._waiters += may_wait
         if not may_wait:
             # Rare: so many different pages that others draw. Look again soon rather than hold a thread for each.
-            timer = threading.Timer(0.05, callback)
-            timer.daemon = True
-            timer.start()
+            _later(0.05, callback, True)
             return
-        threading.Thread(target=self._wait, args=(key, callback), name="sidebooks-lock", daemon=True).start()
+        told = _Once(callback)
+        timer = _later(most_s, told, False)
+
+        def wait() -> None:
+            self._wait(key)
+            timer.cancel()
+            told(True)
+
+        threading.Thread(target=wait, name="sidebooks-lock", daemon=True).start()
 
     def let_go(self, number: int) -> None:
         """One holder of a bucket is done."""
@@ -88,7 +97,7 @@ class RenderLocks:
             if bucket.fd is not None:
                 os.close(bucket.fd)
 
-    def _wait(self, key: str, callback: Callable[[], None]) -> None:
+    def _wait(self, key: str) -> None:
         fd = self._open(_bucket_of(key))
         if fd is not None:
             try:
@@ -97,7 +106,6 @@ class RenderLocks:
                 os.close(fd)
         with self._lock:
             self._waiters -= 1
-        callback()
 
     def _open(self, number: int) -> int | None:
         if sys.platform == "win32":
@@ -114,6 +122,25 @@ class RenderLocks:
                 return None
         except OSError:
             return None
+
+
+class _Once:
+    """A callback for two who might call it: the first does."""
+
+    def __init__(self, callback: Callable[[bool], None]) -> None:
+        self._callback = callback
+        self._lock = threading.Lock()
+
+    def __call__(self, is_free: bool) -> None:
+        if self._lock.acquire(blocking=False):
+            self._callback(is_free)
+
+
+def _later(wait_s: float, callback: Callable[[bool], None], is_free: bool) -> threading.Timer:
+    timer = threading.Timer(wait_s, callback, (is_free,))
+    timer.daemon = True
+    timer.start()
+    return timer
 
 
 def _bucket_of(key: str) -> int:

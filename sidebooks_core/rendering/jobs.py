@@ -109,3 +109,7 @@ def error_from_wire(wire: list[Any], document_id: str | None) -> errors.Sidebook
     if not (isinstance(kind, type) and issubclass(kind, errors.SidebooksError)):
         kind = errors.RenderFailed
     return kind(str(message), document_id=document_id, page=page if isinstance(page, int) else None)
+
+
+class NoWorker(errors.RenderFailed):
+    """No process could be started: nothing that the page has done."""

@@ -14,6 +14,9 @@ from dataclasses import dataclass
 import msgpack
 
 PACKING_VERSION = 1
+MEDIA_TYPES = frozenset({"image/png", "image/jpeg", "image/webp", "image/avif", "text/plain; charset=utf-8"})
+"""What a record may say that it holds. It becomes the type of an answer over HTTP, and a worker that was taken over must not
+get a browser to run what it makes; text stands for an image that could not be made."""
 _LENGTH = struct.Struct("<I")
 
 
@@ -53,13 +56,16 @@ def unpack_tile(record: bytes, column: int, row: int) -> PackedTile:
         if not 0 <= column < columns or row < 0:
             raise IndexError
         number, width_px, height_px = index[row * columns + column]
-        start = offset + sum(length for _, length in blobs[:number])
-        media_type, length = blobs[number]
-    except (IndexError, TypeError, ValueError) as error:
-        raise RecordUnreadable(f"no tile ({column}, {row}) in the record") from error
-    data = record[start : start + length]
-    if len(data) != length:
-        raise RecordUnreadable("the record is cut short")
+        lengths = [length for _, length in blobs[: number + 1]]
+        media_type = blobs[number][0]
+        if media_type not in MEDIA_TYPES or min(number, width_px, height_px, *lengths) < 0:
+            raise ValueError("what it says of itself cannot be")
+        start = offset + sum(lengths[:-1])
+        data = record[start : start + lengths[-1]]
+        if len(data) != lengths[-1]:
+            raise ValueError("it is cut short")
+    except (IndexError, OverflowError, TypeError, ValueError) as error:
+        raise RecordUnreadable(f"no tile ({column}, {row}) in the record: {error}") from error
     return PackedTile(data, media_type, width_px, height_px)
 
 

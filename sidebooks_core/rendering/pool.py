@@ -17,12 +17,13 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from sidebooks_core.errors import DamagedDocument, RenderFailed, RenderTimeout, SidebooksError
 from sidebooks_core.rendering import wire
-from sidebooks_core.rendering.jobs import Job, WorkerConfig, error_from_wire
+from sidebooks_core.rendering.jobs import Job, NoWorker, WorkerConfig, error_from_wire
 
 _BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from sidebooks_core.rendering.worker import main; main()"
 _ENVIRONMENT = {
@@ -41,6 +42,11 @@ START_TIMEOUT_S = 60.0
 MAX_ANSWER_BYTES = 1 << 30
 """More than the largest raster can come to. A worker that sends more is not trusted any further."""
 JOIN_TIMEOUT_S = 5.0
+SLOW_S = 0.5
+VERY_SLOW_S = 2.0
+"""A page that takes so long is waited for anyway; beside it, those that take milliseconds should not feel it."""
+SLOW_NICENESS = 5
+VERY_SLOW_NICENESS = 15
 
 
 _log = logging.getLogger("sidebooks_core.workers")
@@ -55,8 +61,8 @@ class JobSource(Protocol):
         The first value comes back with the answer. The last is the document's bytes where it has no path.
         """
 
-    def finish(self, ticket: Any, answer: Any, error: SidebooksError | None) -> None:
-        """A job ended, with an answer or an error. Must not raise."""
+    def finish(self, ticket: Any, answer: Any, error: SidebooksError | None, *, lost_worker: bool = False) -> None:
+        """A job ended, with an answer or an error; lost_worker: it cost its worker. Must not raise."""
 
 
 @dataclass(slots=True, eq=False)
@@ -68,11 +74,33 @@ class _Worker:
     """Of all documents that it has seen; None: of none so far."""
     held_documents: set[str] = field(default_factory=set)
     overran: bool = False
+    is_worn: bool = False
     rss_bytes: int = 0
 
     def kill(self) -> None:
         if self.process.poll() is None:
             self.process.kill()
+
+    def stop_overrunning(self) -> None:
+        self.overran = True
+        self.kill()
+
+    def stand_back(self) -> None:
+        """From now on it gets the processor after those that draw quickly, and after the host."""
+        self.set_niceness(SLOW_NICENESS)
+
+    def stand_far_back(self) -> None:
+        """Only what nobody else wants. An ordinary user cannot take that back, so it is replaced after its job."""
+        self.is_worn = True
+        self.set_niceness(VERY_SLOW_NICENESS)
+
+    def set_niceness(self, more: int) -> None:
+        if sys.platform == "win32":
+            return
+        try:
+            os.setpriority(os.PRIO_PROCESS, self.process.pid, min(19, os.getpriority(os.PRIO_PROCESS, 0) + more))
+        except OSError:  # it has just ended, or its host may not: an older worker is as urgent as a new one then
+            return
 
     def bury(self) -> None:
         """Kill, reap, and close the pipes."""
@@ -86,6 +114,9 @@ class _Worker:
                     stream.close()
                 except OSError:  # what was buffered for the dead process cannot be flushed; nobody misses it
                     continue
+
+
+_Step = Callable[[_Worker], None]
 
 
 class _StartFailed(Exception):
@@ -163,7 +194,7 @@ class WorkerPool:
                     self._source.finish(ticket, None, _cannot_start(job, failure))
                     continue
                 answer, error, worker = self._do(worker, job, data)
-                self._source.finish(ticket, answer, error)
+                self._source.finish(ticket, answer, error, lost_worker=worker is None and error is not None)
         finally:
             if worker is not None:
                 self._bury(worker)
@@ -274,7 +305,8 @@ class WorkerPool:
                 self._ask(worker, job, None)
             except (_StartFailed, wire.WireClosed) as error:
                 return None, _cannot_start(job, str(error)), None
-        watch = self._watchdog.watch(worker, job.timeout_s)
+        ageing = ((SLOW_S, _Worker.stand_back), (VERY_SLOW_S, _Worker.stand_far_back))
+        watch = self._watchdog.watch(worker, job.timeout_s, ageing)
         try:
             reply = self._hear(worker)
             if reply.get("need_data"):
@@ -294,7 +326,7 @@ class WorkerPool:
         worker.held_documents.add(job.document.token)
         rss_bytes = reply.get("rss_bytes")
         survivor: _Worker | None = worker
-        if isinstance(rss_bytes, int) and rss_bytes > self._recycle_bytes:
+        if worker.is_worn or (isinstance(rss_bytes, int) and rss_bytes > self._recycle_bytes):
             self._bury(worker)
             survivor = None
         if "error" in reply:
@@ -349,28 +381,32 @@ class WorkerPool:
 
 
 class _Watchdog:
-    """Kills workers that overrun: one thread for all of them, asleep until the nearest deadline."""
+    """Kills workers that overrun, and lets those that take long stand back: one thread, asleep until the next of these."""
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
-        self._deadlines: list[tuple[float, int, _Worker]] = []
-        self._released: set[int] = set()
+        self._steps: list[tuple[float, int, int, _Step]] = []
+        self._watched: dict[int, _Worker] = {}
         self._numbers = itertools.count()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="sidebooks-watchdog", daemon=True)
         self._thread.start()
 
-    def watch(self, worker: _Worker, timeout_s: float) -> int:
+    def watch(self, worker: _Worker, timeout_s: float, steps: Sequence[tuple[float, _Step]] = ()) -> int:
+        """Kill the worker after `timeout_s`, do what else is to be done to it after so many seconds, unless `release`d."""
+        now_s = time.monotonic()
         with self._condition:
             number = next(self._numbers)
-            heapq.heappush(self._deadlines, (time.monotonic() + timeout_s, number, worker))
-            if self._deadlines[0][1] == number:
+            self._watched[number] = worker
+            for after_s, step in (*steps, (timeout_s, _Worker.stop_overrunning)):
+                heapq.heappush(self._steps, (now_s + after_s, number, next(self._numbers), step))
+            if self._steps[0][1] == number:
                 self._condition.notify()
             return number
 
     def release(self, number: int) -> None:
         with self._condition:
-            self._released.add(number)
+            self._watched.pop(number, None)
 
     def close(self) -> None:
         with self._condition:
@@ -383,14 +419,12 @@ class _Watchdog:
         with self._condition:
             while not self._closed:
                 now_s = time.monotonic()
-                while self._deadlines and (self._deadlines[0][1] in self._released or self._deadlines[0][0] <= now_s):
-                    _, number, worker = heapq.heappop(self._deadlines)
-                    if number in self._released:
-                        self._released.discard(number)
-                    else:
-                        worker.overran = True
-                        worker.kill()
-                self._condition.wait(self._deadlines[0][0] - now_s if self._deadlines else None)
+                while self._steps and (self._steps[0][1] not in self._watched or self._steps[0][0] <= now_s):
+                    _, number, _, step = heapq.heappop(self._steps)
+                    worker = self._watched.get(number)
+                    if worker is not None:
+                        step(worker)
+                self._condition.wait(self._steps[0][0] - now_s if self._steps else None)
 
 
 def _clean_environment() -> dict[str, str]:
@@ -428,4 +462,7 @@ def _died(job: Job, worker: _Worker, error: Exception) -> SidebooksError:
 
 
 def _cannot_start(job: Job, failure: str | None) -> SidebooksError:
-    return _failed(job, f"no worker process can be started: {failure}")
+    error = _failed(job, f"no worker process can be started: {failure}")
+    if isinstance(error, RenderFailed):
+        return NoWorker(error.message, document_id=error.document_id, page=error.page)
+    return error

@@ -117,8 +117,15 @@ class JobQueue:
         self._passed_over.pop(key, None)
         return self._classes[priority].pop(key)
 
-    def pop(self, held_documents: Collection[str] = (), least_urgent: Priority = Priority.BULK) -> Entry | None:
+    def pop(
+        self,
+        held_documents: Collection[str] = (),
+        least_urgent: Priority = Priority.BULK,
+        barred_documents: Collection[str] = (),
+    ) -> Entry | None:
         """Take the next job for a worker that holds some documents, of classes down to `least_urgent`.
+
+        Jobs of barred documents stay where they are.
 
         Within the most urgent class that has work, the first job of a held document among the first
         `AFFINITY_LOOKAHEAD` goes before the others, unless the first one was passed over that often already.
@@ -126,16 +133,13 @@ class JobQueue:
         for priority in Priority:
             if priority > least_urgent:
                 return None
-            waiting = self._classes[priority]
-            if not waiting:
+            allowed = ((key, entry) for key, entry in self._classes[priority].items() if entry.document not in barred_documents)
+            ahead = list(islice(allowed, max(1, self.AFFINITY_LOOKAHEAD)))
+            if not ahead:
                 continue
-            first_key = next(iter(waiting))
-            chosen = first_key
+            first_key = chosen = ahead[0][0]
             if self._passed_over.get(first_key, 0) < self.AFFINITY_LOOKAHEAD:
-                for key, entry in islice(waiting.items(), self.AFFINITY_LOOKAHEAD):
-                    if entry.document in held_documents:
-                        chosen = key
-                        break
+                chosen = next((key for key, entry in ahead if entry.document in held_documents), first_key)
             if chosen != first_key:
                 self._passed_over[first_key] = self._passed_over.get(first_key, 0) + 1
             return self.remove(chosen)

@@ -1,0 +1,304 @@
+"""Faults put in on purpose: dead and suspended workers, suspended neighbours, descriptors, disks and clocks that fail.
+
+After each of them the right pixels or one clear error; and when the fault is gone, everything as before.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import diskcache
+import psutil
+import pytest
+from test_faults import pixels, small_disk
+
+import sidebooks_core as sb
+from sidebooks_core.caching.disk import DiskStore, PooledCache
+from sidebooks_core.caching.locks import RenderLocks
+from sidebooks_core.caching.record import Record
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="signals, mounts and limits as Linux has them")
+
+WIDTH_PX = 300
+KILLS = 40
+
+
+@pytest.fixture
+def expected(sample: Path) -> Iterator[dict[int, bytes]]:
+    """The right pixels of pages, by number."""
+    with sb.TileService(sb.Settings(cache_dir=None)) as service:
+        document = service.open(sample)
+        yield {page: pixels(service.page_image(document, page, width_px=WIDTH_PX)) for page in range(8)}
+
+
+def record(data: bytes) -> Record:
+    return Record(data, "tag", 0.01)
+
+
+def test_a_worker_that_dies_at_any_step_costs_one_request(sample: Path, expected: dict[int, bytes]) -> None:
+    """Killed at moments all over the time that a page takes: idle, at the handing over, drawing, encoding, answering."""
+    chance = random.Random(5)
+    failures = []
+    with sb.TileService(sb.Settings(cache_dir=None, workers=1)) as service:
+        document = service.open(sample)
+        service.page_image(document, 0, width_px=WIDTH_PX)
+        for kill in range(KILLS):
+            future: Future[sb.Tile] = service.submit_page_image(document, 8 + kill % 14, width_px=WIDTH_PX + 1 + kill)
+            time.sleep(chance.random() * 0.03)
+            for number in service.worker_process_ids():
+                os.kill(number, signal.SIGKILL)
+            error = future.exception(timeout=30)
+            if error is None:
+                assert future.result().width_px == WIDTH_PX + 1 + kill
+            else:
+                failures.append(error)
+        for page, right in expected.items():
+            assert pixels(service.page_image(document, page, width_px=WIDTH_PX)) == right
+        assert service.statistics().worker_deaths > 0
+    assert len(failures) < KILLS
+    assert all(isinstance(error, sb.RenderFailed) and sample.name in str(error) for error in failures)
+
+
+def test_a_suspended_worker_is_given_up_in_time(sample: Path, expected: dict[int, bytes]) -> None:
+    with sb.TileService(sb.Settings(cache_dir=None, workers=1, render_timeout_s=1.5)) as service:
+        document = service.open(sample)
+        service.page_image(document, 0, width_px=WIDTH_PX)
+        for number in service.worker_process_ids():
+            os.kill(number, signal.SIGSTOP)
+        with pytest.raises(sb.RenderTimeout, match="page 2"):
+            service.page_image(document, 1, width_px=WIDTH_PX)
+        assert pixels(service.page_image(document, 2, width_px=WIDTH_PX)) == expected[2]
+    assert not [one for one in psutil.Process().children() if one.status() == psutil.STATUS_STOPPED]
+
+
+HOLDER = """
+import fcntl, os, sys, time
+held = [os.open(os.path.join(sys.argv[1], f"{number:03x}"), os.O_RDWR | os.O_CREAT, 0o600) for number in range(4096)]
+for one in held:
+    fcntl.flock(one, fcntl.LOCK_EX)
+print("held", flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_suspended_neighbour_that_holds_all_locks_is_not_waited_for_without_end(
+    tmp_path: Path, sample: Path, expected: dict[int, bytes]
+) -> None:
+    locks = tmp_path / "locks"
+    locks.mkdir(mode=0o700)
+    command = ["bash", "-c", 'ulimit -n 5000 && exec "$@"', "-", sys.executable, "-c", HOLDER, str(locks)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as neighbour:
+        try:
+            assert neighbour.stdout is not None
+            assert neighbour.stdout.readline() == "held\n"
+            neighbour.send_signal(signal.SIGSTOP)
+            with sb.TileService(sb.Settings(cache_dir=tmp_path, render_timeout_s=1.0)) as service:
+                document = service.open(sample)
+                found = service.submit_page_image(document, 1, width_px=WIDTH_PX).result(timeout=30)
+                assert pixels(found) == expected[1]
+        finally:
+            neighbour.kill()
+
+
+def test_a_lock_that_comes_free_is_told_once(tmp_path: Path) -> None:
+    ours, theirs = RenderLocks(tmp_path), RenderLocks(tmp_path)
+    held = theirs.try_acquire("key")
+    assert held is not None
+    told: list[bool] = []
+    event = threading.Event()
+    ours.wait("key", lambda is_free: (told.append(is_free), event.set()), 0.2)  # type: ignore[func-returns-value]
+    assert event.wait(5)
+    assert told == [False]
+    held.release()
+    time.sleep(0.3)
+    assert told == [False]
+
+
+def test_no_descriptors_left_is_an_error_and_then_it_goes_on(tmp_path: Path, sample: Path, expected: dict[int, bytes]) -> None:
+    script = f"""
+import errno, os, resource
+import sidebooks_core as sb
+from sidebooks_core.rendering.encoding import decode
+with sb.TileService(sb.Settings(cache_dir={str(tmp_path / "cache")!r}, workers=1)) as service:
+    document = service.open({str(sample)!r})
+    service.page_image(document, 0, width_px={WIDTH_PX})
+    service.store.flush()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    taken = []
+    try:
+        while True:
+            taken.append(os.open("/dev/null", os.O_RDONLY))
+    except OSError as error:
+        assert error.errno == errno.EMFILE
+    while_none = []
+    for page in (1, 2):
+        try:
+            service.page_image(document, page, width_px={WIDTH_PX})
+            while_none.append("drawn")
+        except sb.SidebooksError as error:
+            while_none.append(type(error).__name__)
+    try:
+        service.open({str(sample)!r} + "x")
+    except FileNotFoundError:
+        while_none.append("FileNotFoundError")
+    for one in taken:
+        os.close(one)
+    print(*while_none)
+    for page in range(3, 8):
+        data = service.page_image(document, page, width_px={WIDTH_PX})
+        print(page, decode(data.data, data.media_type).tobytes().hex()[:4000])
+    service.store.flush()
+    print("stored", service.statistics().disk_bytes > 0, service.statistics().failures)
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)
+    assert ended.returncode == 0, ended.stderr
+    while_none, *pages, last = ended.stdout.splitlines()
+    assert set(while_none.split()) <= {"drawn", "RenderFailed", "DamagedDocument", "FileNotFoundError"}
+    for line in pages:
+        number, found = line.split()
+        assert expected[int(number)].hex()[:4000] == found
+    assert last.startswith("stored True")
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EMFILE, errno.ENOSPC, errno.EDQUOT, errno.EROFS])
+def test_a_disk_that_fails_is_a_miss_and_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, number: int
+) -> None:
+    store = DiskStore(tmp_path, 1 << 26)
+    large = bytes(200_000)  # lies in a file of its own
+    store.put("kept", record(large))
+    assert store.get("kept") is not None
+
+    def fails(*_: Any, **__: Any) -> Any:
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as faulty, caplog.at_level(logging.WARNING, "sidebooks_core.caching"):
+        faulty.setattr(diskcache.Disk, "fetch", fails)
+        faulty.setattr(diskcache.Disk, "store", fails)
+        for _ in range(5):
+            assert store.get("kept") is None
+            store.put("new", record(large))
+        assert store.statistics().write_failures >= 5
+    assert len(caplog.records) == 1, "one warning"
+    assert store.get("kept") == record(large), "nothing that was stored is lost"
+    store.put("new", record(large))
+    assert store.get("new") == record(large), "writing resumes by itself"
+    store.close()
+
+
+def test_a_cache_that_becomes_read_only_is_read_and_written_again_later(
+    tmp_path: Path,
+    sample: Path,
+    expected: dict[int, bytes],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By SQLite's own refusal: a mount cannot be made read-only while somebody has files on it open for writing."""
+    is_forbidden = False
+    connection = PooledCache._con.fget  # type: ignore[attr-defined]  # the property's function
+
+    def forbidding(cache: PooledCache) -> Any:
+        lent = connection(cache)
+        lent.execute(f"PRAGMA query_only = {int(is_forbidden)}")
+        return lent
+
+    monkeypatch.setattr(PooledCache, "_con", property(forbidding))
+    with (
+        caplog.at_level(logging.WARNING, "sidebooks_core.caching"),
+        sb.TileService(sb.Settings(cache_dir=tmp_path, memory_bytes=0, preview_bytes=0)) as service,
+    ):
+        document = service.open(sample)
+        for page in range(3):
+            service.page_image(document, page, width_px=WIDTH_PX)
+        service.store.flush()
+        is_forbidden = True
+        before = service.statistics()
+        for page in range(6):
+            assert pixels(service.page_image(document, page, width_px=WIDTH_PX)) == expected[page]
+        service.store.flush()
+        found = service.statistics()
+        assert found.disk_hits > before.disk_hits, "what is there is read"
+        assert found.disk_write_failures > before.disk_write_failures
+        assert found.failures == 0
+        is_forbidden = False
+        for page in range(8):
+            assert pixels(service.page_image(document, page, width_px=WIDTH_PX)) == expected[page]
+        service.store.flush()
+        assert service.statistics().disk_write_failures == found.disk_write_failures
+    assert len(caplog.records) == 1, [one.getMessage() for one in caplog.records]
+    with sb.TileService(sb.Settings(cache_dir=tmp_path)) as later:
+        again = later.open(sample)
+        for page in range(8):
+            assert pixels(later.page_image(again, page, width_px=WIDTH_PX)) == expected[page]
+        assert later.statistics().renders == 0, "writing resumed by itself"
+
+
+def test_a_cache_that_is_read_only_from_the_start_is_read(tmp_path: Path, sample: Path, expected: dict[int, bytes]) -> None:
+    with small_disk(tmp_path / "disk") as disk:
+        with sb.TileService(sb.Settings(cache_dir=disk / "cache")) as service:
+            service.page_image(service.open(sample), 0, width_px=WIDTH_PX)
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        try:
+            with sb.TileService(sb.Settings(cache_dir=disk / "cache")) as service:
+                document = service.open(sample)
+                for page in range(3):
+                    assert pixels(service.page_image(document, page, width_px=WIDTH_PX)) == expected[page]
+                assert service.statistics().failures == 0
+        finally:
+            subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
+
+
+@pytest.mark.parametrize("jump_s", [-10 * 365 * 86400.0, -3600.0, 3600.0, 10 * 365 * 86400.0])
+def test_a_clock_that_jumps_loses_nothing(
+    tmp_path: Path, sample: Path, expected: dict[int, bytes], monkeypatch: pytest.MonkeyPatch, jump_s: float
+) -> None:
+    with sb.TileService(sb.Settings(cache_dir=tmp_path, memory_bytes=0, preview_bytes=0)) as service:
+        document = service.open(sample)
+        for page in range(4):
+            service.page_image(document, page, width_px=WIDTH_PX)
+        service.store.flush()
+        wall = time.time
+        monkeypatch.setattr(time, "time", lambda: wall() + jump_s)
+        renders = service.statistics().renders
+        for page in range(4):
+            assert pixels(service.page_image(document, page, width_px=WIDTH_PX)) == expected[page]
+        assert service.statistics().renders == renders, "what was stored before is found"
+        for page in range(4, 8):
+            assert pixels(service.page_image(document, page, width_px=WIDTH_PX)) == expected[page]
+        service.store.flush()
+    with sb.TileService(sb.Settings(cache_dir=tmp_path)) as again:
+        document = again.open(sample)
+        monkeypatch.undo()
+        for page in range(8):
+            assert pixels(again.page_image(document, page, width_px=WIDTH_PX)) == expected[page]
+        assert again.statistics().renders == 0
+
+
+def test_a_worker_that_takes_long_stands_back() -> None:
+    """Beside it those that draw in milliseconds come first; it is replaced where it went far back."""
+    from benchmarks.killer import killer_document
+
+    with sb.TileService(sb.Settings(cache_dir=None, workers=1, render_timeout_s=4.0)) as service:
+        document = service.open(killer_document())
+        future = service.submit_page_image(document, 0, width_px=WIDTH_PX)
+        seen = set()
+        while not future.done():
+            for number in service.worker_process_ids():
+                if psutil.pid_exists(number):
+                    seen.add(psutil.Process(number).nice() - os.nice(0))
+            time.sleep(0.05)
+        assert isinstance(future.exception(), sb.RenderTimeout)
+        assert seen == {0, 5, 15}
