@@ -19,7 +19,7 @@ MIB = 1 << 20
 GIB = 1 << 30
 
 
-_LIMITS = ("document_pages", "page_words", "outline_items", "image_pixels", "member_bytes")
+_LIMITS = ("document_pages", "page_words", "outline_items", "outline_depth", "image_pixels", "member_bytes")
 _WHOLE_NUMBERS = (
     "memory_bytes",
     "preview_bytes",
@@ -79,6 +79,8 @@ class Settings:
     """Most words of a page whose text is asked for."""
     outline_items: int = 100_000
     """Entries of an outline that are kept; a longer one is cut, and `inspect` says so."""
+    outline_depth: int = 32
+    """Levels of an outline; what nests deeper is shown at the last of them, and `inspect` says so."""
     image_pixels: int = 512 * MIB
     """Largest WebP or AVIF image that is opened, in pixels. Other images are unpacked by the engine within `worker_bytes`."""
     member_bytes: int = GIB

@@ -13,6 +13,7 @@ class Limits:
     document_pages: int = 100_000
     page_words: int = 500_000
     outline_items: int = 100_000
+    outline_depth: int = 32
     image_pixels: int = 512 << 20
     member_bytes: int = 1 << 30
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 import unicodedata
 import zipfile
 from itertools import accumulate
@@ -166,11 +167,15 @@ def _describe(
     metadata = handle.metadata or {}
     is_repaired = bool(handle.is_pdf and handle.is_repaired)
     pages = _geometries(handle, kind, page_count)
-    outline = _outline(handle, page_count)
+    outline, deepest = _outline(handle, page_count, limits.outline_depth)
     repaired = ("the file's structure was damaged and was rebuilt", *take_warnings()) if is_repaired else ()
     if len(outline) > limits.outline_items:
         repaired += (f"an outline of {len(outline)} entries was cut; the settings keep {limits.outline_items} (outline_items)",)
         outline = outline[: limits.outline_items]
+    if deepest > limits.outline_depth:
+        repaired += (
+            f"an outline that nests too deep was made flatter; the settings keep {limits.outline_depth} levels (outline_depth)",
+        )
     return DocumentInfo(
         kind=kind,
         title=_clean(metadata.get("title") or ""),
@@ -213,14 +218,19 @@ def _geometry(handle: Any, index: int, has_labels: bool, has_native: bool) -> Pa
     return PageGeometry(width_pt, height_pt, label, own_px)
 
 
-def _outline(handle: Any, page_count: int) -> tuple[OutlineItem, ...]:
+def _outline(handle: Any, page_count: int, most_levels: int) -> tuple[tuple[OutlineItem, ...], int]:
+    """The entries, none deeper than `most_levels`, and how deep they were. The engine's reader gives up some hundreds down."""
     try:
         entries = handle.get_toc(simple=True)
-    except (*ENGINE_ERRORS, RecursionError):
-        return ()  # damaged: the pages are there without it
-    return tuple(
-        OutlineItem(level, _clean(title), page - 1 if 1 <= page <= page_count else None) for level, title, page in entries
+    except RecursionError:
+        return (), sys.getrecursionlimit()
+    except ENGINE_ERRORS:
+        return (), 0  # damaged: the pages are there without it
+    items = tuple(
+        OutlineItem(min(level, most_levels), _clean(title), page - 1 if 1 <= page <= page_count else None)
+        for level, title, page in entries
     )
+    return items, max((level for level, _, _ in entries), default=0)
 
 
 def _direction(handle: Any, source: Source, kind: str) -> str:

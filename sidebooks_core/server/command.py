@@ -39,13 +39,15 @@ def serve(paths: list[Path], settings: Settings, host: str, port: int, *, browse
                 shelf.register(path)
         address = f"http://{_shown(host)}:{listener.getsockname()[1]}/"
         shelf.watch(folders)
-        count = len(shelf.all())
+        served = shelf.ids()
+        count = len(served)
         print(f"Serving {count} document{'s' * (count != 1)} at {address}  (Ctrl-C ends it)", flush=True)
         application = Application(shelf)
         configuration = uvicorn.Config(application, log_level="warning", access_log=False, timeout_graceful_shutdown=2)
         server = uvicorn.Server(configuration)
         if browser:
-            threading.Thread(target=_open_browser, args=(address,), name="sidebooks-browser", daemon=True).start()
+            first = f"#{served[0]}" if count == 1 else ""  # one document is what somebody wants to read
+            threading.Thread(target=_open_browser, args=(address, first), name="sidebooks-browser", daemon=True).start()
         try:
             server.run(sockets=[listener])
         finally:
@@ -73,7 +75,7 @@ def _shown(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _open_browser(address: str) -> None:
+def _open_browser(address: str, place: str) -> None:
     deadline_s = time.monotonic() + OPEN_TIMEOUT_S
     while time.monotonic() < deadline_s:
         try:
@@ -82,6 +84,6 @@ def _open_browser(address: str) -> None:
         except OSError:
             time.sleep(0.1)
     try:
-        webbrowser.open(address)
+        webbrowser.open(address + place)
     except webbrowser.Error as error:
         print(f"no browser could be opened: {error}", file=sys.stderr)
