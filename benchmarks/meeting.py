@@ -28,6 +28,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pymupdf
+
 from benchmarks import corpus
 from benchmarks.reporting import HEADERS, Percentiles, machine, print_machine, table, write_json
 
@@ -37,6 +39,8 @@ OPEN_WITHIN_S = 10.0
 TURN_EVERY_S = 2.0
 MOST_DOCUMENTS = 20
 LEAST_SHARE = 0.7
+HELD_MS = 100
+COLD_MS = 150
 CONSTANT = """
 import sys, uvicorn
 body = b"x" * int(sys.argv[1])
@@ -126,6 +130,7 @@ def main(arguments: list[str] | None = None) -> None:
         after = counters(address)
         report("together", measured["together"], before, between, asked_of([documents[0]], measured["together"]))
         report("alone", measured["alone"], between, after, asked_of(documents[:MOST_DOCUMENTS], measured["alone"]))
+        judge(measured["together"], next(path for path in paths if path.name == documents[0]["name"]))
         page = next(path for path in measured["together"]["paths"] if "/pages/" in path and path.endswith(VIEW))
         measured["throughput"] = throughput(address, page, 1 if chosen.quick else 5, 100 if chosen.quick else 2000)
     if chosen.json:
@@ -189,23 +194,29 @@ async def together(address: str, document: dict[str, Any], count: int, turns: in
     opened_s = time.perf_counter() - started_s
     page_count, page = int(document["page_count"]), 1
     seen = {1}
+    cold: list[tuple[int, float]] = []
     for turn in range(turns):
         await asyncio.sleep(TURN_EVERY_S / 2)
-        is_jump = turn % 4 == 3
-        page = (
-            chance.choice([one for one in range(1, page_count + 1) if one not in seen] or [1])
-            if is_jump
-            else page % page_count + 1
-        )
-        what = "jump, cold" if page not in seen else "next page"
+        unseen = [one for one in range(1, page_count + 1) if one not in seen]
+        is_jump = turn % 2 == 1 and bool(unseen)
+        page = chance.choice(unseen) if is_jump else page % page_count + 1
+        path = f"{here}/pages/{page}/{VIEW}"
+        if is_jump and turn % 4 == 1:  # the presenter's tablet has it first, and then everybody turns
+            await tally.timed("presenter's jump", tablets[0], path, time.perf_counter())
+            what, followers = "jump, server has it", tablets[1:]
+        else:
+            what, followers = "jump, nobody has it" if is_jump else "next page", tablets
         since_s = time.perf_counter()
-        await asyncio.gather(*(tally.timed(what, tablet, f"{here}/pages/{page}/{VIEW}", since_s) for tablet in tablets))
+        before = len(tally.waits.get(what, []))
+        await asyncio.gather(*(tally.timed(what, tablet, path, since_s) for tablet in followers))
+        if what == "jump, nobody has it":
+            cold += [(page, wait) for wait in tally.waits[what][before:]]
         seen |= {page, page % page_count + 1}
         # After the turn, as the viewer does: the next page, before anybody asks for it.
         ahead = f"{here}/pages/{page % page_count + 1}/{VIEW}"
         await asyncio.sleep(TURN_EVERY_S / 2)
         await asyncio.gather(*(tally.timed("ahead", tablet, ahead, time.perf_counter()) for tablet in tablets))
-    return _result(tally, tablets) | {"opened_s": opened_s}
+    return _result(tally, tablets) | {"opened_s": opened_s, "cold": cold}
 
 
 async def alone(address: str, documents: Sequence[dict[str, Any]], count: int, turns: int) -> dict[str, Any]:
@@ -258,6 +269,36 @@ def report(name: str, result: dict[str, Any], before: dict[str, float], after: d
     print(f"  {images} different images; drawn: {renders:.0f}; requests that failed: {len(result['failures'])}")
     for failure in result["failures"][:3]:
         print(f"  {failure}")
+
+
+def judge(result: dict[str, Any], path: Path) -> None:
+    """The waits of followers against what is allowed."""
+    held = result["waits"].get("jump, server has it")
+    if held:
+        found = Percentiles.of(wait * 1000 for wait in held)
+        print(f"  followers, once the server has the page: p99 {found.p99:.0f} ms (the bound is {HELD_MS})")
+    if result["cold"]:
+        bare_s = {page: bare_draw_s(path, page) for page, _ in result["cold"]}
+        over = Percentiles.of((wait - bare_s[page]) * 1000 for page, wait in result["cold"])
+        draw = Percentiles.of(one * 1000 for one in bare_s.values())
+        print(
+            f"  a page that nobody has, beyond its bare draw ({draw.median:.0f} ms in the median, {draw.max:.0f} at most): "
+            f"p99 {over.p99:.0f} ms (the bound is {COLD_MS})"
+        )
+
+
+def bare_draw_s(path: Path, page: int) -> float:
+    """Seconds that PyMuPDF takes to draw a page at the tablets' size and nothing else: the best of three, the file open."""
+    width_px, height_px = map(int, VIEW.split("x"))
+    with pymupdf.open(path) as document:
+        times = []
+        for _ in range(3):
+            started_s = time.perf_counter()
+            drawn = document[page - 1]
+            scale = min(width_px / drawn.rect.width, height_px / drawn.rect.height)
+            drawn.get_pixmap(matrix=pymupdf.Matrix(scale, scale), alpha=False)
+            times.append(time.perf_counter() - started_s)
+        return min(times)
 
 
 def throughput(address: str, page: str, rounds: int, requests: int) -> dict[str, Any]:

@@ -211,6 +211,10 @@ class Dispatcher:
                     self.failures += 1
         _tell(ticket, answer, error)
 
+    def is_suspect(self, document: str) -> bool:
+        """Whether a document, by its token, cost a worker a short time ago."""
+        return self._suspects.get(document, 0.0) > time.monotonic()
+
     def close(self) -> None:
         """Fail what waits, and let the workers' threads go home."""
         with self._lock:
@@ -234,7 +238,7 @@ class Dispatcher:
                 if entry is not None:
                     flight = self._flights[entry.key]
                     flight.under_way = True
-                    if self._suspects.get(entry.document, 0.0) > time.monotonic():
+                    if self.is_suspect(entry.document):
                         self._suspects_at_work.add(entry.document)
                     return flight
                 if seat is None:

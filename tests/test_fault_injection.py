@@ -287,18 +287,22 @@ def test_a_clock_that_jumps_loses_nothing(
         assert again.statistics().renders == 0
 
 
-def test_a_worker_that_takes_long_stands_back() -> None:
-    """Beside it those that draw in milliseconds come first; it is replaced where it went far back."""
+def test_workers_of_a_document_that_costs_them_stand_back() -> None:
+    """Beside it those that draw in milliseconds come first: a little at its first page that takes long, then altogether."""
     from benchmarks.killer import killer_document
 
-    with sb.TileService(sb.Settings(cache_dir=None, workers=1, render_timeout_s=4.0)) as service:
-        document = service.open(killer_document())
-        future = service.submit_page_image(document, 0, width_px=WIDTH_PX)
+    def niceness_during(page: int) -> set[int]:
+        future = service.submit_page_image(document, page, width_px=WIDTH_PX)
         seen = set()
         while not future.done():
             for number in service.worker_process_ids():
                 if psutil.pid_exists(number):
                     seen.add(psutil.Process(number).nice() - os.nice(0))
-            time.sleep(0.05)
+            time.sleep(0.02)
         assert isinstance(future.exception(), sb.RenderTimeout)
-        assert seen == {0, 5, 15}
+        return seen
+
+    with sb.TileService(sb.Settings(cache_dir=None, workers=1, render_timeout_s=3.0)) as service:
+        document = service.open(killer_document())
+        assert niceness_during(0) - {5} == {0}, "5 where the machine is otherwise idle"
+        assert niceness_during(1) == {0, 15}

@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from sidebooks_core.errors import DamagedDocument, RenderFailed, RenderTimeout, SidebooksError
@@ -42,11 +43,12 @@ START_TIMEOUT_S = 60.0
 MAX_ANSWER_BYTES = 1 << 30
 """More than the largest raster can come to. A worker that sends more is not trusted any further."""
 JOIN_TIMEOUT_S = 5.0
+NOTED_S = 0.25
 SLOW_S = 0.5
-VERY_SLOW_S = 2.0
 """A page that takes so long is waited for anyway; beside it, those that take milliseconds should not feel it."""
 SLOW_NICENESS = 5
-VERY_SLOW_NICENESS = 15
+SUSPECT_NICENESS = 15
+"""Of a worker that draws a page of a document that cost one."""
 
 
 _log = logging.getLogger("sidebooks_core.workers")
@@ -60,6 +62,9 @@ class JobSource(Protocol):
 
         The first value comes back with the answer. The last is the document's bytes where it has no path.
         """
+
+    def is_suspect(self, document: str) -> bool:
+        """Whether a document, by its token, cost a worker a short time ago."""
 
     def finish(self, ticket: Any, answer: Any, error: SidebooksError | None, *, lost_worker: bool = False) -> None:
         """A job ended, with an answer or an error; lost_worker: it cost its worker. Must not raise."""
@@ -75,6 +80,8 @@ class _Worker:
     held_documents: set[str] = field(default_factory=set)
     overran: bool = False
     is_worn: bool = False
+    cpu_s: float = 0.0
+    """Time of the processor that it had taken when its job was new."""
     rss_bytes: int = 0
 
     def kill(self) -> None:
@@ -85,14 +92,21 @@ class _Worker:
         self.overran = True
         self.kill()
 
+    def note_cpu(self) -> None:
+        self.cpu_s = _cpu_s(self.process.pid)
+
     def stand_back(self) -> None:
-        """From now on it gets the processor after those that draw quickly, and after the host."""
-        self.set_niceness(SLOW_NICENESS)
+        """From now on it gets the processor after those that draw quickly, and after the host.
+
+        Not where it got little of the processor as it is: then others than we keep the machine busy, and it would starve.
+        """
+        if _cpu_s(self.process.pid) - self.cpu_s >= (SLOW_S - NOTED_S) / 2:
+            self.set_niceness(SLOW_NICENESS)
 
     def stand_far_back(self) -> None:
         """Only what nobody else wants. An ordinary user cannot take that back, so it is replaced after its job."""
         self.is_worn = True
-        self.set_niceness(VERY_SLOW_NICENESS)
+        self.set_niceness(SUSPECT_NICENESS)
 
     def set_niceness(self, more: int) -> None:
         if sys.platform == "win32":
@@ -305,7 +319,9 @@ class WorkerPool:
                 self._ask(worker, job, None)
             except (_StartFailed, wire.WireClosed) as error:
                 return None, _cannot_start(job, str(error)), None
-        ageing = ((SLOW_S, _Worker.stand_back), (VERY_SLOW_S, _Worker.stand_far_back))
+        ageing: list[tuple[float, _Step]] = [(NOTED_S, _Worker.note_cpu), (SLOW_S, _Worker.stand_back)]
+        if self._source.is_suspect(job.document.token):
+            worker.stand_far_back()
         watch = self._watchdog.watch(worker, job.timeout_s, ageing)
         try:
             reply = self._hear(worker)
@@ -434,6 +450,15 @@ def _clean_environment() -> dict[str, str]:
 def _file_channel() -> tuple[socket.socket | None, socket.socket | None]:
     """Our end and the worker's of what descriptors are sent through."""
     return socket.socketpair() if hasattr(socket, "send_fds") and hasattr(socket, "AF_UNIX") else (None, None)
+
+
+def _cpu_s(process_id: int) -> float:
+    """Processor time that a process has taken; 0 where nobody tells."""
+    try:
+        fields = Path(f"/proc/{process_id}/stat").read_bytes().rpartition(b")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    except (OSError, IndexError, ValueError):
+        return 0.0
 
 
 def _where(job: Job) -> str:
