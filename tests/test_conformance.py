@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -66,6 +67,43 @@ def test_level_2_of_the_image_api(address: str, service: sb.TileService, conform
     done = re.search(r"Done \((\d+) tests, 0 failures\)", run.stdout + run.stderr)
     assert done is not None
     assert int(done[1]) >= 30
+
+
+@pytest.fixture(scope="module")
+def newer_validator(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Python with iiif-validator-ng, which needs 3.12."""
+    pythons = [shutil.which(f"python3.{minor}") for minor in (12, 13, 14)]
+    installed = sorted(Path.home().glob(".pyenv/versions/3.1[2-9]*/bin/python"))
+    found = next((python for python in (*pythons, *map(str, installed)) if python and _runs(python)), None)
+    if sys.version_info >= (3, 12):
+        found = sys.executable
+    if found is None:
+        pytest.skip("needs Python 3.12 or later, which iiif-validator-ng needs")
+    folder = tmp_path_factory.mktemp("validator")
+    subprocess.run([found, "-m", "venv", str(folder)], check=True, timeout=120)
+    python = folder / "bin" / "python"
+    packages = ["iiif-validator-ng==0.1.0", "pyvips[binary]"]
+    subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=True, timeout=240)
+    return python
+
+
+def _runs(python: str) -> bool:
+    return (
+        subprocess.run([python, "-c", "import ensurepip, venv"], capture_output=True, timeout=30, check=False).returncode == 0
+    )
+
+
+def test_the_newer_validator_agrees(address: str, service: sb.TileService, conformance: Path, newer_validator: Path) -> None:
+    identifier = page_id(service.open(conformance / GRID), 0)
+    script = conformance / "iiif_validator_ng.py"
+    for name, is_right in ((identifier, True), ("no-such-image", False)):
+        command = [newer_validator, script, f"http://{address}/iiif/3", name]
+        run = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+        assert (run.returncode == 0) is is_right, run.stdout + run.stderr
+        if is_right:
+            done = re.search(r"(\d+) ok, 0 failed, 1 known validator bug", run.stdout)
+            assert done is not None
+            assert int(done[1]) >= 100
 
 
 def test_the_validator_sees_a_fault(address: str) -> None:

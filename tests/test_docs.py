@@ -49,3 +49,9 @@ def test_every_address_in_the_recipes_is_served() -> None:
     for address in addresses:
         plain = re.sub(r"\$\{\w+\}|\\\(\w+\)|\$\w+", "1", address)
         assert any(pattern.match(plain) for pattern in patterns), address
+
+
+def test_the_page_on_the_api_is_what_the_server_says() -> None:
+    command = [sys.executable, str(ROOT / "docs" / "render_openapi.py"), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr

@@ -209,6 +209,40 @@ def test_two_pages_and_night_and_japanese(tab: Any) -> None:
     assert tab.locator("#next").get_attribute("aria-label") == "次へ"
 
 
+def test_a_book_bound_on_the_right_turns_the_other_way(tab: Any, folder: Path, sample: Path) -> None:
+    with pymupdf.open(sample) as book:
+        book.xref_set_key(book.pdf_catalog(), "ViewerPreferences", "<</Direction/R2L>>")
+        book.set_metadata({"title": "Bound on the right"})
+        book.save(folder / ".rtl.pdf")
+    (folder / ".rtl.pdf").rename(folder / "rtl.pdf")
+    try:
+        tab.wait_for_selector("#news:visible", timeout=20_000)
+        tab.click("#news button")
+        tab.wait_for_function("() => document.getElementById('title').textContent === 'Bound on the right'")
+        shown(tab, 1)
+        tab.keyboard.press("ArrowLeft")
+        shown(tab, 2)
+        tab.touchscreen.tap(40, 500)
+        shown(tab, 3)
+        tab.keyboard.press("ArrowRight")
+        shown(tab, 2)
+        tab.mouse.move(200, 90)
+        tab.mouse.down()
+        tab.mouse.move(500, 95, steps=5)
+        tab.mouse.up()
+        shown(tab, 3)
+        tab.click("#spread")
+        shown(tab, 2)
+        right = tab.evaluate("async () => (await import('./viewer/layout.js')).spreadOf(sidebooks.book.pages, 'rtl', 2, true)")
+        assert right == [3, 2], "the later page on the left"
+        picture(tab, "rtl")
+        tab.keyboard.press("PageDown")
+        shown(tab, 4)
+    finally:
+        (folder / "rtl.pdf").unlink()
+        tab.wait_for_selector("#shelf a", timeout=20_000)
+
+
 def test_progress_and_choices_are_kept(tab: Any, address: str) -> None:
     tab.locator("#position").fill("9")
     shown(tab, 9)
@@ -397,6 +431,29 @@ def test_a_coarse_answer_is_painted_and_then_replaced(browser: Any, address: str
     tab.wait_for_selector('#canvas[data-page="3"][data-sharp="false"]')
     shown(tab, 3)
     assert len(seen) == 2
+    tab.context.close()
+
+
+def test_a_page_that_cannot_be_drawn_is_not_shown_as_an_empty_one(browser: Any, address: str) -> None:
+    tab = browser.new_context(viewport={"width": 600, "height": 800}).new_page()
+    tab.goto(address)
+    link = tab.locator("#shelf a").first.get_attribute("href")
+    problem = {"type": "about:blank", "status": 500, "detail": "budget.pdf, page 6: the worker process died"}
+    pages = re.compile(r"/pages/6/(\d+x\d+|preview)$")
+    tab.route(pages, lambda route: route.fulfill(status=500, json=problem))
+    tab.goto(f"{address}{link}/6")
+    tab.wait_for_selector('#canvas[data-page="6"][data-failed="true"]')
+    painted = canvas_pixels(tab)
+    middle = painted[painted.shape[0] // 2, painted.shape[1] // 2]
+    assert tuple(middle[:3]) != (255, 255, 255), "paper would look like an empty page"
+    assert "page 6" in tab.inner_text("#message")
+    picture(tab, "failed")
+    tab.keyboard.press("PageDown")
+    shown(tab, 7)
+    tab.unroute(pages)
+    tab.keyboard.press("PageUp")
+    shown(tab, 6)
+    assert tab.evaluate("document.getElementById('canvas').dataset.failed") == "false"
     tab.context.close()
 
 

@@ -425,10 +425,9 @@ class Application:
                 pyramid = document.pyramid(page)
                 full_px = (pyramid.finest.width_px, pyramid.finest.height_px)
                 request = _parsed(region, size, rotation, last, full_px)
-                links = [
-                    (b"link", f'<{iiif.LEVEL}>;rel="profile"'.encode()),
-                    (b"link", f'<{service_id}/{request.canonical}>;rel="canonical"'.encode()),
-                ]
+                # In one header: some clients read only the last of several.
+                canonical = f'<{service_id}/{request.canonical}>;rel="canonical"'
+                links = [(b"link", f'<{iiif.LEVEL}>;rel="profile", {canonical}'.encode())]
                 image_format = iiif.FORMATS[request.format]
                 chosen = plan(request, pyramid)
                 if isinstance(chosen, TilePlan):

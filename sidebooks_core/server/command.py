@@ -24,8 +24,10 @@ def serve(paths: list[Path], settings: Settings, host: str, port: int, *, browse
     """Serve until interrupted. Raises RequestError without uvicorn, FileNotFoundError, and as `TileService.open` does."""
     try:
         import uvicorn
+
+        from sidebooks_core.server.slow_clients import PatientProtocol
     except ImportError:
-        raise RequestError("serving needs uvicorn: pip install 'sidebooks_core[server]'") from None
+        raise RequestError("serving needs uvicorn and httptools: pip install 'sidebooks_core[server]'") from None
     for path in paths:
         if not path.exists():
             raise FileNotFoundError(f"there is no file or folder {str(path)!r}")
@@ -43,7 +45,9 @@ def serve(paths: list[Path], settings: Settings, host: str, port: int, *, browse
         count = len(served)
         print(f"Serving {count} document{'s' * (count != 1)} at {address}  (Ctrl-C ends it)", flush=True)
         application = Application(shelf)
-        configuration = uvicorn.Config(application, log_level="warning", access_log=False, timeout_graceful_shutdown=2)
+        configuration = uvicorn.Config(
+            application, http=PatientProtocol, log_level="warning", access_log=False, timeout_graceful_shutdown=2
+        )
         server = uvicorn.Server(configuration)
         if browser:
             first = f"#{served[0]}" if count == 1 else ""  # one document is what somebody wants to read

@@ -108,6 +108,7 @@ export class Book {
   #previews = new Bitmaps(PREVIEW_BUDGET_BYTES);
   #flights = new Map(); // key -> {promise, control}
   #texts = new Map();
+  #failed = new Map(); // page -> what the server says of it
   #closing = new AbortController();
   #impatient = new Set(); // those that wait before they ask for a sharper image
 
@@ -132,12 +133,25 @@ export class Book {
     return bitmap ? { bitmap, sharp: false } : null;
   }
 
+  /** Why a page cannot be shown, or null. Never waits. */
+  failure(page) { return this.#failed.get(page) || null; }
+
   /** A decoded tile, or null. Never waits. */
   tile(page, level, column, row) { return this.#sharp.get(tileKey(page, level, column, row)) || null; }
 
   /** Fetch and decode a page fitted into a box of pixels. */
-  load(page, width, height, urgent = true) {
-    return this.#image(pageKey(page, width, height), `pages/${page}/${width}x${height}`, page, urgent);
+  async load(page, width, height, urgent = true) {
+    try {
+      const bitmap = await this.#image(pageKey(page, width, height), `pages/${page}/${width}x${height}`, page, urgent);
+      this.#failed.delete(page);
+      return bitmap;
+    } catch (error) {
+      if (error.name !== "AbortError") {
+        this.#failed.set(page, error.message);
+        this.onupdate(page);
+      }
+      throw error;
+    }
   }
 
   /** Fetch and decode a tile. */

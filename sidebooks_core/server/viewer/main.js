@@ -172,7 +172,7 @@ function isWaiting() {
   const { book } = state;
   if (performance.now() - book.opened_ms > PAPER_AFTER_MS) return false;
   const seen = view();
-  return !fit(book.pages, spread(), seen.width, seen.height).some((box) => book.best(...askFor(box, spread())));
+  return !fit(book.pages, spread(), seen.width, seen.height).some((box) => book.best(...askFor(box, spread())) || book.failure(box.page));
 }
 
 function paint() {
@@ -193,7 +193,10 @@ function paint() {
     }
     const place = { zoom: state.zoom, x: state.x + state.slide, y: state.y };
     const shown = paintSpread(context, book, seen, spread(), place, askFor, state.hits);
-    Object.assign(canvas.dataset, { book: book.id, page: state.page, turn: state.turn, shown, sharp: shown === "sharp" });
+    Object.assign(canvas.dataset, {
+      book: book.id, page: state.page, turn: state.turn, shown, sharp: shown === "sharp",
+      failed: spread().some((page) => book.failure(page)),
+    });
     if (!$("text").hidden) {
       $("text").style.transform = `translate(${state.x / seen.ratio}px, ${state.y / seen.ratio}px) scale(${state.zoom})`;
     }

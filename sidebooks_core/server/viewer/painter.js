@@ -3,11 +3,13 @@
 import { fit, levelFor, tilesIn, zoomed } from "./layout.js";
 
 const PAPER = "#ffffff";
+const NO_PAPER = "#d9d4cc"; // of a page that cannot be drawn: nobody shall take it for an empty one
+const NO_INK = "#7a1f1f";
 const HIT = "rgba(255, 196, 0, 0.4)";
 
 const FINENESS = ["paper", "coarse", "sharp"];
 
-/** Paint; returns what the coarsest page of it is: "paper", "coarse" or "sharp". `place`: {zoom, x, y}; `askFor(box)`: the arguments of `book.best`. */
+/** Paint; returns what the coarsest page of it is: "paper" (or a notice that it failed), "coarse" or "sharp". `place`: {zoom, x, y}; `askFor(box)`: the arguments of `book.best`. */
 export function paintSpread(context, book, view, spread, place, askFor, hits) {
   let fineness = 2;
   for (const box of fit(book.pages, spread, view.width, view.height)) {
@@ -19,6 +21,11 @@ export function paintSpread(context, book, view, spread, place, askFor, hits) {
       context.fillRect(shown.x, shown.y, shown.width, shown.height);
     }
     if (image) drawWhole(context, image.bitmap, shown);
+    if (!image?.sharp && book.failure(box.page)) {
+      drawFailure(context, shown, book.failure(box.page));
+      fineness = 0;
+      continue;
+    }
     const isSharp = place.zoom > 1 ? paintTiles(context, book, shown, view) : image?.sharp;
     fineness = Math.min(fineness, isSharp ? 2 : image ? 1 : 0);
     context.fillStyle = HIT;
@@ -37,6 +44,27 @@ function drawWhole(context, bitmap, { x, y, width, height }) {
   const fits = Math.abs(bitmap.width - width) <= 1 && Math.abs(bitmap.height - height) <= 1;
   if (fits) context.drawImage(bitmap, Math.round(x), Math.round(y));
   else context.drawImage(bitmap, x, y, width, height);
+}
+
+function drawFailure(context, { x, y, width, height }, message) {
+  const size = Math.max(10, Math.round(width / 30));
+  context.fillStyle = NO_PAPER;
+  context.fillRect(x, y, width, height);
+  context.strokeStyle = NO_INK;
+  context.lineWidth = Math.max(1, size / 8);
+  context.strokeRect(x + size, y + size, width - 2 * size, height - 2 * size);
+  context.fillStyle = NO_INK;
+  context.font = `${size}px sans-serif`;
+  context.textBaseline = "top";
+  let [line, at] = ["", y + 2 * size];
+  for (const word of `\u26a0 ${message}`.split(/(?<=[\s/_.-])/)) {
+    if (line && context.measureText(line + word).width > width - 4 * size) {
+      context.fillText(line, x + 2 * size, at);
+      [line, at] = ["", at + size * 1.5];
+    }
+    line += word;
+  }
+  context.fillText(line, x + 2 * size, at);
 }
 
 /* Coarser tiles that are there first, so that a finer one missing is a blur, not a hole. */
