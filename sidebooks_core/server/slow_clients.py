@@ -26,6 +26,7 @@ class PatientProtocol(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._is_in_headers = False
         self._expect("headers", self.headers_within_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -33,12 +34,20 @@ class PatientProtocol(HttpToolsProtocol):
             self._came(what)
         super().connection_lost(exc)
 
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        # Most requests come whole: they never see a timer.
+        if self._is_in_headers and "headers" not in self._timers:
+            self._expect("headers", self.headers_within_s)
+
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._expect("headers", self.headers_within_s)
+        self._is_in_headers = True
 
     def on_headers_complete(self) -> None:
-        self._came("headers")
+        self._is_in_headers = False
+        if self._timers:
+            self._came("headers")
         super().on_headers_complete()
 
     def pause_writing(self) -> None:
