@@ -80,6 +80,16 @@ def test_a_jump_says_nothing_of_the_pace_and_keeps_the_direction() -> None:
     assert moved([5, 4, 3, 80], 0.1, DEAR_S, before=Movement(-1, 0.1)) == Movement(-1, math.inf, False)
 
 
+def test_who_jumps_about_gets_one_spread_ahead_until_it_reads_on() -> None:
+    once, twice = moved([3, 40], 2.0, CHEAP_S), moved([3, 40, 9], 2.0, CHEAP_S)
+    assert (once.is_jumping, twice.is_jumping) == (False, True)
+    assert len(sharp_wishes(40, 100, once, sharp_s=CHEAP_S, **PLENTY)) == 3
+    assert sharp_wishes(9, 100, twice, sharp_s=CHEAP_S, **PLENTY) == (10,)
+    reads_on = moved([3, 40, 9, 10], 2.0, CHEAP_S)
+    assert not reads_on.is_jumping
+    assert len(sharp_wishes(10, 100, reads_on, sharp_s=CHEAP_S, **PLENTY)) > 2
+
+
 def test_no_more_is_wished_for_than_the_budget_holds() -> None:
     movement = Movement(1, 1.0)
     assert len(sharp_wishes(5, 100, movement, sharp_s=1.0, sharp_bytes=10, budget_bytes=25)) == 2

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 SHORT_STEP = 2
 """A move over more spreads than this is a jump: what was before says nothing of what comes."""
@@ -25,6 +26,8 @@ STOPPED_AFTER = 2.0
 LEAST_AHEAD = 2
 MOST_AHEAD = 12
 """Bounds the bytes that are wasted when the reader turns round or jumps."""
+JUMPS_TO_JUMPING = 2
+"""So many jumps in a row, and the reader is looking for something: where it lands, one spread is made ahead, not three."""
 PREVIEWS_AHEAD = 3
 """Previews in the direction of reading for one behind."""
 
@@ -49,6 +52,8 @@ class Movement:
     """Seconds from one turn to the next; infinite where there is no telling."""
     is_fling: bool = False
     """Turning faster than sharp pages can be drawn."""
+    is_jumping: bool = False
+    """Going from one place to another far away, again and again."""
 
 
 def movement_of(visits: Sequence[Visit], now_s: float, sharp_s: float, before: Movement | None = None) -> Movement:
@@ -64,7 +69,9 @@ def movement_of(visits: Sequence[Visit], now_s: float, sharp_s: float, before: M
             break
         steps.append((later.at_s - earlier.at_s, step))
     if not steps:
-        return Movement(direction=before.direction)
+        last = visits[-JUMPS_TO_JUMPING - 1 :]
+        far = [abs(later.spread - earlier.spread) > SHORT_STEP for earlier, later in pairwise(last)]
+        return Movement(direction=before.direction, is_jumping=len(far) == JUMPS_TO_JUMPING and all(far))
     direction = 1 if steps[0][1] > 0 else -1
     pace_s = sorted(interval_s for interval_s, _ in steps)[len(steps) // 2]
     dwell_s = now_s - visits[-1].at_s
@@ -85,7 +92,7 @@ def sharp_wishes(
         return ()
     drawn_meanwhile = math.ceil(2 * sharp_s / movement.pace_s) if movement.pace_s > 0 else MOST_AHEAD
     ahead = min(LEAST_AHEAD + drawn_meanwhile, MOST_AHEAD)
-    steps = [1, -1, *range(2, ahead + 1)]
+    steps = [1] if movement.is_jumping else [1, -1, *range(2, ahead + 1)]
     wished = [position + step * movement.direction for step in steps]
     fitting = max(0, int(budget_bytes // max(1.0, sharp_bytes)))
     return tuple(spread for spread in wished if 0 <= spread < count)[:fitting]
