@@ -89,7 +89,7 @@ def main(arguments: list[str] | None = None) -> None:
                     turned += _turns(chromium, folder, viewer, path, throttle, turns)
         long = folder / "long.pdf"
         _write_long(max(documents, key=_page_count), long)
-        for _ in range(2 if chosen.quick else 5):
+        for _ in range(1 if chosen.quick else 5):
             for viewer in VIEWERS:
                 if viewer.opens_alone:
                     print(f"\r{'first page of many':40.40} 6x {viewer.name:20}", end="", file=sys.stderr)
