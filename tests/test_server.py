@@ -458,6 +458,21 @@ def test_under_load_a_coarser_image_stands_in(
     assert service.statistics().renders == renders
 
 
+def test_a_hundred_who_turn_to_one_page_are_no_load(
+    application: Application, document: sb.Document, first_page: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ask(application, f"/documents/{document.id}/pages/1/preview").status == 200
+    monkeypatch.setattr(application._images, "_loaded", 1)
+    path = f"/documents/{document.id}/pages/1/1333x1777"
+
+    async def all_at_once() -> list[Reply]:
+        return await asyncio.gather(*(ask_async(application, path) for _ in range(100)))
+
+    replies = asyncio.run(all_at_once())
+    assert {reply.headers["cache-control"] for reply in replies} == {"public, max-age=31536000, immutable"}
+    assert len({reply.body for reply in replies}) == 1
+
+
 def test_identical_requests_at_once_render_once(application: Application, first_page: str) -> None:
     async def all_at_once() -> list[Reply]:
         return await asyncio.gather(*(ask_async(application, f"{first_page}/full/1234,/0/default.png") for _ in range(20)))

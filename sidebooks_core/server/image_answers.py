@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from typing import Any
@@ -28,7 +29,8 @@ from sidebooks_core.tiling.raster import RasterSpec
 MAX_WAITING = 512
 """Renders that requests wait for; more get 503. What is in memory or on disk is never refused."""
 LOADED_WAITING = 8
-"""Requests that wait for each worker from which on one is answered with a coarser image that is at hand."""
+"""Renders that requests wait for, for each worker, from which on another is answered with a coarser image that is at hand. A
+hundred tablets that turn to the same page wait for one render."""
 BUNDLE_TYPE = "application/vnd.sidebooks.bundle"
 MAX_PREVIEWS = 64
 """Previews in one answer."""
@@ -44,7 +46,8 @@ class ImageAnswers:
         self.service = service
         self._hot = hot
         self._run = run
-        self._waiting = 0
+        self._waiting: Counter[str] = Counter()
+        """How many requests wait for each render, by the key of its record."""
         self._loaded = LOADED_WAITING * service.settings.workers
 
     async def tile(
@@ -63,7 +66,8 @@ class ImageAnswers:
         tag = keys.etag(key, column, row)
         if asked.has_etag(tag):
             return asked.not_modified(tag, links)
-        if self._waiting >= self._loaded and not self.service.tile_in_memory(document, page, spec, column, row, image_format):
+        is_loaded = len(self._waiting) >= self._loaded and key not in self._waiting
+        if is_loaded and not self.service.tile_in_memory(document, page, spec, column, row, image_format):
             passing = await self._coarse(asked, document, page, spec, column, row, image_format, links)
             if passing is not None:
                 return passing
@@ -102,21 +106,24 @@ class ImageAnswers:
         if tile is not None:
             asked.source = "memory"
             return tile
+        key = self.service.records.key(document.content_id(page), spec, image_format)
         future = await self._run(
             self.service.submit_raster, document, page, spec, column, row, Priority.VISIBLE, None, image_format
         )
         if not future.done():
             asked.source = "render"
-            if self._waiting >= MAX_WAITING:
+            if len(self._waiting) >= MAX_WAITING and key not in self._waiting:
                 future.cancel()
                 raise QueueFull("too many images are being made just now")
         else:
             asked.source = "disk"
-        self._waiting += 1
+        self._waiting[key] += 1
         try:
             return await asked.unless_gone(future)
         finally:
-            self._waiting -= 1
+            self._waiting[key] -= 1
+            if not self._waiting[key]:
+                del self._waiting[key]
 
     async def derived(
         self, asked: Asked, document: Document, page: int, chosen: RasterPlan, image_format: str, links: Headers
