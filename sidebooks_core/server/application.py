@@ -15,7 +15,7 @@ import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -28,7 +28,7 @@ from sidebooks_core.errors import (
 )
 from sidebooks_core.reader import Reader
 from sidebooks_core.server import iiif, openapi, presentation
-from sidebooks_core.server.descriptions import details, original, page_entry, summary
+from sidebooks_core.server.descriptions import Described, details, original, page_list, summary
 from sidebooks_core.server.events import Events
 from sidebooks_core.server.exchange import (
     IMMUTABLE,
@@ -95,6 +95,7 @@ class Application:
         self._sessions: dict[tuple[str, str], Reader] = {}
         self._counts: dict[int, int] = {}
         self._events = Events()
+        self._described = Described()
         self._hot = HotImages(self.service, COMMON)
         self._images = ImageAnswers(self.service, self._hot, self._run)
         shelf.tell(self._shelf_changed)
@@ -285,9 +286,8 @@ class Application:
             case [] | [""]:
                 return asked.json(details(asked.base, registered), "application/json", b"no-cache")
             case ["pages.json"]:
-                pages = [page_entry(asked.base, document, page) for page in range(document.page_count)]
-                made = {"document": document.id, "title": document.title, "direction": document.direction, "pages": pages}
-                return await self._json(asked, made, "application/json", IMMUTABLE)
+                make = partial(page_list, asked.base, document)
+                return await self._described_json(asked, document, "pages", make, "application/json", IMMUTABLE)
             case ["original"]:
                 sent: Answer = await self._run(original, asked, registered)
                 return sent
@@ -375,9 +375,11 @@ class Application:
         registered = self.shelf.find(rest[1])
         if registered is None:
             raise not_found()
-        made = await self._run(presentation.manifest, asked.base, registered.document, registered.path is not None)
+        document = registered.document
+        make = partial(presentation.manifest, asked.base, document, registered.path is not None)
         media_type = JSON_LD.format(presentation.PRESENTATION_CONTEXT)
-        return await self._json(asked, made, media_type, b"public, max-age=300")
+        kind = f"manifest {registered.path is not None}"
+        return await self._described_json(asked, document, kind, make, media_type, b"public, max-age=300")
 
     async def _search(self, asked: Asked, rest: list[str]) -> Answer:
         registered = self.shelf.find(rest[1]) if len(rest) == 2 and rest[0] == "2" else None
@@ -444,9 +446,22 @@ class Application:
             raise not_found()
         return found[0].document, found[1]
 
-    async def _json(self, asked: Asked, value: Any, media_type: str, cache_control: bytes) -> Answer:
-        """An answer of any length: written and compressed off the event loop, which serves pages meanwhile."""
-        answer: Answer = await self._run(asked.json, value, media_type, cache_control)
+    async def _described_json(
+        self,
+        asked: Asked,
+        document: Document,
+        kind: str,
+        make: Callable[[], Any],
+        media_type: str,
+        cache_control: bytes,
+    ) -> Answer:
+        """A description of any length: written and compressed off the event loop, which serves pages meanwhile."""
+
+        def answered() -> Answer:
+            body = self._described.get(document, kind, asked.base, make)
+            return asked.compressed(media_type, body, [(b"cache-control", cache_control)])
+
+        answer: Answer = await self._run(answered)
         return answer
 
     async def _run(self, function: Callable[..., Any], *arguments: Any) -> Any:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import threading
+from collections.abc import Callable
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from sidebooks_core.document import Document
 from sidebooks_core.server import iiif, presentation
-from sidebooks_core.server.exchange import IMMUTABLE, Answer, Asked, FileRange, byte_range, not_found
+from sidebooks_core.server.exchange import IMMUTABLE, Answer, Asked, FileRange, byte_range, json_bytes, not_found
 from sidebooks_core.server.shelf import Registered, page_id
+
+MOST_BASES = 8
 
 
 def summary(base: str, registered: Registered) -> dict[str, Any]:
@@ -55,6 +60,31 @@ def page_entry(base: str, document: Document, page: int) -> dict[str, Any]:
         "levels": [[level.width_px, level.height_px, level.tile_px] for level in pyramid.levels],
         "image_service": f"{base}/iiif/3/{page_id(document, page)}",
     }
+
+
+class Described:
+    """Long descriptions as bytes, made once: a hundred tablets that open a document ask for the same. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._made: WeakKeyDictionary[Document, dict[tuple[str, str], bytes]] = WeakKeyDictionary()
+
+    def get(self, document: Document, kind: str, base: str, make: Callable[[], Any]) -> bytes:
+        """The JSON of what `make` gives, for addresses that begin with `base`."""
+        with self._lock:
+            made = self._made.setdefault(document, {})
+            body = made.get((kind, base))
+            if body is None:
+                if len(made) >= MOST_BASES:
+                    made.clear()  # a base comes from the request's host: nobody fills the memory with them
+                body = made[kind, base] = json_bytes(make())
+        return body
+
+
+def page_list(base: str, document: Document) -> dict[str, Any]:
+    """`pages.json`."""
+    pages = [page_entry(base, document, page) for page in range(document.page_count)]
+    return {"document": document.id, "title": document.title, "direction": document.direction, "pages": pages}
 
 
 def original(asked: Asked, registered: Registered) -> Answer:

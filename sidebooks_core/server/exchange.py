@@ -130,8 +130,7 @@ class Asked:
         return Answer(200, image.data, headers)
 
     def json(self, value: Any, media_type: str, cache_control: bytes, headers: Iterable[tuple[bytes, bytes]] = ()) -> Answer:
-        body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
-        return self.compressed(media_type, body, [*headers, (b"cache-control", cache_control)])
+        return self.compressed(media_type, json_bytes(value), [*headers, (b"cache-control", cache_control)])
 
     def compressed(self, media_type: str, body: bytes, headers: Headers) -> Answer:
         tag = hashlib.blake2b(body, digest_size=16).hexdigest()
@@ -190,6 +189,10 @@ class Asked:
     async def _gone(self) -> None:
         while (await self.receive())["type"] != "http.disconnect":
             pass
+
+
+def json_bytes(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
 
 
 def not_found() -> iiif.Refused:
