@@ -17,7 +17,8 @@ from sidebooks_core.rendering.jobs import Job
 from sidebooks_core.scheduling.queue import Entry, Generation, JobQueue, Priority, QueueIsFull
 
 SUSPECT_S = 600.0
-"""So long after a document cost a worker, it gets one worker at a time: the others stay free for who reads something else."""
+"""So long after a document cost a worker, what nobody looks at of it gets one worker at a time: the others stay free for who
+reads something else. What somebody looks at does not wait: most of its pages may be sound."""
 SUSPECTS = 256
 
 Done = Callable[[Any, SidebooksError | None], None]
@@ -68,8 +69,10 @@ class _Flight:
     waiting: list[_Waiting] = field(default_factory=list)
     under_way: bool = False
     lock: Held | None = None
+    waits_until_s: float | None = None
+    """How long another process that has its key is waited for."""
     is_past_waiting: bool = False
-    """The other process that has its key was waited for long enough."""
+    """It was waited for long enough."""
 
 
 @dataclass(slots=True, eq=False)
@@ -187,7 +190,7 @@ class Dispatcher:
                 _tell(flight, made, None)
 
     def finish(self, ticket: _Flight, answer: Any, error: SidebooksError | None, *, lost_worker: bool = False) -> None:
-        """A worker is done with a job, or was lost to it: then its document gets one worker at a time for a while."""
+        """A worker is done with a job, or was lost to it: then its document is watched for a while (SUSPECT_S)."""
         self._release_suspect(ticket.work.job.document.token, lost_worker=lost_worker)
         lock, ticket.lock = ticket.lock, None
         release = lock.release if lock is not None else _nothing
@@ -271,14 +274,18 @@ class Dispatcher:
 
     def _wait_for_other_process(self, flight: _Flight) -> None:
         assert self._locks is not None
-        self._locks.wait(flight.work.key, lambda is_free: self._resume(flight, is_free), flight.work.job.timeout_s)
+        now_s = time.monotonic()
+        if flight.waits_until_s is None:
+            flight.waits_until_s = now_s + flight.work.job.timeout_s
+        most_s = max(0.0, flight.waits_until_s - now_s)
+        self._locks.wait(flight.work.key, lambda is_free: self._resume(flight, is_free), most_s)
 
     def _resume(self, flight: _Flight, is_free: bool) -> None:
         """Another process let go of the key, or hangs: back to the head of the queue."""
         with self._lock:
             if self._closed:
                 return
-            flight.is_past_waiting = not is_free
+            flight.is_past_waiting = not is_free or time.monotonic() >= (flight.waits_until_s or 0.0)
             flight.under_way = False
             wanted_by = frozenset(waiting.generation for waiting in flight.waiting) or frozenset([None])
             self._queue.push_front(Entry(flight.work.key, flight.priority, flight.work.job.document.token, wanted_by))

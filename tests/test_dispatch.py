@@ -266,7 +266,7 @@ def test_a_document_that_cost_a_worker_gets_one_at_a_time() -> None:
     dispatcher.finish(taken[0], None, RenderTimeout("it took too long", page=0), lost_worker=True)
     told = {key: Told() for key in ("bad 1", "bad 2", "good")}
     for key, one in told.items():
-        dispatcher.request(work(key, key.split()[0]), one)
+        dispatcher.request(work(key, key.split()[0]), one, Priority.NEXT)
     first, second = dispatcher.take(set(), is_spare=False), dispatcher.take(set(), is_spare=False)
     assert first is not None
     assert second is not None
@@ -276,9 +276,14 @@ def test_a_document_that_cost_a_worker_gets_one_at_a_time() -> None:
     other.start()
     other.join(0.2)
     assert other.is_alive(), "its second page waits although a worker is free"
+    dispatcher.request(work("bad, looked at", "bad"), Told())
+    other.join(5)
+    assert served == ["bad, looked at"], "what somebody looks at does not wait"
+    other = threading.Thread(target=lambda: served.append(serve(dispatcher)))
+    other.start()
     dispatcher.finish(first[0], "drawn", None)
     other.join(5)
-    assert served == ["bad 2"], "a worker that sleeps is woken for it"
+    assert served == ["bad, looked at", "bad 2"], "a worker that sleeps is woken for it"
 
 
 def test_a_key_that_another_process_keeps_for_ever_is_taken_without_it() -> None:

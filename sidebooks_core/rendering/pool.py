@@ -48,7 +48,7 @@ SLOW_S = 0.5
 """A page that takes so long is waited for anyway; beside it, those that take milliseconds should not feel it."""
 SLOW_NICENESS = 5
 SUSPECT_NICENESS = 15
-"""Of a worker that draws a page of a document that cost one."""
+"""Of a worker that draws a page for NOTED_S, of a document that cost one."""
 
 
 _log = logging.getLogger("sidebooks_core.workers")
@@ -319,9 +319,9 @@ class WorkerPool:
                 self._ask(worker, job, None)
             except (_StartFailed, wire.WireClosed) as error:
                 return None, _cannot_start(job, str(error)), None
-        ageing: list[tuple[float, _Step]] = [(NOTED_S, _Worker.note_cpu), (SLOW_S, _Worker.stand_back)]
+        ageing: tuple[tuple[float, _Step], ...] = ((NOTED_S, _Worker.note_cpu), (SLOW_S, _Worker.stand_back))
         if self._source.is_suspect(job.document.token):
-            worker.stand_far_back()
+            ageing = ((NOTED_S, _Worker.stand_far_back),)  # its sound pages are drawn by then
         watch = self._watchdog.watch(worker, job.timeout_s, ageing)
         try:
             reply = self._hear(worker)

@@ -125,7 +125,7 @@ class JobQueue:
     ) -> Entry | None:
         """Take the next job for a worker that holds some documents, of classes down to `least_urgent`.
 
-        Jobs of barred documents stay where they are.
+        Jobs of barred documents that nobody looks at stay where they are.
 
         Within the most urgent class that has work, the first job of a held document among the first
         `AFFINITY_LOOKAHEAD` goes before the others, unless the first one was passed over that often already.
@@ -133,7 +133,8 @@ class JobQueue:
         for priority in Priority:
             if priority > least_urgent:
                 return None
-            allowed = ((key, entry) for key, entry in self._classes[priority].items() if entry.document not in barred_documents)
+            barred = () if priority is Priority.VISIBLE else barred_documents
+            allowed = ((key, entry) for key, entry in self._classes[priority].items() if entry.document not in barred)
             ahead = list(islice(allowed, max(1, self.AFFINITY_LOOKAHEAD)))
             if not ahead:
                 continue
