@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import ROOT
 from PIL import Image
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -73,9 +74,13 @@ def address(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture(scope="module")
-def origin(scripts: dict[str, bytes]) -> Iterator[str]:
+def origin(scripts: dict[str, bytes], address: str) -> Iterator[str]:
     """Another server, of pages that use the clients: another origin for a browser."""
+    text = (ROOT / "docs" / "tutorial" / "first-front-end.md").read_text(encoding="utf-8")
+    found = re.search(r"^```html\n(.*?)^```", text, re.S | re.M)
+    assert found is not None
     files = {
+        "/tutorial": found[1].replace("http://127.0.0.1:8000", address.rstrip("/")).encode(),
         "/osd": OSD_PAGE.encode(),
         "/mirador": MIRADOR_PAGE.encode(),
         **{f"/{name}": body for name, body in scripts.items()},
@@ -104,6 +109,15 @@ def tab() -> Iterator[Any]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser.new_context(viewport={"width": 1000, "height": 1000}).new_page()
         browser.close()
+
+
+def test_the_front_end_of_the_tutorial_turns_pages(tab: Any, origin: str) -> None:
+    tab.goto(f"{origin}/tutorial")
+    tab.wait_for_selector('#page[data-shown="1 sharp"]')
+    for key, page in (("ArrowRight", 2), ("ArrowRight", 3), ("ArrowLeft", 2)):
+        tab.keyboard.press(key)
+        tab.wait_for_selector(f'#page[data-shown="{page} sharp"]')
+    assert tab.evaluate("document.getElementById('page').width") > 300
 
 
 def get(url: str) -> bytes:

@@ -264,11 +264,11 @@ async function sharpen() {
     return tilesIn(levels, levelFor(levels, shown.width), shown, seen).map((one) => [box.page, one.level, one.column, one.row]);
   });
   book.keepOnly([...visible, ...ahead], tiles);
-  book.hint(state.page, seen.width, seen.height, state.together);
   try {
     await Promise.all([...visible.map((one) => book.load(...one)), ...tiles.map((one) => book.loadTile(...one))]);
     if (mine !== sharpening) return;
     tell("");
+    book.hint(state.page, seen.width, seen.height, state.together); // not before: it would draw beside what is waited for
     afterwards();
     after("text", SETTLE_MS, () => showText(mine));
     if (!book.previewing) {
