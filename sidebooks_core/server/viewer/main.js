@@ -446,6 +446,7 @@ $("night").onclick = () => {
   const isNight = document.documentElement.toggleAttribute("data-night");
   $("night").setAttribute("aria-pressed", isNight);
   localStorage.setItem("sidebooks night", isNight ? "1" : "");
+  paintStrip();
 };
 $("language").onclick = () => {
   speak(state.language === "en" ? "ja" : "en");

@@ -2,6 +2,7 @@
 
 const GAP_PX = 6;
 const DRAG_PX = 6;
+const DIM = "rgba(16, 16, 16, 0.6)"; // at night
 
 /** `does`: {book(), page(), direction(), goto(page)}. Returns what paints it. */
 export function makeStrip(canvas, does) {
@@ -26,6 +27,7 @@ export function makeStrip(canvas, does) {
     const style = getComputedStyle(canvas);
     context.clearRect(0, 0, width, height);
     let painted = 0;
+    const isNight = document.documentElement.hasAttribute("data-night");
     for (let page = Math.max(1, current - around); page <= Math.min(book.pages.length, current + around); page += 1) {
       const middle = width / 2 + side() * (page - current) * cell;
       const one = book.pages[page - 1];
@@ -36,6 +38,10 @@ export function makeStrip(canvas, does) {
       context.fillStyle = "#ffffff";
       context.fillRect(x, y, across, down);
       if (bitmap) { context.drawImage(bitmap, x, y, across, down); painted += 1; }
+      if (isNight) {
+        context.fillStyle = DIM;
+        context.fillRect(x, y, across, down);
+      }
       context.lineWidth = (page === current ? 3 : 1) * ratio;
       context.strokeStyle = page === current ? style.getPropertyValue("--accent") : style.getPropertyValue("--line");
       context.strokeRect(x, y, across, down);
