@@ -80,10 +80,10 @@ def newer_validator(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if found is None:
         pytest.skip("needs Python 3.12 or later, which iiif-validator-ng needs")
     folder = tmp_path_factory.mktemp("validator")
-    subprocess.run([found, "-m", "venv", str(folder)], check=True, timeout=120)
+    subprocess.run([found, "-I", "-m", "venv", str(folder)], check=True, timeout=120)
     python = folder / "bin" / "python"
     packages = ["iiif-validator-ng==0.1.0", "pyvips[binary]"]
-    subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=True, timeout=240)
+    subprocess.run([python, "-I", "-m", "pip", "install", "--quiet", *packages], check=True, timeout=240)
     return python
 
 
