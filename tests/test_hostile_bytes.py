@@ -55,6 +55,23 @@ def test_a_header_of_the_right_version_is_understood_or_refused(header: Any, blo
         assert found.data in blobs
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        [1, 1, [["image/png", 3]], {0: [0, 1, 1]}],
+        [1, 1, {0: ["image/png", 3]}, [[0, 1, 1]]],
+        [1, 1.0, [["image/png", 3]], [[0, 1, 1]]],
+        [1, 1, [["image/png", 3]], [[False, 1, 1]]],
+        [1, 1, [["image/png", 3]], [[0, 1.5, 1]]],
+        [1, 1, [["image/png", 3]], [[0, float("nan"), 1]]],
+        [1, 1, [["image/png", 3.0]], [[0, 1, 1]]],
+    ],
+)
+def test_a_header_of_other_types_is_refused(header: list[Any]) -> None:
+    with pytest.raises(RecordUnreadable):
+        unpack_tile(headed(header, b"abc"), 0, 0)
+
+
 @given(st.data())
 def test_a_record_with_one_byte_changed_is_understood_or_refused(data: st.DataObject) -> None:
     record = bytearray(pack([PackedTile(b"x" * n, "image/png", 9, 9) for n in (5, 7, 11, 13)], 2))

@@ -153,8 +153,7 @@ def test_fingers_turn(tab: Any) -> None:
 def test_pinching_and_double_tapping_zoom(tab: Any) -> None:
     plain = ink(tab)
     tab.mouse.dblclick(410, 400)
-    tab.wait_for_function("() => window.sidebooks.zoom === 3")
-    tab.wait_for_timeout(1000)
+    tab.wait_for_selector('#canvas[data-zoom="3"][data-sharp="true"]')
     assert abs(ink(tab) - plain) > 1e-4
     tab.keyboard.press("0")
     tab.wait_for_function("() => window.sidebooks.zoom === 1")
@@ -301,8 +300,7 @@ def test_zoom_shows_the_tiles_of_the_level_it_needs(tab: Any, address: str) -> N
     requested: list[str] = []
     tab.on("request", lambda one: requested.append(one.url))
     tab.mouse.dblclick(410, 400)
-    tab.wait_for_function("() => window.sidebooks.zoom === 3")
-    shown(tab, 1)
+    tab.wait_for_selector('#canvas[data-zoom="3"][data-sharp="true"]')
     picture(tab, "zoomed")
     tiles = [re.search(r"/pages/1/tiles/(\d+)/(\d+)_(\d+)$", url) for url in requested]
     found = {(int(one[1]), int(one[2]), int(one[3])) for one in tiles if one}

@@ -58,7 +58,8 @@ def unpack_tile(record: bytes, column: int, row: int) -> PackedTile:
         number, width_px, height_px = index[row * columns + column]
         lengths = [length for _, length in blobs[: number + 1]]
         media_type = blobs[number][0]
-        if media_type not in MEDIA_TYPES or min(number, width_px, height_px, *lengths) < 0:
+        counts = (number, width_px, height_px, *lengths)
+        if media_type not in MEDIA_TYPES or any(type(count) is not int or count < 0 for count in counts):
             raise ValueError("what it says of itself cannot be")
         start = offset + sum(lengths[:-1])
         data = record[start : start + lengths[-1]]
@@ -78,4 +79,6 @@ def _header(record: bytes) -> tuple[int, list[tuple[str, int]], list[tuple[int, 
         raise RecordUnreadable(f"unreadable record: {error}") from error
     if version != PACKING_VERSION:
         raise RecordUnreadable(f"record of version {version}, not {PACKING_VERSION}")
+    if type(columns) is not int or type(blobs) is not tuple or type(index) is not tuple:
+        raise RecordUnreadable("unreadable record: its header lists no tiles")
     return columns, blobs, index, offset

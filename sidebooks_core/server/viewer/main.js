@@ -194,7 +194,7 @@ function paint() {
     const place = { zoom: state.zoom, x: state.x + state.slide, y: state.y };
     const shown = paintSpread(context, book, seen, spread(), place, askFor, state.hits);
     Object.assign(canvas.dataset, {
-      book: book.id, page: state.page, turn: state.turn, shown, sharp: shown === "sharp",
+      book: book.id, page: state.page, turn: state.turn, zoom: state.zoom, shown, sharp: shown === "sharp",
       failed: spread().some((page) => book.failure(page)),
     });
     if (!$("text").hidden) {
