@@ -20,7 +20,7 @@ from sidebooks_core.documents.model import DocumentInfo
 from sidebooks_core.errors import DocumentTooLarge
 from sidebooks_core.keys import document_key, path_key, scoped_id
 
-DESCRIPTION_VERSION = 1
+DESCRIPTION_VERSION = 2
 DIGEST_COST_S_PER_BYTE = 1e-9
 """Roughly what reading and digesting costs: what the store weighs when it must choose what to keep."""
 

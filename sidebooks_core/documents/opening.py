@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-import sys
 import unicodedata
 import zipfile
 from itertools import accumulate
 from typing import Any
 
-from sidebooks_core.documents import fonts, images, text
-from sidebooks_core.documents.engine import ENGINE_ERRORS, page_errors, pymupdf, take_warnings
+from sidebooks_core.documents import fonts, images, page_labels, text
+from sidebooks_core.documents.engine import ENGINE_ERRORS, mupdf, page_errors, pymupdf, take_warnings
 from sidebooks_core.documents.limits import Limits
 from sidebooks_core.documents.model import DocumentInfo, Link, OutlineItem, PageGeometry, SearchHit, Word
 from sidebooks_core.documents.sniffing import ARCHIVE_KINDS, CONVERTED_KINDS, ENGINE_TYPES, IMAGE_KINDS, REFLOWABLE_KINDS, sniff
@@ -167,7 +166,7 @@ def _describe(
     metadata = handle.metadata or {}
     is_repaired = bool(handle.is_pdf and handle.is_repaired)
     pages = _geometries(handle, kind, page_count)
-    outline, deepest = _outline(handle, page_count, limits.outline_depth)
+    outline, deepest = _outline(handle, page_count, chapters, limits.outline_depth)
     repaired = ("the file's structure was damaged and was rebuilt", *take_warnings()) if is_repaired else ()
     if len(outline) > limits.outline_items:
         repaired += (f"an outline of {len(outline)} entries was cut; the settings keep {limits.outline_items} (outline_items)",)
@@ -194,43 +193,81 @@ def _geometries(handle: Any, kind: str, page_count: int) -> tuple[PageGeometry, 
         # All pages have the size of the layout; loading each would lay out every chapter again.
         bounds = handle.load_page((0, 0)).rect
         return tuple(PageGeometry(bounds.width, bounds.height, str(i + 1), None) for i in range(page_count))
-    has_labels = handle.is_pdf and bool(handle.get_page_labels())
+    try:
+        rules = page_labels.read_rules(handle) if handle.is_pdf else []
+    except ENGINE_ERRORS:
+        rules = []  # damaged: the pages have their numbers
     has_native = kind in IMAGE_KINDS or kind == "cbz"
-    return tuple(_geometry(handle, index, has_labels, has_native) for index in range(page_count))
+    return tuple(
+        _geometry(handle, index, _clean(page_labels.label(rules, index)) or str(index + 1), has_native)
+        for index in range(page_count)
+    )
 
 
-def _geometry(handle: Any, index: int, has_labels: bool, has_native: bool) -> PageGeometry:
-    label = str(index + 1)
+def _geometry(handle: Any, index: int, label: str, has_native: bool) -> PageGeometry:
     width_pt, height_pt = FALLBACK_SIZE_PT
     own_px = None
     try:
-        page = handle.load_page(index)
-        bounds = page.rect
-        if all(math.isfinite(side) and side > 0 for side in (bounds.width, bounds.height)):
-            width_pt, height_pt = bounds.width, bounds.height
-        if has_labels:
-            label = _clean(page.get_label()) or label
-        if has_native:
-            own_px = images.native_px(page, width_pt, height_pt)
+        image_page = handle.load_page(index) if has_native else None
+        bounds = _bounds(handle, index) if image_page is None else image_page.rect
+        sides_pt = bounds.x1 - bounds.x0, bounds.y1 - bounds.y0
+        if all(math.isfinite(side) and side > 0 for side in sides_pt):
+            width_pt, height_pt = sides_pt
+        if image_page is not None:
+            own_px = images.native_px(image_page, width_pt, height_pt)
     except ENGINE_ERRORS:
         # One bad page fails alone, and when it is drawn: the document has its other pages.
         return PageGeometry(width_pt, height_pt, label, None)
     return PageGeometry(width_pt, height_pt, label, own_px)
 
 
-def _outline(handle: Any, page_count: int, most_levels: int) -> tuple[tuple[OutlineItem, ...], int]:
-    """The entries, none deeper than `most_levels`, and how deep they were. The engine's reader gives up some hundreds down."""
+def _bounds(handle: Any, index: int) -> Any:
+    """A page as shown, in points. PyMuPDF's own page would take as long again, for each page of a book that is opened."""
+    page = mupdf.ll_fz_load_page(handle.this.m_internal, index)
     try:
-        entries = handle.get_toc(simple=True)
-    except RecursionError:
-        return (), sys.getrecursionlimit()
+        return mupdf.ll_fz_bound_page(page)
+    finally:
+        mupdf.ll_fz_drop_page(page)
+
+
+def _outline(
+    handle: Any, page_count: int, chapters: tuple[int, ...], most_levels: int
+) -> tuple[tuple[OutlineItem, ...], int]:
+    """The entries, none deeper than `most_levels`, and how deep they were.
+
+    Walked here: PyMuPDF's reader has the engine read the outline a second time, and gives up some hundreds of levels down.
+    """
+    chapter_starts = list(accumulate(chapters, initial=0))
+    items = []
+    deepest = 0
+    waiting = [(1, handle.outline)]
+    try:
+        while waiting:
+            level, entry = waiting.pop()
+            if entry is None or not entry.this.m_internal:
+                continue
+            page = _outline_page(handle, entry.this.m_internal, chapter_starts)
+            is_inside = page is not None and 0 <= page < page_count
+            items.append(OutlineItem(min(level, most_levels), _clean(entry.title or ""), page if is_inside else None))
+            deepest = max(deepest, level)
+            waiting += [(level, entry.next), (level + 1, entry.down)]
     except ENGINE_ERRORS:
         return (), 0  # damaged: the pages are there without it
-    items = tuple(
-        OutlineItem(min(level, most_levels), _clean(title), page - 1 if 1 <= page <= page_count else None)
-        for level, title, page in entries
-    )
-    return items, max((level for level, _, _ in entries), default=0)
+    return tuple(items), deepest
+
+
+def _outline_page(handle: Any, entry: Any, chapter_starts: list[int]) -> int | None:
+    """Where an entry leads, as a page from 0; None or out of range: nowhere in the document."""
+    if not entry.uri or mupdf.ll_fz_is_external_link(entry.uri):
+        return None
+    chapter, page = entry.page.chapter, entry.page.page
+    if page < 0:
+        try:
+            place, _, _ = mupdf.fz_resolve_link(handle.this, entry.uri)
+        except mupdf.FzErrorBase:
+            return None
+        chapter, page = place.chapter, place.page
+    return chapter_starts[chapter] + page if 0 <= chapter < len(chapter_starts) and page >= 0 else None
 
 
 def _direction(handle: Any, source: Source, kind: str) -> str:
