@@ -118,6 +118,16 @@ class Objects:
         finally:
             mupdf.ll_pdf_drop_obj(reference)
 
+    def named(self, number: int, key: str) -> bytes:
+        """The name that an object has under a key, with its slash, which is all where there is none. The object is not read as
+        a whole: of a page's tens of thousands of links only this counts."""
+        reference = mupdf.ll_pdf_new_indirect(self.pdf, number, 0)
+        try:
+            name: str = mupdf.ll_pdf_to_name(mupdf.ll_pdf_dict_gets(reference, key))
+            return b"/" + name.encode("utf-8", "surrogateescape")
+        finally:
+            mupdf.ll_pdf_drop_obj(reference)
+
     def decoded(self, number: int) -> bytes | None:
         """The decoded bytes of a stream as the engine sees them, damage included; `None` if it cannot decode them, or
         if they are more than `DECODED_BYTES`."""

@@ -12,6 +12,8 @@ _ANNOTATION_NOISE = frozenset(
     b"/P /Parent /Kids /Popup /A /AA /PA /Dest /M /NM /CreationDate /StructParent /AF /AP /OC /IRT".split()
 )
 """Not drawn (actions, dates, links to other objects), or digested in another way."""
+_NEVER_DRAWN = (b"/Popup", b"/Link")
+"""Annotations that the engine does not draw, whatever they hold."""
 _FORM_NOISE = frozenset((b"/Fields", b"/XFA", b"/CO"))
 _FIELD_DEPTH = 32
 
@@ -75,9 +77,11 @@ class PdfPages:
         needs_form = False
         has_field = False
         for annotation in self._objects.as_list(annotations):
+            if isinstance(annotation, int) and self._objects.named(annotation, "Subtype") in _NEVER_DRAWN:
+                continue
             entries = self._objects.as_dict(annotation)
             kind = self._objects.resolved(entries.get(b"/Subtype"))
-            if not entries or kind in (b"/Popup", b"/Link"):  # the engine draws neither, whatever they hold
+            if not entries or kind in _NEVER_DRAWN:
                 continue
             one = Sheet([b"annotation"])
             graph.add_group(one, entries.get(b"/OC"))
