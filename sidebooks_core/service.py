@@ -39,7 +39,15 @@ from sidebooks_core.documents.model import (
     SearchHit,
     Word,
 )
-from sidebooks_core.errors import DamagedDocument, PageError, RenderFailed, RequestError, ServiceClosed, SidebooksError
+from sidebooks_core.errors import (
+    DamagedDocument,
+    PageError,
+    QueueFull,
+    RenderFailed,
+    RequestError,
+    ServiceClosed,
+    SidebooksError,
+)
 from sidebooks_core.keys import RenderProfile
 from sidebooks_core.prerendering import PrerenderReport, ProgressCallback, prerender
 from sidebooks_core.reader import DEADLINE_S, Reader
@@ -167,6 +175,10 @@ class TileService:
                 document = Document(ref, described.info, given.data, direction, described.content_ids, self)
                 self._documents[handle] = document
             document.withdrawn.clear()
+        if document.known_content_id(0) is None:
+            # Whoever opens a document looks at a page of it next, which waits for this; who wants it more joins and promotes it.
+            with suppress(QueueFull):
+                self.records.identify(document, 0, _not_needed, priority=Priority.PREVIEW)
         return document
 
     def tile(self, document: Document, page: int, level: int, column: int, row: int) -> Tile:
@@ -653,6 +665,10 @@ def _settle(future: Future[Any], result: Any, error: BaseException | None) -> No
         future.set_exception(error)
     else:
         future.set_result(result)
+
+
+def _not_needed(_answer: Any, _error: SidebooksError | None) -> None:
+    """For what is asked for ahead of time: who needs it asks too, and is told."""
 
 
 def _close_if_alive(close: weakref.WeakMethod[Callable[[], None]]) -> None:

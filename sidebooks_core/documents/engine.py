@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from sidebooks_core.errors import RenderFailed, SidebooksError
 
@@ -20,7 +21,16 @@ for _unused in ("pymupdf.layout", "pymupdf4llm"):
 import pymupdf  # noqa: E402 - after the lines above, which shape it
 from pymupdf import mupdf  # noqa: E402
 
-__all__ = ["ENGINE_ERRORS", "mupdf", "page_errors", "pymupdf", "shrink_store", "take_warnings"]
+__all__ = [
+    "ENGINE_ERRORS",
+    "mupdf",
+    "page_errors",
+    "pymupdf",
+    "read_from",
+    "shrink_store",
+    "stop_reading_from",
+    "take_warnings",
+]
 
 pymupdf.TOOLS.mupdf_display_errors(False)
 pymupdf.TOOLS.mupdf_display_warnings(False)
@@ -39,6 +49,40 @@ def take_warnings() -> tuple[str, ...]:
     # Font names reach these messages as they are, terminal escapes included (CVE-2026-40505).
     clean = ("".join(c if c.isprintable() else "?" for c in line)[:LONGEST_WARNING] for line in lines)
     return tuple(dict.fromkeys(line for line in clean if line))[:MOST_WARNINGS]
+
+
+_read_from: Any = None
+"""The PDF whose pages were interpreted last."""
+
+
+def read_from(handle: Any) -> None:
+    """Say so before a page is interpreted; not needed for a display list that is there.
+
+    The engine's store knows a colour space, shading, function or font that stands in line by what is written there, object
+    numbers included, and not by its document: in `[/Indexed /DeviceRGB 255 7 0 R]` it would take object 7 of whichever
+    document came first, and papers from one scanner or one program are all numbered alike. So what it keeps under such names
+    is of one document at a time. Only PDFs have them.
+    """
+    if handle.is_pdf and handle is not _read_from:
+        _forget_read()
+        _remember_read(handle)
+
+
+def stop_reading_from(handle: Any) -> None:
+    """Before a document is closed or given up."""
+    if handle is _read_from:
+        _forget_read()
+
+
+def _forget_read() -> None:
+    if _read_from is not None:
+        mupdf.pdf_empty_store(pymupdf._as_pdf_document(_read_from))
+    _remember_read(None)
+
+
+def _remember_read(handle: Any) -> None:
+    global _read_from
+    _read_from = handle
 
 
 def shrink_store() -> None:

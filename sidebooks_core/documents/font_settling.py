@@ -106,11 +106,14 @@ def vertical_map(loaded: Any, data: memoryview) -> bytes | None:
         return None
     is_japan1 = _is_japan1(loaded)
     glyphs = array("H", bytes(2 * _CIDS))
-    for cid in range(_ADOBE_CIDS if loaded.to_ttf_cmap.cmap_name.startswith("Adobe-") else _CIDS):
-        character = mupdf.ll_pdf_lookup_cmap(loaded.to_ttf_cmap, cid)
+    # Asked for once: through the binding each of these costs more than the look-up that it is for.
+    cmap, font = loaded.to_ttf_cmap, loaded.font
+    lookup, encode = mupdf.ll_pdf_lookup_cmap, mupdf.ll_fz_encode_character
+    for cid in range(_ADOBE_CIDS if cmap.cmap_name.startswith("Adobe-") else _CIDS):
+        character = lookup(cmap, cid)
         if character <= 0:
             continue
-        glyph = mupdf.ll_fz_encode_character(loaded.font, character)
+        glyph = encode(font, character)
         if not (is_japan1 and cid in _NARROW_CIDS) and (character > 0xFF or (is_japan1 and cid in _ON_THEIR_SIDE)):
             glyph = upright_to_vertical.get(glyph, glyph)
         glyphs[cid] = glyph

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
-from sidebooks_core.documents.engine import ENGINE_ERRORS
+from sidebooks_core.documents.engine import ENGINE_ERRORS, read_from
 from sidebooks_core.documents.identity_objects import IdentityLimit, mupdf, pymupdf
 from sidebooks_core.documents.identity_page import PdfPages
 from sidebooks_core.documents.model import CONTENT_ID_VERSION
@@ -39,6 +39,7 @@ class PageIdentifier:
         return known
 
     def _made(self, index: int) -> str:
+        read_from(self._handle)
         if self._pages is not None:
             try:
                 return _digest(b"drawing", self._pages.drawing(index))

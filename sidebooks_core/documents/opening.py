@@ -10,7 +10,15 @@ from itertools import accumulate
 from typing import Any
 
 from sidebooks_core.documents import fonts, images, page_labels, text
-from sidebooks_core.documents.engine import ENGINE_ERRORS, mupdf, page_errors, pymupdf, take_warnings
+from sidebooks_core.documents.engine import (
+    ENGINE_ERRORS,
+    mupdf,
+    page_errors,
+    pymupdf,
+    read_from,
+    stop_reading_from,
+    take_warnings,
+)
 from sidebooks_core.documents.limits import Limits
 from sidebooks_core.documents.model import DocumentInfo, Link, OutlineItem, PageGeometry, SearchHit, Word
 from sidebooks_core.documents.sniffing import ARCHIVE_KINDS, CONVERTED_KINDS, ENGINE_TYPES, IMAGE_KINDS, REFLOWABLE_KINDS, sniff
@@ -42,6 +50,7 @@ class OpenDocument:
 
     def page(self, index: int) -> Any:
         """The engine's page. Raises RenderFailed."""
+        read_from(self.handle)
         with page_errors(self._name, index, "read"):
             if not self.info.chapters:
                 return self.handle.load_page(index)
@@ -82,6 +91,7 @@ class OpenDocument:
             return [_link(link, self.info.page_count) for link in page.get_links()]
 
     def close(self) -> None:
+        stop_reading_from(self.handle)
         self.handle.close()
 
 
@@ -105,8 +115,13 @@ def open_document(
     take_warnings()
     try:
         handle = _handle(source, kind, name, limits)
-        needs_password = _unlock(handle, password, name)
-        info = _describe(handle, source, kind, name, needs_password, limits, chapters)
+        try:
+            needs_password = _unlock(handle, password, name)
+            read_from(handle)  # loading a page may draw its form fields
+            info = _describe(handle, source, kind, name, needs_password, limits, chapters)
+        except BaseException:
+            stop_reading_from(handle)
+            raise
     except SidebooksError:
         raise
     except ENGINE_ERRORS as error:
@@ -230,9 +245,7 @@ def _bounds(handle: Any, index: int) -> Any:
         mupdf.ll_fz_drop_page(page)
 
 
-def _outline(
-    handle: Any, page_count: int, chapters: tuple[int, ...], most_levels: int
-) -> tuple[tuple[OutlineItem, ...], int]:
+def _outline(handle: Any, page_count: int, chapters: tuple[int, ...], most_levels: int) -> tuple[tuple[OutlineItem, ...], int]:
     """The entries, none deeper than `most_levels`, and how deep they were.
 
     Walked here: PyMuPDF's reader has the engine read the outline a second time, and gives up some hundreds of levels down.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
-DRAWING_VERSION = 1
+DRAWING_VERSION = 2
 """Raised when our own drawing or layout code changes the pixels of some page."""
 ENCODER_VERSION = "1"
 """Raised when our encoder chooses or writes otherwise."""
