@@ -176,7 +176,7 @@ class TileService:
                 self._documents[handle] = document
             document.withdrawn.clear()
         if document.known_content_id(0) is None:
-            # Whoever opens a document looks at a page of it next, which waits for this; who wants it more joins and promotes it.
+            # Whoever opens a document looks at a page next, which waits for this; who wants it more joins and promotes it.
             with suppress(QueueFull):
                 self.records.identify(document, 0, _not_needed, priority=Priority.PREVIEW)
         return document

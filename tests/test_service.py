@@ -202,3 +202,12 @@ def test_prerender_refuses_to_draw_in_the_host(service: TileService, sample: Pat
     document = service.open(sample)
     with ThreadPoolExecutor(1) as threads, pytest.raises(sb.RequestError, match="other processes"):
         service.prerender(document, pages=[0], executor=threads)
+
+
+def test_the_first_page_of_what_is_opened_is_identified_before_anybody_asks(service: sb.TileService, sample: Path) -> None:
+    document = service.open(sample)
+    deadline_s = time.monotonic() + 60
+    while document.known_content_id(0) is None and time.monotonic() < deadline_s:
+        time.sleep(0.01)
+    assert document.known_content_id(0) == document.pages[0].content_id
+    assert service.statistics().renders == 0

@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import msgpack
 
@@ -70,7 +71,8 @@ def unpack_tile(record: bytes, column: int, row: int) -> PackedTile:
     return PackedTile(data, media_type, width_px, height_px)
 
 
-def _header(record: bytes) -> tuple[int, list[tuple[str, int]], list[tuple[int, int, int]], int]:
+def _header(record: bytes) -> tuple[int, tuple[Any, ...], tuple[Any, ...], int]:
+    """Columns, blobs, tiles (what is in these two is not looked at), and where the blobs begin."""
     try:
         length = _LENGTH.unpack_from(record)[0]
         offset = _LENGTH.size + length
