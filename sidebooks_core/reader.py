@@ -144,7 +144,6 @@ class Reader:
         direction: Direction = "rtl" if document.direction == "rtl" else "ltr"
         sizes = [(page.width_pt, page.height_pt) for page in document.info.pages]
         self._spreads = Spreads.of_pages(sizes, direction, rule)
-        self._spread_of = {page: index for index, spread in enumerate(self._spreads.spreads) for page in spread}
         self._changed = threading.Condition()
         self._asks: dict[Raster, _Ask] = {}
         self._visits: deque[Visit] = deque(maxlen=8)
@@ -160,7 +159,8 @@ class Reader:
         self._refused = False
         self._closed = False
         first = self._remembered_page() if resume else 0
-        self._screen = self._make_screen(self._spread_of[first], self._fitted(self._spread_of[first]))
+        spread = self._spreads.index_of(first)
+        self._screen = self._make_screen(spread, self._fitted(spread))
         self._visits.append(Visit(time.monotonic(), self._screen.spread))
         self._order_previews()
         self._thread = threading.Thread(target=self._run, name="sidebooks-reader", daemon=True)
@@ -185,7 +185,7 @@ class Reader:
     def turn_to(self, page: int) -> PageView:
         """Show a page, from 0, with its spread. Returns within `deadline_s`. Raises PageNotFound, ServiceClosed."""
         self.document.require_page(page)
-        return self._turn_to_spread(self._spread_of[page])
+        return self._turn_to_spread(self._spreads.index_of(page))
 
     def jump(self, target: str | OutlineItem | SearchHit) -> PageView:
         """Show the page with a label, the target of an outline item, or the page of a search hit. Raises PageNotFound."""

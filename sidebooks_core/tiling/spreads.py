@@ -49,6 +49,8 @@ class Spreads:
         if direction not in ("ltr", "rtl"):
             raise RequestError(f"direction must be 'ltr' or 'rtl', not {direction!r}")
         rule = rule or SpreadRule()
+        if not rule.pairs:  # whatever their sizes; a reader of a long book is not to wait for them
+            return cls(tuple((page,) for page in range(len(pages))), tuple(range(len(pages))))
         sizes = [SizePt(*page) for page in pages]
         spreads: list[Spread] = []
         index_of: list[int] = []
@@ -65,14 +67,15 @@ class Spreads:
 
     def spread_of(self, page: int) -> Spread:
         """The spread that shows a page. Raises PageNotFound."""
-        return self.spreads[self._require(page)]
+        return self.spreads[self.index_of(page)]
 
     def turned(self, page: int, by: int = 1) -> Spread | None:
         """The spread `by` turns on in reading order (back, if negative) from the one that shows `page`; None past an end."""
-        index = self._require(page) + by
+        index = self.index_of(page) + by
         return self.spreads[index] if 0 <= index < len(self.spreads) else None
 
-    def _require(self, page: int) -> int:
+    def index_of(self, page: int) -> int:
+        """The place in `spreads` of the one that shows a page. Raises PageNotFound."""
         if type(page) is not int or not 0 <= page < len(self._index_of):
             raise PageNotFound(
                 f"there is no page {page + 1 if isinstance(page, int) else page} among {len(self._index_of)}",
