@@ -412,6 +412,29 @@ def test_the_page_of_an_address_is_asked_for_once_and_before_the_modules_run(bro
     tab.context.close()
 
 
+def test_the_page_of_an_address_is_shown_before_anything_else_is_there(browser: Any, address: str) -> None:
+    tab = browser.new_context(viewport={"width": 820, "height": 1100}, device_scale_factor=1.5).new_page()
+    tab.goto(address)
+    link = tab.locator("#shelf a").first.get_attribute("href")
+    tab.evaluate("localStorage.setItem('sidebooks night', '1')")
+    held: list[Any] = []
+    tab.route(re.compile(r"/pages\.json$|/preview$"), lambda route: held.append(route))
+    tab.goto("about:blank")
+    tab.goto(f"{address}{link}/7")
+    tab.wait_for_selector('#early[data-page="7"][data-shown="sharp"]')
+    assert tab.evaluate("document.getElementById('canvas').dataset.book") is None
+    assert tab.evaluate("getComputedStyle(document.getElementById('early')).filter").startswith("invert"), "no flash at night"
+    box = tab.locator("#early").bounding_box()
+    across = tab.evaluate("document.getElementById('early').naturalWidth")
+    assert abs(box["width"] * 1.5 - across) < 0.1, "pixel by pixel"
+    tab.wait_for_timeout(300)
+    while held:
+        held.pop().continue_()
+    shown(tab, 7)
+    assert tab.locator("#early").count() == 0, "the canvas took over"
+    tab.context.close()
+
+
 def test_a_coarse_answer_is_painted_and_then_replaced(browser: Any, address: str) -> None:
     tab = browser.new_context(viewport={"width": 600, "height": 800}).new_page()
     tab.goto(address)

@@ -43,7 +43,13 @@ addEventListener('keydown', event => {
 """
 
 OURS = """
+const images = new MutationObserver(() => requestAnimationFrame(() => {
+  const image = document.getElementById('early');
+  if (image) probe.seen(Number(image.dataset.page), image.dataset.shown);
+}));
+images.observe(document, { childList: true, subtree: true });
 const tell = new MutationObserver(() => {
+  images.disconnect();
   const { page, shown } = document.getElementById('canvas').dataset;
   if (shown !== 'paper') probe.seen(Number(page), shown);
 });

@@ -25,7 +25,7 @@ const MOST_ZOOM = 8;
 const AFTERWARDS_MS = 1500;
 const SLIDE_MS = 140;
 const RIFFLE_MS = 130; // turns closer than this show what there is, and sharpen where they stop
-const PAPER_AFTER_MS = 250; // after opening: the paper of a page that has not come yet
+const PAPER_AFTER_MS = 1000; // after opening: the paper of a page that has not come yet
 const AFTER_FRAME_MS = 34; // two frames: what may come when the page is on the screen
 const SETTLE_MS = 250; // a page that is looked at this long gets its text, its place in the address, its mark of progress
 
@@ -74,6 +74,7 @@ async function showShelf() {
   state.book?.close();
   state.book = null;
   $("reader").hidden = true;
+  $("early")?.remove();
   $("shelf").hidden = false;
   document.title = "sidebooks";
   const found = await library.documents();
@@ -167,12 +168,17 @@ function askFor(box, pages) {
   return [box.page, width, height];
 }
 
-/* A document just opened: its page is on the way, and a frame of blank paper before it would only delay it. */
+/* A document just opened: its page is on the way, and a frame of blank paper, or of what is there already, would only delay it. */
 function isWaiting() {
-  const { book } = state;
-  if (performance.now() - book.opened_ms > PAPER_AFTER_MS) return false;
+  const { book, page } = state;
+  const isShown = $("early") && state.turn === 1 && state.zoom === 1 && !state.slide;
+  if (!isShown && performance.now() - book.opened_ms > PAPER_AFTER_MS) return false;
   const seen = view();
-  return !fit(book.pages, spread(), seen.width, seen.height).some((box) => book.best(...askFor(box, spread())) || book.failure(box.page));
+  const isBetter = (box) => {
+    const best = book.best(...askFor(box, spread()));
+    return book.failure(box.page) || (best && !(isShown && best.bitmap === book.preview(page)));
+  };
+  return !fit(book.pages, spread(), seen.width, seen.height).some(isBetter);
 }
 
 function paint() {
@@ -197,6 +203,7 @@ function paint() {
       book: book.id, page: state.page, turn: state.turn, zoom: state.zoom, shown, sharp: shown === "sharp",
       failed: spread().some((page) => book.failure(page)),
     });
+    $("early")?.remove();
     if (!$("text").hidden) {
       $("text").style.transform = `translate(${state.x / seen.ratio}px, ${state.y / seen.ratio}px) scale(${state.zoom})`;
     }
@@ -511,7 +518,7 @@ async function route() {
 }
 
 speak(localStorage.getItem("sidebooks language") || (navigator.language.startsWith("ja") ? "ja" : "en"));
-if (localStorage.getItem("sidebooks night")) $("night").click();
+$("night").setAttribute("aria-pressed", document.documentElement.hasAttribute("data-night"));
 addEventListener("hashchange", route);
 addEventListener("pagehide", remember);
 window.sidebooks = state; // for tests and for the curious
