@@ -76,7 +76,8 @@ def stop_reading_from(handle: Any) -> None:
 
 def _forget_read() -> None:
     if _read_from is not None:
-        mupdf.pdf_empty_store(pymupdf._as_pdf_document(_read_from))
+        # Number 0: what no object number names.
+        mupdf.pdf_purge_object_from_store(pymupdf._as_pdf_document(_read_from), 0)
     _remember_read(None)
 
 
