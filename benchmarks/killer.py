@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> None:
     assert __doc__ is not None
     parser = argparse.ArgumentParser(prog="python -m benchmarks.killer", description=__doc__.split("\n\n")[0])
     parser.add_argument("--documents", type=Path, help="the good document (default: the sample)")
-    parser.add_argument("--rounds", type=int, default=6)
+    parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--turns", type=int, default=20)
     parser.add_argument("--json", type=Path, help="write every measurement there")
     parser.add_argument("--quick", action="store_true", help="one round of few turns")
@@ -43,8 +43,10 @@ def main(arguments: list[str] | None = None) -> None:
     for number in range(rounds):
         order = (True, False) if number % 2 else (False, True)
         measured += [measure(good, killers, turns, beside=beside) for beside in order]
-    rows, p99 = [], {}
+    rows, p99, on_arrival = [], {}, {}
     for beside in (False, True):
+        arrived = [is_sharp for one in measured if one["beside"] is beside for is_sharp in one["sharp_on_arrival"]]
+        on_arrival[beside] = sum(arrived) / len(arrived)
         for what in ("painted", "sharp"):
             found = Percentiles.of(wait * 1000 for one in measured if one["beside"] is beside for wait in one[what])
             p99[what, beside] = found.p99
@@ -55,6 +57,7 @@ def main(arguments: list[str] | None = None) -> None:
         f"painted, p99: beside/alone {p99['painted', True] / p99['painted', False]:.2f} (the bound is {MOST_RATIO});"
         f" sharp {p99['sharp', True] / p99['sharp', False]:.2f}; workers that died: {deaths}"
     )
+    print(f"sharp on arrival: {on_arrival[False]:.0%} alone, {on_arrival[True]:.0%} beside killers")
     if chosen.json:
         write_json(chosen.json, described, measured)
 
@@ -84,7 +87,7 @@ def killer_document() -> bytes:
 def measure(good: Path, killers: bytes, turns: int, *, beside: bool) -> dict[str, Any]:
     """Seconds to something painted, and to the sharp page, of each turn."""
     settings = sb.Settings(cache_dir=None, render_timeout_s=2.0)
-    painted, sharp = [], []
+    painted, sharp, on_arrival = [], [], []
     with sb.TileService(settings) as service:
         document = service.open(good)
         ended = threading.Event()
@@ -99,6 +102,7 @@ def measure(good: Path, killers: bytes, turns: int, *, beside: bool) -> dict[str
                 started_s = time.perf_counter()
                 view = reader.turn_to((turn * 7 + 3) % document.page_count)
                 painted.append(time.perf_counter() - started_s)
+                on_arrival.append(view.is_sharp)
                 if not view.is_sharp:
                     reader.wait_sharp(20)
                 sharp.append(time.perf_counter() - started_s)
@@ -107,7 +111,7 @@ def measure(good: Path, killers: bytes, turns: int, *, beside: bool) -> dict[str
         if beside:
             sitter.join(30)
         deaths = service.statistics().worker_deaths
-    return {"beside": beside, "painted": painted, "sharp": sharp, "deaths": deaths}
+    return {"beside": beside, "painted": painted, "sharp": sharp, "sharp_on_arrival": on_arrival, "deaths": deaths}
 
 
 def _sit(service: sb.TileService, killers: bytes, ended: threading.Event) -> None:

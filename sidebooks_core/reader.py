@@ -56,6 +56,9 @@ DEADLINE_S = 0.016
 """A frame of a 60 Hz screen."""
 WAIT_SHARE = 0.5
 """Of the deadline, for what comes quickly: a page on disk, or one that draws in milliseconds. The rest is for waking up."""
+CROWDED_WAIT_SHARE = 0.125
+"""The same where workers keep all processors busy: waking up may take two time slices then, half of the deadline. Long enough
+that what the turn asked for is with a worker, and counts."""
 PREVIEWS_AT_ONCE = 4
 """Previews asked for at a time: enough for all workers, few enough that a turn changes their order at once."""
 RETRY_S = 0.1
@@ -82,6 +85,8 @@ class Host(Protocol):
     store: LayeredStore
 
     def reader_count(self) -> int: ...
+
+    def is_crowded(self) -> bool: ...
 
     def forget_reader(self, reader: Reader) -> None: ...
 
@@ -297,13 +302,20 @@ class Reader:
     def _soon(self, screen: _Screen) -> PageView:
         """The view, after a moment's wait if it is not sharp at once."""
         if not self._is_settled(screen):
-            with self._changed:
-                self._changed.wait_for(
-                    lambda: self._closed or self._screen is not screen or self._is_settled(screen),
-                    self.deadline_s * WAIT_SHARE,
-                )
+            now_s = time.monotonic()
+            is_soon = self._wait_settled(screen, now_s + self.deadline_s * CROWDED_WAIT_SHARE)
+            if not is_soon and not self._host.is_crowded():
+                self._wait_settled(screen, now_s + self.deadline_s * WAIT_SHARE)
         self._require_open()
         return self._deliver(screen)
+
+    def _wait_settled(self, screen: _Screen, until_s: float) -> bool:
+        """Wait until nothing better will come, or the screen is another; False where that takes longer."""
+        with self._changed:
+            return self._changed.wait_for(
+                lambda: self._closed or self._screen is not screen or self._is_settled(screen),
+                max(0.0, until_s - time.monotonic()),
+            )
 
     def _fitted(self, spread: int) -> Viewport:
         boxes = [

@@ -121,6 +121,7 @@ class TileService:
             self.profile, self.store, self._dispatcher, self.settings.render_timeout_s, after_first_render=self._identify_rest
         )
         mark_host()
+        self._processors = _processor_count()
         self._pool = WorkerPool(
             self._dispatcher,
             WorkerConfig(
@@ -272,6 +273,10 @@ class TileService:
     def reader_count(self) -> int:
         """Readers that share the budgets now."""
         return len(self._readers)
+
+    def is_crowded(self) -> bool:
+        """Whether the workers keep all processors busy, so that whoever sleeps is woken late."""
+        return self._pool.busy_count() >= self._processors
 
     def forget_reader(self, reader: Reader) -> None:
         """A reader closed."""
@@ -675,3 +680,8 @@ def _close_if_alive(close: weakref.WeakMethod[Callable[[], None]]) -> None:
     method = close()
     if method is not None:
         method()
+
+
+def _processor_count() -> int:
+    """That this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

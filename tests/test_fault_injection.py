@@ -306,3 +306,30 @@ def test_workers_of_a_document_that_costs_them_stand_back() -> None:
         document = service.open(killer_document())
         assert niceness_during(0) - {5} == {0}, "5 where the machine is otherwise idle"
         assert niceness_during(1) == {0, 15}
+
+
+def test_workers_that_draw_or_start_keep_processors_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmarks.killer import killer_document
+
+    def busy(count: int) -> None:
+        """Wait until so many are."""
+        give_up_s = time.monotonic() + 30
+        while service._pool.busy_count() != count:
+            assert time.monotonic() < give_up_s, f"{service._pool.busy_count()} are busy"
+            time.sleep(0.01)
+
+    with sb.TileService(sb.Settings(cache_dir=None, workers=1, render_timeout_s=5.0)) as service:
+        monkeypatch.setattr(service, "_processors", 2)
+        document = service.open(killer_document())
+        busy(0)
+        assert not service.is_crowded()
+        first = service.submit_page_image(document, 0, width_px=WIDTH_PX)
+        busy(1)
+        assert not service.is_crowded()
+        second = service.submit_page_image(document, 1, width_px=WIDTH_PX)
+        busy(2)
+        assert service.is_crowded()
+        for future in (first, second):
+            assert isinstance(future.exception(), sb.RenderTimeout)
+        busy(0)
+        assert not service.is_crowded()

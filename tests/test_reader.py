@@ -57,6 +57,25 @@ def test_a_turn_always_has_something_to_paint(reader: sb.Reader, document: sb.Do
     assert not (page == (255, 0, 0)).all(axis=2).any(), "a part of the page is not covered"
 
 
+@pytest.mark.parametrize("is_crowded", [False, True])
+def test_a_turn_does_not_sleep_again_where_workers_keep_all_processors_busy(
+    service: sb.TileService, reader: sb.Reader, monkeypatch: pytest.MonkeyPatch, *, is_crowded: bool
+) -> None:
+    slept_until_s: list[float] = []
+
+    def sleep(self: sb.Reader, screen: object, until_s: float) -> bool:
+        slept_until_s.append(until_s)
+        return False
+
+    monkeypatch.setattr(service, "is_crowded", lambda: is_crowded)
+    monkeypatch.setattr(service.records, "want", lambda *_, **__: None)
+    monkeypatch.setattr(sb.Reader, "_wait_settled", sleep)
+    view = reader.turn_to(20)
+    assert view.images
+    assert not view.is_sharp
+    assert len(slept_until_s) == (1 if is_crowded else 2)
+
+
 def test_the_sharp_page_is_the_page_image_of_that_size(
     service: sb.TileService, reader: sb.Reader, document: sb.Document
 ) -> None:

@@ -150,6 +150,7 @@ class WorkerPool:
         self._lock = threading.Lock()
         self._live: set[_Worker] = set()
         self._starting = workers
+        self._idle_threads = 0
         self._parked: list[_Worker] = []
         self._most_parked = workers
         self._warned = not config.is_isolated
@@ -184,6 +185,14 @@ class WorkerPool:
         with self._lock:
             return [worker.process.pid for worker in self._live]
 
+    def busy_count(self) -> int:
+        """Workers that do a job, or start."""
+        return len(self._threads) - self._idle_threads
+
+    def _count_idle(self, more: int) -> None:
+        with self._lock:
+            self._idle_threads += more
+
     def _serve(self, is_spare: bool) -> None:
         if is_spare:
             self._all_started.wait()  # the spare must not slow down the start of those that are needed first
@@ -194,7 +203,9 @@ class WorkerPool:
                 if worker is None:
                     worker, failure = self._try_start()
                     self._count_started(is_spare)
+                self._count_idle(+1)
                 taken = self._source.take(worker.held_documents if worker else set(), is_spare=is_spare)
+                self._count_idle(-1)
                 if taken is None:
                     return
                 ticket, job, data = taken
