@@ -118,7 +118,7 @@ def _jpeg(pixels: NDArray[np.uint8], quality: int, holds_drawing: bool) -> Encod
 def _webp(pixels: NDArray[np.uint8], quality: int, seen: content.Study) -> EncodedImage:
     if seen.is_picture:
         return _saved(pixels, WEBP, quality=quality, method=2)
-    if seen.is_mostly_flat:
+    if seen.has_few_runs:
         coloured = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
         return EncodedImage(webp.lossless_webp(coloured), WEBP)
     return _saved(pixels, WEBP, lossless=True, quality=0, method=1)  # here `quality` is effort

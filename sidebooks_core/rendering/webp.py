@@ -187,8 +187,8 @@ def _last_alike(runs: Words, context_runs: int) -> NDArray[np.int32]:
         keys *= _CONTEXT_FACTOR
     keys &= ~_PLACE_MASK
     keys |= np.arange(count, dtype=np.uint64)
-    # Equal contexts come to lie side by side, in their order. A table of their first places took a fifth less time for an
-    # image, and gave a sixth more bytes.
+    # Equal contexts come to lie side by side, in their order. A table of their first places is faster, but gave a sixth more
+    # bytes: its copies reach back farther and break off sooner.
     keys.sort()
     same = np.flatnonzero((keys[1:] ^ keys[:-1]) <= _PLACE_MASK)
     places = (keys & _PLACE_MASK).astype(np.int32)
