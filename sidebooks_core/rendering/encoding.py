@@ -19,7 +19,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from sidebooks_core.errors import RequestError
-from sidebooks_core.rendering import content, png
+from sidebooks_core.rendering import content, png, webp
 
 PNG, JPEG, WEBP, AVIF = "image/png", "image/jpeg", "image/webp", "image/avif"
 
@@ -27,7 +27,7 @@ _LONGEST_SIDE_PX = {
     "png": (1 << 31) - 1,
     "auto": (1 << 31) - 1,
     "jpeg": content.LONGEST_JPEG_SIDE_PX,
-    "webp": 16_383,
+    "webp": webp.LONGEST_SIDE_PX,
     "avif": 65_535,
 }
 _DECODERS: dict[str, type[ImageFile]] = {
@@ -65,7 +65,7 @@ def encode(pixels: NDArray[np.uint8], image_format: str, quality: int) -> Encode
     if image_format == "jpeg":
         return _jpeg(pixels, quality, seen.holds_drawing)
     if image_format == "webp":
-        return _webp(pixels, quality, lossless=not seen.is_picture)
+        return _webp(pixels, quality, seen)
     return _avif(pixels, quality, seen.holds_drawing)
 
 
@@ -115,10 +115,13 @@ def _jpeg(pixels: NDArray[np.uint8], quality: int, holds_drawing: bool) -> Encod
     return _saved(pixels, JPEG, quality=quality, subsampling="4:4:4" if holds_drawing else "4:2:0")
 
 
-def _webp(pixels: NDArray[np.uint8], quality: int, *, lossless: bool) -> EncodedImage:
-    if lossless:  # here `quality` is effort: 0 takes 40 ms for a page that takes 100 to 300 otherwise
-        return _saved(pixels, WEBP, lossless=True, quality=0, method=1)
-    return _saved(pixels, WEBP, quality=quality, method=2)
+def _webp(pixels: NDArray[np.uint8], quality: int, seen: content.Study) -> EncodedImage:
+    if seen.is_picture:
+        return _saved(pixels, WEBP, quality=quality, method=2)
+    if seen.has_few_runs:
+        coloured = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
+        return EncodedImage(webp.lossless_webp(coloured), WEBP)
+    return _saved(pixels, WEBP, lossless=True, quality=0, method=1)  # here `quality` is effort
 
 
 def _avif(pixels: NDArray[np.uint8], quality: int, holds_drawing: bool) -> EncodedImage:

@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 DRAWING_VERSION = 2
 """Raised when our own drawing or layout code changes the pixels of some page."""
-ENCODER_VERSION = "1"
+ENCODER_VERSION = "2"
 """Raised when our encoder chooses or writes otherwise."""
 
 
