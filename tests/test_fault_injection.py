@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,8 @@ def test_a_worker_that_dies_at_any_step_costs_one_request(sample: Path, expected
             future: Future[sb.Tile] = service.submit_page_image(document, 8 + kill % 14, width_px=WIDTH_PX + 1 + kill)
             time.sleep(chance.random() * 0.03)
             for number in service.worker_process_ids():
-                os.kill(number, signal.SIGKILL)
+                with suppress(ProcessLookupError):  # the one of before, reaped just now
+                    os.kill(number, signal.SIGKILL)
             error = future.exception(timeout=30)
             if error is None:
                 assert future.result().width_px == WIDTH_PX + 1 + kill
