@@ -136,6 +136,7 @@ def _damaged(
         try:
             return _edit_members(chance, data)
         except (zipfile.BadZipFile, zlib.error, OSError, ValueError, NotImplementedError, RuntimeError):
+            # An earlier change left an archive that zipfile cannot read: its bytes can still be changed.
             return _change_bytes(chance, data, others)[0], "members unreadable, bytes"
     return _change_bytes(chance, data, others)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from identity_documents import one_page, stream
 
 import sidebooks_core as sb
 from benchmarks import corpus as listed
@@ -38,28 +39,6 @@ IN_LINE = {
 }
 
 
-def paper(resources: bytes, content: bytes, fifth: bytes) -> bytes:
-    """A PDF of one page whose object 5 is what the resources refer to."""
-    objects = [
-        b"<</Type/Catalog/Pages 2 0 R>>",
-        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
-        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 100 100]/Contents 4 0 R/Resources<<" + resources + b">>>>",
-        b"<</Length %d>>stream\n%s\nendstream" % (len(content), content),
-        fifth,
-    ]
-    written, places = b"%PDF-1.7\n", []
-    for number, one in enumerate(objects, 1):
-        places.append(len(written))
-        written += b"%d 0 obj\n%s\nendobj\n" % (number, one)
-    table = b"".join(b"%010d 00000 n \n" % place for place in places)
-    end = b"xref\n0 6\n0000000000 65535 f \n%strailer<</Size 6/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF"
-    return written + end % (table, len(written))
-
-
-def stream(content: bytes) -> bytes:
-    return b"<</Length %d>>stream\n%s\nendstream" % (len(content), content)
-
-
 @pytest.mark.parametrize("what", list(IN_LINE))
 @pytest.mark.parametrize("order", list(permutations(COLOURS)), ids=lambda order: " ".join(map(bytes.decode, order)))
 def test_what_stands_in_line_is_each_documents_own(what: str, order: tuple[bytes, ...]) -> None:
@@ -68,10 +47,10 @@ def test_what_stands_in_line_is_each_documents_own(what: str, order: tuple[bytes
         opened = {}
         for colour in order:
             if fifth is None:
-                written = stream(bytes(COLOURS[colour]))
+                written = stream("", bytes(COLOURS[colour]))
             else:
-                written = fifth % colour if b"<<" in fifth else stream(fifth % colour)
-            opened[colour] = service.open(paper(resources, content, written))
+                written = fifth % colour if b"<<" in fifth else stream("", fifth % colour)
+            opened[colour] = service.open(one_page(content, resources.decode(), more={5: written}))
         for width_px in (64, 65):  # the second from a display list that is there
             for colour in order:
                 drawn = service.page_image(opened[colour], 0, width_px=width_px).pixels()
