@@ -278,7 +278,7 @@ def judge(result: dict[str, Any], path: Path) -> None:
         found = Percentiles.of(wait * 1000 for wait in held)
         print(f"  followers, once the server has the page: p99 {found.p99:.0f} ms (the bound is {HELD_MS})")
     if result["cold"]:
-        bare_s = {page: bare_draw_s(path, page) for page, _ in result["cold"]}
+        bare_s = {page: bare_draw_s(path, page) for page in {page for page, _ in result["cold"]}}
         over = Percentiles.of((wait - bare_s[page]) * 1000 for page, wait in result["cold"])
         draw = Percentiles.of(one * 1000 for one in bare_s.values())
         print(

@@ -473,7 +473,38 @@ def test_a_hundred_who_turn_to_one_page_are_no_load(
     assert len({reply.body for reply in replies}) == 1
 
 
-def test_identical_requests_at_once_render_once(application: Application, first_page: str) -> None:
+def counted(owner: object, name: str, monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """An entry for each call of a method from now on."""
+    calls: list[object] = []
+    method = getattr(owner, name)
+
+    def counting(*arguments: object) -> object:
+        calls.append(arguments)
+        return method(*arguments)
+
+    monkeypatch.setattr(owner, name, counting)
+    return calls
+
+
+async def ask_and_leave(application: Application, path: str) -> None:
+    sent: list[object] = []
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.disconnect"}
+
+    async def send(message: dict[str, object]) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "headers": [], "query_string": b""}
+    await application(scope, receive, send)
+    assert not sent
+
+
+def test_identical_requests_at_once_go_one_way_and_render_once(
+    application: Application, first_page: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submitted = counted(application.service, "submit_raster", monkeypatch)
+
     async def all_at_once() -> list[Reply]:
         return await asyncio.gather(*(ask_async(application, f"{first_page}/full/1234,/0/default.png") for _ in range(20)))
 
@@ -481,6 +512,42 @@ def test_identical_requests_at_once_render_once(application: Application, first_
     assert {reply.status for reply in replies} == {200}
     assert len({reply.body for reply in replies}) == 1
     assert application.service.statistics().renders == 1
+    assert len(submitted) == 1
+
+
+def test_who_shares_a_render_may_leave(
+    application: Application, document: sb.Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submitted = counted(application.service, "submit_raster", monkeypatch)
+    path = f"/documents/{document.id}/pages/3/1234x1999"
+
+    async def everybody() -> list[Reply]:
+        _, *replies = await asyncio.gather(ask_and_leave(application, path), *(ask_async(application, path) for _ in range(3)))
+        return replies
+
+    replies = asyncio.run(everybody())
+    assert [reply.status for reply in replies] == [200, 200, 200]
+    assert len(submitted) == 1, "who asked first left, and the others kept what was under way"
+    assert application.service.statistics().renders == 1
+
+
+def test_a_failure_is_told_to_all_who_share_it(
+    application: Application, document: sb.Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> Future[sb.Tile]:
+        failed: Future[sb.Tile] = Future()
+        failed.set_exception(sb.RenderFailed("page 1 cannot be drawn", document_id=document.id, page=0))
+        return failed
+
+    monkeypatch.setattr(application.service, "submit_raster", fails)
+    path = f"/documents/{document.id}/pages/1/777x777"
+
+    async def all_at_once() -> list[Reply]:
+        return await asyncio.gather(*(ask_async(application, path) for _ in range(5)))
+
+    assert {(reply.status, reply.json()["detail"]) for reply in asyncio.run(all_at_once())} == {(500, "page 1 cannot be drawn")}
+    monkeypatch.undo()
+    assert ask(application, path).status == 200, "and not to who asks later"
 
 
 def test_a_client_that_goes_away_takes_its_queued_work_along(
@@ -489,22 +556,13 @@ def test_a_client_that_goes_away_takes_its_queued_work_along(
     for page in range(document.page_count):
         document.content_id(page)
 
-    async def ask_and_leave(page: int) -> None:
-        sent: list[object] = []
-
-        async def receive() -> dict[str, object]:
-            return {"type": "http.disconnect"}
-
-        async def send(message: dict[str, object]) -> None:
-            sent.append(message)
-
-        path = f"/documents/{document.id}/pages/{page + 1}/1900x3000"
-        scope = {"type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "headers": [], "query_string": b""}
-        await application(scope, receive, send)
-        assert not sent
-
     async def everybody() -> None:
-        await asyncio.gather(*(ask_and_leave(page) for page in range(document.page_count)))
+        await asyncio.gather(
+            *(
+                ask_and_leave(application, f"/documents/{document.id}/pages/{page + 1}/1900x3000")
+                for page in range(document.page_count)
+            )
+        )
 
     asyncio.run(everybody())
     deadline_s = time.monotonic() + 20

@@ -19,7 +19,7 @@ def inspect_page(document: OpenDocument, page: int, font_set: FontSet) -> PageIn
     """Fonts, images and complaints of one page. Raises RenderFailed."""
     take_warnings()
     loaded = document.page(page)
-    with page_errors(document.info.title or document.info.kind, page, "inspected"):
+    with page_errors(document.info.title or document.kind, page, "inspected"):
         fonts = _fonts(document.handle, page, font_set) if document.handle.is_pdf else ()
         images = _images(document, loaded, page)
         document.display_list(page)
@@ -57,7 +57,7 @@ def _images(document: OpenDocument, loaded: Any, page: int) -> tuple[ImageUse, .
         x0, y0, x1, y1 = one["bbox"]
         size_px = int(one["width"]), int(one["height"])
         coverage = min(1.0, max(0.0, (x1 - x0) * (y1 - y0)) / area_pt2)
-        codec = codecs.get(size_px, "inline" if document.handle.is_pdf else document.info.kind)
+        codec = codecs.get(size_px, "inline" if document.handle.is_pdf else document.kind)
         found[ImageUse(*size_px, codec, round(coverage, 3))] = None
     return tuple(found)
 

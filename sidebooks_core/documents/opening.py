@@ -6,6 +6,9 @@ import math
 import re
 import unicodedata
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
 from itertools import accumulate
 from typing import Any
 
@@ -41,18 +44,34 @@ MEMBER_BYTES = 4 << 20
 class OpenDocument:
     """A document that the engine has open, and what is known of it."""
 
-    def __init__(self, handle: Any, info: DocumentInfo, name: str, limits: Limits) -> None:
+    def __init__(
+        self, handle: Any, source: Source, kind: str, name: str, limits: Limits, chapters: tuple[int, ...], needs_password: bool
+    ) -> None:
+        """Raises DamagedDocument, DocumentTooLarge."""
         self.handle = handle
-        self.info = info
+        self.kind = kind
+        self.chapters = chapters
+        self.page_count = _page_count(handle, name, chapters, limits)
+        self._source = source
         self._name = name
         self._limits = limits
-        self._chapter_starts = list(accumulate(info.chapters, initial=0))
+        self._needs_password = needs_password
+        self._chapter_starts = list(accumulate(chapters, initial=0))
+
+    @cached_property
+    def info(self) -> DocumentInfo:
+        """What it says of itself: found out for who asks, since drawing needs none of it. Raises DamagedDocument."""
+        read_from(self.handle)  # loading a page may draw its form fields
+        with _document_errors(self._name, self.kind):
+            return _describe(
+                self.handle, self._source, self.kind, self.page_count, self.chapters, self._limits, self._needs_password
+            )
 
     def page(self, index: int) -> Any:
         """The engine's page. Raises RenderFailed."""
         read_from(self.handle)
         with page_errors(self._name, index, "read"):
-            if not self.info.chapters:
+            if not self.chapters:
                 return self.handle.load_page(index)
             # By chapter: another way lays out all chapters before it.
             chapter = next(c for c, start in enumerate(self._chapter_starts[1:]) if index < start)
@@ -88,7 +107,7 @@ class OpenDocument:
         """Raises RenderFailed."""
         page = self.page(index)
         with page_errors(self._name, index, "read for its links"):
-            return [_link(link, self.info.page_count) for link in page.get_links()]
+            return [_link(link, self.page_count) for link in page.get_links()]
 
     def close(self) -> None:
         stop_reading_from(self.handle)
@@ -113,15 +132,24 @@ def open_document(
     if kind in ARCHIVE_KINDS:
         _require_members(source, name, limits)
     take_warnings()
-    try:
+    with _document_errors(name, kind):
         handle = _handle(source, kind, name, limits)
         try:
             needs_password = _unlock(handle, password, name)
-            read_from(handle)  # loading a page may draw its form fields
-            info = _describe(handle, source, kind, name, needs_password, limits, chapters)
+            read_from(handle)  # laying out may draw
+            if kind in REFLOWABLE_KINDS and not chapters:
+                chapters = tuple(handle.chapter_page_count(chapter) for chapter in range(handle.chapter_count))
+            return OpenDocument(handle, source, kind, name, limits, chapters, needs_password)
         except BaseException:
             stop_reading_from(handle)
             raise
+
+
+@contextmanager
+def _document_errors(name: str, kind: str) -> Iterator[None]:
+    """Raises what the engine raises as UnsupportedDocument or DamagedDocument."""
+    try:
+        yield
     except SidebooksError:
         raise
     except ENGINE_ERRORS as error:
@@ -129,7 +157,6 @@ def open_document(
         if "encryption" in reason or "crypt" in reason:
             raise UnsupportedDocument(f"{name} is encrypted in a way that a password does not open ({reason})") from None
         raise DamagedDocument(f"{name} cannot be read as {kind} ({reason})") from None
-    return OpenDocument(handle, info, name, limits)
 
 
 def _require_members(source: Source, name: str, limits: Limits) -> None:
@@ -147,7 +174,18 @@ def _require_members(source: Source, name: str, limits: Limits) -> None:
 
 def _handle(source: Source, kind: str, name: str, limits: Limits) -> Any:
     data = images.converted(source, kind, name, limits.image_pixels) if kind in CONVERTED_KINDS else source.data
-    return pymupdf.open(stream=data, filetype=ENGINE_TYPES.get(kind, kind))
+    opened = _Pdf if kind == "pdf" else pymupdf.Document
+    return opened(stream=data, filetype=ENGINE_TYPES.get(kind, kind))
+
+
+class _Pdf(pymupdf.Document):  # type: ignore[misc]  # PyMuPDF has no types
+    """Without the outline, which PyMuPDF reads when it opens a document: 0.2 s of some, and no page is drawn with it.
+
+    Not of other kinds: the engine dies of an FB2 whose outline is read late.
+    """
+
+    def _loadOutline(self) -> None:  # noqa: N802 - PyMuPDF's name
+        return None
 
 
 def _unlock(handle: Any, password: str | None, name: str) -> bool:
@@ -162,22 +200,24 @@ def _unlock(handle: Any, password: str | None, name: str) -> bool:
     return True
 
 
-def _describe(
-    handle: Any,
-    source: Source,
-    kind: str,
-    name: str,
-    needs_password: bool,
-    limits: Limits,
-    chapters: tuple[int, ...],
-) -> DocumentInfo:
-    if kind in REFLOWABLE_KINDS and not chapters:
-        chapters = tuple(handle.chapter_page_count(chapter) for chapter in range(handle.chapter_count))
-    page_count = sum(chapters) if chapters else handle.page_count
+def _page_count(handle: Any, name: str, chapters: tuple[int, ...], limits: Limits) -> int:
+    page_count: int = sum(chapters) if chapters else handle.page_count
     if page_count < 1:
         raise DamagedDocument(f"{name} has no page that can be read")
     if page_count > limits.document_pages:
         raise DocumentTooLarge(f"{name} has {page_count} pages; the settings allow {limits.document_pages} (document_pages)")
+    return page_count
+
+
+def _describe(
+    handle: Any,
+    source: Source,
+    kind: str,
+    page_count: int,
+    chapters: tuple[int, ...],
+    limits: Limits,
+    needs_password: bool,
+) -> DocumentInfo:
     metadata = handle.metadata or {}
     is_repaired = bool(handle.is_pdf and handle.is_repaired)
     pages = _geometries(handle, kind, page_count)
@@ -255,7 +295,7 @@ def _outline(handle: Any, page_count: int, chapters: tuple[int, ...], most_level
     chapter_starts = list(accumulate(chapters, initial=0))
     items = []
     deepest = 0
-    waiting = [(1, handle.outline)]
+    waiting = [(1, pymupdf.Document._loadOutline(handle) if handle.is_pdf else handle.outline)]
     try:
         while waiting:
             level, entry = waiting.pop()

@@ -72,8 +72,8 @@ class Desk:
                 return {"need_data": True}
             given = os.open(ref.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
         held = self._hold(ref, given)
-        if page is not None and not 0 <= page < held.document.info.page_count:
-            raise PageNotFound(f"{ref.name} has no page {page + 1}: it has {held.document.info.page_count}", page=page)
+        if page is not None and not 0 <= page < held.document.page_count:
+            raise PageNotFound(f"{ref.name} has no page {page + 1}: it has {held.document.page_count}", page=page)
         answer = getattr(self, f"_do_{kind}")(held, ref, page, **arguments)
         _require_unchanged(held.source, ref)
         return {"answer": answer}
@@ -94,12 +94,16 @@ class Desk:
             self._forget(next(iter(self._held)))
 
     def _do_open(self, held: _Held, ref: DocumentRef, page: None) -> list[Any]:
-        return held.document.info.to_wire()
+        try:
+            return held.document.info.to_wire()
+        except BaseException:
+            self._forget(ref.token)  # what cannot be described is not opened
+            raise
 
     def _do_identify(self, held: _Held, ref: DocumentRef, page: int, stop: int, budget_s: float) -> list[str]:
         """Content ids from `page` on, up to `stop` (excluded), at least one, as many as the time allows."""
         if held.identifier is None:
-            held.identifier = PageIdentifier(held.document.handle, ref.digest or ref.token, held.document.info.kind)
+            held.identifier = PageIdentifier(held.document.handle, ref.digest or ref.token, held.document.kind)
         ids: list[str] = []
         deadline_s = time.perf_counter() + budget_s
         while page + len(ids) < stop and (not ids or time.perf_counter() < deadline_s):

@@ -9,10 +9,9 @@ import json
 import re
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 from urllib.parse import parse_qs
 
 from sidebooks_core.errors import (
@@ -40,6 +39,8 @@ IMMUTABLE = b"public, max-age=31536000, immutable"
 PASSING = b"public, max-age=2"
 COMPRESSED_FROM_BYTES = 1024
 PIECE_BYTES = 1 << 20
+
+_Result = TypeVar("_Result")
 
 
 @dataclass(slots=True)
@@ -168,23 +169,18 @@ class Asked:
             raise iiif.Refused(400, "the body must be a JSON object")
         return value
 
-    async def unless_gone(self, future: Future[Tile]) -> Tile:
-        """The result, unless the client goes away first: then the work is dropped if nobody else wants it."""
-        if future.done():
-            return future.result()
-        wanted = asyncio.wrap_future(future)
-        gone = asyncio.ensure_future(self._gone())
-        both: set[asyncio.Future[Any]] = {wanted, gone}
-        try:
-            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+    async def unless_gone(self, wanted: asyncio.Future[_Result]) -> _Result:
+        """What becomes of it. Raises Gone when the client goes away first; it goes on, and its owner may cancel it."""
+        if not wanted.done():
+            gone = asyncio.ensure_future(self._gone())
+            both: set[asyncio.Future[Any]] = {wanted, gone}
+            try:
+                await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                gone.cancel()
             if not wanted.done():
-                future.cancel()
                 raise Gone
-            return wanted.result()
-        finally:
-            gone.cancel()
-            if not wanted.done():
-                wanted.cancel()
+        return wanted.result()
 
     async def _gone(self) -> None:
         while (await self.receive())["type"] != "http.disconnect":

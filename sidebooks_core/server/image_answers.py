@@ -5,11 +5,13 @@ Belongs to the event loop: whatever may wait goes through a future or a thread, 
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Any
 
 from sidebooks_core import keys
@@ -22,6 +24,7 @@ from sidebooks_core.server import coarse
 from sidebooks_core.server.exchange import IMMUTABLE, PASSING, Answer, Asked, Headers
 from sidebooks_core.server.hot import HotImages
 from sidebooks_core.server.images import RasterPlan
+from sidebooks_core.server.shared import SharedWork
 from sidebooks_core.service import TileService
 from sidebooks_core.tile import Tile
 from sidebooks_core.tiling.raster import RasterSpec
@@ -39,6 +42,18 @@ Run = Callable[..., Awaitable[Any]]
 """Calls a function with arguments in a thread."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """One tile of a raster of a page; column and row count from the raster's own first tile."""
+
+    document: Document
+    page: int
+    spec: RasterSpec
+    column: int
+    row: int
+    image_format: str | None
+
+
 class ImageAnswers:
     """Makes answers out of tiles of one service."""
 
@@ -46,8 +61,9 @@ class ImageAnswers:
         self.service = service
         self._hot = hot
         self._run = run
+        self._shared = SharedWork()
         self._waiting: Counter[str] = Counter()
-        """How many requests wait for each render, by the key of its record."""
+        """How many tiles are waited for of each render, by the key of its record."""
         self._loaded = LOADED_WAITING * service.settings.workers
 
     async def tile(
@@ -61,77 +77,88 @@ class ImageAnswers:
         image_format: str | None,
         links: Headers,
     ) -> Answer:
-        content_id = document.known_content_id(page) or await self._run(document.content_id, page)
-        key = self.service.records.key(content_id, spec, image_format)
+        wanted = _Wanted(document, page, spec, column, row, image_format)
+        key = await self._key(asked, wanted)
         tag = keys.etag(key, column, row)
         if asked.has_etag(tag):
             return asked.not_modified(tag, links)
         is_loaded = len(self._waiting) >= self._loaded and key not in self._waiting
-        if is_loaded and not self.service.tile_in_memory(document, page, spec, column, row, image_format):
-            passing = await self._coarse(asked, document, page, spec, column, row, image_format, links)
+        if is_loaded and self._in_memory(wanted) is None:
+            passing = await self._coarse(asked, wanted, links)
             if passing is not None:
                 return passing
-        tile = await self._get(asked, document, page, spec, column, row, image_format)
+        tile = await self._get(asked, wanted)
         self._hot.learn(asked.scope, key, column, row, tile.media_type, tag, links)
         return asked.image(tile, links)
 
-    async def _coarse(
-        self,
-        asked: Asked,
-        document: Document,
-        page: int,
-        spec: RasterSpec,
-        column: int,
-        row: int,
-        image_format: str | None,
-        links: Headers,
-    ) -> Answer | None:
+    async def _key(self, asked: Asked, wanted: _Wanted) -> str:
+        """Of the record that holds it; waits for the page to be identified."""
+        document, page = wanted.document, wanted.page
+        if document.known_content_id(page) is None:
+            await self._shared.get(asked, (document, page), lambda: self._run(document.content_id, page))
+        return self._key_of(wanted)
+
+    def _key_of(self, wanted: _Wanted) -> str:
+        return self.service.records.key(wanted.document.content_id(wanted.page), wanted.spec, wanted.image_format)
+
+    async def _coarse(self, asked: Asked, wanted: _Wanted, links: Headers) -> Answer | None:
         """What stands in while too much waits; None without anything coarser. The sharp one is drawn when its turn comes."""
-        found = coarse.at_hand(self.service, document, page, spec)
+        found = coarse.at_hand(self.service, wanted.document, wanted.page, wanted.spec)
         if found is None:
             return None
-        future = await self._run(
-            self.service.submit_raster, document, page, spec, column, row, Priority.PAGE, None, image_format
-        )
+        future = await self._run(self._submit, wanted, Priority.PAGE)
         if future.done():
             return None
-        wanted = image_format or self.service.settings.image_format
-        made = await self._run(coarse.stand_in, *found, spec, column, row, wanted)
+        image_format = wanted.image_format or self.service.settings.image_format
+        made = await self._run(coarse.stand_in, *found, wanted.spec, wanted.column, wanted.row, image_format)
         return asked.coarse_image(made, found[1], links)
 
-    async def _get(
-        self, asked: Asked, document: Document, page: int, spec: RasterSpec, column: int, row: int, image_format: str | None
-    ) -> Tile:
-        tile = self.service.tile_in_memory(document, page, spec, column, row, image_format)
-        if tile is not None:
-            asked.source = "memory"
-            return tile
-        key = self.service.records.key(document.content_id(page), spec, image_format)
-        future = await self._run(
-            self.service.submit_raster, document, page, spec, column, row, Priority.VISIBLE, None, image_format
-        )
-        if not future.done():
-            asked.source = "render"
-            if len(self._waiting) >= MAX_WAITING and key not in self._waiting:
-                future.cancel()
-                raise QueueFull("too many images are being made just now")
-        else:
-            asked.source = "disk"
+    async def _get(self, asked: Asked, wanted: _Wanted) -> Tile:
+        held = self._in_memory(wanted)
+        if held is not None:
+            return held
+        tile, asked.source = await self._shared.get(asked, wanted, lambda: self._make(wanted))
+        return tile
+
+    async def _make(self, wanted: _Wanted) -> tuple[Tile, str]:
+        """A tile that is not in memory, and where it was found. Cancelled, it drops what is queued and nobody else wants."""
+        submitting = asyncio.ensure_future(self._run(self._submit, wanted, Priority.VISIBLE))
+        try:
+            future: Future[Tile] = await asyncio.shield(submitting)
+        except asyncio.CancelledError:
+            submitting.add_done_callback(_drop)
+            raise
+        if future.done():
+            return future.result(), "disk"
+        key = self._key_of(wanted)
+        if len(self._waiting) >= MAX_WAITING and key not in self._waiting:
+            future.cancel()
+            raise QueueFull("too many images are being made just now")
         self._waiting[key] += 1
         try:
-            return await asked.unless_gone(future)
+            return await asyncio.wrap_future(future), "render"
         finally:
             self._waiting[key] -= 1
             if not self._waiting[key]:
                 del self._waiting[key]
+
+    def _in_memory(self, wanted: _Wanted) -> Tile | None:
+        return self.service.tile_in_memory(
+            wanted.document, wanted.page, wanted.spec, wanted.column, wanted.row, wanted.image_format
+        )
+
+    def _submit(self, wanted: _Wanted, priority: Priority) -> Future[Tile]:
+        return self.service.submit_raster(
+            wanted.document, wanted.page, wanted.spec, wanted.column, wanted.row, priority, None, wanted.image_format
+        )
 
     async def derived(
         self, asked: Asked, document: Document, page: int, chosen: RasterPlan, image_format: str, links: Headers
     ) -> Answer:
         recipe = chosen.recipe
         assert recipe is not None
-        content_id = document.known_content_id(page) or await self._run(document.content_id, page)
-        source_key = self.service.records.key(content_id, chosen.spec, "png")
+        plain = _Wanted(document, page, chosen.spec, 0, 0, "png")
+        source_key = await self._key(asked, plain)
         key = keys.derived_key(source_key, f"{recipe.name} {image_format} {self.service.settings.quality}")
         tag = keys.etag(key, 0, 0)
         if asked.has_etag(tag):
@@ -143,7 +170,7 @@ class ImageAnswers:
                 return asked.image(Tile(packed.data, packed.media_type, packed.width_px, packed.height_px, tag), links)
             except RecordUnreadable:
                 self.service.store.delete(key)
-        source = await self._get(asked, document, page, chosen.spec, 0, 0, "png")
+        source = await self._get(asked, plain)
 
         def make() -> Tile:
             from sidebooks_core.rendering.derive import derive  # numpy and Pillow: only for those who turn images
@@ -154,7 +181,7 @@ class ImageAnswers:
             if recipe.rotation in (90, 270):
                 width_px, height_px = height_px, width_px
             data = pack([PackedTile(made.data, made.media_type, width_px, height_px)], 1)
-            self.service.store.put(key, Record(data, content_id, time.perf_counter() - started_s))
+            self.service.store.put(key, Record(data, document.content_id(page), time.perf_counter() - started_s))
             return Tile(made.data, made.media_type, width_px, height_px, tag)
 
         return asked.image(await self._run(make), links)
@@ -162,16 +189,15 @@ class ImageAnswers:
     async def bundle(self, asked: Asked, document: Document, page: int, level_index: int) -> Answer:
         """All tiles of a level in one answer, as a record (rendering.packing): for clients that count requests."""
         level = document.pyramid(page).levels[level_index]
-        content_id = document.known_content_id(page) or await self._run(document.content_id, page)
         spec, _, _ = self.service.place(document, page, level.index, 0, 0)
-        tag = f"{self.service.records.key(content_id, spec)}-bundle"
+        tag = f"{await self._key(asked, _Wanted(document, page, spec, 0, 0, None))}-bundle"
         if asked.has_etag(tag):
             return asked.not_modified(tag, [])
         tiles = []
         for row in range(level.rows):
             for column in range(level.columns):
                 place = self.service.place(document, page, level.index, column, row)
-                tile = await self._get(asked, document, page, *place, None)
+                tile = await self._get(asked, _Wanted(document, page, *place, None))
                 tiles.append(PackedTile(tile.data, tile.media_type, tile.width_px, tile.height_px))
         return asked.image(Tile(pack(tiles, level.columns), BUNDLE_TYPE, 0, 0, tag), [])
 
@@ -180,14 +206,14 @@ class ImageAnswers:
         tiles: list[Tile | Future[Tile]] = []
         for page in range(first, last + 1):
             spec = self.service.place(document, page, 0, 0, 0)[0]
-            tile = self.service.tile_in_memory(document, page, spec, 0, 0, None)
-            tiles.append(tile or await self._run(self._submit_preview, document, page, spec))
+            wanted = _Wanted(document, page, spec, 0, 0, None)
+            tiles.append(self._in_memory(wanted) or await self._run(self._submit, wanted, Priority.PREVIEW))
         made: list[PackedTile] = []
         tags = hashlib.blake2b(digest_size=16)
         is_complete = True
         for one in tiles:
             try:
-                tile = one if isinstance(one, Tile) else await asked.unless_gone(one)
+                tile = one if isinstance(one, Tile) else await asked.unless_gone(asyncio.wrap_future(one))
                 made.append(PackedTile(tile.data, tile.media_type, tile.width_px, tile.height_px))
                 tags.update(tile.etag.encode())
             except PageError as error:
@@ -206,5 +232,8 @@ class ImageAnswers:
             headers.append((b"etag", f'"{tag}"'.encode()))
         return Answer(200, pack(made, 1), headers)
 
-    def _submit_preview(self, document: Document, page: int, spec: RasterSpec) -> Future[Tile]:
-        return self.service.submit_raster(document, page, spec, 0, 0, Priority.PREVIEW, None, None)
+
+def _drop(submitting: asyncio.Future[Future[Tile]]) -> None:
+    """Whoever asked for it left before it was queued."""
+    if not submitting.cancelled() and submitting.exception() is None:
+        submitting.result().cancel()
