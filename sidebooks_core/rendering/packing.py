@@ -52,6 +52,17 @@ def unpack_tile(record: bytes, column: int, row: int) -> PackedTile:
 
     Raises RecordUnreadable.
     """
+    span, media_type, width_px, height_px = _tile(record, column, row)
+    return PackedTile(record[span], media_type, width_px, height_px)
+
+
+def tile_span(record: bytes, column: int, row: int) -> slice:
+    """Where in the record a tile's bytes are. Raises RecordUnreadable."""
+    return _tile(record, column, row)[0]
+
+
+def _tile(record: bytes, column: int, row: int) -> tuple[slice, str, int, int]:
+    """Where its bytes are, their media type, width and height in pixels."""
     columns, blobs, index, offset = _header(record)
     try:
         if not 0 <= column < columns or row < 0:
@@ -62,13 +73,12 @@ def unpack_tile(record: bytes, column: int, row: int) -> PackedTile:
         counts = (number, width_px, height_px, *lengths)
         if media_type not in MEDIA_TYPES or any(type(count) is not int or count < 0 for count in counts):
             raise ValueError("what it says of itself cannot be")
-        start = offset + sum(lengths[:-1])
-        data = record[start : start + lengths[-1]]
-        if len(data) != lengths[-1]:
+        stop = offset + sum(lengths)
+        if stop > len(record):
             raise ValueError("it is cut short")
     except (IndexError, OverflowError, TypeError, ValueError) as error:
         raise RecordUnreadable(f"no tile ({column}, {row}) in the record: {error}") from error
-    return PackedTile(data, media_type, width_px, height_px)
+    return slice(stop - lengths[-1], stop), media_type, width_px, height_px
 
 
 def _header(record: bytes) -> tuple[int, tuple[Any, ...], tuple[Any, ...], int]:

@@ -7,10 +7,12 @@ registered; nothing else. So its meaning is remembered; the bytes are not: they 
 from __future__ import annotations
 
 import time
+import weakref
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from sidebooks_core.rendering.packing import RecordUnreadable, unpack_tile
+from sidebooks_core.caching.record import Record
+from sidebooks_core.rendering.packing import RecordUnreadable, tile_span
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.server.exchange import IMMUTABLE, Headers, Scope
 from sidebooks_core.service import TileService
@@ -18,7 +20,7 @@ from sidebooks_core.service import TileService
 MOST_PATHS = 8192
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Meaning:
     key: str
     column: int
@@ -27,6 +29,8 @@ class _Meaning:
     """With its quotes."""
     headers: Headers
     """Of every answer but for the length and the time it took."""
+    found: tuple[weakref.ref[Record], slice] | None = None
+    """The record that the bytes were in last, and where."""
 
 
 class HotImages:
@@ -48,7 +52,7 @@ class HotImages:
             (b"cache-control", IMMUTABLE),
             *links,
         ]
-        self._known[scope.get("raw_path", b""), _header(scope, b"host")] = _Meaning(key, column, row, etag, headers)
+        self._known[scope.get("raw_path", b""), _host_and_etag(scope)[0]] = _Meaning(key, column, row, etag, headers)
         if len(self._known) > MOST_PATHS:
             self._known.popitem(last=False)
 
@@ -58,28 +62,34 @@ class HotImages:
 
     def answer(self, scope: Scope) -> tuple[int, Headers, bytes] | None:
         """Status, headers and body; None where it takes the long way."""
-        known = self._known.get((scope.get("raw_path", b""), _header(scope, b"host")))
+        host, given = _host_and_etag(scope)
+        known = self._known.get((scope.get("raw_path", b""), host))
         if known is None:
             return None
         started_s = time.perf_counter()
         record = self._service.store.get_memory(known.key)
         if record is None:
             return None
-        if _header(scope, b"if-none-match") == known.etag:
+        if given == known.etag:
             return 304, known.headers, b""
-        try:
-            body = unpack_tile(record.data, known.column, known.row).data
-        except RecordUnreadable:
-            return None
+        if known.found is None or known.found[0]() is not record:
+            try:
+                known.found = weakref.ref(record), tile_span(record.data, known.column, known.row)
+            except RecordUnreadable:
+                return None
+        body = record.data[known.found[1]]
         took_s = time.perf_counter() - started_s
         self._service.records.count_hit("memory", took_s, known.key, Priority.VISIBLE)
         timing = (b"server-timing", b"memory;dur=%.1f" % (took_s * 1000))
         return 200, [*known.headers, timing, (b"content-length", b"%d" % len(body))], body
 
 
-def _header(scope: Scope, wanted: bytes) -> bytes:
+def _host_and_etag(scope: Scope) -> tuple[bytes, bytes]:
+    """The headers `host` and `if-none-match`; empty where there is none."""
+    host = given = b""
     for name, value in scope["headers"]:
-        if name == wanted:
-            found: bytes = value
-            return found
-    return b""
+        if name == b"host":
+            host = value
+        elif name == b"if-none-match":
+            given = value
+    return host, given
