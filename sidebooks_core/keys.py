@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sidebooks_core.tiling.raster import RasterSpec
 
@@ -26,6 +27,7 @@ class RenderProfile:
     quality: int
 
 
+@lru_cache(maxsize=8192)
 def record_key(content_id: str, spec: RasterSpec, profile: RenderProfile) -> str:
     """Key of the record that holds a raster's tiles: 32 hexadecimal digits."""
     return _digest(
