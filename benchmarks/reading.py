@@ -4,8 +4,8 @@
 
 First page: from `open()` in a running service with an empty cache to the sharp page on a reader's screen, against PyMuPDF that
 opens the document and draws its first page at the same size in a running process; they take turns. Reopened: the same from
-a full disk cache in a new process, against PyMuPDF that only opens the document. Memory: of all processes, after each pass
-through a long document.
+a full disk cache in a new process, against PyMuPDF that only opens the document. Started again: from the start of a process
+that reopens one, or opens it by PyMuPDF, imports included. Memory: of all processes, after each pass through a long document.
 """
 
 from __future__ import annotations
@@ -56,6 +56,22 @@ with sb.TileService(sb.Settings(cache_dir=sys.argv[1])) as service:
             view = reader.wait_sharp(timeout_s=60)
             print(json.dumps([time.perf_counter() - started_s, view.is_sharp, service.statistics().renders]), flush=True)
 """
+STARTED_OURS = """
+import sys
+import sidebooks_core as sb
+with sb.TileService(sb.Settings(cache_dir=sys.argv[1])) as service:
+    document = service.open(sys.argv[2])
+    with service.reader(document, (int(sys.argv[3]), int(sys.argv[4])), resume=True) as reader:
+        print(reader.wait_sharp(timeout_s=60).is_sharp, flush=True)
+        input()
+"""
+STARTED_BARE = """
+import sys
+import pymupdf
+document = pymupdf.open(sys.argv[2])
+print(True, flush=True)
+input()
+"""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -75,12 +91,14 @@ def main(arguments: list[str] | None = None) -> None:
     with tempfile.TemporaryDirectory(prefix="sidebooks-reading-") as folder:
         measured = first_pages(pdfs, folder)
         reopened = reopen([Path(one["path"]) for one in measured], folder)
+        started = started_again([Path(one["path"]) for one in measured][:: 3 if chosen.quick else 2], folder)
     for one, (reopen_s, renders) in zip(measured, reopened, strict=True):
         one |= {"reopen_s": reopen_s, "reopen_renders": renders}
     report(measured)
+    report_started(started)
     memory = long_reading(pdfs, 60 if chosen.quick else chosen.turns)
     if chosen.json:
-        write_json(chosen.json, described, measured, memory=memory)
+        write_json(chosen.json, described, measured, started=started, memory=memory)
 
 
 def first_pages(paths: list[Path], cache_dir: str) -> list[dict[str, Any]]:
@@ -120,6 +138,35 @@ def reopen(paths: list[Path], cache_dir: str) -> list[tuple[float, int]]:
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     return [(took_s, renders) for took_s, _, renders in answers]
+
+
+def started_again(paths: list[Path], cache_dir: str) -> list[dict[str, float]]:
+    """Seconds from the start of a process, Python's own included, until it has the last page sharp; PyMuPDF: has it open."""
+    found = []
+    for path in paths:
+        times = {}
+        for name, code in (("bare_s", STARTED_BARE), ("ours_s", STARTED_OURS)):
+            command = [sys.executable, "-c", code, cache_dir, str(path), *map(str, VIEW_PX)]
+            started_s = time.perf_counter()
+            with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+                assert process.stdout is not None
+                is_there = process.stdout.readline().strip() == "True"
+                times[name] = time.perf_counter() - started_s
+                process.communicate("\n")
+            if not is_there:
+                raise RuntimeError(f"{path.name}: no page")
+        found.append(times)
+    return found
+
+
+def report_started(started: list[dict[str, float]]) -> None:
+    """Table."""
+    rows = [
+        ["new process, ours, sharp", "ms", *Percentiles.of(one["ours_s"] * 1000 for one in started).cells()],
+        ["new process, PyMuPDF, open", "ms", *Percentiles.of(one["bare_s"] * 1000 for one in started).cells()],
+        ["ours / it", "", *Percentiles.of(one["ours_s"] / one["bare_s"] for one in started).cells(".2f")],
+    ]
+    print(table([f"{len(started)} documents", "", *HEADERS], rows))
 
 
 def report(measured: list[dict[str, Any]]) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
+from importlib import metadata
+from pathlib import Path
 
 import pytest
 
 from sidebooks_core import keys
 from sidebooks_core.keys import RenderProfile
+from sidebooks_core.rendering import versions
 from sidebooks_core.tiling.raster import RasterSpec
 
 SPEC = RasterSpec(scale=2.5, x0_px=0, y0_px=0, x1_px=1448, y1_px=2048, tile_px=2048)
@@ -41,3 +45,15 @@ def test_where_a_record_is_kept_does_not_change_its_key() -> None:
 def test_parts_cannot_run_into_one_another() -> None:
     assert keys.document_key("ab", "c") != keys.document_key("a", "bc")
     assert keys.document_key("a", "b") != keys.path_key("a")
+
+
+@pytest.mark.parametrize("package", ["pymupdf", "pillow", "isal"])
+def test_versions_are_those_that_are_installed(package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert versions._version(package) == metadata.version(package)
+    for number in ("1", "2"):  # left behind by an installation that failed: which of them counts is not for us to say
+        (tmp_path / f"{package}-{number}.dist-info").mkdir()
+        (tmp_path / f"{package}-{number}.dist-info" / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {package}\nVersion: 9\n"
+        )
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    assert versions._version(package) == metadata.version(package) == "9"
