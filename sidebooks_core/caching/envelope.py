@@ -9,7 +9,7 @@ import msgpack
 
 from sidebooks_core.caching.record import Record
 
-MAGIC = b"SBR1"
+MAGIC = b"SBR2"
 _HEAD = struct.Struct("<4s16sI")
 """Magic with version, checksum, length of the metadata."""
 
@@ -21,8 +21,8 @@ class Damaged(ValueError):
 def seal(key: str, record: Record) -> bytes:
     """The bytes to store."""
     metadata: bytes = msgpack.packb([record.tag, record.cost_s, record.is_preview])
-    body = metadata + record.data
-    return _HEAD.pack(MAGIC, _checksum(key, len(metadata), body), len(metadata)) + body
+    head = _HEAD.pack(MAGIC, _checksum(key, len(metadata), metadata, record.data), len(metadata))
+    return b"".join((head, metadata, record.data))
 
 
 def unseal(key: str, stored: object) -> Record:
@@ -30,14 +30,16 @@ def unseal(key: str, stored: object) -> Record:
     if not isinstance(stored, bytes) or len(stored) < _HEAD.size:
         raise Damaged("too short")
     magic, checksum, metadata_bytes = _HEAD.unpack_from(stored)
-    body = stored[_HEAD.size :]
+    body = memoryview(stored)[_HEAD.size :]
     if magic != MAGIC or checksum != _checksum(key, metadata_bytes, body):
         raise Damaged("the checksum does not fit")
     tag, cost_s, is_preview = msgpack.unpackb(body[:metadata_bytes])
-    return Record(body[metadata_bytes:], tag, cost_s, is_preview)
+    return Record(bytes(body[metadata_bytes:]), tag, cost_s, is_preview)
 
 
-def _checksum(key: str, metadata_bytes: int, body: bytes) -> bytes:
-    digest = hashlib.blake2b(key.encode() + struct.pack("<I", metadata_bytes), digest_size=16, person=b"sidebooks-record")
-    digest.update(body)
-    return digest.digest()
+def _checksum(key: str, metadata_bytes: int, *body: bytes | memoryview) -> bytes:
+    # SHA-256 where processors have instructions for it takes a third of BLAKE2's time, elsewhere a fifth more.
+    digest = hashlib.sha256(b"sidebooks-record" + struct.pack("<II", len(key), metadata_bytes) + key.encode())
+    for part in body:
+        digest.update(part)
+    return digest.digest()[:16]
