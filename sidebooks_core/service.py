@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import atexit
 import hashlib
-import math
 import os
 import threading
 import time
@@ -20,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from sidebooks_core import keys
+from sidebooks_core import keys, rasters
 from sidebooks_core.caching.layered import LayeredStore
 from sidebooks_core.caching.locks import RenderLocks
 from sidebooks_core.caching.memory import MemoryStore
@@ -44,7 +43,6 @@ from sidebooks_core.errors import (
     PageError,
     QueueFull,
     RenderFailed,
-    RequestError,
     ServiceClosed,
     SidebooksError,
 )
@@ -62,9 +60,7 @@ from sidebooks_core.scheduling.queue import Generation, Priority
 from sidebooks_core.settings import Settings
 from sidebooks_core.statistics import Statistics
 from sidebooks_core.tile import Tile
-from sidebooks_core.tiling.pyramid import Level, fit_rung
 from sidebooks_core.tiling.raster import RasterSpec
-from sidebooks_core.tiling.slabs import slab_of, slab_spec, slabs
 from sidebooks_core.tiling.spreads import SINGLE_PAGES, SpreadRule
 from sidebooks_core.tiling.viewport import Fit
 
@@ -234,7 +230,7 @@ class TileService:
         Raises PageNotFound, RequestError, RenderFailed, RenderTimeout, ServiceClosed.
         """
         self._require_open()
-        spec = self._region_spec(document, page, region_pt, width_px)
+        spec = rasters.of_region(document, page, region_pt, width_px, self.settings.raster_pixels)
         return self.submit_raster(document, page, spec, 0, 0, Priority.VISIBLE, None).result()
 
     def reader(
@@ -303,10 +299,7 @@ class TileService:
 
     def place(self, document: Document, page: int, level: int, column: int, row: int) -> tuple[RasterSpec, int, int]:
         """The raster that holds a tile of a level, and the tile's column and row in it. Raises PageNotFound, RequestError."""
-        chosen = self._level(document, page, level)
-        chosen.require_tile(column, row)
-        slab = slab_of(chosen, self.settings.raster_pixels, column, row)
-        return slab_spec(chosen, slab), column - slab.column0, row - slab.row0
+        return rasters.of_tile(document, page, level, column, row, self.settings.raster_pixels)
 
     def drop_stale(self, generation: Generation) -> int:
         """Drop the jobs that only older wish lists of the same owner want and that were not begun. Returns how many."""
@@ -454,55 +447,14 @@ class TileService:
 
     def page_spec(self, document: Document, page: int, width_px: int | None, height_px: int | None) -> RasterSpec:
         """The raster of a whole page at an exact width or height. Raises RequestError when it is too large."""
-        document.require_page(page)
-        info = document.pages[page]
-        rung = fit_rung(info.width_pt, info.height_pt, width_px=width_px, height_px=height_px)
-        self._require_raster(document, page, rung.width_px, rung.height_px)
-        return RasterSpec(scale=rung.scale, x0_px=0, y0_px=0, x1_px=rung.width_px, y1_px=rung.height_px, tile_px=rung.tile_px)
+        return rasters.of_page(document, page, width_px, height_px, self.settings.raster_pixels)
 
-    def _region_spec(
-        self, document: Document, page: int, region_pt: tuple[float, float, float, float], width_px: int
-    ) -> RasterSpec:
-        document.require_page(page)
-        info = document.pages[page]
-        x0_pt, y0_pt = max(0.0, region_pt[0]), max(0.0, region_pt[1])
-        x1_pt, y1_pt = min(info.width_pt, region_pt[2]), min(info.height_pt, region_pt[3])
-        if not (x0_pt < x1_pt and y0_pt < y1_pt):
-            raise RequestError(
-                f"the region {region_pt} is empty or outside the page of {info.width_pt:g} x {info.height_pt:g} pt",
-                document_id=document.id,
-                page=page,
-            )
-        if width_px < 1:
-            raise RequestError(f"a width of {width_px} pixels makes no image", document_id=document.id, page=page)
-        scale = width_px / (x1_pt - x0_pt)
-        x0_px, y0_px = math.floor(x0_pt * scale + 0.001), math.floor(y0_pt * scale + 0.001)
-        height_px = max(1, math.ceil(y1_pt * scale - 0.001) - y0_px)
-        self._require_raster(document, page, width_px, height_px)
-        return RasterSpec(
-            scale=scale,
-            x0_px=x0_px,
-            y0_px=y0_px,
-            x1_px=x0_px + width_px,
-            y1_px=y0_px + height_px,
-            tile_px=max(width_px, height_px),
-        )
-
-    def _require_raster(self, document: Document, page: int, width_px: int, height_px: int) -> None:
-        if width_px * height_px > self.settings.raster_pixels:
-            raise RequestError(
-                f"{width_px} x {height_px} pixels are more than one image may have: {self.settings.raster_pixels} "
-                "(raster_pixels in the settings). Ask for tiles of a level instead",
-                document_id=document.id,
-                page=page,
-            )
-
-    def bulk_run(self, document: Document, rasters: tuple[tuple[int, RasterSpec], ...]) -> BulkRun:
+    def bulk_run(self, document: Document, wanted: tuple[tuple[int, RasterSpec], ...]) -> BulkRun:
         """Some rasters of a document as one task for an executor."""
         return BulkRun(
             document=document.ref,
             data=document.data,
-            rasters=rasters,
+            rasters=wanted,
             image_format=self.profile.image_format,
             quality=self.profile.quality,
             font_set=self._font_set.to_wire(),
@@ -511,8 +463,7 @@ class TileService:
 
     def level_specs(self, document: Document, page: int, level: int) -> list[RasterSpec]:
         """The rasters that make up a whole level."""
-        chosen = self._level(document, page, level)
-        return [slab_spec(chosen, slab) for slab in slabs(chosen, self.settings.raster_pixels)]
+        return rasters.of_level(document, page, level, self.settings.raster_pixels)
 
     def submit_raster(
         self,
@@ -644,16 +595,6 @@ class TileService:
 
         self._dispatcher.request(Work(key=key, job=job, data=document.data), answered, priority)
         return future
-
-    def _level(self, document: Document, page: int, level: int) -> Level:
-        levels = document.pyramid(page).levels
-        if not (isinstance(level, int) and 0 <= level < len(levels)):
-            raise RequestError(
-                f"{document.name}, page {page + 1} has no level {level}: its levels are 0 to {len(levels) - 1}",
-                document_id=document.id,
-                page=page,
-            )
-        return levels[level]
 
     def _require_open(self) -> None:
         if self._closed:

@@ -28,6 +28,15 @@ from sidebooks_core.errors import (
 )
 from sidebooks_core.reader import Reader
 from sidebooks_core.server import iiif, openapi, presentation
+from sidebooks_core.server.addresses import (
+    dzi_raster,
+    dzi_tile,
+    exact_raster,
+    level_number,
+    page_number,
+    page_span,
+    tile_place,
+)
 from sidebooks_core.server.descriptions import Described, details, original, page_list, summary
 from sidebooks_core.server.events import Events
 from sidebooks_core.server.exchange import (
@@ -44,12 +53,10 @@ from sidebooks_core.server.exchange import (
     problem,
 )
 from sidebooks_core.server.hot import HotImages
-from sidebooks_core.server.image_answers import MAX_PREVIEWS, ImageAnswers
+from sidebooks_core.server.image_answers import ImageAnswers
 from sidebooks_core.server.images import TilePlan, plan
 from sidebooks_core.server.shelf import Shelf, page_id
 from sidebooks_core.service import TileService
-from sidebooks_core.tiling.pyramid import Pyramid, fit_rung
-from sidebooks_core.tiling.raster import RasterSpec
 
 MAX_PATH_BYTES = 1024
 MAX_SESSIONS = 256
@@ -73,12 +80,6 @@ COMMON: Headers = [
 POLICY = "default-src 'self'; script-src 'self' 'sha256-{script}'; img-src 'self' blob: data:; style-src 'self' 'unsafe-inline'"
 
 _HOST = re.compile(r"[A-Za-z0-9.\-_\[\]:]{1,255}\Z")
-_SIZE = re.compile(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})(?:\.(png|jpg|webp|avif))?\Z")
-_TILE_NAME = re.compile(r"([0-9]{1,7})_([0-9]{1,7})\.([a-z]{3,4})\Z")
-_PLACE = re.compile(r"([0-9]{1,7})_([0-9]{1,7})\Z")
-_SPAN = re.compile(r"([1-9][0-9]{0,6})-([1-9][0-9]{0,6})\Z")
-_LEVEL = re.compile(r"[0-9]{1,2}\Z")
-_PAGE = re.compile(r"[1-9][0-9]{0,6}\Z")
 _log = logging.getLogger("sidebooks_core.server")
 
 
@@ -298,14 +299,14 @@ class Application:
                 found = [{"page": hit.page + 1, "boxes_pt": hit.boxes, "text": hit.text} for hit in hits]
                 return asked.json({"query": query, "hits": found}, "application/json", IMMUTABLE)
             case ["pages", number, "text"]:
-                words = await self._run(lambda: self.service.text(document, _page_number(number, document)))
+                words = await self._run(lambda: self.service.text(document, page_number(number, document)))
                 return asked.json(
                     {"words": [[w.x0_pt, w.y0_pt, w.x1_pt, w.y1_pt, w.text, w.block, w.line] for w in words]},
                     "application/json",
                     IMMUTABLE,
                 )
             case ["pages", number, "links"]:
-                links = await self._run(lambda: self.service.links(document, _page_number(number, document)))
+                links = await self._run(lambda: self.service.links(document, page_number(number, document)))
                 found = [
                     {
                         "box_pt": [link.x0_pt, link.y0_pt, link.x1_pt, link.y1_pt],
@@ -316,27 +317,25 @@ class Application:
                 ]
                 return asked.json({"links": found}, "application/json", IMMUTABLE)
             case ["pages", number, "preview"]:
-                page = _page_number(number, document)
+                page = page_number(number, document)
                 spec, _, _ = self.service.place(document, page, 0, 0, 0)
                 return await self._images.tile(asked, document, page, spec, 0, 0, None, [])
             case ["pages", number, "bundle", level]:
-                page = _page_number(number, document)
-                return await self._images.bundle(asked, document, page, _level(level, document.pyramid(page)))
+                page = page_number(number, document)
+                return await self._images.bundle(asked, document, page, level_number(level, document.pyramid(page)))
             case ["pages", number, "tiles", level, name]:
-                page, matched = _page_number(number, document), _PLACE.match(name)
-                if matched is None:
-                    raise not_found()
-                grid = document.pyramid(page).levels[_level(level, document.pyramid(page))]
-                column, row = int(matched[1]), int(matched[2])
+                page = page_number(number, document)
+                grid = document.pyramid(page).levels[level_number(level, document.pyramid(page))]
+                column, row = tile_place(name)
                 if column >= grid.columns or row >= grid.rows:
                     raise not_found()
                 place = self.service.place(document, page, grid.index, column, row)
                 return await self._images.tile(asked, document, page, *place, None, [])
             case ["previews", span]:
-                return await self._images.previews(asked, document, *_page_span(span, document))
+                return await self._images.previews(asked, document, *page_span(span, document))
             case ["pages", number, size]:
-                page = _page_number(number, document)
-                spec, image_format = _exact(document, page, size)
+                page = page_number(number, document)
+                spec, image_format = exact_raster(document, page, size)
                 return await self._images.tile(asked, document, page, spec, 0, 0, image_format, [])
         raise not_found()
 
@@ -399,14 +398,11 @@ class Application:
                 return asked.compressed("application/xml", body.encode(), [(b"cache-control", IMMUTABLE)])
             case [folder, level_text, name] if folder.endswith("_files"):
                 document, page = self._page(folder.removesuffix("_files"))
-                matched = _TILE_NAME.match(name)
-                if matched is None or matched[3] not in iiif.FORMATS or not _LEVEL.match(level_text):
+                spec = dzi_raster(document.pyramid(page), level_text)
+                column, row, image_format = dzi_tile(name)
+                if column * spec.tile_px >= spec.x1_px or row * spec.tile_px >= spec.y1_px:
                     raise not_found()
-                spec = _dzi_spec(document.pyramid(page), int(level_text))
-                column, row = int(matched[1]), int(matched[2])
-                if spec is None or column * spec.tile_px >= spec.x1_px or row * spec.tile_px >= spec.y1_px:
-                    raise not_found()
-                return await self._images.tile(asked, document, page, spec, column, row, iiif.FORMATS[matched[3]], [])
+                return await self._images.tile(asked, document, page, spec, column, row, image_format, [])
         raise not_found()
 
     async def _iiif(self, asked: Asked, rest: list[str]) -> Answer:
@@ -483,65 +479,3 @@ def _policy() -> bytes:
     """Scripts: our own files, and the one that stands in the page itself, by its digest."""
     script = _viewer_files()["index.html"].rpartition(b"<script>")[2].partition(b"</script>")[0]
     return POLICY.format(script=base64.b64encode(hashlib.sha256(script).digest()).decode()).encode()
-
-
-def _exact(document: Document, page: int, size: str) -> tuple[RasterSpec, str | None]:
-    """The whole page as large as fits a screen of WIDTHxHEIGHT: the raster that a Reader of that screen shows."""
-    matched = _SIZE.match(size)
-    if matched is None:
-        raise not_found()
-    info = document.info.pages[page]
-    rung = fit_rung(info.width_pt, info.height_pt, width_px=int(matched[1]), height_px=int(matched[2]))
-    if rung.area_px > iiif.MAX_AREA_PX:
-        raise iiif.Refused(400, f"at most {iiif.MAX_AREA_PX} pixels")
-    spec = RasterSpec(
-        scale=rung.scale,
-        x0_px=0,
-        y0_px=0,
-        x1_px=rung.width_px,
-        y1_px=rung.height_px,
-        tile_px=max(rung.width_px, rung.height_px),
-    )
-    return spec, iiif.FORMATS[matched[3]] if matched[3] else None
-
-
-def _dzi_spec(pyramid: Pyramid, level: int) -> RasterSpec | None:
-    """A level of Deep Zoom, whose level 0 is one pixel, in tiles of its own uniform size."""
-    finest = pyramid.finest
-    top = (max(finest.width_px, finest.height_px) - 1).bit_length()
-    if level > top:
-        return None
-    halvings = top - level
-    return RasterSpec(
-        scale=finest.scale / (1 << halvings),
-        x0_px=0,
-        y0_px=0,
-        x1_px=-(-finest.width_px >> halvings),
-        y1_px=-(-finest.height_px >> halvings),
-        tile_px=presentation.DZI_TILE_PX,
-    )
-
-
-def _page_number(text: str, document: Document) -> int:
-    if not _PAGE.match(text) or int(text) > document.page_count:
-        raise not_found()
-    return int(text) - 1
-
-
-def _page_span(text: str, document: Document) -> tuple[int, int]:
-    """First and last page, from 0."""
-    matched = _SPAN.match(text)
-    if matched is None:
-        raise not_found()
-    first, last = int(matched[1]) - 1, int(matched[2]) - 1
-    if not first <= last < document.page_count:
-        raise not_found()
-    if last - first >= MAX_PREVIEWS:
-        raise iiif.Refused(400, f"at most {MAX_PREVIEWS} previews at a time")
-    return first, last
-
-
-def _level(text: str, pyramid: Pyramid) -> int:
-    if not _LEVEL.match(text) or int(text) >= len(pyramid.levels):
-        raise not_found()
-    return int(text)

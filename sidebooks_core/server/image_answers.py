@@ -35,8 +35,6 @@ LOADED_WAITING = 8
 """Renders that requests wait for, for each worker, from which on another is answered with a coarser image that is at hand. A
 hundred tablets that turn to the same page wait for one render."""
 BUNDLE_TYPE = "application/vnd.sidebooks.bundle"
-MAX_PREVIEWS = 64
-"""Previews in one answer."""
 
 Run = Callable[..., Awaitable[Any]]
 """Calls a function with arguments in a thread."""

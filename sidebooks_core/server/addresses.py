@@ -1,0 +1,99 @@
+"""What the parts of a path mean: pages, spans of pages, levels, sizes. Whatever means nothing is not found."""
+
+from __future__ import annotations
+
+import re
+
+from sidebooks_core.document import Document
+from sidebooks_core.server import iiif, presentation
+from sidebooks_core.server.exchange import not_found
+from sidebooks_core.tiling.pyramid import Pyramid, fit_rung
+from sidebooks_core.tiling.raster import RasterSpec
+
+MAX_PREVIEWS = 64
+"""Previews in one answer."""
+
+_SIZE = re.compile(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})(?:\.(png|jpg|webp|avif))?\Z")
+_SPAN = re.compile(r"([1-9][0-9]{0,6})-([1-9][0-9]{0,6})\Z")
+_LEVEL = re.compile(r"[0-9]{1,2}\Z")
+_PAGE = re.compile(r"[1-9][0-9]{0,6}\Z")
+_PLACE = re.compile(r"([0-9]{1,7})_([0-9]{1,7})\Z")
+_TILE_NAME = re.compile(r"([0-9]{1,7})_([0-9]{1,7})\.([a-z]{3,4})\Z")
+
+
+def exact_raster(document: Document, page: int, size: str) -> tuple[RasterSpec, str | None]:
+    """The whole page as large as fits a screen of WIDTHxHEIGHT: the raster that a Reader of that screen shows."""
+    matched = _SIZE.match(size)
+    if matched is None:
+        raise not_found()
+    info = document.info.pages[page]
+    rung = fit_rung(info.width_pt, info.height_pt, width_px=int(matched[1]), height_px=int(matched[2]))
+    if rung.area_px > iiif.MAX_AREA_PX:
+        raise iiif.Refused(400, f"at most {iiif.MAX_AREA_PX} pixels")
+    spec = RasterSpec(
+        scale=rung.scale,
+        x0_px=0,
+        y0_px=0,
+        x1_px=rung.width_px,
+        y1_px=rung.height_px,
+        tile_px=max(rung.width_px, rung.height_px),
+    )
+    return spec, iiif.FORMATS[matched[3]] if matched[3] else None
+
+
+def dzi_raster(pyramid: Pyramid, level: str) -> RasterSpec:
+    """A level of Deep Zoom, whose level 0 is one pixel, in tiles of its own uniform size."""
+    finest = pyramid.finest
+    top = (max(finest.width_px, finest.height_px) - 1).bit_length()
+    if not _LEVEL.match(level) or int(level) > top:
+        raise not_found()
+    halvings = top - int(level)
+    return RasterSpec(
+        scale=finest.scale / (1 << halvings),
+        x0_px=0,
+        y0_px=0,
+        x1_px=-(-finest.width_px >> halvings),
+        y1_px=-(-finest.height_px >> halvings),
+        tile_px=presentation.DZI_TILE_PX,
+    )
+
+
+def dzi_tile(name: str) -> tuple[int, int, str]:
+    """Column, row, and our name of the format."""
+    matched = _TILE_NAME.match(name)
+    if matched is None or matched[3] not in iiif.FORMATS:
+        raise not_found()
+    return int(matched[1]), int(matched[2]), iiif.FORMATS[matched[3]]
+
+
+def tile_place(name: str) -> tuple[int, int]:
+    """Column and row."""
+    matched = _PLACE.match(name)
+    if matched is None:
+        raise not_found()
+    return int(matched[1]), int(matched[2])
+
+
+def page_number(text: str, document: Document) -> int:
+    if not _PAGE.match(text) or int(text) > document.page_count:
+        raise not_found()
+    return int(text) - 1
+
+
+def page_span(text: str, document: Document) -> tuple[int, int]:
+    """First and last page, from 0."""
+    matched = _SPAN.match(text)
+    if matched is None:
+        raise not_found()
+    first, last = int(matched[1]) - 1, int(matched[2]) - 1
+    if not first <= last < document.page_count:
+        raise not_found()
+    if last - first >= MAX_PREVIEWS:
+        raise iiif.Refused(400, f"at most {MAX_PREVIEWS} previews at a time")
+    return first, last
+
+
+def level_number(text: str, pyramid: Pyramid) -> int:
+    if not _LEVEL.match(text) or int(text) >= len(pyramid.levels):
+        raise not_found()
+    return int(text)
