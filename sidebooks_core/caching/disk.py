@@ -14,7 +14,6 @@ import shutil
 import sqlite3
 import threading
 import time
-import uuid
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -374,7 +373,7 @@ class DiskStore:
 
     def _set_aside(self) -> None:
         """A database that SQLite cannot read holds nothing that can be saved."""
-        aside = self._root / f"damaged-{uuid.uuid4().hex}"
+        aside = self._root / f"damaged-{os.urandom(16).hex()}"
         with suppress(OSError):
             self._folder.rename(aside)
         shutil.rmtree(aside, ignore_errors=True)

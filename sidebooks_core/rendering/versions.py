@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import suppress
 
 DRAWING_VERSION = 2
 """Raised when our own drawing or layout code changes the pixels of some page."""
@@ -23,12 +25,19 @@ def encoder_version() -> str:
 
 def _version(package: str) -> str:
     """What is installed, by the name of the folder that describes it: `importlib.metadata` brings a parser of e-mail, 20 ms."""
-    for folder in sys.path:
-        found = list(Path(folder).glob(f"{package}-*.dist-info"))
+    for described in _described():
+        found = [name for name in described if name.startswith(f"{package}-")]
         if len(found) == 1:
-            return found[0].name.removeprefix(f"{package}-").removesuffix(".dist-info")
+            return found[0].removeprefix(f"{package}-").removesuffix(".dist-info")
         if found:
             break
     from importlib.metadata import version  # installed in another form, or more than once
 
     return version(package)
+
+
+def _described() -> Iterator[list[str]]:
+    """Names of such folders, of each place where packages lie."""
+    for folder in sys.path:
+        with suppress(OSError):  # the zip file of the standard library
+            yield [name for name in os.listdir(folder or ".") if name.endswith(".dist-info")]  # noqa: PTH208 - half the time
