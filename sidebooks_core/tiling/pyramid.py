@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sidebooks_core.errors import RequestError
 from sidebooks_core.tiling.geometry import (
@@ -175,6 +176,7 @@ class Pyramid:
         return next((level for level in self.levels if level.scale * (1 + 1e-6) >= scale), self.finest)
 
 
+@lru_cache(maxsize=4096, typed=True)
 def fit_rung(width_pt: float, height_pt: float, width_px: int | None = None, height_px: int | None = None) -> Raster:
     """The whole page as one tile, exactly `width_px` wide or `height_px` high; the largest inside both where both are given.
 
