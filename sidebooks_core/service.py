@@ -128,7 +128,6 @@ class TileService:
             ),
             self.settings.workers,
             recycle_bytes=self.settings.worker_bytes // 2,
-            processors=self._processors,
         )
         self._close_at_exit = weakref.WeakMethod(self.close)
         atexit.register(_close_if_alive, self._close_at_exit)

@@ -40,8 +40,6 @@ _INHERITED = ("LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PAT
 """All that a worker sees of the host's environment: no secrets, nothing that changes how Python runs."""
 START_TIMEOUT_S = 60.0
 """A worker that has not reported by then is given up; it takes 0.3-0.6 s on an idle machine."""
-START_ALONE_S = 1.0
-"""One that hangs does not keep the others from starting."""
 MAX_ANSWER_BYTES = 1 << 30
 """More than the largest raster can come to. A worker that sends more is not trusted any further."""
 JOIN_TIMEOUT_S = 5.0
@@ -142,10 +140,8 @@ class _StartFailed(Exception):
 class WorkerPool:
     """`workers` processes and one spare; `close()` or a `with` block ends them."""
 
-    def __init__(self, source: JobSource, config: WorkerConfig, workers: int, recycle_bytes: int, processors: int) -> None:
-        """recycle_bytes: a worker whose resident memory is above this after a job is replaced before its next.
-        processors: that this process may use.
-        """
+    def __init__(self, source: JobSource, config: WorkerConfig, workers: int, recycle_bytes: int) -> None:
+        """recycle_bytes: a worker whose resident memory is above this after a job is replaced before its next."""
         self._source = source
         self._config = config
         self._recycle_bytes = recycle_bytes
@@ -158,7 +154,6 @@ class WorkerPool:
         self._parked: list[_Worker] = []
         self._most_parked = workers
         self._warned = not config.is_isolated
-        self._first_starts = threading.Semaphore(max(1, processors // 2))
         self.deaths = 0
         self._watchdog = _Watchdog()
         self._threads = [
@@ -200,17 +195,13 @@ class WorkerPool:
 
     def _serve(self, is_spare: bool) -> None:
         if is_spare:
-            self._count_idle(+1)
             self._all_started.wait()  # the spare must not slow down the start of those that are needed first
-            self._count_idle(-1)
         worker: _Worker | None = None
         failure: str | None = None
-        is_new = True
         try:
             while not self._closing.is_set():
                 if worker is None:
-                    worker, failure = self._first_start() if is_new else self._try_start()
-                    is_new = False
+                    worker, failure = self._try_start()
                     self._count_started(is_spare)
                 self._count_idle(+1)
                 taken = self._source.take(worker.held_documents if worker else set(), is_spare=is_spare)
@@ -254,18 +245,6 @@ class WorkerPool:
         if started is not None:
             started.trust_domain = trust_domain
         return started, failure
-
-    def _first_start(self) -> tuple[_Worker | None, str | None]:
-        """While the first workers start, the application keeps half of the processors: the page that it shows first may be on
-        disk already, and starts in a crowd take longer, the first of them too."""
-        self._count_idle(+1)
-        may_start = self._first_starts.acquire(timeout=START_ALONE_S)
-        self._count_idle(-1)
-        try:
-            return self._try_start()
-        finally:
-            if may_start:
-                self._first_starts.release()
 
     def _try_start(self) -> tuple[_Worker | None, str | None]:
         try:
