@@ -17,6 +17,7 @@ from typing import Any
 
 import pikepdf
 
+ZIPFILE_REFUSALS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError)
 PIKEPDF_REFUSALS = (
     pikepdf.PdfError,
     pikepdf.PasswordError,
@@ -135,7 +136,7 @@ def _damaged(
     if family == "zip" and chance.random() < 0.7:
         try:
             return _edit_members(chance, data)
-        except (zipfile.BadZipFile, zlib.error, OSError, ValueError, NotImplementedError, RuntimeError):
+        except ZIPFILE_REFUSALS:
             # An earlier change left an archive that zipfile cannot read: its bytes can still be changed.
             return _change_bytes(chance, data, others)[0], "members unreadable, bytes"
     return _change_bytes(chance, data, others)

@@ -36,7 +36,7 @@ def of_page(document: Document, page: int, width_px: int | None, height_px: int 
     info = document.pages[page]
     rung = fit_rung(info.width_pt, info.height_pt, width_px=width_px, height_px=height_px)
     _require_raster(document, page, rung.width_px, rung.height_px, raster_pixels)
-    return RasterSpec(scale=rung.scale, x0_px=0, y0_px=0, x1_px=rung.width_px, y1_px=rung.height_px, tile_px=rung.tile_px)
+    return RasterSpec.whole_page(rung.scale, rung.width_px, rung.height_px)
 
 
 def of_region(

@@ -45,7 +45,6 @@ from sidebooks_core.view import (
     PlacedImage,
     Wanted,
     coarse_images,
-    exact_spec,
     margin_tiles,
     paper,
     preview_spec,
@@ -423,7 +422,7 @@ class Reader:
 
     def _fit_spec(self, spread: int, page: int) -> RasterSpec:
         rung = next(one for one in self._fitted(spread).placements if one.page == page).rung
-        return exact_spec(rung.scale, rung.width_px, rung.height_px)
+        return RasterSpec.whole_page(rung.scale, rung.width_px, rung.height_px)
 
     def _run(self) -> None:
         try:

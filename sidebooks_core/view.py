@@ -79,7 +79,7 @@ def wanted_images(viewport: Viewport, placement: Placement, pyramid: Pyramid, ra
     """What makes a page sharp: the whole page at its exact size, or the visible tiles of a level, those in the middle first."""
     rung = placement.rung
     if viewport.zoom == 1.0 and rung.area_px <= raster_pixels:
-        return (_whole(placement, exact_spec(rung.scale, rung.width_px, rung.height_px)),)
+        return (_whole(placement, RasterSpec.whole_page(rung.scale, rung.width_px, rung.height_px)),)
     level = pyramid.level_for_scale(placement.scale)
     tiles = visible_tiles(level, viewport.visible_pt(placement.page))
     return tuple(_tile(placement, level, column, row, raster_pixels) for column, row in tiles)
@@ -113,11 +113,6 @@ def preview_spec(pyramid: Pyramid, raster_pixels: int) -> RasterSpec:
     """The raster of a page's preview, its coarsest level."""
     level = pyramid.levels[0]
     return slab_spec(level, slab_of(level, raster_pixels, 0, 0))
-
-
-def exact_spec(scale: float, width_px: int, height_px: int) -> RasterSpec:
-    """The whole page as one tile."""
-    return RasterSpec(scale=scale, x0_px=0, y0_px=0, x1_px=width_px, y1_px=height_px, tile_px=max(width_px, height_px))
 
 
 def paper(placement: Placement) -> PlacedImage:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
+import zlib
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from sidebooks_core.documents import opening
 from sidebooks_core.documents.engine import pymupdf
@@ -28,3 +32,27 @@ def test_what_is_only_drawn_is_not_described(sample: Path, monkeypatch: pytest.M
         assert read.count("outline") == 1
     finally:
         document.close()
+
+
+def test_a_comic_whose_description_is_damaged_still_opens() -> None:
+    page, comic = io.BytesIO(), io.BytesIO()
+    Image.new("RGB", (60, 80), "red").save(page, "PNG")
+    with zipfile.ZipFile(comic, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("ComicInfo.xml", "<ComicInfo><Manga>YesAndRightToLeft</Manga></ComicInfo>")
+        archive.writestr("1.png", page.getvalue())
+    data = bytearray(comic.getvalue())
+
+    def direction() -> str:
+        document = opening.open_document(Source(bytes(data)), password=None, name="comic", limits=Limits())
+        try:
+            assert document.page_count == 1
+            return document.info.direction
+        finally:
+            document.close()
+
+    assert direction() == "rtl"
+    start = data.index(b"ComicInfo.xml") + len("ComicInfo.xml")
+    data[start] = 0x07  # a block of deflate's reserved type
+    with pytest.raises(zlib.error), zipfile.ZipFile(io.BytesIO(data)) as archive:
+        archive.read("ComicInfo.xml")
+    assert direction() == "ltr", "it does not say how it is read, and its page is there"

@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from itertools import accumulate
 from typing import Any
 
-from sidebooks_core.documents import fonts, images, page_labels, text
+from sidebooks_core.documents import archives, fonts, images, page_labels, text
 from sidebooks_core.documents.engine import (
     ENGINE_ERRORS,
     mupdf,
@@ -161,12 +160,7 @@ def _document_errors(name: str, kind: str) -> Iterator[None]:
 
 def _require_members(source: Source, name: str, limits: Limits) -> None:
     """By what the archive says of itself; one that lies meets the worker's bound of memory."""
-    try:
-        with source.file() as content, zipfile.ZipFile(content) as archive:
-            members = archive.infolist()
-    except (zipfile.BadZipFile, ValueError, NotImplementedError):
-        return  # cut, or otherwise damaged: the engine repairs what it can
-    largest = max(members, key=lambda member: member.file_size, default=None)
+    largest = max(archives.members(source) or (), key=lambda member: member.file_size, default=None)
     if largest is not None and largest.file_size > limits.member_bytes:
         what = f"{_clean(largest.filename)[:80]!r} in it has {largest.file_size} bytes"
         raise DocumentTooLarge(f"{name}: {what}; the settings allow {limits.member_bytes} (member_bytes)")
@@ -341,14 +335,8 @@ def _direction(handle: Any, source: Source, kind: str) -> str:
 
 
 def _member(source: Source, name: str) -> bytes:
-    """The beginning of an archive's member; empty if it has none of that name."""
-    try:
-        with source.file() as content, zipfile.ZipFile(content) as archive, archive.open(name) as file:
-            return file.read(MEMBER_BYTES)
-    except (KeyError, zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError, EOFError):
-        # The engine has opened the document by now, and repairs archives that this module cannot read (encrypted, cut, of an
-        # unknown compression). What is looked for is optional: without it the document just does not say how it is read.
-        return b""
+    """The beginning of an archive's member; empty without it, and then the document just does not say how it is read."""
+    return archives.beginning(source, name, MEMBER_BYTES) or b""
 
 
 def _link(link: dict[str, Any], page_count: int) -> Link:

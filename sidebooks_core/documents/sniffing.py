@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-import zipfile
 
+from sidebooks_core.documents import archives
 from sidebooks_core.documents.source import Source
 
 HEAD_BYTES = 4096
@@ -74,13 +74,10 @@ def _text(head: bytes) -> str:
 
 
 def _archive_kind(source: Source) -> str | None:
-    try:
-        with source.file() as content, zipfile.ZipFile(content) as archive:
-            names = archive.namelist()[:MOST_MEMBERS]
-    except (zipfile.BadZipFile, ValueError, NotImplementedError):
-        # A cut archive has lost its directory, not its beginning. None is no silence: it becomes UnsupportedDocument.
+    members = archives.members(source)
+    if members is None:  # a cut archive has lost its directory, not its beginning
         return "epub" if b"application/epub+zip" in source.head(200) else None
-    lower = {name.lower() for name in names}
+    lower = {member.filename.lower() for member in members[:MOST_MEMBERS]}
     if "meta-inf/container.xml" in lower:
         return "epub"
     if any(name.endswith((".fdseq", "fixeddocseq", ".fdoc")) or name.startswith("fixeddocseq") for name in lower):

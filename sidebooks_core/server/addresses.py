@@ -30,14 +30,7 @@ def exact_raster(document: Document, page: int, size: str) -> tuple[RasterSpec, 
     rung = fit_rung(info.width_pt, info.height_pt, width_px=int(matched[1]), height_px=int(matched[2]))
     if rung.area_px > iiif.MAX_AREA_PX:
         raise iiif.Refused(400, f"at most {iiif.MAX_AREA_PX} pixels")
-    spec = RasterSpec(
-        scale=rung.scale,
-        x0_px=0,
-        y0_px=0,
-        x1_px=rung.width_px,
-        y1_px=rung.height_px,
-        tile_px=max(rung.width_px, rung.height_px),
-    )
+    spec = RasterSpec.whole_page(rung.scale, rung.width_px, rung.height_px)
     return spec, iiif.FORMATS[matched[3]] if matched[3] else None
 
 

@@ -21,3 +21,8 @@ class RasterSpec:
     tile_px: int
     is_preview: bool = field(default=False, compare=False)
     """Kept in the previews' own budget. Does not shape the pixels, and is not a part of the key."""
+
+    @classmethod
+    def whole_page(cls, scale: float, width_px: int, height_px: int) -> RasterSpec:
+        """The page as one tile."""
+        return cls(scale=scale, x0_px=0, y0_px=0, x1_px=width_px, y1_px=height_px, tile_px=max(width_px, height_px))
