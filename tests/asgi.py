@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from dataclasses import dataclass
 from typing import Any
+
+from PIL import Image
 
 from sidebooks_core.server import Application
 
@@ -77,3 +80,8 @@ def ask(
     leave_after: int = 1 << 30,
 ) -> Reply:
     return asyncio.run(ask_async(application, path, method, headers, body, leave_after=leave_after))
+
+
+def image(reply: Reply) -> Image.Image:
+    assert reply.status == 200, reply.body
+    return Image.open(io.BytesIO(reply.body))

@@ -11,7 +11,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import sidebooks_core
-from sidebooks_core import Settings, TileService
+from sidebooks_core import Document, Settings, TileService
+from sidebooks_core.server import Application, Shelf
+from sidebooks_core.server.shelf import page_id
 
 ROOT = Path(__file__).resolve().parents[1]
 CORPUS = ROOT.parent / "shared" / "corpus"
@@ -60,3 +62,28 @@ def sample() -> Path:
 def service(tmp_path: Path) -> Iterator[TileService]:
     with TileService(Settings(cache_dir=tmp_path / "cache")) as running:
         yield running
+
+
+@pytest.fixture
+def shelf(service: TileService, sample: Path) -> Iterator[Shelf]:
+    shelf = Shelf(service)
+    shelf.register(sample)
+    yield shelf
+    shelf.close()
+
+
+@pytest.fixture
+def application(shelf: Shelf) -> Iterator[Application]:
+    application = Application(shelf)
+    yield application
+    application.close()
+
+
+@pytest.fixture
+def document(shelf: Shelf) -> Document:
+    return shelf.all()[0].document
+
+
+@pytest.fixture
+def first_page(document: Document) -> str:
+    return f"/iiif/3/{page_id(document, 0)}"

@@ -15,50 +15,19 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from asgi import Reply, ask, ask_async
+from asgi import Reply, ask, ask_async, image
 from PIL import Image
 
 import sidebooks_core as sb
 from sidebooks_core.rendering.packing import unpack_tile
 from sidebooks_core.server import Application, Shelf, openapi
 from sidebooks_core.server.shelf import page_id
-
-
-@pytest.fixture
-def shelf(service: sb.TileService, sample: Path) -> Iterator[Shelf]:
-    shelf = Shelf(service)
-    shelf.register(sample)
-    yield shelf
-    shelf.close()
-
-
-@pytest.fixture
-def application(shelf: Shelf) -> Iterator[Application]:
-    application = Application(shelf)
-    yield application
-    application.close()
-
-
-@pytest.fixture
-def document(shelf: Shelf) -> sb.Document:
-    return shelf.all()[0].document
-
-
-@pytest.fixture
-def first_page(document: sb.Document) -> str:
-    return f"/iiif/3/{page_id(document, 0)}"
-
-
-def image(reply: Reply) -> Image.Image:
-    assert reply.status == 200, reply.body
-    return Image.open(io.BytesIO(reply.body))
 
 
 def test_the_documents_are_listed_with_their_image_services(application: Application, document: sb.Document) -> None:
@@ -429,148 +398,6 @@ def test_streams_end_with_the_server(application: Application) -> None:
         return await asyncio.wait_for(listening, 20)
 
     assert [kind for kind, _ in events(asyncio.run(scenario()))] == ["documents"]
-
-
-def test_under_load_a_coarser_image_stands_in(
-    application: Application, document: sb.Document, first_page: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(application._images, "_loaded", 0)
-    part = "512,512,512,512/512,512/0/default.png"
-    first = ask(application, f"{first_page}/{part}")
-    assert first.headers["cache-control"].endswith("immutable"), "nothing coarser was in memory"
-    assert ask(application, f"/documents/{document.id}/pages/2/preview").status == 200
-    beside = f"/iiif/3/{page_id(document, 1)}/{part}"
-    passing = ask(application, beside)
-    assert passing.headers["cache-control"] == "public, max-age=2"
-    assert "etag" not in passing.headers
-    assert 0 < float(passing.headers["sidebooks-resolution"]) < 1
-    service = application.service
-    monkeypatch.setattr(application._images, "_loaded", 1 << 30)
-    sharp = ask(application, beside)
-    assert sharp.headers["cache-control"].endswith("immutable")
-    assert image(passing).size == image(sharp).size == (512, 512)
-    assert image(passing).format == image(sharp).format
-    difference = np.abs(np.asarray(image(passing).convert("L"), float) - np.asarray(image(sharp).convert("L"), float))
-    assert difference.mean() < 25, "the same part of the page"
-    monkeypatch.setattr(application._images, "_loaded", 0)
-    renders = service.statistics().renders
-    assert ask(application, beside).body == sharp.body, "what is cached is always answered as it is"
-    assert service.statistics().renders == renders
-
-
-def test_a_hundred_who_turn_to_one_page_are_no_load(
-    application: Application, document: sb.Document, first_page: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert ask(application, f"/documents/{document.id}/pages/1/preview").status == 200
-    monkeypatch.setattr(application._images, "_loaded", 1)
-    path = f"/documents/{document.id}/pages/1/1333x1777"
-
-    async def all_at_once() -> list[Reply]:
-        return await asyncio.gather(*(ask_async(application, path) for _ in range(100)))
-
-    replies = asyncio.run(all_at_once())
-    assert {reply.headers["cache-control"] for reply in replies} == {"public, max-age=31536000, immutable"}
-    assert len({reply.body for reply in replies}) == 1
-
-
-def counted(owner: object, name: str, monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """An entry for each call of a method from now on."""
-    calls: list[object] = []
-    method = getattr(owner, name)
-
-    def counting(*arguments: object) -> object:
-        calls.append(arguments)
-        return method(*arguments)
-
-    monkeypatch.setattr(owner, name, counting)
-    return calls
-
-
-async def ask_and_leave(application: Application, path: str) -> None:
-    sent: list[object] = []
-
-    async def receive() -> dict[str, object]:
-        return {"type": "http.disconnect"}
-
-    async def send(message: dict[str, object]) -> None:
-        sent.append(message)
-
-    scope = {"type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "headers": [], "query_string": b""}
-    await application(scope, receive, send)
-    assert not sent
-
-
-def test_identical_requests_at_once_go_one_way_and_render_once(
-    application: Application, first_page: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    submitted = counted(application.service, "submit_raster", monkeypatch)
-
-    async def all_at_once() -> list[Reply]:
-        return await asyncio.gather(*(ask_async(application, f"{first_page}/full/1234,/0/default.png") for _ in range(20)))
-
-    replies = asyncio.run(all_at_once())
-    assert {reply.status for reply in replies} == {200}
-    assert len({reply.body for reply in replies}) == 1
-    assert application.service.statistics().renders == 1
-    assert len(submitted) == 1
-
-
-def test_who_shares_a_render_may_leave(
-    application: Application, document: sb.Document, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    submitted = counted(application.service, "submit_raster", monkeypatch)
-    path = f"/documents/{document.id}/pages/3/1234x1999"
-
-    async def everybody() -> list[Reply]:
-        _, *replies = await asyncio.gather(ask_and_leave(application, path), *(ask_async(application, path) for _ in range(3)))
-        return replies
-
-    replies = asyncio.run(everybody())
-    assert [reply.status for reply in replies] == [200, 200, 200]
-    assert len(submitted) == 1, "who asked first left, and the others kept what was under way"
-    assert application.service.statistics().renders == 1
-
-
-def test_a_failure_is_told_to_all_who_share_it(
-    application: Application, document: sb.Document, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fails(*_: object) -> Future[sb.Tile]:
-        failed: Future[sb.Tile] = Future()
-        failed.set_exception(sb.RenderFailed("page 1 cannot be drawn", document_id=document.id, page=0))
-        return failed
-
-    monkeypatch.setattr(application.service, "submit_raster", fails)
-    path = f"/documents/{document.id}/pages/1/777x777"
-
-    async def all_at_once() -> list[Reply]:
-        return await asyncio.gather(*(ask_async(application, path) for _ in range(5)))
-
-    assert {(reply.status, reply.json()["detail"]) for reply in asyncio.run(all_at_once())} == {(500, "page 1 cannot be drawn")}
-    monkeypatch.undo()
-    assert ask(application, path).status == 200, "and not to who asks later"
-
-
-def test_a_client_that_goes_away_takes_its_queued_work_along(
-    service: sb.TileService, application: Application, document: sb.Document
-) -> None:
-    for page in range(document.page_count):
-        document.content_id(page)
-
-    async def everybody() -> None:
-        await asyncio.gather(
-            *(
-                ask_and_leave(application, f"/documents/{document.id}/pages/{page + 1}/1900x3000")
-                for page in range(document.page_count)
-            )
-        )
-
-    asyncio.run(everybody())
-    deadline_s = time.monotonic() + 20
-    while service.statistics().queued + service.statistics().in_flight:
-        assert time.monotonic() < deadline_s
-        time.sleep(0.02)
-    assert service.statistics().renders < document.page_count
-    assert service.statistics().drops > 0
 
 
 def test_metrics_count(application: Application, first_page: str) -> None:

@@ -7,8 +7,6 @@ A process is started by the thread that serves it, which lives as long as the po
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import json
 import logging
 import os
@@ -17,14 +15,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
 from sidebooks_core.errors import DamagedDocument, RenderFailed, RenderTimeout, SidebooksError
 from sidebooks_core.rendering import wire
 from sidebooks_core.rendering.jobs import Job, NoWorker, WorkerConfig, error_from_wire
+from sidebooks_core.rendering.worker_process import JOIN_TIMEOUT_S, NOTED_S, SLOW_S, Step, Watchdog, WorkerProcess
 
 _BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from sidebooks_core.rendering.worker import main; main()"
 _ENVIRONMENT = {
@@ -42,14 +38,6 @@ START_TIMEOUT_S = 60.0
 """A worker that has not reported by then is given up; it takes 0.3-0.6 s on an idle machine."""
 MAX_ANSWER_BYTES = 1 << 30
 """More than the largest raster can come to. A worker that sends more is not trusted any further."""
-JOIN_TIMEOUT_S = 5.0
-NOTED_S = 0.25
-SLOW_S = 0.5
-"""A page that takes so long is waited for anyway; beside it, those that take milliseconds should not feel it."""
-SLOW_NICENESS = 5
-SUSPECT_NICENESS = 15
-"""Of a worker that draws a page for NOTED_S, of a document that cost one."""
-
 
 _log = logging.getLogger("sidebooks_core.workers")
 
@@ -70,69 +58,6 @@ class JobSource(Protocol):
         """A job ended, with an answer or an error; lost_worker: it cost its worker. Must not raise."""
 
 
-@dataclass(slots=True, eq=False)
-class _Worker:
-    process: subprocess.Popen[bytes]
-    files: socket.socket | None
-    """Where it is handed descriptors of documents; None where the platform knows no such thing."""
-    trust_domain: str | None = None
-    """Of all documents that it has seen; None: of none so far."""
-    held_documents: set[str] = field(default_factory=set)
-    overran: bool = False
-    is_worn: bool = False
-    cpu_s: float = 0.0
-    """Time of the processor that it had taken when its job was new."""
-    rss_bytes: int = 0
-
-    def kill(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-
-    def stop_overrunning(self) -> None:
-        self.overran = True
-        self.kill()
-
-    def note_cpu(self) -> None:
-        self.cpu_s = _cpu_s(self.process.pid)
-
-    def stand_back(self) -> None:
-        """From now on it gets the processor after those that draw quickly, and after the host.
-
-        Not where it got little of the processor as it is: then others than we keep the machine busy, and it would starve.
-        """
-        if _cpu_s(self.process.pid) - self.cpu_s >= (SLOW_S - NOTED_S) / 2:
-            self.set_niceness(SLOW_NICENESS)
-
-    def stand_far_back(self) -> None:
-        """Only what nobody else wants. An ordinary user cannot take that back, so it is replaced after its job."""
-        self.is_worn = True
-        self.set_niceness(SUSPECT_NICENESS)
-
-    def set_niceness(self, more: int) -> None:
-        if sys.platform == "win32":
-            return
-        try:
-            os.setpriority(os.PRIO_PROCESS, self.process.pid, min(19, os.getpriority(os.PRIO_PROCESS, 0) + more))
-        except OSError:  # it has just ended, or its host may not: an older worker is as urgent as a new one then
-            return
-
-    def bury(self) -> None:
-        """Kill, reap, and close the pipes."""
-        self.kill()
-        self.process.wait()
-        if self.files is not None:
-            self.files.close()
-        for stream in (self.process.stdin, self.process.stdout):
-            if stream is not None:
-                try:
-                    stream.close()
-                except OSError:  # what was buffered for the dead process cannot be flushed; nobody misses it
-                    continue
-
-
-_Step = Callable[[_Worker], None]
-
-
 class _StartFailed(Exception):
     pass
 
@@ -148,14 +73,14 @@ class WorkerPool:
         self._closing = threading.Event()
         self._all_started = threading.Event()
         self._lock = threading.Lock()
-        self._live: set[_Worker] = set()
+        self._live: set[WorkerProcess] = set()
         self._starting = workers
         self._idle_threads = 0
-        self._parked: list[_Worker] = []
+        self._parked: list[WorkerProcess] = []
         self._most_parked = workers
         self._warned = not config.is_isolated
         self.deaths = 0
-        self._watchdog = _Watchdog()
+        self._watchdog = Watchdog()
         self._threads = [
             threading.Thread(target=self._serve, args=(index == workers,), name=f"sidebooks-worker-{index}", daemon=True)
             for index in range(workers + 1)
@@ -196,7 +121,7 @@ class WorkerPool:
     def _serve(self, is_spare: bool) -> None:
         if is_spare:
             self._all_started.wait()  # the spare must not slow down the start of those that are needed first
-        worker: _Worker | None = None
+        worker: WorkerProcess | None = None
         failure: str | None = None
         try:
             while not self._closing.is_set():
@@ -224,7 +149,7 @@ class WorkerPool:
             if worker is not None:
                 self._bury(worker)
 
-    def _of_domain(self, worker: _Worker, trust_domain: str) -> tuple[_Worker | None, str | None]:
+    def _of_domain(self, worker: WorkerProcess, trust_domain: str) -> tuple[WorkerProcess | None, str | None]:
         """This worker if it has seen no other domain; else one that waits, or a new one. The other waits for its domain."""
         if worker.trust_domain in (None, trust_domain):
             worker.trust_domain = trust_domain
@@ -246,7 +171,7 @@ class WorkerPool:
             started.trust_domain = trust_domain
         return started, failure
 
-    def _try_start(self) -> tuple[_Worker | None, str | None]:
+    def _try_start(self) -> tuple[WorkerProcess | None, str | None]:
         try:
             return self._start(), None
         except _StartFailed as error:
@@ -260,7 +185,7 @@ class WorkerPool:
             if self._starting <= 0:
                 self._all_started.set()
 
-    def _start(self) -> _Worker:
+    def _start(self) -> WorkerProcess:
         if self._closing.is_set():
             raise _StartFailed("the pool is closing")
         if not sys.executable:
@@ -283,7 +208,7 @@ class WorkerPool:
         finally:
             if theirs is not None:
                 theirs.close()
-        worker = _Worker(process, files)
+        worker = WorkerProcess(process, files)
         with self._lock:
             self._live.add(worker)
         watch = self._watchdog.watch(worker, START_TIMEOUT_S)
@@ -318,7 +243,9 @@ class WorkerPool:
                 "; ".join(map(str, missing)),
             )
 
-    def _do(self, worker: _Worker, job: Job, data: bytes | None) -> tuple[Any, SidebooksError | None, _Worker | None]:
+    def _do(
+        self, worker: WorkerProcess, job: Job, data: bytes | None
+    ) -> tuple[Any, SidebooksError | None, WorkerProcess | None]:
         """One job on one worker, or on a new one if this one turns out to have died while it had nothing to do."""
         try:
             self._ask(worker, job, None)
@@ -330,9 +257,9 @@ class WorkerPool:
                 self._ask(worker, job, None)
             except (_StartFailed, wire.WireClosed) as error:
                 return None, _cannot_start(job, str(error)), None
-        ageing: tuple[tuple[float, _Step], ...] = ((NOTED_S, _Worker.note_cpu), (SLOW_S, _Worker.stand_back))
+        ageing: tuple[tuple[float, Step], ...] = ((NOTED_S, WorkerProcess.note_cpu), (SLOW_S, WorkerProcess.stand_back))
         if self._source.is_suspect(job.document.token):
-            ageing = ((NOTED_S, _Worker.stand_far_back),)  # its sound pages are drawn by then
+            ageing = ((NOTED_S, WorkerProcess.stand_far_back),)  # its sound pages are drawn by then
         watch = self._watchdog.watch(worker, job.timeout_s, ageing)
         try:
             reply = self._hear(worker)
@@ -352,7 +279,7 @@ class WorkerPool:
         self._watchdog.release(watch)
         worker.held_documents.add(job.document.token)
         rss_bytes = reply.get("rss_bytes")
-        survivor: _Worker | None = worker
+        survivor: WorkerProcess | None = worker
         if worker.is_worn or (isinstance(rss_bytes, int) and rss_bytes > self._recycle_bytes):
             self._bury(worker)
             survivor = None
@@ -360,7 +287,7 @@ class WorkerPool:
             return None, error_from_wire(reply["error"], job.document.digest), survivor
         return reply.get("answer"), None, survivor
 
-    def _hand_over(self, worker: _Worker, job: Job, data: bytes | None) -> SidebooksError | None:
+    def _hand_over(self, worker: WorkerProcess, job: Job, data: bytes | None) -> SidebooksError | None:
         """Ask again, with the document: its bytes, or a descriptor of its file. What is wrong with the file, if anything."""
         if job.document.path is None:
             self._ask(worker, job, data)
@@ -380,7 +307,7 @@ class WorkerPool:
         self._ask(worker, job, None, has_file=True)
         return None
 
-    def _ask(self, worker: _Worker, job: Job, data: bytes | None, *, has_file: bool = False) -> None:
+    def _ask(self, worker: WorkerProcess, job: Job, data: bytes | None, *, has_file: bool = False) -> None:
         assert worker.process.stdin is not None
         if worker.process.poll() is not None:
             raise wire.WireClosed("it is dead")  # what its pipe still takes would never be read
@@ -391,67 +318,20 @@ class WorkerPool:
             message["has_file"] = True
         wire.send(worker.process.stdin, message)
 
-    def _hear(self, worker: _Worker) -> dict[str, Any]:
+    def _hear(self, worker: WorkerProcess) -> dict[str, Any]:
         assert worker.process.stdout is not None
         return wire.receive(worker.process.stdout, MAX_ANSWER_BYTES)
 
-    def _count_death(self, worker: _Worker) -> None:
+    def _count_death(self, worker: WorkerProcess) -> None:
         self._bury(worker)
         if not self._closing.is_set():
             with self._lock:
                 self.deaths += 1
 
-    def _bury(self, worker: _Worker) -> None:
+    def _bury(self, worker: WorkerProcess) -> None:
         worker.bury()
         with self._lock:
             self._live.discard(worker)
-
-
-class _Watchdog:
-    """Kills workers that overrun, and lets those that take long stand back: one thread, asleep until the next of these."""
-
-    def __init__(self) -> None:
-        self._condition = threading.Condition()
-        self._steps: list[tuple[float, int, int, _Step]] = []
-        self._watched: dict[int, _Worker] = {}
-        self._numbers = itertools.count()
-        self._closed = False
-        self._thread = threading.Thread(target=self._run, name="sidebooks-watchdog", daemon=True)
-        self._thread.start()
-
-    def watch(self, worker: _Worker, timeout_s: float, steps: Sequence[tuple[float, _Step]] = ()) -> int:
-        """Kill the worker after `timeout_s`, do what else is to be done to it after so many seconds, unless `release`d."""
-        now_s = time.monotonic()
-        with self._condition:
-            number = next(self._numbers)
-            self._watched[number] = worker
-            for after_s, step in (*steps, (timeout_s, _Worker.stop_overrunning)):
-                heapq.heappush(self._steps, (now_s + after_s, number, next(self._numbers), step))
-            if self._steps[0][1] == number:
-                self._condition.notify()
-            return number
-
-    def release(self, number: int) -> None:
-        with self._condition:
-            self._watched.pop(number, None)
-
-    def close(self) -> None:
-        with self._condition:
-            self._closed = True
-            self._condition.notify()
-        if self._thread is not threading.current_thread():
-            self._thread.join(JOIN_TIMEOUT_S)
-
-    def _run(self) -> None:
-        with self._condition:
-            while not self._closed:
-                now_s = time.monotonic()
-                while self._steps and (self._steps[0][1] not in self._watched or self._steps[0][0] <= now_s):
-                    _, number, _, step = heapq.heappop(self._steps)
-                    worker = self._watched.get(number)
-                    if worker is not None:
-                        step(worker)
-                self._condition.wait(self._steps[0][0] - now_s if self._steps else None)
 
 
 def _clean_environment() -> dict[str, str]:
@@ -461,15 +341,6 @@ def _clean_environment() -> dict[str, str]:
 def _file_channel() -> tuple[socket.socket | None, socket.socket | None]:
     """Our end and the worker's of what descriptors are sent through."""
     return socket.socketpair() if hasattr(socket, "send_fds") and hasattr(socket, "AF_UNIX") else (None, None)
-
-
-def _cpu_s(process_id: int) -> float:
-    """Processor time that a process has taken; 0 where nobody tells."""
-    try:
-        fields = Path(f"/proc/{process_id}/stat").read_bytes().rpartition(b")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    except (OSError, IndexError, ValueError):
-        return 0.0
 
 
 def _where(job: Job) -> str:
@@ -489,7 +360,7 @@ def _overran(job: Job) -> SidebooksError:
     return RenderTimeout(f"{_where(job)}: {what}", document_id=job.document.digest, page=job.page)
 
 
-def _died(job: Job, worker: _Worker, error: Exception) -> SidebooksError:
+def _died(job: Job, worker: WorkerProcess, error: Exception) -> SidebooksError:
     if isinstance(error, wire.WireBroken):
         return _failed(job, f"the worker's answer could not be understood ({error})")
     code = worker.process.returncode
