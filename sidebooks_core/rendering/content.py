@@ -192,11 +192,11 @@ def study(pixels: NDArray[np.uint8], sample: Sample, indices: NDArray[np.uint8] 
     """
     written = sample.rows if indices is None else sampled_rows(indices)
     row_filter = png.NONE
-    lossless_bytes = len(png.compressed(png.filtered(written, png.NONE))) / sample.share
+    lossless_bytes = len(png.deflated(written, png.NONE)) / sample.share
     numbers = sample.numbers
     flatness = float(np.count_nonzero(numbers[:, 1:] == numbers[:, :-1])) / max(1, numbers[:, 1:].size)
     if indices is None and flatness < _MOSTLY_FLAT:
-        up_bytes = len(png.compressed(png.filtered(written, png.UP))) / sample.share
+        up_bytes = len(png.deflated(written, png.UP)) / sample.share
         if up_bytes < 0.95 * lossless_bytes:  # None is decoded faster
             row_filter, lossless_bytes = png.UP, up_bytes
     pixel_count = pixels.shape[0] * pixels.shape[1]
