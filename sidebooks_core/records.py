@@ -114,10 +114,14 @@ class Records:
     ) -> None:
         """Learn the content id of a page, and of those after it as far as the time allows."""
 
+        still_open = weakref.ref(document)
+
         def learned(answer: Any, error: SidebooksError | None) -> None:
-            if error is None:
-                scoped = [keys.scoped_id(str(content_id), document.trust_domain) for content_id in answer]
-                document.learn_content_ids(page, scoped)
+            learner = still_open()  # nobody has it any more: this waits in the queue, and must not keep it
+            if error is None and learner is not None:
+                scoped = [keys.scoped_id(str(content_id), learner.trust_domain) for content_id in answer]
+                learner.learn_content_ids(page, scoped)
+            del learner
             done(answer, error)
 
         budget_s = IDENTIFY_BULK_S if priority is Priority.BULK else IDENTIFY_VISIBLE_S

@@ -38,6 +38,7 @@ from sidebooks_core.documents.model import (
     SearchHit,
     Word,
 )
+from sidebooks_core.documents.page_ids import LOOKED_INTO_KINDS, own_page_id
 from sidebooks_core.errors import (
     DamagedDocument,
     PageError,
@@ -160,7 +161,7 @@ class TileService:
         described = self._registry.description(digest, trust_domain)
         if described is None:
             info = (opening or self._start_opening(given, password, trust_domain)).result()
-            described = Description(info, [None] * info.page_count)
+            described = Description(info, _own_page_ids(info, digest, trust_domain))
             self._registry.describe(digest, described, time.perf_counter() - started_s, trust_domain)
         elif opening is not None:
             opening.cancel()
@@ -515,6 +516,7 @@ class TileService:
         """Learn all content ids, a slice at a time, while nothing else is to be done; remember them first and last.
 
         Begun when somebody has the first image: before, it would keep the worker that holds the document from drawing that.
+        Ended when nobody has the document any more.
         """
         page = document.first_unidentified_page(start)
         if page is None or start == 0:
@@ -526,10 +528,12 @@ class TileService:
                     self.store.purge(document.id)  # withdrawn between the look and the keeping
         if page is None:
             return
+        still_open = weakref.ref(document)
 
         def next_slice(_: Any, error: SidebooksError | None) -> None:
-            if not isinstance(error, ServiceClosed):
-                self._identify_rest(document, page + 1)
+            again = still_open()
+            if again is not None and not isinstance(error, ServiceClosed):
+                self._identify_rest(again, page + 1)
 
         with suppress(SidebooksError):  # closed or full: whoever needs an id asks for it
             self.records.identify(document, page, next_slice, priority=Priority.BULK)
@@ -611,6 +615,13 @@ def _settle(future: Future[Any], result: Any, error: BaseException | None) -> No
         future.set_exception(error)
     else:
         future.set_result(result)
+
+
+def _own_page_ids(info: DocumentInfo, digest: str, trust_domain: str) -> list[str | None]:
+    """The content ids that are known without a worker."""
+    if info.kind in LOOKED_INTO_KINDS:
+        return [None] * info.page_count
+    return [keys.scoped_id(own_page_id(info.kind, digest, page), trust_domain) for page in range(info.page_count)]
 
 
 def _not_needed(_answer: Any, _error: SidebooksError | None) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import multiprocessing
 import os
 import signal
 import threading
 import time
+import weakref
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -17,7 +21,7 @@ import pytest
 from PIL import Image
 
 import sidebooks_core as sb
-from sidebooks_core import Settings, TileService
+from sidebooks_core import Settings, SidebooksError, TileService
 
 
 def test_a_document_says_what_it_is(service: TileService, sample: Path) -> None:
@@ -211,3 +215,49 @@ def test_the_first_page_of_what_is_opened_is_identified_before_anybody_asks(serv
         time.sleep(0.01)
     assert document.known_content_id(0) == document.pages[0].content_id
     assert service.statistics().renders == 0
+
+
+def test_a_document_that_nobody_has_any_more_is_not_identified_on(
+    service: TileService, sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document: sb.Document | None = service.open(sample)
+    assert document is not None
+    document.content_id(0)
+    slices: list[Callable[[Any, SidebooksError | None], None]] = []
+    monkeypatch.setattr(service.records, "identify", lambda _document, _page, done, **_: slices.append(done))
+    document._content_ids[:] = [None] * document.page_count
+    service._identify_rest(document)
+    slices[-1](None, None)
+    assert len(slices) == 2
+    document = None
+    gc.collect()
+    slices[-1](None, None)
+    assert len(slices) == 2
+
+
+def test_waiting_to_be_identified_keeps_no_document(
+    service: TileService, sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document: sb.Document | None = service.open(sample)
+    assert document is not None
+    document.content_id(0)
+    gone = weakref.ref(document)
+    answers: list[Callable[[Any, SidebooksError | None], None]] = []
+    told: list[Any] = []
+    monkeypatch.setattr(service._dispatcher, "request", lambda _work, done, *_: answers.append(done))
+    service.records.identify(document, 5, lambda answer, _: told.append(answer), priority=sb.Priority.BULK)
+    document = None
+    gc.collect()
+    assert gone() is None
+    answers[0](["ab"], None)
+    assert told == [["ab"]]
+
+
+def test_pages_that_are_not_looked_into_are_identified_without_a_worker(service: TileService) -> None:
+    out = io.BytesIO()
+    Image.new("RGB", (40, 30), "teal").save(out, "TIFF", save_all=True, append_images=[Image.new("RGB", (30, 40), "red")])
+    document = service.open(out.getvalue())
+    known = document.known_content_ids()
+    assert None not in known
+    document._content_ids[:] = [None, None]
+    assert [page.content_id for page in document.pages] == known

@@ -7,14 +7,10 @@ docs/explanation/decisions/0002-page-content-id.md says what is digested, what i
 
 from __future__ import annotations
 
-from hashlib import blake2b
-
 from sidebooks_core.documents.engine import ENGINE_ERRORS, read_from
 from sidebooks_core.documents.identity_objects import IdentityLimit, mupdf, pymupdf
 from sidebooks_core.documents.identity_page import PdfPages
-from sidebooks_core.documents.model import CONTENT_ID_VERSION
-
-_PERSON = b"sidebooks-%d" % CONTENT_ID_VERSION
+from sidebooks_core.documents.page_ids import own_page_id, page_id
 
 
 class PageIdentifier:
@@ -25,9 +21,9 @@ class PageIdentifier:
         `document_digest`: of the document's bytes.
         `kind`: what the document was opened as; a PDF is known by its handle.
         """
-        self._scope = f"{kind}\0{document_digest}".encode()
+        self._kind = kind
+        self._document_digest = document_digest
         self._handle = handle
-        self._holds_images = kind == "cbz"
         self._ids: dict[int, str] = {}
         self._pages = PdfPages(handle) if handle.is_pdf and not handle.is_encrypted else None
 
@@ -42,14 +38,14 @@ class PageIdentifier:
         read_from(self._handle)
         if self._pages is not None:
             try:
-                return _digest(b"drawing", self._pages.drawing(index))
+                return page_id(b"drawing", self._pages.drawing(index))
             except (IdentityLimit, RecursionError, mupdf.FzErrorBase):
                 pass  # what the page draws cannot be told: below
-        if self._holds_images:
+        if self._kind == "cbz":
             drawn = self._image_page(index)
             if drawn is not None:
-                return _digest(b"image", drawn)
-        return _digest(b"document", self._scope + b"\0%d" % index)
+                return page_id(b"image", drawn)
+        return own_page_id(self._kind, self._document_digest, index)
 
     def _image_page(self, index: int) -> bytes | None:
         """The one image that a page of a comic book is, as it is compressed, and where it lies; None where it is none."""
@@ -63,7 +59,3 @@ class PageIdentifier:
         [block] = blocks
         where = repr((tuple(page.rect), tuple(block["bbox"]), tuple(block["transform"]), block["ext"]))
         return where.encode() + b"\0" + bytes(block["image"])
-
-
-def _digest(domain: bytes, data: bytes) -> str:
-    return blake2b(domain + b"\0" + data, digest_size=16, person=_PERSON).hexdigest()
