@@ -247,22 +247,23 @@ def _geometries(handle: Any, kind: str, page_count: int) -> tuple[PageGeometry, 
     except ENGINE_ERRORS:
         rules = []  # damaged: the pages have their numbers
     has_native = kind in IMAGE_KINDS or kind == "cbz"
+    pdf = pymupdf._as_pdf_document(handle) if handle.is_pdf else None  # once: through the binding it costs as much as a page
     return tuple(
-        _geometry(handle, index, _clean(page_labels.label(rules, index)) or str(index + 1), has_native)
+        _geometry(handle, pdf, index, _clean(page_labels.label(rules, index)) or str(index + 1), has_native)
         for index in range(page_count)
     )
 
 
-def _geometry(handle: Any, index: int, label: str, has_native: bool) -> PageGeometry:
+def _geometry(handle: Any, pdf: Any, index: int, label: str, has_native: bool) -> PageGeometry:
     width_pt, height_pt = FALLBACK_SIZE_PT
     own_px = None
     try:
-        image_page = handle.load_page(index) if has_native else None
-        bounds = _bounds(handle, index) if image_page is None else image_page.rect
+        image_page = handle.load_page(index) if has_native or pdf is None else None
+        bounds = _bounds(pdf, index) if image_page is None else image_page.rect
         sides_pt = bounds.x1 - bounds.x0, bounds.y1 - bounds.y0
         if all(math.isfinite(side) and side > 0 for side in sides_pt):
             width_pt, height_pt = sides_pt
-        if image_page is not None:
+        if has_native:
             own_px = images.native_px(image_page, width_pt, height_pt)
     except ENGINE_ERRORS:
         # One bad page fails alone, and when it is drawn: the document has its other pages.
@@ -270,12 +271,12 @@ def _geometry(handle: Any, index: int, label: str, has_native: bool) -> PageGeom
     return PageGeometry(width_pt, height_pt, label, own_px)
 
 
-def _bounds(handle: Any, index: int) -> Any:
-    """A page as shown, in points."""
-    if not handle.is_pdf:
-        return handle.load_page(index).rect
-    # By its boxes alone, as the engine does it once a page is loaded: loading reads annotations too, of all pages of a book.
-    page_object = mupdf.ll_pdf_lookup_page_obj(pymupdf._as_pdf_document(handle).m_internal, index)
+def _bounds(pdf: Any, index: int) -> Any:
+    """A page of a PDF as shown, in points.
+
+    By its boxes alone, as the engine does it once a page is loaded: loading reads annotations too, of all pages of a book.
+    """
+    page_object = mupdf.ll_pdf_lookup_page_obj(pdf.m_internal, index)
     box, to_page = mupdf.fz_rect(), mupdf.fz_matrix()
     mupdf.ll_pdf_page_obj_transform(page_object, box, to_page)
     return mupdf.ll_fz_transform_rect(box, to_page)
@@ -284,18 +285,20 @@ def _bounds(handle: Any, index: int) -> Any:
 def _outline(handle: Any, page_count: int, chapters: tuple[int, ...], most_levels: int) -> tuple[tuple[OutlineItem, ...], int]:
     """The entries, none deeper than `most_levels`, and how deep they were.
 
-    Walked here: PyMuPDF's reader has the engine read the outline a second time, and gives up some hundreds of levels down.
+    Walked here: PyMuPDF's reader has the engine read the outline a second time, and gives up some hundreds of levels down;
+    an object for each entry would take longer than the engine takes to read it.
     """
     chapter_starts = list(accumulate(chapters, initial=0))
     items = []
     deepest = 0
-    waiting = [(1, pymupdf.Document._loadOutline(handle) if handle.is_pdf else handle.outline)]
+    outline = pymupdf.Document._loadOutline(handle) if handle.is_pdf else handle.outline  # owns all of its entries
+    waiting = [(1, outline.this.m_internal if outline is not None else None)]
     try:
         while waiting:
             level, entry = waiting.pop()
-            if entry is None or not entry.this.m_internal:
+            if not entry:
                 continue
-            page = _outline_page(handle, entry.this.m_internal, chapter_starts)
+            page = _outline_page(handle, entry, chapter_starts)
             is_inside = page is not None and 0 <= page < page_count
             items.append(OutlineItem(min(level, most_levels), _clean(entry.title or ""), page if is_inside else None))
             deepest = max(deepest, level)
@@ -349,5 +352,7 @@ def _link(link: dict[str, Any], page_count: int) -> Link:
 
 def _clean(value: str) -> str:
     """Printable, and without lone surrogates, which no encoding takes."""
+    if value.isprintable():  # no surrogate is
+        return value.strip()
     encodable = value.encode("utf-8", "replace").decode("utf-8")
     return "".join(c for c in encodable if c.isprintable() or c == " ").strip()
