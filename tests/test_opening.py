@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import io
+import socket
 import zipfile
 import zlib
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 from PIL import Image
 
+import sidebooks_core as sb
 from sidebooks_core.documents import opening
 from sidebooks_core.documents.engine import pymupdf
 from sidebooks_core.documents.limits import Limits
 from sidebooks_core.documents.source import Source
+from sidebooks_core.rendering import wire
 
 
 def test_what_is_only_drawn_is_not_described(sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,6 +36,21 @@ def test_what_is_only_drawn_is_not_described(sample: Path, monkeypatch: pytest.M
         assert read.count("outline") == 1
     finally:
         document.close()
+
+
+@pytest.mark.skipif(not hasattr(socket, "send_fds"), reason="no descriptors are handed over on this platform")
+def test_a_file_comes_with_the_first_job_that_needs_it(sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[tuple[str, bool]] = []
+    send = wire.send
+
+    def noted(stream: IO[bytes], message: dict[str, Any]) -> None:
+        sent.append((message.get("kind", "greeting"), bool(message.get("has_file"))))
+        send(stream, message)
+
+    monkeypatch.setattr(wire, "send", noted)
+    with sb.TileService(sb.Settings(cache_dir=None)) as service:
+        service.open(sample)
+    assert [has_file for kind, has_file in sent if kind == "open"] == [True], "asked once, with the file"
 
 
 def test_a_comic_whose_description_is_damaged_still_opens() -> None:

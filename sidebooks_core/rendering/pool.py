@@ -248,15 +248,17 @@ class WorkerPool:
     ) -> tuple[Any, SidebooksError | None, WorkerProcess | None]:
         """One job on one worker, or on a new one if this one turns out to have died while it had nothing to do."""
         try:
-            self._ask(worker, job, None)
+            refusal = self._begin(worker, job, data)
         except wire.WireClosed:
             self._count_death(worker)
             try:
                 worker = self._start()
                 worker.trust_domain = job.document.trust_domain
-                self._ask(worker, job, None)
+                refusal = self._begin(worker, job, data)
             except (_StartFailed, wire.WireClosed) as error:
                 return None, _cannot_start(job, str(error)), None
+        if refusal is not None:
+            return None, refusal, worker
         ageing: tuple[tuple[float, Step], ...] = ((NOTED_S, WorkerProcess.note_cpu), (SLOW_S, WorkerProcess.stand_back))
         if self._source.is_suspect(job.document.token):
             ageing = ((NOTED_S, WorkerProcess.stand_far_back),)  # its sound pages are drawn by then
@@ -287,8 +289,18 @@ class WorkerPool:
             return None, error_from_wire(reply["error"], job.document.digest), survivor
         return reply.get("answer"), None, survivor
 
+    def _begin(self, worker: WorkerProcess, job: Job, data: bytes | None) -> SidebooksError | None:
+        """Ask for a job, with the document's file if the worker has not seen it. What is wrong with the file, if anything.
+
+        Bytes only once the worker says that it lacks them, and is watched: they may not fit into the pipe.
+        """
+        if job.document.path is not None and worker.files is not None and job.document.token not in worker.held_documents:
+            return self._hand_over(worker, job, data)
+        self._ask(worker, job, None)
+        return None
+
     def _hand_over(self, worker: WorkerProcess, job: Job, data: bytes | None) -> SidebooksError | None:
-        """Ask again, with the document: its bytes, or a descriptor of its file. What is wrong with the file, if anything."""
+        """Ask with the document: its bytes, or a descriptor of its file. What is wrong with the file, if anything."""
         if job.document.path is None:
             self._ask(worker, job, data)
             return None
