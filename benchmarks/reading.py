@@ -4,8 +4,9 @@
 
 First page: from `open()` in a running service with an empty cache to the sharp page on a reader's screen, against PyMuPDF that
 opens the document and draws its first page at the same size in a running process; they take turns. Reopened: the same from
-a full disk cache in a new process, against PyMuPDF that only opens the document. Started again: from the start of a process
-that reopens one, or opens it by PyMuPDF, imports included. Memory: of all processes, after each pass through a long document.
+a full disk cache in a new process, against PyMuPDF that only opens the document. Started again: from the start of a process,
+imports included, until it has the page sharp that was read last; until it has opened the document by a worker, without a cache;
+until PyMuPDF has opened it. Memory: of all processes, after each pass through a long document.
 """
 
 from __future__ import annotations
@@ -65,6 +66,13 @@ with sb.TileService(sb.Settings(cache_dir=sys.argv[1])) as service:
         print(reader.wait_sharp(timeout_s=60).is_sharp, flush=True)
         input()
 """
+STARTED_ANEW = """
+import sys
+import sidebooks_core as sb
+with sb.TileService(sb.Settings(cache_dir=None)) as service:
+    print(service.open(sys.argv[2]).page_count > 0, flush=True)
+    input()
+"""
 STARTED_BARE = """
 import sys
 import pymupdf
@@ -112,11 +120,8 @@ def first_pages(paths: list[Path], cache_dir: str) -> list[dict[str, Any]]:
         assert bare.stdin is not None
         assert bare.stdout is not None
         bare.stdout.readline()
-        warm_up = service.open(paths[0])
-        for page in range(min(4, warm_up.page_count)):
-            service.page_image(warm_up, page, width_px=500)
-        time.sleep(1)
-        for path in paths[1:]:
+        for path in paths:
+            settle(service)
             bare.stdin.write(json.dumps(str(path)) + "\n")
             bare.stdin.flush()
             open_s, bare_s = json.loads(bare.stdout.readline())
@@ -129,7 +134,14 @@ def first_pages(paths: list[Path], cache_dir: str) -> list[dict[str, Any]]:
             if view.is_sharp:
                 found.append({"path": str(path), "ours_s": ours_s, "bare_s": bare_s, "bare_open_s": open_s})
         bare.stdin.close()
-    return found
+    return found[1:]  # the first one warmed both up
+
+
+def settle(service: sb.TileService) -> None:
+    """Wait until nothing of the last document is still being drawn or written."""
+    while service.statistics().in_flight:
+        time.sleep(0.01)
+    service.store.flush()
 
 
 def reopen(paths: list[Path], cache_dir: str) -> list[tuple[float, int]]:
@@ -141,11 +153,11 @@ def reopen(paths: list[Path], cache_dir: str) -> list[tuple[float, int]]:
 
 
 def started_again(paths: list[Path], cache_dir: str) -> list[dict[str, float]]:
-    """Seconds from the start of a process, Python's own included, until it has the last page sharp; PyMuPDF: has it open."""
+    """Seconds from the start of a process, Python's own included, until it has the last page sharp, or the document open."""
     found = []
     for path in paths:
         times = {}
-        for name, code in (("bare_s", STARTED_BARE), ("ours_s", STARTED_OURS)):
+        for name, code in (("bare_s", STARTED_BARE), ("ours_s", STARTED_OURS), ("anew_s", STARTED_ANEW)):
             command = [sys.executable, "-c", code, cache_dir, str(path), *map(str, VIEW_PX)]
             started_s = time.perf_counter()
             with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
@@ -163,8 +175,10 @@ def report_started(started: list[dict[str, float]]) -> None:
     """Table."""
     rows = [
         ["new process, ours, sharp", "ms", *Percentiles.of(one["ours_s"] * 1000 for one in started).cells()],
+        ["new process, ours, open, no cache", "ms", *Percentiles.of(one["anew_s"] * 1000 for one in started).cells()],
+        ["sharp / that", "", *Percentiles.of(one["ours_s"] / one["anew_s"] for one in started).cells(".2f")],
         ["new process, PyMuPDF, open", "ms", *Percentiles.of(one["bare_s"] * 1000 for one in started).cells()],
-        ["ours / it", "", *Percentiles.of(one["ours_s"] / one["bare_s"] for one in started).cells(".2f")],
+        ["sharp / that", "", *Percentiles.of(one["ours_s"] / one["bare_s"] for one in started).cells(".2f")],
     ]
     print(table([f"{len(started)} documents", "", *HEADERS], rows))
 

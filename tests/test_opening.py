@@ -15,9 +15,11 @@ from PIL import Image
 import sidebooks_core as sb
 from sidebooks_core.documents import opening
 from sidebooks_core.documents.engine import pymupdf
+from sidebooks_core.documents.font_discovery import FontSet
 from sidebooks_core.documents.limits import Limits
 from sidebooks_core.documents.source import Source
-from sidebooks_core.rendering import wire
+from sidebooks_core.rendering import desk, wire
+from sidebooks_core.rendering.jobs import DocumentRef
 
 
 def test_what_is_only_drawn_is_not_described(sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,6 +53,31 @@ def test_a_file_comes_with_the_first_job_that_needs_it(sample: Path, monkeypatch
     with sb.TileService(sb.Settings(cache_dir=None)) as service:
         service.open(sample)
     assert [has_file for kind, has_file in sent if kind == "open"] == [True], "asked once, with the file"
+
+
+def test_a_document_too_many_is_closed_when_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desk.fonts, "install", lambda _: None)  # it would hold for this whole process
+    picture = io.BytesIO()
+    Image.new("RGB", (6, 8), "red").save(picture, "PNG")
+    held = desk.Desk(FontSet(()).to_wire(), 1 << 20, opens_paths=False)
+
+    def answered(number: int, given: bytes | None) -> bool:
+        ref = DocumentRef(token=str(number), name="picture.png", path=None, file_state=None)
+        return "answer" in held.do("open", ref, None, {}, given)
+
+    for number in range(desk.MAX_DOCUMENTS + 1):
+        assert not held.is_crowded
+        assert answered(number, picture.getvalue())
+    assert held.is_crowded
+    assert answered(0, None), "nothing is closed while a request waits"
+    held.tidy()
+    assert not held.is_crowded
+    assert not answered(1, None), "the one that was not used for longest"
+    assert answered(0, None)
+    for number in range(100, 103):
+        assert answered(number, picture.getvalue())
+    assert len(held._held) == desk.MAX_DOCUMENTS + 1, "a bound also where no moment comes"
+    held.forget_everything()
 
 
 def test_a_comic_whose_description_is_damaged_still_opens() -> None:

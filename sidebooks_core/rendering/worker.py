@@ -20,6 +20,8 @@ from sidebooks_core.rendering import wire
 from sidebooks_core.rendering.jobs import DocumentRef, error_to_wire
 
 PR_SET_PDEATHSIG = 1
+TIDY_AFTER_S = 0.1
+"""Without a request: who opened a document has asked for its first page by then."""
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 
@@ -37,9 +39,11 @@ def main() -> None:
     resident_bytes()  # opens what it reads from
     unconfined = _confine(desk) if config["is_isolated"] else []
     wire.send(replies, {"ready": True, "unconfined": unconfined})
-    if sys.platform != "win32" and not select.select([requests], [], [], 0)[0]:
+    if not _is_asked(requests, 0):
         desk.warm_up()  # nobody waits yet
     while True:
+        if desk.is_crowded and not _is_asked(requests, TIDY_AFTER_S):
+            desk.tidy()
         try:
             request = wire.receive(requests)
         except wire.WireClosed:
@@ -48,6 +52,11 @@ def main() -> None:
         given = _received_file(files) if request.get("has_file") and files is not None else request.get("data")
         wire.send(replies, _answer(desk, request, given))
         _die_if_host_hangs(0)
+
+
+def _is_asked(requests: BinaryIO, within_s: float) -> bool:
+    """Whether a request waits or comes within a time, or may have: Windows cannot look into a pipe."""
+    return sys.platform == "win32" or bool(select.select([requests], [], [], within_s)[0])
 
 
 def _confine(desk: Any) -> list[str]:
