@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -194,3 +196,14 @@ def test_a_withdrawn_document_is_gone_also_from_what_is_being_drawn(sample: Path
         assert service.statistics().memory_bytes == 0
         assert service.page_image(document, 0, width_px=700).data == drawn, "asked for anew, it is drawn and kept anew"
         assert service.statistics().memory_bytes > 0
+
+
+def test_a_worker_loads_nothing_of_the_host() -> None:
+    tell = "from sidebooks_core.rendering import desk; print(json.dumps(sorted(sys.modules)))"
+    boot = pool._BOOT.replace("\nmain()", f"\n{tell}")
+    assert boot != pool._BOOT
+    command = [sys.executable, "-I", "-c", boot, json.dumps([entry or str(Path.cwd()) for entry in sys.path])]
+    loaded = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    assert "sidebooks_core.rendering.desk" in loaded
+    host = {"service", "reader", "dispatch", "registry", "caching", "scheduling", "server", "cli"}
+    assert {f"sidebooks_core.{name}" for name in host} & set(loaded) == set()

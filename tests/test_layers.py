@@ -71,7 +71,7 @@ ENGINE_SIDE = (
     "documents.identity",
 )
 """Modules that live in worker processes; with `documents.identity…`, and whatever reaches one of them or the engine."""
-HOST_DOCUMENTS = tuple(f"documents.{name}" for name in ("model", "sniffing", "fingerprint", "font_discovery"))
+HOST_DOCUMENTS = tuple(f"documents.{name}" for name in ("model", "sniffing", "fingerprint", "font_discovery", "page_ids"))
 HOST_ROOTS = (
     "",
     *sorted(SERVICE),
