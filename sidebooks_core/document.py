@@ -81,6 +81,38 @@ class Host(Protocol):
     def inspect(self, document: Document) -> DocumentInspection: ...
 
 
+class ContentIds:
+    """What is known of the content ids of a document's pages. Thread-safe; who learns them may outlive the Document."""
+
+    def __init__(self, known: Sequence[str | None]) -> None:
+        self._lock = threading.Lock()
+        self._known = list(known)
+        self._has_news = False
+
+    def of(self, page: int) -> str | None:
+        return self._known[page]
+
+    def learn(self, first: int, content_ids: Sequence[str]) -> None:
+        """Take note of what a worker found, from page `first` on."""
+        with self._lock:
+            self._known[first : first + len(content_ids)] = content_ids
+            self._has_news = True
+
+    def first_unknown(self, start: int = 0) -> int | None:
+        """The first page from `start` on whose content id is not known."""
+        with self._lock:
+            try:
+                return self._known.index(None, start)
+            except ValueError:
+                return None
+
+    def news(self) -> list[str | None] | None:
+        """All, page by page, if some were learned since this was last asked; else None."""
+        with self._lock:
+            has_news, self._has_news = self._has_news, False
+            return list(self._known) if has_news else None
+
+
 class Document:
     """A document that a service has open. Made by `TileService.open`; safe to use from any thread.
 
@@ -106,8 +138,7 @@ class Document:
         """Purged since it was opened: what is still found out about it is not stored."""
         self._direction = direction
         self._host = host
-        self._lock = threading.Lock()
-        self._content_ids = list(content_ids) or [None] * info.page_count
+        self.content_ids = ContentIds(list(content_ids) or [None] * info.page_count)
         self._pyramid_of = lru_cache(maxsize=4096)(self._make_pyramid)
 
     @property
@@ -169,25 +200,7 @@ class Document:
 
     def known_content_id(self, page: int) -> str | None:
         """The content id if it is known already."""
-        return self._content_ids[page]
-
-    def learn_content_ids(self, first: int, content_ids: Sequence[str]) -> None:
-        """Take note of what a worker found, from page `first` on."""
-        with self._lock:
-            self._content_ids[first : first + len(content_ids)] = content_ids
-
-    def first_unidentified_page(self, start: int = 0) -> int | None:
-        """The first page from `start` on whose content id is not known."""
-        with self._lock:
-            try:
-                return self._content_ids.index(None, start)
-            except ValueError:
-                return None
-
-    def known_content_ids(self) -> list[str | None]:
-        """What is known so far, page by page."""
-        with self._lock:
-            return list(self._content_ids)
+        return self.content_ids.of(page)
 
     def require_page(self, page: int) -> None:
         """Raises PageNotFound."""

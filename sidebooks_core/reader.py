@@ -87,6 +87,8 @@ class Host(Protocol):
 
     def is_crowded(self) -> bool: ...
 
+    def remember(self, document: Document) -> None: ...
+
     def forget_reader(self, reader: Reader) -> None: ...
 
 
@@ -613,6 +615,7 @@ class Reader:
         page = first_read(self._spreads.spreads[screen.spread])
         record = Record(data=msgpack.packb(page), tag=self.document.id, cost_s=1.0)
         self._host.store.put(keys.position_key(self.document.id), record)
+        self._host.remember(self.document)  # its content id, by which the page is found next time
 
     def _remembered_page(self) -> int:
         record = self._host.store.get(keys.position_key(self.document.id))

@@ -47,12 +47,12 @@ class Records:
         store: LayeredStore,
         dispatcher: Dispatcher,
         render_timeout_s: float,
-        after_first_render: Callable[[Document], None],
+        after_first_image: Callable[[Document], None],
     ) -> None:
-        """after_first_render: told of each document once, when somebody has its first image: time for what can wait."""
+        """after_first_image: told of each document once, when somebody has its first image: time for what can wait."""
         self.profile = profile
-        self._after_first_render = after_first_render
-        self._rendered: weakref.WeakSet[Document] = weakref.WeakSet()
+        self._after_first_image = after_first_image
+        self._seen: weakref.WeakSet[Document] = weakref.WeakSet()
         self._store = store
         self._dispatcher = dispatcher
         self._render_timeout_s = render_timeout_s
@@ -113,15 +113,11 @@ class Records:
         generation: Generation | None = None,
     ) -> None:
         """Learn the content id of a page, and of those after it as far as the time allows."""
-
-        still_open = weakref.ref(document)
+        content_ids, trust_domain = document.content_ids, document.trust_domain  # this may wait long, and keeps no document
 
         def learned(answer: Any, error: SidebooksError | None) -> None:
-            learner = still_open()  # nobody has it any more: this waits in the queue, and must not keep it
-            if error is None and learner is not None:
-                scoped = [keys.scoped_id(str(content_id), learner.trust_domain) for content_id in answer]
-                learner.learn_content_ids(page, scoped)
-            del learner
+            if error is None:
+                content_ids.learn(page, [keys.scoped_id(str(content_id), trust_domain) for content_id in answer])
             done(answer, error)
 
         budget_s = IDENTIFY_BULK_S if priority is Priority.BULK else IDENTIFY_VISIBLE_S
@@ -185,6 +181,13 @@ class Records:
             raise RequestError(f"image_format must be one of {', '.join(IMAGE_FORMATS)}, not {image_format!r}")
         return self._profiles.setdefault(image_format, replace(self.profile, image_format=image_format))
 
+    def _note_image(self, document: Document) -> None:
+        with self._lock:
+            is_first = document not in self._seen
+            self._seen.add(document)
+        if is_first:
+            self._after_first_image(document)
+
     def _find_or_make(
         self,
         document: Document,
@@ -208,6 +211,7 @@ class Records:
         record = self._store.get_disk(key)
         if record is not None:
             done(record, "disk", None)
+            self._note_image(document)
             return
         refusal = self._quarantine.refusal(content_id)
         if refusal is not None:
@@ -232,12 +236,8 @@ class Records:
             if isinstance(error, PageError):
                 self._quarantine.note(content_id, error)
             done(answer, "render", error)
-            with self._lock:
-                is_first = error is None and document not in self._rendered
-                if is_first:
-                    self._rendered.add(document)
-            if is_first:
-                self._after_first_render(document)
+            if error is None:
+                self._note_image(document)
 
         with self._lock:
             self.counters.misses += 1

@@ -47,10 +47,11 @@ from sidebooks_core.errors import (
     ServiceClosed,
     SidebooksError,
 )
+from sidebooks_core.identification import Identification
 from sidebooks_core.keys import RenderProfile
 from sidebooks_core.prerendering import PrerenderReport, ProgressCallback, prerender
 from sidebooks_core.reader import DEADLINE_S, Reader
-from sidebooks_core.records import IDENTIFY_VISIBLE_S, Records
+from sidebooks_core.records import Records
 from sidebooks_core.registry import Description, Registry, Source, source_of
 from sidebooks_core.rendering.bulk import BulkRun, mark_host
 from sidebooks_core.rendering.jobs import DocumentRef, Job, WorkerConfig
@@ -115,8 +116,13 @@ class TileService:
         self._closed = False
         self._dispatcher = Dispatcher(self.settings.queue_jobs, RenderLocks(cache_dir) if cache_dir else None)
         self.records = Records(
-            self.profile, self.store, self._dispatcher, self.settings.render_timeout_s, after_first_render=self._identify_rest
+            self.profile,
+            self.store,
+            self._dispatcher,
+            self.settings.render_timeout_s,
+            after_first_image=lambda document: self._identification.begin(document),
         )
+        self._identification = Identification(self._registry, self.store, self.records)
         mark_host()
         self._processors = _processor_count()
         self._pool = WorkerPool(
@@ -275,6 +281,10 @@ class TileService:
         """Whether the workers keep all processors busy, so that whoever sleeps is woken late."""
         return self._pool.busy_count() >= self._processors
 
+    def remember(self, document: Document) -> None:
+        """Store what was found out of a document, so that its stored pages are found without a worker next time."""
+        self._identification.remember(document)
+
     def forget_reader(self, reader: Reader) -> None:
         """A reader closed."""
         self._readers.discard(reader)
@@ -422,6 +432,8 @@ class TileService:
             return  # a fork's copy: threads, workers and files belong to the parent
         for reader in list(self._readers):
             reader.close()
+        for document in list(self._documents.values()):
+            self.remember(document)
         self._dispatcher.close()
         self._pool.close()
         self.store.close(CLOSE_FLUSH_S)
@@ -511,32 +523,6 @@ class TileService:
                 lambda ended: self.records.forget(document, page, spec, future, image_format) if ended.cancelled() else None
             )
         return future
-
-    def _identify_rest(self, document: Document, start: int = 0) -> None:
-        """Learn all content ids, a slice at a time, while nothing else is to be done; remember them first and last.
-
-        Begun when somebody has the first image: before, it would keep the worker that holds the document from drawing that.
-        Ended when nobody has the document any more.
-        """
-        page = document.first_unidentified_page(start)
-        if page is None or start == 0:
-            description = Description(document.info, document.known_content_ids())
-            cost_s = document.page_count * IDENTIFY_VISIBLE_S
-            if not document.withdrawn.is_set():
-                self._registry.describe(document.id, description, cost_s, document.trust_domain)
-                if document.withdrawn.is_set():
-                    self.store.purge(document.id)  # withdrawn between the look and the keeping
-        if page is None:
-            return
-        still_open = weakref.ref(document)
-
-        def next_slice(_: Any, error: SidebooksError | None) -> None:
-            again = still_open()
-            if again is not None and not isinstance(error, ServiceClosed):
-                self._identify_rest(again, page + 1)
-
-        with suppress(SidebooksError):  # closed or full: whoever needs an id asks for it
-            self.records.identify(document, page, next_slice, priority=Priority.BULK)
 
     def _start_opening(self, given: Source, password: str | None, trust_domain: str) -> Future[DocumentInfo]:
         future: Future[DocumentInfo] = Future()

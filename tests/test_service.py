@@ -217,22 +217,26 @@ def test_the_first_page_of_what_is_opened_is_identified_before_anybody_asks(serv
     assert service.statistics().renders == 0
 
 
-def test_a_document_that_nobody_has_any_more_is_not_identified_on(
+def test_a_document_that_nobody_has_any_more_is_not_identified_on_and_what_was_learned_is_remembered(
     service: TileService, sample: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     document: sb.Document | None = service.open(sample)
     assert document is not None
-    document.content_id(0)
+    known = [page.content_id for page in document.pages]
+    document.content_ids._known[:] = [None] * len(known)
     slices: list[Callable[[Any, SidebooksError | None], None]] = []
     monkeypatch.setattr(service.records, "identify", lambda _document, _page, done, **_: slices.append(done))
-    document._content_ids[:] = [None] * document.page_count
-    service._identify_rest(document)
+    service._identification.begin(document)
     slices[-1](None, None)
     assert len(slices) == 2
+    document.content_ids.learn(3, known[3:5])
     document = None
     gc.collect()
     slices[-1](None, None)
     assert len(slices) == 2
+    again = service.open(sample)
+    assert [again.known_content_id(page) for page in (3, 4)] == known[3:5]
+    assert again.known_content_id(20) is None
 
 
 def test_waiting_to_be_identified_keeps_no_document(
@@ -253,11 +257,52 @@ def test_waiting_to_be_identified_keeps_no_document(
     assert told == [["ab"]]
 
 
+@pytest.mark.parametrize("is_read", [False, True])
+def test_a_page_drawn_before_a_quick_end_is_found_without_a_worker(
+    tmp_path: Path, sample: Path, is_read: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(cache_dir=tmp_path / "cache")
+    with TileService(settings) as service:
+        document = service.open(sample)
+        monkeypatch.setattr(service._identification, "begin", lambda _: None)  # no time for the other pages
+        if is_read:
+            with service.reader(document, (600, 800)) as reader:
+                reader.turn_to(17)
+                assert reader.wait_sharp(timeout_s=60).is_sharp
+        else:
+            drawn = service.page_image(document, 17, width_px=500)
+    with TileService(settings) as service:
+        document = service.open(sample)
+        assert document.known_content_id(17) is not None
+        if is_read:
+            with service.reader(document, (600, 800), resume=True) as reader:
+                assert reader.wait_sharp(timeout_s=60).is_sharp
+                assert reader.page == 17
+        else:
+            assert service.page_image(document, 17, width_px=500) == drawn
+        assert service.statistics().renders == 0
+
+
+def test_pages_found_on_disk_are_reason_enough_to_identify_the_others(tmp_path: Path, sample: Path) -> None:
+    settings = Settings(cache_dir=tmp_path / "cache")
+    with TileService(settings) as service:
+        service.page_image(service.open(sample), 0, width_px=500)
+    with TileService(settings) as service:
+        document = service.open(sample)
+        document.content_ids._known[1:] = [None] * (document.page_count - 1)
+        service.page_image(document, 0, width_px=500)
+        deadline_s = time.monotonic() + 60
+        while document.content_ids.first_unknown() is not None and time.monotonic() < deadline_s:
+            time.sleep(0.01)
+        assert document.content_ids.first_unknown() is None
+        assert service.statistics().renders == 0
+
+
 def test_pages_that_are_not_looked_into_are_identified_without_a_worker(service: TileService) -> None:
     out = io.BytesIO()
     Image.new("RGB", (40, 30), "teal").save(out, "TIFF", save_all=True, append_images=[Image.new("RGB", (30, 40), "red")])
     document = service.open(out.getvalue())
-    known = document.known_content_ids()
+    known = [document.known_content_id(page) for page in (0, 1)]
     assert None not in known
-    document._content_ids[:] = [None, None]
+    document.content_ids._known[:] = [None, None]
     assert [page.content_id for page in document.pages] == known
