@@ -139,7 +139,7 @@ def first_pages(paths: list[Path], cache_dir: str) -> list[dict[str, Any]]:
 
 def settle(service: sb.TileService) -> None:
     """Wait until nothing of the last document is still being drawn or written."""
-    while service.statistics().in_flight:
+    while (found := service.statistics()).in_flight or found.queued:
         time.sleep(0.01)
     service.store.flush()
 
