@@ -10,14 +10,14 @@ import io
 import random
 import re
 import zipfile
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pikepdf
 
-ZIPFILE_REFUSALS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError)
+from sidebooks_core.documents.archives import UNREADABLE
+
 PIKEPDF_REFUSALS = (
     pikepdf.PdfError,
     pikepdf.PasswordError,
@@ -136,7 +136,7 @@ def _damaged(
     if family == "zip" and chance.random() < 0.7:
         try:
             return _edit_members(chance, data)
-        except ZIPFILE_REFUSALS:
+        except UNREADABLE:
             # An earlier change left an archive that zipfile cannot read: its bytes can still be changed.
             return _change_bytes(chance, data, others)[0], "members unreadable, bytes"
     return _change_bytes(chance, data, others)

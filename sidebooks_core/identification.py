@@ -10,9 +10,11 @@ import weakref
 from dataclasses import dataclass
 from typing import Any
 
+from sidebooks_core import keys
 from sidebooks_core.caching.layered import LayeredStore
 from sidebooks_core.document import ContentIds, Document
 from sidebooks_core.documents.model import DocumentInfo
+from sidebooks_core.documents.page_ids import LOOKED_INTO_KINDS, own_page_id
 from sidebooks_core.errors import SidebooksError
 from sidebooks_core.records import IDENTIFY_VISIBLE_S, Records
 from sidebooks_core.registry import Description, Registry
@@ -32,6 +34,13 @@ class _Subject:
     @classmethod
     def of(cls, document: Document) -> _Subject:
         return cls(document.id, document.info, document.content_ids, document.trust_domain, document.withdrawn)
+
+
+def known_at_once(info: DocumentInfo, digest: str, trust_domain: str) -> list[str | None]:
+    """The content ids of a document's pages as far as they are known without a worker."""
+    if info.kind in LOOKED_INTO_KINDS:
+        return [None] * info.page_count
+    return [keys.scoped_id(own_page_id(info.kind, digest, page), trust_domain) for page in range(info.page_count)]
 
 
 class Identification:

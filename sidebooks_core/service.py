@@ -38,7 +38,6 @@ from sidebooks_core.documents.model import (
     SearchHit,
     Word,
 )
-from sidebooks_core.documents.page_ids import LOOKED_INTO_KINDS, own_page_id
 from sidebooks_core.errors import (
     DamagedDocument,
     PageError,
@@ -47,7 +46,7 @@ from sidebooks_core.errors import (
     ServiceClosed,
     SidebooksError,
 )
-from sidebooks_core.identification import Identification
+from sidebooks_core.identification import Identification, known_at_once
 from sidebooks_core.keys import RenderProfile
 from sidebooks_core.prerendering import PrerenderReport, ProgressCallback, prerender
 from sidebooks_core.reader import DEADLINE_S, Reader
@@ -167,7 +166,7 @@ class TileService:
         described = self._registry.description(digest, trust_domain)
         if described is None:
             info = (opening or self._start_opening(given, password, trust_domain)).result()
-            described = Description(info, _own_page_ids(info, digest, trust_domain))
+            described = Description(info, known_at_once(info, digest, trust_domain))
             self._registry.describe(digest, described, time.perf_counter() - started_s, trust_domain)
         elif opening is not None:
             opening.cancel()
@@ -601,13 +600,6 @@ def _settle(future: Future[Any], result: Any, error: BaseException | None) -> No
         future.set_exception(error)
     else:
         future.set_result(result)
-
-
-def _own_page_ids(info: DocumentInfo, digest: str, trust_domain: str) -> list[str | None]:
-    """The content ids that are known without a worker."""
-    if info.kind in LOOKED_INTO_KINDS:
-        return [None] * info.page_count
-    return [keys.scoped_id(own_page_id(info.kind, digest, page), trust_domain) for page in range(info.page_count)]
 
 
 def _not_needed(_answer: Any, _error: SidebooksError | None) -> None:

@@ -66,12 +66,12 @@ def test_a_document_too_many_is_closed_when_nobody_waits(monkeypatch: pytest.Mon
         return "answer" in held.do("open", ref, None, {}, given)
 
     for number in range(desk.MAX_DOCUMENTS + 1):
-        assert not held.is_crowded
+        assert not held.is_overfull
         assert answered(number, picture.getvalue())
-    assert held.is_crowded
+    assert held.is_overfull
     assert answered(0, None), "nothing is closed while a request waits"
     held.tidy()
-    assert not held.is_crowded
+    assert not held.is_overfull
     assert not answered(1, None), "the one that was not used for longest"
     assert answered(0, None)
     for number in range(100, 103):

@@ -11,15 +11,16 @@ import zlib
 
 from sidebooks_core.documents.source import Source
 
-_UNREADABLE = (
+UNREADABLE = (
     zipfile.BadZipFile,
     zlib.error,
     EOFError,
     OSError,
-    NotImplementedError,  # a compression or a version of the format that zipfile does not know
+    NotImplementedError,  # zipfile's word for a compression, or a version of the format, that it does not know
     RuntimeError,  # encrypted
     ValueError,  # offsets outside the file
 )
+"""All that zipfile raises of a damaged or unusual archive."""
 
 
 def members(source: Source) -> list[zipfile.ZipInfo] | None:
@@ -27,7 +28,7 @@ def members(source: Source) -> list[zipfile.ZipInfo] | None:
     try:
         with source.file() as content, zipfile.ZipFile(content) as archive:
             return archive.infolist()
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
 
 
@@ -36,5 +37,5 @@ def beginning(source: Source, name: str, most_bytes: int) -> bytes | None:
     try:
         with source.file() as content, zipfile.ZipFile(content) as archive, archive.open(name) as file:
             return file.read(most_bytes)
-    except (KeyError, *_UNREADABLE):
+    except (KeyError, *UNREADABLE):
         return None

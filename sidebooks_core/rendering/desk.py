@@ -79,13 +79,13 @@ class Desk:
         return {"answer": answer}
 
     @property
-    def is_crowded(self) -> bool:
+    def is_overfull(self) -> bool:
         """Whether it holds a document more than it should."""
         return len(self._held) > MAX_DOCUMENTS
 
     def tidy(self) -> None:
         """Close what was not used for longest. For a moment when nobody waits: it takes 2 ms, of some documents 70."""
-        while self.is_crowded:
+        while self.is_overfull:
             self._forget(next(iter(self._held)))
 
     def warm_up(self) -> None:

@@ -42,7 +42,7 @@ def main() -> None:
     if not _is_asked(requests, 0):
         desk.warm_up()  # nobody waits yet
     while True:
-        if desk.is_crowded and not _is_asked(requests, TIDY_AFTER_S):
+        if desk.is_overfull and not _is_asked(requests, TIDY_AFTER_S):
             desk.tidy()
         try:
             request = wire.receive(requests)
