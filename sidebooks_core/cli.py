@@ -7,9 +7,10 @@ import json
 import mimetypes
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+from msgspec import to_builtins
 
 from sidebooks_core import __version__
 from sidebooks_core.errors import PageError, RequestError, SidebooksError
@@ -314,7 +315,7 @@ def _flip(arguments: argparse.Namespace) -> int:
         )
     failed = {page: text for done in report.passes for page, text in done.failed.items()}
     if arguments.json:
-        _print_json(asdict(report))
+        _print_json(to_builtins(report))
         return _report_failures(failed)
     print(f"{report.document}: {report.page_count} pages, images of {report.width_px} x {report.height_px} px")
     print(f"first page {report.first_page_s * 1000:.0f} ms after the start, workers and opening included\n")
@@ -367,7 +368,7 @@ def _cache_verify(arguments: argparse.Namespace) -> int:
         store.close()
     damaged = found.damaged + found.orphan_files
     if arguments.json:
-        _print_json(asdict(found))
+        _print_json(to_builtins(found))
     else:
         print(f"{found.records} records checked: {found.damaged} damaged, {found.orphan_files} files of no record")
         if damaged:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from msgspec import Struct, field
 
 from sidebooks_core.errors import QueueFull, RenderFailed, RequestDropped, ServiceClosed, SidebooksError
 from sidebooks_core.rendering.jobs import Job
@@ -39,8 +40,7 @@ class Locks(Protocol):
     def wait(self, key: str, callback: Callable[[bool], None], most_s: float) -> None: ...
 
 
-@dataclass(slots=True, kw_only=True)
-class Work:
+class Work(Struct, kw_only=True):
     """One piece of work that any number of requests may wait for."""
 
     key: str
@@ -55,15 +55,13 @@ class Work:
     gives what the waiting requests are told."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Waiting:
+class _Waiting(Struct, frozen=True, eq=False):
     done: Done
     generation: Generation | None
     ticket: object
 
 
-@dataclass(slots=True, eq=False)
-class _Flight:
+class _Flight(Struct, eq=False):
     work: Work
     priority: Priority
     waiting: list[_Waiting] = field(default_factory=list)
@@ -75,8 +73,7 @@ class _Flight:
     """It was waited for long enough."""
 
 
-@dataclass(slots=True, eq=False)
-class _Seat:
+class _Seat(Struct, eq=False):
     """Where the thread of one idle worker sleeps."""
 
     wake: threading.Condition

@@ -5,8 +5,10 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+
+from msgspec import Struct
 
 from sidebooks_core.document import Document
 from sidebooks_core.errors import PageError
@@ -17,8 +19,7 @@ from sidebooks_core.statistics import Latency
 FRAME_S = 1 / 60
 
 
-@dataclass(frozen=True, slots=True)
-class FlipPass:
+class FlipPass(Struct, frozen=True):
     """One way through the pages."""
 
     name: str
@@ -30,8 +31,7 @@ class FlipPass:
     failed: dict[int, str]
 
 
-@dataclass(frozen=True, slots=True)
-class FlipReport:
+class FlipReport(Struct, frozen=True):
     """A document turned through three times."""
 
     document: str

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import threading
 import weakref
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from sidebooks_core import keys
 from sidebooks_core.caching.layered import LayeredStore
@@ -21,8 +22,7 @@ from sidebooks_core.registry import Description, Registry
 from sidebooks_core.scheduling.queue import Priority
 
 
-@dataclass(frozen=True, slots=True)
-class _Subject:
+class _Subject(Struct, frozen=True):
     """What is remembered of a document, also when nobody has it any more."""
 
     document_id: str

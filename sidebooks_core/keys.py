@@ -8,16 +8,16 @@ restarts, and an ETag answered without a render.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from functools import lru_cache
+
+from msgspec import Struct
 
 from sidebooks_core.tiling.raster import RasterSpec
 
 KEY_VERSION = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RenderProfile:
+class RenderProfile(Struct, frozen=True, kw_only=True):
     """Everything but the page and the raster that shapes the bytes."""
 
     engine: str

@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from sidebooks_core import keys
 from sidebooks_core.caching.record import Record
@@ -28,8 +29,7 @@ RUNS_UNDER_WAY = 16
 """Bounds what waits and what has come back and is not stored yet."""
 
 
-@dataclass(frozen=True, slots=True)
-class PrerenderReport:
+class PrerenderReport(Struct, frozen=True):
     """What a prerendering did."""
 
     pages: int

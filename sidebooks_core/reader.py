@@ -12,11 +12,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol, Self
 
 import msgpack
+from msgspec import Struct, field
 
 from sidebooks_core import keys
 from sidebooks_core.caching.layered import LayeredStore
@@ -96,8 +96,7 @@ Raster = tuple[int, RasterSpec]
 """A page, and one raster of it."""
 
 
-@dataclass(slots=True, eq=False)
-class _Ask:
+class _Ask(Struct, eq=False):
     """A request under way; its identity is what the dispatcher knows it by."""
 
     raster: Raster
@@ -105,8 +104,7 @@ class _Ask:
     since_s: float
 
 
-@dataclass(slots=True)
-class _Screen:
+class _Screen(Struct):
     """What is shown, replaced as a whole by each turn or move."""
 
     viewport: Viewport

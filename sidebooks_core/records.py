@@ -6,8 +6,9 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from sidebooks_core import keys
 from sidebooks_core.caching.layered import LayeredStore

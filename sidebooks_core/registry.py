@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import msgpack
+from msgspec import Struct
 
 from sidebooks_core.caching.record import Record
 from sidebooks_core.documents.fingerprint import FileStamp, digest_bytes, digest_file, stamp
@@ -33,8 +33,7 @@ class Store(Protocol):
     def put(self, key: str, record: Record) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """Where a document comes from: a path or bytes, and the name that messages use."""
 
     name: str
@@ -77,8 +76,7 @@ _NONSENSE = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 """What reading raises where a record is not what this library wrote."""
 
 
-@dataclass(frozen=True, slots=True)
-class Description:
+class Description(Struct, frozen=True):
     """What the store remembers of a document."""
 
     info: DocumentInfo
@@ -100,10 +98,7 @@ class Registry:
         if not isinstance(remembered, list) or len(remembered) != 2:
             return None
         then, digest = remembered
-        try:
-            return digest if isinstance(digest, str) and FileStamp.from_wire(then) == source.stamp else None
-        except _NONSENSE:
-            return None
+        return digest if isinstance(digest, str) and then == source.stamp.to_wire() else None
 
     def digest(self, source: Source) -> str:
         """Read and digest the content; remember a file's, if its time stamp can be trusted to show the next change."""

@@ -14,7 +14,6 @@ import weakref
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import suppress
-from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -87,7 +86,7 @@ class TileService:
         self.settings = settings or Settings()
         self._process_id = os.getpid()
         self._salt = os.urandom(16)
-        self._limits = Limits(**{field.name: getattr(self.settings, field.name) for field in fields(Limits)})
+        self._limits = Limits(**{name: getattr(self.settings, name) for name in Limits.__struct_fields__})
         self._font_set = font_set = discover([Path(folder) for folder in self.settings.font_dirs])
         self.profile = RenderProfile(
             engine=engine_version(),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
 from typing import ClassVar
 
+from msgspec import Struct, field
 
-@dataclass(frozen=True, slots=True)
-class Latency:
+
+class Latency(Struct, frozen=True):
     """Nearest-rank percentiles of the most recent waits, in seconds. All zero when there was none."""
 
     count: int = 0
@@ -30,8 +30,7 @@ class Latency:
         return cls(len(ordered), rank(0.5), rank(0.95), rank(0.99), ordered[-1])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Statistics:
+class Statistics(Struct, frozen=True, kw_only=True):
     """What one service did since it was made. A tile is counted once, where it came from."""
 
     renders: int
@@ -63,8 +62,7 @@ class Statistics:
     """Waits of finished requests by where the tile came from: "memory", "disk", "render"."""
 
 
-@dataclass(slots=True)
-class Counters:
+class Counters(Struct):
     """The mutable side of `Statistics`; its owner guards it."""
 
     SAMPLES: ClassVar[int] = 2048

@@ -5,8 +5,9 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
+
+from msgspec import Struct
 
 from sidebooks_core.errors import SidebooksError
 from sidebooks_core.tile import Tile
@@ -16,8 +17,7 @@ from sidebooks_core.tiling.slabs import slab_of, slab_spec
 from sidebooks_core.tiling.viewport import Placement, Viewport, visible_tiles
 
 
-@dataclass(frozen=True, slots=True)
-class PlacedImage:
+class PlacedImage(Struct, frozen=True):
     """A tile, and where on the screen it goes, in screen pixels from the top left corner."""
 
     tile: Tile
@@ -41,8 +41,7 @@ class PlacedImage:
         return self.tile.media_type
 
 
-@dataclass(frozen=True, slots=True)
-class PageView:
+class PageView(Struct, frozen=True):
     """What is on the screen after a turn, a move or a refinement."""
 
     page: int
@@ -60,8 +59,7 @@ class PageView:
     """Why pages cannot be drawn; each names its page. The best image at hand is shown, or their paper."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """One image that would make a part of the screen sharp."""
 
     page: int

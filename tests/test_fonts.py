@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib.util
 import io
 import subprocess
@@ -13,6 +12,7 @@ from pathlib import Path
 import msgpack
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from PIL import Image
 
 from sidebooks_core.documents.font_discovery import Face, FontSet, discover
@@ -229,7 +229,7 @@ def test_two_hundred_documents_leave_no_memory_behind() -> None:
 
 
 def test_a_font_file_that_is_gone_leaves_the_engines_own_font() -> None:
-    lost = FontSet(tuple(dataclasses.replace(face, path="/nowhere/" + Path(face.path).name) for face in fonts().faces))
+    lost = FontSet(tuple(replace(face, path="/nowhere/" + Path(face.path).name) for face in fonts().faces))
     line = document([Line(b"Ryumin-Light", FORMS, 20, 100, 40)])
     with pytest.raises(RuntimeError, match="FileNotFoundError"):
         draw(line, lost)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from sidebooks_core import keys
 from sidebooks_core.keys import RenderProfile

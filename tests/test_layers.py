@@ -60,7 +60,7 @@ SOLE_IMPORTERS: dict[str, tuple[str, ...]] = {
 
 PURE = ("tiling", "scheduling")
 PURE_IMPORTS = {
-    "__future__", "bisect", "collections", "dataclasses", "enum", "functools", "heapq", "itertools", "math", "typing",
+    "__future__", "bisect", "collections", "enum", "functools", "heapq", "itertools", "math", "msgspec", "typing",
 }  # fmt: skip
 """All that pure units take from outside: nothing that reads, waits, starts or guesses."""
 IMPURE_CALLS = {"open", "print", "input", "exec", "eval"}

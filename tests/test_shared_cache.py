@@ -6,10 +6,10 @@ import os
 import stat
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 import sidebooks_core as sb
 from sidebooks_core.documents import font_discovery

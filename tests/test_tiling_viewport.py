@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import math
 from typing import Literal
@@ -10,6 +9,7 @@ from typing import Literal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import astuple
 
 from sidebooks_core.errors import RequestError
 from sidebooks_core.tiling.geometry import EDGE_SLACK_PX, RectPt
@@ -53,7 +53,7 @@ def test_a_fitted_page_is_on_the_screen_and_fills_it(screen: tuple[int, int], pa
         box = placement.box
         # A page may reach EDGE_SLACK_PX into a pixel that it does not get.
         near = pytest.approx((0, 0, box.width_pt, box.height_pt), abs=1.01 * EDGE_SLACK_PX / placement.scale)
-        assert dataclasses.astuple(visible) == near
+        assert astuple(visible) == near
 
 
 @given(screens, boxes)

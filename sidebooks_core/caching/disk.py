@@ -17,11 +17,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import diskcache
+from msgspec import Struct
 
 from sidebooks_core.caching.envelope import Damaged, seal, unseal
 from sidebooks_core.caching.record import Record
@@ -173,8 +173,7 @@ class PooledCache(diskcache.Cache):  # type: ignore[misc]  # diskcache has no ty
             self.shut()
 
 
-@dataclass(frozen=True, slots=True)
-class Verification:
+class Verification(Struct, frozen=True):
     """What reading everything found."""
 
     records: int

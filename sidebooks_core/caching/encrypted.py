@@ -10,7 +10,8 @@ import hashlib
 import logging
 import os
 import struct
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from sidebooks_core.caching.record import Record
 from sidebooks_core.caching.store import StoreStatistics, TileStore

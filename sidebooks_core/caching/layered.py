@@ -6,7 +6,8 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from sidebooks_core.caching.memory import MemoryStatistics, MemoryStore
 from sidebooks_core.caching.record import Record
@@ -20,8 +21,7 @@ PATIENCE_S = 10.0
 Written = Callable[[], None]
 
 
-@dataclass(frozen=True, slots=True)
-class LayeredStatistics:
+class LayeredStatistics(Struct, frozen=True):
     """Of both layers, and what was not written because too much waited."""
 
     memory: MemoryStatistics
@@ -29,8 +29,7 @@ class LayeredStatistics:
     dropped_writes: int
 
 
-@dataclass(slots=True, eq=False)
-class _Pending:
+class _Pending(Struct, eq=False):
     record: Record
     told: list[Written]
 

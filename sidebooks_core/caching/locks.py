@@ -12,8 +12,9 @@ import sys
 import threading
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 if sys.platform != "win32":
     import fcntl
@@ -22,8 +23,7 @@ BUCKETS = 4096
 MOST_WAITERS = 64
 
 
-@dataclass(slots=True, eq=False)
-class _Bucket:
+class _Bucket(Struct, eq=False):
     fd: int | None
     holders: int
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import heapq
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from sidebooks_core.caching.record import Record
 
@@ -18,8 +19,7 @@ RECORD_OVERHEAD_BYTES = 512
 """What a record takes besides its bytes: key, tag, table entries."""
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryStatistics:
+class MemoryStatistics(Struct, frozen=True):
     """What the memory holds now."""
 
     records: int
@@ -27,8 +27,7 @@ class MemoryStatistics:
     preview_bytes: int
 
 
-@dataclass(slots=True, eq=False)
-class _Tile:
+class _Tile(Struct, eq=False):
     record: Record
     size_bytes: int
     worth: float

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True, weakref_slot=True)
-class Record:
+class Record(Struct, frozen=True, weakref=True):
     """Bytes under a key."""
 
     data: bytes

@@ -5,37 +5,31 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+
+from msgspec import Struct
 
 RACY_NS = 2_000_000_000
 """A file changed so shortly before it was stamped may change again without its times showing it: file systems keep times in
 steps of up to 2 s."""
 
 
-@dataclass(frozen=True, slots=True)
-class FileStamp:
+class FileStamp(Struct, frozen=True):
     """What changes when a file does."""
 
     ino: int
     size: int
     mtime_ns: int
     ctime_ns: int
-    taken_ns: int = field(default=0, compare=False)
+    taken_ns: int
 
     def is_racy(self) -> bool:
         """The file changed so recently that its next change might not show."""
         return self.taken_ns - max(self.mtime_ns, self.ctime_ns) < RACY_NS
 
     def to_wire(self) -> list[int]:
+        """As it is remembered: a file whose stamp is the same has not changed since."""
         return [self.ino, self.size, self.mtime_ns, self.ctime_ns]
-
-    @classmethod
-    def from_wire(cls, wire: Sequence[Any]) -> FileStamp:
-        ino, size, mtime_ns, ctime_ns = wire
-        return cls(ino, size, mtime_ns, ctime_ns)
 
 
 def stamp(path: Path) -> FileStamp:

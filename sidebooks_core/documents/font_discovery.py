@@ -12,9 +12,10 @@ import os
 import sys
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from sidebooks_core.documents.font_names import read_name
 from sidebooks_core.documents.font_tables import FaceNames, read_faces
@@ -33,8 +34,7 @@ _MOST_UNKNOWN = 64
 _DIGEST_BYTES = 1 << 16
 
 
-@dataclass(frozen=True, slots=True)
-class Face:
+class Face(Struct, frozen=True):
     """One face of a font file, and what it is used for."""
 
     ordering: str
@@ -50,8 +50,7 @@ class Face:
     """Of the file's content; the same on every machine."""
 
 
-@dataclass(frozen=True, slots=True)
-class FontSet:
+class FontSet(Struct, frozen=True):
     """The faces that replace fonts, at most one per ordering, style and weight. Equal on all machines with equal fonts."""
 
     faces: tuple[Face, ...] = ()

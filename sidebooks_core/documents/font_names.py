@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 _SUBSET = re.compile(r"^[A-Z]{6}\+")
 # Written without separators and in lower case, as _squeeze leaves a name.
@@ -30,8 +31,7 @@ _BOLD = re.compile(r"bold|heavy|black|ultra|[-w ](w[6-9]|[68]n?)$|w[6-9]$|demi|e
 _SLANTED = re.compile(r"italic|oblique|斜")
 
 
-@dataclass(frozen=True, slots=True)
-class FontName:
+class FontName(Struct, frozen=True):
     """A font's name, read."""
 
     text: str

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 Table = bytes
 
@@ -18,8 +19,7 @@ _MOST_FACES = 64
 _MOST_LOOKUPS = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class FaceNames:
+class FaceNames(Struct, frozen=True):
     """What one face of a font file says of itself."""
 
     index: int

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 from sidebooks_core.documents import font_settling
 from sidebooks_core.documents.engine import pymupdf
@@ -41,8 +42,7 @@ _ORDERING_OF_LANGUAGE = {
 _HANGUL, _HIRAGANA, _KATAKANA, _BOPOMOFO, _HAN = 24, 32, 33, 34, 35  # UCDN_SCRIPT_…, which the binding does not name
 
 
-@dataclass(slots=True)
-class Substitutes:
+class Substitutes(Struct):
     """The hooks' state: the set, the files mapped, and what went wrong."""
 
     font_set: FontSet

@@ -16,9 +16,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from sidebooks_core.documents.identity_objects import IdentityLimit, Objects, Value
 
@@ -77,8 +78,7 @@ class Closure(NamedTuple):
     """Dictionaries of which only the entries in the set are digested."""
 
 
-@dataclass(slots=True)
-class Sheet:
+class Sheet(Struct):
     """A digest in the making."""
 
     parts: list[bytes] = field(default_factory=list)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Self
+
+from msgspec import Struct, to_builtins
+from msgspec.structs import astuple, replace
 
 CONTENT_ID_VERSION = 2
 """Raise with any change to what `content_id` digests, or how: the ids then all change, and what was remembered is forgotten."""
@@ -15,21 +17,18 @@ SLOW_DRAW_S = 0.2
 LISTED = 5
 
 
-class _Flat:
+class _Flat(Struct, frozen=True):
     """A value whose fields are all plain."""
 
-    __slots__ = ()
-
     def to_wire(self) -> list[Any]:
-        return [getattr(self, one.name) for one in fields(self)]  # type: ignore[arg-type]  # subclasses are dataclasses
+        return list(astuple(self))
 
     @classmethod
     def from_wire(cls, wire: Sequence[Any]) -> Self:
         return cls(*wire)
 
 
-@dataclass(frozen=True, slots=True)
-class OutlineItem(_Flat):
+class OutlineItem(_Flat, frozen=True):
     """An entry of the table of contents."""
 
     level: int
@@ -39,8 +38,7 @@ class OutlineItem(_Flat):
     """From 0; None where it leads nowhere in the document."""
 
 
-@dataclass(frozen=True, slots=True)
-class Link(_Flat):
+class Link(_Flat, frozen=True):
     """A link, its box in points of the page as shown: to a page (from 0), or to an address."""
 
     x0_pt: float
@@ -51,8 +49,7 @@ class Link(_Flat):
     uri: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Word(_Flat):
+class Word(_Flat, frozen=True):
     """A word, its box in points of the page as shown, and the numbers of its block on the page and its line in the block."""
 
     x0_pt: float
@@ -64,8 +61,7 @@ class Word(_Flat):
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class SearchHit:
+class SearchHit(Struct, frozen=True):
     """Where a text was found: one box (x0, y0, x1, y1) in points for each line it runs over, and the text around it."""
 
     page: int
@@ -81,8 +77,7 @@ class SearchHit:
         return cls(page, tuple((box[0], box[1], box[2], box[3]) for box in boxes), text)
 
 
-@dataclass(frozen=True, slots=True)
-class PageGeometry:
+class PageGeometry(Struct, frozen=True):
     """A page's size in points as shown (rotated, cropped), its label, and its own size in pixels if it is one image."""
 
     width_pt: float
@@ -99,8 +94,7 @@ class PageGeometry:
         return cls(width_pt, height_pt, label, (native_px[0], native_px[1]) if native_px else None)
 
 
-@dataclass(frozen=True, slots=True)
-class DocumentInfo:
+class DocumentInfo(Struct, frozen=True):
     """A document as a whole."""
 
     kind: str
@@ -145,8 +139,7 @@ class DocumentInfo:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class FontUse(_Flat):
+class FontUse(_Flat, frozen=True):
     """A font that a page names."""
 
     name: str
@@ -158,8 +151,7 @@ class FontUse(_Flat):
     """What draws it where it is not embedded, in words; empty where it is."""
 
 
-@dataclass(frozen=True, slots=True)
-class ImageUse(_Flat):
+class ImageUse(_Flat, frozen=True):
     """An image that a page draws."""
 
     width_px: int
@@ -169,8 +161,7 @@ class ImageUse(_Flat):
     """Share of the page that it covers, 0 to 1."""
 
 
-@dataclass(frozen=True, slots=True)
-class PageInspection:
+class PageInspection(Struct, frozen=True):
     """What is notable of one page."""
 
     page: int
@@ -213,8 +204,7 @@ class PageInspection:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class DocumentInspection:
+class DocumentInspection(Struct, frozen=True):
     """What will be slow or look wrong in a document."""
 
     kind: str
@@ -250,7 +240,8 @@ class DocumentInspection:
 
     def to_wire(self) -> dict[str, Any]:
         """As plain data for JSON."""
-        return asdict(self)
+        plain: dict[str, Any] = to_builtins(self)
+        return plain
 
     def report(self) -> str:
         """For a person; pages count from 1."""

@@ -7,8 +7,9 @@ written in hexadecimal digits as those digits.
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from sidebooks_core.documents.engine import mupdf, pymupdf
 
@@ -23,8 +24,7 @@ _ROMAN = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class LabelRule:
+class LabelRule(Struct, frozen=True):
     """How pages are numbered from one page on."""
 
     first_page: int

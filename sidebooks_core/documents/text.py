@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from sidebooks_core.documents.engine import pymupdf
 from sidebooks_core.documents.model import SearchHit, Word
@@ -17,8 +18,7 @@ _IGNORED = re.compile("[\u00ad\u200b-\u200f\u2060\ufe00-\ufe0f\ufeff]")
 Box = tuple[float, float, float, float]
 
 
-@dataclass(frozen=True, slots=True)
-class PageText:
+class PageText(Struct, frozen=True):
     """The characters of a page in reading order, each with its box in points and the number of its line; lines end in "\\n"."""
 
     text: str

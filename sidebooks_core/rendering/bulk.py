@@ -7,8 +7,9 @@ the document's path, runs `render_run`; the caller stores what comes back.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from sidebooks_core.errors import RequestError, SidebooksError
 from sidebooks_core.rendering.jobs import DocumentRef
@@ -18,8 +19,7 @@ _hosts: set[int] = set()
 _desks: dict[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BulkRun:
+class BulkRun(Struct, frozen=True, kw_only=True):
     """Some rasters of some pages of one document."""
 
     document: DocumentRef
@@ -31,8 +31,7 @@ class BulkRun:
     display_list_bytes: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BulkResult:
+class BulkResult(Struct, frozen=True, kw_only=True):
     """What became of one raster."""
 
     page: int

@@ -6,10 +6,10 @@ The answers depend on the pixels alone, not on the quality asked for: the same t
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -28,8 +28,7 @@ _JPEG_HEADERS_BYTES = 620
 _HASH_MULTIPLIERS = tuple((0x9E3779B1 + step * 0x3C6EF372) & 0xFFFFFFFF for step in range(64))
 
 
-@dataclass(frozen=True, slots=True)
-class Study:
+class Study(Struct, frozen=True):
     """What a sample of a tile tells."""
 
     is_picture: bool
@@ -52,8 +51,7 @@ class Study:
         return self.flatness >= _FEW_RUNS
 
 
-@dataclass(frozen=True, slots=True)
-class Indexed:
+class Indexed(Struct, frozen=True):
     """Pixels as indices into a palette."""
 
     indices: NDArray[np.uint8]
@@ -91,8 +89,7 @@ def _is_grey(pixels: NDArray[np.uint8]) -> bool:
     return np.array_equal(pixels[..., 0], green) and np.array_equal(green, pixels[..., 2])
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(Struct, frozen=True):
     """Some rows of a tile."""
 
     rows: NDArray[np.uint8]

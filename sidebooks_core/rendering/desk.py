@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import time
 from collections import OrderedDict
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from msgspec import Struct, field
 
 from sidebooks_core.documents import fonts
 from sidebooks_core.documents.drawing import draw
@@ -31,8 +31,7 @@ MIN_LIST_BYTES = 128 << 10
 """What a display list is counted at least: growth of the process below the allocator's step does not show."""
 
 
-@dataclass(slots=True)
-class _Sheet:
+class _Sheet(Struct):
     """A page ready to draw."""
 
     display_list: Any
@@ -40,8 +39,7 @@ class _Sheet:
     grey: bool | None = None
 
 
-@dataclass(slots=True)
-class _Held:
+class _Held(Struct):
     document: OpenDocument
     source: Source
     sheets: OrderedDict[int, _Sheet] = field(default_factory=OrderedDict)

@@ -6,10 +6,10 @@ Text, line art and flat colour are kept losslessly; JPEG is for photographs and 
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 from PIL import Image
 from PIL.AvifImagePlugin import AvifImageFile
@@ -40,11 +40,10 @@ _MAX_DECODED_PIXELS = 1 << 29
 """Above the largest raster that settings sensibly allow; below what a few damaged bytes could claim."""
 
 
-@dataclass(frozen=True, slots=True)
-class EncodedImage:
+class EncodedImage(Struct, frozen=True):
     """An image as bytes."""
 
-    data: bytes = field(repr=False)
+    data: bytes
     media_type: str
     """Of `data`, such as "image/png"."""
 

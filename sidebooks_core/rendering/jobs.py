@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from sidebooks_core import errors
 from sidebooks_core.documents.limits import Limits
@@ -11,8 +12,7 @@ from sidebooks_core.documents.limits import Limits
 JobKind = Literal["open", "identify", "raster", "words", "links", "search", "inspect"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DocumentRef:
+class DocumentRef(Struct, frozen=True, kw_only=True):
     """How a worker finds a document. The password is not shown in a repr, so it does not reach logs."""
 
     token: str
@@ -23,13 +23,16 @@ class DocumentRef:
     """None: the bytes are sent to each worker that lacks them."""
     file_state: tuple[int, int, int] | None
     """(inode, size, mtime_ns) of the file at `path`: a worker refuses a file that is not in this state."""
-    password: str | None = field(default=None, repr=False)
+    password: str | None = None
     digest: str | None = None
     """The document's id; None while it is still being computed."""
-    limits: Limits = field(default_factory=Limits)
+    limits: Limits = Limits()
     chapters: tuple[int, ...] = ()
     trust_domain: str = ""
     """Documents of two domains are never given to the same worker process. Stays in the host."""
+
+    def __repr__(self) -> str:
+        return f"DocumentRef({self.name!r}, {self.digest})"
 
     def to_wire(self) -> dict[str, Any]:
         return {
@@ -58,8 +61,7 @@ class DocumentRef:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class Job(Struct, frozen=True, kw_only=True):
     """One piece of work for one worker."""
 
     kind: JobKind
@@ -79,8 +81,7 @@ class Job:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerConfig:
+class WorkerConfig(Struct, frozen=True, kw_only=True):
     """What a worker is told once, before its first job."""
 
     worker_bytes: int

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import msgpack
+from msgspec import Struct
 
 PACKING_VERSION = 1
 MEDIA_TYPES = frozenset({"image/png", "image/jpeg", "image/webp", "image/avif", "text/plain; charset=utf-8"})
@@ -21,8 +21,7 @@ get a browser to run what it makes; text stands for an image that could not be m
 _LENGTH = struct.Struct("<I")
 
 
-@dataclass(frozen=True, slots=True)
-class PackedTile:
+class PackedTile(Struct, frozen=True):
     """One encoded tile."""
 
     data: bytes

@@ -13,9 +13,9 @@ from __future__ import annotations
 import itertools
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 LONGEST_SIDE_PX = 16_383
@@ -71,8 +71,7 @@ def lossless_webp(pixels: NDArray[np.uint8]) -> bytes:
     return b"".join((b"RIFF", struct.pack("<I", len(chunk)), chunk))
 
 
-@dataclass(frozen=True, slots=True)
-class _Stretch:
+class _Stretch(Struct, frozen=True):
     """Consecutive pixels as tokens: a colour and how often it is repeated, or a copy."""
 
     green: Places
@@ -199,8 +198,7 @@ def _last_alike(runs: Words, context_runs: int) -> NDArray[np.int32]:
     return back
 
 
-@dataclass(frozen=True, slots=True)
-class _Prefixed:
+class _Prefixed(Struct, frozen=True):
     """Numbers as the format writes lengths and distances: a symbol and bits that follow it."""
 
     symbols: Places
@@ -220,8 +218,7 @@ def _prefixed(numbers: Places) -> _Prefixed:
 _LENGTHS = _prefixed(np.maximum(np.arange(_BLOCK_PIXELS + 1), 1))
 
 
-@dataclass(frozen=True, slots=True)
-class _Code:
+class _Code(Struct, frozen=True):
     """A canonical prefix code: for each symbol its bits, the first of them lowest, and how many they are."""
 
     words: Words
@@ -243,8 +240,7 @@ class _Code:
         return cls(words, sizes, lengths)
 
 
-@dataclass(frozen=True, slots=True)
-class _Codes:
+class _Codes(Struct, frozen=True):
     """What an image is written with."""
 
     green: _Code

@@ -11,8 +11,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 JOIN_TIMEOUT_S = 5.0
 NOTED_S = 0.25
@@ -24,8 +25,7 @@ SUSPECT_NICENESS = 15
 """Of a worker that draws a page for NOTED_S, of a document that cost one."""
 
 
-@dataclass(slots=True, eq=False)
-class WorkerProcess:
+class WorkerProcess(Struct, eq=False):
     """A process that draws, what connects it with the host, and what the host knows of it."""
 
     process: subprocess.Popen[bytes]

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+
+from msgspec import Struct
 
 SHORT_STEP = 2
 """A move over more spreads than this is a jump: what was before says nothing of what comes."""
@@ -32,8 +33,7 @@ PREVIEWS_AHEAD = 3
 """Previews in the direction of reading for one behind."""
 
 
-@dataclass(frozen=True, slots=True)
-class Visit:
+class Visit(Struct, frozen=True):
     """A spread was shown from some moment on."""
 
     at_s: float
@@ -42,8 +42,7 @@ class Visit:
     """Its number, from 0."""
 
 
-@dataclass(frozen=True, slots=True)
-class Movement:
+class Movement(Struct, frozen=True):
     """How a reader moves now."""
 
     direction: int = 1

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Collection
-from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from itertools import islice
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 
 class Priority(IntEnum):
@@ -28,16 +30,14 @@ class Priority(IntEnum):
     """Prerendering, and whatever can wait."""
 
 
-@dataclass(frozen=True, slots=True)
-class Generation:
+class Generation(Struct, frozen=True):
     """A wish list of one owner; a newer list of the same owner makes the older ones stale."""
 
     owner: str
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One job that waits."""
 
     key: str

@@ -9,10 +9,11 @@ import json
 import re
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, BinaryIO, TypeVar
 from urllib.parse import parse_qs
+
+from msgspec import Struct, field
 
 from sidebooks_core.errors import (
     PageNotFound,
@@ -43,8 +44,7 @@ PIECE_BYTES = 1 << 20
 _Result = TypeVar("_Result")
 
 
-@dataclass(slots=True)
-class FileRange:
+class FileRange(Struct):
     """A part of an open file, from where it stands: an original may be larger than the memory. Who sends it closes it."""
 
     file: BinaryIO
@@ -57,8 +57,7 @@ class FileRange:
         return piece
 
 
-@dataclass(slots=True)
-class Answer:
+class Answer(Struct):
     """A response."""
 
     status: int
@@ -79,8 +78,7 @@ class Gone(Exception):
     """The client went away."""
 
 
-@dataclass(slots=True)
-class Asked:
+class Asked(Struct):
     """A request, and how it is answered."""
 
     scope: Scope

@@ -9,7 +9,8 @@ from __future__ import annotations
 import time
 import weakref
 from collections import OrderedDict
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from sidebooks_core.caching.record import Record
 from sidebooks_core.rendering.packing import RecordUnreadable, tile_span
@@ -20,8 +21,7 @@ from sidebooks_core.service import TileService
 MOST_PATHS = 8192
 
 
-@dataclass(slots=True)
-class _Meaning:
+class _Meaning(Struct):
     key: str
     column: int
     row: int

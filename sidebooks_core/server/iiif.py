@@ -7,8 +7,9 @@ specification says both in different places.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from sidebooks_core.tiling.pyramid import Pyramid
 
@@ -34,8 +35,7 @@ class Refused(Exception):
         self.detail = detail
 
 
-@dataclass(frozen=True, slots=True)
-class ImageRequest:
+class ImageRequest(Struct, frozen=True):
     """What is wanted: a region of the full image, its size, and what is done to it."""
 
     x_px: int

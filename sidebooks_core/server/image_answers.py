@@ -11,8 +11,9 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from sidebooks_core import keys
 from sidebooks_core.caching.record import Record
@@ -40,8 +41,7 @@ Run = Callable[..., Awaitable[Any]]
 """Calls a function with arguments in a thread."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Wanted:
+class _Wanted(Struct, frozen=True):
     """One tile of a raster of a page; column and row count from the raster's own first tile."""
 
     document: Document

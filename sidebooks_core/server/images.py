@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from sidebooks_core.rendering.derive import Recipe
 from sidebooks_core.server.iiif import ImageRequest
@@ -10,8 +10,7 @@ from sidebooks_core.tiling.pyramid import Level, Pyramid
 from sidebooks_core.tiling.raster import RasterSpec
 
 
-@dataclass(frozen=True, slots=True)
-class TilePlan:
+class TilePlan(Struct, frozen=True):
     """A tile of a level, as it is."""
 
     level: int
@@ -19,8 +18,7 @@ class TilePlan:
     row: int
 
 
-@dataclass(frozen=True, slots=True)
-class RasterPlan:
+class RasterPlan(Struct, frozen=True):
     """A raster drawn for the request, and what is done to it afterwards, if anything."""
 
     spec: RasterSpec

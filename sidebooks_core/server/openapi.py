@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 JSON = "application/json"
 IMAGE = "image/*"
@@ -13,8 +14,7 @@ EVENTS = "text/event-stream"
 LICENCE = "AGPL-3.0-or-later"
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(Struct, frozen=True):
     """One address, and what it answers."""
 
     path: str

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
-from dataclasses import dataclass
 from typing import Any, TypeVar
+
+from msgspec import Struct
 
 from sidebooks_core.server.exchange import Asked
 
 _Made = TypeVar("_Made")
 
 
-@dataclass(slots=True)
-class _UnderWay:
+class _UnderWay(Struct):
     task: asyncio.Future[Any]
     waiting: int = 0
 

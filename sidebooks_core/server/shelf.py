@@ -7,8 +7,9 @@ import os
 import re
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from sidebooks_core.document import Document
 from sidebooks_core.errors import SidebooksError, UnsupportedDocument
@@ -20,8 +21,7 @@ _PAGE_ID = re.compile(r"([A-Za-z0-9_-]{16,64})_p([1-9][0-9]{0,6})\Z")
 _log = logging.getLogger("sidebooks_core.server")
 
 
-@dataclass(frozen=True, slots=True)
-class Registered:
+class Registered(Struct, frozen=True):
     """A document on the shelf."""
 
     document: Document

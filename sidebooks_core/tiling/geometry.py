@@ -6,7 +6,8 @@ All are half-open: x0 and y0 belong to a rectangle, x1 and y1 do not. An empty r
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from sidebooks_core.errors import RequestError
 
@@ -14,8 +15,7 @@ EDGE_SLACK_PX = 0.001
 """How far a page may reach into a pixel without getting that pixel: what MuPDF's own rounding allows (fz_round_rect)."""
 
 
-@dataclass(frozen=True, slots=True)
-class SizePt:
+class SizePt(Struct, frozen=True):
     """Size of a page in points; both sides positive and finite."""
 
     width_pt: float
@@ -30,8 +30,7 @@ class SizePt:
         return max(self.width_pt, self.height_pt)
 
 
-@dataclass(frozen=True, slots=True)
-class SizePx:
+class SizePx(Struct, frozen=True):
     """Size of a raster in whole pixels, each side at least 1."""
 
     width_px: int
@@ -50,8 +49,7 @@ class SizePx:
         return self.width_px * self.height_px
 
 
-@dataclass(frozen=True, slots=True)
-class RectPx:
+class RectPx(Struct, frozen=True):
     """A rectangle of whole pixels of one raster."""
 
     x0_px: int
@@ -88,8 +86,7 @@ class RectPx:
         return RectPt(self.x0_px / scale, self.y0_px / scale, self.x1_px / scale, self.y1_px / scale)
 
 
-@dataclass(frozen=True, slots=True)
-class RectPt:
+class RectPt(Struct, frozen=True):
     """A rectangle on a page, in points; every edge finite."""
 
     x0_pt: float

@@ -7,8 +7,9 @@ halve with ceil at every step, as Deep Zoom and IIIF scale factors do: one store
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import lru_cache
+
+from msgspec import Struct
 
 from sidebooks_core.errors import RequestError
 from sidebooks_core.tiling.geometry import (
@@ -36,8 +37,7 @@ GRID_TILE_PX = 512
 """Tile side of the larger levels, which are seen in part: smaller tiles cost more requests, larger ones more hidden pixels."""
 
 
-@dataclass(frozen=True, slots=True)
-class TileAddress:
+class TileAddress(Struct, frozen=True):
     """One tile of one page of a document: what a request names."""
 
     page: int
@@ -53,8 +53,7 @@ class TileAddress:
                 raise RequestError(f"{name} must be a whole number, at least 0, not {value!r}")
 
 
-@dataclass(frozen=True, slots=True)
-class Raster:
+class Raster(Struct, frozen=True):
     """A whole page at one scale, cut into a grid of square tiles. With the page's content it is a tile's identity."""
 
     scale: float
@@ -112,8 +111,7 @@ class Raster:
                 raise RequestError(f"{name} must be 0 to {count - 1} in this raster, not {value!r}")
 
 
-@dataclass(frozen=True, slots=True)
-class Level(Raster):
+class Level(Raster, frozen=True):
     """One rung of a page's ladder."""
 
     index: int
@@ -125,8 +123,7 @@ class Level(Raster):
         return Raster(self.scale, self.width_px, self.height_px, self.tile_px)
 
 
-@dataclass(frozen=True, slots=True)
-class Pyramid:
+class Pyramid(Struct, frozen=True):
     """The levels of one page, from the coarsest (index 0) to the finest."""
 
     width_pt: float

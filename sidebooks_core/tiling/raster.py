@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RasterSpec:
+class RasterSpec(Struct, frozen=True, kw_only=True):
     """One raster of a page, cut into tiles: a level, a slab of a level, or the whole page at an exact size.
 
     Pixels are those of the whole page at `scale`; the raster covers columns x0_px to x1_px and rows y0_px to y1_px of it
@@ -19,7 +18,7 @@ class RasterSpec:
     x1_px: int
     y1_px: int
     tile_px: int
-    is_preview: bool = field(default=False, compare=False)
+    is_preview: bool = False
     """Kept in the previews' own budget. Does not shape the pixels, and is not a part of the key."""
 
     @classmethod

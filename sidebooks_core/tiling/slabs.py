@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
+
+from msgspec import Struct
 
 from sidebooks_core.tiling.geometry import RectPx, require_count
 from sidebooks_core.tiling.pyramid import Level, Raster
@@ -14,8 +15,7 @@ SQUARER_FOR = 1.1
 """How many times the fewest slabs there may be for the sake of squarer ones, of which a screen touches fewer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Slab:
+class Slab(Struct, frozen=True):
     """A block of whole tiles that is drawn at once."""
 
     index: int

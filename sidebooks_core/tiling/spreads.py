@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec import Struct
 
 from sidebooks_core.errors import PageNotFound, RequestError
 from sidebooks_core.tiling.geometry import SizePt
@@ -17,8 +18,7 @@ MAX_HEIGHT_RATIO = 1.2
 """Pages whose heights differ more are no pair: A4 beside Letter is one (1.06), A4 beside A3 upright is not (1.41)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpreadRule:
+class SpreadRule(Struct, frozen=True, kw_only=True):
     """How pages are paired."""
 
     pairs: bool = True
@@ -34,12 +34,11 @@ class SpreadRule:
 SINGLE_PAGES = SpreadRule(pairs=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Spreads:
+class Spreads(Struct, frozen=True):
     """The spreads of a document in reading order; each page is in exactly one."""
 
     spreads: tuple[Spread, ...]
-    _index_of: tuple[int, ...] = field(repr=False)
+    _index_of: tuple[int, ...]
 
     @classmethod
     def of_pages(

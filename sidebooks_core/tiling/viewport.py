@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from sidebooks_core.errors import RequestError
 from sidebooks_core.tiling.geometry import RectPt, SizePt, drawn_px, require_count, require_finite, require_positive
@@ -22,8 +24,7 @@ MAX_ZOOM = 64.0
 MAX_VIEW_PX = 65536
 
 
-@dataclass(frozen=True, slots=True)
-class PageBox:
+class PageBox(Struct, frozen=True):
     """One page of a spread, by number (from 0), and its size."""
 
     page: int
@@ -34,8 +35,7 @@ class PageBox:
         SizePt(self.width_pt, self.height_pt)
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
+class Placement(Struct, frozen=True):
     """Where one page lies on the screen, in screen pixels from its top left corner; part of it may be off the screen."""
 
     box: PageBox
@@ -62,8 +62,7 @@ class Placement:
         return (x_view - self.x0_view) / self.scale, (y_view - self.y0_view) / self.scale
 
 
-@dataclass(frozen=True, slots=True)
-class Viewport:
+class Viewport(Struct, frozen=True):
     """A screen that shows a spread. Moving and zooming make new ones; the pages never leave the screen needlessly."""
 
     width_view: int
