@@ -16,10 +16,9 @@ from types import TracebackType
 from typing import Protocol, Self
 
 import msgpack
-from msgspec import Struct, field
+from msgspec import Struct
 
 from sidebooks_core import keys
-from sidebooks_core.caching.layered import LayeredStore
 from sidebooks_core.caching.record import Record
 from sidebooks_core.document import Document
 from sidebooks_core.documents.model import OutlineItem, SearchHit
@@ -31,22 +30,15 @@ from sidebooks_core.errors import (
     ServiceClosed,
     SidebooksError,
 )
-from sidebooks_core.records import Records
-from sidebooks_core.rendering.packing import RecordUnreadable, unpack_tile
 from sidebooks_core.scheduling.prefetch import Movement, Visit, movement_of, preview_order, sharp_wishes
 from sidebooks_core.scheduling.queue import Priority
-from sidebooks_core.settings import Settings
-from sidebooks_core.tile import Tile
-from sidebooks_core.tiling.raster import RasterSpec
+from sidebooks_core.screen import Host as ScreenHost
+from sidebooks_core.screen import Painter, Raster, Screen
 from sidebooks_core.tiling.spreads import Direction, SpreadRule, Spreads, first_read
-from sidebooks_core.tiling.viewport import Fit, PageBox, Placement, Viewport
+from sidebooks_core.tiling.viewport import Fit, PageBox, Viewport
 from sidebooks_core.view import (
     PageView,
-    PlacedImage,
-    Wanted,
-    coarse_images,
     margin_tiles,
-    paper,
     preview_spec,
     wanted_images,
 )
@@ -76,12 +68,8 @@ _log = logging.getLogger("sidebooks_core.reader")
 _owners = itertools.count(1)
 
 
-class Host(Protocol):
+class Host(ScreenHost, Protocol):
     """What a reader needs of the service."""
-
-    settings: Settings
-    records: Records
-    store: LayeredStore
 
     def reader_count(self) -> int: ...
 
@@ -92,31 +80,12 @@ class Host(Protocol):
     def forget_reader(self, reader: Reader) -> None: ...
 
 
-Raster = tuple[int, RasterSpec]
-"""A page, and one raster of it."""
-
-
 class _Ask(Struct, eq=False):
     """A request under way; its identity is what the dispatcher knows it by."""
 
     raster: Raster
     priority: Priority
     since_s: float
-
-
-class _Screen(Struct):
-    """What is shown, replaced as a whole by each turn or move."""
-
-    viewport: Viewport
-    spread: int
-    wanted: tuple[Wanted, ...]
-    records: dict[Raster, Record] = field(default_factory=dict)
-    """Held as long as they are shown, whatever the memory evicts."""
-    errors: dict[int, SidebooksError] = field(default_factory=dict)
-    counted: set[Raster] = field(default_factory=set)
-    since_s: float = field(default_factory=time.perf_counter)
-    shown: tuple[int, float] = (-1, -1.0)
-    """How good the last view was that a turn returned or `on_refined` was given: sharp images, resolution."""
 
 
 class Reader:
@@ -142,6 +111,7 @@ class Reader:
         self.on_refined: Callable[[PageView], None] | None = None
         """Called with a better PageView of what is on the screen, from a thread of the reader. An exception goes to the log."""
         self._host = host
+        self._painter = Painter(host, document)
         self._owner = next(_owners)
         self._view_px = view_px
         self._fit: Fit = fit
@@ -164,7 +134,8 @@ class Reader:
         self._closed = False
         first = self._remembered_page() if resume else 0
         spread = self._spreads.index_of(first)
-        self._screen = self._make_screen(spread, self._fitted(spread))
+        fitted = self._fitted(spread)
+        self._screen = self._painter.screen(spread, self._spreads.spreads[spread], fitted, fitted)
         self._visits.append(Visit(time.monotonic(), self._screen.spread))
         self._order_previews()
         self._thread = threading.Thread(target=self._run, name="sidebooks-reader", daemon=True)
@@ -173,12 +144,12 @@ class Reader:
     @property
     def page(self) -> int:
         """The page that is shown and read first, from 0."""
-        return first_read(self._spreads.spreads[self._screen.spread])
+        return first_read(self._screen.pages)
 
     def view(self) -> PageView:
         """What can be painted now, without waiting."""
         self._require_open()
-        return self._compose(self._screen)[0]
+        return self._painter.view(self._screen)[0]
 
     def turn(self, by: int = 1) -> PageView:
         """Turn `by` pages, or spreads, on in reading order; back if negative. At an end it stays there."""
@@ -239,10 +210,10 @@ class Reader:
     def wait_sharp(self, timeout_s: float | None = None) -> PageView:
         """Wait until everything shown is sharp or known to fail, at most `timeout_s`; then what there is (see `is_sharp`)."""
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._is_settled(self._screen), timeout_s)
+            self._changed.wait_for(lambda: self._closed or self._painter.is_settled(self._screen), timeout_s)
             screen = self._screen
         self._require_open()
-        return self._compose(screen)[0]
+        return self._painter.view(screen)[0]
 
     def wait_previews(self, timeout_s: float | None = None) -> bool:
         """Wait until every page has its preview, or failed to; False if that takes longer than `timeout_s`."""
@@ -280,7 +251,7 @@ class Reader:
         with self._changed:
             if not same:
                 now_s = time.monotonic()
-                self._screen = self._make_screen(spread, viewport)
+                self._screen = self._painter.screen(spread, self._spreads.spreads[spread], viewport, viewport)
                 self._visits.append(Visit(now_s, spread))
                 self._order_previews()
                 self._dirty = True
@@ -292,15 +263,15 @@ class Reader:
         self._require_open()
         with self._changed:
             before = self._screen
-            screen = self._screen = self._make_screen(before.spread, viewport)
-            screen.errors.update(before.errors)
+            fitted = self._fitted(before.spread)
+            screen = self._screen = self._painter.screen(before.spread, before.pages, viewport, fitted, before)
             self._dirty = True
             self._changed.notify_all()
         return self._soon(screen)
 
-    def _soon(self, screen: _Screen) -> PageView:
+    def _soon(self, screen: Screen) -> PageView:
         """The view, after a moment's wait if it is not sharp at once."""
-        if not self._is_settled(screen):
+        if not self._painter.is_settled(screen):
             now_s = time.monotonic()
             is_soon = self._wait_settled(screen, now_s + self.deadline_s * CROWDED_WAIT_SHARE)
             if not is_soon and not self._host.is_crowded():
@@ -308,11 +279,11 @@ class Reader:
         self._require_open()
         return self._deliver(screen)
 
-    def _wait_settled(self, screen: _Screen, until_s: float) -> bool:
+    def _wait_settled(self, screen: Screen, until_s: float) -> bool:
         """Wait until nothing better will come, or the screen is another; False where that takes longer."""
         with self._changed:
             return self._changed.wait_for(
-                lambda: self._closed or self._screen is not screen or self._is_settled(screen),
+                lambda: self._closed or self._screen is not screen or self._painter.is_settled(screen),
                 max(0.0, until_s - time.monotonic()),
             )
 
@@ -323,106 +294,10 @@ class Reader:
         ]
         return Viewport.fitted(*self._view_px, boxes, self._fit)
 
-    def _make_screen(self, spread: int, viewport: Viewport) -> _Screen:
-        raster_pixels = self._host.settings.raster_pixels
-        wanted = [
-            one
-            for placement in viewport.placements
-            for one in wanted_images(viewport, placement, self.document.pyramid(placement.page), raster_pixels)
-        ]
-        return _Screen(viewport, spread, tuple(wanted))
-
-    def _record(self, screen: _Screen, raster: Raster) -> Record | None:
-        held = screen.records.get(raster)
-        if held is not None:
-            return held
-        content_id = self.document.known_content_id(raster[0])
-        if content_id is None:
-            return None
-        record = self._host.store.get_memory(self._host.records.key(content_id, raster[1]))
-        if record is not None:
-            screen.records[raster] = record
-        return record
-
-    def _is_settled(self, screen: _Screen) -> bool:
-        """Nothing better will come."""
-        return all(one.page in screen.errors or self._record(screen, (one.page, one.spec)) is not None for one in screen.wanted)
-
-    def _deliver(self, screen: _Screen) -> PageView:
-        view, quality = self._compose(screen)
+    def _deliver(self, screen: Screen) -> PageView:
+        view, quality = self._painter.view(screen)
         screen.shown = max(screen.shown, quality)
         return view
-
-    def _compose(self, screen: _Screen) -> tuple[PageView, tuple[int, float]]:
-        images: list[PlacedImage] = []
-        sharp_images = 0
-        coarsest = 1.0
-        for placement in screen.viewport.placements:
-            sharp: list[PlacedImage] = []
-            missing = False
-            for one in screen.wanted:
-                if one.page != placement.page:
-                    continue
-                image = self._image(screen, one, is_coarse=False)
-                if image is None:
-                    missing = True
-                else:
-                    sharp.append(image)
-            if missing:
-                under, resolution = self._stand_in(screen, placement)
-                images.append(under)
-                coarsest = min(coarsest, resolution)
-            images += sharp
-            sharp_images += len(sharp)
-        is_sharp = sharp_images == len(screen.wanted)
-        view = PageView(
-            page=first_read(self._spreads.spreads[screen.spread]),
-            pages=self._spreads.spreads[screen.spread],
-            images=tuple(images),
-            is_sharp=is_sharp,
-            resolution=coarsest,
-            zoom=screen.viewport.zoom,
-            errors=tuple(screen.errors.values()),
-        )
-        return view, (sharp_images, coarsest)
-
-    def _image(self, screen: _Screen, wanted: Wanted, *, is_coarse: bool) -> PlacedImage | None:
-        raster = (wanted.page, wanted.spec)
-        record = self._record(screen, raster)
-        content_id = self.document.known_content_id(wanted.page)
-        if record is None or content_id is None:
-            return None
-        key = self._host.records.key(content_id, wanted.spec)
-        try:
-            packed = unpack_tile(record.data, wanted.column, wanted.row)
-        except RecordUnreadable as damage:
-            _log.warning(
-                "%s, page %d: a stored record is damaged and was removed (%s)", self.document.name, wanted.page + 1, damage
-            )
-            screen.records.pop(raster, None)
-            self._host.store.delete(key)
-            return None
-        if not is_coarse and raster not in screen.counted:
-            screen.counted.add(raster)
-            self._host.records.count_hit("memory", time.perf_counter() - screen.since_s, key, Priority.VISIBLE)
-        tile = Tile(
-            packed.data, packed.media_type, packed.width_px, packed.height_px, keys.etag(key, wanted.column, wanted.row)
-        )
-        return PlacedImage(tile, wanted.page, wanted.x0_view, wanted.y0_view, wanted.width_view, wanted.height_view, is_coarse)
-
-    def _stand_in(self, screen: _Screen, placement: Placement) -> tuple[PlacedImage, float]:
-        """The best image of the whole page that is at hand, and its resolution as a share of the screen's."""
-        pyramid = self.document.pyramid(placement.page)
-        fit = self._fit_spec(screen.spread, placement.page)
-        for candidate in coarse_images(placement, pyramid, fit, self._host.settings.raster_pixels):
-            image = self._image(screen, candidate, is_coarse=True)
-            if image is not None:
-                return image, min(1.0, candidate.spec.scale / placement.scale)
-        return paper(placement), 0.0
-
-    def _fit_spec(self, spread: int, page: int) -> RasterSpec:
-        rung = next(one for one in self._fitted(spread).placements if one.page == page).rung
-        return RasterSpec.whole_page(rung.scale, rung.width_px, rung.height_px)
 
     def _run(self) -> None:
         try:
@@ -453,14 +328,14 @@ class Reader:
             return RETRY_S
         return POSITION_AFTER_S if self._position_saved != self._screen.spread else None
 
-    def _follow(self, screen: _Screen) -> None:
+    def _follow(self, screen: Screen) -> None:
         """Ask for what is wanted now, the visible first, and drop what is not wanted any more."""
         now_s = time.monotonic()
         with self._changed:
             visits = list(self._visits)
-            sharp_s = self._cost_s * len(self._spreads.spreads[screen.spread]) / self._host.settings.workers
+            sharp_s = self._cost_s * len(screen.pages) / self._host.settings.workers
             self._movement = movement_of(visits, now_s, sharp_s, self._movement)
-        visible = {(one.page, one.spec): Priority.VISIBLE for one in screen.wanted if one.page not in screen.errors}
+        visible = [raster for raster in screen.rasters if raster[0] not in screen.errors]
         wishes = self._wishes(screen, sharp_s)
         with self._changed:
             stale = [
@@ -473,10 +348,11 @@ class Reader:
         for ask in stale:
             self._host.records.forget(self.document, *ask.raster, ask)
         self._hold([*visible, *wishes])
-        for raster in visible:
-            if self._screen is screen and self._record(screen, raster) is None:
-                self._ask(raster, Priority.VISIBLE)
-        if self._screen is screen and self._is_settled(screen):
+        missing = (one for one in screen.wanted if one.page not in screen.errors and not self._painter.has(screen, one))
+        for raster in dict.fromkeys((one.page, one.spec) for one in missing):
+            if self._screen is screen:
+                self._seek(screen, raster)
+        if self._screen is screen and self._painter.is_settled(screen):
             # Not before: prefetch on the other cores would slow down what the reader is waiting for.
             for raster, priority in wishes.items():
                 if self._screen is not screen:
@@ -487,19 +363,36 @@ class Reader:
         if now_s - visits[-1].at_s >= POSITION_AFTER_S:
             self._save_position()
 
-    def _wishes(self, screen: _Screen, sharp_s: float) -> dict[Raster, Priority]:
+    def _seek(self, screen: Screen, raster: Raster) -> None:
+        """Ask for what is visible: for its window, where that is drawn sooner than the raster itself, unless that is stored."""
+        page, _ = raster
+        if page in screen.windows:
+            record = self._stored(raster)
+            if record is not None:
+                self._done(_Ask(raster, Priority.VISIBLE, screen.since_s), record, "disk", None)
+                return
+            raster = page, screen.windows[page]
+        self._ask(raster, Priority.VISIBLE)
+
+    def _stored(self, raster: Raster) -> Record | None:
+        """In memory or on disk."""
+        content_id = self.document.known_content_id(raster[0])
+        return None if content_id is None else self._host.store.get(self._host.records.key(content_id, raster[1]))
+
+    def _wishes(self, screen: Screen, sharp_s: float) -> dict[Raster, Priority]:
         budget = self._host.settings.memory_bytes - self._host.settings.preview_bytes
         spreads = sharp_wishes(
             screen.spread,
             len(self._spreads.spreads),
             self._movement,
             sharp_s=sharp_s,
-            sharp_bytes=self._sharp_bytes * len(self._spreads.spreads[screen.spread]),
+            sharp_bytes=self._sharp_bytes * len(screen.pages),
             budget_bytes=budget * BUDGET_SHARE / max(1, self._host.reader_count()),
         )
         wishes: dict[Raster, Priority] = {}
         raster_pixels = self._host.settings.raster_pixels
         if not self._movement.is_fling:
+            wishes |= {(one.page, one.spec): Priority.PAGE for one in screen.wanted if one.page in screen.windows}
             for placement in screen.viewport.placements:
                 pyramid = self.document.pyramid(placement.page)
                 for one in margin_tiles(screen.viewport, placement, pyramid, raster_pixels):
@@ -552,7 +445,9 @@ class Reader:
                 self._cost_s += SMOOTHING * (record.cost_s - self._cost_s)
                 self._sharp_bytes += SMOOTHING * (len(record.data) - self._sharp_bytes)
             screen = self._screen
-            shown = any((one.page, one.spec) == ask.raster for one in screen.wanted)
+            shown = ask.raster in screen.rasters
+            if error is not None and screen.windows.get(page, spec) != spec:
+                shown = False  # the window stands for this slab: that it failed changes nothing on the screen
             first = shown and record is not None and ask.raster not in screen.records
             if shown and record is not None:
                 screen.records[ask.raster] = record
@@ -561,7 +456,7 @@ class Reader:
                 screen.errors[page] = error
             self._refused |= is_passing
             self._dirty |= not is_passing and (shown or ask.priority is Priority.PREVIEW)  # now for what comes next
-            self._refined |= page in self._spreads.spreads[screen.spread]
+            self._refined |= record is not None and page in screen.pages
             self._changed.notify_all()
         if first:
             content_id = self.document.known_content_id(page)
@@ -588,14 +483,14 @@ class Reader:
             self._ask(raster, Priority.PREVIEW)
 
     def _order_previews(self) -> None:
-        page = first_read(self._spreads.spreads[self._screen.spread])
+        page = first_read(self._screen.pages)
         self._preview_pages = preview_order(page, self.document.page_count, self._movement.direction)
 
-    def _tell_refined(self, screen: _Screen) -> None:
+    def _tell_refined(self, screen: Screen) -> None:
         callback = self.on_refined
         if callback is None:
             return
-        view, quality = self._compose(screen)
+        view, quality = self._painter.view(screen)
         with self._changed:
             if self._closed or screen is not self._screen or quality <= screen.shown:
                 return
@@ -610,7 +505,7 @@ class Reader:
         if self._position_saved == screen.spread:
             return
         self._position_saved = screen.spread
-        page = first_read(self._spreads.spreads[screen.spread])
+        page = first_read(screen.pages)
         record = Record(data=msgpack.packb(page), tag=self.document.id, cost_s=1.0)
         self._host.store.put(keys.position_key(self.document.id), record)
         self._host.remember(self.document)  # its content id, by which the page is found next time

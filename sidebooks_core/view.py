@@ -8,13 +8,18 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from sidebooks_core.errors import SidebooksError
 from sidebooks_core.tile import Tile
+from sidebooks_core.tiling.geometry import RectPx
 from sidebooks_core.tiling.pyramid import Level, Pyramid
 from sidebooks_core.tiling.raster import RasterSpec
-from sidebooks_core.tiling.slabs import slab_of, slab_spec
+from sidebooks_core.tiling.slabs import raster_of, slab_of, slab_spec
 from sidebooks_core.tiling.viewport import Placement, Viewport, visible_tiles
+
+WINDOW_GAIN = 2
+"""A window is drawn where the slabs that it is cut from have so many times its pixels: else the slabs are there as soon."""
 
 
 class PlacedImage(Struct, frozen=True):
@@ -81,6 +86,36 @@ def wanted_images(viewport: Viewport, placement: Placement, pyramid: Pyramid, ra
     level = pyramid.level_for_scale(placement.scale)
     tiles = visible_tiles(level, viewport.visible_pt(placement.page))
     return tuple(_tile(placement, level, column, row, raster_pixels) for column, row in tiles)
+
+
+def window_spec(viewport: Viewport, placement: Placement, pyramid: Pyramid, raster_pixels: int) -> RasterSpec | None:
+    """The visible tiles of a zoomed page as a raster of their own, which is drawn sooner than the slabs that hold them.
+
+    None where it would not be much sooner, or is too large.
+    """
+    if viewport.zoom == 1.0:
+        return None
+    level = pyramid.level_for_scale(placement.scale)
+    tiles = visible_tiles(level, viewport.visible_pt(placement.page))
+    if not tiles:
+        return None
+    first = level.tile_rect(min(column for column, _ in tiles), min(row for _, row in tiles))
+    last = level.tile_rect(max(column for column, _ in tiles), max(row for _, row in tiles))
+    rect = RectPx(first.x0_px, first.y0_px, last.x1_px, last.y1_px)
+    slab_px = sum(rect_px.area_px for rect_px in {slab_of(level, raster_pixels, *tile).rect_px for tile in tiles})
+    return raster_of(level, rect) if rect.area_px <= min(raster_pixels, slab_px // WINDOW_GAIN) else None
+
+
+def within(wanted: Wanted, window: RasterSpec) -> Wanted | None:
+    """The same image as a tile of a window, if it is in it."""
+    spec = wanted.spec
+    if (window.scale, window.tile_px) != (spec.scale, spec.tile_px):
+        return None
+    x0_px, y0_px = spec.x0_px + wanted.column * spec.tile_px, spec.y0_px + wanted.row * spec.tile_px
+    if not (window.x0_px <= x0_px < window.x1_px and window.y0_px <= y0_px < window.y1_px):
+        return None
+    column, row = (x0_px - window.x0_px) // window.tile_px, (y0_px - window.y0_px) // window.tile_px
+    return replace(wanted, spec=window, column=column, row=row)
 
 
 def margin_tiles(viewport: Viewport, placement: Placement, pyramid: Pyramid, raster_pixels: int) -> tuple[Wanted, ...]:

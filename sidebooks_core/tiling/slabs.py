@@ -56,7 +56,11 @@ def slab_of(raster: Raster, raster_pixels: int, column: int, row: int) -> Slab:
 
 def slab_spec(level: Level, slab: Slab) -> RasterSpec:
     """A slab of a level as the raster that is drawn and kept."""
-    rect = slab.rect_px
+    return raster_of(level, slab.rect_px)
+
+
+def raster_of(level: Level, rect: RectPx) -> RasterSpec:
+    """A block of whole tiles of a level as a raster."""
     return RasterSpec(
         scale=level.scale,
         x0_px=rect.x0_px,
