@@ -79,6 +79,15 @@ class _Seat(Struct, eq=False):
     wake: threading.Condition
     held_documents: set[str]
     is_spare: bool
+    flight: _Flight | None = None
+    """What it was given while it slept."""
+
+
+class _Here(threading.local):
+    """What a thread does just now."""
+
+    takes_next = False
+    """It tells the last of those who wait for a job, and then takes the next for the worker that did it."""
 
 
 class Dispatcher:
@@ -91,6 +100,7 @@ class Dispatcher:
         self._idle: list[_Seat] = []
         self._locks = locks
         self._closed = False
+        self._here = _Here()
         self._suspects: dict[str, float] = {}
         """Documents that cost workers, with the time until which they are watched."""
         self._suspects_at_work: set[str] = set()
@@ -105,11 +115,14 @@ class Dispatcher:
         priority: Priority = Priority.VISIBLE,
         generation: Generation | None = None,
         ticket: object = None,
+        follows_up: bool = False,
     ) -> bool:
         """Have work done; identical work that waits or runs is joined and promoted. True when it was joined.
 
         ticket: what `forget` knows this request by. Raises QueueFull, ServiceClosed. `done` may be called before this
         returns.
+        follows_up: the last thing that a `done` does is to ask for this. It is left to the worker that was just done, if that
+        is free: it holds the document and begins at once, where another had to be woken, and to open it.
         """
         displaced: _Flight | None = None
         with self._lock:
@@ -134,7 +147,8 @@ class Dispatcher:
             flight.priority = min(flight.priority, priority)
             flight.waiting.append(_Waiting(done, generation, ticket))
             self.joins += joined
-            self._wake_one(work.job.document.token, flight.priority)
+            if not (follows_up and self._here.takes_next):
+                self._hand_out(work.job.document.token)
         if displaced is not None:
             _tell(displaced, None, RequestDropped("dropped from a full queue for something more urgent"))
         return joined
@@ -186,8 +200,19 @@ class Dispatcher:
                 self._land(flight)
                 _tell(flight, made, None)
 
-    def finish(self, ticket: _Flight, answer: Any, error: SidebooksError | None, *, lost_worker: bool = False) -> None:
-        """A worker is done with a job, or was lost to it: then its document is watched for a while (SUSPECT_S)."""
+    def finish(
+        self,
+        ticket: _Flight,
+        answer: Any,
+        error: SidebooksError | None,
+        *,
+        lost_worker: bool = False,
+        takes_next: bool = False,
+    ) -> None:
+        """A worker is done with a job, or was lost to it: then its document is watched for a while (SUSPECT_S).
+
+        takes_next: the thread that calls this takes the worker's next job as soon as this returns.
+        """
         self._release_suspect(ticket.work.job.document.token, lost_worker=lost_worker)
         lock, ticket.lock = ticket.lock, None
         release = lock.release if lock is not None else _nothing
@@ -209,7 +234,14 @@ class Dispatcher:
                     error = ServiceClosed(error.message, document_id=error.document_id, page=error.page)
                 else:
                     self.failures += 1
-        _tell(ticket, answer, error)
+        waiting, ticket.waiting = ticket.waiting, []
+        try:
+            for number, one in enumerate(waiting, 1):
+                # Only the last: what follows up must not wait for what another does when it is told.
+                self._here.takes_next = takes_next and number == len(waiting)
+                one.done(answer, error)
+        finally:
+            self._here.takes_next = False
 
     def is_suspect(self, document: str) -> bool:
         """Whether a document, by its token, cost a worker a short time ago."""
@@ -228,33 +260,37 @@ class Dispatcher:
             _tell(flight, None, ServiceClosed("the service was closed before this was done"))
 
     def _next(self, held_documents: set[str], *, is_spare: bool) -> _Flight | None:
-        least_urgent = Priority.VISIBLE if is_spare else Priority.BULK
         with self._lock:
-            seat: _Seat | None = None
-            while not self._closed:
-                # The spare leaves work to the others as long as one of them is free.
-                others_free = is_spare and any(not idle.is_spare for idle in self._idle)
-                entry = None if others_free else self._queue.pop(held_documents, least_urgent, self._suspects_at_work)
-                if entry is not None:
-                    flight = self._flights[entry.key]
-                    flight.under_way = True
-                    if self.is_suspect(entry.document):
-                        self._suspects_at_work.add(entry.document)
-                    return flight
-                if seat is None:
-                    seat = _Seat(threading.Condition(self._lock), held_documents, is_spare)
-                self._idle.append(seat)
+            if self._closed:
+                return None
+            seat = _Seat(threading.Condition(self._lock), held_documents, is_spare)
+            self._idle.append(seat)
+            self._give(seat)
+            self._hand_out()  # what follows up is left to this worker, which takes one job
+            while seat.flight is None and not self._closed:
                 seat.wake.wait()
-        return None
+            return seat.flight
 
-    def _wake_one(self, document: str, priority: Priority) -> None:
-        """Wake the best idle worker: one that holds the document, any other, at last the spare."""
-        candidates = [seat for seat in self._idle if not seat.is_spare]
-        if not candidates and priority is Priority.VISIBLE:
-            candidates = [seat for seat in self._idle if seat.is_spare]
-        if not candidates:
+    def _hand_out(self, document: str | None = None) -> None:
+        """Give what waits to idle workers: to those that hold the document first, to the spare last.
+
+        A job is given, not announced: of two that are woken for one job, the wrong one may be the first to come.
+        """
+        for seat in sorted(self._idle, key=lambda seat: (seat.is_spare, document not in seat.held_documents)):
+            self._give(seat)
+
+    def _give(self, seat: _Seat) -> None:
+        """Give an idle worker its next job, if there is one. The spare leaves work to the others while one of them is free."""
+        if seat.is_spare and any(not idle.is_spare for idle in self._idle):
             return
-        seat = next((seat for seat in candidates if document in seat.held_documents), candidates[0])
+        least_urgent = Priority.VISIBLE if seat.is_spare else Priority.BULK
+        entry = self._queue.pop(seat.held_documents, least_urgent, self._suspects_at_work)
+        if entry is None:
+            return
+        seat.flight = self._flights[entry.key]
+        seat.flight.under_way = True
+        if self.is_suspect(entry.document):
+            self._suspects_at_work.add(entry.document)
         self._idle.remove(seat)
         seat.wake.notify()
 
@@ -267,7 +303,7 @@ class Dispatcher:
                 self._suspects[document] = time.monotonic() + SUSPECT_S
             if document in self._suspects_at_work:
                 self._suspects_at_work.discard(document)
-                self._wake_one(document, Priority.BULK)
+                self._hand_out(document)
 
     def _wait_for_other_process(self, flight: _Flight) -> None:
         assert self._locks is not None
@@ -286,7 +322,7 @@ class Dispatcher:
             flight.under_way = False
             wanted_by = frozenset(waiting.generation for waiting in flight.waiting) or frozenset([None])
             self._queue.push_front(Entry(flight.work.key, flight.priority, flight.work.job.document.token, wanted_by))
-            self._wake_one(flight.work.job.document.token, flight.priority)
+            self._hand_out(flight.work.job.document.token)
 
     def _land(self, flight: _Flight) -> None:
         with self._lock:

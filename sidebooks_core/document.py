@@ -89,14 +89,24 @@ class ContentIds:
         self._known = list(known)
         self._has_news = False
 
+    @property
+    def page_count(self) -> int:
+        return len(self._known)
+
     def of(self, page: int) -> str | None:
         return self._known[page]
 
     def learn(self, first: int, content_ids: Sequence[str]) -> None:
         """Take note of what a worker found, from page `first` on."""
         with self._lock:
-            self._known[first : first + len(content_ids)] = content_ids
+            found = content_ids[: len(self._known) - first]
+            self._known[first : first + len(found)] = found
             self._has_news = True
+
+    def all(self) -> list[str | None]:
+        """Page by page."""
+        with self._lock:
+            return list(self._known)
 
     def first_unknown(self, start: int = 0) -> int | None:
         """The first page from `start` on whose content id is not known."""
@@ -125,7 +135,7 @@ class Document:
         info: DocumentInfo,
         data: bytes | None,
         direction: Direction | None,
-        content_ids: Sequence[str | None],
+        content_ids: ContentIds,
         host: Host,
     ) -> None:
         if direction is not None and direction not in DIRECTIONS:
@@ -138,7 +148,7 @@ class Document:
         """Purged since it was opened: what is still found out about it is not stored."""
         self._direction = direction
         self._host = host
-        self.content_ids = ContentIds(list(content_ids) or [None] * info.page_count)
+        self.content_ids = content_ids
         self._pyramid_of = lru_cache(maxsize=4096)(self._make_pyramid)
 
     @property

@@ -72,7 +72,7 @@ class Identification:
             self._go_on(held, subject, page + 1)
 
         try:
-            self._records.identify(document, page, next_slice, priority=Priority.BULK)
+            self._records.identify(document, page, next_slice, priority=Priority.BULK, follows_up=True)
         except SidebooksError:  # closed or full: whoever needs an id asks for it
             self._remember(subject)
 

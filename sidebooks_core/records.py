@@ -14,10 +14,10 @@ from sidebooks_core import keys
 from sidebooks_core.caching.layered import LayeredStore
 from sidebooks_core.caching.record import Record
 from sidebooks_core.dispatch import Dispatcher, Done, Work
-from sidebooks_core.document import Document
+from sidebooks_core.document import ContentIds, Document
 from sidebooks_core.errors import PageError, RenderFailed, RenderTimeout, RequestError, SidebooksError
 from sidebooks_core.keys import RenderProfile
-from sidebooks_core.rendering.jobs import Job, NoWorker
+from sidebooks_core.rendering.jobs import DocumentRef, Job, NoWorker
 from sidebooks_core.scheduling.queue import Generation, Priority
 from sidebooks_core.settings import IMAGE_FORMATS
 from sidebooks_core.statistics import Counters
@@ -92,7 +92,9 @@ class Records:
                 done(None, "render", error)
                 return
             try:
-                self._find_or_make(document, page, spec, done, priority, generation, ticket, image_format, asked_at)
+                self._find_or_make(
+                    document, page, spec, done, priority, generation, ticket, image_format, asked_at, follows_up=True
+                )
             except SidebooksError as problem:
                 done(None, "render", problem)
 
@@ -112,25 +114,41 @@ class Records:
         *,
         priority: Priority,
         generation: Generation | None = None,
+        follows_up: bool = False,
     ) -> None:
-        """Learn the content id of a page, and of those after it as far as the time allows."""
-        content_ids, trust_domain = document.content_ids, document.trust_domain  # this may wait long, and keeps no document
+        """Learn the content id of a page, and of those after it as far as the time allows. follows_up: see the dispatcher."""
+        ref, data, content_ids = document.ref, document.data, document.content_ids
+        self.identify_page(ref, data, content_ids, page, done, priority, generation, follows_up=follows_up)
+
+    def identify_page(
+        self,
+        ref: DocumentRef,
+        data: bytes | None,
+        content_ids: ContentIds,
+        page: int,
+        done: Done,
+        priority: Priority,
+        generation: Generation | None = None,
+        *,
+        follows_up: bool = False,
+    ) -> None:
+        """The same of a document that need not be open any more, or not yet: this may wait long."""
 
         def learned(answer: Any, error: SidebooksError | None) -> None:
             if error is None:
-                content_ids.learn(page, [keys.scoped_id(str(content_id), trust_domain) for content_id in answer])
+                content_ids.learn(page, [keys.scoped_id(str(content_id), ref.trust_domain) for content_id in answer])
             done(answer, error)
 
         budget_s = IDENTIFY_BULK_S if priority is Priority.BULK else IDENTIFY_VISIBLE_S
         job = Job(
             kind="identify",
-            document=document.ref,
+            document=ref,
             page=page,
             timeout_s=self._render_timeout_s,
-            arguments={"stop": min(page + IDENTIFY_AHEAD, document.page_count), "budget_s": budget_s},
+            arguments={"stop": min(page + IDENTIFY_AHEAD, content_ids.page_count), "budget_s": budget_s},
         )
-        work = Work(key=f"identify|{document.ref.token}|{page}", job=job, data=document.data)
-        self._dispatcher.request(work, learned, priority, generation)
+        work = Work(key=f"identify|{ref.token}|{page}", job=job, data=data)
+        self._dispatcher.request(work, learned, priority, generation, follows_up=follows_up)
 
     def keep(self, key: str, record: Record, priority: Priority, written: Callable[[], None]) -> None:
         """Store a new record and count it; `written` is called once other processes can find it.
@@ -200,6 +218,8 @@ class Records:
         ticket: object,
         image_format: str | None,
         asked_at: int,
+        *,
+        follows_up: bool = False,
     ) -> None:
         """asked_at: how many purges there were before the request."""
         content_id = document.known_content_id(page)
@@ -262,7 +282,7 @@ class Records:
             deliver=deliver,
             made_already=lambda: self._store.get_memory(key) or self._store.get_disk(key),
         )
-        self._dispatcher.request(work, ended, priority, generation, ticket)
+        self._dispatcher.request(work, ended, priority, generation, ticket, follows_up=follows_up)
 
 
 class _Quarantine:

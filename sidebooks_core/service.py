@@ -6,14 +6,12 @@ Everything is thread-safe and synchronous, with futures; whoever uses asyncio wr
 from __future__ import annotations
 
 import atexit
-import hashlib
 import os
 import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, Future
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -27,10 +25,8 @@ from sidebooks_core.caching.store import TileStore
 from sidebooks_core.dispatch import Dispatcher, Work
 from sidebooks_core.document import Document
 from sidebooks_core.documents.font_discovery import discover
-from sidebooks_core.documents.limits import Limits
 from sidebooks_core.documents.model import (
     CONTENT_ID_VERSION,
-    DocumentInfo,
     DocumentInspection,
     Link,
     PageInspection,
@@ -38,21 +34,20 @@ from sidebooks_core.documents.model import (
     Word,
 )
 from sidebooks_core.errors import (
-    DamagedDocument,
     PageError,
-    QueueFull,
     RenderFailed,
     ServiceClosed,
     SidebooksError,
 )
-from sidebooks_core.identification import Identification, known_at_once
+from sidebooks_core.identification import Identification
 from sidebooks_core.keys import RenderProfile
+from sidebooks_core.opener import Opener
 from sidebooks_core.prerendering import PrerenderReport, ProgressCallback, prerender
 from sidebooks_core.reader import DEADLINE_S, Reader
 from sidebooks_core.records import Records
-from sidebooks_core.registry import Description, Registry, Source, source_of
+from sidebooks_core.registry import Registry, source_of
 from sidebooks_core.rendering.bulk import BulkRun, mark_host
-from sidebooks_core.rendering.jobs import DocumentRef, Job, WorkerConfig
+from sidebooks_core.rendering.jobs import Job, WorkerConfig
 from sidebooks_core.rendering.packing import RecordUnreadable, unpack_tile
 from sidebooks_core.rendering.pool import WorkerPool
 from sidebooks_core.rendering.versions import encoder_version, engine_version
@@ -85,8 +80,6 @@ class TileService:
         """store: keeps records instead of the disk cache; see `sidebooks_core.testing.StoreContract`."""
         self.settings = settings or Settings()
         self._process_id = os.getpid()
-        self._salt = os.urandom(16)
-        self._limits = Limits(**{name: getattr(self.settings, name) for name in Limits.__struct_fields__})
         self._font_set = font_set = discover([Path(folder) for folder in self.settings.font_dirs])
         self.profile = RenderProfile(
             engine=engine_version(),
@@ -120,6 +113,7 @@ class TileService:
             self.settings.render_timeout_s,
             after_first_image=lambda document: self._identification.begin(document),
         )
+        self._opener = Opener(self.settings, self._registry, self._dispatcher, self.records)
         self._identification = Identification(self._registry, self.store, self.records)
         mark_host()
         self._processors = _processor_count()
@@ -155,32 +149,14 @@ class TileService:
         """
         self._require_open()
         given = source_of(source, self.settings.document_bytes)
-        opening: Future[DocumentInfo] | None = None
-        started_s = time.perf_counter()
-        digest = self._registry.known_digest(given)
-        if digest is None:
-            if given.path is not None:  # the worker opens it while this thread digests it
-                opening = self._start_opening(given, password, trust_domain)
-            digest = self._registry.digest(given)
-        described = self._registry.description(digest, trust_domain)
-        if described is None:
-            info = (opening or self._start_opening(given, password, trust_domain)).result()
-            described = Description(info, known_at_once(info, digest, trust_domain))
-            self._registry.describe(digest, described, time.perf_counter() - started_s, trust_domain)
-        elif opening is not None:
-            opening.cancel()
-        ref = self._ref(given, password, digest, described.info.chapters, trust_domain)
-        handle = (digest, ref.token, direction or "")
+        opened = self._opener.open(given, password, trust_domain)
+        handle = (str(opened.ref.digest), opened.ref.token, direction or "")
         with self._lock:
             document = self._documents.get(handle)
             if document is None:
-                document = Document(ref, described.info, given.data, direction, described.content_ids, self)
+                document = Document(opened.ref, opened.info, given.data, direction, opened.content_ids, self)
                 self._documents[handle] = document
             document.withdrawn.clear()
-        if document.known_content_id(0) is None:
-            # Whoever opens a document looks at a page next, which waits for this; who wants it more joins and promotes it.
-            with suppress(QueueFull):
-                self.records.identify(document, 0, _not_needed, priority=Priority.PREVIEW)
         return document
 
     def tile(self, document: Document, page: int, level: int, column: int, row: int) -> Tile:
@@ -522,42 +498,6 @@ class TileService:
             )
         return future
 
-    def _start_opening(self, given: Source, password: str | None, trust_domain: str) -> Future[DocumentInfo]:
-        future: Future[DocumentInfo] = Future()
-        ref = self._ref(given, password, None, (), trust_domain)
-        job = Job(kind="open", document=ref, page=None, timeout_s=self.settings.open_timeout_s, arguments={})
-
-        def opened(answer: Any, error: SidebooksError | None) -> None:
-            try:
-                _settle(future, None if error is not None else DocumentInfo.from_wire(answer), error)
-            except (KeyError, TypeError, ValueError) as problem:
-                _settle(future, None, DamagedDocument(f"{ref.name}: the worker's answer makes no sense ({problem!r})"))
-
-        work = Work(key=f"open|{ref.token}", job=job, data=given.data)
-        self._dispatcher.request(work, opened)
-        return future
-
-    def _ref(
-        self, given: Source, password: str | None, digest: str | None, chapters: tuple[int, ...], trust_domain: str
-    ) -> DocumentRef:
-        # The password is a part of the token: a worker that opened the document with one must not serve it without.
-        token = given.token
-        if password is not None:
-            token += f"|{hashlib.blake2b(password.encode(), key=self._salt, digest_size=16).hexdigest()}"
-        if trust_domain:
-            token += f"|{trust_domain!r}"
-        return DocumentRef(
-            token=token,
-            name=given.name,
-            path=os.fspath(given.path) if given.path else None,
-            file_state=given.file_state,
-            password=password,
-            digest=digest,
-            limits=self._limits,
-            chapters=chapters,
-            trust_domain=trust_domain,
-        )
-
     def _ask(
         self,
         document: Document,
@@ -599,10 +539,6 @@ def _settle(future: Future[Any], result: Any, error: BaseException | None) -> No
         future.set_exception(error)
     else:
         future.set_result(result)
-
-
-def _not_needed(_answer: Any, _error: SidebooksError | None) -> None:
-    """For what is asked for ahead of time: who needs it asks too, and is told."""
 
 
 def _close_if_alive(close: weakref.WeakMethod[Callable[[], None]]) -> None:

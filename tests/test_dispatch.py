@@ -109,6 +109,80 @@ def test_the_worker_that_holds_the_document_is_woken() -> None:
     assert served == {"two": "a", "one": "b"}
 
 
+class Sleeper:
+    """A worker's thread that has taken nothing yet."""
+
+    def __init__(self, dispatcher: Dispatcher, held: set[str]) -> None:
+        self.served: str | None = None
+        idle = len(dispatcher._idle)
+        self._thread = threading.Thread(target=self._serve, args=(dispatcher, held))
+        self._thread.start()
+        while len(dispatcher._idle) == idle:
+            threading.Event().wait(0.001)
+
+    def _serve(self, dispatcher: Dispatcher, held: set[str]) -> None:
+        self.served = serve(dispatcher, held)
+
+    def join(self) -> str | None:
+        self._thread.join(10)
+        return self.served
+
+
+def test_who_joins_and_promotes_a_job_wakes_no_second_worker() -> None:
+    dispatcher = Dispatcher(10, None)
+    stranger, holder = Sleeper(dispatcher, set()), Sleeper(dispatcher, {"document"})
+    told = Told()
+    dispatcher.request(work("a"), told, Priority.PREVIEW)
+    dispatcher.request(work("a"), told, Priority.VISIBLE)
+    assert len(dispatcher._idle) == 1, "the holder has it, also while it is not awake yet"
+    assert holder.join() == "a"
+    assert len(dispatcher._idle) == 1
+    dispatcher.close()
+    assert stranger.join() is None
+
+
+@pytest.mark.parametrize("takes_next", [True, False])
+def test_what_follows_up_is_left_to_the_worker_that_was_just_done(*, takes_next: bool) -> None:
+    dispatcher = Dispatcher(10, None)
+    dispatcher.request(work("a"), lambda *_: dispatcher.request(work("b"), Told(), follows_up=True) and None)
+    taken = dispatcher.take({"document"}, is_spare=False)
+    assert taken is not None
+    other = Sleeper(dispatcher, set())
+    dispatcher.finish(taken[0], None, None, takes_next=takes_next)
+    assert len(dispatcher._idle) == (1 if takes_next else 0)
+    if takes_next:
+        assert serve(dispatcher, {"document"}) == "b"
+        dispatcher.close()
+    assert other.join() == (None if takes_next else "b")
+
+
+def test_what_follows_up_does_not_wait_for_others_who_are_told() -> None:
+    dispatcher = Dispatcher(10, None)
+    other: list[Sleeper] = []
+    dispatcher.request(work("a"), lambda *_: dispatcher.request(work("b"), Told(), follows_up=True) and None)
+    dispatcher.request(work("a"), lambda *_: other[0].join() and None)  # it comes back when "b" is done
+    taken = dispatcher.take({"document"}, is_spare=False)
+    assert taken is not None
+    other.append(Sleeper(dispatcher, set()))
+    dispatcher.finish(taken[0], None, None, takes_next=True)
+    assert other[0].served == "b"
+
+
+def test_more_than_one_worker_can_take_is_handed_to_others() -> None:
+    dispatcher = Dispatcher(10, None)
+
+    def two_more(_answer: Any, _error: SidebooksError | None) -> None:
+        for key in "bc":
+            dispatcher.request(work(key), Told(), follows_up=True)
+
+    dispatcher.request(work("a"), two_more)
+    taken = dispatcher.take({"document"}, is_spare=False)
+    assert taken is not None
+    other = Sleeper(dispatcher, set())
+    dispatcher.finish(taken[0], None, None, takes_next=True)
+    assert {serve(dispatcher, {"document"}), other.join()} == {"b", "c"}
+
+
 def test_dropping_tells_those_who_waited_and_spares_what_others_want() -> None:
     dispatcher = Dispatcher(10, None)
     stale, kept = Told(), Told()

@@ -144,7 +144,7 @@ def test_an_answer_that_makes_no_sense_is_an_error_of_ours(
     service: sb.TileService, sample: Path, monkeypatch: pytest.MonkeyPatch, answer: Any
 ) -> None:
     document = service.open(sample)
-    monkeypatch.setattr(service._dispatcher, "request", lambda work, done, *_: done(answer, None))
+    monkeypatch.setattr(service._dispatcher, "request", lambda work, done, *_, **__: done(answer, None))
     for ask_for in (
         lambda: service.text(document, 2),
         lambda: service.links(document, 2),
@@ -161,7 +161,7 @@ def test_an_answer_that_makes_no_sense_is_an_error_of_ours(
 def test_a_search_ends_whatever_the_worker_says(service: sb.TileService, sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     document = service.open(sample)
     answer = {"hits": [], "reached": 0}
-    monkeypatch.setattr(service._dispatcher, "request", lambda work, done, *_: done(answer, None))
+    monkeypatch.setattr(service._dispatcher, "request", lambda work, done, *_, **__: done(answer, None))
     assert service.search(document, "x") == []
 
 

@@ -22,6 +22,9 @@ from PIL import Image
 
 import sidebooks_core as sb
 from sidebooks_core import Settings, SidebooksError, TileService
+from sidebooks_core.rendering.jobs import Job
+from sidebooks_core.rendering.pool import WorkerPool
+from sidebooks_core.rendering.worker_process import WorkerProcess
 
 
 def test_a_document_says_what_it_is(service: TileService, sample: Path) -> None:
@@ -217,6 +220,26 @@ def test_the_first_page_of_what_is_opened_is_identified_before_anybody_asks(serv
     assert service.statistics().renders == 0
 
 
+def test_one_worker_opens_a_document_identifies_it_and_draws_its_first_page(
+    service: sb.TileService, sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_worker: dict[int, list[str]] = {}
+    begin = WorkerPool._begin
+
+    def note(self: WorkerPool, worker: WorkerProcess, job: Job, data: bytes | None) -> SidebooksError | None:
+        by_worker.setdefault(worker.process.pid, []).append(job.kind)
+        return begin(self, worker, job, data)
+
+    while service._pool.busy_count():
+        time.sleep(0.01)
+    monkeypatch.setattr(WorkerPool, "_begin", note)
+    document = service.open(sample)
+    with service.reader(document, (800, 1000)) as reader:
+        assert reader.wait_sharp(timeout_s=30).is_sharp
+        first = next(kinds for kinds in by_worker.values() if "open" in kinds)
+        assert first[:3] == ["open", "identify", "raster"]
+
+
 def test_a_document_that_nobody_has_any_more_is_not_identified_on_and_what_was_learned_is_remembered(
     service: TileService, sample: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -248,7 +271,7 @@ def test_waiting_to_be_identified_keeps_no_document(
     gone = weakref.ref(document)
     answers: list[Callable[[Any, SidebooksError | None], None]] = []
     told: list[Any] = []
-    monkeypatch.setattr(service._dispatcher, "request", lambda _work, done, *_: answers.append(done))
+    monkeypatch.setattr(service._dispatcher, "request", lambda _work, done, *_, **__: answers.append(done))
     service.records.identify(document, 5, lambda answer, _: told.append(answer), priority=sb.Priority.BULK)
     document = None
     gc.collect()

@@ -62,8 +62,19 @@ class JobSource(Protocol):
     def is_suspect(self, document: str) -> bool:
         """Whether a document, by its token, cost a worker a short time ago."""
 
-    def finish(self, ticket: Any, answer: Any, error: SidebooksError | None, *, lost_worker: bool = False) -> None:
-        """A job ended, with an answer or an error; lost_worker: it cost its worker. Must not raise."""
+    def finish(
+        self,
+        ticket: Any,
+        answer: Any,
+        error: SidebooksError | None,
+        *,
+        lost_worker: bool = False,
+        takes_next: bool = False,
+    ) -> None:
+        """A job ended, with an answer or an error. Must not raise.
+
+        lost_worker: it cost its worker. takes_next: its worker takes the next one at once, in this thread.
+        """
 
 
 class _StartFailed(Exception):
@@ -152,7 +163,8 @@ class WorkerPool:
                     self._source.finish(ticket, None, _cannot_start(job, failure))
                     continue
                 answer, error, worker = self._do(worker, job, data)
-                self._source.finish(ticket, answer, error, lost_worker=worker is None and error is not None)
+                is_lost = worker is None
+                self._source.finish(ticket, answer, error, lost_worker=is_lost and error is not None, takes_next=not is_lost)
         finally:
             if worker is not None:
                 self._bury(worker)
