@@ -92,10 +92,10 @@ class Opener:
                 what = f"{ref.name}: the worker's answer makes no sense ({problem!r})"
                 future.set_exception(DamagedDocument(what))
                 return
-            found = _Found(info, ContentIds([None] * info.page_count))
-            future.set_result(found)
-            if info.page_count and info.kind in LOOKED_INTO_KINDS:
-                self._identify_first_page(ref, source, found.content_ids)
+            content_ids = ContentIds([None] * len(info.pages))
+            future.set_result(_Found(info, content_ids))
+            if info.pages and info.kind in LOOKED_INTO_KINDS:
+                self._identify_first_page(ref, source, content_ids)
 
         self._dispatcher.request(Work(key=f"open|{ref.token}", job=job, data=source.data), opened)
         return future

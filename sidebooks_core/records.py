@@ -15,6 +15,7 @@ from sidebooks_core.caching.layered import LayeredStore
 from sidebooks_core.caching.record import Record
 from sidebooks_core.dispatch import Dispatcher, Done, Work
 from sidebooks_core.document import ContentIds, Document
+from sidebooks_core.documents.page_ids import PAGE_ID
 from sidebooks_core.errors import PageError, RenderFailed, RenderTimeout, RequestError, SidebooksError
 from sidebooks_core.keys import RenderProfile
 from sidebooks_core.rendering.jobs import DocumentRef, Job, NoWorker
@@ -135,8 +136,11 @@ class Records:
         """The same of a document that need not be open any more, or not yet: this may wait long."""
 
         def learned(answer: Any, error: SidebooksError | None) -> None:
+            if error is None and not _are_page_ids(answer):
+                what = f"{ref.name}, page {page + 1}: the worker's answer makes no sense"
+                error = RenderFailed(what, document_id=ref.digest, page=page)
             if error is None:
-                content_ids.learn(page, [keys.scoped_id(str(content_id), ref.trust_domain) for content_id in answer])
+                content_ids.learn(page, [keys.scoped_id(content_id, ref.trust_domain) for content_id in answer])
             done(answer, error)
 
         budget_s = IDENTIFY_BULK_S if priority is Priority.BULK else IDENTIFY_VISIBLE_S
@@ -283,6 +287,10 @@ class Records:
             made_already=lambda: self._store.get_memory(key) or self._store.get_disk(key),
         )
         self._dispatcher.request(work, ended, priority, generation, ticket, follows_up=follows_up)
+
+
+def _are_page_ids(answer: Any) -> bool:
+    return bool(answer) and isinstance(answer, list) and all(isinstance(one, str) and PAGE_ID.fullmatch(one) for one in answer)
 
 
 class _Quarantine:

@@ -158,6 +158,34 @@ def test_an_answer_that_makes_no_sense_is_an_error_of_ours(
             assert found in ((), [])
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        7,
+        "a",
+        [],
+        [7],
+        [""],
+        ["x" * 32],
+        {"a": 1},
+        ["pdf", "", "ltr", 10**15, [], [], False, [], []],
+        [[], "", "ltr", 0, [], [], 0, [], []],
+    ],
+)
+def test_documents_and_pages_that_make_no_sense_end_no_thread(
+    service: sb.TileService, sample: Path, monkeypatch: pytest.MonkeyPatch, answer: Any
+) -> None:
+    document = service.open(sample)
+    monkeypatch.setattr(service._dispatcher, "request", lambda work, done, *_, **__: done(answer, None))
+    with pytest.raises(sb.DamagedDocument, match="makes no sense"):
+        service.open(sample.read_bytes() + b"\n")
+    with pytest.raises(sb.RenderFailed, match=f"{sample.name}, page 6"):
+        document.content_id(5)
+    with pytest.raises(sb.RenderFailed, match="page 6"):
+        service.page_image(document, 5, width_px=100)
+
+
 def test_a_search_ends_whatever_the_worker_says(service: sb.TileService, sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     document = service.open(sample)
     answer = {"hits": [], "reached": 0}

@@ -125,7 +125,10 @@ class DocumentInfo(Struct, frozen=True):
 
     @classmethod
     def from_wire(cls, wire: Sequence[Any]) -> DocumentInfo:
+        """Raises KeyError, TypeError or ValueError for what is no description."""
         kind, title, direction, page_count, outline, pages, needs_password, repaired, chapters = wire
+        if not isinstance(kind, str) or page_count != len(pages):
+            raise ValueError(f"a document of kind {kind!r} with {page_count!r} pages, of which {len(pages)} are described")
         return cls(
             kind,
             title,
