@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
+import sidebooks_core as sb
 from sidebooks_core.server.openapi import OPERATIONS
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -37,6 +38,11 @@ def test_links_between_pages_lead_somewhere() -> None:
             assert (page.parent / target).exists(), f"{page}: {target}"
 
 
+def test_every_public_name_has_its_reference() -> None:
+    text = (ROOT / "docs" / "reference" / "python.md").read_text(encoding="utf-8")
+    assert [name for name in sb.__all__ if f"### `{name}`" not in text and f"- `{name}`" not in text] == []
+
+
 def test_every_address_in_the_recipes_is_served() -> None:
     text = (ROOT / "docs" / "how-to" / "clients.md").read_text(encoding="utf-8")
     patterns = []
@@ -51,7 +57,8 @@ def test_every_address_in_the_recipes_is_served() -> None:
         assert any(pattern.match(plain) for pattern in patterns), address
 
 
-def test_the_page_on_the_api_is_what_the_server_says() -> None:
-    command = [sys.executable, str(ROOT / "docs" / "render_openapi.py"), "--check"]
+@pytest.mark.parametrize("script", ["render_openapi.py", "render_python.py"])
+def test_a_page_of_reference_is_what_its_source_says(script: str) -> None:
+    command = [sys.executable, str(ROOT / "docs" / script), "--check"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr

@@ -1,0 +1,156 @@
+"""Writes docs/reference/python.md from the docstrings of the public names.
+
+python docs/render_python.py [--check]
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import sys
+from collections.abc import Iterator
+from enum import Enum
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import sidebooks_core as sb
+
+TARGET = Path(__file__).parent / "reference" / "python.md"
+PARTS = {
+    "The service": ("TileService", "Settings", "Priority", "Generation", "PrerenderReport", "Statistics", "Latency"),
+    "Documents": ("Document", "PageInfo", "OutlineItem", "Link", "Word", "SearchHit"),
+    "Inspection": ("DocumentInspection", "PageInspection", "FontUse", "ImageUse"),
+    "Levels and tiles": ("Pyramid", "Level", "Tile"),
+    "Readers": ("Reader", "SpreadRule", "PageView", "PlacedImage"),
+}
+"""All but the errors, which are drawn as a tree."""
+BETWEEN_PARTS = {
+    *("forget_reader", "remember", "reader_count", "is_crowded", "bulk_run", "level_specs", "identify", "no_such_page"),
+    *("require_page", "with_draw_time", "failed", "of", "from_wire"),
+}
+"""Methods by which the library's own parts speak to one another."""
+
+
+def rendered() -> str:
+    """The page."""
+    lines = [
+        "# The Python API, name by name",
+        "Written by `docs/render_python.py` from the docstrings; a test compares. Everything is in `sidebooks_core`. Pages count from 0, `_pt` are",
+        "points of the page as it is shown (1/72 inch, origin top left), `_px` pixels of a raster, `_view` pixels of the screen, `_s` seconds.",
+        "",
+        "Values are frozen [msgspec structs](https://jcristharif.com/msgspec/structs.html), `Settings` is a frozen dataclass:",
+        "",
+        "```python",
+        "import dataclasses",
+        "import json",
+        "",
+        "import msgspec",
+        "import sidebooks_core as sb",
+        "",
+        "settings = dataclasses.replace(sb.Settings(cache_dir=None), workers=1)",
+        "with sb.TileService(settings) as service:",
+        "    print(json.dumps(msgspec.to_builtins(service.statistics())))",
+        "```",
+    ]
+    for part, names in PARTS.items():
+        lines += ["", f"## {part}"]
+        for name in names:
+            lines += _class_lines(name)
+    lines += [
+        "",
+        "## Errors",
+        "Each carries `message`, and `document_id` and `page` where there is one.",
+        "",
+        *_error_lines(sb.SidebooksError, 0),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _class_lines(name: str) -> Iterator[str]:
+    cls = getattr(sb, name)
+    node = _node(cls)
+    yield from ("", f"### `{name}`", _told(node))
+    fields = [line for one in reversed(_ours(cls)) for line in _field_lines(one)]
+    if fields:
+        yield from ("", *fields)
+    for one in node.body:
+        if isinstance(one, ast.FunctionDef) and one.name not in BETWEEN_PARTS:
+            yield from _method_lines(name, one)
+
+
+def _method_lines(class_name: str, node: ast.FunctionDef) -> Iterator[str]:
+    is_constructor = node.name == "__init__"
+    if node.name.startswith("_") and not (is_constructor and _told(node)):
+        return
+    result = ast.unparse(node.returns) if node.returns else ""
+    if any(ast.unparse(decorator) == "property" for decorator in node.decorator_list):
+        yield from ("", f"**`{node.name}: {result}`**", "", _told(node))
+        return
+    del node.args.args[:1]  # self, or the class
+    arguments = ast.unparse(node.args)
+    shown = f"{class_name}({arguments})" if is_constructor else f"{node.name}({arguments}) -> {result}"
+    yield from ("", f"**`{shown}`**", "", _told(node))
+
+
+def _field_lines(cls: type[Any]) -> Iterator[str]:
+    node = _node(cls)
+    made = next((one for one in node.body if isinstance(one, ast.FunctionDef) and one.name == "__init__"), node)
+    body = [*node.body, *(made.body if made is not node else [])]
+    for one, after in zip(body, [*body[1:], None], strict=True):
+        if isinstance(one, ast.AnnAssign):
+            shown = ast.unparse(one).split(" = field(")[0].removeprefix("self.")
+        elif isinstance(one, ast.Assign) and issubclass(cls, Enum):
+            shown = ast.unparse(one)
+        else:
+            continue
+        if not shown.startswith("_") and "ClassVar" not in shown:
+            told = f" - {inspect.cleandoc(after.value.value)}" if _is_text(after) else ""
+            yield f"- `{shown}`{told}"
+
+
+def _error_lines(cls: type[Exception], depth: int) -> Iterator[str]:
+    yield f"{'  ' * depth}- `{cls.__name__}`{_also(cls)} - {_told(_node(cls))}"
+    for one in cls.__subclasses__():
+        if one.__name__ in sb.__all__:
+            yield from _error_lines(one, depth + 1)
+
+
+def _also(cls: type[Exception]) -> str:
+    built_in = [base.__name__ for base in cls.__bases__ if base.__module__ == "builtins" and base is not Exception]
+    return f" (also a `{built_in[0]}`)" if built_in else ""
+
+
+def _ours(cls: type[Any]) -> list[type[Any]]:
+    return [one for one in cls.__mro__ if one.__module__.startswith("sidebooks_core")]
+
+
+def _is_text(node: ast.stmt | None) -> Any:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def _told(node: ast.ClassDef | ast.FunctionDef) -> str:
+    return ast.get_docstring(node) or ""
+
+
+def _node(cls: type[Any]) -> ast.ClassDef:
+    tree = _tree(sys.modules[cls.__module__].__file__ or "")
+    return next(one for one in tree.body if isinstance(one, ast.ClassDef) and one.name == cls.__name__)
+
+
+@cache
+def _tree(path: str) -> ast.Module:
+    return ast.parse(Path(path).read_text(encoding="utf-8"))
+
+
+def main() -> None:
+    """Write the page, or see whether it is what it should be."""
+    if "--check" in sys.argv[1:]:
+        if TARGET.read_text(encoding="utf-8") != rendered():
+            sys.exit(f"{TARGET} is not what the docstrings say: run {sys.argv[0]}")
+    else:
+        TARGET.write_text(rendered(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
