@@ -17,6 +17,25 @@ from typing import Any
 import sidebooks_core as sb
 
 TARGET = Path(__file__).parent / "reference" / "python.md"
+INTRODUCTION = """\
+# The Python API, name by name
+Written by `docs/render_python.py` from the docstrings; a test compares. Everything is in `sidebooks_core`. Pages count from 0,
+`_pt` are points of the page as it is shown (1/72 inch, origin top left), `_px` pixels of a raster, `_view` pixels of the
+screen, `_s` seconds.
+
+Values are frozen [msgspec structs](https://jcristharif.com/msgspec/structs.html), `Settings` is a frozen dataclass:
+
+```python
+import dataclasses
+import json
+
+import msgspec
+import sidebooks_core as sb
+
+settings = dataclasses.replace(sb.Settings(cache_dir=None), workers=1)
+with sb.TileService(settings) as service:
+    print(json.dumps(msgspec.to_builtins(service.statistics())))
+```"""
 PARTS = {
     "The service": ("TileService", "Settings", "Priority", "Generation", "PrerenderReport", "Statistics", "Latency"),
     "Documents": ("Document", "PageInfo", "OutlineItem", "Link", "Word", "SearchHit"),
@@ -34,25 +53,7 @@ BETWEEN_PARTS = {
 
 def rendered() -> str:
     """The page."""
-    lines = [
-        "# The Python API, name by name",
-        "Written by `docs/render_python.py` from the docstrings; a test compares. Everything is in `sidebooks_core`. Pages count from 0, `_pt` are",
-        "points of the page as it is shown (1/72 inch, origin top left), `_px` pixels of a raster, `_view` pixels of the screen, `_s` seconds.",
-        "",
-        "Values are frozen [msgspec structs](https://jcristharif.com/msgspec/structs.html), `Settings` is a frozen dataclass:",
-        "",
-        "```python",
-        "import dataclasses",
-        "import json",
-        "",
-        "import msgspec",
-        "import sidebooks_core as sb",
-        "",
-        "settings = dataclasses.replace(sb.Settings(cache_dir=None), workers=1)",
-        "with sb.TileService(settings) as service:",
-        "    print(json.dumps(msgspec.to_builtins(service.statistics())))",
-        "```",
-    ]
+    lines = [INTRODUCTION]
     for part, names in PARTS.items():
         lines += ["", f"## {part}"]
         for name in names:
@@ -105,8 +106,8 @@ def _field_lines(cls: type[Any]) -> Iterator[str]:
         else:
             continue
         if not shown.startswith("_") and "ClassVar" not in shown:
-            told = f" - {inspect.cleandoc(after.value.value)}" if _is_text(after) else ""
-            yield f"- `{shown}`{told}"
+            told = _text(after)
+            yield f"- `{shown}` - {told}" if told else f"- `{shown}`"
 
 
 def _error_lines(cls: type[Exception], depth: int) -> Iterator[str]:
@@ -125,8 +126,10 @@ def _ours(cls: type[Any]) -> list[type[Any]]:
     return [one for one in cls.__mro__ if one.__module__.startswith("sidebooks_core")]
 
 
-def _is_text(node: ast.stmt | None) -> Any:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+def _text(node: ast.stmt | None) -> str:
+    """Of the string that stands behind a field."""
+    is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    return inspect.cleandoc(ast.literal_eval(node.value)) if is_text and isinstance(node, ast.Expr) else ""
 
 
 def _told(node: ast.ClassDef | ast.FunctionDef) -> str:
