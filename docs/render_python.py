@@ -128,8 +128,10 @@ def _ours(cls: type[Any]) -> list[type[Any]]:
 
 def _text(node: ast.stmt | None) -> str:
     """Of the string that stands behind a field."""
-    is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-    return inspect.cleandoc(ast.literal_eval(node.value)) if is_text and isinstance(node, ast.Expr) else ""
+    match node:
+        case ast.Expr(value=ast.Constant(value=str(text))):
+            return inspect.cleandoc(text)
+    return ""
 
 
 def _told(node: ast.ClassDef | ast.FunctionDef) -> str:
