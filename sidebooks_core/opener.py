@@ -33,12 +33,8 @@ class Opened(Struct, frozen=True):
     content_ids: ContentIds
 
 
-class _Found(Struct, frozen=True):
-    """What a worker found out."""
-
-    info: DocumentInfo
-    content_ids: ContentIds
-    """None of them known so far; the first is asked for."""
+_Found = tuple[DocumentInfo, ContentIds]
+"""What a worker found out: of the content ids none so far, and the first is asked for."""
 
 
 class Opener:
@@ -67,8 +63,7 @@ class Opener:
             if finding is not None:
                 finding.cancel()
         else:
-            found = (finding or self._find_out(source, password, trust_domain)).result()
-            info, content_ids = found.info, found.content_ids
+            info, content_ids = (finding or self._find_out(source, password, trust_domain)).result()
             if info.kind not in LOOKED_INTO_KINDS:
                 content_ids = ContentIds(known_at_once(info, digest, trust_domain))
             took_s = time.perf_counter() - started_s
@@ -93,7 +88,7 @@ class Opener:
                 future.set_exception(DamagedDocument(what))
                 return
             content_ids = ContentIds([None] * len(info.pages))
-            future.set_result(_Found(info, content_ids))
+            future.set_result((info, content_ids))
             if info.pages and info.kind in LOOKED_INTO_KINDS:
                 self._identify_first_page(ref, source, content_ids)
 

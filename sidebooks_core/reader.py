@@ -36,12 +36,7 @@ from sidebooks_core.screen import Host as ScreenHost
 from sidebooks_core.screen import Painter, Raster, Screen
 from sidebooks_core.tiling.spreads import Direction, SpreadRule, Spreads, first_read
 from sidebooks_core.tiling.viewport import Fit, PageBox, Viewport
-from sidebooks_core.view import (
-    PageView,
-    margin_tiles,
-    preview_spec,
-    wanted_images,
-)
+from sidebooks_core.view import PageView, margin_tiles, preview_spec, wanted_images
 
 DEADLINE_S = 0.016
 """A frame of a 60 Hz screen."""

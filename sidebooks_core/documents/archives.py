@@ -16,7 +16,7 @@ UNREADABLE = (
     zlib.error,
     EOFError,
     OSError,
-    NotImplementedError,  # zipfile's word for a compression, or a version of the format, that it does not know
+    NotImplementedError,  # raised by zipfile for a compression, or a version of the format, that it cannot read; the engine may
     RuntimeError,  # encrypted
     ValueError,  # offsets outside the file
 )
