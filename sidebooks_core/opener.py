@@ -33,6 +33,12 @@ class Opened(Struct, frozen=True):
     content_ids: ContentIds
 
 
+class _BeingOpened(Struct, frozen=True):
+    ref: DocumentRef
+    data: bytes | None
+    content_ids: ContentIds
+
+
 _Found = tuple[DocumentInfo, ContentIds]
 """What a worker found out: of the content ids none so far, and the first is asked for."""
 
@@ -98,7 +104,8 @@ class Opener:
     def _identify_first_page(self, ref: DocumentRef, source: Source, content_ids: ContentIds) -> None:
         """Whoever opens a document looks at a page next, which waits for this; who wants it more joins and promotes it."""
         with suppress(SidebooksError):  # the queue is full, or the service closed meanwhile
-            self._records.identify_page(ref, source.data, content_ids, 0, _not_needed, Priority.PREVIEW, follows_up=True)
+            subject = _BeingOpened(ref, source.data, content_ids)
+            self._records.identify(subject, 0, _not_needed, priority=Priority.PREVIEW, follows_up=True)
 
     def _ref(
         self, source: Source, password: str | None, digest: str | None, chapters: tuple[int, ...], trust_domain: str

@@ -6,7 +6,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Protocol
 
 from msgspec.structs import replace
 
@@ -38,6 +38,19 @@ IDENTIFY_AHEAD = 64
 """Pages identified with one that is asked for, as far as the time allows: neighbours are asked for next."""
 IDENTIFY_VISIBLE_S = 0.002
 IDENTIFY_BULK_S = 0.02
+
+
+class Subject(Protocol):
+    """What of a document is needed to identify its pages: one that is open, or is just being opened."""
+
+    @property
+    def ref(self) -> DocumentRef: ...
+
+    @property
+    def data(self) -> bytes | None: ...
+
+    @property
+    def content_ids(self) -> ContentIds: ...
 
 
 class Records:
@@ -109,7 +122,7 @@ class Records:
 
     def identify(
         self,
-        document: Document,
+        subject: Subject,
         page: int,
         done: Done,
         *,
@@ -118,22 +131,7 @@ class Records:
         follows_up: bool = False,
     ) -> None:
         """Learn the content id of a page, and of those after it as far as the time allows. follows_up: see the dispatcher."""
-        ref, data, content_ids = document.ref, document.data, document.content_ids
-        self.identify_page(ref, data, content_ids, page, done, priority, generation, follows_up=follows_up)
-
-    def identify_page(
-        self,
-        ref: DocumentRef,
-        data: bytes | None,
-        content_ids: ContentIds,
-        page: int,
-        done: Done,
-        priority: Priority,
-        generation: Generation | None = None,
-        *,
-        follows_up: bool = False,
-    ) -> None:
-        """The same of a document that need not be open any more, or not yet: this may wait long."""
+        ref, content_ids = subject.ref, subject.content_ids  # this may wait long, and keeps no document
 
         def learned(answer: Any, error: SidebooksError | None) -> None:
             if error is None and not _are_page_ids(answer):
@@ -151,7 +149,7 @@ class Records:
             timeout_s=self._render_timeout_s,
             arguments={"stop": min(page + IDENTIFY_AHEAD, content_ids.page_count), "budget_s": budget_s},
         )
-        work = Work(key=f"identify|{ref.token}|{page}", job=job, data=data)
+        work = Work(key=f"identify|{ref.token}|{page}", job=job, data=subject.data)
         self._dispatcher.request(work, learned, priority, generation, follows_up=follows_up)
 
     def keep(self, key: str, record: Record, priority: Priority, written: Callable[[], None]) -> None:
