@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import sidebooks_core as sb
-from sidebooks_core.documents import opening
+from sidebooks_core.documents import engine, opening
 from sidebooks_core.documents.engine import pymupdf
 from sidebooks_core.documents.font_discovery import FontSet
 from sidebooks_core.documents.limits import Limits
@@ -65,19 +65,57 @@ def test_a_document_too_many_is_closed_when_nobody_waits(monkeypatch: pytest.Mon
         ref = DocumentRef(token=str(number), name="picture.png", path=None, file_state=None)
         return "answer" in held.do("open", ref, None, {}, given)
 
+    while held.has_chores:
+        held.do_chore()
     for number in range(desk.MAX_DOCUMENTS + 1):
-        assert not held.is_overfull
+        assert not held.has_chores
         assert answered(number, picture.getvalue())
-    assert held.is_overfull
+    assert held.has_chores
     assert answered(0, None), "nothing is closed while a request waits"
-    held.tidy()
-    assert not held.is_overfull
+    while held.has_chores:
+        held.do_chore()
+    assert len(held._held) == desk.KEPT_DOCUMENTS
     assert not answered(1, None), "the one that was not used for longest"
     assert answered(0, None)
-    for number in range(100, 103):
+    for number in range(100, 110):
         assert answered(number, picture.getvalue())
     assert len(held._held) == desk.MAX_DOCUMENTS + 1, "a bound also where no moment comes"
     held.forget_everything()
+    while held.has_chores:
+        held.do_chore()
+
+
+def test_the_first_colour_for_printing_waits_for_no_conversion_where_a_worker_had_a_moment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(desk.fonts, "install", lambda _: None)  # it would hold for this whole process
+    held = desk.Desk(FontSet(()).to_wire(), 1 << 20, opens_paths=False)
+    engine.shrink_store()
+    assert links() == 0
+    while held.has_chores:
+        held.do_chore()
+    made = links()
+    with pymupdf.open() as document:
+        page = document.new_page(width=90, height=90)
+        page.draw_rect(pymupdf.Rect(9, 9, 50, 50), fill=(0.1, 0.9, 0.3, 0.2), color=(0, 0, 0, 0.5))
+        printed = document.tobytes()
+    ref = DocumentRef(token="printed", name="printed.pdf", path=None, file_state=None)
+    arguments = {"scale": 1.0, "rect_px": [0, 0, 90, 90], "tile_px": 90, "image_format": "png", "quality": 85}
+    assert "answer" in held.do("raster", ref, 0, arguments, printed)
+    assert links() == made > 0
+    held.forget_everything()
+    assert links() == 0
+    assert held.has_chores, "they went with the store"
+
+
+def links() -> int:
+    """Conversions between colours that the engine has at hand."""
+    buffer = pymupdf.mupdf.FzBuffer(4096)
+    output = pymupdf.mupdf.FzOutput(buffer)
+    pymupdf.mupdf.fz_debug_store(output)
+    output.fz_close_output()
+    text: bytes = pymupdf.JM_BinFromBuffer(buffer)
+    return sum(b"key=(link " in line for line in text.splitlines() if b"hash[" in line)
 
 
 def test_a_comic_whose_description_is_damaged_still_opens() -> None:

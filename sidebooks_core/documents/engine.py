@@ -23,6 +23,8 @@ from pymupdf import mupdf  # noqa: E402
 
 __all__ = [
     "ENGINE_ERRORS",
+    "lacks_colour_links",
+    "make_colour_link",
     "mupdf",
     "page_errors",
     "pymupdf",
@@ -86,9 +88,28 @@ def _remember_read(handle: Any) -> None:
     _read_from = handle
 
 
+_missing_links: list[Any] = [mupdf.fz_device_rgb, mupdf.fz_device_gray]
+"""What CMYK colours cannot be converted to yet without a pause."""
+
+
 def shrink_store() -> None:
-    """Give back what the engine keeps of closed documents."""
+    """Give back what the engine keeps of closed documents, and with it all conversions between colours."""
     pymupdf.TOOLS.store_shrink(100)
+    _missing_links[:] = [mupdf.fz_device_rgb, mupdf.fz_device_gray]
+
+
+def lacks_colour_links() -> bool:
+    """Whether there is something for `make_colour_link` to do."""
+    return bool(_missing_links)
+
+
+def make_colour_link() -> None:
+    """Have the engine work out one conversion from CMYK, which takes it 25 to 40 ms when a page's first colour needs it.
+
+    It is kept until the store is shrunk. Other profiles than the engine's own are the documents', which come and go.
+    """
+    device_space = _missing_links.pop(0)()
+    mupdf.fz_convert_color(mupdf.fz_device_cmyk(), [0.0] * 4, device_space, mupdf.FzColorspace(), mupdf.FzColorParams())
 
 
 @contextmanager

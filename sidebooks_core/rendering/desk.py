@@ -12,7 +12,7 @@ from msgspec import Struct, field
 
 from sidebooks_core.documents import fonts
 from sidebooks_core.documents.drawing import draw
-from sidebooks_core.documents.engine import shrink_store
+from sidebooks_core.documents.engine import lacks_colour_links, make_colour_link, shrink_store
 from sidebooks_core.documents.font_discovery import FontSet
 from sidebooks_core.documents.grey import is_grey
 from sidebooks_core.documents.identity import PageIdentifier
@@ -27,6 +27,8 @@ from sidebooks_core.rendering.worker import resident_bytes
 
 MAX_DOCUMENTS = 12
 """Documents kept open in one worker, beside the newest for a moment: each costs a file descriptor and up to a few MB."""
+KEPT_DOCUMENTS = 8
+"""Of them, when some are closed: not one each time another is opened, for closing also costs what the engine shares."""
 MIN_LIST_BYTES = 128 << 10
 """What a display list is counted at least: growth of the process below the allocator's step does not show."""
 
@@ -57,6 +59,7 @@ class Desk:
         self._opens_paths = opens_paths
         self._listed_bytes = 0
         self._held: OrderedDict[str, _Held] = OrderedDict()
+        self._is_clearing = False
 
     def do(
         self, kind: str, ref: DocumentRef, page: int | None, arguments: dict[str, Any], given: bytes | int | None
@@ -77,14 +80,16 @@ class Desk:
         return {"answer": answer}
 
     @property
-    def is_overfull(self) -> bool:
-        """Whether it holds a document more than it should."""
-        return len(self._held) > MAX_DOCUMENTS
+    def has_chores(self) -> bool:
+        """Whether there is something to do while nobody waits."""
+        return self._must_clear() or lacks_colour_links()
 
-    def tidy(self) -> None:
-        """Close what was not used for longest. For a moment when nobody waits: it takes 2 ms, of some documents 70."""
-        while self.is_overfull:
+    def do_chore(self) -> None:
+        """Do one of them, for a moment when nobody waits: each takes 2 to 40 ms, closing some documents 70."""
+        if self._must_clear():
             self._forget(next(iter(self._held)))
+        else:
+            make_colour_link()
 
     def warm_up(self) -> None:
         """Encode a page of a screen's size: the memory that it takes is then the process's, and the codecs are set up.
@@ -100,6 +105,10 @@ class Desk:
         """Close all documents and give their memory back."""
         while self._held:
             self._forget(next(iter(self._held)))
+
+    def _must_clear(self) -> bool:
+        self._is_clearing &= len(self._held) > KEPT_DOCUMENTS
+        return self._is_clearing
 
     def _do_open(self, held: _Held, ref: DocumentRef, page: None) -> list[Any]:
         try:
@@ -190,10 +199,12 @@ class Desk:
             _require_unchanged(held.source, ref)
             self._held.move_to_end(ref.token)
             return held
-        self.tidy()  # only where no moment came for it before
+        while len(self._held) > MAX_DOCUMENTS:  # only where no moment came for it before
+            self._forget(next(iter(self._held)))
         assert given is not None
         held = self._open(ref, Source.of_descriptor(given) if isinstance(given, int) else Source(given))
         self._held[ref.token] = held
+        self._is_clearing |= len(self._held) > MAX_DOCUMENTS
         return held
 
     def _open(self, ref: DocumentRef, source: Source) -> _Held:

@@ -20,7 +20,7 @@ from sidebooks_core.rendering import wire
 from sidebooks_core.rendering.jobs import DocumentRef, error_to_wire
 
 PR_SET_PDEATHSIG = 1
-TIDY_AFTER_S = 0.1
+CHORES_AFTER_S = 0.1
 """Without a request: who opened a document has asked for its first page by then."""
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
@@ -42,8 +42,8 @@ def main() -> None:
     if not _is_asked(requests, 0):
         desk.warm_up()  # nobody waits yet
     while True:
-        if desk.is_overfull and not _is_asked(requests, TIDY_AFTER_S):
-            desk.tidy()
+        while desk.has_chores and not _is_asked(requests, CHORES_AFTER_S):
+            desk.do_chore()
         try:
             request = wire.receive(requests)
         except wire.WireClosed:
