@@ -14,13 +14,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
+from sidebooks_core.documents.character_maps import CIDS, characters_of, glyphs_of
 from sidebooks_core.documents.engine import pymupdf
 from sidebooks_core.documents.font_tables import vertical_glyphs
 
 mupdf = pymupdf.mupdf
 
-_CIDS = 1 << 16
-_ADOBE_CIDS = 1 << 15
+_GLYPHS = 1 << 16
 _MOST_NODES = 20_000
 # Adobe-Japan1: Latin letters and half-width katakana, which stand upright; and the same letters laid on their side.
 _KANA = range(842, 1011)
@@ -76,7 +78,7 @@ def narrowed_widths(loaded: Any, natural: Callable[[], Callable[[int], int]]) ->
 
 def give_widths(loaded: Any, widths: dict[int, int]) -> None:
     """Let the font draw each glyph as wide as `widths` has it, as the engine does with replaced simple fonts."""
-    identity = array("H", range(_CIDS))
+    identity = array("H", range(CIDS))
     identity.byteswap()
     entries = b" ".join(b"%d[%d]" % item for item in sorted(widths.items()))
     with _donor(identity.tobytes(), b"/DW %d/W[%s]" % (loaded.dhmtx.w, entries)) as donor:
@@ -104,21 +106,19 @@ def vertical_map(loaded: Any, data: memoryview) -> bytes | None:
     upright_to_vertical = vertical_glyphs(data, loaded.font.subfont)
     if not upright_to_vertical:
         return None
-    is_japan1 = _is_japan1(loaded)
-    glyphs = array("H", bytes(2 * _CIDS))
-    # Asked for once: through the binding each of these costs more than the look-up that it is for.
-    cmap, font = loaded.to_ttf_cmap, loaded.font
-    lookup, encode = mupdf.ll_pdf_lookup_cmap, mupdf.ll_fz_encode_character
-    for cid in range(_ADOBE_CIDS if cmap.cmap_name.startswith("Adobe-") else _CIDS):
-        character = lookup(cmap, cid)
-        if character <= 0:
-            continue
-        glyph = encode(font, character)
-        if not (is_japan1 and cid in _NARROW_CIDS) and (character > 0xFF or (is_japan1 and cid in _ON_THEIR_SIDE)):
-            glyph = upright_to_vertical.get(glyph, glyph)
-        glyphs[cid] = glyph
-    glyphs.byteswap()
-    return glyphs.tobytes()
+    characters = characters_of(loaded.to_ttf_cmap)
+    glyphs = glyphs_of(characters, data, loaded.font.subfont)
+    if glyphs is None:
+        encode, font = mupdf.ll_fz_encode_character, loaded.font
+        glyphs = np.array([encode(font, one) if one > 0 else 0 for one in characters.tolist()])
+    turns = characters > 0xFF
+    if _is_japan1(loaded):
+        turns[_ON_THEIR_SIDE.start : _ON_THEIR_SIDE.stop] = True
+        turns[_NARROW_CIDS.start : _NARROW_CIDS.stop] = False
+    vertical = np.arange(_GLYPHS)
+    vertical[list(upright_to_vertical)] = list(upright_to_vertical.values())
+    glyphs = np.where(turns, vertical[glyphs], glyphs)
+    return np.where(characters > 0, glyphs, 0).astype(">u2").tobytes()
 
 
 def give_map(loaded: Any, cid_to_gid: bytes) -> None:

@@ -60,9 +60,8 @@ def vertical_glyphs(data: memoryview, index: int) -> dict[int, int]:
     Raises ValueError if the tables are damaged.
     """
     try:
-        offset = _face_offsets(bytes(data[: 12 + 4 * _MOST_FACES]))[index]
-        table = _read_tables(lambda o, n: bytes(data[o : o + n]), offset, ("GSUB",)).get("GSUB")
-        if table is None:
+        table = face_table(data, index, "GSUB")
+        if not table:
             return {}
         glyphs: dict[int, int] = {}
         # vert comes last and wins: vrt2 also turns Latin letters on their side, in another way in some fonts.
@@ -72,6 +71,15 @@ def vertical_glyphs(data: memoryview, index: int) -> dict[int, int]:
     except (struct.error, IndexError) as error:
         raise ValueError(f"damaged glyph substitution table: {error}") from error
     return glyphs
+
+
+def face_table(data: memoryview, index: int, name: str) -> Table:
+    """A table of face `index` of a font file held in memory, its first 4 MiB; empty if the face has none. Raises ValueError."""
+    try:
+        offset = _face_offsets(bytes(data[: 12 + 4 * _MOST_FACES]))[index]
+        return _read_tables(lambda o, n: bytes(data[o : o + n]), offset, (name,)).get(name, b"")
+    except (struct.error, IndexError) as error:
+        raise ValueError(f"damaged font: {error}") from error
 
 
 def _face_offsets(head: bytes) -> tuple[int, ...]:
