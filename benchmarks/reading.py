@@ -25,6 +25,8 @@ from benchmarks import corpus
 from benchmarks.reporting import HEADERS, Percentiles, machine, print_machine, table, write_json
 
 VIEW_PX = (1620, 2160)
+PAUSE_S = 0.5
+"""Between two documents."""
 LONG_PAGES = 300
 SLACK_BYTES = 600 << 20
 """What the processes take beside the budgets: three workers with the engine, its store and a raster each, and the host."""
@@ -44,7 +46,6 @@ for line in sys.stdin:
     page.get_pixmap(matrix=pymupdf.Matrix(scale, scale), alpha=False)
     print(json.dumps([opened_s, time.perf_counter() - started_s]), flush=True)
     document.close()
-    pymupdf.TOOLS.store_shrink(100)
 """
 REOPEN = """
 import json, sys, time
@@ -138,10 +139,11 @@ def first_pages(paths: list[Path], cache_dir: str) -> list[dict[str, Any]]:
 
 
 def settle(service: sb.TileService) -> None:
-    """Wait until nothing of the last document is still being drawn or written."""
+    """Wait until nothing of the last document is still being drawn or written, and as long as it takes to choose another."""
     while (found := service.statistics()).in_flight or found.queued:
         time.sleep(0.01)
     service.store.flush()
+    time.sleep(PAUSE_S)
 
 
 def reopen(paths: list[Path], cache_dir: str) -> list[tuple[float, int]]:

@@ -71,6 +71,10 @@ class _Flight(Struct, eq=False):
     """How long another process that has its key is waited for."""
     is_past_waiting: bool = False
     """It was waited for long enough."""
+    is_draft: bool = False
+    """Begun before its key is known (`draft`)."""
+    answered: tuple[Any, SidebooksError | None] | None = None
+    """A draft's answer, until its key is known."""
 
 
 class _Seat(Struct, eq=False):
@@ -153,6 +157,58 @@ class Dispatcher:
             _tell(displaced, None, RequestDropped("dropped from a full queue for something more urgent"))
         return joined
 
+    def draft(self, work: Work) -> bool:
+        """Begin work whose key is not known yet, under a provisional one, where two workers are free: one finds the key out.
+
+        Whether it is under way; then `adopt` or `abandon` follows.
+        """
+        with self._lock:
+            if work.key in self._flights:
+                return True
+            if self._closed or sum(not seat.is_spare for seat in self._idle) < 2:
+                return False
+            document = work.job.document.token
+            try:
+                self._queue.push(Entry(work.key, Priority.VISIBLE, document))
+            except QueueIsFull:
+                return False
+            self._flights[work.key] = _Flight(work, Priority.VISIBLE, is_draft=True)
+            self._hand_out(document)
+            return True
+
+    def adopt(self, draft_key: str, work: Work, done: Done, priority: Priority, ticket: object = None) -> None:
+        """Now the key of a draft is known: from here on it is a request for `work`. Raises QueueFull, ServiceClosed."""
+        # Where another process has the key, both draw: ours is under way.
+        lock = self._locks.try_acquire(work.key) if self._locks is not None else None
+        with self._lock:
+            flight = self._take_draft(draft_key)
+            if flight is not None and work.key not in self._flights and not self._closed:
+                flight.work = work
+                flight.priority = priority
+                flight.is_draft = False
+                flight.waiting.append(_Waiting(done, None, ticket))
+                flight.lock, lock = lock, None
+                self._flights[work.key] = flight
+            else:
+                flight = None
+        if lock is not None:
+            lock.release()
+        if flight is None:
+            self.request(work, done, priority, ticket=ticket)
+        elif flight.answered is not None:
+            self._complete(flight, *flight.answered)
+
+    def abandon(self, draft_key: str) -> None:
+        """Nobody needs a draft: what it is of was found, or cannot be known."""
+        with self._lock:
+            self._take_draft(draft_key)
+
+    def _take_draft(self, draft_key: str) -> _Flight | None:
+        """A draft that a worker has begun, or has done; it has no key then."""
+        flight = self._flights.pop(draft_key, None)
+        waits = self._queue.remove(draft_key) is not None
+        return None if waits else flight
+
     def forget(self, key: str, ticket: object) -> None:
         """One request is no longer interested; the work is dropped if nobody else is and it was not started."""
         with self._lock:
@@ -214,6 +270,13 @@ class Dispatcher:
         takes_next: the thread that calls this takes the worker's next job as soon as this returns.
         """
         self._release_suspect(ticket.work.job.document.token, lost_worker=lost_worker)
+        with self._lock:
+            if ticket.is_draft:
+                ticket.answered = answer, error
+                return
+        self._complete(ticket, answer, error, takes_next=takes_next)
+
+    def _complete(self, ticket: _Flight, answer: Any, error: SidebooksError | None, *, takes_next: bool = False) -> None:
         lock, ticket.lock = ticket.lock, None
         release = lock.release if lock is not None else _nothing
         if error is None and ticket.work.deliver is not None:

@@ -24,6 +24,11 @@ from sidebooks_core.rendering.jobs import DocumentRef, Job
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.settings import Settings
 
+DRAFT_OPENING_S = 0.01
+DRAFT_BYTES = 32 << 10
+"""Pages are drawn before they are identified (`Records.want`) where a document opened in so little time, for another worker
+has to open it too, and has so many bytes: what is smaller is identified sooner."""
+
 
 class Opened(Struct, frozen=True):
     """What is known of a document that was opened."""
@@ -31,6 +36,7 @@ class Opened(Struct, frozen=True):
     ref: DocumentRef
     info: DocumentInfo
     content_ids: ContentIds
+    is_worth_drafting: bool
 
 
 class _BeingOpened(Struct, frozen=True):
@@ -39,8 +45,8 @@ class _BeingOpened(Struct, frozen=True):
     content_ids: ContentIds
 
 
-_Found = tuple[DocumentInfo, ContentIds]
-"""What a worker found out: of the content ids none so far, and the first is asked for."""
+_Found = tuple[DocumentInfo, ContentIds, bool]
+"""What a worker found out, of the content ids none so far; and whether the document is worth drafting."""
 
 
 class Opener:
@@ -66,19 +72,21 @@ class Opener:
         described = self._registry.description(digest, trust_domain)
         if described is not None:
             info, content_ids = described.info, ContentIds(described.content_ids)
+            is_worth_drafting = source.size_bytes >= DRAFT_BYTES
             if finding is not None:
                 finding.cancel()
         else:
-            info, content_ids = (finding or self._find_out(source, password, trust_domain)).result()
+            info, content_ids, is_worth_drafting = (finding or self._find_out(source, password, trust_domain)).result()
             if info.kind not in LOOKED_INTO_KINDS:
                 content_ids = ContentIds(known_at_once(info, digest, trust_domain))
             took_s = time.perf_counter() - started_s
             self._registry.describe(digest, Description(info, content_ids.all()), took_s, trust_domain)
-        return Opened(self._ref(source, password, digest, info.chapters, trust_domain), info, content_ids)
+        return Opened(self._ref(source, password, digest, info.chapters, trust_domain), info, content_ids, is_worth_drafting)
 
     def _find_out(self, source: Source, password: str | None, trust_domain: str) -> Future[_Found]:
         future: Future[_Found] = Future()
         ref = self._ref(source, password, None, (), trust_domain)
+        started_s = time.perf_counter()
         job = Job(kind="open", document=ref, page=None, timeout_s=self._settings.open_timeout_s, arguments={})
 
         def opened(answer: Any, error: SidebooksError | None) -> None:
@@ -94,8 +102,10 @@ class Opener:
                 future.set_exception(DamagedDocument(what))
                 return
             content_ids = ContentIds([None] * len(info.pages))
-            future.set_result((info, content_ids))
-            if info.pages and info.kind in LOOKED_INTO_KINDS:
+            is_quick = time.perf_counter() - started_s <= DRAFT_OPENING_S
+            is_worth_drafting = is_quick and source.size_bytes >= DRAFT_BYTES
+            future.set_result((info, content_ids, is_worth_drafting))
+            if info.pages and info.kind in LOOKED_INTO_KINDS and not is_worth_drafting:
                 self._identify_first_page(ref, source, content_ids)
 
         self._dispatcher.request(Work(key=f"open|{ref.token}", job=job, data=source.data), opened)

@@ -421,7 +421,9 @@ class Reader:
             self._done(ask, record, source, error)
 
         try:
-            self._host.records.want(self.document, page, spec, done, priority=priority, ticket=ask)
+            self._host.records.want(
+                self.document, page, spec, done, priority=priority, ticket=ask, may_draft=priority is Priority.VISIBLE
+            )
         except QueueFull as full:
             self._done(ask, None, "render", full)
 

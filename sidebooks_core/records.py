@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from sidebooks_core import keys
@@ -53,6 +54,21 @@ class Subject(Protocol):
     def content_ids(self) -> ContentIds: ...
 
 
+class _Wanted(Struct, frozen=True, eq=False):
+    """A request for a record."""
+
+    document: Document
+    page: int
+    spec: RasterSpec
+    done: RecordDone
+    priority: Priority
+    generation: Generation | None
+    ticket: object
+    image_format: str | None
+    asked_at: int
+    """How many purges there were before."""
+
+
 class Records:
     """Records by document, page and raster. Thread-safe."""
 
@@ -91,24 +107,28 @@ class Records:
         generation: Generation | None = None,
         ticket: object = None,
         image_format: str | None = None,
+        may_draft: bool = False,
     ) -> None:
         """Have a record found or made; `done` is told, before this returns where it is found.
 
-        ticket: what `forget` knows this request by. image_format: instead of the settings'. Raises QueueFull, ServiceClosed.
+        ticket: what `forget` knows this request by. image_format: instead of the settings'. may_draft: begin to draw a page
+        before its content id is known, where a second worker is free to find that out; another process may then draw it too.
+        Raises QueueFull, ServiceClosed.
         """
-        asked_at = self._purges
+        wanted = _Wanted(document, page, spec, done, priority, generation, ticket, image_format, self._purges)
         if document.known_content_id(page) is not None:
-            self._find_or_make(document, page, spec, done, priority, generation, ticket, image_format, asked_at)
+            self._find_or_make(wanted)
             return
+        draft = self._draft(wanted) if may_draft and document.is_worth_drafting else None
 
         def identified(_: Any, error: SidebooksError | None) -> None:
             if error is not None:
+                if draft is not None:
+                    self._dispatcher.abandon(draft)
                 done(None, "render", error)
                 return
             try:
-                self._find_or_make(
-                    document, page, spec, done, priority, generation, ticket, image_format, asked_at, follows_up=True
-                )
+                self._find_or_make(wanted, draft, follows_up=True)
             except SidebooksError as problem:
                 done(None, "render", problem)
 
@@ -209,36 +229,29 @@ class Records:
         if is_first:
             self._after_first_image(document)
 
-    def _find_or_make(
-        self,
-        document: Document,
-        page: int,
-        spec: RasterSpec,
-        done: RecordDone,
-        priority: Priority,
-        generation: Generation | None,
-        ticket: object,
-        image_format: str | None,
-        asked_at: int,
-        *,
-        follows_up: bool = False,
-    ) -> None:
-        """asked_at: how many purges there were before the request."""
-        content_id = document.known_content_id(page)
+    def _draft(self, wanted: _Wanted) -> str | None:
+        """Begin to draw under a provisional key, which is returned if a worker has begun."""
+        token = f"draft|{wanted.document.ref.token}|{wanted.page}"
+        key = self.key(token, wanted.spec, wanted.image_format)
+        return key if self._dispatcher.draft(Work(key=key, job=self._job(wanted), data=wanted.document.data)) else None
+
+    def _find_or_make(self, wanted: _Wanted, draft: str | None = None, *, follows_up: bool = False) -> None:
+        """Of a page that is identified. draft: the provisional key of what was begun before it was."""
+        document, done = wanted.document, wanted.done
+        content_id = document.known_content_id(wanted.page)
         assert content_id is not None
-        key = self.key(content_id, spec, image_format)
-        record = self._store.get_memory(key)
-        if record is not None:
-            done(record, "memory", None)
-            return
-        record = self._store.get_disk(key)
-        if record is not None:
-            done(record, "disk", None)
-            self._note_image(document)
-            return
-        refusal = self._quarantine.refusal(content_id)
-        if refusal is not None:
-            done(None, "render", refusal)
+        key = self.key(content_id, wanted.spec, wanted.image_format)
+        record, source, refusal = self._store.get_memory(key), "memory", None
+        if record is None:
+            record, source = self._store.get_disk(key), "disk"
+        if record is None:
+            refusal, source = self._quarantine.refusal(content_id), "render"
+        if record is not None or refusal is not None:
+            if draft is not None:
+                self._dispatcher.abandon(draft)
+            done(record, source, refusal)
+            if source == "disk":
+                self._note_image(document)
             return
 
         def deliver(answer: dict[str, Any], written: Callable[[], None], made_for: Priority) -> Record:
@@ -246,12 +259,12 @@ class Records:
             if not isinstance(data, bytes):
                 raise TypeError(f"a record of {type(data).__name__}")
             cost_s = float(answer["draw_s"]) + float(answer["encode_s"])
-            made = Record(data=data, tag=content_id, cost_s=cost_s, is_preview=spec.is_preview)
-            if self._withdrawn.get(content_id, -1) >= asked_at:
+            made = Record(data=data, tag=content_id, cost_s=cost_s, is_preview=wanted.spec.is_preview)
+            if self._withdrawn.get(content_id, -1) >= wanted.asked_at:
                 written()  # shown to who asked before, and kept nowhere
             else:
                 self.keep(key, made, made_for, written)
-                if self._withdrawn.get(content_id, -1) >= asked_at:
+                if self._withdrawn.get(content_id, -1) >= wanted.asked_at:
                     self._store.purge(content_id)  # withdrawn between the look and the keeping
             return made
 
@@ -264,27 +277,33 @@ class Records:
 
         with self._lock:
             self.counters.misses += 1
-        job = Job(
+        work = Work(
+            key=key,
+            job=self._job(wanted),
+            data=document.data,
+            deliver=deliver,
+            made_already=lambda: self._store.get_memory(key) or self._store.get_disk(key),
+        )
+        if draft is not None:
+            self._dispatcher.adopt(draft, work, ended, wanted.priority, wanted.ticket)
+        else:
+            self._dispatcher.request(work, ended, wanted.priority, wanted.generation, wanted.ticket, follows_up=follows_up)
+
+    def _job(self, wanted: _Wanted) -> Job:
+        spec = wanted.spec
+        return Job(
             kind="raster",
-            document=document.ref,
-            page=page,
+            document=wanted.document.ref,
+            page=wanted.page,
             timeout_s=self._render_timeout_s,
             arguments={
                 "scale": spec.scale,
                 "rect_px": [spec.x0_px, spec.y0_px, spec.x1_px, spec.y1_px],
                 "tile_px": spec.tile_px,
-                "image_format": image_format or self.profile.image_format,
+                "image_format": wanted.image_format or self.profile.image_format,
                 "quality": self.profile.quality,
             },
         )
-        work = Work(
-            key=key,
-            job=job,
-            data=document.data,
-            deliver=deliver,
-            made_already=lambda: self._store.get_memory(key) or self._store.get_disk(key),
-        )
-        self._dispatcher.request(work, ended, priority, generation, ticket, follows_up=follows_up)
 
 
 def _are_page_ids(answer: Any) -> bool:

@@ -154,7 +154,15 @@ class TileService:
         with self._lock:
             document = self._documents.get(handle)
             if document is None:
-                document = Document(opened.ref, opened.info, given.data, direction, opened.content_ids, self)
+                document = Document(
+                    opened.ref,
+                    opened.info,
+                    given.data,
+                    direction,
+                    opened.content_ids,
+                    self,
+                    is_worth_drafting=opened.is_worth_drafting,
+                )
                 self._documents[handle] = document
             document.withdrawn.clear()
         return document

@@ -21,7 +21,7 @@ import pytest
 from PIL import Image
 
 import sidebooks_core as sb
-from sidebooks_core import Settings, SidebooksError, TileService
+from sidebooks_core import Settings, SidebooksError, TileService, opener
 from sidebooks_core.rendering.jobs import Job
 from sidebooks_core.rendering.pool import WorkerPool
 from sidebooks_core.rendering.worker_process import WorkerProcess
@@ -211,7 +211,10 @@ def test_prerender_refuses_to_draw_in_the_host(service: TileService, sample: Pat
         service.prerender(document, pages=[0], executor=threads)
 
 
-def test_the_first_page_of_what_is_opened_is_identified_before_anybody_asks(service: sb.TileService, sample: Path) -> None:
+def test_the_first_page_of_what_is_not_worth_drafting_is_identified_before_anybody_asks(
+    service: sb.TileService, sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opener, "DRAFT_BYTES", 1 << 40)
     document = service.open(sample)
     deadline_s = time.monotonic() + 60
     while document.known_content_id(0) is None and time.monotonic() < deadline_s:
@@ -220,9 +223,10 @@ def test_the_first_page_of_what_is_opened_is_identified_before_anybody_asks(serv
     assert service.statistics().renders == 0
 
 
-def test_one_worker_opens_a_document_identifies_it_and_draws_its_first_page(
+def test_one_worker_opens_what_is_not_worth_drafting_identifies_it_and_draws_its_first_page(
     service: sb.TileService, sample: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(opener, "DRAFT_BYTES", 1 << 40)
     by_worker: dict[int, list[str]] = {}
     begin = WorkerPool._begin
 
