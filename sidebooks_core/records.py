@@ -132,7 +132,12 @@ class Records:
             except SidebooksError as problem:
                 done(None, "render", problem)
 
-        self.identify(document, page, identified, priority=priority, generation=generation)
+        try:
+            self.identify(document, page, identified, priority=priority, generation=generation)
+        except SidebooksError:
+            if draft is not None:
+                self._dispatcher.abandon(draft)
+            raise
 
     def forget(self, document: Document, page: int, spec: RasterSpec, ticket: object, image_format: str | None = None) -> None:
         """A request that `want` took is no longer interested."""

@@ -19,6 +19,7 @@ from sidebooks_core.rendering.jobs import Job
 from sidebooks_core.rendering.pool import WorkerPool
 from sidebooks_core.rendering.worker_process import WorkerProcess
 from sidebooks_core.scheduling.queue import Priority
+from sidebooks_core.tiling.raster import RasterSpec
 from tests.test_dispatch import FakeLocks, Told, work
 
 
@@ -206,9 +207,14 @@ def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[sb.Tile
     monkeypatch.setattr(opener, "DRAFT_BYTES", 0)
     monkeypatch.setattr(opener, "DRAFT_OPENING_S", 60.0)
     with sb.TileService(sb.Settings(cache_dir=tmp_path / "cache", workers=2)) as made:
-        while made._pool.busy_count():
-            time.sleep(0.01)
+        wait_idle(made)
         yield made
+
+
+def wait_idle(service: sb.TileService) -> None:
+    """Until both workers wait for their next job."""
+    while sum(not seat.is_spare for seat in service._dispatcher._idle) < 2:
+        time.sleep(0.001)
 
 
 @pytest.fixture
@@ -229,6 +235,7 @@ def test_one_worker_draws_a_readers_first_page_while_another_identifies_it(
     service: sb.TileService, sample: Path, jobs: dict[int, list[str]], kept_keys: list[str]
 ) -> None:
     document = service.open(sample)
+    wait_idle(service)
     readers = [service.reader(document, (800, 1000)) for _ in range(2)]
     views = [reader.wait_sharp(timeout_s=30) for reader in readers]
     for reader in readers:
@@ -249,7 +256,9 @@ def test_a_page_that_is_stored_already_is_shown_from_there(
         sharp = reader.wait_sharp(timeout_s=30)
     copy = tmp_path / "copy.pdf"
     copy.write_bytes(sample.read_bytes() + b"\n%")  # another document, of the same pages
-    with service.reader(service.open(copy), (800, 1000)) as reader:
+    document = service.open(copy)
+    wait_idle(service)
+    with service.reader(document, (800, 1000)) as reader:
         again = reader.wait_sharp(timeout_s=30)
     assert again.images == sharp.images
     assert len(kept_keys) == len(set(kept_keys)), "what was begun before that was known is not kept again"
@@ -271,7 +280,40 @@ def test_a_first_page_that_cannot_be_drawn_is_told_with_its_reason(
         )
 
     monkeypatch.setattr(Records, "_job", broken)
-    with service.reader(service.open(sample), (800, 1000)) as reader:
+    document = service.open(sample)
+    wait_idle(service)
+    with service.reader(document, (800, 1000)) as reader:
         view = reader.wait_sharp(timeout_s=30)
     assert not view.is_sharp
     assert "no such image format" in str(view.errors[0])
+
+
+@pytest.mark.parametrize("is_refused", [True, False])
+def test_a_draft_of_a_page_that_cannot_be_identified_leaves_nothing_under_way(
+    service: sb.TileService, sample: Path, monkeypatch: pytest.MonkeyPatch, *, is_refused: bool
+) -> None:
+    def fail(_self: Records, _subject: Any, _page: int, done: Any, **_: Any) -> None:
+        if is_refused:
+            raise sb.QueueFull("no room")
+        done(None, RenderFailed("it cannot be told", page=0))
+
+    document = service.open(sample)
+    wait_idle(service)
+    monkeypatch.setattr(Records, "identify", fail)
+    told: list[Any] = []
+
+    def want() -> None:
+        spec = RasterSpec.whole_page(1.0, 600, 800)
+        service.records.want(document, 1, spec, lambda *one: told.append(one), priority=Priority.VISIBLE, may_draft=True)
+
+    drafts: list[bool] = []
+    draft = Dispatcher.draft
+    monkeypatch.setattr(Dispatcher, "draft", lambda self, job: drafts.append(draft(self, job)) or drafts[-1])
+    if is_refused:
+        with pytest.raises(sb.QueueFull):
+            want()
+    else:
+        want()
+        assert isinstance(told[0][2], RenderFailed)
+    assert drafts == [True]
+    assert service.statistics().in_flight == 0
