@@ -276,7 +276,8 @@ def _kill_one(run: Soak) -> None:
     [role] = run.chance.choices(list(KILL_SHARES), list(KILL_SHARES.values()))
     if role == "worker":
         readers = [pid for pid, other in run.running.items() if other == "reader"]
-        found = [worker for reader in readers for worker in _children(reader)]
+        # The process that workers are forked from, and they.
+        found = [one for reader in readers for child in _children(reader) for one in (child, *_children(child))]
     else:
         found = [pid for pid, other in run.running.items() if other == role]
     if not found:
@@ -287,7 +288,7 @@ def _kill_one(run: Soak) -> None:
 
 
 def _children(pid: int) -> list[int]:
-    """Those that live. Of all threads: each worker is the child of the one that serves it."""
+    """Those that live, of all threads: a process is the child of the one that started it."""
     found: list[int] = []
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         with suppress(OSError):

@@ -466,6 +466,8 @@ class Reader:
             with self._changed:
                 if self._previews_asked >= PREVIEWS_AT_ONCE or self._dirty or self._refused or self._closed:
                     return
+                if len(self._previewed) == self.document.page_count:
+                    return  # with each turn, looking for one that is missing would pass by every page
                 page = next((page for page in self._preview_pages if page not in self._previewed), None)
                 if page is None:
                     return

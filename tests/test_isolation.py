@@ -19,9 +19,9 @@ from sidebooks_core.rendering import pool
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="isolation is the Linux kernel's")
 
 TAKEN_OVER = """
-import os, json, sys, socket, ctypes
+import importlib, os, json, sys, socket, ctypes
 sys.path[:] = json.loads(sys.argv[1])
-from sidebooks_core.rendering import desk, worker
+from sidebooks_core.rendering import desk
 
 def attempt(what):
     try:
@@ -51,7 +51,7 @@ def probe(self, held, ref, page):
     }
 
 desk.Desk._do_words = probe
-worker.main()
+importlib.import_module("sidebooks_core.rendering." + sys.argv[2]).main()
 """
 
 Probe = Callable[[sb.Document], dict[str, Any]]
@@ -125,9 +125,8 @@ def test_trust_domains_never_share_a_process_nor_a_record(taken_over: Path, samp
 
 
 def test_what_is_missing_is_told_once(sample: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    boot = pool._BOOT.replace(
-        "from sidebooks_core", "import sidebooks_core.rendering.worker as w; w._confine = lambda d: ['X']; from sidebooks_core"
-    )
+    confine = "import sidebooks_core.rendering.worker as w; w._confine = lambda d: ['X']"
+    boot = pool._BOOT.replace("importlib.import_module", f"{confine}; importlib.import_module")
     assert boot != pool._BOOT
     monkeypatch.setattr(pool, "_BOOT", boot)
     with caplog.at_level(logging.WARNING), sb.TileService(sb.Settings(cache_dir=None, workers=2)) as service:
@@ -200,7 +199,7 @@ def test_a_withdrawn_document_is_gone_also_from_what_is_being_drawn(sample: Path
 
 def test_a_worker_loads_nothing_of_the_host() -> None:
     tell = "from sidebooks_core.rendering import desk; print(json.dumps(sorted(sys.modules)))"
-    boot = pool._BOOT.replace("\nmain()", f"\n{tell}")
+    boot = pool._BOOT.replace("\nimportlib.import_module", f"\n{tell} #")
     assert boot != pool._BOOT
     command = [sys.executable, "-I", "-c", boot, json.dumps([entry or str(Path.cwd()) for entry in sys.path])]
     loaded = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)

@@ -121,6 +121,8 @@ def test_text_and_search_in_japanese(service: TileService, sample: Path) -> None
 def test_workers_killed_while_idle_are_replaced_unnoticed(service: TileService, sample: Path) -> None:
     document = service.open(sample)
     service.page_image(document, page=0, width_px=300)
+    while document.content_ids.first_unknown() is not None or service._pool.busy_count():
+        time.sleep(0.01)
     workers = [psutil.Process(worker) for worker in service.worker_process_ids()]
     for worker in workers:
         worker.kill()
@@ -140,10 +142,12 @@ def test_a_worker_killed_at_work_fails_its_request_and_no_other(tmp_path: Path, 
         deadline_s = time.monotonic() + 10
         while not service.statistics().in_flight and time.monotonic() < deadline_s:
             time.sleep(0.01)
-        for worker in service.worker_process_ids():
-            os.kill(worker, signal.SIGKILL)
+        workers = [psutil.Process(worker) for worker in service.worker_process_ids()]
+        for worker in workers:
+            worker.kill()
         with pytest.raises(sb.RenderFailed) as caught:
             hanging.result(timeout=20)
+        psutil.wait_procs(workers, timeout=10)  # the spare had nothing to do: it is found dead, not lost at work
         assert (caught.value.page, caught.value.document_id) == (1, document.id)
         assert service.page_image(document, page=2, width_px=300).width_px == 300
 

@@ -7,11 +7,13 @@ its own packages' files. A parser that was taken over can spoil its worker's ans
 from __future__ import annotations
 
 import errno
+import importlib
 import importlib.util
 import os
 import sys
 import sysconfig
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +129,13 @@ FORBIDDEN = (
 
 A list of what is allowed would end workers whenever a C library changes how it works.
 """
+
+
+def load() -> None:
+    """Import what `confine` needs; what is missing, `confine` reports."""
+    for name in ("landlock", "pyseccomp"):
+        with suppress(Exception):
+            importlib.import_module(name)
 
 
 def confine(font_paths: Sequence[str]) -> list[str]:

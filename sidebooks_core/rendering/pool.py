@@ -2,7 +2,8 @@
 
 One thread of the host serves each worker: it asks the source for a job, waits for the answer, hands it back. An executor
 of the standard library will not do: it cannot kill one task, knows no priorities, and loses all work when one process dies.
-A process is started by the thread that serves it, which lives as long as the pool: Linux ends the worker with that thread.
+Workers are forked where that can be done (`forking.py`). Elsewhere each is started by the thread that serves it, which lives
+as long as the pool: Linux ends a process with the thread that started it.
 """
 
 from __future__ import annotations
@@ -15,20 +16,21 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from typing import Any, Protocol
 
 from sidebooks_core.errors import DamagedDocument, RenderFailed, RenderTimeout, SidebooksError
-from sidebooks_core.rendering import wire
+from sidebooks_core.rendering import forking, wire
+from sidebooks_core.rendering.forking import ForkServer
 from sidebooks_core.rendering.jobs import Job, NoWorker, WorkerConfig, error_from_wire
-from sidebooks_core.rendering.worker_process import JOIN_TIMEOUT_S, NOTED_S, SLOW_S, Step, Watchdog, WorkerProcess
+from sidebooks_core.rendering.worker_process import JOIN_TIMEOUT_S, NOTED_S, SLOW_S, Process, Step, Watchdog, WorkerProcess
 
 _BOOT = """
 import importlib.util, json, sys
 sys.path[:] = json.loads(sys.argv[1])
 package = importlib.util.find_spec("sidebooks_core")
 sys.modules[package.name] = importlib.util.module_from_spec(package)
-from sidebooks_core.rendering.worker import main
-main()
+importlib.import_module(f"{package.name}.rendering.{sys.argv[2]}").main()
 """
 """The package stays empty in a worker: what it offers to applications is most of the host, an eighth of a worker's start."""
 _ENVIRONMENT = {
@@ -43,7 +45,7 @@ _ENVIRONMENT = {
 _INHERITED = ("LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PATH", "SYSTEMROOT", "TZ")
 """All that a worker sees of the host's environment: no secrets, nothing that changes how Python runs."""
 START_TIMEOUT_S = 60.0
-"""A worker that has not reported by then is given up; it takes 0.3-0.6 s on an idle machine."""
+"""A worker that has not reported by then is given up; one that is not forked takes 0.3-0.6 s on an idle machine."""
 MAX_ANSWER_BYTES = 1 << 30
 """More than the largest raster can come to. A worker that sends more is not trusted any further."""
 
@@ -100,6 +102,7 @@ class WorkerPool:
         self._warned = not config.is_isolated
         self.deaths = 0
         self._watchdog = Watchdog()
+        self._forks = ForkServer(partial(_command, "fork_server"), _clean_environment()) if forking.is_available() else None
         self._threads = [
             threading.Thread(target=self._serve, args=(index == workers,), name=f"sidebooks-worker-{index}", daemon=True)
             for index in range(workers + 1)
@@ -111,6 +114,8 @@ class WorkerPool:
         """Kill the workers, whatever they do, and wait for their threads. The source's `take` must return None by now."""
         self._closing.set()
         self._all_started.set()
+        if self._forks is not None:
+            self._forks.interrupt()
         with self._lock:
             for worker in self._live:
                 worker.kill()
@@ -123,6 +128,8 @@ class WorkerPool:
             parked, self._parked = self._parked, []
         for worker in parked:
             self._bury(worker)
+        if self._forks is not None:
+            self._forks.close()
 
     def process_ids(self) -> list[int]:
         """Of the workers that live now."""
@@ -211,16 +218,8 @@ class WorkerPool:
         if not sys.executable:
             raise _StartFailed("this Python does not know its own executable (sys.executable is empty)")
         files, theirs = _file_channel()
-        command = [sys.executable, "-I", "-c", _BOOT, json.dumps([entry or os.getcwd() for entry in sys.path])]  # noqa: PTH109
         try:
-            process = subprocess.Popen(
-                [*command, str(theirs.fileno())] if theirs is not None else command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env=_clean_environment(),
-                pass_fds=[theirs.fileno()] if theirs is not None else [],
-            )
+            process = self._process(theirs)
         except OSError as error:
             if files is not None:
                 files.close()
@@ -252,6 +251,19 @@ class WorkerPool:
             raise _StartFailed("the pool is closing")
         self._warn_if_unconfined(greeting.get("unconfined") or [])
         return worker
+
+    def _process(self, files: socket.socket | None) -> Process:
+        """files: the worker's end of what descriptors are sent through."""
+        if self._forks is not None and files is not None:
+            return self._forks.fork(files)
+        return subprocess.Popen(
+            _command("worker", *([files.fileno()] if files is not None else [])),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=_clean_environment(),
+            pass_fds=[files.fileno()] if files is not None else [],
+        )
 
     def _warn_if_unconfined(self, missing: list[Any]) -> None:
         with self._lock:
@@ -364,6 +376,12 @@ class WorkerPool:
         worker.bury()
         with self._lock:
             self._live.discard(worker)
+
+
+def _command(module: str, *arguments: int) -> list[str]:
+    """What runs the `main` of a module of this package in a process of its own."""
+    path = [entry or os.getcwd() for entry in sys.path]  # noqa: PTH109
+    return [sys.executable, "-I", "-c", _BOOT, json.dumps(path), module, *map(str, arguments)]
 
 
 def _clean_environment() -> dict[str, str]:

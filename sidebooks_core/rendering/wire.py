@@ -12,6 +12,8 @@ from typing import IO, Any
 import msgpack
 
 _LENGTH = struct.Struct("<I")
+STATUS = struct.Struct("<i")
+"""What a forked worker's status pipe tells: its process id, and when it has ended, how."""
 MAX_MESSAGE_BYTES = 0xFFFF_FFFF
 
 

@@ -34,7 +34,7 @@ def main() -> None:
     _limit_memory(config["worker_bytes"])
     from sidebooks_core.rendering.desk import Desk  # the engine: after the limits hold
 
-    files = socket.socket(fileno=int(sys.argv[2])) if len(sys.argv) > 2 else None
+    files = socket.socket(fileno=int(sys.argv[3])) if len(sys.argv) > 3 else None
     desk = Desk(config["font_set"], config["display_list_bytes"], opens_paths=files is None)
     resident_bytes()  # opens what it reads from
     unconfined = _confine(desk) if config["is_isolated"] else []
@@ -104,10 +104,11 @@ def _take_standard_streams() -> tuple[BinaryIO, BinaryIO]:
 
 
 def _die_with_parent() -> None:
-    """Linux ends this process when the host's thread that started it does, however that happens."""
+    """Linux ends this process when the thread that started it does, however that happens."""
     if sys.platform == "linux":
+        parent = os.getppid()  # 1 where the host is the first process of a container
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() == 1:
+        if os.getppid() != parent:
             sys.exit("the host is gone")
 
 

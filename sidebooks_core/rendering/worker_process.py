@@ -6,12 +6,12 @@ import heapq
 import itertools
 import os
 import socket
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import IO, Any, Protocol
 
 from msgspec import Struct, field
 
@@ -25,10 +25,32 @@ SUSPECT_NICENESS = 15
 """Of a worker that draws a page for NOTED_S, of a document that cost one."""
 
 
+class Process(Protocol):
+    """What is needed of a process: `subprocess.Popen`, or one that was forked."""
+
+    @property
+    def pid(self) -> int: ...
+
+    @property
+    def stdin(self) -> IO[bytes] | None: ...
+
+    @property
+    def stdout(self) -> IO[bytes] | None: ...
+
+    @property
+    def returncode(self) -> int | Any: ...
+
+    def poll(self) -> int | None: ...
+
+    def wait(self) -> int: ...
+
+    def kill(self) -> None: ...
+
+
 class WorkerProcess(Struct, eq=False):
     """A process that draws, what connects it with the host, and what the host knows of it."""
 
-    process: subprocess.Popen[bytes]
+    process: Process
     files: socket.socket | None
     """Where it is handed descriptors of documents; None where the platform knows no such thing."""
     trust_domain: str | None = None
