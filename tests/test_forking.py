@@ -48,6 +48,7 @@ def test_all_workers_come_from_one_process_and_go_with_the_service(sample: Path)
         server = fork_server(service)
         assert {worker.ppid() for worker in workers} == {server.pid}
         assert server.ppid() == os.getpid()
+        assert server.num_threads() == 1, "what a second thread held at a fork would be held for ever"
     _, alive = psutil.wait_procs([server, *workers], timeout=10)
     assert not alive, "no process is left"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from sidebooks_core.errors import RenderFailed, SidebooksError
@@ -109,7 +109,8 @@ def make_colour_link() -> None:
     It is kept until the store is shrunk. Other profiles than the engine's own are the documents', which come and go.
     """
     device_space = _missing_links.pop(0)()
-    mupdf.fz_convert_color(mupdf.fz_device_cmyk(), [0.0] * 4, device_space, mupdf.FzColorspace(), mupdf.FzColorParams())
+    with suppress(mupdf.FzErrorBase):  # no memory, say: a page that needs the conversion asks again, and has the error
+        mupdf.fz_convert_color(mupdf.fz_device_cmyk(), [0.0] * 4, device_space, mupdf.FzColorspace(), mupdf.FzColorParams())
 
 
 @contextmanager
