@@ -123,8 +123,7 @@ class Records:
 
         def identified(_: Any, error: SidebooksError | None) -> None:
             if error is not None:
-                if draft is not None:
-                    self._dispatcher.abandon(draft)
+                self._abandon(draft)
                 done(None, "render", error)
                 return
             try:
@@ -135,8 +134,7 @@ class Records:
         try:
             self.identify(document, page, identified, priority=priority, generation=generation)
         except SidebooksError:
-            if draft is not None:
-                self._dispatcher.abandon(draft)
+            self._abandon(draft)
             raise
 
     def forget(self, document: Document, page: int, spec: RasterSpec, ticket: object, image_format: str | None = None) -> None:
@@ -240,6 +238,10 @@ class Records:
         key = self.key(token, wanted.spec, wanted.image_format)
         return key if self._dispatcher.draft(Work(key=key, job=self._job(wanted), data=wanted.document.data)) else None
 
+    def _abandon(self, draft: str | None) -> None:
+        if draft is not None:
+            self._dispatcher.abandon(draft)
+
     def _find_or_make(self, wanted: _Wanted, draft: str | None = None, *, follows_up: bool = False) -> None:
         """Of a page that is identified. draft: the provisional key of what was begun before it was."""
         document, done = wanted.document, wanted.done
@@ -252,8 +254,7 @@ class Records:
         if record is None:
             refusal, source = self._quarantine.refusal(content_id), "render"
         if record is not None or refusal is not None:
-            if draft is not None:
-                self._dispatcher.abandon(draft)
+            self._abandon(draft)
             done(record, source, refusal)
             if source == "disk":
                 self._note_image(document)

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 import sidebooks_core as sb
-from sidebooks_core.rendering import forking
+from sidebooks_core.rendering import forking, pool
 
 linux_only = pytest.mark.skipif(not forking.is_available(), reason="this platform forks no workers")
 
@@ -137,10 +137,24 @@ def test_where_nothing_is_forked_workers_are_started_one_by_one(sample: Path, mo
         assert service.statistics().worker_deaths > 0
 
 
+@pytest.mark.parametrize("is_forked", [True, False])
+def test_what_keeps_workers_from_loading_is_told_with_what_to_do(
+    sample: Path, monkeypatch: pytest.MonkeyPatch, *, is_forked: bool
+) -> None:
+    monkeypatch.setattr(pool, "_BOOT", "raise ImportError('as where the engine is missing')")
+    if not is_forked:
+        monkeypatch.setattr(forking, "is_available", lambda: False)
+    with (
+        sb.TileService(sb.Settings(cache_dir=None, workers=1)) as service,
+        pytest.raises(sb.DamagedDocument, match=r"no worker process can be started: .*import pymupdf.* may tell why"),
+    ):
+        service.open(sample)
+
+
 FIRST = """
 import os, sys
 import sidebooks_core as sb
-from sidebooks_core.rendering import forking
+from sidebooks_core.rendering import forking, pool
 if sys.argv[2] == "alone":
     forking.is_available = lambda: False
 with sb.TileService(sb.Settings(cache_dir=None, workers=1)) as service:

@@ -16,8 +16,7 @@ UNREADABLE = (
     zlib.error,
     EOFError,
     OSError,
-    NotImplementedError,  # raised by zipfile for a compression, or a version of the format, that it cannot read; the engine may
-    RuntimeError,  # encrypted
+    RuntimeError,  # encrypted; or packed in a way that zipfile does not know, while the engine may
     ValueError,  # offsets outside the file
 )
 """All that zipfile raises of a damaged or unusual archive."""

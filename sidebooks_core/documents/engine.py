@@ -88,14 +88,15 @@ def _remember_read(handle: Any) -> None:
     _read_from = handle
 
 
-_missing_links: list[Any] = [mupdf.fz_device_rgb, mupdf.fz_device_gray]
+_DRAWN_IN = (mupdf.fz_device_rgb, mupdf.fz_device_gray)
+_missing_links = list(_DRAWN_IN)
 """What CMYK colours cannot be converted to yet without a pause."""
 
 
 def shrink_store() -> None:
     """Give back what the engine keeps of closed documents, and with it all conversions between colours."""
     pymupdf.TOOLS.store_shrink(100)
-    _missing_links[:] = [mupdf.fz_device_rgb, mupdf.fz_device_gray]
+    _missing_links[:] = _DRAWN_IN
 
 
 def lacks_colour_links() -> bool:

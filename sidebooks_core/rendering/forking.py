@@ -62,7 +62,7 @@ class ForkedProcess:
         return self._ended(0)
 
     def wait(self) -> int:
-        """The same, once it has ended."""
+        """The same, once it has ended. To be called after `kill`: who asks meanwhile waits too."""
         code = self._ended(None)
         assert code is not None
         return code

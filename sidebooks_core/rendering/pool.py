@@ -223,7 +223,7 @@ class WorkerPool:
         except OSError as error:
             if files is not None:
                 files.close()
-            raise _StartFailed(str(error)) from error
+            raise _StartFailed(f"{error}. {_advice()}") from error
         finally:
             if theirs is not None:
                 theirs.close()
@@ -240,10 +240,7 @@ class WorkerPool:
                 raise wire.WireBroken("no greeting")
         except (wire.WireClosed, wire.WireBroken) as error:
             self._bury(worker)
-            raise _StartFailed(
-                f"{error}; exit code {process.returncode}. "
-                f"`{sys.executable} -c 'import pymupdf, numpy, PIL, isal'` may tell why"
-            ) from error
+            raise _StartFailed(f"{error}; exit code {process.returncode}. {_advice()}") from error
         finally:
             self._watchdog.release(watch)
         if self._closing.is_set():
@@ -382,6 +379,11 @@ def _command(module: str, *arguments: int) -> list[str]:
     """What runs the `main` of a module of this package in a process of its own."""
     path = [entry or os.getcwd() for entry in sys.path]  # noqa: PTH109
     return [sys.executable, "-I", "-c", _BOOT, json.dumps(path), module, *map(str, arguments)]
+
+
+def _advice() -> str:
+    """What to do where no process can be started."""
+    return f"`{sys.executable} -c 'import pymupdf, numpy, PIL, isal'` may tell why"
 
 
 def _clean_environment() -> dict[str, str]:
