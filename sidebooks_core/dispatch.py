@@ -50,9 +50,11 @@ class Work(Struct, kw_only=True):
     made_already: Callable[[], Any] | None = None
     """For work whose result is kept: looks for it once more before a worker begins. An earlier request or another process
     may have made it since this one looked. None when there is nothing."""
+    read: Callable[[Any], Any] | None = None
+    """What the waiting requests are told of a worker's answer. Raises KeyError, TypeError, ValueError if it makes no sense."""
     deliver: Callable[[Any, Callable[[], None], Priority], Any] | None = None
-    """For such work: keeps a new answer where others look for it, calls back once other processes can find it there, and
-    gives what the waiting requests are told."""
+    """For work whose result is kept: keeps what `read` gave where others look for it, calls back once other processes can find
+    it there, and gives what the waiting requests are told."""
 
 
 class _Waiting(Struct, frozen=True, eq=False):
@@ -74,7 +76,7 @@ class _Flight(Struct, eq=False):
     is_draft: bool = False
     """Begun before its key is known (`draft`)."""
     answered: tuple[Any, SidebooksError | None] | None = None
-    """A draft's answer, until its key is known."""
+    """What came of a draft, until its key is known."""
 
 
 class _Seat(Struct, eq=False):
@@ -154,27 +156,31 @@ class Dispatcher:
             if not (follows_up and self._here.takes_next):
                 self._hand_out(work.job.document.token)
         if displaced is not None:
-            _tell(displaced, None, RequestDropped("dropped from a full queue for something more urgent"))
+            self._tell(displaced, None, RequestDropped("dropped from a full queue for something more urgent"))
         return joined
 
-    def draft(self, work: Work) -> bool:
-        """Begin work whose key is not known yet, under a provisional one, where two workers are free: one finds the key out.
+    def draft(self, work: Work, drawn: Done) -> bool:
+        """Begin work whose key is not known yet, under a provisional one, where a worker is free.
 
-        Whether it is under way; then `adopt` or `abandon` follows.
+        Whether it is under way; then `adopt` or `abandon` follows. `drawn` is told what comes of it, perhaps at once.
         """
         with self._lock:
-            if work.key in self._flights:
-                return True
-            if self._closed or sum(not seat.is_spare for seat in self._idle) < 2:
-                return False
-            document = work.job.document.token
-            try:
-                self._queue.push(Entry(work.key, Priority.VISIBLE, document))
-            except QueueIsFull:
-                return False
-            self._flights[work.key] = _Flight(work, Priority.VISIBLE, is_draft=True)
-            self._hand_out(document)
-            return True
+            flight = self._flights.get(work.key)
+            if flight is None:
+                if self._closed or all(seat.is_spare for seat in self._idle):
+                    return False
+                try:
+                    self._queue.push(Entry(work.key, Priority.VISIBLE, work.job.document.token))
+                except QueueIsFull:
+                    return False
+                flight = self._flights[work.key] = _Flight(work, Priority.VISIBLE, is_draft=True)
+                self._hand_out(work.job.document.token)
+            answered = flight.answered
+            if answered is None:
+                flight.waiting.append(_Waiting(drawn, None, None))
+        if answered is not None:
+            drawn(*answered)
+        return True
 
     def adopt(self, draft_key: str, work: Work, done: Done, priority: Priority, ticket: object = None) -> None:
         """Now the key of a draft is known: from here on it is a request for `work`. Raises QueueFull, ServiceClosed."""
@@ -226,7 +232,7 @@ class Dispatcher:
             flights = [self._flights.pop(entry.key) for entry in self._queue.drop_generations(owner, older_than)]
             self.drops += len(flights)
         for flight in flights:
-            _tell(flight, None, RequestDropped("dropped: its wish list is stale"))
+            self._tell(flight, None, RequestDropped("dropped: its wish list is stale"))
         return len(flights)
 
     def counts(self) -> tuple[int, int]:
@@ -254,7 +260,7 @@ class Dispatcher:
                 self._wait_for_other_process(flight)
             else:
                 self._land(flight)
-                _tell(flight, made, None)
+                self._tell(flight, made, None)
 
     def finish(
         self,
@@ -269,25 +275,29 @@ class Dispatcher:
 
         takes_next: the thread that calls this takes the worker's next job as soon as this returns.
         """
-        self._release_suspect(ticket.work.job.document.token, lost_worker=lost_worker)
+        job = ticket.work.job
+        self._release_suspect(job.document.token, lost_worker=lost_worker)
+        if error is None and ticket.work.read is not None:
+            try:
+                answer = ticket.work.read(answer)
+            except (KeyError, TypeError, ValueError) as problem:
+                what = f"{job.document.name}: the worker's answer makes no sense ({problem!r})"
+                answer, error = None, RenderFailed(what, document_id=job.document.digest, page=job.page)
         with self._lock:
-            if ticket.is_draft:
+            is_draft = ticket.is_draft
+            if is_draft:
                 ticket.answered = answer, error
-                return
-        self._complete(ticket, answer, error, takes_next=takes_next)
+        if is_draft:
+            self._tell(ticket, answer, error, takes_next=takes_next)
+        else:
+            self._complete(ticket, answer, error, takes_next=takes_next)
 
     def _complete(self, ticket: _Flight, answer: Any, error: SidebooksError | None, *, takes_next: bool = False) -> None:
         lock, ticket.lock = ticket.lock, None
         release = lock.release if lock is not None else _nothing
         if error is None and ticket.work.deliver is not None:
             # Kept before the flight lands: a request that comes in between finds one or the other.
-            try:
-                answer = ticket.work.deliver(answer, release, ticket.priority)
-            except (KeyError, TypeError, ValueError) as problem:
-                release()
-                job = ticket.work.job
-                what = f"{job.document.name}: the worker's answer makes no sense ({problem!r})"
-                answer, error = None, RenderFailed(what, document_id=job.document.digest, page=job.page)
+            answer = ticket.work.deliver(answer, release, ticket.priority)
         else:
             release()
         self._land(ticket)
@@ -297,7 +307,11 @@ class Dispatcher:
                     error = ServiceClosed(error.message, document_id=error.document_id, page=error.page)
                 else:
                     self.failures += 1
-        waiting, ticket.waiting = ticket.waiting, []
+        self._tell(ticket, answer, error, takes_next=takes_next)
+
+    def _tell(self, flight: _Flight, answer: Any, error: SidebooksError | None, *, takes_next: bool = False) -> None:
+        with self._lock:
+            waiting, flight.waiting = flight.waiting, []
         try:
             for number, one in enumerate(waiting, 1):
                 # Only the last: what follows up must not wait for what another does when it is told.
@@ -320,7 +334,7 @@ class Dispatcher:
                 seat.wake.notify()
             self._idle.clear()
         for flight in flights + parked:
-            _tell(flight, None, ServiceClosed("the service was closed before this was done"))
+            self._tell(flight, None, ServiceClosed("the service was closed before this was done"))
 
     def _next(self, held_documents: set[str], *, is_spare: bool) -> _Flight | None:
         with self._lock:
@@ -390,12 +404,6 @@ class Dispatcher:
     def _land(self, flight: _Flight) -> None:
         with self._lock:
             self._flights.pop(flight.work.key, None)
-
-
-def _tell(flight: _Flight, answer: Any, error: SidebooksError | None) -> None:
-    waiting, flight.waiting = flight.waiting, []
-    for one in waiting:
-        one.done(answer, error)
 
 
 def _nothing() -> None:

@@ -138,7 +138,7 @@ class Document:
         content_ids: ContentIds,
         host: Host,
         *,
-        is_worth_drafting: bool,
+        is_revision: bool,
     ) -> None:
         if direction is not None and direction not in DIRECTIONS:
             raise RequestError(f"direction must be one of {', '.join(DIRECTIONS)}, not {direction!r}")
@@ -151,8 +151,8 @@ class Document:
         self._direction = direction
         self._host = host
         self.content_ids = content_ids
-        self.is_worth_drafting = is_worth_drafting
-        """Whether a second worker is likely to have opened it and identified a page before the first one has drawn it."""
+        self.is_revision = is_revision
+        """Its file had another content when it was opened before: most of its pages may be stored."""
         self._pyramid_of = lru_cache(maxsize=4096)(self._make_pyramid)
 
     @property

@@ -192,4 +192,5 @@ def _store(service: TileService, document: Document, result: BulkResult) -> None
     content_id = keys.scoped_id(result.content_id, document.trust_domain)
     key = keys.record_key(content_id, result.spec, service.profile)
     record = Record(data=result.record, tag=content_id, cost_s=result.cost_s, is_preview=result.spec.is_preview)
+    service.records.count_render()
     service.records.keep(key, record, Priority.BULK, lambda: None)

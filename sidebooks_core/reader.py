@@ -49,6 +49,8 @@ PREVIEWS_AT_ONCE = 4
 """Previews asked for at a time: enough for all workers, few enough that a turn changes their order at once."""
 RETRY_S = 0.1
 """A queue that was full is asked again after so long."""
+SLOW_DRAFT_S = 0.05
+"""A page that is drawn for so long may be stored already: to find that out is worth another worker then."""
 POSITION_AFTER_S = 2.0
 """A page that is looked at for so long is where the next reading begins."""
 FIRST_COST_S = 0.05
@@ -81,6 +83,7 @@ class _Ask(Struct, eq=False):
     raster: Raster
     priority: Priority
     since_s: float
+    is_hastened: bool = False
 
 
 class Reader:
@@ -317,16 +320,33 @@ class Reader:
 
     def _nap_s(self) -> float | None:
         """When to look again without being called: a fling may have ended, a page may have been read."""
+        if self._slow_drafts(0.0):
+            return SLOW_DRAFT_S
         if self._movement.is_fling:
             return self._movement.pace_s
         if self._refused:
             return RETRY_S
         return POSITION_AFTER_S if self._position_saved != self._screen.spread else None
 
+    def _slow_drafts(self, after_s: float) -> list[_Ask]:
+        """What is visible and may be drawn before it is identified, and is not there after so long."""
+        since_s = time.perf_counter() - after_s
+        return [
+            ask
+            for ask in self._asks.values()
+            if ask.priority is Priority.VISIBLE
+            and not ask.is_hastened
+            and ask.since_s <= since_s
+            and self.document.known_content_id(ask.raster[0]) is None
+        ]
+
     def _follow(self, screen: Screen) -> None:
         """Ask for what is wanted now, the visible first, and drop what is not wanted any more."""
         now_s = time.monotonic()
         with self._changed:
+            slow = self._slow_drafts(SLOW_DRAFT_S)
+            for ask in slow:
+                ask.is_hastened = True
             visits = list(self._visits)
             sharp_s = self._cost_s * len(screen.pages) / self._host.settings.workers
             self._movement = movement_of(visits, now_s, sharp_s, self._movement)
@@ -342,6 +362,8 @@ class Reader:
                 del self._asks[ask.raster]
         for ask in stale:
             self._host.records.forget(self.document, *ask.raster, ask)
+        for ask in slow:
+            self._host.records.hasten(self.document, *ask.raster)
         self._hold([*visible, *wishes])
         missing = (one for one in screen.wanted if one.page not in screen.errors and not self._painter.has(screen, one))
         for raster in dict.fromkeys((one.page, one.spec) for one in missing):
@@ -456,9 +478,7 @@ class Reader:
             self._refined |= record is not None and page in screen.pages
             self._changed.notify_all()
         if first:
-            content_id = self.document.known_content_id(page)
-            assert content_id is not None
-            key = self._host.records.key(content_id, spec)
+            key = self._host.records.key_of(self.document, page, spec)
             self._host.records.count_hit(source, time.perf_counter() - ask.since_s, key, Priority.VISIBLE)
 
     def _ask_previews(self) -> None:

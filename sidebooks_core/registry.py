@@ -90,15 +90,15 @@ class Registry:
         self._store = store
         self._engine = engine
 
-    def known_digest(self, source: Source) -> str | None:
-        """The digest of a file that has not changed since it was taken."""
+    def known_digest(self, source: Source) -> tuple[str | None, bool]:
+        """The digest of a file that has not changed since it was taken; else None, and whether it has."""
         if source.stamp is None:
-            return None
+            return None, False
         remembered = self._recall(path_key(str(source.path)))
         if not isinstance(remembered, list) or len(remembered) != 2:
-            return None
+            return None, False
         then, digest = remembered
-        return digest if isinstance(digest, str) and then == source.stamp.to_wire() else None
+        return (digest, False) if isinstance(digest, str) and then == source.stamp.to_wire() else (None, True)
 
     def digest(self, source: Source) -> str:
         """Read and digest the content; remember a file's, if its time stamp can be trusted to show the next change."""

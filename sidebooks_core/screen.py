@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from msgspec import Struct, field
@@ -160,10 +160,9 @@ class Painter:
     def _placed(self, screen: Screen, wanted: Wanted, *, is_coarse: bool) -> PlacedImage | None:
         raster = (wanted.page, wanted.spec)
         record = self.record(screen, raster)
-        content_id = self._document.known_content_id(wanted.page)
-        if record is None or content_id is None:
+        if record is None:
             return None
-        key = self._host.records.key(content_id, wanted.spec)
+        key = self._host.records.key_of(self._document, *raster)
         try:
             packed = unpack_tile(record.data, wanted.column, wanted.row)
         except RecordUnreadable as damage:
@@ -176,10 +175,15 @@ class Painter:
         if not is_coarse and raster not in screen.counted:
             screen.counted.add(raster)
             self._host.records.count_hit("memory", time.perf_counter() - screen.since_s, key, Priority.VISIBLE)
-        tile = Tile(
-            packed.data, packed.media_type, packed.width_px, packed.height_px, keys.etag(key, wanted.column, wanted.row)
-        )
+        tile = Tile(packed.data, packed.media_type, packed.width_px, packed.height_px, self._etag(wanted))
         return PlacedImage(tile, wanted.page, wanted.x0_view, wanted.y0_view, wanted.width_view, wanted.height_view, is_coarse)
+
+    def _etag(self, wanted: Wanted) -> str | Callable[[], str]:
+        def etag() -> str:
+            content_id = self._document.content_id(wanted.page)
+            return keys.etag(self._host.records.key(content_id, wanted.spec), wanted.column, wanted.row)
+
+        return etag() if self._document.known_content_id(wanted.page) is not None else etag
 
     def _stand_in(self, screen: Screen, placement: Placement) -> tuple[PlacedImage, float]:
         """The best image of the whole page that is at hand, and its resolution as a share of the screen's."""

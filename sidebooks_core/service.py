@@ -62,7 +62,8 @@ from sidebooks_core.tiling.viewport import Fit
 SEARCH_SLICE_S = 0.05
 INSPECT_LONG_SIDE_PX = 2048
 CLOSE_FLUSH_S = 2.0
-"""How long closing waits for bytes on their way to disk. What is not written is made again."""
+"""How long closing waits for what was shown and is not identified yet, and again for bytes on their way to disk. What is not
+written is made again."""
 
 
 _Read = TypeVar("_Read")
@@ -113,7 +114,7 @@ class TileService:
             self.settings.render_timeout_s,
             after_first_image=lambda document: self._identification.begin(document),
         )
-        self._opener = Opener(self.settings, self._registry, self._dispatcher, self.records)
+        self._opener = Opener(self.settings, self._registry, self._dispatcher)
         self._identification = Identification(self._registry, self.store, self.records)
         mark_host()
         self._processors = _processor_count()
@@ -161,7 +162,7 @@ class TileService:
                     direction,
                     opened.content_ids,
                     self,
-                    is_worth_drafting=opened.is_worth_drafting,
+                    is_revision=opened.is_revision,
                 )
                 self._documents[handle] = document
             document.withdrawn.clear()
@@ -414,6 +415,7 @@ class TileService:
             return  # a fork's copy: threads, workers and files belong to the parent
         for reader in list(self._readers):
             reader.close()
+        self.records.settle(CLOSE_FLUSH_S)
         for document in list(self._documents.values()):
             self.remember(document)
         self._dispatcher.close()

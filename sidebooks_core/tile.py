@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class Tile(Struct, frozen=True):
+class Tile(Struct, frozen=True, eq=False):
     """One encoded tile, or a whole page at an exact size."""
 
     data: bytes
@@ -19,11 +20,33 @@ class Tile(Struct, frozen=True):
     """Of `data`, such as "image/png"."""
     width_px: int
     height_px: int
-    etag: str
-    """Equal for equal pixels and encoding, on any machine; without quotes."""
+    _etag: str | Callable[[], str]
+    """A page that is shown before it is identified finds out when it is asked."""
+
+    @property
+    def etag(self) -> str:
+        """Equal for equal pixels and encoding, on any machine; without quotes.
+
+        A page that a reader shows the moment it is drawn may not be identified yet: then this waits for it, some milliseconds,
+        and raises RenderFailed or ServiceClosed where that cannot be done.
+        """
+        return self._etag if isinstance(self._etag, str) else self._etag()
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Tile):
+            return NotImplemented
+        return self._shape == other._shape and self.data == other.data and self.etag == other.etag
+
+    def __hash__(self) -> int:
+        return hash((self._shape, self.data))
+
+    @property
+    def _shape(self) -> tuple[str, int, int]:
+        return self.media_type, self.width_px, self.height_px
 
     def __repr__(self) -> str:
-        return f"Tile({self.media_type}, {self.width_px} x {self.height_px} px, {len(self.data)} bytes, {self.etag})"
+        etag = self._etag if isinstance(self._etag, str) else "not identified yet"
+        return f"Tile({self.media_type}, {self.width_px} x {self.height_px} px, {len(self.data)} bytes, {etag})"
 
     def pixels(self) -> NDArray[np.uint8]:
         """The decoded pixels: shape (height_px, width_px, 3), uint8, sRGB."""

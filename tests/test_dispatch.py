@@ -307,10 +307,10 @@ def test_an_answer_that_makes_no_sense_is_an_error_not_a_dead_thread() -> None:
     dispatcher = Dispatcher(10, None)
     told = Told()
 
-    def deliver(answer: Any, done: Callable[[], None], priority: Priority) -> Any:
+    def read(answer: Any) -> Any:
         return {}["record"]
 
-    dispatcher.request(work("b", made_already=lambda: None, deliver=deliver), told)
+    dispatcher.request(work("b", made_already=lambda: None, read=read), told)
     assert serve(dispatcher) == "b"
     assert isinstance(told.errors[0], RenderFailed)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,8 +13,8 @@ from typing import Any
 import pytest
 
 import sidebooks_core as sb
-from sidebooks_core import opener
 from sidebooks_core.dispatch import Dispatcher
+from sidebooks_core.documents import fingerprint
 from sidebooks_core.errors import RenderFailed, ServiceClosed, SidebooksError
 from sidebooks_core.records import Records
 from sidebooks_core.rendering.jobs import Job
@@ -61,47 +63,53 @@ def test_a_draft_under_way_becomes_the_request_that_it_is_for() -> None:
     locks = FakeLocks()
     dispatcher = Dispatcher(10, locks)
     holder, other = Worker(dispatcher, {"document"}), Worker(dispatcher)
-    assert dispatcher.draft(work("draft"))
+    drawn, first, second = Told(), Told(), Told()
+    assert dispatcher.draft(work("draft"), drawn)
     assert holder.takes() == "draft"
-    first, second = Told(), Told()
     dispatcher.adopt("draft", work("key", deliver=kept), first, Priority.VISIBLE)
     assert locks.held == {"key"}
     assert dispatcher.request(work("key"), second), "who asks for it now joins"
     holder.finish("drawn")
-    assert first.answers == second.answers == ["kept drawn"]
+    assert drawn.answers == first.answers == second.answers == ["kept drawn"]
     assert locks.held == set()
     assert dispatcher.counts() == (0, 0)
     assert other.key is None
     dispatcher.close()
 
 
-def test_a_draft_that_is_done_first_waits_for_its_key() -> None:
+def test_a_draft_that_is_done_first_is_told_of_before_its_key_is_known() -> None:
     dispatcher = Dispatcher(10, None)
     workers = [Worker(dispatcher, {"document"}), Worker(dispatcher)]
-    dispatcher.draft(work("draft"))
+    drawn, late, told = Told(), Told(), Told()
+    dispatcher.draft(work("draft", read=lambda answer: f"read {answer}"), drawn)
     workers[0].finish("drawn")
-    told = Told()
+    assert drawn.answers == ["read drawn"]
+    assert dispatcher.draft(work("draft"), late)
+    assert late.answers == ["read drawn"], "at once"
     dispatcher.adopt("draft", work("key", deliver=kept), told, Priority.VISIBLE)
-    assert told.answers == ["kept drawn"]
+    assert told.answers == ["kept read drawn"]
+    assert (drawn.answers, late.answers) == (["read drawn"], ["read drawn"]), "once"
     assert dispatcher.counts() == (0, 0)
     dispatcher.close()
 
 
-def test_a_draft_is_begun_only_where_another_worker_is_free_to_find_its_key() -> None:
+def test_a_draft_is_begun_only_where_a_worker_is_free() -> None:
     dispatcher = Dispatcher(10, None)
-    assert not dispatcher.draft(work("draft"))
+    drawn = Told()
+    assert not dispatcher.draft(work("draft"), drawn)
     worker = Worker(dispatcher)
-    assert not dispatcher.draft(work("draft"))
     dispatcher.request(work("key"), Told())
     assert worker.takes() == "key"
+    assert not dispatcher.draft(work("draft"), drawn)
     assert dispatcher.counts() == (0, 1)
+    assert not drawn.answers
     dispatcher.close()
 
 
-def test_a_draft_that_nobody_needs_tells_nobody() -> None:
+def test_a_draft_that_nobody_needs_leaves_nothing() -> None:
     dispatcher = Dispatcher(10, None)
     workers = [Worker(dispatcher, {"document"}), Worker(dispatcher)]
-    dispatcher.draft(work("draft"))
+    dispatcher.draft(work("draft"), Told())
     dispatcher.abandon("draft")
     workers[0].finish("drawn")
     assert dispatcher.counts() == (0, 0)
@@ -111,13 +119,14 @@ def test_a_draft_that_nobody_needs_tells_nobody() -> None:
 def test_two_who_draft_the_same_share_one_drawing() -> None:
     dispatcher = Dispatcher(10, None)
     workers = [Worker(dispatcher, {"document"}), Worker(dispatcher), Worker(dispatcher)]
-    assert dispatcher.draft(work("draft"))
-    assert dispatcher.draft(work("draft"))
-    told = [Told(), Told()]
+    drawn = [Told(), Told()]
+    assert dispatcher.draft(work("draft"), drawn[0])
+    assert dispatcher.draft(work("draft"), drawn[1])
+    told = [Told() for _ in drawn]
     for one in told:
         dispatcher.adopt("draft", work("key", deliver=kept), one, Priority.VISIBLE)
     workers[0].finish("drawn")
-    assert [one.answers for one in told] == [["kept drawn"]] * 2
+    assert [one.answers for one in drawn + told] == [["kept drawn"]] * 4
     assert [worker.key for worker in workers[1:]] == [None, None]
     dispatcher.close()
 
@@ -125,7 +134,7 @@ def test_two_who_draft_the_same_share_one_drawing() -> None:
 def test_what_is_drawn_already_is_joined_and_the_draft_dropped() -> None:
     dispatcher = Dispatcher(10, None)
     workers = [Worker(dispatcher, {"document"}), Worker(dispatcher), Worker(dispatcher)]
-    dispatcher.draft(work("draft"))
+    dispatcher.draft(work("draft"), Told())
     told = [Told(), Told()]
     dispatcher.request(work("key", deliver=kept), told[0])
     dispatcher.adopt("draft", work("key", deliver=kept), told[1], Priority.VISIBLE)
@@ -137,17 +146,23 @@ def test_what_is_drawn_already_is_joined_and_the_draft_dropped() -> None:
 
 
 @pytest.mark.parametrize("is_adopted_first", [True, False])
-def test_a_draft_that_fails_fails_the_request(*, is_adopted_first: bool) -> None:
+@pytest.mark.parametrize("is_nonsense", [True, False])
+def test_a_draft_that_fails_fails_the_request(*, is_adopted_first: bool, is_nonsense: bool) -> None:
+    def read(answer: Any) -> Any:
+        return answer["record"]
+
     locks = FakeLocks()
     dispatcher = Dispatcher(10, locks)
     workers = [Worker(dispatcher, {"document"}), Worker(dispatcher)]
-    dispatcher.draft(work("draft"))
-    told = Told()
+    drawn, told = Told(), Told()
+    dispatcher.draft(work("draft", read=read), drawn)
+    outcome = ({}, None) if is_nonsense else (None, RenderFailed("no", page=0))
     if not is_adopted_first:
-        workers[0].finish(None, RenderFailed("no", page=0))
-    dispatcher.adopt("draft", work("key", deliver=kept), told, Priority.VISIBLE)
+        workers[0].finish(*outcome)
+    dispatcher.adopt("draft", work("key", read=read, deliver=kept), told, Priority.VISIBLE)
     if is_adopted_first:
-        workers[0].finish(None, RenderFailed("no", page=0))
+        workers[0].finish(*outcome)
+    assert isinstance(drawn.errors[0], RenderFailed)
     assert isinstance(told.errors[0], RenderFailed)
     assert locks.held == set()
     dispatcher.close()
@@ -156,21 +171,21 @@ def test_a_draft_that_fails_fails_the_request(*, is_adopted_first: bool) -> None
 def test_after_closing_a_draft_cannot_be_adopted() -> None:
     dispatcher = Dispatcher(10, None)
     workers = [Worker(dispatcher, {"document"}), Worker(dispatcher)]
-    dispatcher.draft(work("draft"))
+    dispatcher.draft(work("draft"), Told())
     dispatcher.close()
     with pytest.raises(ServiceClosed):
         dispatcher.adopt("draft", work("key", deliver=kept), Told(), Priority.VISIBLE)
     workers[0].finish("drawn")
-    assert not dispatcher.draft(work("draft"))
+    assert not dispatcher.draft(work("draft"), Told())
 
 
 def test_finishing_and_adopting_at_once_tell_everybody_once() -> None:
     for _ in range(200):
         dispatcher = Dispatcher(10, None)
         workers = [Worker(dispatcher, {"document"}), Worker(dispatcher)]
-        dispatcher.draft(work("draft"))
+        drawn, told = Told(), Told()
+        dispatcher.draft(work("draft"), drawn)
         workers[0].takes()
-        told = Told()
         together = threading.Barrier(2)
 
         def adopt(told: Told = told, dispatcher: Dispatcher = dispatcher, together: threading.Barrier = together) -> None:
@@ -183,6 +198,7 @@ def test_finishing_and_adopting_at_once_tell_everybody_once() -> None:
         workers[0].finish("drawn")
         thread.join(10)
         assert told.answers == ["kept drawn"]
+        assert drawn.answers in (["drawn"], ["kept drawn"])
         assert dispatcher.counts() == (0, 0)
         dispatcher.close()
 
@@ -202,10 +218,8 @@ def jobs(monkeypatch: pytest.MonkeyPatch) -> dict[int, list[str]]:
 
 
 @pytest.fixture
-def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[sb.TileService]:
-    """With two idle workers, to which every document is worth drafting."""
-    monkeypatch.setattr(opener, "DRAFT_BYTES", 0)
-    monkeypatch.setattr(opener, "DRAFT_OPENING_S", 60.0)
+def service(tmp_path: Path) -> Iterator[sb.TileService]:
+    """With two idle workers."""
     with sb.TileService(sb.Settings(cache_dir=tmp_path / "cache", workers=2)) as made:
         wait_idle(made)
         yield made
@@ -231,25 +245,25 @@ def kept_keys(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return keys
 
 
-def test_one_worker_draws_a_readers_first_page_while_another_identifies_it(
+def test_the_worker_that_opened_a_document_draws_a_readers_first_page_before_it_is_identified(
     service: sb.TileService, sample: Path, jobs: dict[int, list[str]], kept_keys: list[str]
 ) -> None:
     document = service.open(sample)
     wait_idle(service)
     readers = [service.reader(document, (800, 1000)) for _ in range(2)]
     views = [reader.wait_sharp(timeout_s=30) for reader in readers]
-    for reader in readers:
-        reader.close()
     assert all(view.is_sharp for view in views)
     assert next(kinds for kinds in jobs.values() if "open" in kinds)[:2] == ["open", "raster"]
-    assert next(kinds for kinds in jobs.values() if "open" not in kinds)[0] == "identify"
-    assert views[0].images == views[1].images
+    image = service.page_image(document, 0, height_px=1000)
+    assert [view.images[-1].tile for view in views] == [image, image], "known by its own key"
+    assert len({view.images[-1].tile.etag for view in (*views, *(reader.view() for reader in readers))}) == 1
+    for reader in readers:
+        reader.close()
     assert len(kept_keys) == len(set(kept_keys)), "nothing is drawn twice"
-    assert service.page_image(document, 0, height_px=1000) == views[0].images[-1].tile, "known by its own key"
     assert service.statistics().failures == 0
 
 
-def test_a_page_that_is_stored_already_is_shown_from_there(
+def test_a_page_that_is_stored_already_is_kept_once(
     service: sb.TileService, sample: Path, tmp_path: Path, kept_keys: list[str]
 ) -> None:
     with service.reader(service.open(sample), (800, 1000)) as reader:
@@ -260,8 +274,70 @@ def test_a_page_that_is_stored_already_is_shown_from_there(
     wait_idle(service)
     with service.reader(document, (800, 1000)) as reader:
         again = reader.wait_sharp(timeout_s=30)
-    assert again.images == sharp.images
+        assert document.content_id(0)
+    service.records.settle(30)
+    assert again.images[-1].data == sharp.images[-1].data
     assert len(kept_keys) == len(set(kept_keys)), "what was begun before that was known is not kept again"
+
+
+def test_a_stored_page_that_takes_long_to_draw_is_shown_from_there(
+    service: sb.TileService, sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with service.reader(service.open(sample), (800, 1000)) as reader:
+        sharp = reader.wait_sharp(timeout_s=30)
+    copy = tmp_path / "copy.pdf"
+    copy.write_bytes(sample.read_bytes() + b"\n%")
+    document = service.open(copy)
+    wait_idle(service)
+    begin = WorkerPool._begin
+    stopped: list[int] = []
+
+    def stop(self: WorkerPool, worker: WorkerProcess, job: Job, data: bytes | None) -> SidebooksError | None:
+        if job.kind == "raster" and not stopped:
+            stopped.append(worker.process.pid)
+            os.kill(worker.process.pid, signal.SIGSTOP)
+        return begin(self, worker, job, data)
+
+    monkeypatch.setattr(WorkerPool, "_begin", stop)
+    try:
+        with service.reader(document, (800, 1000)) as reader:
+            again = reader.wait_sharp(timeout_s=30)
+    finally:
+        os.kill(stopped[0], signal.SIGCONT)
+    assert again.is_sharp
+    assert again.images == sharp.images
+
+
+def test_pages_of_a_file_that_changed_are_identified_first(
+    sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "minutes.pdf"
+    monkeypatch.setattr(fingerprint, "RACY_NS", 0)  # what was written just now is remembered
+    for end in (b"", b"\n%"):
+        path.write_bytes(sample.read_bytes() + end)
+        with sb.TileService(sb.Settings(cache_dir=tmp_path / "cache", workers=2)) as service:
+            document = service.open(path)
+            wait_idle(service)
+            with service.reader(document, (800, 1000)) as reader:
+                assert reader.wait_sharp(timeout_s=30).is_sharp
+                drawn = service.statistics().renders
+            while service.records._drafts or service._pool.busy_count():
+                time.sleep(0.001)
+    assert document.is_revision
+    assert drawn == 0, "most of its pages are stored"
+
+
+def test_what_was_shown_is_kept_though_the_service_closes_at_once(sample: Path, tmp_path: Path) -> None:
+    settings = sb.Settings(cache_dir=tmp_path / "cache", workers=2)
+    with sb.TileService(settings) as service:
+        document = service.open(sample)
+        wait_idle(service)
+        with service.reader(document, (800, 1000)) as reader:
+            sharp = reader.wait_sharp(timeout_s=30)
+    with sb.TileService(settings) as service, service.reader(service.open(sample), (800, 1000)) as reader:
+        again = reader.wait_sharp(timeout_s=30)
+        assert service.statistics().disk_hits == 1
+    assert again.images[-1].data == sharp.images[-1].data
 
 
 def test_a_first_page_that_cannot_be_drawn_is_told_with_its_reason(
@@ -308,12 +384,11 @@ def test_a_draft_of_a_page_that_cannot_be_identified_leaves_nothing_under_way(
 
     drafts: list[bool] = []
     draft = Dispatcher.draft
-    monkeypatch.setattr(Dispatcher, "draft", lambda self, job: drafts.append(draft(self, job)) or drafts[-1])
-    if is_refused:
-        with pytest.raises(sb.QueueFull):
-            want()
-    else:
-        want()
-        assert isinstance(told[0][2], RenderFailed)
+    monkeypatch.setattr(Dispatcher, "draft", lambda self, *rest: drafts.append(draft(self, *rest)) or drafts[-1])
+    want()
+    wait_idle(service)
+    assert told[0][0] is not None, "shown though it cannot be kept"
+    assert len(told) == 1
     assert drafts == [True]
     assert service.statistics().in_flight == 0
+    assert not service.records._unsettled

@@ -14,6 +14,7 @@ import pytest
 
 import sidebooks_core as sb
 from sidebooks_core.rendering import forking, pool
+from sidebooks_core.rendering.worker_process import WorkerProcess
 
 linux_only = pytest.mark.skipif(not forking.is_available(), reason="this platform forks no workers")
 
@@ -68,7 +69,8 @@ def test_the_process_that_forks_is_replaced_when_it_dies(sample: Path) -> None:
 
 
 @linux_only
-def test_how_a_worker_ended_is_told(sample: Path) -> None:
+def test_how_a_worker_ended_is_told(sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(WorkerProcess, "has_unread_request", lambda _: False)  # as though it had begun
     with sb.TileService(sb.Settings(cache_dir=None, workers=1)) as service:
         document = service.open(sample)
         wait_for_workers(service, 2)

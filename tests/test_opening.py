@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import socket
+import sys
 import zipfile
 import zlib
 from pathlib import Path
@@ -83,6 +84,49 @@ def test_a_document_too_many_is_closed_when_nobody_waits(monkeypatch: pytest.Mon
     held.forget_everything()
     while held.has_chores:
         held.do_chore()
+
+
+def test_the_first_page_of_what_was_just_opened_is_read_before_anybody_asks(
+    sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk.fonts, "install", lambda _: None)  # it would hold for this whole process
+    read: list[int] = []
+    display_list = opening.OpenDocument.display_list
+
+    def noted(self: opening.OpenDocument, index: int) -> Any:
+        read.append(index)
+        return display_list(self, index)
+
+    monkeypatch.setattr(opening.OpenDocument, "display_list", noted)
+    held = desk.Desk(FontSet(()).to_wire(), 1 << 20, opens_paths=False)
+    ref = DocumentRef(token="sample", name="sample.pdf", path=None, file_state=None)
+    arguments = {"scale": 0.5, "rect_px": [0, 0, 90, 90], "tile_px": 90, "image_format": "png", "quality": 85}
+    assert not held.can_look_ahead
+    held.do("open", ref, None, {}, sample.read_bytes())
+    assert held.can_look_ahead
+    held.look_ahead()
+    assert read == [0]
+    assert not held.can_look_ahead, "once"
+    held.do("raster", ref, 0, arguments, None)
+    assert read == [0], "and is not read again"
+    held.do("open", ref, None, {}, None)
+    held.do("raster", ref, 1, arguments, None)
+    assert not held.can_look_ahead, "somebody asked for another page"
+    held.forget_everything()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers look ahead on Linux only")
+def test_a_first_page_that_cannot_be_read_costs_nobody_a_worker(tmp_path: Path) -> None:
+    with pymupdf.open() as document:
+        for _ in range(2):
+            document.new_page(width=90, height=90)
+        document.xref_set_key(document[0].xref, "Contents", "(no stream)")
+        document.xref_set_key(document[0].xref, "Resources", "[1 2 3]")
+        broken = document.tobytes()
+    with sb.TileService(sb.Settings(cache_dir=None)) as service:
+        opened = service.open(broken)
+        assert service.page_image(opened, 1, width_px=90).width_px == 90
+        assert service.statistics().worker_deaths == 0
 
 
 def test_the_first_colour_for_printing_waits_for_no_conversion_where_a_worker_had_a_moment(

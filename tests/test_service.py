@@ -7,6 +7,7 @@ import io
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 import weakref
@@ -21,7 +22,7 @@ import pytest
 from PIL import Image
 
 import sidebooks_core as sb
-from sidebooks_core import Settings, SidebooksError, TileService, opener
+from sidebooks_core import Settings, SidebooksError, TileService
 from sidebooks_core.rendering.jobs import Job
 from sidebooks_core.rendering.pool import WorkerPool
 from sidebooks_core.rendering.worker_process import WorkerProcess
@@ -132,7 +133,8 @@ def test_workers_killed_while_idle_are_replaced_unnoticed(service: TileService, 
     assert service.statistics().worker_deaths > 0
 
 
-def test_a_worker_killed_at_work_fails_its_request_and_no_other(tmp_path: Path, sample: Path) -> None:
+def test_a_worker_killed_at_work_fails_its_request_and_no_other(sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(WorkerProcess, "has_unread_request", lambda _: False)  # as though it had begun
     with TileService(Settings(cache_dir=None, workers=1)) as service:
         document = service.open(sample)
         service.page_image(document, page=0, width_px=300)
@@ -150,6 +152,23 @@ def test_a_worker_killed_at_work_fails_its_request_and_no_other(tmp_path: Path, 
         psutil.wait_procs(workers, timeout=10)  # the spare had nothing to do: it is found dead, not lost at work
         assert (caught.value.page, caught.value.document_id) == (1, document.id)
         assert service.page_image(document, page=2, width_px=300).width_px == 300
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="nobody tells there what is still in a pipe")
+def test_a_worker_that_dies_before_it_looks_at_its_job_costs_nothing(sample: Path) -> None:
+    with TileService(Settings(cache_dir=None, workers=1)) as service:
+        document = service.open(sample)
+        service.page_image(document, page=0, width_px=300)
+        while document.content_ids.first_unknown() is not None or service._pool.busy_count():
+            time.sleep(0.01)
+        [holder] = [worker for worker in service._pool._live if worker.held_documents]
+        os.kill(holder.process.pid, signal.SIGSTOP)
+        waiting = service.submit_page_image(document, 1, width_px=300)
+        while not holder.has_unread_request():
+            time.sleep(0.01)
+        os.kill(holder.process.pid, signal.SIGKILL)
+        assert waiting.result(timeout=60).width_px == 300
+        assert service.statistics().worker_deaths == 1
 
 
 def test_closing_leaves_no_process_and_no_thread(tmp_path: Path, sample: Path) -> None:
@@ -215,22 +234,9 @@ def test_prerender_refuses_to_draw_in_the_host(service: TileService, sample: Pat
         service.prerender(document, pages=[0], executor=threads)
 
 
-def test_the_first_page_of_what_is_not_worth_drafting_is_identified_before_anybody_asks(
+def test_one_worker_opens_a_document_identifies_its_first_page_and_draws_it(
     service: sb.TileService, sample: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(opener, "DRAFT_BYTES", 1 << 40)
-    document = service.open(sample)
-    deadline_s = time.monotonic() + 60
-    while document.known_content_id(0) is None and time.monotonic() < deadline_s:
-        time.sleep(0.01)
-    assert document.known_content_id(0) == document.pages[0].content_id
-    assert service.statistics().renders == 0
-
-
-def test_one_worker_opens_what_is_not_worth_drafting_identifies_it_and_draws_its_first_page(
-    service: sb.TileService, sample: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(opener, "DRAFT_BYTES", 1 << 40)
     by_worker: dict[int, list[str]] = {}
     begin = WorkerPool._begin
 
@@ -242,10 +248,9 @@ def test_one_worker_opens_what_is_not_worth_drafting_identifies_it_and_draws_its
         time.sleep(0.01)
     monkeypatch.setattr(WorkerPool, "_begin", note)
     document = service.open(sample)
-    with service.reader(document, (800, 1000)) as reader:
-        assert reader.wait_sharp(timeout_s=30).is_sharp
-        first = next(kinds for kinds in by_worker.values() if "open" in kinds)
-        assert first[:3] == ["open", "identify", "raster"]
+    service.page_image(document, 0, width_px=800)
+    first = next(kinds for kinds in by_worker.values() if "open" in kinds)
+    assert first[:3] == ["open", "identify", "raster"]
 
 
 def test_a_document_that_nobody_has_any_more_is_not_identified_on_and_what_was_learned_is_remembered(

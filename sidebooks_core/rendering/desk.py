@@ -60,6 +60,7 @@ class Desk:
         self._listed_bytes = 0
         self._held: OrderedDict[str, _Held] = OrderedDict()
         self._is_clearing = False
+        self._just_opened: str | None = None
 
     def do(
         self, kind: str, ref: DocumentRef, page: int | None, arguments: dict[str, Any], given: bytes | int | None
@@ -73,11 +74,27 @@ class Desk:
                 return {"need_data": True}
             given = os.open(ref.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
         held = self._hold(ref, given)
+        self._just_opened = None
         if page is not None and not 0 <= page < held.document.page_count:
             raise PageNotFound(f"{ref.name} has no page {page + 1}: it has {held.document.page_count}", page=page)
         answer = getattr(self, f"_do_{kind}")(held, ref, page, **arguments)
         _require_unchanged(held.source, ref)
         return {"answer": answer}
+
+    @property
+    def can_look_ahead(self) -> bool:
+        """Whether the last job opened a document."""
+        return self._just_opened is not None
+
+    def look_ahead(self) -> None:
+        """Read the first page of the document that was just opened: its host is about to ask for it, and takes 2 to 5 ms to.
+
+        Raises what the page makes it raise. It may take as long as a page can, so a limit must hold.
+        """
+        token, self._just_opened = self._just_opened, None
+        held = self._held.get(token) if token is not None else None
+        if held is not None and held.document.page_count:
+            self._knows_grey(self._sheet(held, 0))
 
     @property
     def has_chores(self) -> bool:
@@ -112,10 +129,12 @@ class Desk:
 
     def _do_open(self, held: _Held, ref: DocumentRef, page: None) -> list[Any]:
         try:
-            return held.document.info.to_wire()
+            described = held.document.info.to_wire()
         except BaseException:
             self._forget(ref.token)  # what cannot be described is not opened
             raise
+        self._just_opened = ref.token
+        return described
 
     def _do_identify(self, held: _Held, ref: DocumentRef, page: int, stop: int, budget_s: float) -> list[str]:
         """Content ids from `page` on, up to `stop` (excluded), at least one, as many as the time allows."""
@@ -141,10 +160,8 @@ class Desk:
         """Draw once, cut into tiles, encode each."""
         started_s = time.perf_counter()
         sheet = self._sheet(held, page)
-        if sheet.grey is None:
-            sheet.grey = is_grey(sheet.display_list)
         x0_px, y0_px, x1_px, y1_px = rect_px
-        pixels = draw(sheet.display_list, scale, x0_px, y0_px, x1_px, y1_px, grey=sheet.grey)
+        pixels = draw(sheet.display_list, scale, x0_px, y0_px, x1_px, y1_px, grey=self._knows_grey(sheet))
         drawn_s = time.perf_counter()
         tiles = []
         for top in range(0, y1_px - y0_px, tile_px):
@@ -238,6 +255,11 @@ class Desk:
         self._listed_bytes += sheet.counted_bytes
         self._drop_lists(keep=sheet)
         return sheet
+
+    def _knows_grey(self, sheet: _Sheet) -> bool:
+        if sheet.grey is None:
+            sheet.grey = is_grey(sheet.display_list)
+        return sheet.grey
 
     def _drop_lists(self, keep: _Sheet) -> None:
         """Least recently used first, the documents in their own order of use, until within the budget."""

@@ -83,6 +83,10 @@ class _StartFailed(Exception):
     pass
 
 
+class _NotBegun(Exception):
+    """A worker died before it looked at its job."""
+
+
 class WorkerPool:
     """`workers` processes and one spare; `close()` or a `with` block ends them."""
 
@@ -275,17 +279,29 @@ class WorkerPool:
     def _do(
         self, worker: WorkerProcess, job: Job, data: bytes | None
     ) -> tuple[Any, SidebooksError | None, WorkerProcess | None]:
-        """One job on one worker, or on a new one if this one turns out to have died while it had nothing to do."""
+        """One job on one worker, or on a new one if this one turns out to have died before it began it."""
+        try:
+            return self._do_on(worker, job, data)
+        except _NotBegun:
+            self._count_death(worker)
+        try:
+            worker = self._start()
+            worker.trust_domain = job.document.trust_domain
+            return self._do_on(worker, job, data)
+        except _NotBegun as error:
+            self._count_death(worker)
+            return None, _cannot_start(job, str(error)), None
+        except _StartFailed as error:
+            return None, _cannot_start(job, str(error)), None
+
+    def _do_on(
+        self, worker: WorkerProcess, job: Job, data: bytes | None
+    ) -> tuple[Any, SidebooksError | None, WorkerProcess | None]:
+        """Raises _NotBegun where the worker died of something else than this job."""
         try:
             refusal = self._begin(worker, job, data)
-        except wire.WireClosed:
-            self._count_death(worker)
-            try:
-                worker = self._start()
-                worker.trust_domain = job.document.trust_domain
-                refusal = self._begin(worker, job, data)
-            except (_StartFailed, wire.WireClosed) as error:
-                return None, _cannot_start(job, str(error)), None
+        except wire.WireClosed as error:
+            raise _NotBegun(str(error)) from error
         if refusal is not None:
             return None, refusal, worker
         ageing: tuple[tuple[float, Step], ...] = ((NOTED_S, WorkerProcess.note_cpu), (SLOW_S, WorkerProcess.stand_back))
@@ -302,6 +318,8 @@ class WorkerPool:
                 reply = self._hear(worker)
         except (wire.WireClosed, wire.WireBroken) as error:
             self._watchdog.release(watch)
+            if not worker.overran and not self._closing.is_set() and worker.has_unread_request():
+                raise _NotBegun(str(error)) from error
             overran = worker.overran
             self._count_death(worker)
             if self._closing.is_set():

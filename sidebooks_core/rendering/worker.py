@@ -22,6 +22,8 @@ from sidebooks_core.rendering.jobs import DocumentRef, error_to_wire
 PR_SET_PDEATHSIG = 1
 CHORES_AFTER_S = 0.1
 """Without a request: who opened a document has asked for its first page by then."""
+LOOK_AHEAD_S = 1.0
+"""For reading a page that nobody has asked for yet. Of those of the corpus only one made to hang takes so long."""
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 
@@ -42,6 +44,8 @@ def main() -> None:
     if not _is_asked(requests, 0):
         desk.warm_up()  # nobody waits yet
     while True:
+        if desk.can_look_ahead and not _is_asked(requests, 0):
+            _look_ahead(desk)
         while desk.has_chores and not _is_asked(requests, CHORES_AFTER_S):
             desk.do_chore()
         try:
@@ -52,6 +56,21 @@ def main() -> None:
         given = _received_file(files) if request.get("has_file") and files is not None else request.get("data")
         wire.send(replies, _answer(desk, request, given))
         _die_if_host_hangs(0)
+
+
+def _look_ahead(desk: Any) -> None:
+    """Within a time: the kernel ends this process then, and its host asks another for what waits in the pipe."""
+    if sys.platform != "linux":
+        return  # nobody would know that the request was not begun
+    signal.setitimer(signal.ITIMER_REAL, LOOK_AHEAD_S)
+    try:
+        desk.look_ahead()
+    except MemoryError:
+        desk.forget_everything()
+    except Exception:  # noqa: BLE001, S110 - whatever a document does: who asks for the page is told of it
+        pass
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _is_asked(requests: BinaryIO, within_s: float) -> bool:

@@ -70,6 +70,17 @@ class WorkerProcess(Struct, eq=False):
         self.overran = True
         self.kill()
 
+    def has_unread_request(self) -> bool:
+        """Whether a job that it was asked for still waits in its pipe, and so was not begun. To be asked before `bury`."""
+        stdin = self.process.stdin
+        if sys.platform != "linux" or stdin is None or stdin.closed:
+            return False
+        import fcntl
+        import termios
+
+        waiting = fcntl.ioctl(stdin.fileno(), termios.FIONREAD, bytes(4))
+        return bool(int.from_bytes(waiting, sys.byteorder))
+
     def note_cpu(self) -> None:
         self.cpu_s = _cpu_s(self.process.pid)
 
