@@ -135,8 +135,8 @@ def test_planted_descriptions_are_not_believed(value: Any, is_cut: bool) -> None
     registry = Registry(Planted(data[:-1] if is_cut else data), "engine")
     description = registry.description("0" * 32, "")
     assert description is None or len(description.content_ids) == description.info.page_count
-    found = registry.known_digest(source_of(Path(__file__), 1 << 30))
-    assert found is None or isinstance(found, str)
+    digest, _ = registry.known_digest(source_of(Path(__file__), 1 << 30))
+    assert digest is None or isinstance(digest, str)
 
 
 @pytest.mark.parametrize("answer", [None, 7, "words", [7], [[1, 2]], {"hits": 7}, {"hits": [], "reached": None}, {}])

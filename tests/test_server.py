@@ -349,6 +349,16 @@ def events(reply: Reply) -> list[tuple[str, dict[str, Any]]]:
     return found
 
 
+def test_the_first_page_of_what_is_registered_is_identified_before_anybody_asks(shelf: Shelf, sample: Path) -> None:
+    renders = shelf.service.statistics().renders
+    document = shelf.register(sample.read_bytes() + b"\n%")
+    deadline_s = time.monotonic() + 60
+    while document.known_content_id(0) is None:
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)
+    assert shelf.service.statistics().renders == renders
+
+
 def test_everybody_sees_a_document_that_is_registered(application: Application, shelf: Shelf, tmp_path: Path) -> None:
     first = shelf.ids()
     path = tmp_path / "late.png"

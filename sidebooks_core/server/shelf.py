@@ -7,12 +7,14 @@ import os
 import re
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct
 
 from sidebooks_core.document import Document
 from sidebooks_core.errors import SidebooksError, UnsupportedDocument
+from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.service import TileService
 
 WATCH_EVERY_S = 2.0
@@ -42,12 +44,18 @@ class Shelf:
         self._watcher: threading.Thread | None = None
 
     def register(self, source: str | os.PathLike[str] | bytes, password: str | None = None) -> Document:
-        """Open a document and serve it from now on. Raises as `TileService.open` does."""
+        """Open a document and serve it from now on. Raises as `TileService.open` does.
+
+        Its first page is identified at once: whoever is told of it asks for that, and an address needs it.
+        """
         document = self.service.open(source, password)
         path = None if isinstance(source, bytes) else Path(source)
         with self._lock:
             self._documents[document.id] = Registered(document, path)
         self._tell()
+        if document.page_count and document.known_content_id(0) is None:
+            with suppress(SidebooksError):  # the queue is full, or the service closed meanwhile
+                self.service.records.identify(document, 0, _not_needed, priority=Priority.PREVIEW)
         return document
 
     def remove(self, document_id: str) -> None:
@@ -131,6 +139,10 @@ class Shelf:
         self._stop.set()
         if self._watcher is not None:
             self._watcher.join(5)
+
+
+def _not_needed(_answer: object, _error: SidebooksError | None) -> None:
+    """Who needs the page's id asks for it too, and is told."""
 
 
 def page_id(document: Document, page: int) -> str:
