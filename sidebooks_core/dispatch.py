@@ -156,7 +156,7 @@ class Dispatcher:
             if not (follows_up and self._here.takes_next):
                 self._hand_out(work.job.document.token)
         if displaced is not None:
-            self._tell(displaced, None, RequestDropped("dropped from a full queue for something more urgent"))
+            self._tell(_told_now(displaced), None, RequestDropped("dropped from a full queue for something more urgent"))
         return joined
 
     def draft(self, work: Work, drawn: Done) -> bool:
@@ -202,7 +202,7 @@ class Dispatcher:
         if flight is None:
             self.request(work, done, priority, ticket=ticket)
         elif flight.answered is not None:
-            self._complete(flight, *flight.answered)
+            self._complete(flight, *flight.answered, takes_next=self._here.takes_next)
 
     def abandon(self, draft_key: str) -> None:
         """Nobody needs a draft: what it is of was found, or cannot be known."""
@@ -232,7 +232,7 @@ class Dispatcher:
             flights = [self._flights.pop(entry.key) for entry in self._queue.drop_generations(owner, older_than)]
             self.drops += len(flights)
         for flight in flights:
-            self._tell(flight, None, RequestDropped("dropped: its wish list is stale"))
+            self._tell(_told_now(flight), None, RequestDropped("dropped: its wish list is stale"))
         return len(flights)
 
     def counts(self) -> tuple[int, int]:
@@ -260,7 +260,7 @@ class Dispatcher:
                 self._wait_for_other_process(flight)
             else:
                 self._land(flight)
-                self._tell(flight, made, None)
+                self._tell(_told_now(flight), made, None)
 
     def finish(
         self,
@@ -283,12 +283,14 @@ class Dispatcher:
             except (KeyError, TypeError, ValueError) as problem:
                 what = f"{job.document.name}: the worker's answer makes no sense ({problem!r})"
                 answer, error = None, RenderFailed(what, document_id=job.document.digest, page=job.page)
+        early: list[_Waiting] = []
         with self._lock:
             is_draft = ticket.is_draft
             if is_draft:
                 ticket.answered = answer, error
+                early = _told_now(ticket)  # who adopts it from here on is told by that
         if is_draft:
-            self._tell(ticket, answer, error, takes_next=takes_next)
+            self._tell(early, answer, error, takes_next=takes_next)
         else:
             self._complete(ticket, answer, error, takes_next=takes_next)
 
@@ -307,11 +309,9 @@ class Dispatcher:
                     error = ServiceClosed(error.message, document_id=error.document_id, page=error.page)
                 else:
                     self.failures += 1
-        self._tell(ticket, answer, error, takes_next=takes_next)
+        self._tell(_told_now(ticket), answer, error, takes_next=takes_next)
 
-    def _tell(self, flight: _Flight, answer: Any, error: SidebooksError | None, *, takes_next: bool = False) -> None:
-        with self._lock:
-            waiting, flight.waiting = flight.waiting, []
+    def _tell(self, waiting: list[_Waiting], answer: Any, error: SidebooksError | None, *, takes_next: bool = False) -> None:
         try:
             for number, one in enumerate(waiting, 1):
                 # Only the last: what follows up must not wait for what another does when it is told.
@@ -334,7 +334,7 @@ class Dispatcher:
                 seat.wake.notify()
             self._idle.clear()
         for flight in flights + parked:
-            self._tell(flight, None, ServiceClosed("the service was closed before this was done"))
+            self._tell(_told_now(flight), None, ServiceClosed("the service was closed before this was done"))
 
     def _next(self, held_documents: set[str], *, is_spare: bool) -> _Flight | None:
         with self._lock:
@@ -404,6 +404,12 @@ class Dispatcher:
     def _land(self, flight: _Flight) -> None:
         with self._lock:
             self._flights.pop(flight.work.key, None)
+
+
+def _told_now(flight: _Flight) -> list[_Waiting]:
+    """Who waits for it, and is told only once."""
+    waiting, flight.waiting = flight.waiting, []
+    return waiting
 
 
 def _nothing() -> None:
