@@ -40,6 +40,9 @@ class Tile(Struct, frozen=True, eq=False):
     def __hash__(self) -> int:
         return hash((self._shape, self.data))
 
+    def __reduce__(self) -> tuple[type[Tile], tuple[bytes, str, int, int, str]]:
+        return Tile, (self.data, self.media_type, self.width_px, self.height_px, self.etag)
+
     @property
     def _shape(self) -> tuple[str, int, int]:
         return self.media_type, self.width_px, self.height_px

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import threading
 import time
@@ -254,8 +255,10 @@ def test_the_worker_that_opened_a_document_draws_a_readers_first_page_before_it_
     views = [reader.wait_sharp(timeout_s=30) for reader in readers]
     assert all(view.is_sharp for view in views)
     assert next(kinds for kinds in jobs.values() if "open" in kinds)[:2] == ["open", "raster"]
+    copied = pickle.loads(pickle.dumps(views[0].images[-1].tile))  # noqa: S301 - made here
     image = service.page_image(document, 0, height_px=1000)
-    assert [view.images[-1].tile for view in views] == [image, image], "known by its own key"
+    assert [view.images[-1].tile for view in views] == [image, image] == [copied, copied], "known by its own key"
+    assert len({hash(tile) for tile in (image, copied, views[0].images[-1].tile)}) == 1
     assert len({view.images[-1].tile.etag for view in (*views, *(reader.view() for reader in readers))}) == 1
     for reader in readers:
         reader.close()

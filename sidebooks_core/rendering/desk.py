@@ -94,7 +94,7 @@ class Desk:
         token, self._just_opened = self._just_opened, None
         held = self._held.get(token) if token is not None else None
         if held is not None and held.document.page_count:
-            self._knows_grey(self._sheet(held, 0))
+            self._is_grey(self._sheet(held, 0))
 
     @property
     def has_chores(self) -> bool:
@@ -161,7 +161,7 @@ class Desk:
         started_s = time.perf_counter()
         sheet = self._sheet(held, page)
         x0_px, y0_px, x1_px, y1_px = rect_px
-        pixels = draw(sheet.display_list, scale, x0_px, y0_px, x1_px, y1_px, grey=self._knows_grey(sheet))
+        pixels = draw(sheet.display_list, scale, x0_px, y0_px, x1_px, y1_px, grey=self._is_grey(sheet))
         drawn_s = time.perf_counter()
         tiles = []
         for top in range(0, y1_px - y0_px, tile_px):
@@ -256,7 +256,7 @@ class Desk:
         self._drop_lists(keep=sheet)
         return sheet
 
-    def _knows_grey(self, sheet: _Sheet) -> bool:
+    def _is_grey(self, sheet: _Sheet) -> bool:
         if sheet.grey is None:
             sheet.grey = is_grey(sheet.display_list)
         return sheet.grey
