@@ -62,6 +62,7 @@ class _Draft(Struct, eq=False):
     key: str
     """Stands for that of the record, until the page's content id is known."""
     wanted: _Wanted
+    is_identifying: bool = False
     is_settled: bool = False
 
 
@@ -88,7 +89,7 @@ class Records:
         self._unsettled: set[_Draft] = set()
         """Those that somebody was shown and that are not kept yet."""
         self._drafts: set[_Draft] = set()
-        """Those whose page nobody identifies so far."""
+        """Those that are not settled."""
         self._profiles: dict[str | None, RenderProfile] = {None: profile}
         self._not_shown: dict[str, int] = {}
         self._quarantine = _Quarantine()
@@ -124,10 +125,7 @@ class Records:
 
     def hasten(self, document: Document, page: int, spec: RasterSpec) -> None:
         """A drawing that `want` began takes long: find out whether it is stored, and need not be waited for."""
-        key = self.key(_provisional_id(document, page), spec)
-        with self._lock:
-            drafts = [draft for draft in self._drafts if draft.key == key]
-        for draft in drafts:
+        for draft in self._drafts_of(self.key(_provisional_id(document, page), spec)):
             self._identify_drafted(draft)
 
     def settle(self, timeout_s: float) -> None:
@@ -279,16 +277,19 @@ class Records:
             self._drafts.add(draft)
         is_under_way = self._dispatcher.draft(work, drawn)
         if not is_under_way:
-            with self._lock:
-                self._drafts.discard(draft)
+            self._settle(draft)
         return is_under_way
+
+    def _drafts_of(self, key: str) -> list[_Draft]:
+        with self._lock:
+            return [draft for draft in self._drafts if draft.key == key]
 
     def _identify_drafted(self, draft: _Draft) -> None:
         """Once: when it is drawn, or when that takes long."""
         with self._lock:
-            if draft not in self._drafts:
+            if draft.is_identifying:
                 return
-            self._drafts.discard(draft)
+            draft.is_identifying = True
         try:
             self._identify_first(draft.wanted, draft)
         except SidebooksError as problem:
@@ -303,6 +304,8 @@ class Records:
     def _settle(self, draft: _Draft | None) -> None:
         """What it drew is kept, or will not be."""
         if draft is not None:
+            with self._lock:
+                self._drafts.discard(draft)
             with self._settled:
                 draft.is_settled = True
                 self._unsettled.discard(draft)
@@ -362,8 +365,9 @@ class Records:
             deliver=deliver,
             made_already=lambda: self._store.get_memory(key) or self._store.get_disk(key),
         )
-        if draft is not None:
-            self._dispatcher.adopt(draft.key, work, ended, wanted.priority, wanted.ticket)
+        drawn_as = self.key(_provisional_id(document, wanted.page), wanted.spec, wanted.image_format) if self._drafts else None
+        if drawn_as is not None and self._drafts_of(drawn_as):  # this one's own, or a reader's that has the page drawn
+            self._dispatcher.adopt(drawn_as, work, ended, wanted.priority, wanted.ticket)
         else:
             self._dispatcher.request(work, ended, wanted.priority, wanted.generation, wanted.ticket, follows_up=follows_up)
 

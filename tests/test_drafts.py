@@ -226,6 +226,23 @@ def service(tmp_path: Path) -> Iterator[sb.TileService]:
         yield made
 
 
+@pytest.fixture
+def stopped(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """The worker that was suspended when it was to draw the first page; while it is empty, the next one is."""
+    begin = WorkerPool._begin
+    processes: list[int] = []
+
+    def stop(self: WorkerPool, worker: WorkerProcess, job: Job, data: bytes | None) -> SidebooksError | None:
+        if job.kind == "raster" and not processes:
+            os.kill(worker.process.pid, signal.SIGSTOP)
+            processes.append(worker.process.pid)
+        return begin(self, worker, job, data)
+
+    monkeypatch.setattr(WorkerPool, "_begin", stop)
+    yield processes
+    os.kill(processes[0], signal.SIGCONT)
+
+
 def wait_idle(service: sb.TileService) -> None:
     """Until both workers wait for their next job."""
     while sum(not seat.is_spare for seat in service._dispatcher._idle) < 2:
@@ -284,31 +301,39 @@ def test_a_page_that_is_stored_already_is_kept_once(
 
 
 def test_a_stored_page_that_takes_long_to_draw_is_shown_from_there(
-    service: sb.TileService, sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    service: sb.TileService, sample: Path, tmp_path: Path, stopped: list[int]
 ) -> None:
+    stopped.append(0)  # not this time
     with service.reader(service.open(sample), (800, 1000)) as reader:
         sharp = reader.wait_sharp(timeout_s=30)
     copy = tmp_path / "copy.pdf"
     copy.write_bytes(sample.read_bytes() + b"\n%")
     document = service.open(copy)
     wait_idle(service)
-    begin = WorkerPool._begin
-    stopped: list[int] = []
-
-    def stop(self: WorkerPool, worker: WorkerProcess, job: Job, data: bytes | None) -> SidebooksError | None:
-        if job.kind == "raster" and not stopped:
-            stopped.append(worker.process.pid)
-            os.kill(worker.process.pid, signal.SIGSTOP)
-        return begin(self, worker, job, data)
-
-    monkeypatch.setattr(WorkerPool, "_begin", stop)
-    try:
-        with service.reader(document, (800, 1000)) as reader:
-            again = reader.wait_sharp(timeout_s=30)
-    finally:
-        os.kill(stopped[0], signal.SIGCONT)
+    stopped.clear()
+    with service.reader(document, (800, 1000)) as reader:
+        again = reader.wait_sharp(timeout_s=30)
     assert again.is_sharp
     assert again.images == sharp.images
+
+
+def test_who_asks_for_a_page_that_a_reader_has_drawn_just_now_joins(
+    service: sb.TileService, sample: Path, kept_keys: list[str], stopped: list[int]
+) -> None:
+    document = service.open(sample)
+    wait_idle(service)
+    with service.reader(document, (800, 1000)) as reader:
+        while not stopped:
+            time.sleep(0.001)
+        image = service.submit_page_image(document, 0, height_px=1000)
+        while document.known_content_id(0) is None:
+            time.sleep(0.001)
+        os.kill(stopped[0], signal.SIGCONT)
+        assert reader.wait_sharp(timeout_s=30).images[-1].tile == image.result(30)
+    assert len(kept_keys) == len(set(kept_keys))
+    renders = service.statistics().renders
+    assert service.page_image(document, 0, height_px=1000) == image.result()
+    assert service.statistics().renders == renders == len(kept_keys)
 
 
 def test_pages_of_a_file_that_changed_are_identified_first(
