@@ -63,7 +63,7 @@ class _Draft(Struct, eq=False):
     """Stands for that of the record, until the page's content id is known."""
     wanted: _Wanted
     is_identifying: bool = False
-    is_settled: bool = False
+    is_shown: bool = False
 
 
 class Records:
@@ -85,11 +85,9 @@ class Records:
         self._dispatcher = dispatcher
         self._render_timeout_s = render_timeout_s
         self._lock = threading.Lock()
-        self._settled = threading.Condition()
-        self._unsettled: set[_Draft] = set()
-        """Those that somebody was shown and that are not kept yet."""
+        self._settled = threading.Condition(self._lock)
         self._drafts: set[_Draft] = set()
-        """Those that are not settled."""
+        """Those that are not settled: what they draw may still be kept."""
         self._profiles: dict[str | None, RenderProfile] = {None: profile}
         self._not_shown: dict[str, int] = {}
         self._quarantine = _Quarantine()
@@ -131,7 +129,7 @@ class Records:
     def settle(self, timeout_s: float) -> None:
         """Wait until all that was shown before it was identified is kept, or cannot be."""
         with self._settled:
-            self._settled.wait_for(lambda: not self._unsettled, timeout_s)
+            self._settled.wait_for(lambda: not any(draft.is_shown for draft in self._drafts), timeout_s)
 
     def forget(self, document: Document, page: int, spec: RasterSpec, ticket: object, image_format: str | None = None) -> None:
         """A request that `want` took is no longer interested."""
@@ -240,18 +238,22 @@ class Records:
         """Find or make a record once its page is identified. Raises QueueFull, ServiceClosed."""
 
         def identified(_: Any, error: SidebooksError | None) -> None:
-            try:
-                if error is None:
-                    self._find_or_make(wanted, draft, follows_up=True)
-            except SidebooksError as problem:
-                error = problem
-            if error is not None:
-                self._abandon(draft)
-                wanted.done(None, "render", error)
-            self._settle(draft)
+            self._identified(wanted, draft, error)
 
         priority, generation, follows_up = wanted.priority, wanted.generation, draft is not None
         self.identify(wanted.document, wanted.page, identified, priority=priority, generation=generation, follows_up=follows_up)
+
+    def _identified(self, wanted: _Wanted, draft: _Draft | None, error: SidebooksError | None) -> None:
+        """A page is, or cannot be."""
+        try:
+            if error is None:
+                self._find_or_make(wanted, follows_up=True)
+        except SidebooksError as problem:
+            error = problem
+        if error is not None:
+            wanted.done(None, "render", error)
+        if draft is not None:
+            self._settle(draft)
 
     def _draft(self, wanted: _Wanted) -> bool:
         """Begin to draw under a provisional key. Whether that is under way.
@@ -265,9 +267,7 @@ class Records:
 
         def drawn(record: Record | None, error: SidebooksError | None) -> None:
             if error is None:
-                with self._settled:
-                    if not draft.is_settled:
-                        self._unsettled.add(draft)
+                draft.is_shown = True
                 draft.wanted.done(record, "render", None)
             self._identify_drafted(draft)  # a page that cannot be drawn may be stored
 
@@ -277,7 +277,8 @@ class Records:
             self._drafts.add(draft)
         is_under_way = self._dispatcher.draft(work, drawn)
         if not is_under_way:
-            self._settle(draft)
+            with self._lock:
+                self._drafts.discard(draft)
         return is_under_way
 
     def _drafts_of(self, key: str) -> list[_Draft]:
@@ -293,23 +294,14 @@ class Records:
         try:
             self._identify_first(draft.wanted, draft)
         except SidebooksError as problem:
-            self._abandon(draft)
-            draft.wanted.done(None, "render", problem)
-            self._settle(draft)
+            self._identified(draft.wanted, draft, problem)
 
-    def _abandon(self, draft: _Draft | None) -> None:
-        if draft is not None:
-            self._dispatcher.abandon(draft.key)
-
-    def _settle(self, draft: _Draft | None) -> None:
-        """What it drew is kept, or will not be."""
-        if draft is not None:
-            with self._lock:
-                self._drafts.discard(draft)
-            with self._settled:
-                draft.is_settled = True
-                self._unsettled.discard(draft)
-                self._settled.notify_all()
+    def _settle(self, draft: _Draft) -> None:
+        """What it draws is kept, or nobody needs it."""
+        self._dispatcher.abandon(draft.key)
+        with self._settled:
+            self._drafts.discard(draft)
+            self._settled.notify_all()
 
     def _read(self, answer: dict[str, Any], wanted: _Wanted, tag: str) -> Record:
         """A new raster. Raises KeyError, TypeError, ValueError."""
@@ -320,8 +312,8 @@ class Records:
         self.count_render()
         return Record(data=data, tag=tag, cost_s=cost_s, is_preview=wanted.spec.is_preview)
 
-    def _find_or_make(self, wanted: _Wanted, draft: _Draft | None = None, *, follows_up: bool = False) -> None:
-        """Of a page that is identified. draft: what was begun before it was."""
+    def _find_or_make(self, wanted: _Wanted, *, follows_up: bool = False) -> None:
+        """Of a page that is identified."""
         document, done = wanted.document, wanted.done
         content_id = document.known_content_id(wanted.page)
         assert content_id is not None
@@ -332,7 +324,6 @@ class Records:
         if record is None:
             refusal, source = self._quarantine.refusal(content_id), "render"
         if record is not None or refusal is not None:
-            self._abandon(draft)
             done(record, source, refusal)
             if source == "disk":
                 self._note_image(document)

@@ -346,11 +346,11 @@ def test_pages_of_a_file_that_changed_are_identified_first(
             wait_idle(service)
             with service.reader(document, (800, 1000)) as reader:
                 assert reader.wait_sharp(timeout_s=30).is_sharp
-                drawn = service.statistics().renders
+                from_disk = service.statistics().disk_hits
             while service.records._drafts or service._pool.busy_count():
                 time.sleep(0.001)
     assert document.is_revision
-    assert drawn == 0, "most of its pages are stored"
+    assert from_disk == 1, "shown from there, not drawn: most of its pages are stored"
 
 
 def test_what_was_shown_is_kept_though_the_service_closes_at_once(sample: Path, tmp_path: Path) -> None:
@@ -417,4 +417,4 @@ def test_a_draft_of_a_page_that_cannot_be_identified_leaves_nothing_under_way(
     assert len(told) == 1
     assert drafts == [True]
     assert service.statistics().in_flight == 0
-    assert not service.records._unsettled
+    assert not service.records._drafts

@@ -70,6 +70,7 @@ def test_the_process_that_forks_is_replaced_when_it_dies(sample: Path) -> None:
 
 @linux_only
 def test_how_a_worker_ended_is_told(sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    has_unread_request = WorkerProcess.has_unread_request
     monkeypatch.setattr(WorkerProcess, "has_unread_request", lambda _: False)  # as though it had begun
     with sb.TileService(sb.Settings(cache_dir=None, workers=1)) as service:
         document = service.open(sample)
@@ -77,9 +78,8 @@ def test_how_a_worker_ended_is_told(sample: Path, monkeypatch: pytest.MonkeyPatc
         for one in service.worker_process_ids():
             os.kill(one, signal.SIGSTOP)
         hanging = service.submit_page_image(document, 1, width_px=200)
-        while not service._pool.busy_count():
+        while not any(has_unread_request(worker) for worker in list(service._pool._live)):
             time.sleep(0.01)
-        time.sleep(0.2)  # the request is in its pipe
         for one in service.worker_process_ids():
             os.kill(one, signal.SIGABRT)
             os.kill(one, signal.SIGCONT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import signal
 import socket
 import sys
 import zipfile
@@ -14,12 +15,13 @@ import pytest
 from PIL import Image
 
 import sidebooks_core as sb
+from benchmarks.corpus import documents
 from sidebooks_core.documents import engine, opening
 from sidebooks_core.documents.engine import pymupdf
 from sidebooks_core.documents.font_discovery import FontSet
 from sidebooks_core.documents.limits import Limits
 from sidebooks_core.documents.source import Source
-from sidebooks_core.rendering import desk, wire
+from sidebooks_core.rendering import desk, wire, worker
 from sidebooks_core.rendering.jobs import DocumentRef
 
 
@@ -127,6 +129,36 @@ def test_a_first_page_that_cannot_be_read_costs_nobody_a_worker(tmp_path: Path) 
         opened = service.open(broken)
         assert service.page_image(opened, 1, width_px=90).width_px == 90
         assert service.statistics().worker_deaths == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers look ahead on Linux only")
+@pytest.mark.parametrize("error", [RuntimeError("no page tree"), MemoryError()])
+def test_what_goes_wrong_with_a_page_that_nobody_asked_for_ends_no_worker(error: Exception) -> None:
+    class Broken:
+        def __init__(self) -> None:
+            self.is_limited = self.is_emptied = False
+
+        def look_ahead(self) -> None:
+            self.is_limited = signal.getitimer(signal.ITIMER_REAL)[0] > 0
+            raise error
+
+        def forget_everything(self) -> None:
+            self.is_emptied = True
+
+    broken = Broken()
+    worker._look_ahead(broken)
+    assert broken.is_limited
+    assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
+    assert broken.is_emptied is isinstance(error, MemoryError)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers look ahead on Linux only")
+def test_a_first_page_that_hangs_when_it_is_read_ahead_fails_no_other(corpus: Path) -> None:
+    [path] = [one.path for one in documents(corpus, without=()) if one.path.name == "test_2548.pdf"]
+    with sb.TileService(sb.Settings(cache_dir=None, workers=1)) as service:
+        document = service.open(path)
+        assert service.identify(document, document.page_count - 1)
+        assert service.statistics().worker_deaths == 1
 
 
 def test_the_first_colour_for_printing_waits_for_no_conversion_where_a_worker_had_a_moment(

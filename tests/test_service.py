@@ -134,15 +134,17 @@ def test_workers_killed_while_idle_are_replaced_unnoticed(service: TileService, 
 
 
 def test_a_worker_killed_at_work_fails_its_request_and_no_other(sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    has_unread_request = WorkerProcess.has_unread_request
     monkeypatch.setattr(WorkerProcess, "has_unread_request", lambda _: False)  # as though it had begun
     with TileService(Settings(cache_dir=None, workers=1)) as service:
         document = service.open(sample)
         service.page_image(document, page=0, width_px=300)
+        while document.content_ids.first_unknown() is not None or service._pool.busy_count():
+            time.sleep(0.01)  # what is killed is to be this job
         for worker in service.worker_process_ids():
             os.kill(worker, signal.SIGSTOP)
         hanging = service.submit_page_image(document, 1, width_px=300)
-        deadline_s = time.monotonic() + 10
-        while not service.statistics().in_flight and time.monotonic() < deadline_s:
+        while not any(has_unread_request(worker) for worker in list(service._pool._live)):
             time.sleep(0.01)
         workers = [psutil.Process(worker) for worker in service.worker_process_ids()]
         for worker in workers:
