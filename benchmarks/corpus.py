@@ -28,7 +28,7 @@ class Document:
 
 
 def documents(root: Path | None = None, *, without: Collection[str] = TROUBLE) -> list[Document]:
-    """All documents below `root` (a folder, or one file) but for some kinds, sorted.
+    """All documents below `root` (a folder, or one file) but for some kinds, unless it is the folder of such a kind; sorted.
 
     A `manifest.tsv` in the folder, if there is one, names them and knows passwords. Raises CorpusMissing.
     """
@@ -50,7 +50,10 @@ def documents(root: Path | None = None, *, without: Collection[str] = TROUBLE) -
         ]
     else:
         raise CorpusMissing(f"no documents at {root}: name a folder or a file with --documents")
-    return sorted((one for one in found if one.kind not in without), key=lambda one: (one.kind, str(one.path)))
+    chosen = [one for one in found if one.kind not in without or one.kind == root.name]
+    if not chosen:
+        raise CorpusMissing(f"no documents to measure at {root}: name a folder or a file with --documents")
+    return sorted(chosen, key=lambda one: (one.kind, str(one.path)))
 
 
 def some_pages(page_count: int, most: int) -> list[int]:

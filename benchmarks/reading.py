@@ -1,12 +1,12 @@
 """The moments around reading: the first page of a document, the first page after a restart, and memory over a long reading.
 
-    python -m benchmarks.reading [--documents PATH] [--turns N] [--json FILE] [--quick]
+    python -m benchmarks.reading [--documents PATH] [--passes N] [--json FILE] [--quick]
 
 First page: from `open()` in a running service with an empty cache to the sharp page on a reader's screen, against PyMuPDF that
 opens the document and draws its first page at the same size in a running process; they take turns. Reopened: the same from
 a full disk cache in a new process, against PyMuPDF that only opens the document. Started again: from the start of a process,
 imports included, until it has the page sharp that was read last; until it has opened the document by a worker, without a cache;
-until PyMuPDF has opened it. Memory: of all processes, after each pass through a long document.
+until PyMuPDF has opened it. Memory: of all processes, after each reading of a whole long document, once its previews are there.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,9 @@ from benchmarks.reporting import HEADERS, Percentiles, machine, print_machine, t
 VIEW_PX = (1620, 2160)
 PAUSE_S = 0.5
 """Between two documents."""
-LONG_PAGES = 300
+LONG_PAGES = 1000
+"""Most that are read of a long document."""
+PREVIEWS_WITHIN_S = 300.0
 SLACK_BYTES = 600 << 20
 """What the processes take beside the budgets: three workers with the engine, its store and a raster each, and the host."""
 
@@ -88,7 +91,7 @@ def main(arguments: list[str] | None = None) -> None:
     assert __doc__ is not None
     parser = argparse.ArgumentParser(prog="python -m benchmarks.reading", description=__doc__.split("\n\n")[0])
     parser.add_argument("--documents", type=Path, help="folder or file (default: the corpus)")
-    parser.add_argument("--turns", type=int, default=2000, help="of the long reading (default 2000)")
+    parser.add_argument("--passes", type=int, default=10, help="whole readings of the longest document (default 10)")
     parser.add_argument("--json", type=Path, help="write every measurement there")
     parser.add_argument("--quick", action="store_true", help="few documents, few turns")
     chosen = parser.parse_args(arguments)
@@ -105,7 +108,7 @@ def main(arguments: list[str] | None = None) -> None:
         one |= {"reopen_s": reopen_s, "reopen_renders": renders}
     report(measured)
     report_started(started)
-    memory = long_reading(pdfs, 60 if chosen.quick else chosen.turns)
+    memory = long_reading(pdfs, 2, 30) if chosen.quick else long_reading(pdfs, chosen.passes, LONG_PAGES)
     if chosen.json:
         write_json(chosen.json, described, measured, started=started, memory=memory)
 
@@ -135,7 +138,7 @@ def first_pages(paths: list[Path], cache_dir: str) -> list[dict[str, Any]]:
             if view.is_sharp:
                 found.append({"path": str(path), "ours_s": ours_s, "bare_s": bare_s, "bare_open_s": open_s})
         bare.stdin.close()
-    return found[1:]  # the first one warmed both up
+    return found[1:] or found  # the first one warmed both up
 
 
 def settle(service: sb.TileService) -> None:
@@ -201,34 +204,45 @@ def report(measured: list[dict[str, Any]]) -> None:
     print(f"reopened faster than PyMuPDF opens the file: {faster} of {len(measured)}; with a render: {renders}")
 
 
-def long_reading(paths: list[Path], turns: int) -> list[dict[str, float]]:
-    """Memory of all processes after each pass through a long document."""
+def long_reading(paths: list[Path], passes: int, most_pages: int) -> list[dict[str, Any]]:
+    """Memory after each pass, on and back in turns, through the longest document: in all, and of each process."""
     import psutil
 
     settings = sb.Settings(cache_dir=None, memory_bytes=128 << 20, preview_bytes=32 << 20)
-    samples: list[dict[str, float]] = []
+    samples: list[dict[str, Any]] = []
     with sb.TileService(settings) as service:
         documents = [service.open(path) for path in paths]
-        document = max(documents, key=lambda one: min(one.page_count, 1000))
-        pages = min(document.page_count, 1000)
-        per_pass = min(pages - 1, max(10, turns // 10))
-        budget = settings.memory_bytes + (settings.workers + 1) * settings.display_list_bytes + SLACK_BYTES
+        document = max(documents, key=lambda one: min(one.page_count, most_pages))
+        pages = min(document.page_count, most_pages)
         with service.reader(document, (800, 1280)) as reader:
-            done = 0
-            while done < turns:
-                direction = 1 if reader.page + per_pass < pages else -1
-                for _ in range(per_pass):
-                    reader.turn(direction)
+            # They fill a budget of their own, which would look like growth for as long as they are made beside the reading.
+            has_previews = reader.wait_previews(timeout_s=PREVIEWS_WITHIN_S)
+            for number in range(passes):
+                for _ in range(pages - 1):
+                    reader.turn(-1 if number % 2 else 1)
                     reader.wait_sharp(timeout_s=20)
-                done += per_pass
                 family = [psutil.Process(), *psutil.Process().children(recursive=True)]
-                rss = sum(one.memory_info().rss for one in family)
-                samples.append({"turns": done, "bytes": rss, "held": service.statistics().memory_bytes})
-    print(f"\nlong reading: {document.name}, {pages} pages, {done} turns; memory of all processes after each pass, MiB:")
-    print("  " + ", ".join(f"{one['bytes'] / 2**20:.0f}" for one in samples))
+                each = [one.memory_info().rss for one in family]
+                samples.append({"bytes": sum(each), "each": each, "held": service.statistics().memory_bytes})
+    report_memory(f"{document.name}, {pages} pages", samples, settings, has_previews)
+    return samples
+
+
+def report_memory(what: str, samples: list[dict[str, Any]], settings: sb.Settings, has_previews: bool) -> None:
+    """Lines."""
+    budget = settings.memory_bytes + (settings.workers + 1) * settings.display_list_bytes + SLACK_BYTES
+    before = "with its previews there" if has_previews else "its previews not all there"
+    print(f"\nlong reading: {what}, {before}; memory of all processes after each pass, MiB:")
+    print("  " + _mib(one["bytes"] for one in samples))
+    print("  of the host: " + _mib(one["each"][0] for one in samples))
+    print("  of the others: " + _mib(sum(one["each"][1:]) for one in samples))
+    print(f"  from the second pass to the last: {samples[-1]['bytes'] / samples[min(1, len(samples) - 1)]['bytes'] - 1:+.1%}")
     print(f"  records held at most {max(one['held'] for one in samples) / 2**20:.0f} MiB of {settings.memory_bytes >> 20}")
     print(f"  budgets and {SLACK_BYTES >> 20} MiB for the processes: {budget >> 20} MiB")
-    return samples
+
+
+def _mib(sizes: Iterable[int]) -> str:
+    return ", ".join(f"{size / 2**20:.0f}" for size in sizes)
 
 
 if __name__ == "__main__":

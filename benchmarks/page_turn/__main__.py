@@ -13,8 +13,8 @@ from typing import Any
 from benchmarks import corpus
 from benchmarks.page_turn import measure, report
 from benchmarks.page_turn.peers import PEERS
-from benchmarks.page_turn.profiles import PROFILES
-from benchmarks.page_turn.traces import TRACES
+from benchmarks.page_turn.profiles import PROFILES, Profile
+from benchmarks.page_turn.traces import TRACES, Course, Trace
 from benchmarks.reporting import machine, print_machine, write_json
 
 LONG_ENOUGH_PAGES = 8
@@ -49,15 +49,18 @@ def main(arguments: list[str] | None = None) -> None:
                 print(f"{trace.name} needs {trace.documents} documents: left out", file=sys.stderr)
                 continue
             courses = measure.courses_of(together, is_spread=trace.is_spread)
+            bare_s = _bare_stop_s(document, courses[0], trace, profile, turns)
             for peer in chosen.peer:
                 print(f"\r{document.path.name:40.40} {trace.name:15} {peer:26}", end="", file=sys.stderr)
                 run = measure.run(together, courses, peer, trace, profile, turns)
                 if run is None:
                     print(f"\n{peer} failed on {document.path.name}, {trace.name}: left out", file=sys.stderr)
                 else:
-                    runs.append(run)
+                    runs.append(run | {"bare_stop_s": bare_s})
     print(file=sys.stderr)
     print(report.text(runs))
+    if report.stop_rows(runs):
+        print("\n" + report.stops_text(runs))
     print("\n" + report.LIMITS)
     for why in {str(run["quota"]) for run in runs if profile.quota < 1.0 and not isinstance(run["quota"], float)}:
         print(f"The quota of the profile was not held ({why}): its cores are, their speed is this machine's.")
@@ -65,6 +68,14 @@ def main(arguments: list[str] | None = None) -> None:
         write_json(chosen.json, described, runs)
     if chosen.html:
         report.write_html(chosen.html, described, runs)
+
+
+def _bare_stop_s(document: corpus.Document, course: Course, trace: Trace, profile: Profile, turns: int) -> float | None:
+    """How long the page takes to draw that a trace stops at; None: it does not stop, or PyMuPDF cannot draw the page."""
+    if not trace.stops:
+        return None
+    [page] = course.screens[trace.steps([course], turns)[-1].screen]
+    return measure.bare_draw_s(document, page, profile)
 
 
 def _documents(root: Path | None) -> list[corpus.Document]:

@@ -26,6 +26,7 @@ AFTER_LAST_S = 3.0
 """How long the last page is looked at."""
 SAMPLE_EVERY_S = 0.05
 LIMIT_S = 900.0
+BARE_LIMIT_S = 60.0
 
 
 def courses_of(documents: Sequence[corpus.Document], *, is_spread: bool) -> list[Course]:
@@ -88,6 +89,46 @@ def run(
         "quota": quota.why_not or profile.quota,
     }
     return head | result | {"peak_bytes": peak_bytes}
+
+
+def bare_draw_s(document: corpus.Document, page: int, profile: Profile) -> float | None:
+    """Seconds in which PyMuPDF draws a page to fit the screen and does nothing else, in a process that has drawn another.
+
+    None where it dies of the page, or takes longer than anybody would wait.
+    """
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=_bare_child, args=(str(document.path), document.password, page, profile, there))
+    quota = Quota(profile)
+    process.start()
+    assert process.pid is not None
+    quota.hold(process.pid)
+    there.close()
+    try:
+        took_s: float | None = here.recv() if here.poll(BARE_LIMIT_S) else None
+    except EOFError:
+        took_s = None
+    process.kill()
+    process.join()
+    quota.close()
+    return took_s
+
+
+def _bare_child(path: str, password: str | None, page: int, profile: Profile, answer: Connection) -> None:
+    import pymupdf
+
+    bind(profile)
+    pymupdf.TOOLS.mupdf_display_errors(False)
+    document = pymupdf.open(path)
+    if document.needs_pass:
+        document.authenticate(password or "")
+    for number in (page - 1 if page else min(1, document.page_count - 1), page):
+        started_s = time.perf_counter()
+        sheet = document[number]
+        scale = min(profile.view_px[0] / sheet.rect.width, profile.view_px[1] / sheet.rect.height)
+        sheet.get_pixmap(matrix=pymupdf.Matrix(scale, scale), alpha=False)
+        took_s = time.perf_counter() - started_s
+    answer.send(took_s)
 
 
 def _own_bytes(process: Any) -> int:

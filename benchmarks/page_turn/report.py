@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.page_turn.measure import AFTER_LAST_S
 from benchmarks.reporting import Percentiles, table
 
 FRAME_S = 1 / 60
@@ -60,12 +61,40 @@ def text(runs: Sequence[dict[str, Any]]) -> str:
     return table(HEADERS, rows(runs))
 
 
+STOP_BOUND = 1.3
+STOP_HEADERS = [
+    "where a trace stops", "", "stops", "sharp / bare draw: median", "p95", "p99", "max", f"at most {STOP_BOUND}",
+]  # fmt: skip
+
+
+def stop_rows(runs: Sequence[dict[str, Any]]) -> list[list[str]]:
+    """One row for each peer: until the page is sharp that a trace stops at, over the time of its bare draw."""
+    found = []
+    for peer in dict.fromkeys(run["peer"] for run in runs):
+        chosen = [run for run in runs if run["peer"] == peer and run["bare_stop_s"] is not None]
+        # A page that never became sharp was looked at for so long.
+        sharp_s = [_stop(run)["sharp_s"] or AFTER_LAST_S for run in chosen]
+        if chosen:
+            shares = [took_s / run["bare_stop_s"] for took_s, run in zip(sharp_s, chosen, strict=True)]
+            within = _share(one <= STOP_BOUND for one in shares)
+            found.append([peer, "", str(len(shares)), *Percentiles.of(shares).cells(".2f"), within])
+    return found
+
+
+def stops_text(runs: Sequence[dict[str, Any]]) -> str:
+    """The table of stops."""
+    return table(STOP_HEADERS, stop_rows(runs))
+
+
+def _stop(run: dict[str, Any]) -> dict[str, Any]:
+    return next(turn for turn in run["turns"] if turn["is_last"])
+
+
 def write_html(path: Path, described: dict[str, str], runs: Sequence[dict[str, Any]]) -> None:
     """Tables, the distribution of latencies, and a riffle turn by turn."""
     peers = list(dict.fromkeys(run["peer"] for run in runs))
     traces = list(dict.fromkeys(run["trace"] for run in runs))
-    head = "".join(f"<th>{html.escape(one)}</th>" for one in HEADERS)
-    body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows(runs))
+    stops = f"<h2>Where a trace stops</h2>{_html_table(STOP_HEADERS, found)}" if (found := stop_rows(runs)) else ""
     plots = "".join(f"<h3>{html.escape(trace)}</h3>{_cdf(runs, trace, peers)}" for trace in traces)
     riffle = next((trace for trace in traces if trace.startswith("riffle")), None)
     lines = _timeline([run for run in runs if run["trace"] == riffle], peers) if riffle else ""
@@ -76,11 +105,17 @@ def write_html(path: Path, described: dict[str, str], runs: Sequence[dict[str, A
 td,th{{padding:.2em .6em;border-bottom:1px solid #ccc;text-align:right}}td:nth-child(-n+2){{text-align:left}}
 svg{{background:#fafafa;border:1px solid #ddd}}</style>
 <h1>Page turns</h1><p>{html.escape(machine)}</p><p>{html.escape(LIMITS)}</p>
-<table><tr>{head}</tr>{body}</table>
+{_html_table(HEADERS, rows(runs))}{stops}
 <h2>Share of turns painted within a time</h2><p>{_legend(peers)} The line at 16.7 ms is one frame.</p>{plots}
 <h2>A riffle, turn by turn</h2><p>Each dot is a turn: how late it was painted.</p>{lines}</html>""",
         encoding="utf-8",
     )
+
+
+def _html_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    head = "".join(f"<th>{html.escape(one)}</th>" for one in headers)
+    body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    return f"<table><tr>{head}</tr>{body}</table>"
 
 
 def _share(holds: Any) -> str:

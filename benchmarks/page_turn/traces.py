@@ -44,6 +44,8 @@ class Trace:
     """Two pages side by side, on the screen turned to landscape."""
     documents: int = 1
     """That are open at once and read in turn."""
+    stops: bool = False
+    """It ends where a hand comes to rest: how soon that page is sharp is compared with its bare draw."""
 
     def steps(self, courses: Sequence[Course], turns: int) -> list[Step]:
         """The first step shows the first page, at 0 s; the turns follow."""
@@ -130,7 +132,7 @@ TRACES = (
     Trace("skim", "a page a second", _steady(1.0)),
     Trace("riffle-5", "5 pages a second", _steady(0.2)),
     Trace("riffle-10", "10 pages a second", _steady(0.1)),
-    Trace("fling", "30 pages a second, slowing down, and stop", _fling),
+    Trace("fling", "30 pages a second, slowing down, and stop", _fling, stops=True),
     Trace("back-and-forth", "between two pages", _back_and_forth),
     Trace("jump", "by the outline", _jump),
     Trace("presenter", "follow somebody who speaks", _presenter),
