@@ -1,4 +1,4 @@
-"""A reader of a good document, alone and beside one who sits on pages that kill or hang their worker.
+"""A reader of a good document, alone and beside one who sits on pages that hang their worker; and one who passes such pages by.
 
 python -m benchmarks.killer [--documents FILE] [--rounds N] [--turns N] [--json FILE] [--quick]
 """
@@ -19,6 +19,7 @@ from benchmarks.reporting import HEADERS, Percentiles, machine, print_machine, t
 
 VIEW_PX = (1200, 1920)
 PACE_S = 0.25
+PASSING_PACE_S = 1 / 15
 MOST_RATIO = 1.2
 KILLER_PAGES = 12
 SAMPLE = Path(__file__).parents[1] / "docs" / "tutorial" / "samples" / "jlreq-ja.pdf"
@@ -43,6 +44,7 @@ def main(arguments: list[str] | None = None) -> None:
     for number in range(rounds):
         order = (True, False) if number % 2 else (False, True)
         measured += [measure(good, killers, turns, beside=beside) for beside in order]
+    passed_by = [measure_passing(killers) for _ in range(rounds)]
     rows, p99, on_arrival = [], {}, {}
     for beside in (False, True):
         arrived = [is_sharp for one in measured if one["beside"] is beside for is_sharp in one["sharp_on_arrival"]]
@@ -51,6 +53,8 @@ def main(arguments: list[str] | None = None) -> None:
             found = Percentiles.of(wait * 1000 for one in measured if one["beside"] is beside for wait in one[what])
             p99[what, beside] = found.p99
             rows.append([what, "beside killers" if beside else "alone", str(found.count), *found.cells(".2f")])
+    found = Percentiles.of(wait * 1000 for wait in passed_by)
+    rows.append(["sharp", "after passing them by", str(found.count), *found.cells(".2f")])
     print(table(["ms", "", "turns", *HEADERS], rows))
     deaths = sum(one["deaths"] for one in measured)
     print(
@@ -59,7 +63,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     print(f"sharp on arrival: {on_arrival[False]:.0%} alone, {on_arrival[True]:.0%} beside killers")
     if chosen.json:
-        write_json(chosen.json, described, measured)
+        write_json(chosen.json, described, measured, passed_by=passed_by)
 
 
 def killer_document() -> bytes:
@@ -112,6 +116,23 @@ def measure(good: Path, killers: bytes, turns: int, *, beside: bool) -> dict[str
             sitter.join(30)
         deaths = service.statistics().worker_deaths
     return {"beside": beside, "painted": painted, "sharp": sharp, "sharp_on_arrival": on_arrival, "deaths": deaths}
+
+
+def measure_passing(killers: bytes) -> float:
+    """Seconds to a sharp page for one who passes by pages that never end, more than there are workers, and stops after them."""
+    with pymupdf.open(stream=killers) as document:
+        document.new_page(width=595, height=842).insert_text((50, 50), "sound")
+        data = document.tobytes()
+    with sb.TileService(sb.Settings(cache_dir=None)) as service, service.reader(service.open(data), VIEW_PX) as reader:
+        time.sleep(PACE_S)
+        for page in range(1, KILLER_PAGES):
+            reader.turn_to(page)
+            time.sleep(PASSING_PACE_S)
+        started_s = time.perf_counter()
+        reader.turn_to(KILLER_PAGES)
+        if not reader.wait_sharp(60).is_sharp:
+            raise RuntimeError("the sound page is not sharp after a minute")
+        return time.perf_counter() - started_s
 
 
 def _sit(service: sb.TileService, killers: bytes, ended: threading.Event) -> None:

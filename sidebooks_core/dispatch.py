@@ -11,9 +11,11 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from msgspec import Struct, field
+from msgspec import Struct
+from msgspec.structs import replace
 
-from sidebooks_core.errors import QueueFull, RenderFailed, RequestDropped, ServiceClosed, SidebooksError
+from sidebooks_core.errors import QueueFull, RenderFailed, RenderTimeout, RequestDropped, ServiceClosed, SidebooksError
+from sidebooks_core.flights import Done, Flight, Held, Waiting, Work
 from sidebooks_core.rendering.jobs import Job
 from sidebooks_core.scheduling.queue import Entry, Generation, JobQueue, Priority, QueueIsFull
 
@@ -21,15 +23,6 @@ SUSPECT_S = 600.0
 """So long after a document cost a worker, what nobody looks at of it gets one worker at a time: the others stay free for who
 reads something else. What somebody looks at does not wait: most of its pages may be sound."""
 SUSPECTS = 256
-
-Done = Callable[[Any, SidebooksError | None], None]
-"""Told once: an answer, or an error. Runs in a worker's thread: short, and never raises."""
-
-
-class Held(Protocol):
-    """A lock on a key, held against other processes."""
-
-    def release(self) -> None: ...
 
 
 class Locks(Protocol):
@@ -40,52 +33,13 @@ class Locks(Protocol):
     def wait(self, key: str, callback: Callable[[bool], None], most_s: float) -> None: ...
 
 
-class Work(Struct, kw_only=True):
-    """One piece of work that any number of requests may wait for."""
-
-    key: str
-    job: Job
-    data: bytes | None
-    """The document's bytes where it has no path."""
-    made_already: Callable[[], Any] | None = None
-    """For work whose result is kept: looks for it once more before a worker begins. An earlier request or another process
-    may have made it since this one looked. None when there is nothing."""
-    read: Callable[[Any], Any] | None = None
-    """What the waiting requests are told of a worker's answer. Raises KeyError, TypeError, ValueError if it makes no sense."""
-    deliver: Callable[[Any, Callable[[], None], Priority], Any] | None = None
-    """For work whose result is kept: keeps what `read` gave where others look for it, calls back once other processes can find
-    it there, and gives what the waiting requests are told."""
-
-
-class _Waiting(Struct, frozen=True, eq=False):
-    done: Done
-    generation: Generation | None
-    ticket: object
-
-
-class _Flight(Struct, eq=False):
-    work: Work
-    priority: Priority
-    waiting: list[_Waiting] = field(default_factory=list)
-    under_way: bool = False
-    lock: Held | None = None
-    waits_until_s: float | None = None
-    """How long another process that has its key is waited for."""
-    is_past_waiting: bool = False
-    """It was waited for long enough."""
-    is_draft: bool = False
-    """Begun before its key is known (`draft`)."""
-    answered: tuple[Any, SidebooksError | None] | None = None
-    """What came of a draft, until its key is known."""
-
-
 class _Seat(Struct, eq=False):
     """Where the thread of one idle worker sleeps."""
 
     wake: threading.Condition
     held_documents: set[str]
     is_spare: bool
-    flight: _Flight | None = None
+    flight: Flight | None = None
     """What it was given while it slept."""
 
 
@@ -102,7 +56,7 @@ class Dispatcher:
     def __init__(self, max_jobs: int, locks: Locks | None) -> None:
         self._lock = threading.Lock()
         self._queue = JobQueue(max_jobs)
-        self._flights: dict[str, _Flight] = {}
+        self._flights: dict[str, Flight] = {}
         self._idle: list[_Seat] = []
         self._locks = locks
         self._closed = False
@@ -110,6 +64,8 @@ class Dispatcher:
         self._suspects: dict[str, float] = {}
         """Documents that cost workers, with the time until which they are watched."""
         self._suspects_at_work: set[str] = set()
+        self._aged: dict[Flight, Callable[[], None] | None] = {}
+        """What workers have been at for long, with what interrupts it; None where that was done."""
         self.joins = 0
         self.drops = 0
         self.failures = 0
@@ -130,15 +86,17 @@ class Dispatcher:
         follows_up: the last thing that a `done` does is to ask for this. It is left to the worker that was just done, if that
         is free: it holds the document and begins at once, where another had to be woken, and to open it.
         """
-        displaced: _Flight | None = None
+        displaced: Flight | None = None
         with self._lock:
             if self._closed:
                 raise ServiceClosed("the service is closed")
             flight = self._flights.get(work.key)
             joined = flight is not None
             if flight is None:
-                flight = _Flight(work, priority)
+                flight = Flight(work, priority)
             entry = Entry(work.key, priority, work.job.document.token, frozenset([generation]))
+            if work.job.timeout_s > flight.work.job.timeout_s:
+                entry = self._give_more_time(flight, work, entry)
             if not flight.under_way:
                 try:
                     displaced_entry = self._queue.push(entry)
@@ -151,18 +109,31 @@ class Dispatcher:
                     self.drops += 1
             self._flights[work.key] = flight
             flight.priority = min(flight.priority, priority)
-            flight.waiting.append(_Waiting(done, generation, ticket))
+            flight.waiting.append(Waiting(done, generation, ticket))
             self.joins += joined
             if not (follows_up and self._here.takes_next):
                 self._hand_out(work.job.document.token)
+            interrupts = self._interrupts()
+        for interrupt in interrupts:
+            interrupt()
         if displaced is not None:
-            self._tell(_told_now(displaced), None, RequestDropped("dropped from a full queue for something more urgent"))
+            self._tell(displaced.told_now(), None, RequestDropped("dropped from a full queue for something more urgent"))
         return joined
 
-    def draft(self, work: Work, drawn: Done) -> bool:
+    def _give_more_time(self, flight: Flight, work: Work, entry: Entry) -> Entry:
+        """What is under way gets it if it overruns. What waits is done for `work` in the first place: its entry."""
+        waits = self._queue.remove(work.key)
+        if waits is None:
+            flight.longer = work
+            return entry
+        flight.work = work
+        return replace(entry, priority=min(entry.priority, waits.priority), wanted_by=entry.wanted_by | waits.wanted_by)
+
+    def draft(self, work: Work, drawn: Done, ticket: object = None) -> bool:
         """Begin work whose key is not known yet, under a provisional one, where a worker is free.
 
-        Whether it is under way; then `adopt` or `abandon` follows. `drawn` is told what comes of it, perhaps at once.
+        Whether it is under way; then `adopt` or `abandon` follows. `drawn` is told what comes of it, perhaps at once, and also
+        where its ticket was forgotten.
         """
         with self._lock:
             flight = self._flights.get(work.key)
@@ -173,26 +144,33 @@ class Dispatcher:
                     self._queue.push(Entry(work.key, Priority.VISIBLE, work.job.document.token))
                 except QueueIsFull:
                     return False
-                flight = self._flights[work.key] = _Flight(work, Priority.VISIBLE, is_draft=True)
+                flight = self._flights[work.key] = Flight(work, Priority.VISIBLE, is_draft=True)
                 self._hand_out(work.job.document.token)
             answered = flight.answered
             if answered is None:
-                flight.waiting.append(_Waiting(drawn, None, None))
+                flight.waiting.append(Waiting(drawn, None, ticket, must_be_told=True))
         if answered is not None:
             drawn(*answered)
         return True
 
-    def adopt(self, draft_key: str, work: Work, done: Done, priority: Priority, ticket: object = None) -> None:
-        """Now the key of a draft is known: from here on it is a request for `work`. Raises QueueFull, ServiceClosed."""
+    def adopt(
+        self, draft_key: str, work: Work, done: Done, priority: Priority, ticket: object = None, *, is_wanted: bool = True
+    ) -> None:
+        """Now the key of a draft is known: from here on it is a request for `work`. Raises QueueFull, ServiceClosed.
+
+        is_wanted=False: keep what comes of it; where nothing will, nobody needs it.
+        """
         # Where another process has the key, both draw: ours is under way.
         lock = self._locks.try_acquire(work.key) if self._locks is not None else None
         with self._lock:
             flight = self._take_draft(draft_key)
+            if flight is not None and flight.answered is not None and isinstance(flight.answered[1], RequestDropped):
+                flight = None  # it was interrupted
             if flight is not None and work.key not in self._flights and not self._closed:
                 flight.work = work
                 flight.priority = priority
                 flight.is_draft = False
-                flight.waiting.append(_Waiting(done, None, ticket))
+                flight.waiting.append(Waiting(done, None, ticket, is_interested=is_wanted))
                 flight.lock, lock = lock, None
                 self._flights[work.key] = flight
             else:
@@ -200,7 +178,8 @@ class Dispatcher:
         if lock is not None:
             lock.release()
         if flight is None:
-            self.request(work, done, priority, ticket=ticket)
+            if is_wanted:
+                self.request(work, done, priority, ticket=ticket)
         elif flight.answered is not None:
             self._complete(flight, *flight.answered, takes_next=self._here.takes_next)
 
@@ -209,22 +188,28 @@ class Dispatcher:
         with self._lock:
             self._take_draft(draft_key)
 
-    def _take_draft(self, draft_key: str) -> _Flight | None:
+    def _take_draft(self, draft_key: str) -> Flight | None:
         """A draft that a worker has begun, or has done; it has no key then."""
         flight = self._flights.pop(draft_key, None)
         waits = self._queue.remove(draft_key) is not None
         return None if waits else flight
 
     def forget(self, key: str, ticket: object) -> None:
-        """One request is no longer interested; the work is dropped if nobody else is and it was not started."""
+        """One request is no longer interested; the work is dropped if nobody else is and it was not started.
+
+        What was started goes on, until it is in the way of what somebody looks at (`aged`).
+        """
         with self._lock:
             flight = self._flights.get(key)
             if flight is None:
                 return
-            flight.waiting = [waiting for waiting in flight.waiting if waiting.ticket is not ticket]
+            flight.forget(ticket)
             if not flight.waiting and self._queue.remove(key) is not None:
                 del self._flights[key]
                 self.drops += 1
+            interrupts = self._interrupts()
+        for interrupt in interrupts:
+            interrupt()
 
     def drop_generations(self, owner: str, older_than: int) -> int:
         """Drop what only stale wish lists of one owner want and no worker has begun. Returns how many."""
@@ -232,7 +217,7 @@ class Dispatcher:
             flights = [self._flights.pop(entry.key) for entry in self._queue.drop_generations(owner, older_than)]
             self.drops += len(flights)
         for flight in flights:
-            self._tell(_told_now(flight), None, RequestDropped("dropped: its wish list is stale"))
+            self._tell(flight.told_now(), None, RequestDropped("dropped: its wish list is stale"))
         return len(flights)
 
     def counts(self) -> tuple[int, int]:
@@ -240,7 +225,7 @@ class Dispatcher:
         with self._lock:
             return len(self._queue), sum(flight.under_way for flight in self._flights.values())
 
-    def take(self, held_documents: set[str], *, is_spare: bool) -> tuple[_Flight, Job, bytes | None] | None:
+    def take(self, held_documents: set[str], *, is_spare: bool) -> tuple[Flight, Job, bytes | None] | None:
         """The next job for a worker; sleeps until there is one. None: closed."""
         while True:
             flight = self._next(held_documents, is_spare=is_spare)
@@ -255,16 +240,16 @@ class Dispatcher:
                 return flight, flight.work.job, flight.work.data
             if lock is not None:
                 lock.release()
-            self._release_suspect(flight.work.job.document.token, lost_worker=False)
+            self._leave_worker(flight, lost_worker=False)
             if made is None:
                 self._wait_for_other_process(flight)
             else:
                 self._land(flight)
-                self._tell(_told_now(flight), made, None)
+                self._tell(flight.told_now(), made, None)
 
     def finish(
         self,
-        ticket: _Flight,
+        ticket: Flight,
         answer: Any,
         error: SidebooksError | None,
         *,
@@ -275,26 +260,28 @@ class Dispatcher:
 
         takes_next: the thread that calls this takes the worker's next job as soon as this returns.
         """
-        job = ticket.work.job
-        self._release_suspect(job.document.token, lost_worker=lost_worker)
+        self._leave_worker(ticket, lost_worker=lost_worker)
+        if isinstance(error, RequestDropped | RenderTimeout) and self._begin_again(ticket, error):
+            return
         if error is None and ticket.work.read is not None:
             try:
                 answer = ticket.work.read(answer)
             except (KeyError, TypeError, ValueError) as problem:
+                job = ticket.work.job
                 what = f"{job.document.name}: the worker's answer makes no sense ({problem!r})"
                 answer, error = None, RenderFailed(what, document_id=job.document.digest, page=job.page)
-        early: list[_Waiting] = []
+        early: list[Waiting] = []
         with self._lock:
             is_draft = ticket.is_draft
             if is_draft:
                 ticket.answered = answer, error
-                early = _told_now(ticket)  # who adopts it from here on is told by that
+                early = ticket.told_now()  # who adopts it from here on is told by that
         if is_draft:
             self._tell(early, answer, error, takes_next=takes_next)
         else:
             self._complete(ticket, answer, error, takes_next=takes_next)
 
-    def _complete(self, ticket: _Flight, answer: Any, error: SidebooksError | None, *, takes_next: bool = False) -> None:
+    def _complete(self, ticket: Flight, answer: Any, error: SidebooksError | None, *, takes_next: bool = False) -> None:
         lock, ticket.lock = ticket.lock, None
         release = lock.release if lock is not None else _nothing
         if error is None and ticket.work.deliver is not None:
@@ -307,11 +294,13 @@ class Dispatcher:
             with self._lock:
                 if self._closed:
                     error = ServiceClosed(error.message, document_id=error.document_id, page=error.page)
+                elif isinstance(error, RequestDropped):
+                    self.drops += 1
                 else:
                     self.failures += 1
-        self._tell(_told_now(ticket), answer, error, takes_next=takes_next)
+        self._tell(ticket.told_now(), answer, error, takes_next=takes_next)
 
-    def _tell(self, waiting: list[_Waiting], answer: Any, error: SidebooksError | None, *, takes_next: bool = False) -> None:
+    def _tell(self, waiting: list[Waiting], answer: Any, error: SidebooksError | None, *, takes_next: bool = False) -> None:
         try:
             for number, one in enumerate(waiting, 1):
                 # Only the last: what follows up must not wait for what another does when it is told.
@@ -319,6 +308,18 @@ class Dispatcher:
                 one.done(answer, error)
         finally:
             self._here.takes_next = False
+
+    def aged(self, ticket: Flight, interrupt: Callable[[], None]) -> None:
+        """A job takes long. From here on its worker may be taken away from it, by `interrupt`, for what somebody looks at.
+
+        Only where nobody is interested in the job any more: who has flung past heavy pages looks at another one, and all
+        workers draw those that were passed by.
+        """
+        with self._lock:
+            self._aged[ticket] = interrupt
+            interrupts = self._interrupts()
+        for stop in interrupts:
+            stop()
 
     def is_suspect(self, document: str) -> bool:
         """Whether a document, by its token, cost a worker a short time ago."""
@@ -334,9 +335,9 @@ class Dispatcher:
                 seat.wake.notify()
             self._idle.clear()
         for flight in flights + parked:
-            self._tell(_told_now(flight), None, ServiceClosed("the service was closed before this was done"))
+            self._tell(flight.told_now(), None, ServiceClosed("the service was closed before this was done"))
 
-    def _next(self, held_documents: set[str], *, is_spare: bool) -> _Flight | None:
+    def _next(self, held_documents: set[str], *, is_spare: bool) -> Flight | None:
         with self._lock:
             if self._closed:
                 return None
@@ -371,8 +372,39 @@ class Dispatcher:
         self._idle.remove(seat)
         seat.wake.notify()
 
-    def _release_suspect(self, document: str, *, lost_worker: bool) -> None:
+    def _interrupts(self) -> list[Callable[[], None]]:
+        """One for each visible job that waits, as far as there are jobs in its way that nobody wants. For outside the lock."""
+        waiting = self._queue.count(Priority.VISIBLE) - sum(interrupt is None for interrupt in self._aged.values())
+        unwanted = [
+            (flight, interrupt) for flight, interrupt in self._aged.items() if interrupt is not None and not flight.is_wanted
+        ]
+        chosen = unwanted[: max(0, waiting)]
+        self._aged.update((flight, None) for flight, _ in chosen)
+        return [interrupt for _, interrupt in chosen]
+
+    def _begin_again(self, flight: Flight, error: SidebooksError) -> bool:
+        """Put a job back to its place in the queue that was joined while it was interrupted, or by who gives it more time."""
         with self._lock:
+            has_reason = isinstance(error, RequestDropped) or flight.longer is not None
+            if not has_reason or flight.is_draft or not flight.is_wanted or self._closed:
+                return False
+            flight.work, flight.longer = flight.longer or flight.work, None
+            lock, flight.lock = flight.lock, None
+            self._put_back(flight)
+        if lock is not None:
+            lock.release()
+        return True
+
+    def _put_back(self, flight: Flight) -> None:
+        flight.under_way = False
+        self._queue.push_front(flight.entry())
+        self._hand_out(flight.work.job.document.token)
+
+    def _leave_worker(self, flight: Flight, *, lost_worker: bool) -> None:
+        """Its worker is done with it, or lost."""
+        document = flight.work.job.document.token
+        with self._lock:
+            self._aged.pop(flight, None)
             if lost_worker:
                 self._suspects.pop(document, None)
                 while len(self._suspects) >= SUSPECTS:
@@ -382,7 +414,7 @@ class Dispatcher:
                 self._suspects_at_work.discard(document)
                 self._hand_out(document)
 
-    def _wait_for_other_process(self, flight: _Flight) -> None:
+    def _wait_for_other_process(self, flight: Flight) -> None:
         assert self._locks is not None
         now_s = time.monotonic()
         if flight.waits_until_s is None:
@@ -390,26 +422,17 @@ class Dispatcher:
         most_s = max(0.0, flight.waits_until_s - now_s)
         self._locks.wait(flight.work.key, lambda is_free: self._resume(flight, is_free), most_s)
 
-    def _resume(self, flight: _Flight, is_free: bool) -> None:
+    def _resume(self, flight: Flight, is_free: bool) -> None:
         """Another process let go of the key, or hangs: back to the head of the queue."""
         with self._lock:
             if self._closed:
                 return
             flight.is_past_waiting = not is_free or time.monotonic() >= (flight.waits_until_s or 0.0)
-            flight.under_way = False
-            wanted_by = frozenset(waiting.generation for waiting in flight.waiting) or frozenset([None])
-            self._queue.push_front(Entry(flight.work.key, flight.priority, flight.work.job.document.token, wanted_by))
-            self._hand_out(flight.work.job.document.token)
+            self._put_back(flight)
 
-    def _land(self, flight: _Flight) -> None:
+    def _land(self, flight: Flight) -> None:
         with self._lock:
             self._flights.pop(flight.work.key, None)
-
-
-def _told_now(flight: _Flight) -> list[_Waiting]:
-    """Who waits for it, and is told only once."""
-    waiting, flight.waiting = flight.waiting, []
-    return waiting
 
 
 def _nothing() -> None:

@@ -10,11 +10,12 @@ from typing import Any
 
 from msgspec import Struct
 
-from sidebooks_core.dispatch import Dispatcher, Work
+from sidebooks_core.dispatch import Dispatcher
 from sidebooks_core.document import ContentIds
 from sidebooks_core.documents.limits import Limits
 from sidebooks_core.documents.model import DocumentInfo
 from sidebooks_core.errors import DamagedDocument, SidebooksError
+from sidebooks_core.flights import Work
 from sidebooks_core.identification import known_at_once
 from sidebooks_core.registry import Description, Registry, Source
 from sidebooks_core.rendering.jobs import DocumentRef, Job

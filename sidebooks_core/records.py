@@ -14,10 +14,11 @@ from msgspec.structs import replace
 from sidebooks_core import keys
 from sidebooks_core.caching.layered import LayeredStore
 from sidebooks_core.caching.record import Record
-from sidebooks_core.dispatch import Dispatcher, Done, Work
+from sidebooks_core.dispatch import Dispatcher
 from sidebooks_core.document import Document
 from sidebooks_core.documents.page_ids import PAGE_ID
 from sidebooks_core.errors import PageError, RenderFailed, RenderTimeout, RequestError, SidebooksError
+from sidebooks_core.flights import Done, Work
 from sidebooks_core.keys import RenderProfile
 from sidebooks_core.rendering.jobs import Job, NoWorker
 from sidebooks_core.scheduling.queue import Generation, Priority
@@ -33,6 +34,8 @@ WITHDRAWN_IDS = 1_000_000
 QUARANTINE_S = 60.0
 """A page that overran, or failed twice, is not tried again for so long: each try may cost a worker."""
 QUARANTINE_PAGES = 1024
+SUSPECT_AHEAD_S = 5.0
+"""Most that a page may take that nobody looks at, of a document that cost a worker: its sound pages wait behind it."""
 FAILURES_TO_QUARANTINE = 2
 """A worker may die for another reason than the page it draws, so one failure proves nothing; overrunning does."""
 IDENTIFY_AHEAD = 64
@@ -54,6 +57,11 @@ class _Wanted(Struct, frozen=True, eq=False):
     image_format: str | None
     asked_at: int
     """How many purges there were before."""
+
+    @property
+    def is_ahead(self) -> bool:
+        """Nobody looks at it yet."""
+        return self.priority in (Priority.NEXT, Priority.PREVIEW)
 
 
 class _Draft(Struct, eq=False):
@@ -86,11 +94,15 @@ class Records:
         self._render_timeout_s = render_timeout_s
         self._lock = threading.Lock()
         self._settled = threading.Condition(self._lock)
+        self._unidentified: set[object] = set()
+        """Tickets of requests that wait until their page is identified, or drawn before it is, and are not forgotten."""
         self._drafts: set[_Draft] = set()
         """Those that are not settled: what they draw may still be kept."""
         self._profiles: dict[str | None, RenderProfile] = {None: profile}
         self._not_shown: dict[str, int] = {}
         self._quarantine = _Quarantine()
+        self._too_slow_ahead = _Quarantine()
+        """Pages that took more than SUSPECT_AHEAD_S, and may be drawn when somebody looks at them."""
         self._purges = 0
         self._withdrawn: dict[str, int] = {}
         """Content ids that were purged, with the number of the purge: what was asked for before is not kept."""
@@ -118,8 +130,15 @@ class Records:
         wanted = _Wanted(document, page, spec, done, priority, generation, ticket, image_format, self._purges)
         if document.known_content_id(page) is not None:
             self._find_or_make(wanted)
-        elif not (may_draft and not document.is_revision and self._draft(wanted)):
-            self._identify_first(wanted)
+            return
+        with self._lock:
+            self._unidentified.add(ticket)
+        if not (may_draft and not document.is_revision and self._draft(wanted)):
+            try:
+                self._identify_first(wanted)
+            except SidebooksError:
+                self._take_ticket(wanted)
+                raise
 
     def hasten(self, document: Document, page: int, spec: RasterSpec) -> None:
         """A drawing that `want` began takes long: find out whether it is stored, and need not be waited for."""
@@ -133,6 +152,11 @@ class Records:
 
     def forget(self, document: Document, page: int, spec: RasterSpec, ticket: object, image_format: str | None = None) -> None:
         """A request that `want` took is no longer interested."""
+        with self._lock:
+            self._unidentified.discard(ticket)
+            draft_keys = [draft.key for draft in self._drafts if draft.wanted.ticket is ticket]
+        for key in draft_keys:
+            self._dispatcher.forget(key, ticket)
         content_id = document.known_content_id(page)
         if content_id is not None:
             self._dispatcher.forget(self.key(content_id, spec, image_format), ticket)
@@ -244,16 +268,24 @@ class Records:
         self.identify(wanted.document, wanted.page, identified, priority=priority, generation=generation, follows_up=follows_up)
 
     def _identified(self, wanted: _Wanted, draft: _Draft | None, error: SidebooksError | None) -> None:
-        """A page is, or cannot be."""
+        """A page is, or cannot be. Of a request that was forgotten meanwhile, only what is being drawn already is kept."""
+        is_wanted = self._take_ticket(wanted)
         try:
-            if error is None:
-                self._find_or_make(wanted, follows_up=True)
+            if error is None and (is_wanted or draft is not None):
+                self._find_or_make(wanted, follows_up=True, is_wanted=is_wanted)
         except SidebooksError as problem:
             error = problem
         if error is not None:
             wanted.done(None, "render", error)
         if draft is not None:
             self._settle(draft)
+
+    def _take_ticket(self, wanted: _Wanted) -> bool:
+        """Whether a request is not forgotten. Its page is identified, or cannot be: it waits for that no longer."""
+        with self._lock:
+            is_wanted = wanted.ticket is None or wanted.ticket in self._unidentified
+            self._unidentified.discard(wanted.ticket)
+        return is_wanted
 
     def _draft(self, wanted: _Wanted) -> bool:
         """Begin to draw under a provisional key. Whether that is under way.
@@ -275,7 +307,7 @@ class Records:
         work = Work(key=key, job=job, data=wanted.document.data, read=lambda answer: self._read(answer, wanted, page_id))
         with self._lock:
             self._drafts.add(draft)
-        is_under_way = self._dispatcher.draft(work, drawn)
+        is_under_way = self._dispatcher.draft(work, drawn, wanted.ticket)
         if not is_under_way:
             with self._lock:
                 self._drafts.discard(draft)
@@ -312,8 +344,8 @@ class Records:
         self.count_render()
         return Record(data=data, tag=tag, cost_s=cost_s, is_preview=wanted.spec.is_preview)
 
-    def _find_or_make(self, wanted: _Wanted, *, follows_up: bool = False) -> None:
-        """Of a page that is identified."""
+    def _find_or_make(self, wanted: _Wanted, *, follows_up: bool = False, is_wanted: bool = True) -> None:
+        """Of a page that is identified. is_wanted=False: only what is being drawn of it already."""
         document, done = wanted.document, wanted.done
         content_id = document.known_content_id(wanted.page)
         assert content_id is not None
@@ -323,6 +355,8 @@ class Records:
             record, source = self._store.get_disk(key), "disk"
         if record is None:
             refusal, source = self._quarantine.refusal(content_id), "render"
+        if record is None and refusal is None and wanted.is_ahead:
+            refusal = self._too_slow_ahead.refusal(content_id)
         if record is not None or refusal is not None:
             done(record, source, refusal)
             if source == "disk":
@@ -341,16 +375,18 @@ class Records:
 
         def ended(answer: Any, error: SidebooksError | None) -> None:
             if isinstance(error, PageError):
-                self._quarantine.note(content_id, error)
+                was_short = job.timeout_s < self._render_timeout_s and isinstance(error, RenderTimeout)
+                (self._too_slow_ahead if was_short else self._quarantine).note(content_id, error)
             done(answer, "render", error)
             if error is None:
                 self._note_image(document)
 
         with self._lock:
             self.counters.misses += 1
+        job = self._job(wanted)
         work = Work(
             key=key,
-            job=self._job(wanted),
+            job=job,
             data=document.data,
             read=lambda answer: self._read(answer, wanted, content_id),
             deliver=deliver,
@@ -358,17 +394,18 @@ class Records:
         )
         drawn_as = self.key(_provisional_id(document, wanted.page), wanted.spec, wanted.image_format) if self._drafts else None
         if drawn_as is not None and self._drafts_of(drawn_as):  # this one's own, or a reader's that has the page drawn
-            self._dispatcher.adopt(drawn_as, work, ended, wanted.priority, wanted.ticket)
-        else:
+            self._dispatcher.adopt(drawn_as, work, ended, wanted.priority, wanted.ticket, is_wanted=is_wanted)
+        elif is_wanted:
             self._dispatcher.request(work, ended, wanted.priority, wanted.generation, wanted.ticket, follows_up=follows_up)
 
     def _job(self, wanted: _Wanted) -> Job:
-        spec = wanted.spec
+        spec, ref = wanted.spec, wanted.document.ref
+        is_short = wanted.is_ahead and self._dispatcher.is_suspect(ref.token)
         return Job(
             kind="raster",
-            document=wanted.document.ref,
+            document=ref,
             page=wanted.page,
-            timeout_s=self._render_timeout_s,
+            timeout_s=min(self._render_timeout_s, SUSPECT_AHEAD_S) if is_short else self._render_timeout_s,
             arguments={
                 "scale": spec.scale,
                 "rect_px": [spec.x0_px, spec.y0_px, spec.x1_px, spec.y1_px],

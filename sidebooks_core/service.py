@@ -22,7 +22,7 @@ from sidebooks_core.caching.locks import RenderLocks
 from sidebooks_core.caching.memory import MemoryStore
 from sidebooks_core.caching.record import Record
 from sidebooks_core.caching.store import TileStore
-from sidebooks_core.dispatch import Dispatcher, Work
+from sidebooks_core.dispatch import Dispatcher
 from sidebooks_core.document import Document
 from sidebooks_core.documents.font_discovery import discover
 from sidebooks_core.documents.model import (
@@ -39,6 +39,7 @@ from sidebooks_core.errors import (
     ServiceClosed,
     SidebooksError,
 )
+from sidebooks_core.flights import Work
 from sidebooks_core.identification import Identification
 from sidebooks_core.keys import RenderProfile
 from sidebooks_core.opener import Opener

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from sidebooks_core.dispatch import Dispatcher, Work
+from sidebooks_core.dispatch import Dispatcher
 from sidebooks_core.errors import QueueFull, RenderFailed, RenderTimeout, RequestDropped, ServiceClosed, SidebooksError
+from sidebooks_core.flights import Work
 from sidebooks_core.rendering.jobs import DocumentRef, Job
 from sidebooks_core.scheduling.queue import Generation, Priority
 

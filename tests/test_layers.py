@@ -21,7 +21,9 @@ Sources = Mapping[str, str]
 
 # A unit is a folder or a file of the package. What may import what, beside itself; all may import COMMON.
 COMMON = {"errors", "settings", "statistics"}
-PARTS = {"dispatch", "document", "identification", "opener", "prerendering", "rasters", "records", "registry", "tile"}
+PARTS = {
+    "dispatch", "document", "flights", "identification", "opener", "prerendering", "rasters", "records", "registry", "tile",
+}  # fmt: skip
 SERVICE = PARTS | {"service"}
 """The meeting place; it is one layer in several files."""
 BELOW_SERVICE = {"tiling", "documents", "scheduling", "caching", "keys", "rendering"}

@@ -16,10 +16,11 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
 
-from sidebooks_core.errors import DamagedDocument, RenderFailed, RenderTimeout, SidebooksError
+from sidebooks_core.errors import DamagedDocument, RenderFailed, RenderTimeout, RequestDropped, SidebooksError
 from sidebooks_core.rendering import forking, wire
 from sidebooks_core.rendering.forking import ForkServer
 from sidebooks_core.rendering.jobs import Job, NoWorker, WorkerConfig, error_from_wire
@@ -64,6 +65,9 @@ class JobSource(Protocol):
     def is_suspect(self, document: str) -> bool:
         """Whether a document, by its token, cost a worker a short time ago."""
 
+    def aged(self, ticket: Any, interrupt: Callable[[], None]) -> None:
+        """A job takes long. `interrupt` ends it from any thread, with its worker, if it is still under way then."""
+
     def finish(
         self,
         ticket: Any,
@@ -75,7 +79,8 @@ class JobSource(Protocol):
     ) -> None:
         """A job ended, with an answer or an error. Must not raise.
 
-        lost_worker: it cost its worker. takes_next: its worker takes the next one at once, in this thread.
+        error: RequestDropped where it was interrupted. lost_worker: it cost its worker. takes_next: its worker takes the next
+        one at once, in this thread.
         """
 
 
@@ -173,9 +178,10 @@ class WorkerPool:
                 if worker is None:
                     self._source.finish(ticket, None, _cannot_start(job, failure))
                     continue
-                answer, error, worker = self._do(worker, job, data)
+                answer, error, worker = self._do(worker, ticket, job, data)
                 is_lost = worker is None
-                self._source.finish(ticket, answer, error, lost_worker=is_lost and error is not None, takes_next=not is_lost)
+                is_its_fault = is_lost and error is not None and not isinstance(error, RequestDropped)
+                self._source.finish(ticket, answer, error, lost_worker=is_its_fault, takes_next=not is_lost)
         finally:
             if worker is not None:
                 self._bury(worker)
@@ -277,17 +283,17 @@ class WorkerPool:
             )
 
     def _do(
-        self, worker: WorkerProcess, job: Job, data: bytes | None
+        self, worker: WorkerProcess, ticket: Any, job: Job, data: bytes | None
     ) -> tuple[Any, SidebooksError | None, WorkerProcess | None]:
         """One job on one worker, or on a new one if this one turns out to have died before it began it."""
         try:
-            return self._do_on(worker, job, data)
+            return self._do_on(worker, ticket, job, data)
         except _NotBegun:
             self._count_death(worker)
         try:
             worker = self._start()
             worker.trust_domain = job.document.trust_domain
-            return self._do_on(worker, job, data)
+            return self._do_on(worker, ticket, job, data)
         except _NotBegun as error:
             self._count_death(worker)
             return None, _cannot_start(job, str(error)), None
@@ -295,7 +301,7 @@ class WorkerPool:
             return None, _cannot_start(job, str(error)), None
 
     def _do_on(
-        self, worker: WorkerProcess, job: Job, data: bytes | None
+        self, worker: WorkerProcess, ticket: Any, job: Job, data: bytes | None
     ) -> tuple[Any, SidebooksError | None, WorkerProcess | None]:
         """Raises _NotBegun where the worker died of something else than this job."""
         try:
@@ -308,6 +314,7 @@ class WorkerPool:
         if self._source.is_suspect(job.document.token):
             ageing = ((NOTED_S, WorkerProcess.stand_far_back),)  # its sound pages are drawn by then
         watch = self._watchdog.watch(worker, job.timeout_s, ageing)
+        self._watchdog.then(watch, NOTED_S, lambda _: self._source.aged(ticket, partial(self._watchdog.interrupt, watch)))
         try:
             reply = self._hear(worker)
             if reply.get("need_data"):
@@ -318,6 +325,9 @@ class WorkerPool:
                 reply = self._hear(worker)
         except (wire.WireClosed, wire.WireBroken) as error:
             self._watchdog.release(watch)
+            if worker.was_interrupted:
+                self._bury(worker)
+                return None, RequestDropped(f"{_where(job)}: dropped while it was being drawn, since nobody wanted it"), None
             if not worker.overran and not self._closing.is_set() and worker.has_unread_request():
                 raise _NotBegun(str(error)) from error
             overran = worker.overran

@@ -57,6 +57,8 @@ class WorkerProcess(Struct, eq=False):
     """Of all documents that it has seen; None: of none so far."""
     held_documents: set[str] = field(default_factory=set)
     overran: bool = False
+    was_interrupted: bool = False
+    """It was killed in the middle of its job, since nobody wants that any more."""
     is_worn: bool = False
     cpu_s: float = 0.0
     """Time of the processor that it had taken when its job was new."""
@@ -146,9 +148,24 @@ class Watchdog:
                 self._condition.notify()
             return number
 
+    def then(self, number: int, after_s: float, step: Step) -> None:
+        """One more thing to be done to a worker that is watched, so many seconds from now."""
+        with self._condition:
+            heapq.heappush(self._steps, (time.monotonic() + after_s, number, next(self._numbers), step))
+            if self._steps[0][1] == number:
+                self._condition.notify()
+
     def release(self, number: int) -> None:
         with self._condition:
             self._watched.pop(number, None)
+
+    def interrupt(self, number: int) -> None:
+        """Kill the worker now, unless `release`d: it may be at another job."""
+        with self._condition:
+            worker = self._watched.get(number)
+            if worker is not None:
+                worker.was_interrupted = True
+                worker.kill()
 
     def close(self) -> None:
         with self._condition:

@@ -71,6 +71,10 @@ class JobQueue:
     def __contains__(self, key: str) -> bool:
         return key in self._priority_of
 
+    def count(self, priority: Priority) -> int:
+        """Jobs of a class that wait."""
+        return len(self._classes[priority])
+
     def push(self, entry: Entry) -> Entry | None:
         """Add a job; one that waits already is joined and takes the more urgent class of the two.
 
