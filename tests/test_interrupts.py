@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from typing import Any
@@ -16,6 +17,7 @@ from sidebooks_core import records
 from sidebooks_core.dispatch import Dispatcher
 from sidebooks_core.errors import RenderTimeout, RequestDropped
 from sidebooks_core.records import Records
+from sidebooks_core.rendering import worker_process
 from sidebooks_core.rendering.worker_process import Watchdog, WorkerProcess
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.tiling.raster import RasterSpec
@@ -225,19 +227,35 @@ def test_pages_that_never_end_do_not_keep_the_others_from_their_previews(heavy: 
             assert service.statistics().failures >= KILLER_PAGES
 
 
+class Process:
+    """Of a worker, as far as it is killed."""
+
+    pid, stdin, stdout, returncode, killed = 0, None, None, None, False
+
+    def poll(self) -> int | None:
+        return None
+
+    def wait(self) -> int:
+        return 0
+
+    def kill(self) -> None:
+        self.killed = True
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the processor's time is told by Linux; elsewhere the clock's counts")
+def test_a_job_is_as_old_as_the_time_that_it_had_a_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where others keep the processors busy, ordinary pages take long by the clock."""
+    worker = WorkerProcess(Process(), None)
+    monkeypatch.setattr(worker_process, "_cpu_s", lambda _: 7.0)
+    worker.note_cpu()
+    assert worker.is_old_in_s() == worker_process.OLD_CPU_S
+    monkeypatch.setattr(worker_process, "_cpu_s", lambda _: 7.2)
+    assert worker.is_old_in_s() == pytest.approx(worker_process.OLD_CPU_S - 0.2)
+    monkeypatch.setattr(worker_process, "_cpu_s", lambda _: 7.3)
+    assert worker.is_old_in_s() == 0.0
+
+
 def test_a_worker_that_is_at_its_next_job_is_not_interrupted() -> None:
-    class Process:
-        pid, stdin, stdout, returncode, killed = 0, None, None, None, False
-
-        def poll(self) -> int | None:
-            return None
-
-        def wait(self) -> int:
-            return 0
-
-        def kill(self) -> None:
-            self.killed = True
-
     process = Process()
     watchdog = Watchdog()
     worker = WorkerProcess(process, None)

@@ -47,6 +47,8 @@ _INHERITED = ("LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PAT
 """All that a worker sees of the host's environment: no secrets, nothing that changes how Python runs."""
 START_TIMEOUT_S = 60.0
 """A worker that has not reported by then is given up; one that is not forked takes 0.3-0.6 s on an idle machine."""
+LOOK_AGAIN_S = 0.05
+"""Between two looks at what a job has taken, at least: the kernel counts in hundredths of a second."""
 MAX_ANSWER_BYTES = 1 << 30
 """More than the largest raster can come to. A worker that sends more is not trusted any further."""
 
@@ -310,11 +312,12 @@ class WorkerPool:
             raise _NotBegun(str(error)) from error
         if refusal is not None:
             return None, refusal, worker
-        ageing: tuple[tuple[float, Step], ...] = ((NOTED_S, WorkerProcess.note_cpu), (SLOW_S, WorkerProcess.stand_back))
+        worker.note_cpu()  # it has begun: nobody waits for this
+        ageing: tuple[tuple[float, Step], ...] = ((SLOW_S, WorkerProcess.stand_back),)
         if self._source.is_suspect(job.document.token):
             ageing = ((NOTED_S, WorkerProcess.stand_far_back),)  # its sound pages are drawn by then
         watch = self._watchdog.watch(worker, job.timeout_s, ageing)
-        self._watchdog.then(watch, NOTED_S, lambda _: self._source.aged(ticket, partial(self._watchdog.interrupt, watch)))
+        self._watchdog.then(watch, NOTED_S, partial(self._look_at_age, watch, ticket))
         try:
             reply = self._hear(worker)
             if reply.get("need_data"):
@@ -345,6 +348,14 @@ class WorkerPool:
         if "error" in reply:
             return None, error_from_wire(reply["error"], job.document.digest), survivor
         return reply.get("answer"), None, survivor
+
+    def _look_at_age(self, watch: int, ticket: Any, worker: WorkerProcess) -> None:
+        """Tell the source of a job that is old, or look again when it may be."""
+        left_s = worker.is_old_in_s()
+        if left_s:
+            self._watchdog.then(watch, max(left_s, LOOK_AGAIN_S), partial(self._look_at_age, watch, ticket))
+        else:
+            self._source.aged(ticket, partial(self._watchdog.interrupt, watch))
 
     def _begin(self, worker: WorkerProcess, job: Job, data: bytes | None) -> SidebooksError | None:
         """Ask for a job, with the document's file if the worker has not seen it. What is wrong with the file, if anything.

@@ -18,6 +18,9 @@ from msgspec import Struct, field
 JOIN_TIMEOUT_S = 5.0
 NOTED_S = 0.25
 """A job that takes so long is looked at."""
+OLD_CPU_S = 0.25
+"""A job that has taken so much of a processor may be interrupted: ten times what it takes to fork another worker. By the clock,
+ordinary pages would be, where the processor is slow or taken, and each costs a worker then."""
 SLOW_S = 0.5
 """A page that takes so long is waited for anyway; beside it, those that take milliseconds should not feel it."""
 SLOW_NICENESS = 5
@@ -61,7 +64,7 @@ class WorkerProcess(Struct, eq=False):
     """It was killed in the middle of its job, since nobody wants that any more."""
     is_worn: bool = False
     cpu_s: float = 0.0
-    """Time of the processor that it had taken when its job was new."""
+    """Time of the processor that it had taken when its job began."""
     rss_bytes: int = 0
 
     def kill(self) -> None:
@@ -86,12 +89,18 @@ class WorkerProcess(Struct, eq=False):
     def note_cpu(self) -> None:
         self.cpu_s = _cpu_s(self.process.pid)
 
+    def is_old_in_s(self) -> float:
+        """Seconds until its job has taken OLD_CPU_S, at least; 0 when it has, and where nobody tells."""
+        if sys.platform != "linux":
+            return 0.0
+        return max(0.0, OLD_CPU_S - (_cpu_s(self.process.pid) - self.cpu_s))
+
     def stand_back(self) -> None:
         """From now on it gets the processor after those that draw quickly, and after the host.
 
         Not where it got little of the processor as it is: then others than we keep the machine busy, and it would starve.
         """
-        if _cpu_s(self.process.pid) - self.cpu_s >= (SLOW_S - NOTED_S) / 2:
+        if _cpu_s(self.process.pid) - self.cpu_s >= SLOW_S / 2:
             self.set_niceness(SLOW_NICENESS)
 
     def stand_far_back(self) -> None:
