@@ -113,9 +113,7 @@ class Dispatcher:
             self.joins += joined
             if not (follows_up and self._here.takes_next):
                 self._hand_out(work.job.document.token)
-            interrupts = self._interrupts()
-        for interrupt in interrupts:
-            interrupt()
+        self._make_room()
         if displaced is not None:
             self._tell(displaced.told_now(), None, RequestDropped("dropped from a full queue for something more urgent"))
         return joined
@@ -207,9 +205,7 @@ class Dispatcher:
             if not flight.waiting and self._queue.remove(key) is not None:
                 del self._flights[key]
                 self.drops += 1
-            interrupts = self._interrupts()
-        for interrupt in interrupts:
-            interrupt()
+        self._make_room()
 
     def drop_generations(self, owner: str, older_than: int) -> int:
         """Drop what only stale wish lists of one owner want and no worker has begun. Returns how many."""
@@ -317,9 +313,7 @@ class Dispatcher:
         """
         with self._lock:
             self._aged[ticket] = interrupt
-            interrupts = self._interrupts()
-        for stop in interrupts:
-            stop()
+        self._make_room()
 
     def is_suspect(self, document: str) -> bool:
         """Whether a document, by its token, cost a worker a short time ago."""
@@ -372,15 +366,17 @@ class Dispatcher:
         self._idle.remove(seat)
         seat.wake.notify()
 
-    def _interrupts(self) -> list[Callable[[], None]]:
-        """One for each visible job that waits, as far as there are jobs in its way that nobody wants. For outside the lock."""
-        waiting = self._queue.count(Priority.VISIBLE) - sum(interrupt is None for interrupt in self._aged.values())
-        unwanted = [
-            (flight, interrupt) for flight, interrupt in self._aged.items() if interrupt is not None and not flight.is_wanted
-        ]
-        chosen = unwanted[: max(0, waiting)]
-        self._aged.update((flight, None) for flight, _ in chosen)
-        return [interrupt for _, interrupt in chosen]
+    def _make_room(self) -> None:
+        """Interrupt a job for each visible one that waits, as far as there are jobs in its way that nobody wants."""
+        if not self._aged:
+            return  # nearly always, and read without the lock: whoever adds to it looks again
+        with self._lock:
+            waiting = self._queue.count(Priority.VISIBLE) - sum(interrupt is None for interrupt in self._aged.values())
+            unwanted = [(flight, interrupt) for flight, interrupt in self._aged.items() if interrupt and not flight.is_wanted]
+            chosen = unwanted[: max(0, waiting)]
+            self._aged.update((flight, None) for flight, _ in chosen)
+        for _, interrupt in chosen:
+            interrupt()
 
     def _begin_again(self, flight: Flight, error: SidebooksError) -> bool:
         """Put a job back to its place in the queue that was joined while it was interrupted, or by who gives it more time."""

@@ -42,7 +42,7 @@ class Statistics(Struct, frozen=True, kw_only=True):
     joins: int
     """The misses that joined a render already under way or waiting."""
     drops: int
-    """Jobs that were taken out of the queue before they were started."""
+    """Jobs that were taken out of the queue before they were started, or interrupted since nobody wanted them any more."""
     failures: int
     """Jobs that ended in an error."""
     worker_deaths: int

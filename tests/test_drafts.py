@@ -33,7 +33,7 @@ class Worker:
         self.key: str | None = None
         self._taken = threading.Event()
         self._dispatcher = dispatcher
-        self._ticket: Any = None
+        self.ticket: Any = None
         idle = len(dispatcher._idle)
         self._thread = threading.Thread(target=self._take, args=(held or set(),), daemon=True)
         self._thread.start()
@@ -43,7 +43,7 @@ class Worker:
     def _take(self, held: set[str]) -> None:
         taken = self._dispatcher.take(held, is_spare=False)
         if taken is not None:
-            self._ticket, self.key = taken[0], taken[1].arguments["key"]
+            self.ticket, self.key = taken[0], taken[1].arguments["key"]
         self._taken.set()
 
     def takes(self) -> str | None:
@@ -52,7 +52,7 @@ class Worker:
 
     def finish(self, answer: Any, error: SidebooksError | None = None) -> None:
         self.takes()
-        self._dispatcher.finish(self._ticket, answer, error)
+        self._dispatcher.finish(self.ticket, answer, error)
 
 
 def kept(answer: Any, written: Callable[[], None], _: Priority) -> str:

@@ -22,7 +22,7 @@ from sidebooks_core.rendering.worker_process import Watchdog, WorkerProcess
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.tiling.raster import RasterSpec
 from tests.test_dispatch import FakeLocks, Told, work
-from tests.test_drafts import kept
+from tests.test_drafts import Worker, kept
 
 DROPPED = RequestDropped("dropped while it was being drawn")
 
@@ -146,20 +146,16 @@ def test_who_joins_interrupted_work_gets_it_later() -> None:
 
 def test_a_forgotten_draft_is_interrupted_and_not_begun_again() -> None:
     dispatcher = Dispatcher(10, None)
-    takes = threading.Thread(target=lambda: taken.append(dispatcher.take(set(), is_spare=False)))
-    taken: list[Any] = []
-    takes.start()
-    while not dispatcher._idle:
-        time.sleep(0.001)
+    worker = Worker(dispatcher)
     drawn, told, interrupted = Told(), Told(), threading.Event()
     assert dispatcher.draft(work("draft"), drawn, "reader")
-    takes.join(10)
-    dispatcher.aged(taken[0][0], interrupted.set)
+    worker.takes()
+    dispatcher.aged(worker.ticket, interrupted.set)
     dispatcher.request(work("seen"), Told())
     assert not interrupted.is_set()
     dispatcher.forget("draft", "reader")
     assert interrupted.is_set()
-    dispatcher.finish(taken[0][0], None, DROPPED)
+    worker.finish(None, DROPPED)
     assert drawn.errors == [DROPPED], "told all the same: it has to settle what it began"
     dispatcher.adopt("draft", work("key", deliver=kept), told, Priority.VISIBLE, is_wanted=False)
     assert told.errors == []
@@ -168,15 +164,10 @@ def test_a_forgotten_draft_is_interrupted_and_not_begun_again() -> None:
 
 def test_an_interrupted_draft_that_somebody_wants_is_drawn_anew() -> None:
     dispatcher = Dispatcher(10, None)
-    takes = threading.Thread(target=lambda: taken.append(dispatcher.take(set(), is_spare=False)))
-    taken: list[Any] = []
-    takes.start()
-    while not dispatcher._idle:
-        time.sleep(0.001)
+    worker = Worker(dispatcher)
     told = Told()
     assert dispatcher.draft(work("draft"), Told(), "reader")
-    takes.join(10)
-    dispatcher.finish(taken[0][0], None, DROPPED)
+    worker.finish(None, DROPPED)
     dispatcher.adopt("draft", work("key", deliver=kept), told, Priority.VISIBLE)
     again = dispatcher.take(set(), is_spare=False)
     assert again is not None

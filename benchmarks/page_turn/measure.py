@@ -17,7 +17,7 @@ import psutil
 
 import sidebooks_core as sb
 from benchmarks import corpus
-from benchmarks.page_turn.peers import PEERS
+from benchmarks.page_turn.peers import PEERS, fit, open_pymupdf
 from benchmarks.page_turn.profiles import Profile, Quota, bind
 from benchmarks.page_turn.traces import Course, Step, Trace
 from sidebooks_core.tiling.spreads import SINGLE_PAGES, SpreadRule, Spreads
@@ -118,14 +118,11 @@ def _bare_child(path: str, password: str | None, page: int, profile: Profile, an
     import pymupdf
 
     bind(profile)
-    pymupdf.TOOLS.mupdf_display_errors(False)
-    document = pymupdf.open(path)
-    if document.needs_pass:
-        document.authenticate(password or "")
+    document = open_pymupdf(path, password)
     for number in (page - 1 if page else min(1, document.page_count - 1), page):
         started_s = time.perf_counter()
         sheet = document[number]
-        scale = min(profile.view_px[0] / sheet.rect.width, profile.view_px[1] / sheet.rect.height)
+        scale = fit(sheet.rect.width, sheet.rect.height, profile.view_px)
         sheet.get_pixmap(matrix=pymupdf.Matrix(scale, scale), alpha=False)
         took_s = time.perf_counter() - started_s
     answer.send(took_s)

@@ -233,7 +233,8 @@ class Places:
         return width // len(pages), height
 
 
-def _fit(width_pt: float, height_pt: float, view_px: tuple[int, int]) -> float:
+def fit(width_pt: float, height_pt: float, view_px: tuple[int, int]) -> float:
+    """Pixels per point that make a page fit a screen."""
     return min(view_px[0] / width_pt, view_px[1] / height_pt)
 
 
@@ -243,19 +244,27 @@ def _jpeg(image: Any) -> bytes:
     return out.getvalue()
 
 
+def open_pymupdf(path: str, password: str | None) -> Any:
+    """A document of PyMuPDF's, open, without its messages."""
+    import pymupdf
+
+    pymupdf.TOOLS.mupdf_display_errors(False)
+    document = pymupdf.open(path)
+    if document.needs_pass:
+        document.authenticate(password or "")
+    return document
+
+
 def _pymupdf(path: str, password: str | None) -> tuple[Draw, int]:
     import pymupdf
     from PIL import Image
 
     Image.preinit()
-    pymupdf.TOOLS.mupdf_display_errors(False)
-    document = pymupdf.open(path)
-    if document.needs_pass:
-        document.authenticate(password or "")
+    document = open_pymupdf(path, password)
 
     def draw(page: int, zoom: float, size_px: tuple[int, int]) -> bytes:
         sheet = document[page]
-        scale = _fit(sheet.rect.width, sheet.rect.height, size_px) * zoom
+        scale = fit(sheet.rect.width, sheet.rect.height, size_px) * zoom
         clip = None
         if zoom > 1.0:  # the part on the screen: the middle
             width, height = sheet.rect.width / zoom / 2, sheet.rect.height / zoom / 2
@@ -279,7 +288,7 @@ def _pdfium(path: str, password: str | None) -> tuple[Draw, int]:
         if zoom > 1.0:
             x, y = width * (1 - 1 / zoom) / 2, height * (1 - 1 / zoom) / 2
             crop = (x, y, x, y)
-        image = sheet.render(scale=_fit(width, height, size_px) * zoom, crop=crop).to_pil()
+        image = sheet.render(scale=fit(width, height, size_px) * zoom, crop=crop).to_pil()
         sheet.close()
         return _jpeg(image)
 
@@ -299,7 +308,7 @@ def _poppler(path: str, password: str | None) -> tuple[Draw, int]:
 
     def draw(page: int, zoom: float, size_px: tuple[int, int]) -> bytes:
         width, height = size_pt(page)
-        size = (round(width * _fit(width, height, size_px) * zoom), None)
+        size = (round(width * fit(width, height, size_px) * zoom), None)
         [image] = pdf2image.convert_from_path(
             path, first_page=page + 1, last_page=page + 1, size=size, fmt="jpeg", userpw=password or "", use_cropbox=True
         )

@@ -147,14 +147,11 @@ class Watchdog:
 
     def watch(self, worker: WorkerProcess, timeout_s: float, steps: Sequence[tuple[float, Step]] = ()) -> int:
         """Kill the worker after `timeout_s`, do what else is to be done to it after so many seconds, unless `release`d."""
-        now_s = time.monotonic()
         with self._condition:
             number = next(self._numbers)
             self._watched[number] = worker
             for after_s, step in (*steps, (timeout_s, WorkerProcess.stop_overrunning)):
-                heapq.heappush(self._steps, (now_s + after_s, number, next(self._numbers), step))
-            if self._steps[0][1] == number:
-                self._condition.notify()
+                self.then(number, after_s, step)
             return number
 
     def then(self, number: int, after_s: float, step: Step) -> None:
