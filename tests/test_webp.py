@@ -12,6 +12,8 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from sidebooks_core.rendering import webp
+from sidebooks_core.rendering.runs import BLOCK_PIXELS, Runs
 from sidebooks_core.rendering.webp import code_lengths, lossless_webp
 
 Pixels = NDArray[np.uint8]
@@ -24,8 +26,12 @@ def decoded(data: bytes) -> Pixels:
         return np.array(image)
 
 
+def written(pixels: Pixels) -> bytes:
+    return lossless_webp(Runs.of(np.ascontiguousarray(pixels)), pixels.shape[1])
+
+
 def assert_exact(pixels: Pixels) -> bytes:
-    data = lossless_webp(np.ascontiguousarray(pixels))
+    data = written(pixels)
     assert np.array_equal(decoded(data), pixels)
     return data
 
@@ -71,7 +77,28 @@ def test_sizes_at_which_something_ends(shape: tuple[int, int]) -> None:
 def test_what_was_before_is_copied() -> None:
     block = np.repeat(np.random.default_rng(9).integers(0, 256, (300, 250, 3), np.uint8), 4, axis=1)
     data = assert_exact(np.concatenate([block] * 3))
-    assert len(data) < 1.1 * len(lossless_webp(block))
+    assert len(data) < 1.1 * len(written(block))
+
+
+@pytest.mark.parametrize("height", [1, 40])
+def test_runs_are_the_pixels_in_pieces(height: int) -> None:
+    pixels = text(1300, height)
+    runs = Runs.of(pixels)
+    ends = runs.starts + runs.sizes
+    assert np.array_equal(runs.starts // BLOCK_PIXELS, (ends - 1) // BLOCK_PIXELS)
+    stretches = runs.stretches(3)
+    assert all(stretch.starts[0] == 0 and stretch.pixel_count <= 3 * BLOCK_PIXELS for stretch in stretches)
+    for pieces in ([runs], stretches):
+        numbers = np.concatenate([np.repeat(piece.colours, piece.sizes) for piece in pieces])
+        assert np.array_equal(numbers.astype("<u4").view(np.uint8).reshape(height, 1300, 4)[..., :3], pixels)
+
+
+@pytest.mark.parametrize("hashes", [0, 0x7FFFFFFF, 0xFFFFFFFF])
+def test_what_only_hashes_alike_is_not_copied(monkeypatch: pytest.MonkeyPatch, hashes: int) -> None:
+    """As in a document that was made for it."""
+    monkeypatch.setattr(webp, "_hashes", lambda colours, sizes: np.full(len(colours), hashes, np.uint32))
+    assert_exact(text(900, 700))
+    assert_exact(np.random.default_rng(2).integers(0, 256, (200, 300, 3), np.uint8))
 
 
 def test_noise() -> None:
@@ -80,7 +107,7 @@ def test_noise() -> None:
 
 def test_the_same_pixels_give_the_same_bytes() -> None:
     pixels = text(600, 800)
-    assert lossless_webp(pixels) == lossless_webp(pixels.copy())
+    assert written(pixels) == written(pixels.copy())
 
 
 def test_text_takes_half_of_jpeg_and_less() -> None:

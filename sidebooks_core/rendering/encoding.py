@@ -20,6 +20,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from sidebooks_core.errors import RequestError
 from sidebooks_core.rendering import content, png, webp
+from sidebooks_core.rendering.runs import Runs
 
 PNG, JPEG, WEBP, AVIF = "image/png", "image/jpeg", "image/webp", "image/avif"
 
@@ -119,7 +120,7 @@ def _webp(pixels: NDArray[np.uint8], quality: int, seen: content.Study) -> Encod
         return _saved(pixels, WEBP, quality=quality, method=2)
     if seen.has_few_runs:
         coloured = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
-        return EncodedImage(webp.lossless_webp(coloured), WEBP)
+        return EncodedImage(webp.lossless_webp(Runs.of(coloured), pixels.shape[1]), WEBP)
     return _saved(pixels, WEBP, lossless=True, quality=0, method=1)  # here `quality` is effort
 
 

@@ -3,9 +3,9 @@
 libwebp takes four times as long, at its fastest useful setting. Here numpy looks only at the places where the colour changes, a
 tenth of the pixels or fewer (docs/explanation/decisions/0005-encoding.md).
 
-The pixels, in reading order, become *runs* of one colour. A run is written as its colour and how often that is repeated; runs
-that follow one another as they did before, as a copy from there. All of them end at multiples of 4096 pixels, which is the
-longest copy there is. Red and blue are written less green. The format: RFC 9649, section 3.
+A run of one colour is written as that colour and how often it is repeated; runs that follow one another as they did before, as
+a copy from there. Small *units* of runs are compared: one of several pixels, or some single pixels in a row, which in text are
+the edge of a letter. Red and blue are written less green. The format: RFC 9649, section 3.
 """
 
 from __future__ import annotations
@@ -18,19 +18,23 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from sidebooks_core.rendering.runs import BLOCK_PIXELS, Runs
+
 LONGEST_SIDE_PX = 16_383
 
-_BLOCK_PIXELS = 1 << 12
-_BAND_PIXELS = 16 * _BLOCK_PIXELS
-"""Compared at once: few enough for the processor's cache."""
-_STRETCH_PIXELS = 255 * _BLOCK_PIXELS
-"""Searched for copies at once; one reaches back 120 pixels less than 256 blocks."""
-_CONTEXTS_RUNS = (8, 3)
-"""Rows of runs that are looked for, the longer first: what is alike for longer needs fewer copies, nearer or not."""
+_MOST_BLOCKS = 255
+"""Searched for copies at once: one reaches back 120 pixels less than 256 blocks."""
+_LONG_PIXELS = 2
+"""From here on a run is a unit of its own. Of shorter ones about half begin a unit, by their hashes: the same ones wherever
+they are. With none of them small text took a third more bytes, with all of them half as long again."""
+_CONTEXTS_UNITS = (8, 3)
+"""Rows of units that are looked for, the longer first: what is alike for longer needs fewer copies, nearer or not."""
 _FEWEST_RUNS = 4
 """In a copy: one of fewer takes more bits than the colours."""
-_CONTEXT_FACTOR = np.uint64(0x9E3779B97F4A7C15)
-_PLACE_MASK = np.uint64((1 << 20) - 1)
+_MIX = np.uint32(0x9E3779B1)
+_HALF = np.uint32(1 << 31)
+_PLACE_BITS = np.uint64(32)
+_PLACE_MASK = np.uint64((1 << 32) - 1)
 
 _FIRST_LENGTH, _GREENS, _BYTES, _SPANS = 256, 280, 256, 40
 _ABOVE, _LEFT, _NEAR_DISTANCES = 1, 2, 120
@@ -42,12 +46,10 @@ Places = NDArray[np.intp]
 Words = NDArray[np.uint64]
 
 
-def lossless_webp(pixels: NDArray[np.uint8]) -> bytes:
-    """Contiguous pixels of shape (height, width, 3), neither side above LONGEST_SIDE_PX."""
-    height, width, _ = pixels.shape
-    samples = pixels.reshape(-1)
-    stretch_samples = 3 * _STRETCH_PIXELS
-    stretches = [_Stretch.of(samples[at : at + stretch_samples], width) for at in range(0, samples.size, stretch_samples)]
+def lossless_webp(runs: Runs, width_px: int) -> bytes:
+    """Of an image of that width, neither side above LONGEST_SIDE_PX."""
+    height_px = runs.pixel_count // width_px
+    stretches = [_Stretch.of(stretch, width_px) for stretch in runs.stretches(_MOST_BLOCKS)]
     counts = [stretch.counts() for stretch in stretches]
     green_counts, red_counts, blue_counts, span_counts = (np.sum(kind, axis=0) for kind in zip(*counts, strict=True))
     codes = _Codes(
@@ -59,8 +61,8 @@ def lossless_webp(pixels: NDArray[np.uint8]) -> bytes:
     )
     head = _Head()
     head.put(0x2F, 8)
-    head.put(width - 1, 14)
-    head.put(height - 1, 14)
+    head.put(width_px - 1, 14)
+    head.put(height_px - 1, 14)
     head.put(0, 1 + 3)  # no alpha is used; the version
     head.put(0b101, 3)  # a transform, of the third kind: red and blue are less green
     head.put(0, 1 + 1 + 1)  # no more transforms, no cache of colours, one set of codes
@@ -76,9 +78,9 @@ class _Stretch(Struct, frozen=True):
 
     green: Places
     """Of each token's colour; for a copy, the symbol of its length."""
-    red: NDArray[np.uint32]
+    red: NDArray[np.uint8]
     """Less green, as is blue; of no meaning for a copy."""
-    blue: NDArray[np.uint32]
+    blue: NDArray[np.uint8]
     repeats: Places
     """0 for a copy."""
     copies: Places
@@ -89,36 +91,32 @@ class _Stretch(Struct, frozen=True):
     """How far back the copies reach."""
 
     @classmethod
-    def of(cls, samples: NDArray[np.uint8], width: int) -> _Stretch:
-        starts, colours = _runs(samples)
-        sizes = np.diff(starts, append=samples.size // 3)
-        back = _repeated(colours, sizes)
-        firsts = np.flatnonzero((back[1:] != back[:-1]) | (starts[1:] % _BLOCK_PIXELS == 0)) + 1
-        firsts = np.concatenate(([0], firsts))
-        counts = np.diff(firsts, append=len(back))
-        pays = (back[firsts] != 0) & (counts >= _FEWEST_RUNS)
-        is_token = np.repeat(~pays, counts)
-        copied = firsts[pays]
-        is_token[copied] = True
+    def of(cls, runs: Runs, width_px: int) -> _Stretch:
+        sizes = runs.sizes
+        copies = _Copies.among(runs, sizes)
+        is_token = np.ones(len(sizes), bool)
+        is_token[_ranges(copies.firsts + 1, copies.counts - 1)] = False
         tokens = np.flatnonzero(is_token)
-        copies = np.searchsorted(tokens, copied)
-        lengths = np.diff(starts[firsts], append=samples.size // 3)[pays]
-        distances = starts[copied] - starts[copied - back[copied]]
-        colours = colours[tokens]
-        green = (colours >> np.uint32(8)) & np.uint32(0xFF)
-        red, blue = (colours - green) & np.uint32(0xFF), ((colours >> np.uint32(16)) - green) & np.uint32(0xFF)
+        starts = runs.starts.take(copies.firsts)
+        lasts = copies.firsts + copies.counts - 1
+        lengths = runs.starts.take(lasts) + sizes.take(lasts) - starts
+        distances = starts - runs.starts.take(copies.firsts - copies.back)
+        colours = runs.colours.take(tokens)
+        green = (colours >> np.uint32(8)).astype(np.uint8)
+        red, blue = colours.astype(np.uint8) - green, (colours >> np.uint32(16)).astype(np.uint8) - green
+        places = copies.firsts - (np.cumsum(copies.counts - 1) - (copies.counts - 1))
         symbols = green.astype(np.intp)
-        symbols[copies] = _FIRST_LENGTH + _LENGTHS.symbols[lengths]
-        repeats = sizes[tokens] - 1
-        repeats[copies] = 0
-        spans = _prefixed(np.where(distances == width, _ABOVE, distances + _NEAR_DISTANCES))
-        return cls(symbols, red, blue, repeats, copies, lengths, spans)
+        symbols[places] = _FIRST_LENGTH + _LENGTHS.symbols.take(lengths)
+        repeats = sizes.take(tokens) - 1
+        repeats[places] = 0
+        spans = _prefixed(np.where(distances == width_px, _ABOVE, distances + _NEAR_DISTANCES))
+        return cls(symbols, red, blue, repeats, places, lengths, spans)
 
     def counts(self) -> tuple[Places, Places, Places, Places]:
         """How often each symbol is written: green and lengths, red, blue, distances."""
         green = np.bincount(self.green, minlength=_GREENS)
-        repeats = np.bincount(self.repeats, minlength=_BLOCK_PIXELS)[1:]
-        np.add.at(green, _FIRST_LENGTH + _LENGTHS.symbols[1:_BLOCK_PIXELS], repeats)
+        repeats = np.bincount(self.repeats, minlength=BLOCK_PIXELS)[1:]
+        np.add.at(green, _FIRST_LENGTH + _LENGTHS.symbols[1:BLOCK_PIXELS], repeats)
         red, blue = (
             np.bincount(plane, minlength=_BYTES) - np.bincount(plane[self.copies], minlength=_BYTES)
             for plane in (self.red, self.blue)
@@ -129,72 +127,118 @@ class _Stretch(Struct, frozen=True):
 
     def written(self, codes: _Codes) -> tuple[Words, Words]:
         """The bits of each token, and how many they are."""
-        values, sizes = codes.green.words[self.green], codes.green.sizes[self.green]
-        copy_values, copy_sizes = values[self.copies], sizes[self.copies]
-        _append(values, sizes, codes.red.words[self.red], codes.red.sizes[self.red])
-        _append(values, sizes, codes.blue.words[self.blue], codes.blue.sizes[self.blue])
+        values, sizes = codes.green.words.take(self.green), codes.green.sizes.take(self.green)
+        copy_values, copy_sizes = values.take(self.copies), sizes.take(self.copies)
+        _append(values, sizes, codes.red.words.take(self.red), codes.red.sizes.take(self.red))
+        _append(values, sizes, codes.blue.words.take(self.blue), codes.blue.sizes.take(self.blue))
         repeat_values, repeat_sizes = codes.repeats
-        _append(values, sizes, repeat_values[self.repeats], repeat_sizes[self.repeats])
-        _append(copy_values, copy_sizes, _LENGTHS.extras[self.lengths], _LENGTHS.extra_sizes[self.lengths])
-        _append(copy_values, copy_sizes, codes.span.words[self.spans.symbols], codes.span.sizes[self.spans.symbols])
-        _append(copy_values, copy_sizes, self.spans.extras, self.spans.extra_sizes)
+        _append(values, sizes, repeat_values.take(self.repeats), repeat_sizes.take(self.repeats))
+        _append(copy_values, copy_sizes, _LENGTHS.extras.take(self.lengths), _LENGTHS.extra_sizes.take(self.lengths))
+        spans = self.spans
+        _append(copy_values, copy_sizes, codes.span.words.take(spans.symbols), codes.span.sizes.take(spans.symbols))
+        _append(copy_values, copy_sizes, spans.extras, spans.extra_sizes)
         values[self.copies], sizes[self.copies] = copy_values, copy_sizes
         return values, sizes
 
 
-def _runs(samples: NDArray[np.uint8]) -> tuple[Places, NDArray[np.uint32]]:
-    """Where runs start, in pixels, and their colours: red + green << 8 + blue << 16."""
-    all_starts, all_colours = [], []
-    for first in range(0, samples.size // 3, _BAND_PIXELS):
-        band = samples[3 * first : 3 * (first + _BAND_PIXELS) + 1]
-        if band.size % 3 == 0:
-            band = np.append(band, np.uint8(0))
-        # Four bytes from each pixel on: the fourth is another's.
-        numbers = np.ndarray((band.size // 3,), "<u4", band, strides=(3,)) & np.uint32(0xFFFFFF)
-        is_start = np.empty(numbers.size, bool)
-        np.not_equal(numbers[1:], numbers[:-1], out=is_start[1:])
-        is_start[::_BLOCK_PIXELS] = True
-        starts = np.flatnonzero(is_start)
-        all_colours.append(numbers[starts])
-        starts += first
-        all_starts.append(starts)
-    return np.concatenate(all_starts), np.concatenate(all_colours)
+class _Copies(Struct, frozen=True):
+    """Rows of runs that are like earlier ones, none beyond a block."""
+
+    firsts: Places
+    """The first run of each."""
+    counts: Places
+    """How many runs."""
+    back: Places
+    """How many runs before its first run that lies which it is like."""
+
+    @classmethod
+    def among(cls, runs: Runs, sizes: Places) -> _Copies:
+        short_sizes = sizes.astype(np.uint32)
+        starts_block = (runs.starts & (BLOCK_PIXELS - 1)) == 0
+        is_long = short_sizes >= _LONG_PIXELS
+        hashes = _hashes(runs.colours, short_sizes)
+        is_unit = hashes < _HALF
+        is_unit |= starts_block
+        is_unit[1:] |= is_long[1:]
+        is_unit[1:] |= is_long[:-1]
+        units = np.flatnonzero(is_unit)
+        back = _repeated(units, _hashes_of_units(units, hashes))
+        is_first = starts_block.take(units)
+        is_first[1:] |= back[1:] != back[:-1]
+        at = np.flatnonzero(is_first)
+        firsts, back = units.take(at), back.take(at)
+        counts = np.diff(firsts, append=len(sizes))
+        pays = (back != 0) & (counts >= _FEWEST_RUNS)
+        firsts, counts, back = firsts[pays], counts[pays], back[pays]
+        # A hash may be that of other runs: seen once in many pages, but a document can be made for it.
+        whole = runs.colours.astype(np.uint64) << np.uint64(13) | short_sizes
+        copied = _ranges(firsts, counts)
+        is_like = whole.take(copied) == whole.take(copied - np.repeat(back, counts))
+        if not is_like.all():
+            is_true = np.logical_and.reduceat(is_like, np.cumsum(counts) - counts)
+            firsts, counts, back = firsts[is_true], counts[is_true], back[is_true]
+        return cls(firsts, counts, back)
 
 
-def _repeated(colours: NDArray[np.uint32], lengths: Places) -> NDArray[np.int32]:
-    """For each run, how many runs before it one lies that is alike, in a row of such; 0 if there is none."""
-    runs = colours.astype(np.uint64)
-    runs <<= np.uint64(13)
-    runs |= lengths.view(np.uint64)
-    back = np.zeros(len(runs), np.int32)
-    for context_runs in _CONTEXTS_RUNS:
-        found = _last_alike(runs, context_runs)
-        np.copyto(back, found, where=back == 0)
-    back *= runs == runs[np.arange(len(runs)) - back]  # a hash may be that of other runs
+def _ranges(firsts: Places, counts: Places) -> Places:
+    """All numbers from each first one on, so many, one range after another."""
+    numbers = np.arange(counts.sum())
+    numbers += np.repeat(firsts - (np.cumsum(counts) - counts), counts)
+    return numbers
+
+
+def _hashes(colours: NDArray[np.uint32], sizes: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    hashes = colours * _MIX
+    hashes += sizes
+    hashes *= _MIX
+    hashes ^= hashes >> np.uint32(15)
+    hashes *= _MIX
+    return hashes
+
+
+def _hashes_of_units(units: Places, hashes: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """The sum of its runs' hashes, and its first once more, which tells it from the same the other way round."""
+    sums = np.cumsum(hashes, dtype=np.uint32)
+    firsts = hashes.take(units)
+    of_units = sums.take(np.append(units[1:], len(hashes)) - 1)
+    of_units -= sums.take(units)
+    of_units += (_MIX + np.uint32(1)) * firsts
+    of_units ^= of_units >> np.uint32(13)
+    return of_units
+
+
+def _repeated(units: Places, hashes: NDArray[np.uint32]) -> Places:
+    """For each unit, how many runs before it one begins that is alike, in a row of such; 0 if there is none."""
+    two = hashes[:-1] * _MIX + hashes[1:]
+    three = two[:-1] * _MIX + hashes[2:]
+    four = two[:-2] * _MIX + two[2:]
+    eight = four[:-4] * _MIX + four[4:]
+    back = np.zeros(len(units), np.intp)
+    for context_units, of_contexts in zip(_CONTEXTS_UNITS, (eight, three), strict=True):
+        if len(of_contexts):
+            np.copyto(back, _last_alike(units, of_contexts, context_units), where=back == 0)
     return back
 
 
-def _last_alike(runs: Words, context_runs: int) -> NDArray[np.int32]:
-    """For each run, the like by the hashes of so many runs in a row, the last such row before it."""
-    back = np.zeros(len(runs), np.int32)
-    count = len(runs) - context_runs + 1
-    if count < 2:
-        return back
-    keys = runs[:count] * _CONTEXT_FACTOR
-    for step in range(1, context_runs):
-        keys += runs[step : count + step]
-        keys *= _CONTEXT_FACTOR
-    keys &= ~_PLACE_MASK
-    keys |= np.arange(count, dtype=np.uint64)
+def _last_alike(units: Places, hashes: NDArray[np.uint32], context_units: int) -> Places:
+    """The same by the hashes of so many units in a row, from each on that has as many, of the last such row before it."""
     # Equal contexts come to lie side by side, in their order. A table of their first places is faster, but gave a sixth more
     # bytes: its copies reach back farther and break off sooner.
+    keys = hashes.astype(np.uint64)
+    keys <<= _PLACE_BITS
+    keys |= np.arange(len(hashes), dtype=np.uint64)
     keys.sort()
     same = np.flatnonzero((keys[1:] ^ keys[:-1]) <= _PLACE_MASK)
-    places = (keys & _PLACE_MASK).astype(np.int32)
-    later = places[1:][same]
-    back[later] = later - places[same]
-    for _ in range(context_runs - 1):
-        np.copyto(back[1:], back[:-1].copy(), where=back[1:] == 0)
+    keys &= _PLACE_MASK
+    places = keys.astype(np.intp)
+    later = places[1:].take(same)
+    back = np.zeros(len(units), np.intp)
+    back[later] = units.take(later) - units.take(places.take(same))
+    # Units that follow one in its row, and have none of their own, are like what lies as far before them.
+    at = np.arange(len(units))
+    latest = np.maximum.accumulate(at * (back != 0))  # 0 where there is none: nothing is before the first
+    back = back.take(latest)
+    back *= at - latest < context_units
     return back
 
 
@@ -215,7 +259,7 @@ def _prefixed(numbers: Places) -> _Prefixed:
     return _Prefixed(symbols, (rest & ((1 << extra_sizes) - 1)).astype(np.uint64), extra_sizes.astype(np.uint64))
 
 
-_LENGTHS = _prefixed(np.maximum(np.arange(_BLOCK_PIXELS + 1), 1))
+_LENGTHS = _prefixed(np.maximum(np.arange(BLOCK_PIXELS + 1), 1))
 
 
 class _Code(Struct, frozen=True):
@@ -253,9 +297,9 @@ class _Codes(Struct, frozen=True):
     @property
     def repeats(self) -> tuple[Words, Words]:
         """What to write, and its bits, for 0 to 4095 repeats of the last pixel."""
-        symbols = _FIRST_LENGTH + _LENGTHS.symbols[:_BLOCK_PIXELS]
+        symbols = _FIRST_LENGTH + _LENGTHS.symbols[:BLOCK_PIXELS]
         values, sizes = self.green.words[symbols], self.green.sizes[symbols]
-        _append(values, sizes, _LENGTHS.extras[:_BLOCK_PIXELS], _LENGTHS.extra_sizes[:_BLOCK_PIXELS])
+        _append(values, sizes, _LENGTHS.extras[:BLOCK_PIXELS], _LENGTHS.extra_sizes[:BLOCK_PIXELS])
         _append(values, sizes, self.span.words[_LEFT - 1], self.span.sizes[_LEFT - 1])
         values[0] = sizes[0] = 0
         return values, sizes
@@ -321,20 +365,17 @@ class _Head:
     """A string of bits, each byte filled from its lowest on."""
 
     def __init__(self) -> None:
-        self._value = 0
-        self._size = 0
+        self._values: list[int] = []
+        self._sizes: list[int] = []
 
     def put(self, value: int, size: int) -> None:
-        self._value |= value << self._size
-        self._size += size
+        self._values.append(value)
+        self._sizes.append(size)
 
     def followed_by(self, parts: list[tuple[Words, Words]]) -> bytes:
         """As bytes, with tokens behind: each of up to 64 bits, above which there are zeros, and how many they are."""
-        head = np.frombuffer(self._value.to_bytes(-(-self._size // 64) * 8, "little"), "<u8")
-        head_sizes = np.full(len(head), 64, np.uint64)
-        head_sizes[-1] -= np.uint64(len(head) * 64 - self._size)
-        values = np.concatenate([head, *(part for part, _ in parts)])
-        sizes = np.concatenate([head_sizes, *(part for _, part in parts)])
+        values = np.concatenate([np.array(self._values, np.uint64), *(part for part, _ in parts)])
+        sizes = np.concatenate([np.array(self._sizes, np.uint64), *(part for _, part in parts)])
         ends = np.cumsum(sizes)
         begins = ends - sizes
         words = begins >> np.uint64(6)
