@@ -6,6 +6,7 @@ import os
 import pickle
 import sqlite3
 import stat
+import sys
 import time
 from pathlib import Path
 
@@ -218,6 +219,19 @@ def test_a_lock_excludes_another_handle_and_tells_when_free(tmp_path: Path) -> N
     held.release()
     held.release()
     assert not called.wait(0.05), "the second holder still has it"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="locks are ranges of a file on Linux only")
+def test_locks_on_many_keys_are_apart_and_take_one_file(tmp_path: Path) -> None:
+    ours, theirs = RenderLocks(tmp_path), RenderLocks(tmp_path)
+    held = [ours.try_acquire(f"ours {number}") for number in range(100)]
+    assert None not in held
+    assert all(theirs.try_acquire(f"theirs {number}") for number in range(100))
+    assert held[50] is not None
+    held[50].release()
+    free = [number for number in range(100) if theirs.try_acquire(f"ours {number}")]
+    assert free == [50], "letting go of one, or asking for one, lets go of no other"
+    assert len(list((tmp_path / "locks").iterdir())) == 1
 
 
 def test_a_full_disk_budget_keeps_what_is_dear_to_make_again(tmp_path: Path) -> None:

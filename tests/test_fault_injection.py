@@ -27,7 +27,7 @@ from test_faults import pixels, small_disk
 
 import sidebooks_core as sb
 from sidebooks_core.caching.disk import DiskStore, PooledCache
-from sidebooks_core.caching.locks import RenderLocks
+from sidebooks_core.caching.locks import RANGES, RenderLocks
 from sidebooks_core.caching.record import Record
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="signals, mounts and limits as Linux has them")
@@ -89,25 +89,26 @@ def test_a_suspended_worker_is_given_up_in_time(sample: Path, expected: dict[int
 
 
 HOLDER = """
-import fcntl, os, sys, time
-held = [os.open(os.path.join(sys.argv[1], f"{number:03x}"), os.O_RDWR | os.O_CREAT, 0o600) for number in range(4096)]
-for one in held:
-    fcntl.flock(one, fcntl.LOCK_EX)
+import fcntl, os, struct, sys, time
+file = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT, 0o600)
+fcntl.fcntl(file, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))  # all of it
 print("held", flush=True)
 time.sleep(600)
 """
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="locks are ranges of a file on Linux only")
 def test_a_suspended_neighbour_that_holds_all_locks_is_not_waited_for_without_end(
     tmp_path: Path, sample: Path, expected: dict[int, bytes]
 ) -> None:
     locks = tmp_path / "locks"
     locks.mkdir(mode=0o700)
-    command = ["bash", "-c", 'ulimit -n 5000 && exec "$@"', "-", sys.executable, "-c", HOLDER, str(locks)]
+    command = [sys.executable, "-c", HOLDER, str(locks / RANGES)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as neighbour:
         try:
             assert neighbour.stdout is not None
             assert neighbour.stdout.readline() == "held\n"
+            assert RenderLocks(tmp_path).try_acquire("any key") is None
             neighbour.send_signal(signal.SIGSTOP)
             with sb.TileService(sb.Settings(cache_dir=tmp_path, render_timeout_s=1.0)) as service:
                 document = service.open(sample)

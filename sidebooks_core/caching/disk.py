@@ -79,6 +79,12 @@ class BytesDisk(diskcache.Disk):  # type: ignore[misc]  # diskcache has no types
         stored: tuple[int, int, str | None, object] = super().store(value, read, key=key)
         return stored
 
+    def filename(self, key: object = None, value: object = None) -> tuple[str, str]:
+        """A new file, in one of 16 folders. diskcache has 65,536 in two levels: nearly each file makes one or two."""
+        name = os.urandom(16).hex()
+        inside = f"{name[0]}/{name[1:]}.val"
+        return inside, str(Path(self._directory) / inside)
+
     def _write(self, full_path: str, iterator: io.BytesIO, mode: str, encoding: str | None = None) -> int:
         """In one piece: diskcache goes line by line through the bytes, a thousand calls a page, and holds up who turns one."""
         written: int = super()._write(full_path, iter((iterator.read(),)), mode, encoding)
@@ -441,8 +447,7 @@ def _remove(file: Path) -> None:
     """And the folders that are empty then, as diskcache does."""
     file.unlink(missing_ok=True)
     with suppress(OSError):  # not empty, or gone
-        file.parent.rmdir()
-        file.parent.parent.rmdir()
+        os.removedirs(file.parent)
 
 
 def _is_inside(filename: str) -> bool:
