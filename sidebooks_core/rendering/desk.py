@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from msgspec import Struct, field
 
-from sidebooks_core.documents import fonts
+from sidebooks_core.documents import fonts, image_decoding
 from sidebooks_core.documents.drawing import draw
 from sidebooks_core.documents.engine import lacks_colour_links, make_colour_link, shrink_store
 from sidebooks_core.documents.font_discovery import FontSet
@@ -55,6 +55,7 @@ class Desk:
         """opens_paths: documents are opened by their paths, where nobody can hand over a descriptor."""
         self.font_set = FontSet.from_wire(font_set)
         fonts.install(self.font_set)
+        image_decoding.install()
         self._display_list_bytes = display_list_bytes
         self._opens_paths = opens_paths
         self._listed_bytes = 0
