@@ -1,7 +1,7 @@
 """Tiles put together are the page drawn whole, pixel for pixel, at every level.
 
-Levels above `raster_pixels` are drawn in slabs. The engine rounds an image that it enlarges a little differently where a part of
-it is asked for, so finest levels of the corpus are compared by measure; `test_image_decoding` compares images scaled down.
+Levels above `raster_pixels` are drawn in slabs. The engine rounds an image that it enlarges a little differently where a part
+of it is asked for, so finest levels of the corpus are compared by measure; `test_image_decoding` compares images scaled down.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Has the engine unpack an image as a whole, also where only a part of the page is drawn. Worker side.
 
-By itself it unpacks what the part needs, and keeps no more than that. Each slab of a scan is then unpacked anew, and fitted to the
-grid of pixels by its own, up to a pixel beside the next (docs/explanation/decisions/0011-parts-of-images.md).
+By itself it unpacks what the part needs, and keeps no more than that. Each slab of a scan is then unpacked anew, and fitted to
+the grid of pixels by its own, up to a pixel beside the next (docs/explanation/decisions/0011-parts-of-images.md).
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any
 from sidebooks_core.documents.engine import mupdf
 
 WHOLE_IMAGE_PIXELS = 48 << 20
-"""In the size in which it is unpacked; of a larger one a part is, as before. In four colours this is 200 MB, and the engine keeps
-256 in all."""
+"""In the size in which it is unpacked; of a larger one a part is, as before. In four colours this is 200 MB, and the engine
+keeps 256 in all."""
 
 _installed: list[Any] = []
 """What the engine calls must not be collected."""
