@@ -227,9 +227,11 @@ def study(pixels: NDArray[np.uint8], sample: Sample, indices: NDArray[np.uint8] 
     pixel_count = pixels.shape[0] * pixels.shape[1]
     pays = lossless_pays(lossless_bytes, 0, pixel_count, flatness)
     if not pays and sample.share < 1.0:
-        # Most text is so far from the limit that a quarter of the sample tells. JPEG's estimate is half of the time of this.
-        some = sample.rows.reshape(_BANDS, -1, *sample.rows.shape[1:])[2::4].reshape(-1, *sample.rows.shape[1:])
-        pays = lossless_pays(2 * lossless_bytes, _jpeg_bytes(some, pixels), pixel_count, flatness)
+        # Most text is so far from the limit that a quarter of the sample tells, 8 rows of every other band: by that, JPEG came
+        # to 0.6 to 1.5 of what it comes to by all of them (5 and 95 % of 267 pages). The estimate is half of the time of this.
+        bands = sample.rows.reshape(_BANDS, _BAND_ROWS, *sample.rows.shape[1:])
+        some = np.ascontiguousarray(bands[::2, 4:12]).reshape(-1, *sample.rows.shape[1:])
+        pays = lossless_pays(1.5 * lossless_bytes, _jpeg_bytes(some, pixels), pixel_count, flatness)
     if not pays:
         pays = lossless_pays(lossless_bytes, _jpeg_bytes(sample.rows, pixels), pixel_count, flatness)
     return Study(not pays, flatness, row_filter, lossless_bytes)
