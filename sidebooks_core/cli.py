@@ -84,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     size.add_argument("--dpi", type=float, help=f"resolution (default {DEFAULT_DPI})")
     size.add_argument("--width", type=int, metavar="PX", help="exact width in pixels")
     render.add_argument("--region", metavar="X0,Y0,X1,Y1", help="only this part, in points (1/72 inch) from the top left")
-    render.add_argument("--format", choices=IMAGE_FORMATS, default="auto", help="image format (default: by content)")
+    _format(render)
     render.add_argument("--quality", type=int, default=85, help="of lossy pictures, 1-100 (default 85)")
 
     prerender = _command(
@@ -101,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
         "--width", type=int, action="append", default=[], metavar="PX", help="also whole pages this wide; may be repeated"
     )
     prerender.add_argument("--levels", metavar="N,N", help="levels instead of preview and screen image; 0 is the preview")
+    _format(prerender)
     _workers(prerender)
     _cache_dir(prerender)
 
@@ -129,6 +130,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1: this machine only)")
     serve.add_argument("--port", type=int, default=8000, help="default 8000; 0 takes any that is free")
     serve.add_argument("--no-browser", action="store_true", help="do not open the viewer")
+    _format(serve)
     _workers(serve)
     _cache_dir(serve)
 
@@ -177,6 +179,11 @@ def _document(parser: argparse.ArgumentParser) -> None:
 
 def _pages(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pages", metavar="PAGES", help="such as 3, 1-5, 7- or 1,4-6 (default: all)")
+
+
+def _format(parser: argparse.ArgumentParser) -> None:
+    what = "of images (default auto: by content; compact: fewer bytes for coloured text, 10 to 20 ms later)"
+    parser.add_argument("--format", choices=IMAGE_FORMATS, default="auto", help=what)
 
 
 def _workers(parser: argparse.ArgumentParser) -> None:
@@ -228,7 +235,7 @@ def _render(arguments: argparse.Namespace) -> int:
         to_one_file = arguments.output.suffix != "" and not arguments.output.is_dir()
         if to_one_file and len(pages) != 1:
             raise RequestError(f"{arguments.output} is one file, but {len(pages)} pages were asked for: name a folder")
-        if to_one_file and arguments.format == "auto":
+        if to_one_file and arguments.format in ("auto", "compact"):
             wanted = mimetypes.guess_type(arguments.output.name)[0]
             if wanted not in EXTENSIONS:
                 raise RequestError(f"{arguments.output.suffix} files cannot be written: {', '.join(EXTENSIONS.values())} can")
@@ -281,7 +288,7 @@ def _region(text: str | None) -> tuple[float, float, float, float] | None:
 def _prerender(arguments: argparse.Namespace) -> int:
     from sidebooks_core.service import TileService
 
-    settings = Settings(cache_dir=arguments.cache_dir, workers=arguments.workers)
+    settings = Settings(cache_dir=arguments.cache_dir, workers=arguments.workers, image_format=arguments.format)
     levels = [int(level) for level in arguments.levels.split(",")] if arguments.levels else None
     with TileService(settings) as service, ProgressBar("prerendering") as bar:
         document = service.open(arguments.file, arguments.password)
@@ -339,7 +346,7 @@ def _flip(arguments: argparse.Namespace) -> int:
 def _serve(arguments: argparse.Namespace) -> int:
     from sidebooks_core.server.command import serve
 
-    settings = Settings(cache_dir=arguments.cache_dir, workers=arguments.workers)
+    settings = Settings(cache_dir=arguments.cache_dir, workers=arguments.workers, image_format=arguments.format)
     return serve(arguments.path, settings, arguments.host, arguments.port, browser=not arguments.no_browser)
 
 

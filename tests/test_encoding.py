@@ -17,6 +17,7 @@ from PIL import Image, ImageDraw
 from sidebooks_core.errors import RequestError
 from sidebooks_core.rendering import content, png
 from sidebooks_core.rendering.encoding import EncodedImage, decode, encode
+from sidebooks_core.settings import IMAGE_FORMATS
 
 Pixels = NDArray[np.uint8]
 SIDES = st.integers(1, 40)
@@ -31,17 +32,17 @@ def opened(image: EncodedImage) -> Image.Image:
     return Image.open(io.BytesIO(image.data))
 
 
-def text_page(ink: tuple[int, int, int] = (0, 0, 0), accent: tuple[int, int, int] | None = None) -> Pixels:
-    """Antialiased letters on white, at 700 x 900."""
-    image = Image.new("RGB", (700, 900), "white")
+def text_page(ink: tuple[int, int, int] = (0, 0, 0), accent: tuple[int, int, int] | None = None, scale: int = 1) -> Pixels:
+    """Antialiased letters on white, at 700 x 900, or a multiple of that."""
+    image = Image.new("RGB", (700 * scale, 900 * scale), "white")
     pen = ImageDraw.Draw(image)
     for line in range(44):
         colour = accent if accent is not None and line % 7 == 3 else ink
         pen.text(
-            (40.3, 20.4 + line * 19.7),
+            (40.3 * scale, (20.4 + line * 19.7) * scale),
             "It is a truth universally acknowledged, that a page " * 2,
             fill=colour,
-            font_size=12.7,
+            font_size=12.7 * scale,
         )
     return np.array(image)
 
@@ -116,6 +117,41 @@ def test_black_text_takes_at_most_three_fifths_of_jpeg() -> None:
     assert len(encode(pixels, "auto", 85).data) <= 0.6 * jpeg.tell()
 
 
+def coloured_page() -> Pixels:
+    """Text in two inks, which are more colours than a palette holds, within margins."""
+    pixels = np.pad(text_page(accent=(9, 99, 199), scale=2), ((250, 250), (300, 300), (0, 0)), constant_values=255)
+    assert content.few_colours(pixels, content.Sample.of(pixels)) is None
+    return pixels
+
+
+class TestCompact:
+    def test_a_page_of_coloured_text_takes_at_most_three_fifths_of_jpeg(self) -> None:
+        pixels = coloured_page()
+        jpeg = io.BytesIO()
+        Image.fromarray(pixels).save(jpeg, "JPEG", quality=85)
+        image = encode(pixels, "compact", 85)
+        assert image.media_type == "image/webp"
+        assert np.array_equal(decode(image.data, image.media_type), pixels)
+        assert len(image.data) <= 0.6 * jpeg.tell()
+        assert len(image.data) <= 0.6 * len(encode(pixels, "auto", 85).data)
+
+    @pytest.mark.parametrize("kind", ["grey", "plane", "one ink", "one colour", "picture", "tile"])
+    def test_all_else_is_as_by_content(self, kind: str) -> None:
+        pixels = {
+            "grey": lambda: text_page(),
+            "plane": lambda: np.ascontiguousarray(text_page()[..., 0]),
+            "one ink": lambda: text_page(ink=(34, 31, 32)),
+            "one colour": lambda: np.full((1100, 800, 3), (1, 2, 3), np.uint8),
+            "picture": lambda: photograph(900, 700),
+            "tile": lambda: np.ascontiguousarray(coloured_page()[400:900, 400:900]),
+        }[kind]()
+        assert encode(pixels, "compact", 85) == encode(pixels, "auto", 85)
+
+    def test_a_picture_between_the_sampled_rows_is_found(self) -> None:
+        pixels = picture_between_sampled_rows()
+        assert encode(pixels, "compact", 85) == encode(pixels, "auto", 85)
+
+
 def test_text_in_one_ink_gets_a_palette() -> None:
     image = encode(text_page(ink=(34, 31, 32)), "auto", 85)
     assert opened(image).mode == "P"
@@ -134,13 +170,17 @@ def test_pictures_become_jpeg_of_the_asked_quality(plane: bool) -> None:
     assert error.mean() < 4
 
 
-def test_a_picture_between_the_sampled_rows_is_found() -> None:
+def picture_between_sampled_rows() -> Pixels:
     pixels = np.full((4096, 600, 3), 255, np.uint8)
     tops = np.linspace(0, 4096 - 16, 16).astype(int)
     for top, following in itertools.pairwise(tops):
         pixels[top + 16 : following] = photograph(following - top - 16, 600, seed=top)
     pixels[:16, :9] = 7
-    assert encode(pixels, "auto", 85).media_type == "image/jpeg"
+    return pixels
+
+
+def test_a_picture_between_the_sampled_rows_is_found() -> None:
+    assert encode(picture_between_sampled_rows(), "auto", 85).media_type == "image/jpeg"
 
 
 def test_the_kind_of_image_does_not_depend_on_the_quality() -> None:
@@ -192,12 +232,12 @@ def test_few_levels_of_grey_are_packed(levels: int) -> None:
     assert np.array_equal(decode(image.data, image.media_type), as_rgb(plane))
 
 
-@pytest.mark.parametrize("image_format", ["auto", "png", "jpeg", "webp", "avif"])
+@pytest.mark.parametrize("image_format", IMAGE_FORMATS)
 @pytest.mark.parametrize("shape", [(1, 1), (1, 700), (700, 1), (1, 1, 3), (1, 700, 3), (700, 1, 3), (3, 5, 3)])
 def test_any_shape_is_encoded(image_format: str, shape: tuple[int, ...]) -> None:
     pixels = np.random.default_rng(5).integers(0, 256, shape, np.uint8)
     image = encode(pixels, image_format, 85)
-    assert image_format == "auto" or image.media_type == f"image/{image_format}"
+    assert image_format in ("auto", "compact") or image.media_type == f"image/{image_format}"
     assert decode(image.data, image.media_type).shape == (*shape[:2], 3)
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from sidebooks_core.rendering import png
+from sidebooks_core.rendering.runs import Runs
 
 _BANDS = 16
 _BAND_ROWS = 16
@@ -29,6 +30,8 @@ _LANE_BYTES = 1536
 """Pixels looked at side by side: whole ones, and whole words of 8 bytes."""
 _LANE_COLOURS = np.tile(np.array([255, 255, 0], np.uint8), _LANE_BYTES // 3).view(np.uint64)
 """Which bytes of a lane tell of colour where they differ from the next: red and green, not blue and the red after it."""
+_OPAQUE = np.uint32(0xFF000000)
+"""In every number that stands for a colour here, so that none is 0."""
 _HASH_MULTIPLIERS = tuple((0x9E3779B1 + step * 0x3C6EF372) & 0xFFFFFFFF for step in range(64))
 
 
@@ -37,22 +40,10 @@ class Study(Struct, frozen=True):
 
     is_picture: bool
     """A photograph, a scan with its noise, or a tile in which such a picture weighs most."""
-    flatness: float
-    """Share of pixels equal to their left neighbour, 0 to 1: paper and flat colour against texture."""
     row_filter: png.Filter
     """Which filter makes the smaller PNG."""
     lossless_bytes: float
     """What the PNG will take, about."""
-
-    @property
-    def holds_drawing(self) -> bool:
-        """Flat areas, hence edges: text, line art or a diagram, perhaps around a picture."""
-        return self.flatness >= 0.5
-
-    @property
-    def has_few_runs(self) -> bool:
-        """Text or line art on paper, of which our writer of WebP makes short work."""
-        return self.flatness >= _FEW_RUNS
 
 
 class Indexed(Struct, frozen=True):
@@ -107,13 +98,26 @@ class Sample(Struct, frozen=True):
     """One number for each of its pixels, shape (height, width)."""
     share: float
     """Of the tile's rows, above 0 to 1."""
+    flatness: float
+    """Share of pixels equal to their left neighbour, 0 to 1: paper and flat colour against texture."""
+
+    @property
+    def holds_drawing(self) -> bool:
+        """Flat areas, hence edges: text, line art or a diagram, perhaps around a picture."""
+        return self.flatness >= 0.5
+
+    @property
+    def has_few_runs(self) -> bool:
+        """Text or line art on paper, of which our writer of WebP makes short work."""
+        return self.flatness >= _FEW_RUNS
 
     @classmethod
     def of(cls, pixels: NDArray[np.uint8]) -> Sample:
         """From contiguous pixels, (height, width) or (height, width, 3)."""
         rows = sampled_rows(pixels)
         numbers = rows if rows.ndim == 2 else _packed_colours(rows)
-        return cls(rows, numbers, rows.shape[0] / pixels.shape[0])
+        flatness = float(np.count_nonzero(numbers[:, 1:] == numbers[:, :-1])) / max(1, numbers[:, 1:].size)
+        return cls(rows, numbers, rows.shape[0] / pixels.shape[0], flatness)
 
 
 def sampled_rows(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -150,8 +154,23 @@ def few_colours(pixels: NDArray[np.uint8], sample: Sample) -> Indexed | None:
     for number, (row_of, lengths, colours) in enumerate(bands):
         rows = np.repeat(index_of_slot[_slot(colours, multiplier)], lengths).reshape(-1, pixels.shape[1])
         np.take(rows, row_of, axis=0, out=indices[number * _CHECK_ROWS :][: len(row_of)])
-    palette = distinct.astype("<u4").view(np.uint8).reshape(-1, 4)[:, :3]
-    return Indexed(indices, np.ascontiguousarray(palette))
+    return Indexed(indices, _palette(distinct))
+
+
+def few_colours_of(runs: Runs, width_px: int) -> Indexed | None:
+    """The same of an image of that width, by its runs."""
+    colours = runs.colours | _OPAQUE
+    distinct = _distinct(np.empty(0, np.uint32), colours)
+    table = None if distinct is None else _perfect_table(distinct)
+    if distinct is None or table is None:
+        return None
+    multiplier, index_of_slot = table
+    indices = np.repeat(index_of_slot[_slot(colours, multiplier)], runs.sizes).reshape(-1, width_px)
+    return Indexed(indices, _palette(distinct))
+
+
+def _palette(colours: NDArray[np.uint32]) -> NDArray[np.uint8]:
+    return np.ascontiguousarray(colours.astype("<u4").view(np.uint8).reshape(-1, 4)[:, :3])
 
 
 def _distinct_rows(pixels: NDArray[np.uint8]) -> NDArray[np.intp]:
@@ -170,7 +189,7 @@ def _packed_colours(pixels: NDArray[np.uint8]) -> NDArray[np.uint32]:
     colours = np.empty(count, "<u4")
     colours[:-1] = np.ndarray(count - 1, "<u4", flat.data, strides=3)
     colours[-1] = int.from_bytes(flat[-3:].tobytes(), "little")
-    colours |= np.uint32(0xFF000000)
+    colours |= _OPAQUE
     return colours.reshape(pixels.shape[:2])
 
 
@@ -183,7 +202,7 @@ def _runs(numbers: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[Any]]:
 
 def _distinct(known: NDArray[np.uint32], colours: NDArray[np.uint32]) -> NDArray[np.uint32] | None:
     """The known colours and the new ones, sorted; None if they are more than 256."""
-    slots = np.zeros(1 << 16, np.uint32)  # no colour is 0: its constant byte is 255
+    slots = np.zeros(1 << 16, np.uint32)
     where = _slot(colours, _HASH_MULTIPLIERS[0])
     slots[where] = colours
     found = slots[slots != 0]
@@ -218,23 +237,27 @@ def study(pixels: NDArray[np.uint8], sample: Sample, indices: NDArray[np.uint8] 
     written = sample.rows if indices is None else sampled_rows(indices)
     row_filter = png.NONE
     lossless_bytes = len(png.deflated(written, png.NONE)) / sample.share
-    numbers = sample.numbers
-    flatness = float(np.count_nonzero(numbers[:, 1:] == numbers[:, :-1])) / max(1, numbers[:, 1:].size)
-    if indices is None and flatness < _MOSTLY_FLAT:
+    if indices is None and sample.flatness < _MOSTLY_FLAT:
         up_bytes = len(png.deflated(written, png.UP)) / sample.share
         if up_bytes < 0.95 * lossless_bytes:  # None is decoded faster
             row_filter, lossless_bytes = png.UP, up_bytes
+    is_worth = lossless_is_worth(lossless_bytes, pixels, sample)
+    return Study(not is_worth, row_filter, lossless_bytes)
+
+
+def lossless_is_worth(lossless_bytes: float, pixels: NDArray[np.uint8], sample: Sample) -> bool:
+    """Whether contiguous pixels are no picture, if they take so many bytes losslessly. Looks only as closely as it must."""
     pixel_count = pixels.shape[0] * pixels.shape[1]
-    pays = lossless_pays(lossless_bytes, 0, pixel_count, flatness)
-    if not pays and sample.share < 1.0:
+    if lossless_pays(lossless_bytes, 0, pixel_count, sample.flatness):
+        return True
+    if sample.share < 1.0:
         # Most text is so far from the limit that a quarter of the sample tells, 8 rows of every other band: by that, JPEG came
         # to 0.6 to 1.5 of what it comes to by all of them (5 and 95 % of 267 pages). The estimate is half of the time of this.
         bands = sample.rows.reshape(_BANDS, _BAND_ROWS, *sample.rows.shape[1:])
         some = np.ascontiguousarray(bands[::2, 4:12]).reshape(-1, *sample.rows.shape[1:])
-        pays = lossless_pays(1.5 * lossless_bytes, _jpeg_bytes(some, pixels), pixel_count, flatness)
-    if not pays:
-        pays = lossless_pays(lossless_bytes, _jpeg_bytes(sample.rows, pixels), pixel_count, flatness)
-    return Study(not pays, flatness, row_filter, lossless_bytes)
+        if lossless_pays(1.5 * lossless_bytes, _jpeg_bytes(some, pixels), pixel_count, sample.flatness):
+            return True
+    return lossless_pays(lossless_bytes, _jpeg_bytes(sample.rows, pixels), pixel_count, sample.flatness)
 
 
 def _jpeg_bytes(rows: NDArray[np.uint8], pixels: NDArray[np.uint8]) -> float:
