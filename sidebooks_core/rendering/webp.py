@@ -149,7 +149,7 @@ class _Copies(Struct, frozen=True):
     counts: Places
     """How many runs."""
     back: Places
-    """How many runs before its first run that lies which it is like."""
+    """How many runs before its first one the runs begin that it is like."""
 
     @classmethod
     def among(cls, runs: Runs, sizes: Places) -> _Copies:
@@ -170,7 +170,7 @@ class _Copies(Struct, frozen=True):
         counts = np.diff(firsts, append=len(sizes))
         pays = (back != 0) & (counts >= _FEWEST_RUNS)
         firsts, counts, back = firsts[pays], counts[pays], back[pays]
-        # A hash may be that of other runs: seen once in many pages, but a document can be made for it.
+        # A hash may be that of other runs: rare by chance, but a document can be made for it.
         whole = runs.colours.astype(np.uint64) << np.uint64(13) | short_sizes
         copied = _ranges(firsts, counts)
         is_like = whole.take(copied) == whole.take(copied - np.repeat(back, counts))
