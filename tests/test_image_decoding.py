@@ -34,7 +34,7 @@ def scan() -> bytes:
 @pytest.fixture
 def drawn(scan: bytes) -> tuple[np.ndarray, np.ndarray]:
     """A part of the page cut out of the whole, and the same part drawn by itself."""
-    assert image_decoding.install()
+    assert image_decoding.install(None)
     with pymupdf.open(stream=scan) as document:
         display_list = document[0].get_displaylist()
         shrink_store()
@@ -54,11 +54,20 @@ class TestOfLargerImages:
     @pytest.fixture(autouse=True)
     def limit(self, monkeypatch: pytest.MonkeyPatch) -> None:
         halved = (1654 // 2) * (2339 // 2)
-        monkeypatch.setattr(image_decoding, "WHOLE_IMAGE_PIXELS", halved - 1)
+        monkeypatch.setattr(image_decoding, "_most_pixels", halved - 1)
 
     def test_a_part_is_unpacked(self, drawn: tuple[np.ndarray, np.ndarray]) -> None:
         cut, part = drawn
         assert np.abs(cut.astype(np.int16) - part).mean() > 0.5, "what the engine makes of a part by itself is not the same"
+
+
+@pytest.mark.parametrize(("worker_bytes", "most_pixels"), [(256 << 20, 4 << 20), (3 << 30, 48 << 20), (64 << 30, 48 << 20)])
+def test_what_is_unpacked_as_a_whole_is_a_share_of_the_workers_memory(
+    monkeypatch: pytest.MonkeyPatch, worker_bytes: int, most_pixels: int
+) -> None:
+    monkeypatch.setattr(image_decoding, "_most_pixels", 0)  # put back afterwards
+    assert image_decoding.install(worker_bytes)
+    assert image_decoding._most_pixels == most_pixels
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,9 @@ WHOLE_IMAGE_PIXELS = 48 << 20
 """In the size in which it is unpacked; of a larger one a part is, as before. In four colours this is 200 MB, and the engine
 keeps 256 in all."""
 
+_OF_WORKER_BYTES = 64
+"""What a worker may use, for each pixel of an image that is unpacked as a whole: in four colours that takes a sixteenth of it."""
+_most_pixels = WHOLE_IMAGE_PIXELS
 _installed: list[Any] = []
 """What the engine calls must not be collected."""
 
@@ -28,8 +31,12 @@ class _Rect(ctypes.Structure):
 _Hook = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.POINTER(_Rect))
 
 
-def install() -> bool:
-    """Once per process. False where the engine's functions cannot be found: parts are unpacked there."""
+def install(worker_bytes: int | None) -> bool:
+    """Once per process, which may use so many bytes, if it is known. False where the engine's functions cannot be found: parts
+    are unpacked there."""
+    global _most_pixels
+    if worker_bytes is not None:
+        _most_pixels = min(WHOLE_IMAGE_PIXELS, worker_bytes // _OF_WORKER_BYTES)
     if _installed:
         return True
     try:
@@ -41,7 +48,7 @@ def install() -> bool:
 
     def choose_area(argument: Any, width_px: int, height_px: int, halvings: int, area: Any) -> None:
         """halvings: how often width and height are halved when it is unpacked. area: what is needed, changed here."""
-        if (width_px * height_px) >> (2 * halvings) <= WHOLE_IMAGE_PIXELS:
+        if (width_px * height_px) >> (2 * halvings) <= _most_pixels:
             area[0] = _Rect(0, 0, width_px, height_px)
         else:
             as_before(argument, width_px, height_px, halvings, area)

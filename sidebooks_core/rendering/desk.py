@@ -51,11 +51,14 @@ class _Held(Struct):
 class Desk:
     """Does jobs one at a time. Raises SidebooksError for what is wrong with a document or a page."""
 
-    def __init__(self, font_set: Any, display_list_bytes: int, *, opens_paths: bool) -> None:
-        """opens_paths: documents are opened by their paths, where nobody can hand over a descriptor."""
+    def __init__(self, font_set: Any, display_list_bytes: int, *, opens_paths: bool, worker_bytes: int | None = None) -> None:
+        """opens_paths: documents are opened by their paths, where nobody can hand over a descriptor.
+
+        worker_bytes: what this process may use, if it is bound.
+        """
         self.font_set = FontSet.from_wire(font_set)
         fonts.install(self.font_set)
-        image_decoding.install()
+        image_decoding.install(worker_bytes)
         self._display_list_bytes = display_list_bytes
         self._opens_paths = opens_paths
         self._listed_bytes = 0

@@ -37,7 +37,9 @@ def main() -> None:
     from sidebooks_core.rendering.desk import Desk  # the engine: after the limits hold
 
     files = socket.socket(fileno=int(sys.argv[3])) if len(sys.argv) > 3 else None
-    desk = Desk(config["font_set"], config["display_list_bytes"], opens_paths=files is None)
+    desk = Desk(
+        config["font_set"], config["display_list_bytes"], opens_paths=files is None, worker_bytes=config["worker_bytes"]
+    )
     resident_bytes()  # opens what it reads from
     unconfined = _confine(desk) if config["is_isolated"] else []
     wire.send(replies, {"ready": True, "unconfined": unconfined})
