@@ -16,7 +16,7 @@ WHOLE_IMAGE_PIXELS = 48 << 20
 keeps 256 in all."""
 
 _OF_WORKER_BYTES = 64
-"""What a worker may use, for each pixel of an image that is unpacked as a whole: in four colours that takes a sixteenth of it."""
+"""What a worker may use, for each pixel of an image that is unpacked as a whole: in four colours this is a sixteenth of it."""
 _most_pixels = WHOLE_IMAGE_PIXELS
 _installed: list[Any] = []
 """What the engine calls must not be collected."""
