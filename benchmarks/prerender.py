@@ -1,4 +1,4 @@
-"""How fast a cache is filled, in turns with bare PyMuPDF drawing the same rasters on one core and doing nothing with them, and
+"""How fast a cache is filled, beside bare PyMuPDF drawing the same rasters on one core and doing nothing with them, and
 with as many processes as we have workers that draw with PyMuPDF and write a JPEG by Pillow for each page.
 
 python -m benchmarks.prerender [--documents FILE] [--workers N] [--rounds N] [--json FILE] [--quick]

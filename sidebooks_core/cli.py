@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import mimetypes
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from msgspec import to_builtins
 
 from sidebooks_core import __version__
 from sidebooks_core.errors import PageError, RequestError, SidebooksError
-from sidebooks_core.settings import IMAGE_FORMATS, Settings
+from sidebooks_core.settings import FORMATS_BY_CONTENT, IMAGE_FORMATS, ImageFormat, Settings
 from sidebooks_core.terminal import ProgressBar, human_bytes, parse_pages, table
 
 EXTENSIONS = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp", "image/avif": ".avif"}
@@ -75,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
         _render,
         "pages, or a region of one, to image files",
         "Writes NAME-0001.png and so on into --output, or one file if --output names one. The format is chosen by what is "
-        "on the page unless --format tells: lossless PNG for text and line art, JPEG for pictures.",
+        "on the page unless --format, or the name of one file, tells: lossless PNG for text and line art, JPEG for pictures.",
     )
     _document(render)
     _pages(render)
@@ -225,20 +224,19 @@ def _inspect(arguments: argparse.Namespace) -> int:
 def _render(arguments: argparse.Namespace) -> int:
     from sidebooks_core.service import TileService
 
-    settings = Settings(cache_dir=None, image_format=arguments.format, quality=arguments.quality)
+    to_one_file = arguments.output.suffix != "" and not arguments.output.is_dir()
+    image_format = arguments.format
+    if to_one_file and image_format in FORMATS_BY_CONTENT:
+        image_format = _format_of(arguments.output)
+    settings = Settings(cache_dir=None, image_format=image_format, quality=arguments.quality)
     region_pt = _region(arguments.region)
     written: list[dict[str, Any]] = []
     failed: dict[int, PageError] = {}
     with TileService(settings) as service, ProgressBar("rendering") as bar:
         document = service.open(arguments.file, arguments.password)
         pages = _chosen_pages(arguments, document.page_count)
-        to_one_file = arguments.output.suffix != "" and not arguments.output.is_dir()
         if to_one_file and len(pages) != 1:
             raise RequestError(f"{arguments.output} is one file, but {len(pages)} pages were asked for: name a folder")
-        if to_one_file and arguments.format in ("auto", "compact"):
-            wanted = mimetypes.guess_type(arguments.output.name)[0]
-            if wanted not in EXTENSIONS:
-                raise RequestError(f"{arguments.output.suffix} files cannot be written: {', '.join(EXTENSIONS.values())} can")
         for done, page in enumerate(pages):
             info = document.pages[page]
             x0_pt, y0_pt, x1_pt, y1_pt = region_pt or (0.0, 0.0, info.width_pt, info.height_pt)
@@ -273,6 +271,15 @@ def _render(arguments: argparse.Namespace) -> int:
         for entry in written:
             print(f"{entry['file']}  {entry['width_px']} x {entry['height_px']}  {human_bytes(entry['bytes'])}")
     return _report_failures(failed)
+
+
+def _format_of(file: Path) -> ImageFormat:
+    """What a file's name says that it is. Raises RequestError."""
+    extension = {".jpeg": ".jpg"}.get(file.suffix.lower(), file.suffix.lower())
+    for image_format in IMAGE_FORMATS:
+        if EXTENSIONS.get(f"image/{image_format}") == extension:
+            return image_format
+    raise RequestError(f"{file.suffix} files cannot be written: {', '.join(EXTENSIONS.values())} can")
 
 
 def _region(text: str | None) -> tuple[float, float, float, float] | None:

@@ -14,6 +14,8 @@ from sidebooks_core.errors import RequestError
 
 ImageFormat = Literal["auto", "compact", "png", "jpeg", "webp", "avif"]
 IMAGE_FORMATS: tuple[ImageFormat, ...] = ("auto", "compact", "png", "jpeg", "webp", "avif")
+FORMATS_BY_CONTENT: tuple[ImageFormat, ...] = ("auto", "compact")
+"""Of them, those that choose for each image."""
 
 MIB = 1 << 20
 GIB = 1 << 30

@@ -49,6 +49,23 @@ def test_render_writes_pages_of_the_width_asked_for(sample: Path, tmp_path: Path
             assert image.width == 500
 
 
+@pytest.mark.parametrize("arguments", [[], ["--format", "compact"]])
+@pytest.mark.parametrize(("name", "image_format"), [("page.png", "PNG"), ("page.JPEG", "JPEG"), ("page.webp", "WEBP")])
+def test_render_to_one_file_writes_what_its_name_says(
+    sample: Path, tmp_path: Path, name: str, image_format: str, arguments: list[str]
+) -> None:
+    shown = sidebooks("render", sample, "--pages", "2", "--width", "500", "-o", tmp_path / name, *arguments)
+    assert shown.returncode == 0, shown.stderr
+    with Image.open(tmp_path / name) as image:
+        assert image.format == image_format
+
+
+def test_render_refuses_a_file_of_another_kind(sample: Path, tmp_path: Path) -> None:
+    shown = sidebooks("render", sample, "--pages", "2", "-o", tmp_path / "page.bmp")
+    assert shown.returncode == 2
+    assert ".bmp files cannot be written" in shown.stderr
+
+
 def test_inspect_says_what_it_found(sample: Path) -> None:
     shown = sidebooks("inspect", sample, "--json")
     assert shown.returncode == 0, shown.stderr

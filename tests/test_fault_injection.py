@@ -97,7 +97,6 @@ time.sleep(600)
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="locks are ranges of a file on Linux only")
 def test_a_suspended_neighbour_that_holds_all_locks_is_not_waited_for_without_end(
     tmp_path: Path, sample: Path, expected: dict[int, bytes]
 ) -> None:

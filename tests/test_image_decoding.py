@@ -1,4 +1,4 @@
-"""A part of a page with an image equals that part of the page drawn whole, and its image is unpacked once."""
+"""A part of a page with an image equals that part of the page drawn whole: its image is unpacked as a whole for both."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from sidebooks_core.rendering import png
-from sidebooks_core.rendering.runs import Runs
+from sidebooks_core.rendering.runs import Runs, packed_colours
 
 _BANDS = 16
 _BAND_ROWS = 16
@@ -30,8 +30,6 @@ _LANE_BYTES = 1536
 """Pixels looked at side by side: whole ones, and whole words of 8 bytes."""
 _LANE_COLOURS = np.tile(np.array([255, 255, 0], np.uint8), _LANE_BYTES // 3).view(np.uint64)
 """Which bytes of a lane tell of colour where they differ from the next: red and green, not blue and the red after it."""
-_OPAQUE = np.uint32(0xFF000000)
-"""In every number that stands for a colour here, so that none is 0."""
 _HASH_MULTIPLIERS = tuple((0x9E3779B1 + step * 0x3C6EF372) & 0xFFFFFFFF for step in range(64))
 
 
@@ -159,13 +157,12 @@ def few_colours(pixels: NDArray[np.uint8], sample: Sample) -> Indexed | None:
 
 def few_colours_of(runs: Runs, width_px: int) -> Indexed | None:
     """The same of an image of that width, by its runs."""
-    colours = runs.colours | _OPAQUE
-    distinct = _distinct(np.empty(0, np.uint32), colours)
+    distinct = _distinct(np.empty(0, np.uint32), runs.colours)
     table = None if distinct is None else _perfect_table(distinct)
     if distinct is None or table is None:
         return None
     multiplier, index_of_slot = table
-    indices = np.repeat(index_of_slot[_slot(colours, multiplier)], runs.sizes).reshape(-1, width_px)
+    indices = np.repeat(index_of_slot[_slot(runs.colours, multiplier)], runs.sizes).reshape(-1, width_px)
     return Indexed(indices, _palette(distinct))
 
 
@@ -180,17 +177,8 @@ def _distinct_rows(pixels: NDArray[np.uint8]) -> NDArray[np.intp]:
 
 
 def _packed_colours(pixels: NDArray[np.uint8]) -> NDArray[np.uint32]:
-    """Contiguous RGB pixels as red + green << 8 + blue << 16 + 255 << 24.
-
-    Read as numbers of four bytes, three bytes apart, the next pixel's red among them: half of the time that Pillow takes.
-    """
-    flat = pixels.reshape(-1)
-    count = flat.size // 3
-    colours = np.empty(count, "<u4")
-    colours[:-1] = np.ndarray(count - 1, "<u4", flat.data, strides=3)
-    colours[-1] = int.from_bytes(flat[-3:].tobytes(), "little")
-    colours |= _OPAQUE
-    return colours.reshape(pixels.shape[:2])
+    """Contiguous RGB pixels as numbers, shape (height, width)."""
+    return packed_colours(pixels.reshape(-1)).reshape(pixels.shape[:2])
 
 
 def _runs(numbers: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[Any]]:
@@ -202,7 +190,7 @@ def _runs(numbers: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[Any]]:
 
 def _distinct(known: NDArray[np.uint32], colours: NDArray[np.uint32]) -> NDArray[np.uint32] | None:
     """The known colours and the new ones, sorted; None if they are more than 256."""
-    slots = np.zeros(1 << 16, np.uint32)
+    slots = np.zeros(1 << 16, np.uint32)  # no colour is 0
     where = _slot(colours, _HASH_MULTIPLIERS[0])
     slots[where] = colours
     found = slots[slots != 0]

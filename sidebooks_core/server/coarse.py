@@ -8,6 +8,7 @@ from __future__ import annotations
 from sidebooks_core.document import Document
 from sidebooks_core.rendering.encoding import EncodedImage
 from sidebooks_core.service import TileService
+from sidebooks_core.settings import FORMATS_BY_CONTENT
 from sidebooks_core.tile import Tile
 from sidebooks_core.tiling.raster import RasterSpec
 
@@ -33,5 +34,5 @@ def stand_in(tile: Tile, share: float, spec: RasterSpec, column: int, row: int, 
     x0_px, y0_px = spec.x0_px + column * spec.tile_px, spec.y0_px + row * spec.tile_px
     x1_px, y1_px = min(x0_px + spec.tile_px, spec.x1_px), min(y0_px + spec.tile_px, spec.y1_px)
     box = (x0_px * share, y0_px * share, x1_px * share, y1_px * share)
-    wanted = "jpeg" if image_format in ("auto", "compact") else image_format
+    wanted = "jpeg" if image_format in FORMATS_BY_CONTENT else image_format
     return enlarged(tile.data, tile.media_type, box, (x1_px - x0_px, y1_px - y0_px), wanted, QUALITY)
