@@ -142,10 +142,18 @@ def test_fingers_turn(tab: Any) -> None:
     shown(tab, 2)
     tab.touchscreen.tap(40, 500)
     shown(tab, 1)
+    session = tab.context.new_cdp_session(tab)
     for start, end, page in ((600, 300, 2), (300, 600, 1)):
-        tab.mouse.move(start, 500)
+        for kind, x in (("touchStart", start), ("touchMove", (start + end) / 2), ("touchMove", end), ("touchEnd", None)):
+            points = [] if x is None else [{"x": x, "y": 500, "id": 0}]
+            session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        shown(tab, page)
+    for start, end, page in ((600, 300, 2), (300, 600, 1)):
+        # In the page's upper margin: on a word a mouse selects, as soon as the words are there.
+        y = tab.locator("#stage").bounding_box()["y"] + 12
+        tab.mouse.move(start, y)
         tab.mouse.down()
-        tab.mouse.move(end, 505, steps=5)
+        tab.mouse.move(end, y + 5, steps=5)
         tab.mouse.up()
         shown(tab, page)
 
