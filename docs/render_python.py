@@ -37,7 +37,7 @@ with sb.TileService(settings) as service:
     print(json.dumps(msgspec.to_builtins(service.statistics())))
 ```"""
 PARTS = {
-    "The service": ("TileService", "Settings", "Priority", "Generation", "PrerenderReport", "Statistics", "Latency"),
+    "The service": ("TileService", "Settings", "Priority", "PrerenderReport", "Statistics", "Latency"),
     "Documents": ("Document", "PageInfo", "OutlineItem", "Link", "Word", "SearchHit"),
     "Inspection": ("DocumentInspection", "PageInspection", "FontUse", "ImageUse"),
     "Levels and tiles": ("Pyramid", "Level", "Tile"),

@@ -29,7 +29,7 @@ from sidebooks_core.errors import (
 )
 from sidebooks_core.prerendering import PrerenderReport
 from sidebooks_core.reader import Reader
-from sidebooks_core.scheduling.queue import Generation, Priority
+from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.service import TileService
 from sidebooks_core.settings import Settings
 from sidebooks_core.statistics import Latency, Statistics
@@ -47,7 +47,6 @@ __all__ = [
     "DocumentInspection",
     "DocumentTooLarge",
     "FontUse",
-    "Generation",
     "ImageUse",
     "Latency",
     "Level",

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from sidebooks_core.errors import QueueFull, RenderFailed, RenderTimeout, RequestDropped, ServiceClosed, SidebooksError
 from sidebooks_core.flights import Done, Flight, Held, Waiting, Work
 from sidebooks_core.rendering.jobs import Job
-from sidebooks_core.scheduling.queue import Entry, Generation, JobQueue, Priority, QueueIsFull
+from sidebooks_core.scheduling.queue import Entry, JobQueue, Priority, QueueIsFull
 
 SUSPECT_S = 600.0
 """So long after a document cost a worker, what nobody looks at of it gets one worker at a time: the others stay free for who
@@ -75,14 +75,14 @@ class Dispatcher:
         work: Work,
         done: Done,
         priority: Priority = Priority.VISIBLE,
-        generation: Generation | None = None,
+        client: str = "",
         ticket: object = None,
         follows_up: bool = False,
     ) -> bool:
         """Have work done; identical work that waits or runs is joined and promoted. True when it was joined.
 
-        ticket: what `forget` knows this request by. Raises QueueFull, ServiceClosed. `done` may be called before this
-        returns.
+        client: whose turn in the queue it takes. ticket: what `forget` knows this request by. Raises QueueFull, ServiceClosed.
+        `done` may be called before this returns.
         follows_up: the last thing that a `done` does is to ask for this. It is left to the worker that was just done, if that
         is free: it holds the document and begins at once, where another had to be woken, and to open it.
         """
@@ -94,7 +94,7 @@ class Dispatcher:
             joined = flight is not None
             if flight is None:
                 flight = Flight(work, priority)
-            entry = Entry(work.key, priority, work.job.document.token, frozenset([generation]))
+            entry = Entry(work.key, priority, work.job.document.token, frozenset([client]))
             if work.job.timeout_s > flight.work.job.timeout_s:
                 entry = self._give_more_time(flight, work, entry)
             if not flight.under_way:
@@ -109,7 +109,7 @@ class Dispatcher:
                     self.drops += 1
             self._flights[work.key] = flight
             flight.priority = min(flight.priority, priority)
-            flight.waiting.append(Waiting(done, generation, ticket))
+            flight.waiting.append(Waiting(done, client, ticket))
             self.joins += joined
             if not (follows_up and self._here.takes_next):
                 self._hand_out(work.job.document.token)
@@ -125,9 +125,9 @@ class Dispatcher:
             flight.longer = work
             return entry
         flight.work = work
-        return replace(entry, priority=min(entry.priority, waits.priority), wanted_by=entry.wanted_by | waits.wanted_by)
+        return replace(entry, priority=min(entry.priority, waits.priority), clients=entry.clients | waits.clients)
 
-    def draft(self, work: Work, drawn: Done, ticket: object = None) -> bool:
+    def draft(self, work: Work, drawn: Done, ticket: object = None, client: str = "") -> bool:
         """Begin work whose key is not known yet, under a provisional one, where a worker is free.
 
         Whether it is under way; then `adopt` or `abandon` follows. `drawn` is told what comes of it, perhaps at once, and also
@@ -139,20 +139,28 @@ class Dispatcher:
                 if self._closed or all(seat.is_spare for seat in self._idle):
                     return False
                 try:
-                    self._queue.push(Entry(work.key, Priority.VISIBLE, work.job.document.token))
+                    self._queue.push(Entry(work.key, Priority.VISIBLE, work.job.document.token, frozenset([client])))
                 except QueueIsFull:
                     return False
                 flight = self._flights[work.key] = Flight(work, Priority.VISIBLE, is_draft=True)
                 self._hand_out(work.job.document.token)
             answered = flight.answered
             if answered is None:
-                flight.waiting.append(Waiting(drawn, None, ticket, must_be_told=True))
+                flight.waiting.append(Waiting(drawn, client, ticket, must_be_told=True))
         if answered is not None:
             drawn(*answered)
         return True
 
     def adopt(
-        self, draft_key: str, work: Work, done: Done, priority: Priority, ticket: object = None, *, is_wanted: bool = True
+        self,
+        draft_key: str,
+        work: Work,
+        done: Done,
+        priority: Priority,
+        ticket: object = None,
+        client: str = "",
+        *,
+        is_wanted: bool = True,
     ) -> None:
         """Now the key of a draft is known: from here on it is a request for `work`. Raises QueueFull, ServiceClosed.
 
@@ -168,7 +176,7 @@ class Dispatcher:
                 flight.work = work
                 flight.priority = priority
                 flight.is_draft = False
-                flight.waiting.append(Waiting(done, None, ticket, is_interested=is_wanted))
+                flight.waiting.append(Waiting(done, client, ticket, is_interested=is_wanted))
                 flight.lock, lock = lock, None
                 self._flights[work.key] = flight
             else:
@@ -177,7 +185,7 @@ class Dispatcher:
             lock.release()
         if flight is None:
             if is_wanted:
-                self.request(work, done, priority, ticket=ticket)
+                self.request(work, done, priority, client, ticket)
         elif flight.answered is not None:
             self._complete(flight, *flight.answered, takes_next=self._here.takes_next)
 
@@ -206,15 +214,6 @@ class Dispatcher:
                 del self._flights[key]
                 self.drops += 1
         self._make_room()
-
-    def drop_generations(self, owner: str, older_than: int) -> int:
-        """Drop what only stale wish lists of one owner want and no worker has begun. Returns how many."""
-        with self._lock:
-            flights = [self._flights.pop(entry.key) for entry in self._queue.drop_generations(owner, older_than)]
-            self.drops += len(flights)
-        for flight in flights:
-            self._tell(flight.told_now(), None, RequestDropped("dropped: its wish list is stale"))
-        return len(flights)
 
     def counts(self) -> tuple[int, int]:
         """Jobs that wait, and jobs under way."""

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from sidebooks_core.errors import SidebooksError
 from sidebooks_core.rendering.jobs import Job
-from sidebooks_core.scheduling.queue import Entry, Generation, Priority
+from sidebooks_core.scheduling.queue import Entry, Priority
 
 Done = Callable[[Any, SidebooksError | None], None]
 """Told once: an answer, or an error. Runs in a worker's thread: short, and never raises."""
@@ -43,7 +43,8 @@ class Waiting(Struct, frozen=True, eq=False):
     """A request."""
 
     done: Done
-    generation: Generation | None
+    client: str
+    """Whose turn in the queue it takes."""
     ticket: object
     must_be_told: bool = False
     """Also when it is not interested any more."""
@@ -75,8 +76,8 @@ class Flight(Struct, eq=False):
 
     def entry(self) -> Entry:
         """What stands for it in the queue."""
-        wanted_by = frozenset(waiting.generation for waiting in self.waiting) or frozenset([None])
-        return Entry(self.work.key, self.priority, self.work.job.document.token, wanted_by)
+        clients = frozenset(waiting.client for waiting in self.waiting) or frozenset([""])
+        return Entry(self.work.key, self.priority, self.work.job.document.token, clients)
 
     def told_now(self) -> list[Waiting]:
         """Who waits for it, and is told only once."""

@@ -449,7 +449,14 @@ class Reader:
 
         try:
             self._host.records.want(
-                self.document, page, spec, done, priority=priority, ticket=ask, may_draft=priority is Priority.VISIBLE
+                self.document,
+                page,
+                spec,
+                done,
+                priority=priority,
+                client=f"reader {self._owner}",
+                ticket=ask,
+                may_draft=priority is Priority.VISIBLE,
             )
         except QueueFull as full:
             self._done(ask, None, "render", full)

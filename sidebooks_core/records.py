@@ -21,7 +21,7 @@ from sidebooks_core.errors import PageError, RenderFailed, RenderTimeout, Reques
 from sidebooks_core.flights import Done, Work
 from sidebooks_core.keys import RenderProfile
 from sidebooks_core.rendering.jobs import Job, NoWorker
-from sidebooks_core.scheduling.queue import Generation, Priority
+from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.settings import IMAGE_FORMATS
 from sidebooks_core.statistics import Counters
 from sidebooks_core.tiling.raster import RasterSpec
@@ -52,7 +52,7 @@ class _Wanted(Struct, frozen=True, eq=False):
     spec: RasterSpec
     done: RecordDone
     priority: Priority
-    generation: Generation | None
+    client: str
     ticket: object
     image_format: str | None
     asked_at: int
@@ -116,18 +116,19 @@ class Records:
         done: RecordDone,
         *,
         priority: Priority,
-        generation: Generation | None = None,
+        client: str = "",
         ticket: object = None,
         image_format: str | None = None,
         may_draft: bool = False,
     ) -> None:
         """Have a record found or made; `done` is told, before this returns where it is found.
 
-        ticket: what `forget` knows this request by. image_format: instead of the settings'. may_draft: where a worker is free,
-        draw a page before its content id is known, and tell `done` then; another process may draw it too.
+        client: whose turn in the queue it takes. ticket: what `forget` knows this request by. image_format: instead of the
+        settings'. may_draft: where a worker is free, draw a page before its content id is known, and tell `done` then; another
+        process may draw it too.
         Raises QueueFull, ServiceClosed.
         """
-        wanted = _Wanted(document, page, spec, done, priority, generation, ticket, image_format, self._purges)
+        wanted = _Wanted(document, page, spec, done, priority, client, ticket, image_format, self._purges)
         if document.known_content_id(page) is not None:
             self._find_or_make(wanted)
             return
@@ -168,7 +169,7 @@ class Records:
         done: Done,
         *,
         priority: Priority,
-        generation: Generation | None = None,
+        client: str = "",
         follows_up: bool = False,
     ) -> None:
         """Learn the content id of a page, and of those after it as far as the time allows. follows_up: see the dispatcher."""
@@ -191,7 +192,7 @@ class Records:
             arguments={"stop": min(page + IDENTIFY_AHEAD, content_ids.page_count), "budget_s": budget_s},
         )
         work = Work(key=f"identify|{ref.token}|{page}", job=job, data=document.data)
-        self._dispatcher.request(work, learned, priority, generation, follows_up=follows_up)
+        self._dispatcher.request(work, learned, priority, client, follows_up=follows_up)
 
     def keep(self, key: str, record: Record, priority: Priority, written: Callable[[], None]) -> None:
         """Store a new record; `written` is called once other processes can find it.
@@ -264,8 +265,14 @@ class Records:
         def identified(_: Any, error: SidebooksError | None) -> None:
             self._identified(wanted, draft, error)
 
-        priority, generation, follows_up = wanted.priority, wanted.generation, draft is not None
-        self.identify(wanted.document, wanted.page, identified, priority=priority, generation=generation, follows_up=follows_up)
+        self.identify(
+            wanted.document,
+            wanted.page,
+            identified,
+            priority=wanted.priority,
+            client=wanted.client,
+            follows_up=draft is not None,
+        )
 
     def _identified(self, wanted: _Wanted, draft: _Draft | None, error: SidebooksError | None) -> None:
         """A page is, or cannot be. Of a request that was forgotten meanwhile, only what is being drawn already is kept."""
@@ -307,7 +314,7 @@ class Records:
         work = Work(key=key, job=job, data=wanted.document.data, read=lambda answer: self._read(answer, wanted, page_id))
         with self._lock:
             self._drafts.add(draft)
-        is_under_way = self._dispatcher.draft(work, drawn, wanted.ticket)
+        is_under_way = self._dispatcher.draft(work, drawn, wanted.ticket, wanted.client)
         if not is_under_way:
             with self._lock:
                 self._drafts.discard(draft)
@@ -394,9 +401,9 @@ class Records:
         )
         drawn_as = self.key(_provisional_id(document, wanted.page), wanted.spec, wanted.image_format) if self._drafts else None
         if drawn_as is not None and self._drafts_of(drawn_as):  # this one's own, or a reader's that has the page drawn
-            self._dispatcher.adopt(drawn_as, work, ended, wanted.priority, wanted.ticket, is_wanted=is_wanted)
+            self._dispatcher.adopt(drawn_as, work, ended, wanted.priority, wanted.ticket, wanted.client, is_wanted=is_wanted)
         elif is_wanted:
-            self._dispatcher.request(work, ended, wanted.priority, wanted.generation, wanted.ticket, follows_up=follows_up)
+            self._dispatcher.request(work, ended, wanted.priority, wanted.client, wanted.ticket, follows_up=follows_up)
 
     def _job(self, wanted: _Wanted) -> Job:
         spec, ref = wanted.spec, wanted.document.ref

@@ -52,7 +52,7 @@ from sidebooks_core.rendering.jobs import Job, WorkerConfig
 from sidebooks_core.rendering.packing import RecordUnreadable, unpack_tile
 from sidebooks_core.rendering.pool import WorkerPool
 from sidebooks_core.rendering.versions import encoder_version, engine_version
-from sidebooks_core.scheduling.queue import Generation, Priority
+from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.settings import Settings
 from sidebooks_core.statistics import Statistics
 from sidebooks_core.tile import Tile
@@ -182,15 +182,15 @@ class TileService:
         row: int,
         *,
         priority: Priority = Priority.VISIBLE,
-        generation: Generation | None = None,
+        client: str = "",
     ) -> Future[Tile]:
         """The same without waiting. Cancelling the future drops the work, if nobody else wants it and it was not begun.
 
-        generation: the wish list this request belongs to; `drop_stale` forgets older lists.
+        client: who asks. Clients take turns in the queue, so that a flood of one does not hold up the others.
         """
         self._require_open()
         spec, column, row = self.place(document, page, level, column, row)
-        return self.submit_raster(document, page, spec, column, row, priority, generation)
+        return self.submit_raster(document, page, spec, column, row, priority, client)
 
     def page_image(self, document: Document, page: int, width_px: int | None = None, height_px: int | None = None) -> Tile:
         """The whole page at an exact width or height in pixels: one of the two.
@@ -207,12 +207,12 @@ class TileService:
         height_px: int | None = None,
         *,
         priority: Priority = Priority.VISIBLE,
-        generation: Generation | None = None,
+        client: str = "",
     ) -> Future[Tile]:
         """The same without waiting."""
         self._require_open()
         spec = self.page_spec(document, page, width_px, height_px)
-        return self.submit_raster(document, page, spec, 0, 0, priority, generation)
+        return self.submit_raster(document, page, spec, 0, 0, priority, client)
 
     def region_image(self, document: Document, page: int, region_pt: tuple[float, float, float, float], width_px: int) -> Tile:
         """A part of a page, `width_px` pixels wide.
@@ -222,7 +222,7 @@ class TileService:
         """
         self._require_open()
         spec = rasters.of_region(document, page, region_pt, width_px, self.settings.raster_pixels)
-        return self.submit_raster(document, page, spec, 0, 0, Priority.VISIBLE, None).result()
+        return self.submit_raster(document, page, spec, 0, 0, Priority.VISIBLE).result()
 
     def reader(
         self,
@@ -295,10 +295,6 @@ class TileService:
     def place(self, document: Document, page: int, level: int, column: int, row: int) -> tuple[RasterSpec, int, int]:
         """The raster that holds a tile of a level, and the tile's column and row in it. Raises PageNotFound, RequestError."""
         return rasters.of_tile(document, page, level, column, row, self.settings.raster_pixels)
-
-    def drop_stale(self, generation: Generation) -> int:
-        """Drop the jobs that only older wish lists of the same owner want and that were not begun. Returns how many."""
-        return self._dispatcher.drop_generations(generation.owner, generation.number)
 
     def text(self, document: Document, page: int) -> tuple[Word, ...]:
         """The words of a page with their boxes in points, as the page is shown (rotated, cropped)."""
@@ -471,7 +467,7 @@ class TileService:
         column: int = 0,
         row: int = 0,
         priority: Priority = Priority.VISIBLE,
-        generation: Generation | None = None,
+        client: str = "",
         image_format: str | None = None,
     ) -> Future[Tile]:
         """One tile of any raster of a page; column and row count from the raster's own first tile.
@@ -501,7 +497,7 @@ class TileService:
             _settle(future, Tile(packed.data, packed.media_type, packed.width_px, packed.height_px, etag), None)
 
         self.records.want(
-            document, page, spec, done, priority=priority, generation=generation, ticket=future, image_format=image_format
+            document, page, spec, done, priority=priority, client=client, ticket=future, image_format=image_format
         )
         if not future.done():
             future.add_done_callback(

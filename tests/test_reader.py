@@ -346,7 +346,9 @@ def test_a_full_queue_is_asked_again(sample: Path) -> None:
             assert reader.wait_previews(timeout_s=60)
 
 
-def test_turns_from_many_threads_are_all_counted(service: sb.TileService, sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_turns_from_many_threads_are_all_counted(
+    service: sb.TileService, sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     document = service.open(sample)
     screen_of = Painter.screen
 

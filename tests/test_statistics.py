@@ -12,7 +12,8 @@ from sidebooks_core.statistics import Latency
 
 
 @pytest.mark.parametrize(
-    ("count", "median", "p95", "p99"), [(1, 1, 1, 1), (2, 1, 2, 2), (20, 10, 19, 20), (100, 50, 95, 99), (2048, 1024, 1946, 2028)]
+    ("count", "median", "p95", "p99"),
+    [(1, 1, 1, 1), (2, 1, 2, 2), (20, 10, 19, 20), (100, 50, 95, 99), (2048, 1024, 1946, 2028)],
 )
 def test_ranks(count: int, median: int, p95: int, p99: int) -> None:
     found = Latency.of([float(number) for number in range(count, 0, -1)])
