@@ -41,7 +41,7 @@ PARTS = {
     "Documents": ("Document", "PageInfo", "OutlineItem", "Link", "Word", "SearchHit"),
     "Inspection": ("DocumentInspection", "PageInspection", "FontUse", "ImageUse"),
     "Levels and tiles": ("Pyramid", "Level", "Tile"),
-    "Readers": ("Reader", "SpreadRule", "PageView", "PlacedImage"),
+    "Readers": ("Reader", "ReaderLoop", "SpreadRule", "PageView", "PlacedImage"),
 }
 """All but the errors, which are drawn as a tree."""
 BETWEEN_PARTS = {

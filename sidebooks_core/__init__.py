@@ -29,6 +29,7 @@ from sidebooks_core.errors import (
 )
 from sidebooks_core.prerendering import PrerenderReport
 from sidebooks_core.reader import Reader
+from sidebooks_core.reader_loop import ReaderLoop
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.service import TileService
 from sidebooks_core.settings import Settings
@@ -64,6 +65,7 @@ __all__ = [
     "Pyramid",
     "QueueFull",
     "Reader",
+    "ReaderLoop",
     "RenderFailed",
     "RenderTimeout",
     "RequestDropped",

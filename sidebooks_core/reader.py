@@ -1,7 +1,7 @@
 """One reader of one document: turns that return at once, refinement behind them, and prefetch from movement.
 
 A turn looks at the memory only, and waits a moment for what comes quickly. Everything else (the disk, the queue, prefetch,
-previews, callbacks) happens in the reader's own thread, which sleeps until something changes.
+previews, callbacks) happens in a thread of its loop, which sleeps until something changes.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from sidebooks_core.errors import (
     ServiceClosed,
     SidebooksError,
 )
+from sidebooks_core.reader_loop import ReaderLoop
 from sidebooks_core.scheduling.prefetch import Movement, Visit, movement_of, preview_order, sharp_wishes
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.screen import Host as ScreenHost
@@ -58,6 +59,8 @@ FIRST_BYTES = 300_000
 """What a sharp page costs and weighs until the document has shown it."""
 SMOOTHING = 0.25
 """Weight of the newest page in those figures."""
+CLOSE_S = 5.0
+"""How long closing waits for what the reader does just then."""
 BUDGET_SHARE = 0.5
 """Of the memory for tiles, what all readers' prefetch may take: the rest is for what was shown, which is turned back to."""
 
@@ -99,6 +102,7 @@ class Reader:
         fit: Fit = "page",
         deadline_s: float = DEADLINE_S,
         resume: bool = False,
+        loop: ReaderLoop | None = None,
     ) -> None:
         if not deadline_s > 0:
             raise RequestError(f"deadline_s must be positive, not {deadline_s!r}")
@@ -136,8 +140,11 @@ class Reader:
         self._screen = self._painter.screen(spread, self._spreads.spreads[spread], fitted, fitted)
         self._visits.append(Visit(time.monotonic(), self._screen.spread))
         self._order_previews()
-        self._thread = threading.Thread(target=self._run, name="sidebooks-reader", daemon=True)
-        self._thread.start()
+        self._own_loop = None
+        if loop is None:
+            loop = self._own_loop = ReaderLoop()
+        self._handle = loop.add(self._step)
+        self._handle.wake()
 
     @property
     def page(self) -> int:
@@ -232,13 +239,14 @@ class Reader:
             asks = list(self._asks.values())
             self._asks.clear()
             self._changed.notify_all()
+        self._handle.end(CLOSE_S)
+        if self._own_loop is not None:
+            self._own_loop.close()
         for ask in asks:
             self._host.records.forget(self.document, *ask.raster, ask)
         self._host.store.hold(self._owner, frozenset())
         self._save_position()
         self._host.forget_reader(self)
-        if self._thread is not threading.current_thread():
-            self._thread.join(5)
 
     def __enter__(self) -> Self:
         return self
@@ -254,8 +262,7 @@ class Reader:
                 self._screen = self._painter.screen(spread, self._spreads.spreads[spread], viewport, viewport)
                 self._visits.append(Visit(time.monotonic(), spread))
                 self._order_previews()
-                self._dirty = True
-                self._changed.notify_all()
+                self._rouse()
             return self._screen
 
     def _move(self, viewport_of: Callable[[Screen], Viewport]) -> PageView:
@@ -265,8 +272,7 @@ class Reader:
             before = self._screen
             viewport, fitted = viewport_of(before), self._fitted(before.spread)
             screen = self._screen = self._painter.screen(before.spread, before.pages, viewport, fitted, before)
-            self._dirty = True
-            self._changed.notify_all()
+            self._rouse()
         return self._soon(screen)
 
     def _soon(self, screen: Screen) -> PageView:
@@ -302,26 +308,30 @@ class Reader:
             screen.shown = max(screen.shown, quality)
         return view
 
-    def _run(self) -> None:
+    def _rouse(self) -> None:
+        """The screen is another one: whoever waits for the old one, and the loop, look again. Called under the lock."""
+        self._dirty = True
+        self._changed.notify_all()
+        self._handle.wake()
+
+    def _step(self) -> float | None:
+        """What the loop does for this reader. When to look again without being woken, in seconds."""
+        with self._changed:
+            if self._closed:
+                return None
+            if self._refused:
+                self._order_previews()  # those that were refused come up again
+            self._dirty = self._refused = False
+            refined, self._refined = self._refined, False
+            screen = self._screen
         try:
-            while True:
-                with self._changed:
-                    self._changed.wait_for(lambda: self._closed or self._dirty or self._refined, self._nap_s())
-                    if self._closed:
-                        return
-                    if self._refused:
-                        self._order_previews()  # those that were refused come up again
-                    self._dirty = self._refused = False
-                    refined, self._refined = self._refined, False
-                    screen = self._screen
-                self._follow(screen)
-                if refined:
-                    self._tell_refined(screen)
+            self._follow(screen)
+            if refined:
+                self._tell_refined(screen)
         except ServiceClosed:
-            return  # the service closes its readers; this one was busy just then
-        finally:
-            with self._changed:
-                self._changed.notify_all()
+            return None  # the service closes its readers; this one was busy just then
+        with self._changed:
+            return self._nap_s()
 
     def _nap_s(self) -> float | None:
         """When to look again without being called: a fling may have ended, a page may have been read."""
@@ -488,7 +498,10 @@ class Reader:
             self._refused |= is_passing
             self._dirty |= not is_passing and (shown or ask.priority is Priority.PREVIEW)  # now for what comes next
             self._refined |= record is not None and page in screen.pages
+            has_news = self._dirty or self._refined
             self._changed.notify_all()
+        if has_news:
+            self._handle.wake()
         if first:
             key = self._host.records.key_of(self.document, page, spec)
             self._host.records.count_hit(source, time.perf_counter() - ask.since_s, key, Priority.VISIBLE)
@@ -530,7 +543,7 @@ class Reader:
             screen.shown = quality
         try:
             callback(view)
-        except Exception:  # noqa: BLE001 - the application's own fault must not end the reader
+        except BaseException:  # noqa: BLE001 - the application's own fault, an exit included, must not end the reader
             _log.exception("on_refined failed")
 
     def _save_position(self) -> None:

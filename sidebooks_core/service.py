@@ -45,6 +45,7 @@ from sidebooks_core.keys import RenderProfile
 from sidebooks_core.opener import Opener
 from sidebooks_core.prerendering import PrerenderReport, ProgressCallback, prerender
 from sidebooks_core.reader import DEADLINE_S, Reader
+from sidebooks_core.reader_loop import ReaderLoop
 from sidebooks_core.records import Records
 from sidebooks_core.registry import Registry, source_of
 from sidebooks_core.rendering.bulk import BulkRun, mark_host
@@ -233,16 +234,18 @@ class TileService:
         fit: Fit = "page",
         deadline_s: float = DEADLINE_S,
         resume: bool = False,
+        loop: ReaderLoop | None = None,
     ) -> Reader:
         """Somebody who reads a document on a screen of `view_px` (width, height) pixels. `close()` it.
 
         spread: two pages side by side; a `SpreadRule` says which go together. fit: the whole page, or its whole width.
         deadline_s: within which a turn returns, in seconds. resume: begin at the page that was read last, not at the first.
+        loop: threads that many readers share; without one the reader has a thread of its own.
         Raises RequestError, ServiceClosed.
         """
         self._require_open()
         rule = spread if isinstance(spread, SpreadRule) else SpreadRule() if spread else SINGLE_PAGES
-        reader = Reader(self, document, view_px, rule, fit=fit, deadline_s=deadline_s, resume=resume)
+        reader = Reader(self, document, view_px, rule, fit=fit, deadline_s=deadline_s, resume=resume, loop=loop)
         with self._lock:
             closed = self._closed
             if not closed:
