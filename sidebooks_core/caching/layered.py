@@ -45,6 +45,8 @@ class LayeredStore:
         self._pending_bytes = 0
         self._writing: str | None = None
         self._forgotten: set[str] = set()
+        self._discarded: set[str] = set()
+        """To be removed from the store; until then they count as not there."""
         self._dropped = 0
         self._closed = False
         self._writer: threading.Thread | None = None
@@ -65,6 +67,8 @@ class LayeredStore:
             return None
         with self._lock:
             pending = self._pending.get(key)
+            if key in self._discarded:
+                return None
         record = pending.record if pending is not None else self._disk.get(key)
         if record is not None:
             self._memory.put(key, record)
@@ -79,6 +83,8 @@ class LayeredStore:
         with self._lock:
             if key in self._pending:
                 return True
+            if key in self._discarded:
+                return False
         return self._disk is not None and self._disk.contains(key)
 
     def put(self, key: str, record: Record, written: Written | None = None, in_memory: bool = True) -> None:
@@ -101,6 +107,7 @@ class LayeredStore:
                     self._pending[key] = _Pending(record, told)
                     self._pending_bytes += len(record.data)
                     self._forgotten.discard(key)
+                    self._discarded.discard(key)
                     self._lock.notify_all()
                     return
                 self._dropped += 1
@@ -112,6 +119,16 @@ class LayeredStore:
         self._forget_pending([key])
         if self._disk is not None:
             self._disk.delete(key)
+
+    def discard(self, key: str) -> None:
+        """Remove a record that is damaged: from memory at once, from the store behind, so that nobody waits for a disk."""
+        self._memory.delete(key)
+        if self._disk is None:
+            return
+        with self._lock:
+            if key not in self._pending and not self._closed:
+                self._discarded.add(key)
+                self._lock.notify_all()
 
     def purge(self, tag: str) -> int:
         """Forget all records of a tag, those on their way included. How many there were, those in both layers counted once."""
@@ -151,7 +168,7 @@ class LayeredStore:
     def _wait_written(self, timeout_s: float | None) -> None:
         deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
         with self._lock:
-            while self._pending and not self._closed:
+            while (self._pending or self._discarded) and not self._closed:
                 left_s = None if deadline_s is None else deadline_s - time.monotonic()
                 if left_s is not None and left_s <= 0:
                     return
@@ -180,10 +197,20 @@ class LayeredStore:
         assert self._disk is not None
         while True:
             with self._lock:
-                while not self._pending and not self._closed:
+                while not self._pending and not self._discarded and not self._closed:
                     self._lock.wait()
                 if self._closed:
                     return
+                discarded = next(iter(self._discarded), None)
+            if discarded is not None:
+                self._disk.delete(discarded)
+                with self._lock:
+                    self._discarded.discard(discarded)
+                    self._lock.notify_all()
+                continue
+            with self._lock:
+                if not self._pending:
+                    continue
                 key, pending = next(iter(self._pending.items()))
                 self._writing = key
             self._disk.put(key, pending.record)
