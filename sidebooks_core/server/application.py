@@ -36,7 +36,7 @@ from sidebooks_core.server.addresses import (
     page_span,
     tile_place,
 )
-from sidebooks_core.server.descriptions import Described, details, original, page_list, summary
+from sidebooks_core.server.descriptions import Described, details, not_served, original, page_list, summary
 from sidebooks_core.server.events import Events
 from sidebooks_core.server.exchange import (
     IMMUTABLE,
@@ -272,7 +272,10 @@ class Application:
 
     async def _documents(self, asked: Asked, rest: list[str]) -> Answer:
         if not rest or rest == [""]:
-            body = {"documents": [summary(asked.base, one) for one in self.shelf.all()]}
+            body = {
+                "documents": [summary(asked.base, one) for one in self.shelf.all()],
+                "not_served": not_served(self.shelf.problems()),
+            }
             return asked.json(body, "application/json", b"no-cache")
         registered = self.shelf.find(rest[0])
         if registered is None:

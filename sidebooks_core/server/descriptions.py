@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -12,6 +12,7 @@ from sidebooks_core.document import Document
 from sidebooks_core.server import iiif, presentation
 from sidebooks_core.server.exchange import IMMUTABLE, Answer, Asked, FileRange, byte_range, json_bytes, not_found
 from sidebooks_core.server.shelf import Registered, page_id
+from sidebooks_core.server.watcher import Problem
 
 MOST_BASES = 8
 
@@ -30,6 +31,11 @@ def summary(base: str, registered: Registered) -> dict[str, Any]:
         "manifest": f"{base}/presentation/3/{document.id}/manifest.json",
         "pages": f"{base}/documents/{document.id}/pages.json",
     }
+
+
+def not_served(problems: Iterable[Problem]) -> list[dict[str, str]]:
+    """What lies in the watched folders and is not served, by name and reason."""
+    return [{"name": problem.path.name, "reason": problem.reason} for problem in problems]
 
 
 def details(base: str, registered: Registered) -> dict[str, Any]:
