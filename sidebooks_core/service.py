@@ -36,6 +36,7 @@ from sidebooks_core.documents.model import (
 from sidebooks_core.errors import (
     PageError,
     RenderFailed,
+    RequestError,
     ServiceClosed,
     SidebooksError,
 )
@@ -60,6 +61,7 @@ from sidebooks_core.tile import Tile
 from sidebooks_core.tiling.raster import RasterSpec
 from sidebooks_core.tiling.spreads import SINGLE_PAGES, SpreadRule
 from sidebooks_core.tiling.viewport import Fit
+from sidebooks_core.view import fitted_specs
 
 SEARCH_SLICE_S = 0.05
 INSPECT_LONG_SIDE_PX = 2048
@@ -193,12 +195,21 @@ class TileService:
         spec, column, row = self.place(document, page, level, column, row)
         return self.submit_raster(document, page, spec, column, row, priority, client)
 
-    def page_image(self, document: Document, page: int, width_px: int | None = None, height_px: int | None = None) -> Tile:
-        """The whole page at an exact width or height in pixels: one of the two.
+    def page_image(
+        self,
+        document: Document,
+        page: int,
+        width_px: int | None = None,
+        height_px: int | None = None,
+        *,
+        fit_px: tuple[int, int] | None = None,
+    ) -> Tile:
+        """The whole page at an exact width or height in pixels; with both, as large as fits.
 
+        fit_px: (width, height) of the screen that it is to fit, instead of the two.
         Raises PageNotFound, RequestError, RenderFailed, RenderTimeout, ServiceClosed.
         """
-        return self.submit_page_image(document, page, width_px, height_px).result()
+        return self.submit_page_image(document, page, width_px, height_px, fit_px=fit_px).result()
 
     def submit_page_image(
         self,
@@ -207,11 +218,16 @@ class TileService:
         width_px: int | None = None,
         height_px: int | None = None,
         *,
+        fit_px: tuple[int, int] | None = None,
         priority: Priority = Priority.VISIBLE,
         client: str = "",
     ) -> Future[Tile]:
         """The same without waiting."""
         self._require_open()
+        if fit_px is not None:
+            if width_px is not None or height_px is not None:
+                raise RequestError("fit_px stands for both width_px and height_px", document_id=document.id, page=page)
+            width_px, height_px = fit_px
         spec = self.page_spec(document, page, width_px, height_px)
         return self.submit_raster(document, page, spec, 0, 0, priority, client)
 
@@ -244,8 +260,7 @@ class TileService:
         Raises RequestError, ServiceClosed.
         """
         self._require_open()
-        rule = spread if isinstance(spread, SpreadRule) else SpreadRule() if spread else SINGLE_PAGES
-        reader = Reader(self, document, view_px, rule, fit=fit, deadline_s=deadline_s, resume=resume, loop=loop)
+        reader = Reader(self, document, view_px, _spread_rule(spread), fit=fit, deadline_s=deadline_s, resume=resume, loop=loop)
         with self._lock:
             closed = self._closed
             if not closed:
@@ -355,16 +370,31 @@ class TileService:
         *,
         levels: Sequence[int] | None = None,
         widths_px: Sequence[int] = (),
+        fit_px: Sequence[tuple[int, int]] = (),
+        spread: bool | SpreadRule = False,
         executor: Executor | None = None,
     ) -> PrerenderReport:
-        """Fill the cache with pages (all, unless told) at some levels and exact widths; what is there already is skipped.
+        """Fill the cache with pages (all, unless told) at some levels and sizes; what is there already is skipped.
 
-        levels: the preview and the largest single-image level, unless told. widths_px: whole pages at these widths.
+        levels: the preview and the largest single-image level, unless told. A page with fewer levels has its finest.
+        widths_px: whole pages at these widths. fit_px: pages as large as fit screens of (width, height) pixels; afterwards a
+        Reader of such a screen renders nothing, and a tablet that asks for the page in that size neither. spread: as the
+        readers of these screens have it.
         executor: where the work runs; this service's own workers, unless told. It must run functions in other processes.
         progress: told (pages done, pages in all), from this thread. A page that fails is reported and the rest goes on.
         """
         self._require_open()
-        return prerender(self, document, pages, levels, widths_px, progress, executor)
+        rule = _spread_rule(spread)
+
+        def fitted(wanted: Sequence[int]) -> dict[int, list[RasterSpec]]:
+            found: dict[int, list[RasterSpec]] = {page: [] for page in wanted}
+            for view_px in fit_px:
+                shown = fitted_specs(document, wanted, view_px, rule, self.settings.raster_pixels)
+                for page in wanted:
+                    found[page] += shown[page]
+            return found
+
+        return prerender(self, document, pages, levels, widths_px, fitted, progress, executor)
 
     def purge(self, document: Document) -> int:
         """Remove everything stored of a document, pages that other documents share included. Returns records removed.
@@ -539,6 +569,10 @@ class TileService:
             raise ServiceClosed("the service is closed")
         if os.getpid() != self._process_id:
             raise ServiceClosed("the service belongs to the process that made it: make one after the fork")
+
+
+def _spread_rule(spread: bool | SpreadRule) -> SpreadRule:
+    return spread if isinstance(spread, SpreadRule) else SpreadRule() if spread else SINGLE_PAGES
 
 
 def _settle(future: Future[Any], result: Any, error: BaseException | None) -> None:
