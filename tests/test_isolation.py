@@ -125,7 +125,7 @@ def test_trust_domains_never_share_a_process_nor_a_record(taken_over: Path, samp
 
 
 def test_what_is_missing_is_told_once(sample: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    confine = "import sidebooks_core.rendering.worker as w; w._confine = lambda d: ['X']"
+    confine = "import sidebooks_core.rendering.worker as w; w._confine = lambda *_: ['X']"
     boot = pool._BOOT.replace("importlib.import_module", f"{confine}; importlib.import_module")
     assert boot != pool._BOOT
     monkeypatch.setattr(pool, "_BOOT", boot)

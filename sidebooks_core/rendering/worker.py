@@ -41,7 +41,7 @@ def main() -> None:
         config["font_set"], config["display_list_bytes"], opens_paths=files is None, worker_bytes=config["worker_bytes"]
     )
     resident_bytes()  # opens what it reads from
-    unconfined = _confine(desk) if config["is_isolated"] else []
+    unconfined = _confine(desk, config["worker_bytes"]) if config["is_isolated"] else []
     wire.send(replies, {"ready": True, "unconfined": unconfined})
     if not _is_asked(requests, 0):
         desk.warm_up()  # nobody waits yet
@@ -80,13 +80,13 @@ def _is_asked(requests: BinaryIO, within_s: float) -> bool:
     return sys.platform == "win32" or bool(select.select([requests], [], [], within_s)[0])
 
 
-def _confine(desk: Any) -> list[str]:
+def _confine(desk: Any, worker_bytes: int) -> list[str]:
     if sys.platform == "win32":
         return ["no isolation on win32"]
     from sidebooks_core.rendering import confinement
 
     missing = confinement.confine([face.path for face in desk.font_set.faces])
-    confinement.limit_files()
+    confinement.limit_resources(worker_bytes)
     return missing
 
 
