@@ -29,8 +29,8 @@ MOST_FILES = 64
 STACK_BYTES = 64 << 20
 """The most that the stack may grow to; RLIMIT_DATA does not count it."""
 ADDRESS_BYTES = 128 << 30
-"""Of address space, beside `worker_bytes`: documents and fonts are mapped. It bounds the page tables, which no other limit counts,
-to a 512th."""
+"""Of address space, beside `worker_bytes`: documents and fonts are mapped. It bounds the page tables, which no other limit
+counts, to a 512th."""
 
 
 def load() -> None:

@@ -33,10 +33,11 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     ),
     "watching files": ("inotify_init", "inotify_init1", "inotify_add_watch", "fanotify_init", "fanotify_mark"),
     "changing files": (
-        "truncate", "ftruncate", "fallocate", "creat", "unlink", "unlinkat", "rename", "renameat", "renameat2", "link",
-        "linkat", "symlink", "symlinkat", "mkdir", "mkdirat", "rmdir", "mknod", "mknodat", "chmod", "fchmod", "fchmodat", "chown",
-        "fchown", "lchown", "fchownat", "setxattr", "lsetxattr", "fsetxattr", "removexattr", "lremovexattr", "fremovexattr", "utime",
-        "utimes", "futimesat", "utimensat", "flock", "sync", "syncfs", "quotactl",
+        "truncate", "ftruncate", "fallocate", "creat", "unlink", "unlinkat", "rename", "renameat", "renameat2",
+        "link", "linkat", "symlink", "symlinkat", "mkdir", "mkdirat", "rmdir", "mknod", "mknodat", "chmod", "fchmod",
+        "fchmodat", "chown", "fchown", "lchown", "fchownat", "setxattr", "lsetxattr", "fsetxattr", "removexattr",
+        "lremovexattr", "fremovexattr", "utime", "utimes", "futimesat", "utimensat", "flock", "sync", "syncfs",
+        "quotactl",
     ),
     "mounts and namespaces": (
         "mount", "umount", "umount2", "pivot_root", "chroot", "setns", "unshare", "open_by_handle_at", "name_to_handle_at",
