@@ -16,8 +16,8 @@ from functools import lru_cache
 from typing import Any, BinaryIO
 
 from sidebooks_core.errors import RenderFailed, SidebooksError
-from sidebooks_core.rendering import wire
-from sidebooks_core.rendering.jobs import DocumentRef, error_to_wire
+from sidebooks_core.rendering import answers, wire
+from sidebooks_core.rendering.jobs import DocumentRef
 
 PR_SET_PDEATHSIG = 1
 CHORES_AFTER_S = 0.1
@@ -42,7 +42,7 @@ def main() -> None:
     )
     resident_bytes()  # opens what it reads from
     unconfined = _confine(desk, config["worker_bytes"]) if config["is_isolated"] else []
-    wire.send(replies, {"ready": True, "unconfined": unconfined})
+    wire.send_body(replies, answers.to_bytes({"ready": True, "unconfined": unconfined}))
     if not _is_asked(requests, 0):
         desk.warm_up()  # nobody waits yet
     while True:
@@ -56,7 +56,7 @@ def main() -> None:
             return
         _die_if_host_hangs(request["timeout_s"])
         given = _received_file(files) if request.get("has_file") and files is not None else request.get("data")
-        wire.send(replies, _answer(desk, request, given))
+        wire.send_body(replies, answers.to_bytes(_answer(desk, request, given)))
         _die_if_host_hangs(0)
 
 
@@ -102,16 +102,19 @@ def _answer(desk: Any, request: dict[str, Any], given: bytes | int | None) -> di
             request["kind"], DocumentRef.from_wire(request["document"]), page, request["arguments"], given
         )
     except SidebooksError as error:
-        answer = {"error": error_to_wire(error)}
+        answer = {"error": _told(error)}
     except MemoryError:
         desk.forget_everything()
-        answer = {
-            "error": error_to_wire(RenderFailed("more memory is needed than one worker may use (worker_bytes)", page=page))
-        }
+        answer = {"error": _told(RenderFailed("more memory is needed than one worker may use (worker_bytes)", page=page))}
     except Exception as error:  # noqa: BLE001 - whatever a document does, its request gets an answer and the others go on
-        answer = {"error": error_to_wire(RenderFailed(f"{type(error).__name__}: {error}"[:500], page=page))}
+        what = error.strerror if isinstance(error, OSError) else error  # without the path, which is nobody's business
+        answer = {"error": _told(RenderFailed(f"{type(error).__name__}: {what}"[:500], page=page))}
     answer["rss_bytes"] = resident_bytes()
     return answer
+
+
+def _told(error: SidebooksError) -> dict[str, Any]:
+    return {"name": type(error).__name__, "message": error.message[: answers.MESSAGE_CHARS], "page": error.page}
 
 
 def _take_standard_streams() -> tuple[BinaryIO, BinaryIO]:
