@@ -233,7 +233,7 @@ class Dispatcher:
             if flight.work.made_already is None:
                 return flight, flight.work.job, flight.work.data
             lock = self._locks.try_acquire(flight.work.key) if self._locks is not None else None
-            made = flight.work.made_already()
+            made = _made(flight.work.made_already)
             if made is None and (lock is not None or self._locks is None or flight.is_past_waiting):
                 flight.lock = lock
                 return flight, flight.work.job, flight.work.data
@@ -437,6 +437,15 @@ class Dispatcher:
     def _land(self, flight: Flight) -> None:
         with self._lock:
             self._flights.pop(flight.work.key, None)
+
+
+def _made(look: Callable[[], Any]) -> Any:
+    """None where the store raises, as it must not: then it is made again."""
+    try:
+        return look()
+    except Exception:  # noqa: BLE001 - an application's store: the thread of a worker serves on
+        _log.exception("the store raised, as it must not")
+        return None
 
 
 def _not_kept(job: Job, fault: Exception) -> RenderFailed:

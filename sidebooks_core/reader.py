@@ -516,7 +516,7 @@ class Reader:
             screen.shown = quality
         try:
             callback(view)
-        except Exception:  # noqa: BLE001 - the application's own fault must not end the reader
+        except (Exception, SystemExit):  # noqa: BLE001 - the application's own fault must not end the reader
             _log.exception("on_refined failed")
 
     def _save_position(self) -> None:

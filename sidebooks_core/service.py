@@ -392,6 +392,7 @@ class TileService:
             disk_bytes=stored.disk.bytes if stored.disk else 0,
             disk_damaged=stored.disk.damaged if stored.disk else 0,
             disk_write_failures=stored.disk.write_failures if stored.disk else 0,
+            dropped_writes=stored.dropped_writes,
             latency=counters.latency(),
         )
 
