@@ -6,6 +6,7 @@ another process is working on (see `RenderLocks`) waits aside, and its worker ta
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from sidebooks_core.errors import QueueFull, RenderFailed, RenderTimeout, Reques
 from sidebooks_core.flights import Done, Flight, Held, Waiting, Work
 from sidebooks_core.rendering.jobs import Job
 from sidebooks_core.scheduling.queue import Entry, JobQueue, Priority, QueueIsFull
+
+_log = logging.getLogger("sidebooks_core.workers")
 
 SUSPECT_S = 600.0
 """So long after a document cost a worker, what nobody looks at of it gets one worker at a time: the others stay free for who
@@ -229,7 +232,7 @@ class Dispatcher:
             if flight.work.made_already is None:
                 return flight, flight.work.job, flight.work.data
             lock = self._locks.try_acquire(flight.work.key) if self._locks is not None else None
-            made = flight.work.made_already()
+            made = _made(flight.work.made_already)
             if made is None and (lock is not None or self._locks is None or flight.is_past_waiting):
                 flight.lock = lock
                 return flight, flight.work.job, flight.work.data
@@ -261,10 +264,8 @@ class Dispatcher:
         if error is None and ticket.work.read is not None:
             try:
                 answer = ticket.work.read(answer)
-            except (KeyError, TypeError, ValueError) as problem:
-                job = ticket.work.job
-                what = f"{job.document.name}: the worker's answer makes no sense ({problem!r})"
-                answer, error = None, RenderFailed(what, document_id=job.document.digest, page=job.page)
+            except Exception as fault:  # noqa: BLE001 - those who wait are told, whatever it is
+                answer, error = None, _not_kept(ticket.work.job, fault)
         early: list[Waiting] = []
         with self._lock:
             is_draft = ticket.is_draft
@@ -281,7 +282,11 @@ class Dispatcher:
         release = lock.release if lock is not None else _nothing
         if error is None and ticket.work.deliver is not None:
             # Kept before the flight lands: a request that comes in between finds one or the other.
-            answer = ticket.work.deliver(answer, release, ticket.priority)
+            try:
+                answer = ticket.work.deliver(answer, release, ticket.priority)
+            except Exception as fault:  # noqa: BLE001 - those who wait are told, whatever it is
+                release()
+                answer, error = None, _not_kept(ticket.work.job, fault)
         else:
             release()
         self._land(ticket)
@@ -300,7 +305,10 @@ class Dispatcher:
             for number, one in enumerate(waiting, 1):
                 # Only the last: what follows up must not wait for what another does when it is told.
                 self._here.takes_next = takes_next and number == len(waiting)
-                one.done(answer, error)
+                try:
+                    one.done(answer, error)
+                except Exception:  # noqa: BLE001 - the others must be told all the same
+                    _log.exception("a fault of the library: who waited for a job could not be told of it")
         finally:
             self._here.takes_next = False
 
@@ -428,6 +436,21 @@ class Dispatcher:
     def _land(self, flight: Flight) -> None:
         with self._lock:
             self._flights.pop(flight.work.key, None)
+
+
+def _made(look: Callable[[], Any]) -> Any:
+    """None where the store raises, as it must not: then it is made again."""
+    try:
+        return look()
+    except Exception:  # noqa: BLE001 - an application's store: the thread of a worker serves on
+        _log.exception("the store raised, as it must not")
+        return None
+
+
+def _not_kept(job: Job, fault: Exception) -> RenderFailed:
+    _log.error("a fault of the library: what was made could not be kept", exc_info=fault)
+    what = f"{job.document.name}: what was made could not be kept ({type(fault).__name__})"
+    return RenderFailed(what, document_id=job.document.digest, page=job.page)
 
 
 def _nothing() -> None:

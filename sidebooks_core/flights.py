@@ -33,7 +33,7 @@ class Work(Struct, kw_only=True):
     """For work whose result is kept: looks for it once more before a worker begins. An earlier request or another process
     may have made it since this one looked. None when there is nothing."""
     read: Callable[[Any], Any] | None = None
-    """What the waiting requests are told of a worker's answer. Raises KeyError, TypeError, ValueError if it makes no sense."""
+    """What the waiting requests are told of a worker's answer."""
     deliver: Callable[[Any, Callable[[], None], Priority], Any] | None = None
     """For work whose result is kept: keeps what `read` gave where others look for it, calls back once other processes can find
     it there, and gives what the waiting requests are told."""

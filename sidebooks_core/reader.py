@@ -543,7 +543,7 @@ class Reader:
             screen.shown = quality
         try:
             callback(view)
-        except BaseException:  # noqa: BLE001 - the application's own fault, an exit included, must not end the reader
+        except (Exception, SystemExit):  # noqa: BLE001 - the application's own fault must not end the reader
             _log.exception("on_refined failed")
 
     def _save_position(self) -> None:

@@ -16,10 +16,10 @@ from sidebooks_core.caching.layered import LayeredStore
 from sidebooks_core.caching.record import Record
 from sidebooks_core.dispatch import Dispatcher
 from sidebooks_core.document import Document
-from sidebooks_core.documents.page_ids import PAGE_ID
 from sidebooks_core.errors import PageError, RenderFailed, RenderTimeout, RequestError, SidebooksError
 from sidebooks_core.flights import Done, Work
 from sidebooks_core.keys import RenderProfile
+from sidebooks_core.rendering.answers import RasterAnswer
 from sidebooks_core.rendering.jobs import Job, NoWorker
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.settings import IMAGE_FORMATS
@@ -176,9 +176,6 @@ class Records:
         ref, content_ids = document.ref, document.content_ids  # this may wait long, and keeps no document
 
         def learned(answer: Any, error: SidebooksError | None) -> None:
-            if error is None and not _are_page_ids(answer):
-                what = f"{ref.name}, page {page + 1}: the worker's answer makes no sense"
-                error = RenderFailed(what, document_id=ref.digest, page=page)
             if error is None:
                 content_ids.learn(page, [keys.scoped_id(content_id, ref.trust_domain) for content_id in answer])
             done(answer, error)
@@ -342,14 +339,11 @@ class Records:
             self._drafts.discard(draft)
             self._settled.notify_all()
 
-    def _read(self, answer: dict[str, Any], wanted: _Wanted, tag: str) -> Record:
-        """A new raster. Raises KeyError, TypeError, ValueError."""
-        data = answer["record"]
-        if not isinstance(data, bytes):
-            raise TypeError(f"a record of {type(data).__name__}")
-        cost_s = float(answer["draw_s"]) + float(answer["encode_s"])
+    def _read(self, answer: RasterAnswer, wanted: _Wanted, tag: str) -> Record:
+        """A new raster. It cannot have cost more than the time that it was given, whatever its worker says."""
+        cost_s = min(answer.draw_s + answer.encode_s, self._render_timeout_s)
         self.count_render()
-        return Record(data=data, tag=tag, cost_s=cost_s, is_preview=wanted.spec.is_preview)
+        return Record(data=answer.record, tag=tag, cost_s=cost_s, is_preview=wanted.spec.is_preview)
 
     def _find_or_make(self, wanted: _Wanted, *, follows_up: bool = False, is_wanted: bool = True) -> None:
         """Of a page that is identified. is_wanted=False: only what is being drawn of it already."""
@@ -421,10 +415,6 @@ class Records:
                 "quality": self.profile.quality,
             },
         )
-
-
-def _are_page_ids(answer: Any) -> bool:
-    return bool(answer) and isinstance(answer, list) and all(isinstance(one, str) and PAGE_ID.fullmatch(one) for one in answer)
 
 
 def _provisional_id(document: Document, page: int) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, Future
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from sidebooks_core import keys, rasters
 from sidebooks_core.caching.layered import LayeredStore
@@ -49,6 +49,7 @@ from sidebooks_core.reader import DEADLINE_S, Reader
 from sidebooks_core.reader_loop import ReaderLoop
 from sidebooks_core.records import Records
 from sidebooks_core.registry import Registry, source_of
+from sidebooks_core.rendering.answers import InspectAnswer, SearchAnswer
 from sidebooks_core.rendering.bulk import BulkRun, mark_host
 from sidebooks_core.rendering.jobs import Job, WorkerConfig
 from sidebooks_core.rendering.packing import RecordUnreadable, unpack_tile
@@ -68,10 +69,6 @@ INSPECT_LONG_SIDE_PX = 2048
 CLOSE_FLUSH_S = 2.0
 """How long closing waits for what was shown and is not identified yet, and again for bytes on their way to disk. What is not
 written is made again."""
-
-
-_Read = TypeVar("_Read")
-"""What an answer of a worker is made into."""
 
 
 class TileService:
@@ -316,11 +313,13 @@ class TileService:
 
     def text(self, document: Document, page: int) -> tuple[Word, ...]:
         """The words of a page with their boxes in points, as the page is shown (rotated, cropped)."""
-        return self._ask(document, "words", page, {}, lambda answer: tuple(map(Word.from_wire, answer))).result()
+        words: tuple[Word, ...] = self._ask(document, "words", page, {}).result()
+        return words
 
     def links(self, document: Document, page: int) -> tuple[Link, ...]:
         """The links of a page with their boxes in points, as the page is shown."""
-        return self._ask(document, "links", page, {}, lambda answer: tuple(map(Link.from_wire, answer))).result()
+        links: tuple[Link, ...] = self._ask(document, "links", page, {}).result()
+        return links
 
     def search(self, document: Document, query: str, *, limit: int = 1000) -> list[SearchHit]:
         """Where a text occurs, in page order, at most `limit` hits.
@@ -328,16 +327,13 @@ class TileService:
         Case, line breaks and the width of Japanese characters do not matter.
         """
 
-        def found(answer: Any) -> tuple[list[SearchHit], int]:
-            return [SearchHit.from_wire(wire) for wire in answer["hits"]], int(answer["reached"])
-
         hits: list[SearchHit] = []
         page = 0
         while page < document.page_count and len(hits) < limit:
             arguments = {"query": query, "stop": document.page_count, "budget_s": SEARCH_SLICE_S}
-            more, reached = self._ask(document, "search", page, arguments, found).result()
-            hits.extend(more)
-            page = max(reached, page + 1)
+            found: SearchAnswer = self._ask(document, "search", page, arguments).result()
+            hits.extend(found.hits)
+            page = found.reached
         return hits[:limit]
 
     def inspect(self, document: Document, progress: Callable[[int, int], None] | None = None) -> DocumentInspection:
@@ -347,15 +343,13 @@ class TileService:
         """
         arguments = {"long_side_px": INSPECT_LONG_SIDE_PX}
 
-        def found(answer: Any) -> PageInspection:
-            return PageInspection.from_wire(answer["page"]).with_draw_time(float(answer["draw_s"]))
-
         every = range(document.page_count)
-        futures = [self._ask(document, "inspect", page, arguments, found, Priority.BULK) for page in every]
+        futures = [self._ask(document, "inspect", page, arguments, Priority.BULK) for page in every]
         pages = []
         for page, future in enumerate(futures):
             try:
-                pages.append(future.result())
+                found: InspectAnswer = future.result()
+                pages.append(found.page.with_draw_time(found.draw_s))
             except PageError as error:
                 pages.append(PageInspection.failed(page, str(error)))
             if progress is not None:
@@ -427,6 +421,7 @@ class TileService:
             disk_bytes=stored.disk.bytes if stored.disk else 0,
             disk_damaged=stored.disk.damaged if stored.disk else 0,
             disk_write_failures=stored.disk.write_failures if stored.disk else 0,
+            dropped_writes=stored.dropped_writes,
             latency=counters.latency(),
         )
 
@@ -544,22 +539,17 @@ class TileService:
         kind: Any,
         page: int,
         arguments: dict[str, Any],
-        read: Callable[[Any], _Read],
         priority: Priority = Priority.PAGE,
-    ) -> Future[_Read]:
-        """A job whose answer is not kept. read: makes sense of it; where it cannot, the worker is not what it was."""
+    ) -> Future[Any]:
+        """A job whose answer is not kept: of the type that `rendering.answers` has for its kind."""
         self._require_open()
         document.require_page(page)
-        future: Future[_Read] = Future()
+        future: Future[Any] = Future()
         job = Job(kind=kind, document=document.ref, page=page, timeout_s=self.settings.render_timeout_s, arguments=arguments)
         key = f"{kind}|{document.ref.token}|{page}|{sorted(arguments.items())}"
 
         def answered(answer: Any, error: SidebooksError | None) -> None:
-            try:
-                _settle(future, None if error is not None else read(answer), error)
-            except (AttributeError, IndexError, KeyError, TypeError, ValueError) as problem:
-                what = f"{document.name}, page {page + 1}: the worker's answer makes no sense ({problem!r})"
-                _settle(future, None, RenderFailed(what, document_id=document.id, page=page))
+            _settle(future, answer, error)
 
         self._dispatcher.request(Work(key=key, job=job, data=document.data), answered, priority)
         return future

@@ -58,6 +58,8 @@ class Statistics(Struct, frozen=True, kw_only=True):
     disk_damaged: int
     """Records found damaged on disk: each was a miss and was removed."""
     disk_write_failures: int
+    dropped_writes: int
+    """Records that were made and not written to disk, or to the application's store: too much waited, or the store raised."""
     latency: dict[str, Latency]
     """Waits of finished requests by where the tile came from: "memory", "disk", "render"."""
 

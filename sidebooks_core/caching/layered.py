@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import OrderedDict
@@ -20,6 +21,8 @@ PATIENCE_S = 10.0
 
 Written = Callable[[], None]
 
+_log = logging.getLogger("sidebooks_core.caching")
+
 
 class LayeredStatistics(Struct, frozen=True):
     """Of both layers, and what was not written because too much waited."""
@@ -27,6 +30,7 @@ class LayeredStatistics(Struct, frozen=True):
     memory: MemoryStatistics
     disk: StoreStatistics
     dropped_writes: int
+    """Records that were not written to the store: too much waited, or the store raised."""
 
 
 class _Pending(Struct, eq=False):
@@ -48,6 +52,7 @@ class LayeredStore:
         self._discarded: set[str] = set()
         """To be removed from the store; until then they count as not there."""
         self._dropped = 0
+        self._has_complained = False
         self._closed = False
         self._writer: threading.Thread | None = None
         if disk is not None:
@@ -213,13 +218,14 @@ class LayeredStore:
                     continue
                 key, pending = next(iter(self._pending.items()))
                 self._writing = key
-            self._disk.put(key, pending.record)
+            was_kept = self._has_done(self._disk.put, key, pending.record)
             with self._lock:
                 forgotten = key in self._forgotten
                 self._forgotten.discard(key)
             if forgotten:
-                self._disk.delete(key)
+                self._has_done(self._disk.delete, key)
             with self._lock:
+                self._dropped += not was_kept
                 self._writing = None
                 # A newer record under the key may have taken its place meanwhile; that one is still to be written.
                 if self._pending.get(key) is pending:
@@ -228,3 +234,14 @@ class LayeredStore:
                 self._lock.notify_all()
             for tell in pending.told:
                 tell()
+
+    def _has_done(self, call: Callable[..., None], *arguments: object) -> bool:
+        """Call the store. False where it raises, which it must not: that is told to the log once, and the writer goes on."""
+        try:
+            call(*arguments)
+        except Exception:  # noqa: BLE001 - an application's store: the next record may be taken
+            if not self._has_complained:
+                self._has_complained = True
+                _log.exception("the store raised, as it must not; what it does not keep is drawn again when it is wanted")
+            return False
+        return True

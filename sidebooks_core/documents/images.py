@@ -14,8 +14,9 @@ SAME_SHAPE = 0.02
 
 def converted(source: Source, kind: str, name: str, most_pixels: int) -> bytes:
     """A WebP or AVIF image as PNG, which the engine reads, upright. Raises DamagedDocument, DocumentTooLarge."""
-    from PIL import Image, ImageOps
+    from PIL import AvifImagePlugin, Image, ImageOps
 
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # a confined worker may start none, and the decoder does not do with fewer
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own bound is below
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import mmap
 import os
+import sys
 from pathlib import Path
 from typing import BinaryIO
 
@@ -26,7 +27,7 @@ class Source:
         source = cls(b"")
         source._descriptor = descriptor
         if os.fstat(descriptor).st_size:  # nothing of no length can be mapped
-            source._mapped = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
+            source._mapped = _mapping(descriptor)
             source.data = memoryview(source._mapped)
         return source
 
@@ -68,3 +69,10 @@ class Source:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def _mapping(descriptor: int) -> mmap.mmap:
+    """To read from. Private, where there is a choice: confined workers may not share memory, and Python's own choice is to."""
+    if sys.platform == "win32":
+        return mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
+    return mmap.mmap(descriptor, 0, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)

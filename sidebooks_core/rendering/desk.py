@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections import OrderedDict
@@ -17,6 +18,7 @@ from sidebooks_core.documents.font_discovery import FontSet
 from sidebooks_core.documents.grey import is_grey
 from sidebooks_core.documents.identity import PageIdentifier
 from sidebooks_core.documents.inspection import inspect_page
+from sidebooks_core.documents.model import DocumentInfo, Link, Word
 from sidebooks_core.documents.opening import OpenDocument, open_document
 from sidebooks_core.documents.source import Source
 from sidebooks_core.errors import DamagedDocument, PageNotFound
@@ -131,9 +133,9 @@ class Desk:
         self._is_clearing &= len(self._held) > KEPT_DOCUMENTS
         return self._is_clearing
 
-    def _do_open(self, held: _Held, ref: DocumentRef, page: None) -> list[Any]:
+    def _do_open(self, held: _Held, ref: DocumentRef, page: None) -> DocumentInfo:
         try:
-            described = held.document.info.to_wire()
+            described = held.document.info
         except BaseException:
             self._forget(ref.token)  # what cannot be described is not opened
             raise
@@ -180,11 +182,11 @@ class Desk:
             "encode_s": time.perf_counter() - drawn_s,
         }
 
-    def _do_words(self, held: _Held, ref: DocumentRef, page: int) -> list[Any]:
-        return [word.to_wire() for word in held.document.words(page)]
+    def _do_words(self, held: _Held, ref: DocumentRef, page: int) -> list[Word]:
+        return [word for word in held.document.words(page) if _is_somewhere(word)]
 
-    def _do_links(self, held: _Held, ref: DocumentRef, page: int) -> list[Any]:
-        return [link.to_wire() for link in held.document.links(page)]
+    def _do_links(self, held: _Held, ref: DocumentRef, page: int) -> list[Link]:
+        return [link for link in held.document.links(page) if _is_somewhere(link)]
 
     def _do_search(self, held: _Held, ref: DocumentRef, page: int, query: str, stop: int, budget_s: float) -> dict[str, Any]:
         """Hits from `page` on, up to `stop` (excluded), at least one page, as many as the time allows."""
@@ -192,7 +194,8 @@ class Desk:
         deadline_s = time.perf_counter() + budget_s
         reached = page
         while reached < stop and (reached == page or time.perf_counter() < deadline_s):
-            hits.extend(hit.to_wire() for hit in held.document.search(query, reached, reached + 1))
+            found = held.document.search(query, reached, reached + 1)
+            hits.extend(hit for hit in found if math.isfinite(sum(map(sum, hit.boxes))))
             reached += 1
         return {"hits": hits, "reached": reached}
 
@@ -212,7 +215,7 @@ class Desk:
             max(1, round(geometry.height_pt * scale)),
             grey=is_grey(sheet.display_list),
         )
-        return {"page": inspection.to_wire(), "draw_s": time.perf_counter() - started_s}
+        return {"page": inspection, "draw_s": time.perf_counter() - started_s}
 
     def _hold(self, ref: DocumentRef, given: bytes | int | None) -> _Held:
         held = self._held.get(ref.token)
@@ -274,6 +277,11 @@ class Desk:
                     break
                 del held.sheets[page]
                 self._listed_bytes -= sheet.counted_bytes
+
+
+def _is_somewhere(box: Word | Link) -> bool:
+    """A damaged matrix puts text nowhere: its box is not of numbers."""
+    return math.isfinite(box.x0_pt + box.y0_pt + box.x1_pt + box.y1_pt)
 
 
 def _require_unchanged(source: Source, ref: DocumentRef) -> None:

@@ -257,7 +257,17 @@ class Application:
     def _prometheus(self) -> str:
         found = self.service.statistics()
         lines = []
-        for name in ("renders", "memory_hits", "disk_hits", "misses", "joins", "drops", "failures", "worker_deaths"):
+        for name in (
+            "renders",
+            "memory_hits",
+            "disk_hits",
+            "misses",
+            "joins",
+            "drops",
+            "failures",
+            "worker_deaths",
+            "dropped_writes",
+        ):
             lines += [f"# TYPE sidebooks_{name}_total counter", f"sidebooks_{name}_total {getattr(found, name)}"]
         for name in ("queued", "in_flight", "memory_bytes", "disk_bytes", "prefetched_bytes", "prefetch_wasted_bytes"):
             lines += [f"# TYPE sidebooks_{name} gauge", f"sidebooks_{name} {getattr(found, name)}"]
