@@ -12,12 +12,20 @@ from msgspec import Struct, field
 
 from sidebooks_core.documents import fonts, image_decoding
 from sidebooks_core.documents.drawing import draw
-from sidebooks_core.documents.engine import lacks_colour_links, make_colour_link, shrink_store
+from sidebooks_core.documents.engine import (
+    forget_resources,
+    forget_unpacked,
+    lacks_colour_links,
+    make_colour_link,
+    shrink_store,
+    take_messages,
+)
 from sidebooks_core.documents.font_discovery import FontSet
 from sidebooks_core.documents.grey import is_grey
 from sidebooks_core.documents.identity import PageIdentifier
 from sidebooks_core.documents.inspection import inspect_page
 from sidebooks_core.documents.opening import OpenDocument, open_document
+from sidebooks_core.documents.problems import of_warnings
 from sidebooks_core.documents.source import Source
 from sidebooks_core.errors import DamagedDocument, PageNotFound
 from sidebooks_core.rendering.encoding import encode
@@ -38,6 +46,8 @@ class _Sheet(Struct):
 
     display_list: Any
     counted_bytes: int
+    problems: dict[str, None]
+    """What of it could not be read or drawn, each once, in order: all that is drawn of it tells of all."""
     grey: bool | None = None
 
 
@@ -165,7 +175,10 @@ class Desk:
         started_s = time.perf_counter()
         sheet = self._sheet(held, page)
         x0_px, y0_px, x1_px, y1_px = rect_px
-        pixels = draw(sheet.display_list, scale, x0_px, y0_px, x1_px, y1_px, grey=self._is_grey(sheet))
+        grey = self._is_grey(sheet)
+        take_messages()
+        pixels = draw(sheet.display_list, scale, x0_px, y0_px, x1_px, y1_px, grey=grey)
+        _note_drawn(sheet)
         drawn_s = time.perf_counter()
         tiles = []
         for top in range(0, y1_px - y0_px, tile_px):
@@ -173,7 +186,7 @@ class Desk:
                 part = pixels[top : top + tile_px, left : left + tile_px]
                 encoded = encode(part, image_format, quality)
                 tiles.append(PackedTile(encoded.data, encoded.media_type, part.shape[1], part.shape[0]))
-        record = pack(tiles, columns=-(-(x1_px - x0_px) // tile_px))
+        record = pack(tiles, columns=-(-(x1_px - x0_px) // tile_px), problems=sheet.problems)
         return {
             "record": record,
             "draw_s": drawn_s - started_s,
@@ -253,8 +266,12 @@ class Desk:
             held.sheets.move_to_end(page)
             return sheet
         before_bytes = resident_bytes()
+        take_messages()
         display_list = held.document.display_list(page)
-        sheet = _Sheet(display_list, max(MIN_LIST_BYTES, resident_bytes() - before_bytes))
+        problems = dict.fromkeys(of_warnings(take_messages()))
+        if problems:
+            forget_resources(held.document.handle)
+        sheet = _Sheet(display_list, max(MIN_LIST_BYTES, resident_bytes() - before_bytes), problems)
         held.sheets[page] = sheet
         self._listed_bytes += sheet.counted_bytes
         self._drop_lists(keep=sheet)
@@ -274,6 +291,14 @@ class Desk:
                     break
                 del held.sheets[page]
                 self._listed_bytes -= sheet.counted_bytes
+
+
+def _note_drawn(sheet: _Sheet) -> None:
+    """What went wrong since the messages were taken."""
+    found = of_warnings(take_messages(), is_drawing=True)
+    if found:
+        sheet.problems.update(dict.fromkeys(found))
+        forget_unpacked()
 
 
 def _require_unchanged(source: Source, ref: DocumentRef) -> None:
