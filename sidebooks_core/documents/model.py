@@ -176,6 +176,8 @@ class PageInspection(Struct, frozen=True):
     """Measured time to draw it, in seconds."""
     error: str | None = None
     """Why it could not be drawn."""
+    problems: tuple[str, ...] = ()
+    """What of it could not be drawn, in words: of what the engine complained of, that which a reader misses."""
 
     @property
     def is_scan(self) -> bool:
@@ -185,6 +187,9 @@ class PageInspection(Struct, frozen=True):
     def with_draw_time(self, draw_s: float) -> PageInspection:
         return replace(self, draw_s=draw_s)
 
+    def with_problems(self, problems: Iterable[str]) -> PageInspection:
+        return replace(self, problems=tuple(problems))
+
     @classmethod
     def failed(cls, page: int, error: str) -> PageInspection:
         return cls(page, error=error)
@@ -192,11 +197,11 @@ class PageInspection(Struct, frozen=True):
     def to_wire(self) -> list[Any]:
         fonts = [font.to_wire() for font in self.fonts]
         images = [image.to_wire() for image in self.images]
-        return [self.page, fonts, images, list(self.warnings), self.draw_s, self.error]
+        return [self.page, fonts, images, list(self.warnings), self.draw_s, self.error, list(self.problems)]
 
     @classmethod
     def from_wire(cls, wire: Sequence[Any]) -> PageInspection:
-        page, fonts, images, warnings, draw_s, error = wire
+        page, fonts, images, warnings, draw_s, error, problems = wire
         return cls(
             page,
             tuple(FontUse.from_wire(font) for font in fonts),
@@ -204,6 +209,7 @@ class PageInspection(Struct, frozen=True):
             tuple(warnings),
             draw_s,
             error,
+            tuple(problems),
         )
 
 
@@ -252,6 +258,8 @@ class DocumentInspection(Struct, frozen=True):
         lines += [f"repaired: {what}" for what in self.repaired]
         failed = [page for page in self.pages if page.error is not None]
         lines += [f"page {page.page + 1}: {page.error}" for page in failed]
+        for page in self.pages:
+            lines += [f"page {page.page + 1}: {problem}" for problem in page.problems]
         for font, pages in self.fonts_not_embedded.items():
             collection = f", {font.collection}" if font.collection else ""
             lines.append(

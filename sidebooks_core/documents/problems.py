@@ -22,6 +22,10 @@ ANNOTATION_LOST = "an annotation or form field cannot be drawn"
 UNKNOWN = "something on the page cannot be drawn"
 HARMLESS = ""
 
+IMAGE_PROBLEMS = frozenset({IMAGE_LOST, IMAGE_CUT})
+EMPTYING = frozenset({IMAGE_LOST, IMAGE_CUT, DRAWING_MISSING, CONTENT_CUT, CONTENT_SKIPPED, COLOUR_LOST, UNKNOWN})
+"""With one of these a page that shows nothing did not mean to."""
+
 MOST_LINES = 4096
 """Of the engine's messages that are looked at for one page: it repeats itself."""
 
@@ -37,7 +41,8 @@ _TABLE: tuple[tuple[str, str], ...] = (
         IMAGE_LOST,
     ),
     (
-        r"padding truncated image|faxd?\b|lzw|run length|premature end|truncated (packed )?image|"
+        r"padding truncated image|faxd?\b|lzw|run length|"
+        r"premature end of (data in (fax|ccitt)|file in jpeg|padding)|truncated (packed )?image|"
         r"openjpeg warning: .*(truncat|too (long|short)|not enough|incomplete|corrupt|cannot|failed)|"
         r"jbig2dec warning: .*(treating as end|unsupported|NYI|not supported)|possibly truncated|"
         r"(in|of) (bmp|png|gif|tiff|pnm|jpeg|psd|jxr)( image)?\b|predictor|invalid tile",
@@ -56,7 +61,7 @@ _TABLE: tuple[tuple[str, str], ...] = (
     # What text is read by, not drawn by; the tree of tags; layers.
     (
         r"ToUnicode|one[- ]to[- ]many|ActualText|[Mm]arked[- ]content|structure (tree|element)|[Ss]truct|"
-        r"cmap range|(BDC|BMC|EMC)\b|optional content|OCG|OCMD|overlapping|[Ll]ayer",
+        r"cmap range|(BDC|BMC|EMC)\b|[Oo]ptional [Cc]ontent|OCG|OCMD|overlapping|[Ll]ayer",
         HARMLESS,
     ),
     # Fonts.
@@ -68,14 +73,16 @@ _TABLE: tuple[tuple[str, str], ...] = (
         TEXT_LOST,
     ),
     (
-        r"freetype|FT_|bogus font|guessing type|cid collection|encache|hinting|hmtx|font (size|descriptor|missing encoding)|"
+        r"freetype|FT_|bogus font|bad eod|guessing type|"
+        r"cid collection|encache|hinting|hmtx|font (size|descriptor|missing encoding)|"
         r"cannot find a suitable cmap|advance|substitut",
         HARMLESS,
     ),
     # What the content says.
     (
         r"ignoring rest of page|content stream (is not|part)|cannot load content|unrecoverable error|zlib error|"
-        r"unknown filter|read error; treating|aes padding|invalid (block|distance|literal|stored|code lengths|window)",
+        r"unknown filter|"
+        r"premature end of data|read error; treating|aes padding|invalid (block|distance|literal|stored|code lengths|window)",
         CONTENT_CUT,
     ),
     (r"cannot find XObject|no XObject subtype|XObject with unknown subtype|recursive|cannot find image", DRAWING_MISSING),
