@@ -6,7 +6,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -461,7 +461,7 @@ class _Quarantine:
     limit, so the page is refused as a whole where several did.
     """
 
-    _refusals: weakref.WeakSet[PageError] = weakref.WeakSet()
+    _refusals: ClassVar[weakref.WeakSet[PageError]] = weakref.WeakSet()
     """What was told instead of trying: no failures by themselves. Of all quarantines."""
 
     def __init__(self) -> None:

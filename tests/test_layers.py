@@ -57,6 +57,7 @@ SOLE_IMPORTERS: dict[str, tuple[str, ...]] = {
     "pymupdf": ("documents",),
     "fitz": ("documents",),
     "PIL": ("documents", "rendering"),
+    "pypdfium2": ("documents.second_engine",),
     "diskcache": ("caching.disk",),
     "fcntl": ("caching", "rendering.worker_process"),
 }

@@ -98,13 +98,9 @@ class Mender:
         copy = self._mended()
         other = second_engine.unpacked(self._document.handle, number)
         if other is not None:
-            keys = {"Filter": "null", "DecodeParms": "null", "BitsPerComponent": "1", "ColorSpace": "/DeviceGray"}
-            if copy.xref_get_key(number, "ImageMask")[1] == "true":
-                keys["ColorSpace"] = "null"
-            for key, value in keys.items():
-                copy.xref_set_key(number, key, value)
             copy.update_stream(number, other, compress=0)
-            copy.xref_set_key(number, "Filter", "null")
+            for key, value in (("Filter", "null"), ("DecodeParms", "null"), ("BitsPerComponent", "1")):
+                copy.xref_set_key(number, key, value)
             return ""
         if image is None or not self._keep_rows(copy, number, image):
             _make_form(copy, number, _EMPTY_FORM, b" ")
