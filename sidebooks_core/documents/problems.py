@@ -23,7 +23,7 @@ UNKNOWN = "something on the page cannot be drawn"
 HARMLESS = ""
 
 IMAGE_PROBLEMS = frozenset({IMAGE_LOST, IMAGE_CUT})
-EMPTYING = frozenset({IMAGE_LOST, IMAGE_CUT, DRAWING_MISSING, CONTENT_CUT, CONTENT_SKIPPED, COLOUR_LOST, UNKNOWN})
+EMPTYING = frozenset({IMAGE_LOST, IMAGE_CUT, DRAWING_MISSING, CONTENT_CUT, COLOUR_LOST, UNKNOWN})
 """With one of these a page that shows nothing did not mean to."""
 
 MOST_LINES = 4096
@@ -31,12 +31,17 @@ MOST_LINES = 4096
 
 _TABLE: tuple[tuple[str, str], ...] = (
     # Summaries, and what follows from a message that comes before it.
-    (r"encountered syntax errors; page may not be correct|\.\.\. repeated \d+ times", HARMLESS),
+    (
+        r"encountered syntax errors; page may not be correct|cannot render glyph$|\.\.\. repeated \d+ times",
+        HARMLESS,
+    ),
+    (r"FT_Load_Glyph\(.*,65535,", HARMLESS),  # stands for no glyph
     # Images.
     (
         r"cannot (decode|render) image|cropped image failure|cannot (decode|complete) jbig2|jbig2dec error|jpeg error|"
         r"openjpeg error|(cannot|failed to) (load|decode|read) (jpx|jpeg|jpg|png|gif|tiff|image)|JBIG2 .* not supported|"
-        r"image (is too|dimensions|has|data is too|components are|row too|too)|[Uu]nsupported image|invalid image|jpx|"
+        r"image (width|height|is too|dimensions|has|data is too|components are|row too|too)|[Uu]nsupported image|"
+        r"invalid image|jpx|"
         r"unknown TIFF compression|JPEG in TIFF|not enough data to determine image|unknown image (file )?format",
         IMAGE_LOST,
     ),
@@ -68,7 +73,7 @@ _TABLE: tuple[tuple[str, str], ...] = (
     (r"error when loading embedded font|cannot load font|cannot find font|font (program|file) |truncated \w+ table", FONT_LOST),
     (r"unknown CMap|cannot load system CMap|cannot load CMap|unknown encoding|unknown cid font", TEXT_WRONG),
     (
-        r"FT_Load_Glyph|cannot render (this )?glyph|glyph load failed|missing glyph|not allowed to embed|composite glyph|"
+        r"FT_Load_Glyph|cannot render (this )?glyph |glyph load failed|missing glyph|not allowed to embed|composite glyph|"
         r"cannot find (builtin|substitute)|ignoring glyph|type ?3 glyph|Type3 glyph",
         TEXT_LOST,
     ),
@@ -80,7 +85,8 @@ _TABLE: tuple[tuple[str, str], ...] = (
     ),
     # What the content says.
     (
-        r"ignoring rest of page|content stream (is not|part)|cannot load content|unrecoverable error|zlib error|"
+        r"ignoring rest of page|image only stream|content stream (is not|part)|cannot load content|unrecoverable error|"
+        r"zlib error|"
         r"unknown filter|"
         r"premature end of data|read error; treating|aes padding|invalid (block|distance|literal|stored|code lengths|window)",
         CONTENT_CUT,

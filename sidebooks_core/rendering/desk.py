@@ -298,10 +298,11 @@ class Desk:
             sheet.problems.update(dict.fromkeys(found))
         sheet.is_judged = True
         lost = [problem for problem in sheet.problems if problem in EMPTYING]
-        if lost and is_blank(sheet.display_list):
-            held.sheets.pop(page, None)
+        shows_nothing = bool(lost) and is_blank(sheet.display_list)
+        forget_unpacked()  # who draws it next is told
+        if shows_nothing:
+            self._listed_bytes -= held.sheets.pop(page).counted_bytes
             raise RenderFailed(f"{ref.name}, page {page + 1}: nothing of it can be drawn ({'; '.join(lost)})", page=page)
-        forget_unpacked()
 
     def _sheet(self, held: _Held, ref: DocumentRef, page: int) -> _Sheet:
         sheet = held.sheets.get(page)
