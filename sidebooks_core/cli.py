@@ -33,7 +33,8 @@ examples:
   sidebooks serve minutes/                             to tablets and browsers, with a viewer
   sidebooks cache stats                                what the cache holds
 
-`sidebooks COMMAND --help` tells more. Exit status: 0 done, 1 it failed or some page did, 2 wrong usage, 130 stopped by Ctrl-C.
+`sidebooks COMMAND --help` tells more. Exit status: 0 done, 1 it failed, or some page did or could not be
+drawn whole, 2 wrong usage, 130 stopped by Ctrl-C.
 Others on this machine can see a PASSWORD on the command line: `--password -` asks for it; SIDEBOOKS_PASSWORD may hold it.
 """
 
@@ -277,10 +278,13 @@ def _print_json(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False, indent=2))
 
 
-def _report_failures(failed: dict[int, Any]) -> int:
+def _report_failures(failed: dict[int, Any], problems: dict[int, tuple[str, ...]] | None = None) -> int:
+    """problems: of pages that were drawn, but not whole."""
     for error in failed.values():
         print(f"sidebooks: {error}", file=sys.stderr)
-    return 1 if failed else 0
+    for page, told in (problems or {}).items():
+        print(f"sidebooks: page {page + 1}: {'; '.join(told)}", file=sys.stderr)
+    return 1 if failed or problems else 0
 
 
 def _inspect(arguments: argparse.Namespace) -> int:
@@ -310,6 +314,7 @@ def _render(arguments: argparse.Namespace) -> int:
     region_pt = _region(arguments.region)
     written: list[dict[str, Any]] = []
     failed: dict[int, PageError] = {}
+    problems: dict[int, tuple[str, ...]] = {}
     with TileService(settings) as service, ProgressBar("rendering") as bar:
         document = service.open(arguments.file, arguments.password)
         pages = _chosen_pages(arguments, document.page_count)
@@ -329,6 +334,8 @@ def _render(arguments: argparse.Namespace) -> int:
             except PageError as error:
                 failed[page] = error
                 continue
+            if tile.problems:
+                problems[page] = tile.problems
             target = arguments.output
             if to_stdout:
                 sys.stdout.buffer.write(tile.data)
@@ -345,6 +352,7 @@ def _render(arguments: argparse.Namespace) -> int:
                     "height_px": tile.height_px,
                     "media_type": tile.media_type,
                     "bytes": len(tile.data),
+                    "problems": list(tile.problems),
                 }
             )
             bar(done + 1, len(pages))
@@ -353,7 +361,7 @@ def _render(arguments: argparse.Namespace) -> int:
     else:
         for entry in written:
             print(f"{entry['file']}  {entry['width_px']} x {entry['height_px']}  {human_bytes(entry['bytes'])}")
-    return _report_failures(failed)
+    return _report_failures(failed, problems)
 
 
 def _width_px(arguments: argparse.Namespace, width_pt: float, height_pt: float) -> int:
@@ -410,11 +418,12 @@ def _prerender(arguments: argparse.Namespace) -> int:
                 "rendered": report.rendered,
                 "stored_already": report.stored_already,
                 "failed": {page + 1: str(error) for page, error in report.failed.items()},
+                "problems": {page + 1: list(told) for page, told in report.problems.items()},
             }
         )
     else:
         print(f"{report.pages} pages: {report.rendered} images drawn, {report.stored_already} were there already")
-    return _report_failures(report.failed)
+    return _report_failures(report.failed, report.problems)
 
 
 def _flip(arguments: argparse.Namespace) -> int:

@@ -233,17 +233,18 @@ class Dispatcher:
                 return flight, flight.work.job, flight.work.data
             lock = self._locks.try_acquire(flight.work.key) if self._locks is not None else None
             made = _made(flight.work.made_already)
-            if made is None and (lock is not None or self._locks is None or flight.is_past_waiting):
+            refusal = flight.work.refused() if made is None and flight.work.refused is not None else None
+            if made is None and refusal is None and (lock is not None or self._locks is None or flight.is_past_waiting):
                 flight.lock = lock
                 return flight, flight.work.job, flight.work.data
             if lock is not None:
                 lock.release()
             self._leave_worker(flight, lost_worker=False)
-            if made is None:
+            if made is None and refusal is None:
                 self._wait_for_other_process(flight)
             else:
                 self._land(flight)
-                self._tell(flight.told_now(), made, None)
+                self._tell(flight.told_now(), made, refusal)
 
     def finish(
         self,

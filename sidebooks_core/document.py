@@ -123,6 +123,32 @@ class ContentIds:
             return list(self._known) if has_news else None
 
 
+class KnownProblems:
+    """What could not be drawn of a document's pages, as far as images of them were made or read so far. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._of: dict[int, tuple[str, ...]] = {}
+        self.version = 0
+        """Raised when more is known."""
+
+    def learn(self, page: int, problems: tuple[str, ...]) -> None:
+        """An image of the page tells of them."""
+        with self._lock:
+            if self._of.get(page) != problems:
+                self._of[page] = problems
+                self.version += 1
+
+    def of(self, page: int) -> tuple[str, ...]:
+        """Of one page, from 0; empty where none is known."""
+        return self._of.get(page, ())
+
+    def all(self) -> dict[int, tuple[str, ...]]:
+        """By page, from 0."""
+        with self._lock:
+            return dict(self._of)
+
+
 class Document:
     """A document that a service has open. Made by `TileService.open`; safe to use from any thread.
 
@@ -151,6 +177,8 @@ class Document:
         self._direction = direction
         self._host = host
         self.content_ids = content_ids
+        self.problems = KnownProblems()
+        """What could not be drawn of its pages, learned from the images of them that somebody asked for."""
         self.is_revision = is_revision
         """Its file had another content when it was opened before: most of its pages may be stored."""
         self._pyramid_of = lru_cache(maxsize=4096)(self._make_pyramid)

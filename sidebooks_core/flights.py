@@ -32,6 +32,8 @@ class Work(Struct, kw_only=True):
     made_already: Callable[[], Any] | None = None
     """For work whose result is kept: looks for it once more before a worker begins. An earlier request or another process
     may have made it since this one looked. None when there is nothing."""
+    refused: Callable[[], SidebooksError | None] | None = None
+    """With `made_already`: why it must not be begun any more, if so, by what came of others since it was asked for."""
     read: Callable[[Any], Any] | None = None
     """What the waiting requests are told of a worker's answer."""
     deliver: Callable[[Any, Callable[[], None], Priority], Any] | None = None

@@ -14,6 +14,7 @@ from sidebooks_core.caching.record import Record
 from sidebooks_core.document import Document
 from sidebooks_core.errors import RequestError, SidebooksError
 from sidebooks_core.rendering.bulk import BulkResult, BulkRun, render_run
+from sidebooks_core.rendering.packing import RecordUnreadable, problems_of
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.tiling.raster import RasterSpec
 
@@ -39,6 +40,8 @@ class PrerenderReport(Struct, frozen=True):
     """Rasters that were in the cache."""
     failed: dict[int, SidebooksError] = field(default_factory=dict)
     """The pages that could not be drawn, each with its reason."""
+    problems: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    """What could not be drawn of the pages that were drawn, by page from 0; of pages stored already, too."""
 
 
 def prerender(
@@ -79,7 +82,7 @@ def prerender(
             if tally.count(result) and progress is not None:
                 progress(tally.pages_done, len(wanted))
     service.store.flush()
-    return PrerenderReport(len(wanted), tally.rendered, tally.stored_already, tally.failed)
+    return PrerenderReport(len(wanted), tally.rendered, tally.stored_already, tally.failed, tally.problems)
 
 
 class _Tally:
@@ -91,6 +94,7 @@ class _Tally:
         self.rendered = 0
         self.stored_already = 0
         self.failed: dict[int, SidebooksError] = {}
+        self.problems: dict[int, tuple[str, ...]] = {}
 
     def count(self, result: BulkResult) -> bool:
         """True when a page is complete with it."""
@@ -100,6 +104,8 @@ class _Tally:
             self.stored_already += 1
         else:
             self.rendered += 1
+        if result.problems:
+            self.problems[result.page] = tuple(dict.fromkeys((*self.problems.get(result.page, ()), *result.problems)))
         self._rasters_left[result.page] -= 1
         if self._rasters_left[result.page]:
             return False
@@ -124,8 +130,10 @@ class _OwnWorkers(Executor):
 
         def done_with(page: int, spec: RasterSpec) -> Callable[[Record | None, str, SidebooksError | None], None]:
             def done(record: Record | None, source: str, error: SidebooksError | None) -> None:
+                problems = _problems_of(self._document, page, record)
+                was_stored = source != "render"
                 with lock:
-                    results.append(BulkResult(page=page, spec=spec, error=error, was_stored=source != "render"))
+                    results.append(BulkResult(page=page, spec=spec, error=error, was_stored=was_stored, problems=problems))
                     complete = len(results) == len(run.rasters)
                 if complete:
                     future.set_result(results)
@@ -170,7 +178,8 @@ def _without_stored(
     for spec in specs:
         key = keys.record_key(document.content_id(page), spec, service.profile)
         if service.store.contains(key):
-            tally.count(BulkResult(page=page, spec=spec, was_stored=True))
+            problems = _problems_of(document, page, service.store.get(key))
+            tally.count(BulkResult(page=page, spec=spec, was_stored=True, problems=problems))
         else:
             missing.append(spec)
     return missing
@@ -200,10 +209,23 @@ def _run_all(executor: Executor, runs: Iterator[BulkRun], limit: int) -> Iterato
             future.cancel()
 
 
+def _problems_of(document: Document, page: int, record: Record | None) -> tuple[str, ...]:
+    """What a record tells of its page; the document remembers it. Of one that cannot be read nothing is known."""
+    try:
+        problems = problems_of(record.data) if record is not None else ()
+    except RecordUnreadable:
+        return ()  # who asks for the page is told, and it is drawn again
+    if problems:
+        document.problems.learn(page, problems)
+    return problems
+
+
 def _store(service: TileService, document: Document, result: BulkResult) -> None:
     """Keep what a foreign executor drew."""
     assert result.record is not None
     assert result.content_id is not None
+    if result.problems:
+        document.problems.learn(result.page, result.problems)
     content_id = keys.scoped_id(result.content_id, document.trust_domain)
     key = keys.record_key(content_id, result.spec, service.profile)
     record = Record(data=result.record, tag=content_id, cost_s=result.cost_s, is_preview=result.spec.is_preview)

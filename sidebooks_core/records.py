@@ -6,9 +6,9 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, ClassVar
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from sidebooks_core import keys
@@ -32,12 +32,15 @@ RecordDone = Callable[[Record | None, str, SidebooksError | None], None]
 WITHDRAWN_IDS = 1_000_000
 """Remembered at most, the newest: long enough for what was under way when they were purged."""
 QUARANTINE_S = 60.0
-"""A page that overran, or failed twice, is not tried again for so long: each try may cost a worker."""
+"""A page at the scale at which it overran, and a page that failed twice, are not tried again for so long: each try may cost
+a worker."""
 QUARANTINE_PAGES = 1024
 SUSPECT_AHEAD_S = 5.0
 """Most that a page may take that nobody looks at, of a document that cost a worker: its sound pages wait behind it."""
 FAILURES_TO_QUARANTINE = 2
 """A worker may die for another reason than the page it draws, so one failure proves nothing; overrunning does."""
+OVERRUNS_TO_QUARANTINE = 4
+"""Scales at which one page overran within QUARANTINE_S, from which on the page is refused in every size."""
 IDENTIFY_AHEAD = 64
 """Pages identified with one that is asked for, as far as the time allows: neighbours are asked for next."""
 IDENTIFY_VISIBLE_S = 0.002
@@ -355,9 +358,9 @@ class Records:
         if record is None:
             record, source = self._store.get_disk(key), "disk"
         if record is None:
-            refusal, source = self._quarantine.refusal(content_id), "render"
+            refusal, source = self._quarantine.refusal(content_id, wanted.spec), "render"
         if record is None and refusal is None and wanted.is_ahead:
-            refusal = self._too_slow_ahead.refusal(content_id)
+            refusal = self._too_slow_ahead.refusal(content_id, wanted.spec)
         if record is not None or refusal is not None:
             done(record, source, refusal)
             if source == "disk":
@@ -377,7 +380,7 @@ class Records:
         def ended(answer: Any, error: SidebooksError | None) -> None:
             if isinstance(error, PageError):
                 was_short = job.timeout_s < self._render_timeout_s and isinstance(error, RenderTimeout)
-                (self._too_slow_ahead if was_short else self._quarantine).note(content_id, error)
+                (self._too_slow_ahead if was_short else self._quarantine).note(content_id, wanted.spec, error)
             done(answer, "render", error)
             if error is None:
                 self._note_image(document)
@@ -392,6 +395,7 @@ class Records:
             read=lambda answer: self._read(answer, wanted, content_id),
             deliver=deliver,
             made_already=lambda: self._store.get_memory(key) or self._store.get_disk(key),
+            refused=lambda: self._quarantine.refusal(content_id, wanted.spec),
         )
         drawn_as = self.key(_provisional_id(document, wanted.page), wanted.spec, wanted.image_format) if self._drafts else None
         if drawn_as is not None and self._drafts_of(drawn_as):  # this one's own, or a reader's that has the page drawn
@@ -436,34 +440,69 @@ class _Once:
             done(record, source, error)
 
 
+class _Failures(Struct):
+    """Of one page."""
+
+    until_s: float
+    error: PageError
+    count: int = 0
+    """How often it failed, but for overrunning."""
+    overran: dict[float, tuple[float, PageError]] = field(default_factory=dict)
+    """By the scale of the rasters that overran: until when others at it are refused, and why."""
+
+
 class _Quarantine:
-    """Pages that are not tried again for a while."""
+    """What is not tried again for a while: a page at the scale of a raster that overran, and a page that failed otherwise.
+
+    A small raster may be the slow one, so that one overran says nothing of another scale; but each costs a worker its time
+    limit, so the page is refused as a whole where several did.
+    """
+
+    _refusals: ClassVar[weakref.WeakSet[PageError]] = weakref.WeakSet()
+    """What was told instead of trying: no failures by themselves. Of all quarantines."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._failures: dict[str, tuple[int, float, PageError]] = {}
+        self._failures: dict[str, _Failures] = {}
 
-    def note(self, content_id: str, error: PageError) -> None:
-        """A page failed."""
-        if not isinstance(error, RenderFailed | RenderTimeout) or isinstance(error, NoWorker):
+    def note(self, content_id: str, spec: RasterSpec, error: PageError) -> None:
+        """A raster of a page failed."""
+        if not isinstance(error, RenderFailed | RenderTimeout) or isinstance(error, NoWorker) or error in self._refusals:
             return
+        now_s = time.monotonic()
         with self._lock:
-            count = self._failures.pop(content_id, (0, 0.0, error))[0] + 1
+            failures = self._failures.pop(content_id, None) or _Failures(0.0, error)
             while len(self._failures) >= QUARANTINE_PAGES:
                 self._failures.pop(next(iter(self._failures)))
-            self._failures[content_id] = (count, time.monotonic() + QUARANTINE_S, error)
+            self._failures[content_id] = failures
+            failures.until_s = now_s + QUARANTINE_S
+            if isinstance(error, RenderTimeout):
+                failures.overran = {one: told for one, told in failures.overran.items() if told[0] > now_s}
+                failures.overran[spec.scale] = failures.until_s, error
+            else:
+                failures.count += 1
+                failures.error = error
 
-    def refusal(self, content_id: str) -> PageError | None:
-        """Why a page is not tried now."""
+    def refusal(self, content_id: str, spec: RasterSpec) -> PageError | None:
+        """Why a raster of a page is not tried now."""
         with self._lock:
-            if content_id not in self._failures:
+            failures = self._failures.get(content_id)
+            if failures is None:
                 return None
-            count, until_s, error = self._failures[content_id]
-            left_s = until_s - time.monotonic()
-            if left_s <= 0:
+            now_s = time.monotonic()
+            if failures.until_s <= now_s:
                 del self._failures[content_id]
                 return None
-        if count < FAILURES_TO_QUARANTINE and not isinstance(error, RenderTimeout):
-            return None
-        what = f"{error.message} (not tried again for {left_s:.0f} s)"
-        return type(error)(what, document_id=error.document_id, page=error.page)
+            until_s, error = failures.until_s, failures.error
+            if failures.count < FAILURES_TO_QUARANTINE:
+                lasting = {one: told for one, told in failures.overran.items() if told[0] > now_s}
+                told = lasting.get(spec.scale) or (
+                    max(lasting.values(), key=lambda one: one[0]) if len(lasting) >= OVERRUNS_TO_QUARANTINE else None
+                )
+                if told is None:
+                    return None
+                until_s, error = told
+        what = f"{error.message} (not tried again for {until_s - now_s:.0f} s)"
+        refusal = type(error)(what, document_id=error.document_id, page=error.page)
+        self._refusals.add(refusal)
+        return refusal

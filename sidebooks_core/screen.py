@@ -21,7 +21,7 @@ from sidebooks_core.records import Records
 from sidebooks_core.rendering.packing import RecordUnreadable, unpack_tile
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.settings import Settings
-from sidebooks_core.tile import Tile
+from sidebooks_core.tile_making import tile_of
 from sidebooks_core.tiling.raster import RasterSpec
 from sidebooks_core.tiling.spreads import Spread, first_read
 from sidebooks_core.tiling.viewport import Placement, Viewport
@@ -175,7 +175,7 @@ class Painter:
         if not is_coarse and raster not in screen.counted:
             screen.counted.add(raster)
             self._host.records.count_hit("memory", time.perf_counter() - screen.since_s, key, Priority.VISIBLE)
-        tile = Tile(packed.data, packed.media_type, packed.width_px, packed.height_px, self._etag(wanted))
+        tile = tile_of(self._document, wanted.page, packed, self._etag(wanted))
         return PlacedImage(tile, wanted.page, wanted.x0_view, wanted.y0_view, wanted.width_view, wanted.height_view, is_coarse)
 
     def _etag(self, wanted: Wanted) -> str | Callable[[], str]:

@@ -59,6 +59,7 @@ from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.settings import Settings
 from sidebooks_core.statistics import Statistics
 from sidebooks_core.tile import Tile
+from sidebooks_core.tile_making import tile_of
 from sidebooks_core.tiling.raster import RasterSpec
 from sidebooks_core.tiling.spreads import SINGLE_PAGES, SpreadRule
 from sidebooks_core.tiling.viewport import Fit
@@ -305,7 +306,7 @@ class TileService:
         except RecordUnreadable:
             return None  # asked for again, it gets its error
         self.records.count_hit("memory", time.perf_counter() - started_s, key, Priority.VISIBLE)
-        return Tile(packed.data, packed.media_type, packed.width_px, packed.height_px, keys.etag(key, column, row))
+        return tile_of(document, page, packed, keys.etag(key, column, row))
 
     def place(self, document: Document, page: int, level: int, column: int, row: int) -> tuple[RasterSpec, int, int]:
         """The raster that holds a tile of a level, and the tile's column and row in it. Raises PageNotFound, RequestError."""
@@ -521,8 +522,7 @@ class TileService:
                 _settle(future, None, RenderFailed(what, document_id=document.id, page=page))
                 return
             self.records.count_hit(source, time.perf_counter() - started_s, key, priority)
-            etag = keys.etag(key, column, row)
-            _settle(future, Tile(packed.data, packed.media_type, packed.width_px, packed.height_px, etag), None)
+            _settle(future, tile_of(document, page, packed, keys.etag(key, column, row)), None)
 
         self.records.want(
             document, page, spec, done, priority=priority, client=client, ticket=future, image_format=image_format

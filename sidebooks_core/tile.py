@@ -22,6 +22,8 @@ class Tile(Struct, frozen=True, eq=False):
     height_px: int
     _etag: str | Callable[[], str]
     """A page that is shown before it is identified finds out when it is asked."""
+    problems: tuple[str, ...] = ()
+    """What of the page could not be drawn, in words; the same for every image of the page. Empty: it was drawn whole."""
 
     @property
     def etag(self) -> str:
@@ -40,8 +42,8 @@ class Tile(Struct, frozen=True, eq=False):
     def __hash__(self) -> int:
         return hash((self._shape, self.data))
 
-    def __reduce__(self) -> tuple[type[Tile], tuple[bytes, str, int, int, str]]:
-        return Tile, (self.data, self.media_type, self.width_px, self.height_px, self.etag)
+    def __reduce__(self) -> tuple[type[Tile], tuple[bytes, str, int, int, str, tuple[str, ...]]]:
+        return Tile, (self.data, self.media_type, self.width_px, self.height_px, self.etag, self.problems)
 
     @property
     def _shape(self) -> tuple[str, int, int]:
@@ -49,7 +51,8 @@ class Tile(Struct, frozen=True, eq=False):
 
     def __repr__(self) -> str:
         etag = self._etag if isinstance(self._etag, str) else "not identified yet"
-        return f"Tile({self.media_type}, {self.width_px} x {self.height_px} px, {len(self.data)} bytes, {etag})"
+        told = f", {len(self.problems)} problems" if self.problems else ""
+        return f"Tile({self.media_type}, {self.width_px} x {self.height_px} px, {len(self.data)} bytes, {etag}{told})"
 
     def pixels(self) -> NDArray[np.uint8]:
         """The decoded pixels: shape (height_px, width_px, 3), uint8, sRGB."""

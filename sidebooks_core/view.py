@@ -65,6 +65,11 @@ class PageView(Struct, frozen=True):
     errors: tuple[SidebooksError, ...] = ()
     """Why pages cannot be drawn; each names its page. The best image at hand is shown, or their paper."""
 
+    @property
+    def problems(self) -> dict[int, tuple[str, ...]]:
+        """What of the pages shown could not be drawn, by page from 0; of pages that were drawn whole, nothing."""
+        return {image.page: image.tile.problems for image in self.images if image.tile.problems}
+
 
 class Wanted(Struct, frozen=True):
     """One image that would make a part of the screen sharp."""

@@ -20,7 +20,7 @@ from sidebooks_core.caching.envelope import Damaged, seal, unseal
 from sidebooks_core.caching.record import Record
 from sidebooks_core.registry import Registry, source_of
 from sidebooks_core.rendering import wire
-from sidebooks_core.rendering.packing import MEDIA_TYPES, PackedTile, RecordUnreadable, pack, unpack_tile
+from sidebooks_core.rendering.packing import MEDIA_TYPES, PACKING_VERSION, PackedTile, RecordUnreadable, pack, unpack_tile
 from sidebooks_core.server import Application, Shelf
 from sidebooks_core.server.shelf import page_id
 
@@ -48,7 +48,7 @@ def test_a_header_of_anything_is_refused(header: Any, blobs: bytes) -> None:
         assert unpack_tile(headed(header, blobs), 0, 0).media_type in MEDIA_TYPES
 
 
-@given(st.tuples(st.just(1), values, values, values), st.binary(max_size=20))
+@given(st.tuples(st.just(PACKING_VERSION), values, values, values, st.just(()) | values), st.binary(max_size=20))
 def test_a_header_of_the_right_version_is_understood_or_refused(header: Any, blobs: bytes) -> None:
     with suppress(RecordUnreadable):
         found = unpack_tile(headed(list(header), blobs), 0, 0)
@@ -58,18 +58,18 @@ def test_a_header_of_the_right_version_is_understood_or_refused(header: Any, blo
 @pytest.mark.parametrize(
     "header",
     [
-        [1, 1, [["image/png", 3]], {0: [0, 1, 1]}],
-        [1, 1, {0: ["image/png", 3]}, [[0, 1, 1]]],
-        [1, 1.0, [["image/png", 3]], [[0, 1, 1]]],
-        [1, 1, [["image/png", 3]], [[False, 1, 1]]],
-        [1, 1, [["image/png", 3]], [[0, 1.5, 1]]],
-        [1, 1, [["image/png", 3]], [[0, float("nan"), 1]]],
-        [1, 1, [["image/png", 3.0]], [[0, 1, 1]]],
+        [1, [["image/png", 3]], {0: [0, 1, 1]}, []],
+        [1, {0: ["image/png", 3]}, [[0, 1, 1]], []],
+        [1.0, [["image/png", 3]], [[0, 1, 1]], []],
+        [1, [["image/png", 3]], [[False, 1, 1]], []],
+        [1, [["image/png", 3]], [[0, 1.5, 1]], []],
+        [1, [["image/png", 3]], [[0, float("nan"), 1]], []],
+        [1, [["image/png", 3.0]], [[0, 1, 1]], []],
     ],
 )
 def test_a_header_of_other_types_is_refused(header: list[Any]) -> None:
     with pytest.raises(RecordUnreadable):
-        unpack_tile(headed(header, b"abc"), 0, 0)
+        unpack_tile(headed([PACKING_VERSION, *header], b"abc"), 0, 0)
 
 
 @given(st.data())
@@ -84,7 +84,7 @@ def test_a_record_with_one_byte_changed_is_understood_or_refused(data: st.DataOb
 @pytest.mark.parametrize("media_type", ["text/html", "image/svg+xml", "image/png\r\nset-cookie: a=b", "", 7, None])
 def test_a_worker_cannot_name_a_type_that_a_browser_would_run(media_type: Any) -> None:
     with pytest.raises(RecordUnreadable):
-        unpack_tile(headed([1, 1, [[media_type, 3]], [[0, 1, 1]]], b"abc"), 0, 0)
+        unpack_tile(headed([PACKING_VERSION, 1, [[media_type, 3]], [[0, 1, 1]], []], b"abc"), 0, 0)
 
 
 @given(st.text(max_size=20), st.binary(max_size=50), st.text(max_size=10), st.floats(0, 100), st.data())

@@ -23,6 +23,7 @@ Sources = Mapping[str, str]
 COMMON = {"errors", "settings", "statistics"}
 PARTS = {
     "dispatch", "document", "flights", "identification", "opener", "prerendering", "rasters", "records", "registry", "tile",
+    "tile_making",
 }  # fmt: skip
 SERVICE = PARTS | {"service"}
 """The meeting place; it is one layer in several files."""
@@ -57,6 +58,7 @@ SOLE_IMPORTERS: dict[str, tuple[str, ...]] = {
     "pymupdf": ("documents",),
     "fitz": ("documents",),
     "PIL": ("documents", "rendering"),
+    "pypdfium2": ("documents.second_engine",),
     "diskcache": ("caching.disk",),
     "fcntl": ("caching", "rendering.worker_process"),
 }

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import struct
+from typing import Any
+
+import msgpack
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidebooks_core.rendering.packing import PackedTile, RecordUnreadable, pack, unpack_tile
+from sidebooks_core.rendering.packing import (
+    LONGEST_PROBLEM,
+    MOST_PROBLEMS,
+    PACKING_VERSION,
+    PackedTile,
+    RecordUnreadable,
+    pack,
+    problems_of,
+    unpack_tile,
+)
 
 tiles = st.builds(
     PackedTile, st.binary(max_size=40), st.sampled_from(["image/png", "image/jpeg"]), st.integers(1, 512), st.integers(1, 512)
@@ -44,3 +57,27 @@ def test_a_record_cut_short_is_refused() -> None:
     for length in range(len(record)):
         with pytest.raises(RecordUnreadable):
             unpack_tile(record[:length], 0, 0)
+
+
+def test_every_tile_tells_the_problems_of_its_page() -> None:
+    record = pack([PackedTile(b"x", "image/png", 1, 1), PackedTile(b"y", "image/png", 1, 1)], 2, ["one", "two"])
+    assert problems_of(record) == ("one", "two")
+    assert [unpack_tile(record, column, 0).problems for column in (0, 1)] == [("one", "two")] * 2
+
+
+@given(st.lists(st.text(min_size=1, max_size=300), max_size=30))
+def test_problems_are_few_short_and_printable(problems: list[str]) -> None:
+    told = problems_of(pack([PackedTile(b"x", "image/png", 1, 1)], 1, problems))
+    assert len(told) <= MOST_PROBLEMS
+    assert all(one.isprintable() and 0 < len(one) <= LONGEST_PROBLEM for one in told)
+    assert bool(told) == bool(problems)
+
+
+@pytest.mark.parametrize(
+    "problems",
+    [7, "text", {"a": 1}, [7], [b"bytes"], [""], ["\x1b[2J"], ["x" * (LONGEST_PROBLEM + 1)], ["x"] * (MOST_PROBLEMS + 1)],
+)
+def test_problems_that_a_hostile_worker_made_up_are_refused(problems: Any) -> None:
+    header = msgpack.packb([PACKING_VERSION, 1, [["image/png", 1]], [[0, 1, 1]], problems])
+    with pytest.raises(RecordUnreadable):
+        unpack_tile(struct.pack("<I", len(header)) + header + b"x", 0, 0)

@@ -208,7 +208,7 @@ class LayeredStore:
                     return
                 discarded = next(iter(self._discarded), None)
             if discarded is not None:
-                self._disk.delete(discarded)
+                self._has_done(self._disk.delete, discarded)
                 with self._lock:
                     self._discarded.discard(discarded)
                     self._lock.notify_all()

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sidebooks_core.documents.engine import mupdf, pymupdf
+
+MOST_PAGE_PT = 1e6
+BLANK_LOOK_PX = 512
+"""Long side at which a page is looked at for whether anything is on it: what is thinner than a pixel still leaves grey."""
 
 
 def draw(display_list: Any, scale: float, x0_px: int, y0_px: int, x1_px: int, y1_px: int, *, grey: bool) -> NDArray[np.uint8]:
@@ -27,3 +32,14 @@ def draw(display_list: Any, scale: float, x0_px: int, y0_px: int, x1_px: int, y1
     mupdf.fz_run_display_list(display_list.this, device, mupdf.fz_scale(scale, scale), mupdf.FzRect(bbox), mupdf.FzCookie())
     mupdf.fz_close_device(device)
     return pixels
+
+
+def is_blank(display_list: Any) -> bool:
+    """Whether a page shows nothing but white. Raises the engine's errors."""
+    box = display_list.rect
+    if box.is_empty or box.is_infinite or max(box.width, box.height) > MOST_PAGE_PT:
+        return True  # of a page that could not be read at all, not even its size is known
+    scale = BLANK_LOOK_PX / max(box.width, box.height, 1.0)
+    x0_px, y0_px = math.floor(box.x0 * scale), math.floor(box.y0 * scale)
+    x1_px, y1_px = max(x0_px + 1, math.ceil(box.x1 * scale)), max(y0_px + 1, math.ceil(box.y1 * scale))
+    return bool(draw(display_list, scale, x0_px, y0_px, x1_px, y1_px, grey=False).min() == 255)

@@ -23,6 +23,8 @@ from pymupdf import mupdf  # noqa: E402
 
 __all__ = [
     "ENGINE_ERRORS",
+    "forget_resources",
+    "forget_unpacked",
     "lacks_colour_links",
     "make_colour_link",
     "mupdf",
@@ -31,6 +33,7 @@ __all__ = [
     "read_from",
     "shrink_store",
     "stop_reading_from",
+    "take_messages",
     "take_warnings",
 ]
 
@@ -51,6 +54,12 @@ def take_warnings() -> tuple[str, ...]:
     # Font names reach these messages as they are, terminal escapes included (CVE-2026-40505).
     clean = ("".join(c if c.isprintable() else "?" for c in line)[:LONGEST_WARNING] for line in lines)
     return tuple(dict.fromkeys(line for line in clean if line))[:MOST_WARNINGS]
+
+
+def take_messages() -> list[str]:
+    """All that the engine wrote since it was last asked, as it is: for looking at, not for telling."""
+    messages: list[str] = pymupdf.TOOLS.mupdf_warnings(reset=True).splitlines()
+    return messages
 
 
 _read_from: Any = None
@@ -97,6 +106,18 @@ def shrink_store() -> None:
     """Give back what the engine keeps of closed documents, and with it all conversions between colours."""
     pymupdf.TOOLS.store_shrink(100)
     _missing_links[:] = _DRAWN_IN
+
+
+def forget_unpacked() -> None:
+    """Have images unpacked anew that nobody draws just now: the engine tells what is wrong with one only when it unpacks it."""
+    mupdf.fz_shrink_store(0)
+    _missing_links[:] = _DRAWN_IN
+
+
+def forget_resources(handle: Any) -> None:
+    """Have a PDF's fonts, images and forms read anew: the engine tells what is wrong with one only when it reads it."""
+    if handle.is_pdf:
+        mupdf.pdf_empty_store(pymupdf._as_pdf_document(handle))
 
 
 def lacks_colour_links() -> bool:

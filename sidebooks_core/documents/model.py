@@ -126,6 +126,8 @@ class PageInspection(Struct, frozen=True):
     """Measured time to draw it, in seconds."""
     error: str | None = None
     """Why it could not be drawn."""
+    problems: tuple[str, ...] = ()
+    """What of it could not be drawn, in words: of what the engine complained of, that which a reader misses."""
 
     @property
     def is_scan(self) -> bool:
@@ -134,6 +136,9 @@ class PageInspection(Struct, frozen=True):
 
     def with_draw_time(self, draw_s: float) -> PageInspection:
         return replace(self, draw_s=draw_s)
+
+    def with_problems(self, problems: Iterable[str]) -> PageInspection:
+        return replace(self, problems=tuple(problems))
 
     @classmethod
     def failed(cls, page: int, error: str) -> PageInspection:
@@ -185,6 +190,8 @@ class DocumentInspection(Struct, frozen=True):
         lines += [f"repaired: {what}" for what in self.repaired]
         failed = [page for page in self.pages if page.error is not None]
         lines += [f"page {page.page + 1}: {page.error}" for page in failed]
+        for page in self.pages:
+            lines += [f"page {page.page + 1}: {problem}" for problem in page.problems]
         for font, pages in self.fonts_not_embedded.items():
             collection = f", {font.collection}" if font.collection else ""
             lines.append(

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from sidebooks_core.errors import RequestError, SidebooksError
 from sidebooks_core.rendering.jobs import DocumentRef
+from sidebooks_core.rendering.packing import problems_of
 from sidebooks_core.tiling.raster import RasterSpec
 
 _hosts: set[int] = set()
@@ -43,6 +44,8 @@ class BulkResult(Struct, frozen=True, kw_only=True):
     error: SidebooksError | None = None
     was_stored: bool = False
     """True when nothing had to be drawn."""
+    problems: tuple[str, ...] = ()
+    """What of the page could not be drawn."""
 
 
 def render_run(run: BulkRun) -> list[BulkResult]:
@@ -69,7 +72,8 @@ def render_run(run: BulkRun) -> list[BulkResult]:
             results.append(BulkResult(page=page, spec=spec, error=error))
             continue
         cost_s = made["draw_s"] + made["encode_s"]
-        results.append(BulkResult(page=page, spec=spec, content_id=content_id, record=made["record"], cost_s=cost_s))
+        record, problems = made["record"], problems_of(made["record"])
+        results.append(BulkResult(page=page, spec=spec, content_id=content_id, record=record, cost_s=cost_s, problems=problems))
     return results
 
 

@@ -10,18 +10,28 @@ from typing import Any
 
 import numpy as np
 from msgspec import Struct, field
+from numpy.typing import NDArray
 
 from sidebooks_core.documents import fonts, image_decoding
-from sidebooks_core.documents.drawing import draw
-from sidebooks_core.documents.engine import lacks_colour_links, make_colour_link, shrink_store
+from sidebooks_core.documents.drawing import draw, is_blank
+from sidebooks_core.documents.engine import (
+    forget_resources,
+    forget_unpacked,
+    lacks_colour_links,
+    make_colour_link,
+    shrink_store,
+    take_messages,
+)
 from sidebooks_core.documents.font_discovery import FontSet
 from sidebooks_core.documents.grey import is_grey
 from sidebooks_core.documents.identity import PageIdentifier
 from sidebooks_core.documents.inspection import inspect_page
+from sidebooks_core.documents.mending import Mender
 from sidebooks_core.documents.model import DocumentInfo, Link, Word
 from sidebooks_core.documents.opening import OpenDocument, open_document
+from sidebooks_core.documents.problems import EMPTYING, IMAGE_PROBLEMS, of_warnings
 from sidebooks_core.documents.source import Source
-from sidebooks_core.errors import DamagedDocument, PageNotFound
+from sidebooks_core.errors import DamagedDocument, PageNotFound, RenderFailed
 from sidebooks_core.rendering.encoding import encode
 from sidebooks_core.rendering.jobs import DocumentRef
 from sidebooks_core.rendering.packing import PackedTile, pack
@@ -40,6 +50,12 @@ class _Sheet(Struct):
 
     display_list: Any
     counted_bytes: int
+    problems: dict[str, None]
+    """What of it could not be read or drawn, each once, in order: all that is drawn of it tells of all."""
+    is_mended: bool = False
+    """Its images were looked into, and nothing more can be done."""
+    is_judged: bool = False
+    """It is not blank, or has no problem that makes it so."""
     grey: bool | None = None
 
 
@@ -48,6 +64,7 @@ class _Held(Struct):
     source: Source
     sheets: OrderedDict[int, _Sheet] = field(default_factory=OrderedDict)
     identifier: PageIdentifier | None = None
+    mender: Mender | None = None
 
 
 class Desk:
@@ -66,7 +83,7 @@ class Desk:
         self._listed_bytes = 0
         self._held: OrderedDict[str, _Held] = OrderedDict()
         self._is_clearing = False
-        self._just_opened: str | None = None
+        self._just_opened: DocumentRef | None = None
 
     def do(
         self, kind: str, ref: DocumentRef, page: int | None, arguments: dict[str, Any], given: bytes | int | None
@@ -97,10 +114,10 @@ class Desk:
 
         Raises what the page makes it raise. It may take as long as a page can, so a limit must hold.
         """
-        token, self._just_opened = self._just_opened, None
-        held = self._held.get(token) if token is not None else None
-        if held is not None and held.document.page_count:
-            self._is_grey(self._sheet(held, 0))
+        ref, self._just_opened = self._just_opened, None
+        held = self._held.get(ref.token) if ref is not None else None
+        if ref is not None and held is not None and held.document.page_count:
+            self._is_grey(self._sheet(held, ref, 0))
 
     @property
     def has_chores(self) -> bool:
@@ -139,7 +156,7 @@ class Desk:
         except BaseException:
             self._forget(ref.token)  # what cannot be described is not opened
             raise
-        self._just_opened = ref.token
+        self._just_opened = ref
         return described
 
     def _do_identify(self, held: _Held, ref: DocumentRef, page: int, stop: int, budget_s: float) -> list[str]:
@@ -165,9 +182,9 @@ class Desk:
     ) -> dict[str, Any]:
         """Draw once, cut into tiles, encode each."""
         started_s = time.perf_counter()
-        sheet = self._sheet(held, page)
+        sheet = self._sheet(held, ref, page)
         x0_px, y0_px, x1_px, y1_px = rect_px
-        pixels = draw(sheet.display_list, scale, x0_px, y0_px, x1_px, y1_px, grey=self._is_grey(sheet))
+        pixels = self._drawn_mended(held, ref, page, sheet, scale, rect_px)
         drawn_s = time.perf_counter()
         tiles = []
         for top in range(0, y1_px - y0_px, tile_px):
@@ -175,7 +192,7 @@ class Desk:
                 part = pixels[top : top + tile_px, left : left + tile_px]
                 encoded = encode(part, image_format, quality)
                 tiles.append(PackedTile(encoded.data, encoded.media_type, part.shape[1], part.shape[0]))
-        record = pack(tiles, columns=-(-(x1_px - x0_px) // tile_px))
+        record = pack(tiles, columns=-(-(x1_px - x0_px) // tile_px), problems=sheet.problems)
         return {
             "record": record,
             "draw_s": drawn_s - started_s,
@@ -202,20 +219,16 @@ class Desk:
     def _do_inspect(self, held: _Held, ref: DocumentRef, page: int, long_side_px: int) -> dict[str, Any]:
         """What is notable of a page, and how long it takes to draw at a long side, in seconds."""
         inspection = inspect_page(held.document, page, self.font_set)
+        if inspection.warnings:
+            forget_resources(held.document.handle)  # which are told of when they are read
         geometry = held.document.info.pages[page]
         scale = long_side_px / max(geometry.width_pt, geometry.height_pt)
         started_s = time.perf_counter()
-        sheet = self._sheet(held, page)
-        draw(
-            sheet.display_list,
-            scale,
-            0,
-            0,
-            max(1, round(geometry.width_pt * scale)),
-            max(1, round(geometry.height_pt * scale)),
-            grey=is_grey(sheet.display_list),
-        )
-        return {"page": inspection, "draw_s": time.perf_counter() - started_s}
+        sheet = self._sheet(held, ref, page)
+        rect_px = [0, 0, max(1, round(geometry.width_pt * scale)), max(1, round(geometry.height_pt * scale))]
+        self._drawn_mended(held, ref, page, sheet, scale, rect_px)
+        draw_s = time.perf_counter() - started_s
+        return {"page": inspection.with_problems(sheet.problems), "draw_s": draw_s}
 
     def _hold(self, ref: DocumentRef, given: bytes | int | None) -> _Held:
         held = self._held.get(ref.token)
@@ -234,7 +247,7 @@ class Desk:
     def _open(self, ref: DocumentRef, source: Source) -> _Held:
         try:
             _require_unchanged(source, ref)
-            document = open_document(source, password=ref.password, name=ref.name, limits=ref.limits, chapters=ref.chapters)
+            document = _opened(ref, source)
         except BaseException:
             shrink_store()  # the engine's last hold on what is closed now
             source.close()
@@ -246,18 +259,66 @@ class Desk:
         self._listed_bytes -= sum(sheet.counted_bytes for sheet in held.sheets.values())
         held.sheets.clear()
         held.identifier = None
+        if held.mender is not None:
+            held.mender.close()
         held.document.close()
         shrink_store()
         held.source.close()
 
-    def _sheet(self, held: _Held, page: int) -> _Sheet:
+    def _drawn_mended(
+        self, held: _Held, ref: DocumentRef, page: int, sheet: _Sheet, scale: float, rect_px: list[int]
+    ) -> NDArray[np.uint8]:
+        """Pixels; the sheet's problems are those of them, too. Raises RenderFailed where nothing of the page can be drawn."""
+        pixels, found = self._drawn(sheet, scale, rect_px)
+        if (found or sheet.problems) and _is_to_be_mended(sheet, found):
+            self._mend(held, ref, page, sheet, found)
+            pixels, found = self._drawn(sheet, scale, rect_px)
+        sheet.problems.update(dict.fromkeys(found))
+        return pixels
+
+    def _drawn(self, sheet: _Sheet, scale: float, rect_px: list[int]) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+        """Pixels, and what could not be drawn of them."""
+        grey = self._is_grey(sheet)
+        take_messages()
+        pixels = draw(sheet.display_list, scale, *rect_px, grey=grey)
+        found = of_warnings(take_messages(), is_drawing=True)
+        if found:
+            forget_unpacked()  # the next page that draws the same image is told of it, too
+        return pixels, found
+
+    def _mend(self, held: _Held, ref: DocumentRef, page: int, sheet: _Sheet, found: tuple[str, ...]) -> None:
+        """Look into a page of which something cannot be drawn: found, when it was drawn. Raises RenderFailed if nothing can."""
+        mended = None
+        if not IMAGE_PROBLEMS.isdisjoint((*sheet.problems, *found)):
+            sheet.is_mended = True
+            if held.mender is None:
+                held.mender = Mender(held.document, lambda: _opened(ref, held.source))
+            mended = held.mender.mend(page)
+        if mended is not None:
+            sheet.display_list, sheet.grey = mended.display_list, None
+            sheet.problems.update(dict.fromkeys(mended.problems))
+        else:
+            sheet.problems.update(dict.fromkeys(found))
+        sheet.is_judged = True
+        lost = [problem for problem in sheet.problems if problem in EMPTYING]
+        shows_nothing = bool(lost) and is_blank(sheet.display_list)
+        forget_unpacked()  # who draws it next is told
+        if shows_nothing:
+            self._listed_bytes -= held.sheets.pop(page).counted_bytes
+            raise RenderFailed(f"{ref.name}, page {page + 1}: nothing of it can be drawn ({'; '.join(lost)})", page=page)
+
+    def _sheet(self, held: _Held, ref: DocumentRef, page: int) -> _Sheet:
         sheet = held.sheets.get(page)
         if sheet is not None:
             held.sheets.move_to_end(page)
             return sheet
         before_bytes = resident_bytes()
+        take_messages()
         display_list = held.document.display_list(page)
-        sheet = _Sheet(display_list, max(MIN_LIST_BYTES, resident_bytes() - before_bytes))
+        problems = dict.fromkeys(of_warnings(take_messages()))
+        sheet = _Sheet(display_list, max(MIN_LIST_BYTES, resident_bytes() - before_bytes), problems)
+        if problems:
+            forget_resources(held.document.handle)  # the next page that draws the same is told of it, too
         held.sheets[page] = sheet
         self._listed_bytes += sheet.counted_bytes
         self._drop_lists(keep=sheet)
@@ -282,6 +343,15 @@ class Desk:
 def _is_somewhere(box: Word | Link) -> bool:
     """A damaged matrix puts text nowhere: its box is not of numbers."""
     return math.isfinite(box.x0_pt + box.y0_pt + box.x1_pt + box.y1_pt)
+
+
+def _is_to_be_mended(sheet: _Sheet, found: tuple[str, ...]) -> bool:
+    """found: what could not be drawn just now."""
+    return not sheet.is_judged or (not sheet.is_mended and not IMAGE_PROBLEMS.isdisjoint(found))
+
+
+def _opened(ref: DocumentRef, source: Source) -> OpenDocument:
+    return open_document(source, password=ref.password, name=ref.name, limits=ref.limits, chapters=ref.chapters)
 
 
 def _require_unchanged(source: Source, ref: DocumentRef) -> None:

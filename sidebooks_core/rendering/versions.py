@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import sys
 
-DRAWING_VERSION = 3
+DRAWING_VERSION = 4
 """Raised when our own drawing or layout code changes the pixels of some page."""
 ENCODER_VERSION = "3"
 """Raised when our encoder chooses or writes otherwise."""
 
 
 def engine_version() -> str:
-    """Of the engine and of our drawing with it."""
-    return f"mupdf-{_version('pymupdf')}-{DRAWING_VERSION}"
+    """Of the engine, of our drawing with it, and of the engine that stands in where it is installed."""
+    second = _version_if_installed("pypdfium2")
+    return f"mupdf-{_version('pymupdf')}-{DRAWING_VERSION}" + (f"-pdfium-{second}" if second else "")
 
 
 def encoder_version() -> str:
@@ -22,7 +23,17 @@ def encoder_version() -> str:
 
 
 def _version(package: str) -> str:
-    """What is installed, by the name of the folder that describes it: `importlib.metadata` brings a parser of e-mail, 20 ms."""
+    """What is installed."""
+    found = _version_if_installed(package)
+    if found is None:
+        from importlib.metadata import version  # installed in another form, or more than once
+
+        found = version(package)
+    return found
+
+
+def _version_if_installed(package: str) -> str | None:
+    """By the name of the folder that describes it: `importlib.metadata` brings a parser of e-mail, 20 ms."""
     for folder in sys.path:
         try:
             names = os.listdir(folder or ".")  # noqa: PTH208 - half the time of Path.iterdir
@@ -32,7 +43,5 @@ def _version(package: str) -> str:
         if len(found) == 1:
             return found[0].removeprefix(f"{package}-").removesuffix(".dist-info")
         if found:
-            break
-    from importlib.metadata import version  # installed in another form, or more than once
-
-    return version(package)
+            return None
+    return None

@@ -61,12 +61,14 @@ from sidebooks_core.service import TileService
 MAX_PATH_BYTES = 1024
 SEARCH_LIMIT = 500
 THREADS = 8
+LEARNING = b"public, max-age=300"
+"""Of descriptions that tell what could not be drawn, as far as it is known."""
 JSON_LD = 'application/ld+json;profile="{}"'
 VIEWER = Path(__file__).parent / "viewer"
 MEDIA_TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
 EXPOSED = (
     b"Accept-Ranges, Content-Encoding, Content-Length, Content-Range, ETag, Link, Retry-After, "
-    b"Server-Timing, Sidebooks-Resolution"
+    b"Server-Timing, Sidebooks-Problems, Sidebooks-Resolution"
 )
 COMMON: Headers = [
     (b"access-control-allow-origin", b"*"),
@@ -296,7 +298,7 @@ class Application:
                 return asked.json(details(asked.base, registered), "application/json", b"no-cache")
             case ["pages.json"]:
                 make = partial(page_list, asked.base, document)
-                return await self._described_json(asked, document, "pages", make, "application/json", IMMUTABLE)
+                return await self._described_json(asked, document, "pages", make, "application/json", LEARNING)
             case ["original"]:
                 sent: Answer = await self._run(original, asked, registered)
                 return sent
@@ -369,7 +371,7 @@ class Application:
         make = partial(presentation.manifest, asked.base, document, registered.path is not None)
         media_type = JSON_LD.format(presentation.PRESENTATION_CONTEXT)
         kind = f"manifest {registered.path is not None}"
-        return await self._described_json(asked, document, kind, make, media_type, b"public, max-age=300")
+        return await self._described_json(asked, document, kind, make, media_type, LEARNING)
 
     async def _search(self, asked: Asked, rest: list[str]) -> Answer:
         registered = self.shelf.find(rest[1]) if len(rest) == 2 and rest[0] == "2" else None
@@ -445,7 +447,7 @@ class Application:
         """A description of any length: written and compressed off the event loop, which serves pages meanwhile."""
 
         def answered() -> Answer:
-            body = self._described.get(document, kind, asked.base, make)
+            body = self._described.get(document, f"{kind} {document.problems.version}", asked.base, make)
             return asked.compressed(media_type, body, [(b"cache-control", cache_control)])
 
         answer: Answer = await self._run(answered)

@@ -56,7 +56,7 @@ def page_entry(base: str, document: Document, page: int) -> dict[str, Any]:
     info = document.info.pages[page]
     pyramid = document.pyramid(page)
     finest = pyramid.finest
-    return {
+    entry = {
         "page": page + 1,
         "label": info.label,
         "width_pt": info.width_pt,
@@ -66,6 +66,8 @@ def page_entry(base: str, document: Document, page: int) -> dict[str, Any]:
         "levels": [[level.width_px, level.height_px, level.tile_px] for level in pyramid.levels],
         "image_service": f"{base}/iiif/3/{page_id(document, page)}",
     }
+    problems = document.problems.of(page)
+    return entry | {"problems": list(problems)} if problems else entry
 
 
 class Described:

@@ -8,7 +8,7 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, BinaryIO, TypeVar
 from urllib.parse import parse_qs
@@ -25,7 +25,7 @@ from sidebooks_core.errors import (
     SidebooksError,
 )
 from sidebooks_core.rendering.encoding import EncodedImage
-from sidebooks_core.server import iiif
+from sidebooks_core.server import iiif, told
 from sidebooks_core.tile import Tile
 
 Scope = dict[str, Any]
@@ -119,17 +119,19 @@ class Asked(Struct):
                 (b"etag", f'"{tile.etag}"'.encode()),
                 (b"cache-control", IMMUTABLE),
                 (b"server-timing", f"{self.source};dur={wait_ms:.1f}".encode()),
+                *told.headers(tile.problems),
                 *links,
             ],
         )
 
-    def coarse_image(self, image: EncodedImage, resolution: float, links: Headers) -> Answer:
+    def coarse_image(self, image: EncodedImage, resolution: float, problems: Sequence[str], links: Headers) -> Answer:
         """One in place of another, hence without its ETag and for a moment only."""
         headers = [
             (b"content-type", image.media_type.encode()),
             (b"cache-control", PASSING),
             (b"sidebooks-resolution", f"{resolution:.3f}".encode()),
             (b"server-timing", f"coarse;dur={(time.perf_counter() - self.since_s) * 1000:.1f}".encode()),
+            *told.headers(problems),
             *links,
         ]
         return Answer(200, image.data, headers)

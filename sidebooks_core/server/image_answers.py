@@ -20,7 +20,7 @@ from sidebooks_core.document import Document
 from sidebooks_core.errors import PageError, QueueFull
 from sidebooks_core.rendering.packing import PackedTile, RecordUnreadable, pack, unpack_tile
 from sidebooks_core.scheduling.queue import Priority
-from sidebooks_core.server import coarse
+from sidebooks_core.server import coarse, told
 from sidebooks_core.server.exchange import IMMUTABLE, PASSING, Answer, Asked, Headers
 from sidebooks_core.server.hot import HotImages
 from sidebooks_core.server.images import RasterPlan
@@ -28,6 +28,7 @@ from sidebooks_core.server.shared import SharedWork
 from sidebooks_core.server.waiting import Waiting
 from sidebooks_core.service import TileService
 from sidebooks_core.tile import Tile
+from sidebooks_core.tile_making import tile_of
 from sidebooks_core.tiling.raster import RasterSpec
 
 MAX_WAITING = 512
@@ -78,14 +79,14 @@ class ImageAnswers:
         key = await self._key(asked, wanted)
         tag = keys.etag(key, column, row)
         if asked.has_etag(tag):
-            return asked.not_modified(tag, links)
+            return asked.not_modified(tag, [*told.headers(document.problems.of(page)), *links])
         is_loaded = key not in self._waiting and self._waiting.before(asked.client) >= self._loaded
         if is_loaded and self._in_memory(wanted) is None:
             passing = await self._coarse(asked, wanted, links)
             if passing is not None:
                 return passing
         tile = await self._get(asked, wanted)
-        self._hot.learn(asked.scope, key, column, row, tile.media_type, tag, links)
+        self._hot.learn(asked.scope, key, column, row, tile.media_type, tag, [*told.headers(tile.problems), *links])
         return asked.image(tile, links)
 
     async def _key(self, asked: Asked, wanted: _Wanted) -> str:
@@ -108,7 +109,7 @@ class ImageAnswers:
             return None
         image_format = wanted.image_format or self.service.settings.image_format
         made = await self._run(coarse.stand_in, *found, wanted.spec, wanted.column, wanted.row, image_format)
-        return asked.coarse_image(made, found[1], links)
+        return asked.coarse_image(made, found[1], found[0].problems, links)
 
     async def _get(self, asked: Asked, wanted: _Wanted) -> Tile:
         held = self._in_memory(wanted)
@@ -160,12 +161,12 @@ class ImageAnswers:
         key = keys.derived_key(source_key, f"{recipe.name} {image_format} {self.service.settings.quality}")
         tag = keys.etag(key, 0, 0)
         if asked.has_etag(tag):
-            return asked.not_modified(tag, links)
+            return asked.not_modified(tag, [*told.headers(document.problems.of(page)), *links])
         stored = await self._run(self.service.store.get, key)
         if stored is not None:
             try:
                 packed = unpack_tile(stored.data, 0, 0)
-                return asked.image(Tile(packed.data, packed.media_type, packed.width_px, packed.height_px, tag), links)
+                return asked.image(tile_of(document, page, packed, tag), links)
             except RecordUnreadable:
                 self.service.store.delete(key)
         source = await self._get(asked, plain)
@@ -178,9 +179,9 @@ class ImageAnswers:
             width_px, height_px = recipe.width_px, recipe.height_px
             if recipe.rotation in (90, 270):
                 width_px, height_px = height_px, width_px
-            data = pack([PackedTile(made.data, made.media_type, width_px, height_px)], 1)
+            data = pack([PackedTile(made.data, made.media_type, width_px, height_px)], 1, source.problems)
             self.service.store.put(key, Record(data, document.content_id(page), time.perf_counter() - started_s))
-            return Tile(made.data, made.media_type, width_px, height_px, tag)
+            return Tile(made.data, made.media_type, width_px, height_px, tag, source.problems)
 
         return asked.image(await self._run(make), links)
 
@@ -192,12 +193,15 @@ class ImageAnswers:
         if asked.has_etag(tag):
             return asked.not_modified(tag, [])
         tiles = []
+        problems: dict[str, None] = {}
         for row in range(level.rows):
             for column in range(level.columns):
                 place = self.service.place(document, page, level.index, column, row)
                 tile = await self._get(asked, _Wanted(document, page, *place, None))
                 tiles.append(PackedTile(tile.data, tile.media_type, tile.width_px, tile.height_px))
-        return asked.image(Tile(pack(tiles, level.columns), BUNDLE_TYPE, 0, 0, tag), [])
+                problems.update(dict.fromkeys(tile.problems))
+        data = pack(tiles, level.columns, problems)
+        return asked.image(Tile(data, BUNDLE_TYPE, 0, 0, tag, tuple(problems)), [])
 
     async def previews(self, asked: Asked, document: Document, first: int, last: int) -> Answer:
         """The previews of some pages in one answer, a record of one column. One that fails is a message of width 0."""

@@ -71,7 +71,7 @@ def _canvas(base: str, document: Document, page: int) -> dict[str, Any]:
     finest = document.pyramid(page).finest
     service = f"{base}/iiif/3/{page_id(document, page)}"
     body = _screen_sized(document.pyramid(page))
-    return {
+    made: dict[str, Any] = {
         "id": canvas,
         "type": "Canvas",
         "label": {"none": [document.info.pages[page].label or str(page + 1)]},
@@ -101,6 +101,11 @@ def _canvas(base: str, document: Document, page: int) -> dict[str, Any]:
             }
         ],
     }
+    problems = document.problems.of(page)
+    if problems:
+        value = {"none": list(problems)}
+        made["metadata"] = [{"label": {"en": ["Not drawn"], "ja": ["描画できなかったもの"]}, "value": value}]
+    return made
 
 
 def _screen_sized(pyramid: Pyramid) -> Level:

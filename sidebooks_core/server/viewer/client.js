@@ -8,7 +8,7 @@ const PREVIEWS_AT_ONCE = 16;
 const SHARPER_AFTER_MS = 1500; // a loaded server answers with a coarser image, good for 2 s
 const MOST_TRIES = 8;
 const TEXTS_KEPT = 24;
-const RECORD_VERSION = 1;
+const RECORD_VERSION = 2;
 
 /** Decoded images, the least recently used first; what falls out is freed at once, not when the browser collects. */
 class Bitmaps {
@@ -109,6 +109,7 @@ export class Book {
   #flights = new Map(); // key -> {promise, control}
   #texts = new Map();
   #failed = new Map(); // page -> what the server says of it
+  #problems = new Map(); // page -> what could not be drawn of it
   #closing = new AbortController();
   #impatient = new Set(); // those that wait before they ask for a sharper image
 
@@ -135,6 +136,9 @@ export class Book {
 
   /** Why a page cannot be shown, or null. Never waits. */
   failure(page) { return this.#failed.get(page) || null; }
+
+  /** What could not be drawn of a page, in words, or an empty text. Never waits. */
+  problems(page) { return this.#problems.get(page) || (this.pages[page - 1]?.problems || []).join("; "); }
 
   /** A decoded tile, or null. Never waits. */
   tile(page, level, column, row) { return this.#sharp.get(tileKey(page, level, column, row)) || null; }
@@ -251,6 +255,8 @@ export class Book {
   async #fetched(key, path, page, signal, priority) {
     for (let tries = 1; ; tries += 1) {
       const answer = await this.#answer(path, { signal, priority, cache: tries > 1 ? "reload" : "default" });
+      const told = answer.headers.get("Sidebooks-Problems");
+      if (told) this.#problems.set(page, told.replace(/^\d+(; )?/, "").replaceAll('"', "") || told);
       const bitmap = await createImageBitmap(await answer.blob()); // decoded off the main thread
       this.decodes += 1;
       if (signal.aborted) {
@@ -299,7 +305,7 @@ function pause(ms, signal) {
 }
 
 /* Records: many encoded images in one answer (bundles of tiles, previews). A length of 4 bytes, little-endian; that many
-   bytes of msgpack [version, columns, [[media type, length]…], [[blob, width, height]…]]; then the blobs. */
+   bytes of msgpack [version, columns, [[media type, length]…], [[blob, width, height]…], [problem…]]; then the blobs. */
 
 /** [{blob, width, height}] of a record; a width of 0 marks an image that could not be made, whose blob says why. */
 export function unpackRecord(buffer) {

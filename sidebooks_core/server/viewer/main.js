@@ -10,13 +10,13 @@ const WORDS = {
     shelf: "Back to the shelf", search: "Search", outline: "Contents", spread: "Two pages", night: "Night", page: "Page",
     previous: "Back", next: "On", position: "Position", pages: "Pages", side: "Contents and hits", none: "Nothing found",
     empty: "No documents yet", of: "of", added: "New:", open: "Open", withdrawn: "This document was withdrawn", text: "Text of the page",
-    lost: "No connection to the server; trying again", documents: "Documents",
+    lost: "No connection to the server; trying again", documents: "Documents", incomplete: "Not all of this page could be drawn",
   },
   ja: {
     shelf: "本棚へ戻る", search: "検索", outline: "目次", spread: "見開き", night: "夜間", page: "ページ",
     previous: "前へ", next: "次へ", position: "位置", pages: "ページ一覧", side: "目次と検索結果", none: "見つかりません",
     empty: "文書がありません", of: "/", added: "新着：", open: "開く", withdrawn: "この文書は取り下げられました", text: "ページの本文",
-    lost: "サーバーに接続できません。再接続しています", documents: "文書",
+    lost: "サーバーに接続できません。再接続しています", documents: "文書", incomplete: "このページの一部を表示できませんでした",
   },
 };
 
@@ -204,11 +204,24 @@ function paint() {
       failed: spread().some((page) => book.failure(page)),
     });
     $("early")?.remove();
+    showProblems();
     if (!$("text").hidden) {
       $("text").style.transform = `translate(${state.x / seen.ratio}px, ${state.y / seen.ratio}px) scale(${state.zoom})`;
     }
     after("strip", AFTER_FRAME_MS, () => paintStrip());
   });
+}
+
+/* A sign on a page that is not whole; what is missing stands in it, to be opened. */
+function showProblems() {
+  const { book } = state;
+  const told = spread().filter((page) => book.problems(page)).map((page) => `${book.pages[page - 1]?.label ?? page}: ${book.problems(page)}`);
+  if (!told.length) { $("problems").hidden = true; return; }
+  const [heading, list] = $("problems").children;
+  if (heading.textContent !== `⚠ ${words().incomplete}`) heading.textContent = `⚠ ${words().incomplete}`;
+  if (list.textContent !== told.join("\n")) list.textContent = told.join("\n");
+  $("problems").title = told.join("\n");
+  $("problems").hidden = false;
 }
 
 /* A turn: whatever there is of the page is on the screen in the next frame, and all else comes after it. */
@@ -457,7 +470,7 @@ $("night").onclick = () => {
 };
 $("language").onclick = () => {
   speak(state.language === "en" ? "ja" : "en");
-  if (state.book) showPlace();
+  if (state.book) { showPlace(); paint(); }
 };
 $("search").onsubmit = async (event) => {
   event.preventDefault();
