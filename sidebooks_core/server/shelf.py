@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from sidebooks_core.document import Document
 from sidebooks_core.errors import SidebooksError, UnsupportedDocument
+from sidebooks_core.registry import Given
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.service import TileService
 
@@ -43,13 +44,21 @@ class Shelf:
         self._told: list[Callable[[list[str]], None]] = []
         self._watcher: threading.Thread | None = None
 
-    def register(self, source: str | os.PathLike[str] | bytes, password: str | None = None) -> Document:
-        """Open a document and serve it from now on. Raises as `TileService.open` does.
+    def register(
+        self,
+        source: Given,
+        password: str | None = None,
+        *,
+        name: str | None = None,
+        direction: str | None = None,
+        trust_domain: str = "",
+    ) -> Document:
+        """Open a document and serve it from now on. Takes and raises what `TileService.open` does.
 
         Its first page is identified at once: whoever is told of it asks for that, and an address needs it.
         """
-        document = self.service.open(source, password)
-        path = None if isinstance(source, bytes) else Path(source)
+        document = self.service.open(source, password, name=name, direction=direction, trust_domain=trust_domain)
+        path = Path(source) if isinstance(source, str | os.PathLike) else None
         with self._lock:
             self._documents[document.id] = Registered(document, path)
         self._tell()
