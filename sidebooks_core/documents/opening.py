@@ -215,7 +215,7 @@ def open_document(
         try:
             needs_password = _unlock(handle, kind, password, name)
             read_from(handle)  # laying out may draw
-            if kind == "pdf" and (chapters or not 1 <= handle.page_count <= limits.document_pages):
+            if kind == "pdf" and (chapters or not 1 <= pdf_pages.told_count(handle) <= limits.document_pages):
                 page_count = pdf_pages.rebuild(handle, limits.document_pages)
                 chapters = (page_count,) if page_count else ()
             if kind in REFLOWABLE_KINDS and not chapters:

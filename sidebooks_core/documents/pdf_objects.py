@@ -16,6 +16,9 @@ from sidebooks_core.documents.engine import mupdf, pymupdf
 _ESCAPE = re.compile(rb"\\([0-7]{1,3}|.)", re.DOTALL)
 _ESCAPED = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
 
+_UNICODE_MARKS = ("\udcfe\udcff", "\udcff\udcfe", "\udcef\udcbb\udcbf")
+"""As the binding gives the bytes at the beginning of a string in Unicode."""
+
 get = mupdf.ll_pdf_dict_gets
 """(dictionary, key): the value, which may be a reference; None without one, or where the first is no dictionary."""
 
@@ -77,9 +80,9 @@ def text(value: Any) -> str:
     if found.isascii():
         if mupdf.ll_pdf_to_str_len(value) in (len(found), 2 * len(found) + 2):  # a byte each, or two and their mark
             return found
-    elif not pdf_text.DOC_CHARACTERS.issuperset(found):
+    elif not pdf_text.DOC_CHARACTERS.issuperset(found) and mupdf.ll_pdf_to_str_buf(value).startswith(_UNICODE_MARKS):
         return found
-    # The engine ends at a byte that PDFDocEncoding has no character for, and Shift-JIS has.
+    # The engine takes for UTF-8 what happens to be valid, and ends at a byte that PDFDocEncoding has no character for.
     return pdf_text.decoded(raw(value))
 
 

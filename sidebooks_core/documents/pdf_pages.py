@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from sidebooks_core.documents.engine import mupdf
+from sidebooks_core.documents.engine import ENGINE_ERRORS, mupdf
 from sidebooks_core.documents.pdf_objects import catalog, document, get, items, name
 
 _DEPTH = 200
@@ -22,6 +22,15 @@ class PageTree(Struct, frozen=True):
     """The page objects in order, in the engine's hands; what is no page, where the tree has one, included."""
     is_sound: bool
     """Each node has as many pages below it as it says."""
+
+
+def told_count(handle: Any) -> int:
+    """How many pages the document says that it has; 0 where that cannot be."""
+    try:
+        count: int = handle.page_count
+    except ENGINE_ERRORS:
+        return 0
+    return count
 
 
 def read_tree(handle: Any, most: int) -> PageTree:

@@ -156,15 +156,18 @@ class Targets:
     def _named(self, wanted: Any) -> Any:
         """The destination of a name: by its kind in the dictionary or the tree, else by what it says in either."""
         root = catalog(self._pdf)
+        asked = raw(wanted)
         if mupdf.ll_pdf_is_name(wanted):
             found = mupdf.ll_pdf_dict_get(get(root, "Dests"), wanted)
+        elif b"\0" in asked:  # where the engine ends, as if all names in UTF-16 of Latin letters were one
+            found = None
         else:
             tree_name = mupdf.ll_pdf_new_name("Dests")
             try:
                 found = mupdf.ll_pdf_lookup_name(self._pdf, tree_name, wanted)
             finally:
                 mupdf.ll_pdf_drop_obj(tree_name)
-        return found or self._by_name(pdf_text.decoded(raw(wanted)))
+        return found or self._by_name(pdf_text.decoded(asked))
 
     def _by_name(self, wanted: str) -> Any:
         """Found whatever the encoding of the name, and where a tree is out of order."""
