@@ -38,7 +38,7 @@ with sb.TileService(settings) as service:
 ```"""
 PARTS = {
     "The service": ("TileService", "Settings", "Priority", "PrerenderReport", "Statistics", "Latency"),
-    "Documents": ("Document", "PageInfo", "OutlineItem", "Link", "Word", "SearchHit"),
+    "Documents": ("Document", "PageInfo", "OutlineItem", "Link", "Attachment", "Word", "SearchHit"),
     "Inspection": ("DocumentInspection", "PageInspection", "FontUse", "ImageUse"),
     "Levels and tiles": ("Pyramid", "Level", "Tile"),
     "Readers": ("Reader", "ReaderLoop", "SpreadRule", "PageView", "PlacedImage"),

@@ -2,6 +2,7 @@
 
 from sidebooks_core.document import Document, PageInfo
 from sidebooks_core.documents.model import (
+    Attachment,
     DocumentInspection,
     FontUse,
     ImageUse,
@@ -42,6 +43,7 @@ from sidebooks_core.view import PageView, PlacedImage
 __version__ = "0.1.0"
 
 __all__ = [
+    "Attachment",
     "DamagedDocument",
     "Document",
     "DocumentError",

@@ -17,7 +17,7 @@ from sidebooks_core.documents.model import DocumentInfo
 from sidebooks_core.errors import SidebooksError
 from sidebooks_core.flights import Work
 from sidebooks_core.identification import known_at_once
-from sidebooks_core.registry import Description, Registry, Source
+from sidebooks_core.registry import NAMELESS, Description, Registry, Source
 from sidebooks_core.rendering.jobs import DocumentRef, Job
 from sidebooks_core.settings import Settings
 
@@ -89,7 +89,7 @@ class Opener:
             token += f"|{trust_domain!r}"
         return DocumentRef(
             token=token,
-            name=source.name,
+            name=source.name or NAMELESS,
             path=os.fspath(source.path) if source.path else None,
             file_state=source.file_state,
             password=password,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Protocol, TypeVar
+from typing import Annotated, BinaryIO, Protocol, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -17,7 +17,8 @@ from msgspec import Meta, Struct
 from sidebooks_core.caching.record import Record
 from sidebooks_core.documents.fingerprint import FileStamp, digest_bytes, digest_file, stamp
 from sidebooks_core.documents.model import DocumentInfo
-from sidebooks_core.errors import DocumentTooLarge
+from sidebooks_core.documents.shown_text import shown
+from sidebooks_core.errors import DocumentTooLarge, RequestError
 from sidebooks_core.keys import document_key, path_key, scoped_id
 
 DESCRIPTION_VERSION = 3
@@ -37,6 +38,7 @@ class Source(Struct, frozen=True):
     """Where a document comes from: a path or bytes, and the name that messages use."""
 
     name: str
+    """Empty for bytes without one."""
     path: Path | None
     data: bytes | None
     size_bytes: int
@@ -56,20 +58,48 @@ class Source(Struct, frozen=True):
         return (self.stamp.ino, self.stamp.size, self.stamp.mtime_ns) if self.stamp else None
 
 
-def source_of(given: str | os.PathLike[str] | bytes | bytearray | memoryview, max_bytes: int) -> Source:
-    """Look at what was given, without reading a file's content. Raises FileNotFoundError, DocumentTooLarge."""
-    if isinstance(given, bytes | bytearray | memoryview):
-        data = bytes(given)
-        _require_size("the document", len(data), max_bytes)
-        return Source("the document", None, data, len(data), None)
+Given = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
+"""What a document can be opened from: a path, its bytes, or a binary file object."""
+NAMELESS = "the document"
+"""What messages call bytes without a name."""
+
+
+def source_of(given: Given, max_bytes: int, name: str | None = None) -> Source:
+    """Look at what was given. The file of a path is not read yet; a file object is, from its beginning if it can seek.
+
+    name: instead of the file's. Raises FileNotFoundError, IsADirectoryError, DocumentTooLarge, RequestError, TypeError.
+    """
+    if name is not None and not shown(name):
+        raise RequestError(f"{name!r} is no name for a document: it shows nothing")
+    if not isinstance(given, str | os.PathLike):
+        own_name = getattr(given, "name", None)  # of a file opened by its descriptor, a number
+        called = shown(name or (Path(own_name).name if isinstance(own_name, str) else ""))
+        data = _content(given, called or NAMELESS, max_bytes)
+        return Source(called, None, data, len(data), None)
     path = Path(os.path.realpath(given))
     if not path.exists():
         raise FileNotFoundError(f"there is no file {os.fspath(given)!r}")
     if not path.is_file():
         raise IsADirectoryError(f"{os.fspath(given)!r} is not a file")
     seen = stamp(path)
-    _require_size(path.name, seen.size, max_bytes)
-    return Source(path.name, path, None, seen.size, seen)
+    called = shown(name or Path(given).name) or NAMELESS
+    _require_size(called, seen.size, max_bytes)
+    return Source(called, path, None, seen.size, seen)
+
+
+def _content(given: bytes | bytearray | memoryview | BinaryIO, called: str, max_bytes: int) -> bytes:
+    if isinstance(given, bytes | bytearray | memoryview):
+        _require_size(called, memoryview(given).nbytes, max_bytes)
+        return bytes(given)
+    if not hasattr(given, "read"):
+        raise TypeError(f"a document is opened from a path, bytes or a binary file object, not from a {type(given).__name__}")
+    if hasattr(given, "seekable") and given.seekable():
+        given.seek(0)
+    data = given.read(max_bytes + 1)
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise TypeError(f"{called}: the file object gives {type(data).__name__}: open the file in binary mode")
+    _require_size(called, len(data), max_bytes)
+    return bytes(data)
 
 
 class Description(Struct, frozen=True):

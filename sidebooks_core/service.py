@@ -48,7 +48,7 @@ from sidebooks_core.prerendering import PrerenderReport, ProgressCallback, prere
 from sidebooks_core.reader import DEADLINE_S, Reader
 from sidebooks_core.reader_loop import ReaderLoop
 from sidebooks_core.records import Records
-from sidebooks_core.registry import Registry, source_of
+from sidebooks_core.registry import Given, Registry, source_of
 from sidebooks_core.rendering.answers import InspectAnswer, SearchAnswer
 from sidebooks_core.rendering.bulk import BulkRun, mark_host
 from sidebooks_core.rendering.jobs import Job, WorkerConfig
@@ -136,24 +136,29 @@ class TileService:
 
     def open(
         self,
-        source: str | os.PathLike[str] | bytes,
+        source: Given,
         password: str | None = None,
         *,
+        name: str | None = None,
         direction: str | None = None,
         trust_domain: str = "",
     ) -> Document:
-        """Open a document from a path or from its bytes; its kind is told by its content.
+        """Open a document from a path, its bytes, or a binary file object; its kind is told by its content.
 
+        A file object is read as a whole, from its beginning if it can seek, and is not needed afterwards; a path is better for
+        a large file, which is then not kept in memory. name: what the paper is called, instead of its file's name.
         direction: "ltr" or "rtl" instead of what the document says. A path that was opened before and has not changed is
         neither read as a whole nor opened by the engine again.
         trust_domain: a label of who may be hurt by whom. Documents of two domains never share a worker process nor a record of
         the cache, so that a document that takes over its worker cannot reach into those of another domain.
-        Raises FileNotFoundError, UnsupportedDocument, DamagedDocument, PasswordRequired, DocumentTooLarge, ServiceClosed.
+        Raises FileNotFoundError, UnsupportedDocument, DamagedDocument, PasswordRequired, DocumentTooLarge, RequestError,
+        ServiceClosed.
         """
         self._require_open()
-        given = source_of(source, self.settings.document_bytes)
+        given = source_of(source, self.settings.document_bytes, name)
         opened = self._opener.open(given, password, trust_domain)
-        handle = (str(opened.ref.digest), opened.ref.token, direction or "")
+        called = given.name or f"{opened.info.kind} {str(opened.ref.digest)[:8]}"
+        handle = (str(opened.ref.digest), opened.ref.token, direction or "", called)
         with self._lock:
             document = self._documents.get(handle)
             if document is None:
@@ -165,6 +170,7 @@ class TileService:
                     opened.content_ids,
                     self,
                     is_revision=opened.is_revision,
+                    name=called,
                 )
                 self._documents[handle] = document
             document.withdrawn.clear()

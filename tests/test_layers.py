@@ -74,6 +74,7 @@ IMPURE_CALLS = {"open", "print", "input", "exec", "eval"}
 ENGINE = {"pymupdf", "fitz"}
 ENGINE_SIDE = (
     *(f"documents.{name}" for name in ("engine", "opening", "drawing", "text", "grey", "fonts", "inspection", "images")),
+    *(f"documents.pdf_{name}" for name in ("objects", "targets", "outline", "links", "attachments", "pages")),
     "documents.identity",
 )
 """Modules that live in worker processes; with `documents.identity…`, and whatever reaches one of them or the engine."""

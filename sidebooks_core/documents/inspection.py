@@ -19,7 +19,7 @@ def inspect_page(document: OpenDocument, page: int, font_set: FontSet) -> PageIn
     """Fonts, images and complaints of one page. Raises RenderFailed."""
     take_warnings()
     loaded = document.page(page)
-    with page_errors(document.info.title or document.kind, page, "inspected"):
+    with page_errors(document.name, page, "inspected"):
         fonts = _fonts(document.handle, page, font_set) if document.handle.is_pdf else ()
         images = _images(document, loaded, page)
         document.display_list(page)

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct, to_builtins
 from msgspec.structs import replace
 
-CONTENT_ID_VERSION = 2
+CONTENT_ID_VERSION = 3
 """Raise with any change to what `content_id` digests, or how: the ids then all change, and what was remembered is forgotten."""
 MIN_SCAN_COVERAGE = 0.8
 """Share of a page that one image must cover for the page to count as a scan."""
@@ -33,10 +33,16 @@ class OutlineItem(Struct, frozen=True):
     title: str
     page: Whole | None
     """From 0; None where it leads nowhere in the document."""
+    uri: str | None = None
+    """Where it leads out of the document: see `Link`."""
 
 
 class Link(Struct, frozen=True):
-    """A link, its box in points of the page as shown: to a page (from 0), or to an address."""
+    """A link, its box in points of the page as shown: to a page (from 0), or to an address.
+
+    An address is a URI that runs no script (follow only the schemes that you know), or the name of another file as
+    people write it, with a place in it: `資料.pdf#page=7`. Names come from the document: never open one as a path unchecked.
+    """
 
     x0_pt: Points
     y0_pt: Points
@@ -75,6 +81,17 @@ class PageGeometry(Struct, frozen=True):
     native_px: tuple[Whole, Whole] | None
 
 
+class Attachment(Struct, frozen=True):
+    """A file that a PDF carries: embedded in it, one of a portfolio's, or pinned to a page."""
+
+    name: str
+    """Its last part, if the document gives a path."""
+    size_bytes: Whole | None
+    """As the document says; None where it does not."""
+    media_type: str
+    """As the document says, or by the name's ending."""
+
+
 class DocumentInfo(Struct, frozen=True):
     """A document as a whole."""
 
@@ -89,7 +106,9 @@ class DocumentInfo(Struct, frozen=True):
     repaired: tuple[str, ...]
     """What was damaged and put right on opening, in words."""
     chapters: tuple[Whole, ...]
-    """Pages of each chapter of a reflowable document: with them one chapter is laid out where all would be. Else empty."""
+    """What an opening found that the next one needs: the pages of each chapter of a reflowable document, of which one chapter
+    is then laid out and not all, or of a PDF whose page tree had to be rebuilt. Else empty."""
+    attachments: tuple[Attachment, ...] = ()
 
 
 class FontUse(Struct, frozen=True):
@@ -152,10 +171,12 @@ class DocumentInspection(Struct, frozen=True):
     page_count: int
     repaired: tuple[str, ...]
     pages: tuple[PageInspection, ...]
+    attachments: tuple[Attachment, ...] = ()
+    """Files that it carries, which no page shows."""
 
     @classmethod
     def of(cls, info: DocumentInfo, pages: Iterable[PageInspection]) -> DocumentInspection:
-        return cls(info.kind, info.page_count, info.repaired, tuple(pages))
+        return cls(info.kind, info.page_count, info.repaired, tuple(pages), info.attachments)
 
     @property
     def fonts_not_embedded(self) -> dict[FontUse, list[int]]:
@@ -188,6 +209,9 @@ class DocumentInspection(Struct, frozen=True):
         """For a person; pages count from 1."""
         lines = [f"{self.kind}, {self.page_count} pages"]
         lines += [f"repaired: {what}" for what in self.repaired]
+        for attached in self.attachments:
+            size = "" if attached.size_bytes is None else f", {attached.size_bytes} bytes"
+            lines.append(f"attached file: {attached.name} ({attached.media_type}{size})")
         failed = [page for page in self.pages if page.error is not None]
         lines += [f"page {page.page + 1}: {page.error}" for page in failed]
         for page in self.pages:

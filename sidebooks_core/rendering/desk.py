@@ -234,6 +234,7 @@ class Desk:
         held = self._held.get(ref.token)
         if held is not None:
             _require_unchanged(held.source, ref)
+            held.document.name = ref.name  # one content may be open under several
             self._held.move_to_end(ref.token)
             return held
         while len(self._held) > MAX_DOCUMENTS:  # only where no moment came for it before

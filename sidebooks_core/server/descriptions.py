@@ -43,8 +43,16 @@ def details(base: str, registered: Registered) -> dict[str, Any]:
     document = registered.document
     return summary(base, registered) | {
         "outline": [
-            {"level": item.level, "title": item.title, "page": None if item.page is None else item.page + 1}
+            {
+                "level": item.level,
+                "title": item.title,
+                "page": None if item.page is None else item.page + 1,
+                "uri": item.uri,
+            }
             for item in document.outline
+        ],
+        "attachments": [
+            {"name": one.name, "size_bytes": one.size_bytes, "media_type": one.media_type} for one in document.attachments
         ],
         "repaired": list(document.info.repaired),
         "original": f"{base}/documents/{document.id}/original" if registered.path else None,
@@ -92,7 +100,13 @@ class Described:
 def page_list(base: str, document: Document) -> dict[str, Any]:
     """`pages.json`."""
     pages = [page_entry(base, document, page) for page in range(document.page_count)]
-    return {"document": document.id, "title": document.title, "direction": document.direction, "pages": pages}
+    return {
+        "document": document.id,
+        "name": document.name,
+        "title": document.title,
+        "direction": document.direction,
+        "pages": pages,
+    }
 
 
 def original(asked: Asked, registered: Registered) -> Answer:

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from sidebooks_core.document import Document
 from sidebooks_core.errors import SidebooksError
+from sidebooks_core.registry import Given
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.server.folders import natural_order
 from sidebooks_core.server.watcher import Problem, Watcher
@@ -54,13 +55,21 @@ class Shelf:
         self._told: list[Callable[[list[str]], None]] = []
         self._watcher = Watcher(opened=self._serve_file, gone=self._forget_file)
 
-    def register(self, source: str | os.PathLike[str] | bytes, password: str | None = None) -> Document:
-        """Open a document and serve it from now on. Raises as `TileService.open` does.
+    def register(
+        self,
+        source: Given,
+        password: str | None = None,
+        *,
+        name: str | None = None,
+        direction: str | None = None,
+        trust_domain: str = "",
+    ) -> Document:
+        """Open a document and serve it from now on. Takes and raises what `TileService.open` does.
 
         Its first page is identified at once: whoever is told of it asks for that, and an address needs it.
         """
-        document = self.service.open(source, password)
-        self._add(None, Registered(document, None if isinstance(source, bytes) else Path(source)))
+        document = self.service.open(source, password, name=name, direction=direction, trust_domain=trust_domain)
+        self._add(None, Registered(document, Path(source) if isinstance(source, str | os.PathLike) else None))
         return document
 
     def remove(self, document_id: str) -> None:
