@@ -4,34 +4,100 @@ from __future__ import annotations
 
 import io
 import warnings
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO
 
-from sidebooks_core.documents.source import Source
+import numpy as np
+
 from sidebooks_core.errors import DamagedDocument, DocumentTooLarge
 
 SAME_SHAPE = 0.02
+PILLOW_KINDS = ("webp", "avif", "tiff", "gif")
+"""What Pillow is let read: each of its readers is one more that a document can attack."""
+_PLAIN_MODES = {"1": "1", "L": "L", "RGB": "RGB", "P": "RGB"}
+_PROFILED = ("L", "RGB", "RGBA", "P", "PA", "LA")
+_AS_NUMBERS = ("F", "I", "I;16", "I;16L", "I;16B", "I;16N")
 
 
-def converted(source: Source, kind: str, name: str, most_pixels: int) -> bytes:
-    """A WebP or AVIF image as PNG, which the engine reads, upright. Raises DamagedDocument, DocumentTooLarge."""
-    from PIL import Image, ImageOps
+def converted(file: BinaryIO, kind: str, name: str, most_pixels: int, frame: int = 0) -> tuple[bytes, str]:
+    """A frame of an image, upright, as the engine reads it, and the engine's name of that format.
+
+    That is PNM (with transparency PAM), which takes no time to write; PNG where the image has a colour profile; and TIFF where
+    it was one, which says how large it is on paper. Numbers that are no pixels (16 or 32 bit, or floating point) are spread
+    over black to white, by what is in the image.
+    Raises DamagedDocument, DocumentTooLarge.
+    """
+    from PIL import ImageOps
+
+    with _opened(file, kind, name) as image:
+        if frame:
+            image.seek(frame)
+        require_pixels(image.width, image.height, name, most_pixels)
+        image.load()
+        upright = ImageOps.exif_transpose(image)
+        if upright.mode in _AS_NUMBERS:
+            upright = _spread(upright)
+        mode = "RGBA" if upright.has_transparency_data else _PLAIN_MODES.get(upright.mode, "RGB")
+        profile = upright.info.get("icc_profile") if upright.mode in _PROFILED else None
+        if upright.mode != mode:
+            upright = upright.convert(mode)
+        packed = io.BytesIO()
+        if kind == "tiff":
+            upright.save(packed, "TIFF", icc_profile=profile, dpi=upright.info.get("dpi"))
+            return packed.getvalue(), "tiff"
+        if profile:
+            upright.save(packed, "PNG", compress_level=1, icc_profile=profile)
+        elif mode == "RGBA":
+            packed.write(_pam(upright))
+        else:
+            upright.save(packed, "PPM")
+    return packed.getvalue(), "png" if profile else "pnm"
+
+
+def require_pixels(width_px: int, height_px: int, name: str, most_pixels: int) -> None:
+    """Raises DocumentTooLarge."""
+    if width_px * height_px > most_pixels:
+        what = f"{width_px} x {height_px} pixels; the settings allow {most_pixels} (image_pixels)"
+        raise DocumentTooLarge(f"{name}: the image has {what}")
+
+
+def is_animated(file: BinaryIO, name: str) -> bool:
+    """Whether a GIF has a second frame. Raises DamagedDocument."""
+    with _opened(file, "gif", name) as image:
+        return bool(image.is_animated)
+
+
+@contextmanager
+def _opened(file: BinaryIO, kind: str, name: str) -> Iterator[Any]:
+    """Pillow's image. Raises DamagedDocument for what Pillow raises."""
+    from PIL import Image
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own bound is below
+        warnings.simplefilter("ignore")  # of bombs, for which there is a bound of our own, and of odd metadata
         try:
-            with source.file() as file, Image.open(file, formats=[kind.upper()]) as image:
-                if image.width * image.height > most_pixels:
-                    what = f"{image.width} x {image.height} pixels; the settings allow {most_pixels} (image_pixels)"
-                    raise DocumentTooLarge(f"{name}: the image has {what}")
-                upright = ImageOps.exif_transpose(image)
-                mode = "RGBA" if upright.has_transparency_data else "RGB"
-                packed = io.BytesIO()
-                upright.convert(mode).save(packed, "PNG", compress_level=1)
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            if isinstance(error, DocumentTooLarge):
-                raise
+            with Image.open(file, formats=[kind.upper()]) as image:
+                yield image
+        except DocumentTooLarge:
+            raise
+        except (OSError, SyntaxError, ValueError, EOFError, KeyError, TypeError, Image.DecompressionBombError) as error:
             raise DamagedDocument(f"{name}: the image cannot be read ({error})") from None
-    return packed.getvalue()
+
+
+def _spread(image: Any) -> Any:
+    from PIL import Image
+
+    values = np.asarray(image, np.float64)
+    known = np.isfinite(values)
+    low, high = (values[known].min(), values[known].max()) if known.any() else (0.0, 0.0)
+    shown = np.where(known, values, low) - low
+    return Image.fromarray((shown * (255 / (high - low) if high > low else 0)).astype(np.uint8))
+
+
+def _pam(image: Any) -> bytes:
+    header = f"P7\nWIDTH {image.width}\nHEIGHT {image.height}\nDEPTH 4\nMAXVAL 255\nTUPLTYPE RGB_ALPHA\nENDHDR\n"
+    pixels: bytes = image.tobytes()
+    return header.encode() + pixels
 
 
 def native_px(page: Any, width_pt: float, height_pt: float) -> tuple[int, int] | None:

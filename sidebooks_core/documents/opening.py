@@ -11,7 +11,7 @@ from functools import cached_property
 from itertools import accumulate
 from typing import Any
 
-from sidebooks_core.documents import archives, fonts, images, page_labels, text
+from sidebooks_core.documents import archives, comics, fonts, image_pages, images, page_labels, text
 from sidebooks_core.documents.engine import (
     ENGINE_ERRORS,
     mupdf,
@@ -23,10 +23,12 @@ from sidebooks_core.documents.engine import (
 )
 from sidebooks_core.documents.limits import Limits
 from sidebooks_core.documents.model import DocumentInfo, Link, OutlineItem, PageGeometry, SearchHit, Word
-from sidebooks_core.documents.sniffing import ARCHIVE_KINDS, CONVERTED_KINDS, ENGINE_TYPES, IMAGE_KINDS, REFLOWABLE_KINDS, sniff
+from sidebooks_core.documents.sequence import PageSequence
+from sidebooks_core.documents.sniffing import ARCHIVE_KINDS, ENGINE_TYPES, IMAGE_KINDS, REFLOWABLE_KINDS, foreign, sniff
 from sidebooks_core.documents.source import Source
 from sidebooks_core.errors import (
     DamagedDocument,
+    DocumentError,
     DocumentTooLarge,
     PasswordRequired,
     RenderFailed,
@@ -69,7 +71,7 @@ class OpenDocument:
     def page(self, index: int) -> Any:
         """The engine's page. Raises RenderFailed."""
         read_from(self.handle)
-        with page_errors(self._name, index, "read"):
+        with page_errors(self._name, index, "read"), _as_page_error(self._name, index):
             if not self.chapters:
                 return self.handle.load_page(index)
             # By chapter: another way lays out all chapters before it.
@@ -125,6 +127,9 @@ def open_document(
         raise DamagedDocument(f"{name} is empty")
     kind = sniff(source)
     if kind is None:
+        what = foreign(source)
+        if what is not None:
+            raise UnsupportedDocument(f"{name} is {what}")
         raise UnsupportedDocument(
             f"{name} is none of the kinds that can be opened: PDF, XPS, EPUB, FB2, MOBI, CBZ, SVG, TIFF and other images"
         )
@@ -142,6 +147,15 @@ def open_document(
         except BaseException:
             stop_reading_from(handle)
             raise
+
+
+@contextmanager
+def _as_page_error(name: str, index: int) -> Iterator[None]:
+    """Raises RenderFailed where a page that is a file of its own cannot be opened."""
+    try:
+        yield
+    except DocumentError as error:
+        raise RenderFailed(f"{name}, page {index + 1}: {error}", page=index) from None
 
 
 @contextmanager
@@ -167,9 +181,12 @@ def _require_members(source: Source, name: str, limits: Limits) -> None:
 
 
 def _handle(source: Source, kind: str, name: str, limits: Limits) -> Any:
-    data = images.converted(source, kind, name, limits.image_pixels) if kind in CONVERTED_KINDS else source.data
+    if kind in IMAGE_KINDS:
+        return image_pages.open_image(source, kind, name, limits)
+    if kind == "cbz":
+        return comics.open_comic(source, name, limits)
     opened = _Pdf if kind == "pdf" else pymupdf.Document
-    return opened(stream=data, filetype=ENGINE_TYPES.get(kind, kind))
+    return opened(stream=source.data, filetype=ENGINE_TYPES.get(kind, kind))
 
 
 class _Pdf(pymupdf.Document):  # type: ignore[misc]  # PyMuPDF has no types
@@ -217,6 +234,8 @@ def _describe(
     pages = _geometries(handle, kind, page_count)
     outline, deepest = _outline(handle, page_count, chapters, limits.outline_depth)
     repaired = ("the file's structure was damaged and was rebuilt", *take_warnings()) if is_repaired else ()
+    if isinstance(handle, PageSequence):
+        repaired += tuple(_clean(note) for note in handle.notes)
     if len(outline) > limits.outline_items:
         repaired += (f"an outline of {len(outline)} entries was cut; the settings keep {limits.outline_items} (outline_items)",)
         outline = outline[: limits.outline_items]
@@ -265,7 +284,7 @@ def _geometry(handle: Any, pdf: Any, index: int, label: str, has_native: bool) -
             width_pt, height_pt = sides_pt
         if has_native:
             own_px = images.native_px(image_page, width_pt, height_pt)
-    except ENGINE_ERRORS:
+    except (*ENGINE_ERRORS, DocumentError):
         # One bad page fails alone, and when it is drawn: the document has its other pages.
         return PageGeometry(width_pt, height_pt, label, None)
     return PageGeometry(width_pt, height_pt, label, own_px)
@@ -332,9 +351,7 @@ def _direction(handle: Any, source: Source, kind: str) -> str:
             rb'page-progression-direction\s*=\s*["\'](rtl|ltr)', _member(source, package[1].decode("utf-8", "replace"))
         )
         return "rtl" if found and found[1] == b"rtl" else "ltr"
-    if kind == "cbz":
-        return "rtl" if b"<Manga>YesAndRightToLeft</Manga>" in _member(source, "ComicInfo.xml") else "ltr"
-    return "ltr"
+    return handle.direction if isinstance(handle, PageSequence) else "ltr"
 
 
 def _member(source: Source, name: str) -> bytes:

@@ -9,7 +9,7 @@ import io
 import mmap
 import os
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 
 class Source:
@@ -68,3 +68,34 @@ class Source:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+class Viewed(io.RawIOBase):
+    """A source as a file with a place of its own: any number at once. Ends with the source."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._place = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._place
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Raises ValueError for a place before the beginning, as a file does."""
+        place = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: len(self._source)}[whence]
+        if place < 0:
+            raise ValueError(f"negative seek position {place}")
+        self._place = place
+        return place
+
+    def readinto(self, buffer: Any) -> int:
+        part = self._source.data[self._place : self._place + len(buffer)]
+        buffer[: len(part)] = part
+        self._place += len(part)
+        return len(part)
