@@ -31,7 +31,7 @@ def open_image(source: Source, kind: str, name: str, limits: Limits) -> Any:
         return _open_tiff(source, name, limits)
     if kind == "gif" and images.is_animated(_file(source), name):
         return opened(*images.converted(_file(source), kind, name, limits.image_pixels))
-    document = opened(cast(bytes, source.data), ENGINE_TYPES.get(kind, kind))
+    document = opened(source.data, ENGINE_TYPES.get(kind, kind))
     if kind == "png":
         orientation = png_orientation(source.data)
         if orientation != 1:
@@ -42,7 +42,7 @@ def open_image(source: Source, kind: str, name: str, limits: Limits) -> Any:
 def _open_tiff(source: Source, name: str, limits: Limits) -> Any:
     found = tiff.pages(source.data, limits.document_pages + 1)
     if not found or all(page.is_engines and page.orientation == 1 for page in found):
-        return opened(cast(bytes, source.data), "tiff")
+        return opened(source.data, "tiff")
     parts = []
     for number, page in enumerate(found):
         if page.is_engines:

@@ -11,6 +11,8 @@ from xml.parsers import expat
 
 MOST_LEVELS = 256
 MOST_ELEMENTS = 1_000_000
+MOST_ENTITIES = 200
+LONGEST_ENTITY = 400
 _DECLARED = re.compile(rb"""\A\s*<\?xml[^>]*?encoding\s*=\s*["']([\w.:-]+)["']""")
 _SPACE = re.compile("[ \t\r\n\f]+")
 _OWN_ENCODINGS = frozenset({"utf-8", "utf-16", "iso8859-1", "ascii"})
@@ -24,8 +26,8 @@ class BadMarkup(ValueError):
 def read(data: bytes) -> Element:
     """The root element. Names are local: without prefix and namespace, as their writers mix those up. Raises BadMarkup.
 
-    Entities of HTML are known without a declaration; those that the document declares are refused (a few lines of them can
-    stand for gigabytes). Comments and processing instructions are left out.
+    Entities of HTML are known without a declaration. Of those that the document declares, none may stand for others (a few
+    lines can then stand for gigabytes) or for a file. Comments and processing instructions are left out.
     """
     reading = _Reading()
     try:
@@ -53,6 +55,7 @@ class _Reading:
         self.builder: Any = TreeBuilder()
         self._level = 0
         self._count = 0
+        self._entities = 0
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         self._level += 1
@@ -69,8 +72,10 @@ class _Reading:
         if not is_parameter and self._level:
             self.builder.data(html5.get(f"{name};", ""))
 
-    def declared(self, name: str, *_: object) -> None:
-        raise BadMarkup(f"the entity {name[:40]!r} is declared in the document")
+    def declared(self, name: str, is_parameter: bool, value: str | None, *_: object) -> None:
+        self._entities += 1
+        if is_parameter or value is None or "&" in value or len(value) > LONGEST_ENTITY or self._entities > MOST_ENTITIES:
+            raise BadMarkup(f"the entity {name[:40]!r} is none of the plain ones that are read")
 
 
 def _local(name: str) -> str:

@@ -11,7 +11,19 @@ from functools import cached_property
 from itertools import accumulate
 from typing import Any
 
-from sidebooks_core.documents import archives, comics, fonts, image_pages, images, page_labels, text
+from sidebooks_core.documents import (
+    archives,
+    comics,
+    epub_contents,
+    epub_package,
+    epub_pages,
+    fonts,
+    image_pages,
+    images,
+    page_labels,
+    svg,
+    text,
+)
 from sidebooks_core.documents.engine import (
     ENGINE_ERRORS,
     mupdf,
@@ -24,7 +36,15 @@ from sidebooks_core.documents.engine import (
 from sidebooks_core.documents.limits import Limits
 from sidebooks_core.documents.model import DocumentInfo, Link, OutlineItem, PageGeometry, SearchHit, Word
 from sidebooks_core.documents.sequence import PageSequence
-from sidebooks_core.documents.sniffing import ARCHIVE_KINDS, ENGINE_TYPES, IMAGE_KINDS, REFLOWABLE_KINDS, foreign, sniff
+from sidebooks_core.documents.sniffing import (
+    ARCHIVE_KINDS,
+    ENGINE_TYPES,
+    IMAGE_KINDS,
+    REFLOWABLE_KINDS,
+    foreign,
+    sniff,
+    unpacked,
+)
 from sidebooks_core.documents.source import Source
 from sidebooks_core.errors import (
     DamagedDocument,
@@ -185,8 +205,31 @@ def _handle(source: Source, kind: str, name: str, limits: Limits) -> Any:
         return image_pages.open_image(source, kind, name, limits)
     if kind == "cbz":
         return comics.open_comic(source, name, limits)
+    if kind == "svg":
+        return _open_drawing(source, name, limits)
+    if kind == "epub":
+        book = _fixed_book(source, limits)
+        if book is not None:
+            return book
     opened = _Pdf if kind == "pdf" else pymupdf.Document
     return opened(stream=source.data, filetype=ENGINE_TYPES.get(kind, kind))
+
+
+def _open_drawing(source: Source, name: str, limits: Limits) -> Any:
+    packed = unpacked(source, limits.member_bytes + 1)
+    if packed is not None and len(packed) > limits.member_bytes:
+        raise DocumentTooLarge(f"{name} unpacks to more than the settings allow: {limits.member_bytes} bytes (member_bytes)")
+    return svg.open_drawing(source.data if packed is None else packed, name, limits)
+
+
+def _fixed_book(source: Source, limits: Limits) -> PageSequence | None:
+    """An EPUB that has pages of fixed size, or images for pages; None for others, which the engine lays out."""
+    try:
+        archive = archives.Archive(source)
+    except archives.UNREADABLE:
+        return None
+    package = epub_package.read_package(archive)
+    return epub_pages.open_book(source, archive, package, limits) if package is not None and not package.is_flowing else None
 
 
 class _Pdf(pymupdf.Document):  # type: ignore[misc]  # PyMuPDF has no types
@@ -233,6 +276,11 @@ def _describe(
     is_repaired = bool(handle.is_pdf and handle.is_repaired)
     pages = _geometries(handle, kind, page_count)
     outline, deepest = _outline(handle, page_count, chapters, limits.outline_depth)
+    if kind == "epub":
+        own = epub_contents.outline(handle, source, page_count, chapters)
+        if own:  # else the engine's, which has no text that stands in elements of its own
+            deepest = max(item.level for item in own)
+            outline = tuple(OutlineItem(min(item.level, limits.outline_depth), _clean(item.title), item.page) for item in own)
     repaired = ("the file's structure was damaged and was rebuilt", *take_warnings()) if is_repaired else ()
     if isinstance(handle, PageSequence):
         repaired += tuple(_clean(note) for note in handle.notes)
@@ -257,7 +305,7 @@ def _describe(
 
 
 def _geometries(handle: Any, kind: str, page_count: int) -> tuple[PageGeometry, ...]:
-    if kind in REFLOWABLE_KINDS:
+    if kind in REFLOWABLE_KINDS and not isinstance(handle, PageSequence):
         # All pages have the size of the layout; loading each would lay out every chapter again.
         bounds = handle.load_page((0, 0)).rect
         return tuple(PageGeometry(bounds.width, bounds.height, str(i + 1), None) for i in range(page_count))

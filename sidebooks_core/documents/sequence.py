@@ -26,7 +26,7 @@ class Part(Struct, frozen=True):
     """Makes the engine's document of it."""
     place: Callable[[Any], Any] = lambda page: page
     """From the engine's page to the page as shown."""
-    drawn: Callable[[], bytes] | None = None
+    drawn: Callable[[], bytes | None] | None = None
     """All that decides what is drawn, as bytes; None where that is not known apart from the document."""
     first_page: int = 0
     """Of the engine's document."""
@@ -124,6 +124,6 @@ class PageSequence:
         return opened
 
 
-def opened(data: bytes, engine_type: str) -> Any:
+def opened(data: bytes | memoryview, engine_type: str) -> Any:
     """The engine's document. Raises what the engine raises."""
     return pymupdf.Document(stream=data, filetype=engine_type)

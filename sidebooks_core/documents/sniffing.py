@@ -131,7 +131,7 @@ def is_page_name(name: str) -> bool:
 def unpacked(source: Source, most_bytes: int) -> bytes | None:
     """The beginning of what gzip packed, at most so many bytes; None where it is none."""
     try:
-        return zlib.decompressobj(wbits=31).decompress(source.data, most_bytes)
+        return zlib.decompressobj(wbits=31).decompress(source.data, most_bytes) if source.head(3) == _GZIP else None
     except zlib.error:
         return None
 

@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("sidebooks_core", "pymupdf", "numpy", "PIL", "isal", "msgpack")
+PACKAGES = ("sidebooks_core", "pymupdf", "numpy", "PIL", "isal", "msgpack", "resvg_py")
 """Whose files may be read: some modules are loaded late."""
 LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache")
 DEVICES = ("/dev/null", "/dev/urandom", "/dev/zero")
