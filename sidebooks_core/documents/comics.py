@@ -38,7 +38,12 @@ def open_comic(source: Source, name: str, limits: Limits) -> PageSequence:
         raise UnsupportedDocument(f"{name} has no page that can be drawn: {first} is {undrawable[first]}")
     title, direction = _description(archive)
     parts = [
-        Part(partial(_open_page, archive, member, limits), drawn=partial(_drawn, archive, member, limits)) for member in pages
+        Part(
+            partial(_open_page, archive, member, limits),
+            drawn=partial(_drawn, archive, member, limits),
+            size=partial(_size, archive, member, limits),
+        )
+        for member in pages
     ]
     return PageSequence(parts, title=title, direction=direction, notes=_notes(archive, pages, undrawable))
 
@@ -74,6 +79,11 @@ def _drawn(archive: Archive, member: zipfile.ZipInfo, limits: Limits) -> bytes |
         return _read(archive, member, limits)
     except DamagedDocument:
         return None
+
+
+def _size(archive: Archive, member: zipfile.ZipInfo, limits: Limits) -> Any:
+    data = _read(archive, member, limits)
+    return image_pages.size(data, image_kind(data[:HEAD_BYTES]), shown_name(member))
 
 
 def _read(archive: Archive, member: zipfile.ZipInfo, limits: Limits) -> bytes:

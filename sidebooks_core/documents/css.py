@@ -19,6 +19,7 @@ _RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
 _AT_BLOCK = re.compile(
     r"@(?:media\s+(?!all|screen)|font-face|page|keyframes|supports|import|charset)[^{;]*(?:;|\{(?:[^{}]|\{[^{}]*\})*\})"
 )
+_FONT = re.compile(r"((?:[a-z0-9-]+\s+)*?)([\d.]+(?:px|pt|em|mm|%)?)(?:\s*/\s*[\d.]+\w*)?\s+([^\d\s].*)")
 _STEP = re.compile(r"(\*|[\w-]+)?((?:[.#][\w-]+|\[[^\]]*\])*)")
 _PIECE = re.compile(r"([.#])([\w-]+)|\[\s*([\w:-]+)\s*(?:=\s*[\"']?([^\"'\]]*)[\"']?\s*)?\]")
 
@@ -140,8 +141,23 @@ def _rules(sheet: str) -> list[_Rule]:
 def _declarations(body: str) -> Iterable[tuple[str, str]]:
     for declaration in body.split(";"):
         name, colon, value = declaration.partition(":")
-        if colon and value.strip():
-            yield name.strip().lower(), value.strip()
+        if not colon or not value.strip():
+            continue
+        yield name.strip().lower(), value.strip()
+        if name.strip().lower() == "font":
+            yield from _font(value.strip())
+
+
+def _font(shorthand: str) -> Iterable[tuple[str, str]]:
+    """What `bold 20px/1.2 sans-serif` stands for."""
+    found = _FONT.fullmatch(shorthand)
+    if found is None:
+        return
+    words = found[1].split()
+    yield "font-style", next((word for word in words if word in ("italic", "oblique")), "normal")
+    yield "font-weight", next((word for word in words if word in ("bold", "bolder") or word.isdigit()), "normal")
+    yield "font-size", found[2]
+    yield "font-family", found[3]
 
 
 def _steps(selector: str) -> tuple[_Step, ...] | None:

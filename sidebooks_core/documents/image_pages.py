@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from functools import partial
 from typing import Any, BinaryIO, cast
@@ -16,6 +17,8 @@ from sidebooks_core.errors import DamagedDocument, UnsupportedDocument
 
 MOST_CHUNKS = 100_000
 """Of a PNG, in which Exif is looked for."""
+_PT_PER_PX = 0.75
+"""96 pixels an inch: the engine's, of images that do not say."""
 _PNG_HEAD = 8
 _TIFF_COMPRESSIONS = {6: "old JPEG", 34712: "JPEG 2000", 34887: "LERC", 34925: "LZMA", 50000: "Zstandard", 50001: "WebP"}
 
@@ -37,6 +40,19 @@ def open_image(source: Source, kind: str, name: str, limits: Limits) -> Any:
         if orientation != 1:
             return PageSequence([Part(lambda: document, place=partial(turned, orientation=orientation))])
     return document
+
+
+def size(data: bytes, kind: str | None, name: str) -> tuple[float, float, tuple[int, int] | None] | None:
+    """(width_pt, height_pt, native_px) of an image file of one page, as `open_image` shows it, without unpacking it.
+
+    None where it must be opened for that. Raises DamagedDocument, and what the engine raises.
+    """
+    if kind in CONVERTED_KINDS:
+        width_px, height_px = images.upright_px(io.BytesIO(data), str(kind), name)
+        return width_px * _PT_PER_PX, height_px * _PT_PER_PX, (width_px, height_px)
+    if kind == "jpeg":
+        return images.engine_size(data)
+    return None
 
 
 def _open_tiff(source: Source, name: str, limits: Limits) -> Any:

@@ -10,11 +10,15 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from sidebooks_core.documents.engine import mupdf
 from sidebooks_core.errors import DamagedDocument, DocumentTooLarge
 
 SAME_SHAPE = 0.02
 PILLOW_KINDS = ("webp", "avif", "tiff", "gif")
 """What Pillow is let read: each of its readers is one more that a document can attack."""
+_EXIF_ORIENTATION = 274
+_ENGINE_QUARTER_TURNS = (2, 4, 6, 8)
+"""By the engine's own numbers, 0 where the image does not say."""
 _PLAIN_MODES = {"1": "1", "L": "L", "RGB": "RGB", "P": "RGB"}
 _PROFILED = ("L", "RGB", "RGBA", "P", "PA", "LA")
 _AS_NUMBERS = ("F", "I", "I;16", "I;16L", "I;16B", "I;16N")
@@ -63,9 +67,35 @@ def require_pixels(width_px: int, height_px: int, name: str, most_pixels: int) -
 
 
 def is_animated(file: BinaryIO, name: str) -> bool:
-    """Whether a GIF has a second frame. Raises DamagedDocument."""
-    with _opened(file, "gif", name) as image:
-        return bool(image.is_animated)
+    """Whether a GIF has a second frame; not where Pillow cannot tell, and the engine takes what it can."""
+    try:
+        with _opened(file, "gif", name) as image:
+            return bool(image.is_animated)
+    except DamagedDocument:
+        return False
+
+
+def upright_px(file: BinaryIO, kind: str, name: str) -> tuple[int, int]:
+    """(width, height) of an image as shown, without unpacking it. Raises DamagedDocument."""
+    with _opened(file, kind, name) as image:
+        turned = image.getexif().get(_EXIF_ORIENTATION, 1) in (5, 6, 7, 8)
+        return (image.height, image.width) if turned else (image.width, image.height)
+
+
+def engine_size(data: bytes) -> tuple[float, float, tuple[int, int] | None]:
+    """(width_pt, height_pt, native_px) of the page that the engine makes of an image. Raises what the engine raises.
+
+    As the engine does it (cbz_bound_page), in numbers of 32 bits; a document for each image of a book takes ten times as long.
+    """
+    image = mupdf.fz_new_image_from_buffer(mupdf.fz_new_buffer_from_copied_data(data))
+    across_dpi, down_dpi = mupdf.fz_image_resolution(image)
+    width_px, height_px = image.w(), image.h()
+    width_pt = float(np.float32(width_px) * np.float32(72) / np.float32(across_dpi))
+    height_pt = float(np.float32(height_px) * np.float32(72) / np.float32(down_dpi))
+    if mupdf.fz_image_orientation(image) in _ENGINE_QUARTER_TURNS:
+        width_px, height_px, width_pt, height_pt = height_px, width_px, height_pt, width_pt
+    is_square = abs(width_px * height_pt - height_px * width_pt) <= SAME_SHAPE * width_px * height_pt
+    return width_pt, height_pt, (width_px, height_px) if is_square else None
 
 
 @contextmanager

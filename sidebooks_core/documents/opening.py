@@ -325,6 +325,9 @@ def _geometry(handle: Any, pdf: Any, index: int, label: str, has_native: bool) -
     width_pt, height_pt = FALLBACK_SIZE_PT
     own_px = None
     try:
+        told = handle.size(index) if isinstance(handle, PageSequence) else None
+        if told is not None:
+            return PageGeometry(told[0], told[1], label, told[2])
         image_page = handle.load_page(index) if has_native or pdf is None else None
         bounds = _bounds(pdf, index) if image_page is None else image_page.rect
         sides_pt = bounds.x1 - bounds.x0, bounds.y1 - bounds.y0

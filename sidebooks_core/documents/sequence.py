@@ -19,6 +19,9 @@ KEPT_OPEN = 2
 """Documents of the engine that are kept beside the newest: the page that was drawn last is often asked for its text."""
 
 
+Size = tuple[float, float, tuple[int, int] | None]
+
+
 class Part(Struct, frozen=True):
     """One page, or the pages of one chapter."""
 
@@ -28,6 +31,8 @@ class Part(Struct, frozen=True):
     """From the engine's page to the page as shown."""
     drawn: Callable[[], bytes | None] | None = None
     """All that decides what is drawn, as bytes; None where that is not known apart from the document."""
+    size: Callable[[], Size | None] | None = None
+    """(width_pt, height_pt, native_px) of the page as shown, where that is known without opening it."""
     first_page: int = 0
     """Of the engine's document."""
     chapter: int | None = None
@@ -92,6 +97,12 @@ class PageSequence:
         part, _ = self._place(index)
         drawn = self._parts[part].drawn
         return drawn() if drawn is not None else None
+
+    def size(self, index: int) -> Size | None:
+        """What the page's part says of its size; None: it must be loaded for that. Raises what the part raises."""
+        part, _ = self._place(index)
+        size = self._parts[part].size
+        return size() if size is not None else None
 
     def close(self) -> None:
         for document in (*self._open.values(), *self._shared.values()):

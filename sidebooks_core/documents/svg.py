@@ -53,6 +53,7 @@ _LENGTH = re.compile(r"\s*\+?(\d*\.?\d+(?:[eE][+-]?\d+)?)\s*(px|pt|pc|mm|cm|in|e
 _PER_UNIT = {"": 1.0, "px": 1.0, "pt": 1.0, "pc": 12.0, "mm": 72 / 25.4, "cm": 72 / 2.54, "in": 72.0, "em": 12.0, "ex": 6.0}
 """In points; a pixel is one, as the engine has it."""
 _TEXT_KEEPS = frozenset(("svg", "g", "a", "defs", "symbol", "use", "switch", "text", "tspan"))
+_ENGINE_IMAGE = re.compile("$|data:image/(?:png|jpe?g|gif)[;,]")
 _MEDIA = {"png": "image/png", "jpeg": "image/jpeg", "gif": "image/gif", "webp": "image/webp"}
 
 
@@ -74,6 +75,7 @@ def open_drawing(data: bytes | memoryview, name: str, limits: Limits, inner_file
 def open_element(root: Element, name: str, limits: Limits, inner_file: InnerFile | None = None) -> Any:
     """As `open_drawing`, of an element that is read; it is changed."""
     css.inline(root, _PROPERTIES)
+    _leave_out_hidden(root)
     width, height = _size(root)
     root.set("width", f"{width:g}")
     root.set("height", f"{height:g}")
@@ -102,7 +104,7 @@ def _size(root: Element) -> tuple[float, float]:
             height = width * own[1] / own[0]
     width, height = width or DEFAULT_SIZE[0], height or DEFAULT_SIZE[1]
     shrunk = min(1.0, LONGEST_SIDE / max(width, height))
-    return width * shrunk, height * shrunk
+    return max(1.0, width * shrunk), max(1.0, height * shrunk)
 
 
 def _length(text: str | None) -> float | None:
@@ -141,7 +143,7 @@ def _is_engines(root: Element) -> bool:
     for element in root.iter():
         if element.tag not in _ENGINE_TAGS or (element.tag == "svg" and element is not root):
             return False
-        if element.tag == "image" and (element.get("href") or "").startswith("data:image/svg"):
+        if element.tag == "image" and not _ENGINE_IMAGE.match(element.get("href") or ""):
             return False
         if any(element.get(name, "none") != "none" for name in _NOT_ENGINES):
             return False
@@ -225,8 +227,50 @@ class _DrawnPage:
         return pymupdf.DisplayList(both)
 
 
-def _only_text(element: Element) -> Element:
-    return _kept(element, lambda child: child.tag in _TEXT_KEEPS)
+def _leave_out_hidden(root: Element) -> None:
+    """Remove what is not drawn, which the engine draws."""
+    for parent in root.iter():
+        for child in list(parent):
+            if child.get("display") == "none" or (child.tag == "text" and child.get("visibility") in ("hidden", "collapse")):
+                parent.remove(child)
+
+
+def _only_text(root: Element) -> Element:
+    """The texts, in colours that the engine knows."""
+    first_stops = {one.get("id", ""): _first_stop(one) for one in root.iter() if one.tag.endswith("Gradient")}
+    kept = _kept(root, lambda child: child.tag in _TEXT_KEEPS)
+    waiting = [(kept, "black")]
+    while waiting:
+        element, current = waiting.pop()
+        current = element.get("color", current)
+        for name in ("fill", "stroke"):
+            if name in element.attrib:
+                element.set(name, _plain_colour(element.attrib[name].strip(), current, first_stops))
+        waiting += [(child, current) for child in element]
+    return kept
+
+
+def _first_stop(gradient: Element) -> str:
+    stop = next(gradient.iter("stop"), None)
+    return stop.get("stop-color", "black") if stop is not None else "black"
+
+
+def _plain_colour(colour: str, current: str, first_stops: dict[str, str]) -> str:
+    """A colour that the engine reads; of a gradient its first."""
+    reference = re.match(r"""url\(\s*["']?#([^"')]+)["']?\s*\)""", colour)
+    if reference is not None:
+        colour = first_stops.get(reference[1], "black")
+    if colour == "currentColor":
+        colour = current
+    if _PLAIN_COLOUR.fullmatch(colour):
+        return colour
+    from PIL import ImageColor
+
+    try:
+        red, green, blue = ImageColor.getrgb(colour)[:3]
+    except ValueError:
+        return "black"
+    return f"#{red:02x}{green:02x}{blue:02x}"
 
 
 def _without_text(element: Element) -> Element:
