@@ -48,7 +48,7 @@ def converted(file: BinaryIO, kind: str, name: str, most_pixels: int, frame: int
             upright = upright.convert(mode)
         packed = io.BytesIO()
         if kind == "tiff":
-            upright.save(packed, "TIFF", icc_profile=profile, dpi=upright.info.get("dpi"))
+            upright.save(packed, "TIFF", compression="raw", icc_profile=profile, dpi=upright.info.get("dpi"))
             return packed.getvalue(), "tiff"
         if profile:
             upright.save(packed, "PNG", compress_level=1, icc_profile=profile)

@@ -101,7 +101,7 @@ class OpenDocument:
     def display_list(self, index: int) -> Any:
         """All that the page draws, annotations and form fields included. Raises RenderFailed."""
         page = self.page(index)
-        with page_errors(self._name, index, "read"):
+        with page_errors(self._name, index, "read"), _as_page_error(self._name, index):
             listed = page.get_displaylist(annots=1)
             return page.get_displaylist(annots=1) if fonts.settle(page) else listed
 

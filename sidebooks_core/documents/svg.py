@@ -20,7 +20,7 @@ from sidebooks_core.documents.limits import Limits
 from sidebooks_core.documents.placed_pages import fitted
 from sidebooks_core.documents.sequence import opened
 from sidebooks_core.documents.sniffing import HEAD_BYTES, image_kind
-from sidebooks_core.errors import DamagedDocument, DocumentTooLarge
+from sidebooks_core.errors import DamagedDocument
 
 InnerFile = Callable[[str], bytes | None]
 """What a drawing refers to, by its reference; None where it is not there."""
@@ -61,7 +61,7 @@ def open_drawing(data: bytes | memoryview, name: str, limits: Limits, inner_file
     """The engine's document of a drawing, or what stands in its place.
 
     inner_file: without it what the drawing refers to is left out; nothing is ever fetched from elsewhere.
-    Raises DamagedDocument, DocumentTooLarge, and what the engine raises.
+    Raises DamagedDocument, and what the engine raises.
     """
     try:
         root = markup.read(bytes(data))
@@ -180,7 +180,7 @@ class _Drawn:
         return self.load_page(index)
 
     def raster_page(self) -> Any:
-        """Raises DamagedDocument, DocumentTooLarge."""
+        """Raises DamagedDocument."""
         if self._raster is None:
             self._raster = opened(self._drawn(), "png")
         return fitted(self._raster.load_page(0), *self._size)
@@ -194,11 +194,8 @@ class _Drawn:
         from resvg_py import svg_to_bytes
 
         width, height = self._size
-        scale = RASTER_LONG_PX / max(width, height)
+        scale = min(RASTER_LONG_PX / max(width, height), math.sqrt(self._limits.image_pixels / (width * height)))
         width_px, height_px = max(1, round(width * scale)), max(1, round(height * scale))
-        if width_px * height_px > self._limits.image_pixels:
-            what = f"{width_px} x {height_px} pixels; the settings allow {self._limits.image_pixels} (image_pixels)"
-            raise DocumentTooLarge(f"{self._name}: the drawing has {what}")
         drawing = _written(_without_text(self._root)).decode()
         try:
             return bytes(svg_to_bytes(svg_string=drawing, width=width_px, height=height_px, skip_system_fonts=True))

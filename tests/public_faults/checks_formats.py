@@ -62,11 +62,9 @@ def comic(count: int, direction: str = "ltr", title: str | None = None) -> Calla
 def order_of_digits(service: sb.TileService, path: Path) -> None:
     document = service.open(path)
     seen = [pixels(service, document, page, 300).astype(int) for page in range(3)]
-    right = []
-
+    names = ("第１回.jpg", "第２回.jpg", "第１０回.jpg")
     with zipfile.ZipFile(path) as archive:
-        for name in ("第１回.jpg", "第２回.jpg", "第１０回.jpg"):
-            right.append(np.asarray(Image.open(io.BytesIO(archive.read(name))).convert("RGB"), int))
+        right = [np.asarray(Image.open(io.BytesIO(archive.read(name))).convert("RGB"), int) for name in names]
     for page in range(3):
         differences = [np.abs(seen[page] - one).mean() for one in right]
         assert int(np.argmin(differences)) == page
