@@ -56,6 +56,7 @@ SOLE_IMPORTERS: dict[str, tuple[str, ...]] = {
     "pymupdf": ("documents",),
     "fitz": ("documents",),
     "PIL": ("documents", "rendering"),
+    "resvg_py": ("documents",),
     "diskcache": ("caching.disk",),
     "fcntl": ("caching", "rendering.worker_process"),
 }
@@ -71,6 +72,10 @@ IMPURE_CALLS = {"open", "print", "input", "exec", "eval"}
 ENGINE = {"pymupdf", "fitz"}
 ENGINE_SIDE = (
     *(f"documents.{name}" for name in ("engine", "opening", "drawing", "text", "grey", "fonts", "inspection", "images")),
+    *(
+        f"documents.{name}"
+        for name in ("comics", "image_pages", "epub_pages", "epub_contents", "placed_pages", "sequence", "svg")
+    ),
     "documents.identity",
 )
 """Modules that live in worker processes; with `documents.identity…`, and whatever reaches one of them or the engine."""

@@ -22,6 +22,8 @@ from sidebooks_core.errors import DamagedDocument, UnsupportedDocument
 DESCRIPTION_BYTES = 4 << 20
 MOST_NAMED = 5
 """Members that a note names; of more it gives the number."""
+LONGEST_NAME = 80
+LONGEST_TITLE = 400
 _DESCRIPTION = "comicinfo.xml"
 
 
@@ -109,20 +111,24 @@ def _description(archive: Archive) -> tuple[str, str]:
 def _described(root: Any) -> tuple[str, str]:
     fields = {child.tag.lower(): markup.text_of(child) for child in root}
     title = fields.get("title") or " ".join(filter(None, (fields.get("series"), fields.get("number"))))
-    return title, "rtl" if fields.get("manga", "").lower() == "yesandrighttoleft" else "ltr"
+    return title[:LONGEST_TITLE], "rtl" if fields.get("manga", "").lower() == "yesandrighttoleft" else "ltr"
 
 
 def _notes(archive: Archive, pages: list[zipfile.ZipInfo], undrawable: dict[str, str]) -> tuple[str, ...]:
     notes = [
-        f"page {place + 1} cannot be drawn: {shown_name(member)} is {undrawable[member.filename]}"
+        f"page {place + 1} cannot be drawn: {_brief(member)} is {undrawable[member.filename]}"
         for place, member in enumerate(pages)
         if member.filename in undrawable
     ][:MOST_NAMED]
-    left_out = [shown_name(member) for member in archive.members if _is_left_out(member.filename)]
+    left_out = [_brief(member) for member in archive.members if _is_left_out(member.filename)]
     if left_out:
         named = ", ".join(left_out[:MOST_NAMED]) + (" …" if len(left_out) > MOST_NAMED else "")
         notes.append(f"no pages of the comic, and left out ({len(left_out)}): {named}")
     return tuple(notes)
+
+
+def _brief(member: zipfile.ZipInfo) -> str:
+    return shown_name(member)[-LONGEST_NAME:]
 
 
 def _is_left_out(name: str) -> bool:

@@ -70,13 +70,14 @@ def open_book(source: Source, archive: Archive, package: Package, limits: Limits
 class _Fitted:
     """The engine's document of one page, which is fitted to a sheet."""
 
-    def __init__(self, document: Any, size_px: tuple[float, float] | None) -> None:
+    def __init__(self, document: Any, size_px: tuple[float, float] | None, warning: str = "") -> None:
         self._document = document
         self._size_px = size_px
+        self._warning = warning
 
     def load_page(self, index: int) -> Any:
         page = self._document.load_page(index)
-        return fitted(page, *(self._size_px or _own_px(page)))
+        return fitted(page, *(self._size_px or _own_px(page)), warning=self._warning)
 
     def close(self) -> None:
         self._document.close()
@@ -110,7 +111,7 @@ def _open_page(archive: Archive, package: Package, item: SpineItem, limits: Limi
             return _Fitted(_open_picture(archive, path, limits), size_px)
     if isinstance(picture, Element):
         return _Fitted(_open_drawing(archive, item.path, picture, limits), size_px)
-    return _Fitted(_laid_out(archive, item.path, data, root, size_px or DEFAULT_PAGE_PX, limits), size_px or DEFAULT_PAGE_PX)
+    return _laid_out(archive, item.path, data, root, size_px or DEFAULT_PAGE_PX, limits)
 
 
 def _bounded(size_px: tuple[float, float] | None) -> tuple[float, float] | None:
@@ -200,10 +201,11 @@ def _laid_out(archive: Archive, path: str, data: bytes, root: Element, size_px: 
     width_px, height_px = size_px
     document.layout(width=width_px, height=height_px, fontsize=16)
     pages = document.page_count
+    warning = "text over a picture may be out of place" if any(root.iter("img")) or any(root.iter("svg")) else ""
     if pages > 1:
-        mupdf.fz_warn(f"{path}: laid out by the engine, which places nothing by its coordinates; made smaller to fit its page")
+        warning = "too long for its page as the engine lays it out, and made smaller"
         document.layout(width=width_px, height=height_px * pages, fontsize=16)
-    return document
+    return _Fitted(document, size_px, warning and f"{path}: {warning}")
 
 
 def _needed_files(archive: Archive, base: str, root: Element, limits: Limits) -> dict[str, bytes]:

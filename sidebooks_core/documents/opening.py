@@ -282,8 +282,7 @@ def _describe(
             deepest = max(item.level for item in own)
             outline = tuple(OutlineItem(min(item.level, limits.outline_depth), _clean(item.title), item.page) for item in own)
     repaired = ("the file's structure was damaged and was rebuilt", *take_warnings()) if is_repaired else ()
-    if isinstance(handle, PageSequence):
-        repaired += tuple(_clean(note) for note in handle.notes)
+    repaired += tuple(_clean(note) for note in getattr(handle, "notes", ()))
     if len(outline) > limits.outline_items:
         repaired += (f"an outline of {len(outline)} entries was cut; the settings keep {limits.outline_items} (outline_items)",)
         outline = outline[: limits.outline_items]

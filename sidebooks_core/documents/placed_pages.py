@@ -24,9 +24,13 @@ plane whose y points down."""
 class PlacedPage:
     """What is asked of the engine's page, answered for the page as it lies in a sheet. All else is the engine's page's."""
 
-    def __init__(self, page: Any, matrix: Matrix, width_pt: float, height_pt: float) -> None:
-        """matrix: from the engine's page to a sheet of that size, both with the origin at the top left."""
+    def __init__(self, page: Any, matrix: Matrix, width_pt: float, height_pt: float, warning: str = "") -> None:
+        """matrix: from the engine's page to a sheet of that size, both with the origin at the top left.
+
+        warning: what is amiss with the page, told as the engine's own warnings are, whenever it is read to be drawn.
+        """
         self._page = page
+        self._warning = warning
         self._matrix = pymupdf.Matrix(*matrix)
         self.rect = pymupdf.Rect(0, 0, width_pt, height_pt)
 
@@ -34,6 +38,8 @@ class PlacedPage:
         return getattr(self._page, name)
 
     def get_displaylist(self, annots: int = 1) -> Any:
+        if self._warning:
+            mupdf.fz_warn(self._warning)
         listed = self._page.get_displaylist(annots=annots)
         placed = mupdf.FzDisplayList(mupdf.FzRect(*self.rect))
         device = mupdf.fz_new_list_device(placed)
@@ -62,10 +68,12 @@ def turned(page: Any, orientation: int) -> Any:
     return PlacedPage(page, (a, b, c, d, -left, -top), width_pt, height_pt)
 
 
-def fitted(page: Any, width_pt: float, height_pt: float) -> Any:
-    """The whole page in the middle of a sheet, as large as it fits."""
+def fitted(page: Any, width_pt: float, height_pt: float, warning: str = "") -> Any:
+    """The whole page in the middle of a sheet, as large as it fits. Raises ValueError for a page without size."""
     box = page.rect
+    if box.width <= 0 or box.height <= 0:
+        raise ValueError("the page has no size")
     scale = min(width_pt / box.width, height_pt / box.height)
     left = (width_pt - scale * box.width) / 2 - scale * box.x0
     top = (height_pt - scale * box.height) / 2 - scale * box.y0
-    return PlacedPage(page, (scale, 0, 0, scale, left, top), width_pt, height_pt)
+    return PlacedPage(page, (scale, 0, 0, scale, left, top), width_pt, height_pt, warning)

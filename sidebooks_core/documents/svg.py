@@ -25,8 +25,10 @@ from sidebooks_core.errors import DamagedDocument
 InnerFile = Callable[[str], bytes | None]
 """What a drawing refers to, by its reference; None where it is not there."""
 
-RASTER_LONG_PX = 4096
-"""Of a drawing that resvg draws: the finest level of a page's pyramid."""
+RASTER_LONG_PX = 3072
+"""Of a drawing that resvg draws: more than a tablet's screen has. At 4096, a page's finest level, it takes twice as long."""
+LONGEST_NOTE = 100
+MOST_NOTES = 5
 DEFAULT_SIZE = (300.0, 150.0)
 """Of a drawing that does not say: CSS 2.2, 10.3.2."""
 LONGEST_SIDE = 20_000.0
@@ -79,10 +81,12 @@ def open_element(root: Element, name: str, limits: Limits, inner_file: InnerFile
     width, height = _size(root)
     root.set("width", f"{width:g}")
     root.set("height", f"{height:g}")
-    _take_in(root, inner_file)
-    if _is_engines(root):
-        return opened(_written(root), "svg")
-    return _Drawn(root, name, width, height, limits)
+    left_out = _take_in(root, inner_file)
+    document = opened(_written(root), "svg") if _is_engines(root) else _Drawn(root, name, width, height, limits)
+    document.notes = tuple(f"left out of the drawing: {reference[:LONGEST_NOTE]}" for reference in left_out[:MOST_NOTES])
+    for note in document.notes:
+        mupdf.fz_warn(note)
+    return document
 
 
 def view_box_px(root: Element) -> tuple[float, float]:
@@ -121,8 +125,9 @@ def _numbers(text: str | None) -> list[float]:
         return []
 
 
-def _take_in(root: Element, inner_file: InnerFile | None) -> None:
-    """Put the images that a drawing refers to into it, and leave out all else that it refers to."""
+def _take_in(root: Element, inner_file: InnerFile | None) -> list[str]:
+    """Put the images that a drawing refers to into it, and leave out all else that it refers to, which is returned."""
+    left_out = []
     for element in root.iter():
         reference = element.get("href")
         if reference is None or reference.startswith("#") or element.tag == "a":
@@ -135,7 +140,8 @@ def _take_in(root: Element, inner_file: InnerFile | None) -> None:
             element.set("href", f"data:{media};base64,{base64.b64encode(data).decode()}")
         else:
             del element.attrib["href"]
-            mupdf.fz_warn(f"left out of the drawing: {reference[:100]}")
+            left_out.append(reference)
+    return left_out
 
 
 def _is_engines(root: Element) -> bool:
@@ -165,6 +171,7 @@ class _Drawn:
         self._text = opened(_written(_only_text(root)), "svg")
         self._raster: Any = None
         self.metadata = self._text.metadata
+        self.notes: tuple[str, ...] = ()
 
     is_pdf = False
     is_encrypted = False

@@ -12,8 +12,8 @@ ENCODER_VERSION = "3"
 
 
 def engine_version() -> str:
-    """Of the engine and of our drawing with it."""
-    return f"mupdf-{_version('pymupdf')}-{DRAWING_VERSION}"
+    """Of the engine, of what draws SVG, and of our drawing with them."""
+    return f"mupdf-{_version('pymupdf')}-resvg-{_version('resvg_py')}-{DRAWING_VERSION}"
 
 
 def encoder_version() -> str:

@@ -374,6 +374,15 @@ def test_a_tiff_whose_directories_go_in_a_circle_ends(service: sb.TileService) -
     assert service.open(bytes(data)).page_count == 1
 
 
+@pytest.mark.parametrize("orientation", range(2, 9))
+def test_a_bigtiff_is_upright(service: sb.TileService, orientation: int) -> None:
+    data = saved(quarters(), "TIFF", big_tiff=True, tiffinfo={ORIENTATION: orientation})
+    right = shown(quarters(), orientation)
+    document = service.open(data)
+    assert document.pyramid(0).levels[-1].width_px == right.width
+    assert differ(pixels(service, document, 0, right.width), right) < 4
+
+
 @pytest.mark.parametrize("disposal", [1, 2, 3])
 def test_an_animation_is_its_first_frame(service: sb.TileService, disposal: int) -> None:
     frames = [Image.new("P", (60, 40), 0) for _ in range(4)]
@@ -497,6 +506,7 @@ def test_a_fixed_page_of_text_is_one_page(service: sb.TileService) -> None:
     assert {"0", "59"} <= {word.text for word in words}, "nothing is cut off"
     assert all(0 <= word.x0_pt <= word.x1_pt <= 301 and 0 <= word.y0_pt <= word.y1_pt <= 201 for word in words)
     assert [word.text for word in service.text(document, page=1)] == ["short"]
+    assert [bool(page.warnings) for page in service.inspect(document).pages] == [True, False]
 
 
 def test_fixed_and_flowing_files_in_one_book(service: sb.TileService) -> None:
@@ -549,7 +559,8 @@ def test_a_fixed_page_whose_picture_is_missing_fails_alone(service: sb.TileServi
         ('viewBox="0 0 300 200"', WHOLE.format('fill="hsl(0,100%,50%)"')),
         (SIZE, '<g color="red">' + WHOLE.format('fill="currentColor"') + "</g>"),
         (SIZE, '<clipPath id="c"><rect width="300" height="200"/></clipPath>' + WHOLE.format('fill="red" clip-path="url(#c)"')),
-        (SIZE, '<pattern id="p" width="9" height="9" patternUnits="userSpaceOnUse"><rect width="9" height="9" fill="red"/></pattern>'
+        (SIZE, '<pattern id="p" width="9" height="9" patternUnits="userSpaceOnUse"><rect width="9" height="9" fill="red"/>'
+         "</pattern>"
          + WHOLE.format('fill="url(#p)"')),
         (SIZE, '<mask id="m"><rect width="300" height="200" fill="white"/></mask>' + WHOLE.format('fill="red" mask="url(#m)"')),
         (SIZE, WHOLE.format('fill="red"') + WHOLE.format('fill="blue" display="none"')),
@@ -606,7 +617,9 @@ def test_a_drawing_fetches_nothing(service: sb.TileService, tmp_path: Path) -> N
         image = f'<image width="300" height="200" xlink:href="{reference}"/>'
         path = tmp_path / "drawing.svg"
         path.write_text(SVG.format(SIZE, gradient + image))
-        assert (pixels(service, service.open(path), 0, 300)[5:-5, 5:-5] == RED).all()
+        document = service.open(path)
+        assert (pixels(service, document, 0, 300)[5:-5, 5:-5] == RED).all()
+        assert any(reference in note for note in service.inspect(document).repaired), "what is left out is told"
 
 
 def test_hostile_drawings_fail_alone(service: sb.TileService) -> None:
