@@ -31,6 +31,8 @@ DEFAULT_PAGE_PX = (600.0, 800.0)
 LONGEST_SIDE_PX = 20_000.0
 _IMAGE_TAGS = frozenset(("img", "image"))
 _URL = re.compile(r"""url\(\s*["']?([^"')]+)""")
+_REFERENCE = re.compile(r"""(?:src|href)\s*=\s*["']([^"'#]+)""", re.IGNORECASE)
+_VIEWPORT = re.compile(r"""<meta\s[^>]*name=["']viewport["'][^>]*content=["']([^"']+)""", re.IGNORECASE)
 _NO_MARGIN = b"<style>@page{margin:0}</style></head>"
 _CONTAINER = (
     '<container version="1.0" xmlns="urn:oasis:names:tc:opendocument:xmlns:container"><rootfiles>'
@@ -101,8 +103,8 @@ def _open_page(archive: Archive, package: Package, item: SpineItem, limits: Limi
     data = _require_file(archive, item.path, limits.member_bytes)
     try:
         root = markup.read(data)
-    except markup.BadMarkup as error:
-        raise DamagedDocument(f"{item.path}: {error}") from None
+    except markup.BadMarkup:
+        root = _outlined(data)  # the engine reads what is no XML, too
     size_px = _bounded(_viewport_px(root) or package.page_px)
     picture = _only_picture(root)
     if isinstance(picture, str):
@@ -112,6 +114,16 @@ def _open_page(archive: Archive, package: Package, item: SpineItem, limits: Limi
     if isinstance(picture, Element):
         return _Fitted(_open_drawing(archive, item.path, picture, limits), size_px)
     return _laid_out(archive, item.path, data, root, size_px or DEFAULT_PAGE_PX, limits)
+
+
+def _outlined(data: bytes) -> Element:
+    """What matters here of a page that is no XML: its size, and what it refers to. Its text is not known."""
+    text = data.decode("utf-8", "replace")
+    root = Element("html")
+    for content in _VIEWPORT.findall(text)[:1]:
+        root.append(Element("meta", {"name": "viewport", "content": content}))
+    root.extend(Element("link", {"href": reference}) for reference in _REFERENCE.findall(text))
+    return root
 
 
 def _bounded(size_px: tuple[float, float] | None) -> tuple[float, float] | None:

@@ -54,7 +54,7 @@ _PLAIN_COLOUR = re.compile(r"(?:#[0-9a-fA-F]{3}|#[0-9a-fA-F]{6}|rgb\([\d\s.,%]*\
 _LENGTH = re.compile(r"\s*\+?(\d*\.?\d+(?:[eE][+-]?\d+)?)\s*(px|pt|pc|mm|cm|in|em|ex|)\s*")
 _PER_UNIT = {"": 1.0, "px": 1.0, "pt": 1.0, "pc": 12.0, "mm": 72 / 25.4, "cm": 72 / 2.54, "in": 72.0, "em": 12.0, "ex": 6.0}
 """In points; a pixel is one, as the engine has it."""
-_TEXT_KEEPS = frozenset(("svg", "g", "a", "defs", "symbol", "use", "switch", "text", "tspan"))
+_TEXT_KEEPS = frozenset(("svg", "g", "a", "defs", "symbol", "use", "switch", "text", "tspan", "textPath"))
 _ENGINE_IMAGE = re.compile("$|data:image/(?:png|jpe?g|gif)[;,]")
 _MEDIA = {"png": "image/png", "jpeg": "image/jpeg", "gif": "image/gif", "webp": "image/webp"}
 
@@ -81,7 +81,7 @@ def open_element(root: Element, name: str, limits: Limits, inner_file: InnerFile
     width, height = _size(root)
     root.set("width", f"{width:g}")
     root.set("height", f"{height:g}")
-    left_out = _take_in(root, inner_file)
+    left_out = [*_take_in(root, inner_file), *_undrawn(root)]
     document = opened(_written(root), "svg") if _is_engines(root) else _Drawn(root, name, width, height, limits)
     document.notes = tuple(f"left out of the drawing: {reference[:LONGEST_NOTE]}" for reference in left_out[:MOST_NOTES])
     for note in document.notes:
@@ -142,6 +142,11 @@ def _take_in(root: Element, inner_file: InnerFile | None) -> list[str]:
             del element.attrib["href"]
             left_out.append(reference)
     return left_out
+
+
+def _undrawn(root: Element) -> list[str]:
+    """What neither draws, and that has no other form beside it."""
+    return [child.tag for parent in root.iter() if parent.tag != "switch" for child in parent if child.tag == "foreignObject"]
 
 
 def _is_engines(root: Element) -> bool:
@@ -247,6 +252,9 @@ def _only_text(root: Element) -> Element:
     while waiting:
         element, current = waiting.pop()
         current = element.get("color", current)
+        if element.tag == "textPath":
+            element.tag = "tspan"  # the engine knows no paths for text: straight, it can be read
+            element.attrib.pop("href", None)
         for name in ("fill", "stroke"):
             if name in element.attrib:
                 element.set(name, _plain_colour(element.attrib[name].strip(), current, first_stops))

@@ -532,16 +532,25 @@ def test_fixed_and_flowing_files_in_one_book(service: sb.TileService) -> None:
     assert [(item.title, item.page) for item in document.outline] == [("第一章", 0), ("節", 1)]
 
 
-def test_a_fixed_page_whose_picture_is_missing_fails_alone(service: sb.TileService) -> None:
+def test_a_fixed_page_that_is_missing_fails_alone(service: sb.TileService) -> None:
     files = {
-        "O/a.xhtml": b"<html><broken",
         "O/b.xhtml": xhtml('<img src="1.png"/>', viewport(200, 300)),
         "O/1.png": saved(Image.new("RGB", (200, 300), "red"), "PNG"),
     }
     document = service.open(book([("a.xhtml", XHTML, ""), ("b.xhtml", XHTML, "")], files, head=PRE_PAGINATED))
-    with pytest.raises(sb.RenderFailed):
+    with pytest.raises(sb.RenderFailed, match="missing"):
         service.page_image(document, 0, width_px=100)
     assert pixels(service, document, 1, 100).reshape(-1, 3).mean(axis=0) == pytest.approx((255, 0, 0), abs=2)
+
+
+def test_a_fixed_page_that_is_no_xml_is_read_as_the_engine_can(service: sb.TileService) -> None:
+    head = '<meta name="viewport" content="width=200, height=300">'
+    page = f'<html><head>{head}</head><body>Hello<br><img src="1.png"></body></html>'
+    files = {"O/a.xhtml": page.encode(), "O/1.png": saved(Image.new("RGB", (100, 100), "red"), "PNG")}
+    document = service.open(book([("a.xhtml", XHTML, "")], files, head=PRE_PAGINATED))
+    assert [(page.width_pt, page.height_pt) for page in document.pages] == [(200, 300)]
+    assert [word.text for word in service.text(document, page=0)] == ["Hello"]
+    assert ((pixels(service, document, 0, 200) == (255, 0, 0)).all(axis=2)).mean() > 0.05
 
 
 # ---- drawings
@@ -591,6 +600,15 @@ def test_text_of_a_drawing_stays_text(service: sb.TileService) -> None:
     assert len(service.search(document, "予算")) == 1
     blue = (np.abs(pixels(service, document, 0, 600).astype(int) - (0, 0, 255)).max(axis=2) < 40).sum()
     assert blue > 600
+
+
+def test_text_on_a_path_is_kept_and_what_nobody_draws_is_told(service: sb.TileService) -> None:
+    path = '<path id="p" d="M10 100 H290" fill="none"/><text x="10" y="100"><textPath href="#p">Curved</textPath></text>'
+    html = '<foreignObject width="9" height="9"><p xmlns="http://www.w3.org/1999/xhtml">HTML</p></foreignObject>'
+    document = service.open(SVG.format(SIZE, path + html).encode())
+    assert [word.text for word in service.text(document, page=0)] == ["Curved"]
+    assert (pixels(service, document, 0, 300) < 100).any()
+    assert any("foreignObject" in note for note in service.inspect(document).repaired)
 
 
 @pytest.mark.parametrize(
