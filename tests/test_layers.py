@@ -59,6 +59,7 @@ SOLE_IMPORTERS: dict[str, tuple[str, ...]] = {
     "fitz": ("documents",),
     "PIL": ("documents", "rendering"),
     "pypdfium2": ("documents.second_engine",),
+    "resvg_py": ("documents",),
     "diskcache": ("caching.disk",),
     "fcntl": ("caching", "rendering.worker_process"),
 }
@@ -75,6 +76,10 @@ ENGINE = {"pymupdf", "fitz"}
 ENGINE_SIDE = (
     *(f"documents.{name}" for name in ("engine", "opening", "drawing", "text", "grey", "fonts", "inspection", "images")),
     *(f"documents.pdf_{name}" for name in ("objects", "targets", "outline", "links", "attachments", "pages")),
+    *(
+        f"documents.{name}"
+        for name in ("comics", "image_pages", "epub_pages", "epub_contents", "placed_pages", "sequence", "svg")
+    ),
     "documents.identity",
 )
 """Modules that live in worker processes; with `documents.identity…`, and whatever reaches one of them or the engine."""

@@ -13,7 +13,12 @@ from typing import Any
 from sidebooks_core.documents import (
     addresses,
     archives,
+    comics,
+    epub_contents,
+    epub_package,
+    epub_pages,
     fonts,
+    image_pages,
     images,
     page_labels,
     passwords,
@@ -22,6 +27,7 @@ from sidebooks_core.documents import (
     pdf_objects,
     pdf_outline,
     pdf_pages,
+    svg,
     text,
     xmp,
 )
@@ -37,11 +43,21 @@ from sidebooks_core.documents.engine import (
 from sidebooks_core.documents.limits import Limits
 from sidebooks_core.documents.model import Attachment, DocumentInfo, Link, OutlineItem, PageGeometry, SearchHit, Word
 from sidebooks_core.documents.pdf_targets import Targets
+from sidebooks_core.documents.sequence import PageSequence
 from sidebooks_core.documents.shown_text import shown
-from sidebooks_core.documents.sniffing import ARCHIVE_KINDS, CONVERTED_KINDS, ENGINE_TYPES, IMAGE_KINDS, REFLOWABLE_KINDS, sniff
+from sidebooks_core.documents.sniffing import (
+    ARCHIVE_KINDS,
+    ENGINE_TYPES,
+    IMAGE_KINDS,
+    REFLOWABLE_KINDS,
+    foreign,
+    sniff,
+    unpacked,
+)
 from sidebooks_core.documents.source import Source
 from sidebooks_core.errors import (
     DamagedDocument,
+    DocumentError,
     DocumentTooLarge,
     PasswordRequired,
     RenderFailed,
@@ -87,7 +103,7 @@ class OpenDocument:
     def page(self, index: int) -> Any:
         """The engine's page. Raises RenderFailed."""
         read_from(self.handle)
-        with page_errors(self.name, index, "read"):
+        with page_errors(self.name, index, "read"), _as_page_error(self.name, index):
             if not self.chapters:
                 return self.handle.load_page(index)
             # By chapter: another way lays out all chapters before it.
@@ -97,7 +113,7 @@ class OpenDocument:
     def display_list(self, index: int) -> Any:
         """All that the page draws, annotations and form fields included. Raises RenderFailed."""
         page = self.page(index)
-        with page_errors(self.name, index, "read"):
+        with page_errors(self.name, index, "read"), _as_page_error(self.name, index):
             listed = page.get_displaylist(annots=1)
             return page.get_displaylist(annots=1) if fonts.settle(page) else listed
 
@@ -141,7 +157,13 @@ class OpenDocument:
                 outline, deepest = _outline(self.handle, self.page_count, self.chapters, most_levels)
         except ENGINE_ERRORS:
             outline, deepest = (), 0  # damaged: the pages are there without it
+        if self.kind == "epub":
+            own = epub_contents.outline(self.handle, self._source, self.page_count, self.chapters)
+            if own:  # else the engine's, which has no text that stands in elements of its own
+                deepest = max(item.level for item in own)
+                outline = tuple(OutlineItem(min(item.level, most_levels), shown(item.title), item.page) for item in own)
         repaired = ("the file's structure was damaged and was rebuilt", *take_warnings()) if is_repaired else ()
+        repaired += tuple(shown(note) for note in getattr(self.handle, "notes", ()))
         if self.kind == "pdf" and self.chapters:
             repaired += (f"the page tree was damaged and was rebuilt of the {self.page_count} pages that are there",)
         if len(outline) > most_items:
@@ -204,6 +226,9 @@ def open_document(
         raise DamagedDocument(f"{name} is empty")
     kind = sniff(source)
     if kind is None:
+        what = foreign(source)
+        if what is not None:
+            raise UnsupportedDocument(f"{name} is {what}")
         raise UnsupportedDocument(
             f"{name} is none of the kinds that can be opened: PDF, XPS, EPUB, FB2, MOBI, CBZ, SVG, TIFF and other images"
         )
@@ -224,6 +249,15 @@ def open_document(
         except BaseException:
             stop_reading_from(handle)
             raise
+
+
+@contextmanager
+def _as_page_error(name: str, index: int) -> Iterator[None]:
+    """Raises RenderFailed where a page that is a file of its own cannot be opened."""
+    try:
+        yield
+    except DocumentError as error:
+        raise RenderFailed(f"{name}, page {index + 1}: {error}", page=index) from None
 
 
 @contextmanager
@@ -249,9 +283,35 @@ def _require_members(source: Source, name: str, limits: Limits) -> None:
 
 
 def _handle(source: Source, kind: str, name: str, limits: Limits) -> Any:
-    data = images.converted(source, kind, name, limits.image_pixels) if kind in CONVERTED_KINDS else source.data
+    if kind in IMAGE_KINDS:
+        return image_pages.open_image(source, kind, name, limits)
+    if kind == "cbz":
+        return comics.open_comic(source, name, limits)
+    if kind == "svg":
+        return _open_drawing(source, name, limits)
+    if kind == "epub":
+        book = _fixed_book(source, limits)
+        if book is not None:
+            return book
     opened = _Pdf if kind == "pdf" else pymupdf.Document
-    return opened(stream=data, filetype=ENGINE_TYPES.get(kind, kind))
+    return opened(stream=source.data, filetype=ENGINE_TYPES.get(kind, kind))
+
+
+def _open_drawing(source: Source, name: str, limits: Limits) -> Any:
+    packed = unpacked(source, limits.member_bytes + 1)
+    if packed is not None and len(packed) > limits.member_bytes:
+        raise DocumentTooLarge(f"{name} unpacks to more than the settings allow: {limits.member_bytes} bytes (member_bytes)")
+    return svg.open_drawing(source.data if packed is None else packed, name, limits)
+
+
+def _fixed_book(source: Source, limits: Limits) -> PageSequence | None:
+    """An EPUB that has pages of fixed size, or images for pages; None for others, which the engine lays out."""
+    try:
+        archive = archives.Archive(source)
+    except archives.UNREADABLE:
+        return None
+    package = epub_package.read_package(archive)
+    return epub_pages.open_book(source, archive, package, limits) if package is not None and not package.is_flowing else None
 
 
 class _Pdf(pymupdf.Document):  # type: ignore[misc]  # PyMuPDF has no types
@@ -319,7 +379,7 @@ def _title(handle: Any) -> str:
 
 
 def _geometries(handle: Any, kind: str, page_count: int, page_objects: Sequence[Any]) -> tuple[PageGeometry, ...]:
-    if kind in REFLOWABLE_KINDS:
+    if kind in REFLOWABLE_KINDS and not isinstance(handle, PageSequence):
         # All pages have the size of the layout; loading each would lay out every chapter again.
         bounds = handle.load_page((0, 0)).rect
         return tuple(PageGeometry(bounds.width, bounds.height, str(i + 1), None) for i in range(page_count))
@@ -339,6 +399,9 @@ def _geometry(handle: Any, pdf: Any, index: int, page_objects: Sequence[Any], la
     width_pt, height_pt = FALLBACK_SIZE_PT
     own_px = None
     try:
+        told = handle.size(index) if isinstance(handle, PageSequence) else None
+        if told is not None:
+            return PageGeometry(told[0], told[1], label, told[2])
         image_page = handle.load_page(index) if has_native or pdf is None else None
         bounds = _bounds(pdf, index, page_objects) if image_page is None else image_page.rect
         sides_pt = bounds.x1 - bounds.x0, bounds.y1 - bounds.y0
@@ -346,7 +409,7 @@ def _geometry(handle: Any, pdf: Any, index: int, page_objects: Sequence[Any], la
             width_pt, height_pt = sides_pt
         if has_native:
             own_px = images.native_px(image_page, width_pt, height_pt)
-    except ENGINE_ERRORS:
+    except (*ENGINE_ERRORS, DocumentError):
         # One bad page fails alone, and when it is drawn: the document has its other pages.
         return PageGeometry(width_pt, height_pt, label, None)
     return PageGeometry(width_pt, height_pt, label, own_px)
@@ -411,9 +474,7 @@ def _direction(handle: Any, source: Source, kind: str) -> str:
             rb'page-progression-direction\s*=\s*["\'](rtl|ltr)', _member(source, package[1].decode("utf-8", "replace"))
         )
         return "rtl" if found and found[1] == b"rtl" else "ltr"
-    if kind == "cbz":
-        return "rtl" if b"<Manga>YesAndRightToLeft</Manga>" in _member(source, "ComicInfo.xml") else "ltr"
-    return "ltr"
+    return handle.direction if isinstance(handle, PageSequence) else "ltr"
 
 
 def _member(source: Source, name: str) -> bytes:

@@ -21,7 +21,7 @@ from sidebooks_core.rendering import landlocking
 from sidebooks_core.rendering.forbidden_calls import FORBIDDEN, NEW_ALLOWED, NEW_FROM, NEW_TO, refusals
 
 PDFIUM = ("pypdfium2", "pypdfium2_cfg", "pypdfium2_raw")
-PACKAGES = ("sidebooks_core", "pymupdf", "numpy", "PIL", "isal", "msgpack", "msgspec", *PDFIUM)
+PACKAGES = ("sidebooks_core", "pymupdf", "numpy", "PIL", "isal", "msgpack", "msgspec", "resvg_py", *PDFIUM)
 """Whose files may be read: some modules are loaded late."""
 LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache")
 DEVICES = ("/dev/null", "/dev/urandom")
