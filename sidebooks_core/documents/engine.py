@@ -23,6 +23,7 @@ from pymupdf import mupdf  # noqa: E402
 
 __all__ = [
     "ENGINE_ERRORS",
+    "forget_warnings",
     "lacks_colour_links",
     "make_colour_link",
     "mupdf",
@@ -32,6 +33,7 @@ __all__ = [
     "shrink_store",
     "stop_reading_from",
     "take_warnings",
+    "warnings_since",
 ]
 
 pymupdf.TOOLS.mupdf_display_errors(False)
@@ -51,6 +53,18 @@ def take_warnings() -> tuple[str, ...]:
     # Font names reach these messages as they are, terminal escapes included (CVE-2026-40505).
     clean = ("".join(c if c.isprintable() else "?" for c in line)[:LONGEST_WARNING] for line in lines)
     return tuple(dict.fromkeys(line for line in clean if line))[:MOST_WARNINGS]
+
+
+def warnings_since(count: int) -> list[str]:
+    """What the engine said after its first `count` messages since it was last asked by `take_warnings`, which still tells it."""
+    mupdf.ll_fz_flush_warnings()  # it keeps a message back until it knows how often it repeats itself
+    return list(pymupdf.JM_mupdf_warnings_store[count:])
+
+
+def forget_warnings(count: int) -> None:
+    """All but the first `count` messages: of what was mended since."""
+    mupdf.ll_fz_flush_warnings()
+    del pymupdf.JM_mupdf_warnings_store[count:]
 
 
 _read_from: Any = None

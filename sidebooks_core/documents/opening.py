@@ -11,15 +11,17 @@ from functools import cached_property
 from itertools import accumulate
 from typing import Any
 
-from sidebooks_core.documents import archives, fonts, images, page_labels, text
+from sidebooks_core.documents import archives, font_mending, fonts, images, page_labels, text
 from sidebooks_core.documents.engine import (
     ENGINE_ERRORS,
+    forget_warnings,
     mupdf,
     page_errors,
     pymupdf,
     read_from,
     stop_reading_from,
     take_warnings,
+    warnings_since,
 )
 from sidebooks_core.documents.limits import Limits
 from sidebooks_core.documents.model import DocumentInfo, Link, OutlineItem, PageGeometry, SearchHit, Word
@@ -80,7 +82,11 @@ class OpenDocument:
         """All that the page draws, annotations and form fields included. Raises RenderFailed."""
         page = self.page(index)
         with page_errors(self._name, index, "read"):
+            said = len(warnings_since(0))
             listed = page.get_displaylist(annots=1)
+            if font_mending.mend(page, warnings_since(said)):
+                forget_warnings(said)
+                listed = page.get_displaylist(annots=1)
             return page.get_displaylist(annots=1) if fonts.settle(page) else listed
 
     def words(self, index: int) -> list[Word]:
