@@ -7,6 +7,7 @@ engine's messages to standard output unless told otherwise, which is where a wor
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -56,15 +57,16 @@ def take_warnings() -> tuple[str, ...]:
 
 
 def warnings_since(count: int) -> list[str]:
-    """What the engine said after its first `count` messages since it was last asked by `take_warnings`, which still tells it."""
+    """What the engine said after its first `count` messages since `take_warnings`, which still tells it."""
     mupdf.ll_fz_flush_warnings()  # it keeps a message back until it knows how often it repeats itself
     return list(pymupdf.JM_mupdf_warnings_store[count:])
 
 
-def forget_warnings(count: int) -> None:
-    """All but the first `count` messages: of what was mended since."""
-    mupdf.ll_fz_flush_warnings()
-    del pymupdf.JM_mupdf_warnings_store[count:]
+def forget_warnings(count: int, about: re.Pattern[str] | None = None) -> None:
+    """Those after the first `count` messages, of what was mended since. about: which of them only."""
+    said = warnings_since(count)
+    kept = [] if about is None else [one for one in said if not about.search(one)]
+    pymupdf.JM_mupdf_warnings_store[count:] = kept
 
 
 _read_from: Any = None

@@ -11,7 +11,7 @@ from functools import cached_property
 from itertools import accumulate
 from typing import Any
 
-from sidebooks_core.documents import archives, font_mending, fonts, images, page_labels, text
+from sidebooks_core.documents import archives, font_mending, fonts, form_appearances, images, page_labels, text
 from sidebooks_core.documents.engine import (
     ENGINE_ERRORS,
     forget_warnings,
@@ -80,8 +80,11 @@ class OpenDocument:
 
     def display_list(self, index: int) -> Any:
         """All that the page draws, annotations and form fields included. Raises RenderFailed."""
+        said = len(warnings_since(0))
         page = self.page(index)
         with page_errors(self._name, index, "read"):
+            if form_appearances.complete(page):
+                forget_warnings(said, form_appearances.COMPLAINT)
             said = len(warnings_since(0))
             listed = page.get_displaylist(annots=1)
             if font_mending.mend(page, warnings_since(said)):

@@ -1,9 +1,10 @@
 """Adobe's predefined CMaps that the engine lacks, as text that it can read. Pure but for reading one file of the package.
 
 `docs/make_character_maps.py` makes that file. A member of it is a line (writing mode, the name of the map that this one adds
-to or -, codespace ranges in hexadecimal) and a table of ranges. A row of the table: how many bytes a code has, how far its first
-code lies behind the last code of the row before, how many codes follow, how far its first CID lies behind the one after the last
-of the row before. All are 32-bit numbers, little-endian; the file has the first bytes of a column, then the second ones, and so on.
+to or -, codespace ranges in hexadecimal) and a table of ranges. A row of the table tells how many bytes a code has, how far its
+first code lies behind the last code of the row before, how many codes follow, and how far its first CID lies behind the one
+after the last of the row before. All are 32-bit numbers, little-endian; a column is stored as the first bytes of its numbers,
+then the second ones, and so on.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def predefined_map(name: str) -> PredefinedMap | None:
     """The map of that name, or None where the package has none: the engine has it, or nobody. 1 to 50 ms."""
     encoded = _ENCODED_UNICODE.fullmatch(name)
     read = _read(name, name) or (_read(f"{encoded[1]}-UTF32-{encoded[3]}", name) if encoded else None)
-    if read is None or encoded is None or len(read.rows) and read.rows[0, 0] != 4:
+    if read is None or encoded is None or (len(read.rows) and read.rows[0, 0] != 4):
         return read
     is_utf8 = encoded[2] == "8"
     rows = np.array(list(_encoded_rows(read.rows.tolist(), is_utf8)), np.int64).reshape(-1, 4)

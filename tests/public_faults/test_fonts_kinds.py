@@ -179,7 +179,7 @@ def test_two_fonts_that_differ_in_their_encodings_only(tmp_path: Path, quick: Ti
         tmp_path / "two.pdf",
         [
             b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 300 200]/Contents 4 0 R/Resources<</Font<</F 5 0 R/G 6 0 R>>>>>>",
-            stream(shown % ("予算".encode("utf-8").hex().encode(), "決算".encode("shift_jis").hex().encode())),
+            stream(shown % ("予算".encode().hex().encode(), "決算".encode("shift_jis").hex().encode())),
             (font % "UniJIS2004-UTF8-H").encode(),
             (font % "RKSJ-H").encode(),
             f"<</Type/Font/Subtype/CIDFontType0/BaseFont/MS-Gothic{system('Japan1')}>>".encode(),
