@@ -11,12 +11,13 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from msgspec import Struct
 
 from sidebooks_core.documents import form_fonts
-from sidebooks_core.documents.engine import mupdf, pymupdf
+from sidebooks_core.documents.engine import ENGINE_ERRORS, mupdf, pymupdf
 from sidebooks_core.documents.form_layout import CENTRE, Box, Setting, set_text, shown
 
 COMPLAINT = re.compile(r"^cannot encode character|^\.\.\. repeated")
@@ -38,6 +39,14 @@ _STYLE_COLOUR = re.compile(r"(?<![\w-])color\s*:\s*#([0-9a-fA-F]{6})")
 _PASSWORD_SIGN = "•"
 
 
+class _Written(Struct, frozen=True):
+    """An appearance, set again."""
+
+    annotation: Any
+    stream: Any
+    data: bytes
+
+
 class _Content(Struct, frozen=True):
     """What a field or note shows."""
 
@@ -53,18 +62,36 @@ def complete(page: Any) -> bool:
     document = pymupdf._as_pdf_document(page.parent, required=False)
     if not document.m_internal or not document.m_internal.local_xref:
         return False
+    fonts = form_fonts.FormFonts()
+    written: list[_Written] = []
     for annotation in _annotations(pymupdf._as_pdf_page(page)):
-        mupdf.ll_pdf_annot_push_local_xref(annotation.m_internal)
-        try:
+        with _beside_the_document(annotation):
             appearance = mupdf.ll_pdf_annot_ap(annotation.m_internal)
-            if appearance and mupdf.ll_pdf_is_local_object(document.m_internal, appearance):
-                content = _content(document, annotation)
+            if not appearance or not mupdf.ll_pdf_is_local_object(document.m_internal, appearance):
+                continue
+            try:
+                content = _content(annotation)
                 if content is not None:
                     stream = mupdf.PdfObj(mupdf.ll_pdf_keep_obj(appearance))
-                    _rewrite(document, annotation, stream, content)
-        finally:
-            mupdf.ll_pdf_annot_pop_local_xref(annotation.m_internal)
+                    written.append(_Written(annotation, stream, _rewritten(document, annotation, stream, content, fonts)))
+            except ENGINE_ERRORS as error:
+                mupdf.fz_warn(f"a form field or note is shown as the engine sets it ({type(error).__name__})")
+    if written:
+        with _beside_the_document(written[0].annotation):
+            listed = _listed_fonts(document, fonts.used())
+            for one in written:
+                _put(document, one, listed)
     return True
+
+
+@contextmanager
+def _beside_the_document(annotation: Any) -> Iterator[None]:
+    """What is read and written meanwhile lies in the local table of objects where that has it."""
+    mupdf.ll_pdf_annot_push_local_xref(annotation.m_internal)
+    try:
+        yield
+    finally:
+        mupdf.ll_pdf_annot_pop_local_xref(annotation.m_internal)
 
 
 def _annotations(page: Any) -> Iterator[Any]:
@@ -78,7 +105,7 @@ def _annotations(page: Any) -> Iterator[Any]:
             annotation = following(annotation)
 
 
-def _content(document: Any, annotation: Any) -> _Content | None:
+def _content(annotation: Any) -> _Content | None:
     """What is to be set again; None for what the engine does right."""
     entries = mupdf.pdf_annot_obj(annotation)
     kind = mupdf.pdf_to_name(mupdf.pdf_dict_gets(entries, "Subtype"))
@@ -157,8 +184,8 @@ def _is_latin(text: str) -> bool:
     return True
 
 
-def _rewrite(document: Any, annotation: Any, stream: Any, content: _Content) -> None:
-    """Put text into an appearance of the engine's in the place of its own."""
+def _rewritten(document: Any, annotation: Any, stream: Any, content: _Content, page_fonts: form_fonts.FormFonts) -> bytes:
+    """An appearance of the engine's with other text in the place of its own."""
     entries = mupdf.pdf_annot_obj(annotation)
     written: bytes = mupdf.fz_buffer_extract_copy(mupdf.pdf_load_stream(stream))
     before, closing, is_moved = _frame(written)
@@ -171,7 +198,7 @@ def _rewrite(document: Any, annotation: Any, stream: Any, content: _Content) -> 
     text = content.text[:_MOST_CHARACTERS]
     if len(text) < len(content.text):
         mupdf.fz_warn("a form field holds too much text: its end is not shown")
-    fonts = form_fonts.FormFonts(form_fonts.style_of(font_name, _language(document, entries)))
+    fonts = page_fonts.of_style(form_fonts.style_of(font_name, _language(document, entries)))
     padding = 0.0 if content.cells else content.extra_padding + (border if content.extra_padding else 2 * border)
     quadding = mupdf.pdf_annot_quadding(annotation) if content.quadding is None else content.quadding
     box = Box(width, height, padding, size, quadding, content.is_multiline, content.cells)
@@ -179,9 +206,7 @@ def _rewrite(document: Any, annotation: Any, stream: Any, content: _Content) -> 
     if fonts.lacking:
         numbers = ", ".join(f"U+{ord(one):04X}" for one in sorted(set(fonts.lacking))[:8])
         mupdf.fz_warn(f"no font here has a character of a form field or note: {numbers}")
-    data = before + _shown_text(setting, fonts, colour) + closing
-    _put_fonts(document, stream, fonts.used())
-    mupdf.pdf_update_stream(document, stream, mupdf.fz_new_buffer_from_copied_data(data), 0)
+    return before + _shown_text(setting, fonts, colour) + closing
 
 
 def _frame(written: bytes) -> tuple[bytes, bytes, bool]:
@@ -231,28 +256,29 @@ def _language(document: Any, entries: Any) -> str:
     return own or str(mupdf.pdf_to_text_string(mupdf.pdf_dict_gets(catalog, "Lang")))
 
 
-def _shown_text(setting: Setting, fonts: form_fonts.FormFonts, colour: str) -> bytes:
+def _shown_text(setting: Setting, fonts: form_fonts.StyledFonts, colour: str) -> bytes:
     parts = [f"BT\n{colour}\n"]
     set_font = ""
     for glyph in setting.glyphs:
         font = fonts.font_of(glyph.character)
-        name = _resource_name(font)
-        if name != set_font:
-            parts.append(f"/{name} {setting.size:.3f} Tf\n")
-            set_font = name
+        if font.resource != set_font:
+            parts.append(f"/{font.resource} {setting.size:.3f} Tf\n")
+            set_font = font.resource
         parts.append(f"1 0 0 1 {glyph.x:.3f} {glyph.y:.3f} Tm <{font.code(glyph.character):04x}> Tj\n")
     return "".join((*parts, "ET\n")).encode()
 
 
-def _resource_name(font: form_fonts.FormFont) -> str:
-    return f"S{font.ordering or 'latin'}"
-
-
-def _put_fonts(document: Any, stream: Any, fonts: list[form_fonts.FormFont]) -> None:
-    resources = mupdf.pdf_dict_gets(stream, "Resources")
+def _put(document: Any, one: _Written, fonts: Any) -> None:
+    resources = mupdf.pdf_dict_gets(one.stream, "Resources")
     if not mupdf.pdf_is_dict(resources):
         resources = mupdf.pdf_new_dict(document, 1)
-        mupdf.pdf_dict_puts(stream, "Resources", resources)
+        mupdf.pdf_dict_puts(one.stream, "Resources", resources)
+    mupdf.pdf_dict_puts(resources, "Font", fonts)
+    mupdf.pdf_update_stream(document, one.stream, mupdf.fz_new_buffer_from_copied_data(one.data), 0)
+
+
+def _listed_fonts(document: Any, fonts: list[form_fonts.FormFont]) -> Any:
+    """The fonts as a dictionary of resources has them."""
     listed = mupdf.pdf_new_dict(document, len(fonts))
     for one in fonts:
         descendant = _parsed(document, form_fonts.descendant_entries(one))
@@ -263,8 +289,8 @@ def _put_fonts(document: Any, stream: Any, fonts: list[form_fonts.FormFont]) -> 
         mupdf.pdf_dict_puts(font, "Encoding", _stream(document, form_fonts.CODES))
         mupdf.pdf_dict_puts(font, "DescendantFonts", descendants)
         mupdf.pdf_dict_puts(font, "ToUnicode", _stream(document, form_fonts.to_unicode(one)))
-        mupdf.pdf_dict_puts(listed, _resource_name(one), mupdf.pdf_add_object(document, font))
-    mupdf.pdf_dict_puts(resources, "Font", listed)
+        mupdf.pdf_dict_puts(listed, one.resource, mupdf.pdf_add_object(document, font))
+    return listed
 
 
 def _stream(document: Any, data: bytes) -> Any:

@@ -46,13 +46,15 @@ class Style(Struct, frozen=True):
 
 
 class FormFont(Struct):
-    """A font in use for one appearance, with the codes that its characters got."""
+    """A font in use on one page, with the codes that its characters got."""
 
     name: str
     ordering: str
     """Empty for a base 14 font."""
     flags: int
     font: Any
+    resource: str
+    """The name that content refers to it by."""
     codes: dict[str, int] = field(default_factory=dict)
     glyphs: list[int] = field(default_factory=lambda: [0])
     widths: list[int] = field(default_factory=lambda: [0])
@@ -77,31 +79,49 @@ class FormFont(Struct):
 
 
 class FormFonts:
-    """The fonts of one appearance."""
+    """The fonts of the fields and notes of one page: each is loaded once, whatever it is used for."""
 
-    def __init__(self, style: Style) -> None:
+    def __init__(self) -> None:
+        self._fonts: dict[tuple[str, str], FormFont] = {}
+
+    def of_style(self, style: Style) -> StyledFonts:
+        return StyledFonts([self._font(name, ordering, style) for name, ordering in _names(style)])
+
+    def used(self) -> list[FormFont]:
+        return [one for one in self._fonts.values() if one.codes]
+
+    def _font(self, name: str, ordering: str, style: Style) -> FormFont:
+        key = (name, ordering)
+        if key not in self._fonts:
+            self._fonts[key] = _form_font(name, ordering, style)
+        return self._fonts[key]
+
+
+class StyledFonts:
+    """The fonts of one field or note, the best first."""
+
+    def __init__(self, fonts: list[FormFont]) -> None:
         self.lacking: list[str] = []
         """Characters that no font has; a geta mark stands in their place, as in proofs."""
-        self._fonts = [_form_font(name, ordering, style) for name, ordering in _names(style)]
-        self._of: dict[str, FormFont] = {}
-        self._geta = next(one for one in self._fonts if one.glyph(_GETA))
+        self._fonts = fonts
+        self._of: dict[str, tuple[FormFont, float]] = {}
+        self._geta = next(one for one in fonts if one.glyph(_GETA))
 
     def font_of(self, character: str) -> FormFont:
-        found = self._of.get(character)
-        if found is None:
-            found = next((one for one in self._fonts if one.glyph(character)), None)
-            if found is None:
-                found = self._geta
-                self.lacking.append(character)
-            self._of[character] = found
-        return found
+        return self._found(character)[0]
 
     def width_of(self, character: str) -> float:
         """In ems."""
-        return self.font_of(character).width(character) if character != "\n" else 0.0
+        return self._found(character)[1]
 
-    def used(self) -> list[FormFont]:
-        return [one for one in self._fonts if one.codes]
+    def _found(self, character: str) -> tuple[FormFont, float]:
+        if character not in self._of:
+            font = next((one for one in self._fonts if one.glyph(character)), None)
+            if font is None:
+                font = self._geta
+                self.lacking.append(character)
+            self._of[character] = font, font.width(character)
+        return self._of[character]
 
 
 def style_of(font_name: str, language: str) -> Style:
@@ -130,7 +150,7 @@ def _form_font(name: str, ordering: str, style: Style) -> FormFont:
     key = f"{name} {ordering}"
     if key not in _opened:
         _opened[key] = fonts.open_replacement(name, ordering, style.is_serif) if ordering else mupdf.fz_new_base14_font(name)
-    return FormFont(name, ordering, flags, _opened[key])
+    return FormFont(name, ordering, flags, _opened[key], f"{name}-{ordering or 'latin'}")
 
 
 def descendant_entries(one: FormFont) -> str:
