@@ -57,6 +57,7 @@ def mend(page: Any, complaints: Sequence[str]) -> bool:
         return False
     while _held:
         drop(_held.pop())
+    mupdf.pdf_purge_object_from_store(document, 0)  # what it took fonts for that stand in line
     for font in composite_fonts(mupdf.pdf_lookup_page_obj(document, page.number)):
         try:
             loaded = _mended(document, font)

@@ -38,7 +38,8 @@ def replaced_fonts(page: Any) -> Iterator[Any]:
     if not document.m_internal:
         return
     for font in composite_fonts(mupdf.pdf_lookup_page_obj(document, page.number)):
-        descendant = mupdf.pdf_array_get(mupdf.pdf_dict_gets(font, "DescendantFonts"), 0)
+        descendants = mupdf.pdf_dict_gets(font, "DescendantFonts")
+        descendant = mupdf.pdf_array_get(descendants, 0) if mupdf.pdf_is_array(descendants) else descendants
         descriptor = mupdf.pdf_dict_gets(descendant, "FontDescriptor")
         if not any(_is_set(mupdf.pdf_dict_gets(descriptor, key)) for key in ("FontFile", "FontFile2", "FontFile3")):
             yield _load(document, font)
@@ -174,13 +175,18 @@ def composite_fonts(page: Any) -> Iterator[Any]:
                     if number in seen:
                         continue
                     seen.add(number)
-                if kind == "Font" and mupdf.pdf_is_array(mupdf.pdf_dict_gets(item, "DescendantFonts")):
+                if kind == "Font" and _has_descendant(item):
                     yield item
                 elif kind == "ExtGState":
                     group = mupdf.pdf_dict_gets(mupdf.pdf_dict_gets(item, "SMask"), "G")
                     waiting.append(mupdf.pdf_dict_gets(group, "Resources"))
                 else:
                     waiting.append(mupdf.pdf_dict_gets(item, "Resources"))
+
+
+def _has_descendant(font: Any) -> bool:
+    descendants = mupdf.pdf_dict_gets(font, "DescendantFonts")
+    return bool(mupdf.pdf_is_array(descendants) or mupdf.pdf_is_dict(descendants))
 
 
 def _is_japan1(loaded: Any) -> bool:

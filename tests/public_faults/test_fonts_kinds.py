@@ -188,6 +188,50 @@ def test_two_fonts_that_differ_in_their_encodings_only(tmp_path: Path, quick: Ti
     assert text_of(quick, path) == "予算決算"
 
 
+FAULTY = f"<</Type/Font/Subtype/Type0/BaseFont/MS-Mincho/Encoding/RKSJ-H/DescendantFonts[<<%s{system('Japan1')}>>]>>"
+
+
+@pytest.mark.parametrize("place", ["page", "form", "pattern", "annotation"])
+@pytest.mark.parametrize("stands", ["in line", "apart"])
+def test_wherever_the_font_is_named(tmp_path: Path, quick: TileService, place: str, stands: str) -> None:
+    font = FAULTY % "/Subtype/CIDFontType2/BaseFont/MS-Mincho"
+    named = f"/Resources<</Font<</F {font if stands == 'in line' else '5 0 R'}>>>>".encode()
+    shown = b"BT /F 18 Tf 20 60 Td <%s> Tj ET" % JAPANESE.encode("shift_jis").hex().encode()
+    box = b"/BBox[0 0 300 200]" + named
+    in_form = stream(shown, b"/Type/XObject/Subtype/Form" + box)
+    in_pattern = stream(shown, b"/PatternType 1/PaintType 1/TilingType 1/XStep 300/YStep 200" + box)
+    stamp = b"/Type/Annot/Subtype/Stamp/F 4/Rect[0 0 300 200]/AP<</N 6 0 R>>"
+    parts = {
+        "page": (named, shown, in_form),
+        "form": (b"/Resources<</XObject<</X 6 0 R>>>>", b"/X Do", in_form),
+        "pattern": (b"/Resources<</Pattern<</P 6 0 R>>>>", b"/Pattern cs /P scn 0 0 300 200 re f", in_pattern),
+        "annotation": (b"/Annots[<<%s>>]/Resources<<>>" % stamp, b"", in_form),
+    }
+    entries, content, other = parts[place]
+    page = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 300 200]/Contents 4 0 R%s>>" % entries
+    made = write_pdf(tmp_path / "made.pdf", [page, stream(content), font.encode(), other])
+    assert_same(quick, made, plain(tmp_path / "other.pdf", "Japan1", JAPANESE), JAPANESE)
+
+
+@pytest.mark.parametrize("fault", ["not in an array", "no kind", "no name"])
+def test_a_descendant_that_is_otherwise_damaged(tmp_path: Path, quick: TileService, fault: str) -> None:
+    descendant = f"/Type/Font/BaseFont/MS-Mincho{system('Japan1')}/FontDescriptor<</Flags 4>>"
+    descendant = descendant if fault == "no kind" else f"/Subtype/CIDFontType0{descendant}"
+    descendant = descendant.replace("/BaseFont/MS-Mincho", "") if fault == "no name" else descendant
+    font = f"<</Type/Font/Subtype/Type0/BaseFont/MS-Mincho/Encoding/90ms-RKSJ-H/DescendantFonts[<<{descendant}>>]>>"
+    font = font.replace("[", "", 1).replace("]>>", ">>", 1) if fault == "not in an array" else font
+    path = write_pdf(
+        tmp_path / "made.pdf",
+        [
+            b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 300 200]/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>>>",
+            stream(b"BT /F 18 Tf 20 60 Td <%s> Tj ET" % JAPANESE.encode("cp932").hex().encode()),
+            font.encode(),
+        ],
+    )
+    assert text_of(quick, path) == JAPANESE
+    assert ink_of(quick, path).any()
+
+
 @pytest.mark.parametrize(
     ("encoding", "codec", "text"), [("UniAKR-UTF16-H", "utf-16-be", KOREAN), ("UniHojo-UTF8-H", "utf-8", "丂丄丅")]
 )
