@@ -31,6 +31,7 @@ _COLLECTION_OF_ENCODING = (
     ("Japan1", re.compile("UniJIS|78|83pv|90|Add|EUC-|Ext|NWP|RKSJ|[HV]$|Hankaku|Hiragana|Katakana|Roman|WP-")),
 )
 """What the names of predefined CMaps begin with, ISO 32000-2 table 116 and Adobe's technical note 5094."""
+_KINDS = ("CIDFontType0", "CIDFontType2")
 _READ_BY = {"Japan2": ("UniHojo-UTF32-H", "Japan1"), "KR": ("UniAKR-UTF32-H", "Korea1")}
 """Collections that the engine does not know: the map that tells their characters, and the collection whose faces draw them."""
 _NO_OBJECT = 8_000_000
@@ -92,7 +93,8 @@ def _mended(document: Any, font: Any) -> Any:
         and collection not in _READ_BY
         and mupdf.pdf_is_array(descendants)
         and bool(encoding.m_internal)
-        and all(mupdf.pdf_dict_gets(descendant, key).m_internal for key in ("FontDescriptor", "Subtype"))
+        and bool(mupdf.pdf_dict_gets(descendant, "FontDescriptor").m_internal)
+        and mupdf.pdf_to_name(mupdf.pdf_dict_gets(descendant, "Subtype")) in _KINDS
     )
     if is_complete and ours is None and not is_completed:
         return None
@@ -135,7 +137,7 @@ def _whole_descendant(document: Any, descendant: Any, collection: str) -> Any:
         descriptor = mupdf.pdf_new_dict(document, 1)
         mupdf.pdf_dict_puts(descriptor, "Flags", mupdf.pdf_new_int(4))
         mupdf.pdf_dict_puts(whole, "FontDescriptor", descriptor)
-    if not mupdf.pdf_is_name(mupdf.pdf_dict_gets(descendant, "Subtype")):
+    if mupdf.pdf_to_name(mupdf.pdf_dict_gets(descendant, "Subtype")) not in _KINDS:
         mupdf.pdf_dict_puts(whole, "Subtype", mupdf.pdf_new_name("CIDFontType2"))
     return whole
 

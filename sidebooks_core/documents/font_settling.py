@@ -42,7 +42,11 @@ def replaced_fonts(page: Any) -> Iterator[Any]:
         descendant = mupdf.pdf_array_get(descendants, 0) if mupdf.pdf_is_array(descendants) else descendants
         descriptor = mupdf.pdf_dict_gets(descendant, "FontDescriptor")
         if not any(_is_set(mupdf.pdf_dict_gets(descriptor, key)) for key in ("FontFile", "FontFile2", "FontFile3")):
-            yield _load(document, font)
+            try:
+                loaded = _load(document, font)
+            except mupdf.FzErrorBase:
+                continue  # given up by the engine, which has said so
+            yield loaded
 
 
 def narrowed_widths(loaded: Any, natural: Callable[[], Callable[[int], int]]) -> dict[int, int] | None:

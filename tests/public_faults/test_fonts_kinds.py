@@ -213,10 +213,11 @@ def test_wherever_the_font_is_named(tmp_path: Path, quick: TileService, place: s
     assert_same(quick, made, plain(tmp_path / "other.pdf", "Japan1", JAPANESE), JAPANESE)
 
 
-@pytest.mark.parametrize("fault", ["not in an array", "no kind", "no name"])
+@pytest.mark.parametrize("fault", ["not in an array", "no kind", "another kind", "no name"])
 def test_a_descendant_that_is_otherwise_damaged(tmp_path: Path, quick: TileService, fault: str) -> None:
     descendant = f"/Type/Font/BaseFont/MS-Mincho{system('Japan1')}/FontDescriptor<</Flags 4>>"
-    descendant = descendant if fault == "no kind" else f"/Subtype/CIDFontType0{descendant}"
+    descendant = f"/Subtype/TrueType{descendant}" if fault == "another kind" else descendant
+    descendant = descendant if fault in ("no kind", "another kind") else f"/Subtype/CIDFontType0{descendant}"
     descendant = descendant.replace("/BaseFont/MS-Mincho", "") if fault == "no name" else descendant
     font = f"<</Type/Font/Subtype/Type0/BaseFont/MS-Mincho/Encoding/90ms-RKSJ-H/DescendantFonts[<<{descendant}>>]>>"
     font = font.replace("[", "", 1).replace("]>>", ">>", 1) if fault == "not in an array" else font
