@@ -19,6 +19,7 @@ from sidebooks_core.documents.engine import mupdf
 
 _NOTICE = "LICENSE-Adobe.txt"
 _BLOCK = re.compile(rb"begin(codespacerange|cidrange|cidchar)\b(.*?)\bend\1", re.DOTALL)
+_CODE = re.compile(rb"<([0-9A-Fa-f]+)>")
 _TO_UNICODE = re.compile(r"UCS2C?$|^UCS2-|^Adobe-.*(-H-(CID|Host|Mac)|-PS-|-B5|-UHC|-EUC|-RKSJ)")
 """Maps to or from Unicode, and of CIDs to other codes: no `Encoding` names them."""
 _SAID_BY_UTF32 = re.compile("^Uni(?!JISPro).*-UTF(8|16)-[HV]$")
@@ -54,18 +55,8 @@ def packed(text: bytes) -> bytes:
     """A CMap's one line of text (writing mode, the map that it adds to, codespace ranges), and its table of ranges."""
     mode = re.search(rb"/WMode\s+(\d)", text)
     used = re.search(rb"/(\S+)\s+usecmap", text)
-    spaces: list[bytes] = []
-    rows: list[tuple[int, int, int, int]] = []
-    for kind, body in _BLOCK.findall(text):
-        if kind == b"codespacerange":
-            spaces += re.findall(rb"<([0-9A-Fa-f]+)>", body)
-        elif kind == b"cidrange":
-            for low, high, cid in re.findall(rb"<([0-9A-Fa-f]+)>\s*<([0-9A-Fa-f]+)>\s*(\d+)", body):
-                rows.append((len(low) // 2, int(low, 16), int(high, 16), int(cid)))
-        else:
-            for code, cid in re.findall(rb"<([0-9A-Fa-f]+)>\s*(\d+)", body):
-                rows.append((len(code) // 2, int(code, 16), int(code, 16), int(cid)))
-    table = np.array(sorted(rows), np.int64).reshape(-1, 4)
+    spaces = [space for kind, body in _BLOCK.findall(text) if kind == b"codespacerange" for space in _CODE.findall(body)]
+    table = np.array(sorted(rows_of(text)), np.int64).reshape(-1, 4)
     sizes, low, high, cid = table.T
     last_high = np.concatenate(([0], high[:-1]))
     next_cid = np.concatenate(([0], (cid + high - low + 1)[:-1]))
@@ -73,6 +64,19 @@ def packed(text: bytes) -> bytes:
     planes = columns.view(np.uint8).reshape(4, -1, 4).transpose(0, 2, 1)
     head = b"%s %s %s\n" % (mode[1] if mode else b"0", used[1] if used else b"-", b",".join(spaces))
     return head + planes.tobytes()
+
+
+def rows_of(text: bytes) -> list[tuple[int, int, int, int]]:
+    """Bytes of a code, first code, last code, first CID, for each of a CMap's ranges."""
+    rows: list[tuple[int, int, int, int]] = []
+    for kind, body in _BLOCK.findall(text):
+        if kind == b"cidrange":
+            for low, high, cid in re.findall(rb"<([0-9A-Fa-f]+)>\s*<([0-9A-Fa-f]+)>\s*(\d+)", body):
+                rows.append((len(low) // 2, int(low, 16), int(high, 16), int(cid)))
+        elif kind == b"cidchar":
+            for code, cid in re.findall(rb"<([0-9A-Fa-f]+)>\s*(\d+)", body):
+                rows.append((len(code) // 2, int(code, 16), int(code, 16), int(cid)))
+    return rows
 
 
 if __name__ == "__main__":

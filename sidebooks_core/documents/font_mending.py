@@ -16,21 +16,12 @@ import numpy as np
 
 from sidebooks_core.documents.engine import mupdf, pymupdf
 from sidebooks_core.documents.font_settling import composite_fonts, drop
-from sidebooks_core.documents.predefined_maps import PredefinedMap, as_cmap, predefined_map
+from sidebooks_core.documents.predefined_maps import PredefinedMap, as_cmap, collection_of_encoding, predefined_map
 
 _COMPLAINT = re.compile(
     "missing font descriptor|no builtin cmap file|missing CIDSystemInfo|unknown cid collection|unknown cid font type"
     "|font missing encoding|cid font is missing descendant"
 )
-_COLLECTION_OF_ENCODING = (
-    ("Japan2", re.compile("(Uni)?Hojo-")),
-    ("KR", re.compile("UniAKR-")),
-    ("GB1", re.compile("(Uni)?GB")),
-    ("CNS1", re.compile("(Uni)?CNS|B5|ET|HK")),
-    ("Korea1", re.compile("KSC|UniKS")),
-    ("Japan1", re.compile("UniJIS|78|83pv|90|Add|EUC-|Ext|NWP|RKSJ|[HV]$|Hankaku|Hiragana|Katakana|Roman|WP-")),
-)
-"""What the names of predefined CMaps begin with, ISO 32000-2 table 116 and Adobe's technical note 5094."""
 _KINDS = ("CIDFontType0", "CIDFontType2")
 _READ_BY = {"Japan2": ("UniHojo-UTF32-H", "Japan1"), "KR": ("UniAKR-UTF32-H", "Korea1")}
 """Collections that the engine does not know: the map that tells their characters, and the collection whose faces draw them."""
@@ -82,7 +73,7 @@ def _mended(document: Any, font: Any) -> Any:
     system = mupdf.pdf_dict_gets(descendant, "CIDSystemInfo")
     registry, ordering = _text(system, "Registry"), _text(system, "Ordering")
     collection = ordering if registry == "Adobe" else ""
-    collection = collection or _collection_of(encoding_name) or ordering or "Identity"
+    collection = collection or collection_of_encoding(encoding_name) or ordering or "Identity"
     has_file = any(
         mupdf.pdf_dict_gets(mupdf.pdf_dict_gets(descendant, "FontDescriptor"), key).m_internal
         for key in ("FontFile", "FontFile2", "FontFile3")
@@ -203,10 +194,6 @@ def _read_by(loaded: Any, characters: Any, *, is_read: bool, is_replaced: bool) 
         if loaded.to_ttf_cmap:
             mupdf.ll_pdf_drop_cmap(loaded.to_ttf_cmap)
         loaded.to_ttf_cmap = mupdf.ll_pdf_keep_cmap(characters)
-
-
-def _collection_of(encoding_name: str) -> str:
-    return next((name for name, begins in _COLLECTION_OF_ENCODING if begins.match(encoding_name)), "")
 
 
 def _text(container: Any, key: str) -> str:

@@ -9,6 +9,7 @@ from sidebooks_core.documents.font_choice import replacement
 from sidebooks_core.documents.font_discovery import FontSet
 from sidebooks_core.documents.model import FontUse, ImageUse, PageInspection
 from sidebooks_core.documents.opening import OpenDocument
+from sidebooks_core.documents.predefined_maps import collection_of_encoding
 
 _SERIF = 2
 _FORCE_BOLD = 1 << 18
@@ -28,12 +29,14 @@ def inspect_page(document: OpenDocument, page: int, font_set: FontSet) -> PageIn
 
 def _fonts(handle: Any, page: int, font_set: FontSet) -> tuple[FontUse, ...]:
     found: dict[FontUse, None] = {}
-    for xref, extension, kind, name, *_ in handle.get_page_fonts(page, full=True):
+    for xref, extension, kind, name, _, encoding, *_ in handle.get_page_fonts(page, full=True):
         is_embedded = extension not in ("n/a", "") or kind == "Type3"
         descendant = _reference(handle, xref, "DescendantFonts")
         collection = _value(handle, descendant or xref, "CIDSystemInfo/Ordering").strip("()")
         if collection == "Identity":
             collection = ""
+        elif not collection and descendant is not None:
+            collection = collection_of_encoding(encoding)
         replaced_by = ""
         if not is_embedded:
             flags_text = _value(handle, descendant or xref, "FontDescriptor/Flags")

@@ -19,6 +19,15 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 _ARCHIVE = Path(__file__).with_name("character_maps.zip")
+_COLLECTION_OF_ENCODING = (
+    ("Japan2", re.compile("(Uni)?Hojo-")),
+    ("KR", re.compile("UniAKR-")),
+    ("GB1", re.compile("(Uni)?GB")),
+    ("CNS1", re.compile("(Uni)?CNS|B5|ET|HK")),
+    ("Korea1", re.compile("KSC|UniKS")),
+    ("Japan1", re.compile("UniJIS|78|83pv|90|Add|EUC-|Ext|NWP|RKSJ|[HV]$|Hankaku|Hiragana|Katakana|Roman|WP-")),
+)
+"""What the names of predefined CMaps begin with, ISO 32000-2 table 116 and Adobe's technical note 5094."""
 _ENCODED_UNICODE = re.compile(r"(Uni.*)-UTF(8|16)-([HV])")
 _UTF8_SPACES = "00,7F,C080,DFBF,E08080,EFBFBF,F0808080,F7BFBFBF"
 _UTF16_SPACES = "0000,D7FF,D800DC00,DBFFDFFF,E000,FFFF"
@@ -51,6 +60,11 @@ def predefined_map(name: str) -> PredefinedMap | None:
     rows = np.array(list(_encoded_rows(read.rows.tolist(), is_utf8)), np.int64).reshape(-1, 4)
     spaces = tuple((_UTF8_SPACES if is_utf8 else _UTF16_SPACES).split(",")) if read.spaces else ()
     return PredefinedMap(name, read.is_vertical, read.adds_to.replace("UTF32", f"UTF{encoded[2]}"), spaces, rows)
+
+
+def collection_of_encoding(name: str) -> str:
+    """The collection whose CIDs a predefined CMap leads to, without "Adobe-"; empty for the identity and unknown names."""
+    return next((collection for collection, begins in _COLLECTION_OF_ENCODING if begins.match(name)), "")
 
 
 def as_cmap(one: PredefinedMap) -> bytes:
