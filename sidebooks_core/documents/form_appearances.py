@@ -122,7 +122,8 @@ def _content(annotation: Any) -> _Content | None:
     if field_type == "Ch":
         options = _options(_inherited(entries, "Opt"))
         if flags & _COMBO:
-            text = shown(dict(options).get(value, value))
+            chosen = shown(mupdf.pdf_array_get_text_string(_inherited(entries, "V"), 0)) or value  # of a list, the first
+            text = shown(dict(options).get(chosen, chosen))
             return None if _is_latin(text) and text == value else _Content(text)
         first = max(0, mupdf.pdf_to_int(_inherited(entries, "TI")))
         text = "\n".join(shown(label).replace("\n", " ") for _, label in options[first:])

@@ -141,6 +141,8 @@ def test_choices_and_captions(tmp_path: Path, quick: TileService) -> None:
     listed = f"/Subtype/Widget/FT/Ch/T(l)/Opt[{string('総務①')}{string('文教㈱')}]/Rect[20 40 120 80]/DA(/Helv 10 Tf 0 g)"
     button = f"/Subtype/Widget/FT/Btn/T(b)/Ff 65536/MK<</CA{string('送信𠮷')}>>/Rect[130 40 240 64]/DA(/Helv 12 Tf 0 g)"
     assert text_of(quick, with_annotation(tmp_path / "choice.pdf", choice)) == "第二𠮷"
+    several = choice.replace("/V(2)", "/V[(1)]")
+    assert text_of(quick, with_annotation(tmp_path / "several.pdf", several)) == "第一委員会①"
     assert text_of(quick, with_annotation(tmp_path / "list.pdf", listed)) == "総務①文教㈱"
     assert text_of(quick, with_annotation(tmp_path / "button.pdf", button)) == "送信𠮷"
     captions = ink_of(quick, plain(tmp_path / "plain.pdf", "送信𠮷"))
@@ -182,6 +184,39 @@ def test_a_note(tmp_path: Path, quick: TileService, entries: str, is_red: bool) 
     assert np.array_equal(green, blue)
     assert (int(red.min()) == 255) == is_red
     assert same_words(255 - green, ink_of(quick, plain(tmp_path / "plain.pdf", "𣘺本と𠮟責①")))
+
+
+@pytest.mark.parametrize("value", ["stream", "utf-8", "inherited"])
+def test_wherever_the_value_stands(tmp_path: Path, quick: TileService, value: str) -> None:
+    widget = "/Subtype/Widget/Rect[20 60 240 84]/DA(/Helv 12 Tf 0 g)"
+    extra = (stream(b"\xfe\xff" + NAME.encode("utf-16-be")),)
+    if value == "stream":
+        widget += "/FT/Tx/T(a)/V 6 0 R"
+    elif value == "utf-8":
+        widget += f"/FT/Tx/T(a)/V<efbbbf{NAME.encode().hex()}>"
+    else:
+        widget += "/Parent 6 0 R"
+        extra = (f"<</FT/Tx/T(a)/Kids[5 0 R]/V{string(NAME)}>>".encode(),)
+    path = with_annotation(tmp_path / "field.pdf", widget, extra=extra)
+    assert text_of(quick, path) == NAME
+    assert same_words(ink_of(quick, path), ink_of(quick, plain(tmp_path / "plain.pdf", NAME)))
+
+
+def test_an_appearance_that_is_out_of_date(tmp_path: Path, quick: TileService) -> None:
+    """The form says so."""
+    stale = stream(b"0 0 1 rg 0 0 100 20 re f", b"/Type/XObject/Subtype/Form/BBox[0 0 220 24]/Resources<<>>")
+    field = f"{WIDGET}/Rect[20 60 240 84]/DA(/Helv 12 Tf 0 g)/AP<</N 6 0 R>>/V{string(NAME)}"
+    path = with_annotation(tmp_path / "field.pdf", field, form="/NeedAppearances true", extra=(stale,))
+    assert same_words(ink_of(quick, path), ink_of(quick, plain(tmp_path / "plain.pdf", NAME)))
+
+
+def test_hundreds_of_fields_share_their_fonts(tmp_path: Path, quick: TileService) -> None:
+    fields = [
+        f"{WIDGET}/Rect[{20 + n % 20 * 10} {n // 20 * 6} {30 + n % 20 * 10} {6 + n // 20 * 6}]/V{string('𠮷')}"
+        for n in range(400)
+    ]
+    path = with_annotation(tmp_path / "many.pdf", *fields)
+    assert text_of(quick, path) == 400 * "𠮷"
 
 
 def test_an_appearance_that_is_there_stays(tmp_path: Path, quick: TileService) -> None:
