@@ -206,7 +206,7 @@ def _rewritten(document: Any, annotation: Any, stream: Any, content: _Content, p
     setting = set_text(text, box, fonts.width_of)
     if fonts.lacking:
         numbers = ", ".join(f"U+{ord(one):04X}" for one in sorted(set(fonts.lacking))[:8])
-        mupdf.fz_warn(f"no font here has a character of a form field or note: {numbers}")
+        mupdf.fz_warn(f"missing glyph: no font here has {numbers}, of a form field or note")
     return before + _shown_text(setting, fonts, colour) + closing
 
 
