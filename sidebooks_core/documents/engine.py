@@ -62,10 +62,9 @@ def warnings_since(count: int) -> list[str]:
     return list(pymupdf.JM_mupdf_warnings_store[count:])
 
 
-def forget_warnings(count: int, about: re.Pattern[str] | None = None) -> None:
-    """Those after the first `count` messages, of what was mended since. about: which of them only."""
-    said = warnings_since(count)
-    kept = [] if about is None else [one for one in said if not about.search(one)]
+def forget_warnings(count: int, about: re.Pattern[str]) -> None:
+    """Those after the first `count` messages that are of something mended since."""
+    kept = [one for one in warnings_since(count) if not about.search(one)]
     pymupdf.JM_mupdf_warnings_store[count:] = kept
 
 

@@ -18,10 +18,12 @@ from sidebooks_core.documents.engine import mupdf, pymupdf
 from sidebooks_core.documents.font_settling import composite_fonts, drop
 from sidebooks_core.documents.predefined_maps import PredefinedMap, as_cmap, collection_of_encoding, predefined_map
 
-_COMPLAINT = re.compile(
+COMPLAINT = re.compile(
     "missing font descriptor|no builtin cmap file|missing CIDSystemInfo|unknown cid collection|unknown cid font type"
-    "|font missing encoding|cid font is missing descendant"
+    "|font missing encoding|cid font is missing descendant|CMap is missing codespace range|cannot load system CMap"
 )
+"""What the engine says of fonts that are looked into here, and while they are. Of one that cannot be helped it says it again
+when the page is read again."""
 _KINDS = ("CIDFontType0", "CIDFontType2")
 _READ_BY = {"Japan2": ("UniHojo-UTF32-H", "Japan1"), "KR": ("UniAKR-UTF32-H", "Korea1")}
 """Collections that the engine does not know: the map that tells their characters, and the collection whose faces draw them."""
@@ -42,7 +44,7 @@ def mend(page: Any, complaints: Sequence[str]) -> bool:
     complaints: what the engine said while it built the list. Without a word of fonts in them nothing is looked at.
     Raises the engine's errors.
     """
-    if not any(_COMPLAINT.search(one) for one in complaints):
+    if not any(COMPLAINT.search(one) for one in complaints):
         return False
     document = pymupdf._as_pdf_document(page.parent, required=False)
     if not document.m_internal:

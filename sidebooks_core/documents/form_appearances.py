@@ -33,10 +33,12 @@ _COMPONENTS = {"g": 1, "rg": 3, "k": 4}
 _CLIP = b"W\nn\n"
 _COMB_LINES = re.compile(rb"(?:[^\n]* m [^\n]* l s\n)*")
 _TRANSFORM = re.compile(rb"q\n[^\n]* cm\n")
-_SPACE, _LINE_END, _TAG = re.compile(r"\s+"), re.compile(r"</p\s*>|<br\s*/?>"), re.compile("<[^>]*>")
-_STYLE_SIZE = re.compile(r"font(?:-size)?\s*:[^;\"']*?([\d.]+)\s*pt")
+_SPACE, _LINE_END, _TAG = re.compile(r"\s+"), re.compile(r"</p\s*>|<br\s*/?>"), re.compile("<[^<>]*>")
+_STYLE_SIZE = re.compile(r"font(?:-size)?\s*:[^;:\"']{0,100}?([\d.]{1,8})\s?pt")
 _STYLE_COLOUR = re.compile(r"(?<![\w-])color\s*:\s*#([0-9a-fA-F]{6})")
 _PASSWORD_SIGN = "•"
+_RICH_CHARACTERS, _STYLE_CHARACTERS = 200_000, 1000
+"""Most that is looked at of rich text, and of a default appearance."""
 
 
 class _Written(Struct, frozen=True):
@@ -152,9 +154,10 @@ def _rich_text(entries: Any, key: str) -> str:
     value = _inherited(entries, key)
     if mupdf.pdf_is_stream(value):
         data: bytes = mupdf.fz_buffer_extract_copy(mupdf.pdf_load_stream(value))
-        return data.decode("utf-16" if data[:2] in (b"\xfe\xff", b"\xff\xfe") else "utf-8", "replace")
+        encoding = "utf-16" if data[:2] in (b"\xfe\xff", b"\xff\xfe") else "utf-8"
+        return data[: 2 * _RICH_CHARACTERS].decode(encoding, "replace")
     text: str = mupdf.pdf_to_text_string(value)
-    return text
+    return text[:_RICH_CHARACTERS]
 
 
 def _plain(rich: str) -> str:
@@ -227,6 +230,7 @@ def _default_appearance(document: Any, entries: Any) -> tuple[str, float, str]:
     """Name of the font, its size, and the operator that sets its colour."""
     form = mupdf.pdf_dict_gets(mupdf.pdf_dict_gets(mupdf.pdf_trailer(document), "Root"), "AcroForm")
     text = mupdf.pdf_to_text_string(_inherited(entries, "DA")) or mupdf.pdf_to_text_string(mupdf.pdf_dict_gets(form, "DA"))
+    text = text[:_STYLE_CHARACTERS]
     fonts = _FONT.findall(text)
     name, size = fonts[-1] if fonts else ("Helv", "12")
     resource = mupdf.pdf_dict_gets(mupdf.pdf_dict_gets(mupdf.pdf_dict_gets(form, "DR"), "Font"), name)

@@ -19,11 +19,11 @@ _FORCE_BOLD = 1 << 18
 def inspect_page(document: OpenDocument, page: int, font_set: FontSet) -> PageInspection:
     """Fonts, images and complaints of one page. Raises RenderFailed."""
     take_warnings()
+    document.display_list(page)  # first: what of its fonts can be mended is mended then
     loaded = document.page(page)
     with page_errors(document.info.title or document.kind, page, "inspected"):
         fonts = _fonts(document.handle, page, font_set) if document.handle.is_pdf else ()
         images = _images(document, loaded, page)
-        document.display_list(page)
     return PageInspection(page, fonts, images, take_warnings())
 
 

@@ -69,26 +69,27 @@ class OpenDocument:
             )
 
     def page(self, index: int) -> Any:
-        """The engine's page. Raises RenderFailed."""
+        """The engine's page, its form fields and notes with their appearances. Raises RenderFailed."""
         read_from(self.handle)
         with page_errors(self._name, index, "read"):
             if not self.chapters:
-                return self.handle.load_page(index)
+                said = len(warnings_since(0))
+                page = self.handle.load_page(index)
+                if form_appearances.complete(page):
+                    forget_warnings(said, form_appearances.COMPLAINT)
+                return page
             # By chapter: another way lays out all chapters before it.
             chapter = next(c for c, start in enumerate(self._chapter_starts[1:]) if index < start)
             return self.handle.load_page((chapter, index - self._chapter_starts[chapter]))
 
     def display_list(self, index: int) -> Any:
         """All that the page draws, annotations and form fields included. Raises RenderFailed."""
-        said = len(warnings_since(0))
         page = self.page(index)
         with page_errors(self._name, index, "read"):
-            if form_appearances.complete(page):
-                forget_warnings(said, form_appearances.COMPLAINT)
             said = len(warnings_since(0))
             listed = page.get_displaylist(annots=1)
             if font_mending.mend(page, warnings_since(said)):
-                forget_warnings(said)
+                forget_warnings(said, font_mending.COMPLAINT)
                 listed = page.get_displaylist(annots=1)
             return page.get_displaylist(annots=1) if fonts.settle(page) else listed
 

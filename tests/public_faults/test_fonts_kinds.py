@@ -9,6 +9,10 @@ import pytest
 from pdf_parts import difference, ink_of, stream, text_of, write_pdf
 
 from sidebooks_core import Settings, TileService
+from sidebooks_core.documents.engine import take_warnings
+from sidebooks_core.documents.limits import Limits
+from sidebooks_core.documents.opening import open_document
+from sidebooks_core.documents.source import Source
 
 JAPANESE, CHINESE, TAIWANESE, KOREAN = (
     "議会だより令和八年",
@@ -71,6 +75,7 @@ def assert_same(quick: TileService, made: Path, other: Path, text: str) -> None:
     assert text_of(quick, other) == text
     assert ink_of(quick, other).any()
     assert difference(ink_of(quick, made), ink_of(quick, other)) < 0.01
+    assert not quick.inspect(quick.open(made)).pages[0].warnings
 
 
 @pytest.mark.parametrize(
@@ -211,6 +216,23 @@ def test_wherever_the_font_is_named(tmp_path: Path, quick: TileService, place: s
     page = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 300 200]/Contents 4 0 R%s>>" % entries
     made = write_pdf(tmp_path / "made.pdf", [page, stream(content), font.encode(), other])
     assert_same(quick, made, plain(tmp_path / "other.pdf", "Japan1", JAPANESE), JAPANESE)
+
+
+def test_what_else_the_engine_says_of_the_page_is_still_told(tmp_path: Path) -> None:
+    font = FAULTY % "/Subtype/CIDFontType2/BaseFont/MS-Mincho"
+    other = (
+        b"<</Type/Font/Subtype/TrueType/BaseFont/ABCDEF+Own/FontDescriptor<</Type/FontDescriptor/Flags 4/FontFile2 7 0 R>>>>"
+    )
+    text = b"BT /F 18 Tf 20 60 Td <%s> Tj ET BT /G 18 Tf 20 20 Td (a) Tj ET" % JAPANESE.encode("shift_jis").hex().encode()
+    page = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 300 200]/Contents 4 0 R/Resources<</Font<</F 5 0 R/G 6 0 R>>>>>>"
+    path = write_pdf(tmp_path / "made.pdf", [page, stream(text), font.encode(), other, stream(b"no font at all")])
+    document = open_document(Source(path.read_bytes()), password=None, name="made", limits=Limits())
+    take_warnings()
+    document.display_list(0)
+    told = take_warnings()
+    document.close()
+    assert any("embedded font" in one for one in told)
+    assert not any("cmap" in one for one in told)
 
 
 @pytest.mark.parametrize("fault", ["not in an array", "no kind", "another kind", "no name"])
