@@ -17,7 +17,9 @@ from sidebooks_core.documents import (
     epub_contents,
     epub_package,
     epub_pages,
+    font_mending,
     fonts,
+    form_appearances,
     image_pages,
     images,
     page_labels,
@@ -33,12 +35,14 @@ from sidebooks_core.documents import (
 )
 from sidebooks_core.documents.engine import (
     ENGINE_ERRORS,
+    forget_warnings,
     mupdf,
     page_errors,
     pymupdf,
     read_from,
     stop_reading_from,
     take_warnings,
+    warnings_since,
 )
 from sidebooks_core.documents.limits import Limits
 from sidebooks_core.documents.model import Attachment, DocumentInfo, Link, OutlineItem, PageGeometry, SearchHit, Word
@@ -101,20 +105,31 @@ class OpenDocument:
         return Targets(self.handle, self.page_count)
 
     def page(self, index: int) -> Any:
-        """The engine's page. Raises RenderFailed."""
+        """The engine's page, its form fields and notes with their appearances. Raises RenderFailed."""
         read_from(self.handle)
         with page_errors(self.name, index, "read"), _as_page_error(self.name, index):
-            if not self.chapters:
-                return self.handle.load_page(index)
-            # By chapter: another way lays out all chapters before it.
-            chapter = next(c for c, start in enumerate(self._chapter_starts[1:]) if index < start)
-            return self.handle.load_page((chapter, index - self._chapter_starts[chapter]))
+            said = len(warnings_since(0))
+            page = self._loaded(index)
+            if form_appearances.complete(page):
+                forget_warnings(said, form_appearances.COMPLAINT)
+            return page
+
+    def _loaded(self, index: int) -> Any:
+        if not self.chapters:
+            return self.handle.load_page(index)
+        # By chapter: another way lays out all chapters before it.
+        chapter = next(c for c, start in enumerate(self._chapter_starts[1:]) if index < start)
+        return self.handle.load_page((chapter, index - self._chapter_starts[chapter]))
 
     def display_list(self, index: int) -> Any:
         """All that the page draws, annotations and form fields included. Raises RenderFailed."""
         page = self.page(index)
         with page_errors(self.name, index, "read"), _as_page_error(self.name, index):
+            said = len(warnings_since(0))
             listed = page.get_displaylist(annots=1)
+            if font_mending.mend(page, warnings_since(said)):
+                forget_warnings(said, font_mending.COMPLAINT)
+                listed = page.get_displaylist(annots=1)
             return page.get_displaylist(annots=1) if fonts.settle(page) else listed
 
     def words(self, index: int) -> list[Word]:
