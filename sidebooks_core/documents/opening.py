@@ -11,7 +11,7 @@ from functools import cached_property
 from itertools import accumulate
 from typing import Any
 
-from sidebooks_core.documents import archives, fonts, images, page_labels, text
+from sidebooks_core.documents import archives, fonts, images, layers, mending, page_labels, text
 from sidebooks_core.documents.engine import (
     ENGINE_ERRORS,
     mupdf,
@@ -106,7 +106,10 @@ class OpenDocument:
         """Raises RenderFailed."""
         page = self.page(index)
         with page_errors(self._name, index, "read for its links"):
-            return [_link(link, self.page_count) for link in page.get_links()]
+            links = page.get_links()
+            if self.handle.is_pdf:
+                links = [link for link in links if not layers.is_hidden(self.handle, link["xref"])]
+            return [_link(link, self.page_count) for link in links]
 
     def close(self) -> None:
         stop_reading_from(self.handle)
@@ -136,6 +139,8 @@ def open_document(
         try:
             needs_password = _unlock(handle, password, name)
             read_from(handle)  # laying out may draw
+            if handle.is_pdf:
+                mending.mend(handle, source.data)
             if kind in REFLOWABLE_KINDS and not chapters:
                 chapters = tuple(handle.chapter_page_count(chapter) for chapter in range(handle.chapter_count))
             return OpenDocument(handle, source, kind, name, limits, chapters, needs_password)

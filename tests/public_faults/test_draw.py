@@ -1,0 +1,180 @@
+"""Other files of the kinds in `checks_draw.py`, built here."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from sidebooks_core import Settings, TileService
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from identity_documents import pdf, stream
+
+FONT = b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>"
+
+
+@pytest.fixture(scope="module")
+def quick_service() -> Iterator[TileService]:
+    with TileService(Settings(cache_dir=None)) as running:
+        yield running
+
+
+def one_page(
+    content: bytes, resources: str = "", page: str = "", catalog: str = "", more: Mapping[int, bytes] | None = None
+) -> bytes:
+    """400 x 400 pt; font /F; objects from 10 on are free for the test."""
+    return pdf(
+        {
+            1: f"<</Type/Catalog/Pages 2 0 R{catalog}>>".encode(),
+            2: b"<</Type/Pages/Kids[3 0 R]/Count 1/MediaBox[0 0 400 400]>>",
+            3: f"<</Type/Page/Parent 2 0 R/Contents 4 0 R/Resources<</Font<</F 5 0 R>>{resources}>>{page}>>".encode(),
+            4: stream("", content),
+            5: FONT,
+            **(more or {}),
+        }
+    )
+
+
+def seen(service: TileService, data: bytes, page: int = 0) -> str:
+    return " ".join(word.text for word in service.text(service.open(data), page=page))
+
+
+def ink(service: TileService, data: bytes, width_px: int = 400) -> int:
+    """Darkest value of the page."""
+    return int(service.page_image(service.open(data), page=0, width_px=width_px).pixels().min())
+
+
+ON, OFF, OTHER = "10 0 R", "11 0 R", "12 0 R"
+MEMBERSHIPS = [
+    (f"/OCGs[{ON} {OFF}]/P/AllOn", False),
+    (f"/OCGs[{OFF} {ON}]/P/AllOn", False),
+    (f"/OCGs[{ON} {OTHER}]/P/AllOn", True),
+    (f"/OCGs[{ON} {OFF}]/P/AnyOn", True),
+    (f"/OCGs[{OFF} {ON}]", True),
+    (f"/OCGs[{OFF} {OFF}]", False),
+    (f"/OCGs[{ON} {OFF}]/P/AnyOff", True),
+    (f"/OCGs[{OFF} {ON}]/P/AnyOff", True),
+    (f"/OCGs[{ON} {OTHER}]/P/AnyOff", False),
+    (f"/OCGs[{OFF} {OFF}]/P/AllOff", True),
+    (f"/OCGs[{OFF} {ON}]/P/AllOff", False),
+    (f"/OCGs {OFF}", False),
+    (f"/OCGs {OFF}/P/AllOff", True),
+    ("/OCGs[]/P/AllOn", True),
+    ("/OCGs[]", True),
+    ("/OCGs[null 99 0 R]/P/AllOff", True),
+    ("", True),
+    (f"/VE[/And {ON} {OFF}]", False),
+    (f"/VE[/Or {ON} {OFF}]", True),
+    (f"/VE[/Not {ON}]", False),
+    (f"/VE[/Not {OFF}]", True),
+    (f"/VE[/And[/Not {OFF}][/Or {OFF} {ON}]]", True),
+    (f"/VE[/And[/Not[/Or {OFF} {ON}]]{ON}]", False),
+    (f"/VE[/Not[/And {ON} {OTHER}]]/OCGs {ON}", False),
+]
+
+
+def layered(membership: str, *, on: str, configuration: str = f"/OFF[{OFF}]", groups: Mapping[int, str] | None = None) -> bytes:
+    """A page with the word `always`, and the word `layer` that the membership governs, in one of several ways."""
+    named = {10: "/Name(On)", 11: "/Name(Off)", 12: "/Name(Other)"} | dict(groups or {})
+    more = {number: f"<</Type/OCG{entries}>>".encode() for number, entries in named.items()}
+    more[20] = f"<</Type/OCMD{membership}>>".encode()
+    word = b"BT /F 12 Tf 20 100 Td (layer) Tj ET"
+    content, resources, page = b"BT /F 12 Tf 20 200 Td (always) Tj ET ", "", ""
+    if on == "content":
+        content += b"/OC /M BDC " + word + b" EMC"
+        resources = "/Properties<</M 20 0 R>>"
+    elif on == "in line":
+        content += b"/OC /M BDC " + word + b" EMC"
+        resources = f"/Properties<</M<</Type/OCMD{membership}>>>>"
+    elif on == "nested":
+        content += b"/OC /Seen BDC /Span <</X 1>> BDC /OC /M BDC " + word + b" EMC EMC EMC"
+        resources = "/Properties<</M 20 0 R/Seen 10 0 R>>"
+    elif on == "form":
+        content += b"/X Do"
+        resources = "/XObject<</X 21 0 R>>"
+        more[21] = stream("/Type/XObject/Subtype/Form/BBox[0 0 400 400]/OC 20 0 R/Resources<</Font<</F 5 0 R>>>>", word)
+    elif on == "content of a form":
+        content += b"/X Do"
+        resources = "/XObject<</X 21 0 R>>/Properties<</M 10 0 R>>"
+        entries = "/Type/XObject/Subtype/Form/BBox[0 0 400 400]/Resources<</Font<</F 5 0 R>>/Properties<</M 20 0 R>>>>"
+        more[21] = stream(entries, b"/OC /M BDC " + word + b" EMC")
+    elif on == "annotation":
+        page = "/Annots[22 0 R]"
+        more[22] = b"<</Type/Annot/Subtype/Stamp/Rect[0 0 400 400]/F 4/OC 20 0 R/AP<</N 21 0 R>>>>"
+        more[21] = stream("/Type/XObject/Subtype/Form/BBox[0 0 400 400]/Resources<</Font<</F 5 0 R>>>>", word)
+    listed = " ".join(f"{number} 0 R" for number in named)
+    return one_page(content, resources, page, f"/OCProperties<</OCGs[{listed}]/D<<{configuration}>>>>", more)
+
+
+PLACES = ["content", "in line", "nested", "form", "content of a form", "annotation"]
+
+
+@pytest.mark.parametrize("on", PLACES)
+@pytest.mark.parametrize(("membership", "is_shown"), MEMBERSHIPS)
+def test_a_membership_hides_what_it_must(quick_service: TileService, membership: str, is_shown: bool, on: str) -> None:
+    data = layered(membership, on=on)
+    assert seen(quick_service, data) == ("always layer" if is_shown else "always")
+    assert len(quick_service.search(quick_service.open(data), "layer")) == is_shown
+
+
+GROUPS = [
+    ("the base state", f"/BaseState/OFF/ON[{OTHER}]", {}, False),
+    ("switched on over the base state", f"/BaseState/OFF/ON[{ON}]", {}, True),
+    ("usage without a configuration that asks for it", f"/OFF[{ON}]", {10: "/Usage<</View<</ViewState/ON>>>>"}, False),
+    (
+        "usage that the configuration asks for, on",
+        f"/OFF[{ON}]/AS[<</Event/View/OCGs[{ON}]/Category[/View]>>]",
+        {10: "/Usage<</View<</ViewState/ON>>>>"},
+        True,
+    ),
+    (
+        "usage that the configuration asks for, off",
+        f"/AS[<</Event/View/OCGs[{ON}]/Category[/View]>>]",
+        {10: "/Usage<</View<</ViewState/OFF>>>>"},
+        False,
+    ),
+    (
+        "usage for print",
+        f"/AS[<</Event/Print/OCGs[{ON}]/Category[/Print]>>]",
+        {10: "/Usage<</Print<</PrintState/OFF>>>>"},
+        True,
+    ),
+    ("a group written like another that is off", f"/OFF[{OFF}]", {10: "/Name(Same)", 11: "/Name(Same)"}, True),
+    ("another configuration that is not the default", f"/OFF[{ON}]>>/Configs[<</Name(All)>>]/X<<", {}, False),
+]
+
+
+@pytest.mark.parametrize(
+    ("configuration", "groups", "is_shown"), [case[1:] for case in GROUPS], ids=[case[0] for case in GROUPS]
+)
+def test_a_group_is_as_the_default_configuration_has_it(
+    quick_service: TileService, configuration: str, groups: dict[int, str], is_shown: bool
+) -> None:
+    data = layered(f"/OCGs {ON}", on="content", configuration=configuration, groups=groups)
+    assert seen(quick_service, data) == ("always layer" if is_shown else "always")
+
+
+def test_a_link_of_a_hidden_layer_is_none(quick_service: TileService) -> None:
+    link = "<</Type/Annot/Subtype/Link/Rect[%d 10 %d 20]/OC %s/A<</S/URI/URI(http://127.0.0.1/)>>>>"
+    more = {
+        10: b"<</Type/OCG/Name(On)>>",
+        11: b"<</Type/OCG/Name(Off)>>",
+        12: (link % (10, 20, OFF)).encode(),
+        13: (link % (30, 40, ON)).encode(),
+    }
+    catalog = f"/OCProperties<</OCGs[{ON} {OFF}]/D<</OFF[{OFF}]>>>>"
+    links = quick_service.links(
+        quick_service.open(one_page(b"", page="/Annots[12 0 R 13 0 R]", catalog=catalog, more=more)), page=0
+    )
+    assert [round(link.x0_pt) for link in links] == [30]
+
+
+@pytest.mark.parametrize("on", PLACES)
+def test_pages_that_differ_in_what_is_shown_have_other_ids(quick_service: TileService, on: str) -> None:
+    shown, hidden = (
+        quick_service.open(layered(f"/OCGs[{ON} {OFF}]/P/{policy}", on=on)).pages[0].content_id for policy in ("AnyOn", "AllOn")
+    )
+    assert shown != hidden
