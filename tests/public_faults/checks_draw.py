@@ -18,6 +18,21 @@ def layers_membership(service: TileService, path: Path) -> None:
     assert not service.search(service.open(path), "HIDDEN")
 
 
+def column(service: TileService, path: Path, width_px: int) -> list[int]:
+    """The values down the middle of the first page."""
+    pixels = service.page_image(service.open(path), page=0, width_px=width_px).pixels()
+    return [int(value) for value in pixels[:, width_px // 2].min(axis=1)]
+
+
+def hairline_strokes(service: TileService, path: Path) -> None:
+    for width_px in (1240, 256):
+        values = column(service, path, width_px)
+        for y_pt in (780.3, 720.3, 660.3, 600.3):
+            row = round((842 - y_pt) * width_px / 595)
+            assert min(values[row - 2 : row + 3]) <= 25
+
+
 CHECKS: dict[str, Callable[[TileService, Path], None]] = {
+    "hairline-strokes.pdf": hairline_strokes,
     "layers-membership.pdf": layers_membership,
 }

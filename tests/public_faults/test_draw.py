@@ -6,9 +6,12 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import numpy as np
+import pymupdf
 import pytest
 
 from sidebooks_core import Settings, TileService
+from sidebooks_core.documents.drawing import draw
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from identity_documents import pdf, stream
@@ -178,3 +181,57 @@ def test_pages_that_differ_in_what_is_shown_have_other_ids(quick_service: TileSe
         quick_service.open(layered(f"/OCGs[{ON} {OFF}]/P/{policy}", on=on)).pages[0].content_id for policy in ("AnyOn", "AllOn")
     )
     assert shown != hidden
+
+
+def borders(thickness_pt: float, kind: str) -> bytes:
+    """Ten lines across the page and ten down, at places that fall on the pixels in all ways."""
+    lines = []
+    for index in range(10):
+        at = 30 + 33.37 * index
+        if kind == "stroke":
+            lines.append(f"{thickness_pt} w 20 {at} m 380 {at} l S {at} 20 m {at} 380 l S")
+        elif kind == "strip":
+            lines.append(f"20 {at} 360 {thickness_pt} re f {at} 20 {thickness_pt} 360 re f*")
+        elif kind == "polygon":
+            end = at + thickness_pt
+            lines.append(f"20 {at} m 380 {at} l 380 {end} l 20 {end} l h f {at} 20 m {at} 380 l {end} 380 l {end} 20 l f")
+        else:
+            lines.append(f"20 {at} 360 {thickness_pt} re {at} 20 {thickness_pt} 360 re f")
+    return " ".join(lines).encode()
+
+
+@pytest.mark.parametrize("rotation", [0, 90, 180])
+@pytest.mark.parametrize("kind", ["stroke", "strip", "polygon", "several in one path"])
+def test_thin_lines_are_dark_and_a_pixel_wide(quick_service: TileService, kind: str, rotation: int) -> None:
+    for thickness_pt in (0.05, 0.1, 0.25, 0.48):
+        document = quick_service.open(one_page(borders(thickness_pt, kind), page=f"/Rotate {rotation}"))
+        for width_px in (256, 831):
+            pixels = quick_service.page_image(document, page=0, width_px=width_px).pixels()[..., 0]
+            # Between two lines, where no line crosses.
+            for values in (pixels[:, round(55 / 400 * width_px)], pixels[round(55 / 400 * width_px)]):
+                dark = values < 64
+                assert dark.sum() == 10
+                assert (values < 200).sum() == 10
+
+
+def test_thin_lines_in_a_scaled_form_and_lines_that_are_not_thin(quick_service: TileService) -> None:
+    form = stream("/Type/XObject/Subtype/Form/BBox[0 0 40000 40000]/Matrix[.01 0 0 .01 0 0]", b"2000 20030 36000 10 re f")
+    document = quick_service.open(one_page(b"/X Do 20 100 360 3 re f", "/XObject<</X 10 0 R>>", more={10: form}))
+    values = quick_service.page_image(document, page=0, width_px=400).pixels()[:, 200, 0]
+    assert [int(value) for value in values if value < 255] == [pytest.approx(0, abs=20), 0, 0, 0]
+
+
+@pytest.mark.parametrize("scale", [0.61, 1.7])
+def test_thin_lines_cut_into_slabs_are_the_page_drawn_whole(scale: float) -> None:
+    content = borders(0.3, "strip") + b" " + borders(0.1, "stroke").replace(b".37", b".81")
+    with pymupdf.open(stream=one_page(content), filetype="pdf") as document:
+        listed = document[0].get_displaylist()
+        side_px = round(400 * scale)
+        draw(listed, 3 * scale, 0, 0, 10, 10, grey=True)  # at another scale before
+        whole = draw(listed, scale, 0, 0, side_px, side_px, grey=False)
+        for step in (1, 7):
+            slabs = [
+                draw(listed, scale, 0, top, side_px, min(top + step, side_px), grey=False) for top in range(0, side_px, step)
+            ]
+            assert np.array_equal(np.concatenate(slabs), whole)
+        assert np.array_equal(draw(listed, scale, 0, 0, side_px, side_px, grey=True), whole[..., 0])
