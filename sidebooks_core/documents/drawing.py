@@ -9,9 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sidebooks_core.documents.engine import mupdf, pymupdf
-from sidebooks_core.documents.thin_lines import LEAST_WIDTH_PX, ThinLines
-
-mupdf.fz_set_graphics_min_line_width(LEAST_WIDTH_PX)
+from sidebooks_core.documents.thin_lines import ThinLines
 
 _thin_lines: WeakKeyDictionary[Any, ThinLines] = WeakKeyDictionary()
 """Of each display list that was drawn."""

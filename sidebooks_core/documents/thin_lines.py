@@ -14,15 +14,21 @@ import ctypes
 import math
 import re
 import struct
+from collections.abc import Iterator
 from functools import cache, lru_cache
+from itertools import pairwise
 from typing import Any
 
 from msgspec import Struct
 
 from sidebooks_core.documents.engine import mupdf
 
-LEAST_WIDTH_PX = 0.98
-"""Of strokes: a pixel, as PDFium has it, less what rounding would put on the next row."""
+LEAST_WIDTH_PX = 1.0
+"""Of strokes: PDFium's. Thinner lines are this wide, and dark."""
+CROWDED_WIDTH_PX = 0.5
+"""Of strokes in a drawing on few pixels, where lines lie so close that at a pixel each they would run into one."""
+_CROWDED_PX = 2.0
+"""Distance of lines below which they do."""
 THICKEST_STRIP_PT = 0.76
 """Of filled rectangles that are lines: office borders have 0.48 or 0.72 pt, bars of bar codes 0.9 pt and more."""
 _MOST_OPERATIONS = 1_000
@@ -53,6 +59,8 @@ class _Line(Struct):
     offset: float
     """Of the axis: points of the page = factor x value + offset."""
     width_pt: float
+    is_across: bool
+    """Whether that axis is the page's x."""
 
 
 class ThinLines:
@@ -65,17 +73,21 @@ class ThinLines:
         if _is_layout_known():
             _run(display_list, finder, cookie)
         self._lines = finder.lines
+        self._is_drawing = bool(cookie.m_internal.abort)
+        self._gaps_pt = sorted(_gaps_pt(self._lines))
         self._scale: float | None = None
 
     def fit(self, scale: float) -> None:
-        """Move the lines for the next drawing, at `scale` pixels a point."""
+        """Move the lines for the next drawing, at `scale` pixels a point, and set the engine's least width."""
+        is_crowded = self._is_crowded(scale)
+        mupdf.fz_set_graphics_min_line_width(CROWDED_WIDTH_PX if is_crowded else LEAST_WIDTH_PX)
         if scale == self._scale:
             return
         self._scale = scale
         number_at = ctypes.c_float.from_address
         for line in self._lines:
             low, high = line.low, line.high
-            if line.width_pt * scale < LEAST_WIDTH_PX:
+            if line.width_pt * scale < LEAST_WIDTH_PX and not is_crowded:
                 row = math.floor(scale * (line.factor * (low + high) / 2 + line.offset))
                 is_strip = bool(line.highs)
                 first = (row + (_EDGE_PX if is_strip else 0.5)) / scale
@@ -87,6 +99,21 @@ class ThinLines:
                 number_at(address).value = low
             for address in line.highs:
                 number_at(address).value = high
+
+    def _is_crowded(self, scale: float) -> bool:
+        """Whether most lines lie too close; without lines along the axes, whether it is a large drawing on few pixels."""
+        if not self._gaps_pt:
+            return self._is_drawing and scale < 1
+        return self._gaps_pt[len(self._gaps_pt) // 2] * scale < _CROWDED_PX
+
+
+def _gaps_pt(lines: list[_Line]) -> Iterator[float]:
+    """The distances from line to line, along each axis of the page."""
+    across: dict[bool, set[float]] = {True: set(), False: set()}
+    for line in lines:
+        across[line.is_across].add(round(line.factor * (line.low + line.high) / 2 + line.offset, 2))
+    for places_pt in map(sorted, across.values()):
+        yield from (after - before for before, after in pairwise(places_pt))
 
 
 def _run(display_list: Any, device: Any, cookie: Any) -> None:
@@ -123,15 +150,15 @@ class _Finder(mupdf.FzDevice2):  # type: ignore[misc]  # the engine has no types
             a, b, c, d = matrix.a, matrix.b, matrix.c, matrix.d
             # Of the path's x and y: factor and offset on the page.
             if a and d and not b and not c:
-                self._add(figures, {"x": (a, matrix.e), "y": (d, matrix.f)}, stroke)
+                self._add(figures, {"x": (a, matrix.e, True), "y": (d, matrix.f, False)}, stroke)
             elif b and c and not a and not d:
-                self._add(figures, {"x": (b, matrix.f), "y": (c, matrix.e)}, stroke)
+                self._add(figures, {"x": (b, matrix.f, False), "y": (c, matrix.e, True)}, stroke)
         self._operations_left -= 1
         self._fruitless_left = self._fruitless_left - 1 if len(self.lines) == found else _MOST_FRUITLESS
         if not self._operations_left or not self._fruitless_left:
             self._cookie.set_abort()
 
-    def _add(self, figures: list[_Figure], axes: dict[str, tuple[float, float]], stroke: Any) -> None:
+    def _add(self, figures: list[_Figure], axes: dict[str, tuple[float, float, bool]], stroke: Any) -> None:
         width_pt = None
         if stroke is not None:
             width_pt = stroke.linewidth * math.sqrt(abs(axes["x"][0] * axes["y"][0]))
@@ -141,17 +168,17 @@ class _Finder(mupdf.FzDevice2):  # type: ignore[misc]  # the engine has no types
             xs, ys = _places(figure.axes)
             for axis, places, across in (("x", xs, ys), ("y", ys, xs)):
                 values = {figure.numbers[place] for place in places}
-                factor, offset = axes[axis]
+                factor, offset, is_across = axes[axis]
                 if width_pt is None:
                     low, high = min(values), max(values)
                     strip_pt = abs(factor) * (high - low)
                     if figure.is_rectangle and 0 < strip_pt <= THICKEST_STRIP_PT:
                         lows, highs = figure.addresses(places, low), figure.addresses(places, high)
-                        self.lines.append(_Line(low, high, lows, highs, factor, offset, strip_pt))
+                        self.lines.append(_Line(low, high, lows, highs, factor, offset, strip_pt, is_across))
                 elif figure.is_rectangle or (len(values) == 1 and len({figure.numbers[place] for place in across}) > 1):
                     for value in sorted(values):
                         where = figure.addresses(places, value)
-                        self.lines.append(_Line(value, value, where, [], factor, offset, width_pt))
+                        self.lines.append(_Line(value, value, where, [], factor, offset, width_pt, is_across))
 
 
 class _Figure(Struct):
