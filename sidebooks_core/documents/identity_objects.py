@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from sidebooks_core.documents.engine import mupdf, pymupdf
+from sidebooks_core.documents.rereading import reread
 
 __all__ = ["DECODED_BYTES", "IdentityLimit", "Objects", "Value", "mupdf", "printed", "pymupdf"]
 
@@ -46,6 +47,7 @@ class Objects:
 
     def __init__(self, handle: Any) -> None:
         """`handle`: a `pymupdf.Document` that is a PDF, unlocked if it is encrypted."""
+        self._handle = handle
         self._owner = pymupdf._as_pdf_document(handle)
         self.pdf = self._owner.m_internal
         self._objects_left = 0
@@ -68,6 +70,8 @@ class Objects:
         try:
             # As drawing does: an object that is missing or cannot be read is null.
             found = mupdf.ll_pdf_resolve_indirect(reference)
+            if not found and reread(self._handle, number):  # as drawing does, too
+                found = mupdf.ll_pdf_resolve_indirect(reference)
             return self.value_of(found) if found else b"null"
         finally:
             mupdf.ll_pdf_drop_obj(reference)

@@ -1,19 +1,97 @@
-"""What the engine would draw wrong is put right in the open document, before any page is read. Worker side.
+"""What the engine would draw wrong is put right in the open document. Worker side.
 
-Nothing is written to the file. All that follows, the identity of pages included, reads the document as it is mended.
+Nothing is written to the file. What is mended on opening, and an object that the engine could not read, stays mended: identity
+reads it so. What is mended for the listing of one page is put back after it, so that identity reads the document as it was.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from sidebooks_core.documents import layers
-from sidebooks_core.documents.engine import ENGINE_ERRORS, mupdf
+from sidebooks_core.documents import glyph_boxes, layers, lenient_content, resources
+from sidebooks_core.documents.engine import ENGINE_ERRORS, mupdf, pymupdf
+from sidebooks_core.documents.rereading import moment, reread_lost, said_since, unsay_since
+
+_ROUNDS = 4
+"""What a repaired object leads to may be damaged, too."""
+_BAD_ARRAY = "syntax error in array"
 
 
 def mend(handle: Any, data: bytes | memoryview) -> None:
-    """Mend a PDF that has just been opened and unlocked. data: the file."""
+    """Mend a PDF that has just been opened and unlocked, and complained of since. data: the file."""
+    _reread_page_tree(handle)
     try:
         layers.settle(handle, data)
     except ENGINE_ERRORS as error:
         mupdf.fz_warn(f"layers cannot be judged ({error})")
+
+
+def listed(handle: Any, index: int, listing: Callable[[], Any]) -> Any:
+    """The display list of a page, mended. listing: makes it from the document as it is. Raises the engine's errors."""
+    for _ in range(_ROUNDS):
+        start = moment()
+        with glyph_boxes.opened(handle, index):
+            made = listing()
+        said = said_since(start)
+        if not said:
+            return made
+        if reread_lost(handle, said):
+            unsay_since(start)
+        elif any(_BAD_ARRAY in line for line in said):
+            unsay_since(start)
+            with _rewritten_contents(handle, index), glyph_boxes.opened(handle, index):
+                return listing()
+        else:
+            return made
+    return made
+
+
+def _reread_page_tree(handle: Any) -> None:
+    """Read the catalog, the page tree and the pages leniently where they cannot be read otherwise."""
+    pdf = pymupdf._as_pdf_document(handle)
+    for _ in range(_ROUNDS):
+        try:
+            mupdf.ll_pdf_lookup_page_obj(pdf.m_internal, 0)
+        except mupdf.FzErrorBase:
+            pass  # by what it says below; else whoever asks for the page has the error
+        if not reread_lost(handle, said_since(0)):
+            return
+        unsay_since(0)
+        mupdf.ll_pdf_drop_page_tree(pdf.m_internal)
+        mupdf.ll_pdf_set_page_tree_cache(pdf.m_internal, 1)  # given up once a page was no dictionary
+
+
+@contextmanager
+def _rewritten_contents(handle: Any, index: int) -> Iterator[None]:
+    """The contents of a page and of its forms with arrays that can be read, for the time being."""
+    pdf = pymupdf._as_pdf_document(handle)
+    page_object = mupdf.pdf_lookup_page_obj(pdf, index)
+    replaced: list[tuple[Any, Any, Any]] = []
+
+    def replace(holder: Any, key: Any, data: bytes, entries_of: Any | None) -> None:
+        better = lenient_content.rewritten(data)
+        if better == data:
+            return
+        written = mupdf.pdf_new_dict(pdf, 8)
+        if entries_of is not None:
+            for name, value in resources.entries(entries_of):
+                if mupdf.pdf_to_name(name) not in ("Filter", "DecodeParms", "Length"):
+                    mupdf.pdf_dict_put(written, name, value)
+        new = mupdf.pdf_add_stream(pdf, mupdf.fz_new_buffer_from_copied_data(better), written, 0)
+        replaced.append((holder, key, mupdf.pdf_dict_get(holder, key)))
+        mupdf.pdf_dict_put(holder, key, new)
+
+    try:
+        if mupdf.pdf_dict_gets(page_object, "Contents").m_internal:
+            replace(page_object, mupdf.pdf_new_name("Contents"), handle[index].read_contents(), None)
+        for one in list(resources.of_page(page_object)):
+            forms = mupdf.pdf_dict_gets(one, "XObject")
+            for name, form in list(resources.entries(forms)):
+                if mupdf.pdf_to_name(mupdf.pdf_dict_gets(form, "Subtype")) == "Form":
+                    replace(forms, name, handle.xref_stream(mupdf.pdf_to_num(form)) or b"", form)
+        yield
+    finally:
+        for holder, key, before in reversed(replaced):
+            mupdf.pdf_dict_put(holder, key, before)

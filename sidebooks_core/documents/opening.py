@@ -78,6 +78,13 @@ class OpenDocument:
 
     def display_list(self, index: int) -> Any:
         """All that the page draws, annotations and form fields included. Raises RenderFailed."""
+        if not self.handle.is_pdf:
+            return self._listed(index)
+        read_from(self.handle)
+        with page_errors(self._name, index, "read"):
+            return mending.listed(self.handle, index, lambda: self._listed(index))
+
+    def _listed(self, index: int) -> Any:
         page = self.page(index)
         with page_errors(self._name, index, "read"):
             listed = page.get_displaylist(annots=1)

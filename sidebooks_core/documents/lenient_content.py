@@ -1,0 +1,96 @@
+"""Content streams whose arrays break the rules, as far as they can be read. Pure.
+
+The engine gives up an array at the first token that may not stand in it, and with it the text that the array shows. As pdf.js
+and PDFium do, operators and all else but numbers and strings are left out of it. An array that nothing closes ends before the
+operator that takes it.
+"""
+
+from __future__ import annotations
+
+import re
+
+_TOKEN = re.compile(
+    rb"[\x00\t\n\f\r ]+|%[^\r\n]*"
+    rb"|\((?:[^\\()]|\\.|\((?:[^\\()]|\\.|\((?:[^\\()]|\\.)*\))*\))*\)|<<|>>|<[^<>]*>|[\[\]{}<>()]"
+    rb"|/[^\x00\t\n\f\r ()<>\[\]{}/%]*|[^\x00\t\n\f\r ()<>\[\]{}/%]+",
+    re.DOTALL,
+)
+_NUMBER = re.compile(rb"[+-]*\d*\.?\d*")
+_INLINE_END = re.compile(rb"[\x00\t\n\f\r ]EI(?=[\x00\t\n\f\r ]|$)")
+_SHOWS = b"TJ"
+_TAKES_TEXT = (b"Tj", b"'", b'"')
+_BOUNDS = frozenset((b"BT", b"ET", b"TJ", b"BI", b"["))
+"""What an array of text does not reach over."""
+
+
+def rewritten(data: bytes) -> bytes:
+    """The same content with arrays that can be read; all else is left as it is."""
+    out: list[bytes] = []
+    position = 0
+    depth = 0
+    """Of dictionaries: their arrays hold what they like."""
+    while position < len(data):
+        match = _TOKEN.match(data, position)
+        if match is None:
+            out.append(data[position : position + 1])
+            position += 1
+            continue
+        token = match[0]
+        position = match.end()
+        if token == b"[" and not depth:
+            array, position = _array(data, position)
+            out.append(array)
+            continue
+        depth += (token == b"<<") - (token == b">>" and depth > 0)
+        out.append(token)
+        if token == b"ID":
+            end = _INLINE_END.search(data, position)
+            stop = end.end() if end else len(data)
+            out.append(data[position:stop])
+            position = stop
+    return b"".join(out)
+
+
+def _array(data: bytes, start: int) -> tuple[bytes, int]:
+    """An array from behind its bracket, and where the content goes on."""
+    items: list[bytes] = []
+    position = start
+    inner = 0
+    while (match := _TOKEN.match(data, position)) is not None:
+        token = match[0]
+        if token == b"[":
+            inner += 1
+        elif token == b"]":
+            if not inner:
+                return b"[" + b" ".join(items) + b"]", match.end()
+            inner -= 1
+        elif token[:1] == b"(" and len(token) > 1 or (token[:1] == b"<" and len(token) > 1 and token != b"<<"):
+            items.append(token)
+        elif _is_number(token):
+            if not inner:
+                items.append(token)
+        elif token == _SHOWS:
+            return b"[" + b" ".join(items) + b"]", position
+        elif token in _TAKES_TEXT and not _is_closed(data, match.end()):
+            return b" ".join(item for item in items if not _is_number(item)) + b" ", position
+        elif token == b"d" and items and not _is_closed(data, match.end()):
+            return b"[" + b" ".join(items[:-1]) + b"] " + items[-1] + b" ", position
+        elif token in _BOUNDS:
+            return b" ".join(items) + b" ", position
+        position = match.end()
+    return b"[" + b" ".join(items) + b"]", len(data) if position >= len(data) else position + 1
+
+
+def _is_number(token: bytes) -> bool:
+    return _NUMBER.fullmatch(token) is not None and any(48 <= one <= 57 for one in token)
+
+
+def _is_closed(data: bytes, position: int) -> bool:
+    """Whether a bracket closes the array before something that it does not reach over."""
+    while (match := _TOKEN.match(data, position)) is not None:
+        if match[0] == b"]":
+            return True
+        if match[0] in _BOUNDS:
+            return False
+        position = match.end()
+    return False
