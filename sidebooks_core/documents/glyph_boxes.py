@@ -19,7 +19,7 @@ _MOST = 2_000
 """Objects of one page that are looked at for the first time."""
 
 _judged: WeakKeyDictionary[Any, dict[int, tuple[int, ...]]] = WeakKeyDictionary()
-"""Of each document: by the number of a font, form, pattern or annotation, the fonts with such boxes that it is or draws with."""
+"""Of each document: by the number of a font, form, pattern or annotation, the fonts with such boxes in it."""
 
 
 @contextmanager

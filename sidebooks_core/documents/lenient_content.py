@@ -64,7 +64,7 @@ def _array(data: bytes, start: int) -> tuple[bytes, int]:
             if not inner:
                 return b"[" + b" ".join(items) + b"]", match.end()
             inner -= 1
-        elif token[:1] == b"(" and len(token) > 1 or (token[:1] == b"<" and len(token) > 1 and token != b"<<"):
+        elif token[:1] in (b"(", b"<") and len(token) > 1 and token != b"<<":
             items.append(token)
         elif _is_number(token):
             if not inner:

@@ -1,19 +1,25 @@
 """Reads a PDF object that breaks the rules as far as it can be read, and writes it as one that does not. Pure.
 
 As PDFium and pdf.js do: what stands where a key must is skipped, a key without a value has none, and what is open at the end is
-closed. Where several values follow a key, the first is its value; an array, dictionary or reference belongs to the name before it.
+closed. Where several values follow a key, the first is its value; but an array, dictionary or reference belongs to the name
+before it.
 """
 
 from __future__ import annotations
 
 import re
 
+_SPACE = rb"[\x00\t\n\f\r ]"
+_REGULAR = rb"[^\x00\t\n\f\r ()<>\[\]{}/%]"
 _TOKEN = re.compile(
-    rb"(?:[\x00\t\n\f\r ]+|%[^\r\n]*)*"
-    rb"(?:(?P<open><<|\[)|(?P<close>>>|\])|(?P<text>\((?:[^\\()]|\\.|\((?:[^\\()]|\\.|\([^()]*\))*\))*\)|<[0-9A-Fa-f\s]*>)"
-    rb"|(?P<name>/[^\x00\t\n\f\r ()<>\[\]{}/%]*)|(?P<reference>\d+[\x00\t\n\f\r ]+\d+[\x00\t\n\f\r ]+R(?![^\x00\t\n\f\r ()<>\[\]{}/%]))"
-    rb"|(?P<number>[+-]*\d*\.?\d+(?:\.(?!\d))?(?![^\x00\t\n\f\r ()<>\[\]{}/%]))|(?P<constant>(?:true|false|null)(?![^\x00\t\n\f\r ()<>\[\]{}/%]))"
-    rb"|(?P<word>[^\x00\t\n\f\r ()<>\[\]{}/%]+|[(){}<>]))",
+    rb"(?:" + _SPACE + rb"+|%[^\r\n]*)*(?:"
+    rb"(?P<open><<|\[)|(?P<close>>>|\])"
+    rb"|(?P<text>\((?:[^\\()]|\\.|\((?:[^\\()]|\\.|\([^()]*\))*\))*\)|<[0-9A-Fa-f\s]*>)"
+    rb"|(?P<name>/" + _REGULAR + rb"*)"
+    rb"|(?P<reference>\d+" + _SPACE + rb"+\d+" + _SPACE + rb"+R(?!" + _REGULAR + rb"))"
+    rb"|(?P<number>[+-]*\d*\.?\d+(?:\.(?!\d))?(?!" + _REGULAR + rb"))"
+    rb"|(?P<constant>(?:true|false|null)(?!" + _REGULAR + rb"))"
+    rb"|(?P<word>" + _REGULAR + rb"+|[(){}<>]))",
     re.DOTALL,
 )
 _ENDS = frozenset((b"endobj", b"stream", b"endstream", b"obj", b"xref", b"trailer"))

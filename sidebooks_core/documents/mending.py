@@ -7,7 +7,7 @@ reads it so. What is mended for the listing of one page is put back after it, so
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from sidebooks_core.documents import glyph_boxes, layers, lenient_content, resources
@@ -52,10 +52,8 @@ def _reread_page_tree(handle: Any) -> None:
     """Read the catalog, the page tree and the pages leniently where they cannot be read otherwise."""
     pdf = pymupdf._as_pdf_document(handle)
     for _ in range(_ROUNDS):
-        try:
+        with suppress(mupdf.FzErrorBase):  # it is told by what the engine says; else whoever asks for the page has the error
             mupdf.ll_pdf_lookup_page_obj(pdf.m_internal, 0)
-        except mupdf.FzErrorBase:
-            pass  # by what it says below; else whoever asks for the page has the error
         if not reread_lost(handle, said_since(0)):
             return
         unsay_since(0)

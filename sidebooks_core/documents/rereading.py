@@ -35,7 +35,7 @@ def unsay_since(start: int) -> None:
 def reread_lost(handle: Any, said: list[str]) -> bool:
     """Read what the engine said it could not; whether there was any that could be."""
     numbers = dict.fromkeys(int(number) for line in said for number in _LOST.findall(line))
-    return any([reread(handle, number) for number in numbers])
+    return sum(reread(handle, number) for number in numbers) > 0  # each of them
 
 
 def reread(handle: Any, number: int) -> bool:

@@ -32,7 +32,27 @@ def hairline_strokes(service: TileService, path: Path) -> None:
             assert min(values[row - 2 : row + 3]) <= 25
 
 
+def type3_huge_box(service: TileService, path: Path) -> None:
+    document = service.open(path)
+    for width_px in (60, 150, 270, 299, 300, 450, 900):
+        pixels = service.page_image(document, page=0, width_px=width_px).pixels()[..., 0]
+        inked = (pixels < 128).sum() / pixels.size
+        assert abs(inked - 0.2048) < 0.06
+
+
+def operator_inside_array(service: TileService, path: Path) -> None:
+    assert text(service, path).replace(" ", "") == "Councilminutessecondline"
+    assert service.page_image(service.open(path), page=0, width_px=300).pixels().min() < 60
+
+
+def dict_stray_token_font(service: TileService, path: Path) -> None:
+    assert text(service, path) == "議案の件 Flags"
+
+
 CHECKS: dict[str, Callable[[TileService, Path], None]] = {
     "hairline-strokes.pdf": hairline_strokes,
+    "type3-huge-box.pdf": type3_huge_box,
+    "operator-inside-array.pdf": operator_inside_array,
+    "dict-stray-token-font.pdf": dict_stray_token_font,
     "layers-membership.pdf": layers_membership,
 }

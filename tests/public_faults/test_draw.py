@@ -235,3 +235,116 @@ def test_thin_lines_cut_into_slabs_are_the_page_drawn_whole(scale: float) -> Non
             ]
             assert np.array_equal(np.concatenate(slabs), whole)
         assert np.array_equal(draw(listed, scale, 0, 0, side_px, side_px, grey=True), whole[..., 0])
+
+
+@pytest.mark.parametrize("place", ["page", "form", "annotation"])
+@pytest.mark.parametrize("box", ["[-276 -3473 4185 422]", "[0 0 30000 30000]", "[0 0 3 3]", "[0 0 0 0]"])
+@pytest.mark.parametrize(
+    "glyph", [b"1 0 -276 -3473 4185 422 d1 0 0 3 3 re f", b"3 0 d0 0 0 3 3 re f", b"1 0 0 0 3 3 d1 0 0 3 3 re f"]
+)
+def test_a_type3_glyph_is_drawn_whatever_its_box(quick_service: TileService, glyph: bytes, box: str, place: str) -> None:
+    text = b'BT /T 8 Tf 40 200 Td ("") Tj 100 0 Td (") Tj ET'
+    font = f"<</Type/Font/Subtype/Type3/FontBBox{box}/FontMatrix[1 0 0 1 0 0]/FirstChar 34/LastChar 34/Widths[10]"
+    more = {
+        10: (font + "/Encoding<</Differences[34/x]>>/CharProcs<</x 11 0 R>>>>").encode(),
+        11: stream("", glyph),
+        12: stream("/Type/XObject/Subtype/Form/BBox[0 0 400 400]/Resources<</Font<</T 10 0 R>>>>", text),
+        13: b"<</Type/Annot/Subtype/Stamp/Rect[0 0 400 400]/F 4/AP<</N 12 0 R>>>>",
+    }
+    if place == "page":
+        data = pdf(
+            {
+                1: b"<</Type/Catalog/Pages 2 0 R>>",
+                2: b"<</Type/Pages/Kids[3 0 R]/Count 1/MediaBox[0 0 400 400]>>",
+                3: b"<</Type/Page/Parent 2 0 R/Contents 4 0 R/Resources<</Font<</T 10 0 R>>>>>>",
+                4: stream("", text),
+                **more,
+            }
+        )
+    elif place == "form":
+        data = one_page(b"/X Do", "/XObject<</X 12 0 R>>", more=more)
+    else:
+        data = one_page(b"", page="/Annots[13 0 R]", more=more)
+    document = quick_service.open(data)
+    for width_px in (100, 390, 400, 800):
+        pixels = quick_service.page_image(document, page=0, width_px=width_px).pixels()[..., 0]
+        assert (pixels < 128).sum() / pixels.size == pytest.approx(3 * 24 * 24 / 160_000, rel=0.2)
+
+
+ARRAYS = [
+    (b"[(one) 0 Tc -300 (two)] TJ 0 -30 Td (three) Tj", "one two three"),
+    (b"[(one) -300 (two) TJ 0 -30 Td (three) Tj", "one two three"),
+    (b"[(one) <</A 1>> (two)] TJ 0 -30 Td (three) Tj", "onetwo three"),
+    (b"[(one) /Name null true -300 (two)] TJ 0 -30 Td (three) Tj", "one two three"),
+    (b"[(one) [-300 (two)]] TJ 0 -30 Td (three) Tj", "onetwo three"),
+    (b"[(one) Tj 0 -30 Td (two) Tj", "one two"),
+    (b"(one] \\) [) Tj 0 -30 Td [(two) 0 Tc <32> -300 (three)] TJ", "one] ) [ two2 three"),
+    (b"(one) Tj BI /W 1/H 1/IM true ID \x80 EI 0 -30 Td [(two) Tw] TJ", "one two"),
+    (b"(one) Tj [3 2 0 d 0 -30 Td [(two) q] TJ", "one two"),
+]
+
+
+@pytest.mark.parametrize("place", ["page", "form", "contents in parts"])
+@pytest.mark.parametrize(("content", "right"), ARRAYS)
+def test_an_array_that_breaks_the_rules_keeps_its_text(
+    quick_service: TileService, content: bytes, right: str, place: str
+) -> None:
+    content = b"BT /F 12 Tf 20 300 Td " + content + b" ET"
+    if place == "page":
+        data = one_page(content)
+    elif place == "form":
+        form = stream("/Type/XObject/Subtype/Form/BBox[0 0 400 400]/Resources<</Font<</F 5 0 R>>>>", content)
+        data = one_page(b"/X Do", "/XObject<</X 10 0 R>>", more={10: form})
+    else:
+        data = one_page(
+            b"", more={3: PAGE.replace(b"4 0 R", b"[10 0 R 11 0 R]"), 10: stream("", b"q"), 11: stream("", content + b" Q")}
+        )
+    assert seen(quick_service, data) == right
+    assert ink(quick_service, data) < 60
+
+
+PAGE = b"<</Type/Page/Parent 2 0 R/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>>>"
+CATALOG = b"<</Type/Catalog/Pages 2 0 R>>"
+TREE = b"<</Type/Pages/Kids[3 0 R]/Count 1/MediaBox[0 0 400 400]>>"
+SLIPS = {
+    "a string in a font": {5: FONT.replace(b">>", b" (MS)/X 1>>")},
+    "a name with a space": {5: b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica Bold/X 1>>"},
+    "an entry without a value in a page": {3: PAGE.replace(b"/Resources", b"/Tabs /Resources")},
+    "a string in a page's resources": {3: PAGE.replace(b"/Font<<", b"(x)/Font<<")},
+    "an odd entry at a page's end": {3: PAGE[:-2] + b"/Tabs>>"},
+    "a page that nothing closes": {3: PAGE[:-4]},
+    "a number in a page": {3: PAGE.replace(b"/Contents", b" 7 8 /Contents")},
+    "resources apart": {3: PAGE.replace(b"<</Font<</F 5 0 R>>>>", b"6 0 R"), 6: b"<<foo/Font<</F 5 0 R>>bar>>"},
+    "a word in the catalog": {1: CATALOG.replace(b"/Pages", b" foo /Pages")},
+    "an entry without a value in the catalog": {1: CATALOG.replace(b"/Pages", b"/Lang /Pages")},
+    "a string in the page tree": {2: TREE.replace(b"/Count", b"(x)/Count")},
+    "an array that nothing closes": {2: b"<</Type/Pages/Count 1/MediaBox[0 0 400 400/Kids[3 0 R]>>"},
+    "a string in a stream's dictionary": {4: stream("(x)", b"BT /F 12 Tf 20 300 Td (Minutes) Tj ET", deflate=True)},
+    "a word in a stream's dictionary, and a wrong length": {
+        4: stream("foo /Bar", b"BT /F 12 Tf 20 300 Td (Minutes) Tj ET").replace(b"/Length", b"/Length 9 /Long")
+    },
+}
+
+
+@pytest.mark.parametrize("slip", SLIPS)
+def test_a_dictionary_is_read_on_behind_a_stray_token(quick_service: TileService, slip: str) -> None:
+    data = one_page(b"BT /F 12 Tf 20 300 Td (Minutes) Tj ET", more=SLIPS[slip])
+    document = quick_service.open(data)
+    assert (document.page_count, document.pages[0].width_pt) == (1, 400)
+    assert seen(quick_service, data) == "Minutes"
+    assert ink(quick_service, data) < 60
+
+
+def test_damaged_pages_with_other_fonts_have_other_ids() -> None:
+    """Whether identity or drawing reads the damaged font first."""
+    ids = []
+    for draws_first in (False, True):
+        with TileService(Settings(cache_dir=None, workers=1)) as service:
+            for name in (b"Helvetica (x)", b"Courier (x)"):
+                content = b"BT /F 12 Tf 20 300 Td (Minutes) Tj ET"
+                document = service.open(one_page(content, more={5: FONT.replace(b"Helvetica", name)}))
+                if draws_first:
+                    service.text(document, page=0)
+                ids.append(document.pages[0].content_id)
+    assert ids[:2] == ids[2:]
+    assert ids[0] != ids[1]
