@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import re
 
+from sidebooks_core.documents.lenient_objects import string_end
+
 _TOKEN = re.compile(
     rb"[\x00\t\n\f\r ]+|%[^\r\n]*"
-    rb"|\((?:[^\\()]|\\.|\((?:[^\\()]|\\.|\((?:[^\\()]|\\.)*\))*\))*\)|<<|>>|<[^<>]*>|[\[\]{}<>()]"
+    rb"|<<|>>|<[^<>]*+>|[\[\]{}<>()]"
     rb"|/[^\x00\t\n\f\r ()<>\[\]{}/%]*|[^\x00\t\n\f\r ()<>\[\]{}/%]+",
     re.DOTALL,
 )
 _NUMBER = re.compile(rb"[+-]*\d*\.?\d*")
 _INLINE_END = re.compile(rb"[\x00\t\n\f\r ]EI(?=[\x00\t\n\f\r ]|$)")
+_MOST_AHEAD = 2_000
 _SHOWS = b"TJ"
 _TAKES_TEXT = (b"Tj", b"'", b'"')
 _BOUNDS = frozenset((b"BT", b"ET", b"TJ", b"BI", b"["))
@@ -30,13 +33,7 @@ def rewritten(data: bytes) -> bytes:
     depth = 0
     """Of dictionaries: their arrays hold what they like."""
     while position < len(data):
-        match = _TOKEN.match(data, position)
-        if match is None:
-            out.append(data[position : position + 1])
-            position += 1
-            continue
-        token = match[0]
-        position = match.end()
+        token, position = _token(data, position)
         if token == b"[" and not depth:
             array, position = _array(data, position)
             out.append(array)
@@ -56,13 +53,15 @@ def _array(data: bytes, start: int) -> tuple[bytes, int]:
     items: list[bytes] = []
     position = start
     inner = 0
-    while (match := _TOKEN.match(data, position)) is not None:
-        token = match[0]
+    while True:
+        token, after = _token(data, position)
+        if not token:
+            break
         if token == b"[":
             inner += 1
         elif token == b"]":
             if not inner:
-                return b"[" + b" ".join(items) + b"]", match.end()
+                return b"[" + b" ".join(items) + b"]", after
             inner -= 1
         elif token[:1] in (b"(", b"<") and len(token) > 1 and token != b"<<":
             items.append(token)
@@ -71,13 +70,13 @@ def _array(data: bytes, start: int) -> tuple[bytes, int]:
                 items.append(token)
         elif token == _SHOWS:
             return b"[" + b" ".join(items) + b"]", position
-        elif token in _TAKES_TEXT and not _is_closed(data, match.end()):
+        elif token in _TAKES_TEXT and not _is_closed(data, after):
             return b" ".join(item for item in items if not _is_number(item)) + b" ", position
-        elif token == b"d" and items and not _is_closed(data, match.end()):
+        elif token == b"d" and items and not _is_closed(data, after):
             return b"[" + b" ".join(items[:-1]) + b"] " + items[-1] + b" ", position
         elif token in _BOUNDS:
             return b" ".join(items) + b" ", position
-        position = match.end()
+        position = after
     return b"[" + b" ".join(items) + b"]", len(data) if position >= len(data) else position + 1
 
 
@@ -87,10 +86,19 @@ def _is_number(token: bytes) -> bool:
 
 def _is_closed(data: bytes, position: int) -> bool:
     """Whether a bracket closes the array before something that it does not reach over."""
-    while (match := _TOKEN.match(data, position)) is not None:
-        if match[0] == b"]":
+    for _ in range(_MOST_AHEAD):
+        token, position = _token(data, position)
+        if token == b"]":
             return True
-        if match[0] in _BOUNDS:
+        if not token or token in _BOUNDS:
             return False
-        position = match.end()
     return False
+
+
+def _token(data: bytes, position: int) -> tuple[bytes, int]:
+    """What begins at a position, and where it ends; nothing at the end of the data."""
+    match = _TOKEN.match(data, position)
+    if match is None:
+        return data[position : position + 1], min(position + 1, len(data))
+    end = string_end(data, match.end()) if match[0] == b"(" else match.end()
+    return data[position:end], end

@@ -12,9 +12,9 @@ import re
 _SPACE = rb"[\x00\t\n\f\r ]"
 _REGULAR = rb"[^\x00\t\n\f\r ()<>\[\]{}/%]"
 _TOKEN = re.compile(
-    rb"(?:" + _SPACE + rb"+|%[^\r\n]*)*(?:"
+    rb"(?:" + _SPACE + rb"++|%[^\r\n]*+)*+(?:"
     rb"(?P<open><<|\[)|(?P<close>>>|\])"
-    rb"|(?P<text>\((?:[^\\()]|\\.|\((?:[^\\()]|\\.|\([^()]*\))*\))*\)|<[0-9A-Fa-f\s]*>)"
+    rb"|(?P<text>\(|<[0-9A-Fa-f\s]*+>)"
     rb"|(?P<name>/" + _REGULAR + rb"*)"
     rb"|(?P<reference>\d+" + _SPACE + rb"+\d+" + _SPACE + rb"+R(?!" + _REGULAR + rb"))"
     rb"|(?P<number>[+-]*\d*\.?\d+(?:\.(?!\d))?(?!" + _REGULAR + rb"))"
@@ -26,6 +26,8 @@ _ENDS = frozenset((b"endobj", b"stream", b"endstream", b"obj", b"xref", b"traile
 _BEYOND = re.compile(rb"[\x80-\xff]")
 _DEPTH = 64
 
+_IN_STRING = re.compile(rb"\\.|[()]", re.DOTALL)
+
 Token = tuple[str, bytes]
 
 
@@ -36,6 +38,16 @@ def rewritten(data: bytes) -> tuple[bytes, int] | None:
     if kind != "open":
         return None
     return (reader.dictionary(0) if token == b"<<" else reader.array(0)), reader.position
+
+
+def string_end(data: bytes, start: int) -> int:
+    """Where a string ends whose bracket opened before `start`: behind its own bracket, or at the end of the data."""
+    depth = 1
+    for match in _IN_STRING.finditer(data, start):
+        depth += (match[0] == b"(") - (match[0] == b")")
+        if not depth:
+            return match.end()
+    return len(data)
 
 
 class _Reader:
@@ -50,6 +62,9 @@ class _Reader:
         token = match[match.lastgroup]
         if token in _ENDS:
             return ("end", b""), self.position
+        if token == b"(":
+            end = string_end(self._data, match.end())
+            return ("text", self._data[match.end() - 1 : end]), end
         return (match.lastgroup, token), match.end()
 
     def take(self) -> Token:
