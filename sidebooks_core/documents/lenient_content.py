@@ -18,7 +18,7 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _NUMBER = re.compile(rb"[+-]*\d*\.?\d*")
-_INLINE_END = re.compile(rb"[\x00\t\n\f\r ]EI(?=[\x00\t\n\f\r ]|$)")
+INLINE_END = re.compile(rb"[\x00\t\n\f\r ]EI(?=[\x00\t\n\f\r ]|$)")
 _MOST_AHEAD = 2_000
 _SHOWS = b"TJ"
 _TAKES_TEXT = (b"Tj", b"'", b'"')
@@ -33,15 +33,15 @@ def rewritten(data: bytes) -> bytes:
     depth = 0
     """Of dictionaries: their arrays hold what they like."""
     while position < len(data):
-        token, position = _token(data, position)
-        if token == b"[" and not depth:
+        word, position = token(data, position)
+        if word == b"[" and not depth:
             array, position = _array(data, position)
             out.append(array)
             continue
-        depth += (token == b"<<") - (token == b">>" and depth > 0)
-        out.append(token)
-        if token == b"ID":
-            end = _INLINE_END.search(data, position)
+        depth += (word == b"<<") - (word == b">>" and depth > 0)
+        out.append(word)
+        if word == b"ID":
+            end = INLINE_END.search(data, position)
             stop = end.end() if end else len(data)
             out.append(data[position:stop])
             position = stop
@@ -54,27 +54,27 @@ def _array(data: bytes, start: int) -> tuple[bytes, int]:
     position = start
     inner = 0
     while True:
-        token, after = _token(data, position)
-        if not token:
+        word, after = token(data, position)
+        if not word:
             break
-        if token == b"[":
+        if word == b"[":
             inner += 1
-        elif token == b"]":
+        elif word == b"]":
             if not inner:
                 return b"[" + b" ".join(items) + b"]", after
             inner -= 1
-        elif token[:1] in (b"(", b"<") and len(token) > 1 and token != b"<<":
-            items.append(token)
-        elif _is_number(token):
+        elif word[:1] in (b"(", b"<") and len(word) > 1 and word != b"<<":
+            items.append(word)
+        elif _is_number(word):
             if not inner:
-                items.append(token)
-        elif token == _SHOWS:
+                items.append(word)
+        elif word == _SHOWS:
             return b"[" + b" ".join(items) + b"]", position
-        elif token in _TAKES_TEXT and not _is_closed(data, after):
+        elif word in _TAKES_TEXT and not _is_closed(data, after):
             return b" ".join(item for item in items if not _is_number(item)) + b" ", position
-        elif token == b"d" and items and not _is_closed(data, after):
+        elif word == b"d" and items and not _is_closed(data, after):
             return b"[" + b" ".join(items[:-1]) + b"] " + items[-1] + b" ", position
-        elif token in _BOUNDS:
+        elif word in _BOUNDS:
             return b" ".join(items) + b" ", position
         position = after
     return b"[" + b" ".join(items) + b"]", len(data) if position >= len(data) else position + 1
@@ -87,15 +87,15 @@ def _is_number(token: bytes) -> bool:
 def _is_closed(data: bytes, position: int) -> bool:
     """Whether a bracket closes the array before something that it does not reach over."""
     for _ in range(_MOST_AHEAD):
-        token, position = _token(data, position)
-        if token == b"]":
+        word, position = token(data, position)
+        if word == b"]":
             return True
-        if not token or token in _BOUNDS:
+        if not word or word in _BOUNDS:
             return False
     return False
 
 
-def _token(data: bytes, position: int) -> tuple[bytes, int]:
+def token(data: bytes, position: int) -> tuple[bytes, int]:
     """What begins at a position, and where it ends; nothing at the end of the data."""
     match = _TOKEN.match(data, position)
     if match is None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from sidebooks_core.documents import glyph_boxes, layers, lenient_content, resources
+from sidebooks_core.documents import glyph_boxes, layers, lenient_content, resources, transfer
 from sidebooks_core.documents.engine import ENGINE_ERRORS, mupdf, pymupdf
 from sidebooks_core.documents.rereading import moment, reread_lost, said_since, unsay_since
 
@@ -32,7 +32,7 @@ def listed(handle: Any, index: int, listing: Callable[[], Any]) -> Any:
     """The display list of a page, mended. listing: makes it from the document as it is. Raises the engine's errors."""
     for _ in range(_ROUNDS):
         start = moment()
-        with glyph_boxes.opened(handle, index):
+        with glyph_boxes.opened(handle, index), transfer.applied(handle, index):
             made = listing()
         said = said_since(start)
         if not said:
@@ -41,7 +41,7 @@ def listed(handle: Any, index: int, listing: Callable[[], Any]) -> Any:
             unsay_since(start)
         elif any(_BAD_ARRAY in line for line in said):
             unsay_since(start)
-            with _rewritten_contents(handle, index), glyph_boxes.opened(handle, index):
+            with _rewritten_contents(handle, index), glyph_boxes.opened(handle, index), transfer.applied(handle, index):
                 return listing()
         else:
             return made
