@@ -49,10 +49,17 @@ def dict_stray_token_font(service: TileService, path: Path) -> None:
     assert text(service, path) == "議案の件 Flags"
 
 
+def transfer_function(service: TileService, path: Path) -> None:
+    pixels = service.page_image(service.open(path), page=0, width_px=200).pixels()
+    assert abs(int(pixels[50, 150, 0]) - 51) <= 1
+    assert [int(value) for value in pixels[50, 20:90:20, 0]] == [255, 0, 255, 0]
+
+
 CHECKS: dict[str, Callable[[TileService, Path], None]] = {
     "hairline-strokes.pdf": hairline_strokes,
     "type3-huge-box.pdf": type3_huge_box,
     "operator-inside-array.pdf": operator_inside_array,
     "dict-stray-token-font.pdf": dict_stray_token_font,
+    "transfer-function.pdf": transfer_function,
     "layers-membership.pdf": layers_membership,
 }

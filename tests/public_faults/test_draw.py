@@ -12,6 +12,10 @@ import pytest
 
 from sidebooks_core import Settings, TileService
 from sidebooks_core.documents.drawing import draw
+from sidebooks_core.documents.engine import take_warnings
+from sidebooks_core.documents.limits import Limits
+from sidebooks_core.documents.opening import open_document
+from sidebooks_core.documents.source import Source
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from identity_documents import pdf, stream
@@ -348,3 +352,81 @@ def test_damaged_pages_with_other_fonts_have_other_ids() -> None:
                 ids.append(document.pages[0].content_id)
     assert ids[:2] == ids[2:]
     assert ids[0] != ids[1]
+
+
+INVERTS = b"<</FunctionType 2/Domain[0 1]/C0[1]/C1[0]/N 1>>"
+SQUARES = b"<</FunctionType 2/Domain[0 1]/C0[0]/C1[1]/N 2>>"
+CALCULATES = stream("/FunctionType 4/Domain[0 1]/Range[0 1]", b"{1 exch sub}")
+SAMPLED = stream("/FunctionType 0/Domain[0 1]/Range[0 1]/Size[3]/BitsPerSample 8", bytes([255, 64, 0]))
+RAMP = stream("/Type/XObject/Subtype/Image/Width 4/Height 1/BitsPerComponent 8/ColorSpace/DeviceGray", bytes([0, 64, 128, 255]))
+COLOURED = stream("/Type/XObject/Subtype/Image/Width 1/Height 1/BitsPerComponent 8/ColorSpace/DeviceRGB", bytes([255, 128, 0]))
+BITS = stream("/Type/XObject/Subtype/Image/Width 4/Height 1/BitsPerComponent 1/ColorSpace/DeviceGray/Decode[1 0]", b"\x50")
+
+
+def transferred(entry: str, functions: list[bytes], content: bytes) -> list[tuple[int, int, int]]:
+    """The colours of eight squares across the page's foot, which the content paints, as drawn in a worker's way."""
+    more = {10 + index: function for index, function in enumerate(functions)}
+    more |= {20: RAMP, 21: COLOURED, 22: BITS}
+    resources = f"/ExtGState<</G<<{entry}>>/Off<</TR/Identity>>/Other<</LW 2>>>>/XObject<</I 20 0 R/C 21 0 R/B 22 0 R>>"
+    with TileService(Settings(cache_dir=None, workers=1)) as service:
+        document = service.open(one_page(content, resources, more=more))
+        pixels = service.page_image(document, page=0, width_px=400).pixels()
+    return [tuple(int(value) for value in pixels[375, 25 + 50 * index]) for index in range(8)]
+
+
+SQUARES_OF_GREY = (
+    b"/G gs 0 0 50 50 re f .8 g 50 0 50 50 re f q /Off gs 100 0 50 50 re f Q 150 0 50 50 re f 1 .5 0 rg 200 0 50 50 re f"
+)
+IMAGES = b"q /G gs q 200 0 0 50 0 0 cm /I Do Q q 50 0 0 50 200 0 cm /C Do Q Q q 150 0 0 50 250 0 cm /C Do Q"
+
+
+def near(found: list[tuple[int, int, int]], right: list[tuple[int, int, int] | int]) -> bool:
+    return all(
+        max(abs(one - other) for one, other in zip(pixel, (value,) * 3 if isinstance(value, int) else value, strict=True)) <= 2
+        for pixel, value in zip(found, right, strict=False)
+    )
+
+
+@pytest.mark.parametrize(
+    ("entry", "functions"),
+    [
+        ("/TR 10 0 R", [INVERTS]),
+        ("/TR 10 0 R", [CALCULATES]),
+        ("/TR2 10 0 R/TR/Identity", [INVERTS]),
+        ("/TR[10 0 R 10 0 R 10 0 R 10 0 R]", [INVERTS]),
+    ],
+)
+def test_a_transfer_function_that_inverts(entry: str, functions: list[bytes]) -> None:
+    assert near(transferred(entry, functions, SQUARES_OF_GREY), [255, 51, 204, 51, (0, 128, 255)])
+    assert near(transferred(entry, functions, IMAGES), [255, 191, 127, 0, (0, 127, 255), (255, 128, 0)])
+
+
+def test_a_transfer_function_of_a_curve_and_of_one_colour() -> None:
+    assert near(transferred("/TR 10 0 R", [SQUARES], IMAGES), [0, 16, 64, 255, (255, 64, 0), (255, 128, 0)])
+    assert near(transferred("/TR 10 0 R", [SAMPLED], SQUARES_OF_GREY), [255, 26, 204, 26, (0, 64, 255)])
+    one = "/TR[10 0 R/Identity/Identity/Identity]"
+    assert near(transferred(one, [INVERTS], SQUARES_OF_GREY), [0, 204, 204, 204, (0, 128, 0)])
+
+
+def test_a_transfer_function_of_a_bilevel_scan() -> None:
+    content = b"q /G gs q 200 0 0 50 0 0 cm /B Do Q Q q 200 0 0 50 200 0 cm /B Do Q"
+    assert transferred("/TR 10 0 R", [INVERTS], content) == [
+        (value, value, value) for value in (0, 255, 0, 255, 255, 0, 255, 0)
+    ]
+
+
+@pytest.mark.parametrize("entry", ["/TR/Identity", "/TR2/Default/TR 10 0 R", "/TR 99 0 R", "/TR(no function)"])
+def test_no_transfer_function(entry: str) -> None:
+    assert near(transferred(entry, [INVERTS], SQUARES_OF_GREY), [0, 204, 204, 204, (255, 128, 0)])
+
+
+def test_what_a_transfer_function_does_not_reach_is_told() -> None:
+    take_warnings()
+    for content, is_told in ((b"/G gs /Fm Do", True), (b"/G gs /Off gs /Fm Do", False), (b"/G gs 0 0 5 5 re f", False)):
+        form = stream("/Type/XObject/Subtype/Form/BBox[0 0 400 400]", b"0 0 9 9 re f")
+        resources = "/ExtGState<</G<</TR 10 0 R>>/Off<</TR/Identity>>>>/XObject<</Fm 11 0 R>>"
+        data = one_page(content, resources, more={10: INVERTS, 11: form})
+        document = open_document(Source(data), password=None, name="paper", limits=Limits())
+        document.display_list(0)
+        document.close()
+        assert any("transfer function" in line for line in take_warnings()) == is_told
