@@ -22,6 +22,7 @@ from sidebooks_core.documents import (
     form_appearances,
     image_pages,
     images,
+    mending,
     page_labels,
     passwords,
     pdf_attachments,
@@ -123,6 +124,13 @@ class OpenDocument:
 
     def display_list(self, index: int) -> Any:
         """All that the page draws, annotations and form fields included. Raises RenderFailed."""
+        if not self.handle.is_pdf:
+            return self._listed(index)
+        read_from(self.handle)
+        with page_errors(self.name, index, "read"):
+            return mending.listed(self.handle, index, lambda: self._listed(index))
+
+    def _listed(self, index: int) -> Any:
         page = self.page(index)
         with page_errors(self.name, index, "read"), _as_page_error(self.name, index):
             said = len(warnings_since(0))
@@ -255,6 +263,8 @@ def open_document(
         try:
             needs_password = _unlock(handle, kind, password, name)
             read_from(handle)  # laying out may draw
+            if handle.is_pdf:
+                mending.mend(handle, source.data)
             if kind == "pdf" and (chapters or not 1 <= pdf_pages.told_count(handle) <= limits.document_pages):
                 page_count = pdf_pages.rebuild(handle, limits.document_pages)
                 chapters = (page_count,) if page_count else ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from sidebooks_core.documents import layers
 from sidebooks_core.documents.engine import mupdf
 from sidebooks_core.documents.model import Link
 from sidebooks_core.documents.pdf_objects import document, get, items, name
@@ -18,7 +19,7 @@ def read_links(handle: Any, page: int, targets: Targets) -> list[Link]:
     mupdf.ll_pdf_page_obj_transform(page_object, box, to_page)
     found = []
     for annotation in items(get(page_object, "Annots")):
-        if name(get(annotation, "Subtype")) != "Link":
+        if name(get(annotation, "Subtype")) != "Link" or layers.is_hidden(handle, get(annotation, "OC")):
             continue
         target = targets.of(annotation, page)
         rect = get(annotation, "Rect")

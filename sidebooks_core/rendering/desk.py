@@ -25,8 +25,8 @@ from sidebooks_core.documents.engine import (
 from sidebooks_core.documents.font_discovery import FontSet
 from sidebooks_core.documents.grey import is_grey
 from sidebooks_core.documents.identity import PageIdentifier
+from sidebooks_core.documents.image_mending import Mender
 from sidebooks_core.documents.inspection import inspect_page
-from sidebooks_core.documents.mending import Mender
 from sidebooks_core.documents.model import DocumentInfo, Link, Word
 from sidebooks_core.documents.opening import OpenDocument, open_document
 from sidebooks_core.documents.problems import EMPTYING, IMAGE_PROBLEMS, of_warnings
