@@ -71,10 +71,17 @@ IMPURE_CALLS = {"open", "print", "input", "exec", "eval"}
 ENGINE = {"pymupdf", "fitz"}
 ENGINE_SIDE = (
     *(f"documents.{name}" for name in ("engine", "opening", "drawing", "text", "grey", "fonts", "inspection", "images")),
+    "documents.actual_text",
     "documents.identity",
 )
 """Modules that live in worker processes; with `documents.identity…`, and whatever reaches one of them or the engine."""
-HOST_DOCUMENTS = tuple(f"documents.{name}" for name in ("model", "sniffing", "fingerprint", "font_discovery", "page_ids"))
+HOST_DOCUMENTS = tuple(
+    f"documents.{name}"
+    for name in (
+        "model", "sniffing", "fingerprint", "font_discovery", "page_ids",
+        "folding", "folding_tables", "folded_pages", "page_text", "text_lines", "ruby_style",
+    )
+)  # fmt: skip
 HOST_ROOTS = (
     "",
     *sorted(SERVICE),

@@ -8,7 +8,7 @@ from typing import Any, Self
 from msgspec import Struct, to_builtins
 from msgspec.structs import astuple, replace
 
-CONTENT_ID_VERSION = 2
+CONTENT_ID_VERSION = 3
 """Raise with any change to what `content_id` digests, or how: the ids then all change, and what was remembered is forgotten."""
 MIN_SCAN_COVERAGE = 0.8
 """Share of a page that one image must cover for the page to count as a scan."""

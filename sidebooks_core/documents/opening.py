@@ -11,7 +11,7 @@ from functools import cached_property
 from itertools import accumulate
 from typing import Any
 
-from sidebooks_core.documents import archives, fonts, images, page_labels, text
+from sidebooks_core.documents import actual_text, archives, folding, fonts, images, page_labels, page_text, text
 from sidebooks_core.documents.engine import (
     ENGINE_ERRORS,
     mupdf,
@@ -21,6 +21,7 @@ from sidebooks_core.documents.engine import (
     stop_reading_from,
     take_warnings,
 )
+from sidebooks_core.documents.folded_pages import FoldedPages
 from sidebooks_core.documents.limits import Limits
 from sidebooks_core.documents.model import DocumentInfo, Link, OutlineItem, PageGeometry, SearchHit, Word
 from sidebooks_core.documents.sniffing import ARCHIVE_KINDS, CONVERTED_KINDS, ENGINE_TYPES, IMAGE_KINDS, REFLOWABLE_KINDS, sniff
@@ -56,6 +57,7 @@ class OpenDocument:
         self._limits = limits
         self._needs_password = needs_password
         self._chapter_starts = list(accumulate(chapters, initial=0))
+        self._folded = FoldedPages()
 
     @cached_property
     def info(self) -> DocumentInfo:
@@ -85,22 +87,41 @@ class OpenDocument:
 
     def words(self, index: int) -> list[Word]:
         """Raises RenderFailed."""
-        listed = self.display_list(index)
+        listed, how = self._readable(index)
         with page_errors(self._name, index, "read for its text"):
-            found = text.words(listed)
+            found = text.page_words(listed, **how)
         if len(found) > self._limits.page_words:
             what = f"{len(found)} words; the settings allow {self._limits.page_words} (page_words)"
             raise RenderFailed(f"{self._name}, page {index + 1}: {what}", page=index)
         return found
 
-    def search(self, query: str, first: int, stop: int) -> list[SearchHit]:
+    def search(self, query: str, first: int, stop: int, *, old_forms: bool = False) -> list[SearchHit]:
         """Hits on the pages from `first` to `stop` (excluded). Raises RenderFailed."""
         hits: list[SearchHit] = []
+        pattern = folding.query_pattern(query, old_forms=old_forms)
+        if pattern is None:
+            return hits
         for index in range(first, stop):
-            listed = self.display_list(index)
+            known = self._folded.get(index)
+            if known is not None and not known.may_match(pattern, old_forms=old_forms):
+                continue
+            listed, how = self._readable(index)
             with page_errors(self._name, index, "searched"):
-                hits.extend(text.search(text.page_text(listed), query, index))
+                read = text.read_page(listed, **how)
+                if known is None:
+                    self._folded.keep(index, page_text.folded(read))
+                hits.extend(page_text.search(read, pattern, index, old_forms=old_forms))
         return hits
+
+    def _readable(self, index: int) -> tuple[Any, dict[str, bool]]:
+        """A page's display list, and how its text is to be read. Raises RenderFailed."""
+        listed = self.display_list(index)
+        repeats = False
+        if self.handle.is_pdf:
+            page = self.page(index)
+            with page_errors(self._name, index, "read for its text"):
+                repeats = actual_text.is_repeated(page)
+        return listed, {"own_characters": repeats, "has_styled_ruby": self.kind in REFLOWABLE_KINDS}
 
     def links(self, index: int) -> list[Link]:
         """Raises RenderFailed."""

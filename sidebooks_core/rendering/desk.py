@@ -186,13 +186,15 @@ class Desk:
     def _do_links(self, held: _Held, ref: DocumentRef, page: int) -> list[Any]:
         return [link.to_wire() for link in held.document.links(page)]
 
-    def _do_search(self, held: _Held, ref: DocumentRef, page: int, query: str, stop: int, budget_s: float) -> dict[str, Any]:
+    def _do_search(
+        self, held: _Held, ref: DocumentRef, page: int, query: str, stop: int, budget_s: float, old_forms: bool
+    ) -> dict[str, Any]:
         """Hits from `page` on, up to `stop` (excluded), at least one page, as many as the time allows."""
         hits: list[Any] = []
         deadline_s = time.perf_counter() + budget_s
         reached = page
         while reached < stop and (reached == page or time.perf_counter() < deadline_s):
-            hits.extend(hit.to_wire() for hit in held.document.search(query, reached, reached + 1))
+            hits.extend(hit.to_wire() for hit in held.document.search(query, reached, reached + 1, old_forms=old_forms))
             reached += 1
         return {"hits": hits, "reached": reached}
 
