@@ -312,7 +312,7 @@ class TileService:
         """Where a text occurs, in page order, at most `limit` hits.
 
         Case, accents, line breaks, the width of Japanese characters and the like do not matter; ruby is skipped, and found by
-        itself. `docs/explanation/searching.md` has all of it.
+        itself. The explanation of searching has all of it.
 
         old_forms: old and new forms of characters (國 and 国, 髙 and 高) are one, too.
         """

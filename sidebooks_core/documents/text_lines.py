@@ -29,6 +29,9 @@ MOST_COLUMN_GAP = 1.2
 """Between characters of a column, in font sizes: a full-width space that was not drawn is one."""
 MOST_RUBY_SIZE = 0.7
 """Of its base's size; half is the rule."""
+MOST_OVERHANG = 1.3
+"""From the middle of a character of ruby to that of the nearest kanji, along the line, in sizes of the kanji: five kana of half
+its size reach to 1.0, and six to 1.25."""
 RUBY_DISTANCE = (0.35, 0.85)
 """Between the middles of ruby and base, across the line, in the sum of both sizes: 0.5 where they touch."""
 
@@ -334,13 +337,13 @@ class _Kanji:
         near, far = RUBY_DISTANCE
         distance = (c - extent.c) / (size + extent.size)
         is_beside = (size * MOST_RUBY_SIZE >= extent.size) & (distance > near) & (distance < far)
-        is_beside &= (a > extent.a0 - 0.6 * size) & (a < extent.a1 + 0.6 * size)
-        if not is_beside.any():
+        a, size = a[is_beside], size[is_beside]
+        if not len(a):
             return False
-        over, reach = a[is_beside], 1.5 * size[is_beside]
-        groups = _groups(run, piece.places)
-        covered = sum(bool((np.abs(over - (a0 + a1) / 2) < np.maximum((a1 - a0) / 2, reach)).any()) for a0, a1, _ in groups)
-        return covered >= 0.6 * len(groups)
+        boxes = [turned(run.boxes[place], run.turns or 0) for place in piece.places if not run.chars[place].isspace()]
+        middles = np.array([(a0 + a1) / 2 for a0, _, a1, _ in boxes])
+        is_over = (np.abs(a[None, :] - middles[:, None]) < MOST_OVERHANG * size[None, :]).any(axis=1)
+        return bool(is_over.mean() >= 0.8)
 
 
 def _groups(run: Run, places: Sequence[int]) -> list[tuple[float, float, list[int]]]:
