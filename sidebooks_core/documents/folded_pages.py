@@ -26,7 +26,9 @@ class FoldedPages:
         return self._pages.get(page)
 
     def keep(self, page: int, text: Folded) -> None:
-        """Keep the text of a page that is not kept, if there is room."""
+        """Keep the text of a page, if none is kept and there is room."""
+        if page in self._pages:
+            return
         cost = sys.getsizeof(text.written) + (sys.getsizeof(text.read) if text.read is not None else 0) + _OVERHEAD_BYTES
         if self._bytes + cost <= self._most_bytes:
             self._bytes += cost

@@ -120,6 +120,12 @@ def query_pattern(query: str, *, old_forms: bool = False) -> re.Pattern[str] | N
     return re.compile("".join(parts) + f"(?![{_LETTER_MARKS}])") if parts else None
 
 
+def needed(query: str, *, old_forms: bool = False) -> frozenset[str]:
+    """The characters without which a folded text, in whatever order it has its characters, does not match a query."""
+    folded = fold_old_forms(fold(query)) if old_forms else fold(query)
+    return frozenset(char for char in folded if char != "-" and not char.isspace())
+
+
 def _between(before: str, after: str, *, is_inside: bool) -> str:
     """What may stand between two characters of a query. is_inside: inside a word."""
     if re.match(f"[{_LETTER_MARKS}]", after):

@@ -11,7 +11,7 @@ from functools import cached_property
 from itertools import accumulate
 from typing import Any
 
-from sidebooks_core.documents import actual_text, archives, folding, fonts, images, page_labels, page_text, text
+from sidebooks_core.documents import actual_text, archives, folding, fonts, images, page_labels, page_text
 from sidebooks_core.documents.engine import (
     ENGINE_ERRORS,
     mupdf,
@@ -26,6 +26,7 @@ from sidebooks_core.documents.limits import Limits
 from sidebooks_core.documents.model import DocumentInfo, Link, OutlineItem, PageGeometry, SearchHit, Word
 from sidebooks_core.documents.sniffing import ARCHIVE_KINDS, CONVERTED_KINDS, ENGINE_TYPES, IMAGE_KINDS, REFLOWABLE_KINDS, sniff
 from sidebooks_core.documents.source import Source
+from sidebooks_core.documents.text import EngineText
 from sidebooks_core.errors import (
     DamagedDocument,
     DocumentTooLarge,
@@ -80,16 +81,17 @@ class OpenDocument:
 
     def display_list(self, index: int) -> Any:
         """All that the page draws, annotations and form fields included. Raises RenderFailed."""
-        page = self.page(index)
+        return self._listed(self.page(index), index)
+
+    def _listed(self, page: Any, index: int) -> Any:
         with page_errors(self._name, index, "read"):
             listed = page.get_displaylist(annots=1)
             return page.get_displaylist(annots=1) if fonts.settle(page) else listed
 
     def words(self, index: int) -> list[Word]:
         """Raises RenderFailed."""
-        listed, how = self._readable(index)
-        with page_errors(self._name, index, "read for its text"):
-            found = text.page_words(listed, **how)
+        with self._text(index, "read for its text") as read:
+            found = read.words()
         if len(found) > self._limits.page_words:
             what = f"{len(found)} words; the settings allow {self._limits.page_words} (page_words)"
             raise RenderFailed(f"{self._name}, page {index + 1}: {what}", page=index)
@@ -101,27 +103,42 @@ class OpenDocument:
         pattern = folding.query_pattern(query, old_forms=old_forms)
         if pattern is None:
             return hits
+        needed = folding.needed(query, old_forms=old_forms)
         for index in range(first, stop):
             known = self._folded.get(index)
             if known is not None and not known.may_match(pattern, old_forms=old_forms):
                 continue
-            listed, how = self._readable(index)
-            with page_errors(self._name, index, "searched"):
-                read = text.read_page(listed, **how)
-                if known is None:
-                    self._folded.keep(index, page_text.folded(read))
-                hits.extend(page_text.search(read, pattern, index, old_forms=old_forms))
+            with self._text(index, "searched") as read:
+                if known is None and not self._may_be_on(index, read, pattern, needed, old_forms=old_forms):
+                    continue
+                found = page_text.page_text(read.lines())
+                self._folded.keep(index, page_text.folded(found))
+                hits.extend(page_text.search(found, pattern, index, old_forms=old_forms))
         return hits
 
-    def _readable(self, index: int) -> tuple[Any, dict[str, bool]]:
-        """A page's display list, and how its text is to be read. Raises RenderFailed."""
-        listed = self.display_list(index)
-        repeats = False
-        if self.handle.is_pdf:
-            page = self.page(index)
-            with page_errors(self._name, index, "read for its text"):
-                repeats = actual_text.is_repeated(page)
-        return listed, {"own_characters": repeats, "has_styled_ruby": self.kind in REFLOWABLE_KINDS}
+    def _may_be_on(
+        self, index: int, read: EngineText, pattern: re.Pattern[str], needed: frozenset[str], *, old_forms: bool
+    ) -> bool:
+        """Whether a query may occur on a page, told without reading it character by character."""
+        glanced, is_in_order = read.glance()
+        folded = folding.fold(glanced)
+        if is_in_order:
+            whole = page_text.Folded(folded, None)
+            self._folded.keep(index, whole)
+            return whole.may_match(pattern, old_forms=old_forms)
+        return needed <= set(folding.fold_old_forms(folded) if old_forms else folded)
+
+    @contextmanager
+    def _text(self, index: int, doing: str) -> Iterator[EngineText]:
+        """A page's text; the engine's errors are raised as RenderFailed."""
+        page = self.page(index)
+        listed = self._listed(page, index)
+        with page_errors(self._name, index, doing):
+            yield EngineText(
+                listed,
+                own_characters=bool(self.handle.is_pdf) and actual_text.is_repeated(page),
+                has_styled_ruby=self.kind in REFLOWABLE_KINDS,
+            )
 
     def links(self, index: int) -> list[Link]:
         """Raises RenderFailed."""

@@ -14,6 +14,7 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 import numpy as np
 from msgspec import Struct, field
@@ -36,6 +37,7 @@ RUBY_DISTANCE = (0.35, 0.85)
 """Between the middles of ruby and base, across the line, in the sum of both sizes: 0.5 where they touch."""
 
 _KANA = re.compile(r"[\u3041-\u309f\u30a0-\u30ff\u31f0-\u31ff\uff65-\uff9f\s]+")
+_HAS_KANA = re.compile(r"[\u3041-\u309f\u30a0-\u30ff\u31f0-\u31ff\uff65-\uff9f]")
 _KANJI = re.compile(r"[\u3005-\u3007\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _CJK = re.compile(r"[\u2e80-\u9fff\uf900-\ufaff\uff01-\uffee\U00020000-\U0003ffff]")
 
@@ -79,8 +81,12 @@ def lines_of(runs: Iterable[Run]) -> tuple[Line, ...]:
     """The lines of a page, in the order of the runs."""
     kept = undoubled(list(runs))
     if not any(_CJK.search("".join(run.chars)) for run in kept):
-        return tuple(Line("".join(run.chars), tuple(run.boxes), run.block) for run in kept)
+        return _as_lines(kept)
     return _with_ruby(_columns(kept))
+
+
+def _as_lines(runs: Iterable[Run]) -> tuple[Line, ...]:
+    return tuple(Line("".join(run.chars), tuple(run.boxes), run.block) for run in runs)
 
 
 def undoubled(runs: list[Run]) -> list[Run]:
@@ -128,10 +134,10 @@ def _reach(box: Box, size: float) -> float:
 def _may_be_doubled(runs: list[Run]) -> bool:
     """Whether any character has an equal one near; told in half a millisecond, and wrong only towards yes."""
     codes = np.frombuffer("".join(char for run in runs for char in run.chars).encode("utf-32-le", "surrogatepass"), np.uint32)
-    boxes = np.array([box for run in runs for box in run.boxes], np.float64).reshape(-1, 4)
-    sizes = np.array([size for run in runs for size in run.sizes], np.float64)
-    sides = boxes[:, 2:] - boxes[:, :2]
-    reach = np.minimum(MOST_SHIFT * sizes, 0.5 * sides.min(axis=1, initial=math.inf))
+    sizes = np.fromiter(chain.from_iterable(run.sizes for run in runs), np.float64, len(codes))
+    sides = chain.from_iterable(chain.from_iterable(run.boxes for run in runs))  # flat: three times as fast as tuples
+    boxes = np.fromiter(sides, np.float64, 4 * len(codes)).reshape(-1, 4)
+    reach = np.minimum(MOST_SHIFT * sizes, 0.5 * (boxes[:, 2:] - boxes[:, :2]).min(axis=1, initial=math.inf))
     solid = (reach > 0) & np.isfinite(boxes).all(axis=1)
     names, places, sizes, reach = codes[solid].astype(np.int64), boxes[solid, :2], sizes[solid], reach[solid]
     # Two places nearer than half a cell share a cell of one of the four grids that are half a cell apart.
@@ -163,8 +169,12 @@ def _chosen(run: Run, places: Sequence[int]) -> Run:
 
 def turned(box: Box, turns: int) -> Box:
     """A box as (least a, least c, most a, most c) of a direction."""
+    if turns == 0:
+        return box
     x0, y0, x1, y1 = box
-    return ((x0, y0, x1, y1), (y0, -x1, y1, -x0), (-x1, -y1, -x0, -y0), (-y1, x0, -y0, x1))[turns]
+    if turns == 1:
+        return y0, -x1, y1, -x0
+    return (-x1, -y1, -x0, -y0) if turns == 2 else (-y1, x0, -y0, x1)
 
 
 def turned_back(box: Box, turns: int) -> Box:
@@ -187,9 +197,11 @@ class _Extent(Struct):
         return (self.c0 + self.c1) / 2
 
 
-def _extent(boxes: Iterable[Box], sizes: Iterable[float], turns: int) -> _Extent:
-    a0, c0, a1, c1 = zip(*(turned(box, turns) for box in boxes), strict=True)
-    return _Extent(min(a0), min(c0), max(a1), max(c1), max(sizes))
+def _extent(boxes: Sequence[Box], sizes: Sequence[float], turns: int) -> _Extent:
+    if len(boxes) == 1:
+        return _Extent(*turned(boxes[0], turns), sizes[0])
+    x0, y0, x1, y1 = zip(*boxes, strict=True)
+    return _Extent(*turned((min(x0), min(y0), max(x1), max(y1)), turns), max(sizes))
 
 
 def _columns(runs: list[Run]) -> list[Run]:
@@ -197,9 +209,12 @@ def _columns(runs: list[Run]) -> list[Run]:
 
     Engines give vertical writing character by character; some writers set it so, each character a horizontal text of its own.
     """
+    stacked = list(_stacked(runs))
+    if not any(run.is_column for run in stacked):
+        return stacked
     joined: list[Run] = []
     open_extent: _Extent | None = None
-    for run in _stacked(runs):
+    for run in stacked:
         last = joined[-1] if joined else None
         if last is not None and last.is_column and last.turns is not None and open_extent is not None and run.chars:
             extent = _extent(run.boxes, run.sizes, last.turns)
@@ -279,25 +294,31 @@ class _Piece(Struct):
 def _with_ruby(runs: list[Run]) -> tuple[Line, ...]:
     """Lines with the ruby taken out and set beside its base."""
     runs = [run for run in runs if run.chars]
-    ruby = [list(run.ruby) if run.ruby else [False] * len(run.chars) for run in runs]
-    marked = [any(flags) for flags in ruby]
+    marked = [any(run.ruby) for run in runs]
     pieces = _kana_pieces(runs)
     if pieces:
         kanji = _Kanji(runs, pieces)
         for piece in pieces:
             piece.is_ruby = kanji.lies_beside(piece, runs)
         _interrupting(runs, pieces)
-        for piece in pieces:
-            if piece.is_ruby:
-                for place in piece.places:
-                    ruby[piece.run][place] = True
+        pieces = [piece for piece in pieces if piece.is_ruby]
+    if not pieces and not any(marked):
+        return _as_lines(runs)
+    ruby = [list(run.ruby) if run.ruby else [False] * len(run.chars) for run in runs]
+    for piece in pieces:
+        for place in piece.places:
+            ruby[piece.run][place] = True
     return _assembled(runs, ruby, marked)
 
 
 def _kana_pieces(runs: list[Run]) -> list[_Piece]:
     pieces = []
     for number, run in enumerate(runs):
-        if run.turns is None or any(run.ruby):
+        if run.turns is None or any(run.ruby) or not _HAS_KANA.search("".join(run.chars)):
+            continue
+        if max(run.sizes) < 1.05 * min(run.sizes):
+            if _KANA.fullmatch("".join(run.chars)):
+                pieces.append(_Piece(number, range(len(run.chars)), _extent(run.boxes, run.sizes, run.turns)))
             continue
         start = 0
         for stop in range(1, len(run.chars) + 1):
