@@ -58,11 +58,9 @@ def _fold(char: str) -> str:
     folded = _FOLDED.get(char)
     if folded is None:
         parts = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", char).casefold())
-        folded = "".join(
-            _FOLDED.get(part, part) for part in parts if unicodedata.combining(part) not in _ACCENT_CLASSES or part == char
-        )
-        if folded != parts and folded.isspace() and not char.isspace():
-            return char  # an accent on its own: ´
+        folded = "".join(_FOLDED.get(part, part) for part in parts if unicodedata.combining(part) not in _ACCENT_CLASSES)
+        if folded.isspace() and not char.isspace():
+            return char  # an accent with a place of its own: ´
     return _IGNORED.sub("", folded)
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from math import floor
 from typing import Any
 
 from sidebooks_core.documents.engine import mupdf, pymupdf
 from sidebooks_core.documents.model import Word
 from sidebooks_core.documents.page_text import words
 from sidebooks_core.documents.ruby_style import ruby_sizes
-from sidebooks_core.documents.text_lines import Box, Line, Run, lines_of, turned, turned_back
+from sidebooks_core.documents.text_lines import GRIDS, Box, Line, Run, lines_of, turned, turned_back
 
 _BASELINE = 0.88
 """From the upper edge of a character's cell down to its baseline, in font sizes: what vertical metrics of fonts say by default
@@ -33,7 +35,7 @@ class EngineText:
     def words(self) -> list[Word]:
         """The words in the space of the page as shown."""
         found = self._page.extractWORDS()
-        if _needs_characters(found):
+        if self._needs_characters(found):
             return words(self.lines())
         return [
             Word(float(x0), float(y0), float(x1), float(y1), text, block, line)
@@ -53,7 +55,16 @@ class EngineText:
     def glance(self) -> tuple[str, bool]:
         """All characters, in a quarter of the time, and whether their order is that of `lines`."""
         text: str = self._page.extractTEXT()
-        return text, not (_JAPANESE.search(text) or _needs_characters(self._page.extractWORDS()))
+        return text, not (_JAPANESE.search(text) or self._needs_characters(self._page.extractWORDS()))
+
+    def _needs_characters(self, found: list[Any]) -> bool:
+        return _needs_characters(found) or (self._has_styled_ruby and bool(ruby_sizes(self._sizes())))
+
+    def _sizes(self) -> Iterator[float]:
+        for block in self._page.extractDICT()["blocks"]:
+            for line in block.get("lines", ()):
+                for span in line["spans"]:
+                    yield span["size"]
 
 
 def _needs_characters(found: list[Any]) -> bool:
@@ -64,16 +75,14 @@ def _needs_characters(found: list[Any]) -> bool:
             return True
         reach = max(0.2 * (y1 - y0), _LEAST_REACH_PT)
         x, y, here = x0 / (2 * reach), y0 / (2 * reach), (x0, y0)
-        # Two places nearer than half a cell share a cell of one of four grids that are half a cell apart.
-        for grid, (right, down) in enumerate(_GRIDS):
-            other = seen.setdefault((text, grid, int(x + right), int(y + down)), here)
+        for grid, (right, down) in enumerate(GRIDS):
+            other = seen.setdefault((text, grid, floor(x + right), floor(y + down)), here)
             if other is not here and abs(x0 - other[0]) < reach and abs(y0 - other[1]) < reach:
                 return True
     return False
 
 
 _LEAST_REACH_PT = 0.1
-_GRIDS = ((0.0, 0.0), (0.0, 0.5), (0.5, 0.0), (0.5, 0.5))
 
 
 def _run(line: dict[str, Any], block: int) -> Run:

@@ -36,9 +36,16 @@ its size reach to 1.0, and six to 1.25."""
 RUBY_DISTANCE = (0.35, 0.85)
 """Between the middles of ruby and base, across the line, in the sum of both sizes: 0.5 where they touch."""
 
+GRIDS = ((0.0, 0.0), (0.0, 0.5), (0.5, 0.0), (0.5, 0.5))
+"""Grids half a cell apart, in cells: two places nearer than half a cell share a cell of one of them."""
+_MOST_IN_CELL = 8
+"""Of one character, remembered: a hostile page has all of its characters in one place."""
+_MOST_PIECES = 5000
+"""Of kana, looked at as ruby; a page of a newspaper with ruby throughout has some hundreds."""
 _KANA = re.compile(r"[\u3041-\u309f\u30a0-\u30ff\u31f0-\u31ff\uff65-\uff9f\s]+")
 _HAS_KANA = re.compile(r"[\u3041-\u309f\u30a0-\u30ff\u31f0-\u31ff\uff65-\uff9f]")
 _KANJI = re.compile(r"[\u3005-\u3007\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+_LATIN = re.compile(r"[^\s\u2e80-\U0010ffff]")
 _CJK = re.compile(r"[\u2e80-\u9fff\uf900-\ufaff\uff01-\uffee\U00020000-\U0003ffff]")
 
 
@@ -80,7 +87,7 @@ class Line(Struct, frozen=True):
 def lines_of(runs: Iterable[Run]) -> tuple[Line, ...]:
     """The lines of a page, in the order of the runs."""
     kept = undoubled(list(runs))
-    if not any(_CJK.search("".join(run.chars)) for run in kept):
+    if not any(run.ruby or _CJK.search("".join(run.chars)) for run in kept):
         return _as_lines(kept)
     return _with_ruby(_columns(kept))
 
@@ -93,7 +100,7 @@ def undoubled(runs: list[Run]) -> list[Run]:
     """Without the characters that are drawn again in their place, and the lines that consist of such."""
     if not _may_be_doubled(runs):
         return runs
-    seen: dict[tuple[str, int, int], list[tuple[float, float]]] = defaultdict(list)
+    seen: dict[tuple[str, int, int, int], list[tuple[float, float]]] = {}
     kept = []
     for run in runs:
         keep = []
@@ -104,17 +111,18 @@ def undoubled(runs: list[Run]) -> list[Run]:
                 keep.append(not was_again)  # without an advance: it goes with what it stands on
                 continue
             x, y = box[0], box[1]
-            column, row = int(x // _GRID_PT), int(y // _GRID_PT)
-            steps = range(-int(reach // _GRID_PT) - 1, int(reach // _GRID_PT) + 2)
+            column, row = x / (2 * MOST_SHIFT * size), y / (2 * MOST_SHIFT * size)
+            cells = [
+                seen.setdefault((char, grid, math.floor(column + right), math.floor(row + down)), [])
+                for grid, (right, down) in enumerate(GRIDS)
+            ]
             was_again = any(
-                abs(x - other_x) < reach and abs(y - other_y) < reach
-                for across in steps
-                for down in steps
-                for other_x, other_y in seen.get((char, column + across, row + down), ())
+                abs(x - other_x) < reach and abs(y - other_y) < reach for cell in cells for other_x, other_y in cell
             )
             keep.append(not was_again)
-            if not was_again:
-                seen[char, column, row].append((x, y))
+            for cell in cells:
+                if not was_again and len(cell) < _MOST_IN_CELL:
+                    cell.append((x, y))
         if all(keep):
             kept.append(run)
             continue
@@ -122,9 +130,6 @@ def undoubled(runs: list[Run]) -> list[Run]:
         if any(not char.isspace() for char in chars):
             kept.append(_chosen(run, [place for place, is_kept in enumerate(keep) if is_kept]))
     return kept
-
-
-_GRID_PT = 2.0
 
 
 def _reach(box: Box, size: float) -> float:
@@ -140,9 +145,8 @@ def _may_be_doubled(runs: list[Run]) -> bool:
     reach = np.minimum(MOST_SHIFT * sizes, 0.5 * (boxes[:, 2:] - boxes[:, :2]).min(axis=1, initial=math.inf))
     solid = (reach > 0) & np.isfinite(boxes).all(axis=1)
     names, places, sizes, reach = codes[solid].astype(np.int64), boxes[solid, :2], sizes[solid], reach[solid]
-    # Two places nearer than half a cell share a cell of one of the four grids that are half a cell apart.
     cells = np.clip(places / (2 * MOST_SHIFT * sizes)[:, None], -(1 << 19), 1 << 19)
-    for shift in ((0.0, 0.0), (0.0, 0.5), (0.5, 0.0), (0.5, 0.5)):
+    for shift in GRIDS:
         columns, rows = (np.floor(cells + shift).astype(np.int64) + (1 << 19)).T
         keys = names << 42 | columns << 21 | rows
         order = keys.argsort()
@@ -246,7 +250,7 @@ def _continues_column(column: _Extent, piece: _Extent, run: Run, last: Run) -> b
 
 
 def _stacked(runs: list[Run]) -> Iterator[Run]:
-    """The runs; those of one character each, evenly below one another, as columns."""
+    """The runs; those of one character each, evenly below one another, as columns, whose direction is a quarter turn on."""
     start = 0
     while start < len(runs):
         stop = start + 1
@@ -259,7 +263,8 @@ def _stacked(runs: list[Run]) -> Iterator[Run]:
             stop += 1
         if stop - start >= _LEAST_STACK:
             for run in runs[start:stop]:
-                yield Run(run.chars, run.boxes, run.sizes, 1, True, runs[start].block, run.ruby)
+                turns = ((run.turns or 0) + 1) % 4
+                yield Run(run.chars, run.boxes, run.sizes, turns, True, runs[start].block, run.ruby)
         else:
             stop = start + 1
             yield runs[start]
@@ -270,15 +275,16 @@ _LEAST_STACK = 3
 
 
 def _step_down(upper: Run, lower: Run) -> float | None:
-    """From a single horizontal character to one right below it, in points; None where it is not so."""
-    if not all(
-        run.turns == 0 and not run.is_column and len(run.chars) == 1 and _CJK.match(run.chars[0]) for run in (upper, lower)
-    ):
+    """From a single character across to one right below it, in points; None where it is not so."""
+    if upper.turns is None or upper.turns != lower.turns:
         return None
-    (x0, y0, x1, _), (other_x0, other_y0, other_x1, _) = upper.boxes[0], lower.boxes[0]
+    if not all(not run.is_column and len(run.chars) == 1 and _CJK.match(run.chars[0]) for run in (upper, lower)):
+        return None
+    a0, c0, a1, _ = turned(upper.boxes[0], upper.turns)
+    other_a0, other_c0, other_a1, _ = turned(lower.boxes[0], upper.turns)
     size = upper.sizes[0]
-    step = other_y0 - y0
-    is_below = 0.85 * size < step < 1.35 * size and abs(x0 + x1 - other_x0 - other_x1) < 0.4 * size
+    step = other_c0 - c0
+    is_below = 0.85 * size < step < 1.35 * size and abs(a0 + a1 - other_a0 - other_a1) < 0.4 * size
     return step if is_below and 0.95 < lower.sizes[0] / size < 1.05 else None
 
 
@@ -296,6 +302,8 @@ def _with_ruby(runs: list[Run]) -> tuple[Line, ...]:
     runs = [run for run in runs if run.chars]
     marked = [any(run.ruby) for run in runs]
     pieces = _kana_pieces(runs)
+    if len(pieces) > _MOST_PIECES:
+        pieces = []
     if pieces:
         kanji = _Kanji(runs, pieces)
         for piece in pieces:
@@ -363,8 +371,11 @@ class _Kanji:
             return False
         boxes = [turned(run.boxes[place], run.turns or 0) for place in piece.places if not run.chars[place].isspace()]
         middles = np.array([(a0 + a1) / 2 for a0, _, a1, _ in boxes])
-        is_over = (np.abs(a[None, :] - middles[:, None]) < MOST_OVERHANG * size[None, :]).any(axis=1)
-        return bool(is_over.mean() >= 0.8)
+        order = a.argsort()
+        a, size = a[order], size[order]
+        behind = a.searchsorted(middles).clip(1, len(a) - 1) if len(a) > 1 else np.zeros(len(middles), np.intp)
+        nearest = np.where(np.abs(a[behind] - middles) < np.abs(a[behind - 1] - middles), behind, behind - 1)
+        return bool((np.abs(a[nearest] - middles) < MOST_OVERHANG * size[nearest]).mean() >= 0.8)
 
 
 def _groups(run: Run, places: Sequence[int]) -> list[tuple[float, float, list[int]]]:
@@ -375,7 +386,8 @@ def _groups(run: Run, places: Sequence[int]) -> list[tuple[float, float, list[in
             continue
         a0, _, a1, _ = turned(run.boxes[place], run.turns or 0)
         if groups and -run.sizes[place] < a0 - groups[-1][1] <= run.sizes[place]:
-            groups[-1] = (groups[-1][0], max(groups[-1][1], a1), [*groups[-1][2], place])
+            groups[-1][2].append(place)
+            groups[-1] = (groups[-1][0], max(groups[-1][1], a1), groups[-1][2])
         else:
             groups.append((a0, a1, [place]))
     return groups
@@ -516,7 +528,8 @@ def _line(line: _Open, found: list[Ruby]) -> Line:
     stop_before = 0
     for place, chars, boxes in line.rubies:
         start = place
-        while start > stop_before and _KANJI.match(text[start - 1]):
+        base = _LATIN if place and _LATIN.match(text[place - 1]) else _KANJI
+        while start > stop_before and base.match(text[start - 1]):
             start -= 1
         if start == place and place > stop_before:
             start -= 1

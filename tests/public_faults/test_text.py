@@ -19,6 +19,7 @@ from asgi import ask
 from sidebooks_core import Document, Settings, TileService
 from sidebooks_core.documents.folded_pages import FoldedPages
 from sidebooks_core.documents.folding import fold, fold_old_forms, query_pattern
+from sidebooks_core.documents.folding_tables import HYOGAI, JINMEI, JOYO, NAMES
 from sidebooks_core.documents.page_text import Folded
 from sidebooks_core.server import Application, Shelf
 
@@ -39,7 +40,8 @@ def finds(query: str, text: str, *, old_forms: bool = False) -> bool:
 
 SAME = [
     "〜～~∼", "－−-‐‑–", "―—─", "‖∥", "¦￤", "￠¢", "￡£", "￢¬", "￥¥\\＼", "￣‾¯", "・･·‧", "’'‘", "”\"“〟",
-    "⺠民", "⻑長⾧", "⻄西", "⼈人", "⽬目", "⻘青", "⿓龍", "\ufa19神", "\ufa10塚", "ｶカ", "Ａａa", "①1", "éeÉ", "ß", "ｰー",
+    "⺠民", "⻑長⾧", "⻄西", "⼈人", "⽬目", "⻘青", "⿓龍", "\ufa19神", "\ufa10塚", "ｶカ", "Ａａa", "①1", "éeÉ", "ñn",
+    "йи", "ｰー",
 ]  # fmt: skip
 
 
@@ -111,6 +113,22 @@ def test_a_match_never_ends_before_a_voicing_mark(form: str) -> None:
 def test_a_word_divided_at_a_line_s_end_is_found(hyphen: str) -> None:
     assert finds("budget", f"the bud{hyphen}\nget of")
     assert finds("the budget of", f"the bud{hyphen}\n get\nof")
+
+
+def test_accents_do_not_matter_however_they_are_stored() -> None:
+    for form in ("NFC", "NFD"):
+        text = unicodedata.normalize(form, "résumé über Ångström")  # type: ignore[arg-type]
+        for query in ("resume", "résumé", "re\u0301sume\u0301", "uber", "angstrom", "ÅNGSTRÖM"):
+            assert finds(query, text), (form, query)
+    assert finds("´", "´")
+    assert not finds("´", " ")
+
+
+def test_no_new_form_is_an_old_one_of_another() -> None:
+    assert all(len(fold_old_forms(char)) == 1 for char in "國邊髙")
+    for table in (JOYO, JINMEI, HYOGAI, NAMES):
+        for forms in table.split():
+            assert len({fold_old_forms(fold(char)) for char in forms}) == 1, forms
 
 
 def test_words_stand_apart_by_any_white_space_and_by_nothing_else() -> None:
@@ -264,12 +282,13 @@ def test_boxes_agree_with_another_engine(service: TileService, corpus: Path, nam
     assert found == sum(len(word.text) for word in words)
 
 
-def test_characters_that_are_set_one_by_one_below_one_another_are_a_column(service: TileService) -> None:
+@pytest.mark.parametrize("rotate", [0, 90, 180, 270])
+def test_characters_that_are_set_one_by_one_below_one_another_are_a_column(service: TileService, rotate: int) -> None:
     """As browsers and word processors print vertical text: a horizontal font, each character with its place."""
     placed: list[Placed] = []
     for x, text in ((270, "議会だより"), (240, "令和八年度予算")):
         placed += [(character, x, 60 + 21 * place, 20) for place, character in enumerate(text)]
-    document = service.open(page_of(placed))
+    document = service.open(page_of(placed, rotate=rotate))
     assert [word.text for word in service.text(document, 0)] == ["議会だより", "令和八年度予算"]
     [hit] = service.search(document, "年度予算")
     assert len(hit.boxes) == 1
@@ -285,6 +304,22 @@ def test_cells_of_a_table_are_no_column(service: TileService) -> None:
     ]
     document = service.open(page_of(placed))
     assert sorted(word.text for word in service.text(document, 0)) == sorted(text for text, *_ in placed)
+
+
+def test_numbers_set_across_and_latin_words_belong_to_their_column(service: TileService) -> None:
+    made = pikepdf.Pdf.open(io.BytesIO(page_of([("令和", 100, 40, 20), ("年度の", 100, 102, 20)], vertical=True)))
+    other = pikepdf.Pdf.open(io.BytesIO(page_of([])))
+    made.pages[0].Resources.Font.G = made.copy_foreign(other.pages[0].Resources.Font.F)
+    content = made.pages[0].Contents.read_bytes()
+    across = f"BT /G 20 Tf 0.5 0 0 1 90 {HEIGHT - 98} Tm <{'12'.encode('utf-16-be').hex()}> Tj ET".encode()
+    first, second = content.rsplit(b"/F", 1)
+    made.pages[0].Contents = made.make_stream(first + b"ET\n" + across + b"\nBT /F" + second)
+    out = io.BytesIO()
+    made.save(out)
+    document = service.open(out.getvalue())
+    [hit] = service.search(document, "令和12年度の")
+    assert len(hit.boxes) == 1
+    assert [word.text for word in service.text(document, 0)] == ["令和12年度の"]
 
 
 # Ruby
@@ -508,6 +543,12 @@ def test_ruby_of_a_reflowable_document_is_known_by_its_element(service: TileServ
     assert len(service.search(document, "本日のぎいんていしゅつ議案")) == 1
     assert "（" not in "".join(word.text for word in service.text(document, 0))
     assert lines(service, document)[0].startswith("本日の議員提出議案は三")
+
+
+def test_latin_ruby_of_a_reflowable_document(service: TileService) -> None:
+    document = service.open(epub("<p>the <ruby>WHO<rt>World Health</rt></ruby> says</p>"))
+    assert len(service.search(document, "the WHO says")) == 1
+    assert len(service.search(document, "World Health")) == 1
 
 
 def test_small_text_of_a_reflowable_document_is_no_ruby(service: TileService) -> None:
