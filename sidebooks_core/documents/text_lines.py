@@ -40,6 +40,8 @@ GRIDS = ((0.0, 0.0), (0.0, 0.5), (0.5, 0.0), (0.5, 0.5))
 """Grids half a cell apart, in cells: two places nearer than half a cell share a cell of one of them."""
 _MOST_IN_CELL = 8
 """Of one character, remembered: a hostile page has all of its characters in one place."""
+_MOST_INTERRUPTIONS = 16
+"""Pieces of ruby between two parts of a line."""
 _MOST_PIECES = 5000
 """Of kana, looked at as ruby; a page of a newspaper with ruby throughout has some hundreds."""
 _KANA = re.compile(r"[\u3041-\u309f\u30a0-\u30ff\u31f0-\u31ff\uff65-\uff9f\s]+")
@@ -399,9 +401,11 @@ def _interrupting(runs: list[Run], pieces: list[_Piece]) -> None:
     for number, piece in whole.items():
         run = runs[number]
         before, after = number - 1, number + 1
-        while after in whole and not _adjoins(runs[before], runs[after]):
+        if before < 0:
+            continue
+        while after in whole and after - number < _MOST_INTERRUPTIONS and not _adjoins(runs[before], runs[after]):
             after += 1
-        if before < 0 or after >= len(runs) or not _adjoins(runs[before], runs[after]) or run.turns is None:
+        if after >= len(runs) or not _adjoins(runs[before], runs[after]) or run.turns is None:
             continue
         base = _extent(runs[before].boxes, runs[before].sizes, run.turns)
         rise = (base.c - piece.extent.c) / base.size
