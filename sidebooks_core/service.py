@@ -328,16 +328,18 @@ class TileService:
         links: tuple[Link, ...] = self._ask(document, "links", page, {}).result()
         return links
 
-    def search(self, document: Document, query: str, *, limit: int = 1000) -> list[SearchHit]:
+    def search(self, document: Document, query: str, *, limit: int = 1000, old_forms: bool = False) -> list[SearchHit]:
         """Where a text occurs, in page order, at most `limit` hits.
 
-        Case, line breaks and the width of Japanese characters do not matter.
-        """
+        Case, accents, line breaks, the width of Japanese characters and the like do not matter; ruby is skipped, and found by
+        itself. The explanation of searching has all of it.
 
+        old_forms: old and new forms of characters (國 and 国, 髙 and 高) are one, too.
+        """
         hits: list[SearchHit] = []
         page = 0
         while page < document.page_count and len(hits) < limit:
-            arguments = {"query": query, "stop": document.page_count, "budget_s": SEARCH_SLICE_S}
+            arguments = {"query": query, "stop": document.page_count, "budget_s": SEARCH_SLICE_S, "old_forms": old_forms}
             found: SearchAnswer = self._ask(document, "search", page, arguments).result()
             hits.extend(found.hits)
             page = found.reached

@@ -78,12 +78,18 @@ ENGINE_SIDE = (
     *(f"documents.pdf_{name}" for name in ("objects", "targets", "outline", "links", "attachments", "pages")),
     *(
         f"documents.{name}"
-        for name in ("comics", "image_pages", "epub_pages", "epub_contents", "placed_pages", "sequence", "svg")
+        for name in ("actual_text", "comics", "image_pages", "epub_pages", "epub_contents", "placed_pages", "sequence", "svg")
     ),
     "documents.identity",
 )
 """Modules that live in worker processes; with `documents.identity…`, and whatever reaches one of them or the engine."""
-HOST_DOCUMENTS = tuple(f"documents.{name}" for name in ("model", "sniffing", "fingerprint", "font_discovery", "page_ids"))
+HOST_DOCUMENTS = tuple(
+    f"documents.{name}"
+    for name in (
+        "model", "sniffing", "fingerprint", "font_discovery", "page_ids",
+        "folding", "folding_tables", "folded_pages", "page_text", "text_lines", "ruby_style",
+    )
+)  # fmt: skip
 HOST_ROOTS = (
     "",
     *sorted(SERVICE),

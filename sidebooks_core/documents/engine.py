@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from sidebooks_core.documents import ruby_style
 from sidebooks_core.errors import RenderFailed, SidebooksError
 
 os.environ["PYMUPDF_MESSAGE"] = "fd:2"
@@ -42,6 +43,7 @@ __all__ = [
 
 pymupdf.TOOLS.mupdf_display_errors(False)
 pymupdf.TOOLS.mupdf_display_warnings(False)
+mupdf.fz_set_user_css(ruby_style.CSS)
 
 ENGINE_ERRORS = (mupdf.FzErrorBase, RuntimeError, ValueError, IndexError, KeyError, TypeError, AttributeError)
 """What PyMuPDF raises for documents it does not like: the engine's own errors are only `Exception`s, and its Python layer

@@ -11,12 +11,14 @@ from itertools import accumulate
 from typing import Any
 
 from sidebooks_core.documents import (
+    actual_text,
     addresses,
     archives,
     comics,
     epub_contents,
     epub_package,
     epub_pages,
+    folding,
     font_mending,
     fonts,
     form_appearances,
@@ -24,6 +26,7 @@ from sidebooks_core.documents import (
     images,
     mending,
     page_labels,
+    page_text,
     passwords,
     pdf_attachments,
     pdf_links,
@@ -31,7 +34,6 @@ from sidebooks_core.documents import (
     pdf_outline,
     pdf_pages,
     svg,
-    text,
     xmp,
 )
 from sidebooks_core.documents.engine import (
@@ -45,6 +47,7 @@ from sidebooks_core.documents.engine import (
     take_warnings,
     warnings_since,
 )
+from sidebooks_core.documents.folded_pages import FoldedPages
 from sidebooks_core.documents.limits import Limits
 from sidebooks_core.documents.model import Attachment, DocumentInfo, Link, OutlineItem, PageGeometry, SearchHit, Word
 from sidebooks_core.documents.pdf_targets import Targets
@@ -60,6 +63,7 @@ from sidebooks_core.documents.sniffing import (
     unpacked,
 )
 from sidebooks_core.documents.source import Source
+from sidebooks_core.documents.text import EngineText
 from sidebooks_core.errors import (
     DamagedDocument,
     DocumentError,
@@ -92,6 +96,7 @@ class OpenDocument:
         self._source = source
         self._limits = limits
         self._needs_password = needs_password
+        self._folded = FoldedPages()
         self._set_chapters(chapters)
 
     @cached_property
@@ -124,13 +129,18 @@ class OpenDocument:
 
     def display_list(self, index: int) -> Any:
         """All that the page draws, annotations and form fields included. Raises RenderFailed."""
+        return self._read(index)[1]
+
+    def _read(self, index: int) -> tuple[Any, Any]:
+        """The engine's page, and its display list."""
         if not self.handle.is_pdf:
             return self._listed(index)
         read_from(self.handle)
         with page_errors(self.name, index, "read"):
-            return mending.listed(self.handle, index, lambda: self._listed(index))
+            read: tuple[Any, Any] = mending.listed(self.handle, index, lambda: self._listed(index))
+            return read
 
-    def _listed(self, index: int) -> Any:
+    def _listed(self, index: int) -> tuple[Any, Any]:
         page = self.page(index)
         with page_errors(self.name, index, "read"), _as_page_error(self.name, index):
             said = len(warnings_since(0))
@@ -138,26 +148,58 @@ class OpenDocument:
             if font_mending.mend(page, warnings_since(said)):
                 forget_warnings(said, font_mending.COMPLAINT)
                 listed = page.get_displaylist(annots=1)
-            return page.get_displaylist(annots=1) if fonts.settle(page) else listed
+            return page, page.get_displaylist(annots=1) if fonts.settle(page) else listed
 
     def words(self, index: int) -> list[Word]:
         """Raises RenderFailed."""
-        listed = self.display_list(index)
-        with page_errors(self.name, index, "read for its text"):
-            found = text.words(listed)
+        with self._text(index, "read for its text") as read:
+            found = read.words()
         if len(found) > self._limits.page_words:
             what = f"{len(found)} words; the settings allow {self._limits.page_words} (page_words)"
             raise RenderFailed(f"{self.name}, page {index + 1}: {what}", page=index)
         return found
 
-    def search(self, query: str, first: int, stop: int) -> list[SearchHit]:
+    def search(self, query: str, first: int, stop: int, *, old_forms: bool = False) -> list[SearchHit]:
         """Hits on the pages from `first` to `stop` (excluded). Raises RenderFailed."""
         hits: list[SearchHit] = []
+        pattern = folding.query_pattern(query, old_forms=old_forms)
+        if pattern is None:
+            return hits
+        needed = folding.needed(query, old_forms=old_forms)
         for index in range(first, stop):
-            listed = self.display_list(index)
-            with page_errors(self.name, index, "searched"):
-                hits.extend(text.search(text.page_text(listed), query, index))
+            known = self._folded.get(index)
+            if known is not None and not known.may_match(pattern, old_forms=old_forms):
+                continue
+            with self._text(index, "searched") as read:
+                if known is None and not self._may_be_on(index, read, pattern, needed, old_forms=old_forms):
+                    continue
+                found = page_text.page_text(read.lines())
+                self._folded.keep(index, page_text.folded(found))
+                hits.extend(page_text.search(found, pattern, index, old_forms=old_forms))
         return hits
+
+    def _may_be_on(
+        self, index: int, read: EngineText, pattern: re.Pattern[str], needed: frozenset[str], *, old_forms: bool
+    ) -> bool:
+        """Whether a query may occur on a page, told without reading it character by character."""
+        glanced, is_in_order = read.glance()
+        folded = folding.fold(glanced)
+        if is_in_order:
+            whole = page_text.Folded(folded, None)
+            self._folded.keep(index, whole)
+            return whole.may_match(pattern, old_forms=old_forms)
+        return needed <= set(folding.fold_old_forms(folded) if old_forms else folded)
+
+    @contextmanager
+    def _text(self, index: int, doing: str) -> Iterator[EngineText]:
+        """A page's text; the engine's errors are raised as RenderFailed."""
+        page, listed = self._read(index)
+        with page_errors(self.name, index, doing):
+            yield EngineText(
+                listed,
+                own_characters=bool(self.handle.is_pdf) and actual_text.is_repeated(page),
+                has_styled_ruby=self.kind in REFLOWABLE_KINDS,
+            )
 
     def links(self, index: int) -> list[Link]:
         """Raises RenderFailed."""

@@ -205,13 +205,15 @@ class Desk:
     def _do_links(self, held: _Held, ref: DocumentRef, page: int) -> list[Link]:
         return [link for link in held.document.links(page) if _is_somewhere(link)]
 
-    def _do_search(self, held: _Held, ref: DocumentRef, page: int, query: str, stop: int, budget_s: float) -> dict[str, Any]:
+    def _do_search(
+        self, held: _Held, ref: DocumentRef, page: int, query: str, stop: int, budget_s: float, old_forms: bool
+    ) -> dict[str, Any]:
         """Hits from `page` on, up to `stop` (excluded), at least one page, as many as the time allows."""
         hits: list[Any] = []
         deadline_s = time.perf_counter() + budget_s
         reached = page
         while reached < stop and (reached == page or time.perf_counter() < deadline_s):
-            found = held.document.search(query, reached, reached + 1)
+            found = held.document.search(query, reached, reached + 1, old_forms=old_forms)
             hits.extend(hit for hit in found if math.isfinite(sum(map(sum, hit.boxes))))
             reached += 1
         return {"hits": hits, "reached": reached}

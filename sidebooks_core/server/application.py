@@ -22,6 +22,7 @@ from urllib.parse import unquote
 
 from sidebooks_core import __version__
 from sidebooks_core.document import Document
+from sidebooks_core.documents.model import SearchHit
 from sidebooks_core.errors import (
     ServiceClosed,
     SidebooksError,
@@ -305,7 +306,7 @@ class Application:
             case ["hints"]:
                 return await self._hint(asked, document)
             case ["search", query]:
-                hits = await self._run(lambda: self.service.search(document, query, limit=SEARCH_LIMIT))
+                hits = await self._run(self._found, document, query, asked)
                 found = [{"page": hit.page + 1, "boxes_pt": hit.boxes, "text": hit.text} for hit in hits]
                 return asked.json({"query": query, "hits": found}, "application/json", IMMUTABLE)
             case ["pages", number, "text"]:
@@ -379,9 +380,13 @@ class Application:
             raise not_found()
         query = asked.query("q")
         address = f"{asked.base}/search/2/{registered.document.id}"
-        hits = await self._run(lambda: self.service.search(registered.document, query, limit=SEARCH_LIMIT)) if query else []
+        hits = await self._run(self._found, registered.document, query, asked) if query else []
         found = presentation.search_answer(asked.base, registered.document, address, hits)
         return asked.json(found, JSON_LD.format(presentation.SEARCH_CONTEXT), b"no-cache")
+
+    def _found(self, document: Document, query: str, asked: Asked) -> list[SearchHit]:
+        old_forms = asked.query("old_forms") in ("1", "true")
+        return self.service.search(document, query, limit=SEARCH_LIMIT, old_forms=old_forms)
 
     async def _dzi(self, asked: Asked, rest: list[str]) -> Answer:
         match rest:
