@@ -302,29 +302,44 @@ class TileService:
 
     def text(self, document: Document, page: int) -> tuple[Word, ...]:
         """The words of a page with their boxes in points, as the page is shown (rotated, cropped)."""
-        return self._ask(document, "words", page, {}, lambda answer: tuple(map(Word.from_wire, answer))).result()
+        return self.submit_text(document, page).result()
+
+    def submit_text(self, document: Document, page: int) -> Future[tuple[Word, ...]]:
+        """The same without waiting. Cancelling the future drops the work, if nobody else wants it and it was not begun."""
+        return self._ask(document, "words", page, {}, lambda answer: tuple(map(Word.from_wire, answer)))
 
     def links(self, document: Document, page: int) -> tuple[Link, ...]:
         """The links of a page with their boxes in points, as the page is shown."""
-        return self._ask(document, "links", page, {}, lambda answer: tuple(map(Link.from_wire, answer))).result()
+        return self.submit_links(document, page).result()
+
+    def submit_links(self, document: Document, page: int) -> Future[tuple[Link, ...]]:
+        """The same without waiting; cancelled as `submit_text` is."""
+        return self._ask(document, "links", page, {}, lambda answer: tuple(map(Link.from_wire, answer)))
 
     def search(self, document: Document, query: str, *, limit: int = 1000) -> list[SearchHit]:
         """Where a text occurs, in page order, at most `limit` hits.
 
         Case, line breaks and the width of Japanese characters do not matter.
         """
-
-        def found(answer: Any) -> tuple[list[SearchHit], int]:
-            return [SearchHit.from_wire(wire) for wire in answer["hits"]], int(answer["reached"])
-
         hits: list[SearchHit] = []
         page = 0
         while page < document.page_count and len(hits) < limit:
-            arguments = {"query": query, "stop": document.page_count, "budget_s": SEARCH_SLICE_S}
-            more, reached = self._ask(document, "search", page, arguments, found).result()
+            more, page = self.submit_search(document, query, page).result()
             hits.extend(more)
-            page = max(reached, page + 1)
         return hits[:limit]
+
+    def submit_search(self, document: Document, query: str, page: int) -> Future[tuple[list[SearchHit], int]]:
+        """One step of a search, without waiting: the hits from `page` on, and the page, from 0, that the next step begins at.
+
+        A step takes a worker for some SEARCH_SLICE_S, or for one page; pages that somebody looks at go before it. Cancelled as
+        `submit_text` is.
+        """
+
+        def found(answer: Any) -> tuple[list[SearchHit], int]:
+            return [SearchHit.from_wire(wire) for wire in answer["hits"]], max(int(answer["reached"]), page + 1)
+
+        arguments = {"query": query, "stop": document.page_count, "budget_s": SEARCH_SLICE_S}
+        return self._ask(document, "search", page, arguments, found, Priority.NEXT)
 
     def inspect(self, document: Document, progress: Callable[[int, int], None] | None = None) -> DocumentInspection:
         """What will be slow or look wrong, page by page; draws every page once to measure it.
@@ -431,17 +446,22 @@ class TileService:
 
     def identify(self, document: Document, page: int) -> str:
         """The content id of a page; waits for a worker where it is not known."""
+        self.submit_identify(document, page).result()
+        content_id = document.known_content_id(page)
+        assert content_id is not None
+        return content_id
+
+    def submit_identify(self, document: Document, page: int) -> Future[None]:
+        """Done when the content id of a page is known. Raises PageNotFound, QueueFull, ServiceClosed."""
         self._require_open()
+        document.require_page(page)
         found: Future[None] = Future()
 
         def done(_: Any, error: SidebooksError | None) -> None:
             _settle(found, None, error)
 
         self.records.identify(document, page, done, priority=Priority.VISIBLE)
-        found.result()
-        content_id = document.known_content_id(page)
-        assert content_id is not None
-        return content_id
+        return found
 
     def page_spec(self, document: Document, page: int, width_px: int | None, height_px: int | None) -> RasterSpec:
         """The raster of a whole page at an exact width or height. Raises RequestError when it is too large."""
@@ -532,7 +552,8 @@ class TileService:
                 what = f"{document.name}, page {page + 1}: the worker's answer makes no sense ({problem!r})"
                 _settle(future, None, RenderFailed(what, document_id=document.id, page=page))
 
-        self._dispatcher.request(Work(key=key, job=job, data=document.data), answered, priority)
+        self._dispatcher.request(Work(key=key, job=job, data=document.data), answered, priority, ticket=future)
+        future.add_done_callback(lambda ended: self._dispatcher.forget(key, future) if ended.cancelled() else None)
         return future
 
     def _require_open(self) -> None:

@@ -45,6 +45,8 @@ class LayeredStore:
         self._pending_bytes = 0
         self._writing: str | None = None
         self._forgotten: set[str] = set()
+        self._discarded: set[str] = set()
+        """Keys that the writer is to delete."""
         self._dropped = 0
         self._closed = False
         self._writer: threading.Thread | None = None
@@ -64,6 +66,8 @@ class LayeredStore:
         if self._disk is None:
             return None
         with self._lock:
+            if key in self._discarded:
+                return None
             pending = self._pending.get(key)
         record = pending.record if pending is not None else self._disk.get(key)
         if record is not None:
@@ -101,6 +105,7 @@ class LayeredStore:
                     self._pending[key] = _Pending(record, told)
                     self._pending_bytes += len(record.data)
                     self._forgotten.discard(key)
+                    self._discarded.discard(key)
                     self._lock.notify_all()
                     return
                 self._dropped += 1
@@ -112,6 +117,23 @@ class LayeredStore:
         self._forget_pending([key])
         if self._disk is not None:
             self._disk.delete(key)
+
+    def discard(self, key: str) -> None:
+        """Delete a record without waiting for the disk: it is not found any more, and the writer removes it."""
+        self._memory.delete(key)
+        with self._lock:
+            if self._disk is None or self._closed:
+                return
+            if key in self._pending and key != self._writing:
+                pending = self._pending.pop(key)
+                self._pending_bytes -= len(pending.record.data)
+                told = pending.told
+            else:
+                told = []
+            self._discarded.add(key)
+            self._lock.notify_all()
+        for tell in told:
+            tell()
 
     def purge(self, tag: str) -> int:
         """Forget all records of a tag, those on their way included. How many there were, those in both layers counted once."""
@@ -180,12 +202,19 @@ class LayeredStore:
         assert self._disk is not None
         while True:
             with self._lock:
-                while not self._pending and not self._closed:
+                while not self._pending and not self._discarded and not self._closed:
                     self._lock.wait()
                 if self._closed:
                     return
-                key, pending = next(iter(self._pending.items()))
-                self._writing = key
+                discarded = next(iter(self._discarded), None)
+                if discarded is None:
+                    key, pending = next(iter(self._pending.items()))
+                    self._writing = key
+            if discarded is not None:
+                self._disk.delete(discarded)
+                with self._lock:
+                    self._discarded.discard(discarded)
+                continue
             self._disk.put(key, pending.record)
             with self._lock:
                 forgotten = key in self._forgotten

@@ -1,0 +1,106 @@
+"""Searches that share the workers: step by step, taking turns, and ended when nobody waits for them any more."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from itertools import count
+from types import TracebackType
+
+from sidebooks_core.document import Document
+from sidebooks_core.documents.model import SearchHit
+from sidebooks_core.server.exchange import Asked
+from sidebooks_core.server.limits import Places, client_of
+from sidebooks_core.server.shared import SharedWork
+from sidebooks_core.service import TileService
+
+SEARCH_LIMIT = 500
+"""Hits in one answer."""
+
+
+class Searches:
+    """Belongs to the event loop. At most half of the workers (one of two) do steps of searches: pages come in between."""
+
+    def __init__(self, service: TileService, shared: SharedWork, places: Places) -> None:
+        self._service = service
+        self._shared = shared
+        self._places = places
+        self._turns = Turns(max(1, service.settings.workers // 2))
+        self._numbers = count()
+
+    async def hits(self, asked: Asked, document: Document, query: str) -> list[SearchHit]:
+        """Where a text occurs, at most SEARCH_LIMIT hits. Raises QueueFull, Gone, and as `TileService.search` does."""
+        client = client_of(asked.scope.get("client"))
+        with self._places.place(client):
+            return await self._shared.get(
+                asked, ("search", document, query), lambda: self._search(document, query, client, next(self._numbers))
+            )
+
+    async def _search(self, document: Document, query: str, client: str, number: int) -> list[SearchHit]:
+        hits: list[SearchHit] = []
+        page = 0
+        while page < document.page_count and len(hits) < SEARCH_LIMIT:
+            async with self._turns.turn(client, number):
+                more, page = await asyncio.wrap_future(self._service.submit_search(document, query, page))
+            hits.extend(more)
+        return hits[:SEARCH_LIMIT]
+
+
+class Turns:
+    """So many steps at once. Clients take turns; of one client, the search that began first goes on first."""
+
+    def __init__(self, most: int) -> None:
+        self._free = most
+        self._waiting: OrderedDict[str, dict[int, asyncio.Future[None]]] = OrderedDict()
+
+    def turn(self, client: str, number: int) -> _Turn:
+        """To be used with `async with`. number: of the search; the lower one goes first."""
+        return _Turn(self, client, number)
+
+    async def take(self, client: str, number: int) -> None:
+        if self._free:
+            self._free -= 1
+            return
+        given = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(client, {})[number] = given
+        try:
+            await given
+        except asyncio.CancelledError:
+            if given.done() and not given.cancelled():
+                self.pass_on()  # it was given, and whoever was to have it left
+            else:
+                self._forget(client, number)
+            raise
+
+    def pass_on(self) -> None:
+        """To the client that waits longest for its turn."""
+        while self._waiting:
+            client, numbers = next(iter(self._waiting.items()))
+            number = min(numbers)
+            given = numbers[number]
+            self._forget(client, number)
+            if client in self._waiting:
+                self._waiting.move_to_end(client)
+            if not given.done():
+                given.set_result(None)
+                return
+        self._free += 1
+
+    def _forget(self, client: str, number: int) -> None:
+        numbers = self._waiting.get(client, {})
+        numbers.pop(number, None)
+        if not numbers:
+            self._waiting.pop(client, None)
+
+
+class _Turn:
+    def __init__(self, turns: Turns, client: str, number: int) -> None:
+        self._turns, self._client, self._number = turns, client, number
+
+    async def __aenter__(self) -> None:
+        await self._turns.take(self._client, self._number)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._turns.pass_on()
