@@ -84,9 +84,7 @@ class Counters(Struct):
     waits_s: dict[str, deque[float]] = field(
         default_factory=lambda: {source: deque(maxlen=Counters.SAMPLES) for source in ("memory", "disk", "render")}
     )
-    totals: dict[str, tuple[int, float]] = field(
-        default_factory=lambda: dict.fromkeys(("memory", "disk", "render"), (0, 0.0))
-    )
+    totals: dict[str, tuple[int, float]] = field(default_factory=lambda: dict.fromkeys(("memory", "disk", "render"), (0, 0.0)))
     """How many waits there were from each source, and their sum in seconds."""
 
     def count_wait(self, source: str, wait_s: float) -> None:

@@ -78,8 +78,12 @@ def _pages_alone(document: Document) -> frozenset[int] | None:
     spreads = Spreads.of_pages(sizes).spreads
     if len(sizes) == 1 or all(width_pt > height_pt for width_pt, height_pt in sizes):
         return None
-    singles = (spread[0] for spread in spreads if len(spread) == 1)
-    return frozenset(page for page in singles if 0 < page < len(sizes) - 1 or sizes[page][0] > sizes[page][1])
+    alone: set[int] = set()
+    for page, *others in reversed(spreads):
+        would_pair = 0 < page < len(sizes) - 1 and page + 1 not in alone
+        if not others and (would_pair or sizes[page][0] > sizes[page][1]):
+            alone.add(page)
+    return frozenset(alone)
 
 
 def _canvas(base: str, document: Document, page: int, *, is_alone: bool) -> dict[str, Any]:
