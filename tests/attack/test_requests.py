@@ -179,6 +179,7 @@ def hostile(served: Served, documents: list[str], chance: random.Random) -> byte
     return request(*chance.choice(kinds)())
 
 
+@pytest.mark.timeout(1800)
 def test_nothing_stays_of_many_hostile_requests(served: Served) -> None:
     documents = documents_of(served)
 
