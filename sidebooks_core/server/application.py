@@ -119,11 +119,10 @@ class Application:
         self._events = Events(Places(limits.streams, limits.streams_per_client, "streams of events"))
         self._described = Described()
         self._shared = SharedWork()
-        self._searches = Searches(
-            self.service, self._shared, Places(limits.searches, limits.searches_per_client, "searches at once")
-        )
         self._hot = HotImages(self.service, self._sharing)
         self._images = ImageAnswers(self.service, self._hot, self._pools.run)
+        searches = Places(limits.searches, limits.searches_per_client, "searches at once")
+        self._searches = Searches(self.service, self._shared, searches, self._images.are_awaited)
         shelf.tell(self._shelf_changed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

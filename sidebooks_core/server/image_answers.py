@@ -89,6 +89,10 @@ class ImageAnswers:
         self._hot.learn(asked.generation, asked.scope, key, column, row, tile.media_type, tag, links)
         return asked.image(tile, links)
 
+    def are_awaited(self) -> bool:
+        """Whether somebody waits for an image that is drawn or queued."""
+        return bool(self._waiting)
+
     async def _key(self, asked: Asked, wanted: _Wanted) -> str:
         """Of the record that holds it; waits for the page to be identified."""
         document, page = wanted.document, wanted.page

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Callable
 from itertools import count
 from types import TracebackType
 
@@ -16,13 +17,17 @@ from sidebooks_core.service import TileService
 
 SEARCH_LIMIT = 500
 """Hits in one answer."""
+PAGES_FIRST_S = 0.5
+"""How long a step waits at most while pages are drawn that somebody looks at: it would take the processor from them."""
+LOOK_EVERY_S = 0.01
 
 
 class Searches:
     """Belongs to the event loop. At most half of the workers (one of two) do steps of searches: pages come in between."""
 
-    def __init__(self, service: TileService, shared: SharedWork, places: Places) -> None:
+    def __init__(self, service: TileService, shared: SharedWork, places: Places, are_pages_awaited: Callable[[], bool]) -> None:
         self._service = service
+        self._are_pages_awaited = are_pages_awaited
         self._shared = shared
         self._places = places
         self._turns = Turns(max(1, service.settings.workers // 2))
@@ -41,9 +46,16 @@ class Searches:
         page = 0
         while page < document.page_count and len(hits) < SEARCH_LIMIT:
             async with self._turns.turn(client, number):
+                await self._let_pages_go_first()
                 more, page = await asyncio.wrap_future(self._service.submit_search(document, query, page))
             hits.extend(more)
         return hits[:SEARCH_LIMIT]
+
+    async def _let_pages_go_first(self) -> None:
+        for _ in range(int(PAGES_FIRST_S / LOOK_EVERY_S)):
+            if not self._are_pages_awaited():
+                return
+            await asyncio.sleep(LOOK_EVERY_S)
 
 
 class Turns:
