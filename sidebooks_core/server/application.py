@@ -158,6 +158,9 @@ class Application:
         self._counts[answer.status] = self._counts.get(answer.status, 0) + 1
         try:
             await self._send(scope, send, method, answer)
+        except asyncio.CancelledError:
+            if not self._is_closing:
+                raise
         finally:
             if answer.file is not None:
                 answer.file.file.close()
@@ -342,7 +345,7 @@ class Application:
         if rest:
             raise not_found()
         client = client_of(asked.scope.get("client"))
-        answer = self._events.answer(asked.receive, asked.query("session"), client, self.shelf.ids())
+        answer = self._events.answer(asked.receive, asked.query("session"), client, self.shelf.ids)
         if self._exit_watch is None or self._exit_watch.done():
             self._exit_watch = asyncio.create_task(self._watch_exit())
         return answer

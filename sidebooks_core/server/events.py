@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 
 from sidebooks_core.document import Document
 from sidebooks_core.server.exchange import Answer, Receive, json_bytes
@@ -98,8 +98,8 @@ class Events:
     def __len__(self) -> int:
         return len(self._listeners)
 
-    def answer(self, receive: Receive, session: str, client: str, documents: list[str]) -> Answer:
-        """A stream that starts with the ids of the documents that are served. Raises QueueFull."""
+    def answer(self, receive: Receive, session: str, client: str, documents: Callable[[], list[str]]) -> Answer:
+        """A stream that starts with the ids of the documents that are served then. Raises QueueFull."""
 
         async def stream() -> AsyncGenerator[bytes, None]:
             listener = _Listener(session)
@@ -107,7 +107,7 @@ class Events:
                 self._listeners.add(listener)
                 is_closed = self._is_closed
             try:
-                listener.put(DOCUMENTS, _documents(documents))
+                listener.put(DOCUMENTS, _documents(documents()))  # those of now: it is told of what comes after
                 if is_closed:
                     listener.end()
                 async for piece in listener.pieces(receive):
