@@ -149,6 +149,20 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1: this machine only)")
     serve.add_argument("--port", type=_port, default=8000, help="default 8000; 0 takes any that is free")
     serve.add_argument("--no-browser", action="store_true", help="do not open the viewer")
+    serve.add_argument(
+        "--hostname",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name that readers use for this server, beside localhost and this machine's own; may be repeated",
+    )
+    serve.add_argument(
+        "--allow-origin",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="web pages from there may read the documents, as https://books.example; '*': from anywhere; may be repeated",
+    )
     _format(serve)
     _workers(serve)
     _cache_dir(serve)
@@ -465,7 +479,15 @@ def _serve(arguments: argparse.Namespace) -> int:
     from sidebooks_core.server.command import serve
 
     settings = Settings(cache_dir=arguments.cache_dir, workers=arguments.workers, image_format=arguments.format)
-    return serve(arguments.path, settings, arguments.host, arguments.port, browser=not arguments.no_browser)
+    return serve(
+        arguments.path,
+        settings,
+        arguments.host,
+        arguments.port,
+        browser=not arguments.no_browser,
+        hostnames=arguments.hostname,
+        allow_origins=arguments.allow_origin,
+    )
 
 
 def _cache_stats(arguments: argparse.Namespace) -> int:

@@ -229,7 +229,7 @@ class Records:
                 self.counters.memory_hits += 1
             elif source == "disk":
                 self.counters.disk_hits += 1
-            self.counters.waits_s[source].append(wait_s)
+            self.counters.count_wait(source, wait_s)
             if priority is Priority.VISIBLE:
                 self._not_shown.pop(key, None)
 

@@ -320,13 +320,19 @@ class TileService:
 
     def text(self, document: Document, page: int) -> tuple[Word, ...]:
         """The words of a page with their boxes in points, as the page is shown (rotated, cropped)."""
-        words: tuple[Word, ...] = self._ask(document, "words", page, {}).result()
-        return words
+        return self.submit_text(document, page).result()
+
+    def submit_text(self, document: Document, page: int) -> Future[tuple[Word, ...]]:
+        """The same without waiting. Cancelling the future drops the work, if nobody else wants it and it was not begun."""
+        return self._ask(document, "words", page, {})
 
     def links(self, document: Document, page: int) -> tuple[Link, ...]:
         """The links of a page with their boxes in points, as the page is shown."""
-        links: tuple[Link, ...] = self._ask(document, "links", page, {}).result()
-        return links
+        return self.submit_links(document, page).result()
+
+    def submit_links(self, document: Document, page: int) -> Future[tuple[Link, ...]]:
+        """The same without waiting; cancelled as `submit_text` is."""
+        return self._ask(document, "links", page, {})
 
     def search(self, document: Document, query: str, *, limit: int = 1000, old_forms: bool = False) -> list[SearchHit]:
         """Where a text occurs, in page order, at most `limit` hits.
@@ -339,11 +345,19 @@ class TileService:
         hits: list[SearchHit] = []
         page = 0
         while page < document.page_count and len(hits) < limit:
-            arguments = {"query": query, "stop": document.page_count, "budget_s": SEARCH_SLICE_S, "old_forms": old_forms}
-            found: SearchAnswer = self._ask(document, "search", page, arguments).result()
-            hits.extend(found.hits)
-            page = found.reached
+            more = self.submit_search(document, query, page, old_forms=old_forms).result()
+            hits.extend(more.hits)
+            page = more.reached
         return hits[:limit]
+
+    def submit_search(self, document: Document, query: str, page: int, *, old_forms: bool = False) -> Future[SearchAnswer]:
+        """One step of a search, without waiting: the hits from `page` on, and the page, from 0, that the next step begins at.
+
+        A step takes a worker for some SEARCH_SLICE_S, or for one page; pages that somebody looks at go before it. Cancelled as
+        `submit_text` is.
+        """
+        arguments = {"query": query, "stop": document.page_count, "budget_s": SEARCH_SLICE_S, "old_forms": old_forms}
+        return self._ask(document, "search", page, arguments, Priority.NEXT)
 
     def inspect(self, document: Document, progress: Callable[[int, int], None] | None = None) -> DocumentInspection:
         """What will be slow or look wrong, page by page; draws every page once to measure it.
@@ -464,17 +478,22 @@ class TileService:
 
     def identify(self, document: Document, page: int) -> str:
         """The content id of a page; waits for a worker where it is not known."""
+        self.submit_identify(document, page).result()
+        content_id = document.known_content_id(page)
+        assert content_id is not None
+        return content_id
+
+    def submit_identify(self, document: Document, page: int) -> Future[None]:
+        """Done when the content id of a page is known. Raises PageNotFound, QueueFull, ServiceClosed."""
         self._require_open()
+        document.require_page(page)
         found: Future[None] = Future()
 
         def done(_: Any, error: SidebooksError | None) -> None:
             _settle(found, None, error)
 
         self.records.identify(document, page, done, priority=Priority.VISIBLE)
-        found.result()
-        content_id = document.known_content_id(page)
-        assert content_id is not None
-        return content_id
+        return found
 
     def page_spec(self, document: Document, page: int, width_px: int | None, height_px: int | None) -> RasterSpec:
         """The raster of a whole page at an exact width or height. Raises RequestError when it is too large."""
@@ -559,7 +578,8 @@ class TileService:
         def answered(answer: Any, error: SidebooksError | None) -> None:
             _settle(future, answer, error)
 
-        self._dispatcher.request(Work(key=key, job=job, data=document.data), answered, priority)
+        self._dispatcher.request(Work(key=key, job=job, data=document.data), answered, priority, ticket=future)
+        future.add_done_callback(lambda ended: self._dispatcher.forget(key, future) if ended.cancelled() else None)
         return future
 
     def _require_open(self) -> None:

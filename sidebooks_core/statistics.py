@@ -6,6 +6,7 @@ from collections import deque
 from typing import ClassVar
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 
 class Latency(Struct, frozen=True):
@@ -16,6 +17,10 @@ class Latency(Struct, frozen=True):
     p95_s: float = 0.0
     p99_s: float = 0.0
     max_s: float = 0.0
+    total_count: int = 0
+    """Of all waits since the service was made; `count` is of the most recent ones, which the percentiles are of."""
+    total_s: float = 0.0
+    """Their sum."""
 
     @classmethod
     def of(cls, samples_s: list[float]) -> Latency:
@@ -81,6 +86,17 @@ class Counters(Struct):
     waits_s: dict[str, deque[float]] = field(
         default_factory=lambda: {source: deque(maxlen=Counters.SAMPLES) for source in ("memory", "disk", "render")}
     )
+    totals: dict[str, tuple[int, float]] = field(default_factory=lambda: dict.fromkeys(("memory", "disk", "render"), (0, 0.0)))
+    """How many waits there were from each source, and their sum in seconds."""
+
+    def count_wait(self, source: str, wait_s: float) -> None:
+        self.waits_s[source].append(wait_s)
+        count, sum_s = self.totals[source]
+        self.totals[source] = count + 1, sum_s + wait_s
 
     def latency(self) -> dict[str, Latency]:
-        return {source: Latency.of(list(samples)) for source, samples in self.waits_s.items()}
+        found = {}
+        for source, samples in self.waits_s.items():
+            total_count, total_s = self.totals[source]
+            found[source] = replace(Latency.of(list(samples)), total_count=total_count, total_s=total_s)
+        return found

@@ -65,7 +65,9 @@ def scripts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 def address(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     cache_dir = tmp_path_factory.mktemp("cache")
     command = [sys.executable, "-m", "sidebooks_core.cli", "serve", str(sample), "--port", "0", "--no-browser"]
-    with subprocess.Popen([*command, "--cache-dir", str(cache_dir)], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [*command, "--allow-origin", "*", "--cache-dir", str(cache_dir)], stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
         matched = re.search(r"http://\S+/", process.stdout.readline())
         assert matched is not None

@@ -61,7 +61,7 @@ SOLE_IMPORTERS: dict[str, tuple[str, ...]] = {
     "pypdfium2": ("documents.second_engine",),
     "resvg_py": ("documents",),
     "diskcache": ("caching.disk",),
-    "fcntl": ("caching", "rendering.worker_process"),
+    "fcntl": ("caching", "rendering.worker_process", "server.slow_clients"),
 }
 """Which modules may import a library: those named, and what lies under them."""
 
@@ -258,7 +258,7 @@ BAD_SOURCES: list[tuple[str, dict[str, str], str]] = [
     ("no layer", {"helpers": ""}, "in no layer"),
     ("engine outside documents", {"rendering.desk": "import pymupdf.mupdf"}, "only documents may"),
     ("diskcache elsewhere in caching", {"caching.memory": "from diskcache import Disk"}, "only caching.disk may"),
-    ("fcntl elsewhere", {"service": "def f():\n    import fcntl"}, "only caching and rendering.worker_process may"),
+    ("fcntl elsewhere", {"service": "def f():\n    import fcntl"}, "rendering.worker_process and server.slow_clients may"),
     ("PIL in the service", {"service": "from PIL import Image"}, "only documents and rendering may"),
     ("threads in tiling", {"tiling.slabs": "from threading import Lock"}, "is pure and imports threading"),
     ("clock in scheduling", {"scheduling.queue": "def f():\n    import time"}, "is pure and imports time"),

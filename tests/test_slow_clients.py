@@ -14,20 +14,23 @@ import pytest
 uvicorn = pytest.importorskip("uvicorn", reason="needs the extra server")
 pytest.importorskip("httptools", reason="needs the extra server")
 
-from sidebooks_core.server.slow_clients import PatientProtocol  # noqa: E402
+from sidebooks_core.server.limits import ServerLimits  # noqa: E402
+from sidebooks_core.server.slow_clients import Doors, PatientProtocol  # noqa: E402
 
 BODY = bytes(30 << 20)
 """More than sockets hold."""
 
 
 class Hasty(PatientProtocol):
+    doors = Doors(ServerLimits())
     headers_within_s = 0.4
+    body_within_s = 0.5
     taken_within_s = 0.6
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
     if scope["type"] == "http":
-        body = BODY if scope["path"] == "/large" else b"small"
+        body = {"/large": BODY, "/medium": BODY[: 5 << 20]}.get(scope["path"], b"small")
         headers = [(b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
@@ -109,3 +112,50 @@ def test_several_requests_on_one_connection(port: int) -> None:
                 assert piece, answer
                 answer += piece
             time.sleep(0.25)
+
+
+def count_connections() -> int:
+    return Hasty.doors.count
+
+
+@pytest.mark.parametrize("more", [b"", b"Connection: close\r\n"])
+@pytest.mark.parametrize("path", [b"/large", b"/medium"])
+def test_who_takes_nothing_is_ended_also_while_the_connection_closes(port: int, path: bytes, more: bytes) -> None:
+    """uvicorn closes a connection after the answer, or when it was idle: then it waits for the client to take the rest."""
+    before = count_connections()
+    held = [socket.socket() for _ in range(20)]
+    for connection in held:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(("127.0.0.1", port))
+        connection.sendall(b"GET " + path + b" HTTP/1.1\r\nHost: x\r\n" + more + b"\r\n")
+    deadline_s = time.monotonic() + 30
+    while count_connections() < before + 20:
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)
+    while count_connections() > before:
+        assert time.monotonic() < deadline_s, "they are still there"
+        time.sleep(0.05)
+    for connection in held:
+        connection.close()
+
+
+def test_who_takes_little_at_long_intervals_is_served(port: int) -> None:
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(("127.0.0.1", port))
+        connection.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+        connection.settimeout(5)
+        taken = 0
+        ends_s = time.monotonic() + 5 * Hasty.taken_within_s
+        while time.monotonic() < ends_s:
+            piece = connection.recv(8192)
+            assert piece
+            taken += len(piece)
+            time.sleep(0.05)
+        assert 20_000 < taken < len(BODY) / 4
+
+
+def test_bodies_that_never_end_are_ended(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc")
+        assert ended(connection)

@@ -71,6 +71,8 @@ class LayeredStore:
         if self._disk is None:
             return None
         with self._lock:
+            if key in self._discarded:
+                return None
             pending = self._pending.get(key)
             if key in self._discarded:
                 return None
@@ -126,14 +128,21 @@ class LayeredStore:
             self._disk.delete(key)
 
     def discard(self, key: str) -> None:
-        """Remove a record that is damaged: from memory at once, from the store behind, so that nobody waits for a disk."""
+        """Delete a record without waiting for the disk: it is not found any more, and the writer removes it."""
         self._memory.delete(key)
-        if self._disk is None:
-            return
         with self._lock:
-            if key not in self._pending and not self._closed:
-                self._discarded.add(key)
-                self._lock.notify_all()
+            if self._disk is None or self._closed:
+                return
+            if key in self._pending and key != self._writing:
+                pending = self._pending.pop(key)
+                self._pending_bytes -= len(pending.record.data)
+                told = pending.told
+            else:
+                told = []
+            self._discarded.add(key)
+            self._lock.notify_all()
+        for tell in told:
+            tell()
 
     def purge(self, tag: str) -> int:
         """Forget all records of a tag, those on their way included. How many there were, those in both layers counted once."""
@@ -207,17 +216,15 @@ class LayeredStore:
                 if self._closed:
                     return
                 discarded = next(iter(self._discarded), None)
+                if discarded is None:
+                    key, pending = next(iter(self._pending.items()))
+                    self._writing = key
             if discarded is not None:
                 self._has_done(self._disk.delete, discarded)
                 with self._lock:
                     self._discarded.discard(discarded)
                     self._lock.notify_all()
                 continue
-            with self._lock:
-                if not self._pending:
-                    continue
-                key, pending = next(iter(self._pending.items()))
-                self._writing = key
             was_kept = self._has_done(self._disk.put, key, pending.record)
             with self._lock:
                 forgotten = key in self._forgotten

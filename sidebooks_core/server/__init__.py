@@ -5,6 +5,7 @@ middleware, thread pools) costs more than a warm tile. Any ASGI server or framew
 """
 
 from sidebooks_core.server.application import Application
+from sidebooks_core.server.limits import ServerLimits
 from sidebooks_core.server.shelf import Shelf
 
-__all__ = ["Application", "Shelf"]
+__all__ = ["Application", "ServerLimits", "Shelf"]

@@ -11,19 +11,19 @@ import base64
 import contextlib
 import hashlib
 import logging
-import re
 import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
-from urllib.parse import unquote
+from typing import Any, TypeVar
+from urllib.parse import quote, unquote, urlsplit
 
 from sidebooks_core import __version__
 from sidebooks_core.document import Document
-from sidebooks_core.documents.model import SearchHit
+from sidebooks_core.documents.model import SearchHit, Word
 from sidebooks_core.errors import (
+    RequestError,
     ServiceClosed,
     SidebooksError,
 )
@@ -44,62 +44,86 @@ from sidebooks_core.server.exchange import (
     Answer,
     Asked,
     Gone,
-    Headers,
     Receive,
     Scope,
     Send,
     not_found,
     of_error,
     problem,
+    raw_path,
 )
+from sidebooks_core.server.exits import is_server_exiting
+from sidebooks_core.server.hosts import HostNames, name_in
 from sidebooks_core.server.hot import HotImages
 from sidebooks_core.server.image_answers import ImageAnswers
 from sidebooks_core.server.images import TilePlan, plan
+from sidebooks_core.server.limits import Places, ServerLimits, client_of
+from sidebooks_core.server.pools import Pools
+from sidebooks_core.server.searching import Searches
 from sidebooks_core.server.sessions import Hint, Sessions
-from sidebooks_core.server.shelf import Shelf, page_id
+from sidebooks_core.server.shared import SharedWork
+from sidebooks_core.server.sharing import Cache, Sharing
+from sidebooks_core.server.shelf import Registered, Shelf, page_id
 from sidebooks_core.service import TileService
 
 MAX_PATH_BYTES = 1024
-SEARCH_LIMIT = 500
-THREADS = 8
 LEARNING = b"public, max-age=300"
 """Of descriptions that tell what could not be drawn, as far as it is known."""
+SHORT_ITEMS = 100
+"""Words, links, hits, documents: the JSON of more is written and compressed in a thread."""
+EXIT_EVERY_S = 0.25
+"""How often the server is asked whether it ends, as long as there are streams that would keep it from doing so."""
 JSON_LD = 'application/ld+json;profile="{}"'
 VIEWER = Path(__file__).parent / "viewer"
 MEDIA_TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
-EXPOSED = (
-    b"Accept-Ranges, Content-Encoding, Content-Length, Content-Range, ETag, Link, Retry-After, "
-    b"Server-Timing, Sidebooks-Problems, Sidebooks-Resolution"
-)
-COMMON: Headers = [
-    (b"access-control-allow-origin", b"*"),
-    (b"access-control-expose-headers", EXPOSED),
-    (b"timing-allow-origin", b"*"),
-    (b"cross-origin-resource-policy", b"cross-origin"),
-    (b"x-content-type-options", b"nosniff"),
-]
 POLICY = "default-src 'self'; script-src 'self' 'sha256-{script}'; img-src 'self' blob: data:; style-src 'self' 'unsafe-inline'"
 
-_HOST = re.compile(r"[A-Za-z0-9.\-_\[\]:]{1,255}\Z")
+_Result = TypeVar("_Result")
 _log = logging.getLogger("sidebooks_core.server")
 
 
 class Application:
     """An ASGI 3 application that serves a shelf. It owns neither the shelf nor its service: close them after the server."""
 
-    def __init__(self, shelf: Shelf, *, base_url: str | None = None) -> None:
-        """base_url: what addresses in manifests begin with, where a proxy hides it; else each request's own host."""
+    def __init__(
+        self,
+        shelf: Shelf,
+        *,
+        base_url: str | None = None,
+        hosts: Iterable[str] | None = None,
+        allow_origins: Sequence[str] = (),
+        cache: Cache = "shared",
+        limits: ServerLimits | None = None,
+    ) -> None:
+        """base_url: what addresses in manifests begin with, where a proxy hides it; else each request's own host.
+
+        hosts: the names that are answered, beside addresses in figures and that of `base_url`; others get 421. None: any name,
+        as the application or proxy in front has its own rule.
+        allow_origins: origins whose pages may read the answers, as "https://books.example"; "*": all. None unless told.
+        cache: "private" where not everybody may see everything: browsers keep the answers, shared caches do not.
+        Raises RequestError.
+        """
         self.shelf = shelf
         self.service: TileService = shelf.service
-        self._base_url = base_url.rstrip("/") if base_url else None
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="sidebooks-http")
+        self._base_url = _checked_base(base_url) if base_url else None
+        self._hosts = _host_names(hosts, self._base_url) if hosts is not None else None
+        self._sharing = Sharing.of(allow_origins, cache)
+        self._common = self._sharing.common()
+        limits = limits or ServerLimits()
+        self._pools = Pools()
         self._lock = threading.Lock()
         self._counts: dict[int, int] = {}
-        self._events = Events(left=lambda session: self._sessions.end(session))
+        self._is_closing = False
+        self._exit_watch: asyncio.Task[None] | None = None
+        streams = Places(limits.streams, limits.streams_per_client, "streams of events")
+        self._events = Events(streams, left=lambda session: self._sessions.end(session))
         self._sessions = Sessions(self.service, self._events.page_shown)
         self._described = Described()
-        self._hot = HotImages(self.service, COMMON)
-        self._images = ImageAnswers(self.service, self._hot, self._run)
+        self._shared = SharedWork()
+        self._hot = HotImages(self.service, self._sharing)
+        self._images = ImageAnswers(self.service, self._hot, self._pools.run)
+        searches = Places(limits.searches, limits.searches_per_client, "searches at once")
+        self._searches = Searches(self.service, self._shared, searches, self._images.are_awaited)
         shelf.tell(self._shelf_changed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -120,7 +144,9 @@ class Application:
         try:
             answer = await self._answer(scope, receive, method)
         except asyncio.CancelledError:
-            raise
+            if not self._is_closing:
+                raise
+            answer = of_error(ServiceClosed("the server ends"))
         except Gone:
             return
         except iiif.Refused as refused:
@@ -131,15 +157,33 @@ class Application:
             _log.exception("a request failed")
             answer = problem(500, "an error of the server, which its log tells more about")
         self._counts[answer.status] = self._counts.get(answer.status, 0) + 1
-        headers = [*COMMON, *answer.headers, (b"content-length", str(answer.length).encode())]
+        try:
+            await self._send(scope, send, method, answer)
+        except asyncio.CancelledError:
+            if not self._is_closing:
+                raise
+        finally:
+            if answer.file is not None:
+                answer.file.file.close()
+            if answer.ended is not None:
+                answer.ended()
+
+    async def _send(self, scope: Scope, send: Send, method: str, answer: Answer) -> None:
+        headers = [*self._common, *answer.headers, (b"content-length", str(answer.length).encode())]
         if answer.status in (304, 204) or answer.stream is not None:
             headers.pop()
+        if self._sharing.depends_on_origin:
+            headers += self._sharing.for_origin(_origin(scope))
+        if self._sharing.cache == "private":
+            headers = [(name, self._sharing.cache_control(v) if name == b"cache-control" else v) for name, v in headers]
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         is_bare = method == "HEAD" or answer.status in (304, 204)
-        if answer.file is not None:
-            with answer.file.file:
-                while not is_bare and (piece := await self._run(answer.file.read)):
-                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+        if answer.file is not None and not is_bare:
+            while piece := await self._pools.run("originals", answer.file.read):
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            if answer.file.is_cut_short:
+                _log.warning("a file was cut short while it was sent: the connection ends")
+                return  # without an end of the body: the client sees that there is more to come
         if answer.stream is not None:
             async with contextlib.aclosing(answer.stream):
                 async for piece in answer.stream:
@@ -148,11 +192,20 @@ class Application:
                     await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": b"" if is_bare else answer.body})
 
-    def close(self) -> None:
-        """End the readers that hints made, and the threads."""
-        self._sessions.close()
+    def begin_close(self) -> None:
+        """End the streams of events, and let nothing keep the server from ending. Safe to call from any thread, and again.
+
+        uvicorn is noticed by itself when it ends, also where the application is mounted in another. Call this from whatever
+        else ends a server, before it waits for its connections.
+        """
+        self._is_closing = True
         self._events.close()
-        self._threads.shutdown(cancel_futures=True)
+
+    def close(self) -> None:
+        """End the streams, the readers that hints made, and the threads."""
+        self.begin_close()
+        self._sessions.close()
+        self._pools.close()
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
@@ -163,11 +216,15 @@ class Application:
                 return
 
     async def _answer(self, scope: Scope, receive: Receive, method: str) -> Answer:
-        raw = scope.get("raw_path") or scope["path"].encode()
+        generation = self._hot.generation  # before a document is looked for
+        host = self._host(scope)
+        raw = raw_path(scope)
         if len(raw) > MAX_PATH_BYTES:
             raise iiif.Refused(414, f"paths are at most {MAX_PATH_BYTES} bytes long")
-        root = scope.get("root_path", "")
-        path = raw.split(b"?")[0].decode("latin-1").removeprefix(root)
+        root = quote(scope.get("root_path", "").rstrip("/"), safe="/:@!$&'()*+,;=~-._%")
+        path = raw.split(b"?")[0].decode("latin-1")
+        if path == root or path.startswith(f"{root}/"):
+            path = path[len(root) :] or "/"
         try:
             segments = [unquote(part, errors="strict") for part in path.split("/")[1:]]
         except UnicodeDecodeError:
@@ -176,20 +233,22 @@ class Application:
             raise iiif.Refused(400, "the path holds a null character")
         is_hint = len(segments) == 3 and segments[0] == "documents" and segments[2] == "hints"
         if method == "OPTIONS":
-            return Answer(
-                204,
-                headers=[
-                    (b"allow", b"GET, HEAD, OPTIONS" + b", POST" * is_hint),
-                    (b"access-control-allow-methods", b"GET, HEAD, OPTIONS" + b", POST" * is_hint),
+            methods = b"POST, OPTIONS" if is_hint else b"GET, HEAD, OPTIONS"
+            answer = Answer(204, headers=[(b"allow", methods)])
+            if self._sharing.allows(_origin(scope)):
+                answer.headers += [
+                    (b"access-control-allow-methods", methods),
                     (b"access-control-allow-headers", b"*"),
                     (b"access-control-max-age", b"86400"),
-                ],
-            )
+                ]
+            return answer
         if method not in (("POST",) if is_hint else ("GET", "HEAD")):
             answer = problem(405, "this address does not take that method")
             answer.headers.append((b"allow", b"POST, OPTIONS" if is_hint else b"GET, HEAD, OPTIONS"))
             return answer
-        asked = Asked(scope, receive, self._base(scope, root))
+        asked = Asked(scope, receive, self._base(scope, host, root), generation)
+        if method == "POST" and not self._may_post(asked, host):
+            raise iiif.Refused(403, "pages of another origin may not do that (allow_origins)")
         handler = {
             "": self._viewer,
             "viewer": self._viewer,
@@ -208,14 +267,42 @@ class Application:
             raise not_found()
         return await handler(asked, segments[1:] if segments[0] else [])
 
-    def _base(self, scope: Scope, root: str) -> str:
+    def _host(self, scope: Scope) -> str:
+        """The Host header; "" where there is none. Raises Refused for what is no host, or none of ours."""
+        found = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
+        if len(found) > 1:
+            raise iiif.Refused(400, "one Host header, please")
+        host = found[0] if found else ""
+        try:
+            name = name_in(host) if host else ""
+        except ValueError:
+            raise iiif.Refused(400, "the Host header is no host name") from None
+        if self._hosts is None or (name and self._hosts.accepts(name)):
+            return host
+        if not name and scope.get("http_version") == "1.0":
+            return ""
+        if not name:
+            raise iiif.Refused(400, "a Host header, please")
+        raise iiif.Refused(
+            421, f"this server does not go by the name {name}. If it should: `sidebooks serve --hostname {name}`"
+        )
+
+    def _base(self, scope: Scope, host: str, root: str) -> str:
         if self._base_url is not None:
             return self._base_url
-        host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
-        if not _HOST.match(host):
+        if not host:
             server = scope.get("server") or ("localhost", None)
-            host = f"{server[0]}:{server[1]}" if server[1] else str(server[0])
+            name = f"[{server[0]}]" if ":" in str(server[0]) else str(server[0])
+            host = f"{name}:{server[1]}" if server[1] else name
         return f"{scope.get('scheme', 'http')}://{host}{root}"
+
+    def _may_post(self, asked: Asked, host: str) -> bool:
+        """Whether a request that changes something comes from our own pages, from an origin that may, or from no page."""
+        origin = asked.header(b"origin")
+        if not origin or self._sharing.allows(origin) or asked.header(b"sec-fetch-site") == "same-origin":
+            return True
+        ours = {host.lower(), urlsplit(self._base_url).netloc.lower() if self._base_url else host.lower()}
+        return urlsplit(origin).netloc.lower() in ours
 
     async def _viewer(self, asked: Asked, rest: list[str]) -> Answer:
         name = "index.html" if not rest or rest == [""] else "/".join(rest)
@@ -255,7 +342,19 @@ class Application:
     async def _stream(self, asked: Asked, rest: list[str]) -> Answer:
         if rest:
             raise not_found()
-        return self._events.answer(asked.receive, asked.query("session"), self.shelf.ids())
+        client = client_of(asked.scope.get("client"))
+        answer = self._events.answer(asked.receive, asked.query("session"), client, self.shelf.ids)
+        if self._exit_watch is None or self._exit_watch.done():
+            self._exit_watch = asyncio.create_task(self._watch_exit())
+        return answer
+
+    async def _watch_exit(self) -> None:
+        """End the streams when the server is to end; it waits for them. As long as there are streams."""
+        await asyncio.sleep(EXIT_EVERY_S)
+        while len(self._events) and not self._is_closing:
+            if is_server_exiting():
+                self.begin_close()
+            await asyncio.sleep(EXIT_EVERY_S)
 
     def _prometheus(self) -> str:
         found = self.service.statistics()
@@ -278,46 +377,46 @@ class Application:
         for source, latency in found.latency.items():
             for rank, value in (("0.5", latency.median_s), ("0.95", latency.p95_s), ("0.99", latency.p99_s)):
                 lines.append(f'sidebooks_wait_seconds{{source="{source}",quantile="{rank}"}} {value:.6f}')
-            lines.append(f'sidebooks_wait_seconds_count{{source="{source}"}} {latency.count}')
+            lines.append(f'sidebooks_wait_seconds_sum{{source="{source}"}} {latency.total_s:.6f}')
+            lines.append(f'sidebooks_wait_seconds_count{{source="{source}"}} {latency.total_count}')
         lines.append("# TYPE sidebooks_responses_total counter")
         lines += [f'sidebooks_responses_total{{status="{status}"}} {count}' for status, count in sorted(self._counts.items())]
         return "\n".join(lines) + "\n"
 
     async def _documents(self, asked: Asked, rest: list[str]) -> Answer:
         if not rest or rest == [""]:
-            body = {
-                "documents": [summary(asked.base, one) for one in self.shelf.all()],
-                "not_served": not_served(self.shelf.problems()),
-            }
-            return asked.json(body, "application/json", b"no-cache")
+            every, problems = self.shelf.all(), self.shelf.problems()
+
+            def listed() -> dict[str, Any]:
+                return {"documents": [summary(asked.base, one) for one in every], "not_served": not_served(problems)}
+
+            return await self._json(asked, len(every) + len(problems), listed, "application/json", b"no-cache")
         registered = self.shelf.find(rest[0])
         if registered is None:
             raise not_found()
         document = registered.document
         match rest[1:]:
             case [] | [""]:
-                return asked.json(details(asked.base, registered), "application/json", b"no-cache")
+                make_details = partial(details, asked.base, registered)
+                return await self._json(asked, len(document.outline), make_details, "application/json", b"no-cache")
             case ["pages.json"]:
-                make = partial(page_list, asked.base, document)
+                make = partial(_page_list, document)
                 return await self._described_json(asked, document, "pages", make, "application/json", LEARNING)
             case ["original"]:
-                sent: Answer = await self._run(original, asked, registered)
-                return sent
+                return await self._pools.run("originals", original, asked, registered)
             case ["hints"]:
                 return await self._hint(asked, document)
             case ["search", query]:
-                hits = await self._run(self._found, document, query, asked)
-                found = [{"page": hit.page + 1, "boxes_pt": hit.boxes, "text": hit.text} for hit in hits]
-                return asked.json({"query": query, "hits": found}, "application/json", IMMUTABLE)
+                hits = await self._searches.hits(asked, document, query, old_forms=_old_forms(asked))
+                make_hits = partial(_hits, query, hits)
+                return await self._json(asked, len(hits), make_hits, "application/json", IMMUTABLE)
             case ["pages", number, "text"]:
-                words = await self._run(lambda: self.service.text(document, page_number(number, document)))
-                return asked.json(
-                    {"words": [[w.x0_pt, w.y0_pt, w.x1_pt, w.y1_pt, w.text, w.block, w.line] for w in words]},
-                    "application/json",
-                    IMMUTABLE,
-                )
+                page = page_number(number, document)
+                words = await self._wanted(asked, ("text", document, page), lambda: self.service.submit_text(document, page))
+                return await self._json(asked, len(words), partial(_words, words), "application/json", IMMUTABLE)
             case ["pages", number, "links"]:
-                links = await self._run(lambda: self.service.links(document, page_number(number, document)))
+                page = page_number(number, document)
+                links = await self._wanted(asked, ("links", document, page), lambda: self.service.submit_links(document, page))
                 found = [
                     {
                         "box_pt": [link.x0_pt, link.y0_pt, link.x1_pt, link.y1_pt],
@@ -326,7 +425,7 @@ class Application:
                     }
                     for link in links
                 ]
-                return asked.json({"links": found}, "application/json", IMMUTABLE)
+                return await self._json(asked, len(found), lambda: {"links": found}, "application/json", IMMUTABLE)
             case ["pages", number, "preview"]:
                 page = page_number(number, document)
                 spec, _, _ = self.service.place(document, page, 0, 0, 0)
@@ -369,7 +468,7 @@ class Application:
         if registered is None:
             raise not_found()
         document = registered.document
-        make = partial(presentation.manifest, asked.base, document, registered.path is not None)
+        make = partial(_manifest, registered)
         media_type = JSON_LD.format(presentation.PRESENTATION_CONTEXT)
         kind = f"manifest {registered.path is not None}"
         return await self._described_json(asked, document, kind, make, media_type, LEARNING)
@@ -380,13 +479,10 @@ class Application:
             raise not_found()
         query = asked.query("q")
         address = f"{asked.base}/search/2/{registered.document.id}"
-        hits = await self._run(self._found, registered.document, query, asked) if query else []
-        found = presentation.search_answer(asked.base, registered.document, address, hits)
-        return asked.json(found, JSON_LD.format(presentation.SEARCH_CONTEXT), b"no-cache")
-
-    def _found(self, document: Document, query: str, asked: Asked) -> list[SearchHit]:
-        old_forms = asked.query("old_forms") in ("1", "true")
-        return self.service.search(document, query, limit=SEARCH_LIMIT, old_forms=old_forms)
+        document = registered.document
+        hits = await self._searches.hits(asked, document, query, old_forms=_old_forms(asked)) if query else []
+        make = partial(presentation.search_answer, asked.base, document, address, hits)
+        return await self._json(asked, len(hits), make, JSON_LD.format(presentation.SEARCH_CONTEXT), b"no-cache")
 
     async def _dzi(self, asked: Asked, rest: list[str]) -> Answer:
         match rest:
@@ -445,7 +541,7 @@ class Application:
         asked: Asked,
         document: Document,
         kind: str,
-        make: Callable[[], Any],
+        make: Callable[[str], Any],
         media_type: str,
         cache_control: bytes,
     ) -> Answer:
@@ -455,11 +551,66 @@ class Application:
             body = self._described.get(document, f"{kind} {document.problems.version}", asked.base, make)
             return asked.compressed(media_type, body, [(b"cache-control", cache_control)])
 
-        answer: Answer = await self._run(answered)
-        return answer
+        return await self._pools.run("descriptions", answered)
 
-    async def _run(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
+    async def _json(self, asked: Asked, items: int, make: Callable[[], Any], media_type: str, cache_control: bytes) -> Answer:
+        """JSON of so many items: of many off the event loop."""
+        if items <= SHORT_ITEMS:
+            return asked.json(make(), media_type, cache_control)
+        return await self._pools.run("descriptions", lambda: asked.json(make(), media_type, cache_control))
+
+    async def _wanted(self, asked: Asked, what: tuple[object, ...], submit: Callable[[], Future[_Result]]) -> _Result:
+        """What a worker is asked for, once for all who ask at the same time, dropped when they left."""
+
+        async def waiting() -> _Result:
+            return await asyncio.wrap_future(submit())
+
+        return await self._shared.get(asked, what, waiting)
+
+    async def _run(self, function: Callable[..., _Result], *arguments: Any) -> _Result:
+        return await self._pools.run("other", function, *arguments)
+
+
+def _old_forms(asked: Asked) -> bool:
+    return asked.query("old_forms") in ("1", "true")
+
+
+def _origin(scope: Scope) -> str:
+    return next((value.decode("latin-1") for name, value in scope["headers"] if name == b"origin"), "")
+
+
+def _checked_base(base_url: str) -> str:
+    """Raises RequestError."""
+    parts = urlsplit(base_url)
+    if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
+        raise RequestError(f"base_url must be an address like https://books.example/reader, not {base_url!r}")
+    return base_url.rstrip("/")
+
+
+def _host_names(hosts: Iterable[str], base_url: str | None) -> HostNames:
+    """Raises RequestError."""
+    if isinstance(hosts, str):
+        raise RequestError("hosts is a list of names, not one string")
+    try:
+        return HostNames.of([*hosts, *([urlsplit(base_url).netloc] if base_url else [])])
+    except ValueError as error:
+        raise RequestError(str(error)) from None
+
+
+def _page_list(document: Document, base: str) -> dict[str, Any]:
+    return page_list(base, document)
+
+
+def _manifest(registered: Registered, base: str) -> dict[str, Any]:
+    return presentation.manifest(base, registered.document, registered.path is not None)
+
+
+def _hits(query: str, hits: Sequence[SearchHit]) -> dict[str, Any]:
+    return {"query": query, "hits": [{"page": hit.page + 1, "boxes_pt": hit.boxes, "text": hit.text} for hit in hits]}
+
+
+def _words(words: Sequence[Word]) -> dict[str, Any]:
+    return {"words": [[w.x0_pt, w.y0_pt, w.x1_pt, w.y1_pt, w.text, w.block, w.line] for w in words]}
 
 
 @lru_cache(maxsize=4096)

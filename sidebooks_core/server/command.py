@@ -2,62 +2,185 @@
 
 from __future__ import annotations
 
+import ipaddress
+import signal
 import socket
 import sys
 import threading
 import time
 import webbrowser
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
+from typing import Any
 from urllib.request import urlopen
 
 from sidebooks_core.errors import RequestError
 from sidebooks_core.server.application import Application
+from sidebooks_core.server.hosts import names_of_this_machine
+from sidebooks_core.server.limits import ServerLimits
 from sidebooks_core.server.shelf import Shelf
 from sidebooks_core.service import TileService
 from sidebooks_core.settings import Settings
 
 OPEN_TIMEOUT_S = 20.0
 BACKLOG = 2048
+ACCEPTED_AT_ONCE = 64
+"""Connections that the event loop takes before it does something else."""
+GRACE_S = 2
+ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
-def serve(paths: list[Path], settings: Settings, host: str, port: int, *, browser: bool) -> int:
-    """Serve until interrupted. Raises RequestError without uvicorn, FileNotFoundError, and as `TileService.open` does."""
+class _Told(BaseException):
+    """A signal says that the process is to end."""
+
+
+class _Ending:
+    """What becomes of signals: the server ends, and everything is closed after it."""
+
+    def __init__(self) -> None:
+        self.server: Any = None
+        self.signal: int | None = None
+
+    def handle(self, number: int, frame: FrameType | None) -> None:
+        self.signal = number
+        if self.server is None:
+            raise _Told
+        self.server.should_exit = True
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        """Only the main thread may have handlers."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self.handle) for number in ENDING}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def serve(
+    paths: list[Path],
+    settings: Settings,
+    host: str,
+    port: int,
+    *,
+    browser: bool,
+    hostnames: Sequence[str] = (),
+    allow_origins: Sequence[str] = (),
+) -> int:
+    """Serve until interrupted, and return the exit status: 128 and the signal's number for SIGTERM and SIGHUP.
+
+    hostnames: names that are answered beside those of this machine. allow_origins: see `Application`.
+    Raises RequestError, also without uvicorn, FileNotFoundError, OSError, and as `TileService.open` does.
+    """
     try:
         import uvicorn
 
-        from sidebooks_core.server.slow_clients import PatientProtocol
-    except ImportError:
+        from sidebooks_core.server.slow_clients import Doors, PatientProtocol
+    except ModuleNotFoundError as error:
+        if error.name not in ("uvicorn", "httptools"):
+            raise
         raise RequestError("serving needs uvicorn and httptools: pip install 'sidebooks_core[server]'") from None
+    _check_address(host, port)
     for path in paths:
         if not path.exists():
             raise FileNotFoundError(f"there is no file or folder {str(path)!r}")
-    with TileService(settings) as service, _listening(host, port) as listener:
-        shelf = Shelf(service)
-        folders = [path for path in paths if path.is_dir()]
-        for path in paths:
-            if path.is_dir():
-                shelf.register_folder(path)
-            else:
-                shelf.register(path)
-        address = f"http://{_shown(host)}:{listener.getsockname()[1]}/"
-        shelf.watch(folders)
-        served = shelf.ids()
-        count = len(served)
-        print(f"Serving {count} document{'s' * (count != 1)} at {address}  (Ctrl-C ends it)", flush=True)
-        application = Application(shelf)
-        configuration = uvicorn.Config(
-            application, http=PatientProtocol, log_level="warning", access_log=False, timeout_graceful_shutdown=2
-        )
-        server = uvicorn.Server(configuration)
-        if browser:
-            first = f"#{served[0]}" if count == 1 else ""  # one document is what somebody wants to read
-            threading.Thread(target=_open_browser, args=(address, first), name="sidebooks-browser", daemon=True).start()
-        try:
-            server.run(sockets=[listener])
-        finally:
-            application.close()
-            shelf.close()
-    return 0
+    limits = ServerLimits().within(_raise_descriptors())
+    protocol = type("Protocol", (PatientProtocol,), {"doors": Doors(limits)})
+    ending = _Ending()
+    try:
+        with ending.installed(), TileService(settings) as service, _listening(host, port) as listener:
+            shelf = Shelf(service)
+            hosts = {*names_of_this_machine(socket.gethostname()), *hostnames, *([] if _is_address(host) else [host])}
+            application = Application(shelf, hosts=hosts, allow_origins=allow_origins, limits=limits)
+
+            class Server(uvicorn.Server):
+                async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+                    await super().startup(sockets)
+                    listener.listen(BACKLOG)  # uvicorn has one number for this and for how many are taken at once
+
+                async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+                    application.begin_close()
+                    await super().shutdown(sockets)
+
+            try:
+                folders = [path for path in paths if path.is_dir()]
+                for path in paths:
+                    if path.is_dir():
+                        shelf.register_folder(path)
+                    else:
+                        shelf.register(path)
+                address = f"http://{_shown(host)}:{listener.getsockname()[1]}/"
+                shelf.watch(folders)
+                served = shelf.ids()
+                count = len(served)
+                print(f"Serving {count} document{'s' * (count != 1)} at {address}  (Ctrl-C ends it)", flush=True)
+                if _is_for_everybody(host):
+                    print("sidebooks: anybody in this network can read these documents: there is no password", file=sys.stderr)
+                configuration = uvicorn.Config(
+                    application,
+                    http=protocol,
+                    ws="none",
+                    log_level="warning",
+                    access_log=False,
+                    timeout_graceful_shutdown=GRACE_S,
+                    backlog=ACCEPTED_AT_ONCE,
+                )
+                ending.server = server = Server(configuration)
+                if browser:
+                    first = f"#{served[0]}" if count == 1 else ""  # one document is what somebody wants to read
+                    threading.Thread(target=_open_browser, args=(address, first), name="sidebooks-browser", daemon=True).start()
+                server.run(sockets=[listener])
+            finally:
+                application.close()
+                shelf.close()
+    except _Told:
+        pass
+    if ending.signal is None:
+        return 0
+    with suppress(OSError):  # the terminal is gone, perhaps
+        print(f"sidebooks: ended by {signal.Signals(ending.signal).name}; what was finished is kept", file=sys.stderr)
+    return 128 + ending.signal
+
+
+def _check_address(host: str, port: int) -> None:
+    """Raises RequestError."""
+    if not host.strip():
+        raise RequestError("--host is empty: name an address of this machine, or 0.0.0.0 for all of them")
+    if not 0 <= port <= 65_535:
+        raise RequestError(f"--port must be 0 to 65535, not {port}")
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True
+
+
+def _is_for_everybody(host: str) -> bool:
+    """Whether a host means all addresses of this machine."""
+    return _is_address(host) and ipaddress.ip_address(host.partition("%")[0]).is_unspecified
+
+
+def _raise_descriptors() -> int:
+    """Have as many descriptors as the system allows; how many that are."""
+    if sys.platform == "win32":
+        return ServerLimits().connections * 2
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with suppress(OSError, ValueError):  # some systems name a limit that they do not give
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            soft = hard
+    return ServerLimits().connections * 2 if soft == resource.RLIM_INFINITY else soft
 
 
 def _listening(host: str, port: int) -> socket.socket:

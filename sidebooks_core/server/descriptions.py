@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
+import secrets
 import threading
+import weakref
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any
-from weakref import WeakKeyDictionary
+from urllib.parse import quote
 
 from sidebooks_core.document import Document
 from sidebooks_core.server import iiif, presentation
-from sidebooks_core.server.exchange import IMMUTABLE, Answer, Asked, FileRange, byte_range, json_bytes, not_found
+from sidebooks_core.server.exchange import (
+    IMMUTABLE,
+    Answer,
+    Asked,
+    FileRange,
+    Unsatisfiable,
+    byte_range,
+    json_bytes,
+    not_found,
+    problem,
+)
 from sidebooks_core.server.shelf import Registered, page_id
 from sidebooks_core.server.watcher import Problem
 
-MOST_BASES = 8
+DESCRIBED_BYTES = 32 << 20
+"""Of descriptions that are kept."""
+MAX_NAME_BYTES = 200
+"""Of a downloaded file's name, in UTF-8."""
+_UNNAMEABLE = re.compile(r'[\x00-\x1f\x7f-\x9f/\\:*?"<>|\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]')
+"""What no file name holds on some system, and what turns its ending round."""
 
 
 def summary(base: str, registered: Registered) -> dict[str, Any]:
@@ -79,22 +99,38 @@ def page_entry(base: str, document: Document, page: int) -> dict[str, Any]:
 
 
 class Described:
-    """Long descriptions as bytes, made once: a hundred tablets that open a document ask for the same. Thread-safe."""
+    """Long descriptions as bytes, made once: a hundred tablets that open a document ask for the same. Thread-safe.
 
-    def __init__(self) -> None:
+    Kept without the host that they were asked at, which is put in for each request: nobody fills the memory with hosts.
+    """
+
+    def __init__(self, most_bytes: int = DESCRIBED_BYTES) -> None:
+        self._most_bytes = most_bytes
         self._lock = threading.Lock()
-        self._made: WeakKeyDictionary[Document, dict[tuple[str, str], bytes]] = WeakKeyDictionary()
+        self._bytes = 0
+        self._made: OrderedDict[tuple[weakref.ref[Document], str], bytes] = OrderedDict()
+        self._base = f"base-{secrets.token_hex(16)}"
 
-    def get(self, document: Document, kind: str, base: str, make: Callable[[], Any]) -> bytes:
-        """The JSON of what `make` gives, for addresses that begin with `base`."""
+    def get(self, document: Document, kind: str, base: str, make: Callable[[str], Any]) -> bytes:
+        """The JSON of what `make` gives for addresses that begin with `base`."""
+        name = weakref.ref(document), kind
         with self._lock:
-            made = self._made.setdefault(document, {})
-            body = made.get((kind, base))
-            if body is None:
-                if len(made) >= MOST_BASES:
-                    made.clear()  # a base comes from the request's host: nobody fills the memory with them
-                body = made[kind, base] = json_bytes(make())
-        return body
+            body = self._made.get(name)
+            if body is not None:
+                self._made.move_to_end(name)
+        if body is None:
+            body = json_bytes(make(self._base))
+            self._keep(name, body)
+        return body.replace(self._base.encode(), json.dumps(base, ensure_ascii=False)[1:-1].encode("utf-8", "replace"))
+
+    def _keep(self, name: tuple[weakref.ref[Document], str], body: bytes) -> None:
+        with self._lock:
+            if name in self._made or len(body) > self._most_bytes:
+                return
+            self._made[name] = body
+            self._bytes += len(body)
+            while self._bytes > self._most_bytes:
+                self._bytes -= len(self._made.popitem(last=False)[1])
 
 
 def page_list(base: str, document: Document) -> dict[str, Any]:
@@ -119,7 +155,7 @@ def original(asked: Asked, registered: Registered) -> Answer:
         (b"accept-ranges", b"bytes"),
         (b"etag", f'"{document.id}"'.encode()),
         (b"cache-control", IMMUTABLE),
-        (b"content-disposition", b"attachment"),
+        (b"content-disposition", disposition(document.name, path.suffix)),
     ]
     if asked.has_etag(document.id):
         return Answer(304, headers=headers)
@@ -131,12 +167,37 @@ def original(asked: Asked, registered: Registered) -> Answer:
         now = os.fstat(file.fileno())
         if document.ref.file_state != (now.st_ino, now.st_size, now.st_mtime_ns):
             raise iiif.Refused(410, "the original has changed")
-        first, last = byte_range(asked.header(b"range"), now.st_size)
+        found = byte_range(_wanted_range(asked, document.id), now.st_size)
+        first, last = found or (0, now.st_size - 1)
         file.seek(first)
+    except Unsatisfiable as error:
+        file.close()
+        answer = problem(416, str(error))
+        answer.headers.append((b"content-range", f"bytes */{error.size}".encode()))
+        return answer
     except BaseException:
         file.close()
         raise
     part = FileRange(file, last - first + 1)
-    if not asked.header(b"range"):
+    if found is None:
         return Answer(200, headers=headers, file=part)
     return Answer(206, headers=[*headers, (b"content-range", f"bytes {first}-{last}/{now.st_size}".encode())], file=part)
+
+
+def _wanted_range(asked: Asked, tag: str) -> str:
+    """The Range header, if it counts: of a GET, and of the file that the client has a part of (If-Range)."""
+    only_if = asked.header(b"if-range").strip()
+    is_of_this = not only_if or only_if == f'"{tag}"'
+    return asked.header(b"range") if asked.scope["method"] == "GET" and is_of_this else ""
+
+
+def disposition(name: str, suffix: str) -> bytes:
+    """Content-Disposition (RFC 6266): to be saved under the document's name, with its file's ending."""
+    suffix = _UNNAMEABLE.sub("_", suffix)
+    stem = _UNNAMEABLE.sub("_", name)
+    stem = stem[: -len(suffix)] if suffix and stem.lower().endswith(suffix.lower()) else stem
+    while len((stem + suffix).encode("utf-8")) > MAX_NAME_BYTES and stem:
+        stem = stem[:-1]
+    shown = (stem.strip(" .") or "document") + suffix
+    plain = "".join(character if " " <= character <= "~" and character not in "%;'" else "_" for character in shown)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(shown, safe='')}".encode("ascii")

@@ -6,20 +6,21 @@ A client that reads slowly misses intermediate states, never the newest: of each
 from __future__ import annotations
 
 import asyncio
-import json
+import contextlib
 import threading
 from collections.abc import AsyncGenerator, Callable
-from typing import Any
 
 from sidebooks_core.document import Document
-from sidebooks_core.errors import QueueFull
-from sidebooks_core.server.exchange import Answer, Receive
+from sidebooks_core.server.exchange import Answer, Receive, json_bytes
+from sidebooks_core.server.limits import Places
 from sidebooks_core.view import PageView
 
-MAX_STREAMS = 1024
 ALIVE_EVERY_S = 15.0
 """Something is sent at least so often: proxies end connections that are silent for a minute."""
 RETRY_MS = 2000
+DOCUMENTS_EVERY_S = 1.0
+"""For one listener: a folder of hundred new files is told of in a few events, each of which holds all ids."""
+DOCUMENTS = "documents"
 
 
 class _Listener:
@@ -30,12 +31,14 @@ class _Listener:
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
         self._lock = threading.Lock()
-        self._waiting: dict[str, str] = {}
+        self._waiting: dict[str, bytes] = {}
         self._ended = False
+        self._documents_from_s = 0.0
 
-    def put(self, kind: str, data: dict[str, Any]) -> None:
+    def put(self, kind: str, data: bytes) -> None:
+        """data: JSON; listeners that are told the same share it."""
         with self._lock:
-            self._waiting[kind] = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+            self._waiting[kind] = data
         self._rouse()
 
     def end(self) -> None:
@@ -43,8 +46,21 @@ class _Listener:
         self._rouse()
 
     def _rouse(self) -> None:
-        if not self._loop.is_closed():
+        with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile, and nobody listens
             self._loop.call_soon_threadsafe(self._wake.set)
+
+    def _take(self) -> dict[str, bytes]:
+        """What may be sent now."""
+        now_s = self._loop.time()
+        with self._lock:
+            events, self._waiting = self._waiting, {}
+            if DOCUMENTS in events:
+                if now_s < self._documents_from_s:
+                    self._waiting[DOCUMENTS] = events.pop(DOCUMENTS)
+                    self._loop.call_at(self._documents_from_s, self._wake.set)
+                else:
+                    self._documents_from_s = now_s + DOCUMENTS_EVERY_S
+        return events
 
     async def pieces(self, receive: Receive) -> AsyncGenerator[bytes, None]:
         """Until the client goes away or the server ends."""
@@ -59,10 +75,8 @@ class _Listener:
                     yield b": alive\n\n"
                     continue
                 self._wake.clear()
-                with self._lock:
-                    events, self._waiting = self._waiting, {}
-                for kind, data in events.items():
-                    yield f"event: {kind}\ndata: {data}\n\n".encode()
+                for kind, data in self._take().items():
+                    yield b"event: %s\ndata: %s\n\n" % (kind.encode(), data)
         finally:
             gone.cancel()
 
@@ -75,23 +89,29 @@ async def _disconnected(receive: Receive) -> None:
 class Events:
     """Who listens. Thread-safe but for `answer`, which belongs to the event loop."""
 
-    def __init__(self, left: Callable[[str], None]) -> None:
+    def __init__(self, places: Places, left: Callable[[str], None]) -> None:
         """left: told of a session whose last stream has ended."""
+        self._places = places
         self._left = left
         self._lock = threading.Lock()
         self._listeners: set[_Listener] = set()
+        self._is_closed = False
 
-    def answer(self, receive: Receive, session: str, documents: list[str]) -> Answer:
-        """A stream that starts with the ids of the documents that are served. Raises QueueFull."""
-        listener = _Listener(session)
-        with self._lock:
-            if len(self._listeners) >= MAX_STREAMS:
-                raise QueueFull("too many streams of events")
-            self._listeners.add(listener)
-        listener.put("documents", {"documents": documents})
+    def __len__(self) -> int:
+        return len(self._listeners)
+
+    def answer(self, receive: Receive, session: str, client: str, documents: Callable[[], list[str]]) -> Answer:
+        """A stream that starts with the ids of the documents that are served then. Raises QueueFull."""
 
         async def stream() -> AsyncGenerator[bytes, None]:
+            listener = _Listener(session)
+            with self._lock:
+                self._listeners.add(listener)
+                is_closed = self._is_closed
             try:
+                listener.put(DOCUMENTS, _documents(documents()))  # those of now: it is told of what comes after
+                if is_closed:
+                    listener.end()
                 async for piece in listener.pieces(receive):
                     yield piece
             finally:
@@ -101,17 +121,21 @@ class Events:
                 if session and was_last:
                     self._left(session)
 
+        self._places.take(client)
+
         headers = [
             (b"content-type", b"text/event-stream; charset=utf-8"),
             (b"cache-control", b"no-store"),
             (b"x-accel-buffering", b"no"),
         ]
-        return Answer(200, headers=headers, stream=stream())
+        return Answer(200, headers=headers, stream=stream(), ended=lambda: self._places.give_back(client))
 
     def documents_changed(self, documents: list[str]) -> None:
         """The shelf holds these now."""
-        for listener in self._all():
-            listener.put("documents", {"documents": documents})
+        listeners = self._all()
+        data = _documents(documents) if listeners else b""
+        for listener in listeners:
+            listener.put(DOCUMENTS, data)
 
     def page_shown(self, session: str, document: Document, view: PageView) -> None:
         """What the reader of a session has for its screen now."""
@@ -134,14 +158,21 @@ class Events:
                 for image in view.images
             ],
         }
+        event = json_bytes(data)
         for listener in listeners:
-            listener.put("page", data)
+            listener.put("page", event)
 
     def close(self) -> None:
-        """End all streams."""
+        """End all streams, and those that begin later at once."""
+        with self._lock:
+            self._is_closed = True
         for listener in self._all():
             listener.end()
 
     def _all(self) -> list[_Listener]:
         with self._lock:
             return list(self._listeners)
+
+
+def _documents(documents: list[str]) -> bytes:
+    return json_bytes({"documents": documents})

@@ -6,12 +6,14 @@ import asyncio
 import gzip
 import hashlib
 import json
+import logging
 import re
+import threading
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
-from functools import lru_cache
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, MutableMapping, Sequence
 from typing import Any, BinaryIO, TypeVar
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote
 
 from msgspec import Struct, field
 
@@ -26,11 +28,12 @@ from sidebooks_core.errors import (
 )
 from sidebooks_core.rendering.encoding import EncodedImage
 from sidebooks_core.server import iiif, told
+from sidebooks_core.server.limits import client_of
 from sidebooks_core.tile import Tile
 
-Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
 MAX_BODY_BYTES = 16 << 10
@@ -39,7 +42,15 @@ RETRY_AFTER_S = 2
 IMMUTABLE = b"public, max-age=31536000, immutable"
 PASSING = b"public, max-age=2"
 COMPRESSED_FROM_BYTES = 1024
-PIECE_BYTES = 1 << 20
+COMPRESSED_BYTES = 16 << 20
+"""Of compressed bodies that are kept."""
+PIECE_BYTES = 128 << 10
+"""Of a file: the client has to take most of one before the next is read, and is judged by what it takes."""
+
+_PATH = re.compile(r"(?<![\w.])/[\w.+~@-]+/|\w/bin/|\b[A-Za-z]:\\|\bimport \w")
+"""What an error must not say to a client: a path of this machine, or how a process is started."""
+_RANGES = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})\Z")
+_log = logging.getLogger("sidebooks_core.server")
 
 _Result = TypeVar("_Result")
 
@@ -56,6 +67,11 @@ class FileRange(Struct):
         self.count -= len(piece)
         return piece
 
+    @property
+    def is_cut_short(self) -> bool:
+        """After an empty piece: whether the file ended too early."""
+        return self.count > 0
+
 
 class Answer(Struct):
     """A response."""
@@ -67,6 +83,8 @@ class Answer(Struct):
     """Sent instead of `body`, piece by piece."""
     stream: AsyncGenerator[bytes, None] | None = None
     """Sent instead of `body`, as long as it lasts."""
+    ended: Callable[[], None] | None = None
+    """Called once it was sent, or could not be."""
 
     @property
     def length(self) -> int:
@@ -84,14 +102,15 @@ class Asked(Struct):
     scope: Scope
     receive: Receive
     base: str
+    generation: int = 0
+    """Of the shelf, when the request came (`HotImages.generation`)."""
     source: str = "memory"
     since_s: float = field(default_factory=time.perf_counter)
 
     @property
     def client(self) -> str:
         """Whose turn in the queue it takes: the address it came from."""
-        address = self.scope.get("client")
-        return f"http {address[0]}" if address else "http"
+        return f"http {client_of(self.scope.get('client'))}"
 
     def header(self, name: bytes) -> str:
         return ", ".join(value.decode("latin-1") for key, value in self.scope["headers"] if key == name)
@@ -145,7 +164,7 @@ class Asked(Struct):
         if self.has_etag(tag):
             return Answer(304, headers=headers)
         if len(body) > COMPRESSED_FROM_BYTES and "gzip" in self.header(b"accept-encoding"):
-            body = _gzipped(body)
+            body = _gzipped(tag, body)
             headers.append((b"content-encoding", b"gzip"))
         return Answer(200, body, [(b"content-type", media_type.encode()), *headers])
 
@@ -193,8 +212,15 @@ class Asked(Struct):
             pass
 
 
+def raw_path(scope: Scope) -> bytes:
+    """The path as it was sent, percent-encoded. ASGI servers need not give it: then as it must have been."""
+    given: bytes | None = scope.get("raw_path")
+    return given or quote(scope["path"], safe="/:@!$&'()*+,;=~-._", errors="surrogatepass").encode("ascii")
+
+
 def json_bytes(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    """UTF-8. What a file name holds that is no text is a question mark."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def not_found() -> iiif.Refused:
@@ -212,31 +238,69 @@ def of_error(error: SidebooksError) -> Answer:
         answer = problem(503, "busy: try again soon")
         answer.headers.append((b"retry-after", str(RETRY_AFTER_S).encode()))
         return answer
-    return problem(500, str(error))
+    what = str(error)
+    if _PATH.search(what):
+        _log.error("an error that clients are not told of: %s", what)
+        what = "it cannot be made, for a reason that the server's log tells"
+    return problem(500, what)
 
 
 def problem(status: int, detail: str) -> Answer:
-    body = json.dumps({"type": "about:blank", "status": status, "detail": detail}, ensure_ascii=False).encode()
+    body = json_bytes({"type": "about:blank", "status": status, "detail": detail})
     return Answer(status, body, [(b"content-type", b"application/problem+json"), (b"cache-control", b"no-store")])
 
 
-def byte_range(text: str, size: int) -> tuple[int, int]:
-    """First and last byte. Raises Refused."""
-    if not text:
-        return 0, size - 1
-    matched = re.match(r"bytes=([0-9]{0,15})-([0-9]{0,15})\Z", text)
+def byte_range(text: str, size: int) -> tuple[int, int] | None:
+    """First and last byte of a Range header; None for the whole: no range, several, or units that nobody knows.
+
+    Raises Unsatisfiable (RFC 9110, 14.2: what cannot be read is as good as not said).
+    """
+    matched = _RANGES.match(text.strip())
     if matched is None or not (matched[1] or matched[2]):
-        raise iiif.Refused(416, "one range of bytes at a time")
+        return None
     if not matched[1]:
         first, last = max(0, size - int(matched[2])), size - 1
     else:
         first, last = int(matched[1]), min(int(matched[2]) if matched[2] else size - 1, size - 1)
+        if matched[2] and int(matched[2]) < first:
+            return None
     if first > last:
-        raise iiif.Refused(416, "the range is outside the file")
+        raise Unsatisfiable(size)
     return first, last
 
 
-@lru_cache(maxsize=64)
-def _gzipped(body: bytes) -> bytes:
-    """Manifests of long documents take 20 ms, and all tablets ask for the same."""
-    return gzip.compress(body, 6, mtime=0)
+class Unsatisfiable(Exception):
+    """A range that is outside the file."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"the range is outside the file, which has {size} bytes")
+        self.size = size
+
+
+class _Compressed:
+    """Compressed bodies by their digest, within a budget. Thread-safe."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+        self._lock = threading.Lock()
+        self._bytes = 0
+        self._bodies: OrderedDict[str, bytes] = OrderedDict()
+
+    def __call__(self, tag: str, body: bytes) -> bytes:
+        """Manifests of long documents take 20 ms, and all tablets ask for the same."""
+        with self._lock:
+            packed = self._bodies.get(tag)
+            if packed is not None:
+                self._bodies.move_to_end(tag)
+                return packed
+        packed = gzip.compress(body, 6, mtime=0)
+        with self._lock:
+            if tag not in self._bodies and len(packed) <= self._most_bytes:
+                self._bodies[tag] = packed
+                self._bytes += len(packed)
+                while self._bytes > self._most_bytes:
+                    self._bytes -= len(self._bodies.popitem(last=False)[1])
+        return packed
+
+
+_gzipped = _Compressed(COMPRESSED_BYTES)

@@ -39,7 +39,7 @@ hundred tablets that turn to the same page wait for one render."""
 BUNDLE_TYPE = "application/vnd.sidebooks.bundle"
 
 Run = Callable[..., Awaitable[Any]]
-"""Calls a function with arguments in a thread."""
+"""Calls a function with arguments in a thread for a kind of work (`pools.THREADS`)."""
 
 
 class _Wanted(Struct, frozen=True):
@@ -86,15 +86,23 @@ class ImageAnswers:
             if passing is not None:
                 return passing
         tile = await self._get(asked, wanted)
-        self._hot.learn(asked.scope, key, column, row, tile.media_type, tag, [*told.headers(tile.problems), *links])
+        problems = told.headers(tile.problems)
+        self._hot.learn(asked.generation, asked.scope, key, column, row, tile.media_type, tag, [*problems, *links])
         return asked.image(tile, links)
+
+    def are_awaited(self) -> bool:
+        """Whether somebody waits for an image that is drawn or queued."""
+        return bool(self._waiting)
 
     async def _key(self, asked: Asked, wanted: _Wanted) -> str:
         """Of the record that holds it; waits for the page to be identified."""
         document, page = wanted.document, wanted.page
         if document.known_content_id(page) is None:
-            await self._shared.get(asked, (document, page), lambda: self._run(document.content_id, page))
+            await self._shared.get(asked, (document, page), lambda: self._identify(document, page))
         return self._key_of(wanted)
+
+    async def _identify(self, document: Document, page: int) -> None:
+        await asyncio.wrap_future(self.service.submit_identify(document, page))
 
     def _key_of(self, wanted: _Wanted) -> str:
         return self.service.records.key(wanted.document.content_id(wanted.page), wanted.spec, wanted.image_format)
@@ -104,11 +112,11 @@ class ImageAnswers:
         found = coarse.at_hand(self.service, wanted.document, wanted.page, wanted.spec)
         if found is None:
             return None
-        future = await self._run(self._submit, wanted, Priority.PAGE, asked.client)
+        future = await self._run("images", self._submit, wanted, Priority.PAGE, asked.client)
         if future.done():
             return None
         image_format = wanted.image_format or self.service.settings.image_format
-        made = await self._run(coarse.stand_in, *found, wanted.spec, wanted.column, wanted.row, image_format)
+        made = await self._run("derived", coarse.stand_in, *found, wanted.spec, wanted.column, wanted.row, image_format)
         return asked.coarse_image(made, found[1], found[0].problems, links)
 
     async def _get(self, asked: Asked, wanted: _Wanted) -> Tile:
@@ -123,7 +131,7 @@ class ImageAnswers:
 
     async def _make(self, wanted: _Wanted, client: str) -> tuple[Tile, str]:
         """A tile that is not in memory, and where it was found. Cancelled, it drops what is queued and nobody else wants."""
-        submitting = asyncio.ensure_future(self._run(self._submit, wanted, Priority.VISIBLE, client))
+        submitting = asyncio.ensure_future(self._run("images", self._submit, wanted, Priority.VISIBLE, client))
         try:
             future: Future[Tile] = await asyncio.shield(submitting)
         except asyncio.CancelledError:
@@ -162,13 +170,13 @@ class ImageAnswers:
         tag = keys.etag(key, 0, 0)
         if asked.has_etag(tag):
             return asked.not_modified(tag, [*told.headers(document.problems.of(page)), *links])
-        stored = await self._run(self.service.store.get, key)
+        stored = await self._run("images", self.service.store.get, key)
         if stored is not None:
             try:
                 packed = unpack_tile(stored.data, 0, 0)
                 return asked.image(tile_of(document, page, packed, tag), links)
             except RecordUnreadable:
-                self.service.store.delete(key)
+                await self._run("images", self.service.store.delete, key)
         source = await self._get(asked, plain)
 
         def make() -> Tile:
@@ -183,7 +191,7 @@ class ImageAnswers:
             self.service.store.put(key, Record(data, document.content_id(page), time.perf_counter() - started_s))
             return Tile(made.data, made.media_type, width_px, height_px, tag, source.problems)
 
-        return asked.image(await self._run(make), links)
+        return asked.image(await self._run("derived", make), links)
 
     async def bundle(self, asked: Asked, document: Document, page: int, level_index: int) -> Answer:
         """All tiles of a level in one answer, as a record (rendering.packing): for clients that count requests."""
@@ -209,7 +217,9 @@ class ImageAnswers:
         for page in range(first, last + 1):
             spec = self.service.place(document, page, 0, 0, 0)[0]
             wanted = _Wanted(document, page, spec, 0, 0, None)
-            tiles.append(self._in_memory(wanted) or await self._run(self._submit, wanted, Priority.PREVIEW, asked.client))
+            tiles.append(
+                self._in_memory(wanted) or await self._run("images", self._submit, wanted, Priority.PREVIEW, asked.client)
+            )
         made: list[PackedTile] = []
         tags = hashlib.blake2b(digest_size=16)
         is_complete = True

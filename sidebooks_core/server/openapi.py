@@ -43,7 +43,7 @@ OPERATIONS = (
     Operation(
         "/documents/{document}/original", "The file itself; takes ranges", "application/octet-stream", errors=(404, 410, 416)
     ),
-    Operation("/documents/{document}/hints", "Tell where a reader is", JSON, "post", 202, (400, 404, 408, 413, 415)),
+    Operation("/documents/{document}/hints", "Tell where a reader is", JSON, "post", 202, (400, 403, 404, 408, 413, 415)),
     Operation("/documents/{document}/search/{query}", "Where a text occurs", JSON, errors=(404, 500, 503), options=_OLD_FORMS),
     Operation("/documents/{document}/pages/{page}/{size}", "A page fitted into WIDTHxHEIGHT pixels", IMAGE, errors=_RENDERS),
     Operation("/documents/{document}/pages/{page}/preview", "A page's preview", IMAGE, errors=_RENDERS),
@@ -106,6 +106,7 @@ _MEANINGS = {
     202: "Taken note of",
     303: "See the address in Location",
     400: "The request cannot be read, or is out of range",
+    403: "Pages of another origin may not do that",
     404: "There is nothing at this address",
     408: "The body took too long",
     410: "The original is gone or has changed",

@@ -11,6 +11,7 @@ from sidebooks_core.documents.model import SearchHit
 from sidebooks_core.server.iiif import MAX_AREA_PX
 from sidebooks_core.server.shelf import page_id
 from sidebooks_core.tiling.pyramid import Level, Pyramid
+from sidebooks_core.tiling.spreads import Spreads
 
 PRESENTATION_CONTEXT = "http://iiif.io/api/presentation/3/context.json"
 SEARCH_CONTEXT = "http://iiif.io/api/search/2/context.json"
@@ -31,15 +32,16 @@ MEDIA_TYPES = {
 def manifest(base: str, document: Document, has_original: bool) -> dict[str, Any]:
     """A document as a Manifest: a Canvas for each page, the outline as Ranges. base: of all addresses, no slash at the end."""
     here = f"{base}/presentation/3/{document.id}"
+    alone = _pages_alone(document)
     made: dict[str, Any] = {
         "@context": PRESENTATION_CONTEXT,
         "id": f"{here}/manifest.json",
         "type": "Manifest",
         "label": {"none": [document.name]},
         "viewingDirection": "right-to-left" if document.direction == "rtl" else "left-to-right",
-        "behavior": ["paged" if document.page_count > 1 else "individuals"],
+        "behavior": ["individuals" if alone is None else "paged"],
         "thumbnail": [_thumbnail(base, document, 0)],
-        "items": [_canvas(base, document, page) for page in range(document.page_count)],
+        "items": [_canvas(base, document, page, is_alone=page in (alone or ())) for page in range(document.page_count)],
         "service": [{"id": f"{base}/search/2/{document.id}", "type": "SearchService2"}],
     }
     told = _metadata(document)
@@ -74,7 +76,25 @@ def canvas_id(base: str, document: Document, page: int) -> str:
     return f"{base}/presentation/3/{document.id}/canvas/{page + 1}"
 
 
-def _canvas(base: str, document: Document, page: int) -> dict[str, Any]:
+def _pages_alone(document: Document) -> frozenset[int] | None:
+    """Pages that viewers would pair with another and a Reader shows alone; None where turning pages makes no sense.
+
+    Viewers pair from the second page on: the cover needs no word, nor a last page that is left over. "facing-pages" takes the
+    whole opening, so that those after it begin a new one, as in `tiling.spreads`; "non-paged" would pair across it.
+    """
+    sizes = [(page.width_pt, page.height_pt) for page in document.info.pages]
+    spreads = Spreads.of_pages(sizes).spreads
+    if len(sizes) == 1 or all(width_pt > height_pt for width_pt, height_pt in sizes):
+        return None
+    alone: set[int] = set()
+    for page, *others in reversed(spreads):
+        would_pair = 0 < page < len(sizes) - 1 and page + 1 not in alone
+        if not others and (would_pair or sizes[page][0] > sizes[page][1]):
+            alone.add(page)
+    return frozenset(alone)
+
+
+def _canvas(base: str, document: Document, page: int, *, is_alone: bool) -> dict[str, Any]:
     canvas = canvas_id(base, document, page)
     finest = document.pyramid(page).finest
     service = f"{base}/iiif/3/{page_id(document, page)}"
@@ -83,6 +103,7 @@ def _canvas(base: str, document: Document, page: int) -> dict[str, Any]:
         "id": canvas,
         "type": "Canvas",
         "label": {"none": [document.info.pages[page].label or str(page + 1)]},
+        **({"behavior": ["facing-pages"]} if is_alone else {}),
         "width": finest.width_px,
         "height": finest.height_px,
         "thumbnail": [_thumbnail(base, document, page)],

@@ -1,66 +1,243 @@
-"""Connections whose client takes for ever: to say what it wants, or to take what it gets. They are ended.
+"""Connections as a server bounds them: how many, how much they may say, and how long they may take for it.
 
-uvicorn limits how long a connection may be idle between two requests, and the size of headers; not how slowly they may come,
-nor how long an answer may lie in the socket. A hundred such clients would keep a hundred connections and answers for ever.
+uvicorn ends a connection that is idle between two requests. It bounds neither headers nor connections of one client, nor how
+slowly a request may come, nor how long an answer may lie in the socket.
 """
 
 from __future__ import annotations
 
 import asyncio
+import struct
+import sys
+from collections import Counter, OrderedDict
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+import httptools
+from msgspec import Struct, field
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from sidebooks_core.server.exchange import problem
+from sidebooks_core.server.limits import ServerLimits, client_of
 
 HEADERS_WITHIN_S = 10.0
 """From the first byte of a request, or from the connection, to the end of its headers."""
+BODY_WITHIN_S = 30.0
+"""From there to the end of its body."""
 TAKEN_WITHIN_S = 60.0
-"""For the client to take what lies in its socket: some 64 kB, over the slowest of networks."""
+"""How often it is looked at what a client has taken of what waits for it."""
+LEAST_BYTES_PER_S = 1000.0
+"""Who takes less is ended. The slowest networks carry more."""
+MAX_PIPELINED = 128
+"""Requests that wait for the answer to an earlier one of their connection."""
+
+
+class Doors(Struct):
+    """Who is connected. Belongs to the event loop."""
+
+    limits: ServerLimits
+    count: int = 0
+    per_client: Counter[str] = field(default_factory=Counter)
+    idle: OrderedDict[PatientProtocol, None] = field(default_factory=OrderedDict)
+    """Connections that no answer is made for, the longest idle first: they make room for new ones."""
+
+    def come(self, connection: PatientProtocol, client: str) -> PatientProtocol | None:
+        """Count a new connection. Returns the one that has to go, perhaps the new one."""
+        self.count += 1
+        self.per_client[client] += 1
+        leaving: PatientProtocol | None = None
+        if self.per_client[client] > self.limits.connections_per_client:
+            leaving = next((one for one in self.idle if one.who == client), connection)
+        elif self.count > self.limits.connections:
+            leaving = next(iter(self.idle), connection)
+        self.idle[connection] = None
+        if leaving is not None:
+            del self.idle[leaving]
+        return leaving
+
+    def go(self, connection: PatientProtocol, client: str) -> None:
+        self.count -= 1
+        self.idle.pop(connection, None)
+        self.per_client[client] -= 1
+        if not self.per_client[client]:
+            del self.per_client[client]
 
 
 class PatientProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with an end to its patience. Timers only: nothing on the way of a request that is in time."""
+    """uvicorn's protocol with an end to its patience. Counters, and timers for who is late."""
 
     headers_within_s = HEADERS_WITHIN_S
+    body_within_s = BODY_WITHIN_S
     taken_within_s = TAKEN_WITHIN_S
+    doors = Doors(ServerLimits())
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._is_in_headers = False
-        self._expect("headers", self.headers_within_s)
+        self._is_in_message = False
+        self._piece_bytes = 0
+        """Of the last piece of data."""
+        self._beside_body = 0
+        """Bytes of the request under way that are no body, without those of the piece that it began in."""
+        self._refusal: tuple[int, str] = (400, "the request cannot be read")
+        self._unsent_bytes = 0
+        self.who = client_of(self.client)
+        self._expect("headers", self.headers_within_s, self._give_up)
+        leaving = self.doors.come(self, self.who)
+        if leaving is not None:
+            leaving.make_room()
 
     def connection_lost(self, exc: Exception | None) -> None:
         for what in list(self._timers):
             self._came(what)
+        self.doors.go(self, self.who)
         super().connection_lost(exc)
 
+    def make_room(self) -> None:
+        """Too many are connected, and this one is not in the middle of an answer."""
+        if self._is_in_message or self.cycle is None:
+            self._refuse(503, "too many connections")
+        else:
+            self.transport.close()
+            self._watch_taking()
+
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        # Most requests come whole: they never see a timer.
-        if self._is_in_headers and "headers" not in self._timers:
-            self._expect("headers", self.headers_within_s)
+        """As uvicorn's, which logs whatever it cannot read: clients could fill the log."""
+        self._unset_keepalive_if_required()
+        self._piece_bytes = len(data)
+        if self._is_in_message:
+            self._beside_body += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            return  # nothing is upgraded: the request is answered as any other
+        except httptools.HttpParserError:
+            self._refuse(*self._refusal)
+            return
+        if self._is_in_message:  # most requests come whole
+            self._wait_for_rest()
+
+    def _wait_for_rest(self) -> None:
+        if self._beside_body > self.doors.limits.header_bytes:
+            self._refuse(431, "the headers are too long")
+        elif self._is_in_headers and "headers" not in self._timers:
+            self._expect("headers", self.headers_within_s, self._give_up)
+        elif not self._is_in_headers and "body" not in self._timers:
+            self._expect("body", self.body_within_s, self._give_up)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._is_in_headers = True
+        self._is_in_headers = self._is_in_message = True
+        self._beside_body = 0
 
     def on_headers_complete(self) -> None:
+        limits = self.doors.limits
+        if len(self.headers) > limits.header_count:
+            self._stop(431, "there are too many headers")
+        # What came in one short piece is short.
+        if (self._beside_body or self._piece_bytes > limits.header_bytes) and self._header_bytes() > limits.header_bytes:
+            self._stop(431, "the headers are too long")
+        if len(self.pipeline) >= MAX_PIPELINED:
+            self._stop(503, "too many requests wait on this connection")
+        if not self.url.startswith(b"/"):
+            self._take_host_from_target()
         self._is_in_headers = False
         if self._timers:
             self._came("headers")
+        self.doors.idle.pop(self, None)
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._beside_body -= len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._is_in_message = False
+        if self._timers:
+            self._came("body")
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self._watch_taking()
+        elif self.cycle.response_complete:
+            self.doors.idle[self] = None
+
+    def timeout_keep_alive_handler(self) -> None:
+        super().timeout_keep_alive_handler()
+        self._watch_taking()
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._expect("taken", self.taken_within_s)
+        self._watch_taking()
 
     def resume_writing(self) -> None:
-        self._came("taken")
+        if not self.transport.is_closing():
+            self._came("taken")
         super().resume_writing()
 
-    def _expect(self, what: str, within_s: float) -> None:
+    def _header_bytes(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+
+    def _take_host_from_target(self) -> None:
+        """The host in `GET http://host/path` counts, whatever the header says (RFC 9112, 3.2.2)."""
+        host = httptools.parse_url(self.url)
+        if host.host is not None:
+            name = b"[%s]" % host.host if b":" in host.host else host.host
+            kept = [header for header in self.headers if header[0] != b"host"]
+            self.headers[:] = [*kept, (b"host", name if host.port is None else b"%s:%d" % (name, host.port))]
+
+    def _stop(self, status: int, detail: str) -> None:
+        """From within the parser, which raises HttpParserError then."""
+        self._refusal = status, detail
+        raise ValueError(detail)
+
+    def _refuse(self, status: int, detail: str) -> None:
+        """Say why, unless an answer is under way, and end the connection."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.transport.abort()
+            return
+        if self.transport.is_closing():
+            return
+        answer = problem(status, detail)
+        headers = [*answer.headers, (b"content-length", b"%d" % answer.length), (b"connection", b"close")]
+        lines = b"".join(b"%s: %s\r\n" % header for header in headers)
+        self.transport.write(STATUS_LINE[status] + lines + b"\r\n" + answer.body)
+        self.transport.close()
+        self._watch_taking()
+
+    def _watch_taking(self) -> None:
+        """From now on the client has to take what waits for it."""
+        if "taken" not in self._timers and self.transport.get_write_buffer_size():
+            self._unsent_bytes = self._count_unsent()
+            self._expect("taken", self.taken_within_s, self._judge_taking)
+
+    def _judge_taking(self) -> None:
+        unsent_bytes = self._count_unsent()
+        if self._unsent_bytes - unsent_bytes < LEAST_BYTES_PER_S * self.taken_within_s:
+            self._give_up()
+            return
+        del self._timers["taken"]
+        self._watch_taking()
+
+    def _count_unsent(self) -> int:
+        """Bytes that the client has not acknowledged: here, and in the system, which takes large pieces at long intervals."""
+        count: int = self.transport.get_write_buffer_size()
+        if sys.platform == "linux":
+            import fcntl
+            import termios
+
+            connection = self.transport.get_extra_info("socket")
+            try:
+                count += struct.unpack("i", fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4)))[0]
+            except OSError:
+                return count  # it is closed already
+        return count
+
+    def _expect(self, what: str, within_s: float, late: Any) -> None:
         self._came(what)
-        self._timers[what] = self.loop.call_later(within_s, self._give_up)
+        self._timers[what] = self.loop.call_later(within_s, late)
 
     def _came(self, what: str) -> None:
         timer = self._timers.pop(what, None)
@@ -68,5 +245,5 @@ class PatientProtocol(HttpToolsProtocol):
             timer.cancel()
 
     def _give_up(self) -> None:
-        if not self.transport.is_closing():
-            self.transport.abort()
+        """Also where the transport is closing: it would wait for the client to take the rest."""
+        self.transport.abort()

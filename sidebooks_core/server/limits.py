@@ -1,0 +1,106 @@
+"""What clients may take of a server: bytes, connections, streams, searches."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+from collections import Counter
+from collections.abc import Iterator
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from sidebooks_core.errors import QueueFull, RequestError
+
+KEPT_DESCRIPTORS = 256
+"""Descriptors that are no connections: documents, the cache, workers, the standard streams."""
+
+
+class ServerLimits(Struct, frozen=True, kw_only=True):
+    """Bounds for clients. A client is an address; of IPv6, a network of 64 bits.
+
+    `header_bytes`, `header_count`, and the connections are bounded by `sidebooks serve`; other servers have their own settings.
+    """
+
+    header_bytes: int = 32 << 10
+    """Of a request, from its first byte to the end of its headers."""
+    header_count: int = 100
+    connections: int = 8192
+    """At once, of all clients; fewer where the machine gives fewer descriptors."""
+    connections_per_client: int = 4096
+    """A proxy in front is one client here: all its readers' connections count."""
+    streams: int = 2048
+    """Streams of events at once."""
+    streams_per_client: int = 1024
+    searches: int = 256
+    """Searches at once, those that wait for their turn included."""
+    searches_per_client: int = 64
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            if not (type(value := getattr(self, name)) is int and value >= 1):
+                raise RequestError(f"{name} must be a whole number of at least 1, not {value!r}")
+
+    def within(self, descriptors: int) -> ServerLimits:
+        """The same for a process that may hold so many descriptors."""
+        connections = min(self.connections, max(descriptors - KEPT_DESCRIPTORS, descriptors // 2))
+        streams = min(self.streams, connections // 2)
+        return replace(
+            self,
+            connections=connections,
+            connections_per_client=min(self.connections_per_client, max(1, connections // 2)),
+            streams=streams,
+            streams_per_client=min(self.streams_per_client, max(1, streams // 2)),
+        )
+
+
+class Places:
+    """Places for something, so many in all and so many for each client. Belongs to one thread."""
+
+    def __init__(self, most: int, most_per_client: int, what: str) -> None:
+        self._most = most
+        self._most_per_client = most_per_client
+        self._what = what
+        self._taken: Counter[str] = Counter()
+        self._count = 0
+
+    def take(self, client: str) -> None:
+        """Raises QueueFull."""
+        if self._count >= self._most:
+            raise QueueFull(f"too many {self._what}")
+        if self._taken[client] >= self._most_per_client:
+            raise QueueFull(f"too many {self._what} of one client")
+        self._taken[client] += 1
+        self._count += 1
+
+    def give_back(self, client: str) -> None:
+        self._count -= 1
+        self._taken[client] -= 1
+        if not self._taken[client]:
+            del self._taken[client]
+
+    @contextlib.contextmanager
+    def place(self, client: str) -> Iterator[None]:
+        """One, for as long as the block lasts. Raises QueueFull."""
+        self.take(client)
+        try:
+            yield
+        finally:
+            self.give_back(client)
+
+    def __len__(self) -> int:
+        return self._count
+
+
+def client_of(address: object) -> str:
+    """Whom an address (the `client` of an ASGI scope: host and port) belongs to."""
+    host = str(address[0]) if isinstance(address, list | tuple) and address else ""
+    if ":" not in host:
+        return host
+    try:
+        found = ipaddress.IPv6Address(host.partition("%")[0])
+    except ValueError:
+        return host
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(ipaddress.IPv6Network((int(found) >> 64 << 64, 64)))

@@ -1,0 +1,39 @@
+"""Threads for what blocks, by kind: none of them can take the threads of another."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
+
+THREADS = {
+    "images": 8,
+    "derived": 2,
+    "originals": 4,
+    "descriptions": 2,
+    "other": 4,
+}
+"""images: looking for records on disk, and putting what is not there into the queue. derived: images turned, stretched or made
+coarse in this process. originals: reading files. descriptions: writing and compressing JSON. other: hints, metrics."""
+
+
+class Pools:
+    """Threads start when they are needed."""
+
+    def __init__(self) -> None:
+        self._pools = {kind: ThreadPoolExecutor(most, f"sidebooks-http-{kind}") for kind, most in THREADS.items()}
+
+    async def run(
+        self, kind: str, function: Callable[_Arguments, _Result], *arguments: _Arguments.args, **named: _Arguments.kwargs
+    ) -> _Result:
+        """Call a function in a thread for its kind of work."""
+        return await asyncio.get_running_loop().run_in_executor(self._pools[kind], lambda: function(*arguments, **named))
+
+    def close(self) -> None:
+        """Drop what waits. What is under way ends by itself: it may wait for a service that is closed after this."""
+        for pool in self._pools.values():
+            pool.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,121 @@
+"""Searches that share the workers: step by step, taking turns, and ended when nobody waits for them any more."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from itertools import count
+from types import TracebackType
+
+from sidebooks_core.document import Document
+from sidebooks_core.documents.model import SearchHit
+from sidebooks_core.server.exchange import Asked
+from sidebooks_core.server.limits import Places, client_of
+from sidebooks_core.server.shared import SharedWork
+from sidebooks_core.service import TileService
+
+SEARCH_LIMIT = 500
+"""Hits in one answer."""
+PAGES_FIRST_S = 0.5
+"""How long a step waits at most while pages are drawn that somebody looks at: it would take the processor from them."""
+LOOK_EVERY_S = 0.01
+
+
+class Searches:
+    """Belongs to the event loop. At most half of the workers (one of two) do steps of searches: pages come in between."""
+
+    def __init__(self, service: TileService, shared: SharedWork, places: Places, are_pages_awaited: Callable[[], bool]) -> None:
+        self._service = service
+        self._are_pages_awaited = are_pages_awaited
+        self._shared = shared
+        self._places = places
+        self._turns = Turns(max(1, service.settings.workers // 2))
+        self._numbers = count()
+
+    async def hits(self, asked: Asked, document: Document, query: str, *, old_forms: bool = False) -> list[SearchHit]:
+        """Where a text occurs, at most SEARCH_LIMIT hits. Raises QueueFull, Gone, and as `TileService.search` does."""
+        client = client_of(asked.scope.get("client"))
+        with self._places.place(client):
+            return await self._shared.get(
+                asked,
+                ("search", document, query, old_forms),
+                lambda: self._search(document, query, client, next(self._numbers), old_forms=old_forms),
+            )
+
+    async def _search(self, document: Document, query: str, client: str, number: int, *, old_forms: bool) -> list[SearchHit]:
+        hits: list[SearchHit] = []
+        page = 0
+        while page < document.page_count and len(hits) < SEARCH_LIMIT:
+            async with self._turns.turn(client, number):
+                await self._let_pages_go_first()
+                found = await asyncio.wrap_future(self._service.submit_search(document, query, page, old_forms=old_forms))
+            hits.extend(found.hits)
+            page = found.reached
+        return hits[:SEARCH_LIMIT]
+
+    async def _let_pages_go_first(self) -> None:
+        for _ in range(int(PAGES_FIRST_S / LOOK_EVERY_S)):
+            if not self._are_pages_awaited():
+                return
+            await asyncio.sleep(LOOK_EVERY_S)
+
+
+class Turns:
+    """So many steps at once. Clients take turns; of one client, the search that began first goes on first."""
+
+    def __init__(self, most: int) -> None:
+        self._free = most
+        self._waiting: OrderedDict[str, dict[int, asyncio.Future[None]]] = OrderedDict()
+
+    def turn(self, client: str, number: int) -> _Turn:
+        """To be used with `async with`. number: of the search; the lower one goes first."""
+        return _Turn(self, client, number)
+
+    async def take(self, client: str, number: int) -> None:
+        if self._free:
+            self._free -= 1
+            return
+        given = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(client, {})[number] = given
+        try:
+            await given
+        except asyncio.CancelledError:
+            if given.done() and not given.cancelled():
+                self.pass_on()  # it was given, and whoever was to have it left
+            else:
+                self._forget(client, number)
+            raise
+
+    def pass_on(self) -> None:
+        """To the client that waits longest for its turn."""
+        while self._waiting:
+            client, numbers = next(iter(self._waiting.items()))
+            number = min(numbers)
+            given = numbers[number]
+            self._forget(client, number)
+            if client in self._waiting:
+                self._waiting.move_to_end(client)
+            if not given.done():
+                given.set_result(None)
+                return
+        self._free += 1
+
+    def _forget(self, client: str, number: int) -> None:
+        numbers = self._waiting.get(client, {})
+        numbers.pop(number, None)
+        if not numbers:
+            self._waiting.pop(client, None)
+
+
+class _Turn:
+    def __init__(self, turns: Turns, client: str, number: int) -> None:
+        self._turns, self._client, self._number = turns, client, number
+
+    async def __aenter__(self) -> None:
+        await self._turns.take(self._client, self._number)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._turns.pass_on()

@@ -1,0 +1,83 @@
+"""Who else may read the answers: pages of other origins, and caches on the way. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Literal
+
+from msgspec import Struct
+
+from sidebooks_core.errors import RequestError
+from sidebooks_core.server.exchange import Headers
+
+Cache = Literal["shared", "private"]
+ANY_ORIGIN = "*"
+
+EXPOSED = (
+    b"Accept-Ranges, Content-Disposition, Content-Encoding, Content-Length, Content-Range, ETag, Link, Retry-After, "
+    b"Server-Timing, Sidebooks-Problems, Sidebooks-Resolution"
+)
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.\-]*://[^/\s@?#]+\Z")
+
+
+class Sharing(Struct, frozen=True):
+    """Origins whose pages may read the answers, and whether shared caches may keep them."""
+
+    origins: frozenset[str]
+    """Such as "https://books.example"; ANY_ORIGIN: all."""
+    cache: Cache
+
+    @classmethod
+    def of(cls, allow_origins: Sequence[str], cache: Cache) -> Sharing:
+        """Raises RequestError for what is no origin, and for an unknown kind of cache."""
+        if isinstance(allow_origins, str):
+            raise RequestError("allow_origins is a list of origins, not one string")
+        for origin in allow_origins:
+            if origin != ANY_ORIGIN and not _ORIGIN.match(origin.lower()):
+                raise RequestError(
+                    f"{origin!r} is no origin: write scheme, host and port, as in https://books.example:8443, or *"
+                )
+        if cache not in ("shared", "private"):
+            raise RequestError(f"cache must be 'shared' or 'private', not {cache!r}")
+        return cls(frozenset(origin.lower() for origin in allow_origins), cache)
+
+    @property
+    def is_open(self) -> bool:
+        """Any origin may read."""
+        return ANY_ORIGIN in self.origins
+
+    @property
+    def depends_on_origin(self) -> bool:
+        """Answers differ by the origin that asks."""
+        return bool(self.origins) and not self.is_open
+
+    def allows(self, origin: str) -> bool:
+        return self.is_open or origin.lower() in self.origins
+
+    def common(self) -> Headers:
+        """Headers of every answer, whoever asks."""
+        headers: Headers = [(b"x-content-type-options", b"nosniff")]
+        if self.is_open:
+            headers += _readable(b"*")
+        headers.append((b"cross-origin-resource-policy", b"cross-origin" if self.is_open else b"same-origin"))
+        return headers
+
+    def for_origin(self, origin: str) -> Headers:
+        """Further headers for a request from an origin; "" where it names none."""
+        if not self.depends_on_origin:
+            return []
+        headers: Headers = [(b"vary", b"Origin")]
+        return headers + _readable(origin.encode("latin-1")) if origin and self.allows(origin) else headers
+
+    def cache_control(self, value: bytes) -> bytes:
+        """A Cache-Control as this server gives it."""
+        return value.replace(b"public", b"private") if self.cache == "private" else value
+
+
+def _readable(origin: bytes) -> Headers:
+    return [
+        (b"access-control-allow-origin", origin),
+        (b"access-control-expose-headers", EXPOSED),
+        (b"timing-allow-origin", origin),
+    ]

@@ -1,0 +1,249 @@
+"""What the server keeps and does is bounded: bytes it remembers, what it does in the event loop, what it tells."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import logging
+import threading
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import pytest
+from asgi import Reply, ask, ask_async
+
+import sidebooks_core as sb
+from sidebooks_core.caching.layered import LayeredStore
+from sidebooks_core.caching.memory import MemoryStore
+from sidebooks_core.caching.record import Record
+from sidebooks_core.caching.store import StoreStatistics
+from sidebooks_core.documents.model import Word
+from sidebooks_core.rendering.packing import RecordUnreadable
+from sidebooks_core.server import Application, Shelf, descriptions, exchange
+from sidebooks_core.server.descriptions import Described
+from sidebooks_core.server.exchange import FileRange
+from sidebooks_core.statistics import Counters
+
+
+def test_metrics_count_all_waits_and_their_sum(application: Application) -> None:
+    counters = Counters()
+    for _ in range(5000):
+        counters.count_wait("memory", 0.5)
+    latency = counters.latency()["memory"]
+    assert (latency.total_count, latency.total_s, latency.count) == (5000, 2500.0, Counters.SAMPLES)
+    application.service.records.counters = counters
+    text = ask(application, "/metrics").body.decode()
+    assert 'sidebooks_wait_seconds_count{source="memory"} 5000' in text
+    assert 'sidebooks_wait_seconds_sum{source="memory"} 2500.0' in text
+
+
+def test_long_json_is_made_off_the_event_loop(
+    application: Application, document: sb.Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = tuple(Word(1, 2, 3, 4, f"word{n}", 0, n) for n in range(20_000))
+    future: Future[tuple[Word, ...]] = Future()
+    future.set_result(words)
+    monkeypatch.setattr(application.service, "submit_text", lambda *_: future)
+    where: list[str] = []
+    encode, compress = exchange.json_bytes, gzip.compress
+
+    def encoded(value: Any) -> bytes:
+        where.append(threading.current_thread().name)
+        return encode(value)
+
+    def compressed(*arguments: Any, **named: Any) -> bytes:
+        where.append(threading.current_thread().name)
+        return compress(*arguments, **named)
+
+    monkeypatch.setattr(exchange, "json_bytes", encoded)
+    monkeypatch.setattr(gzip, "compress", compressed)
+    reply = ask(application, f"/documents/{document.id}/pages/1/text", headers={"Accept-Encoding": "gzip"})
+    assert len(json.loads(gzip.decompress(reply.body))["words"]) == 20_000
+    assert len(where) == 2
+    assert all(name.startswith("sidebooks-http-descriptions") for name in where), where
+
+
+def test_compressed_bodies_are_kept_within_a_budget() -> None:
+    kept = exchange._Compressed(10_000)
+    bodies = {f"tag{n}": bytes(range(256)) * 4 + str(n).encode() * 200 for n in range(100)}
+    for tag, body in bodies.items():
+        assert gzip.decompress(kept(tag, body)) == body
+        assert kept._bytes <= 10_000
+    assert sum(map(len, kept._bodies.values())) == kept._bytes
+    assert kept("tag99", b"") == kept._bodies["tag99"], "kept"
+
+
+def test_descriptions_are_kept_once_for_all_hosts_and_within_a_budget(
+    application: Application, document: sb.Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    page_list = descriptions.page_list
+
+    def counted(base: str, one: sb.Document) -> dict[str, Any]:
+        made.append(base)
+        return page_list(base, one)
+
+    monkeypatch.setattr("sidebooks_core.server.application.page_list", counted)
+    replies = [ask(application, f"/documents/{document.id}/pages.json").json() for _ in range(3)]
+    assert len(made) == 1
+    assert replies[0]["pages"][0]["image_service"].startswith("http://test/iiif/3/")
+    described = Described(most_bytes=40_000)
+    for number in range(40):
+        body = described.get(document, f"kind {number}", 'http://a"b', lambda base: {"id": f"{base}/x", "more": "y" * 5000})
+        assert json.loads(body)["id"] == 'http://a"b/x'
+        assert described._bytes <= 40_000
+    assert len(described._made) == 7
+
+
+def test_a_shelf_that_changes_often_is_told_of_in_few_events(
+    application: Application, document: sb.Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sidebooks_core.server.events.DOCUMENTS_EVERY_S", 0.3)
+
+    async def scenario() -> Reply:
+        listening = asyncio.create_task(ask_async(application, "/events"))
+        await asyncio.sleep(0.1)
+        for number in range(200):
+            application._events.documents_changed([f"document {number}"])
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.5)
+        application.begin_close()
+        return await asyncio.wait_for(listening, 20)
+
+    blocks = asyncio.run(scenario()).body.decode().split("\n\n")
+    told = [json.loads(block.partition("data: ")[2])["documents"] for block in blocks if "data: " in block]
+    assert told[-1] == ["document 199"]
+    assert len(told) <= 3
+
+
+def test_an_original_that_is_cut_short_while_it_is_sent(
+    service: sb.TileService, sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "minutes.pdf"
+    path.write_bytes(sample.read_bytes())
+    shelf = Shelf(service)
+    application = Application(shelf)
+    address = f"/documents/{shelf.register(path).id}/original"
+    read = FileRange.read
+
+    def cut(one: FileRange) -> bytes:
+        piece = read(one)
+        with path.open("r+b") as file:
+            file.truncate(1000)
+        return piece
+
+    monkeypatch.setattr(FileRange, "read", cut)
+    sent: list[Any] = []
+
+    async def scenario() -> None:
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        headers = [(b"host", b"test")]
+        scope = {"type": "http", "method": "GET", "path": address, "headers": headers, "query_string": b""}
+        await application(scope, receive, send)
+
+    with caplog.at_level(logging.WARNING):
+        asyncio.run(scenario())
+    assert all(message["more_body"] for message in sent[1:]), "no end: the server ends the connection"
+    assert "cut short" in caplog.text
+    assert "Traceback" not in caplog.text
+    application.close()
+
+
+def test_a_damaged_record_is_removed_without_waiting_for_the_disk(
+    application: Application, document: sb.Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a derived image: its record is looked at in the event loop, its removal is not waited for there."""
+    path = f"/iiif/3/{document.id}_p1/full/60,/90/default.png"
+    good = ask(application, path)
+    store = application.service.store
+    where: list[str] = []
+    delete = store.delete
+
+    def deleted(key: str) -> None:
+        where.append(threading.current_thread().name)
+        delete(key)
+
+    def unreadable(*_: Any) -> None:
+        raise RecordUnreadable("damaged")
+
+    monkeypatch.setattr(store, "delete", deleted)
+    monkeypatch.setattr("sidebooks_core.server.image_answers.unpack_tile", unreadable)
+    again = ask(application, path)
+    assert (again.status, again.body) == (200, good.body)
+    assert [name.split("_")[0] for name in where] == ["sidebooks-http-images"]
+
+
+class HeldStore:
+    """Deletes when it is told to."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, Record] = {}
+        self.deleting, self.go_on = threading.Event(), threading.Event()
+
+    def get(self, key: str) -> Record | None:
+        return self.records.get(key)
+
+    def contains(self, key: str) -> bool:
+        return key in self.records
+
+    def put(self, key: str, record: Record) -> None:
+        self.records[key] = record
+
+    def delete(self, key: str) -> None:
+        self.deleting.set()
+        assert self.go_on.wait(20)
+        self.records.pop(key, None)
+
+    def purge(self, tag: str) -> int:
+        return 0
+
+    def statistics(self) -> StoreStatistics:
+        return StoreStatistics(0, 0)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def test_discarding_does_not_wait_for_a_slow_store() -> None:
+    slow = HeldStore()
+    store = LayeredStore(MemoryStore(1 << 20, 1 << 20), slow)
+    store.put("key", Record(b"data", "tag", 0.0))
+    store.flush()
+    store.discard("key")
+    assert slow.deleting.wait(20), "the writer does it"
+    assert store.get("key") is None, "it is not found any more"
+    store.put("key", Record(b"newer", "tag", 0.0))
+    slow.go_on.set()
+    store.flush()
+    found = slow.get("key")
+    assert found is not None
+    assert found.data == b"newer"
+    store.close(5)
+
+
+def test_a_missing_dependency_of_ours_is_not_taken_for_uvicorn(sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import builtins
+
+    from sidebooks_core.server.command import serve
+
+    original = builtins.__import__
+    missing = "uvicorn"
+
+    def imports(name: str, *arguments: Any) -> Any:
+        if name.split(".")[0] == missing or name.endswith("slow_clients"):
+            raise ModuleNotFoundError(f"No module named {missing!r}", name=missing)
+        return original(name, *arguments)
+
+    monkeypatch.setattr(builtins, "__import__", imports)
+    with pytest.raises(sb.RequestError, match="needs uvicorn"):
+        serve([sample], sb.Settings(cache_dir=None), "127.0.0.1", 0, browser=False)
+    missing = "elsewhere"
+    with pytest.raises(ModuleNotFoundError, match="elsewhere"):
+        serve([sample], sb.Settings(cache_dir=None), "127.0.0.1", 0, browser=False)
