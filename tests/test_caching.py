@@ -9,6 +9,7 @@ import stat
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -88,7 +89,7 @@ def test_a_planted_pickle_does_not_run(tmp_path: Path) -> None:
     store = DiskStore(tmp_path, 1 << 24)
     store.put("key", record())
     planted = pickle.dumps(_Exploit(tmp_path / "ran"))
-    with sqlite3.connect(tmp_path / LAYOUT / "cache.db") as connection:
+    with closing(sqlite3.connect(tmp_path / LAYOUT / "cache.db")) as connection, connection:
         connection.execute("UPDATE Cache SET mode = 4, value = ?, filename = NULL WHERE key = 'key'", (planted,))
     assert store.get("key") is None
     assert store.verify(fix=True).damaged == 1
@@ -101,14 +102,14 @@ def test_a_planted_pickle_does_not_run(tmp_path: Path) -> None:
 def test_any_flipped_byte_is_a_miss(tmp_path: Path, size: int) -> None:
     store = DiskStore(tmp_path, 1 << 26)
     store.put("key", record(size))
-    with sqlite3.connect(tmp_path / LAYOUT / "cache.db") as connection:
+    with closing(sqlite3.connect(tmp_path / LAYOUT / "cache.db")) as connection, connection:
         value, filename = connection.execute("SELECT value, filename FROM Cache").fetchone()
     good = (tmp_path / LAYOUT / filename).read_bytes() if filename else value
     for position in [*range(40), len(good) // 2, len(good) - 1]:
         store.put("key", record(size))
         bad = bytearray(good)
         bad[position] ^= 1
-        with sqlite3.connect(tmp_path / LAYOUT / "cache.db") as connection:
+        with closing(sqlite3.connect(tmp_path / LAYOUT / "cache.db")) as connection, connection:
             (name,) = connection.execute("SELECT filename FROM Cache").fetchone()
             if name:
                 (tmp_path / LAYOUT / name).write_bytes(bytes(bad))
@@ -122,7 +123,7 @@ def test_any_flipped_byte_is_a_miss(tmp_path: Path, size: int) -> None:
 def test_a_record_under_another_key_is_a_miss(tmp_path: Path) -> None:
     store = DiskStore(tmp_path, 1 << 24)
     store.put("key", record())
-    with sqlite3.connect(tmp_path / LAYOUT / "cache.db") as connection:
+    with closing(sqlite3.connect(tmp_path / LAYOUT / "cache.db")) as connection, connection:
         connection.execute("UPDATE Cache SET key = 'other'")
     assert store.get("other") is None
     store.close()

@@ -275,3 +275,36 @@ def ask(service: sb.TileService, sample: Path, kind: str) -> None:
         failed = service.inspect(document).pages[0].error
         assert failed is not None
         raise sb.RenderFailed(failed)
+
+
+@pytest.mark.parametrize("where", ["_do", "finish"])
+def test_a_fault_of_the_library_ends_no_thread_of_the_pool(sample: Path, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    with sb.TileService(sb.Settings(cache_dir=None, workers=1)) as service:
+        document = service.open(sample)
+        assert service.text(document, 0)
+        with monkeypatch.context() as faulty:
+            if where == "_do":
+                faulty.setattr(service._pool, "_do", lambda *_: [][0])
+                with pytest.raises(sb.RenderFailed, match="fault that the log tells of"):
+                    service.text(document, 1)
+            else:
+                finish = service._dispatcher.finish
+
+                def fails(*arguments: Any, **how: Any) -> None:
+                    finish(*arguments, **how)
+                    raise RuntimeError("after it was told")
+
+                faulty.setattr(service._dispatcher, "finish", fails)
+                assert service.text(document, 1)
+        assert service.text(document, 2)
+        assert all(thread.is_alive() for thread in service._pool._threads)
+
+
+def test_one_who_raises_when_told_keeps_no_other_from_being_told(sample: Path) -> None:
+    from sidebooks_core.flights import Waiting
+
+    told: list[Any] = []
+    with sb.TileService(sb.Settings(cache_dir=None, workers=1)) as service:
+        waiting = [Waiting(lambda *_: [][0], None, None), Waiting(lambda answer, _: told.append(answer), None, None)]
+        service._dispatcher._tell(waiting, "answer", None)
+    assert told == ["answer"]

@@ -136,6 +136,10 @@ class PooledCache(diskcache.Cache):  # type: ignore[misc]  # diskcache has no ty
         finally:
             self._give_back()
 
+    def __del__(self) -> None:
+        """A store that nobody closed leaves no connection open."""
+        self.shut()
+
     @contextmanager
     def borrowed(self) -> Iterator[PooledCache]:
         """For each use, in one thread."""
