@@ -37,11 +37,11 @@ with sb.TileService(settings) as service:
     print(json.dumps(msgspec.to_builtins(service.statistics())))
 ```"""
 PARTS = {
-    "The service": ("TileService", "Settings", "Priority", "Generation", "PrerenderReport", "Statistics", "Latency"),
-    "Documents": ("Document", "PageInfo", "OutlineItem", "Link", "Word", "SearchHit"),
+    "The service": ("TileService", "Settings", "Priority", "PrerenderReport", "Statistics", "Latency"),
+    "Documents": ("Document", "PageInfo", "OutlineItem", "Link", "Attachment", "Word", "SearchHit"),
     "Inspection": ("DocumentInspection", "PageInspection", "FontUse", "ImageUse"),
     "Levels and tiles": ("Pyramid", "Level", "Tile"),
-    "Readers": ("Reader", "SpreadRule", "PageView", "PlacedImage"),
+    "Readers": ("Reader", "ReaderLoop", "SpreadRule", "PageView", "PlacedImage"),
 }
 """All but the errors, which are drawn as a tree."""
 BETWEEN_PARTS = {

@@ -2,6 +2,7 @@
 
 from sidebooks_core.document import Document, PageInfo
 from sidebooks_core.documents.model import (
+    Attachment,
     DocumentInspection,
     FontUse,
     ImageUse,
@@ -29,7 +30,8 @@ from sidebooks_core.errors import (
 )
 from sidebooks_core.prerendering import PrerenderReport
 from sidebooks_core.reader import Reader
-from sidebooks_core.scheduling.queue import Generation, Priority
+from sidebooks_core.reader_loop import ReaderLoop
+from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.service import TileService
 from sidebooks_core.settings import Settings
 from sidebooks_core.statistics import Latency, Statistics
@@ -41,13 +43,13 @@ from sidebooks_core.view import PageView, PlacedImage
 __version__ = "0.1.0"
 
 __all__ = [
+    "Attachment",
     "DamagedDocument",
     "Document",
     "DocumentError",
     "DocumentInspection",
     "DocumentTooLarge",
     "FontUse",
-    "Generation",
     "ImageUse",
     "Latency",
     "Level",
@@ -65,6 +67,7 @@ __all__ = [
     "Pyramid",
     "QueueFull",
     "Reader",
+    "ReaderLoop",
     "RenderFailed",
     "RenderTimeout",
     "RequestDropped",

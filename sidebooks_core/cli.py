@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import getpass
 import json
+import math
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -30,8 +33,9 @@ examples:
   sidebooks serve minutes/                             to tablets and browsers, with a viewer
   sidebooks cache stats                                what the cache holds
 
-`sidebooks COMMAND --help` tells more. Exit status: 0 done, 1 it failed, or some page did or
-could not be drawn whole, 2 wrong usage.
+`sidebooks COMMAND --help` tells more. Exit status: 0 done, 1 it failed, or some page did or could not be
+drawn whole, 2 wrong usage, 130 stopped by Ctrl-C.
+Others on this machine can see a PASSWORD on the command line: `--password -` asks for it; SIDEBOOKS_PASSWORD may hold it.
 """
 
 
@@ -39,6 +43,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command and exit with its status."""
     arguments = _parser().parse_args(argv)
     try:
+        if "password" in arguments:
+            arguments.password = _password(arguments.password)
         status = arguments.run(arguments)
     except (SidebooksError, OSError) as error:
         print(f"sidebooks: {error}", file=sys.stderr)
@@ -79,10 +85,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     _document(render)
     _pages(render)
-    render.add_argument("-o", "--output", type=Path, default=Path(), metavar="PATH", help="folder, or file for a single page")
+    render.add_argument(
+        "-o", "--output", type=Path, default=Path(), metavar="PATH", help="folder, or file for a single page; - writes it out"
+    )
     size = render.add_mutually_exclusive_group()
-    size.add_argument("--dpi", type=float, help=f"resolution (default {DEFAULT_DPI})")
-    size.add_argument("--width", type=int, metavar="PX", help="exact width in pixels")
+    size.add_argument("--dpi", type=_positive, help=f"resolution (default {DEFAULT_DPI})")
+    size.add_argument("--width", type=_pixels, metavar="PX", help="exact width in pixels")
+    size.add_argument("--fit", type=_screen, metavar="WxH", help="as large as fits so many pixels")
     render.add_argument("--region", metavar="X0,Y0,X1,Y1", help="only this part, in points (1/72 inch) from the top left")
     _format(render)
     render.add_argument("--quality", type=int, default=85, help="of lossy pictures, 1-100 (default 85)")
@@ -98,9 +107,18 @@ def _parser() -> argparse.ArgumentParser:
     _document(prerender)
     _pages(prerender)
     prerender.add_argument(
-        "--width", type=int, action="append", default=[], metavar="PX", help="also whole pages this wide; may be repeated"
+        "--width", type=_pixels, action="append", default=[], metavar="PX", help="also whole pages this wide; may be repeated"
     )
-    prerender.add_argument("--levels", metavar="N,N", help="levels instead of preview and screen image; 0 is the preview")
+    prerender.add_argument(
+        "--fit",
+        type=_screen,
+        action="append",
+        default=[],
+        metavar="WxH",
+        help="also whole pages as large as fit a screen of so many pixels, such as 1620x2160; may be repeated",
+    )
+    prerender.add_argument("--spread", action="store_true", help="two pages side by side on the screens of --fit")
+    prerender.add_argument("--levels", type=_levels, metavar="N,N", help="instead of preview (0) and screen image")
     _format(prerender)
     _workers(prerender)
     _cache_dir(prerender)
@@ -115,7 +133,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _document(flip)
     _pages(flip)
-    flip.add_argument("--width", type=int, metavar="PX", help="width of the page images (default: long side 2048)")
+    flip.add_argument("--width", type=_pixels, metavar="PX", help="width of the page images (default: long side 2048)")
     _workers(flip)
 
     serve = _command(
@@ -125,10 +143,11 @@ def _parser() -> argparse.ArgumentParser:
         "documents over HTTP, with a viewer: IIIF, Deep Zoom, our own API",
         "Registers the documents named, and those in the folders named, which are watched. Listens on this machine only, "
         "unless --host says otherwise; there is no password. Needs the extra: pip install 'sidebooks_core[server]'.",
+        has_json=False,
     )
     serve.add_argument("path", type=Path, nargs="+", metavar="PATH", help="documents, or folders of them")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1: this machine only)")
-    serve.add_argument("--port", type=int, default=8000, help="default 8000; 0 takes any that is free")
+    serve.add_argument("--port", type=_port, default=8000, help="default 8000; 0 takes any that is free")
     serve.add_argument("--no-browser", action="store_true", help="do not open the viewer")
     _format(serve)
     _workers(serve)
@@ -158,23 +177,30 @@ def _parser() -> argparse.ArgumentParser:
     )
     purge.add_argument("file", type=Path, nargs="*", metavar="FILE", help="documents whose pages are removed")
     purge.add_argument("--all", action="store_true", help="everything, of all documents")
-    purge.add_argument("--password", help="if a document needs one")
+    purge.add_argument("--password", help="if a document needs one; - asks for it")
     _cache_dir(purge)
     return parser
 
 
 def _command(
-    commands: Any, name: str, run: Callable[[argparse.Namespace], int], summary: str, description: str
+    commands: Any,
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    summary: str,
+    description: str,
+    *,
+    has_json: bool = True,
 ) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(name, help=summary, description=description)
-    parser.add_argument("--json", action="store_true", help="print one JSON value instead of text")
+    if has_json:
+        parser.add_argument("--json", action="store_true", help="print one JSON value instead of text")
     parser.set_defaults(run=run)
     return parser
 
 
 def _document(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help="the document")
-    parser.add_argument("--password", help="if the document needs one")
+    parser.add_argument("--password", help="if the document needs one; - asks for it")
 
 
 def _pages(parser: argparse.ArgumentParser) -> None:
@@ -193,6 +219,55 @@ def _workers(parser: argparse.ArgumentParser) -> None:
 def _cache_dir(parser: argparse.ArgumentParser) -> None:
     default = Settings().cache_dir
     parser.add_argument("--cache-dir", type=Path, default=default, metavar="DIR", help=f"default: {default}")
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not (math.isfinite(value) and value > 0):
+        raise argparse.ArgumentTypeError(f"{text} is no positive number")
+    return value
+
+
+def _pixels(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} pixels make no image")
+    return value
+
+
+def _screen(text: str) -> tuple[int, int]:
+    width, _, height = text.partition("x")
+    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no screen: write it as WIDTHxHEIGHT, such as 1620x2160")
+    return int(width), int(height)
+
+
+def _levels(text: str) -> list[int]:
+    parts = text.split(",")
+    if not all(part.strip().isdecimal() for part in parts):
+        raise argparse.ArgumentTypeError(f"{text!r} are no levels: write them as 0,3")
+    return [int(part) for part in parts]
+
+
+def _port(text: str) -> int:
+    value = int(text)
+    if not 0 <= value <= 65535:
+        raise argparse.ArgumentTypeError(f"{text} is no port: 0 to 65535")
+    return value
+
+
+def _password(given: str | None) -> str | None:
+    """What opens the document. Read from the terminal for "-", so that no list of processes shows it."""
+    if given == "-":
+        return getpass.getpass("password: ")
+    return given if given is not None else os.environ.get("SIDEBOOKS_PASSWORD")
+
+
+def _existing_cache(folder: Path) -> Path:
+    """Raises FileNotFoundError where there is no cache: looking after one makes none."""
+    if not any(folder.glob("records-*")):
+        raise FileNotFoundError(f"there is no cache in {str(folder)!r}")
+    return folder
 
 
 def _chosen_pages(arguments: argparse.Namespace, page_count: int) -> list[int]:
@@ -228,9 +303,12 @@ def _inspect(arguments: argparse.Namespace) -> int:
 def _render(arguments: argparse.Namespace) -> int:
     from sidebooks_core.service import TileService
 
-    to_one_file = arguments.output.suffix != "" and not arguments.output.is_dir()
+    to_stdout = str(arguments.output) == "-"
+    if to_stdout and arguments.json:
+        raise RequestError("--output - writes the image where --json would write")
+    to_one_file = to_stdout or (arguments.output.suffix != "" and not arguments.output.is_dir())
     image_format = arguments.format
-    if to_one_file and image_format in FORMATS_BY_CONTENT:
+    if to_one_file and not to_stdout and image_format in FORMATS_BY_CONTENT:
         image_format = _format_of(arguments.output)
     settings = Settings(cache_dir=None, image_format=image_format, quality=arguments.quality)
     region_pt = _region(arguments.region)
@@ -245,9 +323,11 @@ def _render(arguments: argparse.Namespace) -> int:
         for done, page in enumerate(pages):
             info = document.pages[page]
             x0_pt, y0_pt, x1_pt, y1_pt = region_pt or (0.0, 0.0, info.width_pt, info.height_pt)
-            width_px = arguments.width or max(1, round((x1_pt - x0_pt) * (arguments.dpi or DEFAULT_DPI) / POINTS_PER_INCH))
+            width_px = _width_px(arguments, x1_pt - x0_pt, y1_pt - y0_pt)
             try:
-                if region_pt is None:
+                if region_pt is None and arguments.fit:
+                    tile = service.page_image(document, page, fit_px=arguments.fit)
+                elif region_pt is None:
                     tile = service.page_image(document, page, width_px=width_px)
                 else:
                     tile = service.region_image(document, page, (x0_pt, y0_pt, x1_pt, y1_pt), width_px)
@@ -257,6 +337,9 @@ def _render(arguments: argparse.Namespace) -> int:
             if tile.problems:
                 problems[page] = tile.problems
             target = arguments.output
+            if to_stdout:
+                sys.stdout.buffer.write(tile.data)
+                continue
             if not to_one_file:
                 target.mkdir(parents=True, exist_ok=True)
                 target = target / f"{arguments.file.stem}-{page + 1:04d}{EXTENSIONS[tile.media_type]}"
@@ -281,6 +364,16 @@ def _render(arguments: argparse.Namespace) -> int:
     return _report_failures(failed, problems)
 
 
+def _width_px(arguments: argparse.Namespace, width_pt: float, height_pt: float) -> int:
+    """Of an image of so many points."""
+    if arguments.width:
+        return int(arguments.width)
+    if arguments.fit:
+        most_px, most_high_px = arguments.fit
+        return max(1, min(most_px, math.floor(most_high_px * width_pt / height_pt))) if height_pt > 0 else int(most_px)
+    return max(1, round(width_pt * (arguments.dpi or DEFAULT_DPI) / POINTS_PER_INCH))
+
+
 def _format_of(file: Path) -> ImageFormat:
     """What a file's name says that it is. Raises RequestError."""
     extension = {".jpeg": ".jpg"}.get(file.suffix.lower(), file.suffix.lower())
@@ -297,6 +390,8 @@ def _region(text: str | None) -> tuple[float, float, float, float] | None:
         x0_pt, y0_pt, x1_pt, y1_pt = (float(part) for part in text.split(","))
     except ValueError:
         raise RequestError(f"{text!r} is no region: write it as X0,Y0,X1,Y1 in points") from None
+    if not (math.isfinite(x1_pt - x0_pt) and math.isfinite(y1_pt - y0_pt) and x0_pt < x1_pt and y0_pt < y1_pt):
+        raise RequestError(f"the region {text} is empty: X0 must be left of X1, and Y0 above Y1")
     return x0_pt, y0_pt, x1_pt, y1_pt
 
 
@@ -304,11 +399,18 @@ def _prerender(arguments: argparse.Namespace) -> int:
     from sidebooks_core.service import TileService
 
     settings = Settings(cache_dir=arguments.cache_dir, workers=arguments.workers, image_format=arguments.format)
-    levels = [int(level) for level in arguments.levels.split(",")] if arguments.levels else None
     with TileService(settings) as service, ProgressBar("prerendering") as bar:
         document = service.open(arguments.file, arguments.password)
         pages = _chosen_pages(arguments, document.page_count)
-        report = service.prerender(document, pages, bar, levels=levels, widths_px=arguments.width)
+        report = service.prerender(
+            document,
+            pages,
+            bar,
+            levels=arguments.levels,
+            widths_px=arguments.width,
+            fit_px=arguments.fit,
+            spread=arguments.spread,
+        )
     if arguments.json:
         _print_json(
             {
@@ -369,7 +471,7 @@ def _serve(arguments: argparse.Namespace) -> int:
 def _cache_stats(arguments: argparse.Namespace) -> int:
     from sidebooks_core.caching.disk import DiskStore
 
-    store = DiskStore(arguments.cache_dir, Settings().disk_bytes)
+    store = DiskStore(_existing_cache(arguments.cache_dir), Settings().disk_bytes)
     try:
         found = store.statistics()
     finally:
@@ -384,7 +486,7 @@ def _cache_stats(arguments: argparse.Namespace) -> int:
 def _cache_verify(arguments: argparse.Namespace) -> int:
     from sidebooks_core.caching.disk import DiskStore
 
-    store = DiskStore(arguments.cache_dir, Settings().disk_bytes)
+    store = DiskStore(_existing_cache(arguments.cache_dir), Settings().disk_bytes)
     try:
         found = store.verify(fix=arguments.fix)
     finally:
@@ -405,7 +507,7 @@ def _cache_purge(arguments: argparse.Namespace) -> int:
     if arguments.all:
         from sidebooks_core.caching.disk import DiskStore
 
-        store = DiskStore(arguments.cache_dir, Settings().disk_bytes)
+        store = DiskStore(_existing_cache(arguments.cache_dir), Settings().disk_bytes)
         try:
             removed = store.statistics().records
             store.clear()

@@ -6,6 +6,7 @@ another process is working on (see `RenderLocks`) waits aside, and its worker ta
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -17,7 +18,9 @@ from msgspec.structs import replace
 from sidebooks_core.errors import QueueFull, RenderFailed, RenderTimeout, RequestDropped, ServiceClosed, SidebooksError
 from sidebooks_core.flights import Done, Flight, Held, Waiting, Work
 from sidebooks_core.rendering.jobs import Job
-from sidebooks_core.scheduling.queue import Entry, Generation, JobQueue, Priority, QueueIsFull
+from sidebooks_core.scheduling.queue import Entry, JobQueue, Priority, QueueIsFull
+
+_log = logging.getLogger("sidebooks_core.workers")
 
 SUSPECT_S = 600.0
 """So long after a document cost a worker, what nobody looks at of it gets one worker at a time: the others stay free for who
@@ -75,14 +78,14 @@ class Dispatcher:
         work: Work,
         done: Done,
         priority: Priority = Priority.VISIBLE,
-        generation: Generation | None = None,
+        client: str = "",
         ticket: object = None,
         follows_up: bool = False,
     ) -> bool:
         """Have work done; identical work that waits or runs is joined and promoted. True when it was joined.
 
-        ticket: what `forget` knows this request by. Raises QueueFull, ServiceClosed. `done` may be called before this
-        returns.
+        client: whose turn in the queue it takes. ticket: what `forget` knows this request by. Raises QueueFull, ServiceClosed.
+        `done` may be called before this returns.
         follows_up: the last thing that a `done` does is to ask for this. It is left to the worker that was just done, if that
         is free: it holds the document and begins at once, where another had to be woken, and to open it.
         """
@@ -94,7 +97,7 @@ class Dispatcher:
             joined = flight is not None
             if flight is None:
                 flight = Flight(work, priority)
-            entry = Entry(work.key, priority, work.job.document.token, frozenset([generation]))
+            entry = Entry(work.key, priority, work.job.document.token, frozenset([client]))
             if work.job.timeout_s > flight.work.job.timeout_s:
                 entry = self._give_more_time(flight, work, entry)
             if not flight.under_way:
@@ -109,7 +112,7 @@ class Dispatcher:
                     self.drops += 1
             self._flights[work.key] = flight
             flight.priority = min(flight.priority, priority)
-            flight.waiting.append(Waiting(done, generation, ticket))
+            flight.waiting.append(Waiting(done, client, ticket))
             self.joins += joined
             if not (follows_up and self._here.takes_next):
                 self._hand_out(work.job.document.token)
@@ -125,9 +128,9 @@ class Dispatcher:
             flight.longer = work
             return entry
         flight.work = work
-        return replace(entry, priority=min(entry.priority, waits.priority), wanted_by=entry.wanted_by | waits.wanted_by)
+        return replace(entry, priority=min(entry.priority, waits.priority), clients=entry.clients | waits.clients)
 
-    def draft(self, work: Work, drawn: Done, ticket: object = None) -> bool:
+    def draft(self, work: Work, drawn: Done, ticket: object = None, client: str = "") -> bool:
         """Begin work whose key is not known yet, under a provisional one, where a worker is free.
 
         Whether it is under way; then `adopt` or `abandon` follows. `drawn` is told what comes of it, perhaps at once, and also
@@ -139,20 +142,28 @@ class Dispatcher:
                 if self._closed or all(seat.is_spare for seat in self._idle):
                     return False
                 try:
-                    self._queue.push(Entry(work.key, Priority.VISIBLE, work.job.document.token))
+                    self._queue.push(Entry(work.key, Priority.VISIBLE, work.job.document.token, frozenset([client])))
                 except QueueIsFull:
                     return False
                 flight = self._flights[work.key] = Flight(work, Priority.VISIBLE, is_draft=True)
                 self._hand_out(work.job.document.token)
             answered = flight.answered
             if answered is None:
-                flight.waiting.append(Waiting(drawn, None, ticket, must_be_told=True))
+                flight.waiting.append(Waiting(drawn, client, ticket, must_be_told=True))
         if answered is not None:
             drawn(*answered)
         return True
 
     def adopt(
-        self, draft_key: str, work: Work, done: Done, priority: Priority, ticket: object = None, *, is_wanted: bool = True
+        self,
+        draft_key: str,
+        work: Work,
+        done: Done,
+        priority: Priority,
+        ticket: object = None,
+        client: str = "",
+        *,
+        is_wanted: bool = True,
     ) -> None:
         """Now the key of a draft is known: from here on it is a request for `work`. Raises QueueFull, ServiceClosed.
 
@@ -168,7 +179,7 @@ class Dispatcher:
                 flight.work = work
                 flight.priority = priority
                 flight.is_draft = False
-                flight.waiting.append(Waiting(done, None, ticket, is_interested=is_wanted))
+                flight.waiting.append(Waiting(done, client, ticket, is_interested=is_wanted))
                 flight.lock, lock = lock, None
                 self._flights[work.key] = flight
             else:
@@ -177,7 +188,7 @@ class Dispatcher:
             lock.release()
         if flight is None:
             if is_wanted:
-                self.request(work, done, priority, ticket=ticket)
+                self.request(work, done, priority, client, ticket)
         elif flight.answered is not None:
             self._complete(flight, *flight.answered, takes_next=self._here.takes_next)
 
@@ -207,15 +218,6 @@ class Dispatcher:
                 self.drops += 1
         self._make_room()
 
-    def drop_generations(self, owner: str, older_than: int) -> int:
-        """Drop what only stale wish lists of one owner want and no worker has begun. Returns how many."""
-        with self._lock:
-            flights = [self._flights.pop(entry.key) for entry in self._queue.drop_generations(owner, older_than)]
-            self.drops += len(flights)
-        for flight in flights:
-            self._tell(flight.told_now(), None, RequestDropped("dropped: its wish list is stale"))
-        return len(flights)
-
     def counts(self) -> tuple[int, int]:
         """Jobs that wait, and jobs under way."""
         with self._lock:
@@ -230,7 +232,7 @@ class Dispatcher:
             if flight.work.made_already is None:
                 return flight, flight.work.job, flight.work.data
             lock = self._locks.try_acquire(flight.work.key) if self._locks is not None else None
-            made = flight.work.made_already()
+            made = _made(flight.work.made_already)
             refusal = flight.work.refused() if made is None and flight.work.refused is not None else None
             if made is None and refusal is None and (lock is not None or self._locks is None or flight.is_past_waiting):
                 flight.lock = lock
@@ -263,10 +265,8 @@ class Dispatcher:
         if error is None and ticket.work.read is not None:
             try:
                 answer = ticket.work.read(answer)
-            except (KeyError, TypeError, ValueError) as problem:
-                job = ticket.work.job
-                what = f"{job.document.name}: the worker's answer makes no sense ({problem!r})"
-                answer, error = None, RenderFailed(what, document_id=job.document.digest, page=job.page)
+            except Exception as fault:  # noqa: BLE001 - those who wait are told, whatever it is
+                answer, error = None, _not_kept(ticket.work.job, fault)
         early: list[Waiting] = []
         with self._lock:
             is_draft = ticket.is_draft
@@ -283,7 +283,11 @@ class Dispatcher:
         release = lock.release if lock is not None else _nothing
         if error is None and ticket.work.deliver is not None:
             # Kept before the flight lands: a request that comes in between finds one or the other.
-            answer = ticket.work.deliver(answer, release, ticket.priority)
+            try:
+                answer = ticket.work.deliver(answer, release, ticket.priority)
+            except Exception as fault:  # noqa: BLE001 - those who wait are told, whatever it is
+                release()
+                answer, error = None, _not_kept(ticket.work.job, fault)
         else:
             release()
         self._land(ticket)
@@ -302,7 +306,10 @@ class Dispatcher:
             for number, one in enumerate(waiting, 1):
                 # Only the last: what follows up must not wait for what another does when it is told.
                 self._here.takes_next = takes_next and number == len(waiting)
-                one.done(answer, error)
+                try:
+                    one.done(answer, error)
+                except Exception:  # noqa: BLE001 - the others must be told all the same
+                    _log.exception("a fault of the library: who waited for a job could not be told of it")
         finally:
             self._here.takes_next = False
 
@@ -430,6 +437,21 @@ class Dispatcher:
     def _land(self, flight: Flight) -> None:
         with self._lock:
             self._flights.pop(flight.work.key, None)
+
+
+def _made(look: Callable[[], Any]) -> Any:
+    """None where the store raises, as it must not: then it is made again."""
+    try:
+        return look()
+    except Exception:  # noqa: BLE001 - an application's store: the thread of a worker serves on
+        _log.exception("the store raised, as it must not")
+        return None
+
+
+def _not_kept(job: Job, fault: Exception) -> RenderFailed:
+    _log.error("a fault of the library: what was made could not be kept", exc_info=fault)
+    what = f"{job.document.name}: what was made could not be kept ({type(fault).__name__})"
+    return RenderFailed(what, document_id=job.document.digest, page=job.page)
 
 
 def _nothing() -> None:

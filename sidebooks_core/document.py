@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Protocol, overload
 
-from sidebooks_core.documents.model import DocumentInfo, DocumentInspection, OutlineItem, PageGeometry
+from sidebooks_core.documents.model import Attachment, DocumentInfo, DocumentInspection, OutlineItem, PageGeometry
 from sidebooks_core.errors import PageNotFound, RequestError
 from sidebooks_core.rendering.jobs import DocumentRef
 from sidebooks_core.tiling.pyramid import Pyramid
@@ -165,6 +165,7 @@ class Document:
         host: Host,
         *,
         is_revision: bool,
+        name: str,
     ) -> None:
         if direction is not None and direction not in DIRECTIONS:
             raise RequestError(f"direction must be one of {', '.join(DIRECTIONS)}, not {direction!r}")
@@ -172,6 +173,7 @@ class Document:
         self.ref = ref
         self.info = info
         self.data = data
+        self._name = name
         self.withdrawn = threading.Event()
         """Purged since it was opened: what is still found out about it is not stored."""
         self._direction = direction
@@ -196,8 +198,11 @@ class Document:
 
     @property
     def name(self) -> str:
-        """What messages call it: the file's name."""
-        return self.ref.name
+        """What the paper is called, in lists and in messages: what `open` was told, else the file's name with its ending.
+
+        Of bytes without a name: the kind and the beginning of the id.
+        """
+        return self._name
 
     @property
     def kind(self) -> str:
@@ -206,8 +211,11 @@ class Document:
 
     @property
     def title(self) -> str:
-        """The title it gives itself, or the file's name."""
-        return self.info.title or self.ref.name
+        """The title that the document gives itself, or `name` where it gives none.
+
+        Not what to call a paper in a list: titles are left over from templates, and several papers may have the same.
+        """
+        return self.info.title or self.name
 
     @property
     def page_count(self) -> int:
@@ -221,6 +229,11 @@ class Document:
     def outline(self) -> tuple[OutlineItem, ...]:
         """The table of contents, in order, each with its level from 1 and its page from 0 (None where it leads nowhere)."""
         return self.info.outline
+
+    @property
+    def attachments(self) -> tuple[Attachment, ...]:
+        """The files that a PDF carries and no page shows: a portfolio's documents, say. Their contents are not read."""
+        return self.info.attachments
 
     @property
     def direction(self) -> Direction:
@@ -260,6 +273,20 @@ class Document:
     def _make_pyramid(self, page: int) -> Pyramid:
         geometry = self.info.pages[page]
         return Pyramid.of_page(geometry.width_pt, geometry.height_pt, geometry.native_px)
+
+    def __len__(self) -> int:
+        return self.page_count
+
+    @overload
+    def __getitem__(self, index: int) -> PageInfo: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[PageInfo]: ...
+    def __getitem__(self, index: int | slice) -> PageInfo | list[PageInfo]:
+        """The same as of `pages`. Raises PageNotFound."""
+        return _Pages(self)[index]
+
+    def __iter__(self) -> Iterator[PageInfo]:
+        return iter(self.pages)
 
     def __repr__(self) -> str:
         return f"Document({self.name!r}, {self.page_count} pages, id={self.id})"

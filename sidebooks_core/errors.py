@@ -85,7 +85,7 @@ class RequestError(SidebooksError, ValueError):
 
 
 class RequestDropped(SidebooksError, RuntimeError):
-    """Nobody waits for this work any more: its generation was dropped before it was started."""
+    """Nobody waits for this work any more: it was dropped before it was started."""
 
 
 class QueueFull(SidebooksError, RuntimeError):

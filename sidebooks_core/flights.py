@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from sidebooks_core.errors import SidebooksError
 from sidebooks_core.rendering.jobs import Job
-from sidebooks_core.scheduling.queue import Entry, Generation, Priority
+from sidebooks_core.scheduling.queue import Entry, Priority
 
 Done = Callable[[Any, SidebooksError | None], None]
 """Told once: an answer, or an error. Runs in a worker's thread: short, and never raises."""
@@ -35,7 +35,7 @@ class Work(Struct, kw_only=True):
     refused: Callable[[], SidebooksError | None] | None = None
     """With `made_already`: why it must not be begun any more, if so, by what came of others since it was asked for."""
     read: Callable[[Any], Any] | None = None
-    """What the waiting requests are told of a worker's answer. Raises KeyError, TypeError, ValueError if it makes no sense."""
+    """What the waiting requests are told of a worker's answer."""
     deliver: Callable[[Any, Callable[[], None], Priority], Any] | None = None
     """For work whose result is kept: keeps what `read` gave where others look for it, calls back once other processes can find
     it there, and gives what the waiting requests are told."""
@@ -45,7 +45,8 @@ class Waiting(Struct, frozen=True, eq=False):
     """A request."""
 
     done: Done
-    generation: Generation | None
+    client: str
+    """Whose turn in the queue it takes."""
     ticket: object
     must_be_told: bool = False
     """Also when it is not interested any more."""
@@ -77,8 +78,8 @@ class Flight(Struct, eq=False):
 
     def entry(self) -> Entry:
         """What stands for it in the queue."""
-        wanted_by = frozenset(waiting.generation for waiting in self.waiting) or frozenset([None])
-        return Entry(self.work.key, self.priority, self.work.job.document.token, wanted_by)
+        clients = frozenset(waiting.client for waiting in self.waiting) or frozenset([""])
+        return Entry(self.work.key, self.priority, self.work.job.document.token, clients)
 
     def told_now(self) -> list[Waiting]:
         """Who waits for it, and is told only once."""

@@ -14,10 +14,10 @@ from sidebooks_core.dispatch import Dispatcher
 from sidebooks_core.document import ContentIds
 from sidebooks_core.documents.limits import Limits
 from sidebooks_core.documents.model import DocumentInfo
-from sidebooks_core.errors import DamagedDocument, SidebooksError
+from sidebooks_core.errors import SidebooksError
 from sidebooks_core.flights import Work
 from sidebooks_core.identification import known_at_once
-from sidebooks_core.registry import Description, Registry, Source
+from sidebooks_core.registry import NAMELESS, Description, Registry, Source
 from sidebooks_core.rendering.jobs import DocumentRef, Job
 from sidebooks_core.settings import Settings
 
@@ -72,14 +72,8 @@ class Opener:
                 return
             if error is not None:
                 future.set_exception(error)
-                return
-            try:
-                info = DocumentInfo.from_wire(answer)
-            except (KeyError, TypeError, ValueError) as problem:
-                what = f"{ref.name}: the worker's answer makes no sense ({problem!r})"
-                future.set_exception(DamagedDocument(what))
-                return
-            future.set_result(info)
+            else:
+                future.set_result(answer)
 
         self._dispatcher.request(Work(key=f"open|{ref.token}", job=job, data=source.data), opened)
         return future
@@ -95,7 +89,7 @@ class Opener:
             token += f"|{trust_domain!r}"
         return DocumentRef(
             token=token,
-            name=source.name,
+            name=source.name or NAMELESS,
             path=os.fspath(source.path) if source.path else None,
             file_state=source.file_state,
             password=password,

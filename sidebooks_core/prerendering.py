@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from typing import TYPE_CHECKING, Any
 
@@ -50,14 +50,20 @@ def prerender(
     pages: Iterable[int] | None,
     levels: Sequence[int] | None,
     widths_px: Sequence[int],
+    fitted: Callable[[Sequence[int]], Mapping[int, Sequence[RasterSpec]]],
     progress: ProgressCallback | None,
     executor: Executor | None,
 ) -> PrerenderReport:
-    """See `TileService.prerender`."""
+    """See `TileService.prerender`. fitted: by page, the rasters for the screens in use."""
     wanted = list(range(document.page_count)) if pages is None else list(dict.fromkeys(pages))
     for page in wanted:
         document.require_page(page)
-    rasters_of = {page: _rasters(service, document, page, levels, widths_px) for page in wanted}
+    _require_levels(document, wanted, levels or ())
+    fitted_of = fitted(wanted)
+    rasters_of = {
+        page: list(dict.fromkeys([*_rasters(service, document, page, levels, widths_px), *fitted_of.get(page, ())]))
+        for page in wanted
+    }
     tally = _Tally({page: len(rasters) for page, rasters in rasters_of.items()})
     if executor is None:
         executor = _OwnWorkers(service, document)
@@ -142,6 +148,15 @@ class _OwnWorkers(Executor):
             except SidebooksError as error:
                 done(None, "render", error)
         return future
+
+
+def _require_levels(document: Document, pages: Sequence[int], levels: Sequence[int]) -> None:
+    """Raises RequestError for a level that none of the pages has."""
+    most = max((len(document.pyramid(page).levels) for page in pages), default=0)
+    for level in levels:
+        if not (type(level) is int and 0 <= level < most):
+            what = f"{document.name} has no level {level!r}: its levels are 0 to {most - 1}"
+            raise RequestError(what, document_id=document.id)
 
 
 def _rasters(

@@ -1,7 +1,7 @@
 """One reader of one document: turns that return at once, refinement behind them, and prefetch from movement.
 
 A turn looks at the memory only, and waits a moment for what comes quickly. Everything else (the disk, the queue, prefetch,
-previews, callbacks) happens in the reader's own thread, which sleeps until something changes.
+previews, callbacks) happens in a thread of its loop, which sleeps until something changes.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from sidebooks_core.errors import (
     ServiceClosed,
     SidebooksError,
 )
+from sidebooks_core.reader_loop import ReaderLoop
 from sidebooks_core.scheduling.prefetch import Movement, Visit, movement_of, preview_order, sharp_wishes
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.screen import Host as ScreenHost
@@ -58,6 +59,8 @@ FIRST_BYTES = 300_000
 """What a sharp page costs and weighs until the document has shown it."""
 SMOOTHING = 0.25
 """Weight of the newest page in those figures."""
+CLOSE_S = 5.0
+"""How long closing waits for what the reader does just then."""
 BUDGET_SHARE = 0.5
 """Of the memory for tiles, what all readers' prefetch may take: the rest is for what was shown, which is turned back to."""
 
@@ -99,6 +102,7 @@ class Reader:
         fit: Fit = "page",
         deadline_s: float = DEADLINE_S,
         resume: bool = False,
+        loop: ReaderLoop | None = None,
     ) -> None:
         if not deadline_s > 0:
             raise RequestError(f"deadline_s must be positive, not {deadline_s!r}")
@@ -136,8 +140,11 @@ class Reader:
         self._screen = self._painter.screen(spread, self._spreads.spreads[spread], fitted, fitted)
         self._visits.append(Visit(time.monotonic(), self._screen.spread))
         self._order_previews()
-        self._thread = threading.Thread(target=self._run, name="sidebooks-reader", daemon=True)
-        self._thread.start()
+        self._own_loop = None
+        if loop is None:
+            loop = self._own_loop = ReaderLoop()
+        self._handle = loop.add(self._step)
+        self._handle.wake()
 
     @property
     def page(self) -> int:
@@ -147,18 +154,21 @@ class Reader:
     def view(self) -> PageView:
         """What can be painted now, without waiting."""
         self._require_open()
-        return self._painter.view(self._screen)[0]
+        with self._changed:
+            return self._painter.view(self._screen)[0]
 
     def turn(self, by: int = 1) -> PageView:
         """Turn `by` pages, or spreads, on in reading order; back if negative. At an end it stays there."""
-        with self._changed:
-            spread = max(0, min(self._screen.spread + by, len(self._spreads.spreads) - 1))
-        return self._turn_to_spread(spread)
+        self._require_open()
+        with self._changed:  # from the look to the turn: two threads that turn at the same moment turn twice
+            screen = self._show(max(0, min(self._screen.spread + by, len(self._spreads.spreads) - 1)))
+        return self._soon(screen)
 
     def turn_to(self, page: int) -> PageView:
         """Show a page, from 0, with its spread. Returns within `deadline_s`. Raises PageNotFound, ServiceClosed."""
+        self._require_open()
         self.document.require_page(page)
-        return self._turn_to_spread(self._spreads.index_of(page))
+        return self._soon(self._show(self._spreads.index_of(page)))
 
     def jump(self, target: str | OutlineItem | SearchHit) -> PageView:
         """Show the page with a label, the target of an outline item, or the page of a search hit. Raises PageNotFound."""
@@ -178,40 +188,42 @@ class Reader:
         centre_pt: the point (x, y) of the page that comes to the middle of the screen, in points; the page's own middle
         unless told. page: which page of the spread. Raises RequestError.
         """
-        page = self.page if page is None else page
-        self.document.require_page(page)
-        size = self.document.info.pages[page]
-        x_pt, y_pt = centre_pt if centre_pt is not None else (size.width_pt / 2, size.height_pt / 2)
-        with self._changed:
-            viewport = self._screen.viewport.zoomed(zoom, page, x_pt, y_pt)
-            return_to_fit = zoom == 1.0
-        return self._move(self._fitted(self._screen.spread) if return_to_fit else viewport)
+        if page is not None:
+            self.document.require_page(page)
+
+        def zoomed(screen: Screen) -> Viewport:
+            shown = first_read(screen.pages) if page is None else page
+            size = self.document.info.pages[shown]
+            x_pt, y_pt = centre_pt if centre_pt is not None else (size.width_pt / 2, size.height_pt / 2)
+            viewport = screen.viewport.zoomed(zoom, shown, x_pt, y_pt)
+            return self._fitted(screen.spread) if zoom == 1.0 else viewport
+
+        return self._move(zoomed)
 
     def pan(self, right_view: int, down_view: int) -> PageView:
         """Move over the pages by pixels of the screen, as far as their edges."""
-        with self._changed:
-            viewport = self._screen.viewport.panned(right_view, down_view)
-        return self._move(viewport)
+        return self._move(lambda screen: screen.viewport.panned(right_view, down_view))
 
     def resize(self, view_px: tuple[int, int], fit: Fit | None = None) -> PageView:
         """The screen was turned, or the window has another size."""
-        with self._changed:
+
+        def resized(screen: Screen) -> Viewport:
             before = (self._view_px, self._fit)
             self._view_px, self._fit = view_px, fit or self._fit
             try:
-                viewport = self._fitted(self._screen.spread)
+                return self._fitted(screen.spread)
             except RequestError:
                 self._view_px, self._fit = before
                 raise
-        return self._move(viewport)
+
+        return self._move(resized)
 
     def wait_sharp(self, timeout_s: float | None = None) -> PageView:
         """Wait until everything shown is sharp or known to fail, at most `timeout_s`; then what there is (see `is_sharp`)."""
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._painter.is_settled(self._screen), timeout_s)
-            screen = self._screen
-        self._require_open()
-        return self._painter.view(screen)[0]
+            self._require_open()
+            return self._painter.view(self._screen)[0]
 
     def wait_previews(self, timeout_s: float | None = None) -> bool:
         """Wait until every page has its preview, or failed to; False if that takes longer than `timeout_s`."""
@@ -227,13 +239,14 @@ class Reader:
             asks = list(self._asks.values())
             self._asks.clear()
             self._changed.notify_all()
+        self._handle.end(CLOSE_S)
+        if self._own_loop is not None:
+            self._own_loop.close()
         for ask in asks:
             self._host.records.forget(self.document, *ask.raster, ask)
         self._host.store.hold(self._owner, frozenset())
         self._save_position()
         self._host.forget_reader(self)
-        if self._thread is not threading.current_thread():
-            self._thread.join(5)
 
     def __enter__(self) -> Self:
         return self
@@ -241,35 +254,32 @@ class Reader:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         self.close()
 
-    def _turn_to_spread(self, spread: int) -> PageView:
-        self._require_open()
+    def _show(self, spread: int) -> Screen:
+        """Turn to a spread, which is fitted then; the one that is shown so already stays."""
         with self._changed:
-            same = spread == self._screen.spread and self._screen.viewport.zoom == 1.0
-        viewport = self._fitted(spread)
-        with self._changed:
-            if not same:
-                now_s = time.monotonic()
+            if spread != self._screen.spread or self._screen.viewport.zoom != 1.0:
+                viewport = self._fitted(spread)
                 self._screen = self._painter.screen(spread, self._spreads.spreads[spread], viewport, viewport)
-                self._visits.append(Visit(now_s, spread))
+                self._visits.append(Visit(time.monotonic(), spread))
                 self._order_previews()
-                self._dirty = True
-                self._changed.notify_all()
-            screen = self._screen
-        return self._soon(screen)
+                self._rouse()
+            return self._screen
 
-    def _move(self, viewport: Viewport) -> PageView:
+    def _move(self, viewport_of: Callable[[Screen], Viewport]) -> PageView:
+        """Show the same spread in another viewport. It is made of the screen that it replaces, with no turn in between."""
         self._require_open()
         with self._changed:
             before = self._screen
-            fitted = self._fitted(before.spread)
+            viewport, fitted = viewport_of(before), self._fitted(before.spread)
             screen = self._screen = self._painter.screen(before.spread, before.pages, viewport, fitted, before)
-            self._dirty = True
-            self._changed.notify_all()
+            self._rouse()
         return self._soon(screen)
 
     def _soon(self, screen: Screen) -> PageView:
         """The view, after a moment's wait if it is not sharp at once."""
-        if not self._painter.is_settled(screen):
+        with self._changed:
+            is_settled = self._painter.is_settled(screen)
+        if not is_settled:
             now_s = time.monotonic()
             is_soon = self._wait_settled(screen, now_s + self.deadline_s * CROWDED_WAIT_SHARE)
             if not is_soon and not self._host.is_crowded():
@@ -293,30 +303,35 @@ class Reader:
         return Viewport.fitted(*self._view_px, boxes, self._fit)
 
     def _deliver(self, screen: Screen) -> PageView:
-        view, quality = self._painter.view(screen)
-        screen.shown = max(screen.shown, quality)
+        with self._changed:
+            view, quality = self._painter.view(screen)
+            screen.shown = max(screen.shown, quality)
         return view
 
-    def _run(self) -> None:
+    def _rouse(self) -> None:
+        """The screen is another one: whoever waits for the old one, and the loop, look again. Called under the lock."""
+        self._dirty = True
+        self._changed.notify_all()
+        self._handle.wake()
+
+    def _step(self) -> float | None:
+        """What the loop does for this reader. When to look again without being woken, in seconds."""
+        with self._changed:
+            if self._closed:
+                return None
+            if self._refused:
+                self._order_previews()  # those that were refused come up again
+            self._dirty = self._refused = False
+            refined, self._refined = self._refined, False
+            screen = self._screen
         try:
-            while True:
-                with self._changed:
-                    self._changed.wait_for(lambda: self._closed or self._dirty or self._refined, self._nap_s())
-                    if self._closed:
-                        return
-                    if self._refused:
-                        self._order_previews()  # those that were refused come up again
-                    self._dirty = self._refused = False
-                    refined, self._refined = self._refined, False
-                    screen = self._screen
-                self._follow(screen)
-                if refined:
-                    self._tell_refined(screen)
+            self._follow(screen)
+            if refined:
+                self._tell_refined(screen)
         except ServiceClosed:
-            return  # the service closes its readers; this one was busy just then
-        finally:
-            with self._changed:
-                self._changed.notify_all()
+            return None  # the service closes its readers; this one was busy just then
+        with self._changed:
+            return self._nap_s()
 
     def _nap_s(self) -> float | None:
         """When to look again without being called: a fling may have ended, a page may have been read."""
@@ -444,7 +459,14 @@ class Reader:
 
         try:
             self._host.records.want(
-                self.document, page, spec, done, priority=priority, ticket=ask, may_draft=priority is Priority.VISIBLE
+                self.document,
+                page,
+                spec,
+                done,
+                priority=priority,
+                client=f"reader {self._owner}",
+                ticket=ask,
+                may_draft=priority is Priority.VISIBLE,
             )
         except QueueFull as full:
             self._done(ask, None, "render", full)
@@ -476,7 +498,10 @@ class Reader:
             self._refused |= is_passing
             self._dirty |= not is_passing and (shown or ask.priority is Priority.PREVIEW)  # now for what comes next
             self._refined |= record is not None and page in screen.pages
+            has_news = self._dirty or self._refined
             self._changed.notify_all()
+        if has_news:
+            self._handle.wake()
         if first:
             key = self._host.records.key_of(self.document, page, spec)
             self._host.records.count_hit(source, time.perf_counter() - ask.since_s, key, Priority.VISIBLE)
@@ -509,14 +534,16 @@ class Reader:
         callback = self.on_refined
         if callback is None:
             return
-        view, quality = self._painter.view(screen)
         with self._changed:
-            if self._closed or screen is not self._screen or quality <= screen.shown:
+            if self._closed or screen is not self._screen:
+                return
+            view, quality = self._painter.view(screen)
+            if quality <= screen.shown:
                 return
             screen.shown = quality
         try:
             callback(view)
-        except Exception:  # noqa: BLE001 - the application's own fault must not end the reader
+        except (Exception, SystemExit):  # noqa: BLE001 - the application's own fault must not end the reader
             _log.exception("on_refined failed")
 
     def _save_position(self) -> None:

@@ -16,12 +16,12 @@ from sidebooks_core.caching.layered import LayeredStore
 from sidebooks_core.caching.record import Record
 from sidebooks_core.dispatch import Dispatcher
 from sidebooks_core.document import Document
-from sidebooks_core.documents.page_ids import PAGE_ID
 from sidebooks_core.errors import PageError, RenderFailed, RenderTimeout, RequestError, SidebooksError
 from sidebooks_core.flights import Done, Work
 from sidebooks_core.keys import RenderProfile
+from sidebooks_core.rendering.answers import RasterAnswer
 from sidebooks_core.rendering.jobs import Job, NoWorker
-from sidebooks_core.scheduling.queue import Generation, Priority
+from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.settings import IMAGE_FORMATS
 from sidebooks_core.statistics import Counters
 from sidebooks_core.tiling.raster import RasterSpec
@@ -55,7 +55,7 @@ class _Wanted(Struct, frozen=True, eq=False):
     spec: RasterSpec
     done: RecordDone
     priority: Priority
-    generation: Generation | None
+    client: str
     ticket: object
     image_format: str | None
     asked_at: int
@@ -119,18 +119,19 @@ class Records:
         done: RecordDone,
         *,
         priority: Priority,
-        generation: Generation | None = None,
+        client: str = "",
         ticket: object = None,
         image_format: str | None = None,
         may_draft: bool = False,
     ) -> None:
         """Have a record found or made; `done` is told, before this returns where it is found.
 
-        ticket: what `forget` knows this request by. image_format: instead of the settings'. may_draft: where a worker is free,
-        draw a page before its content id is known, and tell `done` then; another process may draw it too.
+        client: whose turn in the queue it takes. ticket: what `forget` knows this request by. image_format: instead of the
+        settings'. may_draft: where a worker is free, draw a page before its content id is known, and tell `done` then; another
+        process may draw it too.
         Raises QueueFull, ServiceClosed.
         """
-        wanted = _Wanted(document, page, spec, done, priority, generation, ticket, image_format, self._purges)
+        wanted = _Wanted(document, page, spec, done, priority, client, ticket, image_format, self._purges)
         if document.known_content_id(page) is not None:
             self._find_or_make(wanted)
             return
@@ -171,16 +172,13 @@ class Records:
         done: Done,
         *,
         priority: Priority,
-        generation: Generation | None = None,
+        client: str = "",
         follows_up: bool = False,
     ) -> None:
         """Learn the content id of a page, and of those after it as far as the time allows. follows_up: see the dispatcher."""
         ref, content_ids = document.ref, document.content_ids  # this may wait long, and keeps no document
 
         def learned(answer: Any, error: SidebooksError | None) -> None:
-            if error is None and not _are_page_ids(answer):
-                what = f"{ref.name}, page {page + 1}: the worker's answer makes no sense"
-                error = RenderFailed(what, document_id=ref.digest, page=page)
             if error is None:
                 content_ids.learn(page, [keys.scoped_id(content_id, ref.trust_domain) for content_id in answer])
             done(answer, error)
@@ -194,7 +192,7 @@ class Records:
             arguments={"stop": min(page + IDENTIFY_AHEAD, content_ids.page_count), "budget_s": budget_s},
         )
         work = Work(key=f"identify|{ref.token}|{page}", job=job, data=document.data)
-        self._dispatcher.request(work, learned, priority, generation, follows_up=follows_up)
+        self._dispatcher.request(work, learned, priority, client, follows_up=follows_up)
 
     def keep(self, key: str, record: Record, priority: Priority, written: Callable[[], None]) -> None:
         """Store a new record; `written` is called once other processes can find it.
@@ -267,8 +265,14 @@ class Records:
         def identified(_: Any, error: SidebooksError | None) -> None:
             self._identified(wanted, draft, error)
 
-        priority, generation, follows_up = wanted.priority, wanted.generation, draft is not None
-        self.identify(wanted.document, wanted.page, identified, priority=priority, generation=generation, follows_up=follows_up)
+        self.identify(
+            wanted.document,
+            wanted.page,
+            identified,
+            priority=wanted.priority,
+            client=wanted.client,
+            follows_up=draft is not None,
+        )
 
     def _identified(self, wanted: _Wanted, draft: _Draft | None, error: SidebooksError | None) -> None:
         """A page is, or cannot be. Of a request that was forgotten meanwhile, only what is being drawn already is kept."""
@@ -310,7 +314,7 @@ class Records:
         work = Work(key=key, job=job, data=wanted.document.data, read=lambda answer: self._read(answer, wanted, page_id))
         with self._lock:
             self._drafts.add(draft)
-        is_under_way = self._dispatcher.draft(work, drawn, wanted.ticket)
+        is_under_way = self._dispatcher.draft(work, drawn, wanted.ticket, wanted.client)
         if not is_under_way:
             with self._lock:
                 self._drafts.discard(draft)
@@ -338,14 +342,11 @@ class Records:
             self._drafts.discard(draft)
             self._settled.notify_all()
 
-    def _read(self, answer: dict[str, Any], wanted: _Wanted, tag: str) -> Record:
-        """A new raster. Raises KeyError, TypeError, ValueError."""
-        data = answer["record"]
-        if not isinstance(data, bytes):
-            raise TypeError(f"a record of {type(data).__name__}")
-        cost_s = float(answer["draw_s"]) + float(answer["encode_s"])
+    def _read(self, answer: RasterAnswer, wanted: _Wanted, tag: str) -> Record:
+        """A new raster. It cannot have cost more than the time that it was given, whatever its worker says."""
+        cost_s = min(answer.draw_s + answer.encode_s, self._render_timeout_s)
         self.count_render()
-        return Record(data=data, tag=tag, cost_s=cost_s, is_preview=wanted.spec.is_preview)
+        return Record(data=answer.record, tag=tag, cost_s=cost_s, is_preview=wanted.spec.is_preview)
 
     def _find_or_make(self, wanted: _Wanted, *, follows_up: bool = False, is_wanted: bool = True) -> None:
         """Of a page that is identified. is_wanted=False: only what is being drawn of it already."""
@@ -398,9 +399,9 @@ class Records:
         )
         drawn_as = self.key(_provisional_id(document, wanted.page), wanted.spec, wanted.image_format) if self._drafts else None
         if drawn_as is not None and self._drafts_of(drawn_as):  # this one's own, or a reader's that has the page drawn
-            self._dispatcher.adopt(drawn_as, work, ended, wanted.priority, wanted.ticket, is_wanted=is_wanted)
+            self._dispatcher.adopt(drawn_as, work, ended, wanted.priority, wanted.ticket, wanted.client, is_wanted=is_wanted)
         elif is_wanted:
-            self._dispatcher.request(work, ended, wanted.priority, wanted.generation, wanted.ticket, follows_up=follows_up)
+            self._dispatcher.request(work, ended, wanted.priority, wanted.client, wanted.ticket, follows_up=follows_up)
 
     def _job(self, wanted: _Wanted) -> Job:
         spec, ref = wanted.spec, wanted.document.ref
@@ -418,10 +419,6 @@ class Records:
                 "quality": self.profile.quality,
             },
         )
-
-
-def _are_page_ids(answer: Any) -> bool:
-    return bool(answer) and isinstance(answer, list) and all(isinstance(one, str) and PAGE_ID.fullmatch(one) for one in answer)
 
 
 def _provisional_id(document: Document, page: int) -> str:

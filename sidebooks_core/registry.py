@@ -9,18 +9,19 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Annotated, BinaryIO, Protocol, TypeVar
 
-import msgpack
-from msgspec import Struct
+import msgspec
+from msgspec import Meta, Struct
 
 from sidebooks_core.caching.record import Record
 from sidebooks_core.documents.fingerprint import FileStamp, digest_bytes, digest_file, stamp
 from sidebooks_core.documents.model import DocumentInfo
-from sidebooks_core.errors import DocumentTooLarge
+from sidebooks_core.documents.shown_text import shown
+from sidebooks_core.errors import DocumentTooLarge, RequestError
 from sidebooks_core.keys import document_key, path_key, scoped_id
 
-DESCRIPTION_VERSION = 2
+DESCRIPTION_VERSION = 3
 DIGEST_COST_S_PER_BYTE = 1e-9
 """Roughly what reading and digesting costs: what the store weighs when it must choose what to keep."""
 
@@ -37,6 +38,7 @@ class Source(Struct, frozen=True):
     """Where a document comes from: a path or bytes, and the name that messages use."""
 
     name: str
+    """Empty for bytes without one."""
     path: Path | None
     data: bytes | None
     size_bytes: int
@@ -56,24 +58,48 @@ class Source(Struct, frozen=True):
         return (self.stamp.ino, self.stamp.size, self.stamp.mtime_ns) if self.stamp else None
 
 
-def source_of(given: str | os.PathLike[str] | bytes | bytearray | memoryview, max_bytes: int) -> Source:
-    """Look at what was given, without reading a file's content. Raises FileNotFoundError, DocumentTooLarge."""
-    if isinstance(given, bytes | bytearray | memoryview):
-        data = bytes(given)
-        _require_size("the document", len(data), max_bytes)
-        return Source("the document", None, data, len(data), None)
+Given = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
+"""What a document can be opened from: a path, its bytes, or a binary file object."""
+NAMELESS = "the document"
+"""What messages call bytes without a name."""
+
+
+def source_of(given: Given, max_bytes: int, name: str | None = None) -> Source:
+    """Look at what was given. The file of a path is not read yet; a file object is, from its beginning if it can seek.
+
+    name: instead of the file's. Raises FileNotFoundError, IsADirectoryError, DocumentTooLarge, RequestError, TypeError.
+    """
+    if name is not None and not shown(name):
+        raise RequestError(f"{name!r} is no name for a document: it shows nothing")
+    if not isinstance(given, str | os.PathLike):
+        own_name = getattr(given, "name", None)  # of a file opened by its descriptor, a number
+        called = shown(name or (Path(own_name).name if isinstance(own_name, str) else ""))
+        data = _content(given, called or NAMELESS, max_bytes)
+        return Source(called, None, data, len(data), None)
     path = Path(os.path.realpath(given))
     if not path.exists():
         raise FileNotFoundError(f"there is no file {os.fspath(given)!r}")
     if not path.is_file():
         raise IsADirectoryError(f"{os.fspath(given)!r} is not a file")
     seen = stamp(path)
-    _require_size(path.name, seen.size, max_bytes)
-    return Source(path.name, path, None, seen.size, seen)
+    called = shown(name or Path(given).name) or NAMELESS
+    _require_size(called, seen.size, max_bytes)
+    return Source(called, path, None, seen.size, seen)
 
 
-_NONSENSE = (AttributeError, IndexError, KeyError, TypeError, ValueError)
-"""What reading raises where a record is not what this library wrote."""
+def _content(given: bytes | bytearray | memoryview | BinaryIO, called: str, max_bytes: int) -> bytes:
+    if isinstance(given, bytes | bytearray | memoryview):
+        _require_size(called, memoryview(given).nbytes, max_bytes)
+        return bytes(given)
+    if not hasattr(given, "read"):
+        raise TypeError(f"a document is opened from a path, bytes or a binary file object, not from a {type(given).__name__}")
+    if hasattr(given, "seekable") and given.seekable():
+        given.seek(0)
+    data = given.read(max_bytes + 1)
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise TypeError(f"{called}: the file object gives {type(data).__name__}: open the file in binary mode")
+    _require_size(called, len(data), max_bytes)
+    return bytes(data)
 
 
 class Description(Struct, frozen=True):
@@ -81,6 +107,26 @@ class Description(Struct, frozen=True):
 
     info: DocumentInfo
     content_ids: Sequence[str | None]
+
+
+class _Digest(Struct, frozen=True):
+    """What the store remembers of a file."""
+
+    stamp: tuple[int, ...]
+    digest: Annotated[str, Meta(max_length=64)]
+
+
+class _Remembered(Struct, frozen=True):
+    """How a description is stored."""
+
+    version: int
+    info: DocumentInfo
+    content_ids: tuple[Annotated[str, Meta(max_length=64)] | None, ...]
+
+
+_digests = msgspec.msgpack.Decoder(_Digest)
+_descriptions = msgspec.msgpack.Decoder(_Remembered)
+_T = TypeVar("_T")
 
 
 class Registry:
@@ -94,11 +140,10 @@ class Registry:
         """The digest of a file that has not changed since it was taken; else None, and whether it has."""
         if source.stamp is None:
             return None, False
-        remembered = self._recall(path_key(str(source.path)))
-        if not isinstance(remembered, list) or len(remembered) != 2:
+        remembered = self._recall(path_key(str(source.path)), _digests)
+        if remembered is None:
             return None, False
-        then, digest = remembered
-        return (digest, False) if isinstance(digest, str) and then == source.stamp.to_wire() else (None, True)
+        return (remembered.digest, False) if list(remembered.stamp) == source.stamp.to_wire() else (None, True)
 
     def digest(self, source: Source) -> str:
         """Read and digest the content; remember a file's, if its time stamp can be trusted to show the next change."""
@@ -110,7 +155,7 @@ class Registry:
         if not source.stamp.is_racy():
             self._remember(
                 path_key(str(source.path)),
-                [source.stamp.to_wire(), digest],
+                _Digest(tuple(source.stamp.to_wire()), digest),
                 tag=digest,
                 cost_s=source.size_bytes * DIGEST_COST_S_PER_BYTE,
             )
@@ -118,16 +163,11 @@ class Registry:
 
     def description(self, document_id: str, trust_domain: str) -> Description | None:
         """What is known of a document from an earlier opening."""
-        remembered = self._recall(document_key(scoped_id(document_id, trust_domain), self._engine))
-        if not isinstance(remembered, list) or len(remembered) != 3 or remembered[0] != DESCRIPTION_VERSION:
+        found = self._recall(document_key(scoped_id(document_id, trust_domain), self._engine), _descriptions)
+        if found is None or found.version != DESCRIPTION_VERSION:
             return None
-        try:
-            info = DocumentInfo.from_wire(remembered[1])
-            content_ids = remembered[2]
-            is_sound = len(content_ids) == info.page_count == len(info.pages)
-        except _NONSENSE:
-            return None
-        return Description(info, content_ids) if is_sound else None
+        is_sound = len(found.content_ids) == found.info.page_count == len(found.info.pages)
+        return Description(found.info, found.content_ids) if is_sound else None
 
     def describe(self, document_id: str, description: Description, cost_s: float, trust_domain: str) -> None:
         """Remember a document. One that needs a password is not remembered: its description is as secret as its pages."""
@@ -135,21 +175,20 @@ class Registry:
             return
         self._remember(
             document_key(scoped_id(document_id, trust_domain), self._engine),
-            [DESCRIPTION_VERSION, description.info.to_wire(), list(description.content_ids)],
+            _Remembered(DESCRIPTION_VERSION, description.info, tuple(description.content_ids)),
             tag=document_id,
             cost_s=cost_s,
         )
 
-    def _recall(self, key: str) -> Any:
+    def _recall(self, key: str, decoder: msgspec.msgpack.Decoder[_T]) -> _T | None:
         record = self._store.get(key)
         try:
-            return None if record is None else msgpack.unpackb(record.data, use_list=True, unicode_errors="surrogatepass")
-        except (ValueError, msgpack.UnpackException):
+            return None if record is None else decoder.decode(record.data)
+        except (msgspec.MsgspecError, RecursionError, ValueError):
             return None  # somebody else's writing: what is remembered is found out again
 
-    def _remember(self, key: str, value: Any, *, tag: str, cost_s: float) -> None:
-        data = msgpack.packb(value, unicode_errors="surrogatepass")
-        self._store.put(key, Record(data=data, tag=tag, cost_s=cost_s))
+    def _remember(self, key: str, value: _Digest | _Remembered, *, tag: str, cost_s: float) -> None:
+        self._store.put(key, Record(data=msgspec.msgpack.encode(value), tag=tag, cost_s=cost_s))
 
 
 def _require_size(name: str, size_bytes: int, max_bytes: int) -> None:

@@ -175,7 +175,7 @@ class Painter:
                 "%s, page %d: a stored record is damaged and was removed (%s)", self._document.name, wanted.page + 1, damage
             )
             screen.records.pop(raster, None)
-            self._host.store.delete(key)
+            self._host.store.discard(key)
             return None
         if not is_coarse and raster not in screen.counted:
             screen.counted.add(raster)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, Future
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from sidebooks_core import keys, rasters
 from sidebooks_core.caching.layered import LayeredStore
@@ -36,6 +36,7 @@ from sidebooks_core.documents.model import (
 from sidebooks_core.errors import (
     PageError,
     RenderFailed,
+    RequestError,
     ServiceClosed,
     SidebooksError,
 )
@@ -45,14 +46,16 @@ from sidebooks_core.keys import RenderProfile
 from sidebooks_core.opener import Opener
 from sidebooks_core.prerendering import PrerenderReport, ProgressCallback, prerender
 from sidebooks_core.reader import DEADLINE_S, Reader
+from sidebooks_core.reader_loop import ReaderLoop
 from sidebooks_core.records import Records
-from sidebooks_core.registry import Registry, source_of
+from sidebooks_core.registry import Given, Registry, source_of
+from sidebooks_core.rendering.answers import InspectAnswer, SearchAnswer
 from sidebooks_core.rendering.bulk import BulkRun, mark_host
 from sidebooks_core.rendering.jobs import Job, WorkerConfig
 from sidebooks_core.rendering.packing import RecordUnreadable, unpack_tile
 from sidebooks_core.rendering.pool import WorkerPool
 from sidebooks_core.rendering.versions import encoder_version, engine_version
-from sidebooks_core.scheduling.queue import Generation, Priority
+from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.settings import Settings
 from sidebooks_core.statistics import Statistics
 from sidebooks_core.tile import Tile
@@ -60,16 +63,13 @@ from sidebooks_core.tile_making import tile_of
 from sidebooks_core.tiling.raster import RasterSpec
 from sidebooks_core.tiling.spreads import SINGLE_PAGES, SpreadRule
 from sidebooks_core.tiling.viewport import Fit
+from sidebooks_core.view import fitted_specs
 
 SEARCH_SLICE_S = 0.05
 INSPECT_LONG_SIDE_PX = 2048
 CLOSE_FLUSH_S = 2.0
 """How long closing waits for what was shown and is not identified yet, and again for bytes on their way to disk. What is not
 written is made again."""
-
-
-_Read = TypeVar("_Read")
-"""What an answer of a worker is made into."""
 
 
 class TileService:
@@ -136,24 +136,29 @@ class TileService:
 
     def open(
         self,
-        source: str | os.PathLike[str] | bytes,
+        source: Given,
         password: str | None = None,
         *,
+        name: str | None = None,
         direction: str | None = None,
         trust_domain: str = "",
     ) -> Document:
-        """Open a document from a path or from its bytes; its kind is told by its content.
+        """Open a document from a path, its bytes, or a binary file object; its kind is told by its content.
 
+        A file object is read as a whole, from its beginning if it can seek, and is not needed afterwards; a path is better for
+        a large file, which is then not kept in memory. name: what the paper is called, instead of its file's name.
         direction: "ltr" or "rtl" instead of what the document says. A path that was opened before and has not changed is
         neither read as a whole nor opened by the engine again.
         trust_domain: a label of who may be hurt by whom. Documents of two domains never share a worker process nor a record of
         the cache, so that a document that takes over its worker cannot reach into those of another domain.
-        Raises FileNotFoundError, UnsupportedDocument, DamagedDocument, PasswordRequired, DocumentTooLarge, ServiceClosed.
+        Raises FileNotFoundError, UnsupportedDocument, DamagedDocument, PasswordRequired, DocumentTooLarge, RequestError,
+        ServiceClosed.
         """
         self._require_open()
-        given = source_of(source, self.settings.document_bytes)
+        given = source_of(source, self.settings.document_bytes, name)
         opened = self._opener.open(given, password, trust_domain)
-        handle = (str(opened.ref.digest), opened.ref.token, direction or "")
+        called = given.name or f"{opened.info.kind} {str(opened.ref.digest)[:8]}"
+        handle = (str(opened.ref.digest), opened.ref.token, direction or "", called)
         with self._lock:
             document = self._documents.get(handle)
             if document is None:
@@ -165,6 +170,7 @@ class TileService:
                     opened.content_ids,
                     self,
                     is_revision=opened.is_revision,
+                    name=called,
                 )
                 self._documents[handle] = document
             document.withdrawn.clear()
@@ -183,22 +189,31 @@ class TileService:
         row: int,
         *,
         priority: Priority = Priority.VISIBLE,
-        generation: Generation | None = None,
+        client: str = "",
     ) -> Future[Tile]:
         """The same without waiting. Cancelling the future drops the work, if nobody else wants it and it was not begun.
 
-        generation: the wish list this request belongs to; `drop_stale` forgets older lists.
+        client: who asks. Clients take turns in the queue, so that a flood of one does not hold up the others.
         """
         self._require_open()
         spec, column, row = self.place(document, page, level, column, row)
-        return self.submit_raster(document, page, spec, column, row, priority, generation)
+        return self.submit_raster(document, page, spec, column, row, priority, client)
 
-    def page_image(self, document: Document, page: int, width_px: int | None = None, height_px: int | None = None) -> Tile:
-        """The whole page at an exact width or height in pixels: one of the two.
+    def page_image(
+        self,
+        document: Document,
+        page: int,
+        width_px: int | None = None,
+        height_px: int | None = None,
+        *,
+        fit_px: tuple[int, int] | None = None,
+    ) -> Tile:
+        """The whole page at an exact width or height in pixels; with both, as large as fits.
 
+        fit_px: (width, height) of the screen that it is to fit, instead of the two.
         Raises PageNotFound, RequestError, RenderFailed, RenderTimeout, ServiceClosed.
         """
-        return self.submit_page_image(document, page, width_px, height_px).result()
+        return self.submit_page_image(document, page, width_px, height_px, fit_px=fit_px).result()
 
     def submit_page_image(
         self,
@@ -207,13 +222,18 @@ class TileService:
         width_px: int | None = None,
         height_px: int | None = None,
         *,
+        fit_px: tuple[int, int] | None = None,
         priority: Priority = Priority.VISIBLE,
-        generation: Generation | None = None,
+        client: str = "",
     ) -> Future[Tile]:
         """The same without waiting."""
         self._require_open()
+        if fit_px is not None:
+            if width_px is not None or height_px is not None:
+                raise RequestError("fit_px stands for both width_px and height_px", document_id=document.id, page=page)
+            width_px, height_px = fit_px
         spec = self.page_spec(document, page, width_px, height_px)
-        return self.submit_raster(document, page, spec, 0, 0, priority, generation)
+        return self.submit_raster(document, page, spec, 0, 0, priority, client)
 
     def region_image(self, document: Document, page: int, region_pt: tuple[float, float, float, float], width_px: int) -> Tile:
         """A part of a page, `width_px` pixels wide.
@@ -223,7 +243,7 @@ class TileService:
         """
         self._require_open()
         spec = rasters.of_region(document, page, region_pt, width_px, self.settings.raster_pixels)
-        return self.submit_raster(document, page, spec, 0, 0, Priority.VISIBLE, None).result()
+        return self.submit_raster(document, page, spec, 0, 0, Priority.VISIBLE).result()
 
     def reader(
         self,
@@ -234,16 +254,17 @@ class TileService:
         fit: Fit = "page",
         deadline_s: float = DEADLINE_S,
         resume: bool = False,
+        loop: ReaderLoop | None = None,
     ) -> Reader:
         """Somebody who reads a document on a screen of `view_px` (width, height) pixels. `close()` it.
 
         spread: two pages side by side; a `SpreadRule` says which go together. fit: the whole page, or its whole width.
         deadline_s: within which a turn returns, in seconds. resume: begin at the page that was read last, not at the first.
+        loop: threads that many readers share; without one the reader has a thread of its own.
         Raises RequestError, ServiceClosed.
         """
         self._require_open()
-        rule = spread if isinstance(spread, SpreadRule) else SpreadRule() if spread else SINGLE_PAGES
-        reader = Reader(self, document, view_px, rule, fit=fit, deadline_s=deadline_s, resume=resume)
+        reader = Reader(self, document, view_px, _spread_rule(spread), fit=fit, deadline_s=deadline_s, resume=resume, loop=loop)
         with self._lock:
             closed = self._closed
             if not closed:
@@ -297,34 +318,31 @@ class TileService:
         """The raster that holds a tile of a level, and the tile's column and row in it. Raises PageNotFound, RequestError."""
         return rasters.of_tile(document, page, level, column, row, self.settings.raster_pixels)
 
-    def drop_stale(self, generation: Generation) -> int:
-        """Drop the jobs that only older wish lists of the same owner want and that were not begun. Returns how many."""
-        return self._dispatcher.drop_generations(generation.owner, generation.number)
-
     def text(self, document: Document, page: int) -> tuple[Word, ...]:
         """The words of a page with their boxes in points, as the page is shown (rotated, cropped)."""
-        return self._ask(document, "words", page, {}, lambda answer: tuple(map(Word.from_wire, answer))).result()
+        words: tuple[Word, ...] = self._ask(document, "words", page, {}).result()
+        return words
 
     def links(self, document: Document, page: int) -> tuple[Link, ...]:
         """The links of a page with their boxes in points, as the page is shown."""
-        return self._ask(document, "links", page, {}, lambda answer: tuple(map(Link.from_wire, answer))).result()
+        links: tuple[Link, ...] = self._ask(document, "links", page, {}).result()
+        return links
 
-    def search(self, document: Document, query: str, *, limit: int = 1000) -> list[SearchHit]:
+    def search(self, document: Document, query: str, *, limit: int = 1000, old_forms: bool = False) -> list[SearchHit]:
         """Where a text occurs, in page order, at most `limit` hits.
 
-        Case, line breaks and the width of Japanese characters do not matter.
+        Case, accents, line breaks, the width of Japanese characters and the like do not matter; ruby is skipped, and found by
+        itself. The explanation of searching has all of it.
+
+        old_forms: old and new forms of characters (國 and 国, 髙 and 高) are one, too.
         """
-
-        def found(answer: Any) -> tuple[list[SearchHit], int]:
-            return [SearchHit.from_wire(wire) for wire in answer["hits"]], int(answer["reached"])
-
         hits: list[SearchHit] = []
         page = 0
         while page < document.page_count and len(hits) < limit:
-            arguments = {"query": query, "stop": document.page_count, "budget_s": SEARCH_SLICE_S}
-            more, reached = self._ask(document, "search", page, arguments, found).result()
-            hits.extend(more)
-            page = max(reached, page + 1)
+            arguments = {"query": query, "stop": document.page_count, "budget_s": SEARCH_SLICE_S, "old_forms": old_forms}
+            found: SearchAnswer = self._ask(document, "search", page, arguments).result()
+            hits.extend(found.hits)
+            page = found.reached
         return hits[:limit]
 
     def inspect(self, document: Document, progress: Callable[[int, int], None] | None = None) -> DocumentInspection:
@@ -334,15 +352,13 @@ class TileService:
         """
         arguments = {"long_side_px": INSPECT_LONG_SIDE_PX}
 
-        def found(answer: Any) -> PageInspection:
-            return PageInspection.from_wire(answer["page"]).with_draw_time(float(answer["draw_s"]))
-
         every = range(document.page_count)
-        futures = [self._ask(document, "inspect", page, arguments, found, Priority.BULK) for page in every]
+        futures = [self._ask(document, "inspect", page, arguments, Priority.BULK) for page in every]
         pages = []
         for page, future in enumerate(futures):
             try:
-                pages.append(future.result())
+                found: InspectAnswer = future.result()
+                pages.append(found.page.with_draw_time(found.draw_s))
             except PageError as error:
                 pages.append(PageInspection.failed(page, str(error)))
             if progress is not None:
@@ -357,16 +373,31 @@ class TileService:
         *,
         levels: Sequence[int] | None = None,
         widths_px: Sequence[int] = (),
+        fit_px: Sequence[tuple[int, int]] = (),
+        spread: bool | SpreadRule = False,
         executor: Executor | None = None,
     ) -> PrerenderReport:
-        """Fill the cache with pages (all, unless told) at some levels and exact widths; what is there already is skipped.
+        """Fill the cache with pages (all, unless told) at some levels and sizes; what is there already is skipped.
 
-        levels: the preview and the largest single-image level, unless told. widths_px: whole pages at these widths.
+        levels: the preview and the largest single-image level, unless told. A page with fewer levels has its finest.
+        widths_px: whole pages at these widths. fit_px: pages as large as fit screens of (width, height) pixels; afterwards a
+        Reader of such a screen renders nothing, and a tablet that asks for the page in that size neither. spread: as the
+        readers of these screens have it.
         executor: where the work runs; this service's own workers, unless told. It must run functions in other processes.
         progress: told (pages done, pages in all), from this thread. A page that fails is reported and the rest goes on.
         """
         self._require_open()
-        return prerender(self, document, pages, levels, widths_px, progress, executor)
+        rule = _spread_rule(spread)
+
+        def fitted(wanted: Sequence[int]) -> dict[int, list[RasterSpec]]:
+            found: dict[int, list[RasterSpec]] = {page: [] for page in wanted}
+            for view_px in fit_px:
+                shown = fitted_specs(document, wanted, view_px, rule, self.settings.raster_pixels)
+                for page in wanted:
+                    found[page] += shown[page]
+            return found
+
+        return prerender(self, document, pages, levels, widths_px, fitted, progress, executor)
 
     def purge(self, document: Document) -> int:
         """Remove everything stored of a document, pages that other documents share included. Returns records removed.
@@ -399,6 +430,7 @@ class TileService:
             disk_bytes=stored.disk.bytes if stored.disk else 0,
             disk_damaged=stored.disk.damaged if stored.disk else 0,
             disk_write_failures=stored.disk.write_failures if stored.disk else 0,
+            dropped_writes=stored.dropped_writes,
             latency=counters.latency(),
         )
 
@@ -472,7 +504,7 @@ class TileService:
         column: int = 0,
         row: int = 0,
         priority: Priority = Priority.VISIBLE,
-        generation: Generation | None = None,
+        client: str = "",
         image_format: str | None = None,
     ) -> Future[Tile]:
         """One tile of any raster of a page; column and row count from the raster's own first tile.
@@ -501,7 +533,7 @@ class TileService:
             _settle(future, tile_of(document, page, packed, keys.etag(key, column, row)), None)
 
         self.records.want(
-            document, page, spec, done, priority=priority, generation=generation, ticket=future, image_format=image_format
+            document, page, spec, done, priority=priority, client=client, ticket=future, image_format=image_format
         )
         if not future.done():
             future.add_done_callback(
@@ -515,22 +547,17 @@ class TileService:
         kind: Any,
         page: int,
         arguments: dict[str, Any],
-        read: Callable[[Any], _Read],
         priority: Priority = Priority.PAGE,
-    ) -> Future[_Read]:
-        """A job whose answer is not kept. read: makes sense of it; where it cannot, the worker is not what it was."""
+    ) -> Future[Any]:
+        """A job whose answer is not kept: of the type that `rendering.answers` has for its kind."""
         self._require_open()
         document.require_page(page)
-        future: Future[_Read] = Future()
+        future: Future[Any] = Future()
         job = Job(kind=kind, document=document.ref, page=page, timeout_s=self.settings.render_timeout_s, arguments=arguments)
         key = f"{kind}|{document.ref.token}|{page}|{sorted(arguments.items())}"
 
         def answered(answer: Any, error: SidebooksError | None) -> None:
-            try:
-                _settle(future, None if error is not None else read(answer), error)
-            except (AttributeError, IndexError, KeyError, TypeError, ValueError) as problem:
-                what = f"{document.name}, page {page + 1}: the worker's answer makes no sense ({problem!r})"
-                _settle(future, None, RenderFailed(what, document_id=document.id, page=page))
+            _settle(future, answer, error)
 
         self._dispatcher.request(Work(key=key, job=job, data=document.data), answered, priority)
         return future
@@ -540,6 +567,10 @@ class TileService:
             raise ServiceClosed("the service is closed")
         if os.getpid() != self._process_id:
             raise ServiceClosed("the service belongs to the process that made it: make one after the fork")
+
+
+def _spread_rule(spread: bool | SpreadRule) -> SpreadRule:
+    return spread if isinstance(spread, SpreadRule) else SpreadRule() if spread else SINGLE_PAGES
 
 
 def _settle(future: Future[Any], result: Any, error: BaseException | None) -> None:

@@ -84,7 +84,8 @@ class Settings:
     outline_depth: int = 32
     """Levels of an outline; what nests deeper is shown at the last of them, and `inspect` says so."""
     image_pixels: int = 512 * MIB
-    """Largest WebP or AVIF image that is opened, in pixels. Other images are unpacked by the engine within `worker_bytes`."""
+    """Largest image that Pillow unpacks (WebP, AVIF, some TIFF and GIF), in pixels. The engine unpacks others within
+    `worker_bytes`."""
     member_bytes: int = GIB
     """Largest member of an archive (EPUB, CBZ, XPS), unpacked, in bytes, of a document that is opened."""
     queue_jobs: int = 16_384

@@ -22,12 +22,12 @@ class Latency(Struct, frozen=True):
         if not samples_s:
             return cls()
         ordered = sorted(samples_s)
-        last = len(ordered) - 1
 
-        def rank(share: float) -> float:
-            return ordered[min(last, int(share * len(ordered)))]
+        def at(percent: int) -> float:
+            """The smallest sample that `percent` of all samples do not exceed; the product is whole, so no rounding enters."""
+            return ordered[-(-percent * len(ordered) // 100) - 1]
 
-        return cls(len(ordered), rank(0.5), rank(0.95), rank(0.99), ordered[-1])
+        return cls(len(ordered), at(50), at(95), at(99), ordered[-1])
 
 
 class Statistics(Struct, frozen=True, kw_only=True):
@@ -58,6 +58,8 @@ class Statistics(Struct, frozen=True, kw_only=True):
     disk_damaged: int
     """Records found damaged on disk: each was a miss and was removed."""
     disk_write_failures: int
+    dropped_writes: int
+    """Records that were made and not written to disk, or to the application's store: too much waited, or the store raised."""
     latency: dict[str, Latency]
     """Waits of finished requests by where the tile came from: "memory", "disk", "render"."""
 

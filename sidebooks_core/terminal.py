@@ -67,6 +67,8 @@ def parse_pages(text: str, page_count: int) -> list[int]:
             raise RequestError(f"{part!r} are no pages: write them as 3, 1-5, 7- or 1,4-6")
         first = int(found[1] or 1)
         last = int(found[3] or page_count) if found[2] else first
+        if first > last:
+            raise RequestError(f"pages {part}: the last comes before the first")
         if not 1 <= first <= last <= page_count:
             raise RequestError(f"pages {part}: the document has pages 1 to {page_count}")
         pages.extend(range(first - 1, last))

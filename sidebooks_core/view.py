@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from sidebooks_core.document import Document
 from sidebooks_core.errors import SidebooksError
 from sidebooks_core.tile import Tile
 from sidebooks_core.tiling.geometry import RectPx
 from sidebooks_core.tiling.pyramid import Level, Pyramid
 from sidebooks_core.tiling.raster import RasterSpec
 from sidebooks_core.tiling.slabs import raster_of, slab_of, slab_spec
-from sidebooks_core.tiling.viewport import Placement, Viewport, visible_tiles
+from sidebooks_core.tiling.spreads import Direction, SpreadRule, Spreads
+from sidebooks_core.tiling.viewport import PageBox, Placement, Viewport, visible_tiles
 
 WINDOW_GAIN = 2
 """A window is drawn where the slabs that it is cut from have so many times its pixels: else the slabs are there as soon."""
@@ -137,6 +139,23 @@ def margin_tiles(viewport: Viewport, placement: Placement, pyramid: Pyramid, ras
         if 0 <= column + dx < level.columns and 0 <= row + dy < level.rows
     }
     return tuple(_tile(placement, level, column, row, raster_pixels) for column, row in sorted(around - visible))
+
+
+def fitted_specs(
+    document: Document, pages: Iterable[int], view_px: tuple[int, int], rule: SpreadRule, raster_pixels: int
+) -> dict[int, tuple[RasterSpec, ...]]:
+    """By page: the rasters that a Reader shows of it, fitted into a screen of `view_px` pixels. Raises RequestError."""
+    infos = document.info.pages
+    direction: Direction = "rtl" if document.direction == "rtl" else "ltr"
+    spreads = Spreads.of_pages([(info.width_pt, info.height_pt) for info in infos], direction, rule)
+    found: dict[int, tuple[RasterSpec, ...]] = {}
+    for page in pages:
+        boxes = [PageBox(one, infos[one].width_pt, infos[one].height_pt) for one in spreads.spread_of(page)]
+        viewport = Viewport.fitted(*view_px, boxes)
+        [placement] = [one for one in viewport.placements if one.page == page]
+        wanted = wanted_images(viewport, placement, document.pyramid(page), raster_pixels)
+        found[page] = tuple(dict.fromkeys(one.spec for one in wanted))
+    return found
 
 
 def coarse_images(placement: Placement, pyramid: Pyramid, fit_spec: RasterSpec, raster_pixels: int) -> Iterator[Wanted]:

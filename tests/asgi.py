@@ -31,8 +31,9 @@ async def ask_async(
     body: bytes = b"",
     *,
     leave_after: int = 1 << 30,
+    client: str = "192.0.2.1",
 ) -> Reply:
-    """leave_after: pieces of the body after which the client goes away."""
+    """leave_after: pieces of the body after which the client goes away. client: the address that it comes from."""
     raw_path, _, query = path.partition("?")
     scope = {
         "type": "http",
@@ -41,6 +42,7 @@ async def ask_async(
         "raw_path": raw_path.encode(),
         "query_string": query.encode(),
         "scheme": "http",
+        "client": (client, 50000),
         "headers": [(b"host", b"test"), *((k.lower().encode(), v.encode()) for k, v in (headers or {}).items())],
     }
     sent: list[dict[str, Any]] = []

@@ -7,6 +7,7 @@ import pickle
 import sqlite3
 import stat
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -254,3 +255,57 @@ def test_records_that_were_dear_go_when_newer_ones_are(tmp_path: Path) -> None:
     assert not store.contains("key0")
     assert store.contains("key299")
     store.close()
+
+
+def test_a_damaged_record_is_gone_at_once_and_removed_from_the_disk_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = DiskStore(tmp_path, 1 << 24)
+    layered = LayeredStore(MemoryStore(1 << 20, 0), disk)
+    layered.put("k", record())
+    layered.flush()
+    entered, leave = threading.Event(), threading.Event()
+    delete = disk.delete
+
+    def slow(key: str) -> None:
+        entered.set()
+        assert leave.wait(10)
+        delete(key)
+
+    monkeypatch.setattr(disk, "delete", slow)
+    layered.discard("k")
+    assert entered.wait(10)
+    assert layered.get("k") is None
+    assert not layered.contains("k")
+    layered.put("other", record())
+    leave.set()
+    layered.flush()
+    assert disk.get("k") is None
+    assert disk.get("other") is not None
+    layered.put("k", record(fill=2))
+    layered.flush()
+    assert disk.get("k") == record(fill=2)
+    layered.close(2)
+
+
+def test_what_is_made_again_while_the_damaged_one_is_removed_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = DiskStore(tmp_path, 1 << 24)
+    layered = LayeredStore(MemoryStore(0, 0), disk)
+    layered.put("k", record())
+    layered.flush()
+    entered, leave = threading.Event(), threading.Event()
+    delete = disk.delete
+
+    def slow(key: str) -> None:
+        entered.set()
+        assert leave.wait(10)
+        delete(key)
+
+    monkeypatch.setattr(disk, "delete", slow)
+    layered.discard("k")
+    assert entered.wait(10)
+    layered.put("k", record(fill=2))
+    leave.set()
+    layered.flush()
+    assert layered.get("k") == record(fill=2)
+    layered.close(2)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import pikepdf
 import pytest
 from PIL import Image
+
+from sidebooks_core.cli import main
 
 
 def sidebooks(*arguments: str | Path, cache: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -83,10 +87,71 @@ def test_prerender_then_cache_stats_verify_and_purge(sample: Path, tmp_path: Pat
 
 @pytest.mark.parametrize(
     ("arguments", "status"),
-    [(["inspect", "none.pdf"], 1), (["cache", "purge"], 2), (["render", "none.pdf", "--width", "x"], 2), (["bogus"], 2)],
-)
-def test_mistakes_get_a_message_and_no_traceback(arguments: list[str], status: int) -> None:
-    shown = sidebooks(*arguments)
-    assert shown.returncode == status
-    assert shown.stderr
+    [
+        (["inspect", "none.pdf"], 1),
+        (["cache", "purge"], 2),
+        (["render", "none.pdf", "--width", "x"], 2),
+        (["bogus"], 2),
+        *[(["render", "SAMPLE", *wrong], 2) for wrong in (
+            ["--dpi", "0"], ["--dpi", "-5"], ["--dpi", "nan"], ["--dpi", "inf"], ["--width", "0"], ["--width", "-3"],
+            ["--fit", "0x5"], ["--fit", "100"], ["--fit", "-1x5"], ["--quality", "0"], ["--quality", "101"],
+            ["--region", "1,2,3"], ["--region", "nan,0,1,1"], ["--pages", "3-1"], ["--pages", "0"], ["--pages", "99"],
+            ["--pages", "1-2", "-o", "-"], ["--pages", "1", "-o", "-", "--json"],
+        )],
+        *[(["prerender", "SAMPLE", "--pages", "1", "--cache-dir", "NEW", *wrong], 2) for wrong in (
+            ["--levels", "99"], ["--levels", "-1"], ["--levels", "x"], ["--width", "0"], ["--fit", "x"], ["--workers", "0"],
+            ["--workers", "-1"],
+        )],
+        (["flip", "SAMPLE", "--width", "-1"], 2),
+        *[(["serve", "SAMPLE", "--no-browser", *wrong], 2) for wrong in (
+            ["--port", "99999"], ["--port", "-1"], ["--port", "x"], ["--json"], ["--workers", "0"],
+        )],
+        *[(["cache", action, "--cache-dir", "NEW"], 1) for action in ("stats", "verify")],
+        (["cache", "purge", "--all", "--cache-dir", "NEW"], 1),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else str(value),
+)  # fmt: skip
+def test_mistakes_get_a_message_and_no_traceback(
+    arguments: list[str], status: int, sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new = tmp_path / "new"
+    with pytest.raises(SystemExit) as ended:
+        main([{"SAMPLE": str(sample), "NEW": str(new)}.get(word, word) for word in arguments])
+    assert ended.value.code == status
+    assert capsys.readouterr().err
+    assert not any(new.rglob("*.val")), "nothing was stored"
+    if arguments[0] == "cache":
+        assert not new.exists()
+
+
+def test_a_mistake_shows_no_traceback() -> None:
+    shown = sidebooks("inspect", "none.pdf")
+    assert shown.returncode == 1
+    assert shown.stderr.startswith("sidebooks: ")
     assert "Traceback" not in shown.stderr
+
+
+def test_the_package_runs_as_the_command() -> None:
+    command = [sys.executable, "-m", "sidebooks_core", "--version"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (shown.returncode, shown.stdout.split()[0]) == (0, "sidebooks")
+
+
+def test_render_to_standard_output(sample: Path) -> None:
+    command = [sys.executable, "-m", "sidebooks_core", "render", str(sample), "--pages", "2", "--fit", "300x200", "-o", "-"]
+    shown = subprocess.run(command, capture_output=True, check=True, timeout=100)
+    with Image.open(io.BytesIO(shown.stdout)) as image:
+        assert image.height == 200
+        assert image.width <= 300
+
+
+def test_a_password_from_the_environment_opens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "locked.pdf"
+    with pikepdf.new() as made:
+        made.add_blank_page()
+        made.save(path, encryption=pikepdf.Encryption(user="open", owner="own"))
+    monkeypatch.setenv("SIDEBOOKS_PASSWORD", "open")
+    assert sidebooks("inspect", path).returncode == 0
+    monkeypatch.setenv("SIDEBOOKS_PASSWORD", "wrong")
+    assert sidebooks("inspect", path).returncode == 1
+    assert sidebooks("inspect", path, "--password", "open").returncode == 0

@@ -12,7 +12,7 @@ from sidebooks_core.dispatch import Dispatcher
 from sidebooks_core.errors import QueueFull, RenderFailed, RenderTimeout, RequestDropped, ServiceClosed, SidebooksError
 from sidebooks_core.flights import Work
 from sidebooks_core.rendering.jobs import DocumentRef, Job
-from sidebooks_core.scheduling.queue import Generation, Priority
+from sidebooks_core.scheduling.queue import Priority
 
 REF = DocumentRef(token="document", name="a.pdf", path="/a.pdf", file_state=(1, 2, 3))
 
@@ -182,18 +182,6 @@ def test_more_than_one_worker_can_take_is_handed_to_others() -> None:
     other = Sleeper(dispatcher, set())
     dispatcher.finish(taken[0], None, None, takes_next=True)
     assert {serve(dispatcher, {"document"}), other.join()} == {"b", "c"}
-
-
-def test_dropping_tells_those_who_waited_and_spares_what_others_want() -> None:
-    dispatcher = Dispatcher(10, None)
-    stale, kept = Told(), Told()
-    dispatcher.request(work("stale"), stale, Priority.NEXT, Generation("reader", 1))
-    dispatcher.request(work("shared"), kept, Priority.NEXT, Generation("reader", 1))
-    dispatcher.request(work("shared"), kept, Priority.NEXT)
-    assert dispatcher.drop_generations("reader", 2) == 1
-    assert isinstance(stale.errors[0], RequestDropped)
-    assert serve(dispatcher) == "shared"
-    assert dispatcher.drops == 1
 
 
 def test_a_forgotten_request_is_dropped_only_when_nobody_else_waits() -> None:

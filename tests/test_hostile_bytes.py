@@ -139,60 +139,6 @@ def test_planted_descriptions_are_not_believed(value: Any, is_cut: bool) -> None
     assert digest is None or isinstance(digest, str)
 
 
-@pytest.mark.parametrize("answer", [None, 7, "words", [7], [[1, 2]], {"hits": 7}, {"hits": [], "reached": None}, {}])
-def test_an_answer_that_makes_no_sense_is_an_error_of_ours(
-    service: sb.TileService, sample: Path, monkeypatch: pytest.MonkeyPatch, answer: Any
-) -> None:
-    document = service.open(sample)
-    monkeypatch.setattr(service._dispatcher, "request", lambda work, done, *_, **__: done(answer, None))
-    for ask_for in (
-        lambda: service.text(document, 2),
-        lambda: service.links(document, 2),
-        lambda: service.search(document, "x"),
-    ):
-        try:
-            found = ask_for()
-        except sb.RenderFailed as error:
-            assert sample.name in error.message  # noqa: PT017 - some of these answers make sense to some requests
-        else:
-            assert found in ((), [])
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        None,
-        7,
-        "a",
-        [],
-        [7],
-        [""],
-        ["x" * 32],
-        {"a": 1},
-        ["pdf", "", "ltr", 10**15, [], [], False, [], []],
-        [[], "", "ltr", 0, [], [], 0, [], []],
-    ],
-)
-def test_documents_and_pages_that_make_no_sense_end_no_thread(
-    service: sb.TileService, sample: Path, monkeypatch: pytest.MonkeyPatch, answer: Any
-) -> None:
-    document = service.open(sample)
-    monkeypatch.setattr(service._dispatcher, "request", lambda work, done, *_, **__: done(answer, None))
-    with pytest.raises(sb.DamagedDocument, match="makes no sense"):
-        service.open(sample.read_bytes() + b"\n")
-    with pytest.raises(sb.RenderFailed, match=f"{sample.name}, page 6"):
-        document.content_id(5)
-    with pytest.raises(sb.RenderFailed, match="page 6"):
-        service.page_image(document, 5, width_px=100)
-
-
-def test_a_search_ends_whatever_the_worker_says(service: sb.TileService, sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    document = service.open(sample)
-    answer = {"hits": [], "reached": 0}
-    monkeypatch.setattr(service._dispatcher, "request", lambda work, done, *_, **__: done(answer, None))
-    assert service.search(document, "x") == []
-
-
 parts = st.one_of(
     st.text(max_size=12),
     st.sampled_from(

@@ -43,13 +43,14 @@ ALLOWED: dict[str, set[str]] = {
     # A reader is made by the service, which it knows by a protocol: it stands between the service's parts and the service.
     "view": PARTS | BELOW_SERVICE,
     "screen": PARTS | BELOW_SERVICE | {"view"},
-    "reader": PARTS | BELOW_SERVICE | {"view", "screen"},
-    "service": SERVICE | BELOW_SERVICE | {"reader", "screen", "view"},
-    "": SERVICE | BELOW_SERVICE | {"reader", "screen", "view"},
-    "testing": SERVICE | BELOW_SERVICE | {"reader", "screen", "view", ""},
-    **dict.fromkeys(COMMAND_LINE, COMMAND_LINE | SERVICE | BELOW_SERVICE | {"reader", "screen", "view", ""}),
-    "cli": COMMAND_LINE | SERVICE | BELOW_SERVICE | {"reader", "screen", "view", "", "server"},
-    "server": SERVICE | BELOW_SERVICE | {"reader", "screen", "view", ""},
+    "reader_loop": set(),
+    "reader": PARTS | BELOW_SERVICE | {"view", "screen", "reader_loop"},
+    "service": SERVICE | BELOW_SERVICE | {"reader", "reader_loop", "screen", "view"},
+    "": SERVICE | BELOW_SERVICE | {"reader", "reader_loop", "screen", "view"},
+    "testing": SERVICE | BELOW_SERVICE | {"reader", "reader_loop", "screen", "view", ""},
+    **dict.fromkeys(COMMAND_LINE, COMMAND_LINE | SERVICE | BELOW_SERVICE | {"reader", "reader_loop", "screen", "view", ""}),
+    "cli": COMMAND_LINE | SERVICE | BELOW_SERVICE | {"reader", "reader_loop", "screen", "view", "", "server"},
+    "server": SERVICE | BELOW_SERVICE | {"reader", "reader_loop", "screen", "view", ""},
     "__main__": {"cli"},
 }
 
@@ -58,6 +59,7 @@ SOLE_IMPORTERS: dict[str, tuple[str, ...]] = {
     "fitz": ("documents",),
     "PIL": ("documents", "rendering"),
     "pypdfium2": ("documents.second_engine",),
+    "resvg_py": ("documents",),
     "diskcache": ("caching.disk",),
     "fcntl": ("caching", "rendering.worker_process"),
 }
@@ -73,15 +75,27 @@ IMPURE_CALLS = {"open", "print", "input", "exec", "eval"}
 ENGINE = {"pymupdf", "fitz"}
 ENGINE_SIDE = (
     *(f"documents.{name}" for name in ("engine", "opening", "drawing", "text", "grey", "fonts", "inspection", "images")),
+    *(f"documents.pdf_{name}" for name in ("objects", "targets", "outline", "links", "attachments", "pages")),
+    *(
+        f"documents.{name}"
+        for name in ("actual_text", "comics", "image_pages", "epub_pages", "epub_contents", "placed_pages", "sequence", "svg")
+    ),
     "documents.identity",
 )
 """Modules that live in worker processes; with `documents.identity…`, and whatever reaches one of them or the engine."""
-HOST_DOCUMENTS = tuple(f"documents.{name}" for name in ("model", "sniffing", "fingerprint", "font_discovery", "page_ids"))
+HOST_DOCUMENTS = tuple(
+    f"documents.{name}"
+    for name in (
+        "model", "sniffing", "fingerprint", "font_discovery", "page_ids",
+        "folding", "folding_tables", "folded_pages", "page_text", "text_lines", "ruby_style",
+    )
+)  # fmt: skip
 HOST_ROOTS = (
     "",
     *sorted(SERVICE),
     "keys",
     "reader",
+    "reader_loop",
     "screen",
     "view",
     *sorted(COMMAND_LINE),

@@ -16,7 +16,7 @@ from PIL import Image
 
 import sidebooks_core as sb
 from benchmarks.corpus import documents
-from sidebooks_core.documents import engine, opening
+from sidebooks_core.documents import engine, opening, pdf_outline
 from sidebooks_core.documents.engine import pymupdf
 from sidebooks_core.documents.font_discovery import FontSet
 from sidebooks_core.documents.limits import Limits
@@ -27,10 +27,10 @@ from sidebooks_core.rendering.jobs import DocumentRef
 
 def test_what_is_only_drawn_is_not_described(sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
-    load_outline = pymupdf.Document._loadOutline
-    monkeypatch.setattr(pymupdf.Document, "_loadOutline", lambda self: read.append("outline") or load_outline(self))
+    load_outline = pdf_outline.read_outline
+    monkeypatch.setattr(pdf_outline, "read_outline", lambda *given: read.append("outline") or load_outline(*given))
     bounds = opening._bounds
-    monkeypatch.setattr(opening, "_bounds", lambda handle, index: read.append("box") or bounds(handle, index))
+    monkeypatch.setattr(opening, "_bounds", lambda *given: read.append("box") or bounds(*given))
     document = opening.open_document(Source(sample.read_bytes()), password=None, name="sample", limits=Limits())
     try:
         document.display_list(document.page_count - 1)

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidebooks_core.scheduling.queue import Entry, Generation, JobQueue, Priority, QueueIsFull
+from sidebooks_core.scheduling.queue import Entry, JobQueue, Priority, QueueIsFull
 
 
-def entry(key: str, priority: Priority = Priority.BULK, document: str = "d", *wanted_by: Generation | None) -> Entry:
-    return Entry(key, priority, document, frozenset(wanted_by or [None]))
+def entry(key: str, priority: Priority = Priority.BULK, document: str = "d", *clients: str) -> Entry:
+    return Entry(key, priority, document, frozenset(clients or [""]))
 
 
 def drain(queue: JobQueue) -> list[str]:
@@ -69,16 +69,46 @@ def test_a_full_queue_gives_up_its_youngest_least_urgent_job() -> None:
     assert drain(queue) == ["seen", "old"]
 
 
-def test_only_what_a_stale_list_alone_wants_is_dropped() -> None:
-    queue = JobQueue(10)
-    queue.push(entry("stale", Priority.NEXT, "d", Generation("reader", 1)))
-    queue.push(entry("fresh", Priority.NEXT, "d", Generation("reader", 2)))
-    queue.push(entry("shared", Priority.NEXT, "d", Generation("reader", 1)))
-    queue.push(entry("shared", Priority.NEXT, "d", Generation("other", 1)))
-    queue.push(entry("kept", Priority.NEXT, "d", Generation("reader", 1)))
-    queue.push(entry("kept", Priority.NEXT))
-    assert [dropped.key for dropped in queue.drop_generations("reader", 2)] == ["stale"]
-    assert drain(queue) == ["fresh", "shared", "kept"]
+def test_clients_of_a_class_take_turns() -> None:
+    queue = JobQueue(1000)
+    for number in range(600):
+        queue.push(entry(f"flood-{number}", Priority.VISIBLE, "d", "flood"))
+    for client in ("b", "c"):
+        for number in range(2):
+            queue.push(entry(f"{client}-{number}", Priority.VISIBLE, "d", client))
+    assert drain(queue)[:8] == ["flood-0", "b-0", "c-0", "flood-1", "b-1", "c-1", "flood-2", "flood-3"]
+
+
+def test_an_open_document_holds_up_another_client_for_two_jobs_at_most() -> None:
+    queue = JobQueue(1000)
+    for number in range(100):
+        queue.push(entry(f"flood-{number}", Priority.VISIBLE, "poster", "flood"))
+    taken = [queue.pop({"poster"})]
+    queue.push(entry("page", Priority.VISIBLE, "minutes", "council"))
+    while taken[-1] is not None and taken[-1].key != "page":
+        taken.append(queue.pop({"poster"}))
+    assert len(taken) == 1 + 1 + JobQueue.CLIENT_LOOKAHEAD + 1
+
+
+def test_a_job_of_two_clients_goes_at_the_first_turn_of_either() -> None:
+    queue = JobQueue(1000)
+    for number in range(5):
+        queue.push(entry(f"flood-{number}", Priority.VISIBLE, "d", "flood"))
+    queue.push(entry("flood-4", Priority.VISIBLE, "d", "council"))
+    assert drain(queue) == ["flood-0", "flood-4", "flood-1", "flood-2", "flood-3"]
+
+
+def test_a_full_queue_makes_room_for_who_has_less_in_it() -> None:
+    queue = JobQueue(4)
+    for number in range(4):
+        queue.push(entry(f"flood-{number}", Priority.VISIBLE, "d", "flood"))
+    displaced = queue.push(entry("page", Priority.VISIBLE, "d", "council"))
+    assert displaced is not None
+    assert displaced.key == "flood-3"
+    with pytest.raises(QueueIsFull):
+        queue.push(entry("more", Priority.VISIBLE, "d", "flood"))
+    displaced = queue.push(entry("page 2", Priority.VISIBLE, "d", "council"))
+    assert displaced is None or displaced.key == "flood-2"
 
 
 def test_a_worker_takes_work_on_a_document_it_holds_but_nothing_starves() -> None:
@@ -146,3 +176,53 @@ def test_each_job_comes_out_once_and_in_the_order_of_a_simple_model(steps: list[
             model[waiting].remove(key)
             model[priority].append(key)
     assert drain(queue) == [key for keys in model for key in keys]
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.just("push"), st.integers(0, 15), st.sampled_from(Priority), st.sampled_from("abc")),
+            st.tuples(st.just("front"), st.integers(0, 15), st.sampled_from(Priority), st.sampled_from("abc")),
+            st.tuples(st.just("promote"), st.integers(0, 15), st.sampled_from(Priority), st.just("")),
+            st.tuples(st.just("remove"), st.integers(0, 15), st.just(Priority.BULK), st.just("")),
+            st.tuples(st.just("pop"), st.integers(0, 3), st.sampled_from(Priority), st.just("")),
+        ),
+        max_size=80,
+    )
+)
+def test_with_clients_nothing_is_lost_and_urgent_goes_first(steps: list[tuple[str, int, Priority, str]]) -> None:
+    queue = JobQueue(8)
+    waiting: dict[str, Priority] = {}
+    for step, number, priority, client in steps:
+        key = str(number)
+        if step in ("push", "front"):
+            one = entry(key, priority, f"document {number % 4}", client)
+            if step == "front":
+                queue.push_front(one)
+            else:
+                try:
+                    displaced = queue.push(one)
+                except QueueIsFull:
+                    assert len(waiting) >= 8
+                    assert max(waiting.values()) <= priority
+                    continue
+                if displaced is not None:
+                    assert waiting.pop(displaced.key) >= priority
+            waiting[key] = min(priority, waiting.get(key, priority))
+        elif step == "promote":
+            queue.promote(key, priority)
+            if key in waiting:
+                waiting[key] = min(priority, waiting[key])
+        elif step == "remove":
+            assert (queue.remove(key) is not None) == (waiting.pop(key, None) is not None)
+        else:
+            taken = queue.pop({f"document {number}"}, least_urgent=priority)
+            urgent = min(waiting.values(), default=None)
+            if urgent is None or urgent > priority:
+                assert taken is None
+            else:
+                assert taken is not None
+                assert waiting.pop(taken.key) == urgent == taken.priority
+        assert len(queue) == len(waiting)
+        assert [queue.count(one) for one in Priority] == [list(waiting.values()).count(one) for one in Priority]
+    assert sorted(drain(queue)) == sorted(waiting)

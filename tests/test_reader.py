@@ -6,6 +6,7 @@ import io
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 from PIL import Image
 
 import sidebooks_core as sb
+from sidebooks_core.screen import Painter
 from sidebooks_core.tiling.viewport import PageBox, Viewport
 
 VIEW_PX = (800, 1000)
@@ -342,3 +344,68 @@ def test_a_full_queue_is_asked_again(sample: Path) -> None:
                 reader.turn_to(page)
                 assert reader.wait_sharp(timeout_s=20).is_sharp
             assert reader.wait_previews(timeout_s=60)
+
+
+def test_turns_from_many_threads_are_all_counted(
+    service: sb.TileService, sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = service.open(sample)
+    screen_of = Painter.screen
+
+    def slow(self: Painter, *arguments: object) -> object:
+        time.sleep(0.002)  # between the look at the present spread and the turn
+        return screen_of(self, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Painter, "screen", slow)
+    with service.reader(document, VIEW_PX, deadline_s=0.001) as reader, ThreadPoolExecutor(4) as threads:
+        for turned in [threads.submit(reader.turn, +1) for _ in range(12)]:
+            turned.result()
+        assert reader.page == 12
+
+
+def test_moves_during_turns_raise_nothing_and_belong_to_the_page_that_is_shown(
+    service: sb.TileService, sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = service.open(sample)
+    zoomed_of, panned_of = Viewport.zoomed, Viewport.panned
+
+    def slow_zoom(self: Viewport, *arguments: object) -> Viewport:
+        time.sleep(0.001)
+        return zoomed_of(self, *arguments)  # type: ignore[arg-type]
+
+    def slow_pan(self: Viewport, *arguments: int) -> Viewport:
+        moved = panned_of(self, *arguments)
+        time.sleep(0.001)
+        return moved
+
+    monkeypatch.setattr(Viewport, "zoomed", slow_zoom)
+    monkeypatch.setattr(Viewport, "panned", slow_pan)
+    with service.reader(document, VIEW_PX, spread=True, deadline_s=0.001) as reader, ThreadPoolExecutor(4) as threads:
+        jobs: list[Future[sb.PageView]] = []
+        for number in range(40):
+            jobs.append(threads.submit(reader.turn_to, number % document.page_count))
+            jobs.append(threads.submit(reader.zoom, 2.0))
+            jobs.append(threads.submit(reader.pan, 30, 30))
+            jobs.append(threads.submit(reader.resize, (800, 1000 - number)))
+        for job in jobs:
+            view = job.result()
+            assert {image.page for image in view.images} <= set(view.pages)
+
+
+def test_pans_from_many_threads_add_up(service: sb.TileService, sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = service.open(sample)
+    panned_of = Viewport.panned
+
+    def slow(self: Viewport, *arguments: int) -> Viewport:
+        moved = panned_of(self, *arguments)
+        time.sleep(0.002)
+        return moved
+
+    with service.reader(document, VIEW_PX, deadline_s=0.001) as reader:
+        reader.zoom(4.0)
+        start = reader._screen.viewport
+        monkeypatch.setattr(Viewport, "panned", slow)
+        with ThreadPoolExecutor(4) as threads:
+            for moved in [threads.submit(reader.pan, 5, 7) for _ in range(12)]:
+                moved.result()
+        assert reader._screen.viewport == panned_of(start, 60, 84)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from concurrent.futures import Future
+from pathlib import Path
 
 import numpy as np
 import pytest
 from asgi import Reply, ask, ask_async, image
 
 import sidebooks_core as sb
-from sidebooks_core.server import Application
+from sidebooks_core.server import Application, Shelf
 from sidebooks_core.server.shelf import page_id
 
 
@@ -155,3 +156,56 @@ def test_a_client_that_goes_away_takes_its_queued_work_along(
         time.sleep(0.02)
     assert service.statistics().renders < document.page_count
     assert service.statistics().drops > 0
+
+
+def test_a_flood_of_one_client_holds_up_another_for_a_few_renders(tmp_path: Path, sample: Path) -> None:
+    answered: list[str] = []
+
+    async def asks(application: Application, path: str, client: str) -> Reply:
+        reply = await ask_async(application, path, client=client)
+        answered.append(client)
+        return reply
+
+    async def everybody(application: Application, document: sb.Document) -> list[Reply]:
+        posters = f"/documents/{document.id}/pages/4/{{0}}x4000"
+        flood = [asyncio.ensure_future(asks(application, posters.format(800 + number), "flood")) for number in range(60)]
+        while application.service.statistics().queued < 50:
+            await asyncio.sleep(0.005)
+        before = len(answered)
+        page = await asks(application, f"/documents/{document.id}/pages/9/900x1200", "council")
+        own = answered.index("council") - before
+        replies = await asyncio.gather(*flood)
+        assert own <= 6, "the renders under way, and some that an open document lets go first"
+        return [page, *replies]
+
+    with sb.TileService(sb.Settings(cache_dir=tmp_path / "cache", workers=1)) as service:
+        shelf = Shelf(service)
+        document = shelf.register(sample)
+        for page in range(document.page_count):
+            document.content_id(page)
+        application = Application(shelf)
+        replies = asyncio.run(everybody(application, document))
+        application.close()
+        shelf.close()
+    assert {reply.status for reply in replies} == {200}
+    assert service.statistics().renders >= 61
+
+
+def test_who_floods_is_refused_and_others_are_not(application: Application, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = application.shelf.all()[0].document
+    document.content_id(3)
+    monkeypatch.setattr("sidebooks_core.server.image_answers.MAX_WAITING", 5)
+
+    async def everybody() -> tuple[list[Reply], Reply]:
+        path = f"/documents/{document.id}/pages/4/{{0}}x4000"
+        flood = [
+            asyncio.ensure_future(ask_async(application, path.format(900 + number), client="flood")) for number in range(30)
+        ]
+        while len(application._images._waiting) < 5:
+            await asyncio.sleep(0.001)
+        other = await ask_async(application, path.format(500), client="council")
+        return await asyncio.gather(*flood), other
+
+    flood, other = asyncio.run(everybody())
+    assert other.status == 200
+    assert {reply.status for reply in flood} == {200, 503}

@@ -7,11 +7,14 @@ the log, and tried again at the next call, so that writing resumes by itself whe
 
 from __future__ import annotations
 
+import errno
 import io
 import logging
 import os
+import re
 import shutil
 import sqlite3
+import stat
 import threading
 import time
 from collections import deque
@@ -53,7 +56,12 @@ diskcache.core.EVICTION_POLICY["least-worth"] = {
 }
 
 _log = logging.getLogger("sidebooks_core.caching")
+_RECORD_FILE = re.compile(r"[0-9a-f]/[0-9a-f]{31}\.val")
 _FAULTS = (sqlite3.Error, OSError, diskcache.Timeout)
+
+
+class FolderRefused(PermissionError):
+    """Somebody else can write to the folder of the cache."""
 
 
 class PickleRefused(ValueError):
@@ -86,14 +94,23 @@ class BytesDisk(diskcache.Disk):  # type: ignore[misc]  # diskcache has no types
         return inside, str(Path(self._directory) / inside)
 
     def _write(self, full_path: str, iterator: io.BytesIO, mode: str, encoding: str | None = None) -> int:
-        """In one piece: diskcache goes line by line through the bytes, a thousand calls a page, and holds up who turns one."""
-        written: int = super()._write(full_path, iter((iterator.read(),)), mode, encoding)
-        return written
+        """In one piece: diskcache goes line by line through the bytes, a thousand calls a page, and holds up who turns one.
+
+        Readable by its owner only, as is its folder. The cache's own folder is not made again where somebody removed it: the
+        store does that. Raises OSError.
+        """
+        with os.fdopen(_new_file(full_path), "wb") as file:
+            return file.write(iterator.read())
+
+    def remove(self, file_path: object) -> None:
+        """Delete a record's file. A row that names another, which somebody planted, takes no file with it."""
+        if _is_record_file(self._directory, file_path):
+            super().remove(file_path)
 
     def fetch(self, mode: int, filename: str | None, value: object, read: bool) -> bytes:
         if mode not in (diskcache.core.MODE_RAW, diskcache.core.MODE_BINARY):
             raise PickleRefused("a value that is not bytes")
-        if filename is not None and not _is_inside(filename):
+        if filename is not None and not _is_record_file(self._directory, filename):
             raise PickleRefused("a file outside the cache")
         found = super().fetch(mode, filename, value, read)
         if type(found) is not bytes:
@@ -146,7 +163,9 @@ class PooledCache(diskcache.Cache):  # type: ignore[misc]  # diskcache has no ty
         lent: sqlite3.Connection | None = getattr(self._local, "con", None)
         if lent is not None:
             return lent
-        new = sqlite3.connect(Path(self.directory) / "cache.db", self.timeout, isolation_level=None, check_same_thread=False)
+        new = sqlite3.connect(
+            Path(self.directory) / "cache.db", timeout=self.timeout, isolation_level=None, check_same_thread=False
+        )
         self._local.con = new
         with suppress(sqlite3.OperationalError):  # a new database has no settings yet; the constructor writes them
             for name, value in new.execute("SELECT key, value FROM Settings").fetchall():
@@ -191,7 +210,10 @@ class DiskStore:
     """A `TileStore` in a folder. Thread-safe, safe among processes. `close()` it."""
 
     def __init__(self, cache_dir: Path | str, disk_bytes: int) -> None:
-        """Makes the folder, readable by its owner only. Where that fails, it goes on without: everything misses."""
+        """Makes the folder, readable by its owner only. Where that fails, it goes on without: everything misses.
+
+        So it does, with a warning, where another user owns the folder or everybody may write to it.
+        """
         self._root = Path(cache_dir)
         self._folder = self._root / LAYOUT
         self._disk_bytes = disk_bytes
@@ -311,6 +333,8 @@ class DiskStore:
         try:
             self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._folder.mkdir(mode=0o700, exist_ok=True)
+            for folder in (self._root, self._folder):
+                _require_own(folder)
             cache = self._open()
         except sqlite3.OperationalError as fault:
             self._note(fault)
@@ -434,8 +458,8 @@ class DiskStore:
                 connection.execute("DELETE FROM Cache WHERE key = ?", (key,))
         finally:
             connection.close()
-        if filename is not None and _is_inside(filename):
-            _remove(self._folder / filename)
+        if _is_record_file(self._folder, filename):
+            _remove(self._folder / str(filename))
 
 
 def _age_s(file: Path) -> float:
@@ -450,6 +474,40 @@ def _remove(file: Path) -> None:
         os.removedirs(file.parent)
 
 
-def _is_inside(filename: str) -> bool:
-    path = Path(filename)
-    return not path.is_absolute() and ".." not in path.parts
+def _is_record_file(folder: Path | str, filename: object) -> bool:
+    """Whether a row names a file as `BytesDisk.filename` makes them, and that lies in the cache: not behind a link."""
+    return (
+        isinstance(filename, str) and _RECORD_FILE.fullmatch(filename) is not None and not _is_link(Path(folder, filename[0]))
+    )
+
+
+def _is_link(path: Path) -> bool:
+    try:
+        return stat.S_ISLNK(path.lstat().st_mode)
+    except OSError:
+        return False  # it is gone, and so is what was in it
+
+
+def _new_file(path: str) -> int:
+    """The descriptor of a file that was not there, made with its folder. Raises OSError."""
+    for _ in range(10):
+        try:
+            return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | os.O_CLOEXEC, 0o600)
+        except FileNotFoundError:
+            with suppress(FileExistsError):
+                os.mkdir(os.path.dirname(path), 0o700)  # noqa: PTH102, PTH120 - once a record; who evicts may remove it meanwhile
+    raise FileNotFoundError(errno.ENOENT, "the folder of a new record is removed again and again", path)
+
+
+def _require_own(folder: Path) -> None:
+    """Raises FolderRefused for a folder that somebody else can change: what lies in it cannot be believed."""
+    if not hasattr(os, "geteuid"):
+        return
+    found = folder.stat()
+    if found.st_uid not in (os.geteuid(), 0):
+        what = f"it belongs to user {found.st_uid}, and this process runs as {os.geteuid()}"
+    elif found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX:
+        what = "everybody may write to it"
+    else:
+        return
+    raise FolderRefused(f"{folder} is not used: {what}. Choose another cache_dir, or make it yours alone (chown, chmod 700)")

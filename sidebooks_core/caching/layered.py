@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import OrderedDict
@@ -20,6 +21,8 @@ PATIENCE_S = 10.0
 
 Written = Callable[[], None]
 
+_log = logging.getLogger("sidebooks_core.caching")
+
 
 class LayeredStatistics(Struct, frozen=True):
     """Of both layers, and what was not written because too much waited."""
@@ -27,6 +30,7 @@ class LayeredStatistics(Struct, frozen=True):
     memory: MemoryStatistics
     disk: StoreStatistics
     dropped_writes: int
+    """Records that were not written to the store: too much waited, or the store raised."""
 
 
 class _Pending(Struct, eq=False):
@@ -45,7 +49,10 @@ class LayeredStore:
         self._pending_bytes = 0
         self._writing: str | None = None
         self._forgotten: set[str] = set()
+        self._discarded: set[str] = set()
+        """To be removed from the store; until then they count as not there."""
         self._dropped = 0
+        self._has_complained = False
         self._closed = False
         self._writer: threading.Thread | None = None
         if disk is not None:
@@ -65,6 +72,8 @@ class LayeredStore:
             return None
         with self._lock:
             pending = self._pending.get(key)
+            if key in self._discarded:
+                return None
         record = pending.record if pending is not None else self._disk.get(key)
         if record is not None:
             self._memory.put(key, record)
@@ -79,6 +88,8 @@ class LayeredStore:
         with self._lock:
             if key in self._pending:
                 return True
+            if key in self._discarded:
+                return False
         return self._disk is not None and self._disk.contains(key)
 
     def put(self, key: str, record: Record, written: Written | None = None, in_memory: bool = True) -> None:
@@ -101,6 +112,7 @@ class LayeredStore:
                     self._pending[key] = _Pending(record, told)
                     self._pending_bytes += len(record.data)
                     self._forgotten.discard(key)
+                    self._discarded.discard(key)
                     self._lock.notify_all()
                     return
                 self._dropped += 1
@@ -112,6 +124,16 @@ class LayeredStore:
         self._forget_pending([key])
         if self._disk is not None:
             self._disk.delete(key)
+
+    def discard(self, key: str) -> None:
+        """Remove a record that is damaged: from memory at once, from the store behind, so that nobody waits for a disk."""
+        self._memory.delete(key)
+        if self._disk is None:
+            return
+        with self._lock:
+            if key not in self._pending and not self._closed:
+                self._discarded.add(key)
+                self._lock.notify_all()
 
     def purge(self, tag: str) -> int:
         """Forget all records of a tag, those on their way included. How many there were, those in both layers counted once."""
@@ -151,7 +173,7 @@ class LayeredStore:
     def _wait_written(self, timeout_s: float | None) -> None:
         deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
         with self._lock:
-            while self._pending and not self._closed:
+            while (self._pending or self._discarded) and not self._closed:
                 left_s = None if deadline_s is None else deadline_s - time.monotonic()
                 if left_s is not None and left_s <= 0:
                     return
@@ -180,19 +202,30 @@ class LayeredStore:
         assert self._disk is not None
         while True:
             with self._lock:
-                while not self._pending and not self._closed:
+                while not self._pending and not self._discarded and not self._closed:
                     self._lock.wait()
                 if self._closed:
                     return
+                discarded = next(iter(self._discarded), None)
+            if discarded is not None:
+                self._has_done(self._disk.delete, discarded)
+                with self._lock:
+                    self._discarded.discard(discarded)
+                    self._lock.notify_all()
+                continue
+            with self._lock:
+                if not self._pending:
+                    continue
                 key, pending = next(iter(self._pending.items()))
                 self._writing = key
-            self._disk.put(key, pending.record)
+            was_kept = self._has_done(self._disk.put, key, pending.record)
             with self._lock:
                 forgotten = key in self._forgotten
                 self._forgotten.discard(key)
             if forgotten:
-                self._disk.delete(key)
+                self._has_done(self._disk.delete, key)
             with self._lock:
+                self._dropped += not was_kept
                 self._writing = None
                 # A newer record under the key may have taken its place meanwhile; that one is still to be written.
                 if self._pending.get(key) is pending:
@@ -201,3 +234,14 @@ class LayeredStore:
                 self._lock.notify_all()
             for tell in pending.told:
                 tell()
+
+    def _has_done(self, call: Callable[..., None], *arguments: object) -> bool:
+        """Call the store. False where it raises, which it must not: that is told to the log once, and the writer goes on."""
+        try:
+            call(*arguments)
+        except Exception:  # noqa: BLE001 - an application's store: the next record may be taken
+            if not self._has_complained:
+                self._has_complained = True
+                _log.exception("the store raised, as it must not; what it does not keep is drawn again when it is wanted")
+            return False
+        return True

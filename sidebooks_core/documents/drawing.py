@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import math
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sidebooks_core.documents.engine import mupdf, pymupdf
+from sidebooks_core.documents.thin_lines import ThinLines
+
+_thin_lines: WeakKeyDictionary[Any, ThinLines] = WeakKeyDictionary()
+"""Of each display list that was drawn."""
 
 MOST_PAGE_PT = 1e6
 BLANK_LOOK_PX = 512
@@ -21,6 +26,10 @@ def draw(display_list: Any, scale: float, x0_px: int, y0_px: int, x1_px: int, y1
     uint8, sRGB, C-contiguous: (height, width, 3), or (height, width) where `grey`. The engine draws straight into the
     array, so no copy is made and nothing outlives the engine's own pixmap. Raises the engine's errors.
     """
+    lines = _thin_lines.get(display_list)
+    if lines is None:
+        lines = _thin_lines[display_list] = ThinLines(display_list.this)
+    lines.fit(scale)
     height_px, width_px = y1_px - y0_px, x1_px - x0_px
     pixels = np.full((height_px, width_px) if grey else (height_px, width_px, 3), 255, np.uint8)
     colorspace = pymupdf.csGRAY if grey else pymupdf.csRGB
@@ -29,7 +38,9 @@ def draw(display_list: Any, scale: float, x0_px: int, y0_px: int, x1_px: int, y1
         colorspace.this, bbox, mupdf.FzSeparations(), 0, mupdf.python_mutable_buffer_data(pixels)
     )
     device = mupdf.fz_new_draw_device(mupdf.FzMatrix(), pixmap)
-    mupdf.fz_run_display_list(display_list.this, device, mupdf.fz_scale(scale, scale), mupdf.FzRect(bbox), mupdf.FzCookie())
+    # The engine leaves out what ends outside by its own box, which knows nothing of a line's least width.
+    asked_px = mupdf.FzRect(x0_px - 1, y0_px - 1, x1_px + 1, y1_px + 1)
+    mupdf.fz_run_display_list(display_list.this, device, mupdf.fz_scale(scale, scale), asked_px, mupdf.FzCookie())
     mupdf.fz_close_device(device)
     return pixels
 

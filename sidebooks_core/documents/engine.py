@@ -7,11 +7,13 @@ engine's messages to standard output unless told otherwise, which is where a wor
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from sidebooks_core.documents import ruby_style
 from sidebooks_core.errors import RenderFailed, SidebooksError
 
 os.environ["PYMUPDF_MESSAGE"] = "fd:2"
@@ -25,6 +27,7 @@ __all__ = [
     "ENGINE_ERRORS",
     "forget_resources",
     "forget_unpacked",
+    "forget_warnings",
     "lacks_colour_links",
     "make_colour_link",
     "mupdf",
@@ -35,10 +38,12 @@ __all__ = [
     "stop_reading_from",
     "take_messages",
     "take_warnings",
+    "warnings_since",
 ]
 
 pymupdf.TOOLS.mupdf_display_errors(False)
 pymupdf.TOOLS.mupdf_display_warnings(False)
+mupdf.fz_set_user_css(ruby_style.CSS)
 
 ENGINE_ERRORS = (mupdf.FzErrorBase, RuntimeError, ValueError, IndexError, KeyError, TypeError, AttributeError)
 """What PyMuPDF raises for documents it does not like: the engine's own errors are only `Exception`s, and its Python layer
@@ -60,6 +65,18 @@ def take_messages() -> list[str]:
     """All that the engine wrote since it was last asked, as it is: for looking at, not for telling."""
     messages: list[str] = pymupdf.TOOLS.mupdf_warnings(reset=True).splitlines()
     return messages
+
+
+def warnings_since(count: int) -> list[str]:
+    """What the engine said after its first `count` messages since `take_warnings`, which still tells it."""
+    mupdf.ll_fz_flush_warnings()  # it keeps a message back until it knows how often it repeats itself
+    return list(pymupdf.JM_mupdf_warnings_store[count:])
+
+
+def forget_warnings(count: int, about: re.Pattern[str]) -> None:
+    """Those after the first `count` messages that are of something mended since."""
+    kept = [one for one in warnings_since(count) if not about.search(one)]
+    pymupdf.JM_mupdf_warnings_store[count:] = kept
 
 
 _read_from: Any = None

@@ -10,6 +10,8 @@ import unicodedata
 
 from msgspec import Struct
 
+from sidebooks_core.documents.legacy_text import decoded, is_east_asian, readings
+
 _SUBSET = re.compile(r"^[A-Z]{6}\+")
 # Written without separators and in lower case, as _squeeze leaves a name.
 _SERIF = re.compile(
@@ -63,29 +65,17 @@ def _ungarble(name: str | bytes) -> str:
     raw = name if isinstance(name, bytes) else name.encode("utf-8", "surrogateescape")
     if raw.isascii():
         return raw.decode("ascii")
-    plain = _decoded(raw, "utf-8")
-    if plain is not None and _is_east_asian(plain):
+    plain = decoded(raw, "utf-8")
+    if plain is not None and is_east_asian(plain):
         return plain
     sources = [raw] if plain is None else [b for b in (_windows_bytes(plain), _encoded(plain, "mac-roman")) if b is not None]
-    readings = [
-        text
-        for source in sources
-        for encoding in ("utf-8", "cp932", "euc-jp", "gb18030")
-        if (text := _decoded(source, encoding)) is not None and _is_east_asian(text)
-    ]
+    found = [text for source in sources for text in readings(source)]
     # Garbage decodes too, to rare characters; a style's name does not appear by accident.
-    for text in readings:
+    for text in found:
         squeezed = _squeeze(text)
         if _SERIF.search(squeezed) or _SANS.search(squeezed):
             return text
-    return min(readings, key=len, default=plain or raw.decode("latin-1"))
-
-
-def _decoded(raw: bytes, encoding: str) -> str | None:
-    try:
-        return raw.decode(encoding)
-    except UnicodeDecodeError:
-        return None
+    return min(found, key=len, default=plain or raw.decode("latin-1"))
 
 
 def _encoded(text: str, encoding: str) -> bytes | None:
@@ -99,10 +89,6 @@ def _windows_bytes(text: str) -> bytes | None:
     """The bytes that were taken for Latin text: Windows code page 1252, its five holes as in ISO 8859-1."""
     parts = [_encoded(c, "cp1252") or _encoded(c, "latin-1") for c in text]
     return None if None in parts else b"".join(part for part in parts if part is not None)
-
-
-def _is_east_asian(text: str) -> bool:
-    return any("\u3040" <= c <= "\u30ff" or "\u4e00" <= c <= "\u9fff" or "\uac00" <= c <= "\ud7af" for c in text)
 
 
 def _squeeze(text: str) -> str:

@@ -37,11 +37,16 @@ def replaced_fonts(page: Any) -> Iterator[Any]:
     document = pymupdf._as_pdf_document(page.parent, required=False)
     if not document.m_internal:
         return
-    for font in _composite_fonts(mupdf.pdf_lookup_page_obj(document, page.number)):
-        descendant = mupdf.pdf_array_get(mupdf.pdf_dict_gets(font, "DescendantFonts"), 0)
+    for font in composite_fonts(mupdf.pdf_lookup_page_obj(document, page.number)):
+        descendants = mupdf.pdf_dict_gets(font, "DescendantFonts")
+        descendant = mupdf.pdf_array_get(descendants, 0) if mupdf.pdf_is_array(descendants) else descendants
         descriptor = mupdf.pdf_dict_gets(descendant, "FontDescriptor")
         if not any(_is_set(mupdf.pdf_dict_gets(descriptor, key)) for key in ("FontFile", "FontFile2", "FontFile3")):
-            yield _load(document, font)
+            try:
+                loaded = _load(document, font)
+            except mupdf.FzErrorBase:
+                continue  # given up by the engine, which has said so
+            yield loaded
 
 
 def narrowed_widths(loaded: Any, natural: Callable[[], Callable[[int], int]]) -> dict[int, int] | None:
@@ -136,7 +141,7 @@ def _donor(cid_to_gid: bytes, widths: bytes) -> Iterator[Any]:
     and it does so only when it loads a font that brings one."""
     with pymupdf.open(stream=_donor_document(cid_to_gid, widths), filetype="pdf") as document:
         pdf = pymupdf._as_pdf_document(document)
-        donor = _load(pdf, next(_composite_fonts(mupdf.pdf_lookup_page_obj(pdf, 0))))
+        donor = _load(pdf, next(composite_fonts(mupdf.pdf_lookup_page_obj(pdf, 0))))
         try:
             yield donor
         finally:
@@ -153,7 +158,7 @@ def drop(loaded: Any) -> None:
     mupdf.ll_pdf_drop_font(loaded)
 
 
-def _composite_fonts(page: Any) -> Iterator[Any]:
+def composite_fonts(page: Any) -> Iterator[Any]:
     """The Type 0 font dictionaries that a page reaches, through forms, patterns, masks, Type 3 fonts and annotations."""
     waiting = [mupdf.pdf_dict_get_inheritable(page, mupdf.pdf_new_name("Resources"))]
     for annotation in _values(mupdf.pdf_dict_gets(page, "Annots")):
@@ -174,13 +179,18 @@ def _composite_fonts(page: Any) -> Iterator[Any]:
                     if number in seen:
                         continue
                     seen.add(number)
-                if kind == "Font" and mupdf.pdf_is_array(mupdf.pdf_dict_gets(item, "DescendantFonts")):
+                if kind == "Font" and _has_descendant(item):
                     yield item
                 elif kind == "ExtGState":
                     group = mupdf.pdf_dict_gets(mupdf.pdf_dict_gets(item, "SMask"), "G")
                     waiting.append(mupdf.pdf_dict_gets(group, "Resources"))
                 else:
                     waiting.append(mupdf.pdf_dict_gets(item, "Resources"))
+
+
+def _has_descendant(font: Any) -> bool:
+    descendants = mupdf.pdf_dict_gets(font, "DescendantFonts")
+    return bool(mupdf.pdf_is_array(descendants) or mupdf.pdf_is_dict(descendants))
 
 
 def _is_japan1(loaded: Any) -> bool:

@@ -197,6 +197,13 @@ def install(font_set: FontSet) -> Substitutes:
     return substitutes
 
 
+def open_replacement(name: str, ordering: str, serif: bool) -> Any:
+    """What draws a font of that name and East Asian collection where it is not embedded; a new object."""
+    engine_ordering = next(number for number, one in _ORDERING_OF.items() if one == ordering)
+    font = _installed.for_collection(name, engine_ordering, int(serif)) if _installed is not None else None
+    return mupdf.fz_new_cjk_font(engine_ordering) if font is None else font
+
+
 def settle(page: Any) -> bool:
     """Correct the replaced fonts that `page` has loaded. True: build the page's display list again before drawing it.
 

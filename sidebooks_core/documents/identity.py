@@ -7,16 +7,19 @@ docs/explanation/decisions/0002-page-content-id.md says what is digested, what i
 
 from __future__ import annotations
 
-from sidebooks_core.documents.engine import ENGINE_ERRORS, read_from
-from sidebooks_core.documents.identity_objects import IdentityLimit, mupdf, pymupdf
+from typing import Any
+
+from sidebooks_core.documents.engine import read_from
+from sidebooks_core.documents.identity_objects import IdentityLimit, mupdf
 from sidebooks_core.documents.identity_page import PdfPages
 from sidebooks_core.documents.page_ids import own_page_id, page_id
+from sidebooks_core.documents.sequence import PageSequence
 
 
 class PageIdentifier:
     """The content ids of one open document's pages, as its layers are switched when each is first asked for."""
 
-    def __init__(self, handle: pymupdf.Document, document_digest: str, kind: str) -> None:
+    def __init__(self, handle: Any, document_digest: str, kind: str) -> None:
         """`handle`: an open document, unlocked if it is encrypted.
         `document_digest`: of the document's bytes.
         `kind`: what the document was opened as; a PDF is known by its handle.
@@ -48,14 +51,5 @@ class PageIdentifier:
         return own_page_id(self._kind, self._document_digest, index)
 
     def _image_page(self, index: int) -> bytes | None:
-        """The one image that a page of a comic book is, as it is compressed, and where it lies; None where it is none."""
-        try:
-            page = self._handle[index]
-            blocks = page.get_text("dict", flags=pymupdf.TEXT_PRESERVE_IMAGES)["blocks"]
-        except (*ENGINE_ERRORS, KeyError):
-            return None  # a member that is no image: the page counts as its document's alone
-        if len(blocks) != 1 or blocks[0]["type"] != 1 or not blocks[0]["image"]:
-            return None
-        [block] = blocks
-        where = repr((tuple(page.rect), tuple(block["bbox"]), tuple(block["transform"]), block["ext"]))
-        return where.encode() + b"\0" + bytes(block["image"])
+        """The image file that a page of a comic book is; None where it cannot be read: the page counts as its document's."""
+        return self._handle.drawn(index) if isinstance(self._handle, PageSequence) else None

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from sidebooks_core.documents.engine import mupdf, pymupdf
+from sidebooks_core.documents.rereading import reread
 
-__all__ = ["DECODED_BYTES", "IdentityLimit", "Objects", "Value", "mupdf", "pymupdf"]
+__all__ = ["DECODED_BYTES", "IdentityLimit", "Objects", "Value", "mupdf", "printed", "pymupdf"]
 
 
 Value = bytes | int | list["Value"] | dict[bytes, "Value"]
@@ -46,6 +47,7 @@ class Objects:
 
     def __init__(self, handle: Any) -> None:
         """`handle`: a `pymupdf.Document` that is a PDF, unlocked if it is encrypted."""
+        self._handle = handle
         self._owner = pymupdf._as_pdf_document(handle)
         self.pdf = self._owner.m_internal
         self._objects_left = 0
@@ -68,13 +70,15 @@ class Objects:
         try:
             # As drawing does: an object that is missing or cannot be read is null.
             found = mupdf.ll_pdf_resolve_indirect(reference)
+            if not found and reread(self._handle, number):  # as drawing does, too
+                found = mupdf.ll_pdf_resolve_indirect(reference)
             return self.value_of(found) if found else b"null"
         finally:
             mupdf.ll_pdf_drop_obj(reference)
 
     def value_of(self, engine_object: Any) -> Value:
         """The value of an object that the engine holds; a reference stays one."""
-        text = _printed(engine_object)
+        text = printed(engine_object)
         if len(text) > TEXT_BYTES:
             raise IdentityLimit("an object is too long")
         value = _parsed(text)
@@ -188,7 +192,8 @@ def _taken(buffer: Any) -> bytes:
         mupdf.ll_fz_drop_buffer(buffer)
 
 
-def _printed(engine_object: Any) -> bytes:
+def printed(engine_object: Any) -> bytes:
+    """An object as the engine writes it, on one line."""
     buffer = mupdf.ll_fz_new_buffer(256)
     output = mupdf.ll_fz_new_output_with_buffer(buffer)
     try:
@@ -237,7 +242,7 @@ def _mark_integral_reals(engine_object: Any, value: Value, depth: int = 0) -> No
         raise IdentityLimit("an object nests too deep")
     if isinstance(value, dict):
         for index in range(mupdf.ll_pdf_dict_len(engine_object)):
-            key = _printed(mupdf.ll_pdf_dict_get_key(engine_object, index))
+            key = printed(mupdf.ll_pdf_dict_get_key(engine_object, index))
             inner = mupdf.ll_pdf_dict_get_val(engine_object, index)
             if key in _INTEGER_MARKS:
                 places = b" ".join(_integral_reals(inner))

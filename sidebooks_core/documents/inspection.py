@@ -9,6 +9,7 @@ from sidebooks_core.documents.font_choice import replacement
 from sidebooks_core.documents.font_discovery import FontSet
 from sidebooks_core.documents.model import FontUse, ImageUse, PageInspection
 from sidebooks_core.documents.opening import OpenDocument
+from sidebooks_core.documents.predefined_maps import collection_of_encoding
 
 _SERIF = 2
 _FORCE_BOLD = 1 << 18
@@ -18,22 +19,24 @@ _FORCE_BOLD = 1 << 18
 def inspect_page(document: OpenDocument, page: int, font_set: FontSet) -> PageInspection:
     """Fonts, images and complaints of one page. Raises RenderFailed."""
     take_warnings()
+    document.display_list(page)  # first: what of its fonts can be mended is mended then
     loaded = document.page(page)
-    with page_errors(document.info.title or document.kind, page, "inspected"):
+    with page_errors(document.name, page, "inspected"):
         fonts = _fonts(document.handle, page, font_set) if document.handle.is_pdf else ()
         images = _images(document, loaded, page)
-        document.display_list(page)
     return PageInspection(page, fonts, images, take_warnings())
 
 
 def _fonts(handle: Any, page: int, font_set: FontSet) -> tuple[FontUse, ...]:
     found: dict[FontUse, None] = {}
-    for xref, extension, kind, name, *_ in handle.get_page_fonts(page, full=True):
+    for xref, extension, kind, name, _, encoding, *_ in handle.get_page_fonts(page, full=True):
         is_embedded = extension not in ("n/a", "") or kind == "Type3"
         descendant = _reference(handle, xref, "DescendantFonts")
         collection = _value(handle, descendant or xref, "CIDSystemInfo/Ordering").strip("()")
         if collection == "Identity":
             collection = ""
+        elif not collection and descendant is not None:
+            collection = collection_of_encoding(encoding)
         replaced_by = ""
         if not is_embedded:
             flags_text = _value(handle, descendant or xref, "FontDescriptor/Flags")

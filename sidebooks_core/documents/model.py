@@ -1,14 +1,17 @@
-"""What is known of a document, without the engine: frozen values that cross the process border as plain lists."""
+"""What is known of a document, without the engine: frozen values that cross the process border and come back from the cache.
+
+Both are read by the types below (`msgspec`): what has other types, or numbers out of range, is refused there.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Self
+from typing import Annotated, Any
 
-from msgspec import Struct, to_builtins
-from msgspec.structs import astuple, replace
+from msgspec import Meta, Struct, to_builtins
+from msgspec.structs import replace
 
-CONTENT_ID_VERSION = 2
+CONTENT_ID_VERSION = 3
 """Raise with any change to what `content_id` digests, or how: the ids then all change, and what was remembered is forgotten."""
 MIN_SCAN_COVERAGE = 0.8
 """Share of a page that one image must cover for the page to count as a scan."""
@@ -16,46 +19,46 @@ SLOW_DRAW_S = 0.2
 """From here on a page is listed as heavy: a reader notices."""
 LISTED = 5
 
-
-class _Flat(Struct, frozen=True):
-    """A value whose fields are all plain."""
-
-    def to_wire(self) -> list[Any]:
-        return list(astuple(self))
-
-    @classmethod
-    def from_wire(cls, wire: Sequence[Any]) -> Self:
-        return cls(*wire)
+Points = Annotated[float, Meta(ge=-3.5e38, le=3.5e38)]
+"""A finite coordinate: all that the engine's numbers of 32 bits reach."""
+Side = Annotated[float, Meta(gt=0, le=3.5e38)]
+Whole = Annotated[int, Meta(ge=0)]
 
 
-class OutlineItem(_Flat, frozen=True):
+class OutlineItem(Struct, frozen=True):
     """An entry of the table of contents."""
 
     level: int
     """From 1."""
     title: str
-    page: int | None
+    page: Whole | None
     """From 0; None where it leads nowhere in the document."""
+    uri: str | None = None
+    """Where it leads out of the document: see `Link`."""
 
 
-class Link(_Flat, frozen=True):
-    """A link, its box in points of the page as shown: to a page (from 0), or to an address."""
+class Link(Struct, frozen=True):
+    """A link, its box in points of the page as shown: to a page (from 0), or to an address.
 
-    x0_pt: float
-    y0_pt: float
-    x1_pt: float
-    y1_pt: float
-    page: int | None
+    An address is a URI that runs no script (follow only the schemes that you know), or the name of another file as
+    people write it, with a place in it: `資料.pdf#page=7`. Names come from the document: never open one as a path unchecked.
+    """
+
+    x0_pt: Points
+    y0_pt: Points
+    x1_pt: Points
+    y1_pt: Points
+    page: Whole | None
     uri: str | None
 
 
-class Word(_Flat, frozen=True):
+class Word(Struct, frozen=True):
     """A word, its box in points of the page as shown, and the numbers of its block on the page and its line in the block."""
 
-    x0_pt: float
-    y0_pt: float
-    x1_pt: float
-    y1_pt: float
+    x0_pt: Points
+    y0_pt: Points
+    x1_pt: Points
+    y1_pt: Points
     text: str
     block: int
     line: int
@@ -65,33 +68,28 @@ class SearchHit(Struct, frozen=True):
     """Where a text was found: one box (x0, y0, x1, y1) in points for each line it runs over, and the text around it."""
 
     page: int
-    boxes: tuple[tuple[float, float, float, float], ...]
+    boxes: tuple[tuple[Points, Points, Points, Points], ...]
     text: str
-
-    def to_wire(self) -> list[Any]:
-        return [self.page, [list(box) for box in self.boxes], self.text]
-
-    @classmethod
-    def from_wire(cls, wire: Sequence[Any]) -> SearchHit:
-        page, boxes, text = wire
-        return cls(page, tuple((box[0], box[1], box[2], box[3]) for box in boxes), text)
 
 
 class PageGeometry(Struct, frozen=True):
     """A page's size in points as shown (rotated, cropped), its label, and its own size in pixels if it is one image."""
 
-    width_pt: float
-    height_pt: float
+    width_pt: Side
+    height_pt: Side
     label: str
-    native_px: tuple[int, int] | None
+    native_px: tuple[Whole, Whole] | None
 
-    def to_wire(self) -> list[Any]:
-        return [self.width_pt, self.height_pt, self.label, self.native_px]
 
-    @classmethod
-    def from_wire(cls, wire: Sequence[Any]) -> PageGeometry:
-        width_pt, height_pt, label, native_px = wire
-        return cls(width_pt, height_pt, label, (native_px[0], native_px[1]) if native_px else None)
+class Attachment(Struct, frozen=True):
+    """A file that a PDF carries: embedded in it, one of a portfolio's, or pinned to a page."""
+
+    name: str
+    """Its last part, if the document gives a path."""
+    size_bytes: Whole | None
+    """As the document says; None where it does not."""
+    media_type: str
+    """As the document says, or by the name's ending."""
 
 
 class DocumentInfo(Struct, frozen=True):
@@ -101,48 +99,19 @@ class DocumentInfo(Struct, frozen=True):
     title: str
     direction: str
     """"ltr" or "rtl"."""
-    page_count: int
+    page_count: Whole
     outline: tuple[OutlineItem, ...]
     pages: tuple[PageGeometry, ...]
     needs_password: bool
     repaired: tuple[str, ...]
     """What was damaged and put right on opening, in words."""
-    chapters: tuple[int, ...]
-    """Pages of each chapter of a reflowable document: with them one chapter is laid out where all would be. Else empty."""
-
-    def to_wire(self) -> list[Any]:
-        return [
-            self.kind,
-            self.title,
-            self.direction,
-            self.page_count,
-            [item.to_wire() for item in self.outline],
-            [page.to_wire() for page in self.pages],
-            self.needs_password,
-            list(self.repaired),
-            list(self.chapters),
-        ]
-
-    @classmethod
-    def from_wire(cls, wire: Sequence[Any]) -> DocumentInfo:
-        """Raises KeyError, TypeError or ValueError for what is no description."""
-        kind, title, direction, page_count, outline, pages, needs_password, repaired, chapters = wire
-        if not isinstance(kind, str) or page_count != len(pages):
-            raise ValueError(f"a document of kind {kind!r} with {page_count!r} pages, of which {len(pages)} are described")
-        return cls(
-            kind,
-            title,
-            direction,
-            page_count,
-            tuple(OutlineItem.from_wire(item) for item in outline),
-            tuple(PageGeometry.from_wire(page) for page in pages),
-            needs_password,
-            tuple(repaired),
-            tuple(chapters),
-        )
+    chapters: tuple[Whole, ...]
+    """What an opening found that the next one needs: the pages of each chapter of a reflowable document, of which one chapter
+    is then laid out and not all, or of a PDF whose page tree had to be rebuilt. Else empty."""
+    attachments: tuple[Attachment, ...] = ()
 
 
-class FontUse(_Flat, frozen=True):
+class FontUse(Struct, frozen=True):
     """A font that a page names."""
 
     name: str
@@ -154,25 +123,25 @@ class FontUse(_Flat, frozen=True):
     """What draws it where it is not embedded, in words; empty where it is."""
 
 
-class ImageUse(_Flat, frozen=True):
+class ImageUse(Struct, frozen=True):
     """An image that a page draws."""
 
-    width_px: int
-    height_px: int
+    width_px: Whole
+    height_px: Whole
     codec: str
-    coverage: float
+    coverage: Annotated[float, Meta(ge=0, le=1e9)]
     """Share of the page that it covers, 0 to 1."""
 
 
 class PageInspection(Struct, frozen=True):
     """What is notable of one page."""
 
-    page: int
+    page: Whole
     fonts: tuple[FontUse, ...] = ()
     images: tuple[ImageUse, ...] = ()
     warnings: tuple[str, ...] = ()
     """What the engine complained of."""
-    draw_s: float | None = None
+    draw_s: Annotated[float, Meta(ge=0, le=1e6)] | None = None
     """Measured time to draw it, in seconds."""
     error: str | None = None
     """Why it could not be drawn."""
@@ -194,24 +163,6 @@ class PageInspection(Struct, frozen=True):
     def failed(cls, page: int, error: str) -> PageInspection:
         return cls(page, error=error)
 
-    def to_wire(self) -> list[Any]:
-        fonts = [font.to_wire() for font in self.fonts]
-        images = [image.to_wire() for image in self.images]
-        return [self.page, fonts, images, list(self.warnings), self.draw_s, self.error, list(self.problems)]
-
-    @classmethod
-    def from_wire(cls, wire: Sequence[Any]) -> PageInspection:
-        page, fonts, images, warnings, draw_s, error, problems = wire
-        return cls(
-            page,
-            tuple(FontUse.from_wire(font) for font in fonts),
-            tuple(ImageUse.from_wire(image) for image in images),
-            tuple(warnings),
-            draw_s,
-            error,
-            tuple(problems),
-        )
-
 
 class DocumentInspection(Struct, frozen=True):
     """What will be slow or look wrong in a document."""
@@ -220,10 +171,12 @@ class DocumentInspection(Struct, frozen=True):
     page_count: int
     repaired: tuple[str, ...]
     pages: tuple[PageInspection, ...]
+    attachments: tuple[Attachment, ...] = ()
+    """Files that it carries, which no page shows."""
 
     @classmethod
     def of(cls, info: DocumentInfo, pages: Iterable[PageInspection]) -> DocumentInspection:
-        return cls(info.kind, info.page_count, info.repaired, tuple(pages))
+        return cls(info.kind, info.page_count, info.repaired, tuple(pages), info.attachments)
 
     @property
     def fonts_not_embedded(self) -> dict[FontUse, list[int]]:
@@ -256,6 +209,9 @@ class DocumentInspection(Struct, frozen=True):
         """For a person; pages count from 1."""
         lines = [f"{self.kind}, {self.page_count} pages"]
         lines += [f"repaired: {what}" for what in self.repaired]
+        for attached in self.attachments:
+            size = "" if attached.size_bytes is None else f", {attached.size_bytes} bytes"
+            lines.append(f"attached file: {attached.name} ({attached.media_type}{size})")
         failed = [page for page in self.pages if page.error is not None]
         lines += [f"page {page.page + 1}: {page.error}" for page in failed]
         for page in self.pages:

@@ -4,29 +4,69 @@ from __future__ import annotations
 
 import math
 import re
-import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from itertools import accumulate
 from typing import Any
 
-from sidebooks_core.documents import archives, fonts, images, page_labels, text
+from sidebooks_core.documents import (
+    actual_text,
+    addresses,
+    archives,
+    comics,
+    epub_contents,
+    epub_package,
+    epub_pages,
+    folding,
+    font_mending,
+    fonts,
+    form_appearances,
+    image_pages,
+    images,
+    mending,
+    page_labels,
+    page_text,
+    passwords,
+    pdf_attachments,
+    pdf_links,
+    pdf_objects,
+    pdf_outline,
+    pdf_pages,
+    svg,
+    xmp,
+)
 from sidebooks_core.documents.engine import (
     ENGINE_ERRORS,
+    forget_warnings,
     mupdf,
     page_errors,
     pymupdf,
     read_from,
     stop_reading_from,
     take_warnings,
+    warnings_since,
 )
+from sidebooks_core.documents.folded_pages import FoldedPages
 from sidebooks_core.documents.limits import Limits
-from sidebooks_core.documents.model import DocumentInfo, Link, OutlineItem, PageGeometry, SearchHit, Word
-from sidebooks_core.documents.sniffing import ARCHIVE_KINDS, CONVERTED_KINDS, ENGINE_TYPES, IMAGE_KINDS, REFLOWABLE_KINDS, sniff
+from sidebooks_core.documents.model import Attachment, DocumentInfo, Link, OutlineItem, PageGeometry, SearchHit, Word
+from sidebooks_core.documents.pdf_targets import Targets
+from sidebooks_core.documents.sequence import PageSequence
+from sidebooks_core.documents.shown_text import shown
+from sidebooks_core.documents.sniffing import (
+    ARCHIVE_KINDS,
+    ENGINE_TYPES,
+    IMAGE_KINDS,
+    REFLOWABLE_KINDS,
+    foreign,
+    sniff,
+    unpacked,
+)
 from sidebooks_core.documents.source import Source
+from sidebooks_core.documents.text import EngineText
 from sidebooks_core.errors import (
     DamagedDocument,
+    DocumentError,
     DocumentTooLarge,
     PasswordRequired,
     RenderFailed,
@@ -36,6 +76,8 @@ from sidebooks_core.errors import (
 
 FALLBACK_SIZE_PT = (612.0, 792.0)
 """Of a page whose own size cannot be read: US Letter, which the PDF specification's examples use."""
+METADATA_BYTES = 1 << 20
+"""Most that is read of a PDF's metadata, which name its title at the beginning."""
 MEMBER_BYTES = 4 << 20
 """Most that is read of one small member of an archive (package file, comic's description)."""
 
@@ -49,64 +91,188 @@ class OpenDocument:
         """Raises DamagedDocument, DocumentTooLarge."""
         self.handle = handle
         self.kind = kind
-        self.chapters = chapters
-        self.page_count = _page_count(handle, name, chapters, limits)
+        self.name = name
+        """What messages call it."""
         self._source = source
-        self._name = name
         self._limits = limits
         self._needs_password = needs_password
-        self._chapter_starts = list(accumulate(chapters, initial=0))
+        self._folded = FoldedPages()
+        self._set_chapters(chapters)
 
     @cached_property
     def info(self) -> DocumentInfo:
         """What it says of itself: found out for who asks, since drawing needs none of it. Raises DamagedDocument."""
         read_from(self.handle)  # loading a page may draw its form fields
-        with _document_errors(self._name, self.kind):
-            return _describe(
-                self.handle, self._source, self.kind, self.page_count, self.chapters, self._limits, self._needs_password
-            )
+        with _document_errors(self.name, self.kind):
+            return self._describe()
+
+    @cached_property
+    def _targets(self) -> Targets:
+        return Targets(self.handle, self.page_count)
 
     def page(self, index: int) -> Any:
-        """The engine's page. Raises RenderFailed."""
+        """The engine's page, its form fields and notes with their appearances. Raises RenderFailed."""
         read_from(self.handle)
-        with page_errors(self._name, index, "read"):
-            if not self.chapters:
-                return self.handle.load_page(index)
-            # By chapter: another way lays out all chapters before it.
-            chapter = next(c for c, start in enumerate(self._chapter_starts[1:]) if index < start)
-            return self.handle.load_page((chapter, index - self._chapter_starts[chapter]))
+        with page_errors(self.name, index, "read"), _as_page_error(self.name, index):
+            said = len(warnings_since(0))
+            page = self._loaded(index)
+            if form_appearances.complete(page):
+                forget_warnings(said, form_appearances.COMPLAINT)
+            return page
+
+    def _loaded(self, index: int) -> Any:
+        if not self.chapters:
+            return self.handle.load_page(index)
+        # By chapter: another way lays out all chapters before it.
+        chapter = next(c for c, start in enumerate(self._chapter_starts[1:]) if index < start)
+        return self.handle.load_page((chapter, index - self._chapter_starts[chapter]))
 
     def display_list(self, index: int) -> Any:
         """All that the page draws, annotations and form fields included. Raises RenderFailed."""
+        return self._read(index)[1]
+
+    def _read(self, index: int) -> tuple[Any, Any]:
+        """The engine's page, and its display list."""
+        if not self.handle.is_pdf:
+            return self._listed(index)
+        read_from(self.handle)
+        with page_errors(self.name, index, "read"):
+            read: tuple[Any, Any] = mending.listed(self.handle, index, lambda: self._listed(index))
+            return read
+
+    def _listed(self, index: int) -> tuple[Any, Any]:
         page = self.page(index)
-        with page_errors(self._name, index, "read"):
+        with page_errors(self.name, index, "read"), _as_page_error(self.name, index):
+            said = len(warnings_since(0))
             listed = page.get_displaylist(annots=1)
-            return page.get_displaylist(annots=1) if fonts.settle(page) else listed
+            if font_mending.mend(page, warnings_since(said)):
+                forget_warnings(said, font_mending.COMPLAINT)
+                listed = page.get_displaylist(annots=1)
+            return page, page.get_displaylist(annots=1) if fonts.settle(page) else listed
 
     def words(self, index: int) -> list[Word]:
         """Raises RenderFailed."""
-        listed = self.display_list(index)
-        with page_errors(self._name, index, "read for its text"):
-            found = text.words(listed)
+        with self._text(index, "read for its text") as read:
+            found = read.words()
         if len(found) > self._limits.page_words:
             what = f"{len(found)} words; the settings allow {self._limits.page_words} (page_words)"
-            raise RenderFailed(f"{self._name}, page {index + 1}: {what}", page=index)
+            raise RenderFailed(f"{self.name}, page {index + 1}: {what}", page=index)
         return found
 
-    def search(self, query: str, first: int, stop: int) -> list[SearchHit]:
+    def search(self, query: str, first: int, stop: int, *, old_forms: bool = False) -> list[SearchHit]:
         """Hits on the pages from `first` to `stop` (excluded). Raises RenderFailed."""
         hits: list[SearchHit] = []
+        pattern = folding.query_pattern(query, old_forms=old_forms)
+        if pattern is None:
+            return hits
+        needed = folding.needed(query, old_forms=old_forms)
         for index in range(first, stop):
-            listed = self.display_list(index)
-            with page_errors(self._name, index, "searched"):
-                hits.extend(text.search(text.page_text(listed), query, index))
+            known = self._folded.get(index)
+            if known is not None and not known.may_match(pattern, old_forms=old_forms):
+                continue
+            with self._text(index, "searched") as read:
+                if known is None and not self._may_be_on(index, read, pattern, needed, old_forms=old_forms):
+                    continue
+                found = page_text.page_text(read.lines())
+                self._folded.keep(index, page_text.folded(found))
+                hits.extend(page_text.search(found, pattern, index, old_forms=old_forms))
         return hits
+
+    def _may_be_on(
+        self, index: int, read: EngineText, pattern: re.Pattern[str], needed: frozenset[str], *, old_forms: bool
+    ) -> bool:
+        """Whether a query may occur on a page, told without reading it character by character."""
+        glanced, is_in_order = read.glance()
+        folded = folding.fold(glanced)
+        if is_in_order:
+            whole = page_text.Folded(folded, None)
+            self._folded.keep(index, whole)
+            return whole.may_match(pattern, old_forms=old_forms)
+        return needed <= set(folding.fold_old_forms(folded) if old_forms else folded)
+
+    @contextmanager
+    def _text(self, index: int, doing: str) -> Iterator[EngineText]:
+        """A page's text; the engine's errors are raised as RenderFailed."""
+        page, listed = self._read(index)
+        with page_errors(self.name, index, doing):
+            yield EngineText(
+                listed,
+                own_characters=bool(self.handle.is_pdf) and actual_text.is_repeated(page),
+                has_styled_ruby=self.kind in REFLOWABLE_KINDS,
+            )
 
     def links(self, index: int) -> list[Link]:
         """Raises RenderFailed."""
         page = self.page(index)
-        with page_errors(self._name, index, "read for its links"):
-            return [_link(link, self.page_count) for link in page.get_links()]
+        with page_errors(self.name, index, "read for its links"):
+            if self.handle.is_pdf:
+                return pdf_links.read_links(self.handle, index, self._targets)
+            links = (_link(link, self.page_count) for link in page.get_links())
+            return [link for link in links if link.page is not None or link.uri is not None]
+
+    def _describe(self) -> DocumentInfo:
+        page_objects = self._page_objects() if self.kind == "pdf" else []
+        is_repaired = bool(self.handle.is_pdf and self.handle.is_repaired)
+        pages = _geometries(self.handle, self.kind, self.page_count, page_objects)
+        most_items, most_levels = self._limits.outline_items, self._limits.outline_depth
+        try:
+            if self.handle.is_pdf:
+                outline, deepest = pdf_outline.read_outline(self.handle, self._targets, most_levels)
+            else:
+                outline, deepest = _outline(self.handle, self.page_count, self.chapters, most_levels)
+        except ENGINE_ERRORS:
+            outline, deepest = (), 0  # damaged: the pages are there without it
+        if self.kind == "epub":
+            own = epub_contents.outline(self.handle, self._source, self.page_count, self.chapters)
+            if own:  # else the engine's, which has no text that stands in elements of its own
+                deepest = max(item.level for item in own)
+                outline = tuple(OutlineItem(min(item.level, most_levels), shown(item.title), item.page) for item in own)
+        repaired = ("the file's structure was damaged and was rebuilt", *take_warnings()) if is_repaired else ()
+        repaired += tuple(shown(note) for note in getattr(self.handle, "notes", ()))
+        if self.kind == "pdf" and self.chapters:
+            repaired += (f"the page tree was damaged and was rebuilt of the {self.page_count} pages that are there",)
+        if len(outline) > most_items:
+            repaired += (f"an outline of {len(outline)} entries was cut; the settings keep {most_items} (outline_items)",)
+            outline = outline[:most_items]
+        if deepest > most_levels:
+            repaired += (
+                f"an outline that nests too deep was made flatter; the settings keep {most_levels} levels (outline_depth)",
+            )
+        return DocumentInfo(
+            kind=self.kind,
+            title=_title(self.handle),
+            direction=_direction(self.handle, self._source, self.kind),
+            page_count=self.page_count,
+            outline=outline,
+            pages=pages,
+            needs_password=self._needs_password,
+            repaired=repaired,
+            chapters=self.chapters,
+            attachments=self._attachments(page_objects) if self.kind == "pdf" else (),
+        )
+
+    def _attachments(self, page_objects: Sequence[Any]) -> tuple[Attachment, ...]:
+        has_pins = pdf_attachments.may_have_pinned(self._source.data)
+        return pdf_attachments.read_attachments(self.handle, page_objects if has_pins else ())
+
+    def _page_objects(self) -> list[Any]:
+        """The pages of a PDF, whose tree is put right first if that does not hold together; empty where it cannot be read."""
+        try:
+            tree = pdf_pages.read_tree(self.handle, self._limits.document_pages)
+            if tree.is_sound and len(tree.pages) == self.page_count:
+                return tree.pages
+            page_count = pdf_pages.rebuild(self.handle, self._limits.document_pages)
+        except ENGINE_ERRORS:
+            return []
+        if not page_count:
+            return []
+        self._set_chapters((page_count,))
+        return pdf_pages.read_tree(self.handle, self._limits.document_pages).pages
+
+    def _set_chapters(self, chapters: tuple[int, ...]) -> None:
+        self.chapters = chapters
+        self.page_count = _page_count(self.handle, self.name, chapters, self._limits)
+        self._chapter_starts = list(accumulate(chapters, initial=0))
 
     def close(self) -> None:
         stop_reading_from(self.handle)
@@ -125,6 +291,9 @@ def open_document(
         raise DamagedDocument(f"{name} is empty")
     kind = sniff(source)
     if kind is None:
+        what = foreign(source)
+        if what is not None:
+            raise UnsupportedDocument(f"{name} is {what}")
         raise UnsupportedDocument(
             f"{name} is none of the kinds that can be opened: PDF, XPS, EPUB, FB2, MOBI, CBZ, SVG, TIFF and other images"
         )
@@ -134,14 +303,28 @@ def open_document(
     with _document_errors(name, kind):
         handle = _handle(source, kind, name, limits)
         try:
-            needs_password = _unlock(handle, password, name)
+            needs_password = _unlock(handle, kind, password, name)
             read_from(handle)  # laying out may draw
+            if handle.is_pdf:
+                mending.mend(handle, source.data)
+            if kind == "pdf" and (chapters or not 1 <= pdf_pages.told_count(handle) <= limits.document_pages):
+                page_count = pdf_pages.rebuild(handle, limits.document_pages)
+                chapters = (page_count,) if page_count else ()
             if kind in REFLOWABLE_KINDS and not chapters:
                 chapters = tuple(handle.chapter_page_count(chapter) for chapter in range(handle.chapter_count))
             return OpenDocument(handle, source, kind, name, limits, chapters, needs_password)
         except BaseException:
             stop_reading_from(handle)
             raise
+
+
+@contextmanager
+def _as_page_error(name: str, index: int) -> Iterator[None]:
+    """Raises RenderFailed where a page that is a file of its own cannot be opened."""
+    try:
+        yield
+    except DocumentError as error:
+        raise RenderFailed(f"{name}, page {index + 1}: {error}", page=index) from None
 
 
 @contextmanager
@@ -162,14 +345,40 @@ def _require_members(source: Source, name: str, limits: Limits) -> None:
     """By what the archive says of itself; one that lies meets the worker's bound of memory."""
     largest = max(archives.members(source) or (), key=lambda member: member.file_size, default=None)
     if largest is not None and largest.file_size > limits.member_bytes:
-        what = f"{_clean(largest.filename)[:80]!r} in it has {largest.file_size} bytes"
+        what = f"{shown(largest.filename)[:80]!r} in it has {largest.file_size} bytes"
         raise DocumentTooLarge(f"{name}: {what}; the settings allow {limits.member_bytes} (member_bytes)")
 
 
 def _handle(source: Source, kind: str, name: str, limits: Limits) -> Any:
-    data = images.converted(source, kind, name, limits.image_pixels) if kind in CONVERTED_KINDS else source.data
+    if kind in IMAGE_KINDS:
+        return image_pages.open_image(source, kind, name, limits)
+    if kind == "cbz":
+        return comics.open_comic(source, name, limits)
+    if kind == "svg":
+        return _open_drawing(source, name, limits)
+    if kind == "epub":
+        book = _fixed_book(source, limits)
+        if book is not None:
+            return book
     opened = _Pdf if kind == "pdf" else pymupdf.Document
-    return opened(stream=data, filetype=ENGINE_TYPES.get(kind, kind))
+    return opened(stream=source.data, filetype=ENGINE_TYPES.get(kind, kind))
+
+
+def _open_drawing(source: Source, name: str, limits: Limits) -> Any:
+    packed = unpacked(source, limits.member_bytes + 1)
+    if packed is not None and len(packed) > limits.member_bytes:
+        raise DocumentTooLarge(f"{name} unpacks to more than the settings allow: {limits.member_bytes} bytes (member_bytes)")
+    return svg.open_drawing(source.data if packed is None else packed, name, limits)
+
+
+def _fixed_book(source: Source, limits: Limits) -> PageSequence | None:
+    """An EPUB that has pages of fixed size, or images for pages; None for others, which the engine lays out."""
+    try:
+        archive = archives.Archive(source)
+    except archives.UNREADABLE:
+        return None
+    package = epub_package.read_package(archive)
+    return epub_pages.open_book(source, archive, package, limits) if package is not None and not package.is_flowing else None
 
 
 class _Pdf(pymupdf.Document):  # type: ignore[misc]  # PyMuPDF has no types
@@ -182,15 +391,32 @@ class _Pdf(pymupdf.Document):  # type: ignore[misc]  # PyMuPDF has no types
         return None
 
 
-def _unlock(handle: Any, password: str | None, name: str) -> bool:
+def _unlock(handle: Any, kind: str, password: str | None, name: str) -> bool:
     """Whether a password was needed."""
     if not handle.needs_pass:
         return False
+    encryption = pdf_objects.get(mupdf.ll_pdf_trailer(pdf_objects.document(handle)), "Encrypt") if kind == "pdf" else None
+    if encryption is not None and _spares_pages(encryption):
+        handle.is_encrypted = False
+        handle.init_doc()
+        return False
     if password is None:
         raise PasswordRequired(f"{name} needs a password")
-    # Standards differ in whether a password is composed before it is digested.
-    if not any(handle.authenticate(form) for form in dict.fromkeys((password, unicodedata.normalize("NFKC", password)))):
+    revision = mupdf.ll_pdf_to_int(pdf_objects.get(encryption, "R")) if encryption is not None else 0
+    if not any(handle.authenticate(form) for form in passwords.forms(password, revision)):
         raise PasswordRequired(f"{name} needs another password: this one does not open it")
+    return True
+
+
+def _spares_pages(encryption: Any) -> bool:
+    """Whether streams and strings are not encrypted, but only the files that are attached (ISO 32000-2, 7.6.6)."""
+    if mupdf.ll_pdf_to_int(pdf_objects.get(encryption, "V")) < 4:
+        return False
+    for use in ("StmF", "StrF"):
+        crypt_filter = pdf_objects.name(pdf_objects.get(encryption, use)) or "Identity"
+        method = pdf_objects.name(pdf_objects.get(pdf_objects.get(pdf_objects.get(encryption, "CF"), crypt_filter), "CFM"))
+        if crypt_filter != "Identity" and method != "None":
+            return False
     return True
 
 
@@ -203,42 +429,24 @@ def _page_count(handle: Any, name: str, chapters: tuple[int, ...], limits: Limit
     return page_count
 
 
-def _describe(
-    handle: Any,
-    source: Source,
-    kind: str,
-    page_count: int,
-    chapters: tuple[int, ...],
-    limits: Limits,
-    needs_password: bool,
-) -> DocumentInfo:
-    metadata = handle.metadata or {}
-    is_repaired = bool(handle.is_pdf and handle.is_repaired)
-    pages = _geometries(handle, kind, page_count)
-    outline, deepest = _outline(handle, page_count, chapters, limits.outline_depth)
-    repaired = ("the file's structure was damaged and was rebuilt", *take_warnings()) if is_repaired else ()
-    if len(outline) > limits.outline_items:
-        repaired += (f"an outline of {len(outline)} entries was cut; the settings keep {limits.outline_items} (outline_items)",)
-        outline = outline[: limits.outline_items]
-    if deepest > limits.outline_depth:
-        repaired += (
-            f"an outline that nests too deep was made flatter; the settings keep {limits.outline_depth} levels (outline_depth)",
-        )
-    return DocumentInfo(
-        kind=kind,
-        title=_clean(metadata.get("title") or ""),
-        direction=_direction(handle, source, kind),
-        page_count=page_count,
-        outline=outline,
-        pages=pages,
-        needs_password=needs_password,
-        repaired=repaired,
-        chapters=chapters,
-    )
+def _title(handle: Any) -> str:
+    """What it calls itself, by the older metadata, or else by the newer; empty if it does not."""
+    if not handle.is_pdf:
+        return shown((handle.metadata or {}).get("title") or "")
+    try:
+        pdf = pdf_objects.document(handle)
+        old = pdf_objects.get(pdf_objects.get(mupdf.ll_pdf_trailer(pdf), "Info"), "Title")
+        title = shown(pdf_objects.text(old))
+        newer = None if title else pdf_objects.get(pdf_objects.catalog(pdf), "Metadata")
+        if newer is not None and mupdf.ll_pdf_is_stream(newer):
+            title = shown(xmp.title(pdf_objects.stream(newer, METADATA_BYTES)))
+    except ENGINE_ERRORS:
+        return ""  # damaged: a document without a title
+    return title
 
 
-def _geometries(handle: Any, kind: str, page_count: int) -> tuple[PageGeometry, ...]:
-    if kind in REFLOWABLE_KINDS:
+def _geometries(handle: Any, kind: str, page_count: int, page_objects: Sequence[Any]) -> tuple[PageGeometry, ...]:
+    if kind in REFLOWABLE_KINDS and not isinstance(handle, PageSequence):
         # All pages have the size of the layout; loading each would lay out every chapter again.
         bounds = handle.load_page((0, 0)).rect
         return tuple(PageGeometry(bounds.width, bounds.height, str(i + 1), None) for i in range(page_count))
@@ -249,34 +457,37 @@ def _geometries(handle: Any, kind: str, page_count: int) -> tuple[PageGeometry, 
     has_native = kind in IMAGE_KINDS or kind == "cbz"
     pdf = pymupdf._as_pdf_document(handle) if handle.is_pdf else None  # once: through the binding it costs as much as a page
     return tuple(
-        _geometry(handle, pdf, index, _clean(page_labels.label(rules, index)) or str(index + 1), has_native)
+        _geometry(handle, pdf, index, page_objects, shown(page_labels.label(rules, index)) or str(index + 1), has_native)
         for index in range(page_count)
     )
 
 
-def _geometry(handle: Any, pdf: Any, index: int, label: str, has_native: bool) -> PageGeometry:
+def _geometry(handle: Any, pdf: Any, index: int, page_objects: Sequence[Any], label: str, has_native: bool) -> PageGeometry:
     width_pt, height_pt = FALLBACK_SIZE_PT
     own_px = None
     try:
+        told = handle.size(index) if isinstance(handle, PageSequence) else None
+        if told is not None:
+            return PageGeometry(told[0], told[1], label, told[2])
         image_page = handle.load_page(index) if has_native or pdf is None else None
-        bounds = _bounds(pdf, index) if image_page is None else image_page.rect
+        bounds = _bounds(pdf, index, page_objects) if image_page is None else image_page.rect
         sides_pt = bounds.x1 - bounds.x0, bounds.y1 - bounds.y0
         if all(math.isfinite(side) and side > 0 for side in sides_pt):
             width_pt, height_pt = sides_pt
         if has_native:
             own_px = images.native_px(image_page, width_pt, height_pt)
-    except ENGINE_ERRORS:
+    except (*ENGINE_ERRORS, DocumentError):
         # One bad page fails alone, and when it is drawn: the document has its other pages.
         return PageGeometry(width_pt, height_pt, label, None)
     return PageGeometry(width_pt, height_pt, label, own_px)
 
 
-def _bounds(pdf: Any, index: int) -> Any:
+def _bounds(pdf: Any, index: int, page_objects: Sequence[Any]) -> Any:
     """A page of a PDF as shown, in points.
 
     By its boxes alone, as the engine does it once a page is loaded: loading reads annotations too, of all pages of a book.
     """
-    page_object = mupdf.ll_pdf_lookup_page_obj(pdf.m_internal, index)
+    page_object = page_objects[index] if page_objects else mupdf.ll_pdf_lookup_page_obj(pdf.m_internal, index)
     box, to_page = mupdf.fz_rect(), mupdf.fz_matrix()
     mupdf.ll_pdf_page_obj_transform(page_object, box, to_page)
     return mupdf.ll_fz_transform_rect(box, to_page)
@@ -291,20 +502,18 @@ def _outline(handle: Any, page_count: int, chapters: tuple[int, ...], most_level
     chapter_starts = list(accumulate(chapters, initial=0))
     items = []
     deepest = 0
-    outline = pymupdf.Document._loadOutline(handle) if handle.is_pdf else handle.outline  # owns all of its entries
+    outline = handle.outline  # owns all of its entries
     waiting = [(1, outline.this.m_internal if outline is not None else None)]
-    try:
-        while waiting:
-            level, entry = waiting.pop()
-            if not entry:
-                continue
-            page = _outline_page(handle, entry, chapter_starts)
-            is_inside = page is not None and 0 <= page < page_count
-            items.append(OutlineItem(min(level, most_levels), _clean(entry.title or ""), page if is_inside else None))
-            deepest = max(deepest, level)
-            waiting += [(level, entry.next), (level + 1, entry.down)]
-    except ENGINE_ERRORS:
-        return (), 0  # damaged: the pages are there without it
+    while waiting:
+        level, entry = waiting.pop()
+        if not entry:
+            continue
+        page = _outline_page(handle, entry, chapter_starts)
+        is_inside = page is not None and 0 <= page < page_count
+        uri = addresses.address(entry.uri) if entry.uri and mupdf.ll_fz_is_external_link(entry.uri) else None
+        items.append(OutlineItem(min(level, most_levels), shown(entry.title or ""), page if is_inside else None, uri))
+        deepest = max(deepest, level)
+        waiting += [(level, entry.next), (level + 1, entry.down)]
     return tuple(items), deepest
 
 
@@ -332,9 +541,7 @@ def _direction(handle: Any, source: Source, kind: str) -> str:
             rb'page-progression-direction\s*=\s*["\'](rtl|ltr)', _member(source, package[1].decode("utf-8", "replace"))
         )
         return "rtl" if found and found[1] == b"rtl" else "ltr"
-    if kind == "cbz":
-        return "rtl" if b"<Manga>YesAndRightToLeft</Manga>" in _member(source, "ComicInfo.xml") else "ltr"
-    return "ltr"
+    return handle.direction if isinstance(handle, PageSequence) else "ltr"
 
 
 def _member(source: Source, name: str) -> bytes:
@@ -345,14 +552,7 @@ def _member(source: Source, name: str) -> bytes:
 def _link(link: dict[str, Any], page_count: int) -> Link:
     box = link["from"]
     page = link.get("page")
-    uri = link.get("uri") or link.get("file")
-    leads_inside = isinstance(page, int) and 0 <= page < page_count and uri is None
-    return Link(box.x0, box.y0, box.x1, box.y1, page if leads_inside else None, _clean(uri) if uri else None)
-
-
-def _clean(value: str) -> str:
-    """Printable, and without lone surrogates, which no encoding takes."""
-    if value.isprintable():  # no surrogate is
-        return value.strip()
-    encodable = value.encode("utf-8", "replace").decode("utf-8")
-    return "".join(c for c in encodable if c.isprintable() or c == " ").strip()
+    given, file = link.get("uri"), link.get("file")
+    uri = addresses.address(given) if given else addresses.file_address(file) if file else None
+    leads_inside = isinstance(page, int) and 0 <= page < page_count and not given and not file
+    return Link(box.x0, box.y0, box.x1, box.y1, page if leads_inside else None, uri)

@@ -11,6 +11,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from sidebooks_core.documents import pdf_objects
 from sidebooks_core.documents.engine import mupdf, pymupdf
 
 _DEPTH = 32
@@ -66,7 +67,7 @@ def _rule(first_page: int, entries: Any) -> LabelRule:
     start = mupdf.pdf_dict_gets(entries, "St")
     return LabelRule(
         first_page,
-        mupdf.pdf_dict_get_text_string(entries, mupdf.pdf_new_name("P"))[:_LONGEST_PREFIX],
+        pdf_objects.text(mupdf.pdf_dict_gets(entries, "P").m_internal)[:_LONGEST_PREFIX],
         mupdf.pdf_to_name(mupdf.pdf_dict_gets(entries, "S")),
         mupdf.pdf_to_int(start) if mupdf.pdf_is_int(start) else 1,
     )

@@ -8,8 +8,9 @@ from __future__ import annotations
 import io
 import mmap
 import os
+import sys
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 
 class Source:
@@ -26,7 +27,7 @@ class Source:
         source = cls(b"")
         source._descriptor = descriptor
         if os.fstat(descriptor).st_size:  # nothing of no length can be mapped
-            source._mapped = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
+            source._mapped = _mapping(descriptor)
             source.data = memoryview(source._mapped)
         return source
 
@@ -68,3 +69,41 @@ class Source:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def _mapping(descriptor: int) -> mmap.mmap:
+    """To read from. Private, where there is a choice: confined workers may not share memory, and Python's own choice is to."""
+    if sys.platform == "win32":
+        return mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
+    return mmap.mmap(descriptor, 0, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)
+
+
+class Viewed(io.RawIOBase):
+    """A source as a file with a place of its own: any number at once. Ends with the source."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._place = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._place
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Raises ValueError for a place before the beginning, as a file does."""
+        place = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: len(self._source)}[whence]
+        if place < 0:
+            raise ValueError(f"negative seek position {place}")
+        self._place = place
+        return place
+
+    def readinto(self, buffer: Any) -> int:
+        part = self._source.data[self._place : self._place + len(buffer)]
+        buffer[: len(part)] = part
+        self._place += len(part)
+        return len(part)

@@ -17,125 +17,27 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("sidebooks_core", "pymupdf", "numpy", "PIL", "isal", "msgpack", "pypdfium2", "pypdfium2_cfg", "pypdfium2_raw")
+from sidebooks_core.rendering import landlocking
+from sidebooks_core.rendering.forbidden_calls import FORBIDDEN, NEW_ALLOWED, NEW_FROM, NEW_TO, refusals
+
+PDFIUM = ("pypdfium2", "pypdfium2_cfg", "pypdfium2_raw")
+PACKAGES = ("sidebooks_core", "pymupdf", "numpy", "PIL", "isal", "msgpack", "msgspec", "resvg_py", *PDFIUM)
 """Whose files may be read: some modules are loaded late."""
 LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache")
-DEVICES = ("/dev/null", "/dev/urandom", "/dev/zero")
+DEVICES = ("/dev/null", "/dev/urandom")
 MOST_FILES = 64
 """Descriptors: the documents that a worker holds, its pipes, and some to spare."""
-
-FORBIDDEN = (
-    "socket",
-    "socketpair",
-    "connect",
-    "bind",
-    "listen",
-    "accept",
-    "accept4",
-    "sendto",
-    "sendmmsg",
-    "execve",
-    "execveat",
-    "fork",
-    "vfork",
-    "ptrace",
-    "process_vm_readv",
-    "process_vm_writev",
-    "kill",
-    "tkill",
-    "pidfd_open",
-    "pidfd_getfd",
-    "pidfd_send_signal",
-    "kcmp",
-    "process_madvise",
-    "setns",
-    "unshare",
-    "bpf",
-    "perf_event_open",
-    "userfaultfd",
-    "io_uring_setup",
-    "io_uring_enter",
-    "io_uring_register",
-    "add_key",
-    "request_key",
-    "keyctl",
-    "mount",
-    "umount2",
-    "pivot_root",
-    "chroot",
-    "open_by_handle_at",
-    "name_to_handle_at",
-    "init_module",
-    "finit_module",
-    "delete_module",
-    "kexec_load",
-    "kexec_file_load",
-    "reboot",
-    "swapon",
-    "swapoff",
-    "acct",
-    "quotactl",
-    "iopl",
-    "ioperm",
-    "modify_ldt",
-    "personality",
-    "memfd_create",
-    "shmget",
-    "shmat",
-    "msgget",
-    "semget",
-    "mq_open",
-    "settimeofday",
-    "clock_settime",
-    "adjtimex",
-    "setuid",
-    "setgid",
-    "setreuid",
-    "setregid",
-    "setresuid",
-    "setresgid",
-    "setgroups",
-    "capset",
-    "syslog",
-    "vhangup",
-    "chmod",
-    "fchmod",
-    "fchmodat",
-    "chown",
-    "fchown",
-    "lchown",
-    "fchownat",
-    "setxattr",
-    "lsetxattr",
-    "fsetxattr",
-    "utimensat",
-    "truncate",
-    "unlink",
-    "unlinkat",
-    "rename",
-    "renameat",
-    "renameat2",
-    "link",
-    "linkat",
-    "symlink",
-    "symlinkat",
-    "mkdir",
-    "mkdirat",
-    "rmdir",
-    "mknod",
-    "mknodat",
-)
-"""System calls that fail with EPERM: the network, other processes, the kernel's larger surfaces, changes to files.
-
-A list of what is allowed would end workers whenever a C library changes how it works.
-"""
+STACK_BYTES = 64 << 20
+"""The most that the stack may grow to; RLIMIT_DATA does not count it."""
+ADDRESS_BYTES = 128 << 30
+"""Of address space, beside `worker_bytes`: documents and fonts are mapped. It bounds the page tables, which no other limit
+counts, to a 512th."""
 
 
 def load() -> None:
     """Import what `confine` needs; what is missing, `confine` reports."""
-    for name in ("landlock", "pyseccomp"):
-        with suppress(Exception):
-            importlib.import_module(name)
+    with suppress(Exception):
+        importlib.import_module("pyseccomp")
 
 
 def confine(font_paths: Sequence[str]) -> list[str]:
@@ -152,7 +54,7 @@ def confine(font_paths: Sequence[str]) -> list[str]:
     except Exception as error:  # noqa: BLE001 - whatever a library or an old kernel raises: the host tells it in one warning
         missing.append(f"network and processes (seccomp): {error!r}")
     try:
-        _forbid_files(font_paths)
+        landlocking.restrict(_readable(font_paths))
     except Exception as error:  # noqa: BLE001 - likewise
         missing.append(f"files (Landlock): {error!r}")
     if chosen is not None:
@@ -160,27 +62,16 @@ def confine(font_paths: Sequence[str]) -> list[str]:
     return missing
 
 
-def limit_files() -> None:
-    """Few descriptors, and no byte written to any file."""
+def limit_resources(worker_bytes: int) -> None:
+    """Few descriptors, no byte written to any file, and bounds for what `worker_bytes` does not count."""
     import resource
 
     resource.setrlimit(resource.RLIMIT_NOFILE, (MOST_FILES, MOST_FILES))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-
-
-def _forbid_files(font_paths: Sequence[str]) -> None:
-    from landlock import FSAccess, Ruleset
-
-    ruleset = Ruleset()
-    try:
-        for path in _readable(font_paths):
-            if os.path.isdir(path):  # noqa: PTH112 - a few dozen plain strings
-                ruleset.allow(path, rules=FSAccess.READ_FILE | FSAccess.READ_DIR)
-            elif os.path.exists(path):  # noqa: PTH110
-                ruleset.allow(path, rules=FSAccess.READ_FILE)
-        ruleset.apply()
-    finally:
-        os.close(ruleset._fd)  # the library leaves it open
+    resource.setrlimit(resource.RLIMIT_MEMLOCK, (0, 0))
+    for limit, most in ((resource.RLIMIT_STACK, STACK_BYTES), (resource.RLIMIT_AS, worker_bytes + ADDRESS_BYTES)):
+        soft, hard = (most if given == resource.RLIM_INFINITY else min(given, most) for given in resource.getrlimit(limit))
+        resource.setrlimit(limit, (soft, hard))
 
 
 def _readable(font_paths: Sequence[str]) -> list[str]:
@@ -201,13 +92,33 @@ def _call_filter() -> Any:
     import pyseccomp
 
     chosen: Any = pyseccomp.SyscallFilter(defaction=pyseccomp.ALLOW)
-    for name in FORBIDDEN:
-        try:
-            chosen.add_rule(pyseccomp.ERRNO(errno.EPERM), name)
-        except (OSError, ValueError):
-            continue  # this processor's kernel has no such call
-    # Threads may start (a codec's), processes may not: clone() without CLONE_THREAD. Where the newer call is not there, C
-    # libraries use the older, whose flags a filter can see.
-    chosen.add_rule(pyseccomp.ERRNO(errno.ENOSYS), "clone3")
-    chosen.add_rule(pyseccomp.ERRNO(errno.EPERM), "clone", pyseccomp.Arg(0, pyseccomp.MASKED_EQ, 0x10000, 0))
+    denied, unknown = pyseccomp.ERRNO(errno.EPERM), pyseccomp.ERRNO(errno.ENOSYS)
+    # Calls by the interfaces for programs of other word sizes have other numbers, which no rule below is about.
+    chosen.set_attr(pyseccomp.Attr.ACT_BADARCH, denied)
+    with suppress(OSError):  # libseccomp before 2.5
+        chosen.set_attr(pyseccomp.Attr.CTL_OPTIMIZE, 2)
+    for name in (name for names in FORBIDDEN.values() for name in names):
+        _refuse(chosen, denied, name)
+    for number in range(NEW_FROM, NEW_TO):
+        if number not in NEW_ALLOWED:
+            chosen.add_rule(unknown, number)
+    comparisons = {"ne": pyseccomp.NE, "gt": pyseccomp.GT, "lt": pyseccomp.LT, "eq": pyseccomp.EQ}
+    for refusal in refusals(os.getpid()):
+        if refusal.test == "has":
+            argument = pyseccomp.Arg(refusal.argument, pyseccomp.MASKED_EQ, refusal.value, refusal.value)
+        else:
+            argument = pyseccomp.Arg(refusal.argument, comparisons[refusal.test], refusal.value)
+        _refuse(chosen, denied, refusal.call, argument)
     return chosen
+
+
+def _refuse(chosen: Any, action: int, name: str, *arguments: Any) -> None:
+    """Add a rule, unless this processor's kernel has no such call."""
+    import pyseccomp
+
+    try:
+        number = pyseccomp.resolve_syscall(pyseccomp.Arch.NATIVE, name)
+    except (OSError, ValueError):
+        return
+    if number >= 0:  # below: libseccomp knows the name, and that it is another processor's
+        chosen.add_rule(action, number, *arguments)

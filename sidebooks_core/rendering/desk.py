@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections import OrderedDict
@@ -24,8 +25,9 @@ from sidebooks_core.documents.engine import (
 from sidebooks_core.documents.font_discovery import FontSet
 from sidebooks_core.documents.grey import is_grey
 from sidebooks_core.documents.identity import PageIdentifier
+from sidebooks_core.documents.image_mending import Mender
 from sidebooks_core.documents.inspection import inspect_page
-from sidebooks_core.documents.mending import Mender
+from sidebooks_core.documents.model import DocumentInfo, Link, Word
 from sidebooks_core.documents.opening import OpenDocument, open_document
 from sidebooks_core.documents.problems import EMPTYING, IMAGE_PROBLEMS, of_warnings
 from sidebooks_core.documents.source import Source
@@ -150,9 +152,9 @@ class Desk:
         self._is_clearing &= len(self._held) > KEPT_DOCUMENTS
         return self._is_clearing
 
-    def _do_open(self, held: _Held, ref: DocumentRef, page: None) -> list[Any]:
+    def _do_open(self, held: _Held, ref: DocumentRef, page: None) -> DocumentInfo:
         try:
-            described = held.document.info.to_wire()
+            described = held.document.info
         except BaseException:
             self._forget(ref.token)  # what cannot be described is not opened
             raise
@@ -199,19 +201,22 @@ class Desk:
             "encode_s": time.perf_counter() - drawn_s,
         }
 
-    def _do_words(self, held: _Held, ref: DocumentRef, page: int) -> list[Any]:
-        return [word.to_wire() for word in held.document.words(page)]
+    def _do_words(self, held: _Held, ref: DocumentRef, page: int) -> list[Word]:
+        return [word for word in held.document.words(page) if _is_somewhere(word)]
 
-    def _do_links(self, held: _Held, ref: DocumentRef, page: int) -> list[Any]:
-        return [link.to_wire() for link in held.document.links(page)]
+    def _do_links(self, held: _Held, ref: DocumentRef, page: int) -> list[Link]:
+        return [link for link in held.document.links(page) if _is_somewhere(link)]
 
-    def _do_search(self, held: _Held, ref: DocumentRef, page: int, query: str, stop: int, budget_s: float) -> dict[str, Any]:
+    def _do_search(
+        self, held: _Held, ref: DocumentRef, page: int, query: str, stop: int, budget_s: float, old_forms: bool
+    ) -> dict[str, Any]:
         """Hits from `page` on, up to `stop` (excluded), at least one page, as many as the time allows."""
         hits: list[Any] = []
         deadline_s = time.perf_counter() + budget_s
         reached = page
         while reached < stop and (reached == page or time.perf_counter() < deadline_s):
-            hits.extend(hit.to_wire() for hit in held.document.search(query, reached, reached + 1))
+            found = held.document.search(query, reached, reached + 1, old_forms=old_forms)
+            hits.extend(hit for hit in found if math.isfinite(sum(map(sum, hit.boxes))))
             reached += 1
         return {"hits": hits, "reached": reached}
 
@@ -227,12 +232,13 @@ class Desk:
         rect_px = [0, 0, max(1, round(geometry.width_pt * scale)), max(1, round(geometry.height_pt * scale))]
         self._drawn_mended(held, ref, page, sheet, scale, rect_px)
         draw_s = time.perf_counter() - started_s
-        return {"page": inspection.with_problems(sheet.problems).to_wire(), "draw_s": draw_s}
+        return {"page": inspection.with_problems(sheet.problems), "draw_s": draw_s}
 
     def _hold(self, ref: DocumentRef, given: bytes | int | None) -> _Held:
         held = self._held.get(ref.token)
         if held is not None:
             _require_unchanged(held.source, ref)
+            held.document.name = ref.name  # one content may be open under several
             self._held.move_to_end(ref.token)
             return held
         while len(self._held) > MAX_DOCUMENTS:  # only where no moment came for it before
@@ -337,6 +343,11 @@ class Desk:
                     break
                 del held.sheets[page]
                 self._listed_bytes -= sheet.counted_bytes
+
+
+def _is_somewhere(box: Word | Link) -> bool:
+    """A damaged matrix puts text nowhere: its box is not of numbers."""
+    return math.isfinite(box.x0_pt + box.y0_pt + box.x1_pt + box.y1_pt)
 
 
 def _is_to_be_mended(sheet: _Sheet, found: tuple[str, ...]) -> bool:

@@ -99,17 +99,17 @@ class WorkerConfig(Struct, frozen=True, kw_only=True):
         }
 
 
-def error_to_wire(error: errors.SidebooksError) -> list[Any]:
-    return [type(error).__name__, error.message, error.page]
+def error_told(name: str, message: str, document_id: str | None, page: int | None) -> errors.SidebooksError:
+    """The error that a worker reports by the name of its class.
 
-
-def error_from_wire(wire: list[Any], document_id: str | None) -> errors.SidebooksError:
-    """The error a worker reported. A name that is not one of ours (a hostile worker) becomes RenderFailed."""
-    name, message, page = wire
-    kind = getattr(errors, str(name), None)
-    if not (isinstance(kind, type) and issubclass(kind, errors.SidebooksError)):
-        kind = errors.RenderFailed
-    return kind(str(message), document_id=document_id, page=page if isinstance(page, int) else None)
+    A worker may say that something is wrong with a document, a page or a request. What it may not say (that it was interrupted,
+    that it overran, that the queue is full) becomes RenderFailed, as does every other name.
+    """
+    named = getattr(errors, name, None)
+    kind: type[errors.SidebooksError] = errors.RenderFailed
+    if isinstance(named, type) and issubclass(named, (errors.DocumentError, errors.PageError, errors.RequestError)):
+        kind = named if named is not errors.RenderTimeout else kind
+    return kind(message, document_id=document_id, page=page)
 
 
 class NoWorker(errors.RenderFailed):

@@ -18,6 +18,8 @@ PACKING_VERSION = 2
 MEDIA_TYPES = frozenset({"image/png", "image/jpeg", "image/webp", "image/avif", "text/plain; charset=utf-8"})
 """What a record may say that it holds. It becomes the type of an answer over HTTP, and a worker that was taken over must not
 get a browser to run what it makes; text stands for an image that could not be made."""
+MOST_HEADER_BYTES = 1 << 20
+"""More than 30,000 tiles take. A hostile header costs some 40 times its length to look at."""
 MOST_PROBLEMS = 8
 LONGEST_PROBLEM = 120
 """Characters, all of them printable: they reach terminals, headers and browsers."""
@@ -100,6 +102,8 @@ def _header(record: bytes) -> tuple[int, tuple[Any, ...], tuple[Any, ...], int, 
     """Columns, blobs, tiles (what is in these two is not looked at), where the blobs begin, problems."""
     try:
         length = _LENGTH.unpack_from(record)[0]
+        if length > MOST_HEADER_BYTES:
+            raise ValueError(f"a header of {length} bytes")
         offset = _LENGTH.size + length
         version, *fields = msgpack.unpackb(record[_LENGTH.size : offset], use_list=False)
     except (struct.error, ValueError, TypeError, msgpack.UnpackException) as error:

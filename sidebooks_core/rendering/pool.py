@@ -21,9 +21,9 @@ from functools import partial
 from typing import Any, Protocol
 
 from sidebooks_core.errors import DamagedDocument, RenderFailed, RenderTimeout, RequestDropped, SidebooksError
-from sidebooks_core.rendering import forking, wire
+from sidebooks_core.rendering import answers, forking, wire
 from sidebooks_core.rendering.forking import ForkServer
-from sidebooks_core.rendering.jobs import Job, NoWorker, WorkerConfig, error_from_wire
+from sidebooks_core.rendering.jobs import Job, NoWorker, WorkerConfig, error_told
 from sidebooks_core.rendering.worker_process import JOIN_TIMEOUT_S, NOTED_S, SLOW_S, Process, Step, Watchdog, WorkerProcess
 
 _BOOT = """
@@ -49,8 +49,8 @@ START_TIMEOUT_S = 60.0
 """A worker that has not reported by then is given up; one that is not forked takes 0.3-0.6 s on an idle machine."""
 LOOK_AGAIN_S = 0.05
 """Between two looks at what a job has taken, at least: the kernel counts in hundredths of a second."""
-MAX_ANSWER_BYTES = 1 << 30
-"""More than the largest raster can come to. A worker that sends more is not trusted any further."""
+COMPLAIN_S = 60.0
+"""Between two entries in the log about a worker that cannot be started."""
 
 _log = logging.getLogger("sidebooks_core.workers")
 
@@ -111,6 +111,7 @@ class WorkerPool:
         self._parked: list[WorkerProcess] = []
         self._most_parked = workers
         self._warned = not config.is_isolated
+        self._complain_at_s = 0.0
         self.deaths = 0
         self._watchdog = Watchdog()
         self._forks = ForkServer(partial(_command, "fork_server"), _clean_environment()) if forking.is_available() else None
@@ -173,20 +174,35 @@ class WorkerPool:
                 ticket, job, data = taken
                 if worker is None:  # once more, for this job: what stopped it may have passed
                     worker, failure = self._try_start()
+                if worker is not None:
+                    worker, failure = self._of_domain(worker, job.document.trust_domain)
                 if worker is None:
-                    self._source.finish(ticket, None, _cannot_start(job, failure))
+                    self._finish(ticket, None, self._cannot_start(job, failure))
                     continue
-                worker, failure = self._of_domain(worker, job.document.trust_domain)
-                if worker is None:
-                    self._source.finish(ticket, None, _cannot_start(job, failure))
-                    continue
-                answer, error, worker = self._do(worker, ticket, job, data)
+                answer, error, worker = self._do_or_fail(worker, ticket, job, data)
                 is_lost = worker is None
                 is_its_fault = is_lost and error is not None and not isinstance(error, RequestDropped)
-                self._source.finish(ticket, answer, error, lost_worker=is_its_fault, takes_next=not is_lost)
+                self._finish(ticket, answer, error, lost_worker=is_its_fault, takes_next=not is_lost)
         finally:
             if worker is not None:
                 self._bury(worker)
+
+    def _do_or_fail(
+        self, worker: WorkerProcess, ticket: Any, job: Job, data: bytes | None
+    ) -> tuple[Any, SidebooksError | None, WorkerProcess | None]:
+        """Whatever goes wrong with a job is its error, and costs at most its worker: this thread serves on."""
+        try:
+            return self._do(worker, ticket, job, data)
+        except Exception:  # noqa: BLE001 - this thread serves on
+            _log.exception("a fault of the library: a job failed by it")
+            self._count_death(worker)
+            return None, _failed(job, "it could not be done, by a fault that the log tells of"), None
+
+    def _finish(self, ticket: Any, answer: Any, error: SidebooksError | None, **how: bool) -> None:
+        try:
+            self._source.finish(ticket, answer, error, **how)
+        except Exception:  # noqa: BLE001 - this thread serves on
+            _log.exception("a fault of the library: a job's end could not be told")
 
     def _of_domain(self, worker: WorkerProcess, trust_domain: str) -> tuple[WorkerProcess | None, str | None]:
         """This worker if it has seen no other domain; else one that waits, or a new one. The other waits for its domain."""
@@ -247,9 +263,7 @@ class WorkerPool:
             assert process.stdin is not None
             assert process.stdout is not None
             wire.send(process.stdin, self._config.to_wire())
-            greeting = wire.receive(process.stdout, MAX_ANSWER_BYTES)
-            if greeting.get("ready") is not True:
-                raise wire.WireBroken("no greeting")
+            greeting = answers.read_greeting(wire.receive_body(process.stdout, answers.GREETING_BYTES))
         except (wire.WireClosed, wire.WireBroken) as error:
             self._bury(worker)
             raise _StartFailed(f"{error}; exit code {process.returncode}. {_advice()}") from error
@@ -258,7 +272,7 @@ class WorkerPool:
         if self._closing.is_set():
             self._bury(worker)
             raise _StartFailed("the pool is closing")
-        self._warn_if_unconfined(greeting.get("unconfined") or [])
+        self._warn_if_unconfined(greeting.unconfined)
         return worker
 
     def _process(self, files: socket.socket | None) -> Process:
@@ -274,14 +288,14 @@ class WorkerPool:
             pass_fds=[files.fileno()] if files is not None else [],
         )
 
-    def _warn_if_unconfined(self, missing: list[Any]) -> None:
+    def _warn_if_unconfined(self, missing: tuple[str, ...]) -> None:
         with self._lock:
             is_first, self._warned = not self._warned, self._warned or bool(missing)
         if missing and is_first:
             _log.warning(
                 "workers are isolated less than they could be: %s. They still are processes of their own, with limits of "
                 "memory and time. Settings(isolation=False) says that this is meant",
-                "; ".join(map(str, missing)),
+                "; ".join(missing),
             )
 
     def _do(
@@ -298,9 +312,9 @@ class WorkerPool:
             return self._do_on(worker, ticket, job, data)
         except _NotBegun as error:
             self._count_death(worker)
-            return None, _cannot_start(job, str(error)), None
+            return None, self._cannot_start(job, str(error)), None
         except _StartFailed as error:
-            return None, _cannot_start(job, str(error)), None
+            return None, self._cannot_start(job, str(error)), None
 
     def _do_on(
         self, worker: WorkerProcess, ticket: Any, job: Job, data: bytes | None
@@ -319,13 +333,15 @@ class WorkerPool:
         watch = self._watchdog.watch(worker, job.timeout_s, ageing)
         self._watchdog.then(watch, NOTED_S, partial(self._look_at_age, watch, ticket))
         try:
-            reply = self._hear(worker)
-            if reply.get("need_data"):
+            reply = self._hear(worker, job)
+            if reply.need_data:
                 refusal = self._hand_over(worker, job, data)
                 if refusal is not None:
                     self._watchdog.release(watch)
                     return None, refusal, worker
-                reply = self._hear(worker)
+                reply = self._hear(worker, job)
+                if reply.need_data:
+                    raise wire.WireBroken("it asks for the document again")
         except (wire.WireClosed, wire.WireBroken) as error:
             self._watchdog.release(watch)
             if worker.was_interrupted:
@@ -340,14 +356,14 @@ class WorkerPool:
             return None, _overran(job) if overran else _died(job, worker, error), None
         self._watchdog.release(watch)
         worker.held_documents.add(job.document.token)
-        rss_bytes = reply.get("rss_bytes")
         survivor: WorkerProcess | None = worker
-        if worker.is_worn or (isinstance(rss_bytes, int) and rss_bytes > self._recycle_bytes):
+        if worker.is_worn or reply.rss_bytes > self._recycle_bytes:
             self._bury(worker)
             survivor = None
-        if "error" in reply:
-            return None, error_from_wire(reply["error"], job.document.digest), survivor
-        return reply.get("answer"), None, survivor
+        if reply.error is not None:
+            told = reply.error
+            return None, error_told(told.name, told.message, job.document.digest, told.page), survivor
+        return reply.answer, None, survivor
 
     def _look_at_age(self, watch: int, ticket: Any, worker: WorkerProcess) -> None:
         """Tell the source of a job that is old, or look again when it may be."""
@@ -398,9 +414,19 @@ class WorkerPool:
             message["has_file"] = True
         wire.send(worker.process.stdin, message)
 
-    def _hear(self, worker: WorkerProcess) -> dict[str, Any]:
+    def _hear(self, worker: WorkerProcess, job: Job) -> answers.Reply[Any]:
         assert worker.process.stdout is not None
-        return wire.receive(worker.process.stdout, MAX_ANSWER_BYTES)
+        return answers.read_reply(wire.receive_body(worker.process.stdout, answers.most_bytes(job)), job)
+
+    def _cannot_start(self, job: Job, failure: str | None) -> SidebooksError:
+        """Why goes to the log: it names files of this machine, and an error may go to a client."""
+        with self._lock:
+            must_tell = time.monotonic() >= self._complain_at_s and not self._closing.is_set()
+            if must_tell:
+                self._complain_at_s = time.monotonic() + COMPLAIN_S
+        if must_tell:
+            _log.error("no worker process can be started: %s", failure)
+        return _cannot_start(job)
 
     def _count_death(self, worker: WorkerProcess) -> None:
         self._bury(worker)
@@ -459,8 +485,8 @@ def _died(job: Job, worker: WorkerProcess, error: Exception) -> SidebooksError:
     return _failed(job, f"the worker process died ({how}); the page may be damaged or too large")
 
 
-def _cannot_start(job: Job, failure: str | None) -> SidebooksError:
-    error = _failed(job, f"no worker process can be started: {failure}")
+def _cannot_start(job: Job) -> SidebooksError:
+    error = _failed(job, "no worker process can be started; the log tells why")
     if isinstance(error, RenderFailed):
         return NoWorker(error.message, document_id=error.document_id, page=error.page)
     return error

@@ -12,9 +12,10 @@ ENCODER_VERSION = "3"
 
 
 def engine_version() -> str:
-    """Of the engine, of our drawing with it, and of the engine that stands in where it is installed."""
+    """Of the engine, of what draws SVG, of our drawing with them, and of the engine that stands in where it is installed."""
     second = _version_if_installed("pypdfium2")
-    return f"mupdf-{_version('pymupdf')}-{DRAWING_VERSION}" + (f"-pdfium-{second}" if second else "")
+    first = f"mupdf-{_version('pymupdf')}-resvg-{_version('resvg_py')}-{DRAWING_VERSION}"
+    return first + (f"-pdfium-{second}" if second else "")
 
 
 def encoder_version() -> str:

@@ -26,8 +26,12 @@ class WireBroken(ConnectionError):
 
 
 def send(stream: IO[bytes], message: dict[str, Any]) -> None:
-    """Write one message and flush it. Raises WireClosed."""
-    body = msgpack.packb(message, use_bin_type=True, unicode_errors="surrogatepass")
+    """Write one message of the host's and flush it. Paths in it may have lone surrogates. Raises WireClosed."""
+    send_body(stream, msgpack.packb(message, use_bin_type=True, unicode_errors="surrogatepass"))
+
+
+def send_body(stream: IO[bytes], body: bytes) -> None:
+    """Write a message that is encoded already, and flush it. Raises WireClosed."""
     try:
         stream.write(_LENGTH.pack(len(body)))
         stream.write(body)
@@ -36,12 +40,17 @@ def send(stream: IO[bytes], message: dict[str, Any]) -> None:
         raise WireClosed(str(error)) from error
 
 
-def receive(stream: IO[bytes], max_bytes: int = MAX_MESSAGE_BYTES) -> dict[str, Any]:
-    """Read one message. Raises WireClosed at the end of the stream, WireBroken for anything that is not a message."""
+def receive_body(stream: IO[bytes], max_bytes: int) -> bytes:
+    """Read one message as it is. Raises WireClosed at the end of the stream, WireBroken for one that is too long."""
     length = _LENGTH.unpack(_read(stream, _LENGTH.size))[0]
     if length > max_bytes:
         raise WireBroken(f"a message of {length} bytes where at most {max_bytes} are allowed")
-    body = _read(stream, length)
+    return _read(stream, length)
+
+
+def receive(stream: IO[bytes], max_bytes: int = MAX_MESSAGE_BYTES) -> dict[str, Any]:
+    """Read one message of the host's. Raises WireClosed, and WireBroken for anything that is not a message."""
+    body = receive_body(stream, max_bytes)
     try:
         message = msgpack.unpackb(
             body,

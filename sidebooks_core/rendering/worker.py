@@ -16,8 +16,8 @@ from functools import lru_cache
 from typing import Any, BinaryIO
 
 from sidebooks_core.errors import RenderFailed, SidebooksError
-from sidebooks_core.rendering import wire
-from sidebooks_core.rendering.jobs import DocumentRef, error_to_wire
+from sidebooks_core.rendering import answers, wire
+from sidebooks_core.rendering.jobs import DocumentRef
 
 PR_SET_PDEATHSIG = 1
 CHORES_AFTER_S = 0.1
@@ -41,8 +41,8 @@ def main() -> None:
         config["font_set"], config["display_list_bytes"], opens_paths=files is None, worker_bytes=config["worker_bytes"]
     )
     resident_bytes()  # opens what it reads from
-    unconfined = _confine(desk) if config["is_isolated"] else []
-    wire.send(replies, {"ready": True, "unconfined": unconfined})
+    unconfined = _confine(desk, config["worker_bytes"]) if config["is_isolated"] else []
+    wire.send_body(replies, answers.to_bytes({"ready": True, "unconfined": unconfined}))
     if not _is_asked(requests, 0):
         desk.warm_up()  # nobody waits yet
     while True:
@@ -56,7 +56,7 @@ def main() -> None:
             return
         _die_if_host_hangs(request["timeout_s"])
         given = _received_file(files) if request.get("has_file") and files is not None else request.get("data")
-        wire.send(replies, _answer(desk, request, given))
+        wire.send_body(replies, answers.to_bytes(_answer(desk, request, given)))
         _die_if_host_hangs(0)
 
 
@@ -80,13 +80,13 @@ def _is_asked(requests: BinaryIO, within_s: float) -> bool:
     return sys.platform == "win32" or bool(select.select([requests], [], [], within_s)[0])
 
 
-def _confine(desk: Any) -> list[str]:
+def _confine(desk: Any, worker_bytes: int) -> list[str]:
     if sys.platform == "win32":
         return ["no isolation on win32"]
     from sidebooks_core.rendering import confinement
 
     missing = confinement.confine([face.path for face in desk.font_set.faces])
-    confinement.limit_files()
+    confinement.limit_resources(worker_bytes)
     return missing
 
 
@@ -102,16 +102,19 @@ def _answer(desk: Any, request: dict[str, Any], given: bytes | int | None) -> di
             request["kind"], DocumentRef.from_wire(request["document"]), page, request["arguments"], given
         )
     except SidebooksError as error:
-        answer = {"error": error_to_wire(error)}
+        answer = {"error": _told(error)}
     except MemoryError:
         desk.forget_everything()
-        answer = {
-            "error": error_to_wire(RenderFailed("more memory is needed than one worker may use (worker_bytes)", page=page))
-        }
+        answer = {"error": _told(RenderFailed("more memory is needed than one worker may use (worker_bytes)", page=page))}
     except Exception as error:  # noqa: BLE001 - whatever a document does, its request gets an answer and the others go on
-        answer = {"error": error_to_wire(RenderFailed(f"{type(error).__name__}: {error}"[:500], page=page))}
+        what = error.strerror if isinstance(error, OSError) else error  # without the path, which is nobody's business
+        answer = {"error": _told(RenderFailed(f"{type(error).__name__}: {what}"[:500], page=page))}
     answer["rss_bytes"] = resident_bytes()
     return answer
+
+
+def _told(error: SidebooksError) -> dict[str, Any]:
+    return {"name": type(error).__name__, "message": error.message[: answers.MESSAGE_CHARS], "page": error.page}
 
 
 def _take_standard_streams() -> tuple[BinaryIO, BinaryIO]:

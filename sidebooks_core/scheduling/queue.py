@@ -1,17 +1,17 @@
 """The queue of jobs: order, joining, promotion and dropping, as a plain data structure.
 
 It holds keys, not work: the service keeps what a key means, guards the queue with its lock and never calls it while doing
-I/O. Every operation is O(1) but `pop`, which looks at a bounded number of entries, and `drop_generations`.
+I/O. Every operation is O(1) in the number of jobs, but for the clients that wait; `pop` looks at a bounded number of entries.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from enum import IntEnum
 from itertools import islice
 
-from msgspec import Struct, field
+from msgspec import Struct
 from msgspec.structs import replace
 
 
@@ -30,13 +30,6 @@ class Priority(IntEnum):
     """Prerendering, and whatever can wait."""
 
 
-class Generation(Struct, frozen=True):
-    """A wish list of one owner; a newer list of the same owner makes the older ones stale."""
-
-    owner: str
-    number: int
-
-
 class Entry(Struct, frozen=True):
     """One job that waits."""
 
@@ -44,8 +37,8 @@ class Entry(Struct, frozen=True):
     priority: Priority
     document: str
     """The document that a worker must hold to do it: work goes to workers that hold it already."""
-    wanted_by: frozenset[Generation | None] = field(default_factory=lambda: frozenset([None]))
-    """Who waits for it. None: somebody who never loses interest."""
+    clients: frozenset[str] = frozenset([""])
+    """Who waits for it. The clients of a class take turns; the empty name stands for the application itself."""
 
 
 class QueueIsFull(Exception):
@@ -58,10 +51,12 @@ class JobQueue:
     AFFINITY_LOOKAHEAD = 16
     """How many entries of a class `pop` looks at for one whose document the worker holds. Bounded, so that the order stays
     first come, first served up to a few places, and no entry can starve."""
+    CLIENT_LOOKAHEAD = 2
+    """How often another client's entry may go before the one whose turn it is, for the sake of an open document."""
 
     def __init__(self, max_jobs: int) -> None:
         self._max_jobs = max_jobs
-        self._classes: dict[Priority, OrderedDict[str, Entry]] = {p: OrderedDict() for p in Priority}
+        self._classes: dict[Priority, _Class] = {priority: _Class() for priority in Priority}
         self._priority_of: dict[str, Priority] = {}
         self._passed_over: dict[str, int] = {}
 
@@ -73,24 +68,24 @@ class JobQueue:
 
     def count(self, priority: Priority) -> int:
         """Jobs of a class that wait."""
-        return len(self._classes[priority])
+        return len(self._classes[priority].entries)
 
     def push(self, entry: Entry) -> Entry | None:
         """Add a job; one that waits already is joined and takes the more urgent class of the two.
 
-        Returns the job that was displaced to make room, the youngest of the least urgent class, if any.
-        Raises QueueIsFull when there is no room and nothing less urgent waits.
+        Returns the job that was displaced to make room, if any: the youngest of the least urgent class, or else of the client
+        that has most in the same class. Raises QueueIsFull if there is neither a less urgent job nor a client with more jobs.
         """
         if entry.key in self._priority_of:
             self._join(entry)
             return None
         displaced = None
         if len(self._priority_of) >= self._max_jobs:
-            displaced = self._youngest_less_urgent_than(entry.priority)
+            displaced = self._youngest_less_urgent_than(entry.priority) or self._classes[entry.priority].excess(entry.clients)
             if displaced is None:
                 raise QueueIsFull
             self.remove(displaced.key)
-        self._classes[entry.priority][entry.key] = entry
+        self._classes[entry.priority].add(entry)
         self._priority_of[entry.key] = entry.priority
         return displaced
 
@@ -99,8 +94,7 @@ class JobQueue:
         if entry.key in self._priority_of:
             self._join(entry)
             return
-        self._classes[entry.priority][entry.key] = entry
-        self._classes[entry.priority].move_to_end(entry.key, last=False)
+        self._classes[entry.priority].add(entry, first=True)
         self._priority_of[entry.key] = entry.priority
 
     def promote(self, key: str, priority: Priority) -> bool:
@@ -108,8 +102,8 @@ class JobQueue:
         current = self._priority_of.get(key)
         if current is None or priority >= current:
             return False
-        entry = self._classes[current].pop(key)
-        self._classes[priority][key] = replace(entry, priority=priority)
+        entry = self._classes[current].remove(key)
+        self._classes[priority].add(replace(entry, priority=priority))
         self._priority_of[key] = priority
         return True
 
@@ -119,7 +113,7 @@ class JobQueue:
         if priority is None:
             return None
         self._passed_over.pop(key, None)
-        return self._classes[priority].pop(key)
+        return self._classes[priority].remove(key)
 
     def pop(
         self,
@@ -131,58 +125,111 @@ class JobQueue:
 
         Jobs of barred documents that nobody looks at stay where they are.
 
-        Within the most urgent class that has work, the first job of a held document among the first
-        `AFFINITY_LOOKAHEAD` goes before the others, unless the first one was passed over that often already.
+        The clients of the most urgent class that has work take turns; what one client asked for goes first come, first served.
+        In that order the first job of a held document among the first `AFFINITY_LOOKAHEAD` goes before the others, unless the
+        first one was passed over often enough already.
         """
         for priority in Priority:
             if priority > least_urgent:
                 return None
             barred = () if priority is Priority.VISIBLE else barred_documents
-            allowed = ((key, entry) for key, entry in self._classes[priority].items() if entry.document not in barred)
+            waiting = self._classes[priority]
+            allowed = ((client, entry) for client, entry in waiting.in_turn() if entry.document not in barred)
             ahead = list(islice(allowed, max(1, self.AFFINITY_LOOKAHEAD)))
             if not ahead:
                 continue
-            first_key = chosen = ahead[0][0]
-            if self._passed_over.get(first_key, 0) < self.AFFINITY_LOOKAHEAD:
-                chosen = next((key for key, entry in ahead if entry.document in held_documents), first_key)
-            if chosen != first_key:
-                self._passed_over[first_key] = self._passed_over.get(first_key, 0) + 1
-            return self.remove(chosen)
+            client, first = chosen_by, chosen = ahead[0]
+            passed = self._passed_over.get(first.key, 0)
+            if passed < self.AFFINITY_LOOKAHEAD:
+                chosen_by, chosen = next((one for one in ahead if one[1].document in held_documents), ahead[0])
+            if client not in chosen.clients and passed >= self.CLIENT_LOOKAHEAD:
+                chosen_by, chosen = client, first
+            if chosen.key != first.key:
+                self._passed_over[first.key] = passed + 1
+            waiting.had_turn(chosen_by)
+            return self.remove(chosen.key)
         return None
-
-    def drop_generations(self, owner: str, older_than: int) -> list[Entry]:
-        """Forget what only stale lists of one owner want. Returns the jobs taken out."""
-        dropped = []
-        for priority in Priority:
-            for key, entry in list(self._classes[priority].items()):
-                kept = frozenset(w for w in entry.wanted_by if w is None or w.owner != owner or w.number >= older_than)
-                if not kept:
-                    self.remove(key)
-                    dropped.append(entry)
-                elif kept != entry.wanted_by:
-                    self._classes[priority][key] = replace(entry, wanted_by=kept)
-        return dropped
 
     def clear(self) -> list[Entry]:
         """Take everything out."""
-        entries = [entry for waiting in self._classes.values() for entry in waiting.values()]
-        for waiting in self._classes.values():
-            waiting.clear()
+        entries = [entry for waiting in self._classes.values() for entry in waiting.entries.values()]
+        self._classes = {priority: _Class() for priority in Priority}
         self._priority_of.clear()
         self._passed_over.clear()
         return entries
 
     def _join(self, entry: Entry) -> None:
-        current = self._priority_of[entry.key]
-        waiting = self._classes[current][entry.key]
-        self._classes[current][entry.key] = replace(waiting, wanted_by=waiting.wanted_by | entry.wanted_by)
+        self._classes[self._priority_of[entry.key]].join(entry)
         self.promote(entry.key, entry.priority)
 
     def _youngest_less_urgent_than(self, priority: Priority) -> Entry | None:
         for candidate in reversed(Priority):
             if candidate <= priority:
                 return None
-            waiting = self._classes[candidate]
+            waiting = self._classes[candidate].entries
             if waiting:
                 return waiting[next(reversed(waiting))]
         return None
+
+
+class _Class:
+    """The jobs of one class, in a lane for each client; a job of several clients stands in the lane of each."""
+
+    def __init__(self) -> None:
+        self.entries: OrderedDict[str, Entry] = OrderedDict()
+        """First come, first served."""
+        self._lanes: OrderedDict[str, OrderedDict[str, None]] = OrderedDict()
+        """The client whose turn it is stands first."""
+
+    def add(self, entry: Entry, *, first: bool = False) -> None:
+        self.entries[entry.key] = entry
+        if first:
+            self.entries.move_to_end(entry.key, last=False)
+        for client in sorted(entry.clients):
+            lane = self._lanes.setdefault(client, OrderedDict())
+            lane[entry.key] = None
+            if first:
+                lane.move_to_end(entry.key, last=False)
+                self._lanes.move_to_end(client, last=False)
+
+    def join(self, entry: Entry) -> None:
+        waiting = self.entries[entry.key]
+        self.entries[entry.key] = replace(waiting, clients=waiting.clients | entry.clients)
+        for client in sorted(entry.clients - waiting.clients):
+            self._lanes.setdefault(client, OrderedDict())[entry.key] = None
+
+    def remove(self, key: str) -> Entry:
+        entry = self.entries.pop(key)
+        for client in entry.clients:
+            lane = self._lanes[client]
+            del lane[key]
+            if not lane:
+                del self._lanes[client]
+        return entry
+
+    def had_turn(self, client: str) -> None:
+        self._lanes.move_to_end(client)
+
+    def in_turn(self) -> Iterator[tuple[str, Entry]]:
+        """The entries as they would go, each once, with the client whose turn each is: one of each client, then the next."""
+        seen: set[str] = set()
+        lanes: Iterable[tuple[str, Iterator[str]]] = ((client, iter(lane)) for client, lane in self._lanes.items())
+        while True:
+            left = []
+            for client, keys in lanes:
+                key = next((key for key in keys if key not in seen), None)
+                if key is not None:
+                    seen.add(key)
+                    yield client, self.entries[key]
+                    left.append((client, keys))
+            if not left:
+                return
+            lanes = left
+
+    def excess(self, clients: Collection[str]) -> Entry | None:
+        """The youngest job of the client with most jobs, if each of `clients` would still have fewer with one more."""
+        client, lane = max(self._lanes.items(), key=lambda one: len(one[1]), default=("", OrderedDict()))
+        if any(len(self._lanes.get(one, ())) + 1 >= len(lane) for one in clients):
+            return None
+        alone = (key for key in reversed(lane) if self.entries[key].clients == {client})
+        return next((self.entries[key] for key in alone), None)

@@ -22,11 +22,11 @@ from urllib.parse import unquote
 
 from sidebooks_core import __version__
 from sidebooks_core.document import Document
+from sidebooks_core.documents.model import SearchHit
 from sidebooks_core.errors import (
     ServiceClosed,
     SidebooksError,
 )
-from sidebooks_core.reader import Reader
 from sidebooks_core.server import iiif, openapi, presentation
 from sidebooks_core.server.addresses import (
     dzi_raster,
@@ -37,7 +37,7 @@ from sidebooks_core.server.addresses import (
     page_span,
     tile_place,
 )
-from sidebooks_core.server.descriptions import Described, details, original, page_list, summary
+from sidebooks_core.server.descriptions import Described, details, not_served, original, page_list, summary
 from sidebooks_core.server.events import Events
 from sidebooks_core.server.exchange import (
     IMMUTABLE,
@@ -55,12 +55,11 @@ from sidebooks_core.server.exchange import (
 from sidebooks_core.server.hot import HotImages
 from sidebooks_core.server.image_answers import ImageAnswers
 from sidebooks_core.server.images import TilePlan, plan
+from sidebooks_core.server.sessions import Hint, Sessions
 from sidebooks_core.server.shelf import Shelf, page_id
 from sidebooks_core.service import TileService
 
 MAX_PATH_BYTES = 1024
-MAX_SESSIONS = 256
-"""Readers that hints keep; the one that moved longest ago goes."""
 SEARCH_LIMIT = 500
 THREADS = 8
 LEARNING = b"public, max-age=300"
@@ -95,9 +94,9 @@ class Application:
         self._base_url = base_url.rstrip("/") if base_url else None
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="sidebooks-http")
         self._lock = threading.Lock()
-        self._sessions: dict[tuple[str, str], Reader] = {}
         self._counts: dict[int, int] = {}
-        self._events = Events()
+        self._events = Events(left=lambda session: self._sessions.end(session))
+        self._sessions = Sessions(self.service, self._events.page_shown)
         self._described = Described()
         self._hot = HotImages(self.service, COMMON)
         self._images = ImageAnswers(self.service, self._hot, self._run)
@@ -151,11 +150,7 @@ class Application:
 
     def close(self) -> None:
         """End the readers that hints made, and the threads."""
-        with self._lock:
-            sessions = list(self._sessions.values())
-            self._sessions.clear()
-        for reader in sessions:
-            reader.close()
+        self._sessions.close()
         self._events.close()
         self._threads.shutdown(cancel_futures=True)
 
@@ -255,6 +250,7 @@ class Application:
     def _shelf_changed(self, documents: list[str]) -> None:
         self._hot.forget()
         self._events.documents_changed(documents)
+        self._sessions.keep_only(documents)
 
     async def _stream(self, asked: Asked, rest: list[str]) -> Answer:
         if rest:
@@ -264,7 +260,17 @@ class Application:
     def _prometheus(self) -> str:
         found = self.service.statistics()
         lines = []
-        for name in ("renders", "memory_hits", "disk_hits", "misses", "joins", "drops", "failures", "worker_deaths"):
+        for name in (
+            "renders",
+            "memory_hits",
+            "disk_hits",
+            "misses",
+            "joins",
+            "drops",
+            "failures",
+            "worker_deaths",
+            "dropped_writes",
+        ):
             lines += [f"# TYPE sidebooks_{name}_total counter", f"sidebooks_{name}_total {getattr(found, name)}"]
         for name in ("queued", "in_flight", "memory_bytes", "disk_bytes", "prefetched_bytes", "prefetch_wasted_bytes"):
             lines += [f"# TYPE sidebooks_{name} gauge", f"sidebooks_{name} {getattr(found, name)}"]
@@ -279,7 +285,10 @@ class Application:
 
     async def _documents(self, asked: Asked, rest: list[str]) -> Answer:
         if not rest or rest == [""]:
-            body = {"documents": [summary(asked.base, one) for one in self.shelf.all()]}
+            body = {
+                "documents": [summary(asked.base, one) for one in self.shelf.all()],
+                "not_served": not_served(self.shelf.problems()),
+            }
             return asked.json(body, "application/json", b"no-cache")
         registered = self.shelf.find(rest[0])
         if registered is None:
@@ -297,7 +306,7 @@ class Application:
             case ["hints"]:
                 return await self._hint(asked, document)
             case ["search", query]:
-                hits = await self._run(lambda: self.service.search(document, query, limit=SEARCH_LIMIT))
+                hits = await self._run(self._found, document, query, asked)
                 found = [{"page": hit.page + 1, "boxes_pt": hit.boxes, "text": hit.text} for hit in hits]
                 return asked.json({"query": query, "hits": found}, "application/json", IMMUTABLE)
             case ["pages", number, "text"]:
@@ -350,25 +359,8 @@ class Application:
             raise iiif.Refused(400, f"page: 1 to {document.page_count}")
         if not (isinstance(view, list) and len(view) == 2 and all(type(side) is int and 1 <= side <= 8192 for side in view)):
             raise iiif.Refused(400, "view_px: [width, height] of the screen in pixels, each 1 to 8192")
-        await self._run(self._follow, document, session, page - 1, (view[0], view[1]), hint.get("spread") is True)
+        self._sessions.follow(session, Hint(document, page - 1, (view[0], view[1]), hint.get("spread") is True))
         return Answer(202, b"", [(b"cache-control", b"no-store")])
-
-    def _follow(self, document: Document, session: str, page: int, view_px: tuple[int, int], spread: bool) -> None:
-        """The reader of a session turns where its client is: its prefetch does the rest."""
-        name = (document.id, f"{session}|{view_px}|{spread}")
-        with self._lock:
-            reader = self._sessions.pop(name, None)
-        if reader is None:
-            reader = self.service.reader(document, view_px, spread, deadline_s=0.001)
-            reader.on_refined = lambda view: self._events.page_shown(session, document, view)
-        left: list[Reader] = []
-        with self._lock:
-            self._sessions[name] = reader
-            while len(self._sessions) > MAX_SESSIONS:
-                left.append(self._sessions.pop(next(iter(self._sessions))))
-        for one in left:
-            one.close()
-        self._events.page_shown(session, document, reader.turn_to(page))
 
     async def _presentation(self, asked: Asked, rest: list[str]) -> Answer:
         if len(rest) != 3 or rest[0] != "3" or rest[2] != "manifest.json":
@@ -388,9 +380,13 @@ class Application:
             raise not_found()
         query = asked.query("q")
         address = f"{asked.base}/search/2/{registered.document.id}"
-        hits = await self._run(lambda: self.service.search(registered.document, query, limit=SEARCH_LIMIT)) if query else []
+        hits = await self._run(self._found, registered.document, query, asked) if query else []
         found = presentation.search_answer(asked.base, registered.document, address, hits)
         return asked.json(found, JSON_LD.format(presentation.SEARCH_CONTEXT), b"no-cache")
+
+    def _found(self, document: Document, query: str, asked: Asked) -> list[SearchHit]:
+        old_forms = asked.query("old_forms") in ("1", "true")
+        return self.service.search(document, query, limit=SEARCH_LIMIT, old_forms=old_forms)
 
     async def _dzi(self, asked: Asked, rest: list[str]) -> Answer:
         match rest:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -12,6 +12,7 @@ from sidebooks_core.document import Document
 from sidebooks_core.server import iiif, presentation
 from sidebooks_core.server.exchange import IMMUTABLE, Answer, Asked, FileRange, byte_range, json_bytes, not_found
 from sidebooks_core.server.shelf import Registered, page_id
+from sidebooks_core.server.watcher import Problem
 
 MOST_BASES = 8
 
@@ -32,13 +33,26 @@ def summary(base: str, registered: Registered) -> dict[str, Any]:
     }
 
 
+def not_served(problems: Iterable[Problem]) -> list[dict[str, str]]:
+    """What lies in the watched folders and is not served, by name and reason."""
+    return [{"name": problem.path.name, "reason": problem.reason} for problem in problems]
+
+
 def details(base: str, registered: Registered) -> dict[str, Any]:
     """A document by itself."""
     document = registered.document
     return summary(base, registered) | {
         "outline": [
-            {"level": item.level, "title": item.title, "page": None if item.page is None else item.page + 1}
+            {
+                "level": item.level,
+                "title": item.title,
+                "page": None if item.page is None else item.page + 1,
+                "uri": item.uri,
+            }
             for item in document.outline
+        ],
+        "attachments": [
+            {"name": one.name, "size_bytes": one.size_bytes, "media_type": one.media_type} for one in document.attachments
         ],
         "repaired": list(document.info.repaired),
         "original": f"{base}/documents/{document.id}/original" if registered.path else None,
@@ -86,7 +100,13 @@ class Described:
 def page_list(base: str, document: Document) -> dict[str, Any]:
     """`pages.json`."""
     pages = [page_entry(base, document, page) for page in range(document.page_count)]
-    return {"document": document.id, "title": document.title, "direction": document.direction, "pages": pages}
+    return {
+        "document": document.id,
+        "name": document.name,
+        "title": document.title,
+        "direction": document.direction,
+        "pages": pages,
+    }
 
 
 def original(asked: Asked, registered: Registered) -> Answer:

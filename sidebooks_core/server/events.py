@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 from sidebooks_core.document import Document
@@ -75,7 +75,9 @@ async def _disconnected(receive: Receive) -> None:
 class Events:
     """Who listens. Thread-safe but for `answer`, which belongs to the event loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, left: Callable[[str], None]) -> None:
+        """left: told of a session whose last stream has ended."""
+        self._left = left
         self._lock = threading.Lock()
         self._listeners: set[_Listener] = set()
 
@@ -95,6 +97,9 @@ class Events:
             finally:
                 with self._lock:
                     self._listeners.discard(listener)
+                    was_last = not any(one.session == session for one in self._listeners)
+                if session and was_last:
+                    self._left(session)
 
         headers = [
             (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -123,7 +128,7 @@ class Events:
                 {
                     "page": image.page + 1,
                     "is_coarse": image.is_coarse,
-                    "etag": image.tile.etag,
+                    "etag": None if document.known_content_id(image.page) is None else image.tile.etag,
                     "box_view": [image.x0_view, image.y0_view, image.width_view, image.height_view],
                 }
                 for image in view.images

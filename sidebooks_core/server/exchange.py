@@ -87,6 +87,12 @@ class Asked(Struct):
     source: str = "memory"
     since_s: float = field(default_factory=time.perf_counter)
 
+    @property
+    def client(self) -> str:
+        """Whose turn in the queue it takes: the address it came from."""
+        address = self.scope.get("client")
+        return f"http {address[0]}" if address else "http"
+
     def header(self, name: bytes) -> str:
         return ", ".join(value.decode("latin-1") for key, value in self.scope["headers"] if key == name)
 

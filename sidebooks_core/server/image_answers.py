@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from typing import Any
@@ -26,15 +25,16 @@ from sidebooks_core.server.exchange import IMMUTABLE, PASSING, Answer, Asked, He
 from sidebooks_core.server.hot import HotImages
 from sidebooks_core.server.images import RasterPlan
 from sidebooks_core.server.shared import SharedWork
+from sidebooks_core.server.waiting import Waiting
 from sidebooks_core.service import TileService
 from sidebooks_core.tile import Tile
 from sidebooks_core.tile_making import tile_of
 from sidebooks_core.tiling.raster import RasterSpec
 
 MAX_WAITING = 512
-"""Renders that requests wait for; more get 503. What is in memory or on disk is never refused."""
+"""Renders before a request's turn from which on it gets 503. What is in memory or on disk is never refused."""
 LOADED_WAITING = 8
-"""Renders that requests wait for, for each worker, from which on another is answered with a coarser image that is at hand. A
+"""Renders before a request's turn, for each worker, from which on it is answered with a coarser image that is at hand. A
 hundred tablets that turn to the same page wait for one render."""
 BUNDLE_TYPE = "application/vnd.sidebooks.bundle"
 
@@ -61,8 +61,7 @@ class ImageAnswers:
         self._hot = hot
         self._run = run
         self._shared = SharedWork()
-        self._waiting: Counter[str] = Counter()
-        """How many tiles are waited for of each render, by the key of its record."""
+        self._waiting = Waiting()
         self._loaded = LOADED_WAITING * service.settings.workers
 
     async def tile(
@@ -81,7 +80,7 @@ class ImageAnswers:
         tag = keys.etag(key, column, row)
         if asked.has_etag(tag):
             return asked.not_modified(tag, [*told.headers(document.problems.of(page)), *links])
-        is_loaded = len(self._waiting) >= self._loaded and key not in self._waiting
+        is_loaded = key not in self._waiting and self._waiting.before(asked.client) >= self._loaded
         if is_loaded and self._in_memory(wanted) is None:
             passing = await self._coarse(asked, wanted, links)
             if passing is not None:
@@ -105,7 +104,7 @@ class ImageAnswers:
         found = coarse.at_hand(self.service, wanted.document, wanted.page, wanted.spec)
         if found is None:
             return None
-        future = await self._run(self._submit, wanted, Priority.PAGE)
+        future = await self._run(self._submit, wanted, Priority.PAGE, asked.client)
         if future.done():
             return None
         image_format = wanted.image_format or self.service.settings.image_format
@@ -116,12 +115,15 @@ class ImageAnswers:
         held = self._in_memory(wanted)
         if held is not None:
             return held
-        tile, asked.source = await self._shared.get(asked, wanted, lambda: self._make(wanted))
+        client = asked.client
+        # Under load each client has its own request, which the service joins: what another asked for may come up late.
+        joined = wanted if len(self._waiting) < self._loaded else (wanted, client)
+        tile, asked.source = await self._shared.get(asked, joined, lambda: self._make(wanted, client))
         return tile
 
-    async def _make(self, wanted: _Wanted) -> tuple[Tile, str]:
+    async def _make(self, wanted: _Wanted, client: str) -> tuple[Tile, str]:
         """A tile that is not in memory, and where it was found. Cancelled, it drops what is queued and nobody else wants."""
-        submitting = asyncio.ensure_future(self._run(self._submit, wanted, Priority.VISIBLE))
+        submitting = asyncio.ensure_future(self._run(self._submit, wanted, Priority.VISIBLE, client))
         try:
             future: Future[Tile] = await asyncio.shield(submitting)
         except asyncio.CancelledError:
@@ -130,25 +132,23 @@ class ImageAnswers:
         if future.done():
             return future.result(), "disk"
         key = self._key_of(wanted)
-        if len(self._waiting) >= MAX_WAITING and key not in self._waiting:
+        if key not in self._waiting and self._waiting.before(client) >= MAX_WAITING:
             future.cancel()
             raise QueueFull("too many images are being made just now")
-        self._waiting[key] += 1
+        self._waiting.add(key, client)
         try:
             return await asyncio.wrap_future(future), "render"
         finally:
-            self._waiting[key] -= 1
-            if not self._waiting[key]:
-                del self._waiting[key]
+            self._waiting.remove(key, client)
 
     def _in_memory(self, wanted: _Wanted) -> Tile | None:
         return self.service.tile_in_memory(
             wanted.document, wanted.page, wanted.spec, wanted.column, wanted.row, wanted.image_format
         )
 
-    def _submit(self, wanted: _Wanted, priority: Priority) -> Future[Tile]:
+    def _submit(self, wanted: _Wanted, priority: Priority, client: str) -> Future[Tile]:
         return self.service.submit_raster(
-            wanted.document, wanted.page, wanted.spec, wanted.column, wanted.row, priority, None, wanted.image_format
+            wanted.document, wanted.page, wanted.spec, wanted.column, wanted.row, priority, client, wanted.image_format
         )
 
     async def derived(
@@ -209,7 +209,7 @@ class ImageAnswers:
         for page in range(first, last + 1):
             spec = self.service.place(document, page, 0, 0, 0)[0]
             wanted = _Wanted(document, page, spec, 0, 0, None)
-            tiles.append(self._in_memory(wanted) or await self._run(self._submit, wanted, Priority.PREVIEW))
+            tiles.append(self._in_memory(wanted) or await self._run(self._submit, wanted, Priority.PREVIEW, asked.client))
         made: list[PackedTile] = []
         tags = hashlib.blake2b(digest_size=16)
         is_complete = True

@@ -23,8 +23,11 @@ class Operation(Struct, frozen=True):
     method: str = "get"
     success: int = 200
     errors: tuple[int, ...] = (404,)
+    options: tuple[str, ...] = ()
+    """Parameters of the query, none of them required."""
 
 
+_OLD_FORMS = ("old_forms",)
 _RENDERS = (400, 404, 500, 503, 504)
 OPERATIONS = (
     Operation("/", "The reference viewer", "text/html"),
@@ -41,7 +44,7 @@ OPERATIONS = (
         "/documents/{document}/original", "The file itself; takes ranges", "application/octet-stream", errors=(404, 410, 416)
     ),
     Operation("/documents/{document}/hints", "Tell where a reader is", JSON, "post", 202, (400, 404, 408, 413, 415)),
-    Operation("/documents/{document}/search/{query}", "Where a text occurs", JSON, errors=(404, 500, 503)),
+    Operation("/documents/{document}/search/{query}", "Where a text occurs", JSON, errors=(404, 500, 503), options=_OLD_FORMS),
     Operation("/documents/{document}/pages/{page}/{size}", "A page fitted into WIDTHxHEIGHT pixels", IMAGE, errors=_RENDERS),
     Operation("/documents/{document}/pages/{page}/preview", "A page's preview", IMAGE, errors=_RENDERS),
     Operation(
@@ -73,7 +76,9 @@ OPERATIONS = (
         errors=(*_RENDERS[:3], 501, *_RENDERS[3:]),
     ),
     Operation("/presentation/3/{document}/manifest.json", "IIIF Presentation 3.0: a document", "application/ld+json"),
-    Operation("/search/2/{document}", "IIIF Content Search 2.0; the query is `q`", "application/ld+json"),
+    Operation(
+        "/search/2/{document}", "IIIF Content Search 2.0; the query is `q`", "application/ld+json", options=("q", *_OLD_FORMS)
+    ),
     Operation("/dzi/{image}.dzi", "Deep Zoom: a page", "application/xml"),
     Operation("/dzi/{image}_files/{dziLevel}/{column}_{row}.{format}", "Deep Zoom: a tile", IMAGE, errors=_RENDERS),
 )
@@ -85,6 +90,8 @@ PARAMETERS = {
     "span": ("First and last page, from 1, at most 64 pages", "[1-9][0-9]{0,6}-[1-9][0-9]{0,6}"),
     "size": ("Such as 1620x2160; `.png`, `.jpg`, `.webp` or `.avif` may follow", "[0-9]+x[0-9]+(\\.(png|jpg|webp|avif))?"),
     "query": ("What to look for", ".+"),
+    "q": ("What to look for", ".*"),
+    "old_forms": ("1: old and new forms of characters (國 and 国, 髙 and 高) are one", "0|1|false|true"),
     "file": ("main.js, client.js or another of its modules", "[a-z.]+"),
     "region": ("full, square, x,y,w,h or pct:x,y,w,h", ".+"),
     "iiifSize": ("max; w, ; ,h ; w,h ; !w,h or pct:n", ".+"),
@@ -164,13 +171,13 @@ def _operation(one: Operation) -> dict[str, Any]:
         "responses": {str(one.success): success}
         | {str(status): {"description": _MEANINGS[status], "content": problem} for status in one.errors},
     }
-    names = re.findall(r"{([A-Za-z]+)}", one.path)
+    names = [*re.findall(r"{([A-Za-z]+)}", one.path), *one.options]
     if names:
         made["parameters"] = [
             {
                 "name": name,
-                "in": "path",
-                "required": True,
+                "in": "query" if name in one.options else "path",
+                "required": name not in one.options,
                 "description": PARAMETERS[name][0],
                 "schema": {"type": "string", "pattern": f"^{PARAMETERS[name][1]}$"},
             }

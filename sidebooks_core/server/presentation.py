@@ -35,17 +35,16 @@ def manifest(base: str, document: Document, has_original: bool) -> dict[str, Any
         "@context": PRESENTATION_CONTEXT,
         "id": f"{here}/manifest.json",
         "type": "Manifest",
-        "label": {"none": [document.title]},
+        "label": {"none": [document.name]},
         "viewingDirection": "right-to-left" if document.direction == "rtl" else "left-to-right",
         "behavior": ["paged" if document.page_count > 1 else "individuals"],
         "thumbnail": [_thumbnail(base, document, 0)],
         "items": [_canvas(base, document, page) for page in range(document.page_count)],
         "service": [{"id": f"{base}/search/2/{document.id}", "type": "SearchService2"}],
     }
-    if document.info.repaired:
-        made["metadata"] = [
-            {"label": {"en": ["Repaired"], "ja": ["修復"]}, "value": {"none": [what[:500]]}} for what in document.info.repaired
-        ]
+    told = _metadata(document)
+    if told:
+        made["metadata"] = told
     ranges = _ranges(here, document)
     if ranges:
         made["structures"] = ranges
@@ -59,6 +58,15 @@ def manifest(base: str, document: Document, has_original: bool) -> dict[str, Any
             }
         ]
     return made
+
+
+def _metadata(document: Document) -> list[dict[str, Any]]:
+    """What a reader of the manifest should know that no canvas shows."""
+    pairs = [(("Title", "題名"), [document.info.title])] if document.info.title else []
+    pairs += [(("Repaired", "修復"), [what[:500]]) for what in document.info.repaired]
+    if document.attachments:
+        pairs.append((("Attached files", "添付ファイル"), [attachment.name or "-" for attachment in document.attachments]))
+    return [{"label": {"en": [english], "ja": [japanese]}, "value": {"none": values}} for (english, japanese), values in pairs]
 
 
 def canvas_id(base: str, document: Document, page: int) -> str:

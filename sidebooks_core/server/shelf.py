@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import re
 import threading
+from bisect import bisect_left, insort
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -13,12 +15,17 @@ from pathlib import Path
 from msgspec import Struct
 
 from sidebooks_core.document import Document
-from sidebooks_core.errors import SidebooksError, UnsupportedDocument
+from sidebooks_core.errors import SidebooksError
+from sidebooks_core.registry import Given
 from sidebooks_core.scheduling.queue import Priority
+from sidebooks_core.server.folders import natural_order
+from sidebooks_core.server.watcher import Problem, Watcher
 from sidebooks_core.service import TileService
 
-WATCH_EVERY_S = 2.0
 _PAGE_ID = re.compile(r"([A-Za-z0-9_-]{16,64})_p([1-9][0-9]{0,6})\Z")
+
+_Place = tuple[int, int, tuple[tuple[str, int, str], ...]]
+"""Sorts documents in lists."""
 
 _log = logging.getLogger("sidebooks_core.server")
 
@@ -37,32 +44,43 @@ class Shelf:
     def __init__(self, service: TileService) -> None:
         self.service = service
         self._lock = threading.Lock()
-        self._documents: dict[str, Registered] = {}
-        self._by_path: dict[Path, tuple[tuple[int, int], str | None]] = {}
-        self._stop = threading.Event()
+        self._copies: dict[str, dict[Path | None, Registered]] = {}
+        """By document: the watched files that hold it, and None for what the application registered. The first is served."""
+        self._held: dict[Path, str] = {}
+        """The document that a watched file holds."""
+        self._places: dict[str, _Place] = {}
+        self._order: list[tuple[_Place, str]] = []
+        """Sorted: what the application registered, as it came; then the files of folders, by their paths."""
+        self._numbers = itertools.count()
         self._told: list[Callable[[list[str]], None]] = []
-        self._watcher: threading.Thread | None = None
+        self._watcher = Watcher(opened=self._serve_file, gone=self._forget_file)
 
-    def register(self, source: str | os.PathLike[str] | bytes, password: str | None = None) -> Document:
-        """Open a document and serve it from now on. Raises as `TileService.open` does.
+    def register(
+        self,
+        source: Given,
+        password: str | None = None,
+        *,
+        name: str | None = None,
+        direction: str | None = None,
+        trust_domain: str = "",
+    ) -> Document:
+        """Open a document and serve it from now on. Takes and raises what `TileService.open` does.
 
         Its first page is identified at once: whoever is told of it asks for that, and an address needs it.
         """
-        document = self.service.open(source, password)
-        path = None if isinstance(source, bytes) else Path(source)
-        with self._lock:
-            self._documents[document.id] = Registered(document, path)
-        self._tell()
-        if document.page_count and document.known_content_id(0) is None:
-            with suppress(SidebooksError):  # the queue is full, or the service closed meanwhile
-                self.service.records.identify(document, 0, _not_needed, priority=Priority.PREVIEW)
+        document = self.service.open(source, password, name=name, direction=direction, trust_domain=trust_domain)
+        self._add(None, Registered(document, Path(source) if isinstance(source, str | os.PathLike) else None))
         return document
 
     def remove(self, document_id: str) -> None:
-        """Serve it no longer."""
+        """Serve it no longer, whatever files hold it."""
         with self._lock:
-            if self._documents.pop(document_id, None) is None:
+            copies = self._copies.pop(document_id, None)
+            if copies is None:
                 return
+            for path in filter(None, copies):
+                del self._held[path]
+            self._take_place(document_id)
         self._tell()
 
     def tell(self, callback: Callable[[list[str]], None]) -> None:
@@ -71,21 +89,25 @@ class Shelf:
 
     def _tell(self) -> None:
         for callback in self._told:
-            callback(self.ids())
+            try:
+                callback(self.ids())
+            except Exception:  # noqa: BLE001 - whoever listens must not end who registers, nor the watcher
+                _log.exception("a callback that is told of documents failed")
 
     def ids(self) -> list[str]:
-        """Of all documents, in order of registration."""
+        """Of all documents, in order of registration; those of folders come after the others, by their paths."""
         with self._lock:
-            return list(self._documents)
+            return [document_id for _, document_id in self._order]
 
     def all(self) -> list[Registered]:
-        """In order of registration."""
+        """In the same order."""
         with self._lock:
-            return list(self._documents.values())
+            return [next(iter(self._copies[document_id].values())) for _, document_id in self._order]
 
     def find(self, document_id: str) -> Registered | None:
         with self._lock:
-            return self._documents.get(document_id)
+            copies = self._copies.get(document_id)
+            return next(iter(copies.values())) if copies else None
 
     def find_page(self, page_id: str) -> tuple[Registered, int] | None:
         """A document and a page from 0, by the name that the page's image service has."""
@@ -95,50 +117,70 @@ class Shelf:
             return None
         return found, int(matched[2]) - 1
 
-    def register_folder(self, folder: Path) -> int:
-        """Register what is new or changed in a folder and remove what is gone; how many documents it holds."""
-        seen: set[Path] = set()
-        for path in sorted(folder.rglob("*")):
-            if not path.is_file() or any(part.startswith(".") for part in path.relative_to(folder).parts):
-                continue
-            seen.add(path)
-            try:
-                status = path.stat()
-                state = (status.st_size, status.st_mtime_ns)
-                known = self._by_path.get(path)
-                if known is not None and known[0] == state:
-                    continue
-                document_id = self.register(path).id
-            except UnsupportedDocument:
-                document_id = None
-            except (SidebooksError, OSError) as error:
-                _log.warning("not served: %s", error)
-                document_id = None
-            if known is not None and known[1] not in (None, document_id):
-                self.remove(str(known[1]))
-            self._by_path[path] = (state, document_id)
-        for path in [path for path in self._by_path if path.is_relative_to(folder) and path not in seen]:
-            _, gone = self._by_path.pop(path)
-            if gone is not None and gone not in {document_id for _, document_id in self._by_path.values()}:
-                self.remove(gone)
-        return sum(document_id is not None for _, document_id in self._by_path.values())
+    def register_folder(self, folder: Path, timeout_s: float | None = None) -> int:
+        """Register what is new or changed in a folder and remove what is gone; how many of its files are served.
+
+        A file that cannot be served is told by `problems`. timeout_s: how long to wait for files that are being opened, in
+        seconds; they go on. None: until all are.
+        """
+        return self._watcher.look(folder, timeout_s)
+
+    def problems(self) -> list[Problem]:
+        """What lies in the folders and is not served, with the reason."""
+        return self._watcher.problems()
+
+    def opening_count(self) -> int:
+        """Files of the folders that are being opened just now."""
+        return self._watcher.opening_count()
 
     def watch(self, folders: list[Path]) -> None:
         """Look at folders again and again, from a thread, until `close`."""
-
-        def look() -> None:
-            while not self._stop.wait(WATCH_EVERY_S):
-                for folder in folders:
-                    self.register_folder(folder)
-
-        self._watcher = threading.Thread(target=look, name="sidebooks-watch", daemon=True)
-        self._watcher.start()
+        self._watcher.watch(folders)
 
     def close(self) -> None:
         """Watch no longer."""
-        self._stop.set()
-        if self._watcher is not None:
-            self._watcher.join(5)
+        self._watcher.close()
+
+    def _serve_file(self, path: Path) -> None:
+        document = self.service.open(path)
+        self._forget_file(path, unless_id=document.id)
+        self._add(path, Registered(document, path))
+
+    def _forget_file(self, path: Path, unless_id: str | None = None) -> None:
+        """A file does not hold what it held, unless that is what it holds now. Its document goes with the last file."""
+        with self._lock:
+            document_id = self._held.get(path)
+            if document_id is None or document_id == unless_id:
+                return
+            del self._held[path]
+            copies = self._copies[document_id]
+            del copies[path]
+            if copies:
+                return
+            del self._copies[document_id]
+            self._take_place(document_id)
+        self._tell()
+
+    def _add(self, path: Path | None, registered: Registered) -> None:
+        document = registered.document
+        with self._lock:
+            is_new = document.id not in self._copies
+            others = {one: copy for one, copy in self._copies.get(document.id, {}).items() if one != path}
+            self._copies[document.id] = {path: registered, **others}  # what was opened last can be opened
+            if path is not None:
+                self._held[path] = document.id
+            if is_new:
+                place = (0, next(self._numbers), ()) if path is None else (1, 0, natural_order(path))
+                self._places[document.id] = place
+                insort(self._order, (place, document.id))
+        self._tell()
+        if is_new and document.page_count and document.known_content_id(0) is None:
+            with suppress(SidebooksError):  # the queue is full, or the service closed meanwhile
+                self.service.records.identify(document, 0, _not_needed, priority=Priority.PREVIEW)
+
+    def _take_place(self, document_id: str) -> None:
+        place = self._places.pop(document_id)
+        del self._order[bisect_left(self._order, (place, document_id))]
 
 
 def _not_needed(_answer: object, _error: SidebooksError | None) -> None:

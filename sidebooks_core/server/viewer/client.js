@@ -101,7 +101,7 @@ export class Library {
   }
 }
 
-/** One document: `title`, `direction`, `pages` (as in pages.json), and its images. */
+/** One document: `name`, `title`, `direction`, `pages` (as in pages.json), and its images. */
 export class Book {
   #sharp = new Bitmaps(BUDGET_BYTES);
   #coarse = new Bitmaps(BUDGET_BYTES / 4);
@@ -197,7 +197,7 @@ export class Book {
     this.onupdate(page);
   }
 
-  /** [{title, page, level}…] */
+  /** [{title, page, uri, level}…] */
   async outline() { return (await this.library.json(`/documents/${this.id}`, this.#closing.signal)).outline; }
 
   /** A decoded preview, or null. Never waits. */

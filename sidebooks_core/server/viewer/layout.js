@@ -3,21 +3,32 @@
 
 export const MAX_IMAGE_PX = 16_000_000; // old iPads refuse images over 16.7 million pixels
 
-/** Which pages are shown together, from left to right. Pairs start at page 2; a landscape page stands alone. */
-export function spreadOf(pages, direction, page, together) {
-  if (!together || page === 1) return [page];
-  const isWide = (number) => pages[number - 1].width_pt > pages[number - 1].height_pt;
-  let first = 2;
-  while (first <= pages.length) {
-    const isPair = first + 1 <= pages.length && !isWide(first) && !isWide(first + 1);
-    const last = isPair ? first + 1 : first;
-    if (page <= last) {
-      if (!isPair) return [first];
-      return direction === "rtl" ? [last, first] : [first, last];
+const MAX_HEIGHT_RATIO = 1.2; // as in tiling/spreads.py, whose rules these are: a test holds them together
+const starts = new WeakMap(); // of a list of pages: for each page, the first page of its pair, or itself
+
+function startsOf(pages) {
+  if (!starts.has(pages)) {
+    const isWide = (one) => one.width_pt > one.height_pt;
+    const isPair = (one, other) => {
+      const [lower, higher] = [one.height_pt, other.height_pt].sort((a, b) => a - b);
+      return !isWide(one) && !isWide(other) && higher <= lower * MAX_HEIGHT_RATIO;
+    };
+    const found = [];
+    for (let index = 0; index < pages.length; index = found.length) {
+      found.push(index + 1);
+      if (index > 0 && index + 1 < pages.length && isPair(pages[index], pages[index + 1])) found.push(index + 1);
     }
-    first = last + 1;
+    starts.set(pages, found);
   }
-  return [page];
+  return starts.get(pages);
+}
+
+/** Which pages are shown together, from left to right. The cover, wide pages and pages of unequal heights stand alone. */
+export function spreadOf(pages, direction, page, together) {
+  if (!together) return [page];
+  const first = startsOf(pages)[page - 1];
+  if (startsOf(pages)[first] !== first) return [first];
+  return direction === "rtl" ? [first + 1, first] : [first, first + 1];
 }
 
 /** The first page of the spread `steps` before or after one; null past the ends. */

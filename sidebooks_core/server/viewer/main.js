@@ -89,7 +89,7 @@ async function showShelf() {
     cover.alt = "";
     cover.loading = "lazy";
     const name = document.createElement("span");
-    name.textContent = one.title;
+    name.textContent = one.name;
     link.append(cover, name);
     return link;
   }));
@@ -111,7 +111,7 @@ async function shelfChanged(ids) {
     const found = added && (await library.documents()).find((one) => one.id === added);
     if (!found) return;
     const [name, button] = $("news").children;
-    name.textContent = `${words().added} ${found.title}`;
+    name.textContent = `${words().added} ${found.name}`;
     button.textContent = words().open;
     button.onclick = () => { $("news").hidden = true; location.hash = found.id; };
     $("news").hidden = false;
@@ -136,7 +136,7 @@ async function showBook(id, page) {
     if (spread().includes(updated)) paint();
     else after("strip", 50, () => paintStrip());
   };
-  $("title").textContent = document.title = book.title;
+  $("title").textContent = document.title = book.name;
   $("position").max = book.pages.length;
   $("position").dir = book.direction;
   state.hits = [];

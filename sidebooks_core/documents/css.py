@@ -1,0 +1,185 @@
+"""Style sheets of drawings, resolved into attributes: what simple selectors say. Pure.
+
+Selectors by name, class, id and attribute, one inside or right inside another. Others (`:hover`, `+`) match nothing, as what
+they say of a drawing at rest is seldom to be seen.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from xml.etree.ElementTree import Element
+
+from msgspec import Struct
+
+MOST_RULES = 10_000
+_COMMENT = re.compile(r"/\*.*?\*/|<!--|-->", re.DOTALL)
+_RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
+_AT_BLOCK = re.compile(
+    r"@(?:media\s+(?!all|screen)|font-face|page|keyframes|supports|import|charset)[^{;]*(?:;|\{(?:[^{}]|\{[^{}]*\})*\})"
+)
+_FONT = re.compile(r"((?:[a-z0-9-]+\s+)*?)([\d.]+(?:px|pt|em|mm|%)?)(?:\s*/\s*[\d.]+\w*)?\s+([^\d\s].*)")
+_STEP = re.compile(r"(\*|[\w-]+)?((?:[.#][\w-]+|\[[^\]]*\])*)")
+_PIECE = re.compile(r"([.#])([\w-]+)|\[\s*([\w:-]+)\s*(?:=\s*[\"']?([^\"'\]]*)[\"']?\s*)?\]")
+
+
+class _Step(Struct, frozen=True):
+    tag: str
+    id: str
+    classes: frozenset[str]
+    attributes: tuple[tuple[str, str | None], ...]
+    is_right_inside: bool
+    """Of the step before."""
+
+    def matches(self, element: Element) -> bool:
+        return (
+            self.tag in ("", "*", element.tag)
+            and (not self.id or element.get("id") == self.id)
+            and (not self.classes or self.classes <= set((element.get("class") or "").split()))
+            and all(element.get(key) == value if value is not None else key in element.attrib for key, value in self.attributes)
+        )
+
+    @property
+    def weight(self) -> tuple[int, int, int]:
+        return bool(self.id), len(self.classes) + len(self.attributes), self.tag not in ("", "*")
+
+
+class _Rule(Struct, frozen=True):
+    steps: tuple[_Step, ...]
+    """The outermost first."""
+    weight: tuple[int, int, int]
+    declared: tuple[tuple[str, str], ...]
+
+
+def inline(root: Element, known: frozenset[str]) -> None:
+    """Turn style sheets and `style` attributes into attributes of the elements, in the order that CSS gives them.
+
+    known: properties that are attributes too; others are left out. Style sheets are removed. The elements are changed.
+    """
+    sheets = list(root.iter("style"))
+    rules = _rules("\n".join("".join(sheet.itertext()) for sheet in sheets))
+    by_key: dict[str, list[tuple[int, _Rule]]] = defaultdict(list)
+    for place, rule in enumerate(rules):
+        by_key[_key(rule.steps[-1])].append((place, rule))
+    waiting: list[tuple[Element, tuple[Element, ...]]] = [(root, ())]
+    while waiting:
+        element, above = waiting.pop()
+        _style(element, above, by_key, known)
+        inside = (*above, element)
+        waiting += [(child, inside) for child in element]
+    for parent in list(root.iter()):
+        for child in list(parent):
+            if child.tag == "style":
+                parent.remove(child)
+
+
+def _style(
+    element: Element, above: tuple[Element, ...], by_key: dict[str, list[tuple[int, _Rule]]], known: frozenset[str]
+) -> None:
+    keys = ["", f"#{element.get('id')}", element.tag, *(f".{name}" for name in (element.get("class") or "").split())]
+    found = [
+        (rule.weight, place, rule)
+        for key in dict.fromkeys(keys)
+        for place, rule in by_key.get(key, ())
+        if _matches(rule.steps, element, above)
+    ]
+    found.sort(key=lambda one: one[:2])
+    own = _declarations(element.attrib.pop("style", ""))
+    declared = [*(pair for _, _, rule in found for pair in rule.declared), *own]
+    important = {}
+    for name, value in declared:
+        if name not in known:
+            continue
+        plain = value.removesuffix("!important").rstrip()
+        if plain != value:
+            important[name] = plain
+        element.set(name, plain)
+    element.attrib.update(important)
+
+
+def _key(step: _Step) -> str:
+    if step.id:
+        return f"#{step.id}"
+    if step.classes:
+        return f".{min(step.classes)}"
+    return "" if step.tag == "*" else step.tag
+
+
+def _matches(steps: tuple[_Step, ...], element: Element, above: tuple[Element, ...]) -> bool:
+    """Steps outwards, the nearest ancestor that fits for each: no going back, so that no selector takes long."""
+    if not steps[-1].matches(element):
+        return False
+    place = len(above)
+    for inner, outer in zip(reversed(steps), list(reversed(steps))[1:], strict=False):
+        place -= 1
+        while place >= 0 and not outer.matches(above[place]):
+            if inner.is_right_inside:
+                return False
+            place -= 1
+        if place < 0:
+            return False
+    return True
+
+
+def _rules(sheet: str) -> list[_Rule]:
+    plain = _AT_BLOCK.sub("", _COMMENT.sub("", sheet))
+    plain = re.sub(r"@media[^{]*\{", "", plain)  # what is left is for screens: its rules count
+    rules = []
+    for selectors, body in _RULE.findall(plain):
+        declared = tuple(_declarations(body))
+        for selector in selectors.lstrip("} \t\r\n").split(","):
+            steps = _steps(selector.strip())
+            if steps and declared:
+                weights = [step.weight for step in steps]
+                rules.append(_Rule(steps, tuple(map(sum, zip(*weights, strict=True))), declared))  # type: ignore[arg-type]
+        if len(rules) > MOST_RULES:
+            break
+    return rules
+
+
+def _declarations(body: str) -> Iterable[tuple[str, str]]:
+    for declaration in body.split(";"):
+        name, colon, value = declaration.partition(":")
+        if not colon or not value.strip():
+            continue
+        yield name.strip().lower(), value.strip()
+        if name.strip().lower() == "font":
+            yield from _font(value.strip())
+
+
+def _font(shorthand: str) -> Iterable[tuple[str, str]]:
+    """What `bold 20px/1.2 sans-serif` stands for."""
+    found = _FONT.fullmatch(shorthand)
+    if found is None:
+        return
+    words = found[1].split()
+    yield "font-style", next((word for word in words if word in ("italic", "oblique")), "normal")
+    yield "font-weight", next((word for word in words if word in ("bold", "bolder") or word.isdigit()), "normal")
+    yield "font-size", found[2]
+    yield "font-family", found[3]
+
+
+def _steps(selector: str) -> tuple[_Step, ...] | None:
+    """None for what is not read."""
+    steps = []
+    is_right_inside = False
+    for word in re.sub(r"\s*>\s*", " > ", selector).split():
+        if word == ">":
+            is_right_inside = True
+            continue
+        found = _STEP.fullmatch(word.removeprefix(":root") or "svg")
+        if found is None:
+            return None
+        pieces = _PIECE.findall(found[2])
+        steps.append(
+            _Step(
+                found[1] or "",
+                next((name for sign, name, _, _ in pieces if sign == "#"), ""),
+                frozenset(name for sign, name, _, _ in pieces if sign == "."),
+                tuple((key.rpartition(":")[2], value or None) for _, _, key, value in pieces if key),
+                is_right_inside,
+            )
+        )
+        is_right_inside = False
+    return tuple(steps)

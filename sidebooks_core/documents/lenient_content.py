@@ -1,0 +1,104 @@
+"""Content streams whose arrays break the rules, as far as they can be read. Pure.
+
+The engine gives up an array at the first token that may not stand in it, and with it the text that the array shows. As pdf.js
+and PDFium do, operators and all else but numbers and strings are left out of it. An array that nothing closes ends before the
+operator that takes it.
+"""
+
+from __future__ import annotations
+
+import re
+
+from sidebooks_core.documents.lenient_objects import string_end
+
+_TOKEN = re.compile(
+    rb"[\x00\t\n\f\r ]+|%[^\r\n]*"
+    rb"|<<|>>|<[^<>]*+>|[\[\]{}<>()]"
+    rb"|/[^\x00\t\n\f\r ()<>\[\]{}/%]*|[^\x00\t\n\f\r ()<>\[\]{}/%]+",
+    re.DOTALL,
+)
+_NUMBER = re.compile(rb"[+-]*\d*\.?\d*")
+INLINE_END = re.compile(rb"[\x00\t\n\f\r ]EI(?=[\x00\t\n\f\r ]|$)")
+_MOST_AHEAD = 2_000
+_SHOWS = b"TJ"
+_TAKES_TEXT = (b"Tj", b"'", b'"')
+_BOUNDS = frozenset((b"BT", b"ET", b"TJ", b"BI", b"["))
+"""What an array of text does not reach over."""
+
+
+def rewritten(data: bytes) -> bytes:
+    """The same content with arrays that can be read; all else is left as it is."""
+    out: list[bytes] = []
+    position = 0
+    depth = 0
+    """Of dictionaries: their arrays hold what they like."""
+    while position < len(data):
+        word, position = token(data, position)
+        if word == b"[" and not depth:
+            array, position = _array(data, position)
+            out.append(array)
+            continue
+        depth += (word == b"<<") - (word == b">>" and depth > 0)
+        out.append(word)
+        if word == b"ID":
+            end = INLINE_END.search(data, position)
+            stop = end.end() if end else len(data)
+            out.append(data[position:stop])
+            position = stop
+    return b"".join(out)
+
+
+def _array(data: bytes, start: int) -> tuple[bytes, int]:
+    """An array from behind its bracket, and where the content goes on."""
+    items: list[bytes] = []
+    position = start
+    inner = 0
+    while True:
+        word, after = token(data, position)
+        if not word:
+            break
+        if word == b"[":
+            inner += 1
+        elif word == b"]":
+            if not inner:
+                return b"[" + b" ".join(items) + b"]", after
+            inner -= 1
+        elif word[:1] in (b"(", b"<") and len(word) > 1 and word != b"<<":
+            items.append(word)
+        elif _is_number(word):
+            if not inner:
+                items.append(word)
+        elif word == _SHOWS:
+            return b"[" + b" ".join(items) + b"]", position
+        elif word in _TAKES_TEXT and not _is_closed(data, after):
+            return b" ".join(item for item in items if not _is_number(item)) + b" ", position
+        elif word == b"d" and items and not _is_closed(data, after):
+            return b"[" + b" ".join(items[:-1]) + b"] " + items[-1] + b" ", position
+        elif word in _BOUNDS:
+            return b" ".join(items) + b" ", position
+        position = after
+    return b"[" + b" ".join(items) + b"]", len(data) if position >= len(data) else position + 1
+
+
+def _is_number(token: bytes) -> bool:
+    return _NUMBER.fullmatch(token) is not None and any(48 <= one <= 57 for one in token)
+
+
+def _is_closed(data: bytes, position: int) -> bool:
+    """Whether a bracket closes the array before something that it does not reach over."""
+    for _ in range(_MOST_AHEAD):
+        word, position = token(data, position)
+        if word == b"]":
+            return True
+        if not word or word in _BOUNDS:
+            return False
+    return False
+
+
+def token(data: bytes, position: int) -> tuple[bytes, int]:
+    """What begins at a position, and where it ends; nothing at the end of the data."""
+    match = _TOKEN.match(data, position)
+    if match is None:
+        return data[position : position + 1], min(position + 1, len(data))
+    end = string_end(data, match.end()) if match[0] == b"(" else match.end()
+    return data[position:end], end

@@ -1,0 +1,44 @@
+"""The resource dictionaries that a page of a PDF draws with, its own and those of its forms. Worker side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sidebooks_core.documents.engine import mupdf
+
+_MOST = 2_000
+"""Dictionaries of one page that are looked into."""
+
+
+def entries(dictionary: Any) -> Iterator[tuple[Any, Any]]:
+    """Keys and values, as the engine's objects; references are not followed."""
+    for index in range(mupdf.pdf_dict_len(dictionary)):
+        yield mupdf.pdf_dict_get_key(dictionary, index), mupdf.pdf_dict_get_val(dictionary, index)
+
+
+def of_page(page_object: Any) -> Iterator[Any]:
+    """Each resource dictionary once: of the page, of the looks of its annotations, and of all forms, patterns and Type 3 fonts
+    that these name."""
+    waiting = [mupdf.pdf_dict_gets_inheritable(page_object, "Resources")]
+    annotations = mupdf.pdf_dict_gets(page_object, "Annots")
+    for index in range(min(_MOST, mupdf.pdf_array_len(annotations))):
+        look = mupdf.pdf_dict_gets(mupdf.pdf_dict_gets(mupdf.pdf_array_get(annotations, index), "AP"), "N")
+        looks = [look] if mupdf.pdf_is_stream(look) else [state for _, state in entries(look)]
+        waiting += [mupdf.pdf_dict_gets(state, "Resources") for state in looks]
+    seen: set[int] = set()
+    left = _MOST
+    while waiting and left:
+        resources = waiting.pop()
+        if not mupdf.pdf_is_dict(resources):
+            continue
+        left -= 1
+        yield resources
+        for category in ("XObject", "Pattern", "Font"):
+            for _, value in entries(mupdf.pdf_dict_gets(resources, category)):
+                number = mupdf.pdf_to_num(value)
+                if number and number not in seen:
+                    seen.add(number)
+                    inner = mupdf.pdf_dict_gets(value, "Resources")
+                    if inner.m_internal:
+                        waiting.append(inner)

@@ -1,0 +1,21 @@
+"""How ruby is set in documents that the engine lays out itself, and told apart afterwards. Pure.
+
+The engine has no ruby: it sets the readings in the line, as large as the text, 議ぎ員いん. A style for the elements makes them
+small and raises them, and by a size that nobody else asks for they are known again in the text of a page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+SHARE = 0.5003
+"""Of the size of the base."""
+CSS = f"rt {{ font-size: {100 * SHARE:g}% !important; vertical-align: super; text-indent: 0 }} rp {{ display: none }}"
+_SLACK = 1e-5
+"""Of a share: sizes are floats of 32 bits."""
+
+
+def ruby_sizes(sizes: Iterable[float]) -> frozenset[float]:
+    """Those of a page's sizes that are ruby's to another one of them."""
+    different = set(sizes)
+    return frozenset(size for size in different if any(abs(size / base - SHARE) < _SLACK for base in different if base > size))

@@ -1,0 +1,80 @@
+"""What the directories of a TIFF or BigTIFF say of its pages, read without unpacking any. Pure."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+Data = bytes | memoryview
+
+MOST_ENTRIES = 4096
+"""Of one directory: some hundreds are known."""
+_WIDTHS = {1: "B", 3: "H", 4: "I", 16: "Q"}
+_ORIENTATION, _COMPRESSION, _SAMPLE_FORMAT = 274, 259, 339
+_UNSIGNED = 1
+_ENGINE_COMPRESSIONS = frozenset((1, 2, 3, 4, 5, 7, 8, 32773, 32809, 32946, 34676, 34677))
+"""None, CCITT in three forms, LZW, JPEG, Deflate in two, PackBits, ThunderScan, SGI's two for light."""
+
+
+class TiffPage(Struct, frozen=True):
+    """What decides how a page is drawn."""
+
+    orientation: int
+    compression: int
+    sample_format: int
+    is_big: bool
+
+    @property
+    def is_engines(self) -> bool:
+        """Whether the engine reads it, and right, but for its orientation."""
+        return not self.is_big and self.compression in _ENGINE_COMPRESSIONS and self.sample_format == _UNSIGNED
+
+
+def pages(data: Data, most: int) -> list[TiffPage]:
+    """The pages in order, as far as the directories can be read, at most so many. Empty for what is no TIFF."""
+    order = {b"II": "<", b"MM": ">"}.get(bytes(data[:2]))
+    if order is None or len(data) < 16:
+        return []
+    [version] = struct.unpack_from(f"{order}H", data, 2)
+    is_big = version == 43
+    return [
+        TiffPage(values.get(_ORIENTATION, 1), values.get(_COMPRESSION, 1), values.get(_SAMPLE_FORMAT, _UNSIGNED), is_big)
+        for values, _ in zip(_directories(data, order, is_big), range(most), strict=False)
+    ]
+
+
+def _directories(data: Data, order: str, is_big: bool) -> Iterator[dict[int, int]]:
+    count_format, offset_format, entry_bytes = ("Q", "Q", 20) if is_big else ("H", "I", 12)
+    offset_bytes, count_bytes = struct.calcsize(offset_format), struct.calcsize(f"<{count_format}")
+    place = 8 if is_big else 4
+    seen = set()
+    try:
+        [offset] = struct.unpack_from(order + offset_format, data, place)
+        while offset and offset not in seen:
+            seen.add(offset)
+            [count] = struct.unpack_from(order + count_format, data, offset)
+            if count > MOST_ENTRIES:
+                return
+            start = offset + count_bytes
+            yield {
+                tag: value
+                for entry in range(count)
+                for tag, value in _entry(data, order, start + entry * entry_bytes, offset_format, offset_bytes)
+            }
+            [offset] = struct.unpack_from(order + offset_format, data, start + count * entry_bytes)
+    except struct.error:
+        return
+
+
+def _entry(data: Data, order: str, place: int, offset_format: str, offset_bytes: int) -> Iterator[tuple[int, int]]:
+    """Tag and first value of an entry that is a number."""
+    tag, kind, count = struct.unpack_from(f"{order}HH{offset_format}", data, place)
+    if tag not in (_ORIENTATION, _COMPRESSION, _SAMPLE_FORMAT) or kind not in _WIDTHS or not count:
+        return
+    value_place = place + 4 + offset_bytes
+    if count * struct.calcsize(f"<{_WIDTHS[kind]}") > offset_bytes:
+        [value_place] = struct.unpack_from(order + offset_format, data, value_place)
+    [value] = struct.unpack_from(order + _WIDTHS[kind], data, value_place)
+    yield tag, value

@@ -1,0 +1,165 @@
+"""Watches folders: opens what comes, several files at once, tries again what failed for a passing reason, forgets what goes."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from pathlib import Path
+
+from msgspec import Struct
+
+from sidebooks_core.errors import ServiceClosed, SidebooksError, UnsupportedDocument
+from sidebooks_core.server.folders import Listing, State, list_folder, retry_after_s
+
+WATCH_EVERY_S = 2.0
+OPENERS = 4
+"""Files that are opened at the same time: one that takes long holds up no other."""
+
+_log = logging.getLogger("sidebooks_core.server")
+
+
+class Problem(Struct, frozen=True):
+    """Something in a folder that is not served, and why."""
+
+    path: Path
+    reason: str
+
+
+class _File(Struct):
+    state: State
+    opening: Future[None] | None = None
+    failures: int = 0
+    """In a row, of this state."""
+    again_at_s: float | None = None
+    reason: str | None = None
+
+
+class Watcher:
+    """Keeps a shelf in step with folders. `look` may be called by the application, or again and again by a thread."""
+
+    def __init__(
+        self, opened: Callable[[Path], None], gone: Callable[[Path], None], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """opened: opens a file and serves it, in place of what it was before; raises what opening raises.
+
+        gone: a file is there no longer, or cannot be opened as what it is now. clock: seconds that only grow.
+        """
+        self._opened = opened
+        self._gone = gone
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._looking = threading.Lock()
+        self._files: dict[Path, _File] = {}
+        self._unread: dict[Path, dict[Path, str]] = {}
+        self._openers = ThreadPoolExecutor(OPENERS, thread_name_prefix="sidebooks-open")
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def look(self, folder: Path, timeout_s: float | None = None) -> int:
+        """Open what is new or changed in a folder, and forget what is gone. How many of its files are served.
+
+        timeout_s: how long to wait for files that are being opened; they go on. None: until all are.
+        """
+        with self._looking:
+            listing = list_folder(folder)
+            self._forget_missing(folder, listing)
+            for path, state in listing.files.items():
+                self._begin(path, state)
+        with self._lock:
+            self._unread[folder] = listing.unread
+            opening = [file.opening for path, file in self._files.items() if file.opening and path.is_relative_to(folder)]
+        wait(opening, timeout_s)
+        with self._lock:
+            of_folder = [file for path, file in self._files.items() if path.is_relative_to(folder)]
+            return sum(file.opening is None and file.reason is None for file in of_folder)
+
+    def problems(self) -> list[Problem]:
+        """What is not served, by path."""
+        with self._lock:
+            found = {path: reason for unread in self._unread.values() for path, reason in unread.items()}
+            found |= {path: file.reason for path, file in self._files.items() if file.reason is not None}
+        return [Problem(path, found[path]) for path in sorted(found)]
+
+    def opening_count(self) -> int:
+        """Files that are being opened now, or wait for it."""
+        with self._lock:
+            return sum(file.opening is not None for file in self._files.values())
+
+    def watch(self, folders: Sequence[Path]) -> None:
+        """Look at folders again and again, from a thread, until `close`."""
+        self._thread = threading.Thread(target=self._watch, args=(list(folders),), name="sidebooks-watch", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Watch no longer; files that are being opened are not waited for."""
+        self._stop.set()
+        self._openers.shutdown(wait=False, cancel_futures=True)
+        if self._thread is not None:
+            self._thread.join(5)
+
+    def _watch(self, folders: list[Path]) -> None:
+        while not self._stop.wait(WATCH_EVERY_S):
+            for folder in folders:
+                try:
+                    self.look(folder, 0)
+                except Exception:  # noqa: BLE001 - whatever a file system or an application's callback does: the next look comes
+                    if not self._stop.is_set():
+                        _log.exception("a watched folder could not be looked at")
+
+    def _begin(self, path: Path, state: State) -> None:
+        """Have a file opened, if it is new, has changed, or is to be tried again. One that is being opened is left to that."""
+        with self._lock:
+            known = self._files.get(path)
+            if known is not None:
+                is_due = known.again_at_s is not None and self._clock() >= known.again_at_s
+                if known.opening is not None or (known.state == state and not is_due):
+                    return
+            failures = known.failures if known is not None and known.state == state else 0
+            reason = known.reason if known is not None else None
+            file = _File(state, None, failures, None, reason)
+            file.opening = self._openers.submit(self._open, path, file)
+            self._files[path] = file
+
+    def _open(self, path: Path, file: _File) -> None:
+        failures, reason, again_at_s = 0, None, None
+        try:
+            self._opened(path)
+        except ServiceClosed:
+            return  # and so does this
+        except Exception as error:  # noqa: BLE001 - one file's fault, whatever it is, is told and ends nobody
+            failures = file.failures + 1
+            reason = str(error) if isinstance(error, SidebooksError) else _in_words(error)
+            again_s = retry_after_s(error, failures)
+            again_at_s = None if again_s is None else self._clock() + again_s
+            if failures == 1:
+                _log.log(logging.INFO if isinstance(error, UnsupportedDocument) else logging.WARNING, "not served: %s", reason)
+            self._gone(path)
+        with self._lock:
+            file.failures, file.reason, file.again_at_s, file.opening = failures, reason, again_at_s, None
+            was_dropped = self._files.get(path) is not file
+        if was_dropped and reason is None:
+            self._gone(path)
+
+    def _forget_missing(self, folder: Path, listing: Listing) -> None:
+        """Forget what is gone. What lies in a folder that cannot be read just now is kept: it may be there."""
+        unread = tuple(listing.unread)
+        with self._lock:
+            missing = [
+                path
+                for path in self._files
+                if path.is_relative_to(folder)
+                and path not in listing.files
+                and not any(path == place or path.is_relative_to(place) for place in unread)
+            ]
+            dropped = [(path, self._files.pop(path)) for path in missing]
+        for path, file in dropped:
+            if file.opening is None:
+                self._gone(path)
+
+
+def _in_words(error: Exception) -> str:
+    """Without the path that the system's errors carry: readers see this."""
+    return (isinstance(error, OSError) and error.strerror) or f"cannot be opened ({type(error).__name__})"

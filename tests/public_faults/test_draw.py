@@ -1,0 +1,432 @@
+"""Other files of the kinds in `checks_draw.py`, built here."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import pymupdf
+import pytest
+
+from sidebooks_core import Settings, TileService
+from sidebooks_core.documents.drawing import draw
+from sidebooks_core.documents.engine import take_warnings
+from sidebooks_core.documents.limits import Limits
+from sidebooks_core.documents.opening import open_document
+from sidebooks_core.documents.source import Source
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from identity_documents import pdf, stream
+
+FONT = b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>"
+
+
+@pytest.fixture(scope="module")
+def quick_service() -> Iterator[TileService]:
+    with TileService(Settings(cache_dir=None)) as running:
+        yield running
+
+
+def one_page(
+    content: bytes, resources: str = "", page: str = "", catalog: str = "", more: Mapping[int, bytes] | None = None
+) -> bytes:
+    """400 x 400 pt; font /F; objects from 10 on are free for the test."""
+    return pdf(
+        {
+            1: f"<</Type/Catalog/Pages 2 0 R{catalog}>>".encode(),
+            2: b"<</Type/Pages/Kids[3 0 R]/Count 1/MediaBox[0 0 400 400]>>",
+            3: f"<</Type/Page/Parent 2 0 R/Contents 4 0 R/Resources<</Font<</F 5 0 R>>{resources}>>{page}>>".encode(),
+            4: stream("", content),
+            5: FONT,
+            **(more or {}),
+        }
+    )
+
+
+def seen(service: TileService, data: bytes, page: int = 0) -> str:
+    return " ".join(word.text for word in service.text(service.open(data), page=page))
+
+
+def ink(service: TileService, data: bytes, width_px: int = 400) -> int:
+    """Darkest value of the page."""
+    return int(service.page_image(service.open(data), page=0, width_px=width_px).pixels().min())
+
+
+ON, OFF, OTHER = "10 0 R", "11 0 R", "12 0 R"
+MEMBERSHIPS = [
+    (f"/OCGs[{ON} {OFF}]/P/AllOn", False),
+    (f"/OCGs[{OFF} {ON}]/P/AllOn", False),
+    (f"/OCGs[{ON} {OTHER}]/P/AllOn", True),
+    (f"/OCGs[{ON} {OFF}]/P/AnyOn", True),
+    (f"/OCGs[{OFF} {ON}]", True),
+    (f"/OCGs[{OFF} {OFF}]", False),
+    (f"/OCGs[{ON} {OFF}]/P/AnyOff", True),
+    (f"/OCGs[{OFF} {ON}]/P/AnyOff", True),
+    (f"/OCGs[{ON} {OTHER}]/P/AnyOff", False),
+    (f"/OCGs[{OFF} {OFF}]/P/AllOff", True),
+    (f"/OCGs[{OFF} {ON}]/P/AllOff", False),
+    (f"/OCGs {OFF}", False),
+    (f"/OCGs {OFF}/P/AllOff", True),
+    ("/OCGs[]/P/AllOn", True),
+    ("/OCGs[]", True),
+    ("/OCGs[null 99 0 R]/P/AllOff", True),
+    ("", True),
+    (f"/VE[/And {ON} {OFF}]", False),
+    (f"/VE[/Or {ON} {OFF}]", True),
+    (f"/VE[/Not {ON}]", False),
+    (f"/VE[/Not {OFF}]", True),
+    (f"/VE[/And[/Not {OFF}][/Or {OFF} {ON}]]", True),
+    (f"/VE[/And[/Not[/Or {OFF} {ON}]]{ON}]", False),
+    (f"/VE[/Not[/And {ON} {OTHER}]]/OCGs {ON}", False),
+]
+
+
+def layered(membership: str, *, on: str, configuration: str = f"/OFF[{OFF}]", groups: Mapping[int, str] | None = None) -> bytes:
+    """A page with the word `always`, and the word `layer` that the membership governs, in one of several ways."""
+    named = {10: "/Name(On)", 11: "/Name(Off)", 12: "/Name(Other)"} | dict(groups or {})
+    more = {number: f"<</Type/OCG{entries}>>".encode() for number, entries in named.items()}
+    more[20] = f"<</Type/OCMD{membership}>>".encode()
+    word = b"BT /F 12 Tf 20 100 Td (layer) Tj ET"
+    content, resources, page = b"BT /F 12 Tf 20 200 Td (always) Tj ET ", "", ""
+    if on == "content":
+        content += b"/OC /M BDC " + word + b" EMC"
+        resources = "/Properties<</M 20 0 R>>"
+    elif on == "in line":
+        content += b"/OC /M BDC " + word + b" EMC"
+        resources = f"/Properties<</M<</Type/OCMD{membership}>>>>"
+    elif on == "nested":
+        content += b"/OC /Seen BDC /Span <</X 1>> BDC /OC /M BDC " + word + b" EMC EMC EMC"
+        resources = "/Properties<</M 20 0 R/Seen 10 0 R>>"
+    elif on == "form":
+        content += b"/X Do"
+        resources = "/XObject<</X 21 0 R>>"
+        more[21] = stream("/Type/XObject/Subtype/Form/BBox[0 0 400 400]/OC 20 0 R/Resources<</Font<</F 5 0 R>>>>", word)
+    elif on == "content of a form":
+        content += b"/X Do"
+        resources = "/XObject<</X 21 0 R>>/Properties<</M 10 0 R>>"
+        entries = "/Type/XObject/Subtype/Form/BBox[0 0 400 400]/Resources<</Font<</F 5 0 R>>/Properties<</M 20 0 R>>>>"
+        more[21] = stream(entries, b"/OC /M BDC " + word + b" EMC")
+    elif on == "annotation":
+        page = "/Annots[22 0 R]"
+        more[22] = b"<</Type/Annot/Subtype/Stamp/Rect[0 0 400 400]/F 4/OC 20 0 R/AP<</N 21 0 R>>>>"
+        more[21] = stream("/Type/XObject/Subtype/Form/BBox[0 0 400 400]/Resources<</Font<</F 5 0 R>>>>", word)
+    listed = " ".join(f"{number} 0 R" for number in named)
+    return one_page(content, resources, page, f"/OCProperties<</OCGs[{listed}]/D<<{configuration}>>>>", more)
+
+
+PLACES = ["content", "in line", "nested", "form", "content of a form", "annotation"]
+
+
+@pytest.mark.parametrize("on", PLACES)
+@pytest.mark.parametrize(("membership", "is_shown"), MEMBERSHIPS)
+def test_a_membership_hides_what_it_must(quick_service: TileService, membership: str, is_shown: bool, on: str) -> None:
+    data = layered(membership, on=on)
+    assert seen(quick_service, data) == ("always layer" if is_shown else "always")
+    assert len(quick_service.search(quick_service.open(data), "layer")) == is_shown
+
+
+GROUPS = [
+    ("the base state", f"/BaseState/OFF/ON[{OTHER}]", {}, False),
+    ("switched on over the base state", f"/BaseState/OFF/ON[{ON}]", {}, True),
+    ("usage without a configuration that asks for it", f"/OFF[{ON}]", {10: "/Usage<</View<</ViewState/ON>>>>"}, False),
+    (
+        "usage that the configuration asks for, on",
+        f"/OFF[{ON}]/AS[<</Event/View/OCGs[{ON}]/Category[/View]>>]",
+        {10: "/Usage<</View<</ViewState/ON>>>>"},
+        True,
+    ),
+    (
+        "usage that the configuration asks for, off",
+        f"/AS[<</Event/View/OCGs[{ON}]/Category[/View]>>]",
+        {10: "/Usage<</View<</ViewState/OFF>>>>"},
+        False,
+    ),
+    (
+        "usage for print",
+        f"/AS[<</Event/Print/OCGs[{ON}]/Category[/Print]>>]",
+        {10: "/Usage<</Print<</PrintState/OFF>>>>"},
+        True,
+    ),
+    ("a group written like another that is off", f"/OFF[{OFF}]", {10: "/Name(Same)", 11: "/Name(Same)"}, True),
+    ("another configuration that is not the default", f"/OFF[{ON}]>>/Configs[<</Name(All)>>]/X<<", {}, False),
+]
+
+
+@pytest.mark.parametrize(
+    ("configuration", "groups", "is_shown"), [case[1:] for case in GROUPS], ids=[case[0] for case in GROUPS]
+)
+def test_a_group_is_as_the_default_configuration_has_it(
+    quick_service: TileService, configuration: str, groups: dict[int, str], is_shown: bool
+) -> None:
+    data = layered(f"/OCGs {ON}", on="content", configuration=configuration, groups=groups)
+    assert seen(quick_service, data) == ("always layer" if is_shown else "always")
+
+
+def test_a_link_of_a_hidden_layer_is_none(quick_service: TileService) -> None:
+    link = "<</Type/Annot/Subtype/Link/Rect[%d 10 %d 20]/OC %s/A<</S/URI/URI(http://127.0.0.1/)>>>>"
+    more = {
+        10: b"<</Type/OCG/Name(On)>>",
+        11: b"<</Type/OCG/Name(Off)>>",
+        12: (link % (10, 20, OFF)).encode(),
+        13: (link % (30, 40, ON)).encode(),
+    }
+    catalog = f"/OCProperties<</OCGs[{ON} {OFF}]/D<</OFF[{OFF}]>>>>"
+    links = quick_service.links(
+        quick_service.open(one_page(b"", page="/Annots[12 0 R 13 0 R]", catalog=catalog, more=more)), page=0
+    )
+    assert [round(link.x0_pt) for link in links] == [30]
+
+
+@pytest.mark.parametrize("on", PLACES)
+def test_pages_that_differ_in_what_is_shown_have_other_ids(quick_service: TileService, on: str) -> None:
+    shown, hidden = (
+        quick_service.open(layered(f"/OCGs[{ON} {OFF}]/P/{policy}", on=on)).pages[0].content_id for policy in ("AnyOn", "AllOn")
+    )
+    assert shown != hidden
+
+
+def borders(thickness_pt: float, kind: str) -> bytes:
+    """Ten lines across the page and ten down, at places that fall on the pixels in all ways."""
+    lines = []
+    for index in range(10):
+        at = 30 + 33.37 * index
+        if kind == "stroke":
+            lines.append(f"{thickness_pt} w 20 {at} m 380 {at} l S {at} 20 m {at} 380 l S")
+        elif kind == "strip":
+            lines.append(f"20 {at} 360 {thickness_pt} re f {at} 20 {thickness_pt} 360 re f*")
+        elif kind == "polygon":
+            end = at + thickness_pt
+            lines.append(f"20 {at} m 380 {at} l 380 {end} l 20 {end} l h f {at} 20 m {at} 380 l {end} 380 l {end} 20 l f")
+        else:
+            lines.append(f"20 {at} 360 {thickness_pt} re {at} 20 {thickness_pt} 360 re f")
+    return " ".join(lines).encode()
+
+
+@pytest.mark.parametrize("rotation", [0, 90, 180])
+@pytest.mark.parametrize("kind", ["stroke", "strip", "polygon", "several in one path"])
+def test_thin_lines_are_dark_and_a_pixel_wide(quick_service: TileService, kind: str, rotation: int) -> None:
+    for thickness_pt in (0.05, 0.1, 0.25, 0.48):
+        document = quick_service.open(one_page(borders(thickness_pt, kind), page=f"/Rotate {rotation}"))
+        for width_px in (256, 831):
+            pixels = quick_service.page_image(document, page=0, width_px=width_px).pixels()[..., 0]
+            # Between two lines, where no line crosses.
+            for values in (pixels[:, round(55 / 400 * width_px)], pixels[round(55 / 400 * width_px)]):
+                dark = values < 64
+                assert dark.sum() == 10
+                assert (values < 200).sum() == 10
+
+
+def test_thin_lines_in_a_scaled_form_and_lines_that_are_not_thin(quick_service: TileService) -> None:
+    form = stream("/Type/XObject/Subtype/Form/BBox[0 0 40000 40000]/Matrix[.01 0 0 .01 0 0]", b"2000 20030 36000 10 re f")
+    document = quick_service.open(one_page(b"/X Do 20 100 360 3 re f", "/XObject<</X 10 0 R>>", more={10: form}))
+    values = quick_service.page_image(document, page=0, width_px=400).pixels()[:, 200, 0]
+    assert [int(value) for value in values if value < 255] == [pytest.approx(0, abs=20), 0, 0, 0]
+
+
+@pytest.mark.parametrize("scale", [0.61, 1.7])
+def test_thin_lines_cut_into_slabs_are_the_page_drawn_whole(scale: float) -> None:
+    content = borders(0.3, "strip") + b" " + borders(0.1, "stroke").replace(b".37", b".81")
+    with pymupdf.open(stream=one_page(content), filetype="pdf") as document:
+        listed = document[0].get_displaylist()
+        side_px = round(400 * scale)
+        draw(listed, 3 * scale, 0, 0, 10, 10, grey=True)  # at another scale before
+        whole = draw(listed, scale, 0, 0, side_px, side_px, grey=False)
+        for step in (1, 7):
+            slabs = [
+                draw(listed, scale, 0, top, side_px, min(top + step, side_px), grey=False) for top in range(0, side_px, step)
+            ]
+            assert np.array_equal(np.concatenate(slabs), whole)
+        assert np.array_equal(draw(listed, scale, 0, 0, side_px, side_px, grey=True), whole[..., 0])
+
+
+@pytest.mark.parametrize("place", ["page", "form", "annotation"])
+@pytest.mark.parametrize("box", ["[-276 -3473 4185 422]", "[0 0 30000 30000]", "[0 0 3 3]", "[0 0 0 0]"])
+@pytest.mark.parametrize(
+    "glyph", [b"1 0 -276 -3473 4185 422 d1 0 0 3 3 re f", b"3 0 d0 0 0 3 3 re f", b"1 0 0 0 3 3 d1 0 0 3 3 re f"]
+)
+def test_a_type3_glyph_is_drawn_whatever_its_box(quick_service: TileService, glyph: bytes, box: str, place: str) -> None:
+    text = b'BT /T 8 Tf 40 200 Td ("") Tj 100 0 Td (") Tj ET'
+    font = f"<</Type/Font/Subtype/Type3/FontBBox{box}/FontMatrix[1 0 0 1 0 0]/FirstChar 34/LastChar 34/Widths[10]"
+    more = {
+        10: (font + "/Encoding<</Differences[34/x]>>/CharProcs<</x 11 0 R>>>>").encode(),
+        11: stream("", glyph),
+        12: stream("/Type/XObject/Subtype/Form/BBox[0 0 400 400]/Resources<</Font<</T 10 0 R>>>>", text),
+        13: b"<</Type/Annot/Subtype/Stamp/Rect[0 0 400 400]/F 4/AP<</N 12 0 R>>>>",
+    }
+    if place == "page":
+        data = pdf(
+            {
+                1: b"<</Type/Catalog/Pages 2 0 R>>",
+                2: b"<</Type/Pages/Kids[3 0 R]/Count 1/MediaBox[0 0 400 400]>>",
+                3: b"<</Type/Page/Parent 2 0 R/Contents 4 0 R/Resources<</Font<</T 10 0 R>>>>>>",
+                4: stream("", text),
+                **more,
+            }
+        )
+    elif place == "form":
+        data = one_page(b"/X Do", "/XObject<</X 12 0 R>>", more=more)
+    else:
+        data = one_page(b"", page="/Annots[13 0 R]", more=more)
+    document = quick_service.open(data)
+    for width_px in (100, 390, 400, 800):
+        pixels = quick_service.page_image(document, page=0, width_px=width_px).pixels()[..., 0]
+        assert (pixels < 128).sum() / pixels.size == pytest.approx(3 * 24 * 24 / 160_000, rel=0.2)
+
+
+ARRAYS = [
+    (b"[(one) 0 Tc -300 (two)] TJ 0 -30 Td (three) Tj", "one two three"),
+    (b"[(one) -300 (two) TJ 0 -30 Td (three) Tj", "one two three"),
+    (b"[(one) <</A 1>> (two)] TJ 0 -30 Td (three) Tj", "onetwo three"),
+    (b"[(one) /Name null true -300 (two)] TJ 0 -30 Td (three) Tj", "one two three"),
+    (b"[(one) [-300 (two)]] TJ 0 -30 Td (three) Tj", "onetwo three"),
+    (b"[(one) Tj 0 -30 Td (two) Tj", "one two"),
+    (b"(one] \\) [) Tj 0 -30 Td [(two) 0 Tc <32> -300 (three)] TJ", "one] ) [ two2 three"),
+    (b"(one) Tj BI /W 1/H 1/IM true ID \x80 EI 0 -30 Td [(two) Tw] TJ", "one two"),
+    (b"(one) Tj [3 2 0 d 0 -30 Td [(two) q] TJ", "one two"),
+]
+
+
+@pytest.mark.parametrize("place", ["page", "form", "contents in parts"])
+@pytest.mark.parametrize(("content", "right"), ARRAYS)
+def test_an_array_that_breaks_the_rules_keeps_its_text(
+    quick_service: TileService, content: bytes, right: str, place: str
+) -> None:
+    content = b"BT /F 12 Tf 20 300 Td " + content + b" ET"
+    if place == "page":
+        data = one_page(content)
+    elif place == "form":
+        form = stream("/Type/XObject/Subtype/Form/BBox[0 0 400 400]/Resources<</Font<</F 5 0 R>>>>", content)
+        data = one_page(b"/X Do", "/XObject<</X 10 0 R>>", more={10: form})
+    else:
+        data = one_page(
+            b"", more={3: PAGE.replace(b"4 0 R", b"[10 0 R 11 0 R]"), 10: stream("", b"q"), 11: stream("", content + b" Q")}
+        )
+    assert seen(quick_service, data) == right
+    assert ink(quick_service, data) < 60
+
+
+PAGE = b"<</Type/Page/Parent 2 0 R/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>>>"
+CATALOG = b"<</Type/Catalog/Pages 2 0 R>>"
+TREE = b"<</Type/Pages/Kids[3 0 R]/Count 1/MediaBox[0 0 400 400]>>"
+SLIPS = {
+    "a string in a font": {5: FONT.replace(b">>", b" (MS)/X 1>>")},
+    "a name with a space": {5: b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica Bold/X 1>>"},
+    "an entry without a value in a page": {3: PAGE.replace(b"/Resources", b"/Tabs /Resources")},
+    "a string in a page's resources": {3: PAGE.replace(b"/Font<<", b"(x)/Font<<")},
+    "an odd entry at a page's end": {3: PAGE[:-2] + b"/Tabs>>"},
+    "a page that nothing closes": {3: PAGE[:-4]},
+    "a number in a page": {3: PAGE.replace(b"/Contents", b" 7 8 /Contents")},
+    "resources apart": {3: PAGE.replace(b"<</Font<</F 5 0 R>>>>", b"6 0 R"), 6: b"<<foo/Font<</F 5 0 R>>bar>>"},
+    "a word in the catalog": {1: CATALOG.replace(b"/Pages", b" foo /Pages")},
+    "an entry without a value in the catalog": {1: CATALOG.replace(b"/Pages", b"/Lang /Pages")},
+    "a string in the page tree": {2: TREE.replace(b"/Count", b"(x)/Count")},
+    "an array that nothing closes": {2: b"<</Type/Pages/Count 1/MediaBox[0 0 400 400/Kids[3 0 R]>>"},
+    "a string in a stream's dictionary": {4: stream("(x)", b"BT /F 12 Tf 20 300 Td (Minutes) Tj ET", deflate=True)},
+    "a word in a stream's dictionary, and a wrong length": {
+        4: stream("foo /Bar", b"BT /F 12 Tf 20 300 Td (Minutes) Tj ET").replace(b"/Length", b"/Length 9 /Long")
+    },
+}
+
+
+@pytest.mark.parametrize("slip", SLIPS)
+def test_a_dictionary_is_read_on_behind_a_stray_token(quick_service: TileService, slip: str) -> None:
+    data = one_page(b"BT /F 12 Tf 20 300 Td (Minutes) Tj ET", more=SLIPS[slip])
+    document = quick_service.open(data)
+    assert (document.page_count, document.pages[0].width_pt) == (1, 400)
+    assert seen(quick_service, data) == "Minutes"
+    assert ink(quick_service, data) < 60
+
+
+def test_damaged_pages_with_other_fonts_have_other_ids() -> None:
+    """Whether identity or drawing reads the damaged font first."""
+    ids = []
+    for draws_first in (False, True):
+        with TileService(Settings(cache_dir=None, workers=1)) as service:
+            for name in (b"Helvetica (x)", b"Courier (x)"):
+                content = b"BT /F 12 Tf 20 300 Td (Minutes) Tj ET"
+                document = service.open(one_page(content, more={5: FONT.replace(b"Helvetica", name)}))
+                if draws_first:
+                    service.text(document, page=0)
+                ids.append(document.pages[0].content_id)
+    assert ids[:2] == ids[2:]
+    assert ids[0] != ids[1]
+
+
+INVERTS = b"<</FunctionType 2/Domain[0 1]/C0[1]/C1[0]/N 1>>"
+SQUARES = b"<</FunctionType 2/Domain[0 1]/C0[0]/C1[1]/N 2>>"
+CALCULATES = stream("/FunctionType 4/Domain[0 1]/Range[0 1]", b"{1 exch sub}")
+SAMPLED = stream("/FunctionType 0/Domain[0 1]/Range[0 1]/Size[3]/BitsPerSample 8", bytes([255, 64, 0]))
+RAMP = stream("/Type/XObject/Subtype/Image/Width 4/Height 1/BitsPerComponent 8/ColorSpace/DeviceGray", bytes([0, 64, 128, 255]))
+COLOURED = stream("/Type/XObject/Subtype/Image/Width 1/Height 1/BitsPerComponent 8/ColorSpace/DeviceRGB", bytes([255, 128, 0]))
+BITS = stream("/Type/XObject/Subtype/Image/Width 4/Height 1/BitsPerComponent 1/ColorSpace/DeviceGray/Decode[1 0]", b"\x50")
+
+
+def transferred(entry: str, functions: list[bytes], content: bytes) -> list[tuple[int, int, int]]:
+    """The colours of eight squares across the page's foot, which the content paints, as drawn in a worker's way."""
+    more = {10 + index: function for index, function in enumerate(functions)}
+    more |= {20: RAMP, 21: COLOURED, 22: BITS}
+    resources = f"/ExtGState<</G<<{entry}>>/Off<</TR/Identity>>/Other<</LW 2>>>>/XObject<</I 20 0 R/C 21 0 R/B 22 0 R>>"
+    with TileService(Settings(cache_dir=None, workers=1)) as service:
+        document = service.open(one_page(content, resources, more=more))
+        pixels = service.page_image(document, page=0, width_px=400).pixels()
+    return [tuple(int(value) for value in pixels[375, 25 + 50 * index]) for index in range(8)]
+
+
+SQUARES_OF_GREY = (
+    b"/G gs 0 0 50 50 re f .8 g 50 0 50 50 re f q /Off gs 100 0 50 50 re f Q 150 0 50 50 re f 1 .5 0 rg 200 0 50 50 re f"
+)
+IMAGES = b"q /G gs q 200 0 0 50 0 0 cm /I Do Q q 50 0 0 50 200 0 cm /C Do Q Q q 150 0 0 50 250 0 cm /C Do Q"
+
+
+def near(found: list[tuple[int, int, int]], right: list[tuple[int, int, int] | int]) -> bool:
+    return all(
+        max(abs(one - other) for one, other in zip(pixel, (value,) * 3 if isinstance(value, int) else value, strict=True)) <= 2
+        for pixel, value in zip(found, right, strict=False)
+    )
+
+
+@pytest.mark.parametrize(
+    ("entry", "functions"),
+    [
+        ("/TR 10 0 R", [INVERTS]),
+        ("/TR 10 0 R", [CALCULATES]),
+        ("/TR2 10 0 R/TR/Identity", [INVERTS]),
+        ("/TR[10 0 R 10 0 R 10 0 R 10 0 R]", [INVERTS]),
+    ],
+)
+def test_a_transfer_function_that_inverts(entry: str, functions: list[bytes]) -> None:
+    assert near(transferred(entry, functions, SQUARES_OF_GREY), [255, 51, 204, 51, (0, 128, 255)])
+    assert near(transferred(entry, functions, IMAGES), [255, 191, 127, 0, (0, 127, 255), (255, 128, 0)])
+
+
+def test_a_transfer_function_of_a_curve_and_of_one_colour() -> None:
+    assert near(transferred("/TR 10 0 R", [SQUARES], IMAGES), [0, 16, 64, 255, (255, 64, 0), (255, 128, 0)])
+    assert near(transferred("/TR 10 0 R", [SAMPLED], SQUARES_OF_GREY), [255, 26, 204, 26, (0, 64, 255)])
+    one = "/TR[10 0 R/Identity/Identity/Identity]"
+    assert near(transferred(one, [INVERTS], SQUARES_OF_GREY), [0, 204, 204, 204, (0, 128, 0)])
+
+
+def test_a_transfer_function_of_a_bilevel_scan() -> None:
+    content = b"q /G gs q 200 0 0 50 0 0 cm /B Do Q Q q 200 0 0 50 200 0 cm /B Do Q"
+    assert transferred("/TR 10 0 R", [INVERTS], content) == [
+        (value, value, value) for value in (0, 255, 0, 255, 255, 0, 255, 0)
+    ]
+
+
+@pytest.mark.parametrize("entry", ["/TR/Identity", "/TR2/Default/TR 10 0 R", "/TR 99 0 R", "/TR(no function)"])
+def test_no_transfer_function(entry: str) -> None:
+    assert near(transferred(entry, [INVERTS], SQUARES_OF_GREY), [0, 204, 204, 204, (255, 128, 0)])
+
+
+def test_what_a_transfer_function_does_not_reach_is_told() -> None:
+    take_warnings()
+    for content, is_told in ((b"/G gs /Fm Do", True), (b"/G gs /Off gs /Fm Do", False), (b"/G gs 0 0 5 5 re f", False)):
+        form = stream("/Type/XObject/Subtype/Form/BBox[0 0 400 400]", b"0 0 9 9 re f")
+        resources = "/ExtGState<</G<</TR 10 0 R>>/Off<</TR/Identity>>>>/XObject<</Fm 11 0 R>>"
+        data = one_page(content, resources, more={10: INVERTS, 11: form})
+        document = open_document(Source(data), password=None, name="paper", limits=Limits())
+        document.display_list(0)
+        document.close()
+        assert any("transfer function" in line for line in take_warnings()) == is_told
