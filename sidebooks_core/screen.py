@@ -16,7 +16,7 @@ from sidebooks_core import keys
 from sidebooks_core.caching.layered import LayeredStore
 from sidebooks_core.caching.record import Record
 from sidebooks_core.document import Document
-from sidebooks_core.errors import SidebooksError
+from sidebooks_core.errors import RenderTimeout, SidebooksError
 from sidebooks_core.records import Records
 from sidebooks_core.rendering.packing import RecordUnreadable, unpack_tile
 from sidebooks_core.scheduling.queue import Priority
@@ -101,7 +101,12 @@ class Painter:
                 windows[placement.page] = window
         screen = Screen(spread, pages, viewport, fitted, tuple(wanted), windows)
         if before is not None:
-            screen.errors.update(before.errors)
+            # What overran at one scale may be drawn at another.
+            is_same_scale = viewport.zoom == before.viewport.zoom
+            lasting = {
+                page: error for page, error in before.errors.items() if is_same_scale or not isinstance(error, RenderTimeout)
+            }
+            screen.errors.update(lasting)
             seen = (raster for raster in (*before.windows.items(), *before.earlier) if raster in before.records)
             screen.earlier = tuple(raster for raster in seen if raster not in windows.items())[:WINDOWS_KEPT]
             screen.records.update((raster, before.records[raster]) for raster in screen.earlier)

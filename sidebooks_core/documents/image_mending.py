@@ -70,8 +70,11 @@ class Mender:
         listed = self._document.handle.get_page_images(page, full=True)[:MOST_IMAGES]
         masked_by = {image: mask for image, mask, *_ in listed if image}
         verdicts = {image: self._verdict(image, mask) for image, mask in masked_by.items()}
-        take_messages()
         bad = [verdict for verdict in verdicts.values() if verdict is not None]
+        if self._has_lost_inline(page):
+            _filter_inline(self._mended(), page, drops=True)
+            bad.append(IMAGE_LOST)
+        take_messages()
         if not bad or self._copy is None:
             return None
         forget_resources(self._copy.handle)
@@ -81,6 +84,12 @@ class Mender:
         if self._copy is not None:
             self._copy.close()
             self._copy = None
+
+    def _has_lost_inline(self, page: int) -> bool:
+        """Whether an image that stands in the page's content cannot be unpacked at all."""
+        handle = self._document.handle
+        contents = b"".join(_bytes_of(handle, number) for number in handle.load_page(page).get_contents())
+        return b"BI" in contents and _filter_inline(handle, page, drops=False)
 
     def _verdict(self, image: int, mask: int) -> str | None:
         if image not in self._verdicts:
@@ -141,6 +150,41 @@ class Mender:
         share = rows / image.h()
         _make_form(copy, number, form, f"1 0 0 {share:.9f} 0 {1 - share:.9f} cm /I Do".encode())
         return True
+
+
+class _InlineFilter(mupdf.PdfSanitizeFilterOptions2):  # type: ignore[misc]  # the engine has no types
+    """Leaves out images that stand in content and cannot be unpacked at all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.use_virtual_image_filter()
+        self.found = False
+
+    def image_filter(self, ctx: Any, matrix: Any, name: str, image: Any, scissor: Any) -> Any:
+        if name == "<inline>" and _is_lost(mupdf.FzImage(mupdf.ll_fz_keep_image(image))):
+            self.found = True
+            return None
+        return mupdf.ll_fz_keep_image(image)
+
+
+def _is_lost(image: Any) -> bool:
+    if image.w() * image.h() > MOST_IMAGE_PIXELS:
+        return False
+    take_messages()
+    is_empty = not _decoded(image)
+    return is_empty and not IMAGE_PROBLEMS.isdisjoint(of_warnings(take_messages(), is_drawing=True))
+
+
+def _filter_inline(handle: Any, page: int, *, drops: bool) -> bool:
+    """Whether a page's content has such images; drops: they are taken out of it."""
+    chosen = _InlineFilter()
+    options = pymupdf._make_PdfFilterOptions(recurse=1, no_update=not drops, sanitize=1, sopts=chosen)
+    forget_unpacked()
+    try:
+        mupdf.pdf_filter_page_contents(pymupdf._as_pdf_document(handle), pymupdf._as_pdf_page(handle.load_page(page)), options)
+    except ENGINE_ERRORS:
+        return False  # content that cannot be written anew stays as it is
+    return chosen.found
 
 
 def _unpacks(pdf: Any, number: int) -> tuple[bool, Any]:

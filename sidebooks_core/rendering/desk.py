@@ -101,6 +101,8 @@ class Desk:
         if page is not None and not 0 <= page < held.document.page_count:
             raise PageNotFound(f"{ref.name} has no page {page + 1}: it has {held.document.page_count}", page=page)
         answer = getattr(self, f"_do_{kind}")(held, ref, page, **arguments)
+        if of_warnings(take_messages()):
+            forget_resources(held.document.handle)  # who draws a page with them is told of it
         _require_unchanged(held.source, ref)
         return {"answer": answer}
 
@@ -285,7 +287,7 @@ class Desk:
         take_messages()
         pixels = draw(sheet.display_list, scale, *rect_px, grey=grey)
         found = of_warnings(take_messages(), is_drawing=True)
-        if found:
+        if not IMAGE_PROBLEMS.isdisjoint(found):
             forget_unpacked()  # the next page that draws the same image is told of it, too
         return pixels, found
 

@@ -78,6 +78,17 @@ def test_an_image_that_cannot_be_decoded_leaves_paper_beside_text_and_is_told(ki
         assert shown[: width_px // 5].min() < 128, "and text"
 
 
+@pytest.mark.parametrize("coded", [b"/F /DCT ID not a picture", b"/F /Fl ID not a picture"])
+def test_an_image_in_the_content_that_cannot_be_decoded_leaves_paper(coded: bytes, service: TileService) -> None:
+    inline = b"q 200 0 0 200 50 50 cm BI /W 100 /H 100 /BPC 8 /CS /RGB " + coded + b"\nEI Q "
+    tile = service.page_image(service.open(pdf({3: page(), 4: stream(inline + TEXT)})), 0, width_px=300)
+    assert not problems.IMAGE_PROBLEMS.isdisjoint(tile.problems)
+    assert tile.pixels()[60:240].min() == 255
+    assert tile.pixels()[:60].min() < 128
+    with pytest.raises(RenderFailed, match="page 1"):
+        service.page_image(service.open(pdf({3: page(), 4: stream(inline)})), 0, width_px=300)
+
+
 @pytest.mark.parametrize("kind", CUT)
 def test_what_there_is_of_an_image_is_drawn_and_paper_below_it(kind: str, service: TileService) -> None:
     document = service.open(with_image(*CUT[kind]))
@@ -157,6 +168,7 @@ def test_a_font_program_that_cannot_be_read_is_told(program: str, service: TileS
     objects = {4: stream(TEXT), 6: font, 7: descriptor, 8: stream(b"this is no font program " * 9, entries)}
     two_pages = pdf({3: page(), 9: page(), **objects}, pages=b"[3 0 R 9 0 R]", count=2)
     document = service.open(two_pages)
+    service.text(document, 1)  # reads the font before a page is drawn
     for number in range(2):
         tile = service.page_image(document, number, width_px=300)
         assert problems.FONT_LOST in tile.problems
