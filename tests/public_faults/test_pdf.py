@@ -467,7 +467,7 @@ def test_an_older_document_opens_with_the_bytes_of_utf_8() -> None:
 
 LOCKED = (
     "<</Filter/Standard/V 4/R 4/Length 128/P -4/O<{0}>/U<{0}>{1}/CF<</StdCF<</CFM/AESV2/AuthEvent/EFOpen/Length 16>>"
-    "/Open<</CFM/None>>>>/EFF/StdCF>>"
+    ">>/EFF/StdCF>>"
 )
 
 
@@ -476,7 +476,6 @@ LOCKED = (
     [
         ("", True),
         ("/StmF/Identity/StrF/Identity", True),
-        ("/StmF/Open/StrF/Open", True),
         ("/StmF/StdCF/StrF/Identity", False),
         ("/StmF/Identity/StrF/StdCF", False),
     ],
