@@ -211,7 +211,7 @@ def test_mirador_opens_the_manifest(tab: Any, origin: str, address: str) -> None
             break
         assert time.monotonic() < deadline_s, "no page on the screen"
         time.sleep(0.1)
-    assert document["title"] in tab.inner_text("body")
+    assert document["name"] in tab.inner_text("body")
     assert [answer for answer in answers if answer[0] >= 400] == []
     assert any(re.search(r"/iiif/3/[^/]+_p1/\d|/iiif/3/[^/]+_p1/full", url) for _, url in answers), "the page's own image"
     seen = os.environ.get("SIDEBOOKS_SCREENSHOTS")

@@ -252,7 +252,7 @@ class OpenDocument:
         )
 
     def _attachments(self, page_objects: Sequence[Any]) -> tuple[Attachment, ...]:
-        has_pins = pdf_attachments.may_have_pinned(self._source.data)
+        has_pins = pdf_attachments.may_have_pinned(self._source)
         return pdf_attachments.read_attachments(self.handle, page_objects if has_pins else ())
 
     def _page_objects(self) -> list[Any]:
@@ -412,12 +412,7 @@ def _spares_pages(encryption: Any) -> bool:
     """Whether streams and strings are not encrypted, but only the files that are attached (ISO 32000-2, 7.6.6)."""
     if mupdf.ll_pdf_to_int(pdf_objects.get(encryption, "V")) < 4:
         return False
-    for use in ("StmF", "StrF"):
-        crypt_filter = pdf_objects.name(pdf_objects.get(encryption, use)) or "Identity"
-        method = pdf_objects.name(pdf_objects.get(pdf_objects.get(pdf_objects.get(encryption, "CF"), crypt_filter), "CFM"))
-        if crypt_filter != "Identity" and method != "None":
-            return False
-    return True
+    return all(pdf_objects.name(pdf_objects.get(encryption, use)) in ("", "Identity") for use in ("StmF", "StrF"))
 
 
 def _page_count(handle: Any, name: str, chapters: tuple[int, ...], limits: Limits) -> int:

@@ -12,12 +12,13 @@ from sidebooks_core.documents.model import Attachment
 from sidebooks_core.documents.pdf_objects import catalog, document, get, items, name, text
 from sidebooks_core.documents.pdf_targets import file_name, name_tree
 from sidebooks_core.documents.shown_text import shown
+from sidebooks_core.documents.source import Source
 
 MOST_FILES = 1_000
 MOST_ANNOTATIONS = 50_000
 """Looked at for pinned files, 5 us each."""
-SEARCHED_BYTES = 64 << 20
-_CHUNK_BYTES = 1 << 20
+SEARCHED_BYTES = 32 << 20
+"""Of a file, from its beginning."""
 _EMBEDDED = b"/EmbeddedFile"
 """What the stream of such a file says that it is; no stream is packed into another object, so that it stands in the file."""
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")
@@ -41,12 +42,12 @@ _BY_ENDING = {
 }
 
 
-def may_have_pinned(data: bytes | memoryview) -> bool:
-    """Whether a PDF's bytes hold embedded files at all; to be asked before all annotations of a book are read for them."""
-    for start in range(0, min(len(data), SEARCHED_BYTES), _CHUNK_BYTES):
-        if _EMBEDDED in bytes(data[start : start + _CHUNK_BYTES + len(_EMBEDDED)]):
-            return True
-    return False
+def may_have_pinned(source: Source) -> bool:
+    """Whether a PDF holds embedded files at all; to be asked before all annotations of a book are read for them.
+
+    It takes 0.4 ms for each MB, an annotation 5 us.
+    """
+    return source.holds(_EMBEDDED, SEARCHED_BYTES)
 
 
 def read_attachments(handle: Any, pages_with_pins: Sequence[Any]) -> tuple[Attachment, ...]:

@@ -43,6 +43,11 @@ class Source:
         """The first bytes."""
         return bytes(self.data[:count])
 
+    def holds(self, wanted: bytes, within: int) -> bool:
+        """Whether these bytes stand somewhere in the first `within`."""
+        whole = bytes(self.data) if self._mapped is None else self._mapped
+        return whole.find(wanted, 0, within) >= 0
+
     def file(self) -> BinaryIO:
         """To read from the beginning; one at a time where the source is a file."""
         if self._descriptor is None:

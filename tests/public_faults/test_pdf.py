@@ -465,6 +465,34 @@ def test_an_older_document_opens_with_the_bytes_of_utf_8() -> None:
         assert document.page_count == 3
 
 
+LOCKED = (
+    "<</Filter/Standard/V 4/R 4/Length 128/P -4/O<{0}>/U<{0}>{1}/CF<</StdCF<</CFM/AESV2/AuthEvent/EFOpen/Length 16>>"
+    ">>/EFF/StdCF>>"
+)
+
+
+@pytest.mark.parametrize(
+    ("filters", "opens"),
+    [
+        ("", True),
+        ("/StmF/Identity/StrF/Identity", True),
+        ("/StmF/StdCF/StrF/Identity", False),
+        ("/StmF/Identity/StrF/StdCF", False),
+    ],
+)
+def test_a_password_is_asked_for_where_pages_or_strings_are_encrypted(filters: str, opens: bool) -> None:
+    plain = raw_pdf(
+        "<</Type/Catalog/Pages 2 0 R>>", "<</Type/Pages/Count 1/Kids[3 0 R]>>", PAGE, LOCKED.format("41" * 32, filters)
+    )
+    data = plain.replace(b"trailer<<", b"trailer<</Encrypt 4 0 R/ID[<41><41>]/Info<</Title(budget)>>")
+    if opens:
+        with opened(data) as document:
+            assert (document.info.title, document.info.needs_password) == ("budget", False)
+    else:
+        with pytest.raises(PasswordRequired), opened(data):
+            pass
+
+
 def attached(pdf: pikepdf.Pdf) -> None:
     pdf.attachments["資料.docx"] = pikepdf.AttachedFileSpec(pdf, b"words", filename="folder/資料.docx", mime_type="")
     pinned = pikepdf.AttachedFileSpec(pdf, b"a,b", filename="table.csv", mime_type="text/csv")
