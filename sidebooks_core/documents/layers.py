@@ -18,6 +18,8 @@ from sidebooks_core.documents.identity_objects import printed
 
 _DEPTH = 32
 """Deepest expression that is looked into."""
+_OPERANDS = 20_000
+"""Most operands of one document that are looked at, each expression once: an expression may name another many times over."""
 _MEMBERSHIP = re.compile(rb"OCMD")
 _CATEGORIES = ("View", "Print", "Export")
 """Categories of usage that are a plain switch; zoom, language and user are the reader's own affair."""
@@ -60,6 +62,8 @@ class _Groups:
         default = _get(properties, "D")
         on, off = list(_items(_get(default, "ON"))), list(_items(_get(default, "OFF")))
         self.all = list({_key(group): group for group in (*_items(_get(properties, "OCGs")), *on, *off)}.values())
+        self._operands_left = _OPERANDS
+        self._known: dict[int, bool | None] = {}
         base_is_on = _name(default, "BaseState") != "OFF"
         self._states = {_key(group): base_is_on for group in self.all}
         self._states.update((_key(group), True) for group in on)
@@ -102,6 +106,20 @@ class _Groups:
         """None: it says nothing, being empty, too deep or no expression."""
         if depth > _DEPTH:
             return None
+        number = _key(expression)
+        if number in self._known:
+            return self._known[number]
+        if number:
+            self._known[number] = None  # while it is looked into: it may lead back to itself
+        self._operands_left -= mupdf.pdf_array_len(expression)
+        if self._operands_left < 0:
+            raise ValueError("too many operands")
+        verdict = self._combined(expression, depth)
+        if number:
+            self._known[number] = verdict
+        return verdict
+
+    def _combined(self, expression: Any, depth: int) -> bool | None:
         operator = mupdf.pdf_to_name(mupdf.pdf_array_get(expression, 0))
         operands = [mupdf.pdf_array_get(expression, index) for index in range(1, mupdf.pdf_array_len(expression))]
         states = [state for state in (self._operand(operand, depth + 1) for operand in operands) if state is not None]

@@ -92,4 +92,6 @@ def _rewritten_contents(handle: Any, index: int) -> Iterator[None]:
         yield
     finally:
         for holder, key, before in reversed(replaced):
+            added = mupdf.pdf_to_num(mupdf.pdf_dict_get(holder, key))
             mupdf.pdf_dict_put(holder, key, before)
+            mupdf.pdf_delete_object(pdf, added)  # the list has what it needs of it

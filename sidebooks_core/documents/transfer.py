@@ -41,6 +41,7 @@ def applied(handle: Any, index: int) -> Iterator[None]:
     before = mupdf.pdf_dict_gets(page_object, "Contents")
     images = mupdf.pdf_dict_gets(mupdf.pdf_dict_gets_inheritable(page_object, "Resources"), "XObject")
     made: dict[str, Any] = {}
+    new = None
     try:
         try:
             rewriter = _rewriter(pdf, page_object, images)
@@ -60,6 +61,8 @@ def applied(handle: Any, index: int) -> Iterator[None]:
         mupdf.pdf_dict_puts(page_object, "Contents", before)
         for name in made:
             mupdf.pdf_dict_dels(images, name)
+        for added in (*made.values(), *([new] if new is not None else [])):
+            mupdf.pdf_delete_object(pdf, mupdf.pdf_to_num(added))  # the list has what it needs of it
 
 
 def _rewriter(pdf: Any, page_object: Any, images: Any) -> _Rewriter:

@@ -164,6 +164,17 @@ def test_a_group_is_as_the_default_configuration_has_it(
     assert seen(quick_service, data) == ("always layer" if is_shown else "always")
 
 
+def test_expressions_that_name_each_other_many_times_over_are_judged_at_once(quick_service: TileService) -> None:
+    doubled = {30 + index: f"[/And {31 + index} 0 R {31 + index} 0 R]".encode() for index in range(30)}
+    for last, is_shown in ((f"[/Not {OFF}]", True), (f"[/Not {ON}]", False), ("[/And 30 0 R]", True)):
+        more = {10: b"<</Type/OCG>>", 11: b"<</Type/OCG>>", 20: b"<</Type/OCMD/VE 30 0 R>>", **doubled, 60: last.encode()}
+        catalog = f"/OCProperties<</OCGs[{ON} {OFF}]/D<</OFF[{OFF}]>>>>"
+        content = b"/OC /M BDC BT /F 12 Tf 20 100 Td (layer) Tj ET EMC"
+        assert (
+            seen(quick_service, one_page(content, "/Properties<</M 20 0 R>>", catalog=catalog, more=more)) == "layer" * is_shown
+        )
+
+
 def test_a_link_of_a_hidden_layer_is_none(quick_service: TileService) -> None:
     link = "<</Type/Annot/Subtype/Link/Rect[%d 10 %d 20]/OC %s/A<</S/URI/URI(http://127.0.0.1/)>>>>"
     more = {
