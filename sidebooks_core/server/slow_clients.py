@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import struct
 import sys
-from collections import Counter, OrderedDict
+from collections import Counter, deque
 from typing import Any
 
 import httptools
@@ -32,34 +32,45 @@ MAX_PIPELINED = 128
 
 
 class Doors(Struct):
-    """Who is connected. Belongs to the event loop."""
+    """Who is connected. Belongs to the event loop. Nothing is noted of a request: who is idle is looked for when it matters."""
 
     limits: ServerLimits
-    count: int = 0
+    connected: dict[PatientProtocol, None] = field(default_factory=dict)
+    """The oldest first."""
     per_client: Counter[str] = field(default_factory=Counter)
-    idle: OrderedDict[PatientProtocol, None] = field(default_factory=OrderedDict)
-    """Connections that no answer is made for, the longest idle first: they make room for new ones."""
+    candidates: deque[PatientProtocol] = field(default_factory=deque)
+    """Those that were connected when somebody had to leave last, and were not looked at yet."""
 
-    def come(self, connection: PatientProtocol, client: str) -> PatientProtocol | None:
+    def come(self, connection: PatientProtocol) -> PatientProtocol | None:
         """Count a new connection. Returns the one that has to go, perhaps the new one."""
-        self.count += 1
+        client = connection.who
         self.per_client[client] += 1
         leaving: PatientProtocol | None = None
         if self.per_client[client] > self.limits.connections_per_client:
-            leaving = next((one for one in self.idle if one.who == client), connection)
-        elif self.count > self.limits.connections:
-            leaving = next(iter(self.idle), connection)
-        self.idle[connection] = None
-        if leaving is not None:
-            del self.idle[leaving]
+            leaving = self._idle(client) or connection
+        elif len(self.connected) >= self.limits.connections:
+            leaving = self._idle(None) or connection
+        self.connected[connection] = None
         return leaving
 
-    def go(self, connection: PatientProtocol, client: str) -> None:
-        self.count -= 1
-        self.idle.pop(connection, None)
-        self.per_client[client] -= 1
-        if not self.per_client[client]:
-            del self.per_client[client]
+    def go(self, connection: PatientProtocol) -> None:
+        del self.connected[connection]
+        self.per_client[connection.who] -= 1
+        if not self.per_client[connection.who]:
+            del self.per_client[connection.who]
+        if len(self.candidates) > 2 * len(self.connected):
+            self.candidates.clear()  # most of them left
+
+    def _idle(self, client: str | None) -> PatientProtocol | None:
+        """An old connection that no answer is made for, of one client or of any."""
+        for is_last in (False, True):
+            while self.candidates:
+                found = self.candidates.popleft()
+                if found in self.connected and found.is_idle and client in (None, found.who):
+                    return found
+            if not is_last:
+                self.candidates.extend(self.connected)
+        return None
 
 
 class PatientProtocol(HttpToolsProtocol):
@@ -83,15 +94,20 @@ class PatientProtocol(HttpToolsProtocol):
         self._unsent_bytes = 0
         self.who = client_of(self.client)
         self._expect("headers", self.headers_within_s, self._give_up)
-        leaving = self.doors.come(self, self.who)
+        leaving = self.doors.come(self)
         if leaving is not None:
             leaving.make_room()
 
     def connection_lost(self, exc: Exception | None) -> None:
         for what in list(self._timers):
             self._came(what)
-        self.doors.go(self, self.who)
+        self.doors.go(self)
         super().connection_lost(exc)
+
+    @property
+    def is_idle(self) -> bool:
+        """No answer is made or sent, and it is not closing."""
+        return (self.cycle is None or self.cycle.response_complete) and not self.transport.is_closing()
 
     def make_room(self) -> None:
         """Too many are connected, and this one is not in the middle of an answer."""
@@ -144,7 +160,6 @@ class PatientProtocol(HttpToolsProtocol):
         self._is_in_headers = False
         if self._timers:
             self._came("headers")
-        self.doors.idle.pop(self, None)
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -161,8 +176,6 @@ class PatientProtocol(HttpToolsProtocol):
         super().on_response_complete()
         if self.transport.is_closing():
             self._watch_taking()
-        elif self.cycle.response_complete:
-            self.doors.idle[self] = None
 
     def timeout_keep_alive_handler(self) -> None:
         super().timeout_keep_alive_handler()
