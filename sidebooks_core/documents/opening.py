@@ -121,7 +121,7 @@ class OpenDocument:
             return page
 
     def _loaded(self, index: int) -> Any:
-        if not self.chapters:
+        if not self.chapters or self.kind == "pdf":
             return self.handle.load_page(index)
         # By chapter: another way lays out all chapters before it.
         chapter = next(c for c, start in enumerate(self._chapter_starts[1:]) if index < start)
