@@ -149,6 +149,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1: this machine only)")
     serve.add_argument("--port", type=_port, default=8000, help="default 8000; 0 takes any that is free")
     serve.add_argument("--no-browser", action="store_true", help="do not open the viewer")
+    serve.add_argument("--password", help="of the documents named that need one; - asks for it")
     serve.add_argument(
         "--hostname",
         action="append",
@@ -485,6 +486,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         arguments.host,
         arguments.port,
         browser=not arguments.no_browser,
+        password=arguments.password,
         hostnames=arguments.hostname,
         allow_origins=arguments.allow_origin,
     )

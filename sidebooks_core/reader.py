@@ -560,7 +560,10 @@ class Reader:
         record = self._host.store.get(keys.position_key(self.document.id))
         if record is None:
             return 0
-        page = msgpack.unpackb(record.data)
+        try:
+            page = msgpack.unpackb(record.data)
+        except (ValueError, msgpack.UnpackException):
+            return 0  # somebody else's writing
         return page if isinstance(page, int) and 0 <= page < self.document.page_count else 0
 
     def _require_open(self) -> None:

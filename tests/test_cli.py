@@ -5,15 +5,22 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pikepdf
 import pytest
 from PIL import Image
 
+import sidebooks_core as sb
 from sidebooks_core.cli import main
+from sidebooks_core.server import Shelf
+from sidebooks_core.server.command import _listening, _register
 
 
 def sidebooks(*arguments: str | Path, cache: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -155,3 +162,60 @@ def test_a_password_from_the_environment_opens(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("SIDEBOOKS_PASSWORD", "wrong")
     assert sidebooks("inspect", path).returncode == 1
     assert sidebooks("inspect", path, "--password", "open").returncode == 0
+
+
+def serving(*arguments: str | Path) -> tuple[str, str, int | None]:
+    """What `serve` prints first, its errors, and its exit status if it ended by itself."""
+    command = [sys.executable, "-m", "sidebooks_core", "serve", *map(os.fspath, arguments), "--port", "0", "--no-browser"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        said = process.stdout.readline()
+        if said:
+            process.send_signal(signal.SIGTERM)
+        errors = process.communicate(timeout=60)[1]
+    return said, errors, None if said else process.returncode
+
+
+def test_one_damaged_file_among_those_named_is_told_and_the_others_are_served(sample: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.pdf"
+    broken.write_bytes(b"%PDF-1.7\n")
+    said, errors, _ = serving(broken, sample)
+    assert "Serving 1 document at" in said
+    assert "not served: broken.pdf" in errors
+    said, errors, status = serving(broken)
+    assert (said, status) == ("", 1)
+    assert "broken.pdf" in errors
+
+
+def test_a_port_in_use_is_named() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(OSError, match=f"port {port} of 127.0.0.1 is in use: name another with --port"):
+            _listening("127.0.0.1", port)
+
+
+def test_a_file_that_takes_long_does_not_hold_up_the_start(
+    sample: Path, tmp_path: Path, service: sb.TileService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, leave, open_of = tmp_path / "slow.png", threading.Event(), service.open
+    Image.new("RGB", (40, 30), "red").save(slow)
+
+    def opening(source: object, *arguments: object, **options: object) -> sb.Document:
+        if source == slow:
+            assert leave.wait(30)
+        return open_of(source, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(service, "open", opening)
+    monkeypatch.setattr("sidebooks_core.server.command.START_PATIENCE_S", 0.2)
+    shelf = Shelf(service)
+    left = _register(shelf, [slow, sample], None)
+    assert left == 2, "documents are listed in the order in which they were named"
+    leave.set()
+    deadline_s = time.monotonic() + 30
+    while len(shelf.ids()) < 2:
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)
+    assert [one.document.name for one in shelf.all()] == ["slow.png", sample.name]
+    shelf.close()

@@ -68,7 +68,7 @@ from sidebooks_core.service import TileService
 
 MAX_PATH_BYTES = 1024
 LEARNING = b"public, max-age=300"
-"""Of descriptions that tell what could not be drawn, as far as it is known."""
+"""Of what another version of this library may tell better of the same document: descriptions, words, links, hits."""
 SHORT_ITEMS = 100
 """Words, links, hits, documents: the JSON of more is written and compressed in a thread."""
 EXIT_EVERY_S = 0.25
@@ -409,11 +409,11 @@ class Application:
             case ["search", query]:
                 hits = await self._searches.hits(asked, document, query, old_forms=_old_forms(asked))
                 make_hits = partial(_hits, query, hits)
-                return await self._json(asked, len(hits), make_hits, "application/json", IMMUTABLE)
+                return await self._json(asked, len(hits), make_hits, "application/json", LEARNING)
             case ["pages", number, "text"]:
                 page = page_number(number, document)
                 words = await self._wanted(asked, ("text", document, page), lambda: self.service.submit_text(document, page))
-                return await self._json(asked, len(words), partial(_words, words), "application/json", IMMUTABLE)
+                return await self._json(asked, len(words), partial(_words, words), "application/json", LEARNING)
             case ["pages", number, "links"]:
                 page = page_number(number, document)
                 links = await self._wanted(asked, ("links", document, page), lambda: self.service.submit_links(document, page))
@@ -425,7 +425,7 @@ class Application:
                     }
                     for link in links
                 ]
-                return await self._json(asked, len(found), lambda: {"links": found}, "application/json", IMMUTABLE)
+                return await self._json(asked, len(found), lambda: {"links": found}, "application/json", LEARNING)
             case ["pages", number, "preview"]:
                 page = page_number(number, document)
                 spec, _, _ = self.service.place(document, page, 0, 0, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import signal
 import socket
@@ -10,21 +11,25 @@ import threading
 import time
 import webbrowser
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
 from urllib.request import urlopen
 
-from sidebooks_core.errors import RequestError
+from sidebooks_core.errors import RequestError, ServiceClosed, SidebooksError
 from sidebooks_core.server.application import Application
 from sidebooks_core.server.hosts import names_of_this_machine
 from sidebooks_core.server.limits import ServerLimits
 from sidebooks_core.server.shelf import Shelf
+from sidebooks_core.server.watcher import OPENERS
 from sidebooks_core.service import TileService
 from sidebooks_core.settings import Settings
 
 OPEN_TIMEOUT_S = 20.0
+START_PATIENCE_S = 2.0
+"""How long the start waits for what was named: a file that takes longer is served when it is open."""
 BACKLOG = 2048
 ACCEPTED_AT_ONCE = 64
 """Connections that the event loop takes before it does something else."""
@@ -70,12 +75,14 @@ def serve(
     port: int,
     *,
     browser: bool,
+    password: str | None = None,
     hostnames: Sequence[str] = (),
     allow_origins: Sequence[str] = (),
 ) -> int:
     """Serve until interrupted, and return the exit status: 128 and the signal's number for SIGTERM and SIGHUP.
 
-    hostnames: names that are answered beside those of this machine. allow_origins: see `Application`.
+    password: of those named documents that need one. hostnames: names that are answered beside those of this machine.
+    allow_origins: see `Application`.
     Raises RequestError, also without uvicorn, FileNotFoundError, OSError, and as `TileService.open` does.
     """
     try:
@@ -109,17 +116,13 @@ def serve(
                     await super().shutdown(sockets)
 
             try:
-                folders = [path for path in paths if path.is_dir()]
-                for path in paths:
-                    if path.is_dir():
-                        shelf.register_folder(path)
-                    else:
-                        shelf.register(path)
+                left = _register(shelf, paths, password)
                 address = f"http://{_shown(host)}:{listener.getsockname()[1]}/"
-                shelf.watch(folders)
+                shelf.watch([path for path in paths if path.is_dir()])
                 served = shelf.ids()
                 count = len(served)
-                print(f"Serving {count} document{'s' * (count != 1)} at {address}  (Ctrl-C ends it)", flush=True)
+                more = f", {left} more are being opened" if left else ""
+                print(f"Serving {count} document{'s' * (count != 1)} at {address}{more}  (Ctrl-C ends it)", flush=True)
                 if _is_for_everybody(host):
                     print("sidebooks: anybody in this network can read these documents: there is no password", file=sys.stderr)
                 configuration = uvicorn.Config(
@@ -146,6 +149,47 @@ def serve(
     with suppress(OSError):  # the terminal is gone, perhaps
         print(f"sidebooks: ended by {signal.Signals(ending.signal).name}; what was finished is kept", file=sys.stderr)
     return 128 + ending.signal
+
+
+def _register(shelf: Shelf, paths: Sequence[Path], password: str | None) -> int:
+    """Open what was named, several files at once, and wait a moment for it. How many files are still being opened.
+
+    A file that cannot be served is told, and the others are served. Raises its error if there is nothing else to serve.
+    """
+    files = [path for path in paths if not path.is_dir()]
+    folders = [path for path in paths if path.is_dir()]
+    openers = ThreadPoolExecutor(OPENERS, thread_name_prefix="sidebooks-open")
+    opening = [openers.submit(shelf.service.open, path, password) for path in files]
+    openers.shutdown(wait=False)
+    failed: list[SidebooksError | OSError] = []
+    done = 0
+
+    def register() -> None:
+        """In the order in which they were named."""
+        nonlocal done
+        for path, opened in zip(files, opening, strict=True):
+            try:
+                opened.result()
+                shelf.register(path, password)
+            except ServiceClosed:
+                return
+            except (SidebooksError, OSError) as error:
+                failed.append(error)
+                if len(files) > 1 or folders:
+                    print(f"sidebooks: not served: {error}", file=sys.stderr)
+            done += 1
+
+    deadline_s = time.monotonic() + START_PATIENCE_S
+    registering = threading.Thread(target=register, name="sidebooks-start", daemon=True)
+    registering.start()
+    for folder in folders:
+        shelf.register_folder(folder, 0)
+    registering.join(START_PATIENCE_S)
+    for folder in folders:
+        shelf.register_folder(folder, max(0.0, deadline_s - time.monotonic()))
+    if files and not folders and len(failed) == len(files):
+        raise failed[0]
+    return len(files) - done + shelf.opening_count()
 
 
 def _check_address(host: str, port: int) -> None:
@@ -192,8 +236,11 @@ def _listening(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         listener.listen(BACKLOG)  # who reads the address may connect at once: they wait until the server runs
-    except OSError:
+    except OSError as error:
         listener.close()
+        if error.errno == errno.EADDRINUSE:
+            what = f"port {port} of {host} is in use: name another with --port, or 0 for any that is free"
+            raise OSError(error.errno, what) from None
         raise
     return listener
 
