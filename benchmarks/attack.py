@@ -25,7 +25,7 @@ SEARCHES = (8, 16, 64)
 LIMITS = {"warm": 1.5, "cold": 150.0}
 """warm: the 99th percentile beside searches as a multiple of that alone. cold: 99th percentile, in ms, of what a page takes
 longer than the same page alone."""
-WARM_REQUESTS = 3000
+WARM_REQUESTS = 18_000
 COLD_PAGES = 60
 WIDTH_PX = 900
 HEIGHT_PX = 1200

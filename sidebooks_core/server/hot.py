@@ -44,6 +44,8 @@ class HotImages:
         self._sharing = sharing
         self._known: OrderedDict[tuple[bytes, bytes], _Meaning] = OrderedDict()
         self._bytes = 0
+        self.answered_s = 0.0
+        """When an image was answered last, by `time.perf_counter`."""
         self.generation = 0
         """Of the documents that are served. Taken when a request comes, before its document is looked for."""
 
@@ -86,7 +88,7 @@ class HotImages:
         known = self._known.get((scope.get("raw_path") or raw_path(scope), host))
         if known is None:
             return None
-        started_s = time.perf_counter()
+        self.answered_s = started_s = time.perf_counter()
         record = self._service.store.get_memory(known.key)
         if record is None:
             return None

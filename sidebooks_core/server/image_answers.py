@@ -36,6 +36,7 @@ MAX_WAITING = 512
 LOADED_WAITING = 8
 """Renders before a request's turn, for each worker, from which on it is answered with a coarser image that is at hand. A
 hundred tablets that turn to the same page wait for one render."""
+IN_A_ROW_S = 0.02
 BUNDLE_TYPE = "application/vnd.sidebooks.bundle"
 
 Run = Callable[..., Awaitable[Any]]
@@ -91,8 +92,8 @@ class ImageAnswers:
         return asked.image(tile, links)
 
     def are_awaited(self) -> bool:
-        """Whether somebody waits for an image that is drawn or queued."""
-        return bool(self._waiting)
+        """Whether somebody waits for an image that is drawn or queued, or images are sent one after the other just now."""
+        return bool(self._waiting) or time.perf_counter() - self._hot.answered_s < IN_A_ROW_S
 
     async def _key(self, asked: Asked, wanted: _Wanted) -> str:
         """Of the record that holds it; waits for the page to be identified."""

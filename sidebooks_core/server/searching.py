@@ -17,8 +17,9 @@ from sidebooks_core.service import TileService
 
 SEARCH_LIMIT = 500
 """Hits in one answer."""
-PAGES_FIRST_S = 0.5
-"""How long a step waits at most while pages are drawn that somebody looks at: it would take the processor from them."""
+PAGES_FIRST_S = 2.0
+"""How long a step waits at most while pages are drawn that somebody looks at, or sent without a pause: it would take the
+processor from them. A hundred tablets leave pauses."""
 LOOK_EVERY_S = 0.01
 
 
