@@ -1,6 +1,7 @@
-"""What the engine would draw wrong is put right in the open document. Worker side.
+"""Mends the objects of an open PDF where the engine would read or draw them wrong. Worker side.
 
-Nothing is written to the file. What is mended on opening, and an object that the engine could not read, stays mended: identity
+Fonts are mended in the engine's store (`font_mending`), images in a second copy of the document (`image_mending`). Nothing is
+written to the file. What is mended on opening, and an object that the engine could not read, stays mended: identity
 reads it so. What is mended for the listing of one page is put back after it, so that identity reads the document as it was.
 """
 
