@@ -1,5 +1,7 @@
 """Sets up a fresh environment and runs everything: lint, types, tests against the built wheel, each benchmark once.
 
+Other versions of Python that the machine has run a selection of the tests.
+
     python3 tests/run.py            everything
     python3 tests/run.py -k cache   only tests, with these arguments for pytest
 
@@ -26,8 +28,20 @@ BENCHMARKS = sorted(
 )
 
 
+OTHER_PYTHONS = ("3.12", "3.13", "3.14")
+"""Looked for on the machine; with each one that is there, the tests below run with every warning an error."""
+ON_OTHER_PYTHONS = (
+    "test_service.py",
+    "test_caching.py",
+    "test_opening.py",
+    "test_reader.py",
+    "test_server.py",
+    "test_layers.py",
+)
+
+
 def main(pytest_arguments: list[str]) -> None:
-    set_up()
+    wheel = set_up()
     if not pytest_arguments:
         step("lint", BIN / "ruff", "check", ".")
         step("format", BIN / "ruff", "format", "--check", ".")
@@ -35,11 +49,31 @@ def main(pytest_arguments: list[str]) -> None:
     # The binary, not `python -m pytest`: the latter would put the sources before the installed wheel.
     step("tests", BIN / "pytest", *pytest_arguments, SIDEBOOKS_REQUIRE_WHEEL="1")
     if not pytest_arguments:
+        for version in OTHER_PYTHONS:
+            test_on(version, wheel)
         for name in BENCHMARKS:
             step(f"benchmark {name}", PYTHON, "-m", f"benchmarks.{name}", "--quick")
 
 
-def set_up() -> None:
+def test_on(version: str, wheel: Path) -> None:
+    """Run a selection of the tests with another Python, if the machine has it."""
+    found = [shutil.which(f"python{version}"), *map(str, Path.home().glob(f".pyenv/versions/{version}.*/bin/python3"))]
+    interpreter = next((path for path in found if path and "shims" not in path), None)
+    if interpreter is None:
+        print(f"== Python {version}: not on this machine", flush=True)
+        return
+    folder = BUILD / f"venv-{version}"
+    python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
+    if not python.exists():
+        step(f"Python {version}: environment", interpreter, "-m", "venv", folder)
+    step(f"Python {version}: install", python, "-m", "pip", "install", "--quiet", f"{wheel}[test,fonts]")
+    step(f"Python {version}: reinstall", python, "-m", "pip", "install", "--quiet", "--force-reinstall", "--no-deps", wheel)
+    tests = [ROOT / "tests" / name for name in ON_OTHER_PYTHONS]
+    pytest = python.with_name("pytest")  # not `-m pytest`, which would put the sources before the wheel
+    step(f"Python {version}: tests", pytest, "-q", "-W", "error", *tests, SIDEBOOKS_REQUIRE_WHEEL="1")
+
+
+def set_up() -> Path:
     if not PYTHON.exists():
         venv.create(BUILD / "venv", with_pip=True)
     wheels = BUILD / "wheels"
@@ -48,6 +82,7 @@ def set_up() -> None:
     [wheel] = wheels.glob("*.whl")
     step("install", PYTHON, "-m", "pip", "install", "--quiet", f"{wheel}[test,bench,lint,fonts]")
     step("reinstall", PYTHON, "-m", "pip", "install", "--quiet", "--force-reinstall", "--no-deps", wheel)
+    return wheel
 
 
 def step(name: str, *command: str | Path, **environment: str) -> None:

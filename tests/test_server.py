@@ -500,14 +500,16 @@ def test_the_description_is_what_the_application_does(application: Application, 
     values = {
         "document": document.id, "image": page_id(document, 0), "page": "2", "level": "1", "size": "300x400.jpg",
         "query": "jlreq", "file": "client.js", "region": "full", "iiifSize": "50,", "rotation": "90", "quality": "gray",
-        "format": "png", "dziLevel": "9", "column": "0", "row": "0", "span": "1-3",
+        "format": "png", "dziLevel": "9", "column": "0", "row": "0", "span": "1-3", "old_forms": "1", "q": "jlreq",
     }  # fmt: skip
     hint = json.dumps({"session": "s", "page": 1, "view_px": [300, 400]}).encode()
     for template, methods in described["paths"].items():
         for method, operation in methods.items():
             for parameter in operation.get("parameters", []):
                 assert re.match(parameter["schema"]["pattern"], values[parameter["name"]]), parameter
-            path = template.format(**values)
+            named = [one["name"] for one in operation.get("parameters", []) if one["in"] == "query"]
+            query = "&".join(f"{name}={values[name]}" for name in named)
+            path = template.format(**values) + (f"?{query}" if query else "")
             reply = ask(application, path, method.upper(), body=hint if method == "post" else b"", leave_after=2)
             assert str(reply.status) in operation["responses"], (path, reply.status, reply.body)
             assert reply.status < 400, (path, reply.status, reply.body)

@@ -17,8 +17,8 @@ from asgi import ask, ask_async
 from attack_server import IS_FULL, Served, documents_of, serving, status_of
 
 import sidebooks_core as sb
-from sidebooks_core.documents.model import SearchHit
 from sidebooks_core.errors import QueueFull
+from sidebooks_core.rendering.answers import SearchAnswer
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.server import Application, Shelf
 from sidebooks_core.server.limits import Places, ServerLimits
@@ -143,17 +143,17 @@ class SlowSearch:
     """Stands in for the service's search steps, and counts them."""
 
     def __init__(self, service: sb.TileService, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.waiting: list[tuple[str, int, Future[tuple[list[SearchHit], int]]]] = []
+        self.waiting: list[tuple[str, int, Future[SearchAnswer]]] = []
         monkeypatch.setattr(service, "submit_search", self.submit)
 
-    def submit(self, document: sb.Document, query: str, page: int) -> Future[tuple[list[SearchHit], int]]:
-        future: Future[tuple[list[SearchHit], int]] = Future()
+    def submit(self, document: sb.Document, query: str, page: int, *, old_forms: bool) -> Future[SearchAnswer]:
+        future: Future[SearchAnswer] = Future()
         self.waiting.append((query, page, future))
         return future
 
     def answer(self) -> str:
         query, page, future = self.waiting.pop(0)
-        future.set_result(([], page + 10))
+        future.set_result(SearchAnswer((), page + 10))
         return query
 
 
