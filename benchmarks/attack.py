@@ -86,7 +86,9 @@ def main(arguments: list[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as folder, serving(chosen.document, Path(folder)) as port:
         for number, count in enumerate(SEARCHES[:1] if chosen.quick else SEARCHES):
             connection = Connection(port)
-            document = re.findall(r'"id":"([^"]+)"', connection.get("/documents").decode())[0]
+            while not (listed := re.findall(r'"id":"([^"]+)"', connection.get("/documents").decode())):
+                time.sleep(0.05)  # it answers before a document that takes long to open is there
+            document = listed[0]
             base = f"/documents/{document}/pages"
             warm = f"{base}/1/{WIDTH_PX}x{HEIGHT_PX}"
             pages = [1 + 37 * page for page in range(cold_pages)]

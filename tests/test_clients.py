@@ -22,6 +22,7 @@ import numpy as np
 import pytest
 from conftest import ROOT
 from PIL import Image
+from served import until_listed
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 NPM = shutil.which("npm")
@@ -71,6 +72,7 @@ def address(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         assert process.stdout is not None
         matched = re.search(r"http://\S+/", process.stdout.readline())
         assert matched is not None
+        until_listed(matched[0])
         yield matched[0]
         process.kill()
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 from asgi import ask
+from served import until_listed
 
 import sidebooks_core as sb
 from benchmarks.corpus import documents
@@ -53,6 +54,7 @@ def address(conformance: Path, tmp_path: Path) -> Iterator[str]:
         assert process.stdout is not None
         found = re.search(r"127\.0\.0\.1:\d+", process.stdout.readline())
         assert found is not None
+        until_listed(f"http://{found[0]}/")
         yield found[0]
         process.kill()
 

@@ -21,6 +21,7 @@ import numpy as np
 import pymupdf
 import pytest
 from PIL import Image
+from served import until_listed
 
 from sidebooks_core.tiling.spreads import Spreads
 
@@ -48,6 +49,7 @@ def address(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         assert process.stdout is not None
         found = re.search(r"http://\S+/", process.stdout.readline())
         assert found is not None
+        until_listed(found[0], len(list(folder.iterdir())))
         yield found[0]
         process.kill()
 

@@ -64,7 +64,7 @@ def status_of(answer: bytes) -> int:
 
 @contextlib.contextmanager
 def serving(*paths: Path, cache_dir: Path, options: tuple[str, ...] = ()) -> Iterator[Served]:
-    """A server of some documents, once it answers."""
+    """A server of some documents, once it serves all of them: it answers before, if one takes long to open."""
     command = [sys.executable, "-m", "sidebooks_core.cli", "serve", *map(str, paths), "--port", "0", "--no-browser", *options]
     with subprocess.Popen([*command, "--cache-dir", str(cache_dir)], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -76,9 +76,10 @@ def serving(*paths: Path, cache_dir: Path, options: tuple[str, ...] = ()) -> Ite
             deadline_s = time.monotonic() + 60
             while True:
                 with contextlib.suppress(OSError):
-                    if served.get("/healthz")[0] == 200:
+                    if len(documents_of(served)) == len(paths):
                         break
                 assert time.monotonic() < deadline_s
+                time.sleep(0.05)
             yield served
         finally:
             process.send_signal(signal.SIGTERM)

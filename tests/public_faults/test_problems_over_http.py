@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from asgi import ask
 from image_files import PLACED, RGB, TEXT, page, pdf, stream
+from served import until_listed
 
 from sidebooks_core import Document, Settings, TileService
 from sidebooks_core.documents.problems import IMAGE_LOST
@@ -39,7 +40,7 @@ def application(half_broken: Path, tmp_path: Path) -> Iterator[Application]:
     with TileService(Settings(cache_dir=tmp_path / "cache")) as service:
         shelf = Shelf(service)
         shelf.register(half_broken)
-        running = Application(shelf)
+        running = Application(shelf, allow_origins=["*"])
         yield running
         running.close()
         shelf.close()
@@ -105,6 +106,7 @@ def test_the_viewer_shows_a_sign_on_the_page(half_broken: Path, tmp_path: Path, 
         assert process.stdout is not None
         address = re.search(r"http://\S+/", process.stdout.readline())
         assert address is not None
+        until_listed(address[0])
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         tab = browser.new_context(locale=language, viewport={"width": 800, "height": 900}).new_page()
         tab.goto(address[0])
