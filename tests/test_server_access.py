@@ -41,7 +41,11 @@ def private_application(shelf: Shelf) -> Iterator[Application]:
 
 
 def test_no_other_origin_reads_anything_unless_told(application: Application, first_page: str) -> None:
-    for path in ("/", "/documents", "/nothing", f"{first_page}/info.json", f"{first_page}/full/50,/0/default.jpg", "/healthz"):
+    document_id = first_page.split("/")[-1].partition("_p")[0]
+    own = [
+        f"/documents/{document_id}/{what}" for what in ("original", "pages.json", "pages/1/300x400", "search/x", "pages/1/text")
+    ]
+    for path in ("/", "/documents", "/nothing", "/healthz", "/openapi.json", *own):
         for _ in range(2):
             reply = ask(application, path, headers={"Origin": OTHER})
             assert not any(name.startswith("access-control") for name in reply.headers), path
@@ -50,6 +54,33 @@ def test_no_other_origin_reads_anything_unless_told(application: Application, fi
     options = ask(application, "/documents", method="OPTIONS", headers={"Origin": OTHER})
     assert options.status == 204
     assert not any(name.startswith("access-control") for name in options.headers)
+
+
+def test_viewers_on_other_sites_read_what_they_know_the_digest_of(
+    application: Application, private_application: Application, document: sb.Document, first_page: str
+) -> None:
+    manifest, search = f"/presentation/3/{document.id}/manifest.json", f"/search/2/{document.id}?q=x"
+    dzi = f"/dzi/{first_page.split('/')[-1]}.dzi"
+    for path in (f"{first_page}/info.json", f"{first_page}/full/50,/0/default.jpg", manifest, search, dzi):
+        for _ in range(2):
+            reply = ask(application, path, headers={"Origin": OTHER})
+            assert reply.headers["access-control-allow-origin"] == "*", path
+            assert reply.headers["cross-origin-resource-policy"] == "cross-origin"
+            hidden = ask(private_application, path, headers={"Origin": "https://evil.example"})
+            assert "access-control-allow-origin" not in hidden.headers, path
+            assert hidden.headers["cross-origin-resource-policy"] == "same-origin"
+    options = ask(application, f"{first_page}/info.json", method="OPTIONS", headers={"Origin": OTHER})
+    assert options.headers["access-control-allow-origin"] == "*"
+
+
+def test_one_origin_beside_the_addresses_that_all_may_read(shelf: Shelf, first_page: str) -> None:
+    application = Application(shelf, allow_origins=[OTHER])
+    for _ in range(2):
+        image = ask(application, f"{first_page}/full/50,/0/default.jpg", headers={"Origin": OTHER})
+        assert image.headers["access-control-allow-origin"] == "*", "once"
+        listed = ask(application, "/documents", headers={"Origin": OTHER})
+        assert listed.headers["access-control-allow-origin"] == OTHER
+    application.close()
 
 
 def test_all_origins_may_read_if_told(open_application: Application, first_page: str) -> None:
@@ -187,7 +218,7 @@ def test_connections_leave_descriptors_for_other_things(descriptors: int) -> Non
 def test_sharing_varies_only_where_it_must() -> None:
     assert not Sharing.of(["*"], "shared").depends_on_origin
     assert not Sharing.of([], "shared").depends_on_origin
-    assert Sharing.of(["https://Books.example"], "shared").for_origin("https://books.EXAMPLE")[1:]
+    assert Sharing.of(["https://Books.example"], "shared").for_origin("documents", "https://books.EXAMPLE")[1:]
 
 
 def test_servers_need_not_give_the_raw_path(application: Application, document: sb.Document) -> None:

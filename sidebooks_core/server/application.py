@@ -17,7 +17,7 @@ from concurrent.futures import Future
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from sidebooks_core import __version__
 from sidebooks_core.document import Document
@@ -47,10 +47,12 @@ from sidebooks_core.server.exchange import (
     Receive,
     Scope,
     Send,
+    family_of,
     not_found,
     of_error,
     problem,
     raw_path,
+    root_and_path,
 )
 from sidebooks_core.server.exits import is_server_exiting
 from sidebooks_core.server.hosts import HostNames, name_in
@@ -108,7 +110,6 @@ class Application:
         self._base_url = _checked_base(base_url) if base_url else None
         self._hosts = _host_names(hosts, self._base_url) if hosts is not None else None
         self._sharing = Sharing.of(allow_origins, cache)
-        self._common = self._sharing.common()
         limits = limits or ServerLimits()
         self._pools = Pools()
         self._lock = threading.Lock()
@@ -169,11 +170,12 @@ class Application:
                 answer.ended()
 
     async def _send(self, scope: Scope, send: Send, method: str, answer: Answer) -> None:
-        headers = [*self._common, *answer.headers, (b"content-length", str(answer.length).encode())]
+        family = family_of(scope)
+        headers = [*self._sharing.common(family), *answer.headers, (b"content-length", str(answer.length).encode())]
         if answer.status in (304, 204) or answer.stream is not None:
             headers.pop()
         if self._sharing.depends_on_origin:
-            headers += self._sharing.for_origin(_origin(scope))
+            headers += self._sharing.for_origin(family, _origin(scope))
         if self._sharing.cache == "private":
             headers = [(name, self._sharing.cache_control(v) if name == b"cache-control" else v) for name, v in headers]
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
@@ -221,10 +223,7 @@ class Application:
         raw = raw_path(scope)
         if len(raw) > MAX_PATH_BYTES:
             raise iiif.Refused(414, f"paths are at most {MAX_PATH_BYTES} bytes long")
-        root = quote(scope.get("root_path", "").rstrip("/"), safe="/:@!$&'()*+,;=~-._%")
-        path = raw.split(b"?")[0].decode("latin-1")
-        if path == root or path.startswith(f"{root}/"):
-            path = path[len(root) :] or "/"
+        root, path = root_and_path(scope)
         try:
             segments = [unquote(part, errors="strict") for part in path.split("/")[1:]]
         except UnicodeDecodeError:
@@ -235,7 +234,7 @@ class Application:
         if method == "OPTIONS":
             methods = b"POST, OPTIONS" if is_hint else b"GET, HEAD, OPTIONS"
             answer = Answer(204, headers=[(b"allow", methods)])
-            if self._sharing.allows(_origin(scope)):
+            if self._sharing.is_for_all(segments[0]) or self._sharing.allows(_origin(scope)):
                 answer.headers += [
                     (b"access-control-allow-methods", methods),
                     (b"access-control-allow-headers", b"*"),

@@ -13,7 +13,7 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, MutableMapping, Sequence
 from typing import Any, BinaryIO, TypeVar
-from urllib.parse import parse_qs, quote
+from urllib.parse import parse_qs, quote, unquote
 
 from msgspec import Struct, field
 
@@ -216,6 +216,21 @@ def raw_path(scope: Scope) -> bytes:
     """The path as it was sent, percent-encoded. ASGI servers need not give it: then as it must have been."""
     given: bytes | None = scope.get("raw_path")
     return given or quote(scope["path"], safe="/:@!$&'()*+,;=~-._", errors="surrogatepass").encode("ascii")
+
+
+def root_and_path(scope: Scope) -> tuple[str, str]:
+    """The path that the application is mounted at, and the path below it, both as they came."""
+    root = quote(scope.get("root_path", "").rstrip("/"), safe="/:@!$&'()*+,;=~-._%")
+    path = raw_path(scope).split(b"?")[0].decode("latin-1")
+    if path == root or path.startswith(f"{root}/"):
+        path = path[len(root) :] or "/"
+    return root, path
+
+
+def family_of(scope: Scope) -> str:
+    """The first part of the path: "iiif", "documents" and so on."""
+    path = root_and_path(scope)[1]
+    return unquote(path.split("/", 2)[1]) if path.startswith("/") else ""
 
 
 def json_bytes(value: Any) -> bytes:
