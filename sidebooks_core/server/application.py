@@ -412,11 +412,11 @@ class Application:
                 return await self._json(asked, len(hits), make_hits, "application/json", LEARNING)
             case ["pages", number, "text"]:
                 page = page_number(number, document)
-                words = await self._wanted(asked, ("text", document, page), lambda: self.service.submit_text(document, page))
+                words = await self._wanted(asked, ("text", document, page), self.service.submit_text, document, page)
                 return await self._json(asked, len(words), partial(_words, words), "application/json", LEARNING)
             case ["pages", number, "links"]:
                 page = page_number(number, document)
-                links = await self._wanted(asked, ("links", document, page), lambda: self.service.submit_links(document, page))
+                links = await self._wanted(asked, ("links", document, page), self.service.submit_links, document, page)
                 found = [
                     {
                         "box_pt": [link.x0_pt, link.y0_pt, link.x1_pt, link.y1_pt],
@@ -458,7 +458,8 @@ class Application:
             raise iiif.Refused(400, f"page: 1 to {document.page_count}")
         if not (isinstance(view, list) and len(view) == 2 and all(type(side) is int and 1 <= side <= 8192 for side in view)):
             raise iiif.Refused(400, "view_px: [width, height] of the screen in pixels, each 1 to 8192")
-        self._sessions.follow(session, Hint(document, page - 1, (view[0], view[1]), hint.get("spread") is True))
+        view_px, spread = (view[0], view[1]), hint.get("spread") is True
+        self._sessions.follow(session, Hint(document, page - 1, view_px, spread, asked.client))
         return Answer(202, b"", [(b"cache-control", b"no-store")])
 
     async def _presentation(self, asked: Asked, rest: list[str]) -> Answer:
@@ -559,13 +560,23 @@ class Application:
             return asked.json(make(), media_type, cache_control)
         return await self._pools.run("descriptions", lambda: asked.json(make(), media_type, cache_control))
 
-    async def _wanted(self, asked: Asked, what: tuple[object, ...], submit: Callable[[], Future[_Result]]) -> _Result:
-        """What a worker is asked for, once for all who ask at the same time, dropped when they left."""
+    async def _wanted(
+        self,
+        asked: Asked,
+        what: tuple[object, ...],
+        submit: Callable[[Document, int, str], Future[_Result]],
+        document: Document,
+        page: int,
+    ) -> _Result:
+        """What a worker is asked for, once for all requests of a client at the same time, dropped when they left.
+
+        Not once for all clients: it comes up at the turn of whoever asked, and the service joins them.
+        """
 
         async def waiting() -> _Result:
-            return await asyncio.wrap_future(submit())
+            return await asyncio.wrap_future(submit(document, page, asked.client))
 
-        return await self._shared.get(asked, what, waiting)
+        return await self._shared.get(asked, (*what, asked.client), waiting)
 
     async def _run(self, function: Callable[..., _Result], *arguments: Any) -> _Result:
         return await self._pools.run("other", function, *arguments)
