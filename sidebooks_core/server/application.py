@@ -47,6 +47,7 @@ from sidebooks_core.server.exchange import (
     Receive,
     Scope,
     Send,
+    disconnected,
     not_found,
     of_error,
     problem,
@@ -158,7 +159,9 @@ class Application:
             answer = problem(500, "an error of the server, which its log tells more about")
         self._counts[answer.status] = self._counts.get(answer.status, 0) + 1
         try:
-            await self._send(scope, send, method, answer)
+            await self._send(scope, receive, send, method, answer)
+        except Gone:
+            return
         except asyncio.CancelledError:
             if not self._is_closing:
                 raise
@@ -168,7 +171,8 @@ class Application:
             if answer.ended is not None:
                 answer.ended()
 
-    async def _send(self, scope: Scope, send: Send, method: str, answer: Answer) -> None:
+    async def _send(self, scope: Scope, receive: Receive, send: Send, method: str, answer: Answer) -> None:
+        """Raises Gone for a client that left in the middle of a file."""
         headers = [*self._common, *answer.headers, (b"content-length", str(answer.length).encode())]
         if answer.status in (304, 204) or answer.stream is not None:
             headers.pop()
@@ -179,8 +183,14 @@ class Application:
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         is_bare = method == "HEAD" or answer.status in (304, 204)
         if answer.file is not None and not is_bare:
-            while piece := await self._pools.run("originals", answer.file.read):
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            gone = asyncio.ensure_future(disconnected(receive))
+            try:
+                while piece := await self._pools.run("originals", answer.file.read):
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+                    if gone.done():  # a server takes pieces for nobody, as quickly as they are read
+                        raise Gone
+            finally:
+                gone.cancel()
             if answer.file.is_cut_short:
                 _log.warning("a file was cut short while it was sent: the connection ends")
                 return  # without an end of the body: the client sees that there is more to come
@@ -298,11 +308,14 @@ class Application:
 
     def _may_post(self, asked: Asked, host: str) -> bool:
         """Whether a request that changes something comes from our own pages, from an origin that may, or from no page."""
-        origin = asked.header(b"origin")
-        if not origin or self._sharing.allows(origin) or asked.header(b"sec-fetch-site") == "same-origin":
+        origin = asked.header(b"origin").lower()
+        site = asked.header(b"sec-fetch-site")  # of browsers only, and no page can set it
+        if not origin:
+            return site in ("", "none", "same-origin") or self._sharing.is_open
+        if self._sharing.allows(origin) or site == "same-origin":
             return True
-        ours = {host.lower(), urlsplit(self._base_url).netloc.lower() if self._base_url else host.lower()}
-        return urlsplit(origin).netloc.lower() in ours
+        ours = {host.lower(), urlsplit(self._base_url).netloc.lower() if self._base_url else host.lower()} - {""}
+        return origin.partition("://")[2] in ours
 
     async def _viewer(self, asked: Asked, rest: list[str]) -> Answer:
         name = "index.html" if not rest or rest == [""] else "/".join(rest)
@@ -592,7 +605,10 @@ def _origin(scope: Scope) -> str:
 
 def _checked_base(base_url: str) -> str:
     """Raises RequestError."""
-    parts = urlsplit(base_url)
+    try:
+        parts = urlsplit(base_url)
+    except ValueError as error:
+        raise RequestError(f"base_url {base_url!r}: {error}") from None
     if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
         raise RequestError(f"base_url must be an address like https://books.example/reader, not {base_url!r}")
     return base_url.rstrip("/")
