@@ -128,7 +128,10 @@ def test_hints_come_from_our_own_pages(
     assert status(application, Origin="http://test") == 202
     assert status(application, Origin="https://test") == 202, "a proxy with TLS in front"
     assert status(application, Origin="https://front.example", Sec_Fetch_Site="same-origin") == 202
-    for evil in ("https://evil.example", "null", "http://test.evil.example", "http://test:81", OTHER):
+    assert status(application, Sec_Fetch_Site="same-origin") == status(application, Sec_Fetch_Site="none") == 202
+    for site in ("cross-site", "same-site"):
+        assert status(application, Sec_Fetch_Site=site) == 403, "a browser, with an origin that it does not tell"
+    for evil in ("https://evil.example", "null", "http://test.evil.example", "http://test:81", "http://[", "test", OTHER):
         assert status(application, Origin=evil) == 403, evil
     assert status(private_application, Origin=OTHER) == 202
     assert status(private_application, Origin="https://evil.example") == 403
@@ -199,6 +202,7 @@ def test_nonsense_is_refused(shelf: Shelf) -> None:
     for wrong in (
         {"allow_origins": "*"}, {"allow_origins": ["books.example"]}, {"allow_origins": ["https://a/b"]}, {"cache": "none"},
         {"hosts": "a"}, {"hosts": ["a b"]}, {"base_url": "x/"}, {"base_url": "ftp://x"},
+        {"base_url": "http://["},
     ):  # fmt: skip
         with pytest.raises(RequestError):
             Application(shelf, **wrong)  # type: ignore[arg-type]
@@ -351,3 +355,25 @@ def test_errors_tell_no_paths(text: str) -> None:
 def test_errors_tell_what_they_may() -> None:
     text = "予算 3/4.pdf, page 3: it has no content (1/2)"
     assert json.loads(of_error(DamagedDocument(text)).body)["detail"] == text
+
+
+def test_no_origin_is_ours_where_no_host_was_told(application: Application, document: sb.Document) -> None:
+    """HTTP/1.0 has no Host; an origin that is none ("null") is not the same as that."""
+    hint = json.dumps({"session": "s", "page": 1, "view_px": [300, 400]}).encode()
+    statuses: list[int] = []
+
+    async def scenario() -> None:
+        async def send(message: dict[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                statuses.append(message["status"])
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": hint, "more_body": False}
+
+        path = f"/documents/{document.id}/hints"
+        headers = [(b"origin", b"null")]
+        scope = {"type": "http", "http_version": "1.0", "method": "POST", "path": path, "headers": headers, "query_string": b""}
+        await application(scope, receive, send)
+
+    asyncio.run(scenario())
+    assert statuses == [403]

@@ -197,7 +197,7 @@ class Asked(Struct):
     async def unless_gone(self, wanted: asyncio.Future[_Result]) -> _Result:
         """What becomes of it. Raises Gone when the client goes away first; it goes on, and its owner may cancel it."""
         if not wanted.done():
-            gone = asyncio.ensure_future(self._gone())
+            gone = asyncio.ensure_future(disconnected(self.receive))
             both: set[asyncio.Future[Any]] = {wanted, gone}
             try:
                 await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
@@ -207,9 +207,11 @@ class Asked(Struct):
                 raise Gone
         return wanted.result()
 
-    async def _gone(self) -> None:
-        while (await self.receive())["type"] != "http.disconnect":
-            pass
+
+async def disconnected(receive: Receive) -> None:
+    """Returns when the client has gone."""
+    while (await receive())["type"] != "http.disconnect":
+        await asyncio.sleep(0)  # the others go on, also where a server always has something to tell
 
 
 def raw_path(scope: Scope) -> bytes:
