@@ -29,7 +29,6 @@ PIKEPDF_REFUSALS = (
     KeyError,
     IndexError,
 )
-TEXT_MEMBERS = (".xml", ".opf", ".html", ".xhtml", ".fpage", ".rels", ".css", ".ncx", ".fdoc")
 NUMBERS = (0, -1, 1, 2, 7, 255, 65535, 65536, -32768, 2**31 - 1, -(2**31), 2**32, 2**53, 10**12, -(10**9))
 REALS = ("0", "-1", "1e-7", "0.00001", "-0.5", "99999999", "1e38", "-1e38", "3.4028236e38", "1e400", "nan")
 NAMES = [

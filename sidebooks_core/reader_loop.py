@@ -74,14 +74,14 @@ class ReaderLoop:
             self._closed = True
             self._work.notify_all()
 
-    def wake(self, seat: _Seat) -> None:
+    def _wake(self, seat: _Seat) -> None:
         with self._lock:
             if seat.state is _State.IDLE:
                 self._make_ready(seat)
             elif seat.state is _State.RUNNING:
                 seat.state = _State.RUNNING_AND_WOKEN
 
-    def end(self, seat: _Seat, timeout_s: float) -> None:
+    def _end(self, seat: _Seat, timeout_s: float) -> None:
         with self._lock:
             running_in = seat.thread
             seat.state = _State.ENDED
@@ -165,8 +165,8 @@ class Handle:
 
     def wake(self) -> None:
         """There is something to do: call the step soon, once more if it runs just now."""
-        self._loop.wake(self._seat)
+        self._loop._wake(self._seat)
 
     def end(self, timeout_s: float) -> None:
         """Never call the step again. Waits until it does not run any more, unless the step itself calls this."""
-        self._loop.end(self._seat, timeout_s)
+        self._loop._end(self._seat, timeout_s)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from asgi import ask, ask_async
 from conftest import ROOT
 
 import sidebooks_core as sb
+from sidebooks_core.server import ServerLimits
 from sidebooks_core.server.openapi import OPERATIONS
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -30,6 +36,33 @@ def test_an_example_runs(code: str, tmp_path: Path) -> None:
         [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=120
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_the_lifespan_of_the_recipe_serves_and_ends() -> None:
+    text = (ROOT / "docs" / "how-to" / "clients.md").read_text(encoding="utf-8")
+    [code] = [one for one in re.findall(r"^```python\n(.*?)^```", text, re.S | re.M) if "lifespan" in one]
+    names: dict[str, Any] = {}
+    exec(code.replace('"docs/', f'"{ROOT}/docs/'), names)
+    mounted: dict[str, Any] = {}
+    outer = SimpleNamespace(mount=mounted.__setitem__)
+
+    async def run() -> None:
+        async with names["lifespan"](outer):
+            reply = await ask_async(mounted["/books"], "/documents")
+            assert [one["name"] for one in reply.json()["documents"]] == ["jlreq-ja.pdf"]
+
+    asyncio.run(run())
+    assert ask(mounted["/books"], "/readyz").status == 503
+
+
+def test_every_setting_has_its_reference() -> None:
+    text = (ROOT / "docs" / "reference" / "settings.md").read_text(encoding="utf-8")
+    assert [one.name for one in dataclasses.fields(sb.Settings) if f"`{one.name}" not in text] == []
+
+
+def test_every_bound_of_the_server_has_its_reference() -> None:
+    text = (ROOT / "docs" / "reference" / "http.md").read_text(encoding="utf-8")
+    assert [name for name in ServerLimits.__struct_fields__ if f"`{name}`" not in text] == []
 
 
 def test_links_between_pages_lead_somewhere() -> None:

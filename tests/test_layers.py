@@ -74,20 +74,21 @@ IMPURE_CALLS = {"open", "print", "input", "exec", "eval"}
 
 ENGINE = {"pymupdf", "fitz"}
 ENGINE_SIDE = (
-    *(f"documents.{name}" for name in ("engine", "opening", "drawing", "text", "grey", "fonts", "inspection", "images")),
-    *(f"documents.pdf_{name}" for name in ("objects", "targets", "outline", "links", "attachments", "pages")),
-    *(
-        f"documents.{name}"
-        for name in ("actual_text", "comics", "image_pages", "epub_pages", "epub_contents", "placed_pages", "sequence", "svg")
-    ),
-    "documents.identity",
-)
-"""Modules that live in worker processes; with `documents.identity…`, and whatever reaches one of them or the engine."""
+    *(f"documents.{name}" for name in (
+        "engine", "messages", "opening", "inspection", "drawing", "grey", "thin_lines", "transfer", "glyph_boxes", "layers",
+        "resources", "mending", "rereading", "text", "actual_text",
+        "fonts", "font_mending", "font_settling", "form_appearances", "form_fonts",
+        "images", "image_decoding", "image_mending", "image_pages", "second_engine",
+        "page_labels", "comics", "epub_contents", "epub_pages", "placed_pages", "sequence", "svg", "identity",
+    )),
+    *(f"documents.pdf_{name}" for name in ("attachments", "links", "objects", "outline", "pages", "targets")),
+)  # fmt: skip
+"""Modules that live in worker processes, all that reach the engine; with `documents.identity…`."""
 HOST_DOCUMENTS = tuple(
     f"documents.{name}"
     for name in (
         "model", "sniffing", "fingerprint", "font_discovery", "page_ids",
-        "folding", "folding_tables", "folded_pages", "page_text", "text_lines", "ruby_style",
+        "folding", "folding_tables", "folded_pages", "natural_order", "page_text", "text_lines", "ruby_style",
     )
 )  # fmt: skip
 HOST_ROOTS = (
@@ -238,6 +239,17 @@ def test_the_architecture_holds() -> None:
     sources = read_sources()
     assert {f"{PACKAGE}.tiling.pyramid", f"{PACKAGE}.errors", PACKAGE} <= set(sources)
     assert violations(sources) == []
+
+
+def test_all_modules_that_reach_the_engine_are_listed() -> None:
+    sources = read_sources()
+    imports = {module: imports_of(module, sources) for module in sources if _inner(module).startswith("documents.")}
+    reaching: set[str] = set()
+    while found := {module for module, names in imports.items() if names & (ENGINE | reaching)} - reaching:
+        reaching |= found
+    assert {_inner(module) for module in reaching} == {
+        _inner(module) for module in imports if _is_engine_side(_inner(module))
+    }, "ENGINE_SIDE"
 
 
 BAD_SOURCES: list[tuple[str, dict[str, str], str]] = [

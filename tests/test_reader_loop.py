@@ -54,11 +54,13 @@ def test_a_step_never_runs_twice_at_the_same_time_and_others_go_on() -> None:
         return step
 
     handles = [loop.add(step_of(name)) for name in counts]  # type: ignore[arg-type]
-    for _ in range(50):
+
+    def have_all_run() -> bool:
         for handle in handles:
             handle.wake()
-        time.sleep(0.001)
-    until(lambda: min(counts.values()) >= 20)
+        return min(counts.values()) >= 20
+
+    until(have_all_run)
     assert overlaps == []
     loop.close()
 

@@ -7,7 +7,6 @@ engine's messages to standard output unless told otherwise, which is where a wor
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -27,18 +26,15 @@ __all__ = [
     "ENGINE_ERRORS",
     "forget_resources",
     "forget_unpacked",
-    "forget_warnings",
     "lacks_colour_links",
     "make_colour_link",
     "mupdf",
     "page_errors",
+    "printable",
     "pymupdf",
     "read_from",
     "shrink_store",
     "stop_reading_from",
-    "take_messages",
-    "take_warnings",
-    "warnings_since",
 ]
 
 pymupdf.TOOLS.mupdf_display_errors(False)
@@ -49,35 +45,8 @@ ENGINE_ERRORS = (mupdf.FzErrorBase, RuntimeError, ValueError, IndexError, KeyErr
 """What PyMuPDF raises for documents it does not like: the engine's own errors are only `Exception`s, and its Python layer
 stumbles over values that a damaged document has or lacks."""
 
-MOST_WARNINGS = 20
-LONGEST_WARNING = 200
-
-
-def take_warnings() -> tuple[str, ...]:
-    """What the engine complained of since it was last asked, printable, each once."""
-    lines = pymupdf.TOOLS.mupdf_warnings(reset=True).splitlines()
-    # Font names reach these messages as they are, terminal escapes included (CVE-2026-40505).
-    clean = ("".join(c if c.isprintable() else "?" for c in line)[:LONGEST_WARNING] for line in lines)
-    return tuple(dict.fromkeys(line for line in clean if line))[:MOST_WARNINGS]
-
-
-def take_messages() -> list[str]:
-    """All that the engine wrote since it was last asked, as it is: for looking at, not for telling."""
-    messages: list[str] = pymupdf.TOOLS.mupdf_warnings(reset=True).splitlines()
-    return messages
-
-
-def warnings_since(count: int) -> list[str]:
-    """What the engine said after its first `count` messages since `take_warnings`, which still tells it."""
-    mupdf.ll_fz_flush_warnings()  # it keeps a message back until it knows how often it repeats itself
-    return list(pymupdf.JM_mupdf_warnings_store[count:])
-
-
-def forget_warnings(count: int, about: re.Pattern[str]) -> None:
-    """Those after the first `count` messages that are of something mended since."""
-    kept = [one for one in warnings_since(count) if not about.search(one)]
-    pymupdf.JM_mupdf_warnings_store[count:] = kept
-
+LONGEST_MESSAGE = 200
+"""Characters of a message that are told."""
 
 _read_from: Any = None
 """The PDF whose pages were interpreted last."""
@@ -152,6 +121,14 @@ def make_colour_link() -> None:
         mupdf.fz_convert_color(mupdf.fz_device_cmyk(), [0.0] * 4, device_space, mupdf.FzColorspace(), mupdf.FzColorParams())
 
 
+def printable(message: str) -> str:
+    """A message of the engine for telling: at most `LONGEST_MESSAGE` characters, "?" for each that does not print.
+
+    Names of fonts reach messages as they are, terminal escapes included (CVE-2026-40505).
+    """
+    return "".join(c if c.isprintable() else "?" for c in message[:LONGEST_MESSAGE])
+
+
 @contextmanager
 def page_errors(name: str, page: int, doing: str) -> Iterator[None]:
     """Turn what the engine raises into RenderFailed, with the document and the page named."""
@@ -160,5 +137,5 @@ def page_errors(name: str, page: int, doing: str) -> Iterator[None]:
     except SidebooksError:
         raise
     except ENGINE_ERRORS as error:
-        reason = "".join(c if c.isprintable() else "?" for c in str(error))[:LONGEST_WARNING]
+        reason = printable(str(error))
         raise RenderFailed(f"{name}, page {page + 1}: cannot be {doing} ({reason})", page=page) from None

@@ -24,6 +24,8 @@ COMPLAINT = re.compile(
 )
 """What the engine says of fonts that are looked into here, and while they are. Of one that cannot be helped it says it again
 when the page is read again."""
+COMPLAINT_UNTIL_MENDED = re.compile(f"{COMPLAINT.pattern}|cannot encode character")
+"""What it says while such fonts are not mended. Of the text of other fonts it says so again when the page is read again."""
 _KINDS = ("CIDFontType0", "CIDFontType2")
 _READ_BY = {"Japan2": ("UniHojo-UTF32-H", "Japan1"), "KR": ("UniAKR-UTF32-H", "Korea1")}
 """Collections that the engine does not know: the map that tells their characters, and the collection whose faces draw them."""

@@ -22,8 +22,8 @@ from sidebooks_core.documents.engine import (
     mupdf,
     pymupdf,
     read_from,
-    take_messages,
 )
+from sidebooks_core.documents.messages import take_messages
 from sidebooks_core.documents.opening import OpenDocument
 from sidebooks_core.documents.problems import IMAGE_CUT, IMAGE_LOST, IMAGE_PROBLEMS, of_warnings
 

@@ -14,8 +14,6 @@ from sidebooks_core.documents.engine import mupdf
 from sidebooks_core.errors import DamagedDocument, DocumentTooLarge
 
 SAME_SHAPE = 0.02
-PILLOW_KINDS = ("webp", "avif", "tiff", "gif")
-"""What Pillow is let read: each of its readers is one more that a document can attack."""
 _EXIF_ORIENTATION = 274
 _ENGINE_QUARTER_TURNS = (2, 4, 6, 8)
 """By the engine's own numbers, 0 where the image does not say."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from sidebooks_core.documents.engine import page_errors, take_warnings
+from sidebooks_core.documents.engine import page_errors
 from sidebooks_core.documents.font_choice import replacement
 from sidebooks_core.documents.font_discovery import FontSet
+from sidebooks_core.documents.messages import take_warnings
 from sidebooks_core.documents.model import FontUse, ImageUse, PageInspection
 from sidebooks_core.documents.opening import OpenDocument
 from sidebooks_core.documents.predefined_maps import collection_of_encoding

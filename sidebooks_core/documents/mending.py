@@ -1,6 +1,7 @@
-"""What the engine would draw wrong is put right in the open document. Worker side.
+"""Mends the objects of an open PDF where the engine would read or draw them wrong. Worker side.
 
-Nothing is written to the file. What is mended on opening, and an object that the engine could not read, stays mended: identity
+Fonts are mended in the engine's store (`font_mending`), images in a second copy of the document (`image_mending`). Nothing is
+written to the file. What is mended on opening, and an object that the engine could not read, stays mended: identity
 reads it so. What is mended for the listing of one page is put back after it, so that identity reads the document as it was.
 """
 
@@ -12,7 +13,8 @@ from typing import Any
 
 from sidebooks_core.documents import glyph_boxes, layers, lenient_content, resources, transfer
 from sidebooks_core.documents.engine import ENGINE_ERRORS, mupdf, pymupdf
-from sidebooks_core.documents.rereading import moment, reread_lost, said_since, unsay_since
+from sidebooks_core.documents.messages import count_messages, forget_messages, messages_since
+from sidebooks_core.documents.rereading import reread_lost
 
 _ROUNDS = 4
 """What a repaired object leads to may be damaged, too."""
@@ -31,16 +33,16 @@ def mend(handle: Any, data: bytes | memoryview) -> None:
 def listed(handle: Any, index: int, listing: Callable[[], Any]) -> Any:
     """The display list of a page, mended. listing: makes it from the document as it is. Raises the engine's errors."""
     for _ in range(_ROUNDS):
-        start = moment()
+        start = count_messages()
         with glyph_boxes.opened(handle, index), transfer.applied(handle, index):
             made = listing()
-        said = said_since(start)
+        said = messages_since(start)
         if not said:
             return made
         if reread_lost(handle, said):
-            unsay_since(start)
+            forget_messages(start)
         elif any(_BAD_ARRAY in line for line in said):
-            unsay_since(start)
+            forget_messages(start)
             with _rewritten_contents(handle, index), glyph_boxes.opened(handle, index), transfer.applied(handle, index):
                 return listing()
         else:
@@ -54,9 +56,9 @@ def _reread_page_tree(handle: Any) -> None:
     for _ in range(_ROUNDS):
         with suppress(mupdf.FzErrorBase):  # it is told by what the engine says; else whoever asks for the page has the error
             mupdf.ll_pdf_lookup_page_obj(pdf.m_internal, 0)
-        if not reread_lost(handle, said_since(0)):
+        if not reread_lost(handle, messages_since(0)):
             return
-        unsay_since(0)
+        forget_messages(0)
         mupdf.ll_pdf_drop_page_tree(pdf.m_internal)
         mupdf.ll_pdf_set_page_tree_cache(pdf.m_internal, 1)  # given up once a page was no dictionary
 

@@ -1,4 +1,4 @@
-"""The order of pages in a folder, as a person counts: 2 before 10, in whatever digits. Pure."""
+"""The order of files and pages in folders, as a person counts: 2 before 10, in whatever digits. Pure."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _KANJI_ORDINAL = re.compile(f"(?<=第)[{''.join(_KANJI_DIGITS)}{''.join(_KANJI_U
 """A numeral only where 第 says so: the same characters stand in names."""
 _DIGITS = re.compile("([0-9]+)")
 
-Key = tuple[tuple[str | tuple[int, str], ...], ...]
+NaturalKey = tuple[tuple[str | tuple[int, str], ...], ...]
 
 
-def natural_key(path: str) -> tuple[Key, str]:
+def natural_key(path: str) -> tuple[NaturalKey, str]:
     """Sorts paths by folder, then by name: numbers by value, letters whatever their case and width. Total: no two paths tie."""
     folded = unicodedata.normalize("NFKC", path).casefold()
     return tuple(_part_key(part) for part in folded.split("/")), path

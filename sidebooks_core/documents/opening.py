@@ -38,17 +38,15 @@ from sidebooks_core.documents import (
 )
 from sidebooks_core.documents.engine import (
     ENGINE_ERRORS,
-    forget_warnings,
     mupdf,
     page_errors,
     pymupdf,
     read_from,
     stop_reading_from,
-    take_warnings,
-    warnings_since,
 )
 from sidebooks_core.documents.folded_pages import FoldedPages
 from sidebooks_core.documents.limits import Limits
+from sidebooks_core.documents.messages import count_messages, forget_messages, messages_since, take_warnings
 from sidebooks_core.documents.model import Attachment, DocumentInfo, Link, OutlineItem, PageGeometry, SearchHit, Word
 from sidebooks_core.documents.pdf_targets import Targets
 from sidebooks_core.documents.sequence import PageSequence
@@ -114,10 +112,10 @@ class OpenDocument:
         """The engine's page, its form fields and notes with their appearances. Raises RenderFailed."""
         read_from(self.handle)
         with page_errors(self.name, index, "read"), _as_page_error(self.name, index):
-            said = len(warnings_since(0))
+            start = count_messages()
             page = self._loaded(index)
             if form_appearances.complete(page):
-                forget_warnings(said, form_appearances.COMPLAINT)
+                forget_messages(start, form_appearances.COMPLAINT)
             return page
 
     def _loaded(self, index: int) -> Any:
@@ -143,10 +141,10 @@ class OpenDocument:
     def _listed(self, index: int) -> tuple[Any, Any]:
         page = self.page(index)
         with page_errors(self.name, index, "read"), _as_page_error(self.name, index):
-            said = len(warnings_since(0))
+            start = count_messages()
             listed = page.get_displaylist(annots=1)
-            if font_mending.mend(page, warnings_since(said)):
-                forget_warnings(said, font_mending.COMPLAINT)
+            if font_mending.mend(page, messages_since(start)):
+                forget_messages(start, font_mending.COMPLAINT_UNTIL_MENDED)
                 listed = page.get_displaylist(annots=1)
             return page, page.get_displaylist(annots=1) if fonts.settle(page) else listed
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from hashlib import blake2b
 
 from sidebooks_core.documents.model import CONTENT_ID_VERSION
 
 LOOKED_INTO_KINDS = frozenset({"pdf", "cbz"})
 """Kinds whose pages may be those of another document too: a worker finds out. A page of all others is its document's alone."""
-PAGE_ID = re.compile(r"[0-9a-f]{32}")
 _PERSON = b"sidebooks-%d" % CONTENT_ID_VERSION
 
 

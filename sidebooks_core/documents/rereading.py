@@ -14,27 +14,9 @@ _LONGEST = 1 << 20
 _STREAM = re.compile(rb"[\x00\t\n\f\r ]*stream(?:\r\n|\n|\r)")
 
 
-def said_since(start: int) -> list[str]:
-    """What the engine complained of after a moment (see `moment`), still to be taken by whoever asks for warnings."""
-    mupdf.fz_flush_warnings()
-    return list(pymupdf.JM_mupdf_warnings_store[start:])
-
-
-def moment() -> int:
-    """How much the engine has said so far."""
-    mupdf.fz_flush_warnings()
-    return len(pymupdf.JM_mupdf_warnings_store)
-
-
-def unsay_since(start: int) -> None:
-    """Forget complaints about what was mended."""
-    mupdf.fz_flush_warnings()
-    del pymupdf.JM_mupdf_warnings_store[start:]
-
-
-def reread_lost(handle: Any, said: list[str]) -> bool:
-    """Read what the engine said it could not; whether there was any that could be."""
-    numbers = dict.fromkeys(int(number) for line in said for number in _LOST.findall(line))
+def reread_lost(handle: Any, messages: list[str]) -> bool:
+    """Read what messages of the engine say it could not; whether there was any that could be."""
+    numbers = dict.fromkeys(int(number) for line in messages for number in _LOST.findall(line))
     return sum(reread(handle, number) for number in numbers) > 0  # each of them
 
 

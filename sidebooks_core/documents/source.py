@@ -9,7 +9,6 @@ import io
 import mmap
 import os
 import sys
-from pathlib import Path
 from typing import Any, BinaryIO
 
 
@@ -30,11 +29,6 @@ class Source:
             source._mapped = _mapping(descriptor)
             source.data = memoryview(source._mapped)
         return source
-
-    @classmethod
-    def of_path(cls, path: Path) -> Source:
-        """Raises OSError."""
-        return cls.of_descriptor(os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0)))
 
     def __len__(self) -> int:
         return len(self.data)

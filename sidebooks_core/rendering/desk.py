@@ -20,13 +20,13 @@ from sidebooks_core.documents.engine import (
     lacks_colour_links,
     make_colour_link,
     shrink_store,
-    take_messages,
 )
 from sidebooks_core.documents.font_discovery import FontSet
 from sidebooks_core.documents.grey import is_grey
 from sidebooks_core.documents.identity import PageIdentifier
 from sidebooks_core.documents.image_mending import Mender
 from sidebooks_core.documents.inspection import inspect_page
+from sidebooks_core.documents.messages import take_messages
 from sidebooks_core.documents.model import DocumentInfo, Link, Word
 from sidebooks_core.documents.opening import OpenDocument, open_document
 from sidebooks_core.documents.problems import EMPTYING, IMAGE_PROBLEMS, of_warnings

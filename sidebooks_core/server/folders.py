@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 from pathlib import Path
 
@@ -71,12 +70,6 @@ def list_folder(folder: Path) -> Listing:
 
 def _is_within(place: str, root: str) -> bool:
     return place == root or place.startswith(root.rstrip(os.sep) + os.sep)
-
-
-def natural_order(path: Path) -> tuple[tuple[str, int, str], ...]:
-    """A key that sorts paths as people do: "page 2" before "page 10", digits of full width as any others."""
-    parts = re.split(r"(\d+)", os.fspath(path).casefold())
-    return tuple((text, int(number or 0), number) for text, number in zip(parts[::2], [*parts[1::2], ""], strict=True))
 
 
 def retry_after_s(error: Exception, failures: int) -> float | None:

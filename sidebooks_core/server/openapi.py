@@ -11,7 +11,6 @@ JSON = "application/json"
 IMAGE = "image/*"
 TEXT = "text/plain"
 EVENTS = "text/event-stream"
-LICENCE = "AGPL-3.0-or-later"
 
 
 class Operation(Struct, frozen=True):

@@ -15,17 +15,18 @@ from pathlib import Path
 from msgspec import Struct
 
 from sidebooks_core.document import Document
+from sidebooks_core.documents.natural_order import NaturalKey, natural_key
 from sidebooks_core.errors import SidebooksError
 from sidebooks_core.registry import Given
 from sidebooks_core.scheduling.queue import Priority
-from sidebooks_core.server.folders import natural_order
 from sidebooks_core.server.watcher import Problem, Watcher
 from sidebooks_core.service import TileService
 
 _PAGE_ID = re.compile(r"([A-Za-z0-9_-]{16,64})_p([1-9][0-9]{0,6})\Z")
 
-_Place = tuple[int, int, tuple[tuple[str, int, str], ...]]
+_Place = tuple[int, int, tuple[NaturalKey, str]]
 """Sorts documents in lists."""
+_NO_PATH: tuple[NaturalKey, str] = ((), "")
 
 _log = logging.getLogger("sidebooks_core.server")
 
@@ -170,7 +171,7 @@ class Shelf:
             if path is not None:
                 self._held[path] = document.id
             if is_new:
-                place = (0, next(self._numbers), ()) if path is None else (1, 0, natural_order(path))
+                place = (0, next(self._numbers), _NO_PATH) if path is None else (1, 0, natural_key(os.fspath(path)))
                 self._places[document.id] = place
                 insort(self._order, (place, document.id))
         self._tell()

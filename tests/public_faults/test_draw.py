@@ -12,8 +12,8 @@ import pytest
 
 from sidebooks_core import Settings, TileService
 from sidebooks_core.documents.drawing import draw
-from sidebooks_core.documents.engine import take_warnings
 from sidebooks_core.documents.limits import Limits
+from sidebooks_core.documents.messages import take_warnings
 from sidebooks_core.documents.opening import open_document
 from sidebooks_core.documents.source import Source
 
