@@ -103,6 +103,7 @@ class Reader:
         deadline_s: float = DEADLINE_S,
         resume: bool = False,
         loop: ReaderLoop | None = None,
+        client: str = "",
     ) -> None:
         if not deadline_s > 0:
             raise RequestError(f"deadline_s must be positive, not {deadline_s!r}")
@@ -115,6 +116,7 @@ class Reader:
         self._host = host
         self._painter = Painter(host, document)
         self._owner = next(_owners)
+        self._client = client or f"reader {self._owner}"
         self._view_px = view_px
         self._fit: Fit = fit
         direction: Direction = "rtl" if document.direction == "rtl" else "ltr"
@@ -464,7 +466,7 @@ class Reader:
                 spec,
                 done,
                 priority=priority,
-                client=f"reader {self._owner}",
+                client=self._client,
                 ticket=ask,
                 may_draft=priority is Priority.VISIBLE,
             )

@@ -15,6 +15,9 @@ from msgspec import Struct, field
 
 _log = logging.getLogger("sidebooks_core.reader")
 
+LATER_LOOKED_THROUGH = 64
+"""Entries of those that are due later from which on void ones are dropped."""
+
 Step = Callable[[], float | None]
 """Does what there is to do, and gives the seconds after which it is to be called again; None: when it is woken."""
 
@@ -52,6 +55,7 @@ class ReaderLoop:
         self._work = threading.Condition(self._lock)
         self._ready: deque[_Seat] = deque()
         self._later: list[tuple[float, int, _Seat]] = []
+        self._most_later = LATER_LOOKED_THROUGH
         self._numbers = itertools.count()
         self._thread_count = threads
         self._threads: list[threading.Thread] = []
@@ -81,6 +85,7 @@ class ReaderLoop:
         with self._lock:
             running_in = seat.thread
             seat.state = _State.ENDED
+            seat.due = None
             if running_in is None:
                 seat.left.set()
         if running_in is not threading.current_thread():
@@ -114,8 +119,16 @@ class ReaderLoop:
                 else:
                     seat.state = _State.IDLE
                     if nap_s is not None:
-                        seat.due = next(self._numbers)
-                        heapq.heappush(self._later, (time.monotonic() + nap_s, seat.due, seat))
+                        self._call_later(seat, nap_s)
+            del seat  # while this thread sleeps nobody is kept by it
+
+    def _call_later(self, seat: _Seat, nap_s: float) -> None:
+        seat.due = next(self._numbers)
+        heapq.heappush(self._later, (time.monotonic() + nap_s, seat.due, seat))
+        if len(self._later) > self._most_later:  # most are void: of readers that were woken meanwhile, or have ended
+            self._later = [entry for entry in self._later if entry[1] == entry[2].due]
+            heapq.heapify(self._later)
+            self._most_later = max(LATER_LOOKED_THROUGH, 2 * len(self._later))
 
     def _next(self) -> _Seat | None:
         """The next reader that has something to do; sleeps until there is one. None: closed."""

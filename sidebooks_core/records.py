@@ -173,9 +173,13 @@ class Records:
         *,
         priority: Priority,
         client: str = "",
+        ticket: object = None,
         follows_up: bool = False,
     ) -> None:
-        """Learn the content id of a page, and of those after it as far as the time allows. follows_up: see the dispatcher."""
+        """Learn the content id of a page, and of those after it as far as the time allows.
+
+        client: as for `want`. ticket: what `forget_identify` knows this request by. follows_up: see the dispatcher.
+        """
         ref, content_ids = document.ref, document.content_ids  # this may wait long, and keeps no document
 
         def learned(answer: Any, error: SidebooksError | None) -> None:
@@ -191,8 +195,12 @@ class Records:
             timeout_s=self._render_timeout_s,
             arguments={"stop": min(page + IDENTIFY_AHEAD, content_ids.page_count), "budget_s": budget_s},
         )
-        work = Work(key=f"identify|{ref.token}|{page}", job=job, data=document.data)
-        self._dispatcher.request(work, learned, priority, client, follows_up=follows_up)
+        work = Work(key=_identify_key(document, page), job=job, data=document.data)
+        self._dispatcher.request(work, learned, priority, client, ticket, follows_up=follows_up)
+
+    def forget_identify(self, document: Document, page: int, ticket: object) -> None:
+        """One request is no longer interested in the content id of a page."""
+        self._dispatcher.forget(_identify_key(document, page), ticket)
 
     def keep(self, key: str, record: Record, priority: Priority, written: Callable[[], None]) -> None:
         """Store a new record; `written` is called once other processes can find it.
@@ -419,6 +427,10 @@ class Records:
                 "quality": self.profile.quality,
             },
         )
+
+
+def _identify_key(document: Document, page: int) -> str:
+    return f"identify|{document.ref.token}|{page}"
 
 
 def _provisional_id(document: Document, page: int) -> str:

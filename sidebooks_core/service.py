@@ -255,16 +255,19 @@ class TileService:
         deadline_s: float = DEADLINE_S,
         resume: bool = False,
         loop: ReaderLoop | None = None,
+        client: str = "",
     ) -> Reader:
         """Somebody who reads a document on a screen of `view_px` (width, height) pixels. `close()` it.
 
         spread: two pages side by side; a `SpreadRule` says which go together. fit: the whole page, or its whole width.
         deadline_s: within which a turn returns, in seconds. resume: begin at the page that was read last, not at the first.
         loop: threads that many readers share; without one the reader has a thread of its own.
+        client: whose turn in the queue it takes, as for `tile`; its own unless told.
         Raises RequestError, ServiceClosed.
         """
         self._require_open()
-        reader = Reader(self, document, view_px, _spread_rule(spread), fit=fit, deadline_s=deadline_s, resume=resume, loop=loop)
+        rule = _spread_rule(spread)
+        reader = Reader(self, document, view_px, rule, fit=fit, deadline_s=deadline_s, resume=resume, loop=loop, client=client)
         with self._lock:
             closed = self._closed
             if not closed:
@@ -322,17 +325,20 @@ class TileService:
         """The words of a page with their boxes in points, as the page is shown (rotated, cropped)."""
         return self.submit_text(document, page).result()
 
-    def submit_text(self, document: Document, page: int) -> Future[tuple[Word, ...]]:
-        """The same without waiting. Cancelling the future drops the work, if nobody else wants it and it was not begun."""
-        return self._ask(document, "words", page, {})
+    def submit_text(self, document: Document, page: int, client: str = "") -> Future[tuple[Word, ...]]:
+        """The same without waiting. Cancelling the future drops the work, if nobody else wants it and it was not begun.
+
+        client: whose turn in the queue it takes, as for `tile`.
+        """
+        return self._ask(document, "words", page, {}, client=client)
 
     def links(self, document: Document, page: int) -> tuple[Link, ...]:
         """The links of a page with their boxes in points, as the page is shown."""
         return self.submit_links(document, page).result()
 
-    def submit_links(self, document: Document, page: int) -> Future[tuple[Link, ...]]:
-        """The same without waiting; cancelled as `submit_text` is."""
-        return self._ask(document, "links", page, {})
+    def submit_links(self, document: Document, page: int, client: str = "") -> Future[tuple[Link, ...]]:
+        """The same without waiting; cancelled as `submit_text` is, and for a client as that is."""
+        return self._ask(document, "links", page, {}, client=client)
 
     def search(self, document: Document, query: str, *, limit: int = 1000, old_forms: bool = False) -> list[SearchHit]:
         """Where a text occurs, in page order, at most `limit` hits.
@@ -483,8 +489,11 @@ class TileService:
         assert content_id is not None
         return content_id
 
-    def submit_identify(self, document: Document, page: int) -> Future[None]:
-        """Done when the content id of a page is known. Raises PageNotFound, QueueFull, ServiceClosed."""
+    def submit_identify(self, document: Document, page: int, client: str = "") -> Future[None]:
+        """Done when the content id of a page is known. Cancelled as `submit_text` is, and for a client as that is.
+
+        Raises PageNotFound, QueueFull, ServiceClosed.
+        """
         self._require_open()
         document.require_page(page)
         found: Future[None] = Future()
@@ -492,7 +501,10 @@ class TileService:
         def done(_: Any, error: SidebooksError | None) -> None:
             _settle(found, None, error)
 
-        self.records.identify(document, page, done, priority=Priority.VISIBLE)
+        self.records.identify(document, page, done, priority=Priority.VISIBLE, client=client, ticket=found)
+        found.add_done_callback(
+            lambda ended: self.records.forget_identify(document, page, found) if ended.cancelled() else None
+        )
         return found
 
     def page_spec(self, document: Document, page: int, width_px: int | None, height_px: int | None) -> RasterSpec:
@@ -567,6 +579,7 @@ class TileService:
         page: int,
         arguments: dict[str, Any],
         priority: Priority = Priority.PAGE,
+        client: str = "",
     ) -> Future[Any]:
         """A job whose answer is not kept: of the type that `rendering.answers` has for its kind."""
         self._require_open()
@@ -578,7 +591,7 @@ class TileService:
         def answered(answer: Any, error: SidebooksError | None) -> None:
             _settle(future, answer, error)
 
-        self._dispatcher.request(Work(key=key, job=job, data=document.data), answered, priority, ticket=future)
+        self._dispatcher.request(Work(key=key, job=job, data=document.data), answered, priority, client, ticket=future)
         future.add_done_callback(lambda ended: self._dispatcher.forget(key, future) if ended.cancelled() else None)
         return future
 

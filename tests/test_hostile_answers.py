@@ -277,6 +277,42 @@ def ask(service: sb.TileService, sample: Path, kind: str) -> None:
         raise sb.RenderFailed(failed)
 
 
+DEAF = """
+import importlib, json, signal, sys
+sys.path[:] = json.loads(sys.argv[1])
+from sidebooks_core.rendering import answers, wire, worker
+honest, streams, take = worker._answer, [], worker._take_standard_streams
+
+def taken():
+    streams.extend(take())
+    return streams
+
+def deaf(desk, request, given):
+    signal.signal(signal.SIGALRM, signal.SIG_IGN)
+    while request["kind"] == "words":
+        wire.send_body(streams[1], answers.to_bytes({"answer": []}))
+    return honest(desk, request, given)
+
+worker._take_standard_streams, worker._answer = taken, deaf
+importlib.import_module("sidebooks_core.rendering." + sys.argv[2]).main()
+"""
+
+
+def test_a_worker_that_reads_no_request_holds_up_its_thread_until_the_time_is_over(
+    sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It answers ahead, so that it is asked again and again, until its pipe is full: the host would wait for ever."""
+    monkeypatch.setattr(pool, "_BOOT", DEAF)
+    with sb.TileService(sb.Settings(cache_dir=None, workers=1, render_timeout_s=1.0)) as service:
+        document = service.open(sample)
+        deaths = service.statistics().worker_deaths
+        asked = 0
+        while service.statistics().worker_deaths == deaths:
+            asked += 1
+            assert asked < 2000
+            assert service.submit_text(document, asked % 2).result(60) == ()
+
+
 @pytest.mark.parametrize("where", ["_do", "finish"])
 def test_a_fault_of_the_library_ends_no_thread_of_the_pool(sample: Path, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     with sb.TileService(sb.Settings(cache_dir=None, workers=1)) as service:

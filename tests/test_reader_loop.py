@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 
 import pytest
 
-from sidebooks_core.reader_loop import ReaderLoop
+from sidebooks_core.reader_loop import LATER_LOOKED_THROUGH, ReaderLoop
 
 
 def until(holds: object, timeout_s: float = 10.0) -> None:
@@ -145,3 +146,32 @@ def test_closing_ends_the_threads() -> None:
 def test_no_threads_is_refused() -> None:
     with pytest.raises(ValueError, match="threads"):
         ReaderLoop(0)
+
+
+def test_those_that_are_woken_often_and_those_that_ended_are_not_kept_for_later() -> None:
+    class Reader:
+        calls = 0
+
+        def step(self) -> float:
+            self.calls += 1
+            return 300.0
+
+    loop = ReaderLoop()
+    readers = [Reader() for _ in range(40)]
+    known = [weakref.ref(reader) for reader in readers]
+    for reader in readers:
+        handle = loop.add(reader.step)
+        for calls in range(1, 21):
+            handle.wake()
+            until(lambda reader=reader, calls=calls: reader.calls == calls)  # type: ignore[misc]
+        handle.end(20)
+    readers.clear()
+    del reader, handle
+    last = Reader()
+    handle = loop.add(last.step)
+    for calls in range(1, 100):
+        handle.wake()
+        until(lambda calls=calls: last.calls >= calls)  # type: ignore[misc]
+    assert len(loop._later) <= LATER_LOOKED_THROUGH
+    until(lambda: not any(one() for one in known), 5)
+    loop.close()

@@ -41,7 +41,11 @@ def private_application(shelf: Shelf) -> Iterator[Application]:
 
 
 def test_no_other_origin_reads_anything_unless_told(application: Application, first_page: str) -> None:
-    for path in ("/", "/documents", "/nothing", f"{first_page}/info.json", f"{first_page}/full/50,/0/default.jpg", "/healthz"):
+    document_id = first_page.split("/")[-1].partition("_p")[0]
+    own = [
+        f"/documents/{document_id}/{what}" for what in ("original", "pages.json", "pages/1/300x400", "search/x", "pages/1/text")
+    ]
+    for path in ("/", "/documents", "/nothing", "/healthz", "/openapi.json", *own):
         for _ in range(2):
             reply = ask(application, path, headers={"Origin": OTHER})
             assert not any(name.startswith("access-control") for name in reply.headers), path
@@ -50,6 +54,33 @@ def test_no_other_origin_reads_anything_unless_told(application: Application, fi
     options = ask(application, "/documents", method="OPTIONS", headers={"Origin": OTHER})
     assert options.status == 204
     assert not any(name.startswith("access-control") for name in options.headers)
+
+
+def test_viewers_on_other_sites_read_what_they_know_the_digest_of(
+    application: Application, private_application: Application, document: sb.Document, first_page: str
+) -> None:
+    manifest, search = f"/presentation/3/{document.id}/manifest.json", f"/search/2/{document.id}?q=x"
+    dzi = f"/dzi/{first_page.split('/')[-1]}.dzi"
+    for path in (f"{first_page}/info.json", f"{first_page}/full/50,/0/default.jpg", manifest, search, dzi):
+        for _ in range(2):
+            reply = ask(application, path, headers={"Origin": OTHER})
+            assert reply.headers["access-control-allow-origin"] == "*", path
+            assert reply.headers["cross-origin-resource-policy"] == "cross-origin"
+            hidden = ask(private_application, path, headers={"Origin": "https://evil.example"})
+            assert "access-control-allow-origin" not in hidden.headers, path
+            assert hidden.headers["cross-origin-resource-policy"] == "same-origin"
+    options = ask(application, f"{first_page}/info.json", method="OPTIONS", headers={"Origin": OTHER})
+    assert options.headers["access-control-allow-origin"] == "*"
+
+
+def test_one_origin_beside_the_addresses_that_all_may_read(shelf: Shelf, first_page: str) -> None:
+    application = Application(shelf, allow_origins=[OTHER])
+    for _ in range(2):
+        image = ask(application, f"{first_page}/full/50,/0/default.jpg", headers={"Origin": OTHER})
+        assert image.headers["access-control-allow-origin"] == "*", "once"
+        listed = ask(application, "/documents", headers={"Origin": OTHER})
+        assert listed.headers["access-control-allow-origin"] == OTHER
+    application.close()
 
 
 def test_all_origins_may_read_if_told(open_application: Application, first_page: str) -> None:
@@ -97,7 +128,10 @@ def test_hints_come_from_our_own_pages(
     assert status(application, Origin="http://test") == 202
     assert status(application, Origin="https://test") == 202, "a proxy with TLS in front"
     assert status(application, Origin="https://front.example", Sec_Fetch_Site="same-origin") == 202
-    for evil in ("https://evil.example", "null", "http://test.evil.example", "http://test:81", OTHER):
+    assert status(application, Sec_Fetch_Site="same-origin") == status(application, Sec_Fetch_Site="none") == 202
+    for site in ("cross-site", "same-site"):
+        assert status(application, Sec_Fetch_Site=site) == 403, "a browser, with an origin that it does not tell"
+    for evil in ("https://evil.example", "null", "http://test.evil.example", "http://test:81", "http://[", "test", OTHER):
         assert status(application, Origin=evil) == 403, evil
     assert status(private_application, Origin=OTHER) == 202
     assert status(private_application, Origin="https://evil.example") == 403
@@ -168,6 +202,7 @@ def test_nonsense_is_refused(shelf: Shelf) -> None:
     for wrong in (
         {"allow_origins": "*"}, {"allow_origins": ["books.example"]}, {"allow_origins": ["https://a/b"]}, {"cache": "none"},
         {"hosts": "a"}, {"hosts": ["a b"]}, {"base_url": "x/"}, {"base_url": "ftp://x"},
+        {"base_url": "http://["},
     ):  # fmt: skip
         with pytest.raises(RequestError):
             Application(shelf, **wrong)  # type: ignore[arg-type]
@@ -187,7 +222,7 @@ def test_connections_leave_descriptors_for_other_things(descriptors: int) -> Non
 def test_sharing_varies_only_where_it_must() -> None:
     assert not Sharing.of(["*"], "shared").depends_on_origin
     assert not Sharing.of([], "shared").depends_on_origin
-    assert Sharing.of(["https://Books.example"], "shared").for_origin("https://books.EXAMPLE")[1:]
+    assert Sharing.of(["https://Books.example"], "shared").for_origin("documents", "https://books.EXAMPLE")[1:]
 
 
 def test_servers_need_not_give_the_raw_path(application: Application, document: sb.Document) -> None:
@@ -320,3 +355,25 @@ def test_errors_tell_no_paths(text: str) -> None:
 def test_errors_tell_what_they_may() -> None:
     text = "予算 3/4.pdf, page 3: it has no content (1/2)"
     assert json.loads(of_error(DamagedDocument(text)).body)["detail"] == text
+
+
+def test_no_origin_is_ours_where_no_host_was_told(application: Application, document: sb.Document) -> None:
+    """HTTP/1.0 has no Host; an origin that is none ("null") is not the same as that."""
+    hint = json.dumps({"session": "s", "page": 1, "view_px": [300, 400]}).encode()
+    statuses: list[int] = []
+
+    async def scenario() -> None:
+        async def send(message: dict[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                statuses.append(message["status"])
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": hint, "more_body": False}
+
+        path = f"/documents/{document.id}/hints"
+        headers = [(b"origin", b"null")]
+        scope = {"type": "http", "http_version": "1.0", "method": "POST", "path": path, "headers": headers, "query_string": b""}
+        await application(scope, receive, send)
+
+    asyncio.run(scenario())
+    assert statuses == [403]

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 import logging
+import os
 import threading
 from concurrent.futures import Future
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 from asgi import Reply, ask, ask_async
+from PIL import Image
 
 import sidebooks_core as sb
 from sidebooks_core.caching.layered import LayeredStore
@@ -247,3 +249,81 @@ def test_a_missing_dependency_of_ours_is_not_taken_for_uvicorn(sample: Path, mon
     missing = "elsewhere"
     with pytest.raises(ModuleNotFoundError, match="elsewhere"):
         serve([sample], sb.Settings(cache_dir=None), "127.0.0.1", 0, browser=False)
+
+
+def test_an_original_is_not_read_on_for_who_has_left(
+    service: sb.TileService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server takes all pieces for a client that is gone, as quickly as they are read: a large file keeps a thread long."""
+    path = tmp_path / "large.png"
+    Image.new("1", (8, 8)).save(path)
+    with path.open("ab") as file:
+        file.truncate(64 << 20)
+    shelf = Shelf(service)
+    application = Application(shelf)
+    address = f"/documents/{shelf.register(path).id}/original"
+    reads: list[int] = []
+    read = FileRange.read
+
+    def noted(one: FileRange) -> bytes:
+        reads.append(1)
+        return read(one)
+
+    monkeypatch.setattr(FileRange, "read", noted)
+
+    async def scenario() -> None:
+        left = asyncio.Event()
+
+        async def send(message: Any) -> None:
+            if message["type"] == "http.response.body":
+                left.set()
+
+        async def receive() -> dict[str, Any]:
+            await left.wait()
+            return {"type": "http.disconnect"}
+
+        headers = [(b"host", b"test")]
+        scope = {"type": "http", "method": "GET", "path": address, "headers": headers, "query_string": b""}
+        await application(scope, receive, send)
+
+    asyncio.run(scenario())
+    assert 1 <= len(reads) <= 4
+    application.close()
+    shelf.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs FIFOs")
+def test_a_fifo_in_place_of_an_original_keeps_no_thread(service: sb.TileService, sample: Path, tmp_path: Path) -> None:
+    path = tmp_path / "minutes.pdf"
+    path.write_bytes(sample.read_bytes())
+    shelf = Shelf(service)
+    application = Application(shelf)
+    address = f"/documents/{shelf.register(path).id}/original"
+    path.unlink()
+    os.mkfifo(path)
+    release = threading.Timer(20, lambda: os.close(os.open(path, os.O_RDWR)))
+    release.start()
+    try:
+        assert ask(application, address).status == 410
+        assert release.is_alive(), "it waited for somebody to write"
+    finally:
+        release.cancel()
+    application.close()
+    shelf.close()
+
+
+def test_previews_that_the_queue_has_no_place_for_leave_no_others_behind(
+    application: Application, document: sb.Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    futures: list[Future[sb.Tile]] = []
+
+    def submit(*_: Any) -> Future[sb.Tile]:
+        if len(futures) == 5:
+            raise sb.QueueFull("full")
+        futures.append(Future())
+        return futures[-1]
+
+    monkeypatch.setattr(application._images, "_submit", submit)
+    assert ask(application, f"/documents/{document.id}/previews/1-10").status == 503
+    assert len(futures) == 5
+    assert all(future.cancelled() for future in futures)

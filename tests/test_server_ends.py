@@ -107,6 +107,24 @@ def test_the_command_closes_everything_at_any_signal(number: signal.Signals, sta
     assert not [one for one in workers if one.is_running()], "the service was closed"
 
 
+def test_a_hang_up_that_is_to_be_ignored_is_ignored(sample: Path, tmp_path: Path) -> None:
+    """As under nohup: the server stays when the terminal closes."""
+    port = free_port()
+    command = [sys.executable, "-m", "sidebooks_core.cli", "serve", str(sample), "--port", str(port), "--no-browser"]
+    ignoring = "import os, signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
+    with subprocess.Popen([sys.executable, "-c", ignoring, *command, "--cache-dir", str(tmp_path)]) as process:
+        try:
+            listen(port, "/events").close()
+            process.send_signal(signal.SIGHUP)
+            for _ in range(3):
+                time.sleep(0.1)
+                listen(port, "/events").close()
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30) == 143
+        finally:
+            process.kill()
+
+
 def test_a_signal_while_documents_are_opened(tmp_path: Path) -> None:
     folder = tmp_path / "many"
     folder.mkdir()
@@ -120,6 +138,9 @@ def test_a_signal_while_documents_are_opened(tmp_path: Path) -> None:
             time.sleep(0.01)
         time.sleep(0.5)
         process.send_signal(signal.SIGTERM)
+        for _ in range(20):  # somebody is impatient: nothing breaks into the closing
+            time.sleep(0.01)
+            process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=30)
     assert process.returncode == 143, errors
     assert "Traceback" not in errors

@@ -137,6 +137,27 @@ def test_the_oldest_of_too_many_ends(service: sb.TileService, sessions: Sessions
     until(lambda: service.reader_count() <= MAX_SESSIONS)
 
 
+def test_a_flood_of_sessions_ends_only_those_of_its_own_client(
+    service: sb.TileService, sessions: Sessions, book: sb.Document
+) -> None:
+    sessions.follow("reader", Hint(book, 0, VIEW_PX, False, "http 192.0.2.1"))
+    for number in range(MAX_SESSIONS + 5):
+        sessions.follow(f"flood{number}", Hint(book, 0, VIEW_PX, False, "http 192.0.2.66"))
+    assert len(sessions) == MAX_SESSIONS
+    assert "reader" in sessions._sessions
+
+
+def test_a_session_that_ended_keeps_no_images(
+    service: sb.TileService, sessions: Sessions, book: sb.Document, told: list[tuple[str, int]]
+) -> None:
+    sessions.follow("s", hint(book, 3))
+    until(lambda: told)
+    session, _ = sessions._sessions["s"]
+    sessions.end("s")
+    until(lambda: session.reader is None and session.latest is None)
+    assert service.reader_count() == 0
+
+
 def test_closing_ends_all(service: sb.TileService, sessions: Sessions, book: sb.Document) -> None:
     for number in range(20):
         sessions.follow(f"s{number}", hint(book, 0))

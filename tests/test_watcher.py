@@ -267,6 +267,56 @@ def test_what_vanishes_while_it_is_opened_is_not_served(tmp_path: Path) -> None:
     watcher.close()
 
 
+def test_what_vanishes_and_comes_back_while_it_is_opened_is_served(tmp_path: Path) -> None:
+    """As when a long document is saved anew while it is opened for the first time."""
+    path, aside, entered, leave = picture(tmp_path / "a.png"), tmp_path / ".aside", threading.Event(), threading.Event()
+    served: dict[Path, bytes] = {}
+
+    def opened(path: Path) -> None:
+        entered.set()
+        assert leave.wait(20)
+        served[path] = path.read_bytes()
+
+    watcher = Watcher(opened, lambda path: served.pop(path, None) and None)
+    watcher.look(tmp_path, 0)
+    assert entered.wait(20)
+    path.rename(aside)
+    watcher.look(tmp_path, 0)
+    aside.rename(path)
+    watcher.look(tmp_path, 0)
+    leave.set()
+    until(lambda: watcher.opening_count() == 0)
+    assert watcher.look(tmp_path) == 1
+    assert path in served
+    picture(path, "green")
+    assert watcher.look(tmp_path) == 1
+    assert served[path] == path.read_bytes()
+    path.unlink()
+    assert watcher.look(tmp_path) == 0
+    assert not served
+    watcher.close()
+
+
+def test_who_waits_for_a_folder_is_let_go_when_it_is_closed(tmp_path: Path) -> None:
+    entered, leave = threading.Event(), threading.Event()
+    for number in range(OPENERS + 3):
+        picture(tmp_path / f"{number}.png")
+
+    def opened(_: Path) -> None:
+        entered.set()
+        assert leave.wait(20)
+
+    watcher = Watcher(opened, lambda _: None)
+    looking = threading.Thread(target=watcher.look, args=(tmp_path,), daemon=True)
+    looking.start()
+    assert entered.wait(20)
+    watcher.close()
+    leave.set()
+    looking.join(20)
+    assert not looking.is_alive()
+    watcher.look(tmp_path)  # and again, closed
+
+
 def test_links_that_lead_out_are_told_and_not_served(watcher: Watcher, disk: Disk, tmp_path: Path) -> None:
     outside = picture(tmp_path / "outside" / "secret.png")
     folder = tmp_path / "folder"

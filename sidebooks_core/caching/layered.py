@@ -74,8 +74,6 @@ class LayeredStore:
             if key in self._discarded:
                 return None
             pending = self._pending.get(key)
-            if key in self._discarded:
-                return None
         record = pending.record if pending is not None else self._disk.get(key)
         if record is not None:
             self._memory.put(key, record)

@@ -20,6 +20,7 @@ _ACTIVE = frozenset(
 )
 _WEB = frozenset(("http", "https", "ftp", "mailto"))
 _FRAGMENT = re.compile(r"#((?:page=\d+|nameddest=[^#]+).*)$", re.IGNORECASE)
+_ENCODED_TEXT = re.compile(r"%[C-Fc-f][0-9A-Fa-f]%[89ABab][0-9A-Fa-f]")
 _ABSOLUTE = re.compile(r"/|[A-Za-z]:")
 
 
@@ -58,12 +59,25 @@ def file_address(name: str, fragment: str = "") -> str | None:
     named_place = _FRAGMENT.search(name)
     if named_place is not None:
         name, fragment = name[: named_place.start()], fragment or named_place[1]
-    path = shown(name.replace("\\", "/"))
+    path = shown(_unquoted(name).replace("\\", "/"))
     if _ABSOLUTE.match(path):
         path = re.split(r"[/:]", path.rstrip("/"))[-1]
     if not path or _SCHEME.match(path) or len(path) > LONGEST:
         return None
     return path.replace("#", "%23") + _hashed(fragment)
+
+
+def _unquoted(name: str) -> str:
+    """A file's name without percent-encoding, if it can be nothing else: where it stands for text in UTF-8 beyond ASCII.
+
+    A name such as `50%25.pdf` may be meant as it is.
+    """
+    if _ENCODED_TEXT.search(name) is None:
+        return name
+    try:
+        return unquote(name, errors="strict")
+    except UnicodeDecodeError:
+        return name
 
 
 def fragment_of_page(page: int) -> str:

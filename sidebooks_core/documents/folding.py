@@ -23,10 +23,12 @@ _TWINS = {
     "‾": "¯￣",
     # JIS X 0201, and with it CP932, has the yen sign at 5C: fonts and converters show the one for the other.
     "\\": "¥",
-    "'": "‘’‚‛",
+    "'": "‘’‚‛ʻʼ",
     '"': "“”„‟〝〞〟",
     "・": "·‧⋅∙",
     "...": "⋯",
+    "/": "∕⁄",
+    **{str(number): chr(0x277F + number) for number in range(1, 11)},
     "\u3099": "゛",
     "\u309a": "゜",
 }
@@ -37,8 +39,17 @@ _FOLDED = {twin: folded for folded, twins in _TWINS.items() for twin in twins} |
     for place, ideograph in enumerate(ideographs)
     if ideograph != "."
 }
+_EITHER = {"⼾": "戸戶", "⿊": "黒黑", "⺫": "目罒"}
+"""Radicals that fonts have one glyph for with either of two ideographs (Adobe-Japan1, and Noto by region): found by both, which
+stay apart from each other. Folded they stay themselves."""
+_ALTERNATIVES = {ideograph: ideograph + radical for radical, both in _EITHER.items() for ideograph in both} | {
+    radical: radical + both for radical, both in _EITHER.items()
+}
+_SOFT_HYPHEN = "\u00ad"
+"""Says where a word may be divided; but fonts that have one glyph for it and the hyphen make writers say it for a hyphen.
+Found by a hyphen, and without."""
 _IGNORED = re.compile(
-    "[\u00ad\u034f\u061c\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff]"
+    "[\u034f\u061c\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff]"
 )
 _ACCENT_CLASSES = (1, *range(10, 37), *range(200, 256))
 """Canonical combining classes of marks that a search does without, as PDF.js has it: accents, Hebrew and Arabic points. Not of
@@ -55,6 +66,8 @@ _OLD_FORMS = {
 
 
 def _fold(char: str) -> str:
+    if char in _EITHER:
+        return char
     folded = _FOLDED.get(char)
     if folded is None:
         parts = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", char).casefold())
@@ -80,7 +93,7 @@ _folds = _Folds()
 def fold_each(text: str) -> list[str]:
     """What each character of a text folds to: nothing, one character, or several.
 
-    A soft hyphen at a line's end is a hyphen there, and nothing elsewhere.
+    A soft hyphen at a line's end is a hyphen there; elsewhere it stays, for `query_pattern` to go past or to take for one.
     """
     if "\u00ad" in text:
         text = re.sub("\u00ad(?=[^\\S\n]*\n)", "-", text)
@@ -104,24 +117,33 @@ def query_pattern(query: str, *, old_forms: bool = False) -> re.Pattern[str] | N
     divided by a hyphen at a line's end. A match never ends before a mark that makes its last letter another.
     old_forms: the text is one that `fold_old_forms` made.
     """
-    folded = fold(query)
-    if old_forms:
-        folded = fold_old_forms(folded)
+    folded = _folded_query(query, old_forms=old_forms)
     parts: list[str] = []
     before = ""
     for word in folded.split():
         for position, char in enumerate(word):
             if before:
                 parts.append(_between(before, char, is_inside=position > 0))
-            parts.append(re.escape(char))
+            parts.append(_char_pattern(char))
             before = char
     return re.compile("".join(parts) + f"(?![{_LETTER_MARKS}])") if parts else None
 
 
 def needed(query: str, *, old_forms: bool = False) -> frozenset[str]:
     """The characters without which a folded text, in whatever order it has its characters, does not match a query."""
-    folded = fold_old_forms(fold(query)) if old_forms else fold(query)
-    return frozenset(char for char in folded if char != "-" and not char.isspace())
+    folded = _folded_query(query, old_forms=old_forms)
+    return frozenset(char for char in folded if char != "-" and char not in _ALTERNATIVES and not char.isspace())
+
+
+def _folded_query(query: str, *, old_forms: bool) -> str:
+    folded = fold(query).replace(_SOFT_HYPHEN, "")
+    return fold_old_forms(folded) if old_forms else folded
+
+
+def _char_pattern(char: str) -> str:
+    if char == "-":
+        return f"[-{_SOFT_HYPHEN}]"
+    return f"[{_ALTERNATIVES[char]}]" if char in _ALTERNATIVES else re.escape(char)
 
 
 def _between(before: str, after: str, *, is_inside: bool) -> str:
@@ -129,10 +151,10 @@ def _between(before: str, after: str, *, is_inside: bool) -> str:
     if re.match(f"[{_LETTER_MARKS}]", after):
         return ""
     if _runs_on(before) or _runs_on(after):
-        return r"\s*"
+        return r"[\s\xad]*"
     if not is_inside:
-        return r"\s+"
-    return r"(?:\s*\n\s*)?" if before == "-" else r"(?:-[^\S\n]*\n\s*)?"
+        return r"\xad*\s[\s\xad]*"
+    return r"(?:\s*\n\s*)?" if before == "-" else r"\xad*(?:-[^\S\n]*\n\s*)?"
 
 
 def _runs_on(char: str) -> bool:

@@ -73,8 +73,12 @@ class Substitutes(Struct):
         self.cjk_count += font is not None
         return font
 
-    def for_script(self, script: int, language: int, serif: int, bold: int, italic: int) -> Any:
-        """Hook for characters that no font of an EPUB, FB2, SVG or text has. The engine asks once per script and style."""
+    def for_script(self, script: int, language: int, serif: int, _bold: int, _italic: int) -> Any:
+        """Hook for characters that no font of an EPUB, FB2, SVG or text has.
+
+        The engine asks once per process, script and `serif`, and draws all text with the answer. So it is never bold or italic:
+        books would look as the first one's first characters did.
+        """
         if script in (_HIRAGANA, _KATAKANA):
             ordering = "japan1"
         elif script == _HAN:
@@ -86,8 +90,7 @@ class Substitutes(Struct):
             ordering = "cns1"
         else:
             return None
-        face = self.font_set.face(ordering, serif=bool(serif), bold=bool(bold))
-        return self._open(face, bool(bold), bool(italic))
+        return self._open(self.font_set.face(ordering, serif=bool(serif), bold=False), bold=False, italic=False)
 
     def _open(self, face: Face | None, bold: bool, italic: bool) -> Any:
         if face is None:

@@ -11,15 +11,27 @@ from contextlib import contextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from msgspec import Struct
+
 from sidebooks_core.documents.engine import mupdf, pymupdf
 
 _LARGEST = 8.0
 """Sides of a box, in units of the text, from which it is not believed; glyphs have up to 2."""
 _MOST = 2_000
-"""Objects of one page that are looked at for the first time."""
+"""Objects of one page that are looked at."""
 
-_judged: WeakKeyDictionary[Any, dict[int, tuple[int, ...]]] = WeakKeyDictionary()
-"""Of each document: by the number of a font, form, pattern or annotation, the fonts with such boxes in it."""
+
+class _Seen(Struct, frozen=True):
+    """What is known of a font, form, pattern or annotation."""
+
+    is_too_large: bool
+    """It is a font with such a box."""
+    inner: tuple[int, ...]
+    """The numbers of what it draws with."""
+
+
+_seen: WeakKeyDictionary[Any, dict[int, _Seen]] = WeakKeyDictionary()
+"""Of each document, by the number of an object: what that object says, which is the same whichever page led to it."""
 
 
 @contextmanager
@@ -27,9 +39,8 @@ def opened(handle: Any, index: int) -> Iterator[None]:
     """Take such boxes from the fonts of a page, for as long as its list is made: the fonts stay as they are loaded."""
     taken: list[tuple[Any, Any]] = []
     pdf = pymupdf._as_pdf_document(handle)
-    known = _judged.setdefault(handle, {})
     try:
-        for number in sorted(_Look(pdf, known).page(mupdf.ll_pdf_lookup_page_obj(pdf.m_internal, index))):
+        for number in _fonts(pdf, mupdf.ll_pdf_lookup_page_obj(pdf.m_internal, index), _seen.setdefault(handle, {})):
             font = mupdf.pdf_new_indirect(pdf, number, 0)
             taken.append((font, mupdf.pdf_dict_gets(font, "FontBBox")))
             mupdf.pdf_dict_puts(font, "FontBBox", mupdf.pdf_new_rect(pdf, mupdf.FzRect(0, 0, 0, 0)))
@@ -39,57 +50,57 @@ def opened(handle: Any, index: int) -> Iterator[None]:
             mupdf.pdf_dict_puts(font, "FontBBox", box)
 
 
-class _Look:
-    """Through one page, by what the engine lends: most is known from the pages before."""
+def _fonts(pdf: Any, page_object: Any, known: dict[int, _Seen]) -> list[int]:
+    """The numbers of the fonts of a page that have such boxes."""
+    reached = dict.fromkeys(_named(mupdf.ll_pdf_dict_gets_inheritable(page_object, "Resources")))
+    annotations = mupdf.ll_pdf_dict_gets(page_object, "Annots")
+    for index in range(min(_MOST, mupdf.ll_pdf_array_len(annotations))):
+        annotation = mupdf.ll_pdf_array_get(annotations, index)
+        number = mupdf.ll_pdf_to_num(annotation)
+        reached.update(dict.fromkeys((number,) if number else _drawn_with(annotation)))
+    found = []
+    waiting = list(reached)
+    for number in waiting:  # it grows meanwhile
+        seen = known.get(number)
+        if seen is None:
+            seen = known[number] = _look(pdf, number)
+        if seen.is_too_large:
+            found.append(number)
+        for inner in seen.inner:
+            if inner not in reached and len(reached) < _MOST:
+                reached[inner] = None
+                waiting.append(inner)
+    return found
 
-    def __init__(self, pdf: Any, known: dict[int, tuple[int, ...]]) -> None:
-        self._pdf = pdf
-        self._known = known
-        self._left = _MOST
 
-    def page(self, page_object: Any) -> set[int]:
-        """The numbers of the fonts."""
-        found = self._resources(mupdf.ll_pdf_dict_gets_inheritable(page_object, "Resources"))
-        annotations = mupdf.ll_pdf_dict_gets(page_object, "Annots")
-        for index in range(mupdf.ll_pdf_array_len(annotations)):
-            found.update(self._judged(mupdf.ll_pdf_array_get(annotations, index), self._annotation))
-        return found
-
-    def _resources(self, resources: Any) -> set[int]:
-        found: set[int] = set()
-        for category, judge in (("Font", self._font), ("XObject", self._form), ("Pattern", self._form)):
-            for value in _values(mupdf.ll_pdf_dict_gets(resources, category)):
-                found.update(self._judged(value, judge))
-        return found
-
-    def _judged(self, value: Any, judge: Any) -> tuple[int, ...]:
-        number = mupdf.ll_pdf_to_num(value)
-        known = self._known.get(number)
-        if known is None:
-            self._left -= 1
-            if not number or self._left < 0:
-                return ()
-            self._known[number] = ()  # while it is looked into: it may lead back to itself
-            known = self._known[number] = tuple(judge(value, number))
-        return known
-
-    def _font(self, font: Any, number: int) -> set[int]:
-        if mupdf.ll_pdf_to_name(mupdf.ll_pdf_dict_gets(font, "Subtype")) != "Type3":
-            return set()
-        box = mupdf.ll_pdf_to_rect(mupdf.ll_pdf_dict_gets(font, "FontBBox"))
-        shown = mupdf.ll_fz_transform_rect(box, mupdf.ll_pdf_to_matrix(mupdf.ll_pdf_dict_gets(font, "FontMatrix")))
+def _look(pdf: Any, number: int) -> _Seen:
+    owner = mupdf.pdf_new_indirect(pdf, number, 0)
+    value = owner.m_internal
+    is_too_large = False
+    if mupdf.ll_pdf_to_name(mupdf.ll_pdf_dict_gets(value, "Subtype")) == "Type3":
+        box = mupdf.ll_pdf_to_rect(mupdf.ll_pdf_dict_gets(value, "FontBBox"))
+        shown = mupdf.ll_fz_transform_rect(box, mupdf.ll_pdf_to_matrix(mupdf.ll_pdf_dict_gets(value, "FontMatrix")))
         is_too_large = max(shown.x1 - shown.x0, shown.y1 - shown.y0) > _LARGEST
-        inner = self._resources(mupdf.ll_pdf_dict_gets(font, "Resources"))
-        return inner | {number} if is_too_large else inner
+    return _Seen(is_too_large, tuple(_drawn_with(value)))
 
-    def _form(self, form: Any, number: int) -> set[int]:
-        return self._resources(mupdf.ll_pdf_dict_gets(form, "Resources"))
 
-    def _annotation(self, annotation: Any, number: int) -> set[int]:
-        look = mupdf.ll_pdf_dict_gets(mupdf.ll_pdf_dict_gets(annotation, "AP"), "N")
-        if mupdf.ll_pdf_is_stream(look):
-            return self._form(look, 0)
-        return {font for state in _values(look) for font in self._form(state, 0)}
+def _drawn_with(value: Any) -> Iterator[int]:
+    """The numbers of what a font, form, pattern or annotation draws with."""
+    yield from _named(mupdf.ll_pdf_dict_gets(value, "Resources"))
+    look = mupdf.ll_pdf_dict_gets(mupdf.ll_pdf_dict_gets(value, "AP"), "N")
+    if look:
+        for state in (look,) if mupdf.ll_pdf_is_stream(look) else _values(look):
+            yield from _named(mupdf.ll_pdf_dict_gets(state, "Resources"))
+
+
+def _named(resources: Any) -> Iterator[int]:
+    if not resources:
+        return
+    for category in ("Font", "XObject", "Pattern"):
+        for value in _values(mupdf.ll_pdf_dict_gets(resources, category)):
+            number = mupdf.ll_pdf_to_num(value)
+            if number:
+                yield number
 
 
 def _values(dictionary: Any) -> Iterator[Any]:

@@ -57,6 +57,8 @@ def size(data: bytes, kind: str | None, name: str) -> tuple[float, float, tuple[
 
 def _open_tiff(source: Source, name: str, limits: Limits) -> Any:
     found = tiff.pages(source.data, limits.document_pages + 1)
+    if not found and tiff.is_big(source.data):  # of which the engine makes a blank page that fails
+        raise DamagedDocument(f"{name} is a BigTIFF whose directory cannot be read")
     if not found or all(page.is_engines and page.orientation == 1 for page in found):
         return opened(source.data, "tiff")
     parts = []

@@ -32,13 +32,9 @@ def forms(password: str, revision: int) -> list[str]:
 
 
 def saslprep(password: str) -> str:
-    """The password as RFC 4013 prepares it: other spaces become spaces, what shows nothing goes, then NFKC.
+    """The password as RFC 4013 prepares it: what shows nothing goes, other spaces become spaces, then NFKC.
 
     What the profile prohibits is left as it is: here it is only asked whether a password fits.
     """
-    mapped = (
-        " " if stringprep.in_table_c12(c) else c
-        for c in password
-        if stringprep.in_table_c12(c) or not stringprep.in_table_b1(c)
-    )
+    mapped = (" " if stringprep.in_table_c12(c) else c for c in password if not stringprep.in_table_b1(c))
     return unicodedata.normalize("NFKC", "".join(mapped))

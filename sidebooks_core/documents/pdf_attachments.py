@@ -53,18 +53,20 @@ def may_have_pinned(source: Source) -> bool:
 def read_attachments(handle: Any, pages_with_pins: Sequence[Any]) -> tuple[Attachment, ...]:
     """Each file once, at most `MOST_FILES`. What is damaged of them is left out.
 
-    pages_with_pins: page objects whose annotations are looked at.
+    pages_with_pins: page objects whose annotations and associated files (ISO 32000-2, 14.13) are looked at.
     """
     found: list[Attachment] = []
-    seen: set[int] = set()
+    seen: set[tuple[int, str]] = set()
     with suppress(*ENGINE_ERRORS):  # damaged: what was found until there
         for called, file in _specifications(document(handle), pages_with_pins):
             stream = _stream(file)
-            number = mupdf.ll_pdf_to_num(stream)
-            if stream is None or number in seen:
+            if stream is None:
                 continue
-            seen.add(number)
-            found.append(_attachment(called, file, stream))
+            attached = _attachment(called, file, stream)
+            # Optimisers keep equal contents once: only what is called alike, too, is the same file told in two places.
+            if (key := (mupdf.ll_pdf_to_num(stream), attached.name)) not in seen:
+                seen.add(key)
+                found.append(attached)
             if len(found) >= MOST_FILES:
                 break
     return tuple(found)
@@ -78,6 +80,8 @@ def _specifications(pdf: Any, pages_with_pins: Sequence[Any]) -> Iterator[tuple[
         yield "", file
     left = MOST_ANNOTATIONS
     for page_object in pages_with_pins:
+        for file in items(get(page_object, "AF")):
+            yield "", file
         for annotation in items(get(page_object, "Annots")):
             left -= 1
             if name(get(annotation, "Subtype")) == "FileAttachment":

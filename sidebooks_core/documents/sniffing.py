@@ -52,6 +52,10 @@ REFLOWABLE_KINDS = frozenset({"epub", "fb2", "mobi"})
 ENGINE_TYPES = {"jpeg": "jpg", "jbig2": "jb2", "webp": "pnm", "avif": "pnm"}
 """The engine's names, where they are not ours."""
 
+_SYSTEM_FOLDERS = frozenset(
+    ("__macosx", "@eadir", "@recycle", "#recycle", "@recently-snapshot", "$recycle.bin", "system volume information")
+)
+"""Of macOS, of network storage (Synology, QNAP) and of Windows: they hold previews, and what was thrown away."""
 _GZIP = b"\x1f\x8b\x08"
 _PACKED = b"PK\x03\x04"
 _CONVERT = "convert it to PDF first"
@@ -124,7 +128,7 @@ def foreign_file(head: bytes) -> str | None:
 def is_page_name(name: str) -> bool:
     """Whether a member of a comic archive is a page, by its name: an image, and not what a system keeps beside images."""
     parts = name.replace("\\", "/").split("/")
-    is_hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts if part not in (".", ".."))
+    is_hidden = any(part.startswith(".") or part.lower() in _SYSTEM_FOLDERS for part in parts if part not in (".", ".."))
     return not is_hidden and parts[-1].lower().endswith(IMAGE_ENDINGS)
 
 

@@ -32,16 +32,20 @@ class TiffPage(Struct, frozen=True):
         return not self.is_big and self.compression in _ENGINE_COMPRESSIONS and self.sample_format == _UNSIGNED
 
 
+def is_big(data: Data) -> bool:
+    """Whether it is a BigTIFF, by its version."""
+    return bytes(data[:4]) in (b"II+\0", b"MM\0+")
+
+
 def pages(data: Data, most: int) -> list[TiffPage]:
     """The pages in order, as far as the directories can be read, at most so many. Empty for what is no TIFF."""
     order = {b"II": "<", b"MM": ">"}.get(bytes(data[:2]))
     if order is None or len(data) < 16:
         return []
-    [version] = struct.unpack_from(f"{order}H", data, 2)
-    is_big = version == 43
+    big = is_big(data)
     return [
-        TiffPage(values.get(_ORIENTATION, 1), values.get(_COMPRESSION, 1), values.get(_SAMPLE_FORMAT, _UNSIGNED), is_big)
-        for values, _ in zip(_directories(data, order, is_big), range(most), strict=False)
+        TiffPage(values.get(_ORIENTATION, 1), values.get(_COMPRESSION, 1), values.get(_SAMPLE_FORMAT, _UNSIGNED), big)
+        for values, _ in zip(_directories(data, order, big), range(most), strict=False)
     ]
 
 

@@ -320,17 +320,20 @@ class WorkerPool:
         self, worker: WorkerProcess, ticket: Any, job: Job, data: bytes | None
     ) -> tuple[Any, SidebooksError | None, WorkerProcess | None]:
         """Raises _NotBegun where the worker died of something else than this job."""
-        try:
-            refusal = self._begin(worker, job, data)
-        except wire.WireClosed as error:
-            raise _NotBegun(str(error)) from error
-        if refusal is not None:
-            return None, refusal, worker
-        worker.note_cpu()  # it has begun: nobody waits for this
         ageing: tuple[tuple[float, Step], ...] = ((SLOW_S, WorkerProcess.stand_back),)
         if self._source.is_suspect(job.document.token):
             ageing = ((NOTED_S, WorkerProcess.stand_far_back),)  # its sound pages are drawn by then
+        # Already now: one that was taken over may answer without reading, until what it is asked fits no pipe any more.
         watch = self._watchdog.watch(worker, job.timeout_s, ageing)
+        try:
+            refusal = self._begin(worker, job, data)
+        except wire.WireClosed as error:
+            self._watchdog.release(watch)
+            raise _NotBegun(str(error)) from error
+        if refusal is not None:
+            self._watchdog.release(watch)
+            return None, refusal, worker
+        worker.note_cpu()  # it has begun: nobody waits for this
         self._watchdog.then(watch, NOTED_S, partial(self._look_at_age, watch, ticket))
         try:
             reply = self._hear(worker, job)

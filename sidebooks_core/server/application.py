@@ -17,7 +17,7 @@ from concurrent.futures import Future
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from sidebooks_core import __version__
 from sidebooks_core.document import Document
@@ -47,10 +47,13 @@ from sidebooks_core.server.exchange import (
     Receive,
     Scope,
     Send,
+    disconnected,
+    family_of,
     not_found,
     of_error,
     problem,
     raw_path,
+    root_and_path,
 )
 from sidebooks_core.server.exits import is_server_exiting
 from sidebooks_core.server.hosts import HostNames, name_in
@@ -108,7 +111,6 @@ class Application:
         self._base_url = _checked_base(base_url) if base_url else None
         self._hosts = _host_names(hosts, self._base_url) if hosts is not None else None
         self._sharing = Sharing.of(allow_origins, cache)
-        self._common = self._sharing.common()
         limits = limits or ServerLimits()
         self._pools = Pools()
         self._lock = threading.Lock()
@@ -158,7 +160,9 @@ class Application:
             answer = problem(500, "an error of the server, which its log tells more about")
         self._counts[answer.status] = self._counts.get(answer.status, 0) + 1
         try:
-            await self._send(scope, send, method, answer)
+            await self._send(scope, receive, send, method, answer)
+        except Gone:
+            return
         except asyncio.CancelledError:
             if not self._is_closing:
                 raise
@@ -168,19 +172,27 @@ class Application:
             if answer.ended is not None:
                 answer.ended()
 
-    async def _send(self, scope: Scope, send: Send, method: str, answer: Answer) -> None:
-        headers = [*self._common, *answer.headers, (b"content-length", str(answer.length).encode())]
+    async def _send(self, scope: Scope, receive: Receive, send: Send, method: str, answer: Answer) -> None:
+        """Raises Gone for a client that left in the middle of a file."""
+        family = family_of(scope)
+        headers = [*self._sharing.common(family), *answer.headers, (b"content-length", str(answer.length).encode())]
         if answer.status in (304, 204) or answer.stream is not None:
             headers.pop()
         if self._sharing.depends_on_origin:
-            headers += self._sharing.for_origin(_origin(scope))
+            headers += self._sharing.for_origin(family, _origin(scope))
         if self._sharing.cache == "private":
             headers = [(name, self._sharing.cache_control(v) if name == b"cache-control" else v) for name, v in headers]
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         is_bare = method == "HEAD" or answer.status in (304, 204)
         if answer.file is not None and not is_bare:
-            while piece := await self._pools.run("originals", answer.file.read):
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            gone = asyncio.ensure_future(disconnected(receive))
+            try:
+                while piece := await self._pools.run("originals", answer.file.read):
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+                    if gone.done():  # a server takes pieces for nobody, as quickly as they are read
+                        raise Gone
+            finally:
+                gone.cancel()
             if answer.file.is_cut_short:
                 _log.warning("a file was cut short while it was sent: the connection ends")
                 return  # without an end of the body: the client sees that there is more to come
@@ -221,10 +233,7 @@ class Application:
         raw = raw_path(scope)
         if len(raw) > MAX_PATH_BYTES:
             raise iiif.Refused(414, f"paths are at most {MAX_PATH_BYTES} bytes long")
-        root = quote(scope.get("root_path", "").rstrip("/"), safe="/:@!$&'()*+,;=~-._%")
-        path = raw.split(b"?")[0].decode("latin-1")
-        if path == root or path.startswith(f"{root}/"):
-            path = path[len(root) :] or "/"
+        root, path = root_and_path(scope)
         try:
             segments = [unquote(part, errors="strict") for part in path.split("/")[1:]]
         except UnicodeDecodeError:
@@ -235,7 +244,7 @@ class Application:
         if method == "OPTIONS":
             methods = b"POST, OPTIONS" if is_hint else b"GET, HEAD, OPTIONS"
             answer = Answer(204, headers=[(b"allow", methods)])
-            if self._sharing.allows(_origin(scope)):
+            if self._sharing.is_for_all(segments[0]) or self._sharing.allows(_origin(scope)):
                 answer.headers += [
                     (b"access-control-allow-methods", methods),
                     (b"access-control-allow-headers", b"*"),
@@ -298,11 +307,14 @@ class Application:
 
     def _may_post(self, asked: Asked, host: str) -> bool:
         """Whether a request that changes something comes from our own pages, from an origin that may, or from no page."""
-        origin = asked.header(b"origin")
-        if not origin or self._sharing.allows(origin) or asked.header(b"sec-fetch-site") == "same-origin":
+        origin = asked.header(b"origin").lower()
+        site = asked.header(b"sec-fetch-site")  # of browsers only, and no page can set it
+        if not origin:
+            return site in ("", "none", "same-origin") or self._sharing.is_open
+        if self._sharing.allows(origin) or site == "same-origin":
             return True
-        ours = {host.lower(), urlsplit(self._base_url).netloc.lower() if self._base_url else host.lower()}
-        return urlsplit(origin).netloc.lower() in ours
+        ours = {host.lower(), urlsplit(self._base_url).netloc.lower() if self._base_url else host.lower()} - {""}
+        return origin.partition("://")[2] in ours
 
     async def _viewer(self, asked: Asked, rest: list[str]) -> Answer:
         name = "index.html" if not rest or rest == [""] else "/".join(rest)
@@ -412,11 +424,11 @@ class Application:
                 return await self._json(asked, len(hits), make_hits, "application/json", LEARNING)
             case ["pages", number, "text"]:
                 page = page_number(number, document)
-                words = await self._wanted(asked, ("text", document, page), lambda: self.service.submit_text(document, page))
+                words = await self._wanted(asked, ("text", document, page), self.service.submit_text, document, page)
                 return await self._json(asked, len(words), partial(_words, words), "application/json", LEARNING)
             case ["pages", number, "links"]:
                 page = page_number(number, document)
-                links = await self._wanted(asked, ("links", document, page), lambda: self.service.submit_links(document, page))
+                links = await self._wanted(asked, ("links", document, page), self.service.submit_links, document, page)
                 found = [
                     {
                         "box_pt": [link.x0_pt, link.y0_pt, link.x1_pt, link.y1_pt],
@@ -458,7 +470,8 @@ class Application:
             raise iiif.Refused(400, f"page: 1 to {document.page_count}")
         if not (isinstance(view, list) and len(view) == 2 and all(type(side) is int and 1 <= side <= 8192 for side in view)):
             raise iiif.Refused(400, "view_px: [width, height] of the screen in pixels, each 1 to 8192")
-        self._sessions.follow(session, Hint(document, page - 1, (view[0], view[1]), hint.get("spread") is True))
+        view_px, spread = (view[0], view[1]), hint.get("spread") is True
+        self._sessions.follow(session, Hint(document, page - 1, view_px, spread, asked.client))
         return Answer(202, b"", [(b"cache-control", b"no-store")])
 
     async def _presentation(self, asked: Asked, rest: list[str]) -> Answer:
@@ -559,13 +572,23 @@ class Application:
             return asked.json(make(), media_type, cache_control)
         return await self._pools.run("descriptions", lambda: asked.json(make(), media_type, cache_control))
 
-    async def _wanted(self, asked: Asked, what: tuple[object, ...], submit: Callable[[], Future[_Result]]) -> _Result:
-        """What a worker is asked for, once for all who ask at the same time, dropped when they left."""
+    async def _wanted(
+        self,
+        asked: Asked,
+        what: tuple[object, ...],
+        submit: Callable[[Document, int, str], Future[_Result]],
+        document: Document,
+        page: int,
+    ) -> _Result:
+        """What a worker is asked for, once for all requests of a client at the same time, dropped when they left.
+
+        Not once for all clients: it comes up at the turn of whoever asked, and the service joins them.
+        """
 
         async def waiting() -> _Result:
-            return await asyncio.wrap_future(submit())
+            return await asyncio.wrap_future(submit(document, page, asked.client))
 
-        return await self._shared.get(asked, what, waiting)
+        return await self._shared.get(asked, (*what, asked.client), waiting)
 
     async def _run(self, function: Callable[..., _Result], *arguments: Any) -> _Result:
         return await self._pools.run("other", function, *arguments)
@@ -581,7 +604,10 @@ def _origin(scope: Scope) -> str:
 
 def _checked_base(base_url: str) -> str:
     """Raises RequestError."""
-    parts = urlsplit(base_url)
+    try:
+        parts = urlsplit(base_url)
+    except ValueError as error:
+        raise RequestError(f"base_url {base_url!r}: {error}") from None
     if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
         raise RequestError(f"base_url must be an address like https://books.example/reader, not {base_url!r}")
     return base_url.rstrip("/")

@@ -49,10 +49,11 @@ class _Ending:
         self.signal: int | None = None
 
     def handle(self, number: int, frame: FrameType | None) -> None:
-        self.signal = number
-        if self.server is None:
+        is_first, self.signal = self.signal is None, self.signal or number
+        if self.server is not None:
+            self.server.should_exit = True
+        elif is_first:  # another would break into the closing
             raise _Told
-        self.server.should_exit = True
 
     @contextmanager
     def installed(self) -> Iterator[None]:
@@ -60,7 +61,8 @@ class _Ending:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {number: signal.signal(number, self.handle) for number in ENDING}
+        heard = [number for number in ENDING if signal.getsignal(number) is not signal.SIG_IGN]  # nohup
+        before = {number: signal.signal(number, self.handle) for number in heard}
         try:
             yield
         finally:

@@ -11,7 +11,7 @@ import threading
 from collections.abc import AsyncGenerator, Callable
 
 from sidebooks_core.document import Document
-from sidebooks_core.server.exchange import Answer, Receive, json_bytes
+from sidebooks_core.server.exchange import Answer, Receive, disconnected, json_bytes
 from sidebooks_core.server.limits import Places
 from sidebooks_core.view import PageView
 
@@ -64,7 +64,7 @@ class _Listener:
 
     async def pieces(self, receive: Receive) -> AsyncGenerator[bytes, None]:
         """Until the client goes away or the server ends."""
-        gone = asyncio.ensure_future(_disconnected(receive))
+        gone = asyncio.ensure_future(disconnected(receive))
         gone.add_done_callback(lambda _: self.end())
         try:
             yield f"retry: {RETRY_MS}\n\n".encode()
@@ -79,11 +79,6 @@ class _Listener:
                     yield b"event: %s\ndata: %s\n\n" % (kind.encode(), data)
         finally:
             gone.cancel()
-
-
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 class Events:

@@ -13,7 +13,7 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, MutableMapping, Sequence
 from typing import Any, BinaryIO, TypeVar
-from urllib.parse import parse_qs, quote
+from urllib.parse import parse_qs, quote, unquote
 
 from msgspec import Struct, field
 
@@ -197,7 +197,7 @@ class Asked(Struct):
     async def unless_gone(self, wanted: asyncio.Future[_Result]) -> _Result:
         """What becomes of it. Raises Gone when the client goes away first; it goes on, and its owner may cancel it."""
         if not wanted.done():
-            gone = asyncio.ensure_future(self._gone())
+            gone = asyncio.ensure_future(disconnected(self.receive))
             both: set[asyncio.Future[Any]] = {wanted, gone}
             try:
                 await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
@@ -207,15 +207,32 @@ class Asked(Struct):
                 raise Gone
         return wanted.result()
 
-    async def _gone(self) -> None:
-        while (await self.receive())["type"] != "http.disconnect":
-            pass
+
+async def disconnected(receive: Receive) -> None:
+    """Returns when the client has gone."""
+    while (await receive())["type"] != "http.disconnect":
+        await asyncio.sleep(0)  # the others go on, also where a server always has something to tell
 
 
 def raw_path(scope: Scope) -> bytes:
     """The path as it was sent, percent-encoded. ASGI servers need not give it: then as it must have been."""
     given: bytes | None = scope.get("raw_path")
     return given or quote(scope["path"], safe="/:@!$&'()*+,;=~-._", errors="surrogatepass").encode("ascii")
+
+
+def root_and_path(scope: Scope) -> tuple[str, str]:
+    """The path that the application is mounted at, and the path below it, both as they came."""
+    root = quote(scope.get("root_path", "").rstrip("/"), safe="/:@!$&'()*+,;=~-._%")
+    path = raw_path(scope).split(b"?")[0].decode("latin-1")
+    if path == root or path.startswith(f"{root}/"):
+        path = path[len(root) :] or "/"
+    return root, path
+
+
+def family_of(scope: Scope) -> str:
+    """The first part of the path: "iiif", "documents" and so on."""
+    path = root_and_path(scope)[1]
+    return unquote(path.split("/", 2)[1]) if path.startswith("/") else ""
 
 
 def json_bytes(value: Any) -> bytes:

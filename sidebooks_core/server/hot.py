@@ -15,7 +15,7 @@ from msgspec import Struct
 from sidebooks_core.caching.record import Record
 from sidebooks_core.rendering.packing import RecordUnreadable, tile_span
 from sidebooks_core.scheduling.queue import Priority
-from sidebooks_core.server.exchange import IMMUTABLE, Headers, Scope, raw_path
+from sidebooks_core.server.exchange import IMMUTABLE, Headers, Scope, family_of, raw_path
 from sidebooks_core.server.sharing import Sharing
 from sidebooks_core.service import TileService
 
@@ -32,6 +32,7 @@ class _Meaning(Struct):
     """With its quotes."""
     headers: Headers
     """Of every answer but for the length and the time it took."""
+    family: str
     found: tuple[weakref.ref[Record], slice] | None = None
     """The record that the bytes were in last, and where."""
 
@@ -59,8 +60,9 @@ class HotImages:
         if generation != self.generation or not host:
             return
         etag = f'"{tag}"'.encode()
+        family = family_of(scope)
         headers = [
-            *self._sharing.common(),
+            *self._sharing.common(family),
             (b"content-type", media_type.encode()),
             (b"etag", etag),
             (b"cache-control", self._sharing.cache_control(IMMUTABLE)),
@@ -71,7 +73,7 @@ class HotImages:
         replaced = known.pop((path, host), None)
         if replaced is not None:
             self._bytes -= _size(path, host, replaced.headers)
-        known[path, host] = _Meaning(key, column, row, etag, headers)
+        known[path, host] = _Meaning(key, column, row, etag, headers, family)
         self._bytes += _size(path, host, headers)
         while len(known) > MOST_PATHS or self._bytes > MOST_BYTES:
             (old_path, old_host), old = known.popitem(last=False)
@@ -94,7 +96,7 @@ class HotImages:
             return None
         headers = known.headers
         if self._sharing.depends_on_origin:
-            headers = [*headers, *self._sharing.for_origin(_origin(scope))]
+            headers = [*headers, *self._sharing.for_origin(known.family, _origin(scope))]
         if given == known.etag:
             return 304, headers, b""
         if known.found is None or known.found[0]() is not record:

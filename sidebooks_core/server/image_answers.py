@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Future
 from typing import Any
 
@@ -99,11 +99,19 @@ class ImageAnswers:
         """Of the record that holds it; waits for the page to be identified."""
         document, page = wanted.document, wanted.page
         if document.known_content_id(page) is None:
-            await self._shared.get(asked, (document, page), lambda: self._identify(document, page))
+            client = asked.client
+            joined = (document, page) if len(self._waiting) < self._loaded else (document, page, client)
+            await self._shared.get(asked, joined, lambda: self._identify(document, page, client))
         return self._key_of(wanted)
 
-    async def _identify(self, document: Document, page: int) -> None:
-        await asyncio.wrap_future(self.service.submit_identify(document, page))
+    async def _identify(self, document: Document, page: int, client: str) -> None:
+        future = self.service.submit_identify(document, page, client)
+        key = f"identify {document.ref.token} {page}"
+        self._waiting.add(key, client)
+        try:
+            await asyncio.wrap_future(future)
+        finally:
+            self._waiting.remove(key, client)
 
     def _key_of(self, wanted: _Wanted) -> str:
         return self.service.records.key(wanted.document.content_id(wanted.page), wanted.spec, wanted.image_format)
@@ -215,12 +223,16 @@ class ImageAnswers:
     async def previews(self, asked: Asked, document: Document, first: int, last: int) -> Answer:
         """The previews of some pages in one answer, a record of one column. One that fails is a message of width 0."""
         tiles: list[Tile | Future[Tile]] = []
-        for page in range(first, last + 1):
-            spec = self.service.place(document, page, 0, 0, 0)[0]
-            wanted = _Wanted(document, page, spec, 0, 0, None)
-            tiles.append(
-                self._in_memory(wanted) or await self._run("images", self._submit, wanted, Priority.PREVIEW, asked.client)
-            )
+        try:
+            for page in range(first, last + 1):
+                spec = self.service.place(document, page, 0, 0, 0)[0]
+                wanted = _Wanted(document, page, spec, 0, 0, None)
+                tiles.append(
+                    self._in_memory(wanted) or await self._run("images", self._submit, wanted, Priority.PREVIEW, asked.client)
+                )
+        except BaseException:
+            _cancel(tiles)
+            raise
         made: list[PackedTile] = []
         tags = hashlib.blake2b(digest_size=16)
         is_complete = True
@@ -233,9 +245,7 @@ class ImageAnswers:
                 made.append(PackedTile(str(error).encode("utf-8", "replace"), "text/plain; charset=utf-8", 0, 0))
                 is_complete = False
             except BaseException:
-                for left in tiles:
-                    if isinstance(left, Future):
-                        left.cancel()
+                _cancel(tiles)
                 raise
         headers = [(b"content-type", BUNDLE_TYPE.encode()), (b"cache-control", IMMUTABLE if is_complete else PASSING)]
         if is_complete:
@@ -244,6 +254,12 @@ class ImageAnswers:
                 return asked.not_modified(tag, [])
             headers.append((b"etag", f'"{tag}"'.encode()))
         return Answer(200, pack(made, 1), headers)
+
+
+def _cancel(tiles: Iterable[Tile | Future[Tile]]) -> None:
+    for left in tiles:
+        if isinstance(left, Future):
+            left.cancel()
 
 
 def _drop(submitting: asyncio.Future[Future[Tile]]) -> None:

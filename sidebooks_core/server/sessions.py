@@ -9,11 +9,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from functools import partial
-from itertools import islice
 
 from msgspec import Struct
 
@@ -26,7 +25,7 @@ from sidebooks_core.service import TileService
 from sidebooks_core.view import PageView
 
 MAX_SESSIONS = 256
-"""The one that was silent longest ends when another begins."""
+"""When another begins, one of the client that has most ends: the one that was silent longest."""
 SILENCE_S = 300.0
 """A session without a hint for so long ends: its client is gone, and its reader would keep a share of the prefetch."""
 THREADS = 2
@@ -48,6 +47,8 @@ class Hint(Struct, frozen=True):
     """From 0."""
     view_px: tuple[int, int]
     spread: bool
+    client: str = ""
+    """Whose turn in the queue the session takes, and whose session it is."""
 
 
 class _Session(Struct, eq=False):
@@ -89,7 +90,7 @@ class Sessions:
             session, handle = self._sessions[name]
             session.newest, session.heard_at_s = hint, time.monotonic()
             self._sessions.move_to_end(name)
-            too_many = list(islice(self._sessions, max(0, len(self._sessions) - MAX_SESSIONS)))
+            too_many = [self._most_silent()] if len(self._sessions) > MAX_SESSIONS else []
         handle.wake()
         self._end(too_many)
 
@@ -115,6 +116,12 @@ class Sessions:
                 session.reader.close()
         self._loop.close()
 
+    def _most_silent(self) -> str:
+        """Of the client that has most sessions, the one that was silent longest. A flood of one client ends only its own."""
+        counts = Counter(session.newest.client for session, _ in self._sessions.values())
+        most = max(counts.values())
+        return next(name for name, (session, _) in self._sessions.items() if counts[session.newest.client] == most)
+
     def _end(self, names: Iterable[str]) -> None:
         with self._lock:
             ended = [self._sessions.pop(name) for name in names if name in self._sessions]
@@ -134,6 +141,7 @@ class Sessions:
         if session.has_ended:
             if session.reader is not None:
                 session.reader.close()
+            session.reader = session.latest = None  # somebody may still know the session: not its images
             return None
         if hint is not session.followed:
             try:
@@ -155,7 +163,7 @@ class Sessions:
                 reader.resize(hint.view_px)
         if session.reader is None:
             session.reader = self._service.reader(
-                hint.document, hint.view_px, hint.spread, deadline_s=DEADLINE_S, loop=self._loop
+                hint.document, hint.view_px, hint.spread, deadline_s=DEADLINE_S, loop=self._loop, client=hint.client
             )
             session.reader.on_refined = lambda view: self._show(session, hint.document, view)
         self._show(session, hint.document, session.reader.turn_to(hint.page))
@@ -174,4 +182,6 @@ class Sessions:
                 self._show(session, document, view)
 
         with suppress(SidebooksError):  # the queue is full, or the service closes: there are no ETags then
-            self._service.records.identify(document, unknown, identified, priority=Priority.VISIBLE)
+            self._service.records.identify(
+                document, unknown, identified, priority=Priority.VISIBLE, client=session.newest.client
+            )

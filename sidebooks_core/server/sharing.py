@@ -13,6 +13,9 @@ from sidebooks_core.server.exchange import Headers
 
 Cache = Literal["shared", "private"]
 ANY_ORIGIN = "*"
+INTEROPERABLE = frozenset({"iiif", "presentation", "search", "dzi"})
+"""Addresses of protocols that viewers on other sites speak. They name a document by the digest of its content: who does not
+have the document cannot ask for it, and what lists the documents is at other addresses."""
 
 EXPOSED = (
     b"Accept-Ranges, Content-Disposition, Content-Encoding, Content-Length, Content-Range, ETag, Link, Retry-After, "
@@ -55,17 +58,22 @@ class Sharing(Struct, frozen=True):
     def allows(self, origin: str) -> bool:
         return self.is_open or origin.lower() in self.origins
 
-    def common(self) -> Headers:
-        """Headers of every answer, whoever asks."""
+    def is_for_all(self, family: str) -> bool:
+        """Whether any origin may read the addresses of a family, which is the first part of their path."""
+        return self.is_open or (self.cache == "shared" and family in INTEROPERABLE)
+
+    def common(self, family: str) -> Headers:
+        """Headers of every answer at the addresses of a family, whoever asks."""
         headers: Headers = [(b"x-content-type-options", b"nosniff")]
-        if self.is_open:
+        is_for_all = self.is_for_all(family)
+        if is_for_all:
             headers += _readable(b"*")
-        headers.append((b"cross-origin-resource-policy", b"cross-origin" if self.is_open else b"same-origin"))
+        headers.append((b"cross-origin-resource-policy", b"cross-origin" if is_for_all else b"same-origin"))
         return headers
 
-    def for_origin(self, origin: str) -> Headers:
+    def for_origin(self, family: str, origin: str) -> Headers:
         """Further headers for a request from an origin; "" where it names none."""
-        if not self.depends_on_origin:
+        if not self.depends_on_origin or self.is_for_all(family):
             return []
         headers: Headers = [(b"vary", b"Origin")]
         return headers + _readable(origin.encode("latin-1")) if origin and self.allows(origin) else headers

@@ -6,7 +6,8 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct
@@ -35,6 +36,8 @@ class _File(Struct):
     """In a row, of this state."""
     again_at_s: float | None = None
     reason: str | None = None
+    is_missing: bool = False
+    """It went away while it was being opened."""
 
 
 class Watcher:
@@ -70,8 +73,12 @@ class Watcher:
                 self._begin(path, state)
         with self._lock:
             self._unread[folder] = listing.unread
-            opening = [file.opening for path, file in self._files.items() if file.opening and path.is_relative_to(folder)]
-        wait(opening, timeout_s)
+            opening = [
+                file.opening
+                for path, file in self._files.items()
+                if file.opening and not file.is_missing and path.is_relative_to(folder)
+            ]
+        _wait(opening, timeout_s)
         with self._lock:
             of_folder = [file for path, file in self._files.items() if path.is_relative_to(folder)]
             return sum(file.opening is None and file.reason is None for file in of_folder)
@@ -115,12 +122,16 @@ class Watcher:
             known = self._files.get(path)
             if known is not None:
                 is_due = known.again_at_s is not None and self._clock() >= known.again_at_s
+                known.is_missing = False  # one that came back before it was opened: a change is seen when it is
                 if known.opening is not None or (known.state == state and not is_due):
                     return
             failures = known.failures if known is not None and known.state == state else 0
             reason = known.reason if known is not None else None
             file = _File(state, None, failures, None, reason)
-            file.opening = self._openers.submit(self._open, path, file)
+            try:
+                file.opening = self._openers.submit(self._open, path, file)
+            except RuntimeError:  # the pool was closed, and so is the watcher
+                return
             self._files[path] = file
 
     def _open(self, path: Path, file: _File) -> None:
@@ -138,10 +149,19 @@ class Watcher:
                 _log.log(logging.INFO if isinstance(error, UnsupportedDocument) else logging.WARNING, "not served: %s", reason)
             self._gone(path)
         with self._lock:
-            file.failures, file.reason, file.again_at_s, file.opening = failures, reason, again_at_s, None
-            was_dropped = self._files.get(path) is not file
-        if was_dropped and reason is None:
+            file.failures, file.reason, file.again_at_s = failures, reason, again_at_s
+            is_missing = file.is_missing
+            if not is_missing:
+                file.opening = None
+                return
+        if reason is None:
             self._gone(path)
+        with self._lock:
+            file.opening = None
+            if file.is_missing:
+                del self._files[path]
+            else:
+                file.again_at_s = self._clock()  # it came back at this very moment
 
     def _forget_missing(self, folder: Path, listing: Listing) -> None:
         """Forget what is gone. What lies in a folder that cannot be read just now is kept: it may be there."""
@@ -154,10 +174,21 @@ class Watcher:
                 and path not in listing.files
                 and not any(path == place or path.is_relative_to(place) for place in unread)
             ]
-            dropped = [(path, self._files.pop(path)) for path in missing]
-        for path, file in dropped:
-            if file.opening is None:
-                self._gone(path)
+            for path in missing:
+                self._files[path].is_missing = True
+            dropped = [path for path in missing if self._files[path].opening is None]
+            for path in dropped:
+                del self._files[path]
+        for path in dropped:
+            self._gone(path)
+
+
+def _wait(opening: Sequence[Future[None]], timeout_s: float | None) -> None:
+    """Until all are done, at most so long. Not `concurrent.futures.wait`: what a closed pool drops never ends for that."""
+    until_s = None if timeout_s is None else time.monotonic() + timeout_s
+    for one in opening:
+        with suppress(CancelledError, TimeoutError):
+            one.exception(None if until_s is None else max(0.0, until_s - time.monotonic()))
 
 
 def _in_words(error: Exception) -> str:

@@ -194,6 +194,13 @@ def test_a_comics_pages_are_upright(service: sb.TileService, kind: str, orientat
 
 def test_what_systems_keep_is_no_page(service: sb.TileService) -> None:
     names = ("__MACOSX/._1.png", "._1.png", ".hidden/2.png", "a/.DS_Store", "Thumbs.db", "desktop.ini", "a/._3.JPG", "x.txt")
+    names += (
+        "@eaDir/1.jpg/SYNOPHOTO_THUMB_M.jpg",
+        "a/@Recycle/1.png",
+        "#recycle/2.png",
+        "__macosx/3.png",
+        "$RECYCLE.BIN/4.png",
+    )
     assert not any(map(is_page_name, names))
     assert all(map(is_page_name, ("1.png", "a/1.JPEG", "第１回/p.webp", "./1.tif", "a\\b.png")))
     members = {name: b"\0\5\x16\7" + bytes(90) for name in names} | {"b/1.png": plain("red")}
@@ -342,6 +349,21 @@ def test_a_tiff_is_drawn_or_refused_when_it_is_opened(service: sb.TileService, c
         return
     assert document.pages[0].width_pt == 40, "144 dots an inch"
     assert differ(pixels(service, document, 0, 80), quarters()) < 6
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"MM\0+\0\x08\0\0" + bytes(8),
+        b"II+\0\x08\0\0\0" + struct.pack("<Q", 16),
+        b"II+\0\x08\0\0\0" + struct.pack("<QQ", 16, 1 << 60) + bytes(40),
+        b"II+\0",
+    ],
+    ids=["no directory", "cut off", "too long", "head"],
+)
+def test_a_bigtiff_that_cannot_be_read_is_refused_when_it_is_opened(service: sb.TileService, data: bytes) -> None:
+    with pytest.raises(sb.DamagedDocument):
+        service.open(data)
 
 
 def test_a_tiff_of_an_unknown_compression_is_refused(service: sb.TileService) -> None:

@@ -302,6 +302,11 @@ OUTSIDE: list[tuple[dict[str, Any], str | None]] = [
     (to_file(String("budget.pdf"), Name("/chapter1")), "budget.pdf#nameddest=chapter1"),
     (to_file(String("50%.pdf"), FOURTH), "50%.pdf#page=4"),
     (to_file(String("no#1.pdf"), FOURTH), "no%231.pdf#page=4"),
+    (to_file(String("%E8%B3%87%E6%96%99%201.pdf"), FOURTH), "資料 1.pdf#page=4"),
+    (to_file(String("資%E6%96%99.pdf"), FOURTH), "資料.pdf#page=4"),
+    (to_file(String("a%20b.pdf"), FOURTH), "a%20b.pdf#page=4"),
+    (to_file(String("%FF%E8.pdf"), FOURTH), "%FF%E8.pdf#page=4"),
+    (to_file(String("javascript%3Aalert(%E8%B3%87)")), None),
     (to_file(String("../papers/a.pdf")), "../papers/a.pdf"),
     (to_file(String("..\\papers\\a.pdf")), "../papers/a.pdf"),
     (to_file(String("/etc/passwd")), "passwd"),
@@ -435,7 +440,7 @@ def test_a_sound_tree_is_left_alone() -> None:
 
 @pytest.mark.parametrize(
     ("password", "prepared"),
-    [("I\u00adX", "IX"), ("a\u00a0b", "a b"), ("\u2168", "IX"), ("パスワード", "パスワード"), ("é", "é")],
+    [("I\u00adX", "IX"), ("I\u200bX", "IX"), ("a\u00a0b", "a b"), ("\u2168", "IX"), ("パスワード", "パスワード"), ("é", "é")],
 )
 @pytest.mark.parametrize("revision", [5, 6])
 @pytest.mark.filterwarnings("ignore:Encryption R=5 is deprecated")
@@ -521,6 +526,29 @@ def test_a_file_that_is_only_pinned_to_a_page_is_told() -> None:
 
     with opened(made(pin)) as document:
         assert [one.name for one in document.info.attachments] == ["table.csv"]
+
+
+def test_files_of_equal_contents_are_told_each_by_its_name() -> None:
+    """As Acrobat and qpdf leave them: equal contents are kept once."""
+
+    def pack(pdf: pikepdf.Pdf) -> None:
+        for name in ("議案.pdf", "資料.pdf"):
+            pdf.attachments[name] = pikepdf.AttachedFileSpec(pdf, b"%PDF-", filename=name)
+        first, second = (pdf.attachments[name].obj for name in ("議案.pdf", "資料.pdf"))
+        second.EF = first.EF
+        pdf.Root.AF = Array([first])
+
+    with opened(made(pack)) as document:
+        assert [one.name for one in document.info.attachments] == ["議案.pdf", "資料.pdf"]
+
+
+def test_a_file_that_belongs_to_a_page_is_told() -> None:
+    def associate(pdf: pikepdf.Pdf) -> None:
+        table = pikepdf.AttachedFileSpec(pdf, b"a,b", filename="table.csv", mime_type="text/csv")
+        pdf.pages[1].AF = Array([table.obj])
+
+    with opened(made(associate)) as document:
+        assert [(one.name, one.media_type) for one in document.info.attachments] == [("table.csv", "text/csv")]
 
 
 # What a paper is called

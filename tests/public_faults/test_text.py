@@ -18,7 +18,7 @@ from asgi import ask
 
 from sidebooks_core import Document, Settings, TileService
 from sidebooks_core.documents.folded_pages import FoldedPages
-from sidebooks_core.documents.folding import fold, fold_old_forms, query_pattern
+from sidebooks_core.documents.folding import fold, fold_old_forms, needed, query_pattern
 from sidebooks_core.documents.folding_tables import HYOGAI, JINMEI, JOYO, NAMES
 from sidebooks_core.documents.page_text import Folded
 from sidebooks_core.server import Application, Shelf
@@ -93,6 +93,30 @@ def test_old_forms_are_one_if_asked(query: str, text: str) -> None:
 def test_selectors_and_the_invisible_are_ignored_on_both_sides(selector: str) -> None:
     assert finds("葛城市", f"葛{selector}城市")
     assert finds(f"葛{selector}城市", "葛城市")
+
+
+@pytest.mark.parametrize(("radical", "ideographs"), [("⼾", "戸戶"), ("⿊", "黒黑"), ("⺫", "目罒")])
+@pytest.mark.parametrize("old_forms", [False, True])
+def test_a_radical_whose_glyph_two_ideographs_have_is_found_by_both(radical: str, ideographs: str, old_forms: bool) -> None:
+    for ideograph in ideographs:
+        assert finds(f"神{ideograph}市", f"神 {radical}\n市", old_forms=old_forms)
+        assert finds(f"神{radical}市", f"神{ideograph}市", old_forms=old_forms)
+        assert not needed(ideograph) & {ideograph}
+    assert old_forms or not finds(ideographs[0], ideographs[1])
+
+
+def test_a_soft_hyphen_that_a_font_has_for_the_hyphen_is_found_as_one() -> None:
+    assert finds("03-1234", "03\u00ad1234")
+    assert finds("e-mail", "an e\u00admail")
+    assert finds("email", "an e\u00admail")
+    assert finds("a b", "a\u00ad b")
+    assert not finds("0-3", "03")
+
+
+@pytest.mark.parametrize(("query", "text"), [("1/2", "½"), ("1∕2", "1/2"), ("①", "➀"), ("10", "➉"), ("ʻa", "‘a")])
+def test_characters_that_share_a_glyph_are_one(query: str, text: str) -> None:
+    assert finds(query, text)
+    assert finds(text, query)
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD", "NFKC", "NFKD"])
