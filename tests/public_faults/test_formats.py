@@ -194,7 +194,7 @@ def test_a_comics_pages_are_upright(service: sb.TileService, kind: str, orientat
 
 def test_what_systems_keep_is_no_page(service: sb.TileService) -> None:
     names = ("__MACOSX/._1.png", "._1.png", ".hidden/2.png", "a/.DS_Store", "Thumbs.db", "desktop.ini", "a/._3.JPG", "x.txt")
-    names += (
+    names += ("@eaDir/1.jpg/THUMB_M.jpg", "a/@Recycle/1.png", "#recycle/2.png", "__macosx/3.png", "$RECYCLE.BIN/4.png")
         "@eaDir/1.jpg/SYNOPHOTO_THUMB_M.jpg",
         "a/@Recycle/1.png",
         "#recycle/2.png",
