@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from xml.etree.ElementTree import Element
 
 from msgspec import Struct
 
 MOST_RULES = 10_000
-_COMMENT = re.compile(r"/\*.*?\*/|<!--|-->", re.DOTALL)
-_RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
-_AT_BLOCK = re.compile(
-    r"@(?:media\s+(?!all|screen)|font-face|page|keyframes|supports|import|charset)[^{;]*(?:;|\{(?:[^{}]|\{[^{}]*\})*\})"
-)
-_FONT = re.compile(r"((?:[a-z0-9-]+\s+)*?)([\d.]+(?:px|pt|em|mm|%)?)(?:\s*/\s*[\d.]+\w*)?\s+([^\d\s].*)")
+MOST_DECLARATIONS = 200_000
+"""Of all rules, those of a block with several selectors counted for each."""
+MOST_STEPS = 3_000_000
+"""Comparisons of an element with a rule and with what is around it, and declarations, of one drawing."""
+_BOUND = re.compile("[{};]")
+_SHOWN_BLOCK = re.compile(r"@(?:media\s+(?:all|screen)|layer)\b")
+_FONT = re.compile(r"((?:[a-z0-9-]++\s++)*?)([\d.]++(?:px|pt|em|mm|%)?)(?:\s*+/\s*+[\d.]++\w*+)?+\s++([^\d\s].*)")
 _STEP = re.compile(r"(\*|[\w-]+)?((?:[.#][\w-]+|\[[^\]]*\])*)")
 _PIECE = re.compile(r"([.#])([\w-]+)|\[\s*([\w:-]+)\s*(?:=\s*[\"']?([^\"'\]]*)[\"']?\s*)?\]")
 
@@ -52,10 +53,11 @@ class _Rule(Struct, frozen=True):
     declared: tuple[tuple[str, str], ...]
 
 
-def inline(root: Element, known: frozenset[str]) -> None:
+def inline(root: Element, known: frozenset[str]) -> bool:
     """Turn style sheets and `style` attributes into attributes of the elements, in the order that CSS gives them.
 
     known: properties that are attributes too; others are left out. Style sheets are removed. The elements are changed.
+    Returns whether all was done: False where it was more than MOST_STEPS, and the rest is left out.
     """
     sheets = list(root.iter("style"))
     rules = _rules("\n".join("".join(sheet.itertext()) for sheet in sheets))
@@ -63,27 +65,26 @@ def inline(root: Element, known: frozenset[str]) -> None:
     for place, rule in enumerate(rules):
         by_key[_key(rule.steps[-1])].append((place, rule))
     waiting: list[tuple[Element, tuple[Element, ...]]] = [(root, ())]
+    left = MOST_STEPS
     while waiting:
         element, above = waiting.pop()
-        _style(element, above, by_key, known)
+        left -= _style(element, above, by_key if left > 0 else {}, known)
         inside = (*above, element)
-        waiting += [(child, inside) for child in element]
+        waiting += [(child, inside) for child in reversed(element)]
     for parent in list(root.iter()):
         for child in list(parent):
             if child.tag == "style":
                 parent.remove(child)
+    return left > 0
 
 
 def _style(
     element: Element, above: tuple[Element, ...], by_key: dict[str, list[tuple[int, _Rule]]], known: frozenset[str]
-) -> None:
+) -> int:
+    """Returns how many steps it took."""
     keys = ["", f"#{element.get('id')}", element.tag, *(f".{name}" for name in (element.get("class") or "").split())]
-    found = [
-        (rule.weight, place, rule)
-        for key in dict.fromkeys(keys)
-        for place, rule in by_key.get(key, ())
-        if _matches(rule.steps, element, above)
-    ]
+    asked = [one for key in dict.fromkeys(keys) for one in by_key.get(key, ())]
+    found = [(rule.weight, place, rule) for place, rule in asked if _matches(rule.steps, element, above)]
     found.sort(key=lambda one: one[:2])
     own = _declarations(element.attrib.pop("style", ""))
     declared = [*(pair for _, _, rule in found for pair in rule.declared), *own]
@@ -96,6 +97,7 @@ def _style(
             important[name] = plain
         element.set(name, plain)
     element.attrib.update(important)
+    return len(asked) * (1 + len(above)) + len(declared)
 
 
 def _key(step: _Step) -> str:
@@ -123,19 +125,48 @@ def _matches(steps: tuple[_Step, ...], element: Element, above: tuple[Element, .
 
 
 def _rules(sheet: str) -> list[_Rule]:
-    plain = _AT_BLOCK.sub("", _COMMENT.sub("", sheet))
-    plain = re.sub(r"@media[^{]*\{", "", plain)  # what is left is for screens: its rules count
-    rules = []
-    for selectors, body in _RULE.findall(plain):
+    """As far as they are not too many."""
+    rules: list[_Rule] = []
+    left = MOST_DECLARATIONS
+    for selectors, body in _blocks(_without_comments(sheet)):
         declared = tuple(_declarations(body))
-        for selector in selectors.lstrip("} \t\r\n").split(","):
+        for selector in selectors.split(",", MOST_RULES)[:MOST_RULES] if declared else ():
+            if len(rules) == MOST_RULES or left < len(declared):
+                return rules
             steps = _steps(selector.strip())
-            if steps and declared:
+            if steps:
+                left -= len(declared)
                 weights = [step.weight for step in steps]
                 rules.append(_Rule(steps, tuple(map(sum, zip(*weights, strict=True))), declared))  # type: ignore[arg-type]
-        if len(rules) > MOST_RULES:
-            break
     return rules
+
+
+def _without_comments(sheet: str) -> str:
+    before, *comments = sheet.replace("<!--", "").replace("-->", "").split("/*")
+    return " ".join((before, *(comment.partition("*/")[2] for comment in comments)))
+
+
+def _blocks(sheet: str) -> Iterator[tuple[str, str]]:
+    """Selectors and declarations. Of blocks in blocks, those inside; of blocks with an @, those that are for screens."""
+    start = 0
+    selectors: str | None = None
+    hidden = 0
+    """How deep in blocks that do not count."""
+    for bound in _BOUND.finditer(sheet):
+        if hidden:
+            hidden += (bound[0] == "{") - (bound[0] == "}")
+        elif bound[0] == "{":
+            selectors = sheet[start : bound.start()].strip()
+            if selectors.startswith("@"):
+                hidden = not _SHOWN_BLOCK.match(selectors)
+                selectors = None
+        elif bound[0] == "}":
+            if selectors is not None:
+                yield selectors, sheet[start : bound.start()]
+            selectors = None
+        elif selectors is not None:
+            continue  # between declarations
+        start = bound.end()
 
 
 def _declarations(body: str) -> Iterable[tuple[str, str]]:
@@ -164,7 +195,7 @@ def _steps(selector: str) -> tuple[_Step, ...] | None:
     """None for what is not read."""
     steps = []
     is_right_inside = False
-    for word in re.sub(r"\s*>\s*", " > ", selector).split():
+    for word in selector.replace(">", " > ").split():
         if word == ">":
             is_right_inside = True
             continue

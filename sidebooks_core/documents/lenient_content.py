@@ -17,7 +17,7 @@ _TOKEN = re.compile(
     rb"|/[^\x00\t\n\f\r ()<>\[\]{}/%]*|[^\x00\t\n\f\r ()<>\[\]{}/%]+",
     re.DOTALL,
 )
-_NUMBER = re.compile(rb"[+-]*\d*\.?\d*")
+_NUMBER = re.compile(rb"[+-]*+\d*+\.?+\d*+")
 INLINE_END = re.compile(rb"[\x00\t\n\f\r ]EI(?=[\x00\t\n\f\r ]|$)")
 _MOST_AHEAD = 2_000
 _SHOWS = b"TJ"
@@ -53,6 +53,8 @@ def _array(data: bytes, start: int) -> tuple[bytes, int]:
     items: list[bytes] = []
     position = start
     inner = 0
+    closed_at = 0
+    """Up to where it is known that a bracket closes the array."""
     while True:
         word, after = token(data, position)
         if not word:
@@ -70,10 +72,12 @@ def _array(data: bytes, start: int) -> tuple[bytes, int]:
                 items.append(word)
         elif word == _SHOWS:
             return b"[" + b" ".join(items) + b"]", position
-        elif word in _TAKES_TEXT and not _is_closed(data, after):
+        elif (
+            after > closed_at and (word in _TAKES_TEXT or (word == b"d" and items)) and not (closed_at := _closing(data, after))
+        ):
+            if word == b"d":
+                return b"[" + b" ".join(items[:-1]) + b"] " + items[-1] + b" ", position
             return b" ".join(item for item in items if not _is_number(item)) + b" ", position
-        elif word == b"d" and items and not _is_closed(data, after):
-            return b"[" + b" ".join(items[:-1]) + b"] " + items[-1] + b" ", position
         elif word in _BOUNDS:
             return b" ".join(items) + b" ", position
         position = after
@@ -84,15 +88,15 @@ def _is_number(token: bytes) -> bool:
     return _NUMBER.fullmatch(token) is not None and any(48 <= one <= 57 for one in token)
 
 
-def _is_closed(data: bytes, position: int) -> bool:
-    """Whether a bracket closes the array before something that it does not reach over."""
+def _closing(data: bytes, position: int) -> int:
+    """Where a bracket closes the array before something that it does not reach over; 0 if none does."""
     for _ in range(_MOST_AHEAD):
         word, position = token(data, position)
         if word == b"]":
-            return True
+            return position
         if not word or word in _BOUNDS:
-            return False
-    return False
+            return 0
+    return 0
 
 
 def token(data: bytes, position: int) -> tuple[bytes, int]:

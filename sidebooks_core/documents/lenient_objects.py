@@ -16,8 +16,8 @@ _TOKEN = re.compile(
     rb"(?P<open><<|\[)|(?P<close>>>|\])"
     rb"|(?P<text>\(|<[0-9A-Fa-f\s]*+>)"
     rb"|(?P<name>/" + _REGULAR + rb"*)"
-    rb"|(?P<reference>\d+" + _SPACE + rb"+\d+" + _SPACE + rb"+R(?!" + _REGULAR + rb"))"
-    rb"|(?P<number>[+-]*\d*\.?\d+(?:\.(?!\d))?(?!" + _REGULAR + rb"))"
+    rb"|(?P<reference>\d++" + _SPACE + rb"++\d++" + _SPACE + rb"++R(?!" + _REGULAR + rb"))"
+    rb"|(?P<number>[+-]*+(?:\d*+\.\d++|\d++)\.?+(?!" + _REGULAR + rb"))"
     rb"|(?P<constant>(?:true|false|null)(?!" + _REGULAR + rb"))"
     rb"|(?P<word>" + _REGULAR + rb"+|[(){}<>]))",
     re.DOTALL,

@@ -32,7 +32,7 @@ def read(data: bytes) -> Element:
     reading = _Reading()
     try:
         data, encoding = _in_known_encoding(data)
-    except LookupError as error:
+    except (LookupError, UnicodeError) as error:  # encodings of no text; those that read no damaged text
         raise BadMarkup(f"no XML: {error}") from None
     parser = expat.ParserCreate(encoding)
     parser.buffer_text = True

@@ -250,7 +250,7 @@ class OpenDocument:
         )
 
     def _attachments(self, page_objects: Sequence[Any]) -> tuple[Attachment, ...]:
-        has_pins = pdf_attachments.may_have_pinned(self._source)
+        has_pins = pdf_attachments.may_have_pinned(self._source, page_objects)
         return pdf_attachments.read_attachments(self.handle, page_objects if has_pins else ())
 
     def _page_objects(self) -> list[Any]:

@@ -76,12 +76,12 @@ def open_drawing(data: bytes | memoryview, name: str, limits: Limits, inner_file
 
 def open_element(root: Element, name: str, limits: Limits, inner_file: InnerFile | None = None) -> Any:
     """As `open_drawing`, of an element that is read; it is changed."""
-    css.inline(root, _PROPERTIES)
+    is_styled = css.inline(root, _PROPERTIES)
     _leave_out_hidden(root)
     width, height = _size(root)
     root.set("width", f"{width:g}")
     root.set("height", f"{height:g}")
-    left_out = [*_take_in(root, inner_file), *_undrawn(root)]
+    left_out = [*(() if is_styled else ("a part of the style sheets",)), *_take_in(root, inner_file), *_undrawn(root)]
     document = opened(_written(root), "svg") if _is_engines(root) else _Drawn(root, name, width, height, limits)
     document.notes = tuple(f"left out of the drawing: {reference[:LONGEST_NOTE]}" for reference in left_out[:MOST_NOTES])
     for note in document.notes:

@@ -43,25 +43,31 @@ class _Reader:
         self._languages: list[str] = []
         self._text: list[str] = []
         self._found: list[tuple[str, str]] = []
+        self._titles = 0
+        """How many of the open elements are titles."""
+        self._length = 0
+        """Of the text."""
 
     def start(self, element: str, attributes: dict[str, str]) -> None:
         self._open.append(element)
+        self._titles += element == f"{_DC} title"
         language = attributes.get("http://www.w3.org/XML/1998/namespace lang")
         self._languages.append((language if language is not None else "".join(self._languages[-1:])).lower())
         if element == f"{_RDF} Description" and f"{_DC} title" in attributes:
             self._keep("", attributes[f"{_DC} title"])
-        if self._is_inside():
+        if self._titles:
             self._keep_text()
 
     def end(self, element: str) -> None:
-        if self._is_inside():
+        if self._titles:
             self._keep_text()
-        self._open.pop()
+        self._titles -= self._open.pop() == f"{_DC} title"
         self._languages.pop()
 
     def characters(self, data: str) -> None:
-        if self._is_inside() and sum(map(len, self._text)) < _LONGEST:
+        if self._titles and self._length < _LONGEST:
             self._text.append(data)
+            self._length += len(data)
 
     def refuse(self, *_: object) -> None:
         raise _Refused
@@ -75,11 +81,8 @@ class _Reader:
                     return text
         return self._found[0][1] if self._found else ""
 
-    def _is_inside(self) -> bool:
-        return f"{_DC} title" in self._open
-
     def _keep_text(self) -> None:
-        text, self._text = "".join(self._text), []
+        text, self._text, self._length = "".join(self._text), [], 0
         self._keep(self._languages[-1] if self._languages else "", text)
 
     def _keep(self, language: str, text: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
+import pytest
 from pdf_parts import stream, write_pdf
 
 import sidebooks_core as sb
@@ -90,3 +91,22 @@ def test_forms_that_name_each_other_in_a_long_row_cost_nobody_the_page(tmp_path:
     document = opened(path)
     assert draw(document.display_list(0), 1.0, 0, 0, 200, 100, grey=True).min() < 64
     document.close()
+
+
+def test_a_large_document_without_annotations_is_not_searched_for_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched = []
+    monkeypatch.setattr(Source, "holds", lambda *_: searched.append(True))
+    page = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 200 100]%s>>"
+    filling = b"<</Length 100000>>stream\n" + b"0" * 100_000 + b"\nendstream"
+    pin = b"/Annots[<</Subtype/FileAttachment/FS<</UF(a.txt)/EF<</F 5 0 R>>>> >>]"
+    for entries, names in ((b"", []), (pin, ["a.txt"])):
+        document = opened(write_pdf(tmp_path / "large.pdf", [page % entries, filling, stream(b"text")]))
+        assert [one.name for one in document.info.attachments] == names
+        document.close()
+    assert not searched
+    document = opened(write_pdf(tmp_path / "small.pdf", [page % b""]))
+    assert document.info.attachments == ()
+    document.close()
+    assert searched
