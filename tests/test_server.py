@@ -501,6 +501,7 @@ def test_the_description_is_what_the_application_does(application: Application, 
         "document": document.id, "image": page_id(document, 0), "page": "2", "level": "1", "size": "300x400.jpg",
         "query": "jlreq", "file": "client.js", "region": "full", "iiifSize": "50,", "rotation": "90", "quality": "gray",
         "format": "png", "dziLevel": "9", "column": "0", "row": "0", "span": "1-3", "old_forms": "1",
+        "q": "jlreq",
     }  # fmt: skip
     hint = json.dumps({"session": "s", "page": 1, "view_px": [300, 400]}).encode()
     for template, methods in described["paths"].items():
