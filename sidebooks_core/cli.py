@@ -244,10 +244,9 @@ def _positive(text: str) -> float:
 
 
 def _pixels(text: str) -> int:
-    value = int(text)
-    if value < 1:
+    if not (text.isascii() and text.isdecimal() and len(text) <= 9 and int(text)):
         raise argparse.ArgumentTypeError(f"{text} pixels make no image")
-    return value
+    return int(text)
 
 
 def _screen(text: str) -> tuple[int, int]:
@@ -265,10 +264,9 @@ def _levels(text: str) -> list[int]:
 
 
 def _port(text: str) -> int:
-    value = int(text)
-    if not 0 <= value <= 65535:
+    if not (text.isascii() and text.isdecimal() and len(text) <= 5 and int(text) <= 65535):
         raise argparse.ArgumentTypeError(f"{text} is no port: 0 to 65535")
-    return value
+    return int(text)
 
 
 def _password(given: str | None) -> str | None:

@@ -200,7 +200,9 @@ def test_clients_are_addresses_or_networks() -> None:
 
 def test_nonsense_is_refused(shelf: Shelf) -> None:
     for wrong in (
-        {"allow_origins": "*"}, {"allow_origins": ["books.example"]}, {"allow_origins": ["https://a/b"]}, {"cache": "none"},
+        {"allow_origins": "*"}, {"allow_origins": ["books.example"]}, {"allow_origins": ["https://a/b"]},
+        {"allow_origins": ["http://["]}, {"allow_origins": ["http://a:b"]}, {"allow_origins": ["http://a:"]},
+        {"cache": "none"},
         {"hosts": "a"}, {"hosts": ["a b"]}, {"base_url": "x/"}, {"base_url": "ftp://x"},
         {"base_url": "http://["},
     ):  # fmt: skip

@@ -161,8 +161,6 @@ class Application:
         self._counts[answer.status] = self._counts.get(answer.status, 0) + 1
         try:
             await self._send(scope, receive, send, method, answer)
-        except Gone:
-            return
         except asyncio.CancelledError:
             if not self._is_closing:
                 raise
@@ -173,7 +171,6 @@ class Application:
                 answer.ended()
 
     async def _send(self, scope: Scope, receive: Receive, send: Send, method: str, answer: Answer) -> None:
-        """Raises Gone for a client that left in the middle of a file."""
         family = family_of(scope)
         headers = [*self._sharing.common(family), *answer.headers, (b"content-length", str(answer.length).encode())]
         if answer.status in (304, 204) or answer.stream is not None:
@@ -190,7 +187,8 @@ class Application:
                 while piece := await self._pools.run("originals", answer.file.read):
                     await send({"type": "http.response.body", "body": piece, "more_body": True})
                     if gone.done():  # a server takes pieces for nobody, as quickly as they are read
-                        raise Gone
+                        await send({"type": "http.response.body", "body": b""})
+                        return
             finally:
                 gone.cancel()
             if answer.file.is_cut_short:

@@ -238,8 +238,10 @@ def _listening(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         listener.listen(BACKLOG)  # who reads the address may connect at once: they wait until the server runs
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         listener.close()
+        if isinstance(error, socket.gaierror | UnicodeError):
+            raise RequestError(f"--host {host!r} is no address or name of this machine") from None
         if error.errno == errno.EADDRINUSE:
             what = f"port {port} of {host} is in use: name another with --port, or 0 for any that is free"
             raise OSError(error.errno, what) from None

@@ -21,7 +21,7 @@ EXPOSED = (
     b"Accept-Ranges, Content-Disposition, Content-Encoding, Content-Length, Content-Range, ETag, Link, Retry-After, "
     b"Server-Timing, Sidebooks-Problems, Sidebooks-Resolution"
 )
-_ORIGIN = re.compile(r"[a-z][a-z0-9+.\-]*://[^/\s@?#]+\Z")
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.\-]*://(?:\[[0-9a-f:.]+\]|[^/\s@?#:\[\]]+)(?::[0-9]{1,5})?\Z")
 
 
 class Sharing(Struct, frozen=True):

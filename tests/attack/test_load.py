@@ -336,3 +336,39 @@ def test_eight_real_searches_beside_pages(corpus: Path, tmp_path: Path) -> None:
         ):
             assert time.monotonic() < deadline_s, "the searches of those who left go on"
             time.sleep(0.05)
+
+
+@pytest.mark.parametrize("how", ["HEAD", "gone at once", "cannot be sent", "cancelled at the start"])
+def test_a_stream_that_ends_before_it_starts_keeps_no_place(application: Application, how: str) -> None:
+    async def scenario() -> None:
+        async def receive() -> dict[str, Any]:
+            if how == "HEAD":
+                await asyncio.sleep(60)
+            return {"type": "http.disconnect"}
+
+        async def send(message: dict[str, Any]) -> None:
+            if how == "cannot be sent":
+                raise OSError("the client went away")
+            if how == "cancelled at the start":
+                await asyncio.sleep(60)
+
+        scope = {
+            "type": "http",
+            "method": "HEAD" if how == "HEAD" else "GET",
+            "path": "/events",
+            "headers": [(b"host", b"test")],
+            "query_string": b"session=mine",
+            "client": ("192.0.2.5", 1),
+        }
+        asking = asyncio.create_task(application(scope, receive, send))
+        if how == "cancelled at the start":
+            await asyncio.sleep(0.05)
+            assert len(application._events._places) == 1
+            asking.cancel()
+        with contextlib.suppress(OSError, asyncio.CancelledError):
+            await asyncio.wait_for(asking, 20)
+
+    asyncio.run(scenario())
+    assert len(application._events._places) == 0
+    assert not application._events._places._taken
+    assert len(application._events) == 0
