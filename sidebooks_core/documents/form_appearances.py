@@ -31,6 +31,8 @@ _FONT = re.compile(r"/(\S+)\s+([-+]?[\d.]+)\s+Tf")
 _COLOUR = re.compile(r"((?:[-+]?[\d.]+\s+){1,4})(g|rg|k)(?=\s|$)")
 _COMPONENTS = {"g": 1, "rg": 3, "k": 4}
 _CLIP = b"W\nn\n"
+_CLIP_SIZE = re.compile(rb"([-\d.]+) ([-\d.]+) re\nW\nn\n")
+"""Width and height of a note's box inside its border. Around it lies a larger one (BBox) if a line calls out from it."""
 _COMB_LINES = re.compile(rb"(?:[^\n]* m [^\n]* l s\n)*")
 _TRANSFORM = re.compile(rb"q\n[^\n]* cm\n")
 _SPACE, _LINE_END, _TAG = re.compile(r"\s+"), re.compile(r"</p\s*>|<br\s*/?>"), re.compile("<[^<>]*>")
@@ -193,11 +195,15 @@ def _rewritten(document: Any, annotation: Any, stream: Any, content: _Content, p
     entries = mupdf.pdf_annot_obj(annotation)
     written: bytes = mupdf.fz_buffer_extract_copy(mupdf.pdf_load_stream(stream))
     before, closing, is_moved = _frame(written)
-    bounds = mupdf.pdf_dict_get_rect(stream, mupdf.pdf_new_name("BBox"))
-    width, height = bounds.x1 - bounds.x0, bounds.y1 - bounds.y0
-    if is_moved and mupdf.pdf_to_int(mupdf.pdf_dict_gets(entries, "Rotate")) % 180:
-        width, height = height, width
     border = mupdf.pdf_annot_border_width(annotation)
+    clip = _CLIP_SIZE.search(written) if is_moved else None
+    if clip is not None:
+        width, height = (float(side) + 2 * border for side in clip.groups())
+        if mupdf.pdf_to_int(mupdf.pdf_dict_gets(entries, "Rotate")) % 180:
+            width, height = height, width
+    else:
+        bounds = mupdf.pdf_dict_get_rect(stream, mupdf.pdf_new_name("BBox"))
+        width, height = bounds.x1 - bounds.x0, bounds.y1 - bounds.y0
     font_name, size, colour = _default_appearance(document, entries)
     text = content.text[:_MOST_CHARACTERS]
     if len(text) < len(content.text):

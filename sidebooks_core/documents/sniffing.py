@@ -88,6 +88,8 @@ def sniff(source: Source) -> str | None:
         return kind
     if _is_archive(source, head):
         return _archive_kind(source)
+    if not head.startswith(_GZIP) and foreign_file(head) is not None:
+        return None  # also if what it holds is a PDF, stored
     if b"%PDF-" in head[:1024]:
         return "pdf"
     if head.startswith(_GZIP):

@@ -252,7 +252,25 @@ def _continues_column(column: _Extent, piece: _Extent, run: Run, last: Run) -> b
 
 
 def _stacked(runs: list[Run]) -> Iterator[Run]:
-    """The runs; those of one character each, evenly below one another, as columns, whose direction is a quarter turn on."""
+    """The runs; those of one character each, evenly below one another, as columns, whose direction is a quarter turn on.
+
+    Where most characters stand so, the others that stand alone do, too: beside ruby or Latin words a column is uneven.
+    """
+    stacks = list(_stacks(runs))
+    most_stand = sum(len(stack) for stack in stacks if len(stack) > 1) > sum(
+        len(stack[0].chars) for stack in stacks if len(stack) == 1 and not stack[0].is_column and _has_cjk(stack[0])
+    )
+    for stack in stacks:
+        is_column = len(stack) >= _LEAST_STACK or (most_stand and _stands_alone(stack[0]))
+        for run in stack:
+            if is_column and run.turns is not None:
+                yield Run(run.chars, run.boxes, run.sizes, (run.turns + 1) % 4, True, stack[0].block, run.ruby)
+            else:
+                yield run
+
+
+def _stacks(runs: list[Run]) -> Iterator[list[Run]]:
+    """The runs, together where they are evenly below one another."""
     start = 0
     while start < len(runs):
         stop = start + 1
@@ -263,14 +281,16 @@ def _stacked(runs: list[Run]) -> Iterator[Run]:
                 break
             step = found
             stop += 1
-        if stop - start >= _LEAST_STACK:
-            for run in runs[start:stop]:
-                turns = ((run.turns or 0) + 1) % 4
-                yield Run(run.chars, run.boxes, run.sizes, turns, True, runs[start].block, run.ruby)
-        else:
-            stop = start + 1
-            yield runs[start]
+        yield runs[start:stop]
         start = stop
+
+
+def _has_cjk(run: Run) -> bool:
+    return any(_CJK.match(char) for char in run.chars)
+
+
+def _stands_alone(run: Run) -> bool:
+    return not run.is_column and len(run.chars) == 1 and _CJK.match(run.chars[0]) is not None
 
 
 _LEAST_STACK = 3
@@ -280,7 +300,7 @@ def _step_down(upper: Run, lower: Run) -> float | None:
     """From a single character across to one right below it, in points; None where it is not so."""
     if upper.turns is None or upper.turns != lower.turns:
         return None
-    if not all(not run.is_column and len(run.chars) == 1 and _CJK.match(run.chars[0]) for run in (upper, lower)):
+    if not (_stands_alone(upper) and _stands_alone(lower)):
         return None
     a0, c0, a1, _ = turned(upper.boxes[0], upper.turns)
     other_a0, other_c0, other_a1, _ = turned(lower.boxes[0], upper.turns)

@@ -29,6 +29,8 @@ CROWDED_WIDTH_PX = 0.5
 """Of strokes in a drawing on few pixels, where lines lie so close that at a pixel each they would run into one."""
 _CROWDED_PX = 2.0
 """Distance of lines below which they do."""
+_PLACE_PT = 0.01
+"""To which places of lines are told apart."""
 THICKEST_STRIP_PT = 0.76
 """Of filled rectangles that are lines: office borders have 0.48 or 0.72 pt, bars of bar codes 0.9 pt and more."""
 _MOST_OPERATIONS = 1_000
@@ -108,12 +110,16 @@ class ThinLines:
 
 
 def _gaps_pt(lines: list[_Line]) -> Iterator[float]:
-    """The distances from line to line, along each axis of the page."""
-    across: dict[bool, set[float]] = {True: set(), False: set()}
+    """The distances from line to line, along each axis of the page. Lines that touch are one: a strip that is stroked, too."""
+    across: dict[bool, dict[float, float]] = {True: {}, False: {}}
     for line in lines:
-        across[line.is_across].add(round(line.factor * (line.low + line.high) / 2 + line.offset, 2))
-    for places_pt in map(sorted, across.values()):
-        yield from (after - before for before, after in pairwise(places_pt))
+        place_pt = round(line.factor * (line.low + line.high) / 2 + line.offset, 2)
+        widths_pt = across[line.is_across]
+        widths_pt[place_pt] = max(line.width_pt, widths_pt.get(place_pt, 0.0))
+    for places_pt in map(sorted, map(dict.items, across.values())):
+        for (before, width_before), (after, width_after) in pairwise(places_pt):
+            if after - before > (width_before + width_after) / 2 + _PLACE_PT:
+                yield after - before
 
 
 def _run(display_list: Any, device: Any, cookie: Any) -> None:

@@ -207,6 +207,8 @@ def borders(thickness_pt: float, kind: str) -> bytes:
             lines.append(f"{thickness_pt} w 20 {at} m 380 {at} l S {at} 20 m {at} 380 l S")
         elif kind == "strip":
             lines.append(f"20 {at} 360 {thickness_pt} re f {at} 20 {thickness_pt} 360 re f*")
+        elif kind == "strip with a border":
+            lines.append(f"{thickness_pt} w 20 {at} 360 {thickness_pt} re B {at} 20 {thickness_pt} 360 re B")
         elif kind == "polygon":
             end = at + thickness_pt
             lines.append(f"20 {at} m 380 {at} l 380 {end} l 20 {end} l h f {at} 20 m {at} 380 l {end} 380 l {end} 20 l f")
@@ -227,6 +229,17 @@ def test_thin_lines_are_dark_and_a_pixel_wide(quick_service: TileService, kind: 
                 dark = values < 64
                 assert dark.sum() == 10
                 assert (values < 200).sum() == 10
+
+
+@pytest.mark.parametrize("thickness_pt", [0.05, 0.1, 0.25])
+def test_thin_strips_that_are_filled_and_stroked_are_dark(quick_service: TileService, thickness_pt: float) -> None:
+    """Their edges lie closer than pixels and are no crowd of lines."""
+    document = quick_service.open(one_page(borders(thickness_pt, "strip with a border")))
+    for width_px in (256, 831):
+        pixels = quick_service.page_image(document, page=0, width_px=width_px).pixels()[..., 0]
+        for values in (pixels[:, round(55 / 400 * width_px)], pixels[round(55 / 400 * width_px)]):
+            inside = np.concatenate(([False], values < 64, [False]))
+            assert np.count_nonzero(inside[1:] > inside[:-1]) == 10, "ten lines, each dark"
 
 
 def test_thin_lines_in_a_scaled_form_and_lines_that_are_not_thin(quick_service: TileService) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import struct
+import tarfile
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -120,6 +121,31 @@ def test_an_archive_that_is_no_document_is_named(service: sb.TileService, member
     ids=["doc", "rar", "gzip", "heic"],
 )
 def test_a_file_of_another_kind_is_named(service: sb.TileService, data: bytes, what: str) -> None:
+    with pytest.raises(sb.UnsupportedDocument, match=what):
+        service.open(data)
+
+
+def _tar(*members: bytes) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive_file:
+        for number, member in enumerate(members):
+            about = tarfile.TarInfo(f"{number}.pdf")
+            about.size = len(member)
+            archive_file.addfile(about, io.BytesIO(member))
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (_tar(pdf(), pdf(2)), "tar archive"),
+        (b"Rar!\x1a\x07\x00" + bytes(60) + pdf(), "RAR"),
+        (b"7z\xbc\xaf\x27\x1c" + bytes(26) + pdf(), "7-Zip"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504) + pdf(), "Office file of the old kind"),
+    ],
+    ids=["tar", "rar", "7z", "ole"],
+)
+def test_what_holds_a_stored_pdf_is_no_pdf(service: sb.TileService, data: bytes, what: str) -> None:
     with pytest.raises(sb.UnsupportedDocument, match=what):
         service.open(data)
 

@@ -186,6 +186,19 @@ def test_a_note(tmp_path: Path, quick: TileService, entries: str, is_red: bool) 
     assert same_words(255 - green, ink_of(quick, plain(tmp_path / "plain.pdf", "𣘺本と𠮟責①")))
 
 
+@pytest.mark.parametrize("rect", ["20 40 240 80", "5 5 240 110"])
+def test_a_note_that_calls_out(tmp_path: Path, quick: TileService, rect: str) -> None:
+    """The appearance's box holds the line too, and begins elsewhere than the text's."""
+    text = f"/DA(/Helv 12 Tf 0 g)/Contents{string('𣘺本と𠮟責①')}"
+    line = f"/IT/FreeTextCallout/CL[1 1 2 30 {rect.split()[0]} 40]/RD[0 0 0 0]/BS<</W 0>>"
+    called = ink_of(quick, with_annotation(tmp_path / "called.pdf", f"/Subtype/FreeText/Rect[{rect}]{line}{text}"))
+    quiet = ink_of(quick, with_annotation(tmp_path / "quiet.pdf", f"/Subtype/FreeText/Rect[{rect}]/BS<</W 0>>{text}"))
+    left = int(quiet.shape[1] * (int(rect.split()[0]) + 2) / 260)
+    assert np.array_equal(called[:, left:], quiet[:, left:])
+    assert quiet[:, left:].any()
+    assert text_of(quick, tmp_path / "called.pdf") == "𣘺本と𠮟責①"
+
+
 @pytest.mark.parametrize("value", ["stream", "utf-8", "inherited"])
 def test_wherever_the_value_stands(tmp_path: Path, quick: TileService, value: str) -> None:
     widget = "/Subtype/Widget/Rect[20 60 240 84]/DA(/Helv 12 Tf 0 g)"

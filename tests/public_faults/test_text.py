@@ -21,6 +21,7 @@ from sidebooks_core.documents.folded_pages import FoldedPages
 from sidebooks_core.documents.folding import fold, fold_old_forms, needed, query_pattern
 from sidebooks_core.documents.folding_tables import HYOGAI, JINMEI, JOYO, NAMES
 from sidebooks_core.documents.page_text import Folded
+from sidebooks_core.documents.text_lines import Run, lines_of
 from sidebooks_core.server import Application, Shelf
 
 
@@ -617,3 +618,52 @@ def test_a_hit_over_http_has_one_annotation_for_each_column(service: TileService
     finally:
         application.close()
         shelf.close()
+
+
+# Columns of characters that each are a text of their own, as browsers print them
+
+
+def _set_one_by_one(*pieces: tuple[str, float, float, float, bool]) -> list[Run]:
+    """Each piece: its text, x and y of its upper left corner, its size, whether it lies on its side."""
+    runs = []
+    for text, x, y, size, lies in pieces:
+        if lies:
+            boxes = [(x, y + at * size / 2, x + size, y + (at + 1) * size / 2) for at in range(len(text))]
+            runs.append(Run(list(text), list(boxes), [size] * len(text), 1, False, 0))
+        elif text.isascii():
+            boxes = [(x + at * size / 2, y, x + (at + 1) * size / 2, y + size) for at in range(len(text))]
+            runs.append(Run(list(text), list(boxes), [size] * len(text), 0, False, 0))
+        else:
+            runs += [
+                Run([char], [(x, y + at * size, x + size, y + (at + 1) * size)], [size], 0, False, 0)
+                for at, char in enumerate(text)
+            ]
+    return runs
+
+
+@pytest.mark.parametrize(
+    ("pieces", "text"),
+    [
+        ([("令和", 500, 50, 12, False), ("12", 500, 74, 12, False), ("年度", 500, 86, 12, False)], "令和12年度"),
+        ([("第", 500, 50, 12, False), ("3", 503, 62, 12, False), ("回定例会", 500, 74, 12, False)], "第3回定例会"),
+        ([("議会", 500, 50, 12, False), ("ABC", 500, 74, 12, True), ("計画", 500, 92, 12, False)], "議会ABC計画"),
+        ([("区分", 500, 50, 12, False)], "区分"),
+    ],
+)
+def test_a_column_with_what_interrupts_it_is_one_line(pieces: list[tuple[str, float, float, float, bool]], text: str) -> None:
+    lines = lines_of(_set_one_by_one(*pieces))
+    assert [line.text for line in lines] == [text]
+
+
+def test_a_column_that_is_spaced_under_its_ruby_is_one_line() -> None:
+    base = [("議員", 500, 50, 18, False), ("提", 500, 88, 18, False), ("出議案の件", 500, 110, 18, False)]
+    ruby = [("ぎ", 518, 54, 9, False), ("いんていしゅつ", 518, 68, 9, False)]
+    (line,) = lines_of(_set_one_by_one(*base, *ruby))
+    assert line.text == "議員提出議案の件"
+    assert "".join(ruby.text for ruby in line.rubies) == "ぎいんていしゅつ"
+
+
+def test_single_characters_among_lines_across_stay_as_they_are() -> None:
+    across = Run(list("第一号議案"), [(50 + 12 * at, 50, 62 + 12 * at, 62) for at in range(5)], [12] * 5, 0, False, 0)
+    cells = [Run([char], [(300, 50 + 30 * at, 312, 62 + 30 * at)], [12], 0, False, 1) for at, char in enumerate("有無有無")]
+    assert [line.text for line in lines_of([across, *cells])] == ["第一号議案", "有", "無", "有", "無"]
