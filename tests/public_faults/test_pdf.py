@@ -406,6 +406,17 @@ TREES = {
     ),
     "no tree": (("<</Type/Catalog>>", "<<>>", PAGE, PAGE), 2),
     "in a circle": (("<</Type/Catalog/Pages 2 0 R>>", "<</Type/Pages/Count 2/Kids[3 0 R 2 0 R 4 0 R]>>", PAGE, PAGE), 2),
+    "null counted": (("<</Type/Catalog/Pages 2 0 R>>", "<</Type/Pages/Count 3/Kids[null 3 0 R 88 0 R]>>", PAGE), 1),
+    "a page called a node": (
+        (
+            "<</Type/Catalog/Pages 2 0 R>>",
+            "<</Type/Pages/Count 2/Kids[3 0 R 4 0 R]>>",
+            PAGE.replace("/Type/Page", "/Type/Pages/Contents 5 0 R"),
+            PAGE,
+            "<</Length 0>>stream\n\nendstream ",
+        ),
+        2,
+    ),
     "null among the kids": (("<</Type/Catalog/Pages 2 0 R>>", "<</Type/Pages/Count 1/Kids[null 3 0 R]>>", PAGE), 1),
 }
 
