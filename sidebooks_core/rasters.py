@@ -45,6 +45,8 @@ def of_region(
     """The raster of a part of a page, (x0, y0, x1, y1) in points, at an exact width. Raises PageNotFound, RequestError."""
     document.require_page(page)
     info = document.pages[page]
+    if len(region_pt) != 4 or any(math.isnan(side) for side in region_pt):
+        raise RequestError(f"{region_pt} is no region: four numbers in points", document_id=document.id, page=page)
     x0_pt, y0_pt = max(0.0, region_pt[0]), max(0.0, region_pt[1])
     x1_pt, y1_pt = min(info.width_pt, region_pt[2]), min(info.height_pt, region_pt[3])
     if not (x0_pt < x1_pt and y0_pt < y1_pt):
@@ -53,7 +55,7 @@ def of_region(
             document_id=document.id,
             page=page,
         )
-    if width_px < 1:
+    if not isinstance(width_px, int) or width_px < 1:
         raise RequestError(f"a width of {width_px} pixels makes no image", document_id=document.id, page=page)
     scale = width_px / (x1_pt - x0_pt)
     x0_px, y0_px = math.floor(x0_pt * scale + 0.001), math.floor(y0_pt * scale + 0.001)

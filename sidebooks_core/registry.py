@@ -69,6 +69,8 @@ def source_of(given: Given, max_bytes: int, name: str | None = None) -> Source:
 
     name: instead of the file's. Raises FileNotFoundError, IsADirectoryError, DocumentTooLarge, RequestError, TypeError.
     """
+    if name is not None and not isinstance(name, str):
+        raise RequestError(f"the name of a document is a text, not {name!r}")
     if name is not None and not shown(name):
         raise RequestError(f"{name!r} is no name for a document: it shows nothing")
     if not isinstance(given, str | os.PathLike):
@@ -95,11 +97,18 @@ def _content(given: bytes | bytearray | memoryview | BinaryIO, called: str, max_
         raise TypeError(f"a document is opened from a path, bytes or a binary file object, not from a {type(given).__name__}")
     if hasattr(given, "seekable") and given.seekable():
         given.seek(0)
-    data = given.read(max_bytes + 1)
-    if not isinstance(data, bytes | bytearray | memoryview):
-        raise TypeError(f"{called}: the file object gives {type(data).__name__}: open the file in binary mode")
-    _require_size(called, len(data), max_bytes)
-    return bytes(data)
+    pieces: list[bytes] = []
+    left = max_bytes + 1
+    while left > 0:
+        piece = given.read(left)
+        if not isinstance(piece, bytes | bytearray | memoryview):
+            raise TypeError(f"{called}: the file object gives {type(piece).__name__}: open the file in binary mode")
+        if not piece:
+            break
+        pieces.append(bytes(piece))  # of a pipe or a socket without a buffer, what has come so far
+        left -= len(piece)
+    _require_size(called, max_bytes + 1 - left, max_bytes)
+    return b"".join(pieces)
 
 
 class Description(Struct, frozen=True):

@@ -158,7 +158,7 @@ class TileService:
         given = source_of(source, self.settings.document_bytes, name)
         opened = self._opener.open(given, password, trust_domain)
         called = given.name or f"{opened.info.kind} {str(opened.ref.digest)[:8]}"
-        handle = (str(opened.ref.digest), opened.ref.token, direction or "", called)
+        handle = (str(opened.ref.digest), opened.ref.token, repr(direction), called)
         with self._lock:
             document = self._documents.get(handle)
             if document is None:
@@ -231,6 +231,8 @@ class TileService:
         if fit_px is not None:
             if width_px is not None or height_px is not None:
                 raise RequestError("fit_px stands for both width_px and height_px", document_id=document.id, page=page)
+            if len(fit_px) != 2:
+                raise RequestError(f"fit_px is (width, height), not {fit_px!r}", document_id=document.id, page=page)
             width_px, height_px = fit_px
         spec = self.page_spec(document, page, width_px, height_px)
         return self.submit_raster(document, page, spec, 0, 0, priority, client)

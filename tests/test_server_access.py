@@ -291,10 +291,11 @@ def test_an_original_is_saved_under_its_name(service: sb.TileService, sample: Pa
     path.write_bytes(sample.read_bytes())
     shelf = Shelf(service)
     application = Application(shelf)
-    reply = ask(application, f"/documents/{shelf.register(path).id}/original", method="HEAD")
+    document_id = shelf.register(path).id
+    reply = ask(application, f"/documents/{document_id}/original", method="HEAD")
     application.close()
     assert reply.headers["content-disposition"] == (
-        "attachment; filename=\"__6_ ___ (_).pdf\"; filename*=UTF-8''"
+        f"attachment; filename=\"__6_ ___ (_)-{document_id[:8]}.pdf\"; filename*=UTF-8''"
         "%E4%BB%A4%E5%92%8C6%E5%B9%B4%20%E4%BA%88%E7%AE%97%E6%9B%B8%20%28%E6%A1%88%29.pdf"
     )
 
@@ -309,13 +310,15 @@ def test_an_original_is_saved_under_its_name(service: sb.TileService, sample: Pa
         ('a"b\\c/d;e%f.pdf', ".pdf", "a_b_c_d_e_f.pdf"),
         ("a\r\nSet-Cookie: b.pdf", ".pdf", "a__Set-Cookie_ b.pdf"),
         ("fdp.\u202eexe", "", "fdp._exe"),
+        ("議案.pdf", ".pdf", "__-01234567.pdf"),
+        ("予算.pdf", ".PDF", "__-01234567.PDF"),
         ("..", "", "document"),
         ("\udcff\udc80.pdf", ".pdf", "__.pdf"),
-        ("長" * 300 + ".pdf", ".pdf", "_" * 65 + ".pdf"),
+        ("長" * 300 + ".pdf", ".pdf", "_" * 65 + "-01234567.pdf"),
     ],
 )
 def test_names_of_downloads(name: str, suffix: str, plain: str) -> None:
-    value = disposition(name, suffix)
+    value = disposition(name, suffix, "0123456789abcdef")
     assert value.split(b'"')[1] == plain.encode()
     assert b"\r" not in value
     assert b"\n" not in value

@@ -48,6 +48,7 @@ def read_tree(handle: Any, most: int) -> PageTree:
             is_sound = is_sound and mupdf.ll_pdf_to_int(get(node, "Count")) == len(pages) - begun
         elif not _is_node(node):
             pages.append(node)
+            is_sound = is_sound and mupdf.ll_pdf_is_dict(node) and name(get(node, "Type")) != "Pages"
         elif (number and number in above) or len(above) > _DEPTH:
             is_sound = False
         else:
@@ -111,7 +112,10 @@ def _stray_pages(pdf: Any, most: int) -> list[Any]:
 
 def _is_node(value: Any) -> bool:
     """Whatever it is called: no page has kids."""
-    return name(get(value, "Type")) == "Pages" or (bool(get(value, "Kids")) and not get(value, "Contents"))
+    has_content = bool(get(value, "Contents"))
+    if name(get(value, "Type")) == "Pages":
+        return bool(get(value, "Kids")) or not has_content
+    return bool(get(value, "Kids")) and not has_content
 
 
 def _is_node_to_the_engine(value: Any) -> bool:

@@ -50,6 +50,9 @@ _PROPERTIES = frozenset(
      "y", "cx", "cy", "r", "rx", "ry", "width", "height", "transform", "baseline-shift")
 )  # fmt: skip
 """Properties of style sheets that are attributes of elements too (SVG 2, 6.6)."""
+_PLACES = ("x", "y", "width", "height", "cx", "cy", "r", "rx", "ry", "x1", "y1", "x2", "y2", "stroke-width")
+"""Lengths that may be shares of the drawing's size, of which the engine makes something else."""
+_HIDDEN = ("hidden", "collapse")
 _PLAIN_COLOUR = re.compile(r"(?:#[0-9a-fA-F]{3}|#[0-9a-fA-F]{6}|rgb\([\d\s.,%]*\)|[a-zA-Z]+)", re.ASCII)
 _LENGTH = re.compile(r"\s*\+?(\d*\.?\d+(?:[eE][+-]?\d+)?)\s*(px|pt|pc|mm|cm|in|em|ex|)\s*")
 _PER_UNIT = {"": 1.0, "px": 1.0, "pt": 1.0, "pc": 12.0, "mm": 72 / 25.4, "cm": 72 / 2.54, "in": 72.0, "em": 12.0, "ex": 6.0}
@@ -162,6 +165,10 @@ def _is_engines(root: Element) -> bool:
             return False
         if any(element.get(name) == "currentColor" for name in ("fill", "stroke")):
             return False
+        if element.get("visibility") in _HIDDEN or (element.tag == "symbol" and "viewBox" in element.attrib):
+            return False
+        if element is not root and any(element.get(name, "").rstrip().endswith("%") for name in _PLACES):
+            return False
     return True
 
 
@@ -237,11 +244,16 @@ class _DrawnPage:
 
 
 def _leave_out_hidden(root: Element) -> None:
-    """Remove what is not drawn, which the engine draws."""
-    for parent in root.iter():
+    """Remove what is not drawn, which the engine draws. Hidden groups are left to resvg: what is in them may be visible."""
+    waiting = [(root, root.get("visibility", ""))]
+    while waiting:
+        parent, inherited = waiting.pop()
         for child in list(parent):
-            if child.get("display") == "none" or (child.tag == "text" and child.get("visibility") in ("hidden", "collapse")):
+            visibility = child.get("visibility", inherited)
+            if child.get("display") == "none" or (child.tag == "text" and visibility in _HIDDEN):
                 parent.remove(child)
+            else:
+                waiting.append((child, visibility))
 
 
 def _only_text(root: Element) -> Element:

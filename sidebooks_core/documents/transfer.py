@@ -224,9 +224,17 @@ def _operator(colour: tuple[bytes, tuple[float, ...]], curves: Curves) -> bytes:
     elif len(values) == 3:
         mapped = tuple(_value(curve, value) for curve, value in zip(curves, values, strict=False))
     else:
-        # A function is of additive values; inks are the opposite.
-        mapped = tuple(1 - _value(curve, 1 - value) for curve, value in zip(curves, values, strict=True))
+        # The device is a screen: inks become its colours first (ISO 32000-2, 10.1), as in PDFium and poppler.
+        operator = b"RG" if operator == b"K" else b"rg"
+        mapped = tuple(_value(curve, value) for curve, value in zip(curves, _on_screen(values), strict=False))
     return b" ".join(b"%.5f" % value for value in mapped) + b" " + operator
+
+
+def _on_screen(inks: tuple[float, ...]) -> tuple[float, ...]:
+    """Cyan, magenta, yellow and black as red, green and blue, all from 0 to 1, by the engine's profiles."""
+    pixmap = pymupdf.Pixmap(pymupdf.csCMYK, pymupdf.IRect(0, 0, 1, 1), 0)
+    pixmap.set_pixel(0, 0, tuple(round(255 * min(1.0, max(0.0, ink))) for ink in inks))
+    return tuple(value / 255 for value in pymupdf.Pixmap(pymupdf.csRGB, pixmap).pixel(0, 0))
 
 
 def _value(curve: tuple[float, ...], value: float) -> float:

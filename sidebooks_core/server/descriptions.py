@@ -155,7 +155,7 @@ def original(asked: Asked, registered: Registered) -> Answer:
         (b"accept-ranges", b"bytes"),
         (b"etag", f'"{document.id}"'.encode()),
         (b"cache-control", IMMUTABLE),
-        (b"content-disposition", disposition(document.name, path.suffix)),
+        (b"content-disposition", disposition(document.name, path.suffix, document.id)),
     ]
     if asked.has_etag(document.id):
         return Answer(304, headers=headers)
@@ -196,13 +196,22 @@ def _wanted_range(asked: Asked, tag: str) -> str:
     return asked.header(b"range") if asked.scope["method"] == "GET" and is_of_this else ""
 
 
-def disposition(name: str, suffix: str) -> bytes:
-    """Content-Disposition (RFC 6266): to be saved under the document's name, with its file's ending."""
+def disposition(name: str, suffix: str, document_id: str) -> bytes:
+    """Content-Disposition (RFC 6266): to be saved under the document's name, with its file's ending.
+
+    Programs that read no `filename*`, such as curl, get what is ASCII of the name. Where something is not, the beginning of the
+    id follows, or the Japanese names of a meeting's papers would be one and the same.
+    """
     suffix = _UNNAMEABLE.sub("_", suffix)
     stem = _UNNAMEABLE.sub("_", name)
     stem = stem[: -len(suffix)] if suffix and stem.lower().endswith(suffix.lower()) else stem
     while len((stem + suffix).encode("utf-8")) > MAX_NAME_BYTES and stem:
         stem = stem[:-1]
-    shown = (stem.strip(" .") or "document") + suffix
-    plain = "".join(character if " " <= character <= "~" and character not in "%;'" else "_" for character in shown)
+    stem = stem.strip(" .") or "document"
+    shown = stem + suffix
+    plain = _plain(stem) + ("" if shown.isascii() else f"-{document_id[:8]}") + _plain(suffix)
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(shown, safe='')}".encode("ascii")
+
+
+def _plain(name: str) -> str:
+    return "".join(character if " " <= character <= "~" and character not in "%;'" else "_" for character in name)

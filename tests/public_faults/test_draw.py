@@ -302,6 +302,9 @@ def test_a_type3_glyph_is_drawn_whatever_its_box(quick_service: TileService, gly
 ARRAYS = [
     (b"[(one) 0 Tc -300 (two)] TJ 0 -30 Td (three) Tj", "one two three"),
     (b"[(one) -300 (two) TJ 0 -30 Td (three) Tj", "one two three"),
+    (b"[(one) ET -300 (two)] TJ 0 -30 Td (three) Tj", "one two three"),
+    (b"[<6f6e65> BT -300 <74776f>] TJ 0 -30 Td (three) Tj", "one two three"),
+    (b"[(one) ET BT /F 20 Tf 20 100 Td [(two)] TJ 0 -30 Td (three) Tj", "two three"),
     (b"[(one) <</A 1>> (two)] TJ 0 -30 Td (three) Tj", "onetwo three"),
     (b"[(one) /Name null true -300 (two)] TJ 0 -30 Td (three) Tj", "one two three"),
     (b"[(one) [-300 (two)]] TJ 0 -30 Td (three) Tj", "onetwo three"),
@@ -437,6 +440,15 @@ def test_a_transfer_function_of_a_bilevel_scan() -> None:
     assert transferred("/TR 10 0 R", [INVERTS], content) == [
         (value, value, value) for value in (0, 255, 0, 255, 255, 0, 255, 0)
     ]
+
+
+def test_a_transfer_function_is_of_the_colours_of_the_screen() -> None:
+    """Which have no inks: black of 0.2 is the grey of a screen, and its opposite is dark, not black."""
+    content = b"0 0 0 .2 k 0 0 50 50 re f /G gs 50 0 50 50 re f 0 0 0 .2 k 100 0 50 50 re f q 0 1 1 0 k 150 0 50 50 re f Q"
+    plain, *inverted = transferred("/TR 10 0 R", [INVERTS], content + b" /Off gs 200 0 50 50 re f")
+    assert near(inverted[:2], [(255 - plain[0], 255 - plain[1], 255 - plain[2])] * 2)
+    assert inverted[2][0] < 40 < 200 < min(inverted[2][1:]), "red becomes cyan"
+    assert near(inverted[3:4], [plain])
 
 
 @pytest.mark.parametrize("entry", ["/TR/Identity", "/TR2/Default/TR 10 0 R", "/TR 99 0 R", "/TR(no function)"])

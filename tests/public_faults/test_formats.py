@@ -615,8 +615,16 @@ def test_a_fixed_page_that_is_no_xml_is_read_as_the_engine_can(service: sb.TileS
          + WHOLE.format('fill="url(#p)"')),
         (SIZE, '<mask id="m"><rect width="300" height="200" fill="white"/></mask>' + WHOLE.format('fill="red" mask="url(#m)"')),
         (SIZE, WHOLE.format('fill="red"') + WHOLE.format('fill="blue" display="none"')),
+        (SIZE, WHOLE.format('fill="red"') + WHOLE.format('fill="blue" style="visibility:hidden"')),
+        (SIZE, WHOLE.format('fill="blue"') + '<g visibility="hidden">' + WHOLE.format('fill="lime"')
+         + WHOLE.format('fill="red" visibility="visible"') + "</g>"),
+        (SIZE, '<symbol id="s" viewBox="0 0 3 2"><rect width="3" height="2" fill="red"/></symbol>'
+         '<use href="#s" width="300" height="200"/>'),
+        (SIZE, WHOLE.format('fill="blue"') + '<rect width="100%" height="60%" fill="red"/>'
+         '<rect y="40%" width="100%" height="60%" fill="red"/>'),
     ],
-    ids=["name", "selectors", "important", "media", "percent", "hsl", "currentColor", "clip", "pattern", "mask", "hidden"],
+    ids=["name", "selectors", "important", "media", "percent", "hsl", "currentColor", "clip", "pattern", "mask", "hidden",
+         "invisible", "visible in invisible", "symbol", "shares"],
 )  # fmt: skip
 def test_a_drawing_is_drawn_as_it_says(service: sb.TileService, attributes: str, body: str) -> None:
     document = service.open(SVG.format(attributes, body).encode())
@@ -631,6 +639,13 @@ def test_a_radial_gradient(service: sb.TileService) -> None:
     seen = pixels(service, service.open(drawing.encode()), 0, 300).astype(int)
     assert seen[100, 150] == pytest.approx((255, 0, 0), abs=8)
     assert seen[2, 2] == pytest.approx((0, 0, 255), abs=8)
+
+
+def test_hidden_text_of_a_drawing_is_not_found(service: sb.TileService) -> None:
+    text = '<g visibility="hidden"><text y="40">secret</text><text y="80" visibility="visible">public</text></g>'
+    document = service.open(SVG.format(SIZE, text).encode())
+    assert [word.text for word in service.text(document, 0)] == ["public"]
+    assert pixels(service, document, 0, 300).min() < 128
 
 
 def test_text_of_a_drawing_stays_text(service: sb.TileService) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
@@ -405,6 +406,17 @@ TREES = {
     ),
     "no tree": (("<</Type/Catalog>>", "<<>>", PAGE, PAGE), 2),
     "in a circle": (("<</Type/Catalog/Pages 2 0 R>>", "<</Type/Pages/Count 2/Kids[3 0 R 2 0 R 4 0 R]>>", PAGE, PAGE), 2),
+    "null counted": (("<</Type/Catalog/Pages 2 0 R>>", "<</Type/Pages/Count 3/Kids[null 3 0 R 88 0 R]>>", PAGE), 1),
+    "a page called a node": (
+        (
+            "<</Type/Catalog/Pages 2 0 R>>",
+            "<</Type/Pages/Count 2/Kids[3 0 R 4 0 R]>>",
+            PAGE.replace("/Type/Page", "/Type/Pages/Contents 5 0 R"),
+            PAGE,
+            "<</Length 0>>stream\n\nendstream ",
+        ),
+        2,
+    ),
     "null among the kids": (("<</Type/Catalog/Pages 2 0 R>>", "<</Type/Pages/Count 1/Kids[null 3 0 R]>>", PAGE), 1),
 }
 
@@ -587,13 +599,45 @@ def test_a_name_that_is_given_is_the_name(service: TileService, tmp_path: Path) 
     with pytest.raises(PageNotFound, match="令和8年度"):
         service.page_image(document, 99, width_px=10)
     assert service.open(made(), name="untitled").title == "untitled"
-    with pytest.raises(RequestError):
-        service.open(path, name="\u202e ")
+    for nonsense in ("\u202e ", 5, b"x"):
+        with pytest.raises(RequestError):
+            service.open(path, name=nonsense)  # type: ignore[arg-type]
+    for nonsense in ("", "up"):
+        with pytest.raises(RequestError):
+            service.open(path, direction=nonsense)
 
 
 def test_bytes_without_a_name_are_called_by_kind_and_id(service: TileService) -> None:
     document = service.open(made())
     assert document.name == f"pdf {document.id[:8]}"
+
+
+def test_a_document_opens_from_a_pipe_that_gives_what_has_come(service: TileService) -> None:
+    class Pipe(io.RawIOBase):
+        """Without a buffer, as `open(…, buffering=0)`: a read gives less than was asked for."""
+
+        def __init__(self, data: bytes) -> None:
+            self.rest = io.BytesIO(data)
+
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, buffer: Any) -> int:
+            return self.rest.readinto(memoryview(buffer)[:100])
+
+    data = stale()
+    assert service.open(Pipe(data)).id == service.open(data).id  # type: ignore[arg-type]
+
+
+def test_a_region_is_four_numbers(service: TileService) -> None:
+    document = service.open(made())
+    for region in ((math.nan, 0, 5, 5), (0, 0, 5, math.nan), (0, 0, 5)):
+        with pytest.raises(RequestError, match="no region"):
+            service.region_image(document, 0, region, 50)  # type: ignore[arg-type]
+    with pytest.raises(RequestError):
+        service.region_image(document, 0, (0, 0, 5, 5), 10.5)  # type: ignore[arg-type]
+    with pytest.raises(RequestError, match="fit_px"):
+        service.page_image(document, 0, fit_px=(5,))  # type: ignore[arg-type]
 
 
 def test_a_document_opens_from_bytes_of_all_kinds_and_from_file_objects(service: TileService, tmp_path: Path) -> None:
