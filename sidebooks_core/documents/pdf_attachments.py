@@ -53,7 +53,7 @@ def may_have_pinned(source: Source, page_objects: Sequence[Any]) -> bool:
     most = len(source) // BYTES_FOR_AN_ANNOTATION
     if len(page_objects) < most:
         with suppress(*ENGINE_ERRORS):  # damaged: nobody knows
-            pinned = sum(mupdf.ll_pdf_array_len(get(page_object, "Annots")) for page_object in page_objects)
+            pinned: int = sum(mupdf.ll_pdf_array_len(get(page_object, "Annots")) for page_object in page_objects)
             if pinned < most:
                 return bool(pinned)
     return source.holds(_EMBEDDED, SEARCHED_BYTES)
