@@ -78,7 +78,7 @@ ENGINE_SIDE = (
         "engine", "messages", "opening", "inspection", "drawing", "grey", "thin_lines", "transfer", "glyph_boxes", "layers",
         "resources", "mending", "rereading", "text", "actual_text",
         "fonts", "font_mending", "font_settling", "form_appearances", "form_fonts",
-        "images", "image_decoding", "image_mending", "image_pages", "second_engine",
+        "images", "image_decoding", "image_lengths", "image_mending", "image_pages", "second_engine",
         "page_labels", "comics", "epub_contents", "epub_pages", "placed_pages", "sequence", "svg", "identity",
     )),
     *(f"documents.pdf_{name}" for name in ("attachments", "links", "objects", "outline", "pages", "targets")),
@@ -88,7 +88,7 @@ HOST_DOCUMENTS = tuple(
     f"documents.{name}"
     for name in (
         "model", "sniffing", "fingerprint", "font_discovery", "page_ids",
-        "folding", "folding_tables", "folded_pages", "natural_order", "page_text", "text_lines", "ruby_style",
+        "folding", "folding_tables", "folded_pages", "natural_order", "page_text", "text_lines", "ruby_style", "jbig2",
     )
 )  # fmt: skip
 HOST_ROOTS = (

@@ -60,8 +60,11 @@ class Mender:
         self._verdicts: dict[int, str | None] = {}
         """By the number of an image: its problem, empty where another engine could unpack it, or None for a sound one."""
 
-    def mend(self, page: int) -> Mended | None:
-        """None where no image of the page is to blame. Raises RenderFailed."""
+    def mend(self, page: int, cut: frozenset[int] = frozenset()) -> Mended | None:
+        """None where no image of the page is to blame. Raises RenderFailed.
+
+        cut: the numbers of images that are known to be incomplete, though the engine unpacks them.
+        """
         if not self._document.handle.is_pdf:
             return None
         read_from(self._document.handle)
@@ -69,7 +72,8 @@ class Mender:
         forget_unpacked()
         listed = self._document.handle.get_page_images(page, full=True)[:MOST_IMAGES]
         masked_by = {image: mask for image, mask, *_ in listed if image}
-        verdicts = {image: self._verdict(image, mask) for image, mask in masked_by.items()}
+        masked_by |= dict.fromkeys(cut - set(masked_by), 0)
+        verdicts = {image: self._verdict(image, mask, is_cut=image in cut) for image, mask in masked_by.items()}
         bad = [verdict for verdict in verdicts.values() if verdict is not None]
         if self._has_lost_inline(page):
             _filter_inline(self._mended(), page, drops=True)
@@ -91,15 +95,17 @@ class Mender:
         contents = b"".join(_bytes_of(handle, number) for number in handle.load_page(page).get_contents())
         return b"BI" in contents and _filter_inline(handle, page, drops=False)
 
-    def _verdict(self, image: int, mask: int) -> str | None:
+    def _verdict(self, image: int, mask: int, *, is_cut: bool) -> str | None:
         if image not in self._verdicts:
-            self._verdicts[image] = self._look_into(image, mask)
+            self._verdicts[image] = self._look_into(image, mask, is_cut=is_cut)
         return self._verdicts[image]
 
-    def _look_into(self, number: int, mask: int) -> str | None:
+    def _look_into(self, number: int, mask: int, *, is_cut: bool) -> str | None:
         pdf = pymupdf._as_pdf_document(self._document.handle)
         is_sound, image = _unpacks(pdf, number)
-        if is_sound:
+        if is_sound and is_cut and _has_detail(image):
+            return IMAGE_CUT
+        if is_sound and not is_cut:
             if not mask or _unpacks(pdf, mask)[0]:
                 return None
             self._mended().xref_set_key(number, "SMask", "null")  # all of the image rather than nothing
@@ -110,8 +116,8 @@ class Mender:
             copy.update_stream(number, other, compress=0)
             for key, value in (("Filter", "null"), ("DecodeParms", "null"), ("BitsPerComponent", "1")):
                 copy.xref_set_key(number, key, value)
-            return ""
-        if image is None or not self._keep_rows(copy, number, image):
+            return IMAGE_CUT if is_cut else ""
+        if is_cut or image is None or not self._keep_rows(copy, number, image):
             _make_form(copy, number, _EMPTY_FORM, b" ")
             return IMAGE_LOST
         return IMAGE_CUT
@@ -218,6 +224,14 @@ def _decoded(image: Any) -> bytes:
     samples = np.frombuffer(pixmap.samples, np.uint8).reshape(pixmap.h, pixmap.w, pixmap.n)[:, :, : image.n()]
     rows = np.flatnonzero(samples.any(axis=(1, 2)))
     return samples[: rows[-1] + 1].tobytes() if rows.size else b""
+
+
+def _has_detail(image: Any) -> bool:
+    """Whether an image that can be unpacked is more than one colour."""
+    if image.w() * image.h() > MOST_IMAGE_PIXELS:
+        return True
+    samples = pymupdf.Pixmap(mupdf.fz_get_unscaled_pixmap_from_image(image)).samples
+    return bool(samples != samples[:1] * len(samples))
 
 
 def _make_form(copy: Any, number: int, form: str, content: bytes) -> None:

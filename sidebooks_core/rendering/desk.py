@@ -24,12 +24,13 @@ from sidebooks_core.documents.engine import (
 from sidebooks_core.documents.font_discovery import FontSet
 from sidebooks_core.documents.grey import is_grey
 from sidebooks_core.documents.identity import PageIdentifier
+from sidebooks_core.documents.image_lengths import CutImages
 from sidebooks_core.documents.image_mending import Mender
 from sidebooks_core.documents.inspection import inspect_page
 from sidebooks_core.documents.messages import take_messages
 from sidebooks_core.documents.model import DocumentInfo, Link, Word
 from sidebooks_core.documents.opening import OpenDocument, open_document
-from sidebooks_core.documents.problems import EMPTYING, IMAGE_PROBLEMS, of_warnings
+from sidebooks_core.documents.problems import EMPTYING, IMAGE_CUT, IMAGE_PROBLEMS, of_warnings
 from sidebooks_core.documents.source import Source
 from sidebooks_core.errors import DamagedDocument, PageNotFound, RenderFailed
 from sidebooks_core.rendering.encoding import encode
@@ -57,6 +58,8 @@ class _Sheet(Struct):
     is_judged: bool = False
     """It is not blank, or has no problem that makes it so."""
     grey: bool | None = None
+    cut_images: frozenset[int] = frozenset()
+    """By their objects' numbers; the engine says nothing of them."""
 
 
 class _Held(Struct):
@@ -65,6 +68,7 @@ class _Held(Struct):
     sheets: OrderedDict[int, _Sheet] = field(default_factory=OrderedDict)
     identifier: PageIdentifier | None = None
     mender: Mender | None = None
+    cut_images: CutImages | None = None
 
 
 class Desk:
@@ -298,9 +302,11 @@ class Desk:
             sheet.is_mended = True
             if held.mender is None:
                 held.mender = Mender(held.document, lambda: _opened(ref, held.source))
-            mended = held.mender.mend(page)
+            mended = held.mender.mend(page, sheet.cut_images)
         if mended is not None:
             sheet.display_list, sheet.grey = mended.display_list, None
+            if sheet.cut_images:
+                sheet.problems.pop(IMAGE_CUT, None)  # what became of them is known now
             sheet.problems.update(dict.fromkeys(mended.problems))
         else:
             sheet.problems.update(dict.fromkeys(found))
@@ -322,6 +328,11 @@ class Desk:
         display_list = held.document.display_list(page)
         problems = dict.fromkeys(of_warnings(take_messages()))
         sheet = _Sheet(display_list, max(MIN_LIST_BYTES, resident_bytes() - before_bytes), problems)
+        if held.cut_images is None:
+            held.cut_images = CutImages(held.document.handle)
+        sheet.cut_images = held.cut_images.of_page(page)
+        if sheet.cut_images:
+            problems[IMAGE_CUT] = None
         if problems:
             forget_resources(held.document.handle)  # the next page that draws the same is told of it, too
         held.sheets[page] = sheet

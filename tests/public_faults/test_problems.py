@@ -217,6 +217,51 @@ def test_refined_regions_of_an_encrypted_document_are_drawn(service: TileService
     assert np.array_equal(tile.pixels()[300 - 64 :, :80].mean(axis=2) < 128, WANTED == 1)
 
 
+JBIG2_CUT = {
+    f"{made.__name__}-{left}": data[:left]
+    for made, data in (
+        *((made, made(WANTED, GIVEN)) for made in (generic_refinement, refinement_in_steps, page_refinement)),
+        (text_refinement, refined_text()),
+    )
+    for left in (len(data) - 1, len(data) * 3 // 4, len(data) // 2, 60, 33, 30)
+}
+
+
+@pytest.mark.parametrize("kind", JBIG2_CUT)
+def test_a_jbig2_image_that_is_cut_short_is_told(kind: str, service: TileService) -> None:
+    data = JBIG2_CUT[kind]
+    future = service.submit_page_image(service.open(with_image(JBIG2, data)), 0, 300)
+    error = future.exception()
+    if error is not None:
+        assert isinstance(error, RenderFailed)
+        assert error.page == 0
+    else:
+        alone = future.result()
+        assert alone.problems == (problems.IMAGE_CUT,)
+        assert alone.pixels().min() < 128
+    tile = service.page_image(service.open(with_image(JBIG2, data, PLACED + TEXT)), 0, width_px=300)
+    assert len(tile.problems) == 1
+    assert not problems.IMAGE_PROBLEMS.isdisjoint(tile.problems)
+    assert tile.pixels()[:50].min() < 128, "text"
+
+
+def test_shared_segments_that_are_cut_short_are_told(service: TileService) -> None:
+    data = refined_text()
+    page_bytes, symbols_bytes = 30, 11 + int.from_bytes(data[37:41], "big")
+    shared, own = data[page_bytes : page_bytes + symbols_bytes], data[:page_bytes] + data[page_bytes + symbols_bytes :]
+    entries = JBIG2 + b" /DecodeParms << /JBIG2Globals 7 0 R >>"
+    for left, is_told in ((len(shared), False), (len(shared) - 5, True), (20, True)):
+        document = service.open(with_image(entries, own, PLACED + TEXT, extra={7: stream(shared[:left])}))
+        tile = service.page_image(document, 0, width_px=300)
+        assert (not problems.IMAGE_PROBLEMS.isdisjoint(tile.problems)) == is_told
+
+
+@pytest.mark.parametrize("tail", [b"", b"\n", b"\0\0\0", b"\0\0\0\x09\x31\0\x01\0\0\0\0", b"\0\0\0\x09\x31\0\x01\0\0\0\0rest"])
+def test_what_follows_a_jbig2_image_is_no_loss(tail: bytes, service: TileService) -> None:
+    tile = service.page_image(service.open(with_image(JBIG2, refined_text() + tail)), 0, width_px=300)
+    assert tile.problems == ()
+
+
 def drawn_here(data: bytes, tmp_path: Path) -> bytes:
     """The record of a raster, from a worker's desk in this process."""
     from sidebooks_core.documents.font_discovery import discover
