@@ -45,6 +45,7 @@ def settle(handle: Any, data: Any) -> bool:
     memberships = [(found, groups.shows_membership(found)) for found in _memberships(handle, data)]
     for group, is_shown in [(group, groups.shows(group)) for group in groups.all] + memberships:
         _write(pdf, group, is_shown=is_shown)
+    _switch(pdf, properties, groups)
     return True
 
 
@@ -68,6 +69,7 @@ class _Groups:
         self._states = {_key(group): base_is_on for group in self.all}
         self._states.update((_key(group), True) for group in on)
         self._states.update((_key(group), False) for group in off)
+        self._listed = dict(self._states)
         intents = set(_names(_get(default, "Intent"))) if not mupdf.pdf_is_null(_get(default, "Intent")) else {"View"}
         automatic = _automatic(default)
         for group in self.all:
@@ -81,6 +83,10 @@ class _Groups:
 
     def shows(self, group: Any) -> bool:
         return self._states.get(_key(group), True)
+
+    def is_on(self, group: Any) -> bool:
+        """By the configuration's lists alone, which say nothing of its intent and usage."""
+        return self._listed.get(_key(group), True)
 
     def shows_membership(self, membership: Any) -> bool:
         expression = _get(membership, "VE")
@@ -171,6 +177,21 @@ def _write(pdf: Any, group: Any, *, is_shown: bool) -> None:
     mupdf.pdf_dict_puts(group, "Intent", mupdf.pdf_new_name("All"))
     # Where a membership stands in line, this is what identity sees of it.
     mupdf.pdf_dict_puts(group, "P", mupdf.pdf_new_name(state))
+
+
+def _switch(pdf: Any, properties: Any, groups: _Groups) -> None:
+    """Have the default configuration say the same: the engine hides a group that is off there, whatever its usage says."""
+    if all(groups.is_on(group) for group in groups.all if groups.shows(group)):
+        return
+    off = mupdf.pdf_new_array(pdf, 4)
+    for group in groups.all:
+        if not groups.shows(group):
+            mupdf.pdf_array_push(off, group)
+    default = _get(properties, "D")
+    mupdf.pdf_dict_puts(default, "BaseState", mupdf.pdf_new_name("ON"))
+    mupdf.pdf_dict_puts(default, "OFF", off)
+    mupdf.pdf_dict_dels(default, "ON")
+    mupdf.ll_pdf_read_ocg(pdf.m_internal)
 
 
 def _memberships(handle: Any, data: Any) -> Iterator[Any]:

@@ -18,6 +18,7 @@ from sidebooks_core.documents.rereading import reread_lost
 
 _ROUNDS = 4
 """What a repaired object leads to may be damaged, too."""
+LAYERS_UNJUDGED = "layers cannot be judged; what they hide may be shown, and the reverse"
 _BAD_ARRAY = "syntax error in array"
 
 
@@ -27,7 +28,7 @@ def mend(handle: Any, data: bytes | memoryview) -> None:
     try:
         layers.settle(handle, data)
     except ENGINE_ERRORS as error:
-        mupdf.fz_warn(f"layers cannot be judged ({error})")
+        handle.notes = (*getattr(handle, "notes", ()), f"{LAYERS_UNJUDGED} ({error})")
 
 
 def listed(handle: Any, index: int, listing: Callable[[], Any]) -> Any:

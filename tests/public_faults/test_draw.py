@@ -149,6 +149,10 @@ GROUPS = [
         {10: "/Usage<</Print<</PrintState/OFF>>>>"},
         True,
     ),
+    ("made for design alone, off", f"/OFF[{ON}]", {10: "/Intent/Design"}, True),
+    ("made for design alone, all off", "/BaseState/OFF", {10: "/Intent[/Design]"}, True),
+    ("made for design, usage off", "", {10: "/Intent/Design/Usage<</View<</ViewState/OFF>>>>"}, True),
+    ("made for both, off", f"/OFF[{ON}]", {10: "/Intent[/View/Design]"}, False),
     ("a group written like another that is off", f"/OFF[{OFF}]", {10: "/Name(Same)", 11: "/Name(Same)"}, True),
     ("another configuration that is not the default", f"/OFF[{ON}]>>/Configs[<</Name(All)>>]/X<<", {}, False),
 ]
@@ -161,7 +165,8 @@ def test_a_group_is_as_the_default_configuration_has_it(
     quick_service: TileService, configuration: str, groups: dict[int, str], is_shown: bool
 ) -> None:
     data = layered(f"/OCGs {ON}", on="content", configuration=configuration, groups=groups)
-    assert seen(quick_service, data) == ("always layer" if is_shown else "always")
+    for named in (data, data.replace(b"/M 20 0 R", b"/M 10 0 R")):  # by way of a membership, and at once
+        assert seen(quick_service, named) == ("always layer" if is_shown else "always")
 
 
 def test_expressions_that_name_each_other_many_times_over_are_judged_at_once(quick_service: TileService) -> None:
@@ -173,6 +178,15 @@ def test_expressions_that_name_each_other_many_times_over_are_judged_at_once(qui
         assert (
             seen(quick_service, one_page(content, "/Properties<</M 20 0 R>>", catalog=catalog, more=more)) == "layer" * is_shown
         )
+
+
+def test_layers_that_cannot_be_judged_are_told(quick_service: TileService) -> None:
+    more = {10: b"<</Type/OCG>>", 11: b"<</Type/OCG>>", 20: b"<</Type/OCMD/VE 30 0 R>>"}
+    more[30] = f"[/And {f'{ON} ' * 30_000}]".encode()
+    catalog = f"/OCProperties<</OCGs[{ON} {OFF}]/D<</OFF[{OFF}]>>>>"
+    content = b"/OC /M BDC BT /F 12 Tf 20 100 Td (layer) Tj ET EMC"
+    document = quick_service.open(one_page(content, "/Properties<</M 20 0 R>>", catalog=catalog, more=more))
+    assert [note for note in document.info.repaired if "layers cannot be judged" in note]
 
 
 def test_a_link_of_a_hidden_layer_is_none(quick_service: TileService) -> None:
