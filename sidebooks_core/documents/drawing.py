@@ -45,12 +45,16 @@ def draw(display_list: Any, scale: float, x0_px: int, y0_px: int, x1_px: int, y1
     return pixels
 
 
-def is_blank(display_list: Any) -> bool:
-    """Whether a page shows nothing but white. Raises the engine's errors."""
+def is_blank(display_list: Any, *, of_any_colour: bool = False) -> bool:
+    """Whether a page shows nothing but white, or but one colour where `of_any_colour`. Raises the engine's errors.
+
+    The latter is for pages that are one image: of one that it cannot unpack at all, the engine makes a black page.
+    """
     box = display_list.rect
     if box.is_empty or box.is_infinite or max(box.width, box.height) > MOST_PAGE_PT:
         return True  # of a page that could not be read at all, not even its size is known
     scale = BLANK_LOOK_PX / max(box.width, box.height, 1.0)
     x0_px, y0_px = math.floor(box.x0 * scale), math.floor(box.y0 * scale)
     x1_px, y1_px = max(x0_px + 1, math.ceil(box.x1 * scale)), max(y0_px + 1, math.ceil(box.y1 * scale))
-    return bool(draw(display_list, scale, x0_px, y0_px, x1_px, y1_px, grey=False).min() == 255)
+    pixels = draw(display_list, scale, x0_px, y0_px, x1_px, y1_px, grey=False)
+    return bool((pixels == (pixels[0, 0] if of_any_colour else 255)).all())

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from msgspec import Struct
 
-from sidebooks_core.documents import second_engine
+from sidebooks_core.documents import resources, second_engine
 from sidebooks_core.documents.engine import (
     ENGINE_ERRORS,
     forget_resources,
@@ -71,7 +71,7 @@ class Mender:
         forget_resources(self._document.handle)
         forget_unpacked()
         listed = self._document.handle.get_page_images(page, full=True)[:MOST_IMAGES]
-        masked_by = {image: mask for image, mask, *_ in listed if image}
+        masked_by = {image: mask for image, mask, *_ in listed if image} | self._elsewhere(page)
         masked_by |= dict.fromkeys(cut - set(masked_by), 0)
         verdicts = {image: self._verdict(image, mask, is_cut=image in cut) for image, mask in masked_by.items()}
         bad = [verdict for verdict in verdicts.values() if verdict is not None]
@@ -88,6 +88,19 @@ class Mender:
         if self._copy is not None:
             self._copy.close()
             self._copy = None
+
+    def _elsewhere(self, page: int) -> dict[int, int]:
+        """The images of patterns and of annotations' looks, those of forms, too, each with its mask's number or 0."""
+        found: dict[int, int] = {}
+        pdf = pymupdf._as_pdf_document(self._document.handle)
+        for one in resources.of_page(mupdf.pdf_lookup_page_obj(pdf, page)):
+            for _, value in resources.entries(mupdf.pdf_dict_gets(one, "XObject")):
+                number = mupdf.pdf_to_num(value)
+                if len(found) >= MOST_IMAGES:
+                    return found
+                if number and mupdf.pdf_to_name(mupdf.pdf_dict_gets(value, "Subtype")) == "Image":
+                    found[number] = mupdf.pdf_to_num(mupdf.pdf_dict_gets(value, "SMask"))
+        return found
 
     def _has_lost_inline(self, page: int) -> bool:
         """Whether an image that stands in the page's content cannot be unpacked at all."""

@@ -31,6 +31,7 @@ from sidebooks_core.documents.messages import take_messages
 from sidebooks_core.documents.model import DocumentInfo, Link, Word
 from sidebooks_core.documents.opening import OpenDocument, open_document
 from sidebooks_core.documents.problems import EMPTYING, IMAGE_CUT, IMAGE_PROBLEMS, of_warnings
+from sidebooks_core.documents.sniffing import IMAGE_KINDS
 from sidebooks_core.documents.source import Source
 from sidebooks_core.errors import DamagedDocument, PageNotFound, RenderFailed
 from sidebooks_core.rendering.encoding import encode
@@ -312,7 +313,8 @@ class Desk:
             sheet.problems.update(dict.fromkeys(found))
         sheet.is_judged = True
         lost = [problem for problem in sheet.problems if problem in EMPTYING]
-        shows_nothing = bool(lost) and is_blank(sheet.display_list)
+        is_picture = held.document.kind in IMAGE_KINDS or held.document.kind == "cbz"
+        shows_nothing = bool(lost) and is_blank(sheet.display_list, of_any_colour=is_picture)
         forget_unpacked()  # who draws it next is told
         if shows_nothing:
             self._listed_bytes -= held.sheets.pop(page).counted_bytes

@@ -217,6 +217,43 @@ def test_refined_regions_of_an_encrypted_document_are_drawn(service: TileService
     assert np.array_equal(tile.pixels()[300 - 64 :, :80].mean(axis=2) < 128, WANTED == 1)
 
 
+def in_pattern() -> dict[int, bytes]:
+    box = b"/BBox [0 0 200 200] /Resources << /XObject << /I 5 0 R >> >>"
+    tiling = b"/Type /Pattern /PatternType 1 /PaintType 1 /TilingType 1 /XStep 200 /YStep 200 /Matrix [1 0 0 1 50 50] " + box
+    page_of = page().replace(b"/XObject << /I 5 0 R >>", b"/Pattern << /P 7 0 R >>")
+    filled = stream(b"q /Pattern cs /P scn 50 50 200 200 re f Q " + TEXT)
+    return {3: page_of, 4: filled, 7: stream(b"200 0 0 200 0 0 cm /I Do", tiling)}
+
+
+def in_stamp() -> dict[int, bytes]:
+    stamp = b"<< /Type /Annot /Subtype /Stamp /F 4 /Rect [50 50 250 250] /AP << /N 7 0 R >> >>"
+    box = b"/Type /XObject /Subtype /Form /BBox [0 0 200 200] /Resources << /XObject << /I 5 0 R >> >>"
+    page_of = page(entries=b"/Annots [8 0 R]").replace(b"/XObject << /I 5 0 R >>", b"")
+    return {3: page_of, 4: stream(TEXT), 7: stream(b"200 0 0 200 0 0 cm /I Do", box), 8: stamp}
+
+
+@pytest.mark.parametrize("placed", [in_pattern, in_stamp])
+@pytest.mark.parametrize("kind", ["dct-other", "flate-other", "jpx-other", "jbig2-cut"])
+def test_a_lost_image_in_a_pattern_or_stamp_leaves_paper(placed, kind: str, service: TileService) -> None:  # type: ignore[no-untyped-def]
+    entries, data = (JBIG2, generic_refinement(WANTED, GIVEN)[:60]) if kind == "jbig2-cut" else LOST[kind]
+    image = stream(data, b"/Type /XObject /Subtype /Image " + entries)
+    tile = service.page_image(service.open(pdf({**placed(), 5: image})), 0, width_px=300)
+    assert problems.IMAGE_LOST in tile.problems
+    assert tile.pixels()[60:240].min() == 255, "paper"
+    assert tile.pixels()[:50].min() < 128, "text"
+
+
+@pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_adobe_deflate", "jpeg"])
+def test_a_tiff_of_which_nothing_can_be_decoded_is_refused(compression: str, service: TileService) -> None:
+    whole = encoded("TIFF", compression=compression)
+    tags = Image.open(io.BytesIO(whole)).tag_v2
+    damaged = bytearray(whole)
+    for start, length in zip(tags[273], tags[279], strict=True):
+        damaged[start : start + length] = b"\xff" * length
+    future = service.submit_page_image(service.open(bytes(damaged)), 0, SIDE)
+    assert isinstance(future.exception(), RenderFailed)
+
+
 JBIG2_CUT = {
     f"{made.__name__}-{left}": data[:left]
     for made, data in (
