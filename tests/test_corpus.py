@@ -21,7 +21,6 @@ REFUSED = {
     "other-formats/testDJVU.djvu": "UnsupportedDocument",
 }
 PAGES_THAT_FAIL = {
-    "broken/T02-02_002_page-tree-kids-links-recursive.pdf": "RenderFailed",
     "broken/bug_544880.pdf": "RenderFailed",
 }
 
