@@ -80,9 +80,7 @@ def _array(data: bytes, start: int) -> tuple[bytes, int]:
             if word == b"d":
                 return b"[" + b" ".join(items[:-1]) + b"] " + items[-1] + b" ", position
             return b" ".join(item for item in items if not _is_number(item)) + b" ", position
-        elif word in _BOUNDS and not (
-            word in _TEXT_OBJECTS and (after <= closed_at or (closed_at := _closing(data, after)))
-        ):
+        elif word in _BOUNDS and not (word in _TEXT_OBJECTS and (after <= closed_at or (closed_at := _closing(data, after)))):
             return b" ".join(items) + b" ", position
         position = after
     return b"[" + b" ".join(items) + b"]", len(data) if position >= len(data) else position + 1
