@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
+from sidebooks_core.documents.byte_search import find, last_place, places
 from sidebooks_core.documents.engine import ENGINE_ERRORS, mupdf
 from sidebooks_core.documents.pdf_objects import document, get
 from sidebooks_core.documents.source import Source
@@ -30,7 +31,7 @@ def numbers_of_holders(handle: Any, source: Source, word: bytes) -> list[int]:
     pdf = document(handle)
     apart = _owners(source, word)
     packs = _owners(source, _PACK)
-    if packs == [] and source.holds(_STREAM_TABLE, len(source)):
+    if packs == [] and find(source.data, _STREAM_TABLE, 0, len(source)) >= 0:
         packs = None  # packed under another name
     if apart is None or packs is None:
         return _all_numbers(pdf, word, is_in_file=apart != [])
@@ -45,7 +46,7 @@ def _owners(source: Source, word: bytes) -> list[int] | None:
     """Numbers of the objects in whose bytes the word stands; None where one has no number that can be told."""
     found: list[int] = []
     done = 0
-    for place in source.places(word):
+    for place in places(source.data, word):
         number = _number_before(source, done, place)
         if number is not None:
             found.append(number)
@@ -58,7 +59,7 @@ def _owners(source: Source, word: bytes) -> list[int] | None:
 def _number_before(source: Source, first: int, place: int) -> int | None:
     """Of the last object that begins between two places."""
     stop = place
-    while (begin := source.last_place(b"obj", first, stop)) >= 0:
+    while (begin := last_place(source.data, b"obj", first, stop)) >= 0:
         header = _HEADER.search(bytes(source.data[max(0, begin - _HEADER_BYTES) : begin]))
         if header is not None:
             return int(header[1])

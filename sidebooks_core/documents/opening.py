@@ -469,10 +469,9 @@ def _geometries(handle: Any, kind: str, page_count: int, page_objects: Sequence[
         rules = []  # damaged: the pages have their numbers
     has_native = kind in IMAGE_KINDS or kind == "cbz"
     pdf = pdf_objects.document(handle) if handle.is_pdf else None
-    return tuple(
-        _geometry(handle, pdf, index, page_objects, shown(page_labels.label(rules, index)) or str(index + 1), has_native)
-        for index in range(page_count)
-    )
+    numbers = [str(index + 1) for index in range(page_count)]
+    labels = [shown(page_labels.label(rules, index)) or number for index, number in enumerate(numbers)] if rules else numbers
+    return tuple(_geometry(handle, pdf, index, page_objects, label, has_native) for index, label in enumerate(labels))
 
 
 def _geometry(handle: Any, pdf: Any, index: int, page_objects: Sequence[Any], label: str, has_native: bool) -> PageGeometry:

@@ -16,6 +16,8 @@ from sidebooks_core.documents.engine import mupdf
 _ESCAPE = re.compile(rb"\\([0-7]{1,3}|.)", re.DOTALL)
 _ESCAPED = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
 
+_ODD = re.compile("[\x1b\x80-\x9f\ufffd]")
+"""Languages of text, and what shows that bytes were made characters: see `pdf_text.decoded`."""
 _UNICODE_MARKS = ("\udcfe\udcff", "\udcff\udcfe", "\udcef\udcbb\udcbf")
 """As the binding gives the bytes at the beginning of a string in Unicode."""
 
@@ -81,7 +83,10 @@ def text(value: Any) -> str:
     if found.isascii():
         if mupdf.ll_pdf_to_str_len(value) in (len(found), 2 * len(found) + 2):  # a byte each, or two and their mark
             return found
-    elif not pdf_text.DOC_CHARACTERS.issuperset(found) and mupdf.ll_pdf_to_str_buf(value).startswith(_UNICODE_MARKS):
+    elif (
+        not pdf_text.DOC_CHARACTERS.issuperset(found)
+        or (mupdf.ll_pdf_to_str_len(value) == 2 * len(found) + 2 and not _ODD.search(found))
+    ) and mupdf.ll_pdf_to_str_buf(value).startswith(_UNICODE_MARKS):
         return found
     # The engine takes for UTF-8 what happens to be valid, and ends at a byte that PDFDocEncoding has no character for.
     return pdf_text.decoded(raw(value))

@@ -46,6 +46,8 @@ def read_tree(handle: Any, most: int) -> PageTree:
         if begun is not None:  # all below it was read
             above.discard(number)
             is_sound = is_sound and mupdf.ll_pdf_to_int(get(node, "Count")) == len(pages) - begun
+        elif name(get(node, "Type")) == "Page" and not get(node, "Kids"):
+            pages.append(node)
         elif not _is_node(node):
             pages.append(node)
             is_sound = is_sound and mupdf.ll_pdf_is_dict(node) and name(get(node, "Type")) != "Pages"

@@ -9,12 +9,9 @@ import io
 import mmap
 import os
 import sys
-from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-_PART_BYTES = 1 << 20
-"""Of a file that are searched at once."""
-_BACKWARD_BYTES = 1 << 10
+from sidebooks_core.documents.byte_search import find
 
 
 class Source:
@@ -44,29 +41,7 @@ class Source:
 
     def holds(self, wanted: bytes, within: int) -> bool:
         """Whether these bytes stand somewhere in the first `within`."""
-        whole = bytes(self.data) if self._mapped is None else self._mapped
-        return whole.find(wanted, 0, within) >= 0
-
-    def places(self, wanted: bytes) -> Iterator[int]:
-        """Where these bytes stand, in order."""
-        for begin in range(0, len(self.data), _PART_BYTES):  # a mapping searches at a third of the speed of bytes
-            part = bytes(self.data[begin : begin + _PART_BYTES + len(wanted) - 1])
-            place = part.find(wanted)
-            while place >= 0:
-                yield begin + place
-                place = part.find(wanted, place + 1)
-
-    def last_place(self, wanted: bytes, first: int, stop: int) -> int:
-        """Where these bytes stand last between two places; -1 where they do not."""
-        while stop - first >= len(wanted):
-            begin = max(first, stop - _BACKWARD_BYTES)
-            place = bytes(self.data[begin:stop]).rfind(wanted)
-            if place >= 0:
-                return begin + place
-            if begin == first:
-                break
-            stop = begin + len(wanted) - 1
-        return -1
+        return find(self.data, wanted, 0, within) >= 0
 
     def file(self) -> BinaryIO:
         """To read from the beginning; one at a time where the source is a file."""
