@@ -398,6 +398,11 @@ class _Pdf(pymupdf.Document):  # type: ignore[misc]  # PyMuPDF has no types
     def _loadOutline(self) -> None:  # noqa: N802 - PyMuPDF's name
         return None
 
+    @cached_property
+    def is_pdf(self) -> bool:
+        """Asked for at every turn."""
+        return bool(mupdf.ll_pdf_specifics(self.this.m_internal))
+
     def init_doc(self) -> None:
         """Without the metadata, of which PyMuPDF looks up eleven: a tenth of the time of opening a short document.
 
@@ -471,10 +476,27 @@ def _geometries(handle: Any, kind: str, page_count: int, page_objects: Sequence[
     pdf = pdf_objects.document(handle) if handle.is_pdf else None
     numbers = [str(index + 1) for index in range(page_count)]
     labels = [shown(page_labels.label(rules, index)) or number for index, number in enumerate(numbers)] if rules else numbers
-    return tuple(_geometry(handle, pdf, index, page_objects, label, has_native) for index, label in enumerate(labels))
+    if len(page_objects) == page_count and pdf is not None:
+        asked = mupdf.fz_rect(), mupdf.fz_matrix()  # once: to make them takes as long as to ask
+        return tuple(
+            _geometry_of_object(page_object, label, asked) for page_object, label in zip(page_objects, labels, strict=True)
+        )
+    return tuple(_geometry(handle, pdf, index, label, has_native) for index, label in enumerate(labels))
 
 
-def _geometry(handle: Any, pdf: Any, index: int, page_objects: Sequence[Any], label: str, has_native: bool) -> PageGeometry:
+def _geometry_of_object(page_object: Any, label: str, asked: tuple[Any, Any]) -> PageGeometry:
+    """Of a page of a PDF: books have thousands. asked: where the engine writes the answer."""
+    try:
+        bounds = _bounds(page_object, *asked)
+    except ENGINE_ERRORS:
+        return PageGeometry(*FALLBACK_SIZE_PT, label, None)  # it fails alone, and when it is drawn
+    width_pt, height_pt = bounds.x1 - bounds.x0, bounds.y1 - bounds.y0
+    if 0 < width_pt < math.inf and 0 < height_pt < math.inf:
+        return PageGeometry(width_pt, height_pt, label, None)
+    return PageGeometry(*FALLBACK_SIZE_PT, label, None)
+
+
+def _geometry(handle: Any, pdf: Any, index: int, label: str, has_native: bool) -> PageGeometry:
     width_pt, height_pt = FALLBACK_SIZE_PT
     own_px = None
     try:
@@ -482,7 +504,7 @@ def _geometry(handle: Any, pdf: Any, index: int, page_objects: Sequence[Any], la
         if told is not None:
             return PageGeometry(told[0], told[1], label, told[2])
         image_page = handle.load_page(index) if has_native or pdf is None else None
-        bounds = _bounds(pdf, index, page_objects) if image_page is None else image_page.rect
+        bounds = image_page.rect if image_page is not None else _page_bounds(pdf, index)
         sides_pt = bounds.x1 - bounds.x0, bounds.y1 - bounds.y0
         if all(math.isfinite(side) and side > 0 for side in sides_pt):
             width_pt, height_pt = sides_pt
@@ -494,13 +516,15 @@ def _geometry(handle: Any, pdf: Any, index: int, page_objects: Sequence[Any], la
     return PageGeometry(width_pt, height_pt, label, own_px)
 
 
-def _bounds(pdf: Any, index: int, page_objects: Sequence[Any]) -> Any:
+def _page_bounds(pdf: Any, index: int) -> Any:
+    return _bounds(mupdf.ll_pdf_lookup_page_obj(pdf, index), mupdf.fz_rect(), mupdf.fz_matrix())
+
+
+def _bounds(page_object: Any, box: Any, to_page: Any) -> Any:
     """A page of a PDF as shown, in points.
 
     By its boxes alone, as the engine does it once a page is loaded: loading reads annotations too, of all pages of a book.
     """
-    page_object = page_objects[index] if page_objects else mupdf.ll_pdf_lookup_page_obj(pdf, index)
-    box, to_page = mupdf.fz_rect(), mupdf.fz_matrix()
     mupdf.ll_pdf_page_obj_transform(page_object, box, to_page)
     return mupdf.ll_fz_transform_rect(box, to_page)
 
