@@ -8,27 +8,27 @@ it is seen, which the engine takes as its last word. Identity asks the engine, a
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Any
 
-from sidebooks_core.documents.engine import ENGINE_ERRORS, mupdf, pymupdf
+from sidebooks_core.documents.engine import mupdf, pymupdf
 from sidebooks_core.documents.identity_objects import printed
+from sidebooks_core.documents.object_search import numbers_of_holders
+from sidebooks_core.documents.source import Source
 
 _DEPTH = 32
 """Deepest expression that is looked into."""
 _OPERANDS = 20_000
 """Most operands of one document that are looked at, each expression once: an expression may name another many times over."""
-_MEMBERSHIP = re.compile(rb"OCMD")
+_MEMBERSHIP = b"OCMD"
 _CATEGORIES = ("View", "Print", "Export")
 """Categories of usage that are a plain switch; zoom, language and user are the reader's own affair."""
 
 
-def settle(handle: Any, data: Any) -> bool:
+def settle(handle: Any, source: Source) -> bool:
     """Write the verdicts into a PDF before any of its pages is read; whether it has optional content at all.
 
-    data: the file, as bytes or a view of them. Raises the engine's errors.
+    source: the file. Raises the engine's errors.
     """
     pdf = pymupdf._as_pdf_document(handle)
     properties = _get(mupdf.pdf_trailer(pdf), "Root", "OCProperties")
@@ -42,7 +42,7 @@ def settle(handle: Any, data: Any) -> bool:
             mupdf.pdf_array_push(listed, group)
         mupdf.pdf_dict_puts(properties, "OCGs", listed)
         mupdf.ll_pdf_read_ocg(pdf.m_internal)
-    memberships = [(found, groups.shows_membership(found)) for found in _memberships(handle, data)]
+    memberships = [(found, groups.shows_membership(found)) for found in _memberships(handle, source)]
     for group, is_shown in [(group, groups.shows(group)) for group in groups.all] + memberships:
         _write(pdf, group, is_shown=is_shown)
     _switch(pdf, properties, groups)
@@ -194,33 +194,15 @@ def _switch(pdf: Any, properties: Any, groups: _Groups) -> None:
     mupdf.ll_pdf_read_ocg(pdf.m_internal)
 
 
-def _memberships(handle: Any, data: Any) -> Iterator[Any]:
-    """All membership dictionaries of the document, those inside other objects, too.
-
-    Only objects that may hold the word are read: of large documents with layers, few objects are about layers.
-    """
+def _memberships(handle: Any, source: Source) -> Iterator[Any]:
+    """All membership dictionaries of the document, those inside other objects, too."""
     pdf = pymupdf._as_pdf_document(handle)
-    written_apart: list[int] = []
-    packed: dict[int, list[int]] = {}
-    for number in range(1, mupdf.ll_pdf_xref_len(pdf.m_internal)):
-        entry = mupdf.ll_pdf_get_xref_entry_no_null(pdf.m_internal, number)
-        if entry is None:
-            continue
-        if entry.type == "n":
-            written_apart.append(number)
-        elif entry.type == "o":
-            packed.setdefault(entry.ofs, []).append(number)
-    candidates = written_apart if _MEMBERSHIP.search(data) else []
-    for stream, numbers in packed.items():
-        with suppress(*ENGINE_ERRORS):  # damaged: nothing in it can be drawn
-            if _MEMBERSHIP.search(handle.xref_stream(stream) or b""):
-                candidates += numbers
-    for number in candidates:
+    for number in numbers_of_holders(handle, source, _MEMBERSHIP):
         try:
             found = mupdf.pdf_load_object(pdf, number)
         except mupdf.FzErrorBase:
             continue  # damaged: nothing that can be drawn
-        if _MEMBERSHIP.search(printed(found.m_internal)):
+        if _MEMBERSHIP in printed(found.m_internal):
             yield from _inside(found)
 
 

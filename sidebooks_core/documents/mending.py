@@ -14,7 +14,9 @@ from typing import Any
 from sidebooks_core.documents import glyph_boxes, layers, lenient_content, resources, transfer
 from sidebooks_core.documents.engine import ENGINE_ERRORS, mupdf, pymupdf
 from sidebooks_core.documents.messages import count_messages, forget_messages, messages_since
+from sidebooks_core.documents.pdf_objects import document
 from sidebooks_core.documents.rereading import reread_lost
+from sidebooks_core.documents.source import Source
 
 _ROUNDS = 4
 """What a repaired object leads to may be damaged, too."""
@@ -22,13 +24,22 @@ LAYERS_UNJUDGED = "layers cannot be judged; what they hide may be shown, and the
 _BAD_ARRAY = "syntax error in array"
 
 
-def mend(handle: Any, data: bytes | memoryview) -> None:
-    """Mend a PDF that has just been opened and unlocked, and complained of since. data: the file."""
+def mend(handle: Any) -> None:
+    """Mend a PDF that has just been opened and unlocked, and complained of since: all that must hold to describe it."""
     _reread_page_tree(handle)
+
+
+def settle_layers(handle: Any, source: Source) -> None:
+    """Before a PDF is described or the first of its pages is read. What the engine says meanwhile is of no page.
+
+    Layers that cannot be judged are noted of the document: all is shown then that the engine takes for shown.
+    """
+    start = count_messages()
     try:
-        layers.settle(handle, data)
+        layers.settle(handle, source)
     except ENGINE_ERRORS as error:
         handle.notes = (*getattr(handle, "notes", ()), f"{LAYERS_UNJUDGED} ({error})")
+    forget_messages(start)
 
 
 def listed(handle: Any, index: int, listing: Callable[[], Any]) -> Any:
@@ -53,15 +64,16 @@ def listed(handle: Any, index: int, listing: Callable[[], Any]) -> Any:
 
 def _reread_page_tree(handle: Any) -> None:
     """Read the catalog, the page tree and the pages leniently where they cannot be read otherwise."""
-    pdf = pymupdf._as_pdf_document(handle)
+    pdf = document(handle)
     for _ in range(_ROUNDS):
         with suppress(mupdf.FzErrorBase):  # it is told by what the engine says; else whoever asks for the page has the error
-            mupdf.ll_pdf_lookup_page_obj(pdf.m_internal, 0)
-        if not reread_lost(handle, messages_since(0)):
+            mupdf.ll_pdf_lookup_page_obj(pdf, 0)
+        said = messages_since(0)
+        if not said or not reread_lost(handle, said):
             return
         forget_messages(0)
-        mupdf.ll_pdf_drop_page_tree(pdf.m_internal)
-        mupdf.ll_pdf_set_page_tree_cache(pdf.m_internal, 1)  # given up once a page was no dictionary
+        mupdf.ll_pdf_drop_page_tree(pdf)
+        mupdf.ll_pdf_set_page_tree_cache(pdf, 1)  # given up once a page was no dictionary
 
 
 @contextmanager

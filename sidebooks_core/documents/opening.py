@@ -87,7 +87,9 @@ class OpenDocument:
         self, handle: Any, source: Source, kind: str, name: str, limits: Limits, chapters: tuple[int, ...], needs_password: bool
     ) -> None:
         """Raises DamagedDocument, DocumentTooLarge."""
-        self.handle = handle
+        self._handle = handle
+        self._is_settled = not handle.is_pdf
+        """Its layers: describing needs none of them, and to look for all takes as long as to open."""
         self.kind = kind
         self.name = name
         """What messages call it."""
@@ -97,16 +99,24 @@ class OpenDocument:
         self._folded = FoldedPages()
         self._set_chapters(chapters)
 
+    @property
+    def handle(self) -> Any:
+        """The engine's document, for all that reads its pages."""
+        if not self._is_settled:
+            self._is_settled = True
+            mending.settle_layers(self._handle, self._source)
+        return self._handle
+
     @cached_property
     def info(self) -> DocumentInfo:
         """What it says of itself: found out for who asks, since drawing needs none of it. Raises DamagedDocument."""
-        read_from(self.handle)  # loading a page may draw its form fields
+        read_from(self._handle)  # loading a page may draw its form fields
         with _document_errors(self.name, self.kind):
             return self._describe()
 
     @cached_property
     def _targets(self) -> Targets:
-        return Targets(self.handle, self.page_count)
+        return Targets(self._handle, self.page_count)
 
     def page(self, index: int) -> Any:
         """The engine's page, its form fields and notes with their appearances. Raises RenderFailed."""
@@ -210,18 +220,18 @@ class OpenDocument:
 
     def _describe(self) -> DocumentInfo:
         page_objects = self._page_objects() if self.kind == "pdf" else []
-        is_repaired = bool(self.handle.is_pdf and self.handle.is_repaired)
-        pages = _geometries(self.handle, self.kind, self.page_count, page_objects)
+        is_repaired = bool(self._handle.is_pdf and self._handle.is_repaired)
+        pages = _geometries(self._handle, self.kind, self.page_count, page_objects)
         most_items, most_levels = self._limits.outline_items, self._limits.outline_depth
         try:
-            if self.handle.is_pdf:
-                outline, deepest = pdf_outline.read_outline(self.handle, self._targets, most_levels)
+            if self._handle.is_pdf:
+                outline, deepest = pdf_outline.read_outline(self._handle, self._targets, most_levels)
             else:
-                outline, deepest = _outline(self.handle, self.page_count, self.chapters, most_levels)
+                outline, deepest = _outline(self._handle, self.page_count, self.chapters, most_levels)
         except ENGINE_ERRORS:
             outline, deepest = (), 0  # damaged: the pages are there without it
         if self.kind == "epub":
-            own = epub_contents.outline(self.handle, self._source, self.page_count, self.chapters)
+            own = epub_contents.outline(self._handle, self._source, self.page_count, self.chapters)
             if own:  # else the engine's, which has no text that stands in elements of its own
                 deepest = max(item.level for item in own)
                 outline = tuple(OutlineItem(min(item.level, most_levels), shown(item.title), item.page) for item in own)
@@ -238,8 +248,8 @@ class OpenDocument:
             )
         return DocumentInfo(
             kind=self.kind,
-            title=_title(self.handle),
-            direction=_direction(self.handle, self._source, self.kind),
+            title=_title(self._handle),
+            direction=_direction(self._handle, self._source, self.kind),
             page_count=self.page_count,
             outline=outline,
             pages=pages,
@@ -251,30 +261,30 @@ class OpenDocument:
 
     def _attachments(self, page_objects: Sequence[Any]) -> tuple[Attachment, ...]:
         has_pins = pdf_attachments.may_have_pinned(self._source, page_objects)
-        return pdf_attachments.read_attachments(self.handle, page_objects if has_pins else ())
+        return pdf_attachments.read_attachments(self._handle, page_objects if has_pins else ())
 
     def _page_objects(self) -> list[Any]:
         """The pages of a PDF, whose tree is put right first if that does not hold together; empty where it cannot be read."""
         try:
-            tree = pdf_pages.read_tree(self.handle, self._limits.document_pages)
+            tree = pdf_pages.read_tree(self._handle, self._limits.document_pages)
             if tree.is_sound and len(tree.pages) == self.page_count:
                 return tree.pages
-            page_count = pdf_pages.rebuild(self.handle, self._limits.document_pages)
+            page_count = pdf_pages.rebuild(self._handle, self._limits.document_pages)
         except ENGINE_ERRORS:
             return []
         if not page_count:
             return []
         self._set_chapters((page_count,))
-        return pdf_pages.read_tree(self.handle, self._limits.document_pages).pages
+        return pdf_pages.read_tree(self._handle, self._limits.document_pages).pages
 
     def _set_chapters(self, chapters: tuple[int, ...]) -> None:
         self.chapters = chapters
-        self.page_count = _page_count(self.handle, self.name, chapters, self._limits)
+        self.page_count = _page_count(self._handle, self.name, chapters, self._limits)
         self._chapter_starts = list(accumulate(chapters, initial=0))
 
     def close(self) -> None:
-        stop_reading_from(self.handle)
-        self.handle.close()
+        stop_reading_from(self._handle)
+        self._handle.close()
 
 
 def open_document(
@@ -304,7 +314,7 @@ def open_document(
             needs_password = _unlock(handle, kind, password, name)
             read_from(handle)  # laying out may draw
             if handle.is_pdf:
-                mending.mend(handle, source.data)
+                mending.mend(handle)
             if kind == "pdf" and (chapters or not 1 <= pdf_pages.told_count(handle) <= limits.document_pages):
                 page_count = pdf_pages.rebuild(handle, limits.document_pages)
                 chapters = (page_count,) if page_count else ()
@@ -388,6 +398,21 @@ class _Pdf(pymupdf.Document):  # type: ignore[misc]  # PyMuPDF has no types
     def _loadOutline(self) -> None:  # noqa: N802 - PyMuPDF's name
         return None
 
+    @cached_property
+    def is_pdf(self) -> bool:
+        """Asked for at every turn."""
+        return bool(mupdf.ll_pdf_specifics(self.this.m_internal))
+
+    def init_doc(self) -> None:
+        """Without the metadata, of which PyMuPDF looks up eleven: a tenth of the time of opening a short document.
+
+        The title is looked up so that what the engine says of it stands among what is mended on opening.
+        """
+        if self.is_encrypted:
+            raise ValueError("still encrypted")
+        self._outline = None
+        self.metadata = {"title": self._getMetadata("info:Title")}
+
 
 def _unlock(handle: Any, kind: str, password: str | None, name: str) -> bool:
     """Whether a password was needed."""
@@ -448,14 +473,30 @@ def _geometries(handle: Any, kind: str, page_count: int, page_objects: Sequence[
     except ENGINE_ERRORS:
         rules = []  # damaged: the pages have their numbers
     has_native = kind in IMAGE_KINDS or kind == "cbz"
-    pdf = pymupdf._as_pdf_document(handle) if handle.is_pdf else None  # once: through the binding it costs as much as a page
-    return tuple(
-        _geometry(handle, pdf, index, page_objects, shown(page_labels.label(rules, index)) or str(index + 1), has_native)
-        for index in range(page_count)
-    )
+    pdf = pdf_objects.document(handle) if handle.is_pdf else None
+    numbers = [str(index + 1) for index in range(page_count)]
+    labels = [shown(page_labels.label(rules, index)) or number for index, number in enumerate(numbers)] if rules else numbers
+    if len(page_objects) == page_count and pdf is not None:
+        asked = mupdf.fz_rect(), mupdf.fz_matrix()  # once: to make them takes as long as to ask
+        return tuple(
+            _geometry_of_object(page_object, label, asked) for page_object, label in zip(page_objects, labels, strict=True)
+        )
+    return tuple(_geometry(handle, pdf, index, label, has_native) for index, label in enumerate(labels))
 
 
-def _geometry(handle: Any, pdf: Any, index: int, page_objects: Sequence[Any], label: str, has_native: bool) -> PageGeometry:
+def _geometry_of_object(page_object: Any, label: str, asked: tuple[Any, Any]) -> PageGeometry:
+    """Of a page of a PDF: books have thousands. asked: where the engine writes the answer."""
+    try:
+        bounds = _bounds(page_object, *asked)
+    except ENGINE_ERRORS:
+        return PageGeometry(*FALLBACK_SIZE_PT, label, None)  # it fails alone, and when it is drawn
+    width_pt, height_pt = bounds.x1 - bounds.x0, bounds.y1 - bounds.y0
+    if 0 < width_pt < math.inf and 0 < height_pt < math.inf:
+        return PageGeometry(width_pt, height_pt, label, None)
+    return PageGeometry(*FALLBACK_SIZE_PT, label, None)
+
+
+def _geometry(handle: Any, pdf: Any, index: int, label: str, has_native: bool) -> PageGeometry:
     width_pt, height_pt = FALLBACK_SIZE_PT
     own_px = None
     try:
@@ -463,7 +504,7 @@ def _geometry(handle: Any, pdf: Any, index: int, page_objects: Sequence[Any], la
         if told is not None:
             return PageGeometry(told[0], told[1], label, told[2])
         image_page = handle.load_page(index) if has_native or pdf is None else None
-        bounds = _bounds(pdf, index, page_objects) if image_page is None else image_page.rect
+        bounds = image_page.rect if image_page is not None else _page_bounds(pdf, index)
         sides_pt = bounds.x1 - bounds.x0, bounds.y1 - bounds.y0
         if all(math.isfinite(side) and side > 0 for side in sides_pt):
             width_pt, height_pt = sides_pt
@@ -475,13 +516,15 @@ def _geometry(handle: Any, pdf: Any, index: int, page_objects: Sequence[Any], la
     return PageGeometry(width_pt, height_pt, label, own_px)
 
 
-def _bounds(pdf: Any, index: int, page_objects: Sequence[Any]) -> Any:
+def _page_bounds(pdf: Any, index: int) -> Any:
+    return _bounds(mupdf.ll_pdf_lookup_page_obj(pdf, index), mupdf.fz_rect(), mupdf.fz_matrix())
+
+
+def _bounds(page_object: Any, box: Any, to_page: Any) -> Any:
     """A page of a PDF as shown, in points.
 
     By its boxes alone, as the engine does it once a page is loaded: loading reads annotations too, of all pages of a book.
     """
-    page_object = page_objects[index] if page_objects else mupdf.ll_pdf_lookup_page_obj(pdf.m_internal, index)
-    box, to_page = mupdf.fz_rect(), mupdf.fz_matrix()
     mupdf.ll_pdf_page_obj_transform(page_object, box, to_page)
     return mupdf.ll_fz_transform_rect(box, to_page)
 
@@ -526,8 +569,8 @@ def _outline_page(handle: Any, entry: Any, chapter_starts: list[int]) -> int | N
 
 def _direction(handle: Any, source: Source, kind: str) -> str:
     if kind == "pdf":
-        _, value = handle.xref_get_key(handle.pdf_catalog(), "ViewerPreferences/Direction")
-        return "rtl" if value == "/R2L" else "ltr"
+        preferences = pdf_objects.get(pdf_objects.catalog(pdf_objects.document(handle)), "ViewerPreferences")
+        return "rtl" if pdf_objects.name(pdf_objects.get(preferences, "Direction")) == "R2L" else "ltr"
     if kind == "epub":
         package = re.search(rb'full-path\s*=\s*["\']([^"\']+)', _member(source, "META-INF/container.xml"))
         found = package and re.search(

@@ -11,8 +11,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from sidebooks_core.documents import pdf_objects
-from sidebooks_core.documents.engine import mupdf, pymupdf
+from sidebooks_core.documents.engine import mupdf
+from sidebooks_core.documents.pdf_objects import catalog, document, get, items, name, text
 
 _DEPTH = 32
 _MOST_RULES = 100_000
@@ -39,18 +39,17 @@ class LabelRule(Struct, frozen=True):
 
 def read_rules(handle: Any) -> list[LabelRule]:
     """The rules of an open PDF by first page; empty where it has none. Raises the engine's errors."""
-    root = mupdf.pdf_dict_gets(mupdf.pdf_trailer(pymupdf._as_pdf_document(handle)), "Root")
-    waiting = [(mupdf.pdf_dict_gets(root, "PageLabels"), 0)]
+    labels = get(catalog(document(handle)), "PageLabels")
+    waiting = [(labels, 0)] if labels else []
     rules: dict[int, LabelRule] = {}
     while waiting and len(rules) < _MOST_RULES:
         node, depth = waiting.pop()
-        numbers = mupdf.pdf_dict_gets(node, "Nums")
-        for place in range(0, mupdf.pdf_array_len(numbers) - 1, 2):
-            rule = _rule(mupdf.pdf_array_get_int(numbers, place), mupdf.pdf_array_get(numbers, place + 1))
-            rules[rule.first_page] = rule
-        kids = mupdf.pdf_dict_gets(node, "Kids")
+        numbers = get(node, "Nums")
+        for place in range(0, mupdf.ll_pdf_array_len(numbers) - 1, 2):
+            first_page = mupdf.ll_pdf_to_int(mupdf.ll_pdf_array_get(numbers, place))
+            rules[first_page] = _rule(first_page, mupdf.ll_pdf_array_get(numbers, place + 1))
         if depth < _DEPTH:
-            waiting += [(mupdf.pdf_array_get(kids, place), depth + 1) for place in range(mupdf.pdf_array_len(kids))]
+            waiting += [(kid, depth + 1) for kid in items(get(node, "Kids"))]
     return [rules[first_page] for first_page in sorted(rules)]
 
 
@@ -64,12 +63,12 @@ def label(rules: list[LabelRule], page: int) -> str:
 
 
 def _rule(first_page: int, entries: Any) -> LabelRule:
-    start = mupdf.pdf_dict_gets(entries, "St")
+    start = get(entries, "St")
     return LabelRule(
         first_page,
-        pdf_objects.text(mupdf.pdf_dict_gets(entries, "P").m_internal)[:_LONGEST_PREFIX],
-        mupdf.pdf_to_name(mupdf.pdf_dict_gets(entries, "S")),
-        mupdf.pdf_to_int(start) if mupdf.pdf_is_int(start) else 1,
+        text(get(entries, "P"))[:_LONGEST_PREFIX],
+        name(get(entries, "S")),
+        mupdf.ll_pdf_to_int(start) if mupdf.ll_pdf_is_int(start) else 1,
     )
 
 

@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from sidebooks_core.documents import pdf_text
-from sidebooks_core.documents.engine import mupdf, pymupdf
+from sidebooks_core.documents.engine import mupdf
 
 _ESCAPE = re.compile(rb"\\([0-7]{1,3}|.)", re.DOTALL)
 _ESCAPED = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
 
+_ODD = re.compile("[\x1b\x80-\x9f\ufffd]")
+"""Languages of text, and what shows that bytes were made characters: see `pdf_text.decoded`."""
 _UNICODE_MARKS = ("\udcfe\udcff", "\udcff\udcfe", "\udcef\udcbb\udcbf")
 """As the binding gives the bytes at the beginning of a string in Unicode."""
 
@@ -25,7 +27,8 @@ get = mupdf.ll_pdf_dict_gets
 
 def document(handle: Any) -> Any:
     """The engine's PDF of an open document."""
-    return pymupdf._as_pdf_document(handle).m_internal
+    # PyMuPDF's own way makes an owner each time, which takes ten times as long.
+    return mupdf.ll_pdf_specifics(handle.this.m_internal)
 
 
 def catalog(pdf: Any) -> Any:
@@ -80,7 +83,10 @@ def text(value: Any) -> str:
     if found.isascii():
         if mupdf.ll_pdf_to_str_len(value) in (len(found), 2 * len(found) + 2):  # a byte each, or two and their mark
             return found
-    elif not pdf_text.DOC_CHARACTERS.issuperset(found) and mupdf.ll_pdf_to_str_buf(value).startswith(_UNICODE_MARKS):
+    elif (
+        not pdf_text.DOC_CHARACTERS.issuperset(found)
+        or (mupdf.ll_pdf_to_str_len(value) == 2 * len(found) + 2 and not _ODD.search(found))
+    ) and mupdf.ll_pdf_to_str_buf(value).startswith(_UNICODE_MARKS):
         return found
     # The engine takes for UTF-8 what happens to be valid, and ends at a byte that PDFDocEncoding has no character for.
     return pdf_text.decoded(raw(value))

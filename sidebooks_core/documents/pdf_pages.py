@@ -55,7 +55,10 @@ def read_tree(handle: Any, most: int) -> PageTree:
             above.add(number)
             is_sound = is_sound and _is_node_to_the_engine(node)
             waiting.append((node, len(pages)))
-            waiting += [(kid, None) for kid in reversed(list(items(get(node, "Kids"))))]
+            kids = list(items(get(node, "Kids")))
+            told = next((place for place, kid in enumerate(kids) if not _is_plain_page(kid)), len(kids))
+            pages += kids[: min(told, most + 1 - len(pages))]
+            waiting += [(kid, None) for kid in reversed(kids[told:])]
     return PageTree(pages, is_sound)
 
 
@@ -108,6 +111,10 @@ def _stray_pages(pdf: Any, most: int) -> list[Any]:
         else:
             mupdf.ll_pdf_drop_obj(reference)
     return found
+
+
+def _is_plain_page(value: Any) -> bool:
+    return name(get(value, "Type")) == "Page" and not get(value, "Kids")
 
 
 def _is_node(value: Any) -> bool:

@@ -41,6 +41,10 @@ class Targets:
         self._pdf = document(handle)
         self._page_count = page_count
         self._by_text: dict[str, Any] | None = None
+        self._has_tree = False
+
+    def _load_tree(self) -> None:
+        self._has_tree = True
         with suppress(mupdf.FzErrorBase):  # without it the number of a page is found by its parents, and later
             mupdf.ll_pdf_load_page_tree(self._pdf)
 
@@ -145,6 +149,8 @@ class Targets:
             return self._inside(mupdf.ll_pdf_to_int(page))
         if not mupdf.ll_pdf_is_dict(page):
             return None
+        if not self._has_tree:
+            self._load_tree()
         try:
             return self._inside(mupdf.ll_pdf_lookup_page_number(self._pdf, page))
         except mupdf.FzErrorBase:

@@ -83,6 +83,8 @@ _PDF_OBJECT = re.compile(rb"%PDF|\d+ \d+ obj\b")
 def sniff(source: Source) -> str | None:
     """The kind of a document, such as "pdf"; None if it is none that can be opened. Raises OSError."""
     head = source.head(HEAD_BYTES)
+    if head.startswith(b"%PDF-"):
+        return "pdf"
     kind = image_kind(head)
     if kind is not None:
         return kind

@@ -11,6 +11,8 @@ import os
 import sys
 from typing import Any, BinaryIO
 
+from sidebooks_core.documents.byte_search import find
+
 
 class Source:
     """Readable any number of times until `close`. A mapped file that is cut short kills who reads it: a worker may die."""
@@ -39,8 +41,7 @@ class Source:
 
     def holds(self, wanted: bytes, within: int) -> bool:
         """Whether these bytes stand somewhere in the first `within`."""
-        whole = bytes(self.data) if self._mapped is None else self._mapped
-        return whole.find(wanted, 0, within) >= 0
+        return find(self.data, wanted, 0, within) >= 0
 
     def file(self) -> BinaryIO:
         """To read from the beginning; one at a time where the source is a file."""

@@ -20,6 +20,8 @@ _LONGEST = 10_000
 
 def title(packet: bytes) -> str:
     """The document's title (dc:title): in its default language, else in Japanese, else the first; empty without one."""
+    if b"title" not in packet.replace(b"\0", b""):  # in whatever encoding
+        return ""
     reader = _Reader()
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.StartElementHandler = reader.start

@@ -99,14 +99,14 @@ def test_a_large_document_without_annotations_is_not_searched_for_files(
     searched = []
     monkeypatch.setattr(Source, "holds", lambda *_: searched.append(True))
     page = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 200 100]%s>>"
-    filling = b"<</Length 100000>>stream\n" + b"0" * 100_000 + b"\nendstream"
+    filling = b"<</Length 5000000>>stream\n" + b"0" * 5_000_000 + b"\nendstream"
     pin = b"/Annots[<</Subtype/FileAttachment/FS<</UF(a.txt)/EF<</F 5 0 R>>>> >>]"
     for entries, names in ((b"", []), (pin, ["a.txt"])):
         document = opened(write_pdf(tmp_path / "large.pdf", [page % entries, filling, stream(b"text")]))
         assert [one.name for one in document.info.attachments] == names
         document.close()
     assert not searched
-    document = opened(write_pdf(tmp_path / "small.pdf", [page % b""]))
+    document = opened(write_pdf(tmp_path / "small.pdf", [page % b"/Annots[<</Subtype/Text>>]"]))
     assert document.info.attachments == ()
     document.close()
     assert searched
