@@ -45,6 +45,8 @@ _FLAT_HEADER = 4 + 16
 _OPEN_HEADER = struct.Struct("@4xi4xPi4xP")
 """The counts and places of commands and numbers of a path that has them apart."""
 _MATRIX = struct.Struct("=6f")
+_COUNT_BYTES, _STROKE_BYTES = 4, 32
+"""Of a stroke: how many hold it; its caps, join, width, limit, phase and the number of its dashes."""
 _MOST_COMMANDS = 1_000
 _NUMBERS = {"M": "xy", "H": "x", "I": "y", "R": "xyxy"}
 """The numbers of each command of a path along the axes: start, to an x, to a y, rectangle. In lower case it closes as well."""
@@ -73,7 +75,7 @@ class ThinLines:
         """display_list: the engine's, complete. Raises the engine's errors."""
         cookie = mupdf.FzCookie()
         finder = _Finder(cookie)
-        if _is_layout_known():
+        if is_layout_known():
             _run(display_list, finder, cookie)
         self._lines = finder.lines
         self._is_drawing = bool(cookie.m_internal.abort)
@@ -136,6 +138,8 @@ class _Finder(mupdf.FzDevice2):  # type: ignore[misc]  # the engine has no types
         self.use_virtual_fill_path()
         self.use_virtual_stroke_path()
         self.lines: list[_Line] = []
+        self._strokes: dict[bytes, tuple[float, bool]] = {}
+        """Width, and whether it is dashed, of each kind of stroke: through the binding they take as long as a path."""
         self._cookie = cookie
         self._operations_left = _MOST_OPERATIONS
         self._fruitless_left = _MOST_FRUITLESS
@@ -174,8 +178,15 @@ class _Finder(mupdf.FzDevice2):  # type: ignore[misc]  # the engine has no types
                     self._add_strip(numbers, xs, address, x_axis)
                     self._add_strip(numbers, ys, address, y_axis)
             return
-        width_pt = stroke.linewidth * math.sqrt(abs(x_axis[0] * y_axis[0]))
-        if width_pt > THICKEST_STRIP_PT or stroke.dash_len:
+        kind = ctypes.string_at(int(stroke.this) + _COUNT_BYTES, _STROKE_BYTES)
+        known = self._strokes.get(kind)
+        if known is None:
+            known = self._strokes[kind] = stroke.linewidth, bool(stroke.dash_len)
+        width, is_dashed = known
+        if is_dashed:
+            return
+        width_pt = width * math.sqrt(abs(x_axis[0] * y_axis[0]))
+        if width_pt > THICKEST_STRIP_PT:
             return
         for xs, ys, is_rectangle in figures.shape.figures:
             x_values, y_values = {numbers[place] for place in xs}, {numbers[place] for place in ys}
@@ -274,7 +285,7 @@ def _figures(address: int) -> _Figures | None:
 
 
 @cache
-def _is_layout_known() -> bool:
+def is_layout_known() -> bool:
     """Whether this engine holds paths as they are read here: tried with a path of each sort, on numbers that are known.
 
     Numbers are written into the engine's memory, so an engine that holds them otherwise must be left alone.
