@@ -95,6 +95,11 @@ def found(handle: Any, page_object: Any) -> tuple[int, ...]:
     return tuple(dict.fromkeys((*fonts, *_fonts(handle, reached, known)))) if reached else fonts
 
 
+def forget(handle: Any) -> None:
+    """Look anew at a document of which objects were replaced."""
+    _known.pop(handle, None)
+
+
 def _listed(resources: Any, known: _Known) -> list[int]:
     """The numbers of what resources name and what may lead to such a font. All are known then."""
     reached = []

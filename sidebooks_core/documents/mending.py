@@ -40,6 +40,7 @@ def listed(handle: Any, index: int, listing: Callable[[], Any]) -> Any:
             return made
         if reread_lost(handle, said):
             forget_messages(start)
+            glyph_boxes.forget(handle)
         elif any(_BAD_ARRAY in line for line in said):
             forget_messages(start)
             with _rewritten_contents(handle, index):

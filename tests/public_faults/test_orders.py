@@ -102,6 +102,9 @@ def test_resources_that_pages_share_are_looked_at_once(tmp_path: Path, monkeypat
         found = glyph_boxes.found(document.handle, mupdf.ll_pdf_lookup_page_obj(as_pdf(document.handle).m_internal, index))
         assert found == fonts
         assert len(looks) == most
+    glyph_boxes.forget(document.handle)  # as after the mending of an object
+    assert glyph_boxes.found(document.handle, mupdf.ll_pdf_lookup_page_obj(as_pdf(document.handle).m_internal, 0)) == (6,)
+    assert len(looks) == 4
     document.close()
 
 
