@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from sidebooks_core.documents.character_maps import CIDS, characters_of, glyphs_of
-from sidebooks_core.documents.engine import pymupdf
+from sidebooks_core.documents.engine import as_pdf, pymupdf
 from sidebooks_core.documents.font_tables import vertical_glyphs
 
 mupdf = pymupdf.mupdf
@@ -34,9 +34,9 @@ _ON_THEIR_SIDE = range(8720, 9354)
 
 def replaced_fonts(page: Any) -> Iterator[Any]:
     """The loaded Type 0 fonts of a page that are replaced (`pymupdf.mupdf.pdf_font_desc`). Each is the caller's to `drop`."""
-    document = pymupdf._as_pdf_document(page.parent, required=False)
-    if not document.m_internal:
+    if not page.parent.is_pdf:
         return
+    document = as_pdf(page.parent)
     for font in composite_fonts(mupdf.pdf_lookup_page_obj(document, page.number)):
         descendants = mupdf.pdf_dict_gets(font, "DescendantFonts")
         descendant = mupdf.pdf_array_get(descendants, 0) if mupdf.pdf_is_array(descendants) else descendants
@@ -160,37 +160,38 @@ def drop(loaded: Any) -> None:
 
 def composite_fonts(page: Any) -> Iterator[Any]:
     """The Type 0 font dictionaries that a page reaches, through forms, patterns, masks, Type 3 fonts and annotations."""
-    waiting = [mupdf.pdf_dict_get_inheritable(page, mupdf.pdf_new_name("Resources"))]
-    for annotation in _values(mupdf.pdf_dict_gets(page, "Annots")):
-        for appearance in _values(mupdf.pdf_dict_gets(annotation, "AP")):
-            waiting.append(mupdf.pdf_dict_gets(appearance, "Resources"))
-            waiting.extend(mupdf.pdf_dict_gets(state, "Resources") for state in _values(appearance))
+    # By the binding's lower level, whose objects are lent: a page of a book has hundreds to look at.
+    get = mupdf.ll_pdf_dict_gets
+    waiting = [mupdf.ll_pdf_dict_gets_inheritable(page.m_internal, "Resources")]
+    for annotation in _values(get(page.m_internal, "Annots")):
+        for appearance in _values(get(annotation, "AP")):
+            waiting.append(get(appearance, "Resources"))
+            waiting.extend(get(state, "Resources") for state in _values(appearance))
     seen: set[int] = set()
     nodes = 0
     while waiting and nodes < _MOST_NODES:
         resources = waiting.pop()
-        if not mupdf.pdf_is_dict(resources):
+        if not resources or not mupdf.ll_pdf_is_dict(resources):
             continue
         for kind in ("Font", "XObject", "Pattern", "ExtGState"):
-            for item in _values(mupdf.pdf_dict_gets(resources, kind)):
+            for item in _values(get(resources, kind)):
                 nodes += 1
-                number = mupdf.pdf_to_num(item)
+                number = mupdf.ll_pdf_to_num(item)
                 if number:
                     if number in seen:
                         continue
                     seen.add(number)
                 if kind == "Font" and _has_descendant(item):
-                    yield item
+                    yield mupdf.PdfObj(mupdf.ll_pdf_keep_obj(item))
                 elif kind == "ExtGState":
-                    group = mupdf.pdf_dict_gets(mupdf.pdf_dict_gets(item, "SMask"), "G")
-                    waiting.append(mupdf.pdf_dict_gets(group, "Resources"))
+                    waiting.append(get(get(get(item, "SMask"), "G"), "Resources"))
                 else:
-                    waiting.append(mupdf.pdf_dict_gets(item, "Resources"))
+                    waiting.append(get(item, "Resources"))
 
 
 def _has_descendant(font: Any) -> bool:
-    descendants = mupdf.pdf_dict_gets(font, "DescendantFonts")
-    return bool(mupdf.pdf_is_array(descendants) or mupdf.pdf_is_dict(descendants))
+    descendants = mupdf.ll_pdf_dict_gets(font, "DescendantFonts")
+    return bool(descendants and (mupdf.ll_pdf_is_array(descendants) or mupdf.ll_pdf_is_dict(descendants)))
 
 
 def _is_japan1(loaded: Any) -> bool:
@@ -198,12 +199,14 @@ def _is_japan1(loaded: Any) -> bool:
 
 
 def _values(container: Any) -> Iterator[Any]:
-    if mupdf.pdf_is_dict(container):
-        for i in range(mupdf.pdf_dict_len(container)):
-            yield mupdf.pdf_dict_get_val(container, i)
-    elif mupdf.pdf_is_array(container):
-        for i in range(mupdf.pdf_array_len(container)):
-            yield mupdf.pdf_array_get(container, i)
+    if not container:
+        return
+    if mupdf.ll_pdf_is_dict(container):
+        for i in range(mupdf.ll_pdf_dict_len(container)):
+            yield mupdf.ll_pdf_dict_get_val(container, i)
+    elif mupdf.ll_pdf_is_array(container):
+        for i in range(mupdf.ll_pdf_array_len(container)):
+            yield mupdf.ll_pdf_array_get(container, i)
 
 
 def _is_set(value: Any) -> bool:

@@ -17,7 +17,7 @@ from typing import Any
 from msgspec import Struct
 
 from sidebooks_core.documents import form_fonts
-from sidebooks_core.documents.engine import ENGINE_ERRORS, mupdf, pymupdf
+from sidebooks_core.documents.engine import ENGINE_ERRORS, as_pdf, mupdf, pymupdf
 from sidebooks_core.documents.form_layout import CENTRE, Box, Setting, set_text, shown
 
 COMPLAINT = re.compile(r"^cannot encode character|^\.\.\. repeated")
@@ -63,8 +63,10 @@ class _Content(Struct, frozen=True):
 
 def complete(page: Any) -> bool:
     """Set again what the engine cannot. Returns whether it wrote any appearance of this page. Raises the engine's errors."""
-    document = pymupdf._as_pdf_document(page.parent, required=False)
-    if not document.m_internal or not document.m_internal.local_xref:
+    if not page.parent.is_pdf:
+        return False
+    document = as_pdf(page.parent)
+    if not document.m_internal.local_xref:
         return False
     fonts = form_fonts.FormFonts()
     written: list[_Written] = []

@@ -11,14 +11,19 @@ from contextlib import contextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from msgspec import Struct
+from msgspec import Struct, field
 
-from sidebooks_core.documents.engine import mupdf, pymupdf
+from sidebooks_core.documents.engine import as_pdf, mupdf
 
 _LARGEST = 8.0
 """Sides of a box, in units of the text, from which it is not believed; glyphs have up to 2."""
 _MOST = 2_000
 """Objects of one page that are looked at."""
+
+
+_DRAWS_NOTHING_ELSE = frozenset(("Image", "Type0", "Type1", "MMType1", "TrueType", "Link", "Popup"))
+"""Subtypes of what draws with no such font: images, other fonts, and the annotations that the engine leaves out."""
+_CATEGORIES = ("Font", "XObject", "Pattern")
 
 
 class _Seen(Struct, frozen=True):
@@ -30,17 +35,28 @@ class _Seen(Struct, frozen=True):
     """The numbers of what it draws with."""
 
 
-_seen: WeakKeyDictionary[Any, dict[int, _Seen]] = WeakKeyDictionary()
-"""Of each document, by the number of an object: what that object says, which is the same whichever page led to it."""
+_NOTHING = _Seen(False, ())
+
+
+class _Known(Struct):
+    """What is known of one document, which is the same whichever page led to it."""
+
+    objects: dict[int, _Seen] = field(default_factory=dict)
+    """By the number of an object: what that object says."""
+    fonts: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    """By the number of resources, which pages share: the fonts with such boxes that they lead to."""
+
+
+_known: WeakKeyDictionary[Any, _Known] = WeakKeyDictionary()
 
 
 @contextmanager
 def opened(handle: Any, index: int) -> Iterator[None]:
     """Take such boxes from the fonts of a page, for as long as its list is made: the fonts stay as they are loaded."""
     taken: list[tuple[Any, Any]] = []
-    pdf = pymupdf._as_pdf_document(handle)
+    pdf = as_pdf(handle)
     try:
-        for number in _fonts(pdf, mupdf.ll_pdf_lookup_page_obj(pdf.m_internal, index), _seen.setdefault(handle, {})):
+        for number in found(handle, mupdf.ll_pdf_lookup_page_obj(pdf.m_internal, index)):
             font = mupdf.pdf_new_indirect(pdf, number, 0)
             taken.append((font, mupdf.pdf_dict_gets(font, "FontBBox")))
             mupdf.pdf_dict_puts(font, "FontBBox", mupdf.pdf_new_rect(pdf, mupdf.FzRect(0, 0, 0, 0)))
@@ -50,38 +66,88 @@ def opened(handle: Any, index: int) -> Iterator[None]:
             mupdf.pdf_dict_puts(font, "FontBBox", box)
 
 
-def _fonts(pdf: Any, page_object: Any, known: dict[int, _Seen]) -> list[int]:
-    """The numbers of the fonts of a page that have such boxes."""
-    reached = dict.fromkeys(_named(mupdf.ll_pdf_dict_gets_inheritable(page_object, "Resources")))
+def found(handle: Any, page_object: Any) -> tuple[int, ...]:
+    """The numbers of the fonts of a page that have such boxes. page_object: of the binding's lower level."""
+    known = _known.get(handle)
+    if known is None:
+        known = _known[handle] = _Known()
+    resources = mupdf.ll_pdf_dict_gets_inheritable(page_object, "Resources")
+    number = mupdf.ll_pdf_to_num(resources)
+    fonts = known.fonts.get(number)
+    if fonts is None:
+        fonts = _fonts(handle, _listed(resources, known), known)
+        if number:
+            known.fonts[number] = fonts
     annotations = mupdf.ll_pdf_dict_gets(page_object, "Annots")
+    if not annotations:
+        return fonts
+    reached: list[int] = []
     for index in range(min(_MOST, mupdf.ll_pdf_array_len(annotations))):
         annotation = mupdf.ll_pdf_array_get(annotations, index)
         number = mupdf.ll_pdf_to_num(annotation)
-        reached.update(dict.fromkeys((number,) if number else _drawn_with(annotation)))
-    found = []
+        if not number:
+            reached += _look(annotation).inner
+            continue
+        if number not in known.objects:
+            known.objects[number] = _look(annotation)
+        if known.objects[number] is not _NOTHING:
+            reached.append(number)
+    return tuple(dict.fromkeys((*fonts, *_fonts(handle, reached, known)))) if reached else fonts
+
+
+def forget(handle: Any) -> None:
+    """Look anew at a document of which objects were replaced."""
+    _known.pop(handle, None)
+
+
+def _listed(resources: Any, known: _Known) -> list[int]:
+    """The numbers of what resources name and what may lead to such a font. All are known then."""
+    reached = []
+    for category in _CATEGORIES if resources else ():
+        named = mupdf.ll_pdf_dict_gets(resources, category)
+        for index in range(mupdf.ll_pdf_dict_len(named) if named else 0):
+            value = mupdf.ll_pdf_dict_get_val(named, index)
+            number = mupdf.ll_pdf_to_num(value)
+            if not number:
+                continue
+            seen = known.objects.get(number)
+            if seen is None:
+                seen = known.objects[number] = _look(value)
+            if seen is not _NOTHING:
+                reached.append(number)
+    return reached
+
+
+def _fonts(handle: Any, numbers: list[int], known: _Known) -> tuple[int, ...]:
+    """The numbers of the fonts with such boxes among objects and what they draw with."""
+    reached = dict.fromkeys(numbers)
+    fonts = []
     waiting = list(reached)
     for number in waiting:  # it grows meanwhile
-        seen = known.get(number)
+        seen = known.objects.get(number)
         if seen is None:
-            seen = known[number] = _look(pdf, number)
+            owner = mupdf.pdf_new_indirect(as_pdf(handle), number, 0)
+            seen = known.objects[number] = _look(owner.m_internal)
         if seen.is_too_large:
-            found.append(number)
+            fonts.append(number)
         for inner in seen.inner:
             if inner not in reached and len(reached) < _MOST:
                 reached[inner] = None
                 waiting.append(inner)
-    return found
+    return tuple(fonts)
 
 
-def _look(pdf: Any, number: int) -> _Seen:
-    owner = mupdf.pdf_new_indirect(pdf, number, 0)
-    value = owner.m_internal
+def _look(value: Any) -> _Seen:
+    subtype = mupdf.ll_pdf_to_name(mupdf.ll_pdf_dict_gets(value, "Subtype"))
+    if subtype in _DRAWS_NOTHING_ELSE:
+        return _NOTHING
     is_too_large = False
-    if mupdf.ll_pdf_to_name(mupdf.ll_pdf_dict_gets(value, "Subtype")) == "Type3":
+    if subtype == "Type3":
         box = mupdf.ll_pdf_to_rect(mupdf.ll_pdf_dict_gets(value, "FontBBox"))
         shown = mupdf.ll_fz_transform_rect(box, mupdf.ll_pdf_to_matrix(mupdf.ll_pdf_dict_gets(value, "FontMatrix")))
         is_too_large = max(shown.x1 - shown.x0, shown.y1 - shown.y0) > _LARGEST
-    return _Seen(is_too_large, tuple(_drawn_with(value)))
+    inner = tuple(_drawn_with(value))
+    return _Seen(is_too_large, inner) if is_too_large or inner else _NOTHING
 
 
 def _drawn_with(value: Any) -> Iterator[int]:
@@ -96,7 +162,7 @@ def _drawn_with(value: Any) -> Iterator[int]:
 def _named(resources: Any) -> Iterator[int]:
     if not resources:
         return
-    for category in ("Font", "XObject", "Pattern"):
+    for category in _CATEGORIES:
         for value in _values(mupdf.ll_pdf_dict_gets(resources, category)):
             number = mupdf.ll_pdf_to_num(value)
             if number:

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from sidebooks_core.documents import glyph_boxes, layers, lenient_content, resources, transfer
-from sidebooks_core.documents.engine import ENGINE_ERRORS, mupdf, pymupdf
+from sidebooks_core.documents.engine import ENGINE_ERRORS, as_pdf, mupdf
 from sidebooks_core.documents.messages import count_messages, forget_messages, messages_since
 from sidebooks_core.documents.pdf_objects import document
 from sidebooks_core.documents.rereading import reread_lost
@@ -46,20 +46,29 @@ def listed(handle: Any, index: int, listing: Callable[[], Any]) -> Any:
     """The display list of a page, mended. listing: makes it from the document as it is. Raises the engine's errors."""
     for _ in range(_ROUNDS):
         start = count_messages()
-        with glyph_boxes.opened(handle, index), transfer.applied(handle, index):
-            made = listing()
+        made = _made(handle, index, listing)
         said = messages_since(start)
         if not said:
             return made
         if reread_lost(handle, said):
             forget_messages(start)
+            glyph_boxes.forget(handle)
         elif any(_BAD_ARRAY in line for line in said):
             forget_messages(start)
-            with _rewritten_contents(handle, index), glyph_boxes.opened(handle, index), transfer.applied(handle, index):
-                return listing()
+            with _rewritten_contents(handle, index):
+                return _made(handle, index, listing)
         else:
             return made
     return made
+
+
+def _made(handle: Any, index: int, listing: Callable[[], Any]) -> Any:
+    """What `listing` makes of a page, its fonts and colours mended meanwhile. Most pages need nothing, which is told soon."""
+    page_object = mupdf.ll_pdf_lookup_page_obj(as_pdf(handle).m_internal, index)
+    if not glyph_boxes.found(handle, page_object) and not transfer.are_set(page_object):
+        return listing()
+    with glyph_boxes.opened(handle, index), transfer.applied(handle, index):
+        return listing()
 
 
 def _reread_page_tree(handle: Any) -> None:
@@ -79,7 +88,7 @@ def _reread_page_tree(handle: Any) -> None:
 @contextmanager
 def _rewritten_contents(handle: Any, index: int) -> Iterator[None]:
     """The contents of a page and of its forms with arrays that can be read, for the time being."""
-    pdf = pymupdf._as_pdf_document(handle)
+    pdf = as_pdf(handle)
     page_object = mupdf.pdf_lookup_page_obj(pdf, index)
     replaced: list[tuple[Any, Any, Any]] = []
 

@@ -38,6 +38,7 @@ from sidebooks_core.documents import (
 )
 from sidebooks_core.documents.engine import (
     ENGINE_ERRORS,
+    OpenPdf,
     mupdf,
     page_errors,
     pymupdf,
@@ -122,11 +123,14 @@ class OpenDocument:
         """The engine's page, its form fields and notes with their appearances. Raises RenderFailed."""
         read_from(self.handle)
         with page_errors(self.name, index, "read"), _as_page_error(self.name, index):
-            start = count_messages()
-            page = self._loaded(index)
-            if form_appearances.complete(page):
-                forget_messages(start, form_appearances.COMPLAINT)
-            return page
+            return self._completed(index)
+
+    def _completed(self, index: int) -> Any:
+        start = count_messages()
+        page = self._loaded(index)
+        if form_appearances.complete(page):
+            forget_messages(start, form_appearances.COMPLAINT)
+        return page
 
     def _loaded(self, index: int) -> Any:
         if not self.chapters or self.kind == "pdf":
@@ -141,22 +145,21 @@ class OpenDocument:
 
     def _read(self, index: int) -> tuple[Any, Any]:
         """The engine's page, and its display list."""
-        if not self.handle.is_pdf:
-            return self._listed(index)
         read_from(self.handle)
-        with page_errors(self.name, index, "read"):
+        with page_errors(self.name, index, "read"), _as_page_error(self.name, index):
+            if not self.handle.is_pdf:
+                return self._listed(index)
             read: tuple[Any, Any] = mending.listed(self.handle, index, lambda: self._listed(index))
             return read
 
     def _listed(self, index: int) -> tuple[Any, Any]:
-        page = self.page(index)
-        with page_errors(self.name, index, "read"), _as_page_error(self.name, index):
-            start = count_messages()
+        page = self._completed(index)
+        start = count_messages()
+        listed = page.get_displaylist(annots=1)
+        if font_mending.mend(page, messages_since(start)):
+            forget_messages(start, font_mending.COMPLAINT_UNTIL_MENDED)
             listed = page.get_displaylist(annots=1)
-            if font_mending.mend(page, messages_since(start)):
-                forget_messages(start, font_mending.COMPLAINT_UNTIL_MENDED)
-                listed = page.get_displaylist(annots=1)
-            return page, page.get_displaylist(annots=1) if fonts.settle(page) else listed
+        return page, page.get_displaylist(annots=1) if fonts.settle(page) else listed
 
     def words(self, index: int) -> list[Word]:
         """Raises RenderFailed."""
@@ -368,8 +371,9 @@ def _handle(source: Source, kind: str, name: str, limits: Limits) -> Any:
         book = _fixed_book(source, limits)
         if book is not None:
             return book
-    opened = _Pdf if kind == "pdf" else pymupdf.Document
-    return opened(stream=source.data, filetype=ENGINE_TYPES.get(kind, kind))
+    if kind == "pdf":
+        return OpenPdf(source.data)
+    return pymupdf.Document(stream=source.data, filetype=ENGINE_TYPES.get(kind, kind))
 
 
 def _open_drawing(source: Source, name: str, limits: Limits) -> Any:
@@ -387,31 +391,6 @@ def _fixed_book(source: Source, limits: Limits) -> PageSequence | None:
         return None
     package = epub_package.read_package(archive)
     return epub_pages.open_book(source, archive, package, limits) if package is not None and not package.is_flowing else None
-
-
-class _Pdf(pymupdf.Document):  # type: ignore[misc]  # PyMuPDF has no types
-    """Without the outline, which PyMuPDF reads when it opens a document: 0.2 s of some, and no page is drawn with it.
-
-    Not of other kinds: the engine dies of an FB2 whose outline is read late.
-    """
-
-    def _loadOutline(self) -> None:  # noqa: N802 - PyMuPDF's name
-        return None
-
-    @cached_property
-    def is_pdf(self) -> bool:
-        """Asked for at every turn."""
-        return bool(mupdf.ll_pdf_specifics(self.this.m_internal))
-
-    def init_doc(self) -> None:
-        """Without the metadata, of which PyMuPDF looks up eleven: a tenth of the time of opening a short document.
-
-        The title is looked up so that what the engine says of it stands among what is mended on opening.
-        """
-        if self.is_encrypted:
-            raise ValueError("still encrypted")
-        self._outline = None
-        self.metadata = {"title": self._getMetadata("info:Title")}
 
 
 def _unlock(handle: Any, kind: str, password: str | None, name: str) -> bool:

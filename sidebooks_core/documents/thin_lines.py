@@ -44,6 +44,9 @@ _FLAT_HEADER = 4 + 16
 """Bytes before the numbers of a path in one piece: counts, and the box around it."""
 _OPEN_HEADER = struct.Struct("@4xi4xPi4xP")
 """The counts and places of commands and numbers of a path that has them apart."""
+_MATRIX = struct.Struct("=6f")
+_COUNT_BYTES, _STROKE_BYTES = 4, 32
+"""Of a stroke: how many hold it; its caps, join, width, limit, phase and the number of its dashes."""
 _MOST_COMMANDS = 1_000
 _NUMBERS = {"M": "xy", "H": "x", "I": "y", "R": "xyxy"}
 """The numbers of each command of a path along the axes: start, to an x, to a y, rectangle. In lower case it closes as well."""
@@ -72,7 +75,7 @@ class ThinLines:
         """display_list: the engine's, complete. Raises the engine's errors."""
         cookie = mupdf.FzCookie()
         finder = _Finder(cookie)
-        if _is_layout_known():
+        if is_layout_known():
             _run(display_list, finder, cookie)
         self._lines = finder.lines
         self._is_drawing = bool(cookie.m_internal.abort)
@@ -135,6 +138,8 @@ class _Finder(mupdf.FzDevice2):  # type: ignore[misc]  # the engine has no types
         self.use_virtual_fill_path()
         self.use_virtual_stroke_path()
         self.lines: list[_Line] = []
+        self._strokes: dict[bytes, tuple[float, bool]] = {}
+        """Width, and whether it is dashed, of each kind of stroke: through the binding they take as long as a path."""
         self._cookie = cookie
         self._operations_left = _MOST_OPERATIONS
         self._fruitless_left = _MOST_FRUITLESS
@@ -152,101 +157,135 @@ class _Finder(mupdf.FzDevice2):  # type: ignore[misc]  # the engine has no types
     def _see(self, path: Any, matrix: Any, stroke: Any) -> None:
         found = len(self.lines)
         figures = _figures(int(path))
-        if figures:
-            a, b, c, d = matrix.a, matrix.b, matrix.c, matrix.d
-            # Of the path's x and y: factor and offset on the page.
+        if figures is not None and (stroke is not None or figures.shape.has_rectangle):
+            # Read at once: through the binding each of its numbers costs more than all else that is done with a path.
+            a, b, c, d, e, f = _MATRIX.unpack(ctypes.string_at(int(matrix.this), _MATRIX.size))
+            # Of the path's x and y: factor and offset on the page, and whether that is the page's x.
             if a and d and not b and not c:
-                self._add(figures, {"x": (a, matrix.e, True), "y": (d, matrix.f, False)}, stroke)
+                self._add(figures, (a, e, True), (d, f, False), stroke)
             elif b and c and not a and not d:
-                self._add(figures, {"x": (b, matrix.f, False), "y": (c, matrix.e, True)}, stroke)
+                self._add(figures, (b, f, False), (c, e, True), stroke)
         self._operations_left -= 1
         self._fruitless_left = self._fruitless_left - 1 if len(self.lines) == found else _MOST_FRUITLESS
         if not self._operations_left or not self._fruitless_left:
             self._cookie.set_abort()
 
-    def _add(self, figures: list[_Figure], axes: dict[str, tuple[float, float, bool]], stroke: Any) -> None:
-        width_pt = None
-        if stroke is not None:
-            width_pt = stroke.linewidth * math.sqrt(abs(axes["x"][0] * axes["y"][0]))
-            if width_pt > THICKEST_STRIP_PT or stroke.dash_len:
-                return
-        for figure in figures:
-            xs, ys = _places(figure.axes)
-            for axis, places, across in (("x", xs, ys), ("y", ys, xs)):
-                values = {figure.numbers[place] for place in places}
-                factor, offset, is_across = axes[axis]
-                if width_pt is None:
-                    low, high = min(values), max(values)
-                    strip_pt = abs(factor) * (high - low)
-                    if figure.is_rectangle and 0 < strip_pt <= THICKEST_STRIP_PT:
-                        lows, highs = figure.addresses(places, low), figure.addresses(places, high)
-                        self.lines.append(_Line(low, high, lows, highs, factor, offset, strip_pt, is_across))
-                elif figure.is_rectangle or (len(values) == 1 and len({figure.numbers[place] for place in across}) > 1):
-                    for value in sorted(values):
-                        where = figure.addresses(places, value)
-                        self.lines.append(_Line(value, value, where, [], factor, offset, width_pt, is_across))
+    def _add(self, figures: _Figures, x_axis: _Axis, y_axis: _Axis, stroke: Any) -> None:
+        numbers, address = figures.numbers, figures.address
+        if stroke is None:
+            for xs, ys, is_rectangle in figures.shape.figures:
+                if is_rectangle:
+                    self._add_strip(numbers, xs, address, x_axis)
+                    self._add_strip(numbers, ys, address, y_axis)
+            return
+        kind = ctypes.string_at(int(stroke.this) + _COUNT_BYTES, _STROKE_BYTES)
+        known = self._strokes.get(kind)
+        if known is None:
+            known = self._strokes[kind] = stroke.linewidth, bool(stroke.dash_len)
+        width, is_dashed = known
+        if is_dashed:
+            return
+        width_pt = width * math.sqrt(abs(x_axis[0] * y_axis[0]))
+        if width_pt > THICKEST_STRIP_PT:
+            return
+        for xs, ys, is_rectangle in figures.shape.figures:
+            x_values, y_values = {numbers[place] for place in xs}, {numbers[place] for place in ys}
+            if is_rectangle or (len(x_values) == 1 and len(y_values) > 1):
+                self._add_stroke(numbers, xs, address, x_axis, x_values, width_pt)
+            if is_rectangle or (len(y_values) == 1 and len(x_values) > 1):
+                self._add_stroke(numbers, ys, address, y_axis, y_values, width_pt)
+
+    def _add_strip(self, numbers: tuple[float, ...], places: tuple[int, ...], address: int, axis: _Axis) -> None:
+        """A side of a filled rectangle, if it is a line's width."""
+        values = [numbers[place] for place in places]
+        low, high = min(values), max(values)
+        factor, offset, is_across = axis
+        strip_pt = abs(factor) * (high - low)
+        if 0 < strip_pt <= THICKEST_STRIP_PT:
+            lows = [address + 4 * place for place in places if numbers[place] == low]
+            highs = [address + 4 * place for place in places if numbers[place] == high]
+            self.lines.append(_Line(low, high, lows, highs, factor, offset, strip_pt, is_across))
+
+    def _add_stroke(
+        self,
+        numbers: tuple[float, ...],
+        places: tuple[int, ...],
+        address: int,
+        axis: _Axis,
+        values: set[float],
+        width_pt: float,
+    ) -> None:
+        """Lines at each of some values, which stand at `places`."""
+        factor, offset, is_across = axis
+        for value in sorted(values):
+            where = [address + 4 * place for place in places if numbers[place] == value]
+            self.lines.append(_Line(value, value, where, [], factor, offset, width_pt, is_across))
 
 
-class _Figure(Struct):
-    """One figure of a path, of lines along the axes."""
+_Axis = tuple[float, float, bool]
+"""Of an axis of a path: factor and offset on the page, and whether it becomes the page's x."""
 
-    axes: str
-    """The axis of each number."""
+
+class _Shape(Struct, frozen=True):
+    """What the commands of a path say, if all its lines are along the axes."""
+
+    numbers: struct.Struct
+    figures: tuple[tuple[tuple[int, ...], tuple[int, ...], bool], ...]
+    """Of each figure: which numbers are x, which are y, and whether it is a rectangle."""
+    has_rectangle: bool
+
+
+class _Figures(Struct):
+    """The figures of one path."""
+
+    shape: _Shape
     numbers: tuple[float, ...]
     address: int
     """Of the first number, each of 4 bytes."""
-    is_rectangle: bool
-
-    def addresses(self, places: tuple[int, ...], value: float) -> list[int]:
-        """Where a value stands, among some of the numbers."""
-        return [self.address + 4 * place for place in places if self.numbers[place] == value]
-
-
-@lru_cache(1000)
-def _places(axes: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Which of some numbers are x and which are y, by the axis of each."""
-    xs = tuple(place for place, axis in enumerate(axes) if axis == "x")
-    return xs, tuple(place for place, axis in enumerate(axes) if axis == "y")
 
 
 _FIGURE = re.compile(rb"[Rr]|[Mm][HIhi]+")
 _RECTANGLE = re.compile(rb"[Rr]|M(?:HIH|IHI)[HIhi]?|M(?:HIh|IHi)")
 
 
-@lru_cache(1000)
-def _axes(shape: bytes) -> str:
-    return "".join(_NUMBERS[command] for command in shape.decode().upper())
+@lru_cache(100)
+def _shape(commands: bytes) -> _Shape | None:
+    """None where some lines are not along the axes. The commands of most paths of a drawing are alike."""
+    if commands.translate(None, b"RrMHIhi"):
+        return None
+    figures = []
+    first = 0
+    for match in _FIGURE.finditer(commands):
+        axes = "".join(_NUMBERS[command] for command in match[0].decode().upper())
+        xs = tuple(first + place for place, axis in enumerate(axes) if axis == "x")
+        ys = tuple(first + place for place, axis in enumerate(axes) if axis == "y")
+        figures.append((xs, ys, _RECTANGLE.fullmatch(match[0]) is not None))
+        first += len(axes)
+    return _Shape(struct.Struct(f"={first}f"), tuple(figures), any(is_rectangle for _, _, is_rectangle in figures))
 
 
-def _figures(address: int) -> list[_Figure]:
-    """The figures of a path in a display list; none where some of its lines are not along the axes."""
+def _figures(address: int) -> _Figures | None:
+    """The figures of a path in a display list; None where there are none, or some of its lines are not along the axes."""
     _, sort, number_count, command_count = ctypes.string_at(address, 4)
     if sort in _FLAT:
         numbers_at = address + _FLAT_HEADER
-        commands = ctypes.string_at(numbers_at + 4 * number_count, command_count)
+        held = ctypes.string_at(numbers_at, 4 * number_count + command_count)
+        shape = _shape(held[4 * number_count :])
     elif sort == _OPEN:
         command_count, commands_at, number_count, numbers_at = _OPEN_HEADER.unpack(ctypes.string_at(address, _OPEN_HEADER.size))
         if command_count > _MOST_COMMANDS:
-            return []
-        commands = ctypes.string_at(commands_at, command_count)
+            return None
+        shape = _shape(ctypes.string_at(commands_at, command_count))
+        held = ctypes.string_at(numbers_at, 4 * number_count) if shape is not None else b""
     else:
-        return []
-    if commands.translate(None, b"RrMHIhi"):
-        return []
-    numbers = struct.unpack(f"={number_count}f", ctypes.string_at(numbers_at, 4 * number_count))
-    found = []
-    first = 0
-    for match in _FIGURE.finditer(commands):
-        shape = match[0]
-        axes = _axes(shape)
-        last = first + len(axes)
-        found.append(_Figure(axes, numbers[first:last], numbers_at + 4 * first, _RECTANGLE.fullmatch(shape) is not None))
-        first = last
-    return found if first == number_count else []
+        return None
+    if shape is None or not shape.figures or shape.numbers.size != 4 * number_count:
+        return None
+    return _Figures(shape, shape.numbers.unpack_from(held), numbers_at)
 
 
 @cache
-def _is_layout_known() -> bool:
+def is_layout_known() -> bool:
     """Whether this engine holds paths as they are read here: tried with a path of each sort, on numbers that are known.
 
     Numbers are written into the engine's memory, so an engine that holds them otherwise must be left alone.
@@ -287,6 +326,6 @@ class _Probe(mupdf.FzDevice2):  # type: ignore[misc]  # the engine has no types
         else:
             header = ctypes.string_at(address, _OPEN_HEADER.size)
             is_as_read = sort == _OPEN and _OPEN_HEADER.unpack(header)[::2] == (100, 400)
-        figures = _figures(address) if is_as_read else []
-        read = b"".join(struct.pack("4f", *figure.numbers) for figure in figures)
-        self.counts.append(len(figures) if read == expected else 0)
+        figures = _figures(address) if is_as_read else None
+        read = struct.pack(f"{len(figures.numbers)}f", *figures.numbers) if figures is not None else b""
+        self.counts.append(len(figures.shape.figures) if figures is not None and read == expected else 0)

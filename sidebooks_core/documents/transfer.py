@@ -14,7 +14,7 @@ import numpy as np
 from msgspec import Struct, field
 from numpy.typing import NDArray
 
-from sidebooks_core.documents.engine import ENGINE_ERRORS, mupdf, pymupdf
+from sidebooks_core.documents.engine import ENGINE_ERRORS, as_pdf, mupdf, pymupdf
 from sidebooks_core.documents.lenient_content import INLINE_END, token
 from sidebooks_core.documents.resources import entries
 
@@ -32,9 +32,8 @@ _SUFFIX = "~transferred"
 @contextmanager
 def applied(handle: Any, index: int) -> Iterator[None]:
     """Rewrite a page that sets transfer functions, for the time being."""
-    pdf = pymupdf._as_pdf_document(handle)
-    lent = mupdf.ll_pdf_lookup_page_obj(pdf.m_internal, index)
-    if not _may_transfer(mupdf.ll_pdf_dict_gets(mupdf.ll_pdf_dict_gets_inheritable(lent, "Resources"), "ExtGState")):
+    pdf = as_pdf(handle)
+    if not are_set(mupdf.ll_pdf_lookup_page_obj(pdf.m_internal, index)):
         yield
         return
     page_object = mupdf.pdf_lookup_page_obj(pdf, index)
@@ -73,8 +72,10 @@ def _rewriter(pdf: Any, page_object: Any, images: Any) -> _Rewriter:
     return _Rewriter(pdf, curves, images)
 
 
-def _may_transfer(states: Any) -> bool:
-    for index in range(mupdf.ll_pdf_dict_len(states)):
+def are_set(page_object: Any) -> bool:
+    """Whether a page may set transfer functions. page_object: of the binding's lower level."""
+    states = mupdf.ll_pdf_dict_gets(mupdf.ll_pdf_dict_gets_inheritable(page_object, "Resources"), "ExtGState")
+    for index in range(mupdf.ll_pdf_dict_len(states) if states else 0):
         state = mupdf.ll_pdf_dict_get_val(states, index)
         function = mupdf.ll_pdf_dict_gets(state, "TR2") or mupdf.ll_pdf_dict_gets(state, "TR")
         if function and mupdf.ll_pdf_to_name(function) not in _IDENTITY:

@@ -33,6 +33,7 @@ from sidebooks_core.documents.opening import OpenDocument, open_document
 from sidebooks_core.documents.problems import EMPTYING, IMAGE_CUT, IMAGE_PROBLEMS, of_warnings
 from sidebooks_core.documents.sniffing import IMAGE_KINDS
 from sidebooks_core.documents.source import Source
+from sidebooks_core.documents.thin_lines import is_layout_known
 from sidebooks_core.errors import DamagedDocument, PageNotFound, RenderFailed
 from sidebooks_core.rendering.encoding import encode
 from sidebooks_core.rendering.jobs import DocumentRef
@@ -141,8 +142,10 @@ class Desk:
     def warm_up(self) -> None:
         """Encode a page of a screen's size: the memory that it takes is then the process's, and the codecs are set up.
 
-        The first coloured page took 30 ms longer otherwise, most of it for memory that the kernel clears.
+        The first coloured page took 30 ms longer otherwise, most of it for memory that the kernel clears. And look once at how
+        the engine holds paths.
         """
+        is_layout_known()
         page = np.full((2048, 1536, 3), 255, np.uint8)
         specks = page[::7, ::5]
         specks[:] = np.random.default_rng(0).integers(0, 256, specks.shape, np.uint8)

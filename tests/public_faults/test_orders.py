@@ -11,6 +11,7 @@ from pdf_parts import stream, write_pdf
 import sidebooks_core as sb
 from sidebooks_core.documents import glyph_boxes
 from sidebooks_core.documents.drawing import draw
+from sidebooks_core.documents.engine import as_pdf, mupdf
 from sidebooks_core.documents.limits import Limits
 from sidebooks_core.documents.opening import OpenDocument, open_document
 from sidebooks_core.documents.source import Source
@@ -75,6 +76,36 @@ def test_a_font_that_leads_back_to_itself_has_its_box_taken_on_every_page(tmp_pa
             boxes.append(document.handle.xref_get_key(5, "FontBBox")[1])
     document.close()
     assert boxes == ["[0 0 0 0]"] * 2
+
+
+def test_resources_that_pages_share_are_looked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 200 100]/Resources 5 0 R/Contents 8 0 R%s>>"
+    note = b"/Annots[<</Subtype/Stamp/Rect[0 0 9 9]/AP<</N 9 0 R>>>>]"
+    path = write_pdf(
+        tmp_path / "shared.pdf",
+        [
+            page % b"",
+            page % note,
+            b"<</Font<</T 6 0 R>>>>",
+            b"<<" + HUGE + b"/Encoding<</Differences[97/a]>>/CharProcs<</a 7 0 R>>>>",
+            GLYPH,
+            stream(b"BT /T 20 Tf 20 40 Td (aaa) Tj ET"),
+            stream(b"BT /U 5 Tf (a) Tj ET", FORM + b"<</Font<</U 10 0 R>>>>"),
+            b"<<" + HUGE + b"/Encoding<</Differences[97/a]>>/CharProcs<</a 7 0 R>>>>",
+        ],
+    )
+    path.write_bytes(path.read_bytes().replace(b"Kids[3 0 R]/Count 1", b"Kids[3 0 R 4 0 R]/Count 2"))
+    document = opened(path)
+    looks, look = [], glyph_boxes._look
+    monkeypatch.setattr(glyph_boxes, "_look", lambda value: looks.append(value) or look(value))
+    for index, fonts, most in ((0, (6,), 1), (0, (6,), 1), (1, (6, 10), 3)):
+        found = glyph_boxes.found(document.handle, mupdf.ll_pdf_lookup_page_obj(as_pdf(document.handle).m_internal, index))
+        assert found == fonts
+        assert len(looks) == most
+    glyph_boxes.forget(document.handle)  # as after the mending of an object
+    assert glyph_boxes.found(document.handle, mupdf.ll_pdf_lookup_page_obj(as_pdf(document.handle).m_internal, 0)) == (6,)
+    assert len(looks) == 4
+    document.close()
 
 
 def test_forms_that_name_each_other_in_a_long_row_cost_nobody_the_page(tmp_path: Path) -> None:
