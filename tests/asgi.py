@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,9 +32,13 @@ async def ask_async(
     body: bytes = b"",
     *,
     leave_after: int = 1 << 30,
+    leave_when: Callable[[bytes], bool] | None = None,
     client: str = "192.0.2.1",
 ) -> Reply:
-    """leave_after: pieces of the body after which the client goes away. client: the address that it comes from."""
+    """leave_after: pieces of the body after which the client goes away. leave_when: it goes, too, once this holds of the body.
+
+    client: the address that it comes from.
+    """
     raw_path, _, query = path.partition("?")
     scope = {
         "type": "http",
@@ -59,7 +64,8 @@ async def ask_async(
 
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
-        if len(sent) > leave_after:
+        body = b"".join(piece.get("body", b"") for piece in sent) if leave_when is not None else b""
+        if len(sent) > leave_after or (leave_when is not None and leave_when(body)):
             enough.set()
 
     await application(scope, receive, send)

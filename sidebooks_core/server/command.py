@@ -66,8 +66,15 @@ class _Ending:
         try:
             yield
         finally:
+            self._tell()  # before: an impatient second signal would end the process without a word
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    def _tell(self) -> None:
+        if self.signal is not None:
+            with suppress(OSError):  # the terminal is gone, perhaps
+                name = signal.Signals(self.signal).name
+                print(f"sidebooks: ended by {name}; what was finished is kept", file=sys.stderr, flush=True)
 
 
 def serve(
@@ -146,11 +153,7 @@ def serve(
                 shelf.close()
     except _Told:
         pass
-    if ending.signal is None:
-        return 0
-    with suppress(OSError):  # the terminal is gone, perhaps
-        print(f"sidebooks: ended by {signal.Signals(ending.signal).name}; what was finished is kept", file=sys.stderr)
-    return 128 + ending.signal
+    return 0 if ending.signal is None else 128 + ending.signal
 
 
 def _register(shelf: Shelf, paths: Sequence[Path], password: str | None) -> int:
