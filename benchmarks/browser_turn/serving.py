@@ -56,6 +56,7 @@ def our_server(path: Path) -> Iterator[str]:
     """The address of a server of one document that nobody has looked at yet."""
     with tempfile.TemporaryDirectory() as cache_dir:
         command = [sys.executable, "-m", "sidebooks_core.cli", "serve", str(path), "--port", "0", "--no-browser"]
+        command += ["--allow-origin", "*"]  # the peers' pages come from a server of their own
         with subprocess.Popen([*command, "--cache-dir", cache_dir], stdout=subprocess.PIPE, text=True) as process:
             try:
                 assert process.stdout is not None
