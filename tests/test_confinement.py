@@ -64,11 +64,10 @@ libc = ctypes.CDLL(None, use_errno=True)
 libc.syscall.restype = ctypes.c_long
 SIGNAL = signal.SIGKILL if IS_ISOLATED else 0  # the control harms nobody
 IS_X86 = platform.machine() == "x86_64"
-try:
-    import pyseccomp
-    number_of = lambda name: pyseccomp.resolve_syscall(pyseccomp.Arch.NATIVE, name)
-except Exception:
-    number_of = lambda name: -1
+import pyseccomp
+
+def number_of(name):
+    return pyseccomp.resolve_syscall(pyseccomp.Arch.NATIVE, name)
 
 HARMLESS = {"kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", 434, "fcntl", "prlimit64", "sched_setaffinity",
     "ioprio_set", "setpriority"}
