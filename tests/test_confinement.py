@@ -237,6 +237,9 @@ def probe(sample: Path, how: str) -> dict[str, Any]:
     return found
 
 
+SIGNALS = {"kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_open", "F_SETOWN", "F_SETOWN_EX"}
+
+
 def test_a_confined_worker_harms_no_other_process(sample: Path) -> None:
     found = probe(sample, "isolated")
     tried = found["tried"]
@@ -250,11 +253,11 @@ def test_a_confined_worker_harms_no_other_process(sample: Path) -> None:
         passed = {name: result for name, result in tried[kind].items() if not isinstance(result, str) or result not in refused}
         allowed = {"address space without end": "ENOMEM"} if kind == "itself" else {}
         assert passed == allowed, kind
+    assert {tried["victim"][name] for name in SIGNALS} <= {"EPERM", "ENOSYS"}, "tried, and refused"
     assert tried["may signal itself"] == tried["may limit itself"] == "done", "C libraries need both"
 
 
 def test_without_confinement_the_same_probe_reaches_the_victim(sample: Path) -> None:
     tried = probe(sample, "open")["tried"]["victim"]
-    signals = {"kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_open", "F_SETOWN", "F_SETOWN_EX"}
-    expected = signals | {"prlimit64", "setpriority", "sched_setaffinity", "ioprio_set"}
+    expected = SIGNALS | {"prlimit64", "setpriority", "sched_setaffinity", "ioprio_set"}
     assert {name for name in expected if tried[name] != "done"} == set(), tried
