@@ -258,11 +258,12 @@ def test_records_that_were_dear_go_when_newer_ones_are(tmp_path: Path) -> None:
     store.close()
 
 
-def test_a_damaged_record_is_gone_at_once_and_removed_from_the_disk_behind(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    disk = DiskStore(tmp_path, 1 << 24)
-    layered = LayeredStore(MemoryStore(1 << 20, 0), disk)
+def discarding(
+    folder: Path, memory_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> tuple[DiskStore, LayeredStore, threading.Event]:
+    """A store that is removing its record "k" from the disk, and has not done so until the event is set."""
+    disk = DiskStore(folder, 1 << 24)
+    layered = LayeredStore(MemoryStore(memory_bytes, 0), disk)
     layered.put("k", record())
     layered.flush()
     entered, leave = threading.Event(), threading.Event()
@@ -276,6 +277,13 @@ def test_a_damaged_record_is_gone_at_once_and_removed_from_the_disk_behind(
     monkeypatch.setattr(disk, "delete", slow)
     layered.discard("k")
     assert entered.wait(10)
+    return disk, layered, leave
+
+
+def test_a_damaged_record_is_gone_at_once_and_removed_from_the_disk_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk, layered, leave = discarding(tmp_path, 1 << 20, monkeypatch)
     assert layered.get("k") is None
     assert not layered.contains("k")
     layered.put("other", record())
@@ -290,21 +298,7 @@ def test_a_damaged_record_is_gone_at_once_and_removed_from_the_disk_behind(
 
 
 def test_what_is_made_again_while_the_damaged_one_is_removed_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    disk = DiskStore(tmp_path, 1 << 24)
-    layered = LayeredStore(MemoryStore(0, 0), disk)
-    layered.put("k", record())
-    layered.flush()
-    entered, leave = threading.Event(), threading.Event()
-    delete = disk.delete
-
-    def slow(key: str) -> None:
-        entered.set()
-        assert leave.wait(10)
-        delete(key)
-
-    monkeypatch.setattr(disk, "delete", slow)
-    layered.discard("k")
-    assert entered.wait(10)
+    _, layered, leave = discarding(tmp_path, 0, monkeypatch)
     layered.put("k", record(fill=2))
     leave.set()
     layered.flush()
