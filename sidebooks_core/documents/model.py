@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct, to_builtins
 from msgspec.structs import replace
 
-CONTENT_ID_VERSION = 4
+CONTENT_ID_VERSION = 5
 """Raise with any change to what `content_id` digests, or how: the ids then all change, and what was remembered is forgotten."""
 MIN_SCAN_COVERAGE = 0.8
 """Share of a page that one image must cover for the page to count as a scan."""

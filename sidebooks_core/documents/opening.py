@@ -18,6 +18,7 @@ from sidebooks_core.documents import (
     epub_contents,
     epub_package,
     epub_pages,
+    epub_ruby,
     folding,
     font_mending,
     fonts,
@@ -368,9 +369,7 @@ def _handle(source: Source, kind: str, name: str, limits: Limits) -> Any:
     if kind == "svg":
         return _open_drawing(source, name, limits)
     if kind == "epub":
-        book = _fixed_book(source, limits)
-        if book is not None:
-            return book
+        return _open_book(source, limits)
     if kind == "pdf":
         return OpenPdf(source.data)
     return pymupdf.Document(stream=source.data, filetype=ENGINE_TYPES.get(kind, kind))
@@ -383,14 +382,22 @@ def _open_drawing(source: Source, name: str, limits: Limits) -> Any:
     return svg.open_drawing(source.data if packed is None else packed, name, limits)
 
 
-def _fixed_book(source: Source, limits: Limits) -> PageSequence | None:
-    """An EPUB that has pages of fixed size, or images for pages; None for others, which the engine lays out."""
+def _open_book(source: Source, limits: Limits) -> Any:
+    """An EPUB: page by page where it has pages of fixed size, or images for pages; else as the engine lays it out."""
+    data: Any = source.data
     try:
         archive = archives.Archive(source)
     except archives.UNREADABLE:
-        return None
-    package = epub_package.read_package(archive)
-    return epub_pages.open_book(source, archive, package, limits) if package is not None and not package.is_flowing else None
+        package = None
+    else:
+        package = epub_package.read_package(archive)
+    if package is not None and not package.is_flowing:
+        book = epub_pages.open_book(source, archive, package, limits)
+        if book is not None:
+            return book
+    if package is not None:
+        data = epub_ruby.without_own_sizes(archive, package) or data
+    return pymupdf.Document(stream=data, filetype="epub")
 
 
 def _unlock(handle: Any, kind: str, password: str | None, name: str) -> bool:

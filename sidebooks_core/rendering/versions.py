@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-DRAWING_VERSION = 6
+DRAWING_VERSION = 7
 """Raised when our own drawing or layout code changes the pixels of some page."""
 ENCODER_VERSION = "3"
 """Raised when our encoder chooses or writes otherwise."""

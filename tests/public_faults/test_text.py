@@ -570,6 +570,29 @@ def test_ruby_of_a_reflowable_document_is_known_by_its_element(service: TileServ
     assert lines(service, document)[0].startswith("本日の議員提出議案は三")
 
 
+@pytest.mark.parametrize(
+    "reading",
+    [
+        '<rt style="font-size:20px">{0}</rt>',
+        "<rt style='color: red; font-size : 120%'>{0}</rt>",
+        '<rt class="r" style="font: bold 14px serif;">{0}</rt>',
+        '<rt><span style="font-size: 1em">{0}</span></rt>',
+    ],
+)
+def test_ruby_with_a_size_of_its_own_is_known_too(service: TileService, reading: str) -> None:
+    readings = [reading.format(text) for text in ("ぎいん", "ていしゅつ")]
+    document = service.open(epub("<p>本日の<ruby>議員{}</ruby><ruby>提出{}</ruby>議案は三件</p>".format(*readings)))
+    assert len(service.search(document, "議員提出議案")) == 1
+    assert len(service.search(document, "ていしゅつ")) == 1
+
+
+def test_sizes_of_other_elements_stay(service: TileService) -> None:
+    body = "<p>本日の<ruby>議員<rt style='font-size:20px'>ぎいん</rt></ruby>は<span style='font-size:40px'>大</span>きい</p>"
+    words = service.text(service.open(epub(body)), 0)
+    heights = {char: word.y1_pt - word.y0_pt for word in words for char in word.text}
+    assert max(heights.values()) > 1.5 * min(heights.values())
+
+
 def test_latin_ruby_of_a_reflowable_document(service: TileService) -> None:
     document = service.open(epub("<p>the <ruby>WHO<rt>World Health</rt></ruby> says</p>"))
     assert len(service.search(document, "the WHO says")) == 1
