@@ -133,10 +133,14 @@ class KnownProblems:
         """Raised when more is known."""
 
     def learn(self, page: int, problems: tuple[str, ...]) -> None:
-        """An image of the page tells of them."""
+        """An image of the page tells of them, or of none. What other images of the page told stays known."""
+        if not problems:
+            return
         with self._lock:
-            if self._of.get(page) != problems:
-                self._of[page] = problems
+            before = self._of.get(page, ())
+            known = tuple(dict.fromkeys((*before, *problems)))
+            if known != before:
+                self._of[page] = known
                 self.version += 1
 
     def of(self, page: int) -> tuple[str, ...]:

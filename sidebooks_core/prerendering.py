@@ -215,8 +215,7 @@ def _problems_of(document: Document, page: int, record: Record | None) -> tuple[
         problems = problems_of(record.data) if record is not None else ()
     except RecordUnreadable:
         return ()  # who asks for the page is told, and it is drawn again
-    if problems:
-        document.problems.learn(page, problems)
+    document.problems.learn(page, problems)
     return problems
 
 
@@ -224,8 +223,7 @@ def _store(service: TileService, document: Document, result: BulkResult) -> None
     """Keep what a foreign executor drew."""
     assert result.record is not None
     assert result.content_id is not None
-    if result.problems:
-        document.problems.learn(result.page, result.problems)
+    document.problems.learn(result.page, result.problems)
     content_id = keys.scoped_id(result.content_id, document.trust_domain)
     key = keys.record_key(content_id, result.spec, service.profile)
     record = Record(data=result.record, tag=content_id, cost_s=result.cost_s, is_preview=result.spec.is_preview)

@@ -11,6 +11,5 @@ from sidebooks_core.tile import Tile
 
 def tile_of(document: Document, page: int, packed: PackedTile, etag: str | Callable[[], str]) -> Tile:
     """A tile of a page. etag: of it, or what finds it out."""
-    if packed.problems:
-        document.problems.learn(page, packed.problems)
+    document.problems.learn(page, packed.problems)
     return Tile(packed.data, packed.media_type, packed.width_px, packed.height_px, etag, packed.problems)

@@ -17,6 +17,7 @@ from jbig2_files import generic_refinement, page_refinement, refinement_in_steps
 from PIL import Image
 
 from sidebooks_core import RenderFailed, Settings, TileService, cli
+from sidebooks_core.document import KnownProblems
 from sidebooks_core.documents import problems, second_engine
 from sidebooks_core.rendering.desk import Desk
 from sidebooks_core.rendering.packing import problems_of, unpack_tile
@@ -381,6 +382,20 @@ def test_problems_are_kept_with_the_record(half_broken: Path, tmp_path: Path) ->
             assert document.problems.all() == {1: (problems.IMAGE_LOST,)}
             assert running.statistics().renders == (3 if made_by == "render" else 0)
             running.store.flush()
+
+
+def test_what_images_of_a_page_tell_adds_up() -> None:
+    known = KnownProblems()
+    for told, all_known, version in (
+        ((), (), 0),
+        ((problems.IMAGE_LOST,), (problems.IMAGE_LOST,), 1),
+        ((problems.FONT_LOST,), (problems.IMAGE_LOST, problems.FONT_LOST), 2),
+        ((), (problems.IMAGE_LOST, problems.FONT_LOST), 2),
+        ((problems.FONT_LOST, problems.IMAGE_LOST), (problems.IMAGE_LOST, problems.FONT_LOST), 2),
+    ):
+        known.learn(3, told)
+        assert (known.of(3), known.version) == (all_known, version), told
+    assert known.all() == {3: (problems.IMAGE_LOST, problems.FONT_LOST)}
 
 
 def test_a_reader_sees_the_problems_of_the_pages_on_its_screen(half_broken: Path, service: TileService) -> None:
