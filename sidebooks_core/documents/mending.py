@@ -8,10 +8,10 @@ reads it so. What is mended for the listing of one page is put back after it, so
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
-from sidebooks_core.documents import glyph_boxes, layers, lenient_content, resources, transfer
+from sidebooks_core.documents import drawn_with, glyph_boxes, layers, lenient_content, resources, transfer
 from sidebooks_core.documents.engine import ENGINE_ERRORS, as_pdf, mupdf
 from sidebooks_core.documents.messages import count_messages, forget_messages, messages_since
 from sidebooks_core.documents.pdf_objects import document
@@ -52,7 +52,7 @@ def listed(handle: Any, index: int, listing: Callable[[], Any]) -> Any:
             return made
         if reread_lost(handle, said):
             forget_messages(start)
-            glyph_boxes.forget(handle)
+            drawn_with.forget(handle)
         elif any(_BAD_ARRAY in line for line in said):
             forget_messages(start)
             with _rewritten_contents(handle, index):
@@ -64,10 +64,12 @@ def listed(handle: Any, index: int, listing: Callable[[], Any]) -> Any:
 
 def _made(handle: Any, index: int, listing: Callable[[], Any]) -> Any:
     """What `listing` makes of a page, its fonts and colours mended meanwhile. Most pages need nothing, which is told soon."""
-    page_object = mupdf.ll_pdf_lookup_page_obj(as_pdf(handle).m_internal, index)
-    if not glyph_boxes.found(handle, page_object) and not transfer.are_set(page_object):
-        return listing()
-    with glyph_boxes.opened(handle, index), transfer.applied(handle, index):
+    faults = drawn_with.faults_of(handle, mupdf.ll_pdf_lookup_page_obj(as_pdf(handle).m_internal, index))
+    with ExitStack() as mended:
+        if faults.large_fonts:
+            mended.enter_context(glyph_boxes.opened(handle, faults.large_fonts))
+        if faults.transfers or faults.transfers_elsewhere:
+            mended.enter_context(transfer.applied(handle, index, is_elsewhere=faults.transfers_elsewhere))
         return listing()
 
 

@@ -1,7 +1,8 @@
 """Transfer functions, which the engine does not look at: scans may be kept as negatives with them. Worker side.
 
-The colours and images of a page are given the values that the function makes of them, for as long as the page's list is made.
-What this does not reach (shadings, forms, inline images, colours of other spaces) is told as a complaint of the engine.
+The colours and images of a page and of its forms are given the values that the function makes of them, for as long as the
+page's list is made. What this does not reach (shadings, patterns, inline images, colours of other spaces, the looks of
+annotations) is told as a complaint of the engine.
 """
 
 from __future__ import annotations
@@ -21,66 +22,47 @@ from sidebooks_core.documents.resources import entries
 Curves = tuple[tuple[float, ...], ...]
 """Of red, green, blue and grey: 256 values from 0 to 1."""
 
-_IDENTITY = ("Identity", "Default")
 _MOST_PIXELS = 64 << 20
 """Of an image that a curve is applied to."""
 _COMPONENTS = {b"g": 1, b"G": 1, b"rg": 3, b"RG": 3, b"k": 4, b"K": 4}
 _OTHER_COLOURS = frozenset((b"cs", b"CS", b"sc", b"SC", b"scn", b"SCN"))
 _SUFFIX = "~transferred"
+_MOST_FORMS = 500
+"""Forms of one page that are rewritten."""
+_DEEPEST = 20
+"""Forms within forms."""
+_OF_STREAM = ("Filter", "DecodeParms", "Length")
+"""Entries that say how a stream is kept."""
 
 
 @contextmanager
-def applied(handle: Any, index: int) -> Iterator[None]:
-    """Rewrite a page that sets transfer functions, for the time being."""
+def applied(handle: Any, index: int, *, is_elsewhere: bool) -> Iterator[None]:
+    """Rewrite a page for the time being. is_elsewhere: functions may be set in what is not rewritten, too."""
     pdf = as_pdf(handle)
-    if not are_set(mupdf.ll_pdf_lookup_page_obj(pdf.m_internal, index)):
-        yield
-        return
     page_object = mupdf.pdf_lookup_page_obj(pdf, index)
     before = mupdf.pdf_dict_gets(page_object, "Contents")
-    images = mupdf.pdf_dict_gets(mupdf.pdf_dict_gets_inheritable(page_object, "Resources"), "XObject")
+    resources = mupdf.pdf_dict_gets_inheritable(page_object, "Resources")
+    pool = mupdf.pdf_dict_gets(resources, "XObject")
+    rewriter = _Rewriter(pdf)
     made: dict[str, Any] = {}
-    new = None
     try:
         try:
-            rewriter = _rewriter(pdf, page_object, images)
-            content = rewriter.rewritten(handle[index].read_contents())
+            content, made = rewriter.rewritten(handle[index].read_contents(), _Place(resources), _State())
         except ENGINE_ERRORS as error:
             mupdf.fz_warn(f"a transfer function was not applied ({error})")
         else:
-            if rewriter.is_incomplete:
+            if rewriter.is_incomplete or is_elsewhere:
                 mupdf.fz_warn("a transfer function was not applied to all of the page")
-            made = rewriter.made
-            for name, image in made.items():
-                mupdf.pdf_dict_puts(images, name, image)
-            new = mupdf.pdf_add_stream(pdf, mupdf.fz_new_buffer_from_copied_data(content), mupdf.PdfObj(), 0)
-            mupdf.pdf_dict_puts(page_object, "Contents", new)
+            for name, added in made.items():
+                mupdf.pdf_dict_puts(pool, name, added)
+            mupdf.pdf_dict_puts(page_object, "Contents", rewriter.add(content, mupdf.PdfObj()))
         yield
     finally:
         mupdf.pdf_dict_puts(page_object, "Contents", before)
         for name in made:
-            mupdf.pdf_dict_dels(images, name)
-        for added in (*made.values(), *([new] if new is not None else [])):
+            mupdf.pdf_dict_dels(pool, name)
+        for added in rewriter.added:
             mupdf.pdf_delete_object(pdf, mupdf.pdf_to_num(added))  # the list has what it needs of it
-
-
-def _rewriter(pdf: Any, page_object: Any, images: Any) -> _Rewriter:
-    resources = mupdf.pdf_dict_gets_inheritable(page_object, "Resources")
-    curves = {
-        mupdf.pdf_to_name(name).encode(): _curves(state) for name, state in entries(mupdf.pdf_dict_gets(resources, "ExtGState"))
-    }
-    return _Rewriter(pdf, curves, images)
-
-
-def are_set(page_object: Any) -> bool:
-    """Whether a page may set transfer functions. page_object: of the binding's lower level."""
-    states = mupdf.ll_pdf_dict_gets(mupdf.ll_pdf_dict_gets_inheritable(page_object, "Resources"), "ExtGState")
-    for index in range(mupdf.ll_pdf_dict_len(states) if states else 0):
-        state = mupdf.ll_pdf_dict_get_val(states, index)
-        function = mupdf.ll_pdf_dict_gets(state, "TR2") or mupdf.ll_pdf_dict_gets(state, "TR")
-        if function and mupdf.ll_pdf_to_name(function) not in _IDENTITY:
-            return True
-    return False
 
 
 def _curves(state: Any) -> Curves | None:
@@ -126,19 +108,37 @@ class _State(Struct, frozen=True):
     """Operator and values before the function; None for a colour of another space."""
 
 
+class _Place(Struct, frozen=True):
+    """Content that is rewritten."""
+
+    resources: Any
+    forms: tuple[int, ...] = ()
+    """Their numbers, from the page to the form whose content it is."""
+
+
 class _Rewriter(Struct):
     pdf: Any
-    curves: dict[bytes, Curves | None]
-    images: Any
-    made: dict[str, Any] = field(default_factory=dict)
-    """Images to be added, by name."""
+    added: list[Any] = field(default_factory=list)
+    """Objects of the document, for the time being."""
     is_incomplete: bool = False
-    _of_image: dict[tuple[bytes, Curves], bytes | None] = field(default_factory=dict)
+    _made: dict[tuple[int, _State], Any] = field(default_factory=dict)
+    """What stands for an image or a form, by its number and what holds when it is drawn: of that, images need the curves."""
+    _curves: dict[int, Curves | None] = field(default_factory=dict)
 
-    def rewritten(self, data: bytes) -> bytes:
+    def add(self, data: bytes, described: Any) -> Any:
+        """A stream."""
+        new = mupdf.pdf_add_stream(self.pdf, mupdf.fz_new_buffer_from_copied_data(data), described, 0)
+        self.added.append(new)
+        return new
+
+    def rewritten(self, data: bytes, place: _Place, state: _State) -> tuple[bytes, dict[str, Any]]:
+        """Content, and what it draws with in addition, by name. state: what holds at its start."""
         out: list[bytes] = []
         operands: list[bytes] = []
-        state, stack = _State(), []
+        stack: list[_State] = []
+        pool = mupdf.pdf_dict_gets(place.resources, "XObject")
+        states = mupdf.pdf_dict_gets(place.resources, "ExtGState")
+        made: dict[str, Any] = {}
         position = 0
         while position < len(data):
             start = position
@@ -170,38 +170,88 @@ class _Rewriter(Struct):
                 is_stroke = word.isupper()
                 state = _State(state.curves, state.fill if is_stroke else None, None if is_stroke else state.stroke)
             elif word == b"gs" and operands:
-                curves = self.curves.get(operands[-1][1:])
+                curves = self._curves_of(states, operands[-1])
                 if curves is not None and curves != state.curves:
                     state = _State(curves, state.fill, state.stroke)
                     self.is_incomplete |= bool(curves) and (state.fill is None or state.stroke is None)
                     colours = [_operator(colour, curves) for colour in (state.fill, state.stroke) if colour is not None]
                     word = b" ".join([word, *colours])
-            elif word == b"Do" and operands and state.curves:
-                name = self._image(operands[-1], state.curves)
-                if name is not None:
-                    _replace_last(out, operands[-1], name)
+            elif word == b"Do" and operands:
+                old = operands[-1][1:].decode("latin-1")
+                drawn = mupdf.pdf_dict_gets(pool, old)
+                other = self._drawn(drawn, place, state)
+                if other is not None:
+                    new = f"{old}{_SUFFIX}{mupdf.pdf_to_num(other)}"
+                    made[new] = other
+                    _replace_last(out, operands[-1], b"/" + new.encode("latin-1"))
             elif word == b"sh":
                 self.is_incomplete |= bool(state.curves)
             out.append(word)
             operands.clear()
-        return b"".join(out)
+        return b"".join(out), made
 
-    def _image(self, name: bytes, curves: Curves) -> bytes | None:
-        """The name of the image with the curves applied; None for what stays as it is."""
-        key = name, curves
-        if key not in self._of_image:
-            image = mupdf.pdf_dict_gets(self.images, name[1:].decode("latin-1"))
-            self._of_image[key] = None
-            if mupdf.pdf_to_bool(mupdf.pdf_dict_gets(image, "ImageMask")):
-                return None  # painted with the colour
-            made = _transferred(self.pdf, image, curves)
-            if made is None:
-                self.is_incomplete = True
-            else:
-                new = f"{name[1:].decode('latin-1')}{_SUFFIX}{len(self.made)}"
-                self.made[new] = made
-                self._of_image[key] = b"/" + new.encode("latin-1")
-        return self._of_image[key]
+    def _curves_of(self, states: Any, name: bytes) -> Curves | None:
+        value = mupdf.pdf_dict_gets(states, name[1:].decode("latin-1"))
+        number = mupdf.pdf_to_num(value)
+        if not number:
+            return _curves(value)
+        if number not in self._curves:
+            self._curves[number] = _curves(value)
+        return self._curves[number]
+
+    def _drawn(self, drawn: Any, place: _Place, state: _State) -> Any | None:
+        """What stands for an image or a form; None: it stays as it is."""
+        number = mupdf.pdf_to_num(drawn)
+        subtype = mupdf.pdf_to_name(mupdf.pdf_dict_gets(drawn, "Subtype"))
+        if subtype == "Form":
+            key = number, state
+        elif subtype == "Image" and state.curves and not mupdf.pdf_to_bool(mupdf.pdf_dict_gets(drawn, "ImageMask")):
+            key = number, _State(state.curves)
+        else:
+            return None  # a mask is painted with the colour
+        if key not in self._made:
+            self._made[key] = None
+            self._made[key] = self._form(drawn, place, state) if subtype == "Form" else self._image(drawn, state.curves)
+        return self._made[key]
+
+    def _image(self, image: Any, curves: Curves) -> Any | None:
+        made = _transferred(self.pdf, image, curves)
+        if made is None:
+            self.is_incomplete = True
+        else:
+            self.added.append(made)
+        return made
+
+    def _form(self, form: Any, place: _Place, state: _State) -> Any | None:
+        number = mupdf.pdf_to_num(form)
+        if number in place.forms:
+            return None  # drawn within itself, which the engine refuses
+        if len(place.forms) >= _DEEPEST or len(self._made) > _MOST_FORMS:
+            self.is_incomplete |= bool(state.curves)
+            return None
+        resources = mupdf.pdf_dict_gets(form, "Resources")
+        if not resources.m_internal:
+            resources = place.resources
+        before = bytes(mupdf.fz_buffer_extract_copy(mupdf.pdf_load_stream(form)))
+        content, made = self.rewritten(before, _Place(resources, (*place.forms, number)), state)
+        if content == before:
+            return None
+        described = _copy(self.pdf, form, without=_OF_STREAM)
+        own = _copy(self.pdf, resources)
+        pool = _copy(self.pdf, mupdf.pdf_dict_gets(resources, "XObject"))
+        for name, added in made.items():
+            mupdf.pdf_dict_puts(pool, name, added)
+        mupdf.pdf_dict_puts(own, "XObject", pool)
+        mupdf.pdf_dict_puts(described, "Resources", own)
+        return self.add(content, described)
+
+
+def _copy(pdf: Any, dictionary: Any, *, without: tuple[str, ...] = ()) -> Any:
+    made = mupdf.pdf_new_dict(pdf, 16)
+    for key, value in entries(dictionary):
+        if mupdf.pdf_to_name(key) not in without:
+            mupdf.pdf_dict_put(made, key, value)
+    return made
 
 
 def _replace_last(out: list[bytes], old: bytes, new: bytes) -> None:
@@ -243,18 +293,14 @@ def _value(curve: tuple[float, ...], value: float) -> float:
 
 
 def _transferred(pdf: Any, image: Any, curves: Curves) -> Any | None:
-    """A new image; None for a form, and for an image that is too large or in inks."""
-    if mupdf.pdf_to_name(mupdf.pdf_dict_gets(image, "Subtype")) != "Image":
-        return None
+    """A new image; None for one that is too large or in inks."""
     loaded = mupdf.pdf_load_image(pdf, image)
     space = loaded.colorspace()
     count = mupdf.fz_colorspace_n(space) if space.m_internal else 0
     if count not in (1, 3) or loaded.w() * loaded.h() > _MOST_PIXELS:
         return None
     used = (curves[3],) if count == 1 else curves[:3]
-    written = mupdf.pdf_new_dict(pdf, 16)
-    for key, value in entries(image):
-        mupdf.pdf_dict_put(written, key, value)
+    written = _copy(pdf, image)
     if not mupdf.fz_colorspace_is_indexed(space) and all(_is_line(curve) for curve in used):
         decode = mupdf.pdf_dict_gets(image, "Decode")
         ends = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -404,15 +404,22 @@ COLOURED = stream("/Type/XObject/Subtype/Image/Width 1/Height 1/BitsPerComponent
 BITS = stream("/Type/XObject/Subtype/Image/Width 4/Height 1/BitsPerComponent 1/ColorSpace/DeviceGray/Decode[1 0]", b"\x50")
 
 
-def transferred(entry: str, functions: list[bytes], content: bytes) -> list[tuple[int, int, int]]:
+def transferred(
+    entry: str, functions: list[bytes], content: bytes, forms: Mapping[int, bytes] | None = None
+) -> list[tuple[int, int, int]]:
     """The colours of eight squares across the page's foot, which the content paints, as drawn in a worker's way."""
     more = {10 + index: function for index, function in enumerate(functions)}
-    more |= {20: RAMP, 21: COLOURED, 22: BITS}
-    resources = f"/ExtGState<</G<<{entry}>>/Off<</TR/Identity>>/Other<</LW 2>>>>/XObject<</I 20 0 R/C 21 0 R/B 22 0 R>>"
+    more |= {20: RAMP, 21: COLOURED, 22: BITS, **(forms or {})}
+    named = "/I 20 0 R/C 21 0 R/B 22 0 R" + "".join(f"/Fm{number} {number} 0 R" for number in forms or ())
+    resources = f"/ExtGState<</G<<{entry}>>/Off<</TR/Identity>>/Other<</LW 2>>>>/XObject<<{named}>>"
     with TileService(Settings(cache_dir=None, workers=1)) as service:
         document = service.open(one_page(content, resources, more=more))
         pixels = service.page_image(document, page=0, width_px=400).pixels()
     return [tuple(int(value) for value in pixels[375, 25 + 50 * index]) for index in range(8)]
+
+
+def form(content: bytes, resources: str = "") -> bytes:
+    return stream(f"/Type/XObject/Subtype/Form/BBox[0 0 400 400]{resources}", content)
 
 
 SQUARES_OF_GREY = (
@@ -470,12 +477,58 @@ def test_no_transfer_function(entry: str) -> None:
     assert near(transferred(entry, [INVERTS], SQUARES_OF_GREY), [0, 204, 204, 204, (255, 128, 0)])
 
 
+OWN = "/Resources<</ExtGState<</G<</TR 10 0 R>>/Off<</TR/Identity>>>>/XObject<</I 20 0 R/C 21 0 R/Fm31 31 0 R>>>>"
+WITHIN_FORMS: dict[str, tuple[bytes, dict[int, Callable[[bytes], bytes]]]] = {
+    "the page sets it and the form paints": (b"/G gs /Fm30 Do", {30: form}),
+    "the form sets it for itself": (b"/Fm30 Do", {30: lambda painted: form(b"/G gs " + painted, OWN)}),
+    "the form sets it and one within it paints": (
+        b"/Fm30 Do",
+        {30: lambda _: form(b"/G gs /Fm31 Do", OWN), 31: lambda painted: form(painted, OWN)},
+    ),
+    "the form within sets it": (
+        b"/Fm30 Do",
+        {30: lambda _: form(b"q /Fm31 Do Q", OWN), 31: lambda painted: form(b"/G gs " + painted, OWN)},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WITHIN_FORMS)
+def test_a_transfer_function_in_forms(case: str) -> None:
+    content, makers = WITHIN_FORMS[case]
+    for painted, right in (
+        (b"0 0 50 50 re f .8 g 50 0 50 50 re f q /Off gs 100 0 50 50 re f Q 150 0 50 50 re f", [255, 51, 204, 51]),
+        (b"q 200 0 0 50 0 0 cm /I Do Q q 50 0 0 50 200 0 cm /C Do Q", [255, 191, 127, 0, (0, 127, 255)]),
+    ):
+        forms = {number: make(painted) for number, make in makers.items()}
+        assert near(transferred("/TR 10 0 R", [INVERTS], content, forms), right)
+
+
+def test_a_form_is_drawn_with_the_function_of_its_place_and_no_other() -> None:
+    forms = {30: form(b"0 0 50 50 re f")}
+    content = b"/Fm30 Do q /G gs 1 0 0 1 50 0 cm /Fm30 Do Q 1 0 0 1 100 0 cm .8 g /Fm30 Do /G gs 1 0 0 1 50 0 cm /Fm30 Do"
+    assert near(transferred("/TR 10 0 R", [INVERTS], content, forms), [0, 255, 204, 51])
+
+
+def test_forms_that_draw_each_other_with_a_transfer_function_end() -> None:
+    forms = {30: form(b"/G gs 0 0 50 50 re f /Fm31 Do", OWN), 31: form(b"50 0 50 50 re f /Fm30 Do", OWN.replace("31", "30"))}
+    assert near(transferred("", [INVERTS], b"/Fm30 Do", forms), [255])
+
+
 def test_what_a_transfer_function_does_not_reach_is_told() -> None:
     take_warnings()
-    for content, is_told in ((b"/G gs /Fm Do", True), (b"/G gs /Off gs /Fm Do", False), (b"/G gs 0 0 5 5 re f", False)):
-        form = stream("/Type/XObject/Subtype/Form/BBox[0 0 400 400]", b"0 0 9 9 re f")
-        resources = "/ExtGState<</G<</TR 10 0 R>>/Off<</TR/Identity>>>>/XObject<</Fm 11 0 R>>"
-        data = one_page(content, resources, more={10: INVERTS, 11: form})
+    shading = b"<</ShadingType 2/ColorSpace/DeviceGray/Coords[0 0 9 0]/Function 10 0 R>>"
+    pattern = stream(f"/PatternType 1/PaintType 1/TilingType 1/BBox[0 0 9 9]/XStep 9/YStep 9{OWN}", b"/G gs 0 0 9 9 re f")
+    for content, is_told in (
+        (b"/G gs /Sh sh", True),
+        (b"/G gs /Off gs /Sh sh", False),
+        (b"/G gs /Fm Do", True),
+        (b"/G gs 0 0 5 5 re f", False),
+        (b"/Pattern cs /P scn 0 0 9 9 re f", True),
+    ):
+        patterns = "/Pattern<</P 13 0 R>>" if b"/P scn" in content else ""
+        resources = f"/ExtGState<</G<</TR 10 0 R>>/Off<</TR/Identity>>>>/XObject<</Fm 11 0 R>>/Shading<</Sh 12 0 R>>{patterns}"
+        inner = form(b"/Sh sh", "/Resources<</Shading<</Sh 12 0 R>>>>")
+        data = one_page(content, resources, more={10: INVERTS, 11: inner, 12: shading, 13: pattern})
         document = open_document(Source(data), password=None, name="paper", limits=Limits())
         document.display_list(0)
         document.close()

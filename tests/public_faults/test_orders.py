@@ -9,7 +9,7 @@ import pytest
 from pdf_parts import stream, write_pdf
 
 import sidebooks_core as sb
-from sidebooks_core.documents import glyph_boxes
+from sidebooks_core.documents import drawn_with, glyph_boxes
 from sidebooks_core.documents.drawing import draw
 from sidebooks_core.documents.engine import as_pdf, mupdf
 from sidebooks_core.documents.limits import Limits
@@ -55,6 +55,10 @@ def opened(path: Path) -> OpenDocument:
     return open_document(Source(path.read_bytes()), password=None, name=path.name, limits=Limits())
 
 
+def faults_of(document: OpenDocument, page: int) -> drawn_with.Faults:
+    return drawn_with.faults_of(document.handle, mupdf.ll_pdf_lookup_page_obj(as_pdf(document.handle).m_internal, page))
+
+
 def test_a_font_that_leads_back_to_itself_has_its_box_taken_on_every_page(tmp_path: Path) -> None:
     path = write_pdf(
         tmp_path / "round.pdf",
@@ -72,7 +76,7 @@ def test_a_font_that_leads_back_to_itself_has_its_box_taken_on_every_page(tmp_pa
     document = opened(path)
     boxes = []
     for page in (0, 1):
-        with glyph_boxes.opened(document.handle, page):
+        with glyph_boxes.opened(document.handle, faults_of(document, page).large_fonts):
             boxes.append(document.handle.xref_get_key(5, "FontBBox")[1])
     document.close()
     assert boxes == ["[0 0 0 0]"] * 2
@@ -96,14 +100,13 @@ def test_resources_that_pages_share_are_looked_at_once(tmp_path: Path, monkeypat
     )
     path.write_bytes(path.read_bytes().replace(b"Kids[3 0 R]/Count 1", b"Kids[3 0 R 4 0 R]/Count 2"))
     document = opened(path)
-    looks, look = [], glyph_boxes._look
-    monkeypatch.setattr(glyph_boxes, "_look", lambda value: looks.append(value) or look(value))
+    looks, look = [], drawn_with._look
+    monkeypatch.setattr(drawn_with, "_look", lambda value: looks.append(value) or look(value))
     for index, fonts, most in ((0, (6,), 1), (0, (6,), 1), (1, (6, 10), 3)):
-        found = glyph_boxes.found(document.handle, mupdf.ll_pdf_lookup_page_obj(as_pdf(document.handle).m_internal, index))
-        assert found == fonts
+        assert faults_of(document, index).large_fonts == fonts
         assert len(looks) == most
-    glyph_boxes.forget(document.handle)  # as after the mending of an object
-    assert glyph_boxes.found(document.handle, mupdf.ll_pdf_lookup_page_obj(as_pdf(document.handle).m_internal, 0)) == (6,)
+    drawn_with.forget(document.handle)  # as after the mending of an object
+    assert faults_of(document, 0).large_fonts == (6,)
     assert len(looks) == 4
     document.close()
 
