@@ -17,13 +17,15 @@ from ordinary_user import run_as_ordinary_user, shared_folder
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the Linux kernel's")
 
 HOST = r"""
-import json, os, signal, subprocess, sys, time
+import atexit, json, logging, os, signal, subprocess, sys, time
 import sidebooks_core as sb
 from sidebooks_core.rendering import pool
 
 document, secret, is_isolated = sys.argv[1], sys.argv[2], sys.argv[3] == "isolated"
 victim = subprocess.Popen([sys.executable, "-I", "-c", "import time; print('up', flush=True); time.sleep(600)"],
     stdout=subprocess.PIPE)
+atexit.register(victim.kill)  # it holds the streams that the test reads to their end
+logging.basicConfig(level=logging.DEBUG)
 assert victim.stdout.readline() == b"up\n"
 PROBE = '''
 import importlib, json, sys
@@ -50,8 +52,6 @@ with sb.TileService(sb.Settings(cache_dir=None, workers=1, worker_bytes=512 << 2
     found["unchanged"] = victim.poll() is None and state() == before
     found["draws"] = [service.page_image(opened, page, width_px=300).width_px for page in range(3)]
     found["user"] = os.getuid()
-victim.kill()
-victim.wait()
 print(json.dumps(found))
 """
 

@@ -24,11 +24,14 @@ import diskcache
 import psutil
 import pytest
 from test_faults import pixels, small_disk
+from test_forking import wait_identified
 
 import sidebooks_core as sb
 from sidebooks_core.caching.disk import DiskStore, PooledCache
 from sidebooks_core.caching.locks import RANGES, RenderLocks
 from sidebooks_core.caching.record import Record
+from sidebooks_core.rendering.pool import MOST_WORKERS, WorkerPool
+from sidebooks_core.rendering.worker_process import WorkerProcess
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="signals, mounts and limits as Linux has them")
 
@@ -74,6 +77,38 @@ def test_a_worker_that_dies_at_any_step_costs_one_request(sample: Path, expected
         assert service.statistics().worker_deaths > 0
     assert len(failures) < KILLS
     assert all(isinstance(error, sb.RenderFailed) and sample.name in str(error) for error in failures)
+
+
+@pytest.mark.parametrize("deaths", [2, 3])
+def test_workers_that_die_before_they_begin_are_replaced_up_to_a_number(
+    sample: Path, expected: dict[int, bytes], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, deaths: int
+) -> None:
+    left = deaths
+    ask = WorkerPool._ask
+
+    def ask_the_dying(self: WorkerPool, worker: WorkerProcess, *arguments: Any, **how: Any) -> None:
+        nonlocal left
+        if not left:
+            ask(self, worker, *arguments, **how)
+            return
+        left -= 1
+        os.kill(worker.process.pid, signal.SIGSTOP)  # it must not read what it is asked
+        ask(self, worker, *arguments, **how)
+        os.kill(worker.process.pid, signal.SIGKILL)
+
+    with sb.TileService(sb.Settings(cache_dir=None, workers=1)) as service:
+        document = service.open(sample)
+        service.page_image(document, 0, width_px=WIDTH_PX)
+        wait_identified(document)
+        monkeypatch.setattr(WorkerPool, "_ask", ask_the_dying)
+        if deaths < MOST_WORKERS:
+            assert pixels(service.page_image(document, 1, width_px=WIDTH_PX)) == expected[1]
+        else:
+            with pytest.raises(sb.RenderFailed, match="page 2: no worker process can be started; the log tells why"):
+                service.page_image(document, 1, width_px=WIDTH_PX)
+            assert "the stream ended; signal 9" in caplog.text
+        assert service.statistics().worker_deaths == deaths
+        assert pixels(service.page_image(document, 2, width_px=WIDTH_PX)) == expected[2]
 
 
 def test_a_suspended_worker_is_given_up_in_time(sample: Path, expected: dict[int, bytes]) -> None:

@@ -49,6 +49,8 @@ START_TIMEOUT_S = 60.0
 """A worker that has not reported by then is given up; one that is not forked takes 0.3-0.6 s on an idle machine."""
 LOOK_AGAIN_S = 0.05
 """Between two looks at what a job has taken, at least: the kernel counts in hundredths of a second."""
+MOST_WORKERS = 3
+"""For one job, of those that die before they begin it: the kernel may end more than one when memory is short."""
 COMPLAIN_S = 60.0
 """Between two entries in the log about a worker that cannot be started."""
 
@@ -266,7 +268,7 @@ class WorkerPool:
             greeting = answers.read_greeting(wire.receive_body(process.stdout, answers.GREETING_BYTES))
         except (wire.WireClosed, wire.WireBroken) as error:
             self._bury(worker)
-            raise _StartFailed(f"{error}; exit code {process.returncode}. {_advice()}") from error
+            raise _StartFailed(f"{error}; {_how_it_ended(worker)}. {_advice()}") from error
         finally:
             self._watchdog.release(watch)
         if self._closing.is_set():
@@ -301,20 +303,21 @@ class WorkerPool:
     def _do(
         self, worker: WorkerProcess, ticket: Any, job: Job, data: bytes | None
     ) -> tuple[Any, SidebooksError | None, WorkerProcess | None]:
-        """One job on one worker, or on a new one if this one turns out to have died before it began it."""
-        try:
-            return self._do_on(worker, ticket, job, data)
-        except _NotBegun:
-            self._count_death(worker)
-        try:
-            worker = self._start()
+        """One job on one worker, or on new ones where these turn out to have died before they began it."""
+        left = MOST_WORKERS
+        while True:
+            try:
+                return self._do_on(worker, ticket, job, data)
+            except _NotBegun as error:
+                self._count_death(worker)
+                left -= 1
+                if not left:
+                    return None, self._cannot_start(job, f"{error}; {_how_it_ended(worker)}"), None
+            try:
+                worker = self._start()
+            except _StartFailed as error:
+                return None, self._cannot_start(job, str(error)), None
             worker.trust_domain = job.document.trust_domain
-            return self._do_on(worker, ticket, job, data)
-        except _NotBegun as error:
-            self._count_death(worker)
-            return None, self._cannot_start(job, str(error)), None
-        except _StartFailed as error:
-            return None, self._cannot_start(job, str(error)), None
 
     def _do_on(
         self, worker: WorkerProcess, ticket: Any, job: Job, data: bytes | None
@@ -483,9 +486,12 @@ def _overran(job: Job) -> SidebooksError:
 def _died(job: Job, worker: WorkerProcess, error: Exception) -> SidebooksError:
     if isinstance(error, wire.WireBroken):
         return _failed(job, f"the worker's answer could not be understood ({error})")
+    return _failed(job, f"the worker process died ({_how_it_ended(worker)}); the page may be damaged or too large")
+
+
+def _how_it_ended(worker: WorkerProcess) -> str:
     code = worker.process.returncode
-    how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
-    return _failed(job, f"the worker process died ({how}); the page may be damaged or too large")
+    return f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
 
 
 def _cannot_start(job: Job) -> SidebooksError:
