@@ -10,6 +10,7 @@ from typing import Protocol, overload
 from sidebooks_core.documents.model import Attachment, DocumentInfo, DocumentInspection, OutlineItem, PageGeometry
 from sidebooks_core.errors import PageNotFound, RequestError
 from sidebooks_core.rendering.jobs import DocumentRef
+from sidebooks_core.rendering.packing import MOST_PROBLEMS
 from sidebooks_core.tiling.pyramid import Pyramid
 
 Direction = str
@@ -133,12 +134,15 @@ class KnownProblems:
         """Raised when more is known."""
 
     def learn(self, page: int, problems: tuple[str, ...]) -> None:
-        """An image of the page tells of them, or of none. What other images of the page told stays known."""
+        """Take note of what an image of the page tells, which may be nothing.
+
+        Nothing is forgotten, since an image may show a part of the page only. Workers may be hostile: what is kept is bounded.
+        """
         if not problems:
-            return
+            return  # as a rule: without the lock
         with self._lock:
             before = self._of.get(page, ())
-            known = tuple(dict.fromkeys((*before, *problems)))
+            known = tuple(dict.fromkeys((*before, *problems)))[:MOST_PROBLEMS]
             if known != before:
                 self._of[page] = known
                 self.version += 1

@@ -24,8 +24,8 @@ from sidebooks_core.rendering import pool
 document, secret, is_isolated = sys.argv[1], sys.argv[2], sys.argv[3] == "isolated"
 victim = subprocess.Popen([sys.executable, "-I", "-c", "import time; print('up', flush=True); time.sleep(600)"],
     stdout=subprocess.PIPE)
-atexit.register(victim.kill)  # it holds the streams that the test reads to their end
-logging.basicConfig(level=logging.DEBUG)
+atexit.register(victim.kill)  # it has the streams, too: after a failure, the test would wait for their end until its time limit
+logging.basicConfig(level=logging.DEBUG)  # to stderr, which a failure shows
 assert victim.stdout.readline() == b"up\n"
 PROBE = '''
 import importlib, json, sys
@@ -253,7 +253,7 @@ def test_a_confined_worker_harms_no_other_process(sample: Path) -> None:
         passed = {name: result for name, result in tried[kind].items() if not isinstance(result, str) or result not in refused}
         allowed = {"address space without end": "ENOMEM"} if kind == "itself" else {}
         assert passed == allowed, kind
-    assert {tried["victim"][name] for name in SIGNALS} <= {"EPERM", "ENOSYS"}, "tried, and refused"
+    assert {tried["victim"][name] for name in SIGNALS} <= {"EPERM", "ENOSYS"}, "each exists here, so it was refused"
     assert tried["may signal itself"] == tried["may limit itself"] == "done", "C libraries need both"
 
 

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
@@ -30,7 +30,7 @@ import sidebooks_core as sb
 from sidebooks_core.caching.disk import DiskStore, PooledCache
 from sidebooks_core.caching.locks import RANGES, RenderLocks
 from sidebooks_core.caching.record import Record
-from sidebooks_core.rendering.pool import MOST_WORKERS, WorkerPool
+from sidebooks_core.rendering.pool import MOST_TRIES, WorkerPool
 from sidebooks_core.rendering.worker_process import WorkerProcess
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="signals, mounts and limits as Linux has them")
@@ -79,35 +79,54 @@ def test_a_worker_that_dies_at_any_step_costs_one_request(sample: Path, expected
     assert all(isinstance(error, sb.RenderFailed) and sample.name in str(error) for error in failures)
 
 
-@pytest.mark.parametrize("deaths", [2, 3])
-def test_workers_that_die_before_they_begin_are_replaced_up_to_a_number(
-    sample: Path, expected: dict[int, bytes], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, deaths: int
-) -> None:
-    left = deaths
+@pytest.fixture
+def ask_dying_workers(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Has so many workers die with their job unread, one after the other."""
+    left = 0
     ask = WorkerPool._ask
 
     def ask_the_dying(self: WorkerPool, worker: WorkerProcess, *arguments: Any, **how: Any) -> None:
         nonlocal left
-        if not left:
+        if left:
+            left -= 1
+            os.kill(worker.process.pid, signal.SIGSTOP)  # the job stays in its pipe: so its host knows that it was not begun
             ask(self, worker, *arguments, **how)
-            return
-        left -= 1
-        os.kill(worker.process.pid, signal.SIGSTOP)  # it must not read what it is asked
-        ask(self, worker, *arguments, **how)
-        os.kill(worker.process.pid, signal.SIGKILL)
+            os.kill(worker.process.pid, signal.SIGKILL)
+        else:
+            ask(self, worker, *arguments, **how)
 
+    def begin(count: int) -> None:
+        nonlocal left
+        left = count
+
+    monkeypatch.setattr(WorkerPool, "_ask", ask_the_dying)
+    return begin
+
+
+def test_a_job_whose_workers_die_before_they_begin_it_goes_to_another(
+    sample: Path, expected: dict[int, bytes], ask_dying_workers: Callable[[int], None]
+) -> None:
     with sb.TileService(sb.Settings(cache_dir=None, workers=1)) as service:
         document = service.open(sample)
         service.page_image(document, 0, width_px=WIDTH_PX)
         wait_identified(document)
-        monkeypatch.setattr(WorkerPool, "_ask", ask_the_dying)
-        if deaths < MOST_WORKERS:
-            assert pixels(service.page_image(document, 1, width_px=WIDTH_PX)) == expected[1]
-        else:
-            with pytest.raises(sb.RenderFailed, match="page 2: no worker process can be started; the log tells why"):
-                service.page_image(document, 1, width_px=WIDTH_PX)
-            assert "the stream ended; signal 9" in caplog.text
-        assert service.statistics().worker_deaths == deaths
+        ask_dying_workers(MOST_TRIES - 1)
+        assert pixels(service.page_image(document, 1, width_px=WIDTH_PX)) == expected[1]
+        assert service.statistics().worker_deaths == MOST_TRIES - 1
+
+
+def test_a_job_that_none_of_its_workers_begins_fails_and_the_log_tells_why(
+    sample: Path, expected: dict[int, bytes], ask_dying_workers: Callable[[int], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    with sb.TileService(sb.Settings(cache_dir=None, workers=1)) as service:
+        document = service.open(sample)
+        service.page_image(document, 0, width_px=WIDTH_PX)
+        wait_identified(document)
+        ask_dying_workers(MOST_TRIES)
+        with pytest.raises(sb.RenderFailed, match="page 2: no worker process is at hand; the log tells why"):
+            service.page_image(document, 1, width_px=WIDTH_PX)
+        assert "died before they began a job: the stream ended; signal 9" in caplog.text
+        assert service.statistics().worker_deaths == MOST_TRIES
         assert pixels(service.page_image(document, 2, width_px=WIDTH_PX)) == expected[2]
 
 

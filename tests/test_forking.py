@@ -148,10 +148,10 @@ def test_what_keeps_workers_from_loading_is_told_with_what_to_do(
         monkeypatch.setattr(forking, "is_available", lambda: False)
     with (
         sb.TileService(sb.Settings(cache_dir=None, workers=1)) as service,
-        pytest.raises(sb.DamagedDocument, match="no worker process can be started; the log tells why"),
+        pytest.raises(sb.DamagedDocument, match="no worker process is at hand; the log tells why"),
     ):
         service.open(sample)
-    told = [record.getMessage() for record in caplog.records if "no worker process can be started" in record.getMessage()]
+    told = [record.getMessage() for record in caplog.records if "no worker process is at hand" in record.getMessage()]
     assert len(told) == 1, "once in a while, however many are tried"
     assert "import pymupdf" in told[0], "with what to do"
 

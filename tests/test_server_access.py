@@ -344,7 +344,7 @@ def test_file_names_that_are_no_text(service: sb.TileService, sample: Path, tmp_
 @pytest.mark.parametrize(
     "text",
     [
-        "a.pdf: no worker process can be started: `/usr/lib/python3 -c 'import pymupdf'` may tell why",
+        "a.pdf: no worker process is at hand: `/usr/lib/python3 -c 'import pymupdf'` may tell why",
         "a.pdf: `nvenv/bin/python -c 'import pymupdf, numpy'` may tell why",
         "a.pdf: cannot open /srv/papers/secret.pdf",
         "a.pdf: cannot open C:\\papers\\secret.pdf",

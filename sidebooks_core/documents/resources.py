@@ -9,12 +9,23 @@ from sidebooks_core.documents.engine import mupdf
 
 _MOST = 2_000
 """Dictionaries of one page that are looked into."""
+OF_STREAM = ("Filter", "DecodeParms", "Length")
+"""Entries that say how a stream is kept."""
 
 
 def entries(dictionary: Any) -> Iterator[tuple[Any, Any]]:
     """Keys and values, as the engine's objects; references are not followed."""
     for index in range(mupdf.pdf_dict_len(dictionary)):
         yield mupdf.pdf_dict_get_key(dictionary, index), mupdf.pdf_dict_get_val(dictionary, index)
+
+
+def copied(pdf: Any, dictionary: Any, *, without: tuple[str, ...] = ()) -> Any:
+    """A new dictionary with the same entries, but some."""
+    made = mupdf.pdf_new_dict(pdf, 16)
+    for key, value in entries(dictionary):
+        if mupdf.pdf_to_name(key) not in without:
+            mupdf.pdf_dict_put(made, key, value)
+    return made
 
 
 def of_page(page_object: Any) -> Iterator[Any]:

@@ -1,89 +1,91 @@
 """Transfer functions, which the engine does not look at: scans may be kept as negatives with them. Worker side.
 
 The colours and images of a page and of its forms are given the values that the function makes of them, for as long as the
-page's list is made. What this does not reach (shadings, patterns, inline images, colours of other spaces, the looks of
-annotations) is told as a complaint of the engine.
+page's list is made. What is not reached is told as a complaint of the engine: shadings, inline images, colours of other
+spaces than the device's, coloured glyphs, patterns, soft masks and the looks of annotations.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from msgspec import Struct, field
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from sidebooks_core.documents import page_faults
 from sidebooks_core.documents.engine import ENGINE_ERRORS, as_pdf, mupdf, pymupdf
 from sidebooks_core.documents.lenient_content import INLINE_END, token
-from sidebooks_core.documents.resources import entries
+from sidebooks_core.documents.resources import OF_STREAM, copied, entries
 
-Curves = tuple[tuple[float, ...], ...]
-"""Of red, green, blue and grey: 256 values from 0 to 1."""
+_Colour = tuple[bytes, tuple[float, ...]]
+"""An operator that sets it, and the operands."""
 
 _MOST_PIXELS = 64 << 20
 """Of an image that a curve is applied to."""
 _COMPONENTS = {b"g": 1, b"G": 1, b"rg": 3, b"RG": 3, b"k": 4, b"K": 4}
-_OTHER_COLOURS = frozenset((b"cs", b"CS", b"sc", b"SC", b"scn", b"SCN"))
-_SUFFIX = "~transferred"
 _MOST_FORMS = 500
-"""Forms of one page that are rewritten."""
+"""Forms that are read for one page; a form counts for each state that it is drawn in."""
+_MOST_BYTES_AGAIN = 2 << 20
+"""Of the contents of forms that were read before, in another state. They take some 5 s."""
 _DEEPEST = 20
 """Forms within forms."""
-_OF_STREAM = ("Filter", "DecodeParms", "Length")
-"""Entries that say how a stream is kept."""
+_MOST_GLYPHS = 1_000
+"""Of a font."""
+_ESCAPED = re.compile(rb"#([0-9A-Fa-f]{2})")
+INCOMPLETE = "a transfer function was not applied to all of the page"
 
 
 @contextmanager
-def applied(handle: Any, index: int, *, is_elsewhere: bool) -> Iterator[None]:
-    """Rewrite a page for the time being. is_elsewhere: functions may be set in what is not rewritten, too."""
+def applied(handle: Any, index: int) -> Iterator[None]:
+    """Rewrite a page for the time being."""
     pdf = as_pdf(handle)
     page_object = mupdf.pdf_lookup_page_obj(pdf, index)
-    before = mupdf.pdf_dict_gets(page_object, "Contents")
     resources = mupdf.pdf_dict_gets_inheritable(page_object, "Resources")
-    pool = mupdf.pdf_dict_gets(resources, "XObject")
-    rewriter = _Rewriter(pdf)
-    made: dict[str, Any] = {}
+    rewriter = _Rewriter(handle, pdf)
+    before = {key: mupdf.pdf_dict_gets(page_object, key) for key in ("Contents", "Resources")}
     try:
         try:
-            content, made = rewriter.rewritten(handle[index].read_contents(), _Place(resources), _State())
+            content = _Content(rewriter, rewriter.names_of(resources, 0))
+            contents = rewriter.add(content.rewritten(handle[index].read_contents()), mupdf.PdfObj())
+            own = rewriter.with_stand_ins(resources, content.stand_ins)
         except ENGINE_ERRORS as error:
             mupdf.fz_warn(f"a transfer function was not applied ({error})")
         else:
-            if rewriter.is_incomplete or is_elsewhere:
-                mupdf.fz_warn("a transfer function was not applied to all of the page")
-            for name, added in made.items():
-                mupdf.pdf_dict_puts(pool, name, added)
-            mupdf.pdf_dict_puts(page_object, "Contents", rewriter.add(content, mupdf.PdfObj()))
+            if rewriter.is_incomplete:
+                mupdf.fz_warn(INCOMPLETE)
+            mupdf.pdf_dict_puts(page_object, "Contents", contents)
+            mupdf.pdf_dict_puts(page_object, "Resources", own)
         yield
     finally:
-        mupdf.pdf_dict_puts(page_object, "Contents", before)
-        for name in made:
-            mupdf.pdf_dict_dels(pool, name)
+        for key, value in before.items():
+            if value.m_internal:
+                mupdf.pdf_dict_puts(page_object, key, value)
+            else:
+                mupdf.pdf_dict_dels(page_object, key)
         for added in rewriter.added:
             mupdf.pdf_delete_object(pdf, mupdf.pdf_to_num(added))  # the list has what it needs of it
 
 
-def _curves(state: Any) -> Curves | None:
-    """None: the state says nothing of it. Without a change, an empty tuple."""
-    function = mupdf.pdf_dict_gets(state, "TR2")
-    if not function.m_internal:
-        function = mupdf.pdf_dict_gets(state, "TR")
-    if not function.m_internal:
-        return None
-    if mupdf.pdf_is_array(function):
-        parts = [_curve(mupdf.pdf_array_get(function, index)) for index in range(mupdf.pdf_array_len(function))]
-        curves = tuple(parts) if len(parts) == 4 else ()
-    else:
-        curves = (_curve(function),) * 4
-    return () if all(curve == _STRAIGHT for curve in curves) else curves
+_STRAIGHT = np.linspace(0, 1, 256)
 
 
-_STRAIGHT = tuple(index / 255 for index in range(256))
+class _Curves(Struct, frozen=True, eq=False):
+    """What transfer functions make of colours. The same functions are the same object."""
+
+    values: NDArray[np.float64] = field(default_factory=lambda: np.tile(_STRAIGHT, (4, 1)))
+    """Of red, green, blue and grey: (4, 256), from 0 to 1."""
 
 
-def _curve(function: Any) -> tuple[float, ...]:
+_UNCHANGED = _Curves()
+
+
+def _curve(function: Any) -> NDArray[np.float64]:
+    """256 values from 0 to 1."""
     if mupdf.pdf_is_name(function):
         return _STRAIGHT
     loaded = mupdf.ll_pdf_load_function(function.m_internal, 1, 1)
@@ -91,172 +93,312 @@ def _curve(function: Any) -> tuple[float, ...]:
     values = []
     try:
         for value in _STRAIGHT:
-            mupdf.floats_setitem(given, 0, value)
-            values.append(min(1.0, max(0.0, float(mupdf.ll_pdf_eval_function(loaded, given, 1, 1)))))
+            mupdf.floats_setitem(given, 0, float(value))
+            values.append(float(mupdf.ll_pdf_eval_function(loaded, given, 1, 1)))
     finally:
         mupdf.delete_floats(given)
         mupdf.ll_pdf_drop_function(loaded)
-    return tuple(values)
+    return np.clip(np.nan_to_num(values), 0, 1)
 
 
 class _State(Struct, frozen=True):
     """The part of a graphics state that counts here."""
 
-    curves: Curves = ()
-    fill: tuple[bytes, tuple[float, ...]] | None = (b"g", (0.0,))
-    stroke: tuple[bytes, tuple[float, ...]] | None = (b"G", (0.0,))
-    """Operator and values before the function; None for a colour of another space."""
+    curves: _Curves = _UNCHANGED
+    fill: _Colour | None = (b"g", (0.0,))
+    stroke: _Colour | None = (b"G", (0.0,))
+    """As the content gives them; None: in another space than the device's."""
+    has_coloured_font: bool = False
 
 
-class _Place(Struct, frozen=True):
-    """Content that is rewritten."""
+class _Names(Struct):
+    """What the names of a resource dictionary mean: as bytes, since they need not be text."""
 
     resources: Any
-    forms: tuple[int, ...] = ()
-    """Their numbers, from the page to the form whose content it is."""
+    number: int
+    """Of the dictionary; of the form that it is written in, below zero; 0: the page's."""
+    xobjects: dict[bytes, Any]
+    states: dict[bytes, Any]
+    fonts: dict[bytes, Any]
+    curves: dict[bytes, _Curves | None] = field(default_factory=dict)
+    """What graphics states set, as far as it was asked for; None: they set no transfer function."""
 
 
 class _Rewriter(Struct):
+    """What the contents of one page share while they are rewritten."""
+
+    handle: Any
     pdf: Any
     added: list[Any] = field(default_factory=list)
-    """Objects of the document, for the time being."""
+    """Streams added to the document. Who made the rewriter deletes them."""
     is_incomplete: bool = False
-    _made: dict[tuple[int, _State], Any] = field(default_factory=dict)
-    """What stands for an image or a form, by its number and what holds when it is drawn: of that, images need the curves."""
-    _curves: dict[int, Curves | None] = field(default_factory=dict)
+    """Something may be drawn without its function."""
+    _images: dict[tuple[int, _Curves], Any | None] = field(default_factory=dict)
+    """What stands for images, by their numbers; None: they stay as they are."""
+    _forms: dict[tuple[int, int, _State], Any | None] = field(default_factory=dict)
+    """Likewise for forms, by the state that they are drawn in, and whose resources are theirs if they have none."""
+    _names: dict[int, _Names] = field(default_factory=dict)
+    _curve_by_function: dict[int, NDArray[np.float64]] = field(default_factory=dict)
+    _same_curves: dict[bytes, _Curves] = field(default_factory=lambda: {_UNCHANGED.values.tobytes(): _UNCHANGED})
+    _coloured_fonts: dict[int, bool] = field(default_factory=dict)
+    _read: list[int] = field(default_factory=list)
+    """The numbers of the forms that were read, one for each time."""
+    _bytes_again: int = 0
 
     def add(self, data: bytes, described: Any) -> Any:
-        """A stream."""
+        """Add a stream to the document, with the entries of a dictionary."""
         new = mupdf.pdf_add_stream(self.pdf, mupdf.fz_new_buffer_from_copied_data(data), described, 0)
         self.added.append(new)
         return new
 
-    def rewritten(self, data: bytes, place: _Place, state: _State) -> tuple[bytes, dict[str, Any]]:
-        """Content, and what it draws with in addition, by name. state: what holds at its start."""
-        out: list[bytes] = []
-        operands: list[bytes] = []
-        stack: list[_State] = []
-        pool = mupdf.pdf_dict_gets(place.resources, "XObject")
-        states = mupdf.pdf_dict_gets(place.resources, "ExtGState")
-        made: dict[str, Any] = {}
+    def names_of(self, resources: Any, owner: int) -> _Names:
+        """owner: below zero the number of the form that the resources belong to; 0: they are the page's."""
+        number = mupdf.pdf_to_num(resources) or owner
+        if number not in self._names:
+            named = (_named(mupdf.pdf_dict_gets(resources, kind)) for kind in ("XObject", "ExtGState", "Font"))
+            self._names[number] = _Names(resources, number, *named)
+        return self._names[number]
+
+    def with_stand_ins(self, resources: Any, stand_ins: dict[str, Any]) -> Any:
+        """A copy of resources that names some XObjects in addition."""
+        own = copied(self.pdf, resources)
+        xobjects = copied(self.pdf, mupdf.pdf_dict_gets(resources, "XObject"))
+        for name, added in stand_ins.items():
+            mupdf.pdf_dict_puts(xobjects, name, added)
+        mupdf.pdf_dict_puts(own, "XObject", xobjects)
+        return own
+
+    def curves_of(self, names: _Names, name: bytes) -> _Curves | None:
+        """What a graphics state sets; None: no transfer function."""
+        if name not in names.curves:
+            state = names.states.get(name)
+            names.curves[name] = self._curves(state) if state is not None else None
+        return names.curves[name]
+
+    def _curves(self, state: Any) -> _Curves | None:
+        function = mupdf.pdf_dict_gets(state, "TR2")
+        if not function.m_internal:
+            function = mupdf.pdf_dict_gets(state, "TR")
+        if not function.m_internal:
+            return None
+        if not mupdf.pdf_is_array(function):
+            parts = [self._curve(function)] * 4
+        elif mupdf.pdf_array_len(function) == 4:
+            parts = [self._curve(mupdf.pdf_array_get(function, place)) for place in range(4)]
+        else:
+            return _UNCHANGED
+        made = _Curves(np.array(parts))
+        return self._same_curves.setdefault(made.values.tobytes(), made)
+
+    def _curve(self, function: Any) -> NDArray[np.float64]:
+        number = mupdf.pdf_to_num(function)
+        if not number:
+            return _curve(function)
+        if number not in self._curve_by_function:
+            self._curve_by_function[number] = _curve(function)
+        return self._curve_by_function[number]
+
+    def is_coloured(self, font: Any) -> bool:
+        """Whether glyphs of a font have colours of their own: such glyphs are not rewritten."""
+        if mupdf.pdf_to_name(mupdf.pdf_dict_gets(font, "Subtype")) != "Type3":
+            return False
+        number = mupdf.pdf_to_num(font)
+        if number not in self._coloured_fonts:
+            glyphs = [glyph for _, glyph in entries(mupdf.pdf_dict_gets(font, "CharProcs"))][:_MOST_GLYPHS]
+            self._coloured_fonts[number] = any(b"d0" in _data(glyph) for glyph in glyphs)
+        return self._coloured_fonts[number]
+
+    def image(self, image: Any, curves: _Curves) -> Any | None:
+        """What stands for an image; None: it stays as it is."""
+        if curves is _UNCHANGED or mupdf.pdf_to_bool(mupdf.pdf_dict_gets(image, "ImageMask")):
+            return None  # a mask is painted with the colour
+        key = mupdf.pdf_to_num(image), curves
+        if key not in self._images:
+            self._images[key] = made = _transferred(self.pdf, image, curves)
+            self.added += [made] if made is not None else []
+        self.is_incomplete |= self._images[key] is None
+        return self._images[key]
+
+    def form(self, form: Any, place: _Content) -> Any | None:
+        """What stands for a form that is drawn at a place; None: it stays as it is."""
+        number = mupdf.pdf_to_num(form)
+        resources = mupdf.pdf_dict_gets(form, "Resources")
+        has_own = bool(resources.m_internal)
+        state = place.state
+        if has_own and not page_faults.form_sets_transfers(self.handle, form.m_internal):
+            if state.curves is _UNCHANGED:
+                return None
+            # Its own colours, or those that were given for its place: no operator in it asks what these were.
+            state = _State(state.curves, has_coloured_font=state.has_coloured_font)
+        key = number, 0 if has_own else place.names.number, state
+        if key not in self._forms:
+            self._forms[key] = None
+            names = self.names_of(resources, -number) if has_own else place.names
+            self._forms[key] = self._rewritten_form(form, names, (*place.forms, number), state)
+        return self._forms[key]
+
+    def _rewritten_form(self, form: Any, names: _Names, forms: tuple[int, ...], state: _State) -> Any | None:
+        if len(forms) > _DEEPEST or len(self._read) >= _MOST_FORMS or self._bytes_again >= _MOST_BYTES_AGAIN:
+            self.is_incomplete = True
+            return None
+        before = _data(form)
+        self._bytes_again += len(before) if forms[-1] in self._read else 0
+        self._read.append(forms[-1])
+        content = _Content(self, names, forms, state)
+        after = content.rewritten(before)
+        if after == before:
+            return None
+        described = copied(self.pdf, form, without=OF_STREAM)
+        mupdf.pdf_dict_puts(described, "Resources", self.with_stand_ins(names.resources, content.stand_ins))
+        return self.add(after, described)
+
+
+class _Content(Struct):
+    """A content stream that is rewritten, and where it stands."""
+
+    rewriter: _Rewriter
+    names: _Names
+    forms: tuple[int, ...] = ()
+    """The numbers of the forms that it lies in, from the page inwards, its own the last."""
+    state: _State = _State()
+    """Of graphics, as far as it was read."""
+    stand_ins: dict[str, Any] = field(default_factory=dict)
+    """What it draws with in addition, by names that its resources do not have."""
+    _stack: list[_State] = field(default_factory=list)
+    _out: list[bytes] = field(default_factory=list)
+    _operands: list[bytes] = field(default_factory=list)
+    _operand_at: int = 0
+    """Where in `_out` the last operand is."""
+
+    def rewritten(self, data: bytes) -> bytes:
+        """The content with the functions applied. Raises the engine's errors."""
         position = 0
         while position < len(data):
             start = position
             word, position = token(data, position)
-            if word[:1] in b"\x00\t\n\f\r %":
-                out.append(word)
-                continue
             if word[:1] in b"/(<[]>+-.0123456789":
-                operands.append(word)
-                out.append(word)
-                continue
-            if word == b"ID":
-                end = INLINE_END.search(data, position)
-                position = end.end() if end else len(data)
-                self.is_incomplete |= bool(state.curves)
-                word = data[start:position]
-            elif word == b"q":
-                stack.append(state)
-            elif word == b"Q":
-                state = stack.pop() if stack else state
-            elif word in _COMPONENTS and len(operands) >= _COMPONENTS[word]:
-                colour = word, tuple(_number(one) for one in operands[-_COMPONENTS[word] :])
-                is_stroke = word.isupper()
-                state = _State(state.curves, state.fill if is_stroke else colour, colour if is_stroke else state.stroke)
-                if state.curves:
-                    word = word + b" " + _operator(colour, state.curves)
-            elif word in _OTHER_COLOURS:
-                self.is_incomplete |= bool(state.curves)
-                is_stroke = word.isupper()
-                state = _State(state.curves, state.fill if is_stroke else None, None if is_stroke else state.stroke)
-            elif word == b"gs" and operands:
-                curves = self._curves_of(states, operands[-1])
-                if curves is not None and curves != state.curves:
-                    state = _State(curves, state.fill, state.stroke)
-                    self.is_incomplete |= bool(curves) and (state.fill is None or state.stroke is None)
-                    colours = [_operator(colour, curves) for colour in (state.fill, state.stroke) if colour is not None]
-                    word = b" ".join([word, *colours])
-            elif word == b"Do" and operands:
-                old = operands[-1][1:].decode("latin-1")
-                drawn = mupdf.pdf_dict_gets(pool, old)
-                other = self._drawn(drawn, place, state)
-                if other is not None:
-                    new = f"{old}{_SUFFIX}{mupdf.pdf_to_num(other)}"
-                    made[new] = other
-                    _replace_last(out, operands[-1], b"/" + new.encode("latin-1"))
-            elif word == b"sh":
-                self.is_incomplete |= bool(state.curves)
-            out.append(word)
-            operands.clear()
-        return b"".join(out), made
+                self._operands.append(word)
+                self._operand_at = len(self._out)
+            elif word[:1] not in b"\x00\t\n\f\r %":
+                if word == b"ID":
+                    end = INLINE_END.search(data, position)
+                    position = end.end() if end else len(data)
+                    self._is_unreached()
+                    word = data[start:position]
+                elif word in _OPERATORS:
+                    word = _OPERATORS[word](self, word)
+                self._operands.clear()
+            self._out.append(word)
+        return b"".join(self._out)
 
-    def _curves_of(self, states: Any, name: bytes) -> Curves | None:
-        value = mupdf.pdf_dict_gets(states, name[1:].decode("latin-1"))
-        number = mupdf.pdf_to_num(value)
-        if not number:
-            return _curves(value)
-        if number not in self._curves:
-            self._curves[number] = _curves(value)
-        return self._curves[number]
+    def _is_unreached(self) -> None:
+        """What stands here is drawn as it is."""
+        self.rewriter.is_incomplete |= self.state.curves is not _UNCHANGED
 
-    def _drawn(self, drawn: Any, place: _Place, state: _State) -> Any | None:
-        """What stands for an image or a form; None: it stays as it is."""
-        number = mupdf.pdf_to_num(drawn)
+    def _push(self, word: bytes) -> bytes:
+        self._stack.append(self.state)
+        return word
+
+    def _pop(self, word: bytes) -> bytes:
+        self.state = self._stack.pop() if self._stack else self.state
+        return word
+
+    def _colour(self, word: bytes) -> bytes:
+        count = _COMPONENTS[word]
+        if len(self._operands) < count:
+            return word
+        colour = word, tuple(_number(one) for one in self._operands[-count:])
+        self._set(word, colour)
+        curves = self.state.curves
+        return word if curves is _UNCHANGED else word + b" " + _operator(colour, curves)
+
+    def _other_colour(self, word: bytes) -> bytes:
+        self._is_unreached()
+        self._set(word, None)
+        return word
+
+    def _set(self, word: bytes, colour: _Colour | None) -> None:
+        self.state = replace(self.state, **{"stroke" if word.isupper() else "fill": colour})
+
+    def _set_state(self, word: bytes) -> bytes:
+        curves = self.rewriter.curves_of(self.names, _name(self._operands))
+        if curves is None or curves is self.state.curves:
+            return word
+        self.state = replace(self.state, curves=curves)
+        colours = [colour for colour in (self.state.fill, self.state.stroke) if colour is not None]
+        if len(colours) < 2:
+            self._is_unreached()
+        return b" ".join((word, *(_operator(colour, curves) for colour in colours)))
+
+    def _set_font(self, word: bytes) -> bytes:
+        font = self.names.fonts.get(_name(self._operands[:-1]))
+        self.state = replace(self.state, has_coloured_font=font is not None and self.rewriter.is_coloured(font))
+        return word
+
+    def _show(self, word: bytes) -> bytes:
+        if self.state.has_coloured_font:
+            self._is_unreached()
+        return word
+
+    def _shade(self, word: bytes) -> bytes:
+        self._is_unreached()
+        return word
+
+    def _draw(self, word: bytes) -> bytes:
+        drawn = self.names.xobjects.get(_name(self._operands))
+        if drawn is None:
+            return word  # the engine says that it is missing
+        if mupdf.pdf_to_num(drawn) in self.forms:
+            # The engine refuses a form within itself, and would not know it in what stands for it.
+            self.rewriter.is_incomplete = True
+            self._out[self._operand_at] = b""
+            return b""
         subtype = mupdf.pdf_to_name(mupdf.pdf_dict_gets(drawn, "Subtype"))
+        try:
+            stand_in = self._stand_in(subtype, drawn)
+        except ENGINE_ERRORS:
+            self.rewriter.is_incomplete = True
+            return word
+        if stand_in is not None:
+            name = f"transferred{mupdf.pdf_to_num(stand_in)}"
+            while name.encode() in self.names.xobjects:
+                name += "~"
+            self.stand_ins[name] = stand_in
+            self._out[self._operand_at] = b"/" + name.encode()
+        return word
+
+    def _stand_in(self, subtype: str, drawn: Any) -> Any | None:
         if subtype == "Form":
-            key = number, state
-        elif subtype == "Image" and state.curves and not mupdf.pdf_to_bool(mupdf.pdf_dict_gets(drawn, "ImageMask")):
-            key = number, _State(state.curves)
-        else:
-            return None  # a mask is painted with the colour
-        if key not in self._made:
-            self._made[key] = None
-            self._made[key] = self._form(drawn, place, state) if subtype == "Form" else self._image(drawn, state.curves)
-        return self._made[key]
-
-    def _image(self, image: Any, curves: Curves) -> Any | None:
-        made = _transferred(self.pdf, image, curves)
-        if made is None:
-            self.is_incomplete = True
-        else:
-            self.added.append(made)
-        return made
-
-    def _form(self, form: Any, place: _Place, state: _State) -> Any | None:
-        number = mupdf.pdf_to_num(form)
-        if number in place.forms:
-            return None  # drawn within itself, which the engine refuses
-        if len(place.forms) >= _DEEPEST or len(self._made) > _MOST_FORMS:
-            self.is_incomplete |= bool(state.curves)
-            return None
-        resources = mupdf.pdf_dict_gets(form, "Resources")
-        if not resources.m_internal:
-            resources = place.resources
-        before = bytes(mupdf.fz_buffer_extract_copy(mupdf.pdf_load_stream(form)))
-        content, made = self.rewritten(before, _Place(resources, (*place.forms, number)), state)
-        if content == before:
-            return None
-        described = _copy(self.pdf, form, without=_OF_STREAM)
-        own = _copy(self.pdf, resources)
-        pool = _copy(self.pdf, mupdf.pdf_dict_gets(resources, "XObject"))
-        for name, added in made.items():
-            mupdf.pdf_dict_puts(pool, name, added)
-        mupdf.pdf_dict_puts(own, "XObject", pool)
-        mupdf.pdf_dict_puts(described, "Resources", own)
-        return self.add(content, described)
+            return self.rewriter.form(drawn, self)
+        return self.rewriter.image(drawn, self.state.curves) if subtype == "Image" else None
 
 
-def _copy(pdf: Any, dictionary: Any, *, without: tuple[str, ...] = ()) -> Any:
-    made = mupdf.pdf_new_dict(pdf, 16)
-    for key, value in entries(dictionary):
-        if mupdf.pdf_to_name(key) not in without:
-            mupdf.pdf_dict_put(made, key, value)
-    return made
+_OPERATORS: dict[bytes, Callable[[_Content, bytes], bytes]] = {
+    b"q": _Content._push,
+    b"Q": _Content._pop,
+    **dict.fromkeys(_COMPONENTS, _Content._colour),
+    **dict.fromkeys((b"cs", b"CS", b"sc", b"SC", b"scn", b"SCN"), _Content._other_colour),
+    b"gs": _Content._set_state,
+    b"Tf": _Content._set_font,
+    **dict.fromkeys((b"Tj", b"TJ", b"'", b'"'), _Content._show),
+    b"sh": _Content._shade,
+    b"Do": _Content._draw,
+}
+"""What is written for an operator: itself, as a rule."""
 
 
-def _replace_last(out: list[bytes], old: bytes, new: bytes) -> None:
-    place = len(out) - 1 - out[::-1].index(old)
-    out[place] = new
+def _named(dictionary: Any) -> dict[bytes, Any]:
+    return {mupdf.pdf_to_name(key).encode("utf-8", "surrogateescape"): value for key, value in entries(dictionary)}
+
+
+def _name(operands: list[bytes]) -> bytes:
+    """What the last operand names, if it is a name."""
+    word = operands[-1] if operands else b""
+    return _ESCAPED.sub(lambda found: bytes((int(found[1], 16),)), word[1:]) if word[:1] == b"/" else b""
+
+
+def _data(stream: Any) -> bytes:
+    return bytes(mupdf.fz_buffer_extract_copy(mupdf.pdf_load_stream(stream)))
 
 
 def _number(operand: bytes) -> float:
@@ -266,18 +408,19 @@ def _number(operand: bytes) -> float:
         return 0.0
 
 
-def _operator(colour: tuple[bytes, tuple[float, ...]], curves: Curves) -> bytes:
+def _operator(colour: _Colour, curves: _Curves) -> bytes:
+    """What sets a colour as the curves make it."""
     operator, values = colour
-    if not curves:
+    if curves is _UNCHANGED:
         mapped: tuple[float, ...] = values
     elif len(values) == 1:
-        mapped = (_value(curves[3], values[0]),)
+        mapped = (_value(curves.values[3], values[0]),)
     elif len(values) == 3:
-        mapped = tuple(_value(curve, value) for curve, value in zip(curves, values, strict=False))
+        mapped = tuple(map(_value, curves.values[:3], values))
     else:
         # The device is a screen: inks become its colours first (ISO 32000-2, 10.1), as in PDFium and poppler.
         operator = b"RG" if operator == b"K" else b"rg"
-        mapped = tuple(_value(curve, value) for curve, value in zip(curves, _on_screen(values), strict=False))
+        mapped = tuple(map(_value, curves.values[:3], _on_screen(values)))
     return b" ".join(b"%.5f" % value for value in mapped) + b" " + operator
 
 
@@ -288,19 +431,19 @@ def _on_screen(inks: tuple[float, ...]) -> tuple[float, ...]:
     return tuple(value / 255 for value in pymupdf.Pixmap(pymupdf.csRGB, pixmap).pixel(0, 0))
 
 
-def _value(curve: tuple[float, ...], value: float) -> float:
+def _value(curve: NDArray[np.float64], value: float) -> float:
     return float(np.interp(value, _STRAIGHT, curve))
 
 
-def _transferred(pdf: Any, image: Any, curves: Curves) -> Any | None:
+def _transferred(pdf: Any, image: Any, curves: _Curves) -> Any | None:
     """A new image; None for one that is too large or in inks."""
     loaded = mupdf.pdf_load_image(pdf, image)
     space = loaded.colorspace()
     count = mupdf.fz_colorspace_n(space) if space.m_internal else 0
     if count not in (1, 3) or loaded.w() * loaded.h() > _MOST_PIXELS:
         return None
-    used = (curves[3],) if count == 1 else curves[:3]
-    written = _copy(pdf, image)
+    used = curves.values[3:] if count == 1 else curves.values[:3]
+    written = copied(pdf, image)
     if not mupdf.fz_colorspace_is_indexed(space) and all(_is_line(curve) for curve in used):
         decode = mupdf.pdf_dict_gets(image, "Decode")
         ends = (
@@ -309,13 +452,11 @@ def _transferred(pdf: Any, image: Any, curves: Curves) -> Any | None:
         mapped = mupdf.pdf_new_array(pdf, 2 * count)
         for place, end in enumerate(ends):
             curve = used[place // 2]
-            mupdf.pdf_array_push_real(mapped, curve[0] + (curve[-1] - curve[0]) * end)
+            mupdf.pdf_array_push_real(mapped, float(curve[0] + (curve[-1] - curve[0]) * end))
         mupdf.pdf_dict_puts(written, "Decode", mapped)
         return mupdf.pdf_add_stream(pdf, mupdf.pdf_load_raw_stream(image), written, 1)
     pixels = _pixels(loaded)
-    tables = [
-        np.round(np.asarray(curve) * 255).astype(np.uint8) for curve in (used if pixels.shape[2] == count else curves[:3])
-    ]
+    tables = [np.round(curve * 255).astype(np.uint8) for curve in (used if pixels.shape[2] == count else curves.values[:3])]
     data = np.stack([table[pixels[..., place]] for place, table in enumerate(tables)], axis=-1).tobytes()
     for gone in ("Filter", "DecodeParms", "Decode"):
         mupdf.pdf_dict_dels(written, gone)
@@ -335,6 +476,6 @@ def _pixels(image: Any) -> NDArray[np.uint8]:
     return rows[:, : pixmap.width * pixmap.n].reshape(pixmap.height, pixmap.width, pixmap.n)
 
 
-def _is_line(curve: tuple[float, ...]) -> bool:
+def _is_line(curve: NDArray[np.float64]) -> bool:
     line = np.linspace(curve[0], curve[-1], len(curve))
-    return bool(np.abs(line - np.asarray(curve)).max() < 1e-3)
+    return bool(np.abs(line - curve).max() < 1e-3)

@@ -49,8 +49,8 @@ START_TIMEOUT_S = 60.0
 """A worker that has not reported by then is given up; one that is not forked takes 0.3-0.6 s on an idle machine."""
 LOOK_AGAIN_S = 0.05
 """Between two looks at what a job has taken, at least: the kernel counts in hundredths of a second."""
-MOST_WORKERS = 3
-"""For one job, of those that die before they begin it: the kernel may end more than one when memory is short."""
+MOST_TRIES = 3
+"""Workers that are given one job in turn, where each dies before it begins it. The kernel ends several if memory is short."""
 COMPLAIN_S = 60.0
 """Between two entries in the log about a worker that cannot be started."""
 
@@ -181,24 +181,13 @@ class WorkerPool:
                 if worker is None:
                     self._finish(ticket, None, self._cannot_start(job, failure))
                     continue
-                answer, error, worker = self._do_or_fail(worker, ticket, job, data)
+                answer, error, worker = self._do(worker, ticket, job, data)
                 is_lost = worker is None
                 is_its_fault = is_lost and error is not None and not isinstance(error, RequestDropped)
                 self._finish(ticket, answer, error, lost_worker=is_its_fault, takes_next=not is_lost)
         finally:
             if worker is not None:
                 self._bury(worker)
-
-    def _do_or_fail(
-        self, worker: WorkerProcess, ticket: Any, job: Job, data: bytes | None
-    ) -> tuple[Any, SidebooksError | None, WorkerProcess | None]:
-        """Whatever goes wrong with a job is its error, and costs at most its worker: this thread serves on."""
-        try:
-            return self._do(worker, ticket, job, data)
-        except Exception:  # noqa: BLE001 - this thread serves on
-            _log.exception("a fault of the library: a job failed by it")
-            self._count_death(worker)
-            return None, _failed(job, "it could not be done, by a fault that the log tells of"), None
 
     def _finish(self, ticket: Any, answer: Any, error: SidebooksError | None, **how: bool) -> None:
         try:
@@ -303,21 +292,27 @@ class WorkerPool:
     def _do(
         self, worker: WorkerProcess, ticket: Any, job: Job, data: bytes | None
     ) -> tuple[Any, SidebooksError | None, WorkerProcess | None]:
-        """One job on one worker, or on new ones where these turn out to have died before they began it."""
-        left = MOST_WORKERS
-        while True:
+        """One job on one worker, or on new ones where these die before they begin it.
+
+        Returns the answer, the error, and the worker to go on with; None: it is gone. Whatever goes wrong with a job is its
+        error, and costs at most its worker: this thread serves on.
+        """
+        for left in reversed(range(MOST_TRIES)):
             try:
                 return self._do_on(worker, ticket, job, data)
             except _NotBegun as error:
                 self._count_death(worker)
-                left -= 1
-                if not left:
-                    return None, self._cannot_start(job, f"{error}; {_how_it_ended(worker)}"), None
-            try:
-                worker = self._start()
-            except _StartFailed as error:
-                return None, self._cannot_start(job, str(error)), None
+                failure: str | None = f"{MOST_TRIES} in a row died before they began a job: {error}; {_how_it_ended(worker)}"
+            except Exception:  # noqa: BLE001 - this thread serves on
+                _log.exception("a fault of the library: a job failed by it")
+                self._count_death(worker)
+                return None, _failed(job, "it could not be done, by a fault that the log tells of"), None
+            started, failure = self._try_start() if left else (None, failure)
+            if started is None:
+                break
+            worker = started
             worker.trust_domain = job.document.trust_domain
+        return None, self._cannot_start(job, failure), None
 
     def _do_on(
         self, worker: WorkerProcess, ticket: Any, job: Job, data: bytes | None
@@ -338,8 +333,10 @@ class WorkerPool:
             return None, refusal, worker
         worker.note_cpu()  # it has begun: nobody waits for this
         self._watchdog.then(watch, NOTED_S, partial(self._look_at_age, watch, ticket))
+        has_begun = False
         try:
             reply = self._hear(worker, job)
+            has_begun = True
             if reply.need_data:
                 refusal = self._hand_over(worker, job, data)
                 if refusal is not None:
@@ -353,7 +350,7 @@ class WorkerPool:
             if worker.was_interrupted:
                 self._bury(worker)
                 return None, RequestDropped(f"{_where(job)}: dropped while it was being drawn, since nobody wanted it"), None
-            if not worker.overran and not self._closing.is_set() and worker.has_unread_request():
+            if not (has_begun or worker.overran or self._closing.is_set()) and worker.has_unread_request():
                 raise _NotBegun(str(error)) from error
             overran = worker.overran
             self._count_death(worker)
@@ -431,7 +428,7 @@ class WorkerPool:
             if must_tell:
                 self._complain_at_s = time.monotonic() + COMPLAIN_S
         if must_tell:
-            _log.error("no worker process can be started: %s", failure)
+            _log.error("no worker process is at hand: %s", failure)
         return _cannot_start(job)
 
     def _count_death(self, worker: WorkerProcess) -> None:
@@ -490,12 +487,13 @@ def _died(job: Job, worker: WorkerProcess, error: Exception) -> SidebooksError:
 
 
 def _how_it_ended(worker: WorkerProcess) -> str:
+    """Signal or exit code of a worker that was buried."""
     code = worker.process.returncode
     return f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
 
 
 def _cannot_start(job: Job) -> SidebooksError:
-    error = _failed(job, "no worker process can be started; the log tells why")
+    error = _failed(job, "no worker process is at hand; the log tells why")
     if isinstance(error, RenderFailed):
         return NoWorker(error.message, document_id=error.document_id, page=error.page)
     return error

@@ -9,7 +9,7 @@ import pytest
 from pdf_parts import stream, write_pdf
 
 import sidebooks_core as sb
-from sidebooks_core.documents import drawn_with, glyph_boxes
+from sidebooks_core.documents import glyph_boxes, page_faults
 from sidebooks_core.documents.drawing import draw
 from sidebooks_core.documents.engine import as_pdf, mupdf
 from sidebooks_core.documents.limits import Limits
@@ -55,8 +55,8 @@ def opened(path: Path) -> OpenDocument:
     return open_document(Source(path.read_bytes()), password=None, name=path.name, limits=Limits())
 
 
-def faults_of(document: OpenDocument, page: int) -> drawn_with.Faults:
-    return drawn_with.faults_of(document.handle, mupdf.ll_pdf_lookup_page_obj(as_pdf(document.handle).m_internal, page))
+def faults_of(document: OpenDocument, page: int) -> page_faults.Faults:
+    return page_faults.faults_of(document.handle, mupdf.ll_pdf_lookup_page_obj(as_pdf(document.handle).m_internal, page))
 
 
 def test_a_font_that_leads_back_to_itself_has_its_box_taken_on_every_page(tmp_path: Path) -> None:
@@ -100,12 +100,12 @@ def test_resources_that_pages_share_are_looked_at_once(tmp_path: Path, monkeypat
     )
     path.write_bytes(path.read_bytes().replace(b"Kids[3 0 R]/Count 1", b"Kids[3 0 R 4 0 R]/Count 2"))
     document = opened(path)
-    looks, look = [], drawn_with._look
-    monkeypatch.setattr(drawn_with, "_look", lambda value: looks.append(value) or look(value))
+    looks, look = [], page_faults._look
+    monkeypatch.setattr(page_faults, "_look", lambda value: looks.append(value) or look(value))
     for index, fonts, most in ((0, (6,), 1), (0, (6,), 1), (1, (6, 10), 3)):
         assert faults_of(document, index).large_fonts == fonts
         assert len(looks) == most
-    drawn_with.forget(document.handle)  # as after the mending of an object
+    page_faults.forget(document.handle)  # as after the mending of an object
     assert faults_of(document, 0).large_fonts == (6,)
     assert len(looks) == 4
     document.close()

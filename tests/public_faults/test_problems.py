@@ -20,7 +20,7 @@ from sidebooks_core import RenderFailed, Settings, TileService, cli
 from sidebooks_core.document import KnownProblems
 from sidebooks_core.documents import problems, second_engine
 from sidebooks_core.rendering.desk import Desk
-from sidebooks_core.rendering.packing import problems_of, unpack_tile
+from sidebooks_core.rendering.packing import MOST_PROBLEMS, problems_of, unpack_tile
 
 JPEG = encoded("JPEG", quality=95)
 JP2 = encoded("JPEG2000")
@@ -396,6 +396,9 @@ def test_what_images_of_a_page_tell_adds_up() -> None:
         known.learn(3, told)
         assert (known.of(3), known.version) == (all_known, version), told
     assert known.all() == {3: (problems.IMAGE_LOST, problems.FONT_LOST)}
+    for number in range(100):
+        known.learn(3, (f"as a worker that was taken over may tell, {number}",))
+    assert len(known.of(3)) == MOST_PROBLEMS
 
 
 def test_a_reader_sees_the_problems_of_the_pages_on_its_screen(half_broken: Path, service: TileService) -> None:
