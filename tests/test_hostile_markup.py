@@ -9,7 +9,7 @@ from xml.etree.ElementTree import fromstring
 
 import pytest
 
-from sidebooks_core.documents import css, lenient_content, lenient_objects, markup, xmp
+from sidebooks_core.documents import css, epub_ruby, lenient_content, lenient_objects, markup, ruby_style, xmp
 
 MEGABYTE = 1_000_000
 TITLE = b'<x xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:title>'
@@ -108,3 +108,21 @@ def test_encodings_of_no_text(encoding: str) -> None:
     else:
         with pytest.raises(markup.BadMarkup):
             markup.read(data)
+
+
+@pytest.mark.parametrize(
+    ("before", "piece"),
+    [
+        ("", "<rt>a"), ("", "<rt a><b>"), ("", "<rt/>"), ("", "<rt></"), ("", "<rt"), ("", "<"), ("", "<a"), ("", "<!--"),
+        ("", "<![CDATA["), ("", "<?"), ("", "<rt style='font:'>"), ("", "<rt style='"), ("", "<rt a=' b=\""),
+        ("<", "a"), ("<", "a:"), ("<rt ", "a"), ("<rt ", "a "), ("<rt a", " "), ("<rt ", "="), ("<rt ", "= "), ("<rt ", "a="),
+        ("<rt ", "'"), ("<rt ", "='"), ("<rt ", "='\""), ("<rt ", "style "), ("<rt ", "style= "), ("<rt ", "a='b' "),
+        ("<rt style=", "font"), ("<rt style='", "font "), ("<rt style='", "font-size"), ("<rt style='font:a", " "),
+        ('<rt style="', "&quot;"),
+    ],
+)  # fmt: skip
+def test_a_chapter_of_a_book_that_goes_on_and_on(before: str, piece: str) -> None:
+    chapter = "<rt style='font:a'/>" + before + piece * (MEGABYTE // len(piece))
+    found = epub_ruby.overruled(chapter)
+    assert found.startswith(f"<rt style='font:a;font-size:{ruby_style.SIZE}'/>")
+    assert found.replace(f";font-size:{ruby_style.SIZE}", "") == chapter

@@ -1,7 +1,7 @@
 """Gives ruby in an EPUB the size by which it is known again (`ruby_style`), where its elements ask for sizes of their own.
 
-The engine heeds an element's own `style` before any style sheet, `!important` or not. So the sizes are taken out of the files
-that have them, in a copy of the archive in memory.
+The engine heeds an element's own `style` before any style sheet, `!important` or not, and in it the last declaration of a
+size. So ruby's is put at the end of those styles, in a copy of the archive in memory; all else that they declare stays.
 """
 
 from __future__ import annotations
@@ -9,41 +9,97 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+from collections.abc import Iterator
 
 from sidebooks_core.documents.archives import UNREADABLE, Archive
 from sidebooks_core.documents.epub_package import FILE_BYTES, Package
+from sidebooks_core.documents.ruby_style import SIZE
 
-COPIED_BYTES = 256 << 20
+_MOST_UNPACKED_BYTES = 256 << 20
 """Most that a book may unpack to for a copy to be made; a larger one keeps its ruby as it is."""
-_READING = re.compile(rb"<rt\b[^<>]*>.*?</rt\s*>", re.DOTALL)
-_STYLE = re.compile(rb"(\sstyle\s*=\s*)(\"[^\"]*\"|'[^']*')")
-_SIZE = re.compile(rb"(?<![\w-])font(?:-size)?\s*:[^;\"']*;?")
-"""Declarations that set a size. In a value of `style` no other property ends in "font"."""
+_RUBY = frozenset(("ruby", "rb", "rt", "rp", "rtc"))
+_READING = re.compile(r"<(?:[\w.-]+:)?rt[\s/>]", re.IGNORECASE)
+_MARKUP = re.compile(
+    r"<!--.*?(?:-->|\Z)|<!\[CDATA\[.*?(?:\]\]>|\Z)|<\?.*?(?:\?>|\Z)"
+    r"|<(?P<end>/?)(?P<name>[^\s<>/=!?]++)(?P<attributes>(?:[^<>=]++|=\s*+(?:\"[^\"]*+\"|'[^']*+')|=)*+)",
+    re.DOTALL | re.ASCII,
+)
+"""Comments and the like, and tags but for the `>`. Reading takes time that grows with the length, as with the next pattern:
+`++` and `*+` give nothing back, and what is never closed is a match, too.
+"""
+_ATTRIBUTE = re.compile(r"(?P<name>[^\s=]++)(?:\s*+=\s*+(?P<value>\"[^\"]*+\"|'[^']*+'|[^\s\"'<>]++))?", re.ASCII)
+_SIZE = re.compile(r"(?<![\w-])font(?:-size)?\s*+:", re.IGNORECASE | re.ASCII)
+"""Where a declaration begins that sets a size: of it alone, or of the whole font."""
 
 
 def without_own_sizes(archive: Archive, package: Package) -> bytes | None:
     """A copy of the archive in which readings have no sizes of their own; None where none has, or no copy can be made."""
+    if sum(member.file_size for member in archive.members) > _MOST_UNPACKED_BYTES:
+        return None
+    found = {member.filename: member for item in package.spine if (member := archive.find(item.path)) is not None}
     changed: dict[str, bytes] = {}
     try:
-        for item in package.spine:
-            member = archive.find(item.path)
-            if member is None or item.is_image or member.file_size > FILE_BYTES:
+        for name, member in found.items():
+            if member.file_size > FILE_BYTES:
                 continue
             content = archive.read(member, FILE_BYTES)
-            plain = _READING.sub(_without_sizes, content) if b"<rt" in content else content
-            if plain != content:
-                changed[member.filename] = plain
-        if not changed or sum(member.file_size for member in archive.members) > COPIED_BYTES:
+            encoding = _encoding(content)
+            text = content.decode(encoding, "replace")
+            mended = overruled(text)
+            if mended is not text:
+                changed[name] = mended.encode(encoding)
+        if not changed:
             return None
         copy = io.BytesIO()
-        with zipfile.ZipFile(copy, "w") as written:
+        with zipfile.ZipFile(copy, "w") as written:  # not packed: only the engine reads it, and packing takes seconds
             for member in archive.members:
-                kept = changed.get(member.filename) or archive.read(member, COPIED_BYTES)
-                written.writestr(member.filename, kept)
+                if archive.find(member.filename) is member:  # of those of one name, the engine, too, reads the first
+                    kept = changed.get(member.filename) or archive.read(member, _MOST_UNPACKED_BYTES)
+                    written.writestr(member.filename, kept)
     except UNREADABLE:
         return None  # damaged: the engine may make something of it
     return copy.getvalue()
 
 
-def _without_sizes(reading: re.Match[bytes]) -> bytes:
-    return _STYLE.sub(lambda style: style[1] + _SIZE.sub(b"", style[2]), reading[0])
+def overruled(text: str) -> str:
+    """Markup in which the last size that styles in readings declare is ruby's; the same object where they declare none."""
+    if _READING.search(text) is None:
+        return text
+    parts: list[str] = []
+    done = 0
+    level = 0  # of elements from a reading down; 0 outside of readings
+    for tag in _MARKUP.finditer(text):
+        end, name, attributes = tag.groups()
+        if name is None:
+            continue
+        name = name.rpartition(":")[2].lower()
+        if name in _RUBY:
+            level = 0  # in HTML a part of ruby ends where the next begins, closed or not
+        elif end:
+            level = max(level - 1, 0)  # below 1 an element ends in which the reading was not closed
+        if end or not (level or name == "rt"):
+            continue
+        if not attributes.endswith("/"):
+            level += 1
+        for place in _ends_of_styles(text, *tag.span("attributes")) if attributes else ():
+            parts += text[done:place], f";font-size:{SIZE if name == 'rt' else '1em'}"
+            done = place
+    if not parts:
+        return text
+    return "".join((*parts, text[done:]))
+
+
+def _ends_of_styles(text: str, start: int, stop: int) -> Iterator[int]:
+    """Where the declarations of each `style` end that sets a size."""
+    for attribute in _ATTRIBUTE.finditer(text, start, stop):
+        value = attribute["value"]
+        if value and attribute["name"].lower() == "style" and _SIZE.search(value):
+            brace = value.find("}")  # a stray one: the engine reads on to there
+            yield attribute.end() - (value[0] in "\"'") if brace < 0 else attribute.start("value") + brace
+
+
+def _encoding(content: bytes) -> str:
+    """UTF-16 by its mark; else what keeps any bytes, as markup is ASCII in all other encodings that the engine knows."""
+    if content.startswith(b"\xff\xfe"):
+        return "utf-16-le"
+    return "utf-16-be" if content.startswith(b"\xfe\xff") else "latin-1"

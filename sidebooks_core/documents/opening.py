@@ -384,20 +384,17 @@ def _open_drawing(source: Source, name: str, limits: Limits) -> Any:
 
 def _open_book(source: Source, limits: Limits) -> Any:
     """An EPUB: page by page where it has pages of fixed size, or images for pages; else as the engine lays it out."""
-    data: Any = source.data
     try:
         archive = archives.Archive(source)
     except archives.UNREADABLE:
         package = None
     else:
         package = epub_package.read_package(archive)
-    if package is not None and not package.is_flowing:
-        book = epub_pages.open_book(source, archive, package, limits)
-        if book is not None:
-            return book
-    if package is not None:
-        data = epub_ruby.without_own_sizes(archive, package) or data
-    return pymupdf.Document(stream=data, filetype="epub")
+    if package is None:  # the engine repairs more than zipfile does
+        return pymupdf.Document(stream=source.data, filetype="epub")
+    if not package.is_flowing:
+        return epub_pages.open_book(source, archive, package, limits)
+    return pymupdf.Document(stream=epub_ruby.without_own_sizes(archive, package) or source.data, filetype="epub")
 
 
 def _unlock(handle: Any, kind: str, password: str | None, name: str) -> bool:

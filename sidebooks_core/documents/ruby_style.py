@@ -10,7 +10,9 @@ from collections.abc import Iterable
 
 SHARE = 0.5003
 """Of the size of the base."""
-CSS = f"rt {{ font-size: {100 * SHARE:g}% !important; vertical-align: super; text-indent: 0 }} rp {{ display: none }}"
+SIZE = f"{100 * SHARE:g}%"
+"""The same for a style."""
+CSS = f"rt {{ font-size: {SIZE} !important; vertical-align: super; text-indent: 0 }} rp {{ display: none }}"
 _SLACK = 1e-5
 """Of a share: sizes are floats of 32 bits."""
 
