@@ -61,6 +61,10 @@ class _Known(Struct):
 
     objects: dict[int, _Seen] = field(default_factory=dict)
     """By the number of an object."""
+    resources: dict[int, _Seen] = field(default_factory=dict)
+    """By the number of a resource dictionary: what any owner of it says."""
+    states: dict[int, tuple[bool, int]] = field(default_factory=dict)
+    """By the number of a graphics state: whether it sets a transfer function, and the number of its soft mask, or 0."""
     faults: dict[int, Faults] = field(default_factory=dict)
     """What resources, which pages share, lead to, by their number; what a form leads to, by its number below zero."""
 
@@ -75,7 +79,7 @@ def faults_of(handle: Any, page_object: Any) -> Faults:
     number = mupdf.ll_pdf_to_num(resources)
     faults = known.faults.get(number)
     if faults is None:
-        faults = _Walk(handle, known).over([_of_resources([resources])], is_elsewhere=False)
+        faults = _Walk(handle, known).over([_of_resources(known, resources)], is_elsewhere=False)
         if number:
             known.faults[number] = faults
     annotations = mupdf.ll_pdf_dict_gets(page_object, "Annots")
@@ -145,7 +149,7 @@ class _Walk(Struct):
 
     def _looked_at(self, number: int) -> _Seen:
         owner = mupdf.pdf_new_indirect(as_pdf(self.handle), number, 0)
-        seen = self.known.objects[number] = _look(owner.m_internal)
+        seen = self.known.objects[number] = _look(self.known, owner.m_internal)
         return seen
 
     def _note(self, seen: _Seen, *, is_elsewhere: bool) -> None:
@@ -164,14 +168,14 @@ def _seen(known: _Known, value: Any) -> _Seen:
     """What an object says, which may be written in place."""
     number = mupdf.ll_pdf_to_num(value)
     if not number:
-        return _look(value)
+        return _look(known, value)
     seen = known.objects.get(number)
     if seen is None:
-        seen = known.objects[number] = _look(value)
+        seen = known.objects[number] = _look(known, value)
     return seen
 
 
-def _look(value: Any, depth: int = 0) -> _Seen:
+def _look(known: _Known, value: Any, depth: int = 0) -> _Seen:
     """What one object says. value: a font, form, pattern or annotation, of the binding's lower level."""
     subtype = mupdf.ll_pdf_to_name(mupdf.ll_pdf_dict_gets(value, "Subtype"))
     if subtype in _NO_RESOURCES:
@@ -181,31 +185,69 @@ def _look(value: Any, depth: int = 0) -> _Seen:
         box = mupdf.ll_pdf_to_rect(mupdf.ll_pdf_dict_gets(value, "FontBBox"))
         shown = mupdf.ll_fz_transform_rect(box, mupdf.ll_pdf_to_matrix(mupdf.ll_pdf_dict_gets(value, "FontMatrix")))
         has_large_box = max(shown.x1 - shown.x0, shown.y1 - shown.y0) > _LARGEST
-    return _of_resources(_resources(value), is_content=subtype == "Form", has_large_box=has_large_box, depth=depth)
+    said = [_of_resources(known, resources, depth) for resources in _resources(value)]
+    if not has_large_box and all(one is _NOTHING for one in said):
+        return _NOTHING
+    return _Seen(
+        has_large_box,
+        any(one.sets_transfers for one in said),
+        any(one.sets_elsewhere for one in said),
+        subtype == "Form",
+        tuple(number for one in said for number in one.inner),
+        tuple(number for one in said for number in one.inner_elsewhere),
+    )
 
 
-def _of_resources(owned: Iterable[Any], *, is_content: bool = True, has_large_box: bool = False, depth: int = 0) -> _Seen:
-    """What the owner of resource dictionaries says."""
+def _of_resources(known: _Known, resources: Any, depth: int = 0) -> _Seen:
+    """What a page says that owns a resource dictionary."""
+    key = mupdf.ll_pdf_to_num(resources)
+    seen = known.resources.get(key)
+    if seen is None:
+        seen = _read_resources(known, resources, depth)
+        if key:
+            known.resources[key] = seen
+    return seen
+
+
+def _read_resources(known: _Known, resources: Any, depth: int) -> _Seen:
     sets_transfers = sets_elsewhere = False
     inner: list[int] = []
     inner_elsewhere: list[int] = []
-    for resources in owned:
-        for state in _values(mupdf.ll_pdf_dict_gets(resources, "ExtGState")):
-            function = mupdf.ll_pdf_dict_gets(state, "TR2") or mupdf.ll_pdf_dict_gets(state, "TR")
-            sets_transfers |= bool(function and mupdf.ll_pdf_to_name(function) not in _UNCHANGED)
-            mask = mupdf.ll_pdf_to_num(mupdf.ll_pdf_dict_gets(mupdf.ll_pdf_dict_gets(state, "SMask"), "G"))
-            inner_elsewhere += (mask,) if mask else ()
-        for value in (value for category in _CATEGORIES for value in _values(mupdf.ll_pdf_dict_gets(resources, category))):
+    for state in _values(mupdf.ll_pdf_dict_gets(resources, "ExtGState")):
+        sets_one, mask = _of_state(known, state)
+        sets_transfers |= sets_one
+        inner_elsewhere += (mask,) if mask else ()
+    for category in _CATEGORIES:
+        for value in _values(mupdf.ll_pdf_dict_gets(resources, category)):
             number = mupdf.ll_pdf_to_num(value)
-            if number:
-                inner.append(number)
-            elif depth < _DEEPEST:  # a font or pattern that is written in place
-                seen = _look(value, depth + 1)
+            if not number:  # a font or pattern that is written in place
+                seen = _look(known, value, depth + 1) if depth < _DEEPEST else _NOTHING
                 sets_elsewhere |= seen.sets_transfers or seen.sets_elsewhere
                 inner_elsewhere += seen.inner + seen.inner_elsewhere
-    if not (has_large_box or sets_transfers or sets_elsewhere or inner or inner_elsewhere):
+            elif number in known.objects:
+                inner += (number,) if known.objects[number] is not _NOTHING else ()
+            elif mupdf.ll_pdf_to_name(mupdf.ll_pdf_dict_gets(value, "Subtype")) in _NO_RESOURCES:
+                known.objects[number] = _NOTHING
+            else:
+                inner.append(number)
+    if not (sets_transfers or sets_elsewhere or inner or inner_elsewhere):
         return _NOTHING
-    return _Seen(has_large_box, sets_transfers, sets_elsewhere, is_content, tuple(inner), tuple(inner_elsewhere))
+    return _Seen(False, sets_transfers, sets_elsewhere, True, tuple(inner), tuple(inner_elsewhere))
+
+
+def _of_state(known: _Known, state: Any) -> tuple[bool, int]:
+    number = mupdf.ll_pdf_to_num(state)
+    said = known.states.get(number)
+    if said is None:
+        function = mupdf.ll_pdf_dict_gets(state, "TR2") or mupdf.ll_pdf_dict_gets(state, "TR")
+        mask = mupdf.ll_pdf_dict_gets(state, "SMask")
+        said = (
+            bool(function and mupdf.ll_pdf_to_name(function) not in _UNCHANGED),
+            mupdf.ll_pdf_to_num(mupdf.ll_pdf_dict_gets(mask, "G")) if mask else 0,
+        )
+        if number:
+            known.states[number] = said
+    return said
 
 
 def _resources(value: Any) -> Iterator[Any]:

@@ -101,7 +101,7 @@ def test_resources_that_pages_share_are_looked_at_once(tmp_path: Path, monkeypat
     path.write_bytes(path.read_bytes().replace(b"Kids[3 0 R]/Count 1", b"Kids[3 0 R 4 0 R]/Count 2"))
     document = opened(path)
     looks, look = [], page_faults._look
-    monkeypatch.setattr(page_faults, "_look", lambda value: looks.append(value) or look(value))
+    monkeypatch.setattr(page_faults, "_look", lambda known, value: looks.append(value) or look(known, value))
     for index, fonts, most in ((0, (6,), 1), (0, (6,), 1), (1, (6, 10), 3)):
         assert faults_of(document, index).large_fonts == fonts
         assert len(looks) == most
