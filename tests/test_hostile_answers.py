@@ -313,14 +313,14 @@ def test_a_worker_that_reads_no_request_holds_up_its_thread_until_the_time_is_ov
             assert service.submit_text(document, asked % 2).result(60) == ()
 
 
-@pytest.mark.parametrize("where", ["_do", "finish"])
+@pytest.mark.parametrize("where", ["_do_on", "finish"])
 def test_a_fault_of_the_library_ends_no_thread_of_the_pool(sample: Path, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     with sb.TileService(sb.Settings(cache_dir=None, workers=1)) as service:
         document = service.open(sample)
         assert service.text(document, 0)
         with monkeypatch.context() as faulty:
-            if where == "_do":
-                faulty.setattr(service._pool, "_do", lambda *_: [][0])
+            if where == "_do_on":
+                faulty.setattr(service._pool, "_do_on", lambda *_: [][0])
                 with pytest.raises(sb.RenderFailed, match="fault that the log tells of"):
                     service.text(document, 1)
             else:
