@@ -148,7 +148,8 @@ class Desk:
         is_layout_known()
         page = np.full((2048, 1536, 3), 255, np.uint8)
         specks = page[::7, ::5]
-        specks[:] = np.random.default_rng(0).integers(0, 256, specks.shape, np.uint8)
+        noise = np.arange(specks.size, dtype=np.uint32) * np.uint32(2654435761) >> np.uint32(24)  # 2**32 / the golden ratio
+        specks[:] = noise.astype(np.uint8).reshape(specks.shape)
         encode(page, "auto", 85)
 
     def forget_everything(self) -> None:

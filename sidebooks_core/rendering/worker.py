@@ -12,6 +12,7 @@ import select
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, BinaryIO
 
@@ -44,7 +45,7 @@ def main() -> None:
     unconfined = _confine(desk, config["worker_bytes"]) if config["is_isolated"] else []
     wire.send_body(replies, answers.to_bytes({"ready": True, "unconfined": unconfined}))
     if not _is_asked(requests, 0):
-        desk.warm_up()  # nobody waits yet
+        _aside(desk, desk.warm_up)  # nobody waits yet
     while True:
         if desk.can_look_ahead and not _is_asked(requests, 0):
             _look_ahead(desk)
@@ -65,14 +66,18 @@ def _look_ahead(desk: Any) -> None:
     if sys.platform != "linux":
         return  # nobody would know that the request was not begun
     signal.setitimer(signal.ITIMER_REAL, LOOK_AHEAD_S)
+    _aside(desk, desk.look_ahead)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _aside(desk: Any, work: Callable[[], None]) -> None:
+    """What nobody has asked for: if it fails, the worker goes on, and who asks for the same is told."""
     try:
-        desk.look_ahead()
+        work()
     except MemoryError:
         desk.forget_everything()
-    except Exception:  # noqa: BLE001, S110 - whatever a document does: who asks for the page is told of it
+    except Exception:  # noqa: BLE001, S110 - whatever a document, a font or a library does
         pass
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _is_asked(requests: BinaryIO, within_s: float) -> bool:
