@@ -210,3 +210,21 @@ def test_a_worker_loads_nothing_of_the_host() -> None:
     assert "sidebooks_core.rendering.desk" in loaded
     host = {"service", "reader", "dispatch", "registry", "caching", "scheduling", "server", "cli"}
     assert {f"sidebooks_core.{name}" for name in host} & set(loaded) == set()
+
+
+UNASKED = """
+import sys
+from sidebooks_core.documents.font_discovery import FontSet
+from sidebooks_core.rendering.desk import Desk
+loaded = set(sys.modules)
+desk = Desk(FontSet(()).to_wire(), 1 << 20, opens_paths=False)
+desk.warm_up()
+while desk.has_chores:
+    desk.do_chore()
+print(*sorted(set(sys.modules) - loaded))
+"""
+
+
+def test_a_worker_that_waits_loads_nothing_more() -> None:
+    """It is confined by then: a module whose file it may not read would end it."""
+    assert subprocess.run([sys.executable, "-c", UNASKED], check=True, capture_output=True, text=True).stdout.split() == []

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from msgspec import Struct, field
 from numpy.typing import NDArray
+from PIL import Image
 
 from sidebooks_core.documents import fonts, image_decoding
 from sidebooks_core.documents.drawing import draw, is_blank
@@ -39,6 +40,8 @@ from sidebooks_core.rendering.encoding import encode
 from sidebooks_core.rendering.jobs import DocumentRef
 from sidebooks_core.rendering.packing import PackedTile, pack
 from sidebooks_core.rendering.worker import resident_bytes
+
+Image.preinit()  # what saving the first image would load: a confined worker may not reach files any more
 
 MAX_DOCUMENTS = 12
 """Documents kept open in one worker, beside the newest for a moment: each costs a file descriptor and up to a few MB."""
