@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--documents", type=Path, help="folder or file; otherwise the corpus beside the project")
     parser.add_argument("--pages", type=int, default=3, help="most pages of each document (default 3)")
     parser.add_argument("--turns", type=int, default=3, help="turns of each candidate on each page (default 3)")
-    parser.add_argument("--quick", action="store_true", help="one page of each document, one turn")
+    parser.add_argument("--quick", action="store_true", help="one page of a document of each kind, one turn")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every measurement")
     parser.add_argument("--measure", nargs=4, metavar=("PATH", "PASSWORD", "PAGES", "TURNS"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -47,6 +47,8 @@ def main() -> None:
         chosen = corpus.documents(arguments.documents)
     except corpus.CorpusMissing as error:
         parser.error(str(error))
+    if arguments.quick:
+        chosen = list({one.kind: one for one in chosen}.values())
     described = reporting.machine("pillow", "isal", "pymupdf")
     measurements: list[dict[str, Any]] = []
     for number, document in enumerate(chosen, 1):
