@@ -241,7 +241,7 @@ def _report(turned: list[dict[str, Any]], opened: list[dict[str, Any]]) -> str:
         if found:
             for what, name in (("first_ms", "something"), ("sharp_ms", "sharp")):
                 rows.append([name, viewer.name, *Percentiles.of(row[what] for row in found).cells(".0f")])
-    lines += ["\nFirst page of 1,000 at 6x and 1.6 Mbit/s, 150 ms, from the beginning of navigation, ms"]
+    lines += ["\nFirst page of many at 6x and 1.6 Mbit/s, 150 ms, from the beginning of navigation, ms"]
     lines += [table(["first page", "viewer", *HEADERS], rows), "", *_verdicts(turned, opened)]
     lines += [
         "What the numbers do not say: the throttle slows a browser's main thread, not its other threads (pdf.js parses and we "

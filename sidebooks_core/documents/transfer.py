@@ -283,7 +283,7 @@ class _Content(Struct):
                 if word == b"ID":
                     end = INLINE_END.search(data, position)
                     position = end.end() if end else len(data)
-                    self._is_unreached()
+                    self._note_unreached()
                     word = data[start:position]
                 elif word in _OPERATORS:
                     word = _OPERATORS[word](self, word)
@@ -291,7 +291,7 @@ class _Content(Struct):
             self._out.append(word)
         return b"".join(self._out)
 
-    def _is_unreached(self) -> None:
+    def _note_unreached(self) -> None:
         """What stands here is drawn as it is."""
         self.rewriter.is_incomplete |= self.state.curves is not _UNCHANGED
 
@@ -313,7 +313,7 @@ class _Content(Struct):
         return word if curves is _UNCHANGED else word + b" " + _operator(colour, curves)
 
     def _other_colour(self, word: bytes) -> bytes:
-        self._is_unreached()
+        self._note_unreached()
         self._set(word, None)
         return word
 
@@ -327,7 +327,7 @@ class _Content(Struct):
         self.state = replace(self.state, curves=curves)
         colours = [colour for colour in (self.state.fill, self.state.stroke) if colour is not None]
         if len(colours) < 2:
-            self._is_unreached()
+            self._note_unreached()
         return b" ".join((word, *(_operator(colour, curves) for colour in colours)))
 
     def _set_font(self, word: bytes) -> bytes:
@@ -337,11 +337,11 @@ class _Content(Struct):
 
     def _show(self, word: bytes) -> bytes:
         if self.state.has_coloured_font:
-            self._is_unreached()
+            self._note_unreached()
         return word
 
     def _shade(self, word: bytes) -> bytes:
-        self._is_unreached()
+        self._note_unreached()
         return word
 
     def _draw(self, word: bytes) -> bytes:

@@ -1,0 +1,292 @@
+"""Transfer functions: what they reach is drawn with them, and what they do not reach is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+from identity_documents import pdf, stream
+from test_draw import one_page
+
+from sidebooks_core import Settings, TileService
+from sidebooks_core.documents import transfer
+from sidebooks_core.documents.limits import Limits
+from sidebooks_core.documents.messages import take_warnings
+from sidebooks_core.documents.opening import open_document
+from sidebooks_core.documents.source import Source
+
+INVERTS = b"<</FunctionType 2/Domain[0 1]/C0[1]/C1[0]/N 1>>"
+SQUARES = b"<</FunctionType 2/Domain[0 1]/C0[0]/C1[1]/N 2>>"
+CALCULATES = stream("/FunctionType 4/Domain[0 1]/Range[0 1]", b"{1 exch sub}")
+SAMPLED = stream("/FunctionType 0/Domain[0 1]/Range[0 1]/Size[3]/BitsPerSample 8", bytes([255, 64, 0]))
+RAMP = stream("/Type/XObject/Subtype/Image/Width 4/Height 1/BitsPerComponent 8/ColorSpace/DeviceGray", bytes([0, 64, 128, 255]))
+COLOURED = stream("/Type/XObject/Subtype/Image/Width 1/Height 1/BitsPerComponent 8/ColorSpace/DeviceRGB", bytes([255, 128, 0]))
+BITS = stream("/Type/XObject/Subtype/Image/Width 4/Height 1/BitsPerComponent 1/ColorSpace/DeviceGray/Decode[1 0]", b"\x50")
+
+
+def transferred(
+    entry: str, functions: list[bytes], content: bytes, forms: Mapping[int, bytes] | None = None
+) -> list[tuple[int, int, int]]:
+    """The colours of eight squares across the page's foot, which the content paints, as drawn in a worker's way."""
+    more = {10 + index: function for index, function in enumerate(functions)}
+    more |= {20: RAMP, 21: COLOURED, 22: BITS, **(forms or {})}
+    named = "/I 20 0 R/C 21 0 R/B 22 0 R" + "".join(f"/Fm{number} {number} 0 R" for number in forms or ())
+    resources = f"/ExtGState<</G<<{entry}>>/Off<</TR/Identity>>/Other<</LW 2>>>>/XObject<<{named}>>"
+    with TileService(Settings(cache_dir=None, workers=1)) as service:
+        document = service.open(one_page(content, resources, more=more))
+        pixels = service.page_image(document, page=0, width_px=400).pixels()
+    return [tuple(int(value) for value in pixels[375, 25 + 50 * index]) for index in range(8)]
+
+
+def form(content: bytes, resources: str = "") -> bytes:
+    return stream(f"/Type/XObject/Subtype/Form/BBox[0 0 400 400]{resources}", content)
+
+
+SQUARES_OF_GREY = (
+    b"/G gs 0 0 50 50 re f .8 g 50 0 50 50 re f q /Off gs 100 0 50 50 re f Q 150 0 50 50 re f 1 .5 0 rg 200 0 50 50 re f"
+)
+IMAGES = b"q /G gs q 200 0 0 50 0 0 cm /I Do Q q 50 0 0 50 200 0 cm /C Do Q Q q 150 0 0 50 250 0 cm /C Do Q"
+
+
+def near(found: list[tuple[int, int, int]], right: list[tuple[int, int, int] | int]) -> bool:
+    return all(
+        max(abs(one - other) for one, other in zip(pixel, (value,) * 3 if isinstance(value, int) else value, strict=True)) <= 2
+        for pixel, value in zip(found, right, strict=False)
+    )
+
+
+@pytest.mark.parametrize(
+    ("entry", "functions"),
+    [
+        ("/TR 10 0 R", [INVERTS]),
+        ("/TR 10 0 R", [CALCULATES]),
+        ("/TR2 10 0 R/TR/Identity", [INVERTS]),
+        ("/TR[10 0 R 10 0 R 10 0 R 10 0 R]", [INVERTS]),
+    ],
+)
+def test_a_transfer_function_that_inverts(entry: str, functions: list[bytes]) -> None:
+    assert near(transferred(entry, functions, SQUARES_OF_GREY), [255, 51, 204, 51, (0, 128, 255)])
+    assert near(transferred(entry, functions, IMAGES), [255, 191, 127, 0, (0, 127, 255), (255, 128, 0)])
+
+
+def test_a_transfer_function_of_a_curve_and_of_one_colour() -> None:
+    assert near(transferred("/TR 10 0 R", [SQUARES], IMAGES), [0, 16, 64, 255, (255, 64, 0), (255, 128, 0)])
+    assert near(transferred("/TR 10 0 R", [SAMPLED], SQUARES_OF_GREY), [255, 26, 204, 26, (0, 64, 255)])
+    one = "/TR[10 0 R/Identity/Identity/Identity]"
+    assert near(transferred(one, [INVERTS], SQUARES_OF_GREY), [0, 204, 204, 204, (0, 128, 0)])
+
+
+def test_a_transfer_function_of_a_bilevel_scan() -> None:
+    content = b"q /G gs q 200 0 0 50 0 0 cm /B Do Q Q q 200 0 0 50 200 0 cm /B Do Q"
+    assert transferred("/TR 10 0 R", [INVERTS], content) == [
+        (value, value, value) for value in (0, 255, 0, 255, 255, 0, 255, 0)
+    ]
+
+
+def test_a_transfer_function_is_of_the_colours_of_the_screen() -> None:
+    """Which have no inks: black of 0.2 is the grey of a screen, and its opposite is dark, not black."""
+    content = b"0 0 0 .2 k 0 0 50 50 re f /G gs 50 0 50 50 re f 0 0 0 .2 k 100 0 50 50 re f q 0 1 1 0 k 150 0 50 50 re f Q"
+    plain, *inverted = transferred("/TR 10 0 R", [INVERTS], content + b" /Off gs 200 0 50 50 re f")
+    assert near(inverted[:2], [(255 - plain[0], 255 - plain[1], 255 - plain[2])] * 2)
+    assert inverted[2][0] < 40 < 200 < min(inverted[2][1:]), "red becomes cyan"
+    assert near(inverted[3:4], [plain])
+
+
+@pytest.mark.parametrize("entry", ["/TR/Identity", "/TR2/Default/TR 10 0 R", "/TR 99 0 R", "/TR(no function)"])
+def test_no_transfer_function(entry: str) -> None:
+    assert near(transferred(entry, [INVERTS], SQUARES_OF_GREY), [0, 204, 204, 204, (255, 128, 0)])
+
+
+FORM_RESOURCES = "/Resources<</ExtGState<</G<</TR 10 0 R>>/Off<</TR/Identity>>>>/XObject<</I 20 0 R/C 21 0 R/Fm31 31 0 R>>>>"
+WITHIN_FORMS: dict[str, tuple[bytes, dict[int, Callable[[bytes], bytes]]]] = {
+    "the page sets it and the form paints": (b"/G gs /Fm30 Do", {30: form}),
+    "the form sets it for itself": (b"/Fm30 Do", {30: lambda painted: form(b"/G gs " + painted, FORM_RESOURCES)}),
+    "the form sets it and one within it paints": (
+        b"/Fm30 Do",
+        {30: lambda _: form(b"/G gs /Fm31 Do", FORM_RESOURCES), 31: lambda painted: form(painted, FORM_RESOURCES)},
+    ),
+    "the form within sets it": (
+        b"/Fm30 Do",
+        {30: lambda _: form(b"q /Fm31 Do Q", FORM_RESOURCES), 31: lambda painted: form(b"/G gs " + painted, FORM_RESOURCES)},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WITHIN_FORMS)
+def test_a_transfer_function_in_forms(case: str) -> None:
+    content, makers = WITHIN_FORMS[case]
+    for painted, right in (
+        (b"0 0 50 50 re f .8 g 50 0 50 50 re f q /Off gs 100 0 50 50 re f Q 150 0 50 50 re f", [255, 51, 204, 51]),
+        (b"q 200 0 0 50 0 0 cm /I Do Q q 50 0 0 50 200 0 cm /C Do Q", [255, 191, 127, 0, (0, 127, 255)]),
+    ):
+        forms = {number: make(painted) for number, make in makers.items()}
+        assert near(transferred("/TR 10 0 R", [INVERTS], content, forms), right)
+
+
+def test_a_form_is_drawn_with_the_function_of_its_place_and_no_other() -> None:
+    forms = {30: form(b"0 0 50 50 re f")}
+    content = b"/Fm30 Do q /G gs 1 0 0 1 50 0 cm /Fm30 Do Q 1 0 0 1 100 0 cm .8 g /Fm30 Do /G gs 1 0 0 1 50 0 cm /Fm30 Do"
+    assert near(transferred("/TR 10 0 R", [INVERTS], content, forms), [0, 255, 204, 51])
+
+
+def test_forms_that_draw_each_other_with_a_transfer_function() -> None:
+    """What stands for a form would draw the form itself, without the function, where the engine refuses it."""
+    resources = FORM_RESOURCES.replace("/Fm31 31 0 R", "/Fm30 30 0 R/Fm31 31 0 R")
+    forms = {
+        30: form(b"/G gs .8 g 0 0 50 50 re f .8 g /Fm31 Do", resources),
+        31: form(b".8 g 50 0 50 50 re f /Fm30 Do", resources),
+    }
+    assert near(transferred("", [INVERTS], b"/Fm30 Do", forms), [51, 51])
+    itself = {30: form(b"/G gs .8 g 0 0 50 50 re f /Fm30 Do", resources)}
+    assert near(transferred("", [INVERTS], b"/Fm30 Do", itself), [51])
+
+
+@pytest.mark.parametrize(
+    "content", [b"/Fm30 Do 1 0 0 1 50 0 cm /Fm31 Do", b"1 0 0 1 50 0 cm /Fm31 Do 1 0 0 1 -50 0 cm /Fm30 Do"]
+)
+def test_a_form_without_resources_has_those_of_its_place_in_any_order(content: bytes) -> None:
+    """Form 31 means another graphics state by the name."""
+    other = "/Resources<</ExtGState<</G<</TR/Identity>>>>/XObject<</Fm30 30 0 R>>>>"
+    forms = {30: form(b"/G gs 0 g 0 0 50 50 re f"), 31: form(b"/Fm30 Do", other)}
+    assert near(transferred("/TR 10 0 R", [INVERTS], content, forms), [255, 0])
+
+
+@pytest.mark.parametrize("name", [b"I#31", b"I\xe9", b"I#8e", b"I#23x"])
+def test_a_transfer_function_of_an_image_with_a_name_that_is_escaped_or_no_text(name: bytes) -> None:
+    pixels = []
+    for resource in (b"/G", b"/#47"):
+        content = resource + b" gs q 50 0 0 50 0 0 cm /" + name + b" Do Q"
+        named = {b"I#31": b"I1"}.get(name, name)
+        resources = f"/ExtGState<</G<</TR 10 0 R>>>>/XObject<</{named.decode('latin-1')} 20 0 R>>"
+        with TileService(Settings(cache_dir=None, workers=1)) as service:
+            data = one_page(content, resources.replace("\xe9", "#e9"), more={10: INVERTS, 20: COLOURED})
+            pixels.append(tuple(service.page_image(service.open(data), page=0, width_px=400).pixels()[375, 25]))
+    assert near(pixels, [(0, 127, 255)] * 2)
+
+
+def test_a_rewritten_page_is_as_it_was_afterwards() -> None:
+    page = "/Resources<</ExtGState<</G<</TR 10 0 R>>>>/XObject<</transferred6 20 0 R>>>>"
+    document = open_document(
+        Source(
+            pdf(
+                {
+                    1: b"<</Type/Catalog/Pages 2 0 R>>",
+                    2: f"<</Type/Pages/Kids[3 0 R]/Count 1/MediaBox[0 0 9 9]{page}>>".encode(),
+                    3: b"<</Type/Page/Parent 2 0 R>>",
+                    10: INVERTS,
+                    20: RAMP,
+                }
+            )
+        ),
+        password=None,
+        name="paper",
+        limits=Limits(),
+    )
+    before = [document.handle.xref_object(number) for number in (2, 3)]
+    document.display_list(0)
+    assert [document.handle.xref_object(number) for number in (2, 3)] == before
+    document.close()
+
+
+def is_transfer_told(content: bytes, more: Mapping[int, bytes] | None = None, resources: str = "", page: str = "") -> bool:
+    """Whether a page that has functions G and Off, form Fm, shading Sh and what else is given complains of one."""
+    take_warnings()
+    shading = b"<</ShadingType 2/ColorSpace/DeviceGray/Coords[0 0 9 0]/Function 10 0 R>>"
+    named = f"/ExtGState<</G<</TR 10 0 R>>/Off<</TR/Identity>>>>/XObject<</Fm 11 0 R>>/Shading<</Sh 12 0 R>>{resources}"
+    data = one_page(
+        content, named, page, more={10: INVERTS, 11: form(b"0 0 5 5 re f", "/Resources<<>>"), 12: shading, **(more or {})}
+    )
+    document = open_document(Source(data), password=None, name="paper", limits=Limits())
+    document.display_list(0)
+    document.close()
+    return any("transfer function" in line for line in take_warnings())
+
+
+SHADED = form(b"/Sh sh", "/Resources<</Shading<</Sh 12 0 R>>>>")
+SETS = form(b"/G gs 0 g 0 0 9 9 re f", FORM_RESOURCES)
+DRAWS_20 = "/Resources<</XObject<</X 20 0 R>>>>"
+TILE = "/PatternType 1/PaintType 1/TilingType 1/BBox[0 0 9 9]/XStep 9/YStep 9"
+GLYPHS = "<</Type/Font/Subtype/Type3/FontBBox[0 0 1 1]/FontMatrix[1 0 0 1 0 0]/FirstChar 97/LastChar 97/Widths[1]"
+GLYPHS += "/Encoding<</Type/Encoding/Differences[97/a]>>/CharProcs<</a 21 0 R>>"
+TYPE_3 = f"{GLYPHS}{DRAWS_20}>>".encode()
+LOOK = "/Annots[<</Type/Annot/Subtype/Stamp/Rect[0 0 9 9]/AP<</N 21 0 R>>>>]"
+PATTERN_13 = "/Pattern<</P 13 0 R>>"
+MASKED = "/ExtGState<</M<</SMask<</S/Luminosity/G 20 0 R>>>>>>"
+MASKED_FORM = form(b"/M gs 0 0 5 5 re f", f"/Resources<<{MASKED}>>")
+SHOWS = b"BT /T 9 Tf (a) Tj ET"
+INLINE_13 = f"/Pattern<</P<</PatternType 2/Shading 12 0 R/ExtGState 14 0 R>>>>/Font<</T{TYPE_3.decode()}>>"
+TOLD: dict[str, tuple[Any, ...]] = {
+    "a shading under a function": (b"/G gs /Sh sh",),
+    "a shading of a form": (b"/G gs /Fm Do", {11: SHADED}),
+    "an inline image": (b"/G gs BI /W 1/H 1/BPC 8/CS/G ID \x00 EI",),
+    "a colour of another space": (b"/G gs /Pattern cs 0 0 9 9 re f",),
+    "a pattern that sets one": (b"/Fm Do", {13: stream(TILE + FORM_RESOURCES, b"/G gs")}, PATTERN_13),
+    "a form of a pattern": (b"/Fm Do", {13: stream(TILE + DRAWS_20, b"/X Do"), 20: SETS}, PATTERN_13),
+    "a form of a glyph": (SHOWS, {13: TYPE_3, 20: SETS, 21: stream("", b"1 0 d0 /X Do")}, "/Font<</T 13 0 R>>"),
+    "a form of a font in its place": (SHOWS, {20: SETS, 21: stream("", b"1 0 d0 /X Do")}, f"/Font<</T{TYPE_3.decode()}>>"),
+    "a coloured glyph": (b"/G gs " + SHOWS, {13: TYPE_3, 21: stream("", b"1 0 d0 0 g 0 0 1 1 re f")}, "/Font<</T 13 0 R>>"),
+    "the look of an annotation": (b"", {21: SETS}, "", LOOK),
+    "a form of the look of an annotation": (b"", {20: SETS, 21: form(b"/X Do", DRAWS_20)}, "", LOOK),
+    "a soft mask": (b"/Fm Do", {11: MASKED_FORM, 20: SETS}),
+}
+NOT_TOLD: dict[str, tuple[Any, ...]] = {
+    "a shading after it": (b"/G gs /Off gs /Sh sh",),
+    "a colour": (b"/G gs 0 0 5 5 re f",),
+    "a form": (b"/G gs /Fm Do",),
+    "a form that is drawn by a pattern, too": (
+        b"/G gs /Fm Do",
+        {13: stream(TILE + DRAWS_20, b"/X Do"), 20: form(b"f")},
+        PATTERN_13,
+    ),
+    "a glyph of its text's colour": (
+        b"/G gs " + SHOWS,
+        {13: TYPE_3, 21: stream("", b"1 0 0 0 1 1 d1 0 0 1 1 re f")},
+        "/Font<</T 13 0 R>>",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TOLD)
+def test_what_a_transfer_function_does_not_reach_is_told(case: str) -> None:
+    assert is_transfer_told(*TOLD[case])
+
+
+@pytest.mark.parametrize("case", NOT_TOLD)
+def test_what_a_transfer_function_reaches_is_not_told(case: str) -> None:
+    assert not is_transfer_told(*NOT_TOLD[case])
+
+
+@pytest.mark.parametrize(("depth", "is_told"), [(transfer._DEEPEST, False), (transfer._DEEPEST + 1, True)])
+def test_forms_too_deep_for_a_transfer_function_are_told(depth: int, *, is_told: bool) -> None:
+    def within(number: int) -> bytes:
+        return form(b"/Y Do", f"/Resources<</XObject<</Y {number + 1} 0 R>>>>")
+
+    forms = {number: within(number) for number in range(20, 19 + depth)} | {19 + depth: SETS}
+    assert is_transfer_told(b"/Fm Do", {11: forms[20], **forms}) == is_told
+
+
+def test_more_forms_than_are_rewritten_for_a_transfer_function_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transfer, "_MOST_FORMS", 3)
+    colours = [b"0 %d 0 rg /Fm Do" % number for number in range(5)]
+    assert is_transfer_told(b" ".join(colours), {11: SETS}), "each colour is a rewriting"
+    assert not is_transfer_told(b" ".join(colours[:3]), {11: SETS})
+    assert not is_transfer_told(b"/G gs " + b" ".join(colours)), "this form asks for no colour, and is rewritten once"
+
+
+def test_a_large_form_is_read_for_a_transfer_function_in_few_states(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transfer, "_MOST_BYTES_AGAIN", 30)
+    large = form(b"/G gs 0 0 5 5 re f" + b" " * 20, FORM_RESOURCES)
+    states = [b"0 0 %d rg /Fm Do" % number for number in range(4)]
+    assert not is_transfer_told(b" ".join(states[:2]), {11: large})
+    assert is_transfer_told(b" ".join(states), {11: large})
+
+
+def test_work_for_a_transfer_function_does_not_grow_with_its_uses(monkeypatch: pytest.MonkeyPatch) -> None:
+    evaluated, read = [], []
+    curve, data = transfer._curve, transfer._data
+    monkeypatch.setattr(transfer, "_curve", lambda function: evaluated.append(function) or curve(function))
+    monkeypatch.setattr(transfer, "_data", lambda one: read.append(one) or data(one))
+    is_transfer_told(b"q /G gs Q " * 50 + b"0 0 1 rg /Fm Do 0 1 0 rg /Fm Do /G gs /Fm Do 1 0 0 rg /Fm Do")
+    assert len(evaluated) == 1
+    assert len(read) == 1, "the form, with the function; without it stays as it is"
