@@ -101,7 +101,7 @@ def _is_jbig2(image: Any) -> bool:
 
 
 def _of_stamps(page_object: Any) -> list[Any]:
-    """The resources that the looks of a page's stamps draw with."""
+    """The resources that the appearances of a page's stamps draw with."""
     annotations = mupdf.ll_pdf_dict_gets(page_object, "Annots")
     found = []
     for index in range(min(MOST_ENTRIES // 10, mupdf.ll_pdf_array_len(annotations)) if annotations else 0):
@@ -109,9 +109,9 @@ def _of_stamps(page_object: Any) -> list[Any]:
         kind = mupdf.ll_pdf_dict_gets(annotation, "Subtype")
         if not kind or mupdf.ll_pdf_to_name(kind) != "Stamp":
             continue
-        looks = mupdf.ll_pdf_dict_gets(annotation, "AP")
-        look = mupdf.ll_pdf_dict_gets(looks, "N") if looks else None
-        resources = mupdf.ll_pdf_dict_gets(look, "Resources") if look else None
+        appearances = mupdf.ll_pdf_dict_gets(annotation, "AP")
+        shown = mupdf.ll_pdf_dict_gets(appearances, "N") if appearances else None
+        resources = mupdf.ll_pdf_dict_gets(shown, "Resources") if shown else None
         if resources:
             found.append(resources)
     return found

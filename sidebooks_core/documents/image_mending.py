@@ -90,7 +90,7 @@ class Mender:
             self._copy = None
 
     def _elsewhere(self, page: int) -> dict[int, int]:
-        """The images of patterns and of annotations' looks, those of forms, too, each with its mask's number or 0."""
+        """The images of patterns and of annotations' appearances, those of forms, too, each with its mask's number or 0."""
         found: dict[int, int] = {}
         pdf = pymupdf._as_pdf_document(self._document.handle)
         for one in resources.of_page(mupdf.pdf_lookup_page_obj(pdf, page)):

@@ -25,12 +25,12 @@ _BAD_ARRAY = "syntax error in array"
 
 
 def mend(handle: Any) -> None:
-    """Mend a PDF that has just been opened and unlocked, and complained of since: all that must hold to describe it."""
+    """Mend what must hold to describe a PDF that was just opened and unlocked, if the engine has complained since."""
     _reread_page_tree(handle)
 
 
 def settle_layers(handle: Any, source: Source) -> None:
-    """Before a PDF is described or the first of its pages is read. What the engine says meanwhile is of no page.
+    """Judge the layers of a PDF, before it is described or a page of it is read. Messages meanwhile are dropped: of no page.
 
     Layers that cannot be judged are noted of the document: all is shown then that the engine takes for shown.
     """
@@ -46,7 +46,7 @@ def listed(handle: Any, index: int, listing: Callable[[], Any]) -> Any:
     """The display list of a page, mended. listing: makes it from the document as it is. Raises the engine's errors."""
     for _ in range(_ROUNDS):
         start = count_messages()
-        made = _made(handle, index, listing)
+        made = _listed_once(handle, index, listing)
         said = messages_since(start)
         if not said:
             return made
@@ -56,13 +56,13 @@ def listed(handle: Any, index: int, listing: Callable[[], Any]) -> Any:
         elif any(_BAD_ARRAY in line for line in said):
             forget_messages(start)
             with _rewritten_contents(handle, index):
-                return _made(handle, index, listing)
+                return _listed_once(handle, index, listing)
         else:
             return made
     return made
 
 
-def _made(handle: Any, index: int, listing: Callable[[], Any]) -> Any:
+def _listed_once(handle: Any, index: int, listing: Callable[[], Any]) -> Any:
     """What `listing` makes of a page, its fonts and colours mended meanwhile.
 
     Most pages need nothing; to find that out takes some 0.03 ms.
@@ -74,7 +74,7 @@ def _made(handle: Any, index: int, listing: Callable[[], Any]) -> Any:
         if faults.transfers:
             mended.enter_context(transfer.applied(handle, index))
         if faults.transfers_elsewhere:
-            mupdf.fz_warn(transfer.INCOMPLETE)
+            mupdf.fz_warn(transfer.NOT_APPLIED)
         return listing()
 
 

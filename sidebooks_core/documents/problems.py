@@ -30,6 +30,7 @@ MOST_LINES = 4096
 """Of the engine's messages that are looked at for one page: it repeats itself."""
 
 _TABLE: tuple[tuple[str, str], ...] = (
+    (r"transfer function", COLOUR_LOST),  # our own message: `transfer.NOT_APPLIED`
     # Summaries, and what follows from a message that comes before it.
     (
         r"encountered syntax errors; page may not be correct|cannot render glyph$|\.\.\. repeated \d+ times",

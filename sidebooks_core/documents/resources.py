@@ -29,14 +29,14 @@ def copied(pdf: Any, dictionary: Any, *, without: tuple[str, ...] = ()) -> Any:
 
 
 def of_page(page_object: Any) -> Iterator[Any]:
-    """Each resource dictionary once: of the page, of the looks of its annotations, and of all forms, patterns and Type 3 fonts
-    that these name."""
+    """Each resource dictionary once: of the page, of the appearances of its annotations, and of the forms, patterns and Type 3
+    fonts that these name by number. Soft masks, and what is written in place, are left out."""
     waiting = [mupdf.pdf_dict_gets_inheritable(page_object, "Resources")]
     annotations = mupdf.pdf_dict_gets(page_object, "Annots")
     for index in range(min(_MOST, mupdf.pdf_array_len(annotations))):
-        look = mupdf.pdf_dict_gets(mupdf.pdf_dict_gets(mupdf.pdf_array_get(annotations, index), "AP"), "N")
-        looks = [look] if mupdf.pdf_is_stream(look) else [state for _, state in entries(look)]
-        waiting += [mupdf.pdf_dict_gets(state, "Resources") for state in looks]
+        shown = mupdf.pdf_dict_gets(mupdf.pdf_dict_gets(mupdf.pdf_array_get(annotations, index), "AP"), "N")
+        states = [shown] if mupdf.pdf_is_stream(shown) else [state for _, state in entries(shown)]
+        waiting += [mupdf.pdf_dict_gets(state, "Resources") for state in states]
     seen: set[int] = set()
     left = _MOST
     while waiting and left:

@@ -2,7 +2,7 @@
 
 The colours and images of a page and of its forms are given the values that the function makes of them, for as long as the
 page's list is made. What is not reached is told as a complaint of the engine: shadings, inline images, colours of other
-spaces than the device's, coloured glyphs, patterns, soft masks and the looks of annotations.
+spaces than the device's, coloured glyphs, patterns, soft masks and the appearances of annotations.
 """
 
 from __future__ import annotations
@@ -26,23 +26,26 @@ _Colour = tuple[bytes, tuple[float, ...]]
 """An operator that sets it, and the operands."""
 
 _MOST_PIXELS = 64 << 20
-"""Of an image that a curve is applied to."""
+"""Of one image. A larger one is left as it is, and told."""
 _COMPONENTS = {b"g": 1, b"G": 1, b"rg": 3, b"RG": 3, b"k": 4, b"K": 4}
 _MOST_FORMS = 500
 """Forms that are read for one page; a form counts for each state that it is drawn in."""
 _MOST_BYTES_AGAIN = 2 << 20
-"""Of the contents of forms that were read before, in another state. They take some 5 s."""
+"""Bytes, unpacked, of forms that are read again for another state. To read so many takes some 5 s."""
 _DEEPEST = 20
 """Forms within forms."""
 _MOST_GLYPHS = 1_000
-"""Of a font."""
+"""Of a font; one with more counts as coloured."""
 _ESCAPED = re.compile(rb"#([0-9A-Fa-f]{2})")
-INCOMPLETE = "a transfer function was not applied to all of the page"
+NOT_APPLIED = "a transfer function was not applied to all of the page"
 
 
 @contextmanager
 def applied(handle: Any, index: int) -> Iterator[None]:
-    """Rewrite a page for the time being."""
+    """Apply the transfer functions of a page while its list is made; the page is put back afterwards.
+
+    What they are not applied to is told as a complaint of the engine.
+    """
     pdf = as_pdf(handle)
     page_object = mupdf.pdf_lookup_page_obj(pdf, index)
     resources = mupdf.pdf_dict_gets_inheritable(page_object, "Resources")
@@ -53,11 +56,11 @@ def applied(handle: Any, index: int) -> Iterator[None]:
             content = _Content(rewriter, rewriter.names_of(resources, 0))
             contents = rewriter.add(content.rewritten(handle[index].read_contents()), mupdf.PdfObj())
             own = rewriter.with_stand_ins(resources, content.stand_ins)
-        except ENGINE_ERRORS as error:
-            mupdf.fz_warn(f"a transfer function was not applied ({error})")
+        except ENGINE_ERRORS:
+            mupdf.fz_warn(NOT_APPLIED)
         else:
             if rewriter.is_incomplete:
-                mupdf.fz_warn(INCOMPLETE)
+                mupdf.fz_warn(NOT_APPLIED)
             mupdf.pdf_dict_puts(page_object, "Contents", contents)
             mupdf.pdf_dict_puts(page_object, "Resources", own)
         yield
@@ -136,12 +139,12 @@ class _Rewriter(Struct):
     _images: dict[tuple[int, _Curves], Any | None] = field(default_factory=dict)
     """What stands for images, by their numbers; None: they stay as they are."""
     _forms: dict[tuple[int, int, _State], Any | None] = field(default_factory=dict)
-    """Likewise for forms, by the state that they are drawn in, and whose resources are theirs if they have none."""
+    """Likewise for forms, by their number, the owner of the names that they use (0: themselves), and the state there."""
     _names: dict[int, _Names] = field(default_factory=dict)
     _curve_by_function: dict[int, NDArray[np.float64]] = field(default_factory=dict)
     _same_curves: dict[bytes, _Curves] = field(default_factory=lambda: {_UNCHANGED.values.tobytes(): _UNCHANGED})
     _coloured_fonts: dict[int, bool] = field(default_factory=dict)
-    _read: list[int] = field(default_factory=list)
+    _read_forms: list[int] = field(default_factory=list)
     """The numbers of the forms that were read, one for each time."""
     _bytes_again: int = 0
 
@@ -171,6 +174,7 @@ class _Rewriter(Struct):
     def curves_of(self, names: _Names, name: bytes) -> _Curves | None:
         """What a graphics state sets; None: no transfer function."""
         if name not in names.curves:
+            names.curves[name] = None  # also if the function cannot be read
             state = names.states.get(name)
             names.curves[name] = self._curves(state) if state is not None else None
         return names.curves[name]
@@ -204,8 +208,7 @@ class _Rewriter(Struct):
             return False
         number = mupdf.pdf_to_num(font)
         if number not in self._coloured_fonts:
-            glyphs = [glyph for _, glyph in entries(mupdf.pdf_dict_gets(font, "CharProcs"))][:_MOST_GLYPHS]
-            self._coloured_fonts[number] = any(b"d0" in _data(glyph) for glyph in glyphs)
+            self._coloured_fonts[number] = _has_coloured_glyphs(mupdf.pdf_dict_gets(font, "CharProcs"))
         return self._coloured_fonts[number]
 
     def image(self, image: Any, curves: _Curves) -> Any | None:
@@ -214,6 +217,7 @@ class _Rewriter(Struct):
             return None  # a mask is painted with the colour
         key = mupdf.pdf_to_num(image), curves
         if key not in self._images:
+            self._images[key] = None  # also if it cannot be read
             self._images[key] = made = _transferred(self.pdf, image, curves)
             self.added += [made] if made is not None else []
         self.is_incomplete |= self._images[key] is None
@@ -228,7 +232,7 @@ class _Rewriter(Struct):
         if has_own and not page_faults.form_sets_transfers(self.handle, form.m_internal):
             if state.curves is _UNCHANGED:
                 return None
-            # Its own colours, or those that were given for its place: no operator in it asks what these were.
+            # A form that sets no function needs no colours of its place, which were changed there: one rewriting for all.
             state = _State(state.curves, has_coloured_font=state.has_coloured_font)
         key = number, 0 if has_own else place.names.number, state
         if key not in self._forms:
@@ -238,12 +242,12 @@ class _Rewriter(Struct):
         return self._forms[key]
 
     def _rewritten_form(self, form: Any, names: _Names, forms: tuple[int, ...], state: _State) -> Any | None:
-        if len(forms) > _DEEPEST or len(self._read) >= _MOST_FORMS or self._bytes_again >= _MOST_BYTES_AGAIN:
+        if len(forms) > _DEEPEST or len(self._read_forms) >= _MOST_FORMS or self._bytes_again >= _MOST_BYTES_AGAIN:
             self.is_incomplete = True
             return None
         before = _data(form)
-        self._bytes_again += len(before) if forms[-1] in self._read else 0
-        self._read.append(forms[-1])
+        self._bytes_again += len(before) if forms[-1] in self._read_forms else 0
+        self._read_forms.append(forms[-1])
         content = _Content(self, names, forms, state)
         after = content.rewritten(before)
         if after == before:
@@ -286,7 +290,10 @@ class _Content(Struct):
                     self._note_unreached()
                     word = data[start:position]
                 elif word in _OPERATORS:
-                    word = _OPERATORS[word](self, word)
+                    try:
+                        word = _OPERATORS[word](self, word)
+                    except ENGINE_ERRORS:  # what it names cannot be read: the rest of the page need not suffer
+                        self.rewriter.is_incomplete = True
                 self._operands.clear()
             self._out.append(word)
         return b"".join(self._out)
@@ -308,16 +315,16 @@ class _Content(Struct):
         if len(self._operands) < count:
             return word
         colour = word, tuple(_number(one) for one in self._operands[-count:])
-        self._set(word, colour)
+        self._remember(word, colour)
         curves = self.state.curves
         return word if curves is _UNCHANGED else word + b" " + _operator(colour, curves)
 
     def _other_colour(self, word: bytes) -> bytes:
         self._note_unreached()
-        self._set(word, None)
+        self._remember(word, None)
         return word
 
-    def _set(self, word: bytes, colour: _Colour | None) -> None:
+    def _remember(self, word: bytes, colour: _Colour | None) -> None:
         self.state = replace(self.state, **{"stroke" if word.isupper() else "fill": colour})
 
     def _set_state(self, word: bytes) -> bytes:
@@ -353,12 +360,7 @@ class _Content(Struct):
             self.rewriter.is_incomplete = True
             self._out[self._operand_at] = b""
             return b""
-        subtype = mupdf.pdf_to_name(mupdf.pdf_dict_gets(drawn, "Subtype"))
-        try:
-            stand_in = self._stand_in(subtype, drawn)
-        except ENGINE_ERRORS:
-            self.rewriter.is_incomplete = True
-            return word
+        stand_in = self._stand_in(mupdf.pdf_to_name(mupdf.pdf_dict_gets(drawn, "Subtype")), drawn)
         if stand_in is not None:
             name = f"transferred{mupdf.pdf_to_num(stand_in)}"
             while name.encode() in self.names.xobjects:
@@ -399,6 +401,16 @@ def _name(operands: list[bytes]) -> bytes:
 
 def _data(stream: Any) -> bytes:
     return bytes(mupdf.fz_buffer_extract_copy(mupdf.pdf_load_stream(stream)))
+
+
+def _has_coloured_glyphs(glyphs: Any) -> bool:
+    """True in doubt, if a glyph cannot be read or there are many: too much is told then, never too little."""
+    if mupdf.pdf_dict_len(glyphs) > _MOST_GLYPHS:
+        return True
+    try:
+        return any(b"d0" in _data(glyph) for _, glyph in entries(glyphs))  # as a part of another word, too
+    except ENGINE_ERRORS:
+        return True
 
 
 def _number(operand: bytes) -> float:

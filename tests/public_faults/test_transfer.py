@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+import pymupdf
 import pytest
 from identity_documents import pdf, stream
 from test_draw import one_page
 
 from sidebooks_core import Settings, TileService
-from sidebooks_core.documents import transfer
+from sidebooks_core.documents import page_faults, transfer
 from sidebooks_core.documents.limits import Limits
 from sidebooks_core.documents.messages import take_warnings
 from sidebooks_core.documents.opening import open_document
+from sidebooks_core.documents.problems import COLOUR_LOST, of_warnings
 from sidebooks_core.documents.source import Source
 
 INVERTS = b"<</FunctionType 2/Domain[0 1]/C0[1]/C1[0]/N 1>>"
@@ -49,11 +52,11 @@ SQUARES_OF_GREY = (
 IMAGES = b"q /G gs q 200 0 0 50 0 0 cm /I Do Q q 50 0 0 50 200 0 cm /C Do Q Q q 150 0 0 50 250 0 cm /C Do Q"
 
 
-def near(found: list[tuple[int, int, int]], right: list[tuple[int, int, int] | int]) -> bool:
-    return all(
-        max(abs(one - other) for one, other in zip(pixel, (value,) * 3 if isinstance(value, int) else value, strict=True)) <= 2
-        for pixel, value in zip(found, right, strict=False)
-    )
+def assert_near(found: list[tuple[int, int, int]], right: list[tuple[int, int, int] | int]) -> None:
+    """right: the colours of the first squares; one number is a grey."""
+    wanted = [(value,) * 3 if isinstance(value, int) else value for value in right]
+    compared = found[: len(wanted)]
+    assert np.abs(np.subtract(compared, wanted)).max() <= 2, f"{compared}, not {wanted}"
 
 
 @pytest.mark.parametrize(
@@ -66,15 +69,15 @@ def near(found: list[tuple[int, int, int]], right: list[tuple[int, int, int] | i
     ],
 )
 def test_a_transfer_function_that_inverts(entry: str, functions: list[bytes]) -> None:
-    assert near(transferred(entry, functions, SQUARES_OF_GREY), [255, 51, 204, 51, (0, 128, 255)])
-    assert near(transferred(entry, functions, IMAGES), [255, 191, 127, 0, (0, 127, 255), (255, 128, 0)])
+    assert_near(transferred(entry, functions, SQUARES_OF_GREY), [255, 51, 204, 51, (0, 128, 255)])
+    assert_near(transferred(entry, functions, IMAGES), [255, 191, 127, 0, (0, 127, 255), (255, 128, 0)])
 
 
 def test_a_transfer_function_of_a_curve_and_of_one_colour() -> None:
-    assert near(transferred("/TR 10 0 R", [SQUARES], IMAGES), [0, 16, 64, 255, (255, 64, 0), (255, 128, 0)])
-    assert near(transferred("/TR 10 0 R", [SAMPLED], SQUARES_OF_GREY), [255, 26, 204, 26, (0, 64, 255)])
+    assert_near(transferred("/TR 10 0 R", [SQUARES], IMAGES), [0, 16, 64, 255, (255, 64, 0), (255, 128, 0)])
+    assert_near(transferred("/TR 10 0 R", [SAMPLED], SQUARES_OF_GREY), [255, 26, 204, 26, (0, 64, 255)])
     one = "/TR[10 0 R/Identity/Identity/Identity]"
-    assert near(transferred(one, [INVERTS], SQUARES_OF_GREY), [0, 204, 204, 204, (0, 128, 0)])
+    assert_near(transferred(one, [INVERTS], SQUARES_OF_GREY), [0, 204, 204, 204, (0, 128, 0)])
 
 
 def test_a_transfer_function_of_a_bilevel_scan() -> None:
@@ -88,14 +91,14 @@ def test_a_transfer_function_is_of_the_colours_of_the_screen() -> None:
     """Which have no inks: black of 0.2 is the grey of a screen, and its opposite is dark, not black."""
     content = b"0 0 0 .2 k 0 0 50 50 re f /G gs 50 0 50 50 re f 0 0 0 .2 k 100 0 50 50 re f q 0 1 1 0 k 150 0 50 50 re f Q"
     plain, *inverted = transferred("/TR 10 0 R", [INVERTS], content + b" /Off gs 200 0 50 50 re f")
-    assert near(inverted[:2], [(255 - plain[0], 255 - plain[1], 255 - plain[2])] * 2)
+    assert_near(inverted[:2], [(255 - plain[0], 255 - plain[1], 255 - plain[2])] * 2)
     assert inverted[2][0] < 40 < 200 < min(inverted[2][1:]), "red becomes cyan"
-    assert near(inverted[3:4], [plain])
+    assert_near(inverted[3:4], [plain])
 
 
 @pytest.mark.parametrize("entry", ["/TR/Identity", "/TR2/Default/TR 10 0 R", "/TR 99 0 R", "/TR(no function)"])
 def test_no_transfer_function(entry: str) -> None:
-    assert near(transferred(entry, [INVERTS], SQUARES_OF_GREY), [0, 204, 204, 204, (255, 128, 0)])
+    assert_near(transferred(entry, [INVERTS], SQUARES_OF_GREY), [0, 204, 204, 204, (255, 128, 0)])
 
 
 FORM_RESOURCES = "/Resources<</ExtGState<</G<</TR 10 0 R>>/Off<</TR/Identity>>>>/XObject<</I 20 0 R/C 21 0 R/Fm31 31 0 R>>>>"
@@ -121,13 +124,13 @@ def test_a_transfer_function_in_forms(case: str) -> None:
         (b"q 200 0 0 50 0 0 cm /I Do Q q 50 0 0 50 200 0 cm /C Do Q", [255, 191, 127, 0, (0, 127, 255)]),
     ):
         forms = {number: make(painted) for number, make in makers.items()}
-        assert near(transferred("/TR 10 0 R", [INVERTS], content, forms), right)
+        assert_near(transferred("/TR 10 0 R", [INVERTS], content, forms), right)
 
 
 def test_a_form_is_drawn_with_the_function_of_its_place_and_no_other() -> None:
     forms = {30: form(b"0 0 50 50 re f")}
     content = b"/Fm30 Do q /G gs 1 0 0 1 50 0 cm /Fm30 Do Q 1 0 0 1 100 0 cm .8 g /Fm30 Do /G gs 1 0 0 1 50 0 cm /Fm30 Do"
-    assert near(transferred("/TR 10 0 R", [INVERTS], content, forms), [0, 255, 204, 51])
+    assert_near(transferred("/TR 10 0 R", [INVERTS], content, forms), [0, 255, 204, 51])
 
 
 def test_forms_that_draw_each_other_with_a_transfer_function() -> None:
@@ -137,9 +140,9 @@ def test_forms_that_draw_each_other_with_a_transfer_function() -> None:
         30: form(b"/G gs .8 g 0 0 50 50 re f .8 g /Fm31 Do", resources),
         31: form(b".8 g 50 0 50 50 re f /Fm30 Do", resources),
     }
-    assert near(transferred("", [INVERTS], b"/Fm30 Do", forms), [51, 51])
+    assert_near(transferred("", [INVERTS], b"/Fm30 Do", forms), [51, 51])
     itself = {30: form(b"/G gs .8 g 0 0 50 50 re f /Fm30 Do", resources)}
-    assert near(transferred("", [INVERTS], b"/Fm30 Do", itself), [51])
+    assert_near(transferred("", [INVERTS], b"/Fm30 Do", itself), [51])
 
 
 @pytest.mark.parametrize(
@@ -149,7 +152,7 @@ def test_a_form_without_resources_has_those_of_its_place_in_any_order(content: b
     """Form 31 means another graphics state by the name."""
     other = "/Resources<</ExtGState<</G<</TR/Identity>>>>/XObject<</Fm30 30 0 R>>>>"
     forms = {30: form(b"/G gs 0 g 0 0 50 50 re f"), 31: form(b"/Fm30 Do", other)}
-    assert near(transferred("/TR 10 0 R", [INVERTS], content, forms), [255, 0])
+    assert_near(transferred("/TR 10 0 R", [INVERTS], content, forms), [255, 0])
 
 
 @pytest.mark.parametrize("name", [b"I#31", b"I\xe9", b"I#8e", b"I#23x"])
@@ -162,18 +165,21 @@ def test_a_transfer_function_of_an_image_with_a_name_that_is_escaped_or_no_text(
         with TileService(Settings(cache_dir=None, workers=1)) as service:
             data = one_page(content, resources.replace("\xe9", "#e9"), more={10: INVERTS, 20: COLOURED})
             pixels.append(tuple(service.page_image(service.open(data), page=0, width_px=400).pixels()[375, 25]))
-    assert near(pixels, [(0, 127, 255)] * 2)
+    assert_near(pixels, [(0, 127, 255)] * 2)
 
 
 def test_a_rewritten_page_is_as_it_was_afterwards() -> None:
-    page = "/Resources<</ExtGState<</G<</TR 10 0 R>>>>/XObject<</transferred6 20 0 R>>>>"
+    """Its images have the names that what stands for them would have."""
+    names = "".join(f"/transferred{number} 20 0 R" for number in range(100))
+    page = f"/Resources<</ExtGState<</G<</TR 10 0 R>>>>/XObject<<{names}>>>>"
     document = open_document(
         Source(
             pdf(
                 {
                     1: b"<</Type/Catalog/Pages 2 0 R>>",
-                    2: f"<</Type/Pages/Kids[3 0 R]/Count 1/MediaBox[0 0 9 9]{page}>>".encode(),
-                    3: b"<</Type/Page/Parent 2 0 R>>",
+                    2: f"<</Type/Pages/Kids[3 0 R]/Count 1/MediaBox[0 0 8 8]{page}>>".encode(),
+                    3: b"<</Type/Page/Parent 2 0 R/Contents 4 0 R>>",
+                    4: stream("", b"q 8 0 0 4 0 0 cm /transferred1 Do Q q /G gs 8 0 0 4 0 4 cm /transferred1 Do Q"),
                     10: INVERTS,
                     20: RAMP,
                 }
@@ -183,14 +189,16 @@ def test_a_rewritten_page_is_as_it_was_afterwards() -> None:
         name="paper",
         limits=Limits(),
     )
-    before = [document.handle.xref_object(number) for number in (2, 3)]
-    document.display_list(0)
-    assert [document.handle.xref_object(number) for number in (2, 3)] == before
+    numbers = range(1, document.handle.xref_length())
+    before = [document.handle.xref_object(number) for number in numbers]
+    drawn = pymupdf.Pixmap(document.display_list(0).get_pixmap(), 0)
+    assert [drawn.pixel(1, row)[0] for row in (2, 6)] == [255, 0]
+    assert [document.handle.xref_object(number) for number in numbers] == before
     document.close()
 
 
 def is_transfer_told(content: bytes, more: Mapping[int, bytes] | None = None, resources: str = "", page: str = "") -> bool:
-    """Whether a page that has functions G and Off, form Fm, shading Sh and what else is given complains of one."""
+    """Whether the reader of a page is told of one. The page has states G and Off, form Fm, shading Sh and what is given."""
     take_warnings()
     shading = b"<</ShadingType 2/ColorSpace/DeviceGray/Coords[0 0 9 0]/Function 10 0 R>>"
     named = f"/ExtGState<</G<</TR 10 0 R>>/Off<</TR/Identity>>>>/XObject<</Fm 11 0 R>>/Shading<</Sh 12 0 R>>{resources}"
@@ -200,7 +208,7 @@ def is_transfer_told(content: bytes, more: Mapping[int, bytes] | None = None, re
     document = open_document(Source(data), password=None, name="paper", limits=Limits())
     document.display_list(0)
     document.close()
-    return any("transfer function" in line for line in take_warnings())
+    return COLOUR_LOST in of_warnings(take_warnings())
 
 
 SHADED = form(b"/Sh sh", "/Resources<</Shading<</Sh 12 0 R>>>>")
@@ -215,7 +223,10 @@ PATTERN_13 = "/Pattern<</P 13 0 R>>"
 MASKED = "/ExtGState<</M<</SMask<</S/Luminosity/G 20 0 R>>>>>>"
 MASKED_FORM = form(b"/M gs 0 0 5 5 re f", f"/Resources<<{MASKED}>>")
 SHOWS = b"BT /T 9 Tf (a) Tj ET"
-INLINE_13 = f"/Pattern<</P<</PatternType 2/Shading 12 0 R/ExtGState 14 0 R>>>>/Font<</T{TYPE_3.decode()}>>"
+OF_SHADING = "<</PatternType 2/Shading 12 0 R/ExtGState<</TR 10 0 R>>>>"
+RECURSIVE = b"<</FunctionType 3/Domain[0 1]/Functions[10 0 R]/Bounds[]/Encode[0 1]>>"
+MANY_GLYPHS = b"/CharProcs<<" + b"".join(b"/g%d 21 0 R" % number for number in range(transfer._MOST_GLYPHS))
+DAMAGED = b"<</FunctionType 9/Domain[0 1]>>"
 TOLD: dict[str, tuple[Any, ...]] = {
     "a shading under a function": (b"/G gs /Sh sh",),
     "a shading of a form": (b"/G gs /Fm Do", {11: SHADED}),
@@ -229,6 +240,20 @@ TOLD: dict[str, tuple[Any, ...]] = {
     "the look of an annotation": (b"", {21: SETS}, "", LOOK),
     "a form of the look of an annotation": (b"", {20: SETS, 21: form(b"/X Do", DRAWS_20)}, "", LOOK),
     "a soft mask": (b"/Fm Do", {11: MASKED_FORM, 20: SETS}),
+    "the state of a shading": (b"/Fm Do", {13: OF_SHADING.encode()}, PATTERN_13),
+    "the state of a shading in its place": (b"/Fm Do", {}, f"/Pattern<</P{OF_SHADING}>>"),
+    "a function of itself": (
+        b"/G gs 0 0 9 9 re f",
+        {10: RECURSIVE},
+    ),
+    "a function that is damaged": (b"/G gs 0 0 9 9 re f", {10: DAMAGED}),
+    "a function that is none": (b"/G gs 0 0 9 9 re f", {10: b"(no function)"}),
+    "an image that cannot be read": (b"/G gs /Fm Do", {11: RAMP.replace(b"/DeviceGray", b"/NoSpace")}),
+    "a font of more glyphs than are looked at": (
+        b"/G gs " + SHOWS,
+        {13: TYPE_3.replace(b"/CharProcs<<", MANY_GLYPHS), 21: stream("", b"1 0 0 0 1 1 d1 0 0 1 1 re f")},
+        "/Font<</T 13 0 R>>",
+    ),
 }
 NOT_TOLD: dict[str, tuple[Any, ...]] = {
     "a shading after it": (b"/G gs /Off gs /Sh sh",),
@@ -250,6 +275,24 @@ NOT_TOLD: dict[str, tuple[Any, ...]] = {
 @pytest.mark.parametrize("case", TOLD)
 def test_what_a_transfer_function_does_not_reach_is_told(case: str) -> None:
     assert is_transfer_told(*TOLD[case])
+
+
+def test_what_is_not_looked_at_for_transfer_functions_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page_faults, "_MOST", 2)
+    way = {11: form(b"/X Do", DRAWS_20), 20: form(b"/Y Do", "/Resources<</XObject<</Y 21 0 R>>>>"), 21: SETS}
+    assert is_transfer_told(b"/Fm Do", way)
+    del way[21]
+    assert not is_transfer_told(b"/Fm Do", {**way, 20: form(b"")})
+    monkeypatch.setattr(page_faults, "_DEEPEST", 2)
+    within = "<</PatternType 1/Resources<</Pattern<</P{}>>>>>>"
+    assert is_transfer_told(b"", resources=f"/Pattern<</P{within.format(within.format(within))}>>")
+    assert not is_transfer_told(b"", resources="/Pattern<</P<</PatternType 2>>>>")
+
+
+def test_one_damaged_function_costs_no_other() -> None:
+    content = b"/G gs 0 0 50 50 re f /H gs /G gs .8 g 50 0 50 50 re f"
+    found = transferred("/TR 10 0 R>>/H<</TR 11 0 R", [INVERTS, DAMAGED], content)
+    assert_near(found, [255, 51])
 
 
 @pytest.mark.parametrize("case", NOT_TOLD)
@@ -290,3 +333,7 @@ def test_work_for_a_transfer_function_does_not_grow_with_its_uses(monkeypatch: p
     is_transfer_told(b"q /G gs Q " * 50 + b"0 0 1 rg /Fm Do 0 1 0 rg /Fm Do /G gs /Fm Do 1 0 0 rg /Fm Do")
     assert len(evaluated) == 1
     assert len(read) == 1, "the form, with the function; without it stays as it is"
+    tried = []
+    monkeypatch.setattr(transfer, "_transferred", lambda *_: tried.append(1))
+    assert is_transfer_told(b"/G gs " + b"/Fm Do " * 50, {11: RAMP})
+    assert len(tried) == 1, "an image that cannot be read"
