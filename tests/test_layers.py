@@ -76,7 +76,7 @@ ENGINE = {"pymupdf", "fitz"}
 ENGINE_SIDE = (
     *(f"documents.{name}" for name in (
         "engine", "messages", "opening", "inspection", "drawing", "grey", "thin_lines",
-        "page_faults", "transfer", "glyph_boxes", "layers", "resources",
+        "page_faults", "transfer", "transfer_curves", "transfer_images", "glyph_boxes", "layers", "resources",
         "mending", "object_search", "rereading", "text", "actual_text",
         "fonts", "font_mending", "font_settling", "form_appearances", "form_fonts",
         "images", "image_decoding", "image_lengths", "image_mending", "image_pages", "second_engine",

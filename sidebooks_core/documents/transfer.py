@@ -18,15 +18,12 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from sidebooks_core.documents import page_faults
-from sidebooks_core.documents.engine import ENGINE_ERRORS, as_pdf, mupdf, pymupdf
+from sidebooks_core.documents.engine import ENGINE_ERRORS, as_pdf, mupdf
 from sidebooks_core.documents.lenient_content import INLINE_END, token
 from sidebooks_core.documents.resources import OF_STREAM, copied, entries
+from sidebooks_core.documents.transfer_curves import UNCHANGED, Colour, Curves, curve_of, operator_of
+from sidebooks_core.documents.transfer_images import transferred
 
-_Colour = tuple[bytes, tuple[float, ...]]
-"""An operator that sets it, and the operands."""
-
-_MOST_PIXELS = 64 << 20
-"""Of one image. A larger one is left as it is, and told."""
 _COMPONENTS = {b"g": 1, b"G": 1, b"rg": 3, b"RG": 3, b"k": 4, b"K": 4}
 _MOST_FORMS = 500
 """Forms that are read for one page; a form counts for each state that it is drawn in."""
@@ -74,42 +71,12 @@ def applied(handle: Any, index: int) -> Iterator[None]:
             mupdf.pdf_delete_object(pdf, mupdf.pdf_to_num(added))  # the list has what it needs of it
 
 
-_STRAIGHT = np.linspace(0, 1, 256)
-
-
-class _Curves(Struct, frozen=True, eq=False):
-    """What transfer functions make of colours. The same functions are the same object."""
-
-    values: NDArray[np.float64] = field(default_factory=lambda: np.tile(_STRAIGHT, (4, 1)))
-    """Of red, green, blue and grey: (4, 256), from 0 to 1."""
-
-
-_UNCHANGED = _Curves()
-
-
-def _curve(function: Any) -> NDArray[np.float64]:
-    """256 values from 0 to 1."""
-    if mupdf.pdf_is_name(function):
-        return _STRAIGHT
-    loaded = mupdf.ll_pdf_load_function(function.m_internal, 1, 1)
-    given = mupdf.new_floats(1)
-    values = []
-    try:
-        for value in _STRAIGHT:
-            mupdf.floats_setitem(given, 0, float(value))
-            values.append(float(mupdf.ll_pdf_eval_function(loaded, given, 1, 1)))
-    finally:
-        mupdf.delete_floats(given)
-        mupdf.ll_pdf_drop_function(loaded)
-    return np.clip(np.nan_to_num(values), 0, 1)
-
-
 class _State(Struct, frozen=True):
     """The part of a graphics state that counts here."""
 
-    curves: _Curves = _UNCHANGED
-    fill: _Colour | None = (b"g", (0.0,))
-    stroke: _Colour | None = (b"G", (0.0,))
+    curves: Curves = UNCHANGED
+    fill: Colour | None = (b"g", (0.0,))
+    stroke: Colour | None = (b"G", (0.0,))
     """As the content gives them; None: in another space than the device's."""
     has_coloured_font: bool = False
 
@@ -123,7 +90,7 @@ class _Names(Struct):
     xobjects: dict[bytes, Any]
     states: dict[bytes, Any]
     fonts: dict[bytes, Any]
-    curves: dict[bytes, _Curves | None] = field(default_factory=dict)
+    curves: dict[bytes, Curves | None] = field(default_factory=dict)
     """What graphics states set, as far as it was asked for; None: they set no transfer function."""
 
 
@@ -136,13 +103,13 @@ class _Rewriter(Struct):
     """Streams added to the document. Who made the rewriter deletes them."""
     is_incomplete: bool = False
     """Something may be drawn without its function."""
-    _images: dict[tuple[int, _Curves], Any | None] = field(default_factory=dict)
+    _images: dict[tuple[int, Curves], Any | None] = field(default_factory=dict)
     """What stands for images, by their numbers; None: they stay as they are."""
     _forms: dict[tuple[int, int, _State], Any | None] = field(default_factory=dict)
     """Likewise for forms, by their number, the owner of the names that they use (0: themselves), and the state there."""
     _names: dict[int, _Names] = field(default_factory=dict)
     _curve_by_function: dict[int, NDArray[np.float64]] = field(default_factory=dict)
-    _same_curves: dict[bytes, _Curves] = field(default_factory=lambda: {_UNCHANGED.values.tobytes(): _UNCHANGED})
+    _same_curves: dict[bytes, Curves] = field(default_factory=lambda: {UNCHANGED.values.tobytes(): UNCHANGED})
     _coloured_fonts: dict[int, bool] = field(default_factory=dict)
     _read_forms: list[int] = field(default_factory=list)
     """The numbers of the forms that were read, one for each time."""
@@ -171,7 +138,7 @@ class _Rewriter(Struct):
         mupdf.pdf_dict_puts(own, "XObject", xobjects)
         return own
 
-    def curves_of(self, names: _Names, name: bytes) -> _Curves | None:
+    def curves_of(self, names: _Names, name: bytes) -> Curves | None:
         """What a graphics state sets; None: no transfer function."""
         if name not in names.curves:
             names.curves[name] = None  # also if the function cannot be read
@@ -179,7 +146,7 @@ class _Rewriter(Struct):
             names.curves[name] = self._curves(state) if state is not None else None
         return names.curves[name]
 
-    def _curves(self, state: Any) -> _Curves | None:
+    def _curves(self, state: Any) -> Curves | None:
         function = mupdf.pdf_dict_gets(state, "TR2")
         if not function.m_internal:
             function = mupdf.pdf_dict_gets(state, "TR")
@@ -190,16 +157,16 @@ class _Rewriter(Struct):
         elif mupdf.pdf_array_len(function) == 4:
             parts = [self._curve(mupdf.pdf_array_get(function, place)) for place in range(4)]
         else:
-            return _UNCHANGED
-        made = _Curves(np.array(parts))
+            return UNCHANGED
+        made = Curves(np.array(parts))
         return self._same_curves.setdefault(made.values.tobytes(), made)
 
     def _curve(self, function: Any) -> NDArray[np.float64]:
         number = mupdf.pdf_to_num(function)
         if not number:
-            return _curve(function)
+            return curve_of(function)
         if number not in self._curve_by_function:
-            self._curve_by_function[number] = _curve(function)
+            self._curve_by_function[number] = curve_of(function)
         return self._curve_by_function[number]
 
     def is_coloured(self, font: Any) -> bool:
@@ -211,14 +178,14 @@ class _Rewriter(Struct):
             self._coloured_fonts[number] = _has_coloured_glyphs(mupdf.pdf_dict_gets(font, "CharProcs"))
         return self._coloured_fonts[number]
 
-    def image(self, image: Any, curves: _Curves) -> Any | None:
+    def image(self, image: Any, curves: Curves) -> Any | None:
         """What stands for an image; None: it stays as it is."""
-        if curves is _UNCHANGED or mupdf.pdf_to_bool(mupdf.pdf_dict_gets(image, "ImageMask")):
+        if curves is UNCHANGED or mupdf.pdf_to_bool(mupdf.pdf_dict_gets(image, "ImageMask")):
             return None  # a mask is painted with the colour
         key = mupdf.pdf_to_num(image), curves
         if key not in self._images:
             self._images[key] = None  # also if it cannot be read
-            self._images[key] = made = _transferred(self.pdf, image, curves)
+            self._images[key] = made = transferred(self.pdf, image, curves)
             self.added += [made] if made is not None else []
         self.is_incomplete |= self._images[key] is None
         return self._images[key]
@@ -230,7 +197,7 @@ class _Rewriter(Struct):
         has_own = bool(resources.m_internal)
         state = place.state
         if has_own and not page_faults.form_sets_transfers(self.handle, form.m_internal):
-            if state.curves is _UNCHANGED:
+            if state.curves is UNCHANGED:
                 return None
             # A form that sets no function needs no colours of its place, which were changed there: one rewriting for all.
             state = _State(state.curves, has_coloured_font=state.has_coloured_font)
@@ -300,7 +267,7 @@ class _Content(Struct):
 
     def _note_unreached(self) -> None:
         """What stands here is drawn as it is."""
-        self.rewriter.is_incomplete |= self.state.curves is not _UNCHANGED
+        self.rewriter.is_incomplete |= self.state.curves is not UNCHANGED
 
     def _push(self, word: bytes) -> bytes:
         self._stack.append(self.state)
@@ -317,14 +284,14 @@ class _Content(Struct):
         colour = word, tuple(_number(one) for one in self._operands[-count:])
         self._remember(word, colour)
         curves = self.state.curves
-        return word if curves is _UNCHANGED else word + b" " + _operator(colour, curves)
+        return word if curves is UNCHANGED else word + b" " + operator_of(colour, curves)
 
     def _other_colour(self, word: bytes) -> bytes:
         self._note_unreached()
         self._remember(word, None)
         return word
 
-    def _remember(self, word: bytes, colour: _Colour | None) -> None:
+    def _remember(self, word: bytes, colour: Colour | None) -> None:
         self.state = replace(self.state, **{"stroke" if word.isupper() else "fill": colour})
 
     def _set_state(self, word: bytes) -> bytes:
@@ -335,7 +302,7 @@ class _Content(Struct):
         colours = [colour for colour in (self.state.fill, self.state.stroke) if colour is not None]
         if len(colours) < 2:
             self._note_unreached()
-        return b" ".join((word, *(_operator(colour, curves) for colour in colours)))
+        return b" ".join((word, *(operator_of(colour, curves) for colour in colours)))
 
     def _set_font(self, word: bytes) -> bytes:
         font = self.names.fonts.get(_name(self._operands[:-1]))
@@ -418,76 +385,3 @@ def _number(operand: bytes) -> float:
         return float(operand)
     except ValueError:
         return 0.0
-
-
-def _operator(colour: _Colour, curves: _Curves) -> bytes:
-    """What sets a colour as the curves make it."""
-    operator, values = colour
-    if curves is _UNCHANGED:
-        mapped: tuple[float, ...] = values
-    elif len(values) == 1:
-        mapped = (_value(curves.values[3], values[0]),)
-    elif len(values) == 3:
-        mapped = tuple(map(_value, curves.values[:3], values))
-    else:
-        # The device is a screen: inks become its colours first (ISO 32000-2, 10.1), as in PDFium and poppler.
-        operator = b"RG" if operator == b"K" else b"rg"
-        mapped = tuple(map(_value, curves.values[:3], _on_screen(values)))
-    return b" ".join(b"%.5f" % value for value in mapped) + b" " + operator
-
-
-def _on_screen(inks: tuple[float, ...]) -> tuple[float, ...]:
-    """Cyan, magenta, yellow and black as red, green and blue, all from 0 to 1, by the engine's profiles."""
-    pixmap = pymupdf.Pixmap(pymupdf.csCMYK, pymupdf.IRect(0, 0, 1, 1), 0)
-    pixmap.set_pixel(0, 0, tuple(round(255 * min(1.0, max(0.0, ink))) for ink in inks))
-    return tuple(value / 255 for value in pymupdf.Pixmap(pymupdf.csRGB, pixmap).pixel(0, 0))
-
-
-def _value(curve: NDArray[np.float64], value: float) -> float:
-    return float(np.interp(value, _STRAIGHT, curve))
-
-
-def _transferred(pdf: Any, image: Any, curves: _Curves) -> Any | None:
-    """A new image; None for one that is too large or in inks."""
-    loaded = mupdf.pdf_load_image(pdf, image)
-    space = loaded.colorspace()
-    count = mupdf.fz_colorspace_n(space) if space.m_internal else 0
-    if count not in (1, 3) or loaded.w() * loaded.h() > _MOST_PIXELS:
-        return None
-    used = curves.values[3:] if count == 1 else curves.values[:3]
-    written = copied(pdf, image)
-    if not mupdf.fz_colorspace_is_indexed(space) and all(_is_line(curve) for curve in used):
-        decode = mupdf.pdf_dict_gets(image, "Decode")
-        ends = (
-            [mupdf.pdf_array_get_real(decode, place) for place in range(2 * count)] if decode.m_internal else [0.0, 1.0] * count
-        )
-        mapped = mupdf.pdf_new_array(pdf, 2 * count)
-        for place, end in enumerate(ends):
-            curve = used[place // 2]
-            mupdf.pdf_array_push_real(mapped, float(curve[0] + (curve[-1] - curve[0]) * end))
-        mupdf.pdf_dict_puts(written, "Decode", mapped)
-        return mupdf.pdf_add_stream(pdf, mupdf.pdf_load_raw_stream(image), written, 1)
-    pixels = _pixels(loaded)
-    tables = [np.round(curve * 255).astype(np.uint8) for curve in (used if pixels.shape[2] == count else curves.values[:3])]
-    data = np.stack([table[pixels[..., place]] for place, table in enumerate(tables)], axis=-1).tobytes()
-    for gone in ("Filter", "DecodeParms", "Decode"):
-        mupdf.pdf_dict_dels(written, gone)
-    mupdf.pdf_dict_puts(written, "BitsPerComponent", mupdf.pdf_new_int(8))
-    mupdf.pdf_dict_puts(written, "ColorSpace", mupdf.pdf_new_name("DeviceGray" if len(tables) == 1 else "DeviceRGB"))
-    return mupdf.pdf_add_stream(pdf, mupdf.fz_new_buffer_from_copied_data(data), written, 0)
-
-
-def _pixels(image: Any) -> NDArray[np.uint8]:
-    """Of an image, (height, width, 1 or 3): grey, or RGB."""
-    pixmap = pymupdf.Pixmap(mupdf.fz_get_unscaled_pixmap_from_image(image))
-    if pixmap.alpha:
-        pixmap = pymupdf.Pixmap(pixmap, 0)
-    if pixmap.n not in (1, 3):
-        pixmap = pymupdf.Pixmap(pymupdf.csRGB, pixmap)
-    rows: NDArray[np.uint8] = np.frombuffer(pixmap.samples, np.uint8).reshape(pixmap.height, pixmap.stride)
-    return rows[:, : pixmap.width * pixmap.n].reshape(pixmap.height, pixmap.width, pixmap.n)
-
-
-def _is_line(curve: NDArray[np.float64]) -> bool:
-    line = np.linspace(curve[0], curve[-1], len(curve))
-    return bool(np.abs(line - curve).max() < 1e-3)

@@ -327,13 +327,13 @@ def test_a_large_form_is_read_for_a_transfer_function_in_few_states(monkeypatch:
 
 def test_work_for_a_transfer_function_does_not_grow_with_its_uses(monkeypatch: pytest.MonkeyPatch) -> None:
     evaluated, read = [], []
-    curve, data = transfer._curve, transfer._data
-    monkeypatch.setattr(transfer, "_curve", lambda function: evaluated.append(function) or curve(function))
+    curve, data = transfer.curve_of, transfer._data
+    monkeypatch.setattr(transfer, "curve_of", lambda function: evaluated.append(function) or curve(function))
     monkeypatch.setattr(transfer, "_data", lambda one: read.append(one) or data(one))
     is_transfer_told(b"q /G gs Q " * 50 + b"0 0 1 rg /Fm Do 0 1 0 rg /Fm Do /G gs /Fm Do 1 0 0 rg /Fm Do")
     assert len(evaluated) == 1
     assert len(read) == 1, "the form, with the function; without it stays as it is"
     tried = []
-    monkeypatch.setattr(transfer, "_transferred", lambda *_: tried.append(1))
+    monkeypatch.setattr(transfer, "transferred", lambda *_: tried.append(1))
     assert is_transfer_told(b"/G gs " + b"/Fm Do " * 50, {11: RAMP})
     assert len(tried) == 1, "an image that cannot be read"
