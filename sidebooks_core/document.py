@@ -131,15 +131,16 @@ class KnownProblems:
         self._lock = threading.Lock()
         self._of: dict[int, tuple[str, ...]] = {}
         self.version = 0
-        """Raised when more is known."""
+        """Grows by one when more is known."""
 
     def learn(self, page: int, problems: tuple[str, ...]) -> None:
-        """Take note of what an image of the page tells, which may be nothing.
+        """Add what an image of the page tells; () adds nothing.
 
-        Nothing is forgotten, since an image may show a part of the page only. Workers may be hostile: what is kept is bounded.
+        What is known stays, since an image may show a part of the page only. The first MOST_PROBLEMS of a page are kept, since
+        a worker may be hostile.
         """
         if not problems:
-            return  # as a rule: without the lock
+            return  # most images: no lock is taken
         with self._lock:
             before = self._of.get(page, ())
             known = tuple(dict.fromkeys((*before, *problems)))[:MOST_PROBLEMS]

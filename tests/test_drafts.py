@@ -208,13 +208,13 @@ def test_finishing_and_adopting_at_once_tell_everybody_once() -> None:
 def jobs(monkeypatch: pytest.MonkeyPatch) -> dict[int, list[str]]:
     """What each worker process was asked to do."""
     by_worker: dict[int, list[str]] = {}
-    begin = WorkerPool._begin
+    begin = WorkerPool._send
 
     def note(self: WorkerPool, worker: WorkerProcess, job: Job, data: bytes | None) -> SidebooksError | None:
         by_worker.setdefault(worker.process.pid, []).append(job.kind)
         return begin(self, worker, job, data)
 
-    monkeypatch.setattr(WorkerPool, "_begin", note)
+    monkeypatch.setattr(WorkerPool, "_send", note)
     return by_worker
 
 
@@ -229,7 +229,7 @@ def service(tmp_path: Path) -> Iterator[sb.TileService]:
 @pytest.fixture
 def stopped(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """The worker that was suspended when it was to draw the first page; while it is empty, the next one is."""
-    begin = WorkerPool._begin
+    begin = WorkerPool._send
     processes: list[int] = []
 
     def stop(self: WorkerPool, worker: WorkerProcess, job: Job, data: bytes | None) -> SidebooksError | None:
@@ -238,7 +238,7 @@ def stopped(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
             processes.append(worker.process.pid)
         return begin(self, worker, job, data)
 
-    monkeypatch.setattr(WorkerPool, "_begin", stop)
+    monkeypatch.setattr(WorkerPool, "_send", stop)
     yield processes
     os.kill(processes[0], signal.SIGCONT)
 

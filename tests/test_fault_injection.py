@@ -22,6 +22,7 @@ from typing import Any
 
 import diskcache
 import psutil
+import pymupdf
 import pytest
 from test_faults import pixels, small_disk
 from test_forking import wait_identified
@@ -30,6 +31,8 @@ import sidebooks_core as sb
 from sidebooks_core.caching.disk import DiskStore, PooledCache
 from sidebooks_core.caching.locks import RANGES, RenderLocks
 from sidebooks_core.caching.record import Record
+from sidebooks_core.rendering import pool
+from sidebooks_core.rendering.jobs import Job, NoWorker
 from sidebooks_core.rendering.pool import MOST_TRIES, WorkerPool
 from sidebooks_core.rendering.worker_process import WorkerProcess
 
@@ -80,12 +83,12 @@ def test_a_worker_that_dies_at_any_step_costs_one_request(sample: Path, expected
 
 
 @pytest.fixture
-def ask_dying_workers(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Has so many workers die with their job unread, one after the other."""
+def let_workers_die(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Has the next `count` workers that are given a job die before they read it."""
     left = 0
     ask = WorkerPool._ask
 
-    def ask_the_dying(self: WorkerPool, worker: WorkerProcess, *arguments: Any, **how: Any) -> None:
+    def ask_and_kill(self: WorkerPool, worker: WorkerProcess, *arguments: Any, **how: Any) -> None:
         nonlocal left
         if left:
             left -= 1
@@ -95,39 +98,83 @@ def ask_dying_workers(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
         else:
             ask(self, worker, *arguments, **how)
 
-    def begin(count: int) -> None:
+    def next_die(count: int) -> None:
         nonlocal left
         left = count
 
-    monkeypatch.setattr(WorkerPool, "_ask", ask_the_dying)
-    return begin
+    monkeypatch.setattr(WorkerPool, "_ask", ask_and_kill)
+    return next_die
 
 
 def test_a_job_whose_workers_die_before_they_begin_it_goes_to_another(
-    sample: Path, expected: dict[int, bytes], ask_dying_workers: Callable[[int], None]
+    sample: Path, expected: dict[int, bytes], let_workers_die: Callable[[int], None]
 ) -> None:
     with sb.TileService(sb.Settings(cache_dir=None, workers=1)) as service:
         document = service.open(sample)
         service.page_image(document, 0, width_px=WIDTH_PX)
         wait_identified(document)
-        ask_dying_workers(MOST_TRIES - 1)
+        let_workers_die(MOST_TRIES - 1)
         assert pixels(service.page_image(document, 1, width_px=WIDTH_PX)) == expected[1]
         assert service.statistics().worker_deaths == MOST_TRIES - 1
 
 
 def test_a_job_that_none_of_its_workers_begins_fails_and_the_log_tells_why(
-    sample: Path, expected: dict[int, bytes], ask_dying_workers: Callable[[int], None], caplog: pytest.LogCaptureFixture
+    sample: Path, expected: dict[int, bytes], let_workers_die: Callable[[int], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     with sb.TileService(sb.Settings(cache_dir=None, workers=1)) as service:
         document = service.open(sample)
         service.page_image(document, 0, width_px=WIDTH_PX)
         wait_identified(document)
-        ask_dying_workers(MOST_TRIES)
+        let_workers_die(MOST_TRIES)
         with pytest.raises(sb.RenderFailed, match="page 2: no worker process is at hand; the log tells why"):
             service.page_image(document, 1, width_px=WIDTH_PX)
         assert "died before they began a job: the stream ended; signal 9" in caplog.text
         assert service.statistics().worker_deaths == MOST_TRIES
         assert pixels(service.page_image(document, 2, width_px=WIDTH_PX)) == expected[2]
+        assert not service._dispatcher.is_suspect(document.id), "it has nothing to do with it"
+
+
+def test_a_worker_that_dies_after_it_asked_for_the_document_is_lost_to_its_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it was sent then lies unread in its pipe, as a job does that was not begun."""
+    paper = pymupdf.open()
+    paper.new_page()
+    hand_over = WorkerPool._hand_over
+
+    def hand_over_and_kill(self: WorkerPool, worker: WorkerProcess, job: Job, data: bytes | None) -> Any:
+        os.kill(worker.process.pid, signal.SIGSTOP)
+        refusal = hand_over(self, worker, job, data)
+        os.kill(worker.process.pid, signal.SIGKILL)
+        return refusal
+
+    with sb.TileService(sb.Settings(cache_dir=None, workers=1)) as service:
+        monkeypatch.setattr(WorkerPool, "_hand_over", hand_over_and_kill)
+        with pytest.raises(sb.DamagedDocument, match="the worker process died"):
+            service.open(paper.tobytes())
+        assert service.statistics().worker_deaths == 1
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EMFILE, "Too many open files"), RuntimeError("of this test")])
+def test_a_worker_that_cannot_be_started_is_an_error_and_started_later(
+    sample: Path, expected: dict[int, bytes], monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fails() -> None:
+        raise error
+
+    with sb.TileService(sb.Settings(cache_dir=None, workers=1)) as service:
+        document = service.open(sample)
+        service.page_image(document, 0, width_px=WIDTH_PX)
+        wait_identified(document)
+        with monkeypatch.context() as patched:
+            patched.setattr(pool, "_file_channel", fails)
+            killed = [psutil.Process(number) for number in service.worker_process_ids()]
+            for one in killed:
+                one.kill()
+            psutil.wait_procs(killed, timeout=10)
+            for page in (1, 2):
+                with pytest.raises(NoWorker):
+                    service.submit_page_image(document, page, width_px=WIDTH_PX).result(timeout=30)
+        assert pixels(service.page_image(document, 1, width_px=WIDTH_PX)) == expected[1]
+        assert all(thread.is_alive() for thread in service._pool._threads)
 
 
 def test_a_suspended_worker_is_given_up_in_time(sample: Path, expected: dict[int, bytes]) -> None:
@@ -171,7 +218,7 @@ def test_a_suspended_neighbour_that_holds_all_locks_is_not_waited_for_without_en
             neighbour.kill()
 
 
-def test_a_lock_that_comes_free_is_told_once(tmp_path: Path) -> None:
+def test_a_lock_that_is_not_free_in_time_is_told_once_and_never_again(tmp_path: Path) -> None:
     ours, theirs = RenderLocks(tmp_path), RenderLocks(tmp_path)
     held = theirs.try_acquire("key")
     assert held is not None
@@ -187,7 +234,7 @@ def test_a_lock_that_comes_free_is_told_once(tmp_path: Path) -> None:
 
 def test_no_descriptors_left_is_an_error_and_then_it_goes_on(tmp_path: Path, sample: Path, expected: dict[int, bytes]) -> None:
     script = f"""
-import errno, os, resource
+import errno, os, resource, signal, threading, time
 import sidebooks_core as sb
 from sidebooks_core.rendering.encoding import decode
 with sb.TileService(sb.Settings(cache_dir={str(tmp_path / "cache")!r}, workers=1)) as service:
@@ -196,12 +243,21 @@ with sb.TileService(sb.Settings(cache_dir={str(tmp_path / "cache")!r}, workers=1
     service.store.flush()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
-    taken = []
-    try:
-        while True:
-            taken.append(os.open("/dev/null", os.O_RDONLY))
-    except OSError as error:
-        assert error.errno == errno.EMFILE
+    taken, are_wanted = [], True
+    def take_all():
+        while are_wanted:
+            try:
+                taken.append(os.open("/dev/null", os.O_RDONLY))
+            except OSError as error:
+                assert error.errno == errno.EMFILE
+                time.sleep(0.001)
+    taker = threading.Thread(target=take_all)
+    taker.start()
+    while len(taken) < 100:
+        time.sleep(0.01)
+    for worker in service.worker_process_ids():
+        os.kill(worker, signal.SIGKILL)
+    time.sleep(0.5)  # one that is not dead yet may read its job before it is
     while_none = []
     for page in (1, 2):
         try:
@@ -213,6 +269,8 @@ with sb.TileService(sb.Settings(cache_dir={str(tmp_path / "cache")!r}, workers=1
         service.open({str(sample)!r} + "x")
     except FileNotFoundError:
         while_none.append("FileNotFoundError")
+    are_wanted = False
+    taker.join()
     for one in taken:
         os.close(one)
     print(*while_none)
@@ -225,7 +283,7 @@ with sb.TileService(sb.Settings(cache_dir={str(tmp_path / "cache")!r}, workers=1
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode == 0, ended.stderr
     while_none, *pages, last = ended.stdout.splitlines()
-    assert set(while_none.split()) <= {"drawn", "RenderFailed", "DamagedDocument", "FileNotFoundError"}
+    assert while_none.split() == ["NoWorker", "NoWorker", "FileNotFoundError"]
     for line in pages:
         number, found = line.split()
         assert expected[int(number)].hex()[:4000] == found

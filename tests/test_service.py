@@ -240,7 +240,7 @@ def test_one_worker_opens_a_document_identifies_its_first_page_and_draws_it(
     service: sb.TileService, sample: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     by_worker: dict[int, list[str]] = {}
-    begin = WorkerPool._begin
+    begin = WorkerPool._send
 
     def note(self: WorkerPool, worker: WorkerProcess, job: Job, data: bytes | None) -> SidebooksError | None:
         by_worker.setdefault(worker.process.pid, []).append(job.kind)
@@ -248,7 +248,7 @@ def test_one_worker_opens_a_document_identifies_its_first_page_and_draws_it(
 
     while service._pool.busy_count():
         time.sleep(0.01)
-    monkeypatch.setattr(WorkerPool, "_begin", note)
+    monkeypatch.setattr(WorkerPool, "_send", note)
     document = service.open(sample)
     service.page_image(document, 0, width_px=800)
     first = next(kinds for kinds in by_worker.values() if "open" in kinds)

@@ -167,9 +167,15 @@ class ForkServer:
 
 def _fork(requests: socket.socket, files: socket.socket) -> ForkedProcess:
     """Raises ConnectionError where the process that forks is lost, other OSErrors where it cannot fork."""
-    their_in, our_in = os.pipe()
-    our_out, their_out = os.pipe()
-    status, their_status = os.pipe()
+    pipes: list[int] = []
+    try:
+        for _ in range(3):
+            pipes += os.pipe()
+    except OSError:
+        for descriptor in pipes:
+            os.close(descriptor)
+        raise
+    their_in, our_in, our_out, their_out, status, their_status = pipes
     stdin, stdout = os.fdopen(our_in, "wb"), os.fdopen(our_out, "rb")
     try:
         try:

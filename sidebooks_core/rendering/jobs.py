@@ -113,4 +113,11 @@ def error_told(name: str, message: str, document_id: str | None, page: int | Non
 
 
 class NoWorker(errors.RenderFailed):
-    """No process could be started: nothing that the page has done."""
+    """No worker could be started, or all that were tried died before they began the job. The page is not to blame."""
+
+
+class NoWorkerToOpen(errors.DamagedDocument):
+    """The same for a document that was to be opened."""
+
+
+NO_WORKER = (NoWorker, NoWorkerToOpen)

@@ -20,7 +20,8 @@ MEDIA_TYPES = frozenset({"image/png", "image/jpeg", "image/webp", "image/avif", 
 get a browser to run what it makes; text stands for an image that could not be made."""
 MOST_HEADER_BYTES = 1 << 20
 """More than 30,000 tiles take. A hostile header costs some 40 times its length to look at."""
-MOST_PROBLEMS = 8
+MOST_PROBLEMS = 16
+"""Of one page: more than there are kinds."""
 LONGEST_PROBLEM = 120
 """Characters, all of them printable: they reach terminals, headers and browsers."""
 _LENGTH = struct.Struct("<I")

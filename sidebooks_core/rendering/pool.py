@@ -23,7 +23,7 @@ from typing import Any, Protocol
 from sidebooks_core.errors import DamagedDocument, RenderFailed, RenderTimeout, RequestDropped, SidebooksError
 from sidebooks_core.rendering import answers, forking, wire
 from sidebooks_core.rendering.forking import ForkServer
-from sidebooks_core.rendering.jobs import Job, NoWorker, WorkerConfig, error_told
+from sidebooks_core.rendering.jobs import NO_WORKER, Job, NoWorker, NoWorkerToOpen, WorkerConfig, error_told
 from sidebooks_core.rendering.worker_process import JOIN_TIMEOUT_S, NOTED_S, SLOW_S, Process, Step, Watchdog, WorkerProcess
 
 _BOOT = """
@@ -52,7 +52,7 @@ LOOK_AGAIN_S = 0.05
 MOST_TRIES = 3
 """Workers that are given one job in turn, where each dies before it begins it. The kernel ends several if memory is short."""
 COMPLAIN_S = 60.0
-"""Between two entries in the log about a worker that cannot be started."""
+"""Between two entries in the log that no worker is at hand."""
 
 _log = logging.getLogger("sidebooks_core.workers")
 
@@ -94,6 +94,16 @@ class _StartFailed(Exception):
 
 class _NotBegun(Exception):
     """A worker died before it looked at its job."""
+
+
+class _Lost(Exception):
+    """A worker died after it was asked, or what it says cannot be understood."""
+
+    def __init__(self, error: wire.WireClosed | wire.WireBroken, *, has_answered: bool) -> None:
+        """has_answered: it read the job, since it asked for the document."""
+        super().__init__(str(error))
+        self.error = error
+        self.has_answered = has_answered
 
 
 class WorkerPool:
@@ -162,7 +172,7 @@ class WorkerPool:
         if is_spare:
             self._all_started.wait()  # the spare must not slow down the start of those that are needed first
         worker: WorkerProcess | None = None
-        failure: str | None = None
+        failure = ""
         try:
             while not self._closing.is_set():
                 if worker is None:
@@ -179,11 +189,11 @@ class WorkerPool:
                 if worker is not None:
                     worker, failure = self._of_domain(worker, job.document.trust_domain)
                 if worker is None:
-                    self._finish(ticket, None, self._cannot_start(job, failure))
+                    self._finish(ticket, None, self._no_worker(job, failure))
                     continue
                 answer, error, worker = self._do(worker, ticket, job, data)
                 is_lost = worker is None
-                is_its_fault = is_lost and error is not None and not isinstance(error, RequestDropped)
+                is_its_fault = is_lost and error is not None and not isinstance(error, (RequestDropped, *NO_WORKER))
                 self._finish(ticket, answer, error, lost_worker=is_its_fault, takes_next=not is_lost)
         finally:
             if worker is not None:
@@ -195,11 +205,11 @@ class WorkerPool:
         except Exception:  # noqa: BLE001 - this thread serves on
             _log.exception("a fault of the library: a job's end could not be told")
 
-    def _of_domain(self, worker: WorkerProcess, trust_domain: str) -> tuple[WorkerProcess | None, str | None]:
+    def _of_domain(self, worker: WorkerProcess, trust_domain: str) -> tuple[WorkerProcess | None, str]:
         """This worker if it has seen no other domain; else one that waits, or a new one. The other waits for its domain."""
         if worker.trust_domain in (None, trust_domain):
             worker.trust_domain = trust_domain
-            return worker, None
+            return worker, ""
         with self._lock:
             found = next((one for one in self._parked if one.trust_domain == trust_domain), None)
             if found is not None:
@@ -209,7 +219,7 @@ class WorkerPool:
         if surplus is not None:
             self._bury(surplus)
         if found is not None and found.process.poll() is None:
-            return found, None
+            return found, ""
         if found is not None:
             self._count_death(found)
         started, failure = self._try_start()
@@ -217,11 +227,15 @@ class WorkerPool:
             started.trust_domain = trust_domain
         return started, failure
 
-    def _try_start(self) -> tuple[WorkerProcess | None, str | None]:
+    def _try_start(self) -> tuple[WorkerProcess | None, str]:
+        """A worker; None, and why."""
         try:
-            return self._start(), None
+            return self._start(), ""
         except _StartFailed as error:
             return None, str(error)
+        except Exception as error:  # noqa: BLE001 - this thread serves on
+            _log.exception("a fault of the library: a worker could not be started by it")
+            return None, repr(error)
 
     def _count_started(self, is_spare: bool) -> None:
         if is_spare or self._all_started.is_set():
@@ -236,8 +250,9 @@ class WorkerPool:
             raise _StartFailed("the pool is closing")
         if not sys.executable:
             raise _StartFailed("this Python does not know its own executable (sys.executable is empty)")
-        files, theirs = _file_channel()
+        files = theirs = None
         try:
+            files, theirs = _file_channel()
             process = self._process(theirs)
         except OSError as error:
             if files is not None:
@@ -302,62 +317,30 @@ class WorkerPool:
                 return self._do_on(worker, ticket, job, data)
             except _NotBegun as error:
                 self._count_death(worker)
-                failure: str | None = f"{MOST_TRIES} in a row died before they began a job: {error}; {_how_it_ended(worker)}"
+                failure = f"{MOST_TRIES} in a row died before they began a job: {error}; {_how_it_ended(worker)}"
             except Exception:  # noqa: BLE001 - this thread serves on
                 _log.exception("a fault of the library: a job failed by it")
                 self._count_death(worker)
                 return None, _failed(job, "it could not be done, by a fault that the log tells of"), None
-            started, failure = self._try_start() if left else (None, failure)
+            if not left:
+                break
+            started, failure = self._try_start()
             if started is None:
                 break
             worker = started
             worker.trust_domain = job.document.trust_domain
-        return None, self._cannot_start(job, failure), None
+        return None, self._no_worker(job, failure), None
 
     def _do_on(
         self, worker: WorkerProcess, ticket: Any, job: Job, data: bytes | None
     ) -> tuple[Any, SidebooksError | None, WorkerProcess | None]:
         """Raises _NotBegun where the worker died of something else than this job."""
-        ageing: tuple[tuple[float, Step], ...] = ((SLOW_S, WorkerProcess.stand_back),)
-        if self._source.is_suspect(job.document.token):
-            ageing = ((NOTED_S, WorkerProcess.stand_far_back),)  # its sound pages are drawn by then
-        # Already now: one that was taken over may answer without reading, until what it is asked fits no pipe any more.
-        watch = self._watchdog.watch(worker, job.timeout_s, ageing)
         try:
-            refusal = self._begin(worker, job, data)
-        except wire.WireClosed as error:
-            self._watchdog.release(watch)
-            raise _NotBegun(str(error)) from error
-        if refusal is not None:
-            self._watchdog.release(watch)
-            return None, refusal, worker
-        worker.note_cpu()  # it has begun: nobody waits for this
-        self._watchdog.then(watch, NOTED_S, partial(self._look_at_age, watch, ticket))
-        has_begun = False
-        try:
-            reply = self._hear(worker, job)
-            has_begun = True
-            if reply.need_data:
-                refusal = self._hand_over(worker, job, data)
-                if refusal is not None:
-                    self._watchdog.release(watch)
-                    return None, refusal, worker
-                reply = self._hear(worker, job)
-                if reply.need_data:
-                    raise wire.WireBroken("it asks for the document again")
-        except (wire.WireClosed, wire.WireBroken) as error:
-            self._watchdog.release(watch)
-            if worker.was_interrupted:
-                self._bury(worker)
-                return None, RequestDropped(f"{_where(job)}: dropped while it was being drawn, since nobody wanted it"), None
-            if not (has_begun or worker.overran or self._closing.is_set()) and worker.has_unread_request():
-                raise _NotBegun(str(error)) from error
-            overran = worker.overran
-            self._count_death(worker)
-            if self._closing.is_set():
-                return None, _failed(job, "the service was closed while it was being drawn"), None
-            return None, _overran(job) if overran else _died(job, worker, error), None
-        self._watchdog.release(watch)
+            reply = self._exchange(worker, ticket, job, data)
+        except _Lost as lost:
+            return None, self._loss(worker, job, lost), None
+        if isinstance(reply, SidebooksError):
+            return None, reply, worker
         worker.held_documents.add(job.document.token)
         survivor: WorkerProcess | None = worker
         if worker.is_worn or reply.rss_bytes > self._recycle_bytes:
@@ -368,6 +351,56 @@ class WorkerPool:
             return None, error_told(told.name, told.message, job.document.digest, told.page), survivor
         return reply.answer, None, survivor
 
+    def _exchange(
+        self, worker: WorkerProcess, ticket: Any, job: Job, data: bytes | None
+    ) -> answers.Reply[Any] | SidebooksError:
+        """What a worker replies, watched meanwhile; an error where the document's file cannot be handed over.
+
+        Raises _NotBegun if it dies before it is asked, and _Lost if it dies, or cannot be understood, after that.
+        """
+        ageing: tuple[tuple[float, Step], ...] = ((SLOW_S, WorkerProcess.stand_back),)
+        if self._source.is_suspect(job.document.token):
+            ageing = ((NOTED_S, WorkerProcess.stand_far_back),)  # its sound pages are drawn by then
+        # Already now: one that was taken over may answer without reading, until what it is asked fits no pipe any more.
+        watch = self._watchdog.watch(worker, job.timeout_s, ageing)
+        has_answered = False
+        try:
+            try:
+                refusal = self._send(worker, job, data)
+            except wire.WireClosed as error:
+                raise _NotBegun(str(error)) from error
+            if refusal is not None:
+                return refusal
+            worker.note_cpu()  # the job is sent: nobody waits for this
+            self._watchdog.then(watch, NOTED_S, partial(self._look_at_age, watch, ticket))
+            reply = self._hear(worker, job)
+            if reply.need_data:
+                has_answered = True
+                refusal = self._hand_over(worker, job, data)
+                if refusal is not None:
+                    return refusal
+                reply = self._hear(worker, job)
+                if reply.need_data:
+                    raise wire.WireBroken("it asks for the document again")
+            return reply
+        except (wire.WireClosed, wire.WireBroken) as error:
+            raise _Lost(error, has_answered=has_answered) from error
+        finally:
+            self._watchdog.release(watch)
+
+    def _loss(self, worker: WorkerProcess, job: Job, lost: _Lost) -> SidebooksError:
+        """Bury a worker that was lost to a job, and say why. Raises _NotBegun where the job has nothing to do with it."""
+        if worker.was_interrupted:
+            self._bury(worker)
+            return RequestDropped(f"{_where(job)}: dropped while it was being drawn, since nobody wanted it")
+        if not (lost.has_answered or worker.overran or self._closing.is_set()) and worker.has_unread_request():
+            raise _NotBegun(str(lost.error)) from lost
+        overran = worker.overran
+        self._count_death(worker)
+        if self._closing.is_set():
+            return _failed(job, "the service was closed while it was being drawn")
+        return _overran(job) if overran else _died(job, worker, lost.error)
+
     def _look_at_age(self, watch: int, ticket: Any, worker: WorkerProcess) -> None:
         """Tell the source of a job that is old, or look again when it may be."""
         left_s = worker.is_old_in_s()
@@ -376,7 +409,7 @@ class WorkerPool:
         else:
             self._source.aged(ticket, partial(self._watchdog.interrupt, watch))
 
-    def _begin(self, worker: WorkerProcess, job: Job, data: bytes | None) -> SidebooksError | None:
+    def _send(self, worker: WorkerProcess, job: Job, data: bytes | None) -> SidebooksError | None:
         """Ask for a job, with the document's file if the worker has not seen it. What is wrong with the file, if anything.
 
         Bytes only once the worker says that it lacks them, and is watched: they may not fit into the pipe.
@@ -421,7 +454,7 @@ class WorkerPool:
         assert worker.process.stdout is not None
         return answers.read_reply(wire.receive_body(worker.process.stdout, answers.most_bytes(job)), job)
 
-    def _cannot_start(self, job: Job, failure: str | None) -> SidebooksError:
+    def _no_worker(self, job: Job, failure: str) -> SidebooksError:
         """Why goes to the log: it names files of this machine, and an error may go to a client."""
         with self._lock:
             must_tell = time.monotonic() >= self._complain_at_s and not self._closing.is_set()
@@ -429,7 +462,7 @@ class WorkerPool:
                 self._complain_at_s = time.monotonic() + COMPLAIN_S
         if must_tell:
             _log.error("no worker process is at hand: %s", failure)
-        return _cannot_start(job)
+        return _without_worker(job)
 
     def _count_death(self, worker: WorkerProcess) -> None:
         self._bury(worker)
@@ -492,8 +525,7 @@ def _how_it_ended(worker: WorkerProcess) -> str:
     return f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
 
 
-def _cannot_start(job: Job) -> SidebooksError:
-    error = _failed(job, "no worker process is at hand; the log tells why")
-    if isinstance(error, RenderFailed):
-        return NoWorker(error.message, document_id=error.document_id, page=error.page)
-    return error
+def _without_worker(job: Job) -> SidebooksError:
+    kind = NoWorker if job.page is not None else NoWorkerToOpen
+    what = "no worker process is at hand; the log tells why"
+    return kind(f"{_where(job)}: {what}", document_id=job.document.digest, page=job.page)

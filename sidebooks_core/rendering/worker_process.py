@@ -15,6 +15,10 @@ from typing import IO, Any, Protocol
 
 from msgspec import Struct, field
 
+if sys.platform == "linux":  # here: who runs out of descriptors can import nothing any more
+    import fcntl
+    import termios
+
 JOIN_TIMEOUT_S = 5.0
 NOTED_S = 0.25
 """A job that takes so long is looked at."""
@@ -80,9 +84,6 @@ class WorkerProcess(Struct, eq=False):
         stdin = self.process.stdin
         if sys.platform != "linux" or stdin is None or stdin.closed:
             return False
-        import fcntl
-        import termios
-
         waiting = fcntl.ioctl(stdin.fileno(), termios.FIONREAD, bytes(4))
         return bool(int.from_bytes(waiting, sys.byteorder))
 

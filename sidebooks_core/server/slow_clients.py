@@ -19,6 +19,10 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from sidebooks_core.server.exchange import problem
 from sidebooks_core.server.limits import ServerLimits, client_of
 
+if sys.platform == "linux":  # here: who runs out of descriptors can import nothing any more
+    import fcntl
+    import termios
+
 HEADERS_WITHIN_S = 10.0
 """From the first byte of a request, or from the connection, to the end of its headers."""
 BODY_WITHIN_S = 30.0
@@ -238,9 +242,6 @@ class PatientProtocol(HttpToolsProtocol):
         """Bytes that the client has not acknowledged: here, and in the system, which takes large pieces at long intervals."""
         count: int = self.transport.get_write_buffer_size()
         if sys.platform == "linux":
-            import fcntl
-            import termios
-
             connection = self.transport.get_extra_info("socket")
             try:
                 count += struct.unpack("i", fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4)))[0]
