@@ -123,6 +123,6 @@ def test_encodings_of_no_text(encoding: str) -> None:
 )  # fmt: skip
 def test_a_chapter_of_a_book_that_goes_on_and_on(before: str, piece: str) -> None:
     chapter = "<rt style='font:a'/>" + before + piece * (MEGABYTE // len(piece))
-    found = epub_ruby.overruled(chapter)
+    found = epub_ruby.with_ruby_sizes(chapter)
     assert found.startswith(f"<rt style='font:a;font-size:{ruby_style.SIZE}'/>")
     assert found.replace(f";font-size:{ruby_style.SIZE}", "") == chapter

@@ -6,6 +6,7 @@ import io
 import signal
 import socket
 import sys
+import time
 import zipfile
 import zlib
 from pathlib import Path
@@ -157,6 +158,7 @@ def test_a_first_page_that_hangs_when_it_is_read_ahead_fails_no_other(corpus: Pa
     [path] = [one.path for one in documents(corpus, without=()) if one.path.name == "test_2548.pdf"]
     with sb.TileService(sb.Settings(cache_dir=None, workers=1)) as service:
         document = service.open(path)
+        time.sleep(worker.LOOK_AHEAD_S / 2)  # it reads ahead by then, unless it was asked at once
         assert service.identify(document, document.page_count - 1)
         assert service.statistics().worker_deaths == 1
 

@@ -28,41 +28,49 @@ _MARKUP = re.compile(
 `++` and `*+` give nothing back, and what is never closed is a match, too.
 """
 _ATTRIBUTE = re.compile(r"(?P<name>[^\s=]++)(?:\s*+=\s*+(?P<value>\"[^\"]*+\"|'[^']*+'|[^\s\"'<>]++))?", re.ASCII)
-_SIZE = re.compile(r"(?<![\w-])font(?:-size)?\s*+:", re.IGNORECASE | re.ASCII)
-"""Where a declaration begins that sets a size: of it alone, or of the whole font."""
+_MAY_SET_SIZE = re.compile(r"(?<![\w-])font(?:-size)?\s*+:|[&\\]|/\*", re.IGNORECASE | re.ASCII)
+"""In a style: where a declaration begins that sets a size, of it alone or of the whole font, or characters by which that may
+be written otherwise. One too many does no harm."""
 
 
 def without_own_sizes(archive: Archive, package: Package) -> bytes | None:
     """A copy of the archive in which readings have no sizes of their own; None where none has, or no copy can be made."""
     if sum(member.file_size for member in archive.members) > _MOST_UNPACKED_BYTES:
         return None
-    found = {member.filename: member for item in package.spine if (member := archive.find(item.path)) is not None}
-    changed: dict[str, bytes] = {}
     try:
-        for name, member in found.items():
-            if member.file_size > FILE_BYTES:
-                continue
-            content = archive.read(member, FILE_BYTES)
-            encoding = _encoding(content)
-            text = content.decode(encoding, "replace")
-            mended = overruled(text)
-            if mended is not text:
-                changed[name] = mended.encode(encoding)
-        if not changed:
-            return None
-        copy = io.BytesIO()
-        with zipfile.ZipFile(copy, "w") as written:  # not packed: only the engine reads it, and packing takes seconds
-            for member in archive.members:
-                if archive.find(member.filename) is member:  # of those of one name, the engine, too, reads the first
-                    kept = changed.get(member.filename) or archive.read(member, _MOST_UNPACKED_BYTES)
-                    written.writestr(member.filename, kept)
+        changed = _changed_files(archive, package)
+        return _copy(archive, changed) if changed else None
     except UNREADABLE:
         return None  # damaged: the engine may make something of it
+
+
+def _changed_files(archive: Archive, package: Package) -> dict[str, bytes]:
+    found = {member.filename: member for item in package.spine if (member := archive.find(item.path)) is not None}
+    changed: dict[str, bytes] = {}
+    for name, member in found.items():
+        if member.file_size > FILE_BYTES:
+            continue
+        content = archive.read(member, FILE_BYTES)
+        encoding = _encoding(content)
+        text = content.decode(encoding, "replace")
+        mended = with_ruby_sizes(text)
+        if mended is not text:
+            changed[name] = mended.encode(encoding)
+    return changed
+
+
+def _copy(archive: Archive, changed: dict[str, bytes]) -> bytes:
+    copy = io.BytesIO()
+    with zipfile.ZipFile(copy, "w") as written:  # not packed: only the engine reads it, and packing takes seconds
+        for member in archive.members:
+            if archive.find(member.filename) is member:  # of those of one name, the engine, too, reads the first
+                kept = changed.get(member.filename) or archive.read(member, _MOST_UNPACKED_BYTES)
+                written.writestr(member.filename, kept)
     return copy.getvalue()
 
 
-def overruled(text: str) -> str:
-    """Markup in which the last size that styles in readings declare is ruby's; the same object where they declare none."""
+def with_ruby_sizes(text: str) -> str:
+    """Markup with ruby's size at the end of each `style` in a reading that sets one; the same object where there is none."""
     if _READING.search(text) is None:
         return text
     parts: list[str] = []
@@ -82,6 +90,7 @@ def overruled(text: str) -> str:
         if not attributes.endswith("/"):
             level += 1
         for place in _ends_of_styles(text, *tag.span("attributes")) if attributes else ():
+            # What is in a reading is as large as the reading.
             parts += text[done:place], f";font-size:{SIZE if name == 'rt' else '1em'}"
             done = place
     if not parts:
@@ -90,10 +99,10 @@ def overruled(text: str) -> str:
 
 
 def _ends_of_styles(text: str, start: int, stop: int) -> Iterator[int]:
-    """Where the declarations of each `style` end that sets a size."""
+    """Where the declarations of each `style` end that may set a size."""
     for attribute in _ATTRIBUTE.finditer(text, start, stop):
         value = attribute["value"]
-        if value and attribute["name"].lower() == "style" and _SIZE.search(value):
+        if value and attribute["name"].lower() == "style" and _MAY_SET_SIZE.search(value):
             brace = value.find("}")  # a stray one: the engine reads on to there
             yield attribute.end() - (value[0] in "\"'") if brace < 0 else attribute.start("value") + brace
 

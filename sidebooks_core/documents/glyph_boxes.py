@@ -14,16 +14,15 @@ from sidebooks_core.documents.engine import as_pdf, mupdf
 
 
 @contextmanager
-def opened(handle: Any, fonts: Iterable[int]) -> Iterator[None]:
-    """Take the boxes from fonts, by their numbers, for as long as a page's list is made: the fonts stay as they are loaded."""
+def opened(handle: Any, fonts: Iterable[Any]) -> Iterator[None]:
+    """Take the boxes from fonts for as long as a page's list is made: the fonts stay as they are loaded."""
     taken: list[tuple[Any, Any]] = []
     pdf = as_pdf(handle)
     try:
-        for number in fonts:
-            font = mupdf.pdf_new_indirect(pdf, number, 0)
+        for font in fonts:
             taken.append((font, mupdf.pdf_dict_gets(font, "FontBBox")))
             mupdf.pdf_dict_puts(font, "FontBBox", mupdf.pdf_new_rect(pdf, mupdf.FzRect(0, 0, 0, 0)))
         yield
     finally:
-        for font, box in taken:
+        for font, box in reversed(taken):  # one that is there twice has its own box again
             mupdf.pdf_dict_puts(font, "FontBBox", box)

@@ -9,16 +9,9 @@ from __future__ import annotations
 
 import re
 
-from sidebooks_core.documents.lenient_objects import string_end
+from sidebooks_core.documents.content_tokens import inline_image, token
 
-_TOKEN = re.compile(
-    rb"[\x00\t\n\f\r ]+|%[^\r\n]*"
-    rb"|<<|>>|<[^<>]*+>|[\[\]{}<>()]"
-    rb"|/[^\x00\t\n\f\r ()<>\[\]{}/%]*|[^\x00\t\n\f\r ()<>\[\]{}/%]+",
-    re.DOTALL,
-)
 _NUMBER = re.compile(rb"[+-]*+\d*+\.?+\d*+")
-INLINE_END = re.compile(rb"[\x00\t\n\f\r ]EI(?=[\x00\t\n\f\r ]|$)")
 _MOST_AHEAD = 2_000
 _SHOWS = b"TJ"
 _TAKES_TEXT = (b"Tj", b"'", b'"')
@@ -32,6 +25,8 @@ def rewritten(data: bytes) -> bytes:
     """The same content with arrays that can be read; all else is left as it is."""
     out: list[bytes] = []
     position = 0
+    begun_at = 0
+    """Where the entries of an inline image begin; 0: outside of one."""
     depth = 0
     """Of dictionaries: their arrays hold what they like."""
     while position < len(data):
@@ -42,11 +37,12 @@ def rewritten(data: bytes) -> bytes:
             continue
         depth += (word == b"<<") - (word == b">>" and depth > 0)
         out.append(word)
-        if word == b"ID":
-            end = INLINE_END.search(data, position)
-            stop = end.end() if end else len(data)
+        if word == b"BI":
+            begun_at = position
+        elif word == b"ID" and begun_at:
+            stop = inline_image(data, begun_at, position).stop
             out.append(data[position:stop])
-            position = stop
+            position, begun_at = stop, 0
     return b"".join(out)
 
 
@@ -99,12 +95,3 @@ def _closing(data: bytes, position: int) -> int:
         if not word or word in _BOUNDS:
             return 0
     return 0
-
-
-def token(data: bytes, position: int) -> tuple[bytes, int]:
-    """What begins at a position, and where it ends; nothing at the end of the data."""
-    match = _TOKEN.match(data, position)
-    if match is None:
-        return data[position : position + 1], min(position + 1, len(data))
-    end = string_end(data, match.end()) if match[0] == b"(" else match.end()
-    return data[position:end], end

@@ -6,13 +6,15 @@ looked at once, however many pages lead to it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from msgspec import Struct, field
 
-from sidebooks_core.documents.engine import as_pdf, mupdf
+from sidebooks_core.documents.engine import ENGINE_ERRORS, as_pdf, mupdf
+from sidebooks_core.documents.transfer_curves import STRAIGHT, curve_of
 
 _LARGEST = 8.0
 """Sides of a box, in units of the text, from which it is not believed; glyphs have up to 2."""
@@ -23,15 +25,17 @@ _NO_RESOURCES = frozenset(("Image", "Type0", "Type1", "MMType1", "TrueType", "Li
 _CATEGORIES = ("Font", "XObject", "Pattern")
 _DEEPEST = 20
 """Dictionaries written within one another."""
-_LEAVE_COLOURS = ("Identity", "Default")
-"""Transfer functions by name, which leave colours as they are."""
+_COMPONENTS = 4
+"""Red, green, blue and grey, which an array of transfer functions has one each for; another array sets none."""
+_HIDDEN = 1 << 1 | 1 << 5
+"""Flags of an annotation that is not shown on a screen (ISO 32000-2, 12.5.3): Hidden, NoView."""
 
 
 class Faults(Struct, frozen=True):
     """What there is to mend of a page while its list is made."""
 
-    large_fonts: tuple[int, ...] = ()
-    """The numbers of its Type 3 fonts with boxes that are too large. Fonts written in place have none and are not mended."""
+    large_fonts: tuple[Any, ...] = ()
+    """Its Type 3 fonts with boxes that are too large."""
     transfers: bool = False
     """Its content, or that of a form that it draws, may set transfer functions."""
     transfers_elsewhere: bool = False
@@ -39,24 +43,25 @@ class Faults(Struct, frozen=True):
     these draws, or what was not looked at since there is too much of it."""
 
 
-class _Finding(Struct, frozen=True):
-    """What one font, form, pattern, annotation or resource dictionary says."""
+class _Finding(Struct, frozen=True, eq=False):
+    """What one font, form, pattern, annotation, resource dictionary or part of one says."""
 
-    has_large_box: bool = False
+    large_font: Any = None
+    """Itself, if it is a font with a box that is too large."""
     sets_transfers: bool = False
-    sets_elsewhere: bool = False
-    """What is written in it sets a transfer function and is no content: a font, a pattern, the state of a shading."""
     is_content: bool = False
     """It is a form or a page's resources: not what draws elsewhere, as a pattern does."""
     inner: tuple[int, ...] = ()
     """The numbers of what it draws with."""
     inner_elsewhere: tuple[int, ...] = ()
     """Likewise, for soft masks."""
+    parts: tuple[_Finding, ...] = ()
+    """Its resources, their categories, and what is written in place there."""
 
 
 _NOTHING = _Finding()
-_TOO_DEEP = _Finding(sets_elsewhere=True)
-"""In doubt it is told."""
+_IN_DOUBT = _Finding(sets_transfers=True)
+"""Of what is written too deep: it is told."""
 
 
 class _Known(Struct):
@@ -65,7 +70,7 @@ class _Known(Struct):
     objects: dict[int, _Finding] = field(default_factory=dict)
     """By the number of an object."""
     resources: dict[int, _Finding] = field(default_factory=dict)
-    """By the number of a resource dictionary: what any owner of it says."""
+    """By the number of a resource dictionary, or of a category in it."""
     states: dict[int, tuple[bool, int]] = field(default_factory=dict)
     """By the number of a graphics state: whether it sets a transfer function, and the number of its soft mask, or 0."""
     faults: dict[int, Faults] = field(default_factory=dict)
@@ -89,12 +94,13 @@ def faults_of(handle: Any, page_object: Any) -> Faults:
     if not annotations:
         return faults
     count = mupdf.ll_pdf_array_len(annotations)
-    findings = [_finding_of(known, mupdf.ll_pdf_array_get(annotations, index)) for index in range(min(_MOST, count))]
+    every = (mupdf.ll_pdf_array_get(annotations, index) for index in range(min(_MOST, count)))
+    findings = [_finding_of(known, one) for one in every if not _HIDDEN & mupdf.ll_pdf_to_int(mupdf.ll_pdf_dict_gets(one, "F"))]
     if count <= _MOST and all(one is _NOTHING for one in findings):
         return faults
     of_annotations = _Walk(handle, known).over(findings, is_elsewhere=True)
     return Faults(
-        tuple(dict.fromkeys((*faults.large_fonts, *of_annotations.large_fonts))),
+        faults.large_fonts + of_annotations.large_fonts,
         faults.transfers,
         faults.transfers_elsewhere or of_annotations.transfers_elsewhere or count > _MOST,
     )
@@ -103,10 +109,13 @@ def faults_of(handle: Any, page_object: Any) -> Faults:
 def form_sets_transfers(handle: Any, form: Any) -> bool:
     """Whether a form, or one that it draws, may set transfer functions. form: of the binding's lower level."""
     known = _known_of(handle)
-    key = -mupdf.ll_pdf_to_num(form)
-    if key not in known.faults:
-        known.faults[key] = _Walk(handle, known).over([_finding_of(known, form)], is_elsewhere=False)
-    return known.faults[key].transfers
+    number = mupdf.ll_pdf_to_num(form)
+    faults = known.faults.get(-number) if number else None  # a form in its place is no stream: nothing is drawn of it
+    if faults is None:
+        faults = _Walk(handle, known).over([_finding_of(known, form)], is_elsewhere=False)
+        if number:
+            known.faults[-number] = faults
+    return faults.transfers
 
 
 def forget(handle: Any) -> None:
@@ -126,9 +135,11 @@ class _Walk(Struct):
 
     handle: Any
     known: _Known
-    large_fonts: dict[int, None] = field(default_factory=dict)
+    large_fonts: dict[int, Any] = field(default_factory=dict)
+    """By the identity of the finding."""
     transfers: bool = False
     transfers_elsewhere: bool = False
+    _noted: set[tuple[int, bool]] = field(default_factory=set)
     _reached: set[tuple[int, bool]] = field(default_factory=set)
     _waiting: list[tuple[int, bool]] = field(default_factory=list)
     """Numbers of objects, and whether they are drawn elsewhere than in content."""
@@ -146,10 +157,8 @@ class _Walk(Struct):
                 self.transfers_elsewhere = True  # in doubt it is told
                 break
             left -= 1
-            if finding.has_large_box:
-                self.large_fonts[number] = None
             self._note(finding, is_elsewhere=is_this_elsewhere)
-        return Faults(tuple(self.large_fonts), self.transfers, self.transfers_elsewhere)
+        return Faults(tuple(self.large_fonts.values()), self.transfers, self.transfers_elsewhere)
 
     def _read(self, number: int) -> _Finding:
         owner = mupdf.pdf_new_indirect(as_pdf(self.handle), number, 0)
@@ -158,14 +167,21 @@ class _Walk(Struct):
 
     def _note(self, finding: _Finding, *, is_elsewhere: bool) -> None:
         is_elsewhere = is_elsewhere or not finding.is_content
+        if (id(finding), is_elsewhere) in self._noted:
+            return
+        self._noted.add((id(finding), is_elsewhere))
+        if finding.large_font is not None:
+            self.large_fonts[id(finding)] = finding.large_font
         self.transfers |= finding.sets_transfers and not is_elsewhere
-        self.transfers_elsewhere |= finding.sets_elsewhere or (finding.sets_transfers and is_elsewhere)
+        self.transfers_elsewhere |= finding.sets_transfers and is_elsewhere
         for numbers, is_inner_elsewhere in ((finding.inner, is_elsewhere), (finding.inner_elsewhere, True)):
             for number in numbers:
                 way = number, is_inner_elsewhere
                 if way not in self._reached:
                     self._reached.add(way)
                     self._waiting.append(way)
+        for part in finding.parts:
+            self._note(part, is_elsewhere=is_elsewhere)
 
 
 def _finding_of(known: _Known, value: Any) -> _Finding:
@@ -184,82 +200,116 @@ def _read_object(known: _Known, value: Any, depth: int = 0) -> _Finding:
     subtype = mupdf.ll_pdf_to_name(mupdf.ll_pdf_dict_gets(value, "Subtype"))
     if subtype in _NO_RESOURCES:
         return _NOTHING
-    has_large_box = False
+    large_font = None
     if subtype == "Type3":
         box = mupdf.ll_pdf_to_rect(mupdf.ll_pdf_dict_gets(value, "FontBBox"))
         shown = mupdf.ll_fz_transform_rect(box, mupdf.ll_pdf_to_matrix(mupdf.ll_pdf_dict_gets(value, "FontMatrix")))
-        has_large_box = max(shown.x1 - shown.x0, shown.y1 - shown.y0) > _LARGEST
+        if max(shown.x1 - shown.x0, shown.y1 - shown.y0) > _LARGEST:
+            large_font = mupdf.PdfObj(mupdf.ll_pdf_keep_obj(value))
     state = mupdf.ll_pdf_dict_gets(value, "ExtGState")  # of a pattern that is a shading
-    sets_own = bool(state) and _of_state(known, state)[0]
-    findings = [_of_resources(known, resources, depth) for resources in _resources(value)]
-    if not has_large_box and not sets_own and all(one is _NOTHING for one in findings):
+    sets_transfers = bool(state) and _of_state(known, state)[0]
+    parts = _without_nothing(_of_resources(known, resources, depth) for resources in _resources(value))
+    if large_font is None and not sets_transfers and not parts:
         return _NOTHING
-    return _Finding(
-        has_large_box,
-        sets_transfers=any(one.sets_transfers for one in findings),
-        sets_elsewhere=sets_own or any(one.sets_elsewhere for one in findings),
-        is_content=subtype == "Form",
-        inner=tuple(number for one in findings for number in one.inner),
-        inner_elsewhere=tuple(number for one in findings for number in one.inner_elsewhere),
-    )
+    return _Finding(large_font, sets_transfers, is_content=subtype == "Form", parts=parts)
 
 
 def _of_resources(known: _Known, resources: Any, depth: int = 0) -> _Finding:
-    """What a resource dictionary leads to, whoever owns it. Read once if it has a number."""
-    key = mupdf.ll_pdf_to_num(resources)
-    finding = known.resources.get(key)
+    """What a resource dictionary leads to, whoever owns it. Read once if it has a number, and so are its categories."""
+    return _read_once(known, resources, lambda: _read_resources(known, resources, depth))
+
+
+def _read_once(known: _Known, dictionary: Any, read: Callable[[], _Finding]) -> _Finding:
+    number = mupdf.ll_pdf_to_num(dictionary)
+    finding = known.resources.get(number)
     if finding is None:
-        finding = _read_resources(known, resources, depth)
-        if key:
-            known.resources[key] = finding
+        finding = read()
+        if number:
+            known.resources[number] = finding
     return finding
 
 
 def _read_resources(known: _Known, resources: Any, depth: int) -> _Finding:
-    sets_transfers = sets_elsewhere = False
-    inner: list[int] = []
-    inner_elsewhere: list[int] = []
-    for state in _values(mupdf.ll_pdf_dict_gets(resources, "ExtGState")):
-        sets_one, mask = _of_state(known, state)
-        sets_transfers |= sets_one
-        inner_elsewhere += (mask,) if mask else ()
+    states = mupdf.ll_pdf_dict_gets(resources, "ExtGState")
+    found = [_read_once(known, states, lambda: _read_states(known, states))] if states else []
     for category in _CATEGORIES:
-        for value in _values(mupdf.ll_pdf_dict_gets(resources, category)):
-            number = mupdf.ll_pdf_to_num(value)
-            if not number:  # a font or pattern that is written in place
-                finding = _read_object(known, value, depth + 1) if depth < _DEEPEST else _TOO_DEEP
-                sets_elsewhere |= finding.sets_transfers or finding.sets_elsewhere
-                inner_elsewhere += finding.inner + finding.inner_elsewhere
-            elif number in known.objects:
-                inner += (number,) if known.objects[number] is not _NOTHING else ()
-            elif mupdf.ll_pdf_to_name(mupdf.ll_pdf_dict_gets(value, "Subtype")) in _NO_RESOURCES:
-                known.objects[number] = _NOTHING
-            else:
-                inner.append(number)
-    if not (sets_transfers or sets_elsewhere or inner or inner_elsewhere):
+        values = mupdf.ll_pdf_dict_gets(resources, category)
+        if values:
+            found.append(_read_once(known, values, partial(_read_category, known, values, depth)))
+    parts = _without_nothing(found)
+    return _Finding(is_content=True, parts=parts) if parts else _NOTHING
+
+
+def _read_states(known: _Known, states: Any) -> _Finding:
+    told = [_of_state(known, state) for state in _values(states)]
+    sets_transfers = any(sets_one for sets_one, _ in told)
+    masks = tuple(mask for _, mask in told if mask)
+    if not sets_transfers and not masks:
         return _NOTHING
-    return _Finding(
-        sets_transfers=sets_transfers,
-        sets_elsewhere=sets_elsewhere,
-        is_content=True,
-        inner=tuple(inner),
-        inner_elsewhere=tuple(inner_elsewhere),
-    )
+    return _Finding(sets_transfers=sets_transfers, is_content=True, inner_elsewhere=masks)
+
+
+def _read_category(known: _Known, values: Any, depth: int) -> _Finding:
+    inner: list[int] = []
+    in_place: list[_Finding] = []
+    for value in _values(values):
+        number = mupdf.ll_pdf_to_num(value)
+        if not number:  # a font or pattern
+            in_place.append(_read_object(known, value, depth + 1) if depth < _DEEPEST else _IN_DOUBT)
+        elif number in known.objects:
+            inner += (number,) if known.objects[number] is not _NOTHING else ()
+        elif mupdf.ll_pdf_to_name(mupdf.ll_pdf_dict_gets(value, "Subtype")) in _NO_RESOURCES:
+            known.objects[number] = _NOTHING
+        else:
+            inner.append(number)
+    parts = _without_nothing(in_place)
+    return _Finding(is_content=True, inner=tuple(inner), parts=parts) if inner or parts else _NOTHING
+
+
+def _without_nothing(findings: Iterable[_Finding]) -> tuple[_Finding, ...]:
+    return tuple(finding for finding in findings if finding is not _NOTHING)
+
+
+def transfer_function(state: Any) -> Any | None:
+    """What a graphics state sets, which may be an array or a name; None: nothing. All of the binding's lower level."""
+    for key in ("TR2", "TR"):
+        function = mupdf.ll_pdf_dict_gets(state, key)
+        # Not what is missing (null), and no text or number, which sets nothing either.
+        if function and (mupdf.ll_pdf_is_name(function) or mupdf.ll_pdf_is_dict(function) or mupdf.ll_pdf_is_array(function)):
+            return function
+    return None
 
 
 def _of_state(known: _Known, state: Any) -> tuple[bool, int]:
+    """Whether a graphics state sets a function that changes colours, and the number of its soft mask, or 0."""
     number = mupdf.ll_pdf_to_num(state)
     told = known.states.get(number)
     if told is None:
-        function = mupdf.ll_pdf_dict_gets(state, "TR2") or mupdf.ll_pdf_dict_gets(state, "TR")
         mask = mupdf.ll_pdf_dict_gets(state, "SMask")
-        told = (
-            bool(function and mupdf.ll_pdf_to_name(function) not in _LEAVE_COLOURS),
-            mupdf.ll_pdf_to_num(mupdf.ll_pdf_dict_gets(mask, "G")) if mask else 0,
-        )
+        told = _changes_colours(transfer_function(state)), mupdf.ll_pdf_to_num(mupdf.ll_pdf_dict_gets(mask, "G")) if mask else 0
         if number:
             known.states[number] = told
     return told
+
+
+def _changes_colours(function: Any | None) -> bool:
+    """In doubt it does."""
+    if function is None:
+        return False
+    if not mupdf.ll_pdf_is_array(function):
+        return _is_curve(function)
+    count = mupdf.ll_pdf_array_len(function)
+    return count == _COMPONENTS and any(_is_curve(mupdf.ll_pdf_array_get(function, place)) for place in range(count))
+
+
+def _is_curve(function: Any) -> bool:
+    """Whether it is a function other than that which changes nothing."""
+    if mupdf.ll_pdf_is_name(function):
+        return False
+    try:
+        return curve_of(mupdf.PdfObj(mupdf.ll_pdf_keep_obj(function))) is not STRAIGHT
+    except ENGINE_ERRORS:
+        return True
 
 
 def _resources(value: Any) -> Iterator[Any]:

@@ -12,12 +12,16 @@ SHARE = 0.5003
 """Of the size of the base."""
 SIZE = f"{100 * SHARE:g}%"
 """The same for a style."""
-CSS = f"rt {{ font-size: {SIZE} !important; vertical-align: super; text-indent: 0 }} rp {{ display: none }}"
+CSS = (
+    f"rt {{ font-size: {SIZE} !important; vertical-align: super; text-indent: 0 }}"
+    " rt * { font-size: 1em !important }"  # what is in a reading is as large as the reading
+    " rp { display: none }"
+)
 _SLACK = 1e-5
 """Of a share: sizes are floats of 32 bits."""
 
 
 def ruby_sizes(sizes: Iterable[float]) -> frozenset[float]:
-    """Those of a page's sizes that are ruby's to another one of them."""
+    """The sizes that are SHARE of another size of the same page: those of ruby."""
     different = set(sizes)
     return frozenset(size for size in different if any(abs(size / base - SHARE) < _SLACK for base in different if base > size))

@@ -18,23 +18,37 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from sidebooks_core.documents import page_faults
+from sidebooks_core.documents.content_tokens import inline_image, token
 from sidebooks_core.documents.engine import ENGINE_ERRORS, as_pdf, mupdf
-from sidebooks_core.documents.lenient_content import INLINE_END, token
 from sidebooks_core.documents.resources import OF_STREAM, copied, entries
 from sidebooks_core.documents.transfer_curves import UNCHANGED, Colour, Curves, curve_of, operator_of
 from sidebooks_core.documents.transfer_images import transferred
 
+_OF_OPERANDS = b"/(<[]>+-.0123456789"
+_OF_SPACE = b"\x00\t\n\f\r %"
+"""First bytes of operands; of white space and comments. All other words are operators, or `true` and the like."""
 _COMPONENTS = {b"g": 1, b"G": 1, b"rg": 3, b"RG": 3, b"k": 4, b"K": 4}
 _MOST_FORMS = 500
 """Forms that are read for one page; a form counts for each state that it is drawn in."""
-_MOST_BYTES_AGAIN = 2 << 20
-"""Bytes, unpacked, of forms that are read again for another state. To read so many takes some 5 s."""
+_MOST_TOKENS = 1_000_000
+"""That are read for one page, its forms' included; a page with more stays as it is. They take some 5 s."""
+_MOST_PIXELS = 64 << 20
+"""Of the images of one page that cannot be had by another `Decode`."""
 _DEEPEST = 20
 """Forms within forms."""
 _MOST_GLYPHS = 1_000
 """Of a font; one with more counts as coloured."""
 _ESCAPED = re.compile(rb"#([0-9A-Fa-f]{2})")
+_DIGITS = re.compile(rb"[+-]*+(?:\d++\.?+\d*+|\.\d++)")
+_PATHS = re.compile(
+    rb"(?:(?:[+\-.0-9]++[\x00\t\n\f\r ]++)*+(?:re|[mlcvyhwMiJjnSsFW]|[fBb]\*?|W\*|cm)[\x00\t\n\f\r ]++)++",
+)
+"""Operators without names and colours: most of a map. They are passed at once, since token by token takes ten times as long."""
 NOT_APPLIED = "a transfer function was not applied to all of the page"
+
+
+class _TooMuch(Exception):
+    """There are more than _MOST_TOKENS."""
 
 
 @contextmanager
@@ -50,16 +64,14 @@ def applied(handle: Any, index: int) -> Iterator[None]:
     before = {key: mupdf.pdf_dict_gets(page_object, key) for key in ("Contents", "Resources")}
     try:
         try:
-            content = _Content(rewriter, rewriter.names_of(resources, 0))
-            contents = rewriter.add(content.rewritten(handle[index].read_contents()), mupdf.PdfObj())
-            own = rewriter.with_stand_ins(resources, content.stand_ins)
-        except ENGINE_ERRORS:
-            mupdf.fz_warn(NOT_APPLIED)
-        else:
-            if rewriter.is_incomplete:
-                mupdf.fz_warn(NOT_APPLIED)
+            names = rewriter.names_of(resources, 0)
+            contents = rewriter.add(_Content(rewriter, names).rewritten(handle[index].read_contents()), mupdf.PdfObj())
             mupdf.pdf_dict_puts(page_object, "Contents", contents)
-            mupdf.pdf_dict_puts(page_object, "Resources", own)
+            mupdf.pdf_dict_puts(page_object, "Resources", names.extended or resources)
+        except (*ENGINE_ERRORS, _TooMuch):
+            rewriter.is_incomplete = True
+        if rewriter.is_incomplete:
+            mupdf.fz_warn(NOT_APPLIED)
         yield
     finally:
         for key, value in before.items():
@@ -92,6 +104,11 @@ class _Names(Struct):
     fonts: dict[bytes, Any]
     curves: dict[bytes, Curves | None] = field(default_factory=dict)
     """What graphics states set, as far as it was asked for; None: they set no transfer function."""
+    is_coloured: dict[bytes, bool] = field(default_factory=dict)
+    """Whether fonts have glyphs with colours of their own, as far as it was asked for."""
+    extended: Any = None
+    """A copy of the resources, by reference, with XObjects that stand for others, too; None: nothing stands for another."""
+    extended_xobjects: Any = None
 
 
 class _Rewriter(Struct):
@@ -101,6 +118,7 @@ class _Rewriter(Struct):
     pdf: Any
     added: list[Any] = field(default_factory=list)
     """Streams added to the document. Who made the rewriter deletes them."""
+    tokens_left: int = field(default_factory=lambda: _MOST_TOKENS)
     is_incomplete: bool = False
     """Something may be drawn without its function."""
     _images: dict[tuple[int, Curves], Any | None] = field(default_factory=dict)
@@ -111,9 +129,8 @@ class _Rewriter(Struct):
     _curve_by_function: dict[int, NDArray[np.float64]] = field(default_factory=dict)
     _same_curves: dict[bytes, Curves] = field(default_factory=lambda: {UNCHANGED.values.tobytes(): UNCHANGED})
     _coloured_fonts: dict[int, bool] = field(default_factory=dict)
-    _read_forms: list[int] = field(default_factory=list)
-    """The numbers of the forms that were read, one for each time."""
-    _bytes_again: int = 0
+    _forms_left: int = field(default_factory=lambda: _MOST_FORMS)
+    _pixels_left: int = field(default_factory=lambda: _MOST_PIXELS)
 
     def add(self, data: bytes, described: Any) -> Any:
         """Add a stream to the document, with the entries of a dictionary."""
@@ -129,14 +146,21 @@ class _Rewriter(Struct):
             self._names[number] = _Names(resources, number, *named)
         return self._names[number]
 
-    def with_stand_ins(self, resources: Any, stand_ins: dict[str, Any]) -> Any:
-        """A copy of resources that names some XObjects in addition."""
-        own = copied(self.pdf, resources)
-        xobjects = copied(self.pdf, mupdf.pdf_dict_gets(resources, "XObject"))
-        for name, added in stand_ins.items():
-            mupdf.pdf_dict_puts(xobjects, name, added)
-        mupdf.pdf_dict_puts(own, "XObject", xobjects)
-        return own
+    def name_for(self, stand_in: Any, names: _Names) -> bytes:
+        """The name by which content that uses some names can draw a stand-in."""
+        if names.extended is None:
+            own, names.extended_xobjects = (
+                copied(self.pdf, names.resources),
+                copied(self.pdf, mupdf.pdf_dict_gets(names.resources, "XObject")),
+            )
+            mupdf.pdf_dict_puts(own, "XObject", names.extended_xobjects)
+            names.extended = mupdf.pdf_add_object(self.pdf, own)
+            self.added.append(names.extended)
+        name = f"transferred{mupdf.pdf_to_num(stand_in)}"
+        while name.encode() in names.xobjects:
+            name += "~"
+        mupdf.pdf_dict_puts(names.extended_xobjects, name, stand_in)
+        return name.encode()
 
     def curves_of(self, names: _Names, name: bytes) -> Curves | None:
         """What a graphics state sets; None: no transfer function."""
@@ -147,11 +171,10 @@ class _Rewriter(Struct):
         return names.curves[name]
 
     def _curves(self, state: Any) -> Curves | None:
-        function = mupdf.pdf_dict_gets(state, "TR2")
-        if not function.m_internal:
-            function = mupdf.pdf_dict_gets(state, "TR")
-        if not function.m_internal:
+        found = page_faults.transfer_function(state.m_internal)
+        if found is None:
             return None
+        function = mupdf.PdfObj(mupdf.ll_pdf_keep_obj(found))
         if not mupdf.pdf_is_array(function):
             parts = [self._curve(function)] * 4
         elif mupdf.pdf_array_len(function) == 4:
@@ -169,11 +192,20 @@ class _Rewriter(Struct):
             self._curve_by_function[number] = curve_of(function)
         return self._curve_by_function[number]
 
-    def is_coloured(self, font: Any) -> bool:
+    def is_coloured(self, names: _Names, name: bytes) -> bool:
         """Whether glyphs of a font have colours of their own: such glyphs are not rewritten."""
+        if name not in names.is_coloured:
+            font = names.fonts.get(name)
+            names.is_coloured[name] = font is not None and self.is_font_coloured(font)
+        return names.is_coloured[name]
+
+    def is_font_coloured(self, font: Any) -> bool:
+        """The same of a font."""
         if mupdf.pdf_to_name(mupdf.pdf_dict_gets(font, "Subtype")) != "Type3":
             return False
         number = mupdf.pdf_to_num(font)
+        if not number:
+            return _has_coloured_glyphs(mupdf.pdf_dict_gets(font, "CharProcs"))
         if number not in self._coloured_fonts:
             self._coloured_fonts[number] = _has_coloured_glyphs(mupdf.pdf_dict_gets(font, "CharProcs"))
         return self._coloured_fonts[number]
@@ -185,8 +217,10 @@ class _Rewriter(Struct):
         key = mupdf.pdf_to_num(image), curves
         if key not in self._images:
             self._images[key] = None  # also if it cannot be read
-            self._images[key] = made = transferred(self.pdf, image, curves)
-            self.added += [made] if made is not None else []
+            self._images[key], pixels = transferred(self.pdf, image, curves, self._pixels_left)
+            self._pixels_left -= pixels
+            if self._images[key] is not None:
+                self.added.append(self._images[key])
         self.is_incomplete |= self._images[key] is None
         return self._images[key]
 
@@ -209,18 +243,16 @@ class _Rewriter(Struct):
         return self._forms[key]
 
     def _rewritten_form(self, form: Any, names: _Names, forms: tuple[int, ...], state: _State) -> Any | None:
-        if len(forms) > _DEEPEST or len(self._read_forms) >= _MOST_FORMS or self._bytes_again >= _MOST_BYTES_AGAIN:
+        self._forms_left -= 1
+        if len(forms) > _DEEPEST or self._forms_left < 0:
             self.is_incomplete = True
             return None
         before = _data(form)
-        self._bytes_again += len(before) if forms[-1] in self._read_forms else 0
-        self._read_forms.append(forms[-1])
-        content = _Content(self, names, forms, state)
-        after = content.rewritten(before)
+        after = _Content(self, names, forms, state).rewritten(before)
         if after == before:
             return None
         described = copied(self.pdf, form, without=OF_STREAM)
-        mupdf.pdf_dict_puts(described, "Resources", self.with_stand_ins(names.resources, content.stand_ins))
+        mupdf.pdf_dict_puts(described, "Resources", names.extended or names.resources)
         return self.add(after, described)
 
 
@@ -233,34 +265,46 @@ class _Content(Struct):
     """The numbers of the forms that it lies in, from the page inwards, its own the last."""
     state: _State = _State()
     """Of graphics, as far as it was read."""
-    stand_ins: dict[str, Any] = field(default_factory=dict)
-    """What it draws with in addition, by names that its resources do not have."""
     _stack: list[_State] = field(default_factory=list)
     _out: list[bytes] = field(default_factory=list)
     _operands: list[bytes] = field(default_factory=list)
-    _operand_at: int = 0
-    """Where in `_out` the last operand is."""
+    _name_at: int = 0
+    """Where in `_out` the last operand is that is a name."""
 
     def rewritten(self, data: bytes) -> bytes:
-        """The content with the functions applied. Raises the engine's errors."""
+        """The content with the functions applied. Raises _TooMuch."""
+        rewriter = self.rewriter
         position = 0
+        begun_at = 0  # where the entries of an inline image begin; 0: outside of one
         while position < len(data):
             start = position
+            if not self._operands and (paths := _PATHS.match(data, position)):
+                self._out.append(paths[0])
+                position = paths.end()
+                continue
             word, position = token(data, position)
-            if word[:1] in b"/(<[]>+-.0123456789":
+            rewriter.tokens_left -= 1
+            if rewriter.tokens_left < 0:
+                raise _TooMuch
+            if word[:1] in _OF_OPERANDS:
                 self._operands.append(word)
-                self._operand_at = len(self._out)
-            elif word[:1] not in b"\x00\t\n\f\r %":
-                if word == b"ID":
-                    end = INLINE_END.search(data, position)
-                    position = end.end() if end else len(data)
-                    self._note_unreached()
+                if word[:1] == b"/":
+                    self._name_at = len(self._out)
+            elif word[:1] not in _OF_SPACE:
+                if word == b"BI":
+                    begun_at = position
+                elif word == b"ID" and begun_at:
+                    image = inline_image(data, begun_at, position)
+                    position, begun_at = image.stop, 0
+                    if not image.is_mask:
+                        self._note_unreached()
+                    rewriter.is_incomplete |= not image.is_ended
                     word = data[start:position]
                 elif word in _OPERATORS:
                     try:
                         word = _OPERATORS[word](self, word)
                     except ENGINE_ERRORS:  # what it names cannot be read: the rest of the page need not suffer
-                        self.rewriter.is_incomplete = True
+                        rewriter.is_incomplete = True
                 self._operands.clear()
             self._out.append(word)
         return b"".join(self._out)
@@ -295,7 +339,12 @@ class _Content(Struct):
         self.state = replace(self.state, **{"stroke" if word.isupper() else "fill": colour})
 
     def _set_state(self, word: bytes) -> bytes:
-        curves = self.rewriter.curves_of(self.names, _name(self._operands))
+        name = _name(self._operands)
+        font = mupdf.pdf_dict_gets(self.names.states[name], "Font") if name in self.names.states else None
+        if font is not None and font.m_internal:
+            is_coloured = self.rewriter.is_font_coloured(mupdf.pdf_array_get(font, 0))
+            self.state = replace(self.state, has_coloured_font=is_coloured)
+        curves = self.rewriter.curves_of(self.names, name)
         if curves is None or curves is self.state.curves:
             return word
         self.state = replace(self.state, curves=curves)
@@ -305,8 +354,7 @@ class _Content(Struct):
         return b" ".join((word, *(operator_of(colour, curves) for colour in colours)))
 
     def _set_font(self, word: bytes) -> bytes:
-        font = self.names.fonts.get(_name(self._operands[:-1]))
-        self.state = replace(self.state, has_coloured_font=font is not None and self.rewriter.is_coloured(font))
+        self.state = replace(self.state, has_coloured_font=self.rewriter.is_coloured(self.names, _name(self._operands)))
         return word
 
     def _show(self, word: bytes) -> bytes:
@@ -325,15 +373,11 @@ class _Content(Struct):
         if mupdf.pdf_to_num(drawn) in self.forms:
             # The engine refuses a form within itself, and would not know it in what stands for it.
             self.rewriter.is_incomplete = True
-            self._out[self._operand_at] = b""
+            self._out[self._name_at] = b""
             return b""
         stand_in = self._stand_in(mupdf.pdf_to_name(mupdf.pdf_dict_gets(drawn, "Subtype")), drawn)
         if stand_in is not None:
-            name = f"transferred{mupdf.pdf_to_num(stand_in)}"
-            while name.encode() in self.names.xobjects:
-                name += "~"
-            self.stand_ins[name] = stand_in
-            self._out[self._operand_at] = b"/" + name.encode()
+            self._out[self._name_at] = b"/" + self.rewriter.name_for(stand_in, self.names)
         return word
 
     def _stand_in(self, subtype: str, drawn: Any) -> Any | None:
@@ -361,8 +405,8 @@ def _named(dictionary: Any) -> dict[bytes, Any]:
 
 
 def _name(operands: list[bytes]) -> bytes:
-    """What the last operand names, if it is a name."""
-    word = operands[-1] if operands else b""
+    """The last name among operands: as in the engine, whatever else there is."""
+    word = next((word for word in reversed(operands) if word[:1] == b"/"), b"")
     return _ESCAPED.sub(lambda found: bytes((int(found[1], 16),)), word[1:]) if word[:1] == b"/" else b""
 
 
@@ -381,7 +425,9 @@ def _has_coloured_glyphs(glyphs: Any) -> bool:
 
 
 def _number(operand: bytes) -> float:
-    try:
-        return float(operand)
-    except ValueError:
+    """As far as it is one: `0.5-1` is 0.5."""
+    digits = _DIGITS.match(operand)
+    if digits is None:
         return 0.0
+    value = float(digits[0].lstrip(b"+-"))
+    return -value if b"-" in digits[0] else value

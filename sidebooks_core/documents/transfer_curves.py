@@ -30,7 +30,10 @@ UNCHANGED = Curves()
 
 
 def curve_of(function: Any) -> NDArray[np.float64]:
-    """What a function of a PDF makes of 0 to 1: 256 values from 0 to 1. Raises the engine's errors."""
+    """What a function of a PDF makes of 0 to 1: 256 values from 0 to 1; STRAIGHT itself if that is the same.
+
+    Raises the engine's errors.
+    """
     if mupdf.pdf_is_name(function):
         return STRAIGHT
     loaded = mupdf.ll_pdf_load_function(function.m_internal, 1, 1)
@@ -43,7 +46,8 @@ def curve_of(function: Any) -> NDArray[np.float64]:
     finally:
         mupdf.delete_floats(given)
         mupdf.ll_pdf_drop_function(loaded)
-    return np.clip(np.nan_to_num(values), 0, 1)
+    curve = np.clip(np.nan_to_num(values), 0, 1)
+    return STRAIGHT if np.abs(curve - STRAIGHT).max() < _QUARTER_STEP else curve
 
 
 def operator_of(colour: Colour, curves: Curves) -> bytes:

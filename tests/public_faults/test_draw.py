@@ -275,7 +275,7 @@ def test_thin_lines_cut_into_slabs_are_the_page_drawn_whole(scale: float) -> Non
         assert np.array_equal(draw(listed, scale, 0, 0, side_px, side_px, grey=True), whole[..., 0])
 
 
-@pytest.mark.parametrize("place", ["page", "form", "annotation"])
+@pytest.mark.parametrize("place", ["page", "form", "annotation", "the page's resources", "the form's resources"])
 @pytest.mark.parametrize("box", ["[-276 -3473 4185 422]", "[0 0 30000 30000]", "[0 0 3 3]", "[0 0 0 0]"])
 @pytest.mark.parametrize(
     "glyph", [b"1 0 -276 -3473 4185 422 d1 0 0 3 3 re f", b"3 0 d0 0 0 3 3 re f", b"1 0 0 0 3 3 d1 0 0 3 3 re f"]
@@ -289,17 +289,20 @@ def test_a_type3_glyph_is_drawn_whatever_its_box(quick_service: TileService, gly
         12: stream("/Type/XObject/Subtype/Form/BBox[0 0 400 400]/Resources<</Font<</T 10 0 R>>>>", text),
         13: b"<</Type/Annot/Subtype/Stamp/Rect[0 0 400 400]/F 4/AP<</N 12 0 R>>>>",
     }
-    if place == "page":
+    if place == "the form's resources":
+        more[12] = more[12].replace(b"10 0 R", more[10])
+    if place in ("page", "the page's resources"):
+        named = b"10 0 R" if place == "page" else more[10]
         data = pdf(
             {
                 1: b"<</Type/Catalog/Pages 2 0 R>>",
                 2: b"<</Type/Pages/Kids[3 0 R]/Count 1/MediaBox[0 0 400 400]>>",
-                3: b"<</Type/Page/Parent 2 0 R/Contents 4 0 R/Resources<</Font<</T 10 0 R>>>>>>",
+                3: b"<</Type/Page/Parent 2 0 R/Contents 4 0 R/Resources<</Font<</T %s>>>>>>" % named,
                 4: stream("", text),
                 **more,
             }
         )
-    elif place == "form":
+    elif place in ("form", "the form's resources"):
         data = one_page(b"/X Do", "/XObject<</X 12 0 R>>", more=more)
     else:
         data = one_page(b"", page="/Annots[13 0 R]", more=more)
@@ -333,7 +336,7 @@ def test_an_array_that_breaks_the_rules_keeps_its_text(
     content = b"BT /F 12 Tf 20 300 Td " + content + b" ET"
     if place == "page":
         data = one_page(content)
-    elif place == "form":
+    elif place in ("form", "the form's resources"):
         form = stream("/Type/XObject/Subtype/Form/BBox[0 0 400 400]/Resources<</Font<</F 5 0 R>>>>", content)
         data = one_page(b"/X Do", "/XObject<</X 10 0 R>>", more={10: form})
     else:

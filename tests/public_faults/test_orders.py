@@ -100,14 +100,18 @@ def test_resources_that_pages_share_are_looked_at_once(tmp_path: Path, monkeypat
     )
     path.write_bytes(path.read_bytes().replace(b"Kids[3 0 R]/Count 1", b"Kids[3 0 R 4 0 R]/Count 2"))
     document = opened(path)
-    looks, look = [], page_faults._look
-    monkeypatch.setattr(page_faults, "_look", lambda known, value: looks.append(value) or look(known, value))
+
+    def large_fonts(index: int) -> tuple[int, ...]:
+        return tuple(mupdf.pdf_to_num(font) for font in faults_of(document, index).large_fonts)
+
+    read, read_object = [], page_faults._read_object
+    monkeypatch.setattr(page_faults, "_read_object", lambda known, value: read.append(value) or read_object(known, value))
     for index, fonts, most in ((0, (6,), 1), (0, (6,), 1), (1, (6, 10), 3)):
-        assert faults_of(document, index).large_fonts == fonts
-        assert len(looks) == most
+        assert large_fonts(index) == fonts
+        assert len(read) == most
     page_faults.forget(document.handle)  # as after the mending of an object
-    assert faults_of(document, 0).large_fonts == (6,)
-    assert len(looks) == 4
+    assert large_fonts(0) == (6,)
+    assert len(read) == 4
     document.close()
 
 

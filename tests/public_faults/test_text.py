@@ -597,13 +597,23 @@ SIZED = [
     '<h:rt style="font-size:20px"><h:span style="font-size:150%">{0}</h:span></h:rt>',
     "<RT STYLE=font-size:20px><br>{0}</RT>",
     "<rt style=font-size:20px>{0}",
+    '<rt style="font&#45;size:20px">{0}</rt>',
+    '<rt style="font-size/**/:20px">{0}</rt>',
+    '<rt style="f\\6fnt-size:20px">{0}</rt>',
+]
+SIZED_BY_ELEMENTS = [
+    "<rt><small>{0}</small></rt>",
+    '<rt><span class="r">{0}</span></rt>',
+    '<rt><font size="5">{0}</font></rt>',
 ]
 
 
-@pytest.mark.parametrize("reading", SIZED)
+@pytest.mark.parametrize("reading", [*SIZED, *SIZED_BY_ELEMENTS])
 def test_ruby_with_a_size_of_its_own_is_known_too(service: TileService, reading: str) -> None:
     readings = [reading.format(text) for text in ("ぎいん", "ていしゅつ")]
-    document = service.open(epub("<p>本日の<ruby>議員{}</ruby><ruby>提出{}</ruby>議案は三件</p>".format(*readings)))
+    document = service.open(
+        epub("<p>本日の<ruby>議員{}</ruby><ruby>提出{}</ruby>議案は三件</p>".format(*readings), ".r { font-size: 20px }")
+    )
     assert len(service.search(document, "議員提出議案")) == 1
     assert len(service.search(document, "ていしゅつ")) == 1
 

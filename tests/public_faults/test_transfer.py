@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,8 @@ import pytest
 from identity_documents import pdf, stream
 from test_draw import one_page
 
-from sidebooks_core import Settings, TileService
 from sidebooks_core.documents import page_faults, transfer
+from sidebooks_core.documents.drawing import draw
 from sidebooks_core.documents.limits import Limits
 from sidebooks_core.documents.messages import take_warnings
 from sidebooks_core.documents.opening import open_document
@@ -28,18 +28,27 @@ COLOURED = stream("/Type/XObject/Subtype/Image/Width 1/Height 1/BitsPerComponent
 BITS = stream("/Type/XObject/Subtype/Image/Width 4/Height 1/BitsPerComponent 1/ColorSpace/DeviceGray/Decode[1 0]", b"\x50")
 
 
-def transferred(
-    entry: str, functions: list[bytes], content: bytes, forms: Mapping[int, bytes] | None = None
-) -> list[tuple[int, int, int]]:
-    """The colours of eight squares across the page's foot, which the content paints, as drawn in a worker's way."""
+Colours = list[tuple[int, int, int]]
+
+
+def drawn(data: bytes, *indices: int) -> tuple[Colours, tuple[str, ...]]:
+    """The colours of eight squares across the foot of the page that is read last, and what its reader is told."""
+    document = open_document(Source(data), password=None, name="paper", limits=Limits())
+    for index in indices or (0,):
+        take_warnings()
+        listed = document.display_list(index)
+        pixels = draw(listed, 1, 0, 0, 400, 400, grey=False)
+    document.close()
+    return [tuple(int(value) for value in pixels[375, 25 + 50 * index]) for index in range(8)], of_warnings(take_warnings())
+
+
+def transferred(entry: str, functions: list[bytes], content: bytes, forms: Mapping[int, bytes] | None = None) -> Colours:
+    """The colours of eight squares across the page's foot, which the content paints."""
     more = {10 + index: function for index, function in enumerate(functions)}
     more |= {20: RAMP, 21: COLOURED, 22: BITS, **(forms or {})}
     named = "/I 20 0 R/C 21 0 R/B 22 0 R" + "".join(f"/Fm{number} {number} 0 R" for number in forms or ())
     resources = f"/ExtGState<</G<<{entry}>>/Off<</TR/Identity>>/Other<</LW 2>>>>/XObject<<{named}>>"
-    with TileService(Settings(cache_dir=None, workers=1)) as service:
-        document = service.open(one_page(content, resources, more=more))
-        pixels = service.page_image(document, page=0, width_px=400).pixels()
-    return [tuple(int(value) for value in pixels[375, 25 + 50 * index]) for index in range(8)]
+    return drawn(one_page(content, resources, more=more))[0]
 
 
 def form(content: bytes, resources: str = "") -> bytes:
@@ -52,7 +61,7 @@ SQUARES_OF_GREY = (
 IMAGES = b"q /G gs q 200 0 0 50 0 0 cm /I Do Q q 50 0 0 50 200 0 cm /C Do Q Q q 150 0 0 50 250 0 cm /C Do Q"
 
 
-def assert_near(found: list[tuple[int, int, int]], right: list[tuple[int, int, int] | int]) -> None:
+def assert_near(found: Colours, right: Sequence[tuple[int, int, int] | int]) -> None:
     """right: the colours of the first squares; one number is a grey."""
     wanted = [(value,) * 3 if isinstance(value, int) else value for value in right]
     compared = found[: len(wanted)]
@@ -99,6 +108,135 @@ def test_a_transfer_function_is_of_the_colours_of_the_screen() -> None:
 @pytest.mark.parametrize("entry", ["/TR/Identity", "/TR2/Default/TR 10 0 R", "/TR 99 0 R", "/TR(no function)"])
 def test_no_transfer_function(entry: str) -> None:
     assert_near(transferred(entry, [INVERTS], SQUARES_OF_GREY), [0, 204, 204, 204, (255, 128, 0)])
+
+
+def image(space: str, samples: bytes, more: str = "", bits: int = 8) -> bytes:
+    return stream(f"/Subtype/Image/Width 4/Height 1/BitsPerComponent {bits}/ColorSpace {space}{more}", samples)
+
+
+def repainted(function: bytes, drawn_image: bytes, more: Mapping[int, bytes]) -> tuple[Colours, tuple[str, ...]]:
+    """An image over red, drawn with a function."""
+    content = b"1 0 0 rg 0 0 200 50 re f /G gs q 200 0 0 50 0 0 cm /I Do Q"
+    resources = "/ExtGState<</G<</TR 10 0 R>>>>/XObject<</I 20 0 R>>"
+    return drawn(one_page(content, resources, more={10: function, 20: drawn_image, **more}))
+
+
+TINT = {11: b"<</FunctionType 2/Domain[0 1]/C0[1]/C1[0]/N 1>>"}
+SPOT = {11: b"<</FunctionType 2/Domain[0 1]/C0[1 1 1]/C1[1 0 0]/N 1>>"}
+INKS = {11: stream("/FunctionType 4/Domain[0 1 0 1 0 1]/Range[0 1 0 1 0 1 0 1]", b"{0}")}
+LAB = "[/Lab<</WhitePoint[.9505 1 1.089]/Range[-100 100 -100 100]>>]"
+STEPS = bytes([0, 64, 128, 255])
+HALVES = b"<</FunctionType 2/Domain[0 1]/C0[0]/C1[.5]/N 1>>"
+SPACES: dict[str, tuple[bytes, dict[int, bytes]]] = {
+    "grey": (image("/DeviceGray", STEPS), {}),
+    "black ink": (image("[/Separation/Black/DeviceGray 11 0 R]", STEPS), TINT),
+    "spot colour": (image("[/Separation/Spot/DeviceRGB 11 0 R]", STEPS), SPOT),
+    "three inks": (
+        image("[/DeviceN[/Cyan/Magenta/Yellow]/DeviceCMYK 11 0 R]", bytes([0, 0, 0, 255, 255, 255, 255, 0, 0, 128, 0, 128])),
+        INKS,
+    ),
+    "four inks": (image("/DeviceCMYK", STEPS * 4), {}),
+    "lightness and hue": (image(LAB, bytes([255, 128, 128, 128, 128, 128, 0, 128, 128, 128, 255, 128])), {}),
+    "palette": (image("[/Indexed/DeviceRGB 3<000000404040808080FFFFFF>]", bytes(range(4))), {}),
+    "palette of inks": (image("[/Indexed[/Separation/Spot/DeviceRGB 11 0 R]3<004080FF>]", bytes(range(4))), SPOT),
+}
+
+
+@pytest.mark.parametrize("function", [INVERTS, SQUARES, HALVES], ids=["inverts", "squares", "halves"])
+@pytest.mark.parametrize("space", SPACES)
+def test_a_transfer_function_of_an_image_is_of_the_colours_that_it_shows(space: str, function: bytes) -> None:
+    made: Callable[[float], float] = {
+        INVERTS: lambda value: 255 - value,
+        SQUARES: lambda value: value**2 / 255,
+        HALVES: lambda value: value / 2,
+    }[function]
+    plain, _ = repainted(b"null", *SPACES[space])
+    found, told = repainted(function, *SPACES[space])
+    assert_near(found, [tuple(round(made(value)) for value in colour) for colour in plain[:4]])
+    assert not told
+
+
+MATTE = {12: image("/DeviceGray", bytes([255, 128, 128, 64]), "/Matte[0]")}
+TRANSPARENT: dict[str, tuple[bytes, bytes, dict[int, bytes], bool]] = {
+    "a mask": (
+        INVERTS,
+        image("/DeviceGray", STEPS, "/SMask 12 0 R"),
+        {12: image("/DeviceGray", bytes([255, 0, 0, 255]))},
+        True,
+    ),
+    "a key of grey": (INVERTS, image("/DeviceGray", bytes([155, 20, 155, 255]), "/Mask[150 160]"), {}, True),
+    "a key of grey and a curve": (SQUARES, image("/DeviceGray", bytes([155, 200, 20, 255]), "/Mask[150 160]"), {}, False),
+    "a key of a palette": (INVERTS, image("[/Indexed/DeviceGray 3<004080FF>]", bytes(range(4)), "/Mask[1 1]"), {}, False),
+    "a matte": (INVERTS, image("/DeviceGray", bytes([100, 50, 50, 25]), "/SMask 12 0 R"), MATTE, False),
+    "in the samples": (INVERTS, image("/DeviceGray", STEPS, "/SMaskInData 1"), {}, False),
+}
+
+
+@pytest.mark.parametrize("case", TRANSPARENT)
+def test_an_image_stays_transparent_where_it_was_or_is_told(case: str) -> None:
+    function, drawn_image, more, is_applied = TRANSPARENT[case]
+    plain, _ = repainted(b"null", drawn_image, more)
+    found, told = repainted(function, drawn_image, more)
+    if is_applied:
+        red = (255, 0, 0)
+        assert [one == red for one in found] == [one == red for one in plain]
+        assert found[3] != plain[3]
+        assert not told
+    else:
+        assert found == plain
+        assert told == (COLOUR_LOST,)
+
+
+INLINE = {
+    "what touches its end": b"/W 1/H 1/BPC 8/CS/G ID \x80EI",
+    "what touches its end, as text": b"/W 1/H 1/BPC 8/CS/G/F/AHx ID 80>EI",
+    "its end within it": b"/W 6/H 1/BPC 8/CS/G ID \x80 EI q EI",
+    "its end within its text": b"/W 1/H 1/BPC 8/CS/G/F[/A85]ID J,\nEI\n~>EI",
+    "packed samples": b"/W 1/H 1/BPC 8/CS/G/F/RL/DP<</K 1>>ID \x00\x80\x80\nEI",
+    "a palette": b"/W 1/H 1/BPC 8/CS[/I/RGB 0<808080>]ID \x00EI",
+    "bits of a mask": b"/W 9/H 1/IM true ID \x00\x00EI",
+}
+
+
+@pytest.mark.parametrize("case", INLINE)
+def test_what_follows_an_inline_image_has_its_transfer_function(case: str) -> None:
+    content = b"q 50 0 0 50 100 0 cm BI " + INLINE[case] + b" Q /G gs 0 0 50 50 re f .8 g 50 0 50 50 re f"
+    found, told = drawn(one_page(content, "/ExtGState<</G<</TR 10 0 R>>>>", more={10: INVERTS}))
+    assert_near(found[:2], [255, 51])
+    assert not told
+
+
+def test_a_page_is_drawn_the_same_whichever_was_drawn_before() -> None:
+    """A form written in place has no number, as the resources of the next page have none."""
+    resources = "/ExtGState<</G<</TR 10 0 R>>>>"
+    first = f"{resources}/XObject<</Fm<</Subtype/Form/BBox[0 0 9 9]/Resources<<>>>>>>"
+    content = stream("", b"/G gs .8 g 0 0 50 50 re f /Fm Do")
+    pages = {
+        1: b"<</Type/Catalog/Pages 2 0 R>>",
+        2: b"<</Type/Pages/Kids[3 0 R 6 0 R]/Count 2/MediaBox[0 0 400 400]>>",
+        3: f"<</Type/Page/Parent 2 0 R/Contents 4 0 R/Resources<<{first}>>>>".encode(),
+        4: content,
+        6: f"<</Type/Page/Parent 2 0 R/Contents 7 0 R/Resources<<{resources}>>>>".encode(),
+        7: stream("", b"/G gs .8 g 0 0 50 50 re f"),
+        10: INVERTS,
+    }
+    assert_near(drawn(pdf(pages), 1)[0], [51])
+    assert_near(drawn(pdf(pages), 0, 1)[0], [51])
+
+
+@pytest.mark.parametrize(
+    ("operators", "right"),
+    [
+        (b"/G 5 gs .8 g 0 0 50 50 re f", 51),
+        (b"/G gs 0.5-1 g 0 0 50 50 re f", 127),
+        (b"/G gs 9 .8 g 0 0 50 50 re f", 51),
+        (b"/G gs -1 g 0 0 50 50 re f", 255),
+    ],
+)
+def test_operands_are_read_as_the_engine_reads_them(operators: bytes, right: int) -> None:
+    found, told = drawn(one_page(operators, "/ExtGState<</G<</TR 10 0 R>>>>", more={10: INVERTS}))
+    assert_near(found, [right])
+    assert not told
 
 
 FORM_RESOURCES = "/Resources<</ExtGState<</G<</TR 10 0 R>>/Off<</TR/Identity>>>>/XObject<</I 20 0 R/C 21 0 R/Fm31 31 0 R>>>>"
@@ -162,9 +300,7 @@ def test_a_transfer_function_of_an_image_with_a_name_that_is_escaped_or_no_text(
         content = resource + b" gs q 50 0 0 50 0 0 cm /" + name + b" Do Q"
         named = {b"I#31": b"I1"}.get(name, name)
         resources = f"/ExtGState<</G<</TR 10 0 R>>>>/XObject<</{named.decode('latin-1')} 20 0 R>>"
-        with TileService(Settings(cache_dir=None, workers=1)) as service:
-            data = one_page(content, resources.replace("\xe9", "#e9"), more={10: INVERTS, 20: COLOURED})
-            pixels.append(tuple(service.page_image(service.open(data), page=0, width_px=400).pixels()[375, 25]))
+        pixels += drawn(one_page(content, resources.replace("\xe9", "#e9"), more={10: INVERTS, 20: COLOURED}))[0][:1]
     assert_near(pixels, [(0, 127, 255)] * 2)
 
 
@@ -199,16 +335,12 @@ def test_a_rewritten_page_is_as_it_was_afterwards() -> None:
 
 def is_transfer_told(content: bytes, more: Mapping[int, bytes] | None = None, resources: str = "", page: str = "") -> bool:
     """Whether the reader of a page is told of one. The page has states G and Off, form Fm, shading Sh and what is given."""
-    take_warnings()
     shading = b"<</ShadingType 2/ColorSpace/DeviceGray/Coords[0 0 9 0]/Function 10 0 R>>"
     named = f"/ExtGState<</G<</TR 10 0 R>>/Off<</TR/Identity>>>>/XObject<</Fm 11 0 R>>/Shading<</Sh 12 0 R>>{resources}"
     data = one_page(
         content, named, page, more={10: INVERTS, 11: form(b"0 0 5 5 re f", "/Resources<<>>"), 12: shading, **(more or {})}
     )
-    document = open_document(Source(data), password=None, name="paper", limits=Limits())
-    document.display_list(0)
-    document.close()
-    return COLOUR_LOST in of_warnings(take_warnings())
+    return COLOUR_LOST in drawn(data)[1]
 
 
 SHADED = form(b"/Sh sh", "/Resources<</Shading<</Sh 12 0 R>>>>")
@@ -236,6 +368,17 @@ TOLD: dict[str, tuple[Any, ...]] = {
     "a form of a pattern": (b"/Fm Do", {13: stream(TILE + DRAWS_20, b"/X Do"), 20: SETS}, PATTERN_13),
     "a form of a glyph": (SHOWS, {13: TYPE_3, 20: SETS, 21: stream("", b"1 0 d0 /X Do")}, "/Font<</T 13 0 R>>"),
     "a form of a font in its place": (SHOWS, {20: SETS, 21: stream("", b"1 0 d0 /X Do")}, f"/Font<</T{TYPE_3.decode()}>>"),
+    "a coloured glyph after one that is none": (
+        b"/G gs BT /P 9 Tf (a) Tj /T 9 Tf (a) Tj ET",
+        {21: stream("", b"1 0 0 0 1 1 d1 0 0 1 1 re f"), 22: stream("", b"1 0 d0 0 g 0 0 1 1 re f")},
+        f"/Font<</P{TYPE_3.decode()}/T{TYPE_3.decode().replace('21 0 R', '22 0 R')}>>",
+    ),
+    "a coloured glyph of a graphics state": (
+        b"/G gs /S gs BT (a) Tj ET",
+        {13: TYPE_3, 21: stream("", b"1 0 d0 0 g 0 0 1 1 re f")},
+        "/ExtGState<</G<</TR 10 0 R>>/S<</Font[13 0 R 9]>>>>",
+    ),
+    "an inline image without an end": (b"/G gs /Off gs BI /W 1/H 1/BPC 8/CS/G/F/Fl ID \x00",),
     "a coloured glyph": (b"/G gs " + SHOWS, {13: TYPE_3, 21: stream("", b"1 0 d0 0 g 0 0 1 1 re f")}, "/Font<</T 13 0 R>>"),
     "the look of an annotation": (b"", {21: SETS}, "", LOOK),
     "a form of the look of an annotation": (b"", {20: SETS, 21: form(b"/X Do", DRAWS_20)}, "", LOOK),
@@ -247,7 +390,6 @@ TOLD: dict[str, tuple[Any, ...]] = {
         {10: RECURSIVE},
     ),
     "a function that is damaged": (b"/G gs 0 0 9 9 re f", {10: DAMAGED}),
-    "a function that is none": (b"/G gs 0 0 9 9 re f", {10: b"(no function)"}),
     "an image that cannot be read": (b"/G gs /Fm Do", {11: RAMP.replace(b"/DeviceGray", b"/NoSpace")}),
     "a font of more glyphs than are looked at": (
         b"/G gs " + SHOWS,
@@ -255,7 +397,20 @@ TOLD: dict[str, tuple[Any, ...]] = {
         "/Font<</T 13 0 R>>",
     ),
 }
+SETS_NONE = ("/Identity", "[/Identity/Identity/Identity/Identity]", "99 0 R", "null", "(no function)", "[10 0 R]")
+SAME = "<</FunctionType 2/Domain[0 1]/C0[0]/C1[1]/N 1>>"
 NOT_TOLD: dict[str, tuple[Any, ...]] = {
+    **{
+        f"a pattern that sets {none}": (
+            b"/Fm Do",
+            {13: stream(f"{TILE}/Resources<</ExtGState<</G<</TR {none}>>>>>>", b"/G gs")},
+            PATTERN_13,
+        )
+        for none in (*SETS_NONE, SAME)
+    },
+    **{f"a page that sets {none}": (b"/N gs /Sh sh", {}, f"/ExtGState<</N<</TR {none}>>>>") for none in (*SETS_NONE, SAME)},
+    "an inline mask": (b"/G gs BI /W 1/H 1/IM true/BPC 1 ID \x00 EI",),
+    "a hidden annotation": (b"", {21: SETS}, "", LOOK.replace("/Rect", "/F 2/Rect")),
     "a shading after it": (b"/G gs /Off gs /Sh sh",),
     "a colour": (b"/G gs 0 0 5 5 re f",),
     "a form": (b"/G gs /Fm Do",),
@@ -318,8 +473,8 @@ def test_more_forms_than_are_rewritten_for_a_transfer_function_are_told(monkeypa
 
 
 def test_a_large_form_is_read_for_a_transfer_function_in_few_states(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transfer, "_MOST_BYTES_AGAIN", 30)
-    large = form(b"/G gs 0 0 5 5 re f" + b" " * 20, FORM_RESOURCES)
+    monkeypatch.setattr(transfer, "_MOST_TOKENS", 100)
+    large = form(b"/G gs 0 0 5 5 re f " + b"q Q " * 5, FORM_RESOURCES)
     states = [b"0 0 %d rg /Fm Do" % number for number in range(4)]
     assert not is_transfer_told(b" ".join(states[:2]), {11: large})
     assert is_transfer_told(b" ".join(states), {11: large})
