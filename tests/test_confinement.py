@@ -64,6 +64,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 libc.syscall.restype = ctypes.c_long
 SIGNAL = signal.SIGKILL if IS_ISOLATED else 0  # the control harms nobody
 IS_X86 = platform.machine() == "x86_64"
+F_SETFL, F_SETSIG, FIOASYNC, O_NONBLOCK, O_ASYNC = 4, 10, 0x5452, 0o4000, 0o20000
 import pyseccomp
 
 def number_of(name):
@@ -92,10 +93,10 @@ def by_descriptor(owner, command):
     try:
         told = [owner(ours)]
         if IS_ISOLATED:
-            told.append(call("fcntl", ours, 10, int(SIGNAL)))
-            told.append(call("fcntl", ours | 7 << 40, 10 | 1 << 40, int(SIGNAL)))
-            told.append(call("ioctl", ours, 0x5452, ctypes.byref(ctypes.c_int(1))))
-            call("fcntl", ours, 4, 0o20000 | 0o4000)
+            told.append(call("fcntl", ours, F_SETSIG, int(SIGNAL)))
+            told.append(call("fcntl", ours | 7 << 40, F_SETSIG | 1 << 40, int(SIGNAL)))  # the kernel looks at 32 bits of each
+            told.append(call("ioctl", ours, FIOASYNC, ctypes.byref(ctypes.c_int(1))))
+            call("fcntl", ours, F_SETFL, O_ASYNC | O_NONBLOCK)
             os.write(theirs, b"x")
         return told if len(set(told)) > 1 else told[0]
     finally:
@@ -151,8 +152,10 @@ def on(pid):
         "prctl sched core": call("prctl", 62, 2, pid, 0, 0),
     }
     if IS_X86:
+        # push rbx; mov ebx, edi; mov ecx, esi; mov eax, 37 (kill); int 0x80; pop rbx; ret
         tried["kill by the interface of 32 bits"] = machine_code(
             b"\x53\x89\xfb\x89\xf1\xb8\x25\x00\x00\x00\xcd\x80\x5b\xc3", pid, int(SIGNAL))
+        # push rbx; mov ebx, edi; mov ecx, edi; mov edx, esi; mov eax, 270 (tgkill); int 0x80; pop rbx; ret
         tried["tgkill by the interface of 32 bits"] = machine_code(
             b"\x53\x89\xfb\x89\xf9\x89\xf2\xb8\x0e\x01\x00\x00\xcd\x80\x5b\xc3", pid, int(SIGNAL))
         tried["kill by x32"] = call(0x40000000 | 62, pid, SIGNAL)

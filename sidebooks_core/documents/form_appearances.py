@@ -19,6 +19,7 @@ from msgspec import Struct
 from sidebooks_core.documents import form_fonts
 from sidebooks_core.documents.engine import ENGINE_ERRORS, as_pdf, mupdf, pymupdf
 from sidebooks_core.documents.form_layout import CENTRE, Box, Setting, set_text, shown
+from sidebooks_core.documents.resources import new_stream
 
 COMPLAINT = re.compile(r"^cannot encode character|^\.\.\. repeated")
 """What the engine says of text that is set again here."""
@@ -307,7 +308,7 @@ def _listed_fonts(document: Any, fonts: list[form_fonts.FormFont]) -> Any:
 
 
 def _stream(document: Any, data: bytes) -> Any:
-    return mupdf.pdf_add_stream(document, mupdf.fz_new_buffer_from_copied_data(data), mupdf.PdfObj(), 0)
+    return new_stream(document, data, mupdf.PdfObj())
 
 
 def _parsed(document: Any, entries: str) -> Any:

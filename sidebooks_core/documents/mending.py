@@ -107,7 +107,7 @@ def _rewritten_contents(handle: Any, index: int) -> Iterator[None]:
             written = mupdf.pdf_new_dict(pdf, 1)
         else:
             written = resources.copied(pdf, entries_of, without=resources.OF_STREAM)
-        new = mupdf.pdf_add_stream(pdf, mupdf.fz_new_buffer_from_copied_data(better), written, 0)
+        new = resources.new_stream(pdf, better, written)
         replaced.append((holder, key, mupdf.pdf_dict_get(holder, key)))
         mupdf.pdf_dict_put(holder, key, new)
 

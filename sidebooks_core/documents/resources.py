@@ -28,6 +28,11 @@ def copied(pdf: Any, dictionary: Any, *, without: tuple[str, ...] = ()) -> Any:
     return made
 
 
+def new_stream(pdf: Any, data: bytes, described: Any) -> Any:
+    """Add a stream to a document, with the entries of a dictionary. Returns a reference."""
+    return mupdf.pdf_add_stream(pdf, mupdf.fz_new_buffer_from_copied_data(data), described, 0)
+
+
 def of_page(page_object: Any) -> Iterator[Any]:
     """Each resource dictionary once: of the page, of the appearances of its annotations, and of the forms, patterns and Type 3
     fonts that these name by number. Soft masks, and what is written in place, are left out."""

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from sidebooks_core.documents import page_faults
 from sidebooks_core.documents.content_tokens import inline_image, token
 from sidebooks_core.documents.engine import ENGINE_ERRORS, as_pdf, mupdf
-from sidebooks_core.documents.resources import OF_STREAM, copied, entries
+from sidebooks_core.documents.resources import OF_STREAM, copied, entries, new_stream
 from sidebooks_core.documents.transfer_curves import UNCHANGED, Colour, Curves, curve_of, operator_of
 from sidebooks_core.documents.transfer_images import transferred
 
@@ -134,7 +134,7 @@ class _Rewriter(Struct):
 
     def add(self, data: bytes, described: Any) -> Any:
         """Add a stream to the document, with the entries of a dictionary."""
-        new = mupdf.pdf_add_stream(self.pdf, mupdf.fz_new_buffer_from_copied_data(data), described, 0)
+        new = new_stream(self.pdf, data, described)
         self.added.append(new)
         return new
 

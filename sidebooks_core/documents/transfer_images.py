@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sidebooks_core.documents.engine import mupdf, pymupdf
-from sidebooks_core.documents.resources import OF_STREAM, copied
+from sidebooks_core.documents.resources import OF_STREAM, copied, new_stream
 from sidebooks_core.documents.transfer_curves import Curves, is_line
 
 
@@ -65,7 +65,7 @@ def _repainted(pdf: Any, image: Any, loaded: Any, curves: Curves) -> Any:
     written = copied(pdf, image, without=(*OF_STREAM, "Decode"))
     mupdf.pdf_dict_puts(written, "BitsPerComponent", mupdf.pdf_new_int(8))
     mupdf.pdf_dict_puts(written, "ColorSpace", mupdf.pdf_new_name("DeviceGray" if len(tables) == 1 else "DeviceRGB"))
-    return mupdf.pdf_add_stream(pdf, mupdf.fz_new_buffer_from_copied_data(data), written, 0)
+    return new_stream(pdf, data, written)
 
 
 def _pixels(image: Any) -> NDArray[np.uint8]:

@@ -41,7 +41,7 @@ from sidebooks_core.rendering.jobs import DocumentRef
 from sidebooks_core.rendering.packing import PackedTile, pack
 from sidebooks_core.rendering.worker import resident_bytes
 
-Image.preinit()  # what saving the first image would load: a confined worker may not reach files any more
+Image.preinit()  # what saving the first image would import: no job pays for it, and no confined worker needs its files
 
 MAX_DOCUMENTS = 12
 """Documents kept open in one worker, beside the newest for a moment: each costs a file descriptor and up to a few MB."""
@@ -151,7 +151,9 @@ class Desk:
         is_layout_known()
         page = np.full((2048, 1536, 3), 255, np.uint8)
         specks = page[::7, ::5]
-        noise = np.arange(specks.size, dtype=np.uint32) * np.uint32(2654435761) >> np.uint32(24)  # 2**32 / the golden ratio
+        noise = np.arange(specks.size, dtype=np.uint32) * np.uint32(2654435761) >> np.uint32(
+            24
+        )  # `numpy.random` would be loaded for this alone
         specks[:] = noise.astype(np.uint8).reshape(specks.shape)
         encode(page, "auto", 85)
 

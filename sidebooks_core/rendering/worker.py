@@ -35,7 +35,7 @@ def main() -> None:
     _die_with_parent()
     config = wire.receive(requests)
     _limit_memory(config["worker_bytes"])
-    from sidebooks_core.rendering.desk import Desk  # the engine: after the limits hold
+    from sidebooks_core.rendering.desk import Desk  # the engine: after the limits hold, unless this was forked with it
 
     files = socket.socket(fileno=int(sys.argv[3])) if len(sys.argv) > 3 else None
     desk = Desk(
@@ -45,7 +45,7 @@ def main() -> None:
     unconfined = _confine(desk, config["worker_bytes"]) if config["is_isolated"] else []
     wire.send_body(replies, answers.to_bytes({"ready": True, "unconfined": unconfined}))
     if not _is_asked(requests, 0):
-        _aside(desk, desk.warm_up)  # nobody waits yet
+        _do_unasked(desk, desk.warm_up)  # nobody waits yet
     while True:
         if desk.can_look_ahead and not _is_asked(requests, 0):
             _look_ahead(desk)
@@ -66,12 +66,12 @@ def _look_ahead(desk: Any) -> None:
     if sys.platform != "linux":
         return  # nobody would know that the request was not begun
     signal.setitimer(signal.ITIMER_REAL, LOOK_AHEAD_S)
-    _aside(desk, desk.look_ahead)
+    _do_unasked(desk, desk.look_ahead)
     signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def _aside(desk: Any, work: Callable[[], None]) -> None:
-    """What nobody has asked for: if it fails, the worker goes on, and who asks for the same is told."""
+def _do_unasked(desk: Any, work: Callable[[], None]) -> None:
+    """Do work that nobody has asked for. An error is dropped: whoever asks for the same later is told of it."""
     try:
         work()
     except MemoryError:

@@ -492,3 +492,14 @@ def test_work_for_a_transfer_function_does_not_grow_with_its_uses(monkeypatch: p
     monkeypatch.setattr(transfer, "transferred", lambda *_: tried.append(1))
     assert is_transfer_told(b"/G gs " + b"/Fm Do " * 50, {11: RAMP})
     assert len(tried) == 1, "an image that cannot be read"
+
+
+def test_a_dictionary_that_forms_share_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forms by the hundred, each with resources of its own, may name the same thousands."""
+    forms = {number: form(b"/X0 Do", "/Resources<</XObject 11 0 R>>") for number in range(20, 50)}
+    shared = "".join(f"/X{number} 10 0 R" for number in range(100))
+    more = {10: form(b"", "/Resources<</Font<</F 5 0 R>>>>"), 11: f"<<{shared}>>".encode(), **forms}
+    read, read_category = [], page_faults._read_category
+    monkeypatch.setattr(page_faults, "_read_category", lambda *given: read.append(given) or read_category(*given))
+    drawn(one_page(b"", "/XObject<<" + "".join(f"/F{number} {number} 0 R" for number in forms) + ">>", more=more))
+    assert len(read) == 4, "the fonts and forms of the page, what the forms share, and the fonts of its form"
