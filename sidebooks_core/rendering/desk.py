@@ -151,9 +151,8 @@ class Desk:
         is_layout_known()
         page = np.full((2048, 1536, 3), 255, np.uint8)
         specks = page[::7, ::5]
-        noise = np.arange(specks.size, dtype=np.uint32) * np.uint32(2654435761) >> np.uint32(
-            24
-        )  # `numpy.random` would be loaded for this alone
+        # Noise without `numpy.random`, which would be loaded for this alone.
+        noise = np.arange(specks.size, dtype=np.uint32) * np.uint32(2654435761) >> np.uint32(24)
         specks[:] = noise.astype(np.uint8).reshape(specks.shape)
         encode(page, "auto", 85)
 
