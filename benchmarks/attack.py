@@ -96,8 +96,8 @@ def main(arguments: list[str] | None = None) -> None:
             for page in pages:  # known, so that neither kind of round has to find out what is on them
                 connection.get(f"{base}/{page}/preview")
             found: dict[str, list[float]] = {}
-            # In rounds: what else the machine does meets both kinds.
-            rounds = 2 if chosen.quick else 6
+            # In many rounds: what else the machine does for a second meets both kinds.
+            rounds = 2 if chosen.quick else 12
             for turn in range(rounds):
                 some = pages[turn::rounds]
                 for kind, searches in (("alone", 0), ("beside", count)):
