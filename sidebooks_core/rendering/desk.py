@@ -288,8 +288,7 @@ class Desk:
     ) -> NDArray[np.uint8]:
         """Pixels; the sheet's problems are those of them, too. Raises RenderFailed where nothing of the page can be drawn."""
         pixels, found = self._drawn(sheet, scale, rect_px)
-        if (found or sheet.problems) and _is_to_be_mended(sheet, found):
-            self._mend(held, ref, page, sheet, found)
+        if (found or sheet.problems) and _is_to_be_mended(sheet, found) and self._mend(held, ref, page, sheet, found):
             pixels, found = self._drawn(sheet, scale, rect_px)
         sheet.problems.update(dict.fromkeys(found))
         return pixels
@@ -304,8 +303,11 @@ class Desk:
             forget_unpacked()  # the next page that draws the same image is told of it, too
         return pixels, found
 
-    def _mend(self, held: _Held, ref: DocumentRef, page: int, sheet: _Sheet, found: tuple[str, ...]) -> None:
-        """Look into a page of which something cannot be drawn: found, when it was drawn. Raises RenderFailed if nothing can."""
+    def _mend(self, held: _Held, ref: DocumentRef, page: int, sheet: _Sheet, found: tuple[str, ...]) -> bool:
+        """Look into a page of which something cannot be drawn: found, when it was drawn. Whether its list is another now.
+
+        Raises RenderFailed if nothing of the page can be drawn.
+        """
         mended = None
         if not IMAGE_PROBLEMS.isdisjoint((*sheet.problems, *found)):
             sheet.is_mended = True
@@ -327,6 +329,7 @@ class Desk:
         if shows_nothing:
             self._listed_bytes -= held.sheets.pop(page).counted_bytes
             raise RenderFailed(f"{ref.name}, page {page + 1}: nothing of it can be drawn ({'; '.join(lost)})", page=page)
+        return mended is not None
 
     def _sheet(self, held: _Held, ref: DocumentRef, page: int) -> _Sheet:
         sheet = held.sheets.get(page)

@@ -19,7 +19,7 @@ from PIL import Image
 from sidebooks_core import RenderFailed, Settings, TileService, cli
 from sidebooks_core.document import KnownProblems
 from sidebooks_core.documents import problems, second_engine
-from sidebooks_core.rendering.desk import Desk
+from sidebooks_core.rendering import desk
 from sidebooks_core.rendering.packing import MOST_PROBLEMS, problems_of, unpack_tile
 
 JPEG = encoded("JPEG", quality=95)
@@ -306,13 +306,13 @@ def drawn_here(data: bytes, tmp_path: Path) -> bytes:
     from sidebooks_core.documents.limits import Limits
     from sidebooks_core.rendering.jobs import DocumentRef
 
-    desk = Desk(discover([]).to_wire(), 1 << 20, opens_paths=False)
+    held = desk.Desk(discover([]).to_wire(), 1 << 20, opens_paths=False)
     ref = DocumentRef(token="t", name="paper.pdf", path=None, file_state=None, limits=Limits())
     arguments = {"scale": 1.0, "rect_px": [0, 0, 300, 300], "tile_px": 300, "image_format": "png", "quality": 85}
     try:
-        record: bytes = desk.do("raster", ref, 0, arguments, data)["answer"]["record"]
+        record: bytes = held.do("raster", ref, 0, arguments, data)["answer"]["record"]
     finally:
-        desk.forget_everything()
+        held.forget_everything()
     return record
 
 
@@ -324,6 +324,14 @@ def test_without_the_second_engine_the_page_is_told(tmp_path: Path, monkeypatch:
     record = drawn_here(with_image(JBIG2, data, PLACED + TEXT), tmp_path)
     assert problems_of(record) == (problems.IMAGE_LOST,)
     assert pixels_white(record)
+
+
+def test_a_page_with_a_problem_that_cannot_be_mended_is_drawn_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawings, draw = [], desk.draw
+    monkeypatch.setattr(desk, "draw", lambda *given, **how: drawings.append(given) or draw(*given, **how))
+    record = drawn_here(pdf({3: page(), 4: stream(b"0 0 9 9 re f nothing")}), tmp_path)
+    assert problems_of(record) == (problems.CONTENT_SKIPPED,)
+    assert len(drawings) == 1
 
 
 def pixels_white(record: bytes) -> bool:
