@@ -32,7 +32,7 @@ from sidebooks_core.caching.disk import DiskStore, PooledCache
 from sidebooks_core.caching.locks import RANGES, RenderLocks
 from sidebooks_core.caching.record import Record
 from sidebooks_core.rendering import pool
-from sidebooks_core.rendering.jobs import Job, NoWorker
+from sidebooks_core.rendering.jobs import Job, NoWorker, NoWorkerToOpen
 from sidebooks_core.rendering.pool import MOST_TRIES, WorkerPool
 from sidebooks_core.rendering.worker_process import WorkerProcess
 
@@ -151,6 +151,49 @@ def test_a_worker_that_dies_after_it_asked_for_the_document_is_lost_to_its_job(m
         with pytest.raises(sb.DamagedDocument, match="the worker process died"):
             service.open(paper.tobytes())
         assert service.statistics().worker_deaths == 1
+
+
+def test_a_document_that_cannot_be_handed_over_for_want_of_descriptors_is_not_damaged(
+    tmp_path: Path, sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paper = tmp_path / "paper.pdf"
+    paper.write_bytes(sample.read_bytes())
+    system_open = os.open
+
+    def fails(path: Any, *arguments: Any, **how: Any) -> int:
+        if path == str(paper) and sys._getframe(1).f_code.co_name == "_hand_over":
+            raise OSError(errno.EMFILE, "Too many open files")
+        return system_open(path, *arguments, **how)
+
+    with sb.TileService(sb.Settings(cache_dir=None, workers=1)) as service:
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "open", fails)
+            with pytest.raises(NoWorkerToOpen, match="no worker process is at hand"):
+                service.open(paper)
+        assert service.open(paper).page_count > 0
+
+
+def test_a_worker_whose_time_was_over_as_it_answered_does_no_other_job(
+    sample: Path, expected: dict[int, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its kill may come after the next job was sent, which would be told that it took too long."""
+    hear = WorkerPool._hear
+    workers: list[int] = []
+
+    def hear_late(self: WorkerPool, worker: WorkerProcess, job: Job) -> Any:
+        reply = hear(self, worker, job)
+        workers.append(worker.process.pid)
+        worker.overran = True
+        return reply
+
+    with sb.TileService(sb.Settings(cache_dir=None, workers=1)) as service:
+        document = service.open(sample)
+        service.page_image(document, 0, width_px=WIDTH_PX)
+        wait_identified(document)
+        monkeypatch.setattr(WorkerPool, "_hear", hear_late)
+        for page in (1, 2):
+            assert pixels(service.page_image(document, page, width_px=WIDTH_PX)) == expected[page]
+        assert len(set(workers)) == len(workers)
 
 
 @pytest.mark.parametrize("error", [OSError(errno.EMFILE, "Too many open files"), RuntimeError("of this test")])

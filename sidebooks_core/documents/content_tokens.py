@@ -14,8 +14,13 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _SPACE = b"\x00\t\n\f\r %"
-_END = re.compile(rb"EI(?=[\x00\t\n\f\r ](?:[\t\n\f\r\x20-\x7e]{8}|[\t\n\f\r\x20-\x7e]{0,7}\Z)|\Z)")
-"""Of packed pixels. What follows is content: text, which pixels hardly are for so long. What comes before may touch it."""
+_END = re.compile(
+    rb"EI(?=\Z|[\x00\t\n\f\r ]*+(?:\Z"
+    rb"|(?:[mlcvyhqQfFBbSsWnwMJjidgGkK]|[fBb]\*|W\*|re|rg|RG|cm|cs|CS|sc|SC|scn|SCN|gs|ri|sh|Do|BT|BI|BX|EX|MP|DP|BMC|BDC|EMC)"
+    rb"(?:[\x00\t\n\f\r /<\[(%]|\Z)))"
+    rb"|EI(?=[\x00\t\n\f\r /<\[(%][\t\n\f\r\x20-\x7e]{8})"
+)
+"""Of packed pixels. What follows is content: an operator, or text, which pixels hardly are. What comes before may touch it."""
 _ENDS_OF_TEXT = {b"/A85": b"~>", b"/ASCII85Decode": b"~>", b"/AHx": b">", b"/ASCIIHexDecode": b">"}
 """Of pixels that are written as text."""
 _COMPONENTS = {b"/G": 1, b"/DeviceGray": 1, b"/CalGray": 1, b"/I": 1, b"/Indexed": 1}

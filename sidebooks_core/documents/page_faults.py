@@ -57,6 +57,8 @@ class _Finding(Struct, frozen=True, eq=False):
     """Likewise, for soft masks."""
     parts: tuple[_Finding, ...] = ()
     """Its resources, their categories, and what is written in place there."""
+    enclosing: tuple[int, ...] = ()
+    """The numbers of resources or categories that it lies in and names: they were being read when it was."""
 
 
 _NOTHING = _Finding()
@@ -71,10 +73,14 @@ class _Known(Struct):
     """By the number of an object."""
     resources: dict[int, _Finding] = field(default_factory=dict)
     """By the number of a resource dictionary, or of a category in it."""
+    being_read: set[int] = field(default_factory=set)
+    """Of these."""
+    functions: dict[int, bool] = field(default_factory=dict)
+    """By the number of a function: whether it changes anything."""
     states: dict[int, tuple[bool, int]] = field(default_factory=dict)
     """By the number of a graphics state: whether it sets a transfer function, and the number of its soft mask, or 0."""
     faults: dict[int, Faults] = field(default_factory=dict)
-    """What resources, which pages share, lead to, by their number; what a form leads to, by its number below zero."""
+    """What resources, which pages share, lead to, by their number."""
 
 
 _known: WeakKeyDictionary[Any, _Known] = WeakKeyDictionary()
@@ -94,8 +100,7 @@ def faults_of(handle: Any, page_object: Any) -> Faults:
     if not annotations:
         return faults
     count = mupdf.ll_pdf_array_len(annotations)
-    every = (mupdf.ll_pdf_array_get(annotations, index) for index in range(min(_MOST, count)))
-    findings = [_finding_of(known, one) for one in every if not _HIDDEN & mupdf.ll_pdf_to_int(mupdf.ll_pdf_dict_gets(one, "F"))]
+    findings = [_of_annotation(known, mupdf.ll_pdf_array_get(annotations, index)) for index in range(min(_MOST, count))]
     if count <= _MOST and all(one is _NOTHING for one in findings):
         return faults
     of_annotations = _Walk(handle, known).over(findings, is_elsewhere=True)
@@ -106,16 +111,37 @@ def faults_of(handle: Any, page_object: Any) -> Faults:
     )
 
 
-def form_sets_transfers(handle: Any, form: Any) -> bool:
-    """Whether a form, or one that it draws, may set transfer functions. form: of the binding's lower level."""
+def that_set_transfers(handle: Any, page_object: Any) -> frozenset[int]:
+    """The numbers of what a page draws with that may set transfer functions, or leads to what may.
+
+    For a page that `faults_of` has looked at. Time grows with the number of these objects, not with that of the ways to them.
+    """
     known = _known_of(handle)
-    number = mupdf.ll_pdf_to_num(form)
-    faults = known.faults.get(-number) if number else None  # a form in its place is no stream: nothing is drawn of it
-    if faults is None:
-        faults = _Walk(handle, known).over([_finding_of(known, form)], is_elsewhere=False)
-        if number:
-            known.faults[-number] = faults
-    return faults.transfers
+    first = _of_resources(known, mupdf.ll_pdf_dict_gets_inheritable(page_object, "Resources"))
+    findings: dict[int, _Finding] = {id(first): first}
+    """By identity."""
+    led_from: dict[int, list[int]] = {}
+    """From a finding to those that lead to it."""
+    numbers: dict[int, list[int]] = {}
+    """Of objects, by the identity of what they say."""
+    waiting = [first]
+    for finding in waiting:  # it grows meanwhile
+        objects = [(number, known.objects.get(number, _NOTHING)) for number in finding.inner]
+        for number, one in objects:
+            numbers.setdefault(id(one), []).append(number)
+        within = (known.resources.get(number, _NOTHING) for number in finding.enclosing)
+        for one in (*finding.parts, *within, *(one for _, one in objects)):
+            led_from.setdefault(id(one), []).append(id(finding))
+            if id(one) not in findings:
+                findings[id(one)] = one
+                waiting.append(one)
+    reached = [key for key, finding in findings.items() if finding.sets_transfers]
+    setting = set(reached)
+    for key in reached:  # it grows meanwhile
+        new = set(led_from.get(key, ())) - setting
+        setting |= new
+        reached.extend(new)
+    return frozenset(number for key in setting for number in numbers.get(key, ()))
 
 
 def forget(handle: Any) -> None:
@@ -182,21 +208,29 @@ class _Walk(Struct):
                     self._waiting.append(way)
         for part in finding.parts:
             self._note(part, is_elsewhere=is_elsewhere)
+        for number in finding.enclosing:
+            self._note(self.known.resources.get(number, _NOTHING), is_elsewhere=is_elsewhere)
 
 
-def _finding_of(known: _Known, value: Any) -> _Finding:
-    """What an object says, which may be written in place."""
-    number = mupdf.ll_pdf_to_num(value)
-    if not number:
-        return _read_object(known, value)
-    finding = known.objects.get(number)
+def _of_annotation(known: _Known, annotation: Any) -> _Finding:
+    """What the appearance of an annotation says, which the engine draws: a stream, or that for its state."""
+    is_hidden = bool(_HIDDEN & mupdf.ll_pdf_to_int(mupdf.ll_pdf_dict_gets(annotation, "F")))
+    if is_hidden or mupdf.ll_pdf_to_name(mupdf.ll_pdf_dict_gets(annotation, "Subtype")) in _NO_RESOURCES:
+        return _NOTHING
+    shown = mupdf.ll_pdf_dict_gets(mupdf.ll_pdf_dict_gets(annotation, "AP"), "N")
+    if shown and not mupdf.ll_pdf_is_stream(shown):
+        shown = mupdf.ll_pdf_dict_get(shown, mupdf.ll_pdf_dict_gets(annotation, "AS"))
+    number = mupdf.ll_pdf_to_num(shown)
+    finding = known.objects.get(number) if shown else _NOTHING
     if finding is None:
-        finding = known.objects[number] = _read_object(known, value)
+        finding = _read_object(known, shown)
+        if number:
+            known.objects[number] = finding
     return finding
 
 
 def _read_object(known: _Known, value: Any, depth: int = 0) -> _Finding:
-    """Read one object. value: a font, form, pattern or annotation, of the binding's lower level."""
+    """Read one object. value: a font, form or pattern, of the binding's lower level."""
     subtype = mupdf.ll_pdf_to_name(mupdf.ll_pdf_dict_gets(value, "Subtype"))
     if subtype in _NO_RESOURCES:
         return _NOTHING
@@ -208,7 +242,8 @@ def _read_object(known: _Known, value: Any, depth: int = 0) -> _Finding:
             large_font = mupdf.PdfObj(mupdf.ll_pdf_keep_obj(value))
     state = mupdf.ll_pdf_dict_gets(value, "ExtGState")  # of a pattern that is a shading
     sets_transfers = bool(state) and _of_state(known, state)[0]
-    parts = _without_nothing(_of_resources(known, resources, depth) for resources in _resources(value))
+    resources = mupdf.ll_pdf_dict_gets(value, "Resources")
+    parts = _without_nothing((_of_resources(known, resources, depth),)) if resources else ()
     if large_font is None and not sets_transfers and not parts:
         return _NOTHING
     return _Finding(large_font, sets_transfers, is_content=subtype == "Form", parts=parts)
@@ -221,11 +256,17 @@ def _of_resources(known: _Known, resources: Any, depth: int = 0) -> _Finding:
 
 def _read_once(known: _Known, dictionary: Any, read: Callable[[], _Finding]) -> _Finding:
     number = mupdf.ll_pdf_to_num(dictionary)
+    if not number:
+        return read()
+    if number in known.being_read:
+        return _Finding(is_content=True, enclosing=(number,))
     finding = known.resources.get(number)
     if finding is None:
-        finding = read()
-        if number:
-            known.resources[number] = finding
+        known.being_read.add(number)
+        try:
+            finding = known.resources[number] = read()
+        finally:
+            known.being_read.discard(number)
     return finding
 
 
@@ -286,43 +327,37 @@ def _of_state(known: _Known, state: Any) -> tuple[bool, int]:
     told = known.states.get(number)
     if told is None:
         mask = mupdf.ll_pdf_dict_gets(state, "SMask")
-        told = _changes_colours(transfer_function(state)), mupdf.ll_pdf_to_num(mupdf.ll_pdf_dict_gets(mask, "G")) if mask else 0
+        form = mupdf.ll_pdf_dict_gets(mask, "G") if mask else None
+        told = _changes_colours(known, transfer_function(state)), mupdf.ll_pdf_to_num(form) if form else 0
         if number:
             known.states[number] = told
     return told
 
 
-def _changes_colours(function: Any | None) -> bool:
+def _changes_colours(known: _Known, function: Any | None) -> bool:
     """In doubt it does."""
     if function is None:
         return False
     if not mupdf.ll_pdf_is_array(function):
-        return _is_curve(function)
+        return _is_curve(known, function)
     count = mupdf.ll_pdf_array_len(function)
-    return count == _COMPONENTS and any(_is_curve(mupdf.ll_pdf_array_get(function, place)) for place in range(count))
+    return count == _COMPONENTS and any(_is_curve(known, mupdf.ll_pdf_array_get(function, place)) for place in range(count))
 
 
-def _is_curve(function: Any) -> bool:
-    """Whether it is a function other than that which changes nothing."""
+def _is_curve(known: _Known, function: Any) -> bool:
+    """Whether it is a function other than that which changes nothing. In doubt it is."""
     if mupdf.ll_pdf_is_name(function):
         return False
+    number = mupdf.ll_pdf_to_num(function)
+    if number in known.functions:
+        return known.functions[number]
     try:
-        return curve_of(mupdf.PdfObj(mupdf.ll_pdf_keep_obj(function))) is not STRAIGHT
+        is_curve = curve_of(mupdf.PdfObj(mupdf.ll_pdf_keep_obj(function))) is not STRAIGHT
     except ENGINE_ERRORS:
-        return True
-
-
-def _resources(value: Any) -> Iterator[Any]:
-    """Of a font, form, pattern or annotation."""
-    own = mupdf.ll_pdf_dict_gets(value, "Resources")
-    if own:
-        yield own
-    appearance = mupdf.ll_pdf_dict_gets(mupdf.ll_pdf_dict_gets(value, "AP"), "N")
-    if appearance:
-        for state in (appearance,) if mupdf.ll_pdf_is_stream(appearance) else _values(appearance):
-            of_state = mupdf.ll_pdf_dict_gets(state, "Resources")
-            if of_state:
-                yield of_state
+        is_curve = True
+    if number:
+        known.functions[number] = is_curve
+    return is_curve
 
 
 def _values(dictionary: Any) -> Iterator[Any]:

@@ -25,8 +25,9 @@ from sidebooks_core.documents.transfer_curves import UNCHANGED, Colour, Curves, 
 from sidebooks_core.documents.transfer_images import transferred
 
 _OF_OPERANDS = b"/(<[]>+-.0123456789"
+_OF_NUMBERS = b"+-.0123456789"
 _OF_SPACE = b"\x00\t\n\f\r %"
-"""First bytes of operands; of white space and comments. All other words are operators, or `true` and the like."""
+"""First bytes of operands; of numbers; of white space and comments. All other words are operators, or `true` and the like."""
 _COMPONENTS = {b"g": 1, b"G": 1, b"rg": 3, b"RG": 3, b"k": 4, b"K": 4}
 _MOST_FORMS = 500
 """Forms that are read for one page; a form counts for each state that it is drawn in."""
@@ -38,6 +39,7 @@ _DEEPEST = 20
 """Forms within forms."""
 _MOST_GLYPHS = 1_000
 """Of a font; one with more counts as coloured."""
+_BEGINNING_BYTES = 1024
 _ESCAPED = re.compile(rb"#([0-9A-Fa-f]{2})")
 _DIGITS = re.compile(rb"[+-]*+(?:\d++\.?+\d*+|\.\d++)")
 _PATHS = re.compile(
@@ -60,12 +62,12 @@ def applied(handle: Any, index: int) -> Iterator[None]:
     pdf = as_pdf(handle)
     page_object = mupdf.pdf_lookup_page_obj(pdf, index)
     resources = mupdf.pdf_dict_gets_inheritable(page_object, "Resources")
-    rewriter = _Rewriter(handle, pdf)
+    rewriter = _Rewriter(handle, pdf, page_faults.that_set_transfers(handle, page_object.m_internal))
     before = {key: mupdf.pdf_dict_gets(page_object, key) for key in ("Contents", "Resources")}
     try:
         try:
             names = rewriter.names_of(resources, 0)
-            contents = rewriter.add(_Content(rewriter, names).rewritten(handle[index].read_contents()), mupdf.PdfObj())
+            contents = rewriter.add(_Content(rewriter, (names,)).rewritten(handle[index].read_contents()), mupdf.PdfObj())
             mupdf.pdf_dict_puts(page_object, "Contents", contents)
             mupdf.pdf_dict_puts(page_object, "Resources", names.extended or resources)
         except (*ENGINE_ERRORS, _TooMuch):
@@ -102,6 +104,8 @@ class _Names(Struct):
     xobjects: dict[bytes, Any]
     states: dict[bytes, Any]
     fonts: dict[bytes, Any]
+    has_default_rgb: bool
+    """Red, green and blue are read in a space of the document."""
     curves: dict[bytes, Curves | None] = field(default_factory=dict)
     """What graphics states set, as far as it was asked for; None: they set no transfer function."""
     is_coloured: dict[bytes, bool] = field(default_factory=dict)
@@ -109,6 +113,14 @@ class _Names(Struct):
     extended: Any = None
     """A copy of the resources, by reference, with XObjects that stand for others, too; None: nothing stands for another."""
     extended_xobjects: Any = None
+    _setting: list[bytes] | None = None
+    """The names of graphics states that may set functions, once it was asked for."""
+
+    def sets_others_than(self, inner: _Names) -> bool:
+        """Whether a graphics state may set a function here, by a name that means nothing in other names."""
+        if self._setting is None:
+            self._setting = [name for name, state in self.states.items() if _has_function(state)]
+        return any(name not in inner.states for name in self._setting)
 
 
 class _Rewriter(Struct):
@@ -116,6 +128,8 @@ class _Rewriter(Struct):
 
     handle: Any
     pdf: Any
+    setters: frozenset[int]
+    """The numbers of forms that may set transfer functions, or draw one that does."""
     added: list[Any] = field(default_factory=list)
     """Streams added to the document. Who made the rewriter deletes them."""
     tokens_left: int = field(default_factory=lambda: _MOST_TOKENS)
@@ -123,11 +137,16 @@ class _Rewriter(Struct):
     """Something may be drawn without its function."""
     _images: dict[tuple[int, Curves], Any | None] = field(default_factory=dict)
     """What stands for images, by their numbers; None: they stay as they are."""
-    _forms: dict[tuple[int, int, _State], Any | None] = field(default_factory=dict)
-    """Likewise for forms, by their number, the owner of the names that they use (0: themselves), and the state there."""
+    _forms: dict[tuple[object, ...], Any | None] = field(default_factory=dict)
+    """Likewise for forms, by their number, the owner of the names that they use (0: themselves), and the state there; of forms
+    that use names of their surroundings, by the owners of these as well."""
     _names: dict[int, _Names] = field(default_factory=dict)
     _curve_by_function: dict[int, NDArray[np.float64]] = field(default_factory=dict)
     _same_curves: dict[bytes, Curves] = field(default_factory=lambda: {UNCHANGED.values.tobytes(): UNCHANGED})
+    _has_names: dict[int, bool] = field(default_factory=dict)
+    """Of forms, whether they may set graphics states or draw others."""
+    _reaching_out: set[int] = field(default_factory=set)
+    """Forms that use names of their surroundings, among which some set functions."""
     _coloured_fonts: dict[int, bool] = field(default_factory=dict)
     _forms_left: int = field(default_factory=lambda: _MOST_FORMS)
     _pixels_left: int = field(default_factory=lambda: _MOST_PIXELS)
@@ -142,8 +161,10 @@ class _Rewriter(Struct):
         """owner: below zero the number of the form that the resources belong to; 0: they are the page's."""
         number = mupdf.pdf_to_num(resources) or owner
         if number not in self._names:
-            named = (_named(mupdf.pdf_dict_gets(resources, kind)) for kind in ("XObject", "ExtGState", "Font"))
-            self._names[number] = _Names(resources, number, *named)
+            xobjects, states, fonts, spaces = (
+                _named(mupdf.pdf_dict_gets(resources, kind)) for kind in ("XObject", "ExtGState", "Font", "ColorSpace")
+            )
+            self._names[number] = _Names(resources, number, xobjects, states, fonts, b"DefaultRGB" in spaces)
         return self._names[number]
 
     def name_for(self, stand_in: Any, names: _Names) -> bytes:
@@ -210,8 +231,11 @@ class _Rewriter(Struct):
             self._coloured_fonts[number] = _has_coloured_glyphs(mupdf.pdf_dict_gets(font, "CharProcs"))
         return self._coloured_fonts[number]
 
-    def image(self, image: Any, curves: Curves) -> Any | None:
-        """What stands for an image; None: it stays as it is."""
+    def image(self, image: Any, curves: Curves, *, has_default_rgb: bool) -> Any | None:
+        """What stands for an image; None: it stays as it is.
+
+        has_default_rgb: where it is drawn, red, green and blue are read in a space of the document: so new samples would be.
+        """
         if curves is UNCHANGED or mupdf.pdf_to_bool(mupdf.pdf_dict_gets(image, "ImageMask")):
             return None  # a mask is painted with the colour
         key = mupdf.pdf_to_num(image), curves
@@ -219,6 +243,7 @@ class _Rewriter(Struct):
             self._images[key] = None  # also if it cannot be read
             self._images[key], pixels = transferred(self.pdf, image, curves, self._pixels_left)
             self._pixels_left -= pixels
+            self.is_incomplete |= bool(pixels) and has_default_rgb
             if self._images[key] is not None:
                 self.added.append(self._images[key])
         self.is_incomplete |= self._images[key] is None
@@ -229,42 +254,70 @@ class _Rewriter(Struct):
         number = mupdf.pdf_to_num(form)
         resources = mupdf.pdf_dict_gets(form, "Resources")
         has_own = bool(resources.m_internal)
+        scope = (self.names_of(resources, -number), *place.scope) if has_own else place.scope
         state = place.state
-        if has_own and not page_faults.form_sets_transfers(self.handle, form.m_internal):
-            if state.curves is UNCHANGED:
+        is_settable = self._is_settable_from_outside(number, form, scope) if has_own else True
+        if has_own and number not in self.setters and number not in self._reaching_out:
+            if state.curves is UNCHANGED and not is_settable:
                 return None
             # A form that sets no function needs no colours of its place, which were changed there: one rewriting for all.
             state = _State(state.curves, has_coloured_font=state.has_coloured_font)
-        key = number, 0 if has_own else place.names.number, state
-        if key not in self._forms:
-            self._forms[key] = None
-            names = self.names_of(resources, -number) if has_own else place.names
-            self._forms[key] = self._rewritten_form(form, names, (*place.forms, number), state)
-        return self._forms[key]
+        here = number, 0 if has_own else scope[0].number, state
+        if here in self._forms:
+            return self._forms[here]
+        within = (*here, *(names.number for names in scope))
+        if within in self._forms:
+            place.uses_surroundings = True
+            return self._forms[within]
+        self._forms[within] = None
+        made, uses_surroundings = self._rewritten_form(form, (*place.forms, number), scope, state)
+        if uses_surroundings and is_settable:
+            self._reaching_out.add(number)
+            if state != place.state:
+                return self.form(form, place)  # the colours of its place count after all
+        place.uses_surroundings |= uses_surroundings
+        self._forms[within if uses_surroundings else here] = made
+        return made
 
-    def _rewritten_form(self, form: Any, names: _Names, forms: tuple[int, ...], state: _State) -> Any | None:
+    def _is_settable_from_outside(self, number: int, form: Any, scope: tuple[_Names, ...]) -> bool:
+        """Whether a form, or one that it draws, may set a function by a name of its surroundings."""
+        if not any(names.sets_others_than(scope[0]) for names in scope[1:]):
+            return False
+        if number not in self._has_names:
+            data = _data(form)
+            self._has_names[number] = b"gs" in data or b"Do" in data
+        return self._has_names[number]
+
+    def _rewritten_form(
+        self, form: Any, forms: tuple[int, ...], scope: tuple[_Names, ...], state: _State
+    ) -> tuple[Any | None, bool]:
+        """What stands for it, and whether that depends on the names of its surroundings."""
         self._forms_left -= 1
         if len(forms) > _DEEPEST or self._forms_left < 0:
             self.is_incomplete = True
-            return None
+            return None, False
         before = _data(form)
-        after = _Content(self, names, forms, state).rewritten(before)
+        content = _Content(self, scope, forms, state)
+        after = content.rewritten(before)
         if after == before:
-            return None
+            return None, content.uses_surroundings
         described = copied(self.pdf, form, without=OF_STREAM)
-        mupdf.pdf_dict_puts(described, "Resources", names.extended or names.resources)
-        return self.add(after, described)
+        mupdf.pdf_dict_puts(described, "Resources", scope[0].extended or scope[0].resources)
+        return self.add(after, described), content.uses_surroundings
 
 
 class _Content(Struct):
     """A content stream that is rewritten, and where it stands."""
 
     rewriter: _Rewriter
-    names: _Names
+    scope: tuple[_Names, ...]
+    """Its own names, and those of its surroundings outwards: the engine looks there for a name that is missing."""
     forms: tuple[int, ...] = ()
     """The numbers of the forms that it lies in, from the page inwards, its own the last."""
     state: _State = _State()
     """Of graphics, as far as it was read."""
+    uses_surroundings: bool = False
+    """It, or a form that it draws, uses a name that is not its own."""
     _stack: list[_State] = field(default_factory=list)
     _out: list[bytes] = field(default_factory=list)
     _operands: list[bytes] = field(default_factory=list)
@@ -309,6 +362,14 @@ class _Content(Struct):
             self._out.append(word)
         return b"".join(self._out)
 
+    def _holder(self, kind: str, name: bytes) -> _Names | None:
+        """The names in which a name means something. kind: the field that holds such names."""
+        for names in self.scope:
+            if name in getattr(names, kind):
+                return names
+            self.uses_surroundings |= len(self.scope) > 1
+        return None
+
     def _note_unreached(self) -> None:
         """What stands here is drawn as it is."""
         self.rewriter.is_incomplete |= self.state.curves is not UNCHANGED
@@ -318,17 +379,23 @@ class _Content(Struct):
         return word
 
     def _pop(self, word: bytes) -> bytes:
-        self.state = self._stack.pop() if self._stack else self.state
-        return word
+        if self._stack:
+            self.state = self._stack.pop()
+            return word
+        # One too many: the engine goes back to its first colours.
+        return word if self.state.curves is UNCHANGED else self._with_colours(word)
 
     def _colour(self, word: bytes) -> bytes:
         count = _COMPONENTS[word]
-        if len(self._operands) < count:
-            return word
-        colour = word, tuple(_number(one) for one in self._operands[-count:])
+        # As in the engine: the first ones, and zero for what is missing.
+        colour = word, (*_numbers(self._operands), *[0.0] * count)[:count]
         self._remember(word, colour)
         curves = self.state.curves
-        return word if curves is UNCHANGED else word + b" " + operator_of(colour, curves)
+        if curves is UNCHANGED:
+            return word
+        if word in b"kK" and any(names.has_default_rgb for names in self.scope):
+            self._note_unreached()  # what the curves make of inks would be read in that space
+        return word + b" " + operator_of(colour, curves)
 
     def _other_colour(self, word: bytes) -> bytes:
         self._note_unreached()
@@ -340,21 +407,31 @@ class _Content(Struct):
 
     def _set_state(self, word: bytes) -> bytes:
         name = _name(self._operands)
-        font = mupdf.pdf_dict_gets(self.names.states[name], "Font") if name in self.names.states else None
-        if font is not None and font.m_internal:
+        names = self._holder("states", name)
+        if names is None:
+            return word
+        font = mupdf.pdf_dict_gets(names.states[name], "Font")
+        if font.m_internal:
             is_coloured = self.rewriter.is_font_coloured(mupdf.pdf_array_get(font, 0))
             self.state = replace(self.state, has_coloured_font=is_coloured)
-        curves = self.rewriter.curves_of(self.names, name)
+        curves = self.rewriter.curves_of(names, name)
         if curves is None or curves is self.state.curves:
             return word
         self.state = replace(self.state, curves=curves)
+        return self._with_colours(word)
+
+    def _with_colours(self, word: bytes) -> bytes:
+        """The colours of the state, as its curves make them, behind an operator."""
         colours = [colour for colour in (self.state.fill, self.state.stroke) if colour is not None]
         if len(colours) < 2:
             self._note_unreached()
-        return b" ".join((word, *(operator_of(colour, curves) for colour in colours)))
+        return b" ".join((word, *(operator_of(colour, self.state.curves) for colour in colours)))
 
     def _set_font(self, word: bytes) -> bytes:
-        self.state = replace(self.state, has_coloured_font=self.rewriter.is_coloured(self.names, _name(self._operands)))
+        name = _name(self._operands)
+        names = self._holder("fonts", name)
+        is_coloured = names is not None and self.rewriter.is_coloured(names, name)
+        self.state = replace(self.state, has_coloured_font=is_coloured)
         return word
 
     def _show(self, word: bytes) -> bytes:
@@ -367,9 +444,11 @@ class _Content(Struct):
         return word
 
     def _draw(self, word: bytes) -> bytes:
-        drawn = self.names.xobjects.get(_name(self._operands))
-        if drawn is None:
+        name = _name(self._operands)
+        names = self._holder("xobjects", name)
+        if names is None:
             return word  # the engine says that it is missing
+        drawn = names.xobjects[name]
         if mupdf.pdf_to_num(drawn) in self.forms:
             # The engine refuses a form within itself, and would not know it in what stands for it.
             self.rewriter.is_incomplete = True
@@ -377,13 +456,16 @@ class _Content(Struct):
             return b""
         stand_in = self._stand_in(mupdf.pdf_to_name(mupdf.pdf_dict_gets(drawn, "Subtype")), drawn)
         if stand_in is not None:
-            self._out[self._name_at] = b"/" + self.rewriter.name_for(stand_in, self.names)
+            self._out[self._name_at] = b"/" + self.rewriter.name_for(stand_in, self.scope[0])
         return word
 
     def _stand_in(self, subtype: str, drawn: Any) -> Any | None:
         if subtype == "Form":
             return self.rewriter.form(drawn, self)
-        return self.rewriter.image(drawn, self.state.curves) if subtype == "Image" else None
+        if subtype != "Image":
+            return None
+        has_default_rgb = any(names.has_default_rgb for names in self.scope)
+        return self.rewriter.image(drawn, self.state.curves, has_default_rgb=has_default_rgb)
 
 
 _OPERATORS: dict[bytes, Callable[[_Content, bytes], bytes]] = {
@@ -414,14 +496,36 @@ def _data(stream: Any) -> bytes:
     return bytes(mupdf.fz_buffer_extract_copy(mupdf.pdf_load_stream(stream)))
 
 
+def _has_function(state: Any) -> bool:
+    return page_faults.transfer_function(state.m_internal) is not None
+
+
 def _has_coloured_glyphs(glyphs: Any) -> bool:
     """True in doubt, if a glyph cannot be read or there are many: too much is told then, never too little."""
     if mupdf.pdf_dict_len(glyphs) > _MOST_GLYPHS:
         return True
+    every = {mupdf.pdf_to_num(glyph): glyph for _, glyph in entries(glyphs)}
     try:
-        return any(b"d0" in _data(glyph) for _, glyph in entries(glyphs))  # as a part of another word, too
+        return any(b"d1" not in _beginning(glyph) for glyph in every.values())
     except ENGINE_ERRORS:
         return True
+
+
+def _beginning(stream: Any) -> bytes:
+    """As much of a glyph as tells what it is: `d0` or `d1` come first in it."""
+    opened = mupdf.fz_open_null_filter(mupdf.pdf_open_stream(stream), _BEGINNING_BYTES, 0)
+    return bytes(mupdf.fz_buffer_extract_copy(mupdf.fz_read_all(opened, _BEGINNING_BYTES)))
+
+
+def _numbers(operands: list[bytes]) -> list[float]:
+    """Those that are not in an array or a dictionary."""
+    found = []
+    depth = 0
+    for one in operands:
+        depth += (one in (b"[", b"<<")) - (one in (b"]", b">>"))
+        if not depth and one[:1] in _OF_NUMBERS:
+            found.append(_number(one))
+    return found
 
 
 def _number(operand: bytes) -> float:

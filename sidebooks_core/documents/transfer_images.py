@@ -29,7 +29,10 @@ def transferred(pdf: Any, image: Any, curves: Curves, most_pixels: int) -> tuple
     pixels = loaded.w() * loaded.h()
     if pixels > most_pixels or mupdf.pdf_is_array(mupdf.pdf_dict_gets(image, "Mask")):
         return None, 0
-    return _repainted(pdf, image, loaded, curves), pixels
+    pixmap = pymupdf.Pixmap("raw", mupdf.fz_get_unscaled_pixmap_from_image(loaded))
+    if pixmap.alpha:
+        return None, pixels
+    return _repainted(pdf, image, pixmap, curves), pixels
 
 
 def _has_bound_transparency(image: Any) -> bool:
@@ -56,9 +59,9 @@ def _decoded_otherwise(pdf: Any, image: Any, curves: NDArray[np.float64]) -> Any
     return mupdf.pdf_add_stream(pdf, mupdf.pdf_load_raw_stream(image), written, 1)
 
 
-def _repainted(pdf: Any, image: Any, loaded: Any, curves: Curves) -> Any:
+def _repainted(pdf: Any, image: Any, pixmap: pymupdf.Pixmap, curves: Curves) -> Any:
     """Samples of 8 bits as the curves make them."""
-    pixels = _pixels(loaded)
+    pixels = _pixels(pixmap)
     used = curves.values[3:] if pixels.shape[2] == 1 else curves.values[:3]
     tables = np.round(used * 255).astype(np.uint8)
     data = np.stack([table[pixels[..., place]] for place, table in enumerate(tables)], axis=-1).tobytes()
@@ -68,11 +71,8 @@ def _repainted(pdf: Any, image: Any, loaded: Any, curves: Curves) -> Any:
     return new_stream(pdf, data, written)
 
 
-def _pixels(image: Any) -> NDArray[np.uint8]:
-    """Of an image, (height, width, 1 or 3): grey, or RGB."""
-    pixmap = pymupdf.Pixmap(mupdf.fz_get_unscaled_pixmap_from_image(image))
-    if pixmap.alpha:
-        pixmap = pymupdf.Pixmap(pixmap, 0)
+def _pixels(pixmap: pymupdf.Pixmap) -> NDArray[np.uint8]:
+    """(height, width, 1 or 3): grey, or RGB."""
     if not _is_of_screen(mupdf.fz_pixmap_colorspace(pixmap.this)):
         pixmap = pymupdf.Pixmap(pymupdf.csRGB, pixmap)
     rows: NDArray[np.uint8] = np.frombuffer(pixmap.samples, np.uint8).reshape(pixmap.height, pixmap.stride)

@@ -8,6 +8,7 @@ as long as the pool: Linux ends a process with the thread that started it.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -51,6 +52,8 @@ LOOK_AGAIN_S = 0.05
 """Between two looks at what a job has taken, at least: the kernel counts in hundredths of a second."""
 MOST_TRIES = 3
 """Workers that are given one job in turn, where each dies before it begins it. The kernel ends several if memory is short."""
+_SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""Of the host or its machine: no file is to blame."""
 COMPLAIN_S = 60.0
 """Between two entries in the log that no worker is at hand."""
 
@@ -343,7 +346,8 @@ class WorkerPool:
             return None, reply, worker
         worker.held_documents.add(job.document.token)
         survivor: WorkerProcess | None = worker
-        if worker.is_worn or reply.rss_bytes > self._recycle_bytes:
+        # Ended between its answer and the release of the watch, or soon worth it.
+        if worker.overran or worker.was_interrupted or worker.is_worn or reply.rss_bytes > self._recycle_bytes:
             self._bury(worker)
             survivor = None
         if reply.error is not None:
@@ -428,6 +432,8 @@ class WorkerPool:
         try:
             descriptor = os.open(job.document.path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
         except OSError as error:
+            if error.errno in _SHORTAGES:
+                return self._no_worker(job, f"{error}: its document could not be handed over")
             what = f"{job.document.name} cannot be opened any more: {error.strerror}"
             return DamagedDocument(what, document_id=job.document.digest)
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pymupdf
 import pytest
 from identity_documents import pdf, stream
+from PIL import Image
 from test_draw import one_page
 
 from sidebooks_core.documents import page_faults, transfer
@@ -156,6 +158,12 @@ def test_a_transfer_function_of_an_image_is_of_the_colours_that_it_shows(space: 
     assert not told
 
 
+def translucent_jpeg_2000() -> bytes:
+    made = io.BytesIO()
+    Image.frombytes("LA", (4, 1), bytes([0, 255, 64, 255, 128, 0, 255, 128])).resize((64, 16), 0).save(made, "JPEG2000")
+    return stream("/Subtype/Image/Width 64/Height 16/Filter/JPXDecode", made.getvalue())
+
+
 MATTE = {12: image("/DeviceGray", bytes([255, 128, 128, 64]), "/Matte[0]")}
 TRANSPARENT: dict[str, tuple[bytes, bytes, dict[int, bytes], bool]] = {
     "a mask": (
@@ -168,6 +176,7 @@ TRANSPARENT: dict[str, tuple[bytes, bytes, dict[int, bytes], bool]] = {
     "a key of grey and a curve": (SQUARES, image("/DeviceGray", bytes([155, 200, 20, 255]), "/Mask[150 160]"), {}, False),
     "a key of a palette": (INVERTS, image("[/Indexed/DeviceGray 3<004080FF>]", bytes(range(4)), "/Mask[1 1]"), {}, False),
     "a matte": (INVERTS, image("/DeviceGray", bytes([100, 50, 50, 25]), "/SMask 12 0 R"), MATTE, False),
+    "in its own samples, and a curve": (SQUARES, translucent_jpeg_2000(), {}, False),
     "in the samples": (INVERTS, image("/DeviceGray", STEPS, "/SMaskInData 1"), {}, False),
 }
 
@@ -194,6 +203,9 @@ INLINE = {
     "its end within its text": b"/W 1/H 1/BPC 8/CS/G/F[/A85]ID J,\nEI\n~>EI",
     "packed samples": b"/W 1/H 1/BPC 8/CS/G/F/RL/DP<</K 1>>ID \x00\x80\x80\nEI",
     "a palette": b"/W 1/H 1/BPC 8/CS[/I/RGB 0<808080>]ID \x00EI",
+    "packed samples and what is no text": b"/W 1/H 1/BPC 8/CS/G/F/RL ID \x00\x80\x80 EI Q %\xe9\nq",
+    "packed samples that touch a name": b"/W 1/H 1/BPC 8/CS/G/F/RL ID \x00\x80\x80 EI/Off gs",
+    "packed samples and zeros": b"/W 1/H 1/BPC 8/CS/G/F/RL ID \x00\x80\x80 EI Q\0\0\0 q",
     "bits of a mask": b"/W 9/H 1/IM true ID \x00\x00EI",
 }
 
@@ -201,7 +213,8 @@ INLINE = {
 @pytest.mark.parametrize("case", INLINE)
 def test_what_follows_an_inline_image_has_its_transfer_function(case: str) -> None:
     content = b"q 50 0 0 50 100 0 cm BI " + INLINE[case] + b" Q /G gs 0 0 50 50 re f .8 g 50 0 50 50 re f"
-    found, told = drawn(one_page(content, "/ExtGState<</G<</TR 10 0 R>>>>", more={10: INVERTS}))
+    content += b" /Off gs q 50 0 0 50 100 0 cm BI /W 1/H 1/BPC 8/CS/G ID \x80 EI Q"
+    found, told = drawn(one_page(content, "/ExtGState<</G<</TR 10 0 R>>/Off<</TR/Identity>>>>", more={10: INVERTS}))
     assert_near(found[:2], [255, 51])
     assert not told
 
@@ -224,18 +237,24 @@ def test_a_page_is_drawn_the_same_whichever_was_drawn_before() -> None:
     assert_near(drawn(pdf(pages), 0, 1)[0], [51])
 
 
-@pytest.mark.parametrize(
-    ("operators", "right"),
-    [
-        (b"/G 5 gs .8 g 0 0 50 50 re f", 51),
-        (b"/G gs 0.5-1 g 0 0 50 50 re f", 127),
-        (b"/G gs 9 .8 g 0 0 50 50 re f", 51),
-        (b"/G gs -1 g 0 0 50 50 re f", 255),
-    ],
-)
-def test_operands_are_read_as_the_engine_reads_them(operators: bytes, right: int) -> None:
-    found, told = drawn(one_page(operators, "/ExtGState<</G<</TR 10 0 R>>>>", more={10: INVERTS}))
-    assert_near(found, [right])
+OPERANDS = [b"/G 5 gs .8 g", b"/G gs 0.5-1 g", b"/G gs .3 .8 g", b"/G gs -1 g", b"/G gs .5 1 rg", b"/G gs 1 g g", b"/G gs Q"]
+OPERANDS += [b"/G gs <</A 1>> .8 g", b"/G gs [1] .8 g"]
+
+
+@pytest.mark.parametrize("operators", OPERANDS)
+def test_operands_are_read_as_the_engine_reads_them(operators: bytes) -> None:
+    content = operators + b" 0 0 50 50 re f"
+    (plain, _), (found, told) = (
+        drawn(one_page(content, f"/ExtGState<</G<</TR {function}>>>>", more={10: INVERTS})) for function in ("null", "10 0 R")
+    )
+    assert_near(found, [tuple(255 - value for value in plain[0])])
+    assert not told
+
+
+def test_a_state_that_is_restored_too_often_stays() -> None:
+    """As in PDFium; the engine goes back to its first colours, which have no function."""
+    found, told = drawn(one_page(b"/G gs .8 g Q 0 0 50 50 re f", "/ExtGState<</G<</TR 10 0 R>>>>", more={10: INVERTS}))
+    assert_near(found, [51])
     assert not told
 
 
@@ -291,6 +310,42 @@ def test_a_form_without_resources_has_those_of_its_place_in_any_order(content: b
     other = "/Resources<</ExtGState<</G<</TR/Identity>>>>/XObject<</Fm30 30 0 R>>>>"
     forms = {30: form(b"/G gs 0 g 0 0 50 50 re f"), 31: form(b"/Fm30 Do", other)}
     assert_near(transferred("/TR 10 0 R", [INVERTS], content, forms), [255, 0])
+
+
+OUTER = "/ExtGState<</G<</TR 10 0 R>>/Off<</TR/Identity>>>>/XObject<</A 30 0 R/B 31 0 R/I 20 0 R/C 21 0 R>>"
+SURROUNDINGS: dict[str, tuple[bytes, bytes, bytes, list[int | tuple[int, int, int]]]] = {
+    "an image": (b"/G gs /A Do", b"q 200 0 0 50 0 0 cm /I Do Q", b"", [255, 191, 127, 0]),
+    "a function": (b"/A Do", b"/G gs 0 0 50 50 re f .8 g 50 0 50 50 re f", b"", [255, 51]),
+    "no function": (b"/G gs /A Do", b"/Off gs 0 g 0 0 50 50 re f .8 g 50 0 50 50 re f", b"", [0, 204]),
+    "the colour of its place": (b"/G gs .8 g /A Do", b"0 0 50 50 re f /Off gs 50 0 50 50 re f", b"", [51, 204]),
+    "a form": (b"/G gs .8 g /A Do", b"/B Do", b"0 0 50 50 re f /Off gs 50 0 50 50 re f", [51, 204]),
+    "a form that names an image": (b"/G gs /A Do", b"/B Do", b"q 50 0 0 50 0 0 cm /C Do Q", [(0, 127, 255)]),
+    "a form that sets a function": (b".8 g /A Do /Off gs 50 0 50 50 re f", b"/B Do 0 0 50 50 re f", b"/G gs", [204, 204]),
+}
+
+
+@pytest.mark.parametrize("case", SURROUNDINGS)
+@pytest.mark.parametrize("own", ["<<>>", "<</ExtGState<</Other<</LW 2>>>>/XObject<</X 20 0 R>>>>"])
+def test_a_form_finds_names_in_its_surroundings(own: str, case: str) -> None:
+    """As the engine and PDFium look for a name that the form's own resources lack."""
+    content, first, second, right = SURROUNDINGS[case]
+    forms = {30: form(first, f"/Resources{own}"), 31: form(second, f"/Resources{own}")}
+    found, told = drawn(one_page(content, OUTER, more={10: INVERTS, 20: RAMP, 21: COLOURED, **forms}))
+    assert_near(found, right)
+    assert not told
+
+
+def test_a_form_that_finds_names_in_its_surroundings_is_drawn_by_those_of_each_place() -> None:
+    own = "/Resources<<>>"
+    forms = {
+        30: form(b"0 g /G gs 0 0 50 50 re f", own),
+        31: form(b"/A Do", "/Resources<</ExtGState<</G<</TR/Identity>>>>>>"),
+    }
+    for content, right in (
+        (b"/A Do 1 0 0 1 50 0 cm /B Do 1 0 0 1 50 0 cm /A Do", [255, 0, 255]),
+        (b"/B Do 1 0 0 1 50 0 cm /A Do 1 0 0 1 50 0 cm /B Do", [0, 255, 0]),
+    ):
+        assert_near(drawn(one_page(content, OUTER, more={10: INVERTS, **forms}))[0], right)
 
 
 @pytest.mark.parametrize("name", [b"I#31", b"I\xe9", b"I#8e", b"I#23x"])
@@ -378,6 +433,7 @@ TOLD: dict[str, tuple[Any, ...]] = {
         {13: TYPE_3, 21: stream("", b"1 0 d0 0 g 0 0 1 1 re f")},
         "/ExtGState<</G<</TR 10 0 R>>/S<</Font[13 0 R 9]>>>>",
     ),
+    "inks where red, green and blue are of a space": (b"/G gs 0 .5 1 0 k", {}, "/ColorSpace<</DefaultRGB/DeviceRGB>>"),
     "an inline image without an end": (b"/G gs /Off gs BI /W 1/H 1/BPC 8/CS/G/F/Fl ID \x00",),
     "a coloured glyph": (b"/G gs " + SHOWS, {13: TYPE_3, 21: stream("", b"1 0 d0 0 g 0 0 1 1 re f")}, "/Font<</T 13 0 R>>"),
     "the look of an annotation": (b"", {21: SETS}, "", LOOK),
@@ -410,6 +466,16 @@ NOT_TOLD: dict[str, tuple[Any, ...]] = {
     },
     **{f"a page that sets {none}": (b"/N gs /Sh sh", {}, f"/ExtGState<</N<</TR {none}>>>>") for none in (*SETS_NONE, SAME)},
     "an inline mask": (b"/G gs BI /W 1/H 1/IM true/BPC 1 ID \x00 EI",),
+    "a font that names the resources it lies in": (
+        b"/Fm Do",
+        {13: b"<</Font<</T<</Subtype/Type3/Resources 13 0 R>>>>>>", 11: form(b"", "/Resources 13 0 R")},
+    ),
+    "a state of an annotation that is not shown": (
+        b"",
+        {20: form(b""), 21: SETS},
+        "",
+        "/Annots[<</Subtype/Widget/FT/Btn/AS/A/Rect[0 0 9 9]/AP<</N<</A 20 0 R/B 21 0 R>>>>>>]",
+    ),
     "a hidden annotation": (b"", {21: SETS}, "", LOOK.replace("/Rect", "/F 2/Rect")),
     "a shading after it": (b"/G gs /Off gs /Sh sh",),
     "a colour": (b"/G gs 0 0 5 5 re f",),
@@ -487,7 +553,7 @@ def test_work_for_a_transfer_function_does_not_grow_with_its_uses(monkeypatch: p
     monkeypatch.setattr(transfer, "_data", lambda one: read.append(one) or data(one))
     is_transfer_told(b"q /G gs Q " * 50 + b"0 0 1 rg /Fm Do 0 1 0 rg /Fm Do /G gs /Fm Do 1 0 0 rg /Fm Do")
     assert len(evaluated) == 1
-    assert len(read) == 1, "the form, with the function; without it stays as it is"
+    assert len(read) == 2, "the form, for whether it names anything, and with the function; without it stays as it is"
     tried = []
     monkeypatch.setattr(transfer, "transferred", lambda *_: tried.append(1))
     assert is_transfer_told(b"/G gs " + b"/Fm Do " * 50, {11: RAMP})
@@ -503,3 +569,44 @@ def test_a_dictionary_that_forms_share_is_read_once(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(page_faults, "_read_category", lambda *given: read.append(given) or read_category(*given))
     drawn(one_page(b"", "/XObject<<" + "".join(f"/F{number} {number} 0 R" for number in forms) + ">>", more=more))
     assert len(read) == 4, "the fonts and forms of the page, what the forms share, and the fonts of its form"
+
+
+def test_forms_that_share_the_names_of_the_page_are_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many programs write them."""
+    forms = {number: form(b"0 0 5 5 re f", "/Resources 12 0 R") for number in range(20, 70)}
+    shared = "<</ExtGState<</G<</TR 10 0 R>>>>/XObject<<" + "".join(f"/F{number} {number} 0 R" for number in forms) + ">>>>"
+    page = b"<</Type/Page/Parent 2 0 R/Contents 4 0 R/Resources 12 0 R>>"
+    content = b"/G gs " + b" ".join(b"/F%d Do" % number for number in forms)
+    read, finding = [], page_faults._Finding
+    monkeypatch.setattr(page_faults, "_Finding", lambda *given, **how: read.append(given) or finding(*given, **how))
+    noted, note = [], page_faults._Walk._note
+    monkeypatch.setattr(page_faults._Walk, "_note", lambda *given, **how: noted.append(given) or note(*given, **how))
+    _, told = drawn(one_page(content, more={3: page, 10: INVERTS, 12: shared.encode(), **forms}))
+    assert not told
+    assert len(read) < 2 * len(forms)
+    assert len(noted) < 5 * len(forms)
+
+
+def test_resources_that_lead_to_themselves_through_what_lies_in_them_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    fonts = "".join(f"/T{number}<</Subtype/Type3/Resources 11 0 R>>" for number in range(3))
+    read, read_object = [], page_faults._read_object
+    monkeypatch.setattr(page_faults, "_read_object", lambda *given: read.append(given) or read_object(*given))
+    more = {11: f"<</Font<<{fonts}>>>>".encode(), 12: form(b"", "/Resources 11 0 R")}
+    _, told = drawn(one_page(b"", "/XObject<</A 12 0 R>>", more=more))
+    assert not told
+    assert len(read) < 10
+
+
+def test_glyphs_and_functions_that_are_named_often_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, beginning = [], transfer._beginning
+    monkeypatch.setattr(transfer, "_beginning", lambda glyph: begun.append(glyph) or beginning(glyph))
+    evaluated, curve = [], page_faults.curve_of
+    monkeypatch.setattr(page_faults, "curve_of", lambda function: evaluated.append(function) or curve(function))
+    glyphs = "".join(f"/g{number} 21 0 R" for number in range(50))
+    font = TYPE_3.replace(b"/CharProcs<<", b"/CharProcs<<" + glyphs.encode())
+    states = "".join(f"/S{number}<</TR[10 0 R 10 0 R 10 0 R 10 0 R]>>" for number in range(9))
+    resources = f"/Font<</T 13 0 R>>/ExtGState<</G<</TR 10 0 R>>{states}>>"
+    glyph = stream("", b"1 0 0 0 1 1 d1 0 0 1 1 re f" + b" " * 5_000)
+    _, told = drawn(one_page(b"/G gs " + SHOWS, resources, more={10: INVERTS, 13: font, 21: glyph}))
+    assert not told
+    assert len(begun) == len(evaluated) == 1
