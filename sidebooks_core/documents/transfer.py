@@ -319,6 +319,7 @@ class _Content(Struct):
     uses_surroundings: bool = False
     """It, or a form that it draws, uses a name that is not its own."""
     _stack: list[_State] = field(default_factory=list)
+    _has_gone_back: bool = False
     _out: list[bytes] = field(default_factory=list)
     _operands: list[bytes] = field(default_factory=list)
     _name_at: int = 0
@@ -382,7 +383,11 @@ class _Content(Struct):
         if self._stack:
             self.state = self._stack.pop()
             return word
-        # One too many: the engine goes back to its first colours.
+        # One too many: the engine goes back to its first colours, once, and not within a form.
+        if self.forms or self._has_gone_back:
+            return word
+        self._has_gone_back = True
+        self.state = _State(self.state.curves)
         return word if self.state.curves is UNCHANGED else self._with_colours(word)
 
     def _colour(self, word: bytes) -> bytes:
