@@ -71,6 +71,8 @@ class _Known(Struct):
 
     objects: dict[int, _Finding] = field(default_factory=dict)
     """By the number of an object."""
+    pages: dict[int, Faults] = field(default_factory=dict)
+    """By the number of a page's object."""
     resources: dict[int, _Finding] = field(default_factory=dict)
     """By the number of a resource dictionary, or of a category in it."""
     being_read: set[int] = field(default_factory=set)
@@ -89,6 +91,16 @@ _known: WeakKeyDictionary[Any, _Known] = WeakKeyDictionary()
 def faults_of(handle: Any, page_object: Any) -> Faults:
     """What there is to mend of a page. page_object: of the binding's lower level."""
     known = _known_of(handle)
+    number = mupdf.ll_pdf_to_num(page_object)
+    faults = known.pages.get(number)
+    if faults is None:
+        faults = _of_page(handle, known, page_object)
+        if number:
+            known.pages[number] = faults
+    return faults
+
+
+def _of_page(handle: Any, known: _Known, page_object: Any) -> Faults:
     resources = mupdf.ll_pdf_dict_gets_inheritable(page_object, "Resources")
     number = mupdf.ll_pdf_to_num(resources)
     faults = known.faults.get(number)
@@ -97,17 +109,16 @@ def faults_of(handle: Any, page_object: Any) -> Faults:
         if number:
             known.faults[number] = faults
     annotations = mupdf.ll_pdf_dict_gets(page_object, "Annots")
-    if not annotations:
-        return faults
-    count = mupdf.ll_pdf_array_len(annotations)
-    findings = [_of_annotation(known, mupdf.ll_pdf_array_get(annotations, index)) for index in range(min(_MOST, count))]
-    if count <= _MOST and all(one is _NOTHING for one in findings):
+    count = mupdf.ll_pdf_array_len(annotations) if annotations else 0
+    every = (_of_annotation(known, mupdf.ll_pdf_array_get(annotations, index)) for index in range(count))
+    findings = _without_nothing(every)
+    if not findings:
         return faults
     of_annotations = _Walk(handle, known).over(findings, is_elsewhere=True)
     return Faults(
         faults.large_fonts + of_annotations.large_fonts,
         faults.transfers,
-        faults.transfers_elsewhere or of_annotations.transfers_elsewhere or count > _MOST,
+        faults.transfers_elsewhere or of_annotations.transfers_elsewhere,
     )
 
 
@@ -214,8 +225,10 @@ class _Walk(Struct):
 
 def _of_annotation(known: _Known, annotation: Any) -> _Finding:
     """What the appearance of an annotation says, which the engine draws: a stream, or that for its state."""
-    is_hidden = bool(_HIDDEN & mupdf.ll_pdf_to_int(mupdf.ll_pdf_dict_gets(annotation, "F")))
-    if is_hidden or mupdf.ll_pdf_to_name(mupdf.ll_pdf_dict_gets(annotation, "Subtype")) in _NO_RESOURCES:
+    # Links come first: a page may have ten thousands.
+    if mupdf.ll_pdf_to_name(mupdf.ll_pdf_dict_gets(annotation, "Subtype")) in _NO_RESOURCES:
+        return _NOTHING
+    if _HIDDEN & mupdf.ll_pdf_to_int(mupdf.ll_pdf_dict_gets(annotation, "F")):
         return _NOTHING
     shown = mupdf.ll_pdf_dict_gets(mupdf.ll_pdf_dict_gets(annotation, "AP"), "N")
     if shown and not mupdf.ll_pdf_is_stream(shown):

@@ -509,6 +509,13 @@ def test_one_damaged_function_costs_no_other() -> None:
     assert_near(found, [255, 51])
 
 
+def test_a_page_of_many_links_is_told_for_what_lies_behind_them_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page_faults, "_MOST", 2)
+    links = "/Annots[" + "<</Type/Annot/Subtype/Link/Rect[0 0 9 9]>>" * 5
+    assert not is_transfer_told(b"", page=f"{links}]")
+    assert is_transfer_told(b"", {21: SETS}, page=LOOK.replace("/Annots[", links))
+
+
 @pytest.mark.parametrize("case", NOT_TOLD)
 def test_what_a_transfer_function_reaches_is_not_told(case: str) -> None:
     assert not is_transfer_told(*NOT_TOLD[case])
