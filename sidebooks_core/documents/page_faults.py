@@ -18,8 +18,8 @@ from sidebooks_core.documents.transfer_curves import STRAIGHT, curve_of
 
 _LARGEST = 8.0
 """Sides of a box, in units of the text, from which it is not believed; glyphs have up to 2."""
-_MOST = 20_000
-"""Objects of one page that are looked at. They take some 0.2 s, once for each document."""
+_MOST = 10_000
+"""Objects of one page that are looked at. Forms that name others take some 0.45 s, once for each document."""
 _NO_RESOURCES = frozenset(("Image", "Type0", "Type1", "MMType1", "TrueType", "Link", "Popup"))
 """Subtypes without resources to look into: images, fonts of other types, and the annotations that the engine leaves out."""
 _CATEGORIES = ("Font", "XObject", "Pattern")
