@@ -346,7 +346,7 @@ class WorkerPool:
             return None, reply, worker
         worker.held_documents.add(job.document.token)
         survivor: WorkerProcess | None = worker
-        # Ended between its answer and the release of the watch, or soon worth it.
+        # Its time was over just as it answered, or it is to be replaced anyway.
         if worker.overran or worker.was_interrupted or worker.is_worn or reply.rss_bytes > self._recycle_bytes:
             self._bury(worker)
             survivor = None
