@@ -150,7 +150,7 @@ def print_found(measured: list[dict[str, Any]]) -> None:
 @contextmanager
 def serving(path: Path, cache_dir: Path) -> Iterator[int]:
     """The port of a server of one document."""
-    command = [sys.executable, "-m", "sidebooks_core.cli", "serve", str(path), "--port", "0", "--no-browser"]
+    command = [sys.executable, "-m", "sidebooks_core", "serve", str(path), "--port", "0", "--no-browser"]
     with subprocess.Popen([*command, "--cache-dir", str(cache_dir)], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         matched = re.search(r":(\d+)/", process.stdout.readline())

@@ -81,8 +81,8 @@ def _measured_apart(document: corpus.Document, pages: int, turns: int) -> list[d
 
 def measure_document(path: Path, password: str | None, pages: int, turns: int) -> None:
     """Print a line of JSON for each of some pages."""
-    from sidebooks_core.documents.engine import pymupdf
-    from sidebooks_core.documents.grey import is_grey
+    from sidebooks_core.engine.grey import is_grey
+    from sidebooks_core.engine.mupdf import pymupdf
 
     document = pymupdf.open(path)
     if document.needs_pass:
@@ -121,7 +121,7 @@ def measure_page(drawn: Any, rgb: Any, turns: int) -> dict[str, dict[str, Any]]:
     import numpy as np
     from PIL import Image
 
-    from sidebooks_core.rendering.encoding import encode
+    from sidebooks_core.encoding.encode import encode
 
     def pillow(image_format: str, **options: Any) -> Callable[[], bytes]:
         def encoded() -> bytes:

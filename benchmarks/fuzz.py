@@ -31,7 +31,7 @@ import sidebooks_core as sb
 from benchmarks import corpus
 from benchmarks.mutation import Mutant, Original, make_mutant
 from benchmarks.reporting import HEADERS, Percentiles, machine, print_machine, table, write_json
-from sidebooks_core.rendering.encoding import decode
+from sidebooks_core.encoding.encode import decode
 
 MIB = 1 << 20
 MEMORY_BYTES = 32 * MIB

@@ -32,9 +32,9 @@ from typing import Any, NoReturn
 
 import sidebooks_core as sb
 from benchmarks.reporting import machine, print_machine, write_json
-from sidebooks_core.caching.disk import DiskStore
-from sidebooks_core.caching.record import Record
-from sidebooks_core.rendering.encoding import decode
+from sidebooks_core.encoding.encode import decode
+from sidebooks_core.stores.disk import DiskStore
+from sidebooks_core.stores.record import Record
 
 MIB = 1 << 20
 DISK_BYTES = 256 * MIB

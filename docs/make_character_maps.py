@@ -1,6 +1,6 @@
-"""Makes sidebooks_core/documents/character_maps.zip: Adobe's predefined CMaps that the engine lacks.
+"""Makes sidebooks_core/documents/syntax/character_maps.zip: Adobe's predefined CMaps that the engine lacks.
 
-    python docs/make_character_maps.py /usr/share/poppler/cMap sidebooks_core/documents/character_maps.zip
+    python docs/make_character_maps.py /usr/share/poppler/cMap sidebooks_core/documents/syntax/character_maps.zip
 
 The folder holds the CMaps as files in one folder for each collection, as Debian's `poppler-data` and Adobe's `cmap-resources`
 have them. `predefined_maps.py` reads the archive. Maps of UTF-8 and UTF-16 are left out: those of UTF-32 say the same.
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sidebooks_core.documents.engine import mupdf
+from sidebooks_core.engine.mupdf import mupdf
 
 _NOTICE = "LICENSE-Adobe.txt"
 _BLOCK = re.compile(rb"begin(codespacerange|cidrange|cidchar)\b(.*?)\bend\1", re.DOTALL)

@@ -1,6 +1,6 @@
 """Paged documents that feel like paper on cheap tablets. Importing this loads no engine and starts nothing."""
 
-from sidebooks_core.document import Document, PageInfo
+from sidebooks_core.documents.document import Document, PageInfo
 from sidebooks_core.documents.model import (
     Attachment,
     DocumentInspection,
@@ -28,17 +28,17 @@ from sidebooks_core.errors import (
     SidebooksError,
     UnsupportedDocument,
 )
-from sidebooks_core.prerendering import PrerenderReport
-from sidebooks_core.reader import Reader
-from sidebooks_core.reader_loop import ReaderLoop
+from sidebooks_core.images.prerendering import PrerenderReport
+from sidebooks_core.images.tile import Tile
+from sidebooks_core.reading.loop import ReaderLoop
+from sidebooks_core.reading.reader import Reader
+from sidebooks_core.reading.view import PageView, PlacedImage
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.service import TileService
 from sidebooks_core.settings import Settings
 from sidebooks_core.statistics import Latency, Statistics
-from sidebooks_core.tile import Tile
 from sidebooks_core.tiling.pyramid import Level, Pyramid
 from sidebooks_core.tiling.spreads import SpreadRule
-from sidebooks_core.view import PageView, PlacedImage
 
 __version__ = "0.1.0"
 

@@ -16,15 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sidebooks_core import keys, rasters
-from sidebooks_core.caching.layered import LayeredStore
-from sidebooks_core.caching.locks import RenderLocks
-from sidebooks_core.caching.memory import MemoryStore
-from sidebooks_core.caching.record import Record
-from sidebooks_core.caching.store import TileStore
-from sidebooks_core.dispatch import Dispatcher
-from sidebooks_core.document import Document
-from sidebooks_core.documents.font_discovery import discover
+from sidebooks_core import keys
+from sidebooks_core.documents.document import Document
 from sidebooks_core.documents.model import (
     CONTENT_ID_VERSION,
     DocumentInspection,
@@ -33,6 +26,7 @@ from sidebooks_core.documents.model import (
     SearchHit,
     Word,
 )
+from sidebooks_core.encoding.tileset import RecordUnreadable, unpack_tile
 from sidebooks_core.errors import (
     PageError,
     RenderFailed,
@@ -40,30 +34,37 @@ from sidebooks_core.errors import (
     ServiceClosed,
     SidebooksError,
 )
-from sidebooks_core.flights import Work
-from sidebooks_core.identification import Identification
+from sidebooks_core.fonts.discovery import discover
+from sidebooks_core.images import requests as rasters
+from sidebooks_core.images.dispatch import Dispatcher
+from sidebooks_core.images.finding import Records
+from sidebooks_core.images.flights import Work
+from sidebooks_core.images.prerendering import PrerenderReport, ProgressCallback, prerender
+from sidebooks_core.images.tile import Tile
+from sidebooks_core.images.tile_making import tile_of
 from sidebooks_core.keys import RenderProfile
-from sidebooks_core.opener import Opener
-from sidebooks_core.prerendering import PrerenderReport, ProgressCallback, prerender
-from sidebooks_core.reader import DEADLINE_S, Reader
-from sidebooks_core.reader_loop import ReaderLoop
-from sidebooks_core.records import Records
-from sidebooks_core.registry import Given, Registry, source_of
-from sidebooks_core.rendering.answers import InspectAnswer, SearchAnswer
-from sidebooks_core.rendering.bulk import BulkRun, mark_host
-from sidebooks_core.rendering.jobs import Job, WorkerConfig
-from sidebooks_core.rendering.packing import RecordUnreadable, unpack_tile
-from sidebooks_core.rendering.pool import WorkerPool
-from sidebooks_core.rendering.versions import encoder_version, engine_version
+from sidebooks_core.library.identification import Identification
+from sidebooks_core.library.opening import Opener
+from sidebooks_core.library.remembered import Given, Registry, source_of
+from sidebooks_core.reading.loop import ReaderLoop
+from sidebooks_core.reading.reader import DEADLINE_S, Reader
+from sidebooks_core.reading.view import fitted_specs
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.settings import Settings
 from sidebooks_core.statistics import Statistics
-from sidebooks_core.tile import Tile
-from sidebooks_core.tile_making import tile_of
+from sidebooks_core.stores.leases import RenderLocks
+from sidebooks_core.stores.memory import MemoryStore
+from sidebooks_core.stores.protocol import TileStore
+from sidebooks_core.stores.record import Record
+from sidebooks_core.stores.tiers import LayeredStore
 from sidebooks_core.tiling.raster import RasterSpec
 from sidebooks_core.tiling.spreads import SINGLE_PAGES, SpreadRule
 from sidebooks_core.tiling.viewport import Fit
-from sidebooks_core.view import fitted_specs
+from sidebooks_core.workers.answers import InspectAnswer, SearchAnswer
+from sidebooks_core.workers.bulk import BulkRun, mark_host
+from sidebooks_core.workers.jobs import Job, WorkerConfig
+from sidebooks_core.workers.pool import WorkerPool
+from sidebooks_core.workers.versions import encoder_version, engine_version
 
 SEARCH_SLICE_S = 0.05
 INSPECT_LONG_SIDE_PX = 2048
@@ -93,11 +94,11 @@ class TileService:
         )
         cache_dir = Path(self.settings.cache_dir) if self.settings.cache_dir is not None else None
         if store is None and cache_dir is not None:
-            from sidebooks_core.caching.disk import DiskStore  # brings SQLite and diskcache: only who uses a disk pays for them
+            from sidebooks_core.stores.disk import DiskStore  # brings SQLite and diskcache: only who uses a disk pays for them
 
             store = DiskStore(cache_dir, self.settings.disk_bytes)
             if self.settings.encryption_key is not None:
-                from sidebooks_core.caching.encrypted import EncryptedStore
+                from sidebooks_core.stores.encrypted import EncryptedStore
 
                 store = EncryptedStore(store, self.settings.encryption_key)
         memory = MemoryStore(self.settings.memory_bytes, self.settings.preview_bytes)

@@ -9,11 +9,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from sidebooks_core.caching.record import Record
-from sidebooks_core.document import Document
+from sidebooks_core.documents.document import Document
 from sidebooks_core.errors import PageNotFound, RequestError, SidebooksError
 from sidebooks_core.service import TileService
 from sidebooks_core.settings import Settings
+from sidebooks_core.stores.record import Record
 
 
 class StoreContract:

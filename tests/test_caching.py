@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from sidebooks_core.caching.disk import LAYOUT, DiskStore
-from sidebooks_core.caching.layered import LayeredStore
-from sidebooks_core.caching.locks import RenderLocks
-from sidebooks_core.caching.memory import MemoryStore
-from sidebooks_core.caching.record import Record
+from sidebooks_core.stores.disk import LAYOUT, DiskStore
+from sidebooks_core.stores.leases import RenderLocks
+from sidebooks_core.stores.memory import MemoryStore
+from sidebooks_core.stores.record import Record
+from sidebooks_core.stores.tiers import LayeredStore
 from sidebooks_core.testing import StoreContract
 
 

@@ -18,13 +18,13 @@ import pytest
 from PIL import Image
 
 import sidebooks_core as sb
-from sidebooks_core.cli import main
+from sidebooks_core.cli.commands import main
 from sidebooks_core.server import Shelf
 from sidebooks_core.server.command import _listening, _register
 
 
 def sidebooks(*arguments: str | Path, cache: Path | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from sidebooks_core.cli import main; main()", *map(os.fspath, arguments)]
+    command = [sys.executable, "-c", "from sidebooks_core.cli.commands import main; main()", *map(os.fspath, arguments)]
     environment = {**os.environ, "XDG_CACHE_HOME": os.fspath(cache)} if cache else None
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=200, env=environment)
 

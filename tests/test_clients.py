@@ -65,7 +65,7 @@ def scripts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def address(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     cache_dir = tmp_path_factory.mktemp("cache")
-    command = [sys.executable, "-m", "sidebooks_core.cli", "serve", str(sample), "--port", "0", "--no-browser"]
+    command = [sys.executable, "-m", "sidebooks_core", "serve", str(sample), "--port", "0", "--no-browser"]
     with subprocess.Popen(
         [*command, "--allow-origin", "*", "--cache-dir", str(cache_dir)], stdout=subprocess.PIPE, text=True
     ) as process:

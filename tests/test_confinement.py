@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the Linux kerne
 HOST = r"""
 import atexit, json, logging, os, signal, subprocess, sys, time
 import sidebooks_core as sb
-from sidebooks_core.rendering import pool
+from sidebooks_core.workers import pool
 
 document, secret, is_isolated = sys.argv[1], sys.argv[2], sys.argv[3] == "isolated"
 victim = subprocess.Popen([sys.executable, "-I", "-c", "import time; print('up', flush=True); time.sleep(600)"],
@@ -31,10 +31,10 @@ PROBE = '''
 import importlib, json, sys
 sys.path[:] = json.loads(sys.argv[1])
 VICTIM, HOST, SECRET, IS_ISOLATED = %r
-from sidebooks_core.rendering import desk
+from sidebooks_core.worker import desk
 exec(%r)
 desk.Desk._do_words = words
-importlib.import_module("sidebooks_core.rendering." + sys.argv[2]).main()
+importlib.import_module("sidebooks_core.worker." + sys.argv[2]).main()
 '''
 pool._BOOT = PROBE % ((victim.pid, os.getpid(), secret, is_isolated), sys.argv[4])
 
@@ -58,7 +58,7 @@ print(json.dumps(found))
 WORKER = r"""
 import ctypes, errno, mmap, os, platform, signal, struct
 from sidebooks_core.documents.model import Word
-from sidebooks_core.rendering.forbidden_calls import FORBIDDEN, NEW_ALLOWED, NEW_FROM
+from sidebooks_core.worker.forbidden_calls import FORBIDDEN, NEW_ALLOWED, NEW_FROM
 
 libc = ctypes.CDLL(None, use_errno=True)
 libc.syscall.restype = ctypes.c_long

@@ -47,7 +47,16 @@ def conformance(corpus: Path) -> Path:
 
 @pytest.fixture
 def address(conformance: Path, tmp_path: Path) -> Iterator[str]:
-    command = [sys.executable, "-m", "sidebooks_core.cli", "serve", str(conformance / GRID), "--port", "0", "--no-browser"]
+    command = [
+        sys.executable,
+        "-m",
+        "sidebooks_core",
+        "serve",
+        str(conformance / GRID),
+        "--port",
+        "0",
+        "--no-browser",
+    ]
     with subprocess.Popen([*command, "--cache-dir", str(tmp_path)], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         found = re.search(r"127\.0\.0\.1:\d+", process.stdout.readline())

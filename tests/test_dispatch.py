@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from sidebooks_core.dispatch import Dispatcher
+from sidebooks_core.documents.reference import DocumentRef
 from sidebooks_core.errors import QueueFull, RenderFailed, RenderTimeout, RequestDropped, ServiceClosed, SidebooksError
-from sidebooks_core.flights import Work
-from sidebooks_core.rendering.jobs import DocumentRef, Job
+from sidebooks_core.images.dispatch import Dispatcher
+from sidebooks_core.images.flights import Work
 from sidebooks_core.scheduling.queue import Priority
+from sidebooks_core.workers.jobs import Job
 
 REF = DocumentRef(token="document", name="a.pdf", path="/a.pdf", file_state=(1, 2, 3))
 

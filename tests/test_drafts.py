@@ -14,15 +14,15 @@ from typing import Any
 import pytest
 
 import sidebooks_core as sb
-from sidebooks_core.dispatch import Dispatcher
 from sidebooks_core.documents import fingerprint
 from sidebooks_core.errors import RenderFailed, ServiceClosed, SidebooksError
-from sidebooks_core.records import Records
-from sidebooks_core.rendering.jobs import Job
-from sidebooks_core.rendering.pool import WorkerPool
-from sidebooks_core.rendering.worker_process import WorkerProcess
+from sidebooks_core.images.dispatch import Dispatcher
+from sidebooks_core.images.finding import Records
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.tiling.raster import RasterSpec
+from sidebooks_core.workers.jobs import Job
+from sidebooks_core.workers.pool import WorkerPool
+from sidebooks_core.workers.process import WorkerProcess
 from tests.test_dispatch import FakeLocks, Told, work
 
 

@@ -14,9 +14,9 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from sidebooks_core.encoding import content, png
+from sidebooks_core.encoding.encode import EncodedImage, decode, encode
 from sidebooks_core.errors import RequestError
-from sidebooks_core.rendering import content, png
-from sidebooks_core.rendering.encoding import EncodedImage, decode, encode
 from sidebooks_core.settings import IMAGE_FORMATS
 
 Pixels = NDArray[np.uint8]

@@ -28,13 +28,13 @@ from test_faults import pixels, small_disk
 from test_forking import wait_identified
 
 import sidebooks_core as sb
-from sidebooks_core.caching.disk import DiskStore, PooledCache
-from sidebooks_core.caching.locks import RANGES, RenderLocks
-from sidebooks_core.caching.record import Record
-from sidebooks_core.rendering import pool
-from sidebooks_core.rendering.jobs import Job, NoWorker, NoWorkerToOpen
-from sidebooks_core.rendering.pool import MOST_TRIES, WorkerPool
-from sidebooks_core.rendering.worker_process import WorkerProcess
+from sidebooks_core.stores.disk import DiskStore, PooledCache
+from sidebooks_core.stores.leases import RANGES, RenderLocks
+from sidebooks_core.stores.record import Record
+from sidebooks_core.workers import pool
+from sidebooks_core.workers.jobs import Job, NoWorker, NoWorkerToOpen
+from sidebooks_core.workers.pool import MOST_TRIES, WorkerPool
+from sidebooks_core.workers.process import WorkerProcess
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="signals, mounts and limits as Linux has them")
 
@@ -279,7 +279,7 @@ def test_no_descriptors_left_is_an_error_and_then_it_goes_on(tmp_path: Path, sam
     script = f"""
 import errno, os, resource, signal, threading, time
 import sidebooks_core as sb
-from sidebooks_core.rendering.encoding import decode
+from sidebooks_core.encoding.encode import decode
 with sb.TileService(sb.Settings(cache_dir={str(tmp_path / "cache")!r}, workers=1)) as service:
     document = service.open({str(sample)!r})
     service.page_image(document, 0, width_px={WIDTH_PX})
@@ -346,7 +346,7 @@ def test_a_disk_that_fails_is_a_miss_and_told_once(
     def fails(*_: Any, **__: Any) -> Any:
         raise OSError(number, os.strerror(number))
 
-    with monkeypatch.context() as faulty, caplog.at_level(logging.WARNING, "sidebooks_core.caching"):
+    with monkeypatch.context() as faulty, caplog.at_level(logging.WARNING, "sidebooks_core.stores"):
         faulty.setattr(diskcache.Disk, "fetch", fails)
         faulty.setattr(diskcache.Disk, "store", fails)
         for _ in range(5):
@@ -378,7 +378,7 @@ def test_a_cache_that_becomes_read_only_is_read_and_written_again_later(
 
     monkeypatch.setattr(PooledCache, "_con", property(forbidding))
     with (
-        caplog.at_level(logging.WARNING, "sidebooks_core.caching"),
+        caplog.at_level(logging.WARNING, "sidebooks_core.stores"),
         sb.TileService(sb.Settings(cache_dir=tmp_path, memory_bytes=0, preview_bytes=0)) as service,
     ):
         document = service.open(sample)

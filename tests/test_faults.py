@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 import sidebooks_core as sb
-from sidebooks_core.rendering.encoding import decode
+from sidebooks_core.encoding.encode import decode
 
 HOST = """
 import sys

@@ -15,7 +15,7 @@ import pytest
 from msgspec.structs import replace
 from PIL import Image
 
-from sidebooks_core.documents.font_discovery import Face, FontSet, discover
+from sidebooks_core.fonts.discovery import Face, FontSet, discover
 
 _MAKER = Path(__file__).parents[1] / "docs/explanation/images/make_fonts.py"
 _spec = importlib.util.spec_from_file_location("make_fonts", _MAKER)
@@ -198,9 +198,9 @@ _MANY = """
 import sys
 import msgpack
 data, wire, count = msgpack.unpackb(sys.stdin.buffer.read())
-from sidebooks_core.documents.engine import pymupdf
-from sidebooks_core.documents import fonts
-from sidebooks_core.documents.font_discovery import FontSet
+from sidebooks_core.engine.mupdf import pymupdf
+from sidebooks_core.engine.fonts import hooks as fonts
+from sidebooks_core.fonts.discovery import FontSet
 installed = fonts.install(FontSet.from_wire(wire))
 assert fonts.install(FontSet.from_wire(wire)) is installed
 import psutil

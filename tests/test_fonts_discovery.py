@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from sidebooks_core.documents import font_discovery
-from sidebooks_core.documents.font_choice import BUILT_IN, BUILT_IN_LATIN, replacement
-from sidebooks_core.documents.font_discovery import Face, FontSet, discover
-from sidebooks_core.documents.font_names import read_name
-from sidebooks_core.documents.font_tables import read_faces, vertical_glyphs
+from sidebooks_core.fonts import discovery as font_discovery
+from sidebooks_core.fonts.choice import BUILT_IN, BUILT_IN_LATIN, replacement
+from sidebooks_core.fonts.discovery import Face, FontSet, discover
+from sidebooks_core.fonts.names import read_name
+from sidebooks_core.fonts.tables import read_faces, vertical_glyphs
 
 JIS = 1 << 17
 
@@ -217,8 +217,8 @@ def test_faces_are_read(tmp_path: Path) -> None:
 
 def test_discovery_loads_no_engine() -> None:
     code = (
-        "import sys; from sidebooks_core.documents.font_choice import replacement;"
-        "from sidebooks_core.documents.font_discovery import discover; discover();"
+        "import sys; from sidebooks_core.fonts.choice import replacement;"
+        "from sidebooks_core.fonts.discovery import discover; discover();"
         "sys.exit('pymupdf' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 import sidebooks_core as sb
-from sidebooks_core.rendering import forking, pool
-from sidebooks_core.rendering.worker_process import WorkerProcess
+from sidebooks_core.workers import forking, pool
+from sidebooks_core.workers.process import WorkerProcess
 
 linux_only = pytest.mark.skipif(not forking.is_available(), reason="this platform forks no workers")
 
@@ -159,7 +159,8 @@ def test_what_keeps_workers_from_loading_is_told_with_what_to_do(
 FIRST = """
 import os, sys
 import sidebooks_core as sb
-from sidebooks_core.rendering import forking, pool
+from sidebooks_core.workers import forking
+from sidebooks_core.workers import pool
 if sys.argv[2] == "alone":
     forking.is_available = lambda: False
 with sb.TileService(sb.Settings(cache_dir=None, workers=1)) as service:

@@ -4,17 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sidebooks_core.documents.form_layout import (
-    ASCENT,
-    CENTRE,
-    DESCENT,
-    LEFT,
-    RIGHT,
-    Box,
-    broken,
-    set_text,
-    shown,
-)
+from sidebooks_core.engine.forms.layout import ASCENT, CENTRE, DESCENT, LEFT, RIGHT, Box, broken, set_text, shown
 
 
 def width(character: str) -> float:

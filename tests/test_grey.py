@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from sidebooks_core.documents import grey
-from sidebooks_core.documents.engine import pymupdf
-from sidebooks_core.documents.grey import is_grey
+from sidebooks_core.engine import grey
+from sidebooks_core.engine.grey import is_grey
+from sidebooks_core.engine.mupdf import pymupdf
 
 Objects = Sequence[tuple[str, bytes | None]]
 """Objects 5, 6, … of a file: the dictionary, or any object, and its stream."""

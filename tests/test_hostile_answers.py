@@ -17,8 +17,9 @@ from test_hostile_bytes import values
 import sidebooks_core as sb
 from sidebooks_core.documents.limits import Limits
 from sidebooks_core.documents.model import DocumentInfo, Link, PageGeometry, PageInspection, SearchHit, Word
-from sidebooks_core.rendering import answers, pool, wire
-from sidebooks_core.rendering.jobs import DocumentRef, Job, JobKind, error_told
+from sidebooks_core.documents.reference import DocumentRef
+from sidebooks_core.workers import answers, pool, wire
+from sidebooks_core.workers.jobs import Job, JobKind, error_told
 
 INFINITE = float("inf")
 INFO = DocumentInfo("pdf", "title", "ltr", 1, (), (PageGeometry(10.0, 20.0, "i", None),), False, (), ())
@@ -202,7 +203,8 @@ def test_a_message_longer_than_its_kind_may_be_is_not_read() -> None:
 HOSTILE = """
 import importlib, json, sys
 sys.path[:] = json.loads(sys.argv[1])
-from sidebooks_core.rendering import answers, worker
+from sidebooks_core.workers import answers
+from sidebooks_core.worker import main as worker
 honest, left = worker._answer, [0]
 INFINITE = float("inf")
 
@@ -214,7 +216,7 @@ def hostile(desk, request, given):
 encode = answers.to_bytes
 answers.to_bytes = lambda message: message if isinstance(message, bytes) else encode(message)
 worker._answer = hostile
-importlib.import_module("sidebooks_core.rendering." + sys.argv[2]).main()
+importlib.import_module("sidebooks_core.worker." + sys.argv[2]).main()
 """
 
 RASTER = "{'answer': {'record': b'x', 'draw_s': %s, 'encode_s': 0.0}}"
@@ -280,7 +282,9 @@ def ask(service: sb.TileService, sample: Path, kind: str) -> None:
 DEAF = """
 import importlib, json, signal, sys
 sys.path[:] = json.loads(sys.argv[1])
-from sidebooks_core.rendering import answers, wire, worker
+from sidebooks_core.workers import answers
+from sidebooks_core.workers import wire
+from sidebooks_core.worker import main as worker
 honest, streams, take = worker._answer, [], worker._take_standard_streams
 
 def taken():
@@ -294,7 +298,7 @@ def deaf(desk, request, given):
     return honest(desk, request, given)
 
 worker._take_standard_streams, worker._answer = taken, deaf
-importlib.import_module("sidebooks_core.rendering." + sys.argv[2]).main()
+importlib.import_module("sidebooks_core.worker." + sys.argv[2]).main()
 """
 
 
@@ -337,7 +341,7 @@ def test_a_fault_of_the_library_ends_no_thread_of_the_pool(sample: Path, monkeyp
 
 
 def test_one_who_raises_when_told_keeps_no_other_from_being_told(sample: Path) -> None:
-    from sidebooks_core.flights import Waiting
+    from sidebooks_core.images.flights import Waiting
 
     told: list[Any] = []
     with sb.TileService(sb.Settings(cache_dir=None, workers=1)) as service:

@@ -16,13 +16,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import sidebooks_core as sb
-from sidebooks_core.caching.envelope import Damaged, seal, unseal
-from sidebooks_core.caching.record import Record
-from sidebooks_core.registry import Registry, source_of
-from sidebooks_core.rendering import wire
-from sidebooks_core.rendering.packing import MEDIA_TYPES, PACKING_VERSION, PackedTile, RecordUnreadable, pack, unpack_tile
+from sidebooks_core.encoding.tileset import MEDIA_TYPES, PACKING_VERSION, PackedTile, RecordUnreadable, pack, unpack_tile
+from sidebooks_core.library.remembered import Registry, source_of
 from sidebooks_core.server import Application, Shelf
 from sidebooks_core.server.shelf import page_id
+from sidebooks_core.stores.envelope import Damaged, seal, unseal
+from sidebooks_core.stores.record import Record
+from sidebooks_core.workers import wire
 
 values = st.recursive(
     st.none()

@@ -15,11 +15,11 @@ import pytest
 from test_fault_injection import record
 
 import sidebooks_core as sb
-from sidebooks_core.caching.disk import LAYOUT, DiskStore
-from sidebooks_core.caching.layered import LayeredStore
-from sidebooks_core.caching.memory import MemoryStore
-from sidebooks_core.caching.record import Record
-from sidebooks_core.caching.store import StoreStatistics
+from sidebooks_core.stores.disk import LAYOUT, DiskStore
+from sidebooks_core.stores.memory import MemoryStore
+from sidebooks_core.stores.protocol import StoreStatistics
+from sidebooks_core.stores.record import Record
+from sidebooks_core.stores.tiers import LayeredStore
 
 LARGE = bytes(200_000)
 """Lies in a file of its own."""

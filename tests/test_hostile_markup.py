@@ -9,7 +9,9 @@ from xml.etree.ElementTree import fromstring
 
 import pytest
 
-from sidebooks_core.documents import css, epub_ruby, lenient_content, lenient_objects, markup, ruby_style, xmp
+from sidebooks_core.documents.syntax import css, lenient_content, lenient_objects, markup, xmp
+from sidebooks_core.engine.epub import ruby as epub_ruby
+from sidebooks_core.text import ruby_style
 
 MEGABYTE = 1_000_000
 TITLE = b'<x xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:title>'

@@ -9,7 +9,7 @@ import pymupdf
 import pytest
 from identity_documents import book, drawn, image, number, one_page, pdf, stream
 
-from sidebooks_core.documents.identity import PageIdentifier
+from sidebooks_core.engine.identity.pages import PageIdentifier
 
 PAGES = 5
 EDITED = 3

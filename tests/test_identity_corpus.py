@@ -97,7 +97,7 @@ def identify(path: Path, _option: int) -> dict[str, Any]:
 
     import pymupdf
 
-    from sidebooks_core.documents.identity import PageIdentifier
+    from sidebooks_core.engine.identity.pages import PageIdentifier
 
     try:
         document = pymupdf.open(path)
@@ -118,7 +118,7 @@ def draw(path: Path, most_pages: int) -> dict[str, Any]:
     import pymupdf
     from identity_documents import drawn
 
-    from sidebooks_core.documents.identity import PageIdentifier
+    from sidebooks_core.engine.identity.pages import PageIdentifier
 
     document = pymupdf.open(path)
     identifier = PageIdentifier(document, path.name, "pdf")
@@ -139,7 +139,7 @@ def edit(path: Path, edits: int) -> dict[str, Any]:
     import pymupdf
     from identity_documents import drawn
 
-    from sidebooks_core.documents.identity import PageIdentifier
+    from sidebooks_core.engine.identity.pages import PageIdentifier
 
     original = path.read_bytes()
     chance = random.Random(path.name)

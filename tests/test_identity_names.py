@@ -11,8 +11,8 @@ import pymupdf
 import pytest
 from identity_documents import drawn, image, one_page, stream
 
-from sidebooks_core.documents.identity import PageIdentifier
-from sidebooks_core.documents.identity_page import PdfPages
+from sidebooks_core.engine.identity.page import PdfPages
+from sidebooks_core.engine.identity.pages import PageIdentifier
 
 DRAWN = 20
 FORM = "/Type/XObject/Subtype/Form/BBox[0 0 100 100]"

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidebooks_core.server import iiif
-from sidebooks_core.server.images import RasterPlan, TilePlan, plan
+from sidebooks_core.server.iiif import image_api as iiif
+from sidebooks_core.server.iiif.plan import RasterPlan, TilePlan, plan
 from sidebooks_core.tiling.pyramid import Pyramid
 
 FULL = (3000, 2000)

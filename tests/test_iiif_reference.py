@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sidebooks_core.server import iiif as ours
+from sidebooks_core.server.iiif import image_api as ours
 
 reference = pytest.importorskip("iiif.request", reason="needs the package iiif")
 manipulator = pytest.importorskip("iiif.manipulator", reason="needs the package iiif")

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image, ImageDraw
 
 import sidebooks_core as sb
-from sidebooks_core.documents import image_decoding
-from sidebooks_core.documents.drawing import draw
-from sidebooks_core.documents.engine import pymupdf, shrink_store
+from sidebooks_core.engine.drawing import draw
+from sidebooks_core.engine.images import decoding as image_decoding
+from sidebooks_core.engine.mupdf import pymupdf, shrink_store
 from sidebooks_core.tiling.raster import RasterSpec
 
 SCALE = 1.37

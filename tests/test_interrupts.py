@@ -13,14 +13,14 @@ from msgspec.structs import replace
 
 import sidebooks_core as sb
 from benchmarks.killer import KILLER_PAGES, killer_document
-from sidebooks_core import records
-from sidebooks_core.dispatch import Dispatcher
 from sidebooks_core.errors import RenderTimeout, RequestDropped
-from sidebooks_core.records import Records
-from sidebooks_core.rendering import worker_process
-from sidebooks_core.rendering.worker_process import Watchdog, WorkerProcess
+from sidebooks_core.images import finding as records
+from sidebooks_core.images.dispatch import Dispatcher
+from sidebooks_core.images.finding import Records
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.tiling.raster import RasterSpec
+from sidebooks_core.workers import process as worker_process
+from sidebooks_core.workers.process import Watchdog, WorkerProcess
 from tests.test_dispatch import FakeLocks, Told, work
 from tests.test_drafts import Worker, kept
 

@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 
 import sidebooks_core as sb
-from sidebooks_core.rendering import pool
+from sidebooks_core.workers import pool
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="isolation is the Linux kernel's")
 
 TAKEN_OVER = """
 import importlib, os, json, sys, socket, ctypes
 sys.path[:] = json.loads(sys.argv[1])
-from sidebooks_core.rendering import desk
+from sidebooks_core.worker import desk
 
 def attempt(what):
     try:
@@ -55,7 +55,7 @@ def told(found):
     return [Word(0, 0, 0, 0, json.dumps(found), 0, 0)]
 
 desk.Desk._do_words = probe
-importlib.import_module("sidebooks_core.rendering." + sys.argv[2]).main()
+importlib.import_module("sidebooks_core.worker." + sys.argv[2]).main()
 """
 
 Probe = Callable[[sb.Document], dict[str, Any]]
@@ -130,7 +130,7 @@ def test_trust_domains_never_share_a_process_nor_a_record(taken_over: Path, samp
 
 
 def test_what_is_missing_is_told_once(sample: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    confine = "import sidebooks_core.rendering.worker as w; w._confine = lambda *_: ['X']"
+    confine = "import sidebooks_core.worker.main as w; w._confine = lambda *_: ['X']"
     boot = pool._BOOT.replace("importlib.import_module", f"{confine}; importlib.import_module")
     assert boot != pool._BOOT
     monkeypatch.setattr(pool, "_BOOT", boot)
@@ -203,20 +203,20 @@ def test_a_withdrawn_document_is_gone_also_from_what_is_being_drawn(sample: Path
 
 
 def test_a_worker_loads_nothing_of_the_host() -> None:
-    tell = "from sidebooks_core.rendering import desk; print(json.dumps(sorted(sys.modules)))"
+    tell = "from sidebooks_core.worker import desk; print(json.dumps(sorted(sys.modules)))"
     boot = pool._BOOT.replace("\nimportlib.import_module", f"\n{tell} #")
     assert boot != pool._BOOT
     command = [sys.executable, "-I", "-c", boot, json.dumps([entry or str(Path.cwd()) for entry in sys.path])]
     loaded = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    assert "sidebooks_core.rendering.desk" in loaded
+    assert "sidebooks_core.worker.desk" in loaded
     host = {"service", "reader", "dispatch", "registry", "caching", "scheduling", "server", "cli"}
     assert {f"sidebooks_core.{name}" for name in host} & set(loaded) == set()
 
 
 UNASKED = """
 import sys
-from sidebooks_core.documents.font_discovery import FontSet
-from sidebooks_core.rendering.desk import Desk
+from sidebooks_core.fonts.discovery import FontSet
+from sidebooks_core.worker.desk import Desk
 loaded = set(sys.modules)
 desk = Desk(FontSet(()).to_wire(), 1 << 20, opens_paths=False)
 desk.warm_up()

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from sidebooks_core import keys
 from sidebooks_core.keys import RenderProfile
-from sidebooks_core.rendering import versions
 from sidebooks_core.tiling.raster import RasterSpec
+from sidebooks_core.workers import versions
 
 SPEC = RasterSpec(scale=2.5, x0_px=0, y0_px=0, x1_px=1448, y1_px=2048, tile_px=2048)
 PROFILE = RenderProfile(engine="mupdf-1.28.2-1", encoder="1", font_set="abc", image_format="auto", quality=85)

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 import sidebooks_core as sb
-from sidebooks_core.rendering.encoding import decode
+from sidebooks_core.encoding.encode import decode
 
 MIB = 1 << 20
 

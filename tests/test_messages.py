@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 
-from sidebooks_core.documents.engine import mupdf
-from sidebooks_core.documents.messages import (
+from sidebooks_core.engine.messages import (
     MOST_WARNINGS,
     count_messages,
     forget_messages,
@@ -13,6 +12,7 @@ from sidebooks_core.documents.messages import (
     take_messages,
     take_warnings,
 )
+from sidebooks_core.engine.mupdf import mupdf
 
 
 def say(*messages: str) -> None:

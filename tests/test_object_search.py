@@ -7,10 +7,11 @@ import mmap
 import pymupdf
 import pytest
 
-from sidebooks_core.documents import byte_search, object_search
 from sidebooks_core.documents.limits import Limits
-from sidebooks_core.documents.opening import open_document
 from sidebooks_core.documents.source import Source
+from sidebooks_core.documents.syntax import byte_search
+from sidebooks_core.engine.opening import open_document
+from sidebooks_core.engine.pdf import object_search
 
 WORD = b"OCMD"
 

@@ -17,13 +17,17 @@ from PIL import Image
 
 import sidebooks_core as sb
 from benchmarks.corpus import documents
-from sidebooks_core.documents import engine, opening, pdf_outline
-from sidebooks_core.documents.engine import pymupdf
-from sidebooks_core.documents.font_discovery import FontSet
 from sidebooks_core.documents.limits import Limits
+from sidebooks_core.documents.reference import DocumentRef
 from sidebooks_core.documents.source import Source
-from sidebooks_core.rendering import desk, wire, worker
-from sidebooks_core.rendering.jobs import DocumentRef
+from sidebooks_core.engine import mupdf as engine
+from sidebooks_core.engine import opening
+from sidebooks_core.engine.mupdf import pymupdf
+from sidebooks_core.engine.pdf import outline as pdf_outline
+from sidebooks_core.fonts.discovery import FontSet
+from sidebooks_core.worker import desk
+from sidebooks_core.worker import main as worker
+from sidebooks_core.workers import wire
 
 
 def test_what_is_only_drawn_is_not_described(sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidebooks_core.rendering.packing import (
+from sidebooks_core.documents.problems import MOST_PROBLEMS
+from sidebooks_core.encoding.tileset import (
     LONGEST_PROBLEM,
-    MOST_PROBLEMS,
     PACKING_VERSION,
     PackedTile,
     RecordUnreadable,

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sidebooks_core as sb
-from sidebooks_core.documents.page_labels import LabelRule, label
+from sidebooks_core.engine.pdf.labels import LabelRule, label
 
 
 def labelled(tree: str, pages: int = 6) -> bytes:

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sidebooks_core.documents import predefined_maps
-from sidebooks_core.documents.engine import mupdf
-from sidebooks_core.documents.predefined_maps import PredefinedMap, as_cmap, collection_of_encoding, predefined_map
+from sidebooks_core.documents.syntax import predefined_maps
+from sidebooks_core.documents.syntax.predefined_maps import PredefinedMap, as_cmap, collection_of_encoding, predefined_map
+from sidebooks_core.engine.mupdf import mupdf
 
 ARCHIVE = Path(predefined_maps.__file__).with_name("character_maps.zip")
 ADOBE = Path("/usr/share/poppler/cMap")

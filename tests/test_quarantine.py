@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from sidebooks_core import records
 from sidebooks_core.errors import PageError, RenderFailed, RenderTimeout
-from sidebooks_core.records import FAILURES_TO_QUARANTINE, OVERRUNS_TO_QUARANTINE, QUARANTINE_S, _Quarantine
+from sidebooks_core.images import finding as records
+from sidebooks_core.images.finding import FAILURES_TO_QUARANTINE, OVERRUNS_TO_QUARANTINE, QUARANTINE_S, _Quarantine
 from sidebooks_core.tiling.raster import RasterSpec
 
 

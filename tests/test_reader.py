@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 import sidebooks_core as sb
-from sidebooks_core.screen import Painter
+from sidebooks_core.reading.screen import Painter
 from sidebooks_core.tiling.viewport import PageBox, Viewport
 
 VIEW_PX = (800, 1000)

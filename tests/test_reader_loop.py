@@ -8,7 +8,7 @@ import weakref
 
 import pytest
 
-from sidebooks_core.reader_loop import LATER_LOOKED_THROUGH, ReaderLoop
+from sidebooks_core.reading.loop import LATER_LOOKED_THROUGH, ReaderLoop
 
 
 def until(holds: object, timeout_s: float = 10.0) -> None:

@@ -25,7 +25,7 @@ from asgi import Reply, ask, ask_async, image
 from PIL import Image
 
 import sidebooks_core as sb
-from sidebooks_core.rendering.packing import unpack_tile
+from sidebooks_core.encoding.tileset import unpack_tile
 from sidebooks_core.server import Application, Shelf, openapi
 from sidebooks_core.server.shelf import page_id
 
@@ -473,7 +473,7 @@ def test_short_answers_do_not_wait_for_acknowledgements() -> None:
 
 
 def test_the_command_serves_until_it_is_told_to_end(sample: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "sidebooks_core.cli", "serve", str(sample), "--port", "0", "--no-browser"]
+    command = [sys.executable, "-m", "sidebooks_core", "serve", str(sample), "--port", "0", "--no-browser"]
     with subprocess.Popen(
         [*command, "--cache-dir", str(tmp_path / "cache")], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:

@@ -18,8 +18,8 @@ from sidebooks_core.errors import DamagedDocument, RequestError
 from sidebooks_core.server import Application, Shelf
 from sidebooks_core.server.descriptions import disposition
 from sidebooks_core.server.exchange import of_error
+from sidebooks_core.server.fast_path import MOST_BYTES
 from sidebooks_core.server.hosts import HostNames, is_address, name_in, names_of_this_machine
-from sidebooks_core.server.hot import MOST_BYTES
 from sidebooks_core.server.limits import ServerLimits, client_of
 from sidebooks_core.server.sharing import Sharing
 

@@ -17,16 +17,16 @@ from asgi import Reply, ask, ask_async
 from PIL import Image
 
 import sidebooks_core as sb
-from sidebooks_core.caching.layered import LayeredStore
-from sidebooks_core.caching.memory import MemoryStore
-from sidebooks_core.caching.record import Record
-from sidebooks_core.caching.store import StoreStatistics
 from sidebooks_core.documents.model import Word
-from sidebooks_core.rendering.packing import RecordUnreadable
+from sidebooks_core.encoding.tileset import RecordUnreadable
 from sidebooks_core.server import Application, Shelf, descriptions, exchange
 from sidebooks_core.server.descriptions import Described
 from sidebooks_core.server.exchange import FileRange
 from sidebooks_core.statistics import Counters
+from sidebooks_core.stores.memory import MemoryStore
+from sidebooks_core.stores.protocol import StoreStatistics
+from sidebooks_core.stores.record import Record
+from sidebooks_core.stores.tiers import LayeredStore
 
 
 def test_metrics_count_all_waits_and_their_sum(application: Application) -> None:

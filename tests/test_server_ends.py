@@ -89,7 +89,7 @@ def test_a_mounted_application_lets_its_server_end(number: signal.Signals, tmp_p
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_the_command_closes_everything_at_any_signal(number: signal.Signals, status: int, sample: Path, tmp_path: Path) -> None:
     port = free_port()
-    command = [sys.executable, "-m", "sidebooks_core.cli", "serve", str(sample), "--port", str(port), "--no-browser"]
+    command = [sys.executable, "-m", "sidebooks_core", "serve", str(sample), "--port", str(port), "--no-browser"]
     with subprocess.Popen(
         [*command, "--cache-dir", str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -110,7 +110,7 @@ def test_the_command_closes_everything_at_any_signal(number: signal.Signals, sta
 def test_a_hang_up_that_is_to_be_ignored_is_ignored(sample: Path, tmp_path: Path) -> None:
     """As under nohup: the server stays when the terminal closes."""
     port = free_port()
-    command = [sys.executable, "-m", "sidebooks_core.cli", "serve", str(sample), "--port", str(port), "--no-browser"]
+    command = [sys.executable, "-m", "sidebooks_core", "serve", str(sample), "--port", str(port), "--no-browser"]
     ignoring = "import os, signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
     with subprocess.Popen([sys.executable, "-c", ignoring, *command, "--cache-dir", str(tmp_path)]) as process:
         try:
@@ -130,7 +130,7 @@ def test_a_signal_while_documents_are_opened(tmp_path: Path) -> None:
     folder.mkdir()
     for number in range(400):
         (folder / f"{number}.svg").write_text(f'<svg xmlns="http://www.w3.org/2000/svg"><text>{number}</text></svg>')
-    command = [sys.executable, "-m", "sidebooks_core.cli", "serve", str(folder), "--port", "0", "--no-browser"]
+    command = [sys.executable, "-m", "sidebooks_core", "serve", str(folder), "--port", "0", "--no-browser"]
     with subprocess.Popen([*command, "--cache-dir", str(tmp_path / "cache")], stderr=subprocess.PIPE, text=True) as process:
         deadline_s = time.monotonic() + 60
         while not (tmp_path / "cache").exists():
@@ -162,7 +162,16 @@ def test_a_signal_while_documents_are_opened(tmp_path: Path) -> None:
     ],
 )
 def test_options_that_make_no_sense(options: list[str], said: str, sample: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "sidebooks_core.cli", "serve", str(sample), "--no-browser", "--cache-dir", str(tmp_path)]
+    command = [
+        sys.executable,
+        "-m",
+        "sidebooks_core",
+        "serve",
+        str(sample),
+        "--no-browser",
+        "--cache-dir",
+        str(tmp_path),
+    ]
     done = subprocess.run([*command, *options], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2, done.stderr
     assert said in done.stderr
@@ -171,7 +180,17 @@ def test_options_that_make_no_sense(options: list[str], said: str, sample: Path,
 
 def test_all_interfaces_are_told_of_and_answered(sample: Path, tmp_path: Path) -> None:
     port = free_port()
-    command = [sys.executable, "-m", "sidebooks_core.cli", "serve", str(sample), "--host", "0.0.0.0", "--port", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "sidebooks_core",
+        "serve",
+        str(sample),
+        "--host",
+        "0.0.0.0",
+        "--port",
+        str(port),
+    ]
     with subprocess.Popen(
         [*command, "--no-browser", "--hostname", "books.city.example", "--cache-dir", str(tmp_path)],
         stderr=subprocess.PIPE,
@@ -194,7 +213,7 @@ def test_descriptors_are_asked_for(sample: Path, tmp_path: Path) -> None:
     resource = pytest.importorskip("resource")
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     port = free_port()
-    command = [sys.executable, "-m", "sidebooks_core.cli", "serve", str(sample), "--port", str(port), "--no-browser"]
+    command = [sys.executable, "-m", "sidebooks_core", "serve", str(sample), "--port", str(port), "--no-browser"]
     lower = f"resource.setrlimit(resource.RLIMIT_NOFILE, (256, {hard}))"
     limited = f"import os, resource, sys; {lower}; os.execv(sys.argv[1], sys.argv[1:])"
     with subprocess.Popen([sys.executable, "-c", limited, *command, "--cache-dir", str(tmp_path)]) as process:

@@ -23,9 +23,9 @@ from PIL import Image
 
 import sidebooks_core as sb
 from sidebooks_core import Settings, SidebooksError, TileService
-from sidebooks_core.rendering.jobs import Job
-from sidebooks_core.rendering.pool import WorkerPool
-from sidebooks_core.rendering.worker_process import WorkerProcess
+from sidebooks_core.workers.jobs import Job
+from sidebooks_core.workers.pool import WorkerPool
+from sidebooks_core.workers.process import WorkerProcess
 
 
 def test_a_document_says_what_it_is(service: TileService, sample: Path) -> None:

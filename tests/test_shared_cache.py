@@ -12,8 +12,8 @@ import pytest
 from msgspec.structs import replace
 
 import sidebooks_core as sb
-from sidebooks_core.documents import font_discovery
-from sidebooks_core.rendering import versions
+from sidebooks_core.fonts import discovery as font_discovery
+from sidebooks_core.workers import versions
 
 WIDTH_PX = 300
 
@@ -69,7 +69,7 @@ os.setuid(65534)
 warnings = []
 handler = logging.Handler()
 handler.emit = lambda one: warnings.append(one.getMessage())
-logging.getLogger("sidebooks_core.caching").addHandler(handler)
+logging.getLogger("sidebooks_core.stores").addHandler(handler)
 store = DiskStore(sys.argv[1], 1 << 26)
 assert store.get("key") is None
 store.put("key", Record(b"theirs", "tag", 0.0))
@@ -87,8 +87,8 @@ def test_another_user_can_neither_read_nor_write(tmp_path: Path, sample: Path) -
         mode = stat.S_IMODE(path.stat().st_mode)
         assert mode == (0o700 if path.is_dir() else 0o600), f"{path}: {mode:o}"
     script = (
-        "from sidebooks_core.caching.disk import DiskStore\nfrom sidebooks_core.caching.record import Record\n"
-        "import sidebooks_core.caching.envelope, diskcache, msgpack\n" + OTHER_USER
+        "from sidebooks_core.stores.disk import DiskStore\nfrom sidebooks_core.stores.record import Record\n"
+        "import sidebooks_core.stores.envelope, diskcache, msgpack\n" + OTHER_USER
     )
     ended = subprocess.run(
         [sys.executable, "-c", script, str(cache_dir)], capture_output=True, text=True, timeout=60, check=False

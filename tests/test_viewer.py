@@ -44,7 +44,7 @@ def folder(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def address(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     cache_dir = tmp_path_factory.mktemp("cache")
-    command = [sys.executable, "-m", "sidebooks_core.cli", "serve", str(folder), "--port", "0", "--no-browser"]
+    command = [sys.executable, "-m", "sidebooks_core", "serve", str(folder), "--port", "0", "--no-browser"]
     with subprocess.Popen([*command, "--cache-dir", str(cache_dir)], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         found = re.search(r"http://\S+/", process.stdout.readline())

@@ -12,9 +12,9 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from sidebooks_core.rendering import webp
-from sidebooks_core.rendering.runs import BLOCK_PIXELS, Runs
-from sidebooks_core.rendering.webp import code_lengths, lossless_webp
+from sidebooks_core.encoding import webp
+from sidebooks_core.encoding.runs import BLOCK_PIXELS, Runs
+from sidebooks_core.encoding.webp import code_lengths, lossless_webp
 
 Pixels = NDArray[np.uint8]
 

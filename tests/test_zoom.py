@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sidebooks_core as sb
+from sidebooks_core.reading.view import WINDOW_GAIN, wanted_images, window_spec, within
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.tiling.pyramid import Pyramid
 from sidebooks_core.tiling.raster import RasterSpec
 from sidebooks_core.tiling.viewport import PageBox, Viewport
-from sidebooks_core.view import WINDOW_GAIN, wanted_images, window_spec, within
 
 VIEW_PX = (800, 1000)
 PAGE = 2

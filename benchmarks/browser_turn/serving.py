@@ -55,7 +55,7 @@ def fetch_packages(folder: Path, packages: list[str]) -> None:
 def our_server(path: Path) -> Iterator[str]:
     """The address of a server of one document that nobody has looked at yet."""
     with tempfile.TemporaryDirectory() as cache_dir:
-        command = [sys.executable, "-m", "sidebooks_core.cli", "serve", str(path), "--port", "0", "--no-browser"]
+        command = [sys.executable, "-m", "sidebooks_core", "serve", str(path), "--port", "0", "--no-browser"]
         command += ["--allow-origin", "*"]  # the peers' pages come from a server of their own
         with subprocess.Popen([*command, "--cache-dir", cache_dir], stdout=subprocess.PIPE, text=True) as process:
             try:

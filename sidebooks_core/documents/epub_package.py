@@ -10,8 +10,8 @@ from xml.etree.ElementTree import Element
 
 from msgspec import Struct
 
-from sidebooks_core.documents import markup
 from sidebooks_core.documents.archives import UNREADABLE, Archive
+from sidebooks_core.documents.syntax import markup
 
 FILE_BYTES = 16 << 20
 """Most that is read of one file of text."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import stringprep
 import unicodedata
 
-from sidebooks_core.documents import pdf_text
+from sidebooks_core.documents.syntax import pdf_text
 
 _LATEST_LEGACY_REVISION = 4
 """Of the standard security handler: up to here a password is bytes in whatever encoding the writer used."""

@@ -26,6 +26,8 @@ IMAGE_PROBLEMS = frozenset({IMAGE_LOST, IMAGE_CUT})
 EMPTYING = frozenset({IMAGE_LOST, IMAGE_CUT, DRAWING_MISSING, CONTENT_CUT, COLOUR_LOST, UNKNOWN})
 """With one of these a page that shows nothing did not mean to."""
 
+MOST_PROBLEMS = 16
+"""Of one page: more than there are kinds."""
 MOST_LINES = 4096
 """Of the engine's messages that are looked at for one page: it repeats itself."""
 

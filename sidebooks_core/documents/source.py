@@ -11,7 +11,7 @@ import os
 import sys
 from typing import Any, BinaryIO
 
-from sidebooks_core.documents.byte_search import find
+from sidebooks_core.documents.syntax.byte_search import find
 
 
 class Source:

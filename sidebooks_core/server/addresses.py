@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-from sidebooks_core.document import Document
-from sidebooks_core.server import iiif, presentation
+from sidebooks_core.documents.document import Document
 from sidebooks_core.server.exchange import not_found
+from sidebooks_core.server.iiif import image_api as iiif
+from sidebooks_core.server.iiif import presentation
 from sidebooks_core.tiling.pyramid import Pyramid, fit_rung
 from sidebooks_core.tiling.raster import RasterSpec
 

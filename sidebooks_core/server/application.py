@@ -20,14 +20,14 @@ from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from sidebooks_core import __version__
-from sidebooks_core.document import Document
+from sidebooks_core.documents.document import Document
 from sidebooks_core.documents.model import SearchHit, Word
 from sidebooks_core.errors import (
     RequestError,
     ServiceClosed,
     SidebooksError,
 )
-from sidebooks_core.server import iiif, openapi, presentation
+from sidebooks_core.server import openapi
 from sidebooks_core.server.addresses import (
     dzi_raster,
     dzi_tile,
@@ -56,17 +56,19 @@ from sidebooks_core.server.exchange import (
     root_and_path,
 )
 from sidebooks_core.server.exits import is_server_exiting
+from sidebooks_core.server.fast_path import HotImages
 from sidebooks_core.server.hosts import HostNames, name_in
-from sidebooks_core.server.hot import HotImages
+from sidebooks_core.server.iiif import image_api as iiif
+from sidebooks_core.server.iiif import presentation
+from sidebooks_core.server.iiif.plan import TilePlan, plan
 from sidebooks_core.server.image_answers import ImageAnswers
-from sidebooks_core.server.images import TilePlan, plan
 from sidebooks_core.server.limits import Places, ServerLimits, client_of
 from sidebooks_core.server.pools import Pools
 from sidebooks_core.server.searching import Searches
 from sidebooks_core.server.sessions import Hint, Sessions
-from sidebooks_core.server.shared import SharedWork
 from sidebooks_core.server.sharing import Cache, Sharing
 from sidebooks_core.server.shelf import Registered, Shelf, page_id
+from sidebooks_core.server.single_flight import SharedWork
 from sidebooks_core.service import TileService
 
 MAX_PATH_BYTES = 1024

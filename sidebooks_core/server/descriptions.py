@@ -13,8 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import quote
 
-from sidebooks_core.document import Document
-from sidebooks_core.server import iiif, presentation
+from sidebooks_core.documents.document import Document
 from sidebooks_core.server.exchange import (
     IMMUTABLE,
     Answer,
@@ -26,6 +25,8 @@ from sidebooks_core.server.exchange import (
     not_found,
     problem,
 )
+from sidebooks_core.server.iiif import image_api as iiif
+from sidebooks_core.server.iiif import presentation
 from sidebooks_core.server.shelf import Registered, page_id
 from sidebooks_core.server.watcher import Problem
 

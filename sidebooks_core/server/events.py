@@ -10,10 +10,10 @@ import contextlib
 import threading
 from collections.abc import AsyncGenerator, Callable
 
-from sidebooks_core.document import Document
+from sidebooks_core.documents.document import Document
+from sidebooks_core.reading.view import PageView
 from sidebooks_core.server.exchange import Answer, Receive, disconnected, json_bytes
 from sidebooks_core.server.limits import Places
-from sidebooks_core.view import PageView
 
 ALIVE_EVERY_S = 15.0
 """Something is sent at least so often: proxies end connections that are silent for a minute."""

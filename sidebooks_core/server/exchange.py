@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, quote, unquote
 
 from msgspec import Struct, field
 
+from sidebooks_core.encoding.encode import EncodedImage
 from sidebooks_core.errors import (
     PageNotFound,
     QueueFull,
@@ -26,10 +27,10 @@ from sidebooks_core.errors import (
     ServiceClosed,
     SidebooksError,
 )
-from sidebooks_core.rendering.encoding import EncodedImage
-from sidebooks_core.server import iiif, told
+from sidebooks_core.images.tile import Tile
+from sidebooks_core.server import told
+from sidebooks_core.server.iiif import image_api as iiif
 from sidebooks_core.server.limits import client_of
-from sidebooks_core.tile import Tile
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

@@ -15,20 +15,21 @@ from typing import Any
 from msgspec import Struct
 
 from sidebooks_core import keys
-from sidebooks_core.caching.record import Record
-from sidebooks_core.document import Document
+from sidebooks_core.documents.document import Document
+from sidebooks_core.encoding.tileset import PackedTile, RecordUnreadable, pack, unpack_tile
 from sidebooks_core.errors import PageError, QueueFull
-from sidebooks_core.rendering.packing import PackedTile, RecordUnreadable, pack, unpack_tile
+from sidebooks_core.images.tile import Tile
+from sidebooks_core.images.tile_making import tile_of
 from sidebooks_core.scheduling.queue import Priority
-from sidebooks_core.server import coarse, told
+from sidebooks_core.server import stand_in as coarse
+from sidebooks_core.server import told
 from sidebooks_core.server.exchange import IMMUTABLE, PASSING, Answer, Asked, Headers
-from sidebooks_core.server.hot import HotImages
-from sidebooks_core.server.images import RasterPlan
-from sidebooks_core.server.shared import SharedWork
+from sidebooks_core.server.fast_path import HotImages
+from sidebooks_core.server.iiif.plan import RasterPlan
+from sidebooks_core.server.single_flight import SharedWork
 from sidebooks_core.server.waiting import Waiting
 from sidebooks_core.service import TileService
-from sidebooks_core.tile import Tile
-from sidebooks_core.tile_making import tile_of
+from sidebooks_core.stores.record import Record
 from sidebooks_core.tiling.raster import RasterSpec
 
 MAX_WAITING = 512
@@ -189,7 +190,7 @@ class ImageAnswers:
         source = await self._get(asked, plain)
 
         def make() -> Tile:
-            from sidebooks_core.rendering.derive import derive  # numpy and Pillow: only for those who turn images
+            from sidebooks_core.encoding.derive import derive  # numpy and Pillow: only for those who turn images
 
             started_s = time.perf_counter()
             made = derive(source.data, source.media_type, recipe, image_format, self.service.settings.quality)

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from itertools import count
 from types import TracebackType
 
-from sidebooks_core.document import Document
+from sidebooks_core.documents.document import Document
 from sidebooks_core.documents.model import SearchHit
 from sidebooks_core.server.exchange import Asked
 from sidebooks_core.server.limits import Places, client_of
-from sidebooks_core.server.shared import SharedWork
+from sidebooks_core.server.single_flight import SharedWork
 from sidebooks_core.service import TileService
 
 SEARCH_LIMIT = 500

@@ -16,13 +16,13 @@ from functools import partial
 
 from msgspec import Struct
 
-from sidebooks_core.document import Document
+from sidebooks_core.documents.document import Document
 from sidebooks_core.errors import ServiceClosed, SidebooksError
-from sidebooks_core.reader import Reader
-from sidebooks_core.reader_loop import Handle, ReaderLoop
+from sidebooks_core.reading.loop import Handle, ReaderLoop
+from sidebooks_core.reading.reader import Reader
+from sidebooks_core.reading.view import PageView
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.service import TileService
-from sidebooks_core.view import PageView
 
 MAX_SESSIONS = 256
 """When another begins, one of the client that has most ends: the one that was silent longest."""

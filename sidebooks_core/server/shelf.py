@@ -14,10 +14,10 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from sidebooks_core.document import Document
+from sidebooks_core.documents.document import Document
 from sidebooks_core.documents.natural_order import NaturalKey, natural_key
 from sidebooks_core.errors import SidebooksError
-from sidebooks_core.registry import Given
+from sidebooks_core.library.remembered import Given
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.server.watcher import Problem, Watcher
 from sidebooks_core.service import TileService

@@ -65,7 +65,17 @@ def status_of(answer: bytes) -> int:
 @contextlib.contextmanager
 def serving(*paths: Path, cache_dir: Path, options: tuple[str, ...] = ()) -> Iterator[Served]:
     """A server of some documents, once it serves all of them: it answers before, if one takes long to open."""
-    command = [sys.executable, "-m", "sidebooks_core.cli", "serve", *map(str, paths), "--port", "0", "--no-browser", *options]
+    command = [
+        sys.executable,
+        "-m",
+        "sidebooks_core",
+        "serve",
+        *map(str, paths),
+        "--port",
+        "0",
+        "--no-browser",
+        *options,
+    ]
     with subprocess.Popen([*command, "--cache-dir", str(cache_dir)], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         line = process.stdout.readline()

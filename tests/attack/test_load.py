@@ -18,11 +18,11 @@ from attack_server import IS_FULL, Served, documents_of, serving, status_of
 
 import sidebooks_core as sb
 from sidebooks_core.errors import QueueFull
-from sidebooks_core.rendering.answers import SearchAnswer
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.server import Application, Shelf
 from sidebooks_core.server.limits import Places, ServerLimits
 from sidebooks_core.server.searching import Turns
+from sidebooks_core.workers.answers import SearchAnswer
 
 pytest.importorskip("uvicorn", reason="needs the extra server")
 psutil = pytest.importorskip("psutil")

@@ -11,7 +11,7 @@ import pymupdf
 import pytest
 
 from sidebooks_core import Settings, TileService
-from sidebooks_core.documents.drawing import draw
+from sidebooks_core.engine.drawing import draw
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from identity_documents import pdf, stream

@@ -10,9 +10,9 @@ from pdf_parts import difference, ink_of, stream, text_of, write_pdf
 
 from sidebooks_core import Settings, TileService
 from sidebooks_core.documents.limits import Limits
-from sidebooks_core.documents.messages import take_warnings
-from sidebooks_core.documents.opening import open_document
 from sidebooks_core.documents.source import Source
+from sidebooks_core.engine.messages import take_warnings
+from sidebooks_core.engine.opening import open_document
 
 JAPANESE, CHINESE, TAIWANESE, KOREAN = (
     "議会だより令和八年",

@@ -294,10 +294,10 @@ class _OldName(zipfile.ZipInfo):
 
 
 def test_opening_a_comic_unpacks_no_image(service: sb.TileService, monkeypatch: pytest.MonkeyPatch) -> None:
-    from sidebooks_core.documents import images
     from sidebooks_core.documents.limits import Limits
-    from sidebooks_core.documents.opening import open_document
     from sidebooks_core.documents.source import Source
+    from sidebooks_core.engine.images import reading as images
+    from sidebooks_core.engine.opening import open_document
 
     unpacked = []
     genuine = images.converted

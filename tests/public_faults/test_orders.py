@@ -9,12 +9,13 @@ import pytest
 from pdf_parts import stream, write_pdf
 
 import sidebooks_core as sb
-from sidebooks_core.documents import glyph_boxes, page_faults
-from sidebooks_core.documents.drawing import draw
-from sidebooks_core.documents.engine import as_pdf, mupdf
 from sidebooks_core.documents.limits import Limits
-from sidebooks_core.documents.opening import OpenDocument, open_document
 from sidebooks_core.documents.source import Source
+from sidebooks_core.engine.drawing import draw
+from sidebooks_core.engine.mupdf import as_pdf, mupdf
+from sidebooks_core.engine.opening import OpenDocument, open_document
+from sidebooks_core.engine.pdf import faults as page_faults
+from sidebooks_core.engine.pdf import glyph_boxes
 
 _CONTAINER = '<container><rootfiles><rootfile full-path="p.opf"/></rootfiles></container>'
 _PACKAGE = (

@@ -17,11 +17,12 @@ from asgi import ask
 from pikepdf import Array, Dictionary, Name, String
 
 from sidebooks_core import OutlineItem, PageNotFound, RequestError, TileService
-from sidebooks_core.documents import addresses, legacy_text, passwords, pdf_text, xmp
+from sidebooks_core.documents import addresses, passwords
 from sidebooks_core.documents.limits import Limits
-from sidebooks_core.documents.opening import OpenDocument, open_document
 from sidebooks_core.documents.shown_text import shown
 from sidebooks_core.documents.source import Source
+from sidebooks_core.documents.syntax import legacy_text, pdf_text, xmp
+from sidebooks_core.engine.opening import OpenDocument, open_document
 from sidebooks_core.errors import PasswordRequired
 from sidebooks_core.server import Application, Shelf
 

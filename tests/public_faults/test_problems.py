@@ -16,11 +16,13 @@ from image_files import BITS, FLATE, PLACED, RAW, RGB, SIDE, TEXT, encoded, fax_
 from jbig2_files import generic_refinement, page_refinement, refinement_in_steps, text_refinement
 from PIL import Image
 
-from sidebooks_core import RenderFailed, Settings, TileService, cli
-from sidebooks_core.document import KnownProblems
-from sidebooks_core.documents import problems, second_engine
-from sidebooks_core.rendering import desk
-from sidebooks_core.rendering.packing import MOST_PROBLEMS, problems_of, unpack_tile
+from sidebooks_core import RenderFailed, Settings, TileService
+from sidebooks_core.cli.commands import commands as cli
+from sidebooks_core.documents import problems
+from sidebooks_core.documents.document import KnownProblems
+from sidebooks_core.encoding.tileset import MOST_PROBLEMS, problems_of, unpack_tile
+from sidebooks_core.engine import second_engine
+from sidebooks_core.worker import desk
 
 JPEG = encoded("JPEG", quality=95)
 JP2 = encoded("JPEG2000")
@@ -302,9 +304,9 @@ def test_what_follows_a_jbig2_image_is_no_loss(tail: bytes, service: TileService
 
 def drawn_here(data: bytes, tmp_path: Path) -> bytes:
     """The record of a raster, from a worker's desk in this process."""
-    from sidebooks_core.documents.font_discovery import discover
     from sidebooks_core.documents.limits import Limits
-    from sidebooks_core.rendering.jobs import DocumentRef
+    from sidebooks_core.documents.reference import DocumentRef
+    from sidebooks_core.fonts.discovery import discover
 
     held = desk.Desk(discover([]).to_wire(), 1 << 20, opens_paths=False)
     ref = DocumentRef(token="t", name="paper.pdf", path=None, file_state=None, limits=Limits())

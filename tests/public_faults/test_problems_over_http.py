@@ -98,7 +98,16 @@ def test_the_header_is_short_and_plain(problems: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(("language", "sign"), [("en", "Not all of this page"), ("ja", "このページの一部")])
 def test_the_viewer_shows_a_sign_on_the_page(half_broken: Path, tmp_path: Path, language: str, sign: str) -> None:
     sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright", exc_type=ImportError)
-    command = [sys.executable, "-m", "sidebooks_core.cli", "serve", str(half_broken.parent), "--port", "0", "--no-browser"]
+    command = [
+        sys.executable,
+        "-m",
+        "sidebooks_core",
+        "serve",
+        str(half_broken.parent),
+        "--port",
+        "0",
+        "--no-browser",
+    ]
     with (
         subprocess.Popen([*command, "--cache-dir", str(tmp_path / "cache")], stdout=subprocess.PIPE, text=True) as process,
         sync_api.sync_playwright() as playwright,

@@ -17,19 +17,19 @@ import pytest
 from asgi import ask
 
 from sidebooks_core import Document, Settings, TileService
-from sidebooks_core.documents import epub_ruby
 from sidebooks_core.documents.archives import Archive
 from sidebooks_core.documents.epub_package import read_package
-from sidebooks_core.documents.folded_pages import FoldedPages
-from sidebooks_core.documents.folding import fold, fold_old_forms, needed, query_pattern
-from sidebooks_core.documents.folding_tables import HYOGAI, JINMEI, JOYO, NAMES
 from sidebooks_core.documents.limits import Limits
-from sidebooks_core.documents.opening import open_document
-from sidebooks_core.documents.page_text import Folded
-from sidebooks_core.documents.ruby_style import SHARE
 from sidebooks_core.documents.source import Source
-from sidebooks_core.documents.text_lines import Run, lines_of
+from sidebooks_core.engine.epub import ruby as epub_ruby
+from sidebooks_core.engine.opening import open_document
 from sidebooks_core.server import Application, Shelf
+from sidebooks_core.text.folded_pages import FoldedPages
+from sidebooks_core.text.folding import fold, fold_old_forms, needed, query_pattern
+from sidebooks_core.text.folding_tables import HYOGAI, JINMEI, JOYO, NAMES
+from sidebooks_core.text.lines import Run, lines_of
+from sidebooks_core.text.pages import Folded
+from sidebooks_core.text.ruby_style import SHARE
 
 
 @pytest.fixture(scope="module")

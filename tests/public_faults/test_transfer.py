@@ -13,13 +13,14 @@ from identity_documents import pdf, stream
 from PIL import Image
 from test_draw import one_page
 
-from sidebooks_core.documents import page_faults, transfer
-from sidebooks_core.documents.drawing import draw
 from sidebooks_core.documents.limits import Limits
-from sidebooks_core.documents.messages import take_warnings
-from sidebooks_core.documents.opening import open_document
 from sidebooks_core.documents.problems import COLOUR_LOST, of_warnings
 from sidebooks_core.documents.source import Source
+from sidebooks_core.engine.drawing import draw
+from sidebooks_core.engine.messages import take_warnings
+from sidebooks_core.engine.opening import open_document
+from sidebooks_core.engine.pdf import faults as page_faults
+from sidebooks_core.engine.transfer import applying as transfer
 
 INVERTS = b"<</FunctionType 2/Domain[0 1]/C0[1]/C1[0]/N 1>>"
 SQUARES = b"<</FunctionType 2/Domain[0 1]/C0[0]/C1[1]/N 2>>"

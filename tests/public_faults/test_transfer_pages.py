@@ -10,12 +10,12 @@ from identity_documents import pdf, stream
 from numpy.typing import NDArray
 from test_draw import FONT
 
-from sidebooks_core.documents.drawing import draw
 from sidebooks_core.documents.limits import Limits
-from sidebooks_core.documents.messages import take_warnings
-from sidebooks_core.documents.opening import open_document
 from sidebooks_core.documents.problems import COLOUR_LOST, of_warnings
 from sidebooks_core.documents.source import Source
+from sidebooks_core.engine.drawing import draw
+from sidebooks_core.engine.messages import take_warnings
+from sidebooks_core.engine.opening import open_document
 
 PAGES = 30
 VISIBLE = 24

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgpack
 from PIL import Image
 
-from sidebooks_core.documents.font_discovery import EXTRA_PACKAGES, FontSet, discover
+from sidebooks_core.fonts.discovery import EXTRA_PACKAGES, FontSet, discover
 
 PICTURE = Path(__file__).with_name("fonts-before-after.png")
 DPI = 110
@@ -88,9 +88,9 @@ _DRAW = """
 import sys
 import msgpack
 data, wire, dpi, filetype = msgpack.unpackb(sys.stdin.buffer.read())
-from sidebooks_core.documents.engine import pymupdf
-from sidebooks_core.documents import fonts
-from sidebooks_core.documents.font_discovery import FontSet
+from sidebooks_core.engine.mupdf import pymupdf
+from sidebooks_core.engine.fonts import hooks as fonts
+from sidebooks_core.fonts.discovery import FontSet
 installed = None if wire is None else fonts.install(FontSet.from_wire(wire))
 page = pymupdf.open(stream=data, filetype=filetype)[0]
 shown = page.get_displaylist()

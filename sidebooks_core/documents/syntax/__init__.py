@@ -1,0 +1,1 @@
+"""Grammars of file formats, read without an engine."""

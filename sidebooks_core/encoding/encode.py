@@ -1,0 +1,186 @@
+"""Pixels to the bytes that are handed out, chosen by what is in them, and back.
+
+Text, line art and flat colour are kept losslessly; JPEG is for photographs and scans. WebP and AVIF are made on request: of
+"compact", for whole pages of coloured text only.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+from PIL import Image
+from PIL.AvifImagePlugin import AvifImageFile
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+
+from sidebooks_core.encoding import content, png, webp
+from sidebooks_core.encoding.runs import Runs
+from sidebooks_core.errors import RequestError
+
+PNG, JPEG, WEBP, AVIF = "image/png", "image/jpeg", "image/webp", "image/avif"
+
+_LONGEST_SIDE_PX = {
+    "png": (1 << 31) - 1,
+    "auto": (1 << 31) - 1,
+    "compact": (1 << 31) - 1,
+    "jpeg": content.LONGEST_JPEG_SIDE_PX,
+    "webp": webp.LONGEST_SIDE_PX,
+    "avif": 65_535,
+}
+_DECODERS: dict[str, type[ImageFile]] = {
+    PNG: PngImageFile,
+    JPEG: JpegImageFile,
+    WEBP: WebPImageFile,
+    AVIF: AvifImageFile,
+}
+_FEWEST_PAGE_PIXELS = 1 << 19
+"""Below this, writing WebP takes milliseconds whatever is in the image, and saves little: tiles of a page are PNG or JPEG."""
+_MOST_RUNS = 0.15
+"""Of the pixels. The densest pages of text have 0.12."""
+_MAX_DECODED_PIXELS = 1 << 29
+"""Above the largest raster that settings sensibly allow; below what a few damaged bytes could claim."""
+
+
+class EncodedImage(Struct, frozen=True):
+    """An image as bytes."""
+
+    data: bytes
+    media_type: str
+    """Of `data`, such as "image/png"."""
+
+
+def encode(pixels: NDArray[np.uint8], image_format: str, quality: int) -> EncodedImage:
+    """Encode sRGB pixels of shape (height, width, 3), or grey ones of shape (height, width), uint8, with any strides.
+
+    `image_format`: "auto" chooses by content; "compact" too, and writes pages of coloured text in fewer bytes, more slowly;
+    "png", "jpeg", "webp" (lossless where "auto" would be) or "avif" are obeyed.
+    `quality`: of lossy images, 1 to 100. Raises RequestError for pixels of another kind or an image the format cannot hold.
+    """
+    pixels = _checked(pixels, image_format)
+    if pixels.ndim == 3:
+        plane = content.grey_plane(pixels)
+        pixels = pixels if plane is None else plane
+    if image_format in ("auto", "compact", "png"):
+        return _by_content(pixels, quality, image_format)
+    sample = content.Sample.of(pixels)
+    if image_format == "jpeg":
+        return _jpeg(pixels, quality, sample.holds_drawing)
+    if image_format == "webp":
+        return _webp(pixels, quality, sample)
+    return _avif(pixels, quality, sample.holds_drawing)
+
+
+def _checked(pixels: NDArray[np.uint8], image_format: str) -> NDArray[np.uint8]:
+    if image_format not in _LONGEST_SIDE_PX:
+        raise RequestError(f"no such image format: {image_format}")
+    if pixels.dtype != np.uint8 or not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)) or not pixels.size:
+        raise RequestError(f"cannot encode pixels of shape {pixels.shape} and type {pixels.dtype}")
+    longest_px = max(pixels.shape[:2])
+    if longest_px > _LONGEST_SIDE_PX[image_format]:
+        raise RequestError(f"{image_format} images are at most {_LONGEST_SIDE_PX[image_format]} pixels long, not {longest_px}")
+    return np.ascontiguousarray(pixels)
+
+
+def _by_content(pixels: NDArray[np.uint8], quality: int, image_format: str) -> EncodedImage:
+    height, width = pixels.shape[:2]
+    colour = content.single_colour(pixels)
+    if colour is not None:
+        return EncodedImage(png.flat_png(width, height, colour), PNG)
+    sample = content.Sample.of(pixels)
+    if image_format == "compact":
+        image = _coloured_text(pixels, sample)
+        if image is not None:
+            return image
+    indexed = content.few_colours(pixels, sample) if pixels.ndim == 3 else None
+    seen = content.study(pixels, sample, None if indexed is None else indexed.indices)
+    may_lose = image_format != "png" and max(height, width) <= content.LONGEST_JPEG_SIDE_PX
+    if may_lose and seen.is_picture:
+        return _jpeg(pixels, quality, sample.holds_drawing)
+    if indexed is not None:
+        data = png.palette_png(indexed.indices, indexed.palette)
+    elif pixels.ndim == 2:
+        data = png.grey_png(pixels, seen.row_filter)
+    else:
+        data = png.rgb_png(pixels, seen.row_filter)
+    if may_lose and _sample_missed_a_picture(pixels, sample, seen, len(data)):
+        return _jpeg(pixels, quality, sample.holds_drawing)
+    return EncodedImage(data, PNG)
+
+
+def _coloured_text(pixels: NDArray[np.uint8], sample: content.Sample) -> EncodedImage | None:
+    """A page of text or line art on paper, by its runs of one colour. None for what is grey, a picture, or small."""
+    height, width = pixels.shape[:2]
+    if pixels.ndim == 2 or not sample.has_few_runs:
+        return None
+    if height * width < _FEWEST_PAGE_PIXELS or max(height, width) > webp.LONGEST_SIDE_PX:
+        return None
+    runs = Runs.of(pixels)
+    if len(runs.starts) > _MOST_RUNS * runs.pixel_count:
+        return None  # the sample missed something
+    indexed = content.few_colours_of(runs, width)
+    if indexed is not None:
+        image = EncodedImage(png.palette_png(indexed.indices, indexed.palette), PNG)
+    else:
+        image = EncodedImage(webp.lossless_webp(runs, width), WEBP)
+    return image if content.lossless_is_worth(len(image.data), pixels, sample) else None
+
+
+def _sample_missed_a_picture(pixels: NDArray[np.uint8], sample: content.Sample, seen: content.Study, png_bytes: int) -> bool:
+    """A picture that lies between the sampled rows shows in the bytes; then the whole tile is judged."""
+    if png_bytes <= 2 * seen.lossless_bytes + 65_536:
+        return False
+    pixel_count = pixels.shape[0] * pixels.shape[1]
+    return not content.lossless_pays(png_bytes, content.jpeg_reference_bytes(pixels), pixel_count, sample.flatness)
+
+
+def _jpeg(pixels: NDArray[np.uint8], quality: int, holds_drawing: bool) -> EncodedImage:
+    # Half the colour resolution smears coloured text and lines; photographs do not show it, and are a quarter smaller.
+    return _saved(pixels, JPEG, quality=quality, subsampling="4:4:4" if holds_drawing else "4:2:0")
+
+
+def _webp(pixels: NDArray[np.uint8], quality: int, sample: content.Sample) -> EncodedImage:
+    if content.study(pixels, sample).is_picture:
+        return _saved(pixels, WEBP, quality=quality, method=2)
+    if sample.has_few_runs:
+        coloured = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
+        return EncodedImage(webp.lossless_webp(Runs.of(coloured), pixels.shape[1]), WEBP)
+    return _saved(pixels, WEBP, lossless=True, quality=0, method=1)  # here `quality` is effort
+
+
+def _avif(pixels: NDArray[np.uint8], quality: int, holds_drawing: bool) -> EncodedImage:
+    subsampling = "4:4:4" if holds_drawing else "4:2:0"
+    return _saved(pixels, AVIF, quality=quality, speed=10, subsampling=subsampling, max_threads=1)
+
+
+def _saved(pixels: NDArray[np.uint8], media_type: str, **options: Any) -> EncodedImage:
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, media_type.removeprefix("image/").upper(), **options)
+    return EncodedImage(out.getvalue(), media_type)
+
+
+def decode(data: bytes, media_type: str) -> NDArray[np.uint8]:
+    """The pixels of an image that `encode` made: shape (height, width, 3), uint8, sRGB.
+
+    Raises RequestError if `data` is not an image of `media_type`.
+    """
+    decoder = _DECODERS.get(media_type)
+    if decoder is None:
+        raise RequestError(f"cannot decode {media_type}")
+    # The decoder itself, not Image.open: that would look for other formats, and warn of a large image through settings
+    # that belong to the whole process.
+    try:
+        with decoder(io.BytesIO(data)) as image:
+            if image.width * image.height > _MAX_DECODED_PIXELS:
+                raise RequestError(f"will not decode {image.width} x {image.height} pixels")
+            rgb = image.convert("RGB")
+    except (OSError, SyntaxError, ValueError) as error:
+        if isinstance(error, RequestError):
+            raise
+        raise RequestError(f"not a sound {media_type}: {error}") from error
+    return np.array(rgb)

@@ -1,0 +1,1 @@
+"""Lives in worker processes only, and is the sole importer of PyMuPDF: opening, drawing, text, identity."""

@@ -1,0 +1,57 @@
+"""Whether the engine would repeat what a document says its text is. Worker side.
+
+A structure element of a tagged PDF can say what the text of its contents actually is. The engine says it for each of the
+marked contents that the element has on a page, and an element may have one for each of its lines or words.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sidebooks_core.engine.mupdf import mupdf, pymupdf
+
+MOST_FORMS = 64
+MOST_CONTENTS = 1 << 16
+MOST_LEVELS = 32
+
+
+def is_repeated(page: Any) -> bool:
+    """Whether an element with a text of its own has several marked contents on a page of a PDF, its forms' included.
+
+    Raises the engine's errors.
+    """
+    pdf = pymupdf._as_pdf_document(page.parent)
+    root = mupdf.pdf_dict_getp(mupdf.pdf_trailer(pdf), "Root/StructTreeRoot/ParentTree")
+    if not mupdf.pdf_is_dict(root):
+        return False
+    own = pymupdf._as_pdf_page(page).obj()
+    return any(_repeats(root, holder) for holder in (own, *_forms(own)))
+
+
+def _forms(page: Any) -> list[Any]:
+    drawn = mupdf.pdf_dict_getp(mupdf.pdf_dict_get_inheritable(page, pymupdf.PDF_NAME("Resources")), "XObject")
+    count = min(mupdf.pdf_dict_len(drawn), MOST_FORMS)
+    return [mupdf.pdf_dict_get_val(drawn, place) for place in range(count)]
+
+
+def _repeats(root: Any, holder: Any) -> bool:
+    key = mupdf.pdf_dict_gets(holder, "StructParents")
+    if not mupdf.pdf_is_int(key):
+        return False
+    parents = mupdf.pdf_lookup_number(root, mupdf.pdf_to_int(key))
+    seen: set[int] = set()
+    spoken: dict[int, bool] = {}
+    for place in range(min(mupdf.pdf_array_len(parents), MOST_CONTENTS)):
+        element = mupdf.pdf_array_get(parents, place)
+        for _ in range(MOST_LEVELS):
+            number = mupdf.pdf_to_num(element)
+            if not number:
+                break
+            if number not in spoken:
+                spoken[number] = bool(mupdf.pdf_is_string(mupdf.pdf_dict_gets(element, "ActualText")))
+            if spoken[number]:
+                if number in seen:
+                    return True
+                seen.add(number)
+            element = mupdf.pdf_dict_gets(element, "P")
+    return False

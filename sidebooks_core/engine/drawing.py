@@ -1,0 +1,60 @@
+"""Draws a part of a page into an array. Worker side."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sidebooks_core.engine.mupdf import mupdf, pymupdf
+from sidebooks_core.engine.thin_lines import ThinLines
+
+_thin_lines: WeakKeyDictionary[Any, ThinLines] = WeakKeyDictionary()
+"""Of each display list that was drawn."""
+
+MOST_PAGE_PT = 1e6
+BLANK_LOOK_PX = 512
+"""Long side at which a page is looked at for whether anything is on it: what is thinner than a pixel still leaves grey."""
+
+
+def draw(display_list: Any, scale: float, x0_px: int, y0_px: int, x1_px: int, y1_px: int, *, grey: bool) -> NDArray[np.uint8]:
+    """Columns x0_px to x1_px and rows y0_px to y1_px (ends excluded) of the page drawn at `scale` pixels a point, on white.
+
+    uint8, sRGB, C-contiguous: (height, width, 3), or (height, width) where `grey`. The engine draws straight into the
+    array, so no copy is made and nothing outlives the engine's own pixmap. Raises the engine's errors.
+    """
+    lines = _thin_lines.get(display_list)
+    if lines is None:
+        lines = _thin_lines[display_list] = ThinLines(display_list.this)
+    lines.fit(scale)
+    height_px, width_px = y1_px - y0_px, x1_px - x0_px
+    pixels = np.full((height_px, width_px) if grey else (height_px, width_px, 3), 255, np.uint8)
+    colorspace = pymupdf.csGRAY if grey else pymupdf.csRGB
+    bbox = mupdf.FzIrect(x0_px, y0_px, x1_px, y1_px)
+    pixmap = mupdf.fz_new_pixmap_with_bbox_and_data(
+        colorspace.this, bbox, mupdf.FzSeparations(), 0, mupdf.python_mutable_buffer_data(pixels)
+    )
+    device = mupdf.fz_new_draw_device(mupdf.FzMatrix(), pixmap)
+    # The engine leaves out what ends outside by its own box, which knows nothing of a line's least width.
+    asked_px = mupdf.FzRect(x0_px - 1, y0_px - 1, x1_px + 1, y1_px + 1)
+    mupdf.fz_run_display_list(display_list.this, device, mupdf.fz_scale(scale, scale), asked_px, mupdf.FzCookie())
+    mupdf.fz_close_device(device)
+    return pixels
+
+
+def is_blank(display_list: Any, *, of_any_colour: bool = False) -> bool:
+    """Whether a page shows nothing but white, or but one colour where `of_any_colour`. Raises the engine's errors.
+
+    The latter is for pages that are one image: of one that it cannot unpack at all, the engine makes a black page.
+    """
+    box = display_list.rect
+    if box.is_empty or box.is_infinite or max(box.width, box.height) > MOST_PAGE_PT:
+        return True  # of a page that could not be read at all, not even its size is known
+    scale = BLANK_LOOK_PX / max(box.width, box.height, 1.0)
+    x0_px, y0_px = math.floor(box.x0 * scale), math.floor(box.y0 * scale)
+    x1_px, y1_px = max(x0_px + 1, math.ceil(box.x1 * scale)), max(y0_px + 1, math.ceil(box.y1 * scale))
+    pixels = draw(display_list, scale, x0_px, y0_px, x1_px, y1_px, grey=False)
+    return bool((pixels == (pixels[0, 0] if of_any_colour else 255)).all())

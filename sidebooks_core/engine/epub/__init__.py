@@ -1,0 +1,1 @@
+"""EPUB as the engine lays it out."""

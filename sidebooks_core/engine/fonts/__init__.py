@@ -1,0 +1,1 @@
+"""Fonts as the engine loads them: the hooks that replace and mend them."""

@@ -1,0 +1,221 @@
+"""Draws fonts that are not embedded with the machine's own. Worker side: installs the engine's hooks, once per process.
+
+The engine writes into every font that a hook returns: its widths, its metrics, whether it is stretched. So each call
+makes a new font object; what is shared is the file, mapped once and never copied (a collection has 20-100 MB).
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct, field
+
+from sidebooks_core.engine.fonts import settling as font_settling
+from sidebooks_core.engine.mupdf import pymupdf
+from sidebooks_core.fonts.choice import choose_cjk, choose_latin
+from sidebooks_core.fonts.choice import replacement as replacement
+from sidebooks_core.fonts.discovery import Face, FontSet
+from sidebooks_core.fonts.names import read_name
+
+mupdf = pymupdf.mupdf
+
+_MOST_FONTS = 256
+"""Replaced fonts loaded between two clearings of the engine's store."""
+
+_ORDERING_OF = {
+    mupdf.FZ_ADOBE_CNS: "cns1",
+    mupdf.FZ_ADOBE_GB: "gb1",
+    mupdf.FZ_ADOBE_JAPAN: "japan1",
+    mupdf.FZ_ADOBE_KOREA: "korea1",
+}
+_ORDERING_OF_LANGUAGE = {
+    mupdf.FZ_LANG_ja: "japan1",
+    mupdf.FZ_LANG_ko: "korea1",
+    mupdf.FZ_LANG_zh: "gb1",
+    mupdf.FZ_LANG_zh_Hans: "gb1",
+    mupdf.FZ_LANG_zh_Hant: "cns1",
+}
+_HANGUL, _HIRAGANA, _KATAKANA, _BOPOMOFO, _HAN = 24, 32, 33, 34, 35  # UCDN_SCRIPT_…, which the binding does not name
+
+
+class Substitutes(Struct):
+    """The hooks' state: the set, the files mapped, and what went wrong."""
+
+    font_set: FontSet
+    cjk_count: int = 0
+    """Fonts that an East Asian collection asked for and that were replaced, since the start."""
+    problems: list[str] = field(default_factory=list)
+    """Errors inside the hooks, the first few; the engine's own fonts were used instead."""
+    _counted: int = 0
+    _files: dict[str, tuple[mmap.mmap, Any]] = field(default_factory=dict)
+    _maps: dict[tuple[str, int, str], bytes | None] = field(default_factory=dict)
+    _held: list[Any] = field(default_factory=list)
+
+    def note(self, error: Exception) -> None:
+        if len(self.problems) < 20:
+            self.problems.append(f"{type(error).__name__}: {error}")
+
+    def for_name(self, name: str, bold: int, italic: int, _needs_exact_metrics: int) -> Any:
+        """Hook for fonts without a collection."""
+        read = read_name(name)
+        face = choose_latin(self.font_set, read, bool(bold))
+        return self._open(face, bool(bold) or read.is_bold, bool(italic) or read.is_italic)
+
+    def for_collection(self, name: str, ordering: int, serif: int) -> Any:
+        """Hook for the fonts of Adobe's East Asian collections."""
+        read = read_name(name)
+        face = choose_cjk(self.font_set, read, _ORDERING_OF.get(ordering, ""), bool(serif))
+        font = self._open(face, read.is_bold, read.is_italic)
+        self.cjk_count += font is not None
+        return font
+
+    def for_script(self, script: int, language: int, serif: int, _bold: int, _italic: int) -> Any:
+        """Hook for characters that no font of an EPUB, FB2, SVG or text has.
+
+        The engine asks once per process, script and `serif`, and draws all text with the answer. So it is never bold or italic:
+        books would look as the first one's first characters did.
+        """
+        if script in (_HIRAGANA, _KATAKANA):
+            ordering = "japan1"
+        elif script == _HAN:
+            # Books rarely say their language on each element. Where ours lacks a character the engine asks on, for Chinese.
+            ordering = _ORDERING_OF_LANGUAGE.get(language, "japan1")
+        elif script == _HANGUL:
+            ordering = "korea1"
+        elif script == _BOPOMOFO:
+            ordering = "cns1"
+        else:
+            return None
+        return self._open(self.font_set.face(ordering, serif=bool(serif), bold=False), bold=False, italic=False)
+
+    def _open(self, face: Face | None, bold: bool, italic: bool) -> Any:
+        if face is None:
+            return None
+        # No name of its own: "DF…" would make the engine hint it. No table of glyph boxes: it is too big for these fonts.
+        font = mupdf.fz_new_font_from_buffer(None, self._buffer(face.path), face.index, 0)
+        flags = mupdf.ll_fz_font_flags(font.m_internal)
+        flags.fake_bold = int(bold and not face.is_bold)
+        flags.fake_italic = int(italic)
+        flags.is_serif = int(face.is_serif)
+        return font
+
+    def _buffer(self, path: str) -> Any:
+        if path not in self._files:
+            with Path(path).open("rb") as file:
+                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+            # A private mapping that nobody writes to: one copy in memory for all workers. The engine sees its address
+            # only, so the mapping stays for the life of the process, as the hooks do.
+            shared = mupdf.fz_new_buffer_from_shared_data(mupdf.python_mutable_buffer_data(mapped), len(mapped))
+            self._files[path] = (mapped, shared)
+        return self._files[path][1]
+
+    def settle(self, page: Any) -> bool:
+        """See `settle`."""
+        if not self.cjk_count:
+            return False
+        if self.cjk_count - self._counted > _MOST_FONTS:
+            # The engine counts none of a replaced font's 0.5 MB in the size of its store, where it keeps every font it loads:
+            # a scan with two fonts for each page's hidden text would fill the memory.
+            self._counted = self.cjk_count
+            mupdf.fz_shrink_store(0)
+        while self._held:
+            font_settling.drop(self._held.pop())
+        changed = False
+        for loaded in font_settling.replaced_fonts(page):
+            # Held until the next page, a font cannot fall out of the engine's store, and be loaded again as it was, between
+            # now and the drawing.
+            self._held.append(loaded)
+            path = self._path_of(loaded)
+            if path is None:
+                continue
+            if not font_settling.has_own_widths(loaded):
+                widths = font_settling.narrowed_widths(loaded, partial(self._own_widths, path, loaded))
+                if widths is not None:
+                    font_settling.give_widths(loaded, widths)
+                    changed = True
+            if font_settling.needs_vertical_forms(loaded):
+                cid_to_gid = self._vertical_map(loaded, path)
+                if cid_to_gid is not None:
+                    font_settling.give_map(loaded, cid_to_gid)
+                    changed = True
+        return changed
+
+    def _own_widths(self, path: str, loaded: Any) -> Callable[[int], int]:
+        # Of another object for the same face: the engine has put the document's widths into this one.
+        face = mupdf.fz_new_font_from_buffer(None, self._buffer(path), loaded.font.subfont, 0)
+        return lambda glyph: round(1000 * mupdf.fz_advance_glyph(face, glyph, 0))
+
+    def _path_of(self, loaded: Any) -> str | None:
+        """Which of our files a loaded font draws with."""
+        buffer = loaded.font.buffer
+        address = int(buffer.this) if buffer else 0
+        return next((path for path, (_, ours) in self._files.items() if int(ours.m_internal.this) == address), None)
+
+    def _vertical_map(self, loaded: Any, path: str) -> bytes | None:
+        # A map by a document's own ToUnicode is good for that font only.
+        is_shared = loaded.to_ttf_cmap.cmap_name.startswith("Adobe-")
+        key = (path, loaded.font.subfont, loaded.to_ttf_cmap.cmap_name)
+        if is_shared and key in self._maps:
+            return self._maps[key]
+        cid_to_gid = font_settling.vertical_map(loaded, memoryview(self._files[path][0]))
+        if is_shared:
+            self._maps[key] = cid_to_gid
+        return cid_to_gid
+
+
+_installed: Substitutes | None = None
+
+
+def install(font_set: FontSet) -> Substitutes:
+    """Install the hooks. Call it once per process, before any document is opened: fonts already loaded stay as they are.
+
+    Raises RuntimeError if another set is installed already."""
+    global _installed
+    if _installed is not None:
+        if _installed.font_set != font_set:
+            raise RuntimeError("another set of fonts is installed in this process")
+        return _installed
+    substitutes = Substitutes(font_set)
+
+    def guarded(hook: Any) -> Any:
+        def call(*arguments: Any) -> Any:
+            try:
+                return hook(*arguments)
+            except Exception as error:  # noqa: BLE001 - an exception that enters the engine's C frames ends the process
+                substitutes.note(error)
+                return None
+
+        return call
+
+    mupdf.fz_install_load_system_font_funcs(
+        f=guarded(substitutes.for_name),
+        f_cjk=guarded(substitutes.for_collection),
+        f_fallback=guarded(substitutes.for_script),
+    )
+    _installed = substitutes
+    return substitutes
+
+
+def open_replacement(name: str, ordering: str, serif: bool) -> Any:
+    """What draws a font of that name and East Asian collection where it is not embedded; a new object."""
+    engine_ordering = next(number for number, one in _ORDERING_OF.items() if one == ordering)
+    font = _installed.for_collection(name, engine_ordering, int(serif)) if _installed is not None else None
+    return mupdf.fz_new_cjk_font(engine_ordering) if font is None else font
+
+
+def settle(page: Any) -> bool:
+    """Correct the replaced fonts that `page` has loaded. True: build the page's display list again before drawing it.
+
+    Call it with each `pymupdf.Page` after its display list is built; until a font is replaced it costs nothing."""
+    if _installed is None:
+        return False
+    try:
+        return _installed.settle(page)
+    except (mupdf.FzErrorBase, ValueError) as error:
+        # The page stays as it was drawn, with the forms that the engine chose.
+        _installed.note(error)
+        return False

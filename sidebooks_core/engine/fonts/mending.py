@@ -1,0 +1,205 @@
+"""Loads Type 0 fonts that the engine gives up or misreads: no descriptor, no collection, an encoding it lacks. Worker side.
+
+The engine draws the text of a font that it could not load as Latin letters, byte by byte. So a page whose fonts it complained
+of is looked through: each such font is loaded from a copy of its dictionary that has what was missing, and put into the
+engine's store in the place of the one that failed. The document is not touched, since the identity of its pages is
+taken from it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from sidebooks_core.documents.syntax.predefined_maps import PredefinedMap, as_cmap, collection_of_encoding, predefined_map
+from sidebooks_core.engine.fonts.settling import composite_fonts, drop
+from sidebooks_core.engine.mupdf import mupdf, pymupdf
+
+COMPLAINT = re.compile(
+    "missing font descriptor|no builtin cmap file|missing CIDSystemInfo|unknown cid collection|unknown cid font type"
+    "|font missing encoding|cid font is missing descendant|CMap is missing codespace range|cannot load system CMap"
+)
+"""What the engine says of fonts that are looked into here, and while they are. Of one that cannot be helped it says it again
+when the page is read again."""
+COMPLAINT_UNTIL_MENDED = re.compile(f"{COMPLAINT.pattern}|cannot encode character")
+"""What it says while such fonts are not mended. Of the text of other fonts it says so again when the page is read again."""
+_KINDS = ("CIDFontType0", "CIDFontType2")
+_READ_BY = {"Japan2": ("UniHojo-UTF32-H", "Japan1"), "KR": ("UniAKR-UTF32-H", "Korea1")}
+"""Collections that the engine does not know: the map that tells their characters, and the collection whose faces draw them."""
+_NO_OBJECT = 8_000_000
+"""From here on object numbers that no document has: names of encodings in the engine's store while a font is loaded with them.
+Each map has its own, for the store tells fonts apart by what is written in them."""
+_SCRATCH_BYTES = 4096
+
+_maps: dict[str, Any] = {}
+"""`pdf_cmap`s of this package's maps, kept for the life of the process."""
+_held: list[Any] = []
+"""The fonts loaded for the page before, held so that they cannot fall out of the engine's store while it is drawn."""
+
+
+def mend(page: Any, complaints: Sequence[str]) -> bool:
+    """Load what the engine gave up among the fonts of a page. True: build its display list again.
+
+    complaints: what the engine said while it built the list. Without a word of fonts in them nothing is looked at.
+    Raises the engine's errors.
+    """
+    if not any(COMPLAINT.search(one) for one in complaints):
+        return False
+    document = pymupdf._as_pdf_document(page.parent, required=False)
+    if not document.m_internal:
+        return False
+    while _held:
+        drop(_held.pop())
+    mupdf.pdf_purge_object_from_store(document, 0)  # what it took fonts for that stand in line
+    for font in composite_fonts(mupdf.pdf_lookup_page_obj(document, page.number)):
+        try:
+            loaded = _mended(document, font)
+        except mupdf.FzErrorBase:
+            continue  # nothing helps: it stays as the engine takes it, and its complaint is told
+        if loaded is not None:
+            _held.append(loaded)
+    return bool(_held)
+
+
+def _mended(document: Any, font: Any) -> Any:
+    """The font as it should have been loaded, or None if nothing is missing."""
+    descendants = mupdf.pdf_dict_gets(font, "DescendantFonts")
+    descendant = mupdf.pdf_array_get(descendants, 0) if mupdf.pdf_is_array(descendants) else descendants
+    if not mupdf.pdf_is_dict(descendant):
+        return None
+    encoding = mupdf.pdf_dict_gets(font, "Encoding")
+    encoding_name = mupdf.pdf_to_name(encoding)
+    ours = _system_map(encoding_name) if encoding_name and not mupdf.ll_pdf_load_builtin_cmap(encoding_name) else None
+    is_completed = _complete_stream(document, encoding)
+    system = mupdf.pdf_dict_gets(descendant, "CIDSystemInfo")
+    registry, ordering = _text(system, "Registry"), _text(system, "Ordering")
+    collection = ordering if registry == "Adobe" else ""
+    collection = collection or collection_of_encoding(encoding_name) or ordering or "Identity"
+    has_file = any(
+        mupdf.pdf_dict_gets(mupdf.pdf_dict_gets(descendant, "FontDescriptor"), key).m_internal
+        for key in ("FontFile", "FontFile2", "FontFile3")
+    )
+    is_complete = (
+        collection == ordering
+        and bool(registry)
+        and collection not in _READ_BY
+        and mupdf.pdf_is_array(descendants)
+        and bool(encoding.m_internal)
+        and bool(mupdf.pdf_dict_gets(descendant, "FontDescriptor").m_internal)
+        and mupdf.pdf_to_name(mupdf.pdf_dict_gets(descendant, "Subtype")) in _KINDS
+    )
+    if is_complete and ours is None and not is_completed:
+        return None
+    read_by, drawn_as = _READ_BY.get(collection, ("", collection))
+    whole = _whole_descendant(document, descendant, collection if has_file else drawn_as)
+    copy = mupdf.pdf_copy_dict(mupdf.pdf_resolve_indirect(font))
+    listed = mupdf.pdf_new_array(document, 1)
+    mupdf.pdf_array_push(listed, whole)
+    mupdf.pdf_dict_puts(copy, "DescendantFonts", listed)
+    stand_in_number = _NO_OBJECT + list(_maps).index(encoding_name) if ours is not None else 0
+    if ours is not None:
+        stand_in = mupdf.pdf_new_indirect(document, stand_in_number, 0)
+        mupdf.pdf_dict_puts(copy, "Encoding", stand_in)
+        mupdf.ll_pdf_store_item(stand_in.m_internal, ours, _SCRATCH_BYTES)
+    elif not encoding.m_internal:
+        mupdf.pdf_dict_puts(copy, "Encoding", mupdf.pdf_new_name("Identity-H"))
+    number = mupdf.pdf_to_num(font)
+    if number:
+        mupdf.pdf_purge_object_from_store(document, number)  # what the engine took it for
+    try:
+        loaded = mupdf.ll_pdf_load_font(document.m_internal, None, copy.m_internal)
+    finally:
+        if ours is not None:
+            mupdf.pdf_purge_object_from_store(document, stand_in_number)
+    if read_by:
+        is_read = bool(mupdf.pdf_dict_gets(font, "ToUnicode").m_internal)
+        _read_by(loaded, _unicode_map(read_by), is_read=is_read, is_replaced=not has_file)
+    mupdf.ll_pdf_store_item(font.m_internal, loaded, loaded.size)
+    return loaded
+
+
+def _whole_descendant(document: Any, descendant: Any, collection: str) -> Any:
+    whole = mupdf.pdf_copy_dict(mupdf.pdf_resolve_indirect(descendant))
+    system = mupdf.pdf_new_dict(document, 3)
+    mupdf.pdf_dict_puts(system, "Registry", mupdf.pdf_new_string("Adobe", 5))
+    mupdf.pdf_dict_puts(system, "Ordering", mupdf.pdf_new_string(collection, len(collection.encode())))
+    mupdf.pdf_dict_puts(system, "Supplement", mupdf.pdf_new_int(0))
+    mupdf.pdf_dict_puts(whole, "CIDSystemInfo", system)
+    if not mupdf.pdf_is_dict(mupdf.pdf_dict_gets(descendant, "FontDescriptor")):
+        descriptor = mupdf.pdf_new_dict(document, 1)
+        mupdf.pdf_dict_puts(descriptor, "Flags", mupdf.pdf_new_int(4))
+        mupdf.pdf_dict_puts(whole, "FontDescriptor", descriptor)
+    if mupdf.pdf_to_name(mupdf.pdf_dict_gets(descendant, "Subtype")) not in _KINDS:
+        mupdf.pdf_dict_puts(whole, "Subtype", mupdf.pdf_new_name("CIDFontType2"))
+    return whole
+
+
+def _complete_stream(document: Any, encoding: Any) -> bool:
+    """Give an embedded CMap the predefined one that it adds to, if the engine lacks that. Returns whether it did."""
+    if not mupdf.pdf_is_stream(encoding):
+        return False
+    cmap = mupdf.ll_pdf_load_embedded_cmap(document.m_internal, encoding.m_internal)
+    try:
+        used = mupdf.pdf_to_name(mupdf.pdf_dict_gets(encoding, "UseCMap")) or cmap.usecmap_name
+        missing = _system_map(used) if used and not cmap.usecmap else None
+        if missing is not None:
+            mupdf.ll_pdf_set_usecmap(cmap, missing)
+        return missing is not None
+    finally:
+        mupdf.ll_pdf_drop_cmap(cmap)
+
+
+def _system_map(name: str) -> Any:
+    """A predefined map as the engine's, from the engine or from this package; None if neither has it."""
+    own = mupdf.ll_pdf_load_builtin_cmap(name)
+    if own:
+        return mupdf.ll_pdf_load_system_cmap(name)
+    if name not in _maps:
+        found = predefined_map(name)
+        if found is None:
+            return None
+        cmap = _loaded(found)
+        used = _system_map(found.adds_to) if found.adds_to else None
+        if used is not None:
+            if not found.spaces:
+                cmap.codespace_len = 0  # the parser's own guess, which would keep it from taking over those of `used`
+            mupdf.ll_pdf_set_usecmap(cmap, used)
+        _maps[name] = cmap
+    return _maps[name]
+
+
+def _unicode_map(name: str) -> Any:
+    """The map from CID to character that turns a predefined map of UTF-32 round; of several characters the first."""
+    key = f"{name} to Unicode"
+    if key not in _maps:
+        found = predefined_map(name)
+        assert found is not None
+        rows = found.rows[::-1]
+        turned = np.stack((np.full(len(rows), 2), rows[:, 3], rows[:, 3] + rows[:, 2] - rows[:, 1], rows[:, 1]), axis=1)
+        _maps[key] = _loaded(PredefinedMap(found.name, False, "", ("0000", "FFFF"), turned))
+    return _maps[key]
+
+
+def _loaded(one: PredefinedMap) -> Any:
+    stream = mupdf.fz_open_buffer(mupdf.fz_new_buffer_from_copied_data(as_cmap(one)))
+    return mupdf.ll_pdf_load_cmap(stream.m_internal)
+
+
+def _read_by(loaded: Any, characters: Any, *, is_read: bool, is_replaced: bool) -> None:
+    """Let a font of a collection that the engine does not know find its characters, and its glyphs where it is replaced."""
+    if not is_read:
+        if loaded.to_unicode:
+            mupdf.ll_pdf_drop_cmap(loaded.to_unicode)
+        loaded.to_unicode = mupdf.ll_pdf_keep_cmap(characters)
+    if is_replaced and not loaded.cid_to_gid_len:
+        if loaded.to_ttf_cmap:
+            mupdf.ll_pdf_drop_cmap(loaded.to_ttf_cmap)
+        loaded.to_ttf_cmap = mupdf.ll_pdf_keep_cmap(characters)
+
+
+def _text(container: Any, key: str) -> str:
+    found: str = mupdf.pdf_to_text_string(mupdf.pdf_dict_gets(container, key))
+    return found

@@ -1,0 +1,248 @@
+"""Corrects fonts that were replaced, once a page has loaded them: vertical forms, and the widths the document gives.
+
+In vertical writing the engine asks a replacing font for Unicode's presentation forms of some punctuation. Those do not
+cover small kana, and many fonts (BIZ UD, MS Mincho) lack them and show empty boxes. The font's own table of vertical
+glyphs has all. The engine's hooks cannot hand it over: they are told neither the writing mode nor the widths. So the
+loaded font gets the map from CID to glyph that a CIDToGIDMap in the document would have given it; the document
+itself is not touched, since the identity of its pages is taken from it.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from sidebooks_core.engine.mupdf import as_pdf, pymupdf
+from sidebooks_core.fonts.character_maps import CIDS, characters_of, glyphs_of
+from sidebooks_core.fonts.tables import vertical_glyphs
+
+mupdf = pymupdf.mupdf
+
+_GLYPHS = 1 << 16
+_MOST_NODES = 20_000
+# Adobe-Japan1: Latin letters and half-width katakana, which stand upright; and the same letters laid on their side.
+_KANA = range(842, 1011)
+_NARROW_CIDS = range(1, 633)
+# Thousandths of the em; kana this wide or wider fit as they are.
+_NARROW = 980
+_ON_THEIR_SIDE = range(8720, 9354)
+
+
+def replaced_fonts(page: Any) -> Iterator[Any]:
+    """The loaded Type 0 fonts of a page that are replaced (`pymupdf.mupdf.pdf_font_desc`). Each is the caller's to `drop`."""
+    if not page.parent.is_pdf:
+        return
+    document = as_pdf(page.parent)
+    for font in composite_fonts(mupdf.pdf_lookup_page_obj(document, page.number)):
+        descendants = mupdf.pdf_dict_gets(font, "DescendantFonts")
+        descendant = mupdf.pdf_array_get(descendants, 0) if mupdf.pdf_is_array(descendants) else descendants
+        descriptor = mupdf.pdf_dict_gets(descendant, "FontDescriptor")
+        if not any(_is_set(mupdf.pdf_dict_gets(descriptor, key)) for key in ("FontFile", "FontFile2", "FontFile3")):
+            try:
+                loaded = _load(document, font)
+            except mupdf.FzErrorBase:
+                continue  # given up by the engine, which has said so
+            yield loaded
+
+
+def narrowed_widths(loaded: Any, natural: Callable[[], Callable[[int], int]]) -> dict[int, int] | None:
+    """Glyph -> width in thousandths of the em, for a proportional Japanese font (MS-PMincho), whose kana would run into each
+    other; None for a font that needs no narrowing. `natural()`: a function from a glyph to its
+    own width in the replacing face.
+
+    The engine's own table is of no use: it takes the CIDs of the document's widths for character codes, and knows one
+    width per glyph where half-width kana (CIDs of their own) share the glyphs of the full-width ones."""
+    if loaded.wmode or not loaded.hmtx_len or not _is_japan1(loaded):
+        return None
+    default = loaded.dhmtx.w
+
+    def given_width(cid: int) -> int:
+        return int(mupdf.ll_pdf_lookup_hmtx(loaded, cid).w)
+
+    if all(given_width(cid) >= _NARROW for cid in _KANA):
+        return None
+    own_width = natural()
+    given: dict[int, int] = {}
+    own: dict[int, int] = {}
+    for cid in range(1, _KANA.stop):
+        character = mupdf.ll_pdf_lookup_cmap(loaded.to_ttf_cmap, cid)
+        glyph = mupdf.ll_fz_encode_character(loaded.font, character) if character > 0 else 0
+        if not glyph:
+            continue
+        own[glyph] = own_width(glyph)
+        width = given_width(cid)
+        # Half-width and Latin letters of the default width are not given, and so not used.
+        if width > 0 and (width != default or cid not in _NARROW_CIDS):
+            given[glyph] = max(width, given.get(glyph, 0))
+    return own | given
+
+
+def give_widths(loaded: Any, widths: dict[int, int]) -> None:
+    """Let the font draw each glyph as wide as `widths` has it, as the engine does with replaced simple fonts."""
+    identity = array("H", range(CIDS))
+    identity.byteswap()
+    entries = b" ".join(b"%d[%d]" % item for item in sorted(widths.items()))
+    with _donor(identity.tobytes(), b"/DW %d/W[%s]" % (loaded.dhmtx.w, entries)) as donor:
+        giver, taker = donor.font, loaded.font
+        # Exchanged, so that each table is freed once, with the font that has it then.
+        taker.width_table, giver.width_table = giver.width_table, taker.width_table
+        taker.width_count, giver.width_count = giver.width_count, taker.width_count
+        taker.width_default = giver.width_default
+        mupdf.ll_fz_font_flags(taker).ft_stretch = 1
+
+
+def has_own_widths(loaded: Any) -> bool:
+    """True once `give_widths` was called for it."""
+    return bool(mupdf.ll_fz_font_flags(loaded.font).ft_stretch)
+
+
+def needs_vertical_forms(loaded: Any) -> bool:
+    """False for horizontal fonts, and for those with a map from CID to glyph, their own or ours."""
+    return bool(loaded.wmode and loaded.to_ttf_cmap and not loaded.cid_to_gid_len)
+
+
+def vertical_map(loaded: Any, data: memoryview) -> bytes | None:
+    """CID -> glyph for vertical writing, as a CIDToGIDMap has it: 65536 big-endian 16-bit numbers; None if the face has no
+    vertical glyphs. `data`: the font file."""
+    upright_to_vertical = vertical_glyphs(data, loaded.font.subfont)
+    if not upright_to_vertical:
+        return None
+    characters = characters_of(loaded.to_ttf_cmap)
+    glyphs = glyphs_of(characters, data, loaded.font.subfont)
+    if glyphs is None:
+        encode, font = mupdf.ll_fz_encode_character, loaded.font
+        glyphs = np.array([encode(font, one) if one > 0 else 0 for one in characters.tolist()])
+    turns = characters > 0xFF
+    if _is_japan1(loaded):
+        turns[_ON_THEIR_SIDE.start : _ON_THEIR_SIDE.stop] = True
+        turns[_NARROW_CIDS.start : _NARROW_CIDS.stop] = False
+    vertical = np.arange(_GLYPHS)
+    vertical[list(upright_to_vertical)] = list(upright_to_vertical.values())
+    glyphs = np.where(turns, vertical[glyphs], glyphs)
+    return np.where(characters > 0, glyphs, 0).astype(">u2").tobytes()
+
+
+def give_map(loaded: Any, cid_to_gid: bytes) -> None:
+    """Let the font find its glyphs by the map and by nothing else."""
+    with _donor(cid_to_gid, b"") as donor:
+        loaded.cid_to_gid, loaded.cid_to_gid_len = donor.cid_to_gid, donor.cid_to_gid_len
+        donor.cid_to_gid, donor.cid_to_gid_len = None, 0
+        mupdf.ll_pdf_drop_cmap(loaded.to_ttf_cmap)
+        loaded.to_ttf_cmap = None
+
+
+@contextmanager
+def _donor(cid_to_gid: bytes, widths: bytes) -> Iterator[Any]:
+    """A loaded font that can spare its tables. The engine frees a table with its font, so the engine must have allocated it,
+    and it does so only when it loads a font that brings one."""
+    with pymupdf.open(stream=_donor_document(cid_to_gid, widths), filetype="pdf") as document:
+        pdf = pymupdf._as_pdf_document(document)
+        donor = _load(pdf, next(composite_fonts(mupdf.pdf_lookup_page_obj(pdf, 0))))
+        try:
+            yield donor
+        finally:
+            drop(donor)
+
+
+def _load(document: Any, font: Any) -> Any:
+    # From the store, where the page has put it. The binding has the plain function only, and nothing that owns what it returns.
+    return mupdf.ll_pdf_load_font(document.m_internal, None, font.m_internal)
+
+
+def drop(loaded: Any) -> None:
+    """Give up a font that `replaced_fonts` handed out."""
+    mupdf.ll_pdf_drop_font(loaded)
+
+
+def composite_fonts(page: Any) -> Iterator[Any]:
+    """The Type 0 font dictionaries that a page reaches, through forms, patterns, masks, Type 3 fonts and annotations."""
+    # By the binding's lower level, whose objects are lent: a page of a book has hundreds to look at.
+    get = mupdf.ll_pdf_dict_gets
+    waiting = [mupdf.ll_pdf_dict_gets_inheritable(page.m_internal, "Resources")]
+    for annotation in _values(get(page.m_internal, "Annots")):
+        for appearance in _values(get(annotation, "AP")):
+            waiting.append(get(appearance, "Resources"))
+            waiting.extend(get(state, "Resources") for state in _values(appearance))
+    seen: set[int] = set()
+    nodes = 0
+    while waiting and nodes < _MOST_NODES:
+        resources = waiting.pop()
+        if not resources or not mupdf.ll_pdf_is_dict(resources):
+            continue
+        for kind in ("Font", "XObject", "Pattern", "ExtGState"):
+            for item in _values(get(resources, kind)):
+                nodes += 1
+                number = mupdf.ll_pdf_to_num(item)
+                if number:
+                    if number in seen:
+                        continue
+                    seen.add(number)
+                if kind == "Font" and _has_descendant(item):
+                    yield mupdf.PdfObj(mupdf.ll_pdf_keep_obj(item))
+                elif kind == "ExtGState":
+                    waiting.append(get(get(get(item, "SMask"), "G"), "Resources"))
+                else:
+                    waiting.append(get(item, "Resources"))
+
+
+def _has_descendant(font: Any) -> bool:
+    descendants = mupdf.ll_pdf_dict_gets(font, "DescendantFonts")
+    return bool(descendants and (mupdf.ll_pdf_is_array(descendants) or mupdf.ll_pdf_is_dict(descendants)))
+
+
+def _is_japan1(loaded: Any) -> bool:
+    return bool(loaded.to_ttf_cmap) and loaded.to_ttf_cmap.cmap_name.startswith("Adobe-Japan1")
+
+
+def _values(container: Any) -> Iterator[Any]:
+    if not container:
+        return
+    if mupdf.ll_pdf_is_dict(container):
+        for i in range(mupdf.ll_pdf_dict_len(container)):
+            yield mupdf.ll_pdf_dict_get_val(container, i)
+    elif mupdf.ll_pdf_is_array(container):
+        for i in range(mupdf.ll_pdf_array_len(container)):
+            yield mupdf.ll_pdf_array_get(container, i)
+
+
+def _is_set(value: Any) -> bool:
+    return bool(value.m_internal) and not mupdf.pdf_is_null(value)
+
+
+def _donor_document(cid_to_gid: bytes, widths: bytes) -> bytes:
+    bodies = [
+        b"<</Type/Catalog/Pages 2 0 R>>",
+        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]/Resources<</Font<</F 4 0 R>>>>>>",
+        b"<</Type/Font/Subtype/Type0/BaseFont/Donor/Encoding 8 0 R/DescendantFonts[5 0 R]>>",
+        b"<</Type/Font/Subtype/CIDFontType2/BaseFont/Donor/CIDSystemInfo<</Registry(Adobe)/Ordering(Identity)/Supplement 0>>"
+        b"/FontDescriptor 6 0 R/CIDToGIDMap 7 0 R" + widths + b">>",
+        b"<</Type/FontDescriptor/FontName/Donor/Flags 4>>",
+        _stream(b"", cid_to_gid),
+        # Identity by another name: for one called Identity-H the engine makes a map of its own and leaves ours aside.
+        _stream(
+            b"/Type/CMap/CMapName/Donor",
+            b"/CMapName /Donor def 1 begincodespacerange <0000> <ffff> endcodespacerange"
+            b" 1 begincidrange <0000> <ffff> 0 endcidrange endcmap",
+        ),
+    ]
+    document, offsets = b"%PDF-1.7\n", []
+    for number, body in enumerate(bodies, 1):
+        offsets.append(len(document))
+        document += b"%d 0 obj\n" % number + body + b"\nendobj\n"
+    entries = b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
+    size = len(bodies) + 1
+    return document + b"xref\n0 %d\n0000000000 65535 f \n%strailer<</Size %d/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n" % (
+        size,
+        entries,
+        size,
+        len(document),
+    )
+
+
+def _stream(entries: bytes, content: bytes) -> bytes:
+    return b"<<%s/Length %d>>stream\n%s\nendstream" % (entries, len(content), content)

@@ -1,0 +1,185 @@
+"""Whether a page can be drawn in grey: only if every pixel is then the one that drawing in RGB gives.
+
+The engine has a test device for this. It is not used: it takes colours within 0.02 for grey (the ink of many books is a
+CMYK black of (34, 31, 31)), looks neither into Type 3 glyphs nor at substituted colour spaces, and takes grey that is not
+the device's grey (ICC, calibrated) for grey, whose conversion to one component differs from that to three.
+docs/explanation/decisions/0005-encoding.md has the measurements.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+from typing import Any
+
+from sidebooks_core.engine.mupdf import pymupdf
+
+mupdf: Any = pymupdf.mupdf
+
+_SINGLE = struct.Struct("f")
+_MAX_OPERATIONS = 5_000
+"""Operations looked at, at 2 to 3 microseconds each. Drawings with more gain less in one raster than the look costs."""
+
+
+def is_grey(display_list: Any) -> bool:
+    """True only if drawing this pymupdf.DisplayList in grey gives, at any scale, the pixels that drawing in RGB gives.
+
+    False may also mean that grey drawing would not pay, or that the answer would cost too much: a picture that is not in
+    the device's grey is not looked into.
+    """
+    cookie = mupdf.FzCookie()
+    witness = _Witness(cookie)
+    mupdf.fz_run_display_list(
+        getattr(display_list, "this", display_list),
+        witness,
+        mupdf.FzMatrix(),
+        # All of the list: at a coarse scale, the page's last pixel shows content from well outside its box.
+        mupdf.FzRect(mupdf.FzRect.Fixed_INFINITE),
+        cookie,
+    )
+    # The engine goes on after an error inside a call, ours included, and counts it.
+    return witness.grey and not cookie.errors()
+
+
+class _Witness(mupdf.FzDevice2):  # type: ignore[misc]  # the engine has no types
+    """A device that draws nothing and stops at the first thing whose grey drawing could differ."""
+
+    def __init__(self, cookie: Any) -> None:
+        super().__init__()
+        for operation in _WATCHED:
+            getattr(self, f"use_virtual_{operation}")()
+        self.grey = True
+        self._cookie = cookie
+        self._operations_left = _MAX_OPERATIONS
+        self._mask_depth = 0
+        self._device_grey = mupdf.ll_fz_device_gray()
+        self._device_rgb = mupdf.ll_fz_device_rgb()
+        self._grey_address = int(self._device_grey.this)
+        self._rgb_address = int(self._device_rgb.this)
+        self._meant: dict[int, Any] = {}
+        self._grey_is_device_grey = True
+        self._colours: dict[tuple[float, ...], bool] = {}
+
+    def fill_path(
+        self, ctx: Any, path: Any, even_odd: int, matrix: Any, space: Any, colour: Any, alpha: float, params: Any
+    ) -> None:
+        self._see_colour(space, colour, params)
+
+    def stroke_path(
+        self, ctx: Any, path: Any, stroke: Any, matrix: Any, space: Any, colour: Any, alpha: float, params: Any
+    ) -> None:
+        self._see_colour(space, colour, params)
+
+    def fill_text(self, ctx: Any, text: Any, matrix: Any, space: Any, colour: Any, alpha: float, params: Any) -> None:
+        self._see_colour(space, colour, params)
+        self._see_glyphs(text)
+
+    def stroke_text(
+        self, ctx: Any, text: Any, stroke: Any, matrix: Any, space: Any, colour: Any, alpha: float, params: Any
+    ) -> None:
+        self._see_colour(space, colour, params)
+        self._see_glyphs(text)
+
+    def fill_image_mask(self, ctx: Any, image: Any, matrix: Any, space: Any, colour: Any, alpha: float, params: Any) -> None:
+        self._see_colour(space, colour, params)
+
+    def fill_shade(self, ctx: Any, shade: Any, matrix: Any, alpha: float, params: Any) -> None:
+        # A shading in grey passes through some levels that are not quite grey in RGB.
+        if self._counted():
+            self._refuse()
+
+    def fill_image(self, ctx: Any, image: Any, matrix: Any, alpha: float, params: Any) -> None:
+        if not self._counted():
+            return
+        space = image.colorspace
+        if space is None or int(space.this) != self._grey_address or not self._grey_is_device_grey:
+            self._refuse()
+
+    def begin_group(self, ctx: Any, area: Any, space: Any, isolated: int, knockout: int, blend_mode: int, alpha: float) -> None:
+        # A group with a colour space is converted when it ends: never a gain, and in grey off by one where it is transparent.
+        if self._counted() and space is not None:
+            self._refuse()
+        if (
+            blend_mode & mupdf.FZ_BLEND_MODEMASK
+        ) >= mupdf.FZ_BLEND_HUE:  # hue, saturation, colour, luminosity: made of three components together
+            self._refuse()
+
+    def begin_mask(self, ctx: Any, area: Any, luminosity: int, space: Any, backdrop: Any, params: Any) -> None:
+        self._mask_depth += 1
+
+    def end_mask(self, ctx: Any, transfer: Any) -> None:
+        self._mask_depth -= 1
+
+    def set_default_colorspaces(self, ctx: Any, spaces: Any) -> None:
+        """A page may say what its device colours are to mean."""
+        self._colours.clear()
+        self._meant = {
+            self._grey_address: spaces.gray,
+            self._rgb_address: spaces.rgb,
+            int(mupdf.ll_fz_device_cmyk().this): spaces.cmyk,
+        }
+        self._grey_is_device_grey = int(spaces.gray.this) == self._grey_address
+
+    def _refuse(self) -> None:
+        self.grey = False
+        self._cookie.set_abort()
+
+    def _counted(self) -> bool:
+        """Whether to look: not inside a soft mask, which has one component however the page is drawn."""
+        self._operations_left -= 1
+        if self._operations_left < 0:
+            self._refuse()
+        return not self._mask_depth
+
+    def _see_colour(self, space: Any, colour: Any, params: Any) -> None:
+        if not self._counted():
+            return
+        if space is None:
+            self._refuse()
+            return
+        address = int(space.this)
+        if address == self._grey_address:
+            key: tuple[float, ...] = (mupdf.floats_getitem(colour, 0),)
+        else:
+            components = range(mupdf.ll_fz_colorspace_n(space))
+            key = (address, params.ri, *(mupdf.floats_getitem(colour, i) for i in components))
+        same = self._colours.get(key)
+        if same is None:
+            same = self._colours[key] = self._gives_same_values(self._meant.get(address, space), colour, params)
+        if not same:
+            self._refuse()
+
+    def _gives_same_values(self, space: Any, colour: Any, params: Any) -> bool:
+        """Whether a colour becomes the same byte in red, green, blue and grey. Profiles round: even 0.2 grey does not."""
+        red, green, blue = map(_byte, mupdf.ll_fz_convert_color(space, colour, self._device_rgb, None, params)[:3])
+        if not red == green == blue:
+            return False  # before the conversion to grey: for CMYK it would set up a profile that nothing else needs
+        return red == _byte(mupdf.ll_fz_convert_color(space, colour, self._device_grey, None, params)[0])
+
+    def _see_glyphs(self, text: Any) -> None:
+        """Accept only Type 3 glyphs that are stencils: one with its own colours is drawn otherwise in grey, even in black."""
+        span = text.head
+        while span is not None and not self._mask_depth:
+            flags = span.font.t3flags  # one per glyph, in a Type 3 font only
+            if flags is not None:
+                items = mupdf.FzTextSpan(span)
+                for place in range(span.len):
+                    glyph = items.items(place).gid
+                    # The bindings have no way to read an array of unsigned short.
+                    if glyph >= 0 and not _is_stencil(ctypes.c_uint16.from_address(int(flags) + 2 * glyph).value):
+                        self._refuse()
+                        return
+            span = span.next
+
+
+def _is_stencil(glyph_flags: int) -> bool:
+    return bool(glyph_flags & mupdf.FZ_DEVFLAG_MASK) and not glyph_flags & mupdf.FZ_DEVFLAG_COLOR
+
+
+def _byte(value: float) -> int:
+    """As the engine cuts a colour to 8 bits, in single precision."""
+    return int(_SINGLE.unpack(_SINGLE.pack(value * 255))[0])
+
+
+_WATCHED = tuple(name for name in vars(_Witness) if not name.startswith("_"))
+"""The operations above; the engine skips all others without a call."""

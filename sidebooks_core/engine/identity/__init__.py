@@ -1,0 +1,1 @@
+"""The content id of a page: a digest of all that it draws."""

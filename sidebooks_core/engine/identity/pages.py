@@ -1,0 +1,55 @@
+"""`content_id`: what a page draws, in 32 hexadecimal digits. Worker side.
+
+Equal for pages that draw from the same content, in whatever document; different for pages that draw differently. Where
+the first cannot be told within bounds, the second still holds: the page then counts as its document's alone.
+docs/explanation/decisions/0002-page-content-id.md says what is digested, what is not, and how that is proved.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sidebooks_core.documents.page_ids import own_page_id, page_id
+from sidebooks_core.engine.identity.objects import IdentityLimit, mupdf
+from sidebooks_core.engine.identity.page import PdfPages
+from sidebooks_core.engine.mupdf import read_from
+from sidebooks_core.engine.sequence import PageSequence
+
+
+class PageIdentifier:
+    """The content ids of one open document's pages, as its layers are switched when each is first asked for."""
+
+    def __init__(self, handle: Any, document_digest: str, kind: str) -> None:
+        """`handle`: an open document, unlocked if it is encrypted.
+        `document_digest`: of the document's bytes.
+        `kind`: what the document was opened as; a PDF is known by its handle.
+        """
+        self._kind = kind
+        self._document_digest = document_digest
+        self._handle = handle
+        self._ids: dict[int, str] = {}
+        self._pages = PdfPages(handle) if handle.is_pdf and not handle.is_encrypted else None
+
+    def content_id(self, index: int) -> str:
+        """The id of a page, counted from 0: 32 lower-case hexadecimal digits. Never fails."""
+        known = self._ids.get(index)
+        if known is None:
+            known = self._ids[index] = self._made(index)
+        return known
+
+    def _made(self, index: int) -> str:
+        read_from(self._handle)
+        if self._pages is not None:
+            try:
+                return page_id(b"drawing", self._pages.drawing(index))
+            except (IdentityLimit, RecursionError, mupdf.FzErrorBase):
+                pass  # what the page draws cannot be told: below
+        if self._kind == "cbz":
+            drawn = self._image_page(index)
+            if drawn is not None:
+                return page_id(b"image", drawn)
+        return own_page_id(self._kind, self._document_digest, index)
+
+    def _image_page(self, index: int) -> bytes | None:
+        """The image file that a page of a comic book is; None where it cannot be read: the page counts as its document's."""
+        return self._handle.drawn(index) if isinstance(self._handle, PageSequence) else None

@@ -1,0 +1,118 @@
+"""Image files as documents: by the engine where it reads them right, else turned, or by Pillow. Worker side."""
+
+from __future__ import annotations
+
+import io
+import struct
+from functools import partial
+from typing import Any, BinaryIO, cast
+
+from sidebooks_core.documents.limits import Limits
+from sidebooks_core.documents.sniffing import CONVERTED_KINDS, ENGINE_TYPES
+from sidebooks_core.documents.source import Source, Viewed
+from sidebooks_core.documents.syntax import tiff
+from sidebooks_core.engine.images import reading as images
+from sidebooks_core.engine.placed_pages import turned
+from sidebooks_core.engine.sequence import PageSequence, Part, opened
+from sidebooks_core.errors import DamagedDocument, UnsupportedDocument
+
+MOST_CHUNKS = 100_000
+"""Of a PNG, in which Exif is looked for."""
+_PT_PER_PX = 0.75
+"""96 pixels an inch: the engine's, of images that do not say."""
+_PNG_HEAD = 8
+_TIFF_COMPRESSIONS = {6: "old JPEG", 34712: "JPEG 2000", 34887: "LERC", 34925: "LZMA", 50000: "Zstandard", 50001: "WebP"}
+
+
+def open_image(source: Source, kind: str, name: str, limits: Limits) -> Any:
+    """The engine's document of an image file, or a sequence in its place.
+
+    Raises DamagedDocument, DocumentTooLarge, UnsupportedDocument, and what the engine raises.
+    """
+    if kind in CONVERTED_KINDS:
+        return opened(*images.converted(_file(source), kind, name, limits.image_pixels))
+    if kind == "tiff":
+        return _open_tiff(source, name, limits)
+    if kind == "gif" and images.is_animated(_file(source), name):
+        return opened(*images.converted(_file(source), kind, name, limits.image_pixels))
+    document = opened(source.data, ENGINE_TYPES.get(kind, kind))
+    if kind == "png":
+        orientation = png_orientation(source.data)
+        if orientation != 1:
+            return PageSequence([Part(lambda: document, place=partial(turned, orientation=orientation))])
+    return document
+
+
+def size(data: bytes, kind: str | None, name: str) -> tuple[float, float, tuple[int, int] | None] | None:
+    """(width_pt, height_pt, native_px) of an image file of one page, as `open_image` shows it, without unpacking it.
+
+    None where it must be opened for that. Raises DamagedDocument, and what the engine raises.
+    """
+    if kind in CONVERTED_KINDS:
+        width_px, height_px = images.upright_px(io.BytesIO(data), str(kind), name)
+        return width_px * _PT_PER_PX, height_px * _PT_PER_PX, (width_px, height_px)
+    if kind == "jpeg":
+        return images.engine_size(data)
+    return None
+
+
+def _open_tiff(source: Source, name: str, limits: Limits) -> Any:
+    found = tiff.pages(source.data, limits.document_pages + 1)
+    if not found and tiff.is_big(source.data):  # of which the engine makes a blank page that fails
+        raise DamagedDocument(f"{name} is a BigTIFF whose directory cannot be read")
+    if not found or all(page.is_engines and page.orientation == 1 for page in found):
+        return opened(source.data, "tiff")
+    parts = []
+    for number, page in enumerate(found):
+        if page.is_engines:
+            open_it = partial(opened, source.data, "tiff")
+            parts.append(Part(open_it, place=partial(turned, orientation=page.orientation), first_page=number, shared=source))
+        else:
+            parts.append(Part(partial(_converted_tiff, source, name, limits, number)))
+    sequence = PageSequence(parts, notes=_tiff_notes(found))
+    first = next((number for number, page in enumerate(found) if not page.is_engines), None)
+    if first is not None:
+        _require_drawable(sequence, first, found[first], name)
+    return sequence
+
+
+def _converted_tiff(source: Source, name: str, limits: Limits, number: int) -> Any:
+    return opened(*images.converted(_file(source), "tiff", name, limits.image_pixels, number))
+
+
+def _require_drawable(sequence: PageSequence, number: int, page: tiff.TiffPage, name: str) -> None:
+    """Which kinds Pillow unpacks depends on how it was built, so one page is tried. Raises UnsupportedDocument."""
+    try:
+        sequence.load_page(number)
+    except DamagedDocument as error:
+        packed = _TIFF_COMPRESSIONS.get(page.compression, f"compression {page.compression}")
+        kind = "BigTIFF" if page.is_big else "TIFF"
+        raise UnsupportedDocument(f"{name} is a {kind} of a kind that cannot be drawn ({packed}: {error})") from None
+
+
+def _tiff_notes(found: list[tiff.TiffPage]) -> tuple[str, ...]:
+    measured = [number + 1 for number, page in enumerate(found) if page.sample_format != 1]
+    if not measured:
+        return ()
+    which = ", ".join(map(str, measured[:12])) + (" …" if len(measured) > 12 else "")
+    return (f"numbers that are no colours are shown from black (the least) to white (the greatest): page {which}",)
+
+
+def png_orientation(data: bytes | memoryview) -> int:
+    """By the Exif chunk of a PNG (PNG 3, 11.3.4.5); 1 without one."""
+    place = _PNG_HEAD
+    for _ in range(MOST_CHUNKS):
+        if place + 8 > len(data):
+            break
+        length, name = struct.unpack_from(">I4s", data, place)
+        if name == b"eXIf":
+            found = tiff.pages(bytes(data[place + 8 : place + 8 + length]).removeprefix(b"Exif\0\0"), 1)
+            return found[0].orientation if found else 1
+        if name == b"IEND":
+            break
+        place += length + 12
+    return 1
+
+
+def _file(source: Source) -> BinaryIO:
+    return cast(BinaryIO, Viewed(source))

@@ -1,0 +1,378 @@
+"""Finds what the engine would draw wrong on a page of a PDF, before its list is made. Worker side.
+
+Two kinds: boxes of Type 3 fonts that are too large (`glyph_boxes`), and transfer functions (`transfer`). Each object is
+looked at once, however many pages lead to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from msgspec import Struct, field
+
+from sidebooks_core.engine.mupdf import ENGINE_ERRORS, as_pdf, mupdf
+from sidebooks_core.engine.transfer.curves import STRAIGHT, curve_of
+
+_LARGEST = 8.0
+"""Sides of a box, in units of the text, from which it is not believed; glyphs have up to 2."""
+_MOST = 10_000
+"""Objects of one page that are looked at. Forms that name others take some 0.45 s, once for each document."""
+_NO_RESOURCES = frozenset(("Image", "Type0", "Type1", "MMType1", "TrueType", "Link", "Popup"))
+"""Subtypes without resources to look into: images, fonts of other types, and the annotations that the engine leaves out."""
+_CATEGORIES = ("Font", "XObject", "Pattern")
+_DEEPEST = 20
+"""Dictionaries written within one another."""
+_COMPONENTS = 4
+"""Red, green, blue and grey, which an array of transfer functions has one each for; another array sets none."""
+_HIDDEN = 1 << 1 | 1 << 5
+"""Flags of an annotation that is not shown on a screen (ISO 32000-2, 12.5.3): Hidden, NoView."""
+
+
+class Faults(Struct, frozen=True):
+    """What there is to mend of a page while its list is made."""
+
+    large_fonts: tuple[Any, ...] = ()
+    """Its Type 3 fonts with boxes that are too large."""
+    transfers: bool = False
+    """Its content, or that of a form that it draws, may set transfer functions."""
+    transfers_elsewhere: bool = False
+    """What else the page draws with may: a pattern, a glyph, a soft mask, the appearance of an annotation, a form that one of
+    these draws, or what was not looked at since there is too much of it."""
+
+
+class _Finding(Struct, frozen=True, eq=False):
+    """What one font, form, pattern, annotation, resource dictionary or part of one says."""
+
+    large_font: Any = None
+    """Itself, if it is a font with a box that is too large."""
+    sets_transfers: bool = False
+    is_content: bool = False
+    """It is a form or a page's resources: not what draws elsewhere, as a pattern does."""
+    inner: tuple[int, ...] = ()
+    """The numbers of what it draws with."""
+    inner_elsewhere: tuple[int, ...] = ()
+    """Likewise, for soft masks."""
+    parts: tuple[_Finding, ...] = ()
+    """Its resources, their categories, and what is written in place there."""
+    enclosing: tuple[int, ...] = ()
+    """The numbers of resources or categories that it lies in and names: they were being read when it was."""
+
+
+_NOTHING = _Finding()
+_IN_DOUBT = _Finding(sets_transfers=True)
+"""Of what is written too deep: it is told."""
+
+
+class _Known(Struct):
+    """What is known of one document, which is the same whichever page led to it."""
+
+    objects: dict[int, _Finding] = field(default_factory=dict)
+    """By the number of an object."""
+    pages: dict[int, Faults] = field(default_factory=dict)
+    """By the number of a page's object."""
+    resources: dict[int, _Finding] = field(default_factory=dict)
+    """By the number of a resource dictionary, or of a category in it."""
+    being_read: set[int] = field(default_factory=set)
+    """Of these."""
+    functions: dict[int, bool] = field(default_factory=dict)
+    """By the number of a function: whether it changes anything."""
+    states: dict[int, tuple[bool, int]] = field(default_factory=dict)
+    """By the number of a graphics state: whether it sets a transfer function, and the number of its soft mask, or 0."""
+    faults: dict[int, Faults] = field(default_factory=dict)
+    """What resources, which pages share, lead to, by their number."""
+
+
+_known: WeakKeyDictionary[Any, _Known] = WeakKeyDictionary()
+
+
+def faults_of(handle: Any, page_object: Any) -> Faults:
+    """What there is to mend of a page. page_object: of the binding's lower level."""
+    known = _known_of(handle)
+    number = mupdf.ll_pdf_to_num(page_object)
+    faults = known.pages.get(number)
+    if faults is None:
+        faults = _of_page(handle, known, page_object)
+        if number:
+            known.pages[number] = faults
+    return faults
+
+
+def _of_page(handle: Any, known: _Known, page_object: Any) -> Faults:
+    resources = mupdf.ll_pdf_dict_gets_inheritable(page_object, "Resources")
+    number = mupdf.ll_pdf_to_num(resources)
+    faults = known.faults.get(number)
+    if faults is None:
+        faults = _Walk(handle, known).over([_of_resources(known, resources)], is_elsewhere=False)
+        if number:
+            known.faults[number] = faults
+    annotations = mupdf.ll_pdf_dict_gets(page_object, "Annots")
+    count = mupdf.ll_pdf_array_len(annotations) if annotations else 0
+    every = (_of_annotation(known, mupdf.ll_pdf_array_get(annotations, index)) for index in range(count))
+    findings = _without_nothing(every)
+    if not findings:
+        return faults
+    of_annotations = _Walk(handle, known).over(findings, is_elsewhere=True)
+    return Faults(
+        faults.large_fonts + of_annotations.large_fonts,
+        faults.transfers,
+        faults.transfers_elsewhere or of_annotations.transfers_elsewhere,
+    )
+
+
+def that_set_transfers(handle: Any, page_object: Any) -> frozenset[int]:
+    """The numbers of what a page draws with that may set transfer functions, or leads to what may.
+
+    For a page that `faults_of` has looked at. Time grows with the number of these objects, not with that of the ways to them.
+    """
+    known = _known_of(handle)
+    first = _of_resources(known, mupdf.ll_pdf_dict_gets_inheritable(page_object, "Resources"))
+    findings: dict[int, _Finding] = {id(first): first}
+    """By identity."""
+    led_from: dict[int, list[int]] = {}
+    """From a finding to those that lead to it."""
+    numbers: dict[int, list[int]] = {}
+    """Of objects, by the identity of what they say."""
+    waiting = [first]
+    for finding in waiting:  # it grows meanwhile
+        objects = [(number, known.objects.get(number, _NOTHING)) for number in finding.inner]
+        for number, one in objects:
+            numbers.setdefault(id(one), []).append(number)
+        within = (known.resources.get(number, _NOTHING) for number in finding.enclosing)
+        for one in (*finding.parts, *within, *(one for _, one in objects)):
+            led_from.setdefault(id(one), []).append(id(finding))
+            if id(one) not in findings:
+                findings[id(one)] = one
+                waiting.append(one)
+    reached = [key for key, finding in findings.items() if finding.sets_transfers]
+    setting = set(reached)
+    for key in reached:  # it grows meanwhile
+        new = set(led_from.get(key, ())) - setting
+        setting |= new
+        reached.extend(new)
+    return frozenset(number for key in setting for number in numbers.get(key, ()))
+
+
+def forget(handle: Any) -> None:
+    """Look anew at a document of which objects were replaced."""
+    _known.pop(handle, None)
+
+
+def _known_of(handle: Any) -> _Known:
+    known = _known.get(handle)
+    if known is None:
+        known = _known[handle] = _Known()
+    return known
+
+
+class _Walk(Struct):
+    """Through the objects that others draw with."""
+
+    handle: Any
+    known: _Known
+    large_fonts: dict[int, Any] = field(default_factory=dict)
+    """By the identity of the finding."""
+    transfers: bool = False
+    transfers_elsewhere: bool = False
+    _noted: set[tuple[int, bool]] = field(default_factory=set)
+    _reached: set[tuple[int, bool]] = field(default_factory=set)
+    _waiting: list[tuple[int, bool]] = field(default_factory=list)
+    """Numbers of objects, and whether they are drawn elsewhere than in content."""
+
+    def over(self, starts: Iterable[_Finding], *, is_elsewhere: bool) -> Faults:
+        """What there is to mend of these and of all that they lead to."""
+        for finding in starts:
+            self._note(finding, is_elsewhere=is_elsewhere)
+        left = _MOST
+        for number, is_this_elsewhere in self._waiting:  # it grows meanwhile
+            finding = self.known.objects.get(number) or self._read(number)
+            if finding is _NOTHING:
+                continue
+            if not left:
+                self.transfers_elsewhere = True  # in doubt it is told
+                break
+            left -= 1
+            self._note(finding, is_elsewhere=is_this_elsewhere)
+        return Faults(tuple(self.large_fonts.values()), self.transfers, self.transfers_elsewhere)
+
+    def _read(self, number: int) -> _Finding:
+        owner = mupdf.pdf_new_indirect(as_pdf(self.handle), number, 0)
+        finding = self.known.objects[number] = _read_object(self.known, owner.m_internal)
+        return finding
+
+    def _note(self, finding: _Finding, *, is_elsewhere: bool) -> None:
+        is_elsewhere = is_elsewhere or not finding.is_content
+        if (id(finding), is_elsewhere) in self._noted:
+            return
+        self._noted.add((id(finding), is_elsewhere))
+        if finding.large_font is not None:
+            self.large_fonts[id(finding)] = finding.large_font
+        self.transfers |= finding.sets_transfers and not is_elsewhere
+        self.transfers_elsewhere |= finding.sets_transfers and is_elsewhere
+        for numbers, is_inner_elsewhere in ((finding.inner, is_elsewhere), (finding.inner_elsewhere, True)):
+            for number in numbers:
+                way = number, is_inner_elsewhere
+                if way not in self._reached:
+                    self._reached.add(way)
+                    self._waiting.append(way)
+        for part in finding.parts:
+            self._note(part, is_elsewhere=is_elsewhere)
+        for number in finding.enclosing:
+            self._note(self.known.resources.get(number, _NOTHING), is_elsewhere=is_elsewhere)
+
+
+def _of_annotation(known: _Known, annotation: Any) -> _Finding:
+    """What the appearance of an annotation says, which the engine draws: a stream, or that for its state."""
+    # Links come first: a page may have ten thousands.
+    if mupdf.ll_pdf_to_name(mupdf.ll_pdf_dict_gets(annotation, "Subtype")) in _NO_RESOURCES:
+        return _NOTHING
+    if _HIDDEN & mupdf.ll_pdf_to_int(mupdf.ll_pdf_dict_gets(annotation, "F")):
+        return _NOTHING
+    shown = mupdf.ll_pdf_dict_gets(mupdf.ll_pdf_dict_gets(annotation, "AP"), "N")
+    if shown and not mupdf.ll_pdf_is_stream(shown):
+        shown = mupdf.ll_pdf_dict_get(shown, mupdf.ll_pdf_dict_gets(annotation, "AS"))
+    number = mupdf.ll_pdf_to_num(shown)
+    finding = known.objects.get(number) if shown else _NOTHING
+    if finding is None:
+        finding = _read_object(known, shown)
+        if number:
+            known.objects[number] = finding
+    return finding
+
+
+def _read_object(known: _Known, value: Any, depth: int = 0) -> _Finding:
+    """Read one object. value: a font, form or pattern, of the binding's lower level."""
+    subtype = mupdf.ll_pdf_to_name(mupdf.ll_pdf_dict_gets(value, "Subtype"))
+    if subtype in _NO_RESOURCES:
+        return _NOTHING
+    large_font = None
+    if subtype == "Type3":
+        box = mupdf.ll_pdf_to_rect(mupdf.ll_pdf_dict_gets(value, "FontBBox"))
+        shown = mupdf.ll_fz_transform_rect(box, mupdf.ll_pdf_to_matrix(mupdf.ll_pdf_dict_gets(value, "FontMatrix")))
+        if max(shown.x1 - shown.x0, shown.y1 - shown.y0) > _LARGEST:
+            large_font = mupdf.PdfObj(mupdf.ll_pdf_keep_obj(value))
+    state = mupdf.ll_pdf_dict_gets(value, "ExtGState")  # of a pattern that is a shading
+    sets_transfers = bool(state) and _of_state(known, state)[0]
+    resources = mupdf.ll_pdf_dict_gets(value, "Resources")
+    parts = _without_nothing((_of_resources(known, resources, depth),)) if resources else ()
+    if large_font is None and not sets_transfers and not parts:
+        return _NOTHING
+    return _Finding(large_font, sets_transfers, is_content=subtype == "Form", parts=parts)
+
+
+def _of_resources(known: _Known, resources: Any, depth: int = 0) -> _Finding:
+    """What a resource dictionary leads to, whoever owns it. Read once if it has a number, and so are its categories."""
+    return _read_once(known, resources, lambda: _read_resources(known, resources, depth))
+
+
+def _read_once(known: _Known, dictionary: Any, read: Callable[[], _Finding]) -> _Finding:
+    number = mupdf.ll_pdf_to_num(dictionary)
+    if not number:
+        return read()
+    if number in known.being_read:
+        return _Finding(is_content=True, enclosing=(number,))
+    finding = known.resources.get(number)
+    if finding is None:
+        known.being_read.add(number)
+        try:
+            finding = known.resources[number] = read()
+        finally:
+            known.being_read.discard(number)
+    return finding
+
+
+def _read_resources(known: _Known, resources: Any, depth: int) -> _Finding:
+    states = mupdf.ll_pdf_dict_gets(resources, "ExtGState")
+    found = [_read_once(known, states, lambda: _read_states(known, states))] if states else []
+    for category in _CATEGORIES:
+        values = mupdf.ll_pdf_dict_gets(resources, category)
+        if values:
+            found.append(_read_once(known, values, partial(_read_category, known, values, depth)))
+    parts = _without_nothing(found)
+    return _Finding(is_content=True, parts=parts) if parts else _NOTHING
+
+
+def _read_states(known: _Known, states: Any) -> _Finding:
+    told = [_of_state(known, state) for state in _values(states)]
+    sets_transfers = any(sets_one for sets_one, _ in told)
+    masks = tuple(mask for _, mask in told if mask)
+    if not sets_transfers and not masks:
+        return _NOTHING
+    return _Finding(sets_transfers=sets_transfers, is_content=True, inner_elsewhere=masks)
+
+
+def _read_category(known: _Known, values: Any, depth: int) -> _Finding:
+    inner: list[int] = []
+    in_place: list[_Finding] = []
+    for value in _values(values):
+        number = mupdf.ll_pdf_to_num(value)
+        if not number:  # a font or pattern
+            in_place.append(_read_object(known, value, depth + 1) if depth < _DEEPEST else _IN_DOUBT)
+        elif number in known.objects:
+            inner += (number,) if known.objects[number] is not _NOTHING else ()
+        elif mupdf.ll_pdf_to_name(mupdf.ll_pdf_dict_gets(value, "Subtype")) in _NO_RESOURCES:
+            known.objects[number] = _NOTHING
+        else:
+            inner.append(number)
+    parts = _without_nothing(in_place)
+    return _Finding(is_content=True, inner=tuple(inner), parts=parts) if inner or parts else _NOTHING
+
+
+def _without_nothing(findings: Iterable[_Finding]) -> tuple[_Finding, ...]:
+    return tuple(finding for finding in findings if finding is not _NOTHING)
+
+
+def transfer_function(state: Any) -> Any | None:
+    """What a graphics state sets, which may be an array or a name; None: nothing. All of the binding's lower level."""
+    for key in ("TR2", "TR"):
+        function = mupdf.ll_pdf_dict_gets(state, key)
+        # Not what is missing (null), and no text or number, which sets nothing either.
+        if function and (mupdf.ll_pdf_is_name(function) or mupdf.ll_pdf_is_dict(function) or mupdf.ll_pdf_is_array(function)):
+            return function
+    return None
+
+
+def _of_state(known: _Known, state: Any) -> tuple[bool, int]:
+    """Whether a graphics state sets a function that changes colours, and the number of its soft mask, or 0."""
+    number = mupdf.ll_pdf_to_num(state)
+    told = known.states.get(number)
+    if told is None:
+        mask = mupdf.ll_pdf_dict_gets(state, "SMask")
+        form = mupdf.ll_pdf_dict_gets(mask, "G") if mask else None
+        told = _changes_colours(known, transfer_function(state)), mupdf.ll_pdf_to_num(form) if form else 0
+        if number:
+            known.states[number] = told
+    return told
+
+
+def _changes_colours(known: _Known, function: Any | None) -> bool:
+    """In doubt it does."""
+    if function is None:
+        return False
+    if not mupdf.ll_pdf_is_array(function):
+        return _is_curve(known, function)
+    count = mupdf.ll_pdf_array_len(function)
+    return count == _COMPONENTS and any(_is_curve(known, mupdf.ll_pdf_array_get(function, place)) for place in range(count))
+
+
+def _is_curve(known: _Known, function: Any) -> bool:
+    """Whether it is a function other than that which changes nothing. In doubt it is."""
+    if mupdf.ll_pdf_is_name(function):
+        return False
+    number = mupdf.ll_pdf_to_num(function)
+    if number in known.functions:
+        return known.functions[number]
+    try:
+        is_curve = curve_of(mupdf.PdfObj(mupdf.ll_pdf_keep_obj(function))) is not STRAIGHT
+    except ENGINE_ERRORS:
+        is_curve = True
+    if number:
+        known.functions[number] = is_curve
+    return is_curve
+
+
+def _values(dictionary: Any) -> Iterator[Any]:
+    for index in range(mupdf.ll_pdf_dict_len(dictionary) if dictionary else 0):
+        yield mupdf.ll_pdf_dict_get_val(dictionary, index)

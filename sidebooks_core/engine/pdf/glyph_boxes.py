@@ -1,0 +1,28 @@
+"""Boxes of Type 3 fonts that are far larger than any glyph. Worker side.
+
+The engine sets up a picture of the box for each glyph of a size that it keeps: gigabytes, or an error and no glyph, where a
+program has written units of another font. Without a box it measures what the glyphs draw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sidebooks_core.engine.mupdf import as_pdf, mupdf
+
+
+@contextmanager
+def opened(handle: Any, fonts: Iterable[Any]) -> Iterator[None]:
+    """Take the boxes from fonts for as long as a page's list is made: the fonts stay as they are loaded."""
+    taken: list[tuple[Any, Any]] = []
+    pdf = as_pdf(handle)
+    try:
+        for font in fonts:
+            taken.append((font, mupdf.pdf_dict_gets(font, "FontBBox")))
+            mupdf.pdf_dict_puts(font, "FontBBox", mupdf.pdf_new_rect(pdf, mupdf.FzRect(0, 0, 0, 0)))
+        yield
+    finally:
+        for font, box in reversed(taken):  # one that is there twice has its own box again
+            mupdf.pdf_dict_puts(font, "FontBBox", box)

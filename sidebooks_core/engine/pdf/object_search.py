@@ -1,0 +1,116 @@
+"""Which objects of a PDF may hold a word: found by the file's bytes, without reading all objects. Worker side.
+
+To ask the engine for the entries of a cross-reference table takes longer than to open the document.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+from sidebooks_core.documents.source import Source
+from sidebooks_core.documents.syntax.byte_search import find, last_place, places
+from sidebooks_core.engine.mupdf import ENGINE_ERRORS, mupdf
+from sidebooks_core.engine.pdf.objects import document, get
+
+_PACK = b"/ObjStm"
+_STREAM_TABLE = b"/XRef"
+_HEADER = re.compile(rb"(?<!\d)(\d{1,9})[\0\t\n\f\r ]+\d{1,9}[\0\t\n\f\r ]*\Z")
+_HEADER_BYTES = 64
+_NUMBER = re.compile(rb"\d+")
+
+
+def numbers_of_holders(handle: Any, source: Source, word: bytes) -> list[int]:
+    """Numbers of objects that may hold a word, each once, in order; all that surely do are among them.
+
+    Those that are superseded, or belong to a file inside this one, may be named, too. Raises the engine's errors.
+    """
+    pdf = document(handle)
+    apart = _owners(source, word)
+    packs = _owners(source, _PACK)
+    if packs == [] and find(source.data, _STREAM_TABLE, 0, len(source)) >= 0:
+        packs = None  # packed under another name
+    if apart is None or packs is None:
+        return _all_numbers(pdf, word, is_in_file=apart != [])
+    found = dict.fromkeys(apart)
+    for pack in packs:
+        with suppress(*ENGINE_ERRORS):  # damaged: nothing in it can be drawn
+            found.update(dict.fromkeys(_packed_holders(pdf, pack, word)))
+    return sorted(number for number in found if 0 < number < mupdf.ll_pdf_xref_len(pdf))
+
+
+def _owners(source: Source, word: bytes) -> list[int] | None:
+    """Numbers of the objects in whose bytes the word stands; None where one has no number that can be told."""
+    found: list[int] = []
+    done = 0
+    for place in places(source.data, word):
+        number = _number_before(source, done, place)
+        if number is not None:
+            found.append(number)
+        elif not found:
+            return None
+        done = place
+    return found
+
+
+def _number_before(source: Source, first: int, place: int) -> int | None:
+    """Of the last object that begins between two places."""
+    stop = place
+    while (begin := last_place(source.data, b"obj", first, stop)) >= 0:
+        header = _HEADER.search(bytes(source.data[max(0, begin - _HEADER_BYTES) : begin]))
+        if header is not None:
+            return int(header[1])
+        stop = begin
+    return None
+
+
+def _packed_holders(pdf: Any, pack: int, word: bytes) -> Iterator[int]:
+    """Of the objects in an object stream (ISO 32000-2, 7.5.7)."""
+    data = _stream(pdf, pack)
+    place = data.find(word)
+    if place < 0:
+        return
+    reference = mupdf.ll_pdf_new_indirect(pdf, pack, 0)
+    try:
+        first = mupdf.ll_pdf_to_int(get(reference, "First"))
+    finally:
+        mupdf.ll_pdf_drop_obj(reference)
+    listed = [int(number) for number in _NUMBER.findall(data[:first])]
+    begins = sorted(zip((first + offset for offset in listed[1::2]), listed[::2], strict=False))
+    while place >= 0:
+        held = bisect_right(begins, place, key=lambda begin: begin[0]) - 1
+        if held >= 0:
+            yield begins[held][1]
+        place = data.find(word, place + 1)
+
+
+def _all_numbers(pdf: Any, word: bytes, *, is_in_file: bool) -> list[int]:
+    """By the cross-reference table. is_in_file: the word stands in the file as it is."""
+    found: list[int] = []
+    packed: dict[int, list[int]] = {}
+    for number in range(1, mupdf.ll_pdf_xref_len(pdf)):
+        entry = mupdf.ll_pdf_get_xref_entry_no_null(pdf, number)
+        if entry is None:
+            continue
+        if entry.type == "n" and is_in_file:
+            found.append(number)
+        elif entry.type == "o":
+            packed.setdefault(entry.ofs, []).append(number)
+    for pack, numbers in packed.items():
+        with suppress(*ENGINE_ERRORS):
+            if word in _stream(pdf, pack):
+                found += numbers
+    return sorted(found)
+
+
+def _stream(pdf: Any, number: int) -> bytes:
+    """Decrypted and decoded. Raises the engine's errors."""
+    buffer = mupdf.ll_pdf_load_stream_number(pdf, number)
+    try:
+        found: bytes = mupdf.ll_fz_buffer_to_bytes_internal(buffer, 0)
+        return found
+    finally:
+        mupdf.ll_fz_drop_buffer(buffer)

@@ -1,0 +1,104 @@
+"""Strings and lists in the objects of a PDF, read through the engine. Worker side.
+
+By the engine's plain functions: objects that own what they wrap cost several times as much, and an outline has thousands.
+What is given out belongs to the document.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from sidebooks_core.documents.syntax import pdf_text
+from sidebooks_core.engine.mupdf import mupdf
+
+_ESCAPE = re.compile(rb"\\([0-7]{1,3}|.)", re.DOTALL)
+_ESCAPED = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
+
+_ODD = re.compile("[\x1b\x80-\x9f\ufffd]")
+"""Languages of text, and what shows that bytes were made characters: see `pdf_text.decoded`."""
+_UNICODE_MARKS = ("\udcfe\udcff", "\udcff\udcfe", "\udcef\udcbb\udcbf")
+"""As the binding gives the bytes at the beginning of a string in Unicode."""
+
+get = mupdf.ll_pdf_dict_gets
+"""(dictionary, key): the value, which may be a reference; None without one, or where the first is no dictionary."""
+
+
+def document(handle: Any) -> Any:
+    """The engine's PDF of an open document."""
+    # PyMuPDF's own way makes an owner each time, which takes ten times as long.
+    return mupdf.ll_pdf_specifics(handle.this.m_internal)
+
+
+def catalog(pdf: Any) -> Any:
+    return get(mupdf.ll_pdf_trailer(pdf), "Root")
+
+
+def items(array: Any) -> Iterator[Any]:
+    """Of an array; none of what is no array."""
+    for place in range(mupdf.ll_pdf_array_len(array)):
+        yield mupdf.ll_pdf_array_get(array, place)
+
+
+def name(value: Any) -> str:
+    """A name without its slash; empty for what is none."""
+    found: str = mupdf.ll_pdf_to_name(value)
+    return found
+
+
+def raw(value: Any) -> bytes:
+    """The bytes of a string or a name; empty for what is neither."""
+    if mupdf.ll_pdf_is_name(value):
+        return name(value).encode("utf-8", "surrogateescape")
+    beginning: bytes = mupdf.ll_pdf_to_str_buf(value).encode("utf-8", "surrogateescape")
+    if len(beginning) == mupdf.ll_pdf_to_str_len(value):
+        return beginning
+    return _written(
+        mupdf.ll_pdf_sprint_obj(None, 0, mupdf.ll_pdf_resolve_indirect(value), 1, 1)[0].encode("utf-8", "surrogateescape")
+    )
+
+
+def stream(value: Any, most: int) -> bytes:
+    """The decoded bytes of a stream, at most so many. Raises the engine's errors."""
+    opened = mupdf.ll_pdf_open_stream(value)
+    try:
+        limited = mupdf.ll_fz_open_null_filter(opened, most, 0)
+        try:
+            buffer = mupdf.ll_fz_read_all(limited, 1024)
+        finally:
+            mupdf.ll_fz_drop_stream(limited)
+    finally:
+        mupdf.ll_fz_drop_stream(opened)
+    try:
+        found: bytes = mupdf.ll_fz_buffer_to_bytes_internal(buffer, 0)
+        return found
+    finally:
+        mupdf.ll_fz_drop_buffer(buffer)
+
+
+def text(value: Any) -> str:
+    """What a text string says; empty for what is none."""
+    found: str = mupdf.ll_pdf_to_text_string(value)
+    if found.isascii():
+        if mupdf.ll_pdf_to_str_len(value) in (len(found), 2 * len(found) + 2):  # a byte each, or two and their mark
+            return found
+    elif (
+        not pdf_text.DOC_CHARACTERS.issuperset(found)
+        or (mupdf.ll_pdf_to_str_len(value) == 2 * len(found) + 2 and not _ODD.search(found))
+    ) and mupdf.ll_pdf_to_str_buf(value).startswith(_UNICODE_MARKS):
+        return found
+    # The engine takes for UTF-8 what happens to be valid, and ends at a byte that PDFDocEncoding has no character for.
+    return pdf_text.decoded(raw(value))
+
+
+def _written(printed: bytes) -> bytes:
+    """The bytes of a string as the engine prints it: in hexadecimal digits, or between parentheses."""
+    if printed.startswith(b"<"):
+        return bytes.fromhex(printed[1:-1].decode("ascii"))
+    return _ESCAPE.sub(_unescaped, printed[1:-1])
+
+
+def _unescaped(escape: re.Match[bytes]) -> bytes:
+    code = escape[1]
+    return bytes([int(code, 8) & 0xFF]) if code[:1].isdigit() else _ESCAPED.get(code, code)

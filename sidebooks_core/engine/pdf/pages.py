@@ -1,0 +1,134 @@
+"""The page tree of a PDF as it is, and put right where it does not hold together. Worker side.
+
+The engine finds a page by the counts that the tree's nodes give; where they are wrong or missing, it finds others, or none.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+from sidebooks_core.engine.mupdf import ENGINE_ERRORS, mupdf
+from sidebooks_core.engine.pdf.objects import catalog, document, get, items, name
+
+_DEPTH = 200
+
+
+class PageTree(Struct, frozen=True):
+    """What the tree holds."""
+
+    pages: list[Any]
+    """The page objects in order, in the engine's hands; what is no page, where the tree has one, included."""
+    is_sound: bool
+    """Each node has as many pages below it as it says."""
+
+
+def told_count(handle: Any) -> int:
+    """How many pages the document says that it has; 0 where that cannot be."""
+    try:
+        count: int = handle.page_count
+    except ENGINE_ERRORS:
+        return 0
+    return count
+
+
+def read_tree(handle: Any, most: int) -> PageTree:
+    """The pages that are there, at most `most` + 1. Raises the engine's errors."""
+    root = get(catalog(document(handle)), "Pages")
+    pages: list[Any] = []
+    is_sound = _is_node(root)
+    above: set[int] = set()
+    waiting: list[tuple[Any, int | None]] = [(root, None)]
+    while waiting and len(pages) <= most:
+        node, begun = waiting.pop()
+        number = mupdf.ll_pdf_to_num(node)
+        if begun is not None:  # all below it was read
+            above.discard(number)
+            is_sound = is_sound and mupdf.ll_pdf_to_int(get(node, "Count")) == len(pages) - begun
+        elif not _is_node(node):
+            pages.append(node)
+            is_sound = is_sound and mupdf.ll_pdf_is_dict(node) and name(get(node, "Type")) != "Pages"
+        elif (number and number in above) or len(above) > _DEPTH:
+            is_sound = False
+        else:
+            above.add(number)
+            is_sound = is_sound and _is_node_to_the_engine(node)
+            waiting.append((node, len(pages)))
+            kids = list(items(get(node, "Kids")))
+            told = next((place for place, kid in enumerate(kids) if not _is_plain_page(kid)), len(kids))
+            pages += kids[: min(told, most + 1 - len(pages))]
+            waiting += [(kid, None) for kid in reversed(kids[told:])]
+    return PageTree(pages, is_sound)
+
+
+def rebuild(handle: Any, most: int) -> int:
+    """Give the document a tree of the pages that are there, in order, without what is no page; how many these are.
+
+    Where no tree leads to any, all objects that are pages are taken by number. Changes nothing if there are none.
+    Raises the engine's errors.
+    """
+    pdf = document(handle)
+    pages = [page for page in read_tree(handle, most).pages if mupdf.ll_pdf_is_dict(page) and _is_page(page)]
+    strays = [] if pages else _stray_pages(pdf, most)
+    try:
+        pages = pages or strays
+        if pages:
+            _hang(pdf, pages)
+    finally:
+        for page in strays:
+            mupdf.ll_pdf_drop_obj(page)
+    return len(pages)
+
+
+def _hang(pdf: Any, pages: list[Any]) -> None:
+    kids = mupdf.ll_pdf_new_array(pdf, len(pages))
+    node = mupdf.ll_pdf_new_dict(pdf, 3)
+    for page in pages:
+        if name(get(page, "Type")) != "Page":
+            mupdf.ll_pdf_dict_puts_drop(page, "Type", mupdf.ll_pdf_new_name("Page"))
+        mupdf.ll_pdf_array_push(kids, page)
+    mupdf.ll_pdf_dict_puts_drop(node, "Type", mupdf.ll_pdf_new_name("Pages"))
+    mupdf.ll_pdf_dict_puts_drop(node, "Count", mupdf.ll_pdf_new_int(len(pages)))
+    mupdf.ll_pdf_dict_puts_drop(node, "Kids", kids)
+    added = mupdf.ll_pdf_add_object(pdf, node)
+    mupdf.ll_pdf_drop_obj(node)
+    # The pages keep their parents, from which they inherit.
+    mupdf.ll_pdf_dict_puts_drop(catalog(pdf), "Pages", added)
+
+
+def _stray_pages(pdf: Any, most: int) -> list[Any]:
+    """References to all objects that say that they are pages; the caller drops them."""
+    found: list[Any] = []
+    for number in range(1, mupdf.ll_pdf_xref_len(pdf)):
+        reference = mupdf.ll_pdf_new_indirect(pdf, number, 0)
+        try:
+            is_page = name(get(reference, "Type")) == "Page"
+        except mupdf.FzErrorBase:
+            is_page = False  # an object that cannot be read
+        if is_page and len(found) <= most:
+            found.append(reference)
+        else:
+            mupdf.ll_pdf_drop_obj(reference)
+    return found
+
+
+def _is_plain_page(value: Any) -> bool:
+    return name(get(value, "Type")) == "Page" and not get(value, "Kids")
+
+
+def _is_node(value: Any) -> bool:
+    """Whatever it is called: no page has kids."""
+    has_content = bool(get(value, "Contents"))
+    if name(get(value, "Type")) == "Pages":
+        return bool(get(value, "Kids")) or not has_content
+    return bool(get(value, "Kids")) and not has_content
+
+
+def _is_node_to_the_engine(value: Any) -> bool:
+    kind = name(get(value, "Type"))
+    return kind == "Pages" or (not kind and bool(get(value, "Kids")) and not get(value, "MediaBox"))
+
+
+def _is_page(value: Any) -> bool:
+    return name(get(value, "Type")) == "Page" or any(get(value, key) for key in ("MediaBox", "Contents", "Resources"))

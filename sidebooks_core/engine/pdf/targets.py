@@ -1,0 +1,230 @@
+"""Where the links and bookmarks of a PDF lead: to one of its pages, or out of it. Worker side.
+
+The engine looks names up as Unicode in one of the two places that hold them, and gives what it does not find, and pages of
+other files, as addresses that say less than the document. So destinations and actions (ISO 32000-2, 12.3.2 and 12.6) are
+read here.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+from msgspec import Struct
+
+from sidebooks_core.documents import addresses
+from sidebooks_core.documents.syntax import pdf_text
+from sidebooks_core.engine.mupdf import ENGINE_ERRORS, mupdf
+from sidebooks_core.engine.pdf.objects import catalog, document, get, items, name, raw, text
+
+_DEPTH = 10
+"""Of names that lead to names, and actions that follow one another."""
+_TREE_DEPTH = 32
+MOST_NAMES = 200_000
+"""Of named destinations, those that are read to look for one that is not in its place."""
+_FILE_KEYS = ("UF", "F", "Unix", "DOS", "Mac")
+
+
+class Target(Struct, frozen=True):
+    """A page of the document, from 0, or an address outside of it; neither: nowhere."""
+
+    page: int | None = None
+    uri: str | None = None
+
+
+NOWHERE = Target()
+
+
+class Targets:
+    """Reads where entries of one open PDF lead."""
+
+    def __init__(self, handle: Any, page_count: int) -> None:
+        self._pdf = document(handle)
+        self._page_count = page_count
+        self._by_text: dict[str, Any] | None = None
+        self._has_tree = False
+
+    def _load_tree(self) -> None:
+        self._has_tree = True
+        with suppress(mupdf.FzErrorBase):  # without it the number of a page is found by its parents, and later
+            mupdf.ll_pdf_load_page_tree(self._pdf)
+
+    def of(self, entry: Any, page: int | None = None) -> Target:
+        """Of an annotation or an outline item: by its destination, or else by its action.
+
+        page: the one that the entry lies on, from 0, if it lies on one.
+        """
+        try:
+            return self._of(entry, page)
+        except ENGINE_ERRORS:
+            return NOWHERE  # damaged: the page or the outline still has its others
+
+    def _of(self, entry: Any, page: int | None) -> Target:
+        destination = get(entry, "Dest")
+        if destination:
+            found = self._of_destination(destination)
+            if found is not None:
+                return Target(found)
+        action = get(entry, "A") or get(get(entry, "AA"), "U") or get(get(entry, "AA"), "D")
+        return self._of_action(action, page, _DEPTH) if action else NOWHERE
+
+    def _of_action(self, action: Any, page: int | None, depth: int) -> Target:
+        found = self._of_one_action(action, page)
+        if found != NOWHERE or not depth:
+            return found
+        following = get(action, "Next")
+        for one in items(following) if mupdf.ll_pdf_is_array(following) else filter(None, [following]):
+            found = self._of_action(one, page, 0 if mupdf.ll_pdf_is_array(following) else depth - 1)
+            if found != NOWHERE:
+                return found
+        return NOWHERE
+
+    def _of_one_action(self, action: Any, page: int | None) -> Target:
+        match name(get(action, "S")):
+            case "GoTo":
+                return Target(self._of_destination(get(action, "D")))
+            case "GoToR" | "GoToE":
+                return Target(uri=self._in_other_file(action))
+            case "Launch":
+                file = get(action, "F") or get(get(action, "Win"), "F")
+                return Target(uri=_file(file, ""))
+            case "URI":
+                return self._of_uri(text(get(action, "URI")))
+            case "Named":
+                return Target(self._of_known_name(name(get(action, "N")), page))
+        return NOWHERE
+
+    def _of_uri(self, uri: str) -> Target:
+        uri = uri.strip()
+        if uri.startswith("#"):  # a place in this document, as a browser understands it
+            key, _, value = uri[1:].partition("=")
+            if key.lower() == "page" and value.isdecimal():
+                return Target(self._inside(int(value) - 1))
+            return Target(self._page_of(self._by_name(value if key == "nameddest" else uri[1:]), _DEPTH))
+        return Target(uri=addresses.address(uri, text(get(get(catalog(self._pdf), "URI"), "Base"))))
+
+    def _of_known_name(self, known: str, page: int | None) -> int | None:
+        last = self._page_count - 1
+        if known in ("FirstPage", "LastPage"):
+            return 0 if known == "FirstPage" else last
+        if page is None or known not in ("NextPage", "PrevPage"):
+            return None
+        return min(page + 1, last) if known == "NextPage" else max(page - 1, 0)
+
+    def _in_other_file(self, action: Any) -> str | None:
+        destination = get(action, "D")
+        fragment = ""
+        if mupdf.ll_pdf_is_array(destination):
+            first = mupdf.ll_pdf_array_get(destination, 0)
+            if mupdf.ll_pdf_is_number(first):
+                fragment = addresses.fragment_of_page(max(0, mupdf.ll_pdf_to_int(first)))
+        elif destination and not mupdf.ll_pdf_is_dict(destination):
+            fragment = addresses.fragment_of_name(pdf_text.decoded(raw(destination)))
+        file = get(action, "F")
+        if not file:  # embedded in this one
+            embedded = get(get(action, "T"), "N")
+            return addresses.file_address(text(embedded), fragment) if embedded else None
+        return _file(file, fragment)
+
+    def _of_destination(self, destination: Any) -> int | None:
+        return self._page_of(destination, _DEPTH)
+
+    def _page_of(self, destination: Any, depth: int) -> int | None:
+        if not destination or depth < 0:
+            return None
+        if mupdf.ll_pdf_is_array(destination):
+            return self._number(mupdf.ll_pdf_array_get(destination, 0))
+        if mupdf.ll_pdf_is_dict(destination):
+            inner = get(destination, "D")
+            # Some writers name the page itself, and nothing of how it is shown.
+            return self._page_of(inner, depth - 1) if inner else self._number(destination)
+        if mupdf.ll_pdf_is_name(destination) or mupdf.ll_pdf_is_string(destination):
+            return self._page_of(self._named(destination), depth - 1)
+        if mupdf.ll_pdf_is_int(destination):
+            return self._number(destination)
+        return None
+
+    def _number(self, page: Any) -> int | None:
+        """Of a page that a destination names, from 0."""
+        if mupdf.ll_pdf_is_number(page):
+            return self._inside(mupdf.ll_pdf_to_int(page))
+        if not mupdf.ll_pdf_is_dict(page):
+            return None
+        if not self._has_tree:
+            self._load_tree()
+        try:
+            return self._inside(mupdf.ll_pdf_lookup_page_number(self._pdf, page))
+        except mupdf.FzErrorBase:
+            return None  # of a page tree that is damaged on the way
+
+    def _inside(self, page: int) -> int | None:
+        return page if 0 <= page < self._page_count else None
+
+    def _named(self, wanted: Any) -> Any:
+        """The destination of a name: by its kind in the dictionary or the tree, else by what it says in either."""
+        root = catalog(self._pdf)
+        asked = raw(wanted)
+        if mupdf.ll_pdf_is_name(wanted):
+            found = mupdf.ll_pdf_dict_get(get(root, "Dests"), wanted)
+        elif b"\0" in asked:  # where the engine ends, as if all names in UTF-16 of Latin letters were one
+            found = None
+        else:
+            tree_name = mupdf.ll_pdf_new_name("Dests")
+            try:
+                found = mupdf.ll_pdf_lookup_name(self._pdf, tree_name, wanted)
+            finally:
+                mupdf.ll_pdf_drop_obj(tree_name)
+        return found or self._by_name(pdf_text.decoded(asked))
+
+    def _by_name(self, wanted: str) -> Any:
+        """Found whatever the encoding of the name, and where a tree is out of order."""
+        if self._by_text is None:
+            self._by_text = self._all_names()
+        return self._by_text.get(wanted)
+
+    def _all_names(self) -> dict[str, Any]:
+        root = catalog(self._pdf)
+        found: dict[str, Any] = {}
+        old = get(root, "Dests")
+        for place in range(min(mupdf.ll_pdf_dict_len(old), MOST_NAMES)):
+            key = raw(mupdf.ll_pdf_dict_get_key(old, place))
+            found.setdefault(pdf_text.decoded(key), mupdf.ll_pdf_dict_get_val(old, place))
+        for key_object, destination in name_tree(get(get(root, "Names"), "Dests"), MOST_NAMES):
+            found.setdefault(pdf_text.decoded(raw(key_object)), destination)
+        return found
+
+
+def name_tree(root: Any, most: int) -> list[tuple[Any, Any]]:
+    """Names and values of a name tree (ISO 32000-2, 7.9.6) in its order, at most so many."""
+    found: list[tuple[Any, Any]] = []
+    waiting = [(root, 0)]
+    seen: set[int] = set()
+    while waiting and len(found) < most:
+        node, depth = waiting.pop()
+        number = mupdf.ll_pdf_to_num(node)
+        if not node or number in seen or depth > _TREE_DEPTH:
+            continue
+        if number:
+            seen.add(number)
+        entries = get(node, "Names")
+        found += [
+            (mupdf.ll_pdf_array_get(entries, place), mupdf.ll_pdf_array_get(entries, place + 1))
+            for place in range(0, mupdf.ll_pdf_array_len(entries) - 1, 2)
+        ]
+        waiting += [(kid, depth + 1) for kid in reversed(list(items(get(node, "Kids"))))]
+    return found[:most]
+
+
+def file_name(file: Any) -> str:
+    """What a file specification calls its file; empty where it does not."""
+    if mupdf.ll_pdf_is_string(file):
+        return text(file)
+    return next((found for key in _FILE_KEYS if (found := text(get(file, key)))), "")
+
+
+def _file(file: Any, fragment: str) -> str | None:
+    called = file_name(file)
+    if name(get(file, "FS")) == "URL":
+        found = addresses.address(called)
+        return f"{found}#{fragment}" if found and fragment and "#" not in found else found
+    return addresses.file_address(called, fragment) if called else None

@@ -1,0 +1,79 @@
+"""Pages that lie otherwise than the engine has them: turned upright, or fitted to a page of another size. Worker side."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sidebooks_core.engine.mupdf import mupdf, pymupdf
+
+Matrix = tuple[float, float, float, float, float, float]
+
+_TURNS: dict[int, tuple[int, int, int, int]] = {
+    2: (-1, 0, 0, 1),
+    3: (-1, 0, 0, -1),
+    4: (1, 0, 0, -1),
+    5: (0, 1, 1, 0),
+    6: (0, 1, -1, 0),
+    7: (0, -1, -1, 0),
+    8: (0, -1, 1, 0),
+}
+"""What puts an image upright, by its orientation as TIFF and Exif have it (TIFF 6.0, section 8): a, b, c, d of a matrix in a
+plane whose y points down."""
+
+
+class PlacedPage:
+    """What is asked of the engine's page, answered for the page as it lies in a sheet. All else is the engine's page's."""
+
+    def __init__(self, page: Any, matrix: Matrix, width_pt: float, height_pt: float, warning: str = "") -> None:
+        """matrix: from the engine's page to a sheet of that size, both with the origin at the top left.
+
+        warning: what is amiss with the page, told as the engine's own warnings are, whenever it is read to be drawn.
+        """
+        self._page = page
+        self._warning = warning
+        self._matrix = pymupdf.Matrix(*matrix)
+        self.rect = pymupdf.Rect(0, 0, width_pt, height_pt)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._page, name)
+
+    def get_displaylist(self, annots: int = 1) -> Any:
+        if self._warning:
+            mupdf.fz_warn(self._warning)
+        listed = self._page.get_displaylist(annots=annots)
+        placed = mupdf.FzDisplayList(mupdf.FzRect(*self.rect))
+        device = mupdf.fz_new_list_device(placed)
+        matrix = mupdf.FzMatrix(*self._matrix)
+        mupdf.fz_run_display_list(listed.this, device, matrix, mupdf.FzRect(*self.rect), mupdf.FzCookie())
+        mupdf.fz_close_device(device)
+        return pymupdf.DisplayList(placed)
+
+    def get_image_info(self, *arguments: Any, **keywords: Any) -> list[dict[str, Any]]:
+        found = self._page.get_image_info(*arguments, **keywords)
+        return [{**one, "bbox": tuple(pymupdf.Rect(one["bbox"]) * self._matrix)} for one in found]
+
+    def get_links(self) -> list[dict[str, Any]]:
+        return [{**link, "from": pymupdf.Rect(link["from"]) * self._matrix} for link in self._page.get_links()]
+
+
+def turned(page: Any, orientation: int) -> Any:
+    """The page upright. orientation: 1 to 8."""
+    if orientation not in _TURNS:
+        return page
+    a, b, c, d = _TURNS[orientation]
+    box = page.rect
+    corners = [(a * x + c * y, b * x + d * y) for x in (box.x0, box.x1) for y in (box.y0, box.y1)]
+    left, top = min(x for x, _ in corners), min(y for _, y in corners)
+    width_pt, height_pt = (box.height, box.width) if a == 0 else (box.width, box.height)
+    return PlacedPage(page, (a, b, c, d, -left, -top), width_pt, height_pt)
+
+
+def fitted(page: Any, width_pt: float, height_pt: float, warning: str = "") -> Any:
+    """The whole page in the middle of a sheet, as large as it fits. Raises ValueError for a page without size."""
+    box = page.rect
+    if box.width <= 0 or box.height <= 0:
+        raise ValueError("the page has no size")
+    scale = min(width_pt / box.width, height_pt / box.height)
+    left = (width_pt - scale * box.width) / 2 - scale * box.x0
+    top = (height_pt - scale * box.height) / 2 - scale * box.y0
+    return PlacedPage(page, (scale, 0, 0, scale, left, top), width_pt, height_pt, warning)

@@ -1,0 +1,117 @@
+"""Text of a page, as the engine finds it in a display list. Worker side; `text_lines` and `page_text` make sense of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from math import floor
+from typing import Any
+
+from sidebooks_core.documents.model import Word
+from sidebooks_core.engine.mupdf import mupdf, pymupdf
+from sidebooks_core.text.lines import GRIDS, Box, Line, Run, lines_of, turned, turned_back
+from sidebooks_core.text.pages import words
+from sidebooks_core.text.ruby_style import ruby_sizes
+
+_BASELINE = 0.88
+"""From the upper edge of a character's cell down to its baseline, in font sizes: what vertical metrics of fonts say by default
+(ISO 32000-1, table 117, DW2), and what fonts for Japanese are designed with."""
+_JAPANESE = re.compile(r"[\u2e80-\ua4cf\uf900-\ufaff\ufe30-\ufe4f\uff01-\uffdc\U0001b000-\U0001b2ff\U00020000-\U0003ffff]")
+_DIRECTIONS = ((1, 0), (0, 1), (-1, 0), (0, -1))
+
+
+class EngineText:
+    """What the engine makes of a page's text."""
+
+    def __init__(self, display_list: Any, *, own_characters: bool, has_styled_ruby: bool) -> None:
+        """own_characters: what the fonts say, and not what the document says instead.
+
+        has_styled_ruby: the page is laid out with `ruby_style.CSS`.
+        """
+        flags = pymupdf.TEXTFLAGS_WORDS | (mupdf.FZ_STEXT_IGNORE_ACTUALTEXT if own_characters else 0)
+        self._page = pymupdf.TextPage(display_list.get_textpage(flags))
+        self._has_styled_ruby = has_styled_ruby
+
+    def words(self) -> list[Word]:
+        """The words in the space of the page as shown."""
+        found = self._page.extractWORDS()
+        if self._needs_characters(found):
+            return words(self.lines())
+        return [
+            Word(float(x0), float(y0), float(x1), float(y1), text, block, line)
+            for x0, y0, x1, y1, text, block, line, _ in found
+        ]
+
+    def lines(self) -> tuple[Line, ...]:
+        """The lines of the page, character by character: a hundredth of a millisecond each."""
+        raw = self._page.extractRAWDICT()
+        runs = [_run(line, number) for number, block in enumerate(raw["blocks"]) for line in block.get("lines", ())]
+        if self._has_styled_ruby:
+            small = ruby_sizes(size for run in runs for size in run.sizes)
+            for run in runs:
+                run.ruby = [size in small for size in run.sizes] if small.intersection(run.sizes) else []
+        return lines_of(run for run in runs if run.chars)
+
+    def glance(self) -> tuple[str, bool]:
+        """All characters, in a quarter of the time, and whether their order is that of `lines`."""
+        text: str = self._page.extractTEXT()
+        return text, not (_JAPANESE.search(text) or self._needs_characters(self._page.extractWORDS()))
+
+    def _needs_characters(self, found: list[Any]) -> bool:
+        return _needs_characters(found) or (self._has_styled_ruby and bool(ruby_sizes(self._sizes())))
+
+    def _sizes(self) -> Iterator[float]:
+        for block in self._page.extractDICT()["blocks"]:
+            for line in block.get("lines", ()):
+                for span in line["spans"]:
+                    yield span["size"]
+
+
+def _needs_characters(found: list[Any]) -> bool:
+    """Whether words are not enough: Japanese may be vertical or have ruby, and what is drawn twice is told by characters."""
+    seen: dict[tuple[str, int, int, int], tuple[float, float]] = {}
+    for x0, y0, _, y1, text, _, _, _ in found:
+        if _JAPANESE.search(text) or (len(text) > 3 and text[::2] == text[1::2] and len(set(text)) > 1):
+            return True
+        reach = max(0.2 * (y1 - y0), _LEAST_REACH_PT)
+        x, y, here = x0 / (2 * reach), y0 / (2 * reach), (x0, y0)
+        for grid, (right, down) in enumerate(GRIDS):
+            other = seen.setdefault((text, grid, floor(x + right), floor(y + down)), here)
+            if other is not here and abs(x0 - other[0]) < reach and abs(y0 - other[1]) < reach:
+                return True
+    return False
+
+
+_LEAST_REACH_PT = 0.1
+
+
+def _run(line: dict[str, Any], block: int) -> Run:
+    x, y = line["dir"]
+    turns = next((turn for turn, (dx, dy) in enumerate(_DIRECTIONS) if x * dx + y * dy > 0.999), None)
+    is_column = line["wmode"] == 1
+    chars: list[str] = []
+    boxes: list[Box] = []
+    sizes: list[float] = []
+    for span in line["spans"]:
+        listed = span["chars"]
+        chars += [char["c"][:1] or " " for char in listed]
+        if is_column and turns is not None:
+            boxes += [_cell(char["bbox"], char["origin"], span["size"], turns) for char in listed]
+        else:
+            boxes += [char["bbox"] for char in listed]
+        sizes += [span["size"]] * len(listed)
+    return Run(chars, boxes, sizes, turns, is_column, block)
+
+
+def _cell(box: Box, origin: tuple[float, float], size: float, turns: int) -> Box:
+    """Where a character of a column lies.
+
+    The engine spans its box between the place of the glyph's baseline and a point one advance off, its "origin", whose side
+    depends on the sign of the advance: with that of PDF's vertical metrics the box is most of a character too low.
+    """
+    a0, c0, a1, c1 = turned(box, turns)
+    origin_a = turned((*origin, *origin), turns)[0]
+    baseline = a1 if origin_a - a0 < a1 - origin_a else a0
+    advance = a1 - a0 if a1 > a0 else size
+    top = baseline - _BASELINE * size
+    return turned_back((top, c0, top + advance, c1), turns)

@@ -1,0 +1,1 @@
+"""Opening documents, and what is remembered of them."""

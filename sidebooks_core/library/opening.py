@@ -1,0 +1,101 @@
+"""Opening a document: its digest and its description, remembered or found out by a worker."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from concurrent.futures import Future
+from typing import Any
+
+from msgspec import Struct
+
+from sidebooks_core.documents.document import ContentIds
+from sidebooks_core.documents.limits import Limits
+from sidebooks_core.documents.model import DocumentInfo
+from sidebooks_core.documents.reference import DocumentRef
+from sidebooks_core.errors import SidebooksError
+from sidebooks_core.images.dispatch import Dispatcher
+from sidebooks_core.images.flights import Work
+from sidebooks_core.library.identification import known_at_once
+from sidebooks_core.library.remembered import NAMELESS, Description, Registry, Source
+from sidebooks_core.settings import Settings
+from sidebooks_core.workers.jobs import Job
+
+
+class Opened(Struct, frozen=True):
+    """What is known of a document that was opened."""
+
+    ref: DocumentRef
+    info: DocumentInfo
+    content_ids: ContentIds
+    is_revision: bool
+
+
+class Opener:
+    """Thread-safe."""
+
+    def __init__(self, settings: Settings, registry: Registry, dispatcher: Dispatcher) -> None:
+        self._settings = settings
+        self._registry = registry
+        self._dispatcher = dispatcher
+        self._limits = Limits(**{name: getattr(settings, name) for name in Limits.__struct_fields__})
+        self._salt = os.urandom(16)
+
+    def open(self, source: Source, password: str | None, trust_domain: str) -> Opened:
+        """Raises what `TileService.open` does of a source that was looked at."""
+        finding: Future[DocumentInfo] | None = None
+        started_s = time.perf_counter()
+        digest, is_revision = self._registry.known_digest(source)
+        if digest is None:
+            if source.path is not None:  # the worker opens it while this thread digests it
+                finding = self._find_out(source, password, trust_domain)
+            digest = self._registry.digest(source)
+        described = self._registry.description(digest, trust_domain)
+        if described is not None:
+            info, content_ids = described.info, ContentIds(described.content_ids)
+            if finding is not None:
+                finding.cancel()
+        else:
+            info = (finding or self._find_out(source, password, trust_domain)).result()
+            content_ids = ContentIds(known_at_once(info, digest, trust_domain))
+            took_s = time.perf_counter() - started_s
+            self._registry.describe(digest, Description(info, content_ids.all()), took_s, trust_domain)
+        return Opened(self._ref(source, password, digest, info.chapters, trust_domain), info, content_ids, is_revision)
+
+    def _find_out(self, source: Source, password: str | None, trust_domain: str) -> Future[DocumentInfo]:
+        future: Future[DocumentInfo] = Future()
+        ref = self._ref(source, password, None, (), trust_domain)
+        job = Job(kind="open", document=ref, page=None, timeout_s=self._settings.open_timeout_s, arguments={})
+
+        def opened(answer: Any, error: SidebooksError | None) -> None:
+            if not future.set_running_or_notify_cancel():
+                return
+            if error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(answer)
+
+        self._dispatcher.request(Work(key=f"open|{ref.token}", job=job, data=source.data), opened)
+        return future
+
+    def _ref(
+        self, source: Source, password: str | None, digest: str | None, chapters: tuple[int, ...], trust_domain: str
+    ) -> DocumentRef:
+        # The password is a part of the token: a worker that opened the document with one must not serve it without.
+        token = source.token
+        if password is not None:
+            token += f"|{hashlib.blake2b(password.encode(), key=self._salt, digest_size=16).hexdigest()}"
+        if trust_domain:
+            token += f"|{trust_domain!r}"
+        return DocumentRef(
+            token=token,
+            name=source.name or NAMELESS,
+            path=os.fspath(source.path) if source.path else None,
+            file_state=source.file_state,
+            password=password,
+            digest=digest,
+            limits=self._limits,
+            chapters=chapters,
+            trust_domain=trust_domain,
+        )

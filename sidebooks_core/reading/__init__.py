@@ -1,0 +1,1 @@
+"""A reader's turn: the screen, the view, the thread that prefetches."""

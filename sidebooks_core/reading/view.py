@@ -1,0 +1,213 @@
+"""What a reader gets to paint: placed images that cover the pages on its screen, and which images those would best be."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from sidebooks_core.documents.document import Document
+from sidebooks_core.errors import SidebooksError
+from sidebooks_core.images.tile import Tile
+from sidebooks_core.tiling.geometry import RectPx
+from sidebooks_core.tiling.pyramid import Level, Pyramid
+from sidebooks_core.tiling.raster import RasterSpec
+from sidebooks_core.tiling.slabs import raster_of, slab_of, slab_spec
+from sidebooks_core.tiling.spreads import Direction, SpreadRule, Spreads
+from sidebooks_core.tiling.viewport import PageBox, Placement, Viewport, visible_tiles
+
+WINDOW_GAIN = 2
+"""A window is drawn where the slabs that it is cut from have so many times its pixels: else the slabs are there as soon."""
+
+
+class PlacedImage(Struct, frozen=True):
+    """A tile, and where on the screen it goes, in screen pixels from the top left corner."""
+
+    tile: Tile
+    page: int
+    x0_view: float
+    y0_view: float
+    width_view: float
+    """The tile is stretched to this where it has another width in pixels."""
+    height_view: float
+    is_coarse: bool
+    """Of a lower resolution than the screen's: painted first, and covered by sharp images as they come."""
+
+    @property
+    def data(self) -> bytes:
+        """The tile's encoded bytes."""
+        return self.tile.data
+
+    @property
+    def media_type(self) -> str:
+        """Of `data`."""
+        return self.tile.media_type
+
+
+class PageView(Struct, frozen=True):
+    """What is on the screen after a turn, a move or a refinement."""
+
+    page: int
+    """The page that is read first, from 0."""
+    pages: tuple[int, ...]
+    """All pages on the screen, left to right."""
+    images: tuple[PlacedImage, ...]
+    """To paint in this order. Together they cover every visible part of the pages."""
+    is_sharp: bool
+    """Everything is at the screen's own resolution (or the page has no finer one)."""
+    resolution: float
+    """Of the coarsest page shown, as a share of the screen's: 1 sharp, 0 bare paper."""
+    zoom: float
+    errors: tuple[SidebooksError, ...] = ()
+    """Why pages cannot be drawn; each names its page. The best image at hand is shown, or their paper."""
+
+    @property
+    def problems(self) -> dict[int, tuple[str, ...]]:
+        """What of the pages shown could not be drawn, by page from 0; of pages that were drawn whole, nothing."""
+        return {image.page: image.tile.problems for image in self.images if image.tile.problems}
+
+
+class Wanted(Struct, frozen=True):
+    """One image that would make a part of the screen sharp."""
+
+    page: int
+    spec: RasterSpec
+    column: int
+    """In the spec's own grid, as `row`."""
+    row: int
+    x0_view: float
+    y0_view: float
+    width_view: float
+    height_view: float
+
+
+def wanted_images(viewport: Viewport, placement: Placement, pyramid: Pyramid, raster_pixels: int) -> tuple[Wanted, ...]:
+    """What makes a page sharp: the whole page at its exact size, or the visible tiles of a level, those in the middle first."""
+    rung = placement.rung
+    if viewport.zoom == 1.0 and rung.area_px <= raster_pixels:
+        return (_whole(placement, RasterSpec.whole_page(rung.scale, rung.width_px, rung.height_px)),)
+    level = pyramid.level_for_scale(placement.scale)
+    tiles = visible_tiles(level, viewport.visible_pt(placement.page))
+    return tuple(_tile(placement, level, column, row, raster_pixels) for column, row in tiles)
+
+
+def window_spec(viewport: Viewport, placement: Placement, pyramid: Pyramid, raster_pixels: int) -> RasterSpec | None:
+    """The visible tiles of a zoomed page as a raster of their own, which is drawn sooner than the slabs that hold them.
+
+    None where it would not be much sooner, or is too large.
+    """
+    if viewport.zoom == 1.0:
+        return None
+    level = pyramid.level_for_scale(placement.scale)
+    tiles = visible_tiles(level, viewport.visible_pt(placement.page))
+    if not tiles:
+        return None
+    first = level.tile_rect(min(column for column, _ in tiles), min(row for _, row in tiles))
+    last = level.tile_rect(max(column for column, _ in tiles), max(row for _, row in tiles))
+    rect = RectPx(first.x0_px, first.y0_px, last.x1_px, last.y1_px)
+    slab_px = sum(rect_px.area_px for rect_px in {slab_of(level, raster_pixels, *tile).rect_px for tile in tiles})
+    return raster_of(level, rect) if rect.area_px <= min(raster_pixels, slab_px // WINDOW_GAIN) else None
+
+
+def within(wanted: Wanted, window: RasterSpec) -> Wanted | None:
+    """The same image as a tile of a window, if it is in it."""
+    spec = wanted.spec
+    if (window.scale, window.tile_px) != (spec.scale, spec.tile_px):
+        return None
+    x0_px, y0_px = spec.x0_px + wanted.column * spec.tile_px, spec.y0_px + wanted.row * spec.tile_px
+    if not (window.x0_px <= x0_px < window.x1_px and window.y0_px <= y0_px < window.y1_px):
+        return None
+    column, row = (x0_px - window.x0_px) // window.tile_px, (y0_px - window.y0_px) // window.tile_px
+    return replace(wanted, spec=window, column=column, row=row)
+
+
+def margin_tiles(viewport: Viewport, placement: Placement, pyramid: Pyramid, raster_pixels: int) -> tuple[Wanted, ...]:
+    """The tiles around those that are visible in a zoomed page: where a finger that pans will go."""
+    if viewport.zoom == 1.0:
+        return ()
+    level = pyramid.level_for_scale(placement.scale)
+    visible = set(visible_tiles(level, viewport.visible_pt(placement.page)))
+    around = {
+        (column + dx, row + dy)
+        for column, row in visible
+        for dx in (-1, 0, 1)
+        for dy in (-1, 0, 1)
+        if 0 <= column + dx < level.columns and 0 <= row + dy < level.rows
+    }
+    return tuple(_tile(placement, level, column, row, raster_pixels) for column, row in sorted(around - visible))
+
+
+def fitted_specs(
+    document: Document, pages: Iterable[int], view_px: tuple[int, int], rule: SpreadRule, raster_pixels: int
+) -> dict[int, tuple[RasterSpec, ...]]:
+    """By page: the rasters that a Reader shows of it, fitted into a screen of `view_px` pixels. Raises RequestError."""
+    infos = document.info.pages
+    direction: Direction = "rtl" if document.direction == "rtl" else "ltr"
+    spreads = Spreads.of_pages([(info.width_pt, info.height_pt) for info in infos], direction, rule)
+    found: dict[int, tuple[RasterSpec, ...]] = {}
+    for page in pages:
+        boxes = [PageBox(one, infos[one].width_pt, infos[one].height_pt) for one in spreads.spread_of(page)]
+        viewport = Viewport.fitted(*view_px, boxes)
+        [placement] = [one for one in viewport.placements if one.page == page]
+        wanted = wanted_images(viewport, placement, document.pyramid(page), raster_pixels)
+        found[page] = tuple(dict.fromkeys(one.spec for one in wanted))
+    return found
+
+
+def coarse_images(placement: Placement, pyramid: Pyramid, fit_spec: RasterSpec, raster_pixels: int) -> Iterator[Wanted]:
+    """What may stand in for a page meanwhile, the best first: its exact fit, then its single-tile levels."""
+    yield _whole(placement, fit_spec)
+    for level in reversed(pyramid.levels):
+        if level.columns == level.rows == 1:
+            yield _whole(placement, slab_spec(level, slab_of(level, raster_pixels, 0, 0)))
+
+
+def preview_spec(pyramid: Pyramid, raster_pixels: int) -> RasterSpec:
+    """The raster of a page's preview, its coarsest level."""
+    level = pyramid.levels[0]
+    return slab_spec(level, slab_of(level, raster_pixels, 0, 0))
+
+
+def paper(placement: Placement) -> PlacedImage:
+    """A page of which nothing is known but its size."""
+    rung = placement.rung
+    return PlacedImage(
+        white_tile(), placement.page, placement.x0_view, placement.y0_view, rung.width_px, rung.height_px, is_coarse=True
+    )
+
+
+@lru_cache(maxsize=1)
+def white_tile() -> Tile:
+    """One white pixel, to be stretched."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0))
+    data = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\x00\xff")) + chunk(b"IEND", b"")
+    return Tile(data, "image/png", 1, 1, "paper")
+
+
+def _whole(placement: Placement, spec: RasterSpec) -> Wanted:
+    rung = placement.rung
+    return Wanted(placement.page, spec, 0, 0, placement.x0_view, placement.y0_view, rung.width_px, rung.height_px)
+
+
+def _tile(placement: Placement, level: Level, column: int, row: int, raster_pixels: int) -> Wanted:
+    slab = slab_of(level, raster_pixels, column, row)
+    rect = level.tile_rect(column, row)
+    stretch = placement.scale / level.scale
+    return Wanted(
+        placement.page,
+        slab_spec(level, slab),
+        column - slab.column0,
+        row - slab.row0,
+        placement.x0_view + rect.x0_px * stretch,
+        placement.y0_view + rect.y0_px * stretch,
+        rect.width_px * stretch,
+        rect.height_px * stretch,
+    )

@@ -1,0 +1,1 @@
+"""IIIF: image addresses, what to draw for them, presentation manifests."""

@@ -1,0 +1,213 @@
+"""IIIF Presentation 3.0 manifests, Content Search 2.0 answers, Deep Zoom: documents as the viewers of others read them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from xml.sax.saxutils import quoteattr
+
+from sidebooks_core.documents.document import Document
+from sidebooks_core.documents.model import SearchHit
+from sidebooks_core.server.iiif.image_api import MAX_AREA_PX
+from sidebooks_core.server.shelf import page_id
+from sidebooks_core.tiling.pyramid import Level, Pyramid
+from sidebooks_core.tiling.spreads import Spreads
+
+PRESENTATION_CONTEXT = "http://iiif.io/api/presentation/3/context.json"
+SEARCH_CONTEXT = "http://iiif.io/api/search/2/context.json"
+DZI_TILE_PX = 512
+MEDIA_TYPES = {
+    "pdf": "application/pdf",
+    "xps": "application/oxps",
+    "epub": "application/epub+zip",
+    "cbz": "application/vnd.comicbook+zip",
+    "svg": "image/svg+xml",
+    "tiff": "image/tiff",
+    "png": "image/png",
+    "jpeg": "image/jpeg",
+    "webp": "image/webp",
+}
+
+
+def manifest(base: str, document: Document, has_original: bool) -> dict[str, Any]:
+    """A document as a Manifest: a Canvas for each page, the outline as Ranges. base: of all addresses, no slash at the end."""
+    here = f"{base}/presentation/3/{document.id}"
+    alone = _pages_alone(document)
+    made: dict[str, Any] = {
+        "@context": PRESENTATION_CONTEXT,
+        "id": f"{here}/manifest.json",
+        "type": "Manifest",
+        "label": {"none": [document.name]},
+        "viewingDirection": "right-to-left" if document.direction == "rtl" else "left-to-right",
+        "behavior": ["individuals" if alone is None else "paged"],
+        "thumbnail": [_thumbnail(base, document, 0)],
+        "items": [_canvas(base, document, page, is_alone=page in (alone or ())) for page in range(document.page_count)],
+        "service": [{"id": f"{base}/search/2/{document.id}", "type": "SearchService2"}],
+    }
+    told = _metadata(document)
+    if told:
+        made["metadata"] = told
+    ranges = _ranges(here, document)
+    if ranges:
+        made["structures"] = ranges
+    if has_original:
+        made["rendering"] = [
+            {
+                "id": f"{base}/documents/{document.id}/original",
+                "type": "Text" if document.kind not in ("png", "jpeg", "webp", "tiff", "svg") else "Image",
+                "label": {"none": [document.name]},
+                "format": MEDIA_TYPES.get(document.kind, "application/octet-stream"),
+            }
+        ]
+    return made
+
+
+def _metadata(document: Document) -> list[dict[str, Any]]:
+    """What a reader of the manifest should know that no canvas shows."""
+    pairs = [(("Title", "題名"), [document.info.title])] if document.info.title else []
+    pairs += [(("Repaired", "修復"), [what[:500]]) for what in document.info.repaired]
+    if document.attachments:
+        pairs.append((("Attached files", "添付ファイル"), [attachment.name or "-" for attachment in document.attachments]))
+    return [{"label": {"en": [english], "ja": [japanese]}, "value": {"none": values}} for (english, japanese), values in pairs]
+
+
+def canvas_id(base: str, document: Document, page: int) -> str:
+    """The address of a page's Canvas."""
+    return f"{base}/presentation/3/{document.id}/canvas/{page + 1}"
+
+
+def _pages_alone(document: Document) -> frozenset[int] | None:
+    """Pages that viewers would pair with another and a Reader shows alone; None where turning pages makes no sense.
+
+    Viewers pair from the second page on: the cover needs no word, nor a last page that is left over. "facing-pages" takes the
+    whole opening, so that those after it begin a new one, as in `tiling.spreads`; "non-paged" would pair across it.
+    """
+    sizes = [(page.width_pt, page.height_pt) for page in document.info.pages]
+    spreads = Spreads.of_pages(sizes).spreads
+    if len(sizes) == 1 or all(width_pt > height_pt for width_pt, height_pt in sizes):
+        return None
+    alone: set[int] = set()
+    for page, *others in reversed(spreads):
+        would_pair = 0 < page < len(sizes) - 1 and page + 1 not in alone
+        if not others and (would_pair or sizes[page][0] > sizes[page][1]):
+            alone.add(page)
+    return frozenset(alone)
+
+
+def _canvas(base: str, document: Document, page: int, *, is_alone: bool) -> dict[str, Any]:
+    canvas = canvas_id(base, document, page)
+    finest = document.pyramid(page).finest
+    service = f"{base}/iiif/3/{page_id(document, page)}"
+    body = _screen_sized(document.pyramid(page))
+    made: dict[str, Any] = {
+        "id": canvas,
+        "type": "Canvas",
+        "label": {"none": [document.info.pages[page].label or str(page + 1)]},
+        **({"behavior": ["facing-pages"]} if is_alone else {}),
+        "width": finest.width_px,
+        "height": finest.height_px,
+        "thumbnail": [_thumbnail(base, document, page)],
+        "items": [
+            {
+                "id": f"{canvas}/page",
+                "type": "AnnotationPage",
+                "items": [
+                    {
+                        "id": f"{canvas}/image",
+                        "type": "Annotation",
+                        "motivation": "painting",
+                        "target": canvas,
+                        "body": {
+                            "id": f"{service}/full/{body.width_px},{body.height_px}/0/default.jpg",
+                            "type": "Image",
+                            "format": "image/jpeg",
+                            "width": body.width_px,
+                            "height": body.height_px,
+                            "service": [{"id": service, "type": "ImageService3", "profile": "level2"}],
+                        },
+                    }
+                ],
+            }
+        ],
+    }
+    problems = document.problems.of(page)
+    if problems:
+        value = {"none": list(problems)}
+        made["metadata"] = [{"label": {"en": ["Not drawn"], "ja": ["描画できなかったもの"]}, "value": value}]
+    return made
+
+
+def _screen_sized(pyramid: Pyramid) -> Level:
+    allowed = [level for level in pyramid.levels if level.area_px <= MAX_AREA_PX]
+    return next((level for level in reversed(allowed) if level.columns == level.rows == 1), allowed[0])
+
+
+def _thumbnail(base: str, document: Document, page: int) -> dict[str, Any]:
+    level = document.pyramid(page).levels[0]
+    service = f"{base}/iiif/3/{page_id(document, page)}"
+    return {
+        "id": f"{service}/full/{level.width_px},{level.height_px}/0/default.jpg",
+        "type": "Image",
+        "format": "image/jpeg",
+        "width": level.width_px,
+        "height": level.height_px,
+        "service": [{"id": service, "type": "ImageService3", "profile": "level2"}],
+    }
+
+
+def _ranges(here: str, document: Document) -> list[dict[str, Any]]:
+    """The outline as nested ranges; entries that lead nowhere and hold nothing are left out."""
+    top: list[dict[str, Any]] = []
+    open_ranges: list[tuple[int, dict[str, Any]]] = []
+    base = here.removesuffix(f"/presentation/3/{document.id}")
+    for number, item in enumerate(document.outline):
+        one: dict[str, Any] = {
+            "id": f"{here}/range/{number + 1}",
+            "type": "Range",
+            "label": {"none": [item.title or "-"]},
+            "items": [],
+        }
+        if item.page is not None:
+            one["items"].append({"id": canvas_id(base, document, item.page), "type": "Canvas"})
+        while open_ranges and open_ranges[-1][0] >= item.level:
+            open_ranges.pop()
+        (open_ranges[-1][1]["items"] if open_ranges else top).append(one)
+        open_ranges.append((item.level, one))
+    return _without_empty(top)
+
+
+def _without_empty(ranges: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    for one in ranges:
+        kept = _without_empty([item for item in one["items"] if item["type"] == "Range"])
+        one["items"] = [item for item in one["items"] if item["type"] == "Canvas"] + kept
+    return [one for one in ranges if one["items"]]
+
+
+def search_answer(base: str, document: Document, address: str, hits: Sequence[SearchHit]) -> dict[str, Any]:
+    """Hits as an AnnotationPage of Content Search 2.0, each line of each hit a box on its canvas."""
+    items = []
+    for hit_number, hit in enumerate(hits):
+        scale = document.pyramid(hit.page).finest.scale
+        for box_number, (x0_pt, y0_pt, x1_pt, y1_pt) in enumerate(hit.boxes):
+            x, y = round(x0_pt * scale), round(y0_pt * scale)
+            width, height = max(1, round((x1_pt - x0_pt) * scale)), max(1, round((y1_pt - y0_pt) * scale))
+            items.append(
+                {
+                    "id": f"{base}/search/2/{document.id}/hit/{hit_number + 1}-{box_number + 1}",
+                    "type": "Annotation",
+                    "motivation": "supplementing",
+                    "body": {"type": "TextualBody", "value": hit.text, "format": "text/plain"},
+                    "target": f"{canvas_id(base, document, hit.page)}#xywh={max(0, x)},{max(0, y)},{width},{height}",
+                }
+            )
+    return {"@context": SEARCH_CONTEXT, "id": address, "type": "AnnotationPage", "items": items}
+
+
+def dzi(pyramid: Pyramid, image_format: str) -> str:
+    """The Deep Zoom description of a page."""
+    finest = pyramid.finest
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        f'<Image xmlns="http://schemas.microsoft.com/deepzoom/2008" Format={quoteattr(image_format)} Overlap="0" '
+        f'TileSize="{DZI_TILE_PX}"><Size Width="{finest.width_px}" Height="{finest.height_px}"/></Image>\n'
+    )

@@ -1,0 +1,1 @@
+"""Bytes under keys: the protocol, memory, disk, encryption, leases."""

@@ -1,0 +1,1 @@
+"""Words of a page in reading order, and how they are searched. Pure, but for numpy."""

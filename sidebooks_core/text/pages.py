@@ -1,0 +1,169 @@
+"""The text of a page in the orders it is read and searched in, made of its lines. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from msgspec import Struct
+
+from sidebooks_core.documents.model import SearchHit, Word
+from sidebooks_core.text.folding import fold_each, fold_old_forms
+from sidebooks_core.text.lines import Box, Line
+
+CONTEXT_CHARS = 24
+
+
+class Stream(Struct, frozen=True):
+    """Characters in one order, each with its box in points; lines end in "\\n"."""
+
+    text: str
+    boxes: tuple[Box, ...]
+    lines: tuple[int, ...]
+    """The number of each one's line; of ruby -1 - the number of the line that it is beside."""
+
+
+class PageText(Struct, frozen=True):
+    """A page as it is written, and, where it has ruby, as it is read aloud: with the ruby in its base's place."""
+
+    written: Stream
+    read: Stream | None
+
+
+class Folded(Struct, frozen=True):
+    """Both texts of a page as they are searched."""
+
+    written: str
+    read: str | None
+
+    def may_match(self, pattern: re.Pattern[str], *, old_forms: bool) -> bool:
+        """Whether there is a match, but perhaps none that counts."""
+        texts = [text for text in (self.written, self.read) if text is not None]
+        return any(pattern.search(fold_old_forms(text) if old_forms else text) for text in texts)
+
+
+def page_text(lines: Sequence[Line]) -> PageText:
+    """The text of lines in their order."""
+    written = _stream((line.text + "\n", line.boxes, number) for number, line in enumerate(lines))
+    if not any(line.rubies for line in lines):
+        return PageText(written, None)
+    return PageText(written, _stream(part for number, line in enumerate(lines) for part in _read_parts(line, number)))
+
+
+def words(lines: Sequence[Line]) -> list[Word]:
+    """Words by white space, in the order of the lines; the ruby of a line is a line of its own behind it."""
+    found: list[Word] = []
+    block, line_number = -1, 0
+    engine_block: int | None = None
+    for line in lines:
+        if line.block != engine_block:
+            engine_block = line.block
+            block, line_number = block + 1, 0
+        if line.text:
+            found += _words(line.text, line.boxes, block, line_number)
+            line_number += 1
+        for ruby in line.rubies:
+            found += _words(ruby.text, ruby.boxes, block, line_number)
+        line_number += bool(line.rubies)
+    return found
+
+
+def folded(text: PageText) -> Folded:
+    """Both texts of a page, folded."""
+    return Folded("".join(fold_each(text.written.text)), "".join(fold_each(text.read.text)) if text.read else None)
+
+
+def search(text: PageText, pattern: re.Pattern[str], page: int, *, old_forms: bool) -> list[SearchHit]:
+    """Where a pattern of `folding.query_pattern` occurs, in the order of the lines; in what is read aloud, if on ruby."""
+    found: list[tuple[int, SearchHit]] = []
+    for stream in (text.written, text.read):
+        if stream is not None:
+            found += _matches(stream, pattern, page, old_forms=old_forms)
+    return [hit for _, hit in sorted(found, key=lambda one: one[0])]
+
+
+_Part = tuple[str, tuple[Box, ...], int]
+"""Text, boxes and number of a line or a piece of one, as in a stream."""
+
+
+def _read_parts(line: Line, number: int) -> list[_Part]:
+    """A line as it is read: its ruby in place of what it is beside."""
+    parts: list[_Part] = []
+    done = 0
+    for ruby in line.rubies:
+        if ruby.start > done:
+            parts.append((line.text[done : ruby.start], line.boxes[done : ruby.start], number))
+        parts.append((ruby.text, ruby.boxes, -1 - number))
+        done = max(done, ruby.stop)
+    parts.append((line.text[done:] + "\n", line.boxes[done:], number))
+    return parts
+
+
+def _stream(parts: Iterable[_Part]) -> Stream:
+    texts: list[str] = []
+    boxes: list[Box] = []
+    numbers: list[int] = []
+    for text, part_boxes, number in parts:
+        texts.append(text)
+        boxes += part_boxes
+        if len(text) > len(part_boxes):  # the line's end, which no match begins or ends with
+            boxes.append((0.0, 0.0, 0.0, 0.0))
+        numbers += [number] * len(text)
+    return Stream("".join(texts), tuple(boxes), tuple(numbers))
+
+
+def _matches(stream: Stream, pattern: re.Pattern[str], page: int, *, old_forms: bool) -> list[tuple[int, SearchHit]]:
+    parts = fold_each(stream.text)
+    whole = "".join(parts)
+    matches = list(pattern.finditer(fold_old_forms(whole) if old_forms else whole))
+    if not matches:
+        return []
+    is_read = min(stream.lines) < 0
+    origins = [place for place, part in enumerate(parts) for _ in part]
+    found = []
+    for match in matches:
+        first, last = origins[match.start()], origins[match.end() - 1]
+        lines = stream.lines[first : last + 1]
+        if is_read and min(lines) >= 0:
+            continue  # without ruby it is found in what is written
+        boxes = _line_boxes(stream, first, last)
+        around = stream.text[max(0, first - CONTEXT_CHARS) : last + 1 + CONTEXT_CHARS]
+        found.append((lines[0] if lines[0] >= 0 else -1 - lines[0], SearchHit(page, boxes, _on_one_line(around))))
+    return found
+
+
+_INNER_END = re.compile(r"(?<=[\u2e80-\uffef])\s*\n\s*(?=[\u2e80-\uffef])")
+
+
+def _on_one_line(text: str) -> str:
+    """Lines of Japanese run on without a space, others with one."""
+    return " ".join(_INNER_END.sub("", text).split())
+
+
+def _line_boxes(stream: Stream, first: int, last: int) -> tuple[Box, ...]:
+    by_line: dict[int, Box] = {}
+    for place in range(first, last + 1):
+        if not stream.text[place].isspace():
+            line = stream.lines[place]
+            by_line[line] = _union(by_line[line], stream.boxes[place]) if line in by_line else stream.boxes[place]
+    return tuple(by_line.values())
+
+
+def _union(one: Box, other: Box) -> Box:
+    return min(one[0], other[0]), min(one[1], other[1]), max(one[2], other[2]), max(one[3], other[3])
+
+
+def _words(text: str, boxes: Sequence[Box], block: int, line: int) -> list[Word]:
+    """Divided at ASCII white space and U+00A0, not at U+3000, and where the direction of the script changes."""
+    found = []
+    for match in _WORD.finditer(text):
+        box = boxes[match.start()]
+        for other in boxes[match.start() + 1 : match.end()]:
+            box = _union(box, other)
+        if box[0] < box[2] and box[1] < box[3]:
+            found.append(Word(*box, match[0], block, line))
+    return found
+
+
+_RTL = "\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff"
+_WORD = re.compile(f"[^\\x00-\\x20\\xa0{_RTL}]+|[{_RTL}]+")

@@ -1,0 +1,1 @@
+"""Lives in worker processes only: the main loop, confinement, the desk of open documents."""

@@ -1,0 +1,387 @@
+"""What a worker has on its desk: open documents and display lists, kept warm within bounds, and the jobs done with them."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
+from msgspec import Struct, field
+from numpy.typing import NDArray
+from PIL import Image
+
+from sidebooks_core.documents.model import DocumentInfo, Link, Word
+from sidebooks_core.documents.problems import EMPTYING, IMAGE_CUT, IMAGE_PROBLEMS, of_warnings
+from sidebooks_core.documents.reference import DocumentRef
+from sidebooks_core.documents.sniffing import IMAGE_KINDS
+from sidebooks_core.documents.source import Source
+from sidebooks_core.encoding.encode import encode
+from sidebooks_core.encoding.tileset import PackedTile, pack
+from sidebooks_core.engine.drawing import draw, is_blank
+from sidebooks_core.engine.fonts import hooks as fonts
+from sidebooks_core.engine.grey import is_grey
+from sidebooks_core.engine.identity.pages import PageIdentifier
+from sidebooks_core.engine.images import decoding as image_decoding
+from sidebooks_core.engine.images.lengths import CutImages
+from sidebooks_core.engine.images.mending import Mender
+from sidebooks_core.engine.inspection import inspect_page
+from sidebooks_core.engine.messages import take_messages
+from sidebooks_core.engine.mupdf import forget_resources, forget_unpacked, lacks_colour_links, make_colour_link, shrink_store
+from sidebooks_core.engine.opening import OpenDocument, open_document
+from sidebooks_core.engine.thin_lines import is_layout_known
+from sidebooks_core.errors import DamagedDocument, PageNotFound, RenderFailed
+from sidebooks_core.fonts.discovery import FontSet
+from sidebooks_core.worker.main import resident_bytes
+
+Image.preinit()  # what saving the first image would import: no job pays for it, and no confined worker needs its files
+
+MAX_DOCUMENTS = 12
+"""Documents kept open in one worker, beside the newest for a moment: each costs a file descriptor and up to a few MB."""
+KEPT_DOCUMENTS = 8
+"""Of them, when some are closed: not one each time another is opened, for closing also costs what the engine shares."""
+MIN_LIST_BYTES = 128 << 10
+"""What a display list is counted at least: growth of the process below the allocator's step does not show."""
+
+
+class _Sheet(Struct):
+    """A page ready to draw."""
+
+    display_list: Any
+    counted_bytes: int
+    problems: dict[str, None]
+    """What of it could not be read or drawn, each once, in order: all that is drawn of it tells of all."""
+    is_mended: bool = False
+    """Its images were looked into, and nothing more can be done."""
+    is_judged: bool = False
+    """It is not blank, or has no problem that makes it so."""
+    grey: bool | None = None
+    cut_images: frozenset[int] = frozenset()
+    """By their objects' numbers; the engine says nothing of them."""
+
+
+class _Held(Struct):
+    document: OpenDocument
+    source: Source
+    sheets: OrderedDict[int, _Sheet] = field(default_factory=OrderedDict)
+    identifier: PageIdentifier | None = None
+    mender: Mender | None = None
+    cut_images: CutImages | None = None
+
+
+class Desk:
+    """Does jobs one at a time. Raises SidebooksError for what is wrong with a document or a page."""
+
+    def __init__(self, font_set: Any, display_list_bytes: int, *, opens_paths: bool, worker_bytes: int | None = None) -> None:
+        """opens_paths: documents are opened by their paths, where nobody can hand over a descriptor.
+
+        worker_bytes: what this process may use, if it is bound.
+        """
+        self.font_set = FontSet.from_wire(font_set)
+        fonts.install(self.font_set)
+        image_decoding.install(worker_bytes)
+        self._display_list_bytes = display_list_bytes
+        self._opens_paths = opens_paths
+        self._listed_bytes = 0
+        self._held: OrderedDict[str, _Held] = OrderedDict()
+        self._is_clearing = False
+        self._just_opened: DocumentRef | None = None
+
+    def do(
+        self, kind: str, ref: DocumentRef, page: int | None, arguments: dict[str, Any], given: bytes | int | None
+    ) -> dict[str, Any]:
+        """The answer to one job as plain data.
+
+        given: the document's bytes, or a descriptor, which is taken over; without, a document that is not held is asked for.
+        """
+        if ref.token not in self._held and given is None:
+            if ref.path is None or not self._opens_paths:
+                return {"need_data": True}
+            given = os.open(ref.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        held = self._hold(ref, given)
+        self._just_opened = None
+        if page is not None and not 0 <= page < held.document.page_count:
+            raise PageNotFound(f"{ref.name} has no page {page + 1}: it has {held.document.page_count}", page=page)
+        answer = getattr(self, f"_do_{kind}")(held, ref, page, **arguments)
+        if of_warnings(take_messages()):
+            forget_resources(held.document.handle)  # who draws a page with them is told of it
+        _require_unchanged(held.source, ref)
+        return {"answer": answer}
+
+    @property
+    def can_look_ahead(self) -> bool:
+        """Whether the last job opened a document."""
+        return self._just_opened is not None
+
+    def look_ahead(self) -> None:
+        """Read the first page of the document that was just opened: its host is about to ask for it, and takes 2 to 5 ms to.
+
+        Raises what the page makes it raise. It may take as long as a page can, so a limit must hold.
+        """
+        ref, self._just_opened = self._just_opened, None
+        held = self._held.get(ref.token) if ref is not None else None
+        if ref is not None and held is not None and held.document.page_count:
+            self._is_grey(self._sheet(held, ref, 0))
+
+    @property
+    def has_chores(self) -> bool:
+        """Whether there is something to do while nobody waits."""
+        return self._must_clear() or lacks_colour_links()
+
+    def do_chore(self) -> None:
+        """Do one of them, for a moment when nobody waits: each takes 2 to 40 ms, closing some documents 70."""
+        if self._must_clear():
+            self._forget(next(iter(self._held)))
+        else:
+            make_colour_link()
+
+    def warm_up(self) -> None:
+        """Encode a page of a screen's size: the memory that it takes is then the process's, and the codecs are set up.
+
+        The first coloured page took 30 ms longer otherwise, most of it for memory that the kernel clears. And look once at how
+        the engine holds paths.
+        """
+        is_layout_known()
+        page = np.full((2048, 1536, 3), 255, np.uint8)
+        specks = page[::7, ::5]
+        # Noise without `numpy.random`, which would be loaded for this alone.
+        noise = np.arange(specks.size, dtype=np.uint32) * np.uint32(2654435761) >> np.uint32(24)
+        specks[:] = noise.astype(np.uint8).reshape(specks.shape)
+        encode(page, "auto", 85)
+
+    def forget_everything(self) -> None:
+        """Close all documents and give their memory back."""
+        while self._held:
+            self._forget(next(iter(self._held)))
+
+    def _must_clear(self) -> bool:
+        self._is_clearing &= len(self._held) > KEPT_DOCUMENTS
+        return self._is_clearing
+
+    def _do_open(self, held: _Held, ref: DocumentRef, page: None) -> DocumentInfo:
+        try:
+            described = held.document.info
+        except BaseException:
+            self._forget(ref.token)  # what cannot be described is not opened
+            raise
+        self._just_opened = ref
+        return described
+
+    def _do_identify(self, held: _Held, ref: DocumentRef, page: int, stop: int, budget_s: float) -> list[str]:
+        """Content ids from `page` on, up to `stop` (excluded), at least one, as many as the time allows."""
+        if held.identifier is None:
+            held.identifier = PageIdentifier(held.document.handle, ref.digest or ref.token, held.document.kind)
+        ids: list[str] = []
+        deadline_s = time.perf_counter() + budget_s
+        while page + len(ids) < stop and (not ids or time.perf_counter() < deadline_s):
+            ids.append(held.identifier.content_id(page + len(ids)))
+        return ids
+
+    def _do_raster(
+        self,
+        held: _Held,
+        ref: DocumentRef,
+        page: int,
+        scale: float,
+        rect_px: list[int],
+        tile_px: int,
+        image_format: str,
+        quality: int,
+    ) -> dict[str, Any]:
+        """Draw once, cut into tiles, encode each."""
+        started_s = time.perf_counter()
+        sheet = self._sheet(held, ref, page)
+        x0_px, y0_px, x1_px, y1_px = rect_px
+        pixels = self._drawn_mended(held, ref, page, sheet, scale, rect_px)
+        drawn_s = time.perf_counter()
+        tiles = []
+        for top in range(0, y1_px - y0_px, tile_px):
+            for left in range(0, x1_px - x0_px, tile_px):
+                part = pixels[top : top + tile_px, left : left + tile_px]
+                encoded = encode(part, image_format, quality)
+                tiles.append(PackedTile(encoded.data, encoded.media_type, part.shape[1], part.shape[0]))
+        record = pack(tiles, columns=-(-(x1_px - x0_px) // tile_px), problems=sheet.problems)
+        return {
+            "record": record,
+            "draw_s": drawn_s - started_s,
+            "encode_s": time.perf_counter() - drawn_s,
+        }
+
+    def _do_words(self, held: _Held, ref: DocumentRef, page: int) -> list[Word]:
+        return [word for word in held.document.words(page) if _is_somewhere(word)]
+
+    def _do_links(self, held: _Held, ref: DocumentRef, page: int) -> list[Link]:
+        return [link for link in held.document.links(page) if _is_somewhere(link)]
+
+    def _do_search(
+        self, held: _Held, ref: DocumentRef, page: int, query: str, stop: int, budget_s: float, old_forms: bool
+    ) -> dict[str, Any]:
+        """Hits from `page` on, up to `stop` (excluded), at least one page, as many as the time allows."""
+        hits: list[Any] = []
+        deadline_s = time.perf_counter() + budget_s
+        reached = page
+        while reached < stop and (reached == page or time.perf_counter() < deadline_s):
+            found = held.document.search(query, reached, reached + 1, old_forms=old_forms)
+            hits.extend(hit for hit in found if math.isfinite(sum(map(sum, hit.boxes))))
+            reached += 1
+        return {"hits": hits, "reached": reached}
+
+    def _do_inspect(self, held: _Held, ref: DocumentRef, page: int, long_side_px: int) -> dict[str, Any]:
+        """What is notable of a page, and how long it takes to draw at a long side, in seconds."""
+        inspection = inspect_page(held.document, page, self.font_set)
+        if inspection.warnings:
+            forget_resources(held.document.handle)  # which are told of when they are read
+        geometry = held.document.info.pages[page]
+        scale = long_side_px / max(geometry.width_pt, geometry.height_pt)
+        started_s = time.perf_counter()
+        sheet = self._sheet(held, ref, page)
+        rect_px = [0, 0, max(1, round(geometry.width_pt * scale)), max(1, round(geometry.height_pt * scale))]
+        self._drawn_mended(held, ref, page, sheet, scale, rect_px)
+        draw_s = time.perf_counter() - started_s
+        return {"page": inspection.with_problems(sheet.problems), "draw_s": draw_s}
+
+    def _hold(self, ref: DocumentRef, given: bytes | int | None) -> _Held:
+        held = self._held.get(ref.token)
+        if held is not None:
+            _require_unchanged(held.source, ref)
+            held.document.name = ref.name  # one content may be open under several
+            self._held.move_to_end(ref.token)
+            return held
+        while len(self._held) > MAX_DOCUMENTS:  # only where no moment came for it before
+            self._forget(next(iter(self._held)))
+        assert given is not None
+        held = self._open(ref, Source.of_descriptor(given) if isinstance(given, int) else Source(given))
+        self._held[ref.token] = held
+        self._is_clearing |= len(self._held) > MAX_DOCUMENTS
+        return held
+
+    def _open(self, ref: DocumentRef, source: Source) -> _Held:
+        try:
+            _require_unchanged(source, ref)
+            document = _opened(ref, source)
+        except BaseException:
+            shrink_store()  # the engine's last hold on what is closed now
+            source.close()
+            raise
+        return _Held(document, source)
+
+    def _forget(self, token: str) -> None:
+        held = self._held.pop(token)
+        self._listed_bytes -= sum(sheet.counted_bytes for sheet in held.sheets.values())
+        held.sheets.clear()
+        held.identifier = None
+        if held.mender is not None:
+            held.mender.close()
+        held.document.close()
+        shrink_store()
+        held.source.close()
+
+    def _drawn_mended(
+        self, held: _Held, ref: DocumentRef, page: int, sheet: _Sheet, scale: float, rect_px: list[int]
+    ) -> NDArray[np.uint8]:
+        """Pixels; the sheet's problems are those of them, too. Raises RenderFailed where nothing of the page can be drawn."""
+        pixels, found = self._drawn(sheet, scale, rect_px)
+        if (found or sheet.problems) and _is_to_be_mended(sheet, found) and self._mend(held, ref, page, sheet, found):
+            pixels, found = self._drawn(sheet, scale, rect_px)
+        sheet.problems.update(dict.fromkeys(found))
+        return pixels
+
+    def _drawn(self, sheet: _Sheet, scale: float, rect_px: list[int]) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+        """Pixels, and what could not be drawn of them."""
+        grey = self._is_grey(sheet)
+        take_messages()
+        pixels = draw(sheet.display_list, scale, *rect_px, grey=grey)
+        found = of_warnings(take_messages(), is_drawing=True)
+        if not IMAGE_PROBLEMS.isdisjoint(found):
+            forget_unpacked()  # the next page that draws the same image is told of it, too
+        return pixels, found
+
+    def _mend(self, held: _Held, ref: DocumentRef, page: int, sheet: _Sheet, found: tuple[str, ...]) -> bool:
+        """Look into a page of which something cannot be drawn: found, when it was drawn. Whether its list is another now.
+
+        Raises RenderFailed if nothing of the page can be drawn.
+        """
+        mended = None
+        if not IMAGE_PROBLEMS.isdisjoint((*sheet.problems, *found)):
+            sheet.is_mended = True
+            if held.mender is None:
+                held.mender = Mender(held.document, lambda: _opened(ref, held.source))
+            mended = held.mender.mend(page, sheet.cut_images)
+        if mended is not None:
+            sheet.display_list, sheet.grey = mended.display_list, None
+            if sheet.cut_images:
+                sheet.problems.pop(IMAGE_CUT, None)  # what became of them is known now
+            sheet.problems.update(dict.fromkeys(mended.problems))
+        else:
+            sheet.problems.update(dict.fromkeys(found))
+        sheet.is_judged = True
+        lost = [problem for problem in sheet.problems if problem in EMPTYING]
+        is_picture = held.document.kind in IMAGE_KINDS or held.document.kind == "cbz"
+        shows_nothing = bool(lost) and is_blank(sheet.display_list, of_any_colour=is_picture)
+        forget_unpacked()  # who draws it next is told
+        if shows_nothing:
+            self._listed_bytes -= held.sheets.pop(page).counted_bytes
+            raise RenderFailed(f"{ref.name}, page {page + 1}: nothing of it can be drawn ({'; '.join(lost)})", page=page)
+        return mended is not None
+
+    def _sheet(self, held: _Held, ref: DocumentRef, page: int) -> _Sheet:
+        sheet = held.sheets.get(page)
+        if sheet is not None:
+            held.sheets.move_to_end(page)
+            return sheet
+        before_bytes = resident_bytes()
+        take_messages()
+        display_list = held.document.display_list(page)
+        problems = dict.fromkeys(of_warnings(take_messages()))
+        sheet = _Sheet(display_list, max(MIN_LIST_BYTES, resident_bytes() - before_bytes), problems)
+        if held.cut_images is None:
+            held.cut_images = CutImages(held.document.handle)
+        sheet.cut_images = held.cut_images.of_page(page)
+        if sheet.cut_images:
+            problems[IMAGE_CUT] = None
+        if problems:
+            forget_resources(held.document.handle)  # the next page that draws the same is told of it, too
+        held.sheets[page] = sheet
+        self._listed_bytes += sheet.counted_bytes
+        self._drop_lists(keep=sheet)
+        return sheet
+
+    def _is_grey(self, sheet: _Sheet) -> bool:
+        if sheet.grey is None:
+            sheet.grey = is_grey(sheet.display_list)
+        return sheet.grey
+
+    def _drop_lists(self, keep: _Sheet) -> None:
+        """Least recently used first, the documents in their own order of use, until within the budget."""
+        for held in list(self._held.values()):
+            while self._listed_bytes > self._display_list_bytes and held.sheets:
+                page, sheet = next(iter(held.sheets.items()))
+                if sheet is keep:
+                    break
+                del held.sheets[page]
+                self._listed_bytes -= sheet.counted_bytes
+
+
+def _is_somewhere(box: Word | Link) -> bool:
+    """A damaged matrix puts text nowhere: its box is not of numbers."""
+    return math.isfinite(box.x0_pt + box.y0_pt + box.x1_pt + box.y1_pt)
+
+
+def _is_to_be_mended(sheet: _Sheet, found: tuple[str, ...]) -> bool:
+    """found: what could not be drawn just now."""
+    return not sheet.is_judged or (not sheet.is_mended and not IMAGE_PROBLEMS.isdisjoint(found))
+
+
+def _opened(ref: DocumentRef, source: Source) -> OpenDocument:
+    return open_document(source, password=ref.password, name=ref.name, limits=ref.limits, chapters=ref.chapters)
+
+
+def _require_unchanged(source: Source, ref: DocumentRef) -> None:
+    if ref.file_state is not None and source.state() not in (None, ref.file_state):
+        raise _changed(ref)
+
+
+def _changed(ref: DocumentRef) -> DamagedDocument:
+    return DamagedDocument(f"{ref.name} changed on disk since it was opened: open it again")

@@ -1,0 +1,173 @@
+"""The worker process: opens documents, draws pages, encodes tiles. It may be killed at any moment.
+
+Only this module and what it imports touch the engine; the host never does. Everything is imported before the first job,
+so that none pays for an import.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import select
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, BinaryIO
+
+from sidebooks_core.documents.reference import DocumentRef
+from sidebooks_core.errors import RenderFailed, SidebooksError
+from sidebooks_core.workers import answers, wire
+
+PR_SET_PDEATHSIG = 1
+CHORES_AFTER_S = 0.1
+"""Without a request: who opened a document has asked for its first page by then."""
+LOOK_AHEAD_S = 1.0
+"""For reading a page that nobody has asked for yet. Of 105 documents' first pages one takes longer, and is kept for that."""
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
+
+
+def main() -> None:
+    """Serve jobs from standard input until it ends. Whatever else prints to standard output goes to standard error."""
+    requests, replies = _take_standard_streams()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the host decides what ends
+    _die_with_parent()
+    config = wire.receive(requests)
+    _limit_memory(config["worker_bytes"])
+    from sidebooks_core.worker.desk import Desk  # the engine: after the limits hold, unless this was forked with it
+
+    files = socket.socket(fileno=int(sys.argv[3])) if len(sys.argv) > 3 else None
+    desk = Desk(
+        config["font_set"], config["display_list_bytes"], opens_paths=files is None, worker_bytes=config["worker_bytes"]
+    )
+    resident_bytes()  # opens what it reads from
+    unconfined = _confine(desk, config["worker_bytes"]) if config["is_isolated"] else []
+    wire.send_body(replies, answers.to_bytes({"ready": True, "unconfined": unconfined}))
+    if not _is_asked(requests, 0):
+        _do_unasked(desk, desk.warm_up)  # nobody waits yet
+    while True:
+        if desk.can_look_ahead and not _is_asked(requests, 0):
+            _look_ahead(desk)
+        while desk.has_chores and not _is_asked(requests, CHORES_AFTER_S):
+            desk.do_chore()
+        try:
+            request = wire.receive(requests)
+        except wire.WireClosed:
+            return
+        _die_if_host_hangs(request["timeout_s"])
+        given = _received_file(files) if request.get("has_file") and files is not None else request.get("data")
+        wire.send_body(replies, answers.to_bytes(_answer(desk, request, given)))
+        _die_if_host_hangs(0)
+
+
+def _look_ahead(desk: Any) -> None:
+    """Within a time: the kernel ends this process then, and its host asks another for what waits in the pipe."""
+    if sys.platform != "linux":
+        return  # nobody would know that the request was not begun
+    signal.setitimer(signal.ITIMER_REAL, LOOK_AHEAD_S)
+    _do_unasked(desk, desk.look_ahead)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _do_unasked(desk: Any, work: Callable[[], None]) -> None:
+    """Do work that nobody has asked for. An error is dropped: whoever asks for the same later is told of it."""
+    try:
+        work()
+    except MemoryError:
+        desk.forget_everything()
+    except Exception:  # noqa: BLE001, S110 - whatever a document, a font or a library does
+        pass
+
+
+def _is_asked(requests: BinaryIO, within_s: float) -> bool:
+    """Whether a request waits or comes within a time, or may have: Windows cannot look into a pipe."""
+    return sys.platform == "win32" or bool(select.select([requests], [], [], within_s)[0])
+
+
+def _confine(desk: Any, worker_bytes: int) -> list[str]:
+    if sys.platform == "win32":
+        return ["no isolation on win32"]
+    from sidebooks_core.worker import confinement
+
+    missing = confinement.confine([face.path for face in desk.font_set.faces])
+    confinement.limit_resources(worker_bytes)
+    return missing
+
+
+def _received_file(files: socket.socket) -> int:
+    _, descriptors, _, _ = socket.recv_fds(files, 1, 1)
+    return descriptors[0]
+
+
+def _answer(desk: Any, request: dict[str, Any], given: bytes | int | None) -> dict[str, Any]:
+    page = request["page"]
+    try:
+        answer: dict[str, Any] = desk.do(
+            request["kind"], DocumentRef.from_wire(request["document"]), page, request["arguments"], given
+        )
+    except SidebooksError as error:
+        answer = {"error": _told(error)}
+    except MemoryError:
+        desk.forget_everything()
+        answer = {"error": _told(RenderFailed("more memory is needed than one worker may use (worker_bytes)", page=page))}
+    except Exception as error:  # noqa: BLE001 - whatever a document does, its request gets an answer and the others go on
+        what = error.strerror if isinstance(error, OSError) else error  # without the path, which is nobody's business
+        answer = {"error": _told(RenderFailed(f"{type(error).__name__}: {what}"[:500], page=page))}
+    answer["rss_bytes"] = resident_bytes()
+    return answer
+
+
+def _told(error: SidebooksError) -> dict[str, Any]:
+    return {"name": type(error).__name__, "message": error.message[: answers.MESSAGE_CHARS], "page": error.page}
+
+
+def _take_standard_streams() -> tuple[BinaryIO, BinaryIO]:
+    requests = os.fdopen(os.dup(0), "rb", buffering=1 << 16)
+    replies = os.fdopen(os.dup(1), "wb", buffering=1 << 16)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    os.dup2(2, 1)
+    return requests, replies
+
+
+def _die_with_parent() -> None:
+    """Linux ends this process when the thread that started it does, however that happens."""
+    if sys.platform == "linux":
+        parent = os.getppid()  # 1 where the host is the first process of a container
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:
+            sys.exit("the host is gone")
+
+
+def _die_if_host_hangs(timeout_s: float) -> None:
+    """Have the kernel end this process some time after the host should have: Python runs no handler during a render."""
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, timeout_s * 2 + 5 if timeout_s else 0)
+
+
+def _limit_memory(worker_bytes: int) -> None:
+    if sys.platform == "win32":
+        return
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # RLIMIT_DATA counts private memory; RLIMIT_AS would count mapped fonts and libraries too.
+    resource.setrlimit(resource.RLIMIT_DATA, (worker_bytes, worker_bytes))
+    if sys.platform == "linux":
+        with open("/proc/self/oom_score_adj", "w") as adjust:  # noqa: PTH123
+            adjust.write("500")  # when memory runs out, a worker goes before its host
+
+
+def resident_bytes() -> int:
+    """Resident memory of this process in bytes; 0 where the platform does not tell cheaply."""
+    if sys.platform != "linux":
+        return 0
+    return int(os.pread(_statm(), 128, 0).split()[1]) * _PAGE_BYTES
+
+
+@lru_cache(maxsize=1)
+def _statm() -> int:
+    """Stays open: a confined worker opens nothing below /proc."""
+    return os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)

@@ -1,0 +1,93 @@
+"""Bulk rendering on somebody else's executor: a run of pages as one picklable, idempotent function call.
+
+The unit of work is (document, pages, rasters, profile). A process pool, or a cluster's executor whose machines can read
+the document's path, runs `render_run`; the caller stores what comes back.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from msgspec import Struct
+
+from sidebooks_core.documents.reference import DocumentRef
+from sidebooks_core.encoding.tileset import problems_of
+from sidebooks_core.errors import RequestError, SidebooksError
+from sidebooks_core.tiling.raster import RasterSpec
+
+_hosts: set[int] = set()
+_desks: dict[str, Any] = {}
+
+
+class BulkRun(Struct, frozen=True, kw_only=True):
+    """Some rasters of some pages of one document."""
+
+    document: DocumentRef
+    data: bytes | None
+    rasters: tuple[tuple[int, RasterSpec], ...]
+    image_format: str
+    quality: int
+    font_set: Any
+    display_list_bytes: int
+
+
+class BulkResult(Struct, frozen=True, kw_only=True):
+    """What became of one raster."""
+
+    page: int
+    spec: RasterSpec
+    content_id: str | None = None
+    record: bytes | None = None
+    """None: the service that ran it has stored it already, or it failed."""
+    cost_s: float = 0.0
+    error: SidebooksError | None = None
+    was_stored: bool = False
+    """True when nothing had to be drawn."""
+    problems: tuple[str, ...] = ()
+    """What of the page could not be drawn."""
+
+
+def render_run(run: BulkRun) -> list[BulkResult]:
+    """Draw and encode a run, in this process. A page that fails gives an error in its place.
+
+    Raises RequestError in a process that hosts a service: a document must not be able to hurt it.
+    """
+    if os.getpid() in _hosts:
+        raise RequestError("the executor runs its tasks in the process of the service: it must use other processes")
+    desk = _desk(run)
+    results = []
+    for page, spec in run.rasters:
+        arguments = {
+            "scale": spec.scale,
+            "rect_px": [spec.x0_px, spec.y0_px, spec.x1_px, spec.y1_px],
+            "tile_px": spec.tile_px,
+            "image_format": run.image_format,
+            "quality": run.quality,
+        }
+        try:
+            [content_id] = desk.do("identify", run.document, page, {"stop": page + 1, "budget_s": 0.0}, run.data)["answer"]
+            made = desk.do("raster", run.document, page, arguments, run.data)["answer"]
+        except SidebooksError as error:
+            results.append(BulkResult(page=page, spec=spec, error=error))
+            continue
+        cost_s = made["draw_s"] + made["encode_s"]
+        record, problems = made["record"], problems_of(made["record"])
+        results.append(BulkResult(page=page, spec=spec, content_id=content_id, record=record, cost_s=cost_s, problems=problems))
+    return results
+
+
+def mark_host() -> None:
+    """This process hosts a service: nothing may be drawn in it."""
+    _hosts.add(os.getpid())
+
+
+def _desk(run: BulkRun) -> Any:
+    """One desk a process, kept warm between runs."""
+    from sidebooks_core.worker.desk import Desk
+
+    key = repr(run.font_set)
+    if key not in _desks:
+        _desks.clear()
+        _desks[key] = Desk(run.font_set, run.display_list_bytes, opens_paths=True)
+    return _desks[key]

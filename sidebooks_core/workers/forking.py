@@ -1,0 +1,199 @@
+"""Workers that are forked from a process which has loaded the engine, as their host sees them. Linux."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from typing import IO
+
+from sidebooks_core.workers.wire import STATUS
+
+START_TIMEOUT_S = 60.0
+"""For loading the engine, which takes 0.3 s on an idle machine."""
+_LOST = -int(signal.SIGTERM)
+"""How a worker is said to have ended that ended with the process it was forked from."""
+
+
+def is_available() -> bool:
+    """Whether this platform has what is needed: descriptors that are handed over, processes that are named for good."""
+    if sys.platform != "linux":
+        return False
+    try:
+        handle = os.pidfd_open(os.getpid())
+    except OSError:  # an old kernel, or a sandbox that knows no such call
+        return False
+    try:
+        signal.pidfd_send_signal(handle, 0)
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
+    return True
+
+
+def is_readable(descriptor: int, timeout_s: float | None) -> bool:
+    """Whether a descriptor, of any number, has something to read within a time; None: as long as it takes."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(None if timeout_s is None else timeout_s * 1000))
+
+
+class ForkedProcess:
+    """What `subprocess.Popen` is for a process of one's own."""
+
+    def __init__(self, process_id: int, stdin: IO[bytes], stdout: IO[bytes], status: int) -> None:
+        """status: the pipe that tells how the process has ended. Raises OSError for a process that is gone."""
+        self.pid = process_id
+        self.stdin = stdin
+        self.stdout = stdout
+        self.returncode: int | None = None
+        self._lock = threading.Lock()
+        self._status = status
+        self._handle = os.pidfd_open(process_id)
+
+    def poll(self) -> int | None:
+        """How it has ended: its exit code, or a signal below zero; None while it has not."""
+        return self._ended(0)
+
+    def wait(self) -> int:
+        """The same, once it has ended. To be called after `kill`: who asks meanwhile waits too."""
+        code = self._ended(None)
+        assert code is not None
+        return code
+
+    def kill(self) -> None:
+        """Send SIGKILL, if it has not ended."""
+        with self._lock:
+            if self.returncode is None:
+                try:
+                    signal.pidfd_send_signal(self._handle, signal.SIGKILL)
+                except ProcessLookupError:
+                    return  # it has ended, and was not asked yet how
+
+    def _ended(self, timeout_s: float | None) -> int | None:
+        with self._lock:
+            if self.returncode is None and is_readable(self._handle, timeout_s):
+                told = os.read(self._status, STATUS.size)
+                self.returncode = STATUS.unpack(told)[0] if len(told) == STATUS.size else _LOST
+                os.close(self._status)
+                os.close(self._handle)
+            return self.returncode
+
+
+class ForkServer:
+    """Starts the process that forks when the first worker is wanted, and another one should it die. Thread-safe."""
+
+    def __init__(self, command: Callable[[int], Sequence[str]], environment: dict[str, str]) -> None:
+        """command: what runs `fork_server.main` on the socket of that number."""
+        self._command = command
+        self._environment = environment
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._requests: socket.socket | None = None
+        self._has_forked = False
+        self._is_closed = False
+
+    @property
+    def process_id(self) -> int | None:
+        process = self._process
+        return process.pid if process is not None else None
+
+    def fork(self, files: socket.socket) -> ForkedProcess:
+        """A new worker. files: its end of what descriptors of documents are sent through. Raises OSError."""
+        requests = self._running()
+        try:
+            forked = _fork(requests, files)
+        except ConnectionError:
+            self._end(requests)
+            forked = _fork(self._running(), files)
+        self._has_forked = True
+        return forked
+
+    def interrupt(self) -> None:
+        """No worker is wanted any more: one that waits for the engine to be loaded is not waited for."""
+        self._is_closed = True
+        if not self._has_forked:
+            self._end()
+
+    def close(self) -> None:
+        """End the process, and what was forked from it."""
+        self._is_closed = True
+        self._end()
+
+    def _end(self, failed: socket.socket | None = None) -> None:
+        """failed: only if it is the one that was reached through this, and not another thread's new one."""
+        with self._lock:
+            if failed is not None and failed is not self._requests:
+                return
+            process, self._process = self._process, None
+            requests, self._requests = self._requests, None
+        if requests is not None:
+            requests.close()
+        if process is not None:
+            process.kill()  # it has nothing to lose
+            process.wait()
+
+    def _running(self) -> socket.socket:
+        with self._lock:
+            if self._requests is None:
+                self._requests = self._start()
+            return self._requests
+
+    def _start(self) -> socket.socket:
+        if self._is_closed:
+            raise OSError("no more workers are forked")
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            try:
+                self._process = subprocess.Popen(
+                    self._command(theirs.fileno()),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    env=self._environment,
+                    pass_fds=[theirs.fileno()],
+                )
+            except BaseException:
+                ours.close()
+                raise
+        return ours
+
+
+def _fork(requests: socket.socket, files: socket.socket) -> ForkedProcess:
+    """Raises ConnectionError where the process that forks is lost, other OSErrors where it cannot fork."""
+    pipes: list[int] = []
+    try:
+        for _ in range(3):
+            pipes += os.pipe()
+    except OSError:
+        for descriptor in pipes:
+            os.close(descriptor)
+        raise
+    their_in, our_in, our_out, their_out, status, their_status = pipes
+    stdin, stdout = os.fdopen(our_in, "wb"), os.fdopen(our_out, "rb")
+    try:
+        try:
+            socket.send_fds(requests, [b"fork"], [their_in, their_out, files.fileno(), their_status])
+        except OSError as error:
+            raise ConnectionResetError(str(error)) from error
+        finally:
+            for descriptor in (their_in, their_out, their_status):
+                os.close(descriptor)
+        told = os.read(status, STATUS.size) if is_readable(status, START_TIMEOUT_S) else b""
+        if len(told) < STATUS.size:
+            raise ConnectionResetError("the process that workers are forked from has ended, or hangs")
+        (process_id,) = STATUS.unpack(told)
+        if process_id < 0:
+            raise OSError(-process_id, os.strerror(-process_id))
+        return ForkedProcess(process_id, stdin, stdout, status)
+    except BaseException:
+        os.close(status)
+        stdin.close()
+        stdout.close()
+        raise
