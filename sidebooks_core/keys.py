@@ -30,17 +30,7 @@ class RenderProfile(Struct, frozen=True, kw_only=True):
 @lru_cache(maxsize=8192)
 def record_key(content_id: str, spec: RasterSpec, profile: RenderProfile) -> str:
     """Key of the record that holds a raster's tiles: 32 hexadecimal digits."""
-    return _digest(
-        "tiles",
-        content_id,
-        spec.scale.hex(),
-        f"{spec.x0_px},{spec.y0_px},{spec.x1_px},{spec.y1_px},{spec.tile_px}",
-        profile.engine,
-        profile.encoder,
-        profile.font_set,
-        profile.image_format,
-        str(profile.quality),
-    )
+    return _digest("tiles", content_id, *_raster_parts(spec), *_profile_parts(profile))
 
 
 def scoped_id(content_id: str, trust_domain: str) -> str:
@@ -63,14 +53,28 @@ def path_key(path: str) -> str:
     return _digest("path", path)
 
 
-def derived_key(key: str, recipe: str) -> str:
-    """Key of what is made from a record's image: turned, mirrored, in grey, at another shape."""
-    return _digest("derived", key, recipe)
+@lru_cache(maxsize=8192)
+def image_tag(document_id: str, page: int, spec: RasterSpec, profile: RenderProfile) -> str:
+    """The ETags of a raster's tiles begin with this: 32 hexadecimal digits, known before anything of the page is."""
+    return _digest("image", document_id, str(page), *_raster_parts(spec), *_profile_parts(profile))
 
 
-def etag(key: str, column: int, row: int) -> str:
-    """ETag of one tile of a record, quotes not included."""
-    return f"{key}-{column}-{row}"
+def derived_key(tag: str, trust_domain: str, recipe: str) -> str:
+    """Key of what is made from a raster's image: turned, mirrored, in grey, at another shape. tag: see `image_tag`."""
+    return _digest("derived", trust_domain, tag, recipe)
+
+
+def etag(tag: str, column: int, row: int) -> str:
+    """ETag of one tile of a raster, quotes not included. tag: see `image_tag`."""
+    return f"{tag}-{column}-{row}"
+
+
+def _raster_parts(spec: RasterSpec) -> tuple[str, str]:
+    return spec.scale.hex(), f"{spec.x0_px},{spec.y0_px},{spec.x1_px},{spec.y1_px},{spec.tile_px}"
+
+
+def _profile_parts(profile: RenderProfile) -> tuple[str, ...]:
+    return profile.engine, profile.encoder, profile.font_set, profile.image_format, str(profile.quality)
 
 
 def _digest(*parts: str) -> str:

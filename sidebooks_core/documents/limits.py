@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from msgspec import Struct
-from msgspec.structs import astuple
 
 
 class Limits(Struct, frozen=True):
-    """Frozen, and crosses the process border as a list of numbers."""
+    """Counts, except for `member_bytes`."""
 
     document_pages: int = 100_000
     page_words: int = 500_000
@@ -17,10 +14,3 @@ class Limits(Struct, frozen=True):
     outline_depth: int = 32
     image_pixels: int = 512 << 20
     member_bytes: int = 1 << 30
-
-    def to_wire(self) -> list[int]:
-        return list(astuple(self))
-
-    @classmethod
-    def from_wire(cls, wire: Sequence[int]) -> Limits:
-        return cls(*wire)

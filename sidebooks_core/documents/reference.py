@@ -1,8 +1,6 @@
-"""How a worker finds a document: a frozen value that crosses the process border as plain data."""
+"""How a worker finds a document: a frozen value that crosses the process border."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from msgspec import Struct
 
@@ -16,8 +14,8 @@ class DocumentRef(Struct, frozen=True, kw_only=True):
     """Names one content from one source; a worker that holds it does not open it again."""
     name: str
     """What error messages call it."""
-    path: str | None
-    """None: the bytes are sent to each worker that lacks them."""
+    path: bytes | None
+    """As `os.fsencode` gives it, since not every path is text. None: the bytes are sent to each worker that lacks them."""
     file_state: tuple[int, int, int] | None
     """(inode, size, mtime_ns) of the file at `path`: a worker refuses a file that is not in this state."""
     password: str | None = None
@@ -25,34 +23,9 @@ class DocumentRef(Struct, frozen=True, kw_only=True):
     """The document's id; None while it is still being computed."""
     limits: Limits = Limits()
     chapters: tuple[int, ...] = ()
+    """What an earlier opening found: see `DocumentInfo`."""
     trust_domain: str = ""
-    """Documents of two domains are never given to the same worker process. Stays in the host."""
+    """Documents of two domains are never given to the same worker process. Workers are not told of it."""
 
     def __repr__(self) -> str:
         return f"DocumentRef({self.name!r}, {self.digest})"
-
-    def to_wire(self) -> dict[str, Any]:
-        return {
-            "token": self.token,
-            "name": self.name,
-            "path": self.path,
-            "file_state": self.file_state,
-            "password": self.password,
-            "digest": self.digest,
-            "limits": self.limits.to_wire(),
-            "chapters": self.chapters,
-        }
-
-    @classmethod
-    def from_wire(cls, wire: dict[str, Any]) -> DocumentRef:
-        state = wire["file_state"]
-        return cls(
-            token=wire["token"],
-            name=wire["name"],
-            path=wire["path"],
-            file_state=tuple(state) if state else None,
-            password=wire["password"],
-            digest=wire["digest"],
-            limits=Limits.from_wire(wire["limits"]),
-            chapters=tuple(wire["chapters"]),
-        )

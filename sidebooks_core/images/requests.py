@@ -1,4 +1,4 @@
-"""Which raster of a page a request means: a tile of a level, a whole page at an exact size, a region, a whole level.
+"""What is asked for: one raster of a page, and which raster a tile, a page at an exact size, a region or a level means.
 
 raster_pixels: of the settings, the most pixels that one raster may have.
 """
@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 
+from msgspec import Struct
+
 from sidebooks_core.documents.document import Document
 from sidebooks_core.errors import RequestError
 from sidebooks_core.tiling.pyramid import Level, fit_rung
@@ -14,34 +16,66 @@ from sidebooks_core.tiling.raster import RasterSpec
 from sidebooks_core.tiling.slabs import slab_of, slab_spec, slabs
 
 
-def of_tile(
-    document: Document, page: int, level: int, column: int, row: int, raster_pixels: int
-) -> tuple[RasterSpec, int, int]:
-    """The raster that holds a tile of a level, and the tile's column and row in it. Raises PageNotFound, RequestError."""
+class Request(Struct, frozen=True):
+    """One raster of a page of a document, encoded in one way. Equal requests ask for the same record."""
+
+    document: Document
+    page: int
+    spec: RasterSpec
+    image_format: str | None = None
+    """Instead of the settings'."""
+
+    @property
+    def is_preview(self) -> bool:
+        """Whether it is the page's coarsest level, which has a part of the memory of its own."""
+        return self.spec.scale == self.document.pyramid(self.page).levels[0].scale
+
+    @property
+    def place(self) -> str:
+        """Names the raster by its file and page, which are known before the page's content id is."""
+        return f"{page_name(self.document, self.page)}|{self.spec!r}|{self.image_format}"
+
+
+class TilePlace(Struct, frozen=True):
+    """A tile of a level: the raster that holds it, and its column and row in that raster."""
+
+    request: Request
+    column: int
+    row: int
+
+
+def page_name(document: Document, page: int) -> str:
+    """Names a page of this very file, as its content id names it in any."""
+    return f"page|{document.ref.token}|{page}"
+
+
+def of_tile(document: Document, page: int, at: tuple[int, int, int], raster_pixels: int) -> TilePlace:
+    """at: level, column and row. Raises PageNotFound, RequestError."""
+    level, column, row = at
     chosen = _level(document, page, level)
     chosen.require_tile(column, row)
     slab = slab_of(chosen, raster_pixels, column, row)
-    return slab_spec(chosen, slab), column - slab.column0, row - slab.row0
+    return TilePlace(Request(document, page, slab_spec(chosen, slab)), column - slab.column0, row - slab.row0)
 
 
-def of_level(document: Document, page: int, level: int, raster_pixels: int) -> list[RasterSpec]:
+def of_level(document: Document, page: int, level: int, raster_pixels: int) -> list[Request]:
     """The rasters that make up a whole level. Raises PageNotFound, RequestError."""
     chosen = _level(document, page, level)
-    return [slab_spec(chosen, slab) for slab in slabs(chosen, raster_pixels)]
+    return [Request(document, page, slab_spec(chosen, slab)) for slab in slabs(chosen, raster_pixels)]
 
 
-def of_page(document: Document, page: int, width_px: int | None, height_px: int | None, raster_pixels: int) -> RasterSpec:
-    """The raster of a whole page at an exact width or height. Raises PageNotFound, RequestError."""
+def of_page(document: Document, page: int, size_px: tuple[int | None, int | None], raster_pixels: int) -> Request:
+    """The raster of a whole page at an exact width or height; with both, as large as fits. Raises PageNotFound, RequestError."""
     document.require_page(page)
     info = document.pages[page]
-    rung = fit_rung(info.width_pt, info.height_pt, width_px=width_px, height_px=height_px)
-    _require_raster(document, page, rung.width_px, rung.height_px, raster_pixels)
-    return RasterSpec.whole_page(rung.scale, rung.width_px, rung.height_px)
+    rung = fit_rung(info.width_pt, info.height_pt, width_px=size_px[0], height_px=size_px[1])
+    _require_raster(document, page, (rung.width_px, rung.height_px), raster_pixels)
+    return Request(document, page, RasterSpec.whole_page(rung.scale, rung.width_px, rung.height_px))
 
 
 def of_region(
     document: Document, page: int, region_pt: tuple[float, float, float, float], width_px: int, raster_pixels: int
-) -> RasterSpec:
+) -> Request:
     """The raster of a part of a page, (x0, y0, x1, y1) in points, at an exact width. Raises PageNotFound, RequestError."""
     document.require_page(page)
     info = document.pages[page]
@@ -60,8 +94,8 @@ def of_region(
     scale = width_px / (x1_pt - x0_pt)
     x0_px, y0_px = math.floor(x0_pt * scale + 0.001), math.floor(y0_pt * scale + 0.001)
     height_px = max(1, math.ceil(y1_pt * scale - 0.001) - y0_px)
-    _require_raster(document, page, width_px, height_px, raster_pixels)
-    return RasterSpec(
+    _require_raster(document, page, (width_px, height_px), raster_pixels)
+    spec = RasterSpec(
         scale=scale,
         x0_px=x0_px,
         y0_px=y0_px,
@@ -69,6 +103,7 @@ def of_region(
         y1_px=y0_px + height_px,
         tile_px=max(width_px, height_px),
     )
+    return Request(document, page, spec)
 
 
 def _level(document: Document, page: int, level: int) -> Level:
@@ -82,7 +117,8 @@ def _level(document: Document, page: int, level: int) -> Level:
     return levels[level]
 
 
-def _require_raster(document: Document, page: int, width_px: int, height_px: int, raster_pixels: int) -> None:
+def _require_raster(document: Document, page: int, size_px: tuple[int, int], raster_pixels: int) -> None:
+    width_px, height_px = size_px
     if width_px * height_px > raster_pixels:
         raise RequestError(
             f"{width_px} x {height_px} pixels are more than one image may have: {raster_pixels} "

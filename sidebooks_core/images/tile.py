@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+
+from sidebooks_core.encoding.tileset import PackedTile
+from sidebooks_core.images.requests import Request
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 
-class Tile(Struct, frozen=True, eq=False):
+class Tile(Struct, frozen=True):
     """One encoded tile, or a whole page at an exact size."""
 
     data: bytes
@@ -20,42 +22,23 @@ class Tile(Struct, frozen=True, eq=False):
     """Of `data`, such as "image/png"."""
     width_px: int
     height_px: int
-    _etag: str | Callable[[], str]
-    """A page that is shown before it is identified finds out when it is asked."""
+    etag: str
+    """Equal for the same place of the same document, drawn and encoded the same way, on any machine; without quotes."""
     problems: tuple[str, ...] = ()
     """What of the page could not be drawn, in words; the same for every image of the page. Empty: it was drawn whole."""
 
-    @property
-    def etag(self) -> str:
-        """Equal for equal pixels and encoding, on any machine; without quotes.
-
-        A page that a reader shows the moment it is drawn may not be identified yet: then this waits for it, some milliseconds,
-        and raises RenderFailed or ServiceClosed where that cannot be done.
-        """
-        return self._etag if isinstance(self._etag, str) else self._etag()
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Tile):
-            return NotImplemented
-        return self._shape == other._shape and self.data == other.data and self.etag == other.etag
-
-    def __hash__(self) -> int:
-        return hash((self._shape, self.data))
-
-    def __reduce__(self) -> tuple[type[Tile], tuple[bytes, str, int, int, str, tuple[str, ...]]]:
-        return Tile, (self.data, self.media_type, self.width_px, self.height_px, self.etag, self.problems)
-
-    @property
-    def _shape(self) -> tuple[str, int, int]:
-        return self.media_type, self.width_px, self.height_px
-
     def __repr__(self) -> str:
-        etag = self._etag if isinstance(self._etag, str) else "not identified yet"
         told = f", {len(self.problems)} problems" if self.problems else ""
-        return f"Tile({self.media_type}, {self.width_px} x {self.height_px} px, {len(self.data)} bytes, {etag}{told})"
+        return f"Tile({self.media_type}, {self.width_px} x {self.height_px} px, {len(self.data)} bytes, {self.etag}{told})"
 
     def pixels(self) -> NDArray[np.uint8]:
         """The decoded pixels: shape (height_px, width_px, 3), uint8, sRGB."""
         from sidebooks_core.encoding.encode import decode  # numpy and Pillow: only for those who decode
 
         return decode(self.data, self.media_type)
+
+
+def tile_of(request: Request, packed: PackedTile, etag: str) -> Tile:
+    """A tile of a record. Its document remembers what of the page could not be drawn."""
+    request.document.problems.learn(request.page, packed.problems)
+    return Tile(packed.data, packed.media_type, packed.width_px, packed.height_px, etag, packed.problems)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from typing import Any
+from concurrent.futures import Future
 
 from msgspec import Struct
 
@@ -15,10 +15,11 @@ from sidebooks_core import keys
 from sidebooks_core.documents.document import ContentIds, Document
 from sidebooks_core.documents.model import DocumentInfo
 from sidebooks_core.documents.page_ids import LOOKED_INTO_KINDS, own_page_id
-from sidebooks_core.errors import SidebooksError
-from sidebooks_core.images.finding import IDENTIFY_VISIBLE_S, Records
+from sidebooks_core.images.seeking import IDENTIFY_VISIBLE_S, identifying
+from sidebooks_core.images.work import Flight, Wanted
 from sidebooks_core.library.remembered import Description, Registry
 from sidebooks_core.scheduling.queue import Priority
+from sidebooks_core.settings import Settings
 from sidebooks_core.stores.tiers import LayeredStore
 
 
@@ -43,38 +44,46 @@ def known_at_once(info: DocumentInfo, digest: str, trust_domain: str) -> list[st
     return [keys.scoped_id(own_page_id(info.kind, digest, page), trust_domain) for page in range(info.page_count)]
 
 
+class Course(Struct):
+    """The identification of one document, slice by slice. It ends when nobody has the document any more."""
+
+    identification: Identification
+    document: weakref.ref[Document]
+    subject: _Subject
+
+    def after(self, page: int) -> Flight | None:
+        """See `Background`. It goes on behind a page that cannot be identified."""
+        return self.identification.from_page(self, page + 1)
+
+
 class Identification:
     """Learns and remembers. Thread-safe."""
 
-    def __init__(self, registry: Registry, store: LayeredStore, records: Records) -> None:
+    def __init__(self, settings: Settings, registry: Registry, store: LayeredStore) -> None:
+        self._settings = settings
         self._registry = registry
         self._store = store
-        self._records = records
 
-    def begin(self, document: Document) -> None:
-        """Learn all that is not known. To be called when somebody has the first image: before, it would keep the worker that
-        holds the document from drawing that. It ends when nobody has the document any more."""
-        self._go_on(weakref.ref(document), _Subject.of(document), 0)
+    def begin(self, document: Document) -> Flight | None:
+        """The first slice of all that is not known. To be begun when somebody has the first image: before, it would keep the
+        worker that holds the document from drawing that."""
+        course = Course(self, weakref.ref(document), _Subject.of(document))
+        self._remember(course.subject)
+        return self.from_page(course, 0)
+
+    def from_page(self, course: Course, start: int) -> Flight | None:
+        """The slice of a course that begins with the next page from `start` on; None: it is over, and remembered."""
+        document = course.document()
+        page = course.subject.content_ids.first_unknown(start)
+        if document is None or page is None:
+            self._remember(course.subject)
+            return None
+        wanted = Wanted(Future(), Priority.BULK, "")
+        return identifying(self._settings, document, page, wanted, course)
 
     def remember(self, document: Document) -> None:
         """Store what was learned since the last time, if anything."""
         self._remember(_Subject.of(document))
-
-    def _go_on(self, held: weakref.ref[Document], subject: _Subject, start: int) -> None:
-        document = held()
-        page = subject.content_ids.first_unknown(start)
-        if document is None or page is None or start == 0:
-            self._remember(subject)
-        if document is None or page is None:
-            return
-
-        def next_slice(_answer: Any, _error: SidebooksError | None) -> None:
-            self._go_on(held, subject, page + 1)
-
-        try:
-            self._records.identify(document, page, next_slice, priority=Priority.BULK, follows_up=True)
-        except SidebooksError:  # closed or full: whoever needs an id asks for it
-            self._remember(subject)
 
     def _remember(self, subject: _Subject) -> None:
         if subject.withdrawn.is_set():

@@ -6,21 +6,21 @@ import hashlib
 import os
 import time
 from concurrent.futures import Future
-from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from sidebooks_core.documents.document import ContentIds
 from sidebooks_core.documents.limits import Limits
 from sidebooks_core.documents.model import DocumentInfo
 from sidebooks_core.documents.reference import DocumentRef
-from sidebooks_core.errors import SidebooksError
 from sidebooks_core.images.dispatch import Dispatcher
-from sidebooks_core.images.flights import Work
+from sidebooks_core.images.work import Work
 from sidebooks_core.library.identification import known_at_once
 from sidebooks_core.library.remembered import NAMELESS, Description, Registry, Source
+from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.settings import Settings
-from sidebooks_core.workers.jobs import Job
+from sidebooks_core.workers.jobs import Open
 
 
 class Opened(Struct, frozen=True):
@@ -61,29 +61,16 @@ class Opener:
             content_ids = ContentIds(known_at_once(info, digest, trust_domain))
             took_s = time.perf_counter() - started_s
             self._registry.describe(digest, Description(info, content_ids.all()), took_s, trust_domain)
-        return Opened(self._ref(source, password, digest, info.chapters, trust_domain), info, content_ids, is_revision)
+        return Opened(replace(self._ref(source, password, digest, trust_domain), chapters=info.chapters), info, content_ids, is_revision)
 
     def _find_out(self, source: Source, password: str | None, trust_domain: str) -> Future[DocumentInfo]:
-        future: Future[DocumentInfo] = Future()
-        ref = self._ref(source, password, None, (), trust_domain)
-        job = Job(kind="open", document=ref, page=None, timeout_s=self._settings.open_timeout_s, arguments={})
+        ref = self._ref(source, password, None, trust_domain)
+        job = Open(document=ref, timeout_s=self._settings.open_timeout_s)
+        return self._dispatcher.ask(f"open|{ref.token}", Work(job, source.data), Priority.VISIBLE)
 
-        def opened(answer: Any, error: SidebooksError | None) -> None:
-            if not future.set_running_or_notify_cancel():
-                return
-            if error is not None:
-                future.set_exception(error)
-            else:
-                future.set_result(answer)
-
-        self._dispatcher.request(Work(key=f"open|{ref.token}", job=job, data=source.data), opened)
-        return future
-
-    def _ref(
-        self, source: Source, password: str | None, digest: str | None, chapters: tuple[int, ...], trust_domain: str
-    ) -> DocumentRef:
+    def _ref(self, source: Source, password: str | None, digest: str | None, trust_domain: str) -> DocumentRef:
         # The password is a part of the token: a worker that opened the document with one must not serve it without.
-        token = source.token
+        token = source.token.encode("utf-8", "backslashreplace").decode()  # not every path is text
         if password is not None:
             token += f"|{hashlib.blake2b(password.encode(), key=self._salt, digest_size=16).hexdigest()}"
         if trust_domain:
@@ -91,11 +78,10 @@ class Opener:
         return DocumentRef(
             token=token,
             name=source.name or NAMELESS,
-            path=os.fspath(source.path) if source.path else None,
+            path=os.fsencode(source.path) if source.path else None,
             file_state=source.file_state,
             password=password,
             digest=digest,
             limits=self._limits,
-            chapters=chapters,
             trust_domain=trust_domain,
         )

@@ -18,8 +18,6 @@ class RasterSpec(Struct, frozen=True, kw_only=True):
     x1_px: int
     y1_px: int
     tile_px: int
-    is_preview: bool = False
-    """Kept in the previews' own budget. Does not shape the pixels, and is not a part of the key."""
 
     @classmethod
     def whole_page(cls, scale: float, width_px: int, height_px: int) -> RasterSpec:

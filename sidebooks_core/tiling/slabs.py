@@ -68,7 +68,6 @@ def raster_of(level: Level, rect: RectPx) -> RasterSpec:
         x1_px=rect.x1_px,
         y1_px=rect.y1_px,
         tile_px=level.tile_px,
-        is_preview=level.index == 0,
     )
 
 

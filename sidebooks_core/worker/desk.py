@@ -6,14 +6,14 @@ import math
 import os
 import time
 from collections import OrderedDict
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from msgspec import Struct, field
 from numpy.typing import NDArray
 from PIL import Image
 
-from sidebooks_core.documents.model import DocumentInfo, Link, Word
+from sidebooks_core.documents.model import DocumentInfo, Link, SearchHit, Word
 from sidebooks_core.documents.problems import EMPTYING, IMAGE_CUT, IMAGE_PROBLEMS, of_warnings
 from sidebooks_core.documents.reference import DocumentRef
 from sidebooks_core.documents.sniffing import IMAGE_KINDS
@@ -34,7 +34,9 @@ from sidebooks_core.engine.opening import OpenDocument, open_document
 from sidebooks_core.engine.thin_lines import is_layout_known
 from sidebooks_core.errors import DamagedDocument, PageNotFound, RenderFailed
 from sidebooks_core.fonts.discovery import FontSet
-from sidebooks_core.worker.main import resident_bytes
+from sidebooks_core.worker.memory import resident_bytes
+from sidebooks_core.workers.answers import Drawn, Inspected, Searched
+from sidebooks_core.workers.jobs import Draw, Identify, Inspect, Job, Open, PageJob, ReadLinks, ReadWords, Search
 
 Image.preinit()  # what saving the first image would import: no job pays for it, and no confined worker needs its files
 
@@ -44,6 +46,13 @@ KEPT_DOCUMENTS = 8
 """Of them, when some are closed: not one each time another is opened, for closing also costs what the engine shares."""
 MIN_LIST_BYTES = 128 << 10
 """What a display list is counted at least: growth of the process below the allocator's step does not show."""
+
+
+A = TypeVar("A")
+
+
+class DocumentNeeded(Exception):
+    """A job's document is not held, and cannot be opened from here."""
 
 
 class _Sheet(Struct):
@@ -74,13 +83,15 @@ class _Held(Struct):
 class Desk:
     """Does jobs one at a time. Raises SidebooksError for what is wrong with a document or a page."""
 
-    def __init__(self, font_set: Any, display_list_bytes: int, *, opens_paths: bool, worker_bytes: int | None = None) -> None:
+    def __init__(
+        self, font_set: FontSet, display_list_bytes: int, *, opens_paths: bool, worker_bytes: int | None = None
+    ) -> None:
         """opens_paths: documents are opened by their paths, where nobody can hand over a descriptor.
 
         worker_bytes: what this process may use, if it is bound.
         """
-        self.font_set = FontSet.from_wire(font_set)
-        fonts.install(self.font_set)
+        self.font_set = font_set
+        fonts.install(font_set)
         image_decoding.install(worker_bytes)
         self._display_list_bytes = display_list_bytes
         self._opens_paths = opens_paths
@@ -89,26 +100,27 @@ class Desk:
         self._is_clearing = False
         self._just_opened: DocumentRef | None = None
 
-    def do(
-        self, kind: str, ref: DocumentRef, page: int | None, arguments: dict[str, Any], given: bytes | int | None
-    ) -> dict[str, Any]:
-        """The answer to one job as plain data.
+    def do(self, job: Job[A], given: bytes | int | None) -> A:
+        """The answer to one job; `Draw.then` is a job of its own.
 
-        given: the document's bytes, or a descriptor, which is taken over; without, a document that is not held is asked for.
+        given: the document's bytes, or a descriptor, which is taken over. Raises DocumentNeeded without, if the document is not
+        held.
         """
+        ref = job.document
         if ref.token not in self._held and given is None:
             if ref.path is None or not self._opens_paths:
-                return {"need_data": True}
+                raise DocumentNeeded
             given = os.open(ref.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
         held = self._hold(ref, given)
         self._just_opened = None
-        if page is not None and not 0 <= page < held.document.page_count:
+        if isinstance(job, PageJob) and not 0 <= job.page < held.document.page_count:
+            page = job.page
             raise PageNotFound(f"{ref.name} has no page {page + 1}: it has {held.document.page_count}", page=page)
-        answer = getattr(self, f"_do_{kind}")(held, ref, page, **arguments)
+        answer = self._answer(held, job)
         if of_warnings(take_messages()):
             forget_resources(held.document.handle)  # who draws a page with them is told of it
         _require_unchanged(held.source, ref)
-        return {"answer": answer}
+        return cast(A, answer)
 
     @property
     def can_look_ahead(self) -> bool:
@@ -160,7 +172,25 @@ class Desk:
         self._is_clearing &= len(self._held) > KEPT_DOCUMENTS
         return self._is_clearing
 
-    def _do_open(self, held: _Held, ref: DocumentRef, page: None) -> DocumentInfo:
+    def _answer(self, held: _Held, job: Job[A]) -> object:
+        match job:
+            case Open():
+                return self._described(held, job.document)
+            case Identify():
+                return self._identified(held, job)
+            case Draw():
+                return self._drawn_record(held, job)
+            case ReadWords():
+                return tuple(word for word in held.document.words(job.page) if _is_somewhere(word))
+            case ReadLinks():
+                return tuple(link for link in held.document.links(job.page) if _is_somewhere(link))
+            case Search():
+                return _searched(held.document, job)
+            case Inspect():
+                return self._inspected(held, job)
+        raise TypeError(f"no such job: {type(job).__name__}")
+
+    def _described(self, held: _Held, ref: DocumentRef) -> DocumentInfo:
         try:
             described = held.document.info
         except BaseException:
@@ -169,78 +199,44 @@ class Desk:
         self._just_opened = ref
         return described
 
-    def _do_identify(self, held: _Held, ref: DocumentRef, page: int, stop: int, budget_s: float) -> list[str]:
-        """Content ids from `page` on, up to `stop` (excluded), at least one, as many as the time allows."""
+    def _identified(self, held: _Held, job: Identify) -> tuple[str, ...]:
         if held.identifier is None:
-            held.identifier = PageIdentifier(held.document.handle, ref.digest or ref.token, held.document.kind)
+            held.identifier = PageIdentifier(held.document.handle, job.document.digest or job.document.token, held.document.kind)
         ids: list[str] = []
-        deadline_s = time.perf_counter() + budget_s
-        while page + len(ids) < stop and (not ids or time.perf_counter() < deadline_s):
-            ids.append(held.identifier.content_id(page + len(ids)))
-        return ids
+        deadline_s = time.perf_counter() + job.budget_s
+        while job.page + len(ids) < job.stop and (not ids or time.perf_counter() < deadline_s):
+            ids.append(held.identifier.content_id(job.page + len(ids)))
+        return tuple(ids)
 
-    def _do_raster(
-        self,
-        held: _Held,
-        ref: DocumentRef,
-        page: int,
-        scale: float,
-        rect_px: list[int],
-        tile_px: int,
-        image_format: str,
-        quality: int,
-    ) -> dict[str, Any]:
+    def _drawn_record(self, held: _Held, job: Draw) -> Drawn:
         """Draw once, cut into tiles, encode each."""
         started_s = time.perf_counter()
-        sheet = self._sheet(held, ref, page)
-        x0_px, y0_px, x1_px, y1_px = rect_px
-        pixels = self._drawn_mended(held, ref, page, sheet, scale, rect_px)
+        spec = job.spec
+        sheet = self._sheet(held, job.document, job.page)
+        rect_px = [spec.x0_px, spec.y0_px, spec.x1_px, spec.y1_px]
+        pixels = self._drawn_mended(held, job, sheet, spec.scale, rect_px)
         drawn_s = time.perf_counter()
+        width_px, height_px = spec.x1_px - spec.x0_px, spec.y1_px - spec.y0_px
         tiles = []
-        for top in range(0, y1_px - y0_px, tile_px):
-            for left in range(0, x1_px - x0_px, tile_px):
-                part = pixels[top : top + tile_px, left : left + tile_px]
-                encoded = encode(part, image_format, quality)
+        for top in range(0, height_px, spec.tile_px):
+            for left in range(0, width_px, spec.tile_px):
+                part = pixels[top : top + spec.tile_px, left : left + spec.tile_px]
+                encoded = encode(part, job.image_format, job.quality)
                 tiles.append(PackedTile(encoded.data, encoded.media_type, part.shape[1], part.shape[0]))
-        record = pack(tiles, columns=-(-(x1_px - x0_px) // tile_px), problems=sheet.problems)
-        return {
-            "record": record,
-            "draw_s": drawn_s - started_s,
-            "encode_s": time.perf_counter() - drawn_s,
-        }
+        record = pack(tiles, columns=-(-width_px // spec.tile_px), problems=sheet.problems)
+        return Drawn(record, drawn_s - started_s, time.perf_counter() - drawn_s)
 
-    def _do_words(self, held: _Held, ref: DocumentRef, page: int) -> list[Word]:
-        return [word for word in held.document.words(page) if _is_somewhere(word)]
-
-    def _do_links(self, held: _Held, ref: DocumentRef, page: int) -> list[Link]:
-        return [link for link in held.document.links(page) if _is_somewhere(link)]
-
-    def _do_search(
-        self, held: _Held, ref: DocumentRef, page: int, query: str, stop: int, budget_s: float, old_forms: bool
-    ) -> dict[str, Any]:
-        """Hits from `page` on, up to `stop` (excluded), at least one page, as many as the time allows."""
-        hits: list[Any] = []
-        deadline_s = time.perf_counter() + budget_s
-        reached = page
-        while reached < stop and (reached == page or time.perf_counter() < deadline_s):
-            found = held.document.search(query, reached, reached + 1, old_forms=old_forms)
-            hits.extend(hit for hit in found if math.isfinite(sum(map(sum, hit.boxes))))
-            reached += 1
-        return {"hits": hits, "reached": reached}
-
-    def _do_inspect(self, held: _Held, ref: DocumentRef, page: int, long_side_px: int) -> dict[str, Any]:
-        """What is notable of a page, and how long it takes to draw at a long side, in seconds."""
-        inspection = inspect_page(held.document, page, self.font_set)
+    def _inspected(self, held: _Held, job: Inspect) -> Inspected:
+        inspection = inspect_page(held.document, job.page, self.font_set)
         if inspection.warnings:
             forget_resources(held.document.handle)  # which are told of when they are read
-        geometry = held.document.info.pages[page]
-        scale = long_side_px / max(geometry.width_pt, geometry.height_pt)
+        geometry = held.document.info.pages[job.page]
+        scale = job.long_side_px / max(geometry.width_pt, geometry.height_pt)
         started_s = time.perf_counter()
-        sheet = self._sheet(held, ref, page)
+        sheet = self._sheet(held, job.document, job.page)
         rect_px = [0, 0, max(1, round(geometry.width_pt * scale)), max(1, round(geometry.height_pt * scale))]
-        self._drawn_mended(held, ref, page, sheet, scale, rect_px)
-        draw_s = time.perf_counter() - started_s
-        return {"page": inspection.with_problems(sheet.problems), "draw_s": draw_s}
+        self._drawn_mended(held, job, sheet, scale, rect_px)
+        return Inspected(inspection.with_problems(sheet.problems), time.perf_counter() - started_s)
 
     def _hold(self, ref: DocumentRef, given: bytes | int | None) -> _Held:
         held = self._held.get(ref.token)
@@ -279,11 +275,11 @@ class Desk:
         held.source.close()
 
     def _drawn_mended(
-        self, held: _Held, ref: DocumentRef, page: int, sheet: _Sheet, scale: float, rect_px: list[int]
+        self, held: _Held, job: PageJob[A], sheet: _Sheet, scale: float, rect_px: list[int]
     ) -> NDArray[np.uint8]:
         """Pixels; the sheet's problems are those of them, too. Raises RenderFailed where nothing of the page can be drawn."""
         pixels, found = self._drawn(sheet, scale, rect_px)
-        if (found or sheet.problems) and _is_to_be_mended(sheet, found) and self._mend(held, ref, page, sheet, found):
+        if (found or sheet.problems) and _is_to_be_mended(sheet, found) and self._mend(held, job, sheet, found):
             pixels, found = self._drawn(sheet, scale, rect_px)
         sheet.problems.update(dict.fromkeys(found))
         return pixels
@@ -298,11 +294,12 @@ class Desk:
             forget_unpacked()  # the next page that draws the same image is told of it, too
         return pixels, found
 
-    def _mend(self, held: _Held, ref: DocumentRef, page: int, sheet: _Sheet, found: tuple[str, ...]) -> bool:
+    def _mend(self, held: _Held, job: PageJob[A], sheet: _Sheet, found: tuple[str, ...]) -> bool:
         """Look into a page of which something cannot be drawn: found, when it was drawn. Whether its list is another now.
 
         Raises RenderFailed if nothing of the page can be drawn.
         """
+        ref, page = job.document, job.page
         mended = None
         if not IMAGE_PROBLEMS.isdisjoint((*sheet.problems, *found)):
             sheet.is_mended = True
@@ -362,6 +359,17 @@ class Desk:
                     break
                 del held.sheets[page]
                 self._listed_bytes -= sheet.counted_bytes
+
+
+def _searched(document: OpenDocument, job: Search) -> Searched:
+    hits: list[SearchHit] = []
+    deadline_s = time.perf_counter() + job.budget_s
+    reached = job.page
+    while reached < job.stop and (reached == job.page or time.perf_counter() < deadline_s):
+        found = document.search(job.query, reached, reached + 1, old_forms=job.old_forms)
+        hits.extend(hit for hit in found if math.isfinite(sum(map(sum, hit.boxes))))
+        reached += 1
+    return Searched(tuple(hits), reached)
 
 
 def _is_somewhere(box: Word | Link) -> bool:

@@ -12,20 +12,26 @@ import select
 import signal
 import socket
 import sys
-from collections.abc import Callable
-from functools import lru_cache
-from typing import Any, BinaryIO
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, BinaryIO
 
-from sidebooks_core.documents.reference import DocumentRef
+import msgspec
+
 from sidebooks_core.errors import RenderFailed, SidebooksError
-from sidebooks_core.workers import answers, wire
+from sidebooks_core.worker.memory import limit_memory, resident_bytes
+from sidebooks_core.workers import wire
+from sidebooks_core.workers.answers import MESSAGE_CHARS, ErrorTold, Greeting
+from sidebooks_core.workers.jobs import AnyJob, Assignment, Draw, WorkerConfig, page_of
+from sidebooks_core.workers.replies import Reply, to_bytes
+
+if TYPE_CHECKING:
+    from sidebooks_core.worker.desk import Desk
 
 PR_SET_PDEATHSIG = 1
 CHORES_AFTER_S = 0.1
 """Without a request: who opened a document has asked for its first page by then."""
 LOOK_AHEAD_S = 1.0
 """For reading a page that nobody has asked for yet. Of 105 documents' first pages one takes longer, and is kept for that."""
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 
 def main() -> None:
@@ -33,35 +39,37 @@ def main() -> None:
     requests, replies = _take_standard_streams()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the host decides what ends
     _die_with_parent()
-    config = wire.receive(requests)
-    _limit_memory(config["worker_bytes"])
+    config = msgspec.msgpack.decode(wire.receive(requests), type=WorkerConfig)
+    limit_memory(config.worker_bytes)
     from sidebooks_core.worker.desk import Desk  # the engine: after the limits hold, unless this was forked with it
 
     files = socket.socket(fileno=int(sys.argv[3])) if len(sys.argv) > 3 else None
     desk = Desk(
-        config["font_set"], config["display_list_bytes"], opens_paths=files is None, worker_bytes=config["worker_bytes"]
+        config.font_set, config.display_list_bytes, opens_paths=files is None, worker_bytes=config.worker_bytes
     )
     resident_bytes()  # opens what it reads from
-    unconfined = _confine(desk, config["worker_bytes"]) if config["is_isolated"] else []
-    wire.send_body(replies, answers.to_bytes({"ready": True, "unconfined": unconfined}))
+    unconfined = _confine(desk, config.worker_bytes) if config.is_isolated else []
+    wire.send(replies, to_bytes(Greeting(ready=True, unconfined=tuple(unconfined))))
     if not _is_asked(requests, 0):
         _do_unasked(desk, desk.warm_up)  # nobody waits yet
+    assignments = msgspec.msgpack.Decoder(Assignment)
     while True:
         if desk.can_look_ahead and not _is_asked(requests, 0):
             _look_ahead(desk)
         while desk.has_chores and not _is_asked(requests, CHORES_AFTER_S):
             desk.do_chore()
         try:
-            request = wire.receive(requests)
+            assignment = assignments.decode(wire.receive(requests))
         except wire.WireClosed:
             return
-        _die_if_host_hangs(request["timeout_s"])
-        given = _received_file(files) if request.get("has_file") and files is not None else request.get("data")
-        wire.send_body(replies, answers.to_bytes(_answer(desk, request, given)))
+        _die_if_host_hangs(assignment.job.timeout_s)
+        given = _received_file(files) if assignment.has_file and files is not None else assignment.data
+        for reply in _replies(desk, assignment.job, given):
+            wire.send(replies, to_bytes(reply))
         _die_if_host_hangs(0)
 
 
-def _look_ahead(desk: Any) -> None:
+def _look_ahead(desk: Desk) -> None:
     """Within a time: the kernel ends this process then, and its host asks another for what waits in the pipe."""
     if sys.platform != "linux":
         return  # nobody would know that the request was not begun
@@ -70,7 +78,7 @@ def _look_ahead(desk: Any) -> None:
     signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def _do_unasked(desk: Any, work: Callable[[], None]) -> None:
+def _do_unasked(desk: Desk, work: Callable[[], None]) -> None:
     """Do work that nobody has asked for. An error is dropped: whoever asks for the same later is told of it."""
     try:
         work()
@@ -85,7 +93,7 @@ def _is_asked(requests: BinaryIO, within_s: float) -> bool:
     return sys.platform == "win32" or bool(select.select([requests], [], [], within_s)[0])
 
 
-def _confine(desk: Any, worker_bytes: int) -> list[str]:
+def _confine(desk: Desk, worker_bytes: int) -> list[str]:
     if sys.platform == "win32":
         return ["no isolation on win32"]
     from sidebooks_core.worker import confinement
@@ -100,26 +108,36 @@ def _received_file(files: socket.socket) -> int:
     return descriptors[0]
 
 
-def _answer(desk: Any, request: dict[str, Any], given: bytes | int | None) -> dict[str, Any]:
-    page = request["page"]
+def _replies(desk: Desk, job: AnyJob, given: bytes | int | None) -> Iterator[Reply[object]]:
+    """The reply to a job, and to what is to be done after it. A document that is needed is asked for first."""
+    reply = _reply(desk, job, given)
+    yield reply
+    if isinstance(job, Draw) and job.then is not None and not reply.need_data:
+        yield _reply(desk, job.then, None)
+
+
+def _reply(desk: Desk, job: AnyJob, given: bytes | int | None) -> Reply[object]:
+    from sidebooks_core.worker.desk import DocumentNeeded
+
+    page = page_of(job)
+    answer = error = None
     try:
-        answer: dict[str, Any] = desk.do(
-            request["kind"], DocumentRef.from_wire(request["document"]), page, request["arguments"], given
-        )
-    except SidebooksError as error:
-        answer = {"error": _told(error)}
+        answer = desk.do(job, given)
+    except DocumentNeeded:
+        return Reply(need_data=True, rss_bytes=resident_bytes())
+    except SidebooksError as problem:
+        error = _told(problem)
     except MemoryError:
         desk.forget_everything()
-        answer = {"error": _told(RenderFailed("more memory is needed than one worker may use (worker_bytes)", page=page))}
-    except Exception as error:  # noqa: BLE001 - whatever a document does, its request gets an answer and the others go on
-        what = error.strerror if isinstance(error, OSError) else error  # without the path, which is nobody's business
-        answer = {"error": _told(RenderFailed(f"{type(error).__name__}: {what}"[:500], page=page))}
-    answer["rss_bytes"] = resident_bytes()
-    return answer
+        error = _told(RenderFailed("more memory is needed than one worker may use (worker_bytes)", page=page))
+    except Exception as fault:  # noqa: BLE001 - whatever a document does, its request gets an answer and the others go on
+        what = fault.strerror if isinstance(fault, OSError) else fault  # without the path, which is nobody's business
+        error = _told(RenderFailed(f"{type(fault).__name__}: {what}"[:500], page=page))
+    return Reply(answer, error, rss_bytes=resident_bytes())
 
 
-def _told(error: SidebooksError) -> dict[str, Any]:
-    return {"name": type(error).__name__, "message": error.message[: answers.MESSAGE_CHARS], "page": error.page}
+def _told(error: SidebooksError) -> ErrorTold:
+    return ErrorTold(type(error).__name__, error.message[:MESSAGE_CHARS], error.page)
 
 
 def _take_standard_streams() -> tuple[BinaryIO, BinaryIO]:
@@ -145,29 +163,3 @@ def _die_if_host_hangs(timeout_s: float) -> None:
     """Have the kernel end this process some time after the host should have: Python runs no handler during a render."""
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_REAL, timeout_s * 2 + 5 if timeout_s else 0)
-
-
-def _limit_memory(worker_bytes: int) -> None:
-    if sys.platform == "win32":
-        return
-    import resource
-
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # RLIMIT_DATA counts private memory; RLIMIT_AS would count mapped fonts and libraries too.
-    resource.setrlimit(resource.RLIMIT_DATA, (worker_bytes, worker_bytes))
-    if sys.platform == "linux":
-        with open("/proc/self/oom_score_adj", "w") as adjust:  # noqa: PTH123
-            adjust.write("500")  # when memory runs out, a worker goes before its host
-
-
-def resident_bytes() -> int:
-    """Resident memory of this process in bytes; 0 where the platform does not tell cheaply."""
-    if sys.platform != "linux":
-        return 0
-    return int(os.pread(_statm(), 128, 0).split()[1]) * _PAGE_BYTES
-
-
-@lru_cache(maxsize=1)
-def _statm() -> int:
-    """Stays open: a confined worker opens nothing below /proc."""
-    return os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)

@@ -1,35 +1,96 @@
-"""What the host asks of a worker, and what comes back: frozen values that cross the process border as plain data."""
+"""What the host asks of a worker: frozen values, one type for each kind of work, that cross the process border.
+
+A job type names the type of its answer. To add a kind of work: a job here, its answer in `answers.py`, a case in
+`worker/desk.py`.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import os
+from typing import Generic, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from sidebooks_core import errors
+from sidebooks_core.documents.model import DocumentInfo, Link, Word
 from sidebooks_core.documents.reference import DocumentRef
+from sidebooks_core.fonts.discovery import Face, FontSet
+from sidebooks_core.tiling.raster import RasterSpec
+from sidebooks_core.workers.answers import Drawn, Inspected, Searched
 
-JobKind = Literal["open", "identify", "raster", "words", "links", "search", "inspect"]
+A_co = TypeVar("A_co", covariant=True)
 
 
-class Job(Struct, frozen=True, kw_only=True):
-    """One piece of work for one worker."""
+class Job(Struct, Generic[A_co], frozen=True, kw_only=True, tag_field="job"):
+    """One piece of work for one worker, which answers with an `A_co` or an error."""
 
-    kind: JobKind
     document: DocumentRef
-    page: int | None
-    """The page it is about, from 0; None: the document."""
-    arguments: dict[str, Any]
     timeout_s: float
 
-    def to_wire(self) -> dict[str, Any]:
-        return {
-            "kind": self.kind,
-            "document": self.document.to_wire(),
-            "page": self.page,
-            "arguments": self.arguments,
-            "timeout_s": self.timeout_s,
-        }
+
+class PageJob(Job[A_co], frozen=True, kw_only=True):
+    """Work on one page, or on pages from one on."""
+
+    page: int
+    """From 0."""
+
+
+class Open(Job[DocumentInfo], frozen=True, kw_only=True, tag="open"):
+    """Open the document and describe it."""
+
+
+class Identify(PageJob[tuple[str, ...]], frozen=True, kw_only=True, tag="identify"):
+    """Content ids of the pages from `page` up to `stop` (excluded): at least one, as many as `budget_s` allows."""
+
+    stop: int
+    budget_s: float
+
+
+class Draw(PageJob[Drawn], frozen=True, kw_only=True, tag="draw"):
+    """Draw a raster of a page, cut it into tiles, encode each."""
+
+    spec: RasterSpec
+    image_format: str
+    quality: int
+    then: Identify | None = None
+    """Answered after the raster, in a second message: the image goes out before the page is identified."""
+
+
+class ReadWords(PageJob[tuple[Word, ...]], frozen=True, kw_only=True, tag="words"):
+    """The words of a page."""
+
+
+class ReadLinks(PageJob[tuple[Link, ...]], frozen=True, kw_only=True, tag="links"):
+    """The links of a page."""
+
+
+class Search(PageJob[Searched], frozen=True, kw_only=True, tag="search"):
+    """Where a text occurs on the pages from `page` up to `stop` (excluded): at least one page, as many as `budget_s` allows."""
+
+    query: str
+    stop: int
+    budget_s: float
+    old_forms: bool
+
+
+class Inspect(PageJob[Inspected], frozen=True, kw_only=True, tag="inspect"):
+    """What is notable of a page, and how long it takes to draw with a long side of so many pixels."""
+
+    long_side_px: int
+
+
+AnyJob = Open | Identify | Draw | ReadWords | ReadLinks | Search | Inspect
+
+
+class Assignment(Struct, frozen=True, kw_only=True):
+    """A job as a worker receives it, with its document if the worker lacks that."""
+
+    job: AnyJob
+    data: bytes | None = None
+    """The document's bytes."""
+    has_file: bool = False
+    """A descriptor of the document's file comes through the file channel."""
 
 
 class WorkerConfig(Struct, frozen=True, kw_only=True):
@@ -37,17 +98,35 @@ class WorkerConfig(Struct, frozen=True, kw_only=True):
 
     worker_bytes: int
     display_list_bytes: int
-    font_set: Any
+    fonts: tuple[tuple[str, bool, bool, str, bytes, int, str], ...]
+    """See `of_fonts`."""
     is_isolated: bool = True
-    """Give up the network, other processes and files that are not needed, where the kernel allows it."""
+    """Give up the network, other processes and files that are not needed, if the kernel allows it."""
 
-    def to_wire(self) -> dict[str, Any]:
-        return {
-            "is_isolated": self.is_isolated,
-            "worker_bytes": self.worker_bytes,
-            "display_list_bytes": self.display_list_bytes,
-            "font_set": self.font_set,
-        }
+    @property
+    def font_set(self) -> FontSet:
+        """The fonts that stand in for those that a document lacks."""
+        return FontSet(tuple(Face(*row[:4], os.fsdecode(row[4]), *row[5:]) for row in self.fonts))
+
+
+def of_fonts(font_set: FontSet) -> tuple[tuple[str, bool, bool, str, bytes, int, str], ...]:
+    """Font faces as they cross the border: paths are bytes, since not every path is text."""
+    return tuple(
+        (one.ordering, one.is_serif, one.is_bold, one.family, os.fsencode(one.path), one.index, one.digest)
+        for one in font_set.faces
+    )
+
+
+def for_worker(job: AnyJob) -> AnyJob:
+    """A job without what its worker need not know."""
+    if not job.document.trust_domain:
+        return job
+    return replace(job, document=replace(job.document, trust_domain=""))
+
+
+def page_of(job: Job[object]) -> int | None:
+    """The page that a job is about, from 0; None: the document."""
+    return job.page if isinstance(job, PageJob) else None
 
 
 def error_told(name: str, message: str, document_id: str | None, page: int | None) -> errors.SidebooksError:

@@ -7,14 +7,13 @@ which a killed worker would keep.
 from __future__ import annotations
 
 import struct
-from typing import IO, Any
-
-import msgpack
+from typing import IO
 
 _LENGTH = struct.Struct("<I")
 STATUS = struct.Struct("<i")
 """What a forked worker's status pipe tells: its process id, and when it has ended, how."""
 MAX_MESSAGE_BYTES = 0xFFFF_FFFF
+"""All that the length can tell."""
 
 
 class WireClosed(ConnectionError):
@@ -25,13 +24,8 @@ class WireBroken(ConnectionError):
     """What arrived is no message: the other side is damaged or hostile, and must not be trusted any further."""
 
 
-def send(stream: IO[bytes], message: dict[str, Any]) -> None:
-    """Write one message of the host's and flush it. Paths in it may have lone surrogates. Raises WireClosed."""
-    send_body(stream, msgpack.packb(message, use_bin_type=True, unicode_errors="surrogatepass"))
-
-
-def send_body(stream: IO[bytes], body: bytes) -> None:
-    """Write a message that is encoded already, and flush it. Raises WireClosed."""
+def send(stream: IO[bytes], body: bytes) -> None:
+    """Write one message, and flush it. Raises WireClosed."""
     try:
         stream.write(_LENGTH.pack(len(body)))
         stream.write(body)
@@ -40,32 +34,12 @@ def send_body(stream: IO[bytes], body: bytes) -> None:
         raise WireClosed(str(error)) from error
 
 
-def receive_body(stream: IO[bytes], max_bytes: int) -> bytes:
+def receive(stream: IO[bytes], max_bytes: int = MAX_MESSAGE_BYTES) -> bytes:
     """Read one message as it is. Raises WireClosed at the end of the stream, WireBroken for one that is too long."""
     length = _LENGTH.unpack(_read(stream, _LENGTH.size))[0]
     if length > max_bytes:
         raise WireBroken(f"a message of {length} bytes where at most {max_bytes} are allowed")
     return _read(stream, length)
-
-
-def receive(stream: IO[bytes], max_bytes: int = MAX_MESSAGE_BYTES) -> dict[str, Any]:
-    """Read one message of the host's. Raises WireClosed, and WireBroken for anything that is not a message."""
-    body = receive_body(stream, max_bytes)
-    try:
-        message = msgpack.unpackb(
-            body,
-            raw=False,
-            strict_map_key=False,
-            use_list=True,
-            unicode_errors="surrogatepass",
-            max_bin_len=max_bytes,
-            max_str_len=max_bytes,
-        )
-    except (ValueError, msgpack.UnpackException) as error:
-        raise WireBroken(f"unreadable message: {error}") from error
-    if not isinstance(message, dict):
-        raise WireBroken(f"a {type(message).__name__} instead of a message")
-    return message
 
 
 def _read(stream: IO[bytes], count: int) -> bytes:

@@ -1,0 +1,149 @@
+"""Where records are kept: their keys, the look-up, what was purged meanwhile, and the counts of it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+
+from msgspec.structs import replace
+
+from sidebooks_core import keys
+from sidebooks_core.documents.document import Document
+from sidebooks_core.errors import RequestError
+from sidebooks_core.images.requests import Request
+from sidebooks_core.images.work import Found, Source
+from sidebooks_core.keys import RenderProfile
+from sidebooks_core.scheduling.queue import Priority
+from sidebooks_core.settings import IMAGE_FORMATS
+from sidebooks_core.statistics import Counters
+from sidebooks_core.stores.record import Record
+from sidebooks_core.stores.tiers import LayeredStore
+
+WITHDRAWN_IDS = 1_000_000
+"""Remembered at most, the newest: long enough for what was under way when they were purged."""
+
+
+class Keeper:
+    """Records by request. Thread-safe."""
+
+    def __init__(self, profile: RenderProfile, store: LayeredStore) -> None:
+        self.profile = profile
+        self.store = store
+        self._lock = threading.Lock()
+        self._profiles: dict[str | None, RenderProfile] = {None: profile}
+        self._not_shown: dict[str, int] = {}
+        self.purges = 0
+        """How many there were. A request remembers the number at which it came."""
+        self._withdrawn: dict[str, int] = {}
+        """Content ids that were purged, with the number of the purge: what was asked for before is not kept."""
+        self.counters = Counters()
+
+    def key(self, request: Request) -> str | None:
+        """Where the store keeps the record; None as long as the page's content id is not known. Raises RequestError."""
+        content_id = request.document.known_content_id(request.page)
+        return None if content_id is None else keys.record_key(content_id, request.spec, self.profile_of(request))
+
+    def tag(self, request: Request) -> str:
+        """What the ETags of its tiles begin with. Raises RequestError."""
+        return keys.image_tag(request.document.id, request.page, request.spec, self.profile_of(request))
+
+    def profile_of(self, request: Request) -> RenderProfile:
+        """Raises RequestError for a format that cannot be made."""
+        image_format = request.image_format
+        found = self._profiles.get(image_format)
+        if found is None:
+            if image_format not in IMAGE_FORMATS:
+                raise RequestError(f"image_format must be one of {', '.join(IMAGE_FORMATS)}, not {image_format!r}")
+            found = self._profiles.setdefault(image_format, replace(self.profile, image_format=image_format))
+        return found
+
+    def in_memory(self, request: Request) -> Record | None:
+        """Without waiting for anything. Raises RequestError."""
+        key = self.key(request)
+        return None if key is None else self.store.get_memory(key)
+
+    def find(self, key: str) -> Found | None:
+        """In memory, or in a store below it, of which this may wait."""
+        record = self.store.get_memory(key)
+        if record is not None:
+            return Found(record, "memory")
+        record = self.store.get_disk(key)
+        return None if record is None else Found(record, "disk")
+
+    def keep(self, key: str, record: Record, priority: Priority, asked_at: int, written: Callable[[], None]) -> None:
+        """Store a new record; `written` is called once other processes can find it, or never will.
+
+        Bulk work goes to disk only, if there is one: it must not push a reader's tiles out of memory. What was asked for before
+        its page was purged is kept nowhere.
+        """
+        if self._is_withdrawn(record.tag, asked_at):
+            written()
+            return
+        self.store.put(key, record, written=written, in_memory=priority is not Priority.BULK)
+        with self._lock:
+            if priority in (Priority.PAGE, Priority.NEXT):
+                self.counters.prefetched_bytes += len(record.data)
+                self._not_shown[key] = len(record.data)
+        if self._is_withdrawn(record.tag, asked_at):
+            self.store.purge(record.tag)  # between the look and the keeping
+
+    def purge(self, content_ids: Iterable[str]) -> int:
+        """Remove what is stored of pages; what is being made of them just now will not be stored. How many records."""
+        chosen = set(content_ids)
+        with self._lock:
+            for content_id in chosen:
+                self._withdrawn.pop(content_id, None)
+                self._withdrawn[content_id] = self.purges
+            self.purges += 1
+            while len(self._withdrawn) > WITHDRAWN_IDS:
+                self._withdrawn.pop(next(iter(self._withdrawn)))
+        return sum(self.store.purge(content_id) for content_id in chosen)
+
+    def discard(self, request: Request) -> None:
+        """Remove a damaged record without waiting for the disk."""
+        key = self.key(request)
+        if key is not None:
+            self.store.discard(key)
+
+    def hold(self, owner: int, requests: Iterable[Request]) -> None:
+        """Evict these from memory last. Replaces what the owner held; none: it holds nothing any more."""
+        held = (self.key(request) for request in requests)
+        self.store.hold(owner, frozenset(key for key in held if key is not None))
+
+    def count_miss(self) -> None:
+        """A request that neither memory nor disk could answer."""
+        with self._lock:
+            self.counters.misses += 1
+
+    def count_render(self) -> None:
+        """A worker of this service, or an executor's on its behalf, has drawn a raster."""
+        with self._lock:
+            self.counters.renders += 1
+
+    def count_shown(self, request: Request, source: Source, wait_s: float, priority: Priority = Priority.VISIBLE) -> None:
+        """A request got its tile, after so many seconds."""
+        self.count_key_shown(self.key(request), source, wait_s, priority)
+
+    def count_key_shown(self, key: str | None, source: Source, wait_s: float, priority: Priority = Priority.VISIBLE) -> None:
+        """The same by the record's key."""
+        with self._lock:
+            if source == "memory":
+                self.counters.memory_hits += 1
+            elif source == "disk":
+                self.counters.disk_hits += 1
+            self.counters.count_wait(source, wait_s)
+            if priority is Priority.VISIBLE and key is not None:
+                self._not_shown.pop(key, None)
+
+    def not_shown_bytes(self) -> int:
+        """Bytes prefetched that nobody has looked at so far."""
+        with self._lock:
+            return sum(self._not_shown.values())
+
+    def _is_withdrawn(self, content_id: str, asked_at: int) -> bool:
+        return self._withdrawn.get(content_id, -1) >= asked_at
+
+
+def scoped(document: Document, content_ids: Iterable[str]) -> list[str]:
+    """A worker's content ids, which no other trust domain shares."""
+    return [keys.scoped_id(content_id, document.trust_domain) for content_id in content_ids]

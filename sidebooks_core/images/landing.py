@@ -1,0 +1,260 @@
+"""What workers' threads take, and what they bring back: a flight begins, shows its image, lands, and leads to others."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from functools import partial
+
+from msgspec.structs import replace
+
+from sidebooks_core.errors import RenderFailed, ServiceClosed, SidebooksError
+from sidebooks_core.images.dispatch import Dispatcher
+from sidebooks_core.images.keeping import Keeper, scoped
+from sidebooks_core.images.requests import Request
+from sidebooks_core.images.seeking import Seeker, identifying
+from sidebooks_core.images.work import Flight, Found, Wanted, Work, fail, resolve
+from sidebooks_core.scheduling.flights import State
+from sidebooks_core.scheduling.queue import Priority
+from sidebooks_core.stores.record import Record
+from sidebooks_core.workers.answers import Drawn
+from sidebooks_core.workers.jobs import NO_WORKER, Draw, Identify, Job
+
+_log = logging.getLogger("sidebooks_core.images")
+
+
+class Landing:
+    """The source of the pool's jobs: see `JobSource`. Its methods run in the threads of workers, or of the watchdog."""
+
+    def __init__(self, keeper: Keeper, dispatcher: Dispatcher, seeker: Seeker) -> None:
+        self._keeper = keeper
+        self._dispatcher = dispatcher
+        self._seeker = seeker
+        self.enter = dispatcher.enter
+        self.is_suspect = dispatcher.is_suspect
+        self.aged = dispatcher.aged
+
+    def take(self, held_documents: set[str], follow_ups: Sequence[Flight] = (), *, is_spare: bool) -> Flight | None:
+        """The next flight for a worker, which may begin it."""
+        while True:
+            flight = self._dispatcher.take(held_documents, follow_ups, is_spare=is_spare)
+            follow_ups = ()
+            request = flight.work.request if flight is not None else None
+            if flight is None or request is None or self._may_begin(flight, request):
+                return flight
+
+    def slow(self, flight: Flight) -> None:
+        """A page that is drawn before it is identified takes long: another worker finds out whether it is stored."""
+        work = flight.work
+        if work.request is None or flight.state is not State.AT_WORK or self._keeper.key(work.request) is not None:
+            return
+        probe = Wanted(Future(), Priority.VISIBLE, next(iter(flight.entry().clients)), work.request, work.asked_at)
+        probe.future.add_done_callback(partial(self._stored_meanwhile, flight))
+        settings = self._seeker.settings
+        self._dispatcher.enter([identifying(settings, work.request.document, work.request.page, probe)])
+
+    def told_first(self, flight: Flight, answer: object, error: SidebooksError | None) -> None:
+        """The image of a page that is not identified yet is drawn, or cannot be."""
+        work = flight.work
+        if isinstance(answer, Drawn) and work.request is not None:
+            record = work.shown = self._record(work.request, work.job, answer)
+            _tell_found(self._dispatcher.show(flight), record)
+        work.failure = error
+
+    def landed(
+        self, flight: Flight, answer: object, error: SidebooksError | None, *, has_lost_worker: bool = False
+    ) -> list[Flight]:
+        """A flight is over: its record is kept, its requests are told. Returns the flights that follow from it."""
+        self._dispatcher.leave(flight, has_lost_worker=has_lost_worker)
+        if error is not None and self._dispatcher.repeat(flight, error):
+            return []
+        if error is not None and self._dispatcher.is_closed:
+            error = ServiceClosed(error.message, document_id=error.document_id, page=error.page)
+        work = flight.work
+        match work.job:
+            case Draw(then=None) if work.request is not None:
+                return self._drawn(flight, work.request, answer, error)
+            case Draw() if work.request is not None:
+                return self._drawn_and_identified(flight, work.request, answer, error)
+            case Identify():
+                return self._identified(flight, answer, error)
+        for wanted in self._dispatcher.land(flight, error):
+            if error is not None:
+                fail(wanted.future, error)
+            else:
+                resolve(wanted.future, answer)
+        return []
+
+    def _may_begin(self, flight: Flight, request: Request) -> bool:
+        """Whether a drawing that was taken is still to be begun; if not, it has landed or waits for another process."""
+        work = flight.work
+        if work.key is None:
+            self._name_if_identified(flight, request)
+        refusal = self._seeker.refusal(request, is_ahead=flight.priority in (Priority.NEXT, Priority.PREVIEW))
+        if refusal is not None:
+            self._dispatcher.leave(flight, has_lost_worker=False)
+            for wanted in self._dispatcher.land(flight):
+                fail(wanted.future, refusal)
+            return False
+        leases = self._seeker.leases
+        if work.key is None or leases is None or work.is_past_waiting:
+            return True
+        lease = leases.try_acquire(work.key)
+        if lease is not None and leases.mark(work.key) == work.mark:
+            work.lease = lease
+            return True
+        # Another process makes the record, or may have made it since the look. No worker waits for either.
+        if lease is not None:
+            lease.release()
+        now_s = time.monotonic()
+        if work.waits_until_s is None:
+            work.waits_until_s = now_s + work.job.timeout_s
+        self._dispatcher.park(flight)
+        leases.wait(work.key, partial(self._resume, flight), max(0.0, work.waits_until_s - now_s))
+        return False
+
+    def _name_if_identified(self, flight: Flight, request: Request) -> None:
+        """The page may have been identified while its drawing waited for a worker."""
+        work = flight.work
+        key = self._keeper.key(request)
+        if key is None or not isinstance(work.job, Draw):
+            return
+        work.key, work.job = key, replace(work.job, then=None)
+        if self._seeker.leases is not None:
+            work.mark = self._seeker.leases.mark(key)
+        self._dispatcher.name(flight, key)
+
+    def _resume(self, flight: Flight, is_free: bool) -> None:
+        """Another process let go of the key, or hangs. Runs in a thread of the leases, so that it may look at the disk."""
+        work = flight.work
+        leases = self._seeker.leases
+        if leases is None or work.key is None:
+            return
+        work.is_past_waiting = not is_free or time.monotonic() >= (work.waits_until_s or 0.0)
+        work.mark = leases.mark(work.key)
+        try:
+            found = self._keeper.find(work.key)
+        except Exception:  # noqa: BLE001 - an application's store, which must not raise: the record is made again
+            _log.exception("the store raised, as it must not")
+            found = None
+        if found is None:
+            self._dispatcher.resume(flight)
+            return
+        for wanted in self._dispatcher.land(flight):
+            resolve(wanted.future, found)
+
+    def _stored_meanwhile(self, flight: Flight, future: Future[Found]) -> None:
+        """A page that is being drawn was identified by another worker: its record may be stored."""
+        if future.exception() is None and future.result().source != "render":
+            for wanted in self._dispatcher.take_waiting(flight):
+                resolve(wanted.future, future.result())
+
+    def _drawn(self, flight: Flight, request: Request, answer: object, error: SidebooksError | None) -> list[Flight]:
+        """An image of a page that was identified before."""
+        if isinstance(answer, Drawn) and flight.work.key is not None:
+            record = self._record(request, flight.work.job, answer)
+            error = self._kept(flight, request, record, flight.work.key)
+            waiting = self._dispatcher.land(flight, error)
+            if error is None:
+                _tell_found(waiting, record)
+                return self._seeker.after_image(request.document)
+        else:
+            waiting = self._dispatcher.land(flight, error)
+            error = error or _no_answer(flight.work.job)
+            self._seeker.note_failure(request, flight.work.job.timeout_s, error)
+        for wanted in waiting:
+            fail(wanted.future, error)
+        return []
+
+    def _drawn_and_identified(
+        self, flight: Flight, request: Request, answer: object, error: SidebooksError | None
+    ) -> list[Flight]:
+        """An image of a page that was not identified, and then the page's content id, unless either failed."""
+        work = flight.work
+        document = request.document
+        if isinstance(answer, tuple):
+            document.content_ids.learn(request.page, scoped(document, answer))
+        key = self._keeper.key(request)
+        if work.shown is not None:
+            if key is not None:
+                error = self._kept(flight, request, work.shown, key)
+            self._dispatcher.land(flight, error)
+            return self._seeker.after_image(document)
+        failure = work.failure or error or _no_answer(work.job)
+        waiting = self._dispatcher.land(flight, failure)
+        self._seeker.note_failure(request, work.job.timeout_s, failure)
+        if isinstance(failure, (ServiceClosed, *NO_WORKER)):
+            for wanted in waiting:
+                fail(wanted.future, failure)
+            return []
+        for wanted in waiting:
+            wanted.failure = failure
+        return self._sought_again(waiting)  # what cannot be drawn may be stored
+
+    def _identified(self, flight: Flight, answer: object, error: SidebooksError | None) -> list[Flight]:
+        """The content ids of some pages: requests that waited for one are looked for in the stores."""
+        work = flight.work
+        if isinstance(answer, tuple) and work.content_ids is not None and isinstance(work.job, Identify):
+            work.content_ids.learn(work.job.page, scoped(work.job.document, answer))
+        follow_ups: list[Flight] = []
+        waiting = self._dispatcher.land(flight, error)
+        for wanted in waiting:
+            if wanted.failure is not None and error is not None:
+                fail(wanted.future, wanted.failure)
+            elif error is not None:
+                fail(wanted.future, error)
+            elif wanted.request is None:
+                resolve(wanted.future, None)
+        if error is None:
+            follow_ups += self._sought_again([wanted for wanted in waiting if wanted.request is not None])
+        if work.background is not None and isinstance(work.job, Identify):
+            following = work.background.after(work.job.page)
+            follow_ups += [following] if following is not None else []
+        return follow_ups
+
+    def _sought_again(self, waiting: Sequence[Wanted]) -> list[Flight]:
+        """What is to be done for requests that have waited already."""
+        follow_ups: list[Flight] = []
+        for wanted in waiting:
+            assert wanted.request is not None
+            try:
+                follow_ups += self._seeker.seek(wanted, wanted.request)
+            except SidebooksError as error:
+                fail(wanted.future, error)
+            except Exception as fault:  # noqa: BLE001 - an application's store, which must not raise
+                fail(wanted.future, _not_kept(wanted.request, fault))
+        return follow_ups
+
+    def _record(self, request: Request, job: Job[object], drawn: Drawn) -> Record:
+        """A new raster. It cannot have cost more than the time that it was given, whatever its worker says."""
+        self._keeper.count_render()
+        cost_s = min(drawn.draw_s + drawn.encode_s, job.timeout_s)
+        return Record(data=drawn.record, tag="", cost_s=cost_s, is_preview=request.is_preview)
+
+    def _kept(self, flight: Flight, request: Request, record: Record, key: str) -> SidebooksError | None:
+        """Keep a record before its flight lands: a request in between finds one or the other. An error if it was not kept."""
+        written = flight.work.take_lease()
+        content_id = request.document.known_content_id(request.page) or ""
+        try:
+            self._keeper.keep(key, replace(record, tag=content_id), flight.priority, flight.work.asked_at, written)
+        except Exception as fault:  # noqa: BLE001 - those who wait are told, whatever it is
+            written()
+            return _not_kept(request, fault)
+        return None
+
+
+def _tell_found(waiting: Sequence[Wanted], record: Record) -> None:
+    for wanted in waiting:
+        resolve(wanted.future, Found(record, "render"))
+
+
+def _no_answer(job: Job[object]) -> SidebooksError:
+    return RenderFailed(f"{job.document.name}: the worker gave no answer", document_id=job.document.digest)
+
+
+def _not_kept(request: Request, fault: Exception) -> SidebooksError:
+    _log.error("a fault of the library: what was made could not be kept", exc_info=fault)
+    what = f"{request.document.name}: what was made could not be kept ({type(fault).__name__})"
+    return RenderFailed(what, document_id=request.document.id, page=request.page)

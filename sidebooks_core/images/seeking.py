@@ -1,0 +1,166 @@
+"""One look for a record, and the flight that makes it if it is nowhere."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from sidebooks_core.documents.document import Document
+from sidebooks_core.errors import PageError, RenderTimeout, SidebooksError
+from sidebooks_core.images.keeping import Keeper
+from sidebooks_core.images.quarantine import Quarantine
+from sidebooks_core.images.requests import Request, page_name
+from sidebooks_core.images.work import Background, Flight, Lease, Wanted, Work, fail, flight_of, resolve
+from sidebooks_core.scheduling.queue import Priority
+from sidebooks_core.settings import Settings
+from sidebooks_core.workers.jobs import Draw, Identify
+
+SUSPECT_AHEAD_S = 5.0
+"""Most that a page may take that nobody looks at, of a document that cost a worker: its sound pages wait behind it."""
+IDENTIFY_AHEAD = 64
+"""Pages identified with one that is asked for, as far as the time allows: neighbours are asked for next."""
+IDENTIFY_VISIBLE_S = 0.002
+IDENTIFY_BULK_S = 0.02
+
+
+class Leases(Protocol):
+    """What excludes other processes from making the same record."""
+
+    def try_acquire(self, key: str) -> Lease | None:
+        """None while another process has it."""
+        ...
+
+    def wait(self, key: str, callback: Callable[[bool], None], most_s: float) -> None:
+        """Call back once, from another thread: True when the key is free, False after `most_s`."""
+        ...
+
+    def mark(self, key: str) -> int:
+        """A number that changes when another process may have made the record. Cheap: no I/O."""
+        ...
+
+
+class Seeker:
+    """Looks for records, and says what is to be done for those that are nowhere. Thread-safe."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        keeper: Keeper,
+        leases: Leases | None,
+        is_suspect: Callable[[str], bool],
+        first_image: Callable[[Document], Flight | None],
+    ) -> None:
+        """is_suspect: whether a document, by its token, cost a worker a short time ago.
+
+        first_image: told of each document once, when somebody has its first image. What it returns is to be done then.
+        """
+        self.settings = settings
+        self.keeper = keeper
+        self.leases = leases
+        self._is_suspect = is_suspect
+        self._first_image = first_image
+        self._seen: weakref.WeakSet[Document] = weakref.WeakSet()
+        self._quarantine = Quarantine()
+        self._too_slow_ahead = Quarantine()
+        """Pages that took more than SUSPECT_AHEAD_S, and may be drawn when somebody looks at them."""
+
+    def seek(self, wanted: Wanted, request: Request) -> list[Flight]:
+        """Give a request its answer, or return the flight that is to make it. Also returns what follows from a found image.
+
+        Looks into each store once, and may wait for those below the memory. Raises RequestError.
+        """
+        key = self.keeper.key(request)
+        found, mark = None, 0
+        if key is not None:
+            mark = self.leases.mark(key) if self.leases is not None else 0
+            found = self.keeper.find(key)
+        if found is not None:
+            resolve(wanted.future, found)
+            return self.after_image(request.document) if found.source == "disk" else []
+        if key is None and wanted.failure is not None:
+            return [identifying(self.settings, request.document, request.page, wanted)]
+        failure = wanted.failure or self.refusal(request, is_ahead=wanted.is_ahead)
+        if failure is not None:
+            fail(wanted.future, failure)
+            return []
+        if key is None and not self._is_drawn_first(wanted, request):
+            return [identifying(self.settings, request.document, request.page, wanted)]
+        self.keeper.count_miss()
+        return [self._drawing(wanted, request, key, mark)]
+
+    def refusal(self, request: Request, *, is_ahead: bool) -> PageError | None:
+        """Why a raster must not be tried now, by what came of others of its page."""
+        quarantines = (self._quarantine, self._too_slow_ahead) if is_ahead else (self._quarantine,)
+        for quarantine in quarantines:
+            for page in _names_of_page(request):
+                refusal = quarantine.refusal(page, request.spec.scale)
+                if refusal is not None:
+                    return refusal
+        return None
+
+    def note_failure(self, request: Request, timeout_s: float, error: SidebooksError) -> None:
+        """A raster failed that had so much time."""
+        if isinstance(error, PageError):
+            was_short = timeout_s < self.settings.render_timeout_s and isinstance(error, RenderTimeout)
+            for page in _names_of_page(request):
+                (self._too_slow_ahead if was_short else self._quarantine).note(page, request.spec.scale, error)
+
+    def after_image(self, document: Document) -> list[Flight]:
+        """Somebody has an image of a document: what is to be done now, if it is the first."""
+        if document in self._seen:
+            return []
+        self._seen.add(document)
+        flight = self._first_image(document)
+        return [] if flight is None else [flight]
+
+    def _is_drawn_first(self, wanted: Wanted, request: Request) -> bool:
+        """Whether a page is drawn before it is identified.
+
+        What somebody looks at is, unless it is likely stored: then to identify it is sooner. What is made ahead waits.
+        """
+        self.keeper.profile_of(request)  # a format that cannot be made is refused at once
+        return wanted.priority is Priority.VISIBLE and not request.document.is_revision
+
+    def _drawing(self, wanted: Wanted, request: Request, key: str | None, mark: int) -> Flight:
+        document = request.document
+        timeout_s = self.settings.render_timeout_s
+        if wanted.is_ahead and self._is_suspect(document.ref.token):
+            timeout_s = min(timeout_s, SUSPECT_AHEAD_S)
+        profile = self.keeper.profile_of(request)
+        job = Draw(
+            document=document.ref,
+            timeout_s=timeout_s,
+            page=request.page,
+            spec=request.spec,
+            image_format=profile.image_format,
+            quality=profile.quality,
+            then=_identify_job(self.settings, document, request.page, wanted.priority) if key is None else None,
+        )
+        names = [request.place] if key is None else [request.place, key]
+        return flight_of(names, Work(job, document.data, request, key, wanted.asked_at, mark), wanted)
+
+
+def identifying(
+    settings: Settings, document: Document, page: int, wanted: Wanted, background: Background | None = None
+) -> Flight:
+    """The flight that learns the content id of a page, and of those after it as far as the time allows."""
+    job = _identify_job(settings, document, page, wanted.priority)
+    work = Work(job, document.data, content_ids=document.content_ids, background=background)
+    return flight_of([f"identify|{page_name(document, page)}"], work, wanted)
+
+
+def _identify_job(settings: Settings, document: Document, page: int, priority: Priority) -> Identify:
+    return Identify(
+        document=document.ref,
+        timeout_s=settings.render_timeout_s,
+        page=page,
+        stop=min(page + IDENTIFY_AHEAD, document.page_count),
+        budget_s=IDENTIFY_BULK_S if priority is Priority.BULK else IDENTIFY_VISIBLE_S,
+    )
+
+
+def _names_of_page(request: Request) -> Iterable[str]:
+    """By content, which other documents may share, and by file."""
+    content_id = request.document.known_content_id(request.page)
+    return [name for name in (content_id, page_name(request.document, request.page)) if name is not None]

@@ -1,0 +1,65 @@
+"""What workers are asked about a document beside its images: words, links, searches, inspections. Nothing of it is kept."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+
+from sidebooks_core.documents.document import Document
+from sidebooks_core.documents.model import Link, Word
+from sidebooks_core.images.dispatch import Dispatcher
+from sidebooks_core.images.work import Work
+from sidebooks_core.scheduling.queue import Priority
+from sidebooks_core.workers.answers import Inspected, Searched
+from sidebooks_core.workers.jobs import Inspect, ReadLinks, ReadWords, Search
+
+SEARCH_SLICE_S = 0.05
+INSPECT_LONG_SIDE_PX = 2048
+
+
+class Questions:
+    """Equal questions share one answer. Thread-safe.
+
+    Cancelling a future drops the work, if nobody else wants it and no worker has begun it. client: whose turn in the queue a
+    question takes. All raise PageNotFound; other errors are the future's.
+    """
+
+    def __init__(self, dispatcher: Dispatcher, timeout_s: float) -> None:
+        self._dispatcher = dispatcher
+        self._timeout_s = timeout_s
+
+    def words(self, document: Document, page: int, client: str = "") -> Future[tuple[Word, ...]]:
+        """The words of a page, their boxes in points as the page is shown."""
+        document.require_page(page)
+        job = ReadWords(document=document.ref, timeout_s=self._timeout_s, page=page)
+        return self._dispatcher.ask(f"words|{document.ref.token}|{page}", Work(job, document.data), Priority.PAGE, client)
+
+    def links(self, document: Document, page: int, client: str = "") -> Future[tuple[Link, ...]]:
+        """The links of a page, their boxes in points as the page is shown."""
+        document.require_page(page)
+        job = ReadLinks(document=document.ref, timeout_s=self._timeout_s, page=page)
+        return self._dispatcher.ask(f"links|{document.ref.token}|{page}", Work(job, document.data), Priority.PAGE, client)
+
+    def search(self, document: Document, query: str, page: int, *, old_forms: bool = False) -> Future[Searched]:
+        """One step of a search: the hits from `page` on, and the page, from 0, that the next step begins at.
+
+        A step takes a worker for some SEARCH_SLICE_S, or for one page; pages that somebody looks at go before it.
+        """
+        document.require_page(page)
+        text = query.encode("utf-8", "replace").decode()  # what is typed on a command line may be no text
+        job = Search(
+            document=document.ref,
+            timeout_s=self._timeout_s,
+            page=page,
+            query=text,
+            stop=document.page_count,
+            budget_s=SEARCH_SLICE_S,
+            old_forms=old_forms,
+        )
+        name = f"search|{document.ref.token}|{page}|{old_forms}|{text}"
+        return self._dispatcher.ask(name, Work(job, document.data), Priority.NEXT)
+
+    def inspect(self, document: Document, page: int) -> Future[Inspected]:
+        """What is notable of a page; draws it to measure that."""
+        document.require_page(page)
+        job = Inspect(document=document.ref, timeout_s=self._timeout_s, page=page, long_side_px=INSPECT_LONG_SIDE_PX)
+        return self._dispatcher.ask(f"inspect|{document.ref.token}|{page}", Work(job, document.data), Priority.BULK)

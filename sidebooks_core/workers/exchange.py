@@ -1,0 +1,299 @@
+"""One job on one worker: asking, handing over the document, hearing the answer, and what the loss of the worker means."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import threading
+from collections.abc import Callable
+from enum import Enum, auto
+from functools import partial
+from typing import Protocol, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from sidebooks_core.errors import DamagedDocument, RenderFailed, RenderTimeout, RequestDropped, SidebooksError
+from sidebooks_core.workers import replies, wire
+from sidebooks_core.workers.jobs import (
+    AnyJob,
+    Assignment,
+    Draw,
+    Job,
+    NoWorker,
+    NoWorkerToOpen,
+    Open,
+    error_told,
+    for_worker,
+    page_of,
+)
+from sidebooks_core.workers.process import NOTED_S, SLOW_S, Step, Watchdog, WorkerProcess
+from sidebooks_core.workers.replies import Reply
+
+SLOW_DRAFT_S = 0.05
+"""A page that is drawn for so long may be stored already: to find that out is worth another worker then."""
+LOOK_AGAIN_S = 0.05
+"""Between two looks at what a job has taken, at least: the kernel counts in hundredths of a second."""
+_SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""Of the host or its machine: no file is to blame."""
+
+_encode = msgspec.msgpack.Encoder().encode
+_A = TypeVar("_A")
+
+
+class Work(Protocol):
+    """What is to be done."""
+
+    job: AnyJob
+    data: bytes | None
+    """The document's bytes if it has no path."""
+
+
+class Flight(Protocol):
+    """What workers' threads know of what they carry."""
+
+    @property
+    def work(self) -> Work: ...
+
+
+F_contra = TypeVar("F_contra", bound=Flight, contravariant=True)
+
+
+class Listener(Protocol[F_contra]):
+    """Who is told of a job while a worker is at it."""
+
+    def is_suspect(self, document: str) -> bool:
+        """Whether a document, by its token, cost a worker a short time ago."""
+        ...
+
+    def aged(self, flight: F_contra, interrupt: Callable[[], None]) -> None:
+        """The job takes long. `interrupt` ends it from any thread, with its worker, if it is still under way then."""
+        ...
+
+    def slow(self, flight: F_contra) -> None:
+        """An image that is drawn before its page is identified takes longer than most."""
+        ...
+
+    def told_first(self, flight: F_contra, answer: object, error: SidebooksError | None) -> None:
+        """The first of two answers, or an error in its place. The second is the job's result."""
+        ...
+
+
+class Fate(Enum):
+    """What a job does to its worker."""
+
+    GOES_ON = auto()
+    REPLACED = auto()
+    """Ended by us, and nothing is wrong: it was interrupted, has grown too much, or was slowed down."""
+    DIED = auto()
+
+
+class Result(Struct, frozen=True):
+    """What came of a job: an answer of the job's type, or an error."""
+
+    answer: object
+    error: SidebooksError | None
+    fate: Fate
+
+
+class NotBegun(Exception):
+    """A worker died before it looked at its job, or it could not be asked."""
+
+
+class _Lost(Exception):
+    """A worker died after it was asked, or what it says cannot be understood."""
+
+    def __init__(self, error: wire.WireClosed | wire.WireBroken, *, has_answered: bool) -> None:
+        """has_answered: it read the job, since it asked for the document, or answered its first part."""
+        super().__init__(str(error))
+        self.error = error
+        self.has_answered = has_answered
+
+
+class _Refused(Exception):
+    """The document's file cannot be handed over."""
+
+    def __init__(self, error: SidebooksError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+class Exchange:
+    """Does jobs on workers, one at a time for each calling thread."""
+
+    def __init__(
+        self, watchdog: Watchdog, closing: threading.Event, recycle_bytes: int, complain: Callable[[str], None]
+    ) -> None:
+        """recycle_bytes: a worker whose resident memory is above this after a job is replaced. complain: writes to the log."""
+        self._watchdog = watchdog
+        self._closing = closing
+        self._recycle_bytes = recycle_bytes
+        self._complain = complain
+
+    def do(self, worker: WorkerProcess, flight: F_contra, listener: Listener[F_contra]) -> Result:
+        """What came of a job. A worker that does not go on is buried. Raises NotBegun: the worker is to be buried."""
+        try:
+            reply = self._replies(worker, flight, listener)
+        except _Refused as refused:
+            return Result(None, refused.error, Fate.GOES_ON)
+        except _Lost as lost:
+            return self._loss(worker, flight.work.job, lost)
+        worker.held_documents.add(flight.work.job.document.token)
+        fate = Fate.GOES_ON
+        # Its time was over just as it answered, or it is to be replaced anyway.
+        if worker.overran or worker.was_interrupted or worker.is_worn or reply.rss_bytes > self._recycle_bytes:
+            worker.bury()
+            fate = Fate.REPLACED
+        return Result(reply.answer, _error_in(reply, flight.work.job), fate)
+
+    def without_worker(self, job: Job[_A], failure: str) -> SidebooksError:
+        """The error of a job that no worker is there for. Why goes to the log: it names files of this machine."""
+        self._complain(failure)
+        kind = NoWorkerToOpen if isinstance(job, Open) else NoWorker
+        what = "no worker process is at hand; the log tells why"
+        return kind(f"{_where(job)}: {what}", document_id=job.document.digest, page=page_of(job))
+
+    def _replies(self, worker: WorkerProcess, flight: F_contra, listener: Listener[F_contra]) -> Reply[object]:
+        """The last reply to a job; the listener is told of one before it. The worker is watched meanwhile.
+
+        Raises NotBegun if it dies before it is asked, _Refused, and _Lost if it dies, or cannot be understood, after that.
+        """
+        job = flight.work.job
+        ageing: tuple[tuple[float, Step], ...] = ((SLOW_S, WorkerProcess.stand_back),)
+        if listener.is_suspect(job.document.token):
+            ageing = ((NOTED_S, WorkerProcess.stand_far_back),)  # its sound pages are drawn by then
+        # Already now: one that was taken over may answer without reading, until what it is asked fits no pipe any more.
+        watch = self._watchdog.watch(worker, job.timeout_s, ageing)
+        has_answered = False
+        try:
+            try:
+                self._ask_first(worker, flight)
+            except wire.WireClosed as error:
+                raise NotBegun(str(error)) from error
+            worker.note_cpu()  # the job is sent: nobody waits for this
+            self._watchdog.then(watch, NOTED_S, partial(self._look_at_age, watch, flight, listener))
+            if isinstance(job, Draw) and job.then is not None:
+                self._watchdog.then(watch, SLOW_DRAFT_S, lambda _worker: listener.slow(flight))
+            reply: Reply[object] = _hear(worker, job)
+            if reply.need_data:
+                has_answered = True
+                self._hand_over(worker, flight)
+                reply = _hear(worker, job)
+                if reply.need_data:
+                    raise wire.WireBroken("it asks for the document again")
+            if isinstance(job, Draw) and job.then is not None:
+                has_answered = True
+                listener.told_first(flight, reply.answer, _error_in(reply, job))
+                reply = _hear(worker, job.then)
+                if reply.need_data:
+                    raise wire.WireBroken("it asks for the document again")
+        except (wire.WireClosed, wire.WireBroken) as error:
+            raise _Lost(error, has_answered=has_answered) from error
+        finally:
+            self._watchdog.release(watch)
+        return reply
+
+    def _look_at_age(self, watch: int, flight: F_contra, listener: Listener[F_contra], worker: WorkerProcess) -> None:
+        """Tell the listener of a job that is old, or look again when it may be."""
+        left_s = worker.is_old_in_s()
+        if left_s:
+            self._watchdog.then(watch, max(left_s, LOOK_AGAIN_S), partial(self._look_at_age, watch, flight, listener))
+        else:
+            listener.aged(flight, partial(self._watchdog.interrupt, watch))
+
+    def _ask_first(self, worker: WorkerProcess, flight: Flight) -> None:
+        """Ask for a job, with the document's file if the worker has not seen it. Raises _Refused, WireClosed.
+
+        Bytes only once the worker says that it lacks them, and is watched: they may not fit into the pipe.
+        """
+        document = flight.work.job.document
+        if document.path is not None and worker.files is not None and document.token not in worker.held_documents:
+            self._hand_over(worker, flight)
+        else:
+            _ask(worker, Assignment(job=for_worker(flight.work.job)))
+
+    def _hand_over(self, worker: WorkerProcess, flight: Flight) -> None:
+        """Ask with the document: its bytes, or a descriptor of its file. Raises _Refused, WireClosed."""
+        job = for_worker(flight.work.job)
+        if job.document.path is None:
+            _ask(worker, Assignment(job=job, data=flight.work.data))
+            return
+        if worker.files is None:
+            raise wire.WireBroken("it asks for a file that it can open")
+        try:
+            descriptor = os.open(job.document.path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
+        except OSError as error:
+            if error.errno in _SHORTAGES:
+                raise _Refused(self.without_worker(job, f"{error}: its document could not be handed over")) from error
+            what = f"{job.document.name} cannot be opened any more: {error.strerror}"
+            raise _Refused(DamagedDocument(what, document_id=job.document.digest)) from error
+        try:
+            socket.send_fds(worker.files, [b"f"], [descriptor])
+        except OSError as error:
+            raise wire.WireClosed(str(error)) from error
+        finally:
+            os.close(descriptor)
+        _ask(worker, Assignment(job=job, has_file=True))
+
+    def _loss(self, worker: WorkerProcess, job: AnyJob, lost: _Lost) -> Result:
+        """Bury a worker that was lost to a job, and say why. Raises NotBegun if the job has nothing to do with it."""
+        if worker.was_interrupted:
+            worker.bury()
+            error = RequestDropped(f"{_where(job)}: dropped while it was being drawn, since nobody wanted it")
+            return Result(None, error, Fate.REPLACED)
+        if not (lost.has_answered or worker.overran or self._closing.is_set()) and worker.has_unread_request():
+            raise NotBegun(str(lost.error)) from lost
+        overran = worker.overran
+        worker.bury()
+        if self._closing.is_set():
+            return Result(None, failed(job, "the service was closed while it was being drawn"), Fate.DIED)
+        return Result(None, _overran(job) if overran else _died(job, worker, lost.error), Fate.DIED)
+
+
+def failed(job: Job[_A], what: str) -> SidebooksError:
+    """The error of a job that went wrong, in words."""
+    kind = DamagedDocument if isinstance(job, Open) else RenderFailed
+    return kind(f"{_where(job)}: {what}", document_id=job.document.digest, page=page_of(job))
+
+
+def how_it_ended(worker: WorkerProcess) -> str:
+    """Signal or exit code of a worker that was buried."""
+    code = worker.process.returncode
+    return f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+
+
+def _ask(worker: WorkerProcess, assignment: Assignment) -> None:
+    assert worker.process.stdin is not None
+    if worker.process.poll() is not None:
+        raise wire.WireClosed("it is dead")  # what its pipe still takes would never be read
+    wire.send(worker.process.stdin, _encode(assignment))
+
+
+def _hear(worker: WorkerProcess, job: Job[_A]) -> Reply[_A]:
+    assert worker.process.stdout is not None
+    return replies.read_reply(wire.receive(worker.process.stdout, replies.most_bytes(job)), job)
+
+
+def _error_in(reply: Reply[_A], job: AnyJob) -> SidebooksError | None:
+    told = reply.error
+    return None if told is None else error_told(told.name, told.message, job.document.digest, told.page)
+
+
+def _where(job: Job[_A]) -> str:
+    page = page_of(job)
+    return f"{job.document.name}, page {page + 1}" if page is not None else job.document.name
+
+
+def _overran(job: AnyJob) -> SidebooksError:
+    setting = "open_timeout_s" if isinstance(job, Open) else "render_timeout_s"
+    what = f"not finished within {job.timeout_s:g} s, and was given up. A longer limit may help ({setting})"
+    if isinstance(job, Open):
+        return failed(job, what)
+    return RenderTimeout(f"{_where(job)}: {what}", document_id=job.document.digest, page=job.page)
+
+
+def _died(job: AnyJob, worker: WorkerProcess, error: Exception) -> SidebooksError:
+    if isinstance(error, wire.WireBroken):
+        return failed(job, f"the worker's answer could not be understood ({error})")
+    return failed(job, f"the worker process died ({how_it_ended(worker)}); the page may be damaged or too large")

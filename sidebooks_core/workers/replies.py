@@ -1,0 +1,112 @@
+"""Reading what a worker sends: decoded by the type of the job's answer, so a worker that was taken over sends either that or an
+error.
+
+Messages are msgpack. They are decoded into types directly: a value of another type ends the reading where it stands, and costs
+no memory. Structures come as maps with all their fields, so a value is at most a few times as large as its message.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Annotated, Any, Generic, TypeVar
+
+import msgpack
+import msgspec
+from msgspec import Meta, Struct
+
+from sidebooks_core.documents.limits import Limits
+from sidebooks_core.documents.model import DocumentInfo, Link, Word
+from sidebooks_core.workers.answers import ContentId, Drawn, ErrorTold, Greeting, Inspected, Searched
+from sidebooks_core.workers.jobs import Draw, Identify, Inspect, Job, Open, ReadLinks, ReadWords, Search
+from sidebooks_core.workers.wire import WireBroken
+
+GREETING_BYTES = 64 << 10
+_MIB = 1 << 20
+
+A = TypeVar("A")
+
+
+class Reply(Struct, Generic[A], frozen=True, forbid_unknown_fields=True):
+    """One of: an answer, an error, a request for the document."""
+
+    answer: A | None = None
+    error: ErrorTold | None = None
+    need_data: bool = False
+    rss_bytes: Annotated[int, Meta(ge=0)] = 0
+    """Resident memory of the worker."""
+
+
+def to_bytes(message: Struct) -> bytes:
+    """Encode a greeting or a reply. What is no text in UTF-8 (lone surrogates from a document or a file's name) becomes "?"."""
+    try:
+        return msgspec.msgpack.encode(message)
+    except UnicodeEncodeError:
+        plain = msgspec.to_builtins(message, builtin_types=(bytes,))
+        encoded: bytes = msgpack.packb(plain, use_bin_type=True, unicode_errors="replace")
+        return encoded
+
+
+def read_greeting(body: bytes) -> Greeting:
+    """Raises WireBroken."""
+    return _decoded(msgspec.msgpack.Decoder(Greeting), body)
+
+
+def most_bytes(job: Job[A]) -> int:
+    """The longest message that a job can be answered with."""
+    limits = job.document.limits
+    match job:
+        case Open():
+            return _MIB + 256 * (limits.document_pages + limits.outline_items)
+        case ReadWords() | Search():
+            return _MIB + 256 * limits.page_words
+        case Draw(spec=spec):
+            return _MIB + 4 * (spec.x1_px - spec.x0_px) * (spec.y1_px - spec.y0_px)
+        case ReadLinks() | Inspect():
+            return 16 * _MIB
+    return _MIB
+
+
+def read_reply(body: bytes, job: Job[A]) -> Reply[A]:
+    """Raises WireBroken for what is no answer to this job."""
+    reply: Reply[A] = _decoded(_decoder(type(job), job.document.limits), body)
+    if (reply.answer is not None) + (reply.error is not None) + reply.need_data != 1:
+        raise WireBroken("neither an answer nor an error")
+    if reply.answer is not None and not _fits(reply.answer, job):
+        raise WireBroken(f"no answer to {type(job).__name__}")
+    return reply
+
+
+def _decoded(decoder: msgspec.msgpack.Decoder[A], body: bytes) -> A:
+    try:
+        return decoder.decode(body)
+    except (msgspec.MsgspecError, RecursionError, ValueError) as error:
+        raise WireBroken(str(error)[:200]) from None
+
+
+@lru_cache(maxsize=64)
+def _decoder(kind: type[Job[A]], limits: Limits) -> msgspec.msgpack.Decoder[Any]:
+    """`Any`: which type it reads is computed, so that the limits of a document bind while its answer is decoded."""
+    types: dict[type[Job[Any]], Any] = {
+        Open: DocumentInfo,
+        Identify: Annotated[tuple[ContentId, ...], Meta(min_length=1)],
+        Draw: Drawn,
+        ReadWords: Annotated[tuple[Word, ...], Meta(max_length=limits.page_words)],
+        ReadLinks: tuple[Link, ...],
+        Search: Searched,
+        Inspect: Inspected,
+    }
+    return msgspec.msgpack.Decoder(Reply[types[kind]])  # type: ignore[misc]  # computed
+
+
+def _fits(answer: object, job: Job[A]) -> bool:
+    """What a type does not say: whether the answer is about what was asked for."""
+    match job, answer:
+        case Open(document=document), DocumentInfo(page_count=page_count, pages=pages):
+            return page_count == len(pages) <= document.limits.document_pages
+        case Search(page=page, stop=stop), Searched(hits=hits, reached=reached):
+            return page < reached <= stop and all(page <= hit.page < reached for hit in hits)
+        case Inspect(page=page), Inspected(page=inspection):
+            return inspection.page == page
+        case Identify(page=page, stop=stop), tuple() as content_ids:
+            return len(content_ids) <= stop - page
+    return True
