@@ -1,7 +1,7 @@
 """The desk between requests and workers: joins identical requests, queues, hands out, and tells everybody the result.
 
 One lock guards the queue and the tables; it is never held during I/O, a callback or a wait for a worker. A request that
-another process is working on (see `RenderLocks`) waits aside, and its worker takes the next one meanwhile.
+another process is working on (see `Leases`) waits aside, and its worker takes the next one meanwhile.
 """
 
 from __future__ import annotations

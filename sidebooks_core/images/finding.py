@@ -21,7 +21,7 @@ from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.settings import IMAGE_FORMATS
 from sidebooks_core.statistics import Counters
 from sidebooks_core.stores.record import Record
-from sidebooks_core.stores.tiers import LayeredStore
+from sidebooks_core.stores.tiers import Tiers
 from sidebooks_core.tiling.raster import RasterSpec
 from sidebooks_core.workers.answers import RasterAnswer
 from sidebooks_core.workers.jobs import Job, NoWorker
@@ -83,7 +83,7 @@ class Records:
     def __init__(
         self,
         profile: RenderProfile,
-        store: LayeredStore,
+        store: Tiers,
         dispatcher: Dispatcher,
         render_timeout_s: float,
         after_first_image: Callable[[Document], None],
@@ -364,7 +364,7 @@ class Records:
         key = self.key(content_id, wanted.spec, wanted.image_format)
         record, source, refusal = self._store.get_memory(key), "memory", None
         if record is None:
-            record, source = self._store.get_disk(key), "disk"
+            record, source = self._store.get_lower(key), "disk"
         if record is None:
             refusal, source = self._quarantine.refusal(content_id, wanted.spec), "render"
         if record is None and refusal is None and wanted.is_ahead:
@@ -402,7 +402,7 @@ class Records:
             data=document.data,
             read=lambda answer: self._read(answer, wanted, content_id),
             deliver=deliver,
-            made_already=lambda: self._store.get_memory(key) or self._store.get_disk(key),
+            made_already=lambda: self._store.get_memory(key) or self._store.get_lower(key),
             refused=lambda: self._quarantine.refusal(content_id, wanted.spec),
         )
         drawn_as = self.key(_provisional_id(document, wanted.page), wanted.spec, wanted.image_format) if self._drafts else None

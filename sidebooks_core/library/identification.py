@@ -19,7 +19,7 @@ from sidebooks_core.errors import SidebooksError
 from sidebooks_core.images.finding import IDENTIFY_VISIBLE_S, Records
 from sidebooks_core.library.remembered import Description, Registry
 from sidebooks_core.scheduling.queue import Priority
-from sidebooks_core.stores.tiers import LayeredStore
+from sidebooks_core.stores.tiers import Tiers
 
 
 class _Subject(Struct, frozen=True):
@@ -46,7 +46,7 @@ def known_at_once(info: DocumentInfo, digest: str, trust_domain: str) -> list[st
 class Identification:
     """Learns and remembers. Thread-safe."""
 
-    def __init__(self, registry: Registry, store: LayeredStore, records: Records) -> None:
+    def __init__(self, registry: Registry, store: Tiers, records: Records) -> None:
         self._registry = registry
         self._store = store
         self._records = records
