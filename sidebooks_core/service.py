@@ -52,11 +52,10 @@ from sidebooks_core.reading.view import fitted_specs
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.settings import Settings
 from sidebooks_core.statistics import Statistics
-from sidebooks_core.stores.leases import RenderLocks
 from sidebooks_core.stores.memory import MemoryStore
 from sidebooks_core.stores.protocol import TileStore
 from sidebooks_core.stores.record import Record
-from sidebooks_core.stores.tiers import LayeredStore
+from sidebooks_core.stores.tiers import Tiers
 from sidebooks_core.tiling.raster import RasterSpec
 from sidebooks_core.tiling.spreads import SINGLE_PAGES, SpreadRule
 from sidebooks_core.tiling.viewport import Fit
@@ -102,14 +101,14 @@ class TileService:
 
                 store = EncryptedStore(store, self.settings.encryption_key)
         memory = MemoryStore(self.settings.memory_bytes, self.settings.preview_bytes)
-        self.store = LayeredStore(memory, store)
+        self.store = Tiers(memory, [store] if store is not None else [])
         # A book without pages of its own is laid out with these fonts, and content ids are remembered with the description.
         self._registry = Registry(self.store, f"{self.profile.engine} {CONTENT_ID_VERSION} {font_set.id}")
         self._documents: weakref.WeakValueDictionary[tuple[str, ...], Document] = weakref.WeakValueDictionary()
         self._readers: weakref.WeakSet[Reader] = weakref.WeakSet()
         self._lock = threading.Lock()
         self._closed = False
-        self._dispatcher = Dispatcher(self.settings.queue_jobs, RenderLocks(cache_dir) if cache_dir else None)
+        self._dispatcher = Dispatcher(self.settings.queue_jobs, self.store.leases())
         self.records = Records(
             self.profile,
             self.store,

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from sidebooks_core.stores.disk import LAYOUT, DiskStore
-from sidebooks_core.stores.leases import RenderLocks
+from sidebooks_core.stores.leases import FileLeases
 from sidebooks_core.stores.memory import MemoryStore
 from sidebooks_core.stores.record import Record
-from sidebooks_core.stores.tiers import LayeredStore
+from sidebooks_core.stores.tiers import Tiers
 from sidebooks_core.testing import StoreContract
 
 
@@ -182,7 +182,7 @@ def test_files_of_killed_writers_are_removed(tmp_path: Path) -> None:
 
 
 def test_what_waits_to_be_written_is_found(tmp_path: Path) -> None:
-    layered = LayeredStore(MemoryStore(0, 0), DiskStore(tmp_path, 1 << 24))
+    layered = Tiers(MemoryStore(0, 0), [DiskStore(tmp_path, 1 << 24)])
     written: list[int] = []
     for number in range(50):
         layered.put(f"k{number}", record(fill=number), written=lambda n=number: written.append(n))  # type: ignore[misc]
@@ -196,7 +196,7 @@ def test_what_waits_to_be_written_is_found(tmp_path: Path) -> None:
 
 
 def test_purging_reaches_what_is_on_its_way(tmp_path: Path) -> None:
-    layered = LayeredStore(MemoryStore(1 << 20, 0), DiskStore(tmp_path, 1 << 24))
+    layered = Tiers(MemoryStore(1 << 20, 0), [DiskStore(tmp_path, 1 << 24)])
     for number in range(20):
         layered.put(f"k{number}", Record(b"secret-%d" % number * 100, "doomed" if number % 2 else "kept", 0.1))
     layered.purge("doomed")
@@ -210,7 +210,7 @@ def test_purging_reaches_what_is_on_its_way(tmp_path: Path) -> None:
 def test_a_lock_excludes_another_handle_and_tells_when_free(tmp_path: Path) -> None:
     import threading
 
-    ours, theirs = RenderLocks(tmp_path), RenderLocks(tmp_path)
+    ours, theirs = FileLeases(tmp_path), FileLeases(tmp_path)
     held = ours.try_acquire("key")
     assert held is not None
     assert theirs.try_acquire("key") is None
@@ -225,7 +225,7 @@ def test_a_lock_excludes_another_handle_and_tells_when_free(tmp_path: Path) -> N
 
 @pytest.mark.skipif(sys.platform != "linux", reason="locks are ranges of a file on Linux only")
 def test_locks_on_many_keys_are_apart_and_take_one_file(tmp_path: Path) -> None:
-    ours, theirs = RenderLocks(tmp_path), RenderLocks(tmp_path)
+    ours, theirs = FileLeases(tmp_path), FileLeases(tmp_path)
     held = [ours.try_acquire(f"ours {number}") for number in range(100)]
     assert None not in held
     assert all(theirs.try_acquire(f"theirs {number}") for number in range(100))
@@ -258,12 +258,10 @@ def test_records_that_were_dear_go_when_newer_ones_are(tmp_path: Path) -> None:
     store.close()
 
 
-def discarding(
-    folder: Path, memory_bytes: int, monkeypatch: pytest.MonkeyPatch
-) -> tuple[DiskStore, LayeredStore, threading.Event]:
+def discarding(folder: Path, memory_bytes: int, monkeypatch: pytest.MonkeyPatch) -> tuple[DiskStore, Tiers, threading.Event]:
     """A store that is removing its record "k" from the disk, and has not done so until the event is set."""
     disk = DiskStore(folder, 1 << 24)
-    layered = LayeredStore(MemoryStore(memory_bytes, 0), disk)
+    layered = Tiers(MemoryStore(memory_bytes, 0), [disk])
     layered.put("k", record())
     layered.flush()
     entered, leave = threading.Event(), threading.Event()

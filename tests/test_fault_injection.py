@@ -29,7 +29,7 @@ from test_forking import wait_identified
 
 import sidebooks_core as sb
 from sidebooks_core.stores.disk import DiskStore, PooledCache
-from sidebooks_core.stores.leases import RANGES, RenderLocks
+from sidebooks_core.stores.leases import RANGES, FileLeases
 from sidebooks_core.stores.record import Record
 from sidebooks_core.workers import pool
 from sidebooks_core.workers.jobs import Job, NoWorker, NoWorkerToOpen
@@ -251,7 +251,7 @@ def test_a_suspended_neighbour_that_holds_all_locks_is_not_waited_for_without_en
         try:
             assert neighbour.stdout is not None
             assert neighbour.stdout.readline() == "held\n"
-            assert RenderLocks(tmp_path).try_acquire("any key") is None
+            assert FileLeases(tmp_path).try_acquire("any key") is None
             neighbour.send_signal(signal.SIGSTOP)
             with sb.TileService(sb.Settings(cache_dir=tmp_path, render_timeout_s=1.0)) as service:
                 document = service.open(sample)
@@ -262,7 +262,7 @@ def test_a_suspended_neighbour_that_holds_all_locks_is_not_waited_for_without_en
 
 
 def test_a_lock_that_is_not_free_in_time_is_told_once_and_never_again(tmp_path: Path) -> None:
-    ours, theirs = RenderLocks(tmp_path), RenderLocks(tmp_path)
+    ours, theirs = FileLeases(tmp_path), FileLeases(tmp_path)
     held = theirs.try_acquire("key")
     assert held is not None
     told: list[bool] = []

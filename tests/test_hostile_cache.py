@@ -17,9 +17,9 @@ from test_fault_injection import record
 import sidebooks_core as sb
 from sidebooks_core.stores.disk import LAYOUT, DiskStore
 from sidebooks_core.stores.memory import MemoryStore
-from sidebooks_core.stores.protocol import StoreStatistics
+from sidebooks_core.stores.protocol import StoreStatistics, TileStore
 from sidebooks_core.stores.record import Record
-from sidebooks_core.stores.tiers import LayeredStore
+from sidebooks_core.stores.tiers import Tiers
 
 LARGE = bytes(200_000)
 """Lies in a file of its own."""
@@ -151,7 +151,7 @@ def test_a_folder_of_another_user_is_not_used(
     assert "cache_dir" in caplog.text
 
 
-class DictStore:
+class DictStore(TileStore):
     """A store as an application would write it."""
 
     def __init__(self) -> None:
@@ -190,7 +190,7 @@ class Raising(DictStore):
 
 def test_a_store_that_raises_ends_no_writer(caplog: pytest.LogCaptureFixture) -> None:
     disk = Raising()
-    store = LayeredStore(MemoryStore(1 << 20, 0), disk)
+    store = Tiers(MemoryStore(1 << 20, 0), [disk])
     told = threading.Event()
     with caplog.at_level(logging.WARNING):
         for number in range(3):

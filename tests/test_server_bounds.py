@@ -24,9 +24,9 @@ from sidebooks_core.server.descriptions import Described
 from sidebooks_core.server.exchange import FileRange
 from sidebooks_core.statistics import Counters
 from sidebooks_core.stores.memory import MemoryStore
-from sidebooks_core.stores.protocol import StoreStatistics
+from sidebooks_core.stores.protocol import StoreStatistics, TileStore
 from sidebooks_core.stores.record import Record
-from sidebooks_core.stores.tiers import LayeredStore
+from sidebooks_core.stores.tiers import Tiers
 
 
 def test_metrics_count_all_waits_and_their_sum(application: Application) -> None:
@@ -182,7 +182,7 @@ def test_a_damaged_record_is_removed_without_waiting_for_the_disk(
     assert [name.split("_")[0] for name in where] == ["sidebooks-http-images"]
 
 
-class HeldStore:
+class HeldStore(TileStore):
     """Deletes when it is told to."""
 
     def __init__(self) -> None:
@@ -215,7 +215,7 @@ class HeldStore:
 
 def test_discarding_does_not_wait_for_a_slow_store() -> None:
     slow = HeldStore()
-    store = LayeredStore(MemoryStore(1 << 20, 1 << 20), slow)
+    store = Tiers(MemoryStore(1 << 20, 1 << 20), [slow])
     store.put("key", Record(b"data", "tag", 0.0))
     store.flush()
     store.discard("key")

@@ -17,7 +17,7 @@ from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.settings import IMAGE_FORMATS
 from sidebooks_core.statistics import Counters
 from sidebooks_core.stores.record import Record
-from sidebooks_core.stores.tiers import LayeredStore
+from sidebooks_core.stores.tiers import Tiers
 
 WITHDRAWN_IDS = 1_000_000
 """Remembered at most, the newest: long enough for what was under way when they were purged."""
@@ -26,7 +26,7 @@ WITHDRAWN_IDS = 1_000_000
 class Keeper:
     """Records by request. Thread-safe."""
 
-    def __init__(self, profile: RenderProfile, store: LayeredStore) -> None:
+    def __init__(self, profile: RenderProfile, store: Tiers) -> None:
         self.profile = profile
         self.store = store
         self._lock = threading.Lock()
@@ -67,7 +67,7 @@ class Keeper:
         record = self.store.get_memory(key)
         if record is not None:
             return Found(record, "memory")
-        record = self.store.get_disk(key)
+        record = self.store.get_lower(key)
         return None if record is None else Found(record, "disk")
 
     def keep(self, key: str, record: Record, priority: Priority, asked_at: int, written: Callable[[], None]) -> None:

@@ -20,7 +20,7 @@ from sidebooks_core.images.work import Flight, Wanted
 from sidebooks_core.library.remembered import Description, Registry
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.settings import Settings
-from sidebooks_core.stores.tiers import LayeredStore
+from sidebooks_core.stores.tiers import Tiers
 
 
 class _Subject(Struct, frozen=True):
@@ -59,7 +59,7 @@ class Course(Struct):
 class Identification:
     """Learns and remembers. Thread-safe."""
 
-    def __init__(self, settings: Settings, registry: Registry, store: LayeredStore) -> None:
+    def __init__(self, settings: Settings, registry: Registry, store: Tiers) -> None:
         self._settings = settings
         self._registry = registry
         self._store = store

@@ -22,7 +22,7 @@ from sidebooks_core.reading.view import PageView, PlacedImage, Wanted, coarse_im
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.settings import Settings
 from sidebooks_core.stores.record import Record
-from sidebooks_core.stores.tiers import LayeredStore
+from sidebooks_core.stores.tiers import Tiers
 from sidebooks_core.tiling.raster import RasterSpec
 from sidebooks_core.tiling.spreads import Spread, first_read
 from sidebooks_core.tiling.viewport import Placement, Viewport
@@ -43,7 +43,7 @@ class Host(Protocol):
 
     settings: Settings
     records: Records
-    store: LayeredStore
+    store: Tiers
 
 
 class Screen(Struct):

@@ -20,6 +20,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,8 @@ import diskcache
 from msgspec import Struct
 
 from sidebooks_core.stores.envelope import Damaged, seal, unseal
-from sidebooks_core.stores.protocol import StoreStatistics
+from sidebooks_core.stores.leases import FileLeases
+from sidebooks_core.stores.protocol import Leases, StoreStatistics, TileStore
 from sidebooks_core.stores.record import Record
 
 LAYOUT = "records-3"
@@ -221,6 +223,7 @@ class DiskStore:
         self._root = Path(cache_dir)
         self._folder = self._root / LAYOUT
         self._disk_bytes = disk_bytes
+        self._leases = FileLeases(self._root)
         self._lock = threading.Lock()
         self._cache: PooledCache | None = None
         self._inode = 0
@@ -268,6 +271,13 @@ class DiskStore:
     def statistics(self) -> StoreStatistics:
         records = int(self._guarded(len, 0))
         return StoreStatistics(records, int(self._guarded(lambda cache: cache.volume(), 0)), self._damaged, self._failures)
+
+    def leases(self) -> Leases | None:
+        """The locks in this folder."""
+        return self._leases
+
+    def reopener(self) -> Callable[[], TileStore] | None:
+        return partial(DiskStore, self._root.absolute(), self._disk_bytes)
 
     def verify(self, *, fix: bool = False) -> Verification:
         """Read every record and check it; look for files that belong to none. fix: remove both."""

@@ -10,11 +10,12 @@ import hashlib
 import logging
 import os
 import struct
+from collections.abc import Callable
 
 from msgspec.structs import replace
 
 from sidebooks_core.errors import RequestError
-from sidebooks_core.stores.protocol import StoreStatistics, TileStore
+from sidebooks_core.stores.protocol import Leases, StoreStatistics, TileStore
 from sidebooks_core.stores.record import Record
 
 NONCE_BYTES = 12
@@ -74,6 +75,14 @@ class EncryptedStore:
     def statistics(self) -> StoreStatistics:
         found = self._inner.statistics()
         return replace(found, damaged=found.damaged + self._damaged)
+
+    def leases(self) -> Leases | None:
+        """Those of the store that the records lie in."""
+        return self._inner.leases()
+
+    def reopener(self) -> Callable[[], TileStore] | None:
+        """None: a function that opens this store elsewhere would hold the key, and whoever carries it there would see that."""
+        return None
 
     def close(self) -> None:
         self._inner.close()

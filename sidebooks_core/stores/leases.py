@@ -1,4 +1,4 @@
-"""Locks on keys that exclude other processes, so that a page wanted by several is drawn by one.
+"""Leases as locks on files: they exclude other processes, so that a page wanted by several is drawn by one.
 
 On Linux a key is one byte of a file, and a lock on that range is the lock; elsewhere it belongs to one of many small files, and
 `flock` on it is. The kernel lets go of either when its owner dies, and wakes who waits without anybody polling. (A file for
@@ -33,10 +33,10 @@ class _Bucket(Struct, eq=False):
     holders: int
 
 
-class Held:
+class FileLease:
     """A lock that was taken. `release` may be called from any thread, and more than once."""
 
-    def __init__(self, locks: RenderLocks, bucket: int) -> None:
+    def __init__(self, locks: FileLeases, bucket: int) -> None:
         self._locks = locks
         self._bucket: int | None = bucket
 
@@ -46,8 +46,8 @@ class Held:
             self._locks.let_go(bucket)
 
 
-class RenderLocks:
-    """The locks in one cache folder. Two keys of one process never exclude each other: its dispatcher joins equal requests."""
+class FileLeases:
+    """The `Leases` of one cache folder."""
 
     def __init__(self, cache_dir: Path | str) -> None:
         self._folder = Path(cache_dir) / "locks"
@@ -55,7 +55,7 @@ class RenderLocks:
         self._held: dict[int, _Bucket] = {}
         self._waiters = 0
 
-    def try_acquire(self, key: str) -> Held | None:
+    def try_acquire(self, key: str) -> FileLease | None:
         """The lock, or None while another process has it."""
         number = _bucket_of(key)
         with self._lock:
@@ -67,7 +67,7 @@ class RenderLocks:
                     return None
                 bucket = self._held[number] = _Bucket(fd, 0)
             bucket.holders += 1
-        return Held(self, number)
+        return FileLease(self, number)
 
     def wait(self, key: str, callback: Callable[[bool], None], most_s: float) -> None:
         """Call back once, from another thread: True when the other process has let go of the key, False after `most_s`.

@@ -10,21 +10,22 @@ from __future__ import annotations
 import heapq
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 
 from msgspec import Struct
 
+from sidebooks_core.stores.protocol import Leases, StoreStatistics, TileStore
 from sidebooks_core.stores.record import Record
 
 RECORD_OVERHEAD_BYTES = 512
 """What a record takes besides its bytes: key, tag, table entries."""
 
 
-class MemoryStatistics(Struct, frozen=True):
+class MemoryStatistics(StoreStatistics, frozen=True, kw_only=True):
     """What the memory holds now."""
 
-    records: int
-    bytes: int
     preview_bytes: int
+    """The part of `bytes` that are previews."""
 
 
 class _Tile(Struct, eq=False):
@@ -95,7 +96,17 @@ class MemoryStore:
     def statistics(self) -> MemoryStatistics:
         with self._lock:
             held = self._tile_bytes + self._preview_bytes
-            return MemoryStatistics(len(self._tiles) + len(self._previews), held, self._preview_bytes)
+            return MemoryStatistics(
+                records=len(self._tiles) + len(self._previews), bytes=held, preview_bytes=self._preview_bytes
+            )
+
+    def leases(self) -> Leases | None:
+        """None: no other process reads this memory."""
+        return None
+
+    def reopener(self) -> Callable[[], TileStore] | None:
+        """None: another process has a memory of its own."""
+        return None
 
     def close(self) -> None:
         with self._lock:

@@ -1,7 +1,8 @@
-"""The protocol of a store. The disk cache is one; a shared object store may be another."""
+"""The protocols of a store and of its leases. The disk cache is one store; a shared object store may be another."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from msgspec import Struct
@@ -20,9 +21,36 @@ class StoreStatistics(Struct, frozen=True):
     """Reads and writes that failed since then, such as for a full disk."""
 
 
+class Lease(Protocol):
+    """The right to make one record, held against other processes. It ends at the latest with the process that holds it."""
+
+    def release(self) -> None:
+        """End the lease. May be called from any thread, and more than once."""
+        ...
+
+
+class Leases(Protocol):
+    """Leases on the keys of a store, so that a record that several processes want is made by one of them. Thread-safe.
+
+    Two requests of one process never exclude each other: its dispatcher joins equal requests. If leases fail, `try_acquire`
+    gives one all the same: a record that is made twice is better than one that is never made.
+
+    `sidebooks_core.testing.LeaseContract` is a suite of tests for implementations.
+    """
+
+    def try_acquire(self, key: str) -> Lease | None:
+        """A lease, or None while another process holds one on the key. Never waits for that process."""
+        ...
+
+    def wait(self, key: str, callback: Callable[[bool], None], most_s: float) -> None:
+        """Call back once, from another thread: True when no other process holds the key, False after `most_s` seconds."""
+        ...
+
+
 class TileStore(Protocol):
     """Bytes under keys, for any number of threads. A store never raises for a fault of its own: it misses, or forgets.
 
+    Derive from this class to have `leases` and `reopener` for a store that offers neither.
     `sidebooks_core.testing.StoreContract` is a suite of tests for implementations.
     """
 
@@ -46,7 +74,20 @@ class TileStore(Protocol):
         """Forget all records of a tag; how many there were."""
         ...
 
-    def statistics(self) -> StoreStatistics: ...
+    def statistics(self) -> StoreStatistics:
+        """A snapshot."""
+        ...
+
+    def leases(self) -> Leases | None:
+        """Leases that all processes with this store share; None if the store has no such thing. The same object each time."""
+        return None
+
+    def reopener(self) -> Callable[[], TileStore] | None:
+        """A function that opens this store in another process. It can be pickled, and holds no secret. None: there is none.
+
+        Bulk work in other processes writes to the store by it. The store that it opens is closed by who called it.
+        """
+        return None
 
     def close(self) -> None:
         """Let go of files and connections. Later calls miss."""
