@@ -44,6 +44,17 @@ class Images:
         request = requests.of_page(document, page, (width_px, height_px), self.settings.raster_pixels)
         return TilePlace(request, 0, 0)
 
+    def level(self, document: Document, page: int, level: int) -> list[Request]:
+        """The rasters that make up a whole level. Raises PageNotFound, RequestError."""
+        return requests.of_level(document, page, level, self.settings.raster_pixels)
+
+    def region(
+        self, document: Document, page: int, region_pt: tuple[float, float, float, float], width_px: int
+    ) -> TilePlace:
+        """A part of a page, (x0, y0, x1, y1) in points, at an exact width. Raises PageNotFound, RequestError."""
+        request = requests.of_region(document, page, region_pt, width_px, self.settings.raster_pixels)
+        return TilePlace(request, 0, 0)
+
     def submit(self, at: TilePlace, priority: Priority = Priority.VISIBLE, client: str = "") -> Future[Tile]:
         """A tile. Cancelling the future drops the work, if nobody else wants it and no worker has begun it.
 
@@ -82,6 +93,11 @@ class Images:
             self._dispatcher.enter([identifying(self.settings, document, page, wanted)])
             self._dispatcher.watch(wanted)
         return wanted.future
+
+    def stored(self, request: Request) -> Found | None:
+        """The record if it is in memory or in a store below it, for which this may wait. Raises RequestError."""
+        key = self.keeper.key(request)
+        return None if key is None else self.keeper.find(key)
 
     def tile_in_memory(self, at: TilePlace) -> Tile | None:
         """A tile if it is in memory: without waiting for anything. Raises RequestError."""

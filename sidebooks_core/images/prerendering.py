@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TypeVar, cast
 
 from msgspec import Struct, field
 
@@ -13,14 +14,15 @@ from sidebooks_core import keys
 from sidebooks_core.documents.document import Document
 from sidebooks_core.encoding.tileset import RecordUnreadable, problems_of
 from sidebooks_core.errors import RequestError, SidebooksError
+from sidebooks_core.fonts.discovery import FontSet
+from sidebooks_core.images.finding import Images
+from sidebooks_core.images.requests import Request
+from sidebooks_core.images.work import Found
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.stores.record import Record
-from sidebooks_core.tiling.raster import RasterSpec
 from sidebooks_core.workers.bulk import BulkResult, BulkRun, render_run
 
-if TYPE_CHECKING:
-    from sidebooks_core.service import TileService
-
+T = TypeVar("T")
 ProgressCallback = Callable[[int, int], None]
 """Told (pages done, pages in all)."""
 
@@ -44,45 +46,108 @@ class PrerenderReport(Struct, frozen=True):
     """What could not be drawn of the pages that were drawn, by page from 0; of pages stored already, too."""
 
 
-def prerender(
-    service: TileService,
-    document: Document,
-    pages: Iterable[int] | None,
-    levels: Sequence[int] | None,
-    widths_px: Sequence[int],
-    fitted: Callable[[Sequence[int]], Mapping[int, Sequence[RasterSpec]]],
-    progress: ProgressCallback | None,
-    executor: Executor | None,
-) -> PrerenderReport:
-    """See `TileService.prerender`. fitted: by page, the rasters for the screens in use."""
-    wanted = list(range(document.page_count)) if pages is None else list(dict.fromkeys(pages))
-    for page in wanted:
+class Bulk(Struct, frozen=True, kw_only=True):
+    """Rasters to be made ahead, and how."""
+
+    document: Document
+    rasters: Mapping[int, Sequence[Request]]
+    """By page, from 0, without repetition."""
+    executor: Executor | None
+    """None: the service's own workers."""
+    progress: ProgressCallback | None = None
+
+
+class Prerendering:
+    """Makes rasters ahead. Thread-safe."""
+
+    def __init__(self, images: Images, font_set: FontSet) -> None:
+        self._images = images
+        self._font_set = font_set
+
+    def run(self, bulk: Bulk) -> PrerenderReport:
+        """See `TileService.prerender`."""
+        document, keeper = bulk.document, self._images.keeper
+        tally = _Tally({page: len(wanted) for page, wanted in bulk.rasters.items()})
+        if bulk.executor is None:
+            executor: Executor = _OwnWorkers(self._images, document)
+            todo = bulk.rasters
+            run_pages = 1  # a request of a reader for a page under way joins it, page by page
+        else:
+            executor = bulk.executor
+            todo = {page: self._without_stored(page, wanted, tally) for page, wanted in bulk.rasters.items()}
+            run_pages = RUN_PAGES
+        if bulk.progress is not None and tally.pages_done:
+            bulk.progress(tally.pages_done, len(bulk.rasters))
+        for results in _run_all(executor, self._runs(document, todo, run_pages), RUNS_UNDER_WAY):
+            for result in results:
+                if result.record is not None:
+                    self._store(document, result)
+                if tally.count(result) and bulk.progress is not None:
+                    bulk.progress(tally.pages_done, len(bulk.rasters))
+        keeper.store.flush()
+        return PrerenderReport(len(bulk.rasters), tally.rendered, tally.stored_already, tally.failed, tally.problems)
+
+    def _without_stored(self, page: int, wanted: Sequence[Request], tally: _Tally) -> list[Request]:
+        keeper = self._images.keeper
+        missing = []
+        for request in wanted:
+            request.document.content_id(page)  # known from here on
+            key = keeper.key(request)
+            if key is not None and keeper.store.contains(key):
+                problems = _problems_of(request, keeper.store.get(key))
+                tally.count(BulkResult(page=page, spec=request.spec, was_stored=True, problems=problems))
+            else:
+                missing.append(request)
+        return missing
+
+    def _runs(self, document: Document, todo: Mapping[int, Sequence[Request]], run_pages: int) -> Iterator[BulkRun]:
+        profile = self._images.keeper.profile
+        pages = [page for page, wanted in todo.items() if wanted]
+        for first in range(0, len(pages), run_pages):
+            rasters = tuple((page, one.spec) for page in pages[first : first + run_pages] for one in todo[page])
+            yield BulkRun(
+                document=document.ref,
+                data=document.data,
+                rasters=rasters,
+                image_format=profile.image_format,
+                quality=profile.quality,
+                font_set=self._font_set,
+                display_list_bytes=self._images.settings.display_list_bytes,
+            )
+
+    def _store(self, document: Document, result: BulkResult) -> None:
+        """Keep what a foreign executor drew."""
+        assert result.record is not None
+        assert result.content_id is not None
+        document.problems.learn(result.page, result.problems)
+        request = Request(document, result.page, result.spec)
+        keeper = self._images.keeper
+        content_id = keys.scoped_id(result.content_id, document.trust_domain)
+        record = Record(data=result.record, tag=content_id, cost_s=result.cost_s, is_preview=request.is_preview)
+        keeper.count_render()
+        key = keys.record_key(content_id, result.spec, keeper.profile)
+        keeper.keep(key, record, Priority.BULK, keeper.purges, lambda: None)
+
+
+def rasters_of(
+    images: Images, document: Document, pages: Sequence[int], levels: Sequence[int] | None, widths_px: Sequence[int]
+) -> dict[int, list[Request]]:
+    """By page: its rasters at some levels (the preview and the largest single-image level, unless told) and widths.
+
+    A page with fewer levels than asked for has its finest. Raises PageNotFound, RequestError.
+    """
+    for page in pages:
         document.require_page(page)
-    _require_levels(document, wanted, levels or ())
-    fitted_of = fitted(wanted)
-    rasters_of = {
-        page: list(dict.fromkeys([*_rasters(service, document, page, levels, widths_px), *fitted_of.get(page, ())]))
-        for page in wanted
-    }
-    tally = _Tally({page: len(rasters) for page, rasters in rasters_of.items()})
-    if executor is None:
-        executor = _OwnWorkers(service, document)
-        todo = rasters_of
-        run_pages = 1  # a request of a reader for a page under way joins it, page by page
-    else:
-        todo = {page: _without_stored(service, document, page, specs, tally) for page, specs in rasters_of.items()}
-        run_pages = RUN_PAGES
-    if progress is not None and tally.pages_done:
-        progress(tally.pages_done, len(wanted))
-    runs = _runs(service, document, todo, run_pages)
-    for results in _run_all(executor, runs, RUNS_UNDER_WAY):
-        for result in results:
-            if result.record is not None:
-                _store(service, document, result)
-            if tally.count(result) and progress is not None:
-                progress(tally.pages_done, len(wanted))
-    service.store.flush()
-    return PrerenderReport(len(wanted), tally.rendered, tally.stored_already, tally.failed, tally.problems)
+    _require_levels(document, pages, levels or ())
+    found: dict[int, list[Request]] = {}
+    for page in pages:
+        pyramid = document.pyramid(page)
+        finest = len(pyramid.levels) - 1
+        chosen = [0, pyramid.screen_level.index] if levels is None else [min(level, finest) for level in levels]
+        wanted = [one for level in dict.fromkeys(chosen) for one in images.level(document, page, level)]
+        wanted += [images.whole_page(document, page, width_px).request for width_px in widths_px]
+        found[page] = wanted
+    return found
 
 
 class _Tally:
@@ -116,38 +181,46 @@ class _Tally:
 class _OwnWorkers(Executor):
     """Our own workers as an executor: runs go through the service's queue, below everything a reader wants."""
 
-    def __init__(self, service: TileService, document: Document) -> None:
-        self._service = service
+    def __init__(self, images: Images, document: Document) -> None:
+        self._images = images
         self._document = document
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+    def submit(self, fn: Callable[..., T], /, *args: object, **kwargs: object) -> Future[T]:
         if fn is not render_run or kwargs or len(args) != 1 or not isinstance(args[0], BulkRun):
             raise RequestError("the workers of a service run nothing but render_run(run)")
-        run: BulkRun = args[0]
-        future: Future[list[BulkResult]] = Future()
-        results: list[BulkResult] = []
-        lock = threading.Lock()
-
-        def done_with(page: int, spec: RasterSpec) -> Callable[[Record | None, str, SidebooksError | None], None]:
-            def done(record: Record | None, source: str, error: SidebooksError | None) -> None:
-                problems = _problems_of(self._document, page, record)
-                was_stored = source != "render"
-                with lock:
-                    results.append(BulkResult(page=page, spec=spec, error=error, was_stored=was_stored, problems=problems))
-                    complete = len(results) == len(run.rasters)
-                if complete:
-                    future.set_result(results)
-
-            return done
-
+        future: Future[T] = Future()
         future.set_running_or_notify_cancel()
-        for page, spec in run.rasters:
-            done = done_with(page, spec)
-            try:
-                self._service.records.want(self._document, page, spec, done, priority=Priority.BULK)
-            except SidebooksError as error:
-                done(None, "render", error)
+        run = _OwnRun(cast("Future[list[BulkResult]]", future), len(args[0].rasters))
+        for page, spec in args[0].rasters:
+            request = Request(self._document, page, spec)
+            self._images.find(request, Priority.BULK).add_done_callback(partial(run.ended, request))
         return future
+
+
+class _OwnRun:
+    """Collects what becomes of the rasters of one run."""
+
+    def __init__(self, future: Future[list[BulkResult]], rasters: int) -> None:
+        self._future = future
+        self._rasters = rasters
+        self._lock = threading.Lock()
+        self._results: list[BulkResult] = []
+
+    def ended(self, request: Request, found: Future[Found]) -> None:
+        error = found.exception()
+        record = found.result().record if error is None else None
+        result = BulkResult(
+            page=request.page,
+            spec=request.spec,
+            error=error if isinstance(error, SidebooksError) else None,
+            was_stored=error is None and found.result().source != "render",
+            problems=_problems_of(request, record),
+        )
+        with self._lock:
+            self._results.append(result)
+            is_complete = len(self._results) == self._rasters
+        if is_complete:
+            self._future.set_result(self._results)
 
 
 def _require_levels(document: Document, pages: Sequence[int], levels: Sequence[int]) -> None:
@@ -157,39 +230,6 @@ def _require_levels(document: Document, pages: Sequence[int], levels: Sequence[i
         if not (type(level) is int and 0 <= level < most):
             what = f"{document.name} has no level {level!r}: its levels are 0 to {most - 1}"
             raise RequestError(what, document_id=document.id)
-
-
-def _rasters(
-    service: TileService, document: Document, page: int, levels: Sequence[int] | None, widths_px: Sequence[int]
-) -> list[RasterSpec]:
-    """The rasters wanted of a page, without repetition. A page with fewer levels than asked for has its finest."""
-    pyramid = document.pyramid(page)
-    finest = len(pyramid.levels) - 1
-    chosen = [0, pyramid.screen_level.index] if levels is None else [min(level, finest) for level in levels]
-    specs = [spec for level in dict.fromkeys(chosen) for spec in service.level_specs(document, page, level)]
-    specs += [service.page_spec(document, page, width_px, None) for width_px in widths_px]
-    return list(dict.fromkeys(specs))
-
-
-def _without_stored(
-    service: TileService, document: Document, page: int, specs: list[RasterSpec], tally: _Tally
-) -> list[RasterSpec]:
-    missing = []
-    for spec in specs:
-        key = keys.record_key(document.content_id(page), spec, service.profile)
-        if service.store.contains(key):
-            problems = _problems_of(document, page, service.store.get(key))
-            tally.count(BulkResult(page=page, spec=spec, was_stored=True, problems=problems))
-        else:
-            missing.append(spec)
-    return missing
-
-
-def _runs(service: TileService, document: Document, todo: dict[int, list[RasterSpec]], run_pages: int) -> Iterator[BulkRun]:
-    pages = [page for page, specs in todo.items() if specs]
-    for first in range(0, len(pages), run_pages):
-        rasters = tuple((page, spec) for page in pages[first : first + run_pages] for spec in todo[page])
-        yield service.bulk_run(document, rasters)
 
 
 def _run_all(executor: Executor, runs: Iterator[BulkRun], limit: int) -> Iterator[list[BulkResult]]:
@@ -209,23 +249,11 @@ def _run_all(executor: Executor, runs: Iterator[BulkRun], limit: int) -> Iterato
             future.cancel()
 
 
-def _problems_of(document: Document, page: int, record: Record | None) -> tuple[str, ...]:
+def _problems_of(request: Request, record: Record | None) -> tuple[str, ...]:
     """What a record tells of its page; the document remembers it. Of one that cannot be read nothing is known."""
     try:
         problems = problems_of(record.data) if record is not None else ()
     except RecordUnreadable:
         return ()  # who asks for the page is told, and it is drawn again
-    document.problems.learn(page, problems)
+    request.document.problems.learn(request.page, problems)
     return problems
-
-
-def _store(service: TileService, document: Document, result: BulkResult) -> None:
-    """Keep what a foreign executor drew."""
-    assert result.record is not None
-    assert result.content_id is not None
-    document.problems.learn(result.page, result.problems)
-    content_id = keys.scoped_id(result.content_id, document.trust_domain)
-    key = keys.record_key(content_id, result.spec, service.profile)
-    record = Record(data=result.record, tag=content_id, cost_s=result.cost_s, is_preview=result.spec.is_preview)
-    service.records.count_render()
-    service.records.keep(key, record, Priority.BULK, lambda: None)

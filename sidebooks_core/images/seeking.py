@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterable
-from typing import Protocol
 
 from sidebooks_core.documents.document import Document
 from sidebooks_core.errors import PageError, RenderTimeout, SidebooksError
 from sidebooks_core.images.keeping import Keeper
 from sidebooks_core.images.quarantine import Quarantine
 from sidebooks_core.images.requests import Request, page_name
-from sidebooks_core.images.work import Background, Flight, Lease, Wanted, Work, fail, flight_of, resolve
+from sidebooks_core.images.work import Background, Flight, Wanted, Work, fail, flight_of, resolve
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.settings import Settings
+from sidebooks_core.stores.protocol import Leases
 from sidebooks_core.workers.jobs import Draw, Identify
 
 SUSPECT_AHEAD_S = 5.0
@@ -22,22 +22,6 @@ IDENTIFY_AHEAD = 64
 """Pages identified with one that is asked for, as far as the time allows: neighbours are asked for next."""
 IDENTIFY_VISIBLE_S = 0.002
 IDENTIFY_BULK_S = 0.02
-
-
-class Leases(Protocol):
-    """What excludes other processes from making the same record."""
-
-    def try_acquire(self, key: str) -> Lease | None:
-        """None while another process has it."""
-        ...
-
-    def wait(self, key: str, callback: Callable[[bool], None], most_s: float) -> None:
-        """Call back once, from another thread: True when the key is free, False after `most_s`."""
-        ...
-
-    def mark(self, key: str) -> int:
-        """A number that changes when another process may have made the record. Cheap: no I/O."""
-        ...
 
 
 class Seeker:

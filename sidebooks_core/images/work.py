@@ -13,18 +13,13 @@ from sidebooks_core.errors import SidebooksError
 from sidebooks_core.images.requests import Request
 from sidebooks_core.scheduling import flights
 from sidebooks_core.scheduling.queue import Priority
+from sidebooks_core.stores.protocol import Lease
 from sidebooks_core.stores.record import Record
 from sidebooks_core.workers.jobs import AnyJob
 
 Source = Literal["memory", "disk", "render"]
 """Where a record was found: in memory, in a store below it, or nowhere, so that it was drawn."""
 T = TypeVar("T")
-
-
-class Lease(Protocol):
-    """A key is ours to make: other processes wait until it is released."""
-
-    def release(self) -> None: ...
 
 
 class Found(Struct, frozen=True):

@@ -11,14 +11,14 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from functools import partial
 from types import TracebackType
 from typing import Protocol, Self
 
-import msgpack
 from msgspec import Struct
 
-from sidebooks_core import keys
 from sidebooks_core.documents.document import Document
 from sidebooks_core.documents.model import OutlineItem, SearchHit
 from sidebooks_core.errors import (
@@ -29,14 +29,15 @@ from sidebooks_core.errors import (
     ServiceClosed,
     SidebooksError,
 )
+from sidebooks_core.images.finding import Images
+from sidebooks_core.images.requests import Request
+from sidebooks_core.images.work import Found
 from sidebooks_core.reading.loop import ReaderLoop
-from sidebooks_core.reading.screen import Host as ScreenHost
-from sidebooks_core.reading.screen import Painter, Raster, Screen
-from sidebooks_core.reading.view import PageView, margin_tiles, preview_spec, wanted_images
+from sidebooks_core.reading.screen import Painter, Screen
+from sidebooks_core.reading.view import PageView, margin_tiles, preview_request, wanted_images
 from sidebooks_core.scheduling.prefetch import Movement, Visit, movement_of, preview_order, sharp_wishes
 from sidebooks_core.scheduling.queue import Priority
-from sidebooks_core.stores.record import Record
-from sidebooks_core.tiling.spreads import Direction, SpreadRule, Spreads, first_read
+from sidebooks_core.tiling.spreads import SINGLE_PAGES, Direction, SpreadRule, Spreads, first_read
 from sidebooks_core.tiling.viewport import Fit, PageBox, Viewport
 
 DEADLINE_S = 0.016
@@ -50,8 +51,6 @@ PREVIEWS_AT_ONCE = 4
 """Previews asked for at a time: enough for all workers, few enough that a turn changes their order at once."""
 RETRY_S = 0.1
 """A queue that was full is asked again after so long."""
-SLOW_DRAFT_S = 0.05
-"""A page that is drawn for so long may be stored already: to find that out is worth another worker then."""
 POSITION_AFTER_S = 2.0
 """A page that is looked at for so long is where the next reading begins."""
 FIRST_COST_S = 0.05
@@ -68,62 +67,77 @@ _log = logging.getLogger("sidebooks_core.reading.reader")
 _owners = itertools.count(1)
 
 
-class Host(ScreenHost, Protocol):
-    """What a reader needs of the service."""
+class ReaderOptions(Struct, frozen=True, kw_only=True):
+    """How a document is read."""
 
-    def reader_count(self) -> int: ...
+    rule: SpreadRule = SINGLE_PAGES
+    """Which pages go side by side."""
+    fit: Fit = "page"
+    deadline_s: float = DEADLINE_S
+    resume: bool = False
+    """Begin at the page that was read last, not at the first."""
+    loop: ReaderLoop | None = None
+    """Threads that many readers share; without one the reader has a thread of its own."""
+    client: str = ""
+    """Whose turn in the queue it takes; its own unless told."""
 
-    def is_crowded(self) -> bool: ...
 
-    def remember(self, document: Document) -> None: ...
+class Host(Protocol):
+    """What a reader needs of the service: `Readers`."""
 
-    def forget_reader(self, reader: Reader) -> None: ...
+    images: Images
+
+    def count(self) -> int:
+        """Readers that share the budgets now."""
+        ...
+
+    def remembered_page(self, document: Document) -> int:
+        """The page that was read last."""
+        ...
+
+    def remember(self, document: Document, page: int) -> None:
+        """A page is read, and its document known well enough to be found again."""
+        ...
+
+    def forget(self, reader: Reader) -> None:
+        """A reader closed."""
+        ...
 
 
 class _Ask(Struct, eq=False):
-    """A request under way; its identity is what the dispatcher knows it by."""
+    """A request under way."""
 
-    raster: Raster
+    request: Request
     priority: Priority
     since_s: float
-    is_hastened: bool = False
+    found: Future[Found] | None = None
+    """None until it was asked for."""
 
 
 class Reader:
     """A reader of a document. Made by `TileService.reader`; safe to use from any thread; `close()` it, or use `with`."""
 
-    def __init__(
-        self,
-        host: Host,
-        document: Document,
-        view_px: tuple[int, int],
-        rule: SpreadRule,
-        *,
-        fit: Fit = "page",
-        deadline_s: float = DEADLINE_S,
-        resume: bool = False,
-        loop: ReaderLoop | None = None,
-        client: str = "",
-    ) -> None:
-        if not deadline_s > 0:
-            raise RequestError(f"deadline_s must be positive, not {deadline_s!r}")
+    def __init__(self, host: Host, document: Document, view_px: tuple[int, int], options: ReaderOptions) -> None:
+        if not options.deadline_s > 0:
+            raise RequestError(f"deadline_s must be positive, not {options.deadline_s!r}")
         if not document.page_count:
             raise RequestError(f"{document.name} has no pages", document_id=document.id)
         self.document = document
-        self.deadline_s = deadline_s
+        self.deadline_s = options.deadline_s
         self.on_refined: Callable[[PageView], None] | None = None
         """Called with a better PageView of what is on the screen, from a thread of the reader. An exception goes to the log."""
         self._host = host
-        self._painter = Painter(host, document)
+        self._images = host.images
+        self._painter = Painter(host.images, document)
         self._owner = next(_owners)
-        self._client = client or f"reader {self._owner}"
+        self._client = options.client or f"reader {self._owner}"
         self._view_px = view_px
-        self._fit: Fit = fit
+        self._fit: Fit = options.fit
         direction: Direction = "rtl" if document.direction == "rtl" else "ltr"
         sizes = [(page.width_pt, page.height_pt) for page in document.info.pages]
-        self._spreads = Spreads.of_pages(sizes, direction, rule)
+        self._spreads = Spreads.of_pages(sizes, direction, options.rule)
         self._changed = threading.Condition()
-        self._asks: dict[Raster, _Ask] = {}
+        self._asks: dict[Request, _Ask] = {}
         self._visits: deque[Visit] = deque(maxlen=8)
         self._movement = Movement()
         self._cost_s = FIRST_COST_S
@@ -136,13 +150,14 @@ class Reader:
         self._refined = False
         self._refused = False
         self._closed = False
-        first = self._remembered_page() if resume else 0
+        first = host.remembered_page(document) if options.resume else 0
         spread = self._spreads.index_of(first)
         fitted = self._fitted(spread)
         self._screen = self._painter.screen(spread, self._spreads.spreads[spread], fitted, fitted)
         self._visits.append(Visit(time.monotonic(), self._screen.spread))
         self._order_previews()
         self._own_loop = None
+        loop = options.loop
         if loop is None:
             loop = self._own_loop = ReaderLoop()
         self._handle = loop.add(self._step)
@@ -244,11 +259,10 @@ class Reader:
         self._handle.end(CLOSE_S)
         if self._own_loop is not None:
             self._own_loop.close()
-        for ask in asks:
-            self._host.records.forget(self.document, *ask.raster, ask)
-        self._host.store.hold(self._owner, frozenset())
+        _cancel(asks)
+        self._images.keeper.hold(self._owner, ())
         self._save_position()
-        self._host.forget_reader(self)
+        self._host.forget(self)
 
     def __enter__(self) -> Self:
         return self
@@ -284,7 +298,7 @@ class Reader:
         if not is_settled:
             now_s = time.monotonic()
             is_soon = self._wait_settled(screen, now_s + self.deadline_s * CROWDED_WAIT_SHARE)
-            if not is_soon and not self._host.is_crowded():
+            if not is_soon and not self._images.is_crowded():
                 self._wait_settled(screen, now_s + self.deadline_s * WAIT_SHARE)
         self._require_open()
         return self._deliver(screen)
@@ -337,164 +351,128 @@ class Reader:
 
     def _nap_s(self) -> float | None:
         """When to look again without being called: a fling may have ended, a page may have been read."""
-        if self._slow_drafts(0.0):
-            return SLOW_DRAFT_S
         if self._movement.is_fling:
             return self._movement.pace_s
         if self._refused:
             return RETRY_S
         return POSITION_AFTER_S if self._position_saved != self._screen.spread else None
 
-    def _slow_drafts(self, after_s: float) -> list[_Ask]:
-        """What is visible and may be drawn before it is identified, and is not there after so long."""
-        since_s = time.perf_counter() - after_s
-        return [
-            ask
-            for ask in self._asks.values()
-            if ask.priority is Priority.VISIBLE
-            and not ask.is_hastened
-            and ask.since_s <= since_s
-            and self.document.known_content_id(ask.raster[0]) is None
-        ]
-
     def _follow(self, screen: Screen) -> None:
         """Ask for what is wanted now, the visible first, and drop what is not wanted any more."""
         now_s = time.monotonic()
         with self._changed:
-            slow = self._slow_drafts(SLOW_DRAFT_S)
-            for ask in slow:
-                ask.is_hastened = True
             visits = list(self._visits)
-            sharp_s = self._cost_s * len(screen.pages) / self._host.settings.workers
+            sharp_s = self._cost_s * len(screen.pages) / self._images.settings.workers
             self._movement = movement_of(visits, now_s, sharp_s, self._movement)
-        visible = [raster for raster in screen.rasters if raster[0] not in screen.errors]
+        visible = [request for request in screen.requests if request.page not in screen.errors]
         wishes = self._wishes(screen, sharp_s)
         with self._changed:
             stale = [
                 ask
-                for raster, ask in self._asks.items()
-                if raster not in visible and raster not in wishes and ask.priority is not Priority.PREVIEW
+                for request, ask in self._asks.items()
+                if request not in visible and request not in wishes and ask.priority is not Priority.PREVIEW
             ]
             for ask in stale:
-                del self._asks[ask.raster]
-        for ask in stale:
-            self._host.records.forget(self.document, *ask.raster, ask)
-        for ask in slow:
-            self._host.records.hasten(self.document, *ask.raster)
-        self._hold([*visible, *wishes])
+                del self._asks[ask.request]
+        _cancel(stale)
+        self._images.keeper.hold(self._owner, [*visible, *wishes])
         missing = (one for one in screen.wanted if one.page not in screen.errors and not self._painter.has(screen, one))
-        for raster in dict.fromkeys((one.page, one.spec) for one in missing):
+        for request in dict.fromkeys(one.request for one in missing):
             if self._screen is screen:
-                self._seek(screen, raster)
+                self._seek(screen, request)
         if self._screen is screen and self._painter.is_settled(screen):
             # Not before: prefetch on the other cores would slow down what the reader is waiting for.
-            for raster, priority in wishes.items():
+            for request, priority in wishes.items():
                 if self._screen is not screen:
                     break  # turned meanwhile: `_dirty` is set again
-                if self._record_of(raster) is None:
-                    self._ask(raster, priority)
+                if self._images.keeper.in_memory(request) is None:
+                    self._ask(request, priority)
             self._ask_previews()
         if now_s - visits[-1].at_s >= POSITION_AFTER_S:
             self._save_position()
 
-    def _seek(self, screen: Screen, raster: Raster) -> None:
-        """Ask for what is visible: for its window, where that is drawn sooner than the raster itself, unless that is stored."""
-        page, _ = raster
-        if page in screen.windows:
-            record = self._stored(raster)
-            if record is not None:
-                self._done(_Ask(raster, Priority.VISIBLE, screen.since_s), record, "disk", None)
+    def _seek(self, screen: Screen, request: Request) -> None:
+        """Ask for what is visible: for its window, if that is drawn sooner than the raster itself, unless that is stored."""
+        window = screen.windows.get(request.page)
+        if window is not None:
+            found = self._images.stored(request)
+            if found is not None:
+                self._done(_Ask(request, Priority.VISIBLE, screen.since_s), found, None)
                 return
-            raster = page, screen.windows[page]
-        self._ask(raster, Priority.VISIBLE)
+            request = window
+        self._ask(request, Priority.VISIBLE)
 
-    def _stored(self, raster: Raster) -> Record | None:
-        """In memory or on disk."""
-        content_id = self.document.known_content_id(raster[0])
-        return None if content_id is None else self._host.store.get(self._host.records.key(content_id, raster[1]))
-
-    def _wishes(self, screen: Screen, sharp_s: float) -> dict[Raster, Priority]:
-        budget = self._host.settings.memory_bytes - self._host.settings.preview_bytes
+    def _wishes(self, screen: Screen, sharp_s: float) -> dict[Request, Priority]:
+        budget = self._images.settings.memory_bytes - self._images.settings.preview_bytes
         spreads = sharp_wishes(
             screen.spread,
             len(self._spreads.spreads),
             self._movement,
             sharp_s=sharp_s,
             sharp_bytes=self._sharp_bytes * len(screen.pages),
-            budget_bytes=budget * BUDGET_SHARE / max(1, self._host.reader_count()),
+            budget_bytes=budget * BUDGET_SHARE / max(1, self._host.count()),
         )
-        wishes: dict[Raster, Priority] = {}
-        raster_pixels = self._host.settings.raster_pixels
+        wishes: dict[Request, Priority] = {}
+        raster_pixels = self._images.settings.raster_pixels
         if not self._movement.is_fling:
-            wishes |= {(one.page, one.spec): Priority.PAGE for one in screen.wanted if one.page in screen.windows}
+            wishes |= {one.request: Priority.PAGE for one in screen.wanted if one.page in screen.windows}
             for placement in screen.viewport.placements:
-                pyramid = self.document.pyramid(placement.page)
-                for one in margin_tiles(screen.viewport, placement, pyramid, raster_pixels):
-                    wishes[one.page, one.spec] = Priority.PAGE
+                for one in margin_tiles(self.document, screen.viewport, placement, raster_pixels):
+                    wishes[one.request] = Priority.PAGE
         for spread in spreads:
             viewport = self._fitted(spread)
             for placement in viewport.placements:
-                for one in wanted_images(viewport, placement, self.document.pyramid(placement.page), raster_pixels):
-                    wishes.setdefault((one.page, one.spec), Priority.NEXT)
+                for one in wanted_images(self.document, viewport, placement, raster_pixels):
+                    wishes.setdefault(one.request, Priority.NEXT)
         return wishes
 
-    def _hold(self, rasters: list[Raster]) -> None:
-        content_ids = [(self.document.known_content_id(page), spec) for page, spec in rasters]
-        held = frozenset(self._host.records.key(content_id, spec) for content_id, spec in content_ids if content_id is not None)
-        self._host.store.hold(self._owner, held)
-
-    def _record_of(self, raster: Raster) -> Record | None:
-        content_id = self.document.known_content_id(raster[0])
-        return None if content_id is None else self._host.store.get_memory(self._host.records.key(content_id, raster[1]))
-
-    def _ask(self, raster: Raster, priority: Priority) -> None:
-        ask = _Ask(raster, priority, time.perf_counter())
+    def _ask(self, request: Request, priority: Priority) -> None:
+        ask = _Ask(request, priority, time.perf_counter())
         with self._changed:
-            earlier = self._asks.get(raster)
+            earlier = self._asks.get(request)
             if self._closed or (earlier is not None and earlier.priority <= priority):
                 return
-            self._asks[raster] = ask
-        page, spec = raster
+            self._asks[request] = ask
+        found = ask.found = self._images.find(request, priority, self._client)
+        found.add_done_callback(partial(self._answered, ask))
+        with self._changed:
+            is_wanted = self._asks.get(request) is ask
+        if not is_wanted:
+            found.cancel()  # a turn, or the end, came in between
 
-        def done(record: Record | None, source: str, error: SidebooksError | None) -> None:
-            self._done(ask, record, source, error)
+    def _answered(self, ask: _Ask, found: Future[Found]) -> None:
+        if found.cancelled():
+            return
+        error = found.exception()
+        if error is None:
+            self._done(ask, found.result(), None)
+        elif isinstance(error, SidebooksError):
+            self._done(ask, None, error)
 
-        try:
-            self._host.records.want(
-                self.document,
-                page,
-                spec,
-                done,
-                priority=priority,
-                client=self._client,
-                ticket=ask,
-                may_draft=priority is Priority.VISIBLE,
-            )
-        except QueueFull as full:
-            self._done(ask, None, "render", full)
-
-    def _done(self, ask: _Ask, record: Record | None, source: str, error: SidebooksError | None) -> None:
+    def _done(self, ask: _Ask, found: Found | None, error: SidebooksError | None) -> None:
         """In a worker's thread, or in the reader's own where the record was at hand."""
-        page, spec = ask.raster
+        request, page = ask.request, ask.request.page
+        record = found.record if found is not None else None
+        source = found.source if found is not None else "render"
         is_passing = isinstance(error, QueueFull | RequestDropped)
         with self._changed:
-            if self._asks.get(ask.raster) is ask:
-                del self._asks[ask.raster]
+            if self._asks.get(request) is ask:
+                del self._asks[request]
             if ask.priority is Priority.PREVIEW:
                 self._previews_asked -= 1
                 if not is_passing:
                     self._previewed.add(page)
-            if record is not None and source == "render" and not spec.is_preview:
+            if record is not None and source == "render" and not record.is_preview:
                 self._cost_s += SMOOTHING * (record.cost_s - self._cost_s)
                 self._sharp_bytes += SMOOTHING * (len(record.data) - self._sharp_bytes)
             screen = self._screen
-            shown = ask.raster in screen.rasters
-            if error is not None and screen.windows.get(page, spec) != spec:
+            shown = request in screen.requests
+            if error is not None and screen.windows.get(page, request) != request:
                 shown = False  # the window stands for this slab: that it failed changes nothing on the screen
-            first = shown and record is not None and ask.raster not in screen.records
+            first = shown and record is not None and request not in screen.records
             if shown and record is not None:
-                screen.records[ask.raster] = record
-                screen.counted.add(ask.raster)
+                screen.records[request] = record
+                screen.counted.add(request)
             elif shown and error is not None and not is_passing:
                 screen.errors[page] = error
             self._refused |= is_passing
@@ -505,8 +483,7 @@ class Reader:
         if has_news:
             self._handle.wake()
         if first:
-            key = self._host.records.key_of(self.document, page, spec)
-            self._host.records.count_hit(source, time.perf_counter() - ask.since_s, key, Priority.VISIBLE)
+            self._images.keeper.count_shown(request, source, time.perf_counter() - ask.since_s)
 
     def _ask_previews(self) -> None:
         while True:
@@ -518,15 +495,15 @@ class Reader:
                 page = next((page for page in self._preview_pages if page not in self._previewed), None)
                 if page is None:
                     return
-                raster = (page, preview_spec(self.document.pyramid(page), self._host.settings.raster_pixels))
-                if raster in self._asks:
+                request = preview_request(self.document, page, self._images.settings.raster_pixels)
+                if request in self._asks:
                     continue
-                if self._record_of(raster) is not None:
+                if self._images.keeper.in_memory(request) is not None:
                     self._previewed.add(page)
                     self._changed.notify_all()
                     continue
                 self._previews_asked += 1
-            self._ask(raster, Priority.PREVIEW)
+            self._ask(request, Priority.PREVIEW)
 
     def _order_previews(self) -> None:
         page = first_read(self._screen.pages)
@@ -553,21 +530,15 @@ class Reader:
         if self._position_saved == screen.spread:
             return
         self._position_saved = screen.spread
-        page = first_read(screen.pages)
-        record = Record(data=msgpack.packb(page), tag=self.document.id, cost_s=1.0)
-        self._host.store.put(keys.position_key(self.document.id), record)
-        self._host.remember(self.document)  # its content id, by which the page is found next time
-
-    def _remembered_page(self) -> int:
-        record = self._host.store.get(keys.position_key(self.document.id))
-        if record is None:
-            return 0
-        try:
-            page = msgpack.unpackb(record.data)
-        except (ValueError, msgpack.UnpackException):
-            return 0  # somebody else's writing
-        return page if isinstance(page, int) and 0 <= page < self.document.page_count else 0
+        self._host.remember(self.document, first_read(screen.pages))
 
     def _require_open(self) -> None:
         if self._closed:
             raise ServiceClosed("the reader is closed")
+
+
+def _cancel(asks: Sequence[_Ask]) -> None:
+    """Forget requests. One that is just being asked for is cancelled by who asks."""
+    for ask in asks:
+        if ask.found is not None:
+            ask.found.cancel()

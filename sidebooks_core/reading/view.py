@@ -12,9 +12,10 @@ from msgspec.structs import replace
 
 from sidebooks_core.documents.document import Document
 from sidebooks_core.errors import SidebooksError
+from sidebooks_core.images.requests import Request
 from sidebooks_core.images.tile import Tile
 from sidebooks_core.tiling.geometry import RectPx
-from sidebooks_core.tiling.pyramid import Level, Pyramid
+from sidebooks_core.tiling.pyramid import Level
 from sidebooks_core.tiling.raster import RasterSpec
 from sidebooks_core.tiling.slabs import raster_of, slab_of, slab_spec
 from sidebooks_core.tiling.spreads import Direction, SpreadRule, Spreads
@@ -74,35 +75,44 @@ class PageView(Struct, frozen=True):
 class Wanted(Struct, frozen=True):
     """One image that would make a part of the screen sharp."""
 
-    page: int
-    spec: RasterSpec
+    request: Request
     column: int
-    """In the spec's own grid, as `row`."""
+    """In the raster's own grid, as `row`."""
     row: int
     x0_view: float
     y0_view: float
     width_view: float
     height_view: float
 
+    @property
+    def page(self) -> int:
+        """From 0."""
+        return self.request.page
 
-def wanted_images(viewport: Viewport, placement: Placement, pyramid: Pyramid, raster_pixels: int) -> tuple[Wanted, ...]:
+
+def wanted_images(
+    document: Document, viewport: Viewport, placement: Placement, raster_pixels: int
+) -> tuple[Wanted, ...]:
     """What makes a page sharp: the whole page at its exact size, or the visible tiles of a level, those in the middle first."""
     rung = placement.rung
     if viewport.zoom == 1.0 and rung.area_px <= raster_pixels:
-        return (_whole(placement, RasterSpec.whole_page(rung.scale, rung.width_px, rung.height_px)),)
-    level = pyramid.level_for_scale(placement.scale)
+        spec = RasterSpec.whole_page(rung.scale, rung.width_px, rung.height_px)
+        return (_whole(placement, Request(document, placement.page, spec)),)
+    level = document.pyramid(placement.page).level_for_scale(placement.scale)
     tiles = visible_tiles(level, viewport.visible_pt(placement.page))
-    return tuple(_tile(placement, level, column, row, raster_pixels) for column, row in tiles)
+    return tuple(_tile(document, placement, level, tile, raster_pixels) for tile in tiles)
 
 
-def window_spec(viewport: Viewport, placement: Placement, pyramid: Pyramid, raster_pixels: int) -> RasterSpec | None:
+def window_request(
+    document: Document, viewport: Viewport, placement: Placement, raster_pixels: int
+) -> Request | None:
     """The visible tiles of a zoomed page as a raster of their own, which is drawn sooner than the slabs that hold them.
 
-    None where it would not be much sooner, or is too large.
+    None if it would not be much sooner, or is too large.
     """
     if viewport.zoom == 1.0:
         return None
-    level = pyramid.level_for_scale(placement.scale)
+    level = document.pyramid(placement.page).level_for_scale(placement.scale)
     tiles = visible_tiles(level, viewport.visible_pt(placement.page))
     if not tiles:
         return None
@@ -110,26 +120,30 @@ def window_spec(viewport: Viewport, placement: Placement, pyramid: Pyramid, rast
     last = level.tile_rect(max(column for column, _ in tiles), max(row for _, row in tiles))
     rect = RectPx(first.x0_px, first.y0_px, last.x1_px, last.y1_px)
     slab_px = sum(rect_px.area_px for rect_px in {slab_of(level, raster_pixels, *tile).rect_px for tile in tiles})
-    return raster_of(level, rect) if rect.area_px <= min(raster_pixels, slab_px // WINDOW_GAIN) else None
+    if rect.area_px > min(raster_pixels, slab_px // WINDOW_GAIN):
+        return None
+    return Request(document, placement.page, raster_of(level, rect))
 
 
-def within(wanted: Wanted, window: RasterSpec) -> Wanted | None:
+def within(wanted: Wanted, window: Request) -> Wanted | None:
     """The same image as a tile of a window, if it is in it."""
-    spec = wanted.spec
-    if (window.scale, window.tile_px) != (spec.scale, spec.tile_px):
+    spec, other = wanted.request.spec, window.spec
+    if (other.scale, other.tile_px) != (spec.scale, spec.tile_px):
         return None
     x0_px, y0_px = spec.x0_px + wanted.column * spec.tile_px, spec.y0_px + wanted.row * spec.tile_px
-    if not (window.x0_px <= x0_px < window.x1_px and window.y0_px <= y0_px < window.y1_px):
+    if not (other.x0_px <= x0_px < other.x1_px and other.y0_px <= y0_px < other.y1_px):
         return None
-    column, row = (x0_px - window.x0_px) // window.tile_px, (y0_px - window.y0_px) // window.tile_px
-    return replace(wanted, spec=window, column=column, row=row)
+    column, row = (x0_px - other.x0_px) // other.tile_px, (y0_px - other.y0_px) // other.tile_px
+    return replace(wanted, request=window, column=column, row=row)
 
 
-def margin_tiles(viewport: Viewport, placement: Placement, pyramid: Pyramid, raster_pixels: int) -> tuple[Wanted, ...]:
+def margin_tiles(
+    document: Document, viewport: Viewport, placement: Placement, raster_pixels: int
+) -> tuple[Wanted, ...]:
     """The tiles around those that are visible in a zoomed page: where a finger that pans will go."""
     if viewport.zoom == 1.0:
         return ()
-    level = pyramid.level_for_scale(placement.scale)
+    level = document.pyramid(placement.page).level_for_scale(placement.scale)
     visible = set(visible_tiles(level, viewport.visible_pt(placement.page)))
     around = {
         (column + dx, row + dy)
@@ -138,38 +152,41 @@ def margin_tiles(viewport: Viewport, placement: Placement, pyramid: Pyramid, ras
         for dy in (-1, 0, 1)
         if 0 <= column + dx < level.columns and 0 <= row + dy < level.rows
     }
-    return tuple(_tile(placement, level, column, row, raster_pixels) for column, row in sorted(around - visible))
+    return tuple(_tile(document, placement, level, tile, raster_pixels) for tile in sorted(around - visible))
 
 
-def fitted_specs(
+def fitted_requests(
     document: Document, pages: Iterable[int], view_px: tuple[int, int], rule: SpreadRule, raster_pixels: int
-) -> dict[int, tuple[RasterSpec, ...]]:
+) -> dict[int, tuple[Request, ...]]:
     """By page: the rasters that a Reader shows of it, fitted into a screen of `view_px` pixels. Raises RequestError."""
     infos = document.info.pages
     direction: Direction = "rtl" if document.direction == "rtl" else "ltr"
     spreads = Spreads.of_pages([(info.width_pt, info.height_pt) for info in infos], direction, rule)
-    found: dict[int, tuple[RasterSpec, ...]] = {}
+    found: dict[int, tuple[Request, ...]] = {}
     for page in pages:
         boxes = [PageBox(one, infos[one].width_pt, infos[one].height_pt) for one in spreads.spread_of(page)]
         viewport = Viewport.fitted(*view_px, boxes)
         [placement] = [one for one in viewport.placements if one.page == page]
-        wanted = wanted_images(viewport, placement, document.pyramid(page), raster_pixels)
-        found[page] = tuple(dict.fromkeys(one.spec for one in wanted))
+        wanted = wanted_images(document, viewport, placement, raster_pixels)
+        found[page] = tuple(dict.fromkeys(one.request for one in wanted))
     return found
 
 
-def coarse_images(placement: Placement, pyramid: Pyramid, fit_spec: RasterSpec, raster_pixels: int) -> Iterator[Wanted]:
+def coarse_images(
+    document: Document, placement: Placement, fit_spec: RasterSpec, raster_pixels: int
+) -> Iterator[Wanted]:
     """What may stand in for a page meanwhile, the best first: its exact fit, then its single-tile levels."""
-    yield _whole(placement, fit_spec)
-    for level in reversed(pyramid.levels):
+    yield _whole(placement, Request(document, placement.page, fit_spec))
+    for level in reversed(document.pyramid(placement.page).levels):
         if level.columns == level.rows == 1:
-            yield _whole(placement, slab_spec(level, slab_of(level, raster_pixels, 0, 0)))
+            spec = slab_spec(level, slab_of(level, raster_pixels, 0, 0))
+            yield _whole(placement, Request(document, placement.page, spec))
 
 
-def preview_spec(pyramid: Pyramid, raster_pixels: int) -> RasterSpec:
-    """The raster of a page's preview, its coarsest level."""
-    level = pyramid.levels[0]
-    return slab_spec(level, slab_of(level, raster_pixels, 0, 0))
+def preview_request(document: Document, page: int, raster_pixels: int) -> Request:
+    """A page's preview, its coarsest level."""
+    level = document.pyramid(page).levels[0]
+    return Request(document, page, slab_spec(level, slab_of(level, raster_pixels, 0, 0)))
 
 
 def paper(placement: Placement) -> PlacedImage:
@@ -192,18 +209,18 @@ def white_tile() -> Tile:
     return Tile(data, "image/png", 1, 1, "paper")
 
 
-def _whole(placement: Placement, spec: RasterSpec) -> Wanted:
+def _whole(placement: Placement, request: Request) -> Wanted:
     rung = placement.rung
-    return Wanted(placement.page, spec, 0, 0, placement.x0_view, placement.y0_view, rung.width_px, rung.height_px)
+    return Wanted(request, 0, 0, placement.x0_view, placement.y0_view, rung.width_px, rung.height_px)
 
 
-def _tile(placement: Placement, level: Level, column: int, row: int, raster_pixels: int) -> Wanted:
+def _tile(document: Document, placement: Placement, level: Level, tile: tuple[int, int], raster_pixels: int) -> Wanted:
+    column, row = tile
     slab = slab_of(level, raster_pixels, column, row)
     rect = level.tile_rect(column, row)
     stretch = placement.scale / level.scale
     return Wanted(
-        placement.page,
-        slab_spec(level, slab),
+        Request(document, placement.page, slab_spec(level, slab)),
         column - slab.column0,
         row - slab.row0,
         placement.x0_view + rect.x0_px * stretch,

@@ -300,6 +300,7 @@ class DiskStore:
         with self._lock:
             self._closed = True
             cache, self._cache = self._cache, None
+        self._leases.close()
         if cache is not None:
             cache.shut()
 

@@ -26,6 +26,11 @@ BUCKETS = 1 << 32 if sys.platform == "linux" else 4096
 MOST_WAITERS = 64
 RANGES = "ranges"
 """The file whose bytes are the locks. Nothing is ever written to it."""
+MARKS = "marks"
+"""The file of the numbers that `mark` reads, four bytes each. Read and written, not mapped: a mapped file that is cut short, or
+a full disk, would end the process."""
+MARK_SLOTS = 1 << 16
+"""Two keys in one slot cost a look-up that was not needed."""
 
 
 class _Bucket(Struct, eq=False):
@@ -36,13 +41,15 @@ class _Bucket(Struct, eq=False):
 class FileLease:
     """A lock that was taken. `release` may be called from any thread, and more than once."""
 
-    def __init__(self, locks: FileLeases, bucket: int) -> None:
+    def __init__(self, locks: FileLeases, key: str, bucket: int) -> None:
         self._locks = locks
+        self._key = key
         self._bucket: int | None = bucket
 
     def release(self) -> None:
         bucket, self._bucket = self._bucket, None
         if bucket is not None:
+            self._locks.count(self._key)
             self._locks.let_go(bucket)
 
 
@@ -54,6 +61,38 @@ class FileLeases:
         self._lock = threading.Lock()
         self._held: dict[int, _Bucket] = {}
         self._waiters = 0
+        self._marks: int | None = None
+        """Descriptor of the file of marks, which stays open."""
+        self._closed = False
+
+    def mark(self, key: str) -> int:
+        """A number that is another one after a lease on the key was released, by any process; 0 if there is no such file."""
+        descriptor = self._marks_file()
+        if descriptor is None:
+            return 0
+        try:
+            return int.from_bytes(os.pread(descriptor, 4, _slot_of(key) * 4), "little")
+        except OSError:
+            return 0
+
+    def count(self, key: str) -> None:
+        """A lease on the key is released. Two processes that count in one moment may count one: a record is made twice then."""
+        descriptor = self._marks_file()
+        if descriptor is None:
+            return
+        number = (self.mark(key) + 1) & 0xFFFF_FFFF
+        try:
+            os.pwrite(descriptor, number.to_bytes(4, "little"), _slot_of(key) * 4)
+        except OSError:
+            return  # a full disk, which keeps no records either
+
+    def close(self) -> None:
+        """Let go of the file of marks."""
+        with self._lock:
+            descriptor, self._marks = self._marks, None
+            self._closed = True
+        if descriptor is not None:
+            os.close(descriptor)
 
     def try_acquire(self, key: str) -> FileLease | None:
         """The lock, or None while another process has it."""
@@ -67,7 +106,7 @@ class FileLeases:
                     return None
                 bucket = self._held[number] = _Bucket(fd, 0)
             bucket.holders += 1
-        return FileLease(self, number)
+        return FileLease(self, key, number)
 
     def wait(self, key: str, callback: Callable[[bool], None], most_s: float) -> None:
         """Call back once, from another thread: True when the other process has let go of the key, False after `most_s`.
@@ -113,10 +152,19 @@ class FileLeases:
         with self._lock:
             self._waiters -= 1
 
+    def _marks_file(self) -> int | None:
+        with self._lock:
+            if self._marks is None and not self._closed:
+                self._marks = self._open_file(MARKS)
+            return self._marks
+
     def _open(self, number: int) -> int | None:
+        return self._open_file(RANGES if sys.platform == "linux" else f"{number:03x}")
+
+    def _open_file(self, name: str) -> int | None:
         if sys.platform == "win32":
             return None
-        path = self._folder / (RANGES if sys.platform == "linux" else f"{number:03x}")
+        path = self._folder / name
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
         try:
             return os.open(path, flags, 0o600)
@@ -147,6 +195,10 @@ def _later(wait_s: float, callback: Callable[[bool], None], is_free: bool) -> th
     timer.daemon = True
     timer.start()
     return timer
+
+
+def _slot_of(key: str) -> int:
+    return zlib.crc32(key.encode()) % MARK_SLOTS
 
 
 def _bucket_of(key: str) -> int:

@@ -46,6 +46,14 @@ class Leases(Protocol):
         """Call back once, from another thread: True when no other process holds the key, False after `most_s` seconds."""
         ...
 
+    def mark(self, key: str) -> int:
+        """A number that is another one once a lease on the key was released, by any process since the last call.
+
+        By it a process knows, without looking into the store again, that nobody has made a record since it looked. A store that
+        cannot tell returns another number each time. Fast: it is called for each record that is made.
+        """
+        ...
+
 
 class TileStore(Protocol):
     """Bytes under keys, for any number of threads. A store never raises for a fault of its own: it misses, or forgets.

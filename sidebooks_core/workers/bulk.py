@@ -7,17 +7,24 @@ the document's path, runs `render_run`; the caller stores what comes back.
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from sidebooks_core.documents.reference import DocumentRef
 from sidebooks_core.encoding.tileset import problems_of
 from sidebooks_core.errors import RequestError, SidebooksError
+from sidebooks_core.fonts.discovery import FontSet
 from sidebooks_core.tiling.raster import RasterSpec
+from sidebooks_core.workers.jobs import Draw, Identify
+
+if TYPE_CHECKING:
+    from sidebooks_core.worker.desk import Desk
 
 _hosts: set[int] = set()
-_desks: dict[str, Any] = {}
+_desks: dict[FontSet, Desk] = {}
+NO_LIMIT_S = 0.0
+"""The executor decides how long a task may take."""
 
 
 class BulkRun(Struct, frozen=True, kw_only=True):
@@ -28,7 +35,7 @@ class BulkRun(Struct, frozen=True, kw_only=True):
     rasters: tuple[tuple[int, RasterSpec], ...]
     image_format: str
     quality: int
-    font_set: Any
+    font_set: FontSet
     display_list_bytes: int
 
 
@@ -58,21 +65,23 @@ def render_run(run: BulkRun) -> list[BulkResult]:
     desk = _desk(run)
     results = []
     for page, spec in run.rasters:
-        arguments = {
-            "scale": spec.scale,
-            "rect_px": [spec.x0_px, spec.y0_px, spec.x1_px, spec.y1_px],
-            "tile_px": spec.tile_px,
-            "image_format": run.image_format,
-            "quality": run.quality,
-        }
+        identify = Identify(document=run.document, timeout_s=NO_LIMIT_S, page=page, stop=page + 1, budget_s=0.0)
+        draw = Draw(
+            document=run.document,
+            timeout_s=NO_LIMIT_S,
+            page=page,
+            spec=spec,
+            image_format=run.image_format,
+            quality=run.quality,
+        )
         try:
-            [content_id] = desk.do("identify", run.document, page, {"stop": page + 1, "budget_s": 0.0}, run.data)["answer"]
-            made = desk.do("raster", run.document, page, arguments, run.data)["answer"]
+            [content_id] = desk.do(identify, run.data)
+            made = desk.do(draw, run.data)
         except SidebooksError as error:
             results.append(BulkResult(page=page, spec=spec, error=error))
             continue
-        cost_s = made["draw_s"] + made["encode_s"]
-        record, problems = made["record"], problems_of(made["record"])
+        cost_s = made.draw_s + made.encode_s
+        record, problems = made.record, problems_of(made.record)
         results.append(BulkResult(page=page, spec=spec, content_id=content_id, record=record, cost_s=cost_s, problems=problems))
     return results
 
@@ -82,12 +91,11 @@ def mark_host() -> None:
     _hosts.add(os.getpid())
 
 
-def _desk(run: BulkRun) -> Any:
+def _desk(run: BulkRun) -> Desk:
     """One desk a process, kept warm between runs."""
     from sidebooks_core.worker.desk import Desk
 
-    key = repr(run.font_set)
-    if key not in _desks:
+    if run.font_set not in _desks:
         _desks.clear()
-        _desks[key] = Desk(run.font_set, run.display_list_bytes, opens_paths=True)
-    return _desks[key]
+        _desks[run.font_set] = Desk(run.font_set, run.display_list_bytes, opens_paths=True)
+    return _desks[run.font_set]
