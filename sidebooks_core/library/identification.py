@@ -16,10 +16,9 @@ from sidebooks_core.documents.document import ContentIds, Document
 from sidebooks_core.documents.model import DocumentInfo
 from sidebooks_core.documents.page_ids import LOOKED_INTO_KINDS, own_page_id
 from sidebooks_core.errors import SidebooksError
-from sidebooks_core.images.finding import IDENTIFY_VISIBLE_S, Records
-from sidebooks_core.library.remembered import Description, Registry
+from sidebooks_core.images.finding import Records
+from sidebooks_core.library.remembered import Registry
 from sidebooks_core.scheduling.queue import Priority
-from sidebooks_core.stores.tiers import Tiers
 
 
 class _Subject(Struct, frozen=True):
@@ -46,9 +45,8 @@ def known_at_once(info: DocumentInfo, digest: str, trust_domain: str) -> list[st
 class Identification:
     """Learns and remembers. Thread-safe."""
 
-    def __init__(self, registry: Registry, store: Tiers, records: Records) -> None:
+    def __init__(self, registry: Registry, records: Records) -> None:
         self._registry = registry
-        self._store = store
         self._records = records
 
     def begin(self, document: Document) -> None:
@@ -82,8 +80,6 @@ class Identification:
         content_ids = subject.content_ids.news()
         if content_ids is None:
             return
-        description = Description(subject.info, content_ids)
-        cost_s = len(content_ids) * IDENTIFY_VISIBLE_S
-        self._registry.describe(subject.document_id, description, cost_s, subject.trust_domain)
+        self._registry.identify(subject.document_id, subject.info, content_ids, subject.trust_domain)
         if subject.withdrawn.is_set():
-            self._store.purge(subject.document_id)  # withdrawn between the look and the keeping
+            self._registry.forget(subject.document_id)  # withdrawn between the look and the keeping

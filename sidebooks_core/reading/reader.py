@@ -15,10 +15,8 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Protocol, Self
 
-import msgpack
 from msgspec import Struct
 
-from sidebooks_core import keys
 from sidebooks_core.documents.document import Document
 from sidebooks_core.documents.model import OutlineItem, SearchHit
 from sidebooks_core.errors import (
@@ -68,8 +66,19 @@ _log = logging.getLogger("sidebooks_core.reading.reader")
 _owners = itertools.count(1)
 
 
+class Positions(Protocol):
+    """Where readers left off, by document and reader's name. Neither method waits for a disk to be written."""
+
+    def page_of(self, document_id: str, reader: str) -> int | None: ...
+
+    def save(self, document_id: str, reader: str, page: int) -> None: ...
+
+
 class Host(ScreenHost, Protocol):
     """What a reader needs of the service."""
+
+    @property
+    def positions(self) -> Positions: ...
 
     def reader_count(self) -> int: ...
 
@@ -101,7 +110,7 @@ class Reader:
         *,
         fit: Fit = "page",
         deadline_s: float = DEADLINE_S,
-        resume: bool = False,
+        resume: bool | str = False,
         loop: ReaderLoop | None = None,
         client: str = "",
     ) -> None:
@@ -136,7 +145,8 @@ class Reader:
         self._refined = False
         self._refused = False
         self._closed = False
-        first = self._remembered_page() if resume else 0
+        self._name = resume if isinstance(resume, str) else ""
+        first = 0 if resume is False else self._remembered_page()
         spread = self._spreads.index_of(first)
         fitted = self._fitted(spread)
         self._screen = self._painter.screen(spread, self._spreads.spreads[spread], fitted, fitted)
@@ -554,19 +564,12 @@ class Reader:
             return
         self._position_saved = screen.spread
         page = first_read(screen.pages)
-        record = Record(data=msgpack.packb(page), tag=self.document.id, cost_s=1.0)
-        self._host.store.put(keys.position_key(self.document.id), record)
+        self._host.positions.save(self.document.id, self._name, page)
         self._host.remember(self.document)  # its content id, by which the page is found next time
 
     def _remembered_page(self) -> int:
-        record = self._host.store.get(keys.position_key(self.document.id))
-        if record is None:
-            return 0
-        try:
-            page = msgpack.unpackb(record.data)
-        except (ValueError, msgpack.UnpackException):
-            return 0  # somebody else's writing
-        return page if isinstance(page, int) and 0 <= page < self.document.page_count else 0
+        page = self._host.positions.page_of(self.document.id, self._name)
+        return page if page is not None and page < self.document.page_count else 0
 
     def _require_open(self) -> None:
         if self._closed:
