@@ -39,13 +39,18 @@ def scoped_id(content_id: str, trust_domain: str) -> str:
 
 
 def document_key(document_id: str, engine: str) -> str:
-    """Key of what is known of a document: its pages, sizes, outline, content ids."""
+    """Key of what is known of a document: its pages, sizes, outline."""
     return _digest("document", document_id, engine)
 
 
-def position_key(document_id: str) -> str:
-    """Key of the page of a document that was read last."""
-    return _digest("position", document_id)
+def content_ids_key(document_id: str, engine: str) -> str:
+    """Key of what is known of the content ids of a document's pages."""
+    return _digest("content ids", document_id, engine)
+
+
+def position_key(document_id: str, reader: str) -> str:
+    """Key of the page of a document that a reader, by name, read last."""
+    return _digest("position", document_id, reader)
 
 
 def path_key(path: str) -> str:

@@ -43,8 +43,10 @@ from sidebooks_core.images.prerendering import PrerenderReport, ProgressCallback
 from sidebooks_core.images.tile import Tile
 from sidebooks_core.images.tile_making import tile_of
 from sidebooks_core.keys import RenderProfile
+from sidebooks_core.library.facts import Facts
 from sidebooks_core.library.identification import Identification
 from sidebooks_core.library.opening import Opener
+from sidebooks_core.library.positions import Positions
 from sidebooks_core.library.remembered import Given, Registry, source_of
 from sidebooks_core.reading.loop import ReaderLoop
 from sidebooks_core.reading.reader import DEADLINE_S, Reader
@@ -95,15 +97,19 @@ class TileService:
         if store is None and cache_dir is not None:
             from sidebooks_core.stores.disk import DiskStore  # brings SQLite and diskcache: only who uses a disk pays for them
 
-            store = DiskStore(cache_dir, self.settings.disk_bytes)
+            store = DiskStore(cache_dir, self.settings.disk_bytes - self.settings.facts_bytes)
             if self.settings.encryption_key is not None:
                 from sidebooks_core.stores.encrypted import EncryptedStore
 
                 store = EncryptedStore(store, self.settings.encryption_key)
-        memory = MemoryStore(self.settings.memory_bytes, self.settings.preview_bytes)
+        facts_bytes = self.settings.facts_bytes
+        self._facts = Facts(cache_dir, facts_bytes, self.settings.encryption_key)
+        memory_bytes = self.settings.memory_bytes - (facts_bytes if cache_dir is None else 0)
+        memory = MemoryStore(memory_bytes, self.settings.preview_bytes)
         self.store = Tiers(memory, [store] if store is not None else [])
         # A book without pages of its own is laid out with these fonts, and content ids are remembered with the description.
-        self._registry = Registry(self.store, f"{self.profile.engine} {CONTENT_ID_VERSION} {font_set.id}")
+        self._registry = Registry(self._facts, f"{self.profile.engine} {CONTENT_ID_VERSION} {font_set.id}")
+        self.positions = Positions(self._facts)
         self._documents: weakref.WeakValueDictionary[tuple[str, ...], Document] = weakref.WeakValueDictionary()
         self._readers: weakref.WeakSet[Reader] = weakref.WeakSet()
         self._lock = threading.Lock()
@@ -117,7 +123,7 @@ class TileService:
             after_first_image=lambda document: self._identification.begin(document),
         )
         self._opener = Opener(self.settings, self._registry, self._dispatcher)
-        self._identification = Identification(self._registry, self.store, self.records)
+        self._identification = Identification(self._registry, self.records)
         mark_host()
         self._processors = _processor_count()
         self._pool = WorkerPool(
@@ -255,7 +261,7 @@ class TileService:
         *,
         fit: Fit = "page",
         deadline_s: float = DEADLINE_S,
-        resume: bool = False,
+        resume: bool | str = False,
         loop: ReaderLoop | None = None,
         client: str = "",
     ) -> Reader:
@@ -421,13 +427,15 @@ class TileService:
 
         return prerender(self, document, pages, levels, widths_px, fitted, progress, executor)
 
-    def purge(self, document: Document) -> int:
-        """Remove everything stored of a document, pages that other documents share included. Returns records removed.
+    def purge(self, document: Document, *, positions: bool = False) -> int:
+        """Remove everything stored of a document, pages that other documents share included. Returns records and facts removed.
 
         What is being drawn of it meanwhile goes to who asked for it and is stored nowhere.
+        positions: also forget where everybody left off; else a reader of the document begins there the next time. A reader
+        that is still open stores its position again when it closes.
         """
         document.withdrawn.set()
-        removed = self.store.purge(document.id)
+        removed = self._facts.forget(document.id, lasting=positions)
         return removed + self.records.purge(document.content_id(page) for page in range(document.page_count))
 
     def statistics(self) -> Statistics:
@@ -477,6 +485,7 @@ class TileService:
         self._dispatcher.close()
         self._pool.close()
         self.store.close(CLOSE_FLUSH_S)
+        self._facts.close(CLOSE_FLUSH_S)
 
     def __enter__(self) -> Self:
         return self

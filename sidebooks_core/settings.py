@@ -20,6 +20,10 @@ FORMATS_BY_CONTENT: tuple[ImageFormat, ...] = ("auto", "compact")
 MIB = 1 << 20
 GIB = 1 << 30
 
+FACTS_PART = 16
+MOST_FACTS_BYTES = 256 * MIB
+"""Descriptions and content ids of some 50,000 papers of 40 pages."""
+
 
 _LIMITS = ("document_pages", "page_words", "outline_items", "outline_depth", "image_pixels", "member_bytes")
 _WHOLE_NUMBERS = (
@@ -63,7 +67,7 @@ class Settings:
     preview_bytes: int = 64 * MIB
     """The part of `memory_bytes` that is kept for previews and that tiles cannot evict, in bytes."""
     disk_bytes: int = 4 * GIB
-    """Bound of the disk cache, in bytes."""
+    """Bound of what lies in `cache_dir`, in bytes. A sixteenth of it, at most 256 MiB, is for facts (`facts_bytes`)."""
     workers: int = 2
     """Worker processes that draw. One more is kept warm: it replaces a worker that dies and serves visible requests while all
     the others are busy."""
@@ -103,6 +107,12 @@ class Settings:
     """Quality of lossy pictures, 1 to 100."""
     font_dirs: tuple[Path | str, ...] = ()
     """Folders searched for fonts before the system's own, for documents whose fonts are not embedded."""
+
+    @property
+    def facts_bytes(self) -> int:
+        """Bound of what is known of documents and readers, in bytes: a part of `disk_bytes`, or without a folder of memory."""
+        whole_bytes = self.disk_bytes if self.cache_dir is not None else self.memory_bytes - self.preview_bytes
+        return min(whole_bytes // FACTS_PART, MOST_FACTS_BYTES)
 
     def __post_init__(self) -> None:
         if self.cache_dir is not None:

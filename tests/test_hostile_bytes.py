@@ -16,8 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import sidebooks_core as sb
+from sidebooks_core.documents.model import DocumentInfo, PageGeometry
 from sidebooks_core.encoding.tileset import MEDIA_TYPES, PACKING_VERSION, PackedTile, RecordUnreadable, pack, unpack_tile
-from sidebooks_core.library.remembered import Registry, source_of
+from sidebooks_core.library.positions import Positions
+from sidebooks_core.library.remembered import DESCRIPTION_VERSION, Registry, source_of
 from sidebooks_core.server import Application, Shelf
 from sidebooks_core.server.shelf import page_id
 from sidebooks_core.stores.envelope import Damaged, seal, unseal
@@ -117,26 +119,42 @@ def test_messages_come_back(value: Any) -> None:
 
 
 class Planted:
-    """A store in which every key leads to the same."""
+    """Facts in which every key leads to the same."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
 
-    def get(self, key: str) -> Record:
-        return Record(self.data, "tag", 0.0)
+    def recall(self, key: str) -> bytes:
+        return self.data
 
-    def put(self, key: str, record: Record) -> None:
+    def keep(self, key: str, data: bytes, document_id: str, *, lasts: bool = False) -> None:
         """It keeps what it has."""
 
+    def forget(self, document_id: str, *, lasting: bool = False) -> int:
+        return 0
 
-@given(values | st.lists(values, min_size=2, max_size=3) | st.tuples(st.just(1), values, values), st.booleans())
-def test_planted_descriptions_are_not_believed(value: Any, is_cut: bool) -> None:
+
+INFO = DocumentInfo("pdf", "", "ltr", 2, (), (PageGeometry(1.0, 1.0, "1", None),) * 2, False, (), ())
+
+
+described = st.fixed_dictionaries(
+    {"version": st.just(DESCRIPTION_VERSION), "info": values | st.dictionaries(st.text(), values)}
+)
+
+
+@given(values | st.lists(values, min_size=2, max_size=3) | described, st.booleans())
+def test_planted_facts_are_not_believed(value: Any, is_cut: bool) -> None:
     data = msgpack.packb(value)
-    registry = Registry(Planted(data[:-1] if is_cut else data), "engine")
+    planted = Planted(data[:-1] if is_cut else data)
+    registry = Registry(planted, "engine")
     description = registry.description("0" * 32, "")
-    assert description is None or len(description.content_ids) == description.info.page_count
+    assert description is None or len(description.pages) == description.page_count
+    content_ids = registry.content_ids("0" * 32, INFO, "")
+    assert content_ids is None or len(content_ids) == INFO.page_count
     digest, _ = registry.known_digest(source_of(Path(__file__), 1 << 30))
     assert digest is None or isinstance(digest, str)
+    page = Positions(planted).page_of("0" * 32, "")
+    assert page is None or page >= 0
 
 
 parts = st.one_of(

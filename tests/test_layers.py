@@ -60,6 +60,7 @@ SOLE_IMPORTERS: dict[str, tuple[str, ...]] = {
     "pypdfium2": ("engine.second_engine",),
     "resvg_py": ("engine.svg",),
     "diskcache": ("stores.disk",),
+    "apsw": ("library.facts_file",),
     "fcntl": ("stores", "workers.process", "server.slow_clients"),
 }
 """Which modules may import a library: those named, and what lies under them."""
@@ -209,6 +210,7 @@ BAD_SOURCES: list[tuple[str, dict[str, str], str]] = [
     ("no room", {"helpers": ""}, "in no room"),
     ("engine in worker", {"worker.desk": "import pymupdf.mupdf"}, "only engine may"),
     ("diskcache elsewhere in stores", {"stores.memory": "from diskcache import Disk"}, "only stores.disk may"),
+    ("SQL in a reader", {"reading.reader": "import apsw"}, "only library.facts_file may"),
     ("fcntl elsewhere", {"service": "def f():\n    import fcntl"}, "workers.process and server.slow_clients may"),
     ("PIL in the service", {"service": "from PIL import Image"}, "only engine and encoding and worker may"),
     ("threads in tiling", {"tiling.slabs": "from threading import Lock"}, "is pure and imports threading"),
@@ -243,13 +245,14 @@ def test_what_is_allowed_is_not_called_a_breach() -> None:
         "engine.mupdf": "import pymupdf",
         "documents.model": "from sidebooks_core.tiling.geometry import RectPt",
         "stores.disk": "import diskcache, fcntl",
+        "library.facts_file": "import apsw",
         "tiling.geometry": "import math\nfrom sidebooks_core.errors import RequestError",
     }
     assert violations({f"{PACKAGE}.{name}".rstrip("."): source for name, source in good.items()}) == []
 
 
 def test_importing_the_package_loads_no_engine() -> None:
-    heavy = ["pymupdf", "fitz", "numpy", "PIL", "diskcache", "sqlite3"]
+    heavy = ["pymupdf", "fitz", "numpy", "PIL", "diskcache", "sqlite3", "apsw"]
     code = f"import sys, sidebooks_core; print(*[name for name in {heavy} if name in sys.modules])"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=ROOT.parent)
     assert ran.returncode == 0, ran.stderr

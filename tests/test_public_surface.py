@@ -32,7 +32,7 @@ def test_statistics_have_what_was_promised() -> None:
 def test_importing_loads_no_engine_and_starts_nothing() -> None:
     code = (
         "import sys, threading, sidebooks_core; "
-        "heavy = {'pymupdf', 'numpy', 'PIL', 'diskcache', 'sqlite3'} & set(sys.modules); "
+        "heavy = {'pymupdf', 'numpy', 'PIL', 'diskcache', 'sqlite3', 'apsw'} & set(sys.modules); "
         "assert not heavy, heavy; assert threading.active_count() == 1"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

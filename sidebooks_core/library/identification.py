@@ -17,10 +17,9 @@ from sidebooks_core.documents.model import DocumentInfo
 from sidebooks_core.documents.page_ids import LOOKED_INTO_KINDS, own_page_id
 from sidebooks_core.images.seeking import IDENTIFY_VISIBLE_S, identifying
 from sidebooks_core.images.work import Flight, Wanted
-from sidebooks_core.library.remembered import Description, Registry
+from sidebooks_core.library.remembered import Registry
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.settings import Settings
-from sidebooks_core.stores.tiers import Tiers
 
 
 class _Subject(Struct, frozen=True):
@@ -59,10 +58,9 @@ class Course(Struct):
 class Identification:
     """Learns and remembers. Thread-safe."""
 
-    def __init__(self, settings: Settings, registry: Registry, store: Tiers) -> None:
+    def __init__(self, settings: Settings, registry: Registry) -> None:
         self._settings = settings
         self._registry = registry
-        self._store = store
 
     def begin(self, document: Document) -> Flight | None:
         """The first slice of all that is not known. To be begun when somebody has the first image: before, it would keep the
@@ -91,8 +89,6 @@ class Identification:
         content_ids = subject.content_ids.news()
         if content_ids is None:
             return
-        description = Description(subject.info, content_ids)
-        cost_s = len(content_ids) * IDENTIFY_VISIBLE_S
-        self._registry.describe(subject.document_id, description, cost_s, subject.trust_domain)
+        self._registry.identify(subject.document_id, subject.info, content_ids, subject.trust_domain)
         if subject.withdrawn.is_set():
-            self._store.purge(subject.document_id)  # withdrawn between the look and the keeping
+            self._registry.forget(subject.document_id)  # withdrawn between the look and the keeping

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import time
 from concurrent.futures import Future
 
 from msgspec import Struct
@@ -17,7 +16,7 @@ from sidebooks_core.documents.reference import DocumentRef
 from sidebooks_core.images.dispatch import Dispatcher
 from sidebooks_core.images.work import Work
 from sidebooks_core.library.identification import known_at_once
-from sidebooks_core.library.remembered import NAMELESS, Description, Registry, Source
+from sidebooks_core.library.remembered import NAMELESS, Registry, Source
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.settings import Settings
 from sidebooks_core.workers.jobs import Open
@@ -45,23 +44,20 @@ class Opener:
     def open(self, source: Source, password: str | None, trust_domain: str) -> Opened:
         """Raises what `TileService.open` does of a source that was looked at."""
         finding: Future[DocumentInfo] | None = None
-        started_s = time.perf_counter()
         digest, is_revision = self._registry.known_digest(source)
         if digest is None:
             if source.path is not None:  # the worker opens it while this thread digests it
                 finding = self._find_out(source, password, trust_domain)
             digest = self._registry.digest(source)
-        described = self._registry.description(digest, trust_domain)
-        if described is not None:
-            info, content_ids = described.info, ContentIds(described.content_ids)
-            if finding is not None:
-                finding.cancel()
-        else:
+        info = self._registry.description(digest, trust_domain)
+        if info is None:
             info = (finding or self._find_out(source, password, trust_domain)).result()
-            content_ids = ContentIds(known_at_once(info, digest, trust_domain))
-            took_s = time.perf_counter() - started_s
-            self._registry.describe(digest, Description(info, content_ids.all()), took_s, trust_domain)
-        return Opened(replace(self._ref(source, password, digest, trust_domain), chapters=info.chapters), info, content_ids, is_revision)
+            self._registry.describe(digest, info, trust_domain)
+        elif finding is not None:
+            finding.cancel()
+        known = self._registry.content_ids(digest, info, trust_domain) or known_at_once(info, digest, trust_domain)
+        ref = replace(self._ref(source, password, digest, trust_domain), chapters=info.chapters)
+        return Opened(ref, info, ContentIds(known), is_revision)
 
     def _find_out(self, source: Source, password: str | None, trust_domain: str) -> Future[DocumentInfo]:
         ref = self._ref(source, password, None, trust_domain)

@@ -1,7 +1,7 @@
 """Opening: what a source is called, whether it was seen before, and what is known of it from last time.
 
-The digest of an unchanged file and the description of a known document come from the store, so that opening a document
-again reads neither the whole file nor starts the engine.
+The digest of an unchanged file and the description of a known document are facts (`library/facts.py`), so that opening a
+document again reads neither the whole file nor starts the engine.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, BinaryIO, Protocol, TypeVar
+from typing import Annotated, BinaryIO, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -18,20 +18,10 @@ from sidebooks_core.documents.fingerprint import FileStamp, digest_bytes, digest
 from sidebooks_core.documents.model import DocumentInfo
 from sidebooks_core.documents.shown_text import shown
 from sidebooks_core.errors import DocumentTooLarge, RequestError
-from sidebooks_core.keys import document_key, path_key, scoped_id
-from sidebooks_core.stores.record import Record
+from sidebooks_core.keys import content_ids_key, document_key, path_key, scoped_id
+from sidebooks_core.library.facts import Facts
 
-DESCRIPTION_VERSION = 3
-DIGEST_COST_S_PER_BYTE = 1e-9
-"""Roughly what reading and digesting costs: what the store weighs when it must choose what to keep."""
-
-
-class Store(Protocol):
-    """The part of a store that is needed here."""
-
-    def get(self, key: str) -> Record | None: ...
-
-    def put(self, key: str, record: Record) -> None: ...
+DESCRIPTION_VERSION = 4
 
 
 class Source(Struct, frozen=True):
@@ -111,38 +101,31 @@ def _content(given: bytes | bytearray | memoryview | BinaryIO, called: str, max_
     return b"".join(pieces)
 
 
-class Description(Struct, frozen=True):
-    """What the store remembers of a document."""
-
-    info: DocumentInfo
-    content_ids: Sequence[str | None]
-
-
 class _Digest(Struct, frozen=True):
-    """What the store remembers of a file."""
+    """What is remembered of a file."""
 
     stamp: tuple[int, ...]
     digest: Annotated[str, Meta(max_length=64)]
 
 
-class _Remembered(Struct, frozen=True):
-    """How a description is stored."""
+class _Described(Struct, frozen=True):
+    """How a description is kept, apart from the content ids, which are learned later and bit by bit."""
 
     version: int
     info: DocumentInfo
-    content_ids: tuple[Annotated[str, Meta(max_length=64)] | None, ...]
 
 
 _digests = msgspec.msgpack.Decoder(_Digest)
-_descriptions = msgspec.msgpack.Decoder(_Remembered)
+_descriptions = msgspec.msgpack.Decoder(_Described)
+_content_ids = msgspec.msgpack.Decoder(tuple[Annotated[str, Meta(max_length=64)] | None, ...])
 _T = TypeVar("_T")
 
 
 class Registry:
-    """Digests and descriptions, in memory and in the store."""
+    """Digests of files, descriptions and content ids of documents, by the facts. Thread-safe."""
 
-    def __init__(self, store: Store, engine: str) -> None:
-        self._store = store
+    def __init__(self, facts: Facts, engine: str) -> None:
+        self._facts = facts
         self._engine = engine
 
     def known_digest(self, source: Source) -> tuple[str | None, bool]:
@@ -162,42 +145,44 @@ class Registry:
         assert source.stamp is not None
         digest = digest_file(source.path)
         if not source.stamp.is_racy():
-            self._remember(
-                path_key(str(source.path)),
-                _Digest(tuple(source.stamp.to_wire()), digest),
-                tag=digest,
-                cost_s=source.size_bytes * DIGEST_COST_S_PER_BYTE,
-            )
+            remembered = msgspec.msgpack.encode(_Digest(tuple(source.stamp.to_wire()), digest))
+            self._facts.keep(path_key(str(source.path)), remembered, digest)
         return digest
 
-    def description(self, document_id: str, trust_domain: str) -> Description | None:
+    def description(self, document_id: str, trust_domain: str) -> DocumentInfo | None:
         """What is known of a document from an earlier opening."""
         found = self._recall(document_key(scoped_id(document_id, trust_domain), self._engine), _descriptions)
-        if found is None or found.version != DESCRIPTION_VERSION:
+        if found is None or found.version != DESCRIPTION_VERSION or len(found.info.pages) != found.info.page_count:
             return None
-        is_sound = len(found.content_ids) == found.info.page_count == len(found.info.pages)
-        return Description(found.info, found.content_ids) if is_sound else None
+        return found.info
 
-    def describe(self, document_id: str, description: Description, cost_s: float, trust_domain: str) -> None:
+    def content_ids(self, document_id: str, info: DocumentInfo, trust_domain: str) -> Sequence[str | None] | None:
+        """The content ids of a document's pages as far as they were learned, page by page; None if none were."""
+        found = self._recall(content_ids_key(scoped_id(document_id, trust_domain), self._engine), _content_ids)
+        return found if found is not None and len(found) == info.page_count else None
+
+    def describe(self, document_id: str, info: DocumentInfo, trust_domain: str) -> None:
         """Remember a document. One that needs a password is not remembered: its description is as secret as its pages."""
-        if description.info.needs_password:
-            return
-        self._remember(
-            document_key(scoped_id(document_id, trust_domain), self._engine),
-            _Remembered(DESCRIPTION_VERSION, description.info, tuple(description.content_ids)),
-            tag=document_id,
-            cost_s=cost_s,
-        )
+        if not info.needs_password:
+            key = document_key(scoped_id(document_id, trust_domain), self._engine)
+            self._facts.keep(key, msgspec.msgpack.encode(_Described(DESCRIPTION_VERSION, info)), document_id)
+
+    def identify(self, document_id: str, info: DocumentInfo, content_ids: Sequence[str | None], trust_domain: str) -> None:
+        """Remember what was learned of a document's content ids, page by page; not of one that needs a password."""
+        if not info.needs_password:
+            key = content_ids_key(scoped_id(document_id, trust_domain), self._engine)
+            self._facts.keep(key, msgspec.msgpack.encode(tuple(content_ids)), document_id)
+
+    def forget(self, document_id: str) -> int:
+        """Forget what is known of a document, but for reading positions. How many facts there were."""
+        return self._facts.forget(document_id)
 
     def _recall(self, key: str, decoder: msgspec.msgpack.Decoder[_T]) -> _T | None:
-        record = self._store.get(key)
+        stored = self._facts.recall(key)
         try:
-            return None if record is None else decoder.decode(record.data)
+            return None if stored is None else decoder.decode(stored)
         except (msgspec.MsgspecError, RecursionError, ValueError):
             return None  # somebody else's writing: what is remembered is found out again
-
-    def _remember(self, key: str, value: _Digest | _Remembered, *, tag: str, cost_s: float) -> None:
-        self._store.put(key, Record(data=msgspec.msgpack.encode(value), tag=tag, cost_s=cost_s))
 
 
 def _require_size(name: str, size_bytes: int, max_bytes: int) -> None:

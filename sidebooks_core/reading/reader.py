@@ -74,8 +74,8 @@ class ReaderOptions(Struct, frozen=True, kw_only=True):
     """Which pages go side by side."""
     fit: Fit = "page"
     deadline_s: float = DEADLINE_S
-    resume: bool = False
-    """Begin at the page that was read last, not at the first."""
+    resume: bool | str = False
+    """Begin at the page that was read last, not at the first. A name: that which the reader of this name read last."""
     loop: ReaderLoop | None = None
     """Threads that many readers share; without one the reader has a thread of its own."""
     client: str = ""
@@ -91,12 +91,12 @@ class Host(Protocol):
         """Readers that share the budgets now."""
         ...
 
-    def remembered_page(self, document: Document) -> int:
-        """The page that was read last."""
+    def page_of(self, document: Document, name: str) -> int:
+        """The page that a reader read last; the first if that is not known."""
         ...
 
-    def remember(self, document: Document, page: int) -> None:
-        """A page is read, and its document known well enough to be found again."""
+    def remember(self, document: Document, name: str, page: int) -> None:
+        """A reader is at a page. Waits for no disk."""
         ...
 
     def forget(self, reader: Reader) -> None:
@@ -150,7 +150,8 @@ class Reader:
         self._refined = False
         self._refused = False
         self._closed = False
-        first = host.remembered_page(document) if options.resume else 0
+        self._name = options.resume if isinstance(options.resume, str) else ""
+        first = 0 if options.resume is False else host.page_of(document, self._name)
         spread = self._spreads.index_of(first)
         fitted = self._fitted(spread)
         self._screen = self._painter.screen(spread, self._spreads.spreads[spread], fitted, fitted)
@@ -530,7 +531,7 @@ class Reader:
         if self._position_saved == screen.spread:
             return
         self._position_saved = screen.spread
-        self._host.remember(self.document, first_read(screen.pages))
+        self._host.remember(self.document, self._name, first_read(screen.pages))
 
     def _require_open(self) -> None:
         if self._closed:

@@ -4,30 +4,31 @@ from __future__ import annotations
 
 import threading
 import weakref
+from collections.abc import Callable
 from typing import Protocol
 
-import msgpack
-
-from sidebooks_core import keys
 from sidebooks_core.documents.document import Document
 from sidebooks_core.errors import ServiceClosed
 from sidebooks_core.images.finding import Images
 from sidebooks_core.reading.reader import Reader, ReaderOptions
-from sidebooks_core.stores.record import Record
 
 
-class Memory(Protocol):
-    """Where it is noted what is known of a document."""
+class Positions(Protocol):
+    """Where readers left off, by document and reader's name. Neither method waits for a disk to be written."""
 
-    def remember(self, document: Document) -> None: ...
+    def page_of(self, document_id: str, reader: str) -> int | None: ...
+
+    def save(self, document_id: str, reader: str, page: int) -> None: ...
 
 
 class Readers:
     """Makes readers, and knows those that are open. Thread-safe."""
 
-    def __init__(self, images: Images, memory: Memory) -> None:
+    def __init__(self, images: Images, positions: Positions, remember: Callable[[Document], None]) -> None:
+        """remember: notes what is known of a document, so that its stored pages are found next time."""
         self.images = images
-        self._memory = memory
+        self._positions = positions
+        self._remember = remember
         self._lock = threading.Lock()
         self._open: weakref.WeakSet[Reader] = weakref.WeakSet()
         self._closed = False
@@ -48,22 +49,15 @@ class Readers:
         """Readers that share the budgets now."""
         return len(self._open)
 
-    def remembered_page(self, document: Document) -> int:
-        """The page that was read last, from 0."""
-        record = self.images.keeper.store.get(keys.position_key(document.id))
-        if record is None:
-            return 0
-        try:
-            page = msgpack.unpackb(record.data)
-        except (ValueError, msgpack.UnpackException):
-            return 0  # somebody else's writing
-        return page if isinstance(page, int) and 0 <= page < document.page_count else 0
+    def page_of(self, document: Document, name: str) -> int:
+        """The page that a reader read last, from 0; the first if that is not known."""
+        page = self._positions.page_of(document.id, name)
+        return page if page is not None and page < document.page_count else 0
 
-    def remember(self, document: Document, page: int) -> None:
-        """A page is read: the next reading begins there, and finds it by its content id."""
-        record = Record(data=msgpack.packb(page), tag=document.id, cost_s=1.0)
-        self.images.keeper.store.put(keys.position_key(document.id), record)
-        self._memory.remember(document)
+    def remember(self, document: Document, name: str, page: int) -> None:
+        """A reader is at a page: its next reading begins there, and finds it by its content id."""
+        self._positions.save(document.id, name, page)
+        self._remember(document)
 
     def forget(self, reader: Reader) -> None:
         """A reader closed."""

@@ -28,6 +28,7 @@ import diskcache
 from msgspec import Struct
 
 from sidebooks_core.stores.envelope import Damaged, seal, unseal
+from sidebooks_core.stores.folders import make_own
 from sidebooks_core.stores.leases import FileLeases
 from sidebooks_core.stores.protocol import Leases, StoreStatistics, TileStore
 from sidebooks_core.stores.record import Record
@@ -60,10 +61,6 @@ diskcache.core.EVICTION_POLICY["least-worth"] = {
 _log = logging.getLogger("sidebooks_core.stores")
 _RECORD_FILE = re.compile(r"[0-9a-f]/[0-9a-f]{31}\.val")
 _FAULTS = (sqlite3.Error, OSError, diskcache.Timeout)
-
-
-class FolderRefused(PermissionError):
-    """Somebody else can write to the folder of the cache."""
 
 
 class PickleRefused(ValueError):
@@ -346,10 +343,8 @@ class DiskStore:
 
     def _reopen(self) -> None:
         try:
-            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._folder.mkdir(mode=0o700, exist_ok=True)
             for folder in (self._root, self._folder):
-                _require_own(folder)
+                make_own(folder)
             cache = self._open()
         except sqlite3.OperationalError as fault:
             self._note(fault)
@@ -512,17 +507,3 @@ def _new_file(path: str) -> int:
             with suppress(FileExistsError):
                 os.mkdir(os.path.dirname(path), 0o700)  # noqa: PTH102, PTH120 - once a record; who evicts may remove it meanwhile
     raise FileNotFoundError(errno.ENOENT, "the folder of a new record is removed again and again", path)
-
-
-def _require_own(folder: Path) -> None:
-    """Raises FolderRefused for a folder that somebody else can change: what lies in it cannot be believed."""
-    if not hasattr(os, "geteuid"):
-        return
-    found = folder.stat()
-    if found.st_uid not in (os.geteuid(), 0):
-        what = f"it belongs to user {found.st_uid}, and this process runs as {os.geteuid()}"
-    elif found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX:
-        what = "everybody may write to it"
-    else:
-        return
-    raise FolderRefused(f"{folder} is not used: {what}. Choose another cache_dir, or make it yours alone (chown, chmod 700)")

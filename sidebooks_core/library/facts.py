@@ -1,0 +1,355 @@
+"""Facts: what is known and is no image. Digests of files, descriptions and content ids of documents, reading positions.
+
+They lie in one file in the cache folder, apart from the images, which may be evicted at any time. Without a folder they are
+kept in memory. A thread writes; no caller waits for the disk to keep a fact. A file that cannot be used costs what it holds,
+and nothing else: until it can be used again, facts are kept in memory.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from msgspec import Struct
+
+from sidebooks_core.stores.cipher import Cipher, Undecipherable
+from sidebooks_core.stores.folders import make_own
+
+if TYPE_CHECKING:  # it brings SQLite: only who uses a disk pays for it
+    from sidebooks_core.library.facts_file import FactsFile, Row
+
+FILE_NAME = "facts.sqlite3"
+WAITING_BYTES = 16 << 20
+"""Most that waits to be written. If more does, since the file cannot be used, the oldest is dropped, positions last."""
+OVERHEAD_BYTES = 256
+"""What a fact takes in memory besides its bytes."""
+RETRY_S = 2.0
+"""A file that could not be written is tried again after so long."""
+OPEN_S = 5.0
+"""Most that the first look-up waits until the file is open."""
+USED_AGAIN_S = 86_400
+"""A fact that is used is noted as used once a day: each note is a write."""
+
+_log = logging.getLogger("sidebooks_core.library")
+_T = TypeVar("_T")
+
+
+class Fact(Struct, frozen=True):
+    """Bytes that are known of a document."""
+
+    data: bytes
+    document_id: str
+    lasts: bool
+    """Nobody can find it out again."""
+
+
+class FactsStatistics(Struct, frozen=True):
+    """What the facts take, and what went wrong since they were opened."""
+
+    facts: int
+    bytes: int
+    """Of the files on disk; in memory, if there is no folder."""
+    damaged: int = 0
+    """Facts that were not what had been written."""
+    failures: int = 0
+    """Reads and writes that failed."""
+
+
+class FactsVerification(Struct, frozen=True):
+    """What reading all facts found."""
+
+    facts: int
+    damaged: int
+    is_file_damaged: bool = False
+    """Nothing of the file can be read."""
+
+
+class Facts:
+    """Facts under keys. Thread-safe, safe among processes. Never raises for a fault of the disk. `close()` it."""
+
+    def __init__(self, folder: Path | None, most_bytes: int, encryption_key: bytes | None = None) -> None:
+        """folder: made if it is not there; None: in memory. most_bytes: bound of the facts, in the file or in memory.
+
+        encryption_key: 32 bytes. The file then says neither what is known nor of which document or file.
+        Raises RequestError if the SQLite of APSW is too old, or the package `cryptography` is needed and is not there.
+        """
+        self._folder = folder
+        self._most_bytes = most_bytes
+        self._cipher = Cipher(encryption_key, (b"facts", b"fact names")) if encryption_key is not None else None
+        self._changed = threading.Condition()
+        self._waiting = _InMemory(most_bytes if folder is None else WAITING_BYTES)
+        """What is not in the file yet; everything, if there is no folder."""
+        self._used: set[bytes] = set()
+        self._file: FactsFile | None = None
+        self._is_suspect = False
+        """The file has turned out to be damaged."""
+        self._tries = 0
+        """How often the writer has tried to write, or to open the file."""
+        self._writing = threading.Lock()
+        """Held by who changes the file, from the look at what waits to the commit. Taken before `_changed`."""
+        self._damaged = self._failures = 0
+        self._has_warned = False
+        self._closed = False
+        self._writer: threading.Thread | None = None
+        if folder is not None:
+            from sidebooks_core.library.facts_file import require_version
+
+            require_version()
+            self._writer = threading.Thread(target=self._write_behind, name="sidebooks-facts", daemon=True)
+            self._writer.start()
+
+    def recall(self, key: str) -> bytes | None:
+        """What was kept under a key, or None."""
+        with self._changed:
+            found = self._waiting.get(key)
+        if found is not None:
+            return found.data
+        file = self._open_file()
+        name = self._name(key)
+        stored = self._tried(lambda: file.read(name), None) if file is not None else None
+        if stored is None:
+            return None
+        value, used_s = stored
+        if abs(time.time() - used_s) > USED_AGAIN_S:
+            with self._changed:
+                self._used.add(name)
+                self._changed.notify_all()
+        if self._cipher is None:
+            return value
+        try:
+            return self._cipher.decrypt(name.hex(), value)
+        except Undecipherable:
+            self._damaged += 1
+            return None
+
+    def keep(self, key: str, data: bytes, document_id: str, *, lasts: bool = False) -> None:
+        """Keep a fact about a document. It is found at once, and is in the file soon.
+
+        lasts: nobody can find it out again. Such a fact is evicted last, and is forgotten only if that is asked for.
+        """
+        with self._changed:
+            if self._closed:
+                return
+            self._waiting.put(key, Fact(data, document_id, lasts))
+            self._changed.notify_all()
+
+    def forget(self, document_id: str, *, lasting: bool = False) -> int:
+        """Remove what is known of a document; what lasts only if told. How many facts there were."""
+        return self._remove(document_id, lambda file: file.forget(self._name(document_id), lasting=lasting), lasting)
+
+    def clear(self, *, lasting: bool = False) -> int:
+        """Remove everything; what lasts only if told. How many facts there were."""
+        return self._remove(None, lambda file: file.clear(lasting=lasting), lasting)
+
+    def verify(self, *, fix: bool = False) -> FactsVerification:
+        """Read all facts and check them. fix: remove those that are damaged, or the file if nothing of it can be read."""
+        file = self._open_file()
+        before = self._is_suspect
+        found = self._tried(lambda: file.verify(fix=fix), (0, 0)) if file is not None else (0, 0)
+        return FactsVerification(*found, is_file_damaged=self._is_suspect and not before)
+
+    def flush(self) -> None:
+        """Wait until everything kept so far is in the file, or could not be written."""
+        with self._changed:
+            before = self._tries
+            self._changed.wait_for(lambda: self._closed or not self._has_work() or self._tries > before + 1)
+
+    def statistics(self) -> FactsStatistics:
+        file = self._open_file()
+        if file is None:
+            with self._changed:
+                return FactsStatistics(len(self._waiting), self._waiting.bytes, self._damaged, self._failures)
+        counted = self._tried(file.count, None)
+        facts, size_bytes = (counted.facts, counted.bytes) if counted is not None else (0, 0)
+        return FactsStatistics(facts, size_bytes, self._damaged + file.damaged, self._failures)
+
+    def close(self, timeout_s: float = OPEN_S) -> None:
+        """Write what waits for at most `timeout_s`, and let go of the file. Later look-ups find nothing."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        if self._writer is not None:
+            self._writer.join(timeout_s)
+        with self._changed:
+            self._waiting.forget(None, lasting=True)
+
+    def _remove(self, document_id: str | None, remove: Callable[[FactsFile], list[bytes]], lasting: bool) -> int:
+        self._open_file()
+        nothing: list[bytes] = []
+        with self._writing:  # what waits cannot be on its way to the file now
+            with self._changed:
+                names = {self._name(key) for key in self._waiting.forget(document_id, lasting=lasting)}
+            file = self._file
+            if file is not None:
+                names.update(self._tried(lambda: remove(file), nothing))
+        return len(names)
+
+    def _name(self, key: str) -> bytes:
+        """What stands for a key, or for a document, in the file."""
+        return key.encode("utf-8", "surrogatepass") if self._cipher is None else bytes.fromhex(self._cipher.name(key))
+
+    def _row(self, key: str, fact: Fact) -> Row:
+        from sidebooks_core.library.facts_file import Row
+
+        name = self._name(key)
+        value = fact.data if self._cipher is None else self._cipher.encrypt(name.hex(), fact.data)
+        return Row(name, self._name(fact.document_id), fact.lasts, value)
+
+    def _has_work(self) -> bool:
+        return len(self._waiting) > 0 or bool(self._used) or self._is_suspect
+
+    def _open_file(self) -> FactsFile | None:
+        """The file if it can be used. Waits for the writer to open it when that has not been tried yet."""
+        if self._folder is None:
+            return None
+        if not self._tries:
+            with self._changed:
+                self._changed.wait_for(lambda: self._tries > 0 or self._closed, OPEN_S)
+        return self._file
+
+    def _write_behind(self) -> None:
+        while True:
+            is_done = self._write()
+            with self._changed:
+                self._tries += 1
+                self._changed.notify_all()
+                if not is_done and not self._closed:
+                    self._changed.wait_for(lambda: self._closed, RETRY_S)
+                while not self._closed and not self._has_work():
+                    self._changed.wait()
+                if self._closed:
+                    break
+        self._write()
+        with self._writing:
+            file, self._file = self._file, None
+            if file is not None:
+                file.close()
+
+    def _write(self) -> bool:
+        """Open the file if it is not open, and write what waits. False if that failed."""
+        with self._writing:
+            file = self._tried(self._opened, None)
+            if file is None:
+                return False
+            with self._changed:
+                waiting, used = self._waiting.all(), list(self._used)
+            if waiting or used:
+                rows = [self._row(key, fact) for key, fact in waiting]
+                if not self._has_written(file, rows, used):
+                    return False
+            with self._changed:
+                for key, fact in waiting:
+                    self._waiting.remove(key, fact)
+                self._used.difference_update(used)
+        return True
+
+    def _has_written(self, file: FactsFile, rows: list[Row], used: list[bytes]) -> bool:
+        def written() -> bool:
+            file.write(rows, used)
+            return True
+
+        return self._tried(written, False)
+
+    def _opened(self) -> FactsFile:
+        """The open file; opened again if it was damaged, or is not at its path any more."""
+        from sidebooks_core.library.facts_file import FactsDamaged, FactsFile, set_aside
+
+        assert self._folder is not None
+        file, path = self._file, self._folder / FILE_NAME
+        if file is not None:
+            is_in_place = file.is_in_place()
+            if is_in_place and not self._is_suspect:
+                return file
+            self._file = None
+            file.close()
+            if is_in_place:
+                set_aside(path)
+        self._is_suspect = False
+        make_own(self._folder)
+        try:
+            self._file = FactsFile(path, self._most_bytes)
+        except FactsDamaged as damage:
+            self._note(damage)
+            set_aside(path)
+            self._file = FactsFile(path, self._most_bytes)
+        return self._file
+
+    def _tried(self, call: Callable[[], _T], otherwise: _T) -> _T:
+        """Use the file. `otherwise` if it cannot be used; a damaged one is set aside by the writer."""
+        from sidebooks_core.library.facts_file import FactsDamaged, FactsFailed
+
+        try:
+            return call()
+        except FactsDamaged as damage:
+            self._note(damage)
+            with self._changed:
+                self._is_suspect = True
+                self._changed.notify_all()
+        except (FactsFailed, OSError) as fault:
+            self._note(fault)
+        return otherwise
+
+    def _note(self, fault: Exception) -> None:
+        self._failures += 1
+        if not self._has_warned:
+            self._has_warned = True
+            _log.warning("%s: facts cannot be stored or read; they are found out again (%s)", self._folder, fault)
+
+
+class _InMemory:
+    """Facts within a bound of bytes, those that were used last at the end. Not thread-safe."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+        self._passing: OrderedDict[str, Fact] = OrderedDict()
+        self._lasting: OrderedDict[str, Fact] = OrderedDict()
+        self.bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._passing) + len(self._lasting)
+
+    def get(self, key: str) -> Fact | None:
+        for facts in (self._passing, self._lasting):
+            if key in facts:
+                facts.move_to_end(key)
+                return facts[key]
+        return None
+
+    def put(self, key: str, fact: Fact) -> None:
+        self._drop(key)
+        if _size(key, fact) > self._most_bytes:
+            return
+        (self._lasting if fact.lasts else self._passing)[key] = fact
+        self.bytes += _size(key, fact)
+        while self.bytes > self._most_bytes:
+            self._drop(next(iter(self._passing or self._lasting)))
+
+    def all(self) -> list[tuple[str, Fact]]:
+        return [*self._passing.items(), *self._lasting.items()]
+
+    def remove(self, key: str, fact: Fact) -> None:
+        """Unless there is another one under the key."""
+        if self.get(key) is fact:
+            self._drop(key)
+
+    def forget(self, document_id: str | None, *, lasting: bool) -> list[str]:
+        """Of a document, or of all. Their keys."""
+        keys = [key for key, fact in self.all() if document_id in (None, fact.document_id) and (lasting or not fact.lasts)]
+        for key in keys:
+            self._drop(key)
+        return keys
+
+    def _drop(self, key: str) -> None:
+        for facts in (self._passing, self._lasting):
+            with suppress(KeyError):
+                self.bytes -= _size(key, facts.pop(key))
+
+
+def _size(key: str, fact: Fact) -> int:
+    return len(key) + len(fact.data) + len(fact.document_id) + OVERHEAD_BYTES

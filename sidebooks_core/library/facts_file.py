@@ -1,0 +1,347 @@
+"""Facts in one SQLite file, shared by any number of processes. All SQL of the facts is here.
+
+APSW brings its own SQLite. That of Python is the system's, and versions before 3.51.3 can lose committed writes in WAL mode
+when several processes write (SQLite's release notes of 3.51.3: the WAL-reset bug).
+
+- Journal: WAL on a local disk, so that reading waits for no writer. On a network file system WAL does not work, since its
+  index is memory that the processes share: there it is a rollback journal, and reading waits while another writes.
+- Flushing: a commit of facts that last (positions) is flushed to the disk (`synchronous=FULL`), since nobody can find them out
+  again. Others are flushed later (`NORMAL`): a power cut may cost the newest, and never damages the file. With a rollback
+  journal every commit is flushed: there, NORMAL may damage the file.
+- A file that somebody else wrote is not believed: the schema must be ours, no trigger or view runs, links are not followed,
+  and each value has a checksum over its key and its bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import stat
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from pathlib import Path
+
+import apsw
+from msgspec import Struct
+
+from sidebooks_core.errors import RequestError
+from sidebooks_core.stores.folders import is_remote
+
+OLDEST_SQLITE = (3, 51, 3)
+BUSY_MS = 1000
+"""Longest wait for another process that writes."""
+VALUE_BYTES = 64 << 20
+"""Largest value that is read or written: the description of a document with some 100,000 pages has 10 MB."""
+WAL_BYTES = 4 << 20
+"""The log is cut to this length after it was copied into the database."""
+EVICTED_AT_ONCE = 16
+CHECKSUM_BYTES = 16
+
+MIGRATIONS: tuple[str, ...] = (
+    """
+    CREATE TABLE fact (
+        key BLOB PRIMARY KEY,
+        document BLOB NOT NULL,
+        lasts INTEGER NOT NULL, -- 1: nobody can find it out again
+        used_s INTEGER NOT NULL, -- of the wall clock, to about a day
+        value BLOB NOT NULL -- checksum, then content
+    ) STRICT;
+    CREATE INDEX fact_by_document ON fact (document);
+    CREATE INDEX fact_by_worth ON fact (lasts, used_s);
+    """,
+)
+"""Each brings the file from the version of its index to the next. Never change one: add another."""
+
+
+class FactsFailed(Exception):
+    """The file cannot be read or written just now: it is locked, the disk is full, or the folder is gone."""
+
+
+class FactsDamaged(Exception):
+    """The file is not one of ours, or its content is broken: nothing of it can be used."""
+
+
+class Row(Struct, frozen=True):
+    """One fact as it is stored."""
+
+    key: bytes
+    document: bytes
+    lasts: bool
+    value: bytes
+
+
+class FactsCount(Struct, frozen=True):
+    """How much a file holds."""
+
+    facts: int
+    bytes: int
+    """Of the files on disk."""
+
+
+def require_safe_sqlite(version: str) -> None:
+    """Raises RequestError for a version of SQLite that can lose what several processes have written."""
+    if tuple(int(part) for part in version.split(".")[:3]) < OLDEST_SQLITE:
+        oldest = ".".join(map(str, OLDEST_SQLITE))
+        raise RequestError(
+            f"APSW uses SQLite {version}; versions before {oldest} can lose what several processes have written. "
+            f"Install the package with its own SQLite: pip install 'apsw>={oldest}'"
+        )
+
+
+require_version = lru_cache(maxsize=1)(lambda: require_safe_sqlite(apsw.sqlite_lib_version()))
+"""Of the SQLite that is there."""
+
+
+class FactsFile:
+    """An open file. Thread-safe: one thread reads and one writes at a time. All methods raise FactsFailed and FactsDamaged."""
+
+    def __init__(self, path: Path, most_bytes: int) -> None:
+        """Opens the file, makes it if there is none, and brings an older one up to date. path: in a folder that is there."""
+        self.path = path
+        self._most_bytes = most_bytes
+        self._reading, self._writing = threading.Lock(), threading.Lock()
+        self._has_wal = not is_remote(path.parent)
+        self.damaged = 0
+        """Values that were not what had been written."""
+        with _translated():
+            self._writer = self._connect()
+            try:
+                self._set_journal()
+                self._migrate()
+                self._reader = self._connect()
+            except BaseException:
+                self._writer.close()
+                raise
+            self._inode = path.stat().st_ino
+
+    def is_in_place(self) -> bool:
+        """Whether the file is still at its path: somebody may have removed the folder, or set the file aside."""
+        try:
+            return self.path.lstat().st_ino == self._inode
+        except OSError:
+            return False
+
+    def read(self, key: bytes) -> tuple[bytes, int] | None:
+        """The value under a key, and when it was used last (seconds of the wall clock, to about a day)."""
+        with self._reading, _translated():
+            found = self._reader.execute("SELECT value, used_s FROM fact WHERE key = ?", (key,)).fetchone()
+        if found is None:
+            return None
+        value = _checked(key, found[0])
+        if value is None:
+            self.damaged += 1
+            return None
+        return value, found[1]
+
+    def write(self, rows: Sequence[Row], used: Sequence[bytes] = ()) -> None:
+        """Keep rows, and note that others were used, in one transaction. If they make the file too large, others go.
+
+        Those go first that were not used for longest; those that last, after all others.
+        """
+        now_s = int(time.time())
+        with self._transaction(lasts=any(row.lasts for row in rows)):
+            self._writer.executemany("UPDATE fact SET used_s = ? WHERE key = ?", [(now_s, key) for key in used])
+            self._writer.executemany(
+                "INSERT INTO fact (key, document, lasts, used_s, value) VALUES (?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE "
+                "SET document = excluded.document, lasts = excluded.lasts, used_s = excluded.used_s, value = excluded.value",
+                [(row.key, row.document, int(row.lasts), now_s, _checksum(row.key, row.value) + row.value) for row in rows],
+            )
+            self._evict()
+
+    def forget(self, document: bytes, *, lasting: bool) -> list[bytes]:
+        """Remove the facts of a document, those that last only if told. Their keys."""
+        with self._transaction(lasts=True):
+            rows = self._writer.execute(
+                "DELETE FROM fact WHERE document = ? AND lasts <= ? RETURNING key", (document, int(lasting))
+            ).fetchall()
+        self._cut_log()
+        return [key for (key,) in rows if isinstance(key, bytes)]
+
+    def clear(self, *, lasting: bool) -> list[bytes]:
+        """Remove all facts, those that last only if told, and give their space back. Their keys."""
+        with self._transaction(lasts=True):
+            rows = self._writer.execute("DELETE FROM fact WHERE lasts <= ? RETURNING key", (int(lasting),)).fetchall()
+        with self._writing, _translated():
+            self._writer.execute("VACUUM")
+        self._cut_log()
+        return [key for (key,) in rows if isinstance(key, bytes)]
+
+    def count(self) -> FactsCount:
+        with self._reading, _translated():
+            facts = _number(self._reader, "SELECT count(*) FROM fact")
+        return FactsCount(facts, sum(file.stat().st_size for file in files_of(self.path)))
+
+    def verify(self, *, fix: bool) -> tuple[int, int]:
+        """Read and check everything: how many facts there are, and how many of them are damaged. fix: remove those.
+
+        Raises FactsDamaged if the file as a whole is.
+        """
+        with self._reading, _translated():
+            told = _value(self._reader, "PRAGMA quick_check(1)")
+            if told != "ok":
+                raise FactsDamaged(str(told))
+            numbers = [number for (number,) in self._reader.execute("SELECT rowid FROM fact").fetchall()]
+        bad = [number for number in numbers if self._is_damaged(number)]
+        if fix and bad:
+            with self._transaction(lasts=True):
+                self._writer.executemany("DELETE FROM fact WHERE rowid = ?", [(number,) for number in bad])
+        return len(numbers), len(bad)
+
+    def close(self) -> None:
+        with self._reading, self._writing, suppress(FactsFailed, FactsDamaged), _translated():
+            self._reader.close()
+            self._writer.close()
+
+    def _connect(self) -> apsw.Connection:
+        if os.path.lexists(self.path) and not stat.S_ISREG(self.path.lstat().st_mode):
+            raise FactsDamaged(f"{self.path} is not a file")
+        flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_NOFOLLOW
+        real = Path(os.path.realpath(self.path.parent), self.path.name)
+        connection = apsw.Connection(os.fspath(real), flags=flags)
+        self.path.chmod(0o600)  # SQLite gives its log the same mode
+        connection.set_busy_timeout(BUSY_MS)
+        connection.limit(apsw.SQLITE_LIMIT_LENGTH, VALUE_BYTES + (1 << 16))
+        for option, value in (
+            (apsw.SQLITE_DBCONFIG_DEFENSIVE, 1),
+            (apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0),
+            (apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0),
+            (apsw.SQLITE_DBCONFIG_ENABLE_VIEW, 0),
+        ):
+            connection.config(option, value)
+        connection.execute("PRAGMA cell_size_check = ON; PRAGMA secure_delete = ON")
+        return connection
+
+    def _set_journal(self) -> None:
+        wanted = "wal" if self._has_wal else "delete"
+        got = _value(self._writer, f"PRAGMA journal_mode = {wanted}")
+        if got != wanted:
+            raise FactsFailed(f"{self.path}: the journal is {got!r}, and must be {wanted!r} on this file system")
+        self._writer.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
+
+    def _migrate(self) -> None:
+        version = _number(self._writer, "PRAGMA user_version")
+        if version != len(MIGRATIONS):
+            with self._transaction(lasts=True):
+                version = _number(self._writer, "PRAGMA user_version")  # another process may have been first
+                if version > len(MIGRATIONS):
+                    raise FactsFailed(f"{self.path} was written by a newer version of this library")
+                for number in range(version, len(MIGRATIONS)):
+                    self._writer.execute(MIGRATIONS[number])
+                self._writer.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+        if _schema(self._writer) != _own_schema():
+            raise FactsDamaged(f"{self.path}: its tables are not those of this library")
+
+    @contextmanager
+    def _transaction(self, *, lasts: bool) -> Iterator[None]:
+        """lasts: it is on the disk when this ends."""
+        with self._writing, _translated():
+            self._writer.execute(f"PRAGMA synchronous = {'FULL' if lasts or not self._has_wal else 'NORMAL'}")
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._writer.execute("COMMIT")
+            except BaseException:
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
+                raise
+
+    def _evict(self) -> None:
+        """Within the transaction that has made the file larger."""
+        size = (
+            "SELECT (pages.page_count - free.freelist_count) * page.page_size "
+            "FROM pragma_page_count AS pages, pragma_freelist_count AS free, pragma_page_size AS page"
+        )
+        while _number(self._writer, size) > self._most_bytes:
+            self._writer.execute(
+                "DELETE FROM fact WHERE rowid IN (SELECT rowid FROM fact ORDER BY lasts, used_s LIMIT ?)", (EVICTED_AT_ONCE,)
+            )
+            if not self._writer.changes():
+                return
+
+    def _cut_log(self) -> None:
+        """What was removed shall not stay in the log. While somebody reads, it stays until the next time."""
+        if self._has_wal:
+            with self._writing, suppress(apsw.BusyError), _translated():
+                self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+
+    def _is_damaged(self, number: object) -> bool:
+        with self._reading, _translated():
+            found = self._reader.execute("SELECT key, value FROM fact WHERE rowid = ?", (number,)).fetchone()
+        return found is not None and _checked(found[0], found[1]) is None
+
+
+def files_of(path: Path) -> list[Path]:
+    """The files that belong to a database, as far as they are there: its log and the log's index first."""
+    found = [path.with_name(path.name + suffix) for suffix in ("-wal", "-shm", "-journal", "")]
+    return [file for file in found if os.path.lexists(file)]
+
+
+def set_aside(path: Path) -> None:
+    """Remove a database that cannot be read, together with its log.
+
+    The log first: a process that makes a new database meanwhile must not find the old one's log beside it.
+    """
+    aside = path.parent / f"damaged-{os.urandom(16).hex()}"
+    aside.mkdir(mode=0o700)
+    for file in files_of(path):
+        with suppress(OSError):  # another process was here
+            file.rename(aside / file.name)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """No other module knows APSW's errors."""
+    try:
+        yield
+    except (apsw.CorruptError, apsw.NotADBError, apsw.FormatError) as damage:
+        raise FactsDamaged(str(damage)) from damage
+    except (apsw.Error, OSError) as fault:
+        raise FactsFailed(f"{type(fault).__name__}: {fault}") from fault
+
+
+def _value(connection: apsw.Connection, query: str) -> object:
+    """Of a query that has one row of one column."""
+    [(value,)] = connection.execute(query).fetchall()
+    return value
+
+
+def _number(connection: apsw.Connection, query: str) -> int:
+    value = _value(connection, query)
+    if not isinstance(value, int):
+        raise FactsDamaged(f"{query} gave {value!r}")
+    return value
+
+
+def _schema(connection: apsw.Connection) -> list[tuple[object, ...]]:
+    return connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name").fetchall()
+
+
+@lru_cache(maxsize=1)
+def _own_schema() -> list[tuple[object, ...]]:
+    """As SQLite has it of a new file."""
+    connection = apsw.Connection(":memory:")
+    try:
+        for migration in MIGRATIONS:
+            connection.execute(migration)
+        return _schema(connection)
+    finally:
+        connection.close()
+
+
+def _checksum(key: bytes, value: bytes) -> bytes:
+    digest = hashlib.sha256(b"sidebooks-fact" + len(key).to_bytes(4, "little") + key)
+    digest.update(value)
+    return digest.digest()[:CHECKSUM_BYTES]
+
+
+def _checked(key: object, stored: object) -> bytes | None:
+    """The value without its checksum; None if that does not fit."""
+    if not isinstance(key, bytes) or not isinstance(stored, bytes):
+        return None
+    value = stored[CHECKSUM_BYTES:]
+    return value if stored[:CHECKSUM_BYTES] == _checksum(key, value) else None
