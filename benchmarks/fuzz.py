@@ -231,7 +231,7 @@ class Sound:
         with self._lock:
             self._turn += 1
             page = self._turn % GOOD_PAGES
-            self._service.store.purge(self._key_tags[page])
+            self._service.parts.images.keeper.store.purge(self._key_tags[page])
             before = self._service.statistics().renders
             tile = self._service.page_image(self._document, page, width_px=WIDTH_PX)
             return _digest(tile) == self._expected[page] and self._service.statistics().renders > before

@@ -103,7 +103,7 @@ def measure(path: Path, workers: int, most_pages: int) -> dict[str, Any]:
             jpeg_s = _peer_s(path, jpegs, [pairs[first::workers] for first in range(workers)])
         service.page_image(document, 0, width_px=64)  # the workers are there
         started_s = time.perf_counter()
-        service.prerender(document, pages=pages, levels=[level])
+        service.prerender(document, pages=pages, sizes=sb.Sizes(levels=[level]))
         our_s = time.perf_counter() - started_s
     bare_rate, jpeg_rate, our_rate = (len(pages) / spent_s for spent_s in (bare_s, jpeg_s, our_s))
     return {

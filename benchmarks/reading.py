@@ -145,7 +145,7 @@ def settle(service: sb.TileService) -> None:
     """Wait until nothing of the last document is still being drawn or written, and as long as it takes to choose another."""
     while (found := service.statistics()).in_flight or found.queued:
         time.sleep(0.01)
-    service.store.flush()
+    service.parts.flush()
     time.sleep(PAUSE_S)
 
 

@@ -34,7 +34,7 @@ from sidebooks_core.reading.loop import ReaderLoop
 from sidebooks_core.reading.reader import Reader
 from sidebooks_core.reading.view import PageView, PlacedImage
 from sidebooks_core.scheduling.queue import Priority
-from sidebooks_core.service import TileService
+from sidebooks_core.service import Sizes, TileService
 from sidebooks_core.settings import Settings
 from sidebooks_core.statistics import Latency, Statistics
 from sidebooks_core.tiling.pyramid import Level, Pyramid
@@ -76,6 +76,7 @@ __all__ = [
     "ServiceClosed",
     "Settings",
     "SidebooksError",
+    "Sizes",
     "SpreadRule",
     "Statistics",
     "Tile",

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sidebooks_core.images.flights import Work
 
 from sidebooks_core.documents.reference import DocumentRef
 from sidebooks_core.errors import QueueFull, RenderFailed, RenderTimeout, RequestDropped, ServiceClosed, SidebooksError
 from sidebooks_core.images.dispatch import Dispatcher
-from sidebooks_core.images.flights import Work
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.workers.jobs import Job
 

@@ -409,7 +409,7 @@ def _region(text: str | None) -> tuple[float, float, float, float] | None:
 
 
 def _prerender(arguments: argparse.Namespace) -> int:
-    from sidebooks_core.service import TileService
+    from sidebooks_core.service import Sizes, TileService
 
     settings = Settings(cache_dir=arguments.cache_dir, workers=arguments.workers, image_format=arguments.format)
     with TileService(settings) as service, ProgressBar("prerendering") as bar:
@@ -419,10 +419,8 @@ def _prerender(arguments: argparse.Namespace) -> int:
             document,
             pages,
             bar,
-            levels=arguments.levels,
-            widths_px=arguments.width,
             fit_px=arguments.fit,
-            spread=arguments.spread,
+            sizes=Sizes(levels=arguments.levels, widths_px=arguments.width, spread=arguments.spread),
         )
     if arguments.json:
         _print_json(

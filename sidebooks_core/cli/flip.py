@@ -67,7 +67,7 @@ def flip(
             first_page_s = time.perf_counter() - started_s
             cold = _turn_through(service, document, chosen[1:], width_px, "cold (drawn now)", progress)
             warm = _turn_through(service, document, chosen, width_px, "warm, from memory", progress)
-            service.store.flush()
+            service.parts.flush()
         with TileService(settings) as service:
             document = service.open(path, password)
             disk = _turn_through(service, document, chosen, width_px, "warm, from disk", progress)

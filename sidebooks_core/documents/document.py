@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Protocol, overload
 
+from msgspec import Struct
+
 from sidebooks_core.documents.model import Attachment, DocumentInfo, DocumentInspection, OutlineItem, PageGeometry
 from sidebooks_core.documents.problems import MOST_PROBLEMS
 from sidebooks_core.documents.reference import DocumentRef
@@ -77,7 +79,9 @@ class _Pages(Sequence[PageInfo]):
 class Host(Protocol):
     """What a document needs of the service that has it open."""
 
-    def identify(self, document: Document, page: int) -> str: ...
+    def identify(self, document: Document, page: int) -> None:
+        """Learn the content id of a page. Raises RenderFailed, ServiceClosed."""
+        ...
 
     def inspect(self, document: Document) -> DocumentInspection: ...
 
@@ -158,39 +162,36 @@ class KnownProblems:
             return dict(self._of)
 
 
+class Opened(Struct, frozen=True):
+    """What is known of a document that was opened."""
+
+    ref: DocumentRef
+    info: DocumentInfo
+    content_ids: ContentIds
+    is_revision: bool
+
+
 class Document:
     """A document that a service has open. Made by `TileService.open`; safe to use from any thread.
 
     It is a plain description: its pages are drawn by the service's workers, and it holds no file open in this process.
     """
 
-    def __init__(
-        self,
-        ref: DocumentRef,
-        info: DocumentInfo,
-        data: bytes | None,
-        direction: Direction | None,
-        content_ids: ContentIds,
-        host: Host,
-        *,
-        is_revision: bool,
-        name: str,
-    ) -> None:
+    def __init__(self, opened: Opened, host: Host, *, data: bytes | None, direction: Direction | None, name: str) -> None:
         if direction is not None and direction not in DIRECTIONS:
             raise RequestError(f"direction must be one of {', '.join(DIRECTIONS)}, not {direction!r}")
-        assert ref.digest is not None
-        self.ref = ref
-        self.info = info
+        self.ref = opened.ref
+        self.info = opened.info
         self.data = data
         self._name = name
         self.withdrawn = threading.Event()
         """Purged since it was opened: what is still found out about it is not stored."""
         self._direction = direction
         self._host = host
-        self.content_ids = content_ids
+        self.content_ids = opened.content_ids
         self.problems = KnownProblems()
         """What could not be drawn of its pages, learned from the images of them that somebody asked for."""
-        self.is_revision = is_revision
+        self.is_revision = opened.is_revision
         """Its file had another content when it was opened before: most of its pages may be stored."""
         self._pyramid_of = lru_cache(maxsize=4096)(self._make_pyramid)
 
@@ -256,7 +257,13 @@ class Document:
 
     def content_id(self, page: int) -> str:
         """Digest of all that a page draws; waits for a worker where it is not known yet."""
-        return self.known_content_id(page) or self._host.identify(self, page)
+        self.require_page(page)
+        known = self.known_content_id(page)
+        if known is None:
+            self._host.identify(self, page)
+            known = self.known_content_id(page)
+            assert known is not None
+        return known
 
     def inspect(self) -> DocumentInspection:
         """What will be slow or look wrong, page by page. Draws every page once to measure it: seconds for long documents."""

@@ -48,9 +48,7 @@ class Images:
         """The rasters that make up a whole level. Raises PageNotFound, RequestError."""
         return requests.of_level(document, page, level, self.settings.raster_pixels)
 
-    def region(
-        self, document: Document, page: int, region_pt: tuple[float, float, float, float], width_px: int
-    ) -> TilePlace:
+    def region(self, document: Document, page: int, region_pt: tuple[float, float, float, float], width_px: int) -> TilePlace:
         """A part of a page, (x0, y0, x1, y1) in points, at an exact width. Raises PageNotFound, RequestError."""
         request = requests.of_region(document, page, region_pt, width_px, self.settings.raster_pixels)
         return TilePlace(request, 0, 0)
@@ -82,9 +80,7 @@ class Images:
                 resolve(wanted.future, Found(record, "memory"))
         return wanted.future
 
-    def identify(
-        self, document: Document, page: int, priority: Priority = Priority.VISIBLE, client: str = ""
-    ) -> Future[None]:
+    def identify(self, document: Document, page: int, priority: Priority = Priority.VISIBLE, client: str = "") -> Future[None]:
         """Done when the content id of a page is known. Cancelled, and told of errors, as for `submit`."""
         wanted = Wanted(Future(), priority, client)
         if document.known_content_id(page) is not None:
@@ -120,9 +116,7 @@ class Images:
         """Whether the workers keep all processors busy, so that a thread that sleeps is woken late."""
         return self.settings.workers + 1 - self._dispatcher.idle_count() >= self._processors
 
-    def _deliver(
-        self, tile: Future[Tile], at: TilePlace, priority: Priority, started_s: float, future: Future[Found]
-    ) -> None:
+    def _deliver(self, tile: Future[Tile], at: TilePlace, priority: Priority, started_s: float, future: Future[Found]) -> None:
         if future.cancelled():
             return  # by who has the tile's future
         error = future.exception()

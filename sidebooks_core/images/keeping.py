@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from msgspec.structs import replace
 
 from sidebooks_core import keys
-from sidebooks_core.documents.document import Document
+from sidebooks_core.documents.reference import DocumentRef
 from sidebooks_core.errors import RequestError
 from sidebooks_core.images.requests import Request
 from sidebooks_core.images.work import Found, Source
@@ -144,6 +144,6 @@ class Keeper:
         return self._withdrawn.get(content_id, -1) >= asked_at
 
 
-def scoped(document: Document, content_ids: Iterable[str]) -> list[str]:
+def scoped(ref: DocumentRef, content_ids: Iterable[str]) -> list[str]:
     """A worker's content ids, which no other trust domain shares."""
-    return [keys.scoped_id(content_id, document.trust_domain) for content_id in content_ids]
+    return [keys.scoped_id(content_id, ref.trust_domain) for content_id in content_ids]

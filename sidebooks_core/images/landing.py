@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from functools import partial
 
@@ -15,7 +15,7 @@ from sidebooks_core.images.dispatch import Dispatcher
 from sidebooks_core.images.keeping import Keeper, scoped
 from sidebooks_core.images.requests import Request
 from sidebooks_core.images.seeking import Seeker, identifying
-from sidebooks_core.images.work import Flight, Found, Wanted, Work, fail, resolve
+from sidebooks_core.images.work import Flight, Found, Wanted, fail, resolve
 from sidebooks_core.scheduling.flights import State
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.stores.record import Record
@@ -175,7 +175,7 @@ class Landing:
         work = flight.work
         document = request.document
         if isinstance(answer, tuple):
-            document.content_ids.learn(request.page, scoped(document, answer))
+            document.content_ids.learn(request.page, scoped(document.ref, answer))
         key = self._keeper.key(request)
         if work.shown is not None:
             if key is not None:

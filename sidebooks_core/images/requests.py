@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from sidebooks_core.documents.document import Document
 from sidebooks_core.errors import RequestError
@@ -44,6 +45,11 @@ class TilePlace(Struct, frozen=True):
     row: int
 
 
+def in_format(at: TilePlace, image_format: str | None) -> TilePlace:
+    """The same tile, encoded otherwise."""
+    return replace(at, request=replace(at.request, image_format=image_format))
+
+
 def page_name(document: Document, page: int) -> str:
     """Names a page of this very file, as its content id names it in any."""
     return f"page|{document.ref.token}|{page}"
@@ -65,7 +71,10 @@ def of_level(document: Document, page: int, level: int, raster_pixels: int) -> l
 
 
 def of_page(document: Document, page: int, size_px: tuple[int | None, int | None], raster_pixels: int) -> Request:
-    """The raster of a whole page at an exact width or height; with both, as large as fits. Raises PageNotFound, RequestError."""
+    """The raster of a whole page at an exact width or height; with both, as large as fits.
+
+    Raises PageNotFound, RequestError.
+    """
     document.require_page(page)
     info = document.pages[page]
     rung = fit_rung(info.width_pt, info.height_pt, width_px=size_px[0], height_px=size_px[1])

@@ -119,7 +119,7 @@ def resolve(future: Future[T], result: T) -> None:
         future.set_result(result)
 
 
-def fail(future: Future[T], error: SidebooksError) -> None:
+def fail(future: Future[T], error: BaseException) -> None:
     """Give a future an error, unless its owner cancelled it."""
     if future.set_running_or_notify_cancel():
         future.set_exception(error)

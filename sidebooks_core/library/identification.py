@@ -15,7 +15,7 @@ from sidebooks_core import keys
 from sidebooks_core.documents.document import ContentIds, Document
 from sidebooks_core.documents.model import DocumentInfo
 from sidebooks_core.documents.page_ids import LOOKED_INTO_KINDS, own_page_id
-from sidebooks_core.images.seeking import IDENTIFY_VISIBLE_S, identifying
+from sidebooks_core.images.seeking import identifying
 from sidebooks_core.images.work import Flight, Wanted
 from sidebooks_core.library.remembered import Registry
 from sidebooks_core.scheduling.queue import Priority

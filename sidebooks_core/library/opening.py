@@ -6,10 +6,9 @@ import hashlib
 import os
 from concurrent.futures import Future
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from sidebooks_core.documents.document import ContentIds
+from sidebooks_core.documents.document import ContentIds, Opened
 from sidebooks_core.documents.limits import Limits
 from sidebooks_core.documents.model import DocumentInfo
 from sidebooks_core.documents.reference import DocumentRef
@@ -20,15 +19,6 @@ from sidebooks_core.library.remembered import NAMELESS, Registry, Source
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.settings import Settings
 from sidebooks_core.workers.jobs import Open
-
-
-class Opened(Struct, frozen=True):
-    """What is known of a document that was opened."""
-
-    ref: DocumentRef
-    info: DocumentInfo
-    content_ids: ContentIds
-    is_revision: bool
 
 
 class Opener:

@@ -90,9 +90,7 @@ class Wanted(Struct, frozen=True):
         return self.request.page
 
 
-def wanted_images(
-    document: Document, viewport: Viewport, placement: Placement, raster_pixels: int
-) -> tuple[Wanted, ...]:
+def wanted_images(document: Document, viewport: Viewport, placement: Placement, raster_pixels: int) -> tuple[Wanted, ...]:
     """What makes a page sharp: the whole page at its exact size, or the visible tiles of a level, those in the middle first."""
     rung = placement.rung
     if viewport.zoom == 1.0 and rung.area_px <= raster_pixels:
@@ -103,9 +101,7 @@ def wanted_images(
     return tuple(_tile(document, placement, level, tile, raster_pixels) for tile in tiles)
 
 
-def window_request(
-    document: Document, viewport: Viewport, placement: Placement, raster_pixels: int
-) -> Request | None:
+def window_request(document: Document, viewport: Viewport, placement: Placement, raster_pixels: int) -> Request | None:
     """The visible tiles of a zoomed page as a raster of their own, which is drawn sooner than the slabs that hold them.
 
     None if it would not be much sooner, or is too large.
@@ -137,9 +133,7 @@ def within(wanted: Wanted, window: Request) -> Wanted | None:
     return replace(wanted, request=window, column=column, row=row)
 
 
-def margin_tiles(
-    document: Document, viewport: Viewport, placement: Placement, raster_pixels: int
-) -> tuple[Wanted, ...]:
+def margin_tiles(document: Document, viewport: Viewport, placement: Placement, raster_pixels: int) -> tuple[Wanted, ...]:
     """The tiles around those that are visible in a zoomed page: where a finger that pans will go."""
     if viewport.zoom == 1.0:
         return ()
@@ -172,9 +166,7 @@ def fitted_requests(
     return found
 
 
-def coarse_images(
-    document: Document, placement: Placement, fit_spec: RasterSpec, raster_pixels: int
-) -> Iterator[Wanted]:
+def coarse_images(document: Document, placement: Placement, fit_spec: RasterSpec, raster_pixels: int) -> Iterator[Wanted]:
     """What may stand in for a page meanwhile, the best first: its exact fit, then its single-tile levels."""
     yield _whole(placement, Request(document, placement.page, fit_spec))
     for level in reversed(document.pyramid(placement.page).levels):

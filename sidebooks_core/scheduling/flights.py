@@ -140,7 +140,10 @@ class Flights(Generic[W, R]):
             flight.names.append(name)
 
     def forget(self, flight: Flight[W, R], request: R) -> bool:
-        """A request is no longer interested. The flight lands if nobody else is and it has not begun. False: it did not wait."""
+        """A request is no longer interested. The flight lands if nobody else is and it has not begun.
+
+        False: the request did not wait for it.
+        """
         before = len(flight.waiting)
         flight.waiting = [one for one in flight.waiting if one.request is not request]
         if len(flight.waiting) == before:

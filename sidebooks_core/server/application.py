@@ -27,6 +27,7 @@ from sidebooks_core.errors import (
     ServiceClosed,
     SidebooksError,
 )
+from sidebooks_core.images.requests import Request, TilePlace, in_format
 from sidebooks_core.server import openapi
 from sidebooks_core.server.addresses import (
     dzi_raster,
@@ -424,11 +425,11 @@ class Application:
                 return await self._json(asked, len(hits), make_hits, "application/json", LEARNING)
             case ["pages", number, "text"]:
                 page = page_number(number, document)
-                words = await self._wanted(asked, ("text", document, page), self.service.submit_text, document, page)
+                words = await self._wanted(asked, ("text", document, page), self.service.parts.questions.words, document, page)
                 return await self._json(asked, len(words), partial(_words, words), "application/json", LEARNING)
             case ["pages", number, "links"]:
                 page = page_number(number, document)
-                links = await self._wanted(asked, ("links", document, page), self.service.submit_links, document, page)
+                links = await self._wanted(asked, ("links", document, page), self.service.parts.questions.links, document, page)
                 found = [
                     {
                         "box_pt": [link.x0_pt, link.y0_pt, link.x1_pt, link.y1_pt],
@@ -440,8 +441,8 @@ class Application:
                 return await self._json(asked, len(found), lambda: {"links": found}, "application/json", LEARNING)
             case ["pages", number, "preview"]:
                 page = page_number(number, document)
-                spec, _, _ = self.service.place(document, page, 0, 0, 0)
-                return await self._images.tile(asked, document, page, spec, 0, 0, None, [])
+                at = self.service.parts.images.place(document, page, 0, 0, 0)
+                return await self._images.tile(asked, at, [])
             case ["pages", number, "bundle", level]:
                 page = page_number(number, document)
                 return await self._images.bundle(asked, document, page, level_number(level, document.pyramid(page)))
@@ -451,14 +452,14 @@ class Application:
                 column, row = tile_place(name)
                 if column >= grid.columns or row >= grid.rows:
                     raise not_found()
-                place = self.service.place(document, page, grid.index, column, row)
-                return await self._images.tile(asked, document, page, *place, None, [])
+                at = self.service.parts.images.place(document, page, grid.index, column, row)
+                return await self._images.tile(asked, at, [])
             case ["previews", span]:
                 return await self._images.previews(asked, document, *page_span(span, document))
             case ["pages", number, size]:
                 page = page_number(number, document)
                 spec, image_format = exact_raster(document, page, size)
-                return await self._images.tile(asked, document, page, spec, 0, 0, image_format, [])
+                return await self._images.tile(asked, TilePlace(Request(document, page, spec, image_format), 0, 0), [])
         raise not_found()
 
     async def _hint(self, asked: Asked, document: Document) -> Answer:
@@ -509,7 +510,7 @@ class Application:
                 column, row, image_format = dzi_tile(name)
                 if column * spec.tile_px >= spec.x1_px or row * spec.tile_px >= spec.y1_px:
                     raise not_found()
-                return await self._images.tile(asked, document, page, spec, column, row, image_format, [])
+                return await self._images.tile(asked, TilePlace(Request(document, page, spec, image_format), column, row), [])
         raise not_found()
 
     async def _iiif(self, asked: Asked, rest: list[str]) -> Answer:
@@ -536,10 +537,11 @@ class Application:
                 image_format = iiif.FORMATS[request.format]
                 chosen = plan(request, pyramid)
                 if isinstance(chosen, TilePlan):
-                    place = self.service.place(document, page, chosen.level, chosen.column, chosen.row)
-                    return await self._images.tile(asked, document, page, *place, image_format, links)
+                    at = self.service.parts.images.place(document, page, chosen.level, chosen.column, chosen.row)
+                    return await self._images.tile(asked, in_format(at, image_format), links)
                 if chosen.recipe is None:
-                    return await self._images.tile(asked, document, page, chosen.spec, 0, 0, image_format, links)
+                    at = TilePlace(Request(document, page, chosen.spec, image_format), 0, 0)
+                    return await self._images.tile(asked, at, links)
                 return await self._images.derived(asked, document, page, chosen, image_format, links)
         raise not_found()
 

@@ -13,7 +13,6 @@ from collections import OrderedDict
 from msgspec import Struct
 
 from sidebooks_core.encoding.tileset import RecordUnreadable, tile_span
-from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.server.exchange import IMMUTABLE, Headers, Scope, family_of, raw_path
 from sidebooks_core.server.sharing import Sharing
 from sidebooks_core.service import TileService
@@ -41,7 +40,7 @@ class HotImages:
     """Belongs to the event loop, but for `forget`. It learns only from requests that were answered, whose host was accepted."""
 
     def __init__(self, service: TileService, sharing: Sharing) -> None:
-        self._service = service
+        self._keeper = service.parts.images.keeper
         self._sharing = sharing
         self._known: OrderedDict[tuple[bytes, bytes], _Meaning] = OrderedDict()
         self._bytes = 0
@@ -91,7 +90,7 @@ class HotImages:
         if known is None:
             return None
         self.answered_s = started_s = time.perf_counter()
-        record = self._service.store.get_memory(known.key)
+        record = self._keeper.store.get_memory(known.key)
         if record is None:
             return None
         headers = known.headers
@@ -106,7 +105,7 @@ class HotImages:
                 return None
         body = record.data[known.found[1]]
         took_s = time.perf_counter() - started_s
-        self._service.records.count_hit("memory", took_s, known.key, Priority.VISIBLE)
+        self._keeper.count_key_shown(known.key, "memory", took_s)
         timing = (b"server-timing", b"memory;dur=%.1f" % (took_s * 1000))
         return 200, [*headers, timing, (b"content-length", b"%d" % len(body))], body
 

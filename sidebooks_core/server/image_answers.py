@@ -12,17 +12,14 @@ from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Future
 from typing import Any
 
-from msgspec import Struct
-
 from sidebooks_core import keys
 from sidebooks_core.documents.document import Document
 from sidebooks_core.encoding.tileset import PackedTile, RecordUnreadable, pack, unpack_tile
 from sidebooks_core.errors import PageError, QueueFull
-from sidebooks_core.images.tile import Tile
-from sidebooks_core.images.tile_making import tile_of
+from sidebooks_core.images.requests import Request, TilePlace
+from sidebooks_core.images.tile import Tile, tile_of
 from sidebooks_core.scheduling.queue import Priority
-from sidebooks_core.server import stand_in as coarse
-from sidebooks_core.server import told
+from sidebooks_core.server import stand_in, told
 from sidebooks_core.server.exchange import IMMUTABLE, PASSING, Answer, Asked, Headers
 from sidebooks_core.server.fast_path import HotImages
 from sidebooks_core.server.iiif.plan import RasterPlan
@@ -30,7 +27,6 @@ from sidebooks_core.server.single_flight import SharedWork
 from sidebooks_core.server.waiting import Waiting
 from sidebooks_core.service import TileService
 from sidebooks_core.stores.record import Record
-from sidebooks_core.tiling.raster import RasterSpec
 
 MAX_WAITING = 512
 """Renders before a request's turn from which on it gets 503. What is in memory or on disk is never refused."""
@@ -44,104 +40,70 @@ Run = Callable[..., Awaitable[Any]]
 """Calls a function with arguments in a thread for a kind of work (`pools.THREADS`)."""
 
 
-class _Wanted(Struct, frozen=True):
-    """One tile of a raster of a page; column and row count from the raster's own first tile."""
-
-    document: Document
-    page: int
-    spec: RasterSpec
-    column: int
-    row: int
-    image_format: str | None
-
-
 class ImageAnswers:
     """Makes answers out of tiles of one service."""
 
     def __init__(self, service: TileService, hot: HotImages, run: Run) -> None:
-        self.service = service
+        self._settings = service.settings
+        self._tiles = service.parts.images
+        self._keeper = service.parts.images.keeper
         self._hot = hot
         self._run = run
         self._shared = SharedWork()
         self._waiting = Waiting()
         self._loaded = LOADED_WAITING * service.settings.workers
 
-    async def tile(
-        self,
-        asked: Asked,
-        document: Document,
-        page: int,
-        spec: RasterSpec,
-        column: int,
-        row: int,
-        image_format: str | None,
-        links: Headers,
-    ) -> Answer:
-        wanted = _Wanted(document, page, spec, column, row, image_format)
-        key = await self._key(asked, wanted)
-        tag = keys.etag(key, column, row)
+    async def tile(self, asked: Asked, at: TilePlace, links: Headers) -> Answer:
+        """A tile, or 304 before anything is looked for: its ETag is known at once."""
+        request = at.request
+        tag = self._tiles.etag(at)
         if asked.has_etag(tag):
-            return asked.not_modified(tag, [*told.headers(document.problems.of(page)), *links])
-        is_loaded = key not in self._waiting and self._waiting.before(asked.client) >= self._loaded
-        if is_loaded and self._in_memory(wanted) is None:
-            passing = await self._coarse(asked, wanted, links)
+            return asked.not_modified(tag, [*told.headers(request.document.problems.of(request.page)), *links])
+        is_loaded = self._name(at) not in self._waiting and self._waiting.before(asked.client) >= self._loaded
+        if is_loaded and self._tiles.tile_in_memory(at) is None:
+            passing = await self._coarse(asked, at, links)
             if passing is not None:
                 return passing
-        tile = await self._get(asked, wanted)
-        problems = told.headers(tile.problems)
-        self._hot.learn(asked.generation, asked.scope, key, column, row, tile.media_type, tag, [*problems, *links])
+        tile = await self._get(asked, at)
+        key = self._keeper.key(request)
+        if key is not None:  # else its page is not identified yet: the next answer is learned from
+            headers = [*told.headers(tile.problems), *links]
+            self._hot.learn(asked.generation, asked.scope, key, at.column, at.row, tile.media_type, tag, headers)
         return asked.image(tile, links)
 
     def are_awaited(self) -> bool:
-        """Whether somebody waits for an image that is drawn or queued, or images are sent one after the other just now."""
+        """Whether an image is waited for that is drawn or queued, or images are sent one after the other just now."""
         return bool(self._waiting) or time.perf_counter() - self._hot.answered_s < IN_A_ROW_S
 
-    async def _key(self, asked: Asked, wanted: _Wanted) -> str:
-        """Of the record that holds it; waits for the page to be identified."""
-        document, page = wanted.document, wanted.page
-        if document.known_content_id(page) is None:
-            client = asked.client
-            joined = (document, page) if len(self._waiting) < self._loaded else (document, page, client)
-            await self._shared.get(asked, joined, lambda: self._identify(document, page, client))
-        return self._key_of(wanted)
+    def _name(self, at: TilePlace) -> str:
+        """Of the render that makes it."""
+        return self._keeper.tag(at.request)
 
-    async def _identify(self, document: Document, page: int, client: str) -> None:
-        future = self.service.submit_identify(document, page, client)
-        key = f"identify {document.ref.token} {page}"
-        self._waiting.add(key, client)
-        try:
-            await asyncio.wrap_future(future)
-        finally:
-            self._waiting.remove(key, client)
-
-    def _key_of(self, wanted: _Wanted) -> str:
-        return self.service.records.key(wanted.document.content_id(wanted.page), wanted.spec, wanted.image_format)
-
-    async def _coarse(self, asked: Asked, wanted: _Wanted, links: Headers) -> Answer | None:
+    async def _coarse(self, asked: Asked, at: TilePlace, links: Headers) -> Answer | None:
         """What stands in while too much waits; None without anything coarser. The sharp one is drawn when its turn comes."""
-        found = coarse.at_hand(self.service, wanted.document, wanted.page, wanted.spec)
+        found = stand_in.at_hand(self._tiles, at.request)
         if found is None:
             return None
-        future = await self._run("images", self._submit, wanted, Priority.PAGE, asked.client)
+        future = await self._run("images", self._tiles.submit, at, Priority.PAGE, asked.client)
         if future.done():
             return None
-        image_format = wanted.image_format or self.service.settings.image_format
-        made = await self._run("derived", coarse.stand_in, *found, wanted.spec, wanted.column, wanted.row, image_format)
+        image_format = at.request.image_format or self._settings.image_format
+        made = await self._run("derived", stand_in.stand_in, *found, at, image_format)
         return asked.coarse_image(made, found[1], found[0].problems, links)
 
-    async def _get(self, asked: Asked, wanted: _Wanted) -> Tile:
-        held = self._in_memory(wanted)
+    async def _get(self, asked: Asked, at: TilePlace) -> Tile:
+        held = self._tiles.tile_in_memory(at)
         if held is not None:
             return held
         client = asked.client
         # Under load each client has its own request, which the service joins: what another asked for may come up late.
-        joined = wanted if len(self._waiting) < self._loaded else (wanted, client)
-        tile, asked.source = await self._shared.get(asked, joined, lambda: self._make(wanted, client))
+        joined = at if len(self._waiting) < self._loaded else (at, client)
+        tile, asked.source = await self._shared.get(asked, joined, lambda: self._make(at, client))
         return tile
 
-    async def _make(self, wanted: _Wanted, client: str) -> tuple[Tile, str]:
+    async def _make(self, at: TilePlace, client: str) -> tuple[Tile, str]:
         """A tile that is not in memory, and where it was found. Cancelled, it drops what is queued and nobody else wants."""
-        submitting = asyncio.ensure_future(self._run("images", self._submit, wanted, Priority.VISIBLE, client))
+        submitting = asyncio.ensure_future(self._run("images", self._tiles.submit, at, Priority.VISIBLE, client))
         try:
             future: Future[Tile] = await asyncio.shield(submitting)
         except asyncio.CancelledError:
@@ -149,56 +111,48 @@ class ImageAnswers:
             raise
         if future.done():
             return future.result(), "disk"
-        key = self._key_of(wanted)
-        if key not in self._waiting and self._waiting.before(client) >= MAX_WAITING:
+        name = self._name(at)
+        if name not in self._waiting and self._waiting.before(client) >= MAX_WAITING:
             future.cancel()
             raise QueueFull("too many images are being made just now")
-        self._waiting.add(key, client)
+        self._waiting.add(name, client)
         try:
             return await asyncio.wrap_future(future), "render"
         finally:
-            self._waiting.remove(key, client)
-
-    def _in_memory(self, wanted: _Wanted) -> Tile | None:
-        return self.service.tile_in_memory(
-            wanted.document, wanted.page, wanted.spec, wanted.column, wanted.row, wanted.image_format
-        )
-
-    def _submit(self, wanted: _Wanted, priority: Priority, client: str) -> Future[Tile]:
-        return self.service.submit_raster(
-            wanted.document, wanted.page, wanted.spec, wanted.column, wanted.row, priority, client, wanted.image_format
-        )
+            self._waiting.remove(name, client)
 
     async def derived(
         self, asked: Asked, document: Document, page: int, chosen: RasterPlan, image_format: str, links: Headers
     ) -> Answer:
         recipe = chosen.recipe
         assert recipe is not None
-        plain = _Wanted(document, page, chosen.spec, 0, 0, "png")
-        source_key = await self._key(asked, plain)
-        key = keys.derived_key(source_key, f"{recipe.name} {image_format} {self.service.settings.quality}")
+        plain = TilePlace(Request(document, page, chosen.spec, "png"), 0, 0)
+        made_by = f"{recipe.name} {image_format} {self._settings.quality}"
+        key = keys.derived_key(self._name(plain), document.trust_domain, made_by)
         tag = keys.etag(key, 0, 0)
         if asked.has_etag(tag):
             return asked.not_modified(tag, [*told.headers(document.problems.of(page)), *links])
-        stored = await self._run("images", self.service.store.get, key)
+        store = self._keeper.store
+        stored = await self._run("images", store.get, key)
         if stored is not None:
             try:
                 packed = unpack_tile(stored.data, 0, 0)
-                return asked.image(tile_of(document, page, packed, tag), links)
+                return asked.image(tile_of(plain.request, packed, tag), links)
             except RecordUnreadable:
-                await self._run("images", self.service.store.delete, key)
+                await self._run("images", store.delete, key)
         source = await self._get(asked, plain)
 
         def make() -> Tile:
             from sidebooks_core.encoding.derive import derive  # numpy and Pillow: only for those who turn images
 
             started_s = time.perf_counter()
-            made = derive(source.data, source.media_type, recipe, image_format, self.service.settings.quality)
+            made = derive(source.data, source.media_type, recipe, image_format, self._settings.quality)
             width_px, height_px = recipe.width_px, recipe.height_px
             if recipe.rotation in (90, 270):
                 width_px, height_px = height_px, width_px
             data = pack([PackedTile(made.data, made.media_type, width_px, height_px)], 1, source.problems)
-            self.service.store.put(key, Record(data, document.content_id(page), time.perf_counter() - started_s))
+            if not document.withdrawn.is_set():
+                store.put(key, Record(data, document.id, time.perf_counter() - started_s))
             return Tile(made.data, made.media_type, width_px, height_px, tag, source.problems)
 
         return asked.image(await self._run("derived", make), links)
@@ -206,16 +160,14 @@ class ImageAnswers:
     async def bundle(self, asked: Asked, document: Document, page: int, level_index: int) -> Answer:
         """All tiles of a level in one answer, as a record (rendering.packing): for clients that count requests."""
         level = document.pyramid(page).levels[level_index]
-        spec, _, _ = self.service.place(document, page, level.index, 0, 0)
-        tag = f"{await self._key(asked, _Wanted(document, page, spec, 0, 0, None))}-bundle"
+        tag = f"{self._name(self._tiles.place(document, page, level.index, 0, 0))}-bundle"
         if asked.has_etag(tag):
             return asked.not_modified(tag, [])
         tiles = []
         problems: dict[str, None] = {}
         for row in range(level.rows):
             for column in range(level.columns):
-                place = self.service.place(document, page, level.index, column, row)
-                tile = await self._get(asked, _Wanted(document, page, *place, None))
+                tile = await self._get(asked, self._tiles.place(document, page, level.index, column, row))
                 tiles.append(PackedTile(tile.data, tile.media_type, tile.width_px, tile.height_px))
                 problems.update(dict.fromkeys(tile.problems))
         data = pack(tiles, level.columns, problems)
@@ -226,11 +178,9 @@ class ImageAnswers:
         tiles: list[Tile | Future[Tile]] = []
         try:
             for page in range(first, last + 1):
-                spec = self.service.place(document, page, 0, 0, 0)[0]
-                wanted = _Wanted(document, page, spec, 0, 0, None)
-                tiles.append(
-                    self._in_memory(wanted) or await self._run("images", self._submit, wanted, Priority.PREVIEW, asked.client)
-                )
+                at = self._tiles.place(document, page, 0, 0, 0)
+                held = self._tiles.tile_in_memory(at)
+                tiles.append(held or await self._run("images", self._tiles.submit, at, Priority.PREVIEW, asked.client))
         except BaseException:
             _cancel(tiles)
             raise

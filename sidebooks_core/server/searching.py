@@ -50,7 +50,9 @@ class Searches:
         while page < document.page_count and len(hits) < SEARCH_LIMIT:
             async with self._turns.turn(client, number):
                 await self._let_pages_go_first()
-                found = await asyncio.wrap_future(self._service.submit_search(document, query, page, old_forms=old_forms))
+                found = await asyncio.wrap_future(
+                    self._service.parts.questions.search(document, query, page, old_forms=old_forms)
+                )
             hits.extend(found.hits)
             page = found.reached
         return hits[:SEARCH_LIMIT]

@@ -11,7 +11,6 @@ import threading
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection, Iterable
-from contextlib import suppress
 from functools import partial
 
 from msgspec import Struct
@@ -19,10 +18,10 @@ from msgspec import Struct
 from sidebooks_core.documents.document import Document
 from sidebooks_core.errors import ServiceClosed, SidebooksError
 from sidebooks_core.reading.loop import Handle, ReaderLoop
-from sidebooks_core.reading.reader import Reader
+from sidebooks_core.reading.reader import Reader, ReaderOptions
 from sidebooks_core.reading.view import PageView
-from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.service import TileService
+from sidebooks_core.tiling.spreads import SINGLE_PAGES, SpreadRule
 
 MAX_SESSIONS = 256
 """When another begins, one of the client that has most ends: the one that was silent longest."""
@@ -162,26 +161,14 @@ class Sessions:
             elif before.view_px != hint.view_px:
                 reader.resize(hint.view_px)
         if session.reader is None:
-            session.reader = self._service.reader(
-                hint.document, hint.view_px, hint.spread, deadline_s=DEADLINE_S, loop=self._loop, client=hint.client
+            options = ReaderOptions(
+                rule=SpreadRule() if hint.spread else SINGLE_PAGES, deadline_s=DEADLINE_S, loop=self._loop, client=hint.client
             )
+            session.reader = self._service.parts.readers.open(hint.document, hint.view_px, options)
             session.reader.on_refined = lambda view: self._show(session, hint.document, view)
         self._show(session, hint.document, session.reader.turn_to(hint.page))
 
     def _show(self, session: _Session, document: Document, view: PageView) -> None:
-        """Tell what the reader has; once more if a page of it was drawn before it was identified, for its ETags."""
+        """Tell what the reader has."""
         session.latest = view
         self._shown(session.name, document, view)
-        sharp = {image.page for image in view.images if not image.is_coarse}
-        unknown = next((page for page in sharp if document.known_content_id(page) is None), None)
-        if unknown is None:
-            return
-
-        def identified(_: object, error: SidebooksError | None) -> None:
-            if error is None and session.latest is view:
-                self._show(session, document, view)
-
-        with suppress(SidebooksError):  # the queue is full, or the service closes: there are no ETags then
-            self._service.records.identify(
-                document, unknown, identified, priority=Priority.VISIBLE, client=session.newest.client
-            )

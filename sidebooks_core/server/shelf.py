@@ -9,14 +9,12 @@ import re
 import threading
 from bisect import bisect_left, insort
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct
 
 from sidebooks_core.documents.document import Document
 from sidebooks_core.documents.natural_order import NaturalKey, natural_key
-from sidebooks_core.errors import SidebooksError
 from sidebooks_core.library.remembered import Given
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.server.watcher import Problem, Watcher
@@ -176,16 +174,11 @@ class Shelf:
                 insort(self._order, (place, document.id))
         self._tell()
         if is_new and document.page_count and document.known_content_id(0) is None:
-            with suppress(SidebooksError):  # the queue is full, or the service closed meanwhile
-                self.service.records.identify(document, 0, _not_needed, priority=Priority.PREVIEW)
+            self.service.parts.images.identify(document, 0, Priority.PREVIEW)  # a failure is told to who asks for the page
 
     def _take_place(self, document_id: str) -> None:
         place = self._places.pop(document_id)
         del self._order[bisect_left(self._order, (place, document_id))]
-
-
-def _not_needed(_answer: object, _error: SidebooksError | None) -> None:
-    """Who needs the page's id asks for it too, and is told."""
 
 
 def page_id(document: Document, page: int) -> str:

@@ -5,32 +5,33 @@ Pixel sizes are those that were asked for, so a viewer that tiles sees nothing o
 
 from __future__ import annotations
 
-from sidebooks_core.documents.document import Document
 from sidebooks_core.encoding.encode import EncodedImage
+from sidebooks_core.images.finding import Images
+from sidebooks_core.images.requests import Request, TilePlace
 from sidebooks_core.images.tile import Tile
-from sidebooks_core.service import TileService
 from sidebooks_core.settings import FORMATS_BY_CONTENT
-from sidebooks_core.tiling.raster import RasterSpec
 
 QUALITY = 70
 """It is looked at for a second or two."""
 
 
-def at_hand(service: TileService, document: Document, page: int, spec: RasterSpec) -> tuple[Tile, float] | None:
+def at_hand(images: Images, request: Request) -> tuple[Tile, float] | None:
     """The finest image of the whole page in memory that is coarser than a raster, and its share of the raster's scale."""
+    document, page, spec = request.document, request.page, request.spec
     for level in reversed(document.pyramid(page).levels):
         if level.scale >= spec.scale or level.columns * level.rows > 1:
             continue
-        tile = service.tile_in_memory(document, page, service.place(document, page, level.index, 0, 0)[0], 0, 0)
+        tile = images.tile_in_memory(images.place(document, page, level.index, 0, 0))
         if tile is not None:
             return tile, level.scale / spec.scale
     return None
 
 
-def stand_in(tile: Tile, share: float, spec: RasterSpec, column: int, row: int, image_format: str) -> EncodedImage:
+def stand_in(tile: Tile, share: float, at: TilePlace, image_format: str) -> EncodedImage:
     """The part of the coarse image that a tile of the raster shows, in the tile's size. Raises RequestError if damaged."""
     from sidebooks_core.encoding.derive import enlarged  # numpy and Pillow: only for a server that is loaded
 
+    spec, column, row = at.request.spec, at.column, at.row
     x0_px, y0_px = spec.x0_px + column * spec.tile_px, spec.y0_px + row * spec.tile_px
     x1_px, y1_px = min(x0_px + spec.tile_px, spec.x1_px), min(y0_px + spec.tile_px, spec.y1_px)
     box = (x0_px * share, y0_px * share, x1_px * share, y1_px * share)

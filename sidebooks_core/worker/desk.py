@@ -201,7 +201,9 @@ class Desk:
 
     def _identified(self, held: _Held, job: Identify) -> tuple[str, ...]:
         if held.identifier is None:
-            held.identifier = PageIdentifier(held.document.handle, job.document.digest or job.document.token, held.document.kind)
+            held.identifier = PageIdentifier(
+                held.document.handle, job.document.digest or job.document.token, held.document.kind
+            )
         ids: list[str] = []
         deadline_s = time.perf_counter() + job.budget_s
         while job.page + len(ids) < job.stop and (not ids or time.perf_counter() < deadline_s):
@@ -274,9 +276,7 @@ class Desk:
         shrink_store()
         held.source.close()
 
-    def _drawn_mended(
-        self, held: _Held, job: PageJob[A], sheet: _Sheet, scale: float, rect_px: list[int]
-    ) -> NDArray[np.uint8]:
+    def _drawn_mended(self, held: _Held, job: PageJob[A], sheet: _Sheet, scale: float, rect_px: list[int]) -> NDArray[np.uint8]:
         """Pixels; the sheet's problems are those of them, too. Raises RenderFailed where nothing of the page can be drawn."""
         pixels, found = self._drawn(sheet, scale, rect_px)
         if (found or sheet.problems) and _is_to_be_mended(sheet, found) and self._mend(held, job, sheet, found):

@@ -44,9 +44,7 @@ def main() -> None:
     from sidebooks_core.worker.desk import Desk  # the engine: after the limits hold, unless this was forked with it
 
     files = socket.socket(fileno=int(sys.argv[3])) if len(sys.argv) > 3 else None
-    desk = Desk(
-        config.font_set, config.display_list_bytes, opens_paths=files is None, worker_bytes=config.worker_bytes
-    )
+    desk = Desk(config.font_set, config.display_list_bytes, opens_paths=files is None, worker_bytes=config.worker_bytes)
     resident_bytes()  # opens what it reads from
     unconfined = _confine(desk, config.worker_bytes) if config.is_isolated else []
     wire.send(replies, to_bytes(Greeting(ready=True, unconfined=tuple(unconfined))))

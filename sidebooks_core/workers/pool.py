@@ -75,9 +75,7 @@ class JobSource(Listener[F], Protocol[F]):
         """The same, if the worker that they came from takes no job just now."""
         ...
 
-    def landed(
-        self, flight: F, answer: object, error: SidebooksError | None, *, has_lost_worker: bool = False
-    ) -> Sequence[F]:
+    def landed(self, flight: F, answer: object, error: SidebooksError | None, *, has_lost_worker: bool = False) -> Sequence[F]:
         """A job ended, with an answer of its type or an error; returns what follows from it. Must not raise.
 
         error: RequestDropped if it was interrupted. has_lost_worker: it cost its worker.
@@ -183,9 +181,7 @@ class WorkerPool(Generic[F]):
             if worker is not None:
                 self._bury(worker)
 
-    def _landed(
-        self, flight: F, answer: object, error: SidebooksError | None, *, has_lost_worker: bool = False
-    ) -> Sequence[F]:
+    def _landed(self, flight: F, answer: object, error: SidebooksError | None, *, has_lost_worker: bool = False) -> Sequence[F]:
         try:
             return self._source.landed(flight, answer, error, has_lost_worker=has_lost_worker)
         except Exception:  # noqa: BLE001 - this thread serves on

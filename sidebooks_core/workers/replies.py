@@ -54,7 +54,8 @@ def read_greeting(body: bytes) -> Greeting:
 def most_bytes(job: Job[A]) -> int:
     """The longest message that a job can be answered with."""
     limits = job.document.limits
-    match job:
+    asked: object = job
+    match asked:
         case Open():
             return _MIB + 256 * (limits.document_pages + limits.outline_items)
         case ReadWords() | Search():
@@ -95,12 +96,14 @@ def _decoder(kind: type[Job[A]], limits: Limits) -> msgspec.msgpack.Decoder[Any]
         Search: Searched,
         Inspect: Inspected,
     }
-    return msgspec.msgpack.Decoder(Reply[types[kind]])  # type: ignore[misc]  # computed
+    generic: Any = Reply
+    return msgspec.msgpack.Decoder(generic[types[kind]])
 
 
 def _fits(answer: object, job: Job[A]) -> bool:
     """What a type does not say: whether the answer is about what was asked for."""
-    match job, answer:
+    asked: object = job
+    match asked, answer:
         case Open(document=document), DocumentInfo(page_count=page_count, pages=pages):
             return page_count == len(pages) <= document.limits.document_pages
         case Search(page=page, stop=stop), Searched(hits=hits, reached=reached):
