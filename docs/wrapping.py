@@ -11,8 +11,8 @@ STARTS_A_BLOCK = re.compile(r"[-+*>|#]|#+|\d+[.)]|```.*|[-=]{2,}")
 """A word that means a list, a heading, a quotation or a table if it stands first in a line."""
 
 
-def wrapped(text: str, first: str = "", rest: str = "") -> Iterator[str]:
-    """The lines of one paragraph, at most `WIDTH` characters each unless a single word is longer.
+def wrapped(text: str, first: str = "", rest: str = "", *, width: int = WIDTH) -> Iterator[str]:
+    """The lines of one paragraph, at most `width` characters each unless a single word is longer.
 
     first: what the first line begins with; rest: what each other line begins with. No line but the first begins with
     a word that Markdown would take for the start of a block.
@@ -20,7 +20,7 @@ def wrapped(text: str, first: str = "", rest: str = "") -> Iterator[str]:
     line = first
     begins = True
     for word in _units(text):
-        if not begins and len(line) + 1 + len(word) > WIDTH:
+        if not begins and len(line) + 1 + len(word) > width:
             yield line
             line, begins = rest, True
         line += word if begins else f" {word}"

@@ -6,8 +6,10 @@ import asyncio
 import dataclasses
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +19,7 @@ from asgi import ask, ask_async
 from conftest import ROOT
 
 import sidebooks_core as sb
+from benchmarks import reporting
 from sidebooks_core.server import ServerLimits
 from sidebooks_core.server.openapi import OPERATIONS
 
@@ -90,8 +93,27 @@ def test_every_address_in_the_recipes_is_served() -> None:
         assert any(pattern.match(plain) for pattern in patterns), address
 
 
-@pytest.mark.parametrize("script", ["render_openapi.py", "render_python.py"])
-def test_a_page_of_reference_is_what_its_source_says(script: str) -> None:
+@pytest.mark.parametrize("script", ["render_openapi.py", "render_python.py", "render_measurements.py"])
+def test_a_generated_page_is_what_its_source_says(script: str) -> None:
     command = [sys.executable, str(ROOT / "docs" / script), "--check"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_new_run_of_a_benchmark_replaces_the_figures(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "docs", tmp_path / "docs")
+    shutil.copytree(ROOT / "benchmarks", tmp_path / "benchmarks")
+    data = tmp_path / "docs" / "explanation" / "measurements" / "0004-caching.toml"
+    old = tomllib.loads(data.read_text(encoding="utf-8"))
+    printed = reporting.table(["page from", "requests", *reporting.HEADERS], [["the moon", "7", "1.0", "2.0", "3.0", "4.0"]])
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "docs" / "render_measurements.py"), "--take", data.name, "2"],
+        input=f"platform Moon, processors 1\n\n{printed}\n", text=True, capture_output=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    new = tomllib.loads(data.read_text(encoding="utf-8"))
+    assert new["table"][0] == old["table"][0]
+    assert new["table"][1]["rows"] == [["the moon", "7", "1.0", "2.0", "3.0"]]
+    assert new["table"][1]["machine"] == "platform Moon, processors 1"
+    page = (tmp_path / "docs" / "explanation" / "measurements.md").read_text(encoding="utf-8")
+    assert "| the moon | 7 | 1.0 | 2.0 | 3.0 |" in page
