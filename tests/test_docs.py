@@ -70,8 +70,17 @@ def test_every_bound_of_the_server_has_its_reference() -> None:
 
 def test_links_between_pages_lead_somewhere() -> None:
     for page in PAGES:
-        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
-            assert (page.parent / target).exists(), f"{page}: {target}"
+        for target, anchor in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", page.read_text(encoding="utf-8")):
+            led_to = page.parent / target if target else page
+            assert led_to.exists(), f"{page}: {target}"
+            if anchor:
+                assert anchor in anchors_of(led_to), f"{page}: {target}#{anchor}"
+
+
+def anchors_of(page: Path) -> set[str]:
+    """As GitHub makes them of the headings."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.M)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_every_public_name_has_its_reference() -> None:
@@ -117,3 +126,16 @@ def test_a_new_run_of_a_benchmark_replaces_the_figures(tmp_path: Path) -> None:
     assert new["table"][1]["machine"] == "platform Moon, processors 1"
     page = (tmp_path / "docs" / "explanation" / "measurements.md").read_text(encoding="utf-8")
     assert "| the moon | 7 | 1.0 | 2.0 | 3.0 |" in page
+
+
+def test_every_room_is_on_the_page_of_the_architecture() -> None:
+    text = (ROOT / "docs" / "explanation" / "architecture.md").read_text(encoding="utf-8")
+    inside = [one for one in (ROOT / "sidebooks_core").iterdir() if one.is_dir() or one.suffix == ".py"]
+    rooms = {one.stem for one in inside if not one.stem.startswith("__")}
+    assert {room for room in rooms if f"`{room}`" not in text} == set()
+
+
+def test_every_decision_is_listed() -> None:
+    text = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    decisions = sorted((ROOT / "docs" / "explanation" / "decisions").glob("*.md"))
+    assert [one.name for one in decisions if one.name not in text] == []
