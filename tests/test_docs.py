@@ -24,6 +24,9 @@ from sidebooks_core.server import ServerLimits
 from sidebooks_core.server.openapi import OPERATIONS
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+ALL_PAGES = [*PAGES, *sorted(set(ROOT.glob("*.md")) - set(PAGES)), *sorted((ROOT / "tests").rglob("*.md"))]
+MOST_CHARACTERS = 100
+"""Of a line, addresses not counted."""
 EXAMPLES = [
     pytest.param(code, id=f"{page.relative_to(ROOT)}-{number}")
     for page in PAGES
@@ -69,7 +72,7 @@ def test_every_bound_of_the_server_has_its_reference() -> None:
 
 
 def test_links_between_pages_lead_somewhere() -> None:
-    for page in PAGES:
+    for page in ALL_PAGES:
         for target, anchor in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", page.read_text(encoding="utf-8")):
             led_to = page.parent / target if target else page
             assert led_to.exists(), f"{page}: {target}"
@@ -139,3 +142,13 @@ def test_every_decision_is_listed() -> None:
     text = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
     decisions = sorted((ROOT / "docs" / "explanation" / "decisions").glob("*.md"))
     assert [one.name for one in decisions if one.name not in text] == []
+
+
+def test_lines_are_short() -> None:
+    too_long = [
+        f"{page.relative_to(ROOT)}:{number}: {len(line)}"
+        for page in ALL_PAGES
+        for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1)
+        if len(re.sub(r"https?://\S+", "", line)) > MOST_CHARACTERS
+    ]
+    assert too_long == []
