@@ -8,34 +8,40 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from wrapping import wrapped
+
 from sidebooks_core import __version__
 from sidebooks_core.server.openapi import description
 
 TARGET = Path(__file__).parent / "reference" / "openapi.md"
 
 
+INTRODUCTION = """\
+This page lists every address of the server with its parts and its answers.
+`docs/render_openapi.py` writes it from the description that the server serves at `/openapi.json` (OpenAPI 3.1).
+[The HTTP API](http.md) says what each address is for."""
+
+
 def rendered() -> str:
     """The page."""
     told = description("", __version__)
-    lines = [
-        "# The HTTP API, address by address",
-        "Written by `docs/render_openapi.py` from what the server says at `/openapi.json` (OpenAPI 3.1); a test asks it all.",
-        "What the addresses are for is told in [the HTTP API](http.md).",
-    ]
+    lines = ["# The HTTP API, address by address", *wrapped(INTRODUCTION)]
     for path, methods in told["paths"].items():
         for method, operation in methods.items():
-            lines += ["", f"## `{method.upper()} {path}`", operation["summary"] + "."]
+            lines += ["", f"## `{method.upper()} {path}`", *wrapped(operation["summary"] + ".")]
             parameters = operation.get("parameters", [])
             if parameters:
-                lines += ["", "| part | what | pattern |", "|---|---|---|"]
+                lines.append("")
                 for one in parameters:
-                    pattern = one["schema"]["pattern"].replace("|", "\\|")
-                    lines.append(f"| `{one['name']}` | {one['description']} | `{pattern}` |")
+                    lines += wrapped(f"`{one['name']}`: {one['description']}. Pattern `{one['schema']['pattern']}`", "- ", "  ")
             if "requestBody" in operation:
-                lines += ["", "The body is a hint in JSON: `session`, `page`, `view_px`, and if two pages are shown `spread`."]
-            lines += ["", "| status | meaning | content |", "|---|---|---|"]
+                body = "The body is a hint in JSON: `session`, `page`, `view_px`, and `spread` if two pages are shown."
+                lines += ["", *wrapped(body)]
+            lines += ["", "| status | content | meaning |", "|---|---|---|"]
             for status, answer in operation["responses"].items():
-                lines.append(f"| {status} | {answer['description']} | {', '.join(answer.get('content', {})) or '-'} |")
+                # The summary stands above; a table cannot be broken into lines.
+                meaning = "as above" if answer["description"] == operation["summary"] else answer["description"]
+                lines.append(f"| {status} | {', '.join(answer.get('content', {})) or '-'} | {meaning} |")
     return "\n".join(lines) + "\n"
 
 

@@ -7,23 +7,31 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from enum import Enum
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from wrapping import WIDTH, paragraphs, wrapped
 
 import sidebooks_core as sb
 
 TARGET = Path(__file__).parent / "reference" / "python.md"
 INTRODUCTION = """\
 # The Python API, name by name
-Written by `docs/render_python.py` from the docstrings; a test compares. Everything is in `sidebooks_core`. Pages count from 0,
-`_pt` are points of the page as it is shown (1/72 inch, origin top left), `_px` pixels of a raster, `_view` pixels of the
-screen, `_s` seconds.
+This page lists every public name of `sidebooks_core` with what its docstring says.
+`docs/render_python.py` writes it from the docstrings, and a test compares.
 
-Values are frozen [msgspec structs](https://jcristharif.com/msgspec/structs.html), `Settings` is a frozen dataclass:
+- Page numbers start at 0.
+- `_pt` are points of a page as it is shown: 1/72 inch, origin top left.
+- `_px` are pixels of a raster, `_view` are pixels of the reader's screen.
+- `_s` are seconds.
+
+Values are frozen [msgspec structs](https://jcristharif.com/msgspec/structs.html). `Settings` is a
+frozen dataclass:
 
 ```python
 import dataclasses
@@ -61,7 +69,7 @@ def rendered() -> str:
     lines += [
         "",
         "## Errors",
-        "Each carries `message`, and `document_id` and `page` where there is one.",
+        "Each carries `message`, and `document_id` and `page` if there is one.",
         "",
         *_error_lines(sb.SidebooksError, 0),
     ]
@@ -71,7 +79,7 @@ def rendered() -> str:
 def _class_lines(name: str) -> Iterator[str]:
     cls = getattr(sb, name)
     node = _node(cls)
-    yield from ("", f"### `{name}`", _told(node))
+    yield from ("", f"### `{name}`", *_prose(_told(node)))
     fields = [line for one in reversed(_ours(cls)) for line in _field_lines(one)]
     if fields:
         yield from ("", *fields)
@@ -84,14 +92,56 @@ def _method_lines(class_name: str, node: ast.FunctionDef) -> Iterator[str]:
     is_constructor = node.name == "__init__"
     if node.name.startswith("_") and not (is_constructor and _told(node)):
         return
-    result = ast.unparse(node.returns) if node.returns else ""
-    if any(ast.unparse(decorator) == "property" for decorator in node.decorator_list):
-        yield from ("", f"**`{node.name}: {result}`**", "", _told(node))
-        return
     del node.args.args[:1]  # self, or the class
-    arguments = ast.unparse(node.args)
-    shown = f"{class_name}({arguments})" if is_constructor else f"{node.name}({arguments}) -> {result}"
-    yield from ("", f"**`{shown}`**", "", _told(node))
+    result = f" -> {ast.unparse(node.returns)}" if node.returns and not is_constructor else ""
+    if any(ast.unparse(decorator) == "property" for decorator in node.decorator_list):
+        shown = [f"{node.name}: {result.removeprefix(' -> ')}"]
+    else:
+        shown = _signature(class_name if is_constructor else node.name, list(_arguments(node.args)), result)
+    yield from ("", "```py", *shown, "```", *_prose(_told(node), [one.arg for one in _all_arguments(node.args)]))
+
+
+def _signature(name: str, arguments: list[str], result: str) -> list[str]:
+    """On one line if that is short enough, else an argument a line."""
+    line = f"{name}({', '.join(arguments)}){result}"
+    return [line] if len(line) <= WIDTH else [f"{name}(", *(f"    {one}," for one in arguments), f"){result}"]
+
+
+def _arguments(arguments: ast.arguments) -> Iterator[str]:
+    positional = [*arguments.posonlyargs, *arguments.args]
+    missing = len(positional) - len(arguments.defaults)
+    for one, default in zip(positional, [*[None] * missing, *arguments.defaults], strict=True):
+        yield _argument(one, default)
+    if arguments.kwonlyargs:
+        yield "*"
+    for one, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
+        yield _argument(one, default)
+
+
+def _argument(one: ast.arg, default: ast.expr | None) -> str:
+    return ast.unparse(one) + (f" = {ast.unparse(default)}" if default else "")
+
+
+def _all_arguments(arguments: ast.arguments) -> list[ast.arg]:
+    return [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+
+
+def _prose(text: str, arguments: Collection[str] = ()) -> Iterator[str]:
+    """Paragraphs of a docstring. What it says of an argument ("name: …") becomes an item of a list."""
+    is_list = False
+    for paragraph in paragraphs(_apart(text, arguments)):
+        name, colon, told = paragraph.partition(": ")
+        was_list, is_list = is_list, bool(colon) and name in arguments
+        if not (was_list and is_list):
+            yield ""
+        yield from wrapped(f"`{name}`: {told}", "- ", "  ") if is_list else wrapped(paragraph)
+
+
+def _apart(text: str, arguments: Collection[str]) -> str:
+    """The text with a paragraph of its own for each argument, and for the exceptions."""
+    names = "|".join(map(re.escape, sorted(arguments, key=len, reverse=True)))
+    starts = rf"(?:{names}): |Raises " if names else "Raises "
+    return re.sub(rf"(?<![\w`])(?:(?<=[.;])\s+|^)(?={starts})", "\n\n", text, flags=re.M)
 
 
 def _field_lines(cls: type[Any]) -> Iterator[str]:
@@ -107,11 +157,12 @@ def _field_lines(cls: type[Any]) -> Iterator[str]:
             continue
         if not shown.startswith("_") and "ClassVar" not in shown:
             told = _text(after)
-            yield f"- `{shown}` - {told}" if told else f"- `{shown}`"
+            yield from wrapped(f"`{shown}`: {told}" if told else f"`{shown}`", "- ", "  ")
 
 
 def _error_lines(cls: type[Exception], depth: int) -> Iterator[str]:
-    yield f"{'  ' * depth}- `{cls.__name__}`{_also(cls)} - {_told(_node(cls))}"
+    indent = "  " * depth
+    yield from wrapped(f"`{cls.__name__}`{_also(cls)}: {_told(_node(cls))}", f"{indent}- ", f"{indent}  ")
     for one in cls.__subclasses__():
         if one.__name__ in sb.__all__:
             yield from _error_lines(one, depth + 1)
@@ -127,7 +178,7 @@ def _ours(cls: type[Any]) -> list[type[Any]]:
 
 
 def _text(node: ast.stmt | None) -> str:
-    """Of the string that stands behind a field."""
+    """The docstring of a field: the string that stands behind it."""
     match node:
         case ast.Expr(value=ast.Constant(value=str(text))):
             return inspect.cleandoc(text)

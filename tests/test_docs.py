@@ -6,8 +6,10 @@ import asyncio
 import dataclasses
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,10 +19,14 @@ from asgi import ask, ask_async
 from conftest import ROOT
 
 import sidebooks_core as sb
+from benchmarks import reporting
 from sidebooks_core.server import ServerLimits
 from sidebooks_core.server.openapi import OPERATIONS
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+ALL_PAGES = [*PAGES, *sorted(set(ROOT.glob("*.md")) - set(PAGES)), *sorted((ROOT / "tests").rglob("*.md"))]
+MOST_CHARACTERS = 100
+"""Of a line, addresses not counted."""
 EXAMPLES = [
     pytest.param(code, id=f"{page.relative_to(ROOT)}-{number}")
     for page in PAGES
@@ -66,9 +72,18 @@ def test_every_bound_of_the_server_has_its_reference() -> None:
 
 
 def test_links_between_pages_lead_somewhere() -> None:
-    for page in PAGES:
-        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
-            assert (page.parent / target).exists(), f"{page}: {target}"
+    for page in ALL_PAGES:
+        for target, anchor in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", page.read_text(encoding="utf-8")):
+            led_to = page.parent / target if target else page
+            assert led_to.exists(), f"{page}: {target}"
+            if anchor:
+                assert anchor in anchors_of(led_to), f"{page}: {target}#{anchor}"
+
+
+def anchors_of(page: Path) -> set[str]:
+    """As GitHub makes them of the headings."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.M)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_every_public_name_has_its_reference() -> None:
@@ -90,8 +105,50 @@ def test_every_address_in_the_recipes_is_served() -> None:
         assert any(pattern.match(plain) for pattern in patterns), address
 
 
-@pytest.mark.parametrize("script", ["render_openapi.py", "render_python.py"])
-def test_a_page_of_reference_is_what_its_source_says(script: str) -> None:
+@pytest.mark.parametrize("script", ["render_openapi.py", "render_python.py", "render_measurements.py"])
+def test_a_generated_page_is_what_its_source_says(script: str) -> None:
     command = [sys.executable, str(ROOT / "docs" / script), "--check"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_new_run_of_a_benchmark_replaces_the_figures(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "docs", tmp_path / "docs")
+    shutil.copytree(ROOT / "benchmarks", tmp_path / "benchmarks")
+    data = tmp_path / "docs" / "explanation" / "measurements" / "0004-caching.toml"
+    old = tomllib.loads(data.read_text(encoding="utf-8"))
+    printed = reporting.table(["page from", "requests", *reporting.HEADERS], [["the moon", "7", "1.0", "2.0", "3.0", "4.0"]])
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "docs" / "render_measurements.py"), "--take", data.name, "2"],
+        input=f"platform Moon, processors 1\n\n{printed}\n", text=True, capture_output=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    new = tomllib.loads(data.read_text(encoding="utf-8"))
+    assert new["table"][0] == old["table"][0]
+    assert new["table"][1]["rows"] == [["the moon", "7", "1.0", "2.0", "3.0"]]
+    assert new["table"][1]["machine"] == "platform Moon, processors 1"
+    page = (tmp_path / "docs" / "explanation" / "measurements.md").read_text(encoding="utf-8")
+    assert "| the moon | 7 | 1.0 | 2.0 | 3.0 |" in page
+
+
+def test_every_room_is_on_the_page_of_the_architecture() -> None:
+    text = (ROOT / "docs" / "explanation" / "architecture.md").read_text(encoding="utf-8")
+    inside = [one for one in (ROOT / "sidebooks_core").iterdir() if one.is_dir() or one.suffix == ".py"]
+    rooms = {one.stem for one in inside if not one.stem.startswith("__")}
+    assert {room for room in rooms if f"`{room}`" not in text} == set()
+
+
+def test_every_decision_is_listed() -> None:
+    text = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    decisions = sorted((ROOT / "docs" / "explanation" / "decisions").glob("*.md"))
+    assert [one.name for one in decisions if one.name not in text] == []
+
+
+def test_lines_are_short() -> None:
+    too_long = [
+        f"{page.relative_to(ROOT)}:{number}: {len(line)}"
+        for page in ALL_PAGES
+        for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1)
+        if len(re.sub(r"https?://\S+", "", line)) > MOST_CHARACTERS
+    ]
+    assert too_long == []

@@ -13,10 +13,10 @@ from benchmarks.reporting import Percentiles, table
 FRAME_S = 1 / 60
 SLOW_S = 0.1
 COLOURS = ("#0b6e4f", "#b23a48", "#e08e45", "#4062bb", "#7d5ba6", "#555555")
-LIMITS = """What these numbers do not say: the time a client takes to decode and paint an image, and the network; how a person
-judges a coarse page that sharpens; other machines, and other loads on this one. The clock of a turn starts when the trace wants
-it, so a peer that is late with one page is late with the next. All peers have their document open and, ours, its previews made
-before the first turn. Peak memory counts pages shared by processes once for each."""
+LIMITS = """Times are milliseconds. What these numbers do not say: the time a client takes to decode and paint an image, and
+the network; how a person judges a coarse page that sharpens; other machines, and other loads on this one. The clock of a turn
+starts when the trace wants it, so a peer that is late with one page is late with the next. All peers have their document open
+and, ours, its previews made before the first turn. Peak memory counts pages shared by processes once for each."""
 
 
 def rows(runs: Sequence[dict[str, Any]]) -> list[list[str]]:
@@ -51,8 +51,8 @@ def rows(runs: Sequence[dict[str, Any]]) -> list[list[str]]:
 
 
 HEADERS = [
-    "trace", "peer", "turns", "painted, ms: median", "p95", "p99", "max", "in 16.7 ms", "in 100 ms", "sharp on arrival",
-    "sharp p95, ms", "renders", "waste", "peak MiB",
+    "trace", "peer", "turns", "painted median", "p95", "p99", "max", "in 16.7 ms", "in 100 ms", "sharp on arrival",
+    "sharp p95", "renders", "waste", "peak MiB",
 ]  # fmt: skip
 
 
