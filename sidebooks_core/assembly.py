@@ -83,7 +83,7 @@ def assemble(settings: Settings, store: TileStore | None) -> Parts:
     # A book without pages of its own is laid out with these fonts, and content ids are remembered with the description.
     registry = Registry(facts, f"{profile.engine} {CONTENT_ID_VERSION} {fonts.id}")
     identification = Identification(settings, registry)
-    seeker = Seeker(settings, keeper, keeper.store.leases(), dispatcher.is_suspect, identification.begin)
+    seeker = Seeker(settings, keeper, keeper.store.leases(), dispatcher, identification.begin)
     images = Images(settings, keeper, dispatcher, seeker)
     mark_host()
     return Parts(

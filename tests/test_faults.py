@@ -132,18 +132,18 @@ def test_a_full_disk_costs_no_page_and_writing_resumes(tmp_path: Path, sample: P
     ):
         document, reference = service.open(sample), cacheless.open(sample)
         service.page_image(document, 0, width_px=WIDTH_PX)
-        service.store.flush()
+        service.parts.flush()
         filler = fill(disk)
         for page in range(PAGES):
             expected = cacheless.page_image(reference, page, width_px=WIDTH_PX)
             assert pixels(service.page_image(document, page, width_px=WIDTH_PX)) == pixels(expected)
-        service.store.flush()
+        service.parts.flush()
         found = service.statistics()
         assert found.disk_write_failures > 0
         assert found.failures == 0
         filler.unlink()
         service.page_image(document, PAGES, width_px=WIDTH_PX)
-        service.store.flush()
+        service.parts.flush()
         assert service.statistics().disk_write_failures == found.disk_write_failures
         with sb.TileService(sb.Settings(cache_dir=disk / "cache")) as later:
             later.page_image(later.open(sample), PAGES, width_px=WIDTH_PX)

@@ -79,7 +79,7 @@ def test_a_level_that_no_page_has_is_refused(service: sb.TileService, sample: Pa
     document = service.open(sample)
     for level in (99, -1):
         with pytest.raises(sb.RequestError, match="its levels are 0 to"):
-            service.prerender(document, pages=[0], levels=[level])
+            service.prerender(document, pages=[0], sizes=sb.Sizes(levels=[level]))
     assert service.statistics().renders == 0
 
 

@@ -14,6 +14,8 @@ import pytest
 from PIL import Image
 
 import sidebooks_core as sb
+from sidebooks_core.images.requests import Request
+from sidebooks_core.images.work import Found
 from sidebooks_core.reading.screen import Painter
 from sidebooks_core.tiling.viewport import PageBox, Viewport
 
@@ -60,22 +62,31 @@ def test_a_turn_always_has_something_to_paint(reader: sb.Reader, document: sb.Do
 
 
 @pytest.mark.parametrize("is_crowded", [False, True])
-def test_a_turn_does_not_sleep_again_where_workers_keep_all_processors_busy(
-    service: sb.TileService, reader: sb.Reader, monkeypatch: pytest.MonkeyPatch, *, is_crowded: bool
+def test_a_turn_waits_half_of_its_deadline_and_less_where_workers_keep_all_processors_busy(
+    service: sb.TileService, document: sb.Document, monkeypatch: pytest.MonkeyPatch, *, is_crowded: bool
 ) -> None:
-    slept_until_s: list[float] = []
+    images = service.parts.images
+    find = images.find
 
-    def sleep(self: sb.Reader, screen: object, until_s: float) -> bool:
-        slept_until_s.append(until_s)
-        return False
+    def late(request: Request, priority: sb.Priority, client: str) -> Future[Found]:
+        """Found after a quarter of the deadline."""
+        found = find(request, priority, client).result(60)
+        future: Future[Found] = Future()
+        threading.Timer(0.5, future.set_result, (found,)).start()
+        return future
 
-    monkeypatch.setattr(service, "is_crowded", lambda: is_crowded)
-    monkeypatch.setattr(service.records, "want", lambda *_, **__: None)
-    monkeypatch.setattr(sb.Reader, "_wait_settled", sleep)
-    view = reader.turn_to(20)
+    def in_memory(_request: Request) -> None:
+        """Nothing is."""
+
+    monkeypatch.setattr(images, "is_crowded", lambda: is_crowded)
+    find(images.whole_page(document, 20, *VIEW_PX).request).result(60)
+    with service.reader(document, VIEW_PX, deadline_s=2.0) as reader:
+        reader.wait_sharp(60)
+        monkeypatch.setattr(images, "find", late)
+        monkeypatch.setattr(images.keeper, "in_memory", in_memory)
+        view = reader.turn_to(20)
     assert view.images
-    assert not view.is_sharp
-    assert len(slept_until_s) == (1 if is_crowded else 2)
+    assert view.is_sharp == (not is_crowded)
 
 
 def test_the_sharp_page_is_the_page_image_of_that_size(
@@ -129,8 +140,8 @@ def test_reading_on_is_sharp_on_arrival_and_draws_each_page_once(
     for step in (1, -1):
         for _ in range(document.page_count - 1):
             following = reader.page + step
-            key = service.records.key(document.content_id(following), service.page_spec(document, following, None, VIEW_PX[1]))
-            until(lambda key=key: service.store.get_memory(key))
+            request = service.parts.images.whole_page(document, following, None, VIEW_PX[1]).request
+            until(lambda request=request: service.parts.images.keeper.in_memory(request))
             assert reader.turn(step).is_sharp
     pages = document.page_count
     assert service.statistics().renders == 2 * pages, "a preview and a sharp page of each"
@@ -247,7 +258,7 @@ def test_a_closed_reader_frees_what_only_it_wanted(service: sb.TileService, docu
     with pytest.raises(sb.ServiceClosed):
         reader.turn(+1)
     until(lambda: service.statistics().in_flight == 0)
-    assert service.reader_count() == 0
+    assert service.parts.readers.count() == 0
 
 
 def test_a_closed_service_closes_its_readers(sample: Path, tmp_path: Path) -> None:
@@ -265,15 +276,16 @@ def test_a_page_that_cannot_be_drawn_is_told_as_such(
 ) -> None:
     document = service.open(sample)
     bad = sb.RenderFailed("sample, page 6: cannot be drawn", document_id=document.id, page=5)
-    want = service.records.want
+    find = service.parts.images.find
 
-    def refusing(document: sb.Document, page: int, spec: object, done: object, **options: object) -> None:
-        if page == 5:
-            done(None, "render", bad)  # type: ignore[operator]
-        else:
-            want(document, page, spec, done, **options)  # type: ignore[arg-type]
+    def refusing(request: Request, priority: sb.Priority, client: str) -> Future[Found]:
+        if request.page != 5:
+            return find(request, priority, client)
+        refused: Future[Found] = Future()
+        refused.set_exception(bad)
+        return refused
 
-    monkeypatch.setattr(service.records, "want", refusing)
+    monkeypatch.setattr(service.parts.images, "find", refusing)
     with service.reader(document, VIEW_PX) as reader:
         reader.turn_to(5)
         view = reader.wait_sharp(timeout_s=10)
@@ -317,13 +329,13 @@ def test_a_document_replaced_while_it_is_read_is_told_once_and_asked_for_no_more
     document = service.open(path)
     document.content_id(8)
     asked: list[int] = []
-    want = service.records.want
+    find = service.parts.images.find
 
-    def counting(document: sb.Document, page: int, *arguments: object, **options: object) -> None:
-        asked.append(page)
-        want(document, page, *arguments, **options)  # type: ignore[arg-type]
+    def counting(request: Request, priority: sb.Priority, client: str) -> Future[Found]:
+        asked.append(request.page)
+        return find(request, priority, client)
 
-    monkeypatch.setattr(service.records, "want", counting)
+    monkeypatch.setattr(service.parts.images, "find", counting)
     path.write_bytes(sample.read_bytes() + b"\n% another revision")
     with service.reader(document, VIEW_PX) as reader:
         reader.turn_to(8)

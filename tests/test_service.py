@@ -11,10 +11,8 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import psutil
@@ -22,10 +20,10 @@ import pytest
 from PIL import Image
 
 import sidebooks_core as sb
-from sidebooks_core import Settings, SidebooksError, TileService
-from sidebooks_core.workers.jobs import Job
-from sidebooks_core.workers.pool import WorkerPool
+from sidebooks_core import Settings, TileService
+from sidebooks_core.documents.document import ContentIds, Opened
 from sidebooks_core.workers.process import WorkerProcess
+from tests.quiet import wait_identified
 
 
 def test_a_document_says_what_it_is(service: TileService, sample: Path) -> None:
@@ -122,8 +120,7 @@ def test_text_and_search_in_japanese(service: TileService, sample: Path) -> None
 def test_workers_killed_while_idle_are_replaced_unnoticed(service: TileService, sample: Path) -> None:
     document = service.open(sample)
     service.page_image(document, page=0, width_px=300)
-    while document.content_ids.first_unknown() is not None or service._pool.busy_count():
-        time.sleep(0.01)
+    wait_identified(service, document)
     workers = [psutil.Process(worker) for worker in service.worker_process_ids()]
     for worker in workers:
         worker.kill()
@@ -139,12 +136,11 @@ def test_a_worker_killed_at_work_fails_its_request_and_no_other(sample: Path, mo
     with TileService(Settings(cache_dir=None, workers=1)) as service:
         document = service.open(sample)
         service.page_image(document, page=0, width_px=300)
-        while document.content_ids.first_unknown() is not None or service._pool.busy_count():
-            time.sleep(0.01)  # what is killed is to be this job
+        wait_identified(service, document)  # what is killed is to be this job
         for worker in service.worker_process_ids():
             os.kill(worker, signal.SIGSTOP)
         hanging = service.submit_page_image(document, 1, width_px=300)
-        while not any(has_unread_request(worker) for worker in list(service._pool._live)):
+        while not any(has_unread_request(worker) for worker in service.parts.pool.workers()):
             time.sleep(0.01)
         workers = [psutil.Process(worker) for worker in service.worker_process_ids()]
         for worker in workers:
@@ -161,9 +157,8 @@ def test_a_worker_that_dies_before_it_looks_at_its_job_costs_nothing(sample: Pat
     with TileService(Settings(cache_dir=None, workers=1)) as service:
         document = service.open(sample)
         service.page_image(document, page=0, width_px=300)
-        while document.content_ids.first_unknown() is not None or service._pool.busy_count():
-            time.sleep(0.01)
-        [holder] = [worker for worker in service._pool._live if worker.held_documents]
+        wait_identified(service, document)
+        [holder] = [worker for worker in service.parts.pool.workers() if worker.held_documents]
         os.kill(holder.process.pid, signal.SIGSTOP)
         waiting = service.submit_page_image(document, 1, width_px=300)
         while not holder.has_unread_request():
@@ -222,11 +217,11 @@ def test_prerender_runs_on_any_executor_of_processes(tmp_path: Path, sample: Pat
     spawn = multiprocessing.get_context("spawn")
     with TileService(settings) as service, ProcessPoolExecutor(2, mp_context=spawn) as executor:
         document = service.open(sample)
-        report = service.prerender(document, pages=range(4), widths_px=[500], levels=[], executor=executor)
+        report = service.prerender(document, pages=range(4), sizes=sb.Sizes(widths_px=[500], levels=[]), executor=executor)
         assert (report.rendered, report.failed) == (4, {})
         service.page_image(document, page=3, width_px=500)
         assert service.statistics().disk_hits == 1
-        again = service.prerender(document, pages=range(4), widths_px=[500], levels=[], executor=executor)
+        again = service.prerender(document, pages=range(4), sizes=sb.Sizes(widths_px=[500], levels=[]), executor=executor)
         assert (again.rendered, again.stored_already) == (0, 4)
 
 
@@ -236,73 +231,41 @@ def test_prerender_refuses_to_draw_in_the_host(service: TileService, sample: Pat
         service.prerender(document, pages=[0], executor=threads)
 
 
-def test_one_worker_opens_a_document_identifies_its_first_page_and_draws_it(
-    service: sb.TileService, sample: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    by_worker: dict[int, list[str]] = {}
-    begin = WorkerPool._send
-
-    def note(self: WorkerPool, worker: WorkerProcess, job: Job, data: bytes | None) -> SidebooksError | None:
-        by_worker.setdefault(worker.process.pid, []).append(job.kind)
-        return begin(self, worker, job, data)
-
-    while service._pool.busy_count():
-        time.sleep(0.01)
-    monkeypatch.setattr(WorkerPool, "_send", note)
-    document = service.open(sample)
-    service.page_image(document, 0, width_px=800)
-    first = next(kinds for kinds in by_worker.values() if "open" in kinds)
-    assert first[:3] == ["open", "identify", "raster"]
-
-
 def test_a_document_that_nobody_has_any_more_is_not_identified_on_and_what_was_learned_is_remembered(
-    service: TileService, sample: Path, monkeypatch: pytest.MonkeyPatch
+    service: TileService, sample: Path
 ) -> None:
-    document: sb.Document | None = service.open(sample)
+    content = sample.read_bytes() + b"\n%"  # never opened before
+    document: sb.Document | None = service.open(content)
     assert document is not None
-    known = [page.content_id for page in document.pages]
-    document.content_ids._known[:] = [None] * len(known)
-    slices: list[Callable[[Any, SidebooksError | None], None]] = []
-    monkeypatch.setattr(service.records, "identify", lambda _document, _page, done, **_: slices.append(done))
-    service._identification.begin(document)
-    slices[-1](None, None)
-    assert len(slices) == 2
-    document.content_ids.learn(3, known[3:5])
+    identification = service.parts.identification
+    slice_of = identification.begin(document)
+    assert slice_of is not None
+    assert slice_of.work.background is not None
+    document.content_ids.learn(3, ["a" * 32, "b" * 32])
     document = None
     gc.collect()
-    slices[-1](None, None)
-    assert len(slices) == 2
-    again = service.open(sample)
-    assert [again.known_content_id(page) for page in (3, 4)] == known[3:5]
+    assert slice_of.work.background.after(0) is None
+    again = service.open(content)
+    assert [again.known_content_id(page) for page in (3, 4)] == ["a" * 32, "b" * 32]
     assert again.known_content_id(20) is None
 
 
-def test_waiting_to_be_identified_keeps_no_document(
-    service: TileService, sample: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    document: sb.Document | None = service.open(sample)
+def test_waiting_to_be_identified_keeps_no_document(service: TileService, sample: Path) -> None:
+    document: sb.Document | None = service.open(sample.read_bytes() + b"\n%%")
     assert document is not None
-    document.content_id(0)
+    waiting = service.parts.identification.begin(document)
     gone = weakref.ref(document)
-    answers: list[Callable[[Any, SidebooksError | None], None]] = []
-    told: list[Any] = []
-    monkeypatch.setattr(service._dispatcher, "request", lambda _work, done, *_, **__: answers.append(done))
-    service.records.identify(document, 5, lambda answer, _: told.append(answer), priority=sb.Priority.BULK)
     document = None
     gc.collect()
+    assert waiting is not None
     assert gone() is None
-    answers[0](["ab"], None)
-    assert told == [["ab"]]
 
 
 @pytest.mark.parametrize("is_read", [False, True])
-def test_a_page_drawn_before_a_quick_end_is_found_without_a_worker(
-    tmp_path: Path, sample: Path, is_read: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_page_drawn_before_a_quick_end_is_found_without_a_worker(tmp_path: Path, sample: Path, is_read: bool) -> None:
     settings = Settings(cache_dir=tmp_path / "cache")
     with TileService(settings) as service:
         document = service.open(sample)
-        monkeypatch.setattr(service._identification, "begin", lambda _: None)  # no time for the other pages
         if is_read:
             with service.reader(document, (600, 800)) as reader:
                 reader.turn_to(17)
@@ -324,16 +287,27 @@ def test_a_page_drawn_before_a_quick_end_is_found_without_a_worker(
 def test_pages_found_on_disk_are_reason_enough_to_identify_the_others(tmp_path: Path, sample: Path) -> None:
     settings = Settings(cache_dir=tmp_path / "cache")
     with TileService(settings) as service:
-        service.page_image(service.open(sample), 0, width_px=500)
+        document = service.open(sample)
+        service.page_image(document, 0, width_px=500)
+        first = document.content_id(0)
+    for file in (tmp_path / "cache").glob("facts*"):
+        file.unlink()
     with TileService(settings) as service:
         document = service.open(sample)
-        document.content_ids._known[1:] = [None] * (document.page_count - 1)
+        document.content_ids.learn(0, [first])
         service.page_image(document, 0, width_px=500)
-        deadline_s = time.monotonic() + 60
-        while document.content_ids.first_unknown() is not None and time.monotonic() < deadline_s:
-            time.sleep(0.01)
-        assert document.content_ids.first_unknown() is None
+        wait_identified(service, document)
         assert service.statistics().renders == 0
+
+
+class NoHost:
+    """Of a document that no service has open."""
+
+    def identify(self, document: sb.Document, page: int) -> None:
+        raise NotImplementedError
+
+    def inspect(self, document: sb.Document) -> sb.DocumentInspection:
+        raise NotImplementedError
 
 
 def test_pages_that_are_not_looked_into_are_identified_without_a_worker(service: TileService) -> None:
@@ -342,5 +316,8 @@ def test_pages_that_are_not_looked_into_are_identified_without_a_worker(service:
     document = service.open(out.getvalue())
     known = [document.known_content_id(page) for page in (0, 1)]
     assert None not in known
-    document.content_ids._known[:] = [None, None]
-    assert [page.content_id for page in document.pages] == known
+    unknown = Opened(document.ref, document.info, ContentIds([None, None]), is_revision=False)
+    again = sb.Document(unknown, NoHost(), data=document.data, direction=None, name="again")
+    service.parts.images.identify(again, 0).result(60)
+    service.parts.images.identify(again, 1).result(60)
+    assert [again.known_content_id(page) for page in (0, 1)] == known

@@ -169,6 +169,12 @@ class Dispatcher:
         with self._lock:
             return flight.take_waiting()
 
+    def shown(self, name: str) -> Record | None:
+        """The image of a page that is not identified yet, if it is drawn."""
+        with self._lock:
+            flight = self._flights.of([name])
+            return flight.work.shown if flight is not None and flight.state is State.SHOWN else None
+
     def show(self, flight: Flight) -> list[Wanted]:
         """Its image is in `work.shown`; returns who waits for it. Who asks from now on gets it at once."""
         with self._lock:

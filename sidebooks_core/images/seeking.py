@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable
 
 from sidebooks_core.documents.document import Document
 from sidebooks_core.errors import PageError, RenderTimeout, SidebooksError
+from sidebooks_core.images.dispatch import Dispatcher
 from sidebooks_core.images.keeping import Keeper
 from sidebooks_core.images.quarantine import Quarantine
 from sidebooks_core.images.requests import Request, page_name
-from sidebooks_core.images.work import Background, Flight, Wanted, Work, fail, flight_of, resolve
+from sidebooks_core.images.work import Background, Flight, Found, Wanted, Work, fail, flight_of, resolve
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.settings import Settings
 from sidebooks_core.stores.protocol import Leases
@@ -32,17 +33,14 @@ class Seeker:
         settings: Settings,
         keeper: Keeper,
         leases: Leases | None,
-        is_suspect: Callable[[str], bool],
+        dispatcher: Dispatcher,
         first_image: Callable[[Document], Flight | None],
     ) -> None:
-        """is_suspect: whether a document, by its token, cost a worker a short time ago.
-
-        first_image: told of each document once, when somebody has its first image. What it returns is to be done then.
-        """
+        """first_image: told of each document once, when somebody has its first image. What it returns is to be done then."""
         self.settings = settings
         self.keeper = keeper
         self.leases = leases
-        self._is_suspect = is_suspect
+        self._dispatcher = dispatcher
         self._first_image = first_image
         self._seen: weakref.WeakSet[Document] = weakref.WeakSet()
         self._quarantine = Quarantine()
@@ -56,7 +54,10 @@ class Seeker:
         """
         key = self.keeper.key(request)
         found, mark = None, 0
-        if key is not None:
+        if key is None:
+            shown = self._dispatcher.shown(request.place)
+            found = None if shown is None else Found(shown, "memory")
+        else:
             mark = self.leases.mark(key) if self.leases is not None else 0
             found = self.keeper.find(key)
         if found is not None:
@@ -109,7 +110,7 @@ class Seeker:
     def _drawing(self, wanted: Wanted, request: Request, key: str | None, mark: int) -> Flight:
         document = request.document
         timeout_s = self.settings.render_timeout_s
-        if wanted.is_ahead and self._is_suspect(document.ref.token):
+        if wanted.is_ahead and self._dispatcher.is_suspect(document.ref.token):
             timeout_s = min(timeout_s, SUSPECT_AHEAD_S)
         profile = self.keeper.profile_of(request)
         job = Draw(

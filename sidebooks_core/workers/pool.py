@@ -99,7 +99,6 @@ class WorkerPool(Generic[F]):
         self._lock = threading.Lock()
         self._live: set[WorkerProcess] = set()
         self._starting = workers
-        self._idle_threads = 0
         self._parked: list[WorkerProcess] = []
         self._most_parked = workers
         self._warned = not config.is_isolated
@@ -136,18 +135,14 @@ class WorkerPool(Generic[F]):
         if self._forks is not None:
             self._forks.close()
 
+    def workers(self) -> list[WorkerProcess]:
+        """Those that live now."""
+        with self._lock:
+            return list(self._live)
+
     def process_ids(self) -> list[int]:
         """Of the workers that live now."""
-        with self._lock:
-            return [worker.process.pid for worker in self._live]
-
-    def busy_count(self) -> int:
-        """Workers that do a job, or start."""
-        return len(self._threads) - self._idle_threads
-
-    def _count_idle(self, more: int) -> None:
-        with self._lock:
-            self._idle_threads += more
+        return [worker.process.pid for worker in self.workers()]
 
     def _serve(self, is_spare: bool) -> None:
         if is_spare:
@@ -162,9 +157,7 @@ class WorkerPool(Generic[F]):
                     follow_ups = ()
                     worker, failure = self._try_start()
                     self._count_started(is_spare)
-                self._count_idle(+1)
                 flight = self._source.take(worker.held_documents if worker else set(), follow_ups, is_spare=is_spare)
-                self._count_idle(-1)
                 if flight is None:
                     return
                 if worker is None:  # once more, for this job: what stopped it may have passed
