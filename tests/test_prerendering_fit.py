@@ -22,7 +22,7 @@ def test_a_reader_and_a_tablet_of_the_screen_draw_nothing(sample: Path, tmp_path
     settings = sb.Settings(cache_dir=tmp_path / "cache")
     with sb.TileService(settings) as service:
         document = service.open(sample)
-        report = service.prerender(document, pages=range(5), fit_px=[view_px], levels=[0])
+        report = service.prerender(document, pages=range(5), fit_px=[view_px], sizes=sb.Sizes(levels=[0]))
         assert report.rendered == 10
     with sb.TileService(settings) as service:
         shelf = Shelf(service)
@@ -55,7 +55,7 @@ def test_spreads_draw_nothing_either(sample: Path, tmp_path: Path) -> None:
     view_px = (2160, 1620)
     settings = sb.Settings(cache_dir=tmp_path / "cache")
     with sb.TileService(settings) as service:
-        service.prerender(service.open(sample), fit_px=[view_px], spread=True)
+        service.prerender(service.open(sample), fit_px=[view_px], sizes=sb.Sizes(spread=True))
     with sb.TileService(settings) as service:
         document = service.open(sample)
         with service.reader(document, view_px, spread=True) as reader:

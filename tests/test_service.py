@@ -316,7 +316,7 @@ def test_pages_that_are_not_looked_into_are_identified_without_a_worker(service:
     document = service.open(out.getvalue())
     known = [document.known_content_id(page) for page in (0, 1)]
     assert None not in known
-    unknown = Opened(document.ref, document.info, ContentIds([None, None]), is_revision=False)
+    unknown = Opened(document.ref, document.info, ContentIds([None, None]), is_likely_stored=False)
     again = sb.Document(unknown, NoHost(), data=document.data, direction=None, name="again")
     service.parts.images.identify(again, 0).result(60)
     service.parts.images.identify(again, 1).result(60)

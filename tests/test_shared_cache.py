@@ -49,7 +49,7 @@ def test_two_font_sets_do_not_mix(tmp_path: Path, sample: Path, monkeypatch: pyt
         pytest.skip("needs Japanese fonts: of the system, or of the extra `fonts`")
     assert draw(tmp_path, sample)[0] == 1
     with monkeypatch.context() as fewer:
-        fewer.setattr("sidebooks_core.service.discover", lambda folders: replace(found, faces=found.faces[1:]))
+        fewer.setattr("sidebooks_core.assembly.discover", lambda folders: replace(found, faces=found.faces[1:]))
         assert draw(tmp_path, sample)[0] == 1, "other fonts, other pages"
         assert draw(tmp_path, sample) == (0, 1)
     assert draw(tmp_path, sample) == (0, 1)

@@ -168,7 +168,9 @@ class Opened(Struct, frozen=True):
     ref: DocumentRef
     info: DocumentInfo
     content_ids: ContentIds
-    is_revision: bool
+    is_likely_stored: bool
+    """Its file had another content before, or it was opened before: most of its pages may be stored. They are identified before
+    they are drawn."""
 
 
 class Document:
@@ -191,8 +193,8 @@ class Document:
         self.content_ids = opened.content_ids
         self.problems = KnownProblems()
         """What could not be drawn of its pages, learned from the images of them that somebody asked for."""
-        self.is_revision = opened.is_revision
-        """Its file had another content when it was opened before: most of its pages may be stored."""
+        self.is_likely_stored = opened.is_likely_stored
+        """See `Opened`. Also set when that is found out of one of its pages."""
         self._pyramid_of = lru_cache(maxsize=4096)(self._make_pyramid)
 
     @property

@@ -219,6 +219,11 @@ class Dispatcher:
         with self._lock:
             return len(self._flights), self._flights.count(State.PARKED, State.AT_WORK, State.SHOWN)
 
+    def has_idle_worker(self) -> bool:
+        """Whether a worker waits for a flight, the spare not included."""
+        with self._lock:
+            return any(not seat.is_spare for seat in self._idle)
+
     def idle_count(self) -> int:
         """Workers that wait for a flight, the spare included."""
         return len(self._idle)

@@ -41,7 +41,11 @@ class Keeper:
     def key(self, request: Request) -> str | None:
         """Where the store keeps the record; None as long as the page's content id is not known. Raises RequestError."""
         content_id = request.document.known_content_id(request.page)
-        return None if content_id is None else keys.record_key(content_id, request.spec, self.profile_of(request))
+        return None if content_id is None else self.key_of(content_id, request)
+
+    def key_of(self, content_id: str, request: Request) -> str:
+        """The same, with the content id that the page has. Raises RequestError."""
+        return keys.record_key(content_id, request.spec, self.profile_of(request))
 
     def tag(self, request: Request) -> str:
         """What the ETags of its tiles begin with. Raises RequestError."""

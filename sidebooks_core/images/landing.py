@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
+import weakref
 from collections.abc import Sequence
 from concurrent.futures import Future
 from functools import partial
 
 from msgspec.structs import replace
 
+from sidebooks_core.documents.document import Document
 from sidebooks_core.errors import RenderFailed, ServiceClosed, SidebooksError
 from sidebooks_core.images.dispatch import Dispatcher
 from sidebooks_core.images.keeping import Keeper, scoped
@@ -32,6 +34,7 @@ class Landing:
         self._keeper = keeper
         self._dispatcher = dispatcher
         self._seeker = seeker
+        self._probed: weakref.WeakSet[Document] = weakref.WeakSet()
         self.enter = dispatcher.enter
         self.is_suspect = dispatcher.is_suspect
         self.aged = dispatcher.aged
@@ -46,14 +49,21 @@ class Landing:
                 return flight
 
     def slow(self, flight: Flight) -> None:
-        """A page that is drawn before it is identified takes long: another worker finds out whether it is stored."""
+        """A page that is drawn before it is identified takes long: an idle worker finds out whether it is stored.
+
+        Once for each document: by that it is known whether its pages are likely stored.
+        """
         work = flight.work
         if work.request is None or flight.state is not State.AT_WORK or self._keeper.key(work.request) is not None:
             return
+        document = work.request.document
+        if document in self._probed or not self._dispatcher.has_idle_worker():
+            return
+        self._probed.add(document)
         probe = Wanted(Future(), Priority.VISIBLE, next(iter(flight.entry().clients)), work.request, work.asked_at)
         probe.future.add_done_callback(partial(self._stored_meanwhile, flight))
         settings = self._seeker.settings
-        self._dispatcher.enter([identifying(settings, work.request.document, work.request.page, probe)])
+        self._dispatcher.enter([identifying(settings, document, work.request.page, probe)])
 
     def told_first(self, flight: Flight, answer: object, error: SidebooksError | None) -> None:
         """The image of a page that is not identified yet is drawn, or cannot be."""
@@ -147,7 +157,9 @@ class Landing:
 
     def _stored_meanwhile(self, flight: Flight, future: Future[Found]) -> None:
         """A page that is being drawn was identified by another worker: its record may be stored."""
-        if future.exception() is None and future.result().source != "render":
+        request = flight.work.request
+        if request is not None and future.exception() is None and future.result().source != "render":
+            request.document.is_likely_stored = True
             for wanted in self._dispatcher.take_waiting(flight):
                 resolve(wanted.future, future.result())
 
@@ -155,7 +167,7 @@ class Landing:
         """An image of a page that was identified before."""
         if isinstance(answer, Drawn) and flight.work.key is not None:
             record = self._record(request, flight.work.job, answer)
-            error = self._kept(flight, request, record, flight.work.key)
+            error = self._kept(flight, request, record, request.document.known_content_id(request.page) or "")
             waiting = self._dispatcher.land(flight, error)
             if error is None:
                 _tell_found(waiting, record)
@@ -173,13 +185,14 @@ class Landing:
     ) -> list[Flight]:
         """An image of a page that was not identified, and then the page's content id, unless either failed."""
         work = flight.work
-        document = request.document
-        if isinstance(answer, tuple):
-            document.content_ids.learn(request.page, scoped(document.ref, answer))
-        key = self._keeper.key(request)
+        document, page = request.document, request.page
+        content_ids = scoped(document.ref, answer) if isinstance(answer, tuple) else []
+        content_id = content_ids[0] if content_ids else document.known_content_id(page)
+        if work.shown is not None and content_id is not None:
+            error = self._kept(flight, request, work.shown, content_id)
+        # After it is kept: a request finds what was shown as long as the page is not identified, and then the record.
+        document.content_ids.learn(page, content_ids)
         if work.shown is not None:
-            if key is not None:
-                error = self._kept(flight, request, work.shown, key)
             self._dispatcher.land(flight, error)
             return self._seeker.after_image(document)
         failure = work.failure or error or _no_answer(work.job)
@@ -233,10 +246,10 @@ class Landing:
         cost_s = min(drawn.draw_s + drawn.encode_s, job.timeout_s)
         return Record(data=drawn.record, tag="", cost_s=cost_s, is_preview=request.is_preview)
 
-    def _kept(self, flight: Flight, request: Request, record: Record, key: str) -> SidebooksError | None:
+    def _kept(self, flight: Flight, request: Request, record: Record, content_id: str) -> SidebooksError | None:
         """Keep a record before its flight lands: a request in between finds one or the other. An error if it was not kept."""
         written = flight.work.take_lease()
-        content_id = request.document.known_content_id(request.page) or ""
+        key = self._keeper.key_of(content_id, request)
         try:
             self._keeper.keep(key, replace(record, tag=content_id), flight.priority, flight.work.asked_at, written)
         except Exception as fault:  # noqa: BLE001 - those who wait are told, whatever it is

@@ -52,14 +52,11 @@ class Seeker:
 
         Looks into each store once, and may wait for those below the memory. Raises RequestError.
         """
+        shown = self._dispatcher.shown(request.place)
+        # After what is shown: a page that is identified in this moment has its record in the store before it is so.
         key = self.keeper.key(request)
-        found, mark = None, 0
-        if key is None:
-            shown = self._dispatcher.shown(request.place)
-            found = None if shown is None else Found(shown, "memory")
-        else:
-            mark = self.leases.mark(key) if self.leases is not None else 0
-            found = self.keeper.find(key)
+        mark = self.leases.mark(key) if self.leases is not None and key is not None else 0
+        found = Found(shown, "memory") if shown is not None else self.keeper.find(key) if key is not None else None
         if found is not None:
             resolve(wanted.future, found)
             return self.after_image(request.document) if found.source == "disk" else []
@@ -105,7 +102,7 @@ class Seeker:
         What somebody looks at is, unless it is likely stored: then to identify it is sooner. What is made ahead waits.
         """
         self.keeper.profile_of(request)  # a format that cannot be made is refused at once
-        return wanted.priority is Priority.VISIBLE and not request.document.is_revision
+        return wanted.priority is Priority.VISIBLE and not request.document.is_likely_stored
 
     def _drawing(self, wanted: Wanted, request: Request, key: str | None, mark: int) -> Flight:
         document = request.document

@@ -40,6 +40,7 @@ class Opener:
                 finding = self._find_out(source, password, trust_domain)
             digest = self._registry.digest(source)
         info = self._registry.description(digest, trust_domain)
+        was_described = info is not None
         if info is None:
             info = (finding or self._find_out(source, password, trust_domain)).result()
             self._registry.describe(digest, info, trust_domain)
@@ -47,7 +48,7 @@ class Opener:
             finding.cancel()
         known = self._registry.content_ids(digest, info, trust_domain) or known_at_once(info, digest, trust_domain)
         ref = replace(self._ref(source, password, digest, trust_domain), chapters=info.chapters)
-        return Opened(ref, info, ContentIds(known), is_revision)
+        return Opened(ref, info, ContentIds(known), is_revision or (was_described and None in known))
 
     def _find_out(self, source: Source, password: str | None, trust_domain: str) -> Future[DocumentInfo]:
         ref = self._ref(source, password, None, trust_domain)
