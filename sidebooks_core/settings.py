@@ -8,14 +8,9 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
+from sidebooks_core.encoding.formats import IMAGE_FORMATS, ImageFormat
 from sidebooks_core.errors import RequestError
-
-ImageFormat = Literal["auto", "compact", "png", "jpeg", "webp", "avif"]
-IMAGE_FORMATS: tuple[ImageFormat, ...] = ("auto", "compact", "png", "jpeg", "webp", "avif")
-FORMATS_BY_CONTENT: tuple[ImageFormat, ...] = ("auto", "compact")
-"""Of them, those that choose for each image."""
 
 MIB = 1 << 20
 GIB = 1 << 30

@@ -23,7 +23,6 @@ ROOMS: dict[str, str] = {
     # A folder or file of the package, and what it may import beside itself: rows above it only, so there is no circle.
     "errors": "",
     "statistics": "",
-    "settings": "errors",
     "tiling": "errors",
     "scheduling": "tiling",
     "keys": "tiling",
@@ -31,6 +30,7 @@ ROOMS: dict[str, str] = {
     "text": "documents",
     "fonts": "documents",
     "encoding": "errors documents",
+    "settings": "errors encoding",
     "stores": "errors",
     "workers": "errors tiling documents encoding",
     "engine": "errors documents text fonts",
@@ -43,7 +43,7 @@ ROOMS: dict[str, str] = {
     PACKAGE: "errors settings statistics tiling scheduling documents images reading service",
     "testing": "errors settings documents stores service",
     "server": f"errors settings tiling scheduling keys documents encoding stores images library reading service {PACKAGE}",
-    "cli": f"{PACKAGE} errors settings statistics documents stores service server",
+    "cli": f"{PACKAGE} errors settings statistics documents encoding stores service server",
     "__main__": "cli",
 }
 WORKER_ONLY = ("engine", "worker")

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from sidebooks_core.encoding import png
+from sidebooks_core.encoding.formats import JPEG
 from sidebooks_core.encoding.runs import Runs, packed_colours
 
 _BANDS = 16
@@ -24,7 +25,6 @@ _FEW_RUNS = 0.87
 """The densest pages of text have 0.9."""
 _CHECK_ROWS = 128
 """Rows compared at once: few enough for the processor's cache and for an early end."""
-LONGEST_JPEG_SIDE_PX = 65_500
 _JPEG_HEADERS_BYTES = 620
 _LANE_BYTES = 1536
 """Pixels looked at side by side: whole ones, and whole words of 8 bytes."""
@@ -256,7 +256,7 @@ def _jpeg_bytes(rows: NDArray[np.uint8], pixels: NDArray[np.uint8]) -> float:
 def jpeg_reference_bytes(pixels: NDArray[np.uint8]) -> int:
     """What JPEG at quality 85 would take: the measure of complexity that `lossless_pays` compares with."""
     out = io.BytesIO()
-    Image.fromarray(pixels[:, :LONGEST_JPEG_SIDE_PX]).save(out, "JPEG", quality=85)
+    Image.fromarray(pixels[:, : JPEG.longest_side_px]).save(out, "JPEG", quality=85)
     return out.tell()
 
 

@@ -7,7 +7,6 @@ Text, line art and flat colour are kept losslessly; JPEG is for photographs and 
 from __future__ import annotations
 
 import io
-from typing import Any
 
 import numpy as np
 from msgspec import Struct
@@ -20,24 +19,15 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from sidebooks_core.encoding import content, png, webp
+from sidebooks_core.encoding.formats import AVIF, BY_NAME, IMAGE_FORMATS, JPEG, PNG, WEBP, Format
 from sidebooks_core.encoding.runs import Runs
 from sidebooks_core.errors import RequestError
 
-PNG, JPEG, WEBP, AVIF = "image/png", "image/jpeg", "image/webp", "image/avif"
-
-_LONGEST_SIDE_PX = {
-    "png": (1 << 31) - 1,
-    "auto": (1 << 31) - 1,
-    "compact": (1 << 31) - 1,
-    "jpeg": content.LONGEST_JPEG_SIDE_PX,
-    "webp": webp.LONGEST_SIDE_PX,
-    "avif": 65_535,
-}
 _DECODERS: dict[str, type[ImageFile]] = {
-    PNG: PngImageFile,
-    JPEG: JpegImageFile,
-    WEBP: WebPImageFile,
-    AVIF: AvifImageFile,
+    PNG.media_type: PngImageFile,
+    JPEG.media_type: JpegImageFile,
+    WEBP.media_type: WebPImageFile,
+    AVIF.media_type: AvifImageFile,
 }
 _FEWEST_PAGE_PIXELS = 1 << 19
 """Below this, writing WebP takes milliseconds whatever is in the image, and saves little: tiles of a page are PNG or JPEG."""
@@ -77,13 +67,13 @@ def encode(pixels: NDArray[np.uint8], image_format: str, quality: int) -> Encode
 
 
 def _checked(pixels: NDArray[np.uint8], image_format: str) -> NDArray[np.uint8]:
-    if image_format not in _LONGEST_SIDE_PX:
+    if image_format not in IMAGE_FORMATS:
         raise RequestError(f"no such image format: {image_format}")
     if pixels.dtype != np.uint8 or not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)) or not pixels.size:
         raise RequestError(f"cannot encode pixels of shape {pixels.shape} and type {pixels.dtype}")
-    longest_px = max(pixels.shape[:2])
-    if longest_px > _LONGEST_SIDE_PX[image_format]:
-        raise RequestError(f"{image_format} images are at most {_LONGEST_SIDE_PX[image_format]} pixels long, not {longest_px}")
+    longest_px, most_px = max(pixels.shape[:2]), BY_NAME.get(image_format, PNG).longest_side_px
+    if longest_px > most_px:
+        raise RequestError(f"{image_format} images are at most {most_px} pixels long, not {longest_px}")
     return np.ascontiguousarray(pixels)
 
 
@@ -91,7 +81,7 @@ def _by_content(pixels: NDArray[np.uint8], quality: int, image_format: str) -> E
     height, width = pixels.shape[:2]
     colour = content.single_colour(pixels)
     if colour is not None:
-        return EncodedImage(png.flat_png(width, height, colour), PNG)
+        return EncodedImage(png.flat_png(width, height, colour), PNG.media_type)
     sample = content.Sample.of(pixels)
     if image_format == "compact":
         image = _coloured_text(pixels, sample)
@@ -99,7 +89,7 @@ def _by_content(pixels: NDArray[np.uint8], quality: int, image_format: str) -> E
             return image
     indexed = content.few_colours(pixels, sample) if pixels.ndim == 3 else None
     seen = content.study(pixels, sample, None if indexed is None else indexed.indices)
-    may_lose = image_format != "png" and max(height, width) <= content.LONGEST_JPEG_SIDE_PX
+    may_lose = image_format != PNG.name and max(height, width) <= JPEG.longest_side_px
     if may_lose and seen.is_picture:
         return _jpeg(pixels, quality, sample.holds_drawing)
     if indexed is not None:
@@ -110,7 +100,7 @@ def _by_content(pixels: NDArray[np.uint8], quality: int, image_format: str) -> E
         data = png.rgb_png(pixels, seen.row_filter)
     if may_lose and _sample_missed_a_picture(pixels, sample, seen, len(data)):
         return _jpeg(pixels, quality, sample.holds_drawing)
-    return EncodedImage(data, PNG)
+    return EncodedImage(data, PNG.media_type)
 
 
 def _coloured_text(pixels: NDArray[np.uint8], sample: content.Sample) -> EncodedImage | None:
@@ -118,16 +108,16 @@ def _coloured_text(pixels: NDArray[np.uint8], sample: content.Sample) -> Encoded
     height, width = pixels.shape[:2]
     if pixels.ndim == 2 or not sample.has_few_runs:
         return None
-    if height * width < _FEWEST_PAGE_PIXELS or max(height, width) > webp.LONGEST_SIDE_PX:
+    if height * width < _FEWEST_PAGE_PIXELS or max(height, width) > WEBP.longest_side_px:
         return None
     runs = Runs.of(pixels)
     if len(runs.starts) > _MOST_RUNS * runs.pixel_count:
         return None  # the sample missed something
     indexed = content.few_colours_of(runs, width)
     if indexed is not None:
-        image = EncodedImage(png.palette_png(indexed.indices, indexed.palette), PNG)
+        image = EncodedImage(png.palette_png(indexed.indices, indexed.palette), PNG.media_type)
     else:
-        image = EncodedImage(webp.lossless_webp(runs, width), WEBP)
+        image = EncodedImage(webp.lossless_webp(runs, width), WEBP.media_type)
     return image if content.lossless_is_worth(len(image.data), pixels, sample) else None
 
 
@@ -149,7 +139,7 @@ def _webp(pixels: NDArray[np.uint8], quality: int, sample: content.Sample) -> En
         return _saved(pixels, WEBP, quality=quality, method=2)
     if sample.has_few_runs:
         coloured = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
-        return EncodedImage(webp.lossless_webp(Runs.of(coloured), pixels.shape[1]), WEBP)
+        return EncodedImage(webp.lossless_webp(Runs.of(coloured), pixels.shape[1]), WEBP.media_type)
     return _saved(pixels, WEBP, lossless=True, quality=0, method=1)  # here `quality` is effort
 
 
@@ -158,10 +148,10 @@ def _avif(pixels: NDArray[np.uint8], quality: int, holds_drawing: bool) -> Encod
     return _saved(pixels, AVIF, quality=quality, speed=10, subsampling=subsampling, max_threads=1)
 
 
-def _saved(pixels: NDArray[np.uint8], media_type: str, **options: Any) -> EncodedImage:
+def _saved(pixels: NDArray[np.uint8], form: Format, **options: str | int | bool) -> EncodedImage:
     out = io.BytesIO()
-    Image.fromarray(pixels).save(out, media_type.removeprefix("image/").upper(), **options)
-    return EncodedImage(out.getvalue(), media_type)
+    Image.fromarray(pixels).save(out, form.pillow_name, **options)
+    return EncodedImage(out.getvalue(), form.media_type)
 
 
 def decode(data: bytes, media_type: str) -> NDArray[np.uint8]:

@@ -20,8 +20,6 @@ from numpy.typing import NDArray
 
 from sidebooks_core.encoding.runs import BLOCK_PIXELS, Runs
 
-LONGEST_SIDE_PX = 16_383
-
 _MOST_BLOCKS = 255
 """Searched for copies at once: one reaches back 120 pixels less than 256 blocks."""
 _LONG_PIXELS = 2
@@ -47,7 +45,7 @@ Words = NDArray[np.uint64]
 
 
 def lossless_webp(runs: Runs, width_px: int) -> bytes:
-    """Of an image of that width, neither side above LONGEST_SIDE_PX."""
+    """Of an image of that width, neither side above the format's longest."""
     height_px = runs.pixel_count // width_px
     stretches = [_Stretch.of(stretch, width_px) for stretch in runs.stretches(_MOST_BLOCKS)]
     counts = [stretch.counts() for stretch in stretches]

@@ -13,12 +13,12 @@ from msgspec.structs import replace
 
 from sidebooks_core import keys
 from sidebooks_core.documents.document import Document
+from sidebooks_core.encoding.formats import IMAGE_FORMATS
 from sidebooks_core.errors import PageError, RenderFailed, RenderTimeout, RequestError, SidebooksError
 from sidebooks_core.images.dispatch import Dispatcher
 from sidebooks_core.images.flights import Done, Work
 from sidebooks_core.keys import RenderProfile
 from sidebooks_core.scheduling.queue import Priority
-from sidebooks_core.settings import IMAGE_FORMATS
 from sidebooks_core.statistics import Counters
 from sidebooks_core.stores.record import Record
 from sidebooks_core.stores.tiers import Tiers

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from sidebooks_core.documents.document import Document
 from sidebooks_core.encoding.encode import EncodedImage
+from sidebooks_core.encoding.formats import FORMATS_BY_CONTENT
 from sidebooks_core.images.tile import Tile
 from sidebooks_core.service import TileService
-from sidebooks_core.settings import FORMATS_BY_CONTENT
 from sidebooks_core.tiling.raster import RasterSpec
 
 QUALITY = 70
