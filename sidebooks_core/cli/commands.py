@@ -230,7 +230,7 @@ def _pages(parser: argparse.ArgumentParser) -> None:
 
 
 def _format(parser: argparse.ArgumentParser) -> None:
-    what = "of images (default auto: by content; compact: fewer bytes for coloured text, 10 to 20 ms later)"
+    what = "of images (default auto: by content; compact: fewer bytes for coloured text, 100 ms later)"
     parser.add_argument("--format", choices=IMAGE_FORMATS, default="auto", help=what)
 
 

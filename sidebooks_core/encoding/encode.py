@@ -1,7 +1,7 @@
 """Pixels to the bytes that are handed out, chosen by what is in them, and back.
 
-Text, line art and flat colour are kept losslessly; JPEG is for photographs and scans. WebP and AVIF are made on request: of
-"compact", for whole pages of coloured text only.
+Text, line art and flat colour are kept losslessly; JPEG is for photographs and scans. WebP and AVIF are made on request;
+"compact" makes WebP of whole pages of coloured text only.
 """
 
 from __future__ import annotations
@@ -18,9 +18,8 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from sidebooks_core.encoding import content, png, webp
+from sidebooks_core.encoding import content, png
 from sidebooks_core.encoding.formats import AVIF, BY_NAME, IMAGE_FORMATS, JPEG, PNG, WEBP, Format
-from sidebooks_core.encoding.runs import Runs
 from sidebooks_core.errors import RequestError
 
 _DECODERS: dict[str, type[ImageFile]] = {
@@ -31,8 +30,8 @@ _DECODERS: dict[str, type[ImageFile]] = {
 }
 _FEWEST_PAGE_PIXELS = 1 << 19
 """Below this, writing WebP takes milliseconds whatever is in the image, and saves little: tiles of a page are PNG or JPEG."""
-_MOST_RUNS = 0.15
-"""Of the pixels. The densest pages of text have 0.12."""
+_MOST_COLOURS = 2048
+"""In the sample of a page. Pages with more have shadings or pictures, for which libwebp takes most of a second."""
 _MAX_DECODED_PIXELS = 1 << 29
 """Above the largest raster that settings sensibly allow; below what a few damaged bytes could claim."""
 
@@ -83,50 +82,40 @@ def _by_content(pixels: NDArray[np.uint8], quality: int, image_format: str) -> E
     if colour is not None:
         return EncodedImage(png.flat_png(width, height, colour), PNG.media_type)
     sample = content.Sample.of(pixels)
-    if image_format == "compact":
-        image = _coloured_text(pixels, sample)
-        if image is not None:
-            return image
     indexed = content.few_colours(pixels, sample) if pixels.ndim == 3 else None
     seen = content.study(pixels, sample, None if indexed is None else indexed.indices)
     may_lose = image_format != PNG.name and max(height, width) <= JPEG.longest_side_px
     if may_lose and seen.is_picture:
         return _jpeg(pixels, quality, sample.holds_drawing)
     if indexed is not None:
-        data = png.palette_png(indexed.indices, indexed.palette)
-    elif pixels.ndim == 2:
-        data = png.grey_png(pixels, seen.row_filter)
-    else:
-        data = png.rgb_png(pixels, seen.row_filter)
-    if may_lose and _sample_missed_a_picture(pixels, sample, seen, len(data)):
-        return _jpeg(pixels, quality, sample.holds_drawing)
-    return EncodedImage(data, PNG.media_type)
-
-
-def _coloured_text(pixels: NDArray[np.uint8], sample: content.Sample) -> EncodedImage | None:
-    """A page of text or line art on paper, by its runs of one colour. None for what is grey, a picture, or small."""
-    height, width = pixels.shape[:2]
-    if pixels.ndim == 2 or not sample.has_few_runs:
-        return None
-    if height * width < _FEWEST_PAGE_PIXELS or max(height, width) > WEBP.longest_side_px:
-        return None
-    runs = Runs.of(pixels)
-    if len(runs.starts) > _MOST_RUNS * runs.pixel_count:
-        return None  # the sample missed something
-    indexed = content.few_colours_of(runs, width)
-    if indexed is not None:
         image = EncodedImage(png.palette_png(indexed.indices, indexed.palette), PNG.media_type)
+    elif pixels.ndim == 2:
+        image = EncodedImage(png.grey_png(pixels, seen.row_filter), PNG.media_type)
+    elif image_format == "compact" and _is_page_of_text(pixels, sample):
+        image = _lossless_webp(pixels)
     else:
-        image = EncodedImage(webp.lossless_webp(runs, width), WEBP.media_type)
-    return image if content.lossless_is_worth(len(image.data), pixels, sample) else None
+        image = EncodedImage(png.rgb_png(pixels, seen.row_filter), PNG.media_type)
+    if may_lose and _sample_missed_a_picture(pixels, sample, seen, len(image.data)):
+        return _jpeg(pixels, quality, sample.holds_drawing)
+    return image
 
 
-def _sample_missed_a_picture(pixels: NDArray[np.uint8], sample: content.Sample, seen: content.Study, png_bytes: int) -> bool:
+def _is_page_of_text(pixels: NDArray[np.uint8], sample: content.Sample) -> bool:
+    """Whether this is a whole page of text or line art in a few inks, which lossless WebP can hold."""
+    height, width = pixels.shape[:2]
+    if height * width < _FEWEST_PAGE_PIXELS or max(height, width) > WEBP.longest_side_px:
+        return False
+    return sample.has_few_runs and content.count_colours(sample) <= _MOST_COLOURS
+
+
+def _sample_missed_a_picture(
+    pixels: NDArray[np.uint8], sample: content.Sample, seen: content.Study, lossless_bytes: int
+) -> bool:
     """A picture that lies between the sampled rows shows in the bytes; then the whole tile is judged."""
-    if png_bytes <= 2 * seen.lossless_bytes + 65_536:
+    if lossless_bytes <= 2 * seen.lossless_bytes + 65_536:
         return False
     pixel_count = pixels.shape[0] * pixels.shape[1]
-    return not content.lossless_pays(png_bytes, content.jpeg_reference_bytes(pixels), pixel_count, sample.flatness)
+    return not content.lossless_pays(lossless_bytes, content.jpeg_reference_bytes(pixels), pixel_count, sample.flatness)
 
 
 def _jpeg(pixels: NDArray[np.uint8], quality: int, holds_drawing: bool) -> EncodedImage:
@@ -137,10 +126,12 @@ def _jpeg(pixels: NDArray[np.uint8], quality: int, holds_drawing: bool) -> Encod
 def _webp(pixels: NDArray[np.uint8], quality: int, sample: content.Sample) -> EncodedImage:
     if content.study(pixels, sample).is_picture:
         return _saved(pixels, WEBP, quality=quality, method=2)
-    if sample.has_few_runs:
-        coloured = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
-        return EncodedImage(webp.lossless_webp(Runs.of(coloured), pixels.shape[1]), WEBP.media_type)
-    return _saved(pixels, WEBP, lossless=True, quality=0, method=1)  # here `quality` is effort
+    return _lossless_webp(pixels)
+
+
+def _lossless_webp(pixels: NDArray[np.uint8]) -> EncodedImage:
+    # `quality` is effort here. Method 0 writes four times the bytes in more time; methods 2 to 4 write what method 1 does.
+    return _saved(pixels, WEBP, lossless=True, quality=0, method=1)
 
 
 def _avif(pixels: NDArray[np.uint8], quality: int, holds_drawing: bool) -> EncodedImage:
