@@ -86,7 +86,7 @@ def measure_document(path: Path, password: str | None, pages: int, turns: int) -
 
     document = pymupdf.open(path)
     if document.needs_pass:
-        document.authenticate(password)
+        document.authenticate(password or "")
     _warm_up()
     for page in corpus.some_pages(document.page_count, pages):
         display_list = document[page].get_displaylist()

@@ -8,14 +8,9 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
+from sidebooks_core.encoding.formats import IMAGE_FORMATS, ImageFormat
 from sidebooks_core.errors import RequestError
-
-ImageFormat = Literal["auto", "compact", "png", "jpeg", "webp", "avif"]
-IMAGE_FORMATS: tuple[ImageFormat, ...] = ("auto", "compact", "png", "jpeg", "webp", "avif")
-FORMATS_BY_CONTENT: tuple[ImageFormat, ...] = ("auto", "compact")
-"""Of them, those that choose for each image."""
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -101,7 +96,7 @@ class Settings:
     isolation: bool = True
     """Workers give up the network, other processes, and all files but fonts, Python and its packages (Linux)."""
     image_format: ImageFormat = "auto"
-    """"auto" chooses per tile by what is in it; "compact" does too, and spends 10 to 20 ms more on a page of coloured text,
+    """"auto" chooses per tile by what is in it; "compact" does too, and spends some 100 ms more on a page of coloured text,
     for lossless WebP of two fifths of the bytes, where readers have a slow or crowded network. Others are one for all."""
     quality: int = 85
     """Quality of lossy pictures, 1 to 100."""

@@ -16,8 +16,8 @@ from PIL import Image, ImageDraw
 
 from sidebooks_core.encoding import content, png
 from sidebooks_core.encoding.encode import EncodedImage, decode, encode
+from sidebooks_core.encoding.formats import IMAGE_FORMATS
 from sidebooks_core.errors import RequestError
-from sidebooks_core.settings import IMAGE_FORMATS
 
 Pixels = NDArray[np.uint8]
 SIDES = st.integers(1, 40)

@@ -10,6 +10,7 @@ import logging
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -20,7 +21,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import diskcache
 import psutil
 import pymupdf
 import pytest
@@ -28,8 +28,9 @@ from test_faults import pixels, small_disk
 from test_forking import wait_identified
 
 import sidebooks_core as sb
-from sidebooks_core.stores.disk import DiskStore, PooledCache
+from sidebooks_core.stores.disk import DiskStore
 from sidebooks_core.stores.leases import RANGES, FileLeases
+from sidebooks_core.stores.pooled_cache import BytesDisk, PooledCache
 from sidebooks_core.stores.record import Record
 from sidebooks_core.workers import pool
 from sidebooks_core.workers.jobs import Job, NoWorker, NoWorkerToOpen
@@ -347,8 +348,8 @@ def test_a_disk_that_fails_is_a_miss_and_told_once(
         raise OSError(number, os.strerror(number))
 
     with monkeypatch.context() as faulty, caplog.at_level(logging.WARNING, "sidebooks_core.stores"):
-        faulty.setattr(diskcache.Disk, "fetch", fails)
-        faulty.setattr(diskcache.Disk, "store", fails)
+        faulty.setattr(BytesDisk, "fetch", fails)
+        faulty.setattr(BytesDisk, "prepare", fails)
         for _ in range(5):
             assert store.get("kept") is None
             store.put("new", record(large))
@@ -369,14 +370,14 @@ def test_a_cache_that_becomes_read_only_is_read_and_written_again_later(
 ) -> None:
     """By SQLite's own refusal: a mount cannot be made read-only while somebody has files on it open for writing."""
     is_forbidden = False
-    connection = PooledCache._con.fget  # type: ignore[attr-defined]  # the property's function
+    connection = PooledCache.connection
 
-    def forbidding(cache: PooledCache) -> Any:
+    def forbidding(cache: PooledCache) -> sqlite3.Connection:
         lent = connection(cache)
         lent.execute(f"PRAGMA query_only = {int(is_forbidden)}")
         return lent
 
-    monkeypatch.setattr(PooledCache, "_con", property(forbidding))
+    monkeypatch.setattr(PooledCache, "connection", forbidding)
     with (
         caplog.at_level(logging.WARNING, "sidebooks_core.stores"),
         sb.TileService(sb.Settings(cache_dir=tmp_path, memory_bytes=0, preview_bytes=0)) as service,

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sidebooks_core.encoding.formats import BY_ENDING
 from sidebooks_core.server.iiif import image_api as ours
 
 reference = pytest.importorskip("iiif.request", reason="needs the package iiif")
@@ -112,4 +113,4 @@ def _is_beyond_us(theirs: Understood, rotation: str, last: str) -> bool:
     _, _, width, height, out_width, out_height = theirs
     is_upscaled = out_width > width or out_height > height
     is_nothing = min(width, height, out_width, out_height) < 1
-    return is_upscaled or is_nothing or rotation == "45" or last.rpartition(".")[2] not in ours.FORMATS
+    return is_upscaled or is_nothing or rotation == "45" or last.rpartition(".")[2] not in BY_ENDING

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ from PIL import Image, ImageDraw
 import sidebooks_core as sb
 from sidebooks_core.engine.drawing import draw
 from sidebooks_core.engine.images import decoding as image_decoding
-from sidebooks_core.engine.mupdf import pymupdf, shrink_store
+from sidebooks_core.engine.mupdf import pymupdf
+from sidebooks_core.engine.store import shrink_store
 from sidebooks_core.tiling.raster import RasterSpec
 
 SCALE = 1.37
@@ -34,13 +36,13 @@ def scan() -> bytes:
 @pytest.fixture
 def drawn(scan: bytes) -> tuple[np.ndarray, np.ndarray]:
     """A part of the page cut out of the whole, and the same part drawn by itself."""
-    assert image_decoding.install(None)
+    assert image_decoding.install()
     with pymupdf.open(stream=scan) as document:
         display_list = document[0].get_displaylist()
         shrink_store()
-        whole = draw(display_list, SCALE, 0, 0, 815, 1152, grey=True)
+        whole = draw(display_list, SCALE, (0, 0, 815, 1152), grey=True)
         shrink_store()
-        part = draw(display_list, SCALE, 333, 250, 733, 650, grey=True)
+        part = draw(display_list, SCALE, (333, 250, 733, 650), grey=True)
         return whole[250:650, 333:733], part
 
 
@@ -52,9 +54,11 @@ def test_a_part_equals_the_whole(drawn: tuple[np.ndarray, np.ndarray]) -> None:
 
 class TestOfLargerImages:
     @pytest.fixture(autouse=True)
-    def limit(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def limit(self) -> Iterator[None]:
         halved = (1654 // 2) * (2339 // 2)
-        monkeypatch.setattr(image_decoding, "_most_pixels", halved - 1)
+        image_decoding.limit_whole_images(halved - 1)
+        yield
+        image_decoding.limit_whole_images(image_decoding.WHOLE_IMAGE_PIXELS)
 
     def test_a_part_is_unpacked(self, drawn: tuple[np.ndarray, np.ndarray]) -> None:
         cut, part = drawn
@@ -62,12 +66,8 @@ class TestOfLargerImages:
 
 
 @pytest.mark.parametrize(("worker_bytes", "most_pixels"), [(256 << 20, 4 << 20), (3 << 30, 48 << 20), (64 << 30, 48 << 20)])
-def test_what_is_unpacked_as_a_whole_is_a_share_of_the_workers_memory(
-    monkeypatch: pytest.MonkeyPatch, worker_bytes: int, most_pixels: int
-) -> None:
-    monkeypatch.setattr(image_decoding, "_most_pixels", 0)  # put back afterwards
-    assert image_decoding.install(worker_bytes)
-    assert image_decoding._most_pixels == most_pixels
+def test_what_is_unpacked_as_a_whole_is_a_share_of_the_workers_memory(worker_bytes: int, most_pixels: int) -> None:
+    assert image_decoding.most_pixels_of(worker_bytes) == most_pixels
 
 
 @pytest.mark.parametrize(

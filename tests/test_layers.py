@@ -23,7 +23,6 @@ ROOMS: dict[str, str] = {
     # A folder or file of the package, and what it may import beside itself: rows above it only, so there is no circle.
     "errors": "",
     "statistics": "",
-    "settings": "errors",
     "tiling": "errors",
     "scheduling": "tiling",
     "keys": "tiling",
@@ -31,6 +30,7 @@ ROOMS: dict[str, str] = {
     "text": "documents",
     "fonts": "documents",
     "encoding": "errors documents",
+    "settings": "errors encoding",
     "stores": "errors",
     "workers": "errors tiling documents encoding",
     "engine": "errors documents text fonts",
@@ -43,7 +43,7 @@ ROOMS: dict[str, str] = {
     PACKAGE: "errors settings statistics tiling scheduling documents images reading service",
     "testing": "errors settings documents stores service",
     "server": f"errors settings tiling scheduling keys documents encoding stores images library reading service {PACKAGE}",
-    "cli": f"{PACKAGE} errors settings statistics documents stores service server",
+    "cli": f"{PACKAGE} errors settings statistics documents encoding stores service server",
     "__main__": "cli",
 }
 WORKER_ONLY = ("engine", "worker")
@@ -59,7 +59,7 @@ SOLE_IMPORTERS: dict[str, tuple[str, ...]] = {
     "PIL": ("engine", "encoding", "worker"),
     "pypdfium2": ("engine.second_engine",),
     "resvg_py": ("engine.svg",),
-    "diskcache": ("stores.disk",),
+    "diskcache": ("stores.pooled_cache",),
     "apsw": ("library.facts_file",),
     "fcntl": ("stores", "workers.process", "server.slow_clients"),
 }
@@ -209,7 +209,7 @@ BAD_SOURCES: list[tuple[str, dict[str, str], str]] = [
     }, "not below it"),
     ("no room", {"helpers": ""}, "in no room"),
     ("engine in worker", {"worker.desk": "import pymupdf.mupdf"}, "only engine may"),
-    ("diskcache elsewhere in stores", {"stores.memory": "from diskcache import Disk"}, "only stores.disk may"),
+    ("diskcache elsewhere in stores", {"stores.memory": "from diskcache import Disk"}, "only stores.pooled_cache may"),
     ("SQL in a reader", {"reading.reader": "import apsw"}, "only library.facts_file may"),
     ("fcntl elsewhere", {"service": "def f():\n    import fcntl"}, "workers.process and server.slow_clients may"),
     ("PIL in the service", {"service": "from PIL import Image"}, "only engine and encoding and worker may"),
@@ -244,7 +244,8 @@ def test_what_is_allowed_is_not_called_a_breach() -> None:
         "worker.desk": "from sidebooks_core.engine import mupdf",
         "engine.mupdf": "import pymupdf",
         "documents.model": "from sidebooks_core.tiling.geometry import RectPt",
-        "stores.disk": "import diskcache, fcntl",
+        "stores.leases": "import fcntl",
+        "stores.pooled_cache": "import diskcache",
         "library.facts_file": "import apsw",
         "tiling.geometry": "import math\nfrom sidebooks_core.errors import RequestError",
     }

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from sidebooks_core.encoding.formats import IMAGE_FORMATS
 from sidebooks_core.errors import RequestError
-from sidebooks_core.settings import IMAGE_FORMATS, MIB, Settings, default_cache_dir
+from sidebooks_core.settings import MIB, Settings, default_cache_dir
 
 ACCEPTED: dict[str, list[Any]] = {
     "cache_dir": [None, "cache", Path("cache")],

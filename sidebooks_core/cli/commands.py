@@ -16,10 +16,17 @@ from msgspec import to_builtins
 
 from sidebooks_core import __version__
 from sidebooks_core.cli.terminal import ProgressBar, human_bytes, parse_pages, table
+from sidebooks_core.encoding.formats import (
+    BY_ENDING,
+    BY_MEDIA_TYPE,
+    FORMATS_BY_CONTENT,
+    IMAGE_FORMATS,
+    OTHER_ENDINGS,
+    ImageFormat,
+)
 from sidebooks_core.errors import PageError, RequestError, SidebooksError
-from sidebooks_core.settings import FORMATS_BY_CONTENT, IMAGE_FORMATS, ImageFormat, Settings
+from sidebooks_core.settings import Settings
 
-EXTENSIONS = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp", "image/avif": ".avif"}
 POINTS_PER_INCH = 72
 DEFAULT_DPI = 150
 
@@ -223,7 +230,7 @@ def _pages(parser: argparse.ArgumentParser) -> None:
 
 
 def _format(parser: argparse.ArgumentParser) -> None:
-    what = "of images (default auto: by content; compact: fewer bytes for coloured text, 10 to 20 ms later)"
+    what = "of images (default auto: by content; compact: fewer bytes for coloured text, 100 ms later)"
     parser.add_argument("--format", choices=IMAGE_FORMATS, default="auto", help=what)
 
 
@@ -355,7 +362,7 @@ def _render(arguments: argparse.Namespace) -> int:
                 continue
             if not to_one_file:
                 target.mkdir(parents=True, exist_ok=True)
-                target = target / f"{arguments.file.stem}-{page + 1:04d}{EXTENSIONS[tile.media_type]}"
+                target = target / f"{arguments.file.stem}-{page + 1:04d}.{BY_MEDIA_TYPE[tile.media_type].ending}"
             target.write_bytes(tile.data)
             written.append(
                 {
@@ -389,11 +396,10 @@ def _width_px(arguments: argparse.Namespace, width_pt: float, height_pt: float) 
 
 def _format_of(file: Path) -> ImageFormat:
     """What a file's name says that it is. Raises RequestError."""
-    extension = {".jpeg": ".jpg"}.get(file.suffix.lower(), file.suffix.lower())
-    for image_format in IMAGE_FORMATS:
-        if EXTENSIONS.get(f"image/{image_format}") == extension:
-            return image_format
-    raise RequestError(f"{file.suffix} files cannot be written: {', '.join(EXTENSIONS.values())} can")
+    known = (BY_ENDING | OTHER_ENDINGS).get(file.suffix.lower().removeprefix("."))
+    if known is None:
+        raise RequestError(f"{file.suffix} files cannot be written: {', '.join(f'.{ending}' for ending in BY_ENDING)} can")
+    return known.name
 
 
 def _region(text: str | None) -> tuple[float, float, float, float] | None:

@@ -1,13 +1,12 @@
 """Pixels to the bytes that are handed out, chosen by what is in them, and back.
 
-Text, line art and flat colour are kept losslessly; JPEG is for photographs and scans. WebP and AVIF are made on request: of
-"compact", for whole pages of coloured text only.
+Text, line art and flat colour are kept losslessly; JPEG is for photographs and scans. WebP and AVIF are made on request;
+"compact" makes WebP of whole pages of coloured text only.
 """
 
 from __future__ import annotations
 
 import io
-from typing import Any
 
 import numpy as np
 from msgspec import Struct
@@ -19,30 +18,20 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from sidebooks_core.encoding import content, png, webp
-from sidebooks_core.encoding.runs import Runs
+from sidebooks_core.encoding import content, png
+from sidebooks_core.encoding.formats import AVIF, BY_NAME, IMAGE_FORMATS, JPEG, PNG, WEBP, Format
 from sidebooks_core.errors import RequestError
 
-PNG, JPEG, WEBP, AVIF = "image/png", "image/jpeg", "image/webp", "image/avif"
-
-_LONGEST_SIDE_PX = {
-    "png": (1 << 31) - 1,
-    "auto": (1 << 31) - 1,
-    "compact": (1 << 31) - 1,
-    "jpeg": content.LONGEST_JPEG_SIDE_PX,
-    "webp": webp.LONGEST_SIDE_PX,
-    "avif": 65_535,
-}
 _DECODERS: dict[str, type[ImageFile]] = {
-    PNG: PngImageFile,
-    JPEG: JpegImageFile,
-    WEBP: WebPImageFile,
-    AVIF: AvifImageFile,
+    PNG.media_type: PngImageFile,
+    JPEG.media_type: JpegImageFile,
+    WEBP.media_type: WebPImageFile,
+    AVIF.media_type: AvifImageFile,
 }
 _FEWEST_PAGE_PIXELS = 1 << 19
 """Below this, writing WebP takes milliseconds whatever is in the image, and saves little: tiles of a page are PNG or JPEG."""
-_MOST_RUNS = 0.15
-"""Of the pixels. The densest pages of text have 0.12."""
+_MOST_COLOURS = 2048
+"""In the sample of a page. Pages with more have shadings or pictures, for which libwebp takes most of a second."""
 _MAX_DECODED_PIXELS = 1 << 29
 """Above the largest raster that settings sensibly allow; below what a few damaged bytes could claim."""
 
@@ -77,13 +66,13 @@ def encode(pixels: NDArray[np.uint8], image_format: str, quality: int) -> Encode
 
 
 def _checked(pixels: NDArray[np.uint8], image_format: str) -> NDArray[np.uint8]:
-    if image_format not in _LONGEST_SIDE_PX:
+    if image_format not in IMAGE_FORMATS:
         raise RequestError(f"no such image format: {image_format}")
     if pixels.dtype != np.uint8 or not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)) or not pixels.size:
         raise RequestError(f"cannot encode pixels of shape {pixels.shape} and type {pixels.dtype}")
-    longest_px = max(pixels.shape[:2])
-    if longest_px > _LONGEST_SIDE_PX[image_format]:
-        raise RequestError(f"{image_format} images are at most {_LONGEST_SIDE_PX[image_format]} pixels long, not {longest_px}")
+    longest_px, most_px = max(pixels.shape[:2]), BY_NAME.get(image_format, PNG).longest_side_px
+    if longest_px > most_px:
+        raise RequestError(f"{image_format} images are at most {most_px} pixels long, not {longest_px}")
     return np.ascontiguousarray(pixels)
 
 
@@ -91,52 +80,42 @@ def _by_content(pixels: NDArray[np.uint8], quality: int, image_format: str) -> E
     height, width = pixels.shape[:2]
     colour = content.single_colour(pixels)
     if colour is not None:
-        return EncodedImage(png.flat_png(width, height, colour), PNG)
+        return EncodedImage(png.flat_png(width, height, colour), PNG.media_type)
     sample = content.Sample.of(pixels)
-    if image_format == "compact":
-        image = _coloured_text(pixels, sample)
-        if image is not None:
-            return image
     indexed = content.few_colours(pixels, sample) if pixels.ndim == 3 else None
     seen = content.study(pixels, sample, None if indexed is None else indexed.indices)
-    may_lose = image_format != "png" and max(height, width) <= content.LONGEST_JPEG_SIDE_PX
+    may_lose = image_format != PNG.name and max(height, width) <= JPEG.longest_side_px
     if may_lose and seen.is_picture:
         return _jpeg(pixels, quality, sample.holds_drawing)
     if indexed is not None:
-        data = png.palette_png(indexed.indices, indexed.palette)
+        image = EncodedImage(png.palette_png(indexed.indices, indexed.palette), PNG.media_type)
     elif pixels.ndim == 2:
-        data = png.grey_png(pixels, seen.row_filter)
+        image = EncodedImage(png.grey_png(pixels, seen.row_filter), PNG.media_type)
+    elif image_format == "compact" and _is_page_of_text(pixels, sample):
+        image = _lossless_webp(pixels)
     else:
-        data = png.rgb_png(pixels, seen.row_filter)
-    if may_lose and _sample_missed_a_picture(pixels, sample, seen, len(data)):
+        image = EncodedImage(png.rgb_png(pixels, seen.row_filter), PNG.media_type)
+    if may_lose and _sample_missed_a_picture(pixels, sample, seen, len(image.data)):
         return _jpeg(pixels, quality, sample.holds_drawing)
-    return EncodedImage(data, PNG)
+    return image
 
 
-def _coloured_text(pixels: NDArray[np.uint8], sample: content.Sample) -> EncodedImage | None:
-    """A page of text or line art on paper, by its runs of one colour. None for what is grey, a picture, or small."""
+def _is_page_of_text(pixels: NDArray[np.uint8], sample: content.Sample) -> bool:
+    """Whether this is a whole page of text or line art in a few inks, which lossless WebP can hold."""
     height, width = pixels.shape[:2]
-    if pixels.ndim == 2 or not sample.has_few_runs:
-        return None
-    if height * width < _FEWEST_PAGE_PIXELS or max(height, width) > webp.LONGEST_SIDE_PX:
-        return None
-    runs = Runs.of(pixels)
-    if len(runs.starts) > _MOST_RUNS * runs.pixel_count:
-        return None  # the sample missed something
-    indexed = content.few_colours_of(runs, width)
-    if indexed is not None:
-        image = EncodedImage(png.palette_png(indexed.indices, indexed.palette), PNG)
-    else:
-        image = EncodedImage(webp.lossless_webp(runs, width), WEBP)
-    return image if content.lossless_is_worth(len(image.data), pixels, sample) else None
+    if height * width < _FEWEST_PAGE_PIXELS or max(height, width) > WEBP.longest_side_px:
+        return False
+    return sample.has_few_runs and content.count_colours(sample) <= _MOST_COLOURS
 
 
-def _sample_missed_a_picture(pixels: NDArray[np.uint8], sample: content.Sample, seen: content.Study, png_bytes: int) -> bool:
+def _sample_missed_a_picture(
+    pixels: NDArray[np.uint8], sample: content.Sample, seen: content.Study, lossless_bytes: int
+) -> bool:
     """A picture that lies between the sampled rows shows in the bytes; then the whole tile is judged."""
-    if png_bytes <= 2 * seen.lossless_bytes + 65_536:
+    if lossless_bytes <= 2 * seen.lossless_bytes + 65_536:
         return False
     pixel_count = pixels.shape[0] * pixels.shape[1]
-    return not content.lossless_pays(png_bytes, content.jpeg_reference_bytes(pixels), pixel_count, sample.flatness)
+    return not content.lossless_pays(lossless_bytes, content.jpeg_reference_bytes(pixels), pixel_count, sample.flatness)
 
 
 def _jpeg(pixels: NDArray[np.uint8], quality: int, holds_drawing: bool) -> EncodedImage:
@@ -147,10 +126,12 @@ def _jpeg(pixels: NDArray[np.uint8], quality: int, holds_drawing: bool) -> Encod
 def _webp(pixels: NDArray[np.uint8], quality: int, sample: content.Sample) -> EncodedImage:
     if content.study(pixels, sample).is_picture:
         return _saved(pixels, WEBP, quality=quality, method=2)
-    if sample.has_few_runs:
-        coloured = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
-        return EncodedImage(webp.lossless_webp(Runs.of(coloured), pixels.shape[1]), WEBP)
-    return _saved(pixels, WEBP, lossless=True, quality=0, method=1)  # here `quality` is effort
+    return _lossless_webp(pixels)
+
+
+def _lossless_webp(pixels: NDArray[np.uint8]) -> EncodedImage:
+    # `quality` is effort here. Method 0 writes four times the bytes in more time; methods 2 to 4 write what method 1 does.
+    return _saved(pixels, WEBP, lossless=True, quality=0, method=1)
 
 
 def _avif(pixels: NDArray[np.uint8], quality: int, holds_drawing: bool) -> EncodedImage:
@@ -158,10 +139,10 @@ def _avif(pixels: NDArray[np.uint8], quality: int, holds_drawing: bool) -> Encod
     return _saved(pixels, AVIF, quality=quality, speed=10, subsampling=subsampling, max_threads=1)
 
 
-def _saved(pixels: NDArray[np.uint8], media_type: str, **options: Any) -> EncodedImage:
+def _saved(pixels: NDArray[np.uint8], form: Format, **options: str | int | bool) -> EncodedImage:
     out = io.BytesIO()
-    Image.fromarray(pixels).save(out, media_type.removeprefix("image/").upper(), **options)
-    return EncodedImage(out.getvalue(), media_type)
+    Image.fromarray(pixels).save(out, form.pillow_name, **options)
+    return EncodedImage(out.getvalue(), form.media_type)
 
 
 def decode(data: bytes, media_type: str) -> NDArray[np.uint8]:

@@ -15,9 +15,10 @@ import msgpack
 from msgspec import Struct
 
 from sidebooks_core.documents.problems import MOST_PROBLEMS
+from sidebooks_core.encoding.formats import BY_MEDIA_TYPE
 
 PACKING_VERSION = 2
-MEDIA_TYPES = frozenset({"image/png", "image/jpeg", "image/webp", "image/avif", "text/plain; charset=utf-8"})
+MEDIA_TYPES = frozenset({*BY_MEDIA_TYPE, "text/plain; charset=utf-8"})
 """What a record may say that it holds. It becomes the type of an answer over HTTP, and a worker that was taken over must not
 get a browser to run what it makes; text stands for an image that could not be made."""
 MOST_HEADER_BYTES = 1 << 20

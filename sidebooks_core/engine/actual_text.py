@@ -6,35 +6,33 @@ marked contents that the element has on a page, and an element may have one for 
 
 from __future__ import annotations
 
-from typing import Any
-
-from sidebooks_core.engine.mupdf import mupdf, pymupdf
+from sidebooks_core.engine.mupdf import as_pdf, as_pdf_page, mupdf, pymupdf
 
 MOST_FORMS = 64
 MOST_CONTENTS = 1 << 16
 MOST_LEVELS = 32
 
 
-def is_repeated(page: Any) -> bool:
+def is_repeated(page: pymupdf.Page) -> bool:
     """Whether an element with a text of its own has several marked contents on a page of a PDF, its forms' included.
 
     Raises the engine's errors.
     """
-    pdf = pymupdf._as_pdf_document(page.parent)
+    pdf = as_pdf(page.parent)
     root = mupdf.pdf_dict_getp(mupdf.pdf_trailer(pdf), "Root/StructTreeRoot/ParentTree")
     if not mupdf.pdf_is_dict(root):
         return False
-    own = pymupdf._as_pdf_page(page).obj()
+    own = as_pdf_page(page).obj()
     return any(_repeats(root, holder) for holder in (own, *_forms(own)))
 
 
-def _forms(page: Any) -> list[Any]:
-    drawn = mupdf.pdf_dict_getp(mupdf.pdf_dict_get_inheritable(page, pymupdf.PDF_NAME("Resources")), "XObject")
+def _forms(page: mupdf.PdfObj) -> list[mupdf.PdfObj]:
+    drawn = mupdf.pdf_dict_gets(mupdf.pdf_dict_gets_inheritable(page, "Resources"), "XObject")
     count = min(mupdf.pdf_dict_len(drawn), MOST_FORMS)
     return [mupdf.pdf_dict_get_val(drawn, place) for place in range(count)]
 
 
-def _repeats(root: Any, holder: Any) -> bool:
+def _repeats(root: mupdf.PdfObj, holder: mupdf.PdfObj) -> bool:
     key = mupdf.pdf_dict_gets(holder, "StructParents")
     if not mupdf.pdf_is_int(key):
         return False

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import zipfile
 from functools import partial
-from typing import Any
+from xml.etree.ElementTree import Element
 
 from sidebooks_core.documents.archives import UNREADABLE, Archive, shown_name
 from sidebooks_core.documents.limits import Limits
-from sidebooks_core.documents.natural_order import natural_key
+from sidebooks_core.documents.natural_order import NaturalKey, natural_key
 from sidebooks_core.documents.sniffing import HEAD_BYTES, foreign_file, image_kind, is_page_name
 from sidebooks_core.documents.source import Source
 from sidebooks_core.documents.syntax import markup
 from sidebooks_core.engine.images import pages as image_pages
-from sidebooks_core.engine.sequence import PageSequence, Part
+from sidebooks_core.engine.mupdf import EngineDocument
+from sidebooks_core.engine.sequence import PageSequence, Part, Size
 from sidebooks_core.errors import DamagedDocument, UnsupportedDocument
 
 DESCRIPTION_BYTES = 4 << 20
@@ -51,7 +52,7 @@ def open_comic(source: Source, name: str, limits: Limits) -> PageSequence:
     return PageSequence(parts, title=title, direction=direction, notes=_notes(archive, pages, undrawable))
 
 
-def _order(member: zipfile.ZipInfo) -> Any:
+def _order(member: zipfile.ZipInfo) -> tuple[tuple[NaturalKey, str], int]:
     return natural_key(shown_name(member)), member.header_offset
 
 
@@ -66,7 +67,7 @@ def _foreign(archive: Archive, member: zipfile.ZipInfo) -> str | None:
     return foreign_file(head)
 
 
-def _open_page(archive: Archive, member: zipfile.ZipInfo, limits: Limits) -> Any:
+def _open_page(archive: Archive, member: zipfile.ZipInfo, limits: Limits) -> EngineDocument:
     """Raises DamagedDocument, UnsupportedDocument, DocumentTooLarge, and what the engine raises."""
     shown = shown_name(member)
     data = _read(archive, member, limits)
@@ -84,7 +85,7 @@ def _drawn(archive: Archive, member: zipfile.ZipInfo, limits: Limits) -> bytes |
         return None
 
 
-def _size(archive: Archive, member: zipfile.ZipInfo, limits: Limits) -> Any:
+def _size(archive: Archive, member: zipfile.ZipInfo, limits: Limits) -> Size | None:
     data = _read(archive, member, limits)
     return image_pages.size(data, image_kind(data[:HEAD_BYTES]), shown_name(member))
 
@@ -109,7 +110,7 @@ def _description(archive: Archive) -> tuple[str, str]:
     return "", "ltr"
 
 
-def _described(root: Any) -> tuple[str, str]:
+def _described(root: Element) -> tuple[str, str]:
     fields = {child.tag.lower(): markup.text_of(child) for child in root}
     title = fields.get("title") or " ".join(filter(None, (fields.get("series"), fields.get("number"))))
     return title[:LONGEST_TITLE], "rtl" if fields.get("manga", "").lower() == "yesandrighttoleft" else "ltr"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from sidebooks_core.engine.mupdf import mupdf, pymupdf
 from sidebooks_core.engine.thin_lines import ThinLines
 
-_thin_lines: WeakKeyDictionary[Any, ThinLines] = WeakKeyDictionary()
+_thin_lines: WeakKeyDictionary[pymupdf.DisplayList, ThinLines] = WeakKeyDictionary()
 """Of each display list that was drawn."""
 
 MOST_PAGE_PT = 1e6
@@ -20,8 +19,12 @@ BLANK_LOOK_PX = 512
 """Long side at which a page is looked at for whether anything is on it: what is thinner than a pixel still leaves grey."""
 
 
-def draw(display_list: Any, scale: float, x0_px: int, y0_px: int, x1_px: int, y1_px: int, *, grey: bool) -> NDArray[np.uint8]:
-    """Columns x0_px to x1_px and rows y0_px to y1_px (ends excluded) of the page drawn at `scale` pixels a point, on white.
+Box = tuple[int, int, int, int]
+"""A part of a page in pixels of a scale: x0, y0, x1, y1, the last two excluded."""
+
+
+def draw(display_list: pymupdf.DisplayList, scale: float, box_px: Box, *, grey: bool) -> NDArray[np.uint8]:
+    """A part of the page drawn at `scale` pixels a point, on white.
 
     uint8, sRGB, C-contiguous: (height, width, 3), or (height, width) where `grey`. The engine draws straight into the
     array, so no copy is made and nothing outlives the engine's own pixmap. Raises the engine's errors.
@@ -30,6 +33,7 @@ def draw(display_list: Any, scale: float, x0_px: int, y0_px: int, x1_px: int, y1
     if lines is None:
         lines = _thin_lines[display_list] = ThinLines(display_list.this)
     lines.fit(scale)
+    x0_px, y0_px, x1_px, y1_px = box_px
     height_px, width_px = y1_px - y0_px, x1_px - x0_px
     pixels = np.full((height_px, width_px) if grey else (height_px, width_px, 3), 255, np.uint8)
     colorspace = pymupdf.csGRAY if grey else pymupdf.csRGB
@@ -45,7 +49,7 @@ def draw(display_list: Any, scale: float, x0_px: int, y0_px: int, x1_px: int, y1
     return pixels
 
 
-def is_blank(display_list: Any, *, of_any_colour: bool = False) -> bool:
+def is_blank(display_list: pymupdf.DisplayList, *, of_any_colour: bool = False) -> bool:
     """Whether a page shows nothing but white, or but one colour where `of_any_colour`. Raises the engine's errors.
 
     The latter is for pages that are one image: of one that it cannot unpack at all, the engine makes a black page.
@@ -56,5 +60,5 @@ def is_blank(display_list: Any, *, of_any_colour: bool = False) -> bool:
     scale = BLANK_LOOK_PX / max(box.width, box.height, 1.0)
     x0_px, y0_px = math.floor(box.x0 * scale), math.floor(box.y0 * scale)
     x1_px, y1_px = max(x0_px + 1, math.ceil(box.x1 * scale)), max(y0_px + 1, math.ceil(box.y1 * scale))
-    pixels = draw(display_list, scale, x0_px, y0_px, x1_px, y1_px, grey=False)
+    pixels = draw(display_list, scale, (x0_px, y0_px, x1_px, y1_px), grey=False)
     return bool((pixels == (pixels[0, 0] if of_any_colour else 255)).all())

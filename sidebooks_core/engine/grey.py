@@ -10,18 +10,16 @@ from __future__ import annotations
 
 import ctypes
 import struct
-from typing import Any
 
-from sidebooks_core.engine.mupdf import pymupdf
-
-mupdf: Any = pymupdf.mupdf
+from sidebooks_core.engine.devices import BeginGroup, FillImageMask, FillPath, FillText, StrokePath, StrokeText
+from sidebooks_core.engine.mupdf import mupdf, pymupdf
 
 _SINGLE = struct.Struct("f")
 _MAX_OPERATIONS = 5_000
 """Operations looked at, at 2 to 3 microseconds each. Drawings with more gain less in one raster than the look costs."""
 
 
-def is_grey(display_list: Any) -> bool:
+def is_grey(display_list: pymupdf.DisplayList) -> bool:
     """True only if drawing this pymupdf.DisplayList in grey gives, at any scale, the pixels that drawing in RGB gives.
 
     False may also mean that grey drawing would not pay, or that the answer would cost too much: a picture that is not in
@@ -30,7 +28,7 @@ def is_grey(display_list: Any) -> bool:
     cookie = mupdf.FzCookie()
     witness = _Witness(cookie)
     mupdf.fz_run_display_list(
-        getattr(display_list, "this", display_list),
+        display_list.this,
         witness,
         mupdf.FzMatrix(),
         # All of the list: at a coarse scale, the page's last pixel shows content from well outside its box.
@@ -41,10 +39,10 @@ def is_grey(display_list: Any) -> bool:
     return witness.grey and not cookie.errors()
 
 
-class _Witness(mupdf.FzDevice2):  # type: ignore[misc]  # the engine has no types
+class _Witness(mupdf.FzDevice2):
     """A device that draws nothing and stops at the first thing whose grey drawing could differ."""
 
-    def __init__(self, cookie: Any) -> None:
+    def __init__(self, cookie: mupdf.FzCookie) -> None:
         super().__init__()
         for operation in _WATCHED:
             getattr(self, f"use_virtual_{operation}")()
@@ -56,61 +54,72 @@ class _Witness(mupdf.FzDevice2):  # type: ignore[misc]  # the engine has no type
         self._device_rgb = mupdf.ll_fz_device_rgb()
         self._grey_address = int(self._device_grey.this)
         self._rgb_address = int(self._device_rgb.this)
-        self._meant: dict[int, Any] = {}
+        self._meant: dict[int, mupdf.fz_colorspace] = {}
         self._grey_is_device_grey = True
         self._colours: dict[tuple[float, ...], bool] = {}
 
-    def fill_path(
-        self, ctx: Any, path: Any, even_odd: int, matrix: Any, space: Any, colour: Any, alpha: float, params: Any
-    ) -> None:
+    def fill_path(self, *given: *FillPath) -> None:
+        *_, space, colour, _, params = given
         self._see_colour(space, colour, params)
 
-    def stroke_path(
-        self, ctx: Any, path: Any, stroke: Any, matrix: Any, space: Any, colour: Any, alpha: float, params: Any
-    ) -> None:
+    def stroke_path(self, *given: *StrokePath) -> None:
+        *_, space, colour, _, params = given
         self._see_colour(space, colour, params)
 
-    def fill_text(self, ctx: Any, text: Any, matrix: Any, space: Any, colour: Any, alpha: float, params: Any) -> None:
-        self._see_colour(space, colour, params)
-        self._see_glyphs(text)
-
-    def stroke_text(
-        self, ctx: Any, text: Any, stroke: Any, matrix: Any, space: Any, colour: Any, alpha: float, params: Any
-    ) -> None:
+    def fill_text(self, *given: *FillText) -> None:
+        _, text, _, space, colour, _, params = given
         self._see_colour(space, colour, params)
         self._see_glyphs(text)
 
-    def fill_image_mask(self, ctx: Any, image: Any, matrix: Any, space: Any, colour: Any, alpha: float, params: Any) -> None:
+    def stroke_text(self, *given: *StrokeText) -> None:
+        _, text, _, _, space, colour, _, params = given
+        self._see_colour(space, colour, params)
+        self._see_glyphs(text)
+
+    def fill_image_mask(self, *given: *FillImageMask) -> None:
+        *_, space, colour, _, params = given
         self._see_colour(space, colour, params)
 
-    def fill_shade(self, ctx: Any, shade: Any, matrix: Any, alpha: float, params: Any) -> None:
+    def fill_shade(
+        self, ctx: mupdf.fz_context, shade: mupdf.fz_shade, matrix: mupdf.fz_matrix, alpha: float, params: mupdf.fz_color_params
+    ) -> None:
         # A shading in grey passes through some levels that are not quite grey in RGB.
         if self._counted():
             self._refuse()
 
-    def fill_image(self, ctx: Any, image: Any, matrix: Any, alpha: float, params: Any) -> None:
+    def fill_image(
+        self, ctx: mupdf.fz_context, image: mupdf.fz_image, matrix: mupdf.fz_matrix, alpha: float, params: mupdf.fz_color_params
+    ) -> None:
         if not self._counted():
             return
         space = image.colorspace
         if space is None or int(space.this) != self._grey_address or not self._grey_is_device_grey:
             self._refuse()
 
-    def begin_group(self, ctx: Any, area: Any, space: Any, isolated: int, knockout: int, blend_mode: int, alpha: float) -> None:
+    def begin_group(self, *given: *BeginGroup) -> None:
+        _, _, space, _, _, blend_mode, _ = given
         # A group with a colour space is converted when it ends: never a gain, and in grey off by one where it is transparent.
         if self._counted() and space is not None:
             self._refuse()
-        if (
-            blend_mode & mupdf.FZ_BLEND_MODEMASK
-        ) >= mupdf.FZ_BLEND_HUE:  # hue, saturation, colour, luminosity: made of three components together
+        # Hue, saturation, colour and luminosity are made of three components together.
+        if blend_mode & mupdf.FZ_BLEND_MODEMASK >= mupdf.FZ_BLEND_HUE:
             self._refuse()
 
-    def begin_mask(self, ctx: Any, area: Any, luminosity: int, space: Any, backdrop: Any, params: Any) -> None:
+    def begin_mask(
+        self,
+        ctx: mupdf.fz_context,
+        area: mupdf.fz_rect,
+        luminosity: int,
+        space: mupdf.fz_colorspace | None,
+        backdrop: mupdf.floats,
+        params: mupdf.fz_color_params,
+    ) -> None:
         self._mask_depth += 1
 
-    def end_mask(self, ctx: Any, transfer: Any) -> None:
+    def end_mask(self, ctx: mupdf.fz_context, transfer: mupdf.fz_function) -> None:
         self._mask_depth -= 1
 
-    def set_default_colorspaces(self, ctx: Any, spaces: Any) -> None:
+    def set_default_colorspaces(self, ctx: mupdf.fz_context, spaces: mupdf.fz_default_colorspaces) -> None:
         """A page may say what its device colours are to mean."""
         self._colours.clear()
         self._meant = {
@@ -131,7 +140,7 @@ class _Witness(mupdf.FzDevice2):  # type: ignore[misc]  # the engine has no type
             self._refuse()
         return not self._mask_depth
 
-    def _see_colour(self, space: Any, colour: Any, params: Any) -> None:
+    def _see_colour(self, space: mupdf.fz_colorspace | None, colour: mupdf.floats, params: mupdf.fz_color_params) -> None:
         if not self._counted():
             return
         if space is None:
@@ -149,14 +158,14 @@ class _Witness(mupdf.FzDevice2):  # type: ignore[misc]  # the engine has no type
         if not same:
             self._refuse()
 
-    def _gives_same_values(self, space: Any, colour: Any, params: Any) -> bool:
+    def _gives_same_values(self, space: mupdf.fz_colorspace, colour: mupdf.floats, params: mupdf.fz_color_params) -> bool:
         """Whether a colour becomes the same byte in red, green, blue and grey. Profiles round: even 0.2 grey does not."""
         red, green, blue = map(_byte, mupdf.ll_fz_convert_color(space, colour, self._device_rgb, None, params)[:3])
         if not red == green == blue:
             return False  # before the conversion to grey: for CMYK it would set up a profile that nothing else needs
         return red == _byte(mupdf.ll_fz_convert_color(space, colour, self._device_grey, None, params)[0])
 
-    def _see_glyphs(self, text: Any) -> None:
+    def _see_glyphs(self, text: mupdf.fz_text) -> None:
         """Accept only Type 3 glyphs that are stencils: one with its own colours is drawn otherwise in grey, even in black."""
         span = text.head
         while span is not None and not self._mask_depth:

@@ -1,18 +1,21 @@
-"""The engine, set up for a worker: the only importer of PyMuPDF. Worker side.
+"""The door to PyMuPDF: its import, set up for a worker, and the types of its objects. Worker side.
 
-PyMuPDF 2 imports a layout analyser at once, which costs each worker a second and 90 MB and is not used here; PyMuPDF prints the
+PyMuPDF 2 imports a layout analyser at once, which costs each worker a second and 90 MB and is not used here. PyMuPDF prints the
 engine's messages to standard output unless told otherwise, which is where a worker's answers go.
+
+PyMuPDF has no types that a checker could use. The stub in `typings/pymupdf` has those of all that is called here, taken from
+the headers in PyMuPDF's wheel, so mypy checks each call; `tests/test_engine_stub.py` compares the stub with the installed
+PyMuPDF. A stub was chosen over protocols since most calls are plain functions of the binding.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import Any
+from collections.abc import Mapping
+from typing import Protocol, TypeAlias, TypeGuard
 
-from sidebooks_core.errors import RenderFailed, SidebooksError
 from sidebooks_core.text import ruby_style
 
 os.environ["PYMUPDF_MESSAGE"] = "fd:2"
@@ -24,19 +27,23 @@ from pymupdf import mupdf  # noqa: E402
 
 __all__ = [
     "ENGINE_ERRORS",
+    "EngineDocument",
+    "EnginePage",
     "OpenPdf",
+    "Opened",
+    "RawObj",
+    "RawPdf",
     "as_pdf",
-    "forget_resources",
-    "forget_unpacked",
-    "lacks_colour_links",
-    "make_colour_link",
+    "as_pdf_page",
+    "is_pdf",
+    "library_path",
     "mupdf",
-    "page_errors",
+    "parsed",
     "printable",
     "pymupdf",
-    "read_from",
-    "shrink_store",
-    "stop_reading_from",
+    "raw_pdf",
+    "require_pdf",
+    "sanitizing",
 ]
 
 pymupdf.TOOLS.mupdf_display_errors(False)
@@ -50,37 +57,104 @@ stumbles over values that a damaged document has or lacks."""
 LONGEST_MESSAGE = 200
 """Characters of a message that are told."""
 
+RawObj: TypeAlias = "mupdf.pdf_obj | None"
+"""An object of a PDF by the binding's lower level: a plain pointer, which the document owns; None is the null object.
 
-def as_pdf(handle: Any) -> Any:
-    """The engine's own PDF of a document that is one. Raises ValueError where it is closed.
-
-    `OpenPdf` keeps it: the binding takes 20 microseconds to look it up, of the 1,000 that reading a page may take.
-    """
-    kept = getattr(handle, "kept_pdf", None)
-    return pymupdf._as_pdf_document(handle) if kept is None else kept
+All functions `ll_pdf_…` take null, and answer as for an object of another kind."""
+RawPdf: TypeAlias = "mupdf.pdf_document"
+"""A PDF by the binding's lower level: good while its document is open."""
 
 
-class OpenPdf(pymupdf.Document):  # type: ignore[misc]  # PyMuPDF has no types
+class EnginePage(Protocol):
+    """A page as it is shown: one of the engine's, or one that is placed or drawn in another way."""
+
+    @property
+    def rect(self) -> pymupdf.Rect:
+        """Its box, in points."""
+
+    def get_displaylist(self, annots: int = 1) -> pymupdf.DisplayList:
+        """All that it draws. Raises the engine's errors."""
+
+    def get_image_info(self) -> list[pymupdf.ImageInfo]:
+        """The images on it, in the order in which they are drawn."""
+
+    def get_links(self) -> list[pymupdf.LinkInfo]:
+        """The links on it."""
+
+
+class EngineDocument(Protocol):
+    """An open document: one of the engine's, or one of our own that stands in its place."""
+
+    notes: tuple[str, ...]
+    """What of the document is left out or cannot be drawn, in words."""
+
+    @property
+    def metadata(self) -> Mapping[str, str | None] | None:
+        """What it says of itself: its title."""
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether a password is still to be given."""
+
+    @property
+    def is_pdf(self) -> bool:
+        """Only a document of the engine's can be one; `is_pdf` tells a type checker so."""
+
+    @property
+    def is_repaired(self) -> bool:
+        """Whether its structure was damaged and is rebuilt."""
+
+    @property
+    def needs_pass(self) -> int:
+        """Not 0: it is encrypted, and no password was given yet."""
+
+    @property
+    def outline(self) -> pymupdf.Outline | None:
+        """The first entry of its outline."""
+
+    @property
+    def chapter_count(self) -> int:
+        """How many parts it has that are laid out one by one; 1 where it has none."""
+
+    @property
+    def page_count(self) -> int:
+        """How many pages it has."""
+
+    def chapter_page_count(self, chapter: int) -> int:
+        """How many pages a chapter has."""
+
+    def load_page(self, page_id: int | tuple[int, int]) -> EnginePage:
+        """A page, by its number from 0 or by chapter and number in it. Raises the engine's errors."""
+
+    def close(self) -> None:
+        """Give the document up."""
+
+
+class Opened(pymupdf.Document):
+    """A document that the engine has open."""
+
+    notes: tuple[str, ...] = ()
+
+
+class OpenPdf(Opened):
     """A PDF without the outline, which PyMuPDF reads when it opens a document: 0.2 s of some, and no page is drawn with it.
 
     Not for other kinds: the engine dies of an FB2 whose outline is read late.
     """
 
-    kept_pdf: Any = None
+    kept_pdf: mupdf.PdfDocument | None = None
     is_pdf = True
+    outline = None
 
-    def __init__(self, stream: Any) -> None:
+    def __init__(self, stream: bytes | memoryview) -> None:
         """stream: the file's bytes. Raises the engine's errors."""
         super().__init__(stream=stream, filetype="pdf")
-        self.kept_pdf = pymupdf._as_pdf_document(self)
+        self.kept_pdf = mupdf.PdfDocument(self.this)
 
     def close(self) -> None:
         """Give the document up."""
         self.kept_pdf = None
         super().close()
-
-    def _loadOutline(self) -> None:  # noqa: N802 - PyMuPDF's name
-        return None
 
     def init_doc(self) -> None:
         """Without the metadata, of which PyMuPDF looks up eleven: a tenth of the time of opening a short document.
@@ -89,81 +163,71 @@ class OpenPdf(pymupdf.Document):  # type: ignore[misc]  # PyMuPDF has no types
         """
         if self.is_encrypted:
             raise ValueError("still encrypted")
-        self._outline = None
-        self.metadata = {"title": self._getMetadata("info:Title")}
+        try:
+            title = mupdf.fz_lookup_metadata2(self.this, "info:Title")
+        except mupdf.FzErrorBase:
+            title = ""  # it has none
+        self.metadata = {"title": title}
 
 
-_read_from: Any = None
-"""The PDF whose pages were interpreted last."""
+def is_pdf(document: EngineDocument) -> TypeGuard[Opened]:
+    """Whether a document is a PDF."""
+    return document.is_pdf
 
 
-def read_from(handle: Any) -> None:
-    """Say so before a page is interpreted; not needed for a display list that is there.
+def require_pdf(document: EngineDocument) -> Opened:
+    """The document itself. Raises ValueError if it is no PDF."""
+    if not is_pdf(document):
+        raise ValueError("no PDF")
+    return document
 
-    The engine's store knows a colour space, shading, function or font that stands in line by what is written there, object
-    numbers included, and not by its document: in `[/Indexed /DeviceRGB 255 7 0 R]` it would take object 7 of whichever
-    document came first, and papers from one scanner or one program are all numbered alike. So what it keeps under such names
-    is of one document at a time. Only PDFs have them.
+
+def as_pdf(document: pymupdf.Document) -> mupdf.PdfDocument:
+    """The engine's own PDF of a document that is one. Raises ValueError if the document is closed or no PDF.
+
+    `OpenPdf` keeps it: the binding takes 20 microseconds to look it up, of the 1,000 that reading a page may take.
     """
-    if handle.is_pdf and handle is not _read_from:
-        _forget_read()
-        _remember_read(handle)
+    if isinstance(document, OpenPdf) and document.kept_pdf is not None:
+        return document.kept_pdf
+    if document.is_closed:
+        raise ValueError("document closed")
+    pdf = mupdf.PdfDocument(document.this)
+    if not pdf.m_internal:
+        raise ValueError("no PDF")
+    return pdf
 
 
-def stop_reading_from(handle: Any) -> None:
-    """Before a document is closed or given up."""
-    if handle is _read_from:
-        _forget_read()
+def raw_pdf(document: pymupdf.Document) -> RawPdf:
+    """The engine's PDF of an open document that is one, for the binding's lower level."""
+    # An owner of it, as `as_pdf` has, takes ten times as long to make.
+    return mupdf.ll_pdf_specifics(document.this.m_internal)
 
 
-def _forget_read() -> None:
-    if _read_from is not None:
-        # Number 0: what no object number names.
-        mupdf.pdf_purge_object_from_store(as_pdf(_read_from), 0)
-    _remember_read(None)
+def as_pdf_page(page: pymupdf.Page) -> mupdf.PdfPage:
+    """The engine's own page of a PDF."""
+    return mupdf.pdf_page_from_fz_page(page.this)
 
 
-def _remember_read(handle: Any) -> None:
-    global _read_from
-    _read_from = handle
+def parsed(pdf: mupdf.PdfDocument, text: str) -> mupdf.PdfObj:
+    """An object of a PDF from what is written of it. Raises the engine's errors."""
+    return pymupdf.JM_pdf_obj_from_str(pdf, text)
 
 
-_DRAWN_IN = (mupdf.fz_device_rgb, mupdf.fz_device_gray)
-_missing_links = list(_DRAWN_IN)
-"""What CMYK colours cannot be converted to yet without a pause."""
+def sanitizing(choices: mupdf.PdfSanitizeFilterOptions2, *, changes: bool) -> mupdf.PdfFilterOptions:
+    """How to go through a page's content. choices: asked of each thing in it. changes: the content is written anew.
 
-
-def shrink_store() -> None:
-    """Give back what the engine keeps of closed documents, and with it all conversions between colours."""
-    pymupdf.TOOLS.store_shrink(100)
-    _missing_links[:] = _DRAWN_IN
-
-
-def forget_unpacked() -> None:
-    """Have images unpacked anew that nobody draws just now: the engine tells what is wrong with one only when it unpacks it."""
-    mupdf.fz_shrink_store(0)
-    _missing_links[:] = _DRAWN_IN
-
-
-def forget_resources(handle: Any) -> None:
-    """Have a PDF's fonts, images and forms read anew: the engine tells what is wrong with one only when it reads it."""
-    if handle.is_pdf:
-        mupdf.pdf_empty_store(as_pdf(handle))
-
-
-def lacks_colour_links() -> bool:
-    """Whether there is something for `make_colour_link` to do."""
-    return bool(_missing_links)
-
-
-def make_colour_link() -> None:
-    """Have the engine work out one conversion from CMYK, which takes it 25 to 40 ms when a page's first colour needs it.
-
-    It is kept until the store is shrunk. Other profiles than the engine's own are the documents', which come and go.
+    PyMuPDF alone makes the object that hands our choices to the engine's filter, in a function that it does not publish.
     """
-    device_space = _missing_links.pop(0)()
-    with suppress(mupdf.FzErrorBase):  # no memory, say: a page that needs the conversion asks again, and has the error
-        mupdf.fz_convert_color(mupdf.fz_device_cmyk(), [0.0] * 4, device_space, mupdf.FzColorspace(), mupdf.FzColorParams())
+    return pymupdf._make_PdfFilterOptions(recurse=1, no_update=int(not changes), sanitize=1, sopts=choices)
+
+
+def library_path() -> str | None:
+    """The file that has the engine's functions as C has them; None where it cannot be told.
+
+    It is the module beneath the binding, which the binding does not publish.
+    """
+    found = importlib.util.find_spec("pymupdf._mupdf")
+    return found.origin if found is not None else None
 
 
 def printable(message: str) -> str:
@@ -172,15 +236,3 @@ def printable(message: str) -> str:
     Names of fonts reach messages as they are, terminal escapes included (CVE-2026-40505).
     """
     return "".join(c if c.isprintable() else "?" for c in message[:LONGEST_MESSAGE])
-
-
-@contextmanager
-def page_errors(name: str, page: int, doing: str) -> Iterator[None]:
-    """Turn what the engine raises into RenderFailed, with the document and the page named."""
-    try:
-        yield
-    except SidebooksError:
-        raise
-    except ENGINE_ERRORS as error:
-        reason = printable(str(error))
-        raise RenderFailed(f"{name}, page {page + 1}: cannot be {doing} ({reason})", page=page) from None

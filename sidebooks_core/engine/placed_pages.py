@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from sidebooks_core.engine.mupdf import mupdf, pymupdf
+from sidebooks_core.engine.mupdf import EnginePage, mupdf, pymupdf
 
 Matrix = tuple[float, float, float, float, float, float]
 
@@ -22,9 +20,9 @@ plane whose y points down."""
 
 
 class PlacedPage:
-    """What is asked of the engine's page, answered for the page as it lies in a sheet. All else is the engine's page's."""
+    """What is asked of the engine's page, answered for the page as it lies in a sheet."""
 
-    def __init__(self, page: Any, matrix: Matrix, width_pt: float, height_pt: float, warning: str = "") -> None:
+    def __init__(self, page: EnginePage, matrix: Matrix, width_pt: float, height_pt: float, warning: str = "") -> None:
         """matrix: from the engine's page to a sheet of that size, both with the origin at the top left.
 
         warning: what is amiss with the page, told as the engine's own warnings are, whenever it is read to be drawn.
@@ -34,10 +32,7 @@ class PlacedPage:
         self._matrix = pymupdf.Matrix(*matrix)
         self.rect = pymupdf.Rect(0, 0, width_pt, height_pt)
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._page, name)
-
-    def get_displaylist(self, annots: int = 1) -> Any:
+    def get_displaylist(self, annots: int = 1) -> pymupdf.DisplayList:
         if self._warning:
             mupdf.fz_warn(self._warning)
         listed = self._page.get_displaylist(annots=annots)
@@ -48,15 +43,18 @@ class PlacedPage:
         mupdf.fz_close_device(device)
         return pymupdf.DisplayList(placed)
 
-    def get_image_info(self, *arguments: Any, **keywords: Any) -> list[dict[str, Any]]:
-        found = self._page.get_image_info(*arguments, **keywords)
-        return [{**one, "bbox": tuple(pymupdf.Rect(one["bbox"]) * self._matrix)} for one in found]
+    def get_image_info(self) -> list[pymupdf.ImageInfo]:
+        return [{**one, "bbox": self._placed(pymupdf.Rect(one["bbox"]))} for one in self._page.get_image_info()]
 
-    def get_links(self) -> list[dict[str, Any]]:
+    def get_links(self) -> list[pymupdf.LinkInfo]:
         return [{**link, "from": pymupdf.Rect(link["from"]) * self._matrix} for link in self._page.get_links()]
 
+    def _placed(self, box: pymupdf.Rect) -> tuple[float, float, float, float]:
+        placed = box * self._matrix
+        return placed.x0, placed.y0, placed.x1, placed.y1
 
-def turned(page: Any, orientation: int) -> Any:
+
+def turned(page: EnginePage, orientation: int) -> EnginePage:
     """The page upright. orientation: 1 to 8."""
     if orientation not in _TURNS:
         return page
@@ -68,7 +66,7 @@ def turned(page: Any, orientation: int) -> Any:
     return PlacedPage(page, (a, b, c, d, -left, -top), width_pt, height_pt)
 
 
-def fitted(page: Any, width_pt: float, height_pt: float, warning: str = "") -> Any:
+def fitted(page: EnginePage, width_pt: float, height_pt: float, warning: str = "") -> PlacedPage:
     """The whole page in the middle of a sheet, as large as it fits. Raises ValueError for a page without size."""
     box = page.rect
     if box.width <= 0 or box.height <= 0:

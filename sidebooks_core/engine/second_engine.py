@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import importlib
 from functools import lru_cache
-from typing import Any
+from types import ModuleType
 
 import numpy as np
 
-from sidebooks_core.engine.mupdf import ENGINE_ERRORS, mupdf, pymupdf
+from sidebooks_core.engine.mupdf import ENGINE_ERRORS, as_pdf, mupdf, pymupdf
 
 MOST_PIXELS = 48 << 20
 
 
-def unpacked(handle: Any, number: int) -> bytes | None:
+def unpacked(handle: pymupdf.Document, number: int) -> bytes | None:
     """The samples of a JBIG2 image, one bit each, rows padded to bytes, as the engine would have them: 0 is black.
 
     None without the other engine, for other images, and for what it cannot unpack either.
@@ -45,12 +45,12 @@ def unpacked(handle: Any, number: int) -> bytes | None:
     return np.packbits(grey > 127, axis=1).tobytes()
 
 
-def _alone(handle: Any, number: int, width_px: int, height_px: int) -> bytes:
+def _alone(handle: pymupdf.Document, number: int, width_px: int, height_px: int) -> bytes:
     """A document of one page that is this image, a pixel a point. It needs no password."""
     with pymupdf.Document() as made:
         page = made.new_page(width=width_px, height=height_px)
-        source = mupdf.pdf_new_indirect(pymupdf._as_pdf_document(handle), number, 0)
-        grafted = mupdf.pdf_graft_object(pymupdf._as_pdf_document(made), source)
+        source = mupdf.pdf_new_indirect(as_pdf(handle), number, 0)
+        grafted = mupdf.pdf_graft_object(as_pdf(made), source)
         image = mupdf.pdf_to_num(grafted)
         for key in ("SMask", "Mask", "Decode", "Metadata", "Alternates", "OC"):
             made.xref_set_key(image, key, "null")
@@ -61,12 +61,11 @@ def _alone(handle: Any, number: int, width_px: int, height_px: int) -> bytes:
         made.update_stream(content, b"%d 0 0 %d 0 0 cm /I Do" % (width_px, height_px), compress=0)
         made.xref_set_key(page.xref, "Contents", f"{content} 0 R")
         made.xref_set_key(page.xref, "Resources", f"<< /XObject << /I {image} 0 R >> >>")
-        data: bytes = made.tobytes()
-        return data
+        return made.tobytes()
 
 
 @lru_cache(maxsize=1)
-def _pdfium() -> Any:
+def _pdfium() -> ModuleType | None:
     try:
         return importlib.import_module("pypdfium2")
     except (ImportError, OSError):

@@ -7,13 +7,12 @@ Here each page says how it is opened, and nothing is unpacked or converted befor
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
-from typing import Any
 
 from msgspec import Struct
 
-from sidebooks_core.engine.mupdf import pymupdf
+from sidebooks_core.engine.mupdf import EngineDocument, EnginePage, Opened
 
 KEPT_OPEN = 2
 """Documents of the engine that are kept beside the newest: the page that was drawn last is often asked for its text."""
@@ -25,9 +24,9 @@ Size = tuple[float, float, tuple[int, int] | None]
 class Part(Struct, frozen=True):
     """One page, or the pages of one chapter."""
 
-    open: Callable[[], Any]
+    open: Callable[[], EngineDocument]
     """Makes the engine's document of it."""
-    place: Callable[[Any], Any] = lambda page: page
+    place: Callable[[EnginePage], EnginePage] = lambda page: page
     """From the engine's page to the page as shown."""
     drawn: Callable[[], bytes | None] | None = None
     """All that decides what is drawn, as bytes; None where that is not known apart from the document."""
@@ -41,14 +40,31 @@ class Part(Struct, frozen=True):
     """Parts that have the same are of one document, which stays open."""
 
 
-class PageSequence:
-    """Answers what is asked of the engine's document. Chapters are its parts; where each is one page, pages count through."""
+class OwnDocument:
+    """A document that stands in the engine's place: what it answers unless a kind of such documents has more to say."""
 
     is_pdf = False
     is_encrypted = False
     is_repaired = False
     needs_pass = 0
     outline = None
+    metadata: Mapping[str, str | None] | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def chapter_count(self) -> int:
+        return 1
+
+    @property
+    def page_count(self) -> int:
+        return 1
+
+    def chapter_page_count(self, chapter: int) -> int:
+        return 1
+
+
+class PageSequence(OwnDocument):
+    """Its chapters are its parts; where each is one page, pages count through."""
 
     def __init__(
         self,
@@ -65,8 +81,8 @@ class PageSequence:
         self.notes = notes
         self.is_book = is_book
         self._parts = parts
-        self._open: OrderedDict[int, Any] = OrderedDict()
-        self._shared: dict[int, Any] = {}
+        self._open: OrderedDict[int, EngineDocument] = OrderedDict()
+        self._shared: dict[int, EngineDocument] = {}
 
     @property
     def chapter_count(self) -> int:
@@ -76,17 +92,14 @@ class PageSequence:
     def page_count(self) -> int:
         return sum(self.chapter_page_count(part) for part in range(len(self._parts))) if self.is_book else len(self._parts)
 
-    def chapter_page_count(self, part: int) -> int:
-        """Raises what the engine raises."""
-        one = self._parts[part]
-        return 1 if one.chapter is None else int(self._document(part).chapter_page_count(one.chapter))
+    def chapter_page_count(self, chapter: int) -> int:
+        """Of a part. Raises what the engine raises."""
+        one = self._parts[chapter]
+        return 1 if one.chapter is None else self._document(chapter).chapter_page_count(one.chapter)
 
-    def __getitem__(self, index: int) -> Any:
-        return self.load_page(index)
-
-    def load_page(self, place: int | tuple[int, int]) -> Any:
-        """The page as shown. place: from 0, or (part, page in it). Raises what the engine and the part raise."""
-        part, page = self._place(place) if isinstance(place, int) else place
+    def load_page(self, page_id: int | tuple[int, int]) -> EnginePage:
+        """The page as shown. page_id: from 0, or (part, page in it). Raises what the engine and the part raise."""
+        part, page = self._place(page_id) if isinstance(page_id, int) else page_id
         one = self._parts[part]
         document = self._document(part)
         loaded = document.load_page(one.first_page if one.chapter is None else (one.chapter, page))
@@ -118,7 +131,7 @@ class PageSequence:
                 return part, index - start
         raise ValueError("page not in document")
 
-    def _document(self, part: int) -> Any:
+    def _document(self, part: int) -> EngineDocument:
         one = self._parts[part]
         if one.shared is not None:
             key = id(one.shared)
@@ -135,6 +148,6 @@ class PageSequence:
         return opened
 
 
-def opened(data: bytes | memoryview, engine_type: str) -> Any:
+def opened(data: bytes | memoryview, engine_type: str) -> Opened:
     """The engine's document. Raises what the engine raises."""
-    return pymupdf.Document(stream=data, filetype=engine_type)
+    return Opened(stream=data, filetype=engine_type)

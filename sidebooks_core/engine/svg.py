@@ -10,16 +10,15 @@ import base64
 import math
 import re
 from collections.abc import Callable
-from typing import Any
 from xml.etree.ElementTree import Element
 from xml.sax.saxutils import escape, quoteattr
 
 from sidebooks_core.documents.limits import Limits
 from sidebooks_core.documents.sniffing import HEAD_BYTES, image_kind
 from sidebooks_core.documents.syntax import css, markup
-from sidebooks_core.engine.mupdf import mupdf, pymupdf
+from sidebooks_core.engine.mupdf import EngineDocument, EnginePage, Opened, mupdf, pymupdf
 from sidebooks_core.engine.placed_pages import fitted
-from sidebooks_core.engine.sequence import opened
+from sidebooks_core.engine.sequence import OwnDocument, opened
 from sidebooks_core.errors import DamagedDocument
 
 InnerFile = Callable[[str], bytes | None]
@@ -62,7 +61,7 @@ _ENGINE_IMAGE = re.compile("$|data:image/(?:png|jpe?g|gif)[;,]")
 _MEDIA = {"png": "image/png", "jpeg": "image/jpeg", "gif": "image/gif", "webp": "image/webp"}
 
 
-def open_drawing(data: bytes | memoryview, name: str, limits: Limits, inner_file: InnerFile | None = None) -> Any:
+def open_drawing(data: bytes | memoryview, name: str, limits: Limits, inner_file: InnerFile | None = None) -> EngineDocument:
     """The engine's document of a drawing, or what stands in its place.
 
     inner_file: without it what the drawing refers to is left out; nothing is ever fetched from elsewhere.
@@ -77,7 +76,7 @@ def open_drawing(data: bytes | memoryview, name: str, limits: Limits, inner_file
     return open_element(root, name, limits, inner_file)
 
 
-def open_element(root: Element, name: str, limits: Limits, inner_file: InnerFile | None = None) -> Any:
+def open_element(root: Element, name: str, limits: Limits, inner_file: InnerFile | None = None) -> EngineDocument:
     """As `open_drawing`, of an element that is read; it is changed."""
     is_styled = css.inline(root, _PROPERTIES)
     _leave_out_hidden(root)
@@ -85,7 +84,8 @@ def open_element(root: Element, name: str, limits: Limits, inner_file: InnerFile
     root.set("width", f"{width:g}")
     root.set("height", f"{height:g}")
     left_out = [*(() if is_styled else ("a part of the style sheets",)), *_take_in(root, inner_file), *_undrawn(root)]
-    document = opened(_written(root), "svg") if _is_engines(root) else _Drawn(root, name, width, height, limits)
+    document: EngineDocument
+    document = opened(_written(root), "svg") if _is_engines(root) else _Drawing(root, name, (width, height), limits)
     document.notes = tuple(f"left out of the drawing: {reference[:LONGEST_NOTE]}" for reference in left_out[:MOST_NOTES])
     for note in document.notes:
         mupdf.fz_warn(note)
@@ -172,33 +172,23 @@ def _is_engines(root: Element) -> bool:
     return True
 
 
-class _Drawn:
-    """A drawing by resvg, as the engine's document is asked. Drawn when it is first looked at, not when it is opened."""
+class _Drawing(OwnDocument):
+    """A drawing by resvg. Drawn when it is first looked at, not when it is opened."""
 
-    def __init__(self, root: Element, name: str, width: float, height: float, limits: Limits) -> None:
+    def __init__(self, root: Element, name: str, size: tuple[float, float], limits: Limits) -> None:
+        """size: width and height in points."""
         self._root = root
         self._name = name
-        self._size = width, height
+        self._size = size
         self._limits = limits
         self._text = opened(_written(_only_text(root)), "svg")
-        self._raster: Any = None
+        self._raster: Opened | None = None
         self.metadata = self._text.metadata
-        self.notes: tuple[str, ...] = ()
 
-    is_pdf = False
-    is_encrypted = False
-    is_repaired = False
-    needs_pass = 0
-    page_count = 1
-    outline = None
+    def load_page(self, page_id: int | tuple[int, int]) -> EnginePage:
+        return _DrawnPage(self._text.load_page(page_id), self)
 
-    def load_page(self, index: int) -> Any:
-        return _DrawnPage(self._text.load_page(index), self)
-
-    def __getitem__(self, index: int) -> Any:
-        return self.load_page(index)
-
-    def raster_page(self) -> Any:
+    def raster_page(self) -> EnginePage:
         """Raises DamagedDocument."""
         if self._raster is None:
             self._raster = opened(self._drawn(), "png")
@@ -225,14 +215,21 @@ class _Drawn:
 class _DrawnPage:
     """The raster, and on it the text, which stays text."""
 
-    def __init__(self, text_page: Any, drawing: _Drawn) -> None:
+    def __init__(self, text_page: pymupdf.Page, drawing: _Drawing) -> None:
         self._text_page = text_page
         self._drawing = drawing
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._text_page, name)
+    @property
+    def rect(self) -> pymupdf.Rect:
+        return self._text_page.rect
 
-    def get_displaylist(self, annots: int = 1) -> Any:
+    def get_image_info(self) -> list[pymupdf.ImageInfo]:
+        return self._text_page.get_image_info()
+
+    def get_links(self) -> list[pymupdf.LinkInfo]:
+        return self._text_page.get_links()
+
+    def get_displaylist(self, annots: int = 1) -> pymupdf.DisplayList:
         box = mupdf.FzRect(*self._text_page.rect)
         both = mupdf.FzDisplayList(box)
         device = mupdf.fz_new_list_device(both)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from math import floor
-from typing import Any
 
 from sidebooks_core.documents.model import Word
 from sidebooks_core.engine.mupdf import mupdf, pymupdf
@@ -17,13 +16,15 @@ _BASELINE = 0.88
 """From the upper edge of a character's cell down to its baseline, in font sizes: what vertical metrics of fonts say by default
 (ISO 32000-1, table 117, DW2), and what fonts for Japanese are designed with."""
 _JAPANESE = re.compile(r"[\u2e80-\ua4cf\uf900-\ufaff\ufe30-\ufe4f\uff01-\uffdc\U0001b000-\U0001b2ff\U00020000-\U0003ffff]")
+_FoundWord = tuple[float, float, float, float, str, int, int, int]
+"""Its box, what it says, and the numbers of its block, its line and itself."""
 _DIRECTIONS = ((1, 0), (0, 1), (-1, 0), (0, -1))
 
 
 class EngineText:
     """What the engine makes of a page's text."""
 
-    def __init__(self, display_list: Any, *, own_characters: bool, has_styled_ruby: bool) -> None:
+    def __init__(self, display_list: pymupdf.DisplayList, *, own_characters: bool, has_styled_ruby: bool) -> None:
         """own_characters: what the fonts say, and not what the document says instead.
 
         has_styled_ruby: the page is laid out with `ruby_style.CSS`.
@@ -54,10 +55,10 @@ class EngineText:
 
     def glance(self) -> tuple[str, bool]:
         """All characters, in a quarter of the time, and whether their order is that of `lines`."""
-        text: str = self._page.extractTEXT()
+        text = self._page.extractTEXT()
         return text, not (_JAPANESE.search(text) or self._needs_characters(self._page.extractWORDS()))
 
-    def _needs_characters(self, found: list[Any]) -> bool:
+    def _needs_characters(self, found: list[_FoundWord]) -> bool:
         return _needs_characters(found) or (self._has_styled_ruby and bool(ruby_sizes(self._sizes())))
 
     def _sizes(self) -> Iterator[float]:
@@ -67,7 +68,7 @@ class EngineText:
                     yield span["size"]
 
 
-def _needs_characters(found: list[Any]) -> bool:
+def _needs_characters(found: list[_FoundWord]) -> bool:
     """Whether words are not enough: Japanese may be vertical or have ruby, and what is drawn twice is told by characters."""
     seen: dict[tuple[str, int, int, int], tuple[float, float]] = {}
     for x0, y0, _, y1, text, _, _, _ in found:
@@ -85,7 +86,7 @@ def _needs_characters(found: list[Any]) -> bool:
 _LEAST_REACH_PT = 0.1
 
 
-def _run(line: dict[str, Any], block: int) -> Run:
+def _run(line: pymupdf.TextLine, block: int) -> Run:
     x, y = line["dir"]
     turns = next((turn for turn, (dx, dy) in enumerate(_DIRECTIONS) if x * dx + y * dy > 0.999), None)
     is_column = line["wmode"] == 1

@@ -17,10 +17,10 @@ import struct
 from collections.abc import Iterator
 from functools import cache, lru_cache
 from itertools import pairwise
-from typing import Any
 
 from msgspec import Struct
 
+from sidebooks_core.engine.devices import FillPath, StrokePath
 from sidebooks_core.engine.mupdf import mupdf
 
 LEAST_WIDTH_PX = 1.0
@@ -71,7 +71,7 @@ class _Line(Struct):
 class ThinLines:
     """The lines of one display list, which must outlive it."""
 
-    def __init__(self, display_list: Any) -> None:
+    def __init__(self, display_list: mupdf.FzDisplayList) -> None:
         """display_list: the engine's, complete. Raises the engine's errors."""
         cookie = mupdf.FzCookie()
         finder = _Finder(cookie)
@@ -125,15 +125,15 @@ def _gaps_pt(lines: list[_Line]) -> Iterator[float]:
                 yield after - before
 
 
-def _run(display_list: Any, device: Any, cookie: Any) -> None:
+def _run(display_list: mupdf.FzDisplayList, device: mupdf.FzDevice2, cookie: mupdf.FzCookie) -> None:
     everywhere = mupdf.FzRect(mupdf.FzRect.Fixed_INFINITE)
     mupdf.fz_run_display_list(display_list, device, mupdf.FzMatrix(), everywhere, cookie)
 
 
-class _Finder(mupdf.FzDevice2):  # type: ignore[misc]  # the engine has no types
+class _Finder(mupdf.FzDevice2):
     """A device that draws nothing and notes thin lines."""
 
-    def __init__(self, cookie: Any) -> None:
+    def __init__(self, cookie: mupdf.FzCookie) -> None:
         super().__init__()
         self.use_virtual_fill_path()
         self.use_virtual_stroke_path()
@@ -144,17 +144,15 @@ class _Finder(mupdf.FzDevice2):  # type: ignore[misc]  # the engine has no types
         self._operations_left = _MOST_OPERATIONS
         self._fruitless_left = _MOST_FRUITLESS
 
-    def fill_path(
-        self, ctx: Any, path: Any, even_odd: int, matrix: Any, space: Any, colour: Any, alpha: float, params: Any
-    ) -> None:
+    def fill_path(self, *given: *FillPath) -> None:
+        _, path, _, matrix, *_ = given
         self._see(path, matrix, None)
 
-    def stroke_path(
-        self, ctx: Any, path: Any, stroke: Any, matrix: Any, space: Any, colour: Any, alpha: float, params: Any
-    ) -> None:
+    def stroke_path(self, *given: *StrokePath) -> None:
+        _, path, stroke, matrix, *_ = given
         self._see(path, matrix, stroke)
 
-    def _see(self, path: Any, matrix: Any, stroke: Any) -> None:
+    def _see(self, path: mupdf.fz_path, matrix: mupdf.fz_matrix, stroke: mupdf.fz_stroke_state | None) -> None:
         found = len(self.lines)
         figures = _figures(int(path))
         if figures is not None and (stroke is not None or figures.shape.has_rectangle):
@@ -170,7 +168,7 @@ class _Finder(mupdf.FzDevice2):  # type: ignore[misc]  # the engine has no types
         if not self._operations_left or not self._fruitless_left:
             self._cookie.set_abort()
 
-    def _add(self, figures: _Figures, x_axis: _Axis, y_axis: _Axis, stroke: Any) -> None:
+    def _add(self, figures: _Figures, x_axis: _Axis, y_axis: _Axis, stroke: mupdf.fz_stroke_state | None) -> None:
         numbers, address = figures.numbers, figures.address
         if stroke is None:
             for xs, ys, is_rectangle in figures.shape.figures:
@@ -307,7 +305,7 @@ def is_layout_known() -> bool:
     return probe.counts == [1, 100]
 
 
-class _Probe(mupdf.FzDevice2):  # type: ignore[misc]  # the engine has no types
+class _Probe(mupdf.FzDevice2):
     """Counts the rectangles that stand where they must, path by path; ends with a path that is held otherwise."""
 
     def __init__(self) -> None:
@@ -315,10 +313,8 @@ class _Probe(mupdf.FzDevice2):  # type: ignore[misc]  # the engine has no types
         self.use_virtual_fill_path()
         self.counts: list[int] = []
 
-    def fill_path(
-        self, ctx: Any, path: Any, even_odd: int, matrix: Any, space: Any, colour: Any, alpha: float, params: Any
-    ) -> None:
-        address = int(path)
+    def fill_path(self, *given: *FillPath) -> None:
+        address = int(given[1])
         sort = ctypes.c_uint8.from_address(address + 1).value
         expected = b"".join(struct.pack("4f", index, 200, index + 0.5, 300) for index in range(1 if not self.counts else 100))
         if sort in _FLAT:

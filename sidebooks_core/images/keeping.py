@@ -9,12 +9,12 @@ from msgspec.structs import replace
 
 from sidebooks_core import keys
 from sidebooks_core.documents.reference import DocumentRef
+from sidebooks_core.encoding.formats import IMAGE_FORMATS
 from sidebooks_core.errors import RequestError
 from sidebooks_core.images.requests import Request
 from sidebooks_core.images.work import Found, Source
 from sidebooks_core.keys import RenderProfile
 from sidebooks_core.scheduling.queue import Priority
-from sidebooks_core.settings import IMAGE_FORMATS
 from sidebooks_core.statistics import Counters
 from sidebooks_core.stores.record import Record
 from sidebooks_core.stores.tiers import Tiers

@@ -41,6 +41,14 @@ WAL_BYTES = 4 << 20
 EVICTED_AT_ONCE = 16
 CHECKSUM_BYTES = 16
 
+OPTIONS = (
+    (apsw.SQLITE_DBCONFIG_DEFENSIVE, 1),
+    (apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0),
+    (apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0),
+    (apsw.SQLITE_DBCONFIG_ENABLE_VIEW, 0),
+)
+"""Of each connection: what somebody planted in the file does not run."""
+
 MIGRATIONS: tuple[str, ...] = (
     """
     CREATE TABLE fact (
@@ -202,17 +210,16 @@ class FactsFile:
         flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_NOFOLLOW
         real = Path(os.path.realpath(self.path.parent), self.path.name)
         connection = apsw.Connection(os.fspath(real), flags=flags)
-        self.path.chmod(0o600)  # SQLite gives its log the same mode
-        connection.set_busy_timeout(BUSY_MS)
-        connection.limit(apsw.SQLITE_LIMIT_LENGTH, VALUE_BYTES + (1 << 16))
-        for option, value in (
-            (apsw.SQLITE_DBCONFIG_DEFENSIVE, 1),
-            (apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0),
-            (apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0),
-            (apsw.SQLITE_DBCONFIG_ENABLE_VIEW, 0),
-        ):
-            connection.config(option, value)
-        connection.execute("PRAGMA cell_size_check = ON; PRAGMA secure_delete = ON")
+        try:
+            self.path.chmod(0o600)  # SQLite gives its log the same mode
+            connection.set_busy_timeout(BUSY_MS)
+            connection.limit(apsw.SQLITE_LIMIT_LENGTH, VALUE_BYTES + (1 << 16))
+            for option, value in OPTIONS:
+                connection.config(option, value)
+            connection.execute("PRAGMA cell_size_check = ON; PRAGMA secure_delete = ON")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def _set_journal(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from sidebooks_core.documents.document import Document
+from sidebooks_core.encoding.formats import BY_ENDING
 from sidebooks_core.server.exchange import not_found
 from sidebooks_core.server.iiif import image_api as iiif
 from sidebooks_core.server.iiif import presentation
@@ -14,7 +15,7 @@ from sidebooks_core.tiling.raster import RasterSpec
 MAX_PREVIEWS = 64
 """Previews in one answer."""
 
-_SIZE = re.compile(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})(?:\.(png|jpg|webp|avif))?\Z")
+_SIZE = re.compile(rf"([1-9][0-9]{{0,4}})x([1-9][0-9]{{0,4}})(?:\.({'|'.join(BY_ENDING)}))?\Z")
 _SPAN = re.compile(r"([1-9][0-9]{0,6})-([1-9][0-9]{0,6})\Z")
 _LEVEL = re.compile(r"[0-9]{1,2}\Z")
 _PAGE = re.compile(r"[1-9][0-9]{0,6}\Z")
@@ -32,7 +33,7 @@ def exact_raster(document: Document, page: int, size: str) -> tuple[RasterSpec, 
     if rung.area_px > iiif.MAX_AREA_PX:
         raise iiif.Refused(400, f"at most {iiif.MAX_AREA_PX} pixels")
     spec = RasterSpec.whole_page(rung.scale, rung.width_px, rung.height_px)
-    return spec, iiif.FORMATS[matched[3]] if matched[3] else None
+    return spec, BY_ENDING[matched[3]].name if matched[3] else None
 
 
 def dzi_raster(pyramid: Pyramid, level: str) -> RasterSpec:
@@ -55,9 +56,9 @@ def dzi_raster(pyramid: Pyramid, level: str) -> RasterSpec:
 def dzi_tile(name: str) -> tuple[int, int, str]:
     """Column, row, and our name of the format."""
     matched = _TILE_NAME.match(name)
-    if matched is None or matched[3] not in iiif.FORMATS:
+    if matched is None or matched[3] not in BY_ENDING:
         raise not_found()
-    return int(matched[1]), int(matched[2]), iiif.FORMATS[matched[3]]
+    return int(matched[1]), int(matched[2]), BY_ENDING[matched[3]].name
 
 
 def tile_place(name: str) -> tuple[int, int]:

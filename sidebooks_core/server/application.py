@@ -22,6 +22,7 @@ from urllib.parse import unquote, urlsplit
 from sidebooks_core import __version__
 from sidebooks_core.documents.document import Document
 from sidebooks_core.documents.model import SearchHit, Word
+from sidebooks_core.encoding.formats import BY_ENDING
 from sidebooks_core.errors import (
     RequestError,
     ServiceClosed,
@@ -534,7 +535,7 @@ class Application:
                 # In one header: some clients read only the last of several.
                 canonical = f'<{service_id}/{request.canonical}>;rel="canonical"'
                 links = [(b"link", f'<{iiif.LEVEL}>;rel="profile", {canonical}'.encode())]
-                image_format = iiif.FORMATS[request.format]
+                image_format = BY_ENDING[request.format].name
                 chosen = plan(request, pyramid)
                 if isinstance(chosen, TilePlan):
                     at = self.service.parts.images.place(document, page, chosen.level, chosen.column, chosen.row)

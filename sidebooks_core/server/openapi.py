@@ -7,6 +7,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from sidebooks_core.encoding.formats import BY_ENDING
+
 JSON = "application/json"
 IMAGE = "image/*"
 TEXT = "text/plain"
@@ -81,13 +83,14 @@ OPERATIONS = (
     Operation("/dzi/{image}.dzi", "Deep Zoom: a page", "application/xml"),
     Operation("/dzi/{image}_files/{dziLevel}/{column}_{row}.{format}", "Deep Zoom: a tile", IMAGE, errors=_RENDERS),
 )
+_ENDINGS = "|".join(BY_ENDING)
 PARAMETERS = {
     "document": ("A document's id", "[A-Za-z0-9_-]{16,64}"),
     "image": ("An image service: a document's id, `_p`, and a page number from 1", "[A-Za-z0-9_-]{16,64}_p[1-9][0-9]*"),
     "page": ("A page number, from 1", "[1-9][0-9]{0,6}"),
     "level": ("A level of the page's pyramid, from 0, the coarsest", "[0-9]{1,2}"),
     "span": ("First and last page, from 1, at most 64 pages", "[1-9][0-9]{0,6}-[1-9][0-9]{0,6}"),
-    "size": ("Such as 1620x2160; `.png`, `.jpg`, `.webp` or `.avif` may follow", "[0-9]+x[0-9]+(\\.(png|jpg|webp|avif))?"),
+    "size": ("Such as 1620x2160; `.png`, `.jpg`, `.webp` or `.avif` may follow", f"[0-9]+x[0-9]+(\\.({_ENDINGS}))?"),
     "query": ("What to look for", ".+"),
     "q": ("What to look for", ".*"),
     "old_forms": ("1: old and new forms of characters (國 and 国, 髙 and 高) are one", "0|1|false|true"),
@@ -96,7 +99,7 @@ PARAMETERS = {
     "iiifSize": ("max; w, ; ,h ; w,h ; !w,h or pct:n", ".+"),
     "rotation": ("0, 90, 180 or 270; mirrored with ! before it", "!?(0|90|180|270|360)"),
     "quality": ("default, color, gray or bitonal", "default|color|gray|bitonal"),
-    "format": ("jpg, png, webp or avif", "jpg|png|webp|avif"),
+    "format": ("jpg, png, webp or avif", _ENDINGS),
     "dziLevel": ("0 is one pixel", "[0-9]{1,2}"),
     "column": ("From 0", "[0-9]{1,7}"),
     "row": ("From 0", "[0-9]{1,7}"),

@@ -6,10 +6,10 @@ Pixel sizes are those that were asked for, so a viewer that tiles sees nothing o
 from __future__ import annotations
 
 from sidebooks_core.encoding.encode import EncodedImage
+from sidebooks_core.encoding.formats import FORMATS_BY_CONTENT
 from sidebooks_core.images.finding import Images
 from sidebooks_core.images.requests import Request, TilePlace
 from sidebooks_core.images.tile import Tile
-from sidebooks_core.settings import FORMATS_BY_CONTENT
 
 QUALITY = 70
 """It is looked at for a second or two."""

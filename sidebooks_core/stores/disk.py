@@ -1,35 +1,29 @@
-"""Records on disk, shared by any number of processes: diskcache, made to keep bytes only.
+"""Records on disk, shared by any number of processes.
 
-diskcache unpickles what it reads where a row says so, and whoever can write to the directory can plant such a row
-(CVE-2025-69872); the `Disk` below refuses. Whatever goes wrong in here is a miss or a record not kept: counted, told once to
-the log, and tried again at the next call, so that writing resumes by itself when a full disk has space again.
+Whatever goes wrong in here is a miss or a record not kept: counted, told once to the log, and tried again at the next call, so
+that writing resumes by itself when a full disk has space again.
 """
 
 from __future__ import annotations
 
-import errno
-import io
 import logging
 import os
-import re
 import shutil
 import sqlite3
-import stat
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
-import diskcache
 from msgspec import Struct
 
 from sidebooks_core.stores.envelope import Damaged, seal, unseal
 from sidebooks_core.stores.folders import make_own
 from sidebooks_core.stores.leases import FileLeases
+from sidebooks_core.stores.pooled_cache import FAULTS, PickleRefused, PooledCache, is_record_file
 from sidebooks_core.stores.protocol import Leases, StoreStatistics, TileStore
 from sidebooks_core.stores.record import Record
 
@@ -37,8 +31,6 @@ LAYOUT = "records-3"
 """Folder of the records; another layout takes another name, and versions of the library do not meet."""
 TIMEOUT_S = 1.0
 """Longest wait for another process that writes."""
-FILE_FROM_BYTES = 64 << 10
-"""Shorter values lie in the database, longer ones in a file each."""
 RESERVE_BYTES = 32 << 20
 """What is left of the limit, at most an eighth of it, for what diskcache does not count: SQLite's log, files without rows."""
 SWEEP_S = 10.0
@@ -46,159 +38,8 @@ SWEEP_S = 10.0
 SWEEP_SHARE = 0.01
 """Of the time, at most, goes into looking for them: in a large cache they are looked for less often."""
 
-WORTH_PER_S_A_BYTE = 1e12
-"""Worth is kept as a whole number: of picoseconds a byte."""
-
-# What goes first when the disk is full: the record that is least worth, by GreedyDual-Size as in memory (stores/memory.py).
-# Only reading does not raise its worth: that would be a write. diskcache has no such policy and no hook for one; its table of
-# policies takes another, and its column `access_count`, which only the policy "least-frequently-used" fills, holds the worth.
-diskcache.core.EVICTION_POLICY["least-worth"] = {
-    "init": "CREATE INDEX IF NOT EXISTS Cache_worth ON Cache (access_count)",
-    "get": None,
-    "cull": "SELECT {fields} FROM Cache ORDER BY access_count LIMIT ?",
-}
-
 _log = logging.getLogger("sidebooks_core.stores")
-_RECORD_FILE = re.compile(r"[0-9a-f]/[0-9a-f]{31}\.val")
-_FAULTS = (sqlite3.Error, OSError, diskcache.Timeout)
-
-
-class PickleRefused(ValueError):
-    """A row asks to be unpickled; none of ours does."""
-
-
-class BytesDisk(diskcache.Disk):  # type: ignore[misc]  # diskcache has no types
-    """Text keys and bytes values, nothing else, in both directions."""
-
-    def put(self, key: object) -> tuple[str, bool]:
-        if type(key) is not str:
-            raise TypeError("keys are text")
-        return key, True
-
-    def get(self, key: object, raw: object) -> str:
-        if not raw or type(key) is not str:
-            raise PickleRefused("a key that is not text")
-        return key
-
-    def store(self, value: object, read: bool, key: object = None) -> tuple[int, int, str | None, object]:
-        if type(value) is not bytes or read:
-            raise TypeError("values are bytes")
-        stored: tuple[int, int, str | None, object] = super().store(value, read, key=key)
-        return stored
-
-    def filename(self, key: object = None, value: object = None) -> tuple[str, str]:
-        """A new file, in one of 16 folders. diskcache has 65,536 in two levels: nearly each file makes one or two."""
-        name = os.urandom(16).hex()
-        inside = f"{name[0]}/{name[1:]}.val"
-        return inside, str(Path(self._directory) / inside)
-
-    def _write(self, full_path: str, iterator: io.BytesIO, mode: str, encoding: str | None = None) -> int:
-        """In one piece: diskcache goes line by line through the bytes, a thousand calls a page, and holds up who turns one.
-
-        Readable by its owner only, as is its folder. The cache's own folder is not made again where somebody removed it: the
-        store does that. Raises OSError.
-        """
-        with os.fdopen(_new_file(full_path), "wb") as file:
-            return file.write(iterator.read())
-
-    def remove(self, file_path: object) -> None:
-        """Delete a record's file. A row that names another, which somebody planted, takes no file with it."""
-        if _is_record_file(self._directory, file_path):
-            super().remove(file_path)
-
-    def fetch(self, mode: int, filename: str | None, value: object, read: bool) -> bytes:
-        if mode not in (diskcache.core.MODE_RAW, diskcache.core.MODE_BINARY):
-            raise PickleRefused("a value that is not bytes")
-        if filename is not None and not _is_record_file(self._directory, filename):
-            raise PickleRefused("a file outside the cache")
-        found = super().fetch(mode, filename, value, read)
-        if type(found) is not bytes:
-            raise PickleRefused("a value that is not bytes")
-        return found
-
-
-class PooledCache(diskcache.Cache):  # type: ignore[misc]  # diskcache has no types
-    """A diskcache whose connections belong to nobody.
-
-    diskcache opens one for each thread that comes along: the first read of each takes milliseconds, and the file of an ended
-    thread stays open until Python collects its cycles. Here a thread borrows one for the time of a call.
-    """
-
-    def __init__(self, folder: Path, **settings: object) -> None:
-        self._idle: deque[sqlite3.Connection] = deque()
-        self._shut = False
-        try:
-            super().__init__(str(folder), **settings)
-        except BaseException:
-            self._shut = True  # nobody will: what was opened so far is closed here
-            raise
-        finally:
-            self._give_back()
-
-    def __del__(self) -> None:
-        """A store that nobody closed leaves no connection open."""
-        self.shut()
-
-    @contextmanager
-    def borrowed(self) -> Iterator[PooledCache]:
-        """For each use, in one thread."""
-        with suppress(IndexError):  # all are lent: `_con` opens another
-            self._local.con = self._idle.pop()
-        try:
-            yield self
-        finally:
-            self._give_back()
-
-    def keep(self, key: str, value: bytes, tag: str, cost_s: float) -> None:
-        """Set a value that took `cost_s` to make."""
-        self._local.worth = int(max(0.0, cost_s) / max(1, len(value)) * WORTH_PER_S_A_BYTE)
-        self.set(key, value, tag=tag)
-
-    def shut(self) -> None:
-        """Close all connections, those that are lent when they come back."""
-        self._shut = True
-        while self._idle:
-            with suppress(IndexError):
-                self._idle.pop().close()
-
-    @property
-    def _con(self) -> sqlite3.Connection:
-        lent: sqlite3.Connection | None = getattr(self._local, "con", None)
-        if lent is not None:
-            return lent
-        new = sqlite3.connect(
-            Path(self.directory) / "cache.db", timeout=self.timeout, isolation_level=None, check_same_thread=False
-        )
-        self._local.con = new
-        with suppress(sqlite3.OperationalError):  # a new database has no settings yet; the constructor writes them
-            for name, value in new.execute("SELECT key, value FROM Settings").fetchall():
-                if name.startswith("sqlite_"):
-                    self.reset(name, value, update=False)  # most pragmas are of one connection only
-        return new
-
-    def _row_insert(self, key: str, raw: bool, now: float, columns: object) -> None:
-        super()._row_insert(key, raw, now, columns)
-        self._weigh("key = ? AND raw = ?", key, raw)
-
-    def _row_update(self, rowid: int, now: float, columns: object) -> None:
-        super()._row_update(rowid, now, columns)
-        self._weigh("rowid = ?", rowid)
-
-    def _weigh(self, where: str, *row: object) -> None:
-        """In the transaction that writes the row: the least worth of all others, plus its own cost by the byte."""
-        least = "(SELECT COALESCE(MIN(access_count), 1) FROM Cache WHERE access_count > 0)"
-        self._sql(f"UPDATE Cache SET access_count = ? + {least} WHERE {where}", (self._local.worth, *row))
-
-    def _give_back(self) -> None:
-        lent: sqlite3.Connection | None = self._local.__dict__.pop("con", None)
-        if lent is None:
-            return
-        if lent.in_transaction:
-            lent.close()  # an interrupt came between a statement and its commit
-            return
-        self._idle.append(lent)
-        if self._shut:
-            self.shut()
+_T = TypeVar("_T")
 
 
 class Verification(Struct, frozen=True):
@@ -283,7 +124,7 @@ class DiskStore:
             records += 1
             try:
                 unseal(str(key), self._read(key))
-            except (Damaged, ValueError, TypeError, *_FAULTS):
+            except (Damaged, ValueError, TypeError, *FAULTS):
                 damaged += 1
                 if fix:
                     self._drop_row(key, filename)
@@ -308,7 +149,7 @@ class DiskStore:
         with cache.borrowed():
             return cache.get(key, default=None)
 
-    def _guarded(self, use: Callable[[PooledCache], Any], otherwise: Any) -> Any:
+    def _guarded(self, use: Callable[[PooledCache], _T], otherwise: _T) -> _T:
         cache = self._cache
         if cache is None:
             return otherwise
@@ -328,7 +169,7 @@ class DiskStore:
             self._note(fault)
             self._start_anew(cache)
             return otherwise
-        except _FAULTS as fault:
+        except FAULTS as fault:
             self._note(fault)
             return otherwise
 
@@ -354,28 +195,18 @@ class DiskStore:
             self._set_aside()
             try:
                 cache = self._open()
-            except _FAULTS as again:
+            except FAULTS as again:
                 self._note(again)
                 return
-        except _FAULTS as fault:
+        except FAULTS as fault:
             self._note(fault)
             return
         self._cache = cache
         self._inode = self._database_inode()
 
     def _open(self) -> PooledCache:
-        cache = PooledCache(
-            self._folder,
-            timeout=TIMEOUT_S,
-            disk=BytesDisk,
-            disk_min_file_size=FILE_FROM_BYTES,
-            size_limit=self._disk_bytes - min(RESERVE_BYTES, self._disk_bytes // 8),
-            cull_limit=16,
-            eviction_policy="least-worth",
-            tag_index=True,
-            sqlite_secure_delete=1,
-            sqlite_mmap_size=64 << 20,
-        )
+        most_bytes = self._disk_bytes - min(RESERVE_BYTES, self._disk_bytes // 8)
+        cache = PooledCache(self._folder, most_bytes, TIMEOUT_S)
         for file in self._folder.glob("cache.db*"):
             with suppress(OSError):
                 file.chmod(0o600)
@@ -430,7 +261,7 @@ class DiskStore:
             marker.touch(mode=0o600)
             for file in self._files_without_row(SWEEP_S):
                 _remove(file)
-        except _FAULTS as fault:
+        except FAULTS as fault:
             self._note(fault)
         spent_s = time.monotonic() - started_s
         self._next_sweep_s = started_s + max(SWEEP_S, spent_s / SWEEP_SHARE)
@@ -468,7 +299,7 @@ class DiskStore:
                 connection.execute("DELETE FROM Cache WHERE key = ?", (key,))
         finally:
             connection.close()
-        if _is_record_file(self._folder, filename):
+        if is_record_file(self._folder, filename):
             _remove(self._folder / str(filename))
 
 
@@ -482,28 +313,3 @@ def _remove(file: Path) -> None:
     file.unlink(missing_ok=True)
     with suppress(OSError):  # not empty, or gone
         os.removedirs(file.parent)
-
-
-def _is_record_file(folder: Path | str, filename: object) -> bool:
-    """Whether a row names a file as `BytesDisk.filename` makes them, and that lies in the cache: not behind a link."""
-    return (
-        isinstance(filename, str) and _RECORD_FILE.fullmatch(filename) is not None and not _is_link(Path(folder, filename[0]))
-    )
-
-
-def _is_link(path: Path) -> bool:
-    try:
-        return stat.S_ISLNK(path.lstat().st_mode)
-    except OSError:
-        return False  # it is gone, and so is what was in it
-
-
-def _new_file(path: str) -> int:
-    """The descriptor of a file that was not there, made with its folder. Raises OSError."""
-    for _ in range(10):
-        try:
-            return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | os.O_CLOEXEC, 0o600)
-        except FileNotFoundError:
-            with suppress(FileExistsError):
-                os.mkdir(os.path.dirname(path), 0o700)  # noqa: PTH102, PTH120 - once a record; who evicts may remove it meanwhile
-    raise FileNotFoundError(errno.ENOENT, "the folder of a new record is removed again and again", path)

@@ -29,8 +29,9 @@ from sidebooks_core.engine.images.lengths import CutImages
 from sidebooks_core.engine.images.mending import Mender
 from sidebooks_core.engine.inspection import inspect_page
 from sidebooks_core.engine.messages import take_messages
-from sidebooks_core.engine.mupdf import forget_resources, forget_unpacked, lacks_colour_links, make_colour_link, shrink_store
-from sidebooks_core.engine.opening import OpenDocument, open_document
+from sidebooks_core.engine.open_document import OpenDocument
+from sidebooks_core.engine.opening import open_document
+from sidebooks_core.engine.store import forget_resources, forget_unpacked, lacks_colour_links, make_colour_link, shrink_store
 from sidebooks_core.engine.thin_lines import is_layout_known
 from sidebooks_core.errors import DamagedDocument, PageNotFound, RenderFailed
 from sidebooks_core.fonts.discovery import FontSet
@@ -92,7 +93,8 @@ class Desk:
         """
         self.font_set = font_set
         fonts.install(font_set)
-        image_decoding.install(worker_bytes)
+        image_decoding.limit_whole_images(image_decoding.most_pixels_of(worker_bytes))
+        image_decoding.install()
         self._display_list_bytes = display_list_bytes
         self._opens_paths = opens_paths
         self._listed_bytes = 0
@@ -288,7 +290,8 @@ class Desk:
         """Pixels, and what could not be drawn of them."""
         grey = self._is_grey(sheet)
         take_messages()
-        pixels = draw(sheet.display_list, scale, *rect_px, grey=grey)
+        x0_px, y0_px, x1_px, y1_px = rect_px
+        pixels = draw(sheet.display_list, scale, (x0_px, y0_px, x1_px, y1_px), grey=grey)
         found = of_warnings(take_messages(), is_drawing=True)
         if not IMAGE_PROBLEMS.isdisjoint(found):
             forget_unpacked()  # the next page that draws the same image is told of it, too

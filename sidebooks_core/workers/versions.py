@@ -7,7 +7,7 @@ import sys
 
 DRAWING_VERSION = 7
 """Raised when our own drawing or layout code changes the pixels of some page."""
-ENCODER_VERSION = "3"
+ENCODER_VERSION = "4"
 """Raised when our encoder chooses or writes otherwise."""
 
 

@@ -266,13 +266,13 @@ def test_thin_lines_cut_into_slabs_are_the_page_drawn_whole(scale: float) -> Non
         listed = document[0].get_displaylist()
         side_px = round(400 * scale)
         draw(listed, 3 * scale, 0, 0, 10, 10, grey=True)  # at another scale before
-        whole = draw(listed, scale, 0, 0, side_px, side_px, grey=False)
+        whole = draw(listed, scale, (0, 0, side_px, side_px), grey=False)
         for step in (1, 7):
             slabs = [
-                draw(listed, scale, 0, top, side_px, min(top + step, side_px), grey=False) for top in range(0, side_px, step)
+                draw(listed, scale, (0, top, side_px, min(top + step, side_px)), grey=False) for top in range(0, side_px, step)
             ]
             assert np.array_equal(np.concatenate(slabs), whole)
-        assert np.array_equal(draw(listed, scale, 0, 0, side_px, side_px, grey=True), whole[..., 0])
+        assert np.array_equal(draw(listed, scale, (0, 0, side_px, side_px), grey=True), whole[..., 0])
 
 
 @pytest.mark.parametrize("place", ["page", "form", "annotation", "the page's resources", "the form's resources"])

@@ -128,7 +128,7 @@ def test_forms_that_name_each_other_in_a_long_row_cost_nobody_the_page(tmp_path:
         ],
     )
     document = opened(path)
-    assert draw(document.display_list(0), 1.0, 0, 0, 200, 100, grey=True).min() < 64
+    assert draw(document.display_list(0), 1.0, (0, 0, 200, 100), grey=True).min() < 64
     document.close()
 
 

@@ -80,7 +80,7 @@ def shown(objects: dict[int, bytes], straight: bytes, curve: bytes) -> tuple[NDA
     data = pdf({**objects, 10: straight, 11: curve})
     document = open_document(Source(data), password=None, name="paper", limits=Limits())
     take_warnings()
-    pixels = draw(document.display_list(0), 1, 0, 0, 400, 400, grey=False)
+    pixels = draw(document.display_list(0), 1, (0, 0, 400, 400), grey=False)
     document.close()
     return pixels, of_warnings(take_warnings())
 

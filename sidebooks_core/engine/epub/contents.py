@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from itertools import accumulate
-from typing import Any
 
 from sidebooks_core.documents import epub_package
 from sidebooks_core.documents.archives import UNREADABLE, Archive
 from sidebooks_core.documents.model import OutlineItem
 from sidebooks_core.documents.source import Source
-from sidebooks_core.engine.mupdf import mupdf
-from sidebooks_core.engine.sequence import PageSequence
+from sidebooks_core.engine.mupdf import EngineDocument, mupdf, pymupdf
 
 
-def outline(handle: Any, source: Source, page_count: int, chapters: tuple[int, ...]) -> list[OutlineItem]:
+def outline(document: EngineDocument, source: Source, page_count: int, chapters: tuple[int, ...]) -> list[OutlineItem]:
     """Empty where the book has none that can be read. chapters: pages of each of the document's chapters."""
     try:
         archive = Archive(source)
@@ -28,18 +26,18 @@ def outline(handle: Any, source: Source, page_count: int, chapters: tuple[int, .
         files[item.path] = place
     found = []
     for entry in epub_package.table_of_contents(archive, package):
-        page = _page(handle, entry, starts, files) if entry.path else None
+        page = _page(document, entry, starts, files) if entry.path else None
         is_inside = page is not None and 0 <= page < page_count
         found.append(OutlineItem(entry.level, entry.title, page if is_inside else None))
     return found
 
 
-def _page(handle: Any, entry: epub_package.Entry, starts: list[int], files: dict[str, int]) -> int | None:
-    if isinstance(handle, PageSequence):
+def _page(document: EngineDocument, entry: epub_package.Entry, starts: list[int], files: dict[str, int]) -> int | None:
+    if not isinstance(document, pymupdf.Document):
         part = files.get(entry.path)
         return starts[part] if part is not None and part < len(starts) else None
     try:
-        place, _, _ = mupdf.fz_resolve_link(handle.this, f"{entry.path}#{entry.fragment}" if entry.fragment else entry.path)
+        place, _, _ = mupdf.fz_resolve_link(document.this, f"{entry.path}#{entry.fragment}" if entry.fragment else entry.path)
     except mupdf.FzErrorBase:
         return None
     return starts[place.chapter] + place.page if 0 <= place.chapter < len(starts) and place.page >= 0 else None

@@ -12,7 +12,6 @@ import re
 import zipfile
 from collections.abc import Iterable
 from functools import partial
-from typing import Any
 from xml.etree.ElementTree import Element
 from xml.sax.saxutils import quoteattr
 
@@ -25,9 +24,9 @@ from sidebooks_core.documents.source import Source
 from sidebooks_core.documents.syntax import markup
 from sidebooks_core.engine import svg
 from sidebooks_core.engine.images import pages as image_pages
-from sidebooks_core.engine.mupdf import mupdf
+from sidebooks_core.engine.mupdf import EngineDocument, EnginePage, Opened, mupdf
 from sidebooks_core.engine.placed_pages import fitted
-from sidebooks_core.engine.sequence import PageSequence, Part, opened
+from sidebooks_core.engine.sequence import OwnDocument, PageSequence, Part, opened
 from sidebooks_core.errors import DamagedDocument
 
 DEFAULT_PAGE_PX = (600.0, 800.0)
@@ -49,9 +48,9 @@ _PACKAGE = (
 
 def open_book(source: Source, archive: Archive, package: Package, limits: Limits) -> PageSequence:
     """Raises what the engine raises for its part of the book."""
-    flowing: list[Any] = []
+    flowing: list[Opened] = []
 
-    def open_flowing() -> Any:
+    def open_flowing() -> Opened:
         flowing.append(opened(source.data, "epub"))
         return flowing[-1]
 
@@ -72,23 +71,23 @@ def open_book(source: Source, archive: Archive, package: Package, limits: Limits
     return PageSequence(parts, title=package.title, direction=package.direction, is_book=True)
 
 
-class _Fitted:
+class _Fitted(OwnDocument):
     """The engine's document of one page, which is fitted to a sheet."""
 
-    def __init__(self, document: Any, size_px: tuple[float, float] | None, warning: str = "") -> None:
+    def __init__(self, document: EngineDocument, size_px: tuple[float, float] | None, warning: str = "") -> None:
         self._document = document
         self._size_px = size_px
         self._warning = warning
 
-    def load_page(self, index: int) -> Any:
-        page = self._document.load_page(index)
+    def load_page(self, page_id: int | tuple[int, int]) -> EnginePage:
+        page = self._document.load_page(page_id)
         return fitted(page, *(self._size_px or _own_px(page)), warning=self._warning)
 
     def close(self) -> None:
         self._document.close()
 
 
-def _own_px(page: Any) -> tuple[float, float]:
+def _own_px(page: EnginePage) -> tuple[float, float]:
     """The size of an image in its pixels, of a drawing as it is."""
     found = page.get_image_info()
     box = page.rect
@@ -99,7 +98,7 @@ def _own_px(page: Any) -> tuple[float, float]:
     return box.width * scale, box.height * scale
 
 
-def _open_page(archive: Archive, package: Package, item: SpineItem, limits: Limits) -> Any:
+def _open_page(archive: Archive, package: Package, item: SpineItem, limits: Limits) -> EngineDocument:
     """Raises DamagedDocument, UnsupportedDocument, DocumentTooLarge, and what the engine raises."""
     if item.is_image:
         return _Fitted(_open_picture(archive, item.path, limits), package.page_px if item.is_fixed else None)
@@ -180,7 +179,7 @@ def _is_cropped(drawing: Element, image: Element) -> bool:
     return not is_whole or any(image.get(key, "0").strip("0.px") for key in ("x", "y")) or "transform" in image.attrib
 
 
-def _open_picture(archive: Archive, path: str, limits: Limits) -> Any:
+def _open_picture(archive: Archive, path: str, limits: Limits) -> EngineDocument:
     data = _require_file(archive, path, limits.member_bytes)
     kind = image_kind(data[:HEAD_BYTES])
     if kind is None or kind == "mobi":
@@ -188,7 +187,7 @@ def _open_picture(archive: Archive, path: str, limits: Limits) -> Any:
     return image_pages.open_image(Source(data), kind, path, limits)
 
 
-def _open_drawing(archive: Archive, page_path: str, drawing: Element, limits: Limits) -> Any:
+def _open_drawing(archive: Archive, page_path: str, drawing: Element, limits: Limits) -> EngineDocument:
     inner = partial(_inner_file, archive, posixpath.dirname(page_path), limits)
     return svg.open_element(drawing, page_path, limits, inner)
 
@@ -198,7 +197,9 @@ def _inner_file(archive: Archive, base: str, limits: Limits, reference: str) -> 
     return read_file(archive, path, limits.member_bytes) if path else None
 
 
-def _laid_out(archive: Archive, path: str, data: bytes, root: Element, size_px: tuple[float, float], limits: Limits) -> Any:
+def _laid_out(
+    archive: Archive, path: str, data: bytes, root: Element, size_px: tuple[float, float], limits: Limits
+) -> EngineDocument:
     """A page of text by the engine, in a book of its own. What is too long for the page is made smaller, and told."""
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         data = data.decode("utf-16", "replace").encode()

@@ -10,18 +10,17 @@ import mmap
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import ParamSpec
 
 from msgspec import Struct, field
 
 from sidebooks_core.engine.fonts import settling as font_settling
-from sidebooks_core.engine.mupdf import pymupdf
+from sidebooks_core.engine.mupdf import EnginePage, mupdf, pymupdf
 from sidebooks_core.fonts.choice import choose_cjk, choose_latin
-from sidebooks_core.fonts.choice import replacement as replacement
 from sidebooks_core.fonts.discovery import Face, FontSet
 from sidebooks_core.fonts.names import read_name
 
-mupdf = pymupdf.mupdf
+P = ParamSpec("P")
 
 _MOST_FONTS = 256
 """Replaced fonts loaded between two clearings of the engine's store."""
@@ -51,21 +50,21 @@ class Substitutes(Struct):
     problems: list[str] = field(default_factory=list)
     """Errors inside the hooks, the first few; the engine's own fonts were used instead."""
     _counted: int = 0
-    _files: dict[str, tuple[mmap.mmap, Any]] = field(default_factory=dict)
+    _files: dict[str, tuple[mmap.mmap, mupdf.FzBuffer]] = field(default_factory=dict)
     _maps: dict[tuple[str, int, str], bytes | None] = field(default_factory=dict)
-    _held: list[Any] = field(default_factory=list)
+    _held: list[mupdf.pdf_font_desc] = field(default_factory=list)
 
     def note(self, error: Exception) -> None:
         if len(self.problems) < 20:
             self.problems.append(f"{type(error).__name__}: {error}")
 
-    def for_name(self, name: str, bold: int, italic: int, _needs_exact_metrics: int) -> Any:
+    def for_name(self, name: str, bold: int, italic: int, _needs_exact_metrics: int) -> mupdf.FzFont | None:
         """Hook for fonts without a collection."""
         read = read_name(name)
         face = choose_latin(self.font_set, read, bool(bold))
         return self._open(face, bool(bold) or read.is_bold, bool(italic) or read.is_italic)
 
-    def for_collection(self, name: str, ordering: int, serif: int) -> Any:
+    def for_collection(self, name: str, ordering: int, serif: int) -> mupdf.FzFont | None:
         """Hook for the fonts of Adobe's East Asian collections."""
         read = read_name(name)
         face = choose_cjk(self.font_set, read, _ORDERING_OF.get(ordering, ""), bool(serif))
@@ -73,7 +72,7 @@ class Substitutes(Struct):
         self.cjk_count += font is not None
         return font
 
-    def for_script(self, script: int, language: int, serif: int, _bold: int, _italic: int) -> Any:
+    def for_script(self, script: int, language: int, serif: int, _bold: int, _italic: int) -> mupdf.FzFont | None:
         """Hook for characters that no font of an EPUB, FB2, SVG or text has.
 
         The engine asks once per process, script and `serif`, and draws all text with the answer. So it is never bold or italic:
@@ -92,7 +91,7 @@ class Substitutes(Struct):
             return None
         return self._open(self.font_set.face(ordering, serif=bool(serif), bold=False), bold=False, italic=False)
 
-    def _open(self, face: Face | None, bold: bool, italic: bool) -> Any:
+    def _open(self, face: Face | None, bold: bool, italic: bool) -> mupdf.FzFont | None:
         if face is None:
             return None
         # No name of its own: "DF…" would make the engine hint it. No table of glyph boxes: it is too big for these fonts.
@@ -103,7 +102,7 @@ class Substitutes(Struct):
         flags.is_serif = int(face.is_serif)
         return font
 
-    def _buffer(self, path: str) -> Any:
+    def _buffer(self, path: str) -> mupdf.FzBuffer:
         if path not in self._files:
             with Path(path).open("rb") as file:
                 mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
@@ -113,9 +112,9 @@ class Substitutes(Struct):
             self._files[path] = (mapped, shared)
         return self._files[path][1]
 
-    def settle(self, page: Any) -> bool:
+    def settle(self, page: EnginePage) -> bool:
         """See `settle`."""
-        if not self.cjk_count:
+        if not self.cjk_count or not isinstance(page, pymupdf.Page) or not page.parent.is_pdf:
             return False
         if self.cjk_count - self._counted > _MOST_FONTS:
             # The engine counts none of a replaced font's 0.5 MB in the size of its store, where it keeps every font it loads:
@@ -144,21 +143,22 @@ class Substitutes(Struct):
                     changed = True
         return changed
 
-    def _own_widths(self, path: str, loaded: Any) -> Callable[[int], int]:
+    def _own_widths(self, path: str, loaded: mupdf.pdf_font_desc) -> Callable[[int], int]:
         # Of another object for the same face: the engine has put the document's widths into this one.
         face = mupdf.fz_new_font_from_buffer(None, self._buffer(path), loaded.font.subfont, 0)
         return lambda glyph: round(1000 * mupdf.fz_advance_glyph(face, glyph, 0))
 
-    def _path_of(self, loaded: Any) -> str | None:
+    def _path_of(self, loaded: mupdf.pdf_font_desc) -> str | None:
         """Which of our files a loaded font draws with."""
         buffer = loaded.font.buffer
         address = int(buffer.this) if buffer else 0
         return next((path for path, (_, ours) in self._files.items() if int(ours.m_internal.this) == address), None)
 
-    def _vertical_map(self, loaded: Any, path: str) -> bytes | None:
+    def _vertical_map(self, loaded: mupdf.pdf_font_desc, path: str) -> bytes | None:
         # A map by a document's own ToUnicode is good for that font only.
-        is_shared = loaded.to_ttf_cmap.cmap_name.startswith("Adobe-")
-        key = (path, loaded.font.subfont, loaded.to_ttf_cmap.cmap_name)
+        called = loaded.to_ttf_cmap.cmap_name if loaded.to_ttf_cmap else ""
+        is_shared = called.startswith("Adobe-")
+        key = (path, loaded.font.subfont, called)
         if is_shared and key in self._maps:
             return self._maps[key]
         cid_to_gid = font_settling.vertical_map(loaded, memoryview(self._files[path][0]))
@@ -181,10 +181,10 @@ def install(font_set: FontSet) -> Substitutes:
         return _installed
     substitutes = Substitutes(font_set)
 
-    def guarded(hook: Any) -> Any:
-        def call(*arguments: Any) -> Any:
+    def guarded(hook: Callable[P, mupdf.FzFont | None]) -> Callable[P, mupdf.FzFont | None]:
+        def call(*arguments: P.args, **keywords: P.kwargs) -> mupdf.FzFont | None:
             try:
-                return hook(*arguments)
+                return hook(*arguments, **keywords)
             except Exception as error:  # noqa: BLE001 - an exception that enters the engine's C frames ends the process
                 substitutes.note(error)
                 return None
@@ -200,17 +200,17 @@ def install(font_set: FontSet) -> Substitutes:
     return substitutes
 
 
-def open_replacement(name: str, ordering: str, serif: bool) -> Any:
+def open_replacement(name: str, ordering: str, serif: bool) -> mupdf.FzFont:
     """What draws a font of that name and East Asian collection where it is not embedded; a new object."""
     engine_ordering = next(number for number, one in _ORDERING_OF.items() if one == ordering)
     font = _installed.for_collection(name, engine_ordering, int(serif)) if _installed is not None else None
     return mupdf.fz_new_cjk_font(engine_ordering) if font is None else font
 
 
-def settle(page: Any) -> bool:
+def settle(page: EnginePage) -> bool:
     """Correct the replaced fonts that `page` has loaded. True: build the page's display list again before drawing it.
 
-    Call it with each `pymupdf.Page` after its display list is built; until a font is replaced it costs nothing."""
+    Call it with each page after its display list is built; until a font is replaced it costs nothing."""
     if _installed is None:
         return False
     try:

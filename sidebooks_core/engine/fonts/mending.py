@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from sidebooks_core.documents.syntax.predefined_maps import PredefinedMap, as_cmap, collection_of_encoding, predefined_map
 from sidebooks_core.engine.fonts.settling import composite_fonts, drop
-from sidebooks_core.engine.mupdf import mupdf, pymupdf
+from sidebooks_core.engine.mupdf import EnginePage, as_pdf, mupdf, pymupdf
 
 COMPLAINT = re.compile(
     "missing font descriptor|no builtin cmap file|missing CIDSystemInfo|unknown cid collection|unknown cid font type"
@@ -34,13 +33,13 @@ _NO_OBJECT = 8_000_000
 Each map has its own, for the store tells fonts apart by what is written in them."""
 _SCRATCH_BYTES = 4096
 
-_maps: dict[str, Any] = {}
+_maps: dict[str, mupdf.pdf_cmap] = {}
 """`pdf_cmap`s of this package's maps, kept for the life of the process."""
-_held: list[Any] = []
+_held: list[mupdf.pdf_font_desc] = []
 """The fonts loaded for the page before, held so that they cannot fall out of the engine's store while it is drawn."""
 
 
-def mend(page: Any, complaints: Sequence[str]) -> bool:
+def mend(page: EnginePage, complaints: Sequence[str]) -> bool:
     """Load what the engine gave up among the fonts of a page. True: build its display list again.
 
     complaints: what the engine said while it built the list. Without a word of fonts in them nothing is looked at.
@@ -48,15 +47,15 @@ def mend(page: Any, complaints: Sequence[str]) -> bool:
     """
     if not any(COMPLAINT.search(one) for one in complaints):
         return False
-    document = pymupdf._as_pdf_document(page.parent, required=False)
-    if not document.m_internal:
+    if not isinstance(page, pymupdf.Page) or not page.parent.is_pdf:
         return False
+    pdf = as_pdf(page.parent)
     while _held:
         drop(_held.pop())
-    mupdf.pdf_purge_object_from_store(document, 0)  # what it took fonts for that stand in line
-    for font in composite_fonts(mupdf.pdf_lookup_page_obj(document, page.number)):
+    mupdf.pdf_purge_object_from_store(pdf, 0)  # what it took fonts for that stand in line
+    for font in composite_fonts(mupdf.pdf_lookup_page_obj(pdf, page.number)):
         try:
-            loaded = _mended(document, font)
+            loaded = _mended(pdf, font)
         except mupdf.FzErrorBase:
             continue  # nothing helps: it stays as the engine takes it, and its complaint is told
         if loaded is not None:
@@ -64,7 +63,7 @@ def mend(page: Any, complaints: Sequence[str]) -> bool:
     return bool(_held)
 
 
-def _mended(document: Any, font: Any) -> Any:
+def _mended(pdf: mupdf.PdfDocument, font: mupdf.PdfObj) -> mupdf.pdf_font_desc | None:
     """The font as it should have been loaded, or None if nothing is missing."""
     descendants = mupdf.pdf_dict_gets(font, "DescendantFonts")
     descendant = mupdf.pdf_array_get(descendants, 0) if mupdf.pdf_is_array(descendants) else descendants
@@ -73,7 +72,7 @@ def _mended(document: Any, font: Any) -> Any:
     encoding = mupdf.pdf_dict_gets(font, "Encoding")
     encoding_name = mupdf.pdf_to_name(encoding)
     ours = _system_map(encoding_name) if encoding_name and not mupdf.ll_pdf_load_builtin_cmap(encoding_name) else None
-    is_completed = _complete_stream(document, encoding)
+    is_completed = _complete_stream(pdf, encoding)
     system = mupdf.pdf_dict_gets(descendant, "CIDSystemInfo")
     registry, ordering = _text(system, "Registry"), _text(system, "Ordering")
     collection = ordering if registry == "Adobe" else ""
@@ -94,26 +93,26 @@ def _mended(document: Any, font: Any) -> Any:
     if is_complete and ours is None and not is_completed:
         return None
     read_by, drawn_as = _READ_BY.get(collection, ("", collection))
-    whole = _whole_descendant(document, descendant, collection if has_file else drawn_as)
+    whole = _whole_descendant(pdf, descendant, collection if has_file else drawn_as)
     copy = mupdf.pdf_copy_dict(mupdf.pdf_resolve_indirect(font))
-    listed = mupdf.pdf_new_array(document, 1)
+    listed = mupdf.pdf_new_array(pdf, 1)
     mupdf.pdf_array_push(listed, whole)
     mupdf.pdf_dict_puts(copy, "DescendantFonts", listed)
     stand_in_number = _NO_OBJECT + list(_maps).index(encoding_name) if ours is not None else 0
     if ours is not None:
-        stand_in = mupdf.pdf_new_indirect(document, stand_in_number, 0)
+        stand_in = mupdf.pdf_new_indirect(pdf, stand_in_number, 0)
         mupdf.pdf_dict_puts(copy, "Encoding", stand_in)
         mupdf.ll_pdf_store_item(stand_in.m_internal, ours, _SCRATCH_BYTES)
     elif not encoding.m_internal:
         mupdf.pdf_dict_puts(copy, "Encoding", mupdf.pdf_new_name("Identity-H"))
     number = mupdf.pdf_to_num(font)
     if number:
-        mupdf.pdf_purge_object_from_store(document, number)  # what the engine took it for
+        mupdf.pdf_purge_object_from_store(pdf, number)  # what the engine took it for
     try:
-        loaded = mupdf.ll_pdf_load_font(document.m_internal, None, copy.m_internal)
+        loaded = mupdf.ll_pdf_load_font(pdf.m_internal, None, copy.m_internal)
     finally:
         if ours is not None:
-            mupdf.pdf_purge_object_from_store(document, stand_in_number)
+            mupdf.pdf_purge_object_from_store(pdf, stand_in_number)
     if read_by:
         is_read = bool(mupdf.pdf_dict_gets(font, "ToUnicode").m_internal)
         _read_by(loaded, _unicode_map(read_by), is_read=is_read, is_replaced=not has_file)
@@ -121,15 +120,15 @@ def _mended(document: Any, font: Any) -> Any:
     return loaded
 
 
-def _whole_descendant(document: Any, descendant: Any, collection: str) -> Any:
+def _whole_descendant(pdf: mupdf.PdfDocument, descendant: mupdf.PdfObj, collection: str) -> mupdf.PdfObj:
     whole = mupdf.pdf_copy_dict(mupdf.pdf_resolve_indirect(descendant))
-    system = mupdf.pdf_new_dict(document, 3)
+    system = mupdf.pdf_new_dict(pdf, 3)
     mupdf.pdf_dict_puts(system, "Registry", mupdf.pdf_new_string("Adobe", 5))
     mupdf.pdf_dict_puts(system, "Ordering", mupdf.pdf_new_string(collection, len(collection.encode())))
     mupdf.pdf_dict_puts(system, "Supplement", mupdf.pdf_new_int(0))
     mupdf.pdf_dict_puts(whole, "CIDSystemInfo", system)
     if not mupdf.pdf_is_dict(mupdf.pdf_dict_gets(descendant, "FontDescriptor")):
-        descriptor = mupdf.pdf_new_dict(document, 1)
+        descriptor = mupdf.pdf_new_dict(pdf, 1)
         mupdf.pdf_dict_puts(descriptor, "Flags", mupdf.pdf_new_int(4))
         mupdf.pdf_dict_puts(whole, "FontDescriptor", descriptor)
     if mupdf.pdf_to_name(mupdf.pdf_dict_gets(descendant, "Subtype")) not in _KINDS:
@@ -137,11 +136,11 @@ def _whole_descendant(document: Any, descendant: Any, collection: str) -> Any:
     return whole
 
 
-def _complete_stream(document: Any, encoding: Any) -> bool:
+def _complete_stream(pdf: mupdf.PdfDocument, encoding: mupdf.PdfObj) -> bool:
     """Give an embedded CMap the predefined one that it adds to, if the engine lacks that. Returns whether it did."""
     if not mupdf.pdf_is_stream(encoding):
         return False
-    cmap = mupdf.ll_pdf_load_embedded_cmap(document.m_internal, encoding.m_internal)
+    cmap = mupdf.ll_pdf_load_embedded_cmap(pdf.m_internal, encoding.m_internal)
     try:
         used = mupdf.pdf_to_name(mupdf.pdf_dict_gets(encoding, "UseCMap")) or cmap.usecmap_name
         missing = _system_map(used) if used and not cmap.usecmap else None
@@ -152,7 +151,7 @@ def _complete_stream(document: Any, encoding: Any) -> bool:
         mupdf.ll_pdf_drop_cmap(cmap)
 
 
-def _system_map(name: str) -> Any:
+def _system_map(name: str) -> mupdf.pdf_cmap | None:
     """A predefined map as the engine's, from the engine or from this package; None if neither has it."""
     own = mupdf.ll_pdf_load_builtin_cmap(name)
     if own:
@@ -171,7 +170,7 @@ def _system_map(name: str) -> Any:
     return _maps[name]
 
 
-def _unicode_map(name: str) -> Any:
+def _unicode_map(name: str) -> mupdf.pdf_cmap:
     """The map from CID to character that turns a predefined map of UTF-32 round; of several characters the first."""
     key = f"{name} to Unicode"
     if key not in _maps:
@@ -183,12 +182,12 @@ def _unicode_map(name: str) -> Any:
     return _maps[key]
 
 
-def _loaded(one: PredefinedMap) -> Any:
+def _loaded(one: PredefinedMap) -> mupdf.pdf_cmap:
     stream = mupdf.fz_open_buffer(mupdf.fz_new_buffer_from_copied_data(as_cmap(one)))
     return mupdf.ll_pdf_load_cmap(stream.m_internal)
 
 
-def _read_by(loaded: Any, characters: Any, *, is_read: bool, is_replaced: bool) -> None:
+def _read_by(loaded: mupdf.pdf_font_desc, characters: mupdf.pdf_cmap, *, is_read: bool, is_replaced: bool) -> None:
     """Let a font of a collection that the engine does not know find its characters, and its glyphs where it is replaced."""
     if not is_read:
         if loaded.to_unicode:
@@ -200,6 +199,5 @@ def _read_by(loaded: Any, characters: Any, *, is_read: bool, is_replaced: bool) 
         loaded.to_ttf_cmap = mupdf.ll_pdf_keep_cmap(characters)
 
 
-def _text(container: Any, key: str) -> str:
-    found: str = mupdf.pdf_to_text_string(mupdf.pdf_dict_gets(container, key))
-    return found
+def _text(container: mupdf.PdfObj, key: str) -> str:
+    return mupdf.pdf_to_text_string(mupdf.pdf_dict_gets(container, key))

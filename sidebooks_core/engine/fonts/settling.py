@@ -12,15 +12,13 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 
-from sidebooks_core.engine.mupdf import as_pdf, pymupdf
-from sidebooks_core.fonts.character_maps import CIDS, characters_of, glyphs_of
+from sidebooks_core.engine.fonts.character_maps import CIDS, characters_of
+from sidebooks_core.engine.mupdf import RawObj, as_pdf, mupdf, pymupdf
+from sidebooks_core.fonts.glyph_maps import glyphs_of
 from sidebooks_core.fonts.tables import vertical_glyphs
-
-mupdf = pymupdf.mupdf
 
 _GLYPHS = 1 << 16
 _MOST_NODES = 20_000
@@ -32,31 +30,30 @@ _NARROW = 980
 _ON_THEIR_SIDE = range(8720, 9354)
 
 
-def replaced_fonts(page: Any) -> Iterator[Any]:
-    """The loaded Type 0 fonts of a page that are replaced (`pymupdf.mupdf.pdf_font_desc`). Each is the caller's to `drop`."""
-    if not page.parent.is_pdf:
-        return
-    document = as_pdf(page.parent)
-    for font in composite_fonts(mupdf.pdf_lookup_page_obj(document, page.number)):
+def replaced_fonts(page: pymupdf.Page) -> Iterator[mupdf.pdf_font_desc]:
+    """The loaded Type 0 fonts of a page of a PDF that are replaced. Each is the caller's to `drop`."""
+    pdf = as_pdf(page.parent)
+    for font in composite_fonts(mupdf.pdf_lookup_page_obj(pdf, page.number)):
         descendants = mupdf.pdf_dict_gets(font, "DescendantFonts")
         descendant = mupdf.pdf_array_get(descendants, 0) if mupdf.pdf_is_array(descendants) else descendants
         descriptor = mupdf.pdf_dict_gets(descendant, "FontDescriptor")
         if not any(_is_set(mupdf.pdf_dict_gets(descriptor, key)) for key in ("FontFile", "FontFile2", "FontFile3")):
             try:
-                loaded = _load(document, font)
+                loaded = _load(pdf, font)
             except mupdf.FzErrorBase:
                 continue  # given up by the engine, which has said so
             yield loaded
 
 
-def narrowed_widths(loaded: Any, natural: Callable[[], Callable[[int], int]]) -> dict[int, int] | None:
+def narrowed_widths(loaded: mupdf.pdf_font_desc, natural: Callable[[], Callable[[int], int]]) -> dict[int, int] | None:
     """Glyph -> width in thousandths of the em, for a proportional Japanese font (MS-PMincho), whose kana would run into each
     other; None for a font that needs no narrowing. `natural()`: a function from a glyph to its
     own width in the replacing face.
 
     The engine's own table is of no use: it takes the CIDs of the document's widths for character codes, and knows one
     width per glyph where half-width kana (CIDs of their own) share the glyphs of the full-width ones."""
-    if loaded.wmode or not loaded.hmtx_len or not _is_japan1(loaded):
+    characters = _japan1_map(loaded)
+    if loaded.wmode or not loaded.hmtx_len or characters is None:
         return None
     default = loaded.dhmtx.w
 
@@ -69,7 +66,7 @@ def narrowed_widths(loaded: Any, natural: Callable[[], Callable[[int], int]]) ->
     given: dict[int, int] = {}
     own: dict[int, int] = {}
     for cid in range(1, _KANA.stop):
-        character = mupdf.ll_pdf_lookup_cmap(loaded.to_ttf_cmap, cid)
+        character = mupdf.ll_pdf_lookup_cmap(characters, cid)
         glyph = mupdf.ll_fz_encode_character(loaded.font, character) if character > 0 else 0
         if not glyph:
             continue
@@ -81,7 +78,7 @@ def narrowed_widths(loaded: Any, natural: Callable[[], Callable[[int], int]]) ->
     return own | given
 
 
-def give_widths(loaded: Any, widths: dict[int, int]) -> None:
+def give_widths(loaded: mupdf.pdf_font_desc, widths: dict[int, int]) -> None:
     """Let the font draw each glyph as wide as `widths` has it, as the engine does with replaced simple fonts."""
     identity = array("H", range(CIDS))
     identity.byteswap()
@@ -95,17 +92,17 @@ def give_widths(loaded: Any, widths: dict[int, int]) -> None:
         mupdf.ll_fz_font_flags(taker).ft_stretch = 1
 
 
-def has_own_widths(loaded: Any) -> bool:
+def has_own_widths(loaded: mupdf.pdf_font_desc) -> bool:
     """True once `give_widths` was called for it."""
     return bool(mupdf.ll_fz_font_flags(loaded.font).ft_stretch)
 
 
-def needs_vertical_forms(loaded: Any) -> bool:
+def needs_vertical_forms(loaded: mupdf.pdf_font_desc) -> bool:
     """False for horizontal fonts, and for those with a map from CID to glyph, their own or ours."""
     return bool(loaded.wmode and loaded.to_ttf_cmap and not loaded.cid_to_gid_len)
 
 
-def vertical_map(loaded: Any, data: memoryview) -> bytes | None:
+def vertical_map(loaded: mupdf.pdf_font_desc, data: memoryview) -> bytes | None:
     """CID -> glyph for vertical writing, as a CIDToGIDMap has it: 65536 big-endian 16-bit numbers; None if the face has no
     vertical glyphs. `data`: the font file."""
     upright_to_vertical = vertical_glyphs(data, loaded.font.subfont)
@@ -117,7 +114,7 @@ def vertical_map(loaded: Any, data: memoryview) -> bytes | None:
         encode, font = mupdf.ll_fz_encode_character, loaded.font
         glyphs = np.array([encode(font, one) if one > 0 else 0 for one in characters.tolist()])
     turns = characters > 0xFF
-    if _is_japan1(loaded):
+    if _japan1_map(loaded) is not None:
         turns[_ON_THEIR_SIDE.start : _ON_THEIR_SIDE.stop] = True
         turns[_NARROW_CIDS.start : _NARROW_CIDS.stop] = False
     vertical = np.arange(_GLYPHS)
@@ -126,21 +123,22 @@ def vertical_map(loaded: Any, data: memoryview) -> bytes | None:
     return np.where(characters > 0, glyphs, 0).astype(">u2").tobytes()
 
 
-def give_map(loaded: Any, cid_to_gid: bytes) -> None:
+def give_map(loaded: mupdf.pdf_font_desc, cid_to_gid: bytes) -> None:
     """Let the font find its glyphs by the map and by nothing else."""
     with _donor(cid_to_gid, b"") as donor:
         loaded.cid_to_gid, loaded.cid_to_gid_len = donor.cid_to_gid, donor.cid_to_gid_len
         donor.cid_to_gid, donor.cid_to_gid_len = None, 0
-        mupdf.ll_pdf_drop_cmap(loaded.to_ttf_cmap)
+        if loaded.to_ttf_cmap:
+            mupdf.ll_pdf_drop_cmap(loaded.to_ttf_cmap)
         loaded.to_ttf_cmap = None
 
 
 @contextmanager
-def _donor(cid_to_gid: bytes, widths: bytes) -> Iterator[Any]:
+def _donor(cid_to_gid: bytes, widths: bytes) -> Iterator[mupdf.pdf_font_desc]:
     """A loaded font that can spare its tables. The engine frees a table with its font, so the engine must have allocated it,
     and it does so only when it loads a font that brings one."""
     with pymupdf.open(stream=_donor_document(cid_to_gid, widths), filetype="pdf") as document:
-        pdf = pymupdf._as_pdf_document(document)
+        pdf = as_pdf(document)
         donor = _load(pdf, next(composite_fonts(mupdf.pdf_lookup_page_obj(pdf, 0))))
         try:
             yield donor
@@ -148,17 +146,17 @@ def _donor(cid_to_gid: bytes, widths: bytes) -> Iterator[Any]:
             drop(donor)
 
 
-def _load(document: Any, font: Any) -> Any:
+def _load(pdf: mupdf.PdfDocument, font: mupdf.PdfObj) -> mupdf.pdf_font_desc:
     # From the store, where the page has put it. The binding has the plain function only, and nothing that owns what it returns.
-    return mupdf.ll_pdf_load_font(document.m_internal, None, font.m_internal)
+    return mupdf.ll_pdf_load_font(pdf.m_internal, None, font.m_internal)
 
 
-def drop(loaded: Any) -> None:
+def drop(loaded: mupdf.pdf_font_desc) -> None:
     """Give up a font that `replaced_fonts` handed out."""
     mupdf.ll_pdf_drop_font(loaded)
 
 
-def composite_fonts(page: Any) -> Iterator[Any]:
+def composite_fonts(page: mupdf.PdfObj) -> Iterator[mupdf.PdfObj]:
     """The Type 0 font dictionaries that a page reaches, through forms, patterns, masks, Type 3 fonts and annotations."""
     # By the binding's lower level, whose objects are lent: a page of a book has hundreds to look at.
     get = mupdf.ll_pdf_dict_gets
@@ -189,16 +187,18 @@ def composite_fonts(page: Any) -> Iterator[Any]:
                     waiting.append(get(item, "Resources"))
 
 
-def _has_descendant(font: Any) -> bool:
+def _has_descendant(font: RawObj) -> bool:
     descendants = mupdf.ll_pdf_dict_gets(font, "DescendantFonts")
     return bool(descendants and (mupdf.ll_pdf_is_array(descendants) or mupdf.ll_pdf_is_dict(descendants)))
 
 
-def _is_japan1(loaded: Any) -> bool:
-    return bool(loaded.to_ttf_cmap) and loaded.to_ttf_cmap.cmap_name.startswith("Adobe-Japan1")
+def _japan1_map(loaded: mupdf.pdf_font_desc) -> mupdf.pdf_cmap | None:
+    """The map from CID to character of a font of Adobe-Japan1; None for other fonts."""
+    characters = loaded.to_ttf_cmap
+    return characters if characters and characters.cmap_name.startswith("Adobe-Japan1") else None
 
 
-def _values(container: Any) -> Iterator[Any]:
+def _values(container: RawObj) -> Iterator[RawObj]:
     if not container:
         return
     if mupdf.ll_pdf_is_dict(container):
@@ -209,7 +209,7 @@ def _values(container: Any) -> Iterator[Any]:
             yield mupdf.ll_pdf_array_get(container, i)
 
 
-def _is_set(value: Any) -> bool:
+def _is_set(value: mupdf.PdfObj) -> bool:
     return bool(value.m_internal) and not mupdf.pdf_is_null(value)
 
 

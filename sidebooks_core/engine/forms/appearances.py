@@ -12,13 +12,12 @@ import html
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from msgspec import Struct
 
 from sidebooks_core.engine.forms import fonts as form_fonts
 from sidebooks_core.engine.forms.layout import CENTRE, Box, Setting, set_text, shown
-from sidebooks_core.engine.mupdf import ENGINE_ERRORS, as_pdf, mupdf, pymupdf
+from sidebooks_core.engine.mupdf import ENGINE_ERRORS, EnginePage, as_pdf, as_pdf_page, mupdf, parsed, pymupdf
 from sidebooks_core.engine.pdf.resources import new_stream
 
 COMPLAINT = re.compile(r"^cannot encode character|^\.\.\. repeated")
@@ -47,8 +46,8 @@ _RICH_CHARACTERS, _STYLE_CHARACTERS = 200_000, 1000
 class _Written(Struct, frozen=True):
     """An appearance, set again."""
 
-    annotation: Any
-    stream: Any
+    annotation: mupdf.PdfAnnot
+    stream: mupdf.PdfObj
     data: bytes
 
 
@@ -62,16 +61,16 @@ class _Content(Struct, frozen=True):
     extra_padding: float = 0.0
 
 
-def complete(page: Any) -> bool:
+def complete(page: EnginePage) -> bool:
     """Set again what the engine cannot. Returns whether it wrote any appearance of this page. Raises the engine's errors."""
-    if not page.parent.is_pdf:
+    if not isinstance(page, pymupdf.Page) or not page.parent.is_pdf:
         return False
     document = as_pdf(page.parent)
     if not document.m_internal.local_xref:
         return False
     fonts = form_fonts.FormFonts()
     written: list[_Written] = []
-    for annotation in _annotations(pymupdf._as_pdf_page(page)):
+    for annotation in _annotations(as_pdf_page(page)):
         with _beside_the_document(annotation):
             appearance = mupdf.ll_pdf_annot_ap(annotation.m_internal)
             if not appearance or not mupdf.ll_pdf_is_local_object(document.m_internal, appearance):
@@ -92,7 +91,7 @@ def complete(page: Any) -> bool:
 
 
 @contextmanager
-def _beside_the_document(annotation: Any) -> Iterator[None]:
+def _beside_the_document(annotation: mupdf.PdfAnnot) -> Iterator[None]:
     """What is read and written meanwhile lies in the local table of objects where that has it."""
     mupdf.ll_pdf_annot_push_local_xref(annotation.m_internal)
     try:
@@ -101,7 +100,7 @@ def _beside_the_document(annotation: Any) -> Iterator[None]:
         mupdf.ll_pdf_annot_pop_local_xref(annotation.m_internal)
 
 
-def _annotations(page: Any) -> Iterator[Any]:
+def _annotations(page: mupdf.PdfPage) -> Iterator[mupdf.PdfAnnot]:
     for first, following in (
         (mupdf.pdf_first_annot, mupdf.pdf_next_annot),
         (mupdf.pdf_first_widget, mupdf.pdf_next_widget),
@@ -112,7 +111,7 @@ def _annotations(page: Any) -> Iterator[Any]:
             annotation = following(annotation)
 
 
-def _content(annotation: Any) -> _Content | None:
+def _content(annotation: mupdf.PdfAnnot) -> _Content | None:
     """What is to be set again; None for what the engine does right."""
     entries = mupdf.pdf_annot_obj(annotation)
     kind = mupdf.pdf_to_name(mupdf.pdf_dict_gets(entries, "Subtype"))
@@ -141,7 +140,7 @@ def _content(annotation: Any) -> _Content | None:
     return None
 
 
-def _text_field(entries: Any, flags: int, value: str) -> _Content | None:
+def _text_field(entries: mupdf.PdfObj, flags: int, value: str) -> _Content | None:
     is_multiline = bool(flags & _MULTILINE)
     if flags & _PASSWORD:
         return _Content(_PASSWORD_SIGN * len(value)) if value else None
@@ -154,15 +153,14 @@ def _text_field(entries: Any, flags: int, value: str) -> _Content | None:
     return _Content(value, is_multiline, max(0, cells))
 
 
-def _rich_text(entries: Any, key: str) -> str:
+def _rich_text(entries: mupdf.PdfObj, key: str) -> str:
     """Text with tags, a string or a stream."""
     value = _inherited(entries, key)
     if mupdf.pdf_is_stream(value):
-        data: bytes = mupdf.fz_buffer_extract_copy(mupdf.pdf_load_stream(value))
+        data = mupdf.fz_buffer_extract_copy(mupdf.pdf_load_stream(value))
         encoding = "utf-16" if data[:2] in (b"\xfe\xff", b"\xff\xfe") else "utf-8"
         return data[: 2 * _RICH_CHARACTERS].decode(encoding, "replace")
-    text: str = mupdf.pdf_to_text_string(value)
-    return text[:_RICH_CHARACTERS]
+    return mupdf.pdf_to_text_string(value)[:_RICH_CHARACTERS]
 
 
 def _plain(rich: str) -> str:
@@ -171,7 +169,7 @@ def _plain(rich: str) -> str:
     return html.unescape(_TAG.sub("", lines)).strip()
 
 
-def _options(listed: Any) -> list[tuple[str, str]]:
+def _options(listed: mupdf.PdfObj) -> list[tuple[str, str]]:
     """Value and label of each choice."""
     found = []
     for index in range(mupdf.pdf_array_len(listed)):
@@ -193,10 +191,16 @@ def _is_latin(text: str) -> bool:
     return True
 
 
-def _rewritten(document: Any, annotation: Any, stream: Any, content: _Content, page_fonts: form_fonts.FormFonts) -> bytes:
+def _rewritten(
+    document: mupdf.PdfDocument,
+    annotation: mupdf.PdfAnnot,
+    stream: mupdf.PdfObj,
+    content: _Content,
+    page_fonts: form_fonts.FormFonts,
+) -> bytes:
     """An appearance of the engine's with other text in the place of its own."""
     entries = mupdf.pdf_annot_obj(annotation)
-    written: bytes = mupdf.fz_buffer_extract_copy(mupdf.pdf_load_stream(stream))
+    written = mupdf.fz_buffer_extract_copy(mupdf.pdf_load_stream(stream))
     before, closing, is_moved = _frame(written)
     border = mupdf.pdf_annot_border_width(annotation)
     clip = _CLIP_SIZE.search(written) if is_moved else None
@@ -235,7 +239,7 @@ def _frame(written: bytes) -> tuple[bytes, bytes, bool]:
     return written[: moved.end() if moved else start], b"Q\n" if moved else b"", moved is not None
 
 
-def _default_appearance(document: Any, entries: Any) -> tuple[str, float, str]:
+def _default_appearance(document: mupdf.PdfDocument, entries: mupdf.PdfObj) -> tuple[str, float, str]:
     """Name of the font, its size, and the operator that sets its colour."""
     form = mupdf.pdf_dict_gets(mupdf.pdf_dict_gets(mupdf.pdf_trailer(document), "Root"), "AcroForm")
     text = mupdf.pdf_to_text_string(_inherited(entries, "DA")) or mupdf.pdf_to_text_string(mupdf.pdf_dict_gets(form, "DA"))
@@ -263,11 +267,11 @@ def _number(text: str) -> float:
         return 0.0
 
 
-def _language(document: Any, entries: Any) -> str:
+def _language(document: mupdf.PdfDocument, entries: mupdf.PdfObj) -> str:
     """The engine's own answer is Chinese where nothing is said."""
     catalog = mupdf.pdf_dict_gets(mupdf.pdf_trailer(document), "Root")
-    own: str = mupdf.pdf_to_text_string(_inherited(entries, "Lang"))
-    return own or str(mupdf.pdf_to_text_string(mupdf.pdf_dict_gets(catalog, "Lang")))
+    own = mupdf.pdf_to_text_string(_inherited(entries, "Lang"))
+    return own or mupdf.pdf_to_text_string(mupdf.pdf_dict_gets(catalog, "Lang"))
 
 
 def _shown_text(setting: Setting, fonts: form_fonts.StyledFonts, colour: str) -> bytes:
@@ -282,7 +286,7 @@ def _shown_text(setting: Setting, fonts: form_fonts.StyledFonts, colour: str) ->
     return "".join((*parts, "ET\n")).encode()
 
 
-def _put(document: Any, one: _Written, fonts: Any) -> None:
+def _put(document: mupdf.PdfDocument, one: _Written, fonts: mupdf.PdfObj) -> None:
     resources = mupdf.pdf_dict_gets(one.stream, "Resources")
     if not mupdf.pdf_is_dict(resources):
         resources = mupdf.pdf_new_dict(document, 1)
@@ -291,7 +295,7 @@ def _put(document: Any, one: _Written, fonts: Any) -> None:
     mupdf.pdf_update_stream(document, one.stream, mupdf.fz_new_buffer_from_copied_data(one.data), 0)
 
 
-def _listed_fonts(document: Any, fonts: list[form_fonts.FormFont]) -> Any:
+def _listed_fonts(document: mupdf.PdfDocument, fonts: list[form_fonts.FormFont]) -> mupdf.PdfObj:
     """The fonts as a dictionary of resources has them."""
     listed = mupdf.pdf_new_dict(document, len(fonts))
     for one in fonts:
@@ -307,13 +311,13 @@ def _listed_fonts(document: Any, fonts: list[form_fonts.FormFont]) -> Any:
     return listed
 
 
-def _stream(document: Any, data: bytes) -> Any:
+def _stream(document: mupdf.PdfDocument, data: bytes) -> mupdf.PdfObj:
     return new_stream(document, data, mupdf.PdfObj())
 
 
-def _parsed(document: Any, entries: str) -> Any:
-    return pymupdf.JM_pdf_obj_from_str(document, f"<<{entries}>>")
+def _parsed(document: mupdf.PdfDocument, entries: str) -> mupdf.PdfObj:
+    return parsed(document, f"<<{entries}>>")
 
 
-def _inherited(entries: Any, key: str) -> Any:
+def _inherited(entries: mupdf.PdfObj, key: str) -> mupdf.PdfObj:
     return mupdf.pdf_dict_get_inheritable(entries, mupdf.pdf_new_name(key))

@@ -6,8 +6,6 @@ no font file enters the document.
 
 from __future__ import annotations
 
-from typing import Any
-
 from msgspec import Struct, field
 
 from sidebooks_core.engine.fonts import hooks as fonts
@@ -28,7 +26,7 @@ _FIXED_PITCH, _SERIF, _SYMBOLIC = 1, 2, 4
 _MOST_CODES = 0xFFFF
 _GETA = "〓"
 
-_opened: dict[str, Any] = {}
+_opened: dict[str, mupdf.FzFont] = {}
 """Fonts by name, for their glyphs and widths alone: the engine never draws with these objects."""
 
 
@@ -52,7 +50,7 @@ class FormFont(Struct):
     ordering: str
     """Empty for a base 14 font."""
     flags: int
-    font: Any
+    font: mupdf.FzFont
     resource: str
     """The name that content refers to it by."""
     codes: dict[str, int] = field(default_factory=dict)

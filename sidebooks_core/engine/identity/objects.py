@@ -8,13 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
-from sidebooks_core.engine.mupdf import mupdf, pymupdf
+from sidebooks_core.engine.mupdf import RawObj, as_pdf, mupdf, pymupdf
 from sidebooks_core.engine.pdf.rereading import reread
-
-__all__ = ["DECODED_BYTES", "IdentityLimit", "Objects", "Value", "mupdf", "printed", "pymupdf"]
-
 
 Value = bytes | int | list["Value"] | dict[bytes, "Value"]
 """bytes: a scalar, or an array of plain scalars, as printed. int: a reference, by object number. Keys keep their slash."""
@@ -45,10 +41,10 @@ class IdentityLimit(Exception):
 class Objects:
     """The objects of one open PDF."""
 
-    def __init__(self, handle: Any) -> None:
-        """`handle`: a `pymupdf.Document` that is a PDF, unlocked if it is encrypted."""
-        self._handle = handle
-        self._owner = pymupdf._as_pdf_document(handle)
+    def __init__(self, document: pymupdf.Document) -> None:
+        """document: a PDF, unlocked if it is encrypted."""
+        self._document = document
+        self._owner = as_pdf(document)
         self.pdf = self._owner.m_internal
         self._objects_left = 0
         self._bytes_left = 0
@@ -70,13 +66,13 @@ class Objects:
         try:
             # As drawing does: an object that is missing or cannot be read is null.
             found = mupdf.ll_pdf_resolve_indirect(reference)
-            if not found and reread(self._handle, number):  # as drawing does, too
+            if not found and reread(self._document, number):  # as drawing does, too
                 found = mupdf.ll_pdf_resolve_indirect(reference)
             return self.value_of(found) if found else b"null"
         finally:
             mupdf.ll_pdf_drop_obj(reference)
 
-    def value_of(self, engine_object: Any) -> Value:
+    def value_of(self, engine_object: RawObj) -> Value:
         """The value of an object that the engine holds; a reference stays one."""
         text = printed(engine_object)
         if len(text) > TEXT_BYTES:
@@ -127,7 +123,7 @@ class Objects:
         a whole: of a page's tens of thousands of links only this counts."""
         reference = mupdf.ll_pdf_new_indirect(self.pdf, number, 0)
         try:
-            name: str = mupdf.ll_pdf_to_name(mupdf.ll_pdf_dict_gets(reference, key))
+            name = mupdf.ll_pdf_to_name(mupdf.ll_pdf_dict_gets(reference, key))
             return b"/" + name.encode("utf-8", "surrogateescape")
         finally:
             mupdf.ll_pdf_drop_obj(reference)
@@ -148,7 +144,7 @@ class Objects:
             raise IdentityLimit("a stream is too long")
         return data
 
-    def contents(self, page_object: Any) -> bytes | None:
+    def contents(self, page_object: RawObj) -> bytes | None:
         """The content of a page, its parts joined as the engine joins them; `None` if over `DECODED_BYTES`."""
         contents = mupdf.ll_pdf_dict_gets(page_object, "Contents")
         if not contents:
@@ -168,7 +164,7 @@ class Objects:
         """The catalog."""
         return self.as_dict(self.value_of(mupdf.ll_pdf_dict_gets(mupdf.ll_pdf_trailer(self.pdf), "Root")))
 
-    def _read(self, stream: Any, limit: int) -> bytes:
+    def _read(self, stream: mupdf.fz_stream, limit: int) -> bytes:
         """At most `limit` + 1 bytes. Takes the stream over. The engine's own guard against bombs starts at 100 MB."""
         try:
             limited = mupdf.ll_fz_open_null_filter(stream, min(limit, self._bytes_left) + 1, 0)
@@ -184,15 +180,14 @@ class Objects:
         return data
 
 
-def _taken(buffer: Any) -> bytes:
+def _taken(buffer: mupdf.fz_buffer) -> bytes:
     try:
-        data: bytes = mupdf.ll_fz_buffer_to_bytes_internal(buffer, 0)
-        return data
+        return mupdf.ll_fz_buffer_to_bytes_internal(buffer, 0)
     finally:
         mupdf.ll_fz_drop_buffer(buffer)
 
 
-def printed(engine_object: Any) -> bytes:
+def printed(engine_object: RawObj) -> bytes:
     """An object as the engine writes it, on one line."""
     buffer = mupdf.ll_fz_new_buffer(256)
     output = mupdf.ll_fz_new_output_with_buffer(buffer)
@@ -236,7 +231,7 @@ def _keys(items: list[Value]) -> Iterator[bytes]:
         yield key
 
 
-def _mark_integral_reals(engine_object: Any, value: Value, depth: int = 0) -> None:
+def _mark_integral_reals(engine_object: RawObj, value: Value, depth: int = 0) -> None:
     """Notes, in the dictionaries that hold `_INTEGER_KEYS`, which of the numbers under them are reals without a fraction."""
     if depth > 32:
         raise IdentityLimit("an object nests too deep")
@@ -256,7 +251,7 @@ def _mark_integral_reals(engine_object: Any, value: Value, depth: int = 0) -> No
                 _mark_integral_reals(mupdf.ll_pdf_array_get(engine_object, index), item, depth + 1)
 
 
-def _integral_reals(engine_object: Any) -> Iterator[bytes]:
+def _integral_reals(engine_object: RawObj) -> Iterator[bytes]:
     """The index of each real without a fraction in an array, 0 for one on its own."""
     numbers = [engine_object]
     if mupdf.ll_pdf_is_array(engine_object):

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sidebooks_core.engine.identity.graph import CONTENT, DrawingGraph, NeedsWhole, Sheet
-from sidebooks_core.engine.identity.objects import Objects, Value, mupdf
+from sidebooks_core.engine.identity.objects import Objects, Value
+from sidebooks_core.engine.mupdf import RawObj, mupdf, pymupdf
 
 _INHERITED = ("MediaBox", "CropBox", "Rotate", "Resources")
 _ANNOTATION_NOISE = frozenset(
@@ -21,8 +20,8 @@ _FIELD_DEPTH = 32
 class PdfPages:
     """Digests of one PDF's pages; what pages share is digested once."""
 
-    def __init__(self, handle: Any) -> None:
-        self._objects = Objects(handle)
+    def __init__(self, document: pymupdf.Document) -> None:
+        self._objects = Objects(document)
         self._graph = DrawingGraph(self._objects)
         self._whole: DrawingGraph | None = None
 
@@ -45,7 +44,7 @@ class PdfPages:
         finally:
             mupdf.ll_fz_drop_page(page.super)
 
-    def _page(self, graph: DrawingGraph, page_object: Any, is_group: bool) -> bytes:
+    def _page(self, graph: DrawingGraph, page_object: RawObj, is_group: bool) -> bytes:
         graph.start_page()
         self._objects.start_page()
         entries = self._objects.as_dict(self._objects.value_of(page_object))
@@ -53,7 +52,7 @@ class PdfPages:
             found = mupdf.ll_pdf_dict_gets_inheritable(page_object, name)
             entries[b"/" + name.encode()] = self._objects.value_of(found) if found else b"null"
         sheet = Sheet([b"whole" if graph.whole else b"named"])
-        # Any blending in the resources, used or not, makes the engine draw the page as a group.
+        # Blending that the resources allow for, used or not, makes the engine draw the page as a group.
         sheet.parts.append(b"group" if is_group else b"plain")
         for key in (b"/MediaBox", b"/CropBox", b"/Rotate", b"/UserUnit", b"/Group"):
             sheet.parts.append(key)

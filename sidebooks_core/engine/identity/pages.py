@@ -7,28 +7,27 @@ docs/explanation/decisions/0002-page-content-id.md says what is digested, what i
 
 from __future__ import annotations
 
-from typing import Any
-
 from sidebooks_core.documents.page_ids import own_page_id, page_id
-from sidebooks_core.engine.identity.objects import IdentityLimit, mupdf
+from sidebooks_core.engine.identity.objects import IdentityLimit
 from sidebooks_core.engine.identity.page import PdfPages
-from sidebooks_core.engine.mupdf import read_from
+from sidebooks_core.engine.mupdf import EngineDocument, is_pdf, mupdf
 from sidebooks_core.engine.sequence import PageSequence
+from sidebooks_core.engine.store import read_from
 
 
 class PageIdentifier:
     """The content ids of one open document's pages, as its layers are switched when each is first asked for."""
 
-    def __init__(self, handle: Any, document_digest: str, kind: str) -> None:
-        """`handle`: an open document, unlocked if it is encrypted.
+    def __init__(self, document: EngineDocument, document_digest: str, kind: str) -> None:
+        """document: open, unlocked if it is encrypted.
         `document_digest`: of the document's bytes.
         `kind`: what the document was opened as; a PDF is known by its handle.
         """
         self._kind = kind
         self._document_digest = document_digest
-        self._handle = handle
+        self._document = document
         self._ids: dict[int, str] = {}
-        self._pages = PdfPages(handle) if handle.is_pdf and not handle.is_encrypted else None
+        self._pages = PdfPages(document) if is_pdf(document) and not document.is_encrypted else None
 
     def content_id(self, index: int) -> str:
         """The id of a page, counted from 0: 32 lower-case hexadecimal digits. Never fails."""
@@ -38,7 +37,7 @@ class PageIdentifier:
         return known
 
     def _made(self, index: int) -> str:
-        read_from(self._handle)
+        read_from(self._document)
         if self._pages is not None:
             try:
                 return page_id(b"drawing", self._pages.drawing(index))
@@ -52,4 +51,4 @@ class PageIdentifier:
 
     def _image_page(self, index: int) -> bytes | None:
         """The image file that a page of a comic book is; None where it cannot be read: the page counts as its document's."""
-        return self._handle.drawn(index) if isinstance(self._handle, PageSequence) else None
+        return self._document.drawn(index) if isinstance(self._document, PageSequence) else None

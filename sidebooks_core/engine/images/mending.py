@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from msgspec import Struct
@@ -17,9 +16,20 @@ from msgspec import Struct
 from sidebooks_core.documents.problems import IMAGE_CUT, IMAGE_LOST, IMAGE_PROBLEMS, of_warnings
 from sidebooks_core.engine import second_engine
 from sidebooks_core.engine.messages import take_messages
-from sidebooks_core.engine.mupdf import ENGINE_ERRORS, forget_resources, forget_unpacked, mupdf, pymupdf, read_from
-from sidebooks_core.engine.opening import OpenDocument
+from sidebooks_core.engine.mupdf import (
+    ENGINE_ERRORS,
+    Opened,
+    as_pdf,
+    as_pdf_page,
+    is_pdf,
+    mupdf,
+    pymupdf,
+    require_pdf,
+    sanitizing,
+)
+from sidebooks_core.engine.open_document import OpenDocument
 from sidebooks_core.engine.pdf import resources
+from sidebooks_core.engine.store import forget_resources, forget_unpacked, read_from
 
 MOST_IMAGE_PIXELS = 48 << 20
 """Of an image that is looked into; a larger one stays as the engine draws it, and is told of."""
@@ -38,7 +48,7 @@ _EMPTY_FORM = "<< /Type /XObject /Subtype /Form /BBox [0 0 1 1] /Resources << >>
 class Mended(Struct, frozen=True):
     """A page as it is to be drawn."""
 
-    display_list: Any
+    display_list: pymupdf.DisplayList
     problems: tuple[str, ...]
     """Of its images."""
 
@@ -59,17 +69,18 @@ class Mender:
 
         cut: the numbers of images that are known to be incomplete, though the engine unpacks them.
         """
-        if not self._document.handle.is_pdf:
+        document = self._document.handle
+        if not is_pdf(document):
             return None
-        read_from(self._document.handle)
-        forget_resources(self._document.handle)
+        read_from(document)
+        forget_resources(document)
         forget_unpacked()
-        listed = self._document.handle.get_page_images(page, full=True)[:MOST_IMAGES]
-        masked_by = {image: mask for image, mask, *_ in listed if image} | self._elsewhere(page)
+        listed = document.get_page_images(page, full=True)[:MOST_IMAGES]
+        masked_by = {image: mask for image, mask, *_ in listed if image} | _elsewhere(document, page)
         masked_by |= dict.fromkeys(cut - set(masked_by), 0)
         verdicts = {image: self._verdict(image, mask, is_cut=image in cut) for image, mask in masked_by.items()}
         bad = [verdict for verdict in verdicts.values() if verdict is not None]
-        if self._has_lost_inline(page):
+        if _has_lost_inline(document, page):
             _filter_inline(self._mended(), page, drops=True)
             bad.append(IMAGE_LOST)
         take_messages()
@@ -83,34 +94,16 @@ class Mender:
             self._copy.close()
             self._copy = None
 
-    def _elsewhere(self, page: int) -> dict[int, int]:
-        """The images of patterns and of annotations' appearances, those of forms, too, each with its mask's number or 0."""
-        found: dict[int, int] = {}
-        pdf = pymupdf._as_pdf_document(self._document.handle)
-        for one in resources.of_page(mupdf.pdf_lookup_page_obj(pdf, page)):
-            for _, value in resources.entries(mupdf.pdf_dict_gets(one, "XObject")):
-                number = mupdf.pdf_to_num(value)
-                if len(found) >= MOST_IMAGES:
-                    return found
-                if number and mupdf.pdf_to_name(mupdf.pdf_dict_gets(value, "Subtype")) == "Image":
-                    found[number] = mupdf.pdf_to_num(mupdf.pdf_dict_gets(value, "SMask"))
-        return found
-
-    def _has_lost_inline(self, page: int) -> bool:
-        """Whether an image that stands in the page's content cannot be unpacked at all."""
-        handle = self._document.handle
-        contents = b"".join(_bytes_of(handle, number) for number in handle.load_page(page).get_contents())
-        return b"BI" in contents and _filter_inline(handle, page, drops=False)
-
     def _verdict(self, image: int, mask: int, *, is_cut: bool) -> str | None:
         if image not in self._verdicts:
             self._verdicts[image] = self._look_into(image, mask, is_cut=is_cut)
         return self._verdicts[image]
 
     def _look_into(self, number: int, mask: int, *, is_cut: bool) -> str | None:
-        pdf = pymupdf._as_pdf_document(self._document.handle)
+        document = require_pdf(self._document.handle)
+        pdf = as_pdf(document)
         is_sound, image = _unpacks(pdf, number)
-        if is_sound and is_cut and _has_detail(image):
+        if is_sound and is_cut and image is not None and _has_detail(image):
             return IMAGE_CUT
         if is_sound and not is_cut:
             if not mask or _unpacks(pdf, mask)[0]:
@@ -118,54 +111,74 @@ class Mender:
             self._mended().xref_set_key(number, "SMask", "null")  # all of the image rather than nothing
             return IMAGE_CUT
         copy = self._mended()
-        other = second_engine.unpacked(self._document.handle, number)
+        other = second_engine.unpacked(document, number)
         if other is not None:
             copy.update_stream(number, other, compress=0)
             for key, value in (("Filter", "null"), ("DecodeParms", "null"), ("BitsPerComponent", "1")):
                 copy.xref_set_key(number, key, value)
             return IMAGE_CUT if is_cut else ""
-        if is_cut or image is None or not self._keep_rows(copy, number, image):
+        if is_cut or image is None or not _keep_rows(document, copy, number, image):
             _make_form(copy, number, _EMPTY_FORM, b" ")
             return IMAGE_LOST
         return IMAGE_CUT
 
-    def _mended(self) -> Any:
+    def _mended(self) -> Opened:
+        """The copy, in which images are replaced."""
         if self._copy is None:
             self._copy = self._reopen()
-        return self._copy.handle
+        return require_pdf(self._copy.handle)
 
-    def _keep_rows(self, copy: Any, number: int, image: Any) -> bool:
-        """Draw the rows that can be unpacked, at their place. Whether there are any."""
-        handle = self._document.handle
-        filters = set(_NAME.findall(handle.xref_get_key(number, "Filter")[1]))
-        overrides = {"Filter": "null", "DecodeParms": "null", "F": "null"}
-        if filters & _OF_IMAGES:
-            data = _decoded(image)
-            overrides |= {"Decode": "null", "BitsPerComponent": "8"}
-        elif filters <= _LINE_BY_LINE:
-            data = _bytes_of(handle, number)
-        else:
-            return False
-        stride = (image.w() * image.n() * (8 if filters & _OF_IMAGES else image.bpc()) + 7) // 8
-        rows = min(image.h(), len(data) // stride)
-        if not rows:
-            return False
-        if rows == image.h():
-            return True
-        if any(handle.xref_get_key(number, key)[0] != "null" for key in ("SMask", "Mask")):
-            return True  # its mask is of the whole: what lacks is drawn as the engine draws it
-        part = copy.get_new_xref()
-        copy.update_object(part, handle.xref_object(number))
-        copy.update_stream(part, data[: rows * stride], compress=0)
-        for key, value in {**overrides, "Height": str(rows)}.items():
-            copy.xref_set_key(part, key, value)
-        form = f"<< /Type /XObject /Subtype /Form /BBox [0 0 1 1] /Resources << /XObject << /I {part} 0 R >> >> >>"
-        share = rows / image.h()
-        _make_form(copy, number, form, f"1 0 0 {share:.9f} 0 {1 - share:.9f} cm /I Do".encode())
+
+def _elsewhere(document: pymupdf.Document, page: int) -> dict[int, int]:
+    """The images of patterns and of annotations' appearances, those of forms, too, each with its mask's number or 0."""
+    found: dict[int, int] = {}
+    for one in resources.of_page(mupdf.pdf_lookup_page_obj(as_pdf(document), page)):
+        for _, value in resources.entries(mupdf.pdf_dict_gets(one, "XObject")):
+            number = mupdf.pdf_to_num(value)
+            if len(found) >= MOST_IMAGES:
+                return found
+            if number and mupdf.pdf_to_name(mupdf.pdf_dict_gets(value, "Subtype")) == "Image":
+                found[number] = mupdf.pdf_to_num(mupdf.pdf_dict_gets(value, "SMask"))
+    return found
+
+
+def _has_lost_inline(document: pymupdf.Document, page: int) -> bool:
+    """Whether an image that stands in the page's content cannot be unpacked at all."""
+    contents = b"".join(_bytes_of(document, number) for number in document.load_page(page).get_contents())
+    return b"BI" in contents and _filter_inline(document, page, drops=False)
+
+
+def _keep_rows(document: pymupdf.Document, copy: pymupdf.Document, number: int, image: mupdf.FzImage) -> bool:
+    """Draw the rows that can be unpacked, at their place. Whether there are any."""
+    filters = set(_NAME.findall(document.xref_get_key(number, "Filter")[1]))
+    overrides = {"Filter": "null", "DecodeParms": "null", "F": "null"}
+    if filters & _OF_IMAGES:
+        data = _decoded(image)
+        overrides |= {"Decode": "null", "BitsPerComponent": "8"}
+    elif filters <= _LINE_BY_LINE:
+        data = _bytes_of(document, number)
+    else:
+        return False
+    stride = (image.w() * image.n() * (8 if filters & _OF_IMAGES else image.bpc()) + 7) // 8
+    rows = min(image.h(), len(data) // stride)
+    if not rows:
+        return False
+    if rows == image.h():
         return True
+    if any(document.xref_get_key(number, key)[0] != "null" for key in ("SMask", "Mask")):
+        return True  # its mask is of the whole: what lacks is drawn as the engine draws it
+    part = copy.get_new_xref()
+    copy.update_object(part, document.xref_object(number))
+    copy.update_stream(part, data[: rows * stride], compress=0)
+    for key, value in {**overrides, "Height": str(rows)}.items():
+        copy.xref_set_key(part, key, value)
+    form = f"<< /Type /XObject /Subtype /Form /BBox [0 0 1 1] /Resources << /XObject << /I {part} 0 R >> >> >>"
+    share = rows / image.h()
+    _make_form(copy, number, form, f"1 0 0 {share:.9f} 0 {1 - share:.9f} cm /I Do".encode())
+    return True
 
 
-class _InlineFilter(mupdf.PdfSanitizeFilterOptions2):  # type: ignore[misc]  # the engine has no types
+class _InlineFilter(mupdf.PdfSanitizeFilterOptions2):
     """Leaves out images that stand in content and cannot be unpacked at all."""
 
     def __init__(self) -> None:
@@ -173,14 +186,16 @@ class _InlineFilter(mupdf.PdfSanitizeFilterOptions2):  # type: ignore[misc]  # t
         self.use_virtual_image_filter()
         self.found = False
 
-    def image_filter(self, ctx: Any, matrix: Any, name: str, image: Any, scissor: Any) -> Any:
+    def image_filter(
+        self, ctx: mupdf.fz_context, matrix: mupdf.fz_matrix, name: str, image: mupdf.fz_image, scissor: mupdf.fz_rect
+    ) -> mupdf.fz_image | None:
         if name == "<inline>" and _is_lost(mupdf.FzImage(mupdf.ll_fz_keep_image(image))):
             self.found = True
             return None
         return mupdf.ll_fz_keep_image(image)
 
 
-def _is_lost(image: Any) -> bool:
+def _is_lost(image: mupdf.FzImage) -> bool:
     if image.w() * image.h() > MOST_IMAGE_PIXELS:
         return False
     take_messages()
@@ -188,19 +203,19 @@ def _is_lost(image: Any) -> bool:
     return is_empty and not IMAGE_PROBLEMS.isdisjoint(of_warnings(take_messages(), is_drawing=True))
 
 
-def _filter_inline(handle: Any, page: int, *, drops: bool) -> bool:
+def _filter_inline(document: pymupdf.Document, page: int, *, drops: bool) -> bool:
     """Whether a page's content has such images; drops: they are taken out of it."""
     chosen = _InlineFilter()
-    options = pymupdf._make_PdfFilterOptions(recurse=1, no_update=not drops, sanitize=1, sopts=chosen)
+    options = sanitizing(chosen, changes=drops)
     forget_unpacked()
     try:
-        mupdf.pdf_filter_page_contents(pymupdf._as_pdf_document(handle), pymupdf._as_pdf_page(handle.load_page(page)), options)
+        mupdf.pdf_filter_page_contents(as_pdf(document), as_pdf_page(document.load_page(page)), options)
     except ENGINE_ERRORS:
         return False  # content that cannot be written anew stays as it is
     return chosen.found
 
 
-def _unpacks(pdf: Any, number: int) -> tuple[bool, Any]:
+def _unpacks(pdf: mupdf.PdfDocument, number: int) -> tuple[bool, mupdf.FzImage | None]:
     """Whether an image is whole, and the engine's image if it can be read at all."""
     take_messages()
     image = None
@@ -214,15 +229,15 @@ def _unpacks(pdf: Any, number: int) -> tuple[bool, Any]:
     return not IMAGE_PROBLEMS & set(of_warnings(take_messages(), is_drawing=True)), image
 
 
-def _bytes_of(handle: Any, number: int) -> bytes:
+def _bytes_of(document: pymupdf.Document, number: int) -> bytes:
     """What can be decoded of a stream."""
     try:
-        return handle.xref_stream(number) or b""
+        return document.xref_stream(number) or b""
     except ENGINE_ERRORS:
         return b""
 
 
-def _decoded(image: Any) -> bytes:
+def _decoded(image: mupdf.FzImage) -> bytes:
     """What can be decoded of an image, a byte a component, without the rows of zeros that the engine puts behind it."""
     try:
         pixmap = pymupdf.Pixmap(mupdf.fz_get_unscaled_pixmap_from_image(image))
@@ -233,7 +248,7 @@ def _decoded(image: Any) -> bytes:
     return samples[: rows[-1] + 1].tobytes() if rows.size else b""
 
 
-def _has_detail(image: Any) -> bool:
+def _has_detail(image: mupdf.FzImage) -> bool:
     """Whether an image that can be unpacked is more than one colour."""
     if image.w() * image.h() > MOST_IMAGE_PIXELS:
         return True
@@ -241,6 +256,6 @@ def _has_detail(image: Any) -> bool:
     return bool(samples != samples[:1] * len(samples))
 
 
-def _make_form(copy: Any, number: int, form: str, content: bytes) -> None:
+def _make_form(copy: pymupdf.Document, number: int, form: str, content: bytes) -> None:
     copy.update_object(number, form)
     copy.update_stream(number, content, compress=0)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import struct
 from functools import partial
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 from sidebooks_core.documents.limits import Limits
 from sidebooks_core.documents.sniffing import CONVERTED_KINDS, ENGINE_TYPES
 from sidebooks_core.documents.source import Source, Viewed
 from sidebooks_core.documents.syntax import tiff
 from sidebooks_core.engine.images import reading as images
+from sidebooks_core.engine.mupdf import EngineDocument, Opened
 from sidebooks_core.engine.placed_pages import turned
 from sidebooks_core.engine.sequence import PageSequence, Part, opened
 from sidebooks_core.errors import DamagedDocument, UnsupportedDocument
@@ -24,7 +25,7 @@ _PNG_HEAD = 8
 _TIFF_COMPRESSIONS = {6: "old JPEG", 34712: "JPEG 2000", 34887: "LERC", 34925: "LZMA", 50000: "Zstandard", 50001: "WebP"}
 
 
-def open_image(source: Source, kind: str, name: str, limits: Limits) -> Any:
+def open_image(source: Source, kind: str, name: str, limits: Limits) -> EngineDocument:
     """The engine's document of an image file, or a sequence in its place.
 
     Raises DamagedDocument, DocumentTooLarge, UnsupportedDocument, and what the engine raises.
@@ -56,7 +57,7 @@ def size(data: bytes, kind: str | None, name: str) -> tuple[float, float, tuple[
     return None
 
 
-def _open_tiff(source: Source, name: str, limits: Limits) -> Any:
+def _open_tiff(source: Source, name: str, limits: Limits) -> EngineDocument:
     found = tiff.pages(source.data, limits.document_pages + 1)
     if not found and tiff.is_big(source.data):  # of which the engine makes a blank page that fails
         raise DamagedDocument(f"{name} is a BigTIFF whose directory cannot be read")
@@ -76,7 +77,7 @@ def _open_tiff(source: Source, name: str, limits: Limits) -> Any:
     return sequence
 
 
-def _converted_tiff(source: Source, name: str, limits: Limits, number: int) -> Any:
+def _converted_tiff(source: Source, name: str, limits: Limits, number: int) -> Opened:
     return opened(*images.converted(_file(source), "tiff", name, limits.image_pixels, number))
 
 

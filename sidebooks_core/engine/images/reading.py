@@ -6,12 +6,15 @@ import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from sidebooks_core.engine.mupdf import mupdf
+from sidebooks_core.engine.mupdf import EnginePage, mupdf
 from sidebooks_core.errors import DamagedDocument, DocumentTooLarge
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 SAME_SHAPE = 0.02
 _EXIF_ORIENTATION = 274
@@ -68,7 +71,7 @@ def is_animated(file: BinaryIO, name: str) -> bool:
     """Whether a GIF has a second frame; not where Pillow cannot tell, and the engine takes what it can."""
     try:
         with _opened(file, "gif", name) as image:
-            return bool(image.is_animated)
+            return bool(getattr(image, "is_animated", False))  # which Pillow types for no format
     except DamagedDocument:
         return False
 
@@ -97,7 +100,7 @@ def engine_size(data: bytes) -> tuple[float, float, tuple[int, int] | None]:
 
 
 @contextmanager
-def _opened(file: BinaryIO, kind: str, name: str) -> Iterator[Any]:
+def _opened(file: BinaryIO, kind: str, name: str) -> Iterator[Image.Image]:
     """Pillow's image. Raises DamagedDocument for what Pillow raises."""
     from PIL import AvifImagePlugin, Image
 
@@ -113,7 +116,7 @@ def _opened(file: BinaryIO, kind: str, name: str) -> Iterator[Any]:
             raise DamagedDocument(f"{name}: the image cannot be read ({error})") from None
 
 
-def _spread(image: Any) -> Any:
+def _spread(image: Image.Image) -> Image.Image:
     from PIL import Image
 
     values = np.asarray(image, np.float64)
@@ -123,13 +126,12 @@ def _spread(image: Any) -> Any:
     return Image.fromarray((shown * (255 / (high - low) if high > low else 0)).astype(np.uint8))
 
 
-def _pam(image: Any) -> bytes:
+def _pam(image: Image.Image) -> bytes:
     header = f"P7\nWIDTH {image.width}\nHEIGHT {image.height}\nDEPTH 4\nMAXVAL 255\nTUPLTYPE RGB_ALPHA\nENDHDR\n"
-    pixels: bytes = image.tobytes()
-    return header.encode() + pixels
+    return header.encode() + image.tobytes()
 
 
-def native_px(page: Any, width_pt: float, height_pt: float) -> tuple[int, int] | None:
+def native_px(page: EnginePage, width_pt: float, height_pt: float) -> tuple[int, int] | None:
     """(width, height) in pixels of the one image that fills a page, turned as shown; None if its pixels are not square."""
     found = page.get_image_info()
     if len(found) != 1:

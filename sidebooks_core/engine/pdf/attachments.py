@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import Any
 
 from sidebooks_core.documents.model import Attachment
 from sidebooks_core.documents.shown_text import shown
 from sidebooks_core.documents.source import Source
-from sidebooks_core.engine.mupdf import ENGINE_ERRORS, mupdf
-from sidebooks_core.engine.pdf.objects import catalog, document, get, items, name, text
+from sidebooks_core.engine.mupdf import ENGINE_ERRORS, RawObj, RawPdf, mupdf, pymupdf, raw_pdf
+from sidebooks_core.engine.pdf.objects import catalog, get, items, name, text
 from sidebooks_core.engine.pdf.targets import file_name, name_tree
 
 MOST_FILES = 1_000
@@ -46,7 +45,7 @@ _BY_ENDING = {
 }
 
 
-def may_have_pinned(source: Source, page_objects: Sequence[Any]) -> bool:
+def may_have_pinned(source: Source, page_objects: Sequence[RawObj]) -> bool:
     """Whether a PDF may hold files that are pinned to its pages; to be asked before all its annotations are read for them.
 
     To look for one embedded file takes 0.17 ms for each MB of a document, and an annotation 5 us to read. So the annotations
@@ -58,7 +57,7 @@ def may_have_pinned(source: Source, page_objects: Sequence[Any]) -> bool:
         if not pinning:
             return False
         if len(source) > COUNTED_FROM_BYTES and len(pinning) < most:
-            pins: int = sum(1 + mupdf.ll_pdf_array_len(get(page_object, "Annots")) for page_object in pinning)
+            pins = sum(1 + mupdf.ll_pdf_array_len(get(page_object, "Annots")) for page_object in pinning)
             if pins < most:
                 return True
     except ENGINE_ERRORS:
@@ -66,7 +65,7 @@ def may_have_pinned(source: Source, page_objects: Sequence[Any]) -> bool:
     return source.holds(_EMBEDDED, SEARCHED_BYTES)
 
 
-def read_attachments(handle: Any, pages_with_pins: Sequence[Any]) -> tuple[Attachment, ...]:
+def read_attachments(document: pymupdf.Document, pages_with_pins: Sequence[RawObj]) -> tuple[Attachment, ...]:
     """Each file once, at most `MOST_FILES`. What is damaged of them is left out.
 
     pages_with_pins: page objects whose annotations and associated files (ISO 32000-2, 14.13) are looked at.
@@ -74,7 +73,7 @@ def read_attachments(handle: Any, pages_with_pins: Sequence[Any]) -> tuple[Attac
     found: list[Attachment] = []
     seen: set[tuple[int, str]] = set()
     with suppress(*ENGINE_ERRORS):  # damaged: what was found until there
-        for called, file in _specifications(document(handle), pages_with_pins):
+        for called, file in _specifications(raw_pdf(document), pages_with_pins):
             stream = _stream(file)
             if stream is None:
                 continue
@@ -88,7 +87,7 @@ def read_attachments(handle: Any, pages_with_pins: Sequence[Any]) -> tuple[Attac
     return tuple(found)
 
 
-def _specifications(pdf: Any, pages_with_pins: Sequence[Any]) -> Iterator[tuple[str, Any]]:
+def _specifications(pdf: RawPdf, pages_with_pins: Sequence[RawObj]) -> Iterator[tuple[str, RawObj]]:
     root = catalog(pdf)
     for key, file in name_tree(get(get(root, "Names"), "EmbeddedFiles"), MOST_FILES):
         yield text(key), file
@@ -106,13 +105,13 @@ def _specifications(pdf: Any, pages_with_pins: Sequence[Any]) -> Iterator[tuple[
             return
 
 
-def _stream(file: Any) -> Any:
+def _stream(file: RawObj) -> RawObj:
     """Where the file's bytes are; None where they are not in the document."""
     embedded = get(file, "EF")
     return next((found for key in ("UF", "F", "Unix", "DOS", "Mac") if (found := get(embedded, key))), None)
 
 
-def _attachment(called: str, file: Any, stream: Any) -> Attachment:
+def _attachment(called: str, file: RawObj, stream: RawObj) -> Attachment:
     full_name = shown(file_name(file)) or shown(called)
     own_name = re.split(r"[/\\]", full_name)[-1]
     size = get(get(stream, "Params"), "Size")

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import Any
 from weakref import WeakKeyDictionary
 
 from msgspec import Struct, field
 
-from sidebooks_core.engine.mupdf import ENGINE_ERRORS, as_pdf, mupdf
+from sidebooks_core.engine.mupdf import ENGINE_ERRORS, RawObj, as_pdf, mupdf, pymupdf
 from sidebooks_core.engine.transfer.curves import STRAIGHT, curve_of
 
 _LARGEST = 8.0
@@ -34,7 +33,7 @@ _HIDDEN = 1 << 1 | 1 << 5
 class Faults(Struct, frozen=True):
     """What there is to mend of a page while its list is made."""
 
-    large_fonts: tuple[Any, ...] = ()
+    large_fonts: tuple[mupdf.PdfObj, ...] = ()
     """Its Type 3 fonts with boxes that are too large."""
     transfers: bool = False
     """Its content, or that of a form that it draws, may set transfer functions."""
@@ -46,7 +45,7 @@ class Faults(Struct, frozen=True):
 class _Finding(Struct, frozen=True, eq=False):
     """What one font, form, pattern, annotation, resource dictionary or part of one says."""
 
-    large_font: Any = None
+    large_font: mupdf.PdfObj | None = None
     """Itself, if it is a font with a box that is too large."""
     sets_transfers: bool = False
     is_content: bool = False
@@ -85,27 +84,27 @@ class _Known(Struct):
     """What resources, which pages share, lead to, by their number."""
 
 
-_known: WeakKeyDictionary[Any, _Known] = WeakKeyDictionary()
+_known: WeakKeyDictionary[pymupdf.Document, _Known] = WeakKeyDictionary()
 
 
-def faults_of(handle: Any, page_object: Any) -> Faults:
+def faults_of(document: pymupdf.Document, page_object: RawObj) -> Faults:
     """What there is to mend of a page. page_object: of the binding's lower level."""
-    known = _known_of(handle)
+    known = _known_of(document)
     number = mupdf.ll_pdf_to_num(page_object)
     faults = known.pages.get(number)
     if faults is None:
-        faults = _of_page(handle, known, page_object)
+        faults = _of_page(document, known, page_object)
         if number:
             known.pages[number] = faults
     return faults
 
 
-def _of_page(handle: Any, known: _Known, page_object: Any) -> Faults:
+def _of_page(document: pymupdf.Document, known: _Known, page_object: RawObj) -> Faults:
     resources = mupdf.ll_pdf_dict_gets_inheritable(page_object, "Resources")
     number = mupdf.ll_pdf_to_num(resources)
     faults = known.faults.get(number)
     if faults is None:
-        faults = _Walk(handle, known).over([_of_resources(known, resources)], is_elsewhere=False)
+        faults = _Walk(document, known).over([_of_resources(known, resources)], is_elsewhere=False)
         if number:
             known.faults[number] = faults
     annotations = mupdf.ll_pdf_dict_gets(page_object, "Annots")
@@ -114,7 +113,7 @@ def _of_page(handle: Any, known: _Known, page_object: Any) -> Faults:
     findings = _without_nothing(every)
     if not findings:
         return faults
-    of_annotations = _Walk(handle, known).over(findings, is_elsewhere=True)
+    of_annotations = _Walk(document, known).over(findings, is_elsewhere=True)
     return Faults(
         faults.large_fonts + of_annotations.large_fonts,
         faults.transfers,
@@ -122,12 +121,12 @@ def _of_page(handle: Any, known: _Known, page_object: Any) -> Faults:
     )
 
 
-def that_set_transfers(handle: Any, page_object: Any) -> frozenset[int]:
+def that_set_transfers(document: pymupdf.Document, page_object: RawObj) -> frozenset[int]:
     """The numbers of what a page draws with that may set transfer functions, or leads to what may.
 
     For a page that `faults_of` has looked at. Time grows with the number of these objects, not with that of the ways to them.
     """
-    known = _known_of(handle)
+    known = _known_of(document)
     first = _of_resources(known, mupdf.ll_pdf_dict_gets_inheritable(page_object, "Resources"))
     findings: dict[int, _Finding] = {id(first): first}
     """By identity."""
@@ -155,24 +154,24 @@ def that_set_transfers(handle: Any, page_object: Any) -> frozenset[int]:
     return frozenset(number for key in setting for number in numbers.get(key, ()))
 
 
-def forget(handle: Any) -> None:
+def forget(document: pymupdf.Document) -> None:
     """Look anew at a document of which objects were replaced."""
-    _known.pop(handle, None)
+    _known.pop(document, None)
 
 
-def _known_of(handle: Any) -> _Known:
-    known = _known.get(handle)
+def _known_of(document: pymupdf.Document) -> _Known:
+    known = _known.get(document)
     if known is None:
-        known = _known[handle] = _Known()
+        known = _known[document] = _Known()
     return known
 
 
 class _Walk(Struct):
     """Through the objects that others draw with."""
 
-    handle: Any
+    document: pymupdf.Document
     known: _Known
-    large_fonts: dict[int, Any] = field(default_factory=dict)
+    large_fonts: dict[int, mupdf.PdfObj] = field(default_factory=dict)
     """By the identity of the finding."""
     transfers: bool = False
     transfers_elsewhere: bool = False
@@ -198,7 +197,7 @@ class _Walk(Struct):
         return Faults(tuple(self.large_fonts.values()), self.transfers, self.transfers_elsewhere)
 
     def _read(self, number: int) -> _Finding:
-        owner = mupdf.pdf_new_indirect(as_pdf(self.handle), number, 0)
+        owner = mupdf.pdf_new_indirect(as_pdf(self.document), number, 0)
         finding = self.known.objects[number] = _read_object(self.known, owner.m_internal)
         return finding
 
@@ -223,7 +222,7 @@ class _Walk(Struct):
             self._note(self.known.resources.get(number, _NOTHING), is_elsewhere=is_elsewhere)
 
 
-def _of_annotation(known: _Known, annotation: Any) -> _Finding:
+def _of_annotation(known: _Known, annotation: RawObj) -> _Finding:
     """What the appearance of an annotation says, which the engine draws: a stream, or that for its state."""
     # Links come first: a page may have ten thousands.
     if mupdf.ll_pdf_to_name(mupdf.ll_pdf_dict_gets(annotation, "Subtype")) in _NO_RESOURCES:
@@ -242,7 +241,7 @@ def _of_annotation(known: _Known, annotation: Any) -> _Finding:
     return finding
 
 
-def _read_object(known: _Known, value: Any, depth: int = 0) -> _Finding:
+def _read_object(known: _Known, value: RawObj, depth: int = 0) -> _Finding:
     """Read one object. value: a font, form or pattern, of the binding's lower level."""
     subtype = mupdf.ll_pdf_to_name(mupdf.ll_pdf_dict_gets(value, "Subtype"))
     if subtype in _NO_RESOURCES:
@@ -262,12 +261,12 @@ def _read_object(known: _Known, value: Any, depth: int = 0) -> _Finding:
     return _Finding(large_font, sets_transfers, is_content=subtype == "Form", parts=parts)
 
 
-def _of_resources(known: _Known, resources: Any, depth: int = 0) -> _Finding:
+def _of_resources(known: _Known, resources: RawObj, depth: int = 0) -> _Finding:
     """What a resource dictionary leads to, whoever owns it. Read once if it has a number, and so are its categories."""
     return _read_once(known, resources, lambda: _read_resources(known, resources, depth))
 
 
-def _read_once(known: _Known, dictionary: Any, read: Callable[[], _Finding]) -> _Finding:
+def _read_once(known: _Known, dictionary: RawObj, read: Callable[[], _Finding]) -> _Finding:
     number = mupdf.ll_pdf_to_num(dictionary)
     if not number:
         return read()
@@ -283,7 +282,7 @@ def _read_once(known: _Known, dictionary: Any, read: Callable[[], _Finding]) -> 
     return finding
 
 
-def _read_resources(known: _Known, resources: Any, depth: int) -> _Finding:
+def _read_resources(known: _Known, resources: RawObj, depth: int) -> _Finding:
     states = mupdf.ll_pdf_dict_gets(resources, "ExtGState")
     found = [_read_once(known, states, lambda: _read_states(known, states))] if states else []
     for category in _CATEGORIES:
@@ -294,7 +293,7 @@ def _read_resources(known: _Known, resources: Any, depth: int) -> _Finding:
     return _Finding(is_content=True, parts=parts) if parts else _NOTHING
 
 
-def _read_states(known: _Known, states: Any) -> _Finding:
+def _read_states(known: _Known, states: RawObj) -> _Finding:
     told = [_of_state(known, state) for state in _values(states)]
     sets_transfers = any(sets_one for sets_one, _ in told)
     masks = tuple(mask for _, mask in told if mask)
@@ -303,7 +302,7 @@ def _read_states(known: _Known, states: Any) -> _Finding:
     return _Finding(sets_transfers=sets_transfers, is_content=True, inner_elsewhere=masks)
 
 
-def _read_category(known: _Known, values: Any, depth: int) -> _Finding:
+def _read_category(known: _Known, values: RawObj, depth: int) -> _Finding:
     inner: list[int] = []
     in_place: list[_Finding] = []
     for value in _values(values):
@@ -324,7 +323,7 @@ def _without_nothing(findings: Iterable[_Finding]) -> tuple[_Finding, ...]:
     return tuple(finding for finding in findings if finding is not _NOTHING)
 
 
-def transfer_function(state: Any) -> Any | None:
+def transfer_function(state: RawObj) -> RawObj:
     """What a graphics state sets, which may be an array or a name; None: nothing. All of the binding's lower level."""
     for key in ("TR2", "TR"):
         function = mupdf.ll_pdf_dict_gets(state, key)
@@ -334,7 +333,7 @@ def transfer_function(state: Any) -> Any | None:
     return None
 
 
-def _of_state(known: _Known, state: Any) -> tuple[bool, int]:
+def _of_state(known: _Known, state: RawObj) -> tuple[bool, int]:
     """Whether a graphics state sets a function that changes colours, and the number of its soft mask, or 0."""
     number = mupdf.ll_pdf_to_num(state)
     told = known.states.get(number)
@@ -347,7 +346,7 @@ def _of_state(known: _Known, state: Any) -> tuple[bool, int]:
     return told
 
 
-def _changes_colours(known: _Known, function: Any | None) -> bool:
+def _changes_colours(known: _Known, function: RawObj) -> bool:
     """In doubt it does."""
     if function is None:
         return False
@@ -357,7 +356,7 @@ def _changes_colours(known: _Known, function: Any | None) -> bool:
     return count == _COMPONENTS and any(_is_curve(known, mupdf.ll_pdf_array_get(function, place)) for place in range(count))
 
 
-def _is_curve(known: _Known, function: Any) -> bool:
+def _is_curve(known: _Known, function: RawObj) -> bool:
     """Whether it is a function other than that which changes nothing. In doubt it is."""
     if mupdf.ll_pdf_is_name(function):
         return False
@@ -373,6 +372,6 @@ def _is_curve(known: _Known, function: Any) -> bool:
     return is_curve
 
 
-def _values(dictionary: Any) -> Iterator[Any]:
+def _values(dictionary: RawObj) -> Iterator[RawObj]:
     for index in range(mupdf.ll_pdf_dict_len(dictionary) if dictionary else 0):
         yield mupdf.ll_pdf_dict_get_val(dictionary, index)

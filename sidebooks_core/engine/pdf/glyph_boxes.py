@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
-from sidebooks_core.engine.mupdf import as_pdf, mupdf
+from sidebooks_core.engine.mupdf import as_pdf, mupdf, pymupdf
 
 
 @contextmanager
-def opened(handle: Any, fonts: Iterable[Any]) -> Iterator[None]:
+def opened(document: pymupdf.Document, fonts: Iterable[mupdf.PdfObj]) -> Iterator[None]:
     """Take the boxes from fonts for as long as a page's list is made: the fonts stay as they are loaded."""
-    taken: list[tuple[Any, Any]] = []
-    pdf = as_pdf(handle)
+    taken: list[tuple[mupdf.PdfObj, mupdf.PdfObj]] = []
+    pdf = as_pdf(document)
     try:
         for font in fonts:
             taken.append((font, mupdf.pdf_dict_gets(font, "FontBBox")))

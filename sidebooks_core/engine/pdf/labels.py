@@ -7,12 +7,11 @@ written in hexadecimal digits as those digits.
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import Any
 
 from msgspec import Struct
 
-from sidebooks_core.engine.mupdf import mupdf
-from sidebooks_core.engine.pdf.objects import catalog, document, get, items, name, text
+from sidebooks_core.engine.mupdf import RawObj, mupdf, pymupdf, raw_pdf
+from sidebooks_core.engine.pdf.objects import catalog, get, items, name, text
 
 _DEPTH = 32
 _MOST_RULES = 100_000
@@ -37,10 +36,10 @@ class LabelRule(Struct, frozen=True):
     """The number of the first page, from 1."""
 
 
-def read_rules(handle: Any) -> list[LabelRule]:
+def read_rules(document: pymupdf.Document) -> list[LabelRule]:
     """The rules of an open PDF by first page; empty where it has none. Raises the engine's errors."""
-    labels = get(catalog(document(handle)), "PageLabels")
-    waiting = [(labels, 0)] if labels else []
+    labels = get(catalog(raw_pdf(document)), "PageLabels")
+    waiting: list[tuple[RawObj, int]] = [(labels, 0)] if labels else []
     rules: dict[int, LabelRule] = {}
     while waiting and len(rules) < _MOST_RULES:
         node, depth = waiting.pop()
@@ -62,7 +61,7 @@ def label(rules: list[LabelRule], page: int) -> str:
     return (rule.prefix + _written(rule.style, page - rule.first_page + rule.start)) or str(page + 1)
 
 
-def _rule(first_page: int, entries: Any) -> LabelRule:
+def _rule(first_page: int, entries: RawObj) -> LabelRule:
     start = get(entries, "St")
     return LabelRule(
         first_page,

@@ -9,11 +9,10 @@ it is seen, which the engine takes as its last word. Identity asks the engine, a
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from sidebooks_core.documents.source import Source
 from sidebooks_core.engine.identity.objects import printed
-from sidebooks_core.engine.mupdf import mupdf, pymupdf
+from sidebooks_core.engine.mupdf import RawObj, as_pdf, mupdf, pymupdf, raw_pdf
 from sidebooks_core.engine.pdf.object_search import numbers_of_holders
 
 _DEPTH = 32
@@ -25,12 +24,12 @@ _CATEGORIES = ("View", "Print", "Export")
 """Categories of usage that are a plain switch; zoom, language and user are the reader's own affair."""
 
 
-def settle(handle: Any, source: Source) -> bool:
+def settle(document: pymupdf.Document, source: Source) -> bool:
     """Write the verdicts into a PDF before any of its pages is read; whether it has optional content at all.
 
     source: the file. Raises the engine's errors.
     """
-    pdf = pymupdf._as_pdf_document(handle)
+    pdf = as_pdf(document)
     properties = _get(mupdf.pdf_trailer(pdf), "Root", "OCProperties")
     if not mupdf.pdf_is_dict(properties):
         return False
@@ -42,23 +41,23 @@ def settle(handle: Any, source: Source) -> bool:
             mupdf.pdf_array_push(listed, group)
         mupdf.pdf_dict_puts(properties, "OCGs", listed)
         mupdf.ll_pdf_read_ocg(pdf.m_internal)
-    memberships = [(found, groups.shows_membership(found)) for found in _memberships(handle, source)]
+    memberships = [(found, groups.shows_membership(found)) for found in _memberships(document, source)]
     for group, is_shown in [(group, groups.shows(group)) for group in groups.all] + memberships:
         _write(pdf, group, is_shown=is_shown)
     _switch(pdf, properties, groups)
     return True
 
 
-def is_hidden(handle: Any, group: Any) -> bool:
+def is_hidden(document: pymupdf.Document, group: RawObj) -> bool:
     """Whether the optional content that an annotation names in `OC` is not shown. group: the engine's object, or None."""
-    pdf = pymupdf._as_pdf_document(handle).m_internal
+    pdf = raw_pdf(document)
     return bool(group and mupdf.ll_pdf_is_dict(group) and mupdf.ll_pdf_is_ocg_hidden(pdf, None, "View", group))
 
 
 class _Groups:
     """The states of a document's groups in its default configuration."""
 
-    def __init__(self, properties: Any) -> None:
+    def __init__(self, properties: mupdf.PdfObj) -> None:
         """properties: the catalog's `OCProperties`."""
         default = _get(properties, "D")
         on, off = list(_items(_get(default, "ON"))), list(_items(_get(default, "OFF")))
@@ -81,14 +80,14 @@ class _Groups:
             elif _usage(group, "View") == "OFF":
                 self._states[key] = False  # no configuration asks for it, but all readers heed it
 
-    def shows(self, group: Any) -> bool:
+    def shows(self, group: mupdf.PdfObj) -> bool:
         return self._states.get(_key(group), True)
 
-    def is_on(self, group: Any) -> bool:
+    def is_on(self, group: mupdf.PdfObj) -> bool:
         """By the configuration's lists alone, which say nothing of its intent and usage."""
         return self._listed.get(_key(group), True)
 
-    def shows_membership(self, membership: Any) -> bool:
+    def shows_membership(self, membership: mupdf.PdfObj) -> bool:
         expression = _get(membership, "VE")
         if mupdf.pdf_is_array(expression):
             verdict = self._evaluated(expression, 0)
@@ -108,7 +107,7 @@ class _Groups:
             return not any(known)
         return any(known)
 
-    def _evaluated(self, expression: Any, depth: int) -> bool | None:
+    def _evaluated(self, expression: mupdf.PdfObj, depth: int) -> bool | None:
         """None: it says nothing, being empty, too deep or no expression."""
         if depth > _DEPTH:
             return None
@@ -125,7 +124,7 @@ class _Groups:
             self._known[number] = verdict
         return verdict
 
-    def _combined(self, expression: Any, depth: int) -> bool | None:
+    def _combined(self, expression: mupdf.PdfObj, depth: int) -> bool | None:
         operator = mupdf.pdf_to_name(mupdf.pdf_array_get(expression, 0))
         operands = [mupdf.pdf_array_get(expression, index) for index in range(1, mupdf.pdf_array_len(expression))]
         states = [state for state in (self._operand(operand, depth + 1) for operand in operands) if state is not None]
@@ -135,7 +134,7 @@ class _Groups:
             return not states[0]
         return {"And": all, "Or": any}[operator](states) if operator in ("And", "Or") else None
 
-    def _operand(self, operand: Any, depth: int) -> bool | None:
+    def _operand(self, operand: mupdf.PdfObj, depth: int) -> bool | None:
         if mupdf.pdf_is_array(operand):
             return self._evaluated(operand, depth)
         if not mupdf.pdf_is_dict(operand):
@@ -143,9 +142,9 @@ class _Groups:
         return self.shows(operand)
 
 
-def _automatic(configuration: Any) -> dict[Any, set[str]]:
+def _automatic(configuration: mupdf.PdfObj) -> dict[int, set[str]]:
     """Of each group that the configuration switches by its usage when the document is viewed: by which categories."""
-    found: dict[Any, set[str]] = {}
+    found: dict[int, set[str]] = {}
     for usage in _items(_get(configuration, "AS")):
         if _name(usage, "Event") == "View":
             for group in _items(_get(usage, "OCGs")):
@@ -153,18 +152,18 @@ def _automatic(configuration: Any) -> dict[Any, set[str]]:
     return found
 
 
-def _by_usage(group: Any, categories: set[str], otherwise: bool) -> bool:
+def _by_usage(group: mupdf.PdfObj, categories: set[str], otherwise: bool) -> bool:
     states = {_usage(group, category) for category in _CATEGORIES if category in categories}
     if "OFF" in states:
         return False
     return True if "ON" in states else otherwise
 
 
-def _usage(group: Any, category: str) -> str:
+def _usage(group: mupdf.PdfObj, category: str) -> str:
     return _name(_get(group, "Usage", category), f"{category}State")
 
 
-def _write(pdf: Any, group: Any, *, is_shown: bool) -> None:
+def _write(pdf: mupdf.PdfDocument, group: mupdf.PdfObj, *, is_shown: bool) -> None:
     state = "ON" if is_shown else "OFF"
     for key in ("VE", "OCGs"):
         mupdf.pdf_dict_dels(group, key)
@@ -179,7 +178,7 @@ def _write(pdf: Any, group: Any, *, is_shown: bool) -> None:
     mupdf.pdf_dict_puts(group, "P", mupdf.pdf_new_name(state))
 
 
-def _switch(pdf: Any, properties: Any, groups: _Groups) -> None:
+def _switch(pdf: mupdf.PdfDocument, properties: mupdf.PdfObj, groups: _Groups) -> None:
     """Have the default configuration say the same: the engine hides a group that is off there, whatever its usage says."""
     if all(groups.is_on(group) for group in groups.all if groups.shows(group)):
         return
@@ -194,10 +193,10 @@ def _switch(pdf: Any, properties: Any, groups: _Groups) -> None:
     mupdf.ll_pdf_read_ocg(pdf.m_internal)
 
 
-def _memberships(handle: Any, source: Source) -> Iterator[Any]:
+def _memberships(document: pymupdf.Document, source: Source) -> Iterator[mupdf.PdfObj]:
     """All membership dictionaries of the document, those inside other objects, too."""
-    pdf = pymupdf._as_pdf_document(handle)
-    for number in numbers_of_holders(handle, source, _MEMBERSHIP):
+    pdf = as_pdf(document)
+    for number in numbers_of_holders(document, source, _MEMBERSHIP):
         try:
             found = mupdf.pdf_load_object(pdf, number)
         except mupdf.FzErrorBase:
@@ -206,7 +205,7 @@ def _memberships(handle: Any, source: Source) -> Iterator[Any]:
             yield from _inside(found)
 
 
-def _inside(value: Any) -> Iterator[Any]:
+def _inside(value: mupdf.PdfObj) -> Iterator[mupdf.PdfObj]:
     """Memberships in an object, without following references."""
     waiting = [value]
     while waiting:
@@ -222,18 +221,18 @@ def _inside(value: Any) -> Iterator[Any]:
             waiting += [mupdf.pdf_array_get(one, index) for index in range(mupdf.pdf_array_len(one))]
 
 
-def _key(value: Any) -> int:
+def _key(value: mupdf.PdfObj) -> int:
     """The same for the same object, whatever is written in it."""
-    return int(mupdf.pdf_to_num(value))
+    return mupdf.pdf_to_num(value)
 
 
-def _get(value: Any, *path: str) -> Any:
+def _get(value: mupdf.PdfObj, *path: str) -> mupdf.PdfObj:
     for key in path:
         value = mupdf.pdf_dict_gets(value, key)
     return value
 
 
-def _items(value: Any) -> Iterator[Any]:
+def _items(value: mupdf.PdfObj) -> Iterator[mupdf.PdfObj]:
     """The dictionaries in an array."""
     for index in range(mupdf.pdf_array_len(value)):
         item = mupdf.pdf_array_get(value, index)
@@ -241,13 +240,13 @@ def _items(value: Any) -> Iterator[Any]:
             yield item
 
 
-def _name(value: Any, key: str) -> str:
-    return str(mupdf.pdf_to_name(_get(value, key)))
+def _name(value: mupdf.PdfObj, key: str) -> str:
+    return mupdf.pdf_to_name(_get(value, key))
 
 
-def _names(value: Any) -> Iterator[str]:
+def _names(value: mupdf.PdfObj) -> Iterator[str]:
     """A name, or the names in an array."""
     if mupdf.pdf_is_name(value):
-        yield str(mupdf.pdf_to_name(value))
+        yield mupdf.pdf_to_name(value)
     for index in range(mupdf.pdf_array_len(value)):
-        yield str(mupdf.pdf_to_name(mupdf.pdf_array_get(value, index)))
+        yield mupdf.pdf_to_name(mupdf.pdf_array_get(value, index))

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from sidebooks_core.documents.model import Link
-from sidebooks_core.engine.mupdf import mupdf
+from sidebooks_core.engine.mupdf import mupdf, pymupdf, raw_pdf
 from sidebooks_core.engine.pdf import layers
-from sidebooks_core.engine.pdf.objects import document, get, items, name
+from sidebooks_core.engine.pdf.objects import get, items, name
 from sidebooks_core.engine.pdf.targets import NOWHERE, Targets
 
 
-def read_links(handle: Any, page: int, targets: Targets) -> list[Link]:
+def read_links(document: pymupdf.Document, page: int, targets: Targets) -> list[Link]:
     """Those that lead somewhere, in the order of the page, boxes in points of the page as shown. Raises the engine's errors."""
-    page_object = mupdf.ll_pdf_lookup_page_obj(document(handle), page)
+    page_object = mupdf.ll_pdf_lookup_page_obj(raw_pdf(document), page)
     box, to_page = mupdf.fz_rect(), mupdf.fz_matrix()
     mupdf.ll_pdf_page_obj_transform(page_object, box, to_page)
     found = []
     for annotation in items(get(page_object, "Annots")):
-        if name(get(annotation, "Subtype")) != "Link" or layers.is_hidden(handle, get(annotation, "OC")):
+        if name(get(annotation, "Subtype")) != "Link" or layers.is_hidden(document, get(annotation, "OC")):
             continue
         target = targets.of(annotation, page)
         rect = get(annotation, "Rect")

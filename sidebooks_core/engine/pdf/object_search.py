@@ -9,12 +9,11 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any
 
 from sidebooks_core.documents.source import Source
 from sidebooks_core.documents.syntax.byte_search import find, last_place, places
-from sidebooks_core.engine.mupdf import ENGINE_ERRORS, mupdf
-from sidebooks_core.engine.pdf.objects import document, get
+from sidebooks_core.engine.mupdf import ENGINE_ERRORS, RawPdf, mupdf, pymupdf, raw_pdf
+from sidebooks_core.engine.pdf.objects import get
 
 _PACK = b"/ObjStm"
 _STREAM_TABLE = b"/XRef"
@@ -23,12 +22,12 @@ _HEADER_BYTES = 64
 _NUMBER = re.compile(rb"\d+")
 
 
-def numbers_of_holders(handle: Any, source: Source, word: bytes) -> list[int]:
+def numbers_of_holders(document: pymupdf.Document, source: Source, word: bytes) -> list[int]:
     """Numbers of objects that may hold a word, each once, in order; all that surely do are among them.
 
     Those that are superseded, or belong to a file inside this one, may be named, too. Raises the engine's errors.
     """
-    pdf = document(handle)
+    pdf = raw_pdf(document)
     apart = _owners(source, word)
     packs = _owners(source, _PACK)
     if packs == [] and find(source.data, _STREAM_TABLE, 0, len(source)) >= 0:
@@ -67,7 +66,7 @@ def _number_before(source: Source, first: int, place: int) -> int | None:
     return None
 
 
-def _packed_holders(pdf: Any, pack: int, word: bytes) -> Iterator[int]:
+def _packed_holders(pdf: RawPdf, pack: int, word: bytes) -> Iterator[int]:
     """Of the objects in an object stream (ISO 32000-2, 7.5.7)."""
     data = _stream(pdf, pack)
     place = data.find(word)
@@ -87,7 +86,7 @@ def _packed_holders(pdf: Any, pack: int, word: bytes) -> Iterator[int]:
         place = data.find(word, place + 1)
 
 
-def _all_numbers(pdf: Any, word: bytes, *, is_in_file: bool) -> list[int]:
+def _all_numbers(pdf: RawPdf, word: bytes, *, is_in_file: bool) -> list[int]:
     """By the cross-reference table. is_in_file: the word stands in the file as it is."""
     found: list[int] = []
     packed: dict[int, list[int]] = {}
@@ -106,11 +105,10 @@ def _all_numbers(pdf: Any, word: bytes, *, is_in_file: bool) -> list[int]:
     return sorted(found)
 
 
-def _stream(pdf: Any, number: int) -> bytes:
+def _stream(pdf: RawPdf, number: int) -> bytes:
     """Decrypted and decoded. Raises the engine's errors."""
     buffer = mupdf.ll_pdf_load_stream_number(pdf, number)
     try:
-        found: bytes = mupdf.ll_fz_buffer_to_bytes_internal(buffer, 0)
-        return found
+        return mupdf.ll_fz_buffer_to_bytes_internal(buffer, 0)
     finally:
         mupdf.ll_fz_drop_buffer(buffer)

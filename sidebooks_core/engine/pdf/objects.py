@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 from sidebooks_core.documents.syntax import pdf_text
-from sidebooks_core.engine.mupdf import mupdf
+from sidebooks_core.engine.mupdf import RawObj, RawPdf, mupdf
 
 _ESCAPE = re.compile(rb"\\([0-7]{1,3}|.)", re.DOTALL)
 _ESCAPED = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
@@ -25,33 +24,26 @@ get = mupdf.ll_pdf_dict_gets
 """(dictionary, key): the value, which may be a reference; None without one, or where the first is no dictionary."""
 
 
-def document(handle: Any) -> Any:
-    """The engine's PDF of an open document."""
-    # PyMuPDF's own way makes an owner each time, which takes ten times as long.
-    return mupdf.ll_pdf_specifics(handle.this.m_internal)
-
-
-def catalog(pdf: Any) -> Any:
+def catalog(pdf: RawPdf) -> RawObj:
     return get(mupdf.ll_pdf_trailer(pdf), "Root")
 
 
-def items(array: Any) -> Iterator[Any]:
+def items(array: RawObj) -> Iterator[RawObj]:
     """Of an array; none of what is no array."""
     for place in range(mupdf.ll_pdf_array_len(array)):
         yield mupdf.ll_pdf_array_get(array, place)
 
 
-def name(value: Any) -> str:
+def name(value: RawObj) -> str:
     """A name without its slash; empty for what is none."""
-    found: str = mupdf.ll_pdf_to_name(value)
-    return found
+    return mupdf.ll_pdf_to_name(value)
 
 
-def raw(value: Any) -> bytes:
+def raw(value: RawObj) -> bytes:
     """The bytes of a string or a name; empty for what is neither."""
     if mupdf.ll_pdf_is_name(value):
         return name(value).encode("utf-8", "surrogateescape")
-    beginning: bytes = mupdf.ll_pdf_to_str_buf(value).encode("utf-8", "surrogateescape")
+    beginning = mupdf.ll_pdf_to_str_buf(value).encode("utf-8", "surrogateescape")
     if len(beginning) == mupdf.ll_pdf_to_str_len(value):
         return beginning
     return _written(
@@ -59,7 +51,7 @@ def raw(value: Any) -> bytes:
     )
 
 
-def stream(value: Any, most: int) -> bytes:
+def stream(value: RawObj, most: int) -> bytes:
     """The decoded bytes of a stream, at most so many. Raises the engine's errors."""
     opened = mupdf.ll_pdf_open_stream(value)
     try:
@@ -71,15 +63,14 @@ def stream(value: Any, most: int) -> bytes:
     finally:
         mupdf.ll_fz_drop_stream(opened)
     try:
-        found: bytes = mupdf.ll_fz_buffer_to_bytes_internal(buffer, 0)
-        return found
+        return mupdf.ll_fz_buffer_to_bytes_internal(buffer, 0)
     finally:
         mupdf.ll_fz_drop_buffer(buffer)
 
 
-def text(value: Any) -> str:
+def text(value: RawObj) -> str:
     """What a text string says; empty for what is none."""
-    found: str = mupdf.ll_pdf_to_text_string(value)
+    found = mupdf.ll_pdf_to_text_string(value)
     if found.isascii():
         if mupdf.ll_pdf_to_str_len(value) in (len(found), 2 * len(found) + 2):  # a byte each, or two and their mark
             return found

@@ -6,22 +6,20 @@ neither the bytes of a title nor all of where an entry leads.
 
 from __future__ import annotations
 
-from typing import Any
-
 from sidebooks_core.documents.model import OutlineItem
 from sidebooks_core.documents.shown_text import shown
-from sidebooks_core.engine.mupdf import mupdf
-from sidebooks_core.engine.pdf.objects import catalog, document, get, text
+from sidebooks_core.engine.mupdf import RawObj, mupdf, pymupdf, raw_pdf
+from sidebooks_core.engine.pdf.objects import catalog, get, text
 from sidebooks_core.engine.pdf.targets import Targets
 
 
-def read_outline(handle: Any, targets: Targets, most_levels: int) -> tuple[tuple[OutlineItem, ...], int]:
+def read_outline(document: pymupdf.Document, targets: Targets, most_levels: int) -> tuple[tuple[OutlineItem, ...], int]:
     """The entries, none deeper than `most_levels`, and how deep they were. Raises the engine's errors."""
-    outlines = get(catalog(document(handle)), "Outlines")
+    outlines = get(catalog(raw_pdf(document)), "Outlines")
     found: list[OutlineItem] = []
     deepest = 0
     seen: set[int] = set()
-    waiting = [(1, get(outlines, "First"))]
+    waiting: list[tuple[int, RawObj]] = [(1, get(outlines, "First"))]
     while waiting:
         level, entry = waiting.pop()
         while entry and mupdf.ll_pdf_is_dict(entry):

@@ -5,12 +5,10 @@ The engine finds a page by the counts that the tree's nodes give; where they are
 
 from __future__ import annotations
 
-from typing import Any
-
 from msgspec import Struct
 
-from sidebooks_core.engine.mupdf import ENGINE_ERRORS, mupdf
-from sidebooks_core.engine.pdf.objects import catalog, document, get, items, name
+from sidebooks_core.engine.mupdf import ENGINE_ERRORS, RawObj, RawPdf, mupdf, pymupdf, raw_pdf
+from sidebooks_core.engine.pdf.objects import catalog, get, items, name
 
 _DEPTH = 200
 
@@ -18,28 +16,27 @@ _DEPTH = 200
 class PageTree(Struct, frozen=True):
     """What the tree holds."""
 
-    pages: list[Any]
+    pages: list[RawObj]
     """The page objects in order, in the engine's hands; what is no page, where the tree has one, included."""
     is_sound: bool
     """Each node has as many pages below it as it says."""
 
 
-def told_count(handle: Any) -> int:
+def told_count(document: pymupdf.Document) -> int:
     """How many pages the document says that it has; 0 where that cannot be."""
     try:
-        count: int = handle.page_count
+        return document.page_count
     except ENGINE_ERRORS:
         return 0
-    return count
 
 
-def read_tree(handle: Any, most: int) -> PageTree:
+def read_tree(document: pymupdf.Document, most: int) -> PageTree:
     """The pages that are there, at most `most` + 1. Raises the engine's errors."""
-    root = get(catalog(document(handle)), "Pages")
-    pages: list[Any] = []
+    root = get(catalog(raw_pdf(document)), "Pages")
+    pages: list[RawObj] = []
     is_sound = _is_node(root)
     above: set[int] = set()
-    waiting: list[tuple[Any, int | None]] = [(root, None)]
+    waiting: list[tuple[RawObj, int | None]] = [(root, None)]
     while waiting and len(pages) <= most:
         node, begun = waiting.pop()
         number = mupdf.ll_pdf_to_num(node)
@@ -48,7 +45,7 @@ def read_tree(handle: Any, most: int) -> PageTree:
             is_sound = is_sound and mupdf.ll_pdf_to_int(get(node, "Count")) == len(pages) - begun
         elif not _is_node(node):
             pages.append(node)
-            is_sound = is_sound and mupdf.ll_pdf_is_dict(node) and name(get(node, "Type")) != "Pages"
+            is_sound = is_sound and bool(mupdf.ll_pdf_is_dict(node)) and name(get(node, "Type")) != "Pages"
         elif (number and number in above) or len(above) > _DEPTH:
             is_sound = False
         else:
@@ -62,14 +59,14 @@ def read_tree(handle: Any, most: int) -> PageTree:
     return PageTree(pages, is_sound)
 
 
-def rebuild(handle: Any, most: int) -> int:
+def rebuild(document: pymupdf.Document, most: int) -> int:
     """Give the document a tree of the pages that are there, in order, without what is no page; how many these are.
 
     Where no tree leads to any, all objects that are pages are taken by number. Changes nothing if there are none.
     Raises the engine's errors.
     """
-    pdf = document(handle)
-    pages = [page for page in read_tree(handle, most).pages if mupdf.ll_pdf_is_dict(page) and _is_page(page)]
+    pdf = raw_pdf(document)
+    pages = [page for page in read_tree(document, most).pages if mupdf.ll_pdf_is_dict(page) and _is_page(page)]
     strays = [] if pages else _stray_pages(pdf, most)
     try:
         pages = pages or strays
@@ -81,7 +78,7 @@ def rebuild(handle: Any, most: int) -> int:
     return len(pages)
 
 
-def _hang(pdf: Any, pages: list[Any]) -> None:
+def _hang(pdf: RawPdf, pages: list[RawObj]) -> None:
     kids = mupdf.ll_pdf_new_array(pdf, len(pages))
     node = mupdf.ll_pdf_new_dict(pdf, 3)
     for page in pages:
@@ -97,9 +94,9 @@ def _hang(pdf: Any, pages: list[Any]) -> None:
     mupdf.ll_pdf_dict_puts_drop(catalog(pdf), "Pages", added)
 
 
-def _stray_pages(pdf: Any, most: int) -> list[Any]:
+def _stray_pages(pdf: RawPdf, most: int) -> list[RawObj]:
     """References to all objects that say that they are pages; the caller drops them."""
-    found: list[Any] = []
+    found: list[RawObj] = []
     for number in range(1, mupdf.ll_pdf_xref_len(pdf)):
         reference = mupdf.ll_pdf_new_indirect(pdf, number, 0)
         try:
@@ -113,11 +110,11 @@ def _stray_pages(pdf: Any, most: int) -> list[Any]:
     return found
 
 
-def _is_plain_page(value: Any) -> bool:
+def _is_plain_page(value: RawObj) -> bool:
     return name(get(value, "Type")) == "Page" and not get(value, "Kids")
 
 
-def _is_node(value: Any) -> bool:
+def _is_node(value: RawObj) -> bool:
     """Whatever it is called: no page has kids."""
     has_content = bool(get(value, "Contents"))
     if name(get(value, "Type")) == "Pages":
@@ -125,10 +122,10 @@ def _is_node(value: Any) -> bool:
     return bool(get(value, "Kids")) and not has_content
 
 
-def _is_node_to_the_engine(value: Any) -> bool:
+def _is_node_to_the_engine(value: RawObj) -> bool:
     kind = name(get(value, "Type"))
     return kind == "Pages" or (not kind and bool(get(value, "Kids")) and not get(value, "MediaBox"))
 
 
-def _is_page(value: Any) -> bool:
+def _is_page(value: RawObj) -> bool:
     return name(get(value, "Type")) == "Page" or any(get(value, key) for key in ("MediaBox", "Contents", "Resources"))

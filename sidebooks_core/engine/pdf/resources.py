@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from sidebooks_core.engine.mupdf import mupdf
 
@@ -13,13 +12,13 @@ OF_STREAM = ("Filter", "DecodeParms", "Length")
 """Entries that say how a stream is kept."""
 
 
-def entries(dictionary: Any) -> Iterator[tuple[Any, Any]]:
+def entries(dictionary: mupdf.PdfObj) -> Iterator[tuple[mupdf.PdfObj, mupdf.PdfObj]]:
     """Keys and values, as the engine's objects; references are not followed."""
     for index in range(mupdf.pdf_dict_len(dictionary)):
         yield mupdf.pdf_dict_get_key(dictionary, index), mupdf.pdf_dict_get_val(dictionary, index)
 
 
-def copied(pdf: Any, dictionary: Any, *, without: tuple[str, ...] = ()) -> Any:
+def copied(pdf: mupdf.PdfDocument, dictionary: mupdf.PdfObj, *, without: tuple[str, ...] = ()) -> mupdf.PdfObj:
     """A new dictionary with the same entries, but some."""
     made = mupdf.pdf_new_dict(pdf, 16)
     for key, value in entries(dictionary):
@@ -28,12 +27,12 @@ def copied(pdf: Any, dictionary: Any, *, without: tuple[str, ...] = ()) -> Any:
     return made
 
 
-def new_stream(pdf: Any, data: bytes, described: Any) -> Any:
+def new_stream(pdf: mupdf.PdfDocument, data: bytes, described: mupdf.PdfObj) -> mupdf.PdfObj:
     """Add a stream to a document, with the entries of a dictionary. Returns a reference."""
     return mupdf.pdf_add_stream(pdf, mupdf.fz_new_buffer_from_copied_data(data), described, 0)
 
 
-def of_page(page_object: Any) -> Iterator[Any]:
+def of_page(page_object: mupdf.PdfObj) -> Iterator[mupdf.PdfObj]:
     """Each resource dictionary once: of the page, of the appearances of its annotations, and of the forms, patterns and Type 3
     fonts that these name by number. Soft masks, and what is written in place, are left out."""
     waiting = [mupdf.pdf_dict_gets_inheritable(page_object, "Resources")]

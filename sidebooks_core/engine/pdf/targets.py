@@ -8,14 +8,13 @@ read here.
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
 
 from msgspec import Struct
 
 from sidebooks_core.documents import addresses
 from sidebooks_core.documents.syntax import pdf_text
-from sidebooks_core.engine.mupdf import ENGINE_ERRORS, mupdf
-from sidebooks_core.engine.pdf.objects import catalog, document, get, items, name, raw, text
+from sidebooks_core.engine.mupdf import ENGINE_ERRORS, RawObj, mupdf, pymupdf, raw_pdf
+from sidebooks_core.engine.pdf.objects import catalog, get, items, name, raw, text
 
 _DEPTH = 10
 """Of names that lead to names, and actions that follow one another."""
@@ -38,10 +37,10 @@ NOWHERE = Target()
 class Targets:
     """Reads where entries of one open PDF lead."""
 
-    def __init__(self, handle: Any, page_count: int) -> None:
-        self._pdf = document(handle)
+    def __init__(self, document: pymupdf.Document, page_count: int) -> None:
+        self._pdf = raw_pdf(document)
         self._page_count = page_count
-        self._by_text: dict[str, Any] | None = None
+        self._by_text: dict[str, RawObj] | None = None
         self._has_tree = False
 
     def _load_tree(self) -> None:
@@ -49,7 +48,7 @@ class Targets:
         with suppress(mupdf.FzErrorBase):  # without it the number of a page is found by its parents, and later
             mupdf.ll_pdf_load_page_tree(self._pdf)
 
-    def of(self, entry: Any, page: int | None = None) -> Target:
+    def of(self, entry: RawObj, page: int | None = None) -> Target:
         """Of an annotation or an outline item: by its destination, or else by its action.
 
         page: the one that the entry lies on, from 0, if it lies on one.
@@ -59,7 +58,7 @@ class Targets:
         except ENGINE_ERRORS:
             return NOWHERE  # damaged: the page or the outline still has its others
 
-    def _of(self, entry: Any, page: int | None) -> Target:
+    def _of(self, entry: RawObj, page: int | None) -> Target:
         destination = get(entry, "Dest")
         if destination:
             found = self._of_destination(destination)
@@ -68,7 +67,7 @@ class Targets:
         action = get(entry, "A") or get(get(entry, "AA"), "U") or get(get(entry, "AA"), "D")
         return self._of_action(action, page, _DEPTH) if action else NOWHERE
 
-    def _of_action(self, action: Any, page: int | None, depth: int) -> Target:
+    def _of_action(self, action: RawObj, page: int | None, depth: int) -> Target:
         found = self._of_one_action(action, page)
         if found != NOWHERE or not depth:
             return found
@@ -79,7 +78,7 @@ class Targets:
                 return found
         return NOWHERE
 
-    def _of_one_action(self, action: Any, page: int | None) -> Target:
+    def _of_one_action(self, action: RawObj, page: int | None) -> Target:
         match name(get(action, "S")):
             case "GoTo":
                 return Target(self._of_destination(get(action, "D")))
@@ -111,7 +110,7 @@ class Targets:
             return None
         return min(page + 1, last) if known == "NextPage" else max(page - 1, 0)
 
-    def _in_other_file(self, action: Any) -> str | None:
+    def _in_other_file(self, action: RawObj) -> str | None:
         destination = get(action, "D")
         fragment = ""
         if mupdf.ll_pdf_is_array(destination):
@@ -126,10 +125,10 @@ class Targets:
             return addresses.file_address(text(embedded), fragment) if embedded else None
         return _file(file, fragment)
 
-    def _of_destination(self, destination: Any) -> int | None:
+    def _of_destination(self, destination: RawObj) -> int | None:
         return self._page_of(destination, _DEPTH)
 
-    def _page_of(self, destination: Any, depth: int) -> int | None:
+    def _page_of(self, destination: RawObj, depth: int) -> int | None:
         if not destination or depth < 0:
             return None
         if mupdf.ll_pdf_is_array(destination):
@@ -144,7 +143,7 @@ class Targets:
             return self._number(destination)
         return None
 
-    def _number(self, page: Any) -> int | None:
+    def _number(self, page: RawObj) -> int | None:
         """Of a page that a destination names, from 0."""
         if mupdf.ll_pdf_is_number(page):
             return self._inside(mupdf.ll_pdf_to_int(page))
@@ -160,7 +159,7 @@ class Targets:
     def _inside(self, page: int) -> int | None:
         return page if 0 <= page < self._page_count else None
 
-    def _named(self, wanted: Any) -> Any:
+    def _named(self, wanted: RawObj) -> RawObj:
         """The destination of a name: by its kind in the dictionary or the tree, else by what it says in either."""
         root = catalog(self._pdf)
         asked = raw(wanted)
@@ -176,15 +175,15 @@ class Targets:
                 mupdf.ll_pdf_drop_obj(tree_name)
         return found or self._by_name(pdf_text.decoded(asked))
 
-    def _by_name(self, wanted: str) -> Any:
+    def _by_name(self, wanted: str) -> RawObj:
         """Found whatever the encoding of the name, and where a tree is out of order."""
         if self._by_text is None:
             self._by_text = self._all_names()
         return self._by_text.get(wanted)
 
-    def _all_names(self) -> dict[str, Any]:
+    def _all_names(self) -> dict[str, RawObj]:
         root = catalog(self._pdf)
-        found: dict[str, Any] = {}
+        found: dict[str, RawObj] = {}
         old = get(root, "Dests")
         for place in range(min(mupdf.ll_pdf_dict_len(old), MOST_NAMES)):
             key = raw(mupdf.ll_pdf_dict_get_key(old, place))
@@ -194,10 +193,10 @@ class Targets:
         return found
 
 
-def name_tree(root: Any, most: int) -> list[tuple[Any, Any]]:
+def name_tree(root: RawObj, most: int) -> list[tuple[RawObj, RawObj]]:
     """Names and values of a name tree (ISO 32000-2, 7.9.6) in its order, at most so many."""
-    found: list[tuple[Any, Any]] = []
-    waiting = [(root, 0)]
+    found: list[tuple[RawObj, RawObj]] = []
+    waiting: list[tuple[RawObj, int]] = [(root, 0)]
     seen: set[int] = set()
     while waiting and len(found) < most:
         node, depth = waiting.pop()
@@ -215,14 +214,14 @@ def name_tree(root: Any, most: int) -> list[tuple[Any, Any]]:
     return found[:most]
 
 
-def file_name(file: Any) -> str:
+def file_name(file: RawObj) -> str:
     """What a file specification calls its file; empty where it does not."""
     if mupdf.ll_pdf_is_string(file):
         return text(file)
     return next((found for key in _FILE_KEYS if (found := text(get(file, key)))), "")
 
 
-def _file(file: Any, fragment: str) -> str | None:
+def _file(file: RawObj, fragment: str) -> str | None:
     called = file_name(file)
     if name(get(file, "FS")) == "URL":
         found = addresses.address(called)

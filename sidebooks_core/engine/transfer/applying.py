@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 from msgspec import Struct, field
@@ -18,7 +17,7 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from sidebooks_core.documents.syntax.content_tokens import inline_image, token
-from sidebooks_core.engine.mupdf import ENGINE_ERRORS, as_pdf, mupdf
+from sidebooks_core.engine.mupdf import ENGINE_ERRORS, as_pdf, mupdf, pymupdf
 from sidebooks_core.engine.pdf import faults as page_faults
 from sidebooks_core.engine.pdf.resources import OF_STREAM, copied, entries, new_stream
 from sidebooks_core.engine.transfer.curves import UNCHANGED, Colour, Curves, curve_of, operator_of
@@ -54,20 +53,20 @@ class _TooMuch(Exception):
 
 
 @contextmanager
-def applied(handle: Any, index: int) -> Iterator[None]:
+def applied(document: pymupdf.Document, index: int) -> Iterator[None]:
     """Apply the transfer functions of a page while its list is made; the page is put back afterwards.
 
     What they are not applied to is told as a complaint of the engine.
     """
-    pdf = as_pdf(handle)
+    pdf = as_pdf(document)
     page_object = mupdf.pdf_lookup_page_obj(pdf, index)
     resources = mupdf.pdf_dict_gets_inheritable(page_object, "Resources")
-    rewriter = _Rewriter(handle, pdf, page_faults.that_set_transfers(handle, page_object.m_internal))
+    rewriter = _Rewriter(pdf, page_faults.that_set_transfers(document, page_object.m_internal))
     before = {key: mupdf.pdf_dict_gets(page_object, key) for key in ("Contents", "Resources")}
     try:
         try:
             names = rewriter.names_of(resources, 0)
-            contents = rewriter.add(_Content(rewriter, (names,)).rewritten(handle[index].read_contents()), mupdf.PdfObj())
+            contents = rewriter.add(_Content(rewriter, (names,)).rewritten(document[index].read_contents()), mupdf.PdfObj())
             mupdf.pdf_dict_puts(page_object, "Contents", contents)
             mupdf.pdf_dict_puts(page_object, "Resources", names.extended or resources)
         except (*ENGINE_ERRORS, _TooMuch):
@@ -98,21 +97,21 @@ class _State(Struct, frozen=True):
 class _Names(Struct):
     """What the names of a resource dictionary mean: as bytes, since they need not be text."""
 
-    resources: Any
+    resources: mupdf.PdfObj
     number: int
     """Of the dictionary; of the form that it is written in, below zero; 0: the page's."""
-    xobjects: dict[bytes, Any]
-    states: dict[bytes, Any]
-    fonts: dict[bytes, Any]
+    xobjects: dict[bytes, mupdf.PdfObj]
+    states: dict[bytes, mupdf.PdfObj]
+    fonts: dict[bytes, mupdf.PdfObj]
     has_default_rgb: bool
     """Red, green and blue are read in a space of the document."""
     curves: dict[bytes, Curves | None] = field(default_factory=dict)
     """What graphics states set, as far as it was asked for; None: they set no transfer function."""
     is_coloured: dict[bytes, bool] = field(default_factory=dict)
     """Whether fonts have glyphs with colours of their own, as far as it was asked for."""
-    extended: Any = None
+    extended: mupdf.PdfObj | None = None
     """A copy of the resources, by reference, with XObjects that stand for others, too; None: nothing stands for another."""
-    extended_xobjects: Any = None
+    extended_xobjects: mupdf.PdfObj | None = None
     _setting: list[bytes] | None = None
     """The names of graphics states that may set functions, once it was asked for."""
 
@@ -126,18 +125,17 @@ class _Names(Struct):
 class _Rewriter(Struct):
     """What the contents of one page share while they are rewritten."""
 
-    handle: Any
-    pdf: Any
+    pdf: mupdf.PdfDocument
     setters: frozenset[int]
     """The numbers of forms that may set transfer functions, or draw one that does."""
-    added: list[Any] = field(default_factory=list)
+    added: list[mupdf.PdfObj] = field(default_factory=list)
     """Streams added to the document. Who made the rewriter deletes them."""
     tokens_left: int = field(default_factory=lambda: _MOST_TOKENS)
     is_incomplete: bool = False
     """Something may be drawn without its function."""
-    _images: dict[tuple[int, Curves], Any | None] = field(default_factory=dict)
+    _images: dict[tuple[int, Curves], mupdf.PdfObj | None] = field(default_factory=dict)
     """What stands for images, by their numbers; None: they stay as they are."""
-    _forms: dict[tuple[object, ...], Any | None] = field(default_factory=dict)
+    _forms: dict[tuple[object, ...], mupdf.PdfObj | None] = field(default_factory=dict)
     """Likewise for forms, by their number, the owner of the names that they use (0: themselves), and the state there; of forms
     that use names of their surroundings, by the owners of these as well."""
     _names: dict[int, _Names] = field(default_factory=dict)
@@ -151,13 +149,13 @@ class _Rewriter(Struct):
     _forms_left: int = field(default_factory=lambda: _MOST_FORMS)
     _pixels_left: int = field(default_factory=lambda: _MOST_PIXELS)
 
-    def add(self, data: bytes, described: Any) -> Any:
+    def add(self, data: bytes, described: mupdf.PdfObj) -> mupdf.PdfObj:
         """Add a stream to the document, with the entries of a dictionary."""
         new = new_stream(self.pdf, data, described)
         self.added.append(new)
         return new
 
-    def names_of(self, resources: Any, owner: int) -> _Names:
+    def names_of(self, resources: mupdf.PdfObj, owner: int) -> _Names:
         """owner: below zero the number of the form that the resources belong to; 0: they are the page's."""
         number = mupdf.pdf_to_num(resources) or owner
         if number not in self._names:
@@ -167,13 +165,11 @@ class _Rewriter(Struct):
             self._names[number] = _Names(resources, number, xobjects, states, fonts, b"DefaultRGB" in spaces)
         return self._names[number]
 
-    def name_for(self, stand_in: Any, names: _Names) -> bytes:
+    def name_for(self, stand_in: mupdf.PdfObj, names: _Names) -> bytes:
         """The name by which content that uses some names can draw a stand-in."""
-        if names.extended is None:
-            own, names.extended_xobjects = (
-                copied(self.pdf, names.resources),
-                copied(self.pdf, mupdf.pdf_dict_gets(names.resources, "XObject")),
-            )
+        if names.extended is None or names.extended_xobjects is None:
+            own = copied(self.pdf, names.resources)
+            names.extended_xobjects = copied(self.pdf, mupdf.pdf_dict_gets(names.resources, "XObject"))
             mupdf.pdf_dict_puts(own, "XObject", names.extended_xobjects)
             names.extended = mupdf.pdf_add_object(self.pdf, own)
             self.added.append(names.extended)
@@ -191,7 +187,7 @@ class _Rewriter(Struct):
             names.curves[name] = self._curves(state) if state is not None else None
         return names.curves[name]
 
-    def _curves(self, state: Any) -> Curves | None:
+    def _curves(self, state: mupdf.PdfObj) -> Curves | None:
         found = page_faults.transfer_function(state.m_internal)
         if found is None:
             return None
@@ -205,7 +201,7 @@ class _Rewriter(Struct):
         made = Curves(np.array(parts))
         return self._same_curves.setdefault(made.values.tobytes(), made)
 
-    def _curve(self, function: Any) -> NDArray[np.float64]:
+    def _curve(self, function: mupdf.PdfObj) -> NDArray[np.float64]:
         number = mupdf.pdf_to_num(function)
         if not number:
             return curve_of(function)
@@ -220,7 +216,7 @@ class _Rewriter(Struct):
             names.is_coloured[name] = font is not None and self.is_font_coloured(font)
         return names.is_coloured[name]
 
-    def is_font_coloured(self, font: Any) -> bool:
+    def is_font_coloured(self, font: mupdf.PdfObj) -> bool:
         """The same of a font."""
         if mupdf.pdf_to_name(mupdf.pdf_dict_gets(font, "Subtype")) != "Type3":
             return False
@@ -231,7 +227,7 @@ class _Rewriter(Struct):
             self._coloured_fonts[number] = _has_coloured_glyphs(mupdf.pdf_dict_gets(font, "CharProcs"))
         return self._coloured_fonts[number]
 
-    def image(self, image: Any, curves: Curves, *, has_default_rgb: bool) -> Any | None:
+    def image(self, image: mupdf.PdfObj, curves: Curves, *, has_default_rgb: bool) -> mupdf.PdfObj | None:
         """What stands for an image; None: it stays as it is.
 
         has_default_rgb: where it is drawn, red, green and blue are read in a space of the document: so new samples would be.
@@ -241,15 +237,16 @@ class _Rewriter(Struct):
         key = mupdf.pdf_to_num(image), curves
         if key not in self._images:
             self._images[key] = None  # also if it cannot be read
-            self._images[key], pixels = transferred(self.pdf, image, curves, self._pixels_left)
+            made, pixels = transferred(self.pdf, image, curves, self._pixels_left)
+            self._images[key] = made
             self._pixels_left -= pixels
             self.is_incomplete |= bool(pixels) and has_default_rgb
-            if self._images[key] is not None:
-                self.added.append(self._images[key])
+            if made is not None:
+                self.added.append(made)
         self.is_incomplete |= self._images[key] is None
         return self._images[key]
 
-    def form(self, form: Any, place: _Content) -> Any | None:
+    def form(self, form: mupdf.PdfObj, place: _Content) -> mupdf.PdfObj | None:
         """What stands for a form that is drawn at a place; None: it stays as it is."""
         number = mupdf.pdf_to_num(form)
         resources = mupdf.pdf_dict_gets(form, "Resources")
@@ -279,7 +276,7 @@ class _Rewriter(Struct):
         self._forms[within if uses_surroundings else here] = made
         return made
 
-    def _is_settable_from_outside(self, number: int, form: Any, scope: tuple[_Names, ...]) -> bool:
+    def _is_settable_from_outside(self, number: int, form: mupdf.PdfObj, scope: tuple[_Names, ...]) -> bool:
         """Whether a form, or one that it draws, may set a function by a name of its surroundings."""
         if not any(names.sets_others_than(scope[0]) for names in scope[1:]):
             return False
@@ -289,8 +286,8 @@ class _Rewriter(Struct):
         return self._has_names[number]
 
     def _rewritten_form(
-        self, form: Any, forms: tuple[int, ...], scope: tuple[_Names, ...], state: _State
-    ) -> tuple[Any | None, bool]:
+        self, form: mupdf.PdfObj, forms: tuple[int, ...], scope: tuple[_Names, ...], state: _State
+    ) -> tuple[mupdf.PdfObj | None, bool]:
         """What stands for it, and whether that depends on the names of its surroundings."""
         self._forms_left -= 1
         if len(forms) > _DEEPEST or self._forms_left < 0:
@@ -464,7 +461,7 @@ class _Content(Struct):
             self._out[self._name_at] = b"/" + self.rewriter.name_for(stand_in, self.scope[0])
         return word
 
-    def _stand_in(self, subtype: str, drawn: Any) -> Any | None:
+    def _stand_in(self, subtype: str, drawn: mupdf.PdfObj) -> mupdf.PdfObj | None:
         if subtype == "Form":
             return self.rewriter.form(drawn, self)
         if subtype != "Image":
@@ -487,7 +484,7 @@ _OPERATORS: dict[bytes, Callable[[_Content, bytes], bytes]] = {
 """What is written for an operator: itself, as a rule."""
 
 
-def _named(dictionary: Any) -> dict[bytes, Any]:
+def _named(dictionary: mupdf.PdfObj) -> dict[bytes, mupdf.PdfObj]:
     return {mupdf.pdf_to_name(key).encode("utf-8", "surrogateescape"): value for key, value in entries(dictionary)}
 
 
@@ -497,15 +494,15 @@ def _name(operands: list[bytes]) -> bytes:
     return _ESCAPED.sub(lambda found: bytes((int(found[1], 16),)), word[1:]) if word[:1] == b"/" else b""
 
 
-def _data(stream: Any) -> bytes:
-    return bytes(mupdf.fz_buffer_extract_copy(mupdf.pdf_load_stream(stream)))
+def _data(stream: mupdf.PdfObj) -> bytes:
+    return mupdf.fz_buffer_extract_copy(mupdf.pdf_load_stream(stream))
 
 
-def _has_function(state: Any) -> bool:
+def _has_function(state: mupdf.PdfObj) -> bool:
     return page_faults.transfer_function(state.m_internal) is not None
 
 
-def _has_coloured_glyphs(glyphs: Any) -> bool:
+def _has_coloured_glyphs(glyphs: mupdf.PdfObj) -> bool:
     """True in doubt, if a glyph cannot be read or there are many: too much is told then, never too little."""
     if mupdf.pdf_dict_len(glyphs) > _MOST_GLYPHS:
         return True
@@ -516,10 +513,10 @@ def _has_coloured_glyphs(glyphs: Any) -> bool:
         return True
 
 
-def _beginning(stream: Any) -> bytes:
+def _beginning(stream: mupdf.PdfObj) -> bytes:
     """As much of a glyph as tells what it is: `d0` or `d1` come first in it."""
     opened = mupdf.fz_open_null_filter(mupdf.pdf_open_stream(stream), _BEGINNING_BYTES, 0)
-    return bytes(mupdf.fz_buffer_extract_copy(mupdf.fz_read_all(opened, _BEGINNING_BYTES)))
+    return mupdf.fz_buffer_extract_copy(mupdf.fz_read_all(opened, _BEGINNING_BYTES))
 
 
 def _numbers(operands: list[bytes]) -> list[float]:

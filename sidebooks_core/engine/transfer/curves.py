@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from msgspec import Struct, field
 from numpy.typing import NDArray
@@ -29,7 +27,7 @@ class Curves(Struct, frozen=True, eq=False):
 UNCHANGED = Curves()
 
 
-def curve_of(function: Any) -> NDArray[np.float64]:
+def curve_of(function: mupdf.PdfObj) -> NDArray[np.float64]:
     """What a function of a PDF makes of 0 to 1: 256 values from 0 to 1; STRAIGHT itself if that is the same.
 
     Raises the engine's errors.
@@ -42,7 +40,7 @@ def curve_of(function: Any) -> NDArray[np.float64]:
     try:
         for value in STRAIGHT:
             mupdf.floats_setitem(given, 0, float(value))
-            values.append(float(mupdf.ll_pdf_eval_function(loaded, given, 1, 1)))
+            values.append(mupdf.ll_pdf_eval_function(loaded, given, 1, 1))
     finally:
         mupdf.delete_floats(given)
         mupdf.ll_pdf_drop_function(loaded)

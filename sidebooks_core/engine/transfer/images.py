@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,7 +10,9 @@ from sidebooks_core.engine.pdf.resources import OF_STREAM, copied, new_stream
 from sidebooks_core.engine.transfer.curves import Curves, is_line
 
 
-def transferred(pdf: Any, image: Any, curves: Curves, most_pixels: int) -> tuple[Any | None, int]:
+def transferred(
+    pdf: mupdf.PdfDocument, image: mupdf.PdfObj, curves: Curves, most_pixels: int
+) -> tuple[mupdf.PdfObj | None, int]:
     """A new image, and how many pixels were computed for it. None for one that has to stay as it is.
 
     That is one of more than `most_pixels`, if they have to be computed, or one of which the transparency depends on samples as
@@ -35,18 +35,18 @@ def transferred(pdf: Any, image: Any, curves: Curves, most_pixels: int) -> tuple
     return _repainted(pdf, image, pixmap, curves), pixels
 
 
-def _has_bound_transparency(image: Any) -> bool:
+def _has_bound_transparency(image: mupdf.PdfObj) -> bool:
     """Whether samples are mixed with a matte colour, or hold their own transparency (JPEG 2000)."""
     matte = mupdf.pdf_dict_gets(mupdf.pdf_dict_gets(image, "SMask"), "Matte")
     return bool(matte.m_internal or mupdf.pdf_to_int(mupdf.pdf_dict_gets(image, "SMaskInData")))
 
 
-def _is_of_screen(space: Any) -> bool:
+def _is_of_screen(space: mupdf.FzColorspace) -> bool:
     """Whether samples are grey, or red, green and blue; not inks, and not lightness and hue."""
     return bool(mupdf.fz_colorspace_is_gray(space) or mupdf.fz_colorspace_is_rgb(space))
 
 
-def _decoded_otherwise(pdf: Any, image: Any, curves: NDArray[np.float64]) -> Any:
+def _decoded_otherwise(pdf: mupdf.PdfDocument, image: mupdf.PdfObj, curves: NDArray[np.float64]) -> mupdf.PdfObj:
     """The same samples with another `Decode`. curves: straight ones, of each component."""
     written = copied(pdf, image)
     given = mupdf.pdf_dict_gets(image, "Decode")
@@ -59,7 +59,7 @@ def _decoded_otherwise(pdf: Any, image: Any, curves: NDArray[np.float64]) -> Any
     return mupdf.pdf_add_stream(pdf, mupdf.pdf_load_raw_stream(image), written, 1)
 
 
-def _repainted(pdf: Any, image: Any, pixmap: pymupdf.Pixmap, curves: Curves) -> Any:
+def _repainted(pdf: mupdf.PdfDocument, image: mupdf.PdfObj, pixmap: pymupdf.Pixmap, curves: Curves) -> mupdf.PdfObj:
     """Samples of 8 bits as the curves make them."""
     pixels = _pixels(pixmap)
     used = curves.values[3:] if pixels.shape[2] == 1 else curves.values[:3]

@@ -11,15 +11,16 @@ from typing import Any
 
 from msgspec import Struct
 
+from sidebooks_core.encoding.formats import BY_ENDING
 from sidebooks_core.tiling.pyramid import Pyramid
 
 CONTEXT = "http://iiif.io/api/image/3/context.json"
 LEVEL = "http://iiif.io/api/image/3/level2.json"
+LEVEL_FORMATS = ("jpg", "png")
+"""That every service of this level has."""
 MAX_AREA_PX = 1 << 24
 """Old tablets refuse larger images (Safari on iPad: 16.7 million pixels)."""
 MAX_SIDE_PX = 16_384
-FORMATS = {"jpg": "jpeg", "png": "png", "webp": "webp", "avif": "avif"}
-"""Names in URLs, and ours."""
 QUALITIES = ("default", "color", "gray", "bitonal")
 
 _WHOLE = re.compile(r"[0-9]{1,7}\Z")
@@ -68,8 +69,8 @@ def parse(region: str, size: str, rotation: str, last: str, full_px: tuple[int, 
     quality, dot, image_format = last.rpartition(".")
     if not dot or quality not in QUALITIES:
         raise Refused(400, f"the quality must be one of {', '.join(QUALITIES)}")
-    if image_format not in FORMATS:
-        raise Refused(400, f"the format must be one of {', '.join(FORMATS)}")
+    if image_format not in BY_ENDING:
+        raise Refused(400, f"the format must be one of {', '.join(BY_ENDING)}")
     where = "full" if (x, y, width, height) == (0, 0, *full_px) else f"{x},{y},{width},{height}"
     how_large = "max" if out == _largest(width, height) else f"{out[0]},{out[1]}"
     canonical = f"{where}/{how_large}/{'!' * is_mirrored}{degrees}/{quality}.{image_format}"
@@ -199,7 +200,7 @@ def info(service_id: str, pyramid: Pyramid) -> dict[str, Any]:
             if _is_allowed(level.width_px, level.height_px)
         ],
         "tiles": [{"width": side, "scaleFactors": sorted(scales)} for side, scales in sorted(factors.items())],
-        "extraFormats": ["webp", "avif"],
+        "extraFormats": [ending for ending in BY_ENDING if ending not in LEVEL_FORMATS],
         "extraQualities": ["color", "gray", "bitonal"],
         "extraFeatures": ["mirroring", "canonicalLinkHeader", "profileLinkHeader"],
     }

@@ -8,6 +8,7 @@ from xml.sax.saxutils import quoteattr
 
 from sidebooks_core.documents.document import Document
 from sidebooks_core.documents.model import SearchHit
+from sidebooks_core.encoding.formats import FORMATS
 from sidebooks_core.server.iiif.image_api import MAX_AREA_PX
 from sidebooks_core.server.shelf import page_id
 from sidebooks_core.tiling.pyramid import Level, Pyramid
@@ -16,16 +17,14 @@ from sidebooks_core.tiling.spreads import Spreads
 PRESENTATION_CONTEXT = "http://iiif.io/api/presentation/3/context.json"
 SEARCH_CONTEXT = "http://iiif.io/api/search/2/context.json"
 DZI_TILE_PX = 512
-MEDIA_TYPES = {
+MEDIA_TYPES: dict[str, str] = {
     "pdf": "application/pdf",
     "xps": "application/oxps",
     "epub": "application/epub+zip",
     "cbz": "application/vnd.comicbook+zip",
     "svg": "image/svg+xml",
     "tiff": "image/tiff",
-    "png": "image/png",
-    "jpeg": "image/jpeg",
-    "webp": "image/webp",
+    **{one.name: one.media_type for one in FORMATS},
 }
 
 
@@ -54,7 +53,7 @@ def manifest(base: str, document: Document, has_original: bool) -> dict[str, Any
         made["rendering"] = [
             {
                 "id": f"{base}/documents/{document.id}/original",
-                "type": "Text" if document.kind not in ("png", "jpeg", "webp", "tiff", "svg") else "Image",
+                "type": "Text" if not MEDIA_TYPES.get(document.kind, "").startswith("image/") else "Image",
                 "label": {"none": [document.name]},
                 "format": MEDIA_TYPES.get(document.kind, "application/octet-stream"),
             }

@@ -1,0 +1,41 @@
+"""What the engine hands to a device that looks at a page's drawing operations in place of drawing them. Worker side.
+
+A device overrides the engine's virtual functions, which take up to nine arguments. Each is written `*given` with one of these
+types, and takes out of it what it needs.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from sidebooks_core.engine.mupdf import mupdf
+
+Paint: TypeAlias = "tuple[mupdf.fz_colorspace | None, mupdf.floats, float, mupdf.fz_color_params]"
+"""Colour space, the colour's components in it, alpha from 0 to 1, and how it is converted."""
+FillPath: TypeAlias = (
+    "tuple[mupdf.fz_context, mupdf.fz_path, int, mupdf.fz_matrix, "
+    "mupdf.fz_colorspace | None, mupdf.floats, float, mupdf.fz_color_params]"
+)
+"""Context, path, whether it is filled by the even-odd rule, its matrix, and the paint."""
+StrokePath: TypeAlias = (
+    "tuple[mupdf.fz_context, mupdf.fz_path, mupdf.fz_stroke_state, mupdf.fz_matrix, "
+    "mupdf.fz_colorspace | None, mupdf.floats, float, mupdf.fz_color_params]"
+)
+"""Context, path, stroke, matrix, and the paint."""
+FillText: TypeAlias = (
+    "tuple[mupdf.fz_context, mupdf.fz_text, mupdf.fz_matrix, "
+    "mupdf.fz_colorspace | None, mupdf.floats, float, mupdf.fz_color_params]"
+)
+"""Context, text, matrix, and the paint."""
+StrokeText: TypeAlias = (
+    "tuple[mupdf.fz_context, mupdf.fz_text, mupdf.fz_stroke_state, mupdf.fz_matrix, "
+    "mupdf.fz_colorspace | None, mupdf.floats, float, mupdf.fz_color_params]"
+)
+"""Context, text, stroke, matrix, and the paint."""
+FillImageMask: TypeAlias = (
+    "tuple[mupdf.fz_context, mupdf.fz_image, mupdf.fz_matrix, "
+    "mupdf.fz_colorspace | None, mupdf.floats, float, mupdf.fz_color_params]"
+)
+"""Context, the stencil, matrix, and the paint."""
+BeginGroup: TypeAlias = "tuple[mupdf.fz_context, mupdf.fz_rect, mupdf.fz_colorspace | None, int, int, int, float]"
+"""Context, area, colour space, whether it is isolated, whether it knocks out, blend mode, alpha from 0 to 1."""

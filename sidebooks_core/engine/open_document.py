@@ -1,0 +1,248 @@
+"""A document that the engine has open: its pages, their display lists, text and links. Worker side."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from itertools import accumulate
+
+from msgspec import Struct
+
+from sidebooks_core.documents import addresses
+from sidebooks_core.documents.limits import Limits
+from sidebooks_core.documents.model import DocumentInfo, Link, SearchHit, Word
+from sidebooks_core.documents.sniffing import REFLOWABLE_KINDS
+from sidebooks_core.documents.source import Source
+from sidebooks_core.engine import actual_text
+from sidebooks_core.engine.description import Subject, describe
+from sidebooks_core.engine.engine_errors import document_errors, file_errors, page_errors
+from sidebooks_core.engine.fonts import hooks as fonts
+from sidebooks_core.engine.fonts import mending as font_mending
+from sidebooks_core.engine.forms import appearances as form_appearances
+from sidebooks_core.engine.messages import count_messages, forget_messages, messages_since
+from sidebooks_core.engine.mupdf import ENGINE_ERRORS, EngineDocument, EnginePage, RawObj, is_pdf, pymupdf
+from sidebooks_core.engine.pdf import links as pdf_links
+from sidebooks_core.engine.pdf import mending
+from sidebooks_core.engine.pdf import pages as pdf_pages
+from sidebooks_core.engine.pdf.targets import Targets
+from sidebooks_core.engine.store import read_from, stop_reading_from
+from sidebooks_core.engine.text import EngineText
+from sidebooks_core.errors import DamagedDocument, DocumentTooLarge, RenderFailed
+from sidebooks_core.text import folding
+from sidebooks_core.text import pages as page_text
+from sidebooks_core.text.folded_pages import FoldedPages
+
+
+class Origin(Struct, frozen=True):
+    """What a document was opened from, and how."""
+
+    source: Source
+    kind: str
+    """Which kind of file it is, such as "pdf"."""
+    limits: Limits
+    needs_password: bool
+    """A password was needed."""
+
+
+class OpenDocument:
+    """A document that the engine has open, and what is known of it."""
+
+    def __init__(self, handle: EngineDocument, origin: Origin, name: str, chapters: tuple[int, ...]) -> None:
+        """chapters: how many pages each has; empty for a document that is not laid out by chapters.
+
+        Raises DamagedDocument, DocumentTooLarge.
+        """
+        self._handle = handle
+        self._is_settled = not handle.is_pdf
+        """Its layers: describing needs none of them, and to look for all takes as long as to open."""
+        self._origin = origin
+        self.name = name
+        """What messages call it."""
+        self._folded = FoldedPages()
+        self._set_chapters(chapters)
+
+    @property
+    def kind(self) -> str:
+        """Which kind of file it is, such as "pdf"."""
+        return self._origin.kind
+
+    @property
+    def handle(self) -> EngineDocument:
+        """The engine's document, for all that reads its pages."""
+        if not self._is_settled:
+            self._is_settled = True
+            if is_pdf(self._handle):
+                mending.settle_layers(self._handle, self._origin.source)
+        return self._handle
+
+    @cached_property
+    def info(self) -> DocumentInfo:
+        """What it says of itself: found out for who asks, since drawing needs none of it. Raises DamagedDocument."""
+        read_from(self._handle)  # loading a page may draw its form fields
+        with document_errors(self.name, self.kind):
+            page_objects = self._page_objects()
+            subject = Subject(
+                self._handle,
+                self._origin.source,
+                self.kind,
+                self._origin.limits,
+                self._origin.needs_password,
+                self.page_count,
+                self.chapters,
+                page_objects,
+                self._targets,
+            )
+            return describe(subject, lambda: self.handle.notes)
+
+    @cached_property
+    def _targets(self) -> Targets | None:
+        """Reads where the links and the outline of a PDF lead; None for other kinds."""
+        return Targets(self._handle, self.page_count) if is_pdf(self._handle) else None
+
+    def page(self, index: int) -> EnginePage:
+        """The engine's page, its form fields and notes with their appearances. Raises RenderFailed."""
+        read_from(self.handle)
+        with page_errors(self.name, index, "read"), file_errors(self.name, index):
+            return self._completed(index)
+
+    def _completed(self, index: int) -> EnginePage:
+        start = count_messages()
+        page = self._loaded(index)
+        if form_appearances.complete(page):
+            forget_messages(start, form_appearances.COMPLAINT)
+        return page
+
+    def _loaded(self, index: int) -> EnginePage:
+        if not self.chapters or self.kind == "pdf":
+            return self.handle.load_page(index)
+        # By chapter: another way lays out all chapters before it.
+        chapter = next(c for c, start in enumerate(self._chapter_starts[1:]) if index < start)
+        return self.handle.load_page((chapter, index - self._chapter_starts[chapter]))
+
+    def display_list(self, index: int) -> pymupdf.DisplayList:
+        """All that the page draws, annotations and form fields included. Raises RenderFailed."""
+        return self._read(index)[1]
+
+    def _read(self, index: int) -> tuple[EnginePage, pymupdf.DisplayList]:
+        """The engine's page, and its display list."""
+        read_from(self.handle)
+        with page_errors(self.name, index, "read"), file_errors(self.name, index):
+            handle = self.handle
+            if not is_pdf(handle):
+                return self._listed(index)
+            return mending.listed(handle, index, lambda: self._listed(index))
+
+    def _listed(self, index: int) -> tuple[EnginePage, pymupdf.DisplayList]:
+        page = self._completed(index)
+        start = count_messages()
+        listed = page.get_displaylist(annots=1)
+        if font_mending.mend(page, messages_since(start)):
+            forget_messages(start, font_mending.COMPLAINT_UNTIL_MENDED)
+            listed = page.get_displaylist(annots=1)
+        return page, page.get_displaylist(annots=1) if fonts.settle(page) else listed
+
+    def words(self, index: int) -> list[Word]:
+        """Raises RenderFailed."""
+        with self._text(index, "read for its text") as read:
+            found = read.words()
+        if len(found) > self._origin.limits.page_words:
+            what = f"{len(found)} words; the settings allow {self._origin.limits.page_words} (page_words)"
+            raise RenderFailed(f"{self.name}, page {index + 1}: {what}", page=index)
+        return found
+
+    def search(self, query: str, first: int, stop: int, *, old_forms: bool = False) -> list[SearchHit]:
+        """Hits on the pages from `first` to `stop` (excluded). Raises RenderFailed."""
+        hits: list[SearchHit] = []
+        pattern = folding.query_pattern(query, old_forms=old_forms)
+        if pattern is None:
+            return hits
+        needed = folding.needed(query, old_forms=old_forms)
+        for index in range(first, stop):
+            known = self._folded.get(index)
+            if known is not None and not known.may_match(pattern, old_forms=old_forms):
+                continue
+            with self._text(index, "searched") as read:
+                if known is None and not self._may_be_on(index, read, pattern, needed, old_forms=old_forms):
+                    continue
+                found = page_text.page_text(read.lines())
+                self._folded.keep(index, page_text.folded(found))
+                hits.extend(page_text.search(found, pattern, index, old_forms=old_forms))
+        return hits
+
+    def _may_be_on(
+        self, index: int, read: EngineText, pattern: re.Pattern[str], needed: frozenset[str], *, old_forms: bool
+    ) -> bool:
+        """Whether a query may occur on a page, told without reading it character by character."""
+        glanced, is_in_order = read.glance()
+        folded = folding.fold(glanced)
+        if is_in_order:
+            whole = page_text.Folded(folded, None)
+            self._folded.keep(index, whole)
+            return whole.may_match(pattern, old_forms=old_forms)
+        return needed <= set(folding.fold_old_forms(folded) if old_forms else folded)
+
+    @contextmanager
+    def _text(self, index: int, doing: str) -> Iterator[EngineText]:
+        """A page's text; the engine's errors are raised as RenderFailed."""
+        page, listed = self._read(index)
+        with page_errors(self.name, index, doing):
+            yield EngineText(
+                listed,
+                own_characters=isinstance(page, pymupdf.Page) and page.parent.is_pdf and actual_text.is_repeated(page),
+                has_styled_ruby=self.kind in REFLOWABLE_KINDS,
+            )
+
+    def links(self, index: int) -> list[Link]:
+        """Raises RenderFailed."""
+        page = self.page(index)
+        with page_errors(self.name, index, "read for its links"):
+            if is_pdf(self._handle) and self._targets is not None:
+                return pdf_links.read_links(self._handle, index, self._targets)
+            links = (_link(link, self.page_count) for link in page.get_links())
+            return [link for link in links if link.page is not None or link.uri is not None]
+
+    def _page_objects(self) -> list[RawObj]:
+        """The pages of a PDF, whose tree is put right first if that does not hold together; empty where it cannot be read."""
+        handle, most = self._handle, self._origin.limits.document_pages
+        if self.kind != "pdf" or not is_pdf(handle):
+            return []
+        try:
+            tree = pdf_pages.read_tree(handle, most)
+            if tree.is_sound and len(tree.pages) == self.page_count:
+                return tree.pages
+            page_count = pdf_pages.rebuild(handle, most)
+        except ENGINE_ERRORS:
+            return []
+        if not page_count:
+            return []
+        self._set_chapters((page_count,))
+        return pdf_pages.read_tree(handle, most).pages
+
+    def _set_chapters(self, chapters: tuple[int, ...]) -> None:
+        self.chapters = chapters
+        self.page_count = _page_count(self._handle, self.name, chapters, self._origin.limits)
+        self._chapter_starts = list(accumulate(chapters, initial=0))
+
+    def close(self) -> None:
+        stop_reading_from(self._handle)
+        self._handle.close()
+
+
+def _page_count(handle: EngineDocument, name: str, chapters: tuple[int, ...], limits: Limits) -> int:
+    page_count = sum(chapters) if chapters else handle.page_count
+    if page_count < 1:
+        raise DamagedDocument(f"{name} has no page that can be read")
+    if page_count > limits.document_pages:
+        raise DocumentTooLarge(f"{name} has {page_count} pages; the settings allow {limits.document_pages} (document_pages)")
+    return page_count
+
+
+def _link(link: pymupdf.LinkInfo, page_count: int) -> Link:
+    box = link["from"]
+    page = link.get("page")
+    given, file = link.get("uri"), link.get("file")
+    uri = addresses.address(given) if given else addresses.file_address(file) if file else None
+    leads_inside = isinstance(page, int) and 0 <= page < page_count and not given and not file
+    return Link(box.x0, box.y0, box.x1, box.y1, page if leads_inside else None, uri)
