@@ -60,6 +60,9 @@ class Dispatcher:
         self._suspects: dict[str, float] = {}
         """Documents that cost workers, with the time until which they are watched."""
         self._suspects_at_work: set[str] = set()
+        self._finishing: dict[Flight, str] = {}
+        """What was shown and has its page identified, by the worker that holds the document: it is free in a moment, sooner than
+        another could open the document. What waits for the document is left to it."""
         self._aged: dict[Flight, Callable[[], None] | None] = {}
         """What workers have been at for long, with what interrupts it; None once that was done."""
         self.joins = 0
@@ -76,13 +79,12 @@ class Dispatcher:
     def enter(self, flights: Sequence[Flight]) -> None:
         """Join flights with the same names, or begin these. Requests get QueueFull or ServiceClosed if that cannot be.
 
-        A joined flight takes the more urgent class, the longer time and the names of the two.
+        A joined flight takes the more urgent class, the longer time and the names of the two. Without any, what waits is given to
+        idle workers.
         """
-        if not flights:
-            return
         with self._lock:
             entered = self._enter_all(flights)
-            self._hand_out(flights[0].document)
+            self._hand_out(flights[0].document if flights else None)
         self._make_room()
         self._tell(entered)
 
@@ -126,6 +128,8 @@ class Dispatcher:
         """Its worker is done with a flight, or was lost to it: then its document is watched for a while (SUSPECT_S)."""
         with self._lock:
             self._aged.pop(flight, None)
+            if self._finishing.pop(flight, None) is not None and has_lost_worker:
+                self._hand_out(flight.document)
             if has_lost_worker:
                 self._suspects.pop(flight.document, None)
                 while len(self._suspects) >= SUSPECTS:
@@ -178,7 +182,14 @@ class Dispatcher:
     def show(self, flight: Flight) -> list[Wanted]:
         """Its image is in `work.shown`; returns who waits for it. Who asks from now on gets it at once."""
         with self._lock:
+            self._finishing[flight] = flight.document
             return self._flights.show(flight)
+
+    def lingers(self, flight: Flight) -> None:
+        """Identifying what was shown takes long: what waits for the document goes to any worker."""
+        with self._lock:
+            if self._finishing.pop(flight, None) is not None:
+                self._hand_out(flight.document)
 
     def land(self, flight: Flight, error: SidebooksError | None = None) -> list[Wanted]:
         """A flight is over; returns who waits for it, and must be told."""
@@ -322,7 +333,9 @@ class Dispatcher:
         if seat.is_spare and any(not idle.is_spare for idle in self._idle):
             return
         least_urgent = Priority.VISIBLE if seat.is_spare else Priority.BULK
-        flight = self._flights.take(seat.held_documents, least_urgent, self._suspects_at_work)
+        flight = self._flights.take(
+            seat.held_documents, least_urgent, self._suspects_at_work, set(self._finishing.values())
+        )
         if flight is None:
             return
         seat.flight = flight

@@ -72,7 +72,9 @@ class Images:
         Looks into the stores, and so may wait for a disk. Cancelling, client and errors: as for `submit`.
         """
         wanted = Wanted(Future(), priority, client, request, self.keeper.purges)
-        self._dispatcher.enter(self._seeker.seek(wanted, request))
+        flights = self._seeker.seek(wanted, request)
+        if flights:
+            self._dispatcher.enter(flights)
         if not wanted.future.done():
             self._dispatcher.watch(wanted)
             record = self.keeper.in_memory(request)  # an earlier flight may have landed since the look

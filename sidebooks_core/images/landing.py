@@ -38,6 +38,7 @@ class Landing:
         self.enter = dispatcher.enter
         self.is_suspect = dispatcher.is_suspect
         self.aged = dispatcher.aged
+        self.lingers = dispatcher.lingers
 
     def take(self, held_documents: set[str], follow_ups: Sequence[Flight] = (), *, is_spare: bool) -> Flight | None:
         """The next flight for a worker, which may begin it."""

@@ -154,10 +154,14 @@ class Flights(Generic[W, R]):
         return True
 
     def take(
-        self, held_documents: Collection[str], least_urgent: Priority, barred_documents: Collection[str]
+        self,
+        held_documents: Collection[str],
+        least_urgent: Priority,
+        barred_documents: Collection[str] = (),
+        reserved_documents: Collection[str] = (),
     ) -> Flight[W, R] | None:
         """The next for a worker; see `JobQueue.pop`."""
-        entry = self._queue.pop(held_documents, least_urgent, barred_documents)
+        entry = self._queue.pop(held_documents, least_urgent, barred_documents, reserved_documents)
         if entry is None:
             return None
         flight = self._by_name[entry.key]

@@ -120,10 +120,12 @@ class JobQueue:
         held_documents: Collection[str] = (),
         least_urgent: Priority = Priority.BULK,
         barred_documents: Collection[str] = (),
+        reserved_documents: Collection[str] = (),
     ) -> Entry | None:
         """Take the next job for a worker that holds some documents, of classes down to `least_urgent`.
 
-        Jobs of barred documents that nobody looks at stay where they are.
+        Jobs of barred documents that nobody looks at stay where they are, and so do those of reserved documents, unless the
+        worker holds them.
 
         The clients of the most urgent class that has work take turns; what one client asked for goes first come, first served.
         In that order the first job of a held document among the first `AFFINITY_LOOKAHEAD` goes before the others, unless the
@@ -134,7 +136,8 @@ class JobQueue:
                 return None
             barred = () if priority is Priority.VISIBLE else barred_documents
             waiting = self._classes[priority]
-            allowed = ((client, entry) for client, entry in waiting.in_turn() if entry.document not in barred)
+            reserved = [document for document in reserved_documents if document not in held_documents]
+            allowed = (one for one in waiting.in_turn() if one[1].document not in barred and one[1].document not in reserved)
             ahead = list(islice(allowed, max(1, self.AFFINITY_LOOKAHEAD)))
             if not ahead:
                 continue

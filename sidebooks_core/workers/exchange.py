@@ -33,6 +33,8 @@ from sidebooks_core.workers.replies import Reply
 
 SLOW_DRAFT_S = 0.05
 """A page that is drawn for so long may be stored already: to find that out is worth another worker then."""
+LINGERS_S = 0.015
+"""The second answer is awaited for so long before others open the document: opening takes 20 to 100 ms."""
 LOOK_AGAIN_S = 0.05
 """Between two looks at what a job has taken, at least: the kernel counts in hundredths of a second."""
 _SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
@@ -73,6 +75,10 @@ class Listener(Protocol[F_contra]):
 
     def slow(self, flight: F_contra) -> None:
         """An image that is drawn before its page is identified takes longer than most."""
+        ...
+
+    def lingers(self, flight: F_contra) -> None:
+        """The second of two answers takes long."""
         ...
 
     def told_first(self, flight: F_contra, answer: object, error: SidebooksError | None) -> None:
@@ -185,6 +191,7 @@ class Exchange:
             if isinstance(job, Draw) and job.then is not None:
                 has_answered = True
                 listener.told_first(flight, reply.answer, _error_in(reply, job))
+                self._watchdog.then(watch, LINGERS_S, lambda _worker: listener.lingers(flight))
                 reply = _hear(worker, job.then)
                 if reply.need_data:
                     raise wire.WireBroken("it asks for the document again")
