@@ -41,7 +41,7 @@ ROOMS: dict[str, str] = {
     "assembly": "errors settings scheduling keys documents fonts stores workers images library reading",
     "service": "errors settings statistics tiling scheduling documents stores images library reading assembly",
     PACKAGE: "errors settings statistics tiling scheduling documents images reading service",
-    "testing": "errors settings documents stores service",
+    "testing": "errors settings tiling documents encoding stores workers service",
     "server": f"errors settings tiling scheduling keys documents encoding stores images library reading service {PACKAGE}",
     "cli": f"{PACKAGE} errors settings statistics documents encoding stores service server",
     "__main__": "cli",
