@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from msgspec import Struct
@@ -30,8 +31,11 @@ from sidebooks_core.stores.protocol import TileStore
 from sidebooks_core.stores.tiers import Tiers
 from sidebooks_core.workers.bulk import mark_host
 from sidebooks_core.workers.jobs import WorkerConfig, of_fonts
-from sidebooks_core.workers.pool import WorkerPool
+from sidebooks_core.workers.pool import JobSource, Pool, WorkerPool
 from sidebooks_core.workers.versions import encoder_version, engine_version
+
+PoolMaker = Callable[[JobSource[Flight], int], Pool]
+"""Makes so many workers, and a spare, that take their jobs from a source."""
 
 
 class Parts(Struct, frozen=True, eq=False):
@@ -45,7 +49,7 @@ class Parts(Struct, frozen=True, eq=False):
     prerendering: Prerendering
     facts: Facts
     dispatcher: Dispatcher
-    pool: WorkerPool[Flight]
+    pool: Pool
 
     def flush(self) -> None:
         """Wait until all records made so far are written."""
@@ -66,8 +70,11 @@ class Parts(Struct, frozen=True, eq=False):
         self.facts.close(timeout_s)
 
 
-def assemble(settings: Settings, store: TileStore | None) -> Parts:
-    """The parts of a service; its worker processes are being started. store: keeps records instead of the disk cache."""
+def assemble(settings: Settings, store: TileStore | None, pool: PoolMaker | None) -> Parts:
+    """The parts of a service; its workers are being started.
+
+    store: keeps records instead of the disk cache. pool: makes the workers; None: they are processes.
+    """
     fonts = discover([Path(folder) for folder in settings.font_dirs])
     profile = RenderProfile(
         engine=engine_version(),
@@ -86,6 +93,7 @@ def assemble(settings: Settings, store: TileStore | None) -> Parts:
     seeker = Seeker(settings, keeper, keeper.store.leases(), dispatcher, identification.begin)
     images = Images(settings, keeper, dispatcher, seeker)
     mark_host()
+    source = Landing(keeper, dispatcher, seeker)
     return Parts(
         images=images,
         questions=Questions(dispatcher, settings.render_timeout_s),
@@ -95,7 +103,7 @@ def assemble(settings: Settings, store: TileStore | None) -> Parts:
         prerendering=Prerendering(images, fonts),
         facts=facts,
         dispatcher=dispatcher,
-        pool=_pool(settings, fonts, Landing(keeper, dispatcher, seeker)),
+        pool=pool(source, settings.workers) if pool is not None else _processes(settings, fonts, source),
     )
 
 
@@ -113,7 +121,7 @@ def _tiers(settings: Settings, cache_dir: Path | None, store: TileStore | None) 
     return Tiers(MemoryStore(memory_bytes, settings.preview_bytes), [store] if store is not None else [])
 
 
-def _pool(settings: Settings, fonts: FontSet, source: Landing) -> WorkerPool[Flight]:
+def _processes(settings: Settings, fonts: FontSet, source: Landing) -> WorkerPool[Flight]:
     config = WorkerConfig(
         worker_bytes=settings.worker_bytes,
         display_list_bytes=settings.display_list_bytes,

@@ -16,7 +16,7 @@ from typing import Self
 
 from msgspec import Struct
 
-from sidebooks_core.assembly import Parts, assemble
+from sidebooks_core.assembly import Parts, PoolMaker, assemble
 from sidebooks_core.documents.document import Document
 from sidebooks_core.documents.model import DocumentInspection, Link, PageInspection, SearchHit, Word
 from sidebooks_core.errors import PageError, RequestError, ServiceClosed
@@ -57,11 +57,16 @@ class TileService:
     thread. After `close()` they raise ServiceClosed, and so do requests that were still waiting.
     """
 
-    def __init__(self, settings: Settings | None = None, *, store: TileStore | None = None) -> None:
-        """store: keeps records instead of the disk cache; see `sidebooks_core.testing.StoreContract`."""
+    def __init__(
+        self, settings: Settings | None = None, *, store: TileStore | None = None, pool: PoolMaker | None = None
+    ) -> None:
+        """store: keeps records instead of the disk cache; see `sidebooks_core.testing.StoreContract`.
+
+        pool: makes the workers, for tests without processes; see `sidebooks_core.testing.FakeEngine`.
+        """
         self.settings = settings or Settings()
         self._process_id = os.getpid()
-        self.parts: Parts = assemble(self.settings, store)
+        self.parts: Parts = assemble(self.settings, store, pool)
         """For protocols that are built on tiles, such as the HTTP server."""
         self._documents: weakref.WeakValueDictionary[tuple[str, ...], Document] = weakref.WeakValueDictionary()
         self._lock = threading.Lock()

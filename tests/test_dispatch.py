@@ -2,367 +2,367 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any
 
 import pytest
-from sidebooks_core.images.flights import Work
+from by_hand import Worker, wait_until
 
 from sidebooks_core.documents.reference import DocumentRef
-from sidebooks_core.errors import QueueFull, RenderFailed, RenderTimeout, RequestDropped, ServiceClosed, SidebooksError
-from sidebooks_core.images.dispatch import Dispatcher
+from sidebooks_core.errors import QueueFull, RenderTimeout, RequestDropped, ServiceClosed
+from sidebooks_core.images.dispatch import SUSPECTS, Dispatcher
+from sidebooks_core.images.work import Flight, Wanted, Work, flight_of, resolve
+from sidebooks_core.scheduling.flights import State
 from sidebooks_core.scheduling.queue import Priority
-from sidebooks_core.workers.jobs import Job
+from sidebooks_core.workers.jobs import ReadWords
 
-REF = DocumentRef(token="document", name="a.pdf", path="/a.pdf", file_state=(1, 2, 3))
-
-
-def work(key: str, token: str = "document", **more: Any) -> Work:
-    ref = DocumentRef(token=token, name="a.pdf", path="/a.pdf", file_state=(1, 2, 3))
-    job = Job(kind="raster", document=ref, page=0, arguments={"key": key}, timeout_s=1)
-    return Work(key=key, job=job, data=None, **more)
+ORDER = ("first", "second")
 
 
-class Told:
-    """Collects what a request was told."""
-
-    def __init__(self) -> None:
-        self.answers: list[Any] = []
-        self.errors: list[SidebooksError | None] = []
-        self.event = threading.Event()
-
-    def __call__(self, answer: Any, error: SidebooksError | None) -> None:
-        self.answers.append(answer)
-        self.errors.append(error)
-        self.event.set()
+def work(token: str = "document", timeout_s: float = 1.0) -> Work:
+    ref = DocumentRef(token=token, name="a.pdf", path=b"/a.pdf", file_state=(1, 2, 3))
+    return Work(ReadWords(document=ref, page=0, timeout_s=timeout_s), None)
 
 
-def serve(dispatcher: Dispatcher, held: set[str] | None = None, *, is_spare: bool = False) -> str | None:
-    """Take one job and finish it with its own key."""
-    taken = dispatcher.take(held if held is not None else set(), is_spare=is_spare)
-    if taken is None:
-        return None
-    ticket, job, _ = taken
-    dispatcher.finish(ticket, job.arguments["key"], None)
-    return str(job.arguments["key"])
+def ask(
+    dispatcher: Dispatcher, name: str, priority: Priority = Priority.VISIBLE, token: str = "document", timeout_s: float = 1.0
+) -> Future[Any]:
+    return dispatcher.ask(name, work(token, timeout_s), priority)
 
 
-def test_identical_requests_join_and_all_are_told() -> None:
-    dispatcher = Dispatcher(10, None)
-    told = [Told() for _ in range(5)]
-    joined = [dispatcher.request(work("a"), one) for one in told]
-    assert joined == [False, True, True, True, True]
+def following(name: str, priority: Priority = Priority.VISIBLE) -> Flight:
+    """What comes of another flight."""
+    return flight_of([name], work(), Wanted(Future(), priority, ""))
+
+
+def finish(dispatcher: Dispatcher, flight: Flight) -> str:
+    """Everybody who waits for it gets its name."""
+    dispatcher.leave(flight, has_lost_worker=False)
+    for wanted in dispatcher.land(flight):
+        resolve(wanted.future, flight.names[0])
+    return flight.names[0]
+
+
+def take(dispatcher: Dispatcher, *held: str, is_spare: bool = False) -> Flight:
+    """What is there for a worker at once."""
+    return Worker(dispatcher, *held, is_spare=is_spare).takes()
+
+
+def serve(dispatcher: Dispatcher, *held: str) -> str:
+    return finish(dispatcher, take(dispatcher, *held))
+
+
+def sleeping(dispatcher: Dispatcher, *held: str, is_spare: bool = False) -> Worker:
+    """A worker that waits for a job."""
+    idle = dispatcher.idle_count()
+    worker = Worker(dispatcher, *held, is_spare=is_spare).begins_to_take()
+    wait_until(lambda: dispatcher.idle_count() > idle, "it does not wait")
+    return worker
+
+
+def test_equal_requests_join_and_all_are_told() -> None:
+    dispatcher = Dispatcher(10)
+    told = [ask(dispatcher, "a") for _ in range(5)]
     assert serve(dispatcher) == "a"
-    assert [one.answers for one in told] == [["a"]] * 5
+    assert [one.result(0) for one in told] == ["a"] * 5
     assert dispatcher.joins == 4
     assert dispatcher.counts() == (0, 0)
 
 
 def test_a_request_joins_work_that_is_under_way() -> None:
-    dispatcher = Dispatcher(10, None)
-    first, second = Told(), Told()
-    dispatcher.request(work("a"), first, Priority.BULK)
-    taken = dispatcher.take(set(), is_spare=False)
-    assert taken is not None
-    assert dispatcher.request(work("a"), second)
+    dispatcher = Dispatcher(10)
+    first = ask(dispatcher, "a", Priority.BULK)
+    taken = take(dispatcher)
+    second = ask(dispatcher, "a")
     assert dispatcher.counts() == (0, 1)
-    dispatcher.finish(taken[0], "answer", None)
-    assert second.answers == first.answers == ["answer"]
+    finish(dispatcher, taken)
+    assert (first.result(0), second.result(0)) == ("a", "a")
 
 
-def test_a_waiting_job_that_becomes_visible_goes_first() -> None:
-    dispatcher = Dispatcher(10, None)
-    for key in "abc":
-        dispatcher.request(work(key), Told(), Priority.BULK)
-    dispatcher.request(work("c"), Told(), Priority.VISIBLE)
+def test_a_request_that_comes_after_the_end_begins_anew() -> None:
+    dispatcher = Dispatcher(10)
+    ask(dispatcher, "a")
+    serve(dispatcher)
+    again = ask(dispatcher, "a")
+    assert not again.done()
+    serve(dispatcher)
+    assert again.result(0) == "a"
+    assert dispatcher.joins == 0
+
+
+def test_a_waiting_flight_that_becomes_visible_goes_first() -> None:
+    dispatcher = Dispatcher(10)
+    for name in "abc":
+        ask(dispatcher, name, Priority.BULK)
+    ask(dispatcher, "c")
     assert [serve(dispatcher) for _ in range(3)] == ["c", "a", "b"]
 
 
 def test_the_spare_serves_what_is_visible_and_nothing_else() -> None:
-    dispatcher = Dispatcher(10, None)
-    served: list[str | None] = []
-    spare = threading.Thread(target=lambda: served.append(serve(dispatcher, is_spare=True)))
-    spare.start()
-    dispatcher.request(work("bulk"), Told(), Priority.BULK)
-    seen = Told()
-    dispatcher.request(work("seen"), seen, Priority.VISIBLE)
-    spare.join(10)
-    assert served == ["seen"]
-    assert seen.answers == ["seen"]
+    dispatcher = Dispatcher(10)
+    spare = sleeping(dispatcher, is_spare=True)
+    ask(dispatcher, "bulk", Priority.BULK)
+    assert spare.takes_at_most(0.05) is None
+    seen = ask(dispatcher, "seen")
+    assert finish(dispatcher, spare.takes()) == "seen"
+    assert seen.result(0) == "seen"
     assert dispatcher.counts() == (1, 0)
 
 
-def test_the_worker_that_holds_the_document_is_woken() -> None:
-    dispatcher = Dispatcher(10, None)
-    served: dict[str, str | None] = {}
-    threads = [
-        threading.Thread(target=lambda name=name: served.update({name: serve(dispatcher, {name})})) for name in ("one", "two")
-    ]
-    for thread in threads:
-        thread.start()
-    while len(dispatcher._idle) < 2:
-        threading.Event().wait(0.001)
-    dispatcher.request(work("a", token="two"), Told())
-    threads[1].join(10)
-    assert served == {"two": "a"}
-    dispatcher.request(work("b", token="one"), Told())
-    threads[0].join(10)
-    assert served == {"two": "a", "one": "b"}
-
-
-class Sleeper:
-    """A worker's thread that has taken nothing yet."""
-
-    def __init__(self, dispatcher: Dispatcher, held: set[str]) -> None:
-        self.served: str | None = None
-        idle = len(dispatcher._idle)
-        self._thread = threading.Thread(target=self._serve, args=(dispatcher, held))
-        self._thread.start()
-        while len(dispatcher._idle) == idle:
-            threading.Event().wait(0.001)
-
-    def _serve(self, dispatcher: Dispatcher, held: set[str]) -> None:
-        self.served = serve(dispatcher, held)
-
-    def join(self) -> str | None:
-        self._thread.join(10)
-        return self.served
-
-
-def test_who_joins_and_promotes_a_job_wakes_no_second_worker() -> None:
-    dispatcher = Dispatcher(10, None)
-    stranger, holder = Sleeper(dispatcher, set()), Sleeper(dispatcher, {"document"})
-    told = Told()
-    dispatcher.request(work("a"), told, Priority.PREVIEW)
-    dispatcher.request(work("a"), told, Priority.VISIBLE)
-    assert len(dispatcher._idle) == 1, "the holder has it, also while it is not awake yet"
-    assert holder.join() == "a"
-    assert len(dispatcher._idle) == 1
+def test_the_spare_leaves_what_is_visible_to_an_idle_worker() -> None:
+    dispatcher = Dispatcher(10)
+    spare, worker = sleeping(dispatcher, "document", is_spare=True), sleeping(dispatcher)
+    ask(dispatcher, "seen")
+    assert worker.takes().names == ["seen"]
+    assert spare.waits
     dispatcher.close()
-    assert stranger.join() is None
 
 
-@pytest.mark.parametrize("takes_next", [True, False])
-def test_what_follows_up_is_left_to_the_worker_that_was_just_done(*, takes_next: bool) -> None:
-    dispatcher = Dispatcher(10, None)
-    dispatcher.request(work("a"), lambda *_: dispatcher.request(work("b"), Told(), follows_up=True) and None)
-    taken = dispatcher.take({"document"}, is_spare=False)
+def test_the_worker_that_holds_the_document_gets_it() -> None:
+    dispatcher = Dispatcher(10)
+    workers = {name: sleeping(dispatcher, name) for name in ORDER}
+    ask(dispatcher, "a", token="second")
+    assert workers["second"].takes().names == ["a"]
+    assert workers["first"].waits
+    ask(dispatcher, "b", token="first")
+    assert workers["first"].takes().names == ["b"]
+
+
+def test_who_joins_and_promotes_wakes_no_second_worker() -> None:
+    dispatcher = Dispatcher(10)
+    stranger, holder = sleeping(dispatcher), sleeping(dispatcher, "document")
+    ask(dispatcher, "a", Priority.PREVIEW)
+    ask(dispatcher, "a")
+    assert dispatcher.idle_count() == 1, "the holder has it, also while it is not awake yet"
+    assert holder.takes().names == ["a"]
+    dispatcher.close()
+    assert stranger.takes_at_most(10) is None
+
+
+def test_an_idle_worker_is_counted_the_spare_apart() -> None:
+    dispatcher = Dispatcher(10)
+    spare = sleeping(dispatcher, is_spare=True)
+    assert (dispatcher.idle_count(), dispatcher.has_idle_worker()) == (1, False)
+    worker = sleeping(dispatcher)
+    assert (dispatcher.idle_count(), dispatcher.has_idle_worker()) == (2, True)
+    dispatcher.close()
+    for one in (spare, worker):
+        assert one.takes_at_most(10) is None
+
+
+def test_what_follows_is_done_by_the_worker_that_was_just_done() -> None:
+    dispatcher = Dispatcher(10)
+    other = sleeping(dispatcher, "document")
+    taken = dispatcher.take({"document"}, [following("next")], is_spare=False)
     assert taken is not None
-    other = Sleeper(dispatcher, set())
-    dispatcher.finish(taken[0], None, None, takes_next=takes_next)
-    assert len(dispatcher._idle) == (1 if takes_next else 0)
-    if takes_next:
-        assert serve(dispatcher, {"document"}) == "b"
-        dispatcher.close()
-    assert other.join() == (None if takes_next else "b")
+    assert taken.names == ["next"]
+    assert other.waits
+    dispatcher.close()
 
 
-def test_what_follows_up_does_not_wait_for_others_who_are_told() -> None:
-    dispatcher = Dispatcher(10, None)
-    other: list[Sleeper] = []
-    dispatcher.request(work("a"), lambda *_: dispatcher.request(work("b"), Told(), follows_up=True) and None)
-    dispatcher.request(work("a"), lambda *_: other[0].join() and None)  # it comes back when "b" is done
-    taken = dispatcher.take({"document"}, is_spare=False)
+def test_what_follows_goes_behind_what_is_more_urgent() -> None:
+    dispatcher = Dispatcher(10)
+    ask(dispatcher, "seen", token="another document")
+    taken = dispatcher.take({"document"}, [following("bulk", Priority.BULK)], is_spare=False)
     assert taken is not None
-    other.append(Sleeper(dispatcher, set()))
-    dispatcher.finish(taken[0], None, None, takes_next=True)
-    assert other[0].served == "b"
+    assert taken.names == ["seen"]
+    assert serve(dispatcher) == "bulk"
 
 
-def test_more_than_one_worker_can_take_is_handed_to_others() -> None:
-    dispatcher = Dispatcher(10, None)
-
-    def two_more(_answer: Any, _error: SidebooksError | None) -> None:
-        for key in "bc":
-            dispatcher.request(work(key), Told(), follows_up=True)
-
-    dispatcher.request(work("a"), two_more)
-    taken = dispatcher.take({"document"}, is_spare=False)
+def test_of_what_follows_others_get_what_one_worker_leaves() -> None:
+    dispatcher = Dispatcher(10)
+    other = sleeping(dispatcher)
+    taken = dispatcher.take({"document"}, [following("a"), following("b")], is_spare=False)
     assert taken is not None
-    other = Sleeper(dispatcher, set())
-    dispatcher.finish(taken[0], None, None, takes_next=True)
-    assert {serve(dispatcher, {"document"}), other.join()} == {"b", "c"}
+    assert {*taken.names, *other.takes().names} == {"a", "b"}
 
 
-def test_a_forgotten_request_is_dropped_only_when_nobody_else_waits() -> None:
-    dispatcher = Dispatcher(10, None)
-    one, two = object(), object()
-    dispatcher.request(work("a"), Told(), ticket=one)
-    dispatcher.request(work("a"), Told(), ticket=two)
-    dispatcher.forget("a", one)
+def test_what_follows_and_is_under_way_already_joins() -> None:
+    dispatcher = Dispatcher(10)
+    ask(dispatcher, "a", Priority.BULK)
+    under_way = take(dispatcher)
+    follow_up = following("a")
+    [wanted] = [one.request for one in follow_up.waiting]
+    dispatcher.enter([follow_up])
+    assert dispatcher.counts() == (0, 1)
+    finish(dispatcher, under_way)
+    assert wanted.future.result(0) == "a"
+
+
+def test_what_follows_and_was_cancelled_meanwhile_is_not_begun() -> None:
+    dispatcher = Dispatcher(10)
+    follow_up = following("a")
+    follow_up.waiting[0].request.future.cancel()
+    dispatcher.enter([follow_up])
+    assert dispatcher.counts() == (0, 0)
+
+
+def test_a_cancelled_request_drops_its_flight_only_when_nobody_else_waits() -> None:
+    dispatcher = Dispatcher(10)
+    one, two = ask(dispatcher, "a"), ask(dispatcher, "a")
+    assert one.cancel()
     assert dispatcher.counts() == (1, 0)
-    dispatcher.forget("a", two)
+    assert dispatcher.drops == 0
+    assert two.cancel()
     assert dispatcher.counts() == (0, 0)
     assert dispatcher.drops == 1
 
 
+def test_a_cancelled_request_leaves_what_a_worker_has_begun() -> None:
+    dispatcher = Dispatcher(10)
+    told = ask(dispatcher, "a")
+    taken = take(dispatcher)
+    assert told.cancel()
+    assert taken.state is State.AT_WORK
+    late = ask(dispatcher, "a")
+    finish(dispatcher, taken)
+    assert late.result(0) == "a", "who asks for it now joins"
+    assert dispatcher.drops == 0
+
+
+def test_a_cancelled_request_leaves_nothing_parked() -> None:
+    dispatcher = Dispatcher(10)
+    told = ask(dispatcher, "a")
+    taken = take(dispatcher)
+    dispatcher.park(taken)
+    assert dispatcher.counts() == (0, 1)
+    assert told.cancel()
+    assert dispatcher.counts() == (0, 0)
+    dispatcher.resume(taken)
+    assert dispatcher.counts() == (0, 0), "and it does not come back"
+
+
 def test_a_full_queue_refuses_and_gives_way_to_what_is_more_urgent() -> None:
-    dispatcher = Dispatcher(1, None)
-    bulk, visible = Told(), Told()
-    dispatcher.request(work("bulk"), bulk, Priority.BULK)
-    with pytest.raises(QueueFull):
-        dispatcher.request(work("more"), Told(), Priority.BULK)
-    dispatcher.request(work("seen"), visible, Priority.VISIBLE)
-    assert isinstance(bulk.errors[0], RequestDropped)
+    dispatcher = Dispatcher(1)
+    bulk = ask(dispatcher, "bulk", Priority.BULK)
+    assert isinstance(ask(dispatcher, "more", Priority.BULK).exception(0), QueueFull)
+    assert not bulk.done()
+    seen = ask(dispatcher, "seen")
+    assert isinstance(bulk.exception(0), RequestDropped)
     assert serve(dispatcher) == "seen"
+    assert seen.result(0) == "seen"
+    assert dispatcher.drops == 1
+    assert dispatcher.counts() == (0, 0)
 
 
-def test_what_was_made_meanwhile_is_not_made_again() -> None:
-    dispatcher = Dispatcher(10, None)
-    told, other = Told(), Told()
-    dispatcher.request(work("a", made_already=lambda: "found"), told)
-    dispatcher.request(work("b"), other)
-    assert serve(dispatcher) == "b"
-    assert told.answers == ["found"]
+def test_what_waits_aside_takes_up_no_worker_and_keeps_its_turn() -> None:
+    dispatcher = Dispatcher(10)
+    aside = ask(dispatcher, "aside")
+    parked = take(dispatcher)
+    dispatcher.park(parked)
+    ask(dispatcher, "other")
+    late = ask(dispatcher, "late")
+    assert serve(dispatcher) == "other"
+    dispatcher.resume(parked)
+    dispatcher.resume(parked)  # both its timer and its holder may say so
+    assert [serve(dispatcher), serve(dispatcher)] == ["aside", "late"]
+    assert (aside.result(0), late.result(0)) == ("aside", "late")
 
 
-class FakeLocks:
-    """Locks that another process holds until the test says otherwise."""
-
-    def __init__(self) -> None:
-        self.held_elsewhere = {"a"}
-        self.held: set[str] = set()
-        self.waiting: list[Callable[[bool], None]] = []
-
-    def try_acquire(self, key: str) -> Any:
-        if key in self.held_elsewhere or key in self.held:
-            return None
-        self.held.add(key)
-        locks = self
-
-        class Held:
-            def release(self) -> None:
-                locks.held.remove(key)
-
-        return Held()
-
-    def wait(self, key: str, callback: Callable[[bool], None], most_s: float) -> None:
-        self.waiting.append(callback)
+def test_what_is_shown_is_had_at_once() -> None:
+    dispatcher = Dispatcher(10)
+    ask(dispatcher, "a")
+    taken = take(dispatcher)
+    assert dispatcher.shown("a") is None
+    taken.work.shown = image = object()
+    [first] = dispatcher.show(taken)
+    resolve(first.future, "image")
+    assert dispatcher.shown("a") is image
+    late = ask(dispatcher, "a")
+    assert late.result(0).record is image
+    assert dispatcher.counts() == (0, 1)
+    assert dispatcher.land(taken) == []
+    assert dispatcher.shown("a") is None
+    assert dispatcher.counts() == (0, 0)
 
 
-def test_work_of_another_process_is_waited_for_aside_and_its_result_used() -> None:
-    locks = FakeLocks()
-    dispatcher = Dispatcher(10, locks)
-    theirs, ours = Told(), Told()
-    made: list[str] = []
-    dispatcher.request(work("a", made_already=lambda: made[0] if made else None), theirs)
-    dispatcher.request(work("b", made_already=lambda: None), ours)
-    assert serve(dispatcher) == "b"
-    assert not theirs.answers
-    made.append("by the other process")
-    locks.held_elsewhere.clear()
-    [resume] = locks.waiting
-    resume(True)
-    last = Told()
-    dispatcher.request(work("c"), last)
-    assert serve(dispatcher) == "c"
-    assert theirs.answers == ["by the other process"]
-    assert locks.held == set()
-
-
-def test_the_lock_is_let_go_when_the_result_can_be_found_and_not_before() -> None:
-    locks = FakeLocks()
-    dispatcher = Dispatcher(10, locks)
-    told = Told()
-    written: list[Callable[[], None]] = []
-
-    def deliver(answer: Any, done: Callable[[], None], priority: Priority) -> str:
-        written.append(done)
-        assert priority is Priority.VISIBLE
-        return f"kept {answer}"
-
-    dispatcher.request(work("b", made_already=lambda: None, deliver=deliver), told)
-    assert serve(dispatcher) == "b"
-    assert told.answers == ["kept b"]
-    assert locks.held == {"b"}
-    written[0]()
-    assert locks.held == set()
-
-
-def test_a_failure_reaches_everybody_and_lets_go_of_the_lock() -> None:
-    locks = FakeLocks()
-    dispatcher = Dispatcher(10, locks)
-    told = Told()
-    dispatcher.request(work("b", made_already=lambda: None), told)
-    taken = dispatcher.take(set(), is_spare=False)
-    assert taken is not None
-    dispatcher.finish(taken[0], None, RenderFailed("no", page=0))
-    assert isinstance(told.errors[0], RenderFailed)
-    assert locks.held == set()
-    assert dispatcher.failures == 1
-
-
-def test_an_answer_that_makes_no_sense_is_an_error_not_a_dead_thread() -> None:
-    dispatcher = Dispatcher(10, None)
-    told = Told()
-
-    def read(answer: Any) -> Any:
-        return {}["record"]
-
-    dispatcher.request(work("b", made_already=lambda: None, read=read), told)
-    assert serve(dispatcher) == "b"
-    assert isinstance(told.errors[0], RenderFailed)
+def test_closing_waits_for_what_was_shown() -> None:
+    dispatcher = Dispatcher(10)
+    ask(dispatcher, "a")
+    taken = take(dispatcher)
+    dispatcher.show(taken)
+    dispatcher.wait_shown(0.01)
+    assert taken.state is State.SHOWN, "not for ever"
+    dispatcher.land(taken)
+    dispatcher.wait_shown(60)
 
 
 def test_closing_fails_what_waits_and_wakes_the_workers() -> None:
-    dispatcher = Dispatcher(10, FakeLocks())
-    waiting, parked = Told(), Told()
-    dispatcher.request(work("a", made_already=lambda: None), parked)
-    taken: list[Any] = []
-    worker = threading.Thread(target=lambda: taken.append(dispatcher.take(set(), is_spare=False)))
-    worker.start()
-    while not dispatcher._locks.waiting:  # type: ignore[union-attr]  # it is the fake
-        threading.Event().wait(0.001)
+    dispatcher = Dispatcher(10)
+    futures = [ask(dispatcher, name) for name in ("queued", "parked", "at work")]
+    flights = {flight.names[0]: flight for flight in (take(dispatcher) for _ in futures)}
+    dispatcher.park(flights["parked"])
+    dispatcher.park(flights["queued"])
+    worker = sleeping(dispatcher)
+    spare = sleeping(dispatcher, is_spare=True)
     dispatcher.close()
-    worker.join(10)
-    assert taken == [None]
-    assert isinstance(parked.errors[0], ServiceClosed)
-    with pytest.raises(ServiceClosed):
-        dispatcher.request(work("c"), waiting)
+    for one in (worker, spare):
+        assert one.takes_at_most(10) is None
+        assert not one.waits
+    assert [isinstance(future.exception(0), ServiceClosed) for future in futures[:2]] == [True, True]
+    assert not futures[2].done(), "its worker's end is told when it comes"
+    assert [wanted.future for wanted in dispatcher.land(flights["at work"])] == [futures[2]]
+    assert isinstance(ask(dispatcher, "late").exception(0), ServiceClosed)
+    assert dispatcher.take(set(), (), is_spare=False) is None
+    assert dispatcher.counts() == (0, 0)
+
+
+def test_closing_fails_what_was_to_follow() -> None:
+    dispatcher = Dispatcher(10)
+    dispatcher.close()
+    flight = following("a")
+    wanted = flight.waiting[0].request
+    assert dispatcher.take(set(), [flight], is_spare=False) is None
+    assert isinstance(wanted.future.exception(0), ServiceClosed)
 
 
 def test_a_document_that_cost_a_worker_gets_one_at_a_time() -> None:
-    dispatcher = Dispatcher(10, None)
-    dispatcher.request(work("killer", "bad"), Told())
-    taken = dispatcher.take(set(), is_spare=False)
-    assert taken is not None
-    dispatcher.finish(taken[0], None, RenderTimeout("it took too long", page=0), lost_worker=True)
-    told = {key: Told() for key in ("bad 1", "bad 2", "good")}
-    for key, one in told.items():
-        dispatcher.request(work(key, key.split()[0]), one, Priority.NEXT)
-    first, second = dispatcher.take(set(), is_spare=False), dispatcher.take(set(), is_spare=False)
-    assert first is not None
-    assert second is not None
-    assert [first[1].arguments["key"], second[1].arguments["key"]] == ["bad 1", "good"]
-    served: list[str | None] = []
-    other = threading.Thread(target=lambda: served.append(serve(dispatcher)))
-    other.start()
-    other.join(0.2)
-    assert other.is_alive(), "its second page waits although a worker is free"
-    dispatcher.request(work("bad, looked at", "bad"), Told())
-    other.join(5)
-    assert served == ["bad, looked at"], "what somebody looks at does not wait"
-    other = threading.Thread(target=lambda: served.append(serve(dispatcher)))
-    other.start()
-    dispatcher.finish(first[0], "drawn", None)
-    other.join(5)
-    assert served == ["bad, looked at", "bad 2"], "a worker that sleeps is woken for it"
+    dispatcher = Dispatcher(10)
+    ask(dispatcher, "killer", token="bad")
+    taken = take(dispatcher)
+    assert not dispatcher.is_suspect("bad")
+    dispatcher.leave(taken, has_lost_worker=True)
+    dispatcher.land(taken, RenderTimeout("it took too long", page=0))
+    assert dispatcher.is_suspect("bad")
+    for name in ("bad 1", "bad 2", "good"):
+        ask(dispatcher, name, Priority.NEXT, token=name.split()[0])
+    first, second = take(dispatcher), take(dispatcher)
+    assert (first.names, second.names) == (["bad 1"], ["good"])
+    other = Worker(dispatcher)
+    assert other.takes_at_most(0.2) is None, "its second page waits although a worker is free"
+    ask(dispatcher, "bad, looked at", token="bad")
+    assert finish(dispatcher, other.takes()) == "bad, looked at", "what somebody looks at does not wait"
+    other.begins_to_take()
+    finish(dispatcher, first)
+    assert other.takes().names == ["bad 2"], "a worker that sleeps is woken for it"
 
 
-def test_a_key_that_another_process_keeps_for_ever_is_taken_without_it() -> None:
-    class Hung:
-        def try_acquire(self, key: str) -> None:
-            return None
+def test_only_so_many_suspects_are_remembered() -> None:
+    dispatcher = Dispatcher(10)
+    for number in range(SUSPECTS + 1):
+        ask(dispatcher, "page", token=str(number))
+        taken = take(dispatcher)
+        dispatcher.leave(taken, has_lost_worker=True)
+        dispatcher.land(taken)
+    assert [dispatcher.is_suspect(str(number)) for number in (0, 1, SUSPECTS)] == [False, True, True]
 
-        def wait(self, key: str, callback: Callable[[bool], None], most_s: float) -> None:
-            waited_s.append(most_s)
-            callback(False)
 
-    waited_s: list[float] = []
-    dispatcher = Dispatcher(10, Hung())
-    told = Told()
-    dispatcher.request(work("a", made_already=lambda: None), told)
-    assert serve(dispatcher) == "a"
-    assert told.answers == ["a"]
-    assert waited_s == [1]
+@pytest.mark.parametrize("is_at_work", [True, False])
+def test_who_gives_work_more_time_than_others_gives_it_to_all(*, is_at_work: bool) -> None:
+    dispatcher = Dispatcher(10)
+    told = [ask(dispatcher, "heavy", Priority.NEXT)]
+    taken = take(dispatcher) if is_at_work else None
+    told += [ask(dispatcher, "heavy", timeout_s=timeout_s) for timeout_s in (30, 2)]
+    taken = taken or take(dispatcher)
+    assert taken.work.job.timeout_s == (1 if is_at_work else 30)
+    overran = RenderTimeout("not finished in time")
+    assert dispatcher.repeat(taken, overran) is is_at_work, "once more, with more time"
+    if is_at_work:
+        again = take(dispatcher)
+        assert again is taken
+        assert again.work.job.timeout_s == 30
+        assert not dispatcher.repeat(again, overran)
+    assert not any(one.done() for one in told)
+    assert {wanted.future for wanted in dispatcher.land(taken, overran)} == set(told)
+    assert dispatcher.failures == 1
+    assert dispatcher.counts() == (0, 0)

@@ -271,7 +271,7 @@ class Dispatcher:
         work, new = flight.work, other.work
         if work.key is None and new.key is not None:
             work.key, work.mark = new.key, new.mark
-        if new.job.timeout_s > work.job.timeout_s:
+        if new.job.timeout_s > (work.longer or work.job).timeout_s:
             # What a worker is at gets more time if it overruns; what waits has it from the beginning.
             if flight.state is State.AT_WORK:
                 work.longer = new.job

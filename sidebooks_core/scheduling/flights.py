@@ -140,7 +140,7 @@ class Flights(Generic[W, R]):
             flight.names.append(name)
 
     def forget(self, flight: Flight[W, R], request: R) -> bool:
-        """A request is no longer interested. The flight lands if nobody else is and it has not begun.
+        """A request is no longer interested. The flight lands if nobody else is and no worker has begun it.
 
         False: the request did not wait for it.
         """
@@ -148,7 +148,7 @@ class Flights(Generic[W, R]):
         flight.waiting = [one for one in flight.waiting if one.request is not request]
         if len(flight.waiting) == before:
             return False
-        if not flight.waiting and flight.state is State.QUEUED:
+        if not flight.waiting and flight.state in (State.QUEUED, State.PARKED):
             self._queue.remove(flight.names[0])
             self._landed(flight)
         return True

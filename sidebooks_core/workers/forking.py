@@ -104,8 +104,9 @@ class ForkServer:
         process = self._process
         return process.pid if process is not None else None
 
-    def fork(self, files: socket.socket) -> ForkedProcess:
+    def start(self, files: socket.socket | None) -> ForkedProcess:
         """A new worker. files: its end of what descriptors of documents are sent through. Raises OSError."""
+        assert files is not None, "what can fork can hand over descriptors"
         requests = self._running()
         try:
             forked = _fork(requests, files)

@@ -2,52 +2,29 @@
 
 One thread of the host serves each worker: it asks the source for a job, waits for the answer, hands it back. An executor
 of the standard library will not do: it cannot kill one task, knows no priorities, and loses all work when one process dies.
-Workers are forked where that can be done (`forking.py`). Elsewhere each is started by the thread that serves it, which lives
+Workers are forked where that can be done (`starting.py`). Elsewhere each is started by the thread that serves it, which lives
 as long as the pool: Linux ends a process with the thread that started it.
 """
 
 from __future__ import annotations
 
-import json
 import logging
-import os
 import socket
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Sequence
-from functools import partial
 from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
 from sidebooks_core.errors import RequestDropped, SidebooksError
-from sidebooks_core.workers import forking, replies, wire
+from sidebooks_core.workers import replies, wire
 from sidebooks_core.workers.exchange import Exchange, Fate, Flight, Listener, NotBegun, Result, failed, how_it_ended
-from sidebooks_core.workers.forking import ForkServer
 from sidebooks_core.workers.jobs import NO_WORKER, WorkerConfig
-from sidebooks_core.workers.process import JOIN_TIMEOUT_S, Process, Watchdog, WorkerProcess
+from sidebooks_core.workers.process import JOIN_TIMEOUT_S, Watchdog, WorkerProcess
+from sidebooks_core.workers.starting import Starter, best_starter
 
-_BOOT = """
-import importlib.util, json, sys
-sys.path[:] = json.loads(sys.argv[1])
-package = importlib.util.find_spec("sidebooks_core")
-sys.modules[package.name] = importlib.util.module_from_spec(package)
-importlib.import_module(f"{package.name}.worker.{sys.argv[2]}").main()
-"""
-"""The package stays empty in a worker: what it offers to applications is most of the host, an eighth of a worker's start."""
-_ENVIRONMENT = {
-    "OPENBLAS_NUM_THREADS": "1",
-    "OMP_NUM_THREADS": "1",
-    "PYTHONDONTWRITEBYTECODE": "1",
-    # glibc would give a raster's pages back to the kernel after each page and have them cleared for the next: 15-20 % of
-    # drawing and encoding a page of text. What stays reserved is bounded by the second.
-    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
-    "MALLOC_TRIM_THRESHOLD_": str(128 << 20),
-}
-_INHERITED = ("LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PATH", "SYSTEMROOT", "TZ")
-"""All that a worker sees of the host's environment: no secrets, nothing that changes how Python runs."""
 START_TIMEOUT_S = 60.0
 """A worker that has not reported by then is given up; one that is not forked takes 0.3-0.6 s on an idle machine."""
 MOST_TRIES = 3
@@ -83,6 +60,23 @@ class JobSource(Listener[F], Protocol[F]):
         ...
 
 
+class Pool(Protocol):
+    """What a service asks of its workers, be they processes or, in tests, threads."""
+
+    @property
+    def deaths(self) -> int:
+        """Workers that died, or were killed for overrunning, so far."""
+        ...
+
+    def process_ids(self) -> list[int]:
+        """Of the worker processes that live now; empty if workers are no processes."""
+        ...
+
+    def close(self) -> None:
+        """End all workers, whatever they do. The source's `take` must return None by now."""
+        ...
+
+
 class _StartFailed(Exception):
     pass
 
@@ -90,8 +84,18 @@ class _StartFailed(Exception):
 class WorkerPool(Generic[F]):
     """`workers` processes and one spare; `close()` or a `with` block ends them."""
 
-    def __init__(self, source: JobSource[F], config: WorkerConfig, workers: int, recycle_bytes: int) -> None:
-        """recycle_bytes: a worker whose resident memory is above this after a job is replaced before its next."""
+    def __init__(
+        self,
+        source: JobSource[F],
+        config: WorkerConfig,
+        workers: int,
+        recycle_bytes: int,
+        starter: Starter | None = None,
+    ) -> None:
+        """recycle_bytes: a worker whose resident memory is above this after a job is replaced before its next.
+
+        starter: how processes are started; None: in the best way of this platform. The pool closes it.
+        """
         self._source = source
         self._config = config
         self._closing = threading.Event()
@@ -106,7 +110,7 @@ class WorkerPool(Generic[F]):
         self.deaths = 0
         self._watchdog = Watchdog()
         self._exchange = Exchange(self._watchdog, self._closing, recycle_bytes, self._complain)
-        self._forks = ForkServer(partial(_command, "fork_server"), _clean_environment()) if forking.is_available() else None
+        self._starter = starter or best_starter()
         self._threads = [
             threading.Thread(target=self._serve, args=(index == workers,), name=f"sidebooks-worker-{index}", daemon=True)
             for index in range(workers + 1)
@@ -118,8 +122,7 @@ class WorkerPool(Generic[F]):
         """Kill the workers, whatever they do, and wait for their threads. The source's `take` must return None by now."""
         self._closing.set()
         self._all_started.set()
-        if self._forks is not None:
-            self._forks.interrupt()
+        self._starter.interrupt()
         with self._lock:
             for worker in self._live:
                 worker.kill()
@@ -132,8 +135,7 @@ class WorkerPool(Generic[F]):
             parked, self._parked = self._parked, []
         for worker in parked:
             self._bury(worker)
-        if self._forks is not None:
-            self._forks.close()
+        self._starter.close()
 
     def workers(self) -> list[WorkerProcess]:
         """Those that live now."""
@@ -229,7 +231,7 @@ class WorkerPool(Generic[F]):
         files = theirs = None
         try:
             files, theirs = _file_channel()
-            process = self._process(theirs)
+            process = self._starter.start(theirs)
         except OSError as error:
             if files is not None:
                 files.close()
@@ -256,19 +258,6 @@ class WorkerPool(Generic[F]):
             raise _StartFailed("the pool is closing")
         self._warn_if_unconfined(greeting.unconfined)
         return worker
-
-    def _process(self, files: socket.socket | None) -> Process:
-        """files: the worker's end of what descriptors are sent through."""
-        if self._forks is not None and files is not None:
-            return self._forks.fork(files)
-        return subprocess.Popen(
-            _command("main", *([files.fileno()] if files is not None else [])),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=_clean_environment(),
-            pass_fds=[files.fileno()] if files is not None else [],
-        )
 
     def _warn_if_unconfined(self, missing: tuple[str, ...]) -> None:
         with self._lock:
@@ -335,19 +324,9 @@ class WorkerPool(Generic[F]):
             self._live.discard(worker)
 
 
-def _command(module: str, *arguments: int) -> list[str]:
-    """What runs the `main` of a module of this package in a process of its own."""
-    path = [entry or os.getcwd() for entry in sys.path]  # noqa: PTH109
-    return [sys.executable, "-I", "-c", _BOOT, json.dumps(path), module, *map(str, arguments)]
-
-
 def _advice() -> str:
     """What to do where no process can be started."""
     return f"`{sys.executable} -c 'import pymupdf, numpy, PIL, isal'` may tell why"
-
-
-def _clean_environment() -> dict[str, str]:
-    return {name: os.environ[name] for name in _INHERITED if name in os.environ} | _ENVIRONMENT
 
 
 def _file_channel() -> tuple[socket.socket | None, socket.socket | None]:

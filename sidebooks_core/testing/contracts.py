@@ -99,8 +99,12 @@ class DocumentContract:
     def make_source(self) -> Path | bytes:
         """A document that can be opened, with at least one page: a path, or its bytes."""
 
+    def make_service(self) -> TileService:
+        """A service that opens it: with worker processes, unless a subclass says otherwise. The suite closes it."""
+        return TileService(Settings(cache_dir=None))
+
     def test_it_is_described_the_same_each_time(self) -> None:
-        with TileService(Settings(cache_dir=None)) as service, TileService(Settings(cache_dir=None)) as other:
+        with self.make_service() as service, self.make_service() as other:
             source = self.make_source()
             one, again = service.open(source, self.password), other.open(source, self.password)
             assert one.page_count == len(one.pages) >= 1
@@ -110,7 +114,7 @@ class DocumentContract:
                 assert one.content_id(page) == again.content_id(page)
 
     def test_its_pages_have_sizes_labels_and_levels(self) -> None:
-        with TileService(Settings(cache_dir=None)) as service:
+        with self.make_service() as service:
             document = service.open(self.make_source(), self.password)
             for info in document.pages:
                 assert math.isfinite(info.width_pt)
@@ -122,7 +126,7 @@ class DocumentContract:
                 assert all(finer.width_px >= coarser.width_px for coarser, finer in pairwise(levels))
 
     def test_its_pages_can_be_drawn(self) -> None:
-        with TileService(Settings(cache_dir=None)) as service:
+        with self.make_service() as service:
             document = service.open(self.make_source(), self.password)
             for page in {0, document.page_count - 1}:
                 level = document.pyramid(page).levels[0]
@@ -133,7 +137,7 @@ class DocumentContract:
                 assert service.page_image(document, page, width_px=333).width_px == 333
 
     def test_its_words_links_and_outline_are_in_it(self) -> None:
-        with TileService(Settings(cache_dir=None)) as service:
+        with self.make_service() as service:
             document = service.open(self.make_source(), self.password)
             words = service.text(document, 0)
             for word in words:
@@ -150,7 +154,7 @@ class DocumentContract:
                 assert any(hit.page == 0 for hit in service.search(document, words[0].text))
 
     def test_what_it_does_not_have_is_refused(self) -> None:
-        with TileService(Settings(cache_dir=None)) as service:
+        with self.make_service() as service:
             document = service.open(self.make_source(), self.password)
             for page in (-1, document.page_count):
                 assert _refused(service, document, PageNotFound, page, 0), f"page {page} was drawn"

@@ -1,0 +1,33 @@
+"""For tests of what embedders write: suites of tests for stores and documents, and a service without worker processes.
+
+`StoreContract` and `DocumentContract` are subclassed, and collected by pytest. `FakeEngine` takes the place of the worker
+processes, and `FakeDocument` that of a file:
+
+    engine = FakeEngine()
+    with TileService(Settings(cache_dir=None), pool=engine.pool) as service:
+        document = service.open(FakeDocument.of_pages(20, draw_s=0.2).to_bytes())
+        with engine.hold(Draw, page=3) as held:
+            future = service.submit(document, page=3, level=0, column=0, row=0)
+            held.wait_begun()
+            ...
+"""
+
+from sidebooks_core.testing.contracts import DocumentContract, StoreContract
+from sidebooks_core.testing.documents import FakeDocument, FakePage, words_of
+from sidebooks_core.testing.engine import Begun, FakeEngine, Held, Rule
+from sidebooks_core.testing.threads import Task, ThreadWorkers, WorkerLost
+
+__all__ = [
+    "Begun",
+    "DocumentContract",
+    "FakeDocument",
+    "FakeEngine",
+    "FakePage",
+    "Held",
+    "Rule",
+    "StoreContract",
+    "Task",
+    "ThreadWorkers",
+    "WorkerLost",
+    "words_of",
+]
