@@ -9,20 +9,20 @@ import socket
 import sys
 import threading
 import time
-import webbrowser
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import Any
-from urllib.request import urlopen
+
+import uvicorn
 
 from sidebooks_core.errors import RequestError, ServiceClosed, SidebooksError
 from sidebooks_core.server.application import Application
 from sidebooks_core.server.hosts import names_of_this_machine
 from sidebooks_core.server.limits import ServerLimits
 from sidebooks_core.server.shelf import Shelf
+from sidebooks_core.server.slow_clients import Doors, PatientProtocol
 from sidebooks_core.server.watcher import OPENERS
 from sidebooks_core.service import TileService
 from sidebooks_core.settings import Settings
@@ -45,7 +45,7 @@ class _Ending:
     """What becomes of signals: the server ends, and everything is closed after it."""
 
     def __init__(self) -> None:
-        self.server: Any = None
+        self.server: uvicorn.Server | None = None
         self.signal: int | None = None
 
     def handle(self, number: int, frame: FrameType | None) -> None:
@@ -92,16 +92,8 @@ def serve(
 
     password: of those named documents that need one. hostnames: names that are answered beside those of this machine.
     allow_origins: see `Application`.
-    Raises RequestError, also without uvicorn, FileNotFoundError, OSError, and as `TileService.open` does.
+    Raises RequestError, FileNotFoundError, OSError, and as `TileService.open` does.
     """
-    try:
-        import uvicorn
-
-        from sidebooks_core.server.slow_clients import Doors, PatientProtocol
-    except ModuleNotFoundError as error:
-        if error.name not in ("uvicorn", "httptools"):
-            raise
-        raise RequestError("serving needs uvicorn and httptools: pip install 'sidebooks_core[server]'") from None
     _check_address(host, port)
     for path in paths:
         if not path.exists():
@@ -257,6 +249,9 @@ def _shown(host: str) -> str:
 
 
 def _open_browser(address: str, place: str) -> None:
+    import webbrowser  # both take a while to load, and most servers open no browser
+    from urllib.request import urlopen
+
     deadline_s = time.monotonic() + OPEN_TIMEOUT_S
     while time.monotonic() < deadline_s:
         try:

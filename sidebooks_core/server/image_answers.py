@@ -8,9 +8,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import Future
-from typing import Any
 
 from msgspec import Struct
 
@@ -21,12 +20,12 @@ from sidebooks_core.errors import PageError, QueueFull
 from sidebooks_core.images.tile import Tile
 from sidebooks_core.images.tile_making import tile_of
 from sidebooks_core.scheduling.queue import Priority
-from sidebooks_core.server import stand_in as coarse
-from sidebooks_core.server import told
-from sidebooks_core.server.exchange import IMMUTABLE, PASSING, Answer, Asked, Headers
-from sidebooks_core.server.fast_path import HotImages
+from sidebooks_core.server import coarse, headers, responses
+from sidebooks_core.server.fast_path import FastPath
+from sidebooks_core.server.http import Headers, HttpRequest, HttpResponse
 from sidebooks_core.server.iiif.plan import RasterPlan
-from sidebooks_core.server.single_flight import SharedWork
+from sidebooks_core.server.joining import JoinedWork
+from sidebooks_core.server.pools import Pools
 from sidebooks_core.server.waiting import Waiting
 from sidebooks_core.service import TileService
 from sidebooks_core.stores.record import Record
@@ -40,108 +39,98 @@ hundred tablets that turn to the same page wait for one render."""
 IN_A_ROW_S = 0.02
 BUNDLE_TYPE = "application/vnd.sidebooks.bundle"
 
-Run = Callable[..., Awaitable[Any]]
-"""Calls a function with arguments in a thread for a kind of work (`pools.THREADS`)."""
 
-
-class _Wanted(Struct, frozen=True):
+class WantedTile(Struct, frozen=True):
     """One tile of a raster of a page; column and row count from the raster's own first tile."""
 
     document: Document
     page: int
     spec: RasterSpec
-    column: int
-    row: int
-    image_format: str | None
+    column: int = 0
+    row: int = 0
+    image_format: str | None = None
 
 
 class ImageAnswers:
     """Makes answers out of tiles of one service."""
 
-    def __init__(self, service: TileService, hot: HotImages, run: Run) -> None:
+    def __init__(self, service: TileService, fast_path: FastPath, pools: Pools) -> None:
         self.service = service
-        self._hot = hot
-        self._run = run
-        self._shared = SharedWork()
-        self._waiting = Waiting()
-        self._loaded = LOADED_WAITING * service.settings.workers
+        self._fast_path = fast_path
+        self._pools = pools
+        self._joined = JoinedWork()
+        self.waiting = Waiting()
+        self.loaded = LOADED_WAITING * service.settings.workers
+        """Renders before a request's turn from which on it gets a coarser image."""
 
-    async def tile(
-        self,
-        asked: Asked,
-        document: Document,
-        page: int,
-        spec: RasterSpec,
-        column: int,
-        row: int,
-        image_format: str | None,
-        links: Headers,
-    ) -> Answer:
-        wanted = _Wanted(document, page, spec, column, row, image_format)
-        key = await self._key(asked, wanted)
-        tag = keys.etag(key, column, row)
-        if asked.has_etag(tag):
-            return asked.not_modified(tag, [*told.headers(document.problems.of(page)), *links])
-        is_loaded = key not in self._waiting and self._waiting.before(asked.client) >= self._loaded
+    async def tile(self, request: HttpRequest, wanted: WantedTile, links: Headers | None = None) -> HttpResponse:
+        """One tile, or a coarser image for a moment if too much waits. links: further headers."""
+        key = await self._key(request, wanted)
+        tag = keys.etag(key, wanted.column, wanted.row)
+        if request.has_etag(tag):
+            return responses.unchanged(tag, wanted.document.problems.of(wanted.page), links)
+        is_loaded = key not in self.waiting and self.waiting.before(request.client) >= self.loaded
         if is_loaded and self._in_memory(wanted) is None:
-            passing = await self._coarse(asked, wanted, links)
+            passing = await self._coarse(request, wanted, links)
             if passing is not None:
                 return passing
-        tile = await self._get(asked, wanted)
-        problems = told.headers(tile.problems)
-        self._hot.learn(asked.generation, asked.scope, key, column, row, tile.media_type, tag, [*problems, *links])
-        return asked.image(tile, links)
+        tile = await self._get(request, wanted)
+        own = headers.image(tile.media_type, tag, tile.problems, links or [])
+        self._fast_path.learn(request, key, wanted.column, wanted.row, tag, own)
+        return responses.image(request, tile.data, own)
 
     def are_awaited(self) -> bool:
         """Whether somebody waits for an image that is drawn or queued, or images are sent one after the other just now."""
-        return bool(self._waiting) or time.perf_counter() - self._hot.answered_s < IN_A_ROW_S
+        return bool(self.waiting) or time.perf_counter() - self._fast_path.answered_s < IN_A_ROW_S
 
-    async def _key(self, asked: Asked, wanted: _Wanted) -> str:
+    async def _key(self, request: HttpRequest, wanted: WantedTile) -> str:
         """Of the record that holds it; waits for the page to be identified."""
         document, page = wanted.document, wanted.page
         if document.known_content_id(page) is None:
-            client = asked.client
-            joined = (document, page) if len(self._waiting) < self._loaded else (document, page, client)
-            await self._shared.get(asked, joined, lambda: self._identify(document, page, client))
+            client = request.client
+            joined = (document, page) if len(self.waiting) < self.loaded else (document, page, client)
+            await self._joined.get(request, joined, lambda: self._identify(document, page, client))
         return self._key_of(wanted)
 
     async def _identify(self, document: Document, page: int, client: str) -> None:
         future = self.service.submit_identify(document, page, client)
         key = f"identify {document.ref.token} {page}"
-        self._waiting.add(key, client)
+        self.waiting.add(key, client)
         try:
             await asyncio.wrap_future(future)
         finally:
-            self._waiting.remove(key, client)
+            self.waiting.remove(key, client)
 
-    def _key_of(self, wanted: _Wanted) -> str:
+    def _key_of(self, wanted: WantedTile) -> str:
         return self.service.records.key(wanted.document.content_id(wanted.page), wanted.spec, wanted.image_format)
 
-    async def _coarse(self, asked: Asked, wanted: _Wanted, links: Headers) -> Answer | None:
+    async def _coarse(self, request: HttpRequest, wanted: WantedTile, links: Headers | None) -> HttpResponse | None:
         """What stands in while too much waits; None without anything coarser. The sharp one is drawn when its turn comes."""
         found = coarse.at_hand(self.service, wanted.document, wanted.page, wanted.spec)
         if found is None:
             return None
-        future = await self._run("images", self._submit, wanted, Priority.PAGE, asked.client)
+        future = await self._pools.run("images", self._submit, wanted, Priority.PAGE, request.client)
         if future.done():
             return None
         image_format = wanted.image_format or self.service.settings.image_format
-        made = await self._run("derived", coarse.stand_in, *found, wanted.spec, wanted.column, wanted.row, image_format)
-        return asked.coarse_image(made, found[1], found[0].problems, links)
+        made = await self._pools.run("derived", coarse.stand_in, *found, wanted.spec, wanted.column, wanted.row, image_format)
+        own = headers.coarse_image(made.media_type, found[1], found[0].problems, links or [])
+        request.source = "coarse"
+        return responses.image(request, made.data, own)
 
-    async def _get(self, asked: Asked, wanted: _Wanted) -> Tile:
+    async def _get(self, request: HttpRequest, wanted: WantedTile) -> Tile:
         held = self._in_memory(wanted)
         if held is not None:
             return held
-        client = asked.client
+        client = request.client
         # Under load each client has its own request, which the service joins: what another asked for may come up late.
-        joined = wanted if len(self._waiting) < self._loaded else (wanted, client)
-        tile, asked.source = await self._shared.get(asked, joined, lambda: self._make(wanted, client))
+        joined = wanted if len(self.waiting) < self.loaded else (wanted, client)
+        tile, request.source = await self._joined.get(request, joined, lambda: self._make(wanted, client))
         return tile
 
-    async def _make(self, wanted: _Wanted, client: str) -> tuple[Tile, str]:
+    async def _make(self, wanted: WantedTile, client: str) -> tuple[Tile, str]:
         """A tile that is not in memory, and where it was found. Cancelled, it drops what is queued and nobody else wants."""
-        submitting = asyncio.ensure_future(self._run("images", self._submit, wanted, Priority.VISIBLE, client))
+        submitting = asyncio.ensure_future(self._pools.run("images", self._submit, wanted, Priority.VISIBLE, client))
         try:
             future: Future[Tile] = await asyncio.shield(submitting)
         except asyncio.CancelledError:
@@ -150,44 +139,44 @@ class ImageAnswers:
         if future.done():
             return future.result(), "disk"
         key = self._key_of(wanted)
-        if key not in self._waiting and self._waiting.before(client) >= MAX_WAITING:
+        if key not in self.waiting and self.waiting.before(client) >= MAX_WAITING:
             future.cancel()
             raise QueueFull("too many images are being made just now")
-        self._waiting.add(key, client)
+        self.waiting.add(key, client)
         try:
             return await asyncio.wrap_future(future), "render"
         finally:
-            self._waiting.remove(key, client)
+            self.waiting.remove(key, client)
 
-    def _in_memory(self, wanted: _Wanted) -> Tile | None:
+    def _in_memory(self, wanted: WantedTile) -> Tile | None:
         return self.service.tile_in_memory(
             wanted.document, wanted.page, wanted.spec, wanted.column, wanted.row, wanted.image_format
         )
 
-    def _submit(self, wanted: _Wanted, priority: Priority, client: str) -> Future[Tile]:
+    def _submit(self, wanted: WantedTile, priority: Priority, client: str) -> Future[Tile]:
         return self.service.submit_raster(
             wanted.document, wanted.page, wanted.spec, wanted.column, wanted.row, priority, client, wanted.image_format
         )
 
     async def derived(
-        self, asked: Asked, document: Document, page: int, chosen: RasterPlan, image_format: str, links: Headers
-    ) -> Answer:
+        self, request: HttpRequest, document: Document, page: int, chosen: RasterPlan, image_format: str, links: Headers
+    ) -> HttpResponse:
         recipe = chosen.recipe
         assert recipe is not None
-        plain = _Wanted(document, page, chosen.spec, 0, 0, "png")
-        source_key = await self._key(asked, plain)
+        plain = WantedTile(document, page, chosen.spec, image_format="png")
+        source_key = await self._key(request, plain)
         key = keys.derived_key(source_key, f"{recipe.name} {image_format} {self.service.settings.quality}")
         tag = keys.etag(key, 0, 0)
-        if asked.has_etag(tag):
-            return asked.not_modified(tag, [*told.headers(document.problems.of(page)), *links])
-        stored = await self._run("images", self.service.store.get, key)
+        if request.has_etag(tag):
+            return responses.unchanged(tag, document.problems.of(page), links)
+        stored = await self._pools.run("images", self.service.store.get, key)
         if stored is not None:
             try:
                 packed = unpack_tile(stored.data, 0, 0)
-                return asked.image(tile_of(document, page, packed, tag), links)
+                return _image(request, tile_of(document, page, packed, tag), links)
             except RecordUnreadable:
-                await self._run("images", self.service.store.delete, key)
-        source = await self._get(asked, plain)
+                await self._pools.run("images", self.service.store.delete, key)
+        source = await self._get(request, plain)
 
         def make() -> Tile:
             from sidebooks_core.encoding.derive import derive  # numpy and Pillow: only for those who turn images
@@ -201,36 +190,38 @@ class ImageAnswers:
             self.service.store.put(key, Record(data, document.content_id(page), time.perf_counter() - started_s))
             return Tile(made.data, made.media_type, width_px, height_px, tag, source.problems)
 
-        return asked.image(await self._run("derived", make), links)
+        return _image(request, await self._pools.run("derived", make), links)
 
-    async def bundle(self, asked: Asked, document: Document, page: int, level_index: int) -> Answer:
+    async def bundle(self, request: HttpRequest, document: Document, page: int, level_index: int) -> HttpResponse:
         """All tiles of a level in one answer, as a record (rendering.packing): for clients that count requests."""
         level = document.pyramid(page).levels[level_index]
         spec, _, _ = self.service.place(document, page, level.index, 0, 0)
-        tag = f"{await self._key(asked, _Wanted(document, page, spec, 0, 0, None))}-bundle"
-        if asked.has_etag(tag):
-            return asked.not_modified(tag, [])
+        tag = f"{await self._key(request, WantedTile(document, page, spec))}-bundle"
+        if request.has_etag(tag):
+            return responses.unchanged(tag)
         tiles = []
         problems: dict[str, None] = {}
         for row in range(level.rows):
             for column in range(level.columns):
                 place = self.service.place(document, page, level.index, column, row)
-                tile = await self._get(asked, _Wanted(document, page, *place, None))
+                tile = await self._get(request, WantedTile(document, page, *place))
                 tiles.append(PackedTile(tile.data, tile.media_type, tile.width_px, tile.height_px))
                 problems.update(dict.fromkeys(tile.problems))
         data = pack(tiles, level.columns, problems)
-        return asked.image(Tile(data, BUNDLE_TYPE, 0, 0, tag, tuple(problems)), [])
+        return _image(request, Tile(data, BUNDLE_TYPE, 0, 0, tag, tuple(problems)), [])
 
-    async def previews(self, asked: Asked, document: Document, first: int, last: int) -> Answer:
+    async def previews(self, request: HttpRequest, document: Document, first: int, last: int) -> HttpResponse:
         """The previews of some pages in one answer, a record of one column. One that fails is a message of width 0."""
         tiles: list[Tile | Future[Tile]] = []
         try:
             for page in range(first, last + 1):
                 spec = self.service.place(document, page, 0, 0, 0)[0]
-                wanted = _Wanted(document, page, spec, 0, 0, None)
-                tiles.append(
-                    self._in_memory(wanted) or await self._run("images", self._submit, wanted, Priority.PREVIEW, asked.client)
-                )
+                wanted = WantedTile(document, page, spec)
+                held = self._in_memory(wanted)
+                if held is None:
+                    tiles.append(await self._pools.run("images", self._submit, wanted, Priority.PREVIEW, request.client))
+                else:
+                    tiles.append(held)
         except BaseException:
             _cancel(tiles)
             raise
@@ -239,7 +230,7 @@ class ImageAnswers:
         is_complete = True
         for one in tiles:
             try:
-                tile = one if isinstance(one, Tile) else await asked.unless_gone(asyncio.wrap_future(one))
+                tile = one if isinstance(one, Tile) else await request.unless_gone(asyncio.wrap_future(one))
                 made.append(PackedTile(tile.data, tile.media_type, tile.width_px, tile.height_px))
                 tags.update(tile.etag.encode())
             except PageError as error:
@@ -248,13 +239,14 @@ class ImageAnswers:
             except BaseException:
                 _cancel(tiles)
                 raise
-        headers = [(b"content-type", BUNDLE_TYPE.encode()), (b"cache-control", IMMUTABLE if is_complete else PASSING)]
-        if is_complete:
-            tag = f"{tags.hexdigest()}-previews"
-            if asked.has_etag(tag):
-                return asked.not_modified(tag, [])
-            headers.append((b"etag", f'"{tag}"'.encode()))
-        return Answer(200, pack(made, 1), headers)
+        tag = f"{tags.hexdigest()}-previews" if is_complete else None
+        if tag is not None and request.has_etag(tag):
+            return responses.unchanged(tag)
+        return HttpResponse(200, pack(made, 1), headers.bundle(BUNDLE_TYPE, tag))
+
+
+def _image(request: HttpRequest, tile: Tile, links: Headers) -> HttpResponse:
+    return responses.image(request, tile.data, headers.image(tile.media_type, tile.etag, tile.problems, links))
 
 
 def _cancel(tiles: Iterable[Tile | Future[Tile]]) -> None:
@@ -264,6 +256,6 @@ def _cancel(tiles: Iterable[Tile | Future[Tile]]) -> None:
 
 
 def _drop(submitting: asyncio.Future[Future[Tile]]) -> None:
-    """Whoever asked for it left before it was queued."""
+    """Whoever request for it left before it was queued."""
     if not submitting.cancelled() and submitting.exception() is None:
         submitting.result().cancel()

@@ -39,7 +39,7 @@ Shown = Callable[[str, Document, PageView], None]
 _log = logging.getLogger("sidebooks_core.server")
 
 
-class Hint(Struct, frozen=True):
+class ClientPlace(Struct, frozen=True):
     """Where a client is."""
 
     document: Document
@@ -53,10 +53,10 @@ class Hint(Struct, frozen=True):
 
 class _Session(Struct, eq=False):
     name: str
-    newest: Hint
+    newest: ClientPlace
     heard_at_s: float
     has_ended: bool = False
-    followed: Hint | None = None
+    followed: ClientPlace | None = None
     """What the reader was turned to last. This and the reader belong to the session's step."""
     reader: Reader | None = None
     latest: PageView | None = None
@@ -76,7 +76,7 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def follow(self, name: str, hint: Hint) -> None:
+    def follow(self, name: str, hint: ClientPlace) -> None:
         """Have the session's reader turn where its client is, soon. Of several hints at once the newest counts.
 
         Raises ServiceClosed.
@@ -152,7 +152,7 @@ class Sessions:
                 _log.warning("the reader of a session: %s", error)
         return left_s
 
-    def _turn(self, session: _Session, hint: Hint) -> None:
+    def _turn(self, session: _Session, hint: ClientPlace) -> None:
         before, session.followed = session.followed, hint
         reader = session.reader
         if reader is not None and before is not None:

@@ -5,12 +5,16 @@ Pixel sizes are those that were asked for, so a viewer that tiles sees nothing o
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sidebooks_core.documents.document import Document
-from sidebooks_core.encoding.encode import EncodedImage
 from sidebooks_core.encoding.formats import FORMATS_BY_CONTENT
 from sidebooks_core.images.tile import Tile
 from sidebooks_core.service import TileService
 from sidebooks_core.tiling.raster import RasterSpec
+
+if TYPE_CHECKING:  # numpy and Pillow: only for a server that is loaded
+    from sidebooks_core.encoding.encode import EncodedImage
 
 QUALITY = 70
 """It is looked at for a second or two."""
@@ -29,7 +33,7 @@ def at_hand(service: TileService, document: Document, page: int, spec: RasterSpe
 
 def stand_in(tile: Tile, share: float, spec: RasterSpec, column: int, row: int, image_format: str) -> EncodedImage:
     """The part of the coarse image that a tile of the raster shows, in the tile's size. Raises RequestError if damaged."""
-    from sidebooks_core.encoding.derive import enlarged  # numpy and Pillow: only for a server that is loaded
+    from sidebooks_core.encoding.derive import enlarged
 
     x0_px, y0_px = spec.x0_px + column * spec.tile_px, spec.y0_px + row * spec.tile_px
     x1_px, y1_px = min(x0_px + spec.tile_px, spec.x1_px), min(y0_px + spec.tile_px, spec.y1_px)
