@@ -57,7 +57,7 @@ MEANINGS = {
     303: "See the address in Location",
     304: "The client has it: see If-None-Match",
     400: "The request cannot be read, or is out of range",
-    403: "Access is refused to this client, or to a page of another origin",
+    403: "Refused to this client, or to pages of another origin",
     404: "There is nothing at this address",
     408: "The body took too long",
     410: "The original is gone or has changed",
