@@ -257,9 +257,20 @@ def test_what_is_allowed_is_not_called_a_breach() -> None:
     assert violations({f"{PACKAGE}.{name}".rstrip("."): source for name, source in good.items()}) == []
 
 
-def test_importing_the_package_or_its_commands_loads_no_engine_and_no_server() -> None:
-    heavy = ["pymupdf", "fitz", "numpy", "PIL", "diskcache", "sqlite3", "apsw", "starlette", "uvicorn"]
-    code = f"import sys, sidebooks_core.cli.commands; print(*[name for name in {heavy} if name in sys.modules])"
+ENGINES = ["pymupdf", "fitz", "numpy", "PIL", "diskcache", "sqlite3", "apsw"]
+SERVERS = ["starlette", "anyio", "uvicorn", "httptools"]
+
+
+@pytest.mark.parametrize(
+    ("module", "heavy"),
+    [
+        (PACKAGE, [*ENGINES, *SERVERS]),
+        (f"{PACKAGE}.cli.commands", [*ENGINES, *SERVERS]),
+        (f"{PACKAGE}.server.command", [*ENGINES, "webbrowser", "urllib.request"]),
+    ],
+)
+def test_importing_loads_nothing_that_only_some_uses_need(module: str, heavy: list[str]) -> None:
+    code = f"import sys, {module}; print(*[name for name in {heavy} if name in sys.modules])"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=ROOT.parent)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.split() == []

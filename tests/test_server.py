@@ -27,6 +27,7 @@ from PIL import Image
 import sidebooks_core as sb
 from sidebooks_core.encoding.tileset import unpack_tile
 from sidebooks_core.server import Application, Shelf
+from sidebooks_core.server.listening import listening
 from sidebooks_core.server.shelf import page_id
 
 
@@ -452,8 +453,6 @@ def test_a_watched_folder(service: sb.TileService, sample: Path, tmp_path: Path)
 
 
 def test_short_answers_do_not_wait_for_acknowledgements() -> None:
-    from sidebooks_core.server.command import _listening
-
     async def scenario() -> int:
         accepted: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
@@ -461,7 +460,7 @@ def test_short_answers_do_not_wait_for_acknowledgements() -> None:
             accepted.set_result(writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
             writer.close()
 
-        with _listening("127.0.0.1", 0) as listener:
+        with listening("127.0.0.1", 0) as listener:
             server = await asyncio.start_server(connected, sock=listener)
             _, writer = await asyncio.open_connection(*listener.getsockname())
             no_delay = await asyncio.wait_for(accepted, 10)
