@@ -28,6 +28,7 @@ import sidebooks_core as sb
 from sidebooks_core.encoding.tileset import unpack_tile
 from sidebooks_core.server import Application, Shelf
 from sidebooks_core.server.listening import listening
+from sidebooks_core.server.sessions import ClientPlace
 from sidebooks_core.server.shelf import page_id
 
 
@@ -416,11 +417,15 @@ def test_streams_end_with_the_server(application: Application) -> None:
     assert [kind for kind, _ in events(asyncio.run(scenario()))] == ["documents"]
 
 
-def test_metrics_count(application: Application, first_page: str) -> None:
+def test_metrics_count(application: Application, document: sb.Document, first_page: str) -> None:
     ask(application, f"{first_page}/full/100,/0/default.jpg")
     text = ask(application, "/metrics").body.decode()
     assert "sidebooks_renders_total 1" in text
     assert 'sidebooks_responses_total{status="200"} 1' in text
+    assert "\nsidebooks_sessions 0\n" in text
+    application.sessions.follow("s", ClientPlace(document, 0, (300, 400), False))
+    application.sessions.end("s")
+    assert 'sidebooks_session_ends_total{reason="left"} 1' in ask(application, "/metrics").body.decode()
 
 
 def test_an_image_file_is_its_own_full_image(service: sb.TileService, application: Application, shelf: Shelf) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from sidebooks_core.server.sessions import End
 from sidebooks_core.statistics import Statistics
 
 COUNTERS = (
@@ -20,8 +21,11 @@ COUNTERS = (
 GAUGES = ("queued", "in_flight", "memory_bytes", "disk_bytes", "prefetched_bytes", "prefetch_wasted_bytes")
 
 
-def prometheus(found: Statistics, responses: Mapping[int, int]) -> str:
-    """The whole text. responses: how many there were of each status."""
+def prometheus(found: Statistics, responses: Mapping[int, int], sessions: int, ends: Mapping[End, int]) -> str:
+    """The whole text.
+
+    responses: how many there were of each status. sessions: how many there are. ends: how many ended for which reason.
+    """
     lines = []
     for name in COUNTERS:
         lines += [f"# TYPE sidebooks_{name}_total counter", f"sidebooks_{name}_total {getattr(found, name)}"]
@@ -35,4 +39,10 @@ def prometheus(found: Statistics, responses: Mapping[int, int]) -> str:
         lines.append(f'sidebooks_wait_seconds_count{{source="{source}"}} {latency.total_count}')
     lines.append("# TYPE sidebooks_responses_total counter")
     lines += [f'sidebooks_responses_total{{status="{status}"}} {count}' for status, count in sorted(responses.items())]
+    lines += [
+        "# TYPE sidebooks_sessions gauge",
+        f"sidebooks_sessions {sessions}",
+        "# TYPE sidebooks_session_ends_total counter",
+    ]
+    lines += [f'sidebooks_session_ends_total{{reason="{reason}"}} {count}' for reason, count in sorted(ends.items())]
     return "\n".join(lines) + "\n"

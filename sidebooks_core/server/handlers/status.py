@@ -42,7 +42,8 @@ async def metrics(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """Counters for Prometheus."""
 
     def written() -> bytes:
-        return prometheus(parts.service.statistics(), parts.counts()).encode()
+        statistics, sessions = parts.service.statistics(), parts.sessions
+        return prometheus(statistics, parts.counts(), len(sessions), sessions.ends()).encode()
 
     return HttpResponse(200, await parts.pools.run("other", written), headers.momentary(METRICS_TYPE))
 
