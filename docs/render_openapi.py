@@ -12,6 +12,7 @@ from wrapping import wrapped
 
 from sidebooks_core import __version__
 from sidebooks_core.server.openapi import description
+from sidebooks_core.server.routes import ROUTES
 
 TARGET = Path(__file__).parent / "reference" / "openapi.md"
 
@@ -19,16 +20,17 @@ TARGET = Path(__file__).parent / "reference" / "openapi.md"
 INTRODUCTION = """\
 This page lists every address of the server with its parts and its answers.
 `docs/render_openapi.py` writes it from the description that the server serves at `/openapi.json` (OpenAPI 3.1).
-[The HTTP API](http.md) says what each address is for."""
+[The HTTP API](http.md) says what each address is for, and what the operation of an address means."""
 
 
 def rendered() -> str:
     """The page."""
-    told = description("", __version__)
+    told = description(ROUTES, "", __version__)
     lines = ["# The HTTP API, address by address", *wrapped(INTRODUCTION)]
     for path, methods in told["paths"].items():
         for method, operation in methods.items():
             lines += ["", f"## `{method.upper()} {path}`", *wrapped(operation["summary"] + ".")]
+            lines.append(f"Operation: `{operation['tags'][0]}`.")
             parameters = operation.get("parameters", [])
             if parameters:
                 lines.append("")

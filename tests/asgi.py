@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from PIL import Image
-
-from sidebooks_core.server import Application
+from starlette.types import ASGIApp
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class Reply:
 
 
 async def ask_async(
-    application: Application,
+    application: ASGIApp,
     path: str,
     method: str = "GET",
     headers: dict[str, str] | None = None,
@@ -79,7 +78,7 @@ async def ask_async(
 
 
 def ask(
-    application: Application,
+    application: ASGIApp,
     path: str,
     method: str = "GET",
     headers: dict[str, str] | None = None,

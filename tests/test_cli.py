@@ -20,7 +20,8 @@ from PIL import Image
 import sidebooks_core as sb
 from sidebooks_core.cli.commands import main
 from sidebooks_core.server import Shelf
-from sidebooks_core.server.command import _listening, _register
+from sidebooks_core.server.listening import listening
+from sidebooks_core.server.registering import register_named
 
 
 def sidebooks(*arguments: str | Path, cache: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -193,7 +194,7 @@ def test_a_port_in_use_is_named() -> None:
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(OSError, match=f"port {port} of 127.0.0.1 is in use: name another with --port"):
-            _listening("127.0.0.1", port)
+            listening("127.0.0.1", port)
 
 
 def test_a_file_that_takes_long_does_not_hold_up_the_start(
@@ -208,9 +209,9 @@ def test_a_file_that_takes_long_does_not_hold_up_the_start(
         return open_of(source, *arguments, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(service, "open", opening)
-    monkeypatch.setattr("sidebooks_core.server.command.START_PATIENCE_S", 0.2)
+    monkeypatch.setattr("sidebooks_core.server.registering.START_PATIENCE_S", 0.2)
     shelf = Shelf(service)
-    left = _register(shelf, [slow, sample], None)
+    left = register_named(shelf, [slow, sample], None)
     assert left == 2, "documents are listed in the order in which they were named"
     leave.set()
     deadline_s = time.monotonic() + 30

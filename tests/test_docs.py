@@ -21,7 +21,7 @@ from conftest import ROOT
 import sidebooks_core as sb
 from benchmarks import reporting
 from sidebooks_core.server import ServerLimits
-from sidebooks_core.server.openapi import OPERATIONS
+from sidebooks_core.server.routes import ROUTES
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 ALL_PAGES = [*PAGES, *sorted(set(ROOT.glob("*.md")) - set(PAGES)), *sorted((ROOT / "tests").rglob("*.md"))]
@@ -94,7 +94,7 @@ def test_every_public_name_has_its_reference() -> None:
 def test_every_address_in_the_recipes_is_served() -> None:
     text = (ROOT / "docs" / "how-to" / "clients.md").read_text(encoding="utf-8")
     patterns = []
-    for one in OPERATIONS:
+    for one in ROUTES:
         pattern = re.sub(r"{(\w+)}", lambda name: "[^/]+", re.escape(one.path).replace("\\{", "{").replace("\\}", "}"))
         patterns.append(re.compile(pattern + r"\Z"))
     found = re.findall(r"(?<![\w.])/?(?:documents|events|iiif|presentation)(?:/[\w${}()\\.:,-]+)+|/events\b", text)

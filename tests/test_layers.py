@@ -42,7 +42,8 @@ ROOMS: dict[str, str] = {
     "service": "errors settings statistics tiling scheduling documents stores images library reading assembly",
     PACKAGE: "errors settings statistics tiling scheduling documents images reading service",
     "testing": "errors settings tiling documents encoding stores workers service",
-    "server": f"errors settings tiling scheduling keys documents encoding stores images library reading service {PACKAGE}",
+    "server": "errors settings statistics tiling scheduling keys documents encoding stores images library reading service "
+    f"{PACKAGE}",
     "cli": f"{PACKAGE} errors settings statistics documents encoding stores service server",
     "__main__": "cli",
 }
@@ -60,6 +61,9 @@ SOLE_IMPORTERS: dict[str, tuple[str, ...]] = {
     "diskcache": ("stores.pooled_cache",),
     "apsw": ("library.facts_file",),
     "fcntl": ("stores", "workers.process", "server.slow_clients"),
+    "starlette": ("server",),
+    "uvicorn": ("server.command", "server.slow_clients"),
+    "httptools": ("server.slow_clients",),
 }
 """Which modules may import a library: those named, and what lies under them."""
 
@@ -209,6 +213,7 @@ BAD_SOURCES: list[tuple[str, dict[str, str], str]] = [
     ("diskcache elsewhere in stores", {"stores.memory": "from diskcache import Disk"}, "only stores.pooled_cache may"),
     ("SQL in a reader", {"reading.reader": "import apsw"}, "only library.facts_file may"),
     ("fcntl elsewhere", {"service": "def f():\n    import fcntl"}, "workers.process and server.slow_clients may"),
+    ("starlette in the service", {"service": "from starlette.types import Scope"}, "only server may"),
     ("PIL in the service", {"service": "from PIL import Image"}, "only engine and encoding and worker may"),
     ("threads in tiling", {"tiling.slabs": "from threading import Lock"}, "is pure and imports threading"),
     ("clock in scheduling", {"scheduling.queue": "def f():\n    import time"}, "is pure and imports time"),
@@ -250,9 +255,20 @@ def test_what_is_allowed_is_not_called_a_breach() -> None:
     assert violations({f"{PACKAGE}.{name}".rstrip("."): source for name, source in good.items()}) == []
 
 
-def test_importing_the_package_loads_no_engine() -> None:
-    heavy = ["pymupdf", "fitz", "numpy", "PIL", "diskcache", "sqlite3", "apsw"]
-    code = f"import sys, sidebooks_core; print(*[name for name in {heavy} if name in sys.modules])"
+ENGINES = ["pymupdf", "fitz", "numpy", "PIL", "diskcache", "sqlite3", "apsw"]
+SERVERS = ["starlette", "anyio", "uvicorn", "httptools"]
+
+
+@pytest.mark.parametrize(
+    ("module", "heavy"),
+    [
+        (PACKAGE, [*ENGINES, *SERVERS]),
+        (f"{PACKAGE}.cli.commands", [*ENGINES, *SERVERS]),
+        (f"{PACKAGE}.server.command", [*ENGINES, "webbrowser", "urllib.request"]),
+    ],
+)
+def test_importing_loads_nothing_that_only_some_uses_need(module: str, heavy: list[str]) -> None:
+    code = f"import sys, {module}; print(*[name for name in {heavy} if name in sys.modules])"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=ROOT.parent)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.split() == []

@@ -26,7 +26,9 @@ from PIL import Image
 
 import sidebooks_core as sb
 from sidebooks_core.encoding.tileset import unpack_tile
-from sidebooks_core.server import Application, Shelf, openapi
+from sidebooks_core.server import Application, Shelf
+from sidebooks_core.server.listening import listening
+from sidebooks_core.server.sessions import ClientPlace
 from sidebooks_core.server.shelf import page_id
 
 
@@ -415,11 +417,15 @@ def test_streams_end_with_the_server(application: Application) -> None:
     assert [kind for kind, _ in events(asyncio.run(scenario()))] == ["documents"]
 
 
-def test_metrics_count(application: Application, first_page: str) -> None:
+def test_metrics_count(application: Application, document: sb.Document, first_page: str) -> None:
     ask(application, f"{first_page}/full/100,/0/default.jpg")
     text = ask(application, "/metrics").body.decode()
     assert "sidebooks_renders_total 1" in text
     assert 'sidebooks_responses_total{status="200"} 1' in text
+    assert "\nsidebooks_sessions 0\n" in text
+    application.sessions.follow("s", ClientPlace(document, 0, (300, 400), False))
+    application.sessions.end("s")
+    assert 'sidebooks_session_ends_total{reason="left"} 1' in ask(application, "/metrics").body.decode()
 
 
 def test_an_image_file_is_its_own_full_image(service: sb.TileService, application: Application, shelf: Shelf) -> None:
@@ -452,8 +458,6 @@ def test_a_watched_folder(service: sb.TileService, sample: Path, tmp_path: Path)
 
 
 def test_short_answers_do_not_wait_for_acknowledgements() -> None:
-    from sidebooks_core.server.command import _listening
-
     async def scenario() -> int:
         accepted: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
@@ -461,7 +465,7 @@ def test_short_answers_do_not_wait_for_acknowledgements() -> None:
             accepted.set_result(writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
             writer.close()
 
-        with _listening("127.0.0.1", 0) as listener:
+        with listening("127.0.0.1", 0) as listener:
             server = await asyncio.start_server(connected, sock=listener)
             _, writer = await asyncio.open_connection(*listener.getsockname())
             no_delay = await asyncio.wait_for(accepted, 10)
@@ -498,36 +502,3 @@ def test_the_command_serves_until_it_is_told_to_end(sample: Path, tmp_path: Path
             assert "Traceback" not in errors
         finally:
             process.kill()
-
-
-def test_the_description_is_what_the_application_does(application: Application, document: sb.Document) -> None:
-    described = ask(application, "/openapi.json").json()
-    assert described["openapi"].startswith("3.1")
-    values = {
-        "document": document.id, "image": page_id(document, 0), "page": "2", "level": "1", "size": "300x400.jpg",
-        "query": "jlreq", "file": "client.js", "region": "full", "iiifSize": "50,", "rotation": "90", "quality": "gray",
-        "format": "png", "dziLevel": "9", "column": "0", "row": "0", "span": "1-3", "old_forms": "1", "q": "jlreq",
-    }  # fmt: skip
-    hint = json.dumps({"session": "s", "page": 1, "view_px": [300, 400]}).encode()
-    for template, methods in described["paths"].items():
-        for method, operation in methods.items():
-            for parameter in operation.get("parameters", []):
-                assert re.match(parameter["schema"]["pattern"], values[parameter["name"]]), parameter
-            named = [one["name"] for one in operation.get("parameters", []) if one["in"] == "query"]
-            query = "&".join(f"{name}={values[name]}" for name in named)
-            path = template.format(**values) + (f"?{query}" if query else "")
-            reply = ask(application, path, method.upper(), body=hint if method == "post" else b"", leave_after=2)
-            assert str(reply.status) in operation["responses"], (path, reply.status, reply.body)
-            assert reply.status < 400, (path, reply.status, reply.body)
-            [(_, success)] = [(s, r) for s, r in operation["responses"].items() if s < "400"]
-            for media_type in success.get("content", {}):
-                kind = media_type.split("/")[0] if media_type.endswith("*") else media_type
-                is_generic = media_type == "application/octet-stream"
-                assert is_generic or reply.headers["content-type"].startswith(kind), (path, reply.headers["content-type"])
-
-
-def test_every_route_is_described(application: Application) -> None:
-    source = Path(sys.modules[Application.__module__].__file__ or "").read_text(encoding="utf-8")
-    first_segments = set(re.findall(r'^            "([a-z.]*)": self\._', source, re.M))
-    assert first_segments
-    assert first_segments == {one.path.split("/")[1].split("{")[0] for one in openapi.OPERATIONS}

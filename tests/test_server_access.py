@@ -16,12 +16,15 @@ from asgi import Reply, ask
 import sidebooks_core as sb
 from sidebooks_core.errors import DamagedDocument, RequestError
 from sidebooks_core.server import Application, Shelf
+from sidebooks_core.server.access import Operation, everything
 from sidebooks_core.server.descriptions import disposition
-from sidebooks_core.server.exchange import of_error
-from sidebooks_core.server.fast_path import MOST_BYTES
+from sidebooks_core.server.fast_path import MOST_BYTES, FastPath
+from sidebooks_core.server.headers import ResponseHeaders
 from sidebooks_core.server.hosts import HostNames, is_address, name_in, names_of_this_machine
+from sidebooks_core.server.http import HttpRequest
 from sidebooks_core.server.limits import ServerLimits, client_of
 from sidebooks_core.server.sharing import Sharing
+from sidebooks_core.server.statuses import refusal_of
 
 OTHER = "https://books.example"
 
@@ -255,20 +258,33 @@ def test_mounted_under_a_path(application: Application, document: sb.Document) -
     assert asked(application, "/documents", host, root_path="/doc").status == 200, "/doc is no part of /documents"
 
 
-def test_the_short_way_keeps_a_bounded_number_of_bytes(application: Application) -> None:
-    hot = application._hot
-    scope: dict[str, Any] = {"raw_path": b"/" + b"p" * 1000, "path": "/", "headers": [(b"host", b"")]}
-    for number in range(12_000):
-        scope["headers"] = [(b"host", b"%d." % number + b"h" * 240)]
-        hot.learn(hot.generation, scope, "key", 0, 0, "image/png", "tag", [])
-    assert len(hot._known) < 12_000
-    held = sum(len(one) + len(host) for one, host in hot._known)
-    assert held < MOST_BYTES
-    assert hot._bytes <= MOST_BYTES
-    assert b"11999." in next(reversed(hot._known))[1], "the newest stay"
-    hot.forget()
-    hot.learn(hot.generation, scope, "key", 0, 0, "image/png", "tag", [])
-    assert hot._bytes < 5000, "counted anew"
+def test_the_fast_path_remembers_a_bounded_number_of_bytes(service: sb.TileService) -> None:
+    fast_path = FastPath(service, ResponseHeaders(Sharing.of([], "shared")), everything)
+    path = b"/" + b"p" * 1000
+
+    def learn(number: int) -> int:
+        """How many bytes the path and the host have that it is to remember."""
+        host = b"%d." % number + b"h" * 240
+        scope = {"raw_path": path, "path": "/", "headers": [(b"host", host)]}
+        request = HttpRequest(scope, never, "", "", fast_path.generation, operation=Operation.READ_IMAGE)
+        fast_path.learn(request, f"key {number}", 0, 0, "tag", [])
+        return len(path) + len(host)
+
+    learned_bytes = sum(learn(number) for number in range(12_000))
+    assert learned_bytes > MOST_BYTES
+    assert len(fast_path) < 12_000
+    assert len(fast_path) * (len(path) + 240) < fast_path.held_bytes <= MOST_BYTES
+    before = len(fast_path), fast_path.held_bytes
+    learn(11_999)
+    assert (len(fast_path), fast_path.held_bytes) == before, "the newest stay"
+    fast_path.forget()
+    learn(11_999)
+    assert len(fast_path) == 1
+    assert fast_path.held_bytes < 5000, "counted anew"
+
+
+async def never() -> dict[str, Any]:
+    raise AssertionError("nobody reads a body here")
 
 
 def test_what_is_withdrawn_while_it_is_drawn_is_not_answered_from_habit(
@@ -351,7 +367,7 @@ def test_file_names_that_are_no_text(service: sb.TileService, sample: Path, tmp_
     ],
 )
 def test_errors_tell_no_paths(text: str) -> None:
-    detail = json.loads(of_error(DamagedDocument(text)).body)["detail"]
+    detail = refusal_of(DamagedDocument(text)).detail
     assert "server's log" in detail
     assert "papers" not in detail
     assert "python" not in detail
@@ -359,7 +375,7 @@ def test_errors_tell_no_paths(text: str) -> None:
 
 def test_errors_tell_what_they_may() -> None:
     text = "予算 3/4.pdf, page 3: it has no content (1/2)"
-    assert json.loads(of_error(DamagedDocument(text)).body)["detail"] == text
+    assert refusal_of(DamagedDocument(text)).detail == text
 
 
 def test_no_origin_is_ours_where_no_host_was_told(application: Application, document: sb.Document) -> None:

@@ -7,6 +7,8 @@ import gzip
 import json
 import logging
 import os
+import subprocess
+import sys
 import threading
 from concurrent.futures import Future
 from pathlib import Path
@@ -19,9 +21,11 @@ from PIL import Image
 import sidebooks_core as sb
 from sidebooks_core.documents.model import Word
 from sidebooks_core.encoding.tileset import RecordUnreadable
-from sidebooks_core.server import Application, Shelf, descriptions, exchange
+from sidebooks_core.server import Application, Shelf, descriptions, responses
+from sidebooks_core.server.compression import CompressedBodies
 from sidebooks_core.server.descriptions import Described
-from sidebooks_core.server.exchange import FileRange
+from sidebooks_core.server.http import FileRange
+from sidebooks_core.server.schemas import PageList
 from sidebooks_core.statistics import Counters
 from sidebooks_core.stores.memory import MemoryStore
 from sidebooks_core.stores.protocol import StoreStatistics, TileStore
@@ -49,7 +53,7 @@ def test_long_json_is_made_off_the_event_loop(
     future.set_result(words)
     monkeypatch.setattr(application.service, "submit_text", lambda *_: future)
     where: list[str] = []
-    encode, compress = exchange.json_bytes, gzip.compress
+    encode, compress = responses.json_bytes, gzip.compress
 
     def encoded(value: Any) -> bytes:
         where.append(threading.current_thread().name)
@@ -59,7 +63,7 @@ def test_long_json_is_made_off_the_event_loop(
         where.append(threading.current_thread().name)
         return compress(*arguments, **named)
 
-    monkeypatch.setattr(exchange, "json_bytes", encoded)
+    monkeypatch.setattr(responses, "json_bytes", encoded)
     monkeypatch.setattr(gzip, "compress", compressed)
     reply = ask(application, f"/documents/{document.id}/pages/1/text", headers={"Accept-Encoding": "gzip"})
     assert len(json.loads(gzip.decompress(reply.body))["words"]) == 20_000
@@ -68,13 +72,14 @@ def test_long_json_is_made_off_the_event_loop(
 
 
 def test_compressed_bodies_are_kept_within_a_budget() -> None:
-    kept = exchange._Compressed(10_000)
+    kept = CompressedBodies(10_000)
     bodies = {f"tag{n}": bytes(range(256)) * 4 + str(n).encode() * 200 for n in range(100)}
     for tag, body in bodies.items():
-        assert gzip.decompress(kept(tag, body)) == body
-        assert kept._bytes <= 10_000
-    assert sum(map(len, kept._bodies.values())) == kept._bytes
-    assert kept("tag99", b"") == kept._bodies["tag99"], "kept"
+        assert gzip.decompress(kept.get(tag, body)) == body
+        assert kept.held_bytes <= 10_000
+    assert kept.held_bytes > 5_000
+    assert gzip.decompress(kept.get("tag99", b"")) == bodies["tag99"], "kept"
+    assert kept.get("tag0", b"") == gzip.compress(b"", 6, mtime=0), "the oldest went"
 
 
 def test_descriptions_are_kept_once_for_all_hosts_and_within_a_budget(
@@ -83,11 +88,11 @@ def test_descriptions_are_kept_once_for_all_hosts_and_within_a_budget(
     made: list[str] = []
     page_list = descriptions.page_list
 
-    def counted(base: str, one: sb.Document) -> dict[str, Any]:
+    def counted(base: str, one: sb.Document) -> PageList:
         made.append(base)
         return page_list(base, one)
 
-    monkeypatch.setattr("sidebooks_core.server.application.page_list", counted)
+    monkeypatch.setattr(descriptions, "page_list", counted)
     replies = [ask(application, f"/documents/{document.id}/pages.json").json() for _ in range(3)]
     assert len(made) == 1
     assert replies[0]["pages"][0]["image_service"].startswith("http://test/iiif/3/")
@@ -95,8 +100,8 @@ def test_descriptions_are_kept_once_for_all_hosts_and_within_a_budget(
     for number in range(40):
         body = described.get(document, f"kind {number}", 'http://a"b', lambda base: {"id": f"{base}/x", "more": "y" * 5000})
         assert json.loads(body)["id"] == 'http://a"b/x'
-        assert described._bytes <= 40_000
-    assert len(described._made) == 7
+        assert described.held_bytes <= 40_000
+    assert len(described) == 7
 
 
 def test_a_shelf_that_changes_often_is_told_of_in_few_events(
@@ -108,7 +113,7 @@ def test_a_shelf_that_changes_often_is_told_of_in_few_events(
         listening = asyncio.create_task(ask_async(application, "/events"))
         await asyncio.sleep(0.1)
         for number in range(200):
-            application._events.documents_changed([f"document {number}"])
+            application.events.documents_changed([f"document {number}"])
             await asyncio.sleep(0)
         await asyncio.sleep(0.5)
         application.begin_close()
@@ -230,25 +235,28 @@ def test_discarding_does_not_wait_for_a_slow_store() -> None:
     store.close(5)
 
 
-def test_a_missing_dependency_of_ours_is_not_taken_for_uvicorn(sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import builtins
+@pytest.mark.parametrize("missing", ["starlette", "uvicorn", "httptools"])
+def test_serving_without_its_extra_says_what_to_install(missing: str, sample: Path) -> None:
+    done = serve_without(missing, sample)
+    assert done.returncode == 2, done.stderr
+    assert "pip install 'sidebooks_core[server]'" in done.stderr
+    assert "Traceback" not in done.stderr
 
-    from sidebooks_core.server.command import serve
 
-    original = builtins.__import__
-    missing = "uvicorn"
+def test_a_missing_dependency_of_ours_is_not_taken_for_the_extra(sample: Path) -> None:
+    assert "ModuleNotFoundError: import of msgspec.structs halted" in serve_without("msgspec.structs", sample).stderr
 
-    def imports(name: str, *arguments: Any) -> Any:
-        if name.split(".")[0] == missing or name.endswith("slow_clients"):
-            raise ModuleNotFoundError(f"No module named {missing!r}", name=missing)
-        return original(name, *arguments)
 
-    monkeypatch.setattr(builtins, "__import__", imports)
-    with pytest.raises(sb.RequestError, match="needs uvicorn"):
-        serve([sample], sb.Settings(cache_dir=None), "127.0.0.1", 0, browser=False)
-    missing = "elsewhere"
-    with pytest.raises(ModuleNotFoundError, match="elsewhere"):
-        serve([sample], sb.Settings(cache_dir=None), "127.0.0.1", 0, browser=False)
+def serve_without(missing: str, sample: Path) -> subprocess.CompletedProcess[str]:
+    """`sidebooks serve` where a module cannot be imported."""
+    code = f"""import sys
+from sidebooks_core.cli.commands import main
+for name in [name for name in sys.modules if name == {missing!r} or name.startswith("sidebooks_core.server")]:
+    del sys.modules[name]
+sys.modules[{missing!r}] = None
+sys.exit(main(sys.argv[1:]))"""
+    command = [sys.executable, "-c", code, "serve", str(sample), "--port", "0", "--no-browser"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_an_original_is_not_read_on_for_who_has_left(
@@ -323,7 +331,7 @@ def test_previews_that_the_queue_has_no_place_for_leave_no_others_behind(
         futures.append(Future())
         return futures[-1]
 
-    monkeypatch.setattr(application._images, "_submit", submit)
+    monkeypatch.setattr(application.service, "submit_raster", submit)
     assert ask(application, f"/documents/{document.id}/previews/1-10").status == 503
     assert len(futures) == 5
     assert all(future.cancelled() for future in futures)

@@ -19,7 +19,7 @@ from sidebooks_core.server.shelf import page_id
 def test_under_load_a_coarser_image_stands_in(
     application: Application, document: sb.Document, first_page: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(application._images, "_loaded", 0)
+    monkeypatch.setattr(application.images, "loaded", 0)
     part = "512,512,512,512/512,512/0/default.png"
     first = ask(application, f"{first_page}/{part}")
     assert first.headers["cache-control"].endswith("immutable"), "nothing coarser was in memory"
@@ -30,14 +30,14 @@ def test_under_load_a_coarser_image_stands_in(
     assert "etag" not in passing.headers
     assert 0 < float(passing.headers["sidebooks-resolution"]) < 1
     service = application.service
-    monkeypatch.setattr(application._images, "_loaded", 1 << 30)
+    monkeypatch.setattr(application.images, "loaded", 1 << 30)
     sharp = ask(application, beside)
     assert sharp.headers["cache-control"].endswith("immutable")
     assert image(passing).size == image(sharp).size == (512, 512)
     assert image(passing).format == image(sharp).format
     difference = np.abs(np.asarray(image(passing).convert("L"), float) - np.asarray(image(sharp).convert("L"), float))
     assert difference.mean() < 25, "the same part of the page"
-    monkeypatch.setattr(application._images, "_loaded", 0)
+    monkeypatch.setattr(application.images, "loaded", 0)
     renders = service.statistics().renders
     assert ask(application, beside).body == sharp.body, "what is cached is always answered as it is"
     assert service.statistics().renders == renders
@@ -47,7 +47,7 @@ def test_a_hundred_who_turn_to_one_page_are_no_load(
     application: Application, document: sb.Document, first_page: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert ask(application, f"/documents/{document.id}/pages/1/preview").status == 200
-    monkeypatch.setattr(application._images, "_loaded", 1)
+    monkeypatch.setattr(application.images, "loaded", 1)
     path = f"/documents/{document.id}/pages/1/1333x1777"
 
     async def all_at_once() -> list[Reply]:
@@ -201,7 +201,7 @@ def test_who_floods_is_refused_and_others_are_not(application: Application, monk
         flood = [
             asyncio.ensure_future(ask_async(application, path.format(900 + number), client="flood")) for number in range(30)
         ]
-        while len(application._images._waiting) < 5:
+        while len(application.images.waiting) < 5:
             await asyncio.sleep(0.001)
         other = await ask_async(application, path.format(500), client="council")
         return await asyncio.gather(*flood), other

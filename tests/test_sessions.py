@@ -16,7 +16,7 @@ from asgi import ask, ask_async
 
 import sidebooks_core as sb
 from sidebooks_core.server import Application
-from sidebooks_core.server.sessions import MAX_SESSIONS, Hint, Sessions
+from sidebooks_core.server.sessions import ClientPlace, End, SessionLimits, Sessions, State
 
 VIEW_PX = (300, 400)
 
@@ -34,8 +34,26 @@ def told() -> list[tuple[str, int]]:
 
 
 @pytest.fixture
+def made(service: sb.TileService, monkeypatch: pytest.MonkeyPatch) -> list[sb.Reader]:
+    """The readers that sessions make. Each takes a moment, in which other hints come."""
+    found: list[sb.Reader] = []
+    reader_of = service.reader
+
+    def slow(*arguments: Any, **options: Any) -> sb.Reader:
+        time.sleep(0.02)
+        found.append(reader_of(*arguments, **options))
+        return found[-1]
+
+    monkeypatch.setattr(service, "reader", slow)
+    return found
+
+
+LIMITS = SessionLimits()
+
+
+@pytest.fixture
 def sessions(service: sb.TileService, told: list[tuple[str, int]]) -> Iterator[Sessions]:
-    running = Sessions(service, lambda name, document, view: told.append((name, view.page)))
+    running = Sessions(service, lambda name, document, view: told.append((name, view.page)), LIMITS)
     yield running
     running.close()
 
@@ -45,22 +63,13 @@ def book(service: sb.TileService, sample: Path) -> sb.Document:
     return service.open(sample)
 
 
-def hint(document: sb.Document, page: int, view_px: tuple[int, int] = VIEW_PX, *, spread: bool = False) -> Hint:
-    return Hint(document, page, view_px, spread)
+def hint(document: sb.Document, page: int, view_px: tuple[int, int] = VIEW_PX, *, spread: bool = False) -> ClientPlace:
+    return ClientPlace(document, page, view_px, spread)
 
 
 def test_hints_of_one_session_at_the_same_moment_make_one_reader(
-    service: sb.TileService, sessions: Sessions, book: sb.Document, told: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
+    service: sb.TileService, sessions: Sessions, book: sb.Document, told: list[tuple[str, int]], made: list[sb.Reader]
 ) -> None:
-    made: list[sb.Reader] = []
-    reader_of = service.reader
-
-    def slow(*arguments: Any, **options: Any) -> sb.Reader:
-        time.sleep(0.02)
-        made.append(reader_of(*arguments, **options))
-        return made[-1]
-
-    monkeypatch.setattr(service, "reader", slow)
     with ThreadPoolExecutor(8) as threads:
         for done in [threads.submit(sessions.follow, "s", hint(book, number % 20)) for number in range(200)]:
             done.result()
@@ -85,25 +94,46 @@ def test_the_newest_hint_counts(sessions: Sessions, book: sb.Document, told: lis
     assert pages == sorted(pages)
 
 
-def test_another_screen_resizes_the_reader_and_another_spread_makes_one(
-    service: sb.TileService, sessions: Sessions, book: sb.Document, told: list[tuple[str, int]]
+def test_another_screen_changes_the_reader_and_another_spread_makes_one(
+    service: sb.TileService, sessions: Sessions, book: sb.Document, told: list[tuple[str, int]], made: list[sb.Reader]
 ) -> None:
     sessions.follow("s", hint(book, 3))
     until(lambda: ("s", 3) in told)
-    [before] = list(service._readers)
     sessions.follow("s", hint(book, 4, (500, 600)))
     until(lambda: ("s", 4) in told)
-    assert list(service._readers) == [before]
+    [before] = made
+    view = before.wait_sharp(timeout_s=60)
+    assert max(one.x0_view + one.width_view for one in view.images) <= 500
+    assert max(one.height_view for one in view.images) == 600, "the page fits the new screen"
     sessions.follow("s", hint(book, 5, (500, 600), spread=True))
-    until(lambda: service.reader_count() == 1 and list(service._readers) != [before])
+    until(lambda: service.reader_count() == 1 and len(made) == 2)
     with pytest.raises(sb.ServiceClosed):
         before.view()
 
 
-def test_a_session_ends_with_its_stream_and_after_silence(
-    service: sb.TileService, sessions: Sessions, book: sb.Document, told: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
+def test_a_session_goes_from_its_first_hint_to_its_end(
+    sessions: Sessions, book: sb.Document, told: list[tuple[str, int]], made: list[sb.Reader]
 ) -> None:
-    monkeypatch.setattr("sidebooks_core.server.sessions.SILENCE_S", 1.0)
+    sessions.follow("s", hint(book, 1))
+    session = sessions.find("s")
+    assert session is not None
+    assert session.state is State.BEGUN, "its reader takes a moment"
+    until(lambda: session.state is State.FOLLOWING)
+    assert not session.is_empty
+    sessions.end("s")
+    assert (session.state, session.end) == (State.ENDED, End.LEFT)
+    assert sessions.find("s") is None
+    until(lambda: session.is_empty)
+    assert sessions.ends() == {End.LEFT: 1}
+    sessions.end("s")
+    assert sessions.ends() == {End.LEFT: 1}, "it ends once"
+
+
+def test_a_session_ends_with_its_stream_and_after_silence(
+    service: sb.TileService, book: sb.Document, told: list[tuple[str, int]]
+) -> None:
+    limits = SessionLimits(silence_s=1.0)
+    sessions = Sessions(service, lambda name, document, view: told.append((name, view.page)), limits)
     for name in ("gone", "silent", "reading"):
         sessions.follow(name, hint(book, 1))
     until(lambda: len({name for name, _ in told}) == 3)
@@ -115,8 +145,42 @@ def test_a_session_ends_with_its_stream_and_after_silence(
         return len(sessions) == service.reader_count() == 1
 
     until(only_who_reads_is_left)
+    assert sessions.ends() == {End.LEFT: 1, End.SILENT: 1}
     sessions.follow("silent", hint(book, 6))
     until(lambda: ("silent", 6) in told)
+    sessions.close()
+
+
+@pytest.mark.parametrize(
+    ("error", "ends"),
+    [(ZeroDivisionError("a fault of ours"), {End.FAILED: 1}), (sb.ServiceClosed("the service is closed"), {End.CLOSED: 1}),
+     (sb.RequestError("no such screen"), {})],
+    ids=["fault", "closed", "refused"],
+)  # fmt: skip
+def test_a_session_whose_reader_fails_leaves_nothing(
+    service: sb.TileService,
+    sessions: Sessions,
+    book: sb.Document,
+    told: list[tuple[str, int]],
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    ends: dict[End, int],
+) -> None:
+    """What a hint may cause (a screen that no reader takes) ends nothing: the next hint may be better."""
+    called = threading.Event()
+
+    def fails(*_: Any, **__: Any) -> sb.Reader:
+        called.set()
+        raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr(service, "reader", fails)
+        sessions.follow("s", hint(book, 1))
+        assert called.wait(20)
+        until(lambda: sessions.ends() == ends)
+    assert (len(sessions), service.reader_count()) == (0 if ends else 1, 0)
+    sessions.follow("s", hint(book, 2))
+    until(lambda: ("s", 2) in told)
 
 
 def test_sessions_of_a_document_that_is_served_no_longer_end(
@@ -128,34 +192,26 @@ def test_sessions_of_a_document_that_is_served_no_longer_end(
     assert len(sessions) == 1
     sessions.keep_only([])
     until(lambda: service.reader_count() == 0)
+    assert sessions.ends() == {End.WITHDRAWN: 1}
 
 
 def test_the_oldest_of_too_many_ends(service: sb.TileService, sessions: Sessions, book: sb.Document) -> None:
-    for number in range(MAX_SESSIONS + 5):
+    for number in range(LIMITS.sessions + 5):
         sessions.follow(f"s{number}", hint(book, 0))
-    assert len(sessions) == MAX_SESSIONS
-    until(lambda: service.reader_count() <= MAX_SESSIONS)
+    assert len(sessions) == LIMITS.sessions
+    assert [sessions.find(f"s{number}") is None for number in range(6)] == [True] * 5 + [False]
+    assert sessions.ends() == {End.CROWDED_OUT: 5}
+    until(lambda: service.reader_count() <= LIMITS.sessions)
 
 
 def test_a_flood_of_sessions_ends_only_those_of_its_own_client(
     service: sb.TileService, sessions: Sessions, book: sb.Document
 ) -> None:
-    sessions.follow("reader", Hint(book, 0, VIEW_PX, False, "http 192.0.2.1"))
-    for number in range(MAX_SESSIONS + 5):
-        sessions.follow(f"flood{number}", Hint(book, 0, VIEW_PX, False, "http 192.0.2.66"))
-    assert len(sessions) == MAX_SESSIONS
-    assert "reader" in sessions._sessions
-
-
-def test_a_session_that_ended_keeps_no_images(
-    service: sb.TileService, sessions: Sessions, book: sb.Document, told: list[tuple[str, int]]
-) -> None:
-    sessions.follow("s", hint(book, 3))
-    until(lambda: told)
-    session, _ = sessions._sessions["s"]
-    sessions.end("s")
-    until(lambda: session.reader is None and session.latest is None)
-    assert service.reader_count() == 0
+    sessions.follow("reader", ClientPlace(book, 0, VIEW_PX, False, "http 192.0.2.1"))
+    for number in range(LIMITS.sessions + 5):
+        sessions.follow(f"flood{number}", ClientPlace(book, 0, VIEW_PX, False, "http 192.0.2.66"))
+    assert len(sessions) == LIMITS.sessions
+    assert sessions.find("reader") is not None
 
 
 def test_closing_ends_all(service: sb.TileService, sessions: Sessions, book: sb.Document) -> None:

@@ -29,6 +29,8 @@ from sidebooks_core.settings import Settings
 
 POINTS_PER_INCH = 72
 DEFAULT_DPI = 150
+SERVER_EXTRA = ("starlette", "anyio", "uvicorn", "httptools")
+"""What `sidebooks serve` loads beside what every command does."""
 
 _EPILOG = """
 examples:
@@ -479,19 +481,23 @@ def _flip(arguments: argparse.Namespace) -> int:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
-    from sidebooks_core.server.command import serve
-
+    try:
+        from sidebooks_core.server.command import ServeOptions, serve
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in SERVER_EXTRA:
+            raise
+        raise RequestError(f"serving needs {', '.join(SERVER_EXTRA)}: pip install 'sidebooks_core[server]'") from None
     settings = Settings(cache_dir=arguments.cache_dir, workers=arguments.workers, image_format=arguments.format)
-    return serve(
-        arguments.path,
-        settings,
-        arguments.host,
-        arguments.port,
+    options = ServeOptions(
+        paths=arguments.path,
+        host=arguments.host,
+        port=arguments.port,
         browser=not arguments.no_browser,
         password=arguments.password,
         hostnames=arguments.hostname,
         allow_origins=arguments.allow_origin,
     )
+    return serve(settings, options)
 
 
 def _cache_stats(arguments: argparse.Namespace) -> int:

@@ -3,28 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from msgspec import Struct
 from PIL import Image
 
 from sidebooks_core.encoding.encode import EncodedImage, decode, encode
-
-
-class Recipe(Struct, frozen=True):
-    """What to do, in this order."""
-
-    width_px: int
-    height_px: int
-    """The size before turning."""
-    is_mirrored: bool
-    rotation: int
-    """Degrees clockwise: 0, 90, 180 or 270."""
-    quality: str
-    """ "default", "color", "gray" or "bitonal"."""
-
-    @property
-    def name(self) -> str:
-        """Equal for equal results."""
-        return f"{self.width_px}x{self.height_px} {'!' * self.is_mirrored}{self.rotation} {self.quality}"
+from sidebooks_core.encoding.recipe import Recipe
 
 
 def derive(data: bytes, media_type: str, recipe: Recipe, image_format: str, quality: int) -> EncodedImage:

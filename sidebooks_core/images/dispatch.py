@@ -61,8 +61,8 @@ class Dispatcher:
         """Documents that cost workers, with the time until which they are watched."""
         self._suspects_at_work: set[str] = set()
         self._finishing: dict[Flight, str] = {}
-        """What was shown and has its page identified, by the worker that holds the document: it is free in a moment, sooner than
-        another could open the document. What waits for the document is left to it."""
+        """What was shown, while its page is identified by the worker that holds the document. That is free in a moment, sooner
+        than another could open the document: what waits for the document is left to it."""
         self._aged: dict[Flight, Callable[[], None] | None] = {}
         """What workers have been at for long, with what interrupts it; None once that was done."""
         self.joins = 0
@@ -79,8 +79,8 @@ class Dispatcher:
     def enter(self, flights: Sequence[Flight]) -> None:
         """Join flights with the same names, or begin these. Requests get QueueFull or ServiceClosed if that cannot be.
 
-        A joined flight takes the more urgent class, the longer time and the names of the two. Without any, what waits is given to
-        idle workers.
+        A joined flight takes the more urgent class, the longer time and the names of the two. Without any flight, what waits is
+        given to idle workers.
         """
         with self._lock:
             entered = self._enter_all(flights)
@@ -333,9 +333,7 @@ class Dispatcher:
         if seat.is_spare and any(not idle.is_spare for idle in self._idle):
             return
         least_urgent = Priority.VISIBLE if seat.is_spare else Priority.BULK
-        flight = self._flights.take(
-            seat.held_documents, least_urgent, self._suspects_at_work, set(self._finishing.values())
-        )
+        flight = self._flights.take(seat.held_documents, least_urgent, self._suspects_at_work, set(self._finishing.values()))
         if flight is None:
             return
         seat.flight = flight

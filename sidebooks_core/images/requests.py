@@ -41,8 +41,8 @@ class TilePlace(Struct, frozen=True):
     """A tile of a level: the raster that holds it, and its column and row in that raster."""
 
     request: Request
-    column: int
-    row: int
+    column: int = 0
+    row: int = 0
 
 
 def in_format(at: TilePlace, image_format: str | None) -> TilePlace:

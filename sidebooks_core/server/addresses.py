@@ -6,9 +6,9 @@ import re
 
 from sidebooks_core.documents.document import Document
 from sidebooks_core.encoding.formats import BY_ENDING
-from sidebooks_core.server.exchange import not_found
 from sidebooks_core.server.iiif import image_api as iiif
 from sidebooks_core.server.iiif import presentation
+from sidebooks_core.server.statuses import Refused, not_found
 from sidebooks_core.tiling.pyramid import Pyramid, fit_rung
 from sidebooks_core.tiling.raster import RasterSpec
 
@@ -31,7 +31,7 @@ def exact_raster(document: Document, page: int, size: str) -> tuple[RasterSpec, 
     info = document.info.pages[page]
     rung = fit_rung(info.width_pt, info.height_pt, width_px=int(matched[1]), height_px=int(matched[2]))
     if rung.area_px > iiif.MAX_AREA_PX:
-        raise iiif.Refused(400, f"at most {iiif.MAX_AREA_PX} pixels")
+        raise Refused(400, f"at most {iiif.MAX_AREA_PX} pixels")
     spec = RasterSpec.whole_page(rung.scale, rung.width_px, rung.height_px)
     return spec, BY_ENDING[matched[3]].name if matched[3] else None
 
@@ -84,7 +84,7 @@ def page_span(text: str, document: Document) -> tuple[int, int]:
     if not first <= last < document.page_count:
         raise not_found()
     if last - first >= MAX_PREVIEWS:
-        raise iiif.Refused(400, f"at most {MAX_PREVIEWS} previews at a time")
+        raise Refused(400, f"at most {MAX_PREVIEWS} previews at a time")
     return first, last
 
 

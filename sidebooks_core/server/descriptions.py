@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import secrets
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
 from urllib.parse import quote
 
+from msgspec import UNSET
+from msgspec.structs import asdict
+
 from sidebooks_core.documents.document import Document
-from sidebooks_core.server.exchange import (
-    IMMUTABLE,
-    Answer,
-    Asked,
-    FileRange,
-    Unsatisfiable,
-    byte_range,
-    json_bytes,
-    not_found,
-    problem,
-)
-from sidebooks_core.server.iiif import image_api as iiif
+from sidebooks_core.documents.model import Link, SearchHit, Word
+from sidebooks_core.server import headers
+from sidebooks_core.server.http import FileRange, HttpRequest, HttpResponse, byte_range
 from sidebooks_core.server.iiif import presentation
+from sidebooks_core.server.json_text import json_bytes
+from sidebooks_core.server.schemas import (
+    AttachedFile,
+    DocumentDetails,
+    DocumentSummary,
+    Hit,
+    NotServed,
+    OutlineEntry,
+    PageEntry,
+    PageLink,
+    PageLinks,
+    PageList,
+    PageWords,
+    SearchHits,
+)
 from sidebooks_core.server.shelf import Registered, page_id
+from sidebooks_core.server.statuses import Refused, not_found
 from sidebooks_core.server.watcher import Problem
 
 DESCRIBED_BYTES = 32 << 20
@@ -38,65 +46,84 @@ _UNNAMEABLE = re.compile(r'[\x00-\x1f\x7f-\x9f/\\:*?"<>|\u200e\u200f\u202a-\u202
 """What no file name holds on some system, and what turns its ending round."""
 
 
-def summary(base: str, registered: Registered) -> dict[str, Any]:
-    """A document in the list of all."""
+def summary(base: str, registered: Registered) -> DocumentSummary:
+    """A document in the list of all. base: of all addresses, without a slash at its end."""
     document = registered.document
-    return {
-        "id": document.id,
-        "title": document.title,
-        "name": document.name,
-        "kind": document.kind,
-        "page_count": document.page_count,
-        "direction": document.direction,
-        "image_service": f"{base}/iiif/3/{page_id(document, 0)}",
-        "manifest": f"{base}/presentation/3/{document.id}/manifest.json",
-        "pages": f"{base}/documents/{document.id}/pages.json",
-    }
+    return DocumentSummary(
+        id=document.id,
+        title=document.title,
+        name=document.name,
+        kind=document.kind,
+        page_count=document.page_count,
+        direction=document.direction,
+        image_service=f"{base}/iiif/3/{page_id(document, 0)}",
+        manifest=f"{base}/presentation/3/{document.id}/manifest.json",
+        pages=f"{base}/documents/{document.id}/pages.json",
+    )
 
 
-def not_served(problems: Iterable[Problem]) -> list[dict[str, str]]:
+def not_served(problems: Iterable[Problem]) -> list[NotServed]:
     """What lies in the watched folders and is not served, by name and reason."""
-    return [{"name": problem.path.name, "reason": problem.reason} for problem in problems]
+    return [NotServed(problem.path.name, problem.reason) for problem in problems]
 
 
-def details(base: str, registered: Registered) -> dict[str, Any]:
+def details(base: str, registered: Registered) -> DocumentDetails:
     """A document by itself."""
     document = registered.document
-    return summary(base, registered) | {
-        "outline": [
-            {
-                "level": item.level,
-                "title": item.title,
-                "page": None if item.page is None else item.page + 1,
-                "uri": item.uri,
-            }
-            for item in document.outline
-        ],
-        "attachments": [
-            {"name": one.name, "size_bytes": one.size_bytes, "media_type": one.media_type} for one in document.attachments
-        ],
-        "repaired": list(document.info.repaired),
-        "original": f"{base}/documents/{document.id}/original" if registered.path else None,
-    }
+    outline = [
+        OutlineEntry(item.level, item.title, None if item.page is None else item.page + 1, item.uri)
+        for item in document.outline
+    ]
+    attachments = [AttachedFile(one.name, one.size_bytes, one.media_type) for one in document.attachments]
+    return DocumentDetails(
+        **asdict(summary(base, registered)),
+        outline=outline,
+        attachments=attachments,
+        repaired=list(document.info.repaired),
+        original=f"{base}/documents/{document.id}/original" if registered.path else None,
+    )
 
 
-def page_entry(base: str, document: Document, page: int) -> dict[str, Any]:
-    """A page in `pages.json`."""
+def page_list(base: str, document: Document) -> PageList:
+    """`pages.json`."""
+    pages = [_page_entry(base, document, page) for page in range(document.page_count)]
+    return PageList(document.id, document.name, document.title, document.direction, pages)
+
+
+def _page_entry(base: str, document: Document, page: int) -> PageEntry:
     info = document.info.pages[page]
     pyramid = document.pyramid(page)
-    finest = pyramid.finest
-    entry = {
-        "page": page + 1,
-        "label": info.label,
-        "width_pt": info.width_pt,
-        "height_pt": info.height_pt,
-        "width_px": finest.width_px,
-        "height_px": finest.height_px,
-        "levels": [[level.width_px, level.height_px, level.tile_px] for level in pyramid.levels],
-        "image_service": f"{base}/iiif/3/{page_id(document, page)}",
-    }
-    problems = document.problems.of(page)
-    return entry | {"problems": list(problems)} if problems else entry
+    return PageEntry(
+        page=page + 1,
+        label=info.label,
+        width_pt=info.width_pt,
+        height_pt=info.height_pt,
+        width_px=pyramid.finest.width_px,
+        height_px=pyramid.finest.height_px,
+        levels=[(level.width_px, level.height_px, level.tile_px) for level in pyramid.levels],
+        image_service=f"{base}/iiif/3/{page_id(document, page)}",
+        problems=list(document.problems.of(page)) or UNSET,
+    )
+
+
+def search_hits(query: str, hits: Sequence[SearchHit]) -> SearchHits:
+    """The answer of a search."""
+    return SearchHits(query, [Hit(hit.page + 1, hit.boxes, hit.text) for hit in hits])
+
+
+def page_words(words: Sequence[Word]) -> PageWords:
+    """The words of a page."""
+    return PageWords([(w.x0_pt, w.y0_pt, w.x1_pt, w.y1_pt, w.text, w.block, w.line) for w in words])
+
+
+def page_links(links: Sequence[Link]) -> PageLinks:
+    """The links of a page."""
+    return PageLinks(
+        [
+            PageLink((one.x0_pt, one.y0_pt, one.x1_pt, one.y1_pt), None if one.page is None else one.page + 1, one.uri)
+            for one in links
+        ]
+    )
 
 
 class Described:
@@ -112,7 +139,15 @@ class Described:
         self._made: OrderedDict[tuple[weakref.ref[Document], str], bytes] = OrderedDict()
         self._base = f"base-{secrets.token_hex(16)}"
 
-    def get(self, document: Document, kind: str, base: str, make: Callable[[str], Any]) -> bytes:
+    def __len__(self) -> int:
+        return len(self._made)
+
+    @property
+    def held_bytes(self) -> int:
+        """Of all descriptions that are kept."""
+        return self._bytes
+
+    def get(self, document: Document, kind: str, base: str, make: Callable[[str], object]) -> bytes:
         """The JSON of what `make` gives for addresses that begin with `base`."""
         name = weakref.ref(document), kind
         with self._lock:
@@ -122,7 +157,7 @@ class Described:
         if body is None:
             body = json_bytes(make(self._base))
             self._keep(name, body)
-        return body.replace(self._base.encode(), json.dumps(base, ensure_ascii=False)[1:-1].encode("utf-8", "replace"))
+        return body.replace(self._base.encode(), json_bytes(base)[1:-1])
 
     def _keep(self, name: tuple[weakref.ref[Document], str], body: bytes) -> None:
         with self._lock:
@@ -134,55 +169,33 @@ class Described:
                 self._bytes -= len(self._made.popitem(last=False)[1])
 
 
-def page_list(base: str, document: Document) -> dict[str, Any]:
-    """`pages.json`."""
-    pages = [page_entry(base, document, page) for page in range(document.page_count)]
-    return {
-        "document": document.id,
-        "name": document.name,
-        "title": document.title,
-        "direction": document.direction,
-        "pages": pages,
-    }
-
-
-def original(asked: Asked, registered: Registered) -> Answer:
+def original(request: HttpRequest, registered: Registered) -> HttpResponse:
     """The file itself, or a range of it, if it is still what was registered. Raises Refused."""
     path, document = registered.path, registered.document
     if path is None:
         raise not_found()
-    headers = [
-        (b"content-type", presentation.MEDIA_TYPES.get(document.kind, "application/octet-stream").encode()),
-        (b"accept-ranges", b"bytes"),
-        (b"etag", f'"{document.id}"'.encode()),
-        (b"cache-control", IMMUTABLE),
-        (b"content-disposition", disposition(document.name, path.suffix, document.id)),
-    ]
-    if asked.has_etag(document.id):
-        return Answer(304, headers=headers)
+    media_type = presentation.MEDIA_TYPES.get(document.kind, "application/octet-stream")
+    own = headers.file(media_type, document.id, disposition(document.name, path.suffix, document.id))
+    if request.has_etag(document.id):
+        return HttpResponse(304, headers=own)
     try:
         file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115 - who sends it closes it
     except OSError:
-        raise iiif.Refused(410, "the original is gone") from None
+        raise Refused(410, "the original is gone") from None
     try:
         now = os.fstat(file.fileno())
         if document.ref.file_state != (now.st_ino, now.st_size, now.st_mtime_ns):
-            raise iiif.Refused(410, "the original has changed")
-        found = byte_range(_wanted_range(asked, document.id), now.st_size)
+            raise Refused(410, "the original has changed")
+        found = byte_range(_wanted_range(request, document.id), now.st_size)
         first, last = found or (0, now.st_size - 1)
         file.seek(first)
-    except Unsatisfiable as error:
-        file.close()
-        answer = problem(416, str(error))
-        answer.headers.append((b"content-range", f"bytes */{error.size}".encode()))
-        return answer
     except BaseException:
         file.close()
         raise
     part = FileRange(file, last - first + 1)
     if found is None:
-        return Answer(200, headers=headers, file=part)
-    return Answer(206, headers=[*headers, (b"content-range", f"bytes {first}-{last}/{now.st_size}".encode())], file=part)
+        return HttpResponse(200, headers=own, file=part)
+    return HttpResponse(206, headers=[*own, headers.content_range(first, last, now.st_size)], file=part)
 
 
 def _without_waiting(path: str, flags: int) -> int:
@@ -190,11 +203,11 @@ def _without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def _wanted_range(asked: Asked, tag: str) -> str:
+def _wanted_range(request: HttpRequest, tag: str) -> str:
     """The Range header, if it counts: of a GET, and of the file that the client has a part of (If-Range)."""
-    only_if = asked.header(b"if-range").strip()
+    only_if = request.header(b"if-range").strip()
     is_of_this = not only_if or only_if == f'"{tag}"'
-    return asked.header(b"range") if asked.scope["method"] == "GET" and is_of_this else ""
+    return request.header(b"range") if request.scope["method"] == "GET" and is_of_this else ""
 
 
 def disposition(name: str, suffix: str, document_id: str) -> bytes:

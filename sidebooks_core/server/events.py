@@ -10,10 +10,15 @@ import contextlib
 import threading
 from collections.abc import AsyncGenerator, Callable
 
+from starlette.types import Receive
+
 from sidebooks_core.documents.document import Document
 from sidebooks_core.reading.view import PageView
-from sidebooks_core.server.exchange import Answer, Receive, disconnected, json_bytes
+from sidebooks_core.server import headers
+from sidebooks_core.server.http import HttpResponse, disconnected
+from sidebooks_core.server.json_text import json_bytes
 from sidebooks_core.server.limits import Places
+from sidebooks_core.server.schemas import DocumentsEvent, PageEvent, ShownImage
 
 ALIVE_EVERY_S = 15.0
 """Something is sent at least so often: proxies end connections that are silent for a minute."""
@@ -82,11 +87,11 @@ class _Listener:
 
 
 class Events:
-    """Who listens. Thread-safe but for `answer`, which belongs to the event loop."""
+    """Who listens. Thread-safe but for `stream`, which belongs to the event loop."""
 
     def __init__(self, places: Places, left: Callable[[str], None]) -> None:
         """left: told of a session whose last stream has ended."""
-        self._places = places
+        self.places = places
         self._left = left
         self._lock = threading.Lock()
         self._listeners: set[_Listener] = set()
@@ -95,10 +100,10 @@ class Events:
     def __len__(self) -> int:
         return len(self._listeners)
 
-    def answer(self, receive: Receive, session: str, client: str, documents: Callable[[], list[str]]) -> Answer:
+    def stream(self, receive: Receive, session: str, client: str, documents: Callable[[], list[str]]) -> HttpResponse:
         """A stream that starts with the ids of the documents that are served then. Raises QueueFull."""
 
-        async def stream() -> AsyncGenerator[bytes, None]:
+        async def pieces() -> AsyncGenerator[bytes, None]:
             listener = _Listener(session)
             with self._lock:
                 self._listeners.add(listener)
@@ -116,14 +121,8 @@ class Events:
                 if session and was_last:
                     self._left(session)
 
-        self._places.take(client)
-
-        headers = [
-            (b"content-type", b"text/event-stream; charset=utf-8"),
-            (b"cache-control", b"no-store"),
-            (b"x-accel-buffering", b"no"),
-        ]
-        return Answer(200, headers=headers, stream=stream(), ended=lambda: self._places.give_back(client))
+        self.places.take(client)
+        return HttpResponse(200, headers=headers.events(), stream=pieces(), ended=lambda: self.places.give_back(client))
 
     def documents_changed(self, documents: list[str]) -> None:
         """The shelf holds these now."""
@@ -137,23 +136,17 @@ class Events:
         listeners = [one for one in self._all() if one.session == session]
         if not listeners:
             return
-        data = {
-            "document": document.id,
-            "page": view.page + 1,
-            "is_sharp": view.is_sharp,
-            "resolution": round(view.resolution, 4),
-            "errors": [error.message for error in view.errors],
-            "images": [
-                {
-                    "page": image.page + 1,
-                    "is_coarse": image.is_coarse,
-                    "etag": None if document.known_content_id(image.page) is None else image.tile.etag,
-                    "box_view": [image.x0_view, image.y0_view, image.width_view, image.height_view],
-                }
-                for image in view.images
-            ],
-        }
-        event = json_bytes(data)
+        images = [
+            ShownImage(
+                page=image.page + 1,
+                is_coarse=image.is_coarse,
+                etag=None if document.known_content_id(image.page) is None else image.tile.etag,
+                box_view=(image.x0_view, image.y0_view, image.width_view, image.height_view),
+            )
+            for image in view.images
+        ]
+        errors = [error.message for error in view.errors]
+        event = json_bytes(PageEvent(document.id, view.page + 1, view.is_sharp, round(view.resolution, 4), errors, images))
         for listener in listeners:
             listener.put("page", event)
 
@@ -170,4 +163,4 @@ class Events:
 
 
 def _documents(documents: list[str]) -> bytes:
-    return json_bytes({"documents": documents})
+    return json_bytes(DocumentsEvent(documents))

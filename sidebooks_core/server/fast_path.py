@@ -1,20 +1,25 @@
-"""The short way to an image that was sent before and is still in memory: no parsing, no digests, no threads.
+"""The short way to an image that was sent before and is still in memory: no routing, no parsing, no digests, no threads.
 
 What a request means depends on its path and on the host it was sent to (links in headers), and on the documents that are
-registered; nothing else. So its meaning is remembered; the bytes are not: they are the memory's, within its budget.
+registered; nothing else. So its meaning is remembered; the bytes are not: they are the memory's, within its budget. Who may
+see the image is asked each time.
 """
 
 from __future__ import annotations
 
+import logging
 import time
 import weakref
 from collections import OrderedDict
 
 from msgspec import Struct
+from starlette.types import Scope
 
 from sidebooks_core.encoding.tileset import RecordUnreadable, tile_span
-from sidebooks_core.server.exchange import IMMUTABLE, Headers, Scope, family_of, raw_path
-from sidebooks_core.server.sharing import Sharing
+from sidebooks_core.images.requests import TilePlace
+from sidebooks_core.server.access import Allowed, Operation
+from sidebooks_core.server.headers import ResponseHeaders, content_length, etag
+from sidebooks_core.server.http import Headers, HttpRequest, family_of, raw_path
 from sidebooks_core.service import TileService
 from sidebooks_core.stores.record import Record
 
@@ -22,8 +27,12 @@ MOST_PATHS = 8192
 MOST_BYTES = 8 << 20
 """Of paths, hosts and headers that are remembered."""
 
+_log = logging.getLogger("sidebooks_core.server")
+
 
 class _Meaning(Struct):
+    operation: Operation
+    document_id: str | None
     key: str
     column: int
     row: int
@@ -36,12 +45,14 @@ class _Meaning(Struct):
     """The record that the bytes were in last, and where."""
 
 
-class HotImages:
+class FastPath:
     """Belongs to the event loop, but for `forget`. It learns only from requests that were answered, whose host was accepted."""
 
-    def __init__(self, service: TileService, sharing: Sharing) -> None:
+    def __init__(self, service: TileService, headers: ResponseHeaders, allowed: Allowed) -> None:
         self._keeper = service.parts.images.keeper
-        self._sharing = sharing
+        self._headers = headers
+        self._depends_on_origin = headers.sharing.depends_on_origin
+        self._allowed = allowed
         self._known: OrderedDict[tuple[bytes, bytes], _Meaning] = OrderedDict()
         self._bytes = 0
         self.answered_s = 0.0
@@ -49,30 +60,32 @@ class HotImages:
         self.generation = 0
         """Of the documents that are served. Taken when a request comes, before its document is looked for."""
 
-    def learn(
-        self, generation: int, scope: Scope, key: str, column: int, row: int, media_type: str, tag: str, links: Headers
-    ) -> None:
-        """A request of that generation was answered with this tile of this record."""
+    def __len__(self) -> int:
+        """Requests whose meaning is remembered."""
+        return len(self._known)
+
+    @property
+    def held_bytes(self) -> int:
+        """About what is remembered takes."""
+        return self._bytes
+
+    def learn(self, request: HttpRequest, key: str, at: TilePlace, tag: str, own: Headers) -> None:
+        """A request was answered with this tile of the record with this key. own: the headers of every such answer."""
         known = self._known  # before the generation is compared: `forget` puts another in its place after counting on
-        host, _ = _host_and_etag(scope)
-        path = raw_path(scope)
-        if generation != self.generation or not host:
+        host, _ = _host_and_etag(request.scope)
+        path = raw_path(request.scope)
+        if request.generation != self.generation or not host or request.operation is None:
             return
-        etag = f'"{tag}"'.encode()
-        family = family_of(scope)
-        headers = [
-            *self._sharing.common(family),
-            (b"content-type", media_type.encode()),
-            (b"etag", etag),
-            (b"cache-control", self._sharing.cache_control(IMMUTABLE)),
-            *links,
-        ]
+        family = family_of(request.scope)
+        headers = self._headers.lasting(family, own)
         if not known:
             self._bytes = 0
         replaced = known.pop((path, host), None)
         if replaced is not None:
             self._bytes -= _size(path, host, replaced.headers)
-        known[path, host] = _Meaning(key, column, row, etag, headers, family)
+        known[path, host] = _Meaning(
+            request.operation, request.document_id, key, at.column, at.row, etag(tag)[1], headers, family
+        )
         self._bytes += _size(path, host, headers)
         while len(known) > MOST_PATHS or self._bytes > MOST_BYTES:
             (old_path, old_host), old = known.popitem(last=False)
@@ -84,18 +97,18 @@ class HotImages:
         self._known = OrderedDict()
 
     def answer(self, scope: Scope) -> tuple[int, Headers, bytes] | None:
-        """Status, headers and body; None where it takes the long way."""
+        """Status, headers and body; None if the request takes the long way, which also tells who may not see the image."""
         host, given = _host_and_etag(scope)
         known = self._known.get((scope.get("raw_path") or raw_path(scope), host))
-        if known is None:
+        if known is None or not self._may_see(scope, known):
             return None
         self.answered_s = started_s = time.perf_counter()
         record = self._keeper.store.get_memory(known.key)
         if record is None:
             return None
         headers = known.headers
-        if self._sharing.depends_on_origin:
-            headers = [*headers, *self._sharing.for_origin(known.family, _origin(scope))]
+        if self._depends_on_origin:
+            headers = [*headers, *self._headers.for_origin(known.family, scope)]
         if given == known.etag:
             return 304, headers, b""
         if known.found is None or known.found[0]() is not record:
@@ -107,7 +120,14 @@ class HotImages:
         took_s = time.perf_counter() - started_s
         self._keeper.count_key_shown(known.key, "memory", took_s)
         timing = (b"server-timing", b"memory;dur=%.1f" % (took_s * 1000))
-        return 200, [*headers, timing, (b"content-length", b"%d" % len(body))], body
+        return 200, [*headers, timing, content_length(len(body))], body
+
+    def _may_see(self, scope: Scope, known: _Meaning) -> bool:
+        try:
+            return self._allowed(scope, known.operation, known.document_id)
+        except Exception:  # noqa: BLE001 - the long way asks again, and has an answer for what goes wrong
+            _log.exception("the question of access failed")
+            return False
 
 
 def _host_and_etag(scope: Scope) -> tuple[bytes, bytes]:
@@ -121,10 +141,6 @@ def _host_and_etag(scope: Scope) -> tuple[bytes, bytes]:
         elif name == b"if-none-match":
             given = value
     return host, given
-
-
-def _origin(scope: Scope) -> str:
-    return next((value.decode("latin-1") for name, value in scope["headers"] if name == b"origin"), "")
 
 
 def _size(path: bytes, host: bytes, headers: Headers) -> int:

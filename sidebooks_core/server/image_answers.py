@@ -8,22 +8,22 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import Future
-from typing import Any
 
 from sidebooks_core import keys
 from sidebooks_core.documents.document import Document
 from sidebooks_core.encoding.tileset import PackedTile, RecordUnreadable, pack, unpack_tile
 from sidebooks_core.errors import PageError, QueueFull
-from sidebooks_core.images.requests import Request, TilePlace
+from sidebooks_core.images.requests import TilePlace, in_format
 from sidebooks_core.images.tile import Tile, tile_of
 from sidebooks_core.scheduling.queue import Priority
-from sidebooks_core.server import stand_in, told
-from sidebooks_core.server.exchange import IMMUTABLE, PASSING, Answer, Asked, Headers
-from sidebooks_core.server.fast_path import HotImages
+from sidebooks_core.server import coarse, headers, responses
+from sidebooks_core.server.fast_path import FastPath
+from sidebooks_core.server.http import Headers, HttpRequest, HttpResponse
 from sidebooks_core.server.iiif.plan import RasterPlan
-from sidebooks_core.server.single_flight import SharedWork
+from sidebooks_core.server.joining import JoinedWork
+from sidebooks_core.server.pools import Pools
 from sidebooks_core.server.waiting import Waiting
 from sidebooks_core.service import TileService
 from sidebooks_core.stores.record import Record
@@ -36,74 +36,77 @@ hundred tablets that turn to the same page wait for one render."""
 IN_A_ROW_S = 0.02
 BUNDLE_TYPE = "application/vnd.sidebooks.bundle"
 
-Run = Callable[..., Awaitable[Any]]
-"""Calls a function with arguments in a thread for a kind of work (`pools.THREADS`)."""
-
 
 class ImageAnswers:
     """Makes answers out of tiles of one service."""
 
-    def __init__(self, service: TileService, hot: HotImages, run: Run) -> None:
+    def __init__(self, service: TileService, fast_path: FastPath, pools: Pools) -> None:
         self._settings = service.settings
-        self._tiles = service.parts.images
+        self._images = service.parts.images
         self._keeper = service.parts.images.keeper
-        self._hot = hot
-        self._run = run
-        self._shared = SharedWork()
-        self._waiting = Waiting()
-        self._loaded = LOADED_WAITING * service.settings.workers
+        self._fast_path = fast_path
+        self._pools = pools
+        self._joined = JoinedWork()
+        self.waiting = Waiting()
+        self.loaded = LOADED_WAITING * service.settings.workers
+        """Renders before a request's turn from which on it gets a coarser image."""
 
-    async def tile(self, asked: Asked, at: TilePlace, links: Headers) -> Answer:
-        """A tile, or 304 before anything is looked for: its ETag is known at once."""
-        request = at.request
-        tag = self._tiles.etag(at)
-        if asked.has_etag(tag):
-            return asked.not_modified(tag, [*told.headers(request.document.problems.of(request.page)), *links])
-        is_loaded = self._name(at) not in self._waiting and self._waiting.before(asked.client) >= self._loaded
-        if is_loaded and self._tiles.tile_in_memory(at) is None:
-            passing = await self._coarse(asked, at, links)
+    async def tile(self, request: HttpRequest, at: TilePlace, links: Headers | None = None) -> HttpResponse:
+        """One tile, or a coarser image for a moment if too much waits. links: further headers.
+
+        Its ETag is known at once, so 304 is answered before anything is looked for.
+        """
+        document, page = at.request.document, at.request.page
+        tag = self._images.etag(at)
+        if request.has_etag(tag):
+            return responses.unchanged(tag, document.problems.of(page), links)
+        is_loaded = self._render(at) not in self.waiting and self.waiting.before(request.client) >= self.loaded
+        if is_loaded and self._images.tile_in_memory(at) is None:
+            passing = await self._coarse(request, at, links)
             if passing is not None:
                 return passing
-        tile = await self._get(asked, at)
-        key = self._keeper.key(request)
-        if key is not None:  # else its page is not identified yet: the next answer is learned from
-            headers = [*told.headers(tile.problems), *links]
-            self._hot.learn(asked.generation, asked.scope, key, at.column, at.row, tile.media_type, tag, headers)
-        return asked.image(tile, links)
+        tile = await self._get(request, at)
+        own = headers.image(tile.media_type, tag, tile.problems, links or [])
+        key = self._keeper.key(at.request)
+        if key is not None:  # else its page is not identified yet: a later response is learned from
+            self._fast_path.learn(request, key, at, tag, own)
+        return responses.image(request, tile.data, own)
 
     def are_awaited(self) -> bool:
         """Whether an image is waited for that is drawn or queued, or images are sent one after the other just now."""
-        return bool(self._waiting) or time.perf_counter() - self._hot.answered_s < IN_A_ROW_S
+        return bool(self.waiting) or time.perf_counter() - self._fast_path.answered_s < IN_A_ROW_S
 
-    def _name(self, at: TilePlace) -> str:
-        """Of the render that makes it."""
+    def _render(self, at: TilePlace) -> str:
+        """Names the render that makes a tile."""
         return self._keeper.tag(at.request)
 
-    async def _coarse(self, asked: Asked, at: TilePlace, links: Headers) -> Answer | None:
+    async def _coarse(self, request: HttpRequest, at: TilePlace, links: Headers | None) -> HttpResponse | None:
         """What stands in while too much waits; None without anything coarser. The sharp one is drawn when its turn comes."""
-        found = stand_in.at_hand(self._tiles, at.request)
+        found = coarse.at_hand(self._images, at.request)
         if found is None:
             return None
-        future = await self._run("images", self._tiles.submit, at, Priority.PAGE, asked.client)
+        future = await self._pools.run("images", self._images.submit, at, Priority.PAGE, request.client)
         if future.done():
             return None
         image_format = at.request.image_format or self._settings.image_format
-        made = await self._run("derived", stand_in.stand_in, *found, at, image_format)
-        return asked.coarse_image(made, found[1], found[0].problems, links)
+        made = await self._pools.run("derived", coarse.stand_in, *found, at, image_format)
+        own = headers.coarse_image(made.media_type, found[1], found[0].problems, links or [])
+        request.source = "coarse"
+        return responses.image(request, made.data, own)
 
-    async def _get(self, asked: Asked, at: TilePlace) -> Tile:
-        held = self._tiles.tile_in_memory(at)
+    async def _get(self, request: HttpRequest, at: TilePlace) -> Tile:
+        held = self._images.tile_in_memory(at)
         if held is not None:
             return held
-        client = asked.client
+        client = request.client
         # Under load each client has its own request, which the service joins: what another asked for may come up late.
-        joined = at if len(self._waiting) < self._loaded else (at, client)
-        tile, asked.source = await self._shared.get(asked, joined, lambda: self._make(at, client))
+        joined = at if len(self.waiting) < self.loaded else (at, client)
+        tile, request.source = await self._joined.get(request, joined, lambda: self._make(at, client))
         return tile
 
     async def _make(self, at: TilePlace, client: str) -> tuple[Tile, str]:
         """A tile that is not in memory, and where it was found. Cancelled, it drops what is queued and nobody else wants."""
-        submitting = asyncio.ensure_future(self._run("images", self._tiles.submit, at, Priority.VISIBLE, client))
+        submitting = asyncio.ensure_future(self._pools.run("images", self._images.submit, at, Priority.VISIBLE, client))
         try:
             future: Future[Tile] = await asyncio.shield(submitting)
         except asyncio.CancelledError:
@@ -111,36 +114,37 @@ class ImageAnswers:
             raise
         if future.done():
             return future.result(), "disk"
-        name = self._name(at)
-        if name not in self._waiting and self._waiting.before(client) >= MAX_WAITING:
+        render = self._render(at)
+        if render not in self.waiting and self.waiting.before(client) >= MAX_WAITING:
             future.cancel()
             raise QueueFull("too many images are being made just now")
-        self._waiting.add(name, client)
+        self.waiting.add(render, client)
         try:
             return await asyncio.wrap_future(future), "render"
         finally:
-            self._waiting.remove(name, client)
+            self.waiting.remove(render, client)
 
-    async def derived(
-        self, asked: Asked, document: Document, page: int, chosen: RasterPlan, image_format: str, links: Headers
-    ) -> Answer:
+    async def derived(self, request: HttpRequest, at: TilePlace, chosen: RasterPlan, links: Headers) -> HttpResponse:
+        """An image that is turned, mirrored, made grey or stretched. at: what is to be had of it."""
         recipe = chosen.recipe
         assert recipe is not None
-        plain = TilePlace(Request(document, page, chosen.spec, "png"), 0, 0)
+        document, page = at.request.document, at.request.page
+        image_format = at.request.image_format or self._settings.image_format
+        plain = in_format(at, "png")
         made_by = f"{recipe.name} {image_format} {self._settings.quality}"
-        key = keys.derived_key(self._name(plain), document.trust_domain, made_by)
+        key = keys.derived_key(self._render(plain), document.trust_domain, made_by)
         tag = keys.etag(key, 0, 0)
-        if asked.has_etag(tag):
-            return asked.not_modified(tag, [*told.headers(document.problems.of(page)), *links])
+        if request.has_etag(tag):
+            return responses.unchanged(tag, document.problems.of(page), links)
         store = self._keeper.store
-        stored = await self._run("images", store.get, key)
+        stored = await self._pools.run("images", store.get, key)
         if stored is not None:
             try:
                 packed = unpack_tile(stored.data, 0, 0)
-                return asked.image(tile_of(plain.request, packed, tag), links)
+                return _image(request, tile_of(plain.request, packed, tag), links)
             except RecordUnreadable:
-                await self._run("images", store.delete, key)
-        source = await self._get(asked, plain)
+                await self._pools.run("images", store.delete, key)
+        source = await self._get(request, plain)
 
         def make() -> Tile:
             from sidebooks_core.encoding.derive import derive  # numpy and Pillow: only for those who turn images
@@ -155,32 +159,35 @@ class ImageAnswers:
                 store.put(key, Record(data, document.id, time.perf_counter() - started_s))
             return Tile(made.data, made.media_type, width_px, height_px, tag, source.problems)
 
-        return asked.image(await self._run("derived", make), links)
+        return _image(request, await self._pools.run("derived", make), links)
 
-    async def bundle(self, asked: Asked, document: Document, page: int, level_index: int) -> Answer:
-        """All tiles of a level in one answer, as a record (rendering.packing): for clients that count requests."""
+    async def bundle(self, request: HttpRequest, document: Document, page: int, level_index: int) -> HttpResponse:
+        """All tiles of a level in one answer, as a record (encoding.tileset): for clients that count requests."""
         level = document.pyramid(page).levels[level_index]
-        tag = f"{self._name(self._tiles.place(document, page, level.index, 0, 0))}-bundle"
-        if asked.has_etag(tag):
-            return asked.not_modified(tag, [])
+        tag = f"{self._render(self._images.place(document, page, level.index, 0, 0))}-bundle"
+        if request.has_etag(tag):
+            return responses.unchanged(tag)
         tiles = []
         problems: dict[str, None] = {}
         for row in range(level.rows):
             for column in range(level.columns):
-                tile = await self._get(asked, self._tiles.place(document, page, level.index, column, row))
+                tile = await self._get(request, self._images.place(document, page, level.index, column, row))
                 tiles.append(PackedTile(tile.data, tile.media_type, tile.width_px, tile.height_px))
                 problems.update(dict.fromkeys(tile.problems))
         data = pack(tiles, level.columns, problems)
-        return asked.image(Tile(data, BUNDLE_TYPE, 0, 0, tag, tuple(problems)), [])
+        return _image(request, Tile(data, BUNDLE_TYPE, 0, 0, tag, tuple(problems)), [])
 
-    async def previews(self, asked: Asked, document: Document, first: int, last: int) -> Answer:
+    async def previews(self, request: HttpRequest, document: Document, first: int, last: int) -> HttpResponse:
         """The previews of some pages in one answer, a record of one column. One that fails is a message of width 0."""
         tiles: list[Tile | Future[Tile]] = []
         try:
             for page in range(first, last + 1):
-                at = self._tiles.place(document, page, 0, 0, 0)
-                held = self._tiles.tile_in_memory(at)
-                tiles.append(held or await self._run("images", self._tiles.submit, at, Priority.PREVIEW, asked.client))
+                at = self._images.place(document, page, 0, 0, 0)
+                held = self._images.tile_in_memory(at)
+                if held is None:
+                    tiles.append(await self._pools.run("images", self._images.submit, at, Priority.PREVIEW, request.client))
+                else:
+                    tiles.append(held)
         except BaseException:
             _cancel(tiles)
             raise
@@ -189,7 +196,7 @@ class ImageAnswers:
         is_complete = True
         for one in tiles:
             try:
-                tile = one if isinstance(one, Tile) else await asked.unless_gone(asyncio.wrap_future(one))
+                tile = one if isinstance(one, Tile) else await request.unless_gone(asyncio.wrap_future(one))
                 made.append(PackedTile(tile.data, tile.media_type, tile.width_px, tile.height_px))
                 tags.update(tile.etag.encode())
             except PageError as error:
@@ -198,13 +205,14 @@ class ImageAnswers:
             except BaseException:
                 _cancel(tiles)
                 raise
-        headers = [(b"content-type", BUNDLE_TYPE.encode()), (b"cache-control", IMMUTABLE if is_complete else PASSING)]
-        if is_complete:
-            tag = f"{tags.hexdigest()}-previews"
-            if asked.has_etag(tag):
-                return asked.not_modified(tag, [])
-            headers.append((b"etag", f'"{tag}"'.encode()))
-        return Answer(200, pack(made, 1), headers)
+        tag = f"{tags.hexdigest()}-previews" if is_complete else None
+        if tag is not None and request.has_etag(tag):
+            return responses.unchanged(tag)
+        return HttpResponse(200, pack(made, 1), headers.bundle(BUNDLE_TYPE, tag))
+
+
+def _image(request: HttpRequest, tile: Tile, links: Headers) -> HttpResponse:
+    return responses.image(request, tile.data, headers.image(tile.media_type, tile.etag, tile.problems, links))
 
 
 def _cancel(tiles: Iterable[Tile | Future[Tile]]) -> None:
@@ -214,6 +222,6 @@ def _cancel(tiles: Iterable[Tile | Future[Tile]]) -> None:
 
 
 def _drop(submitting: asyncio.Future[Future[Tile]]) -> None:
-    """Whoever asked for it left before it was queued."""
+    """The client left before the image was queued."""
     if not submitting.cancelled() and submitting.exception() is None:
         submitting.result().cancel()

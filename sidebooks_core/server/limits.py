@@ -88,6 +88,10 @@ class Places:
         finally:
             self.give_back(client)
 
+    def clients(self) -> set[str]:
+        """Those that have one at least."""
+        return set(self._taken)
+
     def __len__(self) -> int:
         return self._count
 

@@ -10,9 +10,9 @@ from types import TracebackType
 
 from sidebooks_core.documents.document import Document
 from sidebooks_core.documents.model import SearchHit
-from sidebooks_core.server.exchange import Asked
-from sidebooks_core.server.limits import Places, client_of
-from sidebooks_core.server.single_flight import SharedWork
+from sidebooks_core.server.http import HttpRequest
+from sidebooks_core.server.joining import JoinedWork
+from sidebooks_core.server.limits import Places
 from sidebooks_core.service import TileService
 
 SEARCH_LIMIT = 500
@@ -26,20 +26,20 @@ LOOK_EVERY_S = 0.01
 class Searches:
     """Belongs to the event loop. At most half of the workers (one of two) do steps of searches: pages come in between."""
 
-    def __init__(self, service: TileService, shared: SharedWork, places: Places, are_pages_awaited: Callable[[], bool]) -> None:
+    def __init__(self, service: TileService, joined: JoinedWork, places: Places, are_pages_awaited: Callable[[], bool]) -> None:
         self._service = service
         self._are_pages_awaited = are_pages_awaited
-        self._shared = shared
-        self._places = places
+        self._joined = joined
+        self.places = places
         self._turns = Turns(max(1, service.settings.workers // 2))
         self._numbers = count()
 
-    async def hits(self, asked: Asked, document: Document, query: str, *, old_forms: bool = False) -> list[SearchHit]:
+    async def hits(self, request: HttpRequest, document: Document, query: str, *, old_forms: bool = False) -> list[SearchHit]:
         """Where a text occurs, at most SEARCH_LIMIT hits. Raises QueueFull, Gone, and as `TileService.search` does."""
-        client = client_of(asked.scope.get("client"))
-        with self._places.place(client):
-            return await self._shared.get(
-                asked,
+        client = request.address
+        with self.places.place(client):
+            return await self._joined.get(
+                request,
                 ("search", document, query, old_forms),
                 lambda: self._search(document, query, client, next(self._numbers), old_forms=old_forms),
             )
@@ -68,7 +68,7 @@ class Turns:
     """So many steps at once. Clients take turns; of one client, the search that began first goes on first."""
 
     def __init__(self, most: int) -> None:
-        self._free = most
+        self.free = most
         self._waiting: OrderedDict[str, dict[int, asyncio.Future[None]]] = OrderedDict()
 
     def turn(self, client: str, number: int) -> _Turn:
@@ -76,8 +76,8 @@ class Turns:
         return _Turn(self, client, number)
 
     async def take(self, client: str, number: int) -> None:
-        if self._free:
-            self._free -= 1
+        if self.free:
+            self.free -= 1
             return
         given = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(client, {})[number] = given
@@ -102,7 +102,11 @@ class Turns:
             if not given.done():
                 given.set_result(None)
                 return
-        self._free += 1
+        self.free += 1
+
+    def __len__(self) -> int:
+        """Clients that wait for their turn."""
+        return len(self._waiting)
 
     def _forget(self, client: str, number: int) -> None:
         numbers = self._waiting.get(client, {})

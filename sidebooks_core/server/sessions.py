@@ -1,7 +1,11 @@
-"""Readers of clients that tell where they are: one for each session, whose prefetch draws what its client wants next.
+"""Sessions: clients that tell where they are, each with a reader whose prefetch draws what its client wants next.
 
-A session begins with its first hint. It ends when its stream of events does, after five silent minutes, and when its document
-is served no longer. All sessions share a few threads; a hint only leaves word for them.
+    BEGUN --its reader turned--> FOLLOWING --> ENDED
+      `--------------------------------------->'
+
+A session begins with its first hint, and ends for one of the reasons in `End`, each of which is decided in this module. It
+holds one reader, the newest hint and the newest view, and nothing once it has ended. A hint only leaves word: what takes time
+is done in a few threads that all sessions share.
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ import threading
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection, Iterable
+from enum import Enum, StrEnum, auto
 from functools import partial
 
 from msgspec import Struct
@@ -23,10 +28,6 @@ from sidebooks_core.reading.view import PageView
 from sidebooks_core.service import TileService
 from sidebooks_core.tiling.spreads import SINGLE_PAGES, SpreadRule
 
-MAX_SESSIONS = 256
-"""When another begins, one of the client that has most ends: the one that was silent longest."""
-SILENCE_S = 300.0
-"""A session without a hint for so long ends: its client is gone, and its reader would keep a share of the prefetch."""
 THREADS = 2
 DEADLINE_S = 0.001
 """Of a turn: nobody paints what it returns."""
@@ -38,44 +39,151 @@ Shown = Callable[[str, Document, PageView], None]
 _log = logging.getLogger("sidebooks_core.server")
 
 
-class Hint(Struct, frozen=True):
+class State(Enum):
+    """Where a session is in its life."""
+
+    BEGUN = auto()
+    """Its first hint waits to be followed."""
+    FOLLOWING = auto()
+    """Its reader has turned where a hint said."""
+    ENDED = auto()
+
+
+class End(StrEnum):
+    """Why a session ended."""
+
+    LEFT = "left"
+    """Its last stream of events ended."""
+    SILENT = "silent"
+    """It sent no hint for `SessionLimits.silence_s`."""
+    CROWDED_OUT = "crowded_out"
+    """Another began when there were `SessionLimits.sessions`."""
+    WITHDRAWN = "withdrawn"
+    """Its document is served no longer."""
+    FAILED = "failed"
+    """Its reader failed in a way that no reader should; the log has more."""
+    CLOSED = "closed"
+    """The server or its service ends."""
+
+
+class SessionLimits(Struct, frozen=True, kw_only=True):
+    """Bounds for sessions."""
+
+    sessions: int = 256
+    """When another begins, one of the client that has most of them ends: the one that was silent longest."""
+    silence_s: float = 300.0
+    """A session without a hint for so long ends: its client is gone, and its reader would keep a share of the prefetch."""
+
+
+class ClientPlace(Struct, frozen=True):
     """Where a client is."""
 
     document: Document
     page: int
     """From 0."""
     view_px: tuple[int, int]
+    """Width and height of its screen."""
     spread: bool
     client: str = ""
     """Whose turn in the queue the session takes, and whose session it is."""
 
 
-class _Session(Struct, eq=False):
+class _Follower:
+    """Turns a reader to where a client is, and tells what it has for the client's screen. One thread at a time."""
+
+    def __init__(self, name: str, service: TileService, shown: Shown, loop: ReaderLoop) -> None:
+        self._name = name
+        self._service = service
+        self._shown = shown
+        self._loop = loop
+        self._place: ClientPlace | None = None
+        self._reader: Reader | None = None
+        self._latest: PageView | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it holds neither a reader nor images."""
+        return self._reader is None and self._latest is None
+
+    def follow(self, place: ClientPlace) -> None:
+        """Turn there: with the reader that there is if it reads the same document, else with another."""
+        if place is self._place:
+            return
+        before, self._place = self._place, place
+        if self._reader is not None and before is not None:
+            if (before.document, before.spread) != (place.document, place.spread):
+                self._reader.close()
+                self._reader = None
+            elif before.view_px != place.view_px:
+                self._reader.resize(place.view_px)
+        if self._reader is None:
+            options = ReaderOptions(
+                rule=SpreadRule() if place.spread else SINGLE_PAGES,
+                deadline_s=DEADLINE_S,
+                loop=self._loop,
+                client=place.client,
+            )
+            self._reader = self._service.parts.readers.open(place.document, place.view_px, options)
+            self._reader.on_refined = partial(self._show, place.document)
+        self._show(place.document, self._reader.turn_to(place.page))
+
+    def close(self) -> None:
+        """Let go of everything: whoever still knows the session must not keep its images."""
+        if self._reader is not None:
+            self._reader.close()
+        self._reader = self._latest = self._place = None
+
+    def _show(self, document: Document, view: PageView) -> None:
+        """Tell what the reader has."""
+        self._latest = view
+        self._shown(self._name, document, view)
+
+
+class Session(Struct, eq=False):
+    """One client's session. All but the follower belongs to the lock of `Sessions`."""
+
     name: str
-    newest: Hint
+    newest: ClientPlace
     heard_at_s: float
-    has_ended: bool = False
-    followed: Hint | None = None
-    """What the reader was turned to last. This and the reader belong to the session's step."""
-    reader: Reader | None = None
-    latest: PageView | None = None
+    follower: _Follower
+    """Belongs to the session's step."""
+    state: State = State.BEGUN
+    end: End | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it holds neither a reader nor images."""
+        return self.follower.is_empty
 
 
 class Sessions:
     """Sessions by name. Thread-safe."""
 
-    def __init__(self, service: TileService, shown: Shown) -> None:
+    def __init__(self, service: TileService, shown: Shown, limits: SessionLimits | None = None) -> None:
         self._service = service
         self._shown = shown
+        self._limits = limits or SessionLimits()
         self._loop = ReaderLoop(THREADS)
         self._lock = threading.Lock()
-        self._sessions: OrderedDict[str, tuple[_Session, Handle]] = OrderedDict()
+        self._sessions: OrderedDict[str, tuple[Session, Handle]] = OrderedDict()
+        """The longest silent first."""
+        self._ends: Counter[End] = Counter()
         self._closed = False
 
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def follow(self, name: str, hint: Hint) -> None:
+    def find(self, name: str) -> Session | None:
+        """The session of that name, if it has not ended."""
+        with self._lock:
+            return self._sessions[name][0] if name in self._sessions else None
+
+    def ends(self) -> dict[End, int]:
+        """How many ended so far, by the reason."""
+        with self._lock:
+            return dict(self._ends)
+
+    def follow(self, name: str, place: ClientPlace) -> None:
         """Have the session's reader turn where its client is, soon. Of several hints at once the newest counts.
 
         Raises ServiceClosed.
@@ -84,36 +192,38 @@ class Sessions:
             if self._closed:
                 raise ServiceClosed("the server is closing")
             if name not in self._sessions:
-                session = _Session(name, hint, time.monotonic())
-                self._sessions[name] = session, self._loop.add(partial(self._step, session))
+                self._begin(name, place)
             session, handle = self._sessions[name]
-            session.newest, session.heard_at_s = hint, time.monotonic()
+            session.newest, session.heard_at_s = place, time.monotonic()
             self._sessions.move_to_end(name)
-            too_many = [self._most_silent()] if len(self._sessions) > MAX_SESSIONS else []
+            too_many = [self._most_silent()] if len(self._sessions) > self._limits.sessions else []
         handle.wake()
-        self._end(too_many)
+        self._end(too_many, End.CROWDED_OUT)
 
     def end(self, name: str) -> None:
         """Its client went away."""
-        self._end([name])
+        self._end([name], End.LEFT)
 
     def keep_only(self, document_ids: Collection[str]) -> None:
         """End the sessions of documents that are not among these."""
         with self._lock:
             gone = [name for name, (one, _) in self._sessions.items() if one.newest.document.id not in document_ids]
-        self._end(gone)
+        self._end(gone, End.WITHDRAWN)
 
     def close(self) -> None:
         """End all sessions, and their threads."""
         with self._lock:
             self._closed = True
-            sessions = list(self._sessions.values())
-            self._sessions.clear()
-        for session, handle in sessions:
+            ended = [self._take_out(session, End.CLOSED) for session, _ in list(self._sessions.values())]
+        for session, handle in ended:
             handle.end(CLOSE_S)
-            if session.reader is not None:
-                session.reader.close()
+            session.follower.close()
         self._loop.close()
+
+    def _begin(self, name: str, place: ClientPlace) -> None:
+        follower = _Follower(name, self._service, self._shown, self._loop)
+        session = Session(name, place, time.monotonic(), follower)
+        self._sessions[name] = session, self._loop.add(partial(self._step, session))
 
     def _most_silent(self) -> str:
         """Of the client that has most sessions, the one that was silent longest. A flood of one client ends only its own."""
@@ -121,54 +231,45 @@ class Sessions:
         most = max(counts.values())
         return next(name for name, (session, _) in self._sessions.items() if counts[session.newest.client] == most)
 
-    def _end(self, names: Iterable[str]) -> None:
+    def _end(self, names: Iterable[str], reason: End) -> None:
         with self._lock:
-            ended = [self._sessions.pop(name) for name in names if name in self._sessions]
-            for session, _ in ended:
-                session.has_ended = True
+            ended = [self._take_out(self._sessions[name][0], reason) for name in names if name in self._sessions]
         for _, handle in ended:
-            handle.wake()
+            handle.wake()  # its step lets go of the reader
 
-    def _step(self, session: _Session) -> float | None:
-        """Follow the newest hint, or end. When to look again, in seconds."""
+    def _take_out(self, session: Session, reason: End) -> tuple[Session, Handle]:
+        session.state, session.end = State.ENDED, reason
+        self._ends[reason] += 1
+        return self._sessions.pop(session.name)
+
+    def _step(self, session: Session) -> float | None:
+        """Follow the newest hint, or let go if the session has ended. When to look again, in seconds."""
         with self._lock:
-            left_s = session.heard_at_s + SILENCE_S - time.monotonic()
-            if left_s <= 0 and self._sessions.get(session.name, (None,))[0] is session:
-                del self._sessions[session.name]
-                session.has_ended = True
-            hint = session.newest
-        if session.has_ended:
-            if session.reader is not None:
-                session.reader.close()
-            session.reader = session.latest = None  # somebody may still know the session: not its images
+            left_s = session.heard_at_s + self._limits.silence_s - time.monotonic()
+            if session.state is not State.ENDED and left_s <= 0:
+                self._take_out(session, End.SILENT)
+            place = session.newest
+        reason = None if session.state is State.ENDED else self._follow(session, place)
+        with self._lock:
+            if reason is not None and session.state is not State.ENDED:
+                self._take_out(session, reason)
+            has_ended = session.state is State.ENDED
+            if not has_ended:
+                session.state = State.FOLLOWING
+        if has_ended:
+            session.follower.close()
             return None
-        if hint is not session.followed:
-            try:
-                self._turn(session, hint)
-            except ServiceClosed:
-                return None
-            except SidebooksError as error:
-                _log.warning("the reader of a session: %s", error)
         return left_s
 
-    def _turn(self, session: _Session, hint: Hint) -> None:
-        before, session.followed = session.followed, hint
-        reader = session.reader
-        if reader is not None and before is not None:
-            if (before.document, before.spread) != (hint.document, hint.spread):
-                session.reader = None
-                reader.close()
-            elif before.view_px != hint.view_px:
-                reader.resize(hint.view_px)
-        if session.reader is None:
-            options = ReaderOptions(
-                rule=SpreadRule() if hint.spread else SINGLE_PAGES, deadline_s=DEADLINE_S, loop=self._loop, client=hint.client
-            )
-            session.reader = self._service.parts.readers.open(hint.document, hint.view_px, options)
-            session.reader.on_refined = lambda view: self._show(session, hint.document, view)
-        self._show(session, hint.document, session.reader.turn_to(hint.page))
-
-    def _show(self, session: _Session, document: Document, view: PageView) -> None:
-        """Tell what the reader has."""
-        session.latest = view
-        self._shown(session.name, document, view)
+    def _follow(self, session: Session, place: ClientPlace) -> End | None:
+        """Why the session has to end, if it has to."""
+        try:
+            session.follower.follow(place)
+        except ServiceClosed:
+            return End.CLOSED
+        except SidebooksError as error:
+            _log.warning("the reader of a session: %s", error)
+        except Exception:  # noqa: BLE001 - one session ends, and the others go on
+            _log.exception("the reader of a session failed")
+            return End.FAILED
+        return None

@@ -9,7 +9,7 @@ from typing import Literal
 from msgspec import Struct
 
 from sidebooks_core.errors import RequestError
-from sidebooks_core.server.exchange import Headers
+from sidebooks_core.server.http import Headers
 
 Cache = Literal["shared", "private"]
 ANY_ORIGIN = "*"

@@ -10,14 +10,16 @@ import asyncio
 import struct
 import sys
 from collections import Counter, deque
-from typing import Any
+from collections.abc import Callable
 
 import httptools
 from msgspec import Struct, field
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from sidebooks_core.server.exchange import problem
+from sidebooks_core.server.headers import content_length
 from sidebooks_core.server.limits import ServerLimits, client_of
+from sidebooks_core.server.responses import refusal
+from sidebooks_core.server.statuses import Refused
 
 if sys.platform == "linux":  # here: who runs out of descriptors can import nothing any more
     import fcntl
@@ -85,7 +87,7 @@ class PatientProtocol(HttpToolsProtocol):
     taken_within_s = TAKEN_WITHIN_S
     doors = Doors(ServerLimits())
 
-    def connection_made(self, transport: Any) -> None:
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         super().connection_made(transport)
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._is_in_headers = False
@@ -217,8 +219,8 @@ class PatientProtocol(HttpToolsProtocol):
             return
         if self.transport.is_closing():
             return
-        answer = problem(status, detail)
-        headers = [*answer.headers, (b"content-length", b"%d" % answer.length), (b"connection", b"close")]
+        answer = refusal(Refused(status, detail))
+        headers = [*answer.headers, content_length(len(answer.body)), (b"connection", b"close")]
         lines = b"".join(b"%s: %s\r\n" % header for header in headers)
         self.transport.write(STATUS_LINE[status] + lines + b"\r\n" + answer.body)
         self.transport.close()
@@ -249,7 +251,7 @@ class PatientProtocol(HttpToolsProtocol):
                 return count  # it is closed already
         return count
 
-    def _expect(self, what: str, within_s: float, late: Any) -> None:
+    def _expect(self, what: str, within_s: float, late: Callable[[], None]) -> None:
         self._came(what)
         self._timers[what] = self.loop.call_later(within_s, late)
 

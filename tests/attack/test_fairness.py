@@ -81,7 +81,7 @@ def test_under_load_a_page_is_identified_for_each_who_waits_at_their_own_turn(
         return futures[-1]
 
     monkeypatch.setattr(application.service, "submit_identify", noted)
-    application._images._loaded = 8
+    application.images.loaded = 8
 
     async def scenario() -> None:
         def asking(page: int, client: str) -> asyncio.Task[Any]:
@@ -92,14 +92,14 @@ def test_under_load_a_page_is_identified_for_each_who_waits_at_their_own_turn(
         await asyncio.sleep(0.05)
         waiting.append(asking(document.page_count, "192.0.2.8"))
         await asyncio.sleep(0.05)
-        assert application._images.are_awaited()
+        assert application.images.are_awaited()
         for future in futures:
             future.set_exception(QueueFull("enough"))
         assert {reply.status for reply in await asyncio.gather(*waiting)} == {503}
 
     asyncio.run(scenario())
     assert clients[document.page_count - 1] == [f"http {CLIENT}", "http 192.0.2.8"]
-    assert not application._images.are_awaited()
+    assert not application.images.are_awaited()
 
 
 def test_who_leaves_before_a_page_is_identified_leaves_no_work(service: sb.TileService, document: sb.Document) -> None:

@@ -119,7 +119,7 @@ def test_places_are_given_back() -> None:
         with places.place("b"), pytest.raises(QueueFull, match=r"too many things$"):
             places.take("c")
     assert len(places) == 0
-    assert not places._taken
+    assert not places.clients()
 
 
 def test_streams_of_one_client_and_of_all_are_bounded(shelf: Shelf) -> None:
@@ -231,7 +231,7 @@ def test_searches_of_who_left_end(application: Application, document: sb.Documen
         assert stays.result().status == (await joins).status == 200
 
     asyncio.run(scenario())
-    assert len(application._searches._places) == 0
+    assert len(application.searches.places) == 0
 
 
 def test_searches_of_one_client_are_bounded(shelf: Shelf, document: sb.Document, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -281,8 +281,8 @@ def test_clients_take_turns_with_their_searches() -> None:
     assert ends == sorted(ends), "of one client, who began first is done first"
     of_b = [place for place, name in enumerate(order) if name == "b4"]
     assert max(of_b[1] - of_b[0], of_b[2] - of_b[1]) <= 3, "it waits for two steps of the other client, however many wait"
-    assert turns._free == 1
-    assert not turns._waiting
+    assert turns.free == 1
+    assert len(turns) == 0
 
 
 def test_visible_pages_go_before_steps_of_searches(service: sb.TileService, document: sb.Document) -> None:
@@ -363,12 +363,12 @@ def test_a_stream_that_ends_before_it_starts_keeps_no_place(application: Applica
         asking = asyncio.create_task(application(scope, receive, send))
         if how == "cancelled at the start":
             await asyncio.sleep(0.05)
-            assert len(application._events._places) == 1
+            assert len(application.events.places) == 1
             asking.cancel()
         with contextlib.suppress(OSError, asyncio.CancelledError):
             await asyncio.wait_for(asking, 20)
 
     asyncio.run(scenario())
-    assert len(application._events._places) == 0
-    assert not application._events._places._taken
-    assert len(application._events) == 0
+    assert len(application.events.places) == 0
+    assert not application.events.places.clients()
+    assert len(application.events) == 0

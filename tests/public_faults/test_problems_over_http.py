@@ -16,7 +16,7 @@ from served import until_listed
 
 from sidebooks_core import Document, Settings, TileService
 from sidebooks_core.documents.problems import IMAGE_LOST
-from sidebooks_core.server import Application, Shelf, told
+from sidebooks_core.server import Application, Shelf, headers
 from sidebooks_core.server.shelf import page_id
 
 TOLD = f'1; "{IMAGE_LOST}"'
@@ -87,10 +87,10 @@ def test_descriptions_tell_what_is_known(application: Application, document: Doc
 
 @pytest.mark.parametrize("problems", [("議員",), ('say "no" \\ \r\nset-cookie: a=b',), tuple("abcdefgh" * 9), ("x" * 500, "y")])
 def test_the_header_is_short_and_plain(problems: tuple[str, ...]) -> None:
-    [(_, value)] = told.headers(problems)
+    [(_, value)] = headers.told_problems(problems)
     assert value.isascii()
     assert value.decode().isprintable()
-    assert len(value) <= told.LONGEST_WORDS + 8
+    assert len(value) <= headers.LONGEST_PROBLEMS + 8
     assert value.startswith(b"%d" % len(problems))
 
 

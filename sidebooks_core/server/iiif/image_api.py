@@ -7,11 +7,11 @@ specification says both in different places.
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from msgspec import Struct
 
 from sidebooks_core.encoding.formats import BY_ENDING
+from sidebooks_core.server.statuses import Refused
 from sidebooks_core.tiling.pyramid import Pyramid
 
 CONTEXT = "http://iiif.io/api/image/3/context.json"
@@ -25,15 +25,6 @@ QUALITIES = ("default", "color", "gray", "bitonal")
 
 _WHOLE = re.compile(r"[0-9]{1,7}\Z")
 _DECIMAL = re.compile(r"[0-9]{1,7}(\.[0-9]{1,10})?\Z|\.[0-9]{1,10}\Z")
-
-
-class Refused(Exception):
-    """A request that gets an error status."""
-
-    def __init__(self, status: int, detail: str) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.detail = detail
 
 
 class ImageRequest(Struct, frozen=True):
@@ -177,7 +168,7 @@ def _decimal(text: str, what: str) -> float:
     return float(text)
 
 
-def info(service_id: str, pyramid: Pyramid) -> dict[str, Any]:
+def info(service_id: str, pyramid: Pyramid) -> dict[str, object]:
     """The info.json of a page."""
     finest = pyramid.finest
     factors: dict[int, list[int]] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from sidebooks_core.encoding.derive import Recipe
+from sidebooks_core.encoding.recipe import Recipe
 from sidebooks_core.server.iiif.image_api import ImageRequest
 from sidebooks_core.tiling.pyramid import Level, Pyramid
 from sidebooks_core.tiling.raster import RasterSpec

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-from xml.sax.saxutils import quoteattr
+
+from msgspec import Struct, field
 
 from sidebooks_core.documents.document import Document
 from sidebooks_core.documents.model import SearchHit
@@ -28,11 +28,23 @@ MEDIA_TYPES: dict[str, str] = {
 }
 
 
-def manifest(base: str, document: Document, has_original: bool) -> dict[str, Any]:
+Json = dict[str, object]
+
+
+class _Range(Struct, kw_only=True):
+    """A part of the outline."""
+
+    id: str
+    type: str = "Range"
+    label: Json
+    items: list[Json | _Range] = field(default_factory=list)
+
+
+def manifest(base: str, document: Document, has_original: bool) -> Json:
     """A document as a Manifest: a Canvas for each page, the outline as Ranges. base: of all addresses, no slash at the end."""
     here = f"{base}/presentation/3/{document.id}"
     alone = _pages_alone(document)
-    made: dict[str, Any] = {
+    made: Json = {
         "@context": PRESENTATION_CONTEXT,
         "id": f"{here}/manifest.json",
         "type": "Manifest",
@@ -46,7 +58,7 @@ def manifest(base: str, document: Document, has_original: bool) -> dict[str, Any
     told = _metadata(document)
     if told:
         made["metadata"] = told
-    ranges = _ranges(here, document)
+    ranges = _ranges(base, document)
     if ranges:
         made["structures"] = ranges
     if has_original:
@@ -61,7 +73,7 @@ def manifest(base: str, document: Document, has_original: bool) -> dict[str, Any
     return made
 
 
-def _metadata(document: Document) -> list[dict[str, Any]]:
+def _metadata(document: Document) -> list[Json]:
     """What a reader of the manifest should know that no canvas shows."""
     pairs = [(("Title", "題名"), [document.info.title])] if document.info.title else []
     pairs += [(("Repaired", "修復"), [what[:500]]) for what in document.info.repaired]
@@ -93,12 +105,12 @@ def _pages_alone(document: Document) -> frozenset[int] | None:
     return frozenset(alone)
 
 
-def _canvas(base: str, document: Document, page: int, *, is_alone: bool) -> dict[str, Any]:
+def _canvas(base: str, document: Document, page: int, *, is_alone: bool) -> Json:
     canvas = canvas_id(base, document, page)
     finest = document.pyramid(page).finest
     service = f"{base}/iiif/3/{page_id(document, page)}"
     body = _screen_sized(document.pyramid(page))
-    made: dict[str, Any] = {
+    made: Json = {
         "id": canvas,
         "type": "Canvas",
         "label": {"none": [document.info.pages[page].label or str(page + 1)]},
@@ -141,7 +153,7 @@ def _screen_sized(pyramid: Pyramid) -> Level:
     return next((level for level in reversed(allowed) if level.columns == level.rows == 1), allowed[0])
 
 
-def _thumbnail(base: str, document: Document, page: int) -> dict[str, Any]:
+def _thumbnail(base: str, document: Document, page: int) -> Json:
     level = document.pyramid(page).levels[0]
     service = f"{base}/iiif/3/{page_id(document, page)}"
     return {
@@ -154,35 +166,30 @@ def _thumbnail(base: str, document: Document, page: int) -> dict[str, Any]:
     }
 
 
-def _ranges(here: str, document: Document) -> list[dict[str, Any]]:
+def _ranges(base: str, document: Document) -> list[_Range]:
     """The outline as nested ranges; entries that lead nowhere and hold nothing are left out."""
-    top: list[dict[str, Any]] = []
-    open_ranges: list[tuple[int, dict[str, Any]]] = []
-    base = here.removesuffix(f"/presentation/3/{document.id}")
+    top: list[Json | _Range] = []
+    open_ranges: list[tuple[int, _Range]] = []
     for number, item in enumerate(document.outline):
-        one: dict[str, Any] = {
-            "id": f"{here}/range/{number + 1}",
-            "type": "Range",
-            "label": {"none": [item.title or "-"]},
-            "items": [],
-        }
+        address = f"{base}/presentation/3/{document.id}/range/{number + 1}"
+        one = _Range(id=address, label={"none": [item.title or "-"]})
         if item.page is not None:
-            one["items"].append({"id": canvas_id(base, document, item.page), "type": "Canvas"})
+            one.items.append({"id": canvas_id(base, document, item.page), "type": "Canvas"})
         while open_ranges and open_ranges[-1][0] >= item.level:
             open_ranges.pop()
-        (open_ranges[-1][1]["items"] if open_ranges else top).append(one)
+        (open_ranges[-1][1].items if open_ranges else top).append(one)
         open_ranges.append((item.level, one))
     return _without_empty(top)
 
 
-def _without_empty(ranges: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    for one in ranges:
-        kept = _without_empty([item for item in one["items"] if item["type"] == "Range"])
-        one["items"] = [item for item in one["items"] if item["type"] == "Canvas"] + kept
-    return [one for one in ranges if one["items"]]
+def _without_empty(ranges: list[Json | _Range]) -> list[_Range]:
+    kept = [one for one in ranges if isinstance(one, _Range)]
+    for one in kept:
+        one.items = [*(item for item in one.items if not isinstance(item, _Range)), *_without_empty(one.items)]
+    return [one for one in kept if one.items]
 
 
-def search_answer(base: str, document: Document, address: str, hits: Sequence[SearchHit]) -> dict[str, Any]:
+def search_answer(base: str, document: Document, address: str, hits: Sequence[SearchHit]) -> Json:
     """Hits as an AnnotationPage of Content Search 2.0, each line of each hit a box on its canvas."""
     items = []
     for hit_number, hit in enumerate(hits):
@@ -207,6 +214,6 @@ def dzi(pyramid: Pyramid, image_format: str) -> str:
     finest = pyramid.finest
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
-        f'<Image xmlns="http://schemas.microsoft.com/deepzoom/2008" Format={quoteattr(image_format)} Overlap="0" '
+        f'<Image xmlns="http://schemas.microsoft.com/deepzoom/2008" Format="{image_format}" Overlap="0" '
         f'TileSize="{DZI_TILE_PX}"><Size Width="{finest.width_px}" Height="{finest.height_px}"/></Image>\n'
     )

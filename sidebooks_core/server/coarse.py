@@ -5,11 +5,15 @@ Pixel sizes are those that were asked for, so a viewer that tiles sees nothing o
 
 from __future__ import annotations
 
-from sidebooks_core.encoding.encode import EncodedImage
+from typing import TYPE_CHECKING
+
 from sidebooks_core.encoding.formats import FORMATS_BY_CONTENT
 from sidebooks_core.images.finding import Images
 from sidebooks_core.images.requests import Request, TilePlace
 from sidebooks_core.images.tile import Tile
+
+if TYPE_CHECKING:  # numpy and Pillow: only for a server that is loaded
+    from sidebooks_core.encoding.encode import EncodedImage
 
 QUALITY = 70
 """It is looked at for a second or two."""
@@ -29,7 +33,7 @@ def at_hand(images: Images, request: Request) -> tuple[Tile, float] | None:
 
 def stand_in(tile: Tile, share: float, at: TilePlace, image_format: str) -> EncodedImage:
     """The part of the coarse image that a tile of the raster shows, in the tile's size. Raises RequestError if damaged."""
-    from sidebooks_core.encoding.derive import enlarged  # numpy and Pillow: only for a server that is loaded
+    from sidebooks_core.encoding.derive import enlarged
 
     spec, column, row = at.request.spec, at.column, at.row
     x0_px, y0_px = spec.x0_px + column * spec.tile_px, spec.y0_px + row * spec.tile_px

@@ -8,38 +8,38 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
-from typing import Any, TypeVar
+from typing import TypeVar, cast
 
 from msgspec import Struct
 
-from sidebooks_core.server.exchange import Asked
+from sidebooks_core.server.http import HttpRequest
 
 _Made = TypeVar("_Made")
 
 
 class _UnderWay(Struct):
-    task: asyncio.Future[Any]
+    task: asyncio.Future[object]
     waiting: int = 0
 
 
-class SharedWork:
+class JoinedWork:
     """Belongs to the event loop."""
 
     def __init__(self) -> None:
         self._under_way: dict[Hashable, _UnderWay] = {}
 
-    async def get(self, asked: Asked, what: Hashable, make: Callable[[], Awaitable[_Made]]) -> _Made:
+    async def get(self, request: HttpRequest, what: Hashable, make: Callable[[], Awaitable[_Made]]) -> _Made:
         """What `make` returns: begun by the first who asks, cancelled when the last one's client went away.
 
         Raises Gone for a client that went away, and what `make` raises.
         """
         shared = self._under_way.get(what)
         if shared is None:
-            shared = self._under_way[what] = _UnderWay(asyncio.ensure_future(make()))
+            begun = cast("asyncio.Future[object]", asyncio.ensure_future(make()))
+            shared = self._under_way[what] = _UnderWay(begun)
         shared.waiting += 1
         try:
-            made: _Made = await asked.unless_gone(shared.task)
-            return made
+            return cast(_Made, await request.unless_gone(shared.task))  # one `what` always names the same kind of result
         finally:
             shared.waiting -= 1
             if self._under_way.get(what) is shared and (not shared.waiting or shared.task.done()):

@@ -1,0 +1,102 @@
+"""What every request passes first: its host, its path, and where it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from urllib.parse import quote, unquote, urlsplit
+
+from starlette.types import Receive, Scope
+
+from sidebooks_core.errors import RequestError
+from sidebooks_core.server.hosts import HostNames, name_in
+from sidebooks_core.server.http import HttpRequest, raw_path, root_and_path
+from sidebooks_core.server.sharing import Sharing
+from sidebooks_core.server.statuses import Refused
+
+MAX_PATH_BYTES = 1024
+
+
+class Door:
+    """Lets requests in, as values. Nothing in a path ever names a file."""
+
+    def __init__(self, base_url: str | None, hosts: Iterable[str] | None, sharing: Sharing) -> None:
+        """See `ServerOptions`. Raises RequestError."""
+        self._base_url = _checked_base(base_url) if base_url else None
+        self._hosts = _host_names(hosts, self._base_url) if hosts is not None else None
+        self._sharing = sharing
+
+    def enter(self, scope: Scope, receive: Receive, generation: int) -> tuple[HttpRequest, str]:
+        """The request, and its path below the mount with each part percent-encoded anew. Raises Refused."""
+        host = self._host(scope)
+        if len(raw_path(scope)) > MAX_PATH_BYTES:
+            raise Refused(414, f"paths are at most {MAX_PATH_BYTES} bytes long")
+        root, path = root_and_path(scope)
+        try:
+            parts = [unquote(part, errors="strict") for part in path.split("/")[1:]]
+        except UnicodeDecodeError:
+            raise Refused(400, "the path is not UTF-8") from None
+        if any("\x00" in part for part in parts):
+            raise Refused(400, "the path holds a null character")
+        # Parts are encoded, so that a slash within one (%2F) ends none when the route is looked for.
+        encoded = "/" + "/".join(quote(part, safe="") for part in parts)
+        return HttpRequest(scope, receive, host, self._base(scope, host, root), generation), encoded
+
+    def may_change(self, request: HttpRequest) -> bool:
+        """Whether a request that changes something comes from our own pages, from an origin that may, or from no page."""
+        origin = request.header(b"origin").lower()
+        site = request.header(b"sec-fetch-site")  # of browsers only, and no page can set it
+        if not origin:
+            return site in ("", "none", "same-origin") or self._sharing.is_open
+        if self._sharing.allows(origin) or site == "same-origin":
+            return True
+        host = request.host.lower()
+        ours = {host, urlsplit(self._base_url).netloc.lower() if self._base_url else host} - {""}
+        return origin.partition("://")[2] in ours
+
+    def _host(self, scope: Scope) -> str:
+        """The Host header; "" if there is none. Raises Refused for what is no host, or none of ours."""
+        found = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
+        if len(found) > 1:
+            raise Refused(400, "one Host header, please")
+        host = found[0] if found else ""
+        try:
+            name = name_in(host) if host else ""
+        except ValueError:
+            raise Refused(400, "the Host header is no host name") from None
+        if self._hosts is None or (name and self._hosts.accepts(name)):
+            return host
+        if not name and scope.get("http_version") == "1.0":
+            return ""
+        if not name:
+            raise Refused(400, "a Host header, please")
+        raise Refused(421, f"this server does not go by the name {name}. If it should: `sidebooks serve --hostname {name}`")
+
+    def _base(self, scope: Scope, host: str, root: str) -> str:
+        if self._base_url is not None:
+            return self._base_url
+        if not host:
+            server = scope.get("server") or ("localhost", None)
+            name = f"[{server[0]}]" if ":" in str(server[0]) else str(server[0])
+            host = f"{name}:{server[1]}" if server[1] else name
+        return f"{scope.get('scheme', 'http')}://{host}{root}"
+
+
+def _checked_base(base_url: str) -> str:
+    """Raises RequestError."""
+    try:
+        parts = urlsplit(base_url)
+    except ValueError as error:
+        raise RequestError(f"base_url {base_url!r}: {error}") from None
+    if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
+        raise RequestError(f"base_url must be an address like https://books.example/reader, not {base_url!r}")
+    return base_url.rstrip("/")
+
+
+def _host_names(hosts: Iterable[str], base_url: str | None) -> HostNames:
+    """Raises RequestError."""
+    if isinstance(hosts, str):
+        raise RequestError("hosts is a list of names, not one string")
+    try:
+        return HostNames.of([*hosts, *([urlsplit(base_url).netloc] if base_url else [])])
+    except ValueError as error:
+        raise RequestError(str(error)) from None

@@ -1,0 +1,95 @@
+"""From the table of routes to Starlette's: one endpoint for each address, with all the methods that it takes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from urllib.parse import unquote
+
+from msgspec import Struct
+from starlette import routing
+from starlette.types import Receive, Scope, Send
+
+from sidebooks_core.server import headers
+from sidebooks_core.server.access import Allowed
+from sidebooks_core.server.door import Door
+from sidebooks_core.server.http import HttpRequest, HttpResponse, family_of, origin_of
+from sidebooks_core.server.parts import ServerParts
+from sidebooks_core.server.route import Route, document_id_in
+from sidebooks_core.server.sending import Sender
+from sidebooks_core.server.sharing import Sharing
+from sidebooks_core.server.statuses import Refused, not_found
+
+REQUEST = "sidebooks_core.request"
+"""Where the scope that is routed holds the request."""
+
+
+class Rules(Struct, frozen=True):
+    """What holds for every request."""
+
+    door: Door
+    sharing: Sharing
+    allowed: Allowed
+    sender: Sender
+
+
+class Endpoint:
+    """One address: an ASGI application that picks the route for a method, and asks whether that is allowed."""
+
+    def __init__(self, routes: Iterable[Route], rules: Rules, parts: ServerParts) -> None:
+        """routes: those of one path. None: there is nothing at the address."""
+        self._routes = {method: route for route in routes for method in route.methods}
+        self._allow = ", ".join([*(self._routes or ("GET", "HEAD")), "OPTIONS"])
+        self._rules = rules
+        self._parts = parts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request: HttpRequest = scope[REQUEST]
+        request.params = {name: unquote(value) for name, value in scope.get("path_params", {}).items()}
+        await self._rules.sender.respond(request.scope, receive, send, self._answer(request))
+
+    async def _answer(self, request: HttpRequest) -> HttpResponse:
+        method = request.scope["method"]
+        if method == "OPTIONS":
+            return self._preflight(request.scope)
+        if method not in self._allow.split(", "):
+            raise Refused(405, "this address does not take that method", (b"allow", self._allow.encode()))
+        if not self._routes:
+            raise not_found()
+        route = self._routes[method]
+        if route.changes_something and not self._rules.door.may_change(request):
+            raise Refused(403, "pages of another origin may not do that (allow_origins)")
+        request.operation, request.document_id = route.operation, document_id_in(request.params)
+        if not self._rules.allowed(request.scope, route.operation, request.document_id):
+            raise Refused(403, "you may not do that")
+        return await route.handler(self._parts, request)
+
+    def _preflight(self, scope: Scope) -> HttpResponse:
+        sharing = self._rules.sharing
+        may_read = sharing.is_for_all(family_of(scope)) or sharing.allows(origin_of(scope))
+        return HttpResponse(204, headers=headers.preflight(self._allow, may_read=may_read))
+
+
+class _PathRoute(routing.Route):
+    """Starlette's route for a path whose parts may be empty: they name nothing then, and their handler says so."""
+
+    def __init__(self, path: str, endpoint: Endpoint) -> None:
+        super().__init__(path, endpoint)
+        self.path_regex = re.compile(self.path_regex.pattern.replace("[^/]+", "[^/]*"))
+
+
+def starlette_routes(table: Iterable[Route], rules: Rules, parts: ServerParts) -> list[routing.BaseRoute]:
+    """The table as Starlette's routes, in the same order."""
+    return [_PathRoute(path, Endpoint(routes, rules, parts)) for path, routes in by_path(table).items()]
+
+
+def by_path(table: Iterable[Route]) -> Mapping[str, list[Route]]:
+    """The routes of each way to write a path, in the order of the table. Raises ValueError if two take one method there."""
+    found: dict[str, list[Route]] = {}
+    for route in table:
+        for path in (route.path, *route.also_at):
+            there = found.setdefault(path, [])
+            if any(set(one.methods) & set(route.methods) for one in there):
+                raise ValueError(f"two routes take {route.method} {path}")
+            there.append(route)
+    return found

@@ -1,0 +1,1 @@
+"""What is done at each address. The table of routes (`server.routes`) says which handler serves which."""

@@ -1,0 +1,139 @@
+"""Documents as our own API tells of them: lists, outlines, pages, words, links, hits, originals; and where readers are."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
+from typing import TypeVar
+
+from sidebooks_core.documents.document import Document
+from sidebooks_core.server import descriptions, headers, responses
+from sidebooks_core.server.http import HttpRequest, HttpResponse
+from sidebooks_core.server.json_text import read_json
+from sidebooks_core.server.parts import ServerParts
+from sidebooks_core.server.schemas import DocumentList, Hint
+from sidebooks_core.server.sessions import ClientPlace
+from sidebooks_core.server.statuses import Refused
+
+SHORT_ITEMS = 100
+"""Words, links, hits, documents: the JSON of more is written and compressed in a thread."""
+
+_Result = TypeVar("_Result")
+
+
+async def every_document(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """All that are served, and what lies in the watched folders and is not."""
+    every, problems = parts.shelf.all(), parts.shelf.problems()
+
+    def listed() -> DocumentList:
+        summaries = [descriptions.summary(request.base, one) for one in every]
+        return DocumentList(summaries, descriptions.not_served(problems))
+
+    return await items(parts, request, len(every) + len(problems), listed, headers.NO_CACHE)
+
+
+async def one_document(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """A document with its outline."""
+    registered = parts.registered(request)
+    make = partial(descriptions.details, request.base, registered)
+    return await items(parts, request, len(registered.document.outline), make, headers.NO_CACHE)
+
+
+async def pages(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """Every page's size, label and levels."""
+    document = parts.document(request)
+    return await described(parts, request, document, "pages", lambda base: descriptions.page_list(base, document))
+
+
+async def original(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """The file itself, or a range of it."""
+    return await parts.pools.run("originals", descriptions.original, request, parts.registered(request))
+
+
+async def hint(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """Follow a reader with the prefetch."""
+    document = parts.document(request)
+    told = read_json(await request.body(), Hint)
+    if told.page > document.page_count:
+        raise Refused(400, f"page: 1 to {document.page_count}")
+    place = ClientPlace(document, told.page - 1, told.view_px, told.spread, request.client)
+    parts.sessions.follow(told.session, place)
+    return HttpResponse(202, headers=[(b"cache-control", headers.NO_STORE)])
+
+
+async def search(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """Where a text occurs."""
+    document, query = parts.document(request), request.params["query"]
+    hits = await parts.searches.hits(request, document, query, old_forms=wants_old_forms(request))
+    return await items(parts, request, len(hits), partial(descriptions.search_hits, query, hits))
+
+
+async def words(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """The words of a page."""
+    found = await _of_page(parts, request, "text", parts.service.parts.questions.words)
+    return await items(parts, request, len(found), partial(descriptions.page_words, found))
+
+
+async def links(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """The links of a page."""
+    found = await _of_page(parts, request, "links", parts.service.parts.questions.links)
+    return await items(parts, request, len(found), partial(descriptions.page_links, found))
+
+
+async def items(
+    parts: ServerParts,
+    request: HttpRequest,
+    count: int,
+    make: Callable[[], object],
+    cache_control: bytes = headers.LEARNING,
+    media_type: str = responses.JSON,
+) -> HttpResponse:
+    """JSON of so many items: of many off the event loop."""
+
+    def answered() -> HttpResponse:
+        return responses.json(request, make(), media_type, cache_control)
+
+    return answered() if count <= SHORT_ITEMS else await parts.pools.run("descriptions", answered)
+
+
+async def described(
+    parts: ServerParts,
+    request: HttpRequest,
+    document: Document,
+    kind: str,
+    make: Callable[[str], object],
+    media_type: str = responses.JSON,
+) -> HttpResponse:
+    """A description of any length: written and compressed off the event loop, which serves pages meanwhile.
+
+    kind: names it among those of the document. make: gives it for addresses that begin with its argument.
+    """
+
+    def answered() -> HttpResponse:
+        body = parts.described.get(document, f"{kind} {document.problems.version}", request.base, make)
+        return responses.text(request, body, media_type, headers.LEARNING)
+
+    return await parts.pools.run("descriptions", answered)
+
+
+def wants_old_forms(request: HttpRequest) -> bool:
+    """Whether old and new forms of characters count as one in a search."""
+    return request.query("old_forms") in ("1", "true")
+
+
+async def _of_page(
+    parts: ServerParts, request: HttpRequest, what: str, submit: Callable[[Document, int, str], Future[_Result]]
+) -> _Result:
+    """What a worker is asked for, once for all requests of a client at the same time, dropped when they left.
+
+    Not once for all clients: it comes up at the turn of whoever asked, and the service joins them.
+    """
+    document, page = parts.page(request)
+    client = request.client
+
+    async def waiting() -> _Result:
+        return await asyncio.wrap_future(submit(document, page, client))
+
+    return await parts.joined.get(request, (what, document, page, client), waiting)

@@ -1,0 +1,71 @@
+"""The viewer's files, and what the server tells of itself: health, metrics, events, the description of its API."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+
+from sidebooks_core.errors import ServiceClosed
+from sidebooks_core.server import headers, responses
+from sidebooks_core.server.http import HttpRequest, HttpResponse
+from sidebooks_core.server.metrics import prometheus
+from sidebooks_core.server.parts import ServerParts
+from sidebooks_core.server.statuses import not_found
+
+VIEWER = Path(__file__).parents[1] / "viewer"
+MEDIA_TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+POLICY = "default-src 'self'; script-src 'self' 'sha256-{script}'; img-src 'self' blob: data:; style-src 'self' 'unsafe-inline'"
+"""Scripts: our own files, and the one that stands in the page itself, by its digest."""
+
+
+async def viewer(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """A file of the viewer; its page if none is named."""
+    name = request.params.get("file", "index.html")
+    body = _viewer_files().get(name)
+    if body is None:
+        raise not_found()
+    policy = (b"content-security-policy", _policy())
+    return responses.text(request, body, MEDIA_TYPES[Path(name).suffix], headers.NO_CACHE, [policy])
+
+
+async def health(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """200 as long as documents can be drawn. Raises ServiceClosed."""
+    if parts.service.is_closed:
+        raise ServiceClosed("the service is closed")
+    return HttpResponse(200, b"ready\n", headers.momentary("text/plain"))
+
+
+async def metrics(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """Counters for Prometheus."""
+
+    def written() -> bytes:
+        statistics, sessions = parts.service.statistics(), parts.sessions
+        return prometheus(statistics, parts.counts(), len(sessions), sessions.ends()).encode()
+
+    return HttpResponse(200, await parts.pools.run("other", written), headers.momentary(METRICS_TYPE))
+
+
+async def api_description(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """What the table of routes says, as OpenAPI."""
+    return responses.json(request, parts.describe_api(request.base), responses.JSON, headers.NO_CACHE)
+
+
+async def events(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """A stream that lasts as long as the client listens. Raises QueueFull."""
+    stream = parts.events.stream(request.receive, request.query("session"), request.address, parts.shelf.ids)
+    parts.ending.watch_server(lambda: len(parts.events))
+    return stream
+
+
+@lru_cache(maxsize=1)
+def _viewer_files() -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in VIEWER.iterdir() if path.suffix in MEDIA_TYPES}
+
+
+@lru_cache(maxsize=1)
+def _policy() -> bytes:
+    script = _viewer_files()["index.html"].rpartition(b"<script>")[2].partition(b"</script>")[0]
+    return POLICY.format(script=base64.b64encode(hashlib.sha256(script).digest()).decode()).encode()

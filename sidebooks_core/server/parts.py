@@ -1,0 +1,64 @@
+"""What the handlers of requests work with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from sidebooks_core.documents.document import Document
+from sidebooks_core.server.addresses import page_number
+from sidebooks_core.server.descriptions import Described
+from sidebooks_core.server.events import Events
+from sidebooks_core.server.exits import Ending
+from sidebooks_core.server.http import HttpRequest
+from sidebooks_core.server.image_answers import ImageAnswers
+from sidebooks_core.server.joining import JoinedWork
+from sidebooks_core.server.pools import Pools
+from sidebooks_core.server.searching import Searches
+from sidebooks_core.server.sessions import Sessions
+from sidebooks_core.server.shelf import Registered, Shelf
+from sidebooks_core.server.statuses import not_found
+from sidebooks_core.service import TileService
+
+
+class ServerParts(Struct, frozen=True, eq=False, kw_only=True):
+    """The parts of one application."""
+
+    shelf: Shelf
+    service: TileService
+    pools: Pools
+    images: ImageAnswers
+    joined: JoinedWork
+    searches: Searches
+    described: Described
+    events: Events
+    sessions: Sessions
+    ending: Ending
+    describe_api: Callable[[str], object]
+    """The OpenAPI description, for addresses that begin with what it is given."""
+    counts: Callable[[], dict[int, int]]
+    """Responses so far, by status."""
+
+    def registered(self, request: HttpRequest) -> Registered:
+        """The document that a request names. Raises Refused: there is none."""
+        found = self.shelf.find(request.params["document"])
+        if found is None:
+            raise not_found()
+        return found
+
+    def document(self, request: HttpRequest) -> Document:
+        """The same, without what the shelf knows of it. Raises Refused."""
+        return self.registered(request).document
+
+    def page(self, request: HttpRequest) -> tuple[Document, int]:
+        """The document and the page (from 0) that a request names. Raises Refused."""
+        document = self.document(request)
+        return document, page_number(request.params["page"], document)
+
+    def image(self, request: HttpRequest) -> tuple[Document, int]:
+        """The document and the page (from 0) whose image service a request names. Raises Refused."""
+        found = self.shelf.find_page(request.params["image"])
+        if found is None:
+            raise not_found()
+        return found[0].document, found[1]

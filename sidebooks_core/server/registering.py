@@ -1,0 +1,58 @@
+"""Registers what `sidebooks serve` was given, and does not wait for files that take long to open."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from sidebooks_core.errors import ServiceClosed, SidebooksError
+from sidebooks_core.server.shelf import Shelf
+from sidebooks_core.server.watcher import OPENERS
+
+START_PATIENCE_S = 2.0
+"""How long the start waits for what was named: a file that takes longer is served when it is open."""
+
+
+def register_named(shelf: Shelf, paths: Sequence[Path], password: str | None) -> int:
+    """Open what was named, several files at once, and wait a moment for it. How many files are still being opened.
+
+    A file that cannot be served is told, and the others are served. Raises its error if there is nothing else to serve.
+    """
+    files = [path for path in paths if not path.is_dir()]
+    folders = [path for path in paths if path.is_dir()]
+    openers = ThreadPoolExecutor(OPENERS, thread_name_prefix="sidebooks-open")
+    opening = [openers.submit(shelf.service.open, path, password) for path in files]
+    openers.shutdown(wait=False)
+    failed: list[SidebooksError | OSError] = []
+    done = 0
+
+    def register() -> None:
+        """In the order in which they were named."""
+        nonlocal done
+        for path, opened in zip(files, opening, strict=True):
+            try:
+                opened.result()
+                shelf.register(path, password)
+            except ServiceClosed:
+                return
+            except (SidebooksError, OSError) as error:
+                failed.append(error)
+                if len(files) > 1 or folders:
+                    print(f"sidebooks: not served: {error}", file=sys.stderr)
+            done += 1
+
+    deadline_s = time.monotonic() + START_PATIENCE_S
+    registering = threading.Thread(target=register, name="sidebooks-start", daemon=True)
+    registering.start()
+    for folder in folders:
+        shelf.register_folder(folder, 0)
+    registering.join(START_PATIENCE_S)
+    for folder in folders:
+        shelf.register_folder(folder, max(0.0, deadline_s - time.monotonic()))
+    if files and not folders and len(failed) == len(files):
+        raise failed[0]
+    return len(files) - done + shelf.opening_count()

@@ -1,0 +1,51 @@
+"""Makes the responses of each kind: images, JSON and other text, errors."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+
+from sidebooks_core.server import compression, headers
+from sidebooks_core.server.http import Headers, HttpRequest, HttpResponse
+from sidebooks_core.server.json_text import json_bytes
+from sidebooks_core.server.schemas import Problem
+from sidebooks_core.server.statuses import Refused
+
+COMPRESSED_FROM_BYTES = 1024
+JSON = "application/json"
+JSON_LD = 'application/ld+json;profile="{}"'
+
+
+def image(request: HttpRequest, data: bytes, own: Headers) -> HttpResponse:
+    """An image. own: its headers, from `headers.image` or `headers.coarse_image`."""
+    return HttpResponse(200, data, [*own, headers.server_timing(request.source, time.perf_counter() - request.since_s)])
+
+
+def unchanged(tag: str, problems: tuple[str, ...] = (), links: Headers | None = None) -> HttpResponse:
+    """The client has the image that this tag names."""
+    return HttpResponse(304, headers=headers.unchanged(tag, problems, links or []))
+
+
+def json(
+    request: HttpRequest, value: object, media_type: str, cache_control: bytes, more: Headers | None = None
+) -> HttpResponse:
+    """A value as JSON. more: further headers."""
+    return text(request, json_bytes(value), media_type, cache_control, more)
+
+
+def text(request: HttpRequest, body: bytes, media_type: str, cache_control: bytes, more: Headers | None = None) -> HttpResponse:
+    """Text, compressed for clients that accept gzip; 304 for those that have it. more: further headers."""
+    tag = hashlib.blake2b(body, digest_size=16).hexdigest()
+    own = headers.text(tag, cache_control, more or [])
+    if request.has_etag(tag):
+        return HttpResponse(304, headers=own)
+    if len(body) > COMPRESSED_FROM_BYTES and "gzip" in request.header(b"accept-encoding"):
+        body = compression.shared.get(tag, body)
+        own.append((b"content-encoding", b"gzip"))
+    return HttpResponse(200, body, [(b"content-type", media_type.encode()), *own])
+
+
+def refusal(refused: Refused) -> HttpResponse:
+    """An error as JSON (RFC 9457). Nobody keeps it."""
+    body = json_bytes(Problem(status=refused.status, detail=refused.detail))
+    return HttpResponse(refused.status, body, [*headers.momentary("application/problem+json"), *refused.headers])

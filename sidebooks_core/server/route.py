@@ -1,0 +1,136 @@
+"""What a row of the table of routes says, and what it means."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+
+from msgspec import Struct
+
+from sidebooks_core.encoding.formats import BY_ENDING
+from sidebooks_core.server.access import Operation
+from sidebooks_core.server.http import HttpRequest, HttpResponse
+from sidebooks_core.server.parts import ServerParts
+
+Handler = Callable[[ServerParts, HttpRequest], Awaitable[HttpResponse]]
+"""Makes the response of one route. Raises Refused, Gone, and what the service raises."""
+
+_PARAMETER = re.compile(r"{([A-Za-z]+)}")
+
+
+class Parameter(Struct, frozen=True):
+    """A part of a path, or of a query."""
+
+    meaning: str
+    pattern: str
+    """A regular expression of good values. Handlers check them: what does not match gets 404, or 400 where it says."""
+
+
+_ENDINGS = "|".join(BY_ENDING)
+PARAMETERS = {
+    "document": Parameter("A document's id", "[A-Za-z0-9_-]{16,64}"),
+    "image": Parameter("An image service: a document's id, `_p`, a page number from 1", "[A-Za-z0-9_-]{16,64}_p[1-9][0-9]*"),
+    "page": Parameter("A page number, from 1", "[1-9][0-9]{0,6}"),
+    "level": Parameter("A level of the page's pyramid, from 0, the coarsest", "[0-9]{1,2}"),
+    "span": Parameter("First and last page, from 1, at most 64 pages", "[1-9][0-9]{0,6}-[1-9][0-9]{0,6}"),
+    "size": Parameter("Such as 1620x2160; `.png`, `.jpg`, `.webp` or `.avif` may follow", rf"[0-9]+x[0-9]+(\.({_ENDINGS}))?"),
+    "query": Parameter("What to look for", ".+"),
+    "q": Parameter("What to look for", ".*"),
+    "old_forms": Parameter("1: old and new forms of characters (國 and 国, 髙 and 高) are one", "0|1|false|true"),
+    "session": Parameter("Names the reader whose pages are told of", ".{0,200}"),
+    "file": Parameter("main.js, client.js or another of its modules", "[a-z.]+"),
+    "region": Parameter("full, square, x,y,w,h or pct:x,y,w,h", ".+"),
+    "iiifSize": Parameter("max; w, ; ,h ; w,h ; !w,h or pct:n", ".+"),
+    "rotation": Parameter("0, 90, 180 or 270; mirrored with ! before it", "!?(0|90|180|270|360)"),
+    "quality": Parameter("default, color, gray or bitonal", "default|color|gray|bitonal"),
+    "format": Parameter("jpg, png, webp or avif", _ENDINGS),
+    "dziLevel": Parameter("0 is one pixel", "[0-9]{1,2}"),
+    "column": Parameter("From 0", "[0-9]{1,7}"),
+    "row": Parameter("From 0", "[0-9]{1,7}"),
+}  # fmt: skip
+"""All parameters of paths and queries, by name."""
+
+MEANINGS = {
+    200: "",
+    202: "Taken note of",
+    206: "The range that was asked for",
+    303: "See the address in Location",
+    304: "The client has it: see If-None-Match",
+    400: "The request cannot be read, or is out of range",
+    403: "Refused to this client, or to pages of another origin",
+    404: "There is nothing at this address",
+    408: "The body took too long",
+    410: "The original is gone or has changed",
+    413: "The body is too long",
+    415: "Bodies are not decompressed",
+    416: "The range is outside the file",
+    500: "The page cannot be drawn",
+    501: "Images are not scaled up",
+    503: "Too much waits, or the server ends: see Retry-After",
+    504: "The page took too long",
+}
+"""Statuses that routes declare. Of 200 the route's summary tells more."""
+
+
+class Route(Struct, frozen=True, kw_only=True):
+    """An address, and what is done there. A bad one cannot be made: ValueError."""
+
+    path: str
+    """As OpenAPI writes it: parts in braces stand for whatever has no slash."""
+    handler: Handler
+    operation: Operation
+    """What the question of access is asked about."""
+    summary: str
+    media_type: str
+    """Of the answer when all goes well."""
+    method: str = "GET"
+    """GET stands for HEAD, too."""
+    successes: tuple[int, ...] = (200,)
+    """The usual one first."""
+    errors: tuple[int, ...] = (404,)
+    """Beside 403, which any route answers to those who may not do what it does."""
+    query: tuple[str, ...] = ()
+    """Parameters of the query, none of them required."""
+    body: type[Struct] | None = None
+    """Of the request, in JSON."""
+    answer: type[Struct] | None = None
+    """Of the response, if it is JSON of our own."""
+    also_at: tuple[str, ...] = ()
+    """Other ways to write the path."""
+
+    def __post_init__(self) -> None:
+        if not all(path.startswith("/") for path in (self.path, *self.also_at)):
+            raise ValueError(f"the path {self.path!r} does not begin with a slash")
+        if self.method not in ("GET", "POST"):
+            raise ValueError(f"the method {self.method!r} is none of GET and POST")
+        unknown = [name for name in (*_PARAMETER.findall(self.path), *self.query) if name not in PARAMETERS]
+        unknown += [str(status) for status in self.statuses if status not in MEANINGS]
+        if unknown:
+            raise ValueError(f"{self.path}: {', '.join(unknown)} must be told of in PARAMETERS or MEANINGS")
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods that it takes."""
+        return ("GET", "HEAD") if self.method == "GET" else (self.method,)
+
+    @property
+    def statuses(self) -> tuple[int, ...]:
+        """All that it may answer. Any request may also get 400 (host, path), 405, 414, 421, and 500 for a fault of ours."""
+        return tuple(sorted({*self.successes, 403, *self.errors}))
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the parts of its path, in order."""
+        return tuple(_PARAMETER.findall(self.path))
+
+    @property
+    def changes_something(self) -> bool:
+        """Pages of other origins may not ask for it unless they are let in."""
+        return self.method != "GET"
+
+
+def document_id_in(params: dict[str, str]) -> str | None:
+    """The document that the parts of a path name; None if they name none."""
+    if "document" in params:
+        return params["document"]
+    return params["image"].rpartition("_p")[0] if "image" in params else None

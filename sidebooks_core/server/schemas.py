@@ -1,0 +1,179 @@
+"""The JSON of our own API: what requests hold, and what answers do. Pages count from 1, boxes are in points.
+
+The description of the API (`openapi`) takes its schemas from here.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+ScreenSide = Annotated[int, Meta(ge=1, le=8192)]
+BoxPt = tuple[float, float, float, float]
+"""x0, y0, x1, y1."""
+
+
+class Hint(Struct):
+    """Where a reader is."""
+
+    session: Annotated[str, Meta(min_length=1, max_length=64)]
+    """Names the reader."""
+    page: Annotated[int, Meta(ge=1)]
+    view_px: tuple[ScreenSide, ScreenSide]
+    """Width and height of the screen in pixels."""
+    spread: bool = False
+    """Two pages are shown side by side."""
+
+
+class Problem(Struct, kw_only=True):
+    """An error."""
+
+    type: str = "about:blank"
+    status: int
+    detail: str
+
+
+class DocumentSummary(Struct):
+    """A document in the list of all."""
+
+    id: str
+    title: str
+    name: str
+    kind: str
+    page_count: int
+    direction: str
+    image_service: str
+    """Of its first page."""
+    manifest: str
+    pages: str
+
+
+class NotServed(Struct):
+    """Something in the watched folders that is not served."""
+
+    name: str
+    reason: str
+
+
+class DocumentList(Struct):
+    """All documents that are served."""
+
+    documents: list[DocumentSummary]
+    not_served: list[NotServed]
+
+
+class OutlineEntry(Struct):
+    """A line of the outline."""
+
+    level: int
+    title: str
+    page: int | None
+    uri: str | None
+
+
+class AttachedFile(Struct):
+    """A file within a document."""
+
+    name: str
+    size_bytes: int | None
+    media_type: str
+
+
+class DocumentDetails(DocumentSummary):
+    """A document by itself."""
+
+    outline: list[OutlineEntry]
+    attachments: list[AttachedFile]
+    repaired: list[str]
+    original: str | None
+
+
+class PageEntry(Struct):
+    """A page in `pages.json`."""
+
+    page: int
+    label: str
+    width_pt: float
+    height_pt: float
+    width_px: int
+    height_px: int
+    levels: list[tuple[int, int, int]]
+    """Width, height and side of tiles, in pixels; the coarsest first."""
+    image_service: str
+    problems: list[str] | UnsetType = UNSET
+    """What of it could not be drawn."""
+
+
+class PageList(Struct):
+    """Every page of a document."""
+
+    document: str
+    name: str
+    title: str
+    direction: str
+    pages: list[PageEntry]
+
+
+class Hit(Struct):
+    """One place where a text occurs."""
+
+    page: int
+    boxes_pt: tuple[BoxPt, ...]
+    text: str
+
+
+class SearchHits(Struct):
+    """Where a text occurs."""
+
+    query: str
+    hits: list[Hit]
+
+
+class PageWords(Struct):
+    """The words of a page."""
+
+    words: list[tuple[float, float, float, float, str, int, int]]
+    """x0, y0, x1, y1, text, number of the block, number of the line."""
+
+
+class PageLink(Struct):
+    """A link: to a page, or to another place."""
+
+    box_pt: BoxPt
+    page: int | None
+    uri: str | None
+
+
+class PageLinks(Struct):
+    """The links of a page."""
+
+    links: list[PageLink]
+
+
+class DocumentsEvent(Struct):
+    """The ids of all documents that are served."""
+
+    documents: list[str]
+
+
+class ShownImage(Struct):
+    """An image that a session's reader has for its screen."""
+
+    page: int
+    is_coarse: bool
+    etag: str | None
+    """None until the page is identified."""
+    box_view: tuple[float, float, float, float]
+    """Left, top, width, height in pixels of the screen."""
+
+
+class PageEvent(Struct):
+    """What the reader of a session has for its screen."""
+
+    document: str
+    page: int
+    is_sharp: bool
+    resolution: float
+    errors: list[str]
+    images: list[ShownImage]

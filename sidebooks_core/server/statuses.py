@@ -1,0 +1,75 @@
+"""Refusals, and the one table of errors and their HTTP statuses."""
+
+from __future__ import annotations
+
+import logging
+import re
+
+from msgspec import Struct
+
+from sidebooks_core.errors import (
+    PageNotFound,
+    QueueFull,
+    RenderTimeout,
+    RequestDropped,
+    RequestError,
+    ServiceClosed,
+    SidebooksError,
+)
+
+RETRY_AFTER_S = 2
+
+_NOTHING = "there is nothing at this address"
+_BUSY = "busy: try again soon"
+_FOR_THE_LOG = "it cannot be made, for a reason that the server's log tells"
+_PATH = re.compile(r"(?<![\w.])/[\w.+~@-]+/|\w/bin/|\b[A-Za-z]:\\|\bimport \w")
+"""What an error must not say to a client: a path of this machine, or how a process is started."""
+_log = logging.getLogger("sidebooks_core.server")
+
+
+class Refused(Exception):
+    """A request that gets an error status. headers: those that its answer has beside the usual ones."""
+
+    def __init__(self, status: int, detail: str, *headers: tuple[bytes, bytes]) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.headers = headers
+
+
+class _Outcome(Struct, frozen=True):
+    """What becomes of a kind of error."""
+
+    status: int
+    detail: str | None = None
+    """What the client is told. None: the error's own words."""
+    is_passing: bool = False
+    """The same request may succeed soon: Retry-After."""
+
+
+_OUTCOMES: dict[type[SidebooksError], _Outcome] = {
+    RequestError: _Outcome(400),
+    PageNotFound: _Outcome(404, _NOTHING),
+    SidebooksError: _Outcome(500),
+    QueueFull: _Outcome(503, _BUSY, is_passing=True),
+    RequestDropped: _Outcome(503, _BUSY, is_passing=True),
+    ServiceClosed: _Outcome(503, _BUSY, is_passing=True),
+    RenderTimeout: _Outcome(504),
+}
+"""An error that has no row is treated as the nearest of its base classes that has one."""
+
+
+def refusal_of(error: SidebooksError) -> Refused:
+    """The status of an error and what a client is told of it. An error's own words are told unless they name a path."""
+    outcome = next(_OUTCOMES[kind] for kind in type(error).__mro__ if kind in _OUTCOMES)
+    detail = str(error) if outcome.detail is None else outcome.detail
+    if outcome.status == 500 and _PATH.search(detail):
+        _log.error("an error that clients are not told of: %s", detail)
+        detail = _FOR_THE_LOG
+    headers = [(b"retry-after", str(RETRY_AFTER_S).encode())] if outcome.is_passing else []
+    return Refused(outcome.status, detail, *headers)
+
+
+def not_found() -> Refused:
+    """Nothing is at the address, or no document that is served."""
+    return Refused(404, _NOTHING)
