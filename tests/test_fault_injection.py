@@ -284,7 +284,7 @@ from sidebooks_core.encoding.encode import decode
 with sb.TileService(sb.Settings(cache_dir={str(tmp_path / "cache")!r}, workers=1)) as service:
     document = service.open({str(sample)!r})
     service.page_image(document, 0, width_px={WIDTH_PX})
-    service.store.flush()
+    service.parts.flush()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
     taken, are_wanted = [], True
@@ -321,7 +321,7 @@ with sb.TileService(sb.Settings(cache_dir={str(tmp_path / "cache")!r}, workers=1
     for page in range(3, 8):
         data = service.page_image(document, page, width_px={WIDTH_PX})
         print(page, decode(data.data, data.media_type).tobytes().hex()[:4000])
-    service.store.flush()
+    service.parts.flush()
     print("stored", service.statistics().disk_bytes > 0, service.statistics().failures)
 """
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)
@@ -385,12 +385,12 @@ def test_a_cache_that_becomes_read_only_is_read_and_written_again_later(
         document = service.open(sample)
         for page in range(3):
             service.page_image(document, page, width_px=WIDTH_PX)
-        service.store.flush()
+        service.parts.flush()
         is_forbidden = True
         before = service.statistics()
         for page in range(6):
             assert pixels(service.page_image(document, page, width_px=WIDTH_PX)) == expected[page]
-        service.store.flush()
+        service.parts.flush()
         found = service.statistics()
         assert found.disk_hits > before.disk_hits, "what is there is read"
         assert found.disk_write_failures > before.disk_write_failures
@@ -398,7 +398,7 @@ def test_a_cache_that_becomes_read_only_is_read_and_written_again_later(
         is_forbidden = False
         for page in range(8):
             assert pixels(service.page_image(document, page, width_px=WIDTH_PX)) == expected[page]
-        service.store.flush()
+        service.parts.flush()
         assert service.statistics().disk_write_failures == found.disk_write_failures
     assert len(caplog.records) == 1, [one.getMessage() for one in caplog.records]
     with sb.TileService(sb.Settings(cache_dir=tmp_path)) as later:
@@ -431,7 +431,7 @@ def test_a_clock_that_jumps_loses_nothing(
         document = service.open(sample)
         for page in range(4):
             service.page_image(document, page, width_px=WIDTH_PX)
-        service.store.flush()
+        service.parts.flush()
         wall = time.time
         monkeypatch.setattr(time, "time", lambda: wall() + jump_s)
         renders = service.statistics().renders
@@ -440,7 +440,7 @@ def test_a_clock_that_jumps_loses_nothing(
         assert service.statistics().renders == renders, "what was stored before is found"
         for page in range(4, 8):
             assert pixels(service.page_image(document, page, width_px=WIDTH_PX)) == expected[page]
-        service.store.flush()
+        service.parts.flush()
     with sb.TileService(sb.Settings(cache_dir=tmp_path)) as again:
         document = again.open(sample)
         monkeypatch.undo()

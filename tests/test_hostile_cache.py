@@ -213,5 +213,5 @@ def test_a_service_counts_what_its_store_does_not_keep(sample: Path) -> None:
         document = service.open(sample)
         service.page_image(document, 0, width_px=100)
         service.page_image(document, 1, width_px=100)
-        service.store.flush()
+        service.parts.flush()
         assert service.statistics().dropped_writes >= 2

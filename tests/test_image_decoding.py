@@ -15,6 +15,7 @@ from sidebooks_core.engine.drawing import draw
 from sidebooks_core.engine.images import decoding as image_decoding
 from sidebooks_core.engine.mupdf import pymupdf
 from sidebooks_core.engine.store import shrink_store
+from sidebooks_core.images.requests import Request, TilePlace
 from sidebooks_core.tiling.raster import RasterSpec
 
 SCALE = 1.37
@@ -82,7 +83,7 @@ def test_windows_of_scans_equal_the_page_drawn_whole(corpus: Path, name: str, pa
 
         def pixels(x0_px: int, y0_px: int, x1_px: int, y1_px: int) -> np.ndarray:
             spec = RasterSpec(scale=scale, x0_px=x0_px, y0_px=y0_px, x1_px=x1_px, y1_px=y1_px, tile_px=4096)
-            return service.submit_raster(document, page, spec).result().pixels()
+            return service.parts.images.submit(TilePlace(Request(document, page, spec))).result().pixels()
 
         whole = pixels(0, 0, width_px, height_px)
         for x_px, y_px in ((0, 0), (width_px // 3, height_px // 3), (width_px - 701, height_px - 503)):

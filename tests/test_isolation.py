@@ -158,7 +158,7 @@ def test_an_encrypted_cache_shows_nothing_and_serves_all(encrypted: tuple[sb.Set
         document = service.open(sample)
         drawn = service.page_image(document, 0, width_px=700).data
         identity, content_id, title = document.id, document.content_id(0), document.title
-        service.store.flush()
+        service.parts.flush()
     stored = everything_below(folder)
     assert len(stored) > len(drawn)
     for secret in (drawn[100:200], b"\x89PNG", identity.encode(), content_id.encode(), title.encode()):
@@ -188,12 +188,12 @@ def test_a_withdrawn_document_is_gone_also_from_what_is_being_drawn(sample: Path
     with sb.TileService(sb.Settings(cache_dir=folder, workers=1)) as service:
         document = service.open(sample)
         drawn = service.page_image(document, 0, width_px=700).data
-        service.store.flush()
+        service.parts.flush()
         assert drawn[200:300] in everything_below(folder)
         futures = [service.submit_page_image(document, page, width_px=1500) for page in range(document.page_count)]
         service.purge(document)
         later = [future.result(60).data for future in futures]
-        service.store.flush()
+        service.parts.flush()
         left = everything_below(folder)
         for data in (drawn, *later):
             assert data[len(data) // 2 :][:64] not in left

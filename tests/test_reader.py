@@ -88,7 +88,7 @@ def test_a_turn_waits_half_of_its_deadline_and_less_where_workers_keep_all_proce
     with service.reader(document, VIEW_PX, deadline_s=2.0) as reader:
         reader.wait_sharp(60)
         monkeypatch.setattr(images, "find", late)
-        monkeypatch.setattr(images.keeper, "in_memory", in_memory)
+        monkeypatch.setattr(images, "at_hand", in_memory)
         view = reader.turn_to(20)
     assert view.images
     assert view.is_sharp == (not is_crowded)

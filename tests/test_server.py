@@ -26,6 +26,7 @@ from PIL import Image
 
 import sidebooks_core as sb
 from sidebooks_core.encoding.tileset import unpack_tile
+from sidebooks_core.images.requests import TilePlace
 from sidebooks_core.server import Application, Shelf
 from sidebooks_core.server.listening import listening
 from sidebooks_core.server.sessions import ClientPlace
@@ -107,7 +108,7 @@ def test_an_etag_is_answered_without_a_render(application: Application, document
     tag = ask(application, address).headers["etag"]
     assert tag.startswith('"')
     renders = application.service.statistics().renders
-    application.service.store.purge(document.content_id(0))
+    application.service.parts.images.keeper.purge([document.content_id(0)])
     reply = ask(application, address, headers={"If-None-Match": f'"other", {tag}'})
     assert (reply.status, reply.body) == (304, b"")
     assert application.service.statistics().renders == renders
@@ -245,16 +246,16 @@ def test_a_page_that_cannot_be_drawn_fails_alone_among_previews(
     application: Application, document: sb.Document, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service = application.service
-    submit = service.submit_raster
+    submit = service.parts.images.submit
 
-    def fails_once(document: sb.Document, page: int, *arguments: Any) -> Future[sb.Tile]:
-        if page != 1:
-            return submit(document, page, *arguments)
+    def fails_once(at: TilePlace, *arguments: Any) -> Future[sb.Tile]:
+        if at.request.page != 1:
+            return submit(at, *arguments)
         failed: Future[sb.Tile] = Future()
-        failed.set_exception(sb.RenderFailed("it cannot be drawn", document_id=document.id, page=page))
+        failed.set_exception(sb.RenderFailed("it cannot be drawn", document_id=document.id, page=1))
         return failed
 
-    monkeypatch.setattr(service, "submit_raster", fails_once)
+    monkeypatch.setattr(service.parts.images, "submit", fails_once)
     reply = ask(application, f"/documents/{document.id}/previews/1-3")
     assert (reply.status, reply.headers["cache-control"]) == (200, "public, max-age=2")
     good, bad, other = (unpack_tile(reply.body, 0, row) for row in range(3))
@@ -303,10 +304,10 @@ def test_a_hint_has_the_next_pages_drawn(application: Application, document: sb.
     hint = {"session": "s", "page": 4, "view_px": [800, 1000]}
     path = f"/documents/{document.id}/hints"
     assert ask(application, path, method="POST", body=json.dumps(hint).encode()).status == 202
-    service = application.service
-    keys = [service.records.key(document.content_id(page), service.page_spec(document, page, None, 1000)) for page in (3, 4, 2)]
+    images = application.service.parts.images
+    wanted = [images.whole_page(document, page, None, 1000).request for page in (3, 4, 2)]
     deadline_s = time.monotonic() + 20
-    while not all(service.store.get_memory(key) for key in keys):
+    while not all(images.keeper.in_memory(one) for one in wanted):
         assert time.monotonic() < deadline_s
         time.sleep(0.02)
     for bad in ({}, {"session": "s", "page": 0, "view_px": [1, 1]}, {"session": "s", "page": 1, "view_px": [0, 1]}, []):

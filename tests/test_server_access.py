@@ -258,16 +258,17 @@ def test_mounted_under_a_path(application: Application, document: sb.Document) -
     assert asked(application, "/documents", host, root_path="/doc").status == 200, "/doc is no part of /documents"
 
 
-def test_the_fast_path_remembers_a_bounded_number_of_bytes(service: sb.TileService) -> None:
+def test_the_fast_path_remembers_a_bounded_number_of_bytes(service: sb.TileService, document: sb.Document) -> None:
     fast_path = FastPath(service, ResponseHeaders(Sharing.of([], "shared")), everything)
     path = b"/" + b"p" * 1000
+    place = service.parts.images.place(document, 0, 0, 0, 0)
 
     def learn(number: int) -> int:
         """How many bytes the path and the host have that it is to remember."""
         host = b"%d." % number + b"h" * 240
         scope = {"raw_path": path, "path": "/", "headers": [(b"host", host)]}
         request = HttpRequest(scope, never, "", "", fast_path.generation, operation=Operation.READ_IMAGE)
-        fast_path.learn(request, f"key {number}", 0, 0, "tag", [])
+        fast_path.learn(request, f"key {number}", place, "tag", [])
         return len(path) + len(host)
 
     learned_bytes = sum(learn(number) for number in range(12_000))
@@ -291,13 +292,13 @@ def test_what_is_withdrawn_while_it_is_drawn_is_not_answered_from_habit(
     application: Application, shelf: Shelf, document: sb.Document, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = f"/documents/{document.id}/pages/2/321x654"
-    submit = application.service.submit_raster
+    submit = application.service.parts.images.submit
 
     def withdrawn_meanwhile(*arguments: Any) -> Future[sb.Tile]:
         shelf.remove(document.id)
         return submit(*arguments)
 
-    monkeypatch.setattr(application.service, "submit_raster", withdrawn_meanwhile)
+    monkeypatch.setattr(application.service.parts.images, "submit", withdrawn_meanwhile)
     assert ask(application, path).status == 200
     assert ask(application, path).status == 404
 

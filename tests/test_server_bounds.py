@@ -39,7 +39,7 @@ def test_metrics_count_all_waits_and_their_sum(application: Application) -> None
         counters.count_wait("memory", 0.5)
     latency = counters.latency()["memory"]
     assert (latency.total_count, latency.total_s, latency.count) == (5000, 2500.0, Counters.SAMPLES)
-    application.service.records.counters = counters
+    application.service.parts.images.keeper.counters = counters
     text = ask(application, "/metrics").body.decode()
     assert 'sidebooks_wait_seconds_count{source="memory"} 5000' in text
     assert 'sidebooks_wait_seconds_sum{source="memory"} 2500.0' in text
@@ -51,7 +51,7 @@ def test_long_json_is_made_off_the_event_loop(
     words = tuple(Word(1, 2, 3, 4, f"word{n}", 0, n) for n in range(20_000))
     future: Future[tuple[Word, ...]] = Future()
     future.set_result(words)
-    monkeypatch.setattr(application.service, "submit_text", lambda *_: future)
+    monkeypatch.setattr(application.service.parts.questions, "words", lambda *_: future)
     where: list[str] = []
     encode, compress = responses.json_bytes, gzip.compress
 
@@ -169,7 +169,7 @@ def test_a_damaged_record_is_removed_without_waiting_for_the_disk(
     """Of a derived image: its record is looked at in the event loop, its removal is not waited for there."""
     path = f"/iiif/3/{document.id}_p1/full/60,/90/default.png"
     good = ask(application, path)
-    store = application.service.store
+    store = application.service.parts.images.keeper.store
     where: list[str] = []
     delete = store.delete
 
@@ -326,12 +326,12 @@ def test_previews_that_the_queue_has_no_place_for_leave_no_others_behind(
     futures: list[Future[sb.Tile]] = []
 
     def submit(*_: Any) -> Future[sb.Tile]:
-        if len(futures) == 5:
-            raise sb.QueueFull("full")
         futures.append(Future())
+        if len(futures) == 1:
+            futures[-1].set_exception(sb.QueueFull("full"))
         return futures[-1]
 
-    monkeypatch.setattr(application.service, "submit_raster", submit)
+    monkeypatch.setattr(application.service.parts.images, "submit", submit)
     assert ask(application, f"/documents/{document.id}/previews/1-10").status == 503
-    assert len(futures) == 5
-    assert all(future.cancelled() for future in futures)
+    assert len(futures) == 10
+    assert all(future.cancelled() for future in futures[1:])

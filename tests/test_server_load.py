@@ -88,7 +88,7 @@ async def ask_and_leave(application: Application, path: str) -> None:
 def test_identical_requests_at_once_go_one_way_and_render_once(
     application: Application, first_page: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    submitted = counted(application.service, "submit_raster", monkeypatch)
+    submitted = counted(application.service.parts.images, "submit", monkeypatch)
 
     async def all_at_once() -> list[Reply]:
         return await asyncio.gather(*(ask_async(application, f"{first_page}/full/1234,/0/default.png") for _ in range(20)))
@@ -103,7 +103,7 @@ def test_identical_requests_at_once_go_one_way_and_render_once(
 def test_who_shares_a_render_may_leave(
     application: Application, document: sb.Document, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    submitted = counted(application.service, "submit_raster", monkeypatch)
+    submitted = counted(application.service.parts.images, "submit", monkeypatch)
     path = f"/documents/{document.id}/pages/3/1234x1999"
 
     async def everybody() -> list[Reply]:
@@ -124,7 +124,7 @@ def test_a_failure_is_told_to_all_who_share_it(
         failed.set_exception(sb.RenderFailed("page 1 cannot be drawn", document_id=document.id, page=0))
         return failed
 
-    monkeypatch.setattr(application.service, "submit_raster", fails)
+    monkeypatch.setattr(application.service.parts.images, "submit", fails)
     path = f"/documents/{document.id}/pages/1/777x777"
 
     async def all_at_once() -> list[Reply]:

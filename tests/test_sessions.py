@@ -37,14 +37,14 @@ def told() -> list[tuple[str, int]]:
 def made(service: sb.TileService, monkeypatch: pytest.MonkeyPatch) -> list[sb.Reader]:
     """The readers that sessions make. Each takes a moment, in which other hints come."""
     found: list[sb.Reader] = []
-    reader_of = service.reader
+    reader_of = service.parts.readers.open
 
     def slow(*arguments: Any, **options: Any) -> sb.Reader:
         time.sleep(0.02)
         found.append(reader_of(*arguments, **options))
         return found[-1]
 
-    monkeypatch.setattr(service, "reader", slow)
+    monkeypatch.setattr(service.parts.readers, "open", slow)
     return found
 
 
@@ -75,7 +75,7 @@ def test_hints_of_one_session_at_the_same_moment_make_one_reader(
             done.result()
     sessions.follow("s", hint(book, 7))
     until(lambda: told and told[-1] == ("s", 7))
-    assert len(made) == service.reader_count() == 1
+    assert len(made) == service.parts.readers.count() == 1
 
 
 def test_many_sessions_share_their_threads(sessions: Sessions, book: sb.Document, told: list[tuple[str, int]]) -> None:
@@ -106,7 +106,7 @@ def test_another_screen_changes_the_reader_and_another_spread_makes_one(
     assert max(one.x0_view + one.width_view for one in view.images) <= 500
     assert max(one.height_view for one in view.images) == 600, "the page fits the new screen"
     sessions.follow("s", hint(book, 5, (500, 600), spread=True))
-    until(lambda: service.reader_count() == 1 and len(made) == 2)
+    until(lambda: service.parts.readers.count() == 1 and len(made) == 2)
     with pytest.raises(sb.ServiceClosed):
         before.view()
 
@@ -138,11 +138,11 @@ def test_a_session_ends_with_its_stream_and_after_silence(
         sessions.follow(name, hint(book, 1))
     until(lambda: len({name for name, _ in told}) == 3)
     sessions.end("gone")
-    until(lambda: service.reader_count() <= 2)
+    until(lambda: service.parts.readers.count() <= 2)
 
     def only_who_reads_is_left() -> bool:
         sessions.follow("reading", hint(book, 2))
-        return len(sessions) == service.reader_count() == 1
+        return len(sessions) == service.parts.readers.count() == 1
 
     until(only_who_reads_is_left)
     assert sessions.ends() == {End.LEFT: 1, End.SILENT: 1}
@@ -174,11 +174,11 @@ def test_a_session_whose_reader_fails_leaves_nothing(
         raise error
 
     with monkeypatch.context() as patched:
-        patched.setattr(service, "reader", fails)
+        patched.setattr(service.parts.readers, "open", fails)
         sessions.follow("s", hint(book, 1))
         assert called.wait(20)
         until(lambda: sessions.ends() == ends)
-    assert (len(sessions), service.reader_count()) == (0 if ends else 1, 0)
+    assert (len(sessions), service.parts.readers.count()) == (0 if ends else 1, 0)
     sessions.follow("s", hint(book, 2))
     until(lambda: ("s", 2) in told)
 
@@ -187,11 +187,11 @@ def test_sessions_of_a_document_that_is_served_no_longer_end(
     service: sb.TileService, sessions: Sessions, book: sb.Document
 ) -> None:
     sessions.follow("s", hint(book, 1))
-    until(lambda: service.reader_count() == 1)
+    until(lambda: service.parts.readers.count() == 1)
     sessions.keep_only([book.id])
     assert len(sessions) == 1
     sessions.keep_only([])
-    until(lambda: service.reader_count() == 0)
+    until(lambda: service.parts.readers.count() == 0)
     assert sessions.ends() == {End.WITHDRAWN: 1}
 
 
@@ -201,7 +201,7 @@ def test_the_oldest_of_too_many_ends(service: sb.TileService, sessions: Sessions
     assert len(sessions) == LIMITS.sessions
     assert [sessions.find(f"s{number}") is None for number in range(6)] == [True] * 5 + [False]
     assert sessions.ends() == {End.CROWDED_OUT: 5}
-    until(lambda: service.reader_count() <= LIMITS.sessions)
+    until(lambda: service.parts.readers.count() <= LIMITS.sessions)
 
 
 def test_a_flood_of_sessions_ends_only_those_of_its_own_client(
@@ -218,7 +218,7 @@ def test_closing_ends_all(service: sb.TileService, sessions: Sessions, book: sb.
     for number in range(20):
         sessions.follow(f"s{number}", hint(book, 0))
     sessions.close()
-    assert service.reader_count() == 0
+    assert service.parts.readers.count() == 0
     with pytest.raises(sb.ServiceClosed):
         sessions.follow("s", hint(book, 0))
 
@@ -236,6 +236,6 @@ def test_a_reader_made_by_a_hint_ends_with_the_stream_of_events(
         await asyncio.wait_for(listening, 20)
 
     asyncio.run(scenario())
-    until(lambda: service.reader_count() == 0)
+    until(lambda: service.parts.readers.count() == 0)
     assert ask(application, path, "POST", body=body).status == 202
-    until(lambda: service.reader_count() == 1)
+    until(lambda: service.parts.readers.count() == 1)

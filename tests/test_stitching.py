@@ -13,6 +13,7 @@ import pytest
 
 import sidebooks_core as sb
 from benchmarks.corpus import documents, some_pages
+from sidebooks_core.images.requests import Request, TilePlace
 from sidebooks_core.tiling.pyramid import Level
 from sidebooks_core.tiling.raster import RasterSpec
 
@@ -61,7 +62,7 @@ def drawn_whole(service: sb.TileService, document: sb.Document, page: int, level
     """A level as one tile: `page_image` takes a width, which may mean another scale."""
     width_px, height_px = level.width_px, level.height_px
     spec = RasterSpec(scale=level.scale, x0_px=0, y0_px=0, x1_px=width_px, y1_px=height_px, tile_px=max(width_px, height_px))
-    return service.submit_raster(document, page, spec).result().pixels()
+    return service.parts.images.submit(TilePlace(Request(document, page, spec))).result().pixels()
 
 
 def varied(corpus: Path) -> list[tuple[Path, str | None]]:
@@ -82,6 +83,6 @@ def test_slabs_of_text_equal_the_page_drawn_whole(sample: Path, page: int) -> No
     with sb.TileService(settings) as cut, sb.TileService(sb.Settings(cache_dir=None, image_format="png")) as uncut:
         document = cut.open(sample)
         finest = document.pyramid(page).levels[-1]
-        assert len(cut.level_specs(document, page, finest.index)) > 1
+        assert len(cut.parts.images.level(document, page, finest.index)) > 1
         whole = drawn_whole(uncut, uncut.open(sample), page, finest)
         assert np.array_equal(stitched(cut, document, page, finest), whole)

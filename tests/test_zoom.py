@@ -141,7 +141,7 @@ def test_a_level_that_is_stored_needs_no_window(sample: Path, tmp_path: Path, mo
                 reader.wait_sharp(timeout_s=30)
                 if is_first:
                     service.tile(document, PAGE, document.pyramid(PAGE).finest.index, 0, 0)
-                    service.store.flush()
+                    service.parts.flush()
                     continue
                 asked = listen(service, document, monkeypatch)
                 before = service.statistics()

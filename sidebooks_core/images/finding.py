@@ -20,6 +20,7 @@ from sidebooks_core.images.work import Found, Wanted, fail, resolve
 from sidebooks_core.keys import etag
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.settings import Settings
+from sidebooks_core.stores.record import Record
 
 
 class Images:
@@ -92,6 +93,12 @@ class Images:
             self._dispatcher.watch(wanted)
         return wanted.future
 
+    def at_hand(self, request: Request) -> Record | None:
+        """The record if it is in memory, or was drawn of a page that is being identified. Without waiting. Raises RequestError."""
+        if request.document.known_content_id(request.page) is None:
+            return self._dispatcher.shown(request.place)
+        return self.keeper.in_memory(request)
+
     def stored(self, request: Request) -> Found | None:
         """The record if it is in memory or in a store below it, for which this may wait. Raises RequestError."""
         key = self.keeper.key(request)
@@ -100,7 +107,7 @@ class Images:
     def tile_in_memory(self, at: TilePlace) -> Tile | None:
         """A tile if it is in memory: without waiting for anything. Raises RequestError."""
         started_s = time.perf_counter()
-        record = self.keeper.in_memory(at.request)
+        record = self.at_hand(at.request)
         if record is None:
             return None
         try:

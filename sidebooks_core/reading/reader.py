@@ -386,7 +386,7 @@ class Reader:
             for request, priority in wishes.items():
                 if self._screen is not screen:
                     break  # turned meanwhile: `_dirty` is set again
-                if self._images.keeper.in_memory(request) is None:
+                if self._images.at_hand(request) is None:
                     self._ask(request, priority)
             self._ask_previews()
         if now_s - visits[-1].at_s >= POSITION_AFTER_S:
@@ -499,7 +499,7 @@ class Reader:
                 request = preview_request(self.document, page, self._images.settings.raster_pixels)
                 if request in self._asks:
                     continue
-                if self._images.keeper.in_memory(request) is not None:
+                if self._images.at_hand(request) is not None:
                     self._previewed.add(page)
                     self._changed.notify_all()
                     continue

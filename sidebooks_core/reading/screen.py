@@ -111,7 +111,7 @@ class Painter:
         held = screen.records.get(request)
         if held is not None:
             return held
-        record = self._images.keeper.in_memory(request)
+        record = self._images.at_hand(request)
         if record is not None:
             screen.records[request] = record
         return record

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -13,6 +14,8 @@ from asgi import ask_async
 
 import sidebooks_core as sb
 from sidebooks_core.errors import QueueFull
+from sidebooks_core.images.requests import TilePlace
+from sidebooks_core.images.work import Flight
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.server import Application
 
@@ -23,35 +26,29 @@ CLIENT = "192.0.2.7"
 def asked(service: sb.TileService, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """What is put into the queue for somebody: kind of job and client."""
     found: list[tuple[str, str]] = []
-    request, draft = service._dispatcher.request, service._dispatcher.draft
+    enter = service.parts.dispatcher.enter
 
-    def noted(
-        work: Any, done: Any, priority: Priority = Priority.VISIBLE, client: str = "", ticket: Any = None, **named: Any
-    ) -> bool:
-        if priority is not Priority.BULK:
-            found.append((work.job.kind, client))
-        return request(work, done, priority, client, ticket, **named)
+    def noted(flights: Sequence[Flight]) -> None:
+        for flight in flights:
+            if flight.priority is not Priority.BULK:
+                found.extend((type(flight.work.job).__name__, one.client) for one in flight.waiting)
+        enter(flights)
 
-    def drafted(work: Any, drawn: Any, ticket: Any = None, client: str = "") -> bool:
-        found.append((work.job.kind, client))
-        return draft(work, drawn, ticket, client)
-
-    monkeypatch.setattr(service._dispatcher, "request", noted)
-    monkeypatch.setattr(service._dispatcher, "draft", drafted)
+    monkeypatch.setattr(service.parts.dispatcher, "enter", noted)
     return found
 
 
 @pytest.mark.parametrize(
     ("path", "kind"),
     [
-        ("pages/11/tiles/2/0_0", "identify"),
-        ("pages/11/300x400", "raster"),
-        ("pages/12/text", "words"),
-        ("pages/13/links", "links"),
-        ("pages/14/preview", "raster"),
-        ("pages/15/bundle/1", "raster"),
-        ("previews/16-18", "raster"),
-        ("hints", "raster"),
+        ("pages/11/tiles/2/0_0", "Draw"),
+        ("pages/11/300x400", "Draw"),
+        ("pages/12/text", "ReadWords"),
+        ("pages/13/links", "ReadLinks"),
+        ("pages/14/preview", "Draw"),
+        ("pages/15/bundle/1", "Draw"),
+        ("previews/16-18", "Identify"),
+        ("hints", "Draw"),
     ],
 )
 def test_a_request_takes_the_turn_of_its_client(
@@ -68,19 +65,19 @@ def test_a_request_takes_the_turn_of_its_client(
     assert {client for _, client in asked} == {f"http {CLIENT}"}, asked
 
 
-def test_under_load_a_page_is_identified_for_each_who_waits_at_their_own_turn(
+def test_under_load_a_page_is_drawn_for_each_who_waits_at_their_own_turn(
     application: Application, document: sb.Document, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A client whose many pages are being identified keeps no page to itself that another wants too."""
+    """A client whose many pages are being drawn keeps no page to itself that another wants too."""
     clients: dict[int, list[str]] = {}
-    futures: list[Future[None]] = []
+    futures: list[Future[sb.Tile]] = []
 
-    def noted(_: sb.Document, page: int, client: str = "") -> Future[None]:
-        clients.setdefault(page, []).append(client)
+    def noted(at: TilePlace, _priority: Priority, client: str) -> Future[sb.Tile]:
+        clients.setdefault(at.request.page, []).append(client)
         futures.append(Future())
         return futures[-1]
 
-    monkeypatch.setattr(application.service, "submit_identify", noted)
+    monkeypatch.setattr(application.service.parts.images, "submit", noted)
     application.images.loaded = 8
 
     async def scenario() -> None:
@@ -89,9 +86,9 @@ def test_under_load_a_page_is_identified_for_each_who_waits_at_their_own_turn(
             return asyncio.create_task(ask_async(application, path, client=client))
 
         waiting = [asking(page, CLIENT) for page in range(2, document.page_count + 1)]
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.2)
         waiting.append(asking(document.page_count, "192.0.2.8"))
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.2)
         assert application.images.are_awaited()
         for future in futures:
             future.set_exception(QueueFull("enough"))
@@ -103,7 +100,7 @@ def test_under_load_a_page_is_identified_for_each_who_waits_at_their_own_turn(
 
 
 def test_who_leaves_before_a_page_is_identified_leaves_no_work(service: sb.TileService, document: sb.Document) -> None:
-    futures = [service.submit_identify(document, page) for page in range(document.page_count)]
+    futures = [service.parts.images.identify(document, page) for page in range(document.page_count)]
     for future in futures:
         future.cancel()
     deadline_s = time.monotonic() + 20

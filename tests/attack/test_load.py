@@ -22,7 +22,8 @@ from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.server import Application, Shelf
 from sidebooks_core.server.limits import Places, ServerLimits
 from sidebooks_core.server.searching import Turns
-from sidebooks_core.workers.answers import SearchAnswer
+from sidebooks_core.workers.answers import Searched
+from sidebooks_core.workers.jobs import Search
 
 pytest.importorskip("uvicorn", reason="needs the extra server")
 psutil = pytest.importorskip("psutil")
@@ -143,17 +144,17 @@ class SlowSearch:
     """Stands in for the service's search steps, and counts them."""
 
     def __init__(self, service: sb.TileService, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.waiting: list[tuple[str, int, Future[SearchAnswer]]] = []
-        monkeypatch.setattr(service, "submit_search", self.submit)
+        self.waiting: list[tuple[str, int, Future[Searched]]] = []
+        monkeypatch.setattr(service.parts.questions, "search", self.submit)
 
-    def submit(self, document: sb.Document, query: str, page: int, *, old_forms: bool) -> Future[SearchAnswer]:
-        future: Future[SearchAnswer] = Future()
+    def submit(self, document: sb.Document, query: str, page: int, *, old_forms: bool) -> Future[Searched]:
+        future: Future[Searched] = Future()
         self.waiting.append((query, page, future))
         return future
 
     def answer(self) -> str:
         query, page, future = self.waiting.pop(0)
-        future.set_result(SearchAnswer((), page + 10))
+        future.set_result(Searched((), page + 10))
         return query
 
 
@@ -285,23 +286,25 @@ def test_clients_take_turns_with_their_searches() -> None:
     assert len(turns) == 0
 
 
-def test_visible_pages_go_before_steps_of_searches(service: sb.TileService, document: sb.Document) -> None:
+def test_visible_pages_go_before_steps_of_searches(
+    service: sb.TileService, document: sb.Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[Priority] = []
-    request = service._dispatcher.request
+    ask = service.parts.dispatcher.ask
 
-    def noted(work: Any, done: Any, priority: Priority = Priority.VISIBLE, *rest: Any, **named: Any) -> bool:
-        if work.job.kind == "search":
+    def noted(name: str, work: Any, priority: Priority, client: str = "") -> Future[Any]:
+        if isinstance(work.job, Search):
             asked.append(priority)
-        return request(work, done, priority, *rest, **named)
+        return ask(name, work, priority, client)
 
-    service._dispatcher.request = noted  # type: ignore[method-assign]
+    monkeypatch.setattr(service.parts.dispatcher, "ask", noted)
     service.search(document, "jlreq", limit=1)
     assert asked
     assert min(asked) > Priority.PAGE
 
 
 def test_a_cancelled_step_is_dropped_from_the_queue(service: sb.TileService, document: sb.Document) -> None:
-    futures = [service.submit_search(document, f"query {number}", 0) for number in range(40)]
+    futures = [service.parts.questions.search(document, f"query {number}", 0) for number in range(40)]
     drops = service.statistics().drops
     dropped = sum(future.cancel() for future in futures)
     deadline_s = time.monotonic() + 30
