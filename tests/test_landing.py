@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 
 import pytest
-from by_hand import FakeLeases, Hands, LeasingStore, Worker, drawn, identified, opened, wait_until
+from by_hand import FakeLeases, Hands, LeasingStore, Worker, drawn, identified, opened, record_of, wait_until
 from msgspec.structs import replace
 
 import sidebooks_core as sb
@@ -21,6 +22,8 @@ from sidebooks_core.workers.answers import Drawn
 from sidebooks_core.workers.jobs import Draw, Identify
 
 PAPER = FakeDocument.of_pages(4)
+COPY = replace(PAPER, note="copy")
+"""Another document, of the same pages."""
 TIMEOUT_S = 7.0
 
 
@@ -47,6 +50,28 @@ class Room:
         other.ends(identified(flight, PAPER))
         waiting.result(10)
 
+    def identify_all(self) -> None:
+        """All pages are identified, so that drawings are answered in one part."""
+        self.identify()
+        assert self.document.content_ids.first_unknown() is None
+        # The first image of a document leads to its identification, which would be in the way.
+        assert self.service.parts.identification.begin(self.document) is None
+
+    def draw(self, page: int = 0) -> sb.Tile:
+        """Have a page drawn first, and identified then, which is stored."""
+        future = self.ask(page)
+        flight = self.worker.takes()
+        self.worker.shows(drawn(flight))
+        self.worker.ends(identified(flight, PAPER))
+        self.service.parts.flush()
+        return future.result(0)
+
+    def is_made_elsewhere(self, key: str) -> None:
+        """Another process has made a record of the first page, and let go of its lease."""
+        at = self.service.parts.images.whole_page(self.document, 0, 100)
+        self.store.put(key, Record(record_of(at.request.spec), PAPER.pages[0].content_id, 0.1))
+        self.store.lent.marks[key] = self.store.lent.mark(key) + 1
+
     def stored(self) -> int:
         """Records in the store below the memory."""
         self.service.parts.flush()
@@ -62,15 +87,6 @@ def room() -> Iterator[Room]:
 
 def kind(flight: Flight) -> str:
     return type(flight.work.job).__name__
-
-
-def with_identified(room: Room) -> None:
-    """All pages are identified, and the first image of the document was had."""
-    room.identify()
-    future = room.ask(3, 50)
-    flight = room.worker.takes()
-    room.worker.ends(drawn(flight))
-    future.result(10)
 
 
 # Two answers.
@@ -143,7 +159,7 @@ def test_a_request_joins_a_drawing_though_its_page_was_identified_meanwhile(room
 
 def test_a_drawing_that_waits_while_its_page_is_identified_is_answered_in_one_part(room: Room) -> None:
     first = room.ask()
-    room.identify()
+    room.document.content_ids.learn(0, [PAPER.pages[0].content_id])
     flight = room.worker.takes()
     assert isinstance(flight.work.job, Draw)
     assert flight.work.job.then is None
@@ -155,23 +171,28 @@ def test_a_drawing_that_waits_while_its_page_is_identified_is_answered_in_one_pa
 
 def test_a_drawing_that_waits_while_its_page_is_identified_and_is_stored_is_not_begun(room: Room) -> None:
     """A copy of a document whose pages are stored."""
-    with_identified(room)
-    future = room.ask()
+    shown = room.draw()
+    document = opened(room.service, room.hands, COPY)
+    future = room.service.submit_page_image(document, 0, width_px=100)
+    document.content_ids.learn(0, [COPY.pages[0].content_id])
+    assert room.worker.takes_at_most(0.2) is None
+    assert future.result(0).data == shown.data
+    assert room.service.statistics().renders == 1
+    assert room.service.parts.dispatcher.counts() == (0, 0)
+
+
+def test_a_drawing_that_waits_while_its_page_is_identified_joins_that_of_another_document(room: Room) -> None:
+    document = opened(room.service, room.hands, COPY)
+    for one in (room.document, document):
+        one.content_ids.learn(0, [page.content_id for page in PAPER.pages[: one is room.document]])
+    first, second = room.ask(), room.service.submit_page_image(document, 0, width_px=100)
     flight = room.worker.takes()
+    document.content_ids.learn(0, [COPY.pages[0].content_id])
+    other = room.hands.worker()
+    assert other.takes_at_most(0.2) is None
     room.worker.ends(drawn(flight))
-    shown = future.result(0)
-    copy = replace(PAPER, note="copy")
-    document = opened(room.service, room.hands, copy)
-    waiting = room.service.submit_page_image(document, 0, width_px=100)
-    known = room.service.parts.images.identify(document, 0, Priority.PAGE)
-    room.worker.held.clear()
-    document.content_ids.learn(0, [PAPER.pages[0].content_id])
-    flight = room.worker.takes()
-    assert kind(flight) == "Identify", "of what waited, only this"
-    assert waiting.result(0).data == shown.data
-    room.worker.ends(identified(flight, copy))
-    assert known.result(0) is None
-    assert room.service.statistics().renders == 2
+    assert first.result(0).data == second.result(0).data
+    assert room.service.statistics().renders == 1
 
 
 def test_what_is_made_ahead_is_identified_first(room: Room) -> None:
@@ -214,16 +235,12 @@ def test_a_page_that_cannot_be_drawn_is_told_once_it_is_known_not_to_be_stored(r
 
 
 def test_a_page_that_cannot_be_drawn_any_more_is_shown_from_the_store(room: Room) -> None:
-    with_identified(room)
-    future = room.ask()
-    room.worker.ends(drawn(room.worker.takes()))
-    shown = future.result(0)
-    copy = replace(PAPER, note="copy")
-    document = opened(room.service, room.hands, copy)
+    shown = room.draw()
+    document = opened(room.service, room.hands, COPY)
     again = room.service.submit_page_image(document, 0, width_px=100)
     flight = room.worker.takes()
     room.worker.shows(error=RenderFailed("torn", page=0))
-    room.worker.ends(identified(flight, copy))
+    room.worker.ends(identified(flight, COPY))
     assert again.result(0).data == shown.data
 
 
@@ -279,7 +296,7 @@ def test_an_image_that_was_shown_stays_shown_though_its_page_cannot_be_identifie
 
 @pytest.mark.parametrize("answer", [None, "text", 5, ("0" * 32,)])
 def test_an_answer_of_another_type_is_an_error(room: Room, answer: object) -> None:
-    with_identified(room)
+    room.identify_all()
     future = room.ask()
     room.worker.takes()
     room.worker.ends(answer)
@@ -298,7 +315,7 @@ def test_a_first_answer_of_another_type_is_an_error(room: Room) -> None:
 
 
 def test_a_worker_cannot_say_that_a_page_cost_more_than_its_time(room: Room) -> None:
-    with_identified(room)
+    room.identify_all()
     future = room.ask()
     flight = room.worker.takes()
     honest = drawn(flight)
@@ -314,100 +331,351 @@ def test_a_worker_cannot_say_that_a_page_cost_more_than_its_time(room: Room) -> 
 # A page that is drawn slowly may be stored.
 
 
-def stored_copy(room: Room) -> tuple[sb.Document, sb.Tile]:
-    """Another document of the same pages, of which the first is stored at one width."""
-    future = room.ask()
-    flight = room.worker.takes()
-    room.worker.shows(drawn(flight))
-    room.worker.ends(identified(flight, PAPER))
-    room.worker.takes_at_most(0)
-    return opened(room.service, room.hands, replace(PAPER, note="copy"), room.hands.worker()), future.result(0)
-
-
-def test_a_stored_page_that_is_drawn_slowly_is_shown_from_there(room: Room) -> None:
-    document, shown = stored_copy(room)
-    future = room.service.submit_page_image(document, 0, width_px=100)
-    drawing, helper = room.hands.worker(), room.hands.worker()
-    assert kind(drawing.takes()) == "Draw"
+def is_slow(room: Room, drawing: Worker, helper: Worker) -> Flight:
+    """What a worker draws takes long; the job of another one, which waits for work."""
     helper.begins_to_take()
     wait_until(room.service.parts.dispatcher.has_idle_worker, "nobody is free")
     drawing.is_slow()
-    flight = helper.takes()
-    assert kind(flight) == "Identify"
-    helper.ends(identified(flight, PAPER))
+    return helper.takes()
+
+
+def test_a_stored_page_that_is_drawn_slowly_is_shown_from_there(room: Room) -> None:
+    shown = room.draw()
+    document = opened(room.service, room.hands, COPY)
+    future = room.service.submit_page_image(document, 0, width_px=100)
+    drawing, helper = room.hands.worker(), room.hands.worker()
+    flight = drawing.takes()
+    assert kind(flight) == "Draw"
+    probe = is_slow(room, drawing, helper)
+    assert kind(probe) == "Identify"
+    assert not future.done()
+    helper.ends(identified(probe, COPY))
     assert future.result(0).data == shown.data
-    assert document.is_likely_stored
-    assert drawing.flight is not None
-    drawing.shows(drawn(drawing.flight))
-    drawing.ends(identified(drawing.flight or flight, PAPER)) if drawing.flight else None
-    other = room.service.submit_page_image(document, 1, width_px=100)
-    assert not other.done()
+    assert flight.state is State.AT_WORK, "it goes on until it is in the way"
+    drawing.shows(drawn(flight))
+    drawing.ends(identified(flight, COPY))
+    assert (future.result(0).data, room.stored()) == (shown.data, 1)
+    seen = room.service.submit_page_image(document, 3, width_px=100)
+    assert seen.cancel()
+    assert document.is_likely_stored, "its other pages are identified first"
 
 
 def test_a_slow_page_that_is_not_stored_is_waited_for(room: Room) -> None:
     future = room.ask()
-    drawing, helper = room.worker, room.hands.worker()
-    flight = drawing.takes()
+    flight = room.worker.takes()
+    helper = room.hands.worker()
+    helper.ends(identified(is_slow(room, room.worker, helper), PAPER))
+    assert not future.done()
+    room.worker.shows(drawn(flight))
+    assert future.result(0).width_px == 100
+    room.worker.ends(identified(flight, PAPER))
+    assert room.stored() == room.service.statistics().renders == 1
+
+
+def test_of_one_document_one_slow_page_is_looked_for(room: Room) -> None:
+    room.ask(0)
+    room.worker.takes()
+    helper = room.hands.worker()
+    is_slow(room, room.worker, helper)
+    helper.ends(error=RenderFailed("unknown", page=0))
+    room.ask(1)
+    other = room.hands.worker()
+    other.takes()
     helper.begins_to_take()
     wait_until(room.service.parts.dispatcher.has_idle_worker, "nobody is free")
-    drawing.is_slow()
-    probe = helper.takes()
-    helper.ends(identified(probe, PAPER))
-    assert not future.done()
-    assert room.service.statistics().misses == 1
-    drawing.shows(drawn(flight))
-    assert future.result(0).width_px == 100
-    drawing.ends(identified(flight, PAPER))
-    assert room.stored() == 1
-    assert room.service.statistics().renders == 1
+    other.is_slow()
+    assert helper.takes_at_most(0.05) is None
 
 
-def test_nobody_is_called_from_other_work_to_look_whether_a_slow_page_is_stored(room: Room) -> None:
+def test_nobody_is_called_from_other_work_to_look_for_a_slow_page(room: Room) -> None:
     room.ask()
     room.worker.takes()
     room.worker.is_slow()
     assert room.service.parts.dispatcher.counts() == (0, 1)
 
 
+def test_what_is_drawn_though_it_is_stored_is_kept_once(room: Room) -> None:
+    shown = room.draw()
+    puts = room.store.puts
+    document = opened(room.service, room.hands, COPY)
+    future = room.service.submit_page_image(document, 0, width_px=100)
+    flight = room.worker.takes()
+    room.worker.shows(drawn(flight))
+    room.worker.ends(identified(flight, COPY))
+    assert future.result(0).data == shown.data
+    room.service.parts.flush()
+    assert room.store.puts == puts
+
+
 # Leases: a record that another process makes is not made here.
 
 
 def test_what_nobody_else_made_is_drawn_without_a_second_look(room: Room) -> None:
-    with_identified(room)
-    room.store.looked_for.clear()
+    room.identify_all()
+    looks = len(room.store.looked_for)
     future = room.ask()
     flight = room.worker.takes()
-    assert len(room.store.looked_for) == 1
-    assert room.store.lent.held == room.store.looked_for
+    assert len(room.store.looked_for) == looks + 1
+    assert room.store.lent.held == room.store.looked_for[-1:]
     room.worker.ends(drawn(flight))
     future.result(0)
     room.service.parts.flush()
-    assert len(room.store.looked_for) == 1
-    assert room.store.lent.held == [], "let go once it can be found"
-
-
-def test_a_record_that_another_process_made_since_the_look_is_found(room: Room) -> None:
-    with_identified(room)
-    future = room.ask()
-    [key] = room.store.looked_for[-1:]
-    made = Record(drawn_record(room), PAPER.pages[0].content_id, 0.1)
-    room.store.put(key, made)
-    room.store.lent.marks[key] = 1  # its lease was released
-    room.worker.begins_to_take()
-    wait_until(lambda: bool(room.store.lent.waiting), "nobody waits for the lease")
-    room.store.lent.let_go()
-    assert future.result(10).width_px == 100
-    assert room.worker.waits, "no worker has drawn it"
-    assert room.service.statistics().renders == 1
+    assert len(room.store.looked_for) == looks + 1
     assert room.store.lent.held == []
 
 
-def drawn_record(room: Room) -> bytes:
-    """Of the first page, as another process would draw it."""
-    with sb.TileService(sb.Settings(cache_dir=None), pool=Hands().pool):
-        pass
+def test_a_lease_is_let_go_when_the_record_can_be_found_and_not_before(room: Room) -> None:
+    room.identify_all()
+    future = room.ask()
+    flight = room.worker.takes()
+    [key] = room.store.lent.held
+    with room.store.slowly:
+        room.worker.ends(drawn(flight))
+        assert future.result(0).width_px == 100, "nobody waits for the store"
+        assert room.store.lent.held == [key]
+        assert room.store.statistics().records == 0
+    wait_until(lambda: room.store.lent.held == [], "it is not let go")
+    assert room.store.contains(key)
+
+
+def test_a_record_that_another_process_made_since_the_look_is_found(room: Room) -> None:
+    room.identify_all()
+    future = room.ask()
+    room.is_made_elsewhere(room.store.looked_for[-1])
+    room.worker.begins_to_take()
+    wait_until(lambda: bool(room.store.lent.waiting), "it does not look again")
+    room.store.lent.let_go()
+    assert future.result(10).width_px == 100
+    assert room.worker.waits, "no worker has drawn it"
+    assert room.service.statistics().renders == 0
+    assert room.service.statistics().latency["disk"].count == 1
+    assert room.store.lent.held == []
+
+
+def test_a_record_that_another_process_is_making_is_waited_for_aside(room: Room) -> None:
+    room.identify_all()
+    aside = room.ask(0)
+    key = room.store.looked_for[-1]
+    room.store.lent.held_elsewhere.add(key)
+    other = room.ask(1)
+    flight = room.worker.takes()
+    assert flight.work.job.page == 1, "no worker waits for it"
+    [(waited_for, _, most_s)] = room.store.lent.waiting
+    assert (waited_for, most_s) == (key, pytest.approx(TIMEOUT_S, abs=1))
+    assert room.service.parts.dispatcher.counts() == (0, 2)
+    room.is_made_elsewhere(key)
+    room.store.lent.let_go()
+    assert aside.result(10).width_px == 100
+    room.worker.ends(drawn(flight))
+    assert other.result(0).width_px == 100
+    assert room.service.statistics().renders == 1
+
+
+def test_what_another_process_did_not_make_after_all_is_drawn(room: Room) -> None:
+    room.identify_all()
+    future = room.ask()
+    room.store.lent.held_elsewhere.add(room.store.looked_for[-1])
+    room.worker.begins_to_take()
+    wait_until(lambda: bool(room.store.lent.waiting), "it does not wait")
+    room.store.lent.let_go()
+    room.worker.ends(drawn(room.worker.takes()))
+    assert future.result(0).width_px == 100
+
+
+def test_a_key_that_another_process_keeps_for_ever_is_drawn_without_it(room: Room) -> None:
+    room.identify_all()
+    future = room.ask()
+    room.store.lent.all_held = True
+    room.worker.begins_to_take()
+    wait_until(lambda: bool(room.store.lent.waiting), "it does not wait")
+    room.store.lent.let_go(is_free=False)
+    room.worker.ends(drawn(room.worker.takes()))
+    assert future.result(0).width_px == 100
+    assert room.store.lent.acquired == 0
+
+
+def test_who_joins_what_waits_aside_is_told_too(room: Room) -> None:
+    room.identify_all()
+    first = room.ask()
+    room.store.lent.held_elsewhere.add(room.store.looked_for[-1])
+    room.worker.begins_to_take()
+    wait_until(lambda: bool(room.store.lent.waiting), "it does not wait")
+    second = room.ask()
+    room.is_made_elsewhere(room.store.looked_for[-1])
+    room.store.lent.let_go()
+    assert first.result(10) == second.result(10)
+
+
+def test_a_failure_reaches_everybody_and_lets_go_of_the_lease(room: Room) -> None:
+    room.identify_all()
+    futures = [room.ask() for _ in range(2)]
+    room.worker.takes()
+    assert len(room.store.lent.held) == 1
+    room.worker.ends(error=RenderFailed("no", page=0))
+    assert [str(future.exception(0)) for future in futures] == ["no", "no"]
+    assert room.store.lent.held == []
+    assert room.service.statistics().failures == 1
+
+
+def test_what_was_interrupted_and_is_wanted_lets_go_of_the_lease_and_is_drawn_later(room: Room) -> None:
+    room.identify_all()
+    passed_by = room.ask()
+    flight = room.worker.takes()
+    assert passed_by.cancel()
+    interrupted: list[bool] = []
+    room.worker.ages(lambda: interrupted.append(True))
+    room.ask(1)
+    assert interrupted == [True]
+    joined = room.ask()  # its worker is being killed just now
+    assert room.worker.ends(error=RequestDropped("dropped while it was being drawn")) == []
+    assert room.store.lent.held == []
+    again = room.worker.takes()
+    assert again is flight, "it keeps its turn"
+    room.worker.ends(drawn(again))
+    assert joined.result(0).width_px == 100
+    assert (room.service.statistics().drops, room.service.statistics().failures) == (0, 0)
+
+
+# A request that is cancelled, in each state of its flight.
+
+
+def test_cancelled_in_the_queue_it_is_not_drawn(room: Room) -> None:
+    assert room.ask().cancel()
+    assert room.service.parts.dispatcher.counts() == (0, 0)
+    assert room.worker.takes_at_most(0.05) is None
+    assert room.service.statistics().drops == 1
+
+
+def test_cancelled_while_its_page_is_identified_it_is_not_drawn(room: Room) -> None:
+    ahead = room.ask(priority=Priority.NEXT)
+    flight = room.worker.takes()
+    assert kind(flight) == "Identify"
+    assert ahead.cancel()
+    assert room.worker.ends(identified(flight, PAPER)) == []
+    assert room.document.known_content_id(0) is not None, "what was found out is not lost"
+    assert room.service.parts.dispatcher.counts() == (0, 0)
+
+
+def test_cancelled_at_work_it_is_drawn_to_the_end_and_kept(room: Room) -> None:
+    future = room.ask()
+    flight = room.worker.takes()
+    assert future.cancel()
+    room.worker.shows(drawn(flight))
+    room.worker.ends(identified(flight, PAPER))
+    assert room.stored() == 1
+    assert room.ask().result(0).width_px == 100
+
+
+def test_cancelled_while_another_process_makes_it_it_is_not_drawn(room: Room) -> None:
+    room.identify_all()
+    future = room.ask()
+    room.store.lent.held_elsewhere.add(room.store.looked_for[-1])
+    room.worker.begins_to_take()
+    wait_until(lambda: bool(room.store.lent.waiting), "it does not wait")
+    assert future.cancel()
+    assert room.service.parts.dispatcher.counts() == (0, 0)
+    room.store.lent.let_go()
+    assert room.worker.takes_at_most(0.05) is None
+
+
+def test_what_was_shown_cannot_be_cancelled(room: Room) -> None:
+    future = room.ask()
+    flight = room.worker.takes()
+    room.worker.shows(drawn(flight))
+    assert not future.cancel()
+    room.worker.ends(identified(flight, PAPER))
+    assert room.stored() == 1
+
+
+def test_a_cancelled_request_takes_no_other_with_it(room: Room) -> None:
+    first, second = room.ask(), room.ask()
+    assert first.cancel()
+    flight = room.worker.takes()
+    room.worker.shows(drawn(flight))
+    assert second.result(0).width_px == 100
+    room.worker.ends(identified(flight, PAPER))
+
+
+# A service that is closed, with a flight in each state.
+
+
+def test_closed_it_fails_what_waits_in_the_queue(room: Room) -> None:
+    future = room.ask()
+    room.service.close()
+    assert isinstance(future.exception(0), sb.ServiceClosed)
+    assert room.worker.takes_at_most(5) is None
+
+
+def test_closed_it_fails_what_another_process_makes(room: Room) -> None:
+    room.identify_all()
+    future = room.ask()
+    room.store.lent.held_elsewhere.add(room.store.looked_for[-1])
+    room.worker.begins_to_take()
+    wait_until(lambda: bool(room.store.lent.waiting), "it does not wait")
+    room.service.close()
+    assert isinstance(future.exception(0), sb.ServiceClosed)
+    room.store.lent.let_go()
+    assert not room.worker.waits or room.worker.takes_at_most(5) is None
+    assert room.service.parts.dispatcher.counts() == (0, 0)
+
+
+@pytest.mark.parametrize("is_drawn_first", [True, False])
+def test_closed_it_fails_what_is_at_work_when_its_worker_has_ended(room: Room, *, is_drawn_first: bool) -> None:
+    if not is_drawn_first:
+        room.identify_all()
+    future = room.ask()
+    flight = room.worker.takes()
+    room.service.close()
+    assert room.worker.ends(error=RenderFailed("the service was closed while it was being drawn")) == []
+    assert isinstance(future.exception(0), sb.ServiceClosed)
+    assert flight.state is State.LANDED
+    assert room.store.lent.held == []
+
+
+def test_closing_waits_a_while_for_what_was_shown_and_keeps_it(room: Room) -> None:
+    future = room.ask()
+    flight = room.worker.takes()
+    room.worker.shows(drawn(flight))
+    closing = threading.Thread(target=room.service.close)
+    closing.start()
+    closing.join(0.1)
+    assert closing.is_alive()
+    room.worker.ends(identified(flight, PAPER))
+    closing.join(10)
+    assert not closing.is_alive()
+    assert future.result(0).width_px == 100
+    assert room.store.puts == 1
+
+
+def test_closed_it_refuses_everything(room: Room) -> None:
+    room.service.close()
+    with pytest.raises(sb.ServiceClosed):
+        room.ask()
     at = room.service.parts.images.whole_page(room.document, 0, 100)
-    job = Draw(
-        document=room.document.ref, timeout_s=1.0, page=0, spec=at.request.spec, image_format="png", quality=85
-    )
-    return PAPER_ENGINE.record(job)
+    assert isinstance(room.service.parts.images.submit(at).exception(0), sb.ServiceClosed)
+    assert isinstance(room.service.parts.images.identify(room.document, 0).exception(0), sb.ServiceClosed)
+
+
+# A store that raises, as it must not.
+
+
+def test_who_waits_is_told_when_a_record_cannot_be_kept(room: Room, caplog: pytest.LogCaptureFixture) -> None:
+    """By a fault of the library: a record too large for its own type, say."""
+    room.identify_all()
+    future = room.ask()
+    room.worker.takes()
+    with caplog.at_level(logging.ERROR, "sidebooks_core.images"):
+        room.worker.ends(Drawn(None, 0.1, 0.1))  # type: ignore[arg-type]  # no bytes
+    assert "could not be kept" in str(future.exception(0))
+    assert any("could not be kept" in one.getMessage() for one in caplog.records)
+    assert room.store.lent.held == []
+
+
+def test_etags_are_known_before_anything_of_a_page_is(room: Room) -> None:
+    images = room.service.parts.images
+    at = images.whole_page(room.document, 0, 100)
+    tag = images.etag(at)
+    assert room.service.parts.dispatcher.counts() == (0, 0)
+    assert room.draw().etag == tag == images.etag(at)
+    assert room.ask().result(0).etag == tag
+    assert images.etag(images.whole_page(room.document, 1, 100)) != tag

@@ -79,8 +79,10 @@ class Landing:
     ) -> list[Flight]:
         """A flight is over: its record is kept, its requests are told. Returns the flights that follow from it."""
         self._dispatcher.leave(flight, has_lost_worker=has_lost_worker)
-        if error is not None and self._dispatcher.repeat(flight, error):
-            return []
+        if error is not None:
+            self._let_go(flight)
+            if self._dispatcher.repeat(flight, error):
+                return []
         if error is not None and self._dispatcher.is_closed:
             error = ServiceClosed(error.message, document_id=error.document_id, page=error.page)
         work = flight.work
@@ -125,6 +127,13 @@ class Landing:
         self._dispatcher.park(flight)
         leases.wait(work.key, partial(self._resume, flight), max(0.0, work.waits_until_s - now_s))
         return False
+
+    def _let_go(self, flight: Flight) -> None:
+        """Nothing was made under the lease, and by nobody else meanwhile: what is repeated need not look for the record again."""
+        work, leases = flight.work, self._seeker.leases
+        if work.lease is not None and leases is not None and work.key is not None:
+            work.release()
+            work.mark = leases.mark(work.key)
 
     def _name_if_identified(self, flight: Flight, request: Request) -> None:
         """The page may have been identified while its drawing waited for a worker."""
