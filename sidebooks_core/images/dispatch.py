@@ -165,10 +165,10 @@ class Dispatcher:
             if flight.state is State.PARKED:
                 self._put_back(flight, self._flights.resume)
 
-    def name(self, flight: Flight, name: str) -> None:
-        """It is joined under one more name."""
+    def name(self, flight: Flight, name: str) -> bool:
+        """It is joined under one more name. False: another flight is."""
         with self._lock:
-            self._flights.name(flight, name)
+            return self._flights.name(flight, name)
 
     def take_waiting(self, flight: Flight) -> list[Wanted]:
         """Who waits for a flight, and is told by other means; the flight goes on."""
