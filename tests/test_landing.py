@@ -175,10 +175,10 @@ def test_a_drawing_that_waits_while_its_page_is_identified_and_is_stored_is_not_
     document = opened(room.service, room.hands, COPY)
     future = room.service.submit_page_image(document, 0, width_px=100)
     document.content_ids.learn(0, [COPY.pages[0].content_id])
-    assert room.worker.takes_at_most(0.2) is None
+    flight = room.worker.takes()
     assert future.result(0).data == shown.data
+    assert (kind(flight), flight.priority) == ("Identify", Priority.BULK), "the rest of the document, now that it has an image"
     assert room.service.statistics().renders == 1
-    assert room.service.parts.dispatcher.counts() == (0, 0)
 
 
 def test_a_drawing_that_waits_while_its_page_is_identified_joins_that_of_another_document(room: Room) -> None:
@@ -218,6 +218,31 @@ def test_what_follows_goes_to_the_worker_that_was_just_done(room: Room) -> None:
     other.ends(identified(flight, PAPER))
     assert kind(other.takes()) == "Draw"
     assert third.waits
+
+
+def test_what_waits_for_a_document_is_left_to_the_worker_that_identifies_a_page_of_it(room: Room) -> None:
+    """It is free in a moment, sooner than another could open the document."""
+    room.ask(0)
+    flight = room.worker.takes()
+    room.worker.shows(drawn(flight))
+    room.ask(1)
+    other = room.hands.worker()
+    assert other.takes_at_most(0.1) is None
+    room.worker.lingers()
+    assert other.takes().work.job.page == 1, "unless that takes long"
+    room.ask(2)
+    room.worker.ends(identified(flight, PAPER))
+    assert room.worker.takes().work.job.page == 2
+
+
+def test_what_waits_for_a_document_goes_to_another_worker_when_that_one_is_lost(room: Room) -> None:
+    room.ask(0)
+    room.worker.shows(drawn(room.worker.takes()))
+    room.ask(1)
+    other = room.hands.worker()
+    assert other.takes_at_most(0.1) is None
+    room.worker.ends(error=RenderFailed("the worker process died"), has_lost_worker=True)
+    assert other.takes().work.job.page == 1
 
 
 # What goes wrong with one of them.
