@@ -7,15 +7,15 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from msgspec.structs import replace
-
 import sidebooks_core as sb
 from sidebooks_core.encoding.encode import encode
 from sidebooks_core.encoding.tileset import PackedTile, pack
 from sidebooks_core.errors import SidebooksError
 from sidebooks_core.images.work import Flight
 from sidebooks_core.stores.memory import MemoryStore
+from sidebooks_core.stores.record import Record
 from sidebooks_core.testing import FakeDocument, FakePage
+from sidebooks_core.tiling.raster import RasterSpec
 from sidebooks_core.workers.answers import Drawn
 from sidebooks_core.workers.jobs import Draw, Identify, Open
 
@@ -72,6 +72,10 @@ class Worker:
     def is_slow(self) -> None:
         """What it draws takes long."""
         self._source.slow(self.flight)
+
+    def lingers(self) -> None:
+        """The second part of its answer takes long."""
+        self._source.lingers(self.flight)
 
     def ages(self, interrupt: Callable[[], None]) -> None:
         """Its job takes very long."""
@@ -164,16 +168,23 @@ class FakeLease:
 
 
 class LeasingStore(MemoryStore):
-    """A store below the memory, with leases; it counts how often it is looked into."""
+    """A store below the memory, with leases. It counts what it is asked, and writes nothing in a `with store.slowly` block."""
 
     def __init__(self, leases: FakeLeases | None = None) -> None:
         super().__init__(64 << 20, 0)
         self.lent = leases or FakeLeases()
         self.looked_for: list[str] = []
+        self.puts = 0
+        self.slowly = threading.Lock()
 
-    def get(self, key: str) -> Any:
+    def get(self, key: str) -> Record | None:
         self.looked_for.append(key)
         return super().get(key)
+
+    def put(self, key: str, record: Record) -> None:
+        with self.slowly:
+            super().put(key, record)
+            self.puts += 1
 
     def leases(self) -> FakeLeases:
         return self.lent
@@ -192,14 +203,18 @@ def opened(service: sb.TileService, hands: Hands, document: FakeDocument, worker
     return found[0]
 
 
+def record_of(spec: RasterSpec, page: FakePage | None = None) -> bytes:
+    """A record of one tile: of a page, or of one that is white."""
+    encoded = encode((page or FakePage()).pixels(spec), "png", 85)
+    tile = PackedTile(encoded.data, encoded.media_type, spec.x1_px - spec.x0_px, spec.y1_px - spec.y0_px)
+    return pack([tile], columns=1)
+
+
 def drawn(flight: Flight, page: FakePage | None = None) -> Drawn:
     """The answer to a drawing: of a page, or of one that is white."""
     job = flight.work.job
     assert isinstance(job, Draw)
-    spec = replace(job.spec, tile_px=max(job.spec.x1_px - job.spec.x0_px, job.spec.y1_px - job.spec.y0_px))
-    encoded = encode((page or FakePage()).pixels(spec), "png", 85)
-    width_px, height_px = spec.x1_px - spec.x0_px, spec.y1_px - spec.y0_px
-    return Drawn(pack([PackedTile(encoded.data, encoded.media_type, width_px, height_px)], columns=1), 0.01, 0.0)
+    return Drawn(record_of(job.spec, page), 0.01, 0.0)
 
 
 def identified(flight: Flight, document: FakeDocument) -> tuple[str, ...]:

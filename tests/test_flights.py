@@ -198,15 +198,15 @@ def test_it_is_joined_under_each_of_its_names() -> None:
     flights: Flights[str, object] = Flights(10)
     one = flight("place")
     flights.begin(one)
-    flights.name(one, "key")
-    flights.name(one, "key")
+    assert flights.name(one, "key")
+    assert flights.name(one, "key")
     assert one.names == ["place", "key"]
     assert flights.of(["key"]) is flights.of(["other", "place"]) is one
     assert flights.of(["other"]) is None
     assert flights.of([]) is None
     flights.land(one)
     assert flights.of(["place", "key"]) is None
-    flights.name(one, "late")
+    assert not flights.name(one, "late")
     assert flights.of(["late"]) is None
 
 
@@ -215,7 +215,7 @@ def test_a_name_stays_with_the_flight_that_has_it() -> None:
     one, other = flight("a", "key"), flight("b")
     flights.begin(one)
     flights.begin(other)
-    flights.name(other, "key")
+    assert not flights.name(other, "key")
     assert flights.of(["key"]) is one
     flights.land(other)
     assert flights.of(["key"]) is one, "it did not take the name with it"

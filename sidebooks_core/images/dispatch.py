@@ -140,7 +140,10 @@ class Dispatcher:
                 self._hand_out(flight.document)
 
     def repeat(self, flight: Flight, error: SidebooksError) -> bool:
-        """Put a flight back that was joined while it was interrupted, or by a request that gives it more time."""
+        """Put a flight back that was joined while it was interrupted, or by a request that gives it more time.
+
+        It must hold no lease: another worker may take it, and a new one, at once.
+        """
         with self._lock:
             longer = flight.work.longer
             has_reason = isinstance(error, RequestDropped) or (isinstance(error, RenderTimeout) and longer is not None)
@@ -148,7 +151,6 @@ class Dispatcher:
                 return False
             flight.work.job, flight.work.longer = longer or flight.work.job, None
             self._put_back(flight, self._flights.repeat)
-        flight.work.release()
         return True
 
     def park(self, flight: Flight) -> None:
@@ -163,10 +165,10 @@ class Dispatcher:
             if flight.state is State.PARKED:
                 self._put_back(flight, self._flights.resume)
 
-    def name(self, flight: Flight, name: str) -> None:
-        """It is joined under one more name."""
+    def name(self, flight: Flight, name: str) -> bool:
+        """It is joined under one more name. False: another flight is."""
         with self._lock:
-            self._flights.name(flight, name)
+            return self._flights.name(flight, name)
 
     def take_waiting(self, flight: Flight) -> list[Wanted]:
         """Who waits for a flight, and is told by other means; the flight goes on."""

@@ -79,8 +79,10 @@ class Landing:
     ) -> list[Flight]:
         """A flight is over: its record is kept, its requests are told. Returns the flights that follow from it."""
         self._dispatcher.leave(flight, has_lost_worker=has_lost_worker)
-        if error is not None and self._dispatcher.repeat(flight, error):
-            return []
+        if error is not None:
+            self._let_go(flight)
+            if self._dispatcher.repeat(flight, error):
+                return []
         if error is not None and self._dispatcher.is_closed:
             error = ServiceClosed(error.message, document_id=error.document_id, page=error.page)
         work = flight.work
@@ -101,8 +103,8 @@ class Landing:
     def _may_begin(self, flight: Flight, request: Request) -> bool:
         """Whether a drawing that was taken is still to be begun; if not, it has landed or waits for another process."""
         work = flight.work
-        if work.key is None:
-            self._name_if_identified(flight, request)
+        if work.key is None and self._is_over_by_key(flight, request):
+            return False
         refusal = self._seeker.refusal(request, is_ahead=flight.priority in (Priority.NEXT, Priority.PREVIEW))
         if refusal is not None:
             self._dispatcher.leave(flight, has_lost_worker=False)
@@ -126,16 +128,37 @@ class Landing:
         leases.wait(work.key, partial(self._resume, flight), max(0.0, work.waits_until_s - now_s))
         return False
 
-    def _name_if_identified(self, flight: Flight, request: Request) -> None:
-        """The page may have been identified while its drawing waited for a worker."""
-        work = flight.work
+    def _let_go(self, flight: Flight) -> None:
+        """Nothing was made under the lease, nor elsewhere meanwhile: what is repeated need not look for the record again."""
+        work, leases = flight.work, self._seeker.leases
+        if work.lease is not None and leases is not None and work.key is not None:
+            work.release()
+            work.mark = leases.mark(work.key)
+
+    def _is_over_by_key(self, flight: Flight, request: Request) -> bool:
+        """Whether a page was identified while its drawing waited, and turns out to be stored, or to be under way elsewhere.
+
+        Elsewhere: for another document of the same page.
+        """
+        work, leases = flight.work, self._seeker.leases
         key = self._keeper.key(request)
         if key is None or not isinstance(work.job, Draw):
-            return
+            return False
         work.key, work.job = key, replace(work.job, then=None)
-        if self._seeker.leases is not None:
-            work.mark = self._seeker.leases.mark(key)
-        self._dispatcher.name(flight, key)
+        work.mark = leases.mark(key) if leases is not None else 0
+        is_alone = self._dispatcher.name(flight, key)
+        found = self._keeper.find(key)
+        if is_alone and found is None:
+            return False
+        self._dispatcher.leave(flight, has_lost_worker=False)
+        waiting = self._dispatcher.land(flight)
+        if found is None:
+            self._dispatcher.enter(self._sought_again(waiting))
+            return True
+        for wanted in waiting:
+            resolve(wanted.future, found)
+        self._dispatcher.enter(self._seeker.after_image(request.document))
+        return True
 
     def _resume(self, flight: Flight, is_free: bool) -> None:
         """Another process let go of the key, or hangs. Runs in a thread of the leases, so that it may look at the disk."""
@@ -190,7 +213,8 @@ class Landing:
         content_ids = scoped(document.ref, answer) if isinstance(answer, tuple) else []
         content_id = content_ids[0] if content_ids else document.known_content_id(page)
         if work.shown is not None and content_id is not None:
-            error = self._kept(flight, request, work.shown, content_id)
+            was_stored = self._keeper.find(self._keeper.key_of(content_id, request)) is not None  # another document's, say
+            error = error if was_stored else self._kept(flight, request, work.shown, content_id)
         # After it is kept: a request finds what was shown as long as the page is not identified, and then the record.
         document.content_ids.learn(page, content_ids)
         if work.shown is not None:

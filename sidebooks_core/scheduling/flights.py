@@ -133,11 +133,16 @@ class Flights(Generic[W, R]):
         if flight.state is State.QUEUED:
             self._queue.push(Entry(flight.names[0], priority, flight.document, frozenset([waiting.client])))
 
-    def name(self, flight: Flight[W, R], name: str) -> None:
-        """From now on it is joined under this name too, unless another flight is."""
-        if flight.state is not State.LANDED and name not in flight.names:
-            self._named(flight, [name])
+    def name(self, flight: Flight[W, R], name: str) -> bool:
+        """From now on it is joined under this name too. False: another flight is, or it has landed."""
+        if flight.state is State.LANDED:
+            return False
+        self._named(flight, [name])
+        if self._by_name[name] is not flight:
+            return False
+        if name not in flight.names:
             flight.names.append(name)
+        return True
 
     def forget(self, flight: Flight[W, R], request: R) -> bool:
         """A request is no longer interested. The flight lands if nobody else is and no worker has begun it.

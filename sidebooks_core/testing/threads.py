@@ -17,7 +17,7 @@ from typing import Generic, TypeVar
 from msgspec import Struct, field
 
 from sidebooks_core.errors import RenderTimeout, RequestDropped, SidebooksError
-from sidebooks_core.workers.exchange import SLOW_DRAFT_S, Flight, failed
+from sidebooks_core.workers.exchange import LINGERS_S, SLOW_DRAFT_S, Flight, failed
 from sidebooks_core.workers.jobs import AnyJob, Draw, Open, error_told, page_of
 from sidebooks_core.workers.pool import JobSource
 from sidebooks_core.workers.process import NOTED_S
@@ -197,6 +197,7 @@ class ThreadWorkers(Generic[F]):
                 first, error = self._answer_to(task)
                 self._source.told_first(flight, first, error)
                 task.job = job.then
+                task.after(LINGERS_S, lambda: self._source.lingers(flight))
             answer, error = self._answer_to(task)
         except (_Ended, WorkerLost):
             return None, self._loss(task, job), True
