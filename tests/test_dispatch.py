@@ -263,16 +263,17 @@ def test_what_is_shown_is_had_at_once() -> None:
     dispatcher = Dispatcher(10)
     ask(dispatcher, "a")
     taken = take(dispatcher)
-    assert dispatcher.shown("a") is None
+    taken.work.request = place = object()
+    assert dispatcher.shown(place) is None
     taken.work.shown = image = object()
     [first] = dispatcher.show(taken)
     resolve(first.future, "image")
-    assert dispatcher.shown("a") is image
+    assert dispatcher.shown(place) is image
     late = ask(dispatcher, "a")
     assert late.result(0).record is image
     assert dispatcher.counts() == (0, 1)
     assert dispatcher.land(taken) == []
-    assert dispatcher.shown("a") is None
+    assert dispatcher.shown(place) is None
     assert dispatcher.counts() == (0, 0)
 
 

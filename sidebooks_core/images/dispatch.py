@@ -15,6 +15,7 @@ from typing import Any
 from msgspec import Struct
 
 from sidebooks_core.errors import QueueFull, RenderTimeout, RequestDropped, ServiceClosed, SidebooksError
+from sidebooks_core.images.requests import Request
 from sidebooks_core.images.work import Flight, Found, Wanted, Work, fail, flight_of, resolve
 from sidebooks_core.scheduling.flights import Flights, State, Waiting
 from sidebooks_core.scheduling.queue import Priority, QueueIsFull
@@ -63,6 +64,8 @@ class Dispatcher:
         self._finishing: dict[Flight, str] = {}
         """What was shown, while its page is identified by the worker that holds the document. That is free in a moment, sooner
         than another could open the document: what waits for the document is left to it."""
+        self._shown: dict[Request, Record] = {}
+        """Images of flights that were shown and have not landed."""
         self._aged: dict[Flight, Callable[[], None] | None] = {}
         """What workers have been at for long, with what interrupts it; None once that was done."""
         self.joins = 0
@@ -175,16 +178,16 @@ class Dispatcher:
         with self._lock:
             return flight.take_waiting()
 
-    def shown(self, name: str) -> Record | None:
-        """The image of a page that is not identified yet, if it is drawn."""
-        with self._lock:
-            flight = self._flights.of([name])
-            return flight.work.shown if flight is not None and flight.state is State.SHOWN else None
+    def shown(self, request: Request) -> Record | None:
+        """The image of a page that is being identified, if it is drawn. Without a lock: a turn asks for it."""
+        return self._shown.get(request) if self._shown else None
 
     def show(self, flight: Flight) -> list[Wanted]:
         """Its image is in `work.shown`; returns who waits for it. Who asks from now on gets it at once."""
         with self._lock:
             self._finishing[flight] = flight.document
+            if flight.work.request is not None and flight.work.shown is not None:
+                self._shown[flight.work.request] = flight.work.shown
             return self._flights.show(flight)
 
     def lingers(self, flight: Flight) -> None:
@@ -200,6 +203,8 @@ class Dispatcher:
             if error is not None and not self._closed:
                 self.drops += isinstance(error, RequestDropped)
                 self.failures += not isinstance(error, RequestDropped)
+            if flight.work.request is not None and flight.state is State.SHOWN:
+                self._shown.pop(flight.work.request, None)
             waiting = self._flights.land(flight) if flight.state is not State.LANDED else []
             self._landing.notify_all()
         return waiting

@@ -94,10 +94,8 @@ class Images:
         return wanted.future
 
     def at_hand(self, request: Request) -> Record | None:
-        """The record if it is in memory, or was drawn of a page that is being identified. Without waiting. Raises RequestError."""
-        if request.document.known_content_id(request.page) is None:
-            return self._dispatcher.shown(request.place)
-        return self.keeper.in_memory(request)
+        """The record if it is in memory, or was drawn of a page that is being identified. Never waits. Raises RequestError."""
+        return self._dispatcher.shown(request) or self.keeper.in_memory(request)
 
     def stored(self, request: Request) -> Found | None:
         """The record if it is in memory or in a store below it, for which this may wait. Raises RequestError."""

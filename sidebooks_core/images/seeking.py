@@ -52,7 +52,7 @@ class Seeker:
 
         Looks into each store once, and may wait for those below the memory. Raises RequestError.
         """
-        shown = self._dispatcher.shown(request.place)
+        shown = self._dispatcher.shown(request)
         # After what is shown: a page that is identified in this moment has its record in the store before it is so.
         key = self.keeper.key(request)
         mark = self.leases.mark(key) if self.leases is not None and key is not None else 0
