@@ -102,7 +102,7 @@ class fz_text_item:
     gid: int
 
 class fz_function(pointer): ...
-class pdf_annot(pointer): ...
+class pdf_annot(opaque): ...
 
 class pdf_cmap(pointer):
     cmap_name: str
@@ -128,7 +128,7 @@ class pdf_font_desc(pointer):
     cid_to_gid: pointer | None
     cid_to_gid_len: int
 
-class pdf_function(pointer): ...
+class pdf_function(opaque): ...
 
 class pdf_hmtx:
     w: int
