@@ -9,19 +9,41 @@ from __future__ import annotations
 import struct
 import zlib
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-_deflate: Any
+
+class Deflater(Protocol):
+    """A stream that is compressed piece by piece."""
+
+    def compress(self, data: memoryview, /) -> bytes:
+        """What is ready of the stream."""
+
+    def flush(self) -> bytes:
+        """The rest of the stream."""
+
+
+class Deflate(Protocol):
+    """What of the module `zlib` is used here."""
+
+    def compressobj(self, level: int, /) -> Deflater:
+        """A new stream."""
+
+    def crc32(self, data: bytes, value: int = ..., /) -> int:
+        """A checksum, which goes on from `value`."""
+
+
+deflate: Deflate
+"""ISA-L, or on a platform without its wheel zlib: the same pixels, more slowly."""
 try:
     from isal import isal_zlib
 
-    _deflate = isal_zlib
-except ImportError:  # a platform without the wheel: the same pixels, more slowly
-    _deflate = zlib
+    deflate = isal_zlib
+except ImportError:
+    deflate = zlib
 
 Filter = Literal[0, 2]
 NONE: Filter = 0
@@ -46,7 +68,7 @@ def deflated(samples: NDArray[np.uint8], row_filter: Filter) -> bytes:
     step = max(1, min(height, _PIECE_BYTES // (1 + row_bytes)))
     piece = np.empty((step, 1 + row_bytes), np.uint8)
     piece[:, 0] = row_filter
-    deflater = _deflate.compressobj(_LEVEL)
+    deflater = deflate.compressobj(_LEVEL)
     parts = []
     for top in range(0, height, step):
         filtered = piece[: min(step, height - top)]
@@ -139,5 +161,5 @@ def _assembled(width_px: int, height_px: int, bits: int, colour_type: int, strea
 
 
 def _chunk(name: bytes, content: bytes) -> bytes:
-    checksum: int = _deflate.crc32(content, _deflate.crc32(name))
+    checksum = deflate.crc32(content, deflate.crc32(name))
     return b"".join((struct.pack(">I", len(content)), name, content, struct.pack(">I", checksum)))

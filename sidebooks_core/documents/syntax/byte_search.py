@@ -6,8 +6,7 @@ By the C library where it has the function: it takes 0.17 ms for each MB, and Py
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -15,7 +14,8 @@ _BACKWARD_BYTES = 1 << 10
 _PART_BYTES = 1 << 20
 
 
-def _c_function() -> Any:
+def _c_function() -> Callable[[int, int, bytes, int], int | None] | None:
+    """(address, length, wanted, its length): the address where it stands first; None if there is no such function."""
     try:
         found = ctypes.CDLL(None).memmem
     except (OSError, AttributeError, TypeError):  # a system without it, or without one library for all
