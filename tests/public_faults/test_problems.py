@@ -17,7 +17,7 @@ from jbig2_files import generic_refinement, page_refinement, refinement_in_steps
 from PIL import Image
 
 from sidebooks_core import RenderFailed, Settings, TileService
-from sidebooks_core.cli.commands import commands as cli
+from sidebooks_core.cli import commands as cli
 from sidebooks_core.documents import problems
 from sidebooks_core.documents.document import KnownProblems
 from sidebooks_core.encoding.tileset import MOST_PROBLEMS, problems_of, unpack_tile

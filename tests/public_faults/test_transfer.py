@@ -40,7 +40,7 @@ def drawn(data: bytes, *indices: int) -> tuple[Colours, tuple[str, ...]]:
     for index in indices or (0,):
         take_warnings()
         listed = document.display_list(index)
-        pixels = draw(listed, 1, 0, 0, 400, 400, grey=False)
+        pixels = draw(listed, 1, (0, 0, 400, 400), grey=False)
     document.close()
     return [tuple(int(value) for value in pixels[375, 25 + 50 * index]) for index in range(8)], of_warnings(take_warnings())
 

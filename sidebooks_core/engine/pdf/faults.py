@@ -6,13 +6,14 @@ looked at once, however many pages lead to it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import partial
 from weakref import WeakKeyDictionary
 
 from msgspec import Struct, field
 
-from sidebooks_core.engine.mupdf import ENGINE_ERRORS, RawObj, as_pdf, mupdf, pymupdf
+from sidebooks_core.engine.mupdf import ENGINE_ERRORS, RawObj, as_pdf, mupdf, owned, pymupdf
+from sidebooks_core.engine.pdf.resources import values as values_of
 from sidebooks_core.engine.transfer.curves import STRAIGHT, curve_of
 
 _LARGEST = 8.0
@@ -251,7 +252,7 @@ def _read_object(known: _Known, value: RawObj, depth: int = 0) -> _Finding:
         box = mupdf.ll_pdf_to_rect(mupdf.ll_pdf_dict_gets(value, "FontBBox"))
         shown = mupdf.ll_fz_transform_rect(box, mupdf.ll_pdf_to_matrix(mupdf.ll_pdf_dict_gets(value, "FontMatrix")))
         if max(shown.x1 - shown.x0, shown.y1 - shown.y0) > _LARGEST:
-            large_font = mupdf.PdfObj(mupdf.ll_pdf_keep_obj(value))
+            large_font = owned(value)
     state = mupdf.ll_pdf_dict_gets(value, "ExtGState")  # of a pattern that is a shading
     sets_transfers = bool(state) and _of_state(known, state)[0]
     resources = mupdf.ll_pdf_dict_gets(value, "Resources")
@@ -294,7 +295,7 @@ def _read_resources(known: _Known, resources: RawObj, depth: int) -> _Finding:
 
 
 def _read_states(known: _Known, states: RawObj) -> _Finding:
-    told = [_of_state(known, state) for state in _values(states)]
+    told = [_of_state(known, state) for state in values_of(states)]
     sets_transfers = any(sets_one for sets_one, _ in told)
     masks = tuple(mask for _, mask in told if mask)
     if not sets_transfers and not masks:
@@ -305,7 +306,7 @@ def _read_states(known: _Known, states: RawObj) -> _Finding:
 def _read_category(known: _Known, values: RawObj, depth: int) -> _Finding:
     inner: list[int] = []
     in_place: list[_Finding] = []
-    for value in _values(values):
+    for value in values_of(values):
         number = mupdf.ll_pdf_to_num(value)
         if not number:  # a font or pattern
             in_place.append(_read_object(known, value, depth + 1) if depth < _DEEPEST else _IN_DOUBT)
@@ -364,14 +365,9 @@ def _is_curve(known: _Known, function: RawObj) -> bool:
     if number in known.functions:
         return known.functions[number]
     try:
-        is_curve = curve_of(mupdf.PdfObj(mupdf.ll_pdf_keep_obj(function))) is not STRAIGHT
+        is_curve = curve_of(owned(function)) is not STRAIGHT
     except ENGINE_ERRORS:
         is_curve = True
     if number:
         known.functions[number] = is_curve
     return is_curve
-
-
-def _values(dictionary: RawObj) -> Iterator[RawObj]:
-    for index in range(mupdf.ll_pdf_dict_len(dictionary) if dictionary else 0):
-        yield mupdf.ll_pdf_dict_get_val(dictionary, index)
