@@ -319,7 +319,7 @@ def drawn_here(data: bytes, tmp_path: Path) -> bytes:
 
 
 def test_without_the_second_engine_the_page_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(second_engine, "_pdfium", lambda: None)
+    monkeypatch.setattr(second_engine, "find_pdfium", lambda: None)
     data = generic_refinement(WANTED, GIVEN)
     with pytest.raises(RenderFailed, match="page 1: nothing of it can be drawn"):
         drawn_here(with_image(JBIG2, data), tmp_path)

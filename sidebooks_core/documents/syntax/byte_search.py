@@ -36,7 +36,7 @@ def find(data: bytes | memoryview, wanted: bytes, first: int, stop: int) -> int:
     if isinstance(data, bytes):
         return data.find(wanted, first, stop)
     if _memmem is None:
-        return _found_in_parts(data, wanted, first, stop)
+        return find_in_parts(data, wanted, first, stop)
     view = np.frombuffer(data, np.uint8)
     address = view.ctypes.data + first
     place = _memmem(address, stop - first, wanted, len(wanted))
@@ -64,7 +64,8 @@ def last_place(data: bytes | memoryview, wanted: bytes, first: int, stop: int) -
     return -1
 
 
-def _found_in_parts(data: memoryview, wanted: bytes, first: int, stop: int) -> int:
+def find_in_parts(data: memoryview, wanted: bytes, first: int, stop: int) -> int:
+    """As `find`, where the C library has no such function: each part is copied and searched by Python."""
     for begin in range(first, stop, _PART_BYTES):
         place = bytes(data[begin : min(stop, begin + _PART_BYTES + len(wanted) - 1)]).find(wanted)
         if place >= 0:
