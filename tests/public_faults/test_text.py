@@ -27,9 +27,10 @@ from sidebooks_core.server import Application, Shelf
 from sidebooks_core.text.folded_pages import FoldedPages
 from sidebooks_core.text.folding import fold, fold_old_forms, needed, query_pattern
 from sidebooks_core.text.folding_tables import HYOGAI, JINMEI, JOYO, NAMES
-from sidebooks_core.text.lines import Run, lines_of
+from sidebooks_core.text.lines import lines_of
 from sidebooks_core.text.pages import Folded
 from sidebooks_core.text.ruby_style import SHARE
+from sidebooks_core.text.runs import Run
 
 
 @pytest.fixture(scope="module")
