@@ -17,6 +17,7 @@ from PIL import Image, ImageDraw
 from sidebooks_core.encoding import content, png
 from sidebooks_core.encoding.encode import EncodedImage, decode, encode
 from sidebooks_core.encoding.formats import IMAGE_FORMATS
+from sidebooks_core.encoding.png_file import flat_png
 from sidebooks_core.errors import RequestError
 
 Pixels = NDArray[np.uint8]
@@ -307,7 +308,7 @@ def test_a_cut_image_is_refused() -> None:
 
 
 def test_claimed_sizes_are_bounded() -> None:
-    huge = png.flat_png(60_000, 8, (0,)).replace((60_000).to_bytes(4, "big"), (1 << 30).to_bytes(4, "big"))
+    huge = flat_png(60_000, 8, (0,)).replace((60_000).to_bytes(4, "big"), (1 << 30).to_bytes(4, "big"))
     with pytest.raises(RequestError):
         decode(huge, "image/png")
 
@@ -315,7 +316,7 @@ def test_claimed_sizes_are_bounded() -> None:
 def test_zlib_stands_in_for_isal(monkeypatch: pytest.MonkeyPatch) -> None:
     import zlib
 
-    monkeypatch.setattr(png, "_deflate", zlib)
+    monkeypatch.setattr(png, "deflate", zlib)
     for pixels in (text_page(accent=(0, 0, 250)), text_page()):
         image = encode(pixels, "auto", 85)
         assert np.array_equal(decode(image.data, image.media_type), pixels)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sidebooks_core.engine import grey
 from sidebooks_core.engine.grey import is_grey
-from sidebooks_core.engine.mupdf import pymupdf
+from sidebooks_core.engine.mupdf import mupdf, pymupdf
 
 Objects = Sequence[tuple[str, bytes | None]]
 """Objects 5, 6, … of a file: the dictionary, or any object, and its stream."""
@@ -283,14 +283,14 @@ def test_levels_said_to_be_grey_are_drawn_alike(levels: list[tuple[float, float,
 
 
 def test_a_page_of_too_many_operations_is_not_looked_at_to_its_end() -> None:
-    assert not is_grey(a_list("0 0 m 9 9 l S " * (grey._MAX_OPERATIONS + 1)))
+    assert not is_grey(a_list("0 0 m 9 9 l S " * (grey.MOST_OPERATIONS + 1)))
 
 
 def test_an_error_on_the_way_is_not_grey(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*arguments: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(grey._Witness, "_gives_same_values", fail)
+    monkeypatch.setattr(mupdf, "ll_fz_convert_color", fail)
     assert not is_grey(a_list(f"0.5 g {FILL}"))
 
 

@@ -67,7 +67,7 @@ def test_a_mapping_is_searched_as_bytes_are() -> None:
                 (len(data) - 5, len(data)),
             ):
                 assert byte_search.find(view, b"needle", first, stop) == data.find(b"needle", first, stop)
-                assert byte_search._found_in_parts(view, b"needle", first, stop) == data.find(b"needle", first, stop)
+                assert byte_search.find_in_parts(view, b"needle", first, stop) == data.find(b"needle", first, stop)
                 assert byte_search.last_place(view, b"needle", first, stop) == data.rfind(b"needle", first, stop)
             assert len(list(byte_search.places(view, b"needle"))) == data.count(b"needle") == 2
         finally:

@@ -164,13 +164,6 @@ def test_a_level_is_one_tile_up_to_the_screen_and_a_grid_above(pyramid: Pyramid)
     )
 
 
-@given(pyramids(), st.integers(1, 70000))
-def test_level_for_width_is_the_smallest_that_is_wide_enough(pyramid: Pyramid, width_px: int) -> None:
-    level = pyramid.level_for_width(width_px)
-    wide = [other for other in pyramid.levels if other.width_px >= width_px]
-    assert level == (wide[0] if wide else pyramid.finest)
-
-
 @given(pyramids(), st.floats(1e-3, 1e3))
 def test_level_for_scale_is_the_smallest_that_is_fine_enough(pyramid: Pyramid, scale: float) -> None:
     level = pyramid.level_for_scale(scale)

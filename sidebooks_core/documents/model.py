@@ -6,7 +6,7 @@ Both are read by the types below (`msgspec`): what has other types, or numbers o
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta, Struct, to_builtins
 from msgspec.structs import replace
@@ -200,9 +200,9 @@ class DocumentInspection(Struct, frozen=True):
         all_images = [(page.page, image) for page in self.pages for image in page.images]
         return max(all_images, key=lambda one: one[1].width_px * one[1].height_px, default=None)
 
-    def to_wire(self) -> dict[str, Any]:
+    def to_wire(self) -> dict[str, object]:
         """As plain data for JSON."""
-        plain: dict[str, Any] = to_builtins(self)
+        plain: dict[str, object] = to_builtins(self)
         return plain
 
     def report(self) -> str:

@@ -9,28 +9,28 @@ import io
 import mmap
 import os
 import sys
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from sidebooks_core.documents.syntax.byte_search import find
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 
 class Source:
     """Readable any number of times until `close`. A mapped file that is cut short kills who reads it: a worker may die."""
 
-    def __init__(self, data: bytes) -> None:
-        self.data: bytes | memoryview = data
-        self._descriptor: int | None = None
-        self._mapped: mmap.mmap | None = None
+    def __init__(self, data: bytes, *, descriptor: int | None = None, mapped: mmap.mmap | None = None) -> None:
+        """descriptor, mapped: of an open file that `data` does not hold; both are taken over."""
+        self.data: bytes | memoryview = data if mapped is None else memoryview(mapped)
+        self._descriptor = descriptor
+        self._mapped = mapped
 
     @classmethod
     def of_descriptor(cls, descriptor: int) -> Source:
         """Of an open file, which it takes over. Raises OSError."""
-        source = cls(b"")
-        source._descriptor = descriptor
-        if os.fstat(descriptor).st_size:  # nothing of no length can be mapped
-            source._mapped = _mapping(descriptor)
-            source.data = memoryview(source._mapped)
-        return source
+        is_empty = not os.fstat(descriptor).st_size  # nothing of no length can be mapped
+        return cls(b"", descriptor=descriptor, mapped=None if is_empty else _mapping(descriptor))
 
     def __len__(self) -> int:
         return len(self.data)
@@ -102,8 +102,9 @@ class Viewed(io.RawIOBase):
         self._place = place
         return place
 
-    def readinto(self, buffer: Any) -> int:
-        part = self._source.data[self._place : self._place + len(buffer)]
-        buffer[: len(part)] = part
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        view = memoryview(buffer).cast("B")
+        part = self._source.data[self._place : self._place + len(view)]
+        view[: len(part)] = part
         self._place += len(part)
         return len(part)

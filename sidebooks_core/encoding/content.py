@@ -6,7 +6,6 @@ The answers depend on the pixels alone, not on the quality asked for: the same t
 from __future__ import annotations
 
 import io
-from typing import Any
 
 import numpy as np
 from msgspec import Struct
@@ -93,8 +92,8 @@ class Sample(Struct, frozen=True):
 
     rows: NDArray[np.uint8]
     """16 bands of 16 rows, evenly spread, under one another; all of a low tile."""
-    numbers: NDArray[np.uint8] | NDArray[np.uint32]
-    """One number for each of its pixels, shape (height, width)."""
+    colours: NDArray[np.uint32]
+    """One number for each of its pixels, shape (height, width); of grey pixels none, shape (0, 0)."""
     share: float
     """Of the tile's rows, above 0 to 1."""
     flatness: float
@@ -114,9 +113,14 @@ class Sample(Struct, frozen=True):
     def of(cls, pixels: NDArray[np.uint8]) -> Sample:
         """From contiguous pixels, (height, width) or (height, width, 3)."""
         rows = sampled_rows(pixels)
-        numbers = rows if rows.ndim == 2 else _packed_colours(rows)
-        flatness = float(np.count_nonzero(numbers[:, 1:] == numbers[:, :-1])) / max(1, numbers[:, 1:].size)
-        return cls(rows, numbers, rows.shape[0] / pixels.shape[0], flatness)
+        colours = np.empty((0, 0), np.uint32) if rows.ndim == 2 else _packed_colours(rows)
+        flatness = _flatness(rows) if rows.ndim == 2 else _flatness(colours)
+        return cls(rows, colours, rows.shape[0] / pixels.shape[0], flatness)
+
+
+def _flatness(pixels: NDArray[np.uint8] | NDArray[np.uint32]) -> float:
+    """The share of pixels, a number each, that equal their left neighbour."""
+    return float(np.count_nonzero(pixels[:, 1:] == pixels[:, :-1])) / max(1, pixels[:, 1:].size)
 
 
 def sampled_rows(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -129,8 +133,8 @@ def sampled_rows(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def count_colours(sample: Sample) -> int:
-    """How many different colours the sampled pixels have."""
-    return int(np.unique(_runs(sample.numbers)[1]).size)
+    """How many different colours sampled RGB pixels have."""
+    return int(np.unique(_runs(sample.colours)[1]).size)
 
 
 def few_colours(pixels: NDArray[np.uint8], sample: Sample) -> Indexed | None:
@@ -140,7 +144,7 @@ def few_colours(pixels: NDArray[np.uint8], sample: Sample) -> Indexed | None:
     a table without collisions. Of real pages' rows, six in ten repeat the one above; of the pixels of a page with text, one in
     twenty differs from its neighbour: 2 to 10 ms, where `numpy.unique` takes 90.
     """
-    distinct = _distinct(np.empty(0, np.uint32), _runs(sample.numbers)[1])
+    distinct = _distinct(np.empty(0, np.uint32), _runs(sample.colours)[1])
     bands = []
     for top in range(0, pixels.shape[0], _CHECK_ROWS):
         if distinct is None:
@@ -186,9 +190,9 @@ def _packed_colours(pixels: NDArray[np.uint8]) -> NDArray[np.uint32]:
     return colours.reshape(pixels.shape[:2])
 
 
-def _runs(numbers: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[Any]]:
-    """Lengths and values of the runs of equal numbers, in reading order."""
-    flat = numbers.ravel()
+def _runs(colours: NDArray[np.uint32]) -> tuple[NDArray[np.intp], NDArray[np.uint32]]:
+    """Lengths and colours of the runs of one colour, in reading order."""
+    flat = colours.ravel()
     starts = np.concatenate(([0], np.flatnonzero(flat[1:] != flat[:-1]) + 1))
     return np.diff(starts, append=flat.size), flat[starts]
 

@@ -20,6 +20,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from sidebooks_core.encoding import content, png
 from sidebooks_core.encoding.formats import AVIF, BY_NAME, IMAGE_FORMATS, JPEG, PNG, WEBP, Format
+from sidebooks_core.encoding.png_file import flat_png
 from sidebooks_core.errors import RequestError
 
 _DECODERS: dict[str, type[ImageFile]] = {
@@ -80,7 +81,7 @@ def _by_content(pixels: NDArray[np.uint8], quality: int, image_format: str) -> E
     height, width = pixels.shape[:2]
     colour = content.single_colour(pixels)
     if colour is not None:
-        return EncodedImage(png.flat_png(width, height, colour), PNG.media_type)
+        return EncodedImage(flat_png(width, height, colour), PNG.media_type)
     sample = content.Sample.of(pixels)
     indexed = content.few_colours(pixels, sample) if pixels.ndim == 3 else None
     seen = content.study(pixels, sample, None if indexed is None else indexed.indices)

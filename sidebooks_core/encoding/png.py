@@ -6,29 +6,49 @@ Pillow's writer tries every filter on every row and deflates with zlib: 40 to 10
 
 from __future__ import annotations
 
-import struct
 import zlib
-from functools import lru_cache
-from typing import Any, Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-_deflate: Any
+from sidebooks_core.encoding.png_file import GREY, PALETTE, RGB, Layout, png_file
+
+
+class Deflater(Protocol):
+    """A stream that is compressed piece by piece."""
+
+    def compress(self, data: memoryview, /) -> bytes:
+        """What is ready of the stream."""
+
+    def flush(self) -> bytes:
+        """The rest of the stream."""
+
+
+class Deflate(Protocol):
+    """What of the module `zlib` is used here."""
+
+    def compressobj(self, level: int, /) -> Deflater:
+        """A new stream."""
+
+    def crc32(self, data: bytes, value: int = ..., /) -> int:
+        """A checksum, which goes on from `value`."""
+
+
+deflate: Deflate
+"""ISA-L, or on a platform without its wheel zlib: the same pixels, more slowly."""
 try:
     from isal import isal_zlib
 
-    _deflate = isal_zlib
-except ImportError:  # a platform without the wheel: the same pixels, more slowly
-    _deflate = zlib
+    deflate = isal_zlib
+except ImportError:
+    deflate = zlib
 
 Filter = Literal[0, 2]
 NONE: Filter = 0
 UP: Filter = 2
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_GREY, _RGB, _PALETTE = 0, 2, 3
 _LEVEL = 1
 """ISA-L's level 0 gives up to 70 % more bytes in the same time, 2 the same bytes, 3 takes nine times as long."""
 _PIECE_BYTES = 256 << 10
@@ -46,7 +66,7 @@ def deflated(samples: NDArray[np.uint8], row_filter: Filter) -> bytes:
     step = max(1, min(height, _PIECE_BYTES // (1 + row_bytes)))
     piece = np.empty((step, 1 + row_bytes), np.uint8)
     piece[:, 0] = row_filter
-    deflater = _deflate.compressobj(_LEVEL)
+    deflater = deflate.compressobj(_LEVEL)
     parts = []
     for top in range(0, height, step):
         filtered = piece[: min(step, height - top)]
@@ -72,14 +92,14 @@ def grey_png(plane: NDArray[np.uint8], row_filter: Filter = NONE) -> bytes:
     bits = _grey_bits(plane)
     if bits < 8:
         packed = _packed(plane >> np.uint8(8 - bits), bits)
-        return _assembled(width, height, bits, _GREY, deflated(packed, NONE))
-    return _assembled(width, height, 8, _GREY, deflated(plane, row_filter))
+        return _file(Layout(width, height, bits, GREY), deflated(packed, NONE))
+    return _file(Layout(width, height, 8, GREY), deflated(plane, row_filter))
 
 
 def rgb_png(pixels: NDArray[np.uint8], row_filter: Filter = NONE) -> bytes:
     """Pixels of shape (height, width, 3)."""
     height, width, _ = pixels.shape
-    return _assembled(width, height, 8, _RGB, deflated(pixels, row_filter))
+    return _file(Layout(width, height, 8, RGB), deflated(pixels, row_filter))
 
 
 def palette_png(indices: NDArray[np.uint8], palette: NDArray[np.uint8]) -> bytes:
@@ -87,18 +107,7 @@ def palette_png(indices: NDArray[np.uint8], palette: NDArray[np.uint8]) -> bytes
     height, width = indices.shape
     bits = next(bits for bits in (1, 2, 4, 8) if len(palette) <= 1 << bits)
     samples = indices if bits == 8 else _packed(indices, bits)
-    return _assembled(width, height, bits, _PALETTE, deflated(samples, NONE), palette.tobytes())
-
-
-def flat_png(width_px: int, height_px: int, colour: tuple[int, ...]) -> bytes:
-    """One colour all over, (grey,) or (red, green, blue): a few hundred bytes at any size, as a palette of one."""
-    return _assembled(width_px, height_px, 1, _PALETTE, _flat_stream(width_px, height_px), bytes(colour * (3 // len(colour))))
-
-
-@lru_cache(maxsize=64)
-def _flat_stream(width_px: int, height_px: int) -> bytes:
-    # zlib here: at its best level a third of ISA-L's bytes, and made once per size.
-    return zlib.compress(bytes((1 + -(-width_px // 8)) * height_px), 9)
+    return _file(Layout(width, height, bits, PALETTE), deflated(samples, NONE), palette.tobytes())
 
 
 def _grey_bits(plane: NDArray[np.uint8]) -> int:
@@ -129,15 +138,5 @@ def _packed(values: NDArray[np.uint8], bits: int) -> NDArray[np.uint8]:
     return out
 
 
-def _assembled(width_px: int, height_px: int, bits: int, colour_type: int, stream: bytes, palette: bytes = b"") -> bytes:
-    header = struct.pack(">IIBBBBB", width_px, height_px, bits, colour_type, 0, 0, 0)
-    chunks = [_SIGNATURE, _chunk(b"IHDR", header)]
-    if palette:
-        chunks.append(_chunk(b"PLTE", palette))
-    chunks += [_chunk(b"IDAT", stream), _chunk(b"IEND", b"")]
-    return b"".join(chunks)
-
-
-def _chunk(name: bytes, content: bytes) -> bytes:
-    checksum: int = _deflate.crc32(content, _deflate.crc32(name))
-    return b"".join((struct.pack(">I", len(content)), name, content, struct.pack(">I", checksum)))
+def _file(layout: Layout, stream: bytes, palette: bytes = b"") -> bytes:
+    return png_file(layout, stream, palette, checksum=deflate.crc32)

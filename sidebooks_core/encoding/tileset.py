@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
-from typing import Any
+from typing import Annotated
 
-import msgpack
-from msgspec import Struct
+from msgspec import Meta, Struct, msgpack
 
 from sidebooks_core.documents.problems import MOST_PROBLEMS
 from sidebooks_core.encoding.formats import BY_MEDIA_TYPE
@@ -39,6 +38,24 @@ class PackedTile(Struct, frozen=True):
     """What of its page could not be drawn, in words: of the whole record, so that every tile of a page tells the same."""
 
 
+_Whole = Annotated[int, Meta(ge=0)]
+
+
+class _Header(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """What stands before the blobs."""
+
+    version: int
+    columns: _Whole
+    blobs: list[tuple[str, _Whole]]
+    tiles: list[tuple[_Whole, _Whole, _Whole]]
+    problems: Annotated[
+        tuple[Annotated[str, Meta(min_length=1, max_length=LONGEST_PROBLEM)], ...], Meta(max_length=MOST_PROBLEMS)
+    ]
+
+
+_DECODER = msgpack.Decoder(_Header)
+
+
 class RecordUnreadable(ValueError):
     """The bytes are no record of this version."""
 
@@ -51,7 +68,7 @@ def pack(tiles: Iterable[PackedTile], columns: int, problems: Iterable[str] = ()
         number = blob_numbers.setdefault((tile.media_type, tile.data), len(blob_numbers))
         index.append([number, tile.width_px, tile.height_px])
     blobs = [[media_type, len(data)] for media_type, data in blob_numbers]
-    header = msgpack.packb([PACKING_VERSION, columns, blobs, index, _kept(problems)])
+    header = msgpack.encode([PACKING_VERSION, columns, blobs, index, _kept(problems)])
     return b"".join([_LENGTH.pack(len(header)), header, *(data for _, data in blob_numbers)])
 
 
@@ -66,7 +83,7 @@ def unpack_tile(record: bytes, column: int, row: int) -> PackedTile:
 
 def problems_of(record: bytes) -> tuple[str, ...]:
     """What of the page could not be drawn. Raises RecordUnreadable."""
-    return _header(record)[4]
+    return _header(record)[0].problems
 
 
 def tile_span(record: bytes, column: int, row: int) -> slice:
@@ -76,22 +93,21 @@ def tile_span(record: bytes, column: int, row: int) -> slice:
 
 def _tile(record: bytes, column: int, row: int) -> tuple[slice, str, int, int, tuple[str, ...]]:
     """Where its bytes are, their media type, width and height in pixels, and the record's problems."""
-    columns, blobs, index, offset, problems = _header(record)
-    try:
-        if not 0 <= column < columns or row < 0:
-            raise IndexError
-        number, width_px, height_px = index[row * columns + column]
-        lengths = [length for _, length in blobs[: number + 1]]
-        media_type = blobs[number][0]
-        counts = (number, width_px, height_px, *lengths)
-        if media_type not in MEDIA_TYPES or any(type(count) is not int or count < 0 for count in counts):
-            raise ValueError("what it says of itself cannot be")
-        stop = offset + sum(lengths)
-        if stop > len(record):
-            raise ValueError("it is cut short")
-    except (IndexError, OverflowError, TypeError, ValueError) as error:
-        raise RecordUnreadable(f"no tile ({column}, {row}) in the record: {error}") from error
-    return slice(stop - lengths[-1], stop), media_type, width_px, height_px, problems
+    header, offset = _header(record)
+    place = row * header.columns + column
+    if not 0 <= column < header.columns or row < 0 or place >= len(header.tiles):
+        raise RecordUnreadable(f"no tile ({column}, {row}) in the record")
+    number, width_px, height_px = header.tiles[place]
+    if number >= len(header.blobs):
+        raise RecordUnreadable(f"no tile ({column}, {row}) in the record: it has no bytes")
+    media_type = header.blobs[number][0]
+    if media_type not in MEDIA_TYPES:
+        raise RecordUnreadable(f"tile ({column}, {row}) of the record is {media_type[:40]!r}")
+    lengths = [length for _, length in header.blobs[: number + 1]]
+    stop = offset + sum(lengths)
+    if stop > len(record):
+        raise RecordUnreadable("the record is cut short")
+    return slice(stop - lengths[-1], stop), media_type, width_px, height_px, header.problems
 
 
 def _kept(problems: Iterable[str]) -> list[str]:
@@ -100,31 +116,18 @@ def _kept(problems: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(clean))[:MOST_PROBLEMS]
 
 
-def _header(record: bytes) -> tuple[int, tuple[Any, ...], tuple[Any, ...], int, tuple[str, ...]]:
-    """Columns, blobs, tiles (what is in these two is not looked at), where the blobs begin, problems."""
+def _header(record: bytes) -> tuple[_Header, int]:
+    """The header, and where the blobs begin. Raises RecordUnreadable."""
     try:
         length = _LENGTH.unpack_from(record)[0]
         if length > MOST_HEADER_BYTES:
             raise ValueError(f"a header of {length} bytes")
         offset = _LENGTH.size + length
-        version, *fields = msgpack.unpackb(record[_LENGTH.size : offset], use_list=False)
-    except (struct.error, ValueError, TypeError, msgpack.UnpackException) as error:
+        header = _DECODER.decode(memoryview(record)[_LENGTH.size : offset])
+    except (struct.error, ValueError, RecursionError) as error:
         raise RecordUnreadable(f"unreadable record: {error}") from error
-    if version != PACKING_VERSION:
-        raise RecordUnreadable(f"record of version {version}, not {PACKING_VERSION}")
-    if len(fields) != 4:
-        raise RecordUnreadable(f"unreadable record: its header has {len(fields)} fields")
-    columns, blobs, index, problems = fields
-    if type(columns) is not int or type(blobs) is not tuple or type(index) is not tuple:
-        raise RecordUnreadable("unreadable record: its header lists no tiles")
-    if problems != () and not _are_problems(problems):
+    if header.version != PACKING_VERSION:
+        raise RecordUnreadable(f"record of version {header.version}, not {PACKING_VERSION}")
+    if not all(problem.isprintable() for problem in header.problems):
         raise RecordUnreadable("unreadable record: what it tells of problems cannot be")
-    return columns, blobs, index, offset, problems
-
-
-def _are_problems(told: Any) -> bool:
-    return (
-        type(told) is tuple
-        and len(told) <= MOST_PROBLEMS
-        and all(type(one) is str and 0 < len(one) <= LONGEST_PROBLEM and one.isprintable() for one in told)
-    )
+    return header, offset

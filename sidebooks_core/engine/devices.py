@@ -1,7 +1,8 @@
 """What the engine hands to a device that looks at a page's drawing operations in place of drawing them. Worker side.
 
 A device overrides the engine's virtual functions, which take up to nine arguments. Each is written `*given` with one of these
-types, and takes out of it what it needs.
+types, and takes out of it what it needs. The paint, which ends most of them, is a colour space, the colour's components in it,
+alpha from 0 to 1, and how the colour is converted.
 """
 
 from __future__ import annotations
@@ -10,8 +11,6 @@ from typing import TypeAlias
 
 from sidebooks_core.engine.mupdf import mupdf
 
-Paint: TypeAlias = "tuple[mupdf.fz_colorspace | None, mupdf.floats, float, mupdf.fz_color_params]"
-"""Colour space, the colour's components in it, alpha from 0 to 1, and how it is converted."""
 FillPath: TypeAlias = (
     "tuple[mupdf.fz_context, mupdf.fz_path, int, mupdf.fz_matrix, "
     "mupdf.fz_colorspace | None, mupdf.floats, float, mupdf.fz_color_params]"

@@ -15,7 +15,7 @@ from sidebooks_core.engine.devices import BeginGroup, FillImageMask, FillPath, F
 from sidebooks_core.engine.mupdf import mupdf, pymupdf
 
 _SINGLE = struct.Struct("f")
-_MAX_OPERATIONS = 5_000
+MOST_OPERATIONS = 5_000
 """Operations looked at, at 2 to 3 microseconds each. Drawings with more gain less in one raster than the look costs."""
 
 
@@ -48,7 +48,7 @@ class _Witness(mupdf.FzDevice2):
             getattr(self, f"use_virtual_{operation}")()
         self.grey = True
         self._cookie = cookie
-        self._operations_left = _MAX_OPERATIONS
+        self._operations_left = MOST_OPERATIONS
         self._mask_depth = 0
         self._device_grey = mupdf.ll_fz_device_gray()
         self._device_rgb = mupdf.ll_fz_device_rgb()

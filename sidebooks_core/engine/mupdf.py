@@ -38,6 +38,7 @@ __all__ = [
     "is_pdf",
     "library_path",
     "mupdf",
+    "owned",
     "parsed",
     "printable",
     "pymupdf",
@@ -206,6 +207,11 @@ def raw_pdf(document: pymupdf.Document) -> RawPdf:
 def as_pdf_page(page: pymupdf.Page) -> mupdf.PdfPage:
     """The engine's own page of a PDF."""
     return mupdf.pdf_page_from_fz_page(page.this)
+
+
+def owned(value: RawObj) -> mupdf.PdfObj:
+    """An object that owns what a plain pointer leads to: it outlives its document's changes."""
+    return mupdf.PdfObj(mupdf.ll_pdf_keep_obj(value))
 
 
 def parsed(pdf: mupdf.PdfDocument, text: str) -> mupdf.PdfObj:

@@ -24,7 +24,7 @@ def unpacked(handle: pymupdf.Document, number: int) -> bytes | None:
     """
     if "JBIG2" not in handle.xref_get_key(number, "Filter")[1]:
         return None
-    pdfium = _pdfium()
+    pdfium = find_pdfium()
     if pdfium is None:
         return None
     try:
@@ -65,7 +65,8 @@ def _alone(handle: pymupdf.Document, number: int, width_px: int, height_px: int)
 
 
 @lru_cache(maxsize=1)
-def _pdfium() -> ModuleType | None:
+def find_pdfium() -> ModuleType | None:
+    """The other engine; None where it is not installed."""
     try:
         return importlib.import_module("pypdfium2")
     except (ImportError, OSError):

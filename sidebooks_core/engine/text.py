@@ -1,4 +1,4 @@
-"""Text of a page, as the engine finds it in a display list. Worker side; `text_lines` and `page_text` make sense of it."""
+"""Text of a page, as the engine finds it in a display list. Worker side; the room `text` makes sense of it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from math import floor
 
 from sidebooks_core.documents.model import Word
 from sidebooks_core.engine.mupdf import mupdf, pymupdf
-from sidebooks_core.text.lines import GRIDS, Box, Line, Run, lines_of, turned, turned_back
+from sidebooks_core.text.doubles import GRIDS
+from sidebooks_core.text.lines import lines_of
 from sidebooks_core.text.pages import words
 from sidebooks_core.text.ruby_style import ruby_sizes
+from sidebooks_core.text.runs import Box, Line, Run, turned, turned_back
 
 _BASELINE = 0.88
 """From the upper edge of a character's cell down to its baseline, in font sizes: what vertical metrics of fonts say by default

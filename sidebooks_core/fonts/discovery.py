@@ -13,7 +13,6 @@ import sys
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from msgspec import Struct
 
@@ -50,6 +49,10 @@ class Face(Struct, frozen=True):
     """Of the file's content; the same on every machine."""
 
 
+FaceWire = tuple[str, bool, bool, str, str, int, str]
+"""A face as it crosses the process border: its fields in order."""
+
+
 class FontSet(Struct, frozen=True):
     """The faces that replace fonts, at most one per ordering, style and weight. Equal on all machines with equal fonts."""
 
@@ -70,11 +73,11 @@ class FontSet(Struct, frozen=True):
         )
         return ranked[0] if ranked else None
 
-    def to_wire(self) -> list[list[Any]]:
-        return [[f.ordering, f.is_serif, f.is_bold, f.family, f.path, f.index, f.digest] for f in self.faces]
+    def to_wire(self) -> list[FaceWire]:
+        return [(f.ordering, f.is_serif, f.is_bold, f.family, f.path, f.index, f.digest) for f in self.faces]
 
     @classmethod
-    def from_wire(cls, wire: Sequence[Sequence[Any]]) -> FontSet:
+    def from_wire(cls, wire: Sequence[FaceWire]) -> FontSet:
         return cls(tuple(Face(*row) for row in wire))
 
 

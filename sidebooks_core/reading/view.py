@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
@@ -11,6 +9,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from sidebooks_core.documents.document import Document
+from sidebooks_core.encoding.formats import PNG
+from sidebooks_core.encoding.png_file import flat_png
 from sidebooks_core.errors import SidebooksError
 from sidebooks_core.images.requests import Request
 from sidebooks_core.images.tile import Tile
@@ -192,13 +192,7 @@ def paper(placement: Placement) -> PlacedImage:
 @lru_cache(maxsize=1)
 def white_tile() -> Tile:
     """One white pixel, to be stretched."""
-
-    def chunk(name: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
-
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0))
-    data = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\x00\xff")) + chunk(b"IEND", b"")
-    return Tile(data, "image/png", 1, 1, "paper")
+    return Tile(flat_png(1, 1, (255,)), PNG.media_type, 1, 1, "paper")
 
 
 def _whole(placement: Placement, request: Request) -> Wanted:

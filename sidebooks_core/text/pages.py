@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from sidebooks_core.documents.model import SearchHit, Word
 from sidebooks_core.text.folding import fold_each, fold_old_forms
-from sidebooks_core.text.lines import Box, Line
+from sidebooks_core.text.runs import Box, Line
 
 CONTEXT_CHARS = 24
 

@@ -162,11 +162,6 @@ class Pyramid(Struct, frozen=True):
             raise RequestError(f"level must be 0 to {len(self.levels) - 1} on this page, not {index!r}")
         return self.levels[index]
 
-    def level_for_width(self, width_px: int) -> Level:
-        """The smallest level at least `width_px` wide; the finest where none is."""
-        require_count(width_px, "width_px")
-        return next((level for level in self.levels if level.width_px >= width_px), self.finest)
-
     def level_for_scale(self, scale: float) -> Level:
         """The smallest level of at least `scale` pixels per point (to one part in a million); the finest where none is."""
         require_positive(scale, "scale")

@@ -265,7 +265,7 @@ def test_thin_lines_cut_into_slabs_are_the_page_drawn_whole(scale: float) -> Non
     with pymupdf.open(stream=one_page(content), filetype="pdf") as document:
         listed = document[0].get_displaylist()
         side_px = round(400 * scale)
-        draw(listed, 3 * scale, 0, 0, 10, 10, grey=True)  # at another scale before
+        draw(listed, 3 * scale, (0, 0, 10, 10), grey=True)  # at another scale before
         whole = draw(listed, scale, (0, 0, side_px, side_px), grey=False)
         for step in (1, 7):
             slabs = [

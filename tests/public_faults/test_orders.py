@@ -12,7 +12,7 @@ import sidebooks_core as sb
 from sidebooks_core.documents.limits import Limits
 from sidebooks_core.documents.source import Source
 from sidebooks_core.engine.drawing import draw
-from sidebooks_core.engine.mupdf import as_pdf, mupdf
+from sidebooks_core.engine.mupdf import mupdf, raw_pdf
 from sidebooks_core.engine.opening import OpenDocument, open_document
 from sidebooks_core.engine.pdf import faults as page_faults
 from sidebooks_core.engine.pdf import glyph_boxes
@@ -57,7 +57,7 @@ def opened(path: Path) -> OpenDocument:
 
 
 def faults_of(document: OpenDocument, page: int) -> page_faults.Faults:
-    return page_faults.faults_of(document.handle, mupdf.ll_pdf_lookup_page_obj(as_pdf(document.handle).m_internal, page))
+    return page_faults.faults_of(document.handle, mupdf.ll_pdf_lookup_page_obj(raw_pdf(document.handle), page))
 
 
 def test_a_font_that_leads_back_to_itself_has_its_box_taken_on_every_page(tmp_path: Path) -> None:
@@ -105,14 +105,14 @@ def test_resources_that_pages_share_are_looked_at_once(tmp_path: Path, monkeypat
     def large_fonts(index: int) -> tuple[int, ...]:
         return tuple(mupdf.pdf_to_num(font) for font in faults_of(document, index).large_fonts)
 
-    read, read_object = [], page_faults._read_object
-    monkeypatch.setattr(page_faults, "_read_object", lambda known, value: read.append(value) or read_object(known, value))
-    for index, fonts, most in ((0, (6,), 1), (0, (6,), 1), (1, (6, 10), 3)):
+    read, to_matrix = [], mupdf.ll_pdf_to_matrix  # which a font is asked for
+    monkeypatch.setattr(mupdf, "ll_pdf_to_matrix", lambda value: read.append(value) or to_matrix(value))
+    for index, fonts, most in ((0, (6,), 1), (0, (6,), 1), (1, (6, 10), 2)):
         assert large_fonts(index) == fonts
         assert len(read) == most
     page_faults.forget(document.handle)  # as after the mending of an object
     assert large_fonts(0) == (6,)
-    assert len(read) == 4
+    assert len(read) == 3
     document.close()
 
 

@@ -17,7 +17,7 @@ from jbig2_files import generic_refinement, page_refinement, refinement_in_steps
 from PIL import Image
 
 from sidebooks_core import RenderFailed, Settings, TileService
-from sidebooks_core.cli.commands import commands as cli
+from sidebooks_core.cli import commands as cli
 from sidebooks_core.documents import problems
 from sidebooks_core.documents.document import KnownProblems
 from sidebooks_core.encoding.tileset import MOST_PROBLEMS, problems_of, unpack_tile
@@ -319,7 +319,7 @@ def drawn_here(data: bytes, tmp_path: Path) -> bytes:
 
 
 def test_without_the_second_engine_the_page_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(second_engine, "_pdfium", lambda: None)
+    monkeypatch.setattr(second_engine, "find_pdfium", lambda: None)
     data = generic_refinement(WANTED, GIVEN)
     with pytest.raises(RenderFailed, match="page 1: nothing of it can be drawn"):
         drawn_here(with_image(JBIG2, data), tmp_path)

@@ -27,9 +27,10 @@ from sidebooks_core.server import Application, Shelf
 from sidebooks_core.text.folded_pages import FoldedPages
 from sidebooks_core.text.folding import fold, fold_old_forms, needed, query_pattern
 from sidebooks_core.text.folding_tables import HYOGAI, JINMEI, JOYO, NAMES
-from sidebooks_core.text.lines import Run, lines_of
+from sidebooks_core.text.lines import lines_of
 from sidebooks_core.text.pages import Folded
 from sidebooks_core.text.ruby_style import SHARE
+from sidebooks_core.text.runs import Run
 
 
 @pytest.fixture(scope="module")
@@ -706,7 +707,7 @@ def test_a_chapter_in_the_book_a_thousand_times_is_read_once(monkeypatch: pytest
 def test_no_copy_is_made_of_a_book_that_unpacks_to_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
     data = epub("<ruby>議<rt style='font-size:9px'>ぎ</rt></ruby>", "a" * 5000)
     assert own_sizes_overruled(data) is not None
-    monkeypatch.setattr(epub_ruby, "_MOST_UNPACKED_BYTES", 5000)
+    monkeypatch.setattr(epub_ruby, "MOST_UNPACKED_BYTES", 5000)
     assert own_sizes_overruled(data) is None
 
 

@@ -18,6 +18,7 @@ from sidebooks_core.documents.problems import COLOUR_LOST, of_warnings
 from sidebooks_core.documents.source import Source
 from sidebooks_core.engine.drawing import draw
 from sidebooks_core.engine.messages import take_warnings
+from sidebooks_core.engine.mupdf import mupdf
 from sidebooks_core.engine.opening import open_document
 from sidebooks_core.engine.pdf import faults as page_faults
 from sidebooks_core.engine.transfer import applying as transfer
@@ -40,7 +41,7 @@ def drawn(data: bytes, *indices: int) -> tuple[Colours, tuple[str, ...]]:
     for index in indices or (0,):
         take_warnings()
         listed = document.display_list(index)
-        pixels = draw(listed, 1, 0, 0, 400, 400, grey=False)
+        pixels = draw(listed, 1, (0, 0, 400, 400), grey=False)
     document.close()
     return [tuple(int(value) for value in pixels[375, 25 + 50 * index]) for index in range(8)], of_warnings(take_warnings())
 
@@ -406,7 +407,7 @@ MASKED_FORM = form(b"/M gs 0 0 5 5 re f", f"/Resources<<{MASKED}>>")
 SHOWS = b"BT /T 9 Tf (a) Tj ET"
 OF_SHADING = "<</PatternType 2/Shading 12 0 R/ExtGState<</TR 10 0 R>>>>"
 RECURSIVE = b"<</FunctionType 3/Domain[0 1]/Functions[10 0 R]/Bounds[]/Encode[0 1]>>"
-MANY_GLYPHS = b"/CharProcs<<" + b"".join(b"/g%d 21 0 R" % number for number in range(transfer._MOST_GLYPHS))
+MANY_GLYPHS = b"/CharProcs<<" + b"".join(b"/g%d 21 0 R" % number for number in range(transfer.MOST_GLYPHS))
 DAMAGED = b"<</FunctionType 9/Domain[0 1]>>"
 TOLD: dict[str, tuple[Any, ...]] = {
     "a shading under a function": (b"/G gs /Sh sh",),
@@ -493,12 +494,12 @@ def test_what_a_transfer_function_does_not_reach_is_told(case: str) -> None:
 
 
 def test_what_is_not_looked_at_for_transfer_functions_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page_faults, "_MOST", 2)
+    monkeypatch.setattr(page_faults, "MOST_OBJECTS", 2)
     way = {11: form(b"/X Do", DRAWS_20), 20: form(b"/Y Do", "/Resources<</XObject<</Y 21 0 R>>>>"), 21: SETS}
     assert is_transfer_told(b"/Fm Do", way)
     del way[21]
     assert not is_transfer_told(b"/Fm Do", {**way, 20: form(b"")})
-    monkeypatch.setattr(page_faults, "_DEEPEST", 2)
+    monkeypatch.setattr(page_faults, "DEEPEST", 2)
     within = "<</PatternType 1/Resources<</Pattern<</P{}>>>>>>"
     assert is_transfer_told(b"", resources=f"/Pattern<</P{within.format(within.format(within))}>>")
     assert not is_transfer_told(b"", resources="/Pattern<</P<</PatternType 2>>>>")
@@ -511,7 +512,7 @@ def test_one_damaged_function_costs_no_other() -> None:
 
 
 def test_a_page_of_many_links_is_told_for_what_lies_behind_them_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page_faults, "_MOST", 2)
+    monkeypatch.setattr(page_faults, "MOST_OBJECTS", 2)
     links = "/Annots[" + "<</Type/Annot/Subtype/Link/Rect[0 0 9 9]>>" * 5
     assert not is_transfer_told(b"", page=f"{links}]")
     assert is_transfer_told(b"", {21: SETS}, page=LOOK.replace("/Annots[", links))
@@ -522,7 +523,7 @@ def test_what_a_transfer_function_reaches_is_not_told(case: str) -> None:
     assert not is_transfer_told(*NOT_TOLD[case])
 
 
-@pytest.mark.parametrize(("depth", "is_told"), [(transfer._DEEPEST, False), (transfer._DEEPEST + 1, True)])
+@pytest.mark.parametrize(("depth", "is_told"), [(transfer.DEEPEST, False), (transfer.DEEPEST + 1, True)])
 def test_forms_too_deep_for_a_transfer_function_are_told(depth: int, *, is_told: bool) -> None:
     def within(number: int) -> bytes:
         return form(b"/Y Do", f"/Resources<</XObject<</Y {number + 1} 0 R>>>>")
@@ -532,7 +533,7 @@ def test_forms_too_deep_for_a_transfer_function_are_told(depth: int, *, is_told:
 
 
 def test_more_forms_than_are_rewritten_for_a_transfer_function_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transfer, "_MOST_FORMS", 3)
+    monkeypatch.setattr(transfer, "MOST_FORMS", 3)
     colours = [b"0 %d 0 rg /Fm Do" % number for number in range(5)]
     assert is_transfer_told(b" ".join(colours), {11: SETS}), "each colour is a rewriting"
     assert not is_transfer_told(b" ".join(colours[:3]), {11: SETS})
@@ -540,21 +541,26 @@ def test_more_forms_than_are_rewritten_for_a_transfer_function_are_told(monkeypa
 
 
 def test_a_large_form_is_read_for_a_transfer_function_in_few_states(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transfer, "_MOST_TOKENS", 100)
+    monkeypatch.setattr(transfer, "MOST_TOKENS", 100)
     large = form(b"/G gs 0 0 5 5 re f " + b"q Q " * 5, FORM_RESOURCES)
     states = [b"0 0 %d rg /Fm Do" % number for number in range(4)]
     assert not is_transfer_told(b" ".join(states[:2]), {11: large})
     assert is_transfer_told(b" ".join(states), {11: large})
 
 
+def counted(monkeypatch: pytest.MonkeyPatch, function: str) -> list[object]:
+    """Grows by one with each call of a function of the engine from now on."""
+    calls: list[object] = []
+    ours = getattr(mupdf, function)
+    monkeypatch.setattr(mupdf, function, lambda *given: calls.append(given) or ours(*given))
+    return calls
+
+
 def test_work_for_a_transfer_function_does_not_grow_with_its_uses(monkeypatch: pytest.MonkeyPatch) -> None:
-    evaluated, read = [], []
-    curve, data = transfer.curve_of, transfer._data
-    monkeypatch.setattr(transfer, "curve_of", lambda function: evaluated.append(function) or curve(function))
-    monkeypatch.setattr(transfer, "_data", lambda one: read.append(one) or data(one))
+    evaluated, read = counted(monkeypatch, "ll_pdf_load_function"), counted(monkeypatch, "pdf_load_stream")
     is_transfer_told(b"q /G gs Q " * 50 + b"0 0 1 rg /Fm Do 0 1 0 rg /Fm Do /G gs /Fm Do 1 0 0 rg /Fm Do")
-    assert len(evaluated) == 1
-    assert len(read) == 2, "the form, for whether it names anything, and with the function; without it stays as it is"
+    assert len(evaluated) == 2, "for whether the page is to be rewritten, and for rewriting it"
+    assert len(read) == 3, "the page; the form, for whether it names anything, and with the function; else it stays as it is"
     tried = []
     monkeypatch.setattr(transfer, "transferred", lambda *_: tried.append(1))
     assert is_transfer_told(b"/G gs " + b"/Fm Do " * 50, {11: RAMP})
@@ -566,10 +572,9 @@ def test_a_dictionary_that_forms_share_is_read_once(monkeypatch: pytest.MonkeyPa
     forms = {number: form(b"/X0 Do", "/Resources<</XObject 11 0 R>>") for number in range(20, 50)}
     shared = "".join(f"/X{number} 10 0 R" for number in range(100))
     more = {10: form(b"", "/Resources<</Font<</F 5 0 R>>>>"), 11: f"<<{shared}>>".encode(), **forms}
-    read, read_category = [], page_faults._read_category
-    monkeypatch.setattr(page_faults, "_read_category", lambda *given: read.append(given) or read_category(*given))
+    read = counted(monkeypatch, "ll_pdf_dict_get_val")
     drawn(one_page(b"", "/XObject<<" + "".join(f"/F{number} {number} 0 R" for number in forms) + ">>", more=more))
-    assert len(read) == 4, "the fonts and forms of the page, what the forms share, and the fonts of its form"
+    assert len(read) < 2 * (len(forms) + 100), "and not as often as there are forms"
 
 
 def test_forms_that_share_the_names_of_the_page_are_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -578,31 +583,23 @@ def test_forms_that_share_the_names_of_the_page_are_looked_at_once(monkeypatch: 
     shared = "<</ExtGState<</G<</TR 10 0 R>>>>/XObject<<" + "".join(f"/F{number} {number} 0 R" for number in forms) + ">>>>"
     page = b"<</Type/Page/Parent 2 0 R/Contents 4 0 R/Resources 12 0 R>>"
     content = b"/G gs " + b" ".join(b"/F%d Do" % number for number in forms)
-    read, finding = [], page_faults._Finding
-    monkeypatch.setattr(page_faults, "_Finding", lambda *given, **how: read.append(given) or finding(*given, **how))
-    noted, note = [], page_faults._Walk._note
-    monkeypatch.setattr(page_faults._Walk, "_note", lambda *given, **how: noted.append(given) or note(*given, **how))
+    read = counted(monkeypatch, "ll_pdf_dict_get_val")
     _, told = drawn(one_page(content, more={3: page, 10: INVERTS, 12: shared.encode(), **forms}))
     assert not told
-    assert len(read) < 2 * len(forms)
-    assert len(noted) < 5 * len(forms)
+    assert len(read) < 3 * len(forms), "and not as often as there are forms"
 
 
 def test_resources_that_lead_to_themselves_through_what_lies_in_them_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     fonts = "".join(f"/T{number}<</Subtype/Type3/Resources 11 0 R>>" for number in range(3))
-    read, read_object = [], page_faults._read_object
-    monkeypatch.setattr(page_faults, "_read_object", lambda *given: read.append(given) or read_object(*given))
+    read = counted(monkeypatch, "ll_pdf_dict_get_val")
     more = {11: f"<</Font<<{fonts}>>>>".encode(), 12: form(b"", "/Resources 11 0 R")}
     _, told = drawn(one_page(b"", "/XObject<</A 12 0 R>>", more=more))
     assert not told
-    assert len(read) < 10
+    assert len(read) < 20
 
 
 def test_glyphs_and_functions_that_are_named_often_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    begun, beginning = [], transfer._beginning
-    monkeypatch.setattr(transfer, "_beginning", lambda glyph: begun.append(glyph) or beginning(glyph))
-    evaluated, curve = [], page_faults.curve_of
-    monkeypatch.setattr(page_faults, "curve_of", lambda function: evaluated.append(function) or curve(function))
+    begun, evaluated = counted(monkeypatch, "pdf_open_stream"), counted(monkeypatch, "ll_pdf_load_function")
     glyphs = "".join(f"/g{number} 21 0 R" for number in range(50))
     font = TYPE_3.replace(b"/CharProcs<<", b"/CharProcs<<" + glyphs.encode())
     states = "".join(f"/S{number}<</TR[10 0 R 10 0 R 10 0 R 10 0 R]>>" for number in range(9))
@@ -610,4 +607,5 @@ def test_glyphs_and_functions_that_are_named_often_are_read_once(monkeypatch: py
     glyph = stream("", b"1 0 0 0 1 1 d1 0 0 1 1 re f" + b" " * 5_000)
     _, told = drawn(one_page(b"/G gs " + SHOWS, resources, more={10: INVERTS, 13: font, 21: glyph}))
     assert not told
-    assert len(begun) == len(evaluated) == 1
+    assert len(begun) == 1
+    assert len(evaluated) == 2, "for whether the page is to be rewritten, and for rewriting it"

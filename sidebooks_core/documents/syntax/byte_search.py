@@ -6,8 +6,7 @@ By the C library where it has the function: it takes 0.17 ms for each MB, and Py
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -15,7 +14,8 @@ _BACKWARD_BYTES = 1 << 10
 _PART_BYTES = 1 << 20
 
 
-def _c_function() -> Any:
+def _c_function() -> Callable[[int, int, bytes, int], int | None] | None:
+    """(address, length, wanted, its length): the address where it stands first; None if there is no such function."""
     try:
         found = ctypes.CDLL(None).memmem
     except (OSError, AttributeError, TypeError):  # a system without it, or without one library for all
@@ -36,7 +36,7 @@ def find(data: bytes | memoryview, wanted: bytes, first: int, stop: int) -> int:
     if isinstance(data, bytes):
         return data.find(wanted, first, stop)
     if _memmem is None:
-        return _found_in_parts(data, wanted, first, stop)
+        return find_in_parts(data, wanted, first, stop)
     view = np.frombuffer(data, np.uint8)
     address = view.ctypes.data + first
     place = _memmem(address, stop - first, wanted, len(wanted))
@@ -64,7 +64,8 @@ def last_place(data: bytes | memoryview, wanted: bytes, first: int, stop: int) -
     return -1
 
 
-def _found_in_parts(data: memoryview, wanted: bytes, first: int, stop: int) -> int:
+def find_in_parts(data: memoryview, wanted: bytes, first: int, stop: int) -> int:
+    """As `find`, where the C library has no such function: each part is copied and searched by Python."""
     for begin in range(first, stop, _PART_BYTES):
         place = bytes(data[begin : min(stop, begin + _PART_BYTES + len(wanted) - 1)]).find(wanted)
         if place >= 0:

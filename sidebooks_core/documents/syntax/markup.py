@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import re
 from html.entities import html5
-from typing import Any
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
@@ -52,7 +51,7 @@ def read(data: bytes) -> Element:
 
 class _Reading:
     def __init__(self) -> None:
-        self.builder: Any = TreeBuilder()
+        self.builder = TreeBuilder()
         self._level = 0
         self._count = 0
         self._entities = 0

@@ -15,7 +15,7 @@ from sidebooks_core.documents.archives import UNREADABLE, Archive
 from sidebooks_core.documents.epub_package import FILE_BYTES, Package
 from sidebooks_core.text.ruby_style import SIZE
 
-_MOST_UNPACKED_BYTES = 256 << 20
+MOST_UNPACKED_BYTES = 256 << 20
 """Most that a book may unpack to for a copy to be made; a larger one keeps its ruby as it is."""
 _RUBY = frozenset(("ruby", "rb", "rt", "rp", "rtc"))
 _READING = re.compile(r"<(?:[\w.-]+:)?rt[\s/>]", re.IGNORECASE)
@@ -35,7 +35,7 @@ be written otherwise. One too many does no harm."""
 
 def without_own_sizes(archive: Archive, package: Package) -> bytes | None:
     """A copy of the archive in which readings have no sizes of their own; None where none has, or no copy can be made."""
-    if sum(member.file_size for member in archive.members) > _MOST_UNPACKED_BYTES:
+    if sum(member.file_size for member in archive.members) > MOST_UNPACKED_BYTES:
         return None
     try:
         changed = _changed_files(archive, package)
@@ -64,7 +64,7 @@ def _copy(archive: Archive, changed: dict[str, bytes]) -> bytes:
     with zipfile.ZipFile(copy, "w") as written:  # not packed: only the engine reads it, and packing takes seconds
         for member in archive.members:
             if archive.find(member.filename) is member:  # of those of one name, the engine, too, reads the first
-                kept = changed.get(member.filename) or archive.read(member, _MOST_UNPACKED_BYTES)
+                kept = changed.get(member.filename) or archive.read(member, MOST_UNPACKED_BYTES)
                 written.writestr(member.filename, kept)
     return copy.getvalue()
 

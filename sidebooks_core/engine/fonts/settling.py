@@ -16,7 +16,8 @@ from contextlib import contextmanager
 import numpy as np
 
 from sidebooks_core.engine.fonts.character_maps import CIDS, characters_of
-from sidebooks_core.engine.mupdf import RawObj, as_pdf, mupdf, pymupdf
+from sidebooks_core.engine.mupdf import RawObj, as_pdf, mupdf, owned, pymupdf
+from sidebooks_core.engine.pdf import resources
 from sidebooks_core.fonts.glyph_maps import glyphs_of
 from sidebooks_core.fonts.tables import vertical_glyphs
 
@@ -158,33 +159,11 @@ def drop(loaded: mupdf.pdf_font_desc) -> None:
 
 def composite_fonts(page: mupdf.PdfObj) -> Iterator[mupdf.PdfObj]:
     """The Type 0 font dictionaries that a page reaches, through forms, patterns, masks, Type 3 fonts and annotations."""
-    # By the binding's lower level, whose objects are lent: a page of a book has hundreds to look at.
-    get = mupdf.ll_pdf_dict_gets
-    waiting = [mupdf.ll_pdf_dict_gets_inheritable(page.m_internal, "Resources")]
-    for annotation in _values(get(page.m_internal, "Annots")):
-        for appearance in _values(get(annotation, "AP")):
-            waiting.append(get(appearance, "Resources"))
-            waiting.extend(get(state, "Resources") for state in _values(appearance))
-    seen: set[int] = set()
-    nodes = 0
-    while waiting and nodes < _MOST_NODES:
-        resources = waiting.pop()
-        if not resources or not mupdf.ll_pdf_is_dict(resources):
-            continue
-        for kind in ("Font", "XObject", "Pattern", "ExtGState"):
-            for item in _values(get(resources, kind)):
-                nodes += 1
-                number = mupdf.ll_pdf_to_num(item)
-                if number:
-                    if number in seen:
-                        continue
-                    seen.add(number)
-                if kind == "Font" and _has_descendant(item):
-                    yield mupdf.PdfObj(mupdf.ll_pdf_keep_obj(item))
-                elif kind == "ExtGState":
-                    waiting.append(get(get(get(item, "SMask"), "G"), "Resources"))
-                else:
-                    waiting.append(get(item, "Resources"))
+    starts = (resources.of_page(page.m_internal), *resources.of_annotations(page.m_internal, _MOST_NODES))
+    categories = (*resources.DRAWN_CATEGORIES, resources.SOFT_MASKS)
+    for entry in resources.walk(starts, categories, most=_MOST_NODES, in_place=True):
+        if entry.category == "Font" and entry.is_new and _has_descendant(entry.value):
+            yield owned(entry.value)
 
 
 def _has_descendant(font: RawObj) -> bool:
@@ -196,17 +175,6 @@ def _japan1_map(loaded: mupdf.pdf_font_desc) -> mupdf.pdf_cmap | None:
     """The map from CID to character of a font of Adobe-Japan1; None for other fonts."""
     characters = loaded.to_ttf_cmap
     return characters if characters and characters.cmap_name.startswith("Adobe-Japan1") else None
-
-
-def _values(container: RawObj) -> Iterator[RawObj]:
-    if not container:
-        return
-    if mupdf.ll_pdf_is_dict(container):
-        for i in range(mupdf.ll_pdf_dict_len(container)):
-            yield mupdf.ll_pdf_dict_get_val(container, i)
-    elif mupdf.ll_pdf_is_array(container):
-        for i in range(mupdf.ll_pdf_array_len(container)):
-            yield mupdf.ll_pdf_array_get(container, i)
 
 
 def _is_set(value: mupdf.PdfObj) -> bool:

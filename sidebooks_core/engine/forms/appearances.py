@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from sidebooks_core.engine.forms import fonts as form_fonts
 from sidebooks_core.engine.forms.layout import CENTRE, Box, Setting, set_text, shown
-from sidebooks_core.engine.mupdf import ENGINE_ERRORS, EnginePage, as_pdf, as_pdf_page, mupdf, parsed, pymupdf
+from sidebooks_core.engine.mupdf import ENGINE_ERRORS, EnginePage, as_pdf, as_pdf_page, mupdf, owned, parsed, pymupdf
 from sidebooks_core.engine.pdf.resources import new_stream
 
 COMPLAINT = re.compile(r"^cannot encode character|^\.\.\. repeated")
@@ -78,7 +78,7 @@ def complete(page: EnginePage) -> bool:
             try:
                 content = _content(annotation)
                 if content is not None:
-                    stream = mupdf.PdfObj(mupdf.ll_pdf_keep_obj(appearance))
+                    stream = owned(appearance)
                     written.append(_Written(annotation, stream, _rewritten(document, annotation, stream, content, fonts)))
             except ENGINE_ERRORS as error:
                 mupdf.fz_warn(f"a form field or note is shown as the engine sets it ({type(error).__name__})")

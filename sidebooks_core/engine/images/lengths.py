@@ -6,9 +6,14 @@ and each image once for a document.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
+
 from sidebooks_core.documents.syntax import jbig2
 from sidebooks_core.engine.messages import take_messages
 from sidebooks_core.engine.mupdf import ENGINE_ERRORS, EngineDocument, RawObj, as_pdf, is_pdf, mupdf, pymupdf, raw_pdf
+from sidebooks_core.engine.pdf import resources
+from sidebooks_core.engine.pdf.objects import get, items, name
 
 MOST_ENTRIES = 500
 """Images, forms, patterns and annotations of one page that are looked at."""
@@ -39,77 +44,51 @@ class CutImages:
         take_messages()
         return found
 
-    def _cut(self, document: pymupdf.Document, page: int) -> set[int]:
+    def _cut(self, document: pymupdf.Document, page: int) -> Iterator[int]:
         page_object = mupdf.ll_pdf_lookup_page_obj(raw_pdf(document), page)
-        waiting = [mupdf.ll_pdf_dict_gets_inheritable(page_object, "Resources"), *_of_stamps(page_object)]
-        seen: set[int] = set()
-        found: set[int] = set()
-        left = MOST_ENTRIES
-        while waiting and left > 0:
-            resources = waiting.pop()
-            for category in ("XObject", "Pattern"):
-                entries = mupdf.ll_pdf_dict_gets(resources, category)
-                count = min(left, mupdf.ll_pdf_dict_len(entries)) if entries else 0
-                left -= count
-                for index in range(count):
-                    value = mupdf.ll_pdf_dict_get_val(entries, index)
-                    number = mupdf.ll_pdf_to_num(value)
-                    if not number or number in seen:
-                        continue
-                    seen.add(number)
-                    is_cut = self._known.get(number)
-                    if is_cut is None:
-                        inner = mupdf.ll_pdf_dict_gets(value, "Resources")
-                        if inner:
-                            waiting.append(inner)
-                            continue
-                        is_cut = self._known[number] = _is_jbig2(value) and self._look_into(document, number, value)
-                    if is_cut:
-                        found.add(number)
-        return found
+        starts = (resources.of_page(page_object), *_of_stamps(page_object))
+        for entry in resources.walk(starts, ("XObject", "Pattern"), most=MOST_ENTRIES, leaves=self._known):
+            number = entry.number
+            if not number or not entry.is_new or entry.inner:
+                continue
+            is_cut = self._known.get(number)
+            if is_cut is None:
+                is_cut = self._known[number] = _is_jbig2(entry.value) and _is_cut(document, number, entry.value)
+            if is_cut:
+                yield number
 
-    def _look_into(self, document: pymupdf.Document, number: int, image: RawObj) -> bool:
-        """Whether a JBIG2 image is cut."""
-        try:
-            packed = mupdf.pdf_load_compressed_stream(as_pdf(document), number, MOST_BYTES)
-            if packed.m_internal.params.type != mupdf.FZ_IMAGE_JBIG2:
-                return False  # something else is done to it first
-            data = mupdf.FzBuffer(mupdf.ll_fz_keep_buffer(packed.m_internal.buffer))
-            height_px = mupdf.ll_pdf_to_int(mupdf.ll_pdf_dict_gets(image, "Height"))
-            return jbig2.is_cut(mupdf.fz_buffer_extract_copy(data), _shared(document, image), height_px)
-        except ENGINE_ERRORS:
-            return False  # the engine tells of it when it is drawn
+
+def _is_cut(document: pymupdf.Document, number: int, image: RawObj) -> bool:
+    """Whether a JBIG2 image is cut."""
+    try:
+        packed = mupdf.pdf_load_compressed_stream(as_pdf(document), number, MOST_BYTES)
+        if packed.m_internal.params.type != mupdf.FZ_IMAGE_JBIG2:
+            return False  # something else is done to it first
+        data = mupdf.FzBuffer(mupdf.ll_fz_keep_buffer(packed.m_internal.buffer))
+        height_px = mupdf.ll_pdf_to_int(get(image, "Height"))
+        return jbig2.is_cut(mupdf.fz_buffer_extract_copy(data), _shared(document, image), height_px)
+    except ENGINE_ERRORS:
+        return False  # the engine tells of it when it is drawn
 
 
 def _shared(document: pymupdf.Document, image: RawObj) -> bytes:
-    parameters = mupdf.ll_pdf_dict_gets(image, "DecodeParms") or mupdf.ll_pdf_dict_gets(image, "DP")
-    if parameters and mupdf.ll_pdf_is_array(parameters):
-        parameters = mupdf.ll_pdf_array_get(parameters, mupdf.ll_pdf_array_len(parameters) - 1)
-    shared = mupdf.ll_pdf_dict_gets(parameters, "JBIG2Globals") if parameters else None
+    """What the image shares with others; empty if it shares nothing."""
+    shared = get(_last(get(image, "DecodeParms") or get(image, "DP")), "JBIG2Globals")
     return (document.xref_stream(mupdf.ll_pdf_to_num(shared)) or b"") if shared else b""
 
 
 def _is_jbig2(image: RawObj) -> bool:
-    filters = mupdf.ll_pdf_dict_gets(image, "Filter") or mupdf.ll_pdf_dict_gets(image, "F")
-    if not filters:
-        return False
-    if mupdf.ll_pdf_is_array(filters):
-        filters = mupdf.ll_pdf_array_get(filters, mupdf.ll_pdf_array_len(filters) - 1)
-    return bool(filters) and mupdf.ll_pdf_to_name(filters) == _JBIG2
+    return name(_last(get(image, "Filter") or get(image, "F"))) == _JBIG2
 
 
-def _of_stamps(page_object: RawObj) -> list[RawObj]:
+def _last(value: RawObj) -> RawObj:
+    """The last item of an array; what is no array as it is."""
+    return mupdf.ll_pdf_array_get(value, mupdf.ll_pdf_array_len(value) - 1) if mupdf.ll_pdf_is_array(value) else value
+
+
+def _of_stamps(page_object: RawObj) -> Iterator[RawObj]:
     """The resources that the appearances of a page's stamps draw with."""
-    annotations = mupdf.ll_pdf_dict_gets(page_object, "Annots")
-    found: list[RawObj] = []
-    for index in range(min(MOST_ENTRIES // 10, mupdf.ll_pdf_array_len(annotations)) if annotations else 0):
-        annotation = mupdf.ll_pdf_array_get(annotations, index)
-        kind = mupdf.ll_pdf_dict_gets(annotation, "Subtype")
-        if not kind or mupdf.ll_pdf_to_name(kind) != "Stamp":
-            continue
-        appearances = mupdf.ll_pdf_dict_gets(annotation, "AP")
-        shown = mupdf.ll_pdf_dict_gets(appearances, "N") if appearances else None
-        resources = mupdf.ll_pdf_dict_gets(shown, "Resources") if shown else None
-        if resources:
-            found.append(resources)
-    return found
+    for annotation in islice(items(get(page_object, "Annots")), MOST_ENTRIES // 10):
+        if name(get(annotation, "Subtype")) == "Stamp":
+            for shown in resources.appearances(annotation):
+                yield get(shown, "Resources")

@@ -24,17 +24,21 @@ from sidebooks_core.engine.mupdf import (
     is_pdf,
     mupdf,
     pymupdf,
+    raw_pdf,
     require_pdf,
     sanitizing,
 )
 from sidebooks_core.engine.open_document import OpenDocument
 from sidebooks_core.engine.pdf import resources
+from sidebooks_core.engine.pdf.objects import get, name
 from sidebooks_core.engine.store import forget_resources, forget_unpacked, read_from
 
 MOST_IMAGE_PIXELS = 48 << 20
 """Of an image that is looked into; a larger one stays as the engine draws it, and is told of."""
 MOST_IMAGES = 200
 """Looked into on one page."""
+MOST_ENTRIES = 20_000
+"""Of the resources of one page, those among which images are looked for."""
 _LINE_BY_LINE = frozenset({
     "FlateDecode", "Fl", "LZWDecode", "LZW", "RunLengthDecode", "RL", "ASCII85Decode", "A85", "ASCIIHexDecode", "AHx",
     "CCITTFaxDecode", "CCF", "Crypt",
@@ -132,13 +136,13 @@ class Mender:
 def _elsewhere(document: pymupdf.Document, page: int) -> dict[int, int]:
     """The images of patterns and of annotations' appearances, those of forms, too, each with its mask's number or 0."""
     found: dict[int, int] = {}
-    for one in resources.of_page(mupdf.pdf_lookup_page_obj(as_pdf(document), page)):
-        for _, value in resources.entries(mupdf.pdf_dict_gets(one, "XObject")):
-            number = mupdf.pdf_to_num(value)
-            if len(found) >= MOST_IMAGES:
-                return found
-            if number and mupdf.pdf_to_name(mupdf.pdf_dict_gets(value, "Subtype")) == "Image":
-                found[number] = mupdf.pdf_to_num(mupdf.pdf_dict_gets(value, "SMask"))
+    page_object = mupdf.ll_pdf_lookup_page_obj(raw_pdf(document), page)
+    starts = (resources.of_page(page_object), *resources.of_annotations(page_object, MOST_ENTRIES))
+    for entry in resources.walk(starts, most=MOST_ENTRIES):
+        if len(found) >= MOST_IMAGES:
+            break
+        if entry.number and entry.category == "XObject" and name(get(entry.value, "Subtype")) == "Image":
+            found[entry.number] = mupdf.ll_pdf_to_num(get(entry.value, "SMask"))
     return found
 
 

@@ -6,26 +6,26 @@ looked at once, however many pages lead to it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import partial
 from weakref import WeakKeyDictionary
 
 from msgspec import Struct, field
 
-from sidebooks_core.engine.mupdf import ENGINE_ERRORS, RawObj, as_pdf, mupdf, pymupdf
+from sidebooks_core.engine.mupdf import ENGINE_ERRORS, RawObj, as_pdf, mupdf, owned, pymupdf
+from sidebooks_core.engine.pdf.resources import values as values_of
 from sidebooks_core.engine.transfer.curves import STRAIGHT, curve_of
+from sidebooks_core.engine.transfer.functions import by_colour, function_of
 
 _LARGEST = 8.0
 """Sides of a box, in units of the text, from which it is not believed; glyphs have up to 2."""
-_MOST = 10_000
+MOST_OBJECTS = 10_000
 """Objects of one page that are looked at. Forms that name others take some 0.45 s, once for each document."""
 _NO_RESOURCES = frozenset(("Image", "Type0", "Type1", "MMType1", "TrueType", "Link", "Popup"))
 """Subtypes without resources to look into: images, fonts of other types, and the annotations that the engine leaves out."""
 _CATEGORIES = ("Font", "XObject", "Pattern")
-_DEEPEST = 20
+DEEPEST = 20
 """Dictionaries written within one another."""
-_COMPONENTS = 4
-"""Red, green, blue and grey, which an array of transfer functions has one each for; another array sets none."""
 _HIDDEN = 1 << 1 | 1 << 5
 """Flags of an annotation that is not shown on a screen (ISO 32000-2, 12.5.3): Hidden, NoView."""
 
@@ -184,7 +184,7 @@ class _Walk(Struct):
         """What there is to mend of these and of all that they lead to."""
         for finding in starts:
             self._note(finding, is_elsewhere=is_elsewhere)
-        left = _MOST
+        left = MOST_OBJECTS
         for number, is_this_elsewhere in self._waiting:  # it grows meanwhile
             finding = self.known.objects.get(number) or self._read(number)
             if finding is _NOTHING:
@@ -251,7 +251,7 @@ def _read_object(known: _Known, value: RawObj, depth: int = 0) -> _Finding:
         box = mupdf.ll_pdf_to_rect(mupdf.ll_pdf_dict_gets(value, "FontBBox"))
         shown = mupdf.ll_fz_transform_rect(box, mupdf.ll_pdf_to_matrix(mupdf.ll_pdf_dict_gets(value, "FontMatrix")))
         if max(shown.x1 - shown.x0, shown.y1 - shown.y0) > _LARGEST:
-            large_font = mupdf.PdfObj(mupdf.ll_pdf_keep_obj(value))
+            large_font = owned(value)
     state = mupdf.ll_pdf_dict_gets(value, "ExtGState")  # of a pattern that is a shading
     sets_transfers = bool(state) and _of_state(known, state)[0]
     resources = mupdf.ll_pdf_dict_gets(value, "Resources")
@@ -294,7 +294,7 @@ def _read_resources(known: _Known, resources: RawObj, depth: int) -> _Finding:
 
 
 def _read_states(known: _Known, states: RawObj) -> _Finding:
-    told = [_of_state(known, state) for state in _values(states)]
+    told = [_of_state(known, state) for state in values_of(states)]
     sets_transfers = any(sets_one for sets_one, _ in told)
     masks = tuple(mask for _, mask in told if mask)
     if not sets_transfers and not masks:
@@ -305,10 +305,10 @@ def _read_states(known: _Known, states: RawObj) -> _Finding:
 def _read_category(known: _Known, values: RawObj, depth: int) -> _Finding:
     inner: list[int] = []
     in_place: list[_Finding] = []
-    for value in _values(values):
+    for value in values_of(values):
         number = mupdf.ll_pdf_to_num(value)
         if not number:  # a font or pattern
-            in_place.append(_read_object(known, value, depth + 1) if depth < _DEEPEST else _IN_DOUBT)
+            in_place.append(_read_object(known, value, depth + 1) if depth < DEEPEST else _IN_DOUBT)
         elif number in known.objects:
             inner += (number,) if known.objects[number] is not _NOTHING else ()
         elif mupdf.ll_pdf_to_name(mupdf.ll_pdf_dict_gets(value, "Subtype")) in _NO_RESOURCES:
@@ -323,16 +323,6 @@ def _without_nothing(findings: Iterable[_Finding]) -> tuple[_Finding, ...]:
     return tuple(finding for finding in findings if finding is not _NOTHING)
 
 
-def transfer_function(state: RawObj) -> RawObj:
-    """What a graphics state sets, which may be an array or a name; None: nothing. All of the binding's lower level."""
-    for key in ("TR2", "TR"):
-        function = mupdf.ll_pdf_dict_gets(state, key)
-        # Not what is missing (null), and no text or number, which sets nothing either.
-        if function and (mupdf.ll_pdf_is_name(function) or mupdf.ll_pdf_is_dict(function) or mupdf.ll_pdf_is_array(function)):
-            return function
-    return None
-
-
 def _of_state(known: _Known, state: RawObj) -> tuple[bool, int]:
     """Whether a graphics state sets a function that changes colours, and the number of its soft mask, or 0."""
     number = mupdf.ll_pdf_to_num(state)
@@ -340,7 +330,7 @@ def _of_state(known: _Known, state: RawObj) -> tuple[bool, int]:
     if told is None:
         mask = mupdf.ll_pdf_dict_gets(state, "SMask")
         form = mupdf.ll_pdf_dict_gets(mask, "G") if mask else None
-        told = _changes_colours(known, transfer_function(state)), mupdf.ll_pdf_to_num(form) if form else 0
+        told = _changes_colours(known, function_of(state)), mupdf.ll_pdf_to_num(form) if form else 0
         if number:
             known.states[number] = told
     return told
@@ -348,12 +338,7 @@ def _of_state(known: _Known, state: RawObj) -> tuple[bool, int]:
 
 def _changes_colours(known: _Known, function: RawObj) -> bool:
     """In doubt it does."""
-    if function is None:
-        return False
-    if not mupdf.ll_pdf_is_array(function):
-        return _is_curve(known, function)
-    count = mupdf.ll_pdf_array_len(function)
-    return count == _COMPONENTS and any(_is_curve(known, mupdf.ll_pdf_array_get(function, place)) for place in range(count))
+    return function is not None and any(_is_curve(known, one) for one in by_colour(function))
 
 
 def _is_curve(known: _Known, function: RawObj) -> bool:
@@ -364,14 +349,9 @@ def _is_curve(known: _Known, function: RawObj) -> bool:
     if number in known.functions:
         return known.functions[number]
     try:
-        is_curve = curve_of(mupdf.PdfObj(mupdf.ll_pdf_keep_obj(function))) is not STRAIGHT
+        is_curve = curve_of(function) is not STRAIGHT
     except ENGINE_ERRORS:
         is_curve = True
     if number:
         known.functions[number] = is_curve
     return is_curve
-
-
-def _values(dictionary: RawObj) -> Iterator[RawObj]:
-    for index in range(mupdf.ll_pdf_dict_len(dictionary) if dictionary else 0):
-        yield mupdf.ll_pdf_dict_get_val(dictionary, index)

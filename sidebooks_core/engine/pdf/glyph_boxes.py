@@ -10,18 +10,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from sidebooks_core.engine.mupdf import as_pdf, mupdf, pymupdf
+from sidebooks_core.engine.pdf.replacing import replacements
 
 
 @contextmanager
 def opened(document: pymupdf.Document, fonts: Iterable[mupdf.PdfObj]) -> Iterator[None]:
     """Take the boxes from fonts for as long as a page's list is made: the fonts stay as they are loaded."""
-    taken: list[tuple[mupdf.PdfObj, mupdf.PdfObj]] = []
     pdf = as_pdf(document)
-    try:
+    with replacements(pdf) as replaced:
         for font in fonts:
-            taken.append((font, mupdf.pdf_dict_gets(font, "FontBBox")))
-            mupdf.pdf_dict_puts(font, "FontBBox", mupdf.pdf_new_rect(pdf, mupdf.FzRect(0, 0, 0, 0)))
+            replaced.put(font, "FontBBox", mupdf.pdf_new_rect(pdf, mupdf.FzRect(0, 0, 0, 0)))
         yield
-    finally:
-        for font, box in reversed(taken):  # one that is there twice has its own box again
-            mupdf.pdf_dict_puts(font, "FontBBox", box)

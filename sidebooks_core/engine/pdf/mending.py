@@ -14,13 +14,17 @@ from typing import TypeVar
 from sidebooks_core.documents.source import Source
 from sidebooks_core.documents.syntax import lenient_content
 from sidebooks_core.engine.messages import count_messages, forget_messages, messages_since
-from sidebooks_core.engine.mupdf import ENGINE_ERRORS, Opened, as_pdf, mupdf, raw_pdf
+from sidebooks_core.engine.mupdf import ENGINE_ERRORS, Opened, RawObj, as_pdf, mupdf, owned, pymupdf, raw_pdf
 from sidebooks_core.engine.pdf import faults as page_faults
 from sidebooks_core.engine.pdf import glyph_boxes, layers, resources
+from sidebooks_core.engine.pdf.objects import get, name
+from sidebooks_core.engine.pdf.replacing import replacements
 from sidebooks_core.engine.pdf.rereading import reread_lost
 from sidebooks_core.engine.transfer import applying as transfer
 
 T = TypeVar("T")
+_MOST_ENTRIES = 20_000
+"""Of the resources of one page, those that are looked into for forms."""
 _ROUNDS = 4
 """What a repaired object leads to may be damaged, too."""
 LAYERS_UNJUDGED = "layers cannot be judged; what they hide may be shown, and the reverse"
@@ -96,35 +100,34 @@ def _reread_page_tree(document: Opened) -> None:
 
 
 @contextmanager
-def _rewritten_contents(document: Opened, index: int) -> Iterator[None]:
+def _rewritten_contents(document: pymupdf.Document, index: int) -> Iterator[None]:
     """The contents of a page and of its forms with arrays that can be read, for the time being."""
     pdf = as_pdf(document)
     page_object = mupdf.pdf_lookup_page_obj(pdf, index)
-    replaced: list[tuple[mupdf.PdfObj, mupdf.PdfObj, mupdf.PdfObj]] = []
-
-    def replace(holder: mupdf.PdfObj, key: mupdf.PdfObj, data: bytes, entries_of: mupdf.PdfObj | None) -> None:
-        better = lenient_content.rewritten(data)
-        if better == data:
-            return
-        if entries_of is None:
-            written = mupdf.pdf_new_dict(pdf, 1)
-        else:
-            written = resources.copied(pdf, entries_of, without=resources.OF_STREAM)
-        new = resources.new_stream(pdf, better, written)
-        replaced.append((holder, key, mupdf.pdf_dict_get(holder, key)))
-        mupdf.pdf_dict_put(holder, key, new)
-
-    try:
+    with replacements(pdf) as replaced:
         if mupdf.pdf_dict_gets(page_object, "Contents").m_internal:
-            replace(page_object, mupdf.pdf_new_name("Contents"), document[index].read_contents(), None)
-        for one in list(resources.of_page(page_object)):
-            forms = mupdf.pdf_dict_gets(one, "XObject")
-            for name, form in list(resources.entries(forms)):
-                if mupdf.pdf_to_name(mupdf.pdf_dict_gets(form, "Subtype")) == "Form":
-                    replace(forms, name, document.xref_stream(mupdf.pdf_to_num(form)) or b"", form)
+            better = _better(document[index].read_contents())
+            if better is not None:
+                replaced.put(page_object, "Contents", replaced.add_stream(better, mupdf.pdf_new_dict(pdf, 1)))
+        for names, key, form in _forms(page_object.m_internal):
+            better = _better(document.xref_stream(mupdf.pdf_to_num(form)) or b"")
+            if better is not None:
+                described = resources.copied(pdf, form, without=resources.OF_STREAM)
+                replaced.put(names, key, replaced.add_stream(better, described))
         yield
-    finally:
-        for holder, key, before in reversed(replaced):
-            added = mupdf.pdf_to_num(mupdf.pdf_dict_get(holder, key))
-            mupdf.pdf_dict_put(holder, key, before)
-            mupdf.pdf_delete_object(pdf, added)  # the list has what it needs of it
+
+
+def _better(data: bytes) -> bytes | None:
+    """Content as the engine can read it; None if it is so already."""
+    better = lenient_content.rewritten(data)
+    return None if better == data else better
+
+
+def _forms(page_object: RawObj) -> list[tuple[mupdf.PdfObj, mupdf.PdfObj, mupdf.PdfObj]]:
+    """Where the forms of a page are named: the dictionary, the key, and the form. Those of its annotations, too."""
+    starts = (resources.of_page(page_object), *resources.of_annotations(page_object, _MOST_ENTRIES))
+    return [
+        (owned(entry.names), owned(mupdf.ll_pdf_dict_get_key(entry.names, entry.place)), owned(entry.value))
+        for entry in resources.walk(starts, most=_MOST_ENTRIES)
+        if entry.category == "XObject" and name(get(entry.value, "Subtype")) == "Form"
+    ]

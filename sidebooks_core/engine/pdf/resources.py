@@ -1,19 +1,110 @@
-"""The resource dictionaries that a page of a PDF draws with, its own and those of its forms. Worker side."""
+"""What a page of a PDF draws with: its resources, and those of what they name. Worker side.
+
+`walk` is the one way through them for all that looks at a page as a whole. `faults` alone goes its own way: it looks at each
+object once for a document, and at where it is drawn.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
+from typing import NamedTuple
 
-from sidebooks_core.engine.mupdf import mupdf
+from sidebooks_core.engine.mupdf import RawObj, mupdf
+from sidebooks_core.engine.pdf.objects import get, items
 
-_MOST = 2_000
-"""Dictionaries of one page that are looked into."""
+DRAWN_CATEGORIES = ("XObject", "Pattern", "Font")
+"""What may have resources of its own: forms, tiling patterns, Type 3 fonts."""
+SOFT_MASKS = "ExtGState"
+"""The category of graphics states, some of which have a soft mask; the form that it is made of has resources."""
 OF_STREAM = ("Filter", "DecodeParms", "Length")
 """Entries that say how a stream is kept."""
 
 
+class Entry(NamedTuple):
+    """One entry of a resource dictionary."""
+
+    names: RawObj
+    """The dictionary that it stands in: one category of the resources."""
+    place: int
+    """Its number in that dictionary."""
+    category: str
+    value: RawObj
+    number: int
+    """Of the object; 0 for one that is written in its place."""
+    is_new: bool
+    """It was not met before on this walk, as far as its number tells."""
+    inner: RawObj
+    """The resources of its own, if they were looked for."""
+
+
+def of_page(page_object: RawObj) -> RawObj:
+    """The resources of a page, its own or those it inherits."""
+    return mupdf.ll_pdf_dict_gets_inheritable(page_object, "Resources")
+
+
+def appearances(annotation: RawObj) -> Iterator[RawObj]:
+    """The streams that show an annotation: its normal appearance, in each of its states."""
+    shown = get(get(annotation, "AP"), "N")
+    if shown and mupdf.ll_pdf_is_stream(shown):
+        yield shown
+    else:
+        yield from values(shown)
+
+
+def of_annotations(page_object: RawObj, most: int) -> Iterator[RawObj]:
+    """The resources of the appearances of a page's annotations, of the first so many."""
+    for place, annotation in enumerate(items(get(page_object, "Annots"))):
+        if place >= most:
+            return
+        for shown in appearances(annotation):
+            if inner := get(shown, "Resources"):
+                yield inner
+
+
+def walk(
+    starts: Iterable[RawObj],
+    categories: tuple[str, ...] = DRAWN_CATEGORIES,
+    *,
+    most: int,
+    in_place: bool = False,
+    leaves: Container[int] = (),
+) -> Iterator[Entry]:
+    """The entries of some resource dictionaries, and of those that belong to the entries, at most so many.
+
+    An object that is named twice is handed out twice and followed once. in_place: what is written in its place is followed,
+    too. leaves: numbers of objects that are known to have no resources; they may be added meanwhile.
+    """
+    waiting = list(starts)
+    seen: set[int] = set()
+    while waiting:
+        resources = waiting.pop()
+        for category in categories:
+            names = get(resources, category)
+            for place, value in enumerate(values(names)):
+                most -= 1
+                if most < 0:
+                    return
+                number = mupdf.ll_pdf_to_num(value)
+                is_new = number not in seen
+                inner = None
+                if number:
+                    seen.add(number)
+                if is_new and (number or in_place) and number not in leaves:
+                    owner = get(get(value, "SMask"), "G") if category == SOFT_MASKS else value
+                    inner = get(owner, "Resources")
+                    if inner:
+                        waiting.append(inner)
+                yield Entry(names, place, category, value, number, is_new, inner)
+
+
+def values(dictionary: RawObj) -> Iterator[RawObj]:
+    """Of a dictionary; none of what is no dictionary. References are not followed."""
+    for place in range(mupdf.ll_pdf_dict_len(dictionary) if dictionary else 0):
+        yield mupdf.ll_pdf_dict_get_val(dictionary, place)
+
+
 def entries(dictionary: mupdf.PdfObj) -> Iterator[tuple[mupdf.PdfObj, mupdf.PdfObj]]:
-    """Keys and values, as the engine's objects; references are not followed."""
+    """Keys and values, as objects that own what they wrap; references are not followed."""
     for index in range(mupdf.pdf_dict_len(dictionary)):
         yield mupdf.pdf_dict_get_key(dictionary, index), mupdf.pdf_dict_get_val(dictionary, index)
 
@@ -30,30 +121,3 @@ def copied(pdf: mupdf.PdfDocument, dictionary: mupdf.PdfObj, *, without: tuple[s
 def new_stream(pdf: mupdf.PdfDocument, data: bytes, described: mupdf.PdfObj) -> mupdf.PdfObj:
     """Add a stream to a document, with the entries of a dictionary. Returns a reference."""
     return mupdf.pdf_add_stream(pdf, mupdf.fz_new_buffer_from_copied_data(data), described, 0)
-
-
-def of_page(page_object: mupdf.PdfObj) -> Iterator[mupdf.PdfObj]:
-    """Each resource dictionary once: of the page, of the appearances of its annotations, and of the forms, patterns and Type 3
-    fonts that these name by number. Soft masks, and what is written in place, are left out."""
-    waiting = [mupdf.pdf_dict_gets_inheritable(page_object, "Resources")]
-    annotations = mupdf.pdf_dict_gets(page_object, "Annots")
-    for index in range(min(_MOST, mupdf.pdf_array_len(annotations))):
-        shown = mupdf.pdf_dict_gets(mupdf.pdf_dict_gets(mupdf.pdf_array_get(annotations, index), "AP"), "N")
-        states = [shown] if mupdf.pdf_is_stream(shown) else [state for _, state in entries(shown)]
-        waiting += [mupdf.pdf_dict_gets(state, "Resources") for state in states]
-    seen: set[int] = set()
-    left = _MOST
-    while waiting and left:
-        resources = waiting.pop()
-        if not mupdf.pdf_is_dict(resources):
-            continue
-        left -= 1
-        yield resources
-        for category in ("XObject", "Pattern", "Font"):
-            for _, value in entries(mupdf.pdf_dict_gets(resources, category)):
-                number = mupdf.pdf_to_num(value)
-                if number and number not in seen:
-                    seen.add(number)
-                    inner = mupdf.pdf_dict_gets(value, "Resources")
-                    if inner.m_internal:
-                        waiting.append(inner)

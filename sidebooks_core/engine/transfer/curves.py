@@ -6,7 +6,7 @@ import numpy as np
 from msgspec import Struct, field
 from numpy.typing import NDArray
 
-from sidebooks_core.engine.mupdf import mupdf, pymupdf
+from sidebooks_core.engine.mupdf import RawObj, mupdf, pymupdf
 
 Colour = tuple[bytes, tuple[float, ...]]
 """An operator that sets it, and the operands."""
@@ -27,14 +27,14 @@ class Curves(Struct, frozen=True, eq=False):
 UNCHANGED = Curves()
 
 
-def curve_of(function: mupdf.PdfObj) -> NDArray[np.float64]:
+def curve_of(function: RawObj) -> NDArray[np.float64]:
     """What a function of a PDF makes of 0 to 1: 256 values from 0 to 1; STRAIGHT itself if that is the same.
 
     Raises the engine's errors.
     """
-    if mupdf.pdf_is_name(function):
+    if mupdf.ll_pdf_is_name(function):
         return STRAIGHT
-    loaded = mupdf.ll_pdf_load_function(function.m_internal, 1, 1)
+    loaded = mupdf.ll_pdf_load_function(function, 1, 1)
     given = mupdf.new_floats(1)
     values = []
     try:
