@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 from PIL import Image
 from starlette.types import ASGIApp
@@ -42,7 +43,7 @@ async def ask_async(
     scope = {
         "type": "http",
         "method": method,
-        "path": raw_path,
+        "path": unquote(raw_path),
         "raw_path": raw_path.encode(),
         "query_string": query.encode(),
         "scheme": "http",

@@ -111,6 +111,29 @@ def test_bad_values_of_parameters_have_no_answer(application: Application, docum
         assert reply.status in (400, 404), name
 
 
+@by_route
+def test_access_is_asked_about_the_operation_and_the_document(shelf: Shelf, document: sb.Document, route: Route) -> None:
+    asked: list[tuple[Scope, Operation, str | None]] = []
+
+    def nothing(scope: Scope, operation: Operation, document_id: str | None, /) -> bool:
+        asked.append((scope, operation, document_id))
+        return False
+
+    application = Application(shelf, allowed=nothing)
+    before = application.service.statistics()
+    path = address(route, document)
+    reply = ask(application, path, route.method, body=HINT)
+    assert (reply.status, reply.headers["content-type"]) == (403, "application/problem+json")
+    [(scope, operation, document_id)] = asked
+    names_one = "document" in route.parameters or "image" in route.parameters
+    assert (operation, document_id) == (route.operation, document.id if names_one else None)
+    assert scope["path"] == path.split("?")[0], "the scope as the server gave it"
+    after = application.service.statistics()
+    assert (after.renders, after.memory_hits, after.misses) == (before.renders, before.memory_hits, before.misses)
+    assert len(application.sessions) == 0
+    application.close()
+
+
 def failing(error: sb.SidebooksError) -> Callable[..., Any]:
     async def fails(*_: Any, **__: Any) -> Any:
         raise error

@@ -1,11 +1,12 @@
 """The HTTP API as an ASGI application, and the reference viewer. `sidebooks serve` needs the extra `server` to run it.
 
-Bare ASGI, no framework: the routes are few and fixed, every answer has the same headers, and what a framework adds (routing,
-middleware, thread pools) costs more than a warm tile. Any ASGI server or framework can mount `Application`.
+`Application` is Starlette's routing over one table of routes (`routes`), with a short way in front for images in memory
+(`fast_path`). Any ASGI server can run it, and Starlette, FastAPI and others can mount it.
 """
 
-from sidebooks_core.server.application import Application
+from sidebooks_core.server.access import Allowed, Operation
+from sidebooks_core.server.application import Application, ServerOptions
 from sidebooks_core.server.limits import ServerLimits
 from sidebooks_core.server.shelf import Shelf
 
-__all__ = ["Application", "ServerLimits", "Shelf"]
+__all__ = ["Allowed", "Application", "Operation", "ServerLimits", "ServerOptions", "Shelf"]

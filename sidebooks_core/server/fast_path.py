@@ -18,8 +18,8 @@ from starlette.types import Scope
 from sidebooks_core.encoding.tileset import RecordUnreadable, tile_span
 from sidebooks_core.images.requests import TilePlace
 from sidebooks_core.server.access import Allowed, Operation
-from sidebooks_core.server.headers import ResponseHeaders, content_length, etag
-from sidebooks_core.server.http import Headers, HttpRequest, family_of, raw_path
+from sidebooks_core.server.headers import ResponseHeaders, etag
+from sidebooks_core.server.http import Headers, HttpRequest, family_of, origin_of, raw_path
 from sidebooks_core.service import TileService
 from sidebooks_core.stores.record import Record
 
@@ -51,6 +51,7 @@ class FastPath:
     def __init__(self, service: TileService, headers: ResponseHeaders, allowed: Allowed) -> None:
         self._keeper = service.parts.images.keeper
         self._headers = headers
+        self._sharing = headers.sharing
         self._depends_on_origin = headers.sharing.depends_on_origin
         self._allowed = allowed
         self._known: OrderedDict[tuple[bytes, bytes], _Meaning] = OrderedDict()
@@ -100,7 +101,13 @@ class FastPath:
         """Status, headers and body; None if the request takes the long way, which also tells who may not see the image."""
         host, given = _host_and_etag(scope)
         known = self._known.get((scope.get("raw_path") or raw_path(scope), host))
-        if known is None or not self._may_see(scope, known):
+        if known is None:
+            return None
+        try:
+            if not self._allowed(scope, known.operation, known.document_id):
+                return None
+        except Exception:  # noqa: BLE001 - the long way asks again, and has an answer for what goes wrong
+            _log.exception("the question of access failed")
             return None
         self.answered_s = started_s = time.perf_counter()
         record = self._keeper.store.get_memory(known.key)
@@ -108,7 +115,7 @@ class FastPath:
             return None
         headers = known.headers
         if self._depends_on_origin:
-            headers = [*headers, *self._headers.for_origin(known.family, scope)]
+            headers = headers + self._sharing.for_origin(known.family, origin_of(scope))
         if given == known.etag:
             return 304, headers, b""
         if known.found is None or known.found[0]() is not record:
@@ -120,14 +127,7 @@ class FastPath:
         took_s = time.perf_counter() - started_s
         self._keeper.count_key_shown(known.key, "memory", took_s)
         timing = (b"server-timing", b"memory;dur=%.1f" % (took_s * 1000))
-        return 200, [*headers, timing, content_length(len(body))], body
-
-    def _may_see(self, scope: Scope, known: _Meaning) -> bool:
-        try:
-            return self._allowed(scope, known.operation, known.document_id)
-        except Exception:  # noqa: BLE001 - the long way asks again, and has an answer for what goes wrong
-            _log.exception("the question of access failed")
-            return False
+        return 200, [*headers, timing, (b"content-length", b"%d" % len(body))], body
 
 
 def _host_and_etag(scope: Scope) -> tuple[bytes, bytes]:

@@ -37,7 +37,7 @@ class ResponseHeaders(Struct, frozen=True):
 
     def for_origin(self, family: str, scope: Scope) -> Headers:
         """Further ones for the origin that asks."""
-        return self.sharing.for_origin(family, origin_of(scope)) if self.sharing.depends_on_origin else []
+        return self.sharing.for_origin(family, origin_of(scope))
 
     def complete(self, scope: Scope, own: Headers, length: int | None) -> Headers:
         """All headers of a response. length: of its body, in bytes; None: it has none, or its length is not known."""

@@ -173,12 +173,21 @@ def raw_path(scope: Scope) -> bytes:
 
 
 def root_and_path(scope: Scope) -> tuple[str, str]:
-    """The path that the application is mounted at, and the path below it, both as they came."""
-    root = quote(scope.get("root_path", "").rstrip("/"), safe="/:@!$&'()*+,;=~-._%")
+    """The path that the application is mounted at, and the path below it, both percent-encoded.
+
+    A proxy in front may have taken the beginning of the root off the path: what the outermost application was told of that is
+    its `app_root_path`.
+    """
+    root = _encoded(scope.get("root_path", ""))
     path = raw_path(scope).split(b"?")[0].decode("latin-1")
-    if path == root or path.startswith(f"{root}/"):
-        path = path[len(root) :] or "/"
+    for above in (root, root.removeprefix(_encoded(scope.get("app_root_path", "")))):
+        if path == above or path.startswith(f"{above}/"):
+            return root, path[len(above) :] or "/"
     return root, path
+
+
+def _encoded(root: str) -> str:
+    return quote(root.rstrip("/"), safe="/:@!$&'()*+,;=~-._%")
 
 
 def family_of(scope: Scope) -> str:
