@@ -90,12 +90,14 @@ class Facts:
         self._waiting = _InMemory(most_bytes if folder is None else WAITING_BYTES)
         """What is not in the file yet; everything, if there is no folder."""
         self._recent = _InMemory(RECENT_BYTES if folder is not None else 0)
+        self._forgettings = 0
+        """What was read from the file before something was forgotten may be that, and is not kept in memory."""
         self._used: set[bytes] = set()
         self._file: FactsFile | None = None
         self._is_suspect = False
         """The file has turned out to be damaged."""
         self._tries = 0
-        """How often the file was opened or written to, or could not be."""
+        """How often the writer has written, or could not."""
         self._writing = threading.Lock()
         """Held by who changes the file, from the look at what waits to the commit. Taken before `_changed`."""
         self._damaged = self._failures = 0
@@ -107,6 +109,8 @@ class Facts:
             from sidebooks_core.library.facts_file import require_version
 
             require_version()
+            with self._writing:
+                self._tried(self._opened, None)
 
     def recall(self, key: str) -> bytes | None:
         """What was kept under a key, or None."""
@@ -139,7 +143,7 @@ class Facts:
 
     def verify(self, *, fix: bool = False) -> FactsVerification:
         """Read all facts and check them. fix: remove those that are damaged, or the file if nothing of it can be read."""
-        file = self._open_file()
+        file = self._file
         before = self._is_suspect
         found = self._tried(lambda: file.verify(fix=fix), (0, 0)) if file is not None else (0, 0)
         return FactsVerification(*found, is_file_damaged=self._is_suspect and not before)
@@ -151,7 +155,7 @@ class Facts:
             self._changed.wait_for(lambda: self._closed or not self._has_work() or self._tries > before + 1)
 
     def statistics(self) -> FactsStatistics:
-        file = self._open_file()
+        file = self._file
         if file is None:
             with self._changed:
                 return FactsStatistics(len(self._waiting), self._waiting.bytes, self._damaged, self._failures)
@@ -174,7 +178,7 @@ class Facts:
 
     def _read(self, key: str) -> bytes | None:
         """From the file."""
-        file = self._open_file()
+        file, forgettings = self._file, self._forgettings
         name = self._name(key)
         found = self._tried(lambda: file.read(name), None) if file is not None else None
         if found is None:
@@ -190,19 +194,21 @@ class Facts:
             if abs(time.time() - found.used_s) > USED_AGAIN_S:
                 self._used.add(name)
                 self._call_writer()
-            if not found.lasts and not self._closed:
+            if not found.lasts and not self._closed and self._forgettings == forgettings:
                 self._recent.put(key, Fact(data, found.document, found.lasts))
         return data
 
     def _remove(self, document: bytes | None, remove: Callable[[FactsFile], list[bytes]], lasting: bool) -> int:
-        file = self._open_file()
         nothing: list[bytes] = []
         with self._writing:  # what waits cannot be on its way to the file now
+            file = self._file
             with self._changed:
+                self._forgettings += 1
                 self._recent.forget(document, lasting=lasting)
                 names = {self._name(key) for key in self._waiting.forget(document, lasting=lasting)}
             if file is not None:
                 names.update(self._tried(lambda: remove(file), nothing))
+            self._forgettings += 1
         return len(names)
 
     def _name(self, key: str) -> bytes:
@@ -227,14 +233,6 @@ class Facts:
             self._writer = threading.Thread(target=self._write_behind, name="sidebooks-facts", daemon=True)
             self._writer.start()
         self._changed.notify_all()
-
-    def _open_file(self) -> FactsFile | None:
-        """The file if it can be used. The first who needs it opens it; after a failure, the writer does."""
-        if self._file is None and self._folder is not None and not self._tries and not self._closed:
-            with self._writing:
-                self._tried(self._opened, None)
-                self._tries += 1
-        return self._file
 
     def _write_behind(self) -> None:
         while True:

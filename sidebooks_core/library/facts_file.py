@@ -101,7 +101,7 @@ class FactsCount(Struct, frozen=True):
 
     facts: int
     bytes: int
-    """Of the files on disk."""
+    """Of the file and its log."""
 
 
 def require_safe_sqlite(version: str) -> None:
@@ -200,7 +200,8 @@ class FactsFile:
     def count(self) -> FactsCount:
         with self._reading, _translated():
             facts = _number(self._reader, "SELECT count(*) FROM fact")
-        return FactsCount(facts, sum(file.stat().st_size for file in files_of(self.path)))
+            size_bytes = sum(file.stat().st_size for file in files_of(self.path) if not file.name.endswith("-shm"))
+        return FactsCount(facts, size_bytes)
 
     def verify(self, *, fix: bool) -> tuple[int, int]:
         """Read and check everything: how many facts there are, and how many of them are damaged. fix: remove those.
