@@ -81,8 +81,11 @@ class TileService:
     thread; after `close()` they raise ServiceClosed, and so do requests that were still waiting.
     """
 
-    def __init__(self, settings: Settings | None = None, *, store: TileStore | None = None) -> None:
-        """store: keeps records instead of the disk cache; see `sidebooks_core.testing.StoreContract`."""
+    def __init__(self, settings: Settings | None = None, *, store: TileStore | Sequence[TileStore] | None = None) -> None:
+        """store: keeps images instead of the disk cache; several are tiers, the fastest first.
+
+        See `sidebooks_core.testing.StoreContract`. What is known of documents and readers lies in `cache_dir` all the same.
+        """
         self.settings = settings or Settings()
         self._process_id = os.getpid()
         self._font_set = font_set = discover([Path(folder) for folder in self.settings.font_dirs])
@@ -94,19 +97,12 @@ class TileService:
             quality=self.settings.quality,
         )
         cache_dir = Path(self.settings.cache_dir) if self.settings.cache_dir is not None else None
-        if store is None and cache_dir is not None:
-            from sidebooks_core.stores.disk import DiskStore  # brings SQLite and diskcache: only who uses a disk pays for them
-
-            store = DiskStore(cache_dir, self.settings.disk_bytes - self.settings.facts_bytes)
-            if self.settings.encryption_key is not None:
-                from sidebooks_core.stores.encrypted import EncryptedStore
-
-                store = EncryptedStore(store, self.settings.encryption_key)
+        lower = _disk_tier(self.settings) if store is None else list(store) if isinstance(store, Sequence) else [store]
         facts_bytes = self.settings.facts_bytes
         self._facts = Facts(cache_dir, facts_bytes, self.settings.encryption_key)
         memory_bytes = self.settings.memory_bytes - (facts_bytes if cache_dir is None else 0)
         memory = MemoryStore(memory_bytes, self.settings.preview_bytes)
-        self.store = Tiers(memory, [store] if store is not None else [])
+        self.store = Tiers(memory, lower)
         # A book without pages of its own is laid out with these fonts, and content ids are remembered with the description.
         self._registry = Registry(self._facts, f"{self.profile.engine} {CONTENT_ID_VERSION} {font_set.id}")
         self.positions = Positions(self._facts)
@@ -268,7 +264,9 @@ class TileService:
         """Somebody who reads a document on a screen of `view_px` (width, height) pixels. `close()` it.
 
         spread: two pages side by side; a `SpreadRule` says which go together. fit: the whole page, or its whole width.
-        deadline_s: within which a turn returns, in seconds. resume: begin at the page that was read last, not at the first.
+        deadline_s: within which a turn returns, in seconds.
+        resume: begin at the page that was read last, not at the first. A text is the reader's name: each name has a page of its
+        own in each document. True and False are the reader without a name.
         loop: threads that many readers share; without one the reader has a thread of its own.
         client: whose turn in the queue it takes, as for `tile`; its own unless told.
         Raises RequestError, ServiceClosed.
@@ -611,6 +609,20 @@ class TileService:
             raise ServiceClosed("the service is closed")
         if os.getpid() != self._process_id:
             raise ServiceClosed("the service belongs to the process that made it: make one after the fork")
+
+
+def _disk_tier(settings: Settings) -> list[TileStore]:
+    """What keeps images below the memory, unless the application brings its own."""
+    if settings.cache_dir is None:
+        return []
+    from sidebooks_core.stores.disk import DiskStore  # brings SQLite and diskcache: only who uses a disk pays for them
+
+    disk = DiskStore(settings.cache_dir, settings.disk_bytes - settings.facts_bytes)
+    if settings.encryption_key is None:
+        return [disk]
+    from sidebooks_core.stores.encrypted import EncryptedStore
+
+    return [EncryptedStore(disk, settings.encryption_key)]
 
 
 def _spread_rule(spread: bool | SpreadRule) -> SpreadRule:

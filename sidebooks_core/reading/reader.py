@@ -116,6 +116,8 @@ class Reader:
     ) -> None:
         if not deadline_s > 0:
             raise RequestError(f"deadline_s must be positive, not {deadline_s!r}")
+        if not isinstance(resume, bool | str):
+            raise RequestError(f"resume is True, False or the reader's name, not {resume!r}")
         if not document.page_count:
             raise RequestError(f"{document.name} has no pages", document_id=document.id)
         self.document = document
