@@ -8,11 +8,13 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from sidebooks_core import keys
 from sidebooks_core.documents.document import Document
 from sidebooks_core.encoding.tileset import RecordUnreadable, problems_of
 from sidebooks_core.errors import RequestError, SidebooksError
+from sidebooks_core.images.keeping import keeper_for, to_keep
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.stores.record import Record
 from sidebooks_core.tiling.raster import RasterSpec
@@ -66,23 +68,32 @@ def prerender(
     }
     tally = _Tally({page: len(rasters) for page, rasters in rasters_of.items()})
     if executor is None:
-        executor = _OwnWorkers(service, document)
-        todo = rasters_of
-        run_pages = 1  # a request of a reader for a page under way joins it, page by page
+        runs = _runs(service, document, rasters_of, 1)  # a reader's request for a page under way joins it, page by page
+        _collect(service, document, _run_all(_OwnWorkers(service, document), runs, RUNS_UNDER_WAY), tally, progress)
     else:
         todo = {page: _without_stored(service, document, page, specs, tally) for page, specs in rasters_of.items()}
-        run_pages = RUN_PAGES
-    if progress is not None and tally.pages_done:
-        progress(tally.pages_done, len(wanted))
-    runs = _runs(service, document, todo, run_pages)
-    for results in _run_all(executor, runs, RUNS_UNDER_WAY):
-        for result in results:
-            if result.record is not None:
-                _store(service, document, result)
-            if tally.count(result) and progress is not None:
-                progress(tally.pages_done, len(wanted))
+        if progress is not None and tally.pages_done:
+            progress(tally.pages_done, len(wanted))
+        with keeper_for(service.store, service.profile, document.trust_domain) as keep:
+            runs = (replace(run, keep=keep) for run in _runs(service, document, todo, RUN_PAGES))
+            _collect(service, document, _run_all(executor, runs, RUNS_UNDER_WAY), tally, progress)
     service.store.flush()
     return PrerenderReport(len(wanted), tally.rendered, tally.stored_already, tally.failed, tally.problems)
+
+
+def _collect(
+    service: TileService,
+    document: Document,
+    answers: Iterator[list[BulkResult]],
+    tally: _Tally,
+    progress: ProgressCallback | None,
+) -> None:
+    for results in answers:
+        for result in results:
+            if result.content_id is not None:
+                _store(service, document, result)
+            if tally.count(result) and progress is not None:
+                progress(tally.pages_done, tally.pages)
 
 
 class _Tally:
@@ -90,6 +101,7 @@ class _Tally:
 
     def __init__(self, rasters_left: dict[int, int]) -> None:
         self._rasters_left = rasters_left
+        self.pages = len(rasters_left)
         self.pages_done = 0
         self.rendered = 0
         self.stored_already = 0
@@ -220,12 +232,12 @@ def _problems_of(document: Document, page: int, record: Record | None) -> tuple[
 
 
 def _store(service: TileService, document: Document, result: BulkResult) -> None:
-    """Keep what a foreign executor drew."""
-    assert result.record is not None
+    """Keep what a foreign executor drew, unless it has done so itself. Of a document withdrawn meanwhile nothing is kept."""
     assert result.content_id is not None
     document.problems.learn(result.page, result.problems)
-    content_id = keys.scoped_id(result.content_id, document.trust_domain)
-    key = keys.record_key(content_id, result.spec, service.profile)
-    record = Record(data=result.record, tag=content_id, cost_s=result.cost_s, is_preview=result.spec.is_preview)
     service.records.count_render()
-    service.records.keep(key, record, Priority.BULK, lambda: None)
+    if document.withdrawn.is_set():
+        service.store.purge(keys.scoped_id(result.content_id, document.trust_domain))
+    elif result.record is not None:
+        key, record = to_keep(result, service.profile, document.trust_domain)
+        service.records.keep(key, record, Priority.BULK, lambda: None)

@@ -1,12 +1,14 @@
 """Bulk rendering on somebody else's executor: a run of pages as one picklable, idempotent function call.
 
 The unit of work is (document, pages, rasters, profile). A process pool, or a cluster's executor whose machines can read
-the document's path, runs `render_run`; the caller stores what comes back.
+the document's path, runs `render_run`. It keeps what it draws where it runs, if it was told how; what is not kept there
+comes back, and the caller keeps it.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 from msgspec import Struct
@@ -20,6 +22,22 @@ _hosts: set[int] = set()
 _desks: dict[str, Any] = {}
 
 
+class BulkResult(Struct, frozen=True, kw_only=True):
+    """What became of one raster."""
+
+    page: int
+    spec: RasterSpec
+    content_id: str | None = None
+    record: bytes | None = None
+    """None: it is kept already, or it failed."""
+    cost_s: float = 0.0
+    error: SidebooksError | None = None
+    was_stored: bool = False
+    """True when nothing had to be drawn."""
+    problems: tuple[str, ...] = ()
+    """What of the page could not be drawn."""
+
+
 class BulkRun(Struct, frozen=True, kw_only=True):
     """Some rasters of some pages of one document."""
 
@@ -30,22 +48,8 @@ class BulkRun(Struct, frozen=True, kw_only=True):
     quality: int
     font_set: Any
     display_list_bytes: int
-
-
-class BulkResult(Struct, frozen=True, kw_only=True):
-    """What became of one raster."""
-
-    page: int
-    spec: RasterSpec
-    content_id: str | None = None
-    record: bytes | None = None
-    """None: the service that ran it has stored it already, or it failed."""
-    cost_s: float = 0.0
-    error: SidebooksError | None = None
-    was_stored: bool = False
-    """True when nothing had to be drawn."""
-    problems: tuple[str, ...] = ()
-    """What of the page could not be drawn."""
+    keep: Callable[[BulkResult], BulkResult] | None = None
+    """Keeps a result where the run is drawn, and gives it back without its record if that was possible. Can be pickled."""
 
 
 def render_run(run: BulkRun) -> list[BulkResult]:
@@ -73,7 +77,8 @@ def render_run(run: BulkRun) -> list[BulkResult]:
             continue
         cost_s = made["draw_s"] + made["encode_s"]
         record, problems = made["record"], problems_of(made["record"])
-        results.append(BulkResult(page=page, spec=spec, content_id=content_id, record=record, cost_s=cost_s, problems=problems))
+        drawn = BulkResult(page=page, spec=spec, content_id=content_id, record=record, cost_s=cost_s, problems=problems)
+        results.append(drawn if run.keep is None else run.keep(drawn))
     return results
 
 
