@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -70,10 +70,10 @@ class Parts(Struct, frozen=True, eq=False):
         self.facts.close(timeout_s)
 
 
-def assemble(settings: Settings, store: TileStore | None, pool: PoolMaker | None) -> Parts:
+def assemble(settings: Settings, store: TileStore | Sequence[TileStore] | None, pool: PoolMaker | None) -> Parts:
     """The parts of a service; its workers are being started.
 
-    store: keeps records instead of the disk cache. pool: makes the workers; None: they are processes.
+    store: keeps images instead of the disk cache; several are tiers. pool: makes the workers; None: they are processes.
     """
     fonts = discover([Path(folder) for folder in settings.font_dirs])
     profile = RenderProfile(
@@ -85,7 +85,7 @@ def assemble(settings: Settings, store: TileStore | None, pool: PoolMaker | None
     )
     cache_dir = Path(settings.cache_dir) if settings.cache_dir is not None else None
     facts = Facts(cache_dir, settings.facts_bytes, settings.encryption_key)
-    keeper = Keeper(profile, _tiers(settings, cache_dir, store))
+    keeper = Keeper(profile, _tiers(settings, store))
     dispatcher = Dispatcher(settings.queue_jobs)
     # A book without pages of its own is laid out with these fonts, and content ids are remembered with the description.
     registry = Registry(facts, f"{profile.engine} {CONTENT_ID_VERSION} {fonts.id}")
@@ -107,18 +107,25 @@ def assemble(settings: Settings, store: TileStore | None, pool: PoolMaker | None
     )
 
 
-def _tiers(settings: Settings, cache_dir: Path | None, store: TileStore | None) -> Tiers:
-    """The memory, and below it the store that was given, or the disk cache."""
-    if store is None and cache_dir is not None:
-        from sidebooks_core.stores.disk import DiskStore  # brings SQLite and diskcache: only who uses a disk pays for them
+def _tiers(settings: Settings, store: TileStore | Sequence[TileStore] | None) -> Tiers:
+    """The memory, and below it the stores that were given, or the disk cache."""
+    lower = _disk_tier(settings) if store is None else list(store) if isinstance(store, Sequence) else [store]
+    memory_bytes = settings.memory_bytes - (settings.facts_bytes if settings.cache_dir is None else 0)
+    return Tiers(MemoryStore(memory_bytes, settings.preview_bytes), lower)
 
-        store = DiskStore(cache_dir, settings.disk_bytes - settings.facts_bytes)
-        if settings.encryption_key is not None:
-            from sidebooks_core.stores.encrypted import EncryptedStore
 
-            store = EncryptedStore(store, settings.encryption_key)
-    memory_bytes = settings.memory_bytes - (settings.facts_bytes if cache_dir is None else 0)
-    return Tiers(MemoryStore(memory_bytes, settings.preview_bytes), [store] if store is not None else [])
+def _disk_tier(settings: Settings) -> list[TileStore]:
+    """What keeps images below the memory, unless the application brings its own."""
+    if settings.cache_dir is None:
+        return []
+    from sidebooks_core.stores.disk import DiskStore  # brings SQLite and diskcache: only who uses a disk pays for them
+
+    disk = DiskStore(settings.cache_dir, settings.disk_bytes - settings.facts_bytes)
+    if settings.encryption_key is None:
+        return [disk]
+    from sidebooks_core.stores.encrypted import EncryptedStore
+
+    return [EncryptedStore(disk, settings.encryption_key)]
 
 
 def _processes(settings: Settings, fonts: FontSet, source: Landing) -> WorkerPool[Flight]:

@@ -58,9 +58,14 @@ class TileService:
     """
 
     def __init__(
-        self, settings: Settings | None = None, *, store: TileStore | None = None, pool: PoolMaker | None = None
+        self,
+        settings: Settings | None = None,
+        *,
+        store: TileStore | Sequence[TileStore] | None = None,
+        pool: PoolMaker | None = None,
     ) -> None:
-        """store: keeps records instead of the disk cache; see `sidebooks_core.testing.StoreContract`.
+        """store: keeps images instead of the disk cache; several are tiers, the fastest first. See
+        `sidebooks_core.testing.StoreContract`. What is known of documents and readers lies in `cache_dir` all the same.
 
         pool: makes the workers, for tests without processes; see `sidebooks_core.testing.FakeEngine`.
         """
@@ -177,8 +182,8 @@ class TileService:
         """A reading of a document on a screen of `view_px` (width, height) pixels. `close()` it.
 
         spread: two pages side by side; a `SpreadRule` says which go together. fit: the whole page, or its whole width.
-        deadline_s: within which a turn returns, in seconds. resume: begin at the page that was read last, not at the first; a
-        name: at the page that the reader of this name read last.
+        deadline_s: within which a turn returns, in seconds. resume: begin at the page that was read last, not at the first.
+        A text is the reader's name: each name has a page of its own in each document.
         Raises RequestError, ServiceClosed.
         """
         self.require_open()

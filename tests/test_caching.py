@@ -9,17 +9,23 @@ import stat
 import sys
 import threading
 import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from sidebooks_core.stores.behind import HANGS_S
 from sidebooks_core.stores.disk import LAYOUT, DiskStore
+from sidebooks_core.stores.encrypted import EncryptedStore
 from sidebooks_core.stores.leases import FileLeases
 from sidebooks_core.stores.memory import MemoryStore
+from sidebooks_core.stores.protocol import Leases, StoreStatistics, TileStore
 from sidebooks_core.stores.record import Record
 from sidebooks_core.stores.tiers import Tiers
-from sidebooks_core.testing import StoreContract
+from sidebooks_core.testing import FailingStore, LeaseContract, SlowStore, StoreContract
 
 
 def record(size: int = 1000, tag: str = "t", cost_s: float = 0.01, *, fill: int = 1, is_preview: bool = False) -> Record:
@@ -27,17 +33,74 @@ def record(size: int = 1000, tag: str = "t", cost_s: float = 0.01, *, fill: int 
 
 
 class TestMemory(StoreContract):
-    def make_store(self) -> MemoryStore:
+    def make_store(self) -> TileStore:
         return MemoryStore(1 << 20, 1 << 18)
 
 
-class TestDisk(StoreContract):
+class InFolder:
+    """For stores that lie in a folder of the test's own."""
+
     @pytest.fixture(autouse=True)
     def _folder(self, tmp_path: Path) -> None:
         self.folder = tmp_path
 
-    def make_store(self) -> DiskStore:
+
+class TestDisk(InFolder, StoreContract):
+    opens_elsewhere = True
+
+    def make_store(self) -> TileStore:
         return DiskStore(self.folder, 1 << 24)
+
+
+class TestDiskLeases(InFolder, LeaseContract):
+    def make_leases(self) -> tuple[Leases, Leases]:
+        return leases_of(DiskStore(self.folder, 1 << 24)), leases_of(DiskStore(self.folder, 1 << 24))
+
+
+class TestEncrypted(InFolder, StoreContract):
+    def make_store(self) -> TileStore:
+        return encrypted(self.folder)
+
+
+class TestEncryptedLeases(InFolder, LeaseContract):
+    def make_leases(self) -> tuple[Leases, Leases]:
+        return leases_of(encrypted(self.folder)), leases_of(encrypted(self.folder))
+
+
+class TestTwoTiers(InFolder, StoreContract):
+    opens_elsewhere = True
+
+    def make_store(self) -> TileStore:
+        return Tiers(MemoryStore(1 << 20, 1 << 18), [DiskStore(self.folder, 1 << 24)])
+
+
+class TestThreeTiers(InFolder, StoreContract):
+    opens_elsewhere = True
+
+    def make_store(self) -> TileStore:
+        lower = [DiskStore(self.folder / "near", 1 << 24), DiskStore(self.folder / "far", 1 << 24)]
+        return Tiers(MemoryStore(1 << 20, 1 << 18), lower)
+
+
+class TestTierLeases(InFolder, LeaseContract):
+    """Of a tier without leases above one that has them."""
+
+    def make_leases(self) -> tuple[Leases, Leases]:
+        def tiers() -> Tiers:
+            return Tiers(MemoryStore(1 << 20, 0), [MemoryStore(1 << 20, 0), DiskStore(self.folder, 1 << 24)])
+
+        return leases_of(tiers()), leases_of(tiers())
+
+
+def leases_of(store: TileStore) -> Leases:
+    leases = store.leases()
+    assert leases is not None
+    return leases
+
+
+def encrypted(folder: Path) -> TileStore:
+    pytest.importorskip("cryptography", reason="needs the extra encryption")
+    return EncryptedStore(DiskStore(folder, 1 << 24), bytes(range(32)))
 
 
 def test_memory_keeps_its_budgets() -> None:
@@ -182,13 +245,13 @@ def test_files_of_killed_writers_are_removed(tmp_path: Path) -> None:
 
 
 def test_what_waits_to_be_written_is_found(tmp_path: Path) -> None:
-    layered = Tiers(MemoryStore(0, 0), [DiskStore(tmp_path, 1 << 24)])
+    tiers = Tiers(MemoryStore(0, 0), [DiskStore(tmp_path, 1 << 24)])
     written: list[int] = []
     for number in range(50):
-        layered.put(f"k{number}", record(fill=number), written=lambda n=number: written.append(n))  # type: ignore[misc]
-    assert all(layered.get(f"k{number}") == record(fill=number) for number in range(50))
-    layered.flush()
-    layered.close(5)
+        tiers.put(f"k{number}", record(fill=number), written=lambda n=number: written.append(n))  # type: ignore[misc]
+    assert all(tiers.get(f"k{number}") == record(fill=number) for number in range(50))
+    tiers.flush()
+    tiers.close(5)
     assert sorted(written) == list(range(50))
     again = DiskStore(tmp_path, 1 << 24)
     assert all(again.get(f"k{number}") == record(fill=number) for number in range(50))
@@ -196,31 +259,15 @@ def test_what_waits_to_be_written_is_found(tmp_path: Path) -> None:
 
 
 def test_purging_reaches_what_is_on_its_way(tmp_path: Path) -> None:
-    layered = Tiers(MemoryStore(1 << 20, 0), [DiskStore(tmp_path, 1 << 24)])
+    tiers = Tiers(MemoryStore(1 << 20, 0), [DiskStore(tmp_path, 1 << 24)])
     for number in range(20):
-        layered.put(f"k{number}", Record(b"secret-%d" % number * 100, "doomed" if number % 2 else "kept", 0.1))
-    layered.purge("doomed")
-    layered.flush()
-    layered.close(5)
+        tiers.put(f"k{number}", Record(b"secret-%d" % number * 100, "doomed" if number % 2 else "kept", 0.1))
+    tiers.purge("doomed")
+    tiers.flush()
+    tiers.close(5)
     left = b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
     assert b"secret-2" in left
     assert not [number for number in range(1, 20, 2) if b"secret-%d" % number * 100 in left]
-
-
-def test_a_lock_excludes_another_handle_and_tells_when_free(tmp_path: Path) -> None:
-    import threading
-
-    ours, theirs = FileLeases(tmp_path), FileLeases(tmp_path)
-    held = ours.try_acquire("key")
-    assert held is not None
-    assert theirs.try_acquire("key") is None
-    assert ours.try_acquire("key") is not None, "one process does not exclude itself"
-    called = threading.Event()
-    theirs.wait("key", lambda _: called.set(), 60)
-    assert not called.wait(0.05)
-    held.release()
-    held.release()
-    assert not called.wait(0.05), "the second holder still has it"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="locks are ranges of a file on Linux only")
@@ -258,47 +305,232 @@ def test_records_that_were_dear_go_when_newer_ones_are(tmp_path: Path) -> None:
     store.close()
 
 
-def discarding(folder: Path, memory_bytes: int, monkeypatch: pytest.MonkeyPatch) -> tuple[DiskStore, Tiers, threading.Event]:
-    """A store that is removing its record "k" from the disk, and has not done so until the event is set."""
+def discarding(folder: Path, memory_bytes: int) -> tuple[DiskStore, Tiers, SlowStore]:
+    """Tiers that are removing their record "k" from the disk, and have not done so until the slow store is released."""
     disk = DiskStore(folder, 1 << 24)
-    layered = Tiers(MemoryStore(memory_bytes, 0), [disk])
-    layered.put("k", record())
-    layered.flush()
-    entered, leave = threading.Event(), threading.Event()
-    delete = disk.delete
-
-    def slow(key: str) -> None:
-        entered.set()
-        assert leave.wait(10)
-        delete(key)
-
-    monkeypatch.setattr(disk, "delete", slow)
-    layered.discard("k")
-    assert entered.wait(10)
-    return disk, layered, leave
+    slow = SlowStore(disk)
+    tiers = Tiers(MemoryStore(memory_bytes, 0), [slow])
+    tiers.put("k", record())
+    tiers.flush()
+    slow.block()
+    tiers.discard("k")
+    assert slow.wait_called("delete")
+    return disk, tiers, slow
 
 
-def test_a_damaged_record_is_gone_at_once_and_removed_from_the_disk_behind(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    disk, layered, leave = discarding(tmp_path, 1 << 20, monkeypatch)
-    assert layered.get("k") is None
-    assert not layered.contains("k")
-    layered.put("other", record())
-    leave.set()
-    layered.flush()
+def test_a_damaged_record_is_gone_at_once_and_removed_from_the_disk_behind(tmp_path: Path) -> None:
+    disk, tiers, slow = discarding(tmp_path, 1 << 20)
+    assert tiers.get("k") is None
+    assert not tiers.contains("k")
+    tiers.put("other", record())
+    slow.release()
+    tiers.flush()
     assert disk.get("k") is None
     assert disk.get("other") is not None
-    layered.put("k", record(fill=2))
-    layered.flush()
+    tiers.put("k", record(fill=2))
+    tiers.flush()
     assert disk.get("k") == record(fill=2)
-    layered.close(2)
+    tiers.close(2)
 
 
-def test_what_is_made_again_while_the_damaged_one_is_removed_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _, layered, leave = discarding(tmp_path, 0, monkeypatch)
-    layered.put("k", record(fill=2))
-    leave.set()
-    layered.flush()
-    assert layered.get("k") == record(fill=2)
-    layered.close(2)
+def test_what_is_made_again_while_the_damaged_one_is_removed_is_kept(tmp_path: Path) -> None:
+    _, tiers, slow = discarding(tmp_path, 0)
+    tiers.put("k", record(fill=2))
+    slow.release()
+    tiers.flush()
+    assert tiers.get("k") == record(fill=2)
+    tiers.close(2)
+
+
+class Counting(TileStore):
+    """A store that counts how often each key is looked for."""
+
+    def __init__(self) -> None:
+        self.inner = MemoryStore(1 << 20, 0)
+        self.looks: Counter[str] = Counter()
+        self.puts: Counter[str] = Counter()
+
+    def get(self, key: str) -> Record | None:
+        self.looks[key] += 1
+        return self.inner.get(key)
+
+    def put(self, key: str, record: Record) -> None:
+        self.puts[key] += 1
+        self.inner.put(key, record)
+
+    def contains(self, key: str) -> bool:
+        return self.inner.contains(key)
+
+    def delete(self, key: str) -> None:
+        self.inner.delete(key)
+
+    def purge(self, tag: str) -> int:
+        return self.inner.purge(tag)
+
+    def statistics(self) -> StoreStatistics:
+        return self.inner.statistics()
+
+    def close(self) -> None:
+        self.inner.close()
+
+
+def test_a_request_looks_once_into_each_tier_and_what_it_finds_is_promoted() -> None:
+    near, far = Counting(), Counting()
+    far.inner.put("k", record())
+    tiers = Tiers(MemoryStore(1 << 20, 0), [near, far])
+    assert tiers.get_memory("k") is None
+    assert tiers.get("k") == record()
+    assert (near.looks["k"], far.looks["k"]) == (1, 1)
+    assert tiers.get_memory("k") == record()
+    tiers.flush()
+    assert near.inner.get("k") == record()
+    assert far.puts["k"] == 0, "where it was found it is not written again"
+    assert tiers.get("k") == record()
+    assert tiers.get("nothing") is None
+    assert (near.looks, far.looks) == (Counter(k=1, nothing=1), Counter(k=1, nothing=1))
+    tiers.close()
+
+
+def test_tiers_are_opened_elsewhere_if_all_of_them_can_be(tmp_path: Path) -> None:
+    near, far = DiskStore(tmp_path / "near", 1 << 24), DiskStore(tmp_path / "far", 1 << 24)
+    opener = Tiers(MemoryStore(0, 0), [near, far]).reopener()
+    assert opener is not None
+    elsewhere = opener()
+    elsewhere.put("k", record())
+    elsewhere.close()
+    assert near.get("k") == far.get("k") == record()
+    assert Tiers(MemoryStore(0, 0), [near, MemoryStore(1 << 20, 0)]).reopener() is None
+    assert Tiers(MemoryStore(1 << 20, 0)).reopener() is None
+
+
+def test_bulk_work_goes_past_the_memory_to_all_tiers_below() -> None:
+    near, far = Counting(), Counting()
+    tiers = Tiers(MemoryStore(1 << 20, 0), [near, far])
+    tiers.put("bulk", record(), in_memory=False)
+    tiers.put("seen", record())
+    assert tiers.get_memory("bulk") is None
+    assert tiers.get_memory("seen") == record()
+    tiers.flush()
+    assert near.puts == far.puts == Counter(bulk=1, seen=1)
+    alone = Tiers(MemoryStore(1 << 20, 0))
+    alone.put("bulk", record(), in_memory=False)
+    assert alone.get("bulk") == record(), "without other tiers there is nowhere else"
+    tiers.close()
+    alone.close()
+
+
+def test_what_was_purged_while_it_was_found_is_not_promoted(tmp_path: Path) -> None:
+    disk = DiskStore(tmp_path, 1 << 24)
+    disk.put("k", record())
+    slow, near = SlowStore(disk), Counting()
+    tiers = Tiers(MemoryStore(1 << 20, 0), [near, slow])
+    slow.block()
+    with ThreadPoolExecutor(2) as threads:
+        found = threads.submit(tiers.get, "k")
+        assert slow.wait_called("get")
+        purged = threads.submit(tiers.purge, "t")
+        assert slow.wait_called("purge")
+        slow.release()
+        found.result(20)
+        purged.result(20)
+    tiers.flush()
+    assert tiers.get("k") is None
+    assert not near.inner.contains("k")
+    tiers.close()
+
+
+def test_a_tier_that_hangs_holds_up_one_request_and_no_other(tmp_path: Path) -> None:
+    """Nor does it keep the tier above from being written and read."""
+    disk = DiskStore(tmp_path, 1 << 24)
+    slow = SlowStore(MemoryStore(1 << 20, 0))
+    tiers = Tiers(MemoryStore(0, 0), [disk, slow])
+    slow.block()
+    with ThreadPoolExecutor(3) as threads:
+        held_up = threads.submit(tiers.get, "nowhere")
+        assert slow.wait_called("get")
+        tiers.put("k", record())
+        assert slow.wait_called("put")
+        while disk.get("k") is None:
+            time.sleep(0.01)
+        time.sleep(HANGS_S)
+        started_s = time.perf_counter()
+        for number in range(20):
+            assert tiers.get(f"nowhere {number}") is None
+            assert not tiers.contains(f"nowhere {number}")
+            assert tiers.get("k") == record()
+        assert time.perf_counter() - started_s < HANGS_S / 2
+        assert not held_up.done()
+        slow.release()
+        assert held_up.result(20) is None
+    tiers.put("later", record())
+    tiers.flush()
+    assert slow.get("later") == record(), "it is used again"
+    tiers.close()
+
+
+def test_leases_are_released_when_other_processes_can_find_the_record(tmp_path: Path) -> None:
+    """In the tier whose leases are used; the others do not matter."""
+    slow = SlowStore(MemoryStore(1 << 20, 0))
+    disk = DiskStore(tmp_path, 1 << 24)
+    for lower in ([slow, disk], [disk, slow]):
+        tiers = Tiers(MemoryStore(1 << 20, 0), lower)
+        assert tiers.leases() is disk.leases()
+        slow.block()
+        written = threading.Event()
+        tiers.put("k", record(), written=written.set)
+        assert written.wait(20)
+        assert disk.get("k") == record()
+        disk.delete("k")
+        slow.release()
+        tiers.flush()
+
+
+def test_a_tier_that_raises_is_a_miss_and_the_others_serve(caplog: pytest.LogCaptureFixture) -> None:
+    behind = MemoryStore(1 << 20, 0)
+    failing = FailingStore(MemoryStore(1 << 20, 0), OSError("out of order"))
+    tiers = Tiers(MemoryStore(0, 0), [failing, behind])
+    told: list[str] = []
+    tiers.put("k", record(), written=lambda: told.append("written"))
+    tiers.flush()
+    assert tiers.get("k") == record()
+    assert tiers.contains("k")
+    tiers.discard("k")
+    tiers.flush()
+    tiers.delete("k")
+    assert tiers.get("k") is None
+    tiers.put("other", record())
+    tiers.flush()
+    assert tiers.purge("t") == 1
+    found = tiers.statistics()
+    assert (found.records, found.disk.records) == (0, 0)
+    assert found.dropped_writes >= 2
+    assert told == ["written"]
+    failing.is_failing = False
+    tiers.put("later", record())
+    tiers.flush()
+    assert tiers.statistics().disk.records == 2
+    failing.is_failing = True
+    tiers.close()
+    assert len(caplog.records) == 1, "told once"
+
+
+def test_encrypted_leases_do_not_tell_which_pages_are_drawn() -> None:
+    pytest.importorskip("cryptography", reason="needs the extra encryption")
+    asked: list[str] = []
+
+    class Telling:
+        def try_acquire(self, key: str) -> None:
+            asked.append(key)
+
+        def wait(self, key: str, callback: Callable[[bool], None], most_s: float) -> None:
+            asked.append(key)
+
+    class Store(Counting):
+        def leases(self) -> Leases | None:
+            return Telling()
+
+    leases = leases_of(EncryptedStore(Store(), bytes(32)))
+    leases.try_acquire("the page")
+    leases.wait("the page", lambda _: None, 1.0)
+    assert asked[0] == asked[1]
+    assert "the page" not in asked[0]

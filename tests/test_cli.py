@@ -11,8 +11,11 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
+import apsw
 import pikepdf
 import pytest
 from PIL import Image
@@ -85,12 +88,36 @@ def test_inspect_says_what_it_found(sample: Path) -> None:
 
 
 def test_prerender_then_cache_stats_verify_and_purge(sample: Path, tmp_path: Path) -> None:
+    def held() -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(sidebooks("cache", "stats", "--cache-dir", tmp_path, "--json").stdout)
+        return found
+
     assert sidebooks("prerender", sample, "--pages", "1-3", "--cache-dir", tmp_path).returncode == 0
-    held = json.loads(sidebooks("cache", "stats", "--cache-dir", tmp_path, "--json").stdout)
-    assert held["records"] >= 6
+    with sb.TileService(sb.Settings(cache_dir=tmp_path)) as service, service.reader(service.open(sample), (300, 400)) as reader:
+        reader.turn_to(2)
+    before = held()
+    assert before["records"] >= 6
+    assert before["facts"] == 4, "the digest of the file, the document, its content ids, where somebody left off"
+    assert before["facts_bytes"] == sum(file.stat().st_size for file in tmp_path.glob("facts.sqlite3*"))
     assert sidebooks("cache", "verify", "--cache-dir", tmp_path).returncode == 0
+    assert sidebooks("cache", "purge", sample, "--cache-dir", tmp_path).returncode == 0
+    after = held()
+    assert (after["records"], after["facts"]) == (0, 1), "the position"
     assert sidebooks("cache", "purge", "--all", "--cache-dir", tmp_path).returncode == 0
-    assert json.loads(sidebooks("cache", "stats", "--cache-dir", tmp_path, "--json").stdout)["records"] == 0
+    assert held()["facts"] == 1
+    assert sidebooks("cache", "purge", "--all", "--positions", "--cache-dir", tmp_path).returncode == 0
+    assert held()["facts"] == 0
+
+
+def test_verify_finds_damaged_facts(sample: Path, tmp_path: Path) -> None:
+    assert sidebooks("prerender", sample, "--pages", "1", "--cache-dir", tmp_path).returncode == 0
+    with closing(apsw.Connection(str(tmp_path / "facts.sqlite3"))) as planted:
+        planted.execute("UPDATE fact SET value = zeroblob(100) WHERE key = (SELECT max(key) FROM fact)")
+    found = sidebooks("cache", "verify", "--cache-dir", tmp_path, "--json")
+    assert found.returncode == 1
+    assert json.loads(found.stdout)["facts_damaged"] == 1
+    assert sidebooks("cache", "verify", "--fix", "--cache-dir", tmp_path).returncode == 0
+    assert sidebooks("cache", "verify", "--cache-dir", tmp_path).returncode == 0
 
 
 @pytest.mark.parametrize(

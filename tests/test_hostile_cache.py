@@ -17,9 +17,9 @@ from test_fault_injection import record
 import sidebooks_core as sb
 from sidebooks_core.stores.disk import LAYOUT, DiskStore
 from sidebooks_core.stores.memory import MemoryStore
-from sidebooks_core.stores.protocol import StoreStatistics, TileStore
 from sidebooks_core.stores.record import Record
 from sidebooks_core.stores.tiers import Tiers
+from sidebooks_core.testing import FailingStore
 
 LARGE = bytes(200_000)
 """Lies in a file of its own."""
@@ -151,65 +151,25 @@ def test_a_folder_of_another_user_is_not_used(
     assert "cache_dir" in caplog.text
 
 
-class DictStore(TileStore):
-    """A store as an application would write it."""
-
-    def __init__(self) -> None:
-        self.records: dict[str, Record] = {}
-
-    def get(self, key: str) -> Record | None:
-        return self.records.get(key)
-
-    def put(self, key: str, record: Record) -> None:
-        self.records[key] = record
-
-    def contains(self, key: str) -> bool:
-        return key in self.records
-
-    def delete(self, key: str) -> None:
-        self.records.pop(key, None)
-
-    def purge(self, tag: str) -> int:
-        return 0
-
-    def statistics(self) -> StoreStatistics:
-        return StoreStatistics(len(self.records), 0)
-
-    def close(self) -> None:
-        """There is nothing to let go of."""
-
-
-class Raising(DictStore):
-    """A store that breaks the rule."""
-
-    def put(self, key: str, record: Record) -> None:
-        if record.tag == "bad":
-            raise RuntimeError("out of order")
-        super().put(key, record)
-
-
 def test_a_store_that_raises_ends_no_writer(caplog: pytest.LogCaptureFixture) -> None:
-    disk = Raising()
-    store = Tiers(MemoryStore(1 << 20, 0), [disk])
+    behind = MemoryStore(1 << 20, 0)
+    store = Tiers(MemoryStore(1 << 20, 0), [FailingStore(behind, RuntimeError("out of order"), only=lambda key: "bad" in key)])
     told = threading.Event()
     with caplog.at_level(logging.WARNING):
         for number in range(3):
-            store.put(f"bad {number}", Record(b"x", "bad", 1.0), written=told.set)
-        store.put("good", Record(b"x", "good", 1.0))
+            store.put(f"bad {number}", Record(b"x", "tag", 1.0), written=told.set)
+        store.put("good", Record(b"x", "tag", 1.0))
         store.flush()
     assert told.is_set()
-    assert disk.get("good") is not None
+    assert behind.get("good") is not None
     assert store.statistics().dropped_writes == 3
     assert len(caplog.records) == 1
     store.close(1.0)
 
 
 def test_a_service_counts_what_its_store_does_not_keep(sample: Path) -> None:
-    class Full(DictStore):
-        def put(self, key: str, record: Record) -> None:
-            raise OSError("full")
-
-    with sb.TileService(sb.Settings(cache_dir=None), store=Full()) as service:
+    full = FailingStore(MemoryStore(1 << 20, 0), OSError("full"))
+    with sb.TileService(sb.Settings(cache_dir=None), store=full) as service:
         document = service.open(sample)
         service.page_image(document, 0, width_px=100)
         service.page_image(document, 1, width_px=100)

@@ -157,15 +157,20 @@ def test_an_encrypted_cache_shows_nothing_and_serves_all(encrypted: tuple[sb.Set
     with sb.TileService(settings) as service:
         document = service.open(sample)
         drawn = service.page_image(document, 0, width_px=700).data
-        identity, content_id, title = document.id, document.content_id(0), document.title
-        service.parts.flush()
+        identity, content_id = document.id, document.content_id(0)
+        texts = [document.title, document.outline[0].title, document.name, sample.name]
+        with service.reader(document, (300, 400), resume="Tanaka") as reader:
+            reader.turn_to(5)
     stored = everything_below(folder)
     assert len(stored) > len(drawn)
-    for secret in (drawn[100:200], b"\x89PNG", identity.encode(), content_id.encode(), title.encode()):
+    for secret in (drawn[100:200], b"\x89PNG", identity.encode(), content_id.encode(), *(text.encode() for text in texts)):
         assert secret not in stored
     with sb.TileService(settings) as service:
-        assert service.page_image(service.open(sample), 0, width_px=700).data == drawn
+        document = service.open(sample)
+        assert service.page_image(document, 0, width_px=700).data == drawn
         assert service.statistics().renders == 0
+        with service.reader(document, (300, 400), resume="Tanaka") as reader:
+            assert reader.page == 5
     with sb.TileService(sb.Settings(cache_dir=folder, encryption_key=bytes(32))) as other:
         assert other.page_image(other.open(sample), 0, width_px=700).data == drawn
         assert other.statistics().renders == 1, "another key finds nothing"

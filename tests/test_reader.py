@@ -7,8 +7,10 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
+import apsw
 import numpy as np
 import pytest
 from PIL import Image
@@ -315,6 +317,53 @@ def test_reading_resumes_where_it_ended_without_a_render(sample: Path, tmp_path:
             assert service.statistics().disk_hits >= 1
         with service.reader(document, VIEW_PX) as reader:
             assert reader.page == 0
+
+
+def test_each_reader_resumes_where_that_reader_left_off(sample: Path, tmp_path: Path) -> None:
+    settings = sb.Settings(cache_dir=tmp_path / "cache")
+    left_off = {True: 3, "Tanaka": 7, "Sato": 11}
+    with sb.TileService(settings) as service:
+        document = service.open(sample)
+        for resume, page in left_off.items():
+            with service.reader(document, VIEW_PX, resume=resume) as reader:
+                assert reader.page == 0
+                reader.turn_to(page)
+    with sb.TileService(settings) as service:
+        document = service.open(sample)
+        for resume, page in {**left_off, "": 3, "Suzuki": 0}.items():
+            with service.reader(document, VIEW_PX, resume=resume) as reader:
+                assert reader.page == page
+        service.purge(document)
+        again = service.open(sample)
+        with service.reader(again, VIEW_PX, resume="Sato") as reader:
+            assert reader.page == 11, "what is stored of the document is gone, and not where somebody left off"
+        service.purge(again, positions=True)
+        with service.reader(service.open(sample), VIEW_PX, resume="Sato") as reader:
+            assert reader.page == 0
+
+
+@pytest.mark.parametrize("resume", [None, 3, b"Sato"])
+def test_a_reader_has_a_text_for_a_name(service: sb.TileService, sample: Path, resume: object) -> None:
+    with pytest.raises(sb.RequestError, match="resume"):
+        service.reader(service.open(sample), VIEW_PX, resume=resume)  # type: ignore[arg-type]
+
+
+def test_a_turn_waits_for_no_disk_that_is_locked(sample: Path, tmp_path: Path) -> None:
+    """Another process has the facts locked while positions are to be written."""
+    with sb.TileService(sb.Settings(cache_dir=tmp_path / "cache")) as service:
+        document = service.open(sample)
+        with service.reader(document, VIEW_PX) as reader:
+            reader.wait_previews(timeout_s=60)
+            with closing(apsw.Connection(str(tmp_path / "cache" / "facts.sqlite3"))) as other:
+                other.execute("BEGIN IMMEDIATE")
+                for _ in range(3):
+                    reader.turn()
+                    time.sleep(2.2)  # long enough to be where the next reading begins
+                    started_s = time.perf_counter()
+                    reader.turn()
+                    assert time.perf_counter() - started_s < 0.1
+                    assert service.positions.page_of(document.id, "") == reader.page - 1
+                other.execute("ROLLBACK")
 
 
 def test_a_memory_smaller_than_a_page_still_shows_it(sample: Path) -> None:

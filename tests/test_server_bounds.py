@@ -27,10 +27,6 @@ from sidebooks_core.server.descriptions import Described
 from sidebooks_core.server.http import FileRange
 from sidebooks_core.server.schemas import PageList
 from sidebooks_core.statistics import Counters
-from sidebooks_core.stores.memory import MemoryStore
-from sidebooks_core.stores.protocol import StoreStatistics, TileStore
-from sidebooks_core.stores.record import Record
-from sidebooks_core.stores.tiers import Tiers
 
 
 def test_metrics_count_all_waits_and_their_sum(application: Application) -> None:
@@ -185,54 +181,6 @@ def test_a_damaged_record_is_removed_without_waiting_for_the_disk(
     again = ask(application, path)
     assert (again.status, again.body) == (200, good.body)
     assert [name.split("_")[0] for name in where] == ["sidebooks-http-images"]
-
-
-class HeldStore(TileStore):
-    """Deletes when it is told to."""
-
-    def __init__(self) -> None:
-        self.records: dict[str, Record] = {}
-        self.deleting, self.go_on = threading.Event(), threading.Event()
-
-    def get(self, key: str) -> Record | None:
-        return self.records.get(key)
-
-    def contains(self, key: str) -> bool:
-        return key in self.records
-
-    def put(self, key: str, record: Record) -> None:
-        self.records[key] = record
-
-    def delete(self, key: str) -> None:
-        self.deleting.set()
-        assert self.go_on.wait(20)
-        self.records.pop(key, None)
-
-    def purge(self, tag: str) -> int:
-        return 0
-
-    def statistics(self) -> StoreStatistics:
-        return StoreStatistics(0, 0)
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-
-def test_discarding_does_not_wait_for_a_slow_store() -> None:
-    slow = HeldStore()
-    store = Tiers(MemoryStore(1 << 20, 1 << 20), [slow])
-    store.put("key", Record(b"data", "tag", 0.0))
-    store.flush()
-    store.discard("key")
-    assert slow.deleting.wait(20), "the writer does it"
-    assert store.get("key") is None, "it is not found any more"
-    store.put("key", Record(b"newer", "tag", 0.0))
-    slow.go_on.set()
-    store.flush()
-    found = slow.get("key")
-    assert found is not None
-    assert found.data == b"newer"
-    store.close(5)
 
 
 @pytest.mark.parametrize("missing", ["starlette", "uvicorn", "httptools"])

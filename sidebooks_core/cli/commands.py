@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import getpass
-import json
 import math
 import os
 import sys
@@ -15,7 +14,8 @@ from typing import Any
 from msgspec import to_builtins
 
 from sidebooks_core import __version__
-from sidebooks_core.cli.terminal import ProgressBar, human_bytes, parse_pages, table
+from sidebooks_core.cli import cache as cache_commands
+from sidebooks_core.cli.terminal import ProgressBar, human_bytes, parse_pages, print_json, table
 from sidebooks_core.encoding.formats import (
     BY_ENDING,
     BY_MEDIA_TYPE,
@@ -181,26 +181,28 @@ def _parser() -> argparse.ArgumentParser:
         "cache", help="what the cache holds: stats, verify, purge", description="Look after the disk cache."
     )
     actions = cache.add_subparsers(title="actions", metavar="ACTION", required=True)
-    stats = _command(actions, "stats", _cache_stats, "how much it holds", "Counts records and bytes.")
+    stats = _command(actions, "stats", cache_commands.stats, "how much it holds", "Counts records, facts and bytes.")
     _cache_dir(stats)
     verify = _command(
         actions,
         "verify",
-        _cache_verify,
-        "read every record and check it",
-        "Checks each record's checksum, and looks for files that belong to no record. Exit status 1 if there was damage.",
+        cache_commands.verify,
+        "read every record and fact and check it",
+        "Checks the checksum of each record and fact, and looks for files that belong to no record. Exit status 1 if there "
+        "was damage.",
     )
     verify.add_argument("--fix", action="store_true", help="remove what is damaged or belongs to nothing")
     _cache_dir(verify)
     purge = _command(
         actions,
         "purge",
-        _cache_purge,
+        cache_commands.purge,
         "remove documents, or everything",
-        "Removes all that is stored of the documents named; with --all, everything.",
+        "Removes all that is stored of the documents named; with --all, everything. Where readers left off stays.",
     )
     purge.add_argument("file", type=Path, nargs="*", metavar="FILE", help="documents whose pages are removed")
     purge.add_argument("--all", action="store_true", help="everything, of all documents")
+    purge.add_argument("--positions", action="store_true", help="forget where readers left off, too")
     purge.add_argument("--password", help="if a document needs one; - asks for it")
     _cache_dir(purge)
     return parser
@@ -285,19 +287,8 @@ def _password(given: str | None) -> str | None:
     return given if given is not None else os.environ.get("SIDEBOOKS_PASSWORD")
 
 
-def _existing_cache(folder: Path) -> Path:
-    """Raises FileNotFoundError where there is no cache: looking after one makes none."""
-    if not any(folder.glob("records-*")):
-        raise FileNotFoundError(f"there is no cache in {str(folder)!r}")
-    return folder
-
-
 def _chosen_pages(arguments: argparse.Namespace, page_count: int) -> list[int]:
     return parse_pages(arguments.pages, page_count) if arguments.pages else list(range(page_count))
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, ensure_ascii=False, indent=2))
 
 
 def _report_failures(failed: dict[int, Any], problems: dict[int, tuple[str, ...]] | None = None) -> int:
@@ -316,7 +307,7 @@ def _inspect(arguments: argparse.Namespace) -> int:
         document = service.open(arguments.file, arguments.password)
         found = service.inspect(document, bar)
     if arguments.json:
-        _print_json(found.to_wire())
+        print_json(found.to_wire())
     else:
         print(found.report())
     return 0
@@ -379,7 +370,7 @@ def _render(arguments: argparse.Namespace) -> int:
             )
             bar(done + 1, len(pages))
     if arguments.json:
-        _print_json({"written": written, "failed": {page + 1: str(error) for page, error in failed.items()}})
+        print_json({"written": written, "failed": {page + 1: str(error) for page, error in failed.items()}})
     else:
         for entry in written:
             print(f"{entry['file']}  {entry['width_px']} x {entry['height_px']}  {human_bytes(entry['bytes'])}")
@@ -431,7 +422,7 @@ def _prerender(arguments: argparse.Namespace) -> int:
             sizes=Sizes(levels=arguments.levels, widths_px=arguments.width, spread=arguments.spread),
         )
     if arguments.json:
-        _print_json(
+        print_json(
             {
                 "pages": report.pages,
                 "rendered": report.rendered,
@@ -459,7 +450,7 @@ def _flip(arguments: argparse.Namespace) -> int:
         )
     failed = {page: text for done in report.passes for page, text in done.failed.items()}
     if arguments.json:
-        _print_json(to_builtins(report))
+        print_json(to_builtins(report))
         return _report_failures(failed)
     print(f"{report.document}: {report.page_count} pages, images of {report.width_px} x {report.height_px} px")
     print(f"first page {report.first_page_s * 1000:.0f} ms after the start, workers and opening included\n")
@@ -498,63 +489,6 @@ def _serve(arguments: argparse.Namespace) -> int:
         allow_origins=arguments.allow_origin,
     )
     return serve(settings, options)
-
-
-def _cache_stats(arguments: argparse.Namespace) -> int:
-    from sidebooks_core.stores.disk import DiskStore
-
-    store = DiskStore(_existing_cache(arguments.cache_dir), Settings().disk_bytes)
-    try:
-        found = store.statistics()
-    finally:
-        store.close()
-    if arguments.json:
-        _print_json({"cache_dir": str(arguments.cache_dir), "records": found.records, "bytes": found.bytes})
-    else:
-        print(f"{arguments.cache_dir}: {found.records} records, {human_bytes(found.bytes)}")
-    return 0
-
-
-def _cache_verify(arguments: argparse.Namespace) -> int:
-    from sidebooks_core.stores.disk import DiskStore
-
-    store = DiskStore(_existing_cache(arguments.cache_dir), Settings().disk_bytes)
-    try:
-        found = store.verify(fix=arguments.fix)
-    finally:
-        store.close()
-    damaged = found.damaged + found.orphan_files
-    if arguments.json:
-        _print_json(to_builtins(found))
-    else:
-        print(f"{found.records} records checked: {found.damaged} damaged, {found.orphan_files} files of no record")
-        if damaged:
-            print("removed" if arguments.fix else "`sidebooks cache verify --fix` removes them; they are never served")
-    return 1 if damaged and not arguments.fix else 0
-
-
-def _cache_purge(arguments: argparse.Namespace) -> int:
-    if arguments.all == bool(arguments.file):
-        raise RequestError("name the documents to remove, or --all")
-    if arguments.all:
-        from sidebooks_core.stores.disk import DiskStore
-
-        store = DiskStore(_existing_cache(arguments.cache_dir), Settings().disk_bytes)
-        try:
-            removed = store.statistics().records
-            store.clear()
-        finally:
-            store.close()
-    else:
-        from sidebooks_core.service import TileService
-
-        with TileService(Settings(cache_dir=arguments.cache_dir)) as service:
-            removed = sum(service.purge(service.open(path, arguments.password)) for path in arguments.file)
-    if arguments.json:
-        _print_json({"removed": removed})
-    else:
-        print(f"{removed} records removed")
-    return 0
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 import time
@@ -83,3 +84,8 @@ def human_bytes(count: int) -> str:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
         size /= 1000
     return f"{size:.1f} TB"
+
+
+def print_json(value: object) -> None:
+    """One JSON value, for machines."""
+    print(json.dumps(value, ensure_ascii=False, indent=2))

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TypeVar, cast
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from sidebooks_core import keys
 from sidebooks_core.documents.document import Document
@@ -16,11 +17,12 @@ from sidebooks_core.encoding.tileset import RecordUnreadable, problems_of
 from sidebooks_core.errors import RequestError, SidebooksError
 from sidebooks_core.fonts.discovery import FontSet
 from sidebooks_core.images.finding import Images
+from sidebooks_core.images.kept_elsewhere import keeper_for, to_keep
 from sidebooks_core.images.requests import Request
 from sidebooks_core.images.work import Found
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.stores.record import Record
-from sidebooks_core.workers.bulk import BulkResult, BulkRun, render_run
+from sidebooks_core.workers.bulk import BulkRaster, BulkResult, BulkRun, render_run
 
 T = TypeVar("T")
 ProgressCallback = Callable[[int, int], None]
@@ -69,23 +71,25 @@ class Prerendering:
         document, keeper = bulk.document, self._images.keeper
         tally = _Tally({page: len(wanted) for page, wanted in bulk.rasters.items()})
         if bulk.executor is None:
-            executor: Executor = _OwnWorkers(self._images, document)
-            todo = bulk.rasters
-            run_pages = 1  # a request of a reader for a page under way joins it, page by page
+            runs = self._runs(document, bulk.rasters, 1)  # a reader's request for a page under way joins it, page by page
+            self._collect(bulk, _run_all(_OwnWorkers(self._images, document), runs, RUNS_UNDER_WAY), tally)
         else:
-            executor = bulk.executor
             todo = {page: self._without_stored(page, wanted, tally) for page, wanted in bulk.rasters.items()}
-            run_pages = RUN_PAGES
-        if bulk.progress is not None and tally.pages_done:
-            bulk.progress(tally.pages_done, len(bulk.rasters))
-        for results in _run_all(executor, self._runs(document, todo, run_pages), RUNS_UNDER_WAY):
-            for result in results:
-                if result.record is not None:
-                    self._store(document, result)
-                if tally.count(result) and bulk.progress is not None:
-                    bulk.progress(tally.pages_done, len(bulk.rasters))
+            if bulk.progress is not None and tally.pages_done:
+                bulk.progress(tally.pages_done, tally.pages)
+            with keeper_for(keeper.store, keeper.profile, document.trust_domain) as keep:
+                runs = (replace(run, keep=keep) for run in self._runs(document, todo, RUN_PAGES))
+                self._collect(bulk, _run_all(bulk.executor, runs, RUNS_UNDER_WAY), tally)
         keeper.store.flush()
-        return PrerenderReport(len(bulk.rasters), tally.rendered, tally.stored_already, tally.failed, tally.problems)
+        return PrerenderReport(tally.pages, tally.rendered, tally.stored_already, tally.failed, tally.problems)
+
+    def _collect(self, bulk: Bulk, answers: Iterator[list[BulkResult]], tally: _Tally) -> None:
+        for results in answers:
+            for result in results:
+                if result.content_id is not None:
+                    self._store(bulk.document, result)
+                if tally.count(result) and bulk.progress is not None:
+                    bulk.progress(tally.pages_done, tally.pages)
 
     def _without_stored(self, page: int, wanted: Sequence[Request], tally: _Tally) -> list[Request]:
         keeper = self._images.keeper
@@ -95,7 +99,7 @@ class Prerendering:
             key = keeper.key(request)
             if key is not None and keeper.store.contains(key):
                 problems = _problems_of(request, keeper.store.get(key))
-                tally.count(BulkResult(page=page, spec=request.spec, was_stored=True, problems=problems))
+                tally.count(BulkResult(raster=_raster(request), was_stored=True, problems=problems))
             else:
                 missing.append(request)
         return missing
@@ -104,7 +108,7 @@ class Prerendering:
         profile = self._images.keeper.profile
         pages = [page for page, wanted in todo.items() if wanted]
         for first in range(0, len(pages), run_pages):
-            rasters = tuple((page, one.spec) for page in pages[first : first + run_pages] for one in todo[page])
+            rasters = tuple(_raster(one) for page in pages[first : first + run_pages] for one in todo[page])
             yield BulkRun(
                 document=document.ref,
                 data=document.data,
@@ -116,17 +120,20 @@ class Prerendering:
             )
 
     def _store(self, document: Document, result: BulkResult) -> None:
-        """Keep what a foreign executor drew."""
-        assert result.record is not None
-        assert result.content_id is not None
-        document.problems.learn(result.page, result.problems)
-        request = Request(document, result.page, result.spec)
+        """Keep what a foreign executor drew, unless it has done so. Of a document withdrawn meanwhile nothing is kept."""
         keeper = self._images.keeper
-        content_id = keys.scoped_id(result.content_id, document.trust_domain)
-        record = Record(data=result.record, tag=content_id, cost_s=result.cost_s, is_preview=request.is_preview)
+        assert result.content_id is not None
+        document.problems.learn(result.raster.page, result.problems)
         keeper.count_render()
-        key = keys.record_key(content_id, result.spec, keeper.profile)
-        keeper.keep(key, record, Priority.BULK, keeper.purges, lambda: None)
+        if document.withdrawn.is_set():
+            keeper.store.purge(keys.scoped_id(result.content_id, document.trust_domain))
+        elif result.record is not None:
+            key, record = to_keep(result, keeper.profile, document.trust_domain)
+            keeper.keep(key, record, Priority.BULK, keeper.purges, lambda: None)
+
+
+def _raster(request: Request) -> BulkRaster:
+    return BulkRaster(request.page, request.spec, request.is_preview)
 
 
 def rasters_of(
@@ -155,6 +162,7 @@ class _Tally:
 
     def __init__(self, rasters_left: dict[int, int]) -> None:
         self._rasters_left = rasters_left
+        self.pages = len(rasters_left)
         self.pages_done = 0
         self.rendered = 0
         self.stored_already = 0
@@ -163,16 +171,17 @@ class _Tally:
 
     def count(self, result: BulkResult) -> bool:
         """True when a page is complete with it."""
+        page = result.raster.page
         if result.error is not None:
-            self.failed.setdefault(result.page, result.error)
+            self.failed.setdefault(page, result.error)
         elif result.was_stored:
             self.stored_already += 1
         else:
             self.rendered += 1
         if result.problems:
-            self.problems[result.page] = tuple(dict.fromkeys((*self.problems.get(result.page, ()), *result.problems)))
-        self._rasters_left[result.page] -= 1
-        if self._rasters_left[result.page]:
+            self.problems[page] = tuple(dict.fromkeys((*self.problems.get(page, ()), *result.problems)))
+        self._rasters_left[page] -= 1
+        if self._rasters_left[page]:
             return False
         self.pages_done += 1
         return True
@@ -191,8 +200,8 @@ class _OwnWorkers(Executor):
         future: Future[T] = Future()
         future.set_running_or_notify_cancel()
         run = _OwnRun(cast("Future[list[BulkResult]]", future), len(args[0].rasters))
-        for page, spec in args[0].rasters:
-            request = Request(self._document, page, spec)
+        for raster in args[0].rasters:
+            request = Request(self._document, raster.page, raster.spec)
             self._images.find(request, Priority.BULK).add_done_callback(partial(run.ended, request))
         return future
 
@@ -210,8 +219,7 @@ class _OwnRun:
         error = found.exception()
         record = found.result().record if error is None else None
         result = BulkResult(
-            page=request.page,
-            spec=request.spec,
+            raster=_raster(request),
             error=error if isinstance(error, SidebooksError) else None,
             was_stored=error is None and found.result().source != "render",
             problems=_problems_of(request, record),

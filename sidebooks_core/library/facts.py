@@ -31,8 +31,11 @@ OVERHEAD_BYTES = 256
 """What a fact takes in memory besides its bytes."""
 RETRY_S = 2.0
 """A file that could not be written is tried again after so long."""
-OPEN_S = 5.0
-"""Most that the first look-up waits until the file is open."""
+CLOSE_S = 5.0
+"""How long closing waits for what is still to be written, unless told."""
+RECENT_BYTES = 8 << 20
+"""Facts that are kept in memory too, so that opening a document again reads no file. Not those that last: another process may
+know better."""
 USED_AGAIN_S = 86_400
 """A fact that is used is noted as used once a day: each note is a write."""
 
@@ -44,7 +47,8 @@ class Fact(Struct, frozen=True):
     """Bytes that are known of a document."""
 
     data: bytes
-    document_id: str
+    document: bytes
+    """What stands for the document in the file."""
     lasts: bool
     """Nobody can find it out again."""
 
@@ -85,63 +89,53 @@ class Facts:
         self._changed = threading.Condition()
         self._waiting = _InMemory(most_bytes if folder is None else WAITING_BYTES)
         """What is not in the file yet; everything, if there is no folder."""
+        self._recent = _InMemory(RECENT_BYTES if folder is not None else 0)
+        self._forgettings = 0
+        """What was read from the file before something was forgotten may be that, and is not kept in memory."""
         self._used: set[bytes] = set()
         self._file: FactsFile | None = None
         self._is_suspect = False
         """The file has turned out to be damaged."""
         self._tries = 0
-        """How often the writer has tried to write, or to open the file."""
+        """How often the writer has written, or could not."""
         self._writing = threading.Lock()
         """Held by who changes the file, from the look at what waits to the commit. Taken before `_changed`."""
         self._damaged = self._failures = 0
         self._has_warned = False
         self._closed = False
         self._writer: threading.Thread | None = None
+        """It is started when there is something to write."""
         if folder is not None:
             from sidebooks_core.library.facts_file import require_version
 
             require_version()
-            self._writer = threading.Thread(target=self._write_behind, name="sidebooks-facts", daemon=True)
-            self._writer.start()
+            with self._writing:
+                self._tried(self._opened, None)
 
     def recall(self, key: str) -> bytes | None:
         """What was kept under a key, or None."""
         with self._changed:
-            found = self._waiting.get(key)
-        if found is not None:
-            return found.data
-        file = self._open_file()
-        name = self._name(key)
-        stored = self._tried(lambda: file.read(name), None) if file is not None else None
-        if stored is None:
-            return None
-        value, used_s = stored
-        if abs(time.time() - used_s) > USED_AGAIN_S:
-            with self._changed:
-                self._used.add(name)
-                self._changed.notify_all()
-        if self._cipher is None:
-            return value
-        try:
-            return self._cipher.decrypt(name.hex(), value)
-        except Undecipherable:
-            self._damaged += 1
-            return None
+            known = self._waiting.get(key) or self._recent.get(key)
+        return known.data if known is not None else self._read(key)
 
     def keep(self, key: str, data: bytes, document_id: str, *, lasts: bool = False) -> None:
         """Keep a fact about a document. It is found at once, and is in the file soon.
 
         lasts: nobody can find it out again. Such a fact is evicted last, and is forgotten only if that is asked for.
         """
+        fact = Fact(data, self._name(document_id), lasts)
         with self._changed:
             if self._closed:
                 return
-            self._waiting.put(key, Fact(data, document_id, lasts))
-            self._changed.notify_all()
+            self._waiting.put(key, fact)
+            if not lasts:
+                self._recent.put(key, fact)
+            self._call_writer()
 
     def forget(self, document_id: str, *, lasting: bool = False) -> int:
         """Remove what is known of a document; what lasts only if told. How many facts there were."""
-        return self._remove(document_id, lambda file: file.forget(self._name(document_id), lasting=lasting), lasting)
+        document = self._name(document_id)
+        return self._remove(document, lambda file: file.forget(document, lasting=lasting), lasting)
 
     def clear(self, *, lasting: bool = False) -> int:
         """Remove everything; what lasts only if told. How many facts there were."""
@@ -149,7 +143,7 @@ class Facts:
 
     def verify(self, *, fix: bool = False) -> FactsVerification:
         """Read all facts and check them. fix: remove those that are damaged, or the file if nothing of it can be read."""
-        file = self._open_file()
+        file = self._file
         before = self._is_suspect
         found = self._tried(lambda: file.verify(fix=fix), (0, 0)) if file is not None else (0, 0)
         return FactsVerification(*found, is_file_damaged=self._is_suspect and not before)
@@ -161,7 +155,7 @@ class Facts:
             self._changed.wait_for(lambda: self._closed or not self._has_work() or self._tries > before + 1)
 
     def statistics(self) -> FactsStatistics:
-        file = self._open_file()
+        file = self._file
         if file is None:
             with self._changed:
                 return FactsStatistics(len(self._waiting), self._waiting.bytes, self._damaged, self._failures)
@@ -169,25 +163,52 @@ class Facts:
         facts, size_bytes = (counted.facts, counted.bytes) if counted is not None else (0, 0)
         return FactsStatistics(facts, size_bytes, self._damaged + file.damaged, self._failures)
 
-    def close(self, timeout_s: float = OPEN_S) -> None:
+    def close(self, timeout_s: float = CLOSE_S) -> None:
         """Write what waits for at most `timeout_s`, and let go of the file. Later look-ups find nothing."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
         if self._writer is not None:
             self._writer.join(timeout_s)
+        else:
+            self._let_go()
         with self._changed:
-            self._waiting.forget(None, lasting=True)
+            for kept in (self._waiting, self._recent):
+                kept.forget(None, lasting=True)
 
-    def _remove(self, document_id: str | None, remove: Callable[[FactsFile], list[bytes]], lasting: bool) -> int:
-        self._open_file()
+    def _read(self, key: str) -> bytes | None:
+        """From the file."""
+        file, forgettings = self._file, self._forgettings
+        name = self._name(key)
+        found = self._tried(lambda: file.read(name), None) if file is not None else None
+        if found is None:
+            return None
+        data = found.value
+        if self._cipher is not None:
+            try:
+                data = self._cipher.decrypt(name.hex(), data)
+            except Undecipherable:
+                self._damaged += 1
+                return None
+        with self._changed:
+            if abs(time.time() - found.used_s) > USED_AGAIN_S:
+                self._used.add(name)
+                self._call_writer()
+            if not found.lasts and not self._closed and self._forgettings == forgettings:
+                self._recent.put(key, Fact(data, found.document, found.lasts))
+        return data
+
+    def _remove(self, document: bytes | None, remove: Callable[[FactsFile], list[bytes]], lasting: bool) -> int:
         nothing: list[bytes] = []
         with self._writing:  # what waits cannot be on its way to the file now
-            with self._changed:
-                names = {self._name(key) for key in self._waiting.forget(document_id, lasting=lasting)}
             file = self._file
+            with self._changed:
+                self._forgettings += 1
+                self._recent.forget(document, lasting=lasting)
+                names = {self._name(key) for key in self._waiting.forget(document, lasting=lasting)}
             if file is not None:
                 names.update(self._tried(lambda: remove(file), nothing))
+            self._forgettings += 1
         return len(names)
 
     def _name(self, key: str) -> bytes:
@@ -199,19 +220,19 @@ class Facts:
 
         name = self._name(key)
         value = fact.data if self._cipher is None else self._cipher.encrypt(name.hex(), fact.data)
-        return Row(name, self._name(fact.document_id), fact.lasts, value)
+        return Row(name, fact.document, fact.lasts, value)
 
     def _has_work(self) -> bool:
-        return len(self._waiting) > 0 or bool(self._used) or self._is_suspect
+        return self._folder is not None and (len(self._waiting) > 0 or bool(self._used) or self._is_suspect)
 
-    def _open_file(self) -> FactsFile | None:
-        """The file if it can be used. Waits for the writer to open it when that has not been tried yet."""
-        if self._folder is None:
-            return None
-        if not self._tries:
-            with self._changed:
-                self._changed.wait_for(lambda: self._tries > 0 or self._closed, OPEN_S)
-        return self._file
+    def _call_writer(self) -> None:
+        """There is something to write. Under the lock."""
+        if self._folder is None or self._closed:
+            return
+        if self._writer is None:
+            self._writer = threading.Thread(target=self._write_behind, name="sidebooks-facts", daemon=True)
+            self._writer.start()
+        self._changed.notify_all()
 
     def _write_behind(self) -> None:
         while True:
@@ -219,13 +240,16 @@ class Facts:
             with self._changed:
                 self._tries += 1
                 self._changed.notify_all()
-                if not is_done and not self._closed:
+                if not is_done:
                     self._changed.wait_for(lambda: self._closed, RETRY_S)
                 while not self._closed and not self._has_work():
                     self._changed.wait()
                 if self._closed:
                     break
         self._write()
+        self._let_go()
+
+    def _let_go(self) -> None:
         with self._writing:
             file, self._file = self._file, None
             if file is not None:
@@ -290,7 +314,7 @@ class Facts:
             self._note(damage)
             with self._changed:
                 self._is_suspect = True
-                self._changed.notify_all()
+                self._call_writer()
         except (FactsFailed, OSError) as fault:
             self._note(fault)
         return otherwise
@@ -338,9 +362,9 @@ class _InMemory:
         if self.get(key) is fact:
             self._drop(key)
 
-    def forget(self, document_id: str | None, *, lasting: bool) -> list[str]:
+    def forget(self, document: bytes | None, *, lasting: bool) -> list[str]:
         """Of a document, or of all. Their keys."""
-        keys = [key for key, fact in self.all() if document_id in (None, fact.document_id) and (lasting or not fact.lasts)]
+        keys = [key for key, fact in self.all() if document in (None, fact.document) and (lasting or not fact.lasts)]
         for key in keys:
             self._drop(key)
         return keys
@@ -352,4 +376,4 @@ class _InMemory:
 
 
 def _size(key: str, fact: Fact) -> int:
-    return len(key) + len(fact.data) + len(fact.document_id) + OVERHEAD_BYTES
+    return len(key) + len(fact.data) + len(fact.document) + OVERHEAD_BYTES

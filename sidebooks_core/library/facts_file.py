@@ -33,11 +33,15 @@ from sidebooks_core.stores.folders import is_remote
 
 OLDEST_SQLITE = (3, 51, 3)
 BUSY_MS = 1000
-"""Longest wait for another process that writes."""
+"""Longest wait of a reader for another process that writes."""
+WRITER_BUSY_MS = 5000
+"""Longest wait of a writer for others: nobody waits for it, and SQLite does not queue those that wait."""
 VALUE_BYTES = 64 << 20
 """Largest value that is read or written: the description of a document with some 100,000 pages has 10 MB."""
 WAL_BYTES = 4 << 20
-"""The log is cut to this length after it was copied into the database."""
+"""A longer log is copied into the database and cut; if the facts may take little, one longer than a quarter of that."""
+PAGE_BYTES = 4096
+"""SQLite's own choice for new files."""
 EVICTED_AT_ONCE = 16
 CHECKSUM_BYTES = 16
 
@@ -82,12 +86,22 @@ class Row(Struct, frozen=True):
     value: bytes
 
 
+class Found(Struct, frozen=True):
+    """One fact as it was stored."""
+
+    value: bytes
+    document: bytes
+    lasts: bool
+    used_s: int
+    """When it was used last: seconds of the wall clock, to about a day."""
+
+
 class FactsCount(Struct, frozen=True):
     """How much a file holds."""
 
     facts: int
     bytes: int
-    """Of the files on disk."""
+    """Of the file and its log."""
 
 
 def require_safe_sqlite(version: str) -> None:
@@ -110,7 +124,8 @@ class FactsFile:
     def __init__(self, path: Path, most_bytes: int) -> None:
         """Opens the file, makes it if there is none, and brings an older one up to date. path: in a folder that is there."""
         self.path = path
-        self._most_bytes = most_bytes
+        self._wal_bytes = min(WAL_BYTES, most_bytes // 4)
+        self._most_bytes = most_bytes - self._wal_bytes
         self._reading, self._writing = threading.Lock(), threading.Lock()
         self._has_wal = not is_remote(path.parent)
         self.damaged = 0
@@ -121,6 +136,7 @@ class FactsFile:
                 self._set_journal()
                 self._migrate()
                 self._reader = self._connect()
+                self._writer.set_busy_timeout(WRITER_BUSY_MS)
             except BaseException:
                 self._writer.close()
                 raise
@@ -133,32 +149,35 @@ class FactsFile:
         except OSError:
             return False
 
-    def read(self, key: bytes) -> tuple[bytes, int] | None:
-        """The value under a key, and when it was used last (seconds of the wall clock, to about a day)."""
+    def read(self, key: bytes) -> Found | None:
+        """What lies under a key; None for nothing, and for what is not what had been written."""
         with self._reading, _translated():
-            found = self._reader.execute("SELECT value, used_s FROM fact WHERE key = ?", (key,)).fetchone()
-        if found is None:
+            row = self._reader.execute("SELECT value, document, lasts, used_s FROM fact WHERE key = ?", (key,)).fetchone()
+        if row is None:
             return None
-        value = _checked(key, found[0])
-        if value is None:
+        value, (document, lasts, used_s) = _checked(key, row[0]), row[1:]
+        if value is None or not isinstance(document, bytes) or not isinstance(used_s, int):
             self.damaged += 1
             return None
-        return value, found[1]
+        return Found(value, document, bool(lasts), used_s)
 
     def write(self, rows: Sequence[Row], used: Sequence[bytes] = ()) -> None:
         """Keep rows, and note that others were used, in one transaction. If they make the file too large, others go.
 
-        Those go first that were not used for longest; those that last, after all others.
+        Those go first that were not used for longest; those that last, after all others. A row that would take more than half
+        of the file is not kept.
         """
         now_s = int(time.time())
+        kept = [row for row in rows if len(row.value) <= self._most_bytes // 2]
         with self._transaction(lasts=any(row.lasts for row in rows)):
+            self._evict(sum(len(row.value) for row in kept))
             self._writer.executemany("UPDATE fact SET used_s = ? WHERE key = ?", [(now_s, key) for key in used])
             self._writer.executemany(
                 "INSERT INTO fact (key, document, lasts, used_s, value) VALUES (?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE "
                 "SET document = excluded.document, lasts = excluded.lasts, used_s = excluded.used_s, value = excluded.value",
-                [(row.key, row.document, int(row.lasts), now_s, _checksum(row.key, row.value) + row.value) for row in rows],
+                [(row.key, row.document, int(row.lasts), now_s, _checksum(row.key, row.value) + row.value) for row in kept],
             )
-            self._evict()
+            self._evict(0)
 
     def forget(self, document: bytes, *, lasting: bool) -> list[bytes]:
         """Remove the facts of a document, those that last only if told. Their keys."""
@@ -181,7 +200,8 @@ class FactsFile:
     def count(self) -> FactsCount:
         with self._reading, _translated():
             facts = _number(self._reader, "SELECT count(*) FROM fact")
-        return FactsCount(facts, sum(file.stat().st_size for file in files_of(self.path)))
+            size_bytes = sum(file.stat().st_size for file in files_of(self.path) if not file.name.endswith("-shm"))
+        return FactsCount(facts, size_bytes)
 
     def verify(self, *, fix: bool) -> tuple[int, int]:
         """Read and check everything: how many facts there are, and how many of them are damaged. fix: remove those.
@@ -224,10 +244,19 @@ class FactsFile:
 
     def _set_journal(self) -> None:
         wanted = "wal" if self._has_wal else "delete"
-        got = _value(self._writer, f"PRAGMA journal_mode = {wanted}")
+        give_up_s = time.monotonic() + BUSY_MS / 1000
+        while True:
+            try:
+                got = _value(self._writer, f"PRAGMA journal_mode = {wanted}")
+                break
+            except apsw.BusyError:  # another process makes the file just now: for this, SQLite does not wait by itself
+                if time.monotonic() >= give_up_s:
+                    raise
+                time.sleep(0.005)
         if got != wanted:
             raise FactsFailed(f"{self.path}: the journal is {got!r}, and must be {wanted!r} on this file system")
-        self._writer.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
+        self._writer.execute(f"PRAGMA journal_size_limit = {self._wal_bytes}")
+        self._writer.wal_autocheckpoint(max(1, self._wal_bytes // PAGE_BYTES))
 
     def _migrate(self) -> None:
         version = _number(self._writer, "PRAGMA user_version")
@@ -256,15 +285,17 @@ class FactsFile:
                     self._writer.execute("ROLLBACK")
                 raise
 
-    def _evict(self) -> None:
-        """Within the transaction that has made the file larger."""
+    def _evict(self, room_bytes: int) -> None:
+        """Within the transaction that makes the file larger, make room in it."""
         size = (
             "SELECT (pages.page_count - free.freelist_count) * page.page_size "
             "FROM pragma_page_count AS pages, pragma_freelist_count AS free, pragma_page_size AS page"
         )
-        while _number(self._writer, size) > self._most_bytes:
+        while _number(self._writer, size) > self._most_bytes - room_bytes:
             self._writer.execute(
-                "DELETE FROM fact WHERE rowid IN (SELECT rowid FROM fact ORDER BY lasts, used_s LIMIT ?)", (EVICTED_AT_ONCE,)
+                "DELETE FROM fact WHERE rowid IN "
+                "(SELECT rowid FROM fact WHERE lasts = (SELECT min(lasts) FROM fact) ORDER BY used_s LIMIT ?)",
+                (EVICTED_AT_ONCE,),
             )
             if not self._writer.changes():
                 return

@@ -120,6 +120,8 @@ class Reader:
     def __init__(self, host: Host, document: Document, view_px: tuple[int, int], options: ReaderOptions) -> None:
         if not options.deadline_s > 0:
             raise RequestError(f"deadline_s must be positive, not {options.deadline_s!r}")
+        if not isinstance(options.resume, bool | str):
+            raise RequestError(f"resume is True, False or the reader's name, not {options.resume!r}")
         if not document.page_count:
             raise RequestError(f"{document.name} has no pages", document_id=document.id)
         self.document = document

@@ -21,7 +21,7 @@ from typing import TypeVar
 from msgspec import Struct
 
 from sidebooks_core.stores.envelope import Damaged, seal, unseal
-from sidebooks_core.stores.folders import make_own
+from sidebooks_core.stores.folders import is_remote, make_own
 from sidebooks_core.stores.leases import FileLeases
 from sidebooks_core.stores.pooled_cache import FAULTS, PickleRefused, PooledCache, is_record_file
 from sidebooks_core.stores.protocol import Leases, StoreStatistics, TileStore
@@ -115,6 +115,9 @@ class DiskStore:
         return self._leases
 
     def reopener(self) -> Callable[[], TileStore] | None:
+        """Opens the folder with the same bound. None on a network file system: SQLite's log is of one machine only."""
+        if is_remote(self._root):
+            return None
         return partial(DiskStore, self._root.absolute(), self._disk_bytes)
 
     def verify(self, *, fix: bool = False) -> Verification:

@@ -1,6 +1,7 @@
 """For tests of what embedders write: suites of tests for stores and documents, and a service without worker processes.
 
-`StoreContract` and `DocumentContract` are subclassed, and collected by pytest. `FakeEngine` takes the place of the worker
+`StoreContract`, `LeaseContract` and `DocumentContract` are subclassed, and collected by pytest. `SlowStore` and `FailingStore`
+stand for stores that are slow or fail. `FakeEngine` takes the place of the worker
 processes, and `FakeDocument` that of a file:
 
     engine = FakeEngine()
@@ -12,19 +13,23 @@ processes, and `FakeDocument` that of a file:
             ...
 """
 
-from sidebooks_core.testing.contracts import DocumentContract, StoreContract
+from sidebooks_core.testing.contracts import DocumentContract
 from sidebooks_core.testing.documents import FakeDocument, FakePage, words_of
 from sidebooks_core.testing.engine import Begun, FakeEngine, Held, Rule
+from sidebooks_core.testing.stores import FailingStore, LeaseContract, SlowStore, StoreContract
 from sidebooks_core.testing.threads import Task, ThreadWorkers, WorkerLost
 
 __all__ = [
     "Begun",
     "DocumentContract",
+    "FailingStore",
     "FakeDocument",
     "FakeEngine",
     "FakePage",
     "Held",
+    "LeaseContract",
     "Rule",
+    "SlowStore",
     "StoreContract",
     "Task",
     "ThreadWorkers",

@@ -1,12 +1,14 @@
 """Bulk rendering on somebody else's executor: a run of pages as one picklable, idempotent function call.
 
 The unit of work is (document, pages, rasters, profile). A process pool, or a cluster's executor whose machines can read
-the document's path, runs `render_run`; the caller stores what comes back.
+the document's path, runs `render_run`. It keeps what it draws where it runs, if it was told how; what is not kept there
+comes back, and the caller keeps it.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -27,32 +29,42 @@ NO_LIMIT_S = 0.0
 """The executor decides how long a task may take."""
 
 
-class BulkRun(Struct, frozen=True, kw_only=True):
-    """Some rasters of some pages of one document."""
+class BulkRaster(Struct, frozen=True):
+    """One raster of a page, from 0."""
 
-    document: DocumentRef
-    data: bytes | None
-    rasters: tuple[tuple[int, RasterSpec], ...]
-    image_format: str
-    quality: int
-    font_set: FontSet
-    display_list_bytes: int
+    page: int
+    spec: RasterSpec
+    is_preview: bool
+    """Kept in the previews' part of the memory."""
 
 
 class BulkResult(Struct, frozen=True, kw_only=True):
     """What became of one raster."""
 
-    page: int
-    spec: RasterSpec
+    raster: BulkRaster
     content_id: str | None = None
     record: bytes | None = None
-    """None: the service that ran it has stored it already, or it failed."""
+    """None: it is kept already, or it failed."""
     cost_s: float = 0.0
     error: SidebooksError | None = None
     was_stored: bool = False
     """True when nothing had to be drawn."""
     problems: tuple[str, ...] = ()
     """What of the page could not be drawn."""
+
+
+class BulkRun(Struct, frozen=True, kw_only=True):
+    """Some rasters of some pages of one document."""
+
+    document: DocumentRef
+    data: bytes | None
+    rasters: tuple[BulkRaster, ...]
+    image_format: str
+    quality: int
+    font_set: FontSet
+    display_list_bytes: int
+    keep: Callable[[BulkResult], BulkResult] | None = None
+    """Keeps a result where the run is drawn, and gives it back without its record if that was possible. Can be pickled."""
 
 
 def render_run(run: BulkRun) -> list[BulkResult]:
@@ -64,13 +76,13 @@ def render_run(run: BulkRun) -> list[BulkResult]:
         raise RequestError("the executor runs its tasks in the process of the service: it must use other processes")
     desk = _desk(run)
     results = []
-    for page, spec in run.rasters:
-        identify = Identify(document=run.document, timeout_s=NO_LIMIT_S, page=page, stop=page + 1, budget_s=0.0)
+    for raster in run.rasters:
+        identify = Identify(document=run.document, timeout_s=NO_LIMIT_S, page=raster.page, stop=raster.page + 1, budget_s=0.0)
         draw = Draw(
             document=run.document,
             timeout_s=NO_LIMIT_S,
-            page=page,
-            spec=spec,
+            page=raster.page,
+            spec=raster.spec,
             image_format=run.image_format,
             quality=run.quality,
         )
@@ -78,11 +90,12 @@ def render_run(run: BulkRun) -> list[BulkResult]:
             [content_id] = desk.do(identify, run.data)
             made = desk.do(draw, run.data)
         except SidebooksError as error:
-            results.append(BulkResult(page=page, spec=spec, error=error))
+            results.append(BulkResult(raster=raster, error=error))
             continue
         cost_s = made.draw_s + made.encode_s
         record, problems = made.record, problems_of(made.record)
-        results.append(BulkResult(page=page, spec=spec, content_id=content_id, record=record, cost_s=cost_s, problems=problems))
+        drawn = BulkResult(raster=raster, content_id=content_id, record=record, cost_s=cost_s, problems=problems)
+        results.append(drawn if run.keep is None else run.keep(drawn))
     return results
 
 

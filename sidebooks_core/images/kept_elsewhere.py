@@ -1,0 +1,86 @@
+"""Bulk work in other processes keeps its images in the store by itself: they need not travel back.
+
+A store that can be opened in another process says how (`TileStore.reopener`). That the other process has opened the same store,
+and not an empty folder of the same name on another machine, it knows by a record that was put there for this purpose.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from sidebooks_core import keys
+from sidebooks_core.keys import RenderProfile
+from sidebooks_core.stores.protocol import TileStore
+from sidebooks_core.stores.record import Record
+from sidebooks_core.stores.tiers import Tiers
+from sidebooks_core.workers.bulk import BulkResult
+
+MARK_COST_S = 1.0
+"""As dear to make again as no image of its size: the mark is evicted after all of them."""
+
+_opened: dict[bytes, TileStore] = {}
+"""The store of this process, kept open between runs."""
+
+
+class KeepElsewhere(Struct, frozen=True):
+    """Keeps what was drawn in a store that it opens. Can be pickled, and holds no secret."""
+
+    open_store: Callable[[], TileStore]
+    mark: str
+    """Key of a record that only the right store has."""
+    profile: RenderProfile
+    trust_domain: str
+
+    def __call__(self, drawn: BulkResult) -> BulkResult:
+        """The result without its record, if that is kept; else as it was."""
+        if drawn.record is None or drawn.content_id is None:
+            return drawn
+        store = _store_of(self.open_store)
+        if not store.contains(self.mark):
+            return drawn
+        key, record = to_keep(drawn, self.profile, self.trust_domain)
+        store.put(key, record)
+        if isinstance(store, Tiers):
+            store.flush()  # their threads end with this process, which may be soon
+        return replace(drawn, record=None) if store.contains(key) else drawn
+
+
+@contextmanager
+def keeper_for(store: Tiers, profile: RenderProfile, trust_domain: str) -> Iterator[KeepElsewhere | None]:
+    """What other processes keep their images with while this lasts; None if the store cannot be opened there."""
+    opener = store.reopener()
+    if opener is None:
+        yield None
+        return
+    mark = f"mark-{os.urandom(16).hex()}"
+    store.put(mark, Record(b"", "mark", MARK_COST_S), in_memory=False)
+    store.flush()
+    try:
+        yield KeepElsewhere(opener, mark, profile, trust_domain)
+    finally:
+        store.delete(mark)
+
+
+def to_keep(drawn: BulkResult, profile: RenderProfile, trust_domain: str) -> tuple[str, Record]:
+    """The key and the record of what was drawn. Its record and its content id must be there."""
+    assert drawn.record is not None
+    assert drawn.content_id is not None
+    content_id = keys.scoped_id(drawn.content_id, trust_domain)
+    record = Record(data=drawn.record, tag=content_id, cost_s=drawn.cost_s, is_preview=drawn.raster.is_preview)
+    return keys.record_key(content_id, drawn.raster.spec, profile), record
+
+
+def _store_of(open_store: Callable[[], TileStore]) -> TileStore:
+    name = pickle.dumps(open_store)
+    if name not in _opened:
+        for other in _opened.values():
+            other.close()
+        _opened.clear()
+        _opened[name] = open_store()
+    return _opened[name]
