@@ -167,6 +167,15 @@ class LeaseContract:
         second.release()
         assert theirs.try_acquire("key") is not None
 
+    def test_a_mark_is_another_one_once_a_lease_was_released(self) -> None:
+        ours, theirs = self.make_leases()
+        before = theirs.mark("key")
+        held = ours.try_acquire("key")
+        assert held is not None
+        held.release()
+        after = theirs.mark("key")
+        assert after != before
+
     def test_who_waits_is_told_when_it_is_free(self) -> None:
         ours, theirs = self.make_leases()
         held = ours.try_acquire("key")
