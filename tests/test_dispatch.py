@@ -10,7 +10,8 @@ from by_hand import Worker, wait_until
 
 from sidebooks_core.documents.reference import DocumentRef
 from sidebooks_core.errors import QueueFull, RenderTimeout, RequestDropped, ServiceClosed
-from sidebooks_core.images.dispatch import SUSPECTS, Dispatcher
+from sidebooks_core.images.dispatch import Dispatcher
+from sidebooks_core.images.suspects import SUSPECTS
 from sidebooks_core.images.work import Flight, Wanted, Work, flight_of, resolve
 from sidebooks_core.scheduling.flights import State
 from sidebooks_core.scheduling.queue import Priority

@@ -16,16 +16,11 @@ from msgspec import Struct
 
 from sidebooks_core.errors import QueueFull, RenderTimeout, RequestDropped, ServiceClosed, SidebooksError
 from sidebooks_core.images.requests import Request
+from sidebooks_core.images.suspects import Suspects
 from sidebooks_core.images.work import Flight, Found, Wanted, Work, fail, flight_of, resolve
 from sidebooks_core.scheduling.flights import Flights, State, Waiting
 from sidebooks_core.scheduling.queue import Priority, QueueIsFull
 from sidebooks_core.stores.record import Record
-
-SUSPECT_S = 600.0
-"""So long after a document cost a worker, what nobody looks at of it gets one worker at a time: the others stay free for other
-documents. What somebody looks at does not wait: most of its pages may be sound."""
-SUSPECTS = 256
-"""Documents remembered at most, the newest. A document that costs workers is rare."""
 
 
 class _Seat(Struct, eq=False):
@@ -58,9 +53,7 @@ class Dispatcher:
         self._flights: Flights[Work, Wanted] = Flights(max_jobs)
         self._idle: list[_Seat] = []
         self._closed = False
-        self._suspects: dict[str, float] = {}
-        """Documents that cost workers, with the time until which they are watched."""
-        self._suspects_at_work: set[str] = set()
+        self._suspects = Suspects()
         self._finishing: dict[Flight, str] = {}
         """What was shown, while its page is identified by the worker that holds the document. That is free in a moment, sooner
         than another could open the document: what waits for the document is left to it."""
@@ -89,7 +82,7 @@ class Dispatcher:
             entered = self._enter_all(flights)
             self._hand_out(flights[0].document if flights else None)
         self._make_room()
-        self._tell(entered)
+        _tell(entered)
 
     def watch(self, wanted: Wanted) -> None:
         """Forget a request when its future is cancelled."""
@@ -121,25 +114,21 @@ class Dispatcher:
                 self._idle.append(seat)
                 self._give(seat)
                 self._hand_out()
-        self._tell(entered)
+        _tell(entered)
         with self._lock:
             while seat.flight is None and not self._closed:
                 seat.wake.wait()
             return seat.flight
 
     def leave(self, flight: Flight, *, has_lost_worker: bool) -> None:
-        """Its worker is done with a flight, or was lost to it: then its document is watched for a while (SUSPECT_S)."""
+        """Its worker is done with a flight, or was lost to it: then its document is watched for a while."""
         with self._lock:
             self._aged.pop(flight, None)
             if self._finishing.pop(flight, None) is not None and has_lost_worker:
                 self._hand_out(flight.document)
             if has_lost_worker:
-                self._suspects.pop(flight.document, None)
-                while len(self._suspects) >= SUSPECTS:
-                    self._suspects.pop(next(iter(self._suspects)))
-                self._suspects[flight.document] = time.monotonic() + SUSPECT_S
-            if flight.document in self._suspects_at_work:
-                self._suspects_at_work.discard(flight.document)
+                self._suspects.watch(flight.document, time.monotonic())
+            if self._suspects.end(flight.document):
                 self._hand_out(flight.document)
 
     def repeat(self, flight: Flight, error: SidebooksError) -> bool:
@@ -226,7 +215,7 @@ class Dispatcher:
 
     def is_suspect(self, document: str) -> bool:
         """Whether a document, by its token, cost a worker a short time ago."""
-        return self._suspects.get(document, 0.0) > time.monotonic()
+        return self._suspects.includes(document, time.monotonic())
 
     @property
     def is_closed(self) -> bool:
@@ -309,16 +298,6 @@ class Dispatcher:
                         entered.append(_Entered(wanted, error=error))
         return entered
 
-    def _tell(self, entered: Sequence[_Entered]) -> None:
-        """Tell those who need not wait, and those who must not any more."""
-        for one in entered:
-            if one.error is not None:
-                fail(one.wanted.future, one.error)
-            if one.shown is not None:
-                resolve(one.wanted.future, Found(one.shown, "render"))
-            for wanted in one.displaced.take_waiting() if one.displaced is not None else ():
-                fail(wanted.future, RequestDropped("dropped from a full queue for something more urgent"))
-
     def _forget_if_cancelled(self, wanted: Wanted, future: Future[Any]) -> None:
         if future.cancelled():
             self.forget(wanted)
@@ -340,12 +319,11 @@ class Dispatcher:
         if seat.is_spare and any(not idle.is_spare for idle in self._idle):
             return
         least_urgent = Priority.VISIBLE if seat.is_spare else Priority.BULK
-        flight = self._flights.take(seat.held_documents, least_urgent, self._suspects_at_work, set(self._finishing.values()))
+        flight = self._flights.take(seat.held_documents, least_urgent, self._suspects.at_work, set(self._finishing.values()))
         if flight is None:
             return
         seat.flight = flight
-        if self.is_suspect(flight.document):
-            self._suspects_at_work.add(flight.document)
+        self._suspects.begin(flight.document, time.monotonic())
         self._idle.remove(seat)
         seat.wake.notify()
 
@@ -365,3 +343,14 @@ class Dispatcher:
             self._aged.update((flight, None) for flight, _ in chosen)
         for _, interrupt in chosen:
             interrupt()
+
+
+def _tell(entered: Sequence[_Entered]) -> None:
+    """Tell those who need not wait, and those who must not any more."""
+    for one in entered:
+        if one.error is not None:
+            fail(one.wanted.future, one.error)
+        if one.shown is not None:
+            resolve(one.wanted.future, Found(one.shown, "render"))
+        for wanted in one.displaced.take_waiting() if one.displaced is not None else ():
+            fail(wanted.future, RequestDropped("dropped from a full queue for something more urgent"))
