@@ -449,6 +449,20 @@ def test_what_nobody_else_made_is_drawn_without_a_second_look(room: Room) -> Non
     assert room.store.lent.held == []
 
 
+def test_what_was_made_here_since_the_look_is_not_made_again(room: Room) -> None:
+    """By a flight that landed between the look of a request and its own flight."""
+    room.identify_all()
+    future = room.ask()
+    keeper = room.service.parts.images.keeper
+    at = room.service.parts.images.whole_page(room.document, 0, 100)
+    key = keeper.key(at.request)
+    assert key is not None
+    keeper.store.put(key, Record(record_of(at.request.spec), PAPER.pages[0].content_id, 0.1))
+    assert room.worker.takes_at_most(0.1) is None
+    assert future.result(0).width_px == 100
+    assert room.service.statistics().renders == 0
+
+
 def test_a_lease_is_let_go_when_the_record_can_be_found_and_not_before(room: Room) -> None:
     room.identify_all()
     future = room.ask()

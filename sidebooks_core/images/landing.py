@@ -105,6 +105,10 @@ class Landing:
         work = flight.work
         if work.key is None and self._is_over_by_key(flight, request):
             return False
+        record = self._keeper.in_memory(request)
+        if record is not None:  # made by another flight since the look
+            self._land_found(flight, Found(record, "memory"))
+            return False
         refusal = self._seeker.refusal(request, is_ahead=flight.priority in (Priority.NEXT, Priority.PREVIEW))
         if refusal is not None:
             self._dispatcher.leave(flight, has_lost_worker=False)
@@ -150,15 +154,19 @@ class Landing:
         found = self._keeper.find(key)
         if is_alone and found is None:
             return False
-        self._dispatcher.leave(flight, has_lost_worker=False)
-        waiting = self._dispatcher.land(flight)
-        if found is None:
-            self._dispatcher.enter(self._sought_again(waiting))
-            return True
-        for wanted in waiting:
-            resolve(wanted.future, found)
-        self._dispatcher.enter(self._seeker.after_image(request.document))
+        if found is not None:
+            self._land_found(flight, found)
+            self._dispatcher.enter(self._seeker.after_image(request.document))
+        else:
+            self._dispatcher.leave(flight, has_lost_worker=False)
+            self._dispatcher.enter(self._sought_again(self._dispatcher.land(flight)))
         return True
+
+    def _land_found(self, flight: Flight, found: Found) -> None:
+        """A flight that was taken need not be begun."""
+        self._dispatcher.leave(flight, has_lost_worker=False)
+        for wanted in self._dispatcher.land(flight):
+            resolve(wanted.future, found)
 
     def _resume(self, flight: Flight, is_free: bool) -> None:
         """Another process let go of the key, or hangs. Runs in a thread of the leases, so that it may look at the disk."""

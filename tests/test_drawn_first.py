@@ -1,0 +1,360 @@
+"""Pages are drawn first and identified then: what an application, a reader and a browser see of it."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from asgi import ask
+from by_hand import wait_until
+from msgspec.structs import replace
+from processes import Watched, processes
+from quiet import wait_identified, wait_idle
+
+import sidebooks_core as sb
+from sidebooks_core.documents.fingerprint import RACY_NS
+from sidebooks_core.errors import RenderFailed
+from sidebooks_core.scheduling.queue import Priority
+from sidebooks_core.server import Application, Shelf
+from sidebooks_core.server.shelf import page_id
+from sidebooks_core.testing import FakeDocument, FakeEngine, FakePage
+from sidebooks_core.workers.jobs import Draw, Identify, Open
+from sidebooks_core.workers.process import Process
+
+VIEW_PX = (400, 500)
+PAPER = FakeDocument.of_pages(5, is_gradient=True)
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    return FakeEngine()
+
+
+@pytest.fixture
+def service(engine: FakeEngine, tmp_path: Path) -> Iterator[sb.TileService]:
+    with sb.TileService(sb.Settings(cache_dir=tmp_path / "cache", workers=2), pool=engine.pool) as made:
+        wait_idle(made)
+        yield made
+
+
+def draws(engine: FakeEngine) -> list[tuple[int, object]]:
+    """Page and raster of all drawings."""
+    return [(one.job.page, one.job.spec) for one in engine.begun if isinstance(one.job, Draw)]
+
+
+def test_the_worker_that_opened_a_document_draws_its_first_page_and_identifies_it_then(
+    service: sb.TileService, engine: FakeEngine
+) -> None:
+    document = service.open(PAPER.to_bytes())
+    service.page_image(document, 0, width_px=100)
+    wait_idle(service)
+    [kinds] = engine.kinds_by_worker().values()
+    assert kinds == ["Open", "Draw", "Identify"], "it knows all pages by then"
+
+
+@pytest.mark.parametrize("how", ["tile", "page_image", "region_image", "reader"])
+def test_whoever_looks_at_a_page_has_it_before_it_is_identified(service: sb.TileService, engine: FakeEngine, how: str) -> None:
+    document = service.open(PAPER.to_bytes())
+    with engine.hold(Identify):
+        if how == "tile":
+            service.tile(document, 2, 0, 0, 0)
+        elif how == "page_image":
+            service.page_image(document, 2, width_px=100)
+        elif how == "region_image":
+            service.region_image(document, 2, (10, 10, 100, 100), 50)
+        else:
+            with service.reader(document, VIEW_PX) as reader:
+                assert reader.wait_sharp(timeout_s=30).is_sharp
+        assert document.known_content_id(2) is None
+
+
+def test_two_readers_and_a_request_share_one_drawing_and_one_etag(service: sb.TileService, engine: FakeEngine) -> None:
+    document = service.open(PAPER.to_bytes())
+    with engine.hold(Draw, page=0) as held:
+        readers = [service.reader(document, VIEW_PX) for _ in range(2)]
+        held.wait_begun()
+    views = [reader.wait_sharp(timeout_s=30) for reader in readers]
+    assert all(view.is_sharp for view in views)
+    tiles = [view.images[-1].tile for view in views]
+    image = service.page_image(document, 0, height_px=VIEW_PX[1])
+    copied = pickle.loads(pickle.dumps(tiles[0]))  # noqa: S301 - made here
+    assert tiles == [image, image] == [copied, copied]
+    assert len({hash(tile) for tile in (image, copied, tiles[0])}) == 1
+    wait_identified(service, document)
+    assert {reader.view().images[-1].tile.etag for reader in readers} == {image.etag}
+    for reader in readers:
+        reader.close()
+    assert len(draws(engine)) == len(set(draws(engine))), "nothing is drawn twice"
+    assert service.statistics().failures == 0
+
+
+def test_who_asks_for_a_page_that_a_reader_has_drawn_just_now_joins(service: sb.TileService, engine: FakeEngine) -> None:
+    document = service.open(PAPER.to_bytes())
+    with engine.hold(Draw, page=0) as held, service.reader(document, VIEW_PX) as reader:
+        held.wait_begun()
+        image = service.submit_page_image(document, 0, height_px=VIEW_PX[1])
+        document.content_id(0)
+        late = service.submit_page_image(document, 0, height_px=VIEW_PX[1])
+        held.release()
+        assert reader.wait_sharp(timeout_s=30).images[-1].tile == image.result(30) == late.result(30)
+    wait_idle(service)
+    assert len(draws(engine)) == len(set(draws(engine))) == service.statistics().renders
+
+
+def test_everybody_is_told_once_however_requests_and_answers_meet(service: sb.TileService, engine: FakeEngine) -> None:
+    """Requests that come while a page is drawn, shown, identified, and while that ends."""
+    document = service.open(FakeDocument.of_pages(60).to_bytes())
+    told: list[bytes] = []
+    for page in range(60):
+        together = threading.Barrier(4)
+
+        def want(page: int = page, together: threading.Barrier = together) -> None:
+            together.wait()
+            futures = [service.submit_page_image(document, page, width_px=50) for _ in range(10)]
+            told.extend(future.result(30).data for future in futures)
+
+        threads = [threading.Thread(target=want) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+    assert len(told) == 60 * 40
+    wait_idle(service)
+    assert len(set(told)) == 60
+    assert len(draws(engine)) == len(set(draws(engine))) == service.statistics().renders == 60
+    assert service.parts.dispatcher.counts() == (0, 0)
+
+
+def test_a_stored_page_that_takes_long_to_draw_is_shown_from_there(service: sb.TileService, engine: FakeEngine) -> None:
+    shown = service.page_image(service.open(PAPER.to_bytes()), 0, width_px=300)
+    slow = service.open(PAPER.slowed(60.0).to_bytes())
+    wait_idle(service)
+    assert service.page_image(slow, 0, width_px=300).data == shown.data
+    assert service.statistics().renders == 1
+    engine.wait_begun(Identify, 2)
+
+
+def test_once_a_page_was_found_stored_the_others_are_identified_first(service: sb.TileService, engine: FakeEngine) -> None:
+    first = service.open(PAPER.to_bytes())
+    shown = [service.page_image(first, page, width_px=300).data for page in range(5)]
+    wait_identified(service, first)
+    slow = service.open(replace(PAPER.slowed(60.0), note="copy").to_bytes())
+    wait_idle(service)
+    began = len(engine.begun)
+    assert [service.page_image(slow, page, width_px=300).data for page in range(5)] == shown
+    assert sum(one.kind == "Draw" for one in engine.begun[began:]) == 1
+
+
+def test_a_page_that_takes_long_and_is_not_stored_is_drawn_once(service: sb.TileService, engine: FakeEngine) -> None:
+    document = service.open(PAPER.slowed(0.3).to_bytes())
+    wait_idle(service)
+    service.page_image(document, 0, width_px=300)
+    wait_idle(service)
+    assert engine.count(Draw) == 1
+    assert engine.count(Identify) == 2, "by another worker meanwhile, and by its own"
+
+
+def test_pages_of_a_file_that_changed_are_identified_first(tmp_path: Path, engine: FakeEngine) -> None:
+    path = PAPER.write(tmp_path / "minutes.fake")
+    time.sleep(RACY_NS / 1e9 + 0.1)  # it could change unseen until then
+    settings = sb.Settings(cache_dir=tmp_path / "cache", workers=2)
+    with sb.TileService(settings, pool=engine.pool) as service:
+        document = service.open(path)
+        shown = service.page_image(document, 0, width_px=300)
+        assert not document.is_likely_stored
+    replace(PAPER, note="second").write(path)
+    began = len(engine.begun)
+    with sb.TileService(settings, pool=engine.pool) as service:
+        document = service.open(path)
+        assert document.is_likely_stored
+        assert service.page_image(document, 0, width_px=300).data == shown.data
+        assert service.statistics().disk_hits == 1
+    assert [one.kind for one in engine.begun[began:]][:2] == ["Open", "Identify"]
+    assert engine.count(Draw) == 1, "shown from there, not drawn: most of its pages are stored"
+
+
+def test_what_was_shown_is_kept_though_the_service_closes_at_once(tmp_path: Path, engine: FakeEngine) -> None:
+    path = PAPER.write(tmp_path / "minutes.fake")
+    settings = sb.Settings(cache_dir=tmp_path / "cache", workers=2)
+    with engine.on(Identify, lambda task: task.pause(0.3)), sb.TileService(settings, pool=engine.pool) as service:
+        shown = service.page_image(service.open(path), 0, width_px=300)
+    with sb.TileService(settings, pool=engine.pool) as service:
+        assert service.page_image(service.open(path), 0, width_px=300) == shown
+        assert service.statistics().disk_hits == 1
+    assert engine.count(Draw) == 1
+
+
+def test_closing_does_not_wait_for_ever_for_what_was_shown(engine: FakeEngine) -> None:
+    service = sb.TileService(sb.Settings(cache_dir=None, workers=1), pool=engine.pool)
+    document = service.open(PAPER.to_bytes())
+    with engine.hold(Identify) as held:
+        service.page_image(document, 0, width_px=300)
+        held.wait_begun()
+        started_s = time.monotonic()
+        service.close()
+        assert 1 < time.monotonic() - started_s < 20
+    assert service.parts.dispatcher.counts() == (0, 0)
+
+
+def test_a_first_page_that_cannot_be_drawn_is_told_to_its_reader_with_the_reason(service: sb.TileService) -> None:
+    document = service.open(FakeDocument(pages=(FakePage(error="torn in two"),)).to_bytes())
+    with service.reader(document, VIEW_PX) as reader:
+        view = reader.wait_sharp(timeout_s=30)
+    assert not view.is_sharp
+    assert "torn in two" in str(view.errors[0])
+
+
+def test_a_page_that_cannot_be_identified_is_shown_though_it_cannot_be_kept(
+    service: sb.TileService, engine: FakeEngine
+) -> None:
+    document = service.open(PAPER.to_bytes())
+    with engine.fail(Identify, RenderFailed("it cannot be told")):
+        assert service.page_image(document, 1, width_px=300).width_px == 300
+        wait_idle(service)
+        assert service.page_image(document, 1, width_px=300).width_px == 300
+        wait_idle(service)
+        with pytest.raises(RenderFailed, match="cannot be told"):
+            document.content_id(1)
+    assert engine.count(Draw) == 2
+    assert service.statistics().in_flight == 0
+    assert service.parts.images.keeper.store.statistics().records == 0
+    service.page_image(document, 1, width_px=300)
+    wait_idle(service)
+    assert service.parts.images.keeper.store.statistics().records == 1
+
+
+def test_a_worker_that_dies_between_its_two_answers_costs_nobody_an_image(service: sb.TileService, engine: FakeEngine) -> None:
+    document = service.open(PAPER.to_bytes())
+    engine.lose_worker(Identify, times=1)
+    assert service.page_image(document, 0, width_px=300).width_px == 300
+    wait_idle(service)
+    assert service.statistics().worker_deaths == 1
+    assert service.page_image(document, 0, width_px=300).width_px == 300
+
+
+def test_a_second_answer_that_does_not_come_ends_with_the_time_of_its_job(engine: FakeEngine) -> None:
+    with sb.TileService(sb.Settings(cache_dir=None, workers=1, render_timeout_s=0.3), pool=engine.pool) as service:
+        document = service.open(PAPER.to_bytes())
+        with engine.hold(Identify, page=0) as held:
+            image = service.page_image(document, 0, width_px=300)
+            held.wait_begun()
+            assert service.page_image(document, 0, width_px=300) == image, "there meanwhile"
+            wait_until(lambda: service.statistics().worker_deaths == 2, "the workers are not given up")
+            wait_idle(service)
+        assert service.statistics().failures == 2, "of itself, and with the rest of the document"
+        assert [document.known_content_id(page) is None for page in range(5)] == [True, False, False, False, False]
+        assert service.page_image(document, 1, width_px=300).width_px == 300
+
+
+def test_what_is_prerendered_is_identified_first_and_goes_behind_what_somebody_looks_at(
+    service: sb.TileService, engine: FakeEngine
+) -> None:
+    document = service.open(PAPER.to_bytes())
+    with engine.hold(Identify) as held:
+        bulk = service.submit_page_image(document, 0, width_px=300, priority=Priority.BULK)
+        held.wait_begun()
+        assert engine.count(Draw) == 0
+        seen = service.submit_page_image(document, 4, width_px=300)
+        assert seen.result(30).width_px == 300
+        assert not bulk.done()
+    assert bulk.result(30).width_px == 300
+    pages = [one.job.page for one in engine.begun if isinstance(one.job, Draw)]
+    assert pages == [4, 0]
+
+
+# Over HTTP.
+
+
+@pytest.fixture
+def application(service: sb.TileService) -> Iterator[Application]:
+    shelf = Shelf(service)
+    made = Application(shelf)
+    yield made
+    made.close()
+    shelf.close()
+
+
+def test_an_image_over_http_goes_out_before_its_page_is_identified(
+    service: sb.TileService, engine: FakeEngine, application: Application, tmp_path: Path
+) -> None:
+    with engine.hold(Identify):
+        document = registered(application, tmp_path)
+        reply = ask(application, f"/iiif/3/{page_id(document, 1)}/full/300,/0/default.png")
+        assert reply.status == 200
+        assert document.known_content_id(1) is None
+
+
+def test_what_a_browser_has_already_takes_no_worker(
+    service: sb.TileService, engine: FakeEngine, application: Application, tmp_path: Path
+) -> None:
+    document = registered(application, tmp_path)
+    address = f"/iiif/3/{page_id(document, 1)}/full/300,/0/default.png"
+    tag = ask(application, address).headers["etag"]
+    wait_idle(service)
+    service.purge(document)
+    with sb.TileService(service.settings, pool=engine.pool) as again, engine.fail(Identify, RenderFailed("it cannot be told")):
+        shelf = Shelf(again)
+        other = Application(shelf)
+        reopened = registered(other, tmp_path)
+        wait_idle(again)
+        assert reopened.known_content_id(1) is None
+        began = len(engine.begun)
+        reply = ask(other, address, headers={"If-None-Match": tag})
+        assert (reply.status, reply.body) == (304, b"")
+        assert reply.headers["etag"] == tag
+        assert len(engine.begun) == began
+        other.close()
+        shelf.close()
+
+
+def registered(application: Application, folder: Path) -> sb.Document:
+    path = folder / "minutes.fake"
+    if not path.exists():
+        PAPER.write(path)
+    return application.shelf.register(path)
+
+
+# With worker processes.
+
+
+def test_one_process_opens_a_document_draws_its_first_page_and_identifies_it(sample: Path) -> None:
+    watched = Watched()
+    with sb.TileService(sb.Settings(cache_dir=None, workers=2), pool=processes(watched)) as service:
+        wait_idle(service)
+        document = service.open(sample)
+        wait_idle(service)
+        service.page_image(document, 0, width_px=800)
+        wait_identified(service, document)
+    asked = next(asked for asked in watched.asked.values() if isinstance(asked[0].job, Open))
+    drawing = asked[1].job
+    assert isinstance(drawing, Draw)
+    assert drawing.then is not None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a process is suspended")
+def test_a_stored_page_whose_process_hangs_is_shown_from_the_store(sample: Path, tmp_path: Path) -> None:
+    suspended: list[int] = []
+
+    def suspend(process: Process, job: object) -> None:
+        if isinstance(job, Draw) and job.then is not None and not suspended:
+            os.kill(process.pid, signal.SIGSTOP)
+            suspended.append(process.pid)
+
+    watched = Watched()
+    with sb.TileService(sb.Settings(cache_dir=tmp_path / "cache", workers=2), pool=processes(watched)) as service:
+        sharp = service.page_image(service.open(sample), 0, width_px=800)
+        copy = tmp_path / "copy.pdf"
+        copy.write_bytes(sample.read_bytes() + b"\n%")
+        document = service.open(copy)
+        wait_idle(service)
+        watched.before = suspend
+        assert service.page_image(document, 0, width_px=800).data == sharp.data
+        assert suspended
+        os.kill(suspended[0], signal.SIGCONT)
