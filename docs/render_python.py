@@ -45,18 +45,13 @@ with sb.TileService(settings) as service:
     print(json.dumps(msgspec.to_builtins(service.statistics())))
 ```"""
 PARTS = {
-    "The service": ("TileService", "Settings", "Priority", "PrerenderReport", "Statistics", "Latency"),
+    "The service": ("TileService", "Settings", "Priority", "Sizes", "PrerenderReport", "Statistics", "Latency"),
     "Documents": ("Document", "PageInfo", "OutlineItem", "Link", "Attachment", "Word", "SearchHit"),
     "Inspection": ("DocumentInspection", "PageInspection", "FontUse", "ImageUse"),
     "Levels and tiles": ("Pyramid", "Level", "Tile"),
     "Readers": ("Reader", "ReaderLoop", "SpreadRule", "PageView", "PlacedImage"),
 }
 """All but the errors, which are drawn as a tree."""
-BETWEEN_PARTS = {
-    *("forget_reader", "remember", "reader_count", "is_crowded", "bulk_run", "level_specs", "identify", "no_such_page"),
-    *("require_page", "with_draw_time", "failed", "of", "from_wire"),
-}
-"""Methods by which the library's own parts speak to one another."""
 
 
 def rendered() -> str:
@@ -84,7 +79,7 @@ def _class_lines(name: str) -> Iterator[str]:
     if fields:
         yield from ("", *fields)
     for one in node.body:
-        if isinstance(one, ast.FunctionDef) and one.name not in BETWEEN_PARTS:
+        if isinstance(one, ast.FunctionDef):
             yield from _method_lines(name, one)
 
 

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from sidebooks_core.assembly import Parts, PoolMaker, assemble
 from sidebooks_core.documents.document import Document
@@ -230,12 +231,13 @@ class TileService:
         for page, future in enumerate(futures):
             try:
                 found = future.result()
-                pages.append(found.page.with_draw_time(found.draw_s))
+                pages.append(replace(found.page, draw_s=found.draw_s))
             except PageError as error:
-                pages.append(PageInspection.failed(page, str(error)))
+                pages.append(PageInspection(page, error=str(error)))
             if progress is not None:
                 progress(page + 1, document.page_count)
-        return DocumentInspection.of(document.info, pages)
+        info = document.info
+        return DocumentInspection(info.kind, info.page_count, info.repaired, tuple(pages), info.attachments)
 
     def prerender(
         self,

@@ -22,17 +22,18 @@ class Latency(Struct, frozen=True):
     total_s: float = 0.0
     """Their sum."""
 
-    @classmethod
-    def of(cls, samples_s: list[float]) -> Latency:
-        if not samples_s:
-            return cls()
-        ordered = sorted(samples_s)
 
-        def at(percent: int) -> float:
-            """The smallest sample that `percent` of all samples do not exceed; the product is whole, so no rounding enters."""
-            return ordered[-(-percent * len(ordered) // 100) - 1]
+def latency_of(samples_s: list[float]) -> Latency:
+    """The percentiles of some waits, in seconds."""
+    if not samples_s:
+        return Latency()
+    ordered = sorted(samples_s)
 
-        return cls(len(ordered), at(50), at(95), at(99), ordered[-1])
+    def at(percent: int) -> float:
+        """The smallest sample that `percent` of all samples do not exceed; the product is whole, so no rounding enters."""
+        return ordered[-(-percent * len(ordered) // 100) - 1]
+
+    return Latency(len(ordered), at(50), at(95), at(99), ordered[-1])
 
 
 class Statistics(Struct, frozen=True, kw_only=True):
@@ -98,5 +99,5 @@ class Counters(Struct):
         found = {}
         for source, samples in self.waits_s.items():
             total_count, total_s = self.totals[source]
-            found[source] = replace(Latency.of(list(samples)), total_count=total_count, total_s=total_s)
+            found[source] = replace(latency_of(list(samples)), total_count=total_count, total_s=total_s)
         return found

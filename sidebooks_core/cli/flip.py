@@ -14,7 +14,7 @@ from sidebooks_core.documents.document import Document
 from sidebooks_core.errors import PageError
 from sidebooks_core.service import TileService
 from sidebooks_core.settings import Settings
-from sidebooks_core.statistics import Latency
+from sidebooks_core.statistics import Latency, latency_of
 
 FRAME_S = 1 / 60
 
@@ -110,7 +110,7 @@ def _turn_through(
             progress(turn + 1, len(pages))
     within = sum(wait_s <= FRAME_S for wait_s in waits_s) / max(1, len(waits_s))
     renders = service.statistics().renders - renders_before
-    return FlipPass(name, Latency.of(waits_s), within, renders, total_bytes, failed)
+    return FlipPass(name, latency_of(waits_s), within, renders, total_bytes, failed)
 
 
 def _image(service: TileService, document: Document, page: int, width_px: int | None) -> tuple[int, int, int]:

@@ -71,7 +71,7 @@ class _Pages(Sequence[PageInfo]):
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         if not -len(self) <= index < len(self):
-            raise self._document.no_such_page(index)
+            raise _no_such_page(self._document, index)
         index %= len(self)
         return PageInfo(index, self._document.info.pages[index], self._document.content_id)
 
@@ -276,17 +276,9 @@ class Document:
         return self.content_ids.of(page)
 
     def require_page(self, page: int) -> None:
-        """Raises PageNotFound."""
+        """Does nothing if the document has the page, from 0. Raises PageNotFound."""
         if not (isinstance(page, int) and 0 <= page < self.page_count):
-            raise self.no_such_page(page)
-
-    def no_such_page(self, page: int) -> PageNotFound:
-        shown = page + 1 if isinstance(page, int) else page
-        return PageNotFound(
-            f"{self.name} has no page {shown}: its pages are 1 to {self.page_count} (0 to {self.page_count - 1} in Python)",
-            document_id=self.id,
-            page=page if isinstance(page, int) else None,
-        )
+            raise _no_such_page(self, page)
 
     def _make_pyramid(self, page: int) -> Pyramid:
         geometry = self.info.pages[page]
@@ -308,3 +300,13 @@ class Document:
 
     def __repr__(self) -> str:
         return f"Document({self.name!r}, {self.page_count} pages, id={self.id})"
+
+
+def _no_such_page(document: Document, page: int) -> PageNotFound:
+    shown = page + 1 if isinstance(page, int) else page
+    count = document.page_count
+    return PageNotFound(
+        f"{document.name} has no page {shown}: its pages are 1 to {count} (0 to {count - 1} in Python)",
+        document_id=document.id,
+        page=page if isinstance(page, int) else None,
+    )

@@ -5,11 +5,10 @@ Both are read by the types below (`msgspec`): what has other types, or numbers o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Annotated
 
 from msgspec import Meta, Struct, to_builtins
-from msgspec.structs import replace
 
 CONTENT_ID_VERSION = 5
 """Raise with any change to what `content_id` digests, or how: the ids then all change, and what was remembered is forgotten."""
@@ -153,16 +152,6 @@ class PageInspection(Struct, frozen=True):
         """One image covers the page."""
         return any(image.coverage >= MIN_SCAN_COVERAGE for image in self.images)
 
-    def with_draw_time(self, draw_s: float) -> PageInspection:
-        return replace(self, draw_s=draw_s)
-
-    def with_problems(self, problems: Iterable[str]) -> PageInspection:
-        return replace(self, problems=tuple(problems))
-
-    @classmethod
-    def failed(cls, page: int, error: str) -> PageInspection:
-        return cls(page, error=error)
-
 
 class DocumentInspection(Struct, frozen=True):
     """What will be slow or look wrong in a document."""
@@ -173,10 +162,6 @@ class DocumentInspection(Struct, frozen=True):
     pages: tuple[PageInspection, ...]
     attachments: tuple[Attachment, ...] = ()
     """Files that it carries, which no page shows."""
-
-    @classmethod
-    def of(cls, info: DocumentInfo, pages: Iterable[PageInspection]) -> DocumentInspection:
-        return cls(info.kind, info.page_count, info.repaired, tuple(pages), info.attachments)
 
     @property
     def fonts_not_embedded(self) -> dict[FontUse, list[int]]:

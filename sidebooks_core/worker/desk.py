@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 from msgspec import Struct, field
+from msgspec.structs import replace
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -240,7 +241,7 @@ class Desk:
         sheet = self._sheet(held, job.document, job.page)
         rect_px = [0, 0, max(1, round(geometry.width_pt * scale)), max(1, round(geometry.height_pt * scale))]
         self._drawn_mended(held, job, sheet, scale, rect_px)
-        return Inspected(inspection.with_problems(sheet.problems), time.perf_counter() - started_s)
+        return Inspected(replace(inspection, problems=tuple(sheet.problems)), time.perf_counter() - started_s)
 
     def _hold(self, ref: DocumentRef, given: bytes | int | None) -> _Held:
         held = self._held.get(ref.token)
