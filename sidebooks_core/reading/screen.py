@@ -67,6 +67,15 @@ class Screen(Struct):
         """Those whose records make the screen sharp."""
         return {one.request for one in self.wanted} | set(self.windows.values())
 
+    def is_changed_by(self, request: Request, *, is_error: bool) -> bool:
+        """A record, or an error, of a raster changes what the screen shows.
+
+        The error of a slab does not if a window stands for the slab: the window may still come.
+        """
+        if is_error and self.windows.get(request.page, request) != request:
+            return False
+        return request in self.requests
+
     def places_of(self, one: Wanted) -> Iterator[Wanted]:
         """Where a wanted image may be: in its own raster, or in a window. The same pixels in each."""
         yield one

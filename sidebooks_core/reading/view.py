@@ -14,12 +14,13 @@ from sidebooks_core.encoding.png_file import flat_png
 from sidebooks_core.errors import SidebooksError
 from sidebooks_core.images.requests import Request
 from sidebooks_core.images.tile import Tile
+from sidebooks_core.reading.layout import Layout
 from sidebooks_core.tiling.geometry import RectPx
 from sidebooks_core.tiling.pyramid import Level
 from sidebooks_core.tiling.raster import RasterSpec
 from sidebooks_core.tiling.slabs import raster_of, slab_of, slab_spec
-from sidebooks_core.tiling.spreads import Direction, SpreadRule, Spreads
-from sidebooks_core.tiling.viewport import PageBox, Placement, Viewport, visible_tiles
+from sidebooks_core.tiling.spreads import SpreadRule
+from sidebooks_core.tiling.viewport import Placement, Viewport, visible_tiles
 
 WINDOW_GAIN = 2
 """A window is drawn where the slabs that it is cut from have so many times its pixels: else the slabs are there as soon."""
@@ -153,13 +154,10 @@ def fitted_requests(
     document: Document, pages: Iterable[int], view_px: tuple[int, int], rule: SpreadRule, raster_pixels: int
 ) -> dict[int, tuple[Request, ...]]:
     """By page: the rasters that a Reader shows of it, fitted into a screen of `view_px` pixels. Raises RequestError."""
-    infos = document.info.pages
-    direction: Direction = "rtl" if document.direction == "rtl" else "ltr"
-    spreads = Spreads.of_pages([(info.width_pt, info.height_pt) for info in infos], direction, rule)
+    layout = Layout.of(document, rule, view_px)
     found: dict[int, tuple[Request, ...]] = {}
     for page in pages:
-        boxes = [PageBox(one, infos[one].width_pt, infos[one].height_pt) for one in spreads.spread_of(page)]
-        viewport = Viewport.fitted(*view_px, boxes)
+        viewport = layout.fitted(layout.spreads.index_of(page))
         [placement] = [one for one in viewport.placements if one.page == page]
         wanted = wanted_images(document, viewport, placement, raster_pixels)
         found[page] = tuple(dict.fromkeys(one.request for one in wanted))

@@ -31,6 +31,16 @@ JUMPS_TO_JUMPING = 2
 """So many jumps in a row, and the reader is looking for something: where it lands, one spread is made ahead, not three."""
 PREVIEWS_AHEAD = 3
 """Previews in the direction of reading for one behind."""
+FIRST_COST_S = 0.05
+"""The assumed cost of a sharp page until the document has shown it."""
+FIRST_BYTES = 300_000
+"""The assumed size of a sharp page until the document has shown it."""
+SMOOTHING = 0.25
+"""The weight of the newest page in the costs, from 0 to 1."""
+RETRY_S = 0.1
+"""After so long a queue that was full is asked again."""
+POSITION_AFTER_S = 2.0
+"""A page that is looked at for so long is where the next reading begins."""
 
 
 class Visit(Struct, frozen=True):
@@ -53,6 +63,32 @@ class Movement(Struct, frozen=True):
     """Turning faster than sharp pages can be drawn."""
     is_jumping: bool = False
     """Going from one place to another far away, again and again."""
+
+
+class Costs(Struct, frozen=True):
+    """The cost of a sharp page of one document, smoothed over the pages that were drawn."""
+
+    draw_s: float = FIRST_COST_S
+    """Seconds of one worker."""
+    data_bytes: float = FIRST_BYTES
+
+    def with_page(self, draw_s: float, data_bytes: float) -> Costs:
+        """The costs after one more page was drawn."""
+        return Costs(
+            self.draw_s + SMOOTHING * (draw_s - self.draw_s), self.data_bytes + SMOOTHING * (data_bytes - self.data_bytes)
+        )
+
+
+def look_again_s(movement: Movement, *, is_refused: bool, is_position_saved: bool) -> float | None:
+    """Seconds after which a reader looks again what it wants, although nothing happened. None: never.
+
+    A fling may have ended by then, the queue may have room again, or the page was looked at for POSITION_AFTER_S.
+    """
+    if movement.is_fling:
+        return movement.pace_s
+    if is_refused:
+        return RETRY_S
+    return None if is_position_saved else POSITION_AFTER_S
 
 
 def movement_of(visits: Sequence[Visit], now_s: float, sharp_s: float, before: Movement | None = None) -> Movement:
