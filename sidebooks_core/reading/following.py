@@ -46,11 +46,11 @@ class Shared(Protocol):
     images: Images
 
     def count(self) -> int:
-        """The number of readers that share the memory for prefetch now."""
+        """The number of open readers, which share the memory for prefetch."""
         ...
 
     def remember(self, document: Document, name: str, page: int) -> None:
-        """A reader is at a page, from 0. Waits for no disk."""
+        """Save the page, from 0, at which the next reading of this name begins. Waits for no disk."""
         ...
 
 

@@ -44,26 +44,26 @@ class ReaderOptions(Struct, frozen=True, kw_only=True):
     """How a document is read."""
 
     rule: SpreadRule = SINGLE_PAGES
-    """Which pages go side by side."""
+    """The rule by which pages go side by side."""
     fit: Fit = "page"
     deadline_s: float = DEADLINE_S
     resume: bool | str = False
-    """Begin at the page that was read last, not at the first. A name: that which the reader of this name read last."""
+    """Begin at the page that was read last, not at the first. A name: the page that the reader of this name read last."""
     loop: ReaderLoop | None = None
-    """Threads that many readers share; without one the reader has a thread of its own."""
+    """Threads that many readers share. Without a loop the reader has a thread of its own."""
     client: str = ""
-    """Whose turn in the queue it takes; its own unless told."""
+    """The reader takes turns in the queue under this name; under a name of its own if empty."""
 
 
 class Host(Shared, Protocol):
-    """What a reader needs of the service: `Readers`."""
+    """The part of the service that a reader uses: `Readers`."""
 
     def page_of(self, document: Document, name: str) -> int:
         """The page that a reader read last, from 0; the first if that is not known."""
         ...
 
     def forget(self, reader: Reader) -> None:
-        """A reader closed."""
+        """Remove a reader that closed."""
         ...
 
 
@@ -206,7 +206,7 @@ class Reader:
             return stage.screen
 
     def _move(self, viewport_of: Callable[[Screen], Viewport]) -> PageView:
-        """Show the same spread in another viewport. It is made of the screen that it replaces, with no turn in between."""
+        """Show the same spread in another viewport, made of the present screen. No turn comes in between."""
         self._require_open()
         with self._changed:
             before = self._stage.screen
@@ -228,7 +228,7 @@ class Reader:
         return self._deliver(screen)
 
     def _wait_settled(self, screen: Screen, until_s: float) -> bool:
-        """Wait until nothing better will come, or the screen is another; False where that takes longer."""
+        """Wait until nothing better will come, or the screen is another; False if that takes longer."""
         with self._changed:
             return self._changed.wait_for(
                 lambda: self._stage.closed or self._stage.screen is not screen or self._painter.is_settled(screen),
