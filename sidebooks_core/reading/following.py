@@ -1,4 +1,4 @@
-"""What happens behind the turns of a reader: rasters are asked for, previews made, better pixels told, the position saved.
+"""The work behind the turns of a reader: rasters are asked for, previews made, better pixels told, the position saved.
 
 `Follower.step` runs in a thread of the reader's loop, never twice at the same time; answers come in threads of workers.
 All state that both use is guarded by the reader's lock (see `stage`). Disk, queue and application are called without it.
@@ -80,7 +80,7 @@ class Follower:
         loop: ReaderLoop,
         listener: Callable[[], Listener | None],
     ) -> None:
-        """listener: gives what is called with better pixels, at the time of the call."""
+        """listener: gives the callback for better pixels that is set now, if any."""
         self._shared = shared
         self._images = shared.images
         self._stage = stage
@@ -99,7 +99,7 @@ class Follower:
         self._handle.wake()
 
     def end(self) -> None:
-        """Stop, when the stage is closed. Drops what only this reader wants, and saves the position."""
+        """Stop, after the stage was closed. Drops the requests of this reader, and saves the position."""
         with self._stage.changed:
             asks = self._asks.take_all()
         self._handle.end(CLOSE_S)
@@ -124,7 +124,7 @@ class Follower:
         self._handle.wake()
 
     def step(self) -> float | None:
-        """Do what there is to do. Returns the seconds after which to look again without being woken; None: never."""
+        """Do the work that is due. Returns the seconds after which to look again without being woken; None: never."""
         stage = self._stage
         with stage.changed:
             if stage.closed:
@@ -152,7 +152,7 @@ class Follower:
         self._previews.begin_at(first_read(self._stage.screen.pages), self._movement.direction)
 
     def _follow(self, screen: Screen) -> None:
-        """Ask for what is wanted now, the visible first, and drop what is not wanted any more."""
+        """Ask for the rasters that are wanted now, the visible first, and cancel those that are not wanted any more."""
         stage = self._stage
         now_s = time.monotonic()
         with stage.changed:

@@ -1,6 +1,6 @@
 """One reader of one document: turns that return at once.
 
-A turn looks at the memory only, and waits a moment for what comes quickly. All else (disk, queue, prefetch, previews,
+A turn looks at the memory only, and waits a moment for pages that come quickly. All else (disk, queue, prefetch, previews,
 callbacks) is done by a `Follower` in a thread of a loop, which sleeps until something changes. The two share a `Stage`,
 whose lock guards all state of the reader.
 """
@@ -31,8 +31,7 @@ from sidebooks_core.tiling.viewport import Fit, Viewport
 DEADLINE_S = 0.016
 """A frame of a 60 Hz screen."""
 WAIT_SHARE = 0.5
-"""Share of the deadline in which a turn waits for what comes quickly: a page on disk, or one that draws in milliseconds. The
-rest is for waking up."""
+"""Share of the deadline in which a turn waits for quick pages: on disk, or drawn in milliseconds. The rest is for waking up."""
 CROWDED_WAIT_SHARE = 0.125
 """The same share if workers keep all processors busy. Waking up may take two time slices then, half of the deadline. The
 share is long enough that a worker has what the turn asked for, and counts."""
@@ -80,7 +79,7 @@ class Reader:
         self.document = document
         self.deadline_s = options.deadline_s
         self.on_refined: Callable[[PageView], None] | None = None
-        """Called with a better PageView of what is on the screen, from a thread of the reader. An exception goes to the log."""
+        """Called with a better PageView of the present screen, from a thread of the reader. An exception goes to the log."""
         self._host = host
         self._images = host.images
         self._painter = Painter(host.images, document)
@@ -102,7 +101,7 @@ class Reader:
         return first_read(self._stage.screen.pages)
 
     def view(self) -> PageView:
-        """What can be painted now, without waiting."""
+        """The view made of the images in memory, without waiting."""
         self._require_open()
         with self._changed:
             return self._painter.view(self._stage.screen)[0]
@@ -155,7 +154,7 @@ class Reader:
         return self._move(lambda screen: screen.viewport.panned(right_view, down_view))
 
     def resize(self, view_px: tuple[int, int], fit: Fit | None = None) -> PageView:
-        """The screen was turned, or the window has another size."""
+        """Fit the pages into a screen of another size, (width, height) in pixels. Raises RequestError."""
 
         def resized(screen: Screen) -> Viewport:
             layout = replace(self._stage.layout, view_px=view_px, fit=fit or self._stage.layout.fit)
@@ -166,7 +165,7 @@ class Reader:
         return self._move(resized)
 
     def wait_sharp(self, timeout_s: float | None = None) -> PageView:
-        """Wait until everything shown is sharp or known to fail, at most `timeout_s`; then what there is (see `is_sharp`)."""
+        """Wait until all images shown are sharp or have failed, at most `timeout_s` seconds. Returns the view (see `is_sharp`)."""
         with self._changed:
             self._changed.wait_for(lambda: self._stage.closed or self._painter.is_settled(self._stage.screen), timeout_s)
             self._require_open()
@@ -178,7 +177,7 @@ class Reader:
             return self._changed.wait_for(lambda: self._stage.closed or self._follower.has_all_previews, timeout_s)
 
     def close(self) -> None:
-        """Drop what only this reader wants. Safe to call again."""
+        """Drop the requests of this reader, and save its position. Safe to call again."""
         with self._changed:
             if self._stage.closed:
                 return

@@ -68,7 +68,7 @@ class Screen(Struct):
         return {one.request for one in self.wanted} | set(self.windows.values())
 
     def is_changed_by(self, request: Request, *, is_error: bool) -> bool:
-        """A record, or an error, of a raster changes what the screen shows.
+        """A record, or an error, of a raster changes the screen.
 
         The error of a slab does not if a window stands for the slab: the window may still come.
         """
@@ -86,7 +86,7 @@ class Screen(Struct):
 
 
 class Painter:
-    """Makes screens of a document, and views of what is in memory."""
+    """Makes screens of a document, and views made of the images in memory."""
 
     def __init__(self, images: Images, document: Document) -> None:
         self._images = images
@@ -134,7 +134,7 @@ class Painter:
         return all(one.page in screen.errors or self.has(screen, one) for one in screen.wanted)
 
     def view(self, screen: Screen) -> tuple[PageView, Quality]:
-        """The view of what is in memory, and its quality."""
+        """The view made of the images in memory, and its quality."""
         images: list[PlacedImage] = []
         sharp_images = 0
         coarsest = 1.0

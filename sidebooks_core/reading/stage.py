@@ -1,4 +1,4 @@
-"""What the turns of a reader share with its loop: the screen that is shown, and flags that say what has changed.
+"""The state that the turns of a reader share with its loop: the screen, and flags that tell the loop of changes.
 
 `Stage.changed` is the one lock of a reader. It guards the stage, the screen's contents, the requests under way, the
 previews and the movement. It is reentrant. Under it nothing waits for a disk, a worker or the application.
@@ -24,7 +24,7 @@ class Stage:
         self.screen = screen
         """Replaced under the lock. The loop compares it without the lock, to stop early if a turn came in between."""
         self.dirty = True
-        """The loop must look again what is wanted."""
+        """The loop must look again which rasters are wanted."""
         self.refined = False
         """A record of a page on the screen came since the loop looked last."""
         self.refused = False

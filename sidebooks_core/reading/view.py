@@ -92,7 +92,7 @@ class Wanted(Struct, frozen=True):
 
 
 def wanted_images(document: Document, viewport: Viewport, placement: Placement, raster_pixels: int) -> tuple[Wanted, ...]:
-    """The images that make a page sharp: the whole page at its exact size, or the visible tiles of a level from the middle out."""
+    """The images that make a page sharp: the whole page at its exact size, or visible tiles of a level from the middle out."""
     rung = placement.rung
     if viewport.zoom == 1.0 and rung.area_px <= raster_pixels:
         spec = RasterSpec.whole_page(rung.scale, rung.width_px, rung.height_px)

@@ -1,4 +1,4 @@
-"""Which rasters a reader wishes for beside the visible ones. A pure function over values; the policy is in `scheduling`."""
+"""The rasters that a reader wishes for beside the visible ones: a pure function. The policy is in `scheduling`."""
 
 from __future__ import annotations
 

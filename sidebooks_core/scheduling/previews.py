@@ -1,4 +1,4 @@
-"""Which page gets its preview next: plain data, which its owner guards."""
+"""The order in which pages get their previews. Plain data: the owner guards it."""
 
 from __future__ import annotations
 
