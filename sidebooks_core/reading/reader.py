@@ -165,7 +165,7 @@ class Reader:
         return self._move(resized)
 
     def wait_sharp(self, timeout_s: float | None = None) -> PageView:
-        """Wait until all images shown are sharp or have failed, at most `timeout_s` seconds. Returns the view (see `is_sharp`)."""
+        """Wait until all images are sharp or have failed, at most `timeout_s` seconds. Returns the view (see `is_sharp`)."""
         with self._changed:
             self._changed.wait_for(lambda: self._stage.closed or self._painter.is_settled(self._stage.screen), timeout_s)
             self._require_open()
