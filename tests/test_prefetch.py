@@ -9,13 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidebooks_core.scheduling.prefetch import (
+    FIRST_COST_S,
     MOST_AHEAD,
+    POSITION_AFTER_S,
+    RETRY_S,
+    Costs,
     Movement,
     Visit,
+    look_again_s,
     movement_of,
     preview_order,
     sharp_wishes,
 )
+from sidebooks_core.scheduling.previews import PREVIEWS_AT_ONCE, Previews
 
 PLENTY = {"sharp_bytes": 1.0, "budget_bytes": 1e9}
 CHEAP_S, DEAR_S = 0.01, 0.4
@@ -125,3 +131,51 @@ def test_previews_reach_every_page_once_nearest_first(count: int, data: st.DataO
     assert order[0] == position
     ahead = [page for page in order if (page - position) * direction >= 0]
     assert all((later - earlier) == direction for earlier, later in pairwise(ahead))
+
+
+def test_the_costs_follow_the_pages_that_are_drawn_and_one_odd_page_does_not_decide() -> None:
+    costs = Costs()
+    odd = costs.with_page(10.0, 1e7)
+    assert FIRST_COST_S < odd.draw_s < 5.0
+    for _ in range(30):
+        costs = costs.with_page(0.2, 1000)
+    assert math.isclose(costs.draw_s, 0.2, rel_tol=0.01)
+    assert math.isclose(costs.data_bytes, 1000, rel_tol=0.1)
+
+
+def test_a_reader_looks_again_when_a_fling_may_have_ended_or_the_queue_may_have_room() -> None:
+    still, fling = Movement(), Movement(1, 0.2, True)
+    assert look_again_s(fling, is_refused=True, is_position_saved=False) == 0.2
+    assert look_again_s(still, is_refused=True, is_position_saved=True) == RETRY_S
+    assert look_again_s(still, is_refused=False, is_position_saved=False) == POSITION_AFTER_S
+    assert look_again_s(still, is_refused=False, is_position_saved=True) is None
+
+
+def test_only_a_few_previews_are_under_way_and_each_page_gets_one() -> None:
+    previews = Previews(10)
+    previews.begin_at(3, 1)
+    under_way: list[int] = []
+    made: list[int] = []
+    while not previews.is_complete:
+        while (page := previews.next_page()) is not None:
+            previews.asked()
+            under_way.append(page)
+        assert 0 < len(under_way) <= PREVIEWS_AT_ONCE
+        made.append(under_way.pop(0))
+        previews.answered(made[-1], is_final=True)
+    assert made[:2] == [3, 4]
+    assert sorted(made) == list(range(10))
+    assert previews.next_page() is None
+
+
+def test_a_preview_that_was_refused_comes_up_again_and_one_at_hand_does_not() -> None:
+    previews = Previews(2)
+    previews.begin_at(0, 1)
+    assert previews.next_page() == 0
+    previews.asked()
+    previews.answered(0, is_final=False)
+    previews.skip(1)
+    assert not previews.is_complete
+    assert previews.next_page() is None, "the order is at its end"
+    previews.begin_at(0, 1)
+    assert previews.next_page() == 0

@@ -362,7 +362,7 @@ def test_a_turn_waits_for_no_disk_that_is_locked(sample: Path, tmp_path: Path) -
                     started_s = time.perf_counter()
                     reader.turn()
                     assert time.perf_counter() - started_s < 0.1
-                    assert service.positions.page_of(document.id, "") == reader.page - 1
+                    assert service.parts.readers.page_of(document, "") == reader.page - 1
                 other.execute("ROLLBACK")
 
 
@@ -467,11 +467,16 @@ def test_pans_from_many_threads_add_up(service: sb.TileService, sample: Path, mo
         time.sleep(0.002)
         return moved
 
+    with service.reader(document, VIEW_PX) as reader:
+        reader.zoom(4.0)
+        reader.pan(60, 84)
+        once = reader.wait_sharp(timeout_s=60)
+    monkeypatch.setattr(Viewport, "panned", slow)
     with service.reader(document, VIEW_PX, deadline_s=0.001) as reader:
         reader.zoom(4.0)
-        start = reader._screen.viewport
-        monkeypatch.setattr(Viewport, "panned", slow)
         with ThreadPoolExecutor(4) as threads:
             for moved in [threads.submit(reader.pan, 5, 7) for _ in range(12)]:
                 moved.result()
-        assert reader._screen.viewport == panned_of(start, 60, 84)
+        in_pieces = reader.wait_sharp(timeout_s=60)
+    assert once.is_sharp
+    assert in_pieces.images == once.images

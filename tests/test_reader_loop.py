@@ -148,30 +148,66 @@ def test_no_threads_is_refused() -> None:
         ReaderLoop(0)
 
 
-def test_those_that_are_woken_often_and_those_that_ended_are_not_kept_for_later() -> None:
-    class Reader:
-        calls = 0
+class _Moment(float):
+    """When a step is due: what the loop keeps for later, so that a test can count what it keeps."""
 
-        def step(self) -> float:
-            self.calls += 1
-            return 300.0
 
+class _Nap(float):
+    """Added to the time, it gives a `_Moment`, and remembers it without keeping it."""
+
+    moments: list[weakref.ref[_Moment]]
+
+    def __radd__(self, now_s: float) -> _Moment:
+        moment = _Moment(now_s + float(self))
+        self.moments.append(weakref.ref(moment))
+        return moment
+
+
+class _Sleeper:
+    """A step that wants to be called again after five minutes."""
+
+    def __init__(self, moments: list[weakref.ref[_Moment]]) -> None:
+        self.calls = 0
+        self._moments = moments
+
+    def step(self) -> float:
+        self.calls += 1
+        nap_s = _Nap(300.0)
+        nap_s.moments = self._moments
+        return nap_s
+
+
+def test_what_a_step_no_longer_waits_for_is_not_kept() -> None:
     loop = ReaderLoop()
-    readers = [Reader() for _ in range(40)]
-    known = [weakref.ref(reader) for reader in readers]
-    for reader in readers:
-        handle = loop.add(reader.step)
+    moments: list[weakref.ref[_Moment]] = []
+    sleeper = _Sleeper(moments)
+    handle = loop.add(sleeper.step)
+    wakes = 10 * LATER_LOOKED_THROUGH
+    for calls in range(1, wakes):
+        handle.wake()
+        until(lambda calls=calls: sleeper.calls >= calls)  # type: ignore[misc]
+    until(lambda: len(moments) >= wakes - 1)
+    assert 1 <= sum(one() is not None for one in moments) <= LATER_LOOKED_THROUGH + 1, "one more while it is being added"
+    handle.end(20)
+    loop.close()
+
+
+def test_those_that_ended_are_not_kept_for_later() -> None:
+    loop = ReaderLoop()
+    sleepers = [_Sleeper([]) for _ in range(40)]
+    known = [weakref.ref(sleeper) for sleeper in sleepers]
+    for sleeper in sleepers:
+        handle = loop.add(sleeper.step)
         for calls in range(1, 21):
             handle.wake()
-            until(lambda reader=reader, calls=calls: reader.calls == calls)  # type: ignore[misc]
+            until(lambda sleeper=sleeper, calls=calls: sleeper.calls >= calls)  # type: ignore[misc]
         handle.end(20)
-    readers.clear()
-    del reader, handle
-    last = Reader()
+    sleepers.clear()
+    del sleeper, handle
+    last = _Sleeper([])
     handle = loop.add(last.step)
     for calls in range(1, 100):
         handle.wake()
         until(lambda calls=calls: last.calls >= calls)  # type: ignore[misc]
-    assert len(loop._later) <= LATER_LOOKED_THROUGH
     until(lambda: not any(one() for one in known), 5)
     loop.close()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def stats(arguments: argparse.Namespace) -> int:
-    """How much there is."""
+    """Print the number of records and facts, and their bytes."""
     with _opened(arguments.cache_dir) as (store, facts):
         stored, known = store.statistics(), facts.statistics()
     if arguments.json:
@@ -40,7 +40,7 @@ def stats(arguments: argparse.Namespace) -> int:
 
 
 def verify(arguments: argparse.Namespace) -> int:
-    """Read and check everything. 1 if there is damage that was not removed."""
+    """Read and check all records and facts. 1 if there is damage that was not removed."""
     with _opened(arguments.cache_dir) as (store, facts):
         stored, known = store.verify(fix=arguments.fix), facts.verify(fix=arguments.fix)
     damaged = stored.damaged + stored.orphan_files + known.damaged
@@ -55,7 +55,7 @@ def verify(arguments: argparse.Namespace) -> int:
 
 
 def purge(arguments: argparse.Namespace) -> int:
-    """Remove what is stored of documents, or everything."""
+    """Remove the records and facts of documents, or all."""
     if arguments.all == bool(arguments.file):
         raise RequestError("name the documents to remove, or --all")
     if arguments.all:
@@ -78,7 +78,7 @@ def purge(arguments: argparse.Namespace) -> int:
 
 @contextmanager
 def _opened(folder: Path) -> Iterator[tuple[DiskStore, Facts]]:
-    """Raises FileNotFoundError if there is no cache: looking after one makes none."""
+    """The images and the facts of a cache. Raises FileNotFoundError if there is none, because these commands make none."""
     from sidebooks_core.stores.disk import DiskStore
 
     if not any(folder.glob("records-*")):

@@ -17,18 +17,21 @@ from sidebooks_core.settings import Settings
 from sidebooks_core.statistics import Latency, latency_of
 
 FRAME_S = 1 / 60
+"""A frame of a 60 Hz screen."""
 
 
 class FlipPass(Struct, frozen=True):
-    """One way through the pages."""
+    """All pages turned once."""
 
     name: str
     latency: Latency
     within_frame: float
-    """Share of the turns that took no longer than a frame of a 60 Hz screen."""
+    """Share of the turns that took at most FRAME_S, 0 to 1."""
     renders: int
     bytes: int
+    """The size of all images together."""
     failed: dict[int, str]
+    """Errors by page, from 0."""
 
 
 class FlipReport(Struct, frozen=True):
@@ -39,7 +42,7 @@ class FlipReport(Struct, frozen=True):
     width_px: int
     height_px: int
     first_page_s: float
-    """From making the service, its workers not started, to the first page's bytes."""
+    """Seconds from making the service, whose workers have not started then, to the bytes of the first page."""
     passes: tuple[FlipPass, ...]
 
 
@@ -52,10 +55,11 @@ def flip(
     width_px: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> FlipReport:
-    """Turn through a document with an empty cache, again with a full memory, again in a new service with a full disk.
+    """Turn three times through a document: with an empty cache, with a full memory, and in a new service with a full disk.
 
-    The cache is a temporary folder, so that "cold" is true and nothing of the user's is thrown away. pages: chooses pages,
-    from the page count. width_px: the width of the page images; the document's largest single-image level unless told.
+    The cache is a temporary folder, so that the first pass is cold and the user's cache stays as it is. pages: gives the
+    pages, from 0, of the page count. width_px: the width of the page images; without it they are of the document's largest
+    level of a single image.
     """
     with tempfile.TemporaryDirectory(prefix="sidebooks-flip-") as cache_dir:
         settings = replace(settings, cache_dir=cache_dir)
@@ -76,7 +80,7 @@ def flip(
 
 
 def _first_image(service: TileService, document: Document, pages: Sequence[int], width_px: int | None) -> tuple[int, int]:
-    """The size of the first page that can be drawn."""
+    """(width, height) in pixels of the first page that can be drawn; (0, 0) if none can."""
     for page in pages:
         try:
             tile = _image(service, document, page, width_px)

@@ -1,4 +1,4 @@
-"""What the command line draws: a progress bar, tables, page numbers as people write them."""
+"""Text of the command line: a progress bar, tables, and page numbers as people write them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from sidebooks_core.errors import RequestError
 
 BAR_WIDTH = 30
 BAR_DELAY_S = 1.0
-"""What takes less shows no bar."""
+"""Work that takes less time shows no bar."""
 BAR_STEP_S = 0.1
+"""The bar is drawn again after so long."""
 
 
 class ProgressBar:
-    """A bar on standard error, where that is a terminal, for work that takes over a second. Call it with (done, total)."""
+    """A bar for work that takes over a second, on standard error if that is a terminal. Call it with (done, total)."""
 
     def __init__(self, what: str) -> None:
         self._what = what
@@ -48,7 +49,7 @@ class ProgressBar:
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns set by width: the first to the left, the others to the right."""
+    """Lines of columns as wide as their widest cell: the first column is set to the left, the others to the right."""
     lines = [headings, *rows]
     widths = [max(len(line[i]) for line in lines) for i in range(len(headings))]
     return "\n".join(
@@ -60,7 +61,7 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def parse_pages(text: str, page_count: int) -> list[int]:
-    """Page numbers from 0, from what a person writes from 1: "3", "1-5", "7-", "-2", "1,4-6". Raises RequestError."""
+    """Page numbers from 0, of text in which they count from 1: "3", "1-5", "7-", "-2", "1,4-6". Raises RequestError."""
     pages: list[int] = []
     for part in text.replace(" ", "").split(","):
         found = re.fullmatch(r"(\d*)(-?)(\d*)", part)
@@ -77,7 +78,7 @@ def parse_pages(text: str, page_count: int) -> list[int]:
 
 
 def human_bytes(count: int) -> str:
-    """Such as "3.4 MB"; powers of 1000."""
+    """A size with its unit, such as "3.4 MB"; units are powers of 1000."""
     size = float(count)
     for unit in ("B", "kB", "MB", "GB"):
         if size < 1000:
@@ -87,5 +88,5 @@ def human_bytes(count: int) -> str:
 
 
 def print_json(value: object) -> None:
-    """One JSON value, for machines."""
+    """Print a value as JSON."""
     print(json.dumps(value, ensure_ascii=False, indent=2))

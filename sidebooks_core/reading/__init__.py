@@ -1,1 +1,1 @@
-"""A reader's turn: the screen, the view, the thread that prefetches."""
+"""Readers: the turns, the screen and its view, and the work behind the turns."""

@@ -1,4 +1,7 @@
-"""Runs what readers do behind their turns, in a few threads that many readers share."""
+"""Calls the steps of readers, which do the work behind their turns, in a few threads that many readers share.
+
+One lock of the loop guards all seats. A step is called without it.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,10 @@ from msgspec import Struct, field
 _log = logging.getLogger("sidebooks_core.reading.reader")
 
 LATER_LOOKED_THROUGH = 64
-"""Entries of those that are due later from which on void ones are dropped."""
+"""If more entries are due later, the void ones among them are dropped."""
 
 Step = Callable[[], float | None]
-"""Does what there is to do, and gives the seconds after which it is to be called again; None: when it is woken."""
+"""Does the work of one reader. Returns the seconds after which it is called again; None: not before it is woken."""
 
 
 class _State(Enum):
@@ -34,11 +37,11 @@ class _Seat(Struct, eq=False):
     step: Step
     state: _State = _State.IDLE
     due: int | None = None
-    """The number of its entry among those that are due later; an entry of another number is void."""
+    """The number of the seat's entry among those that are due later. An entry with another number is void."""
     thread: threading.Thread | None = None
-    """Which runs it now."""
+    """The thread that runs the step now."""
     left: threading.Event = field(default_factory=threading.Event)
-    """Ended, and not run any more."""
+    """Set when the seat has ended and no thread runs the step."""
 
 
 class ReaderLoop:
@@ -48,7 +51,7 @@ class ReaderLoop:
     """
 
     def __init__(self, threads: int = 1) -> None:
-        """threads: how many readers are served at the same moment, from 1."""
+        """threads: the number of steps that run at the same time, from 1. Raises ValueError."""
         if threads < 1:
             raise ValueError(f"threads must be at least 1, not {threads!r}")
         self._lock = threading.Lock()
@@ -62,14 +65,14 @@ class ReaderLoop:
         self._closed = False
 
     def add(self, step: Step) -> Handle:
-        """Call a step whenever its handle is woken, and when it asked to be called again."""
+        """Call a step each time its handle is woken, and when the time has come that the step returned."""
         with self._lock:
             if not self._threads:
                 self._start()
         return Handle(self, _Seat(step))
 
     def close(self) -> None:
-        """Let the threads go home; no step begins any more."""
+        """End the threads. No step begins any more."""
         with self._lock:
             self._closed = True
             self._work.notify_all()
@@ -120,18 +123,18 @@ class ReaderLoop:
                     seat.state = _State.IDLE
                     if nap_s is not None:
                         self._call_later(seat, nap_s)
-            del seat  # while this thread sleeps nobody is kept by it
+            del seat  # a thread that sleeps must keep no reader alive
 
     def _call_later(self, seat: _Seat, nap_s: float) -> None:
         seat.due = next(self._numbers)
         heapq.heappush(self._later, (time.monotonic() + nap_s, seat.due, seat))
-        if len(self._later) > self._most_later:  # most are void: of readers that were woken meanwhile, or have ended
+        if len(self._later) > self._most_later:  # most are void: their readers were woken since, or have ended
             self._later = [entry for entry in self._later if entry[1] == entry[2].due]
             heapq.heapify(self._later)
             self._most_later = max(LATER_LOOKED_THROUGH, 2 * len(self._later))
 
     def _next(self) -> _Seat | None:
-        """The next reader that has something to do; sleeps until there is one. None: closed."""
+        """The next seat whose step is to be called. Sleeps until there is one. None: the loop is closed."""
         with self._lock:
             while not self._closed:
                 nap_s = self._take_due()
@@ -144,7 +147,7 @@ class ReaderLoop:
             return None
 
     def _take_due(self) -> float | None:
-        """Make ready who is due. How long the next one still sleeps, in seconds."""
+        """Make all seats ready that are due. Returns the seconds until the next one is; None: no seat is due later."""
         now_s = time.monotonic()
         while self._later:
             at_s, number, seat = self._later[0]
@@ -164,9 +167,9 @@ class Handle:
         self._seat = seat
 
     def wake(self) -> None:
-        """There is something to do: call the step soon, once more if it runs just now."""
+        """Call the step soon; once more if it runs just now."""
         self._loop._wake(self._seat)
 
     def end(self, timeout_s: float) -> None:
-        """Never call the step again. Waits until it does not run any more, unless the step itself calls this."""
+        """Never call the step again. Waits until the step that runs has returned, unless the step itself calls this."""
         self._loop._end(self._seat, timeout_s)

@@ -1,4 +1,4 @@
-"""The readers of a service: what they share, and where each of them stopped."""
+"""The readers of a service: the images that they share, and the positions at which they stopped."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sidebooks_core.reading.reader import Reader, ReaderOptions
 
 
 class Positions(Protocol):
-    """Where readers left off, by document and reader's name. Neither method waits for a disk to be written."""
+    """The page at which a reader stopped, by document and by reader's name. Neither method waits for a write to disk."""
 
     def page_of(self, document_id: str, reader: str) -> int | None: ...
 
@@ -22,10 +22,10 @@ class Positions(Protocol):
 
 
 class Readers:
-    """Makes readers, and knows those that are open. Thread-safe."""
+    """Makes readers, and knows the open ones. Thread-safe."""
 
     def __init__(self, images: Images, positions: Positions, remember: Callable[[Document], None]) -> None:
-        """remember: notes what is known of a document, so that its stored pages are found next time."""
+        """remember: saves the facts of a document, so that its stored pages are found next time."""
         self.images = images
         self._positions = positions
         self._remember = remember
@@ -34,7 +34,7 @@ class Readers:
         self._closed = False
 
     def open(self, document: Document, view_px: tuple[int, int], options: ReaderOptions) -> Reader:
-        """Raises RequestError, ServiceClosed."""
+        """A new reader on a screen of (width, height) pixels. Raises RequestError, ServiceClosed."""
         reader = Reader(self, document, view_px, options)
         with self._lock:
             closed = self._closed
@@ -46,7 +46,7 @@ class Readers:
         return reader
 
     def count(self) -> int:
-        """Readers that share the budgets now."""
+        """The number of open readers, which share the memory for prefetch."""
         return len(self._open)
 
     def page_of(self, document: Document, name: str) -> int:
@@ -55,12 +55,12 @@ class Readers:
         return page if page is not None and page < document.page_count else 0
 
     def remember(self, document: Document, name: str, page: int) -> None:
-        """A reader is at a page: its next reading begins there, and finds it by its content id."""
+        """Save the page, from 0, at which the next reading of this name begins, with the document's content ids."""
         self._positions.save(document.id, name, page)
         self._remember(document)
 
     def forget(self, reader: Reader) -> None:
-        """A reader closed."""
+        """Remove a reader that closed."""
         self._open.discard(reader)
 
     def close(self) -> None:

@@ -1,6 +1,6 @@
-"""What a reader's screen shows: the images that would make it sharp, those that are at hand, and the view made of them.
+"""The screen of a reader: the images that would make it sharp, those that are at hand, and the view made of them.
 
-Looks at the memory only, and never waits: a turn composes its view here. Its owner guards it.
+A turn composes its view here. This module looks at the memory only and never waits. The reader's lock guards a screen.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ from sidebooks_core.tiling.spreads import Spread, first_read
 from sidebooks_core.tiling.viewport import Placement, Viewport
 
 WINDOWS_KEPT = 3
-"""Windows that a zoomed screen takes over from the one before it: a finger that pans sees what it saw."""
+"""Windows that a zoomed screen takes over from the screen before it, so that a pan keeps the pixels already seen."""
 
 _log = logging.getLogger("sidebooks_core.reading.reader")
 
 Quality = tuple[int, float]
-"""Of a view: how many sharp images, and the resolution of the coarsest page."""
+"""Of a view: the number of sharp images, and the resolution of the coarsest page as a share of the screen's, 0 to 1."""
 
 
 class Screen(Struct):
-    """What is shown, replaced as a whole by each turn or move."""
+    """One spread in one viewport. Each turn or move makes another screen."""
 
     spread: int
     pages: Spread
@@ -51,24 +51,33 @@ class Screen(Struct):
     """The same spread at zoom 1."""
     wanted: tuple[Wanted, ...]
     windows: dict[int, Request]
-    """By page: what is drawn of a zoomed page before its slabs, where that is sooner."""
+    """By page: the window of a zoomed page, which is drawn before the page's slabs if that is sooner."""
     records: dict[Request, Record] = field(default_factory=dict)
-    """Held as long as they are shown, whatever the memory evicts."""
+    """Held as long as the screen shows them, even if the memory evicts them."""
     errors: dict[int, SidebooksError] = field(default_factory=dict)
     counted: set[Request] = field(default_factory=set)
     since_s: float = field(default_factory=time.perf_counter)
     shown: Quality = (-1, -1.0)
-    """How good the last view was that a turn returned or `on_refined` was given."""
+    """The quality of the last view that a turn returned or `on_refined` was given."""
     earlier: tuple[Request, ...] = ()
     """Windows of the screens before this one, at the same place."""
 
     @property
     def requests(self) -> set[Request]:
-        """Those whose records make the screen sharp."""
+        """The rasters that make the screen sharp."""
         return {one.request for one in self.wanted} | set(self.windows.values())
 
+    def is_changed_by(self, request: Request, *, is_error: bool) -> bool:
+        """A record, or an error, of a raster changes the screen.
+
+        The error of a slab does not if a window stands for the slab: the window may still come.
+        """
+        if is_error and self.windows.get(request.page, request) != request:
+            return False
+        return request in self.requests
+
     def places_of(self, one: Wanted) -> Iterator[Wanted]:
-        """Where a wanted image may be: in its own raster, or in a window. The same pixels in each."""
+        """The places of a wanted image: in its own raster and in windows, with the same pixels in each."""
         yield one
         for window in (*self.windows.values(), *self.earlier):
             place = within(one, window) if window.page == one.page else None
@@ -77,14 +86,14 @@ class Screen(Struct):
 
 
 class Painter:
-    """Makes screens of a document, and their views of what is in memory."""
+    """Makes screens of a document, and views made of the images in memory."""
 
     def __init__(self, images: Images, document: Document) -> None:
         self._images = images
         self._document = document
 
     def screen(self, spread: int, pages: Spread, viewport: Viewport, fitted: Viewport, before: Screen | None = None) -> Screen:
-        """before: the screen that is moved over the same spread."""
+        """A screen of a spread, given by its number from 0. before: the present screen, if that shows the same spread."""
         raster_pixels = self._images.settings.raster_pixels
         wanted: list[Wanted] = []
         windows: dict[int, Request] = {}
@@ -95,7 +104,7 @@ class Painter:
                 windows[placement.page] = window
         screen = Screen(spread, pages, viewport, fitted, tuple(wanted), windows)
         if before is not None:
-            # What overran at one scale may be drawn at another.
+            # A page that took too long at one scale may be drawn in time at another.
             is_same_scale = viewport.zoom == before.viewport.zoom
             lasting = {
                 page: error for page, error in before.errors.items() if is_same_scale or not isinstance(error, RenderTimeout)
@@ -107,7 +116,7 @@ class Painter:
         return screen
 
     def record(self, screen: Screen, request: Request) -> Record | None:
-        """If it is in memory."""
+        """The record of a raster if it is in memory."""
         held = screen.records.get(request)
         if held is not None:
             return held
@@ -117,15 +126,15 @@ class Painter:
         return record
 
     def has(self, screen: Screen, wanted: Wanted) -> bool:
-        """The image is in memory, in one of its places."""
+        """An image is in memory, in one of its places."""
         return any(self.record(screen, one.request) is not None for one in screen.places_of(wanted))
 
     def is_settled(self, screen: Screen) -> bool:
-        """Nothing better will come."""
+        """Each image is in memory or its page has failed: nothing better will come."""
         return all(one.page in screen.errors or self.has(screen, one) for one in screen.wanted)
 
     def view(self, screen: Screen) -> tuple[PageView, Quality]:
-        """What can be painted now."""
+        """The view made of the images in memory, and its quality."""
         images: list[PlacedImage] = []
         sharp_images = 0
         coarsest = 1.0
@@ -174,7 +183,7 @@ class Painter:
         return PlacedImage(tile, wanted.page, wanted.x0_view, wanted.y0_view, wanted.width_view, wanted.height_view, is_coarse)
 
     def _stand_in(self, screen: Screen, placement: Placement) -> tuple[PlacedImage, float]:
-        """The best image of the whole page that is at hand, and its resolution as a share of the screen's."""
+        """The best image of the whole page that is in memory, and its resolution as a share of the screen's."""
         rung = next(one for one in screen.fitted.placements if one.page == placement.page).rung
         fit = RasterSpec.whole_page(rung.scale, rung.width_px, rung.height_px)
         for candidate in coarse_images(self._document, placement, fit, self._images.settings.raster_pixels):

@@ -1,4 +1,4 @@
-"""What a reader gets to paint: placed images that cover the pages on its screen, and which images those would best be."""
+"""The view that an application paints: placed images that cover the pages on the screen, and the best images for that."""
 
 from __future__ import annotations
 
@@ -14,29 +14,30 @@ from sidebooks_core.encoding.png_file import flat_png
 from sidebooks_core.errors import SidebooksError
 from sidebooks_core.images.requests import Request
 from sidebooks_core.images.tile import Tile
+from sidebooks_core.reading.layout import Layout
 from sidebooks_core.tiling.geometry import RectPx
 from sidebooks_core.tiling.pyramid import Level
 from sidebooks_core.tiling.raster import RasterSpec
 from sidebooks_core.tiling.slabs import raster_of, slab_of, slab_spec
-from sidebooks_core.tiling.spreads import Direction, SpreadRule, Spreads
-from sidebooks_core.tiling.viewport import PageBox, Placement, Viewport, visible_tiles
+from sidebooks_core.tiling.spreads import SpreadRule
+from sidebooks_core.tiling.viewport import Placement, Viewport, visible_tiles
 
 WINDOW_GAIN = 2
-"""A window is drawn where the slabs that it is cut from have so many times its pixels: else the slabs are there as soon."""
+"""A window is drawn if the slabs that hold its tiles have so many times its pixels. Else the slabs are there as soon."""
 
 
 class PlacedImage(Struct, frozen=True):
-    """A tile, and where on the screen it goes, in screen pixels from the top left corner."""
+    """A tile and its place on the screen, in screen pixels from the top left corner."""
 
     tile: Tile
     page: int
     x0_view: float
     y0_view: float
     width_view: float
-    """The tile is stretched to this where it has another width in pixels."""
+    """The tile is stretched to this if its own width in pixels is another."""
     height_view: float
     is_coarse: bool
-    """Of a lower resolution than the screen's: painted first, and covered by sharp images as they come."""
+    """The image has a lower resolution than the screen. It is painted first, and sharp images cover it as they come."""
 
     @property
     def data(self) -> bytes:
@@ -45,12 +46,12 @@ class PlacedImage(Struct, frozen=True):
 
     @property
     def media_type(self) -> str:
-        """Of `data`."""
+        """The media type of `data`."""
         return self.tile.media_type
 
 
 class PageView(Struct, frozen=True):
-    """What is on the screen after a turn, a move or a refinement."""
+    """The images to paint after a turn, a move or a refinement."""
 
     page: int
     """The page that is read first, from 0."""
@@ -61,23 +62,23 @@ class PageView(Struct, frozen=True):
     is_sharp: bool
     """Everything is at the screen's own resolution (or the page has no finer one)."""
     resolution: float
-    """Of the coarsest page shown, as a share of the screen's: 1 sharp, 0 bare paper."""
+    """The resolution of the coarsest page shown, as a share of the screen's: 1 is sharp, 0 is bare paper."""
     zoom: float
     errors: tuple[SidebooksError, ...] = ()
-    """Why pages cannot be drawn; each names its page. The best image at hand is shown, or their paper."""
+    """The errors of pages that cannot be drawn; each names its page. The best image in memory stands in, or bare paper."""
 
     @property
     def problems(self) -> dict[int, tuple[str, ...]]:
-        """What of the pages shown could not be drawn, by page from 0; of pages that were drawn whole, nothing."""
+        """The parts that could not be drawn, by page from 0. Pages that were drawn whole are left out."""
         return {image.page: image.tile.problems for image in self.images if image.tile.problems}
 
 
 class Wanted(Struct, frozen=True):
-    """One image that would make a part of the screen sharp."""
+    """An image that makes a part of the screen sharp."""
 
     request: Request
     column: int
-    """In the raster's own grid, as `row`."""
+    """Column in the raster's own grid, from 0; `row` likewise."""
     row: int
     x0_view: float
     y0_view: float
@@ -91,7 +92,7 @@ class Wanted(Struct, frozen=True):
 
 
 def wanted_images(document: Document, viewport: Viewport, placement: Placement, raster_pixels: int) -> tuple[Wanted, ...]:
-    """What makes a page sharp: the whole page at its exact size, or the visible tiles of a level, those in the middle first."""
+    """The images that make a page sharp: the whole page at its exact size, or visible tiles of a level from the middle out."""
     rung = placement.rung
     if viewport.zoom == 1.0 and rung.area_px <= raster_pixels:
         spec = RasterSpec.whole_page(rung.scale, rung.width_px, rung.height_px)
@@ -102,9 +103,9 @@ def wanted_images(document: Document, viewport: Viewport, placement: Placement, 
 
 
 def window_request(document: Document, viewport: Viewport, placement: Placement, raster_pixels: int) -> Request | None:
-    """The visible tiles of a zoomed page as a raster of their own, which is drawn sooner than the slabs that hold them.
+    """The visible tiles of a zoomed page as one raster, a window, which is drawn sooner than the slabs that hold them.
 
-    None if it would not be much sooner, or is too large.
+    None if the window is too large, or not much smaller than the slabs.
     """
     if viewport.zoom == 1.0:
         return None
@@ -122,7 +123,7 @@ def window_request(document: Document, viewport: Viewport, placement: Placement,
 
 
 def within(wanted: Wanted, window: Request) -> Wanted | None:
-    """The same image as a tile of a window, if it is in it."""
+    """The same image as a tile of a window; None if the window does not hold it."""
     spec, other = wanted.request.spec, window.spec
     if (other.scale, other.tile_px) != (spec.scale, spec.tile_px):
         return None
@@ -134,7 +135,7 @@ def within(wanted: Wanted, window: Request) -> Wanted | None:
 
 
 def margin_tiles(document: Document, viewport: Viewport, placement: Placement, raster_pixels: int) -> tuple[Wanted, ...]:
-    """The tiles around those that are visible in a zoomed page: where a finger that pans will go."""
+    """The tiles around the visible ones of a zoomed page, which a pan will show."""
     if viewport.zoom == 1.0:
         return ()
     level = document.pyramid(placement.page).level_for_scale(placement.scale)
@@ -152,14 +153,14 @@ def margin_tiles(document: Document, viewport: Viewport, placement: Placement, r
 def fitted_requests(
     document: Document, pages: Iterable[int], view_px: tuple[int, int], rule: SpreadRule, raster_pixels: int
 ) -> dict[int, tuple[Request, ...]]:
-    """By page: the rasters that a Reader shows of it, fitted into a screen of `view_px` pixels. Raises RequestError."""
-    infos = document.info.pages
-    direction: Direction = "rtl" if document.direction == "rtl" else "ltr"
-    spreads = Spreads.of_pages([(info.width_pt, info.height_pt) for info in infos], direction, rule)
+    """By page, from 0: the rasters that a Reader shows of it, fitted into a screen of `view_px`, (width, height) in pixels.
+
+    Raises RequestError.
+    """
+    layout = Layout.of(document, rule, view_px)
     found: dict[int, tuple[Request, ...]] = {}
     for page in pages:
-        boxes = [PageBox(one, infos[one].width_pt, infos[one].height_pt) for one in spreads.spread_of(page)]
-        viewport = Viewport.fitted(*view_px, boxes)
+        viewport = layout.fitted(layout.spreads.index_of(page))
         [placement] = [one for one in viewport.placements if one.page == page]
         wanted = wanted_images(document, viewport, placement, raster_pixels)
         found[page] = tuple(dict.fromkeys(one.request for one in wanted))
@@ -167,7 +168,7 @@ def fitted_requests(
 
 
 def coarse_images(document: Document, placement: Placement, fit_spec: RasterSpec, raster_pixels: int) -> Iterator[Wanted]:
-    """What may stand in for a page meanwhile, the best first: its exact fit, then its single-tile levels."""
+    """Images that may stand in for a page, the best first: the page at its exact fit, then its levels of a single tile."""
     yield _whole(placement, Request(document, placement.page, fit_spec))
     for level in reversed(document.pyramid(placement.page).levels):
         if level.columns == level.rows == 1:
@@ -176,13 +177,13 @@ def coarse_images(document: Document, placement: Placement, fit_spec: RasterSpec
 
 
 def preview_request(document: Document, page: int, raster_pixels: int) -> Request:
-    """A page's preview, its coarsest level."""
+    """The raster of a page's preview, which is its coarsest level."""
     level = document.pyramid(page).levels[0]
     return Request(document, page, slab_spec(level, slab_of(level, raster_pixels, 0, 0)))
 
 
 def paper(placement: Placement) -> PlacedImage:
-    """A page of which nothing is known but its size."""
+    """Bare paper of a page's size, if no image of it is in memory."""
     rung = placement.rung
     return PlacedImage(
         white_tile(), placement.page, placement.x0_view, placement.y0_view, rung.width_px, rung.height_px, is_coarse=True
@@ -191,7 +192,7 @@ def paper(placement: Placement) -> PlacedImage:
 
 @lru_cache(maxsize=1)
 def white_tile() -> Tile:
-    """One white pixel, to be stretched."""
+    """One white pixel, which is stretched to the size of a page."""
     return Tile(flat_png(1, 1, (255,)), PNG.media_type, 1, 1, "paper")
 
 

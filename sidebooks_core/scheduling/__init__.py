@@ -1,1 +1,1 @@
-"""What to do next: pure policy over plain values. No threads, no clocks."""
+"""The order of work: pure policy over plain values. No threads, no clocks."""

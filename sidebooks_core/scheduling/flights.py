@@ -1,6 +1,6 @@
-"""The life of a flight, which is work under way that any number of requests wait for: its states, and what leads to which.
+"""The life of a flight: its states and transitions. A flight is work under way, for which any number of requests wait.
 
-All that changes a flight's state is in this module. Plain data: no threads, no clock, no I/O; its owner guards it.
+Only this module changes the state of a flight. Plain data: no threads, no clock, no I/O; the owner guards it.
 """
 
 from __future__ import annotations
@@ -14,39 +14,39 @@ from msgspec import Struct, field
 from sidebooks_core.scheduling.queue import Entry, JobQueue, Priority
 
 W = TypeVar("W")
-"""What is to be done."""
+"""The work to be done."""
 R = TypeVar("R")
 """A request that waits for it."""
 
 
 class State(Enum):
-    """Where a flight is."""
+    """The state of a flight."""
 
     QUEUED = auto()
-    """It waits for a worker."""
+    """The flight waits for a worker."""
     PARKED = auto()
-    """Another process may be making the same: it waits for that, and takes up no worker."""
+    """Another process may be making the same record. The flight waits for that and takes up no worker."""
     AT_WORK = auto()
-    """A worker does it."""
+    """A worker does the work."""
     SHOWN = auto()
-    """The image was told to all who wait; the worker still finds out where it belongs."""
+    """All waiting requests have the image. The worker still identifies the page."""
     LANDED = auto()
-    """Over. Who asks for the same now begins anew."""
+    """The flight is over. The same request now begins another flight."""
 
 
 class Event(Enum):
-    """What happens to a flight."""
+    """An event in the life of a flight."""
 
     TAKE = auto()
-    """A worker takes it."""
+    """A worker takes the flight."""
     PARK = auto()
     RESUME = auto()
     SHOW = auto()
-    """The first part of its answer came."""
+    """The first part of the answer came."""
     REPEAT = auto()
-    """Its worker was taken away, and somebody wants it: it keeps its turn."""
+    """The worker was taken away, and a request still waits: the flight keeps its turn."""
     LAND = auto()
-    """It has its result, or nobody wants it any more."""
+    """The flight has its result, or no request waits any more."""
 
 
 TRANSITIONS: Mapping[tuple[State, Event], State] = {
@@ -60,7 +60,7 @@ TRANSITIONS: Mapping[tuple[State, Event], State] = {
     (State.PARKED, Event.LAND): State.LANDED,
     (State.SHOWN, Event.LAND): State.LANDED,
 }
-"""All there is; anything else is a fault of the library."""
+"""All transitions. Any other one is a fault of the library."""
 
 
 class ImpossibleTransition(Exception):
@@ -68,45 +68,45 @@ class ImpossibleTransition(Exception):
 
 
 class Waiting(Struct, Generic[R], frozen=True, eq=False):
-    """Who waits."""
+    """A request that waits for a flight."""
 
     request: R
     client: str = ""
-    """Whose turn in the queue it takes."""
+    """The request takes turns in the queue under this name."""
 
 
 class Flight(Struct, Generic[W, R], eq=False):
-    """Work under way. Its fields are for `Flights` to change, `work` is its owner's."""
+    """Work under way. `Flights` changes its fields, but for `work`, which belongs to the owner."""
 
     names: list[str]
-    """It is joined under each of them; the first is that of the queue."""
+    """Requests join the flight under each of these names. The first one is its key in the queue."""
     document: str
-    """The document that a worker must hold to do it."""
+    """The document that a worker must hold to do the work."""
     work: W
     priority: Priority
     waiting: list[Waiting[R]] = field(default_factory=list)
     state: State = State.QUEUED
 
     def to(self, event: Event) -> None:
-        """Raises ImpossibleTransition."""
+        """Change the state by an event. Raises ImpossibleTransition."""
         after = TRANSITIONS.get((self.state, event))
         if after is None:
             raise ImpossibleTransition(f"{event.name} in {self.state.name}")
         self.state = after
 
     def entry(self) -> Entry:
-        """What stands for it in the queue."""
+        """The flight's entry in the queue."""
         clients = frozenset(one.client for one in self.waiting) or frozenset([""])
         return Entry(self.names[0], self.priority, self.document, clients)
 
     def take_waiting(self) -> list[R]:
-        """All who wait, who are told now and only once."""
+        """All waiting requests, which wait no longer: each is told once."""
         waiting, self.waiting = self.waiting, []
         return [one.request for one in waiting]
 
 
 class Flights(Generic[W, R]):
-    """All flights under way, by their names, and the queue of those that wait for a worker."""
+    """All flights under way by their names, and the queue of the flights that wait for a worker."""
 
     def __init__(self, max_jobs: int) -> None:
         self._queue = JobQueue(max_jobs)
@@ -117,7 +117,7 @@ class Flights(Generic[W, R]):
         return next((self._by_name[name] for name in names if name in self._by_name), None)
 
     def begin(self, flight: Flight[W, R]) -> Flight[W, R] | None:
-        """Queue a new one. Returns one that was displaced to make room, which has landed. Raises QueueIsFull."""
+        """Queue a new flight. Returns the flight that was displaced to make room and has landed, if any. Raises QueueIsFull."""
         displaced = self._queue.push(flight.entry())
         self._named(flight, list(flight.names))
         if displaced is None:
@@ -127,14 +127,14 @@ class Flights(Generic[W, R]):
         return gone
 
     def join(self, flight: Flight[W, R], waiting: Waiting[R], priority: Priority) -> None:
-        """Wait for a flight too. It takes the more urgent class of the two."""
+        """Add a request to a flight. The flight takes the more urgent priority of the two."""
         flight.waiting.append(waiting)
         flight.priority = min(flight.priority, priority)
         if flight.state is State.QUEUED:
             self._queue.push(Entry(flight.names[0], priority, flight.document, frozenset([waiting.client])))
 
     def name(self, flight: Flight[W, R], name: str) -> bool:
-        """From now on it is joined under this name too. False: another flight is, or it has landed."""
+        """Let requests join the flight under this name too. False if the flight has landed, or another one has the name."""
         if flight.state is State.LANDED:
             return False
         self._named(flight, [name])
@@ -145,9 +145,9 @@ class Flights(Generic[W, R]):
         return True
 
     def forget(self, flight: Flight[W, R], request: R) -> bool:
-        """A request is no longer interested. The flight lands if nobody else is and no worker has begun it.
+        """Remove a request. The flight lands if no request waits any more and no worker has begun it.
 
-        False: the request did not wait for it.
+        False if the request did not wait for the flight.
         """
         before = len(flight.waiting)
         flight.waiting = [one for one in flight.waiting if one.request is not request]
@@ -165,7 +165,7 @@ class Flights(Generic[W, R]):
         barred_documents: Collection[str] = (),
         reserved_documents: Collection[str] = (),
     ) -> Flight[W, R] | None:
-        """The next for a worker; see `JobQueue.pop`."""
+        """The next flight for a worker; see `JobQueue.pop`."""
         entry = self._queue.pop(held_documents, least_urgent, barred_documents, reserved_documents)
         if entry is None:
             return None
@@ -174,33 +174,33 @@ class Flights(Generic[W, R]):
         return flight
 
     def park(self, flight: Flight[W, R]) -> None:
-        """A flight that was taken, and waits for another process."""
+        """Let a flight that was taken wait for another process."""
         flight.to(Event.PARK)
 
     def resume(self, flight: Flight[W, R]) -> None:
-        """It waits for a worker again, at the head of its class."""
+        """Let a parked flight wait for a worker, at the head of its class."""
         flight.to(Event.RESUME)
         self._queue.push_front(flight.entry())
 
     def repeat(self, flight: Flight[W, R]) -> None:
-        """It lost its worker and keeps its turn."""
+        """Queue a flight again that lost its worker. It keeps its turn."""
         flight.to(Event.REPEAT)
         self._queue.push_front(flight.entry())
 
     def show(self, flight: Flight[W, R]) -> list[R]:
-        """Its image is there; returns who waited for it."""
+        """The image of a flight is there. Returns the requests that waited."""
         flight.to(Event.SHOW)
         return flight.take_waiting()
 
     def land(self, flight: Flight[W, R]) -> list[R]:
-        """It is over; returns who still waits for it."""
+        """End a flight. Returns the requests that still wait."""
         if flight.state is State.QUEUED:
             self._queue.remove(flight.names[0])
         self._landed(flight)
         return flight.take_waiting()
 
     def land_waiting(self) -> list[Flight[W, R]]:
-        """End all that no worker does. Returns them, with those who wait."""
+        """End all flights that no worker has. Returns them with their waiting requests."""
         ended = [flight for flight in self if flight.state in (State.QUEUED, State.PARKED)]
         self._queue.clear()
         for flight in ended:
@@ -208,18 +208,18 @@ class Flights(Generic[W, R]):
         return ended
 
     def count(self, *states: State) -> int:
-        """Flights in one of these states."""
+        """The number of flights in these states."""
         return sum(flight.state in states for flight in self)
 
     def count_waiting(self, priority: Priority) -> int:
-        """Flights of a class that wait for a worker."""
+        """The number of flights of a class that wait for a worker."""
         return self._queue.count(priority)
 
     def __iter__(self) -> Iterator[Flight[W, R]]:
         return iter({id(flight): flight for flight in self._by_name.values()}.values())
 
     def __len__(self) -> int:
-        """Those that wait for a worker."""
+        """The number of flights that wait for a worker."""
         return len(self._queue)
 
     def _named(self, flight: Flight[W, R], names: list[str]) -> None:

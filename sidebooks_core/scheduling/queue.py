@@ -1,7 +1,7 @@
 """The queue of jobs: order, joining, promotion and dropping, as a plain data structure.
 
-It holds keys, not work: the service keeps what a key means, guards the queue with its lock and never calls it while doing
-I/O. Every operation is O(1) in the number of jobs, but for the clients that wait; `pop` looks at a bounded number of entries.
+It holds keys, not work. The owner keeps the work of each key, and guards the queue by a lock under which it does no I/O.
+Each operation is O(1) in the number of jobs, though not of clients; `pop` looks at a bounded number of entries.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ class Priority(IntEnum):
     """The classes of work, the most urgent first. Inside a class: first come, first served."""
 
     VISIBLE = 0
-    """Somebody looks at the place where it belongs."""
+    """A reader looks at the place of the image."""
     PAGE = 1
-    """The rest of a page that somebody looks at."""
+    """The rest of a page that a reader looks at."""
     NEXT = 2
-    """What the reading direction will want next."""
+    """The next pages in the direction of reading."""
     PREVIEW = 3
     """Coarse images of all pages."""
     BULK = 4
-    """Prerendering, and whatever can wait."""
+    """Prerendering, and other work that can wait."""
 
 
 class Entry(Struct, frozen=True):
@@ -36,9 +36,9 @@ class Entry(Struct, frozen=True):
     key: str
     priority: Priority
     document: str
-    """The document that a worker must hold to do it: work goes to workers that hold it already."""
+    """The document that a worker must hold to do the job. Jobs go first to workers that hold it already."""
     clients: frozenset[str] = frozenset([""])
-    """Who waits for it. The clients of a class take turns; the empty name stands for the application itself."""
+    """The clients that wait for the job. The clients of a class take turns; the empty name stands for the application."""
 
 
 class QueueIsFull(Exception):
@@ -46,7 +46,7 @@ class QueueIsFull(Exception):
 
 
 class JobQueue:
-    """Jobs by key. Not thread-safe: its owner guards it."""
+    """Jobs by key. Not thread-safe: the owner guards it."""
 
     AFFINITY_LOOKAHEAD = 16
     """How many entries of a class `pop` looks at for one whose document the worker holds. Bounded, so that the order stays
@@ -67,11 +67,11 @@ class JobQueue:
         return key in self._priority_of
 
     def count(self, priority: Priority) -> int:
-        """Jobs of a class that wait."""
+        """The number of jobs of a class."""
         return len(self._classes[priority].entries)
 
     def push(self, entry: Entry) -> Entry | None:
-        """Add a job; one that waits already is joined and takes the more urgent class of the two.
+        """Add a job. If its key waits already, the two become one job of the more urgent class.
 
         Returns the job that was displaced to make room, if any: the youngest of the least urgent class, or else of the client
         that has most in the same class. Raises QueueIsFull if there is neither a less urgent job nor a client with more jobs.
@@ -90,7 +90,7 @@ class JobQueue:
         return displaced
 
     def push_front(self, entry: Entry) -> None:
-        """Put back a job that was taken and could not be started: it keeps its turn, and the bound does not apply."""
+        """Put back a job that was taken and could not be started. It keeps its turn, even if the queue is full."""
         if entry.key in self._priority_of:
             self._join(entry)
             return
@@ -98,7 +98,7 @@ class JobQueue:
         self._priority_of[entry.key] = entry.priority
 
     def promote(self, key: str, priority: Priority) -> bool:
-        """Raise a waiting job to a more urgent class, at its end. True when it moved."""
+        """Move a job to the end of a more urgent class. True if it moved."""
         current = self._priority_of.get(key)
         if current is None or priority >= current:
             return False
@@ -108,7 +108,7 @@ class JobQueue:
         return True
 
     def remove(self, key: str) -> Entry | None:
-        """Take a job out, wherever it is."""
+        """Take a job out. None if its key does not wait."""
         priority = self._priority_of.pop(key, None)
         if priority is None:
             return None
@@ -124,12 +124,12 @@ class JobQueue:
     ) -> Entry | None:
         """Take the next job for a worker that holds some documents, of classes down to `least_urgent`.
 
-        Jobs of barred documents that nobody looks at stay where they are, and so do those of reserved documents, unless the
-        worker holds them.
+        Jobs of barred documents stay in the queue, unless they are VISIBLE. Jobs of reserved documents stay, unless the worker
+        holds the document.
 
-        The clients of the most urgent class that has work take turns; what one client asked for goes first come, first served.
-        In that order the first job of a held document among the first `AFFINITY_LOOKAHEAD` goes before the others, unless the
-        first one was passed over often enough already.
+        The clients of the most urgent class that has jobs take turns. The jobs of one client go first come, first served. In
+        that order the first job of a held document among the first `AFFINITY_LOOKAHEAD` goes before the others, unless the
+        first job was passed over `AFFINITY_LOOKAHEAD` times already.
         """
         for priority in Priority:
             if priority > least_urgent:
@@ -154,7 +154,7 @@ class JobQueue:
         return None
 
     def clear(self) -> list[Entry]:
-        """Take everything out."""
+        """Take all jobs out."""
         entries = [entry for waiting in self._classes.values() for entry in waiting.entries.values()]
         self._classes = {priority: _Class() for priority in Priority}
         self._priority_of.clear()
@@ -214,7 +214,7 @@ class _Class:
         self._lanes.move_to_end(client)
 
     def in_turn(self) -> Iterator[tuple[str, Entry]]:
-        """The entries as they would go, each once, with the client whose turn each is: one of each client, then the next."""
+        """Each entry once, in the order of turns, with its client: one entry of each client, then the next of each."""
         seen: set[str] = set()
         lanes: Iterable[tuple[str, Iterator[str]]] = ((client, iter(lane)) for client, lane in self._lanes.items())
         while True:

@@ -1,4 +1,4 @@
-"""Rectangles in the planes of a page, of a raster and of a screen, and the ways between them.
+"""Rectangles in the planes of a page, of a raster and of a screen, and the conversions between them.
 
 All are half-open: x0 and y0 belong to a rectangle, x1 and y1 do not. An empty rectangle (x0 == x1 or y0 == y1) is legal.
 """
@@ -12,7 +12,7 @@ from msgspec import Struct
 from sidebooks_core.errors import RequestError
 
 EDGE_SLACK_PX = 0.001
-"""How far a page may reach into a pixel without getting that pixel: what MuPDF's own rounding allows (fz_round_rect)."""
+"""A page that reaches at most so far into a pixel does not get that pixel. The same slack is in MuPDF (fz_round_rect)."""
 
 
 class SizePt(Struct, frozen=True):
@@ -76,13 +76,13 @@ class RectPx(Struct, frozen=True):
         return self.width_px * self.height_px
 
     def intersection(self, other: RectPx) -> RectPx:
-        """The pixels in both; an empty rectangle inside `self` where there are none."""
+        """The pixels in both; an empty rectangle inside `self` if there are none."""
         x0_px = min(max(self.x0_px, other.x0_px), self.x1_px)
         y0_px = min(max(self.y0_px, other.y0_px), self.y1_px)
         return RectPx(x0_px, y0_px, max(x0_px, min(self.x1_px, other.x1_px)), max(y0_px, min(self.y1_px, other.y1_px)))
 
     def to_pt(self, scale: float) -> RectPt:
-        """The same place on the page, where one point is `scale` pixels."""
+        """The same rectangle on the page, in points. scale: pixels per point."""
         return RectPt(self.x0_px / scale, self.y0_px / scale, self.x1_px / scale, self.y1_px / scale)
 
 
@@ -108,7 +108,7 @@ class RectPt(Struct, frozen=True):
         return self.y1_pt - self.y0_pt
 
     def to_px(self, scale: float) -> RectPx:
-        """The pixels it touches, where one point is `scale` pixels: rounded outwards, but for EDGE_SLACK_PX.
+        """The pixels that the rectangle touches: rounded outwards, but for EDGE_SLACK_PX. scale: pixels per point.
 
         The slack makes `rect_px.to_pt(scale).to_px(scale) == rect_px` in spite of floating point.
         """
@@ -120,7 +120,7 @@ class RectPt(Struct, frozen=True):
 
 
 def drawn_px(extent_pt: float, scale: float) -> int:
-    """Pixels that a page's side takes at `scale` px per pt when an engine draws it by itself; at least 1."""
+    """Pixels that a page's side takes at `scale` pixels per point if an engine draws the whole page; at least 1."""
     return max(1, math.ceil(extent_pt * scale - EDGE_SLACK_PX))
 
 

@@ -1,6 +1,6 @@
-"""The ladder of rasters at which a page can be had, and the grid of tiles in each.
+"""The ladder of rasters of a page, and the grid of tiles in each.
 
-Every page has the same ladder for everybody, so cache keys repeat between screens, restarts and protocols. Lower levels
+The ladder depends on the page alone, so cache keys repeat between screens, restarts and protocols. Lower levels
 halve with ceil at every step, as Deep Zoom and IIIF scale factors do: one store of tiles serves all three.
 """
 
@@ -23,22 +23,22 @@ from sidebooks_core.tiling.geometry import (
 )
 
 ORDINARY_LONG_PX = 4096
-"""Long side of an ordinary page's finest level: an A4 page at 350 dpi, twice the screens we serve."""
+"""Long side of an ordinary page's finest level: an A4 page at 350 dpi, twice a screen's long side."""
 MIN_FINEST_SCALE = 3.0
 """Pixels per point (216 dpi) that the finest level has at least: fine print on a large sheet can be read. The ladder grows
 by doubling until it has them."""
 MAX_SIDE_PX = 65536
-"""No ladder, and no exact-fit rung, has a longer side: four billion pixels are past what any reader zooms to."""
+"""Longest side of a ladder or of an exact-fit rung: no reader zooms to more than four billion pixels."""
 PREVIEW_LONG_PX = 256
-"""Long side of the coarsest level: recognisable when riffling, a few kB, a millisecond or two to draw."""
+"""Least long side of the coarsest level: the page can be recognised, takes a few kB, and is drawn in 1 to 2 ms."""
 SCREEN_LONG_PX = 2048
-"""A level no longer than this is one tile: a turn asks once. A grid of 512 asks 12 times, and OpenSeadragon does."""
+"""A level whose long side is at most this is one tile, so that a turn asks once. A grid of 512 px would ask 12 times."""
 GRID_TILE_PX = 512
-"""Tile side of the larger levels, which are seen in part: smaller tiles cost more requests, larger ones more hidden pixels."""
+"""Tile side of the larger levels, of which a screen shows a part. Smaller tiles cost requests, larger ones hidden pixels."""
 
 
 class TileAddress(Struct, frozen=True):
-    """One tile of one page of a document: what a request names."""
+    """The address of one tile of one page of a document."""
 
     page: int
     """From 0."""
@@ -54,14 +54,14 @@ class TileAddress(Struct, frozen=True):
 
 
 class Raster(Struct, frozen=True):
-    """A whole page at one scale, cut into a grid of square tiles. With the page's content it is a tile's identity."""
+    """A whole page at one scale, cut into a grid of square tiles."""
 
     scale: float
     """Pixels per point, the same in both directions."""
     width_px: int
     height_px: int
     tile_px: int
-    """Side of a tile. Tiles of the last column and row are narrower and lower where the raster ends."""
+    """Side of a tile. Tiles of the last column and row are narrower and lower, up to the end of the raster."""
 
     def __post_init__(self) -> None:
         require_positive(self.scale, "scale")
@@ -90,13 +90,13 @@ class Raster(Struct, frozen=True):
         return -(-self.height_px // self.tile_px)
 
     def tile_rect(self, column: int, row: int) -> RectPx:
-        """The pixels of one tile. Raises RequestError where the grid has no such tile."""
+        """The pixels of one tile. Raises RequestError if the grid has no such tile."""
         self.require_tile(column, row)
         x0_px, y0_px = column * self.tile_px, row * self.tile_px
         return RectPx(x0_px, y0_px, min(x0_px + self.tile_px, self.width_px), min(y0_px + self.tile_px, self.height_px))
 
     def tiles_in(self, rect_px: RectPx) -> tuple[tuple[int, int], ...]:
-        """(column, row) of the tiles that hold a pixel of `rect_px`, row by row. What lies outside the raster has none."""
+        """(column, row) of the tiles that hold a pixel of `rect_px`, row by row. The part outside the raster has no tiles."""
         inside = self.rect_px.intersection(rect_px)
         if not inside.area_px:
             return ()
@@ -105,7 +105,7 @@ class Raster(Struct, frozen=True):
         return tuple((column, row) for row in rows for column in columns)
 
     def require_tile(self, column: int, row: int) -> None:
-        """Raises RequestError where the grid has no such tile."""
+        """Raises RequestError if the grid has no such tile."""
         for name, value, count in (("column", column, self.columns), ("row", row, self.rows)):
             if type(value) is not int or not 0 <= value < count:
                 raise RequestError(f"{name} must be 0 to {count - 1} in this raster, not {value!r}")
@@ -153,26 +153,26 @@ class Pyramid(Struct, frozen=True):
 
     @property
     def screen_level(self) -> Level:
-        """The finest level that is one tile: what a screen shows of a whole page while no exact-fit rung is at hand."""
+        """The finest level of one tile. A screen shows it of a whole page while no exact-fit rung is in memory."""
         return next(level for level in reversed(self.levels) if level.columns == level.rows == 1)
 
     def level(self, index: int) -> Level:
-        """Raises RequestError where there is no such level."""
+        """A level by its index, from 0, the coarsest. Raises RequestError if there is none."""
         if type(index) is not int or not 0 <= index < len(self.levels):
             raise RequestError(f"level must be 0 to {len(self.levels) - 1} on this page, not {index!r}")
         return self.levels[index]
 
     def level_for_scale(self, scale: float) -> Level:
-        """The smallest level of at least `scale` pixels per point (to one part in a million); the finest where none is."""
+        """The smallest level of at least `scale` pixels per point (to one part in a million); the finest if there is none."""
         require_positive(scale, "scale")
         return next((level for level in self.levels if level.scale * (1 + 1e-6) >= scale), self.finest)
 
 
 @lru_cache(maxsize=4096, typed=True)
 def fit_rung(width_pt: float, height_pt: float, width_px: int | None = None, height_px: int | None = None) -> Raster:
-    """The whole page as one tile, exactly `width_px` wide or `height_px` high; the largest inside both where both are given.
+    """The whole page as one tile, exactly `width_px` wide or `height_px` high; the largest inside both if both are given.
 
-    The other side is what an engine would draw at that scale. Raises RequestError where a side is not 1 to MAX_SIDE_PX.
+    The other side follows from that scale. Raises RequestError if a side is not 1 to MAX_SIDE_PX.
     """
     page = SizePt(width_pt, height_pt)
     scales: list[float] = []

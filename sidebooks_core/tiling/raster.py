@@ -1,4 +1,4 @@
-"""One raster of a page: what a worker draws at once, and a cache keeps as one record."""
+"""One raster of a page. A worker draws a raster at once, and a cache keeps it as one record."""
 
 from __future__ import annotations
 

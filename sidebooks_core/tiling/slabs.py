@@ -12,7 +12,7 @@ from sidebooks_core.tiling.pyramid import Level, Raster
 from sidebooks_core.tiling.raster import RasterSpec
 
 SQUARER_FOR = 1.1
-"""How many times the fewest slabs there may be for the sake of squarer ones, of which a screen touches fewer."""
+"""The fewest slabs may be exceeded by this factor to get squarer slabs, because a screen touches fewer of them."""
 
 
 class Slab(Struct, frozen=True):
@@ -25,7 +25,7 @@ class Slab(Struct, frozen=True):
     columns: int
     rows: int
     rect_px: RectPx
-    """Its pixels in the raster."""
+    """The slab's pixels in the raster."""
 
     def tiles(self) -> Iterator[tuple[int, int]]:
         """(column, row) in the raster's grid, row by row."""
@@ -37,7 +37,7 @@ class Slab(Struct, frozen=True):
 def slabs(raster: Raster, raster_pixels: int) -> tuple[Slab, ...]:
     """The slabs of a raster, row by row: every tile is in exactly one, and each has at most `raster_pixels` pixels.
 
-    A raster that fits is one slab. A tile is never cut: where one tile is more than `raster_pixels`, slabs are single tiles.
+    A raster that fits is one slab. A tile is never cut: if one tile is more than `raster_pixels`, slabs are single tiles.
     """
     block_columns, block_rows = _block(raster, raster_pixels)
     return tuple(
@@ -48,14 +48,14 @@ def slabs(raster: Raster, raster_pixels: int) -> tuple[Slab, ...]:
 
 
 def slab_of(raster: Raster, raster_pixels: int, column: int, row: int) -> Slab:
-    """The slab that holds a tile, without making the others. Raises RequestError where the grid has no such tile."""
+    """The slab that holds a tile, without making the others. Raises RequestError if the grid has no such tile."""
     raster.require_tile(column, row)
     block_columns, block_rows = _block(raster, raster_pixels)
     return _slab(raster, column - column % block_columns, row - row % block_rows, block_columns, block_rows)
 
 
 def slab_spec(level: Level, slab: Slab) -> RasterSpec:
-    """A slab of a level as the raster that is drawn and kept."""
+    """The raster that is drawn and kept of a slab of a level."""
     return raster_of(level, slab.rect_px)
 
 
@@ -88,7 +88,7 @@ def _slab(raster: Raster, column0: int, row0: int, block_columns: int, block_row
 
 @lru_cache(maxsize=256)
 def _block(raster: Raster, raster_pixels: int) -> tuple[int, int]:
-    """(columns, rows) of tiles in a slab: bands of the full width where they are the fewest slabs, else squarish blocks.
+    """(columns, rows) of tiles in a slab: bands of the full width if they are the fewest slabs, else squarish blocks.
 
     Bands alone were rejected: on a sheet 65536 px wide they are one tile high, and a screen that looks at a corner would
     draw five of them, 170 megapixels, where it touches one or two blocks. Blocks are evened out, so that none is a sliver.

@@ -1,4 +1,4 @@
-"""Which pages are shown together. The rules are data; pages that belong together by them are paired in reading order."""
+"""Spreads: the pages that are shown together. A rule, which is data, pairs pages in reading order."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_HEIGHT_RATIO = 1.2
 
 
 class SpreadRule(Struct, frozen=True, kw_only=True):
-    """How pages are paired."""
+    """The rule by which pages are paired."""
 
     pairs: bool = True
     """False: every page is shown alone."""
@@ -48,7 +48,7 @@ class Spreads(Struct, frozen=True):
         if direction not in ("ltr", "rtl"):
             raise RequestError(f"direction must be 'ltr' or 'rtl', not {direction!r}")
         rule = rule or SpreadRule()
-        if not rule.pairs:  # whatever their sizes; a reader of a long book is not to wait for them
+        if not rule.pairs:  # sizes are not looked at, which would take long in a long book
             return cls(tuple((page,) for page in range(len(pages))), tuple(range(len(pages))))
         sizes = [SizePt(*page) for page in pages]
         spreads: list[Spread] = []
@@ -69,12 +69,12 @@ class Spreads(Struct, frozen=True):
         return self.spreads[self.index_of(page)]
 
     def turned(self, page: int, by: int = 1) -> Spread | None:
-        """The spread `by` turns on in reading order (back, if negative) from the one that shows `page`; None past an end."""
+        """The spread that is `by` turns after the one with `page` in reading order, before it if negative; None past an end."""
         index = self.index_of(page) + by
         return self.spreads[index] if 0 <= index < len(self.spreads) else None
 
     def index_of(self, page: int) -> int:
-        """The place in `spreads` of the one that shows a page. Raises PageNotFound."""
+        """The number, from 0, of the spread that shows a page. Raises PageNotFound."""
         if type(page) is not int or not 0 <= page < len(self._index_of):
             raise PageNotFound(
                 f"there is no page {page + 1 if isinstance(page, int) else page} among {len(self._index_of)}",
@@ -84,7 +84,7 @@ class Spreads(Struct, frozen=True):
 
 
 def first_read(spread: Spread) -> int:
-    """The page of a spread that is read first, on whichever side it is painted."""
+    """The page of a spread that is read first, on either side."""
     return min(spread)
 
 

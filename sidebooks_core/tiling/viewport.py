@@ -1,7 +1,7 @@
-"""What a screen shows of one spread: where its pages lie in screen pixels, at what scale, and which tiles are seen.
+"""One spread on a screen: the places of its pages in screen pixels, their scale, and the tiles that are visible.
 
-The pages of a spread have one scale and touch; lower ones are centred beside the highest. Places on the screen are whole
-pixels, so that a raster of the right size is shown pixel for pixel.
+The pages of a spread have one scale and touch each other. Lower pages are centred beside the highest. Places on the screen
+are whole pixels, so that a raster of the right size is shown pixel for pixel.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from sidebooks_core.tiling.pyramid import Raster, rung_at
 
 Fit = Literal["page", "width"]
 MAX_ZOOM = 64.0
-"""Enlargement over the fit at most; an A4 page is then 100,000 px high, far past its finest level."""
+"""The largest enlargement over the fit. An A4 page is then 100,000 px high, far more than its finest level."""
 MAX_VIEW_PX = 65536
+"""The longest side of a screen."""
 
 
 class PageBox(Struct, frozen=True):
@@ -36,7 +37,7 @@ class PageBox(Struct, frozen=True):
 
 
 class Placement(Struct, frozen=True):
-    """Where one page lies on the screen, in screen pixels from its top left corner; part of it may be off the screen."""
+    """The place of one page, in screen pixels from the screen's top left corner. A part may be off the screen."""
 
     box: PageBox
     scale: float
@@ -50,7 +51,7 @@ class Placement(Struct, frozen=True):
 
     @property
     def rung(self) -> Raster:
-        """The raster of the page that is shown pixel for pixel: its size is the page's size on the screen."""
+        """The raster that is shown pixel for pixel: it has the page's size on the screen."""
         return rung_at(self.box.width_pt, self.box.height_pt, self.scale)
 
     def to_view(self, x_pt: float, y_pt: float) -> tuple[float, float]:
@@ -63,7 +64,7 @@ class Placement(Struct, frozen=True):
 
 
 class Viewport(Struct, frozen=True):
-    """A screen that shows a spread. Moving and zooming make new ones; the pages never leave the screen needlessly."""
+    """A screen that shows a spread. Moves and zooms make new viewports; a spread larger than the screen leaves no gap."""
 
     width_view: int
     height_view: int
@@ -104,7 +105,7 @@ class Viewport(Struct, frozen=True):
 
     @property
     def placements(self) -> tuple[Placement, ...]:
-        """Where the pages lie, left to right."""
+        """The places of the pages, left to right."""
         sizes = self._sizes_view()
         highest = max(height for _, height in sizes)
         lefts = accumulate((width for width, _ in sizes[:-1]), initial=self.left_view)
@@ -131,7 +132,7 @@ class Viewport(Struct, frozen=True):
         return self._at(self.left_view - right_view, self.top_view - down_view)
 
     def visible_pt(self, page: int) -> RectPt:
-        """The part of a page that is on the screen; an empty rectangle where none is."""
+        """The part of a page that is on the screen; an empty rectangle if no part is."""
         placement = self._placement_of(page)
         x0_pt, y0_pt = placement.to_pt(0, 0)
         x1_pt, y1_pt = placement.to_pt(self.width_view, self.height_view)
@@ -177,7 +178,7 @@ def visible_tiles(raster: Raster, visible: RectPt) -> tuple[tuple[int, int], ...
 
 
 def _edge(wanted: int, extent: int, screen: int) -> int:
-    """Where the spread's left or top edge goes: centred where it fits on the screen, else without a gap at either side."""
+    """The spread's left or top edge: centred if the spread fits on the screen, else without a gap at either side."""
     if extent <= screen:
         return (screen - extent) // 2
     return max(screen - extent, min(wanted, 0))

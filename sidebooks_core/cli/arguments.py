@@ -1,0 +1,87 @@
+"""The arguments that several commands share, and the functions that make values of their text."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import math
+import os
+from pathlib import Path
+
+from sidebooks_core.encoding.formats import IMAGE_FORMATS
+from sidebooks_core.settings import Settings
+
+DEFAULT_DPI = 150
+
+
+def add_document(parser: argparse.ArgumentParser) -> None:
+    """FILE and --password."""
+    parser.add_argument("file", type=Path, metavar="FILE", help="the document")
+    parser.add_argument("--password", help="if the document needs one; - asks for it")
+
+
+def add_pages(parser: argparse.ArgumentParser) -> None:
+    """--pages; `pages.chosen_pages` reads it."""
+    parser.add_argument("--pages", metavar="PAGES", help="such as 3, 1-5, 7- or 1,4-6 (default: all)")
+
+
+def add_format(parser: argparse.ArgumentParser) -> None:
+    """--format."""
+    what = "of images (default auto: by content; compact: fewer bytes for coloured text, 100 ms later)"
+    parser.add_argument("--format", choices=IMAGE_FORMATS, default="auto", help=what)
+
+
+def add_workers(parser: argparse.ArgumentParser) -> None:
+    """--workers."""
+    parser.add_argument("--workers", type=int, default=Settings().workers, metavar="N", help="worker processes (default 2)")
+
+
+def add_cache_dir(parser: argparse.ArgumentParser) -> None:
+    """--cache-dir."""
+    default = Settings().cache_dir
+    parser.add_argument("--cache-dir", type=Path, default=default, metavar="DIR", help=f"default: {default}")
+
+
+def positive(text: str) -> float:
+    """A finite number above 0. Raises ValueError, ArgumentTypeError."""
+    value = float(text)
+    if not (math.isfinite(value) and value > 0):
+        raise argparse.ArgumentTypeError(f"{text} is no positive number")
+    return value
+
+
+def pixels(text: str) -> int:
+    """A whole number of pixels, 1 to 999,999,999. Raises ArgumentTypeError."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= 9 and int(text)):
+        raise argparse.ArgumentTypeError(f"{text} pixels make no image")
+    return int(text)
+
+
+def screen(text: str) -> tuple[int, int]:
+    """(width, height) of a screen in pixels. Raises ArgumentTypeError."""
+    width, _, height = text.partition("x")
+    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no screen: write it as WIDTHxHEIGHT, such as 1620x2160")
+    return int(width), int(height)
+
+
+def levels(text: str) -> list[int]:
+    """Numbers of levels, from 0. Raises ArgumentTypeError."""
+    parts = text.split(",")
+    if not all(part.strip().isdecimal() for part in parts):
+        raise argparse.ArgumentTypeError(f"{text!r} are no levels: write them as 0,3")
+    return [int(part) for part in parts]
+
+
+def port(text: str) -> int:
+    """A TCP port, 0 to 65535. Raises ArgumentTypeError."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= 5 and int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"{text} is no port: 0 to 65535")
+    return int(text)
+
+
+def read_password(given: str | None) -> str | None:
+    """The password of a document: given, or from SIDEBOOKS_PASSWORD. "-" asks at the terminal, so no process list shows it."""
+    if given == "-":
+        return getpass.getpass("password: ")
+    return given if given is not None else os.environ.get("SIDEBOOKS_PASSWORD")
