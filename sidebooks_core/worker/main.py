@@ -48,7 +48,7 @@ def main() -> None:
         _do_unasked(desk, desk.warm_up)  # nobody waits yet
     while True:
         if desk.can_look_ahead and not _is_asked(requests, 0):
-            _look_ahead(desk)
+            look_ahead(desk)
         while desk.has_chores and not _is_asked(requests, CHORES_AFTER_S):
             desk.do_chore()
         try:
@@ -61,7 +61,7 @@ def main() -> None:
         _die_if_host_hangs(0)
 
 
-def _look_ahead(desk: Any) -> None:
+def look_ahead(desk: Any) -> None:
     """Within a time: the kernel ends this process then, and its host asks another for what waits in the pipe."""
     if sys.platform != "linux":
         return  # nobody would know that the request was not begun
