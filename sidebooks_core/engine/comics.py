@@ -136,5 +136,5 @@ def _brief(member: zipfile.ZipInfo) -> str:
 
 
 def _is_left_out(name: str) -> bool:
-    """Whether a user may miss a member that is no page: documents and archives. Not so for descriptions and files of systems."""
+    """Whether a user may miss a member that is no page: documents and archives, but no descriptions and files of systems."""
     return name.lower().endswith((".pdf", ".zip", ".cbz", ".rar", ".cbr", ".epub", ".svg", ".docx", ".doc", ".xlsx", ".pptx"))

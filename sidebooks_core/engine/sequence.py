@@ -98,7 +98,7 @@ class PageSequence(OwnDocument):
         return 1 if one.chapter is None else self._document(chapter).chapter_page_count(one.chapter)
 
     def load_page(self, page_id: int | tuple[int, int]) -> EnginePage:
-        """The page as shown. page_id: a number from 0, or (part, page in it). Raises the errors of the engine and of the part."""
+        """The page as shown. page_id: from 0, or (part, page in it). Raises the errors of the engine and of the part."""
         part, page = self._place(page_id) if isinstance(page_id, int) else page_id
         one = self._parts[part]
         document = self._document(part)

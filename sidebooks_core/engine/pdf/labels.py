@@ -31,7 +31,7 @@ class LabelRule(Struct, frozen=True):
     """The first page with this rule, from 0."""
     prefix: str = ""
     style: str = ""
-    """"D", "R", "r", "A", "a", or empty for no number."""
+    """One of "D", "R", "r", "A", "a"; empty for no number."""
     start: int = 1
     """The number of that first page, at least 1."""
 
