@@ -1,4 +1,4 @@
-"""How large a document may be before it is refused. Each limit is a setting of the same name, and the refusal names it."""
+"""Limits above which a document is refused. Each limit is a setting of the same name, and the refusal names it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from msgspec.structs import astuple
 
 
 class Limits(Struct, frozen=True):
-    """Frozen, and crosses the process border as a list of numbers."""
+    """The limits. They cross the process border as a list of numbers."""
 
     document_pages: int = 100_000
     page_words: int = 500_000
