@@ -149,7 +149,7 @@ def test_what_goes_wrong_with_a_page_that_nobody_asked_for_ends_no_worker(error:
             self.is_emptied = True
 
     broken = Broken()
-    worker._look_ahead(broken)
+    worker.look_ahead(broken)
     assert broken.is_limited
     assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
     assert broken.is_emptied is isinstance(error, MemoryError)

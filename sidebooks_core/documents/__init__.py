@@ -1,1 +1,1 @@
-"""What a document is and what is on its pages. The modules that touch the engine run in workers; the others anywhere."""
+"""Documents without an engine: what they are, where their bytes are, and the grammars of their formats."""

@@ -1,7 +1,6 @@
-"""Where links lead outside their document, as addresses that may be handed out. In any process.
+"""Addresses outside of a document to which its links lead, in a form that may be handed out. In any process.
 
-A document is hostile: what runs a script in whoever follows it is no address, and of a path on somebody's disk only the
-file's name is told.
+A document is hostile. An address that runs a script is not handed out, and of a path on a disk only the file's name is.
 """
 
 from __future__ import annotations
@@ -12,9 +11,9 @@ from urllib.parse import unquote, urljoin
 from sidebooks_core.documents.shown_text import shown
 
 LONGEST = 8192
-"""Of an address, in characters; what is longer leads nowhere."""
+"""Most characters of an address. A longer one leads nowhere."""
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
-"""Of two letters at least: one is a drive."""
+"""At least two letters: one letter is a drive."""
 _ACTIVE = frozenset(
     ("javascript", "vbscript", "livescript", "mocha", "data", "blob", "filesystem", "about", "jar", "view-source", "feed")
 )
@@ -25,9 +24,9 @@ _ABSOLUTE = re.compile(r"/|[A-Za-z]:")
 
 
 def address(text: str, base: str = "") -> str | None:
-    """What a document gives as a URI. None: it leads nowhere that may be told.
+    """An address for a URI of a document; None if it leads nowhere that may be told.
 
-    base: of relative addresses, if the document gives one. A file's address becomes its name, decoded: see `file_address`.
+    base: for relative addresses, if the document has one. The address of a file becomes its name, decoded: see `file_address`.
     """
     text = _without_controls(text)
     if text.lower().startswith("www."):
@@ -47,10 +46,10 @@ def address(text: str, base: str = "") -> str | None:
 
 
 def file_address(name: str, fragment: str = "") -> str | None:
-    """The address of another file: its name or relative path as people write it, and where in it, as `budget.pdf#page=4`.
+    """The address of another file: its name or relative path as people write it, and the place in it, as `budget.pdf#page=4`.
 
-    A number sign in the name is written as %23. An absolute path is cut to its last part, since it is another machine's.
-    Raises nothing; None where the name is none, or one that would run a script.
+    A number sign in the name is written as %23. Of an absolute path only the last part is kept, since it belongs to another
+    machine. Returns None if the name is empty or would run a script. Never raises.
     """
     scheme = _SCHEME.match(_without_controls(name))
     if scheme is not None:
@@ -68,9 +67,9 @@ def file_address(name: str, fragment: str = "") -> str | None:
 
 
 def _unquoted(name: str) -> str:
-    """A file's name without percent-encoding, if it can be nothing else: where it stands for text in UTF-8 beyond ASCII.
+    """A file's name without percent-encoding, if it can be nothing else: if it encodes UTF-8 beyond ASCII.
 
-    A name such as `50%25.pdf` may be meant as it is.
+    A name such as `50%25.pdf` may be meant literally.
     """
     if _ENCODED_TEXT.search(name) is None:
         return name
@@ -86,14 +85,14 @@ def fragment_of_page(page: int) -> str:
 
 
 def fragment_of_name(name: str) -> str:
-    """Of a named destination."""
+    """name: of a named destination."""
     return "nameddest=" + shown(name).replace("%", "%25").replace("#", "%23").replace("&", "%26")
 
 
 def _relative(text: str) -> str | None:
     path, _, fragment = text.partition("#")
     path = unquote(path, errors="replace")
-    # Decoded only now: "javascript%3A" must not become what it stands for.
+    # Decoded only now: "javascript%3A" must not become what it encodes.
     return None if _SCHEME.match(_without_controls(path)) else file_address(path.replace("#", "%23"), unquote(fragment))
 
 
@@ -103,5 +102,5 @@ def _hashed(fragment: str) -> str:
 
 
 def _without_controls(text: str) -> str:
-    """As browsers read an address: without what they leave out of it, so that it means the same here and there."""
+    """An address without the characters that browsers drop, so that it means the same here and there."""
     return re.sub(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]", "", text).strip()

@@ -1,4 +1,6 @@
-"""What an EPUB says of itself: the order of its files, which of them are fixed pages, and its table of contents."""
+"""The package document of an EPUB: the order of its files, which of them are fixed pages, its table of contents. In any
+process.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +16,9 @@ from sidebooks_core.documents.archives import UNREADABLE, Archive
 from sidebooks_core.documents.syntax import markup
 
 FILE_BYTES = 16 << 20
-"""Most that is read of one file of text."""
+"""Most bytes that are read of one file of text."""
 _READING_AIDS = frozenset(("rt", "rp"))
-"""Elements of ruby that say how a text is read: no part of it."""
+"""Elements of ruby that give the reading of a text. They are no part of the text."""
 _RESOLUTION = re.compile(r"(\d+)\s*x\s*(\d+)")
 
 
@@ -24,10 +26,10 @@ class SpineItem(Struct, frozen=True):
     """One file in reading order."""
 
     path: str
-    """In the archive, without escapes."""
+    """Path in the archive, without escapes."""
     media_type: str
     is_fixed: bool
-    """One page of a size of its own, not text that flows."""
+    """Whether it is one page with a size of its own, and no text that flows."""
 
     @property
     def is_image(self) -> bool:
@@ -35,15 +37,15 @@ class SpineItem(Struct, frozen=True):
 
 
 class Package(Struct, frozen=True):
-    """An EPUB's package document."""
+    """The package document of an EPUB."""
 
     title: str
     direction: str
     spine: tuple[SpineItem, ...]
     contents: tuple[str, ...]
-    """Paths of tables of contents, the better first."""
+    """Paths of tables of contents, the better one first."""
     page_px: tuple[float, float] | None
-    """Of fixed pages that do not say their size."""
+    """Size of fixed pages that state none."""
 
     @property
     def is_flowing(self) -> bool:
@@ -57,12 +59,12 @@ class Entry(Struct, frozen=True):
     """From 1."""
     title: str
     path: str
-    """In the archive; empty where the entry leads nowhere."""
+    """Path in the archive; empty if the entry leads nowhere."""
     fragment: str
 
 
 def read_package(archive: Archive) -> Package | None:
-    """None where the book is too damaged to say; the engine may still make something of it."""
+    """The package document; None if the book is too damaged. The engine may still show some of it."""
     container = read_markup(archive, "META-INF/container.xml")
     root_file = next((one for one in container.iter("rootfile")), None) if container is not None else None
     path = (root_file.get("full-path") or "") if root_file is not None else ""
@@ -86,7 +88,7 @@ def read_package(archive: Archive) -> Package | None:
 
 
 def read_markup(archive: Archive, path: str) -> Element | None:
-    """The root element of a file; None where there is no such file, or it cannot be read."""
+    """The root element of a file; None if there is no such file, or if it cannot be read."""
     data = read_file(archive, path, FILE_BYTES)
     if data is None:
         return None
@@ -97,7 +99,7 @@ def read_markup(archive: Archive, path: str) -> Element | None:
 
 
 def read_file(archive: Archive, path: str, most_bytes: int) -> bytes | None:
-    """None where there is no such file, or it cannot be read."""
+    """The bytes of a file; None if there is no such file, or if it cannot be read."""
     member = archive.find(path)
     if member is None:
         return None
@@ -108,7 +110,7 @@ def read_file(archive: Archive, path: str, most_bytes: int) -> bytes | None:
 
 
 def resolved(base: str, reference: str) -> str:
-    """The path in the archive of what a file in the folder `base` refers to; empty for what lies elsewhere."""
+    """The path in the archive to which a file in the folder `base` refers; empty for a target elsewhere."""
     path = unquote(reference.partition("#")[0].partition("?")[0])
     if not path or re.match(r"[a-z][a-z0-9+.-]*:", path, re.IGNORECASE):
         return ""
@@ -116,7 +118,7 @@ def resolved(base: str, reference: str) -> str:
 
 
 def table_of_contents(archive: Archive, package: Package) -> list[Entry]:
-    """Of the first table that has an entry; empty without one."""
+    """The entries of the first table that has any; empty if there is none."""
     for path in package.contents:
         root = read_markup(archive, path)
         if root is None:
@@ -157,7 +159,7 @@ def _page_px(metas: list[Element]) -> tuple[float, float] | None:
 
 
 def viewport_px(content: str) -> tuple[float, float] | None:
-    """Width and height of `width=600, height=800`; None where a side is not a number."""
+    """Width and height of `width=600, height=800`; None if a side is no number."""
     sides = dict(re.findall(r"(width|height)\s*=\s*[\"']?(\d+(?:\.\d+)?)", content))
     width_px, height_px = float(sides.get("width", 0)), float(sides.get("height", 0))
     return (width_px, height_px) if width_px and height_px else None
@@ -212,7 +214,7 @@ def _nav_entries(root: Element, base: str, own_path: str) -> Iterator[Entry]:
 
 
 def _list_items(parent: Element, level: int) -> list[tuple[int, Element]]:
-    """Of the lists right inside, the last first."""
+    """The items of the lists directly inside, the last one first."""
     return [(level, item) for each in parent if each.tag in ("ol", "ul") for item in each if item.tag == "li"][::-1]
 
 

@@ -1,4 +1,4 @@
-"""How large a document may be before it is refused. Each limit is a setting of the same name, and the refusal names it."""
+"""Limits above which a document is refused. Each limit is a setting of the same name, and the refusal names it."""
 
 from __future__ import annotations
 

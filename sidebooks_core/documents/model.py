@@ -1,6 +1,6 @@
-"""What is known of a document, without the engine: frozen values that cross the process border and come back from the cache.
+"""What is known of a document, without an engine: frozen values that cross the process border and are kept in the cache.
 
-Both are read by the types below (`msgspec`): what has other types, or numbers out of range, is refused there.
+msgspec checks them by the types below when they are read: other types and numbers out of range are refused.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from typing import Annotated
 from msgspec import Meta, Struct, to_builtins
 
 CONTENT_ID_VERSION = 5
-"""Raise with any change to what `content_id` digests, or how: the ids then all change, and what was remembered is forgotten."""
+"""Raise it with any change to what `content_id` digests, or how. All ids then change, and what was remembered is forgotten."""
 MIN_SCAN_COVERAGE = 0.8
 """Share of a page that one image must cover for the page to count as a scan."""
 SLOW_DRAW_S = 0.2
-"""From here on a page is listed as heavy: a reader notices."""
+"""Time to draw, in seconds, from which a page is listed as heavy: a reader notices it."""
 LISTED = 5
 
 Points = Annotated[float, Meta(ge=-3.5e38, le=3.5e38)]
-"""A finite coordinate: all that the engine's numbers of 32 bits reach."""
+"""A finite coordinate within the range of the engine's numbers of 32 bits."""
 Side = Annotated[float, Meta(gt=0, le=3.5e38)]
 Whole = Annotated[int, Meta(ge=0)]
 
@@ -31,16 +31,16 @@ class OutlineItem(Struct, frozen=True):
     """From 1."""
     title: str
     page: Whole | None
-    """From 0; None where it leads nowhere in the document."""
+    """The page, from 0; None if the entry leads nowhere in the document."""
     uri: str | None = None
-    """Where it leads out of the document: see `Link`."""
+    """The address outside of the document, if it leads there: see `Link`."""
 
 
 class Link(Struct, frozen=True):
-    """A link, its box in points of the page as shown: to a page (from 0), or to an address.
+    """A link to a page (from 0) or to an address. Its box is in points of the page as shown.
 
-    An address is a URI that runs no script (follow only the schemes that you know), or the name of another file as
-    people write it, with a place in it: `資料.pdf#page=7`. Names come from the document: never open one as a path unchecked.
+    An address is a URI that runs no script (follow only schemes that you know), or the name of another file as people write it,
+    with a place in it: `資料.pdf#page=7`. Names come from the document: never open one as a path unchecked.
     """
 
     x0_pt: Points
@@ -52,7 +52,9 @@ class Link(Struct, frozen=True):
 
 
 class Word(Struct, frozen=True):
-    """A word, its box in points of the page as shown, and the numbers of its block on the page and its line in the block."""
+    """A word. Its box is in points of the page as shown. Then the numbers of its block on the page and of its line in the
+    block.
+    """
 
     x0_pt: Points
     y0_pt: Points
@@ -64,7 +66,7 @@ class Word(Struct, frozen=True):
 
 
 class SearchHit(Struct, frozen=True):
-    """Where a text was found: one box (x0, y0, x1, y1) in points for each line it runs over, and the text around it."""
+    """A place where a text was found: a box (x0, y0, x1, y1) in points for each line that it covers, and the text around it."""
 
     page: int
     boxes: tuple[tuple[Points, Points, Points, Points], ...]
@@ -72,7 +74,7 @@ class SearchHit(Struct, frozen=True):
 
 
 class PageGeometry(Struct, frozen=True):
-    """A page's size in points as shown (rotated, cropped), its label, and its own size in pixels if it is one image."""
+    """A page's size in points as shown (rotated, cropped), its label, and its size in pixels if it is one image."""
 
     width_pt: Side
     height_pt: Side
@@ -81,14 +83,14 @@ class PageGeometry(Struct, frozen=True):
 
 
 class Attachment(Struct, frozen=True):
-    """A file that a PDF carries: embedded in it, one of a portfolio's, or pinned to a page."""
+    """A file that a PDF carries: embedded in it, in a portfolio, or pinned to a page."""
 
     name: str
-    """Its last part, if the document gives a path."""
+    """The last part, if the document gives a path."""
     size_bytes: Whole | None
-    """As the document says; None where it does not."""
+    """As the document states it; None if it states none."""
     media_type: str
-    """As the document says, or by the name's ending."""
+    """As the document states it, or by the ending of the name."""
 
 
 class DocumentInfo(Struct, frozen=True):
@@ -103,10 +105,10 @@ class DocumentInfo(Struct, frozen=True):
     pages: tuple[PageGeometry, ...]
     needs_password: bool
     repaired: tuple[str, ...]
-    """What was damaged and put right on opening, in words."""
+    """What was damaged and was put right on opening, in words."""
     chapters: tuple[Whole, ...]
-    """What an opening found that the next one needs: the pages of each chapter of a reflowable document, of which one chapter
-    is then laid out and not all, or of a PDF whose page tree had to be rebuilt. Else empty."""
+    """Found on opening and needed by the next one: the page counts of the chapters of a document that flows, which is then laid
+    out by chapters; or of a PDF whose page tree was rebuilt. Else empty."""
     attachments: tuple[Attachment, ...] = ()
 
 
@@ -119,7 +121,7 @@ class FontUse(Struct, frozen=True):
     collection: str
     """"Japan1" and the like for fonts of an East Asian collection, else empty."""
     replaced_by: str
-    """What draws it where it is not embedded, in words; empty where it is."""
+    """The font that replaces it if it is not embedded, in words; else empty."""
 
 
 class ImageUse(Struct, frozen=True):
@@ -129,7 +131,7 @@ class ImageUse(Struct, frozen=True):
     height_px: Whole
     codec: str
     coverage: Annotated[float, Meta(ge=0, le=1e9)]
-    """Share of the page that it covers, 0 to 1."""
+    """Share of the page that the image covers, 0 to 1."""
 
 
 class PageInspection(Struct, frozen=True):
@@ -139,33 +141,33 @@ class PageInspection(Struct, frozen=True):
     fonts: tuple[FontUse, ...] = ()
     images: tuple[ImageUse, ...] = ()
     warnings: tuple[str, ...] = ()
-    """What the engine complained of."""
+    """The engine's messages about the page."""
     draw_s: Annotated[float, Meta(ge=0, le=1e6)] | None = None
-    """Measured time to draw it, in seconds."""
+    """Measured time to draw the page, in seconds."""
     error: str | None = None
-    """Why it could not be drawn."""
+    """Why the page could not be drawn."""
     problems: tuple[str, ...] = ()
-    """What of it could not be drawn, in words: of what the engine complained of, that which a reader misses."""
+    """What of the page could not be drawn, in words. Messages that no reader needs are left out."""
 
     @property
     def is_scan(self) -> bool:
-        """One image covers the page."""
+        """Whether one image covers the page."""
         return any(image.coverage >= MIN_SCAN_COVERAGE for image in self.images)
 
 
 class DocumentInspection(Struct, frozen=True):
-    """What will be slow or look wrong in a document."""
+    """What will be slow in a document, or look wrong."""
 
     kind: str
     page_count: int
     repaired: tuple[str, ...]
     pages: tuple[PageInspection, ...]
     attachments: tuple[Attachment, ...] = ()
-    """Files that it carries, which no page shows."""
+    """Files that the document carries and no page shows."""
 
     @property
     def fonts_not_embedded(self) -> dict[FontUse, list[int]]:
-        """Each font that something else draws, with its pages from 0."""
+        """Each font that is replaced, with its pages from 0."""
         found: dict[FontUse, list[int]] = {}
         for page in self.pages:
             for font in page.fonts:
@@ -181,7 +183,7 @@ class DocumentInspection(Struct, frozen=True):
 
     @property
     def largest_image(self) -> tuple[int, ImageUse] | None:
-        """The page (from 0) that draws the image of most pixels, and that image."""
+        """The page (from 0) with the image of most pixels, and that image."""
         all_images = [(page.page, image) for page in self.pages for image in page.images]
         return max(all_images, key=lambda one: one[1].width_px * one[1].height_px, default=None)
 
@@ -191,7 +193,7 @@ class DocumentInspection(Struct, frozen=True):
         return plain
 
     def report(self) -> str:
-        """For a person; pages count from 1."""
+        """A report for a person. Pages count from 1."""
         lines = [f"{self.kind}, {self.page_count} pages"]
         lines += [f"repaired: {what}" for what in self.repaired]
         for attached in self.attachments:

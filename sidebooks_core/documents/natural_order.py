@@ -1,4 +1,4 @@
-"""The order of files and pages in folders, as a person counts: 2 before 10, in whatever digits. Pure."""
+"""The order of files and pages in folders, as a person counts: 2 before 10, in all digits. Pure."""
 
 from __future__ import annotations
 
@@ -8,22 +8,24 @@ import unicodedata
 _KANJI_DIGITS = {digit: value for value, digit in enumerate("〇一二三四五六七八九")}
 _KANJI_UNITS = {"十": 10, "百": 100, "千": 1000}
 _KANJI_ORDINAL = re.compile(f"(?<=第)[{''.join(_KANJI_DIGITS)}{''.join(_KANJI_UNITS)}]+")
-"""A numeral only where 第 says so: the same characters stand in names."""
+"""Kanji count as a numeral only after 第: the same characters stand in names."""
 _DIGITS = re.compile("([0-9]+)")
 
 NaturalKey = tuple[tuple[str | tuple[int, str], ...], ...]
 
 
 def natural_key(path: str) -> tuple[NaturalKey, str]:
-    """Sorts paths by folder, then by name: numbers by value, letters whatever their case and width. Total: no two paths tie."""
+    """A key to sort paths by folder, then by name: numbers by value, letters regardless of case and width. No two paths have
+    equal keys.
+    """
     folded = unicodedata.normalize("NFKC", path).casefold()
     return tuple(_part_key(part) for part in folded.split("/")), path
 
 
 def _part_key(name: str) -> tuple[str | tuple[int, str], ...]:
     counted = _KANJI_ORDINAL.sub(lambda match: str(kanji_number(match[0])), name)
-    # Text and digits take turns, text first: like is compared with like. A number is its length and its digits, since Python
-    # refuses to read one of thousands of digits.
+    # Text and digits alternate, text first, so that like is compared with like. A number is its length and its digits: Python
+    # refuses to read a number of thousands of digits.
     return tuple(_number_key(part) if place % 2 else part for place, part in enumerate(_DIGITS.split(counted)))
 
 
@@ -33,7 +35,7 @@ def _number_key(digits: str) -> tuple[int, str]:
 
 
 def kanji_number(numeral: str) -> int:
-    """The value of a numeral below 10 000, by units (二十一) or by places (二一)."""
+    """The value of a numeral below 10 000, written with units (二十一) or by places (二一)."""
     total = 0
     digits = 0
     has_digit = False

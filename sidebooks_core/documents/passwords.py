@@ -1,4 +1,4 @@
-"""The forms in which a password may have been digested when a PDF was locked. In any process."""
+"""The byte forms in which a password may have been digested when a PDF was locked. In any process."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import unicodedata
 from sidebooks_core.documents.syntax import pdf_text
 
 _LATEST_LEGACY_REVISION = 4
-"""Of the standard security handler: up to here a password is bytes in whatever encoding the writer used."""
+"""Last revision of the standard security handler in which a password is bytes of any encoding."""
 _LEGACY_ENCODINGS = ("utf-8", "cp1252", "latin-1", "mac-roman", "cp932", "euc-jp")
 
 
 def forms(password: str, revision: int) -> list[str]:
-    """What to try, each once, the likeliest first.
+    """Passwords to try, each once, the likeliest first.
 
-    revision: of the PDF's security handler; 0 where there is none. Later ones prepare a password as SASLprep does, which many
-    writers leave out. For earlier ones the engine makes PDFDocEncoding of what it is given: the bytes of other encodings
-    are given as the characters that come to them.
+    revision: of the PDF's security handler; 0 if there is none. Later revisions prepare a password by SASLprep, which many
+    writers leave out. For earlier ones the engine turns text into PDFDocEncoding; bytes of other encodings are given as the
+    characters that become those bytes.
     """
     found = [password, saslprep(password), unicodedata.normalize("NFKC", password), unicodedata.normalize("NFC", password)]
     if 0 < revision <= _LATEST_LEGACY_REVISION and not password.isascii():
@@ -32,9 +32,9 @@ def forms(password: str, revision: int) -> list[str]:
 
 
 def saslprep(password: str) -> str:
-    """The password as RFC 4013 prepares it: what shows nothing goes, other spaces become spaces, then NFKC.
+    """The password as RFC 4013 prepares it: invisible characters go, other spaces become spaces, then NFKC.
 
-    What the profile prohibits is left as it is: here it is only asked whether a password fits.
+    Prohibited characters are kept: the question here is only whether a password fits.
     """
     mapped = (" " if stringprep.in_table_c12(c) else c for c in password if not stringprep.in_table_b1(c))
     return unicodedata.normalize("NFKC", "".join(mapped))

@@ -1,7 +1,8 @@
-"""What the engine complains of: as problems of a page in words for its reader, or as nothing that a reader misses.
+"""Turns the engine's messages into problems of a page, in words for its reader; messages that no reader needs become nothing.
+In any process.
 
-The engine tells of a lost image and of a stray byte behind a stream in the same way; the table says which is which, by what
-MuPDF 1.28 writes. A message that is not in it counts as a problem: a loss is never silent.
+The engine reports a lost image and a stray byte behind a stream in the same way. The table tells them apart, by the messages of
+MuPDF 1.28. A message that is not in the table counts as a problem: a loss is never silent.
 """
 
 from __future__ import annotations
@@ -24,16 +25,16 @@ HARMLESS = ""
 
 IMAGE_PROBLEMS = frozenset({IMAGE_LOST, IMAGE_CUT})
 EMPTYING = frozenset({IMAGE_LOST, IMAGE_CUT, DRAWING_MISSING, CONTENT_CUT, COLOUR_LOST, UNKNOWN})
-"""With one of these a page that shows nothing did not mean to."""
+"""With one of these problems, a page that shows nothing is not meant to be blank."""
 
 MOST_PROBLEMS = 16
-"""Of one page: more than there are kinds."""
+"""Most problems of one page: more than there are kinds."""
 MOST_LINES = 4096
-"""Of the engine's messages that are looked at for one page: it repeats itself."""
+"""Most messages that are looked at for one page. The engine repeats itself."""
 
 _TABLE: tuple[tuple[str, str], ...] = (
-    (r"transfer function", COLOUR_LOST),  # our own message: `transfer.NOT_APPLIED`
-    # Summaries, and what follows from a message that comes before it.
+    (r"transfer function", COLOUR_LOST),  # our own message: `transfer.applying.NOT_APPLIED`
+    # Summaries, and consequences of a message before.
     (
         r"encountered syntax errors; page may not be correct|cannot render glyph$|\.\.\. repeated \d+ times",
         HARMLESS,
@@ -57,16 +58,16 @@ _TABLE: tuple[tuple[str, str], ...] = (
         IMAGE_CUT,
     ),
     (r"openjpeg warning|jbig2dec warning|libpng warning|jpeg warning", HARMLESS),
-    # Profiles: what stands in gives the same colours or nearly so.
+    # Profiles: their replacement gives the same colours, or nearly so.
     (r"ICC|icc profile|color ?profile|output intent|lcms|cmm|JPX (numcomps|colorspace)|gAMA|iCCP|sRGB|cHRM", HARMLESS),
-    # The file, not the page: `repaired` tells of it.
+    # About the file and not the page: `repaired` tells of it.
     (
         r"repair|xref|trailer|endstream|endobj|end-of-stream|'obj' keyword|stream Length|line feed missing|version marker|"
         r"object (number|stream|missing|\(\d+ \d+ R\))|generation|page tree|hybrid|linearized|garbage bytes|"
         r"non-embedded font|file (header|identifier)|inflate did not consume|incorrect data check|missing '?endobj",
         HARMLESS,
     ),
-    # What text is read by, not drawn by; the tree of tags; layers.
+    # For reading text, not for drawing it; the tree of tags; layers.
     (
         r"ToUnicode|one[- ]to[- ]many|ActualText|[Mm]arked[- ]content|structure (tree|element)|[Ss]truct|"
         r"cmap range|(BDC|BMC|EMC)\b|[Oo]ptional [Cc]ontent|OCG|OCMD|overlapping|[Ll]ayer",
@@ -86,7 +87,7 @@ _TABLE: tuple[tuple[str, str], ...] = (
         r"cannot find a suitable cmap|advance|substitut",
         HARMLESS,
     ),
-    # What the content says.
+    # Content.
     (
         r"ignoring rest of page|image only stream|content stream (is not|part)|cannot load content|unrecoverable error|"
         r"zlib error|"
@@ -108,7 +109,7 @@ _TABLE: tuple[tuple[str, str], ...] = (
         HARMLESS,
     ),
     (r"syntax error|unknown keyword|nested|nesting|opcode|stack (over|under)flow|not a stream", CONTENT_SKIPPED),
-    # Books and drawings that are not PDF: what they ask of the layout.
+    # Books and drawings that are no PDFs: requests to the layout.
     (r"\bcss\b|CSS|stylesheet|styles|html|HTML|media type|selector|@\w+|property|namespace|unknown (tag|element)", HARMLESS),
 )
 _PATTERNS = tuple((re.compile(pattern), problem) for pattern, problem in _TABLE)
@@ -117,16 +118,16 @@ _BOUNDED_TILING = re.compile(r"tiling pattern must have non-zero")
 
 
 def of_warning(line: str) -> str:
-    """The problem that one message tells of; empty where a reader misses nothing."""
+    """The problem that one message reports; empty if a reader misses nothing."""
     if _BOUNDED_TILING.search(line):
         return HARMLESS
     return next((problem for pattern, problem in _PATTERNS if pattern.search(line)), UNKNOWN)
 
 
 def of_warnings(lines: Iterable[str], *, is_drawing: bool = False) -> tuple[str, ...]:
-    """The problems that messages tell of, each once, in their order.
+    """The problems that messages report, each once, in their order.
 
-    is_drawing: they came when a page was drawn, which reads nothing but images; else when it was read.
+    is_drawing: the messages came while a page was drawn, when only images are read; else while it was read.
     """
     told: dict[str, None] = {}
     for number, line in enumerate(dict.fromkeys(lines)):
@@ -138,5 +139,5 @@ def of_warnings(lines: Iterable[str], *, is_drawing: bool = False) -> tuple[str,
         if problem:
             told[problem] = None
     if IMAGE_LOST in told:
-        told.pop(IMAGE_CUT, None)  # what is said of the rest of the same image
+        told.pop(IMAGE_CUT, None)  # a message about the rest of the same image
     return tuple(told)

@@ -1,4 +1,4 @@
-"""What a document is, by its content: names and endings lie."""
+"""Tells the kind of a document by its content, since names and endings lie. In any process."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from sidebooks_core.documents.source import Source
 
 HEAD_BYTES = 4096
 PROLOG_BYTES = 1 << 20
-"""How far the root element of an XML document is looked for, behind comments and declarations."""
+"""Most bytes that are searched for the root element of an XML document, after comments and declarations."""
 MOST_MEMBERS = 100_000
 
 IMAGE_ENDINGS = (
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".bmp", ".tif", ".tiff", ".jp2", ".jpx", ".jpf", ".j2k", ".jxr", ".wdp",
     ".pnm", ".pbm", ".ppm", ".pgm", ".pam", ".webp", ".avif", ".psd", ".jb2", ".jxl", ".heic", ".heif",
 )  # fmt: skip
-"""Of the members of a comic archive that are pages; the last three are pages that cannot be drawn, which is told."""
+"""Endings of members of a comic archive that are pages. Pages with the last three cannot be drawn, and the user is told."""
 _MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x89PNG\r\n\x1a\n", "png"),
     (0, b"\xff\xd8\xff", "jpeg"),
@@ -44,18 +44,18 @@ _PNM = re.compile(rb"P[1-7]\s")
 IMAGE_KINDS = frozenset(
     {"png", "jpeg", "tiff", "jxr", "gif", "bmp", "webp", "avif", "jp2", "jbig2", "psd", "pnm"}
 )  # fmt: skip
-"""Kinds whose pages are one image each; so are those of a "cbz"."""
+"""Kinds whose pages are one image each. The same holds for "cbz"."""
 CONVERTED_KINDS = frozenset({"webp", "avif"})
-"""Images that the engine cannot read, and Pillow can."""
+"""Images that Pillow can read and the engine cannot."""
 ARCHIVE_KINDS = frozenset({"epub", "cbz", "xps"})
 REFLOWABLE_KINDS = frozenset({"epub", "fb2", "mobi"})
 ENGINE_TYPES = {"jpeg": "jpg", "jbig2": "jb2", "webp": "pnm", "avif": "pnm"}
-"""The engine's names, where they are not ours."""
+"""The engine's names of kinds that differ from ours."""
 
 _SYSTEM_FOLDERS = frozenset(
     ("__macosx", "@eadir", "@recycle", "#recycle", "@recently-snapshot", "$recycle.bin", "system volume information")
 )
-"""Of macOS, of network storage (Synology, QNAP) and of Windows: they hold previews, and what was thrown away."""
+"""Folders of macOS, of network storage (Synology, QNAP) and of Windows, with previews and deleted files."""
 _GZIP = b"\x1f\x8b\x08"
 _PACKED = b"PK\x03\x04"
 _CONVERT = "convert it to PDF first"
@@ -81,7 +81,7 @@ _PDF_OBJECT = re.compile(rb"%PDF|\d+ \d+ obj\b")
 
 
 def sniff(source: Source) -> str | None:
-    """The kind of a document, such as "pdf"; None if it is none that can be opened. Raises OSError."""
+    """The kind of a document, such as "pdf"; None if it cannot be opened. Raises OSError."""
     head = source.head(HEAD_BYTES)
     if head.startswith(b"%PDF-"):
         return "pdf"
@@ -91,7 +91,7 @@ def sniff(source: Source) -> str | None:
     if _is_archive(source, head):
         return _archive_kind(source)
     if not head.startswith(_GZIP) and foreign_file(head) is not None:
-        return None  # also if what it holds is a PDF, stored
+        return None  # also if it holds a PDF that is not packed
     if b"%PDF-" in head[:1024]:
         return "pdf"
     if head.startswith(_GZIP):
@@ -104,12 +104,12 @@ def sniff(source: Source) -> str | None:
     root = _root(source.head(PROLOG_BYTES)) if len(head) == HEAD_BYTES else None
     if root in ("svg", "FictionBook"):
         return {"svg": "svg", "FictionBook": "fb2"}[root]
-    # A PDF whose first line is damaged can be repaired; one object at least must show what it was.
+    # A PDF whose first line is damaged can be repaired. At least one object must show that it is a PDF.
     return "pdf" if _PDF_OBJECT.search(head) else None
 
 
 def image_kind(head: bytes) -> str | None:
-    """The kind of an image, or "mobi", by the first bytes of it: 4096, or all that there are."""
+    """The kind of an image, or "mobi". head: the first 4096 bytes, or all."""
     for offset, magic, kind in _MAGIC:
         if head.startswith(magic, offset) and (kind != "webp" or head.startswith(b"RIFF")):
             return kind
@@ -117,7 +117,7 @@ def image_kind(head: bytes) -> str | None:
 
 
 def foreign(source: Source) -> str | None:
-    """What a document is that cannot be opened, and what to do with it, in words; None where that is not known."""
+    """What a document is that cannot be opened, and what to do with it, in words; None if that is not known."""
     head = source.head(HEAD_BYTES)
     if _is_archive(source, head):
         return _foreign_archive(source)
@@ -125,19 +125,19 @@ def foreign(source: Source) -> str | None:
 
 
 def foreign_file(head: bytes) -> str | None:
-    """As `foreign`, of a file that is no zip archive, by its first bytes."""
+    """As `foreign`, for a file that is no zip archive, by its first bytes."""
     return next((what for offset, magic, what in _FOREIGN if head.startswith(magic, offset)), None)
 
 
 def is_page_name(name: str) -> bool:
-    """Whether a member of a comic archive is a page, by its name: an image, and not what a system keeps beside images."""
+    """Whether a member of a comic archive is a page, by its name: an image, and no file of a system."""
     parts = name.replace("\\", "/").split("/")
     is_hidden = any(part.startswith(".") or part.lower() in _SYSTEM_FOLDERS for part in parts if part not in (".", ".."))
     return not is_hidden and parts[-1].lower().endswith(IMAGE_ENDINGS)
 
 
 def unpacked(source: Source, most_bytes: int) -> bytes | None:
-    """The beginning of what gzip packed, at most so many bytes; None where it is none."""
+    """The beginning of gzip data, unpacked, at most `most` bytes; None if it is no gzip data."""
     try:
         return zlib.decompressobj(wbits=31).decompress(source.data, most_bytes) if source.head(3) == _GZIP else None
     except zlib.error:
@@ -145,7 +145,9 @@ def unpacked(source: Source, most_bytes: int) -> bytes | None:
 
 
 def _is_archive(source: Source, head: bytes) -> bool:
-    """A zip archive, also behind something else, if it does not stand in a PDF: its members may be PDFs, stored."""
+    """Whether it is a zip archive, possibly after other data, that does not lie in a PDF. Its members may be PDFs that are not
+    packed.
+    """
     place = head.find(_PACKED)
     if place <= 0:
         return place == 0 or head.startswith(b"PK\x05\x06")
@@ -175,7 +177,7 @@ def _root(head: bytes) -> str | None:
 
 def _archive_kind(source: Source) -> str | None:
     members = archives.members(source)
-    if members is None:  # a cut archive has lost its directory, not its beginning
+    if members is None:  # a cut archive has lost its directory but not its beginning
         return "epub" if b"application/epub+zip" in source.head(200) else None
     names = [member.filename for member in members[:MOST_MEMBERS]]
     lower = {name.lower() for name in names}
@@ -196,7 +198,7 @@ def _is_open_document(source: Source, lower_names: set[str]) -> bool:
 
 
 def _counted_documents(names: Iterable[str]) -> Counter[str]:
-    """How many documents of each ending an archive holds."""
+    """The number of documents in an archive, by ending."""
     visible = (name.lower() for name in names if not name.startswith("__MACOSX") and "/." not in f"/{name}")
     return Counter(name[name.rindex(".") + 1 :] for name in visible if name.endswith(_DOCUMENT_ENDINGS))
 

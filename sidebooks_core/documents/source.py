@@ -1,6 +1,6 @@
-"""The bytes of a document, wherever they are: in memory, or in a file that is open. Worker side.
+"""The bytes of a document: in memory, or in a file that is open. Worker side.
 
-A file is mapped, not read: the worker needs no path, so that it can be kept from opening any.
+A file is mapped, not read. A worker needs no path for it, so it can be kept from opening any.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 
 class Source:
-    """Readable any number of times until `close`. A mapped file that is cut short kills who reads it: a worker may die."""
+    """Readable any number of times until `close`. If a mapped file is cut short, its reader dies; a worker may."""
 
     def __init__(self, data: bytes, *, descriptor: int | None = None, mapped: mmap.mmap | None = None) -> None:
-        """descriptor, mapped: of an open file that `data` does not hold; both are taken over."""
+        """descriptor, mapped: of an open file, if `data` is not used. Both are taken over."""
         self.data: bytes | memoryview = data if mapped is None else memoryview(mapped)
         self._descriptor = descriptor
         self._mapped = mapped
 
     @classmethod
     def of_descriptor(cls, descriptor: int) -> Source:
-        """Of an open file, which it takes over. Raises OSError."""
-        is_empty = not os.fstat(descriptor).st_size  # nothing of no length can be mapped
+        """The source of an open file, which is taken over. Raises OSError."""
+        is_empty = not os.fstat(descriptor).st_size  # an empty file cannot be mapped
         return cls(b"", descriptor=descriptor, mapped=None if is_empty else _mapping(descriptor))
 
     def __len__(self) -> int:
@@ -40,11 +40,11 @@ class Source:
         return bytes(self.data[:count])
 
     def holds(self, wanted: bytes, within: int) -> bool:
-        """Whether these bytes stand somewhere in the first `within`."""
+        """Whether these bytes stand somewhere in the first `within` bytes."""
         return find(self.data, wanted, 0, within) >= 0
 
     def file(self) -> BinaryIO:
-        """To read from the beginning; one at a time where the source is a file."""
+        """A file to read from the beginning; only one at a time if the source is a file."""
         if self._descriptor is None:
             return io.BytesIO(self.data)
         copy = os.fdopen(os.dup(self._descriptor), "rb")
@@ -52,14 +52,14 @@ class Source:
         return copy
 
     def state(self) -> tuple[int, int, int] | None:
-        """(inode, size, mtime_ns) of the file as it is now; None where there is none."""
+        """(inode, size, mtime_ns) of the file as it is now; None if there is no file."""
         if self._descriptor is None:
             return None
         status = os.fstat(self._descriptor)
         return status.st_ino, status.st_size, status.st_mtime_ns
 
     def close(self) -> None:
-        """Whoever reads `data` must have ended."""
+        """Close the source. Nothing may read `data` any more."""
         if isinstance(self.data, memoryview):
             self.data.release()
         self.data = b""
@@ -72,14 +72,16 @@ class Source:
 
 
 def _mapping(descriptor: int) -> mmap.mmap:
-    """To read from. Private, where there is a choice: confined workers may not share memory, and Python's own choice is to."""
+    """A mapping to read from. It is private if there is a choice: confined workers may not share memory, and Python shares by
+    default.
+    """
     if sys.platform == "win32":
         return mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
     return mmap.mmap(descriptor, 0, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)
 
 
 class Viewed(io.RawIOBase):
-    """A source as a file with a place of its own: any number at once. Ends with the source."""
+    """A source as a file with a position of its own. Any number may be open at once. It ends with the source."""
 
     def __init__(self, source: Source) -> None:
         self._source = source

@@ -1,6 +1,6 @@
-"""What is in a tile: one colour, grey, few colours, a drawing, a picture. Exact where pixels depend on it, else sampled.
+"""Tells what is in a tile: one colour, grey, few colours, a drawing, a picture. Exact if pixels depend on it, else by a sample.
 
-The answers depend on the pixels alone, not on the quality asked for: the same tile is always the same kind of image.
+The answers depend on the pixels alone, not on the quality asked for: equal tiles always become the same kind of image.
 """
 
 from __future__ import annotations
@@ -18,30 +18,30 @@ from sidebooks_core.encoding.formats import JPEG
 _BANDS = 16
 _BAND_ROWS = 16
 _MOSTLY_FLAT = 0.8
-"""From this flatness on a page is text or line art on paper, where PNG's filter Up never won on real pages."""
+"""Flatness from which a page is text or line art on paper. PNG's filter Up never won there on real pages."""
 _FEW_RUNS = 0.87
 """The densest pages of text have 0.9."""
 _CHECK_ROWS = 128
-"""Rows compared at once: few enough for the processor's cache and for an early end."""
+"""Rows that are compared at once: few enough for the processor's cache and for an early end."""
 _JPEG_HEADERS_BYTES = 620
 _LANE_BYTES = 1536
-"""Pixels looked at side by side: whole ones, and whole words of 8 bytes."""
+"""Bytes that are compared side by side: whole pixels, and whole words of 8 bytes."""
 _LANE_COLOURS = np.tile(np.array([255, 255, 0], np.uint8), _LANE_BYTES // 3).view(np.uint64)
-"""Which bytes of a lane tell of colour where they differ from the next: red and green, not blue and the red after it."""
+"""Which bytes of a lane show colour if they differ from the next one: red and green, but not blue, which is followed by red."""
 _OPAQUE = np.uint32(0xFF000000)
-"""In every number that stands for a colour, so that none is 0."""
+"""Set in every number that stands for a colour, so that none is 0."""
 _HASH_MULTIPLIERS = tuple((0x9E3779B1 + step * 0x3C6EF372) & 0xFFFFFFFF for step in range(64))
 
 
 class Study(Struct, frozen=True):
-    """What a sample of a tile tells."""
+    """What a sample of a tile shows."""
 
     is_picture: bool
-    """A photograph, a scan with its noise, or a tile in which such a picture weighs most."""
+    """Whether it is a photograph, a scan with its noise, or a tile in which such a picture weighs most."""
     row_filter: png.Filter
-    """Which filter makes the smaller PNG."""
+    """The filter that makes the smaller PNG."""
     lossless_bytes: float
-    """What the PNG will take, about."""
+    """Estimated bytes of the PNG."""
 
 
 class Indexed(Struct, frozen=True):
@@ -54,7 +54,7 @@ class Indexed(Struct, frozen=True):
 
 
 def single_colour(pixels: NDArray[np.uint8]) -> tuple[int, ...] | None:
-    """The colour of contiguous pixels if they have only one: 1 or 3 numbers."""
+    """The colour of contiguous pixels, as 1 or 3 numbers, if they have only one."""
     rows = pixels.reshape(pixels.shape[0], -1)
     colour = rows[0, : pixels.size // (pixels.shape[0] * pixels.shape[1])]
     first = rows[0].reshape(-1, len(colour))
@@ -67,7 +67,9 @@ def single_colour(pixels: NDArray[np.uint8]) -> tuple[int, ...] | None:
 
 
 def grey_plane(pixels: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
-    """The one plane of RGB pixels if red, green and blue are equal in every pixel. Ends at the first rows that have colour."""
+    """One plane of RGB pixels if red, green and blue are equal in every pixel; else None. It stops at the first rows with
+    colour.
+    """
     if not _is_grey(np.ascontiguousarray(pixels[:: max(1, pixels.shape[0] // 32)])):
         return None
     for top in range(0, pixels.shape[0], _CHECK_ROWS):
@@ -77,7 +79,7 @@ def grey_plane(pixels: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
 
 
 def _is_grey(pixels: NDArray[np.uint8]) -> bool:
-    """Contiguous pixels compared byte by byte with those after them: a fifth of the time of comparing planes."""
+    """Whether contiguous pixels are grey. Bytes are compared with their successors, a fifth of the time of comparing planes."""
     flat = pixels.reshape(-1)
     whole = (flat.size - 1) // _LANE_BYTES * _LANE_BYTES
     differences = (flat[1 : whole + 1] ^ flat[:whole]).view(np.uint64).reshape(-1, _LANE_BYTES // 8)
@@ -91,27 +93,27 @@ class Sample(Struct, frozen=True):
     """Some rows of a tile."""
 
     rows: NDArray[np.uint8]
-    """16 bands of 16 rows, evenly spread, under one another; all of a low tile."""
+    """16 bands of 16 rows, evenly spread, one below another; all rows of a low tile."""
     colours: NDArray[np.uint32]
-    """One number for each of its pixels, shape (height, width); of grey pixels none, shape (0, 0)."""
+    """One number for each of its pixels, of shape (height, width); for grey pixels none, of shape (0, 0)."""
     share: float
-    """Of the tile's rows, above 0 to 1."""
+    """Share of the tile's rows, above 0 to 1."""
     flatness: float
-    """Share of pixels equal to their left neighbour, 0 to 1: paper and flat colour against texture."""
+    """Share of pixels that equal their left neighbour, 0 to 1. It is high for paper and flat colour, low for texture."""
 
     @property
     def holds_drawing(self) -> bool:
-        """Flat areas, hence edges: text, line art or a diagram, perhaps around a picture."""
+        """Whether there are flat areas, hence edges: text, line art or a diagram, perhaps around a picture."""
         return self.flatness >= 0.5
 
     @property
     def has_few_runs(self) -> bool:
-        """Text or line art on paper."""
+        """Whether it is text or line art on paper."""
         return self.flatness >= _FEW_RUNS
 
     @classmethod
     def of(cls, pixels: NDArray[np.uint8]) -> Sample:
-        """From contiguous pixels, (height, width) or (height, width, 3)."""
+        """From contiguous pixels of shape (height, width) or (height, width, 3)."""
         rows = sampled_rows(pixels)
         colours = np.empty((0, 0), np.uint32) if rows.ndim == 2 else _packed_colours(rows)
         flatness = _flatness(rows) if rows.ndim == 2 else _flatness(colours)
@@ -119,7 +121,7 @@ class Sample(Struct, frozen=True):
 
 
 def _flatness(pixels: NDArray[np.uint8] | NDArray[np.uint32]) -> float:
-    """The share of pixels, a number each, that equal their left neighbour."""
+    """The share of pixels that equal their left neighbour. pixels: one number each."""
     return float(np.count_nonzero(pixels[:, 1:] == pixels[:, :-1])) / max(1, pixels[:, 1:].size)
 
 
@@ -133,16 +135,16 @@ def sampled_rows(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def count_colours(sample: Sample) -> int:
-    """How many different colours sampled RGB pixels have."""
+    """The number of different colours of sampled RGB pixels."""
     return int(np.unique(_runs(sample.colours)[1]).size)
 
 
 def few_colours(pixels: NDArray[np.uint8], sample: Sample) -> Indexed | None:
-    """RGB pixels as indices, if they have at most 256 colours; else None, after the sample in most cases.
+    """RGB pixels as indices if they have at most 256 colours; else None, mostly after a look at the sample alone.
 
-    Only rows that differ from the one above are looked at, and of their pixels those that differ from their left neighbour, in
-    a table without collisions. Of real pages' rows, six in ten repeat the one above; of the pixels of a page with text, one in
-    twenty differs from its neighbour: 2 to 10 ms, where `numpy.unique` takes 90.
+    Only rows that differ from the one above are looked at, and of these only pixels that differ from their left neighbour, in a
+    table without collisions. On real pages, six rows in ten repeat the one above, and one pixel in twenty of a page of text
+    differs from its neighbour. This takes 2 to 10 ms; `numpy.unique` takes 90.
     """
     distinct = _distinct(np.empty(0, np.uint32), _runs(sample.colours)[1])
     bands = []
@@ -170,7 +172,7 @@ def _palette(colours: NDArray[np.uint32]) -> NDArray[np.uint8]:
 
 
 def _distinct_rows(pixels: NDArray[np.uint8]) -> NDArray[np.intp]:
-    """For each row, how many before it differ from the one above: equal numbers are equal rows."""
+    """For each row, how many rows up to it differ from the one above. Rows with equal numbers are equal."""
     rows = pixels.reshape(pixels.shape[0], -1)
     return np.concatenate(([0], np.cumsum((rows[1:] != rows[:-1]).any(axis=1))))
 
@@ -178,8 +180,8 @@ def _distinct_rows(pixels: NDArray[np.uint8]) -> NDArray[np.intp]:
 def _packed_colours(pixels: NDArray[np.uint8]) -> NDArray[np.uint32]:
     """Contiguous RGB pixels as one number each, red + green << 8 + blue << 16 + 255 << 24. Shape (height, width).
 
-    Read as numbers of four bytes, three bytes apart, the next pixel's red among them: half of the time that Pillow takes. They
-    are copied before anything else is done to them, which at odd addresses takes three times as long.
+    They are read as numbers of four bytes, three bytes apart, with the next pixel's red in them: half of the time that Pillow
+    takes. They are copied first, since any work at odd addresses takes three times as long.
     """
     samples = pixels.reshape(-1)
     count = samples.size // 3
@@ -198,7 +200,7 @@ def _runs(colours: NDArray[np.uint32]) -> tuple[NDArray[np.intp], NDArray[np.uin
 
 
 def _distinct(known: NDArray[np.uint32], colours: NDArray[np.uint32]) -> NDArray[np.uint32] | None:
-    """The known colours and the new ones, sorted; None if they are more than 256."""
+    """The known colours and the new ones, sorted; None if there are more than 256."""
     slots = np.zeros(1 << 16, np.uint32)  # no colour is 0
     where = _slot(colours, _HASH_MULTIPLIERS[0])
     slots[where] = colours
@@ -223,13 +225,13 @@ def _perfect_table(distinct: NDArray[np.uint32]) -> tuple[int, NDArray[np.uint8]
             table = np.zeros(1 << 16, np.uint8)
             table[where] = np.arange(distinct.size)
             return multiplier, table
-    return None  # one in 2 to the 64; the tile is then written in RGB, losslessly all the same
+    return None  # one case in 2 to the 64; the tile is then written in RGB, also losslessly
 
 
 def study(pixels: NDArray[np.uint8], sample: Sample, indices: NDArray[np.uint8] | None = None) -> Study:
-    """Judge contiguous pixels, (height, width) or (height, width, 3), by their sample.
+    """Judge contiguous pixels, of shape (height, width) or (height, width, 3), by their sample.
 
-    `indices`: the plane that would be written in place of RGB pixels, if there is one.
+    indices: the plane that would be written in place of RGB pixels, if there is one.
     """
     written = sample.rows if indices is None else sampled_rows(indices)
     row_filter = png.NONE
@@ -243,13 +245,14 @@ def study(pixels: NDArray[np.uint8], sample: Sample, indices: NDArray[np.uint8] 
 
 
 def lossless_is_worth(lossless_bytes: float, pixels: NDArray[np.uint8], sample: Sample) -> bool:
-    """Whether contiguous pixels are no picture, if they take so many bytes losslessly. Looks only as closely as it must."""
+    """Whether contiguous pixels that take so many bytes losslessly are no picture. It looks only as closely as it must."""
     pixel_count = pixels.shape[0] * pixels.shape[1]
     if lossless_pays(lossless_bytes, 0, pixel_count, sample.flatness):
         return True
     if sample.share < 1.0:
-        # Most text is so far from the limit that a quarter of the sample tells, 8 rows of every other band: by that, JPEG came
-        # to 0.6 to 1.5 of what it comes to by all of them (5 and 95 % of 267 pages). The estimate is half of the time of this.
+        # Most text is so far from the limit that a quarter of the sample decides: 8 rows of every other band. By these rows,
+        # JPEG came to 0.6 to 1.5 of its bytes by all rows (5 and 95 % of 267 pages). The estimate takes half of the time of
+        # this function.
         bands = sample.rows.reshape(_BANDS, _BAND_ROWS, *sample.rows.shape[1:])
         some = np.ascontiguousarray(bands[::2, 4:12]).reshape(-1, *sample.rows.shape[1:])
         if lossless_pays(1.5 * lossless_bytes, _jpeg_bytes(some, pixels), pixel_count, sample.flatness):
@@ -258,12 +261,12 @@ def lossless_is_worth(lossless_bytes: float, pixels: NDArray[np.uint8], sample: 
 
 
 def _jpeg_bytes(rows: NDArray[np.uint8], pixels: NDArray[np.uint8]) -> float:
-    """What JPEG would take of all pixels, by some of their rows."""
+    """The estimated bytes of a JPEG of all pixels, by some of their rows."""
     return float(max(1, jpeg_reference_bytes(rows) - _JPEG_HEADERS_BYTES) * pixels.shape[0] / rows.shape[0])
 
 
 def jpeg_reference_bytes(pixels: NDArray[np.uint8]) -> int:
-    """What JPEG at quality 85 would take: the measure of complexity that `lossless_pays` compares with."""
+    """The bytes of a JPEG at quality 85: the measure of complexity for `lossless_pays`."""
     out = io.BytesIO()
     Image.fromarray(pixels[:, : JPEG.longest_side_px]).save(out, "JPEG", quality=85)
     return out.tell()
@@ -272,9 +275,9 @@ def jpeg_reference_bytes(pixels: NDArray[np.uint8]) -> int:
 def lossless_pays(lossless_bytes: float, jpeg_bytes: float, pixel_count: float, flatness: float) -> bool:
     """Whether the lossless image is worth its bytes.
 
-    On real pages, text and drawings take 0.4 to 1.7 times the bytes of JPEG at quality 85, photographs 2 to 8 times. The
-    more paper shows, the more of the tile is text, which JPEG blurs: then up to 2.25 times. Coarse levels of text come near to
-    photographs, but cost few bytes: hence a quarter bit per pixel and 16 kB on top.
+    On real pages, text and drawings take 0.4 to 1.7 times the bytes of JPEG at quality 85, photographs 2 to 8 times. The more
+    paper shows, the more of the tile is text, which JPEG blurs: then up to 2.25 times are allowed. Coarse levels of text come
+    near to photographs, but have few bytes: hence a quarter bit for each pixel and 16 kB more.
     """
     if lossless_bytes <= 1.25 * jpeg_bytes:
         return True

@@ -1,4 +1,6 @@
-"""Images made from images: stretched, mirrored, turned, in grey, in black and white. Pillow only, so it may run in the host."""
+"""Makes images from images: stretched, mirrored, turned, in grey, in black and white. Uses only Pillow, so it may run in the
+host.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from sidebooks_core.encoding.recipe import Recipe
 
 
 def derive(data: bytes, media_type: str, recipe: Recipe, image_format: str, quality: int) -> EncodedImage:
-    """Raises RequestError for data that is not an image of `media_type`."""
+    """The image that a recipe makes of another. Raises RequestError if `data` is no image of `media_type`."""
     image = Image.fromarray(decode(data, media_type))
     if image.size != (recipe.width_px, recipe.height_px):
         image = image.resize((recipe.width_px, recipe.height_px), Image.Resampling.LANCZOS)
@@ -35,7 +37,7 @@ def enlarged(
     image_format: str,
     quality: int,
 ) -> EncodedImage:
-    """A part of an image, (x0, y0, x1, y1) in its pixels, stretched smoothly to a size. Raises as `derive` does."""
+    """A part of an image, (x0, y0, x1, y1) in its pixels, stretched smoothly to a size. Raises what `derive` raises."""
     image = Image.fromarray(decode(data, media_type))
     x0, y0, x1, y1 = box_px
     inside = (max(0.0, x0), max(0.0, y0), min(float(image.width), x1), min(float(image.height), y1))

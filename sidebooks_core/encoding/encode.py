@@ -1,7 +1,7 @@
-"""Pixels to the bytes that are handed out, chosen by what is in them, and back.
+"""Turns pixels into the bytes of an image, in a format chosen by their content, and back.
 
-Text, line art and flat colour are kept losslessly; JPEG is for photographs and scans. WebP and AVIF are made on request;
-"compact" makes WebP of whole pages of coloured text only.
+Text, line art and flat colour stay lossless. JPEG is for photographs and scans. WebP and AVIF are made on request; "compact"
+makes WebP of whole pages of coloured text only.
 """
 
 from __future__ import annotations
@@ -30,11 +30,14 @@ _DECODERS: dict[str, type[ImageFile]] = {
     AVIF.media_type: AvifImageFile,
 }
 _FEWEST_PAGE_PIXELS = 1 << 19
-"""Below this, writing WebP takes milliseconds whatever is in the image, and saves little: tiles of a page are PNG or JPEG."""
+"""Smallest page that becomes WebP. WebP takes milliseconds even for a small image, and saves little there: tiles are PNG or
+JPEG."""
 _MOST_COLOURS = 2048
-"""In the sample of a page. Pages with more have shadings or pictures, for which libwebp takes most of a second."""
+"""Most colours in the sample of a page that becomes WebP. Pages with more have shadings or pictures, which take libwebp most of
+a second."""
 _MAX_DECODED_PIXELS = 1 << 29
-"""Above the largest raster that settings sensibly allow; below what a few damaged bytes could claim."""
+"""Largest image that is decoded. It is larger than the largest raster of sensible settings, and smaller than a few damaged
+bytes could claim."""
 
 
 class EncodedImage(Struct, frozen=True):
@@ -48,9 +51,9 @@ class EncodedImage(Struct, frozen=True):
 def encode(pixels: NDArray[np.uint8], image_format: str, quality: int) -> EncodedImage:
     """Encode sRGB pixels of shape (height, width, 3), or grey ones of shape (height, width), uint8, with any strides.
 
-    `image_format`: "auto" chooses by content; "compact" too, and writes pages of coloured text in fewer bytes, more slowly;
-    "png", "jpeg", "webp" (lossless where "auto" would be) or "avif" are obeyed.
-    `quality`: of lossy images, 1 to 100. Raises RequestError for pixels of another kind or an image the format cannot hold.
+    image_format: "auto" chooses by content. "compact" does, too, and writes pages of coloured text in fewer bytes, more slowly.
+    "png", "jpeg", "webp" (lossless if "auto" would be) and "avif" are used as given. quality: of lossy images, 1 to 100. Raises
+    RequestError for other pixels, or if the format cannot hold an image of this size.
     """
     pixels = _checked(pixels, image_format)
     if pixels.ndim == 3:
@@ -102,7 +105,7 @@ def _by_content(pixels: NDArray[np.uint8], quality: int, image_format: str) -> E
 
 
 def _is_page_of_text(pixels: NDArray[np.uint8], sample: content.Sample) -> bool:
-    """Whether this is a whole page of text or line art in a few inks, which lossless WebP can hold."""
+    """Whether this is a whole page of text or line art in a few inks that lossless WebP can hold."""
     height, width = pixels.shape[:2]
     if height * width < _FEWEST_PAGE_PIXELS or max(height, width) > WEBP.longest_side_px:
         return False
@@ -112,7 +115,7 @@ def _is_page_of_text(pixels: NDArray[np.uint8], sample: content.Sample) -> bool:
 def _sample_missed_a_picture(
     pixels: NDArray[np.uint8], sample: content.Sample, seen: content.Study, lossless_bytes: int
 ) -> bool:
-    """A picture that lies between the sampled rows shows in the bytes; then the whole tile is judged."""
+    """Whether a picture lies between the sampled rows. It shows in the bytes; then the whole tile is judged."""
     if lossless_bytes <= 2 * seen.lossless_bytes + 65_536:
         return False
     pixel_count = pixels.shape[0] * pixels.shape[1]
@@ -120,7 +123,7 @@ def _sample_missed_a_picture(
 
 
 def _jpeg(pixels: NDArray[np.uint8], quality: int, holds_drawing: bool) -> EncodedImage:
-    # Half the colour resolution smears coloured text and lines; photographs do not show it, and are a quarter smaller.
+    # Half the colour resolution smears coloured text and lines. Photographs do not show it, and are a quarter smaller.
     return _saved(pixels, JPEG, quality=quality, subsampling="4:4:4" if holds_drawing else "4:2:0")
 
 
@@ -131,7 +134,7 @@ def _webp(pixels: NDArray[np.uint8], quality: int, sample: content.Sample) -> En
 
 
 def _lossless_webp(pixels: NDArray[np.uint8]) -> EncodedImage:
-    # `quality` is effort here. Method 0 writes four times the bytes in more time; methods 2 to 4 write what method 1 does.
+    # `quality` is effort here. Method 0 writes four times the bytes in more time. Methods 2 to 4 write what method 1 writes.
     return _saved(pixels, WEBP, lossless=True, quality=0, method=1)
 
 
@@ -147,15 +150,15 @@ def _saved(pixels: NDArray[np.uint8], form: Format, **options: str | int | bool)
 
 
 def decode(data: bytes, media_type: str) -> NDArray[np.uint8]:
-    """The pixels of an image that `encode` made: shape (height, width, 3), uint8, sRGB.
+    """The pixels of an image that `encode` made, of shape (height, width, 3), uint8, sRGB.
 
-    Raises RequestError if `data` is not an image of `media_type`.
+    Raises RequestError if `data` is no image of `media_type`.
     """
     decoder = _DECODERS.get(media_type)
     if decoder is None:
         raise RequestError(f"cannot decode {media_type}")
-    # The decoder itself, not Image.open: that would look for other formats, and warn of a large image through settings
-    # that belong to the whole process.
+    # A certain decoder, not Image.open, which would try other formats, and warn of a large image by settings of the whole
+    # process.
     try:
         with decoder(io.BytesIO(data)) as image:
             if image.width * image.height > _MAX_DECODED_PIXELS:

@@ -1,6 +1,6 @@
-"""The image formats, in one table: what users, media types, files, addresses and Pillow call each.
+"""The image formats in one table: their names for users, in media types, in files and addresses, and in Pillow.
 
-Imports neither numpy nor Pillow: settings and the server's routes need it at once.
+Imports neither numpy nor Pillow, since settings and the server's routes import it at their start.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from msgspec import Struct
 FileFormat = Literal["png", "jpeg", "webp", "avif"]
 ImageFormat = Literal["auto", "compact", FileFormat]
 IMAGE_FORMATS: tuple[ImageFormat, ...] = ("auto", "compact", *get_args(FileFormat))
-"""All that can be asked for."""
+"""All formats that can be asked for."""
 FORMATS_BY_CONTENT: tuple[ImageFormat, ...] = ("auto", "compact")
-"""Of these, the ones that choose a file format for each image by what is in it."""
+"""Those that choose a file format for each image by its content."""
 
 
 class Format(Struct, frozen=True):
@@ -23,10 +23,10 @@ class Format(Struct, frozen=True):
     name: FileFormat
     media_type: str
     ending: str
-    """Of files and of addresses, without a dot; IIIF has the same ones."""
+    """Ending of files and of addresses, without a dot. IIIF has the same endings."""
     pillow_name: str
     longest_side_px: int
-    """The longest side that the format can hold, in pixels."""
+    """Longest side that the format can hold, in pixels."""
 
 
 PNG = Format("png", "image/png", "png", "PNG", (1 << 31) - 1)

@@ -1,6 +1,6 @@
-"""Our own PNG writer: greyscale, palette and RGB, deflated by ISA-L.
+"""Our own PNG writer: grey, palette and RGB, compressed by ISA-L.
 
-Pillow's writer tries every filter on every row and deflates with zlib: 40 to 100 ms for a page that takes 3 to 5 ms here
+Pillow's writer tries every filter on every row and compresses with zlib: 40 to 100 ms for a page that takes 3 to 5 ms here
 (docs/explanation/decisions/0005-encoding.md).
 """
 
@@ -20,24 +20,24 @@ class Deflater(Protocol):
     """A stream that is compressed piece by piece."""
 
     def compress(self, data: memoryview, /) -> bytes:
-        """What is ready of the stream."""
+        """Compress more data. Returns the part of the stream that is ready."""
 
     def flush(self) -> bytes:
         """The rest of the stream."""
 
 
 class Deflate(Protocol):
-    """What of the module `zlib` is used here."""
+    """The functions of the module `zlib` that are used here."""
 
     def compressobj(self, level: int, /) -> Deflater:
         """A new stream."""
 
     def crc32(self, data: bytes, value: int = ..., /) -> int:
-        """A checksum, which goes on from `value`."""
+        """A checksum, which continues from `value`."""
 
 
 deflate: Deflate
-"""ISA-L, or on a platform without its wheel zlib: the same pixels, more slowly."""
+"""ISA-L; zlib on a platform without its wheel: the same pixels, more slowly."""
 try:
     from isal import isal_zlib
 
@@ -50,16 +50,17 @@ NONE: Filter = 0
 UP: Filter = 2
 
 _LEVEL = 1
-"""ISA-L's level 0 gives up to 70 % more bytes in the same time, 2 the same bytes, 3 takes nine times as long."""
+"""ISA-L's level 0 gives up to 70 % more bytes in the same time, 2 the same bytes, and 3 takes nine times as long."""
 _PIECE_BYTES = 256 << 10
 
 
 def deflated(samples: NDArray[np.uint8], row_filter: Filter) -> bytes:
-    """The zlib stream of a PNG with rows of contiguous samples, shape (height, ...): each behind the number of its filter.
+    """The zlib stream of a PNG with rows of contiguous samples, of shape (height, ...). Each row follows the number of its
+    filter.
 
-    One filter for all rows. None is best where text stands on flat paper; Up on shadings. Paeth would gain a few percent
-    there but takes ten passes in numpy; Sub was never clearly the best. Filtered a piece at a time, which stays in the
-    processor's cache: a second copy of the raster would be fresh memory, which the kernel clears first.
+    All rows have one filter. None is best for text on flat paper, Up for shadings. Paeth would gain a few percent there but
+    takes ten passes in numpy. Sub was never clearly the best. Rows are filtered in pieces that fit into the processor's cache:
+    a second copy of the raster would be fresh memory, which the kernel clears first.
     """
     rows = samples.reshape(samples.shape[0], -1)
     height, row_bytes = rows.shape
@@ -77,7 +78,7 @@ def deflated(samples: NDArray[np.uint8], row_filter: Filter) -> bytes:
 
 
 def _filter(rows: NDArray[np.uint8], top: int, row_filter: Filter, out: NDArray[np.uint8]) -> None:
-    """As many rows from `top` on as there is place for."""
+    """Filter as many rows from `top` on as fit into `out`."""
     bottom = top + len(out)
     if row_filter == NONE:
         out[:] = rows[top:bottom]
@@ -87,7 +88,7 @@ def _filter(rows: NDArray[np.uint8], top: int, row_filter: Filter, out: NDArray[
 
 
 def grey_png(plane: NDArray[np.uint8], row_filter: Filter = NONE) -> bytes:
-    """A plane of shape (height, width); in 1, 2 or 4 bits where all its values are among the 2, 4 or 16 that PNG has then."""
+    """A PNG of a plane of shape (height, width). It has 1, 2 or 4 bits if all values are among the 2, 4 or 16 of such a PNG."""
     height, width = plane.shape
     bits = _grey_bits(plane)
     if bits < 8:
@@ -97,13 +98,13 @@ def grey_png(plane: NDArray[np.uint8], row_filter: Filter = NONE) -> bytes:
 
 
 def rgb_png(pixels: NDArray[np.uint8], row_filter: Filter = NONE) -> bytes:
-    """Pixels of shape (height, width, 3)."""
+    """A PNG of pixels of shape (height, width, 3)."""
     height, width, _ = pixels.shape
     return _file(Layout(width, height, 8, RGB), deflated(pixels, row_filter))
 
 
 def palette_png(indices: NDArray[np.uint8], palette: NDArray[np.uint8]) -> bytes:
-    """Indices of shape (height, width) into a palette of shape (1 to 256, 3)."""
+    """A PNG of indices of shape (height, width) into a palette of shape (1 to 256, 3)."""
     height, width = indices.shape
     bits = next(bits for bits in (1, 2, 4, 8) if len(palette) <= 1 << bits)
     samples = indices if bits == 8 else _packed(indices, bits)
@@ -111,7 +112,7 @@ def palette_png(indices: NDArray[np.uint8], palette: NDArray[np.uint8]) -> bytes
 
 
 def _grey_bits(plane: NDArray[np.uint8]) -> int:
-    """The fewest bits that hold every value exactly. Some rows all over tell of antialiased text: more than 16 values."""
+    """The fewest bits that hold every value exactly. Antialiased text has more than 16 values, which shows in a few rows."""
     height = plane.shape[0]
     used = np.zeros(256, bool)
     for some in (slice(0, height, max(1, height // 32)), *(slice(top, top + 64) for top in range(0, height, 64))):
@@ -125,7 +126,7 @@ def _grey_bits(plane: NDArray[np.uint8]) -> int:
 
 
 def _packed(values: NDArray[np.uint8], bits: int) -> NDArray[np.uint8]:
-    """Values below 2**bits, `8 // bits` to a byte, the first in the highest bits, rows padded to whole bytes."""
+    """Values below 2**bits, packed `8 // bits` to a byte, the first in the highest bits. Rows are padded to whole bytes."""
     height, width = values.shape
     if bits == 1:
         return np.packbits(values, axis=1)

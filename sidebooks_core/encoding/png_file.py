@@ -25,13 +25,13 @@ class Layout(Struct, frozen=True):
 
 
 class Checksum(Protocol):
-    """CRC-32 of some bytes, which goes on from `value`."""
+    """CRC-32 of some bytes, continued from `value`."""
 
     def __call__(self, data: bytes, value: int = ..., /) -> int: ...
 
 
 def png_file(layout: Layout, stream: bytes, palette: bytes = b"", *, checksum: Checksum = zlib.crc32) -> bytes:
-    """A file of a zlib stream of rows. palette: red, green and blue of each entry; empty for none."""
+    """A PNG file with a zlib stream of rows. palette: red, green and blue of each entry; empty for none."""
     header = struct.pack(">IIBBBBB", layout.width_px, layout.height_px, layout.bits, layout.colour_type, 0, 0, 0)
     chunks = [(b"IHDR", header), *([(b"PLTE", palette)] if palette else ()), (b"IDAT", stream), (b"IEND", b"")]
     parts = [_SIGNATURE]
@@ -41,12 +41,12 @@ def png_file(layout: Layout, stream: bytes, palette: bytes = b"", *, checksum: C
 
 
 def flat_png(width_px: int, height_px: int, colour: tuple[int, ...]) -> bytes:
-    """One colour all over, (grey,) or (red, green, blue): a few hundred bytes at any size, as a palette of one."""
+    """An image of one colour, (grey,) or (red, green, blue): a few hundred bytes at any size, with a palette of one entry."""
     palette = bytes(colour * (3 // len(colour)))
     return png_file(Layout(width_px, height_px, 1, PALETTE), _flat_stream(width_px, height_px), palette)
 
 
 @lru_cache(maxsize=64)
 def _flat_stream(width_px: int, height_px: int) -> bytes:
-    # At its best level zlib makes a third of ISA-L's bytes; once for each size.
+    # zlib's best level makes a third of ISA-L's bytes, and runs once for each size.
     return zlib.compress(bytes((1 + -(-width_px // 8)) * height_px), 9)

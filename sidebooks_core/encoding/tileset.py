@@ -1,8 +1,8 @@
 """A record: the encoded tiles of one raster in one string of bytes.
 
-Layout: a length of 4 bytes, little-endian; that many bytes of msgpack `[version, columns, blobs, tiles, problems]`; then
-the blobs. `blobs` lists `[media type, length]`; `tiles` lists `[blob, width_px, height_px]`, row by row. Tiles with equal
-bytes share one blob: on most pages many tiles are blank. `problems` lists in words what of the page could not be drawn.
+Layout: a length of 4 bytes, little-endian; that many bytes of msgpack `[version, columns, blobs, tiles, problems]`; then the
+blobs. `blobs` lists `[media type, length]`. `tiles` lists `[blob, width_px, height_px]`, row by row. Tiles with equal bytes
+share one blob: on most pages many tiles are blank. `problems` lists in words what of the page could not be drawn.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from sidebooks_core.encoding.formats import BY_MEDIA_TYPE
 
 PACKING_VERSION = 2
 MEDIA_TYPES = frozenset({*BY_MEDIA_TYPE, "text/plain; charset=utf-8"})
-"""What a record may say that it holds. It becomes the type of an answer over HTTP, and a worker that was taken over must not
-get a browser to run what it makes; text stands for an image that could not be made."""
+"""Media types that a record may state. They become types of HTTP answers, and a worker that was taken over must not make a
+browser run its output. Text stands for an image that could not be made."""
 MOST_HEADER_BYTES = 1 << 20
-"""More than 30,000 tiles take. A hostile header costs some 40 times its length to look at."""
+"""More than 30,000 tiles need. To read a hostile header costs some 40 times its length."""
 LONGEST_PROBLEM = 120
-"""Characters, all of them printable: they reach terminals, headers and browsers."""
+"""Most characters of a problem. All are printable, since they reach terminals, headers and browsers."""
 _LENGTH = struct.Struct("<I")
 
 
@@ -35,14 +35,14 @@ class PackedTile(Struct, frozen=True):
     width_px: int
     height_px: int
     problems: tuple[str, ...] = ()
-    """What of its page could not be drawn, in words: of the whole record, so that every tile of a page tells the same."""
+    """What of its page could not be drawn, in words. It holds for the whole record, so every tile of a page says the same."""
 
 
 _Whole = Annotated[int, Meta(ge=0)]
 
 
 class _Header(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """What stands before the blobs."""
+    """The part of a record before its blobs."""
 
     version: int
     columns: _Whole
@@ -61,7 +61,7 @@ class RecordUnreadable(ValueError):
 
 
 def pack(tiles: Iterable[PackedTile], columns: int, problems: Iterable[str] = ()) -> bytes:
-    """One record of the tiles given row by row. problems: what of the page could not be drawn; the first few are kept."""
+    """A record of tiles that are given row by row. problems: what of the page could not be drawn; the first few are kept."""
     blob_numbers: dict[tuple[str, bytes], int] = {}
     index: list[list[int]] = []
     for tile in tiles:
@@ -73,7 +73,7 @@ def pack(tiles: Iterable[PackedTile], columns: int, problems: Iterable[str] = ()
 
 
 def unpack_tile(record: bytes, column: int, row: int) -> PackedTile:
-    """One tile of a record; column and row count from the record's own first tile. Copies only that tile's bytes.
+    """One tile of a record. Column and row count from the record's first tile. Only this tile's bytes are copied.
 
     Raises RecordUnreadable.
     """
@@ -87,12 +87,12 @@ def problems_of(record: bytes) -> tuple[str, ...]:
 
 
 def tile_span(record: bytes, column: int, row: int) -> slice:
-    """Where in the record a tile's bytes are. Raises RecordUnreadable."""
+    """The place of a tile's bytes in the record. Raises RecordUnreadable."""
     return _tile(record, column, row)[0]
 
 
 def _tile(record: bytes, column: int, row: int) -> tuple[slice, str, int, int, tuple[str, ...]]:
-    """Where its bytes are, their media type, width and height in pixels, and the record's problems."""
+    """The place of a tile's bytes, its media type, its width and height in pixels, and the record's problems."""
     header, offset = _header(record)
     place = row * header.columns + column
     if not 0 <= column < header.columns or row < 0 or place >= len(header.tiles):
@@ -111,13 +111,13 @@ def _tile(record: bytes, column: int, row: int) -> tuple[slice, str, int, int, t
 
 
 def _kept(problems: Iterable[str]) -> list[str]:
-    """Bounded and printable, each once."""
+    """Problems within bounds: printable, each once."""
     clean = ("".join(c if c.isprintable() else "?" for c in problem)[:LONGEST_PROBLEM] for problem in problems)
     return list(dict.fromkeys(clean))[:MOST_PROBLEMS]
 
 
 def _header(record: bytes) -> tuple[_Header, int]:
-    """The header, and where the blobs begin. Raises RecordUnreadable."""
+    """The header, and the place where the blobs begin. Raises RecordUnreadable."""
     try:
         length = _LENGTH.unpack_from(record)[0]
         if length > MOST_HEADER_BYTES:

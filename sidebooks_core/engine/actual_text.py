@@ -1,7 +1,7 @@
-"""Whether the engine would repeat what a document says its text is. Worker side.
+"""Whether the engine would repeat the replacement text of a structure element. Worker side.
 
-A structure element of a tagged PDF can say what the text of its contents actually is. The engine says it for each of the
-marked contents that the element has on a page, and an element may have one for each of its lines or words.
+A structure element of a tagged PDF can give the text that its contents stand for. The engine gives this text once for each
+marked content of the element on the page. An element may have a marked content for each of its lines or words.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ MOST_LEVELS = 32
 
 
 def is_repeated(page: pymupdf.Page) -> bool:
-    """Whether an element with a text of its own has several marked contents on a page of a PDF, its forms' included.
-
-    Raises the engine's errors.
+    """Whether an element with a text of its own has several marked contents on a page of a PDF, those in forms included. Raises
+    the engine's errors.
     """
     pdf = as_pdf(page.parent)
     root = mupdf.pdf_dict_getp(mupdf.pdf_trailer(pdf), "Root/StructTreeRoot/ParentTree")

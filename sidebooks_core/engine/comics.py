@@ -1,7 +1,7 @@
 """Comic archives (CBZ): images in a zip archive, in the order of their names. Worker side.
 
-The engine's own reader leaves out what it cannot draw (WebP, AVIF), takes what systems keep beside images for pages, and
-counts in ASCII digits alone.
+The engine's own reader leaves out images that the engine cannot draw (WebP, AVIF), takes files that systems keep beside images
+for pages, and knows ASCII digits alone.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from sidebooks_core.errors import DamagedDocument, UnsupportedDocument
 
 DESCRIPTION_BYTES = 4 << 20
 MOST_NAMED = 5
-"""Members that a note names; of more it gives the number."""
+"""Most members that a note names. Of further ones it gives the number."""
 LONGEST_NAME = 80
 LONGEST_TITLE = 400
 _DESCRIPTION = "comicinfo.xml"
 
 
 def open_comic(source: Source, name: str, limits: Limits) -> PageSequence:
-    """Raises DamagedDocument, UnsupportedDocument."""
+    """Open a comic. Raises DamagedDocument, UnsupportedDocument."""
     try:
         archive = Archive(source)
     except UNREADABLE as error:
@@ -57,7 +57,9 @@ def _order(member: zipfile.ZipInfo) -> tuple[tuple[NaturalKey, str], int]:
 
 
 def _foreign(archive: Archive, member: zipfile.ZipInfo) -> str | None:
-    """What a page is that cannot be drawn. Only those are looked into whose ending says that they may be."""
+    """The kind of a page that cannot be drawn, in words; None for other pages. Only members with the ending of such a kind are
+    looked into.
+    """
     if not member.filename.lower().endswith((".jxl", ".heic", ".heif")):
         return None
     try:
@@ -68,7 +70,7 @@ def _foreign(archive: Archive, member: zipfile.ZipInfo) -> str | None:
 
 
 def _open_page(archive: Archive, member: zipfile.ZipInfo, limits: Limits) -> EngineDocument:
-    """Raises DamagedDocument, UnsupportedDocument, DocumentTooLarge, and what the engine raises."""
+    """Open one page. Raises DamagedDocument, UnsupportedDocument, DocumentTooLarge, and the engine's errors."""
     shown = shown_name(member)
     data = _read(archive, member, limits)
     kind = image_kind(data[:HEAD_BYTES])
@@ -98,7 +100,7 @@ def _read(archive: Archive, member: zipfile.ZipInfo, limits: Limits) -> bytes:
 
 
 def _description(archive: Archive) -> tuple[str, str]:
-    """Title and direction, of the ComicInfo.xml that lies highest; without one it just does not say."""
+    """Title and direction, from the ComicInfo.xml in the topmost folder; defaults if there is none."""
     found = [member for member in archive.members if member.filename.rpartition("/")[2].lower() == _DESCRIPTION]
     for member in sorted(found, key=lambda member: member.filename.count("/")):
         if not member.filename.startswith("__MACOSX"):
@@ -134,5 +136,5 @@ def _brief(member: zipfile.ZipInfo) -> str:
 
 
 def _is_left_out(name: str) -> bool:
-    """Documents and archives: a reader may miss them. Not what describes the comic or what a system keeps."""
+    """Whether a user may miss a member that is no page: documents and archives, but no descriptions and files of systems."""
     return name.lower().endswith((".pdf", ".zip", ".cbz", ".rar", ".cbr", ".epub", ".svg", ".docx", ".doc", ".xlsx", ".pptx"))

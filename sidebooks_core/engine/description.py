@@ -1,4 +1,4 @@
-"""What a document says of itself: its pages and their sizes, title, outline, direction of reading, attachments. Worker side."""
+"""Describes a document: its pages and their sizes, title, outline, direction of reading, attachments. Worker side."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from sidebooks_core.engine.sequence import PageSequence
 from sidebooks_core.errors import DocumentError
 
 FALLBACK_SIZE_PT = (612.0, 792.0)
-"""Of a page whose own size cannot be read: US Letter, which the PDF specification's examples use."""
+"""Size of a page whose own size cannot be read: US Letter, as in the examples of the PDF specification."""
 METADATA_BYTES = 1 << 20
-"""Most that is read of a PDF's metadata, which name its title at the beginning."""
+"""Most that is read of a PDF's metadata. Its title stands near the beginning."""
 MEMBER_BYTES = 4 << 20
-"""Most that is read of one small member of an archive (package file, comic's description)."""
+"""Most that is read of a small member of an archive, such as the package file."""
 
 
 class Subject(Struct, frozen=True):
@@ -46,18 +46,18 @@ class Subject(Struct, frozen=True):
     needs_password: bool
     page_count: int
     chapters: tuple[int, ...]
-    """How many pages each chapter has; empty for a document that is not laid out by chapters, but for a PDF whose tree of pages
-    was rebuilt."""
+    """How many pages each chapter has. Empty for a document that is not laid out by chapters; a PDF has one chapter if its page
+    tree was rebuilt."""
     page_objects: Sequence[RawObj] = ()
     """The pages of a PDF in order; empty if they cannot be read."""
     targets: Targets | None = None
-    """Reads where the outline of a PDF leads."""
+    """Tells where the outline of a PDF leads."""
 
 
 def describe(subject: Subject, notes: Callable[[], tuple[str, ...]]) -> DocumentInfo:
-    """What the document says of itself. Raises the engine's errors.
+    """The description of a document. Raises the engine's errors.
 
-    notes: what of the document is left out, in words. Asked late, since it may be known only after its layers are judged.
+    notes: tells what is left out of the document, in words. It is called late: its layers must be judged first.
     """
     handle, limits = subject.handle, subject.limits
     is_repaired = handle.is_pdf and handle.is_repaired
@@ -96,7 +96,7 @@ def _attachments(handle: EngineDocument, subject: Subject) -> tuple[Attachment, 
 
 
 def _whole_outline(subject: Subject) -> tuple[tuple[OutlineItem, ...], int]:
-    """All entries, none deeper than the limits allow, and how deep they were."""
+    """All entries, none deeper than the limits allow, and the depth of the deepest entry in the document."""
     handle, most_levels = subject.handle, subject.limits.outline_depth
     outline: tuple[OutlineItem, ...] = ()
     deepest = 0
@@ -109,14 +109,14 @@ def _whole_outline(subject: Subject) -> tuple[tuple[OutlineItem, ...], int]:
         pass  # damaged: the pages are there without it
     if subject.kind == "epub":
         own = epub_contents.outline(handle, subject.source, subject.page_count, subject.chapters)
-        if own:  # else the engine's, which has no text that stands in elements of its own
+        if own:  # else the engine's, which lacks text in elements of its own
             deepest = max(item.level for item in own)
             outline = tuple(OutlineItem(min(item.level, most_levels), shown(item.title), item.page) for item in own)
     return outline, deepest
 
 
 def _title(handle: EngineDocument) -> str:
-    """What it calls itself, by the older metadata, or else by the newer; empty if it does not."""
+    """The title, from the older metadata, or else from the newer; empty if neither has one."""
     if not is_pdf(handle):
         return shown((handle.metadata or {}).get("title") or "")
     try:
@@ -134,19 +134,19 @@ def _title(handle: EngineDocument) -> str:
 def _geometries(subject: Subject) -> tuple[PageGeometry, ...]:
     handle, kind, page_count = subject.handle, subject.kind, subject.page_count
     if kind in REFLOWABLE_KINDS and not isinstance(handle, PageSequence):
-        # All pages have the size of the layout; loading each would lay out every chapter again.
+        # All pages have the size of the layout. To load each page would lay out every chapter again.
         bounds = handle.load_page((0, 0)).rect
         return tuple(PageGeometry(bounds.width, bounds.height, str(i + 1), None) for i in range(page_count))
     try:
         rules = page_labels.read_rules(handle) if is_pdf(handle) else []
     except ENGINE_ERRORS:
-        rules = []  # damaged: the pages have their numbers
+        rules = []  # damaged: the pages are called by their numbers
     has_native = kind in IMAGE_KINDS or kind == "cbz"
     pdf = raw_pdf(handle) if is_pdf(handle) else None
     numbers = [str(index + 1) for index in range(page_count)]
     labels = [shown(page_labels.label(rules, index)) or number for index, number in enumerate(numbers)] if rules else numbers
     if len(subject.page_objects) == page_count and pdf is not None:
-        asked = mupdf.fz_rect(), mupdf.fz_matrix()  # once: to make them takes as long as to ask
+        asked = mupdf.fz_rect(), mupdf.fz_matrix()  # made once: to make them takes as long as to ask
         return tuple(
             _geometry_of_object(page_object, label, asked)
             for page_object, label in zip(subject.page_objects, labels, strict=True)
@@ -155,11 +155,11 @@ def _geometries(subject: Subject) -> tuple[PageGeometry, ...]:
 
 
 def _geometry_of_object(page_object: RawObj, label: str, asked: tuple[mupdf.fz_rect, mupdf.fz_matrix]) -> PageGeometry:
-    """Of a page of a PDF: books have thousands. asked: where the engine writes the answer."""
+    """The geometry of a page of a PDF. asked: memory in which the engine writes its answer."""
     try:
         bounds = _bounds(page_object, *asked)
     except ENGINE_ERRORS:
-        return PageGeometry(*FALLBACK_SIZE_PT, label, None)  # it fails alone, and when it is drawn
+        return PageGeometry(*FALLBACK_SIZE_PT, label, None)  # this page alone fails, when it is drawn
     width_pt, height_pt = bounds.x1 - bounds.x0, bounds.y1 - bounds.y0
     if 0 < width_pt < math.inf and 0 < height_pt < math.inf:
         return PageGeometry(width_pt, height_pt, label, None)
@@ -186,7 +186,7 @@ def _geometry(handle: EngineDocument, pdf: RawPdf | None, index: int, label: str
         if page is not None and has_native:
             own_px = images.native_px(page, width_pt, height_pt)
     except (*ENGINE_ERRORS, DocumentError):
-        # One bad page fails alone, and when it is drawn: the document has its other pages.
+        # One bad page fails alone, when it is drawn. The document has its other pages.
         return PageGeometry(width_pt, height_pt, label, None)
     return PageGeometry(width_pt, height_pt, label, own_px)
 
@@ -196,25 +196,26 @@ def _page_bounds(pdf: RawPdf, index: int) -> mupdf.fz_rect:
 
 
 def _bounds(page_object: RawObj, box: mupdf.fz_rect, to_page: mupdf.fz_matrix) -> mupdf.fz_rect:
-    """A page of a PDF as shown, in points.
+    """The box of a page of a PDF as shown, in points.
 
-    By its boxes alone, as the engine does it once a page is loaded: loading reads annotations too, of all pages of a book.
+    It is computed from the page's boxes alone, as the engine does for a loaded page. To load a page reads its annotations too,
+    and a book has thousands of pages.
     """
     mupdf.ll_pdf_page_obj_transform(page_object, box, to_page)
     return mupdf.ll_fz_transform_rect(box, to_page)
 
 
 def _outline(handle: pymupdf.Document, subject: Subject) -> tuple[tuple[OutlineItem, ...], int]:
-    """The entries, none deeper than the limits allow, and how deep they were.
+    """The entries, none deeper than the limits allow, and the depth of the deepest entry.
 
-    Walked here: PyMuPDF's reader has the engine read the outline a second time, and gives up some hundreds of levels down;
-    an object for each entry would take longer than the engine takes to read it.
+    The outline is walked here. PyMuPDF's reader would have the engine read it a second time, and gives up some hundreds of
+    levels down. An object for each entry would take longer than the engine takes to read it.
     """
     most_levels = subject.limits.outline_depth
     chapter_starts = list(accumulate(subject.chapters, initial=0))
     items = []
     deepest = 0
-    outline = handle.outline  # owns all of its entries
+    outline = handle.outline  # it owns all of its entries
     waiting: list[tuple[int, mupdf.fz_outline | None]] = [(1, outline.this.m_internal if outline is not None else None)]
     while waiting:
         level, entry = waiting.pop()
@@ -230,7 +231,7 @@ def _outline(handle: pymupdf.Document, subject: Subject) -> tuple[tuple[OutlineI
 
 
 def _outline_page(handle: pymupdf.Document, entry: mupdf.fz_outline, chapter_starts: list[int]) -> int | None:
-    """Where an entry leads, as a page from 0; None or out of range: nowhere in the document."""
+    """The page to which an entry leads, from 0. None or a number out of range: it leads nowhere in the document."""
     if not entry.uri or mupdf.ll_fz_is_external_link(entry.uri):
         return None
     chapter, page = entry.page.chapter, entry.page.page
@@ -258,5 +259,5 @@ def _direction(subject: Subject) -> str:
 
 
 def _member(source: Source, name: str) -> bytes:
-    """The beginning of an archive's member; empty without it, and then the document just does not say how it is read."""
+    """The beginning of an archive's member; empty if there is no such member."""
     return archives.beginning(source, name, MEMBER_BYTES) or b""

@@ -1,8 +1,8 @@
-"""What the engine hands to a device that looks at a page's drawing operations in place of drawing them. Worker side.
+"""What the engine hands to a device that inspects the drawing operations of a page and draws nothing. Worker side.
 
-A device overrides the engine's virtual functions, which take up to nine arguments. Each is written `*given` with one of these
-types, and takes out of it what it needs. The paint, which ends most of them, is a colour space, the colour's components in it,
-alpha from 0 to 1, and how the colour is converted.
+A device overrides the engine's virtual functions, which take up to nine arguments. Each override is written `*given` with one
+of these types, and unpacks what it needs. Most of them end with the paint: a colour space, the colour's components in it, alpha
+from 0 to 1, and how the colour is converted.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ FillPath: TypeAlias = (
     "tuple[mupdf.fz_context, mupdf.fz_path, int, mupdf.fz_matrix, "
     "mupdf.fz_colorspace | None, mupdf.floats, float, mupdf.fz_color_params]"
 )
-"""Context, path, whether it is filled by the even-odd rule, its matrix, and the paint."""
+"""Context, path, whether the even-odd rule fills it, its matrix, and the paint."""
 StrokePath: TypeAlias = (
     "tuple[mupdf.fz_context, mupdf.fz_path, mupdf.fz_stroke_state, mupdf.fz_matrix, "
     "mupdf.fz_colorspace | None, mupdf.floats, float, mupdf.fz_color_params]"
@@ -37,4 +37,4 @@ FillImageMask: TypeAlias = (
 )
 """Context, the stencil, matrix, and the paint."""
 BeginGroup: TypeAlias = "tuple[mupdf.fz_context, mupdf.fz_rect, mupdf.fz_colorspace | None, int, int, int, float]"
-"""Context, area, colour space, whether it is isolated, whether it knocks out, blend mode, alpha from 0 to 1."""
+"""Context, area, colour space, whether the group is isolated, whether it knocks out, blend mode, alpha from 0 to 1."""

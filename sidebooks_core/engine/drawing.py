@@ -12,22 +12,22 @@ from sidebooks_core.engine.mupdf import mupdf, pymupdf
 from sidebooks_core.engine.thin_lines import ThinLines
 
 _thin_lines: WeakKeyDictionary[pymupdf.DisplayList, ThinLines] = WeakKeyDictionary()
-"""Of each display list that was drawn."""
+"""By display list that was drawn."""
 
 MOST_PAGE_PT = 1e6
 BLANK_LOOK_PX = 512
-"""Long side at which a page is looked at for whether anything is on it: what is thinner than a pixel still leaves grey."""
+"""Long side at which a page is drawn to find out whether it is blank. A line thinner than a pixel still leaves grey."""
 
 
 Box = tuple[int, int, int, int]
-"""A part of a page in pixels of a scale: x0, y0, x1, y1, the last two excluded."""
+"""A part of a page in pixels at some scale: x0, y0, x1, y1, without column x1 and row y1."""
 
 
 def draw(display_list: pymupdf.DisplayList, scale: float, box_px: Box, *, grey: bool) -> NDArray[np.uint8]:
-    """A part of the page drawn at `scale` pixels a point, on white.
+    """Draw a part of a page at `scale` pixels a point, on white.
 
-    uint8, sRGB, C-contiguous: (height, width, 3), or (height, width) where `grey`. The engine draws straight into the
-    array, so no copy is made and nothing outlives the engine's own pixmap. Raises the engine's errors.
+    Returns uint8, sRGB, C-contiguous, of shape (height, width, 3), or (height, width) if `grey`. The engine draws straight into
+    the array: no copy is made, and nothing outlives the engine's own pixmap. Raises the engine's errors.
     """
     lines = _thin_lines.get(display_list)
     if lines is None:
@@ -42,7 +42,7 @@ def draw(display_list: pymupdf.DisplayList, scale: float, box_px: Box, *, grey: 
         colorspace.this, bbox, mupdf.FzSeparations(), 0, mupdf.python_mutable_buffer_data(pixels)
     )
     device = mupdf.fz_new_draw_device(mupdf.FzMatrix(), pixmap)
-    # The engine leaves out what ends outside by its own box, which knows nothing of a line's least width.
+    # The engine leaves out what lies outside by its own box. That box knows nothing of a line's least width.
     asked_px = mupdf.FzRect(x0_px - 1, y0_px - 1, x1_px + 1, y1_px + 1)
     mupdf.fz_run_display_list(display_list.this, device, mupdf.fz_scale(scale, scale), asked_px, mupdf.FzCookie())
     mupdf.fz_close_device(device)
@@ -50,13 +50,13 @@ def draw(display_list: pymupdf.DisplayList, scale: float, box_px: Box, *, grey: 
 
 
 def is_blank(display_list: pymupdf.DisplayList, *, of_any_colour: bool = False) -> bool:
-    """Whether a page shows nothing but white, or but one colour where `of_any_colour`. Raises the engine's errors.
+    """Whether a page shows only white; if `of_any_colour`, whether it shows only one colour. Raises the engine's errors.
 
-    The latter is for pages that are one image: of one that it cannot unpack at all, the engine makes a black page.
+    `of_any_colour` is for pages that are one image: if the engine cannot unpack the image at all, it makes a black page.
     """
     box = display_list.rect
     if box.is_empty or box.is_infinite or max(box.width, box.height) > MOST_PAGE_PT:
-        return True  # of a page that could not be read at all, not even its size is known
+        return True  # of a page that could not be read at all, even the size is unknown
     scale = BLANK_LOOK_PX / max(box.width, box.height, 1.0)
     x0_px, y0_px = math.floor(box.x0 * scale), math.floor(box.y0 * scale)
     x1_px, y1_px = max(x0_px + 1, math.ceil(box.x1 * scale)), max(y0_px + 1, math.ceil(box.y1 * scale))

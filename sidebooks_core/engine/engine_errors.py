@@ -1,4 +1,4 @@
-"""The engine's errors as errors of this package. Worker side."""
+"""Turns the engine's errors into errors of this package. Worker side."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from sidebooks_core.errors import DamagedDocument, DocumentError, RenderFailed, 
 
 @contextmanager
 def page_errors(name: str, page: int, doing: str) -> Iterator[None]:
-    """Turn what the engine raises into RenderFailed, with the document and the page named."""
+    """Raise the engine's errors as RenderFailed, with the names of the document and the page. doing: a past participle for the
+    message.
+    """
     try:
         yield
     except SidebooksError:
@@ -24,7 +26,7 @@ def page_errors(name: str, page: int, doing: str) -> Iterator[None]:
 
 @contextmanager
 def file_errors(name: str, page: int) -> Iterator[None]:
-    """Turn the errors of a page that is a file of its own, and cannot be opened, into RenderFailed."""
+    """Raise the error of a page that is a file of its own, and cannot be opened, as RenderFailed."""
     try:
         yield
     except DocumentError as error:
@@ -33,7 +35,7 @@ def file_errors(name: str, page: int) -> Iterator[None]:
 
 @contextmanager
 def document_errors(name: str, kind: str) -> Iterator[None]:
-    """Turn what the engine raises into UnsupportedDocument or DamagedDocument."""
+    """Raise the engine's errors as UnsupportedDocument or DamagedDocument."""
     try:
         yield
     except SidebooksError:

@@ -1,9 +1,9 @@
-"""Whether a page can be drawn in grey: only if every pixel is then the one that drawing in RGB gives.
+"""Whether a page can be drawn in grey: only if each pixel is then what drawing in RGB gives.
 
-The engine has a test device for this. It is not used: it takes colours within 0.02 for grey (the ink of many books is a
-CMYK black of (34, 31, 31)), looks neither into Type 3 glyphs nor at substituted colour spaces, and takes grey that is not
-the device's grey (ICC, calibrated) for grey, whose conversion to one component differs from that to three.
-docs/explanation/decisions/0005-encoding.md has the measurements.
+The engine's own test device is not used. It takes colours within 0.02 for grey (the ink of many books is a CMYK black of (34,
+31, 31)). It looks neither into Type 3 glyphs nor at substituted colour spaces. And it takes grey that is not the device's grey
+(ICC, calibrated) for grey; conversion of such grey to one component differs from conversion to three.
+docs/explanation/decisions/0005-encoding.md has the reasons and the figures.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from sidebooks_core.engine.mupdf import mupdf, pymupdf
 
 _SINGLE = struct.Struct("f")
 MOST_OPERATIONS = 5_000
-"""Operations looked at, at 2 to 3 microseconds each. Drawings with more gain less in one raster than the look costs."""
+"""Operations that are looked at, at 2 to 3 microseconds each. In a drawing with more, the look costs more than one grey raster
+saves."""
 
 
 def is_grey(display_list: pymupdf.DisplayList) -> bool:
-    """True only if drawing this pymupdf.DisplayList in grey gives, at any scale, the pixels that drawing in RGB gives.
+    """True only if drawing in grey gives the pixels that drawing in RGB gives, at any scale.
 
-    False may also mean that grey drawing would not pay, or that the answer would cost too much: a picture that is not in
+    False may also mean that grey drawing would save nothing, or that the answer would cost too much: a picture that is not in
     the device's grey is not looked into.
     """
     cookie = mupdf.FzCookie()
@@ -31,16 +32,16 @@ def is_grey(display_list: pymupdf.DisplayList) -> bool:
         display_list.this,
         witness,
         mupdf.FzMatrix(),
-        # All of the list: at a coarse scale, the page's last pixel shows content from well outside its box.
+        # Run the whole list: at a coarse scale, the last pixel of a page shows content from well outside its box.
         mupdf.FzRect(mupdf.FzRect.Fixed_INFINITE),
         cookie,
     )
-    # The engine goes on after an error inside a call, ours included, and counts it.
+    # After an error inside a call, even in our code, the engine counts it and goes on.
     return witness.grey and not cookie.errors()
 
 
 class _Witness(mupdf.FzDevice2):
-    """A device that draws nothing and stops at the first thing whose grey drawing could differ."""
+    """A device that draws nothing, and stops at the first thing that grey drawing could change."""
 
     def __init__(self, cookie: mupdf.FzCookie) -> None:
         super().__init__()
@@ -83,7 +84,7 @@ class _Witness(mupdf.FzDevice2):
     def fill_shade(
         self, ctx: mupdf.fz_context, shade: mupdf.fz_shade, matrix: mupdf.fz_matrix, alpha: float, params: mupdf.fz_color_params
     ) -> None:
-        # A shading in grey passes through some levels that are not quite grey in RGB.
+        # A shading in grey passes through levels that are not quite grey in RGB.
         if self._counted():
             self._refuse()
 
@@ -98,10 +99,11 @@ class _Witness(mupdf.FzDevice2):
 
     def begin_group(self, *given: *BeginGroup) -> None:
         _, _, space, _, _, blend_mode, _ = given
-        # A group with a colour space is converted when it ends: never a gain, and in grey off by one where it is transparent.
+        # A group with a colour space is converted at its end. Grey drawing saves nothing there, and transparency comes out one
+        # level off.
         if self._counted() and space is not None:
             self._refuse()
-        # Hue, saturation, colour and luminosity are made of three components together.
+        # Hue, saturation, colour and luminosity depend on three components together.
         if blend_mode & mupdf.FZ_BLEND_MODEMASK >= mupdf.FZ_BLEND_HUE:
             self._refuse()
 
@@ -120,7 +122,7 @@ class _Witness(mupdf.FzDevice2):
         self._mask_depth -= 1
 
     def set_default_colorspaces(self, ctx: mupdf.fz_context, spaces: mupdf.fz_default_colorspaces) -> None:
-        """A page may say what its device colours are to mean."""
+        """A page may redefine its device colours."""
         self._colours.clear()
         self._meant = {
             self._grey_address: spaces.gray,
@@ -134,7 +136,9 @@ class _Witness(mupdf.FzDevice2):
         self._cookie.set_abort()
 
     def _counted(self) -> bool:
-        """Whether to look: not inside a soft mask, which has one component however the page is drawn."""
+        """Count an operation, and tell whether to look at it. A soft mask has one component however the page is drawn, so its
+        content is not looked at.
+        """
         self._operations_left -= 1
         if self._operations_left < 0:
             self._refuse()
@@ -162,19 +166,21 @@ class _Witness(mupdf.FzDevice2):
         """Whether a colour becomes the same byte in red, green, blue and grey. Profiles round: even 0.2 grey does not."""
         red, green, blue = map(_byte, mupdf.ll_fz_convert_color(space, colour, self._device_rgb, None, params)[:3])
         if not red == green == blue:
-            return False  # before the conversion to grey: for CMYK it would set up a profile that nothing else needs
+            return False  # before the conversion to grey, which for CMYK would set up a profile that nothing else needs
         return red == _byte(mupdf.ll_fz_convert_color(space, colour, self._device_grey, None, params)[0])
 
     def _see_glyphs(self, text: mupdf.fz_text) -> None:
-        """Accept only Type 3 glyphs that are stencils: one with its own colours is drawn otherwise in grey, even in black."""
+        """Accept only Type 3 glyphs that are stencils. A glyph with its own colours is drawn in another way in grey, even if it
+        is black.
+        """
         span = text.head
         while span is not None and not self._mask_depth:
-            flags = span.font.t3flags  # one per glyph, in a Type 3 font only
+            flags = span.font.t3flags  # an array with one number for each glyph; only Type 3 fonts have it
             if flags is not None:
                 items = mupdf.FzTextSpan(span)
                 for place in range(span.len):
                     glyph = items.items(place).gid
-                    # The bindings have no way to read an array of unsigned short.
+                    # The binding cannot read an array of unsigned short.
                     if glyph >= 0 and not _is_stencil(ctypes.c_uint16.from_address(int(flags) + 2 * glyph).value):
                         self._refuse()
                         return
@@ -186,9 +192,9 @@ def _is_stencil(glyph_flags: int) -> bool:
 
 
 def _byte(value: float) -> int:
-    """As the engine cuts a colour to 8 bits, in single precision."""
+    """Cut a colour to 8 bits as the engine does, in single precision."""
     return int(_SINGLE.unpack(_SINGLE.pack(value * 255))[0])
 
 
 _WATCHED = tuple(name for name in vars(_Witness) if not name.startswith("_"))
-"""The operations above; the engine skips all others without a call."""
+"""The operations above. The engine skips all others without a call."""

@@ -1,4 +1,4 @@
-"""What of a page will be slow or look wrong. Worker side."""
+"""Tells what will be slow on a page, or look wrong. Worker side."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from sidebooks_core.fonts.discovery import FontSet
 
 _SERIF = 2
 _FORCE_BOLD = 1 << 18
-"""Bits of a font descriptor's flags: ISO 32000-1, table 123."""
+"""Bits in the flags of a font descriptor (ISO 32000-1, table 123)."""
 
 
 def inspect_page(document: OpenDocument, page: int, font_set: FontSet) -> PageInspection:
-    """Fonts, images and complaints of one page. Raises RenderFailed."""
+    """The fonts, the images and the engine's messages of one page. Raises RenderFailed."""
     take_warnings()
-    document.display_list(page)  # first: what of its fonts can be mended is mended then
+    document.display_list(page)  # first, since it mends the fonts that can be mended
     loaded = document.page(page)
     handle = document.handle
     with page_errors(document.name, page, "inspected"):
@@ -68,7 +68,7 @@ def _images(document: OpenDocument, loaded: EnginePage, page: int) -> tuple[Imag
 
 
 def _reference(document: pymupdf.Document, xref: int, key: str) -> int | None:
-    """The first object that an entry refers to."""
+    """The number of the first object to which an entry refers."""
     kind, value = document.xref_get_key(xref, key)
     if kind == "xref":
         value = document.xref_object(int(value.split()[0]))

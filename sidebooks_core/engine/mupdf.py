@@ -1,11 +1,11 @@
 """The door to PyMuPDF: its import, set up for a worker, and the types of its objects. Worker side.
 
-PyMuPDF 2 imports a layout analyser at once, which costs each worker a second and 90 MB and is not used here. PyMuPDF prints the
-engine's messages to standard output unless told otherwise, which is where a worker's answers go.
+PyMuPDF 2 imports a layout analyser at once. It costs each worker a second and 90 MB and is not used here. PyMuPDF prints the
+engine's messages to standard output by default; a worker's answers go there, so messages go to standard error.
 
-PyMuPDF has no types that a checker could use. The stub in `typings/pymupdf` has those of all that is called here, taken from
-the headers in PyMuPDF's wheel, so mypy checks each call; `tests/test_engine_stub.py` compares the stub with the installed
-PyMuPDF. A stub was chosen over protocols since most calls are plain functions of the binding.
+PyMuPDF has no types that a checker could use. The stub in `typings/pymupdf` types everything that is called here, from the
+headers in PyMuPDF's wheel, so mypy checks each call. `tests/test_engine_stub.py` compares the stub with the installed PyMuPDF.
+A stub was chosen over protocols since most calls are plain functions of the binding.
 """
 
 from __future__ import annotations
@@ -52,83 +52,83 @@ pymupdf.TOOLS.mupdf_display_warnings(False)
 mupdf.fz_set_user_css(ruby_style.CSS)
 
 ENGINE_ERRORS = (mupdf.FzErrorBase, RuntimeError, ValueError, IndexError, KeyError, TypeError, AttributeError)
-"""What PyMuPDF raises for documents it does not like: the engine's own errors are only `Exception`s, and its Python layer
-stumbles over values that a damaged document has or lacks."""
+"""What PyMuPDF raises for a damaged document. The engine's own errors derive from `Exception` only, and PyMuPDF's Python layer
+fails on values that a damaged document has or lacks."""
 
 LONGEST_MESSAGE = 200
-"""Characters of a message that are told."""
+"""Most characters of a message that a user is told."""
 
 RawObj: TypeAlias = "mupdf.pdf_obj | None"
-"""An object of a PDF by the binding's lower level: a plain pointer, which the document owns; None is the null object.
+"""An object of a PDF on the binding's lower level: a plain pointer, which the document owns. None is the null object.
 
-All functions `ll_pdf_…` take null, and answer as for an object of another kind."""
+All functions `ll_pdf_…` accept null, and answer as they do for an object of another kind."""
 RawPdf: TypeAlias = "mupdf.pdf_document"
-"""A PDF by the binding's lower level: good while its document is open."""
+"""A PDF on the binding's lower level. It is valid while its document is open."""
 
 
 class EnginePage(Protocol):
-    """A page as it is shown: one of the engine's, or one that is placed or drawn in another way."""
+    """A page as it is shown: the engine's own, or one that is placed or drawn in another way."""
 
     @property
     def rect(self) -> pymupdf.Rect:
         """Its box, in points."""
 
     def get_displaylist(self, annots: int = 1) -> pymupdf.DisplayList:
-        """All that it draws. Raises the engine's errors."""
+        """A list of all that the page draws. Raises the engine's errors."""
 
     def get_image_info(self) -> list[pymupdf.ImageInfo]:
-        """The images on it, in the order in which they are drawn."""
+        """The images on the page, in the order in which they are drawn."""
 
     def get_links(self) -> list[pymupdf.LinkInfo]:
-        """The links on it."""
+        """The links on the page."""
 
 
 class EngineDocument(Protocol):
-    """An open document: one of the engine's, or one of our own that stands in its place."""
+    """An open document: the engine's own, or one of ours that stands in its place."""
 
     notes: tuple[str, ...]
-    """What of the document is left out or cannot be drawn, in words."""
+    """What is left out of the document or cannot be drawn, in words."""
 
     @property
     def metadata(self) -> Mapping[str, str | None] | None:
-        """What it says of itself: its title."""
+        """The document's own words about itself; only the title is used."""
 
     @property
     def is_encrypted(self) -> bool:
-        """Whether a password is still to be given."""
+        """Whether the document still needs a password."""
 
     @property
     def is_pdf(self) -> bool:
-        """Only a document of the engine's can be one; `is_pdf` tells a type checker so."""
+        """Only a document of the engine's can be a PDF. The function `is_pdf` tells a type checker so."""
 
     @property
     def is_repaired(self) -> bool:
-        """Whether its structure was damaged and is rebuilt."""
+        """Whether the structure was damaged and was rebuilt."""
 
     @property
     def needs_pass(self) -> int:
-        """Not 0: it is encrypted, and no password was given yet."""
+        """Not 0 if the document is encrypted and has no password yet."""
 
     @property
     def outline(self) -> pymupdf.Outline | None:
-        """The first entry of its outline."""
+        """The first entry of the outline."""
 
     @property
     def chapter_count(self) -> int:
-        """How many parts it has that are laid out one by one; 1 where it has none."""
+        """How many chapters are laid out one by one; 1 for a document without chapters."""
 
     @property
     def page_count(self) -> int:
-        """How many pages it has."""
+        """How many pages the document has."""
 
     def chapter_page_count(self, chapter: int) -> int:
         """How many pages a chapter has."""
 
     def load_page(self, page_id: int | tuple[int, int]) -> EnginePage:
-        """A page, by its number from 0 or by chapter and number in it. Raises the engine's errors."""
+        """A page, by its number from 0, or by its chapter and its number in it. Raises the engine's errors."""
 
     def close(self) -> None:
-        """Give the document up."""
+        """Close the document."""
 
 
 class Opened(pymupdf.Document):
@@ -138,9 +138,10 @@ class Opened(pymupdf.Document):
 
 
 class OpenPdf(Opened):
-    """A PDF without the outline, which PyMuPDF reads when it opens a document: 0.2 s of some, and no page is drawn with it.
+    """A PDF that is opened without its outline. PyMuPDF reads the outline on opening, which takes up to 0.2 s and helps to draw
+    no page.
 
-    Not for other kinds: the engine dies of an FB2 whose outline is read late.
+    For PDFs only: the engine dies of an FB2 whose outline is read late.
     """
 
     kept_pdf: mupdf.PdfDocument | None = None
@@ -153,21 +154,21 @@ class OpenPdf(Opened):
         self.kept_pdf = mupdf.PdfDocument(self.this)
 
     def close(self) -> None:
-        """Give the document up."""
+        """Close the document."""
         self.kept_pdf = None
         super().close()
 
     def init_doc(self) -> None:
-        """Without the metadata, of which PyMuPDF looks up eleven: a tenth of the time of opening a short document.
+        """Read no metadata but the title. PyMuPDF reads eleven fields: a tenth of the time to open a short document.
 
-        The title is looked up so that what the engine says of it stands among what is mended on opening.
+        The title is read so that the engine's messages about it are there when the document is mended on opening.
         """
         if self.is_encrypted:
             raise ValueError("still encrypted")
         try:
             title = mupdf.fz_lookup_metadata2(self.this, "info:Title")
         except mupdf.FzErrorBase:
-            title = ""  # it has none
+            title = ""  # there is no title
         self.metadata = {"title": title}
 
 
@@ -177,16 +178,16 @@ def is_pdf(document: EngineDocument) -> TypeGuard[Opened]:
 
 
 def require_pdf(document: EngineDocument) -> Opened:
-    """The document itself. Raises ValueError if it is no PDF."""
+    """The document itself, typed as a PDF. Raises ValueError if it is no PDF."""
     if not is_pdf(document):
         raise ValueError("no PDF")
     return document
 
 
 def as_pdf(document: pymupdf.Document) -> mupdf.PdfDocument:
-    """The engine's own PDF of a document that is one. Raises ValueError if the document is closed or no PDF.
+    """The engine's own PDF of a document that is one. Raises ValueError if the document is closed or is no PDF.
 
-    `OpenPdf` keeps it: the binding takes 20 microseconds to look it up, of the 1,000 that reading a page may take.
+    `OpenPdf` keeps it: the binding takes 20 microseconds to look it up, and reading a page may take only 1,000.
     """
     if isinstance(document, OpenPdf) and document.kept_pdf is not None:
         return document.kept_pdf
@@ -199,8 +200,8 @@ def as_pdf(document: pymupdf.Document) -> mupdf.PdfDocument:
 
 
 def raw_pdf(document: pymupdf.Document) -> RawPdf:
-    """The engine's PDF of an open document that is one, for the binding's lower level."""
-    # An owner of it, as `as_pdf` has, takes ten times as long to make.
+    """The PDF of an open document, for the binding's lower level."""
+    # An owner of it, such as `as_pdf` returns, takes ten times as long to make.
     return mupdf.ll_pdf_specifics(document.this.m_internal)
 
 
@@ -210,35 +211,37 @@ def as_pdf_page(page: pymupdf.Page) -> mupdf.PdfPage:
 
 
 def owned(value: RawObj) -> mupdf.PdfObj:
-    """An object that owns what a plain pointer leads to: it outlives its document's changes."""
+    """Wrap a plain pointer in an object that owns it: the object then outlives changes of its document."""
     return mupdf.PdfObj(mupdf.ll_pdf_keep_obj(value))
 
 
 def parsed(pdf: mupdf.PdfDocument, text: str) -> mupdf.PdfObj:
-    """An object of a PDF from what is written of it. Raises the engine's errors."""
+    """Parse an object that is written as in a PDF file. Raises the engine's errors."""
     return pymupdf.JM_pdf_obj_from_str(pdf, text)
 
 
 def sanitizing(choices: mupdf.PdfSanitizeFilterOptions2, *, changes: bool) -> mupdf.PdfFilterOptions:
-    """How to go through a page's content. choices: asked of each thing in it. changes: the content is written anew.
+    """Options to go through the content of a page. choices: decides about each thing in the content. changes: write the content
+    anew.
 
-    PyMuPDF alone makes the object that hands our choices to the engine's filter, in a function that it does not publish.
+    Only a private function of PyMuPDF makes the object that hands our choices to the engine's filter. It is used here alone.
     """
     return pymupdf._make_PdfFilterOptions(recurse=1, no_update=int(not changes), sanitize=1, sopts=choices)
 
 
 def library_path() -> str | None:
-    """The file that has the engine's functions as C has them; None where it cannot be told.
+    """The library file with the engine's C functions; None if it cannot be told.
 
-    It is the module beneath the binding, which the binding does not publish.
+    It is the module below the binding, whose name the binding does not publish.
     """
     found = importlib.util.find_spec("pymupdf._mupdf")
     return found.origin if found is not None else None
 
 
 def printable(message: str) -> str:
-    """A message of the engine for telling: at most `LONGEST_MESSAGE` characters, "?" for each that does not print.
+    """A message of the engine, fit to be shown: at most `LONGEST_MESSAGE` characters, "?" for each character that does not
+    print.
 
-    Names of fonts reach messages as they are, terminal escapes included (CVE-2026-40505).
+    Messages contain names of fonts as they are in the document, terminal escapes included (CVE-2026-40505).
     """
     return "".join(c if c.isprintable() else "?" for c in message[:LONGEST_MESSAGE])

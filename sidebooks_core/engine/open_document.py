@@ -36,41 +36,42 @@ from sidebooks_core.text.folded_pages import FoldedPages
 
 
 class Origin(Struct, frozen=True):
-    """What a document was opened from, and how."""
+    """What a document was opened from."""
 
     source: Source
     kind: str
-    """Which kind of file it is, such as "pdf"."""
+    """The kind of file, such as "pdf"."""
     limits: Limits
     needs_password: bool
-    """A password was needed."""
+    """Whether the document needed a password."""
 
 
 class OpenDocument:
-    """A document that the engine has open, and what is known of it."""
+    """An open document, and what is known of it."""
 
     def __init__(self, handle: EngineDocument, origin: Origin, name: str, chapters: tuple[int, ...]) -> None:
-        """chapters: how many pages each has; empty for a document that is not laid out by chapters.
+        """chapters: how many pages each chapter has; empty for a document that is not laid out by chapters.
 
         Raises DamagedDocument, DocumentTooLarge.
         """
         self._handle = handle
         self._is_settled = not handle.is_pdf
-        """Its layers: describing needs none of them, and to look for all takes as long as to open."""
+        """Whether its layers are judged. A description does not need them, and to look for all of them takes as long as to
+        open."""
         self._origin = origin
         self.name = name
-        """What messages call it."""
+        """The name in messages."""
         self._folded = FoldedPages()
         self._set_chapters(chapters)
 
     @property
     def kind(self) -> str:
-        """Which kind of file it is, such as "pdf"."""
+        """The kind of file, such as "pdf"."""
         return self._origin.kind
 
     @property
     def handle(self) -> EngineDocument:
-        """The engine's document, for all that reads its pages."""
+        """The engine's document, for all code that reads its pages."""
         if not self._is_settled:
             self._is_settled = True
             if is_pdf(self._handle):
@@ -79,7 +80,7 @@ class OpenDocument:
 
     @cached_property
     def info(self) -> DocumentInfo:
-        """What it says of itself: found out for who asks, since drawing needs none of it. Raises DamagedDocument."""
+        """The description of the document. It is made on demand, since drawing does not need it. Raises DamagedDocument."""
         read_from(self._handle)  # loading a page may draw its form fields
         with document_errors(self.name, self.kind):
             page_objects = self._page_objects()
@@ -98,11 +99,11 @@ class OpenDocument:
 
     @cached_property
     def _targets(self) -> Targets | None:
-        """Reads where the links and the outline of a PDF lead; None for other kinds."""
+        """Tells where the links and the outline of a PDF lead; None for other kinds."""
         return Targets(self._handle, self.page_count) if is_pdf(self._handle) else None
 
     def page(self, index: int) -> EnginePage:
-        """The engine's page, its form fields and notes with their appearances. Raises RenderFailed."""
+        """The engine's page, with appearances for its form fields and notes. Raises RenderFailed."""
         read_from(self.handle)
         with page_errors(self.name, index, "read"), file_errors(self.name, index):
             return self._completed(index)
@@ -117,12 +118,12 @@ class OpenDocument:
     def _loaded(self, index: int) -> EnginePage:
         if not self.chapters or self.kind == "pdf":
             return self.handle.load_page(index)
-        # By chapter: another way lays out all chapters before it.
+        # By chapter: otherwise the engine lays out all chapters before it.
         chapter = next(c for c, start in enumerate(self._chapter_starts[1:]) if index < start)
         return self.handle.load_page((chapter, index - self._chapter_starts[chapter]))
 
     def display_list(self, index: int) -> pymupdf.DisplayList:
-        """All that the page draws, annotations and form fields included. Raises RenderFailed."""
+        """The display list of a page, annotations and form fields included. Raises RenderFailed."""
         return self._read(index)[1]
 
     def _read(self, index: int) -> tuple[EnginePage, pymupdf.DisplayList]:
@@ -144,7 +145,7 @@ class OpenDocument:
         return page, page.get_displaylist(annots=1) if fonts.settle(page) else listed
 
     def words(self, index: int) -> list[Word]:
-        """Raises RenderFailed."""
+        """The words of a page. Raises RenderFailed."""
         with self._text(index, "read for its text") as read:
             found = read.words()
         if len(found) > self._origin.limits.page_words:
@@ -153,7 +154,7 @@ class OpenDocument:
         return found
 
     def search(self, query: str, first: int, stop: int, *, old_forms: bool = False) -> list[SearchHit]:
-        """Hits on the pages from `first` to `stop` (excluded). Raises RenderFailed."""
+        """Hits on the pages from `first` up to `stop`, which is not searched. Raises RenderFailed."""
         hits: list[SearchHit] = []
         pattern = folding.query_pattern(query, old_forms=old_forms)
         if pattern is None:
@@ -174,7 +175,7 @@ class OpenDocument:
     def _may_be_on(
         self, index: int, read: EngineText, pattern: re.Pattern[str], needed: frozenset[str], *, old_forms: bool
     ) -> bool:
-        """Whether a query may occur on a page, told without reading it character by character."""
+        """Whether a query may occur on a page. Cheaper than to read the page character by character."""
         glanced, is_in_order = read.glance()
         folded = folding.fold(glanced)
         if is_in_order:
@@ -185,7 +186,7 @@ class OpenDocument:
 
     @contextmanager
     def _text(self, index: int, doing: str) -> Iterator[EngineText]:
-        """A page's text; the engine's errors are raised as RenderFailed."""
+        """The text of a page. Raises the engine's errors as RenderFailed."""
         page, listed = self._read(index)
         with page_errors(self.name, index, doing):
             yield EngineText(
@@ -195,7 +196,7 @@ class OpenDocument:
             )
 
     def links(self, index: int) -> list[Link]:
-        """Raises RenderFailed."""
+        """The links of a page. Raises RenderFailed."""
         page = self.page(index)
         with page_errors(self.name, index, "read for its links"):
             if is_pdf(self._handle) and self._targets is not None:
@@ -204,7 +205,9 @@ class OpenDocument:
             return [link for link in links if link.page is not None or link.uri is not None]
 
     def _page_objects(self) -> list[RawObj]:
-        """The pages of a PDF, whose tree is put right first if that does not hold together; empty where it cannot be read."""
+        """The page objects of a PDF, in order; empty if they cannot be read. A page tree that does not hold together is rebuilt
+        first.
+        """
         handle, most = self._handle, self._origin.limits.document_pages
         if self.kind != "pdf" or not is_pdf(handle):
             return []

@@ -34,9 +34,9 @@ from sidebooks_core.errors import DamagedDocument, DocumentTooLarge, PasswordReq
 def open_document(
     source: Source, *, password: str | None, name: str, limits: Limits, chapters: tuple[int, ...] = ()
 ) -> OpenDocument:
-    """Open as what the content says it is; the source stays open as long as the document.
+    """Open a document as what its content says it is. The source must stay open as long as the document.
 
-    chapters: what an earlier opening found; a reflowable document is then not laid out as a whole.
+    chapters: the page counts of its chapters, from an earlier opening; a document that flows is then not laid out as a whole.
     Raises OSError, UnsupportedDocument, DamagedDocument, PasswordRequired, DocumentTooLarge.
     """
     if not len(source):
@@ -75,7 +75,7 @@ def open_document(
 
 
 def _require_members(source: Source, name: str, limits: Limits) -> None:
-    """By what the archive says of itself; one that lies meets the worker's bound of memory."""
+    """Check the sizes that the archive states. An archive that states them wrongly meets the worker's bound of memory."""
     largest = max(archives.members(source) or (), key=lambda member: member.file_size, default=None)
     if largest is not None and largest.file_size > limits.member_bytes:
         what = f"{shown(largest.filename)[:80]!r} in it has {largest.file_size} bytes"
@@ -104,7 +104,7 @@ def _open_drawing(source: Source, name: str, limits: Limits) -> EngineDocument:
 
 
 def _open_book(source: Source, limits: Limits) -> EngineDocument:
-    """An EPUB: page by page where it has pages of fixed size, or images for pages; else as the engine lays it out."""
+    """An EPUB: page by page if it has pages of fixed size or images for pages, else as the engine lays it out."""
     try:
         archive = archives.Archive(source)
     except archives.UNREADABLE:
@@ -119,7 +119,7 @@ def _open_book(source: Source, limits: Limits) -> EngineDocument:
 
 
 def _unlock(handle: EngineDocument, password: str | None, name: str) -> bool:
-    """Give a password if one is needed, and tell whether it was. Raises PasswordRequired."""
+    """Give a password if the document needs one. Returns whether it did. Raises PasswordRequired."""
     if not isinstance(handle, pymupdf.Document) or not handle.needs_pass:
         return False
     encryption = pdf_objects.get(mupdf.ll_pdf_trailer(raw_pdf(handle)), "Encrypt") if is_pdf(handle) else None
@@ -136,7 +136,7 @@ def _unlock(handle: EngineDocument, password: str | None, name: str) -> bool:
 
 
 def _spares_pages(encryption: RawObj) -> bool:
-    """Whether streams and strings are not encrypted, but only the files that are attached (ISO 32000-2, 7.6.6)."""
+    """Whether only attached files are encrypted, and streams and strings are not (ISO 32000-2, 7.6.6)."""
     if mupdf.ll_pdf_to_int(pdf_objects.get(encryption, "V")) < 4:
         return False
     return all(pdf_objects.name(pdf_objects.get(encryption, use)) in ("", "Identity") for use in ("StmF", "StrF"))

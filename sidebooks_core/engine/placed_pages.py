@@ -1,4 +1,6 @@
-"""Pages that lie otherwise than the engine has them: turned upright, or fitted to a page of another size. Worker side."""
+"""Pages that are shown in another way than the engine has them: turned upright, or fitted to a page of another size. Worker
+side.
+"""
 
 from __future__ import annotations
 
@@ -15,17 +17,17 @@ _TURNS: dict[int, tuple[int, int, int, int]] = {
     7: (0, -1, -1, 0),
     8: (0, -1, 1, 0),
 }
-"""What puts an image upright, by its orientation as TIFF and Exif have it (TIFF 6.0, section 8): a, b, c, d of a matrix in a
-plane whose y points down."""
+"""The matrix (a, b, c, d) that puts an image upright, by its orientation in TIFF or Exif (TIFF 6.0, section 8). y points down.
+"""
 
 
 class PlacedPage:
-    """What is asked of the engine's page, answered for the page as it lies in a sheet."""
+    """A page of the engine as it lies on a sheet."""
 
     def __init__(self, page: EnginePage, matrix: Matrix, width_pt: float, height_pt: float, warning: str = "") -> None:
-        """matrix: from the engine's page to a sheet of that size, both with the origin at the top left.
+        """matrix: from the engine's page to the sheet; both have their origin at the top left.
 
-        warning: what is amiss with the page, told as the engine's own warnings are, whenever it is read to be drawn.
+        warning: a fault of the page. It is reported like the engine's warnings each time the page is read to be drawn.
         """
         self._page = page
         self._warning = warning
@@ -55,7 +57,7 @@ class PlacedPage:
 
 
 def turned(page: EnginePage, orientation: int) -> EnginePage:
-    """The page upright. orientation: 1 to 8."""
+    """The page, turned upright. orientation: 1 to 8."""
     if orientation not in _TURNS:
         return page
     a, b, c, d = _TURNS[orientation]
@@ -67,7 +69,7 @@ def turned(page: EnginePage, orientation: int) -> EnginePage:
 
 
 def fitted(page: EnginePage, width_pt: float, height_pt: float, warning: str = "") -> PlacedPage:
-    """The whole page in the middle of a sheet, as large as it fits. Raises ValueError for a page without size."""
+    """The whole page in the middle of a sheet, as large as it fits. Raises ValueError if the page has no size."""
     box = page.rect
     if box.width <= 0 or box.height <= 0:
         raise ValueError("the page has no size")

@@ -1,7 +1,7 @@
-"""Images that the engine does not unpack, by another one: PDFium, where it is installed. Worker side.
+"""Unpacks images that the engine cannot unpack, with PDFium if it is installed. Worker side.
 
-Only for JBIG2: the engine lacks intermediate regions, which encoders that refine regions write, and PDFium has them
-(docs/explanation/decisions/0013-second-engine.md). Loaded when a page needs it.
+For JBIG2 only. The engine lacks intermediate regions, which encoders that refine regions write; PDFium has them
+(docs/explanation/decisions/0013-second-engine.md). PDFium is loaded when a page needs it.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ MOST_PIXELS = 48 << 20
 
 
 def unpacked(handle: pymupdf.Document, number: int) -> bytes | None:
-    """The samples of a JBIG2 image, one bit each, rows padded to bytes, as the engine would have them: 0 is black.
+    """The samples of a JBIG2 image as the engine would have them: one bit each, rows padded to bytes, 0 is black.
 
-    None without the other engine, for other images, and for what it cannot unpack either.
+    None if PDFium is not installed, for images of other kinds, and for images that PDFium cannot unpack either.
     """
     if "JBIG2" not in handle.xref_get_key(number, "Filter")[1]:
         return None
@@ -41,12 +41,12 @@ def unpacked(handle: pymupdf.Document, number: int) -> bytes | None:
         return None
     grey = drawn.reshape(drawn.shape[0], -1)[:, :width_px]
     if grey.shape != (height_px, width_px) or grey.min() == grey.max():
-        return None  # of what it cannot unpack it draws nothing
+        return None  # PDFium draws nothing of an image that it cannot unpack
     return np.packbits(grey > 127, axis=1).tobytes()
 
 
 def _alone(handle: pymupdf.Document, number: int, width_px: int, height_px: int) -> bytes:
-    """A document of one page that is this image, a pixel a point. It needs no password."""
+    """A document of one page that shows only this image, one pixel a point. It is not encrypted."""
     with pymupdf.Document() as made:
         page = made.new_page(width=width_px, height=height_px)
         source = mupdf.pdf_new_indirect(as_pdf(handle), number, 0)
@@ -55,7 +55,7 @@ def _alone(handle: pymupdf.Document, number: int, width_px: int, height_px: int)
         for key in ("SMask", "Mask", "Decode", "Metadata", "Alternates", "OC"):
             made.xref_set_key(image, key, "null")
         if made.xref_get_key(image, "ImageMask")[1] != "true":
-            made.xref_set_key(image, "ColorSpace", "/DeviceGray")  # whatever its bits stand for
+            made.xref_set_key(image, "ColorSpace", "/DeviceGray")  # whatever the bits stand for
         content = made.get_new_xref()
         made.update_object(content, "<< >>")
         made.update_stream(content, b"%d 0 0 %d 0 0 cm /I Do" % (width_px, height_px), compress=0)
@@ -66,7 +66,7 @@ def _alone(handle: pymupdf.Document, number: int, width_px: int, height_px: int)
 
 @lru_cache(maxsize=1)
 def find_pdfium() -> ModuleType | None:
-    """The other engine; None where it is not installed."""
+    """The module of PDFium; None if it is not installed."""
     try:
         return importlib.import_module("pypdfium2")
     except (ImportError, OSError):

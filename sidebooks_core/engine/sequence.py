@@ -1,7 +1,7 @@
 """A document whose pages are opened one by one, each as a document of the engine's own. Worker side.
 
-The engine reads some kinds as a whole, and some of their pages not or not right: comic archives, TIFFs, books with fixed pages.
-Here each page says how it is opened, and nothing is unpacked or converted before it is asked for.
+The engine reads some kinds as a whole, and some of their pages wrongly or not at all: comic archives, TIFFs, books with fixed
+pages. Here each page knows how it is opened. Nothing is unpacked or converted before it is needed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from msgspec import Struct
 from sidebooks_core.engine.mupdf import EngineDocument, EnginePage, Opened
 
 KEPT_OPEN = 2
-"""Documents of the engine that are kept beside the newest: the page that was drawn last is often asked for its text."""
+"""Documents of the engine that are kept beside the newest. The text of the page that was drawn last is often asked for."""
 
 
 Size = tuple[float, float, tuple[int, int] | None]
@@ -25,23 +25,23 @@ class Part(Struct, frozen=True):
     """One page, or the pages of one chapter."""
 
     open: Callable[[], EngineDocument]
-    """Makes the engine's document of it."""
+    """Opens the engine's document of this part."""
     place: Callable[[EnginePage], EnginePage] = lambda page: page
-    """From the engine's page to the page as shown."""
+    """Turns the engine's page into the page as shown."""
     drawn: Callable[[], bytes | None] | None = None
-    """All that decides what is drawn, as bytes; None where that is not known apart from the document."""
+    """Returns all that decides what is drawn, as bytes; None if that is not known apart from the document."""
     size: Callable[[], Size | None] | None = None
-    """(width_pt, height_pt, native_px) of the page as shown, where that is known without opening it."""
+    """Returns (width_pt, height_pt, native_px) of the page as shown; None if the page must be opened for that."""
     first_page: int = 0
-    """Of the engine's document."""
+    """The number of the first page in the engine's document."""
     chapter: int | None = None
-    """Of the engine's document, where it is a chapter: its pages are all of the chapter's."""
+    """The chapter in the engine's document, if this part is a chapter: it then has all pages of the chapter."""
     shared: object = None
-    """Parts that have the same are of one document, which stays open."""
+    """Parts with the same object share one document, which stays open."""
 
 
 class OwnDocument:
-    """A document that stands in the engine's place: what it answers unless a kind of such documents has more to say."""
+    """A document of ours that stands in the engine's place. Its answers hold unless a subclass knows more."""
 
     is_pdf = False
     is_encrypted = False
@@ -64,7 +64,7 @@ class OwnDocument:
 
 
 class PageSequence(OwnDocument):
-    """Its chapters are its parts; where each is one page, pages count through."""
+    """A document in parts. Its chapters are its parts. If each part is one page, pages count through."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class PageSequence(OwnDocument):
         notes: tuple[str, ...] = (),
         is_book: bool = False,
     ) -> None:
-        """notes: what of the document is left out or cannot be drawn, in words. is_book: parts may have several pages."""
+        """notes: what is left out of the document or cannot be drawn, in words. is_book: parts may have several pages."""
         self.metadata = {"title": title}
         self.direction = direction
         self.notes = notes
@@ -93,12 +93,12 @@ class PageSequence(OwnDocument):
         return sum(self.chapter_page_count(part) for part in range(len(self._parts))) if self.is_book else len(self._parts)
 
     def chapter_page_count(self, chapter: int) -> int:
-        """Of a part. Raises what the engine raises."""
+        """How many pages a part has. Raises the engine's errors."""
         one = self._parts[chapter]
         return 1 if one.chapter is None else self._document(chapter).chapter_page_count(one.chapter)
 
     def load_page(self, page_id: int | tuple[int, int]) -> EnginePage:
-        """The page as shown. page_id: from 0, or (part, page in it). Raises what the engine and the part raise."""
+        """The page as shown. page_id: from 0, or (part, page in it). Raises the errors of the engine and of the part."""
         part, page = self._place(page_id) if isinstance(page_id, int) else page_id
         one = self._parts[part]
         document = self._document(part)
@@ -106,13 +106,13 @@ class PageSequence(OwnDocument):
         return one.place(loaded)
 
     def drawn(self, index: int) -> bytes | None:
-        """All that decides what a page draws, as bytes; None where that is not known. Raises what the part raises."""
+        """All that decides what a page draws, as bytes; None if that is not known. Raises the part's errors."""
         part, _ = self._place(index)
         drawn = self._parts[part].drawn
         return drawn() if drawn is not None else None
 
     def size(self, index: int) -> Size | None:
-        """What the page's part says of its size; None: it must be loaded for that. Raises what the part raises."""
+        """The size of a page, if its part knows it; None if the page must be loaded for it. Raises the part's errors."""
         part, _ = self._place(index)
         size = self._parts[part].size
         return size() if size is not None else None
@@ -143,11 +143,11 @@ class PageSequence(OwnDocument):
             return self._open[part]
         opened = one.open()
         while len(self._open) > KEPT_OPEN:
-            self._open.popitem(last=False)  # closed when its last page is gone
+            self._open.popitem(last=False)  # closed as soon as its last page is gone
         self._open[part] = opened
         return opened
 
 
 def opened(data: bytes | memoryview, engine_type: str) -> Opened:
-    """The engine's document. Raises what the engine raises."""
+    """Open a document with the engine. Raises the engine's errors."""
     return Opened(stream=data, filetype=engine_type)

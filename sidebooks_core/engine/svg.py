@@ -1,6 +1,7 @@
-"""Drawings (SVG): by the engine where it draws all that is in them, else by resvg, with the engine's text on top. Worker side.
+"""Drawings (SVG). The engine draws those that it can draw in full; resvg draws the others, with the engine's text on top.
+Worker side.
 
-The engine knows no style sheets, gradients, patterns, clipping, masks, filters or dashes: it draws as if they were not there.
+The engine ignores style sheets, gradients, patterns, clipping, masks, filters and dashes.
 docs/explanation/decisions/0014-svg.md says why resvg.
 """
 
@@ -22,14 +23,15 @@ from sidebooks_core.engine.sequence import OwnDocument, opened
 from sidebooks_core.errors import DamagedDocument
 
 InnerFile = Callable[[str], bytes | None]
-"""What a drawing refers to, by its reference; None where it is not there."""
+"""Returns a file to which a drawing refers, by its reference; None if there is no such file."""
 
 RASTER_LONG_PX = 3072
-"""Of a drawing that resvg draws: more than a tablet's screen has. At 4096, a page's finest level, it takes twice as long."""
+"""Long side of a drawing by resvg: more than a tablet's screen has. At 4096, the finest level of a page, it takes twice as
+long."""
 LONGEST_NOTE = 100
 MOST_NOTES = 5
 DEFAULT_SIZE = (300.0, 150.0)
-"""Of a drawing that does not say: CSS 2.2, 10.3.2."""
+"""Size of a drawing that states none (CSS 2.2, 10.3.2)."""
 LONGEST_SIDE = 20_000.0
 _ENGINE_TAGS = frozenset(
     ("svg", "g", "defs", "title", "desc", "metadata", "path", "rect", "circle", "ellipse", "line", "polyline", "polygon",
@@ -48,36 +50,36 @@ _PROPERTIES = frozenset(
      "flood-opacity", "lighting-color", "color-interpolation-filters", "image-rendering", "shape-rendering", "overflow", "x",
      "y", "cx", "cy", "r", "rx", "ry", "width", "height", "transform", "baseline-shift")
 )  # fmt: skip
-"""Properties of style sheets that are attributes of elements too (SVG 2, 6.6)."""
+"""Properties of style sheets that are also attributes of elements (SVG 2, 6.6)."""
 _PLACES = ("x", "y", "width", "height", "cx", "cy", "r", "rx", "ry", "x1", "y1", "x2", "y2", "stroke-width")
-"""Lengths that may be shares of the drawing's size, of which the engine makes something else."""
+"""Lengths that may be shares of the drawing's size. The engine reads shares wrongly."""
 _HIDDEN = ("hidden", "collapse")
 _PLAIN_COLOUR = re.compile(r"(?:#[0-9a-fA-F]{3}|#[0-9a-fA-F]{6}|rgb\([\d\s.,%]*\)|[a-zA-Z]+)", re.ASCII)
 _LENGTH = re.compile(r"\s*\+?(\d*\.?\d+(?:[eE][+-]?\d+)?)\s*(px|pt|pc|mm|cm|in|em|ex|)\s*")
 _PER_UNIT = {"": 1.0, "px": 1.0, "pt": 1.0, "pc": 12.0, "mm": 72 / 25.4, "cm": 72 / 2.54, "in": 72.0, "em": 12.0, "ex": 6.0}
-"""In points; a pixel is one, as the engine has it."""
+"""In points. A pixel is a point, as in the engine."""
 _TEXT_KEEPS = frozenset(("svg", "g", "a", "defs", "symbol", "use", "switch", "text", "tspan", "textPath"))
 _ENGINE_IMAGE = re.compile("$|data:image/(?:png|jpe?g|gif)[;,]")
 _MEDIA = {"png": "image/png", "jpeg": "image/jpeg", "gif": "image/gif", "webp": "image/webp"}
 
 
 def open_drawing(data: bytes | memoryview, name: str, limits: Limits, inner_file: InnerFile | None = None) -> EngineDocument:
-    """The engine's document of a drawing, or what stands in its place.
+    """Open a drawing: as the engine's document, or as one of ours.
 
-    inner_file: without it what the drawing refers to is left out; nothing is ever fetched from elsewhere.
-    Raises DamagedDocument, and what the engine raises.
+    inner_file: returns files to which the drawing refers. Without it they are left out. Nothing is ever fetched from elsewhere.
+    Raises DamagedDocument, and the engine's errors.
     """
     try:
         root = markup.read(bytes(data))
     except markup.BadMarkup:
-        return opened(data, "svg")  # the engine reads some of what is no XML, and says what it does not
+        return opened(data, "svg")  # the engine reads some files that are no XML, and reports what it cannot read
     if root.tag != "svg":
         raise DamagedDocument(f"{name} is no drawing")
     return open_element(root, name, limits, inner_file)
 
 
 def open_element(root: Element, name: str, limits: Limits, inner_file: InnerFile | None = None) -> EngineDocument:
-    """As `open_drawing`, of an element that is read; it is changed."""
+    """As `open_drawing`, for an element that is already read. The element is changed."""
     is_styled = css.inline(root, _PROPERTIES)
     _leave_out_hidden(root)
     width, height = _size(root)
@@ -115,7 +117,7 @@ def _size(root: Element) -> tuple[float, float]:
 
 
 def _length(text: str | None) -> float | None:
-    """In points; None for what is no length of its own, such as a share of what is around."""
+    """A length in points; None if it is not a length of its own, such as a share of the surroundings."""
     found = _LENGTH.fullmatch(text or "")
     value = float(found[1]) * _PER_UNIT[found[2]] if found else 0.0
     return value if 0 < value < math.inf else None
@@ -129,7 +131,7 @@ def _numbers(text: str | None) -> list[float]:
 
 
 def _take_in(root: Element, inner_file: InnerFile | None) -> list[str]:
-    """Put the images that a drawing refers to into it, and leave out all else that it refers to, which is returned."""
+    """Put the images to which a drawing refers into it. Remove all other references, and return them."""
     left_out = []
     for element in root.iter():
         reference = element.get("href")
@@ -148,12 +150,12 @@ def _take_in(root: Element, inner_file: InnerFile | None) -> list[str]:
 
 
 def _undrawn(root: Element) -> list[str]:
-    """What neither draws, and that has no other form beside it."""
+    """Elements that neither the engine nor resvg draws, and that have no other form beside them."""
     return [child.tag for parent in root.iter() if parent.tag != "switch" for child in parent if child.tag == "foreignObject"]
 
 
 def _is_engines(root: Element) -> bool:
-    """Whether the engine draws all of it."""
+    """Whether the engine draws every part of it."""
     for element in root.iter():
         if element.tag not in _ENGINE_TAGS or (element.tag == "svg" and element is not root):
             return False
@@ -173,7 +175,7 @@ def _is_engines(root: Element) -> bool:
 
 
 class _Drawing(OwnDocument):
-    """A drawing by resvg. Drawn when it is first looked at, not when it is opened."""
+    """A drawing by resvg. It is drawn when its page is first drawn, not on opening."""
 
     def __init__(self, root: Element, name: str, size: tuple[float, float], limits: Limits) -> None:
         """size: width and height in points."""
@@ -189,7 +191,7 @@ class _Drawing(OwnDocument):
         return _DrawnPage(self._text.load_page(page_id), self)
 
     def raster_page(self) -> EnginePage:
-        """Raises DamagedDocument."""
+        """The page with resvg's image. Raises DamagedDocument."""
         if self._raster is None:
             self._raster = opened(self._drawn(), "png")
         return fitted(self._raster.load_page(0), *self._size)
@@ -213,7 +215,7 @@ class _Drawing(OwnDocument):
 
 
 class _DrawnPage:
-    """The raster, and on it the text, which stays text."""
+    """The image, with the text on top, which stays text."""
 
     def __init__(self, text_page: pymupdf.Page, drawing: _Drawing) -> None:
         self._text_page = text_page
@@ -241,7 +243,7 @@ class _DrawnPage:
 
 
 def _leave_out_hidden(root: Element) -> None:
-    """Remove what is not drawn, which the engine draws. Hidden groups are left to resvg: what is in them may be visible."""
+    """Remove hidden elements, which the engine would draw. Hidden groups are left to resvg: elements in them may be visible."""
     waiting = [(root, root.get("visibility", ""))]
     while waiting:
         parent, inherited = waiting.pop()
@@ -254,7 +256,7 @@ def _leave_out_hidden(root: Element) -> None:
 
 
 def _only_text(root: Element) -> Element:
-    """The texts, in colours that the engine knows."""
+    """The texts alone, in colours that the engine knows."""
     first_stops = {one.get("id", ""): _first_stop(one) for one in root.iter() if one.tag.endswith("Gradient")}
     kept = _kept(root, lambda child: child.tag in _TEXT_KEEPS)
     waiting = [(kept, "black")]
@@ -262,7 +264,7 @@ def _only_text(root: Element) -> Element:
         element, current = waiting.pop()
         current = element.get("color", current)
         if element.tag == "textPath":
-            element.tag = "tspan"  # the engine knows no paths for text: straight, it can be read
+            element.tag = "tspan"  # the engine knows no paths for text; in a straight line the text can be read
             element.attrib.pop("href", None)
         for name in ("fill", "stroke"):
             if name in element.attrib:
@@ -277,7 +279,7 @@ def _first_stop(gradient: Element) -> str:
 
 
 def _plain_colour(colour: str, current: str, first_stops: dict[str, str]) -> str:
-    """A colour that the engine reads; of a gradient its first."""
+    """A colour that the engine reads; for a gradient its first colour."""
     reference = re.match(r"""url\(\s*["']?#([^"')]+)["']?\s*\)""", colour)
     if reference is not None:
         colour = first_stops.get(reference[1], "black")
@@ -299,7 +301,7 @@ def _without_text(element: Element) -> Element:
 
 
 def _kept(element: Element, is_kept: Callable[[Element], bool]) -> Element:
-    """A copy with those elements inside alone; no deeper than `markup` reads."""
+    """A copy that has only some of the elements inside. The depth is bounded by `markup`."""
     copy = Element(element.tag, dict(element.attrib))
     copy.text, copy.tail = element.text, element.tail
     copy.extend(_kept(child, is_kept) for child in element if is_kept(child))

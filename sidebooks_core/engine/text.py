@@ -1,4 +1,4 @@
-"""Text of a page, as the engine finds it in a display list. Worker side; the room `text` makes sense of it."""
+"""The text of a page, as the engine finds it in a display list. Worker side. The room `text` turns it into lines and words."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from sidebooks_core.text.ruby_style import ruby_sizes
 from sidebooks_core.text.runs import Box, Line, Run, turned, turned_back
 
 _BASELINE = 0.88
-"""From the upper edge of a character's cell down to its baseline, in font sizes: what vertical metrics of fonts say by default
-(ISO 32000-1, table 117, DW2), and what fonts for Japanese are designed with."""
+"""From the upper edge of a character's cell down to its baseline, in font sizes. Vertical metrics of fonts have this default
+(ISO 32000-1, table 117, DW2), and Japanese fonts are designed with it."""
 _JAPANESE = re.compile(r"[\u2e80-\ua4cf\uf900-\ufaff\ufe30-\ufe4f\uff01-\uffdc\U0001b000-\U0001b2ff\U00020000-\U0003ffff]")
 _FoundWord = tuple[float, float, float, float, str, int, int, int]
-"""Its box, what it says, and the numbers of its block, its line and itself."""
+"""A word's box, its text, and the numbers of its block, of its line and of itself."""
 _DIRECTIONS = ((1, 0), (0, 1), (-1, 0), (0, -1))
 
 
 class EngineText:
-    """What the engine makes of a page's text."""
+    """The text of a page, as the engine has it."""
 
     def __init__(self, display_list: pymupdf.DisplayList, *, own_characters: bool, has_styled_ruby: bool) -> None:
-        """own_characters: what the fonts say, and not what the document says instead.
+        """own_characters: read what the fonts say; ignore text that the document gives in its place.
 
-        has_styled_ruby: the page is laid out with `ruby_style.CSS`.
+        has_styled_ruby: the page was laid out with `ruby_style.CSS`.
         """
         flags = pymupdf.TEXTFLAGS_WORDS | (mupdf.FZ_STEXT_IGNORE_ACTUALTEXT if own_characters else 0)
         self._page = pymupdf.TextPage(display_list.get_textpage(flags))
         self._has_styled_ruby = has_styled_ruby
 
     def words(self) -> list[Word]:
-        """The words in the space of the page as shown."""
+        """The words of the page. Boxes are in points of the page as shown."""
         found = self._page.extractWORDS()
         if self._needs_characters(found):
             return words(self.lines())
@@ -46,7 +46,7 @@ class EngineText:
         ]
 
     def lines(self) -> tuple[Line, ...]:
-        """The lines of the page, character by character: a hundredth of a millisecond each."""
+        """The lines of the page, character by character. A character takes a hundredth of a millisecond."""
         raw = self._page.extractRAWDICT()
         runs = [_run(line, number) for number, block in enumerate(raw["blocks"]) for line in block.get("lines", ())]
         if self._has_styled_ruby:
@@ -56,7 +56,7 @@ class EngineText:
         return lines_of(run for run in runs if run.chars)
 
     def glance(self) -> tuple[str, bool]:
-        """All characters, in a quarter of the time, and whether their order is that of `lines`."""
+        """All characters of the page, in a quarter of the time, and whether they are in the order of `lines`."""
         text = self._page.extractTEXT()
         return text, not (_JAPANESE.search(text) or self._needs_characters(self._page.extractWORDS()))
 
@@ -71,7 +71,9 @@ class EngineText:
 
 
 def _needs_characters(found: list[_FoundWord]) -> bool:
-    """Whether words are not enough: Japanese may be vertical or have ruby, and what is drawn twice is told by characters."""
+    """Whether the page must be read by characters: Japanese may be vertical or have ruby, and text that is drawn twice shows
+    only there.
+    """
     seen: dict[tuple[str, int, int, int], tuple[float, float]] = {}
     for x0, y0, _, y1, text, _, _, _ in found:
         if _JAPANESE.search(text) or (len(text) > 3 and text[::2] == text[1::2] and len(set(text)) > 1):
@@ -107,10 +109,10 @@ def _run(line: pymupdf.TextLine, block: int) -> Run:
 
 
 def _cell(box: Box, origin: tuple[float, float], size: float, turns: int) -> Box:
-    """Where a character of a column lies.
+    """The box of a character in a column.
 
-    The engine spans its box between the place of the glyph's baseline and a point one advance off, its "origin", whose side
-    depends on the sign of the advance: with that of PDF's vertical metrics the box is most of a character too low.
+    The engine gives a box between the glyph's baseline and a point one advance away, its "origin". The sign of the advance
+    decides on which side that point lies. With PDF's vertical metrics the box is most of a character too low.
     """
     a0, c0, a1, c1 = turned(box, turns)
     origin_a = turned((*origin, *origin), turns)[0]

@@ -1,11 +1,11 @@
-"""Lines thinner than a pixel are drawn one pixel wide, on one row or column of pixels. Worker side.
+"""Draws lines thinner than a pixel one pixel wide, on one row or column of pixels. Worker side.
 
-The engine paints by coverage: a border of 0.1 pt becomes a light grey, and one that lies across two rows a lighter one. Its
-least width of strokes mends the first; but office programs draw borders as filled strips, which are no strokes, and a stroke
-of one pixel may still lie across two rows. So the ends of such lines are moved where they stand in a display list, for each
-scale that the list is drawn at: by less than a pixel, and back where the line is a pixel wide or wider.
+The engine paints by coverage: a border of 0.1 pt becomes light grey, and lighter still if it lies across two rows. The engine's
+least width of strokes mends the first. But office programs draw borders as filled strips, which are no strokes, and a stroke of
+one pixel may still lie across two rows. So the ends of such lines are moved inside the display list, for each scale at which
+the list is drawn: by less than a pixel, and back again at scales at which the line is a pixel wide or wider.
 
-Only lines along the axes are moved; the rest of a drawing keeps the engine's smoothing.
+Only lines along the axes are moved. The rest of a drawing keeps the engine's smoothing.
 """
 
 from __future__ import annotations
@@ -24,40 +24,42 @@ from sidebooks_core.engine.devices import FillPath, StrokePath
 from sidebooks_core.engine.mupdf import mupdf
 
 LEAST_WIDTH_PX = 1.0
-"""Of strokes: PDFium's. Thinner lines are this wide, and dark."""
+"""Least width of strokes, as in PDFium. Thinner lines are drawn this wide, and dark."""
 CROWDED_WIDTH_PX = 0.5
-"""Of strokes in a drawing on few pixels, where lines lie so close that at a pixel each they would run into one."""
+"""Least width of strokes if lines lie so close that they would run into one at a pixel each."""
 _CROWDED_PX = 2.0
-"""Distance of lines below which they do."""
+"""Lines closer than this count as such."""
 _PLACE_PT = 0.01
-"""To which places of lines are told apart."""
+"""Precision with which places of lines are compared."""
 THICKEST_STRIP_PT = 0.76
-"""Of filled rectangles that are lines: office borders have 0.48 or 0.72 pt, bars of bar codes 0.9 pt and more."""
+"""Thickest filled rectangle that counts as a line. Office borders have 0.48 or 0.72 pt, bars of bar codes 0.9 pt and more."""
 _MOST_OPERATIONS = 1_000
 _MOST_FRUITLESS = 300
-"""Paths looked at, in all and without finding a line, at some microseconds each: drawings with more of them are no tables."""
+"""Most paths that are looked at, and most in a row without a line, at some microseconds each. A drawing with more is no table.
+"""
 _EDGE_PX = 0.01
-"""Kept free at the edges of a row, so that rounding touches no other row. The engine's smallest step is 1/15."""
+"""Kept free at the edges of a row, so that rounding touches no other row. The engine's smallest step is 1/15 pixel."""
 _OPEN, _FLAT = 1, (2, 3)
-"""How a display list holds a path: with its numbers apart, or all in one piece (3: along the axes)."""
+"""How a display list holds a path: with its numbers apart, or all in one piece (3: all lines along the axes)."""
 _FLAT_HEADER = 4 + 16
-"""Bytes before the numbers of a path in one piece: counts, and the box around it."""
+"""Bytes before the numbers of a path in one piece: the counts, and the box around the path."""
 _OPEN_HEADER = struct.Struct("@4xi4xPi4xP")
-"""The counts and places of commands and numbers of a path that has them apart."""
+"""For a path with numbers apart: the counts and the addresses of its commands and its numbers."""
 _MATRIX = struct.Struct("=6f")
 _COUNT_BYTES, _STROKE_BYTES = 4, 32
-"""Of a stroke: how many hold it; its caps, join, width, limit, phase and the number of its dashes."""
+"""Of a stroke: its reference count; then its caps, join, width, limit, phase and number of dashes."""
 _MOST_COMMANDS = 1_000
 _NUMBERS = {"M": "xy", "H": "x", "I": "y", "R": "xyxy"}
-"""The numbers of each command of a path along the axes: start, to an x, to a y, rectangle. In lower case it closes as well."""
+"""The numbers of each command of a path along the axes: start, to an x, to a y, rectangle. In lower case the command also
+closes the path."""
 
 
 class _Line(Struct):
-    """One line across one axis: where its numbers stand, and what they are."""
+    """One line across one axis: the addresses of its numbers, and their values."""
 
     low: float
     high: float
-    """In the path's own units; equal for a stroke."""
+    """In the path's own units; both are equal for a stroke."""
     lows: list[int]
     highs: list[int]
     factor: float
@@ -65,11 +67,11 @@ class _Line(Struct):
     """Of the axis: points of the page = factor x value + offset."""
     width_pt: float
     is_across: bool
-    """Whether that axis is the page's x."""
+    """Whether the axis is the page's x."""
 
 
 class ThinLines:
-    """The lines of one display list, which must outlive it."""
+    """The lines of one display list. The list must outlive them."""
 
     def __init__(self, display_list: mupdf.FzDisplayList) -> None:
         """display_list: the engine's, complete. Raises the engine's errors."""
@@ -83,7 +85,7 @@ class ThinLines:
         self._scale: float | None = None
 
     def fit(self, scale: float) -> None:
-        """Move the lines for the next drawing, at `scale` pixels a point, and set the engine's least width."""
+        """Move the lines for the next drawing at `scale` pixels a point, and set the engine's least width."""
         is_crowded = self._is_crowded(scale)
         mupdf.fz_set_graphics_min_line_width(CROWDED_WIDTH_PX if is_crowded else LEAST_WIDTH_PX)
         if scale == self._scale:
@@ -106,14 +108,16 @@ class ThinLines:
                 number_at(address).value = high
 
     def _is_crowded(self, scale: float) -> bool:
-        """Whether most lines lie too close; without lines along the axes, whether it is a large drawing on few pixels."""
+        """Whether most lines lie too close. Without lines along the axes: whether it is a large drawing on few pixels."""
         if not self._gaps_pt:
             return self._is_drawing and scale < 1
         return self._gaps_pt[len(self._gaps_pt) // 2] * scale < _CROWDED_PX
 
 
 def _gaps_pt(lines: list[_Line]) -> Iterator[float]:
-    """The distances from line to line, along each axis of the page. Lines that touch are one: a strip that is stroked, too."""
+    """The distances from line to line, along each axis of the page. Lines that touch count as one, such as a strip with a
+    stroke around it.
+    """
     across: dict[bool, dict[float, float]] = {True: {}, False: {}}
     for line in lines:
         place_pt = round(line.factor * (line.low + line.high) / 2 + line.offset, 2)
@@ -131,7 +135,7 @@ def _run(display_list: mupdf.FzDisplayList, device: mupdf.FzDevice2, cookie: mup
 
 
 class _Finder(mupdf.FzDevice2):
-    """A device that draws nothing and notes thin lines."""
+    """A device that draws nothing, and notes thin lines."""
 
     def __init__(self, cookie: mupdf.FzCookie) -> None:
         super().__init__()
@@ -139,7 +143,8 @@ class _Finder(mupdf.FzDevice2):
         self.use_virtual_stroke_path()
         self.lines: list[_Line] = []
         self._strokes: dict[bytes, tuple[float, bool]] = {}
-        """Width, and whether it is dashed, of each kind of stroke: through the binding they take as long as a path."""
+        """The width of each kind of stroke, and whether it is dashed. Reading them through the binding takes as long as a path.
+        """
         self._cookie = cookie
         self._operations_left = _MOST_OPERATIONS
         self._fruitless_left = _MOST_FRUITLESS
@@ -156,9 +161,9 @@ class _Finder(mupdf.FzDevice2):
         found = len(self.lines)
         figures = _figures(int(path))
         if figures is not None and (stroke is not None or figures.shape.has_rectangle):
-            # Read at once: through the binding each of its numbers costs more than all else that is done with a path.
+            # Read all at once: through the binding each number costs more than all else that is done with a path.
             a, b, c, d, e, f = _MATRIX.unpack(ctypes.string_at(int(matrix.this), _MATRIX.size))
-            # Of the path's x and y: factor and offset on the page, and whether that is the page's x.
+            # For the path's x and y: factor and offset on the page, and whether it becomes the page's x.
             if a and d and not b and not c:
                 self._add(figures, (a, e, True), (d, f, False), stroke)
             elif b and c and not a and not d:
@@ -194,7 +199,7 @@ class _Finder(mupdf.FzDevice2):
                 self._add_stroke(numbers, ys, address, y_axis, y_values, width_pt)
 
     def _add_strip(self, numbers: tuple[float, ...], places: tuple[int, ...], address: int, axis: _Axis) -> None:
-        """A side of a filled rectangle, if it is a line's width."""
+        """Note a side of a filled rectangle if it is as thin as a line."""
         values = [numbers[place] for place in places]
         low, high = min(values), max(values)
         factor, offset, is_across = axis
@@ -213,7 +218,7 @@ class _Finder(mupdf.FzDevice2):
         values: set[float],
         width_pt: float,
     ) -> None:
-        """Lines at each of some values, which stand at `places`."""
+        """Note a line at each of some values. places: which numbers have these values."""
         factor, offset, is_across = axis
         for value in sorted(values):
             where = [address + 4 * place for place in places if numbers[place] == value]
@@ -225,7 +230,7 @@ _Axis = tuple[float, float, bool]
 
 
 class _Shape(Struct, frozen=True):
-    """What the commands of a path say, if all its lines are along the axes."""
+    """What the commands of a path mean, if all its lines are along the axes."""
 
     numbers: struct.Struct
     figures: tuple[tuple[tuple[int, ...], tuple[int, ...], bool], ...]
@@ -239,7 +244,7 @@ class _Figures(Struct):
     shape: _Shape
     numbers: tuple[float, ...]
     address: int
-    """Of the first number, each of 4 bytes."""
+    """Of the first number. Each has 4 bytes."""
 
 
 _FIGURE = re.compile(rb"[Rr]|[Mm][HIhi]+")
@@ -248,7 +253,9 @@ _RECTANGLE = re.compile(rb"[Rr]|M(?:HIH|IHI)[HIhi]?|M(?:HIh|IHi)")
 
 @lru_cache(100)
 def _shape(commands: bytes) -> _Shape | None:
-    """None where some lines are not along the axes. The commands of most paths of a drawing are alike."""
+    """The shape of a path; None if some lines are not along the axes. Cached, since most paths of a drawing have the same
+    commands.
+    """
     if commands.translate(None, b"RrMHIhi"):
         return None
     figures = []
@@ -263,7 +270,7 @@ def _shape(commands: bytes) -> _Shape | None:
 
 
 def _figures(address: int) -> _Figures | None:
-    """The figures of a path in a display list; None where there are none, or some of its lines are not along the axes."""
+    """The figures of a path in a display list; None if it has none, or if some of its lines are not along the axes."""
     _, sort, number_count, command_count = ctypes.string_at(address, 4)
     if sort in _FLAT:
         numbers_at = address + _FLAT_HEADER
@@ -284,9 +291,9 @@ def _figures(address: int) -> _Figures | None:
 
 @cache
 def is_layout_known() -> bool:
-    """Whether this engine holds paths as they are read here: tried with a path of each sort, on numbers that are known.
+    """Whether this engine holds paths as they are read here. A path of each sort, with known numbers, is read to find out.
 
-    Numbers are written into the engine's memory, so an engine that holds them otherwise must be left alone.
+    Numbers are written into the engine's memory, so nothing is done with an engine that holds paths in another way.
     """
     probe = _Probe()
     listed = mupdf.FzDisplayList(mupdf.FzRect(0, 0, 512, 512))
@@ -306,7 +313,7 @@ def is_layout_known() -> bool:
 
 
 class _Probe(mupdf.FzDevice2):
-    """Counts the rectangles that stand where they must, path by path; ends with a path that is held otherwise."""
+    """Counts the rectangles that are held as expected, path by path."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,1 +1,1 @@
-"""Which font file replaces a font that a document names and does not carry. Knows no engine."""
+"""Which font file replaces a font that a document names and does not carry. Without an engine."""

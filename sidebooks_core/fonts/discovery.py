@@ -1,7 +1,8 @@
-"""Finds the fonts that replace what a document does not embed. Host side: no engine, no reading of every font.
+"""Finds the fonts that replace fonts that documents do not embed. Runs in the host: without an engine, and without reading
+every font.
 
-Known file names are looked up in the given folders, in the package that the `fonts` extra installs, and in the system's
-font folders, in this order; only the files chosen are opened, to find the face in a collection and to take the digest.
+Known file names are looked up in the given folders, in the package of the `fonts` extra, and in the system's font folders, in
+this order. Only the chosen files are opened, to find the face in a collection and to take the digest.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from msgspec import Struct
 from sidebooks_core.fonts.names import read_name
 from sidebooks_core.fonts.tables import FaceNames, read_faces
 
-# Part of every set's id: raise it when the same files begin to be drawn in another way.
+# Part of the id of every set. Raise it if the same files are drawn in another way.
 DRAWING_VERSION = 1
 
 EXTRA_PACKAGES = ("pylopdf_fonts_jp",)
-"""Packages of data only that hold fonts; found without being imported."""
+"""Packages that hold only fonts. They are found without being imported."""
 
 ORDERINGS = ("japan1", "gb1", "cns1", "korea1")
 """Adobe's character collections: Japanese, simplified Chinese, traditional Chinese, Korean."""
@@ -34,7 +35,7 @@ _DIGEST_BYTES = 1 << 16
 
 
 class Face(Struct, frozen=True):
-    """One face of a font file, and what it is used for."""
+    """One face of a font file, and its use."""
 
     ordering: str
     """One of ORDERINGS."""
@@ -44,9 +45,9 @@ class Face(Struct, frozen=True):
     family: str
     path: str
     index: int
-    """Place in the collection, from 0."""
+    """The face's place in its collection, from 0."""
     digest: str
-    """Of the file's content; the same on every machine."""
+    """Of the file's content; equal on all machines."""
 
 
 FaceWire = tuple[str, bool, bool, str, str, int, str]
@@ -54,20 +55,21 @@ FaceWire = tuple[str, bool, bool, str, str, int, str]
 
 
 class FontSet(Struct, frozen=True):
-    """The faces that replace fonts, at most one per ordering, style and weight. Equal on all machines with equal fonts."""
+    """The faces that replace fonts, at most one for each ordering, style and weight. Equal on all machines with equal fonts."""
 
     faces: tuple[Face, ...] = ()
 
     @property
     def id(self) -> str:
-        """Stable name of the set for cache keys: 16 hexadecimal digits. It depends on the fonts, not on where they are."""
+        """Stable name of the set for cache keys: 16 hexadecimal digits. It depends on the fonts, not on their places."""
         parts = sorted((f.ordering, f.is_serif, f.is_bold, f.index, f.digest) for f in self.faces)
         return hashlib.sha256(repr((DRAWING_VERSION, parts)).encode()).hexdigest()[:16]
 
     def face(self, ordering: str, *, serif: bool, bold: bool) -> Face | None:
-        """The best face: of that style before that weight, since weight can be imitated; None if there is none at all.
+        """The best face; None if there is none for the ordering. Style counts before weight, since weight can be imitated.
 
-        Another style of the same script is better than the engine's own font, whose forms are Chinese."""
+        Another style of the same script is better than the engine's own font, whose forms are Chinese.
+        """
         ranked = sorted(
             (f for f in self.faces if f.ordering == ordering), key=lambda f: (f.is_serif != serif, f.is_bold != bold)
         )
@@ -81,10 +83,10 @@ class FontSet(Struct, frozen=True):
         return cls(tuple(Face(*row) for row in wire))
 
 
-# Best first within a folder: (ordering, serif, bold, file, PostScript name of the face). A collection's order differs between
-# editions, so the face is found by its name. Variable fonts are left out: the engine draws their thinnest instance.
+# Best first within a folder: (ordering, serif, bold, file, PostScript name of the face). The order in a collection differs
+# between editions, so the face is found by its name. Variable fonts are left out: the engine draws their thinnest instance.
 _KNOWN: tuple[tuple[str, bool, bool, str, str], ...] = (
-    # Windows: the very fonts that most documents name, so their widths fit. MS Mincho and MS Gothic have no bold.
+    # Windows: the fonts that most documents name, so their widths fit. MS Mincho and MS Gothic have no bold.
     ("japan1", True, False, "msmincho.ttc", "MS-Mincho"),
     ("japan1", True, False, "BIZ-UDMinchoM.ttc", "BIZ-UDMincho-Medium"),
     ("japan1", True, False, "yumin.ttf", "YuMincho-Regular"),
@@ -159,9 +161,10 @@ _KNOWN: tuple[tuple[str, bool, bool, str, str], ...] = (
 
 
 def discover(font_dirs: Sequence[Path] = ()) -> FontSet:
-    """Choose the faces for this machine. A few milliseconds; a font that cannot be read is passed over.
+    """Choose the faces for this machine. Takes a few milliseconds. A font that cannot be read is passed over.
 
-    In `font_dirs` fonts of unknown names count too: what they are for is read from the files."""
+    In `font_dirs` fonts of unknown names count, too: their use is read from the files.
+    """
     chosen: dict[tuple[str, bool, bool], Face] = {}
     digests: dict[Path, str | None] = {}
     for folders, names_unknown in ((font_dirs, True), (_extra_dirs(), False), (system_font_dirs(), False)):
@@ -180,7 +183,7 @@ def discover(font_dirs: Sequence[Path] = ()) -> FontSet:
 
 
 def system_font_dirs() -> tuple[Path, ...]:
-    """Where this platform keeps fonts, the user's own folder first."""
+    """The font folders of this platform, the user's own folder first."""
     home = Path.home()
     if sys.platform == "win32":
         local = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
@@ -198,7 +201,7 @@ def _extra_dirs() -> tuple[Path, ...]:
 
 
 def _font_files(folders: Sequence[Path]) -> dict[str, Path]:
-    """File name, folded -> path, of all font files in and below the folders; the first of a name wins."""
+    """The paths of all font files in and below the folders, by folded file name. The first file of a name counts."""
     files: dict[str, Path] = {}
     for folder in folders:
         seen = 0
@@ -214,7 +217,7 @@ def _font_files(folders: Sequence[Path]) -> dict[str, Path]:
 
 
 def _folded(name: str) -> str:
-    # macOS hands out decomposed names.
+    # macOS returns decomposed names.
     return unicodedata.normalize("NFC", name).casefold()
 
 
@@ -244,12 +247,12 @@ def _faces(path: Path) -> tuple[FaceNames, ...]:
     try:
         return read_faces(path)
     except (OSError, ValueError):
-        # A broken or unreadable font is as good as none; the next one is tried.
+        # A font that cannot be read is passed over, and the next one is tried.
         return ()
 
 
 def _digest(path: Path) -> str | None:
-    """Digest of the file's size, head and tail: the head holds the tables' checksums, and with them all the content."""
+    """Digest of the file's size, head and tail. The head holds the checksums of the tables, and so of all content."""
     try:
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)

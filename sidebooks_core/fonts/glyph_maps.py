@@ -13,10 +13,10 @@ Numbers = NDArray[np.int64]
 
 
 def glyphs_of(characters: Numbers, data: memoryview, index: int) -> Numbers | None:
-    """The glyph of each character in face `index` of a font file held in memory, 0 where it has none.
+    """The glyph of each character in face `index` of a font file in memory; 0 if the face has none.
 
-    None for a face without a map of all of Unicode (format 12), which leaves the answer to the engine. Raises ValueError
-    if the table is damaged.
+    None for a face without a map of all of Unicode (format 12): the engine must be asked then. Raises ValueError if the table
+    is damaged.
     """
     table = face_table(data, index, "cmap")
     if not table:
@@ -35,7 +35,7 @@ def glyphs_of(characters: Numbers, data: memoryview, index: int) -> Numbers | No
 
 
 def _looked_up(characters: Numbers, groups: NDArray[np.int64]) -> Numbers:
-    """groups: rows of first character, last character, glyph of the first; rising."""
+    """groups: rows of first character, last character, glyph of the first, in rising order."""
     if not len(groups):
         return np.zeros_like(characters)
     rows = groups[np.maximum(np.searchsorted(groups[:, 0], characters, "right") - 1, 0)]

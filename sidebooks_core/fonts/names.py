@@ -1,6 +1,6 @@
-"""What a font's name says: the script it is for, Mincho or Gothic, bold, slanted. Also of names that arrive garbled.
+"""Reads what a font's name says: its script, Mincho or Gothic, bold, slanted. Garbled names are read, too. Pure.
 
-The engine hands a PDF's BaseFont over as it stands: often Shift-JIS bytes, or such bytes taken for Latin letters.
+The engine passes the BaseFont of a PDF on as it is: often Shift-JIS bytes, or such bytes that were taken for Latin letters.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ _SLANTED = re.compile(r"italic|oblique|斜")
 
 
 class FontName(Struct, frozen=True):
-    """A font's name, read."""
+    """What a font's name says."""
 
     text: str
-    """The name as a person would write it, without a subset's prefix."""
+    """The name as a person would write it, without the prefix of a subset."""
     is_serif: bool | None
-    """Mincho, Song, Ming, Batang and their like: True; Gothic, Hei, Dotum: False; None if the name does not say."""
+    """Mincho, Song, Ming, Batang and the like: True; Gothic, Hei, Dotum: False; None if the name does not say."""
     is_bold: bool
     is_italic: bool
     is_japanese: bool
-    """The name is one of a Japanese font (a Latin "Century Gothic" is not)."""
+    """Whether it is the name of a Japanese font; the Latin "Century Gothic" is none."""
 
 
 def read_name(name: str | bytes) -> FontName:
-    """Read a font's name. `name`: bytes, or text in which bytes that are no UTF-8 stand as surrogates (as in os.fsdecode)."""
+    """Read a font's name. name: bytes, or text in which bytes that are no UTF-8 are surrogates (as from os.fsdecode)."""
     text = _SUBSET.sub("", _ungarble(name))
     squeezed = _squeeze(text)
     serif, sans = _SERIF.search(squeezed), _SANS.search(squeezed)
@@ -61,7 +61,7 @@ def read_name(name: str | bytes) -> FontName:
 
 
 def _ungarble(name: str | bytes) -> str:
-    """The most likely reading of the bytes: UTF-8, or an East Asian encoding, undoing one round of "taken for Latin"."""
+    """The most likely text of the bytes: UTF-8, or an East Asian encoding, after undoing one round of "taken for Latin"."""
     raw = name if isinstance(name, bytes) else name.encode("utf-8", "surrogateescape")
     if raw.isascii():
         return raw.decode("ascii")
@@ -70,7 +70,7 @@ def _ungarble(name: str | bytes) -> str:
         return plain
     sources = [raw] if plain is None else [b for b in (_windows_bytes(plain), _encoded(plain, "mac-roman")) if b is not None]
     found = [text for source in sources for text in readings(source)]
-    # Garbage decodes too, to rare characters; a style's name does not appear by accident.
+    # Garbage decodes to rare characters, too. But the name of a style does not appear by accident.
     for text in found:
         squeezed = _squeeze(text)
         if _SERIF.search(squeezed) or _SANS.search(squeezed):
@@ -86,7 +86,7 @@ def _encoded(text: str, encoding: str) -> bytes | None:
 
 
 def _windows_bytes(text: str) -> bytes | None:
-    """The bytes that were taken for Latin text: Windows code page 1252, its five holes as in ISO 8859-1."""
+    """The bytes that were taken for Latin text: Windows code page 1252, with its five holes as in ISO 8859-1."""
     parts = [_encoded(c, "cp1252") or _encoded(c, "latin-1") for c in text]
     return None if None in parts else b"".join(part for part in parts if part is not None)
 

@@ -1,6 +1,6 @@
-"""Reads the few OpenType tables that decide which font replaces another: names, character sets, vertical glyphs.
+"""Reads the OpenType tables that decide which font replaces another: names, character sets, vertical glyphs. Pure.
 
-Pure reading of bytes, without the engine. A font is untrusted like any file: every error is a `ValueError`.
+A font is untrusted like any file: every error is a `ValueError`.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ _MOST_LOOKUPS = 4096
 
 
 class FaceNames(Struct, frozen=True):
-    """What one face of a font file says of itself."""
+    """What a font file says of one of its faces."""
 
     index: int
-    """Place of the face in its collection, from 0."""
+    """The face's place in its collection, from 0."""
     postscript: str
     family: str
     weight: int
-    """OS/2 weight class: 400 is regular, 700 bold; 400 if unknown."""
+    """Weight class of OS/2: 400 is regular, 700 bold; 400 if unknown."""
     orderings: tuple[str, ...]
     """The East Asian character sets that the face claims: japan1, gb1, cns1, korea1."""
 
 
 def read_faces(path: Path) -> tuple[FaceNames, ...]:
-    """Every face of a TTF, OTF, TTC or OTC file. Reads its name and OS/2 tables only.
+    """The faces of a TTF, OTF, TTC or OTC file. Only the tables name and OS/2 are read.
 
     Raises OSError if the file cannot be read, ValueError if it is no font.
     """
@@ -54,17 +54,17 @@ def read_faces(path: Path) -> tuple[FaceNames, ...]:
 
 
 def vertical_glyphs(data: memoryview, index: int) -> dict[int, int]:
-    """Glyph of horizontal writing -> its glyph in vertical writing, of face `index` of a font file held in memory.
+    """For face `index` of a font file in memory: glyphs of horizontal writing, and their glyphs in vertical writing.
 
-    Features vert and vrt2 of GSUB, single substitutions only (no font has others there). Empty if the face has none.
-    Raises ValueError if the tables are damaged.
+    From the features vert and vrt2 of GSUB, single substitutions only; no font has other ones there. Empty if the face has
+    none. Raises ValueError if the tables are damaged.
     """
     try:
         table = face_table(data, index, "GSUB")
         if not table:
             return {}
         glyphs: dict[int, int] = {}
-        # vert comes last and wins: vrt2 also turns Latin letters on their side, in another way in some fonts.
+        # vert comes last and wins: vrt2 also lays Latin letters on their side, and some fonts do that differently.
         for tag in (b"vrt2", b"vert"):
             for lookup in _feature_lookups(table, tag):
                 glyphs.update(_single_substitutions(table, lookup))
@@ -74,7 +74,7 @@ def vertical_glyphs(data: memoryview, index: int) -> dict[int, int]:
 
 
 def face_table(data: memoryview, index: int, name: str) -> Table:
-    """A table of face `index` of a font file held in memory, its first 4 MiB; empty if the face has none. Raises ValueError."""
+    """A table of face `index` of a font file in memory, its first 4 MiB; empty if there is none. Raises ValueError."""
     try:
         offset = _face_offsets(bytes(data[: 12 + 4 * _MOST_FACES]))[index]
         return _read_tables(lambda o, n: bytes(data[o : o + n]), offset, (name,)).get(name, b"")
@@ -138,7 +138,7 @@ def _name(table: Table, wanted: int) -> str:
 
 
 def _feature_lookups(table: Table, tag: bytes) -> list[int]:
-    """Offsets of the lookups of a feature, in their order, over all scripts and languages."""
+    """Offsets of the lookups of a feature, in order, over all scripts and languages."""
     _major, _minor, _scripts, features, lookups = struct.unpack_from(">5H", table, 0)
     (count,) = struct.unpack_from(">H", table, features)
     wanted: set[int] = set()
@@ -172,7 +172,7 @@ def _single_substitutions(table: Table, lookup: int) -> dict[int, int]:
         else:
             (n,) = struct.unpack_from(">H", table, start + 4)
             substitutes = list(struct.unpack_from(f">{n}H", table, start + 6))
-        # The first subtable that covers a glyph wins.
+        # The first subtable with a glyph wins.
         for glyph, substitute in zip(glyphs, substitutes, strict=False):
             result.setdefault(glyph, substitute)
     return result

@@ -1,1 +1,1 @@
-"""Words of a page in reading order, and how they are searched. Pure, but for numpy."""
+"""Words of a page in reading order, and folding of text for search. Pure, except for numpy."""

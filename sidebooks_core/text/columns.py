@@ -1,4 +1,4 @@
-"""Vertical writing: characters that stand below one another are joined to columns. Pure."""
+"""Vertical writing: joins characters that stand below one another to columns. Pure."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from sidebooks_core.text.runs import CJK, Extent, Run, chosen, extent_of, turned
 
 MOST_COLUMN_GAP = 1.2
-"""Between characters of a column, in font sizes: a full-width space that was not drawn is one."""
+"""Largest gap between characters of a column, in font sizes: a full-width space that was not drawn is one."""
 _LEAST_STACK = 3
 
 
 def columns(runs: list[Run]) -> list[Run]:
-    """Runs with those joined that stand in one column.
+    """The runs, with those joined that stand in one column.
 
-    Engines give vertical writing character by character; some writers set it so, each character a horizontal text of its own.
+    Engines give vertical writing character by character. Some writers set it so: each character is a horizontal text of its
+    own.
     """
     stacked = list(_stacked(runs))
     if not any(run.is_column for run in stacked):
@@ -45,7 +46,7 @@ def _continues_column(column: Extent, piece: Extent, run: Run, last: Run) -> boo
         return False
     if run.is_column and run.turns == last.turns:
         return 0.8 < piece.size / column.size < 1.25
-    # Set across, as numbers of two digits are, or lying, as Latin words are.
+    # Set across, as numbers of two digits are; or lying on the side, as Latin words are.
     is_narrow = piece.c1 - piece.c0 < 1.8 * column.size
     return (
         is_narrow and gap < 0.8 and 0.4 < piece.size / column.size < 1.25 and (run.turns == last.turns or len(run.chars) <= 4)
@@ -53,9 +54,9 @@ def _continues_column(column: Extent, piece: Extent, run: Run, last: Run) -> boo
 
 
 def _stacked(runs: list[Run]) -> Iterator[Run]:
-    """The runs; those of one character each, evenly below one another, as columns, whose direction is a quarter turn on.
+    """The runs. Single characters that stand evenly below one another become columns, whose direction is a quarter turn on.
 
-    Where most characters stand so, the others that stand alone do, too: beside ruby or Latin words a column is uneven.
+    If most characters stand so, other single characters count as columns, too: a column is uneven beside ruby or Latin words.
     """
     stacks = list(_stacks(runs))
     most_stand = sum(len(stack) for stack in stacks if len(stack) > 1) > sum(
@@ -71,7 +72,7 @@ def _stacked(runs: list[Run]) -> Iterator[Run]:
 
 
 def _stacks(runs: list[Run]) -> Iterator[list[Run]]:
-    """The runs, together where they are evenly below one another."""
+    """The runs in groups: runs that stand evenly below one another are in one group."""
     start = 0
     while start < len(runs):
         stop = start + 1
@@ -95,7 +96,7 @@ def _stands_alone(run: Run) -> bool:
 
 
 def _step_down(upper: Run, lower: Run) -> float | None:
-    """From a single character across to one right below it, in points; None where it is not so."""
+    """The distance from a single character to one directly below it, in points; None if it does not lie so."""
     if upper.turns is None or upper.turns != lower.turns:
         return None
     if not (_stands_alone(upper) and _stands_alone(lower)):

@@ -1,4 +1,4 @@
-"""Text that is drawn again in its place: bold letters and shadows are imitated so. Pure."""
+"""Drops text that is drawn again in its place, as programs do to imitate bold letters and shadows. Pure."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ import numpy as np
 from sidebooks_core.text.runs import Box, Run, chosen
 
 MOST_SHIFT = 0.15
-"""How far apart, in font sizes, two drawings of one character may be to count once; and less than half of its advance, so that
-the next of two equal letters is never taken for the last. Bold is imitated by shifts of 0.02 to 0.05, shadows by up to 0.1."""
+"""Largest distance, in font sizes, between two drawings of a character that count once. It is also less than half of the
+advance, so that the second of two equal letters is never taken for the first. Bold is imitated by shifts of 0.02 to 0.05,
+shadows by up to 0.1."""
 
 GRIDS = ((0.0, 0.0), (0.0, 0.5), (0.5, 0.0), (0.5, 0.5))
-"""Grids half a cell apart, in cells: two places nearer than half a cell share a cell of one of them."""
+"""Grids that lie half a cell apart, in cells. Two places closer than half a cell share a cell of one of these grids."""
 _MOST_IN_CELL = 8
-"""Of one character, remembered: a hostile page has all of its characters in one place."""
+"""Most places of one character in a cell that are kept: a hostile page has all its characters in one place."""
 
 
 def undoubled(runs: list[Run]) -> list[Run]:
-    """Without the characters that are drawn again in their place, and the lines that consist of such."""
+    """The runs without characters that are drawn again in their place, and without lines that consist of these."""
     if not _may_be_doubled(runs):
         return runs
     seen: dict[tuple[str, int, int, int], list[tuple[float, float]]] = {}
@@ -31,7 +32,7 @@ def undoubled(runs: list[Run]) -> list[Run]:
         for char, box, size in zip(run.chars, run.boxes, run.sizes, strict=True):
             reach = _reach(box, size)
             if reach <= 0:
-                keep.append(not was_again)  # without an advance: it goes with what it stands on
+                keep.append(not was_again)  # a character without an advance goes with the character that it stands on
                 continue
             x, y = box[0], box[1]
             column, row = x / (2 * MOST_SHIFT * size), y / (2 * MOST_SHIFT * size)
@@ -60,7 +61,7 @@ def _reach(box: Box, size: float) -> float:
 
 
 def _may_be_doubled(runs: list[Run]) -> bool:
-    """Whether any character has an equal one near; told in half a millisecond, and wrong only towards yes."""
+    """Whether any character has an equal one near it. Takes half a millisecond. It may be wrong only if it says yes."""
     codes = np.frombuffer("".join(char for run in runs for char in run.chars).encode("utf-32-le", "surrogatepass"), np.uint32)
     sizes = np.fromiter(chain.from_iterable(run.sizes for run in runs), np.float64, len(codes))
     sides = chain.from_iterable(chain.from_iterable(run.boxes for run in runs))  # flat: three times as fast as tuples

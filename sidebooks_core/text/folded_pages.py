@@ -1,4 +1,4 @@
-"""Folded texts of a document's pages, kept so that the next query reads only the pages where it is found. Pure."""
+"""Keeps the folded texts of a document's pages, so that the next query reads only pages that may match. Pure."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import sys
 from sidebooks_core.text.pages import Folded
 
 MOST_BYTES = 6 << 20
-"""Of one document: some 2,400 pages of Latin text, or 1,200 of Japanese. A worker has a dozen documents open at most."""
+"""Bound for one document: some 2,400 pages of Latin text, or 1,200 of Japanese. A worker has at most a dozen documents open."""
 
 
 class FoldedPages:
-    """Texts by page, the first that come as long as there is room.
+    """Texts by page: the first ones, as long as there is room.
 
-    None is dropped for another: a search goes through all pages in order, and would find each just gone.
+    None is dropped for another. A search goes through all pages in order, and would find each page just dropped.
     """
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
@@ -26,7 +26,7 @@ class FoldedPages:
         return self._pages.get(page)
 
     def keep(self, page: int, text: Folded) -> None:
-        """Keep the text of a page, if none is kept and there is room."""
+        """Keep the text of a page if it is not kept yet and there is room."""
         if page in self._pages:
             return
         cost = sys.getsizeof(text.written) + (sys.getsizeof(text.read) if text.read is not None else 0) + _OVERHEAD_BYTES
@@ -36,4 +36,4 @@ class FoldedPages:
 
 
 _OVERHEAD_BYTES = 200
-"""Of an entry and its value."""
+"""Bytes of an entry and its value."""

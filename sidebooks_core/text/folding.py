@@ -1,9 +1,9 @@
-"""What is one and the same for a search: one folding of characters, for the text that is searched and for what is asked.
+"""Folds characters that are one for a search: in the text that is searched, and in the query.
 
-Pure, and of no process in particular. A text is folded character by character, so that each place in the folded text has
-its place in the text. Folded are: compatibility forms (NFKD: half and full width, circled, vertical and presentation forms,
-compatibility ideographs), case, the characters that CP932 and JIS tables convert differently, CJK radicals, accents.
-Ignored are variation selectors and invisible formatting.
+Pure. A text is folded character by character, so that each place in the folded text has its place in the text. Folded are:
+compatibility forms (NFKD: half and full width, circled, vertical and presentation forms, compatibility ideographs), case,
+characters that CP932 and JIS tables convert differently, CJK radicals, accents. Variation selectors and invisible formatting
+are ignored.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _TWINS = {
     "—": "―─",
     "‖": "∥ǁ",
     "‾": "¯￣",
-    # JIS X 0201, and with it CP932, has the yen sign at 5C: fonts and converters show the one for the other.
+    # JIS X 0201, and so CP932, has the yen sign at 5C: fonts and converters show one for the other.
     "\\": "¥",
     "'": "‘’‚‛ʻʼ",
     '"': "“”„‟〝〞〟",
@@ -32,7 +32,7 @@ _TWINS = {
     "\u3099": "゛",
     "\u309a": "゜",
 }
-"""Folded form: characters that converters, keyboards and fonts give for one another. ～ － ￠ ￡ ￢ ￤ ￥ are NFKD's."""
+"""Characters that converters, keyboards and fonts exchange, with their folded form. NFKD folds ～ － ￠ ￡ ￢ ￤ ￥ already."""
 _FOLDED = {twin: folded for folded, twins in _TWINS.items() for twin in twins} | {
     chr(first + place): ideograph
     for first, ideographs in ((0x2E80, folding_tables.SUPPLEMENT), (0x2F00, folding_tables.KANGXI))
@@ -40,22 +40,22 @@ _FOLDED = {twin: folded for folded, twins in _TWINS.items() for twin in twins} |
     if ideograph != "."
 }
 _EITHER = {"⼾": "戸戶", "⿊": "黒黑", "⺫": "目罒"}
-"""Radicals that fonts have one glyph for with either of two ideographs (Adobe-Japan1, and Noto by region): found by both, which
-stay apart from each other. Folded they stay themselves."""
+"""Radicals whose glyph fonts share with either of two ideographs (Adobe-Japan1, and Noto by region). Both ideographs find the
+radical, and not each other. The radical folds to itself."""
 _ALTERNATIVES = {ideograph: ideograph + radical for radical, both in _EITHER.items() for ideograph in both} | {
     radical: radical + both for radical, both in _EITHER.items()
 }
 _SOFT_HYPHEN = "\u00ad"
-"""Says where a word may be divided; but fonts that have one glyph for it and the hyphen make writers say it for a hyphen.
-Found by a hyphen, and without."""
+"""The soft hyphen marks where a word may be divided. But fonts with one glyph for it and the hyphen make writers use it for a
+hyphen. So it is found with a hyphen and without one."""
 _IGNORED = re.compile(
     "[\u034f\u061c\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff]"
 )
 _ACCENT_CLASSES = (1, *range(10, 37), *range(200, 256))
-"""Canonical combining classes of marks that a search does without, as PDF.js has it: accents, Hebrew and Arabic points. Not of
-them: the voicing marks of kana (8), nuktas (7), viramas (9), vowels of Thai and Tibetan, which make another letter."""
+"""Canonical combining classes of marks that a search ignores, as in PDF.js: accents, Hebrew and Arabic points. The voicing
+marks of kana (8), nuktas (7), viramas (9) and vowels of Thai and Tibetan are not among them: they make another letter."""
 _LETTER_MARKS = "\u3099\u309a\u1160-\u11ff"
-"""Written after a letter of which they make another: voicing marks, and the vowels and finals of Hangul."""
+"""Marks that make another letter of the one before: voicing marks, and the vowels and finals of Hangul."""
 
 _OLD_FORMS = {
     ord(old): forms[0]
@@ -78,7 +78,7 @@ def _fold(char: str) -> str:
 
 
 class _Folds(dict[str, str]):
-    """What each character folds to, worked out when it is first met; not kept of the many that no page has."""
+    """The folded form of each character, found when it is first met. Only characters that occur are kept."""
 
     def __missing__(self, char: str) -> str:
         folded = _fold(char)
@@ -91,9 +91,10 @@ _folds = _Folds()
 
 
 def fold_each(text: str) -> list[str]:
-    """What each character of a text folds to: nothing, one character, or several.
+    """The folded form of each character of a text: nothing, one character, or several.
 
-    A soft hyphen at a line's end is a hyphen there; elsewhere it stays, for `query_pattern` to go past or to take for one.
+    A soft hyphen at the end of a line becomes a hyphen. Elsewhere it stays, and `query_pattern` skips it or takes it for a
+    hyphen.
     """
     if "\u00ad" in text:
         text = re.sub("\u00ad(?=[^\\S\n]*\n)", "-", text)
@@ -101,21 +102,21 @@ def fold_each(text: str) -> list[str]:
 
 
 def fold(text: str) -> str:
-    """A text as it is searched, but for old forms of characters."""
+    """A text as it is searched, apart from old forms of characters."""
     return "".join(fold_each(text))
 
 
 def fold_old_forms(folded: str) -> str:
-    """A folded text with old forms of characters (國 邊 髙) made new ones (国 辺 高); its length stays."""
+    """A folded text with new forms of characters (国 辺 高) in place of old ones (國 邊 髙). Its length does not change."""
     return folded.translate(_OLD_FORMS)
 
 
 def query_pattern(query: str, *, old_forms: bool = False) -> re.Pattern[str] | None:
-    """What finds a query in a folded text; None for one that asks for nothing.
+    """The pattern that finds a query in a folded text; None if the query asks for nothing.
 
-    Inside Japanese any white space may be there or not. Latin words stand apart by white space of any kind, and may be
-    divided by a hyphen at a line's end. A match never ends before a mark that makes its last letter another.
-    old_forms: the text is one that `fold_old_forms` made.
+    In Japanese, white space may be there or not. Latin words are separated by white space of any kind, and may be divided by a
+    hyphen at the end of a line. A match never ends before a mark that makes its last letter another one. old_forms: for a text
+    from `fold_old_forms`.
     """
     folded = _folded_query(query, old_forms=old_forms)
     parts: list[str] = []
@@ -130,7 +131,7 @@ def query_pattern(query: str, *, old_forms: bool = False) -> re.Pattern[str] | N
 
 
 def needed(query: str, *, old_forms: bool = False) -> frozenset[str]:
-    """The characters without which a folded text, in whatever order it has its characters, does not match a query."""
+    """Characters that every folded text with a match has, whatever their order."""
     folded = _folded_query(query, old_forms=old_forms)
     return frozenset(char for char in folded if char != "-" and char not in _ALTERNATIVES and not char.isspace())
 
@@ -147,7 +148,7 @@ def _char_pattern(char: str) -> str:
 
 
 def _between(before: str, after: str, *, is_inside: bool) -> str:
-    """What may stand between two characters of a query. is_inside: inside a word."""
+    """The pattern between two characters of a query. is_inside: inside a word."""
     if re.match(f"[{_LETTER_MARKS}]", after):
         return ""
     if _runs_on(before) or _runs_on(after):

@@ -1,4 +1,4 @@
-"""Tables of characters that are one for a search: data only, for `folding`."""
+"""Tables of characters that are one for a search. Data for `folding` only."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ SUPPLEMENT = (
     "纟罓罒㓁冗𦉫羊𦍌𦍋耂肀聿肉𦥑艹艹艹虎衤覀西见角𧢲讠贝𧾷车辶辶辶邑钅長镸长门𨸏阝雨青韦页风飞食𩙿飠"
     "饣𩠐马骨鬼鱼鸟卤麦黄黾斉齐歯齿竜龙龜亀龟"
 )
-"""What the CJK radicals from U+2E80 on stand for, "." where nothing: Equivalent_Unified_Ideograph of Unicode 14.0
-(EquivalentUnifiedIdeograph.txt; NFKD knows two of them)."""
+"""The ideographs for the CJK radicals from U+2E80 on; "." for none. Source: Equivalent_Unified_Ideograph of Unicode 14.0
+(EquivalentUnifiedIdeograph.txt). NFKD knows two of them."""
 
 KANGXI = (
     "一丨丶丿乙亅二亠人儿入八冂冖冫几凵刀力勹匕匚匸十卜卩厂厶又口囗土士夂夊夕大女子宀寸小尢尸屮山巛工"
@@ -17,7 +17,7 @@ KANGXI = (
     "衣襾見角言谷豆豕豸貝赤走足身車辛辰辵邑酉釆里金長門阜隶隹雨靑非面革韋韭音頁風飛食首香馬骨高髟鬥鬯"
     "鬲鬼魚鳥鹵鹿麥麻黃黍黑黹黽鼎鼓鼠鼻齊齒龍龜龠"
 )
-"""The same for the Kangxi radicals, from U+2F00 on."""
+"""The same for the Kangxi radicals from U+2F00 on."""
 
 JOYO = (
     "亜亞 悪惡 圧壓 囲圍 医醫 為爲 壱壹 隠隱 栄榮 営營 衛衞 駅驛 円圓 塩鹽 縁緣 艶艷 応應 欧歐 殴毆 桜櫻 "
@@ -37,7 +37,7 @@ JOYO = (
     "覧覽 竜龍 両兩 猟獵 緑綠 涙淚 塁壘 礼禮 励勵 戻戾 霊靈 齢齡 暦曆 歴歷 恋戀 錬鍊 炉爐 労勞 郎郞 楼樓 "
     "録錄 湾灣"
 )
-"""New form, old forms: 常用漢字表 (Cabinet notice 2 of 30 November 2010), the forms in its parentheses that are
+"""New form, then old forms: 常用漢字表 (Cabinet notice 2 of 30 November 2010), the forms in its parentheses that are
 characters of their own."""
 
 JINMEI = "亘亙 凜凛 尭堯 巌巖 晃晄 桧檜 槙槇 祢禰 祷禱 禄祿 穣穰 萌萠 遥遙 園薗 駆駈 島嶋 杯盃 富冨 峰峯 野埜 涼凉 館舘"
@@ -48,4 +48,4 @@ HYOGAI = "繍繡 鴎鷗 蒋蔣 醤醬 蝋蠟 唖啞 芦蘆 頴穎 撹攪 噛嚙 
 """Simplified and printed standard forms of 表外漢字字体表 (National Language Council, 8 December 2000)."""
 
 NAMES = "高髙 崎﨑嵜 辺邉 浜濵 吉𠮷 桑桒 柳栁 島嶌 淵渕 喜㐂 鉄銕 昇曻 達逹 土圡 卯夘 鶴靏靍 国圀 船舩 梅楳"
-"""Forms that registers and names have beside them, in no table of the state."""
+"""Further forms that registers and names have, in no table of the state."""

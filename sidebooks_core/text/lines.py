@@ -1,7 +1,8 @@
-"""What is written on a page, from the characters that an engine found: lines and columns, each text once, ruby beside its base.
+"""Makes the lines of a page from the characters that an engine found: lines and columns, each text once, ruby beside its base.
+Pure.
 
-Pure. Engines give pieces of lines in the order of drawing. Here text that is drawn again in its place is dropped, characters
-that stand below one another are joined to columns, and ruby is taken out of the lines that it interrupts.
+Engines give pieces of lines in the order of drawing. Text that is drawn again in its place is dropped, characters that stand
+below one another are joined to columns, and ruby is taken out of the lines that it interrupts.
 """
 
 from __future__ import annotations

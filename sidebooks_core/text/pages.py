@@ -1,4 +1,4 @@
-"""The text of a page in the orders it is read and searched in, made of its lines. Pure."""
+"""The text of a page, made of its lines, in the orders in which it is read and searched. Pure."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ CONTEXT_CHARS = 24
 
 
 class Stream(Struct, frozen=True):
-    """Characters in one order, each with its box in points; lines end in "\\n"."""
+    """Characters in one order, each with its box in points. Lines end in "\n"."""
 
     text: str
     boxes: tuple[Box, ...]
     lines: tuple[int, ...]
-    """The number of each one's line; of ruby -1 - the number of the line that it is beside."""
+    """For each character the number of its line. For ruby: -1 - the number of the line that it stands beside."""
 
 
 class PageText(Struct, frozen=True):
-    """A page as it is written, and, where it has ruby, as it is read aloud: with the ruby in its base's place."""
+    """A page as it is written. If it has ruby, also as it is read aloud: with the ruby in place of its base."""
 
     written: Stream
     read: Stream | None
@@ -37,7 +37,7 @@ class Folded(Struct, frozen=True):
     read: str | None
 
     def may_match(self, pattern: re.Pattern[str], *, old_forms: bool) -> bool:
-        """Whether there is a match, but perhaps none that counts."""
+        """Whether the page may match. There is a match, but it may be one that does not count."""
         texts = [text for text in (self.written, self.read) if text is not None]
         return any(pattern.search(fold_old_forms(text) if old_forms else text) for text in texts)
 
@@ -51,7 +51,7 @@ def page_text(lines: Sequence[Line]) -> PageText:
 
 
 def words(lines: Sequence[Line]) -> list[Word]:
-    """Words by white space, in the order of the lines; the ruby of a line is a line of its own behind it."""
+    """Words, divided by white space, in the order of the lines. The ruby of a line is a line of its own after it."""
     found: list[Word] = []
     block, line_number = -1, 0
     engine_block: int | None = None
@@ -74,7 +74,9 @@ def folded(text: PageText) -> Folded:
 
 
 def search(text: PageText, pattern: re.Pattern[str], page: int, *, old_forms: bool) -> list[SearchHit]:
-    """Where a pattern of `folding.query_pattern` occurs, in the order of the lines; in what is read aloud, if on ruby."""
+    """The matches of a pattern of `folding.query_pattern`, in the order of the lines. In the text read aloud, only matches on
+    ruby.
+    """
     found: list[tuple[int, SearchHit]] = []
     for stream in (text.written, text.read):
         if stream is not None:
@@ -83,11 +85,11 @@ def search(text: PageText, pattern: re.Pattern[str], page: int, *, old_forms: bo
 
 
 _Part = tuple[str, tuple[Box, ...], int]
-"""Text, boxes and number of a line or a piece of one, as in a stream."""
+"""Text, boxes and line number of a line or a part of one, as in a stream."""
 
 
 def _read_parts(line: Line, number: int) -> list[_Part]:
-    """A line as it is read: its ruby in place of what it is beside."""
+    """A line as it is read aloud: its ruby in place of the characters beside it."""
     parts: list[_Part] = []
     done = 0
     for ruby in line.rubies:
@@ -106,7 +108,7 @@ def _stream(parts: Iterable[_Part]) -> Stream:
     for text, part_boxes, number in parts:
         texts.append(text)
         boxes += part_boxes
-        if len(text) > len(part_boxes):  # the line's end, which no match begins or ends with
+        if len(text) > len(part_boxes):  # the end of the line, at which no match begins or ends
             boxes.append((0.0, 0.0, 0.0, 0.0))
         numbers += [number] * len(text)
     return Stream("".join(texts), tuple(boxes), tuple(numbers))
@@ -125,7 +127,7 @@ def _matches(stream: Stream, pattern: re.Pattern[str], page: int, *, old_forms: 
         first, last = origins[match.start()], origins[match.end() - 1]
         lines = stream.lines[first : last + 1]
         if is_read and min(lines) >= 0:
-            continue  # without ruby it is found in what is written
+            continue  # without ruby it is found in the written text
         boxes = _line_boxes(stream, first, last)
         around = stream.text[max(0, first - CONTEXT_CHARS) : last + 1 + CONTEXT_CHARS]
         found.append((lines[0] if lines[0] >= 0 else -1 - lines[0], SearchHit(page, boxes, _on_one_line(around))))
@@ -136,7 +138,7 @@ _INNER_END = re.compile(r"(?<=[\u2e80-\uffef])\s*\n\s*(?=[\u2e80-\uffef])")
 
 
 def _on_one_line(text: str) -> str:
-    """Lines of Japanese run on without a space, others with one."""
+    """Lines of Japanese are joined without a space, others with one."""
     return " ".join(_INNER_END.sub("", text).split())
 
 
@@ -154,7 +156,7 @@ def _union(one: Box, other: Box) -> Box:
 
 
 def _words(text: str, boxes: Sequence[Box], block: int, line: int) -> list[Word]:
-    """Divided at ASCII white space and U+00A0, not at U+3000, and where the direction of the script changes."""
+    """Words, divided at ASCII white space and U+00A0, but not at U+3000, and where the direction of the script changes."""
     found = []
     for match in _WORD.finditer(text):
         box = boxes[match.start()]

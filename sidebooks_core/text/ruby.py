@@ -1,4 +1,4 @@
-"""Ruby (readings in small kana): taken out of the lines that it interrupts, and set beside its base. Pure."""
+"""Ruby (readings in small kana): taken out of the lines that it interrupts, and put beside its base. Pure."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from numpy.typing import NDArray
 from sidebooks_core.text.runs import Box, Extent, Line, Ruby, Run, as_lines, chosen, extent_of, turned
 
 MOST_RUBY_SIZE = 0.7
-"""Of its base's size; half is the rule."""
+"""Largest size of ruby, of its base's size. Half is the rule."""
 MOST_OVERHANG = 1.3
-"""From the middle of a character of ruby to that of the nearest kanji, along the line, in sizes of the kanji: five kana of half
-its size reach to 1.0, and six to 1.25."""
+"""Largest distance from the middle of a character of ruby to that of the nearest kanji, along the line, in sizes of the kanji.
+Five kana of half its size reach to 1.0, and six to 1.25."""
 RUBY_DISTANCE = (0.35, 0.85)
-"""Between the middles of ruby and base, across the line, in the sum of both sizes: 0.5 where they touch."""
+"""Least and largest distance between the middles of ruby and base, across the line, in the sum of both sizes. 0.5 if they
+touch."""
 _MOST_INTERRUPTIONS = 16
-"""Pieces of ruby between two parts of a line."""
+"""Most pieces of ruby between two parts of a line."""
 _MOST_PIECES = 5000
-"""Of kana, looked at as ruby; a page of a newspaper with ruby throughout has some hundreds."""
+"""Most pieces of kana that are looked at. A page of a newspaper with ruby throughout has some hundreds."""
 _KANA = re.compile(r"[\u3041-\u309f\u30a0-\u30ff\u31f0-\u31ff\uff65-\uff9f\s]+")
 _HAS_KANA = re.compile(r"[\u3041-\u309f\u30a0-\u30ff\u31f0-\u31ff\uff65-\uff9f]")
 _KANJI = re.compile(r"[\u3005-\u3007\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
@@ -30,7 +31,7 @@ _LATIN = re.compile(r"[^\s\u2e80-\U0010ffff]")
 
 
 class _Piece(Struct):
-    """Kana of one size in a run: what may be ruby."""
+    """Kana of one size in a run, which may be ruby."""
 
     run: int
     places: range
@@ -39,7 +40,7 @@ class _Piece(Struct):
 
 
 def with_ruby(runs: list[Run]) -> tuple[Line, ...]:
-    """Lines with the ruby taken out and set beside its base."""
+    """Lines with the ruby taken out and put beside its base."""
     runs = [run for run in runs if run.chars]
     marked = [any(run.ruby) for run in runs]
     pieces = _kana_pieces(runs)
@@ -82,7 +83,7 @@ def _kana_pieces(runs: list[Run]) -> list[_Piece]:
 
 
 class _Kanji:
-    """Where the kanji of a page lie, by direction."""
+    """The places of the kanji of a page, by direction."""
 
     def __init__(self, runs: list[Run], pieces: list[_Piece]) -> None:
         least = min(piece.extent.size for piece in pieces) / MOST_RUBY_SIZE
@@ -97,7 +98,7 @@ class _Kanji:
         self._found = {turns: np.array(kanji) for turns, kanji in found.items()}
 
     def lies_beside(self, piece: _Piece, runs: list[Run]) -> bool:
-        """Whether a piece is small, on ruby's side of kanji, and most of it is over them."""
+        """Whether a piece is small, on ruby's side of kanji, and mostly over them."""
         run = runs[piece.run]
         kanji = self._found.get(run.turns if run.turns is not None else -1)
         if kanji is None:
@@ -120,7 +121,7 @@ class _Kanji:
 
 
 def _groups(run: Run, places: Sequence[int]) -> list[tuple[float, float, list[int]]]:
-    """Characters that stand together along a line, each group as (least a, most a, places)."""
+    """Characters that stand together along a line. Each group is (least a, most a, places)."""
     groups: list[tuple[float, float, list[int]]] = []
     for place in places:
         if run.chars[place].isspace():
@@ -135,7 +136,7 @@ def _groups(run: Run, places: Sequence[int]) -> list[tuple[float, float, list[in
 
 
 def _interrupting(runs: list[Run], pieces: list[_Piece]) -> None:
-    """Marks as ruby, whatever their size, the pieces that are drawn between two parts of a line, over the end of the first."""
+    """Mark as ruby, whatever their size, pieces that are drawn between two parts of a line, over the end of the first part."""
     whole = {piece.run: piece for piece in pieces if len(piece.places) == len(runs[piece.run].chars)}
     for number, piece in whole.items():
         run = runs[number]
@@ -153,7 +154,7 @@ def _interrupting(runs: list[Run], pieces: list[_Piece]) -> None:
 
 
 def _adjoins(before: Run, after: Run, most_gap: float = 0.5) -> bool:
-    """Whether a run goes on where another ends, on its line. most_gap: between them, in font sizes."""
+    """Whether a run continues another on its line. most_gap: between them, in font sizes."""
     if before.turns is None or before.turns != after.turns:
         return False
     one, other = (extent_of(run.boxes, run.sizes, before.turns) for run in (before, after))
@@ -162,11 +163,11 @@ def _adjoins(before: Run, after: Run, most_gap: float = 0.5) -> bool:
 
 
 class _Open(Struct):
-    """A line that is being put together: its base, and the ruby seen for it."""
+    """A line in the making: its base, and the ruby that was seen for it."""
 
     run: Run
     rubies: list[tuple[int, list[str], list[Box]]]
-    """Where each stands in reading order: after so many characters of the base."""
+    """The place of each in reading order, as the number of base characters before it."""
 
 
 def _assembled(runs: list[Run], ruby: list[list[bool]], marked: list[bool]) -> tuple[Line, ...]:
@@ -239,7 +240,7 @@ def _beside(lines: list[_Open], loose: list[tuple[Run, list[int]]]) -> list[list
                 _base_of(table, a0, a1, extent_of(boxes, [run.sizes[group[0]]], run.turns or 0)) if table is not None else None
             )
             if where is None:
-                # Nowhere near: a line of its own loses nothing.
+                # No base is near: as a line of its own, nothing is lost.
                 lines.append(_Open(chosen(run, group), []))
                 found.append([])
             else:
@@ -249,7 +250,7 @@ def _beside(lines: list[_Open], loose: list[tuple[Run, list[int]]]) -> list[list
 
 
 def _base_of(table: NDArray[np.float64], a0: float, a1: float, ruby: Extent) -> tuple[int, int, int] | None:
-    """The line and the range of its characters that ruby is beside."""
+    """The line that ruby stands beside, and the range of its characters."""
     a, c, size, number, place = table.T
     distance = (c - ruby.c) / (size + ruby.size)
     is_beside = (distance > RUBY_DISTANCE[0] - 0.1) & (distance < RUBY_DISTANCE[1] + 0.1)

@@ -1,6 +1,6 @@
-"""Pieces of text as an engine finds them, lines as they are given out, and where both lie. Pure.
+"""Pieces of text as an engine finds them, finished lines, and where they lie. Pure.
 
-A line has a direction. Along it runs `a`, across it `c`, which grows towards the next line: to the right and down for
+A line has a direction. `a` runs along it. `c` runs across it and grows towards the next line: to the right and down for
 horizontal text, down and to the left for vertical text, whose columns follow one another leftwards. Ruby is on the side of
 lesser `c`: above a line, on the right of a column.
 """
@@ -21,7 +21,7 @@ CJK = re.compile(r"[\u2e80-\u9fff\uf900-\ufaff\uff01-\uffee\U00020000-\U0003ffff
 class Run(Struct):
     """Characters in a line of one direction, as an engine gives them.
 
-    turns: quarter turns clockwise of the direction from left to right; None for any other direction.
+    turns: quarter turns clockwise from left-to-right; None for any other direction.
     """
 
     chars: list[str]
@@ -29,14 +29,14 @@ class Run(Struct):
     sizes: list[float]
     turns: int | None
     is_column: bool
-    """Written in vertical mode."""
+    """Whether it is written in vertical mode."""
     block: int
     ruby: list[bool] = field(default_factory=list)
-    """By character, where the document says so; else empty."""
+    """For each character whether it is ruby, if the document says so; else empty."""
 
 
 class Ruby(Struct, frozen=True):
-    """The reading of the characters from `start` to `stop` (excluded) of a line."""
+    """The reading of the characters of a line from `start` up to `stop`, which is excluded."""
 
     start: int
     stop: int
@@ -45,7 +45,7 @@ class Ruby(Struct, frozen=True):
 
 
 class Line(Struct, frozen=True):
-    """A line or a column: its characters in reading order, a box for each, its block's number, and its ruby, by place."""
+    """A line or a column: its characters in reading order, a box for each, the number of its block, and its ruby in order."""
 
     text: str
     boxes: tuple[Box, ...]
@@ -96,7 +96,7 @@ def extent_of(boxes: Sequence[Box], sizes: Sequence[float], turns: int) -> Exten
 
 
 def chosen(run: Run, places: Sequence[int]) -> Run:
-    """A run of some of the characters of another."""
+    """A run with some of the characters of another."""
     return Run(
         [run.chars[place] for place in places],
         [run.boxes[place] for place in places],

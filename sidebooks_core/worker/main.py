@@ -53,7 +53,7 @@ def main() -> None:
     assignments = msgspec.msgpack.Decoder(Assignment)
     while True:
         if desk.can_look_ahead and not _is_asked(requests, 0):
-            _look_ahead(desk)
+            look_ahead(desk)
         while desk.has_chores and not _is_asked(requests, CHORES_AFTER_S):
             desk.do_chore()
         try:
@@ -67,7 +67,7 @@ def main() -> None:
         _die_if_host_hangs(0)
 
 
-def _look_ahead(desk: Desk) -> None:
+def look_ahead(desk: Desk) -> None:
     """Within a time: the kernel ends this process then, and its host asks another for what waits in the pipe."""
     if sys.platform != "linux":
         return  # nobody would know that the request was not begun

@@ -2,74 +2,44 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pymupdf
 import pytest
 from identity_documents import pdf, stream
-from PIL import Image
 from test_draw import one_page
+from transfer_files import (
+    COLOURED,
+    DRAWS_20,
+    FORM_RESOURCES,
+    INVERTS,
+    RAMP,
+    SETS,
+    SHOWS,
+    SQUARES,
+    TYPE_3,
+    assert_near,
+    drawn,
+    form,
+    is_transfer_told,
+    transferred,
+)
 
 from sidebooks_core.documents.limits import Limits
-from sidebooks_core.documents.problems import COLOUR_LOST, of_warnings
 from sidebooks_core.documents.source import Source
-from sidebooks_core.engine.drawing import draw
-from sidebooks_core.engine.messages import take_warnings
-from sidebooks_core.engine.mupdf import mupdf
 from sidebooks_core.engine.opening import open_document
 from sidebooks_core.engine.pdf import faults as page_faults
 from sidebooks_core.engine.transfer import applying as transfer
 
-INVERTS = b"<</FunctionType 2/Domain[0 1]/C0[1]/C1[0]/N 1>>"
-SQUARES = b"<</FunctionType 2/Domain[0 1]/C0[0]/C1[1]/N 2>>"
 CALCULATES = stream("/FunctionType 4/Domain[0 1]/Range[0 1]", b"{1 exch sub}")
 SAMPLED = stream("/FunctionType 0/Domain[0 1]/Range[0 1]/Size[3]/BitsPerSample 8", bytes([255, 64, 0]))
-RAMP = stream("/Type/XObject/Subtype/Image/Width 4/Height 1/BitsPerComponent 8/ColorSpace/DeviceGray", bytes([0, 64, 128, 255]))
-COLOURED = stream("/Type/XObject/Subtype/Image/Width 1/Height 1/BitsPerComponent 8/ColorSpace/DeviceRGB", bytes([255, 128, 0]))
-BITS = stream("/Type/XObject/Subtype/Image/Width 4/Height 1/BitsPerComponent 1/ColorSpace/DeviceGray/Decode[1 0]", b"\x50")
-
-
-Colours = list[tuple[int, int, int]]
-
-
-def drawn(data: bytes, *indices: int) -> tuple[Colours, tuple[str, ...]]:
-    """The colours of eight squares across the foot of the page that is read last, and what its reader is told."""
-    document = open_document(Source(data), password=None, name="paper", limits=Limits())
-    for index in indices or (0,):
-        take_warnings()
-        listed = document.display_list(index)
-        pixels = draw(listed, 1, (0, 0, 400, 400), grey=False)
-    document.close()
-    return [tuple(int(value) for value in pixels[375, 25 + 50 * index]) for index in range(8)], of_warnings(take_warnings())
-
-
-def transferred(entry: str, functions: list[bytes], content: bytes, forms: Mapping[int, bytes] | None = None) -> Colours:
-    """The colours of eight squares across the page's foot, which the content paints."""
-    more = {10 + index: function for index, function in enumerate(functions)}
-    more |= {20: RAMP, 21: COLOURED, 22: BITS, **(forms or {})}
-    named = "/I 20 0 R/C 21 0 R/B 22 0 R" + "".join(f"/Fm{number} {number} 0 R" for number in forms or ())
-    resources = f"/ExtGState<</G<<{entry}>>/Off<</TR/Identity>>/Other<</LW 2>>>>/XObject<<{named}>>"
-    return drawn(one_page(content, resources, more=more))[0]
-
-
-def form(content: bytes, resources: str = "") -> bytes:
-    return stream(f"/Type/XObject/Subtype/Form/BBox[0 0 400 400]{resources}", content)
 
 
 SQUARES_OF_GREY = (
     b"/G gs 0 0 50 50 re f .8 g 50 0 50 50 re f q /Off gs 100 0 50 50 re f Q 150 0 50 50 re f 1 .5 0 rg 200 0 50 50 re f"
 )
 IMAGES = b"q /G gs q 200 0 0 50 0 0 cm /I Do Q q 50 0 0 50 200 0 cm /C Do Q Q q 150 0 0 50 250 0 cm /C Do Q"
-
-
-def assert_near(found: Colours, right: Sequence[tuple[int, int, int] | int]) -> None:
-    """right: the colours of the first squares; one number is a grey."""
-    wanted = [(value,) * 3 if isinstance(value, int) else value for value in right]
-    compared = found[: len(wanted)]
-    assert np.abs(np.subtract(compared, wanted)).max() <= 2, f"{compared}, not {wanted}"
 
 
 @pytest.mark.parametrize(
@@ -112,90 +82,6 @@ def test_a_transfer_function_is_of_the_colours_of_the_screen() -> None:
 @pytest.mark.parametrize("entry", ["/TR/Identity", "/TR2/Default/TR 10 0 R", "/TR 99 0 R", "/TR(no function)"])
 def test_no_transfer_function(entry: str) -> None:
     assert_near(transferred(entry, [INVERTS], SQUARES_OF_GREY), [0, 204, 204, 204, (255, 128, 0)])
-
-
-def image(space: str, samples: bytes, more: str = "", bits: int = 8) -> bytes:
-    return stream(f"/Subtype/Image/Width 4/Height 1/BitsPerComponent {bits}/ColorSpace {space}{more}", samples)
-
-
-def repainted(function: bytes, drawn_image: bytes, more: Mapping[int, bytes]) -> tuple[Colours, tuple[str, ...]]:
-    """An image over red, drawn with a function."""
-    content = b"1 0 0 rg 0 0 200 50 re f /G gs q 200 0 0 50 0 0 cm /I Do Q"
-    resources = "/ExtGState<</G<</TR 10 0 R>>>>/XObject<</I 20 0 R>>"
-    return drawn(one_page(content, resources, more={10: function, 20: drawn_image, **more}))
-
-
-TINT = {11: b"<</FunctionType 2/Domain[0 1]/C0[1]/C1[0]/N 1>>"}
-SPOT = {11: b"<</FunctionType 2/Domain[0 1]/C0[1 1 1]/C1[1 0 0]/N 1>>"}
-INKS = {11: stream("/FunctionType 4/Domain[0 1 0 1 0 1]/Range[0 1 0 1 0 1 0 1]", b"{0}")}
-LAB = "[/Lab<</WhitePoint[.9505 1 1.089]/Range[-100 100 -100 100]>>]"
-STEPS = bytes([0, 64, 128, 255])
-HALVES = b"<</FunctionType 2/Domain[0 1]/C0[0]/C1[.5]/N 1>>"
-SPACES: dict[str, tuple[bytes, dict[int, bytes]]] = {
-    "grey": (image("/DeviceGray", STEPS), {}),
-    "black ink": (image("[/Separation/Black/DeviceGray 11 0 R]", STEPS), TINT),
-    "spot colour": (image("[/Separation/Spot/DeviceRGB 11 0 R]", STEPS), SPOT),
-    "three inks": (
-        image("[/DeviceN[/Cyan/Magenta/Yellow]/DeviceCMYK 11 0 R]", bytes([0, 0, 0, 255, 255, 255, 255, 0, 0, 128, 0, 128])),
-        INKS,
-    ),
-    "four inks": (image("/DeviceCMYK", STEPS * 4), {}),
-    "lightness and hue": (image(LAB, bytes([255, 128, 128, 128, 128, 128, 0, 128, 128, 128, 255, 128])), {}),
-    "palette": (image("[/Indexed/DeviceRGB 3<000000404040808080FFFFFF>]", bytes(range(4))), {}),
-    "palette of inks": (image("[/Indexed[/Separation/Spot/DeviceRGB 11 0 R]3<004080FF>]", bytes(range(4))), SPOT),
-}
-
-
-@pytest.mark.parametrize("function", [INVERTS, SQUARES, HALVES], ids=["inverts", "squares", "halves"])
-@pytest.mark.parametrize("space", SPACES)
-def test_a_transfer_function_of_an_image_is_of_the_colours_that_it_shows(space: str, function: bytes) -> None:
-    made: Callable[[float], float] = {
-        INVERTS: lambda value: 255 - value,
-        SQUARES: lambda value: value**2 / 255,
-        HALVES: lambda value: value / 2,
-    }[function]
-    plain, _ = repainted(b"null", *SPACES[space])
-    found, told = repainted(function, *SPACES[space])
-    assert_near(found, [tuple(round(made(value)) for value in colour) for colour in plain[:4]])
-    assert not told
-
-
-def translucent_jpeg_2000() -> bytes:
-    made = io.BytesIO()
-    Image.frombytes("LA", (4, 1), bytes([0, 255, 64, 255, 128, 0, 255, 128])).resize((64, 16), 0).save(made, "JPEG2000")
-    return stream("/Subtype/Image/Width 64/Height 16/Filter/JPXDecode", made.getvalue())
-
-
-MATTE = {12: image("/DeviceGray", bytes([255, 128, 128, 64]), "/Matte[0]")}
-TRANSPARENT: dict[str, tuple[bytes, bytes, dict[int, bytes], bool]] = {
-    "a mask": (
-        INVERTS,
-        image("/DeviceGray", STEPS, "/SMask 12 0 R"),
-        {12: image("/DeviceGray", bytes([255, 0, 0, 255]))},
-        True,
-    ),
-    "a key of grey": (INVERTS, image("/DeviceGray", bytes([155, 20, 155, 255]), "/Mask[150 160]"), {}, True),
-    "a key of grey and a curve": (SQUARES, image("/DeviceGray", bytes([155, 200, 20, 255]), "/Mask[150 160]"), {}, False),
-    "a key of a palette": (INVERTS, image("[/Indexed/DeviceGray 3<004080FF>]", bytes(range(4)), "/Mask[1 1]"), {}, False),
-    "a matte": (INVERTS, image("/DeviceGray", bytes([100, 50, 50, 25]), "/SMask 12 0 R"), MATTE, False),
-    "in its own samples, and a curve": (SQUARES, translucent_jpeg_2000(), {}, False),
-    "in the samples": (INVERTS, image("/DeviceGray", STEPS, "/SMaskInData 1"), {}, False),
-}
-
-
-@pytest.mark.parametrize("case", TRANSPARENT)
-def test_an_image_stays_transparent_where_it_was_or_is_told(case: str) -> None:
-    function, drawn_image, more, is_applied = TRANSPARENT[case]
-    plain, _ = repainted(b"null", drawn_image, more)
-    found, told = repainted(function, drawn_image, more)
-    if is_applied:
-        red = (255, 0, 0)
-        assert [one == red for one in found] == [one == red for one in plain]
-        assert found[3] != plain[3]
-        assert not told
-    else:
-        assert found == plain
-        assert told == (COLOUR_LOST,)
 
 
 INLINE = {
@@ -253,7 +139,6 @@ def test_operands_are_read_as_the_engine_reads_them(operators: bytes) -> None:
     assert not told
 
 
-FORM_RESOURCES = "/Resources<</ExtGState<</G<</TR 10 0 R>>/Off<</TR/Identity>>>>/XObject<</I 20 0 R/C 21 0 R/Fm31 31 0 R>>>>"
 WITHIN_FORMS: dict[str, tuple[bytes, dict[int, Callable[[bytes], bytes]]]] = {
     "the page sets it and the form paints": (b"/G gs /Fm30 Do", {30: form}),
     "the form sets it for itself": (b"/Fm30 Do", {30: lambda painted: form(b"/G gs " + painted, FORM_RESOURCES)}),
@@ -383,28 +268,12 @@ def test_a_rewritten_page_is_as_it_was_afterwards() -> None:
     document.close()
 
 
-def is_transfer_told(content: bytes, more: Mapping[int, bytes] | None = None, resources: str = "", page: str = "") -> bool:
-    """Whether the reader of a page is told of one. The page has states G and Off, form Fm, shading Sh and what is given."""
-    shading = b"<</ShadingType 2/ColorSpace/DeviceGray/Coords[0 0 9 0]/Function 10 0 R>>"
-    named = f"/ExtGState<</G<</TR 10 0 R>>/Off<</TR/Identity>>>>/XObject<</Fm 11 0 R>>/Shading<</Sh 12 0 R>>{resources}"
-    data = one_page(
-        content, named, page, more={10: INVERTS, 11: form(b"0 0 5 5 re f", "/Resources<<>>"), 12: shading, **(more or {})}
-    )
-    return COLOUR_LOST in drawn(data)[1]
-
-
 SHADED = form(b"/Sh sh", "/Resources<</Shading<</Sh 12 0 R>>>>")
-SETS = form(b"/G gs 0 g 0 0 9 9 re f", FORM_RESOURCES)
-DRAWS_20 = "/Resources<</XObject<</X 20 0 R>>>>"
 TILE = "/PatternType 1/PaintType 1/TilingType 1/BBox[0 0 9 9]/XStep 9/YStep 9"
-GLYPHS = "<</Type/Font/Subtype/Type3/FontBBox[0 0 1 1]/FontMatrix[1 0 0 1 0 0]/FirstChar 97/LastChar 97/Widths[1]"
-GLYPHS += "/Encoding<</Type/Encoding/Differences[97/a]>>/CharProcs<</a 21 0 R>>"
-TYPE_3 = f"{GLYPHS}{DRAWS_20}>>".encode()
 LOOK = "/Annots[<</Type/Annot/Subtype/Stamp/Rect[0 0 9 9]/AP<</N 21 0 R>>>>]"
 PATTERN_13 = "/Pattern<</P 13 0 R>>"
 MASKED = "/ExtGState<</M<</SMask<</S/Luminosity/G 20 0 R>>>>>>"
 MASKED_FORM = form(b"/M gs 0 0 5 5 re f", f"/Resources<<{MASKED}>>")
-SHOWS = b"BT /T 9 Tf (a) Tj ET"
 OF_SHADING = "<</PatternType 2/Shading 12 0 R/ExtGState<</TR 10 0 R>>>>"
 RECURSIVE = b"<</FunctionType 3/Domain[0 1]/Functions[10 0 R]/Bounds[]/Encode[0 1]>>"
 MANY_GLYPHS = b"/CharProcs<<" + b"".join(b"/g%d 21 0 R" % number for number in range(transfer.MOST_GLYPHS))
@@ -521,91 +390,3 @@ def test_a_page_of_many_links_is_told_for_what_lies_behind_them_only(monkeypatch
 @pytest.mark.parametrize("case", NOT_TOLD)
 def test_what_a_transfer_function_reaches_is_not_told(case: str) -> None:
     assert not is_transfer_told(*NOT_TOLD[case])
-
-
-@pytest.mark.parametrize(("depth", "is_told"), [(transfer.DEEPEST, False), (transfer.DEEPEST + 1, True)])
-def test_forms_too_deep_for_a_transfer_function_are_told(depth: int, *, is_told: bool) -> None:
-    def within(number: int) -> bytes:
-        return form(b"/Y Do", f"/Resources<</XObject<</Y {number + 1} 0 R>>>>")
-
-    forms = {number: within(number) for number in range(20, 19 + depth)} | {19 + depth: SETS}
-    assert is_transfer_told(b"/Fm Do", {11: forms[20], **forms}) == is_told
-
-
-def test_more_forms_than_are_rewritten_for_a_transfer_function_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transfer, "MOST_FORMS", 3)
-    colours = [b"0 %d 0 rg /Fm Do" % number for number in range(5)]
-    assert is_transfer_told(b" ".join(colours), {11: SETS}), "each colour is a rewriting"
-    assert not is_transfer_told(b" ".join(colours[:3]), {11: SETS})
-    assert not is_transfer_told(b"/G gs " + b" ".join(colours)), "this form asks for no colour, and is rewritten once"
-
-
-def test_a_large_form_is_read_for_a_transfer_function_in_few_states(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transfer, "MOST_TOKENS", 100)
-    large = form(b"/G gs 0 0 5 5 re f " + b"q Q " * 5, FORM_RESOURCES)
-    states = [b"0 0 %d rg /Fm Do" % number for number in range(4)]
-    assert not is_transfer_told(b" ".join(states[:2]), {11: large})
-    assert is_transfer_told(b" ".join(states), {11: large})
-
-
-def counted(monkeypatch: pytest.MonkeyPatch, function: str) -> list[object]:
-    """Grows by one with each call of a function of the engine from now on."""
-    calls: list[object] = []
-    ours = getattr(mupdf, function)
-    monkeypatch.setattr(mupdf, function, lambda *given: calls.append(given) or ours(*given))
-    return calls
-
-
-def test_work_for_a_transfer_function_does_not_grow_with_its_uses(monkeypatch: pytest.MonkeyPatch) -> None:
-    evaluated, read = counted(monkeypatch, "ll_pdf_load_function"), counted(monkeypatch, "pdf_load_stream")
-    is_transfer_told(b"q /G gs Q " * 50 + b"0 0 1 rg /Fm Do 0 1 0 rg /Fm Do /G gs /Fm Do 1 0 0 rg /Fm Do")
-    assert len(evaluated) == 2, "for whether the page is to be rewritten, and for rewriting it"
-    assert len(read) == 3, "the page; the form, for whether it names anything, and with the function; else it stays as it is"
-    tried = []
-    monkeypatch.setattr(transfer, "transferred", lambda *_: tried.append(1))
-    assert is_transfer_told(b"/G gs " + b"/Fm Do " * 50, {11: RAMP})
-    assert len(tried) == 1, "an image that cannot be read"
-
-
-def test_a_dictionary_that_forms_share_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forms by the hundred, each with resources of its own, may name the same thousands."""
-    forms = {number: form(b"/X0 Do", "/Resources<</XObject 11 0 R>>") for number in range(20, 50)}
-    shared = "".join(f"/X{number} 10 0 R" for number in range(100))
-    more = {10: form(b"", "/Resources<</Font<</F 5 0 R>>>>"), 11: f"<<{shared}>>".encode(), **forms}
-    read = counted(monkeypatch, "ll_pdf_dict_get_val")
-    drawn(one_page(b"", "/XObject<<" + "".join(f"/F{number} {number} 0 R" for number in forms) + ">>", more=more))
-    assert len(read) < 2 * (len(forms) + 100), "and not as often as there are forms"
-
-
-def test_forms_that_share_the_names_of_the_page_are_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As many programs write them."""
-    forms = {number: form(b"0 0 5 5 re f", "/Resources 12 0 R") for number in range(20, 70)}
-    shared = "<</ExtGState<</G<</TR 10 0 R>>>>/XObject<<" + "".join(f"/F{number} {number} 0 R" for number in forms) + ">>>>"
-    page = b"<</Type/Page/Parent 2 0 R/Contents 4 0 R/Resources 12 0 R>>"
-    content = b"/G gs " + b" ".join(b"/F%d Do" % number for number in forms)
-    read = counted(monkeypatch, "ll_pdf_dict_get_val")
-    _, told = drawn(one_page(content, more={3: page, 10: INVERTS, 12: shared.encode(), **forms}))
-    assert not told
-    assert len(read) < 3 * len(forms), "and not as often as there are forms"
-
-
-def test_resources_that_lead_to_themselves_through_what_lies_in_them_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    fonts = "".join(f"/T{number}<</Subtype/Type3/Resources 11 0 R>>" for number in range(3))
-    read = counted(monkeypatch, "ll_pdf_dict_get_val")
-    more = {11: f"<</Font<<{fonts}>>>>".encode(), 12: form(b"", "/Resources 11 0 R")}
-    _, told = drawn(one_page(b"", "/XObject<</A 12 0 R>>", more=more))
-    assert not told
-    assert len(read) < 20
-
-
-def test_glyphs_and_functions_that_are_named_often_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    begun, evaluated = counted(monkeypatch, "pdf_open_stream"), counted(monkeypatch, "ll_pdf_load_function")
-    glyphs = "".join(f"/g{number} 21 0 R" for number in range(50))
-    font = TYPE_3.replace(b"/CharProcs<<", b"/CharProcs<<" + glyphs.encode())
-    states = "".join(f"/S{number}<</TR[10 0 R 10 0 R 10 0 R 10 0 R]>>" for number in range(9))
-    resources = f"/Font<</T 13 0 R>>/ExtGState<</G<</TR 10 0 R>>{states}>>"
-    glyph = stream("", b"1 0 0 0 1 1 d1 0 0 1 1 re f" + b" " * 5_000)
-    _, told = drawn(one_page(b"/G gs " + SHOWS, resources, more={10: INVERTS, 13: font, 21: glyph}))
-    assert not told
-    assert len(begun) == 1
-    assert len(evaluated) == 2, "for whether the page is to be rewritten, and for rewriting it"

@@ -1,4 +1,4 @@
-"""The tokens of content streams, and where inline images end. Pure."""
+"""The tokens of content streams, and the ends of inline images. Pure."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ _END = re.compile(
     rb"(?:[\x00\t\n\f\r /<\[(%]|\Z)))"
     rb"|EI(?=[\x00\t\n\f\r /<\[(%][\t\n\f\r\x20-\x7e]{8})"
 )
-"""Of packed pixels. What follows is content: an operator, or text, which pixels hardly are. What comes before may touch it."""
+"""The end of packed pixels. Content follows: an operator, or text, which pixels hardly resemble. Pixels may touch the `EI`."""
 _ENDS_OF_TEXT = {b"/A85": b"~>", b"/ASCII85Decode": b"~>", b"/AHx": b">", b"/ASCIIHexDecode": b">"}
-"""Of pixels that are written as text."""
+"""The end of pixels that are written as text."""
 _COMPONENTS = {b"/G": 1, b"/DeviceGray": 1, b"/CalGray": 1, b"/I": 1, b"/Indexed": 1}
 _COMPONENTS |= {b"/RGB": 3, b"/DeviceRGB": 3, b"/CalRGB": 3, b"/CMYK": 4, b"/DeviceCMYK": 4}
 
 
 class InlineImage(NamedTuple):
-    """What whoever rewrites content must know of one."""
+    """What code that rewrites content must know of an inline image."""
 
     stop: int
-    """Behind its `EI`; where none is found, the end of the content."""
+    """The place behind its `EI`; the end of the content if there is none."""
     is_mask: bool
     is_ended: bool
     """Whether an `EI` was found."""
 
 
 def token(data: bytes, position: int) -> tuple[bytes, int]:
-    """What begins at a position, and where it ends; nothing at the end of the data."""
+    """The token that begins at a position, and where it ends; empty at the end of the data."""
     match = _TOKEN.match(data, position)
     if match is None:
         return data[position : position + 1], min(position + 1, len(data))
@@ -47,13 +47,13 @@ def token(data: bytes, position: int) -> tuple[bytes, int]:
 
 
 def inline_image(data: bytes, begun_at: int, position: int) -> InlineImage:
-    """begun_at: behind its `BI`. position: behind its `ID`."""
+    """Read an inline image. begun_at: behind its `BI`. position: behind its `ID`."""
     entries = _entries(data, begun_at, position)
     is_mask = b"true" in (entries.get(b"/IM"), entries.get(b"/ImageMask"))
     packing = entries.get(b"/F") or entries.get(b"/Filter")
     unpacked_bytes = None if packing else _unpacked_bytes(entries, is_mask=is_mask)
     if unpacked_bytes is not None:
-        # As the engine does: the next one behind the pixels, whatever touches it.
+        # As in the engine: the next `EI` behind the pixels, whatever touches it.
         found = data.find(b"EI", position + 1 + unpacked_bytes)
         stop = found + 2 if found >= 0 else -1
     else:
@@ -64,7 +64,7 @@ def inline_image(data: bytes, begun_at: int, position: int) -> InlineImage:
 
 
 def _entries(data: bytes, position: int, stop: int) -> dict[bytes, bytes]:
-    """Keys and values as they are written; of an array its first value."""
+    """Keys and values as they are written. Of an array only its first value."""
     entries: dict[bytes, bytes] = {}
     key = b""
     depth = 0
@@ -86,7 +86,7 @@ def _entries(data: bytes, position: int, stop: int) -> dict[bytes, bytes]:
 
 
 def _unpacked_bytes(entries: dict[bytes, bytes], *, is_mask: bool) -> int | None:
-    """How long pixels are that no filter has packed; None: the entries do not tell."""
+    """The length of pixels that no filter has packed; None if the entries do not tell."""
     try:
         width, height = int(entries.get(b"/W") or entries[b"/Width"]), int(entries.get(b"/H") or entries[b"/Height"])
         if is_mask:

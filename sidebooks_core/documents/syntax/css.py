@@ -1,7 +1,7 @@
-"""Style sheets of drawings, resolved into attributes: what simple selectors say. Pure.
+"""Resolves style sheets of drawings into attributes, as far as their selectors are simple. Pure.
 
-Selectors by name, class, id and attribute, one inside or right inside another. Others (`:hover`, `+`) match nothing, as what
-they say of a drawing at rest is seldom to be seen.
+Selectors may use names, classes, ids and attributes, one inside or directly inside another. Others (`:hover`, `+`) match
+nothing: they seldom affect a drawing at rest.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from msgspec import Struct
 
 MOST_RULES = 10_000
 MOST_DECLARATIONS = 200_000
-"""Of all rules, those of a block with several selectors counted for each."""
+"""Most rules. A block counts once for each of its selectors."""
 MOST_STEPS = 3_000_000
-"""Comparisons of an element with a rule and with what is around it, and declarations, of one drawing."""
+"""Most steps for one drawing: comparisons of an element with a rule and its surroundings, and declarations."""
 _BOUND = re.compile("[{};]")
 _SHOWN_BLOCK = re.compile(r"@(?:media\s+(?:all|screen)|layer)\b")
 _FONT = re.compile(r"((?:[a-z0-9-]++\s++)*?)([\d.]++(?:px|pt|em|mm|%)?)(?:\s*+/\s*+[\d.]++\w*+)?+\s++([^\d\s].*)")
@@ -31,7 +31,7 @@ class _Step(Struct, frozen=True):
     classes: frozenset[str]
     attributes: tuple[tuple[str, str | None], ...]
     is_right_inside: bool
-    """Of the step before."""
+    """Its relation to the step before."""
 
     def matches(self, element: Element) -> bool:
         return (
@@ -48,16 +48,16 @@ class _Step(Struct, frozen=True):
 
 class _Rule(Struct, frozen=True):
     steps: tuple[_Step, ...]
-    """The outermost first."""
+    """Steps of the selector, the outermost first."""
     weight: tuple[int, int, int]
     declared: tuple[tuple[str, str], ...]
 
 
 def inline(root: Element, known: frozenset[str]) -> bool:
-    """Turn style sheets and `style` attributes into attributes of the elements, in the order that CSS gives them.
+    """Turn style sheets and `style` attributes into attributes of the elements, in the order of CSS.
 
-    known: properties that are attributes too; others are left out. Style sheets are removed. The elements are changed.
-    Returns whether all was done: False where it was more than MOST_STEPS, and the rest is left out.
+    known: properties that are attributes too; others are left out. Style sheets are removed, and elements are changed. Returns
+    False if it would take more than MOST_STEPS: the rest is then left out.
     """
     sheets = list(root.iter("style"))
     rules = _rules("\n".join("".join(sheet.itertext()) for sheet in sheets))
@@ -81,7 +81,7 @@ def inline(root: Element, known: frozenset[str]) -> bool:
 def _style(
     element: Element, above: tuple[Element, ...], by_key: dict[str, list[tuple[int, _Rule]]], known: frozenset[str]
 ) -> int:
-    """Returns how many steps it took."""
+    """Apply the rules to an element. Returns the number of steps it took."""
     keys = ["", f"#{element.get('id')}", element.tag, *(f".{name}" for name in (element.get("class") or "").split())]
     asked = [one for key in dict.fromkeys(keys) for one in by_key.get(key, ())]
     found = [(rule.weight, place, rule) for place, rule in asked if _matches(rule.steps, element, above)]
@@ -109,7 +109,9 @@ def _key(step: _Step) -> str:
 
 
 def _matches(steps: tuple[_Step, ...], element: Element, above: tuple[Element, ...]) -> bool:
-    """Steps outwards, the nearest ancestor that fits for each: no going back, so that no selector takes long."""
+    """Whether a selector matches. From each step outwards only the nearest ancestor that fits is tried, so that none takes
+    long.
+    """
     if not steps[-1].matches(element):
         return False
     place = len(above)
@@ -125,7 +127,7 @@ def _matches(steps: tuple[_Step, ...], element: Element, above: tuple[Element, .
 
 
 def _rules(sheet: str) -> list[_Rule]:
-    """As far as they are not too many."""
+    """The rules of a style sheet, up to MOST_RULES."""
     rules: list[_Rule] = []
     left = MOST_DECLARATIONS
     for selectors, body in _blocks(_without_comments(sheet)):
@@ -147,11 +149,11 @@ def _without_comments(sheet: str) -> str:
 
 
 def _blocks(sheet: str) -> Iterator[tuple[str, str]]:
-    """Selectors and declarations. Of blocks in blocks, those inside; of blocks with an @, those that are for screens."""
+    """Selectors and declarations of each block. Of nested blocks the inner ones; of blocks with an @ those for screens."""
     start = 0
     selectors: str | None = None
     hidden = 0
-    """How deep in blocks that do not count."""
+    """depth inside blocks that do not count"""
     for bound in _BOUND.finditer(sheet):
         if hidden:
             hidden += (bound[0] == "{") - (bound[0] == "}")
@@ -180,7 +182,7 @@ def _declarations(body: str) -> Iterable[tuple[str, str]]:
 
 
 def _font(shorthand: str) -> Iterable[tuple[str, str]]:
-    """What `bold 20px/1.2 sans-serif` stands for."""
+    """The properties that `bold 20px/1.2 sans-serif` stands for."""
     found = _FONT.fullmatch(shorthand)
     if found is None:
         return
@@ -192,7 +194,7 @@ def _font(shorthand: str) -> Iterable[tuple[str, str]]:
 
 
 def _steps(selector: str) -> tuple[_Step, ...] | None:
-    """None for what is not read."""
+    """A selector; None if it is not supported."""
     steps = []
     is_right_inside = False
     for word in selector.replace(">", " > ").split():

@@ -1,6 +1,6 @@
 """Tells by the headers of its segments whether a JBIG2 stream is cut short (ITU-T T.88, 7.2). Pure.
 
-The engine waits for the rest of a segment that is not all there, and says nothing when none comes.
+The engine waits for the rest of an incomplete segment, and reports nothing if none comes.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 MOST_SEGMENTS = 100_000
-"""Of one stream that are looked at; what follows counts as whole."""
+"""Most segments of a stream that are looked at. Segments after these count as whole."""
 _UNKNOWN = 0xFFFFFFFF
 _LONG_COUNT = 7
 _GENERIC_REGION = 38
 _PAGE, _END_OF_PAGE, _END_OF_STRIPE, _END_OF_FILE = 48, 49, 50, 51
 _REGIONS = frozenset((6, 7, 22, 23, 38, 39, 42, 43))
-"""Those that draw on the page at once: of text, of halftones, generic and refined ones, each lossy or lossless."""
+"""Segments that draw on the page at once: text, halftones, generic and refined regions, each lossy or lossless."""
 _NEEDED = _REGIONS | {0, 4, 16, 20, 36, 40, 53, _PAGE}
-"""And what these are made of: dictionaries of symbols and patterns, intermediate regions, tables."""
+"""Segments that these use: dictionaries of symbols and patterns, intermediate regions, tables."""
 _MMR = 0x01
 _PADDING = b"\0\t\n\f\r "
 
@@ -27,15 +27,15 @@ _PADDING = b"\0\t\n\f\r "
 class _Segment(Struct, frozen=True):
     kind: int
     data: memoryview
-    """As much of it as there is."""
+    """The data, as much of it as there is."""
     is_whole: bool
 
 
 def is_cut(data: bytes, shared: bytes = b"", height_px: int = 0) -> bool:
-    """Whether something that the picture needs is not there. Never for a stream that names no segment that is known.
+    """Whether a part is missing that the picture needs. Never for a stream without a known segment.
 
-    data: as a PDF embeds it, without a file header. shared: the segments of `JBIG2Globals`. height_px: what the image should
-    have; only read for a stream whose page does not say its own height.
+    data: as a PDF embeds it, without a file header. shared: the segments of `JBIG2Globals`. height_px: the height that the
+    image should have; it is used only if the stream states none.
     """
     if any(not segment.is_whole and segment.kind in _NEEDED for segment in _segments(shared)):
         return True
@@ -59,7 +59,7 @@ def is_cut(data: bytes, shared: bytes = b"", height_px: int = 0) -> bool:
 
 
 def _segments(data: bytes) -> Iterator[_Segment]:
-    """In order, the last one of a cut stream as far as it goes. Ends at what is no segment."""
+    """The segments in order. The last one of a cut stream has what is there of its data. Ends at data that is no segment."""
     view = memoryview(data)
     place = 0
     for _ in range(MOST_SEGMENTS):
@@ -81,7 +81,7 @@ def _segments(data: bytes) -> Iterator[_Segment]:
 
 
 def _header(view: memoryview, place: int) -> tuple[int, int, int]:
-    """Kind, length of the data, and where they begin. Raises struct.error where it is cut."""
+    """Kind, length of the data, and where the data begin. Raises struct.error if the header is cut."""
     number, flags, count = struct.unpack_from(">IBB", view, place)
     place += 5
     if count >> 5 == _LONG_COUNT:
@@ -96,7 +96,7 @@ def _header(view: memoryview, place: int) -> tuple[int, int, int]:
 
 
 def _unknown_length(data: bytes, place: int) -> int:
-    """Of a generic region that does not say (7.2.7): up to the mark at its end and its number of rows behind that."""
+    """The length of a generic region that states none (7.2.7): up to the mark at its end and the number of rows behind it."""
     flags_at = place + 17
     mark = b"\0\0" if data[flags_at : flags_at + 1] and data[flags_at] & _MMR else b"\xff\xac"
     end = data.find(mark, flags_at + 1)

@@ -1,8 +1,8 @@
-"""Bytes whose encoding nobody told, read as East Asian text where they surely are. In any process.
+"""Reads bytes of unknown encoding as East Asian text if they surely are such text. In any process.
 
-Programs of the time before Unicode, and some of today, write Shift-JIS or EUC into names and titles that are declared to
-be Latin. Most Latin text with accents and quotation marks is not valid in those encodings, or is valid as rare ideographs
-here and there; real text is common characters side by side.
+Programs of the time before Unicode, and some of today, write Shift-JIS or EUC into names and titles that are declared to be
+Latin. Most Latin text with accents and quotation marks is not valid in those encodings, or is valid as scattered rare
+ideographs. Real text has common characters side by side.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ import re
 from collections.abc import Iterator
 
 ENCODINGS = ("utf-8", "cp932", "euc-jp", "gb18030")
-"""As tried, the likeliest first."""
+"""Encodings, tried in this order: the likeliest first."""
 _FOREIGN = re.compile(r"[^\x00-\x7f]+")
 _NEVER = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\ue000-\uf8ff\ufffd]")
-"""What no text holds: control characters, private use, replacements."""
+"""Characters that no text has: control characters, private use, replacements."""
 _COMMON = re.compile(r"[\u3000-\u303f\u3041-\u30ff\uff01-\uff5e\u2460-\u2473\u2160-\u2169\u3231\u3232\u2116]")
 _UNCOMMON = re.compile(r"[\uff61-\uff9f\u9ad9\ufa11]")
-"""Half-width kana, and forms of ideographs in names: they go with common characters, and are no evidence by themselves."""
+"""Half-width kana, and forms of ideographs in names. They occur beside common characters, and are no evidence by themselves."""
 _UNLIKELY = re.compile(r"[\x80-\x9f\u0180-\u036f\u0530-\u1fff\ue000-\uf8ff]")
-"""What UTF-8 is hardly used for here, and two bytes of EUC make."""
+"""Characters that two bytes of EUC make and UTF-8 text hardly has here."""
 _JIS_ESCAPE = re.compile(rb"\x1b\$[@B]")
 
 
@@ -37,7 +37,7 @@ def is_east_asian(text: str) -> bool:
 
 
 def readings(raw: bytes) -> Iterator[str]:
-    """All that the bytes may say in an East Asian script."""
+    """All readings of the bytes in an East Asian script."""
     for encoding in ENCODINGS:
         text = decoded(raw, encoding)
         if text is not None and is_east_asian(text):
@@ -45,7 +45,7 @@ def readings(raw: bytes) -> Iterator[str]:
 
 
 def east_asian(raw: bytes) -> str | None:
-    """What the bytes say, if they are surely UTF-8 or in an East Asian encoding; None if they may be Latin text."""
+    """The text if the bytes are surely UTF-8 or in an East Asian encoding; None if they may be Latin text."""
     if _JIS_ESCAPE.search(raw):
         return decoded(raw, "iso2022_jp_ext")
     if raw.isascii():
@@ -63,7 +63,7 @@ def east_asian(raw: bytes) -> str | None:
 
 
 def _evidence(text: str, encoding: str) -> tuple[int, int]:
-    """How many characters speak for the encoding, common ones beside one another, and how many against it."""
+    """How many characters speak for the encoding, namely common ones side by side, and how many against it."""
     if _NEVER.search(text):
         return 0, 1
     good = bad = 0
@@ -88,9 +88,9 @@ def _touches_letters(text: str, start: int, stop: int) -> bool:
 
 
 def _stands_alone(text: str, place: int, encoding: str) -> bool:
-    """Whether one character between ASCII is what it seems, and no quotation mark or accent beside a Latin letter.
+    """Whether one character between ASCII is an ideograph, and no quotation mark or accent beside a Latin letter.
 
-    An apostrophe and the letter behind it ("council's") are valid Shift-JIS, as are two accented letters EUC.
+    An apostrophe with the letter behind it ("council's") is valid Shift-JIS; two accented letters are valid EUC.
     """
     follows, before = text[place + 1 : place + 2], text[max(0, place - 1) : place]
     if follows.isalpha():

@@ -1,8 +1,7 @@
-"""Content streams whose arrays break the rules, as far as they can be read. Pure.
+"""Rewrites content streams whose arrays break the rules, so that the engine can read them. Pure.
 
-The engine gives up an array at the first token that may not stand in it, and with it the text that the array shows. As pdf.js
-and PDFium do, operators and all else but numbers and strings are left out of it. An array that nothing closes ends before the
-operator that takes it.
+The engine gives up an array at the first token that may not stand in it, and the text of the array with it. As in pdf.js and
+PDFium, only numbers and strings are kept in an array. An array that is not closed ends before the operator that takes it.
 """
 
 from __future__ import annotations
@@ -16,19 +15,19 @@ _MOST_AHEAD = 2_000
 _SHOWS = b"TJ"
 _TAKES_TEXT = (b"Tj", b"'", b'"')
 _BOUNDS = frozenset((b"BT", b"ET", b"TJ", b"BI", b"["))
-"""What an array of text does not reach over."""
+"""Operators that an array of text does not reach beyond."""
 _TEXT_OBJECTS = (b"BT", b"ET")
-"""Nor these, unless one stands alone before the bracket that closes the array."""
+"""It does not reach beyond these either, unless one of them stands alone before the closing bracket."""
 
 
 def rewritten(data: bytes) -> bytes:
-    """The same content with arrays that can be read; all else is left as it is."""
+    """The content with arrays that can be read. All else stays as it is."""
     out: list[bytes] = []
     position = 0
     begun_at = 0
     """Where the entries of an inline image begin; 0: outside of one."""
     depth = 0
-    """Of dictionaries: their arrays hold what they like."""
+    """Depth inside dictionaries, whose arrays may hold anything."""
     while position < len(data):
         word, position = token(data, position)
         if word == b"[" and not depth:
@@ -47,12 +46,12 @@ def rewritten(data: bytes) -> bytes:
 
 
 def _array(data: bytes, start: int) -> tuple[bytes, int]:
-    """An array from behind its bracket, and where the content goes on."""
+    """An array from behind its bracket, and where the content continues."""
     items: list[bytes] = []
     position = start
     inner = 0
     closed_at = 0
-    """Up to where it is known that a bracket closes the array."""
+    """Place up to which a bracket is known to close the array."""
     while True:
         word, after = token(data, position)
         if not word:
@@ -87,7 +86,7 @@ def _is_number(token: bytes) -> bool:
 
 
 def _closing(data: bytes, position: int) -> int:
-    """Where a bracket closes the array before something that it does not reach over; 0 if none does."""
+    """The place of a bracket that closes the array before something that it does not reach beyond; 0 if there is none."""
     for _ in range(_MOST_AHEAD):
         word, position = token(data, position)
         if word == b"]":

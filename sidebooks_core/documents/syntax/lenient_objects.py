@@ -1,7 +1,7 @@
-"""Reads a PDF object that breaks the rules as far as it can be read, and writes it as one that does not. Pure.
+"""Reads a PDF object that breaks the rules as far as it can be read, and writes it as a valid one. Pure.
 
-As PDFium and pdf.js do: what stands where a key must is skipped, a key without a value has none, and what is open at the end is
-closed. Where several values follow a key, the first is its value; but an array, dictionary or reference belongs to the name
+As in PDFium and pdf.js: a token in place of a key is skipped, a key may lack its value, and an object that is open at the end
+is closed. If several values follow a key, the first is its value; but an array, dictionary or reference belongs to the name
 before it.
 """
 
@@ -32,7 +32,7 @@ Token = tuple[str, bytes]
 
 
 def rewritten(data: bytes) -> tuple[bytes, int] | None:
-    """The dictionary or array at the beginning of `data`, and where its text ends; None where there is neither."""
+    """The dictionary or array at the beginning of `data`, and where its text ends; None if there is neither."""
     reader = _Reader(data)
     kind, token = reader.take()
     if kind != "open":
@@ -41,7 +41,7 @@ def rewritten(data: bytes) -> tuple[bytes, int] | None:
 
 
 def string_end(data: bytes, start: int) -> int:
-    """Where a string ends whose bracket opened before `start`: behind its own bracket, or at the end of the data."""
+    """The end of a string whose bracket opened before `start`: behind its closing bracket, or the end of the data."""
     depth = 1
     for match in _IN_STRING.finditer(data, start):
         depth += (match[0] == b"(") - (match[0] == b")")
@@ -76,7 +76,7 @@ class _Reader:
         key: bytes | None = None
         """The name that waits for its value."""
         last: bytes | None = None
-        """The key whose value was a name, and may have none."""
+        """The last key if its value was a name: it may have had no value."""
         while True:
             kind, token = self.take()
             if kind == "end" or token == b">>":
@@ -98,7 +98,7 @@ class _Reader:
         while True:
             (kind, token), after = self.peek()
             if kind == "end" or token == b">>" or (kind == "name" and kinds == {"number"}):
-                break  # not closed: whoever holds the array goes on from here
+                break  # not closed: the object around it continues here
             self.position = after
             if token == b"]":
                 break

@@ -1,4 +1,6 @@
-"""XML and XHTML read within bounds: no entity of the document's own, no deep nesting, nothing from outside."""
+"""Reads XML and XHTML within bounds: no entities that a document defines by others, no deep nesting, nothing from outside. In
+any process.
+"""
 
 from __future__ import annotations
 
@@ -15,27 +17,27 @@ LONGEST_ENTITY = 400
 _DECLARED = re.compile(rb"""\A\s*<\?xml[^>]*?encoding\s*=\s*["']([\w.:-]+)["']""")
 _SPACE = re.compile("[ \t\r\n\f]+")
 _OWN_ENCODINGS = frozenset({"utf-8", "utf-16", "iso8859-1", "ascii"})
-"""What expat itself reads, by Python's names."""
+"""Encodings that expat itself reads, by Python's names."""
 
 
 class BadMarkup(ValueError):
-    """No XML, or more of it than is read."""
+    """It is no XML, or more of it than is read."""
 
 
 def read(data: bytes) -> Element:
-    """The root element. Names are local: without prefix and namespace, as their writers mix those up. Raises BadMarkup.
+    """The root element. Names are local, without prefix and namespace, since writers mix these up. Raises BadMarkup.
 
-    Entities of HTML are known without a declaration. Of those that the document declares, none may stand for others (a few
-    lines can then stand for gigabytes) or for a file. Comments and processing instructions are left out.
+    Entities of HTML are known without a declaration. Entities that the document declares may not stand for other entities (a
+    few lines could then stand for gigabytes) or for a file. Comments and processing instructions are left out.
     """
     reading = _Reading()
     try:
         data, encoding = _in_known_encoding(data)
-    except (LookupError, UnicodeError) as error:  # encodings of no text; those that read no damaged text
+    except (LookupError, UnicodeError) as error:  # encodings that are not for text; encodings that refuse damaged text
         raise BadMarkup(f"no XML: {error}") from None
     parser = expat.ParserCreate(encoding)
     parser.buffer_text = True
-    parser.UseForeignDTD(True)  # an unknown entity is then skipped, where it would be an error
+    parser.UseForeignDTD(True)  # an unknown entity is then skipped and is no error
     parser.StartElementHandler = reading.start
     parser.EndElementHandler = reading.end
     parser.CharacterDataHandler = reading.builder.data
@@ -82,7 +84,7 @@ def _local(name: str) -> str:
 
 
 def _in_known_encoding(data: bytes) -> tuple[bytes, str | None]:
-    """The data in what expat reads, and that encoding's name where it must not go by the declaration."""
+    """The data in an encoding that expat reads, and its name if the declaration is not to be used."""
     if data.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")):
         return data, None
     if data[:2] in (b"<\0", b"\0<"):  # UTF-16 without its mark
@@ -96,14 +98,14 @@ def _in_known_encoding(data: bytes) -> tuple[bytes, str | None]:
     except LookupError:
         return data, "utf-8"
     if codec.name in ("utf-8", "utf-16"):
-        return data, "utf-8"  # the declaration itself was read as bytes, so this is no UTF-16
+        return data, "utf-8"  # the declaration was read as bytes, so this is no UTF-16
     if codec.name in _OWN_ENCODINGS:
         return data, None
     return data.decode(codec.name, "replace").encode(), "utf-8"
 
 
 def text_of(element: Element, *, without: frozenset[str] = frozenset()) -> str:
-    """All text inside, white space as one space; not that of the elements named."""
+    """All text inside, with white space as one space. without: elements whose text is left out."""
     parts: list[str] = []
     waiting: list[Element | str] = [element]
     while waiting:

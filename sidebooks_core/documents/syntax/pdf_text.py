@@ -1,4 +1,4 @@
-"""Text strings of PDF (ISO 32000-2, 7.9.2.2): from bytes, in any process."""
+"""Text strings of PDF (ISO 32000-2, 7.9.2.2), decoded from bytes. In any process."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from sidebooks_core.documents.syntax import legacy_text
 
 _LANGUAGE = re.compile("\x1b[a-z]{2}(?:[A-Z]{2})?\x1b")
-"""Escapes in Unicode strings that name the language of what follows."""
+"""Escapes in Unicode strings that name the language of the text after them."""
 _ACCENTS = dict(zip(range(0x18, 0x20), "\u02d8\u02c7\u02c6\u02d9\u02dd\u02db\u02da\u02dc", strict=True))
 _UPPER = dict(
     zip(
@@ -18,19 +18,19 @@ _UPPER = dict(
     )
 )
 _PDF_DOC = {**_ACCENTS, **_UPPER, 0x7F: "\ufffd", 0xAD: "\ufffd"}
-"""Where PDFDocEncoding (ISO 32000-2, annex D.2) is not ISO 8859-1; U+FFFD stands for what it leaves undefined."""
+"""Where PDFDocEncoding (ISO 32000-2, annex D.2) differs from ISO 8859-1. U+FFFD stands for undefined codes."""
 DOC_CHARACTERS = frozenset([*map(chr, range(0x100)), *_PDF_DOC.values()])
-"""All that a string in PDFDocEncoding may hold."""
+"""All characters of PDFDocEncoding."""
 _CONTROLS = re.compile(r"[\x80-\x9f]")
 
 
 def doc_decoded(raw: bytes) -> str:
-    """Bytes in PDFDocEncoding."""
+    """Decode PDFDocEncoding."""
     return raw.decode("latin-1").translate(_PDF_DOC)
 
 
 def decoded(raw: bytes) -> str:
-    """What a string's bytes say: in Unicode where they begin so, else in PDFDocEncoding or an East Asian encoding."""
+    """The text of a string: in Unicode if it begins so, else in PDFDocEncoding or an East Asian encoding."""
     if raw.startswith(b"\xfe\xff"):
         text = raw[2:].decode("utf-16-be", "replace")
     elif raw.startswith(b"\xff\xfe"):
@@ -44,7 +44,7 @@ def decoded(raw: bytes) -> str:
 
 
 def widened(text: str) -> str:
-    """The text; what its bytes say where each was made a character of its own, which control characters among them show."""
+    """The text; or the text of its bytes if each byte became a character, which control characters show."""
     if _CONTROLS.search(text) and all(c < "\u0100" for c in text):
         return legacy_text.east_asian(text.encode("latin-1")) or text
     return text

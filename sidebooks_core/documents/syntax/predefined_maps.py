@@ -1,9 +1,9 @@
-"""Adobe's predefined CMaps that the engine lacks, as text that it can read. Pure but for reading one file of the package.
+"""Adobe's predefined CMaps that the engine lacks, as text that it can read. Pure, except that it reads one file of the package.
 
-`docs/make_character_maps.py` makes that file. A member of it is a line (writing mode, the name of the map that this one adds
-to or -, codespace ranges in hexadecimal) and a table of ranges. A row of the table tells how many bytes a code has, how far its
-first code lies behind the last code of the row before, how many codes follow, and how far its first CID lies behind the one
-after the last of the row before. All are 32-bit numbers, little-endian; a column is stored as the first bytes of its numbers,
+`docs/make_character_maps.py` makes that file. A member of it is a line (writing mode, the name of the map that this one extends
+or -, codespace ranges in hexadecimal) and a table of ranges. A row has four numbers: how many bytes a code has; how far its
+first code lies behind the last code of the row before; how many codes follow; how far its first CID lies behind the CID after
+the last one of the row before. All are 32-bit numbers, little-endian. A column is stored as the first bytes of its numbers,
 then the second ones, and so on.
 """
 
@@ -27,31 +27,31 @@ _COLLECTION_OF_ENCODING = (
     ("Korea1", re.compile("KSC|UniKS")),
     ("Japan1", re.compile("UniJIS|78|83pv|90|Add|EUC-|Ext|NWP|RKSJ|[HV]$|Hankaku|Hiragana|Katakana|Roman|WP-")),
 )
-"""What the names of predefined CMaps begin with, ISO 32000-2 table 116 and Adobe's technical note 5094."""
+"""Beginnings of the names of predefined CMaps (ISO 32000-2 table 116, Adobe's technical note 5094)."""
 _ENCODED_UNICODE = re.compile(r"(Uni.*)-UTF(8|16)-([HV])")
 _UTF8_SPACES = "00,7F,C080,DFBF,E08080,EFBFBF,F0808080,F7BFBFBF"
 _UTF16_SPACES = "0000,D7FF,D800DC00,DBFFDFFF,E000,FFFF"
 _MOST_ENTRIES = 100
-"""Ranges in one section of a CMap: what the format allows."""
+"""Most ranges in one section of a CMap, by the format."""
 
 Rows = NDArray[np.int64]
 """Columns: bytes of a code, first code, last code, first CID."""
 
 
 class PredefinedMap(Struct, frozen=True):
-    """A CMap that leads from character codes to CIDs."""
+    """A CMap from character codes to CIDs."""
 
     name: str
     is_vertical: bool
     adds_to: str
-    """The name of the map that this one adds to; empty without."""
+    """The name of the map that this one extends; empty if there is none."""
     spaces: tuple[str, ...]
-    """First and last code of each codespace range by turns, in hexadecimal."""
+    """First and last code of each codespace range in turn, in hexadecimal."""
     rows: Rows
 
 
 def predefined_map(name: str) -> PredefinedMap | None:
-    """The map of that name, or None where the package has none: the engine has it, or nobody. 1 to 50 ms."""
+    """The map of that name; None if the package has none. Takes 1 to 50 ms."""
     encoded = _ENCODED_UNICODE.fullmatch(name)
     read = _read(name, name) or (_read(f"{encoded[1]}-UTF32-{encoded[3]}", name) if encoded else None)
     if read is None or encoded is None or (len(read.rows) and read.rows[0, 0] != 4):
@@ -63,12 +63,12 @@ def predefined_map(name: str) -> PredefinedMap | None:
 
 
 def collection_of_encoding(name: str) -> str:
-    """The collection whose CIDs a predefined CMap leads to, without "Adobe-"; empty for the identity and unknown names."""
+    """The collection of the CIDs of a predefined CMap, without "Adobe-"; empty for the identity and unknown names."""
     return next((collection for collection, begins in _COLLECTION_OF_ENCODING if begins.match(name)), "")
 
 
 def as_cmap(one: PredefinedMap) -> bytes:
-    """The map in the syntax of CMap files, without the map that it adds to."""
+    """The map in the syntax of CMap files, without the map that it extends."""
     parts = [f"/CMapName /{one.name} def\n/WMode {int(one.is_vertical)} def\n"]
     pairs = [f"<{first}> <{last}>\n" for first, last in zip(one.spaces[::2], one.spaces[1::2], strict=True)]
     parts += _sections("codespacerange", pairs)
@@ -98,7 +98,7 @@ def _read(member: str, name: str) -> PredefinedMap | None:
 
 
 def _encoded_rows(rows: list[list[int]], is_utf8: bool) -> Iterator[tuple[int, int, int, int]]:
-    """Rows of UTF-32 as rows of UTF-8 or UTF-16, each split where more than the last byte, or the last surrogate, changes."""
+    """Rows of UTF-32 as rows of UTF-8 or UTF-16. A row is split if more than the last byte, or the last surrogate, changes."""
     for _, low, high, cid in rows:
         while low <= high:
             step = (0x80 if low < 0x80 else 0x40) if is_utf8 else (0x10000 if low < 0x10000 else 0x400)

@@ -1,4 +1,4 @@
-"""What the directories of a TIFF or BigTIFF say of its pages, read without unpacking any. Pure."""
+"""Reads the directories of a TIFF or BigTIFF, without unpacking any page. Pure."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from msgspec import Struct
 Data = bytes | memoryview
 
 MOST_ENTRIES = 4096
-"""Of one directory: some hundreds are known."""
+"""Most entries of one directory: some hundreds are known."""
 _WIDTHS = {1: "B", 3: "H", 4: "I", 16: "Q"}
 _ORIENTATION, _COMPRESSION, _SAMPLE_FORMAT = 274, 259, 339
 _UNSIGNED = 1
 _ENGINE_COMPRESSIONS = frozenset((1, 2, 3, 4, 5, 7, 8, 32773, 32809, 32946, 34676, 34677))
-"""None, CCITT in three forms, LZW, JPEG, Deflate in two, PackBits, ThunderScan, SGI's two for light."""
+"""None, CCITT in three forms, LZW, JPEG, Deflate in two forms, PackBits, ThunderScan, SGI's two for light."""
 
 
 class TiffPage(Struct, frozen=True):
-    """What decides how a page is drawn."""
+    """The facts that decide how a page is drawn."""
 
     orientation: int
     compression: int
@@ -28,7 +28,7 @@ class TiffPage(Struct, frozen=True):
 
     @property
     def is_engines(self) -> bool:
-        """Whether the engine reads it, and right, but for its orientation."""
+        """Whether the engine reads it rightly, except for its orientation."""
         return not self.is_big and self.compression in _ENGINE_COMPRESSIONS and self.sample_format == _UNSIGNED
 
 
@@ -38,7 +38,7 @@ def is_big(data: Data) -> bool:
 
 
 def pages(data: Data, most: int) -> list[TiffPage]:
-    """The pages in order, as far as the directories can be read, at most so many. Empty for what is no TIFF."""
+    """The pages in order, as far as the directories can be read, at most `most`. None for data that is no TIFF."""
     order = {b"II": "<", b"MM": ">"}.get(bytes(data[:2]))
     if order is None or len(data) < 16:
         return []

@@ -1,7 +1,7 @@
-"""The title in an XMP packet (ISO 16684-1), the metadata that newer PDFs carry. In any process.
+"""The title in an XMP packet (ISO 16684-1), the metadata of newer PDFs. In any process.
 
-Read by expat, event by event, as far as the first title and the first error. A packet needs no document type, so one that
-declares some, and with it entities, is not read on: nothing is expanded and nothing outside is fetched.
+expat reads the packet event by event, up to the first title or the first error. A packet needs no document type. One that
+declares a document type, and so may declare entities, is not read on: nothing is expanded, and nothing is fetched.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ _DC = "http://purl.org/dc/elements/1.1/"
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _LANGUAGES = ("x-default", "ja", "")
 _LONGEST = 10_000
-"""Of a title, in characters."""
+"""Most characters of a title."""
 
 
 def title(packet: bytes) -> str:
-    """The document's title (dc:title): in its default language, else in Japanese, else the first; empty without one."""
+    """The document's title (dc:title): in its default language, else in Japanese, else the first; empty if there is none."""
     if b"title" not in packet.replace(b"\0", b""):  # in whatever encoding
         return ""
     reader = _Reader()
@@ -28,7 +28,7 @@ def title(packet: bytes) -> str:
     parser.EndElementHandler = reader.end
     parser.CharacterDataHandler = reader.characters
     parser.StartDoctypeDeclHandler = reader.refuse
-    with suppress(expat.ExpatError, _Refused, UnicodeEncodeError):  # what was read until there counts
+    with suppress(expat.ExpatError, _Refused, UnicodeEncodeError):  # the part before it counts
         parser.Parse(_text(packet), True)
     return reader.best()
 
@@ -75,7 +75,7 @@ class _Reader:
         raise _Refused
 
     def best(self) -> str:
-        """The title in the language that is asked for first."""
+        """The title in the language that is preferred."""
         self._keep_text()
         for wanted in _LANGUAGES:
             for language, text in self._found:
@@ -94,7 +94,7 @@ class _Reader:
 
 
 def _text(packet: bytes) -> str:
-    """The packet's characters: in UTF-8, or in UTF-16 or UTF-32 of either order, with or without a mark at the beginning."""
+    """The characters of the packet: UTF-8, or UTF-16 or UTF-32 of either order, with or without a mark at the beginning."""
     head = packet[:4]
     if head in (b"\0\0\xfe\xff", b"\xff\xfe\0\0") or (head[:3] == b"\0\0\0" or head[1:] == b"\0\0\0"):
         found = packet.decode("utf-32-be" if head[:1] == b"\0" else "utf-32-le", "replace")

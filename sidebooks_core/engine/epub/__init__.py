@@ -1,1 +1,1 @@
-"""EPUB as the engine lays it out."""
+"""EPUB: contents, fixed pages, and ruby for the engine's layout."""

@@ -1,4 +1,4 @@
-"""The table of contents of an EPUB, with all of its text, and where its entries lead. Worker side."""
+"""The table of contents of an EPUB, with all its text and the pages to which its entries lead. Worker side."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sidebooks_core.engine.mupdf import EngineDocument, mupdf, pymupdf
 
 
 def outline(document: EngineDocument, source: Source, page_count: int, chapters: tuple[int, ...]) -> list[OutlineItem]:
-    """Empty where the book has none that can be read. chapters: pages of each of the document's chapters."""
+    """The entries; none if the book has no table that can be read. chapters: how many pages each chapter has."""
     try:
         archive = Archive(source)
     except UNREADABLE:

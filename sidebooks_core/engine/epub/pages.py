@@ -1,7 +1,7 @@
-"""Books with fixed pages: each file of the spine is one page of its own size. Worker side.
+"""Books with fixed pages: each file of the spine is one page with a size of its own. Worker side.
 
-The engine flows all text, gives every page the size of the first, and knows no images in the spine. Files that flow remain
-its own.
+The engine lays out all text as flowing, gives every page the size of the first, and knows no images in the spine. Files that
+flow are left to the engine.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _PACKAGE = (
 
 
 def open_book(source: Source, archive: Archive, package: Package, limits: Limits) -> PageSequence:
-    """Raises what the engine raises for its part of the book."""
+    """Open a book. Raises the engine's errors for its part of the book."""
     flowing: list[Opened] = []
 
     def open_flowing() -> Opened:
@@ -55,7 +55,7 @@ def open_book(source: Source, archive: Archive, package: Package, limits: Limits
         return flowing[-1]
 
     def chapter_of(path: str) -> int | None:
-        """The engine's number of a file that flows; None for a file that it does not have."""
+        """The engine's number of a file that flows; None if the engine does not have that file."""
         if not flowing:
             open_flowing()
         location, _, _ = mupdf.fz_resolve_link(flowing[-1].this, path)
@@ -72,7 +72,7 @@ def open_book(source: Source, archive: Archive, package: Package, limits: Limits
 
 
 class _Fitted(OwnDocument):
-    """The engine's document of one page, which is fitted to a sheet."""
+    """A document of the engine with one page, which is fitted to a sheet."""
 
     def __init__(self, document: EngineDocument, size_px: tuple[float, float] | None, warning: str = "") -> None:
         self._document = document
@@ -88,7 +88,7 @@ class _Fitted(OwnDocument):
 
 
 def _own_px(page: EnginePage) -> tuple[float, float]:
-    """The size of an image in its pixels, of a drawing as it is."""
+    """The size of an image in its pixels, of a drawing in its own units."""
     found = page.get_image_info()
     box = page.rect
     if len(found) != 1 or not box.width:
@@ -99,14 +99,14 @@ def _own_px(page: EnginePage) -> tuple[float, float]:
 
 
 def _open_page(archive: Archive, package: Package, item: SpineItem, limits: Limits) -> EngineDocument:
-    """Raises DamagedDocument, UnsupportedDocument, DocumentTooLarge, and what the engine raises."""
+    """Open one page. Raises DamagedDocument, UnsupportedDocument, DocumentTooLarge, and the engine's errors."""
     if item.is_image:
         return _Fitted(_open_picture(archive, item.path, limits), package.page_px if item.is_fixed else None)
     data = _require_file(archive, item.path, limits.member_bytes)
     try:
         root = markup.read(data)
     except markup.BadMarkup:
-        root = _outlined(data)  # the engine reads what is no XML, too
+        root = _outlined(data)  # the engine reads pages that are no XML, too
     size_px = _bounded(_viewport_px(root) or package.page_px)
     picture = _only_picture(root)
     if isinstance(picture, str):
@@ -119,7 +119,7 @@ def _open_page(archive: Archive, package: Package, item: SpineItem, limits: Limi
 
 
 def _outlined(data: bytes) -> Element:
-    """What matters here of a page that is no XML: its size, and what it refers to. Its text is not known."""
+    """The parts that matter here of a page that is no XML: its size, and the files to which it refers. Its text is not read."""
     text = data.decode("utf-8", "replace")
     root = Element("html")
     for content in _VIEWPORT.findall(text)[:1]:
@@ -147,7 +147,7 @@ def _viewport_px(root: Element) -> tuple[float, float] | None:
 
 
 def _only_picture(root: Element) -> str | Element | None:
-    """What a page shows, if that is one picture: where it is, or the drawing itself."""
+    """If a page shows one picture and nothing else: the reference to it, or the drawing itself."""
     body = root.find("body")
     if body is None or markup.text_of(body, without=frozenset(("svg", "style", "script", "title", "desc"))):
         return None
@@ -172,7 +172,7 @@ def _only_picture(root: Element) -> str | Element | None:
 
 
 def _is_cropped(drawing: Element, image: Element) -> bool:
-    """Whether the picture is placed otherwise than to fill the drawing."""
+    """Whether the picture does not simply fill the drawing."""
     box = (drawing.get("viewBox") or "").replace(",", " ").split()
     sides = image.get("width", "").removesuffix("px"), image.get("height", "").removesuffix("px")
     is_whole = "%" in "".join(sides) or not any(sides) or len(box) != 4 or (box[2], box[3]) == sides
@@ -200,7 +200,9 @@ def _inner_file(archive: Archive, base: str, limits: Limits, reference: str) -> 
 def _laid_out(
     archive: Archive, path: str, data: bytes, root: Element, size_px: tuple[float, float], limits: Limits
 ) -> EngineDocument:
-    """A page of text by the engine, in a book of its own. What is too long for the page is made smaller, and told."""
+    """A page of text, laid out by the engine in a book of its own. Text that is too long for the page is made smaller, with a
+    warning.
+    """
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         data = data.decode("utf-16", "replace").encode()
     needed = _needed_files(archive, posixpath.dirname(path), root, limits)
@@ -225,7 +227,9 @@ def _laid_out(
 
 
 def _needed_files(archive: Archive, base: str, root: Element, limits: Limits) -> dict[str, bytes]:
-    """What a page refers to, by path: images, style sheets, and what those refer to. Together as large as one member may be."""
+    """The files that a page needs, by path: images, style sheets, and files to which those refer. Together at most
+    `member_bytes`.
+    """
     found: dict[str, bytes] = {}
     waiting = [(base, reference) for reference in _references(root)]
     left_bytes = limits.member_bytes

@@ -1,1 +1,1 @@
-"""Fonts as the engine loads them: the hooks that replace and mend them."""
+"""Fonts in the engine: hooks that replace fonts, and code that mends loaded ones."""

@@ -14,7 +14,7 @@ from sidebooks_core.engine.mupdf import mupdf
 
 CIDS = 1 << 16
 _MOST_MAPS = 8
-"""Character maps that one adds to another, at most."""
+"""Most character maps that add to one another."""
 
 Numbers = NDArray[np.int64]
 
@@ -34,7 +34,7 @@ def characters_of(cmap: mupdf.pdf_cmap | None) -> Numbers:
 
 
 def _fill(characters: Numbers, rows: Numbers) -> None:
-    """Where nothing is known yet. rows: first CID, last CID, character of the first."""
+    """Fill in characters that are not known yet. rows: first CID, last CID, character of the first."""
     rows = rows[rows[:, 0] < CIDS]
     firsts = rows[:, 0]
     lengths = np.minimum(rows[:, 1], CIDS - 1) - firsts + 1
@@ -45,6 +45,6 @@ def _fill(characters: Numbers, rows: Numbers) -> None:
 
 
 def _spread(firsts: Numbers, lengths: Numbers) -> Numbers:
-    """Numbers that rise by one from each first on, for so long."""
+    """Numbers that rise by one from each of `firsts`, for as long as `lengths` says."""
     ends = np.cumsum(lengths)
     return np.arange(ends[-1] if len(ends) else 0) + np.repeat(firsts - ends + lengths, lengths)

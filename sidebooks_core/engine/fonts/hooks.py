@@ -1,7 +1,7 @@
-"""Draws fonts that are not embedded with the machine's own. Worker side: installs the engine's hooks, once per process.
+"""Draws fonts that are not embedded with the machine's own fonts. Worker side. Installs the engine's hooks, once per process.
 
-The engine writes into every font that a hook returns: its widths, its metrics, whether it is stretched. So each call
-makes a new font object; what is shared is the file, mapped once and never copied (a collection has 20-100 MB).
+The engine writes into each font that a hook returns: widths, metrics, whether it is stretched. So each call makes a new font
+object. Only the file is shared: it is mapped once and never copied (a collection has 20 to 100 MB).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sidebooks_core.fonts.names import read_name
 P = ParamSpec("P")
 
 _MOST_FONTS = 256
-"""Replaced fonts loaded between two clearings of the engine's store."""
+"""Replaced fonts that are loaded between two clearings of the engine's store."""
 
 _ORDERING_OF = {
     mupdf.FZ_ADOBE_CNS: "cns1",
@@ -42,13 +42,13 @@ _HANGUL, _HIRAGANA, _KATAKANA, _BOPOMOFO, _HAN = 24, 32, 33, 34, 35  # UCDN_SCRI
 
 
 class Substitutes(Struct):
-    """The hooks' state: the set, the files mapped, and what went wrong."""
+    """The state of the hooks: the set of fonts, the mapped files, and errors."""
 
     font_set: FontSet
     cjk_count: int = 0
-    """Fonts that an East Asian collection asked for and that were replaced, since the start."""
+    """Fonts of East Asian collections that were replaced since the start."""
     problems: list[str] = field(default_factory=list)
-    """Errors inside the hooks, the first few; the engine's own fonts were used instead."""
+    """The first errors inside the hooks. The engine's own fonts were used in these cases."""
     _counted: int = 0
     _files: dict[str, tuple[mmap.mmap, mupdf.FzBuffer]] = field(default_factory=dict)
     _maps: dict[tuple[str, int, str], bytes | None] = field(default_factory=dict)
@@ -75,13 +75,14 @@ class Substitutes(Struct):
     def for_script(self, script: int, language: int, serif: int, _bold: int, _italic: int) -> mupdf.FzFont | None:
         """Hook for characters that no font of an EPUB, FB2, SVG or text has.
 
-        The engine asks once per process, script and `serif`, and draws all text with the answer. So it is never bold or italic:
-        books would look as the first one's first characters did.
+        The engine asks once for each process, script and `serif`, and draws all text with the answer. So the answer is never
+        bold or italic: otherwise all books would look like the first characters of the first book.
         """
         if script in (_HIRAGANA, _KATAKANA):
             ordering = "japan1"
         elif script == _HAN:
-            # Books rarely say their language on each element. Where ours lacks a character the engine asks on, for Chinese.
+            # Books rarely state the language of each element. If our font lacks a character, the engine goes on to ask for
+            # Chinese.
             ordering = _ORDERING_OF_LANGUAGE.get(language, "japan1")
         elif script == _HANGUL:
             ordering = "korea1"
@@ -94,7 +95,7 @@ class Substitutes(Struct):
     def _open(self, face: Face | None, bold: bool, italic: bool) -> mupdf.FzFont | None:
         if face is None:
             return None
-        # No name of its own: "DF…" would make the engine hint it. No table of glyph boxes: it is too big for these fonts.
+        # No name, since "DF…" would make the engine hint the font. No table of glyph boxes, which is too big for these fonts.
         font = mupdf.fz_new_font_from_buffer(None, self._buffer(face.path), face.index, 0)
         flags = mupdf.ll_fz_font_flags(font.m_internal)
         flags.fake_bold = int(bold and not face.is_bold)
@@ -106,27 +107,27 @@ class Substitutes(Struct):
         if path not in self._files:
             with Path(path).open("rb") as file:
                 mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
-            # A private mapping that nobody writes to: one copy in memory for all workers. The engine sees its address
-            # only, so the mapping stays for the life of the process, as the hooks do.
+            # A private mapping that is never written to: all workers share one copy in memory. The engine knows only its
+            # address, so it stays mapped as long as the hooks are installed: until the process ends.
             shared = mupdf.fz_new_buffer_from_shared_data(mupdf.python_mutable_buffer_data(mapped), len(mapped))
             self._files[path] = (mapped, shared)
         return self._files[path][1]
 
     def settle(self, page: EnginePage) -> bool:
-        """See `settle`."""
+        """See the function `settle`."""
         if not self.cjk_count or not isinstance(page, pymupdf.Page) or not page.parent.is_pdf:
             return False
         if self.cjk_count - self._counted > _MOST_FONTS:
-            # The engine counts none of a replaced font's 0.5 MB in the size of its store, where it keeps every font it loads:
-            # a scan with two fonts for each page's hidden text would fill the memory.
+            # The engine's store keeps each font that it loads, but does not count the 0.5 MB of a replaced font. A scan with
+            # two fonts for the hidden text of each page would fill the memory.
             self._counted = self.cjk_count
             mupdf.fz_shrink_store(0)
         while self._held:
             font_settling.drop(self._held.pop())
         changed = False
         for loaded in font_settling.replaced_fonts(page):
-            # Held until the next page, a font cannot fall out of the engine's store, and be loaded again as it was, between
-            # now and the drawing.
+            # A font that is held until the next page stays in the engine's store. Otherwise it could be loaded again,
+            # uncorrected, before the page is drawn.
             self._held.append(loaded)
             path = self._path_of(loaded)
             if path is None:
@@ -144,18 +145,18 @@ class Substitutes(Struct):
         return changed
 
     def _own_widths(self, path: str, loaded: mupdf.pdf_font_desc) -> Callable[[int], int]:
-        # Of another object for the same face: the engine has put the document's widths into this one.
+        # Of another object for the same face: the engine has put the document's widths into `loaded`.
         face = mupdf.fz_new_font_from_buffer(None, self._buffer(path), loaded.font.subfont, 0)
         return lambda glyph: round(1000 * mupdf.fz_advance_glyph(face, glyph, 0))
 
     def _path_of(self, loaded: mupdf.pdf_font_desc) -> str | None:
-        """Which of our files a loaded font draws with."""
+        """The path of our file with which a loaded font draws; None if it draws with another."""
         buffer = loaded.font.buffer
         address = int(buffer.this) if buffer else 0
         return next((path for path, (_, ours) in self._files.items() if int(ours.m_internal.this) == address), None)
 
     def _vertical_map(self, loaded: mupdf.pdf_font_desc, path: str) -> bytes | None:
-        # A map by a document's own ToUnicode is good for that font only.
+        # A map from the document's own ToUnicode is valid for this font only.
         called = loaded.to_ttf_cmap.cmap_name if loaded.to_ttf_cmap else ""
         is_shared = called.startswith("Adobe-")
         key = (path, loaded.font.subfont, called)
@@ -171,9 +172,10 @@ _installed: Substitutes | None = None
 
 
 def install(font_set: FontSet) -> Substitutes:
-    """Install the hooks. Call it once per process, before any document is opened: fonts already loaded stay as they are.
+    """Install the hooks. Call it once per process, before any document is opened: fonts that are loaded already do not change.
 
-    Raises RuntimeError if another set is installed already."""
+    Raises RuntimeError if another set is installed.
+    """
     global _installed
     if _installed is not None:
         if _installed.font_set != font_set:
@@ -201,21 +203,22 @@ def install(font_set: FontSet) -> Substitutes:
 
 
 def open_replacement(name: str, ordering: str, serif: bool) -> mupdf.FzFont:
-    """What draws a font of that name and East Asian collection where it is not embedded; a new object."""
+    """A new font object that replaces a font of this name and East Asian collection."""
     engine_ordering = next(number for number, one in _ORDERING_OF.items() if one == ordering)
     font = _installed.for_collection(name, engine_ordering, int(serif)) if _installed is not None else None
     return mupdf.fz_new_cjk_font(engine_ordering) if font is None else font
 
 
 def settle(page: EnginePage) -> bool:
-    """Correct the replaced fonts that `page` has loaded. True: build the page's display list again before drawing it.
+    """Correct the replaced fonts that a page has loaded. Returns True if the page's display list must be made again.
 
-    Call it with each page after its display list is built; until a font is replaced it costs nothing."""
+    Call it with each page after its display list is made. It costs nothing until a font is replaced.
+    """
     if _installed is None:
         return False
     try:
         return _installed.settle(page)
     except (mupdf.FzErrorBase, ValueError) as error:
-        # The page stays as it was drawn, with the forms that the engine chose.
+        # The page keeps the forms of characters that the engine chose.
         _installed.note(error)
         return False

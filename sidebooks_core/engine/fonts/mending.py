@@ -1,8 +1,9 @@
-"""Loads Type 0 fonts that the engine gives up or misreads: no descriptor, no collection, an encoding it lacks. Worker side.
+"""Loads Type 0 fonts that the engine gives up or misreads: without a descriptor, a collection, or an encoding it knows. Worker
+side.
 
-The engine draws the text of a font that it could not load as Latin letters, byte by byte. So a page whose fonts it complained
-of is looked through: each such font is loaded from a copy of its dictionary that has what was missing, and put into the
-engine's store in the place of the one that failed. The document is not touched, since the identity of its pages is
+The engine draws the text of a font that it could not load as Latin letters, byte by byte. So if it complained of fonts on a
+page, all fonts of the page are looked at. Each such font is loaded from a copy of its dictionary that has the missing parts,
+and takes the place of the failed font in the engine's store. The document is not changed, since the identity of its pages is
 taken from it.
 """
 
@@ -21,29 +22,29 @@ COMPLAINT = re.compile(
     "missing font descriptor|no builtin cmap file|missing CIDSystemInfo|unknown cid collection|unknown cid font type"
     "|font missing encoding|cid font is missing descendant|CMap is missing codespace range|cannot load system CMap"
 )
-"""What the engine says of fonts that are looked into here, and while they are. Of one that cannot be helped it says it again
-when the page is read again."""
+"""The engine's messages about fonts that are mended here. It repeats them for a font that cannot be mended when the page is
+read again."""
 COMPLAINT_UNTIL_MENDED = re.compile(f"{COMPLAINT.pattern}|cannot encode character")
-"""What it says while such fonts are not mended. Of the text of other fonts it says so again when the page is read again."""
+"""The engine's messages while such fonts are not mended. It repeats those about other fonts when the page is read again."""
 _KINDS = ("CIDFontType0", "CIDFontType2")
 _READ_BY = {"Japan2": ("UniHojo-UTF32-H", "Japan1"), "KR": ("UniAKR-UTF32-H", "Korea1")}
 """Collections that the engine does not know: the map that tells their characters, and the collection whose faces draw them."""
 _NO_OBJECT = 8_000_000
-"""From here on object numbers that no document has: names of encodings in the engine's store while a font is loaded with them.
-Each map has its own, for the store tells fonts apart by what is written in them."""
+"""Object numbers from here on are in no document. They name encodings in the engine's store while a font is loaded. Each map
+has its own number, since the store tells fonts apart by the text of their dictionaries."""
 _SCRATCH_BYTES = 4096
 
 _maps: dict[str, mupdf.pdf_cmap] = {}
-"""`pdf_cmap`s of this package's maps, kept for the life of the process."""
+"""The engine's objects for this package's maps, kept until the process ends."""
 _held: list[mupdf.pdf_font_desc] = []
-"""The fonts loaded for the page before, held so that they cannot fall out of the engine's store while it is drawn."""
+"""The fonts that were loaded for the last page. They are held so that they stay in the engine's store while it is drawn."""
 
 
 def mend(page: EnginePage, complaints: Sequence[str]) -> bool:
-    """Load what the engine gave up among the fonts of a page. True: build its display list again.
+    """Load the fonts of a page that the engine gave up. Returns True if the display list must be made again.
 
-    complaints: what the engine said while it built the list. Without a word of fonts in them nothing is looked at.
-    Raises the engine's errors.
+    complaints: the engine's messages while it made the list. Without a message about fonts nothing is looked at. Raises the
+    engine's errors.
     """
     if not any(COMPLAINT.search(one) for one in complaints):
         return False
@@ -52,19 +53,19 @@ def mend(page: EnginePage, complaints: Sequence[str]) -> bool:
     pdf = as_pdf(page.parent)
     while _held:
         drop(_held.pop())
-    mupdf.pdf_purge_object_from_store(pdf, 0)  # what it took fonts for that stand in line
+    mupdf.pdf_purge_object_from_store(pdf, 0)  # fonts without object numbers, as the engine misread them
     for font in composite_fonts(mupdf.pdf_lookup_page_obj(pdf, page.number)):
         try:
             loaded = _mended(pdf, font)
         except mupdf.FzErrorBase:
-            continue  # nothing helps: it stays as the engine takes it, and its complaint is told
+            continue  # nothing helps: the font stays as it is, and the engine's message is told
         if loaded is not None:
             _held.append(loaded)
     return bool(_held)
 
 
 def _mended(pdf: mupdf.PdfDocument, font: mupdf.PdfObj) -> mupdf.pdf_font_desc | None:
-    """The font as it should have been loaded, or None if nothing is missing."""
+    """The font as it should be loaded; None if nothing is missing."""
     descendants = mupdf.pdf_dict_gets(font, "DescendantFonts")
     descendant = mupdf.pdf_array_get(descendants, 0) if mupdf.pdf_is_array(descendants) else descendants
     if not mupdf.pdf_is_dict(descendant):
@@ -107,7 +108,7 @@ def _mended(pdf: mupdf.PdfDocument, font: mupdf.PdfObj) -> mupdf.pdf_font_desc |
         mupdf.pdf_dict_puts(copy, "Encoding", mupdf.pdf_new_name("Identity-H"))
     number = mupdf.pdf_to_num(font)
     if number:
-        mupdf.pdf_purge_object_from_store(pdf, number)  # what the engine took it for
+        mupdf.pdf_purge_object_from_store(pdf, number)  # the font as the engine misread it
     try:
         loaded = mupdf.ll_pdf_load_font(pdf.m_internal, None, copy.m_internal)
     finally:
@@ -137,7 +138,7 @@ def _whole_descendant(pdf: mupdf.PdfDocument, descendant: mupdf.PdfObj, collecti
 
 
 def _complete_stream(pdf: mupdf.PdfDocument, encoding: mupdf.PdfObj) -> bool:
-    """Give an embedded CMap the predefined one that it adds to, if the engine lacks that. Returns whether it did."""
+    """Give an embedded CMap the predefined one that it extends, if the engine lacks that one. Returns whether it did."""
     if not mupdf.pdf_is_stream(encoding):
         return False
     cmap = mupdf.ll_pdf_load_embedded_cmap(pdf.m_internal, encoding.m_internal)
@@ -152,7 +153,7 @@ def _complete_stream(pdf: mupdf.PdfDocument, encoding: mupdf.PdfObj) -> bool:
 
 
 def _system_map(name: str) -> mupdf.pdf_cmap | None:
-    """A predefined map as the engine's, from the engine or from this package; None if neither has it."""
+    """A predefined map as the engine's object, from the engine or from this package; None if neither has it."""
     own = mupdf.ll_pdf_load_builtin_cmap(name)
     if own:
         return mupdf.ll_pdf_load_system_cmap(name)
@@ -164,14 +165,14 @@ def _system_map(name: str) -> mupdf.pdf_cmap | None:
         used = _system_map(found.adds_to) if found.adds_to else None
         if used is not None:
             if not found.spaces:
-                cmap.codespace_len = 0  # the parser's own guess, which would keep it from taking over those of `used`
+                cmap.codespace_len = 0  # the parser's guess, which would keep the spaces of `used` out
             mupdf.ll_pdf_set_usecmap(cmap, used)
         _maps[name] = cmap
     return _maps[name]
 
 
 def _unicode_map(name: str) -> mupdf.pdf_cmap:
-    """The map from CID to character that turns a predefined map of UTF-32 round; of several characters the first."""
+    """The map from CID to character, from a predefined map of UTF-32. If several characters have one CID, the first counts."""
     key = f"{name} to Unicode"
     if key not in _maps:
         found = predefined_map(name)
@@ -188,7 +189,7 @@ def _loaded(one: PredefinedMap) -> mupdf.pdf_cmap:
 
 
 def _read_by(loaded: mupdf.pdf_font_desc, characters: mupdf.pdf_cmap, *, is_read: bool, is_replaced: bool) -> None:
-    """Let a font of a collection that the engine does not know find its characters, and its glyphs where it is replaced."""
+    """Give a font of a collection that the engine does not know its characters and, if it is replaced, its glyphs."""
     if not is_read:
         if loaded.to_unicode:
             mupdf.ll_pdf_drop_cmap(loaded.to_unicode)

@@ -1,10 +1,10 @@
-"""Corrects fonts that were replaced, once a page has loaded them: vertical forms, and the widths the document gives.
+"""Corrects replaced fonts after a page has loaded them: vertical forms, and the widths that the document states. Worker side.
 
-In vertical writing the engine asks a replacing font for Unicode's presentation forms of some punctuation. Those do not
-cover small kana, and many fonts (BIZ UD, MS Mincho) lack them and show empty boxes. The font's own table of vertical
-glyphs has all. The engine's hooks cannot hand it over: they are told neither the writing mode nor the widths. So the
-loaded font gets the map from CID to glyph that a CIDToGIDMap in the document would have given it; the document
-itself is not touched, since the identity of its pages is taken from it.
+In vertical writing the engine asks a replacing font for Unicode's presentation forms of some punctuation. These do not cover
+small kana, and many fonts (BIZ UD, MS Mincho) lack them and show empty boxes. The font's own table of vertical glyphs has all
+forms. The engine's hooks cannot apply it: they are told neither the writing mode nor the widths. So the loaded font gets a map
+from CID to glyph, as a CIDToGIDMap in the document would give. The document is not changed, since the identity of its pages is
+taken from it.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ _MOST_NODES = 20_000
 # Adobe-Japan1: Latin letters and half-width katakana, which stand upright; and the same letters laid on their side.
 _KANA = range(842, 1011)
 _NARROW_CIDS = range(1, 633)
-# Thousandths of the em; kana this wide or wider fit as they are.
+# Thousandths of the em. Kana of this width and more fit as they are.
 _NARROW = 980
 _ON_THEIR_SIDE = range(8720, 9354)
 
 
 def replaced_fonts(page: pymupdf.Page) -> Iterator[mupdf.pdf_font_desc]:
-    """The loaded Type 0 fonts of a page of a PDF that are replaced. Each is the caller's to `drop`."""
+    """The replaced Type 0 fonts that a page of a PDF has loaded. The caller must `drop` each of them."""
     pdf = as_pdf(page.parent)
     for font in composite_fonts(mupdf.pdf_lookup_page_obj(pdf, page.number)):
         descendants = mupdf.pdf_dict_gets(font, "DescendantFonts")
@@ -47,12 +47,13 @@ def replaced_fonts(page: pymupdf.Page) -> Iterator[mupdf.pdf_font_desc]:
 
 
 def narrowed_widths(loaded: mupdf.pdf_font_desc, natural: Callable[[], Callable[[int], int]]) -> dict[int, int] | None:
-    """Glyph -> width in thousandths of the em, for a proportional Japanese font (MS-PMincho), whose kana would run into each
-    other; None for a font that needs no narrowing. `natural()`: a function from a glyph to its
-    own width in the replacing face.
+    """Width in thousandths of the em by glyph, for a proportional Japanese font (MS-PMincho), whose kana would otherwise
+    overlap. None for a font that needs no narrowing.
 
-    The engine's own table is of no use: it takes the CIDs of the document's widths for character codes, and knows one
-    width per glyph where half-width kana (CIDs of their own) share the glyphs of the full-width ones."""
+    natural: returns a function from a glyph to its own width in the replacing face. The engine's own table cannot be used. It
+    takes the CIDs of the document's widths for character codes, and has one width for each glyph, while half-width kana (with
+    CIDs of their own) share the glyphs of the full-width ones.
+    """
     characters = _japan1_map(loaded)
     if loaded.wmode or not loaded.hmtx_len or characters is None:
         return None
@@ -80,7 +81,7 @@ def narrowed_widths(loaded: mupdf.pdf_font_desc, natural: Callable[[], Callable[
 
 
 def give_widths(loaded: mupdf.pdf_font_desc, widths: dict[int, int]) -> None:
-    """Let the font draw each glyph as wide as `widths` has it, as the engine does with replaced simple fonts."""
+    """Draw each glyph as wide as `widths` says, as the engine does with replaced simple fonts."""
     identity = array("H", range(CIDS))
     identity.byteswap()
     entries = b" ".join(b"%d[%d]" % item for item in sorted(widths.items()))
@@ -94,18 +95,21 @@ def give_widths(loaded: mupdf.pdf_font_desc, widths: dict[int, int]) -> None:
 
 
 def has_own_widths(loaded: mupdf.pdf_font_desc) -> bool:
-    """True once `give_widths` was called for it."""
+    """Whether `give_widths` was called for the font."""
     return bool(mupdf.ll_fz_font_flags(loaded.font).ft_stretch)
 
 
 def needs_vertical_forms(loaded: mupdf.pdf_font_desc) -> bool:
-    """False for horizontal fonts, and for those with a map from CID to glyph, their own or ours."""
+    """False for horizontal fonts, and for fonts that have a map from CID to glyph, their own or ours."""
     return bool(loaded.wmode and loaded.to_ttf_cmap and not loaded.cid_to_gid_len)
 
 
 def vertical_map(loaded: mupdf.pdf_font_desc, data: memoryview) -> bytes | None:
-    """CID -> glyph for vertical writing, as a CIDToGIDMap has it: 65536 big-endian 16-bit numbers; None if the face has no
-    vertical glyphs. `data`: the font file."""
+    """The glyph of each CID in vertical writing, in the form of a CIDToGIDMap: 65536 big-endian numbers of 16 bits. None if the
+    face has no vertical glyphs.
+
+    data: the font file.
+    """
     upright_to_vertical = vertical_glyphs(data, loaded.font.subfont)
     if not upright_to_vertical:
         return None
@@ -125,7 +129,7 @@ def vertical_map(loaded: mupdf.pdf_font_desc, data: memoryview) -> bytes | None:
 
 
 def give_map(loaded: mupdf.pdf_font_desc, cid_to_gid: bytes) -> None:
-    """Let the font find its glyphs by the map and by nothing else."""
+    """Let the font find its glyphs by this map alone."""
     with _donor(cid_to_gid, b"") as donor:
         loaded.cid_to_gid, loaded.cid_to_gid_len = donor.cid_to_gid, donor.cid_to_gid_len
         donor.cid_to_gid, donor.cid_to_gid_len = None, 0
@@ -136,8 +140,9 @@ def give_map(loaded: mupdf.pdf_font_desc, cid_to_gid: bytes) -> None:
 
 @contextmanager
 def _donor(cid_to_gid: bytes, widths: bytes) -> Iterator[mupdf.pdf_font_desc]:
-    """A loaded font that can spare its tables. The engine frees a table with its font, so the engine must have allocated it,
-    and it does so only when it loads a font that brings one."""
+    """A loaded font whose tables can be taken. The engine frees a table with its font, so it must have allocated the table
+    itself; it does so only for a font that brings one.
+    """
     with pymupdf.open(stream=_donor_document(cid_to_gid, widths), filetype="pdf") as document:
         pdf = as_pdf(document)
         donor = _load(pdf, next(composite_fonts(mupdf.pdf_lookup_page_obj(pdf, 0))))
@@ -148,17 +153,17 @@ def _donor(cid_to_gid: bytes, widths: bytes) -> Iterator[mupdf.pdf_font_desc]:
 
 
 def _load(pdf: mupdf.PdfDocument, font: mupdf.PdfObj) -> mupdf.pdf_font_desc:
-    # From the store, where the page has put it. The binding has the plain function only, and nothing that owns what it returns.
+    # From the store, where the page has put it. The binding has a plain function only, and no object that owns the font.
     return mupdf.ll_pdf_load_font(pdf.m_internal, None, font.m_internal)
 
 
 def drop(loaded: mupdf.pdf_font_desc) -> None:
-    """Give up a font that `replaced_fonts` handed out."""
+    """Give up a font that `replaced_fonts` returned."""
     mupdf.ll_pdf_drop_font(loaded)
 
 
 def composite_fonts(page: mupdf.PdfObj) -> Iterator[mupdf.PdfObj]:
-    """The Type 0 font dictionaries that a page reaches, through forms, patterns, masks, Type 3 fonts and annotations."""
+    """The Type 0 fonts that a page reaches, through forms, patterns, soft masks, Type 3 fonts and annotations."""
     starts = (resources.of_page(page.m_internal), *resources.of_annotations(page.m_internal, _MOST_NODES))
     categories = (*resources.DRAWN_CATEGORIES, resources.SOFT_MASKS)
     for entry in resources.walk(starts, categories, most=_MOST_NODES, in_place=True):
@@ -191,7 +196,7 @@ def _donor_document(cid_to_gid: bytes, widths: bytes) -> bytes:
         b"/FontDescriptor 6 0 R/CIDToGIDMap 7 0 R" + widths + b">>",
         b"<</Type/FontDescriptor/FontName/Donor/Flags 4>>",
         _stream(b"", cid_to_gid),
-        # Identity by another name: for one called Identity-H the engine makes a map of its own and leaves ours aside.
+        # Identity under another name: for Identity-H the engine makes a map of its own, and ignores ours.
         _stream(
             b"/Type/CMap/CMapName/Donor",
             b"/CMapName /Donor def 1 begincodespacerange <0000> <ffff> endcodespacerange"

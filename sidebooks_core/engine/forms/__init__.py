@@ -1,1 +1,1 @@
-"""Form fields without an appearance: ours."""
+"""Appearances of form fields and notes that bring none."""

@@ -1,9 +1,9 @@
-"""Sets again what the engine wrote into form fields and notes that bring no appearance. Worker side.
+"""Replaces the text in the engine's appearances of form fields and notes that bring no appearance. Worker side.
 
-The engine draws the border and the ground well, and Latin text. Of other text it draws characters beyond the basic plane as
-others, symbols not at all or cut off, two scripts in fonts of its own, and passwords for all to read. Its appearances
-lie in a table of objects beside the document's own (a "local xref"), while the page is open; so do these: the document
-itself, and with it the identity of its pages, stays as it is.
+The engine draws the border, the ground and Latin text well. It draws characters beyond the basic plane as other characters,
+symbols not at all or cut off, two scripts in fonts of its own, and passwords in clear. Its appearances lie in a table of
+objects beside the document's own (a "local xref") while the page is open. Ours lie there too. So the document itself, and the
+identity of its pages, do not change.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from sidebooks_core.engine.mupdf import ENGINE_ERRORS, EnginePage, as_pdf, as_pd
 from sidebooks_core.engine.pdf.resources import new_stream
 
 COMPLAINT = re.compile(r"^cannot encode character|^\.\.\. repeated")
-"""What the engine says of text that is set again here."""
+"""The engine's messages about text that is replaced here."""
 _MULTILINE, _PASSWORD, _COMB = 1 << 12, 1 << 13, 1 << 24
 _COMBO, _PUSH_BUTTON = 1 << 17, 1 << 16
-"""Bits of a field's flags: ISO 32000-1, tables 226 to 230."""
+"""Bits of a field's flags (ISO 32000-1, tables 226 to 230)."""
 _MOST_CHARACTERS = 20_000
-"""Of one field; the rest is left out, and told."""
+"""Most characters of one field that are set. The rest is left out, with a message."""
 _FONT = re.compile(r"/(\S+)\s+([-+]?[\d.]+)\s+Tf")
 _COLOUR = re.compile(r"((?:[-+]?[\d.]+\s+){1,4})(g|rg|k)(?=\s|$)")
 _COMPONENTS = {"g": 1, "rg": 3, "k": 4}
 _CLIP = b"W\nn\n"
 _CLIP_SIZE = re.compile(rb"([-\d.]+) ([-\d.]+) re\nW\nn\n")
-"""Width and height of a note's box inside its border. Around it lies a larger one (BBox) if a line calls out from it."""
+"""Width and height of a note's box inside its border. A note with a callout line has a larger box around it (BBox)."""
 _COMB_LINES = re.compile(rb"(?:[^\n]* m [^\n]* l s\n)*")
 _TRANSFORM = re.compile(rb"q\n[^\n]* cm\n")
 _SPACE, _LINE_END, _TAG = re.compile(r"\s+"), re.compile(r"</p\s*>|<br\s*/?>"), re.compile("<[^<>]*>")
@@ -40,11 +40,11 @@ _STYLE_SIZE = re.compile(r"font(?:-size)?\s*:[^;:\"']{0,100}?([\d.]{1,8})\s?pt")
 _STYLE_COLOUR = re.compile(r"(?<![\w-])color\s*:\s*#([0-9a-fA-F]{6})")
 _PASSWORD_SIGN = "•"
 _RICH_CHARACTERS, _STYLE_CHARACTERS = 200_000, 1000
-"""Most that is looked at of rich text, and of a default appearance."""
+"""Most characters of rich text and of a default appearance that are read."""
 
 
 class _Written(Struct, frozen=True):
-    """An appearance, set again."""
+    """An appearance with its new content."""
 
     annotation: mupdf.PdfAnnot
     stream: mupdf.PdfObj
@@ -52,7 +52,7 @@ class _Written(Struct, frozen=True):
 
 
 class _Content(Struct, frozen=True):
-    """What a field or note shows."""
+    """The text that a field or note shows, and how it is set."""
 
     text: str
     is_multiline: bool = False
@@ -62,7 +62,9 @@ class _Content(Struct, frozen=True):
 
 
 def complete(page: EnginePage) -> bool:
-    """Set again what the engine cannot. Returns whether it wrote any appearance of this page. Raises the engine's errors."""
+    """Replace the text that the engine sets wrongly. Returns whether the engine made any appearance of this page. Raises the
+    engine's errors.
+    """
     if not isinstance(page, pymupdf.Page) or not page.parent.is_pdf:
         return False
     document = as_pdf(page.parent)
@@ -92,7 +94,7 @@ def complete(page: EnginePage) -> bool:
 
 @contextmanager
 def _beside_the_document(annotation: mupdf.PdfAnnot) -> Iterator[None]:
-    """What is read and written meanwhile lies in the local table of objects where that has it."""
+    """Objects that are read and written in the block are those of the local table, if they are in it."""
     mupdf.ll_pdf_annot_push_local_xref(annotation.m_internal)
     try:
         yield
@@ -112,7 +114,7 @@ def _annotations(page: mupdf.PdfPage) -> Iterator[mupdf.PdfAnnot]:
 
 
 def _content(annotation: mupdf.PdfAnnot) -> _Content | None:
-    """What is to be set again; None for what the engine does right."""
+    """The text that must be replaced; None if the engine sets it right."""
     entries = mupdf.pdf_annot_obj(annotation)
     kind = mupdf.pdf_to_name(mupdf.pdf_dict_gets(entries, "Subtype"))
     if kind == "FreeText":
@@ -128,7 +130,7 @@ def _content(annotation: mupdf.PdfAnnot) -> _Content | None:
     if field_type == "Ch":
         options = _options(_inherited(entries, "Opt"))
         if flags & _COMBO:
-            chosen = shown(mupdf.pdf_array_get_text_string(_inherited(entries, "V"), 0)) or value  # of a list, the first
+            chosen = shown(mupdf.pdf_array_get_text_string(_inherited(entries, "V"), 0)) or value  # for a list: the first one
             text = shown(dict(options).get(chosen, chosen))
             return None if _is_latin(text) and text == value else _Content(text)
         first = max(0, mupdf.pdf_to_int(_inherited(entries, "TI")))
@@ -145,7 +147,7 @@ def _text_field(entries: mupdf.PdfObj, flags: int, value: str) -> _Content | Non
     if flags & _PASSWORD:
         return _Content(_PASSWORD_SIGN * len(value)) if value else None
     value = value or shown(_plain(_rich_text(entries, "RV")))
-    # Rich text in a single line is set by the engine below where it belongs.
+    # The engine sets rich text in a single line too low.
     is_misplaced = not is_multiline and any(_inherited(entries, key).m_internal for key in ("RV", "DS"))
     if not value or (_is_latin(value) and not is_misplaced):
         return None
@@ -154,7 +156,7 @@ def _text_field(entries: mupdf.PdfObj, flags: int, value: str) -> _Content | Non
 
 
 def _rich_text(entries: mupdf.PdfObj, key: str) -> str:
-    """Text with tags, a string or a stream."""
+    """Text with tags, from a string or a stream."""
     value = _inherited(entries, key)
     if mupdf.pdf_is_stream(value):
         data = mupdf.fz_buffer_extract_copy(mupdf.pdf_load_stream(value))
@@ -164,7 +166,7 @@ def _rich_text(entries: mupdf.PdfObj, key: str) -> str:
 
 
 def _plain(rich: str) -> str:
-    """The text alone; a paragraph's end and a break are ends of lines."""
+    """The text without tags. The end of a paragraph and a break are ends of lines."""
     lines = _LINE_END.sub("\n", _SPACE.sub(" ", rich)).strip()
     return html.unescape(_TAG.sub("", lines)).strip()
 
@@ -183,7 +185,7 @@ def _options(listed: mupdf.PdfObj) -> list[tuple[str, str]]:
 
 
 def _is_latin(text: str) -> bool:
-    """Whether the engine's Latin fonts, which are encoded as in Windows, have all of it."""
+    """Whether the engine's Latin fonts, which are encoded as in Windows, have all characters."""
     try:
         text.encode("cp1252")
     except UnicodeEncodeError:
@@ -198,7 +200,7 @@ def _rewritten(
     content: _Content,
     page_fonts: form_fonts.FormFonts,
 ) -> bytes:
-    """An appearance of the engine's with other text in the place of its own."""
+    """The engine's appearance with other text in place of its own."""
     entries = mupdf.pdf_annot_obj(annotation)
     written = mupdf.fz_buffer_extract_copy(mupdf.pdf_load_stream(stream))
     before, closing, is_moved = _frame(written)
@@ -227,7 +229,7 @@ def _rewritten(
 
 
 def _frame(written: bytes) -> tuple[bytes, bytes, bool]:
-    """What stands before the engine's text and after it, and whether the text stands in a space of its own (a note's)."""
+    """The content before the engine's text and after it, and whether the text has a space of its own, as in a note."""
     clip = written.find(_CLIP)
     if clip < 0:  # a button
         return written[: written.index(b"BT\n")], b"Q\n", False
@@ -240,7 +242,7 @@ def _frame(written: bytes) -> tuple[bytes, bytes, bool]:
 
 
 def _default_appearance(document: mupdf.PdfDocument, entries: mupdf.PdfObj) -> tuple[str, float, str]:
-    """Name of the font, its size, and the operator that sets its colour."""
+    """The name of the font, its size, and the operator that sets its colour."""
     form = mupdf.pdf_dict_gets(mupdf.pdf_dict_gets(mupdf.pdf_trailer(document), "Root"), "AcroForm")
     text = mupdf.pdf_to_text_string(_inherited(entries, "DA")) or mupdf.pdf_to_text_string(mupdf.pdf_dict_gets(form, "DA"))
     text = text[:_STYLE_CHARACTERS]
@@ -268,7 +270,7 @@ def _number(text: str) -> float:
 
 
 def _language(document: mupdf.PdfDocument, entries: mupdf.PdfObj) -> str:
-    """The engine's own answer is Chinese where nothing is said."""
+    """The document's language. The engine takes Chinese if the document states none."""
     catalog = mupdf.pdf_dict_gets(mupdf.pdf_trailer(document), "Root")
     own = mupdf.pdf_to_text_string(_inherited(entries, "Lang"))
     return own or mupdf.pdf_to_text_string(mupdf.pdf_dict_gets(catalog, "Lang"))
@@ -296,7 +298,7 @@ def _put(document: mupdf.PdfDocument, one: _Written, fonts: mupdf.PdfObj) -> Non
 
 
 def _listed_fonts(document: mupdf.PdfDocument, fonts: list[form_fonts.FormFont]) -> mupdf.PdfObj:
-    """The fonts as a dictionary of resources has them."""
+    """The fonts in the form of a dictionary of resources."""
     listed = mupdf.pdf_new_dict(document, len(fonts))
     for one in fonts:
         descendant = _parsed(document, form_fonts.descendant_entries(one))

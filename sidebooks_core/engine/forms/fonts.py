@@ -1,7 +1,7 @@
-"""Fonts that form fields and notes are set in: which has a character, and how a document refers to it. Worker side.
+"""Fonts for form fields and notes: which font has a character, and how a document refers to the font. Worker side.
 
-A font is referred to by a name that `fonts.py` and the engine replace by that very face, and by a map from CID to its glyphs:
-no font file enters the document.
+A reference has a name that `fonts/hooks.py` and the engine replace by the same face, and a map from CID to the glyphs of that
+face. So no font file enters the document.
 """
 
 from __future__ import annotations
@@ -22,50 +22,50 @@ _ORDERING_OF_LANGUAGE = (
     ("zh", "gb1"),
 )
 _FIXED_PITCH, _SERIF, _SYMBOLIC = 1, 2, 4
-"""Bits of a font descriptor's flags: ISO 32000-1, table 123."""
+"""Bits in the flags of a font descriptor (ISO 32000-1, table 123)."""
 _MOST_CODES = 0xFFFF
 _GETA = "〓"
 
 _opened: dict[str, mupdf.FzFont] = {}
-"""Fonts by name, for their glyphs and widths alone: the engine never draws with these objects."""
+"""Fonts by name, used for glyphs and widths only. The engine never draws with these objects."""
 
 
 class Style(Struct, frozen=True):
-    """What text is to look like."""
+    """How text is to look."""
 
     latin: str
-    """A base 14 font."""
+    """The name of a base 14 font."""
     is_serif: bool
     is_bold: bool
     is_japanese: bool
-    """Latin letters are drawn with the Japanese face, too."""
+    """Whether Latin letters are drawn with the Japanese face, too."""
     orderings: tuple[str, ...]
-    """Collections, the best first."""
+    """Collections, the best one first."""
 
 
 class FormFont(Struct):
-    """A font in use on one page, with the codes that its characters got."""
+    """A font in use on one page, with the codes of its characters."""
 
     name: str
     ordering: str
-    """Empty for a base 14 font."""
+    """The collection; empty for a base 14 font."""
     flags: int
     font: mupdf.FzFont
     resource: str
-    """The name that content refers to it by."""
+    """The name under which content refers to the font."""
     codes: dict[str, int] = field(default_factory=dict)
     glyphs: list[int] = field(default_factory=lambda: [0])
     widths: list[int] = field(default_factory=lambda: [0])
 
     def glyph(self, character: str) -> int:
-        """0 for none."""
+        """The glyph of a character; 0 if the font has none."""
         return int(mupdf.ll_fz_encode_character(self.font.m_internal, ord(character)))
 
     def shown_glyph(self, character: str) -> int:
         return self.glyph(character) or self.glyph(_GETA)
 
     def width(self, character: str) -> float:
-        """In ems."""
+        """The width of a character, in ems."""
         return float(mupdf.ll_fz_advance_glyph(self.font.m_internal, self.shown_glyph(character), 0))
 
     def code(self, character: str) -> int:
@@ -77,7 +77,7 @@ class FormFont(Struct):
 
 
 class FormFonts:
-    """The fonts of the fields and notes of one page: each is loaded once, whatever it is used for."""
+    """The fonts of the fields and notes of one page. Each is loaded once."""
 
     def __init__(self) -> None:
         self._fonts: dict[tuple[str, str], FormFont] = {}
@@ -96,11 +96,11 @@ class FormFonts:
 
 
 class StyledFonts:
-    """The fonts of one field or note, the best first."""
+    """The fonts of one field or note, the best one first."""
 
     def __init__(self, fonts: list[FormFont]) -> None:
         self.lacking: list[str] = []
-        """Characters that no font has; a geta mark stands in their place, as in proofs."""
+        """Characters that no font has. A geta mark stands in their place, as in proofs."""
         self._fonts = fonts
         self._of: dict[str, tuple[FormFont, float]] = {}
         self._geta = next(one for one in fonts if one.glyph(_GETA))
@@ -109,7 +109,7 @@ class StyledFonts:
         return self._found(character)[0]
 
     def width_of(self, character: str) -> float:
-        """In ems."""
+        """The width of a character, in ems."""
         return self._found(character)[1]
 
     def _found(self, character: str) -> tuple[FormFont, float]:
@@ -123,7 +123,9 @@ class StyledFonts:
 
 
 def style_of(font_name: str, language: str) -> Style:
-    """font_name: as the document has it, a form's short ones ("Helv", "TiRo", "Cour") included. language: a tag, or empty."""
+    """The style of a font. font_name: as in the document, or a form's short name ("Helv", "TiRo", "Cour"). language: a tag, or
+    empty.
+    """
     read = read_name(font_name)
     begins = font_name[:4].lower()
     is_serif = begins in ("tiro", "time") if read.is_serif is None else read.is_serif
@@ -162,12 +164,12 @@ def descendant_entries(one: FormFont) -> str:
 
 
 def glyph_map(one: FormFont) -> bytes:
-    """The map from CID to glyph, as CIDToGIDMap has it."""
+    """The map from CID to glyph, in the form of a CIDToGIDMap."""
     return b"".join(glyph.to_bytes(2, "big") for glyph in one.glyphs)
 
 
 def to_unicode(one: FormFont) -> bytes:
-    """The map from code to character, as ToUnicode has it."""
+    """The map from code to character, in the form of ToUnicode."""
     lines = [f"<{code:04x}> <{character.encode('utf-16-be').hex()}>\n" for character, code in one.codes.items()]
     sections = [
         f"{len(some)} beginbfchar\n{''.join(some)}endbfchar\n"
@@ -181,4 +183,5 @@ CODES = (
     b"/CMapName /Codes def\n1 begincodespacerange\n<0000> <ffff>\nendcodespacerange\n"
     b"1 begincidrange\n<0000> <ffff> 0\nendcidrange\nendcmap\n"
 )
-"""The map from code to CID: the same number. Not by the name of Identity, for which the engine complains of replaced fonts."""
+"""The map from code to CID, which are the same number. It is not called Identity: with that name the engine complains of
+replaced fonts."""

@@ -1,6 +1,6 @@
 """Sets the text of a form field or note: sizes, lines, places. Pure.
 
-Lengths are in points, the origin is the box's lower left corner, y grows upwards; widths of characters are in ems.
+Lengths are in points. The origin is the lower left corner of the box, and y grows upwards. Widths of characters are in ems.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 
 ASCENT, DESCENT = 0.88, 0.21
-"""Of a line of text, in ems, over all faces that may meet in it: East Asian faces rise higher, Latin ones hang lower."""
+"""Of a line of text, in ems, for all faces that may meet in it: East Asian faces rise higher, Latin ones hang lower."""
 LINE_HEIGHT = 1.2
 AUTO_SIZE_PT = 12.0
 LEAST_AUTO_SIZE_PT = 4.0
@@ -26,21 +26,21 @@ Widths = Callable[[str], float]
 
 
 class Box(Struct, frozen=True):
-    """Where text may stand, and how."""
+    """The place for text, and how text is set in it."""
 
     width: float
     height: float
     padding: float
     size: float
-    """Of the font; 0 for the size that fits. In a single line it is made smaller where its box would cut it."""
+    """Of the font; 0 for the size that fits. In a single line the font is made smaller if the box would cut it."""
     quadding: int = LEFT
     is_multiline: bool = False
     cells: int = 0
-    """Of a comb field, else 0."""
+    """Cells of a comb field; 0 for other fields."""
 
 
 class Glyph(Struct, frozen=True):
-    """A character and where it stands on the baseline."""
+    """A character and its place on the baseline."""
 
     character: str
     x: float
@@ -48,14 +48,16 @@ class Glyph(Struct, frozen=True):
 
 
 class Setting(Struct, frozen=True):
-    """Text, set."""
+    """Text that is set."""
 
     size: float
     glyphs: tuple[Glyph, ...]
 
 
 def set_text(text: str, box: Box, width_of: Widths) -> Setting:
-    """`width_of` tells a character's width in ems; characters without a width and a place are left out of `text` before."""
+    """Set text in a box. width_of: the width of a character in ems. Characters without width and place must be left out of
+    `text`.
+    """
     width, height = box.width - 2 * box.padding, box.height - 2 * box.padding
     if width <= 0 or height <= 0:
         return Setting(box.size, ())
@@ -71,7 +73,7 @@ def set_text(text: str, box: Box, width_of: Widths) -> Setting:
 
 
 def _line_size(box: Box, height: float) -> float:
-    """Up to where the box clips: half of the padding lies within."""
+    """The size up to which the box does not clip: half of the padding lies inside."""
     return min(box.size, (height + box.padding) / (ASCENT + DESCENT))
 
 
@@ -91,7 +93,7 @@ def _set_lines(text: str, box: Box, width: float, height: float, width_of: Width
         size -= 0.5
         lines = broken(text, width / size, width_of)
     glyphs: list[Glyph] = []
-    # A box that is lower than one line shows that line in its middle, as one of a single line does.
+    # A box that is lower than one line shows that line in its middle, like a box for a single line.
     top = box.padding + height - ASCENT * size
     y = min(top, _middle(box, height, size)) if len(lines) == 1 and height < (ASCENT + DESCENT) * size else top
     for line in lines:
@@ -102,7 +104,7 @@ def _set_lines(text: str, box: Box, width: float, height: float, width_of: Width
 
 
 def broken(text: str, most: float, width_of: Widths) -> list[str]:
-    """Lines of at most so many ems, broken after spaces and between East Asian characters; a longer word is broken anywhere."""
+    """Lines of at most `most` ems, broken after spaces and between East Asian characters. A longer word is broken anywhere."""
     lines: list[str] = []
     for paragraph in text.split("\n"):
         start, width, may_break = 0, 0.0, 0
@@ -126,7 +128,7 @@ def _may_break(before: str, after: str) -> bool:
 
 
 def shown(text: str) -> str:
-    """Without what has no shape of its own: variation selectors, controls. Line ends become "\\n", tabs spaces."""
+    """Text without characters that have no shape: variation selectors, controls. Line ends become "\n", tabs become spaces."""
     plain = text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ").replace("\u2028", "\n").replace("\u2029", "\n")
     return "".join(one for one in plain if one == "\n" or not _is_shapeless(one))
 

@@ -1,15 +1,13 @@
-"""Digests what an object draws with: the object and all that it refers to. Worker side.
+"""Digests what an object draws with: the object and all objects to which it refers. Worker side.
 
-A Merkle hash: dictionaries by sorted keys, a reference by the digest of what it leads to, so that object numbers, the
-order of keys and whether a value stands in line or apart do not matter. A reference back to an object that is being
-digested becomes the distance to it; nothing that leads to such a loop is remembered, for its digest depends on where the
-loop was entered.
+A Merkle hash: dictionaries by sorted keys, a reference by the digest of its target. So object numbers, the order of keys, and
+whether a value stands in its place or apart, do not matter. A reference back to an object that is being digested becomes the
+distance to it. Nothing that leads to such a loop is remembered, since its digest depends on where the loop was entered.
 
-Of a `Resources` dictionary only what the content names counts: many producers give all pages one dictionary. The engine
-looks a name that a dictionary lacks up in those around it, and which those are depends on the way there (a pattern set by
-the page may be painted inside a form). So each digest carries the names that its contents lack and the dictionaries that
-it left entries out of. Where one could supply what the other lacks, `NeedsWhole` asks for a second graph that leaves
-nothing out.
+Of a `Resources` dictionary only the names in the content count: many producers give all pages one dictionary. If a dictionary
+lacks a name, the engine looks it up in the dictionaries around it. Which those are depends on the way there: a pattern that the
+page sets may be painted inside a form. So each digest carries the names that its contents lack, and the dictionaries of which
+it left entries out. If one of these could supply a missing name, `NeedsWhole` asks for a second graph that leaves nothing out.
 """
 
 from __future__ import annotations
@@ -24,11 +22,11 @@ from msgspec import Struct, field
 from sidebooks_core.engine.identity.objects import IdentityLimit, Objects, Value
 
 DEPTH = 48
-"""Deepest chain of references."""
+"""Longest chain of references."""
 LOOPS = 2000
-"""Most objects of one page that are digested without being remembered: loops within loops take time without end."""
+"""Most objects of one page that are digested without being remembered. Loops within loops would take time without end."""
 REMEMBERED = 200_000
-"""Most closures remembered, of some 300 bytes each."""
+"""Most closures that are remembered, of some 300 bytes each."""
 
 GENERIC, CONTENT, XOBJECT, GLYPH = range(4)
 """How an object is used: as data, as a content stream, as an XObject (an image or a content stream), as a Type 3 glyph."""
@@ -43,25 +41,26 @@ _DECODABLE = frozenset(
 _STREAM_NOISE = frozenset(
     b"/Length /Filter /DecodeParms /DL /Metadata /PieceInfo /LastModified /StructParent /StructParents /AF /OC".split()
 )
-"""Not drawn, or digested in another way. Only stream dictionaries are safe from keys that are somebody's names."""
+"""Entries that are not drawn, or are digested in another way. In stream dictionaries alone no key is a name that somebody
+chose."""
 _TREE_NOISE = {
     b"/Page": frozenset(b"/Parent /Annots /Contents /B /Thumb /Metadata /PieceInfo /StructParents /Tabs /AA".split()),
     b"/Pages": frozenset((b"/Parent", b"/Kids")),
     b"/Catalog": frozenset(b"/Pages /Outlines /Names /Dests /AcroForm /StructTreeRoot /Metadata /OCProperties".split()),
 }
-"""A stray reference to the page tree must not pull the whole document in."""
+"""A stray reference to the page tree must not pull in the whole document."""
 
 _CONTENT_NAME = re.compile(rb"/([^\x00\t\n\f\r ()<>\[\]{}/%]*+)")
 _PLAIN_NAME = re.compile(rb"(?:[^#]|#(?!00)[0-9A-Fa-f]{2}){0,120}+")
-"""What of a name is sure to be read as we do: the engine cuts names that do not fit its buffer, and what it makes of a
-wrong escape is its own affair."""
+"""The part of a name that the engine surely reads as we do. It cuts names that do not fit its buffer, and reads wrong escapes
+in its own way."""
 _ESCAPE = re.compile(rb"#(..)", re.DOTALL)
 
 Missing = tuple[int, bytes]
-"""A category's index and a name without slash."""
+"""The index of a category, and a name without its slash."""
 _NONE: frozenset[Missing] = frozenset()
 Table = tuple[dict[bytes, Value], ...]
-"""The entries of a `Resources` dictionary by category."""
+"""The entries of a `Resources` dictionary, by category."""
 
 
 class NeedsWhole(Exception):
@@ -69,13 +68,13 @@ class NeedsWhole(Exception):
 
 
 class Closure(NamedTuple):
-    """An object and all that it refers to."""
+    """An object and all objects to which it refers."""
 
     token: bytes
-    """A short scalar as it is, anything else as its digest."""
+    """A short scalar as it is; anything else as its digest."""
     missing: frozenset[Missing]
     omitted: tuple[tuple[Table, frozenset[Missing]], ...]
-    """Dictionaries of which only the entries in the set are digested."""
+    """Dictionaries, each with the set of the entries that are digested; its other entries are left out."""
 
 
 class Sheet(Struct):
@@ -98,7 +97,7 @@ class Sheet(Struct):
         return Closure(b"@" + digest(b" ".join(self.parts)), frozenset(self.missing), tuple(self.omitted.values()))
 
     def check_names(self) -> None:
-        """Raises `NeedsWhole` if a name that is missing somewhere was left out elsewhere."""
+        """Raise `NeedsWhole` if a name that is missing somewhere was left out elsewhere."""
         if len(self.missing) * len(self.omitted) > 1_000_000:
             raise NeedsWhole
         for table, chosen in self.omitted.values():
@@ -108,7 +107,7 @@ class Sheet(Struct):
 
 
 def scalar(data: bytes) -> Closure:
-    """The closure of what refers to nothing. Printed scalars tell where they end; none begins with @."""
+    """The closure of a value without references. A printed scalar shows where it ends; none begins with @."""
     return Closure(data if len(data) <= 48 else b"@" + digest(data), _NONE, ())
 
 
@@ -117,10 +116,10 @@ def digest(data: bytes) -> bytes:
 
 
 class DrawingGraph:
-    """Remembers the closures of one document's objects."""
+    """Digests the objects of one document, and remembers their closures."""
 
     def __init__(self, objects: Objects, *, whole: bool = False) -> None:
-        """`whole`: leave nothing out of `Resources`."""
+        """whole: leave nothing out of `Resources`."""
         self.objects = objects
         self.whole = whole
         self._known: dict[tuple[int, int], Closure] = {}
@@ -130,7 +129,7 @@ class DrawingGraph:
         self._loops_left = LOOPS
 
     def start_page(self) -> None:
-        """Forgets what an error may have left half done, and all when it is too much."""
+        """Forget what an error may have left half done, and everything if too much is remembered."""
         if len(self._known) > REMEMBERED:
             self._known.clear()
             self._tables.clear()
@@ -139,7 +138,7 @@ class DrawingGraph:
         self._loops_left = LOOPS
 
     def closure(self, number: int, use: int = GENERIC) -> Closure:
-        """The closure of an object used in a certain way."""
+        """The closure of an object that is used in a certain way."""
         key = (number, use)
         known = self._known.get(key)
         if known is not None:
@@ -183,13 +182,13 @@ class DrawingGraph:
         return sheet.closed()
 
     def add_entries(self, sheet: Sheet, entries: dict[bytes, Value], noise: frozenset[bytes], depth: int = 0) -> None:
-        """Digests a dictionary's entries into a sheet, without the keys in `noise` and those whose value is null."""
+        """Digest a dictionary's entries into a sheet, without the keys in `noise` and without null values."""
         for key in sorted(entries):
             if key in noise:
                 continue
             value = entries[key]
             if isinstance(value, int) and key == b"/G" and self.objects.is_stream(value):
-                made = self.closure(value, CONTENT)  # a soft mask's group
+                made = self.closure(value, CONTENT)  # the group of a soft mask
             else:
                 made = self.made(value, depth + 1)
             if made.token != b"null":
@@ -197,7 +196,7 @@ class DrawingGraph:
                 sheet.add(made)
 
     def add_content(self, sheet: Sheet, data: bytes | None, resources: Value | None) -> None:
-        """Digests a page's content and what it names, after all else that the page draws; see `add_resources`."""
+        """Digest a page's content and the entries that it names, after all else that the page draws. See `add_resources`."""
         names, beginnings = self._names_in(data)
         self.add_resources(sheet, resources, names, beginnings)
         sheet.parts.append(b"content @" + digest(data) if data is not None else b"content")
@@ -205,7 +204,9 @@ class DrawingGraph:
     def add_resources(
         self, sheet: Sheet, resources: Value | None, names: set[bytes], beginnings: tuple[bytes, ...] = ()
     ) -> None:
-        """Digests the entries that `names` and `beginnings` of names, or contents already on the sheet, may mean."""
+        """Digest the entries that may be meant by `names`, by `beginnings` of names, or by contents that are on the sheet
+        already.
+        """
         table = self._table(resources)
         chosen: dict[Missing, bytes] = {}
         if self.whole:
@@ -228,14 +229,14 @@ class DrawingGraph:
             sheet.parts += (b"%d/" % entry[0] + entry[1].hex().encode(), chosen[entry])
 
     def add_group(self, sheet: Sheet, value: Value | None) -> None:
-        """Digests the optional content group that something belongs to, or the name that the group has in resources."""
+        """Digest the optional content group to which something belongs, or the name that the group has in resources."""
         if isinstance(value, bytes) and value.startswith(b"/"):
             sheet.missing.add((_PROPERTIES, self._key(value)))
         if value is not None:
             sheet.parts.append(self.group_token(value))
 
     def group_token(self, value: Value | None, depth: int = 0) -> bytes:
-        """An optional content group or membership by what it does at present; its own text draws nothing."""
+        """An optional content group or membership, by its present effect. Its own text draws nothing."""
         if depth > 8:
             raise IdentityLimit("optional content nests too deep")
         if isinstance(value, int):
@@ -264,7 +265,7 @@ class DrawingGraph:
         kind = value.get(b"/Type")
         if isinstance(kind, bytes):
             noise = _TREE_NOISE.get(kind, noise)
-        if b"/CharProcs" in value:  # the engine, too, takes this for the mark of a Type 3 font
+        if b"/CharProcs" in value:  # the engine takes this, too, for the mark of a Type 3 font
             glyphs = self.objects.as_dict(value[b"/CharProcs"])
             for name in sorted(glyphs):
                 sheet.parts.append(name)
@@ -340,8 +341,9 @@ class DrawingGraph:
         return _unescaped(name)
 
     def _names_in(self, data: bytes | None) -> tuple[set[bytes], tuple[bytes, ...]]:
-        """Every name in a content stream, and the beginnings of those that are not plain. Names in its strings, comments
-        and inline images are among them, and do no harm."""
+        """Every name in a content stream, and the beginnings of names that are not plain. Names in strings, comments and inline
+        images are among them, which does no harm.
+        """
         if self.whole:
             return set(), ()
         if data is None:

@@ -1,7 +1,7 @@
-"""Reads the objects of a PDF as plain values, all of it bounded. Worker side.
+"""Reads the objects of a PDF as plain values, within bounds. Worker side.
 
-The engine prints an object in one call, decrypted, with its numbers in their shortest exact form; one regular expression
-then splits the text. Walking the same object through the binding takes three calls an entry and is slower.
+The engine prints an object in one call, decrypted, with its numbers in their shortest exact form. One regular expression then
+splits the text. To walk the same object through the binding takes three calls for each entry and is slower.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Value = bytes | int | list["Value"] | dict[bytes, "Value"]
 """bytes: a scalar, or an array of plain scalars, as printed. int: a reference, by object number. Keys keep their slash."""
 
 DECODED_BYTES = 32 << 20
-"""Longest stream that is digested as decoded, in bytes; of a longer one the encoded bytes are."""
+"""Longest stream that is digested in decoded form, in bytes. A longer one is digested in encoded form."""
 RAW_BYTES = 128 << 20
 PAGE_BYTES = 512 << 20
 PAGE_OBJECTS = 50_000
@@ -30,19 +30,19 @@ _TOKEN = re.compile(
 _NAME = re.compile(rb"/[^\s/<>\[\]()]*+")
 
 _INTEGER_KEYS = ("LC", "LJ", "Mask", "Differences", "Size")
-"""Where the engine takes 1 and 1.0 for different things; it prints both as 1."""
+"""Keys under which the engine treats 1 and 1.0 as different. It prints both as 1."""
 _INTEGER_MARKS = tuple(b"/" + key.encode() for key in _INTEGER_KEYS)
 
 
 class IdentityLimit(Exception):
-    """A page goes over a bound of this module; its identity is then that of its document."""
+    """A page exceeds a bound of this module. Its identity is then that of its document."""
 
 
 class Objects:
     """The objects of one open PDF."""
 
     def __init__(self, document: pymupdf.Document) -> None:
-        """document: a PDF, unlocked if it is encrypted."""
+        """document: a PDF; unlocked, if it is encrypted."""
         self._document = document
         self._owner = as_pdf(document)
         self.pdf = self._owner.m_internal
@@ -50,30 +50,30 @@ class Objects:
         self._bytes_left = 0
 
     def start_page(self) -> None:
-        """Gives the next page its full allowance."""
+        """Give the next page its full allowance."""
         self._objects_left = PAGE_OBJECTS
         self._bytes_left = PAGE_BYTES
 
     def spend_object(self) -> None:
-        """Raises `IdentityLimit` when the page refers to too many objects."""
+        """Count an object. Raises `IdentityLimit` if the page refers to too many."""
         self._objects_left -= 1
         if self._objects_left < 0:
             raise IdentityLimit("the page refers to too many objects")
 
     def value(self, number: int) -> Value:
-        """The object of a number; `b"null"` where there is none."""
+        """The object of a number; `b"null"` if there is none."""
         reference = mupdf.ll_pdf_new_indirect(self.pdf, number, 0)
         try:
-            # As drawing does: an object that is missing or cannot be read is null.
+            # As in drawing, an object that is missing or cannot be read is null.
             found = mupdf.ll_pdf_resolve_indirect(reference)
-            if not found and reread(self._document, number):  # as drawing does, too
+            if not found and reread(self._document, number):  # as in drawing, too
                 found = mupdf.ll_pdf_resolve_indirect(reference)
             return self.value_of(found) if found else b"null"
         finally:
             mupdf.ll_pdf_drop_obj(reference)
 
     def value_of(self, engine_object: RawObj) -> Value:
-        """The value of an object that the engine holds; a reference stays one."""
+        """The value of an object of the engine. A reference stays one."""
         text = printed(engine_object)
         if len(text) > TEXT_BYTES:
             raise IdentityLimit("an object is too long")
@@ -85,7 +85,7 @@ class Objects:
         return value
 
     def resolved(self, value: Value | None) -> Value | None:
-        """Follows references to the value that they lead to; `None` if there is none."""
+        """Follow references to a value; `None` if there is none."""
         for _ in range(8):
             if not isinstance(value, int):
                 return None if value == b"null" else value
@@ -93,17 +93,17 @@ class Objects:
         raise IdentityLimit("a reference leads to too many others")
 
     def as_dict(self, value: Value | None) -> dict[bytes, Value]:
-        """The dictionary that a value is or leads to; an empty one otherwise."""
+        """The dictionary that a value is, or to which it leads; else an empty one."""
         value = self.resolved(value)
         return value if isinstance(value, dict) else {}
 
     def as_list(self, value: Value | None) -> list[Value]:
-        """The array that a value is or leads to, if it holds anything but plain scalars; an empty one otherwise."""
+        """The array that a value is, or to which it leads, if it holds more than plain scalars; else an empty one."""
         value = self.resolved(value)
         return value if isinstance(value, list) else []
 
     def names(self, value: Value | None) -> list[bytes]:
-        """The names of a value that is a name or an array of names, with their slashes."""
+        """The names in a value that is a name or an array of names, with their slashes."""
         value = self.resolved(value)
         if isinstance(value, list):
             return [name for item in value for name in self.names(item)]
@@ -119,8 +119,9 @@ class Objects:
             mupdf.ll_pdf_drop_obj(reference)
 
     def named(self, number: int, key: str) -> bytes:
-        """The name that an object has under a key, with its slash, which is all where there is none. The object is not read as
-        a whole: of a page's tens of thousands of links only this counts."""
+        """The name that an object has under a key, with its slash; only the slash if there is none. The object is not read as a
+        whole: a page may have tens of thousands of links, of which only this counts.
+        """
         reference = mupdf.ll_pdf_new_indirect(self.pdf, number, 0)
         try:
             name = mupdf.ll_pdf_to_name(mupdf.ll_pdf_dict_gets(reference, key))
@@ -129,8 +130,9 @@ class Objects:
             mupdf.ll_pdf_drop_obj(reference)
 
     def decoded(self, number: int) -> bytes | None:
-        """The decoded bytes of a stream as the engine sees them, damage included; `None` if it cannot decode them, or
-        if they are more than `DECODED_BYTES`."""
+        """The decoded bytes of a stream as the engine reads them, damage included. `None` if it cannot decode them, or if they
+        are more than `DECODED_BYTES`.
+        """
         try:
             data = self._read(mupdf.ll_pdf_open_stream_number(self.pdf, number), DECODED_BYTES)
         except mupdf.FzErrorBase:
@@ -145,7 +147,7 @@ class Objects:
         return data
 
     def contents(self, page_object: RawObj) -> bytes | None:
-        """The content of a page, its parts joined as the engine joins them; `None` if over `DECODED_BYTES`."""
+        """The content of a page, its parts joined as the engine joins them; `None` if it is longer than `DECODED_BYTES`."""
         contents = mupdf.ll_pdf_dict_gets(page_object, "Contents")
         if not contents:
             return b""
@@ -153,7 +155,7 @@ class Objects:
         return data if len(data) <= DECODED_BYTES else None
 
     def is_hidden(self, number: int) -> bool:
-        """Whether an optional content group or membership is switched off at present."""
+        """Whether an optional content group or membership is hidden at present."""
         reference = mupdf.ll_pdf_new_indirect(self.pdf, number, 0)
         try:
             return bool(mupdf.ll_pdf_is_ocg_hidden(self.pdf, None, "View", reference))
@@ -165,7 +167,7 @@ class Objects:
         return self.as_dict(self.value_of(mupdf.ll_pdf_dict_gets(mupdf.ll_pdf_trailer(self.pdf), "Root")))
 
     def _read(self, stream: mupdf.fz_stream, limit: int) -> bytes:
-        """At most `limit` + 1 bytes. Takes the stream over. The engine's own guard against bombs starts at 100 MB."""
+        """Read at most `limit` + 1 bytes. Takes the stream over. The engine's own guard against bombs begins at 100 MB."""
         try:
             limited = mupdf.ll_fz_open_null_filter(stream, min(limit, self._bytes_left) + 1, 0)
             try:
@@ -232,7 +234,7 @@ def _keys(items: list[Value]) -> Iterator[bytes]:
 
 
 def _mark_integral_reals(engine_object: RawObj, value: Value, depth: int = 0) -> None:
-    """Notes, in the dictionaries that hold `_INTEGER_KEYS`, which of the numbers under them are reals without a fraction."""
+    """Note which numbers under `_INTEGER_KEYS` are reals without a fraction, in the dictionaries with these keys."""
     if depth > 32:
         raise IdentityLimit("an object nests too deep")
     if isinstance(value, dict):
@@ -252,7 +254,7 @@ def _mark_integral_reals(engine_object: RawObj, value: Value, depth: int = 0) ->
 
 
 def _integral_reals(engine_object: RawObj) -> Iterator[bytes]:
-    """The index of each real without a fraction in an array, 0 for one on its own."""
+    """The index of each real without a fraction in an array; 0 for a single number."""
     numbers = [engine_object]
     if mupdf.ll_pdf_is_array(engine_object):
         numbers = [mupdf.ll_pdf_array_get(engine_object, index) for index in range(mupdf.ll_pdf_array_len(engine_object))]

@@ -10,15 +10,15 @@ _INHERITED = ("MediaBox", "CropBox", "Rotate", "Resources")
 _ANNOTATION_NOISE = frozenset(
     b"/P /Parent /Kids /Popup /A /AA /PA /Dest /M /NM /CreationDate /StructParent /AF /AP /OC /IRT".split()
 )
-"""Not drawn (actions, dates, links to other objects), or digested in another way."""
+"""Entries that are not drawn (actions, dates, links to other objects), or are digested in another way."""
 _NEVER_DRAWN = (b"/Popup", b"/Link")
-"""Annotations that the engine does not draw, whatever they hold."""
+"""Annotations that the engine never draws."""
 _FORM_NOISE = frozenset((b"/Fields", b"/XFA", b"/CO"))
 _FIELD_DEPTH = 32
 
 
 class PdfPages:
-    """Digests of one PDF's pages; what pages share is digested once."""
+    """Digests the pages of one PDF. Objects that pages share are digested once."""
 
     def __init__(self, document: pymupdf.Document) -> None:
         self._objects = Objects(document)
@@ -28,9 +28,9 @@ class PdfPages:
     def drawing(self, index: int) -> bytes:
         """All that the page draws, as one canonical text of bounded length.
 
-        Raises `IdentityLimit`, `RecursionError` or an engine error where that cannot be told.
+        Raises `IdentityLimit`, `RecursionError` or an engine error if that cannot be told.
         """
-        # Loading comes first: the engine then redraws the form fields of files that ask for it, into the document.
+        # The page must be loaded first: the engine then redraws the form fields of files that ask for it, in the document.
         page = mupdf.ll_pdf_load_page(self._objects.pdf, index)
         try:
             is_group = bool(mupdf.ll_pdf_page_has_transparency(page))
@@ -52,7 +52,7 @@ class PdfPages:
             found = mupdf.ll_pdf_dict_gets_inheritable(page_object, name)
             entries[b"/" + name.encode()] = self._objects.value_of(found) if found else b"null"
         sheet = Sheet([b"whole" if graph.whole else b"named"])
-        # Blending that the resources allow for, used or not, makes the engine draw the page as a group.
+        # If the resources allow for blending, used or not, the engine draws the page as a group.
         sheet.parts.append(b"group" if is_group else b"plain")
         for key in (b"/MediaBox", b"/CropBox", b"/Rotate", b"/UserUnit", b"/Group"):
             sheet.parts.append(key)
@@ -68,7 +68,7 @@ class PdfPages:
         return b" ".join(sheet.parts)
 
     def _output_profile(self) -> Value:
-        """The profile that the engine takes CMYK colours through; of several it takes the first."""
+        """The profile through which the engine takes CMYK colours. Of several it takes the first."""
         intents = self._objects.as_list(self._objects.root().get(b"/OutputIntents"))
         return self._objects.as_dict(intents[0]).get(b"/DestOutputProfile", b"null") if intents else b"null"
 
@@ -97,7 +97,7 @@ class PdfPages:
             root = self._objects.root()
             form = self._objects.as_dict(root.get(b"/AcroForm"))
             if needs_form or self._objects.resolved(form.get(b"/NeedAppearances")) == b"true":
-                # The engine draws the annotation itself, from these besides its own entries.
+                # The engine draws the annotation itself, from these and from its own entries.
                 one = Sheet([b"form"])
                 graph.add_entries(one, form, _FORM_NOISE)
                 one.parts.append(b"language")
@@ -105,7 +105,7 @@ class PdfPages:
                 sheet.add(one.closed())
 
     def _add_appearance(self, graph: DrawingGraph, sheet: Sheet, entries: dict[bytes, Value]) -> bool:
-        """Digests the normal appearance, in all its states; returns whether there is one for the present state."""
+        """Digest the normal appearance, in all its states. Returns whether there is one for the present state."""
         normal = self._objects.as_dict(entries.get(b"/AP")).get(b"/N")
         if isinstance(normal, int) and self._objects.is_stream(normal):
             sheet.parts.append(b"appearance")
@@ -121,7 +121,7 @@ class PdfPages:
         return isinstance(present, bytes) and self._objects.is_stream(states.get(present))
 
     def _add_field(self, graph: DrawingGraph, sheet: Sheet, entries: dict[bytes, Value]) -> bool:
-        """Digests what a form field inherits; returns whether the engine draws it whatever its appearance is."""
+        """Digest the entries that a form field inherits. Returns whether the engine always draws the field itself."""
         is_signature = False
         for _ in range(_FIELD_DEPTH):
             is_signature |= self._objects.resolved(entries.get(b"/FT")) == b"/Sig"

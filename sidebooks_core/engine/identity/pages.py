@@ -1,8 +1,8 @@
-"""`content_id`: what a page draws, in 32 hexadecimal digits. Worker side.
+"""The content id of a page: all that it draws, in 32 hexadecimal digits. Worker side.
 
-Equal for pages that draw from the same content, in whatever document; different for pages that draw differently. Where
-the first cannot be told within bounds, the second still holds: the page then counts as its document's alone.
-docs/explanation/decisions/0002-page-content-id.md says what is digested, what is not, and how that is proved.
+Pages that draw from the same content have equal ids, in whatever document. Pages that draw differently have different ids. If
+the content cannot be told within bounds, the second rule still holds: the id is then unique to the document.
+docs/explanation/decisions/0002-page-content-id.md says what is digested, what is not, and how that is tested.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from sidebooks_core.engine.store import read_from
 
 
 class PageIdentifier:
-    """The content ids of one open document's pages, as its layers are switched when each is first asked for."""
+    """The content ids of the pages of one open document, with its layers as they are when an id is first asked for."""
 
     def __init__(self, document: EngineDocument, document_digest: str, kind: str) -> None:
-        """document: open, unlocked if it is encrypted.
-        `document_digest`: of the document's bytes.
-        `kind`: what the document was opened as; a PDF is known by its handle.
+        """document: open; unlocked, if it is encrypted.
+
+        document_digest: of the document's bytes. kind: the kind of file. A PDF is recognised by `document` itself.
         """
         self._kind = kind
         self._document_digest = document_digest
@@ -42,7 +42,7 @@ class PageIdentifier:
             try:
                 return page_id(b"drawing", self._pages.drawing(index))
             except (IdentityLimit, RecursionError, mupdf.FzErrorBase):
-                pass  # what the page draws cannot be told: below
+                pass  # what the page draws cannot be told: see below
         if self._kind == "cbz":
             drawn = self._image_page(index)
             if drawn is not None:
@@ -50,5 +50,5 @@ class PageIdentifier:
         return own_page_id(self._kind, self._document_digest, index)
 
     def _image_page(self, index: int) -> bytes | None:
-        """The image file that a page of a comic book is; None where it cannot be read: the page counts as its document's."""
+        """The image file of a page of a comic; None if it cannot be read, and then the id is unique to the document."""
         return self._document.drawn(index) if isinstance(self._document, PageSequence) else None

@@ -1,1 +1,1 @@
-"""Images: as documents of their own, and inside PDF pages where the engine fails."""
+"""Images as documents, and images in PDFs that the engine cannot unpack."""

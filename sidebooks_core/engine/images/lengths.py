@@ -1,7 +1,7 @@
-"""Finds the images of a PDF's page that are cut short without a word from the engine. Worker side.
+"""Finds images on a page of a PDF that are cut short without a message of the engine. Worker side.
 
-Every page that is drawn is looked at, so this reads little of it: names and filters, through the engine's plain functions,
-and each image once for a document.
+Every page that is drawn is looked at. So only names and filters are read, through the engine's plain functions, and each image
+once for a document.
 """
 
 from __future__ import annotations
@@ -16,31 +16,31 @@ from sidebooks_core.engine.pdf import resources
 from sidebooks_core.engine.pdf.objects import get, items, name
 
 MOST_ENTRIES = 500
-"""Images, forms, patterns and annotations of one page that are looked at."""
+"""Most images, forms, patterns and annotations of one page that are looked at."""
 MOST_BYTES = 64 << 20
-"""Of a stream that is looked into."""
+"""Most bytes of a stream that is looked into."""
 _JBIG2 = "JBIG2Decode"
 
 
 class CutImages:
-    """Of one document."""
+    """The cut images of one document."""
 
     def __init__(self, document: EngineDocument) -> None:
         self._document = document
         self._known: dict[int, bool] = {}
-        """By the number of an image: whether it is cut. Forms and patterns are not in it."""
+        """Whether an image is cut, by its number. Forms and patterns are not in it."""
 
     def of_page(self, page: int) -> frozenset[int]:
-        """The numbers of its images that are cut, those of forms, patterns and stamps included.
+        """The numbers of a page's images that are cut, those of forms, patterns and stamps included.
 
-        What the engine says of objects that only this reads is forgotten.
+        The engine's messages about objects that only this reads are dropped.
         """
         if not is_pdf(self._document):
             return frozenset()
         try:
             found = frozenset(self._cut(self._document, page))
         except ENGINE_ERRORS:
-            found = frozenset()  # damaged: who draws it is told
+            found = frozenset()  # damaged: drawing the page tells of it
         take_messages()
         return found
 
@@ -63,16 +63,16 @@ def _is_cut(document: pymupdf.Document, number: int, image: RawObj) -> bool:
     try:
         packed = mupdf.pdf_load_compressed_stream(as_pdf(document), number, MOST_BYTES)
         if packed.m_internal.params.type != mupdf.FZ_IMAGE_JBIG2:
-            return False  # something else is done to it first
+            return False  # another filter comes first
         data = mupdf.FzBuffer(mupdf.ll_fz_keep_buffer(packed.m_internal.buffer))
         height_px = mupdf.ll_pdf_to_int(get(image, "Height"))
         return jbig2.is_cut(mupdf.fz_buffer_extract_copy(data), _shared(document, image), height_px)
     except ENGINE_ERRORS:
-        return False  # the engine tells of it when it is drawn
+        return False  # the engine tells of it when the image is drawn
 
 
 def _shared(document: pymupdf.Document, image: RawObj) -> bytes:
-    """What the image shares with others; empty if it shares nothing."""
+    """The part that the image shares with others; empty if there is none."""
     shared = get(_last(get(image, "DecodeParms") or get(image, "DP")), "JBIG2Globals")
     return (document.xref_stream(mupdf.ll_pdf_to_num(shared)) or b"") if shared else b""
 
@@ -82,12 +82,12 @@ def _is_jbig2(image: RawObj) -> bool:
 
 
 def _last(value: RawObj) -> RawObj:
-    """The last item of an array; what is no array as it is."""
+    """The last item of an array; another value as it is."""
     return mupdf.ll_pdf_array_get(value, mupdf.ll_pdf_array_len(value) - 1) if mupdf.ll_pdf_is_array(value) else value
 
 
 def _of_stamps(page_object: RawObj) -> Iterator[RawObj]:
-    """The resources that the appearances of a page's stamps draw with."""
+    """The resources of the appearances of a page's stamps."""
     for annotation in islice(items(get(page_object, "Annots")), MOST_ENTRIES // 10):
         if name(get(annotation, "Subtype")) == "Stamp":
             for shown in resources.appearances(annotation):

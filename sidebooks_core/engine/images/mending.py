@@ -1,8 +1,8 @@
-"""Draws a PDF's page without the images that cannot be unpacked, where the engine would paint black. Worker side.
+"""Draws a page of a PDF without the images that cannot be unpacked, which the engine would paint black. Worker side.
 
-The engine fills what it lacks of an image with zeros, which is black in most colour spaces. Here such images are looked for
-one by one, and replaced in a second copy of the document, which is opened for that: by what of them can be unpacked, and
-paper for the rest. The document itself stays as it is, since its pages are identified by what is in it.
+The engine fills the missing part of an image with zeros, which is black in most colour spaces. Here such images are found one
+by one, and replaced in a second copy of the document: by the part that can be unpacked, and by paper for the rest. The document
+itself does not change, since its pages are identified by its content.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ from sidebooks_core.engine.pdf.objects import get, name
 from sidebooks_core.engine.store import forget_resources, forget_unpacked, read_from
 
 MOST_IMAGE_PIXELS = 48 << 20
-"""Of an image that is looked into; a larger one stays as the engine draws it, and is told of."""
+"""Most pixels of an image that is looked into. A larger one stays as the engine draws it, and the user is told."""
 MOST_IMAGES = 200
-"""Looked into on one page."""
+"""Most images of one page that are looked into."""
 MOST_ENTRIES = 20_000
-"""Of the resources of one page, those among which images are looked for."""
+"""Most entries of the resources of one page among which images are looked for."""
 _LINE_BY_LINE = frozenset({
     "FlateDecode", "Fl", "LZWDecode", "LZW", "RunLengthDecode", "RL", "ASCII85Decode", "A85", "ASCIIHexDecode", "AHx",
     "CCITTFaxDecode", "CCF", "Crypt",
@@ -50,15 +50,15 @@ _EMPTY_FORM = "<< /Type /XObject /Subtype /Form /BBox [0 0 1 1] /Resources << >>
 
 
 class Mended(Struct, frozen=True):
-    """A page as it is to be drawn."""
+    """A page with its images mended."""
 
     display_list: pymupdf.DisplayList
     problems: tuple[str, ...]
-    """Of its images."""
+    """The problems of its images."""
 
 
 class Mender:
-    """Of one document."""
+    """Mends the pages of one document."""
 
     def __init__(self, document: OpenDocument, reopen: Callable[[], OpenDocument]) -> None:
         """reopen: opens the same document once more."""
@@ -66,10 +66,10 @@ class Mender:
         self._reopen = reopen
         self._copy: OpenDocument | None = None
         self._verdicts: dict[int, str | None] = {}
-        """By the number of an image: its problem, empty where another engine could unpack it, or None for a sound one."""
+        """By the number of an image: its problem; empty if another engine could unpack it; None if it is sound."""
 
     def mend(self, page: int, cut: frozenset[int] = frozenset()) -> Mended | None:
-        """None where no image of the page is to blame. Raises RenderFailed.
+        """Mend a page. Returns None if no image of the page is at fault. Raises RenderFailed.
 
         cut: the numbers of images that are known to be incomplete, though the engine unpacks them.
         """
@@ -112,7 +112,7 @@ class Mender:
         if is_sound and not is_cut:
             if not mask or _unpacks(pdf, mask)[0]:
                 return None
-            self._mended().xref_set_key(number, "SMask", "null")  # all of the image rather than nothing
+            self._mended().xref_set_key(number, "SMask", "null")  # the whole image rather than nothing
             return IMAGE_CUT
         copy = self._mended()
         other = second_engine.unpacked(document, number)
@@ -127,14 +127,14 @@ class Mender:
         return IMAGE_CUT
 
     def _mended(self) -> Opened:
-        """The copy, in which images are replaced."""
+        """The copy in which images are replaced."""
         if self._copy is None:
             self._copy = self._reopen()
         return require_pdf(self._copy.handle)
 
 
 def _elsewhere(document: pymupdf.Document, page: int) -> dict[int, int]:
-    """The images of patterns and of annotations' appearances, those of forms, too, each with its mask's number or 0."""
+    """The images of patterns, of annotations' appearances and of their forms, each with the number of its soft mask or 0."""
     found: dict[int, int] = {}
     page_object = mupdf.ll_pdf_lookup_page_obj(raw_pdf(document), page)
     starts = (resources.of_page(page_object), *resources.of_annotations(page_object, MOST_ENTRIES))
@@ -147,13 +147,13 @@ def _elsewhere(document: pymupdf.Document, page: int) -> dict[int, int]:
 
 
 def _has_lost_inline(document: pymupdf.Document, page: int) -> bool:
-    """Whether an image that stands in the page's content cannot be unpacked at all."""
+    """Whether an image in the page's content cannot be unpacked at all."""
     contents = b"".join(_bytes_of(document, number) for number in document.load_page(page).get_contents())
     return b"BI" in contents and _filter_inline(document, page, drops=False)
 
 
 def _keep_rows(document: pymupdf.Document, copy: pymupdf.Document, number: int, image: mupdf.FzImage) -> bool:
-    """Draw the rows that can be unpacked, at their place. Whether there are any."""
+    """Draw the rows that can be unpacked, at their place. Returns whether there are any."""
     filters = set(_NAME.findall(document.xref_get_key(number, "Filter")[1]))
     overrides = {"Filter": "null", "DecodeParms": "null", "F": "null"}
     if filters & _OF_IMAGES:
@@ -170,7 +170,7 @@ def _keep_rows(document: pymupdf.Document, copy: pymupdf.Document, number: int, 
     if rows == image.h():
         return True
     if any(document.xref_get_key(number, key)[0] != "null" for key in ("SMask", "Mask")):
-        return True  # its mask is of the whole: what lacks is drawn as the engine draws it
+        return True  # its mask covers the whole image: the missing part is drawn as the engine draws it
     part = copy.get_new_xref()
     copy.update_object(part, document.xref_object(number))
     copy.update_stream(part, data[: rows * stride], compress=0)
@@ -183,7 +183,7 @@ def _keep_rows(document: pymupdf.Document, copy: pymupdf.Document, number: int, 
 
 
 class _InlineFilter(mupdf.PdfSanitizeFilterOptions2):
-    """Leaves out images that stand in content and cannot be unpacked at all."""
+    """Drops images in content that cannot be unpacked at all."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -208,7 +208,7 @@ def _is_lost(image: mupdf.FzImage) -> bool:
 
 
 def _filter_inline(document: pymupdf.Document, page: int, *, drops: bool) -> bool:
-    """Whether a page's content has such images; drops: they are taken out of it."""
+    """Whether a page's content has such images. drops: take them out of the content."""
     chosen = _InlineFilter()
     options = sanitizing(chosen, changes=drops)
     forget_unpacked()
@@ -234,7 +234,7 @@ def _unpacks(pdf: mupdf.PdfDocument, number: int) -> tuple[bool, mupdf.FzImage |
 
 
 def _bytes_of(document: pymupdf.Document, number: int) -> bytes:
-    """What can be decoded of a stream."""
+    """The part of a stream that can be decoded."""
     try:
         return document.xref_stream(number) or b""
     except ENGINE_ERRORS:
@@ -242,7 +242,7 @@ def _bytes_of(document: pymupdf.Document, number: int) -> bytes:
 
 
 def _decoded(image: mupdf.FzImage) -> bytes:
-    """What can be decoded of an image, a byte a component, without the rows of zeros that the engine puts behind it."""
+    """The part of an image that can be decoded, a byte for each component, without the rows of zeros that the engine adds."""
     try:
         pixmap = pymupdf.Pixmap(mupdf.fz_get_unscaled_pixmap_from_image(image))
     except ENGINE_ERRORS:
@@ -253,7 +253,7 @@ def _decoded(image: mupdf.FzImage) -> bytes:
 
 
 def _has_detail(image: mupdf.FzImage) -> bool:
-    """Whether an image that can be unpacked is more than one colour."""
+    """Whether an image that can be unpacked has more than one colour."""
     if image.w() * image.h() > MOST_IMAGE_PIXELS:
         return True
     samples = pymupdf.Pixmap(mupdf.fz_get_unscaled_pixmap_from_image(image)).samples

@@ -1,4 +1,4 @@
-"""Image files as documents: by the engine where it reads them right, else turned, or by Pillow. Worker side."""
+"""Image files as documents: opened by the engine if it reads them right, else turned, or converted by Pillow. Worker side."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from sidebooks_core.engine.sequence import PageSequence, Part, opened
 from sidebooks_core.errors import DamagedDocument, UnsupportedDocument
 
 MOST_CHUNKS = 100_000
-"""Of a PNG, in which Exif is looked for."""
+"""Most chunks of a PNG that are searched for Exif."""
 _PT_PER_PX = 0.75
-"""96 pixels an inch: the engine's, of images that do not say."""
+"""96 pixels an inch, as the engine takes for images that state no resolution."""
 _PNG_HEAD = 8
 _TIFF_COMPRESSIONS = {6: "old JPEG", 34712: "JPEG 2000", 34887: "LERC", 34925: "LZMA", 50000: "Zstandard", 50001: "WebP"}
 
 
 def open_image(source: Source, kind: str, name: str, limits: Limits) -> EngineDocument:
-    """The engine's document of an image file, or a sequence in its place.
+    """Open an image file: as the engine's document, or as a sequence in its place.
 
-    Raises DamagedDocument, DocumentTooLarge, UnsupportedDocument, and what the engine raises.
+    Raises DamagedDocument, DocumentTooLarge, UnsupportedDocument, and the engine's errors.
     """
     if kind in CONVERTED_KINDS:
         return opened(*images.converted(_file(source), kind, name, limits.image_pixels))
@@ -45,9 +45,9 @@ def open_image(source: Source, kind: str, name: str, limits: Limits) -> EngineDo
 
 
 def size(data: bytes, kind: str | None, name: str) -> tuple[float, float, tuple[int, int] | None] | None:
-    """(width_pt, height_pt, native_px) of an image file of one page, as `open_image` shows it, without unpacking it.
+    """(width_pt, height_pt, native_px) of an image file of one page, as `open_image` shows it. The image is not unpacked.
 
-    None where it must be opened for that. Raises DamagedDocument, and what the engine raises.
+    None if the file must be opened to find out. Raises DamagedDocument, and the engine's errors.
     """
     if kind in CONVERTED_KINDS:
         width_px, height_px = images.upright_px(io.BytesIO(data), str(kind), name)
@@ -59,7 +59,7 @@ def size(data: bytes, kind: str | None, name: str) -> tuple[float, float, tuple[
 
 def _open_tiff(source: Source, name: str, limits: Limits) -> EngineDocument:
     found = tiff.pages(source.data, limits.document_pages + 1)
-    if not found and tiff.is_big(source.data):  # of which the engine makes a blank page that fails
+    if not found and tiff.is_big(source.data):  # the engine would make a blank page of it
         raise DamagedDocument(f"{name} is a BigTIFF whose directory cannot be read")
     if not found or all(page.is_engines and page.orientation == 1 for page in found):
         return opened(source.data, "tiff")
@@ -82,7 +82,7 @@ def _converted_tiff(source: Source, name: str, limits: Limits, number: int) -> O
 
 
 def _require_drawable(sequence: PageSequence, number: int, page: tiff.TiffPage, name: str) -> None:
-    """Which kinds Pillow unpacks depends on how it was built, so one page is tried. Raises UnsupportedDocument."""
+    """Try one page, since the kinds that Pillow unpacks depend on how it was built. Raises UnsupportedDocument."""
     try:
         sequence.load_page(number)
     except DamagedDocument as error:
@@ -100,7 +100,7 @@ def _tiff_notes(found: list[tiff.TiffPage]) -> tuple[str, ...]:
 
 
 def png_orientation(data: bytes | memoryview) -> int:
-    """By the Exif chunk of a PNG (PNG 3, 11.3.4.5); 1 without one."""
+    """The orientation in the Exif chunk of a PNG (PNG 3, 11.3.4.5); 1 without one."""
     place = _PNG_HEAD
     for _ in range(MOST_CHUNKS):
         if place + 8 > len(data):

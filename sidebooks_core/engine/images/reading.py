@@ -1,4 +1,4 @@
-"""Images that are pages: their own size in pixels, and those that only Pillow reads. Worker side."""
+"""Images that are pages: their size in pixels, and conversion of those that only Pillow reads. Worker side."""
 
 from __future__ import annotations
 
@@ -19,19 +19,18 @@ if TYPE_CHECKING:
 SAME_SHAPE = 0.02
 _EXIF_ORIENTATION = 274
 _ENGINE_QUARTER_TURNS = (2, 4, 6, 8)
-"""By the engine's own numbers, 0 where the image does not say."""
+"""Orientations in the engine's numbers; 0 if the image states none."""
 _PLAIN_MODES = {"1": "1", "L": "L", "RGB": "RGB", "P": "RGB"}
 _PROFILED = ("L", "RGB", "RGBA", "P", "PA", "LA")
 _AS_NUMBERS = ("F", "I", "I;16", "I;16L", "I;16B", "I;16N")
 
 
 def converted(file: BinaryIO, kind: str, name: str, most_pixels: int, frame: int = 0) -> tuple[bytes, str]:
-    """A frame of an image, upright, as the engine reads it, and the engine's name of that format.
+    """A frame of an image, upright, in a format of the engine, and the engine's name of that format.
 
-    That is PNM (with transparency PAM), which takes no time to write; PNG where the image has a colour profile; and TIFF where
-    it was one, which says how large it is on paper. Numbers that are no pixels (16 or 32 bit, or floating point) are spread
-    over black to white, by what is in the image.
-    Raises DamagedDocument, DocumentTooLarge.
+    The format is PNM (PAM with transparency), which takes no time to write. It is PNG if the image has a colour profile, and
+    TIFF if it was a TIFF, which states its size on paper. Numbers that are no pixels (16 or 32 bits, or floating point) are
+    spread from black to white, by the numbers in the image. Raises DamagedDocument, DocumentTooLarge.
     """
     from PIL import ImageOps
 
@@ -61,14 +60,14 @@ def converted(file: BinaryIO, kind: str, name: str, most_pixels: int, frame: int
 
 
 def require_pixels(width_px: int, height_px: int, name: str, most_pixels: int) -> None:
-    """Raises DocumentTooLarge."""
+    """Raise DocumentTooLarge if the image has too many pixels."""
     if width_px * height_px > most_pixels:
         what = f"{width_px} x {height_px} pixels; the settings allow {most_pixels} (image_pixels)"
         raise DocumentTooLarge(f"{name}: the image has {what}")
 
 
 def is_animated(file: BinaryIO, name: str) -> bool:
-    """Whether a GIF has a second frame; not where Pillow cannot tell, and the engine takes what it can."""
+    """Whether a GIF has a second frame. False if Pillow cannot tell: the engine then shows what it can."""
     try:
         with _opened(file, "gif", name) as image:
             return bool(getattr(image, "is_animated", False))  # which Pillow types for no format
@@ -77,16 +76,17 @@ def is_animated(file: BinaryIO, name: str) -> bool:
 
 
 def upright_px(file: BinaryIO, kind: str, name: str) -> tuple[int, int]:
-    """(width, height) of an image as shown, without unpacking it. Raises DamagedDocument."""
+    """(width, height) of an image as shown. The image is not unpacked. Raises DamagedDocument."""
     with _opened(file, kind, name) as image:
         turned = image.getexif().get(_EXIF_ORIENTATION, 1) in (5, 6, 7, 8)
         return (image.height, image.width) if turned else (image.width, image.height)
 
 
 def engine_size(data: bytes) -> tuple[float, float, tuple[int, int] | None]:
-    """(width_pt, height_pt, native_px) of the page that the engine makes of an image. Raises what the engine raises.
+    """(width_pt, height_pt, native_px) of the page that the engine makes of an image. Raises the engine's errors.
 
-    As the engine does it (cbz_bound_page), in numbers of 32 bits; a document for each image of a book takes ten times as long.
+    It is computed as the engine does (cbz_bound_page), with numbers of 32 bits. A document for each image of a book would take
+    ten times as long.
     """
     image = mupdf.fz_new_image_from_buffer(mupdf.fz_new_buffer_from_copied_data(data))
     across_dpi, down_dpi = mupdf.fz_image_resolution(image)
@@ -101,12 +101,12 @@ def engine_size(data: bytes) -> tuple[float, float, tuple[int, int] | None]:
 
 @contextmanager
 def _opened(file: BinaryIO, kind: str, name: str) -> Iterator[Image.Image]:
-    """Pillow's image. Raises DamagedDocument for what Pillow raises."""
+    """Pillow's image. Raises Pillow's errors as DamagedDocument."""
     from PIL import AvifImagePlugin, Image
 
-    AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # a confined worker may start none, and the decoder does not do with fewer
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # a confined worker may start no threads, and the decoder needs at least one
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of bombs, for which there is a bound of our own, and of odd metadata
+        warnings.simplefilter("ignore")  # warnings of bombs, for which there is a bound of our own, and of odd metadata
         try:
             with Image.open(file, formats=[kind.upper()]) as image:
                 yield image

@@ -1,1 +1,1 @@
-"""What only a PDF has: objects, the page tree, links, layers, faults and their mending."""
+"""Parts that only a PDF has: objects, page tree, links, layers, faults and their mending."""

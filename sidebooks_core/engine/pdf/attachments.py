@@ -1,4 +1,4 @@
-"""The files that a PDF carries: those embedded in it, a portfolio's, and those pinned to a page. Worker side."""
+"""The files that a PDF carries: embedded in it, in a portfolio, or pinned to a page. Worker side."""
 
 from __future__ import annotations
 
@@ -15,16 +15,18 @@ from sidebooks_core.engine.pdf.targets import file_name, name_tree
 
 MOST_FILES = 1_000
 MOST_ANNOTATIONS = 50_000
-"""Looked at for pinned files, 5 us each."""
+"""Most annotations that are searched for pinned files, at 5 us each."""
 SEARCHED_BYTES = 32 << 20
-"""Of a file, from its beginning."""
+"""Most bytes of a file that are searched, from its beginning."""
 _EMBEDDED = b"/EmbeddedFile"
-"""What the stream of such a file says that it is; no stream is packed into another object, so that it stands in the file."""
+"""The stream of an embedded file says that it is one. A stream is never packed into another object, so this text stands in the
+file."""
 COUNTED_FROM_BYTES = 4 << 20
-"""Of a document, from here on the annotations are counted before it is searched: they may have to be unpacked for that."""
+"""From this size on, the annotations of a document are counted before the document is searched. Counting may have to unpack
+them."""
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")
 BYTES_FOR_AN_ANNOTATION = 30_000
-"""Of a document that are searched while one annotation is read."""
+"""Bytes of a document that are searched in the time in which one annotation is read."""
 _BY_ENDING = {
     "pdf": "application/pdf",
     "doc": "application/msword",
@@ -46,10 +48,10 @@ _BY_ENDING = {
 
 
 def may_have_pinned(source: Source, page_objects: Sequence[RawObj]) -> bool:
-    """Whether a PDF may hold files that are pinned to its pages; to be asked before all its annotations are read for them.
+    """Whether a PDF may hold files that are pinned to its pages. If not, its annotations need not be read for them.
 
-    To look for one embedded file takes 0.17 ms for each MB of a document, and an annotation 5 us to read. So the annotations
-    of a long file with few pages are counted first: scans have none.
+    A search for one embedded file takes 0.17 ms for each MB of the document; reading an annotation takes 5 us. So the
+    annotations of a long file with few pages are counted first: scans have none.
     """
     try:
         pinning = [page_object for page_object in page_objects if get(page_object, "Annots") or get(page_object, "AF")]
@@ -61,24 +63,25 @@ def may_have_pinned(source: Source, page_objects: Sequence[RawObj]) -> bool:
             if pins < most:
                 return True
     except ENGINE_ERRORS:
-        pass  # damaged: nobody knows
+        pass  # damaged: the file is searched
     return source.holds(_EMBEDDED, SEARCHED_BYTES)
 
 
 def read_attachments(document: pymupdf.Document, pages_with_pins: Sequence[RawObj]) -> tuple[Attachment, ...]:
-    """Each file once, at most `MOST_FILES`. What is damaged of them is left out.
+    """Each attached file once, at most `MOST_FILES`. Damaged ones are left out.
 
-    pages_with_pins: page objects whose annotations and associated files (ISO 32000-2, 14.13) are looked at.
+    pages_with_pins: page objects whose annotations and associated files (ISO 32000-2, 14.13) are read.
     """
     found: list[Attachment] = []
     seen: set[tuple[int, str]] = set()
-    with suppress(*ENGINE_ERRORS):  # damaged: what was found until there
+    with suppress(*ENGINE_ERRORS):  # damaged: the files found so far are told
         for called, file in _specifications(raw_pdf(document), pages_with_pins):
             stream = _stream(file)
             if stream is None:
                 continue
             attached = _attachment(called, file, stream)
-            # Optimisers keep equal contents once: only what is called alike, too, is the same file told in two places.
+            # Optimisers keep equal contents once. Only files with equal content and equal names are one file, told in two
+            # places.
             if (key := (mupdf.ll_pdf_to_num(stream), attached.name)) not in seen:
                 seen.add(key)
                 found.append(attached)
@@ -106,7 +109,7 @@ def _specifications(pdf: RawPdf, pages_with_pins: Sequence[RawObj]) -> Iterator[
 
 
 def _stream(file: RawObj) -> RawObj:
-    """Where the file's bytes are; None where they are not in the document."""
+    """The stream with the file's bytes; None if the bytes are not in the document."""
     embedded = get(file, "EF")
     return next((found for key in ("UF", "F", "Unix", "DOS", "Mac") if (found := get(embedded, key))), None)
 

@@ -1,7 +1,7 @@
-"""Finds what the engine would draw wrong on a page of a PDF, before its list is made. Worker side.
+"""Finds what the engine would draw wrongly on a page of a PDF, before the display list is made. Worker side.
 
-Two kinds: boxes of Type 3 fonts that are too large (`glyph_boxes`), and transfer functions (`transfer`). Each object is
-looked at once, however many pages lead to it.
+It finds two faults: boxes of Type 3 fonts that are too large (`glyph_boxes`), and transfer functions (`transfer`). It looks at
+each object once for a document, however many pages lead to it.
 """
 
 from __future__ import annotations
@@ -18,77 +18,77 @@ from sidebooks_core.engine.transfer.curves import STRAIGHT, curve_of
 from sidebooks_core.engine.transfer.functions import by_colour, function_of
 
 _LARGEST = 8.0
-"""Sides of a box, in units of the text, from which it is not believed; glyphs have up to 2."""
+"""A box with a longer side, in units of the text, is not believed. Glyphs have sides of up to 2."""
 MOST_OBJECTS = 10_000
-"""Objects of one page that are looked at. Forms that name others take some 0.45 s, once for each document."""
+"""Most objects of one page that are looked at. For forms that name others this takes some 0.45 s, once for a document."""
 _NO_RESOURCES = frozenset(("Image", "Type0", "Type1", "MMType1", "TrueType", "Link", "Popup"))
-"""Subtypes without resources to look into: images, fonts of other types, and the annotations that the engine leaves out."""
+"""Subtypes without resources to look into: images, other types of fonts, and annotations that the engine leaves out."""
 _CATEGORIES = ("Font", "XObject", "Pattern")
 DEEPEST = 20
-"""Dictionaries written within one another."""
+"""Most dictionaries that are written one within another."""
 _HIDDEN = 1 << 1 | 1 << 5
 """Flags of an annotation that is not shown on a screen (ISO 32000-2, 12.5.3): Hidden, NoView."""
 
 
 class Faults(Struct, frozen=True):
-    """What there is to mend of a page while its list is made."""
+    """What is to be mended while the list of a page is made."""
 
     large_fonts: tuple[mupdf.PdfObj, ...] = ()
-    """Its Type 3 fonts with boxes that are too large."""
+    """The Type 3 fonts of the page with boxes that are too large."""
     transfers: bool = False
-    """Its content, or that of a form that it draws, may set transfer functions."""
+    """Whether the page's content, or that of a form that it draws, may set transfer functions."""
     transfers_elsewhere: bool = False
-    """What else the page draws with may: a pattern, a glyph, a soft mask, the appearance of an annotation, a form that one of
-    these draws, or what was not looked at since there is too much of it."""
+    """Whether something else may set transfer functions: a pattern, a glyph, a soft mask, the appearance of an annotation, a
+    form that one of these draws, or an object that was not looked at since there are too many."""
 
 
 class _Finding(Struct, frozen=True, eq=False):
-    """What one font, form, pattern, annotation, resource dictionary or part of one says."""
+    """What one font, form, pattern, annotation or resource dictionary contributes."""
 
     large_font: mupdf.PdfObj | None = None
-    """Itself, if it is a font with a box that is too large."""
+    """The object itself, if it is a font with a box that is too large."""
     sets_transfers: bool = False
     is_content: bool = False
-    """It is a form or a page's resources: not what draws elsewhere, as a pattern does."""
+    """Whether it is a form or the resources of a page. A pattern, for one, draws elsewhere."""
     inner: tuple[int, ...] = ()
-    """The numbers of what it draws with."""
+    """The numbers of the objects that it draws with."""
     inner_elsewhere: tuple[int, ...] = ()
-    """Likewise, for soft masks."""
+    """The same for soft masks."""
     parts: tuple[_Finding, ...] = ()
-    """Its resources, their categories, and what is written in place there."""
+    """Its resources, their categories, and the objects that are written in place there."""
     enclosing: tuple[int, ...] = ()
-    """The numbers of resources or categories that it lies in and names: they were being read when it was."""
+    """The numbers of resources or categories that it names and lies in: they were being read when it was read."""
 
 
 _NOTHING = _Finding()
 _IN_DOUBT = _Finding(sets_transfers=True)
-"""Of what is written too deep: it is told."""
+"""For objects that are nested too deep. In doubt the user is told."""
 
 
 class _Known(Struct):
-    """What is known of one document, which is the same whichever page led to it."""
+    """What is known of one document. It does not depend on the page that led to it."""
 
     objects: dict[int, _Finding] = field(default_factory=dict)
-    """By the number of an object."""
+    """Findings by the number of an object."""
     pages: dict[int, Faults] = field(default_factory=dict)
-    """By the number of a page's object."""
+    """Faults by the number of a page's object."""
     resources: dict[int, _Finding] = field(default_factory=dict)
-    """By the number of a resource dictionary, or of a category in it."""
+    """Findings by the number of a resource dictionary, or of a category in it."""
     being_read: set[int] = field(default_factory=set)
-    """Of these."""
+    """The numbers of resource dictionaries and categories that are being read."""
     functions: dict[int, bool] = field(default_factory=dict)
-    """By the number of a function: whether it changes anything."""
+    """Whether a function changes anything, by its number."""
     states: dict[int, tuple[bool, int]] = field(default_factory=dict)
-    """By the number of a graphics state: whether it sets a transfer function, and the number of its soft mask, or 0."""
+    """For each graphics state by its number: whether it sets a transfer function, and the number of its soft mask, or 0."""
     faults: dict[int, Faults] = field(default_factory=dict)
-    """What resources, which pages share, lead to, by their number."""
+    """The faults to which resources lead, by their number. Pages share resources."""
 
 
 _known: WeakKeyDictionary[pymupdf.Document, _Known] = WeakKeyDictionary()
 
 
 def faults_of(document: pymupdf.Document, page_object: RawObj) -> Faults:
-    """What there is to mend of a page. page_object: of the binding's lower level."""
+    """The faults of a page."""
     known = _known_of(document)
     number = mupdf.ll_pdf_to_num(page_object)
     faults = known.pages.get(number)
@@ -122,9 +122,9 @@ def _of_page(document: pymupdf.Document, known: _Known, page_object: RawObj) -> 
 
 
 def that_set_transfers(document: pymupdf.Document, page_object: RawObj) -> frozenset[int]:
-    """The numbers of what a page draws with that may set transfer functions, or leads to what may.
+    """The numbers of the objects, among those that a page draws with, that may set transfer functions or lead to such objects.
 
-    For a page that `faults_of` has looked at. Time grows with the number of these objects, not with that of the ways to them.
+    For a page that `faults_of` has looked at. The time grows with the number of objects, not with the number of ways to them.
     """
     known = _known_of(document)
     first = _of_resources(known, mupdf.ll_pdf_dict_gets_inheritable(page_object, "Resources"))
@@ -133,9 +133,9 @@ def that_set_transfers(document: pymupdf.Document, page_object: RawObj) -> froze
     led_from: dict[int, list[int]] = {}
     """From a finding to those that lead to it."""
     numbers: dict[int, list[int]] = {}
-    """Of objects, by the identity of what they say."""
+    """The numbers of objects, by the identity of their findings."""
     waiting = [first]
-    for finding in waiting:  # it grows meanwhile
+    for finding in waiting:  # the list grows meanwhile
         objects = [(number, known.objects.get(number, _NOTHING)) for number in finding.inner]
         for number, one in objects:
             numbers.setdefault(id(one), []).append(number)
@@ -147,7 +147,7 @@ def that_set_transfers(document: pymupdf.Document, page_object: RawObj) -> froze
                 waiting.append(one)
     reached = [key for key, finding in findings.items() if finding.sets_transfers]
     setting = set(reached)
-    for key in reached:  # it grows meanwhile
+    for key in reached:  # the list grows meanwhile
         new = set(led_from.get(key, ())) - setting
         setting |= new
         reached.extend(new)
@@ -155,7 +155,7 @@ def that_set_transfers(document: pymupdf.Document, page_object: RawObj) -> froze
 
 
 def forget(document: pymupdf.Document) -> None:
-    """Look anew at a document of which objects were replaced."""
+    """Forget a document whose objects were replaced, so that it is looked at anew."""
     _known.pop(document, None)
 
 
@@ -167,7 +167,7 @@ def _known_of(document: pymupdf.Document) -> _Known:
 
 
 class _Walk(Struct):
-    """Through the objects that others draw with."""
+    """A walk through the objects that others draw with."""
 
     document: pymupdf.Document
     known: _Known
@@ -181,16 +181,16 @@ class _Walk(Struct):
     """Numbers of objects, and whether they are drawn elsewhere than in content."""
 
     def over(self, starts: Iterable[_Finding], *, is_elsewhere: bool) -> Faults:
-        """What there is to mend of these and of all that they lead to."""
+        """The faults of these findings, and of all to which they lead."""
         for finding in starts:
             self._note(finding, is_elsewhere=is_elsewhere)
         left = MOST_OBJECTS
-        for number, is_this_elsewhere in self._waiting:  # it grows meanwhile
+        for number, is_this_elsewhere in self._waiting:  # the list grows meanwhile
             finding = self.known.objects.get(number) or self._read(number)
             if finding is _NOTHING:
                 continue
             if not left:
-                self.transfers_elsewhere = True  # in doubt it is told
+                self.transfers_elsewhere = True  # in doubt the user is told
                 break
             left -= 1
             self._note(finding, is_elsewhere=is_this_elsewhere)
@@ -223,8 +223,8 @@ class _Walk(Struct):
 
 
 def _of_annotation(known: _Known, annotation: RawObj) -> _Finding:
-    """What the appearance of an annotation says, which the engine draws: a stream, or that for its state."""
-    # Links come first: a page may have ten thousands.
+    """The finding of the appearance that the engine draws for an annotation: a stream, or the stream for its state."""
+    # Links are told apart first: a page may have tens of thousands.
     if mupdf.ll_pdf_to_name(mupdf.ll_pdf_dict_gets(annotation, "Subtype")) in _NO_RESOURCES:
         return _NOTHING
     if _HIDDEN & mupdf.ll_pdf_to_int(mupdf.ll_pdf_dict_gets(annotation, "F")):
@@ -242,7 +242,7 @@ def _of_annotation(known: _Known, annotation: RawObj) -> _Finding:
 
 
 def _read_object(known: _Known, value: RawObj, depth: int = 0) -> _Finding:
-    """Read one object. value: a font, form or pattern, of the binding's lower level."""
+    """Read a font, a form or a pattern."""
     subtype = mupdf.ll_pdf_to_name(mupdf.ll_pdf_dict_gets(value, "Subtype"))
     if subtype in _NO_RESOURCES:
         return _NOTHING
@@ -262,7 +262,9 @@ def _read_object(known: _Known, value: RawObj, depth: int = 0) -> _Finding:
 
 
 def _of_resources(known: _Known, resources: RawObj, depth: int = 0) -> _Finding:
-    """What a resource dictionary leads to, whoever owns it. Read once if it has a number, and so are its categories."""
+    """The finding of a resource dictionary. A dictionary with a number is read once, whatever it belongs to. So are its
+    categories.
+    """
     return _read_once(known, resources, lambda: _read_resources(known, resources, depth))
 
 
@@ -307,7 +309,7 @@ def _read_category(known: _Known, values: RawObj, depth: int) -> _Finding:
     in_place: list[_Finding] = []
     for value in values_of(values):
         number = mupdf.ll_pdf_to_num(value)
-        if not number:  # a font or pattern
+        if not number:  # a font or a pattern
             in_place.append(_read_object(known, value, depth + 1) if depth < DEEPEST else _IN_DOUBT)
         elif number in known.objects:
             inner += (number,) if known.objects[number] is not _NOTHING else ()
@@ -337,12 +339,12 @@ def _of_state(known: _Known, state: RawObj) -> tuple[bool, int]:
 
 
 def _changes_colours(known: _Known, function: RawObj) -> bool:
-    """In doubt it does."""
+    """Whether a transfer function changes colours. In doubt it does."""
     return function is not None and any(_is_curve(known, one) for one in by_colour(function))
 
 
 def _is_curve(known: _Known, function: RawObj) -> bool:
-    """Whether it is a function other than that which changes nothing. In doubt it is."""
+    """Whether a function changes any value. In doubt it does."""
     if mupdf.ll_pdf_is_name(function):
         return False
     number = mupdf.ll_pdf_to_num(function)

@@ -1,7 +1,7 @@
 """Boxes of Type 3 fonts that are far larger than any glyph. Worker side.
 
-The engine sets up a picture of the box for each glyph of a size that it keeps: gigabytes, or an error and no glyph, where a
-program has written units of another font. Without a box it measures what the glyphs draw.
+The engine makes a picture of the size of the box for each glyph that it keeps. If a program wrote the box in units of another
+font, that takes gigabytes, or fails without a glyph. Without a box the engine measures what the glyphs draw.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sidebooks_core.engine.pdf.replacing import replacements
 
 @contextmanager
 def opened(document: pymupdf.Document, fonts: Iterable[mupdf.PdfObj]) -> Iterator[None]:
-    """Take the boxes from fonts for as long as a page's list is made: the fonts stay as they are loaded."""
+    """Take the boxes from some fonts while the list of a page is made. The engine keeps the fonts as it loads them."""
     pdf = as_pdf(document)
     with replacements(pdf) as replaced:
         for font in fonts:

@@ -1,7 +1,7 @@
-"""What a PDF calls its pages (ISO 32000-1, 12.4.2). Worker side.
+"""The labels of a PDF's pages (ISO 32000-1, 12.4.2). Worker side.
 
-PyMuPDF's own reader reads all rules anew for each page (half the time of opening a long book), and shows a prefix that is
-written in hexadecimal digits as those digits.
+PyMuPDF's own reader reads all rules anew for each page, which is half the time of opening a long book. It also shows a prefix
+that is written in hexadecimal digits as those digits.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _DEPTH = 32
 _MOST_RULES = 100_000
 _LONGEST_PREFIX = 100
 _LARGEST_WRITTEN_OUT = 4999
-"""From here on a number in Roman numerals or letters is written in digits: both grow with the number itself."""
+"""Larger numbers are written in digits, since Roman numerals and letters grow with the number itself."""
 _ROMAN = (
     (1000, "m"), (900, "cm"), (500, "d"), (400, "cd"), (100, "c"), (90, "xc"), (50, "l"), (40, "xl"),
     (10, "x"), (9, "ix"), (5, "v"), (4, "iv"), (1, "i"),
@@ -25,19 +25,19 @@ _ROMAN = (
 
 
 class LabelRule(Struct, frozen=True):
-    """How pages are numbered from one page on."""
+    """How pages are numbered, from one page on."""
 
     first_page: int
-    """From 0."""
+    """The first page with this rule, from 0."""
     prefix: str = ""
     style: str = ""
-    """ "D", "R", "r", "A", "a", or empty: no number."""
+    """One of "D", "R", "r", "A", "a"; empty for no number."""
     start: int = 1
-    """The number of the first page, from 1."""
+    """The number of that first page, at least 1."""
 
 
 def read_rules(document: pymupdf.Document) -> list[LabelRule]:
-    """The rules of an open PDF by first page; empty where it has none. Raises the engine's errors."""
+    """The rules of an open PDF, by first page; none if it has no labels. Raises the engine's errors."""
     labels = get(catalog(raw_pdf(document)), "PageLabels")
     waiting: list[tuple[RawObj, int]] = [(labels, 0)] if labels else []
     rules: dict[int, LabelRule] = {}
@@ -53,7 +53,7 @@ def read_rules(document: pymupdf.Document) -> list[LabelRule]:
 
 
 def label(rules: list[LabelRule], page: int) -> str:
-    """What a page (from 0) is called; its number from 1 where no rule says more."""
+    """The label of a page (from 0); its number from 1 if no rule applies."""
     place = bisect_right(rules, page, key=lambda rule: rule.first_page) - 1
     if place < 0:
         return str(page + 1)

@@ -1,9 +1,9 @@
-"""Visibility of optional content in a PDF: settled once, as the default configuration has it. Worker side.
+"""Visibility of layers (optional content) of a PDF, decided once by its default configuration. Worker side.
 
-The engine judges a membership of several groups by the last of them, does not read visibility expressions, takes groups that
-are written alike for one, and heeds a group's usage where no configuration asks for it. So the verdicts are made here, by
-ISO 32000-2, 8.11, and written into the open document: each group and membership becomes a group whose own usage says whether
-it is seen, which the engine takes as its last word. Identity asks the engine, and so gets the same verdicts.
+The engine judges a membership of several groups by the last of them. It does not read visibility expressions, takes groups that
+are written alike for one, and heeds a group's usage even if no configuration asks for it. So the visibility is decided here, by
+ISO 32000-2, 8.11, and written into the open document: each group and each membership becomes a group whose own usage says
+whether it is visible. The engine takes that as its last word. Identity asks the engine, and so gets the same result.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from sidebooks_core.engine.mupdf import RawObj, as_pdf, mupdf, pymupdf, raw_pdf
 from sidebooks_core.engine.pdf.object_search import numbers_of_holders
 
 _DEPTH = 32
-"""Deepest expression that is looked into."""
+"""Deepest expression that is evaluated."""
 _OPERANDS = 20_000
-"""Most operands of one document that are looked at, each expression once: an expression may name another many times over."""
+"""Most operands of one document that are evaluated. Each expression is evaluated once: it may be named many times."""
 _MEMBERSHIP = b"OCMD"
 _CATEGORIES = ("View", "Print", "Export")
-"""Categories of usage that are a plain switch; zoom, language and user are the reader's own affair."""
+"""Categories of usage that are a plain switch. Zoom, language and user depend on the reader."""
 
 
 def settle(document: pymupdf.Document, source: Source) -> bool:
-    """Write the verdicts into a PDF before any of its pages is read; whether it has optional content at all.
+    """Write the visibility into a PDF, before any of its pages is read. Returns whether the PDF has optional content at all.
 
     source: the file. Raises the engine's errors.
     """
@@ -49,7 +49,7 @@ def settle(document: pymupdf.Document, source: Source) -> bool:
 
 
 def is_hidden(document: pymupdf.Document, group: RawObj) -> bool:
-    """Whether the optional content that an annotation names in `OC` is not shown. group: the engine's object, or None."""
+    """Whether the optional content that an annotation names under `OC` is hidden. group: that entry; may be null."""
     pdf = raw_pdf(document)
     return bool(group and mupdf.ll_pdf_is_dict(group) and mupdf.ll_pdf_is_ocg_hidden(pdf, None, "View", group))
 
@@ -74,7 +74,7 @@ class _Groups:
         for group in self.all:
             key = _key(group)
             if "All" not in intents and not intents & (set(_names(_get(group, "Intent"))) or {"View"}):
-                self._states[key] = True  # made for another purpose than this configuration: it decides nothing
+                self._states[key] = True  # made for another purpose than this configuration, which does not change it
             elif key in automatic:
                 self._states[key] = _by_usage(group, automatic[key], self._states[key])
             elif _usage(group, "View") == "OFF":
@@ -84,7 +84,7 @@ class _Groups:
         return self._states.get(_key(group), True)
 
     def is_on(self, group: mupdf.PdfObj) -> bool:
-        """By the configuration's lists alone, which say nothing of its intent and usage."""
+        """Whether the configuration's lists switch a group on. Intent and usage are not considered."""
         return self._listed.get(_key(group), True)
 
     def shows_membership(self, membership: mupdf.PdfObj) -> bool:
@@ -108,14 +108,14 @@ class _Groups:
         return any(known)
 
     def _evaluated(self, expression: mupdf.PdfObj, depth: int) -> bool | None:
-        """None: it says nothing, being empty, too deep or no expression."""
+        """The value of an expression; None if it has none, since it is empty, too deep or no expression."""
         if depth > _DEPTH:
             return None
         number = _key(expression)
         if number in self._known:
             return self._known[number]
         if number:
-            self._known[number] = None  # while it is looked into: it may lead back to itself
+            self._known[number] = None  # while it is evaluated: it may lead back to itself
         self._operands_left -= mupdf.pdf_array_len(expression)
         if self._operands_left < 0:
             raise ValueError("too many operands")
@@ -143,7 +143,7 @@ class _Groups:
 
 
 def _automatic(configuration: mupdf.PdfObj) -> dict[int, set[str]]:
-    """Of each group that the configuration switches by its usage when the document is viewed: by which categories."""
+    """For each group that the configuration switches by usage on viewing: the categories of usage that count."""
     found: dict[int, set[str]] = {}
     for usage in _items(_get(configuration, "AS")):
         if _name(usage, "Event") == "View":
@@ -174,12 +174,12 @@ def _write(pdf: mupdf.PdfDocument, group: mupdf.PdfObj, *, is_shown: bool) -> No
     mupdf.pdf_dict_puts(group, "Usage", usage)
     mupdf.pdf_dict_puts(group, "Type", mupdf.pdf_new_name("OCG"))
     mupdf.pdf_dict_puts(group, "Intent", mupdf.pdf_new_name("All"))
-    # Where a membership stands in line, this is what identity sees of it.
+    # If a membership is written in its place, identity reads this entry.
     mupdf.pdf_dict_puts(group, "P", mupdf.pdf_new_name(state))
 
 
 def _switch(pdf: mupdf.PdfDocument, properties: mupdf.PdfObj, groups: _Groups) -> None:
-    """Have the default configuration say the same: the engine hides a group that is off there, whatever its usage says."""
+    """Make the default configuration agree. The engine hides a group that is off there, whatever its usage says."""
     if all(groups.is_on(group) for group in groups.all if groups.shows(group)):
         return
     off = mupdf.pdf_new_array(pdf, 4)
@@ -194,19 +194,19 @@ def _switch(pdf: mupdf.PdfDocument, properties: mupdf.PdfObj, groups: _Groups) -
 
 
 def _memberships(document: pymupdf.Document, source: Source) -> Iterator[mupdf.PdfObj]:
-    """All membership dictionaries of the document, those inside other objects, too."""
+    """All membership dictionaries of the document, also those inside other objects."""
     pdf = as_pdf(document)
     for number in numbers_of_holders(document, source, _MEMBERSHIP):
         try:
             found = mupdf.pdf_load_object(pdf, number)
         except mupdf.FzErrorBase:
-            continue  # damaged: nothing that can be drawn
+            continue  # damaged: nothing of it can be drawn
         if _MEMBERSHIP in printed(found.m_internal):
             yield from _inside(found)
 
 
 def _inside(value: mupdf.PdfObj) -> Iterator[mupdf.PdfObj]:
-    """Memberships in an object, without following references."""
+    """The memberships in an object. References are not followed."""
     waiting = [value]
     while waiting:
         one = waiting.pop()
@@ -222,7 +222,7 @@ def _inside(value: mupdf.PdfObj) -> Iterator[mupdf.PdfObj]:
 
 
 def _key(value: mupdf.PdfObj) -> int:
-    """The same for the same object, whatever is written in it."""
+    """Equal for the same object, whatever is written in it."""
     return mupdf.pdf_to_num(value)
 
 

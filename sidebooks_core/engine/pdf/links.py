@@ -12,7 +12,9 @@ from sidebooks_core.engine.pdf.targets import NOWHERE, Targets
 
 
 def read_links(document: pymupdf.Document, page: int, targets: Targets) -> list[Link]:
-    """Those that lead somewhere, in the order of the page, boxes in points of the page as shown. Raises the engine's errors."""
+    """The links that lead somewhere, in the order of the page. Boxes are in points of the page as shown. Raises the engine's
+    errors.
+    """
     page_object = mupdf.ll_pdf_lookup_page_obj(raw_pdf(document), page)
     box, to_page = mupdf.fz_rect(), mupdf.fz_matrix()
     mupdf.ll_pdf_page_obj_transform(page_object, box, to_page)

@@ -1,8 +1,8 @@
-"""Mends the objects of an open PDF where the engine would read or draw them wrong. Worker side.
+"""Mends objects of an open PDF that the engine would read or draw wrongly. Worker side.
 
-Fonts are mended in the engine's store (`font_mending`), images in a second copy of the document (`image_mending`). Nothing is
-written to the file. What is mended on opening, and an object that the engine could not read, stays mended: identity
-reads it so. What is mended for the listing of one page is put back after it, so that identity reads the document as it was.
+Fonts are mended in the engine's store (`fonts/mending.py`), images in a second copy of the document (`images/mending.py`).
+Nothing is written to the file. Objects that are mended on opening, and objects that the engine could not read, stay mended, and
+identity reads them so. Changes for the list of one page are undone after it, so that identity reads the document as it was.
 """
 
 from __future__ import annotations
@@ -24,22 +24,25 @@ from sidebooks_core.engine.transfer import applying as transfer
 
 T = TypeVar("T")
 _MOST_ENTRIES = 20_000
-"""Of the resources of one page, those that are looked into for forms."""
+"""Most entries in the resources of one page that are looked at for forms."""
 _ROUNDS = 4
-"""What a repaired object leads to may be damaged, too."""
+"""Objects to which a repaired object leads may be damaged, too."""
 LAYERS_UNJUDGED = "layers cannot be judged; what they hide may be shown, and the reverse"
 _BAD_ARRAY = "syntax error in array"
 
 
 def mend(document: Opened) -> None:
-    """Mend what must hold to describe a PDF that was just opened and unlocked, if the engine has complained since."""
+    """Mend a PDF that was just opened and unlocked as far as its description needs it. Nothing is done without a message of the
+    engine.
+    """
     _reread_page_tree(document)
 
 
 def settle_layers(document: Opened, source: Source) -> None:
-    """Judge the layers of a PDF, before it is described or a page of it is read. Messages meanwhile are dropped: of no page.
+    """Decide which layers of a PDF are visible, before it is described or a page of it is read. Messages meanwhile are dropped:
+    they belong to no page.
 
-    Layers that cannot be judged are noted of the document: all is shown then that the engine takes for shown.
+    If that fails, a note is kept with the document. Then layers show as the engine has them.
     """
     start = count_messages()
     try:
@@ -50,7 +53,7 @@ def settle_layers(document: Opened, source: Source) -> None:
 
 
 def listed(document: Opened, index: int, listing: Callable[[], T]) -> T:
-    """The display list of a page, mended. listing: makes it from the document as it is. Raises the engine's errors."""
+    """The display list of a page, mended. listing: makes the list from the document as it is. Raises the engine's errors."""
     for _ in range(_ROUNDS):
         start = count_messages()
         made = _listed_once(document, index, listing)
@@ -70,9 +73,9 @@ def listed(document: Opened, index: int, listing: Callable[[], T]) -> T:
 
 
 def _listed_once(document: Opened, index: int, listing: Callable[[], T]) -> T:
-    """What `listing` makes of a page, its fonts and colours mended meanwhile.
+    """Make the list of a page, with its fonts and colours mended meanwhile.
 
-    Most pages need nothing; to find that out takes some 0.03 ms.
+    Most pages need nothing. It takes some 0.03 ms to find that out.
     """
     faults = page_faults.faults_of(document, mupdf.ll_pdf_lookup_page_obj(raw_pdf(document), index))
     with ExitStack() as mended:
@@ -86,22 +89,22 @@ def _listed_once(document: Opened, index: int, listing: Callable[[], T]) -> T:
 
 
 def _reread_page_tree(document: Opened) -> None:
-    """Read the catalog, the page tree and the pages leniently where they cannot be read otherwise."""
+    """Read the catalog, the page tree and the pages leniently if they cannot be read otherwise."""
     pdf = raw_pdf(document)
     for _ in range(_ROUNDS):
-        with suppress(mupdf.FzErrorBase):  # it is told by what the engine says; else whoever asks for the page has the error
+        with suppress(mupdf.FzErrorBase):  # the engine's message tells of it; otherwise the page fails when it is asked for
             mupdf.ll_pdf_lookup_page_obj(pdf, 0)
         said = messages_since(0)
         if not said or not reread_lost(document, said):
             return
         forget_messages(0)
         mupdf.ll_pdf_drop_page_tree(pdf)
-        mupdf.ll_pdf_set_page_tree_cache(pdf, 1)  # given up once a page was no dictionary
+        mupdf.ll_pdf_set_page_tree_cache(pdf, 1)  # the engine gave it up when a page was no dictionary
 
 
 @contextmanager
 def _rewritten_contents(document: pymupdf.Document, index: int) -> Iterator[None]:
-    """The contents of a page and of its forms with arrays that can be read, for the time being."""
+    """Replace the contents of a page and of its forms by contents with arrays that the engine can read, for a while."""
     pdf = as_pdf(document)
     page_object = mupdf.pdf_lookup_page_obj(pdf, index)
     with replacements(pdf) as replaced:
@@ -118,13 +121,13 @@ def _rewritten_contents(document: pymupdf.Document, index: int) -> Iterator[None
 
 
 def _better(data: bytes) -> bytes | None:
-    """Content as the engine can read it; None if it is so already."""
+    """Content that the engine can read; None if it can read this content."""
     better = lenient_content.rewritten(data)
     return None if better == data else better
 
 
 def _forms(page_object: RawObj) -> list[tuple[mupdf.PdfObj, mupdf.PdfObj, mupdf.PdfObj]]:
-    """Where the forms of a page are named: the dictionary, the key, and the form. Those of its annotations, too."""
+    """For each form of a page and of its annotations: the dictionary that names it, the key, and the form."""
     starts = (resources.of_page(page_object), *resources.of_annotations(page_object, _MOST_ENTRIES))
     return [
         (owned(entry.names), owned(mupdf.ll_pdf_dict_get_key(entry.names, entry.place)), owned(entry.value))

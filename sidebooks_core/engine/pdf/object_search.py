@@ -1,6 +1,6 @@
-"""Which objects of a PDF may hold a word: found by the file's bytes, without reading all objects. Worker side.
+"""Finds the objects of a PDF that may hold a word, by the bytes of the file. Worker side.
 
-To ask the engine for the entries of a cross-reference table takes longer than to open the document.
+The objects are not read: to ask the engine for the entries of a cross-reference table takes longer than to open the document.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _NUMBER = re.compile(rb"\d+")
 
 
 def numbers_of_holders(document: pymupdf.Document, source: Source, word: bytes) -> list[int]:
-    """Numbers of objects that may hold a word, each once, in order; all that surely do are among them.
+    """The numbers of objects that may hold a word, each once, in order. Every object that holds the word is among them.
 
-    Those that are superseded, or belong to a file inside this one, may be named, too. Raises the engine's errors.
+    Objects that are superseded, or belong to a file inside this one, may be among them, too. Raises the engine's errors.
     """
     pdf = raw_pdf(document)
     apart = _owners(source, word)
@@ -42,7 +42,7 @@ def numbers_of_holders(document: pymupdf.Document, source: Source, word: bytes) 
 
 
 def _owners(source: Source, word: bytes) -> list[int] | None:
-    """Numbers of the objects in whose bytes the word stands; None where one has no number that can be told."""
+    """The numbers of the objects in whose bytes the word stands; None if the number of one of them cannot be told."""
     found: list[int] = []
     done = 0
     for place in places(source.data, word):
@@ -56,7 +56,7 @@ def _owners(source: Source, word: bytes) -> list[int] | None:
 
 
 def _number_before(source: Source, first: int, place: int) -> int | None:
-    """Of the last object that begins between two places."""
+    """The number of the last object that begins between two places."""
     stop = place
     while (begin := last_place(source.data, b"obj", first, stop)) >= 0:
         header = _HEADER.search(bytes(source.data[max(0, begin - _HEADER_BYTES) : begin]))
@@ -67,7 +67,7 @@ def _number_before(source: Source, first: int, place: int) -> int | None:
 
 
 def _packed_holders(pdf: RawPdf, pack: int, word: bytes) -> Iterator[int]:
-    """Of the objects in an object stream (ISO 32000-2, 7.5.7)."""
+    """The numbers of objects in an object stream that may hold the word (ISO 32000-2, 7.5.7)."""
     data = _stream(pdf, pack)
     place = data.find(word)
     if place < 0:
@@ -87,7 +87,7 @@ def _packed_holders(pdf: RawPdf, pack: int, word: bytes) -> Iterator[int]:
 
 
 def _all_numbers(pdf: RawPdf, word: bytes, *, is_in_file: bool) -> list[int]:
-    """By the cross-reference table. is_in_file: the word stands in the file as it is."""
+    """The same by the cross-reference table. is_in_file: the word stands in the file as it is."""
     found: list[int] = []
     packed: dict[int, list[int]] = {}
     for number in range(1, mupdf.ll_pdf_xref_len(pdf)):
@@ -106,7 +106,7 @@ def _all_numbers(pdf: RawPdf, word: bytes, *, is_in_file: bool) -> list[int]:
 
 
 def _stream(pdf: RawPdf, number: int) -> bytes:
-    """Decrypted and decoded. Raises the engine's errors."""
+    """The content of a stream, decrypted and decoded. Raises the engine's errors."""
     buffer = mupdf.ll_pdf_load_stream_number(pdf, number)
     try:
         return mupdf.ll_fz_buffer_to_bytes_internal(buffer, 0)

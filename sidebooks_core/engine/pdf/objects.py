@@ -1,7 +1,7 @@
 """Strings and lists in the objects of a PDF, read through the engine. Worker side.
 
-By the engine's plain functions: objects that own what they wrap cost several times as much, and an outline has thousands.
-What is given out belongs to the document.
+It uses the plain functions of the binding. Objects that own what they wrap cost several times as much, and an outline has
+thousands of entries. Returned objects belong to the document.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ _ESCAPE = re.compile(rb"\\([0-7]{1,3}|.)", re.DOTALL)
 _ESCAPED = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
 
 _ODD = re.compile("[\x1b\x80-\x9f\ufffd]")
-"""Languages of text, and what shows that bytes were made characters: see `pdf_text.decoded`."""
+"""Characters that show that bytes were decoded wrongly, such as marks of a language: see `pdf_text.decoded`."""
 _UNICODE_MARKS = ("\udcfe\udcff", "\udcff\udcfe", "\udcef\udcbb\udcbf")
-"""As the binding gives the bytes at the beginning of a string in Unicode."""
+"""How the binding shows the bytes at the beginning of a Unicode string."""
 
 get = mupdf.ll_pdf_dict_gets
-"""(dictionary, key): the value, which may be a reference; None without one, or where the first is no dictionary."""
+"""(dictionary, key): the value, which may be a reference. None if there is no such key, or if the first is no dictionary."""
 
 
 def catalog(pdf: RawPdf) -> RawObj:
@@ -29,18 +29,18 @@ def catalog(pdf: RawPdf) -> RawObj:
 
 
 def items(array: RawObj) -> Iterator[RawObj]:
-    """Of an array; none of what is no array."""
+    """The items of an array; none if it is no array."""
     for place in range(mupdf.ll_pdf_array_len(array)):
         yield mupdf.ll_pdf_array_get(array, place)
 
 
 def name(value: RawObj) -> str:
-    """A name without its slash; empty for what is none."""
+    """A name without its slash; empty if it is no name."""
     return mupdf.ll_pdf_to_name(value)
 
 
 def raw(value: RawObj) -> bytes:
-    """The bytes of a string or a name; empty for what is neither."""
+    """The bytes of a string or a name; empty if it is neither."""
     if mupdf.ll_pdf_is_name(value):
         return name(value).encode("utf-8", "surrogateescape")
     beginning = mupdf.ll_pdf_to_str_buf(value).encode("utf-8", "surrogateescape")
@@ -52,7 +52,7 @@ def raw(value: RawObj) -> bytes:
 
 
 def stream(value: RawObj, most: int) -> bytes:
-    """The decoded bytes of a stream, at most so many. Raises the engine's errors."""
+    """The decoded bytes of a stream, at most `most`. Raises the engine's errors."""
     opened = mupdf.ll_pdf_open_stream(value)
     try:
         limited = mupdf.ll_fz_open_null_filter(opened, most, 0)
@@ -69,22 +69,23 @@ def stream(value: RawObj, most: int) -> bytes:
 
 
 def text(value: RawObj) -> str:
-    """What a text string says; empty for what is none."""
+    """The text of a text string; empty if it is no string."""
     found = mupdf.ll_pdf_to_text_string(value)
     if found.isascii():
-        if mupdf.ll_pdf_to_str_len(value) in (len(found), 2 * len(found) + 2):  # a byte each, or two and their mark
+        # a byte for each character, or two and the mark of the encoding
+        if mupdf.ll_pdf_to_str_len(value) in (len(found), 2 * len(found) + 2):
             return found
     elif (
         not pdf_text.DOC_CHARACTERS.issuperset(found)
         or (mupdf.ll_pdf_to_str_len(value) == 2 * len(found) + 2 and not _ODD.search(found))
     ) and mupdf.ll_pdf_to_str_buf(value).startswith(_UNICODE_MARKS):
         return found
-    # The engine takes for UTF-8 what happens to be valid, and ends at a byte that PDFDocEncoding has no character for.
+    # The engine takes bytes that happen to be valid UTF-8 for UTF-8, and stops at a byte without a character in PDFDocEncoding.
     return pdf_text.decoded(raw(value))
 
 
 def _written(printed: bytes) -> bytes:
-    """The bytes of a string as the engine prints it: in hexadecimal digits, or between parentheses."""
+    """The bytes of a string that the engine printed: in hexadecimal digits, or between parentheses."""
     if printed.startswith(b"<"):
         return bytes.fromhex(printed[1:-1].decode("ascii"))
     return _ESCAPE.sub(_unescaped, printed[1:-1])

@@ -1,7 +1,7 @@
-"""The outline of a PDF: its bookmarks and where they lead. Worker side.
+"""The outline of a PDF: its bookmarks and their targets. Worker side.
 
-Read here and not by the engine, which takes three times as long, gives up an outline for one wrong pointer, and tells
-neither the bytes of a title nor all of where an entry leads.
+It is read here and not by the engine. The engine takes three times as long, gives up the whole outline for one wrong pointer,
+and tells neither the bytes of a title nor all that an entry says of its target.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sidebooks_core.engine.pdf.targets import Targets
 
 
 def read_outline(document: pymupdf.Document, targets: Targets, most_levels: int) -> tuple[tuple[OutlineItem, ...], int]:
-    """The entries, none deeper than `most_levels`, and how deep they were. Raises the engine's errors."""
+    """The entries, none deeper than `most_levels`, and the depth of the deepest one. Raises the engine's errors."""
     outlines = get(catalog(raw_pdf(document)), "Outlines")
     found: list[OutlineItem] = []
     deepest = 0

@@ -1,6 +1,6 @@
-"""The page tree of a PDF as it is, and put right where it does not hold together. Worker side.
+"""The page tree of a PDF as it is, and rebuilt if it does not hold together. Worker side.
 
-The engine finds a page by the counts that the tree's nodes give; where they are wrong or missing, it finds others, or none.
+The engine finds a page by the counts in the nodes of the tree. If counts are wrong or missing, it finds other pages, or none.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ _DEPTH = 200
 
 
 class PageTree(Struct, frozen=True):
-    """What the tree holds."""
+    """The content of a page tree."""
 
     pages: list[RawObj]
-    """The page objects in order, in the engine's hands; what is no page, where the tree has one, included."""
+    """The page objects in order. They belong to the document. Objects in the tree that are no pages are included."""
     is_sound: bool
-    """Each node has as many pages below it as it says."""
+    """Whether each node has as many pages below it as it says."""
 
 
 def told_count(document: pymupdf.Document) -> int:
-    """How many pages the document says that it has; 0 where that cannot be."""
+    """The number of pages that the document states; 0 if it cannot be read."""
     try:
         return document.page_count
     except ENGINE_ERRORS:
@@ -60,10 +60,11 @@ def read_tree(document: pymupdf.Document, most: int) -> PageTree:
 
 
 def rebuild(document: pymupdf.Document, most: int) -> int:
-    """Give the document a tree of the pages that are there, in order, without what is no page; how many these are.
+    """Give the document a tree of the pages that are there, in order, without objects that are no pages. Returns the number of
+    pages.
 
-    Where no tree leads to any, all objects that are pages are taken by number. Changes nothing if there are none.
-    Raises the engine's errors.
+    If no tree leads to any page, all objects that are pages are taken, by number. Nothing changes if there are none. Raises the
+    engine's errors.
     """
     pdf = raw_pdf(document)
     pages = [page for page in read_tree(document, most).pages if mupdf.ll_pdf_is_dict(page) and _is_page(page)]
@@ -95,7 +96,7 @@ def _hang(pdf: RawPdf, pages: list[RawObj]) -> None:
 
 
 def _stray_pages(pdf: RawPdf, most: int) -> list[RawObj]:
-    """References to all objects that say that they are pages; the caller drops them."""
+    """References to all objects that say that they are pages. The caller drops them."""
     found: list[RawObj] = []
     for number in range(1, mupdf.ll_pdf_xref_len(pdf)):
         reference = mupdf.ll_pdf_new_indirect(pdf, number, 0)
@@ -115,7 +116,7 @@ def _is_plain_page(value: RawObj) -> bool:
 
 
 def _is_node(value: RawObj) -> bool:
-    """Whatever it is called: no page has kids."""
+    """Whether it is a node, whatever its type says: no page has kids."""
     has_content = bool(get(value, "Contents"))
     if name(get(value, "Type")) == "Pages":
         return bool(get(value, "Kids")) or not has_content

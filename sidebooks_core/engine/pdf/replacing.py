@@ -1,6 +1,6 @@
-"""Replaces entries in the objects of an open PDF while a page's list is made, and puts them back. Worker side.
+"""Replaces entries in the objects of an open PDF while the list of a page is made, and puts them back. Worker side.
 
-The list has what it needs of what stood there meanwhile, and identity reads the document as it was.
+The list keeps what it needs of the replacements. Identity reads the document as it was.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from sidebooks_core.engine.pdf.resources import new_stream
 
 
 class Replacements:
-    """What is replaced and added, until `undo`."""
+    """The entries that are replaced and the objects that are added, until `undo`."""
 
     def __init__(self, pdf: mupdf.PdfDocument) -> None:
         self.pdf = pdf
@@ -21,25 +21,25 @@ class Replacements:
         self._added: list[int] = []
 
     def put(self, holder: mupdf.PdfObj, key: mupdf.PdfObj | str, value: mupdf.PdfObj) -> None:
-        """Let a dictionary have a value under a key. Raises the engine's errors."""
+        """Set an entry of a dictionary. Raises the engine's errors."""
         name = mupdf.pdf_new_name(key) if isinstance(key, str) else key
         self._replaced.append((holder, name, mupdf.pdf_dict_get(holder, name)))
         mupdf.pdf_dict_put(holder, name, value)
 
     def add(self, value: mupdf.PdfObj) -> mupdf.PdfObj:
-        """Add an object to the document; a reference to it. Raises the engine's errors."""
+        """Add an object to the document. Returns a reference. Raises the engine's errors."""
         return self._noted(mupdf.pdf_add_object(self.pdf, value))
 
     def add_stream(self, data: bytes, described: mupdf.PdfObj) -> mupdf.PdfObj:
-        """Add a stream with the entries of a dictionary; a reference to it. Raises the engine's errors."""
+        """Add a stream with the entries of a dictionary. Returns a reference. Raises the engine's errors."""
         return self._noted(new_stream(self.pdf, data, described))
 
     def take_over(self, added: mupdf.PdfObj) -> None:
-        """Delete this object, too, which somebody has added."""
+        """Let `undo` delete an object that was added elsewhere."""
         self._noted(added)
 
     def undo(self) -> None:
-        """Put all back as it was, last things first: an entry that was replaced twice has its first value again."""
+        """Put all back as it was, the last change first: an entry that was replaced twice has its first value again."""
         for holder, key, before in reversed(self._replaced):
             if before.m_internal:
                 mupdf.pdf_dict_put(holder, key, before)
@@ -55,7 +55,7 @@ class Replacements:
 
 @contextmanager
 def replacements(pdf: mupdf.PdfDocument) -> Iterator[Replacements]:
-    """For as long as the page's list is made."""
+    """Replacements that are undone at the end of the block."""
     made = Replacements(pdf)
     try:
         yield made

@@ -1,4 +1,4 @@
-"""Objects that the engine cannot read are read leniently and put into the open document. Worker side."""
+"""Reads objects leniently that the engine cannot read, and puts them into the open document. Worker side."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from sidebooks_core.engine.mupdf import ENGINE_ERRORS, as_pdf, mupdf, parsed, py
 
 _LOST = re.compile(r"cannot load object \((\d+) 0 R\)")
 _LONGEST = 1 << 20
-"""Bytes of an object that are looked at, its stream left aside."""
+"""Most bytes of an object that are read, without its stream."""
 _STREAM = re.compile(rb"[\x00\t\n\f\r ]*stream(?:\r\n|\n|\r)")
 
 
 def reread_lost(document: pymupdf.Document, messages: list[str]) -> bool:
-    """Read what messages of the engine say it could not; whether there was any that could be."""
+    """Reread the objects that the engine's messages say it could not load. Returns whether one of them could be read."""
     numbers = dict.fromkeys(int(number) for line in messages for number in _LOST.findall(line))
-    return sum(reread(document, number) for number in numbers) > 0  # each of them
+    return sum(reread(document, number) for number in numbers) > 0  # all of them, not only up to the first
 
 
 def reread(document: pymupdf.Document, number: int) -> bool:
-    """Put an object that the engine cannot read into the document as far as it can be read; whether it could.
+    """Put an object that the engine cannot read into the document, as far as it can be read. Returns whether it could.
 
-    Not where objects are encrypted or packed into streams: there nothing breaks the rules by a slip of the pen.
+    Not if objects are encrypted or packed into streams: programs that do that make no slips of syntax.
     """
     pdf = as_pdf(document)
     file = document.stream
@@ -53,7 +53,7 @@ def reread(document: pymupdf.Document, number: int) -> bool:
 
 
 def _add_stream(pdf: mupdf.PdfDocument, number: int, file: bytes | memoryview, start: int) -> None:
-    """Add the stream that begins at a place in the file."""
+    """Add the stream that begins at `start` in the file."""
     found = mupdf.pdf_new_indirect(pdf, number, 0)
     length = mupdf.pdf_dict_get_int(found, mupdf.PDF_ENUM_NAME_Length)
     if not 0 < length <= len(file) - start or not re.match(

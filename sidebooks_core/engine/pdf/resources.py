@@ -1,7 +1,7 @@
-"""What a page of a PDF draws with: its resources, and those of what they name. Worker side.
+"""The resources with which a page of a PDF draws, and those of the objects that they name. Worker side.
 
-`walk` is the one way through them for all that looks at a page as a whole. `faults` alone goes its own way: it looks at each
-object once for a document, and at where it is drawn.
+All code that looks at a page as a whole goes through them by `walk`. Only `faults` has a way of its own: it looks at each
+object once for a document, and notes where an object is drawn.
 """
 
 from __future__ import annotations
@@ -13,32 +13,32 @@ from sidebooks_core.engine.mupdf import RawObj, mupdf
 from sidebooks_core.engine.pdf.objects import get, items
 
 DRAWN_CATEGORIES = ("XObject", "Pattern", "Font")
-"""What may have resources of its own: forms, tiling patterns, Type 3 fonts."""
+"""Categories of objects that may have resources of their own: forms, tiling patterns, Type 3 fonts."""
 SOFT_MASKS = "ExtGState"
-"""The category of graphics states, some of which have a soft mask; the form that it is made of has resources."""
+"""The category of graphics states. A state may have a soft mask, which is made of a form with resources."""
 OF_STREAM = ("Filter", "DecodeParms", "Length")
-"""Entries that say how a stream is kept."""
+"""Entries that say how a stream is stored."""
 
 
 class Entry(NamedTuple):
     """One entry of a resource dictionary."""
 
     names: RawObj
-    """The dictionary that it stands in: one category of the resources."""
+    """The dictionary that has the entry: one category of the resources."""
     place: int
-    """Its number in that dictionary."""
+    """Its place in that dictionary, from 0."""
     category: str
     value: RawObj
     number: int
-    """Of the object; 0 for one that is written in its place."""
+    """The number of the object; 0 for an object that is written in its place."""
     is_new: bool
-    """It was not met before on this walk, as far as its number tells."""
+    """Whether the object was not met before on this walk. An object without a number always counts as new."""
     inner: RawObj
-    """The resources of its own, if they were looked for."""
+    """The object's own resources, if they were looked for."""
 
 
 def of_page(page_object: RawObj) -> RawObj:
-    """The resources of a page, its own or those it inherits."""
+    """The resources of a page, its own or inherited ones."""
     return mupdf.ll_pdf_dict_gets_inheritable(page_object, "Resources")
 
 
@@ -52,7 +52,7 @@ def appearances(annotation: RawObj) -> Iterator[RawObj]:
 
 
 def of_annotations(page_object: RawObj, most: int) -> Iterator[RawObj]:
-    """The resources of the appearances of a page's annotations, of the first so many."""
+    """The resources of the appearances of a page's annotations, of the first `most` annotations."""
     for place, annotation in enumerate(items(get(page_object, "Annots"))):
         if place >= most:
             return
@@ -69,10 +69,10 @@ def walk(
     in_place: bool = False,
     leaves: Container[int] = (),
 ) -> Iterator[Entry]:
-    """The entries of some resource dictionaries, and of those that belong to the entries, at most so many.
+    """The entries of some resource dictionaries, and of the resources of these entries, at most `most`.
 
-    An object that is named twice is handed out twice and followed once. in_place: what is written in its place is followed,
-    too. leaves: numbers of objects that are known to have no resources; they may be added meanwhile.
+    An object that is named twice is yielded twice and followed once. in_place: objects that are written in their place are
+    followed, too. leaves: numbers of objects that are known to have no resources; numbers may be added during the walk.
     """
     waiting = list(starts)
     seen: set[int] = set()
@@ -98,19 +98,19 @@ def walk(
 
 
 def values(dictionary: RawObj) -> Iterator[RawObj]:
-    """Of a dictionary; none of what is no dictionary. References are not followed."""
+    """The values of a dictionary; none if it is no dictionary. References are not followed."""
     for place in range(mupdf.ll_pdf_dict_len(dictionary) if dictionary else 0):
         yield mupdf.ll_pdf_dict_get_val(dictionary, place)
 
 
 def entries(dictionary: mupdf.PdfObj) -> Iterator[tuple[mupdf.PdfObj, mupdf.PdfObj]]:
-    """Keys and values, as objects that own what they wrap; references are not followed."""
+    """Keys and values, as objects that own what they wrap. References are not followed."""
     for index in range(mupdf.pdf_dict_len(dictionary)):
         yield mupdf.pdf_dict_get_key(dictionary, index), mupdf.pdf_dict_get_val(dictionary, index)
 
 
 def copied(pdf: mupdf.PdfDocument, dictionary: mupdf.PdfObj, *, without: tuple[str, ...] = ()) -> mupdf.PdfObj:
-    """A new dictionary with the same entries, but some."""
+    """A new dictionary with the same entries, except some."""
     made = mupdf.pdf_new_dict(pdf, 16)
     for key, value in entries(dictionary):
         if mupdf.pdf_to_name(key) not in without:
@@ -119,5 +119,5 @@ def copied(pdf: mupdf.PdfDocument, dictionary: mupdf.PdfObj, *, without: tuple[s
 
 
 def new_stream(pdf: mupdf.PdfDocument, data: bytes, described: mupdf.PdfObj) -> mupdf.PdfObj:
-    """Add a stream to a document, with the entries of a dictionary. Returns a reference."""
+    """Add a stream with the entries of a dictionary to a document. Returns a reference."""
     return mupdf.pdf_add_stream(pdf, mupdf.fz_new_buffer_from_copied_data(data), described, 0)

@@ -1,8 +1,8 @@
-"""Where the links and bookmarks of a PDF lead: to one of its pages, or out of it. Worker side.
+"""The targets of the links and bookmarks of a PDF: one of its pages, or an address outside. Worker side.
 
-The engine looks names up as Unicode in one of the two places that hold them, and gives what it does not find, and pages of
-other files, as addresses that say less than the document. So destinations and actions (ISO 32000-2, 12.3.2 and 12.6) are
-read here.
+The engine looks names up as Unicode, and in only one of the two places that hold them. It turns names that it does not find,
+and pages of other files, into addresses that say less than the document. So destinations and actions (ISO 32000-2, 12.3.2 and
+12.6) are read here.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from sidebooks_core.engine.mupdf import ENGINE_ERRORS, RawObj, mupdf, pymupdf, r
 from sidebooks_core.engine.pdf.objects import catalog, get, items, name, raw, text
 
 _DEPTH = 10
-"""Of names that lead to names, and actions that follow one another."""
+"""Most names that lead to names, and most actions that follow one another."""
 _TREE_DEPTH = 32
 MOST_NAMES = 200_000
-"""Of named destinations, those that are read to look for one that is not in its place."""
+"""Most named destinations that are searched for one that is not in its place."""
 _FILE_KEYS = ("UF", "F", "Unix", "DOS", "Mac")
 
 
 class Target(Struct, frozen=True):
-    """A page of the document, from 0, or an address outside of it; neither: nowhere."""
+    """A page of the document, from 0, or an address outside. Neither: it leads nowhere."""
 
     page: int | None = None
     uri: str | None = None
@@ -35,7 +35,7 @@ NOWHERE = Target()
 
 
 class Targets:
-    """Reads where entries of one open PDF lead."""
+    """Tells where the entries of one open PDF lead."""
 
     def __init__(self, document: pymupdf.Document, page_count: int) -> None:
         self._pdf = raw_pdf(document)
@@ -45,18 +45,18 @@ class Targets:
 
     def _load_tree(self) -> None:
         self._has_tree = True
-        with suppress(mupdf.FzErrorBase):  # without it the number of a page is found by its parents, and later
+        with suppress(mupdf.FzErrorBase):  # without it the number of a page is found by its parents, which takes longer
             mupdf.ll_pdf_load_page_tree(self._pdf)
 
     def of(self, entry: RawObj, page: int | None = None) -> Target:
-        """Of an annotation or an outline item: by its destination, or else by its action.
+        """The target of an annotation or an outline item: by its destination, or else by its action.
 
-        page: the one that the entry lies on, from 0, if it lies on one.
+        page: the page with the entry, from 0; None if it is on no page.
         """
         try:
             return self._of(entry, page)
         except ENGINE_ERRORS:
-            return NOWHERE  # damaged: the page or the outline still has its others
+            return NOWHERE  # damaged: the page or the outline has its other entries
 
     def _of(self, entry: RawObj, page: int | None) -> Target:
         destination = get(entry, "Dest")
@@ -135,7 +135,7 @@ class Targets:
             return self._number(mupdf.ll_pdf_array_get(destination, 0))
         if mupdf.ll_pdf_is_dict(destination):
             inner = get(destination, "D")
-            # Some writers name the page itself, and nothing of how it is shown.
+            # Some writers name the page itself, without a way to show it.
             return self._page_of(inner, depth - 1) if inner else self._number(destination)
         if mupdf.ll_pdf_is_name(destination) or mupdf.ll_pdf_is_string(destination):
             return self._page_of(self._named(destination), depth - 1)
@@ -144,7 +144,7 @@ class Targets:
         return None
 
     def _number(self, page: RawObj) -> int | None:
-        """Of a page that a destination names, from 0."""
+        """The number of the page that a destination names, from 0."""
         if mupdf.ll_pdf_is_number(page):
             return self._inside(mupdf.ll_pdf_to_int(page))
         if not mupdf.ll_pdf_is_dict(page):
@@ -154,18 +154,18 @@ class Targets:
         try:
             return self._inside(mupdf.ll_pdf_lookup_page_number(self._pdf, page))
         except mupdf.FzErrorBase:
-            return None  # of a page tree that is damaged on the way
+            return None  # a page tree that is damaged on the way
 
     def _inside(self, page: int) -> int | None:
         return page if 0 <= page < self._page_count else None
 
     def _named(self, wanted: RawObj) -> RawObj:
-        """The destination of a name: by its kind in the dictionary or the tree, else by what it says in either."""
+        """The destination of a name: by its kind from the dictionary or the tree, else by its text from either."""
         root = catalog(self._pdf)
         asked = raw(wanted)
         if mupdf.ll_pdf_is_name(wanted):
             found = mupdf.ll_pdf_dict_get(get(root, "Dests"), wanted)
-        elif b"\0" in asked:  # where the engine ends, as if all names in UTF-16 of Latin letters were one
+        elif b"\0" in asked:  # There the engine stops reading, and all UTF-16 names of Latin letters would be one.
             found = None
         else:
             tree_name = mupdf.ll_pdf_new_name("Dests")
@@ -176,7 +176,7 @@ class Targets:
         return found or self._by_name(pdf_text.decoded(asked))
 
     def _by_name(self, wanted: str) -> RawObj:
-        """Found whatever the encoding of the name, and where a tree is out of order."""
+        """Look a name up by its text, whatever its encoding, and even if the tree is out of order."""
         if self._by_text is None:
             self._by_text = self._all_names()
         return self._by_text.get(wanted)
@@ -194,7 +194,7 @@ class Targets:
 
 
 def name_tree(root: RawObj, most: int) -> list[tuple[RawObj, RawObj]]:
-    """Names and values of a name tree (ISO 32000-2, 7.9.6) in its order, at most so many."""
+    """The names and values of a name tree (ISO 32000-2, 7.9.6) in its order, at most `most`."""
     found: list[tuple[RawObj, RawObj]] = []
     waiting: list[tuple[RawObj, int]] = [(root, 0)]
     seen: set[int] = set()
@@ -215,7 +215,7 @@ def name_tree(root: RawObj, most: int) -> list[tuple[RawObj, RawObj]]:
 
 
 def file_name(file: RawObj) -> str:
-    """What a file specification calls its file; empty where it does not."""
+    """The name of the file in a file specification; empty if it has none."""
     if mupdf.ll_pdf_is_string(file):
         return text(file)
     return next((found for key in _FILE_KEYS if (found := text(get(file, key)))), "")

@@ -1,1 +1,1 @@
-"""Transfer functions of PDF pages, which the engine does not carry out."""
+"""Transfer functions of PDF pages, which the engine ignores."""

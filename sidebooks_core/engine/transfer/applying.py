@@ -1,8 +1,8 @@
-"""Transfer functions, which the engine does not look at: scans may be kept as negatives with them. Worker side.
+"""Applies transfer functions, which the engine ignores. Scans may be stored as negatives with them. Worker side.
 
-The colours and images of a page and of its forms are given the values that the function makes of them, for as long as the
-page's list is made. What is not reached is told as a complaint of the engine: shadings, inline images, colours of other
-spaces than the device's, coloured glyphs, patterns, soft masks and the appearances of annotations.
+While the list of a page is made, the colours and images of the page and of its forms are replaced by what the function makes of
+them. A message tells of things that are not covered: shadings, inline images, colours in other spaces than the device's,
+coloured glyphs, patterns, soft masks and appearances of annotations.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ from sidebooks_core.engine.transfer.images import transferred
 from sidebooks_core.engine.transfer.names import FORMS_AND_IMAGES, Names, names_in
 
 MOST_FORMS = 500
-"""Forms that are read for one page; a form counts for each state that it is drawn in."""
+"""Most forms that are read for one page. A form counts once for each state in which it is drawn."""
 MOST_TOKENS = 1_000_000
-"""That are read for one page, its forms' included; a page with more stays as it is. They take some 5 s."""
+"""Most tokens that are read for one page and its forms; they take some 5 s. A page with more stays as it is."""
 _MOST_PIXELS = 64 << 20
-"""Of the images of one page that cannot be had by another `Decode`."""
+"""Most pixels of the images of one page that need more than another `Decode`."""
 DEEPEST = 20
-"""Forms within forms."""
+"""Most forms within forms."""
 MOST_GLYPHS = 1_000
-"""Of a font; one with more counts as coloured."""
+"""Most glyphs of a font that are looked at. A font with more counts as coloured."""
 _BEGINNING_BYTES = 1024
 NOT_APPLIED = "a transfer function was not applied to all of the page"
 
 
 @contextmanager
 def applied(document: pymupdf.Document, index: int) -> Iterator[None]:
-    """Apply the transfer functions of a page while its list is made; the page is put back afterwards.
+    """Apply the transfer functions of a page while its list is made. The page is put back afterwards.
 
-    What they are not applied to is told as a complaint of the engine.
+    A message of the engine's kind tells if something is not covered.
     """
     pdf = as_pdf(document)
     page_object = mupdf.pdf_lookup_page_obj(pdf, index)
@@ -66,31 +66,31 @@ class _Rewriter(Struct):
     """What the contents of one page share while they are rewritten."""
 
     replaced: Replacements
-    """What is added to the document for it."""
+    """Objects that are added to the document for the page."""
     setters: frozenset[int]
     """The numbers of forms that may set transfer functions, or draw one that does."""
     tokens_left: int = field(default_factory=lambda: MOST_TOKENS)
     is_incomplete: bool = False
-    """Something may be drawn without its function."""
+    """Whether something may be drawn without its function."""
     _images: dict[tuple[int, Curves], mupdf.PdfObj | None] = field(default_factory=dict)
-    """What stands for images, by their numbers; None: they stay as they are."""
+    """Stand-ins for images, by their numbers; None: the image stays as it is."""
     _forms: dict[tuple[object, ...], mupdf.PdfObj | None] = field(default_factory=dict)
-    """Likewise for forms, by their number, the owner of the names that they use (0: themselves), and the state there; of forms
-    that use names of their surroundings, by the owners of these as well."""
+    """Stand-ins for forms: by number, owner of the names that they use (0: the form itself) and state; for forms that use names
+    of their surroundings, also by the owners of these."""
     _names: dict[int, Names] = field(default_factory=dict)
     _curve_by_function: dict[int, NDArray[np.float64]] = field(default_factory=dict)
     _same_curves: dict[bytes, Curves] = field(default_factory=lambda: {UNCHANGED.values.tobytes(): UNCHANGED})
     _has_names: dict[int, bool] = field(default_factory=dict)
-    """Of forms, whether they may set graphics states or draw others."""
+    """Whether a form may set graphics states or draw other forms."""
     _reaching_out: set[int] = field(default_factory=set)
-    """Forms that use names of their surroundings, among which some set functions."""
+    """Forms that use names of their surroundings, if some of these set functions."""
     _coloured_fonts: dict[int, bool] = field(default_factory=dict)
-    """Whether fonts have glyphs with colours of their own, by number, or by address below zero."""
+    """Whether a font has glyphs with colours of their own, by number, or by address below zero."""
     _forms_left: int = field(default_factory=lambda: MOST_FORMS)
     _pixels_left: int = field(default_factory=lambda: _MOST_PIXELS)
 
     def names_of(self, resources: mupdf.PdfObj, owner: int) -> Names:
-        """owner: below zero the number of the form that the resources belong to; 0: they are the page's."""
+        """The names of a resource dictionary. owner: the number of its form, below zero; 0 for the page."""
         number = mupdf.pdf_to_num(resources) or owner
         if number not in self._names:
             self._names[number] = names_in(resources, number)
@@ -111,7 +111,7 @@ class _Rewriter(Struct):
         return name.encode()
 
     def curves_of(self, names: Names, name: bytes) -> Curves | None:
-        """What a graphics state sets; None: no transfer function."""
+        """The curves that a graphics state sets; None if it sets no transfer function."""
         if name not in names.curves:
             names.curves[name] = None  # also if the function cannot be read
             state = names.states.get(name)
@@ -137,8 +137,8 @@ class _Rewriter(Struct):
         return self._curve_by_function[number]
 
     def is_coloured(self, font: mupdf.PdfObj) -> bool:
-        """Whether glyphs of a font have colours of their own: such glyphs are not rewritten."""
-        # A font that is written in its place has no number, but an address that stays while the page is rewritten.
+        """Whether glyphs of a font have colours of their own. Such glyphs are not rewritten."""
+        # A font that is written in its place has no number, but an address that does not change while the page is rewritten.
         key = mupdf.pdf_to_num(font) or -int(font.m_internal or 0)
         if key not in self._coloured_fonts:
             is_type3 = mupdf.pdf_to_name(mupdf.pdf_dict_gets(font, "Subtype")) == "Type3"
@@ -146,15 +146,15 @@ class _Rewriter(Struct):
         return self._coloured_fonts[key]
 
     def image(self, image: mupdf.PdfObj, curves: Curves, *, has_default_rgb: bool) -> mupdf.PdfObj | None:
-        """What stands for an image; None: it stays as it is.
+        """The stand-in for an image; None: the image stays as it is.
 
-        has_default_rgb: where it is drawn, red, green and blue are read in a space of the document: so new samples would be.
+        has_default_rgb: whether RGB colours are read in a space of the document there, as new samples would be.
         """
         if curves is UNCHANGED or mupdf.pdf_to_bool(mupdf.pdf_dict_gets(image, "ImageMask")):
             return None  # a mask is painted with the colour
         key = mupdf.pdf_to_num(image), curves
         if key not in self._images:
-            self._images[key] = None  # also if it cannot be read
+            self._images[key] = None  # also if the image cannot be read
             made, pixels = transferred(self.replaced.pdf, image, curves, self._pixels_left)
             self._images[key] = made
             self._pixels_left -= pixels
@@ -165,7 +165,7 @@ class _Rewriter(Struct):
         return self._images[key]
 
     def form(self, form: mupdf.PdfObj, place: Content) -> mupdf.PdfObj | None:
-        """What stands for a form that is drawn at a place; None: it stays as it is."""
+        """The stand-in for a form that is drawn at a place; None: the form stays as it is."""
         number = mupdf.pdf_to_num(form)
         resources = mupdf.pdf_dict_gets(form, "Resources")
         has_own = bool(resources.m_internal)
@@ -175,7 +175,8 @@ class _Rewriter(Struct):
         if has_own and number not in self.setters and number not in self._reaching_out:
             if state.curves is UNCHANGED and not is_settable:
                 return None
-            # A form that sets no function needs no colours of its place, which were changed there: one rewriting for all.
+            # A form that sets no function needs no colours of its place, which are changed there already. So one rewriting
+            # serves all places.
             state = State(state.curves, has_coloured_font=state.has_coloured_font)
         here = number, 0 if has_own else scope[0].number, state
         if here in self._forms:
@@ -206,7 +207,7 @@ class _Rewriter(Struct):
     def _rewritten_form(
         self, form: mupdf.PdfObj, forms: tuple[int, ...], scope: tuple[Names, ...], state: State
     ) -> tuple[mupdf.PdfObj | None, bool]:
-        """What stands for it, and whether that depends on the names of its surroundings."""
+        """The stand-in, and whether it depends on the names of the form's surroundings."""
         self._forms_left -= 1
         if len(forms) > DEEPEST or self._forms_left < 0:
             self.is_incomplete = True
@@ -226,7 +227,9 @@ def _data(stream: mupdf.PdfObj) -> bytes:
 
 
 def _has_coloured_glyphs(glyphs: mupdf.PdfObj) -> bool:
-    """True in doubt, if a glyph cannot be read or there are many: too much is told then, never too little."""
+    """Whether a glyph sets colours. True in doubt, if a glyph cannot be read or there are too many: rather a message too much
+    than one too few.
+    """
     if mupdf.pdf_dict_len(glyphs) > MOST_GLYPHS:
         return True
     every = {mupdf.pdf_to_num(glyph): glyph for _, glyph in entries(glyphs)}
@@ -237,6 +240,6 @@ def _has_coloured_glyphs(glyphs: mupdf.PdfObj) -> bool:
 
 
 def _beginning(stream: mupdf.PdfObj) -> bytes:
-    """As much of a glyph as tells what it is: `d0` or `d1` come first in it."""
+    """The beginning of a glyph. `d0` or `d1`, which come first, tell whether it has colours."""
     opened = mupdf.fz_open_null_filter(mupdf.pdf_open_stream(stream), _BEGINNING_BYTES, 0)
     return mupdf.fz_buffer_extract_copy(mupdf.fz_read_all(opened, _BEGINNING_BYTES))

@@ -1,4 +1,4 @@
-"""Rewrites a content stream so that its colours, images and forms are what transfer functions make of them. Worker side."""
+"""Rewrites a content stream: its colours, images and forms become what transfer functions make of them. Worker side."""
 
 from __future__ import annotations
 
@@ -32,57 +32,57 @@ class TooMuch(Exception):
 
 
 class State(Struct, frozen=True):
-    """The part of a graphics state that counts here."""
+    """The part of a graphics state that matters here."""
 
     curves: Curves = UNCHANGED
     fill: Colour | None = (b"g", (0.0,))
     stroke: Colour | None = (b"G", (0.0,))
-    """As the content gives them; None: in another space than the device's."""
+    """Colours as the content gives them; None: in another space than the device's."""
     has_coloured_font: bool = False
 
 
 class StandIns(Protocol):
-    """What stands for the images and forms of a page, and what its fonts and graphics states are."""
+    """Finds stand-ins for images and forms of a page, and knows its fonts and graphics states."""
 
     tokens_left: int
-    """That may be read of the page's contents."""
+    """How many more tokens of the page's contents may be read."""
     is_incomplete: bool
-    """Something may be drawn without its function."""
+    """Whether something may be drawn without its function."""
 
     def curves_of(self, names: Names, name: bytes) -> Curves | None:
-        """What a graphics state sets; None: no transfer function."""
+        """The curves that a graphics state sets; None if it sets no transfer function."""
 
     def is_coloured(self, font: mupdf.PdfObj) -> bool:
-        """Whether glyphs of a font have colours of their own: such glyphs are not rewritten."""
+        """Whether glyphs of a font have colours of their own. Such glyphs are not rewritten."""
 
     def image(self, image: mupdf.PdfObj, curves: Curves, *, has_default_rgb: bool) -> mupdf.PdfObj | None:
-        """What stands for an image; None: it stays as it is."""
+        """The stand-in for an image; None: the image stays as it is."""
 
     def form(self, form: mupdf.PdfObj, place: Content) -> mupdf.PdfObj | None:
-        """What stands for a form that is drawn at a place; None: it stays as it is."""
+        """The stand-in for a form that is drawn at a place; None: the form stays as it is."""
 
     def name_for(self, stand_in: mupdf.PdfObj, names: Names) -> bytes:
         """The name by which content that uses some names can draw a stand-in."""
 
 
 class Content(Struct):
-    """A content stream that is rewritten, and where it stands."""
+    """A content stream that is rewritten, and its place."""
 
     rewriter: StandIns
     scope: tuple[Names, ...]
-    """Its own names, and those of its surroundings outwards: the engine looks there for a name that is missing."""
+    """Its own names, then those of its surroundings outwards. The engine looks there for a name that is missing."""
     forms: tuple[int, ...] = ()
-    """The numbers of the forms that it lies in, from the page inwards, its own the last."""
+    """The numbers of the forms around it, from the page inwards; its own is the last."""
     state: State = State()
-    """Of graphics, as far as it was read."""
+    """The graphics state at the place that is read."""
     uses_surroundings: bool = False
-    """It, or a form that it draws, uses a name that is not its own."""
+    """Whether it, or a form that it draws, uses a name that is not its own."""
     _stack: list[State] = field(default_factory=list)
     _has_gone_back: bool = False
     _out: list[bytes] = field(default_factory=list)
     _operands: list[bytes] = field(default_factory=list)
     _name_at: int = 0
-    """Where in `_out` the last operand is that is a name."""
+    """The place in `_out` of the last operand that is a name."""
 
     def rewritten(self, data: bytes) -> bytes:
         """The content with the functions applied. Raises TooMuch."""
@@ -116,14 +116,14 @@ class Content(Struct):
                 elif word in _OPERATORS:
                     try:
                         word = _OPERATORS[word](self, word)
-                    except ENGINE_ERRORS:  # what it names cannot be read: the rest of the page need not suffer
+                    except ENGINE_ERRORS:  # the named object cannot be read: the rest of the page need not suffer
                         rewriter.is_incomplete = True
                 self._operands.clear()
             self._out.append(word)
         return b"".join(self._out)
 
     def _found(self, category: str, name: bytes) -> tuple[Names, mupdf.PdfObj] | None:
-        """What a name means, and among which names; None: nothing."""
+        """The meaning of a name, and the names that have it; None if it has none."""
         for names in self.scope:
             meaning = names.meanings[category].get(name)
             if meaning is not None:
@@ -132,7 +132,7 @@ class Content(Struct):
         return None
 
     def _note_unreached(self) -> None:
-        """What stands here is drawn as it is."""
+        """Note that something is drawn here as it is."""
         self.rewriter.is_incomplete |= self.state.curves is not UNCHANGED
 
     def push(self, word: bytes) -> bytes:
@@ -143,7 +143,7 @@ class Content(Struct):
         if self._stack:
             self.state = self._stack.pop()
             return word
-        # One too many: the engine goes back to its first colours, once, and not within a form.
+        # One restore too many: the engine returns to its first colours, once, and not within a form.
         if self.forms or self._has_gone_back:
             return word
         self._has_gone_back = True
@@ -152,14 +152,14 @@ class Content(Struct):
 
     def set_colour(self, word: bytes) -> bytes:
         count = _COMPONENTS[word]
-        # As in the engine: the first ones, and zero for what is missing.
+        # As in the engine: the first numbers, and zero for missing ones.
         colour = word, (*_numbers(self._operands), *[0.0] * count)[:count]
         self._remember(word, colour)
         curves = self.state.curves
         if curves is UNCHANGED:
             return word
         if word in b"kK" and any(names.has_default_rgb for names in self.scope):
-            self._note_unreached()  # what the curves make of inks would be read in that space
+            self._note_unreached()  # the curves would turn inks into RGB, which is read in that space
         return word + b" " + operator_of(colour, curves)
 
     def set_other_colour(self, word: bytes) -> bytes:
@@ -187,7 +187,7 @@ class Content(Struct):
         return self._with_colours(word)
 
     def _with_colours(self, word: bytes) -> bytes:
-        """The colours of the state, as its curves make them, behind an operator."""
+        """An operator, and after it the colours of the state as its curves make them."""
         colours = [colour for colour in (self.state.fill, self.state.stroke) if colour is not None]
         if len(colours) < 2:
             self._note_unreached()
@@ -211,10 +211,10 @@ class Content(Struct):
     def draw(self, word: bytes) -> bytes:
         found = self._found(FORMS_AND_IMAGES, _name(self._operands))
         if found is None:
-            return word  # the engine says that it is missing
+            return word  # the engine tells that it is missing
         drawn = found[1]
         if mupdf.pdf_to_num(drawn) in self.forms:
-            # The engine refuses a form within itself, and would not know it in what stands for it.
+            # The engine refuses a form within itself. It would not recognise the form in a stand-in.
             self.rewriter.is_incomplete = True
             self._out[self._name_at] = b""
             return b""
@@ -243,17 +243,17 @@ _OPERATORS: dict[bytes, Callable[[Content, bytes], bytes]] = {
     b"sh": Content.shade,
     b"Do": Content.draw,
 }
-"""What is written for an operator: itself, as a rule."""
+"""What each operator is replaced by. Mostly by itself."""
 
 
 def _name(operands: list[bytes]) -> bytes:
-    """The last name among operands: as in the engine, whatever else there is."""
+    """The last name among the operands, as in the engine, whatever else there is."""
     word = next((word for word in reversed(operands) if word[:1] == b"/"), b"")
     return _ESCAPED.sub(lambda found: bytes((int(found[1], 16),)), word[1:]) if word[:1] == b"/" else b""
 
 
 def _numbers(operands: list[bytes]) -> list[float]:
-    """Those that are not in an array or a dictionary."""
+    """The numbers that are not in an array or a dictionary."""
     found = []
     depth = 0
     for one in operands:
@@ -264,7 +264,7 @@ def _numbers(operands: list[bytes]) -> list[float]:
 
 
 def _number(operand: bytes) -> float:
-    """As far as it is one: `0.5-1` is 0.5."""
+    """The leading number of an operand: `0.5-1` is 0.5."""
     digits = _DIGITS.match(operand)
     if digits is None:
         return 0.0

@@ -9,26 +9,26 @@ from numpy.typing import NDArray
 from sidebooks_core.engine.mupdf import RawObj, mupdf, pymupdf
 
 Colour = tuple[bytes, tuple[float, ...]]
-"""An operator that sets it, and the operands."""
+"""An operator that sets a colour, and its operands."""
 
 STRAIGHT = np.linspace(0, 1, 256)
 """The curve that leaves values as they are."""
 _QUARTER_STEP = 1e-3
-"""Of values of 8 bits: what nobody sees."""
+"""A quarter of a step of 8 bits, which nobody sees."""
 
 
 class Curves(Struct, frozen=True, eq=False):
-    """What transfer functions make of colours. The same functions are the same object."""
+    """What transfer functions make of colours. Equal functions are the same object."""
 
     values: NDArray[np.float64] = field(default_factory=lambda: np.tile(STRAIGHT, (4, 1)))
-    """Of red, green, blue and grey: (4, 256), from 0 to 1."""
+    """Values of red, green, blue and grey: shape (4, 256), from 0 to 1."""
 
 
 UNCHANGED = Curves()
 
 
 def curve_of(function: RawObj) -> NDArray[np.float64]:
-    """What a function of a PDF makes of 0 to 1: 256 values from 0 to 1; STRAIGHT itself if that is the same.
+    """The curve of a function of a PDF: 256 values from 0 to 1. STRAIGHT itself if the function changes nothing.
 
     Raises the engine's errors.
     """
@@ -49,7 +49,7 @@ def curve_of(function: RawObj) -> NDArray[np.float64]:
 
 
 def operator_of(colour: Colour, curves: Curves) -> bytes:
-    """An operator with its operands: it sets a colour as the curves make it."""
+    """An operator with operands that sets a colour as the curves make it."""
     operator, values = colour
     if curves is UNCHANGED:
         mapped: tuple[float, ...] = values
@@ -58,14 +58,14 @@ def operator_of(colour: Colour, curves: Curves) -> bytes:
     elif len(values) == 3:
         mapped = tuple(map(_value, curves.values[:3], values))
     else:
-        # The device is a screen: inks become its colours first (ISO 32000-2, 10.1), as in PDFium and poppler.
+        # The device is a screen: inks are turned into its colours first (ISO 32000-2, 10.1), as in PDFium and poppler.
         operator = b"RG" if operator == b"K" else b"rg"
         mapped = tuple(map(_value, curves.values[:3], _on_screen(values)))
     return b" ".join(b"%.5f" % value for value in mapped) + b" " + operator
 
 
 def _on_screen(inks: tuple[float, ...]) -> tuple[float, ...]:
-    """Cyan, magenta, yellow and black as red, green and blue, all from 0 to 1, by the engine's profiles."""
+    """Red, green and blue of cyan, magenta, yellow and black, all from 0 to 1, by the engine's profiles."""
     pixmap = pymupdf.Pixmap(pymupdf.csCMYK, pymupdf.IRect(0, 0, 1, 1), 0)
     pixmap.set_pixel(0, 0, tuple(round(255 * min(1.0, max(0.0, ink))) for ink in inks))
     return tuple(value / 255 for value in pymupdf.Pixmap(pymupdf.csRGB, pixmap).pixel(0, 0))

@@ -1,4 +1,4 @@
-"""Images as transfer functions make them. Worker side."""
+"""Images with transfer functions applied. Worker side."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from sidebooks_core.engine.transfer.curves import Curves, is_line
 def transferred(
     pdf: mupdf.PdfDocument, image: mupdf.PdfObj, curves: Curves, most_pixels: int
 ) -> tuple[mupdf.PdfObj | None, int]:
-    """A new image, and how many pixels were computed for it. None for one that has to stay as it is.
+    """A new image, and how many pixels were computed for it. None for an image that must stay as it is.
 
-    That is one of more than `most_pixels`, if they have to be computed, or one of which the transparency depends on samples as
-    they are kept. Raises the engine's errors.
+    That is so if more than `most_pixels` had to be computed, or if its transparency depends on its samples as they are stored.
+    Raises the engine's errors.
     """
     loaded = mupdf.pdf_load_image(pdf, image)
     space = loaded.colorspace()
@@ -42,12 +42,12 @@ def _has_bound_transparency(image: mupdf.PdfObj) -> bool:
 
 
 def _is_of_screen(space: mupdf.FzColorspace) -> bool:
-    """Whether samples are grey, or red, green and blue; not inks, and not lightness and hue."""
+    """Whether samples are grey or RGB: no inks, no lightness and hue."""
     return bool(mupdf.fz_colorspace_is_gray(space) or mupdf.fz_colorspace_is_rgb(space))
 
 
 def _decoded_otherwise(pdf: mupdf.PdfDocument, image: mupdf.PdfObj, curves: NDArray[np.float64]) -> mupdf.PdfObj:
-    """The same samples with another `Decode`. curves: straight ones, of each component."""
+    """The same samples with another `Decode`. curves: of each component; all straight."""
     written = copied(pdf, image)
     given = mupdf.pdf_dict_gets(image, "Decode")
     mapped = mupdf.pdf_new_array(pdf, 2 * len(curves))
@@ -60,7 +60,7 @@ def _decoded_otherwise(pdf: mupdf.PdfDocument, image: mupdf.PdfObj, curves: NDAr
 
 
 def _repainted(pdf: mupdf.PdfDocument, image: mupdf.PdfObj, pixmap: pymupdf.Pixmap, curves: Curves) -> mupdf.PdfObj:
-    """Samples of 8 bits as the curves make them."""
+    """Samples of 8 bits, changed by the curves."""
     pixels = _pixels(pixmap)
     used = curves.values[3:] if pixels.shape[2] == 1 else curves.values[:3]
     tables = np.round(used * 255).astype(np.uint8)
@@ -72,7 +72,7 @@ def _repainted(pdf: mupdf.PdfDocument, image: mupdf.PdfObj, pixmap: pymupdf.Pixm
 
 
 def _pixels(pixmap: pymupdf.Pixmap) -> NDArray[np.uint8]:
-    """(height, width, 1 or 3): grey, or RGB."""
+    """The pixels in grey or RGB, of shape (height, width, 1 or 3)."""
     if not _is_of_screen(mupdf.fz_pixmap_colorspace(pixmap.this)):
         pixmap = pymupdf.Pixmap(pymupdf.csRGB, pixmap)
     rows: NDArray[np.uint8] = np.frombuffer(pixmap.samples, np.uint8).reshape(pixmap.height, pixmap.stride)

@@ -1,4 +1,4 @@
-"""What the names in a content stream mean while transfer functions are applied. Worker side."""
+"""The meanings of names in a content stream, while transfer functions are applied. Worker side."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ Meanings = dict[bytes, mupdf.PdfObj]
 
 
 class Names(Struct):
-    """What the names of a resource dictionary mean: as bytes, since they need not be text."""
+    """The meanings of the names of a resource dictionary. Names are bytes, since they need not be text."""
 
     resources: mupdf.PdfObj
     number: int
-    """Of the dictionary; of the form that it is written in, below zero; 0: the page's."""
+    """The number of the dictionary; below zero: of the form in which it is written; 0: it is the page's."""
     meanings: dict[str, Meanings]
     """By category."""
     has_default_rgb: bool
-    """Red, green and blue are read in a space of the document."""
+    """Whether RGB colours are read in a space of the document."""
     curves: dict[bytes, Curves | None] = field(default_factory=dict)
-    """What graphics states set, as far as it was asked for; None: they set no transfer function."""
+    """The curves that graphics states set, as far as they were asked for; None: no transfer function."""
     extended: mupdf.PdfObj | None = None
-    """A copy of the resources, by reference, with XObjects that stand for others, too; None: nothing stands for another."""
+    """A reference to a copy of the resources that also names stand-ins; None: there is no stand-in."""
     extended_xobjects: mupdf.PdfObj | None = None
     _setting: list[bytes] | None = None
-    """The names of graphics states that may set functions, once it was asked for."""
+    """The names of graphics states that may set functions, once they were asked for."""
 
     @property
     def states(self) -> Meanings:
@@ -39,7 +39,7 @@ class Names(Struct):
         return self.meanings[STATES]
 
     def sets_others_than(self, inner: Names) -> bool:
-        """Whether a graphics state may set a function here, by a name that means nothing in other names."""
+        """Whether a graphics state here may set a function, under a name that means nothing in `inner`."""
         if self._setting is None:
             self._setting = [name for name, state in self.states.items() if function_of(state.m_internal) is not None]
         return any(name not in inner.states for name in self._setting)
