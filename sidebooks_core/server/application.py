@@ -29,7 +29,7 @@ from sidebooks_core.server.fast_path import FastPath
 from sidebooks_core.server.headers import ResponseHeaders
 from sidebooks_core.server.image_answers import ImageAnswers
 from sidebooks_core.server.joining import JoinedWork
-from sidebooks_core.server.limits import Places, ServerLimits
+from sidebooks_core.server.limits import Quota, ServerLimits
 from sidebooks_core.server.parts import ServerParts
 from sidebooks_core.server.pools import Pools
 from sidebooks_core.server.routes import ROUTES
@@ -81,12 +81,12 @@ class Application:
         self._sender = Sender(response_headers, pools, self._ending)
         self.fast_path = FastPath(service, response_headers, allowed)
         self.images = ImageAnswers(service, self.fast_path, pools)
-        streams = Places(limits.streams, limits.streams_per_client, "streams of events")
+        streams = Quota(limits.streams, limits.streams_per_client, "streams of events")
         self.events = Events(streams, left=lambda session: self.sessions.end(session))
         self._ending.on_begin(self.events.close)
         self.sessions = Sessions(service, self.events.page_shown)
         joined = JoinedWork()
-        searches = Places(limits.searches, limits.searches_per_client, "searches at once")
+        searches = Quota(limits.searches, limits.searches_per_client, "searches at once")
         self.searches = Searches(service, joined, searches, self.images.are_awaited)
         parts = ServerParts(
             shelf=shelf,
