@@ -49,7 +49,7 @@ class ServerOptions(TypedDict, total=False):
     hosts: Iterable[str] | None
     """The names that are answered, beside addresses in figures and that of `base_url`; others get 421.
 
-    None: any name, as the application or proxy in front has its own rule."""
+    None: any name, since the application or the proxy in front has a rule of its own."""
     allow_origins: Sequence[str]
     """Origins whose pages may read the answers, as "https://books.example"; "*": all. None unless told."""
     cache: Cache
@@ -64,7 +64,7 @@ class Application:
     """
 
     def __init__(self, shelf: Shelf, *, allowed: Allowed = everything, **options: Unpack[ServerOptions]) -> None:
-        """allowed: asked before each answer whether whoever sent the request may have it; else 403. All may unless told.
+        """allowed: asked before each answer whether the client may have it; 403 if not. Unless told, all clients may.
 
         options: see `ServerOptions`. Raises RequestError.
         """
