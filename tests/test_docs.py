@@ -20,7 +20,7 @@ from conftest import ROOT
 
 import sidebooks_core as sb
 from benchmarks import reporting
-from sidebooks_core.server import ServerLimits
+from sidebooks_core.server import Operation, ServerLimits
 from sidebooks_core.server.routes import ROUTES
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -45,7 +45,7 @@ def test_an_example_runs(code: str, tmp_path: Path) -> None:
 
 
 def test_the_lifespan_of_the_recipe_serves_and_ends() -> None:
-    text = (ROOT / "docs" / "how-to" / "clients.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "how-to" / "mount.md").read_text(encoding="utf-8")
     [code] = [one for one in re.findall(r"^```python\n(.*?)^```", text, re.S | re.M) if "lifespan" in one]
     names: dict[str, Any] = {}
     exec(code.replace('"docs/', f'"{ROOT}/docs/'), names)
@@ -69,6 +69,11 @@ def test_every_setting_has_its_reference() -> None:
 def test_every_bound_of_the_server_has_its_reference() -> None:
     text = (ROOT / "docs" / "reference" / "http.md").read_text(encoding="utf-8")
     assert [name for name in ServerLimits.__struct_fields__ if f"`{name}`" not in text] == []
+
+
+def test_every_operation_has_its_reference() -> None:
+    text = (ROOT / "docs" / "reference" / "http.md").read_text(encoding="utf-8")
+    assert [operation for operation in Operation if f"| `{operation}` |" not in text] == []
 
 
 def test_links_between_pages_lead_somewhere() -> None:

@@ -239,7 +239,7 @@ class Provoker:
         if route.operation is Operation.FOLLOW_EVENTS:
             self.application.close()
             self.application = Application(self.shelf, limits=ServerLimits(streams=1))
-            self.application.events.places.take("somebody")
+            self.application.events.quota.take("somebody")
         elif route.operation is Operation.READ_STATUS:
             self._patch.setattr(sb.TileService, "is_closed", True)
         elif route.operation is Operation.SEND_HINT:

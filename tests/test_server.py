@@ -29,7 +29,7 @@ from sidebooks_core.encoding.tileset import unpack_tile
 from sidebooks_core.images.requests import TilePlace
 from sidebooks_core.server import Application, Shelf
 from sidebooks_core.server.listening import listening
-from sidebooks_core.server.sessions import ClientPlace
+from sidebooks_core.server.sessions import HintedPage
 from sidebooks_core.server.shelf import page_id
 
 
@@ -424,7 +424,7 @@ def test_metrics_count(application: Application, document: sb.Document, first_pa
     assert "sidebooks_renders_total 1" in text
     assert 'sidebooks_responses_total{status="200"} 1' in text
     assert "\nsidebooks_sessions 0\n" in text
-    application.sessions.follow("s", ClientPlace(document, 0, (300, 400), False))
+    application.sessions.follow("s", HintedPage(document, 0, (300, 400), False))
     application.sessions.end("s")
     assert 'sidebooks_session_ends_total{reason="left"} 1' in ask(application, "/metrics").body.decode()
 

@@ -16,7 +16,7 @@ from asgi import ask, ask_async
 
 import sidebooks_core as sb
 from sidebooks_core.server import Application
-from sidebooks_core.server.sessions import ClientPlace, End, SessionLimits, Sessions, State
+from sidebooks_core.server.sessions import End, HintedPage, SessionLimits, Sessions, State
 
 VIEW_PX = (300, 400)
 
@@ -63,8 +63,8 @@ def book(service: sb.TileService, sample: Path) -> sb.Document:
     return service.open(sample)
 
 
-def hint(document: sb.Document, page: int, view_px: tuple[int, int] = VIEW_PX, *, spread: bool = False) -> ClientPlace:
-    return ClientPlace(document, page, view_px, spread)
+def hint(document: sb.Document, page: int, view_px: tuple[int, int] = VIEW_PX, *, spread: bool = False) -> HintedPage:
+    return HintedPage(document, page, view_px, spread)
 
 
 def test_hints_of_one_session_at_the_same_moment_make_one_reader(
@@ -207,9 +207,9 @@ def test_the_oldest_of_too_many_ends(service: sb.TileService, sessions: Sessions
 def test_a_flood_of_sessions_ends_only_those_of_its_own_client(
     service: sb.TileService, sessions: Sessions, book: sb.Document
 ) -> None:
-    sessions.follow("reader", ClientPlace(book, 0, VIEW_PX, False, "http 192.0.2.1"))
+    sessions.follow("reader", HintedPage(book, 0, VIEW_PX, False, "http 192.0.2.1"))
     for number in range(LIMITS.sessions + 5):
-        sessions.follow(f"flood{number}", ClientPlace(book, 0, VIEW_PX, False, "http 192.0.2.66"))
+        sessions.follow(f"flood{number}", HintedPage(book, 0, VIEW_PX, False, "http 192.0.2.66"))
     assert len(sessions) == LIMITS.sessions
     assert sessions.find("reader") is not None
 

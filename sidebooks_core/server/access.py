@@ -1,4 +1,4 @@
-"""Who may do what: the question that is asked before each answer, and the names of what can be done."""
+"""The question of access, which is asked before each response, and the names of the operations it is asked about."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the parts of a path mean: pages, spans of pages, levels, sizes. Whatever means nothing is not found."""
+"""What the parts of a path mean: pages, spans of pages, levels, sizes. A part that means nothing is not found (404)."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def dzi_raster(pyramid: Pyramid, level: str) -> RasterSpec:
 
 
 def dzi_tile(name: str) -> tuple[int, int, str]:
-    """Column, row, and our name of the format."""
+    """Column, row, and our name of the format. Raises Refused."""
     matched = _TILE_NAME.match(name)
     if matched is None or matched[3] not in BY_ENDING:
         raise not_found()
@@ -62,7 +62,7 @@ def dzi_tile(name: str) -> tuple[int, int, str]:
 
 
 def tile_place(name: str) -> tuple[int, int]:
-    """Column and row."""
+    """Column and row. Raises Refused."""
     matched = _PLACE.match(name)
     if matched is None:
         raise not_found()
@@ -70,13 +70,14 @@ def tile_place(name: str) -> tuple[int, int]:
 
 
 def page_number(text: str, document: Document) -> int:
+    """A page of a document, from 0. Raises Refused."""
     if not _PAGE.match(text) or int(text) > document.page_count:
         raise not_found()
     return int(text) - 1
 
 
 def page_span(text: str, document: Document) -> tuple[int, int]:
-    """First and last page, from 0."""
+    """First and last page, from 0. Raises Refused."""
     matched = _SPAN.match(text)
     if matched is None:
         raise not_found()
@@ -89,6 +90,7 @@ def page_span(text: str, document: Document) -> tuple[int, int]:
 
 
 def level_number(text: str, pyramid: Pyramid) -> int:
+    """The index of a level. Raises Refused."""
     if not _LEVEL.match(text) or int(text) >= len(pyramid.levels):
         raise not_found()
     return int(text)

@@ -29,7 +29,7 @@ from sidebooks_core.server.fast_path import FastPath
 from sidebooks_core.server.headers import ResponseHeaders
 from sidebooks_core.server.image_answers import ImageAnswers
 from sidebooks_core.server.joining import JoinedWork
-from sidebooks_core.server.limits import Places, ServerLimits
+from sidebooks_core.server.limits import Quota, ServerLimits
 from sidebooks_core.server.parts import ServerParts
 from sidebooks_core.server.pools import Pools
 from sidebooks_core.server.routes import ROUTES
@@ -49,7 +49,7 @@ class ServerOptions(TypedDict, total=False):
     hosts: Iterable[str] | None
     """The names that are answered, beside addresses in figures and that of `base_url`; others get 421.
 
-    None: any name, as the application or proxy in front has its own rule."""
+    None: any name, since the application or the proxy in front has a rule of its own."""
     allow_origins: Sequence[str]
     """Origins whose pages may read the answers, as "https://books.example"; "*": all. None unless told."""
     cache: Cache
@@ -64,7 +64,7 @@ class Application:
     """
 
     def __init__(self, shelf: Shelf, *, allowed: Allowed = everything, **options: Unpack[ServerOptions]) -> None:
-        """allowed: asked before each answer whether whoever sent the request may have it; else 403. All may unless told.
+        """allowed: asked before each answer whether the client may have it; 403 if not. Unless told, all clients may.
 
         options: see `ServerOptions`. Raises RequestError.
         """
@@ -81,12 +81,12 @@ class Application:
         self._sender = Sender(response_headers, pools, self._ending)
         self.fast_path = FastPath(service, response_headers, allowed)
         self.images = ImageAnswers(service, self.fast_path, pools)
-        streams = Places(limits.streams, limits.streams_per_client, "streams of events")
+        streams = Quota(limits.streams, limits.streams_per_client, "streams of events")
         self.events = Events(streams, left=lambda session: self.sessions.end(session))
         self._ending.on_begin(self.events.close)
         self.sessions = Sessions(service, self.events.page_shown)
         joined = JoinedWork()
-        searches = Places(limits.searches, limits.searches_per_client, "searches at once")
+        searches = Quota(limits.searches, limits.searches_per_client, "searches at once")
         self.searches = Searches(service, joined, searches, self.images.are_awaited)
         parts = ServerParts(
             shelf=shelf,

@@ -1,6 +1,6 @@
-"""A coarser image in place of one that would be waited for: what a loaded server answers, for a short time.
+"""Coarser images, which a loaded server sends for a short time in place of images that have to wait.
 
-Pixel sizes are those that were asked for, so a viewer that tiles sees nothing odd but a blur.
+They have the pixel size that the request names, so a viewer of tiles shows nothing odd but a blur.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # numpy and Pillow: only for a server that is loaded
     from sidebooks_core.encoding.encode import EncodedImage
 
 QUALITY = 70
-"""It is looked at for a second or two."""
+"""Of an image that somebody sees for a second or two."""
 
 
 def at_hand(images: Images, request: Request) -> tuple[Tile, float] | None:

@@ -63,7 +63,7 @@ class _Told(BaseException):
 
 
 class _Ending:
-    """What becomes of signals: the server ends, and everything is closed after it."""
+    """Handles signals: the server ends, and everything is closed after it."""
 
     def __init__(self) -> None:
         self.server: uvicorn.Server | None = None

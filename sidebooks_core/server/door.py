@@ -31,15 +31,7 @@ class Door:
         if len(raw_path(scope)) > MAX_PATH_BYTES:
             raise Refused(414, f"paths are at most {MAX_PATH_BYTES} bytes long")
         root, path = root_and_path(scope)
-        try:
-            parts = [unquote(part, errors="strict") for part in path.split("/")[1:]]
-        except UnicodeDecodeError:
-            raise Refused(400, "the path is not UTF-8") from None
-        if any("\x00" in part for part in parts):
-            raise Refused(400, "the path holds a null character")
-        # Parts are encoded, so that a slash within one (%2F) ends none when the route is looked for.
-        encoded = "/" + "/".join(quote(part, safe="") for part in parts)
-        return HttpRequest(scope, receive, host, self._base(scope, host, root), generation), encoded
+        return HttpRequest(scope, receive, host, self._base(scope, host, root), generation), _encoded_anew(path)
 
     def may_change(self, request: HttpRequest) -> bool:
         """Whether a request that changes something comes from our own pages, from an origin that may, or from no page."""
@@ -79,6 +71,22 @@ class Door:
             name = f"[{server[0]}]" if ":" in str(server[0]) else str(server[0])
             host = f"{name}:{server[1]}" if server[1] else name
         return f"{scope.get('scheme', 'http')}://{host}{root}"
+
+
+def _encoded_anew(path: str) -> str:
+    """A path whose parts are percent-encoded in the one way that routes know. A slash within a part (%2F) does not end it.
+
+    Raises Refused.
+    """
+    if "%" not in path:
+        return path
+    try:
+        parts = [unquote(part, errors="strict") for part in path.split("/")]
+    except UnicodeDecodeError:
+        raise Refused(400, "the path is not UTF-8") from None
+    if any("\x00" in part for part in parts):
+        raise Refused(400, "the path holds a null character")
+    return "/".join(quote(part, safe="") for part in parts)
 
 
 def _checked_base(base_url: str) -> str:

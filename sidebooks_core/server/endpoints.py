@@ -37,9 +37,10 @@ class Endpoint:
     """One address: an ASGI application that picks the route for a method, and asks whether that is allowed."""
 
     def __init__(self, routes: Iterable[Route], rules: Rules, parts: ServerParts) -> None:
-        """routes: those of one path. None: there is nothing at the address."""
+        """routes: those of one path. Empty: there is nothing at the address."""
         self._routes = {method: route for route in routes for method in route.methods}
-        self._allow = ", ".join([*(self._routes or ("GET", "HEAD")), "OPTIONS"])
+        self._methods = (*(self._routes or ("GET", "HEAD")), "OPTIONS")
+        self._allow = ", ".join(self._methods)
         self._rules = rules
         self._parts = parts
 
@@ -52,7 +53,7 @@ class Endpoint:
         method = request.scope["method"]
         if method == "OPTIONS":
             return self._preflight(request.scope)
-        if method not in self._allow.split(", "):
+        if method not in self._methods:
             raise Refused(405, "this address does not take that method", (b"allow", self._allow.encode()))
         if not self._routes:
             raise not_found()
@@ -71,11 +72,24 @@ class Endpoint:
 
 
 class _PathRoute(routing.Route):
-    """Starlette's route for a path whose parts may be empty: they name nothing then, and their handler says so."""
+    """Starlette's route for a path whose parts may be empty: they name nothing then, and their handler says so.
+
+    Routes are tried one after the other, so those that cannot match are told apart without a regular expression: a request's
+    path has a slash between its parts and nowhere else (`Door.enter`).
+    """
 
     def __init__(self, path: str, endpoint: Endpoint) -> None:
         super().__init__(path, endpoint)
         self.path_regex = re.compile(self.path_regex.pattern.replace("[^/]+", "[^/]*"))
+        self._slashes = path.count("/")
+        self._beginning = path.partition("{")[0]
+
+    def matches(self, scope: Scope) -> tuple[routing.Match, Scope]:
+        """Whether this is the route for a request, and what the path names."""
+        path: str = scope["path"]
+        if path.count("/") != self._slashes or not path.startswith(self._beginning):
+            return routing.Match.NONE, {}
+        return super().matches(scope)
 
 
 def starlette_routes(table: Iterable[Route], rules: Rules, parts: ServerParts) -> list[routing.BaseRoute]:

@@ -17,14 +17,14 @@ from sidebooks_core.reading.view import PageView
 from sidebooks_core.server import headers
 from sidebooks_core.server.http import HttpResponse, disconnected
 from sidebooks_core.server.json_text import json_bytes
-from sidebooks_core.server.limits import Places
+from sidebooks_core.server.limits import Quota
 from sidebooks_core.server.schemas import DocumentsEvent, PageEvent, ShownImage
 
 ALIVE_EVERY_S = 15.0
 """Something is sent at least so often: proxies end connections that are silent for a minute."""
 RETRY_MS = 2000
 DOCUMENTS_EVERY_S = 1.0
-"""For one listener: a folder of hundred new files is told of in a few events, each of which holds all ids."""
+"""For one listener: a folder of a hundred new files makes a few events, each of which holds all ids."""
 DOCUMENTS = "documents"
 
 
@@ -51,7 +51,7 @@ class _Listener:
         self._rouse()
 
     def _rouse(self) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile, and nobody listens
+        with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile: nobody listens
             self._loop.call_soon_threadsafe(self._wake.set)
 
     def _take(self) -> dict[str, bytes]:
@@ -87,11 +87,11 @@ class _Listener:
 
 
 class Events:
-    """Who listens. Thread-safe but for `stream`, which belongs to the event loop."""
+    """All listeners. Thread-safe but for `stream`, which belongs to the event loop."""
 
-    def __init__(self, places: Places, left: Callable[[str], None]) -> None:
-        """left: told of a session whose last stream has ended."""
-        self.places = places
+    def __init__(self, quota: Quota, left: Callable[[str], None]) -> None:
+        """left: called with the name of a session whose last stream has ended."""
+        self.quota = quota
         self._left = left
         self._lock = threading.Lock()
         self._listeners: set[_Listener] = set()
@@ -109,7 +109,7 @@ class Events:
                 self._listeners.add(listener)
                 is_closed = self._is_closed
             try:
-                listener.put(DOCUMENTS, _documents(documents()))  # those of now: it is told of what comes after
+                listener.put(DOCUMENTS, _documents(documents()))  # those of now: changes from here on reach the listener
                 if is_closed:
                     listener.end()
                 async for piece in listener.pieces(receive):
@@ -121,18 +121,18 @@ class Events:
                 if session and was_last:
                     self._left(session)
 
-        self.places.take(client)
-        return HttpResponse(200, headers=headers.events(), stream=pieces(), ended=lambda: self.places.give_back(client))
+        self.quota.take(client)
+        return HttpResponse(200, headers=headers.events(), stream=pieces(), ended=lambda: self.quota.give_back(client))
 
     def documents_changed(self, documents: list[str]) -> None:
-        """The shelf holds these now."""
+        """Tell all listeners which documents the shelf holds now."""
         listeners = self._all()
         data = _documents(documents) if listeners else b""
         for listener in listeners:
             listener.put(DOCUMENTS, data)
 
     def page_shown(self, session: str, document: Document, view: PageView) -> None:
-        """What the reader of a session has for its screen now."""
+        """Tell the listeners of a session what its reader has for its screen now."""
         listeners = [one for one in self._all() if one.session == session]
         if not listeners:
             return

@@ -1,8 +1,8 @@
 """The short way to an image that was sent before and is still in memory: no routing, no parsing, no digests, no threads.
 
-What a request means depends on its path and on the host it was sent to (links in headers), and on the documents that are
-registered; nothing else. So its meaning is remembered; the bytes are not: they are the memory's, within its budget. Who may
-see the image is asked each time.
+The meaning of a request depends on its path, on its host (links in headers), and on the registered documents; on nothing else.
+So the meaning is remembered. The bytes are not: they belong to the memory store, within its budget. The question of access is
+asked each time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which host names a server answers to: a page of another site that has its own name point here gets nothing.
+"""Which host names a server answers to. A page of another site whose own name points here gets nothing.
 
 A browser sends the name that it looked up. An address in figures was not looked up, so any of those may be answered.
 """
@@ -25,7 +25,7 @@ class HostNames(Struct, frozen=True):
 
     @classmethod
     def of(cls, names: Iterable[str]) -> HostNames:
-        """From names as people write them, with a port or without. Raises ValueError for what is no host name."""
+        """From names as people write them, with or without a port. Raises ValueError if one of them is no host name."""
         return cls(frozenset(name_in(one) for one in names))
 
     def accepts(self, host: str) -> bool:

@@ -32,7 +32,7 @@ _Result = TypeVar("_Result")
 
 
 class FileRange(Struct):
-    """A part of an open file, from where it stands: an original may be larger than the memory. Whoever sends it closes it."""
+    """A part of an open file, from where it stands: an original may be larger than the memory. The sender closes it."""
 
     file: BinaryIO
     count: int

@@ -1,6 +1,7 @@
-"""Images as answers: from memory, from disk, drawn, coarse under load, derived, and many in one record.
+"""Makes responses of images: from memory, from disk, drawn, coarse under load, derived, and many in one record.
 
-Belongs to the event loop: whatever may wait goes through a future or a thread, and who leaves takes queued work along.
+Belongs to the event loop: whatever may wait goes through a future or a thread, and a client that leaves takes its queued work
+along.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ BUNDLE_TYPE = "application/vnd.sidebooks.bundle"
 
 
 class ImageAnswers:
-    """Makes answers out of tiles of one service."""
+    """Makes responses out of tiles of one service."""
 
     def __init__(self, service: TileService, fast_path: FastPath, pools: Pools) -> None:
         self._settings = service.settings

@@ -1,7 +1,7 @@
 """One piece of work for all requests that wait for the same.
 
-A hundred tablets that turn to one page ask for one image at once. The service joins them into one render, but each would take
-its own way there and back, through threads and locks: a millisecond of the processor a tablet, the last waits for them all.
+A hundred tablets that turn to one page ask for one image at once. The service joins them into one render; but each request
+would go there and back through threads and locks, which costs a millisecond of the processor, and the last would wait for all.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class JoinedWork:
         self._under_way: dict[Hashable, _UnderWay] = {}
 
     async def get(self, request: HttpRequest, what: Hashable, make: Callable[[], Awaitable[_Made]]) -> _Made:
-        """What `make` returns: begun by the first who asks, cancelled when the last one's client went away.
+        """What `make` returns. The first request for `what` calls it; it is cancelled when the clients of all have left.
 
-        Raises Gone for a client that went away, and what `make` raises.
+        Raises Gone if the request's own client leaves, and what `make` raises.
         """
         shared = self._under_way.get(what)
         if shared is None:
@@ -45,4 +45,4 @@ class JoinedWork:
             if self._under_way.get(what) is shared and (not shared.waiting or shared.task.done()):
                 del self._under_way[what]
             if not shared.waiting and not shared.task.cancel() and not shared.task.cancelled():
-                shared.task.exception()  # seen, even where nobody stayed to be told
+                shared.task.exception()  # so that asyncio does not report it as unseen

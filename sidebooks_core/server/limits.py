@@ -26,7 +26,7 @@ class ServerLimits(Struct, frozen=True, kw_only=True):
     """Of a request, from its first byte to the end of its headers."""
     header_count: int = 100
     connections: int = 8192
-    """At once, of all clients; fewer where the machine gives fewer descriptors."""
+    """At once, of all clients; fewer if the machine gives fewer descriptors."""
     connections_per_client: int = 4096
     """A proxy in front is one client here: all its readers' connections count."""
     streams: int = 2048
@@ -42,7 +42,7 @@ class ServerLimits(Struct, frozen=True, kw_only=True):
                 raise RequestError(f"{name} must be a whole number of at least 1, not {value!r}")
 
     def within(self, descriptors: int) -> ServerLimits:
-        """The same for a process that may hold so many descriptors."""
+        """These limits, lowered for a process that may hold so many descriptors."""
         connections = min(self.connections, max(descriptors - KEPT_DESCRIPTORS, descriptors // 2))
         streams = min(self.streams, connections // 2)
         return replace(
@@ -54,8 +54,8 @@ class ServerLimits(Struct, frozen=True, kw_only=True):
         )
 
 
-class Places:
-    """Places for something, so many in all and so many for each client. Belongs to one thread."""
+class Quota:
+    """How much of something there may be at once, in all and of each client. Belongs to one thread."""
 
     def __init__(self, most: int, most_per_client: int, what: str) -> None:
         self._most = most
@@ -65,7 +65,7 @@ class Places:
         self._count = 0
 
     def take(self, client: str) -> None:
-        """Raises QueueFull."""
+        """Take one for a client. Raises QueueFull if there is none left, in all or for that client."""
         if self._count >= self._most:
             raise QueueFull(f"too many {self._what}")
         if self._taken[client] >= self._most_per_client:
@@ -74,14 +74,15 @@ class Places:
         self._count += 1
 
     def give_back(self, client: str) -> None:
+        """Return one that was taken."""
         self._count -= 1
         self._taken[client] -= 1
         if not self._taken[client]:
             del self._taken[client]
 
     @contextlib.contextmanager
-    def place(self, client: str) -> Iterator[None]:
-        """One, for as long as the block lasts. Raises QueueFull."""
+    def taken(self, client: str) -> Iterator[None]:
+        """Take one for as long as the block lasts. Raises QueueFull."""
         self.take(client)
         try:
             yield
@@ -89,7 +90,7 @@ class Places:
             self.give_back(client)
 
     def clients(self) -> set[str]:
-        """Those that have one at least."""
+        """Clients that have taken at least one."""
         return set(self._taken)
 
     def __len__(self) -> int:
@@ -97,7 +98,7 @@ class Places:
 
 
 def client_of(address: object) -> str:
-    """Whom an address (the `client` of an ASGI scope: host and port) belongs to."""
+    """The client that an address (`client` of an ASGI scope: host and port) belongs to. Of IPv6: a network of 64 bits."""
     host = str(address[0]) if isinstance(address, list | tuple) and address else ""
     if ":" not in host:
         return host

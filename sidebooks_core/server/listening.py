@@ -59,7 +59,7 @@ def listening(host: str, port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
-        listener.listen(BACKLOG)  # who reads the address may connect at once: they wait until the server runs
+        listener.listen(BACKLOG)  # clients may connect as soon as the address is printed: they wait until the server runs
     except (OSError, UnicodeError) as error:
         listener.close()
         if isinstance(error, socket.gaierror | UnicodeError):

@@ -1,4 +1,4 @@
-"""Threads for what blocks, by kind: none of them can take the threads of another."""
+"""Threads for work that blocks. Each kind of work has its own, so that no kind waits for another."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ coarse in this process. originals: reading files. descriptions: writing and comp
 
 
 class Pools:
-    """Threads start when they are needed."""
+    """The threads of one application. They start when they are needed."""
 
     def __init__(self) -> None:
         self._pools = {kind: ThreadPoolExecutor(most, f"sidebooks-http-{kind}") for kind, most in THREADS.items()}
@@ -30,10 +30,10 @@ class Pools:
     async def run(
         self, kind: str, function: Callable[_Arguments, _Result], *arguments: _Arguments.args, **named: _Arguments.kwargs
     ) -> _Result:
-        """Call a function in a thread for its kind of work."""
+        """Call a function in a thread for its kind of work (`THREADS`)."""
         return await asyncio.get_running_loop().run_in_executor(self._pools[kind], lambda: function(*arguments, **named))
 
     def close(self) -> None:
-        """Drop what waits. What is under way ends by itself: it may wait for a service that is closed after this."""
+        """Drop the calls that wait. Those under way end by themselves: they may wait for a service that is closed later."""
         for pool in self._pools.values():
             pool.shutdown(wait=False, cancel_futures=True)

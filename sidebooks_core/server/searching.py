@@ -1,4 +1,4 @@
-"""Searches that share the workers: step by step, taking turns, and ended when nobody waits for them any more."""
+"""Searches share the workers: they go step by step, clients take turns, and a search ends when nobody waits for it."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from sidebooks_core.documents.document import Document
 from sidebooks_core.documents.model import SearchHit
 from sidebooks_core.server.http import HttpRequest
 from sidebooks_core.server.joining import JoinedWork
-from sidebooks_core.server.limits import Places
+from sidebooks_core.server.limits import Quota
 from sidebooks_core.service import TileService
 
 SEARCH_LIMIT = 500
 """Hits in one answer."""
 PAGES_FIRST_S = 2.0
-"""How long a step waits at most while pages are drawn that somebody looks at, or sent without a pause: it would take the
-processor from them. A hundred tablets leave pauses."""
+"""The longest that a step waits while visible pages are drawn, or sent without a pause: it would take the processor from them.
+A hundred tablets leave pauses."""
 LOOK_EVERY_S = 0.01
 
 
 class Searches:
     """Belongs to the event loop. At most half of the workers (one of two) do steps of searches: pages come in between."""
 
-    def __init__(self, service: TileService, joined: JoinedWork, places: Places, are_pages_awaited: Callable[[], bool]) -> None:
+    def __init__(self, service: TileService, joined: JoinedWork, quota: Quota, are_pages_awaited: Callable[[], bool]) -> None:
         self._service = service
         self._are_pages_awaited = are_pages_awaited
         self._joined = joined
-        self.places = places
+        self.quota = quota
         self._turns = Turns(max(1, service.settings.workers // 2))
         self._numbers = count()
 
     async def hits(self, request: HttpRequest, document: Document, query: str, *, old_forms: bool = False) -> list[SearchHit]:
-        """Where a text occurs, at most SEARCH_LIMIT hits. Raises QueueFull, Gone, and as `TileService.search` does."""
+        """Where a text occurs, at most SEARCH_LIMIT hits. Raises QueueFull, Gone, and what `TileService.search` raises."""
         client = request.address
-        with self.places.place(client):
+        with self.quota.taken(client):
             return await self._joined.get(
                 request,
                 ("search", document, query, old_forms),
@@ -65,17 +65,18 @@ class Searches:
 
 
 class Turns:
-    """So many steps at once. Clients take turns; of one client, the search that began first goes on first."""
+    """Lets so many steps run at once. Clients take turns; of one client, the search that began first goes on first."""
 
     def __init__(self, most: int) -> None:
         self.free = most
         self._waiting: OrderedDict[str, dict[int, asyncio.Future[None]]] = OrderedDict()
 
     def turn(self, client: str, number: int) -> _Turn:
-        """To be used with `async with`. number: of the search; the lower one goes first."""
+        """One turn, for `async with`. number: of the search; the lower one goes first."""
         return _Turn(self, client, number)
 
     async def take(self, client: str, number: int) -> None:
+        """Wait for a turn."""
         if self.free:
             self.free -= 1
             return
@@ -85,13 +86,13 @@ class Turns:
             await given
         except asyncio.CancelledError:
             if given.done() and not given.cancelled():
-                self.pass_on()  # it was given, and whoever was to have it left
+                self.pass_on()  # it was given, and its search has ended meanwhile
             else:
                 self._forget(client, number)
             raise
 
     def pass_on(self) -> None:
-        """To the client that waits longest for its turn."""
+        """Give a turn to the client that waits longest."""
         while self._waiting:
             client, numbers = next(iter(self._waiting.items()))
             number = min(numbers)

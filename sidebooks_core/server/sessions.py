@@ -75,8 +75,8 @@ class SessionLimits(Struct, frozen=True, kw_only=True):
     """A session without a hint for so long ends: its client is gone, and its reader would keep a share of the prefetch."""
 
 
-class ClientPlace(Struct, frozen=True):
-    """Where a client is."""
+class HintedPage(Struct, frozen=True):
+    """Where a client is, as its hint says."""
 
     document: Document
     page: int
@@ -96,7 +96,7 @@ class _Follower:
         self._service = service
         self._shown = shown
         self._loop = loop
-        self._place: ClientPlace | None = None
+        self._hinted: HintedPage | None = None
         self._reader: Reader | None = None
         self._latest: PageView | None = None
 
@@ -105,33 +105,33 @@ class _Follower:
         """Whether it holds neither a reader nor images."""
         return self._reader is None and self._latest is None
 
-    def follow(self, place: ClientPlace) -> None:
+    def follow(self, hinted: HintedPage) -> None:
         """Turn there: with the reader that there is if it reads the same document, else with another."""
-        if place is self._place:
+        if hinted is self._hinted:
             return
-        before, self._place = self._place, place
+        before, self._hinted = self._hinted, hinted
         if self._reader is not None and before is not None:
-            if (before.document, before.spread) != (place.document, place.spread):
+            if (before.document, before.spread) != (hinted.document, hinted.spread):
                 self._reader.close()
                 self._reader = None
-            elif before.view_px != place.view_px:
-                self._reader.resize(place.view_px)
+            elif before.view_px != hinted.view_px:
+                self._reader.resize(hinted.view_px)
         if self._reader is None:
             options = ReaderOptions(
-                rule=SpreadRule() if place.spread else SINGLE_PAGES,
+                rule=SpreadRule() if hinted.spread else SINGLE_PAGES,
                 deadline_s=DEADLINE_S,
                 loop=self._loop,
-                client=place.client,
+                client=hinted.client,
             )
-            self._reader = self._service.parts.readers.open(place.document, place.view_px, options)
-            self._reader.on_refined = partial(self._show, place.document)
-        self._show(place.document, self._reader.turn_to(place.page))
+            self._reader = self._service.parts.readers.open(hinted.document, hinted.view_px, options)
+            self._reader.on_refined = partial(self._show, hinted.document)
+        self._show(hinted.document, self._reader.turn_to(hinted.page))
 
     def close(self) -> None:
         """Let go of everything: whoever still knows the session must not keep its images."""
         if self._reader is not None:
             self._reader.close()
-        self._reader = self._latest = self._place = None
+        self._reader = self._latest = self._hinted = None
 
     def _show(self, document: Document, view: PageView) -> None:
         """Tell what the reader has."""
@@ -143,7 +143,7 @@ class Session(Struct, eq=False):
     """One client's session. All but the follower belongs to the lock of `Sessions`."""
 
     name: str
-    newest: ClientPlace
+    newest: HintedPage
     heard_at_s: float
     follower: _Follower
     """Belongs to the session's step."""
@@ -183,7 +183,7 @@ class Sessions:
         with self._lock:
             return dict(self._ends)
 
-    def follow(self, name: str, place: ClientPlace) -> None:
+    def follow(self, name: str, hinted: HintedPage) -> None:
         """Have the session's reader turn where its client is, soon. Of several hints at once the newest counts.
 
         Raises ServiceClosed.
@@ -192,9 +192,9 @@ class Sessions:
             if self._closed:
                 raise ServiceClosed("the server is closing")
             if name not in self._sessions:
-                self._begin(name, place)
+                self._begin(name, hinted)
             session, handle = self._sessions[name]
-            session.newest, session.heard_at_s = place, time.monotonic()
+            session.newest, session.heard_at_s = hinted, time.monotonic()
             self._sessions.move_to_end(name)
             too_many = [self._most_silent()] if len(self._sessions) > self._limits.sessions else []
         handle.wake()
@@ -220,9 +220,9 @@ class Sessions:
             session.follower.close()
         self._loop.close()
 
-    def _begin(self, name: str, place: ClientPlace) -> None:
+    def _begin(self, name: str, hinted: HintedPage) -> None:
         follower = _Follower(name, self._service, self._shown, self._loop)
-        session = Session(name, place, time.monotonic(), follower)
+        session = Session(name, hinted, time.monotonic(), follower)
         self._sessions[name] = session, self._loop.add(partial(self._step, session))
 
     def _most_silent(self) -> str:
@@ -248,8 +248,8 @@ class Sessions:
             left_s = session.heard_at_s + self._limits.silence_s - time.monotonic()
             if session.state is not State.ENDED and left_s <= 0:
                 self._take_out(session, End.SILENT)
-            place = session.newest
-        reason = None if session.state is State.ENDED else self._follow(session, place)
+            hinted = session.newest
+        reason = None if session.state is State.ENDED else self._follow(session, hinted)
         with self._lock:
             if reason is not None and session.state is not State.ENDED:
                 self._take_out(session, reason)
@@ -261,10 +261,10 @@ class Sessions:
             return None
         return left_s
 
-    def _follow(self, session: Session, place: ClientPlace) -> End | None:
+    def _follow(self, session: Session, hinted: HintedPage) -> End | None:
         """Why the session has to end, if it has to."""
         try:
-            session.follower.follow(place)
+            session.follower.follow(hinted)
         except ServiceClosed:
             return End.CLOSED
         except SidebooksError as error:

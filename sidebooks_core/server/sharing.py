@@ -1,4 +1,4 @@
-"""Who else may read the answers: pages of other origins, and caches on the way. Pure."""
+"""Which pages of other origins, and which caches on the way, may read and keep the responses. Pure."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from sidebooks_core.server.http import Headers
 Cache = Literal["shared", "private"]
 ANY_ORIGIN = "*"
 INTEROPERABLE = frozenset({"iiif", "presentation", "search", "dzi"})
-"""Addresses of protocols that viewers on other sites speak. They name a document by the digest of its content: who does not
-have the document cannot ask for it, and what lists the documents is at other addresses."""
+"""Addresses of protocols that viewers on other sites speak. They name a document by the digest of its content: a page that does
+not know the document cannot ask for it, and the lists of documents are at other addresses."""
 
 EXPOSED = (
     b"Accept-Ranges, Content-Disposition, Content-Encoding, Content-Length, Content-Range, ETag, Link, Retry-After, "
@@ -25,7 +25,7 @@ _ORIGIN = re.compile(r"[a-z][a-z0-9+.\-]*://(?:\[[0-9a-f:.]+\]|[^/\s@?#:\[\]]+)(
 
 
 class Sharing(Struct, frozen=True):
-    """Origins whose pages may read the answers, and whether shared caches may keep them."""
+    """Origins whose pages may read the responses, and whether shared caches may keep them."""
 
     origins: frozenset[str]
     """Such as "https://books.example"; ANY_ORIGIN: all."""
@@ -33,7 +33,7 @@ class Sharing(Struct, frozen=True):
 
     @classmethod
     def of(cls, allow_origins: Sequence[str], cache: Cache) -> Sharing:
-        """Raises RequestError for what is no origin, and for an unknown kind of cache."""
+        """Raises RequestError if one of them is no origin, and for an unknown kind of cache."""
         if isinstance(allow_origins, str):
             raise RequestError("allow_origins is a list of origins, not one string")
         for origin in allow_origins:
@@ -47,15 +47,16 @@ class Sharing(Struct, frozen=True):
 
     @property
     def is_open(self) -> bool:
-        """Any origin may read."""
+        """Whether any origin may read everything."""
         return ANY_ORIGIN in self.origins
 
     @property
     def depends_on_origin(self) -> bool:
-        """Answers differ by the origin that asks."""
+        """Whether responses differ by the origin that asks."""
         return bool(self.origins) and not self.is_open
 
     def allows(self, origin: str) -> bool:
+        """Whether pages of an origin may read everything."""
         return self.is_open or origin.lower() in self.origins
 
     def is_for_all(self, family: str) -> bool:
@@ -63,7 +64,7 @@ class Sharing(Struct, frozen=True):
         return self.is_open or (self.cache == "shared" and family in INTEROPERABLE)
 
     def common(self, family: str) -> Headers:
-        """Headers of every answer at the addresses of a family, whoever asks."""
+        """Headers of every response at the addresses of a family, the same for all origins."""
         headers: Headers = [(b"x-content-type-options", b"nosniff")]
         is_for_all = self.is_for_all(family)
         if is_for_all:
@@ -72,7 +73,7 @@ class Sharing(Struct, frozen=True):
         return headers
 
     def for_origin(self, family: str, origin: str) -> Headers:
-        """Further headers for a request from an origin; "" where it names none."""
+        """Further headers for a request from an origin. "": the request names none."""
         if not self.depends_on_origin or self.is_for_all(family):
             return []
         headers: Headers = [(b"vary", b"Origin")]

@@ -1,7 +1,7 @@
-"""Connections as a server bounds them: how many, how much they may say, and how long they may take for it.
+"""Limits for connections: how many there may be, how much a request may hold, and how slow a client may be.
 
-uvicorn ends a connection that is idle between two requests. It bounds neither headers nor connections of one client, nor how
-slowly a request may come, nor how long an answer may lie in the socket.
+uvicorn ends a connection that is idle between two requests. It limits neither headers nor the connections of one client, nor
+how slowly a request comes, nor how long a response lies in the socket.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ HEADERS_WITHIN_S = 10.0
 BODY_WITHIN_S = 30.0
 """From there to the end of its body."""
 TAKEN_WITHIN_S = 60.0
-"""How often it is looked at what a client has taken of what waits for it."""
+"""How often the server measures how much a client has taken of the response that waits for it."""
 LEAST_BYTES_PER_S = 1000.0
-"""Who takes less is ended. The slowest networks carry more."""
+"""A client that takes less is ended. The slowest networks carry more."""
 MAX_PIPELINED = 128
-"""Requests that wait for the answer to an earlier one of their connection."""
+"""Requests that wait for the response to an earlier one of their connection."""
 
 
 class Doors(Struct):
-    """Who is connected. Belongs to the event loop. Nothing is noted of a request: who is idle is looked for when it matters."""
+    """All connections. Belongs to the event loop. Requests note nothing here: when one must go, an idle one is looked for."""
 
     limits: ServerLimits
     connected: dict[PatientProtocol, None] = field(default_factory=dict)
     """The oldest first."""
     per_client: Counter[str] = field(default_factory=Counter)
     candidates: deque[PatientProtocol] = field(default_factory=deque)
-    """Those that were connected when somebody had to leave last, and were not looked at yet."""
+    """Connections that were there when one had to go the last time, and were not looked at yet."""
 
     def come(self, connection: PatientProtocol) -> PatientProtocol | None:
         """Count a new connection. Returns the one that has to go, perhaps the new one."""
@@ -68,7 +68,7 @@ class Doors(Struct):
             self.candidates.clear()  # most of them left
 
     def _idle(self, client: str | None) -> PatientProtocol | None:
-        """An old connection that no answer is made for, of one client or of any."""
+        """An old connection that waits for no response, of one client or of any."""
         for is_last in (False, True):
             while self.candidates:
                 found = self.candidates.popleft()
@@ -80,7 +80,7 @@ class Doors(Struct):
 
 
 class PatientProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with an end to its patience. Counters, and timers for who is late."""
+    """uvicorn's protocol with limits: counters, and timers for clients that are late."""
 
     headers_within_s = HEADERS_WITHIN_S
     body_within_s = BODY_WITHIN_S
@@ -112,11 +112,11 @@ class PatientProtocol(HttpToolsProtocol):
 
     @property
     def is_idle(self) -> bool:
-        """No answer is made or sent, and it is not closing."""
+        """No response is made or sent, and the connection is not closing."""
         return (self.cycle is None or self.cycle.response_complete) and not self.transport.is_closing()
 
     def make_room(self) -> None:
-        """Too many are connected, and this one is not in the middle of an answer."""
+        """There are too many connections, and this one is not in the middle of a response: it goes."""
         if self._is_in_message or self.cycle is None:
             self._refuse(503, "too many connections")
         else:
@@ -124,7 +124,7 @@ class PatientProtocol(HttpToolsProtocol):
             self._watch_taking()
 
     def data_received(self, data: bytes) -> None:
-        """As uvicorn's, which logs whatever it cannot read: clients could fill the log."""
+        """As uvicorn does, which logs what it cannot read, so that clients could fill the log."""
         self._unset_keepalive_if_required()
         self._piece_bytes = len(data)
         if self._is_in_message:
@@ -208,12 +208,12 @@ class PatientProtocol(HttpToolsProtocol):
             self.headers[:] = [*kept, (b"host", name if host.port is None else b"%s:%d" % (name, host.port))]
 
     def _stop(self, status: int, detail: str) -> None:
-        """From within the parser, which raises HttpParserError then."""
+        """Refuse from within the parser, which then raises HttpParserError."""
         self._refusal = status, detail
         raise ValueError(detail)
 
     def _refuse(self, status: int, detail: str) -> None:
-        """Say why, unless an answer is under way, and end the connection."""
+        """Say why, unless a response is under way, and end the connection."""
         if self.cycle is not None and not self.cycle.response_complete:
             self.transport.abort()
             return
@@ -261,5 +261,5 @@ class PatientProtocol(HttpToolsProtocol):
             timer.cancel()
 
     def _give_up(self) -> None:
-        """Also where the transport is closing: it would wait for the client to take the rest."""
+        """End at once, also if the transport is closing: it would wait for the client to take the rest."""
         self.transport.abort()

@@ -38,7 +38,7 @@ class Refused(Exception):
 
 
 class _Outcome(Struct, frozen=True):
-    """What becomes of a kind of error."""
+    """The response to a kind of error."""
 
     status: int
     detail: str | None = None

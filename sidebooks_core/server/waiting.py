@@ -28,7 +28,7 @@ class Waiting:
         clients[client] += 1
 
     def remove(self, key: str, client: str) -> None:
-        """It has it, or does not wait any more."""
+        """The client has its tile, or waits no longer."""
         clients = self._waiting[key]
         clients[client] -= 1
         if clients[client]:
@@ -41,7 +41,7 @@ class Waiting:
             del self._renders_of[client]
 
     def before(self, client: str) -> int:
-        """How many renders come before one more of a client's: the queue lets clients take turns (`scheduling.queue`)."""
+        """How many renders come before one more of this client, since clients take turns in the queue (`scheduling.queue`)."""
         own = self._renders_of.get(client, 0)
         of_others = sum(min(count, own + 1) for other, count in self._renders_of.items() if other != client)
         return min(len(self._waiting), own + of_others)  # what several clients wait for is drawn once

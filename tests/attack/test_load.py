@@ -20,7 +20,7 @@ import sidebooks_core as sb
 from sidebooks_core.errors import QueueFull
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.server import Application, Shelf
-from sidebooks_core.server.limits import Places, ServerLimits
+from sidebooks_core.server.limits import Quota, ServerLimits
 from sidebooks_core.server.searching import Turns
 from sidebooks_core.workers.answers import Searched
 from sidebooks_core.workers.jobs import Search
@@ -112,15 +112,15 @@ def test_more_connections_than_are_allowed(sample: Path, tmp_path: Path) -> None
         thread.join(20)
 
 
-def test_places_are_given_back() -> None:
-    places = Places(3, 2, "things")
-    with places.place("a"), places.place("a"):
+def test_what_is_taken_of_a_quota_is_given_back() -> None:
+    quota = Quota(3, 2, "things")
+    with quota.taken("a"), quota.taken("a"):
         with pytest.raises(QueueFull, match="of one client"):
-            places.take("a")
-        with places.place("b"), pytest.raises(QueueFull, match=r"too many things$"):
-            places.take("c")
-    assert len(places) == 0
-    assert not places.clients()
+            quota.take("a")
+        with quota.taken("b"), pytest.raises(QueueFull, match=r"too many things$"):
+            quota.take("c")
+    assert len(quota) == 0
+    assert not quota.clients()
 
 
 def test_streams_of_one_client_and_of_all_are_bounded(shelf: Shelf) -> None:
@@ -232,7 +232,7 @@ def test_searches_of_who_left_end(application: Application, document: sb.Documen
         assert stays.result().status == (await joins).status == 200
 
     asyncio.run(scenario())
-    assert len(application.searches.places) == 0
+    assert len(application.searches.quota) == 0
 
 
 def test_searches_of_one_client_are_bounded(shelf: Shelf, document: sb.Document, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -366,12 +366,12 @@ def test_a_stream_that_ends_before_it_starts_keeps_no_place(application: Applica
         asking = asyncio.create_task(application(scope, receive, send))
         if how == "cancelled at the start":
             await asyncio.sleep(0.05)
-            assert len(application.events.places) == 1
+            assert len(application.events.quota) == 1
             asking.cancel()
         with contextlib.suppress(OSError, asyncio.CancelledError):
             await asyncio.wait_for(asking, 20)
 
     asyncio.run(scenario())
-    assert len(application.events.places) == 0
-    assert not application.events.places.clients()
+    assert len(application.events.quota) == 0
+    assert not application.events.quota.clients()
     assert len(application.events) == 0

@@ -14,7 +14,7 @@ from sidebooks_core.server.http import HttpRequest, HttpResponse
 from sidebooks_core.server.json_text import read_json
 from sidebooks_core.server.parts import ServerParts
 from sidebooks_core.server.schemas import DocumentList, Hint
-from sidebooks_core.server.sessions import ClientPlace
+from sidebooks_core.server.sessions import HintedPage
 from sidebooks_core.server.statuses import Refused
 
 SHORT_ITEMS = 100
@@ -58,7 +58,7 @@ async def hint(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     told = read_json(await request.body(), Hint)
     if told.page > document.page_count:
         raise Refused(400, f"page: 1 to {document.page_count}")
-    place = ClientPlace(document, told.page - 1, told.view_px, told.spread, request.client)
+    place = HintedPage(document, told.page - 1, told.view_px, told.spread, request.client)
     parts.sessions.follow(told.session, place)
     return HttpResponse(202, headers=[(b"cache-control", headers.NO_STORE)])
 
