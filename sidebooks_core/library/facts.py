@@ -18,11 +18,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct
 
-from sidebooks_core.stores.cipher import Cipher, Undecipherable
-from sidebooks_core.stores.folders import make_own
-
-if TYPE_CHECKING:  # it brings SQLite: only who uses a disk pays for it
+if TYPE_CHECKING:  # SQLite and encryption: only who uses them pays for them
     from sidebooks_core.library.facts_file import FactsFile, Row
+    from sidebooks_core.stores.cipher import Cipher
 
 FILE_NAME = "facts.sqlite3"
 WAITING_BYTES = 16 << 20
@@ -85,7 +83,7 @@ class Facts:
         """
         self._folder = folder
         self._most_bytes = most_bytes
-        self._cipher = Cipher(encryption_key, (b"facts", b"fact names")) if encryption_key is not None else None
+        self._cipher = _cipher(encryption_key) if encryption_key is not None else None
         self._changed = threading.Condition()
         self._waiting = _InMemory(most_bytes if folder is None else WAITING_BYTES)
         """What is not in the file yet; everything, if there is no folder."""
@@ -183,13 +181,10 @@ class Facts:
         found = self._tried(lambda: file.read(name), None) if file is not None else None
         if found is None:
             return None
-        data = found.value
-        if self._cipher is not None:
-            try:
-                data = self._cipher.decrypt(name.hex(), data)
-            except Undecipherable:
-                self._damaged += 1
-                return None
+        data = found.value if self._cipher is None else self._cipher.decrypt(name.hex(), found.value)
+        if data is None:
+            self._damaged += 1
+            return None
         with self._changed:
             if abs(time.time() - found.used_s) > USED_AGAIN_S:
                 self._used.add(name)
@@ -283,6 +278,7 @@ class Facts:
     def _opened(self) -> FactsFile:
         """The open file; opened again if it was damaged, or is not at its path any more."""
         from sidebooks_core.library.facts_file import FactsDamaged, FactsFile, set_aside
+        from sidebooks_core.stores.folders import make_own
 
         assert self._folder is not None
         file, path = self._file, self._folder / FILE_NAME
@@ -373,6 +369,12 @@ class _InMemory:
         for facts in (self._passing, self._lasting):
             with suppress(KeyError):
                 self.bytes -= _size(key, facts.pop(key))
+
+
+def _cipher(key: bytes) -> Cipher:
+    from sidebooks_core.stores.cipher import Cipher
+
+    return Cipher(key, (b"facts", b"fact names"))
 
 
 def _size(key: str, fact: Fact) -> int:

@@ -132,15 +132,18 @@ class FactsFile:
         """Values that were not what had been written."""
         with _translated():
             self._writer = self._connect()
+            self._reader = self._writer
             try:
                 self._set_journal()
                 self._migrate()
                 self._reader = self._connect()
                 self._writer.set_busy_timeout(WRITER_BUSY_MS)
+                self._inode = path.stat().st_ino
+                self.read(b"")  # the first look-up of a connection reads the schema: now, not when a document is opened
             except BaseException:
+                self._reader.close()
                 self._writer.close()
                 raise
-            self._inode = path.stat().st_ino
 
     def is_in_place(self) -> bool:
         """Whether the file is still at its path: somebody may have removed the folder, or set the file aside."""

@@ -11,10 +11,6 @@ NONCE_BYTES = 12
 """Random: 2**32 values may be written with one key before two are likely to share one (NIST SP 800-38D, 8.3)."""
 
 
-class Undecipherable(ValueError):
-    """These bytes were not encrypted with this key under this name."""
-
-
 class Cipher:
     """Encrypts values under names. Ciphers of one key for two purposes know nothing of each other's. Thread-safe."""
 
@@ -42,12 +38,12 @@ class Cipher:
         nonce = os.urandom(NONCE_BYTES)
         return nonce + self._cipher.encrypt(nonce, content, name.encode())
 
-    def decrypt(self, name: str, stored: bytes) -> bytes:
-        """Raises Undecipherable: for bytes of another key, changed bytes, and bytes stored under another name."""
+    def decrypt(self, name: str, stored: bytes) -> bytes | None:
+        """None for bytes of another key, changed bytes, and bytes stored under another name."""
         try:
             return self._cipher.decrypt(stored[:NONCE_BYTES], stored[NONCE_BYTES:], name.encode())
-        except (self._invalid, ValueError) as damage:
-            raise Undecipherable(repr(damage)) from None
+        except (self._invalid, ValueError):
+            return None
 
 
 def _derived(key: bytes, purpose: bytes) -> bytes:

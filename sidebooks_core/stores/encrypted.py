@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from sidebooks_core.stores.cipher import Cipher, Undecipherable
+from sidebooks_core.stores.cipher import Cipher
 from sidebooks_core.stores.protocol import Lease, Leases, StoreStatistics, TileStore
 from sidebooks_core.stores.record import Record
 
@@ -37,11 +37,13 @@ class EncryptedStore:
         stored = self._inner.get(name)
         if stored is None:
             return None
+        content = self._cipher.decrypt(name, stored.data)
         try:
-            content = self._cipher.decrypt(name, stored.data)
+            if content is None:
+                raise ValueError("of another key, or changed")
             length = _TAG_LENGTH.unpack_from(content)[0]
             tag = content[_TAG_LENGTH.size : _TAG_LENGTH.size + length].decode()
-        except (Undecipherable, ValueError, struct.error) as damage:
+        except (ValueError, struct.error) as damage:
             self._damaged += 1
             _log.warning("a record of the cache does not decrypt and was removed (%r)", damage)
             self._inner.delete(name)
