@@ -307,15 +307,16 @@ def drawn_here(data: bytes, tmp_path: Path) -> bytes:
     from sidebooks_core.documents.limits import Limits
     from sidebooks_core.documents.reference import DocumentRef
     from sidebooks_core.fonts.discovery import discover
+    from sidebooks_core.tiling.raster import RasterSpec
+    from sidebooks_core.workers.jobs import Draw
 
-    held = desk.Desk(discover([]).to_wire(), 1 << 20, opens_paths=False)
+    held = desk.Desk(discover([]), 1 << 20, opens_paths=False)
     ref = DocumentRef(token="t", name="paper.pdf", path=None, file_state=None, limits=Limits())
-    arguments = {"scale": 1.0, "rect_px": [0, 0, 300, 300], "tile_px": 300, "image_format": "png", "quality": 85}
+    spec = RasterSpec.whole_page(1.0, 300, 300)
     try:
-        record: bytes = held.do("raster", ref, 0, arguments, data)["answer"]["record"]
+        return held.do(Draw(document=ref, timeout_s=60.0, page=0, spec=spec, image_format="png", quality=85), data).record
     finally:
         held.forget_everything()
-    return record
 
 
 def test_without_the_second_engine_the_page_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -391,7 +392,7 @@ def test_problems_are_kept_with_the_record(half_broken: Path, tmp_path: Path) ->
             assert running.tile(document, 0, level, 0, 0).problems == ()
             assert document.problems.all() == {1: (problems.IMAGE_LOST,)}
             assert running.statistics().renders == (3 if made_by == "render" else 0)
-            running.store.flush()
+            running.parts.flush()
 
 
 def test_what_images_of_a_page_tell_adds_up() -> None:
