@@ -38,8 +38,15 @@ def test_every_part_of_the_profile_is_in_the_key(change: dict[str, str]) -> None
     assert keys.record_key("content", SPEC, replace(PROFILE, **change)) != keys.record_key("content", SPEC, PROFILE)
 
 
-def test_where_a_record_is_kept_does_not_change_its_key() -> None:
-    assert keys.record_key("content", replace(SPEC, is_preview=True), PROFILE) == keys.record_key("content", SPEC, PROFILE)
+@pytest.mark.parametrize("change", [{"scale": 3.0}, {"x0_px": 1}, {"tile_px": 512}])
+def test_every_part_of_the_raster_is_in_the_etag(change: dict[str, float]) -> None:
+    assert keys.image_tag("document", 0, replace(SPEC, **change), PROFILE) != keys.image_tag("document", 0, SPEC, PROFILE)
+
+
+def test_an_etag_is_of_one_page_of_one_document() -> None:
+    tags = {keys.image_tag(document, page, SPEC, PROFILE) for document in ("a", "b") for page in (0, 1)}
+    assert len(tags) == 4
+    assert keys.image_tag("a", 0, SPEC, PROFILE) in tags
 
 
 def test_parts_cannot_run_into_one_another() -> None:
@@ -49,11 +56,11 @@ def test_parts_cannot_run_into_one_another() -> None:
 
 @pytest.mark.parametrize("package", ["pymupdf", "pillow", "isal"])
 def test_versions_are_those_that_are_installed(package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert versions._version(package) == metadata.version(package)
+    assert versions.installed_version(package) == metadata.version(package)
     for number in ("1", "2"):  # left behind by an installation that failed: which of them counts is not for us to say
         (tmp_path / f"{package}-{number}.dist-info").mkdir()
         (tmp_path / f"{package}-{number}.dist-info" / "METADATA").write_text(
             f"Metadata-Version: 2.1\nName: {package}\nVersion: 9\n"
         )
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
-    assert versions._version(package) == metadata.version(package) == "9"
+    assert versions.installed_version(package) == metadata.version(package) == "9"

@@ -12,6 +12,7 @@ import zlib
 from pathlib import Path
 from typing import IO, Any
 
+import msgspec
 import pytest
 from PIL import Image
 
@@ -24,9 +25,17 @@ from sidebooks_core.engine import open_document, opening, store
 from sidebooks_core.engine.mupdf import pymupdf
 from sidebooks_core.engine.pdf import outline as pdf_outline
 from sidebooks_core.fonts.discovery import FontSet
+from sidebooks_core.tiling.raster import RasterSpec
 from sidebooks_core.worker import desk
 from sidebooks_core.worker import main as worker
 from sidebooks_core.workers import wire
+from sidebooks_core.workers.jobs import Assignment, Draw, Open
+
+
+def drawing(ref: DocumentRef, page: int, scale: float) -> Draw:
+    """A corner of a page, 90 pixels wide."""
+    spec = RasterSpec(scale=scale, x0_px=0, y0_px=0, x1_px=90, y1_px=90, tile_px=90)
+    return Draw(document=ref, timeout_s=60.0, page=page, spec=spec, image_format="png", quality=85)
 
 
 def test_what_is_only_drawn_is_not_described(sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,25 +59,34 @@ def test_a_file_comes_with_the_first_job_that_needs_it(sample: Path, monkeypatch
     sent: list[tuple[str, bool]] = []
     send = wire.send
 
-    def noted(stream: IO[bytes], message: dict[str, Any]) -> None:
-        sent.append((message.get("kind", "greeting"), bool(message.get("has_file"))))
-        send(stream, message)
+    def noted(stream: IO[bytes], body: bytes) -> None:
+        try:
+            assignment = msgspec.msgpack.decode(body, type=Assignment)
+        except msgspec.ValidationError:
+            pass  # what a worker is told first
+        else:
+            sent.append((type(assignment.job).__name__, assignment.has_file))
+        send(stream, body)
 
     monkeypatch.setattr(wire, "send", noted)
     with sb.TileService(sb.Settings(cache_dir=None)) as service:
         service.open(sample)
-    assert [has_file for kind, has_file in sent if kind == "open"] == [True], "asked once, with the file"
+    assert [has_file for kind, has_file in sent if kind == "Open"] == [True], "asked once, with the file"
 
 
 def test_a_document_too_many_is_closed_when_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(desk.fonts, "install", lambda _: None)  # it would hold for this whole process
     picture = io.BytesIO()
     Image.new("RGB", (6, 8), "red").save(picture, "PNG")
-    held = desk.Desk(FontSet(()).to_wire(), 1 << 20, opens_paths=False)
+    held = desk.Desk(FontSet(()), 1 << 20, opens_paths=False)
 
     def answered(number: int, given: bytes | None) -> bool:
         ref = DocumentRef(token=str(number), name="picture.png", path=None, file_state=None)
-        return "answer" in held.do("open", ref, None, {}, given)
+        try:
+            held.do(Open(document=ref, timeout_s=60.0), given)
+        except desk.DocumentNeeded:
+            return False
+        return True
 
     while held.has_chores:
         held.do_chore()
@@ -103,19 +121,19 @@ def test_the_first_page_of_what_was_just_opened_is_read_before_anybody_asks(
         return display_list(self, index)
 
     monkeypatch.setattr(open_document.OpenDocument, "display_list", noted)
-    held = desk.Desk(FontSet(()).to_wire(), 1 << 20, opens_paths=False)
+    held = desk.Desk(FontSet(()), 1 << 20, opens_paths=False)
     ref = DocumentRef(token="sample", name="sample.pdf", path=None, file_state=None)
-    arguments = {"scale": 0.5, "rect_px": [0, 0, 90, 90], "tile_px": 90, "image_format": "png", "quality": 85}
+    opening_it = Open(document=ref, timeout_s=60.0)
     assert not held.can_look_ahead
-    held.do("open", ref, None, {}, sample.read_bytes())
+    held.do(opening_it, sample.read_bytes())
     assert held.can_look_ahead
     held.look_ahead()
     assert read == [0]
     assert not held.can_look_ahead, "once"
-    held.do("raster", ref, 0, arguments, None)
+    held.do(drawing(ref, 0, 0.5), None)
     assert read == [0], "and is not read again"
-    held.do("open", ref, None, {}, None)
-    held.do("raster", ref, 1, arguments, None)
+    held.do(opening_it, None)
+    held.do(drawing(ref, 1, 0.5), None)
     assert not held.can_look_ahead, "somebody asked for another page"
     held.forget_everything()
 
@@ -161,7 +179,7 @@ def test_a_first_page_that_hangs_when_it_is_read_ahead_fails_no_other(corpus: Pa
     with sb.TileService(sb.Settings(cache_dir=None, workers=1)) as service:
         document = service.open(path)
         time.sleep(worker.LOOK_AHEAD_S / 2)  # it reads ahead by then, unless it was asked at once
-        assert service.identify(document, document.page_count - 1)
+        assert document.content_id(document.page_count - 1)
         assert service.statistics().worker_deaths == 1
 
 
@@ -169,7 +187,7 @@ def test_the_first_colour_for_printing_waits_for_no_conversion_where_a_worker_ha
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(desk.fonts, "install", lambda _: None)  # it would hold for this whole process
-    held = desk.Desk(FontSet(()).to_wire(), 1 << 20, opens_paths=False)
+    held = desk.Desk(FontSet(()), 1 << 20, opens_paths=False)
     store.shrink_store()
     assert links() == 0
     while held.has_chores:
@@ -180,8 +198,7 @@ def test_the_first_colour_for_printing_waits_for_no_conversion_where_a_worker_ha
         page.draw_rect(pymupdf.Rect(9, 9, 50, 50), fill=(0.1, 0.9, 0.3, 0.2), color=(0, 0, 0, 0.5))
         printed = document.tobytes()
     ref = DocumentRef(token="printed", name="printed.pdf", path=None, file_state=None)
-    arguments = {"scale": 1.0, "rect_px": [0, 0, 90, 90], "tile_px": 90, "image_format": "png", "quality": 85}
-    assert "answer" in held.do("raster", ref, 0, arguments, printed)
+    assert held.do(drawing(ref, 0, 1.0), printed).record
     assert links() == made > 0
     held.forget_everything()
     assert links() == 0

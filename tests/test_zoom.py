@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import numpy as np
 import pytest
@@ -13,7 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sidebooks_core as sb
-from sidebooks_core.reading.view import WINDOW_GAIN, wanted_images, window_spec, within
+from sidebooks_core.images.requests import Request
+from sidebooks_core.images.work import Found
+from sidebooks_core.reading.view import WINDOW_GAIN, wanted_images, window_request, within
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.tiling.pyramid import Pyramid
 from sidebooks_core.tiling.raster import RasterSpec
@@ -23,7 +26,7 @@ VIEW_PX = (800, 1000)
 PAGE = 2
 RASTER_PIXELS = 48 << 20
 
-Want = Callable[..., None]
+Want = Callable[[Request, Priority, str], Future[Found]]
 Asked = list[tuple[RasterSpec, Priority]]
 
 
@@ -55,22 +58,33 @@ def listen(
 ) -> Asked:
     """What is asked for of the finest level; `instead` answers for the level as a whole."""
     asked: Asked = []
-    plain = service.records.want
+    plain = service.parts.images.find
 
-    def want(of: sb.Document, page: int, spec: RasterSpec, done: Any, *, priority: Priority, **more: Any) -> None:
-        if is_zoomed(document, spec):
-            asked.append((spec, priority))
-            if instead is not None and is_whole(document, spec):
-                instead(of, page, spec, done, priority=priority, **more)
-                return
-        plain(of, page, spec, done, priority=priority, **more)
+    def find(request: Request, priority: Priority, client: str) -> Future[Found]:
+        if is_zoomed(document, request.spec):
+            asked.append((request.spec, priority))
+            if instead is not None and is_whole(document, request.spec):
+                return instead(request, priority, client)
+        return plain(request, priority, client)
 
-    monkeypatch.setattr(service.records, "want", want)
+    monkeypatch.setattr(service.parts.images, "find", find)
     return asked
 
 
-def never(*_: Any, **__: Any) -> None:
+def never(*_: object) -> Future[Found]:
     """The level does not come."""
+    return Future()
+
+
+def page_of(pyramid: Pyramid) -> sb.Document:
+    """A document of one page, of which nothing but the pyramid is asked."""
+
+    class OnePage:
+        def pyramid(self, page: int) -> Pyramid:
+            assert page == 0
+            return pyramid
+
+    return cast(sb.Document, OnePage())
 
 
 sides = st.integers(200, 3000)
@@ -84,27 +98,31 @@ def test_a_window_holds_what_is_seen_and_no_more_than_it_gains(
     fitted = Viewport.fitted(width_view, height_view, [PageBox(0, *size_pt)])
     viewport = fitted.zoomed(zoom, 0, size_pt[0] * across, size_pt[1] * down)
     [placement] = viewport.placements
-    wanted = wanted_images(viewport, placement, pyramid, RASTER_PIXELS)
-    window = window_spec(viewport, placement, pyramid, RASTER_PIXELS)
-    slabs = {one.spec for one in wanted}
-    if window is None:
+    of_one_page = page_of(pyramid)
+    wanted = wanted_images(of_one_page, viewport, placement, RASTER_PIXELS)
+    window_of = window_request(of_one_page, viewport, placement, RASTER_PIXELS)
+    slabs = {one.request.spec for one in wanted}
+    if window_of is None:
         return
+    window = window_of.spec
     pixels = (window.x1_px - window.x0_px) * (window.y1_px - window.y0_px)
     assert pixels * WINDOW_GAIN <= sum((one.x1_px - one.x0_px) * (one.y1_px - one.y0_px) for one in slabs)
     for one in wanted:
-        place = within(one, window)
+        place = within(one, window_of)
         assert place is not None
-        assert place.spec == window
+        assert place.request == window_of
+        spec = one.request.spec
         for origin, at, there_origin, there in (
-            (one.spec.x0_px, one.column, window.x0_px, place.column),
-            (one.spec.y0_px, one.row, window.y0_px, place.row),
+            (spec.x0_px, one.column, window.x0_px, place.column),
+            (spec.y0_px, one.row, window.y0_px, place.row),
         ):
-            assert origin + at * one.spec.tile_px == there_origin + there * window.tile_px, "the same pixels of the level"
+            assert origin + at * spec.tile_px == there_origin + there * window.tile_px, "the same pixels of the level"
 
 
 def test_a_page_at_its_fit_has_no_window() -> None:
     fitted = Viewport.fitted(*VIEW_PX, [PageBox(0, 595, 842)])
-    assert window_spec(fitted, fitted.placements[0], Pyramid.of_page(595, 842), RASTER_PIXELS) is None
+    document = page_of(Pyramid.of_page(595, 842))
+    assert window_request(document, fitted, fitted.placements[0], RASTER_PIXELS) is None
 
 
 def test_what_is_seen_is_drawn_first_and_equals_the_level(
@@ -158,7 +176,7 @@ def test_a_finger_that_pans_sees_what_it_saw(
     listen(service, document, monkeypatch, never)
     reader.zoom(3.0)
     before = reader.wait_sharp(timeout_s=30)
-    monkeypatch.setattr(service.records, "want", never)  # nothing more comes
+    monkeypatch.setattr(service.parts.images, "find", never)  # nothing more comes
     view = reader.pan(0, 400)
     seen = {one.tile.etag for one in before.images} & {one.tile.etag for one in view.images if not one.is_coarse}
     assert seen
@@ -169,8 +187,10 @@ def test_a_finger_that_pans_sees_what_it_saw(
 def test_a_level_that_cannot_be_drawn_leaves_the_window(
     service: sb.TileService, reader: sb.Reader, document: sb.Document, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(of: sb.Document, page: int, spec: RasterSpec, done: Any, **_: Any) -> None:
-        done(None, "render", sb.RenderTimeout("too large", document_id=of.id, page=page))
+    def fail(request: Request, *_: object) -> Future[Found]:
+        failed: Future[Found] = Future()
+        failed.set_exception(sb.RenderTimeout("too large", document_id=request.document.id, page=request.page))
+        return failed
 
     asked = listen(service, document, monkeypatch, fail)
     reader.zoom(3.0)

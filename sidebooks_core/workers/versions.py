@@ -14,16 +14,16 @@ ENCODER_VERSION = "4"
 def engine_version() -> str:
     """Of the engine, of what draws SVG, of our drawing with them, and of the engine that stands in where it is installed."""
     second = _version_if_installed("pypdfium2")
-    first = f"mupdf-{_version('pymupdf')}-resvg-{_version('resvg_py')}-{DRAWING_VERSION}"
+    first = f"mupdf-{installed_version('pymupdf')}-resvg-{installed_version('resvg_py')}-{DRAWING_VERSION}"
     return first + (f"-pdfium-{second}" if second else "")
 
 
 def encoder_version() -> str:
     """Of our encoder and of the codecs it calls."""
-    return f"{ENCODER_VERSION}-pillow-{_version('pillow')}-isal-{_version('isal')}"
+    return f"{ENCODER_VERSION}-pillow-{installed_version('pillow')}-isal-{installed_version('isal')}"
 
 
-def _version(package: str) -> str:
+def installed_version(package: str) -> str:
     """What is installed."""
     found = _version_if_installed(package)
     if found is None:
