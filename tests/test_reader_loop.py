@@ -164,21 +164,25 @@ class _Nap(float):
 
 
 class _Sleeper:
-    """A step that wants to be called again after five minutes."""
+    """A step that wants to be called again after minutes."""
 
-    def __init__(self, moments: list[weakref.ref[_Moment]]) -> None:
+    def __init__(self, moments: list[weakref.ref[_Moment]], nap_s: float = 300.0) -> None:
         self.calls = 0
+        self._nap_s = nap_s
         self._moments = moments
 
     def step(self) -> float:
         self.calls += 1
-        nap_s = _Nap(300.0)
+        nap_s = _Nap(self._nap_s)
         nap_s.moments = self._moments
         return nap_s
 
 
 def test_what_a_step_no_longer_waits_for_is_not_kept() -> None:
     loop = ReaderLoop()
+    first = _Sleeper([], nap_s=200.0)  # due before the others, so that theirs do not come up by themselves
+    loop.add(first.step).wake()
+    until(lambda: first.calls == 1)
     moments: list[weakref.ref[_Moment]] = []
     sleeper = _Sleeper(moments)
     handle = loop.add(sleeper.step)
@@ -194,6 +198,9 @@ def test_what_a_step_no_longer_waits_for_is_not_kept() -> None:
 
 def test_those_that_ended_are_not_kept_for_later() -> None:
     loop = ReaderLoop()
+    first = _Sleeper([], nap_s=200.0)
+    loop.add(first.step).wake()
+    until(lambda: first.calls == 1)
     sleepers = [_Sleeper([]) for _ in range(40)]
     known = [weakref.ref(sleeper) for sleeper in sleepers]
     for sleeper in sleepers:
