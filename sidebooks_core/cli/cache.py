@@ -43,7 +43,7 @@ def verify(arguments: argparse.Namespace) -> int:
     """Read and check all records and facts. 1 if there is damage that was not removed."""
     with _opened(arguments.cache_dir) as (store, facts):
         stored, known = store.verify(fix=arguments.fix), facts.verify(fix=arguments.fix)
-    damaged = stored.damaged + stored.orphan_files + known.damaged
+    damaged = stored.damaged + stored.orphan_files + known.damaged + known.is_file_damaged
     if arguments.json:
         print_json({**to_builtins(stored), "facts": known.facts, "facts_damaged": known.damaged})
     else:

@@ -290,7 +290,7 @@ class SlowStore(TileStore):
 class FailingStore(TileStore):
     """A store in front of another that breaks the rule: its calls raise `error`, while `is_failing`."""
 
-    def __init__(self, store: TileStore, error: Exception, *, only: Callable[[str], bool] = bool) -> None:
+    def __init__(self, store: TileStore, error: Exception, *, only: Callable[[str], bool] = lambda _: True) -> None:
         """only: of the keys and tags of which calls raise; all unless told."""
         self._store = store
         self._error = error
