@@ -28,8 +28,8 @@ importlib.import_module("sidebooks_core.worker." + sys.argv[2]).main()
 def taken_over(setup: str) -> str:
     """The program of such workers, for `starter_of`.
 
-    setup: source text that defines `probe()`. A worker calls it if it is asked for the words of a page, after it has read them. The
-    text of the only word that it answers is the result of `probe()` as JSON.
+    setup: source text that defines `probe()`. A worker calls it if it is asked for the words of a page, after it has read them.
+    The text of the only word that it answers is the result of `probe()` as JSON.
     """
     return _PROGRAM.replace("{setup}", setup)
 
