@@ -11,43 +11,43 @@ from pathlib import Path
 
 import psutil
 import pytest
+from processes import processes
+from quiet import wait_identified, wait_idle
+from taken_over import starter_of, taken_over
 
 import sidebooks_core as sb
-from sidebooks_core.workers import forking, pool
-from sidebooks_core.workers.process import WorkerProcess
+from sidebooks_core.workers import forking, starting
 
 linux_only = pytest.mark.skipif(not forking.is_available(), reason="this platform forks no workers")
 
 
-def fork_server(service: sb.TileService) -> psutil.Process:
-    forks = service._pool._forks
-    assert forks is not None
-    assert forks.process_id is not None
-    return psutil.Process(forks.process_id)
+SETTINGS = sb.Settings(cache_dir=None, workers=1)
 
 
-def wait_for_workers(service: sb.TileService, count: int) -> list[psutil.Process]:
-    """Until so many are there and have nothing to do."""
+def idle_workers(service: sb.TileService) -> list[psutil.Process]:
+    """All workers, the spare included, once they have nothing to do."""
+    wait_idle(service)
+    workers = [psutil.Process(one) for one in service.worker_process_ids()]
+    assert len(workers) == service.settings.workers + 1
+    return workers
+
+
+def started(starter: forking.ForkServer) -> psutil.Process:
+    """The process that forks workers, as soon as it is there."""
     deadline_s = time.monotonic() + 60
-    while len(service.worker_process_ids()) < count or service._pool.busy_count():
+    while starter.process_id is None:
         assert time.monotonic() < deadline_s
-        time.sleep(0.01)
-    return [psutil.Process(one) for one in service.worker_process_ids()]
-
-
-def wait_identified(document: sb.Document) -> None:
-    """Until nothing is done for it any more that nobody asked for."""
-    while document.content_ids.first_unknown() is not None:
-        time.sleep(0.01)
+        time.sleep(0.001)
+    return psutil.Process(starter.process_id)
 
 
 @linux_only
 def test_all_workers_come_from_one_process_and_go_with_the_service(sample: Path) -> None:
     with sb.TileService(sb.Settings(cache_dir=None, workers=2)) as service:
         assert service.page_image(service.open(sample), 0, width_px=200).width_px == 200
-        workers = wait_for_workers(service, 3)
-        server = fork_server(service)
-        assert {worker.ppid() for worker in workers} == {server.pid}
+        workers = idle_workers(service)
+        [parent] = {worker.ppid() for worker in workers}
+        server = psutil.Process(parent)
         assert server.ppid() == os.getpid()
         assert server.num_threads() == 1, "what a second thread held at a fork would be held for ever"
     _, alive = psutil.wait_procs([server, *workers], timeout=10)
@@ -56,45 +56,50 @@ def test_all_workers_come_from_one_process_and_go_with_the_service(sample: Path)
 
 @linux_only
 def test_the_process_that_forks_is_replaced_when_it_dies(sample: Path) -> None:
-    with sb.TileService(sb.Settings(cache_dir=None, workers=1)) as service:
+    starter = starting.fork_server()
+    with sb.TileService(SETTINGS, pool=processes(starter)) as service:
         document = service.open(sample)
         service.page_image(document, 0, width_px=200)
-        wait_identified(document)
-        workers = wait_for_workers(service, 2)
-        first = fork_server(service)
+        wait_identified(service, document)
+        workers = idle_workers(service)
+        first = started(starter)
+        assert {worker.ppid() for worker in workers} == {first.pid}
         first.kill()
         psutil.wait_procs([first, *workers], timeout=10)  # its workers end with it
         assert service.page_image(document, 1, width_px=200).width_px == 200
-        assert fork_server(service).pid != first.pid
+        assert started(starter).pid != first.pid
+
+
+ABORTS = """
+import os
+
+def probe():
+    os.abort()
+"""
 
 
 @linux_only
-def test_how_a_worker_ended_is_told(sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    has_unread_request = WorkerProcess.has_unread_request
-    monkeypatch.setattr(WorkerProcess, "has_unread_request", lambda _: False)  # as though it had begun
-    with sb.TileService(sb.Settings(cache_dir=None, workers=1)) as service:
+@pytest.mark.parametrize("is_forked", [True, False])
+def test_how_a_worker_ended_is_told(sample: Path, *, is_forked: bool) -> None:
+    starter = starter_of(taken_over(ABORTS)) if is_forked else starting.Spawner(taken_over(ABORTS))
+    with sb.TileService(SETTINGS, pool=processes(starter)) as service:
         document = service.open(sample)
-        wait_for_workers(service, 2)
-        for one in service.worker_process_ids():
-            os.kill(one, signal.SIGSTOP)
-        hanging = service.submit_page_image(document, 1, width_px=200)
-        while not any(has_unread_request(worker) for worker in list(service._pool._live)):
-            time.sleep(0.01)
-        for one in service.worker_process_ids():
-            os.kill(one, signal.SIGABRT)
-            os.kill(one, signal.SIGCONT)
         with pytest.raises(sb.RenderFailed, match="signal 6"):
-            hanging.result(20)
+            service.text(document, 1)
+        assert service.page_image(document, 1, width_px=200).width_px == 200, "and it is replaced"
+        assert service.statistics().worker_deaths == 1
 
 
 HOST = """
 import sys, time
+import psutil
 import sidebooks_core as sb
 service = sb.TileService(sb.Settings(cache_dir=None, workers=1))
 document = service.open(sys.argv[1])
 while len(service.worker_process_ids()) < 2:
     time.sleep(0.01)
-print(service._pool._forks.process_id, *service.worker_process_ids(), flush=True)
+[server] = {psutil.Process(one).ppid() for one in service.worker_process_ids()}
+print(server, *service.worker_process_ids(), flush=True)
 time.sleep(600)
 """
 
@@ -112,13 +117,10 @@ def test_a_host_that_dies_leaves_no_process(sample: Path, number: signal.Signals
 
 
 @linux_only
-def test_a_service_that_is_closed_while_the_engine_loads_does_not_wait_for_it(sample: Path) -> None:
-    service = sb.TileService(sb.Settings(cache_dir=None))
-    deadline_s = time.monotonic() + 60
-    while service._pool._forks is None or service._pool._forks.process_id is None:
-        assert time.monotonic() < deadline_s
-        time.sleep(0.001)
-    server = fork_server(service)
+def test_a_service_that_is_closed_while_the_engine_loads_does_not_wait_for_it() -> None:
+    starter = starting.fork_server()
+    service = sb.TileService(SETTINGS, pool=processes(starter))
+    server = started(starter)
     service.close()
     assert not server.is_running() or server.status() == psutil.STATUS_ZOMBIE
     assert service.worker_process_ids() == []
@@ -126,11 +128,11 @@ def test_a_service_that_is_closed_while_the_engine_loads_does_not_wait_for_it(sa
 
 def test_where_nothing_is_forked_workers_are_started_one_by_one(sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(forking, "is_available", lambda: False)
-    with sb.TileService(sb.Settings(cache_dir=None, workers=1)) as service:
+    with sb.TileService(SETTINGS) as service:
         document = service.open(sample)
         assert service.page_image(document, 0, width_px=200).width_px == 200
-        wait_identified(document)
-        workers = wait_for_workers(service, 2)
+        wait_identified(service, document)
+        workers = idle_workers(service)
         assert {worker.ppid() for worker in workers} == {os.getpid()}
         for worker in workers:
             worker.kill()
@@ -141,13 +143,12 @@ def test_where_nothing_is_forked_workers_are_started_one_by_one(sample: Path, mo
 
 @pytest.mark.parametrize("is_forked", [True, False])
 def test_what_keeps_workers_from_loading_is_told_with_what_to_do(
-    sample: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, *, is_forked: bool
+    sample: Path, caplog: pytest.LogCaptureFixture, *, is_forked: bool
 ) -> None:
-    monkeypatch.setattr(pool, "_BOOT", "raise ImportError('as where the engine is missing')")
-    if not is_forked:
-        monkeypatch.setattr(forking, "is_available", lambda: False)
+    program = "raise ImportError('as where the engine is missing')"
+    starter = starter_of(program) if is_forked else starting.Spawner(program)
     with (
-        sb.TileService(sb.Settings(cache_dir=None, workers=1)) as service,
+        sb.TileService(SETTINGS, pool=processes(starter)) as service,
         pytest.raises(sb.DamagedDocument, match="no worker process is at hand; the log tells why"),
     ):
         service.open(sample)
@@ -160,7 +161,6 @@ FIRST = """
 import os, sys
 import sidebooks_core as sb
 from sidebooks_core.workers import forking
-from sidebooks_core.workers import pool
 if sys.argv[2] == "alone":
     forking.is_available = lambda: False
 with sb.TileService(sb.Settings(cache_dir=None, workers=1)) as service:

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from processes import processes
+from quiet import wait_idle
+from taken_over import starter_of, taken_over
 
 import sidebooks_core as sb
-from sidebooks_core.workers import pool
+from sidebooks_core.workers import starting
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="isolation is the Linux kernel's")
 
-TAKEN_OVER = """
-import importlib, os, json, sys, socket, ctypes
-sys.path[:] = json.loads(sys.argv[1])
-from sidebooks_core.worker import desk
+ATTEMPTS = """
+import os, socket
 
 def attempt(what):
     try:
@@ -29,9 +30,8 @@ def attempt(what):
     except BaseException as error:
         return ["refused", f"{type(error).__name__}: {error}"]
 
-def probe(self, held, ref, page):
-    secret = os.environ.get("SECRET_OF_THE_HOST", "")
-    return told({
+def probe():
+    return {
         "pid": os.getpid(),
         "environment": sorted(os.environ),
         "descriptors": [number for number in range(256) if attempt(lambda: os.fstat(number))[0] == "done"],
@@ -48,25 +48,21 @@ def probe(self, held, ref, page):
         "fork": attempt(lambda: os.fork()),
         "kill": attempt(lambda: os.kill(os.getppid(), 0)),
         "import": attempt(lambda: __import__("colorsys")),
-    })
-
-def told(found):
-    from sidebooks_core.documents.model import Word
-    return [Word(0, 0, 0, 0, json.dumps(found), 0, 0)]
-
-desk.Desk._do_words = probe
-importlib.import_module("sidebooks_core.worker." + sys.argv[2]).main()
+    }
 """
-
-Probe = Callable[[sb.Document], dict[str, Any]]
 
 
 @pytest.fixture
-def taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a secret, of a host that has another one in its environment."""
     (tmp_path / "secret.txt").write_text("of the city", encoding="utf-8")
     monkeypatch.setenv("SECRET_OF_THE_HOST", "token")
-    monkeypatch.setattr(pool, "_BOOT", f"PLACE = {str(tmp_path)!r}" + TAKEN_OVER)
     return tmp_path
+
+
+def probed(place: Path, settings: sb.Settings, attempts: str = ATTEMPTS) -> sb.TileService:
+    """A service whose workers try all that, if they are asked for the words of a page."""
+    return sb.TileService(settings, pool=processes(starter_of(taken_over(f"PLACE = {str(place)!r}{attempts}")), settings))
 
 
 def probe(service: sb.TileService, document: sb.Document) -> dict[str, Any]:
@@ -75,11 +71,11 @@ def probe(service: sb.TileService, document: sb.Document) -> dict[str, Any]:
 
 
 @linux_only
-def test_a_worker_reaches_neither_the_network_nor_files_nor_processes(taken_over: Path, sample: Path) -> None:
-    inherited = os.open(taken_over / "secret.txt", os.O_RDONLY)
+def test_a_worker_reaches_neither_the_network_nor_files_nor_processes(place: Path, sample: Path) -> None:
+    inherited = os.open(place / "secret.txt", os.O_RDONLY)
     os.set_inheritable(inherited, True)
     try:
-        with sb.TileService(sb.Settings(cache_dir=None, workers=1)) as service:
+        with probed(place, sb.Settings(cache_dir=None, workers=1)) as service:
             document = service.open(sample)
             found = probe(service, document)
             assert service.page_image(document, 0, width_px=300).data, "and still draws"
@@ -88,7 +84,7 @@ def test_a_worker_reaches_neither_the_network_nor_files_nor_processes(taken_over
     refused = {"socket", "socketpair", "read", "list", "passwd", "proc", "write", "unlink", "chmod", "exec", "fork", "kill"}
     assert {name for name in refused if found[name][0] != "refused"} == set(), found
     assert found["import"][0] == "done", "Python itself can still be read"
-    assert (taken_over / "secret.txt").read_text(encoding="utf-8") == "of the city"
+    assert (place / "secret.txt").read_text(encoding="utf-8") == "of the city"
     assert "SECRET_OF_THE_HOST" not in found["environment"]
     assert {name for name in found["environment"] if name.startswith("PYTHON")} <= {"PYTHONDONTWRITEBYTECODE"}
     known = {"standard streams": 3, "pipes": 2, "channel": 1, "memory statistics": 1, "random device": 1, "document": 1}
@@ -97,19 +93,18 @@ def test_a_worker_reaches_neither_the_network_nor_files_nor_processes(taken_over
 
 
 @linux_only
-def test_without_isolation_the_same_probe_succeeds(taken_over: Path, sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_isolation_the_same_probe_succeeds(place: Path, sample: Path) -> None:
     harmful = ('"exec"', '"fork"', '"unlink"', '"chmod"', '"write"')
-    lines = [line for line in pool._BOOT.splitlines() if not line.strip().startswith(harmful)]
-    monkeypatch.setattr(pool, "_BOOT", "\n".join(lines))
-    with sb.TileService(sb.Settings(cache_dir=None, workers=1, isolation=False)) as service:
+    harmless = "\n".join(line for line in ATTEMPTS.splitlines() if not line.strip().startswith(harmful))
+    with probed(place, sb.Settings(cache_dir=None, workers=1, isolation=False), harmless) as service:
         found = probe(service, service.open(sample))
     assert found["read"][0] == found["socket"][0] == "done", "the probe above would see a hole"
 
 
 @linux_only
-def test_trust_domains_never_share_a_process_nor_a_record(taken_over: Path, sample: Path, tmp_path: Path) -> None:
+def test_trust_domains_never_share_a_process_nor_a_record(place: Path, sample: Path) -> None:
     domains = ["", "inside", "mail"]
-    with sb.TileService(sb.Settings(cache_dir=tmp_path / "cache", workers=2)) as service:
+    with probed(place, sb.Settings(cache_dir=place / "cache", workers=2)) as service:
         documents = {domain: service.open(sample, trust_domain=domain) for domain in domains}
         pids: dict[str, set[int]] = {domain: set() for domain in domains}
         for _ in range(6):
@@ -123,23 +118,30 @@ def test_trust_domains_never_share_a_process_nor_a_record(taken_over: Path, samp
         assert service.statistics().renders == 3
         assert len({document.content_id(0) for document in documents.values()}) == 3
         assert len({document.id for document in documents.values()}) == 1
-        workers = service._pool.process_ids()
+        workers = service.worker_process_ids()
         assert len(workers) <= 2 * 2 + 1, "those that wait for their domain are few"
     for pid in workers:
         assert not Path(f"/proc/{pid}").exists()
 
 
-def test_what_is_missing_is_told_once(sample: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    confine = "import sidebooks_core.worker.main as w; w._confine = lambda *_: ['X']"
-    boot = pool._BOOT.replace("importlib.import_module", f"{confine}; importlib.import_module")
-    assert boot != pool._BOOT
-    monkeypatch.setattr(pool, "_BOOT", boot)
-    with caplog.at_level(logging.WARNING), sb.TileService(sb.Settings(cache_dir=None, workers=2)) as service:
+UNCONFINED = """
+from sidebooks_core.worker import confinement
+confinement.confine = lambda _: ["X"]
+"""
+
+
+def test_what_is_missing_is_told_once(sample: Path, caplog: pytest.LogCaptureFixture) -> None:
+    settings = sb.Settings(cache_dir=None, workers=2)
+    is_windows = sys.platform == "win32"  # where nothing is tried, and so something is missing anyway
+    pool = processes(starter_of(taken_over("" if is_windows else UNCONFINED)), settings)
+    with caplog.at_level(logging.WARNING), sb.TileService(settings, pool=pool) as service:
         document = service.open(sample)
         for page in range(4):
             service.page_image(document, page, width_px=100)
+        wait_idle(service)
+        assert len(service.worker_process_ids()) == 3, "each of which lacks it"
     [record] = [one for one in caplog.records if "isolated less" in one.message]
-    assert "X" in record.message
+    assert ("no isolation on win32" if is_windows else "X") in record.message
 
 
 @pytest.fixture
@@ -193,28 +195,34 @@ def test_a_withdrawn_document_is_gone_also_from_what_is_being_drawn(sample: Path
     with sb.TileService(sb.Settings(cache_dir=folder, workers=1)) as service:
         document = service.open(sample)
         drawn = service.page_image(document, 0, width_px=700).data
+        wait_idle(service)  # it is kept after it was shown
         service.parts.flush()
         assert drawn[200:300] in everything_below(folder)
         futures = [service.submit_page_image(document, page, width_px=1500) for page in range(document.page_count)]
         service.purge(document)
         later = [future.result(60).data for future in futures]
+        wait_idle(service)
         service.parts.flush()
         left = everything_below(folder)
         for data in (drawn, *later):
             assert data[len(data) // 2 :][:64] not in left
         assert service.statistics().memory_bytes == 0
         assert service.page_image(document, 0, width_px=700).data == drawn, "asked for anew, it is drawn and kept anew"
+        wait_idle(service)
         assert service.statistics().memory_bytes > 0
 
 
 def test_a_worker_loads_nothing_of_the_host() -> None:
-    tell = "from sidebooks_core.worker import desk; print(json.dumps(sorted(sys.modules)))"
-    boot = pool._BOOT.replace("\nimportlib.import_module", f"\n{tell} #")
-    assert boot != pool._BOOT
-    command = [sys.executable, "-I", "-c", boot, json.dumps([entry or str(Path.cwd()) for entry in sys.path])]
+    start = 'importlib.import_module(f"{package.name}.worker.{sys.argv[2]}").main()'
+    tell = "import sidebooks_core.worker.main, sidebooks_core.worker.desk; print(json.dumps(sorted(sys.modules)))"
+    program = starting.PROGRAM.replace(start, tell)
+    assert program != starting.PROGRAM
+    command = [sys.executable, "-I", "-c", program, json.dumps([entry or str(Path.cwd()) for entry in sys.path])]
     loaded = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     assert "sidebooks_core.worker.desk" in loaded
-    host = {"service", "reader", "dispatch", "registry", "caching", "scheduling", "server", "cli"}
+    host = {"service", "assembly", "images", "library", "reading", "scheduling", "stores", "server", "cli", "workers.pool"}
+    for name in host:
+        assert importlib.util.find_spec(f"sidebooks_core.{name}") is not None, "there is such a thing"
     assert {f"sidebooks_core.{name}" for name in host} & set(loaded) == set()
 
 
