@@ -10,12 +10,13 @@ import logging
 import os
 import random
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
@@ -24,18 +25,21 @@ from typing import Any
 import psutil
 import pymupdf
 import pytest
+from by_hand import wait_until
+from processes import Watched, processes
+from quiet import wait_identified, wait_idle
 from test_faults import pixels, small_disk
-from test_forking import wait_identified
 
 import sidebooks_core as sb
 from sidebooks_core.stores.disk import DiskStore
 from sidebooks_core.stores.leases import RANGES, FileLeases
 from sidebooks_core.stores.pooled_cache import BytesDisk, PooledCache
 from sidebooks_core.stores.record import Record
-from sidebooks_core.workers import pool
-from sidebooks_core.workers.jobs import Job, NoWorker, NoWorkerToOpen
-from sidebooks_core.workers.pool import MOST_TRIES, WorkerPool
-from sidebooks_core.workers.process import WorkerProcess
+from sidebooks_core.testing import FakeDocument, FakeEngine
+from sidebooks_core.workers.jobs import AnyJob, Draw, NoWorker, NoWorkerToOpen
+from sidebooks_core.workers.pool import MOST_TRIES
+from sidebooks_core.workers.process import Process, WorkerProcess
+from sidebooks_core.workers.starting import Starter, best_starter
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="signals, mounts and limits as Linux has them")
 
@@ -83,75 +87,96 @@ def test_a_worker_that_dies_at_any_step_costs_one_request(sample: Path, expected
     assert all(isinstance(error, sb.RenderFailed) and sample.name in str(error) for error in failures)
 
 
+def die_with_the_job_unread(process: Process) -> None:
+    """Let a worker stop before it is sent a job, and die when the job lies in its pipe.
+
+    By that its host knows that the job was not begun.
+    """
+    os.kill(process.pid, signal.SIGSTOP)
+    wait_until(lambda: psutil.Process(process.pid).status() == psutil.STATUS_STOPPED, "it does not stop")
+
+    def kill() -> None:
+        worker = WorkerProcess(process, None)
+        try:
+            wait_until(worker.has_unread_request, "it was sent nothing")
+        finally:
+            os.kill(process.pid, signal.SIGKILL)
+
+    threading.Thread(target=kill, daemon=True).start()
+
+
+class Dying(Watched):
+    """Worker processes of which the next `left` that are given a job die before they read it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left = 0
+        self.before = self._die
+
+    def _die(self, process: Process, _: AnyJob) -> None:
+        if self.left:
+            self.left -= 1
+            die_with_the_job_unread(process)
+
+
 @pytest.fixture
-def let_workers_die(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Has the next `count` workers that are given a job die before they read it."""
-    left = 0
-    ask = WorkerPool._ask
+def dying() -> Dying:
+    return Dying()
 
-    def ask_and_kill(self: WorkerPool, worker: WorkerProcess, *arguments: Any, **how: Any) -> None:
-        nonlocal left
-        if left:
-            left -= 1
-            os.kill(worker.process.pid, signal.SIGSTOP)  # the job stays in its pipe: so its host knows that it was not begun
-            ask(self, worker, *arguments, **how)
-            os.kill(worker.process.pid, signal.SIGKILL)
-        else:
-            ask(self, worker, *arguments, **how)
 
-    def next_die(count: int) -> None:
-        nonlocal left
-        left = count
+@pytest.fixture
+def lone(dying: Dying) -> Iterator[sb.TileService]:
+    """A service of one such worker and the spare."""
+    with sb.TileService(sb.Settings(cache_dir=None, workers=1), pool=processes(dying)) as service:
+        yield service
 
-    monkeypatch.setattr(WorkerPool, "_ask", ask_and_kill)
-    return next_die
+
+def opened(service: sb.TileService, sample: Path) -> sb.Document:
+    """A document whose first page was drawn, with nothing more to be done."""
+    document = service.open(sample)
+    service.page_image(document, 0, width_px=WIDTH_PX)
+    wait_identified(service, document)
+    return document
 
 
 def test_a_job_whose_workers_die_before_they_begin_it_goes_to_another(
-    sample: Path, expected: dict[int, bytes], let_workers_die: Callable[[int], None]
+    lone: sb.TileService, dying: Dying, sample: Path, expected: dict[int, bytes]
 ) -> None:
-    with sb.TileService(sb.Settings(cache_dir=None, workers=1)) as service:
-        document = service.open(sample)
-        service.page_image(document, 0, width_px=WIDTH_PX)
-        wait_identified(document)
-        let_workers_die(MOST_TRIES - 1)
-        assert pixels(service.page_image(document, 1, width_px=WIDTH_PX)) == expected[1]
-        assert service.statistics().worker_deaths == MOST_TRIES - 1
+    document = opened(lone, sample)
+    dying.left = MOST_TRIES - 1
+    assert pixels(lone.page_image(document, 1, width_px=WIDTH_PX)) == expected[1]
+    assert lone.statistics().worker_deaths == MOST_TRIES - 1
 
 
 def test_a_job_that_none_of_its_workers_begins_fails_and_the_log_tells_why(
-    sample: Path, expected: dict[int, bytes], let_workers_die: Callable[[int], None], caplog: pytest.LogCaptureFixture
+    lone: sb.TileService, dying: Dying, sample: Path, expected: dict[int, bytes], caplog: pytest.LogCaptureFixture
 ) -> None:
-    with sb.TileService(sb.Settings(cache_dir=None, workers=1)) as service:
-        document = service.open(sample)
-        service.page_image(document, 0, width_px=WIDTH_PX)
-        wait_identified(document)
-        let_workers_die(MOST_TRIES)
-        with pytest.raises(sb.RenderFailed, match="page 2: no worker process is at hand; the log tells why"):
-            service.page_image(document, 1, width_px=WIDTH_PX)
-        assert "died before they began a job: the stream ended; signal 9" in caplog.text
-        assert service.statistics().worker_deaths == MOST_TRIES
-        assert pixels(service.page_image(document, 2, width_px=WIDTH_PX)) == expected[2]
-        assert not service._dispatcher.is_suspect(document.id), "it has nothing to do with it"
+    document = opened(lone, sample)
+    dying.left = MOST_TRIES
+    with pytest.raises(sb.RenderFailed, match="page 2: no worker process is at hand; the log tells why"):
+        lone.page_image(document, 1, width_px=WIDTH_PX)
+    assert "died before they began a job: the stream ended; signal 9" in caplog.text
+    assert lone.statistics().worker_deaths == MOST_TRIES
+    assert pixels(lone.page_image(document, 2, width_px=WIDTH_PX)) == expected[2]
+    assert not lone.parts.dispatcher.is_suspect(document.ref.token), "it has nothing to do with it"
 
 
-def test_a_worker_that_dies_after_it_asked_for_the_document_is_lost_to_its_job(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it was sent then lies unread in its pipe, as a job does that was not begun."""
+def test_a_worker_that_dies_after_it_asked_for_the_document_is_lost_to_its_job() -> None:
+    """The bytes that it was sent then lie unread in its pipe, as a job does that was not begun."""
     paper = pymupdf.open()
     paper.new_page()
-    hand_over = WorkerPool._hand_over
+    watched = Watched()
 
-    def hand_over_and_kill(self: WorkerPool, worker: WorkerProcess, job: Job, data: bytes | None) -> Any:
-        os.kill(worker.process.pid, signal.SIGSTOP)
-        refusal = hand_over(self, worker, job, data)
-        os.kill(worker.process.pid, signal.SIGKILL)
-        return refusal
+    def die(process: Process, _: AnyJob) -> None:
+        if watched.asked[process.pid][-1].data is not None:
+            die_with_the_job_unread(process)
 
-    with sb.TileService(sb.Settings(cache_dir=None, workers=1)) as service:
-        monkeypatch.setattr(WorkerPool, "_hand_over", hand_over_and_kill)
+    watched.before = die
+    with sb.TileService(sb.Settings(cache_dir=None, workers=1), pool=processes(watched)) as service:
         with pytest.raises(sb.DamagedDocument, match="the worker process died"):
             service.open(paper.tobytes())
         assert service.statistics().worker_deaths == 1
+        assert [len(asked) for asked in watched.asked.values()] == [2], "asked without the bytes, then with them, and no other"
 
 
 def test_a_document_that_cannot_be_handed_over_for_want_of_descriptors_is_not_damaged(
@@ -159,10 +184,10 @@ def test_a_document_that_cannot_be_handed_over_for_want_of_descriptors_is_not_da
 ) -> None:
     paper = tmp_path / "paper.pdf"
     paper.write_bytes(sample.read_bytes())
-    system_open = os.open
+    system_open, caller = os.open, threading.current_thread()
 
     def fails(path: Any, *arguments: Any, **how: Any) -> int:
-        if path == str(paper) and sys._getframe(1).f_code.co_name == "_hand_over":
+        if not isinstance(path, int) and os.fsdecode(path) == str(paper) and threading.current_thread() is not caller:
             raise OSError(errno.EMFILE, "Too many open files")
         return system_open(path, *arguments, **how)
 
@@ -174,61 +199,80 @@ def test_a_document_that_cannot_be_handed_over_for_want_of_descriptors_is_not_da
         assert service.open(paper).page_count > 0
 
 
-def test_a_worker_whose_time_was_over_as_it_answered_does_no_other_job(
-    sample: Path, expected: dict[int, bytes], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_worker_whose_time_was_over_as_it_answered_does_no_other_job(sample: Path, expected: dict[int, bytes]) -> None:
     """Its kill may come after the next job was sent, which would be told that it took too long."""
-    hear = WorkerPool._hear
+    watched = Watched()
     workers: list[int] = []
 
-    def hear_late(self: WorkerPool, worker: WorkerProcess, job: Job) -> Any:
-        reply = hear(self, worker, job)
-        workers.append(worker.process.pid)
+    def overrun(process: Process, _: AnyJob) -> None:
+        [worker] = [one for one in service.parts.pool.workers() if one.process.pid == process.pid]
         worker.overran = True
-        return reply
+        workers.append(process.pid)
 
-    with sb.TileService(sb.Settings(cache_dir=None, workers=1)) as service:
-        document = service.open(sample)
-        service.page_image(document, 0, width_px=WIDTH_PX)
-        wait_identified(document)
-        monkeypatch.setattr(WorkerPool, "_hear", hear_late)
-        for page in (1, 2):
+    settings = sb.Settings(cache_dir=None, workers=1)
+    with sb.TileService(settings, pool=processes(watched)) as service:
+        document = opened(service, sample)
+        watched.before = overrun
+        for page in (1, 2, 3):
             assert pixels(service.page_image(document, page, width_px=WIDTH_PX)) == expected[page]
-        assert len(set(workers)) == len(workers)
+        assert len(workers) == len(set(workers)) == 3
+        assert service.statistics().worker_deaths == 0, "it did its job"
+
+
+class Hindered:
+    """Starts worker processes as usual, but with an error while there is one, and only once it `may_start`."""
+
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+        self.may_start = threading.Event()
+        self.may_start.set()
+        self._starter: Starter = best_starter()
+
+    def start(self, files: socket.socket | None) -> Process:
+        self.may_start.wait()
+        if self.error is not None:
+            raise self.error
+        return self._starter.start(files)
+
+    def interrupt(self) -> None:
+        self.may_start.set()
+        self._starter.interrupt()
+
+    def close(self) -> None:
+        self._starter.close()
 
 
 @pytest.mark.parametrize("error", [OSError(errno.EMFILE, "Too many open files"), RuntimeError("of this test")])
 def test_a_worker_that_cannot_be_started_is_an_error_and_started_later(
-    sample: Path, expected: dict[int, bytes], monkeypatch: pytest.MonkeyPatch, error: Exception
+    sample: Path, expected: dict[int, bytes], error: Exception
 ) -> None:
-    def fails() -> None:
-        raise error
-
-    with sb.TileService(sb.Settings(cache_dir=None, workers=1)) as service:
-        document = service.open(sample)
-        service.page_image(document, 0, width_px=WIDTH_PX)
-        wait_identified(document)
-        with monkeypatch.context() as patched:
-            patched.setattr(pool, "_file_channel", fails)
-            killed = [psutil.Process(number) for number in service.worker_process_ids()]
-            for one in killed:
-                one.kill()
-            psutil.wait_procs(killed, timeout=10)
-            for page in (1, 2):
-                with pytest.raises(NoWorker):
-                    service.submit_page_image(document, page, width_px=WIDTH_PX).result(timeout=30)
+    starter = Hindered()
+    with sb.TileService(sb.Settings(cache_dir=None, workers=1), pool=processes(starter)) as service:
+        document = opened(service, sample)
+        starter.error = error
+        killed = [psutil.Process(number) for number in service.worker_process_ids()]
+        assert len(killed) == 2
+        for one in killed:
+            one.kill()
+        psutil.wait_procs(killed, timeout=10)
+        for page in (1, 2):
+            with pytest.raises(NoWorker):
+                service.submit_page_image(document, page, width_px=WIDTH_PX).result(timeout=30)
+        starter.error = None
         assert pixels(service.page_image(document, 1, width_px=WIDTH_PX)) == expected[1]
-        assert all(thread.is_alive() for thread in service._pool._threads)
+        wait_idle(service)  # the threads of both serve on
 
 
 def test_a_suspended_worker_is_given_up_in_time(sample: Path, expected: dict[int, bytes]) -> None:
-    with sb.TileService(sb.Settings(cache_dir=None, workers=1, render_timeout_s=1.5)) as service:
-        document = service.open(sample)
-        service.page_image(document, 0, width_px=WIDTH_PX)
-        [holder] = [worker for worker in service._pool._live if worker.held_documents]
+    watched = Watched()
+    settings = sb.Settings(cache_dir=None, workers=1, render_timeout_s=1.5)
+    with sb.TileService(settings, pool=processes(watched)) as service:
+        document = opened(service, sample)
+        [holder] = [worker for worker in service.parts.pool.workers() if worker.held_documents]
         os.kill(holder.process.pid, signal.SIGSTOP)
         with pytest.raises(sb.RenderTimeout, match="page 2"):
             service.page_image(document, 1, width_px=WIDTH_PX)
+        assert isinstance(watched.asked[holder.process.pid][-1].job, Draw), "it was asked, and did not answer"
         assert pixels(service.page_image(document, 2, width_px=WIDTH_PX)) == expected[2]
     assert not [one for one in psutil.Process().children(recursive=True) if one.status() == psutil.STATUS_STOPPED]
 
@@ -467,31 +511,36 @@ def test_workers_of_a_document_that_costs_them_stand_back() -> None:
     with sb.TileService(sb.Settings(cache_dir=None, workers=1, render_timeout_s=3.0)) as service:
         document = service.open(killer_document())
         assert niceness_during(0) - {5} == {0}, "5 where the machine is otherwise idle"
-        assert niceness_during(1) == {0, 15}
+        assert niceness_during(1) == {0, min(19, os.nice(0) + 15) - os.nice(0)}, "19 is the most that there is"
 
 
-def test_workers_that_draw_or_start_keep_processors_busy(monkeypatch: pytest.MonkeyPatch) -> None:
-    from benchmarks.killer import killer_document
-
-    def busy(count: int) -> None:
-        """Wait until so many are."""
-        give_up_s = time.monotonic() + 30
-        while service._pool.busy_count() != count:
-            assert time.monotonic() < give_up_s, f"{service._pool.busy_count()} are busy"
-            time.sleep(0.01)
-
-    with sb.TileService(sb.Settings(cache_dir=None, workers=1, render_timeout_s=5.0)) as service:
-        monkeypatch.setattr(service, "_processors", 2)
-        document = service.open(killer_document())
-        busy(0)
-        assert not service.is_crowded()
-        first = service.submit_page_image(document, 0, width_px=WIDTH_PX)
-        busy(1)
-        assert not service.is_crowded()
-        second = service.submit_page_image(document, 1, width_px=WIDTH_PX)
-        busy(2)
-        assert service.is_crowded()
+def test_workers_that_draw_keep_processors_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    engine = FakeEngine()
+    with sb.TileService(sb.Settings(cache_dir=None, workers=1), pool=engine.pool) as service:
+        is_crowded = service.parts.images.is_crowded
+        document = service.open(FakeDocument.of_pages(2).to_bytes())
+        wait_idle(service)
+        assert not is_crowded()
+        with engine.hold(Draw) as held:
+            first = service.submit_page_image(document, 0, width_px=WIDTH_PX)
+            held.wait_begun(1)
+            assert not is_crowded()
+            second = service.submit_page_image(document, 1, width_px=WIDTH_PX)
+            held.wait_begun(2)
+            assert is_crowded()
         for future in (first, second):
-            assert isinstance(future.exception(), sb.RenderTimeout)
-        busy(0)
-        assert not service.is_crowded()
+            assert future.result(30).width_px == WIDTH_PX
+        wait_idle(service)
+        assert not is_crowded()
+
+
+def test_workers_that_start_keep_processors_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    starter = Hindered()
+    starter.may_start.clear()
+    with sb.TileService(sb.Settings(cache_dir=None, workers=1), pool=processes(starter)) as service:
+        assert service.parts.images.is_crowded()
+        starter.may_start.set()
+        wait_idle(service)
+        assert not service.parts.images.is_crowded()
