@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 
 import pytest
-from by_hand import FakeLeases, Hands, LeasingStore, Worker, drawn, identified, opened, record_of, wait_until
+from by_hand import FakeLeases, Hands, LeasingStore, Worker, drawn, identified, opened, record_of
 from msgspec.structs import replace
+from quiet import wait_until
 
 import sidebooks_core as sb
 from sidebooks_core.errors import RenderFailed, RenderTimeout, RequestDropped
