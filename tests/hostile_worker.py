@@ -1,4 +1,4 @@
-"""A worker process that somebody has taken over: it answers as it likes. A test has it started by `hostile`."""
+"""Worker processes that somebody has taken over: what they send is theirs (`hostile`), or what they do (`taken_over`)."""
 
 from __future__ import annotations
 
@@ -34,38 +34,69 @@ import hostile_worker
 INFINITE = float("inf")
 def answers(job, honest):
 {body}
-hostile_worker.run(answers, {flag!r})
+hostile_worker.run(answers, {flag!r}, {unconfined!r})
 """
 
 
-def hostile(body: str, flag: Path) -> Starter:
-    """Starts such workers. They are hostile as long as the file `flag` is there, which this makes, and honest then.
+TAKEN_OVER = """
+import importlib, json, sys
+sys.path[:] = json.loads(sys.argv[1])
+{setup}
+from sidebooks_core.documents.model import Word
+from sidebooks_core.worker.desk import Desk
+from sidebooks_core.workers.jobs import ReadWords
 
-    body: the lines of a generator of messages, in which `job` is the part of a job that is to be answered, and `honest()` the
-    message that is right.
+class TakenOver(Desk):
+    def do(self, job, given):
+        answer = super().do(job, given)
+        if not isinstance(job, ReadWords):
+            return answer
+        return (Word(0, 0, 0, 0, json.dumps(probe()), 0, 0),)
+
+importlib.import_module("sidebooks_core.worker." + sys.argv[2]).main(TakenOver)
+"""
+
+
+def taken_over(setup: str) -> str:
+    """The program of workers that are like all others, but for what they do when they are asked for the words of a page.
+
+    setup: defines `probe()`; what it returns becomes, as JSON, the text of the only word.
     """
+    return TAKEN_OVER.replace("{setup}", setup)
+
+
+def starter_of(program: str) -> Starter:
+    """Starts workers by a program, in the best way of this platform."""
     from sidebooks_core.workers import forking
     from sidebooks_core.workers.starting import Spawner, fork_server
 
-    flag.touch()
-    lines = "\n".join(f"    {line}" for line in body.strip("\n").splitlines())
-    program = PROGRAM.format(body=lines, flag=str(flag))
     return fork_server(program) if forking.is_available() else Spawner(program)
 
 
-def run(answers: Answers, flag: str) -> None:
+def hostile(body: str, flag: Path, unconfined: tuple[str, ...] = ()) -> Starter:
+    """Starts such workers. They are hostile as long as the file `flag` is there, which this makes, and honest then.
+
+    body: the lines of a generator of messages, in which `job` is the part of a job that is to be answered, and `honest()` the
+    message that is right. unconfined: what they say that they could not give up.
+    """
+    flag.touch()
+    lines = "\n".join(f"    {line}" for line in body.strip("\n").splitlines())
+    return starter_of(PROGRAM.format(body=lines, flag=str(flag), unconfined=unconfined))
+
+
+def run(answers: Answers, flag: str, unconfined: tuple[str, ...]) -> None:
     """The worker, or what it is forked from."""
     number = int(sys.argv[3])
     if sys.argv[2] == "main":
-        serve(answers, flag, socket.socket(fileno=number))
+        serve(answers, flag, unconfined, socket.socket(fileno=number))
         return
     from sidebooks_core.worker import desk
 
     del desk  # loaded once for all
-    fork(answers, flag, socket.socket(fileno=number))
+    fork(answers, flag, unconfined, socket.socket(fileno=number))
 
 
-def fork(answers: Answers, flag: str, requests: socket.socket) -> None:
+def fork(answers: Answers, flag: str, unconfined: tuple[str, ...], requests: socket.socket) -> None:
     """Fork a worker for each message, and tell its process id, and how it ended: what `ForkServer` expects."""
     statuses: dict[int, int] = {}
     while True:
@@ -88,7 +119,7 @@ def fork(answers: Answers, flag: str, requests: socket.socket) -> None:
             files = socket.socket(fileno=os.dup(descriptors[2]))
             for descriptor in (*descriptors, requests.fileno(), *statuses.values()):
                 os.close(descriptor)
-            serve(answers, flag, files)
+            serve(answers, flag, unconfined, files)
             os._exit(0)
         os.write(descriptors[3], wire.STATUS.pack(process_id))
         statuses[process_id] = descriptors[3]
@@ -96,14 +127,14 @@ def fork(answers: Answers, flag: str, requests: socket.socket) -> None:
             os.close(descriptor)
 
 
-def serve(answers: Answers, flag: str, files: socket.socket) -> None:
+def serve(answers: Answers, flag: str, unconfined: tuple[str, ...], files: socket.socket) -> None:
     """Serve jobs from standard input until it ends."""
     from sidebooks_core.worker.desk import Desk
 
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     config = msgspec.msgpack.decode(wire.receive(requests), type=WorkerConfig)
-    wire.send(replies, to_bytes(Greeting(ready=True, unconfined=())))
+    wire.send(replies, to_bytes(Greeting(ready=True, unconfined=unconfined)))
     desk = Desk(config.font_set, config.display_list_bytes, opens_paths=False)
     while True:
         try:

@@ -7,21 +7,21 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hostile_worker import hostile, starter_of, taken_over
+from processes import processes
+from quiet import wait_idle
 
 import sidebooks_core as sb
-from sidebooks_core.workers import pool
+from sidebooks_core.workers.starting import PROGRAM, Starter
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="isolation is the Linux kernel's")
 
-TAKEN_OVER = """
-import importlib, os, json, sys, socket, ctypes
-sys.path[:] = json.loads(sys.argv[1])
-from sidebooks_core.worker import desk
+ATTEMPTS = """
+import os, socket, ctypes
 
 def attempt(what):
     try:
@@ -29,9 +29,8 @@ def attempt(what):
     except BaseException as error:
         return ["refused", f"{type(error).__name__}: {error}"]
 
-def probe(self, held, ref, page):
-    secret = os.environ.get("SECRET_OF_THE_HOST", "")
-    return told({
+def probe():
+    return {
         "pid": os.getpid(),
         "environment": sorted(os.environ),
         "descriptors": [number for number in range(256) if attempt(lambda: os.fstat(number))[0] == "done"],
@@ -48,24 +47,21 @@ def probe(self, held, ref, page):
         "fork": attempt(lambda: os.fork()),
         "kill": attempt(lambda: os.kill(os.getppid(), 0)),
         "import": attempt(lambda: __import__("colorsys")),
-    })
-
-def told(found):
-    from sidebooks_core.documents.model import Word
-    return [Word(0, 0, 0, 0, json.dumps(found), 0, 0)]
-
-desk.Desk._do_words = probe
-importlib.import_module("sidebooks_core.worker." + sys.argv[2]).main()
+    }
 """
+HARMFUL = ('"exec"', '"fork"', '"unlink"', '"chmod"', '"write"')
 
-Probe = Callable[[sb.Document], dict[str, Any]]
+
+def attempting(place: Path, attempts: str = ATTEMPTS) -> Starter:
+    """Starts workers that try all this when they are asked for words."""
+    return starter_of(taken_over(f"PLACE = {str(place)!r}\n{attempts}"))
 
 
 @pytest.fixture
-def taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a secret; the host has another one in its environment."""
     (tmp_path / "secret.txt").write_text("of the city", encoding="utf-8")
     monkeypatch.setenv("SECRET_OF_THE_HOST", "token")
-    monkeypatch.setattr(pool, "_BOOT", f"PLACE = {str(tmp_path)!r}" + TAKEN_OVER)
     return tmp_path
 
 
@@ -75,11 +71,12 @@ def probe(service: sb.TileService, document: sb.Document) -> dict[str, Any]:
 
 
 @linux_only
-def test_a_worker_reaches_neither_the_network_nor_files_nor_processes(taken_over: Path, sample: Path) -> None:
-    inherited = os.open(taken_over / "secret.txt", os.O_RDONLY)
+def test_a_worker_reaches_neither_the_network_nor_files_nor_processes(place: Path, sample: Path) -> None:
+    inherited = os.open(place / "secret.txt", os.O_RDONLY)
     os.set_inheritable(inherited, True)
     try:
-        with sb.TileService(sb.Settings(cache_dir=None, workers=1)) as service:
+        settings = sb.Settings(cache_dir=None, workers=1)
+        with sb.TileService(settings, pool=processes(attempting(place), settings)) as service:
             document = service.open(sample)
             found = probe(service, document)
             assert service.page_image(document, 0, width_px=300).data, "and still draws"
@@ -88,7 +85,7 @@ def test_a_worker_reaches_neither_the_network_nor_files_nor_processes(taken_over
     refused = {"socket", "socketpair", "read", "list", "passwd", "proc", "write", "unlink", "chmod", "exec", "fork", "kill"}
     assert {name for name in refused if found[name][0] != "refused"} == set(), found
     assert found["import"][0] == "done", "Python itself can still be read"
-    assert (taken_over / "secret.txt").read_text(encoding="utf-8") == "of the city"
+    assert (place / "secret.txt").read_text(encoding="utf-8") == "of the city"
     assert "SECRET_OF_THE_HOST" not in found["environment"]
     assert {name for name in found["environment"] if name.startswith("PYTHON")} <= {"PYTHONDONTWRITEBYTECODE"}
     known = {"standard streams": 3, "pipes": 2, "channel": 1, "memory statistics": 1, "random device": 1, "document": 1}
@@ -97,19 +94,19 @@ def test_a_worker_reaches_neither_the_network_nor_files_nor_processes(taken_over
 
 
 @linux_only
-def test_without_isolation_the_same_probe_succeeds(taken_over: Path, sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    harmful = ('"exec"', '"fork"', '"unlink"', '"chmod"', '"write"')
-    lines = [line for line in pool._BOOT.splitlines() if not line.strip().startswith(harmful)]
-    monkeypatch.setattr(pool, "_BOOT", "\n".join(lines))
-    with sb.TileService(sb.Settings(cache_dir=None, workers=1, isolation=False)) as service:
+def test_without_isolation_the_same_probe_succeeds(place: Path, sample: Path) -> None:
+    harmless = "\n".join(line for line in ATTEMPTS.splitlines() if not line.strip().startswith(HARMFUL))
+    settings = sb.Settings(cache_dir=None, workers=1, isolation=False)
+    with sb.TileService(settings, pool=processes(attempting(place, harmless), settings)) as service:
         found = probe(service, service.open(sample))
     assert found["read"][0] == found["socket"][0] == "done", "the probe above would see a hole"
 
 
 @linux_only
-def test_trust_domains_never_share_a_process_nor_a_record(taken_over: Path, sample: Path, tmp_path: Path) -> None:
+def test_trust_domains_never_share_a_process_nor_a_record(place: Path, sample: Path, tmp_path: Path) -> None:
     domains = ["", "inside", "mail"]
-    with sb.TileService(sb.Settings(cache_dir=tmp_path / "cache", workers=2)) as service:
+    settings = sb.Settings(cache_dir=tmp_path / "cache", workers=2)
+    with sb.TileService(settings, pool=processes(attempting(place), settings)) as service:
         documents = {domain: service.open(sample, trust_domain=domain) for domain in domains}
         pids: dict[str, set[int]] = {domain: set() for domain in domains}
         for _ in range(6):
@@ -123,23 +120,31 @@ def test_trust_domains_never_share_a_process_nor_a_record(taken_over: Path, samp
         assert service.statistics().renders == 3
         assert len({document.content_id(0) for document in documents.values()}) == 3
         assert len({document.id for document in documents.values()}) == 1
-        workers = service._pool.process_ids()
+        workers = service.worker_process_ids()
         assert len(workers) <= 2 * 2 + 1, "those that wait for their domain are few"
     for pid in workers:
         assert not Path(f"/proc/{pid}").exists()
 
 
-def test_what_is_missing_is_told_once(sample: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    confine = "import sidebooks_core.worker.main as w; w._confine = lambda *_: ['X']"
-    boot = pool._BOOT.replace("importlib.import_module", f"{confine}; importlib.import_module")
-    assert boot != pool._BOOT
-    monkeypatch.setattr(pool, "_BOOT", boot)
-    with caplog.at_level(logging.WARNING), sb.TileService(sb.Settings(cache_dir=None, workers=2)) as service:
+def test_what_is_missing_is_told_once(sample: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    pool = processes(hostile("yield honest()", tmp_path / "flag", unconfined=("X",)))
+    with caplog.at_level(logging.WARNING), sb.TileService(sb.Settings(cache_dir=None, workers=2), pool=pool) as service:
         document = service.open(sample)
         for page in range(4):
             service.page_image(document, page, width_px=100)
+        wait_idle(service)
     [record] = [one for one in caplog.records if "isolated less" in one.message]
     assert "X" in record.message
+
+
+def test_what_is_missing_is_not_told_where_nothing_was_to_be_given_up(
+    sample: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = sb.Settings(cache_dir=None, workers=1, isolation=False)
+    pool = processes(hostile("yield honest()", tmp_path / "flag", unconfined=("X",)), settings)
+    with caplog.at_level(logging.WARNING), sb.TileService(settings, pool=pool) as service:
+        service.page_image(service.open(sample), 0, width_px=100)
+    assert not [one for one in caplog.records if "isolated less" in one.message]
 
 
 @pytest.fixture
@@ -209,13 +214,25 @@ def test_a_withdrawn_document_is_gone_also_from_what_is_being_drawn(sample: Path
 
 def test_a_worker_loads_nothing_of_the_host() -> None:
     tell = "from sidebooks_core.worker import desk; print(json.dumps(sorted(sys.modules)))"
-    boot = pool._BOOT.replace("\nimportlib.import_module", f"\n{tell} #")
-    assert boot != pool._BOOT
-    command = [sys.executable, "-I", "-c", boot, json.dumps([entry or str(Path.cwd()) for entry in sys.path])]
+    program = PROGRAM.replace("\nimportlib.import_module", f"\n{tell} #")
+    assert program != PROGRAM
+    command = [sys.executable, "-I", "-c", program, json.dumps([entry or str(Path.cwd()) for entry in sys.path])]
     loaded = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     assert "sidebooks_core.worker.desk" in loaded
-    host = {"service", "reader", "dispatch", "registry", "caching", "scheduling", "server", "cli"}
-    assert {f"sidebooks_core.{name}" for name in host} & set(loaded) == set()
+    host = (
+        "service",
+        "assembly",
+        "images",
+        "library",
+        "reading",
+        "stores",
+        "scheduling",
+        "server",
+        "cli",
+        "testing",
+        "settings",
+    )
+    assert [name for name in loaded if name.startswith(tuple(f"sidebooks_core.{room}" for room in host))] == []
 
 
 UNASKED = """
@@ -223,7 +240,7 @@ import sys
 from sidebooks_core.fonts.discovery import FontSet
 from sidebooks_core.worker.desk import Desk
 loaded = set(sys.modules)
-desk = Desk(FontSet(()).to_wire(), 1 << 20, opens_paths=False)
+desk = Desk(FontSet(()), 1 << 20, opens_paths=False)
 desk.warm_up()
 while desk.has_chores:
     desk.do_chore()
