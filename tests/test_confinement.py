@@ -19,7 +19,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the Linux kerne
 HOST = r"""
 import atexit, json, logging, os, signal, subprocess, sys, time
 import sidebooks_core as sb
-from sidebooks_core.workers import pool
+from hostile_worker import starter_of, taken_over
+from processes import processes
 
 document, secret, is_isolated = sys.argv[1], sys.argv[2], sys.argv[3] == "isolated"
 victim = subprocess.Popen([sys.executable, "-I", "-c", "import time; print('up', flush=True); time.sleep(600)"],
@@ -27,16 +28,8 @@ victim = subprocess.Popen([sys.executable, "-I", "-c", "import time; print('up',
 atexit.register(victim.kill)  # it has the streams, too: after a failure, the test would wait for their end until its time limit
 logging.basicConfig(level=logging.DEBUG)  # to stderr, which a failure shows
 assert victim.stdout.readline() == b"up\n"
-PROBE = '''
-import importlib, json, sys
-sys.path[:] = json.loads(sys.argv[1])
-VICTIM, HOST, SECRET, IS_ISOLATED = %r
-from sidebooks_core.worker import desk
-exec(%r)
-desk.Desk._do_words = words
-importlib.import_module("sidebooks_core.worker." + sys.argv[2]).main()
-'''
-pool._BOOT = PROBE % ((victim.pid, os.getpid(), secret, is_isolated), sys.argv[4])
+setup = f"VICTIM, HOST, SECRET, IS_ISOLATED = {(victim.pid, os.getpid(), secret, is_isolated)!r}\n{sys.argv[4]}"
+settings = sb.Settings(cache_dir=None, workers=1, worker_bytes=512 << 20, isolation=is_isolated)
 
 def state():
     file = os.stat(secret)
@@ -44,7 +37,7 @@ def state():
         open(f"/proc/{victim.pid}/limits").read(), os.sched_getscheduler(victim.pid), file.st_mode, file.st_mtime]
 
 before = state()
-with sb.TileService(sb.Settings(cache_dir=None, workers=1, worker_bytes=512 << 20, isolation=is_isolated)) as service:
+with sb.TileService(settings, pool=processes(starter_of(taken_over(setup)), settings)) as service:
     opened = service.open(document)
     found = json.loads(service.text(opened, 0)[0].text)
     time.sleep(0.2)
@@ -57,7 +50,6 @@ print(json.dumps(found))
 
 WORKER = r"""
 import ctypes, errno, mmap, os, platform, signal, struct
-from sidebooks_core.documents.model import Word
 from sidebooks_core.worker.forbidden_calls import FORBIDDEN, NEW_ALLOWED, NEW_FROM
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -211,7 +203,7 @@ def of_itself():
         "a call of a later kernel": call(600, 0),
     }
 
-def words(self, held, ref, page):
+def probe():
     found = {"victim": on(VICTIM)}
     if IS_ISOLATED:
         found["host"] = on(HOST)
@@ -221,7 +213,7 @@ def words(self, held, ref, page):
         found["new"] = {number: call(number, 0, 0, 0, 0, 0, 0) for number in range(NEW_FROM, 500) if number not in NEW_ALLOWED}
         found["may signal itself"] = call("tgkill", os.getpid(), os.getpid(), 0)
         found["may limit itself"] = call("prlimit64", 0, 7, 0, ctypes.create_string_buffer(16))
-    return [Word(0, 0, 0, 0, json.dumps({"tried": found}), 0, 0)]
+    return {"tried": found}
 """
 
 
