@@ -52,7 +52,8 @@ class Parts(Struct, frozen=True, eq=False):
     pool: Pool
 
     def flush(self) -> None:
-        """Wait until all records made so far are written."""
+        """Wait until all images shown so far are kept, or cannot be, and all records made so far are written."""
+        self.dispatcher.wait_shown(self.images.settings.render_timeout_s)
         self.images.keeper.store.flush()
 
     def close(self, timeout_s: float, documents: list[Document]) -> None:

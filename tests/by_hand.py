@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -223,10 +222,3 @@ def identified(flight: Flight, document: FakeDocument) -> tuple[str, ...]:
     identify = job.then if isinstance(job, Draw) else job
     assert isinstance(identify, Identify)
     return tuple(page.content_id for page in document.pages[identify.page : identify.stop])
-
-
-def wait_until(is_so: Callable[[], bool], what: str, timeout_s: float = WAIT_S) -> None:
-    deadline_s = time.monotonic() + timeout_s
-    while not is_so():
-        assert time.monotonic() < deadline_s, what
-        time.sleep(0.001)

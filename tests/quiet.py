@@ -1,10 +1,19 @@
-"""Waiting until a service has nothing to do."""
+"""Waiting until something is so: a service has nothing to do, for one."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import sidebooks_core as sb
+
+
+def wait_until(is_so: Callable[[], bool], what: str, timeout_s: float = 20.0) -> None:
+    """Until a condition is true. what: the failure, if it is not in time."""
+    deadline_s = time.monotonic() + timeout_s
+    while not is_so():
+        assert time.monotonic() < deadline_s, what
+        time.sleep(0.001)
 
 
 def wait_idle(service: sb.TileService, timeout_s: float = 60.0) -> None:

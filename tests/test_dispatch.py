@@ -6,7 +6,8 @@ from concurrent.futures import Future
 from typing import Any
 
 import pytest
-from by_hand import Worker, wait_until
+from by_hand import Worker
+from quiet import wait_until
 
 from sidebooks_core.documents.reference import DocumentRef
 from sidebooks_core.errors import QueueFull, RenderTimeout, RequestDropped, ServiceClosed

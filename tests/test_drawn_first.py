@@ -13,10 +13,9 @@ from pathlib import Path
 
 import pytest
 from asgi import ask
-from by_hand import wait_until
 from msgspec.structs import replace
 from processes import Watched, processes
-from quiet import wait_identified, wait_idle
+from quiet import wait_identified, wait_idle, wait_until
 
 import sidebooks_core as sb
 from sidebooks_core.documents.fingerprint import RACY_NS

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 
 import pytest
-from by_hand import FakeLeases, Hands, LeasingStore, Worker, drawn, identified, opened, record_of, wait_until
+from by_hand import FakeLeases, Hands, LeasingStore, Worker, drawn, identified, opened, record_of
 from msgspec.structs import replace
+from quiet import wait_until
 
 import sidebooks_core as sb
 from sidebooks_core.errors import RenderFailed, RenderTimeout, RequestDropped
@@ -74,7 +75,7 @@ class Room:
 
     def stored(self) -> int:
         """Records in the store below the memory."""
-        self.service.parts.flush()
+        self.service.parts.images.keeper.store.flush()
         return self.store.statistics().records
 
 
@@ -243,6 +244,20 @@ def test_what_waits_for_a_document_goes_to_another_worker_when_that_one_is_lost(
     assert other.takes_at_most(0.1) is None
     room.worker.ends(error=RenderFailed("the worker process died"), has_lost_worker=True)
     assert other.takes().work.job.page == 1
+
+
+def test_to_wait_until_all_is_written_is_to_wait_for_what_was_shown(room: Room) -> None:
+    room.ask()
+    flight = room.worker.takes()
+    room.worker.shows(drawn(flight))
+    flushing = threading.Thread(target=room.service.parts.flush)
+    flushing.start()
+    flushing.join(0.1)
+    assert flushing.is_alive()
+    room.worker.ends(identified(flight, PAPER))
+    flushing.join(10)
+    assert not flushing.is_alive()
+    assert room.store.puts == 1
 
 
 # What goes wrong with one of them.

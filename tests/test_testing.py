@@ -10,12 +10,12 @@ import numpy as np
 import psutil
 import pytest
 from msgspec.structs import replace
+from quiet import wait_idle
 
 import sidebooks_core as sb
 from sidebooks_core.testing import DocumentContract, FakeDocument, FakeEngine, FakePage, Task, words_of
 from sidebooks_core.tiling.raster import RasterSpec
 from sidebooks_core.workers.jobs import Draw, Identify, Inspect, Job, Open, ReadLinks, ReadWords
-from tests.quiet import wait_idle
 
 SETTINGS = sb.Settings(cache_dir=None, workers=2, image_format="png")
 

@@ -13,9 +13,13 @@ import signal
 import socket
 import sys
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from sidebooks_core.worker import main as worker
 from sidebooks_core.workers.wire import STATUS
+
+if TYPE_CHECKING:
+    from sidebooks_core.worker.desk import Desk
 
 DESCRIPTORS = 4
 """Sent with each request: the worker's end of its two pipes and of its file channel, and of the status pipe."""
@@ -24,8 +28,11 @@ HOST_CHECK_S = 2.0
 _FILES = 3
 
 
-def main() -> None:
-    """Fork a worker for each message from the socket whose number is the third argument, until that is closed."""
+def main(desk_type: type[Desk] | None = None) -> None:
+    """Fork a worker for each message from the socket whose number is the third argument, until that is closed.
+
+    desk_type: see `worker.main.main`.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # as workers do
     host = os.getppid()
     requests = socket.socket(fileno=int(sys.argv[3]))
@@ -50,7 +57,7 @@ def main() -> None:
         *theirs, status = descriptors
         process_id = _forked()
         if process_id == 0:
-            _become_worker(theirs)
+            _become_worker(theirs, desk_type)
             return
         for descriptor in theirs:
             os.close(descriptor)
@@ -77,7 +84,7 @@ def _forked() -> int:
         return -(error.errno or 1)
 
 
-def _become_worker(descriptors: list[int]) -> None:
+def _become_worker(descriptors: list[int], desk_type: type[Desk] | None) -> None:
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     copies = [os.dup(descriptor) for descriptor in descriptors]  # none of them may be where another one goes
@@ -88,7 +95,7 @@ def _become_worker(descriptors: list[int]) -> None:
             with suppress(OSError):
                 os.close(int(name))
     sys.argv[3] = str(_FILES)
-    worker.main()
+    worker.main(desk_type)
 
 
 def _tell_ended(statuses: dict[int, int]) -> None:

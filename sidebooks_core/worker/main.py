@@ -34,8 +34,11 @@ LOOK_AHEAD_S = 1.0
 """For reading a page that nobody has asked for yet. Of 105 documents' first pages one takes longer, and is kept for that."""
 
 
-def main() -> None:
-    """Serve jobs from standard input until it ends. Whatever else prints to standard output goes to standard error."""
+def main(desk_type: type[Desk] | None = None) -> None:
+    """Serve jobs from standard input until it ends. Whatever else prints to standard output goes to standard error.
+
+    desk_type: does the jobs instead of a `Desk`, so that a test can try what code in the place of a parser can reach.
+    """
     requests, replies = _take_standard_streams()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the host decides what ends
     _die_with_parent()
@@ -44,7 +47,9 @@ def main() -> None:
     from sidebooks_core.worker.desk import Desk  # the engine: after the limits hold, unless this was forked with it
 
     files = socket.socket(fileno=int(sys.argv[3])) if len(sys.argv) > 3 else None
-    desk = Desk(config.font_set, config.display_list_bytes, opens_paths=files is None, worker_bytes=config.worker_bytes)
+    desk = (desk_type or Desk)(
+        config.font_set, config.display_list_bytes, opens_paths=files is None, worker_bytes=config.worker_bytes
+    )
     resident_bytes()  # opens what it reads from
     unconfined = _confine(desk, config.worker_bytes) if config.is_isolated else []
     wire.send(replies, to_bytes(Greeting(ready=True, unconfined=tuple(unconfined))))
