@@ -25,9 +25,8 @@ from typing import Any
 import psutil
 import pymupdf
 import pytest
-from by_hand import wait_until
 from processes import Watched, processes
-from quiet import wait_identified, wait_idle
+from quiet import wait_identified, wait_idle, wait_until
 from test_faults import pixels, small_disk
 
 import sidebooks_core as sb

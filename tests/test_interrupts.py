@@ -11,8 +11,8 @@ from concurrent.futures import Future
 import psutil
 import pymupdf
 import pytest
-from by_hand import Hands, Worker, drawn, identified, opened, wait_until
-from quiet import wait_idle
+from by_hand import Hands, Worker, drawn, identified, opened
+from quiet import wait_idle, wait_until
 
 import sidebooks_core as sb
 from benchmarks.killer import KILLER_PAGES, killer_document
