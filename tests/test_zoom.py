@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from pathlib import Path
 from typing import cast
 
@@ -12,40 +11,51 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from quiet import wait_until
 
 import sidebooks_core as sb
-from sidebooks_core.images.requests import Request
-from sidebooks_core.images.work import Found
 from sidebooks_core.reading.view import WINDOW_GAIN, wanted_images, window_request, within
-from sidebooks_core.scheduling.queue import Priority
+from sidebooks_core.testing import FakeDocument, FakeEngine, Rule, Task
 from sidebooks_core.tiling.pyramid import Pyramid
 from sidebooks_core.tiling.raster import RasterSpec
 from sidebooks_core.tiling.viewport import PageBox, Viewport
+from sidebooks_core.workers.jobs import Draw
 
 VIEW_PX = (800, 1000)
 PAGE = 2
 RASTER_PIXELS = 48 << 20
 
-Want = Callable[[Request, Priority, str], Future[Found]]
-Asked = list[tuple[RasterSpec, Priority]]
+PAPER = FakeDocument.of_pages(5, is_gradient=True)
 
 
 @pytest.fixture
-def document(service: sb.TileService, sample: Path) -> sb.Document:
-    return service.open(sample)
+def engine() -> FakeEngine:
+    return FakeEngine()
+
+
+@pytest.fixture
+def service(engine: FakeEngine, tmp_path: Path) -> Iterator[sb.TileService]:
+    settings = sb.Settings(cache_dir=tmp_path / "cache", workers=2, image_format="png")
+    with sb.TileService(settings, pool=engine.pool) as made:
+        yield made
+
+
+@pytest.fixture
+def document(service: sb.TileService) -> sb.Document:
+    return service.open(PAPER.to_bytes())
 
 
 @pytest.fixture
 def reader(service: sb.TileService, document: sb.Document) -> Iterator[sb.Reader]:
     with service.reader(document, VIEW_PX) as running:
-        running.wait_previews(timeout_s=30)
-        running.turn_to(PAGE)
-        running.wait_sharp(timeout_s=30)
+        shows_the_page(running)
         yield running
 
 
-def is_zoomed(document: sb.Document, spec: RasterSpec) -> bool:
-    return spec.scale == document.pyramid(PAGE).finest.scale
+def shows_the_page(reader: sb.Reader) -> None:
+    reader.wait_previews(timeout_s=30)
+    reader.turn_to(PAGE)
+    reader.wait_sharp(timeout_s=30)
 
 
 def is_whole(document: sb.Document, spec: RasterSpec) -> bool:
@@ -53,27 +63,28 @@ def is_whole(document: sb.Document, spec: RasterSpec) -> bool:
     return (spec.x0_px, spec.y0_px, spec.x1_px, spec.y1_px) == (0, 0, finest.width_px, finest.height_px)
 
 
-def listen(
-    service: sb.TileService, document: sb.Document, monkeypatch: pytest.MonkeyPatch, instead: Want | None = None
-) -> Asked:
-    """What is asked for of the finest level; `instead` answers for the level as a whole."""
-    asked: Asked = []
-    plain = service.parts.images.find
-
-    def find(request: Request, priority: Priority, client: str) -> Future[Found]:
-        if is_zoomed(document, request.spec):
-            asked.append((request.spec, priority))
-            if instead is not None and is_whole(document, request.spec):
-                return instead(request, priority, client)
-        return plain(request, priority, client)
-
-    monkeypatch.setattr(service.parts.images, "find", find)
-    return asked
+def drawn(engine: FakeEngine, document: sb.Document) -> list[RasterSpec]:
+    """Rasters of the finest level that workers began to draw, in their order."""
+    specs = [one.job.spec for one in engine.begun if isinstance(one.job, Draw)]
+    return [spec for spec in specs if spec.scale == document.pyramid(PAGE).finest.scale]
 
 
-def never(*_: object) -> Future[Found]:
-    """The level does not come."""
-    return Future()
+def instead_of_the_level(engine: FakeEngine, document: sb.Document, do: Callable[[Task], object]) -> Rule:
+    """Something else happens where the level is drawn as a whole."""
+
+    def drawing(task: Task) -> object:
+        assert isinstance(task.job, Draw)
+        return do(task) if is_whole(document, task.job.spec) else None
+
+    return engine.on(Draw, drawing, page=PAGE)
+
+
+def never(task: Task) -> None:
+    task.wait_for(lambda: False)
+
+
+def torn(task: Task) -> None:
+    raise sb.RenderFailed("torn")
 
 
 def page_of(pyramid: Pyramid) -> sb.Document:
@@ -126,79 +137,61 @@ def test_a_page_at_its_fit_has_no_window() -> None:
 
 
 def test_what_is_seen_is_drawn_first_and_equals_the_level(
-    service: sb.TileService, reader: sb.Reader, document: sb.Document, monkeypatch: pytest.MonkeyPatch
+    service: sb.TileService, engine: FakeEngine, reader: sb.Reader, document: sb.Document
 ) -> None:
-    asked = listen(service, document, monkeypatch, never)
-    reader.zoom(3.0)
-    view = reader.wait_sharp(timeout_s=30)
-    assert view.is_sharp
-    window, priority = asked[0]
-    assert (priority, is_whole(document, window)) == (Priority.VISIBLE, False)
-    deadline_s = time.monotonic() + 10
-    while len(asked) < 2:
-        assert time.monotonic() < deadline_s, "the rest of the level is never asked for"
-        time.sleep(0.01)
-    assert [(is_whole(document, spec), priority) for spec, priority in asked[1:]] == [(True, Priority.PAGE)]
-    monkeypatch.undo()
+    with instead_of_the_level(engine, document, never):
+        reader.zoom(3.0)
+        view = reader.wait_sharp(timeout_s=30)
+        assert view.is_sharp
+        wait_until(lambda: len(drawn(engine, document)) >= 2, "the rest of the level is never asked for")
+        assert [is_whole(document, spec) for spec in drawn(engine, document)] == [False, True]
     level = document.pyramid(PAGE).finest
+    whole = PAPER.pages[PAGE].pixels(RasterSpec.whole_page(level.scale, level.width_px, level.height_px))
     [placement] = Viewport.fitted(*VIEW_PX, [box(document)]).zoomed(3.0, PAGE, *middle(document)).placements
     for image in view.images:
-        column = round((image.x0_view - placement.x0_view) / placement.scale * level.scale / level.tile_px)
-        row = round((image.y0_view - placement.y0_view) / placement.scale * level.scale / level.tile_px)
-        whole = service.tile(document, PAGE, level.index, column, row)
-        assert np.array_equal(image.tile.pixels(), whole.pixels())
+        x0 = round((image.x0_view - placement.x0_view) / placement.scale * level.scale)
+        y0 = round((image.y0_view - placement.y0_view) / placement.scale * level.scale)
+        shown = image.tile.pixels()
+        assert np.array_equal(shown, whole[y0 : y0 + shown.shape[0], x0 : x0 + shown.shape[1]])
 
 
-def test_a_level_that_is_stored_needs_no_window(sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_level_that_is_stored_needs_no_window(tmp_path: Path, engine: FakeEngine) -> None:
     for is_first in (True, False):
-        with sb.TileService(sb.Settings(cache_dir=tmp_path, workers=1)) as service:
-            document = service.open(sample)
+        with sb.TileService(sb.Settings(cache_dir=tmp_path, workers=1), pool=engine.pool) as service:
+            document = service.open(PAPER.to_bytes())
             with service.reader(document, VIEW_PX) as reader:
-                reader.wait_previews(timeout_s=30)
-                reader.turn_to(PAGE)
-                reader.wait_sharp(timeout_s=30)
+                shows_the_page(reader)
                 if is_first:
                     service.tile(document, PAGE, document.pyramid(PAGE).finest.index, 0, 0)
                     service.parts.flush()
                     continue
-                asked = listen(service, document, monkeypatch)
-                before = service.statistics()
+                before, disk_hits = len(drawn(engine, document)), service.statistics().disk_hits
                 reader.zoom(3.0)
                 assert reader.wait_sharp(timeout_s=30).is_sharp
-                assert not asked
-                assert service.statistics().disk_hits == before.disk_hits + 1
-                assert service.statistics().renders == before.renders
+                assert len(drawn(engine, document)) == before
+                assert service.statistics().disk_hits == disk_hits + 1
 
 
-def test_a_finger_that_pans_sees_what_it_saw(
-    service: sb.TileService, reader: sb.Reader, document: sb.Document, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    listen(service, document, monkeypatch, never)
-    reader.zoom(3.0)
-    before = reader.wait_sharp(timeout_s=30)
-    monkeypatch.setattr(service.parts.images, "find", never)  # nothing more comes
-    view = reader.pan(0, 400)
+def test_a_finger_that_pans_sees_what_it_saw(engine: FakeEngine, reader: sb.Reader, document: sb.Document) -> None:
+    with instead_of_the_level(engine, document, never):
+        reader.zoom(3.0)
+        before = reader.wait_sharp(timeout_s=30)
+        with engine.hold(Draw):  # nothing more comes
+            view = reader.pan(0, 400)
     seen = {one.tile.etag for one in before.images} & {one.tile.etag for one in view.images if not one.is_coarse}
     assert seen
     assert view.images[0].is_coarse, "under them lies what stands in for the rest"
     assert not view.is_sharp
 
 
-def test_a_level_that_cannot_be_drawn_leaves_the_window(
-    service: sb.TileService, reader: sb.Reader, document: sb.Document, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(request: Request, *_: object) -> Future[Found]:
-        failed: Future[Found] = Future()
-        failed.set_exception(sb.RenderTimeout("too large", document_id=request.document.id, page=request.page))
-        return failed
-
-    asked = listen(service, document, monkeypatch, fail)
-    reader.zoom(3.0)
-    assert reader.wait_sharp(timeout_s=30).is_sharp
-    time.sleep(0.3)
-    view = reader.view()
-    assert (view.is_sharp, view.errors) == (True, ())
-    assert len(asked) < 5, "asked for again and again"
+def test_a_level_that_cannot_be_drawn_leaves_the_window(engine: FakeEngine, reader: sb.Reader, document: sb.Document) -> None:
+    with instead_of_the_level(engine, document, torn):
+        reader.zoom(3.0)
+        assert reader.wait_sharp(timeout_s=30).is_sharp
+        time.sleep(0.3)
+        view = reader.view()
+        assert (view.is_sharp, view.errors) == (True, ())
+        assert len(drawn(engine, document)) < 5, "asked for again and again"
 
 
 def box(document: sb.Document) -> PageBox:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import weakref
+from collections.abc import Callable
 from typing import ClassVar
 
 from msgspec import Struct, field
@@ -42,7 +43,9 @@ class Quarantine:
     _refusals: ClassVar[weakref.WeakSet[PageError]] = weakref.WeakSet()
     """What was told instead of trying: no failures by themselves. Of all quarantines."""
 
-    def __init__(self) -> None:
+    def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
+        """now_s: the clock, in seconds."""
+        self._now_s = now_s
         self._lock = threading.Lock()
         self._failures: dict[str, _Failures] = {}
 
@@ -50,7 +53,7 @@ class Quarantine:
         """A raster of a page failed at a scale, in pixels per point."""
         if not isinstance(error, RenderFailed | RenderTimeout) or isinstance(error, NoWorker) or error in self._refusals:
             return
-        now_s = time.monotonic()
+        now_s = self._now_s()
         with self._lock:
             failures = self._failures.pop(page, None) or _Failures(0.0, error)
             while len(self._failures) >= QUARANTINE_PAGES:
@@ -70,7 +73,7 @@ class Quarantine:
             failures = self._failures.get(page)
             if failures is None:
                 return None
-            now_s = time.monotonic()
+            now_s = self._now_s()
             if failures.until_s <= now_s:
                 del self._failures[page]
                 return None
