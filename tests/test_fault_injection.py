@@ -22,6 +22,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import diskcache
 import psutil
 import pymupdf
 import pytest
@@ -32,7 +33,6 @@ from test_faults import pixels, small_disk
 import sidebooks_core as sb
 from sidebooks_core.stores.disk import DiskStore
 from sidebooks_core.stores.leases import RANGES, FileLeases
-from sidebooks_core.stores.pooled_cache import BytesDisk, PooledCache
 from sidebooks_core.stores.record import Record
 from sidebooks_core.testing import FakeDocument, FakeEngine
 from sidebooks_core.workers.jobs import AnyJob, Draw, NoWorker, NoWorkerToOpen
@@ -390,9 +390,14 @@ def test_a_disk_that_fails_is_a_miss_and_told_once(
     def fails(*_: Any, **__: Any) -> Any:
         raise OSError(number, os.strerror(number))
 
+    system_open = os.open
+
+    def open_or_fail(path: Any, *arguments: Any, **how: Any) -> int:
+        return fails() if os.fspath(path).endswith(".val") else system_open(path, *arguments, **how)
+
     with monkeypatch.context() as faulty, caplog.at_level(logging.WARNING, "sidebooks_core.stores"):
-        faulty.setattr(BytesDisk, "fetch", fails)
-        faulty.setattr(BytesDisk, "prepare", fails)
+        faulty.setattr(diskcache.Disk, "fetch", fails)
+        faulty.setattr(os, "open", open_or_fail)
         for _ in range(5):
             assert store.get("kept") is None
             store.put("new", record(large))
@@ -413,14 +418,14 @@ def test_a_cache_that_becomes_read_only_is_read_and_written_again_later(
 ) -> None:
     """By SQLite's own refusal: a mount cannot be made read-only while somebody has files on it open for writing."""
     is_forbidden = False
-    connection = PooledCache.connection
 
-    def forbidding(cache: PooledCache) -> sqlite3.Connection:
-        lent = connection(cache)
-        lent.execute(f"PRAGMA query_only = {int(is_forbidden)}")
-        return lent
+    class Forbidding(sqlite3.Connection):
+        def execute(self, *arguments: Any) -> sqlite3.Cursor:
+            super().execute(f"PRAGMA query_only = {int(is_forbidden)}")
+            return super().execute(*arguments)
 
-    monkeypatch.setattr(PooledCache, "connection", forbidding)
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *given, **how: connect(*given, **how, factory=Forbidding))
     with (
         caplog.at_level(logging.WARNING, "sidebooks_core.stores"),
         sb.TileService(sb.Settings(cache_dir=tmp_path, memory_bytes=0, preview_bytes=0)) as service,

@@ -12,19 +12,20 @@ import psutil
 import pymupdf
 import pytest
 from by_hand import Hands, Worker, drawn, identified, opened
+from msgspec.structs import replace
 from quiet import wait_idle, wait_until
 
 import sidebooks_core as sb
 from benchmarks.killer import KILLER_PAGES, killer_document
 from sidebooks_core.documents.reference import DocumentRef
 from sidebooks_core.errors import RenderTimeout, RequestDropped
-from sidebooks_core.images import seeking
 from sidebooks_core.images.dispatch import Dispatcher
+from sidebooks_core.images.seeking import SUSPECT_AHEAD_S
 from sidebooks_core.images.work import Work
 from sidebooks_core.scheduling.flights import State
 from sidebooks_core.scheduling.queue import Priority
-from sidebooks_core.testing import FakeDocument
-from sidebooks_core.workers.jobs import Draw, ReadWords
+from sidebooks_core.testing import FakeDocument, FakeEngine, Task
+from sidebooks_core.workers.jobs import Draw, Identify, ReadWords
 from sidebooks_core.workers.process import OLD_CPU_S, Watchdog, WorkerProcess
 
 DROPPED = RequestDropped("dropped while it was being drawn")
@@ -203,7 +204,7 @@ def test_a_page_ahead_that_somebody_looks_at_meanwhile_gets_the_time_of_what_is_
     room.worker.ends(identified(room.worker.takes(), PAPER))
     assert isinstance(costly.exception(10), RenderTimeout)
     ahead = room.ask(1, Priority.NEXT)
-    assert room.takes_drawing(1).timeout_s == seeking.SUSPECT_AHEAD_S
+    assert room.takes_drawing(1).timeout_s == SUSPECT_AHEAD_S
     seen = room.ask(1)
     assert room.worker.ends(error=overran, has_lost_worker=True) == []
     assert not ahead.done()
@@ -213,16 +214,89 @@ def test_a_page_ahead_that_somebody_looks_at_meanwhile_gets_the_time_of_what_is_
     assert [str(one.exception(0)) for one in (ahead, seen)] == ["not finished in time"] * 2
 
 
-def test_pages_that_never_end_do_not_keep_the_others_from_their_previews(heavy: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(seeking, "SUSPECT_AHEAD_S", 0.3)
-    with sb.TileService(sb.Settings(cache_dir=None, workers=2, render_timeout_s=4.0)) as service:
-        document = service.open(heavy)
+def test_pages_that_never_end_do_not_keep_the_others_from_their_previews() -> None:
+    heavy = FakeDocument.of_pages(6)
+    heavy = replace(heavy, pages=tuple(replace(page, draw_s=600.0) for page in heavy.pages[:5]) + heavy.pages[5:])
+    engine = FakeEngine()
+    with sb.TileService(sb.Settings(cache_dir=None, workers=2, render_timeout_s=0.3), pool=engine.pool) as service:
+        document = service.open(heavy.to_bytes())
         with service.reader(document, (800, 1000)) as reader:
-            assert reader.wait_sharp(timeout_s=60).errors, "the first page never ends, and is given all its time"
-            assert reader.wait_previews(timeout_s=30), "the others, which nobody looks at, are not: it would be 44 s"
-            reader.turn_to(KILLER_PAGES)
+            assert reader.wait_sharp(timeout_s=60).errors, "the first page never ends"
+            assert reader.wait_previews(timeout_s=30), "nor do others, which nobody looks at; they are given up"
+            reader.turn_to(5)
             assert reader.wait_sharp(timeout_s=60).is_sharp
-            assert service.statistics().failures >= KILLER_PAGES
+        assert service.statistics().failures >= 5
+
+
+def test_of_a_document_that_cost_a_worker_what_nobody_looks_at_has_less_time() -> None:
+    engine = FakeEngine()
+    with sb.TileService(sb.Settings(cache_dir=None, workers=2, render_timeout_s=60.0), pool=engine.pool) as service:
+        document = service.open(FakeDocument.of_pages(4).to_bytes())
+        document.content_id(3)
+        engine.lose_worker(Draw, times=1)
+        with pytest.raises(sb.RenderFailed):
+            service.page_image(document, 0, width_px=100)
+        for page, priority in enumerate((Priority.VISIBLE, Priority.NEXT, Priority.BULK), 1):
+            service.submit_page_image(document, page, width_px=100, priority=priority).result(30)
+    allowed = {one.job.page: one.job.timeout_s for one in engine.begun if isinstance(one.job, Draw)}
+    assert allowed == {0: 60.0, 1: 60.0, 2: SUSPECT_AHEAD_S, 3: 60.0}
+
+
+def test_a_drawing_that_is_passed_by_is_given_up_for_what_somebody_looks_at() -> None:
+    engine = FakeEngine()
+    with sb.TileService(sb.Settings(cache_dir=None, workers=1), pool=engine.pool) as service:
+        document = service.open(FakeDocument.of_pages(4).to_bytes())
+        with engine.on(Draw, wait_for_ever, times=2):
+            passed_by = [service.submit_page_image(document, page, width_px=100) for page in range(2)]
+            engine.wait_begun(Draw, 2)
+            for future in passed_by:
+                assert future.cancel()
+            assert service.page_image(document, 2, width_px=100).width_px == 100
+        assert engine.count(Draw, 0) + engine.count(Draw, 1) == 2, "nobody wants them: they are not begun again"
+        assert service.statistics().worker_deaths == 0
+
+
+def test_a_drawing_that_was_given_up_is_begun_again_for_who_joined_it() -> None:
+    engine = FakeEngine()
+    with sb.TileService(sb.Settings(cache_dir=None, workers=1), pool=engine.pool) as service:
+        document = service.open(FakeDocument.of_pages(4).to_bytes())
+        wait_idle(service)
+        joined: list[Future[sb.Tile]] = []
+
+        def be_joined(task: Task) -> None:
+            """By who comes when it is being given up."""
+            try:
+                task.wait_for(lambda: False)
+            finally:
+                joined.append(service.submit_page_image(document, 0, width_px=100))
+
+        engine.on(Draw, be_joined, page=0, times=1)
+        engine.on(Draw, wait_for_ever, page=1, times=1)
+        passed_by = [service.submit_page_image(document, page, width_px=100) for page in range(2)]
+        engine.wait_begun(Draw, 2)
+        assert passed_by[0].cancel()
+        assert service.page_image(document, 2, width_px=100).width_px == 100
+        assert joined[0].result(30).width_px == 100
+        assert engine.count(Draw, 0) == 2
+        assert service.statistics().failures == 0
+
+
+def wait_for_ever(task: Task) -> None:
+    task.wait_for(lambda: False)
+
+
+def test_a_page_that_is_passed_by_before_it_is_identified_is_not_drawn() -> None:
+    engine = FakeEngine()
+    with sb.TileService(sb.Settings(cache_dir=None, workers=2), pool=engine.pool) as service:
+        document = service.open(FakeDocument.of_pages(4).to_bytes())
+        with engine.hold(Identify) as held:
+            ahead = service.submit_page_image(document, 1, width_px=100, priority=Priority.NEXT)
+            held.wait_begun()
+            assert ahead.cancel()
+        wait_idle(service)
+        assert document.known_content_id(1) is not None
+        assert engine.count(Draw) == 0
+        assert service.statistics().misses == 0
 
 
 BURNS = """
