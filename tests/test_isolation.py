@@ -231,7 +231,7 @@ import sys
 from sidebooks_core.fonts.discovery import FontSet
 from sidebooks_core.worker.desk import Desk
 loaded = set(sys.modules)
-desk = Desk(FontSet(()).to_wire(), 1 << 20, opens_paths=False)
+desk = Desk(FontSet(()), 1 << 20, opens_paths=False)
 desk.warm_up()
 while desk.has_chores:
     desk.do_chore()

@@ -10,26 +10,24 @@ import time
 import zipfile
 import zlib
 from pathlib import Path
-from typing import IO, Any
 
-import msgspec
 import pytest
 from PIL import Image
+from processes import Watched, processes
+from quiet import wait_identified
 
 import sidebooks_core as sb
 from benchmarks.corpus import documents
 from sidebooks_core.documents.limits import Limits
 from sidebooks_core.documents.reference import DocumentRef
 from sidebooks_core.documents.source import Source
-from sidebooks_core.engine import open_document, opening, store
-from sidebooks_core.engine.mupdf import pymupdf
-from sidebooks_core.engine.pdf import outline as pdf_outline
-from sidebooks_core.fonts.discovery import FontSet
+from sidebooks_core.engine import opening, store
+from sidebooks_core.engine.mupdf import mupdf, pymupdf
+from sidebooks_core.fonts.discovery import discover
 from sidebooks_core.tiling.raster import RasterSpec
 from sidebooks_core.worker import desk
 from sidebooks_core.worker import main as worker
-from sidebooks_core.workers import wire
-from sidebooks_core.workers.jobs import Assignment, Draw, Open
+from sidebooks_core.workers.jobs import Draw, Open
 
 
 def drawing(ref: DocumentRef, page: int, scale: float) -> Draw:
@@ -38,47 +36,59 @@ def drawing(ref: DocumentRef, page: int, scale: float) -> Draw:
     return Draw(document=ref, timeout_s=60.0, page=page, spec=spec, image_format="png", quality=85)
 
 
+def counted(monkeypatch: pytest.MonkeyPatch, function: str) -> list[object]:
+    """Grows by one with each call of a function of the engine from now on."""
+    calls: list[object] = []
+    its_own = getattr(mupdf, function)
+    monkeypatch.setattr(mupdf, function, lambda *given: calls.append(given) or its_own(*given))
+    return calls
+
+
+def new_desk() -> desk.Desk:
+    """A worker's desk in this process, with the fonts that all such desks of the tests have: one set holds for a process."""
+    return desk.Desk(discover([]), 1 << 20, opens_paths=False)
+
+
 def test_what_is_only_drawn_is_not_described(sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    read: list[str] = []
-    load_outline, describe = pdf_outline.read_outline, open_document.describe
-    monkeypatch.setattr(pdf_outline, "read_outline", lambda *given: read.append("outline") or load_outline(*given))
-    monkeypatch.setattr(open_document, "describe", lambda *given: read.append("description") or describe(*given))
+    boxes, titles = counted(monkeypatch, "ll_pdf_page_obj_transform"), counted(monkeypatch, "ll_pdf_to_str_buf")
     document = opening.open_document(Source(sample.read_bytes()), password=None, name="sample", limits=Limits())
     try:
         document.display_list(document.page_count - 1)
-        assert read == [], "a second worker that draws this document has nothing to do with its other pages"
-        assert document.info.page_count == document.page_count
-        assert len(document.info.outline) > 0
-        assert read == ["description", "outline"], "once"
+        assert (boxes, titles) == ([], []), "a second worker that draws this document has nothing to do with its other pages"
+        assert document.info.page_count == document.page_count == len(boxes)
+        assert 0 < len(document.info.outline) <= len(titles)
+        seen = len(boxes), len(titles)
+        assert document.info.pages
+        assert (len(boxes), len(titles)) == seen, "once"
     finally:
         document.close()
 
 
 @pytest.mark.skipif(not hasattr(socket, "send_fds"), reason="no descriptors are handed over on this platform")
-def test_a_file_comes_with_the_first_job_that_needs_it(sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sent: list[tuple[str, bool]] = []
-    send = wire.send
-
-    def noted(stream: IO[bytes], body: bytes) -> None:
-        try:
-            assignment = msgspec.msgpack.decode(body, type=Assignment)
-        except msgspec.ValidationError:
-            pass  # what a worker is told first
-        else:
-            sent.append((type(assignment.job).__name__, assignment.has_file))
-        send(stream, body)
-
-    monkeypatch.setattr(wire, "send", noted)
-    with sb.TileService(sb.Settings(cache_dir=None)) as service:
+def test_a_file_comes_with_the_first_job_that_needs_it(sample: Path) -> None:
+    watched = Watched()
+    with sb.TileService(sb.Settings(cache_dir=None), pool=processes(watched)) as service:
         service.open(sample)
-    assert [has_file for kind, has_file in sent if kind == "Open"] == [True], "asked once, with the file"
+    asked = [one for process in watched.asked.values() for one in process]
+    assert [(type(one.job), one.has_file) for one in asked] == [(Open, True)], "asked once, with the file"
 
 
-def test_a_document_too_many_is_closed_when_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(desk.fonts, "install", lambda _: None)  # it would hold for this whole process
+@pytest.mark.skipif(not hasattr(socket, "send_fds"), reason="no descriptors are handed over on this platform")
+def test_a_file_comes_once_to_each_worker(sample: Path) -> None:
+    watched = Watched()
+    with sb.TileService(sb.Settings(cache_dir=None), pool=processes(watched)) as service:
+        document = service.open(sample)
+        for page in range(6):
+            service.page_image(document, page, width_px=90)
+        wait_identified(service, document)
+    for asked in watched.asked.values():
+        assert [one.has_file for one in asked] == [True] + [False] * (len(asked) - 1)
+
+
+def test_a_document_too_many_is_closed_when_nobody_waits() -> None:
     picture = io.BytesIO()
     Image.new("RGB", (6, 8), "red").save(picture, "PNG")
-    held = desk.Desk(FontSet(()), 1 << 20, opens_paths=False)
+    held = new_desk()
 
     def answered(number: int, given: bytes | None) -> bool:
         ref = DocumentRef(token=str(number), name="picture.png", path=None, file_state=None)
@@ -112,26 +122,18 @@ def test_a_document_too_many_is_closed_when_nobody_waits(monkeypatch: pytest.Mon
 def test_the_first_page_of_what_was_just_opened_is_read_before_anybody_asks(
     sample: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(desk.fonts, "install", lambda _: None)  # it would hold for this whole process
-    read: list[int] = []
-    display_list = open_document.OpenDocument.display_list
-
-    def noted(self: open_document.OpenDocument, index: int) -> Any:
-        read.append(index)
-        return display_list(self, index)
-
-    monkeypatch.setattr(open_document.OpenDocument, "display_list", noted)
-    held = desk.Desk(FontSet(()), 1 << 20, opens_paths=False)
+    read = counted(monkeypatch, "fz_new_display_list_from_page")
+    held = new_desk()
     ref = DocumentRef(token="sample", name="sample.pdf", path=None, file_state=None)
     opening_it = Open(document=ref, timeout_s=60.0)
     assert not held.can_look_ahead
     held.do(opening_it, sample.read_bytes())
     assert held.can_look_ahead
     held.look_ahead()
-    assert read == [0]
+    assert len(read) == 1
     assert not held.can_look_ahead, "once"
     held.do(drawing(ref, 0, 0.5), None)
-    assert read == [0], "and is not read again"
+    assert len(read) == 1, "and is not read again"
     held.do(opening_it, None)
     held.do(drawing(ref, 1, 0.5), None)
     assert not held.can_look_ahead, "somebody asked for another page"
@@ -183,11 +185,8 @@ def test_a_first_page_that_hangs_when_it_is_read_ahead_fails_no_other(corpus: Pa
         assert service.statistics().worker_deaths == 1
 
 
-def test_the_first_colour_for_printing_waits_for_no_conversion_where_a_worker_had_a_moment(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(desk.fonts, "install", lambda _: None)  # it would hold for this whole process
-    held = desk.Desk(FontSet(()), 1 << 20, opens_paths=False)
+def test_the_first_colour_for_printing_waits_for_no_conversion_where_a_worker_had_a_moment() -> None:
+    held = new_desk()
     store.shrink_store()
     assert links() == 0
     while held.has_chores:

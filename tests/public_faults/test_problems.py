@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from sidebooks_core.documents import problems
 from sidebooks_core.documents.document import KnownProblems
 from sidebooks_core.encoding.tileset import MOST_PROBLEMS, problems_of, unpack_tile
 from sidebooks_core.engine import second_engine
+from sidebooks_core.engine.mupdf import mupdf
 from sidebooks_core.worker import desk
 
 JPEG = encoded("JPEG", quality=95)
@@ -319,8 +321,18 @@ def drawn_here(data: bytes, tmp_path: Path) -> bytes:
         held.forget_everything()
 
 
-def test_without_the_second_engine_the_page_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(second_engine, "find_pdfium", lambda: None)
+@pytest.fixture
+def without_second_engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As where it is not installed."""
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "pypdfium2", None)
+        second_engine.find_pdfium.cache_clear()
+        yield
+    second_engine.find_pdfium.cache_clear()
+
+
+@pytest.mark.usefixtures("without_second_engine")
+def test_without_the_second_engine_the_page_is_told(tmp_path: Path) -> None:
     data = generic_refinement(WANTED, GIVEN)
     with pytest.raises(RenderFailed, match="page 1: nothing of it can be drawn"):
         drawn_here(with_image(JBIG2, data), tmp_path)
@@ -330,8 +342,8 @@ def test_without_the_second_engine_the_page_is_told(tmp_path: Path, monkeypatch:
 
 
 def test_a_page_with_a_problem_that_cannot_be_mended_is_drawn_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    drawings, draw = [], desk.draw
-    monkeypatch.setattr(desk, "draw", lambda *given, **how: drawings.append(given) or draw(*given, **how))
+    drawings, new_device = [], mupdf.fz_new_draw_device
+    monkeypatch.setattr(mupdf, "fz_new_draw_device", lambda *given: drawings.append(given) or new_device(*given))
     record = drawn_here(pdf({3: page(), 4: stream(b"0 0 9 9 re f nothing")}), tmp_path)
     assert problems_of(record) == (problems.CONTENT_SKIPPED,)
     assert len(drawings) == 1
