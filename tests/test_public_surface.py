@@ -1,32 +1,165 @@
-"""What applications may rely on. A name that goes, or comes unnoticed, fails here."""
+"""What applications may rely on, exactly: a name that goes, or comes unnoticed, fails here, and so does a parameter.
+
+A change of these tables is a change of the contract. Names that begin with an underscore are nobody's business.
+"""
 
 from __future__ import annotations
 
+import ast
+import inspect
 import subprocess
 import sys
+import textwrap
+from types import ModuleType
+
+import msgspec
+import pytest
 
 import sidebooks_core as sb
+from sidebooks_core import server, testing
 
-CONTRACT = {
-    "TileService", "Settings", "Document", "PageInfo", "Pyramid", "Level", "Tile", "Statistics", "SidebooksError",
-    "DocumentError", "UnsupportedDocument", "DamagedDocument", "PasswordRequired", "DocumentTooLarge", "PageError",
-    "PageNotFound", "RenderFailed", "RenderTimeout", "RequestError", "ServiceClosed", "Reader", "PageView", "PlacedImage",
-    "SpreadRule",
-}  # fmt: skip
-STATISTICS = {
-    "renders", "memory_hits", "disk_hits", "misses", "joins", "drops", "prefetched_bytes", "prefetch_wasted_bytes",
-    "memory_bytes", "disk_bytes",
-}  # fmt: skip
+ERROR = "document_id message page"
+SURFACE: dict[str, str] = {
+    # By public class: methods, properties, fields, and what an instance has besides.
+    "Attachment": "media_type name size_bytes",
+    "DamagedDocument": ERROR,
+    "Document": "attachments content_id content_ids data direction id info inspect is_likely_stored kind known_content_id name "
+    "outline page_count pages problems pyramid ref require_page title trust_domain withdrawn",
+    "DocumentError": ERROR,
+    "DocumentInspection": "attachments fonts_not_embedded heaviest kind largest_image page_count pages repaired report to_wire",
+    "DocumentTooLarge": ERROR,
+    "FontUse": "collection is_embedded kind name replaced_by",
+    "ImageUse": "codec coverage height_px width_px",
+    "Latency": "count max_s median_s p95_s p99_s total_count total_s",
+    "Level": "area_px columns height_px index raster rect_px require_tile rows scale size_px tile_px tile_rect tiles_in "
+    "width_px",
+    "Link": "page uri x0_pt x1_pt y0_pt y1_pt",
+    "OutlineItem": "level page title uri",
+    "PageError": ERROR,
+    "PageInfo": "content_id height_pt index label native_px width_pt",
+    "PageInspection": "draw_s error fonts images is_scan page problems warnings",
+    "PageNotFound": ERROR,
+    "PageView": "errors images is_sharp page pages problems resolution zoom",
+    "PasswordRequired": ERROR,
+    "PlacedImage": "data height_view is_coarse media_type page tile width_view x0_view y0_view",
+    "PrerenderReport": "failed pages problems rendered stored_already",
+    "Priority": "BULK NEXT PAGE PREVIEW VISIBLE",
+    "Pyramid": "finest height_pt level level_for_scale levels of_page screen_level width_pt",
+    "QueueFull": ERROR,
+    "Reader": "close deadline_s document jump on_refined page pan resize turn turn_to view wait_previews wait_sharp zoom",
+    "ReaderLoop": "add close",
+    "RenderFailed": ERROR,
+    "RenderTimeout": ERROR,
+    "RequestDropped": ERROR,
+    "RequestError": ERROR,
+    "SearchHit": "boxes page text",
+    "ServiceClosed": ERROR,
+    "Settings": "cache_dir disk_bytes display_list_bytes document_bytes document_pages encryption_key facts_bytes font_dirs "
+    "image_format image_pixels isolation member_bytes memory_bytes open_timeout_s outline_depth outline_items page_words "
+    "preview_bytes quality queue_jobs raster_pixels render_timeout_s worker_bytes workers",
+    "SidebooksError": ERROR,
+    "Sizes": "levels spread widths_px",
+    "SpreadRule": "cover_alone landscape_alone pairs unequal_alone",
+    "Statistics": "disk_bytes disk_damaged disk_hits disk_write_failures dropped_writes drops failures in_flight joins latency "
+    "memory_bytes memory_hits misses prefetch_wasted_bytes prefetched_bytes queued renders worker_deaths",
+    "Tile": "data etag height_px media_type pixels problems width_px",
+    "TileService": "close inspect is_closed links open page_image parts prerender purge reader region_image require_open "
+    "search settings statistics submit submit_page_image text tile worker_process_ids",
+    "UnsupportedDocument": ERROR,
+    "Word": "block line text x0_pt x1_pt y0_pt y1_pt",
+}
+PARAMETERS: dict[str, str] = {
+    # By class, for whose methods an application writes most: method(parameters), with `*` before those that are named.
+    "TileService": """
+        close() inspect(document progress) links(document page) page_image(document page width_px height_px * fit_px)
+        open(source password * name direction trust_domain)
+        prerender(document pages progress * fit_px sizes executor) purge(document * positions)
+        reader(document view_px spread * fit deadline_s resume) region_image(document page region_pt width_px)
+        require_open() search(document query * limit old_forms) statistics()
+        submit(document page level column row * priority)
+        submit_page_image(document page width_px height_px * fit_px priority)
+        text(document page) tile(document page level column row) worker_process_ids()
+    """,
+    "Reader": """
+        close() jump(target) pan(right_view down_view) resize(view_px fit) turn(by) turn_to(page) view()
+        wait_previews(timeout_s) wait_sharp(timeout_s) zoom(zoom centre_pt page)
+    """,
+}
+SERVER = "Allowed Application Operation ServerLimits ServerOptions Shelf"
+TESTING = (
+    "Begun DocumentContract FailingStore FakeDocument FakeEngine FakePage Held LeaseContract Rule SlowStore StoreContract Task "
+    "ThreadWorkers WorkerLost words_of"
+)
 
 
-def test_the_contract_is_there() -> None:
-    assert set(sb.__all__) >= CONTRACT
-    assert all(hasattr(sb, name) for name in sb.__all__)
-    assert sorted(sb.__all__) == list(sb.__all__)
+def surface(kind: type) -> set[str]:
+    """The public names of a class: of ours that it derives from, too, and those that an instance is given at birth."""
+    found: set[str] = set()
+    for base in kind.__mro__:
+        if not base.__module__.startswith("sidebooks_core"):
+            continue
+        found |= {name for name in (*vars(base), *inspect.get_annotations(base)) if not name.startswith("_")}
+        for function in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(base)))):
+            if isinstance(function, ast.FunctionDef) and function.name == "__init__":
+                found |= set(given_to_self(function))
+    return found
 
 
-def test_statistics_have_what_was_promised() -> None:
-    assert set(sb.Statistics.__struct_fields__) >= STATISTICS
+def given_to_self(function: ast.FunctionDef) -> list[str]:
+    stored = [node for node in ast.walk(function) if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)]
+    of_self = [node.attr for node in stored if isinstance(node.value, ast.Name) and node.value.id == "self"]
+    return [name for name in of_self if not name.startswith("_")]
+
+
+def methods(kind: type) -> str:
+    """Its public methods with their parameters, in the order of their names."""
+    found = []
+    for name in sorted(surface(kind)):
+        method = getattr(kind, name, None)
+        if not inspect.isfunction(method):
+            continue
+        parts: list[str] = []
+        for parameter in list(inspect.signature(method).parameters.values())[1:]:
+            if parameter.kind is parameter.KEYWORD_ONLY and "*" not in parts:
+                parts.append("*")
+            parts.append(parameter.name)
+        found.append(f"{name}({' '.join(parts)})")
+    return " ".join(found)
+
+
+def test_the_public_names_are_these() -> None:
+    assert list(sb.__all__) == sorted(SURFACE)
+
+
+@pytest.mark.parametrize("name", SURFACE)
+def test_a_public_class_has_these_names_and_no_others(name: str) -> None:
+    assert " ".join(sorted(surface(getattr(sb, name)))) == " ".join(sorted(SURFACE[name].split()))
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_its_methods_take_these_parameters(name: str) -> None:
+    assert sorted(methods(getattr(sb, name)).split(") ")) == sorted(" ".join(PARAMETERS[name].split()).split(") "))
+
+
+def test_a_service_is_made_of_these() -> None:
+    parameters = inspect.signature(sb.TileService).parameters.values()
+    assert [(one.name, one.kind is one.KEYWORD_ONLY) for one in parameters] == [
+        ("settings", False),
+        ("store", True),
+        ("pool", True),
+    ]
+
+
+@pytest.mark.parametrize(("module", "names"), [(server, SERVER), (testing, TESTING)])
+def test_the_other_public_modules_have_these_names(module: ModuleType, names: str) -> None:
+    assert " ".join(module.__all__) == names
+    assert all(hasattr(module, name) for name in module.__all__)
+
+
+def test_what_is_given_out_is_a_value_that_cannot_be_changed() -> None:
+    values = [kind for name in SURFACE if issubclass(kind := getattr(sb, name), msgspec.Struct)]
+    assert len(values) > 15
+    assert [kind.__name__ for kind in values if not kind.__struct_config__.frozen] == []
 
 
 def test_importing_loads_no_engine_and_starts_nothing() -> None:

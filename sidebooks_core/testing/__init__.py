@@ -1,8 +1,7 @@
 """For tests of what embedders write: suites of tests for stores and documents, and a service without worker processes.
 
 `StoreContract`, `LeaseContract` and `DocumentContract` are subclassed, and collected by pytest. `SlowStore` and `FailingStore`
-stand for stores that are slow or fail. `FakeEngine` takes the place of the worker
-processes, and `FakeDocument` that of a file:
+stand for stores that are slow or fail. `FakeEngine` takes the place of the worker processes, and `FakeDocument` that of a file:
 
     engine = FakeEngine()
     with TileService(Settings(cache_dir=None), pool=engine.pool) as service:
