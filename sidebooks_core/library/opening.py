@@ -24,10 +24,12 @@ from sidebooks_core.workers.jobs import Open
 class Opener:
     """Thread-safe."""
 
-    def __init__(self, settings: Settings, registry: Registry, dispatcher: Dispatcher) -> None:
+    def __init__(self, settings: Settings, registry: Registry, dispatcher: Dispatcher, *, has_store_alone: bool) -> None:
+        """has_store_alone: images outlast this process and facts do not, so any page may be stored."""
         self._settings = settings
         self._registry = registry
         self._dispatcher = dispatcher
+        self._has_store_alone = has_store_alone
         self._limits = Limits(**{name: getattr(settings, name) for name in Limits.__struct_fields__})
         self._salt = os.urandom(16)
 
@@ -48,7 +50,8 @@ class Opener:
             finding.cancel()
         known = self._registry.content_ids(digest, info, trust_domain) or known_at_once(info, digest, trust_domain)
         ref = replace(self._ref(source, password, digest, trust_domain), chapters=info.chapters)
-        return Opened(ref, info, ContentIds(known), is_revision or (was_described and None in known))
+        may_be_known = was_described or self._has_store_alone
+        return Opened(ref, info, ContentIds(known), is_revision or (may_be_known and None in known))
 
     def _find_out(self, source: Source, password: str | None, trust_domain: str) -> Future[DocumentInfo]:
         ref = self._ref(source, password, None, trust_domain)
