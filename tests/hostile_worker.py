@@ -1,4 +1,4 @@
-"""Worker processes that somebody has taken over: what they send is theirs (`hostile`), or what they do (`taken_over`)."""
+"""A worker process that sends what it likes. `hostile` starts it. See `taken_over` for one that does what it likes."""
 
 from __future__ import annotations
 
@@ -38,47 +38,14 @@ hostile_worker.run(answers, {flag!r}, {unconfined!r})
 """
 
 
-TAKEN_OVER = """
-import importlib, json, sys
-sys.path[:] = json.loads(sys.argv[1])
-{setup}
-from sidebooks_core.documents.model import Word
-from sidebooks_core.worker.desk import Desk
-from sidebooks_core.workers.jobs import ReadWords
-
-class TakenOver(Desk):
-    def do(self, job, given):
-        answer = super().do(job, given)
-        if not isinstance(job, ReadWords):
-            return answer
-        return (Word(0, 0, 0, 0, json.dumps(probe()), 0, 0),)
-
-importlib.import_module("sidebooks_core.worker." + sys.argv[2]).main(TakenOver)
-"""
-
-
-def taken_over(setup: str) -> str:
-    """The program of workers that are like all others, but for what they do when they are asked for the words of a page.
-
-    setup: defines `probe()`; what it returns becomes, as JSON, the text of the only word.
-    """
-    return TAKEN_OVER.replace("{setup}", setup)
-
-
-def starter_of(program: str) -> Starter:
-    """Starts workers by a program, in the best way of this platform."""
-    from sidebooks_core.workers import forking
-    from sidebooks_core.workers.starting import Spawner, fork_server
-
-    return fork_server(program) if forking.is_available() else Spawner(program)
-
-
 def hostile(body: str, flag: Path, unconfined: tuple[str, ...] = ()) -> Starter:
     """Starts such workers. They are hostile as long as the file `flag` is there, which this makes, and honest then.
 
     body: the lines of a generator of messages, in which `job` is the part of a job that is to be answered, and `honest()` the
     message that is right. unconfined: what they say that they could not give up.
     """
+    from taken_over import starter_of
+
     flag.touch()
     lines = "\n".join(f"    {line}" for line in body.strip("\n").splitlines())
     return starter_of(PROGRAM.format(body=lines, flag=str(flag), unconfined=unconfined))

@@ -126,9 +126,13 @@ def test_a_service_that_is_closed_while_the_engine_loads_does_not_wait_for_it() 
     assert service.worker_process_ids() == []
 
 
-def test_where_nothing_is_forked_workers_are_started_one_by_one(sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forking, "is_available", lambda: False)
-    with sb.TileService(SETTINGS) as service:
+@linux_only
+def test_workers_are_forked_where_that_can_be_done() -> None:
+    assert isinstance(starting.best_starter(), forking.ForkServer)
+
+
+def test_where_nothing_is_forked_workers_are_started_one_by_one(sample: Path) -> None:
+    with sb.TileService(SETTINGS, pool=processes(starting.Spawner())) as service:
         document = service.open(sample)
         assert service.page_image(document, 0, width_px=200).width_px == 200
         wait_identified(service, document)

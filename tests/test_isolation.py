@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hostile_worker import hostile
 from processes import processes
 from quiet import wait_idle
 from taken_over import starter_of, taken_over
@@ -124,16 +125,11 @@ def test_trust_domains_never_share_a_process_nor_a_record(place: Path, sample: P
         assert not Path(f"/proc/{pid}").exists()
 
 
-UNCONFINED = """
-from sidebooks_core.worker import confinement
-confinement.confine = lambda _: ["X"]
-"""
-
-
-def test_what_is_missing_is_told_once(sample: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_is_missing_is_told_once(sample: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     settings = sb.Settings(cache_dir=None, workers=2)
     is_windows = sys.platform == "win32"  # where nothing is tried, and so something is missing anyway
-    pool = processes(starter_of(taken_over("" if is_windows else UNCONFINED)), settings)
+    says_so = hostile("yield honest()", tmp_path / "flag", unconfined=("X",))
+    pool = processes(starter_of(taken_over("")) if is_windows else says_so, settings)
     with caplog.at_level(logging.WARNING), sb.TileService(settings, pool=pool) as service:
         document = service.open(sample)
         for page in range(4):
@@ -142,6 +138,16 @@ def test_what_is_missing_is_told_once(sample: Path, caplog: pytest.LogCaptureFix
         assert len(service.worker_process_ids()) == 3, "each of which lacks it"
     [record] = [one for one in caplog.records if "isolated less" in one.message]
     assert ("no isolation on win32" if is_windows else "X") in record.message
+
+
+def test_what_is_missing_is_not_told_where_nothing_was_to_be_given_up(
+    sample: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = sb.Settings(cache_dir=None, workers=1, isolation=False)
+    pool = processes(hostile("yield honest()", tmp_path / "flag", unconfined=("X",)), settings)
+    with caplog.at_level(logging.WARNING), sb.TileService(settings, pool=pool) as service:
+        service.page_image(service.open(sample), 0, width_px=100)
+    assert not [one for one in caplog.records if "isolated less" in one.message]
 
 
 @pytest.fixture
