@@ -164,10 +164,10 @@ def test_what_keeps_workers_from_loading_is_told_with_what_to_do(
 FIRST = """
 import os, sys
 import sidebooks_core as sb
-from sidebooks_core.workers import forking
-if sys.argv[2] == "alone":
-    forking.is_available = lambda: False
-with sb.TileService(sb.Settings(cache_dir=None, workers=1)) as service:
+from processes import processes
+from sidebooks_core.workers.starting import Spawner
+pool = processes(Spawner()) if sys.argv[2] == "alone" else None
+with sb.TileService(sb.Settings(cache_dir=None, workers=1), pool=pool) as service:
     print(os.getpid(), service.page_image(service.open(sys.argv[1]), 0, width_px=200).width_px)
 """
 
@@ -181,5 +181,6 @@ def test_a_host_that_is_the_first_process_of_a_container_draws(sample: Path, how
     except (OSError, subprocess.CalledProcessError) as error:
         pytest.skip(f"no process may have a namespace of its own here: {error}")
     command = [*namespace, sys.executable, "-c", FIRST, str(sample), how]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120, env=environment)
     assert done.stdout.split() == ["1", "200"]
