@@ -31,10 +31,10 @@ TIMEOUT_S = 7.0
 class Room:
     """A service whose workers are the test's hands, with one open document."""
 
-    def __init__(self, leases: FakeLeases | None = None) -> None:
+    def __init__(self, leases: FakeLeases | None = None, queue_jobs: int = 100) -> None:
         self.hands = Hands()
         self.store = LeasingStore(leases)
-        settings = sb.Settings(cache_dir=None, workers=2, render_timeout_s=TIMEOUT_S)
+        settings = sb.Settings(cache_dir=None, workers=2, render_timeout_s=TIMEOUT_S, queue_jobs=queue_jobs)
         self.service = sb.TileService(settings, store=self.store, pool=self.hands.pool)
         self.worker = self.hands.worker()
         self.document = opened(self.service, self.hands, PAPER, self.worker)
@@ -307,6 +307,22 @@ def test_a_page_that_can_neither_be_drawn_nor_identified_is_told_with_the_first_
     with pytest.raises(RenderFailed, match="torn"):
         future.result(0)
     assert room.service.parts.dispatcher.counts() == (0, 0)
+
+
+def test_a_page_that_cannot_be_drawn_is_told_with_its_reason_though_the_queue_is_full() -> None:
+    """Whether it is stored cannot be found out then."""
+    room = Room(queue_jobs=1)
+    with room.service:
+        future = room.ask(0)
+        room.worker.takes()
+        seen = room.ask(1)
+        room.worker.shows(error=RenderFailed("torn", page=0))
+        room.worker.ends(error=RenderFailed("unknown", page=0))
+        flight = room.worker.takes()
+        with pytest.raises(RenderFailed, match="torn"):
+            future.result(0)
+        room.worker.shows(drawn(flight))
+        assert seen.result(0).width_px == 100
 
 
 @pytest.mark.parametrize(

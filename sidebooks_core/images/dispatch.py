@@ -295,7 +295,7 @@ class Dispatcher:
                     try:
                         entered.append(self._enter(flight, wanted))
                     except QueueFull as error:
-                        entered.append(_Entered(wanted, error=error))
+                        entered.append(_Entered(wanted, error=wanted.failure or error))
         return entered
 
     def _forget_if_cancelled(self, wanted: Wanted, future: Future[Any]) -> None:
