@@ -6,9 +6,10 @@ import logging
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
+from pathlib import Path
 
 import pytest
-from by_hand import FakeLeases, Hands, LeasingStore, Worker, drawn, identified, opened, record_of
+from by_hand import Hands, LeasingStore, Worker, drawn, identified, opened, record_of
 from msgspec.structs import replace
 from quiet import wait_until
 
@@ -31,10 +32,11 @@ TIMEOUT_S = 7.0
 class Room:
     """A service whose workers are the test's hands, with one open document."""
 
-    def __init__(self, leases: FakeLeases | None = None, queue_jobs: int = 100) -> None:
+    def __init__(self, cache_dir: Path | None, queue_jobs: int = 100) -> None:
+        """cache_dir: of what is known of documents; None: it is forgotten, and the store outlasts it."""
         self.hands = Hands()
-        self.store = LeasingStore(leases)
-        settings = sb.Settings(cache_dir=None, workers=2, render_timeout_s=TIMEOUT_S, queue_jobs=queue_jobs)
+        self.store = LeasingStore()
+        settings = sb.Settings(cache_dir=cache_dir, workers=2, render_timeout_s=TIMEOUT_S, queue_jobs=queue_jobs)
         self.service = sb.TileService(settings, store=self.store, pool=self.hands.pool)
         self.worker = self.hands.worker()
         self.document = opened(self.service, self.hands, PAPER, self.worker)
@@ -80,8 +82,8 @@ class Room:
 
 
 @pytest.fixture
-def room() -> Iterator[Room]:
-    made = Room()
+def room(tmp_path: Path) -> Iterator[Room]:
+    made = Room(tmp_path)
     with made.service:
         yield made
 
@@ -208,6 +210,19 @@ def test_what_is_made_ahead_is_identified_first(room: Room) -> None:
     assert future.result(0).width_px == 100
 
 
+def test_where_a_store_outlasts_what_is_known_of_documents_pages_are_identified_first() -> None:
+    room = Room(None)
+    with room.service:
+        future = room.ask()
+        flight = room.worker.takes()
+        assert kind(flight) == "Identify", "any page may be stored"
+        room.worker.ends(identified(flight, PAPER))
+        flight = room.worker.takes()
+        assert kind(flight) == "Draw"
+        room.worker.ends(drawn(flight))
+        assert future.result(0).width_px == 100
+
+
 def test_what_follows_goes_to_the_worker_that_was_just_done(room: Room) -> None:
     other = room.hands.worker(room.document.ref.token).begins_to_take()
     room.worker.held.clear()
@@ -309,9 +324,9 @@ def test_a_page_that_can_neither_be_drawn_nor_identified_is_told_with_the_first_
     assert room.service.parts.dispatcher.counts() == (0, 0)
 
 
-def test_a_page_that_cannot_be_drawn_is_told_with_its_reason_though_the_queue_is_full() -> None:
+def test_a_page_that_cannot_be_drawn_is_told_with_its_reason_though_the_queue_is_full(tmp_path: Path) -> None:
     """Whether it is stored cannot be found out then."""
-    room = Room(queue_jobs=1)
+    room = Room(tmp_path, queue_jobs=1)
     with room.service:
         future = room.ask(0)
         room.worker.takes()
