@@ -21,6 +21,7 @@ from sidebooks_core.workers.bulk import BulkResult, BulkRun
 
 PAGES = range(4)
 WIDTH_PX = 500
+SIZES = sb.Sizes(widths_px=[WIDTH_PX], levels=[])
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,7 @@ class Watching(Executor):
 
 
 def prerendered(service: sb.TileService, sample: Path, executor: Executor) -> sb.PrerenderReport:
-    return service.prerender(service.open(sample), pages=PAGES, widths_px=[WIDTH_PX], levels=[], executor=executor)
+    return service.prerender(service.open(sample), pages=PAGES, sizes=SIZES, executor=executor)
 
 
 def images(service: sb.TileService, sample: Path) -> list[bytes]:
@@ -73,7 +74,7 @@ def test_images_are_kept_where_they_are_drawn(tmp_path: Path, sample: Path, proc
         assert service.statistics().renders == 4
         assert images(service, sample) == expected
         assert service.statistics().disk_hits == 4
-        assert service.store.statistics().disk.records == 4, "what the processes knew the store by is gone"
+        assert service.parts.images.keeper.store.statistics().disk.records == 4, "what the processes knew the store by is gone"
         again = prerendered(service, sample, processes)
         assert (again.rendered, again.stored_already) == (0, 4)
     with sb.TileService(sb.Settings(cache_dir=tmp_path)) as later:
@@ -84,7 +85,7 @@ def test_images_are_kept_where_they_are_drawn(tmp_path: Path, sample: Path, proc
 def test_two_trust_domains_stay_apart(tmp_path: Path, sample: Path, processes: Executor) -> None:
     with sb.TileService(sb.Settings(cache_dir=tmp_path)) as service:
         theirs = service.open(sample, trust_domain="theirs")
-        service.prerender(theirs, pages=PAGES, widths_px=[WIDTH_PX], levels=[], executor=processes)
+        service.prerender(theirs, pages=PAGES, sizes=SIZES, executor=processes)
         service.page_image(service.open(sample), 0, width_px=WIDTH_PX)
         assert service.statistics().renders == 5
         service.page_image(theirs, 0, width_px=WIDTH_PX)
@@ -161,6 +162,6 @@ def test_what_is_withdrawn_meanwhile_is_not_kept(tmp_path: Path, sample: Path, p
     with sb.TileService(sb.Settings(cache_dir=tmp_path)) as service:
         document = service.open(sample)
         watching = Watching(processes, meanwhile=lambda: document.withdrawn.set())
-        service.prerender(document, pages=PAGES, widths_px=[WIDTH_PX], levels=[], executor=watching)
+        service.prerender(document, pages=PAGES, sizes=SIZES, executor=watching)
         assert watching.came_back() == [False] * 4
-        assert service.store.statistics().disk.records == 0
+        assert service.parts.images.keeper.store.statistics().disk.records == 0
