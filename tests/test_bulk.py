@@ -21,6 +21,7 @@ from sidebooks_core.workers.bulk import BulkResult, BulkRun
 
 PAGES = range(4)
 WIDTH_PX = 500
+SIZES = sb.Sizes(widths_px=[WIDTH_PX], levels=[])
 
 
 @pytest.fixture(scope="module")
@@ -49,44 +50,42 @@ class Watching(Executor):
         return [result.record is not None for result in self.results]
 
 
-def prerendered(service: sb.TileService, sample: Path, executor: Executor) -> sb.PrerenderReport:
-    return service.prerender(
-        service.open(sample), pages=PAGES, sizes=sb.Sizes(widths_px=[WIDTH_PX], levels=[]), executor=executor
-    )
+def prerendered(service: sb.TileService, document: sb.Document, executor: Executor) -> sb.PrerenderReport:
+    return service.prerender(document, pages=PAGES, sizes=SIZES, executor=executor)
 
 
-def images(service: sb.TileService, sample: Path) -> list[bytes]:
-    document = service.open(sample)
+def images(service: sb.TileService, document: sb.Document) -> list[bytes]:
     return [service.page_image(document, page, width_px=WIDTH_PX).data for page in PAGES]
 
 
 @pytest.fixture(scope="module")
 def expected(sample: Path) -> list[bytes]:
     with sb.TileService(sb.Settings(cache_dir=None)) as service:
-        return images(service, sample)
+        return images(service, service.open(sample))
 
 
 def test_images_are_kept_where_they_are_drawn(tmp_path: Path, sample: Path, processes: Executor, expected: list[bytes]) -> None:
     watching = Watching(processes)
     with sb.TileService(sb.Settings(cache_dir=tmp_path)) as service:
-        report = prerendered(service, sample, watching)
+        document = service.open(sample)
+        report = prerendered(service, document, watching)
         assert (report.rendered, report.failed) == (4, {})
         assert watching.came_back() == [False] * 4
         assert service.statistics().renders == 4
-        assert images(service, sample) == expected
+        assert images(service, document) == expected
         assert service.statistics().disk_hits == 4
         assert service.parts.images.keeper.store.statistics().disk.records == 4, "what the processes knew the store by is gone"
-        again = prerendered(service, sample, processes)
+        again = prerendered(service, document, processes)
         assert (again.rendered, again.stored_already) == (0, 4)
     with sb.TileService(sb.Settings(cache_dir=tmp_path)) as later:
-        assert images(later, sample) == expected
+        assert images(later, later.open(sample)) == expected
         assert later.statistics().renders == 0
 
 
 def test_two_trust_domains_stay_apart(tmp_path: Path, sample: Path, processes: Executor) -> None:
     with sb.TileService(sb.Settings(cache_dir=tmp_path)) as service:
         theirs = service.open(sample, trust_domain="theirs")
-        service.prerender(theirs, pages=PAGES, sizes=sb.Sizes(widths_px=[WIDTH_PX], levels=[]), executor=processes)
+        service.prerender(theirs, pages=PAGES, sizes=SIZES, executor=processes)
         service.page_image(service.open(sample), 0, width_px=WIDTH_PX)
         assert service.statistics().renders == 5
         service.page_image(theirs, 0, width_px=WIDTH_PX)
@@ -100,10 +99,11 @@ def test_a_key_does_not_travel_and_so_the_images_do(
     key = bytes(range(100, 132))
     watching = Watching(processes)
     with sb.TileService(sb.Settings(cache_dir=tmp_path, encryption_key=key)) as service:
-        prerendered(service, sample, watching)
+        document = service.open(sample)
+        prerendered(service, document, watching)
         assert watching.came_back() == [True] * 4
         assert [run for run in watching.runs if key in pickle.dumps(run)] == []
-        assert images(service, sample) == expected
+        assert images(service, document) == expected
         assert service.statistics().disk_hits == 4
 
 
@@ -131,9 +131,10 @@ def test_an_applications_own_store(
     watching = Watching(processes)
     store = Opened(DiskStore(tmp_path / "ours", 1 << 26), openers[where])
     with sb.TileService(sb.Settings(cache_dir=None), store=store) as service:
-        prerendered(service, sample, watching)
+        document = service.open(sample)
+        prerendered(service, document, watching)
         assert watching.came_back() == [where != "the same folder"] * 4
-        assert images(service, sample) == expected
+        assert images(service, document) == expected
         assert service.statistics().disk_hits == 4
 
 
@@ -141,21 +142,24 @@ def test_a_store_of_several_tiers(tmp_path: Path, sample: Path, processes: Execu
     near, far = DiskStore(tmp_path / "near", 1 << 26), DiskStore(tmp_path / "far", 1 << 26)
     watching = Watching(processes)
     with sb.TileService(sb.Settings(cache_dir=None), store=[near, far]) as service:
-        prerendered(service, sample, watching)
+        document = service.open(sample)
+        prerendered(service, document, watching)
         assert watching.came_back() == [False] * 4
-        assert images(service, sample) == expected
+        assert images(service, document) == expected
         assert service.statistics().disk_hits == 4
-    with sb.TileService(sb.Settings(cache_dir=None), store=DiskStore(tmp_path / "far", 1 << 26)) as service:
-        assert images(service, sample) == expected
-        assert service.statistics().disk_hits == 4
+    for folder in ("near", "far"):
+        again = DiskStore(tmp_path / folder, 1 << 26)
+        assert again.statistics().records == 4
+        again.close()
 
 
 def test_without_a_disk_the_images_come_back_to_the_memory(sample: Path, processes: Executor, expected: list[bytes]) -> None:
     watching = Watching(processes)
     with sb.TileService(sb.Settings(cache_dir=None), store=MemoryStore(1 << 26, 0)) as service:
-        prerendered(service, sample, watching)
+        document = service.open(sample)
+        prerendered(service, document, watching)
         assert watching.came_back() == [True] * 4
-        assert images(service, sample) == expected
+        assert images(service, document) == expected
         assert service.statistics().disk_hits == 4
 
 
@@ -163,6 +167,6 @@ def test_what_is_withdrawn_meanwhile_is_not_kept(tmp_path: Path, sample: Path, p
     with sb.TileService(sb.Settings(cache_dir=tmp_path)) as service:
         document = service.open(sample)
         watching = Watching(processes, meanwhile=lambda: document.withdrawn.set())
-        service.prerender(document, pages=PAGES, sizes=sb.Sizes(widths_px=[WIDTH_PX], levels=[]), executor=watching)
+        service.prerender(document, pages=PAGES, sizes=SIZES, executor=watching)
         assert watching.came_back() == [False] * 4
         assert service.parts.images.keeper.store.statistics().disk.records == 0

@@ -374,7 +374,7 @@ class Counting(TileStore):
         self.inner.close()
 
 
-def test_a_request_looks_once_into_each_tier_and_what_it_finds_is_promoted() -> None:
+def test_a_request_looks_once_into_each_tier_and_what_it_finds_is_copied_upwards() -> None:
     near, far = Counting(), Counting()
     far.inner.put("k", record())
     tiers = Tiers(MemoryStore(1 << 20, 0), [near, far])
@@ -419,7 +419,7 @@ def test_bulk_work_goes_past_the_memory_to_all_tiers_below() -> None:
     alone.close()
 
 
-def test_what_was_purged_while_it_was_found_is_not_promoted(tmp_path: Path) -> None:
+def test_what_was_purged_while_it_was_found_is_not_copied(tmp_path: Path) -> None:
     disk = DiskStore(tmp_path, 1 << 24)
     disk.put("k", record())
     slow, near = SlowStore(disk), Counting()

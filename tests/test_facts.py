@@ -142,6 +142,23 @@ def test_keeping_waits_for_nobody(tmp_path: Path) -> None:
         assert facts.statistics().facts == 101
 
 
+def test_a_process_that_reads_holds_up_no_removal(tmp_path: Path) -> None:
+    with opened(tmp_path) as facts:
+        facts.keep("key", b"secret", "document")
+        facts.flush()
+        with closing(apsw.Connection(str(tmp_path / FILE_NAME))) as other:
+            other.execute("BEGIN")
+            assert other.execute("SELECT count(*) FROM fact").fetchall() == [(1,)]
+            started_s = time.perf_counter()
+            assert facts.forget("document") == 1
+            assert time.perf_counter() - started_s < 4
+            assert facts.recall("key") is None
+            other.execute("COMMIT")
+        assert facts.statistics().failures == 0
+        assert facts.forget("document") == 0
+        assert b"secret" not in content(tmp_path)
+
+
 @pytest.mark.parametrize("damage", ["rubbish", "cut", "empty", "a page of zeros"])
 @pytest.mark.parametrize("is_open", [False, True])
 def test_a_damaged_file_is_set_aside(tmp_path: Path, damage: str, is_open: bool, caplog: pytest.LogCaptureFixture) -> None:

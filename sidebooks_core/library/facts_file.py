@@ -35,7 +35,9 @@ OLDEST_SQLITE = (3, 51, 3)
 BUSY_MS = 1000
 """Longest wait of a reader for another process that writes."""
 WRITER_BUSY_MS = 5000
-"""Longest wait of a writer for others: nobody waits for it, and SQLite does not queue those that wait."""
+"""Longest wait of a writer for others, since SQLite does not queue those that wait. Opening writes only into a new file."""
+CUT_BUSY_MS = 200
+"""Longest wait of who removes something for those that read."""
 VALUE_BYTES = 64 << 20
 """Largest value that is read or written: the description of a document with some 100,000 pages has 10 MB."""
 WAL_BYTES = 4 << 20
@@ -134,10 +136,10 @@ class FactsFile:
             self._writer = self._connect()
             self._reader = self._writer
             try:
+                self._writer.set_busy_timeout(WRITER_BUSY_MS)
                 self._set_journal()
                 self._migrate()
                 self._reader = self._connect()
-                self._writer.set_busy_timeout(WRITER_BUSY_MS)
                 self._inode = path.stat().st_ino
                 self.read(b"")  # the first look-up of a connection reads the schema: now, not when a document is opened
             except BaseException:
@@ -247,7 +249,7 @@ class FactsFile:
 
     def _set_journal(self) -> None:
         wanted = "wal" if self._has_wal else "delete"
-        give_up_s = time.monotonic() + BUSY_MS / 1000
+        give_up_s = time.monotonic() + WRITER_BUSY_MS / 1000
         while True:
             try:
                 got = _value(self._writer, f"PRAGMA journal_mode = {wanted}")
@@ -304,10 +306,14 @@ class FactsFile:
                 return
 
     def _cut_log(self) -> None:
-        """What was removed shall not stay in the log. While somebody reads, it stays until the next time."""
+        """What was removed shall not stay in the log. If another process reads just now, it stays until the next time."""
         if self._has_wal:
-            with self._writing, suppress(apsw.BusyError), _translated():
-                self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            with self._writing, _translated(), suppress(apsw.BusyError):
+                self._writer.set_busy_timeout(CUT_BUSY_MS)
+                try:
+                    self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+                finally:
+                    self._writer.set_busy_timeout(WRITER_BUSY_MS)
 
     def _is_damaged(self, number: object) -> bool:
         with self._reading, _translated():

@@ -1,6 +1,6 @@
 """Stores in tiers: the memory, and below it any number of stores, the fastest first.
 
-A request looks once into each tier, from the memory downwards, and what it finds is promoted to all tiers above. A new record
+A request looks once into each tier, from the memory downwards, and what it finds is copied to all tiers above. A new record
 is in memory at once; a thread for each lower tier writes it there. A turn looks at the memory only: it waits for no store.
 """
 
@@ -37,7 +37,7 @@ class Tiers:
         self._memory = memory
         self._lower = [WriteBehind(store) for store in lower]
         self._forgettings = 0
-        """How many records or tags were forgotten: what was read before and is promoted after that may be one of them."""
+        """How many records or tags were forgotten: what was read before and is copied after that may be one of them."""
         leasing = [tier for tier in self._lower if tier.leases is not None]
         self._shared = next(iter(leasing + self._lower), None)
         """The tier whose leases are used, if any: other processes look for a record there."""
