@@ -234,8 +234,8 @@ class Provoker:
         for name in ("tile", "derived", "bundle", "previews"):
             self._patch.setattr(self.application.images, name, failing(error))
         self._patch.setattr(self.application.searches, "hits", failing(error))
-        for name in ("submit_text", "submit_links"):
-            self._patch.setattr(self.application.service, name, failing_future(error))
+        for name in ("words", "links"):
+            self._patch.setattr(self.application.service.parts.questions, name, failing_future(error))
         if route.operation is Operation.FOLLOW_EVENTS:
             self.application.close()
             self.application = Application(self.shelf, limits=ServerLimits(streams=1))

@@ -45,7 +45,7 @@ def test_tiles_of_varied_pages_equal_the_whole(corpus: Path) -> None:
             document = service.open(path, password)
             [page] = some_pages(document.page_count, 1)
             for level in document.pyramid(page).levels:
-                if len(service.level_specs(document, page, level.index)) > 1:
+                if len(service.parts.images.level(document, page, level.index)) > 1:
                     continue
                 from_tiles = stitched(service, document, page, level)
                 assert np.array_equal(from_tiles, drawn_whole(service, document, page, level)), (path.name, page, level)
