@@ -301,13 +301,13 @@ def test_pages_found_on_disk_are_reason_enough_to_identify_the_others(tmp_path: 
 
 
 class NoHost:
-    """Of a document that no service has open."""
+    """Of a document that no service has open. The test asks `Images` itself, so a call here is a failure of the test."""
 
     def identify(self, document: sb.Document, page: int) -> None:
-        raise NotImplementedError
+        raise AssertionError(f"page {page} was to be known by then")
 
     def inspect(self, document: sb.Document) -> sb.DocumentInspection:
-        raise NotImplementedError
+        raise AssertionError("nobody inspects here")
 
 
 def test_pages_that_are_not_looked_into_are_identified_without_a_worker(service: TileService) -> None:
