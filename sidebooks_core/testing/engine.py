@@ -16,8 +16,7 @@ from msgspec import Struct
 
 from sidebooks_core.documents.model import PageInspection, SearchHit
 from sidebooks_core.documents.reference import DocumentRef
-from sidebooks_core.encoding.encode import encode
-from sidebooks_core.encoding.tileset import PackedTile, pack
+from sidebooks_core.encoding.cutting import record_of
 from sidebooks_core.errors import DamagedDocument, PageNotFound, PasswordRequired, RenderFailed, SidebooksError
 from sidebooks_core.testing.documents import FakeDocument, FakePage
 from sidebooks_core.testing.threads import Task, ThreadWorkers, WorkerLost
@@ -233,14 +232,7 @@ def _drawn(task: Task, page: FakePage, job: Draw) -> Drawn:
     spec = job.spec
     pixels = page.pixels(spec)
     drawn_s = time.perf_counter()
-    height_px, width_px = pixels.shape[:2]
-    tiles = []
-    for top in range(0, height_px, spec.tile_px):
-        for left in range(0, width_px, spec.tile_px):
-            part = pixels[top : top + spec.tile_px, left : left + spec.tile_px]
-            encoded = encode(part, job.image_format, job.quality)
-            tiles.append(PackedTile(encoded.data, encoded.media_type, part.shape[1], part.shape[0]))
-    record = pack(tiles, columns=-(-width_px // spec.tile_px), problems=page.problems)
+    record = record_of(pixels, spec.tile_px, job.image_format, job.quality, page.problems)
     return Drawn(record, drawn_s - started_s, time.perf_counter() - drawn_s)
 
 

@@ -19,8 +19,8 @@ from sidebooks_core.documents.problems import EMPTYING, IMAGE_CUT, IMAGE_PROBLEM
 from sidebooks_core.documents.reference import DocumentRef
 from sidebooks_core.documents.sniffing import IMAGE_KINDS
 from sidebooks_core.documents.source import Source
+from sidebooks_core.encoding.cutting import record_of
 from sidebooks_core.encoding.encode import encode
-from sidebooks_core.encoding.tileset import PackedTile, pack
 from sidebooks_core.engine.drawing import draw, is_blank
 from sidebooks_core.engine.fonts import hooks as fonts
 from sidebooks_core.engine.grey import is_grey
@@ -221,14 +221,7 @@ class Desk:
         rect_px = [spec.x0_px, spec.y0_px, spec.x1_px, spec.y1_px]
         pixels = self._drawn_mended(held, job, sheet, spec.scale, rect_px)
         drawn_s = time.perf_counter()
-        width_px, height_px = spec.x1_px - spec.x0_px, spec.y1_px - spec.y0_px
-        tiles = []
-        for top in range(0, height_px, spec.tile_px):
-            for left in range(0, width_px, spec.tile_px):
-                part = pixels[top : top + spec.tile_px, left : left + spec.tile_px]
-                encoded = encode(part, job.image_format, job.quality)
-                tiles.append(PackedTile(encoded.data, encoded.media_type, part.shape[1], part.shape[0]))
-        record = pack(tiles, columns=-(-width_px // spec.tile_px), problems=sheet.problems)
+        record = record_of(pixels, spec.tile_px, job.image_format, job.quality, sheet.problems)
         return Drawn(record, drawn_s - started_s, time.perf_counter() - drawn_s)
 
     def _inspected(self, held: _Held, job: Inspect) -> Inspected:
