@@ -176,11 +176,7 @@ class Landing:
             return
         work.is_past_waiting = not is_free or time.monotonic() >= (work.waits_until_s or 0.0)
         work.mark = leases.mark(work.key)
-        try:
-            found = self._keeper.find(work.key)
-        except Exception:  # noqa: BLE001 - an application's store, which must not raise: the record is made again
-            _log.exception("the store raised, as it must not")
-            found = None
+        found = self._keeper.find(work.key)
         if found is None:
             self._dispatcher.resume(flight)
             return

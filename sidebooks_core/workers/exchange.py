@@ -180,7 +180,7 @@ class Exchange:
             worker.note_cpu()  # the job is sent: nobody waits for this
             self._watchdog.then(watch, NOTED_S, partial(self._look_at_age, watch, flight, listener))
             if isinstance(job, Draw) and job.then is not None:
-                self._watchdog.then(watch, SLOW_DRAFT_S, lambda _worker: listener.slow(flight))
+                self._watchdog.then(watch, SLOW_DRAFT_S, lambda _worker: _apart(partial(listener.slow, flight)))
             reply: Reply[object] = _hear(worker, job)
             if reply.need_data:
                 has_answered = True
@@ -256,6 +256,11 @@ class Exchange:
         if self._closing.is_set():
             return Result(None, failed(job, "the service was closed while it was being drawn"), Fate.DIED)
         return Result(None, _overran(job) if overran else _died(job, worker, lost.error), Fate.DIED)
+
+
+def _apart(call: Callable[[], None]) -> None:
+    """Call from a thread of its own: what follows may run an application's callback, which must not hold the watchdog up."""
+    threading.Thread(target=call, name="sidebooks-slow", daemon=True).start()
 
 
 def failed(job: Job[_A], what: str) -> SidebooksError:
