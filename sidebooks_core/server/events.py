@@ -140,7 +140,7 @@ class Events:
             ShownImage(
                 page=image.page + 1,
                 is_coarse=image.is_coarse,
-                etag=None if document.known_content_id(image.page) is None else image.tile.etag,
+                etag=image.tile.etag,
                 box_view=(image.x0_view, image.y0_view, image.width_view, image.height_view),
             )
             for image in view.images

@@ -162,8 +162,7 @@ class ShownImage(Struct):
 
     page: int
     is_coarse: bool
-    etag: str | None
-    """None until the page is identified."""
+    etag: str
     box_view: tuple[float, float, float, float]
     """Left, top, width, height in pixels of the screen."""
 
