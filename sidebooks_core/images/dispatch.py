@@ -24,23 +24,23 @@ from sidebooks_core.stores.record import Record
 
 
 class _Seat(Struct, eq=False):
-    """An idle worker's thread sleeps here."""
+    """The place where the thread of an idle worker sleeps."""
 
     wake: threading.Condition
     held_documents: set[str]
     is_spare: bool
     flight: Flight | None = None
-    """What it was given while it slept."""
+    """The flight that another thread gave to this worker."""
 
 
 class _Entered(Struct, frozen=True):
-    """What became of a request at the dispatcher."""
+    """The result of entering a request."""
 
     wanted: Wanted
     shown: Record | None = None
-    """The image that it asks for is there."""
+    """The image, if its flight has shown it."""
     displaced: Flight | None = None
-    """A flight that made room for it."""
+    """A flight that left the full queue to make room for the request."""
     error: SidebooksError | None = None
 
 
@@ -55,28 +55,28 @@ class Dispatcher:
         self._closed = False
         self._suspects = Suspects()
         self._finishing: dict[Flight, str] = {}
-        """What was shown, while its page is identified by the worker that holds the document. That is free in a moment, sooner
-        than another could open the document: what waits for the document is left to it."""
+        """Flights that were shown, with their documents. The worker of such a flight identifies the page, and is free in a
+        moment. Another worker would need longer to open the document. So requests for the document wait for this worker."""
         self._shown: dict[Request, Record] = {}
         """Images of flights that were shown and have not landed."""
         self._aged: dict[Flight, Callable[[], None] | None] = {}
-        """What workers have been at for long, with what interrupts it; None once that was done."""
+        """Flights that take long, with the function that interrupts the work. None: it was called."""
         self.joins = 0
         self.drops = 0
         self.failures = 0
 
     def ask(self, name: str, work: Work, priority: Priority, client: str = "") -> Future[Any]:
-        """Have something done whose answer is not kept. The future gets the answer, QueueFull or ServiceClosed."""
+        """Queue a job whose answer is not stored. The future gets the answer, or QueueFull or ServiceClosed."""
         wanted = Wanted(Future(), priority, client)
         self.enter([flight_of([name], work, wanted)])
         self.watch(wanted)
         return wanted.future
 
     def enter(self, flights: Sequence[Flight]) -> None:
-        """Join flights with the same names, or begin these. Requests get QueueFull or ServiceClosed if that cannot be.
+        """Join flights with the same names, or begin these. If neither is possible, requests get QueueFull or ServiceClosed.
 
-        A joined flight takes the more urgent class, the longer time and the names of the two. Without any flight, what waits is
-        given to idle workers.
+        A joined flight takes the more urgent class, the longer time and the names of the two. Even without flights, idle
+        workers get the flights that wait.
         """
         with self._lock:
             entered = self._enter_all(flights)
@@ -90,9 +90,10 @@ class Dispatcher:
             wanted.future.add_done_callback(partial(self._forget_if_cancelled, wanted))
 
     def forget(self, wanted: Wanted) -> bool:
-        """A request is no longer interested. Its flight is dropped if nobody else is and no worker has begun it.
+        """Forget a request. Its flight is dropped if no other request waits for it and no worker has begun it.
 
-        What was begun goes on, until it is in the way of what somebody looks at (`aged`). False: it waited for nothing.
+        A flight that was begun goes on, until a visible page needs its worker (`aged`). False: the request waited for no
+        flight.
         """
         with self._lock:
             flight = wanted.flight
@@ -105,7 +106,8 @@ class Dispatcher:
     def take(self, held_documents: set[str], follow_ups: Sequence[Flight], *, is_spare: bool) -> Flight | None:
         """The next flight for a worker; sleeps until there is one. None: closed.
 
-        follow_ups: what came of the last one. All are queued before this worker takes the most urgent, and others the rest.
+        follow_ups: flights that follow from the last one. All are queued first; then this worker takes the most urgent flight,
+        and other workers take the rest.
         """
         seat = _Seat(threading.Condition(self._lock), held_documents, is_spare)
         with self._lock:
@@ -121,7 +123,7 @@ class Dispatcher:
             return seat.flight
 
     def leave(self, flight: Flight, *, has_lost_worker: bool) -> None:
-        """Its worker is done with a flight, or was lost to it: then its document is watched for a while."""
+        """A worker is done with a flight, or was lost to it. If it was lost, the document is suspect for a while."""
         with self._lock:
             self._aged.pop(flight, None)
             if self._finishing.pop(flight, None) is not None and has_lost_worker:
@@ -132,9 +134,9 @@ class Dispatcher:
                 self._hand_out(flight.document)
 
     def repeat(self, flight: Flight, error: SidebooksError) -> bool:
-        """Put a flight back that was joined while it was interrupted, or by a request that gives it more time.
+        """Put a flight back if a request joined it while it was interrupted, or joined it with a longer time limit.
 
-        It must hold no lease: another worker may take it, and a new one, at once.
+        The flight must hold no lease: another worker may take the flight, and a new lease, at once.
         """
         with self._lock:
             longer = flight.work.longer
@@ -152,27 +154,27 @@ class Dispatcher:
         self.leave(flight, has_lost_worker=False)
 
     def resume(self, flight: Flight) -> None:
-        """It waits for a worker again."""
+        """A parked flight waits for a worker again."""
         with self._lock:
             if flight.state is State.PARKED:
                 self._put_back(flight, self._flights.resume)
 
     def name(self, flight: Flight, name: str) -> bool:
-        """It is joined under one more name. False: another flight is."""
+        """Let requests join a flight under one more name. False: another flight has the name."""
         with self._lock:
             return self._flights.name(flight, name)
 
     def take_waiting(self, flight: Flight) -> list[Wanted]:
-        """Who waits for a flight, and is told by other means; the flight goes on."""
+        """Take the waiting requests out of a flight. The caller gives them their result, and the flight goes on."""
         with self._lock:
             return flight.take_waiting()
 
     def shown(self, request: Request) -> Record | None:
-        """The image of a page that is being identified, if it is drawn. Without a lock: a turn asks for it."""
+        """The image of a page that is drawn and is being identified. Takes no lock, because turns call it."""
         return self._shown.get(request) if self._shown else None
 
     def show(self, flight: Flight) -> list[Wanted]:
-        """Its image is in `work.shown`; returns who waits for it. Who asks from now on gets it at once."""
+        """The image of a flight is in `work.shown`. Returns the waiting requests. Later requests get the image at once."""
         with self._lock:
             self._finishing[flight] = flight.document
             if flight.work.request is not None and flight.work.shown is not None:
@@ -180,13 +182,13 @@ class Dispatcher:
             return self._flights.show(flight)
 
     def lingers(self, flight: Flight) -> None:
-        """Identifying what was shown takes long: what waits for the document goes to any worker."""
+        """The identification after a shown image takes long. Other workers may now take flights of the document."""
         with self._lock:
             if self._finishing.pop(flight, None) is not None:
                 self._hand_out(flight.document)
 
     def land(self, flight: Flight, error: SidebooksError | None = None) -> list[Wanted]:
-        """A flight is over; returns who waits for it, and must be told."""
+        """End a flight. Returns the waiting requests, to which the caller gives a result."""
         flight.work.release()
         with self._lock:
             if error is not None and not self._closed:
@@ -199,15 +201,15 @@ class Dispatcher:
         return waiting
 
     def wait_shown(self, timeout_s: float) -> None:
-        """Wait until the pages of all images that were shown are identified, or cannot be."""
+        """Wait until each page whose image was shown is identified, or its identification has failed."""
         with self._landing:
             self._landing.wait_for(lambda: not self._flights.count(State.SHOWN), timeout_s)
 
     def aged(self, flight: Flight, interrupt: Callable[[], None]) -> None:
-        """A flight takes long. From here on its worker may be taken away from it, by `interrupt`, for what somebody looks at.
+        """A flight takes long. From now on `interrupt` may take its worker away, if a visible page needs a worker.
 
-        Only while nobody is interested in it any more: after a fling past heavy pages, all workers draw those that were passed
-        by, and the reader looks at another one.
+        This happens only if no request waits for the flight any more. After a fling past heavy pages, for example, all workers
+        still draw those pages, and the reader looks at another one.
         """
         with self._lock:
             self._aged[flight] = interrupt
@@ -236,7 +238,7 @@ class Dispatcher:
         return len(self._idle)
 
     def close(self) -> None:
-        """Fail what waits, and let the workers' threads go home."""
+        """Fail all requests that wait, and end the sleep of the workers' threads."""
         with self._lock:
             self._closed = True
             ended = self._flights.land_waiting()
@@ -268,7 +270,8 @@ class Dispatcher:
         if work.key is None and new.key is not None:
             work.key, work.mark = new.key, new.mark
         if new.job.timeout_s > (work.longer or work.job).timeout_s:
-            # What a worker is at gets more time if it overruns; what waits has it from the beginning.
+            # A flight at work gets the longer time only if it overruns. A waiting flight has the longer time from the
+            # beginning.
             if flight.state is State.AT_WORK:
                 work.longer = new.job
             else:
@@ -285,7 +288,7 @@ class Dispatcher:
         return displaced
 
     def _enter_all(self, follow_ups: Sequence[Flight]) -> list[_Entered]:
-        """Queue what follows up, for the requests that were not cancelled meanwhile. Under the lock."""
+        """Enter flights, for the requests that were not cancelled meanwhile. Called under the lock."""
         entered = []
         for flight in follow_ups:
             for wanted in flight.take_waiting():
@@ -307,15 +310,15 @@ class Dispatcher:
         self._hand_out(flight.document)
 
     def _hand_out(self, document: str | None = None) -> None:
-        """Give what waits to idle workers: to those that hold the document first, to the spare last.
+        """Give waiting flights to idle workers: first to workers that hold the document, last to the spare.
 
-        A flight is given, not announced: of two that are woken for one, the wrong one may be the first to come.
+        A flight is given to one worker. If it were announced to two, the wrong one might take it first.
         """
         for seat in sorted(self._idle, key=lambda seat: (seat.is_spare, document not in seat.held_documents)):
             self._give(seat)
 
     def _give(self, seat: _Seat) -> None:
-        """Give an idle worker its next flight, if there is one. The spare leaves them to the others while one is free."""
+        """Give an idle worker its next flight, if there is one. The spare gets none while another worker is idle."""
         if seat.is_spare and any(not idle.is_spare for idle in self._idle):
             return
         least_urgent = Priority.VISIBLE if seat.is_spare else Priority.BULK
@@ -328,9 +331,9 @@ class Dispatcher:
         seat.wake.notify()
 
     def _make_room(self) -> None:
-        """Interrupt a flight for each visible one that waits, as far as there are some in its way that nobody wants."""
+        """For each visible flight that waits, interrupt one aged flight for which no request waits, if there is one."""
         if not self._aged:
-            return  # nearly always, and read without the lock: whoever adds to it looks again
+            return  # nearly always; read without the lock, because `aged` calls this again after it adds a flight
         with self._lock:
             waiting = self._flights.count_waiting(Priority.VISIBLE)
             waiting -= sum(interrupt is None for interrupt in self._aged.values())
@@ -346,7 +349,7 @@ class Dispatcher:
 
 
 def _tell(entered: Sequence[_Entered]) -> None:
-    """Tell those who need not wait, and those who must not any more."""
+    """Resolve the requests that have a result already, or an error."""
     for one in entered:
         if one.error is not None:
             fail(one.wanted.future, one.error)

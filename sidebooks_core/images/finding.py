@@ -1,4 +1,4 @@
-"""Images of pages by request: in memory, found below it, or made by a flight that equal requests join."""
+"""Gives each request its image: from memory, from a store below it, or from a flight that equal requests join."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from sidebooks_core.stores.record import Record
 
 
 class Images:
-    """What readers, the server and prerendering ask for images. Thread-safe.
+    """Finds images for readers, the server and prerendering. Thread-safe.
 
-    `keeper` tells what is at hand and keeps it there.
+    `keeper` knows the records in the stores, and keeps new ones.
     """
 
     def __init__(self, settings: Settings, keeper: Keeper, dispatcher: Dispatcher, seeker: Seeker) -> None:
@@ -57,7 +57,7 @@ class Images:
     def submit(self, at: TilePlace, priority: Priority = Priority.VISIBLE, client: str = "") -> Future[Tile]:
         """A tile. Cancelling the future drops the work, if nobody else wants it and no worker has begun it.
 
-        client: whose turn in the queue it takes. Raises RequestError; all other errors are the future's.
+        client: the request takes turns in the queue under this name. Raises RequestError; all other errors come by the future.
         """
         tile: Future[Tile] = Future()
         started_s = time.perf_counter()
@@ -68,9 +68,9 @@ class Images:
         return tile
 
     def find(self, request: Request, priority: Priority = Priority.VISIBLE, client: str = "") -> Future[Found]:
-        """The record of a raster. The future is done when this returns if the record was found.
+        """The record of a raster. If the record was found, the future is done when this returns.
 
-        Looks into the stores, and so may wait for a disk. Cancelling, client and errors: as for `submit`.
+        This looks into the stores, so it may wait for a disk. Cancelling, client and errors: as for `submit`.
         """
         wanted = Wanted(Future(), priority, client, request, self.keeper.purges)
         flights = self._seeker.seek(wanted, request)
@@ -84,7 +84,7 @@ class Images:
         return wanted.future
 
     def identify(self, document: Document, page: int, priority: Priority = Priority.VISIBLE, client: str = "") -> Future[None]:
-        """Done when the content id of a page is known. Cancelled, and told of errors, as for `submit`."""
+        """A future that is done when the content id of a page is known. Cancelling and errors: as for `submit`."""
         wanted = Wanted(Future(), priority, client)
         if document.known_content_id(page) is not None:
             resolve(wanted.future, None)
@@ -94,16 +94,18 @@ class Images:
         return wanted.future
 
     def at_hand(self, request: Request) -> Record | None:
-        """The record if it is in memory, or was drawn of a page that is being identified. Never waits. Raises RequestError."""
+        """The record if it is in memory, or if a worker has drawn it and still identifies its page. Never waits. Raises
+        RequestError.
+        """
         return self._dispatcher.shown(request) or self.keeper.in_memory(request)
 
     def stored(self, request: Request) -> Found | None:
-        """The record if it is in memory or in a store below it, for which this may wait. Raises RequestError."""
+        """The record if it is in memory or in a store below it. May wait for a disk. Raises RequestError."""
         key = self.keeper.key(request)
         return None if key is None else self.keeper.find(key)
 
     def tile_in_memory(self, at: TilePlace) -> Tile | None:
-        """A tile if it is in memory: without waiting for anything. Raises RequestError."""
+        """A tile if it is in memory. Never waits. Raises RequestError."""
         started_s = time.perf_counter()
         record = self.at_hand(at.request)
         if record is None:
@@ -111,21 +113,21 @@ class Images:
         try:
             packed = unpack_tile(record.data, at.column, at.row)
         except RecordUnreadable:
-            return None  # asked for again, it gets its error
+            return None  # `submit` gives the request its error
         self.keeper.count_shown(at.request, "memory", time.perf_counter() - started_s)
         return tile_of(at.request, packed, self.etag(at))
 
     def etag(self, at: TilePlace) -> str:
-        """Of a tile, whether it is there or not. Raises RequestError."""
+        """The ETag of a tile, which need not be drawn for this. Raises RequestError."""
         return etag(self.keeper.tag(at.request), at.column, at.row)
 
     def is_crowded(self) -> bool:
-        """Whether the workers keep all processors busy, so that a thread that sleeps is woken late."""
+        """Whether the workers keep all processors busy. Then the system wakes a sleeping thread late."""
         return self.settings.workers + 1 - self._dispatcher.idle_count() >= self._processors
 
     def _deliver(self, tile: Future[Tile], at: TilePlace, priority: Priority, started_s: float, future: Future[Found]) -> None:
         if future.cancelled():
-            return  # by who has the tile's future
+            return  # the owner of the tile's future cancelled it
         error = future.exception()
         if error is not None:
             fail(tile, error)
@@ -149,5 +151,5 @@ def _cancel_too(found: Future[Found], tile: Future[Tile]) -> None:
 
 
 def _processor_count() -> int:
-    """That this process may use."""
+    """The number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

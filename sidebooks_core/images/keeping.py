@@ -1,4 +1,4 @@
-"""Where records are kept: their keys, the look-up, what was purged meanwhile, and the counts of it."""
+"""Keeps records in the stores: makes their keys, looks them up, remembers purges, and counts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sidebooks_core.stores.record import Record
 from sidebooks_core.stores.tiers import Tiers
 
 WITHDRAWN_IDS = 1_000_000
-"""Remembered at most, the newest: long enough for what was under way when they were purged."""
+"""The most purged ids that are remembered; the oldest go first. Flights that were under way at the purge end long before."""
 
 
 class Keeper:
@@ -33,26 +33,26 @@ class Keeper:
         self._profiles: dict[str | None, RenderProfile] = {None: profile}
         self._not_shown: dict[str, int] = {}
         self.purges = 0
-        """How many there were. A request remembers the number at which it came."""
+        """The number of purges so far. Each request remembers the number at its beginning."""
         self._withdrawn: dict[str, int] = {}
-        """Content ids that were purged, with the number of the purge: what was asked for before is not kept."""
+        """Content ids that were purged, with the number of the purge. Records that were asked for before it are not kept."""
         self.counters = Counters()
 
     def key(self, request: Request) -> str | None:
-        """Where the store keeps the record; None as long as the page's content id is not known. Raises RequestError."""
+        """The key of the record in the store; None while the page's content id is not known. Raises RequestError."""
         content_id = request.document.known_content_id(request.page)
         return None if content_id is None else self.key_of(content_id, request)
 
     def key_of(self, content_id: str, request: Request) -> str:
-        """The same, with the content id that the page has. Raises RequestError."""
+        """The key of the record, if the page has this content id. Raises RequestError."""
         return keys.record_key(content_id, request.spec, self.profile_of(request))
 
     def tag(self, request: Request) -> str:
-        """What the ETags of its tiles begin with. Raises RequestError."""
+        """The beginning of the ETags of all tiles of the raster. Raises RequestError."""
         return keys.image_tag(request.document.id, request.page, request.spec, self.profile_of(request))
 
     def profile_of(self, request: Request) -> RenderProfile:
-        """Raises RequestError for a format that cannot be made."""
+        """The way in which the raster is encoded. Raises RequestError for an unknown format."""
         image_format = request.image_format
         found = self._profiles.get(image_format)
         if found is None:
@@ -62,12 +62,12 @@ class Keeper:
         return found
 
     def in_memory(self, request: Request) -> Record | None:
-        """Without waiting for anything. Raises RequestError."""
+        """The record if it is in memory. Never waits. Raises RequestError."""
         key = self.key(request)
         return None if key is None else self.store.get_memory(key)
 
     def find(self, key: str) -> Found | None:
-        """In memory, or in a store below it, of which this may wait."""
+        """The record in memory, or in a store below it. May wait for such a store."""
         record = self.store.get_memory(key)
         if record is not None:
             return Found(record, "memory")
@@ -75,10 +75,11 @@ class Keeper:
         return None if record is None else Found(record, "disk")
 
     def keep(self, key: str, record: Record, priority: Priority, asked_at: int, written: Callable[[], None]) -> None:
-        """Store a new record; `written` is called once other processes can find it, or never will.
+        """Store a new record. `written` is called when other processes can find the record, or when it is certain that they
+        never will.
 
-        Bulk work goes to disk only, if there is one: it must not push a reader's tiles out of memory. What was asked for before
-        its page was purged is kept nowhere.
+        A record of bulk work goes to disk only, if there is a disk: it must not push a reader's tiles out of memory. A record
+        that was asked for before its page was purged is not kept.
         """
         if self._is_withdrawn(record.tag, asked_at):
             written()
@@ -92,7 +93,9 @@ class Keeper:
             self.store.purge(record.tag)  # between the look and the keeping
 
     def purge(self, content_ids: Iterable[str]) -> int:
-        """Remove what is stored of pages; what is being made of them just now will not be stored. How many records."""
+        """Remove all records of pages. Records of them that are being made now will not be stored. Returns the number of
+        records.
+        """
         chosen = set(content_ids)
         with self._lock:
             for content_id in chosen:
@@ -110,7 +113,7 @@ class Keeper:
             self.store.discard(key)
 
     def hold(self, owner: int, requests: Iterable[Request]) -> None:
-        """Evict these from memory last. Replaces what the owner held; none: it holds nothing any more."""
+        """Evict the records of these requests from memory last. They replace the requests that the owner held before."""
         held = (self.key(request) for request in requests)
         self.store.hold(owner, frozenset(key for key in held if key is not None))
 
@@ -120,7 +123,7 @@ class Keeper:
             self.counters.misses += 1
 
     def count_render(self) -> None:
-        """A worker of this service, or an executor's on its behalf, has drawn a raster."""
+        """A raster was drawn, by a worker of this service or by an executor that works for it."""
         with self._lock:
             self.counters.renders += 1
 
@@ -149,5 +152,5 @@ class Keeper:
 
 
 def scoped(ref: DocumentRef, content_ids: Iterable[str]) -> list[str]:
-    """A worker's content ids, which no other trust domain shares."""
+    """Content ids from a worker, changed so that no other trust domain has the same."""
     return [keys.scoped_id(content_id, ref.trust_domain) for content_id in content_ids]

@@ -1,7 +1,8 @@
-"""Bulk work in other processes keeps its images in the store by itself: they need not travel back.
+"""Bulk work in other processes writes its records to the store itself, so they need not travel back.
 
-A store that can be opened in another process says how (`TileStore.reopener`). That the other process has opened the same store,
-and not an empty folder of the same name on another machine, it knows by a record that was put there for this purpose.
+A store gives a function that opens it in another process (`TileStore.reopener`), if it can be opened there. That process may
+open an empty folder of the same name on another machine instead. So the host puts a record into the store, the mark. Only the
+right store has it.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ from sidebooks_core.stores.tiers import Tiers
 from sidebooks_core.workers.bulk import BulkResult
 
 MARK_COST_S = 1.0
-"""As dear to make again as no image of its size: the mark is evicted after all of them."""
+"""The cost of the mark. It is higher than that of any image of this size, so the mark is evicted last."""
 
 _opened: dict[bytes, TileStore] = {}
 """The store of this process, kept open between runs."""
 
 
 class KeepElsewhere(Struct, frozen=True):
-    """Keeps what was drawn in a store that it opens. Can be pickled, and holds no secret."""
+    """Opens a store, and keeps the drawn records there. It can be pickled, and holds no secret."""
 
     open_store: Callable[[], TileStore]
     mark: str
@@ -38,7 +39,7 @@ class KeepElsewhere(Struct, frozen=True):
     trust_domain: str
 
     def __call__(self, drawn: BulkResult) -> BulkResult:
-        """The result without its record, if that is kept; else as it was."""
+        """The result without its record, if the store has the record now; else the unchanged result."""
         if drawn.record is None or drawn.content_id is None:
             return drawn
         store = _store_of(self.open_store)
@@ -53,7 +54,7 @@ class KeepElsewhere(Struct, frozen=True):
 
 @contextmanager
 def keeper_for(store: Tiers, profile: RenderProfile, trust_domain: str) -> Iterator[KeepElsewhere | None]:
-    """What other processes keep their images with while this lasts; None if the store cannot be opened there."""
+    """A `KeepElsewhere` for other processes, as long as the block lasts. None if they cannot open the store."""
     opener = store.reopener()
     if opener is None:
         yield None
@@ -68,7 +69,7 @@ def keeper_for(store: Tiers, profile: RenderProfile, trust_domain: str) -> Itera
 
 
 def to_keep(drawn: BulkResult, profile: RenderProfile, trust_domain: str) -> tuple[str, Record]:
-    """The key and the record of what was drawn. Its record and its content id must be there."""
+    """The key and the record to store. The result must have a record and a content id."""
     assert drawn.record is not None
     assert drawn.content_id is not None
     content_id = keys.scoped_id(drawn.content_id, trust_domain)

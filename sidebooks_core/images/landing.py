@@ -1,4 +1,4 @@
-"""What workers' threads take, and what they bring back: a flight begins, shows its image, lands, and leads to others."""
+"""The ends of flights: a worker's thread takes a flight here, tells its image, lands it, and gets the flights that follow."""
 
 from __future__ import annotations
 
@@ -50,9 +50,10 @@ class Landing:
                 return flight
 
     def slow(self, flight: Flight) -> None:
-        """A page that is drawn before it is identified takes long: an idle worker finds out whether it is stored.
+        """A page that is drawn before it is identified takes long. An idle worker identifies it, so that its record may be
+        found.
 
-        Once for each document: by that it is known whether its pages are likely stored.
+        This happens once for each document. The result tells whether other pages of the document are likely stored.
         """
         work = flight.work
         if work.request is None or flight.state is not State.AT_WORK or self._keeper.key(work.request) is not None:
@@ -67,7 +68,7 @@ class Landing:
         self._dispatcher.enter([identifying(settings, document, work.request.page, probe)])
 
     def told_first(self, flight: Flight, answer: object, error: SidebooksError | None) -> None:
-        """The image of a page that is not identified yet is drawn, or cannot be."""
+        """The first answer for a page that is not identified: the image, or an error."""
         work = flight.work
         if isinstance(answer, Drawn) and work.request is not None:
             record = work.shown = self._record(work.request, work.job, answer)
@@ -101,7 +102,9 @@ class Landing:
         return []
 
     def _may_begin(self, flight: Flight, request: Request) -> bool:
-        """Whether a drawing that was taken is still to be begun; if not, it has landed or waits for another process."""
+        """Whether a worker must begin a drawing that it took. If not, the flight has landed, or it waits for
+        another process.
+        """
         work = flight.work
         if work.key is None and self._is_over_by_key(flight, request):
             return False
@@ -133,16 +136,18 @@ class Landing:
         return False
 
     def _let_go(self, flight: Flight) -> None:
-        """Nothing was made under the lease, nor elsewhere meanwhile: what is repeated need not look for the record again."""
+        """Release the lease after a failure. No process has made the record meanwhile, so a repeated flight need not look for
+        it.
+        """
         work, leases = flight.work, self._seeker.leases
         if work.lease is not None and leases is not None and work.key is not None:
             work.release()
             work.mark = leases.mark(work.key)
 
     def _is_over_by_key(self, flight: Flight, request: Request) -> bool:
-        """Whether a page was identified while its drawing waited, and turns out to be stored, or to be under way elsewhere.
+        """Whether a drawing is not needed any more, since its page was identified while the drawing waited.
 
-        Elsewhere: for another document of the same page.
+        Then the record is stored, or a flight of another document with the same page makes it.
         """
         work, leases = flight.work, self._seeker.leases
         key = self._keeper.key(request)
@@ -163,13 +168,13 @@ class Landing:
         return True
 
     def _land_found(self, flight: Flight, found: Found) -> None:
-        """A flight that was taken need not be begun."""
+        """Land a flight that a worker took and need not begin, with the record that was found."""
         self._dispatcher.leave(flight, has_lost_worker=False)
         for wanted in self._dispatcher.land(flight):
             resolve(wanted.future, found)
 
     def _resume(self, flight: Flight, is_free: bool) -> None:
-        """Another process let go of the key, or hangs. Runs in a thread of the leases, so that it may look at the disk."""
+        """Another process released the lease, or hangs. Runs in a thread of the leases, so it may wait for the disk."""
         work = flight.work
         leases = self._seeker.leases
         if leases is None or work.key is None:
@@ -184,7 +189,7 @@ class Landing:
             resolve(wanted.future, found)
 
     def _stored_meanwhile(self, flight: Flight, future: Future[Found]) -> None:
-        """A page that is being drawn was identified by another worker: its record may be stored."""
+        """Another worker has identified a page that is being drawn. If the record was stored, the waiting requests get it."""
         request = flight.work.request
         if request is not None and future.exception() is None and future.result().source != "render":
             request.document.is_likely_stored = True
@@ -219,7 +224,7 @@ class Landing:
         if work.shown is not None and content_id is not None:
             was_stored = self._keeper.find(self._keeper.key_of(content_id, request)) is not None  # another document's, say
             error = error if was_stored else self._kept(flight, request, work.shown, content_id)
-        # After it is kept: a request finds what was shown as long as the page is not identified, and then the record.
+        # Only after the record is kept. Until the page is identified, requests find the shown image; then they find the record.
         document.content_ids.learn(page, content_ids)
         if work.shown is not None:
             self._dispatcher.land(flight, error)
@@ -233,10 +238,10 @@ class Landing:
             return []
         for wanted in waiting:
             wanted.failure = failure
-        return self._sought_again(waiting)  # what cannot be drawn may be stored
+        return self._sought_again(waiting)  # the record may be stored, although the page could not be drawn
 
     def _identified(self, flight: Flight, answer: object, error: SidebooksError | None) -> list[Flight]:
-        """The content ids of some pages: requests that waited for one are looked for in the stores."""
+        """An answer with content ids of some pages. The records of the requests that waited are looked for in the stores."""
         work = flight.work
         if isinstance(answer, tuple) and work.content_ids is not None and isinstance(work.job, Identify):
             work.content_ids.learn(work.job.page, scoped(work.job.document, answer))
@@ -257,7 +262,7 @@ class Landing:
         return follow_ups
 
     def _sought_again(self, waiting: Sequence[Wanted]) -> list[Flight]:
-        """What is to be done for requests that have waited already."""
+        """Look for the records of requests that have waited already. Returns the flights that make the missing ones."""
         follow_ups: list[Flight] = []
         for wanted in waiting:
             assert wanted.request is not None
@@ -270,13 +275,15 @@ class Landing:
         return follow_ups
 
     def _record(self, request: Request, job: Job[object], drawn: Drawn) -> Record:
-        """A new raster. It cannot have cost more than the time that it was given, whatever its worker says."""
+        """The record of a new raster. Its cost is at most the time limit of the job, since a worker may report any cost."""
         self._keeper.count_render()
         cost_s = min(drawn.draw_s + drawn.encode_s, job.timeout_s)
         return Record(data=drawn.record, tag="", cost_s=cost_s, is_preview=request.is_preview)
 
     def _kept(self, flight: Flight, request: Request, record: Record, content_id: str) -> SidebooksError | None:
-        """Keep a record before its flight lands: a request in between finds one or the other. An error if it was not kept."""
+        """Keep a record before its flight lands. So a request at that moment finds the flight or the record. Returns an error
+        if the record was not kept.
+        """
         written = flight.work.take_lease()
         key = self._keeper.key_of(content_id, request)
         try:

@@ -29,9 +29,10 @@ ProgressCallback = Callable[[int, int], None]
 """Told (pages done, pages in all)."""
 
 RUN_PAGES = 8
-"""Pages a task has on a foreign executor: a task costs milliseconds to hand out there, and its records travel at once."""
+"""The pages of one task on a foreign executor. More pages save time, as each task costs milliseconds; but all records of a task
+travel together."""
 RUNS_UNDER_WAY = 16
-"""Bounds what waits and what has come back and is not stored yet."""
+"""Bounds the tasks that wait, and the results that are not stored yet."""
 
 
 class PrerenderReport(Struct, frozen=True):
@@ -120,7 +121,9 @@ class Prerendering:
             )
 
     def _store(self, document: Document, result: BulkResult) -> None:
-        """Keep what a foreign executor drew, unless it has done so. Of a document withdrawn meanwhile nothing is kept."""
+        """Keep a record from a foreign executor, unless the executor has kept it. If the document was
+        withdrawn, keep nothing.
+        """
         keeper = self._images.keeper
         assert result.content_id is not None
         document.problems.learn(result.raster.page, result.problems)
@@ -170,7 +173,7 @@ class _Tally:
         self.problems: dict[int, tuple[str, ...]] = {}
 
     def count(self, result: BulkResult) -> bool:
-        """True when a page is complete with it."""
+        """Count a raster. True if it was the last one of its page."""
         page = result.raster.page
         if result.error is not None:
             self.failed.setdefault(page, result.error)
@@ -188,7 +191,7 @@ class _Tally:
 
 
 class _OwnWorkers(Executor):
-    """Our own workers as an executor: runs go through the service's queue, below everything a reader wants."""
+    """Our own workers as an executor. Runs go through the service's queue as BULK, so all work for readers goes first."""
 
     def __init__(self, images: Images, document: Document) -> None:
         self._images = images
@@ -207,7 +210,7 @@ class _OwnWorkers(Executor):
 
 
 class _OwnRun:
-    """Collects what becomes of the rasters of one run."""
+    """Collects the results of the rasters of one run."""
 
     def __init__(self, future: Future[list[BulkResult]], rasters: int) -> None:
         self._future = future
@@ -241,7 +244,7 @@ def _require_levels(document: Document, pages: Sequence[int], levels: Sequence[i
 
 
 def _run_all(executor: Executor, runs: Iterator[BulkRun], limit: int) -> Iterator[list[BulkResult]]:
-    """Results as they come, never more than `limit` runs under way."""
+    """The results in the order in which runs end. At most `limit` runs are under way."""
     under_way: set[Future[list[BulkResult]]] = set()
     try:
         for run in runs:
@@ -258,10 +261,10 @@ def _run_all(executor: Executor, runs: Iterator[BulkRun], limit: int) -> Iterato
 
 
 def _problems_of(request: Request, record: Record | None) -> tuple[str, ...]:
-    """What a record tells of its page; the document remembers it. Of one that cannot be read nothing is known."""
+    """The problems that a record lists; the document remembers them. None for a record that cannot be read."""
     try:
         problems = problems_of(record.data) if record is not None else ()
     except RecordUnreadable:
-        return ()  # who asks for the page is told, and it is drawn again
+        return ()  # the next request for the page gets an error, and a later one draws it again
     request.document.problems.learn(request.page, problems)
     return problems

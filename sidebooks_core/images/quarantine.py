@@ -15,33 +15,33 @@ from sidebooks_core.workers.jobs import NoWorker
 
 QUARANTINE_S = 60.0
 QUARANTINE_PAGES = 1024
-"""Remembered at most, the newest."""
+"""The most pages that are remembered. The oldest go first."""
 FAILURES_TO_QUARANTINE = 2
-"""A worker may die for another reason than the page it draws, so one failure proves nothing; overrunning does."""
+"""A worker may die for a reason that is not its page, so one failure proves nothing. One overrun is enough."""
 OVERRUNS_TO_QUARANTINE = 4
-"""Scales at which one page overran within QUARANTINE_S, from which on the page is refused in every size."""
+"""If a page overran at this number of scales within QUARANTINE_S, it is refused at every scale."""
 
 
 class _Failures(Struct):
-    """Of one page."""
+    """The failures of one page."""
 
     until_s: float
     error: PageError
     count: int = 0
-    """How often it failed, but for overrunning."""
+    """The number of failures that were not overruns."""
     overran: dict[float, tuple[float, PageError]] = field(default_factory=dict)
-    """By the scale of the rasters that overran: until when others at it are refused, and why."""
+    """By the scale of a raster that overran: the end of the refusal at this scale, and the error."""
 
 
 class Quarantine:
-    """A page at the scale of a raster that overran, and a page that failed otherwise, by the page's name. Thread-safe.
+    """Pages that are refused, by their names: at the scale at which they overran, or at all scales. Thread-safe.
 
-    A small raster may be the slow one, so an overrun says nothing of another scale. But each costs a worker its time limit, so
-    the page is refused as a whole if several overran.
+    A small raster may be the slow one, so an overrun says nothing about another scale. But each overrun occupies a worker for
+    the whole time limit. So the page is refused at all scales if it overran at several.
     """
 
     _refusals: ClassVar[weakref.WeakSet[PageError]] = weakref.WeakSet()
-    """What was told instead of trying: no failures by themselves. Of all quarantines."""
+    """The errors with which all quarantines refused requests. They are not counted as failures of a page."""
 
     def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
         """now_s: the clock, in seconds."""

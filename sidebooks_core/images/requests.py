@@ -1,6 +1,6 @@
-"""What is asked for: one raster of a page, and which raster a tile, a page at an exact size, a region or a level means.
+"""Requests: each asks for one raster of a page. Functions find the raster of a tile, a page, a region or a level.
 
-raster_pixels: of the settings, the most pixels that one raster may have.
+raster_pixels: the most pixels that one raster may have, from the settings.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ class Request(Struct, frozen=True):
     page: int
     spec: RasterSpec
     image_format: str | None = None
-    """Instead of the settings'."""
+    """Replaces the format of the settings. None: the format of the settings."""
 
     @property
     def is_preview(self) -> bool:
-        """Whether it is the page's coarsest level, which has a part of the memory of its own."""
+        """Whether the raster is the page's coarsest level. The memory has a separate part for previews."""
         return self.spec.scale == self.document.pyramid(self.page).levels[0].scale
 
     @property
     def place(self) -> str:
-        """Names the raster by its file and page, which are known before the page's content id is."""
+        """A name of the raster, made of its file and page. They are known before the page's content id."""
         return f"{page_name(self.document, self.page)}|{self.spec!r}|{self.image_format}"
 
 
@@ -46,12 +46,12 @@ class TilePlace(Struct, frozen=True):
 
 
 def in_format(at: TilePlace, image_format: str | None) -> TilePlace:
-    """The same tile, encoded otherwise."""
+    """The same tile in another image format."""
     return replace(at, request=replace(at.request, image_format=image_format))
 
 
 def page_name(document: Document, page: int) -> str:
-    """Names a page of this very file, as its content id names it in any."""
+    """A name of a page of this file. The content id names the same page in every file."""
     return f"page|{document.ref.token}|{page}"
 
 

@@ -18,15 +18,15 @@ from sidebooks_core.stores.protocol import Leases
 from sidebooks_core.workers.jobs import Draw, Identify
 
 SUSPECT_AHEAD_S = 5.0
-"""Most that a page may take that nobody looks at, of a document that cost a worker: its sound pages wait behind it."""
+"""The time limit of a page that nobody looks at, in a document that cost a worker. Sound pages of the document wait for it."""
 IDENTIFY_AHEAD = 64
-"""Pages identified with one that is asked for, as far as the time allows: neighbours are asked for next."""
+"""The most pages that one job identifies, as far as its time allows. Requests for the next pages are likely to follow."""
 IDENTIFY_VISIBLE_S = 0.002
 IDENTIFY_BULK_S = 0.02
 
 
 class Seeker:
-    """Looks for records, and says what is to be done for those that are nowhere. Thread-safe."""
+    """Looks for records, and makes the flights for records that no store has. Thread-safe."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class Seeker:
         dispatcher: Dispatcher,
         first_image: Callable[[Document], Flight | None],
     ) -> None:
-        """first_image: told of each document once, when somebody has its first image. What it returns is to be done then."""
+        """first_image: called once for each document, when a request has its first image. It returns a flight to begin then."""
         self.settings = settings
         self.keeper = keeper
         self.leases = leases
@@ -50,10 +50,10 @@ class Seeker:
     def seek(self, wanted: Wanted, request: Request) -> list[Flight]:
         """Give a request its answer, or return the flight that is to make it. Also returns what follows from a found image.
 
-        Looks into each store once, and may wait for those below the memory. Raises RequestError.
+        Looks into each store once if the content id of the page is known, and may wait for a disk. Raises RequestError.
         """
         shown = self._dispatcher.shown(request)
-        # After what is shown: a page that is identified in this moment has its record in the store before it is so.
+        # After the look at the shown images: a record is stored before its page counts as identified.
         key = self.keeper.key(request)
         mark = self.leases.mark(key) if self.leases is not None and key is not None else 0
         found = Found(shown, "memory") if shown is not None else self.keeper.find(key) if key is not None else None
@@ -72,7 +72,7 @@ class Seeker:
         return [self._drawing(wanted, request, key, mark)]
 
     def refusal(self, request: Request, *, is_ahead: bool) -> PageError | None:
-        """Why a raster must not be tried now, by what came of others of its page."""
+        """The error with which a raster is refused now, because other rasters of its page failed. None: it may be tried."""
         quarantines = (self._quarantine, self._too_slow_ahead) if is_ahead else (self._quarantine,)
         for quarantine in quarantines:
             for page in _names_of_page(request):
@@ -82,14 +82,14 @@ class Seeker:
         return None
 
     def note_failure(self, request: Request, timeout_s: float, error: SidebooksError) -> None:
-        """A raster failed that had so much time."""
+        """Remember that a raster failed. timeout_s: the time limit that it had."""
         if isinstance(error, PageError):
             was_short = timeout_s < self.settings.render_timeout_s and isinstance(error, RenderTimeout)
             for page in _names_of_page(request):
                 (self._too_slow_ahead if was_short else self._quarantine).note(page, request.spec.scale, error)
 
     def after_image(self, document: Document) -> list[Flight]:
-        """Somebody has an image of a document: what is to be done now, if it is the first."""
+        """A request has an image of a document. If it is the first image, returns the flights that follow from it."""
         if document in self._seen:
             return []
         self._seen.add(document)
@@ -99,7 +99,8 @@ class Seeker:
     def _is_drawn_first(self, wanted: Wanted, request: Request) -> bool:
         """Whether a page is drawn before it is identified.
 
-        What somebody looks at is, unless it is likely stored: then to identify it is sooner. What is made ahead waits.
+        A page that somebody looks at is drawn first, unless it is likely stored: then the stored record comes sooner. A page
+        that is made ahead is identified first.
         """
         self.keeper.profile_of(request)  # a format that cannot be made is refused at once
         return wanted.priority is Priority.VISIBLE and not request.document.is_likely_stored
@@ -143,6 +144,6 @@ def _identify_job(settings: Settings, document: Document, page: int, priority: P
 
 
 def _names_of_page(request: Request) -> Iterable[str]:
-    """By content, which other documents may share, and by file."""
+    """The names of a page for quarantine: its content id, which other documents may share, and its name by file."""
     content_id = request.document.known_content_id(request.page)
     return [name for name in (content_id, page_name(request.document, request.page)) if name is not None]

@@ -1,14 +1,16 @@
-"""Documents that cost workers: what nobody looks at of them gets one worker at a time. Plain data; its owner guards it."""
+"""Suspects: documents that cost a worker. Their pages that nobody looks at get one worker at a time. Plain data; the owner
+guards it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
 SUSPECT_S = 600.0
-"""So long after a document cost a worker: the others stay free for other documents meanwhile. What somebody looks at does not
-wait, since most of its pages may be sound."""
+"""A document is suspect for this time after it cost a worker. The other workers stay free for other documents meanwhile. Pages
+that somebody looks at do not wait, since most pages of the document may be sound."""
 SUSPECTS = 256
-"""Documents remembered at most, the newest. A document that costs workers is rare."""
+"""The most documents that are remembered; the oldest go first. A document that costs workers is rare."""
 
 
 class Suspects:
@@ -26,16 +28,16 @@ class Suspects:
         self._until_s[document] = now_s + SUSPECT_S
 
     def includes(self, document: str, now_s: float) -> bool:
-        """Whether it cost a worker a short time ago."""
+        """Whether a document is suspect now."""
         return self._until_s.get(document, 0.0) > now_s
 
     def begin(self, document: str, now_s: float) -> None:
-        """A worker begins something of a document."""
+        """A worker begins a job of a document."""
         if self.includes(document, now_s):
             self._at_work.add(document)
 
     def end(self, document: str) -> bool:
-        """A worker is done with something of a document. Whether more of it may begin now."""
+        """A worker has ended a job of a document. Returns whether another job of the document may begin now."""
         if document not in self._at_work:
             return False
         self._at_work.discard(document)
@@ -43,5 +45,5 @@ class Suspects:
 
     @property
     def at_work(self) -> Collection[str]:
-        """Those that have their one worker."""
+        """The suspect documents that occupy their one worker."""
         return self._at_work

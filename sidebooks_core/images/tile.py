@@ -1,4 +1,4 @@
-"""What a reader gets: an encoded image of a part of a page."""
+"""The tile that callers get: an encoded image of a part of a page."""
 
 from __future__ import annotations
 
@@ -39,6 +39,6 @@ class Tile(Struct, frozen=True):
 
 
 def tile_of(request: Request, packed: PackedTile, etag: str) -> Tile:
-    """A tile of a record. Its document remembers what of the page could not be drawn."""
+    """A tile of a record. Its document remembers the problems of the page."""
     request.document.problems.learn(request.page, packed.problems)
     return Tile(packed.data, packed.media_type, packed.width_px, packed.height_px, etag, packed.problems)

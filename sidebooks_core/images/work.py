@@ -1,4 +1,4 @@
-"""What a flight carries, who waits for it, and what comes of it."""
+"""The parts of a flight: its work, the requests that wait for it, and the result."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sidebooks_core.stores.record import Record
 from sidebooks_core.workers.jobs import AnyJob
 
 Source = Literal["memory", "disk", "render"]
-"""Where a record was found: in memory, in a store below it, or nowhere, so that it was drawn."""
+"""The source of a record: the memory, a store below it, or a drawing, if no store had it."""
 T = TypeVar("T")
 
 
@@ -30,7 +30,7 @@ class Found(Struct, frozen=True):
 
 
 class Background(Protocol):
-    """A document that is identified slice by slice while nothing else is to be done."""
+    """The identification of a document, slice by slice, while workers have no other job."""
 
     def after(self, page: int) -> Flight | None:
         """The slice that follows the one which began at a page."""
@@ -38,56 +38,56 @@ class Background(Protocol):
 
 
 class Wanted(Struct, eq=False):
-    """A request that waits. Its future is what the caller holds: cancelled, the request is forgotten."""
+    """A request that waits. The caller holds its future. If the caller cancels the future, the request is forgotten."""
 
     future: Future[Any]
-    """Of a `Found`, of an answer of the job's type, or of None once a page is identified."""
+    """The result is a `Found`, or an answer of the job's type, or None for a page that is identified."""
     priority: Priority
     client: str
     request: Request | None = None
-    """What is to be found, if it is a record."""
+    """The request for a record. None: the caller waits for another answer."""
     asked_at: int = 0
-    """How many purges there were before."""
+    """The number of purges before the request (`Keeper.purges`)."""
     failure: SidebooksError | None = None
-    """Its page could not be drawn; whether it is stored is still to be found out."""
+    """The error of a page that could not be drawn. Its record may still be stored; that is being found out."""
     flight: Flight | None = None
-    """What it waits for now."""
+    """The flight that the request waits for now."""
 
     @property
     def is_ahead(self) -> bool:
-        """Nobody looks at it yet."""
+        """Whether the image is made ahead: nobody looks at it yet."""
         return self.priority in (Priority.NEXT, Priority.PREVIEW)
 
 
 class Work(Struct, eq=False):
-    """What is to be done, and how far it is."""
+    """The work of a flight, and its progress."""
 
     job: AnyJob
     data: bytes | None
     """The document's bytes if it has no path."""
     request: Request | None = None
-    """What is drawn, if anything is."""
+    """The request for the raster that is drawn. None: the job draws nothing."""
     key: str | None = None
-    """Of the record in the store; None until the page's content id is known."""
+    """The key of the record in the store. None until the page's content id is known."""
     asked_at: int = 0
-    """How many purges there were before."""
+    """The number of purges before the request (`Keeper.purges`)."""
     mark: int = 0
-    """What the leases said of the key when the store was looked into: see `Leases.mark`."""
+    """The `Leases.mark` of the key at the last look into the store."""
     lease: Lease | None = None
     waits_until_s: float | None = None
-    """How long another process that has the key is waited for, by `time.monotonic`."""
+    """The end of the wait for another process that holds the lease, by `time.monotonic`."""
     is_past_waiting: bool = False
-    """It was waited for long enough."""
+    """The wait for the other process is over. The flight goes on without a lease."""
     longer: AnyJob | None = None
-    """The same job with more time, from a request that joined it under way."""
+    """The same job with more time. It comes from a request that joined the flight while a worker did the job."""
     shown: Record | None = None
-    """What was drawn of a page that is not identified yet."""
+    """The record of a page that is drawn and not identified yet."""
     failure: SidebooksError | None = None
-    """Why nothing could be drawn of such a page."""
+    """The error of such a page, if it could not be drawn."""
     content_ids: ContentIds | None = None
-    """Where the answer of an `Identify` is noted."""
+    """The content ids of the document. They learn the answer of an `Identify`."""
     background: Background | None = None
-    """Where it leads on, if it is one slice of many."""
+    """The identification that goes on after this flight, if the flight is one slice of it."""
 
     def release(self) -> None:
         """Let go of the lease, if there is one. Safe to call again."""
@@ -96,7 +96,7 @@ class Work(Struct, eq=False):
             lease.release()
 
     def take_lease(self) -> Callable[[], None]:
-        """What lets go of the lease, once the record can be found by other processes."""
+        """Take the lease out. Returns a function that releases it; call it when other processes can find the record."""
         lease, self.lease = self.lease, None
         return lease.release if lease is not None else _nothing
 
@@ -105,7 +105,7 @@ Flight = flights.Flight[Work, Wanted]
 
 
 def flight_of(names: Sequence[str], work: Work, wanted: Wanted) -> Flight:
-    """A flight that has not entered the dispatcher, with the request that it is for."""
+    """A flight with one request. It has not entered the dispatcher yet."""
     return Flight(list(names), work.job.document.token, work, wanted.priority, [flights.Waiting(wanted, wanted.client)])
 
 

@@ -1,1 +1,1 @@
-"""Opening documents, and what is remembered of them."""
+"""Opens documents, and remembers facts about them."""

@@ -1,8 +1,8 @@
-"""Facts: what is known and is no image. Digests of files, descriptions and content ids of documents, reading positions.
+"""Facts: known bytes that are no image, such as digests of files, descriptions, content ids, and reading positions.
 
 They lie in one file in the cache folder, apart from the images, which may be evicted at any time. Without a folder they are
-kept in memory. A thread writes; no caller waits for the disk to keep a fact. A file that cannot be used costs what it holds,
-and nothing else: until it can be used again, facts are kept in memory.
+kept in memory. A thread writes; no caller waits for the disk to keep a fact. If the file cannot be used, only
+its facts are lost. Until it can be used again, new facts are kept in memory.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ if TYPE_CHECKING:  # SQLite and encryption: only who uses them pays for them
 
 FILE_NAME = "facts.sqlite3"
 WAITING_BYTES = 16 << 20
-"""Most that waits to be written. If more does, since the file cannot be used, the oldest is dropped, positions last."""
+"""The most bytes that wait to be written. If the file cannot be used and more wait, the oldest facts are dropped; positions go
+last."""
 OVERHEAD_BYTES = 256
 """What a fact takes in memory besides its bytes."""
 RETRY_S = 2.0
@@ -32,10 +33,10 @@ RETRY_S = 2.0
 CLOSE_S = 5.0
 """How long closing waits for what is still to be written, unless told."""
 RECENT_BYTES = 8 << 20
-"""Facts that are kept in memory too, so that opening a document again reads no file. Not those that last: another process may
-know better."""
+"""The most bytes of facts that are also kept in memory, so that no file is read when a document is opened again. Lasting facts
+are read from the file each time: another process may have written a newer one."""
 USED_AGAIN_S = 86_400
-"""A fact that is used is noted as used once a day: each note is a write."""
+"""The use of a fact is noted at most once a day, since each note is a write."""
 
 _log = logging.getLogger("sidebooks_core.library")
 _T = TypeVar("_T")
@@ -46,25 +47,25 @@ class Fact(Struct, frozen=True):
 
     data: bytes
     document: bytes
-    """What stands for the document in the file."""
+    """The name of the document in the file."""
     lasts: bool
-    """Nobody can find it out again."""
+    """True if nobody can find the fact out again."""
 
 
 class FactsStatistics(Struct, frozen=True):
-    """What the facts take, and what went wrong since they were opened."""
+    """The size of the facts, and the faults since they were opened."""
 
     facts: int
     bytes: int
     """Of the files on disk; in memory, if there is no folder."""
     damaged: int = 0
-    """Facts that were not what had been written."""
+    """Facts whose bytes were not the written ones."""
     failures: int = 0
     """Reads and writes that failed."""
 
 
 class FactsVerification(Struct, frozen=True):
-    """What reading all facts found."""
+    """The result of reading and checking all facts."""
 
     facts: int
     damaged: int
@@ -86,23 +87,24 @@ class Facts:
         self._cipher = _cipher(encryption_key) if encryption_key is not None else None
         self._changed = threading.Condition()
         self._waiting = _InMemory(most_bytes if folder is None else WAITING_BYTES)
-        """What is not in the file yet; everything, if there is no folder."""
+        """Facts that are not in the file yet. Without a folder: all facts."""
         self._recent = _InMemory(RECENT_BYTES if folder is not None else 0)
         self._forgettings = 0
-        """What was read from the file before something was forgotten may be that, and is not kept in memory."""
+        """Changes when facts are forgotten. A fact that was read from the file before the change may be forgotten, and is not
+        kept."""
         self._used: set[bytes] = set()
         self._file: FactsFile | None = None
         self._is_suspect = False
         """The file has turned out to be damaged."""
         self._tries = 0
-        """How often the writer has written, or could not."""
+        """The number of times that the writer has tried to write."""
         self._writing = threading.Lock()
-        """Held by who changes the file, from the look at what waits to the commit. Taken before `_changed`."""
+        """Held during each change of the file, from the look at the waiting facts to the commit. Taken before `_changed`."""
         self._damaged = self._failures = 0
         self._has_warned = False
         self._closed = False
         self._writer: threading.Thread | None = None
-        """It is started when there is something to write."""
+        """Started when there is a fact to write."""
         if folder is not None:
             from sidebooks_core.library.facts_file import require_version
 
@@ -195,7 +197,7 @@ class Facts:
 
     def _remove(self, document: bytes | None, remove: Callable[[FactsFile], list[bytes]], lasting: bool) -> int:
         nothing: list[bytes] = []
-        with self._writing:  # what waits cannot be on its way to the file now
+        with self._writing:  # so no waiting fact is being written now
             file = self._file
             with self._changed:
                 self._forgettings += 1
@@ -207,7 +209,7 @@ class Facts:
         return len(names)
 
     def _name(self, key: str) -> bytes:
-        """What stands for a key, or for a document, in the file."""
+        """The name of a key, or of a document, in the file."""
         return key.encode("utf-8", "surrogatepass") if self._cipher is None else bytes.fromhex(self._cipher.name(key))
 
     def _row(self, key: str, fact: Fact) -> Row:
@@ -221,7 +223,7 @@ class Facts:
         return self._folder is not None and (len(self._waiting) > 0 or bool(self._used) or self._is_suspect)
 
     def _call_writer(self) -> None:
-        """There is something to write. Under the lock."""
+        """Wake the writer, or start it. Called under the lock."""
         if self._folder is None or self._closed:
             return
         if self._writer is None:
@@ -301,7 +303,9 @@ class Facts:
         return self._file
 
     def _tried(self, call: Callable[[], _T], otherwise: _T) -> _T:
-        """Use the file. `otherwise` if it cannot be used; a damaged one is set aside by the writer."""
+        """Call a function that uses the file. Returns `otherwise` if the file cannot be used. The writer sets a damaged file
+        aside.
+        """
         from sidebooks_core.library.facts_file import FactsDamaged, FactsFailed
 
         try:
@@ -354,12 +358,12 @@ class _InMemory:
         return [*self._passing.items(), *self._lasting.items()]
 
     def remove(self, key: str, fact: Fact) -> None:
-        """Unless there is another one under the key."""
+        """Remove a fact, unless the key has another one now."""
         if self.get(key) is fact:
             self._drop(key)
 
     def forget(self, document: bytes | None, *, lasting: bool) -> list[str]:
-        """Of a document, or of all. Their keys."""
+        """Remove the facts of a document, or of all (None). Returns their keys."""
         keys = [key for key, fact in self.all() if document in (None, fact.document) and (lasting or not fact.lasts)]
         for key in keys:
             self._drop(key)

@@ -37,7 +37,7 @@ BUSY_MS = 1000
 WRITER_BUSY_MS = 5000
 """Longest wait of a writer for others, since SQLite does not queue those that wait. Opening writes only into a new file."""
 CUT_BUSY_MS = 200
-"""Longest wait of who removes something for those that read."""
+"""The longest wait for readers when facts are removed."""
 VALUE_BYTES = 64 << 20
 """Largest value that is read or written: the description of a document with some 100,000 pages has 10 MB."""
 WAL_BYTES = 4 << 20
@@ -53,7 +53,7 @@ OPTIONS = (
     (apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0),
     (apsw.SQLITE_DBCONFIG_ENABLE_VIEW, 0),
 )
-"""Of each connection: what somebody planted in the file does not run."""
+"""Options of each connection. Code that somebody planted in the file does not run."""
 
 MIGRATIONS: tuple[str, ...] = (
     """
@@ -117,7 +117,7 @@ def require_safe_sqlite(version: str) -> None:
 
 
 require_version = lru_cache(maxsize=1)(lambda: require_safe_sqlite(apsw.sqlite_lib_version()))
-"""Of the SQLite that is there."""
+"""Raises RequestError if the installed SQLite is too old."""
 
 
 class FactsFile:
@@ -131,7 +131,7 @@ class FactsFile:
         self._reading, self._writing = threading.Lock(), threading.Lock()
         self._has_wal = not is_remote(path.parent)
         self.damaged = 0
-        """Values that were not what had been written."""
+        """The number of values whose bytes were not the written ones."""
         with _translated():
             self._writer = self._connect()
             self._reader = self._writer
@@ -155,7 +155,7 @@ class FactsFile:
             return False
 
     def read(self, key: bytes) -> Found | None:
-        """What lies under a key; None for nothing, and for what is not what had been written."""
+        """The fact under a key. None if there is none, or if its bytes are not the written ones."""
         with self._reading, _translated():
             row = self._reader.execute("SELECT value, document, lasts, used_s FROM fact WHERE key = ?", (key,)).fetchone()
         if row is None:
@@ -169,8 +169,8 @@ class FactsFile:
     def write(self, rows: Sequence[Row], used: Sequence[bytes] = ()) -> None:
         """Keep rows, and note that others were used, in one transaction. If they make the file too large, others go.
 
-        Those go first that were not used for longest; those that last, after all others. A row that would take more than half
-        of the file is not kept.
+        The fact that was not used for the longest time goes first. Lasting facts go after all others. A row that would take
+        more than half of the file is not kept.
         """
         now_s = int(time.time())
         kept = [row for row in rows if len(row.value) <= self._most_bytes // 2]
@@ -278,7 +278,7 @@ class FactsFile:
 
     @contextmanager
     def _transaction(self, *, lasts: bool) -> Iterator[None]:
-        """lasts: it is on the disk when this ends."""
+        """lasts: the change is on the disk when the block ends."""
         with self._writing, _translated():
             self._writer.execute(f"PRAGMA synchronous = {'FULL' if lasts or not self._has_wal else 'NORMAL'}")
             self._writer.execute("BEGIN IMMEDIATE")
@@ -306,7 +306,7 @@ class FactsFile:
                 return
 
     def _cut_log(self) -> None:
-        """What was removed shall not stay in the log. If another process reads just now, it stays until the next time."""
+        """Cut the log, so that removed facts do not stay in it. If another process reads now, they stay until the next cut."""
         if self._has_wal:
             with self._writing, _translated(), suppress(apsw.BusyError):
                 self._writer.set_busy_timeout(CUT_BUSY_MS)
@@ -342,7 +342,7 @@ def set_aside(path: Path) -> None:
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """No other module knows APSW's errors."""
+    """Translate APSW's errors, so that no other module needs to know them."""
     try:
         yield
     except (apsw.CorruptError, apsw.NotADBError, apsw.FormatError) as damage:
@@ -352,7 +352,7 @@ def _translated() -> Iterator[None]:
 
 
 def _value(connection: apsw.Connection, query: str) -> object:
-    """Of a query that has one row of one column."""
+    """The value of a query that has one row of one column."""
     [(value,)] = connection.execute(query).fetchall()
     return value
 
@@ -370,7 +370,7 @@ def _schema(connection: apsw.Connection) -> list[tuple[object, ...]]:
 
 @lru_cache(maxsize=1)
 def _own_schema() -> list[tuple[object, ...]]:
-    """As SQLite has it of a new file."""
+    """The schema of a new file, as SQLite tells it."""
     connection = apsw.Connection(":memory:")
     try:
         for migration in MIGRATIONS:

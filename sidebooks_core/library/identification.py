@@ -1,6 +1,7 @@
-"""The content ids of whole documents: learned a slice at a time while nothing else is to be done, and remembered.
+"""Learns the content ids of whole documents, slice by slice, while workers have no other job, and remembers them.
 
-By them a page's images are found again. One that is not known needs a worker, which a new process does not have yet.
+The records of a page are found by its content id. If the id is not known, a worker must find it out, and a new process has no
+worker yet.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from sidebooks_core.settings import Settings
 
 
 class _Subject(Struct, frozen=True):
-    """What is remembered of a document, also when nobody has it any more."""
+    """The parts of a document that are remembered, even after nobody holds the document any more."""
 
     document_id: str
     info: DocumentInfo
@@ -44,33 +45,36 @@ def known_at_once(info: DocumentInfo, digest: str, trust_domain: str) -> list[st
 
 
 class Course(Struct):
-    """The identification of one document, slice by slice. It ends when nobody has the document any more."""
+    """The identification of one document, slice by slice. It ends when nobody holds the document any more."""
 
     identification: Identification
     document: weakref.ref[Document]
     subject: _Subject
 
     def after(self, page: int) -> Flight | None:
-        """See `Background`. It goes on behind a page that cannot be identified."""
+        """See `Background`. A page that cannot be identified is skipped."""
         return self.identification.from_page(self, page + 1)
 
 
 class Identification:
-    """Learns and remembers. Thread-safe."""
+    """Learns content ids, and remembers them. Thread-safe."""
 
     def __init__(self, settings: Settings, registry: Registry) -> None:
         self._settings = settings
         self._registry = registry
 
     def begin(self, document: Document) -> Flight | None:
-        """The first slice of all that is not known. To be begun when somebody has the first image: before, it would keep the
-        worker that holds the document from drawing that."""
+        """The first slice of the pages that are not identified. Begin it after the first image: before, it would occupy the
+        worker that holds the document and must draw this image.
+        """
         course = Course(self, weakref.ref(document), _Subject.of(document))
         self._remember(course.subject)
         return self.from_page(course, 0)
 
     def from_page(self, course: Course, start: int) -> Flight | None:
-        """The slice of a course that begins with the next page from `start` on; None: it is over, and remembered."""
+        """The slice of a course that begins at the first unknown page from `start` on. None: the course is over, and its ids
+        are stored.
+        """
         document = course.document()
         page = course.subject.content_ids.first_unknown(start)
         if document is None or page is None:
@@ -80,7 +84,7 @@ class Identification:
         return identifying(self._settings, document, page, wanted, course)
 
     def remember(self, document: Document) -> None:
-        """Store what was learned since the last time, if anything."""
+        """Store the content ids if new ones were learned since the last time."""
         self._remember(_Subject.of(document))
 
     def _remember(self, subject: _Subject) -> None:

@@ -25,7 +25,7 @@ class Opener:
     """Thread-safe."""
 
     def __init__(self, settings: Settings, registry: Registry, dispatcher: Dispatcher, *, has_store_alone: bool) -> None:
-        """has_store_alone: images outlast this process and facts do not, so any page may be stored."""
+        """has_store_alone: images are kept after this process ends, and facts are not. So any page may be stored already."""
         self._settings = settings
         self._registry = registry
         self._dispatcher = dispatcher
@@ -34,7 +34,7 @@ class Opener:
         self._salt = os.urandom(16)
 
     def open(self, source: Source, password: str | None, trust_domain: str) -> Opened:
-        """Raises what `TileService.open` does of a source that was looked at."""
+        """Open a source. Raises the errors of `TileService.open`, except those of `source_of`."""
         finding: Future[DocumentInfo] | None = None
         digest, is_revision = self._registry.known_digest(source)
         if digest is None:
@@ -60,7 +60,7 @@ class Opener:
 
     def _ref(self, source: Source, password: str | None, digest: str | None, trust_domain: str) -> DocumentRef:
         # The password is a part of the token: a worker that opened the document with one must not serve it without.
-        token = source.token.encode("utf-8", "backslashreplace").decode()  # not every path is text
+        token = source.token.encode("utf-8", "backslashreplace").decode()  # a path need not be text
         if password is not None:
             token += f"|{hashlib.blake2b(password.encode(), key=self._salt, digest_size=16).hexdigest()}"
         if trust_domain:

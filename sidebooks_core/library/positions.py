@@ -1,4 +1,4 @@
-"""Where each reader of a document left off."""
+"""The positions of readers: the page at which each reader of a document left off."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Positions:
         try:
             return None if stored is None else _pages.decode(stored)
         except msgspec.MsgspecError:
-            return None  # somebody else's writing
+            return None  # another program wrote it
 
     def save(self, document_id: str, reader: str, page: int) -> None:
-        """A reader is at a page now. page: from 0."""
+        """Save the page at which a reader is now. page: from 0."""
         data = msgspec.msgpack.encode(page)
         self._facts.keep(position_key(document_id, reader), data, document_id, lasts=True)

@@ -1,4 +1,4 @@
-"""What workers are asked about a document beside its images: words, links, searches, inspections. Nothing of it is kept."""
+"""Questions to workers that are not about images: words, links, searches, inspections. The answers are not stored."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ INSPECT_LONG_SIDE_PX = 2048
 class Questions:
     """Equal questions share one answer. Thread-safe.
 
-    Cancelling a future drops the work, if nobody else wants it and no worker has begun it. client: whose turn in the queue a
-    question takes. All raise PageNotFound; other errors are the future's.
+    Cancelling a future drops the work, if nobody else wants it and no worker has begun it. client: a question takes
+    turns in the queue under this name. All raise PageNotFound; other errors come by the future.
     """
 
     def __init__(self, dispatcher: Dispatcher, timeout_s: float) -> None:
@@ -59,7 +59,7 @@ class Questions:
         return self._dispatcher.ask(name, Work(job, document.data), Priority.NEXT)
 
     def inspect(self, document: Document, page: int) -> Future[Inspected]:
-        """What is notable of a page; draws it to measure that."""
+        """Inspect a page. The page is drawn to measure the time."""
         document.require_page(page)
         job = Inspect(document=document.ref, timeout_s=self._timeout_s, page=page, long_side_px=INSPECT_LONG_SIDE_PX)
         return self._dispatcher.ask(f"inspect|{document.ref.token}|{page}", Work(job, document.data), Priority.BULK)

@@ -1,7 +1,7 @@
-"""Opening: what a source is called, whether it was seen before, and what is known of it from last time.
+"""Looks at a source before it is opened: its name, and the facts that are known of it from earlier openings.
 
-The digest of an unchanged file and the description of a known document are facts (`library/facts.py`), so that opening a
-document again reads neither the whole file nor starts the engine.
+The digest of an unchanged file and the description of a known document are facts (`library/facts.py`). So to open a document
+again, the library need not read the whole file or start the engine.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Source(Struct, frozen=True):
 
     @property
     def token(self) -> str:
-        """Names this content from this source to the workers, before its digest is known."""
+        """A name of the content for workers. It is known before the digest."""
         if self.stamp is None:
             assert self.data is not None
             return f"bytes-{digest_bytes(self.data)}"
@@ -49,13 +49,13 @@ class Source(Struct, frozen=True):
 
 
 Given = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
-"""What a document can be opened from: a path, its bytes, or a binary file object."""
+"""A source as the caller gives it: a path, the document's bytes, or a binary file object."""
 NAMELESS = "the document"
-"""What messages call bytes without a name."""
+"""The name in messages of bytes that have no name."""
 
 
 def source_of(given: Given, max_bytes: int, name: str | None = None) -> Source:
-    """Look at what was given. The file of a path is not read yet; a file object is, from its beginning if it can seek.
+    """Make a `Source`. The file of a path is not read yet. A file object is read, from its beginning if it can seek.
 
     name: instead of the file's. Raises FileNotFoundError, IsADirectoryError, DocumentTooLarge, RequestError, TypeError.
     """
@@ -102,14 +102,14 @@ def _content(given: bytes | bytearray | memoryview | BinaryIO, called: str, max_
 
 
 class _Digest(Struct, frozen=True):
-    """What is remembered of a file."""
+    """The digest of a file, with the time stamp at which it was taken."""
 
     stamp: tuple[int, ...]
     digest: Annotated[str, Meta(max_length=64)]
 
 
 class _Described(Struct, frozen=True):
-    """How a description is kept, apart from the content ids, which are learned later and bit by bit."""
+    """A description as it is stored. The content ids are stored separately, since they are learned later."""
 
     version: int
     info: DocumentInfo
@@ -129,7 +129,9 @@ class Registry:
         self._engine = engine
 
     def known_digest(self, source: Source) -> tuple[str | None, bool]:
-        """The digest of a file that has not changed since it was taken; else None, and whether it has."""
+        """The digest of a file, if it is known and the file has not changed since. Else None, and whether the
+        file has changed.
+        """
         if source.stamp is None:
             return None, False
         remembered = self._recall(path_key(str(source.path)), _digests)
@@ -138,7 +140,7 @@ class Registry:
         return (remembered.digest, False) if list(remembered.stamp) == source.stamp.to_wire() else (None, True)
 
     def digest(self, source: Source) -> str:
-        """Read and digest the content; remember a file's, if its time stamp can be trusted to show the next change."""
+        """Read and digest the content. Remember the digest of a file if its time stamp is sure to show the next change."""
         if source.data is not None:
             return digest_bytes(source.data)
         assert source.path is not None
@@ -168,7 +170,7 @@ class Registry:
             self._facts.keep(key, msgspec.msgpack.encode(_Described(DESCRIPTION_VERSION, info)), document_id)
 
     def identify(self, document_id: str, info: DocumentInfo, content_ids: Sequence[str | None], trust_domain: str) -> None:
-        """Remember what was learned of a document's content ids, page by page; not of one that needs a password."""
+        """Remember the content ids of a document, page by page. Nothing is remembered if it needs a password."""
         if not info.needs_password:
             key = content_ids_key(scoped_id(document_id, trust_domain), self._engine)
             self._facts.keep(key, msgspec.msgpack.encode(tuple(content_ids)), document_id)
@@ -182,7 +184,7 @@ class Registry:
         try:
             return None if stored is None else decoder.decode(stored)
         except (msgspec.MsgspecError, RecursionError, ValueError):
-            return None  # somebody else's writing: what is remembered is found out again
+            return None  # another program wrote it: the fact is found out again
 
 
 def _require_size(name: str, size_bytes: int, max_bytes: int) -> None:

@@ -38,11 +38,11 @@ class Allowed(Protocol):
     """Decides about one request. It is called in the event loop, also before images in memory: it must not wait."""
 
     def __call__(self, scope: Scope, operation: Operation, document_id: str | None, /) -> bool:
-        """Whether whoever sent a request may have its answer.
+        """Whether the sender of a request may have its response.
 
         scope: the ASGI scope as the server or the outer application gave it, with what its middleware added.
-        document_id: as the address names it, whether there is such a document or not. None: the operation concerns none or
-        all of them.
+        document_id: the id in the address; the document need not exist. None: the operation concerns no document, or all of
+        them.
         """
 
 

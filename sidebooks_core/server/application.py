@@ -1,10 +1,10 @@
-"""The ASGI application: its parts put together, and the way of a request through them.
+"""The ASGI application: joins its parts. A request goes through them in this order:
 
     fast path (an image that is in memory) -> door (host, path) -> Starlette (which route) -> endpoint (method, access)
     -> handler -> sender (errors, headers)
 
-What is in memory is answered in the event loop; whatever may wait (the disk, a worker) goes through a future, and a client
-that goes away takes its queued work along.
+The event loop sends images that are in memory. Work that may wait (the disk, a worker) goes through a future. If a client goes
+away, its queued work is dropped.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # numpy and Pillow: only for a server that is loaded
     from sidebooks_core.encoding.encode import EncodedImage
 
 QUALITY = 70
-"""Of an image that somebody sees for a second or two."""
+"""The quality of an image that is seen for a second or two."""
 
 
 def at_hand(images: Images, request: Request) -> tuple[Tile, float] | None:

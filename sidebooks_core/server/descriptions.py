@@ -39,11 +39,11 @@ from sidebooks_core.server.statuses import Refused, not_found
 from sidebooks_core.server.watcher import Problem
 
 DESCRIBED_BYTES = 32 << 20
-"""Of descriptions that are kept."""
+"""The most bytes of descriptions that are kept."""
 MAX_NAME_BYTES = 200
-"""Of a downloaded file's name, in UTF-8."""
+"""The most bytes of a downloaded file's name, in UTF-8."""
 _UNNAMEABLE = re.compile(r'[\x00-\x1f\x7f-\x9f/\\:*?"<>|\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]')
-"""What no file name holds on some system, and what turns its ending round."""
+"""Characters that some system forbids in file names, and those that change the direction of writing."""
 
 
 def summary(base: str, registered: Registered) -> DocumentSummary:
@@ -129,7 +129,7 @@ def page_links(links: Sequence[Link]) -> PageLinks:
 class Described:
     """Long descriptions as bytes, made once: a hundred tablets that open a document ask for the same. Thread-safe.
 
-    Kept without the host that they were asked at, which is put in for each request: nobody fills the memory with hosts.
+    They are kept without a host, and each request puts its own in. So no client can fill the memory with many hosts.
     """
 
     def __init__(self, most_bytes: int = DESCRIBED_BYTES) -> None:
@@ -199,7 +199,7 @@ def original(request: HttpRequest, registered: Registered) -> HttpResponse:
 
 
 def _without_waiting(path: str, flags: int) -> int:
-    """Opens a file; something else that lies in its place by now, as a FIFO, keeps no thread."""
+    """Open a file without waiting. If something else is in its place now, such as a FIFO, the thread does not hang."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
@@ -213,8 +213,8 @@ def _wanted_range(request: HttpRequest, tag: str) -> str:
 def disposition(name: str, suffix: str, document_id: str) -> bytes:
     """Content-Disposition (RFC 6266): to be saved under the document's name, with its file's ending.
 
-    Programs that read no `filename*`, such as curl, get what is ASCII of the name. Where something is not, the beginning of the
-    id follows, or the Japanese names of a meeting's papers would be one and the same.
+    Programs that do not read `filename*`, such as curl, get the name with "_" for each character that is not ASCII. If there
+    are such characters, the beginning of the id follows. Otherwise all Japanese names of a meeting's papers might be the same.
     """
     suffix = _UNNAMEABLE.sub("_", suffix)
     stem = _UNNAMEABLE.sub("_", name)

@@ -1,4 +1,4 @@
-"""What every request passes first: its host, its path, and where it comes from."""
+"""The door: checks the host and the path of every request, and the origin of requests that change something."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_PATH_BYTES = 1024
 
 
 class Door:
-    """Lets requests in, as values. Nothing in a path ever names a file."""
+    """Checks requests, and makes values of them. No part of a path names a file."""
 
     def __init__(self, base_url: str | None, hosts: Iterable[str] | None, sharing: Sharing) -> None:
         """See `ServerOptions`. Raises RequestError."""
@@ -34,9 +34,9 @@ class Door:
         return HttpRequest(scope, receive, host, self._base(scope, host, root), generation), _encoded_anew(path)
 
     def may_change(self, request: HttpRequest) -> bool:
-        """Whether a request that changes something comes from our own pages, from an origin that may, or from no page."""
+        """Whether a request may change something: it comes from our own pages, from an allowed origin, or from no web page."""
         origin = request.header(b"origin").lower()
-        site = request.header(b"sec-fetch-site")  # of browsers only, and no page can set it
+        site = request.header(b"sec-fetch-site")  # only browsers send it, and no page can set it
         if not origin:
             return site in ("", "none", "same-origin") or self._sharing.is_open
         if self._sharing.allows(origin) or site == "same-origin":
@@ -46,7 +46,7 @@ class Door:
         return origin.partition("://")[2] in ours
 
     def _host(self, scope: Scope) -> str:
-        """The Host header; "" if there is none. Raises Refused for what is no host, or none of ours."""
+        """The Host header; "" if there is none. Raises Refused if it is no host name, or not one of ours."""
         found = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
         if len(found) > 1:
             raise Refused(400, "one Host header, please")

@@ -21,11 +21,11 @@ from sidebooks_core.server.sharing import Sharing
 from sidebooks_core.server.statuses import Refused, not_found
 
 REQUEST = "sidebooks_core.request"
-"""Where the scope that is routed holds the request."""
+"""The key of the request in the scope that Starlette routes."""
 
 
 class Rules(Struct, frozen=True):
-    """What holds for every request."""
+    """The parts that check and answer every request."""
 
     door: Door
     sharing: Sharing
@@ -72,10 +72,10 @@ class Endpoint:
 
 
 class _PathRoute(routing.Route):
-    """Starlette's route for a path whose parts may be empty: they name nothing then, and their handler says so.
+    """Starlette's route for a path whose parts may be empty. The handler answers 404 for an empty part.
 
-    Routes are tried one after the other, so those that cannot match are told apart without a regular expression: a request's
-    path has a slash between its parts and nowhere else (`Door.enter`).
+    Routes are tried one after the other. Most routes that cannot match are left out without a regular expression, by the number
+    of slashes: a path has a slash between two parts and nowhere else (`Door.enter`).
     """
 
     def __init__(self, path: str, endpoint: Endpoint) -> None:
@@ -85,7 +85,7 @@ class _PathRoute(routing.Route):
         self._beginning = path.partition("{")[0]
 
     def matches(self, scope: Scope) -> tuple[routing.Match, Scope]:
-        """Whether this is the route for a request, and what the path names."""
+        """Whether this is the route of a request, with the parts of the path."""
         path: str = scope["path"]
         if path.count("/") != self._slashes or not path.startswith(self._beginning):
             return routing.Match.NONE, {}

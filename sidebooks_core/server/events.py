@@ -21,10 +21,11 @@ from sidebooks_core.server.limits import Quota
 from sidebooks_core.server.schemas import DocumentsEvent, PageEvent, ShownImage
 
 ALIVE_EVERY_S = 15.0
-"""Something is sent at least so often: proxies end connections that are silent for a minute."""
+"""The longest silence of a stream. Proxies end connections that are silent for a minute."""
 RETRY_MS = 2000
 DOCUMENTS_EVERY_S = 1.0
-"""For one listener: a folder of a hundred new files makes a few events, each of which holds all ids."""
+"""The shortest time between two `documents` events of a listener. So a folder of a hundred new files makes only a few events;
+each holds all ids."""
 DOCUMENTS = "documents"
 
 
@@ -68,7 +69,7 @@ class _Listener:
         return events
 
     async def pieces(self, receive: Receive) -> AsyncGenerator[bytes, None]:
-        """Until the client goes away or the server ends."""
+        """The pieces of the stream, until the client goes away or the server ends."""
         gone = asyncio.ensure_future(disconnected(receive))
         gone.add_done_callback(lambda _: self.end())
         try:
@@ -132,7 +133,7 @@ class Events:
             listener.put(DOCUMENTS, data)
 
     def page_shown(self, session: str, document: Document, view: PageView) -> None:
-        """Tell the listeners of a session what its reader has for its screen now."""
+        """Send the listeners of a session the images that its reader has for the screen now."""
         listeners = [one for one in self._all() if one.session == session]
         if not listeners:
             return

@@ -1,8 +1,8 @@
 """How an application ends: told by its owner, or because the ASGI server that runs it has been told to end.
 
-An ASGI server tells an application only after all connections have ended (lifespan), and one that is mounted in another not at
-all. A stream of events has no end of its own: each would wait for the other. uvicorn, also under gunicorn, can be found by its
-signal handler.
+An ASGI server announces its end only after all connections have ended (lifespan), and never to a mounted application. A stream
+of events has no end of its own, so server and stream would wait for each other. uvicorn, also under gunicorn, can be found by
+its signal handler.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import signal
 from collections.abc import Callable
 
 LOOK_EVERY_S = 0.25
-"""How often the server is asked whether it ends, as long as there are streams that would keep it from doing so."""
+"""The time between two checks whether the server ends, while there are streams that would keep it from ending."""
 
 
 class Ending:
-    """Whether an application ends, and what is done then. `begin` may be called from any thread, and again."""
+    """The end of an application, and the actions at that moment. `begin` may be called from any thread, and again."""
 
     def __init__(self) -> None:
         self.has_begun = False
@@ -34,7 +34,7 @@ class Ending:
             action()
 
     def watch_server(self, as_long_as: Callable[[], object]) -> None:
-        """Begin when the ASGI server is told to end, as long as something holds. In the event loop."""
+        """Begin the end when the ASGI server is told to end. Checks while `as_long_as` is true. Call it in the event loop."""
         if self._watch is None or self._watch.done():
             self._watch = asyncio.create_task(self._watching(as_long_as))
 

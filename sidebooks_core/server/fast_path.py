@@ -1,8 +1,8 @@
 """The short way to an image that was sent before and is still in memory: no routing, no parsing, no digests, no threads.
 
-The meaning of a request depends on its path, on its host (links in headers), and on the registered documents; on nothing else.
-So the meaning is remembered. The bytes are not: they belong to the memory store, within its budget. The question of access is
-asked each time.
+The meaning of a request depends only on its path, its host (for links in headers), and the registered documents. So the
+meaning is remembered. The bytes are not: they belong to the memory store, within its budget. Access is checked for each
+request.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from sidebooks_core.stores.record import Record
 
 MOST_PATHS = 8192
 MOST_BYTES = 8 << 20
-"""Of paths, hosts and headers that are remembered."""
+"""The most bytes of paths, hosts and headers that are remembered."""
 
 _log = logging.getLogger("sidebooks_core.server")
 
@@ -39,14 +39,14 @@ class _Meaning(Struct):
     etag: bytes
     """With its quotes."""
     headers: Headers
-    """Of every answer but for the length and the time it took."""
+    """The headers of every response, without its length and timing."""
     family: str
     found: tuple[weakref.ref[Record], slice] | None = None
-    """The record that the bytes were in last, and where."""
+    """The record that held the bytes at the last request, and their place in it."""
 
 
 class FastPath:
-    """Belongs to the event loop, but for `forget`. It learns only from requests that were answered, whose host was accepted."""
+    """Belongs to the event loop, except `forget`. It learns only from answered requests, so their hosts were accepted."""
 
     def __init__(self, service: TileService, headers: ResponseHeaders, allowed: Allowed) -> None:
         self._keeper = service.parts.images.keeper
@@ -59,7 +59,7 @@ class FastPath:
         self.answered_s = 0.0
         """When an image was answered last, by `time.perf_counter`."""
         self.generation = 0
-        """Of the documents that are served. Taken when a request comes, before its document is looked for."""
+        """A number that grows when the documents on the shelf change. A request takes it before it looks for its document."""
 
     def __len__(self) -> int:
         """Requests whose meaning is remembered."""
@@ -67,12 +67,12 @@ class FastPath:
 
     @property
     def held_bytes(self) -> int:
-        """About what is remembered takes."""
+        """About the bytes that the remembered meanings take."""
         return self._bytes
 
     def learn(self, request: HttpRequest, key: str, at: TilePlace, tag: str, own: Headers) -> None:
         """A request was answered with this tile of the record with this key. own: the headers of every such answer."""
-        known = self._known  # before the generation is compared: `forget` puts another in its place after counting on
+        known = self._known  # read before the generation: `forget` first changes the generation, and then replaces this
         host, _ = _host_and_etag(request.scope)
         path = raw_path(request.scope)
         if request.generation != self.generation or not host or request.operation is None:
@@ -93,12 +93,12 @@ class FastPath:
             self._bytes -= _size(old_path, old_host, old.headers)
 
     def forget(self) -> None:
-        """Documents came or went. Requests that came before this are not learned from any more."""
+        """Forget all meanings, since documents came or went. Nothing is learned from requests that came before this."""
         self.generation += 1
         self._known = OrderedDict()
 
     def answer(self, scope: Scope) -> tuple[int, Headers, bytes] | None:
-        """Status, headers and body; None if the request takes the long way, which also tells who may not see the image."""
+        """Status, headers and body. None if the request must take the long way, which also refuses access."""
         host, given = _host_and_etag(scope)
         known = self._known.get((scope.get("raw_path") or raw_path(scope), host))
         if known is None:
@@ -106,7 +106,7 @@ class FastPath:
         try:
             if not self._allowed(scope, known.operation, known.document_id):
                 return None
-        except Exception:  # noqa: BLE001 - the long way asks again, and has an answer for what goes wrong
+        except Exception:  # noqa: BLE001 - the long way asks again, and answers with the error
             _log.exception("the question of access failed")
             return None
         self.answered_s = started_s = time.perf_counter()
@@ -131,7 +131,9 @@ class FastPath:
 
 
 def _host_and_etag(scope: Scope) -> tuple[bytes, bytes]:
-    """The headers `host` and `if-none-match`; empty where there is none. Of two hosts none: such a request is refused."""
+    """The headers `host` and `if-none-match`; empty if missing. Both are empty if there are two hosts: the long way refuses
+    that.
+    """
     host = given = b""
     for name, value in scope["headers"]:
         if name == b"host":
@@ -144,5 +146,5 @@ def _host_and_etag(scope: Scope) -> tuple[bytes, bytes]:
 
 
 def _size(path: bytes, host: bytes, headers: Headers) -> int:
-    """About what is held for one request, in bytes."""
+    """About the bytes that one remembered request takes."""
     return 600 + len(path) + len(host) + sum(len(name) + len(value) for name, value in headers)

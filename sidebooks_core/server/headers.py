@@ -1,4 +1,4 @@
-"""Response headers. Whatever this server sends, its headers are built here: images, JSON, files, events, errors."""
+"""Response headers. All headers of this server are built here: of images, JSON, files, events, errors."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from sidebooks_core.server.http import Headers, family_of, origin_of
 from sidebooks_core.server.sharing import Sharing
 
 IMMUTABLE = b"public, max-age=31536000, immutable"
-"""An address that names a digest always means the same."""
+"""For an address that holds a digest of the content: its content never changes."""
 LEARNING = b"public, max-age=300"
-"""Descriptions, words, links, hits: a later version of this library may tell more of the same document."""
+"""For descriptions, words, links and hits: a later version of this library may find more in the same document."""
 PASSING = b"public, max-age=2"
-"""An image that a better one replaces soon."""
+"""For an image that a better one replaces soon."""
 NO_CACHE = b"no-cache"
 NO_STORE = b"no-store"
 
 LONGEST_PROBLEMS = 200
-"""Characters of `Sidebooks-Problems`, about."""
+"""About the most characters of `Sidebooks-Problems`."""
 
 
 class ResponseHeaders(Struct, frozen=True):
@@ -30,29 +30,31 @@ class ResponseHeaders(Struct, frozen=True):
     sharing: Sharing
 
     def lasting(self, family: str, own: Headers) -> Headers:
-        """The headers at an address, whoever asks. family: the first part of the path. own: what its response has."""
+        """The headers at an address, the same for all clients. family: the first part of the path. own: the response's own
+        headers.
+        """
         if self.sharing.cache == "private":
             own = [(name, self.sharing.cache_control(v)) if name == b"cache-control" else (name, v) for name, v in own]
         return [*self.sharing.common(family), *own]
 
     def for_origin(self, family: str, scope: Scope) -> Headers:
-        """Further ones for the origin that asks."""
+        """Further headers, for the origin of the request."""
         return self.sharing.for_origin(family, origin_of(scope))
 
     def complete(self, scope: Scope, own: Headers, length: int | None) -> Headers:
-        """All headers of a response. length: of its body, in bytes; None: it has none, or its length is not known."""
+        """All headers of a response. length: the bytes of its body. None: there is no body, or its length is not known."""
         family = family_of(scope)
         size = [] if length is None else [content_length(length)]
         return [*self.lasting(family, own), *self.for_origin(family, scope), *size]
 
 
 def content_length(length: int) -> tuple[bytes, bytes]:
-    """Of a body, in bytes."""
+    """The length of a body, in bytes."""
     return b"content-length", b"%d" % length
 
 
 def server_timing(source: str, took_s: float) -> tuple[bytes, bytes]:
-    """Where an image came from, and how long that took."""
+    """The source of an image, and the time that it took."""
     return b"server-timing", f"{source};dur={took_s * 1000:.1f}".encode()
 
 
@@ -62,12 +64,14 @@ def image(media_type: str, tag: str, problems: Sequence[str], links: Headers) ->
 
 
 def unchanged(tag: str, problems: Sequence[str], links: Headers) -> Headers:
-    """Of an image that the client has already (304)."""
+    """For an image that the client has already (304)."""
     return [etag(tag), (b"cache-control", IMMUTABLE), *told_problems(problems), *links]
 
 
 def coarse_image(media_type: str, resolution: float, problems: Sequence[str], links: Headers) -> Headers:
-    """One in place of another, hence without an ETag and for a moment only. resolution: its share of the pixels across."""
+    """A coarser image in place of another: it has no ETag, and caches drop it soon. resolution: its share of
+    the pixels across.
+    """
     return [
         (b"content-type", media_type.encode()),
         (b"cache-control", PASSING),
@@ -89,7 +93,7 @@ def text(tag: str, cache_control: bytes, more: Headers) -> Headers:
 
 
 def file(media_type: str, tag: str, disposition: bytes) -> Headers:
-    """A file to be saved, of which ranges can be had."""
+    """A file to save. Clients may ask for ranges of it."""
     return [
         (b"content-type", media_type.encode()),
         (b"accept-ranges", b"bytes"),
@@ -100,7 +104,7 @@ def file(media_type: str, tag: str, disposition: bytes) -> Headers:
 
 
 def content_range(first: int, last: int, size: int) -> tuple[bytes, bytes]:
-    """The bytes of a file that are sent, from 0, the last included; and how many it has."""
+    """The range of a file that is sent, from byte `first` to `last`, both included and from 0. size: the bytes of the file."""
     return b"content-range", f"bytes {first}-{last}/{size}".encode()
 
 
@@ -114,7 +118,7 @@ def events() -> Headers:
 
 
 def momentary(media_type: str) -> Headers:
-    """What holds now, and for nobody later."""
+    """A response that no cache keeps."""
     return [(b"content-type", media_type.encode()), (b"cache-control", NO_STORE)]
 
 
@@ -124,7 +128,7 @@ def redirect(address: str) -> Headers:
 
 
 def preflight(methods: str, *, may_read: bool) -> Headers:
-    """Which methods an address takes; and for browsers, if pages of the origin that asks may read the answers."""
+    """The methods of an address. may_read: whether pages of the asking origin may read the responses; browsers are told so."""
     allow = methods.encode()
     headers: Headers = [(b"allow", allow)]
     if may_read:

@@ -22,9 +22,10 @@ Headers = list[tuple[bytes, bytes]]
 MAX_BODY_BYTES = 16 << 10
 BODY_TIMEOUT_S = 10.0
 MAX_QUERY_CHARACTERS = 200
-"""Of a parameter in the query; what is longer is cut."""
+"""The most characters of a query parameter. A longer one is cut."""
 PIECE_BYTES = 128 << 10
-"""Of a file: the client has to take most of one before the next is read, and is judged by what it takes."""
+"""The size of the pieces in which a file is sent. The next piece is read when the client has taken most of the last one. So the
+server sees how slow a client is."""
 
 _RANGES = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})\Z")
 
@@ -32,7 +33,9 @@ _Result = TypeVar("_Result")
 
 
 class FileRange(Struct):
-    """A part of an open file, from where it stands: an original may be larger than the memory. The sender closes it."""
+    """A part of an open file, from its current position. It is sent in pieces, since an original may be larger than the memory.
+    The sender closes the file.
+    """
 
     file: BinaryIO
     count: int
@@ -51,7 +54,7 @@ class FileRange(Struct):
 
 
 class HttpResponse(Struct):
-    """What is sent for a request. The headers that all responses have are added when it is sent (`headers.ResponseHeaders`)."""
+    """The response to a request. When it is sent, the headers that all responses have are added (`headers.ResponseHeaders`)."""
 
     status: int
     body: bytes = b""
@@ -61,7 +64,7 @@ class HttpResponse(Struct):
     stream: AsyncGenerator[bytes, None] | None = None
     """Sent instead of `body`, as long as it lasts."""
     ended: Callable[[], None] | None = None
-    """Called once it was sent, or could not be."""
+    """Called once, after the response was sent or sending has failed."""
 
     @property
     def has_body(self) -> bool:
@@ -70,7 +73,7 @@ class HttpResponse(Struct):
 
     @property
     def length(self) -> int | None:
-        """Of what is sent, in bytes. None: there is no body, or its length is not known."""
+        """The bytes of the body. None: there is no body, or its length is not known."""
         if self.stream is not None or not self.has_body:
             return None
         return len(self.body) if self.file is None else self.file.count
@@ -89,22 +92,22 @@ class HttpRequest(Struct, eq=False):
     host: str
     """The Host header; "" if there is none."""
     base: str
-    """What addresses in answers begin with: scheme, host, and the path at which the application is mounted."""
+    """The beginning of all addresses in responses: scheme, host, and the path at which the application is mounted."""
     generation: int = 0
-    """Of the shelf, when the request came (`FastPath.generation`)."""
+    """The generation of the shelf when the request came (`FastPath.generation`)."""
     params: dict[str, str] = field(default_factory=dict)
     """The parts of the path that the route names, decoded."""
     operation: Operation | None = None
-    """Of its route, once it is known."""
+    """The operation of its route. None until the route is known."""
     document_id: str | None = None
-    """As the path names it."""
+    """The document's id in the path. None: the path names no document."""
     source: str = "memory"
-    """Where its image was found, for Server-Timing."""
+    """The source of its image, for Server-Timing."""
     since_s: float = field(default_factory=time.perf_counter)
 
     @property
     def client(self) -> str:
-        """Whose turn in the queue it takes: the address it came from."""
+        """The name under which it takes turns in the queue: the client's address."""
         return f"http {self.address}"
 
     @property
@@ -122,7 +125,7 @@ class HttpRequest(Struct, eq=False):
         return parse_qs(given.decode("latin-1")).get(name, [""])[0][:MAX_QUERY_CHARACTERS]
 
     def has_etag(self, tag: str) -> bool:
-        """Whether the client says that it has this (If-None-Match)."""
+        """Whether the client has the image with this tag already (If-None-Match)."""
         given = self.header(b"if-none-match")
         return bool(given) and (
             given.strip() == "*" or any(one.strip().removeprefix("W/") == f'"{tag}"' for one in given.split(","))
@@ -163,11 +166,13 @@ class HttpRequest(Struct, eq=False):
 async def disconnected(receive: Receive) -> None:
     """Returns when the client has gone."""
     while (await receive())["type"] != "http.disconnect":
-        await asyncio.sleep(0)  # the others go on, also if a server always has something to tell
+        await asyncio.sleep(0)  # let other tasks run, also if a server always has a message
 
 
 def raw_path(scope: Scope) -> bytes:
-    """The path as it was sent, percent-encoded. ASGI servers need not give it: then as it must have been."""
+    """The path as the client sent it, percent-encoded. If the ASGI server does not give it, the decoded path
+    is encoded again.
+    """
     given: bytes | None = scope.get("raw_path")
     return given or quote(scope["path"], safe="/:@!$&'()*+,;=~-._", errors="surrogatepass").encode("ascii")
 
@@ -175,8 +180,8 @@ def raw_path(scope: Scope) -> bytes:
 def root_and_path(scope: Scope) -> tuple[str, str]:
     """The path that the application is mounted at, and the path below it, both percent-encoded.
 
-    A proxy in front may have taken the beginning of the root off the path: what the outermost application was told of that is
-    its `app_root_path`.
+    A proxy in front may have removed the beginning of the root from the path. The outermost application knows this beginning as
+    `app_root_path`.
     """
     root = _encoded(scope.get("root_path", ""))
     path = raw_path(scope).split(b"?")[0].decode("latin-1")

@@ -1,7 +1,7 @@
 """Makes responses of images: from memory, from disk, drawn, coarse under load, derived, and many in one record.
 
-Belongs to the event loop: whatever may wait goes through a future or a thread, and a client that leaves takes its queued work
-along.
+Belongs to the event loop. Work that may wait goes through a future or a thread. If a client leaves, its queued work is
+dropped.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from sidebooks_core.service import TileService
 from sidebooks_core.stores.record import Record
 
 MAX_WAITING = 512
-"""Renders before a request's turn from which on it gets 503. What is in memory or on disk is never refused."""
+"""If so many renders come before a request's turn, the response is 503. Images in memory or on disk are never refused."""
 LOADED_WAITING = 8
-"""Renders before a request's turn, for each worker, from which on it is answered with a coarser image that is at hand. A
+"""If so many renders for each worker come before a request's turn, the response is a coarser image, if one is in memory. A
 hundred tablets that turn to the same page wait for one render."""
 IN_A_ROW_S = 0.02
 BUNDLE_TYPE = "application/vnd.sidebooks.bundle"
@@ -50,12 +50,12 @@ class ImageAnswers:
         self._joined = JoinedWork()
         self.waiting = Waiting()
         self.loaded = LOADED_WAITING * service.settings.workers
-        """Renders before a request's turn from which on it gets a coarser image."""
+        """If so many renders come before a request's turn, it gets a coarser image."""
 
     async def tile(self, request: HttpRequest, at: TilePlace, links: Headers | None = None) -> HttpResponse:
         """One tile, or a coarser image for a moment if too much waits. links: further headers.
 
-        Its ETag is known at once, so 304 is answered before anything is looked for.
+        The ETag is known at once, so a 304 needs no look into a store.
         """
         document, page = at.request.document, at.request.page
         tag = self._images.etag(at)
@@ -69,20 +69,22 @@ class ImageAnswers:
         tile = await self._get(request, at)
         own = headers.image(tile.media_type, tag, tile.problems, links or [])
         key = self._keeper.key(at.request)
-        if key is not None:  # else its page is not identified yet: a later response is learned from
+        if key is not None:  # if None, the page is not identified yet; the fast path learns from a later response
             self._fast_path.learn(request, key, at, tag, own)
         return responses.image(request, tile.data, own)
 
     def are_awaited(self) -> bool:
-        """Whether an image is waited for that is drawn or queued, or images are sent one after the other just now."""
+        """Whether a request waits for an image that is queued or drawn, or images are being sent without a pause."""
         return bool(self.waiting) or time.perf_counter() - self._fast_path.answered_s < IN_A_ROW_S
 
     def _render(self, at: TilePlace) -> str:
-        """Names the render that makes a tile."""
+        """A name of the render that makes a tile."""
         return self._keeper.tag(at.request)
 
     async def _coarse(self, request: HttpRequest, at: TilePlace, links: Headers | None) -> HttpResponse | None:
-        """What stands in while too much waits; None without anything coarser. The sharp one is drawn when its turn comes."""
+        """A coarser image while too much waits. None if there is none in memory. The sharp image is drawn at
+        the client's turn.
+        """
         found = coarse.at_hand(self._images, at.request)
         if found is None:
             return None
@@ -100,13 +102,14 @@ class ImageAnswers:
         if held is not None:
             return held
         client = request.client
-        # Under load each client has its own request, which the service joins: what another asked for may come up late.
+        # Under load each client has a request of its own, so that it does not wait for another client's turn. The service joins
+        # them.
         joined = at if len(self.waiting) < self.loaded else (at, client)
         tile, request.source = await self._joined.get(request, joined, lambda: self._make(at, client))
         return tile
 
     async def _make(self, at: TilePlace, client: str) -> tuple[Tile, str]:
-        """A tile that is not in memory, and where it was found. Cancelled, it drops what is queued and nobody else wants."""
+        """A tile that is not in memory, and its source. If this is cancelled, queued work that nobody else wants is dropped."""
         submitting = asyncio.ensure_future(self._pools.run("images", self._images.submit, at, Priority.VISIBLE, client))
         try:
             future: Future[Tile] = await asyncio.shield(submitting)
@@ -126,7 +129,7 @@ class ImageAnswers:
             self.waiting.remove(render, client)
 
     async def derived(self, request: HttpRequest, at: TilePlace, chosen: RasterPlan, links: Headers) -> HttpResponse:
-        """An image that is turned, mirrored, made grey or stretched. at: what is to be had of it."""
+        """An image that is turned, mirrored, made grey or stretched. at: the place of the unchanged image."""
         recipe = chosen.recipe
         assert recipe is not None
         document, page = at.request.document, at.request.page
@@ -223,6 +226,6 @@ def _cancel(tiles: Iterable[Tile | Future[Tile]]) -> None:
 
 
 def _drop(submitting: asyncio.Future[Future[Tile]]) -> None:
-    """The client left before the image was queued."""
+    """Cancel an image whose client left before the image was queued."""
     if not submitting.cancelled() and submitting.exception() is None:
         submitting.result().cancel()

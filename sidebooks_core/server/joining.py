@@ -1,7 +1,8 @@
-"""One piece of work for all requests that wait for the same.
+"""Joins requests that wait for the same work.
 
-A hundred tablets that turn to one page ask for one image at once. The service joins them into one render; but each request
-would go there and back through threads and locks, which costs a millisecond of the processor, and the last would wait for all.
+A hundred tablets that turn to one page ask for one image at once. The service joins them into one render. But without this
+module each request would pass through threads and locks, which takes a millisecond of a processor, and the last request would
+wait for all others.
 """
 
 from __future__ import annotations
@@ -29,9 +30,10 @@ class JoinedWork:
         self._under_way: dict[Hashable, _UnderWay] = {}
 
     async def get(self, request: HttpRequest, what: Hashable, make: Callable[[], Awaitable[_Made]]) -> _Made:
-        """What `make` returns. The first request for `what` calls it; it is cancelled when the clients of all have left.
+        """The result of `make`, which the first request for `what` calls. It is cancelled when the clients of all requests have
+        left.
 
-        Raises Gone if the request's own client leaves, and what `make` raises.
+        Raises Gone if the request's own client leaves, and the errors of `make`.
         """
         shared = self._under_way.get(what)
         if shared is None:

@@ -1,4 +1,4 @@
-"""What clients may take of a server: bytes, connections, streams, searches."""
+"""Limits for clients of a server: bytes, connections, streams, searches."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class ServerLimits(Struct, frozen=True, kw_only=True):
 
 
 class Quota:
-    """How much of something there may be at once, in all and of each client. Belongs to one thread."""
+    """Counts things that exist at once, with a limit in all and one for each client. Belongs to one thread."""
 
     def __init__(self, most: int, most_per_client: int, what: str) -> None:
         self._most = most

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 description of the HTTP API: what the table of routes says, and the schemas of our own JSON."""
+"""The OpenAPI 3.1 description of the HTTP API, made from the table of routes and the schemas of our own JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the handlers of requests work with."""
+"""The parts of the server that handlers use."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ServerParts(Struct, frozen=True, eq=False, kw_only=True):
     sessions: Sessions
     ending: Ending
     describe_api: Callable[[str], object]
-    """The OpenAPI description, for addresses that begin with what it is given."""
+    """Makes the OpenAPI description. Its argument is the beginning of all addresses."""
     counts: Callable[[], dict[int, int]]
     """Responses so far, by status."""
 
@@ -48,7 +48,7 @@ class ServerParts(Struct, frozen=True, eq=False, kw_only=True):
         return found
 
     def document(self, request: HttpRequest) -> Document:
-        """The same, without what the shelf knows of it. Raises Refused."""
+        """The document alone, without its entry on the shelf. Raises Refused."""
         return self.registered(request).document
 
     def page(self, request: HttpRequest) -> tuple[Document, int]:

@@ -17,8 +17,8 @@ THREADS = {
     "descriptions": 2,
     "other": 4,
 }
-"""images: looking for records on disk, and putting what is not there into the queue. derived: images turned, stretched or made
-coarse in this process. originals: reading files. descriptions: writing and compressing JSON. other: hints, metrics."""
+"""images: look for records on disk, and queue the missing ones. derived: turn or stretch images, or make them coarse.
+originals: read files. descriptions: write and compress JSON. other: metrics."""
 
 
 class Pools:

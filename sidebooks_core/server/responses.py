@@ -46,6 +46,6 @@ def text(request: HttpRequest, body: bytes, media_type: str, cache_control: byte
 
 
 def refusal(refused: Refused) -> HttpResponse:
-    """An error as JSON (RFC 9457). Nobody keeps it."""
+    """An error as JSON (RFC 9457). No cache keeps it."""
     body = json_bytes(Problem(status=refused.status, detail=refused.detail))
     return HttpResponse(refused.status, body, [*headers.momentary("application/problem+json"), *refused.headers])

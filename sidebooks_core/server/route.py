@@ -1,4 +1,4 @@
-"""What a row of the table of routes says, and what it means."""
+"""The rows of the table of routes: their fields, parameters and statuses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sidebooks_core.server.http import HttpRequest, HttpResponse
 from sidebooks_core.server.parts import ServerParts
 
 Handler = Callable[[ServerParts, HttpRequest], Awaitable[HttpResponse]]
-"""Makes the response of one route. Raises Refused, Gone, and what the service raises."""
+"""Makes the response of one route. Raises Refused, Gone, and the errors of the service."""
 
 _PARAMETER = re.compile(r"{([A-Za-z]+)}")
 
@@ -23,7 +23,7 @@ class Parameter(Struct, frozen=True):
 
     meaning: str
     pattern: str
-    """A regular expression of good values. Handlers check them: what does not match gets 404, or 400 where it says."""
+    """A regular expression of good values. Handlers check the value: a bad one gets 404, or 400 if the route declares that."""
 
 
 _ENDINGS = "|".join(BY_ENDING)
@@ -73,22 +73,22 @@ MEANINGS = {
 
 
 class Route(Struct, frozen=True, kw_only=True):
-    """An address, and what is done there. A bad one cannot be made: ValueError."""
+    """An address and its handler. Raises ValueError for fields that make no sense."""
 
     path: str
     """As OpenAPI writes it: parts in braces stand for whatever has no slash."""
     handler: Handler
     operation: Operation
-    """What the question of access is asked about."""
+    """The operation that `allowed` is asked about."""
     summary: str
     media_type: str
-    """Of the answer when all goes well."""
+    """The media type of the response, if there is no error."""
     method: str = "GET"
-    """GET stands for HEAD, too."""
+    """GET includes HEAD."""
     successes: tuple[int, ...] = (200,)
-    """The usual one first."""
+    """Statuses without an error. The usual one comes first."""
     errors: tuple[int, ...] = (404,)
-    """Beside 403, which any route answers to those who may not do what it does."""
+    """Statuses of errors. 403 is not listed: every route answers it to clients without access."""
     query: tuple[str, ...] = ()
     """Parameters of the query, none of them required."""
     body: type[Struct] | None = None
@@ -115,7 +115,9 @@ class Route(Struct, frozen=True, kw_only=True):
 
     @property
     def statuses(self) -> tuple[int, ...]:
-        """All that it may answer. Any request may also get 400 (host, path), 405, 414, 421, and 500 for a fault of ours."""
+        """All statuses that the route may answer. Any request may also get 400 (host, path), 405, 414, 421, and 500 (our
+        fault).
+        """
         return tuple(sorted({*self.successes, 403, *self.errors}))
 
     @property
@@ -125,7 +127,7 @@ class Route(Struct, frozen=True, kw_only=True):
 
     @property
     def changes_something(self) -> bool:
-        """Pages of other origins may not ask for it unless they are let in."""
+        """Whether it changes something. Then pages of other origins may call it only if their origin is allowed."""
         return self.method != "GET"
 
 

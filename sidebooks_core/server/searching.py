@@ -1,4 +1,4 @@
-"""Searches share the workers: they go step by step, clients take turns, and a search ends when nobody waits for it."""
+"""Searches share the workers. A search goes step by step; clients take turns; a search ends when nobody waits for it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from sidebooks_core.service import TileService
 SEARCH_LIMIT = 500
 """Hits in one answer."""
 PAGES_FIRST_S = 2.0
-"""The longest that a step waits while visible pages are drawn, or sent without a pause: it would take the processor from them.
-A hundred tablets leave pauses."""
+"""The longest wait of a step while visible pages are drawn, or sent without a pause: a search would slow them down. The
+requests of a hundred tablets leave pauses."""
 LOOK_EVERY_S = 0.01
 
 
@@ -86,7 +86,7 @@ class Turns:
             await given
         except asyncio.CancelledError:
             if given.done() and not given.cancelled():
-                self.pass_on()  # it was given, and its search has ended meanwhile
+                self.pass_on()  # the turn was given, but its search has ended meanwhile
             else:
                 self._forget(client, number)
             raise

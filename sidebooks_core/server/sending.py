@@ -1,4 +1,4 @@
-"""From a request to the messages of ASGI: errors become responses, and every response is counted and sent whole or ended."""
+"""Sends responses as ASGI messages. Errors become responses. Every response is counted, and is sent whole or cut off."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Sender:
         """Responses by status."""
 
     async def respond(self, scope: Scope, receive: Receive, send: Send, making: Awaitable[HttpResponse]) -> None:
-        """Send what `making` gives, or what its error means. Nothing is sent to a client that has left."""
+        """Send the response that `making` gives, or the response for its error. Nothing is sent if the client has left."""
         try:
             response = await making
         except asyncio.CancelledError:
@@ -51,7 +51,7 @@ class Sender:
         await self.send(scope, receive, send, response)
 
     async def send(self, scope: Scope, receive: Receive, send: Send, response: HttpResponse) -> None:
-        """Send a response, and let go of what it holds."""
+        """Send a response. Then close its file and call its `ended`, even if sending failed."""
         self.counts[response.status] += 1
         try:
             await self._send(scope, receive, send, response)
@@ -82,7 +82,7 @@ class Sender:
         try:
             while piece := await self._pools.run("originals", file.read):
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
-                if gone.done():  # a server takes pieces for nobody, as quickly as they are read
+                if gone.done():  # else the ASGI server would take all pieces, although nobody receives them
                     break
         finally:
             gone.cancel()

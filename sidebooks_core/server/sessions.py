@@ -4,8 +4,8 @@
       `--------------------------------------->'
 
 A session begins with its first hint, and ends for one of the reasons in `End`, each of which is decided in this module. It
-holds one reader, the newest hint and the newest view, and nothing once it has ended. A hint only leaves word: what takes time
-is done in a few threads that all sessions share.
+holds one reader, the newest hint and the newest view, and nothing after its end. A hint is only noted. Work that takes time is
+done in a few threads that all sessions share.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ from sidebooks_core.tiling.spreads import SINGLE_PAGES, SpreadRule
 
 THREADS = 2
 DEADLINE_S = 0.001
-"""Of a turn: nobody paints what it returns."""
+"""The deadline of a turn. It is short, since nobody paints the view that the turn returns."""
 CLOSE_S = 5.0
 
 Shown = Callable[[str, Document, PageView], None]
-"""Told of a session what its reader has for its screen. Short, and never waits."""
+"""Takes the view that the reader of a session has for its screen. It is short, and never waits."""
 
 _log = logging.getLogger("sidebooks_core.server")
 
 
 class State(Enum):
-    """Where a session is in its life."""
+    """The state of a session."""
 
     BEGUN = auto()
     """Its first hint waits to be followed."""
     FOLLOWING = auto()
-    """Its reader has turned where a hint said."""
+    """Its reader has turned to the page of a hint."""
     ENDED = auto()
 
 
@@ -76,7 +76,7 @@ class SessionLimits(Struct, frozen=True, kw_only=True):
 
 
 class HintedPage(Struct, frozen=True):
-    """Where a client is, as its hint says."""
+    """The page at which a client is, as its hint says."""
 
     document: Document
     page: int
@@ -85,11 +85,11 @@ class HintedPage(Struct, frozen=True):
     """Width and height of its screen."""
     spread: bool
     client: str = ""
-    """Whose turn in the queue the session takes, and whose session it is."""
+    """The client that owns the session. The session takes turns in the queue under this name."""
 
 
 class _Follower:
-    """Turns a reader to where a client is, and tells what it has for the client's screen. One thread at a time."""
+    """Turns a reader to the page of the client, and passes its views on. Used by one thread at a time."""
 
     def __init__(self, name: str, service: TileService, shown: Shown, loop: ReaderLoop) -> None:
         self._name = name
@@ -106,7 +106,7 @@ class _Follower:
         return self._reader is None and self._latest is None
 
     def follow(self, hinted: HintedPage) -> None:
-        """Turn there: with the reader that there is if it reads the same document, else with another."""
+        """Turn to a page. The present reader is used if it has the same document and spread rule, else a new one."""
         if hinted is self._hinted:
             return
         before, self._hinted = self._hinted, hinted
@@ -128,13 +128,13 @@ class _Follower:
         self._show(hinted.document, self._reader.turn_to(hinted.page))
 
     def close(self) -> None:
-        """Let go of everything: whoever still knows the session must not keep its images."""
+        """Release the reader and its images. Code that still refers to the session must not keep them."""
         if self._reader is not None:
             self._reader.close()
         self._reader = self._latest = self._hinted = None
 
     def _show(self, document: Document, view: PageView) -> None:
-        """Tell what the reader has."""
+        """Pass a view of the reader on."""
         self._latest = view
         self._shown(self._name, document, view)
 
@@ -184,7 +184,7 @@ class Sessions:
             return dict(self._ends)
 
     def follow(self, name: str, hinted: HintedPage) -> None:
-        """Have the session's reader turn where its client is, soon. Of several hints at once the newest counts.
+        """Have the session's reader turn to the client's page soon. If several hints wait, the newest counts.
 
         Raises ServiceClosed.
         """
@@ -226,7 +226,9 @@ class Sessions:
         self._sessions[name] = session, self._loop.add(partial(self._step, session))
 
     def _most_silent(self) -> str:
-        """Of the client that has most sessions, the one that was silent longest. A flood of one client ends only its own."""
+        """The longest silent session of the client that has most sessions. So a flood of one client ends only
+        its own sessions.
+        """
         counts = Counter(session.newest.client for session, _ in self._sessions.values())
         most = max(counts.values())
         return next(name for name, (session, _) in self._sessions.items() if counts[session.newest.client] == most)
@@ -243,7 +245,7 @@ class Sessions:
         return self._sessions.pop(session.name)
 
     def _step(self, session: Session) -> float | None:
-        """Follow the newest hint, or let go if the session has ended. When to look again, in seconds."""
+        """Follow the newest hint, or release the reader if the session has ended. Returns the seconds until the next look."""
         with self._lock:
             left_s = session.heard_at_s + self._limits.silence_s - time.monotonic()
             if session.state is not State.ENDED and left_s <= 0:
@@ -262,7 +264,7 @@ class Sessions:
         return left_s
 
     def _follow(self, session: Session, hinted: HintedPage) -> End | None:
-        """Why the session has to end, if it has to."""
+        """Follow a hint. Returns the reason if the session must end, else None."""
         try:
             session.follower.follow(hinted)
         except ServiceClosed:

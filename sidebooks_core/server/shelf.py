@@ -34,7 +34,7 @@ class Registered(Struct, frozen=True):
 
     document: Document
     path: Path | None
-    """Where the original lies, if it may be fetched."""
+    """The path of the original. None: it may not be fetched."""
 
 
 class Shelf:
@@ -65,14 +65,14 @@ class Shelf:
     ) -> Document:
         """Open a document and serve it from now on. Takes and raises what `TileService.open` does.
 
-        Its first page is identified at once: whoever is told of it asks for that, and an address needs it.
+        Its first page is identified at once, since clients that hear of the document ask for this page.
         """
         document = self.service.open(source, password, name=name, direction=direction, trust_domain=trust_domain)
         self._add(None, Registered(document, Path(source) if isinstance(source, str | os.PathLike) else None))
         return document
 
     def remove(self, document_id: str) -> None:
-        """Serve it no longer, whatever files hold it."""
+        """Serve a document no longer, even if watched files hold it."""
         with self._lock:
             copies = self._copies.pop(document_id, None)
             if copies is None:
@@ -90,11 +90,11 @@ class Shelf:
         for callback in self._told:
             try:
                 callback(self.ids())
-            except Exception:  # noqa: BLE001 - whoever listens must not end who registers, nor the watcher
+            except Exception:  # noqa: BLE001 - a listener's fault must end neither the caller nor the watcher
                 _log.exception("a callback that is told of documents failed")
 
     def ids(self) -> list[str]:
-        """Of all documents, in order of registration; those of folders come after the others, by their paths."""
+        """The ids of all documents in order of registration. Documents of folders come last, by their paths."""
         with self._lock:
             return [document_id for _, document_id in self._order]
 
@@ -125,7 +125,7 @@ class Shelf:
         return self._watcher.look(folder, timeout_s)
 
     def problems(self) -> list[Problem]:
-        """What lies in the folders and is not served, with the reason."""
+        """The files and folders that are not served, each with its reason."""
         return self._watcher.problems()
 
     def opening_count(self) -> int:
@@ -146,7 +146,7 @@ class Shelf:
         self._add(path, Registered(document, path))
 
     def _forget_file(self, path: Path, unless_id: str | None = None) -> None:
-        """A file does not hold what it held, unless that is what it holds now. Its document goes with the last file."""
+        """A file no longer holds its document, unless its id is `unless_id`. A document leaves the shelf with its last file."""
         with self._lock:
             document_id = self._held.get(path)
             if document_id is None or document_id == unless_id:
@@ -165,7 +165,7 @@ class Shelf:
         with self._lock:
             is_new = document.id not in self._copies
             others = {one: copy for one, copy in self._copies.get(document.id, {}).items() if one != path}
-            self._copies[document.id] = {path: registered, **others}  # what was opened last can be opened
+            self._copies[document.id] = {path: registered, **others}  # the newest first: it can be opened
             if path is not None:
                 self._held[path] = document.id
             if is_new:
@@ -174,7 +174,7 @@ class Shelf:
                 insort(self._order, (place, document.id))
         self._tell()
         if is_new and document.page_count and document.known_content_id(0) is None:
-            self.service.parts.images.identify(document, 0, Priority.PREVIEW)  # a failure is told to who asks for the page
+            self.service.parts.images.identify(document, 0, Priority.PREVIEW)  # requests for the page get the error
 
     def _take_place(self, document_id: str) -> None:
         place = self._places.pop(document_id)

@@ -30,7 +30,7 @@ HEADERS_WITHIN_S = 10.0
 BODY_WITHIN_S = 30.0
 """From there to the end of its body."""
 TAKEN_WITHIN_S = 60.0
-"""How often the server measures how much a client has taken of the response that waits for it."""
+"""The time between two measurements of the bytes that a client has taken of its response."""
 LEAST_BYTES_PER_S = 1000.0
 """A client that takes less is ended. The slowest networks carry more."""
 MAX_PIPELINED = 128
@@ -45,7 +45,7 @@ class Doors(Struct):
     """The oldest first."""
     per_client: Counter[str] = field(default_factory=Counter)
     candidates: deque[PatientProtocol] = field(default_factory=deque)
-    """Connections that were there when one had to go the last time, and were not looked at yet."""
+    """Connections from the last search for an idle one that were not looked at yet."""
 
     def come(self, connection: PatientProtocol) -> PatientProtocol | None:
         """Count a new connection. Returns the one that has to go, perhaps the new one."""
@@ -116,7 +116,7 @@ class PatientProtocol(HttpToolsProtocol):
         return (self.cycle is None or self.cycle.response_complete) and not self.transport.is_closing()
 
     def make_room(self) -> None:
-        """There are too many connections, and this one is not in the middle of a response: it goes."""
+        """End this connection, since there are too many and it is not in the middle of a response."""
         if self._is_in_message or self.cycle is None:
             self._refuse(503, "too many connections")
         else:
@@ -124,7 +124,7 @@ class PatientProtocol(HttpToolsProtocol):
             self._watch_taking()
 
     def data_received(self, data: bytes) -> None:
-        """As uvicorn does, which logs what it cannot read, so that clients could fill the log."""
+        """Like uvicorn's method, but without its log entry for an unreadable request, by which clients could fill the log."""
         self._unset_keepalive_if_required()
         self._piece_bytes = len(data)
         if self._is_in_message:

@@ -23,12 +23,12 @@ _NOTHING = "there is nothing at this address"
 _BUSY = "busy: try again soon"
 _FOR_THE_LOG = "it cannot be made, for a reason that the server's log tells"
 _PATH = re.compile(r"(?<![\w.])/[\w.+~@-]+/|\w/bin/|\b[A-Za-z]:\\|\bimport \w")
-"""What an error must not say to a client: a path of this machine, or how a process is started."""
+"""Text that no error may send to a client: a path of this machine, or the command of a process."""
 _log = logging.getLogger("sidebooks_core.server")
 
 
 class Refused(Exception):
-    """A request that gets an error status. headers: those that its answer has beside the usual ones."""
+    """A request that gets an error status. headers: further headers of the response."""
 
     def __init__(self, status: int, detail: str, *headers: tuple[bytes, bytes]) -> None:
         super().__init__(detail)
@@ -42,7 +42,7 @@ class _Outcome(Struct, frozen=True):
 
     status: int
     detail: str | None = None
-    """What the client is told. None: the error's own words."""
+    """The text for the client. None: the error's own words."""
     is_passing: bool = False
     """The same request may succeed soon: Retry-After."""
 
@@ -60,7 +60,7 @@ _OUTCOMES: dict[type[SidebooksError], _Outcome] = {
 
 
 def refusal_of(error: SidebooksError) -> Refused:
-    """The status of an error and what a client is told of it. An error's own words are told unless they name a path."""
+    """The status and the text for a client. The text is the error's own message, unless that names a path of this machine."""
     outcome = next(_OUTCOMES[kind] for kind in type(error).__mro__ if kind in _OUTCOMES)
     detail = str(error) if outcome.detail is None else outcome.detail
     if outcome.status == 500 and _PATH.search(detail):

@@ -10,9 +10,9 @@ class Waiting:
 
     def __init__(self) -> None:
         self._waiting: dict[str, Counter[str]] = {}
-        """By render: for how many tiles each client waits."""
+        """By render: the number of tiles that each client waits for."""
         self._renders_of: Counter[str] = Counter()
-        """By client: for how many renders it waits."""
+        """By client: the number of renders that it waits for."""
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -41,7 +41,9 @@ class Waiting:
             del self._renders_of[client]
 
     def before(self, client: str) -> int:
-        """How many renders come before one more of this client, since clients take turns in the queue (`scheduling.queue`)."""
+        """The number of renders that come before a new one of this client. Clients take turns in the queue
+        (`scheduling.queue`).
+        """
         own = self._renders_of.get(client, 0)
         of_others = sum(min(count, own + 1) for other, count in self._renders_of.items() if other != client)
-        return min(len(self._waiting), own + of_others)  # what several clients wait for is drawn once
+        return min(len(self._waiting), own + of_others)  # a render that several clients wait for is drawn once

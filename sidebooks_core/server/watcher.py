@@ -1,4 +1,4 @@
-"""Watches folders: opens what comes, several files at once, tries again what failed for a passing reason, forgets what goes."""
+"""Watches folders: opens new files, several at once, tries again if a failure may pass, and forgets files that are gone."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sidebooks_core.server.folders import Listing, State, list_folder, retry_aft
 
 WATCH_EVERY_S = 2.0
 OPENERS = 4
-"""Files that are opened at the same time: one that takes long holds up no other."""
+"""The number of files that are opened at the same time, so that one slow file does not delay all others."""
 
 _log = logging.getLogger("sidebooks_core.server")
 
@@ -33,7 +33,7 @@ class _File(Struct):
     state: State
     opening: Future[None] | None = None
     failures: int = 0
-    """In a row, of this state."""
+    """Failures in a row while the file had this state."""
     again_at_s: float | None = None
     reason: str | None = None
     is_missing: bool = False
@@ -46,9 +46,9 @@ class Watcher:
     def __init__(
         self, opened: Callable[[Path], None], gone: Callable[[Path], None], clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """opened: opens a file and serves it, in place of what it was before; raises what opening raises.
+        """opened: opens a file and serves its document in place of the earlier one; raises the errors of opening.
 
-        gone: a file is there no longer, or cannot be opened as what it is now. clock: seconds that only grow.
+        gone: called if a file is gone, or its new content cannot be opened. clock: seconds that only grow.
         """
         self._opened = opened
         self._gone = gone
@@ -117,7 +117,7 @@ class Watcher:
                         _log.exception("a watched folder could not be looked at")
 
     def _begin(self, path: Path, state: State) -> None:
-        """Have a file opened, if it is new, has changed, or is to be tried again. One that is being opened is left to that."""
+        """Have a file opened if it is new, has changed, or is due for another try. Leaves files alone that are being opened."""
         with self._lock:
             known = self._files.get(path)
             if known is not None:
@@ -139,7 +139,7 @@ class Watcher:
         try:
             self._opened(path)
         except ServiceClosed:
-            return  # and so does this
+            return  # the service is closed, so watching ends, too
         except Exception as error:  # noqa: BLE001 - one file's fault, whatever it is, is told and ends nobody
             failures = file.failures + 1
             reason = str(error) if isinstance(error, SidebooksError) else _in_words(error)
@@ -164,7 +164,7 @@ class Watcher:
                 file.again_at_s = self._clock()  # it came back at this very moment
 
     def _forget_missing(self, folder: Path, listing: Listing) -> None:
-        """Forget what is gone. What lies in a folder that cannot be read just now is kept: it may be there."""
+        """Forget files that are gone. Files of a folder that cannot be read now are kept: they may still be there."""
         unread = tuple(listing.unread)
         with self._lock:
             missing = [
@@ -184,7 +184,10 @@ class Watcher:
 
 
 def _wait(opening: Sequence[Future[None]], timeout_s: float | None) -> None:
-    """Until all are done, at most so long. Not `concurrent.futures.wait`: what a closed pool drops never ends for that."""
+    """Wait until all files are opened, at most `timeout_s`.
+
+    `concurrent.futures.wait` would never end for calls that a closed pool drops.
+    """
     until_s = None if timeout_s is None else time.monotonic() + timeout_s
     for one in opening:
         with suppress(CancelledError, TimeoutError):

@@ -1,7 +1,7 @@
-"""Takes from a worker all that it needs only to start: files, the network, other processes. Linux: Landlock and libseccomp.
+"""Confines a worker after its start: takes away files, the network and other processes. Linux: Landlock and libseccomp.
 
-What remains: memory, its two pipes, descriptors of documents that the host hands over, and reading the fonts, Python's and
-its own packages' files. A parser that was taken over can spoil its worker's answers and nothing else.
+The worker keeps its memory, its two pipes, and the descriptors of documents that the host hands over. It may still read the
+files of fonts, Python and its packages. A parser that was taken over can spoil its worker's answers and nothing else.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ from sidebooks_core.worker.forbidden_calls import FORBIDDEN, NEW_ALLOWED, NEW_FR
 
 PDFIUM = ("pypdfium2", "pypdfium2_cfg", "pypdfium2_raw")
 PACKAGES = ("sidebooks_core", "pymupdf", "numpy", "PIL", "isal", "msgpack", "msgspec", "resvg_py", *PDFIUM)
-"""Whose files may be read: some modules are loaded late."""
+"""Packages whose files may be read, since some of their modules are loaded late."""
 LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache")
 DEVICES = ("/dev/null", "/dev/urandom")
 MOST_FILES = 64
-"""Descriptors: the documents that a worker holds, its pipes, and some to spare."""
+"""The most descriptors of a worker: for its documents, its pipes, and some more."""
 STACK_BYTES = 64 << 20
 """The most that the stack may grow to; RLIMIT_DATA does not count it."""
 ADDRESS_BYTES = 128 << 30
-"""Of address space, beside `worker_bytes`: documents and fonts are mapped. It bounds the page tables, which no other limit
-counts, to a 512th."""
+"""Address space beside `worker_bytes`, since documents and fonts are mapped. It bounds the page tables to a 512th of it. No
+other limit counts page tables."""
 
 
 def load() -> None:
-    """Import what `confine` needs; what is missing, `confine` reports."""
+    """Import the packages that `confine` needs. `confine` reports a package that is missing."""
     with suppress(Exception):
         importlib.import_module("pyseccomp")
 
 
 def confine(font_paths: Sequence[str]) -> list[str]:
-    """Give up what is not needed, for good. What could not be given up, in words; empty when all was.
+    """Give up all rights that the worker does not need, for good. Returns in words the rights that it could not give up.
 
-    To be called when everything is loaded, by a process with one thread: Landlock binds the thread that asks for it.
+    Call this after everything is loaded, in a process with one thread: Landlock binds only the thread that calls it.
     """
     if sys.platform != "linux":
         return [f"no isolation on {sys.platform}"]
@@ -63,7 +63,7 @@ def confine(font_paths: Sequence[str]) -> list[str]:
 
 
 def limit_resources(worker_bytes: int) -> None:
-    """Few descriptors, no byte written to any file, and bounds for what `worker_bytes` does not count."""
+    """Limit descriptors, forbid to write files, and limit the memory that `worker_bytes` does not count."""
     import resource
 
     resource.setrlimit(resource.RLIMIT_NOFILE, (MOST_FILES, MOST_FILES))
@@ -93,7 +93,7 @@ def _call_filter() -> Any:
 
     chosen: Any = pyseccomp.SyscallFilter(defaction=pyseccomp.ALLOW)
     denied, unknown = pyseccomp.ERRNO(errno.EPERM), pyseccomp.ERRNO(errno.ENOSYS)
-    # Calls by the interfaces for programs of other word sizes have other numbers, which no rule below is about.
+    # Programs of other word sizes make calls by other numbers, and the rules below do not name those.
     chosen.set_attr(pyseccomp.Attr.ACT_BADARCH, denied)
     with suppress(OSError):  # libseccomp before 2.5
         chosen.set_attr(pyseccomp.Attr.CTL_OPTIMIZE, 2)

@@ -1,4 +1,4 @@
-"""What a worker has on its desk: open documents and display lists, kept warm within bounds, and the jobs done with them."""
+"""The desk of a worker: it keeps documents and display lists open, within bounds, and does the jobs."""
 
 from __future__ import annotations
 
@@ -40,21 +40,23 @@ from sidebooks_core.worker.memory import resident_bytes
 from sidebooks_core.workers.answers import Drawn, Inspected, Searched
 from sidebooks_core.workers.jobs import Draw, Identify, Inspect, Job, Open, PageJob, ReadLinks, ReadWords, Search
 
-Image.preinit()  # what saving the first image would import: no job pays for it, and no confined worker needs its files
+Image.preinit()  # else the first save would import it: a job would wait, and a confined worker could not read the files
 
 MAX_DOCUMENTS = 12
-"""Documents kept open in one worker, beside the newest for a moment: each costs a file descriptor and up to a few MB."""
+"""The most documents that one worker keeps open; for a moment one more. Each costs a file descriptor and up to a few MB."""
 KEPT_DOCUMENTS = 8
-"""Of them, when some are closed: not one each time another is opened, for closing also costs what the engine shares."""
+"""The documents that stay open when a worker closes some. It closes several together, since closing also drops objects that
+the engine shares between documents."""
 MIN_LIST_BYTES = 128 << 10
-"""What a display list is counted at least: growth of the process below the allocator's step does not show."""
+"""The least size that is counted for a display list. A list smaller than the allocator's step shows no growth of the
+process."""
 
 
 A = TypeVar("A")
 
 
 class DocumentNeeded(Exception):
-    """A job's document is not held, and cannot be opened from here."""
+    """The desk does not hold the document of a job, and cannot open it."""
 
 
 class _Sheet(Struct):
@@ -63,14 +65,14 @@ class _Sheet(Struct):
     display_list: Any
     counted_bytes: int
     problems: dict[str, None]
-    """What of it could not be read or drawn, each once, in order: all that is drawn of it tells of all."""
+    """The problems of the page, each once, in order. Every raster of the page reports all of them."""
     is_mended: bool = False
-    """Its images were looked into, and nothing more can be done."""
+    """Its images were examined. No more can be mended."""
     is_judged: bool = False
-    """It is not blank, or has no problem that makes it so."""
+    """The page is not blank, or no problem makes it blank."""
     grey: bool | None = None
     cut_images: frozenset[int] = frozenset()
-    """By their objects' numbers; the engine says nothing of them."""
+    """Images whose data is cut short, by the numbers of their objects. The engine does not report them."""
 
 
 class _Held(Struct):
@@ -88,9 +90,9 @@ class Desk:
     def __init__(
         self, font_set: FontSet, display_list_bytes: int, *, opens_paths: bool, worker_bytes: int | None = None
     ) -> None:
-        """opens_paths: documents are opened by their paths, where nobody can hand over a descriptor.
+        """opens_paths: open documents by their paths, if nobody can hand over a descriptor.
 
-        worker_bytes: what this process may use, if it is bound.
+        worker_bytes: the memory that this process may use. None: no limit.
         """
         self.font_set = font_set
         fonts.install(font_set)
@@ -106,8 +108,8 @@ class Desk:
     def do(self, job: Job[A], given: bytes | int | None) -> A:
         """The answer to one job; `Draw.then` is a job of its own.
 
-        given: the document's bytes, or a descriptor, which is taken over. Raises DocumentNeeded without, if the document is not
-        held.
+        given: the document's bytes, or a descriptor, which the desk closes. Raises DocumentNeeded if the desk does not hold the
+        document and nothing was given.
         """
         ref = job.document
         if ref.token not in self._held and given is None:
@@ -121,7 +123,7 @@ class Desk:
             raise PageNotFound(f"{ref.name} has no page {page + 1}: it has {held.document.page_count}", page=page)
         answer = self._answer(held, job)
         if of_warnings(take_messages()):
-            forget_resources(held.document.handle)  # who draws a page with them is told of it
+            forget_resources(held.document.handle)  # the next page that uses them reports the problem, too
         _require_unchanged(held.source, ref)
         return cast(A, answer)
 
@@ -131,9 +133,9 @@ class Desk:
         return self._just_opened is not None
 
     def look_ahead(self) -> None:
-        """Read the first page of the document that was just opened: its host is about to ask for it, and takes 2 to 5 ms to.
+        """Read the first page of the document that was just opened. The host is about to ask for it, which takes 2 to 5 ms.
 
-        Raises what the page makes it raise. It may take as long as a page can, so a limit must hold.
+        An error of the page is raised. Reading may take as long as any page, so the caller sets a limit.
         """
         ref, self._just_opened = self._just_opened, None
         held = self._held.get(ref.token) if ref is not None else None
@@ -142,21 +144,21 @@ class Desk:
 
     @property
     def has_chores(self) -> bool:
-        """Whether there is something to do while nobody waits."""
+        """Whether there are chores to do while no job waits."""
         return self._must_clear() or lacks_colour_links()
 
     def do_chore(self) -> None:
-        """Do one of them, for a moment when nobody waits: each takes 2 to 40 ms, closing some documents 70."""
+        """Do one chore, while no job waits. It takes 2 to 40 ms; closing some documents takes 70."""
         if self._must_clear():
             self._forget(next(iter(self._held)))
         else:
             make_colour_link()
 
     def warm_up(self) -> None:
-        """Encode a page of a screen's size: the memory that it takes is then the process's, and the codecs are set up.
+        """Encode a page of a screen's size, so that the process has its memory and the codecs are set up.
 
-        The first coloured page took 30 ms longer otherwise, most of it for memory that the kernel clears. And look once at how
-        the engine holds paths.
+        Otherwise the first coloured page takes 30 ms longer, mostly because the kernel clears memory. Also check once how the
+        engine stores paths.
         """
         is_layout_known()
         page = np.full((2048, 1536, 3), 255, np.uint8)
@@ -197,7 +199,7 @@ class Desk:
         try:
             described = held.document.info
         except BaseException:
-            self._forget(ref.token)  # what cannot be described is not opened
+            self._forget(ref.token)  # a document without a description is not kept open
             raise
         self._just_opened = ref
         return described
@@ -227,7 +229,7 @@ class Desk:
     def _inspected(self, held: _Held, job: Inspect) -> Inspected:
         inspection = inspect_page(held.document, job.page, self.font_set)
         if inspection.warnings:
-            forget_resources(held.document.handle)  # which are told of when they are read
+            forget_resources(held.document.handle)  # so the next page reads and reports them
         geometry = held.document.info.pages[job.page]
         scale = job.long_side_px / max(geometry.width_pt, geometry.height_pt)
         started_s = time.perf_counter()
@@ -240,10 +242,10 @@ class Desk:
         held = self._held.get(ref.token)
         if held is not None:
             _require_unchanged(held.source, ref)
-            held.document.name = ref.name  # one content may be open under several
+            held.document.name = ref.name  # one content may be open under several names
             self._held.move_to_end(ref.token)
             return held
-        while len(self._held) > MAX_DOCUMENTS:  # only where no moment came for it before
+        while len(self._held) > MAX_DOCUMENTS:  # only if there was no idle moment for chores
             self._forget(next(iter(self._held)))
         assert given is not None
         held = self._open(ref, Source.of_descriptor(given) if isinstance(given, int) else Source(given))
@@ -256,7 +258,7 @@ class Desk:
             _require_unchanged(source, ref)
             document = _opened(ref, source)
         except BaseException:
-            shrink_store()  # the engine's last hold on what is closed now
+            shrink_store()  # the engine must let go of the document before its source is closed
             source.close()
             raise
         return _Held(document, source)
@@ -273,7 +275,7 @@ class Desk:
         held.source.close()
 
     def _drawn_mended(self, held: _Held, job: PageJob[A], sheet: _Sheet, scale: float, rect_px: list[int]) -> NDArray[np.uint8]:
-        """Pixels; the sheet's problems are those of them, too. Raises RenderFailed where nothing of the page can be drawn."""
+        """Draw pixels, and add their problems to the sheet. Raises RenderFailed if nothing of the page can be drawn."""
         pixels, found = self._drawn(sheet, scale, rect_px)
         if (found or sheet.problems) and _is_to_be_mended(sheet, found) and self._mend(held, job, sheet, found):
             pixels, found = self._drawn(sheet, scale, rect_px)
@@ -281,18 +283,20 @@ class Desk:
         return pixels
 
     def _drawn(self, sheet: _Sheet, scale: float, rect_px: list[int]) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
-        """Pixels, and what could not be drawn of them."""
+        """The pixels, and the problems of drawing them."""
         grey = self._is_grey(sheet)
         take_messages()
         x0_px, y0_px, x1_px, y1_px = rect_px
         pixels = draw(sheet.display_list, scale, (x0_px, y0_px, x1_px, y1_px), grey=grey)
         found = of_warnings(take_messages(), is_drawing=True)
         if not IMAGE_PROBLEMS.isdisjoint(found):
-            forget_unpacked()  # the next page that draws the same image is told of it, too
+            forget_unpacked()  # so the next page that draws the same image reports the problem, too
         return pixels, found
 
     def _mend(self, held: _Held, job: PageJob[A], sheet: _Sheet, found: tuple[str, ...]) -> bool:
-        """Look into a page of which something cannot be drawn: found, when it was drawn. Whether its list is another now.
+        """Examine a page that has problems, and mend its images. Returns whether the page has another display list now.
+
+        found: the problems that drawing has just found.
 
         Raises RenderFailed if nothing of the page can be drawn.
         """
@@ -306,7 +310,7 @@ class Desk:
         if mended is not None:
             sheet.display_list, sheet.grey = mended.display_list, None
             if sheet.cut_images:
-                sheet.problems.pop(IMAGE_CUT, None)  # what became of them is known now
+                sheet.problems.pop(IMAGE_CUT, None)  # the mender has found out what they lack
             sheet.problems.update(dict.fromkeys(mended.problems))
         else:
             sheet.problems.update(dict.fromkeys(found))
@@ -314,7 +318,7 @@ class Desk:
         lost = [problem for problem in sheet.problems if problem in EMPTYING]
         is_picture = held.document.kind in IMAGE_KINDS or held.document.kind == "cbz"
         shows_nothing = bool(lost) and is_blank(sheet.display_list, of_any_colour=is_picture)
-        forget_unpacked()  # who draws it next is told
+        forget_unpacked()  # so the next drawing reports the problem again
         if shows_nothing:
             self._listed_bytes -= held.sheets.pop(page).counted_bytes
             raise RenderFailed(f"{ref.name}, page {page + 1}: nothing of it can be drawn ({'; '.join(lost)})", page=page)
@@ -336,7 +340,7 @@ class Desk:
         if sheet.cut_images:
             problems[IMAGE_CUT] = None
         if problems:
-            forget_resources(held.document.handle)  # the next page that draws the same is told of it, too
+            forget_resources(held.document.handle)  # so the next page that uses them reports the problem, too
         held.sheets[page] = sheet
         self._listed_bytes += sheet.counted_bytes
         self._drop_lists(keep=sheet)
@@ -348,7 +352,9 @@ class Desk:
         return sheet.grey
 
     def _drop_lists(self, keep: _Sheet) -> None:
-        """Least recently used first, the documents in their own order of use, until within the budget."""
+        """Drop display lists until the rest fits into the budget. The least recently used document loses its lists first, the
+        least recently used list of it before the others.
+        """
         for held in list(self._held.values()):
             while self._listed_bytes > self._display_list_bytes and held.sheets:
                 page, sheet = next(iter(held.sheets.items()))
@@ -370,12 +376,12 @@ def _searched(document: OpenDocument, job: Search) -> Searched:
 
 
 def _is_somewhere(box: Word | Link) -> bool:
-    """A damaged matrix puts text nowhere: its box is not of numbers."""
+    """Whether a box has finite numbers. A damaged matrix gives text a box without a place."""
     return math.isfinite(box.x0_pt + box.y0_pt + box.x1_pt + box.y1_pt)
 
 
 def _is_to_be_mended(sheet: _Sheet, found: tuple[str, ...]) -> bool:
-    """found: what could not be drawn just now."""
+    """Whether the page must be examined. found: the problems that drawing has just found."""
     return not sheet.is_judged or (not sheet.is_mended and not IMAGE_PROBLEMS.isdisjoint(found))
 
 

@@ -1,9 +1,9 @@
-"""What a confined worker may not ask of the Linux kernel: a table by purpose, and rules for calls that it needs in part.
+"""The Linux system calls that a confined worker may not make: a table by purpose, and rules for calls that it needs in part.
 
 The table names what is forbidden, not what is allowed: a list of the allowed would end workers whenever a C library changes
 how it works. Calls of Linux 5.2 and later are the exception. They have the same numbers on all processors, the system's
-libseccomp may not know their names, and C libraries fall back to older calls where they are missing. So all are refused
-but those in `NEW_ALLOWED`, those of kernels that are yet to come included.
+libseccomp may not know their names, and C libraries use older calls if the new ones are missing. So all new calls are refused,
+also those of future kernels, except the calls in `NEW_ALLOWED`.
 """
 
 from __future__ import annotations
@@ -54,12 +54,12 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     ),
     "large surfaces of the kernel": ("bpf", "userfaultfd", "add_key", "request_key", "keyctl", "modify_ldt", "vmsplice"),
 }  # fmt: skip
-"""System calls that fail with EPERM. What a processor's kernel has not is passed over."""
+"""System calls that fail with EPERM. Names that the kernel of a processor does not have are skipped."""
 
 NEW_FROM = 424
 """The first number that is the same on all processors (but MIPS and Alpha): `pidfd_send_signal` of Linux 5.1."""
 NEW_TO = 700
-"""Past all numbers for years."""
+"""Higher than all numbers that kernels will use for years."""
 NEW_ALLOWED = {
     436: "close_range",
     437: "openat2",
@@ -72,8 +72,8 @@ NEW_ALLOWED = {
     456: "futex_requeue",
     462: "mseal",
 }
-"""Of the new calls, those that reach nothing beyond the process, files that it may read, and its descriptors. The others fail
-with ENOSYS, as calls do that a kernel does not know: C libraries use older ones then, whose arguments a filter can see."""
+"""New calls that reach only the process, its descriptors, and files that it may read. The other new calls fail with ENOSYS,
+like calls that a kernel does not know. Then C libraries use older calls, and a filter can see the arguments of those."""
 
 
 class Refusal(Struct, frozen=True):
@@ -87,22 +87,22 @@ class Refusal(Struct, frozen=True):
     value: int
 
 
-# A filter sees 64 bits of arguments of which the kernel takes 32. "Greater than all that is allowed" refuses whatever has a bit
-# in the upper half, and so what is compared as a whole is what the kernel takes.
+# A filter sees arguments as 64 bits; the kernel takes 32 of them. Each rule refuses all values that are greater than the
+# greatest allowed one, so a value with a bit in the upper half never passes.
 MAP_SHARED = 0x01
 MAP_GROWSDOWN = 0x100
-"""Counts as stack, which RLIMIT_DATA does not bound."""
+"""Such memory counts as stack, and RLIMIT_DATA does not bound the stack."""
 FCNTL_MOST = 1030
 """F_DUPFD_CLOEXEC. From F_GETLK (5) to below it lie locks, owners and signals of a descriptor, leases and notices."""
 FCNTL_REFUSED = (*range(5, 18), *range(36, 39), *range(1024, 1030))
 IOCTL_ALLOWED = (0x5401, 0x541B, 0x5421, 0x5450, 0x5451)
 """TCGETS (is it a terminal), FIONREAD, FIONBIO, FIONCLEX, FIOCLEX. Owners and signals of a descriptor are others."""
 PRCTL_ALLOWED = (15, 16)
-"""PR_SET_NAME and PR_GET_NAME. The first of all is the signal on the host's death, which must stay."""
+"""PR_SET_NAME and PR_GET_NAME. PR_SET_PDEATHSIG (1) is refused: the signal at the host's death must stay."""
 
 
 def refusals(process_id: int) -> list[Refusal]:
-    """For a worker of this process id."""
+    """The rules for a worker with this process id."""
     return [
         Refusal("tgkill", 0, "ne", process_id),  # C libraries end their own process by it
         Refusal("prlimit64", 0, "ne", 0),
@@ -115,7 +115,7 @@ def refusals(process_id: int) -> list[Refusal]:
 
 
 def _all_but(call: str, argument: int, allowed: range | tuple[int, ...], among: tuple[int, ...] | None = None) -> list[Refusal]:
-    """Refuse what is below and above of the allowed, and between them what is not (`among`: these values only)."""
+    """Refuse all values below and above the allowed ones, and the other values between them. among: only these between them."""
     least, most = min(allowed), max(allowed)
     between = among if among is not None else tuple(value for value in range(least, most) if value not in allowed)
     below = [Refusal(call, argument, "lt", least)] if least else []

@@ -1,7 +1,7 @@
-"""The process that workers are forked from: it has loaded the engine, and never sees a document. Linux.
+"""The process from which workers are forked. It has loaded the engine, and never opens a document. Linux.
 
-Loading takes 0.3 s of a processor and 40 MB for each worker that does it on its own; a fork takes 20 ms and shares what was
-loaded. A document that was open before a fork would be drawn wrongly afterwards; here none ever is.
+A worker that loads the engine itself takes 0.3 s of a processor and 40 MB. A fork takes 20 ms and shares the loaded code. A
+document that was open before a fork would be drawn wrongly afterwards, so this process opens none.
 """
 
 from __future__ import annotations
@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from sidebooks_core.worker.desk import Desk
 
 DESCRIPTORS = 4
-"""Sent with each request: the worker's end of its two pipes and of its file channel, and of the status pipe."""
+"""The number of descriptors in each request: the worker's ends of its two pipes, of its file channel, and of the status
+pipe."""
 HOST_CHECK_S = 2.0
-"""The socket tells at once that the host has ended, unless another process that was forked from it has the socket too."""
+"""How often this process checks that the host lives. Usually the socket closes at once when the host ends. It stays open if
+another process that was forked from the host has it, too."""
 _FILES = 3
 
 
@@ -66,18 +68,18 @@ def main(desk_type: type[Desk] | None = None) -> None:
 
 
 def _load() -> None:
-    """All that a worker imports."""
-    gc.disable()  # what is loaded stays
+    """Import everything that a worker needs."""
+    gc.disable()  # loaded modules stay for ever: a collection would find nothing
     from sidebooks_core.worker import confinement, desk
 
     del desk
     confinement.load()
-    gc.freeze()  # a collection in a worker would write to every object, and so copy what is shared
+    gc.freeze()  # else a collection in a worker would write to every object, and so copy the shared memory
     gc.enable()
 
 
 def _forked() -> int:
-    """The child's process id, 0 in the child, below zero where there can be none."""
+    """The child's process id; 0 in the child; the error number below zero if the fork failed."""
     try:
         return os.fork()
     except OSError as error:
@@ -87,10 +89,10 @@ def _forked() -> int:
 def _become_worker(descriptors: list[int], desk_type: type[Desk] | None) -> None:
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    copies = [os.dup(descriptor) for descriptor in descriptors]  # none of them may be where another one goes
+    copies = [os.dup(descriptor) for descriptor in descriptors]  # else one `dup2` below could overwrite another descriptor
     for place, copy in zip((0, 1, _FILES), copies, strict=True):
         os.dup2(copy, place, inheritable=False)
-    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - the one that lists them is closed by then
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - the descriptor of the listing itself is closed by then
         if int(name) > _FILES:
             with suppress(OSError):
                 os.close(int(name))

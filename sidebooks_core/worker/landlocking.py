@@ -17,11 +17,12 @@ _PR_SET_NO_NEW_PRIVS = 38
 
 READ_FILE, READ_DIR = 1 << 2, 1 << 3
 _FILE_RIGHTS = ((1, 13), (2, 14), (3, 15), (5, 16))
-"""(version, rights): from which version on so many rights about files are known. REFER, TRUNCATE and IOCTL_DEV came later."""
+"""(version, rights): the number of file rights that Landlock knows from this version on. REFER, TRUNCATE and IOCTL_DEV came
+later."""
 _NET_VERSION, _NET_RIGHTS = 4, 0b11
 """TCP: bind and connect."""
 _SCOPE_VERSION, _SCOPES = 6, 0b11
-"""Abstract UNIX sockets and signals reach processes that are confined by the same rules only: the process itself."""
+"""Abstract UNIX sockets and signals. They reach only processes under the same rules, and the process is the only one."""
 
 
 class _Ruleset(ctypes.Structure):
@@ -34,14 +35,14 @@ class _PathRule(ctypes.Structure):
 
 
 def version() -> int:
-    """Of the kernel's Landlock, from 1. Raises OSError where there is none."""
+    """The version of the kernel's Landlock, from 1. Raises OSError if the kernel has none."""
     return _call(_CREATE_RULESET, None, 0, _VERSION_FLAG)
 
 
 def restrict(readable: Iterable[str]) -> None:
-    """Forbid the calling thread, for good, everything that Landlock knows of, but reading files below some paths.
+    """Forbid the calling thread everything that Landlock knows, for good. Only reading files below some paths stays allowed.
 
-    Paths that are not there, or cannot be reached, are passed over. Raises OSError.
+    Paths that do not exist, or cannot be reached, are skipped. Raises OSError.
     """
     known = version()
     files = (1 << max(count for since, count in _FILE_RIGHTS if since <= known)) - 1

@@ -1,7 +1,7 @@
 """The worker process: opens documents, draws pages, encodes tiles. It may be killed at any moment.
 
-Only this module and what it imports touch the engine; the host never does. Everything is imported before the first job,
-so that none pays for an import.
+Only this module and the modules that it imports use the engine; the host never does. Everything is imported before the first
+job, so no job waits for an import.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ if TYPE_CHECKING:
 
 PR_SET_PDEATHSIG = 1
 CHORES_AFTER_S = 0.1
-"""Without a request: who opened a document has asked for its first page by then."""
+"""Chores begin after so long without a request. A host that opened a document has asked for its first page by then."""
 LOOK_AHEAD_S = 1.0
-"""For reading a page that nobody has asked for yet. Of 105 documents' first pages one takes longer, and is kept for that."""
+"""The longest time for reading a first page before it is asked for. Of the first pages of 105 documents, one takes longer."""
 
 
 def main(desk_type: type[Desk] | None = None) -> None:
-    """Serve jobs from standard input until it ends. Whatever else prints to standard output goes to standard error.
+    """Serve jobs from standard input until it ends. All other output to standard output goes to standard error.
 
-    desk_type: does the jobs instead of a `Desk`, so that a test can try what code in the place of a parser can reach.
+    desk_type: does the jobs instead of a `Desk`. So a test can run code in the place of a parser, and see what it can reach.
     """
     requests, replies = _take_standard_streams()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the host decides what ends
     _die_with_parent()
     config = msgspec.msgpack.decode(wire.receive(requests), type=WorkerConfig)
     limit_memory(config.worker_bytes)
-    from sidebooks_core.worker.desk import Desk  # the engine: after the limits hold, unless this was forked with it
+    from sidebooks_core.worker.desk import Desk  # loads the engine, with the limits in force; a forked process has it already
 
     files = socket.socket(fileno=int(sys.argv[3])) if len(sys.argv) > 3 else None
     desk = (desk_type or Desk)(
@@ -73,16 +73,18 @@ def main(desk_type: type[Desk] | None = None) -> None:
 
 
 def look_ahead(desk: Desk) -> None:
-    """Within a time: the kernel ends this process then, and its host asks another for what waits in the pipe."""
+    """Look ahead for at most LOOK_AHEAD_S. Then the kernel ends this process, and the host gives the job in the pipe to another
+    worker.
+    """
     if sys.platform != "linux":
-        return  # nobody would know that the request was not begun
+        return  # elsewhere the host cannot see that a job in the pipe was not begun
     signal.setitimer(signal.ITIMER_REAL, LOOK_AHEAD_S)
     _do_unasked(desk, desk.look_ahead)
     signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _do_unasked(desk: Desk, work: Callable[[], None]) -> None:
-    """Do work that nobody has asked for. An error is dropped: whoever asks for the same later is told of it."""
+    """Do work that nobody has asked for. An error is dropped: a later request for the same work meets it again."""
     try:
         work()
     except MemoryError:
@@ -92,7 +94,7 @@ def _do_unasked(desk: Desk, work: Callable[[], None]) -> None:
 
 
 def _is_asked(requests: BinaryIO, within_s: float) -> bool:
-    """Whether a request waits or comes within a time, or may have: Windows cannot look into a pipe."""
+    """Whether a request waits, or comes within a time. Always True on Windows, which cannot look into a pipe."""
     return sys.platform == "win32" or bool(select.select([requests], [], [], within_s)[0])
 
 
@@ -112,7 +114,7 @@ def _received_file(files: socket.socket) -> int:
 
 
 def _replies(desk: Desk, job: AnyJob, given: bytes | int | None) -> Iterator[Reply[object]]:
-    """The reply to a job, and to what is to be done after it. A document that is needed is asked for first."""
+    """The reply to a job, and then the reply to its `then`. If the document is missing, the only reply asks for it."""
     reply = _reply(desk, job, given)
     yield reply
     if isinstance(job, Draw) and job.then is not None and not reply.need_data:
@@ -154,15 +156,15 @@ def _take_standard_streams() -> tuple[BinaryIO, BinaryIO]:
 
 
 def _die_with_parent() -> None:
-    """Linux ends this process when the thread that started it does, however that happens."""
+    """On Linux: have the kernel end this process when the thread that started it ends, for any reason."""
     if sys.platform == "linux":
-        parent = os.getppid()  # 1 where the host is the first process of a container
+        parent = os.getppid()  # 1 if the host is the first process of a container
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != parent:
             sys.exit("the host is gone")
 
 
 def _die_if_host_hangs(timeout_s: float) -> None:
-    """Have the kernel end this process some time after the host should have: Python runs no handler during a render."""
+    """Have the kernel end this process if the host does not end it in time. A Python handler would not run during a render."""
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_REAL, timeout_s * 2 + 5 if timeout_s else 0)

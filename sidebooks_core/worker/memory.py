@@ -1,4 +1,4 @@
-"""How much memory this process takes, and may take."""
+"""The memory that this process takes, and its limit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 
 def limit_memory(worker_bytes: int) -> None:
-    """Bind the memory of this process, and have it go before its host when the machine has no more."""
+    """Limit the memory of this process. If the machine runs out of memory, the kernel ends this process before its host."""
     if sys.platform == "win32":
         return
     import resource

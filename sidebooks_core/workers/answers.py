@@ -1,4 +1,4 @@
-"""What a worker answers, one type for each kind of work. The host reads nothing else (`replies.py`).
+"""Answers of workers: each kind of work has one type. The host reads nothing else (`replies.py`).
 
 To add a field to an answer, add it here or in `documents/model.py`, and have `worker/desk.py` fill it.
 """
@@ -12,20 +12,20 @@ from msgspec import Meta, Struct
 from sidebooks_core.documents.model import PageInspection, SearchHit
 
 MESSAGE_CHARS = 4000
-"""Of an error."""
+"""The most characters of an error's message."""
 MOST_S = 1e6
-"""Time that anything takes, in seconds."""
+"""The longest time that an answer may report, in seconds."""
 
 Seconds = Annotated[float, Meta(ge=0, le=MOST_S)]
 ContentId = Annotated[str, Meta(pattern="^[0-9a-f]{32}$", max_length=32)]
 
 
 class Greeting(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a worker says first."""
+    """The first message of a worker."""
 
     ready: Literal[True]
     unconfined: Annotated[tuple[str, ...], Meta(max_length=16)]
-    """What it could not give up, in words."""
+    """The rights that it could not give up, in words."""
 
 
 class ErrorTold(Struct, frozen=True, forbid_unknown_fields=True):
@@ -37,7 +37,7 @@ class ErrorTold(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Drawn(Struct, frozen=True, forbid_unknown_fields=True):
-    """A raster: its record, and what drawing and encoding took, in seconds."""
+    """A raster: its record, and the seconds for drawing and for encoding."""
 
     record: bytes
     draw_s: Seconds
@@ -52,7 +52,7 @@ class Searched(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Inspected(Struct, frozen=True, forbid_unknown_fields=True):
-    """What is notable of a page, and what drawing it took, in seconds."""
+    """The result of an inspection, and the seconds for drawing the page."""
 
     page: PageInspection
     draw_s: Seconds

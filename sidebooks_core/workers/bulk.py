@@ -1,8 +1,8 @@
 """Bulk rendering on somebody else's executor: a run of pages as one picklable, idempotent function call.
 
 The unit of work is (document, pages, rasters, profile). A process pool, or a cluster's executor whose machines can read
-the document's path, runs `render_run`. It keeps what it draws where it runs, if it was told how; what is not kept there
-comes back, and the caller keeps it.
+the document's path, runs `render_run`. The process that draws a record keeps it, if `BulkRun.keep` is set. Other records come
+back, and the caller keeps them.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ class BulkRaster(Struct, frozen=True):
 
 
 class BulkResult(Struct, frozen=True, kw_only=True):
-    """What became of one raster."""
+    """The result of one raster."""
 
     raster: BulkRaster
     content_id: str | None = None
     record: bytes | None = None
-    """None: it is kept already, or it failed."""
+    """None: the record is kept already, or the raster failed."""
     cost_s: float = 0.0
     error: SidebooksError | None = None
     was_stored: bool = False
@@ -64,7 +64,7 @@ class BulkRun(Struct, frozen=True, kw_only=True):
     font_set: FontSet
     display_list_bytes: int
     keep: Callable[[BulkResult], BulkResult] | None = None
-    """Keeps a result where the run is drawn, and gives it back without its record if that was possible. Can be pickled."""
+    """Keeps a result in the process that draws. Returns it without its record if that is kept. Can be pickled."""
 
 
 def render_run(run: BulkRun) -> list[BulkResult]:
@@ -100,12 +100,12 @@ def render_run(run: BulkRun) -> list[BulkResult]:
 
 
 def mark_host() -> None:
-    """This process hosts a service: nothing may be drawn in it."""
+    """Note that this process hosts a service, so nothing may be drawn in it."""
     _hosts.add(os.getpid())
 
 
 def _desk(run: BulkRun) -> Desk:
-    """One desk a process, kept warm between runs."""
+    """The desk of this process. It stays between runs."""
     from sidebooks_core.worker.desk import Desk
 
     if run.font_set not in _desks:

@@ -1,4 +1,4 @@
-"""One job on one worker: asking, handing over the document, hearing the answer, and what the loss of the worker means."""
+"""One job on one worker: send the job, hand over the document, read the answer, and judge the loss of the worker."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ from sidebooks_core.workers.process import NOTED_S, SLOW_S, Step, Watchdog, Work
 from sidebooks_core.workers.replies import Reply
 
 SLOW_DRAFT_S = 0.05
-"""A page that is drawn for so long may be stored already: to find that out is worth another worker then."""
+"""If drawing takes longer, another worker identifies the page: its record may be stored already."""
 LINGERS_S = 0.015
-"""The second answer is awaited for so long before others open the document: opening takes 20 to 100 ms."""
+"""If the second answer takes longer, other workers may open the document. Opening takes 20 to 100 ms."""
 LOOK_AGAIN_S = 0.05
-"""Between two looks at what a job has taken, at least: the kernel counts in hundredths of a second."""
+"""The shortest time between two looks at a job's processor time. The kernel counts in hundredths of a second."""
 _SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
-"""Of the host or its machine: no file is to blame."""
+"""Errors that mean a shortage of the host or its machine. The file is not to blame."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _A = TypeVar("_A")
 
 
 class Work(Protocol):
-    """What is to be done."""
+    """The work of a flight, as workers' threads see it."""
 
     job: AnyJob
     data: bytes | None
@@ -53,7 +53,7 @@ class Work(Protocol):
 
 
 class Flight(Protocol):
-    """What workers' threads know of what they carry."""
+    """A flight, as workers' threads see it."""
 
     @property
     def work(self) -> Work: ...
@@ -63,7 +63,7 @@ F_contra = TypeVar("F_contra", bound=Flight, contravariant=True)
 
 
 class Listener(Protocol[F_contra]):
-    """Who is told of a job while a worker is at it."""
+    """Is told of the progress of a job."""
 
     def is_suspect(self, document: str) -> bool:
         """Whether a document, by its token, cost a worker a short time ago."""
@@ -87,16 +87,16 @@ class Listener(Protocol[F_contra]):
 
 
 class Fate(Enum):
-    """What a job does to its worker."""
+    """The effect of a job on its worker."""
 
     GOES_ON = auto()
     REPLACED = auto()
-    """Ended by us, and nothing is wrong: it was interrupted, has grown too much, or was slowed down."""
+    """The host ended the worker without a fault: it was interrupted, took too much memory, or had a low priority."""
     DIED = auto()
 
 
 class Result(Struct, frozen=True):
-    """What came of a job: an answer of the job's type, or an error."""
+    """The result of a job: an answer of the job's type, or an error."""
 
     answer: object
     error: SidebooksError | None
@@ -104,14 +104,14 @@ class Result(Struct, frozen=True):
 
 
 class NotBegun(Exception):
-    """A worker died before it looked at its job, or it could not be asked."""
+    """A worker died before it read its job, or the job could not be sent."""
 
 
 class _Lost(Exception):
-    """A worker died after it was asked, or what it says cannot be understood."""
+    """A worker died after the job was sent, or its answer cannot be understood."""
 
     def __init__(self, error: wire.WireClosed | wire.WireBroken, *, has_answered: bool) -> None:
-        """has_answered: it read the job, since it asked for the document, or answered its first part."""
+        """has_answered: the worker has read the job, since it asked for the document or sent a first answer."""
         super().__init__(str(error))
         self.error = error
         self.has_answered = has_answered
@@ -138,7 +138,7 @@ class Exchange:
         self._complain = complain
 
     def do(self, worker: WorkerProcess, flight: F_contra, listener: Listener[F_contra]) -> Result:
-        """What came of a job. A worker that does not go on is buried. Raises NotBegun: the worker is to be buried."""
+        """Do a job, and return the result. A worker that cannot go on is buried here; after NotBegun the caller buries it."""
         try:
             reply = self._replies(worker, flight, listener)
         except _Refused as refused:
@@ -147,14 +147,14 @@ class Exchange:
             return self._loss(worker, flight.work.job, lost)
         worker.held_documents.add(flight.work.job.document.token)
         fate = Fate.GOES_ON
-        # Its time was over just as it answered, or it is to be replaced anyway.
+        # The time limit passed in the moment of the answer, or the worker must be replaced anyway.
         if worker.overran or worker.was_interrupted or worker.is_worn or reply.rss_bytes > self._recycle_bytes:
             worker.bury()
             fate = Fate.REPLACED
         return Result(reply.answer, _error_in(reply, flight.work.job), fate)
 
     def without_worker(self, job: Job[_A], failure: str) -> SidebooksError:
-        """The error of a job that no worker is there for. Why goes to the log: it names files of this machine."""
+        """The error of a job for which there is no worker. The reason goes to the log only: it names files of this machine."""
         self._complain(failure)
         kind = NoWorkerToOpen if isinstance(job, Open) else NoWorker
         what = "no worker process is at hand; the log tells why"
@@ -169,7 +169,7 @@ class Exchange:
         ageing: tuple[tuple[float, Step], ...] = ((SLOW_S, WorkerProcess.stand_back),)
         if listener.is_suspect(job.document.token):
             ageing = ((NOTED_S, WorkerProcess.stand_far_back),)  # its sound pages are drawn by then
-        # Already now: one that was taken over may answer without reading, until what it is asked fits no pipe any more.
+        # Watched before the job is sent: a worker that was taken over may read nothing, and then the pipe is full at some time.
         watch = self._watchdog.watch(worker, job.timeout_s, ageing)
         has_answered = False
         try:
@@ -202,7 +202,7 @@ class Exchange:
         return reply
 
     def _look_at_age(self, watch: int, flight: F_contra, listener: Listener[F_contra], worker: WorkerProcess) -> None:
-        """Tell the listener of a job that is old, or look again when it may be."""
+        """Tell the listener if the job is old; else look again later."""
         left_s = worker.is_old_in_s()
         if left_s:
             self._watchdog.then(watch, max(left_s, LOOK_AGAIN_S), partial(self._look_at_age, watch, flight, listener))
@@ -210,9 +210,9 @@ class Exchange:
             listener.aged(flight, partial(self._watchdog.interrupt, watch))
 
     def _ask_first(self, worker: WorkerProcess, flight: Flight) -> None:
-        """Ask for a job, with the document's file if the worker has not seen it. Raises _Refused, WireClosed.
+        """Send a job, with the document's file if the worker has not seen the document. Raises _Refused, WireClosed.
 
-        Bytes only once the worker says that it lacks them, and is watched: they may not fit into the pipe.
+        The bytes of a document follow only if the worker asks for them: they may not fit into the pipe.
         """
         document = flight.work.job.document
         if document.path is not None and worker.files is not None and document.token not in worker.held_documents:
@@ -221,7 +221,7 @@ class Exchange:
             _ask(worker, Assignment(job=for_worker(flight.work.job)))
 
     def _hand_over(self, worker: WorkerProcess, flight: Flight) -> None:
-        """Ask with the document: its bytes, or a descriptor of its file. Raises _Refused, WireClosed."""
+        """Send the job with its document: the bytes, or a descriptor of the file. Raises _Refused, WireClosed."""
         job = for_worker(flight.work.job)
         if job.document.path is None:
             _ask(worker, Assignment(job=job, data=flight.work.data))
@@ -244,7 +244,9 @@ class Exchange:
         _ask(worker, Assignment(job=job, has_file=True))
 
     def _loss(self, worker: WorkerProcess, job: AnyJob, lost: _Lost) -> Result:
-        """Bury a worker that was lost to a job, and say why. Raises NotBegun if the job has nothing to do with it."""
+        """Bury a worker that was lost to a job. Returns the reason as an error. Raises NotBegun if the worker had not read the
+        job.
+        """
         if worker.was_interrupted:
             worker.bury()
             error = RequestDropped(f"{_where(job)}: dropped while it was being drawn, since nobody wanted it")
@@ -259,7 +261,7 @@ class Exchange:
 
 
 def _apart(call: Callable[[], None]) -> None:
-    """Call from a thread of its own: what follows may run an application's callback, which must not hold the watchdog up."""
+    """Call from a separate thread: the call may run an application's callback, and that must not delay the watchdog."""
     threading.Thread(target=call, name="sidebooks-slow", daemon=True).start()
 
 
@@ -278,7 +280,7 @@ def how_it_ended(worker: WorkerProcess) -> str:
 def _ask(worker: WorkerProcess, assignment: Assignment) -> None:
     assert worker.process.stdin is not None
     if worker.process.poll() is not None:
-        raise wire.WireClosed("it is dead")  # what its pipe still takes would never be read
+        raise wire.WireClosed("it is dead")  # its pipe may still take a job, but nobody would read it
     wire.send(worker.process.stdin, _encode(assignment))
 
 

@@ -15,13 +15,15 @@ from typing import IO
 from sidebooks_core.workers.wire import STATUS
 
 START_TIMEOUT_S = 60.0
-"""For loading the engine, which takes 0.3 s on an idle machine."""
+"""The longest time to load the engine. On an idle machine it takes 0.3 s."""
 _LOST = -int(signal.SIGTERM)
-"""How a worker is said to have ended that ended with the process it was forked from."""
+"""The exit code of a worker that ended together with the process from which it was forked."""
 
 
 def is_available() -> bool:
-    """Whether this platform has what is needed: descriptors that are handed over, processes that are named for good."""
+    """Whether this platform can fork workers. It must be able to send descriptors, and have descriptors of
+    processes (pidfd).
+    """
     if sys.platform != "linux":
         return False
     try:
@@ -45,7 +47,7 @@ def is_readable(descriptor: int, timeout_s: float | None) -> bool:
 
 
 class ForkedProcess:
-    """What `subprocess.Popen` is for a process of one's own."""
+    """A forked process, with the methods of `subprocess.Popen` that the host uses."""
 
     def __init__(self, process_id: int, stdin: IO[bytes], stdout: IO[bytes], status: int) -> None:
         """status: the pipe that tells how the process has ended. Raises OSError for a process that is gone."""
@@ -58,11 +60,11 @@ class ForkedProcess:
         self._handle = os.pidfd_open(process_id)
 
     def poll(self) -> int | None:
-        """How it has ended: its exit code, or a signal below zero; None while it has not."""
+        """The exit code, or the number of a signal below zero. None while the process lives."""
         return self._ended(0)
 
     def wait(self) -> int:
-        """The same, once it has ended. To be called after `kill`: who asks meanwhile waits too."""
+        """Wait for the end, and return the exit code. Call this after `kill`: other callers of this object wait meanwhile."""
         code = self._ended(None)
         assert code is not None
         return code
@@ -87,7 +89,9 @@ class ForkedProcess:
 
 
 class ForkServer:
-    """Starts the process that forks when the first worker is wanted, and another one should it die. Thread-safe."""
+    """Starts the process that forks workers, when the first worker is wanted. If that process dies, starts another.
+    Thread-safe.
+    """
 
     def __init__(self, command: Callable[[int], Sequence[str]], environment: dict[str, str]) -> None:
         """command: what runs `fork_server.main` on the socket of that number."""
@@ -105,7 +109,7 @@ class ForkServer:
         return process.pid if process is not None else None
 
     def start(self, files: socket.socket | None) -> ForkedProcess:
-        """A new worker. files: its end of what descriptors of documents are sent through. Raises OSError."""
+        """A new worker. files: the worker's end of the channel for descriptors of documents. Raises OSError."""
         assert files is not None, "what can fork can hand over descriptors"
         requests = self._running()
         try:
@@ -117,7 +121,7 @@ class ForkServer:
         return forked
 
     def interrupt(self) -> None:
-        """No worker is wanted any more: one that waits for the engine to be loaded is not waited for."""
+        """No worker is wanted any more. A `start` that waits for the engine to load ends."""
         self._is_closed = True
         if not self._has_forked:
             self._end()
@@ -128,7 +132,7 @@ class ForkServer:
         self._end()
 
     def _end(self, failed: socket.socket | None = None) -> None:
-        """failed: only if it is the one that was reached through this, and not another thread's new one."""
+        """failed: end the process only if it is the one behind this socket, and not a new one of another thread."""
         with self._lock:
             if failed is not None and failed is not self._requests:
                 return
@@ -167,7 +171,7 @@ class ForkServer:
 
 
 def _fork(requests: socket.socket, files: socket.socket) -> ForkedProcess:
-    """Raises ConnectionError where the process that forks is lost, other OSErrors where it cannot fork."""
+    """Fork a worker. Raises ConnectionError if the process that forks is lost, and other OSErrors if it cannot fork."""
     pipes: list[int] = []
     try:
         for _ in range(3):

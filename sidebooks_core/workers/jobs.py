@@ -1,4 +1,4 @@
-"""What the host asks of a worker: frozen values, one type for each kind of work, that cross the process border.
+"""Jobs: the host sends them to a worker as frozen values. Each kind of work has one type.
 
 A job type names the type of its answer. To add a kind of work: a job here, its answer in `answers.py`, a case in
 `worker/desk.py`.
@@ -75,7 +75,7 @@ class Search(PageJob[Searched], frozen=True, kw_only=True, tag="search"):
 
 
 class Inspect(PageJob[Inspected], frozen=True, kw_only=True, tag="inspect"):
-    """What is notable of a page, and how long it takes to draw with a long side of so many pixels."""
+    """Inspect a page, and measure the time to draw it with a long side of `long_side_px` pixels."""
 
     long_side_px: int
 
@@ -94,7 +94,7 @@ class Assignment(Struct, frozen=True, kw_only=True):
 
 
 class WorkerConfig(Struct, frozen=True, kw_only=True):
-    """What a worker is told once, before its first job."""
+    """The configuration that a worker gets once, before its first job."""
 
     worker_bytes: int
     display_list_bytes: int
@@ -118,7 +118,7 @@ def of_fonts(font_set: FontSet) -> tuple[tuple[str, bool, bool, str, bytes, int,
 
 
 def for_worker(job: AnyJob) -> AnyJob:
-    """A job without what its worker need not know."""
+    """A job without the parts that a worker need not know."""
     if not job.document.trust_domain:
         return job
     return replace(job, document=replace(job.document, trust_domain=""))
@@ -132,8 +132,8 @@ def page_of(job: Job[object]) -> int | None:
 def error_told(name: str, message: str, document_id: str | None, page: int | None) -> errors.SidebooksError:
     """The error that a worker reports by the name of its class.
 
-    A worker may say that something is wrong with a document, a page or a request. What it may not say (that it was interrupted,
-    that it overran, that the queue is full) becomes RenderFailed, as does every other name.
+    A worker may report errors of a document, a page or a request. Every other name becomes RenderFailed, also the names of
+    errors that only the host may report (interrupted, overran, queue full).
     """
     named = getattr(errors, name, None)
     kind: type[errors.SidebooksError] = errors.RenderFailed

@@ -26,11 +26,12 @@ from sidebooks_core.workers.process import JOIN_TIMEOUT_S, Watchdog, WorkerProce
 from sidebooks_core.workers.starting import Starter, best_starter
 
 START_TIMEOUT_S = 60.0
-"""A worker that has not reported by then is given up; one that is not forked takes 0.3-0.6 s on an idle machine."""
+"""A worker that has sent no greeting by then is given up. Without a fork, a start takes 0.3-0.6 s on an idle machine."""
 MOST_TRIES = 3
-"""Workers that are given one job in turn, where each dies before it begins it. The kernel ends several if memory is short."""
+"""One job is given to so many workers in turn, if each dies before it begins the job. If memory is short, the kernel ends
+several."""
 COMPLAIN_S = 60.0
-"""Between two entries in the log that no worker is at hand."""
+"""The shortest time between two log entries that say that no worker is at hand."""
 
 _log = logging.getLogger("sidebooks_core.workers")
 
@@ -39,17 +40,18 @@ F = TypeVar("F", bound=Flight)
 
 
 class JobSource(Listener[F], Protocol[F]):
-    """Where workers' threads get their work."""
+    """The source from which workers' threads take their jobs."""
 
     def take(self, held_documents: set[str], follow_ups: Sequence[F] = (), *, is_spare: bool) -> F | None:
         """Wait for the next job for a worker that holds some documents; None: the pool closes.
 
-        follow_ups: what came of this worker's last job. It waits like all others, but this worker may take it first.
+        follow_ups: jobs that follow from this worker's last one. They wait in the queue like all others; this worker may take
+        one of them at once.
         """
         ...
 
     def enter(self, follow_ups: Sequence[F]) -> None:
-        """The same, if the worker that they came from takes no job just now."""
+        """Queue jobs that follow from the last one, if the worker takes no job now."""
         ...
 
     def landed(self, flight: F, answer: object, error: SidebooksError | None, *, has_lost_worker: bool = False) -> Sequence[F]:
@@ -61,7 +63,7 @@ class JobSource(Listener[F], Protocol[F]):
 
 
 class Pool(Protocol):
-    """What a service asks of its workers, be they processes or, in tests, threads."""
+    """The part of a pool that a service uses. In tests the workers may be threads."""
 
     @property
     def deaths(self) -> int:
@@ -69,11 +71,11 @@ class Pool(Protocol):
         ...
 
     def process_ids(self) -> list[int]:
-        """Of the worker processes that live now; empty if workers are no processes."""
+        """The process ids of the workers that live now. Empty if workers are threads."""
         ...
 
     def close(self) -> None:
-        """End all workers, whatever they do. The source's `take` must return None by now."""
+        """End all workers, even those at work. The source's `take` must return None by now."""
         ...
 
 
@@ -162,7 +164,7 @@ class WorkerPool(Generic[F]):
                 flight = self._source.take(worker.held_documents if worker else set(), follow_ups, is_spare=is_spare)
                 if flight is None:
                     return
-                if worker is None:  # once more, for this job: what stopped it may have passed
+                if worker is None:  # a second try, for this job: the reason of the failure may have passed
                     worker, failure = self._try_start()
                 if worker is not None:
                     worker, failure = self._of_domain(worker, flight.work.job.document.trust_domain)
@@ -184,7 +186,9 @@ class WorkerPool(Generic[F]):
             return ()
 
     def _of_domain(self, worker: WorkerProcess, trust_domain: str) -> tuple[WorkerProcess | None, str]:
-        """This worker if it has seen no other domain; else one that waits, or a new one. The other waits for its domain."""
+        """This worker if it has seen no other trust domain. Else a parked worker of the domain, or a new one; this worker is
+        parked.
+        """
         if worker.trust_domain in (None, trust_domain):
             worker.trust_domain = trust_domain
             return worker, ""
@@ -206,7 +210,7 @@ class WorkerPool(Generic[F]):
         return started, failure
 
     def _try_start(self) -> tuple[WorkerProcess | None, str]:
-        """A worker; None, and why."""
+        """Start a worker. Returns the worker, or None with the reason."""
         try:
             return self._start(), ""
         except _StartFailed as error:
@@ -272,8 +276,8 @@ class WorkerPool(Generic[F]):
     def _do(self, worker: WorkerProcess, flight: F) -> tuple[Result, WorkerProcess | None]:
         """One job on one worker, or on new ones if these die before they begin it.
 
-        Returns the result, and the worker to go on with; None: it is gone. Whatever goes wrong with a job is its error, and
-        costs at most its worker: this thread serves on.
+        Returns the result, and the worker for the next job; None: the worker is gone. Each fault becomes the error of its job,
+        and costs at most the worker. This thread goes on.
         """
         job = flight.work.job
         for left in reversed(range(MOST_TRIES)):
@@ -325,10 +329,10 @@ class WorkerPool(Generic[F]):
 
 
 def _advice() -> str:
-    """What to do where no process can be started."""
+    """Advice for a machine on which no process can be started."""
     return f"`{sys.executable} -c 'import pymupdf, numpy, PIL, isal'` may tell why"
 
 
 def _file_channel() -> tuple[socket.socket | None, socket.socket | None]:
-    """Our end and the worker's of what descriptors are sent through."""
+    """The two ends, ours and the worker's, of the channel for descriptors."""
     return socket.socketpair() if hasattr(socket, "send_fds") and hasattr(socket, "AF_UNIX") else (None, None)

@@ -23,17 +23,17 @@ JOIN_TIMEOUT_S = 5.0
 NOTED_S = 0.25
 """A job that takes so long is looked at."""
 OLD_CPU_S = 0.25
-"""A job that has taken so much of a processor may be interrupted: ten times what it takes to fork another worker. By the clock,
-ordinary pages would be, where the processor is slow or taken, and each costs a worker then."""
+"""A job that has taken so much processor time may be interrupted. A fork of another worker takes a tenth of it. The time by the
+clock is no measure: on a slow or busy machine, ordinary pages would be interrupted, and each would cost a worker."""
 SLOW_S = 0.5
-"""A page that takes so long is waited for anyway; beside it, those that take milliseconds should not feel it."""
+"""A worker that draws one page for so long may get a lower priority, so that it does not delay pages that take milliseconds."""
 SLOW_NICENESS = 5
 SUSPECT_NICENESS = 15
-"""Of a worker that draws a page for NOTED_S, of a document that cost one."""
+"""The niceness of a worker that draws a page of a suspect document for NOTED_S."""
 
 
 class Process(Protocol):
-    """What is needed of a process: `subprocess.Popen`, or one that was forked."""
+    """The part of a process that the host uses: `subprocess.Popen`, or a forked process."""
 
     @property
     def pid(self) -> int: ...
@@ -55,20 +55,20 @@ class Process(Protocol):
 
 
 class WorkerProcess(Struct, eq=False):
-    """A process that draws, what connects it with the host, and what the host knows of it."""
+    """A worker process, its connections with the host, and its state as the host knows it."""
 
     process: Process
     files: socket.socket | None
-    """Where it is handed descriptors of documents; None where the platform knows no such thing."""
+    """The channel for descriptors of documents. None if the platform cannot send descriptors."""
     trust_domain: str | None = None
-    """Of all documents that it has seen; None: of none so far."""
+    """The trust domain of all documents that it has seen. None: it has seen no document."""
     held_documents: set[str] = field(default_factory=set)
     overran: bool = False
     was_interrupted: bool = False
     """It was killed in the middle of its job, since nobody wants that any more."""
     is_worn: bool = False
     cpu_s: float = 0.0
-    """Time of the processor that it had taken when its job began."""
+    """The processor time that it had taken when its job began."""
     rss_bytes: int = 0
 
     def kill(self) -> None:
@@ -80,7 +80,7 @@ class WorkerProcess(Struct, eq=False):
         self.kill()
 
     def has_unread_request(self) -> bool:
-        """Whether a job that it was asked for still waits in its pipe, and so was not begun. To be asked before `bury`."""
+        """Whether a job still waits in its pipe, so that the worker has not read it. Call this before `bury`."""
         stdin = self.process.stdin
         if sys.platform != "linux" or stdin is None or stdin.closed:
             return False
@@ -91,21 +91,24 @@ class WorkerProcess(Struct, eq=False):
         self.cpu_s = _cpu_s(self.process.pid)
 
     def is_old_in_s(self) -> float:
-        """Seconds until its job has taken OLD_CPU_S, at least; 0 when it has, and where nobody tells."""
+        """The least seconds until its job has taken OLD_CPU_S. 0 if it has, or if the platform does not tell."""
         if sys.platform != "linux":
             return 0.0
         return max(0.0, OLD_CPU_S - (_cpu_s(self.process.pid) - self.cpu_s))
 
     def stand_back(self) -> None:
-        """From now on it gets the processor after those that draw quickly, and after the host.
+        """Lower the priority: from now on the host and other workers get the processor first.
 
-        Not where it got little of the processor as it is: then others than we keep the machine busy, and it would starve.
+        If the worker got little processor time so far, nothing changes: other programs keep the machine busy, and it would
+        starve.
         """
         if _cpu_s(self.process.pid) - self.cpu_s >= SLOW_S / 2:
             self.set_niceness(SLOW_NICENESS)
 
     def stand_far_back(self) -> None:
-        """Only what nobody else wants. An ordinary user cannot take that back, so it is replaced after its job."""
+        """Give the worker only processor time that nobody else wants. An ordinary user cannot undo this, so the worker is
+        replaced after its job.
+        """
         self.is_worn = True
         self.set_niceness(SUSPECT_NICENESS)
 
@@ -147,7 +150,7 @@ class Watchdog:
         self._thread.start()
 
     def watch(self, worker: WorkerProcess, timeout_s: float, steps: Sequence[tuple[float, Step]] = ()) -> int:
-        """Kill the worker after `timeout_s`, do what else is to be done to it after so many seconds, unless `release`d."""
+        """Kill the worker after `timeout_s`, and do each step after its number of seconds, unless `release` comes first."""
         with self._condition:
             number = next(self._numbers)
             self._watched[number] = worker
@@ -156,7 +159,7 @@ class Watchdog:
             return number
 
     def then(self, number: int, after_s: float, step: Step) -> None:
-        """One more thing to be done to a worker that is watched, so many seconds from now."""
+        """Add a step for a watched worker, `after_s` seconds from now."""
         with self._condition:
             heapq.heappush(self._steps, (time.monotonic() + after_s, number, next(self._numbers), step))
             if self._steps[0][1] == number:
@@ -194,7 +197,7 @@ class Watchdog:
 
 
 def _cpu_s(process_id: int) -> float:
-    """Processor time that a process has taken; 0 where nobody tells."""
+    """The processor time that a process has taken. 0 if the platform does not tell."""
     try:
         fields = Path(f"/proc/{process_id}/stat").read_bytes().rpartition(b")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -1,5 +1,5 @@
-"""Reading what a worker sends: decoded by the type of the job's answer, so a worker that was taken over sends either that or an
-error.
+"""Reads the messages of a worker. Each is decoded by the type of the job's answer, so even a worker that was taken over can
+send only such an answer or an error.
 
 Messages are msgpack. They are decoded into types directly: a value of another type ends the reading where it stands, and costs
 no memory. Structures come as maps with all their fields, so a value is at most a few times as large as its message.
@@ -68,7 +68,7 @@ def most_bytes(job: Job[A]) -> int:
 
 
 def read_reply(body: bytes, job: Job[A]) -> Reply[A]:
-    """Raises WireBroken for what is no answer to this job."""
+    """Decode a reply. Raises WireBroken if it is no answer to this job."""
     reply: Reply[A] = _decoded(_decoder(type(job), job.document.limits), body)
     if (reply.answer is not None) + (reply.error is not None) + reply.need_data != 1:
         raise WireBroken("neither an answer nor an error")
@@ -86,7 +86,7 @@ def _decoded(decoder: msgspec.msgpack.Decoder[A], body: bytes) -> A:
 
 @lru_cache(maxsize=64)
 def _decoder(kind: type[Job[A]], limits: Limits) -> msgspec.msgpack.Decoder[Any]:
-    """`Any`: which type it reads is computed, so that the limits of a document bind while its answer is decoded."""
+    """The decoder of an answer with the limits of its document. `Any`, because the type is computed from the limits."""
     types: dict[type[Job[Any]], Any] = {
         Open: DocumentInfo,
         Identify: Annotated[tuple[ContentId, ...], Meta(min_length=1)],
@@ -101,7 +101,7 @@ def _decoder(kind: type[Job[A]], limits: Limits) -> msgspec.msgpack.Decoder[Any]
 
 
 def _fits(answer: object, job: Job[A]) -> bool:
-    """What a type does not say: whether the answer is about what was asked for."""
+    """Whether an answer belongs to its job: its pages and counts, which the type does not check."""
     asked: object = job
     match asked, answer:
         case Open(document=document), DocumentInfo(page_count=page_count, pages=pages):

@@ -21,15 +21,16 @@ package = importlib.util.find_spec("sidebooks_core")
 sys.modules[package.name] = importlib.util.module_from_spec(package)
 importlib.import_module(f"{package.name}.worker.{sys.argv[2]}").main()
 """
-"""What a worker's Python runs. Arguments: `sys.path` as JSON, a module of `worker/`, and a descriptor's number for that.
+"""The program of a worker's Python. Arguments: `sys.path` as JSON, a module of `worker/`, and the number of its descriptor.
 
-The package stays empty in a worker: what it offers to applications is most of the host, an eighth of a worker's start."""
+The package `sidebooks_core` stays empty in a worker. Its names for applications would load most of the host, and that takes an
+eighth of a worker's start."""
 _ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
     "PYTHONDONTWRITEBYTECODE": "1",
     # glibc would give a raster's pages back to the kernel after each page and have them cleared for the next: 15-20 % of
-    # drawing and encoding a page of text. What stays reserved is bounded by the second.
+    # drawing and encoding a page of text. The second variable bounds the memory that stays reserved.
     "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(128 << 20),
 }
@@ -43,16 +44,16 @@ class Starter(Protocol):
     def start(self, files: socket.socket | None) -> Process:
         """A new worker. Raises OSError.
 
-        files: the worker's end of what descriptors of documents are sent through; None if the platform has no such thing.
+        files: the worker's end of the channel for descriptors of documents. None if the platform cannot send descriptors.
         """
         ...
 
     def interrupt(self) -> None:
-        """No worker is wanted any more: a `start` in another thread need not wait for one."""
+        """No worker is wanted any more. A `start` in another thread need not wait."""
         ...
 
     def close(self) -> None:
-        """End what was started for the sake of workers. They have ended before."""
+        """End the helper processes. The workers have ended before."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""What shapes the bytes that workers make, known to the host without importing any of it."""
+"""Versions of all code that shapes the bytes of a record. The host reads them without importing that code."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import os
 import sys
 
 DRAWING_VERSION = 7
-"""Raised when our own drawing or layout code changes the pixels of some page."""
+"""Raise it if our own drawing or layout code changes the pixels of some page."""
 ENCODER_VERSION = "4"
-"""Raised when our encoder chooses or writes otherwise."""
+"""Raise it if our encoder chooses or writes otherwise."""
 
 
 def engine_version() -> str:
-    """Of the engine, of what draws SVG, of our drawing with them, and of the engine that stands in where it is installed."""
+    """The versions of the engine, of resvg, of our drawing code, and of the second engine if that is installed."""
     second = _version_if_installed("pypdfium2")
     first = f"mupdf-{installed_version('pymupdf')}-resvg-{installed_version('resvg_py')}-{DRAWING_VERSION}"
     return first + (f"-pdfium-{second}" if second else "")
 
 
 def encoder_version() -> str:
-    """Of our encoder and of the codecs it calls."""
+    """The versions of our encoder and of the codecs that it calls."""
     return f"{ENCODER_VERSION}-pillow-{installed_version('pillow')}-isal-{installed_version('isal')}"
 
 
 def installed_version(package: str) -> str:
-    """What is installed."""
+    """The version of an installed package."""
     found = _version_if_installed(package)
     if found is None:
         from importlib.metadata import version  # installed in another form, or more than once
@@ -34,7 +34,9 @@ def installed_version(package: str) -> str:
 
 
 def _version_if_installed(package: str) -> str | None:
-    """By the name of the folder that describes it: `importlib.metadata` brings a parser of e-mail, 20 ms."""
+    """Found by the name of the folder that describes the package. `importlib.metadata` would load a parser of
+    e-mail in 20 ms.
+    """
     for folder in sys.path:
         try:
             names = os.listdir(folder or ".")  # noqa: PTH208 - half the time of Path.iterdir

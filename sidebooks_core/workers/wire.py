@@ -11,9 +11,9 @@ from typing import IO
 
 _LENGTH = struct.Struct("<I")
 STATUS = struct.Struct("<i")
-"""What a forked worker's status pipe tells: its process id, and when it has ended, how."""
+"""A message of a forked worker's status pipe: first its process id, and at its end the exit code."""
 MAX_MESSAGE_BYTES = 0xFFFF_FFFF
-"""All that the length can tell."""
+"""The largest length that 4 bytes hold."""
 
 
 class WireClosed(ConnectionError):
@@ -21,7 +21,7 @@ class WireClosed(ConnectionError):
 
 
 class WireBroken(ConnectionError):
-    """What arrived is no message: the other side is damaged or hostile, and must not be trusted any further."""
+    """The bytes are no message. The other side is damaged or hostile, and must not be trusted any more."""
 
 
 def send(stream: IO[bytes], body: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Documents as our own API tells of them: lists, outlines, pages, words, links, hits, originals; and where readers are."""
+"""Documents in our own API: lists, outlines, pages, words, links, hits, originals; and hints of readers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sidebooks_core.server.sessions import HintedPage
 from sidebooks_core.server.statuses import Refused
 
 SHORT_ITEMS = 100
-"""Words, links, hits, documents: the JSON of more is written and compressed in a thread."""
+"""If there are more words, links, hits or documents, their JSON is written and compressed in a thread."""
 
 _Result = TypeVar("_Result")
 
@@ -90,7 +90,7 @@ async def items(
     cache_control: bytes = headers.LEARNING,
     media_type: str = responses.JSON,
 ) -> HttpResponse:
-    """JSON of so many items: of many off the event loop."""
+    """JSON of `count` items. If there are many, a thread writes it."""
 
     def answered() -> HttpResponse:
         return responses.json(request, make(), media_type, cache_control)
@@ -126,9 +126,9 @@ def wants_old_forms(request: HttpRequest) -> bool:
 async def _of_page(
     parts: ServerParts, request: HttpRequest, what: str, submit: Callable[[Document, int, str], Future[_Result]]
 ) -> _Result:
-    """What a worker is asked for, once for all requests of a client at the same time, dropped when they left.
+    """The answer of a worker, asked once for all requests that one client has now. It is cancelled when the client leaves.
 
-    Not once for all clients: it comes up at the turn of whoever asked, and the service joins them.
+    Each client asks by itself, since each has its own turn in the queue. The service joins their requests.
     """
     document, page = parts.page(request)
     client = request.client

@@ -1,4 +1,4 @@
-"""The viewer's files, and what the server tells of itself: health, metrics, events, the description of its API."""
+"""The viewer's files, and the state of the server: health, metrics, events, the description of its API."""
 
 from __future__ import annotations
 
