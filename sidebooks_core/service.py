@@ -280,7 +280,13 @@ class TileService:
         document.withdrawn.set()
         keeper = self.parts.images.keeper
         removed = self.parts.facts.forget(document.id, lasting=positions) + keeper.store.purge(document.id)
-        return removed + keeper.purge(document.content_id(page) for page in range(document.page_count))
+        known = []
+        for page in range(document.page_count):
+            try:
+                known.append(document.content_id(page))
+            except PageError:
+                continue  # nothing is stored of a page that cannot be identified
+        return removed + keeper.purge(known)
 
     def statistics(self) -> Statistics:
         """A snapshot of what this service did so far."""

@@ -140,6 +140,9 @@ class FakeLeases:
     def wait(self, key: str, callback: Callable[[bool], None], most_s: float) -> None:
         self.waiting.append((key, callback, most_s))
 
+    def advance(self, key: str) -> None:
+        self.marks[key] = self.mark(key) + 1
+
     def mark(self, key: str) -> int:
         return self.marks.get(key, 0)
 

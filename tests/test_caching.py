@@ -474,7 +474,11 @@ def test_leases_are_released_when_other_processes_can_find_the_record(tmp_path: 
     disk = DiskStore(tmp_path, 1 << 24)
     for lower in ([slow, disk], [disk, slow]):
         tiers = Tiers(MemoryStore(1 << 20, 0), lower)
-        assert tiers.leases() is disk.leases()
+        leases = tiers.leases()
+        assert leases is not None
+        before = disk.leases().mark("other")
+        leases.advance("other")
+        assert disk.leases().mark("other") != before
         slow.block()
         written = threading.Event()
         tiers.put("k", record(), written=written.set)

@@ -290,6 +290,20 @@ def test_closing_waits_for_what_was_shown() -> None:
     dispatcher.wait_shown(60)
 
 
+def test_who_comes_when_a_flight_was_interrupted_begins_another() -> None:
+    """Between the look whether anybody waits and the end of the flight, nobody may join what nobody wanted."""
+    dispatcher = Dispatcher(10)
+    first = ask(dispatcher, "first")
+    flight = take(dispatcher)
+    first.cancel()
+    dropped = RequestDropped("nobody wanted it")
+    assert not dispatcher.repeat(flight, dropped)
+    late = ask(dispatcher, "first")
+    assert dispatcher.land(flight, dropped) == []
+    assert serve(dispatcher) == "first"
+    assert late.result(0) == "first"
+
+
 def test_closing_fails_what_waits_and_wakes_the_workers() -> None:
     dispatcher = Dispatcher(10)
     futures = [ask(dispatcher, name) for name in ("queued", "parked", "at work")]

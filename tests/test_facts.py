@@ -19,9 +19,10 @@ import apsw
 import pytest
 
 import sidebooks_core as sb
+from sidebooks_core.databases.versions import require_safe_sqlite
 from sidebooks_core.library import facts_file
 from sidebooks_core.library.facts import FILE_NAME, Facts
-from sidebooks_core.library.facts_file import FactsFailed, FactsFile, Row, require_safe_sqlite
+from sidebooks_core.library.facts_file import FactsFailed, FactsFile, Row
 from sidebooks_core.library.positions import Positions
 from sidebooks_core.stores.folders import file_system_of, is_remote_kind
 
@@ -102,6 +103,53 @@ def test_the_bound_holds_and_positions_go_last(tmp_path: Path, is_on_disk: bool,
     assert all(facts.recall(f"position {number}") == b"page" for number in range(100))
     assert facts.statistics().bytes <= 1 << 20
     facts.close()
+
+
+def test_many_facts_at_once_push_no_position_out(tmp_path: Path) -> None:
+    """More is written together than the file may hold."""
+    with opened(tmp_path, 4 << 20) as facts:
+        for number in range(50):
+            facts.keep(f"position {number}", b"7", f"document {number}", lasts=True)
+        facts.flush()
+        rows = [Row(b"%d" % number, b"large", False, os.urandom(700_000)) for number in range(8)]
+        with closing(FactsFile(tmp_path / FILE_NAME, 4 << 20)) as file:
+            file.write(rows)
+            found = [file.read(row.key) is not None for row in rows]
+            assert 2 <= sum(found) < 8
+            assert found[-1], "the newest"
+            assert file.count().bytes <= 4 << 20
+        assert [facts.recall(f"position {number}") for number in range(50)] == [b"7"] * 50
+
+
+def test_what_could_not_be_forgotten_at_once_is_found_no_more_and_goes_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sidebooks_core.library.facts_file.WRITER_BUSY_MS", 50)
+    monkeypatch.setattr("sidebooks_core.library.facts.RETRY_S", 0.05)
+    with opened(tmp_path) as facts:
+        facts.keep("position", b"secret page", "document", lasts=True)
+        facts.flush()
+        other = apsw.Connection(str(tmp_path / FILE_NAME))
+        other.execute("BEGIN IMMEDIATE")
+        assert facts.forget("document", lasting=True) == 0
+        assert facts.recall("position") is None
+        facts.keep("position", b"another page", "document", lasts=True)
+        other.execute("ROLLBACK")
+        other.close()
+        facts.flush()
+        assert facts.recall("position") == b"another page"
+        assert facts.statistics().facts == 1
+    assert b"secret page" not in content(tmp_path)
+
+
+def test_the_statistics_of_an_administrator_cost_no_fact(tmp_path: Path) -> None:
+    with opened(tmp_path) as facts:
+        facts.keep("position", b"7", "document", lasts=True)
+    connection = apsw.Connection(str(tmp_path / FILE_NAME))
+    connection.execute("ANALYZE")
+    connection.close()
+    with opened(tmp_path) as facts:
+        assert facts.recall("position") == b"7"
 
 
 def test_what_is_used_again_is_not_the_oldest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

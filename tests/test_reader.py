@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import cast
 
 import apsw
 import numpy as np
@@ -16,9 +17,14 @@ import pytest
 from PIL import Image
 
 import sidebooks_core as sb
+from sidebooks_core.images.finding import Images
 from sidebooks_core.images.requests import Request
 from sidebooks_core.images.work import Found
-from sidebooks_core.reading.screen import Painter
+from sidebooks_core.reading.asks import Asks
+from sidebooks_core.reading.layout import Layout
+from sidebooks_core.reading.screen import Painter, Screen
+from sidebooks_core.reading.stage import Stage
+from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.tiling.viewport import PageBox, Viewport
 
 VIEW_PX = (800, 1000)
@@ -480,3 +486,27 @@ def test_pans_from_many_threads_add_up(service: sb.TileService, sample: Path, mo
         in_pieces = reader.wait_sharp(timeout_s=60)
     assert once.is_sharp
     assert in_pieces.images == once.images
+
+
+class FutureImages:
+    """Images that are asked for and never come."""
+
+    def __init__(self) -> None:
+        self.asked: list[Future[Found]] = []
+
+    def find(self, _request: Request, _priority: Priority, _client: str) -> Future[Found]:
+        self.asked.append(Future())
+        return self.asked[-1]
+
+
+@pytest.mark.parametrize(("before", "is_cancelled"), [(Priority.NEXT, True), (Priority.PREVIEW, False)])
+def test_a_request_that_a_more_urgent_one_replaces_is_wanted_no_more(
+    service: sb.TileService, document: sb.Document, before: Priority, is_cancelled: bool
+) -> None:
+    """A preview goes on: each page needs one at some time."""
+    request = service.parts.images.whole_page(document, 1, 100).request
+    images, stage = FutureImages(), Stage(cast("Layout", None), cast("Screen", None))
+    asks = Asks(cast("Images", images), "client", stage, lambda *_: None)
+    asks.ask(request, before)
+    asks.ask(request, Priority.VISIBLE)
+    assert [one.cancelled() for one in images.asked] == [is_cancelled, False]

@@ -12,7 +12,7 @@ from msgspec import Struct
 from sidebooks_core.documents.model import Attachment, DocumentInfo, DocumentInspection, OutlineItem, PageGeometry
 from sidebooks_core.documents.problems import MOST_PROBLEMS
 from sidebooks_core.documents.reference import DocumentRef
-from sidebooks_core.errors import PageNotFound, RequestError
+from sidebooks_core.errors import PageNotFound, RenderFailed, RequestError
 from sidebooks_core.tiling.pyramid import Pyramid
 
 Direction = str
@@ -258,13 +258,14 @@ class Document:
         return self._pyramid_of(page)
 
     def content_id(self, page: int) -> str:
-        """Digest of all that a page draws; waits for a worker where it is not known yet."""
+        """Digest of all that a page draws. Waits for a worker if it is not known yet. Raises PageNotFound, RenderFailed."""
         self.require_page(page)
         known = self.known_content_id(page)
         if known is None:
             self._host.identify(self, page)
             known = self.known_content_id(page)
-            assert known is not None
+        if known is None:
+            raise RenderFailed(f"{self.name}, page {page + 1} could not be identified", document_id=self.id, page=page)
         return known
 
     def inspect(self) -> DocumentInspection:

@@ -39,8 +39,8 @@ class _Entered(Struct, frozen=True):
     wanted: Wanted
     shown: Record | None = None
     """The image, if its flight has shown it."""
-    displaced: Flight | None = None
-    """A flight that left the full queue to make room for the request."""
+    displaced: Sequence[Wanted] = ()
+    """The requests of a flight that left the full queue to make room for this request."""
     error: SidebooksError | None = None
 
 
@@ -130,7 +130,7 @@ class Dispatcher:
                 self._hand_out(flight.document)
             if has_lost_worker:
                 self._suspects.watch(flight.document, time.monotonic())
-            if self._suspects.end(flight.document):
+            if self._suspects.end(flight):
                 self._hand_out(flight.document)
 
     def repeat(self, flight: Flight, error: SidebooksError) -> bool:
@@ -141,6 +141,8 @@ class Dispatcher:
         with self._lock:
             longer = flight.work.longer
             has_reason = isinstance(error, RequestDropped) or (isinstance(error, RenderTimeout) and longer is not None)
+            if isinstance(error, RequestDropped) and not flight.waiting and flight.state is State.AT_WORK:
+                self._flights.land(flight)  # no request may join between here and `land`: it would be dropped, too
             if not has_reason or not flight.waiting or self._closed or flight.state is not State.AT_WORK:
                 return False
             flight.work.job, flight.work.longer = longer or flight.work.job, None
@@ -241,20 +243,21 @@ class Dispatcher:
         """Fail all requests that wait, and end the sleep of the workers' threads."""
         with self._lock:
             self._closed = True
-            ended = self._flights.land_waiting()
+            dropped = [wanted for flight in self._flights.land_waiting() for wanted in flight.take_waiting()]
             for seat in self._idle:
                 seat.wake.notify()
             self._idle.clear()
-        for flight in ended:
-            for wanted in flight.take_waiting():
-                fail(wanted.future, ServiceClosed("the service was closed before this was done"))
+        for wanted in dropped:
+            fail(wanted.future, ServiceClosed("the service was closed before this was done"))
 
     def _enter(self, flight: Flight, wanted: Wanted) -> _Entered:
         """Join a flight, or begin this one. Raises QueueFull. Under the lock."""
         joined = self._flights.of(flight.names)
         if joined is None:
-            wanted.flight = begun = flight_of(flight.names, flight.work, wanted)
-            return _Entered(wanted, displaced=self._begin(begun))
+            begun = flight_of(flight.names, flight.work, wanted)
+            displaced = self._begin(begun)
+            wanted.flight = begun
+            return _Entered(wanted, displaced=displaced)
         wanted.flight = joined
         self.joins += 1
         if joined.state is State.SHOWN:
@@ -266,18 +269,10 @@ class Dispatcher:
         self._flights.join(flight, Waiting(wanted, wanted.client), wanted.priority)
         for name in other.names:
             self._flights.name(flight, name)
-        work, new = flight.work, other.work
-        if work.key is None and new.key is not None:
-            work.key, work.mark = new.key, new.mark
-        if new.job.timeout_s > (work.longer or work.job).timeout_s:
-            # A flight at work gets the longer time only if it overruns. A waiting flight has the longer time from the
-            # beginning.
-            if flight.state is State.AT_WORK:
-                work.longer = new.job
-            else:
-                work.job = new.job
+        flight.work.learn(other.work, is_begun=flight.state is State.AT_WORK)
 
-    def _begin(self, flight: Flight) -> Flight | None:
+    def _begin(self, flight: Flight) -> list[Wanted]:
+        """Queue a new flight. Returns the requests of the flight that made room for it. Raises QueueFull."""
         try:
             displaced = self._flights.begin(flight)
         except QueueIsFull:
@@ -285,7 +280,7 @@ class Dispatcher:
                 f"{len(self._flights)} jobs wait already (the settings allow no more: queue_jobs), none less urgent"
             ) from None
         self.drops += displaced is not None
-        return displaced
+        return displaced.take_waiting() if displaced is not None else []
 
     def _enter_all(self, follow_ups: Sequence[Flight]) -> list[_Entered]:
         """Enter flights, for the requests that were not cancelled meanwhile. Called under the lock."""
@@ -322,11 +317,12 @@ class Dispatcher:
         if seat.is_spare and any(not idle.is_spare for idle in self._idle):
             return
         least_urgent = Priority.VISIBLE if seat.is_spare else Priority.BULK
-        flight = self._flights.take(seat.held_documents, least_urgent, self._suspects.at_work, set(self._finishing.values()))
+        barred, finishing = self._suspects.at_work(), set(self._finishing.values())
+        flight = self._flights.take(seat.held_documents, least_urgent, barred, finishing)
         if flight is None:
             return
         seat.flight = flight
-        self._suspects.begin(flight.document, time.monotonic())
+        self._suspects.begin(flight, flight.document, time.monotonic())
         self._idle.remove(seat)
         seat.wake.notify()
 
@@ -355,5 +351,5 @@ def _tell(entered: Sequence[_Entered]) -> None:
             fail(one.wanted.future, one.error)
         if one.shown is not None:
             resolve(one.wanted.future, Found(one.shown, "render"))
-        for wanted in one.displaced.take_waiting() if one.displaced is not None else ():
+        for wanted in one.displaced:
             fail(wanted.future, RequestDropped("dropped from a full queue for something more urgent"))

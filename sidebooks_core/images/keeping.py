@@ -22,6 +22,9 @@ from sidebooks_core.stores.tiers import Tiers
 WITHDRAWN_IDS = 1_000_000
 """The most purged ids that are remembered; the oldest go first. Flights that were under way at the purge end long before."""
 
+NOT_SHOWN = 65_536
+"""The most prefetched records that are remembered until somebody looks at them. Memory holds fewer."""
+
 
 class Keeper:
     """Records by request. Thread-safe."""
@@ -32,6 +35,8 @@ class Keeper:
         self._lock = threading.Lock()
         self._profiles: dict[str | None, RenderProfile] = {None: profile}
         self._not_shown: dict[str, int] = {}
+        """Bytes of the records that were prefetched and not looked at, by key. The oldest go to `_wasted_bytes`."""
+        self._wasted_bytes = 0
         self.purges = 0
         """The number of purges so far. Each request remembers the number at its beginning."""
         self._withdrawn: dict[str, int] = {}
@@ -89,6 +94,8 @@ class Keeper:
             if priority in (Priority.PAGE, Priority.NEXT):
                 self.counters.prefetched_bytes += len(record.data)
                 self._not_shown[key] = len(record.data)
+                while len(self._not_shown) > NOT_SHOWN:
+                    self._wasted_bytes += self._not_shown.pop(next(iter(self._not_shown)))
         if self._is_withdrawn(record.tag, asked_at):
             self.store.purge(record.tag)  # between the look and the keeping
 
@@ -145,7 +152,7 @@ class Keeper:
     def not_shown_bytes(self) -> int:
         """Bytes prefetched that nobody has looked at so far."""
         with self._lock:
-            return sum(self._not_shown.values())
+            return self._wasted_bytes + sum(self._not_shown.values())
 
     def _is_withdrawn(self, content_id: str, asked_at: int) -> bool:
         return self._withdrawn.get(content_id, -1) >= asked_at

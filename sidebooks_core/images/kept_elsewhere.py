@@ -45,8 +45,12 @@ class KeepElsewhere(Struct, frozen=True):
         store = _store_of(self.open_store)
         if not store.contains(self.mark):
             return drawn
-        key, record = to_keep(drawn, self.profile, self.trust_domain)
+        content_id = keys.scoped_id(drawn.content_id, self.trust_domain)
+        key, record = to_keep(drawn, drawn.record, self.profile, content_id)
         store.put(key, record)
+        leases = store.leases()
+        if leases is not None:
+            leases.advance(key)
         if isinstance(store, Tiers):
             store.flush()  # their threads end with this process, which may be soon
         return replace(drawn, record=None) if store.contains(key) else drawn
@@ -68,12 +72,9 @@ def keeper_for(store: Tiers, profile: RenderProfile, trust_domain: str) -> Itera
         store.delete(mark)
 
 
-def to_keep(drawn: BulkResult, profile: RenderProfile, trust_domain: str) -> tuple[str, Record]:
-    """The key and the record to store. The result must have a record and a content id."""
-    assert drawn.record is not None
-    assert drawn.content_id is not None
-    content_id = keys.scoped_id(drawn.content_id, trust_domain)
-    record = Record(data=drawn.record, tag=content_id, cost_s=drawn.cost_s, is_preview=drawn.raster.is_preview)
+def to_keep(drawn: BulkResult, data: bytes, profile: RenderProfile, content_id: str) -> tuple[str, Record]:
+    """The key and the record to store. data: the encoded raster. content_id: as `keys.scoped_id` makes it."""
+    record = Record(data=data, tag=content_id, cost_s=drawn.cost_s, is_preview=drawn.raster.is_preview)
     return keys.record_key(content_id, drawn.raster.spec, profile), record
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 import time
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
 
 from msgspec.structs import replace
 
 from sidebooks_core.documents.document import Document
-from sidebooks_core.errors import RenderFailed, ServiceClosed, SidebooksError
+from sidebooks_core.documents.page_ids import own_page_id
+from sidebooks_core.errors import RenderFailed, RenderTimeout, ServiceClosed, SidebooksError
 from sidebooks_core.images.dispatch import Dispatcher
 from sidebooks_core.images.keeping import Keeper, scoped
 from sidebooks_core.images.requests import Request
@@ -46,8 +47,15 @@ class Landing:
             flight = self._dispatcher.take(held_documents, follow_ups, is_spare=is_spare)
             follow_ups = ()
             request = flight.work.request if flight is not None else None
-            if flight is None or request is None or self._may_begin(flight, request):
+            if flight is None or request is None:
                 return flight
+            try:
+                if self._may_begin(flight, request):
+                    return flight
+            except Exception as fault:  # noqa: BLE001 - this thread serves on, and those who wait are told
+                self._dispatcher.leave(flight, has_lost_worker=False)
+                for wanted in self._dispatcher.land(flight):
+                    fail(wanted.future, _not_begun(request, fault))
 
     def slow(self, flight: Flight) -> None:
         """A page that is drawn before it is identified takes long. An idle worker identifies it, so that its record may be
@@ -62,7 +70,8 @@ class Landing:
         if document in self._probed or not self._dispatcher.has_idle_worker():
             return
         self._probed.add(document)
-        probe = Wanted(Future(), Priority.VISIBLE, next(iter(flight.entry().clients)), work.request, work.asked_at)
+        client = next(iter(flight.entry().clients))
+        probe = Wanted(Future(), Priority.VISIBLE, client, work.request, work.asked_at, looks_only=True)
         probe.future.add_done_callback(partial(self._stored_meanwhile, flight))
         settings = self._seeker.settings
         self._dispatcher.enter([identifying(settings, document, work.request.page, probe)])
@@ -188,13 +197,15 @@ class Landing:
         for wanted in self._dispatcher.land(flight):
             resolve(wanted.future, found)
 
-    def _stored_meanwhile(self, flight: Flight, future: Future[Found]) -> None:
+    def _stored_meanwhile(self, flight: Flight, future: Future[Found | None]) -> None:
         """Another worker has identified a page that is being drawn. If the record was stored, the waiting requests get it."""
-        request = flight.work.request
-        if request is not None and future.exception() is None and future.result().source != "render":
-            request.document.is_likely_stored = True
-            for wanted in self._dispatcher.take_waiting(flight):
-                resolve(wanted.future, future.result())
+        found = future.result() if future.exception() is None else None
+        if found is None or flight.work.request is None:
+            return
+        if flight.state is State.AT_WORK:  # else the record may be its own
+            flight.work.request.document.is_likely_stored = True
+        for wanted in self._dispatcher.take_waiting(flight):
+            resolve(wanted.future, found)
 
     def _drawn(self, flight: Flight, request: Request, answer: object, error: SidebooksError | None) -> list[Flight]:
         """An image of a page that was identified before."""
@@ -220,6 +231,13 @@ class Landing:
         work = flight.work
         document, page = request.document, request.page
         content_ids = scoped(document.ref, answer) if isinstance(answer, tuple) else []
+        is_unknown = isinstance(error or _no_answer(work.job), RenderFailed | RenderTimeout)
+        if not content_ids and work.shown is not None and is_unknown:
+            # The drawing is right. It is kept as a page of this file alone; else each request would cost a worker again.
+            _log.warning(
+                "%s, page %s cannot be identified (%s): it counts as equal to no other", document.name, page + 1, error
+            )
+            content_ids = scoped(document.ref, [own_page_id(document.info.kind, document.id, page)])
         content_id = content_ids[0] if content_ids else document.known_content_id(page)
         if work.shown is not None and content_id is not None:
             was_stored = self._keeper.find(self._keeper.key_of(content_id, request)) is not None  # another document's, say
@@ -255,7 +273,7 @@ class Landing:
             elif wanted.request is None:
                 resolve(wanted.future, None)
         if error is None:
-            follow_ups += self._sought_again([wanted for wanted in waiting if wanted.request is not None])
+            follow_ups += self._sought_again(waiting)
         if work.background is not None and isinstance(work.job, Identify):
             following = work.background.after(work.job.page)
             follow_ups += [following] if following is not None else []
@@ -265,13 +283,15 @@ class Landing:
         """Look for the records of requests that have waited already. Returns the flights that make the missing ones."""
         follow_ups: list[Flight] = []
         for wanted in waiting:
-            assert wanted.request is not None
+            request = wanted.request
+            if request is None:
+                continue
             try:
-                follow_ups += self._seeker.seek(wanted, wanted.request)
+                follow_ups += self._seeker.seek(wanted, request)
             except SidebooksError as error:
                 fail(wanted.future, error)
             except Exception as fault:  # noqa: BLE001 - an application's store, which must not raise
-                fail(wanted.future, _not_kept(wanted.request, fault))
+                fail(wanted.future, _not_kept(request, fault))
         return follow_ups
 
     def _record(self, request: Request, job: Job[object], drawn: Drawn) -> Record:
@@ -284,8 +304,11 @@ class Landing:
         """Keep a record before its flight lands. So a request at that moment finds the flight or the record. Returns an error
         if the record was not kept.
         """
-        written = flight.work.take_lease()
-        key = self._keeper.key_of(content_id, request)
+        key, leases = self._keeper.key_of(content_id, request), self._seeker.leases
+        if flight.work.lease is None and leases is not None:
+            written: Callable[[], None] = partial(leases.advance, key)
+        else:
+            written = flight.work.take_lease()
         try:
             self._keeper.keep(key, replace(record, tag=content_id), flight.priority, flight.work.asked_at, written)
         except Exception as fault:  # noqa: BLE001 - those who wait are told, whatever it is
@@ -301,6 +324,12 @@ def _tell_found(waiting: Sequence[Wanted], record: Record) -> None:
 
 def _no_answer(job: Job[object]) -> SidebooksError:
     return RenderFailed(f"{job.document.name}: the worker gave no answer", document_id=job.document.digest)
+
+
+def _not_begun(request: Request, fault: Exception) -> SidebooksError:
+    _log.error("a fault of the library: a drawing could not be begun", exc_info=fault)
+    what = f"{request.document.name}: the drawing could not be begun ({type(fault).__name__})"
+    return RenderFailed(what, document_id=request.document.id, page=request.page)
 
 
 def _not_kept(request: Request, fault: Exception) -> SidebooksError:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from sidebooks_core import keys
 from sidebooks_core.documents.document import Document
 from sidebooks_core.encoding.tileset import RecordUnreadable, problems_of
-from sidebooks_core.errors import RequestError, SidebooksError
+from sidebooks_core.errors import PageError, RequestError, SidebooksError
 from sidebooks_core.fonts.discovery import FontSet
 from sidebooks_core.images.finding import Images
 from sidebooks_core.images.kept_elsewhere import keeper_for, to_keep
@@ -88,7 +88,7 @@ class Prerendering:
         for results in answers:
             for result in results:
                 if result.content_id is not None:
-                    self._store(bulk.document, result)
+                    self._store(bulk.document, result, result.content_id)
                 if tally.count(result) and bulk.progress is not None:
                     bulk.progress(tally.pages_done, tally.pages)
 
@@ -96,7 +96,11 @@ class Prerendering:
         keeper = self._images.keeper
         missing = []
         for request in wanted:
-            request.document.content_id(page)  # known from here on
+            try:
+                request.document.content_id(page)  # known from here on
+            except PageError as error:
+                tally.count(BulkResult(raster=_raster(request), error=error))
+                continue
             key = keeper.key(request)
             if key is not None and keeper.store.contains(key):
                 problems = _problems_of(request, keeper.store.get(key))
@@ -120,18 +124,17 @@ class Prerendering:
                 display_list_bytes=self._images.settings.display_list_bytes,
             )
 
-    def _store(self, document: Document, result: BulkResult) -> None:
+    def _store(self, document: Document, result: BulkResult, content_id: str) -> None:
         """Keep a record from a foreign executor, unless the executor has kept it. If the document was
         withdrawn, keep nothing.
         """
         keeper = self._images.keeper
-        assert result.content_id is not None
         document.problems.learn(result.raster.page, result.problems)
         keeper.count_render()
         if document.withdrawn.is_set():
-            keeper.store.purge(keys.scoped_id(result.content_id, document.trust_domain))
+            keeper.store.purge(keys.scoped_id(content_id, document.trust_domain))
         elif result.record is not None:
-            key, record = to_keep(result, keeper.profile, document.trust_domain)
+            key, record = to_keep(result, result.record, keeper.profile, keys.scoped_id(content_id, document.trust_domain))
             keeper.keep(key, record, Priority.BULK, keeper.purges, lambda: None)
 
 

@@ -60,6 +60,9 @@ class Seeker:
         if found is not None:
             resolve(wanted.future, found)
             return self.after_image(request.document) if found.source == "disk" else []
+        if wanted.looks_only:
+            resolve(wanted.future, None)
+            return []
         if key is None and wanted.failure is not None:
             return [identifying(self.settings, request.document, request.page, wanted)]
         failure = wanted.failure or self.refusal(request, is_ahead=wanted.is_ahead)

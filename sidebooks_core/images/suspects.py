@@ -4,7 +4,7 @@ guards it.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Hashable
 
 SUSPECT_S = 600.0
 """A document is suspect for this time after it cost a worker. The other workers stay free for other documents meanwhile. Pages
@@ -18,7 +18,8 @@ class Suspects:
 
     def __init__(self) -> None:
         self._until_s: dict[str, float] = {}
-        self._at_work: set[str] = set()
+        self._at_work: dict[Hashable, str] = {}
+        """The documents of the jobs under way, as far as they were suspect when the job began."""
 
     def watch(self, document: str, now_s: float) -> None:
         """A document cost a worker."""
@@ -31,19 +32,15 @@ class Suspects:
         """Whether a document is suspect now."""
         return self._until_s.get(document, 0.0) > now_s
 
-    def begin(self, document: str, now_s: float) -> None:
+    def begin(self, job: Hashable, document: str, now_s: float) -> None:
         """A worker begins a job of a document."""
         if self.includes(document, now_s):
-            self._at_work.add(document)
+            self._at_work[job] = document
 
-    def end(self, document: str) -> bool:
-        """A worker has ended a job of a document. Returns whether another job of the document may begin now."""
-        if document not in self._at_work:
-            return False
-        self._at_work.discard(document)
-        return True
+    def end(self, job: Hashable) -> bool:
+        """A worker has ended a job. Returns whether another job of its document may begin now."""
+        return self._at_work.pop(job, None) is not None
 
-    @property
     def at_work(self) -> Collection[str]:
         """The suspect documents that occupy their one worker."""
-        return self._at_work
+        return set(self._at_work.values()) if self._at_work else ()

@@ -52,6 +52,8 @@ class Wanted(Struct, eq=False):
     """The error of a page that could not be drawn. Its record may still be stored; that is being found out."""
     flight: Flight | None = None
     """The flight that the request waits for now."""
+    looks_only: bool = False
+    """The request asks whether the record is stored. It never has the record made, and gets None if it is not stored."""
 
     @property
     def is_ahead(self) -> bool:
@@ -88,6 +90,16 @@ class Work(Struct, eq=False):
     """The content ids of the document. They learn the answer of an `Identify`."""
     background: Background | None = None
     """The identification that goes on after this flight, if the flight is one slice of it."""
+
+    def learn(self, other: Work, *, is_begun: bool) -> None:
+        """Take over the key and the longer time limit of equal work. Work that is begun has the longer time if it overruns."""
+        if self.key is None and other.key is not None:
+            self.key, self.mark = other.key, other.mark
+        if other.job.timeout_s > (self.longer or self.job).timeout_s:
+            if is_begun:
+                self.longer = other.job
+            else:
+                self.job = other.job
 
     def release(self) -> None:
         """Let go of the lease, if there is one. Safe to call again."""

@@ -10,13 +10,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
-from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct
+
+from sidebooks_core.library.facts_in_memory import Fact, FactsInMemory
 
 if TYPE_CHECKING:  # SQLite and encryption: only who uses them pays for them
     from sidebooks_core.library.facts_file import FactsFile, Row
@@ -26,8 +27,6 @@ FILE_NAME = "facts.sqlite3"
 WAITING_BYTES = 16 << 20
 """The most bytes that wait to be written. If the file cannot be used and more wait, the oldest facts are dropped; positions go
 last."""
-OVERHEAD_BYTES = 256
-"""What a fact takes in memory besides its bytes."""
 RETRY_S = 2.0
 """A file that could not be written is tried again after so long."""
 CLOSE_S = 5.0
@@ -40,16 +39,6 @@ USED_AGAIN_S = 86_400
 
 _log = logging.getLogger("sidebooks_core.library")
 _T = TypeVar("_T")
-
-
-class Fact(Struct, frozen=True):
-    """Bytes that are known of a document."""
-
-    data: bytes
-    document: bytes
-    """The name of the document in the file."""
-    lasts: bool
-    """True if nobody can find the fact out again."""
 
 
 class FactsStatistics(Struct, frozen=True):
@@ -86,12 +75,14 @@ class Facts:
         self._most_bytes = most_bytes
         self._cipher = _cipher(encryption_key) if encryption_key is not None else None
         self._changed = threading.Condition()
-        self._waiting = _InMemory(most_bytes if folder is None else WAITING_BYTES)
+        self._waiting = FactsInMemory(most_bytes if folder is None else WAITING_BYTES)
         """Facts that are not in the file yet. Without a folder: all facts."""
-        self._recent = _InMemory(RECENT_BYTES if folder is not None else 0)
+        self._recent = FactsInMemory(RECENT_BYTES if folder is not None else 0)
         self._forgettings = 0
         """Changes when facts are forgotten. A fact that was read from the file before the change may be forgotten, and is not
         kept."""
+        self._unforgotten: list[tuple[bytes | None, bool]] = []
+        """Documents (None: all of them) that are forgotten and are still in the file, and whether what lasts is, too."""
         self._used: set[bytes] = set()
         self._file: FactsFile | None = None
         self._is_suspect = False
@@ -106,7 +97,7 @@ class Facts:
         self._writer: threading.Thread | None = None
         """Started when there is a fact to write."""
         if folder is not None:
-            from sidebooks_core.library.facts_file import require_version
+            from sidebooks_core.databases.versions import require_version
 
             require_version()
             with self._writing:
@@ -135,11 +126,11 @@ class Facts:
     def forget(self, document_id: str, *, lasting: bool = False) -> int:
         """Remove what is known of a document; what lasts only if told. How many facts there were."""
         document = self._name(document_id)
-        return self._remove(document, lambda file: file.forget(document, lasting=lasting), lasting)
+        return self._remove(document, lasting)
 
     def clear(self, *, lasting: bool = False) -> int:
         """Remove everything; what lasts only if told. How many facts there were."""
-        return self._remove(None, lambda file: file.clear(lasting=lasting), lasting)
+        return self._remove(None, lasting)
 
     def verify(self, *, fix: bool = False) -> FactsVerification:
         """Read all facts and check them. fix: remove those that are damaged, or the file if nothing of it can be read."""
@@ -181,7 +172,7 @@ class Facts:
         file, forgettings = self._file, self._forgettings
         name = self._name(key)
         found = self._tried(lambda: file.read(name), None) if file is not None else None
-        if found is None:
+        if found is None or self._is_forgotten(found.document, lasts=found.lasts):
             return None
         data = found.value if self._cipher is None else self._cipher.decrypt(name.hex(), found.value)
         if data is None:
@@ -195,17 +186,21 @@ class Facts:
                 self._recent.put(key, Fact(data, found.document, found.lasts))
         return data
 
-    def _remove(self, document: bytes | None, remove: Callable[[FactsFile], list[bytes]], lasting: bool) -> int:
-        nothing: list[bytes] = []
+    def _remove(self, document: bytes | None, lasting: bool) -> int:
+        """Remove facts of a document, or of all. If the file cannot be used, they are not found any more, and go later."""
         with self._writing:  # so no waiting fact is being written now
             file = self._file
             with self._changed:
                 self._forgettings += 1
                 self._recent.forget(document, lasting=lasting)
                 names = {self._name(key) for key in self._waiting.forget(document, lasting=lasting)}
-            if file is not None:
-                names.update(self._tried(lambda: remove(file), nothing))
+            removed = self._tried(lambda: _removed(file, document, lasting), None) if file is not None else None
             self._forgettings += 1
+            if removed is None and self._folder is not None:
+                with self._changed:
+                    self._unforgotten.append((document, lasting))
+                    self._call_writer()
+            names.update(removed or ())
         return len(names)
 
     def _name(self, key: str) -> bytes:
@@ -220,7 +215,12 @@ class Facts:
         return Row(name, fact.document, fact.lasts, value)
 
     def _has_work(self) -> bool:
-        return self._folder is not None and (len(self._waiting) > 0 or bool(self._used) or self._is_suspect)
+        has_some = len(self._waiting) > 0 or bool(self._used) or bool(self._unforgotten) or self._is_suspect
+        return self._folder is not None and has_some
+
+    def _is_forgotten(self, document: bytes, *, lasts: bool) -> bool:
+        """Whether a fact in the file was forgotten, and could not be removed yet."""
+        return any(one in (None, document) and (lasting or not lasts) for one, lasting in self._unforgotten)
 
     def _call_writer(self) -> None:
         """Wake the writer, or start it. Called under the lock."""
@@ -258,6 +258,11 @@ class Facts:
             file = self._tried(self._opened, None)
             if file is None:
                 return False
+            for forgotten in list(self._unforgotten):
+                if self._tried(partial(_removed, file, *forgotten), None) is None:
+                    return False
+                with self._changed:
+                    self._unforgotten.remove(forgotten)
             with self._changed:
                 waiting, used = self._waiting.all(), list(self._used)
             if waiting or used:
@@ -279,7 +284,8 @@ class Facts:
 
     def _opened(self) -> FactsFile:
         """The open file; opened again if it was damaged, or is not at its path any more."""
-        from sidebooks_core.library.facts_file import FactsDamaged, FactsFile, set_aside
+        from sidebooks_core.databases.files import set_aside
+        from sidebooks_core.library.facts_file import FactsDamaged, FactsFile
         from sidebooks_core.stores.folders import make_own
 
         assert self._folder is not None
@@ -326,60 +332,11 @@ class Facts:
             _log.warning("%s: facts cannot be stored or read; they are found out again (%s)", self._folder, fault)
 
 
-class _InMemory:
-    """Facts within a bound of bytes, those that were used last at the end. Not thread-safe."""
-
-    def __init__(self, most_bytes: int) -> None:
-        self._most_bytes = most_bytes
-        self._passing: OrderedDict[str, Fact] = OrderedDict()
-        self._lasting: OrderedDict[str, Fact] = OrderedDict()
-        self.bytes = 0
-
-    def __len__(self) -> int:
-        return len(self._passing) + len(self._lasting)
-
-    def get(self, key: str) -> Fact | None:
-        for facts in (self._passing, self._lasting):
-            if key in facts:
-                facts.move_to_end(key)
-                return facts[key]
-        return None
-
-    def put(self, key: str, fact: Fact) -> None:
-        self._drop(key)
-        if _size(key, fact) > self._most_bytes:
-            return
-        (self._lasting if fact.lasts else self._passing)[key] = fact
-        self.bytes += _size(key, fact)
-        while self.bytes > self._most_bytes:
-            self._drop(next(iter(self._passing or self._lasting)))
-
-    def all(self) -> list[tuple[str, Fact]]:
-        return [*self._passing.items(), *self._lasting.items()]
-
-    def remove(self, key: str, fact: Fact) -> None:
-        """Remove a fact, unless the key has another one now."""
-        if self.get(key) is fact:
-            self._drop(key)
-
-    def forget(self, document: bytes | None, *, lasting: bool) -> list[str]:
-        """Remove the facts of a document, or of all (None). Returns their keys."""
-        keys = [key for key, fact in self.all() if document in (None, fact.document) and (lasting or not fact.lasts)]
-        for key in keys:
-            self._drop(key)
-        return keys
-
-    def _drop(self, key: str) -> None:
-        for facts in (self._passing, self._lasting):
-            with suppress(KeyError):
-                self.bytes -= _size(key, facts.pop(key))
+def _removed(file: FactsFile, document: bytes | None, lasting: bool) -> list[bytes]:
+    return file.clear(lasting=lasting) if document is None else file.forget(document, lasting=lasting)
 
 
 def _cipher(key: bytes) -> Cipher:
     from sidebooks_core.stores.cipher import Cipher
 
     return Cipher(key, (b"facts", b"fact names"))
-
-
-def _size(key: str, fact: Fact) -> int:
-    return len(key) + len(fact.data) + len(fact.document) + OVERHEAD_BYTES

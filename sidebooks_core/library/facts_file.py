@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import stat
 import threading
 import time
@@ -28,10 +27,9 @@ from pathlib import Path
 import apsw
 from msgspec import Struct
 
-from sidebooks_core.errors import RequestError
+from sidebooks_core.databases.files import files_of, log_bytes
 from sidebooks_core.stores.folders import is_remote
 
-OLDEST_SQLITE = (3, 51, 3)
 BUSY_MS = 1000
 """Longest wait of a reader for another process that writes."""
 WRITER_BUSY_MS = 5000
@@ -106,20 +104,6 @@ class FactsCount(Struct, frozen=True):
     """Of the file and its log."""
 
 
-def require_safe_sqlite(version: str) -> None:
-    """Raises RequestError for a version of SQLite that can lose what several processes have written."""
-    if tuple(int(part) for part in version.split(".")[:3]) < OLDEST_SQLITE:
-        oldest = ".".join(map(str, OLDEST_SQLITE))
-        raise RequestError(
-            f"APSW uses SQLite {version}; versions before {oldest} can lose what several processes have written. "
-            f"Install the package with its own SQLite: pip install 'apsw>={oldest}'"
-        )
-
-
-require_version = lru_cache(maxsize=1)(lambda: require_safe_sqlite(apsw.sqlite_lib_version()))
-"""Raises RequestError if the installed SQLite is too old."""
-
-
 class FactsFile:
     """An open file. Thread-safe: one thread reads and one writes at a time. All methods raise FactsFailed and FactsDamaged."""
 
@@ -167,22 +151,19 @@ class FactsFile:
         return Found(value, document, bool(lasts), used_s)
 
     def write(self, rows: Sequence[Row], used: Sequence[bytes] = ()) -> None:
-        """Keep rows, and note that others were used, in one transaction. If they make the file too large, others go.
+        """Note that some facts were used, and keep rows, a part of the file's size in each transaction.
 
-        The fact that was not used for the longest time goes first. Lasting facts go after all others. A row that would take
-        more than half of the file is not kept.
+        If the rows make the file too large, others go. The fact that was not used for the longest time goes first. A lasting
+        fact goes only for another lasting one. A row that would take more than half of the file is not kept.
         """
         now_s = int(time.time())
-        kept = [row for row in rows if len(row.value) <= self._most_bytes // 2]
-        with self._transaction(lasts=any(row.lasts for row in rows)):
-            self._evict(sum(len(row.value) for row in kept))
-            self._writer.executemany("UPDATE fact SET used_s = ? WHERE key = ?", [(now_s, key) for key in used])
-            self._writer.executemany(
-                "INSERT INTO fact (key, document, lasts, used_s, value) VALUES (?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE "
-                "SET document = excluded.document, lasts = excluded.lasts, used_s = excluded.used_s, value = excluded.value",
-                [(row.key, row.document, int(row.lasts), now_s, _checksum(row.key, row.value) + row.value) for row in kept],
-            )
-            self._evict(0)
+        if used:
+            with self._transaction(lasts=False):
+                self._writer.executemany("UPDATE fact SET used_s = ? WHERE key = ?", [(now_s, key) for key in used])
+        for batch in _batches([row for row in rows if len(row.value) <= self._most_bytes // 2], self._most_bytes // 4):
+            self._write_batch(batch, now_s)
+        if log_bytes(self.path) > self._wal_bytes:
+            self._cut_log()
 
     def forget(self, document: bytes, *, lasting: bool) -> list[bytes]:
         """Remove the facts of a document, those that last only if told. Their keys."""
@@ -290,20 +271,41 @@ class FactsFile:
                     self._writer.execute("ROLLBACK")
                 raise
 
-    def _evict(self, room_bytes: int) -> None:
-        """Within the transaction that makes the file larger, make room in it."""
+    def _write_batch(self, batch: Sequence[Row], now_s: int) -> None:
+        """Keep rows of one kind, all lasting or none. Those that do not last are dropped if there is no room for them."""
+        lasts = batch[0].lasts
+        with self._transaction(lasts=lasts):
+            if not self._evict(sum(len(row.value) for row in batch), lasting=lasts) and not lasts:
+                return
+            self._writer.executemany(
+                "INSERT INTO fact (key, document, lasts, used_s, value) VALUES (?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE "
+                "SET document = excluded.document, lasts = excluded.lasts, used_s = excluded.used_s, value = excluded.value",
+                [(row.key, row.document, int(row.lasts), now_s, _checksum(row.key, row.value) + row.value) for row in batch],
+            )
+            self._evict(0, lasting=lasts)
+
+    def _evict(self, room_bytes: int, *, lasting: bool) -> bool:
+        """Within the transaction that makes the file larger, make room in it. False if there is not enough room.
+
+        lasting: facts that last may go, too, after all others.
+        """
         size = (
             "SELECT (pages.page_count - free.freelist_count) * page.page_size "
             "FROM pragma_page_count AS pages, pragma_freelist_count AS free, pragma_page_size AS page"
         )
-        while _number(self._writer, size) > self._most_bytes - room_bytes:
-            self._writer.execute(
-                "DELETE FROM fact WHERE rowid IN "
-                "(SELECT rowid FROM fact WHERE lasts = (SELECT min(lasts) FROM fact) ORDER BY used_s LIMIT ?)",
-                (EVICTED_AT_ONCE,),
-            )
-            if not self._writer.changes():
-                return
+        while (over_bytes := _number(self._writer, size) + room_bytes - self._most_bytes) > 0:
+            oldest = self._writer.execute(
+                "SELECT rowid, length(value) FROM fact WHERE lasts <= ? ORDER BY lasts, used_s LIMIT ?",
+                (int(lasting), EVICTED_AT_ONCE),
+            ).fetchall()
+            if not oldest:
+                return False
+            for number, value_bytes in oldest:
+                self._writer.execute("DELETE FROM fact WHERE rowid = ?", (number,))
+                over_bytes -= value_bytes if isinstance(value_bytes, int) else 0
+                if over_bytes <= 0:
+                    break
+        return True
 
     def _cut_log(self) -> None:
         """Cut the log, so that removed facts do not stay in it. If another process reads now, they stay until the next cut."""
@@ -321,23 +323,21 @@ class FactsFile:
         return found is not None and _checked(found[0], found[1]) is None
 
 
-def files_of(path: Path) -> list[Path]:
-    """The files that belong to a database, as far as they are there: its log and the log's index first."""
-    found = [path.with_name(path.name + suffix) for suffix in ("-wal", "-shm", "-journal", "")]
-    return [file for file in found if os.path.lexists(file)]
-
-
-def set_aside(path: Path) -> None:
-    """Remove a database that cannot be read, together with its log.
-
-    The log first: a process that makes a new database meanwhile must not find the old one's log beside it.
-    """
-    aside = path.parent / f"damaged-{os.urandom(16).hex()}"
-    aside.mkdir(mode=0o700)
-    for file in files_of(path):
-        with suppress(OSError):  # another process was here
-            file.rename(aside / file.name)
-    shutil.rmtree(aside, ignore_errors=True)
+def _batches(rows: Sequence[Row], most_bytes: int) -> Iterator[list[Row]]:
+    """The rows in batches of one kind, the lasting ones first. A batch is larger than `most_bytes` only if it is one row."""
+    for lasts in (True, False):
+        batch: list[Row] = []
+        size_bytes = 0
+        for row in rows:
+            if row.lasts is not lasts:
+                continue
+            if batch and size_bytes + len(row.value) > most_bytes:
+                yield batch
+                batch, size_bytes = [], 0
+            batch.append(row)
+            size_bytes += len(row.value)
+        if batch:
+            yield batch
 
 
 @contextmanager
@@ -365,7 +365,9 @@ def _number(connection: apsw.Connection, query: str) -> int:
 
 
 def _schema(connection: apsw.Connection) -> list[tuple[object, ...]]:
-    return connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name").fetchall()
+    """All tables and indexes, but for the statistics that `ANALYZE` leaves in any file."""
+    query = "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE name NOT GLOB 'sqlite_stat[1-4]' ORDER BY type, name"
+    return connection.execute(query).fetchall()
 
 
 @lru_cache(maxsize=1)

@@ -60,6 +60,8 @@ class Asks:
                 return
             self._under_way[request] = ask
         found = ask.found = self._images.find(request, priority, self._client)
+        if earlier is not None and earlier.priority is not Priority.PREVIEW:  # a preview goes on: its page needs it anyway
+            cancel_all([earlier])
         found.add_done_callback(partial(self._landed, ask))
         with stage.changed:
             is_wanted = self._under_way.get(request) is ask

@@ -49,8 +49,8 @@ class Shared(Protocol):
         """The number of open readers, which share the memory for prefetch."""
         ...
 
-    def remember(self, document: Document, name: str, page: int) -> None:
-        """Save the page, from 0, at which the next reading of this name begins. Waits for no disk."""
+    def remember(self, document: Document, name: str | None, page: int) -> None:
+        """Save the page, from 0, at which the next reading of this name begins; no page for None. Waits for no disk."""
         ...
 
 
@@ -61,8 +61,8 @@ class Names(Struct, frozen=True):
     """It holds its rasters in memory under this number."""
     client: str
     """It takes turns in the queue under this name."""
-    position: str
-    """Its position is saved under this name."""
+    position: str | None
+    """Its position is saved under this name; None: it is not saved."""
 
 
 Listener = Callable[[PageView], None]
@@ -93,7 +93,8 @@ class Follower:
         self._movement = Movement()
         self._costs = Costs()
         self._previews = Previews(self._document.page_count)
-        self._position_saved = -1
+        self._position_saved: int | None = None
+        self._begun_at = stage.screen.spread
         self._visit()
         self._handle = loop.add(self.step)
         self._handle.wake()
@@ -273,5 +274,7 @@ class Follower:
         screen = self._stage.screen
         if self._position_saved == screen.spread:
             return
+        # A reader that never turned knows no better than what is stored, which it perhaps could not read.
+        has_turned = self._position_saved is not None or screen.spread != self._begun_at
         self._position_saved = screen.spread
-        self._shared.remember(self._document, self._names.position, first_read(screen.pages))
+        self._shared.remember(self._document, self._names.position if has_turned else None, first_read(screen.pages))

@@ -48,6 +48,8 @@ class ReaderOptions(Struct, frozen=True, kw_only=True):
     deadline_s: float = DEADLINE_S
     resume: bool | str = False
     """Begin at the page that was read last, not at the first. A name: the page that the reader of this name read last."""
+    keeps_position: bool = True
+    """Save the page for the next reading. False: nobody knows whose page it is."""
     loop: ReaderLoop | None = None
     """Threads that many readers share. Without a loop the reader has a thread of its own."""
     client: str = ""
@@ -90,7 +92,7 @@ class Reader:
         stage = self._stage = Stage(layout, self._painter.screen(spread, layout.pages_of(spread), fitted, fitted))
         self._changed = stage.changed
         owner = next(_owners)
-        names = Names(owner, options.client or f"reader {owner}", name)
+        names = Names(owner, options.client or f"reader {owner}", name if options.keeps_position else None)
         loop = options.loop or ReaderLoop()
         self._own_loop = None if loop is options.loop else loop
         self._follower = Follower(host, stage, self._painter, names, loop, lambda: self.on_refined)

@@ -54,9 +54,13 @@ class Readers:
         page = self._positions.page_of(document.id, name)
         return page if page is not None and page < document.page_count else 0
 
-    def remember(self, document: Document, name: str, page: int) -> None:
-        """Save the page, from 0, at which the next reading of this name begins, with the document's content ids."""
-        self._positions.save(document.id, name, page)
+    def remember(self, document: Document, name: str | None, page: int) -> None:
+        """Save the page, from 0, at which the next reading of this name begins, with the document's content ids.
+
+        None: the page is not saved.
+        """
+        if name is not None:
+            self._positions.save(document.id, name, page)
         self._remember(document)
 
     def forget(self, reader: Reader) -> None:

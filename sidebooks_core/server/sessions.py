@@ -120,6 +120,7 @@ class _Follower:
             options = ReaderOptions(
                 rule=SpreadRule() if hinted.spread else SINGLE_PAGES,
                 deadline_s=DEADLINE_S,
+                keeps_position=False,
                 loop=self._loop,
                 client=hinted.client,
             )

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from msgspec import Struct
 
+from sidebooks_core.stores.guarded_leases import GuardedLeases
 from sidebooks_core.stores.protocol import StoreStatistics, TileStore
 from sidebooks_core.stores.record import Record
 
@@ -53,7 +54,8 @@ class WriteBehind:
         self._looking_since_s: dict[object, float] = {}
         self._has_complained = False
         self._closed = False
-        self.leases = self._guarded(store.leases, None)
+        leases = self._guarded(store.leases, None)
+        self.leases = None if leases is None else GuardedLeases(leases)
         self.dropped = 0
         """Records that were not written: too much waited, or the store raised."""
         self._writer = threading.Thread(target=self._write, name="sidebooks-writer", daemon=True)

@@ -93,5 +93,8 @@ class _NamedLeases:
     def wait(self, key: str, callback: Callable[[bool], None], most_s: float) -> None:
         self._inner.wait(self._cipher.name(key), callback, most_s)
 
+    def advance(self, key: str) -> None:
+        self._inner.advance(self._cipher.name(key))
+
     def mark(self, key: str) -> int:
         return self._inner.mark(self._cipher.name(key))

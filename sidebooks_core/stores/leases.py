@@ -18,6 +18,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from sidebooks_core.stores.guarded_leases import Once
+
 if sys.platform != "win32":
     import fcntl
 
@@ -49,7 +51,7 @@ class FileLease:
     def release(self) -> None:
         bucket, self._bucket = self._bucket, None
         if bucket is not None:
-            self._locks.count(self._key)
+            self._locks.advance(self._key)
             self._locks.let_go(bucket)
 
 
@@ -75,8 +77,10 @@ class FileLeases:
         except OSError:
             return 0
 
-    def count(self, key: str) -> None:
-        """A lease on the key is released. Two processes that count in one moment may count one: a record is made twice then."""
+    def advance(self, key: str) -> None:
+        """A record was made. If two processes call this in one moment, the number may grow by one only: then a record may be
+        made twice.
+        """
         descriptor = self._marks_file()
         if descriptor is None:
             return
@@ -120,7 +124,7 @@ class FileLeases:
             # Rare: so many different pages that others draw. Look again soon rather than hold a thread for each.
             _later(0.05, callback, True)
             return
-        told = _Once(callback)
+        told = Once(callback)
         timer = _later(most_s, told, False)
 
         def wait() -> None:
@@ -176,18 +180,6 @@ class FileLeases:
                 return None
         except OSError:
             return None
-
-
-class _Once:
-    """A callback for two who might call it: the first does."""
-
-    def __init__(self, callback: Callable[[bool], None]) -> None:
-        self._callback = callback
-        self._lock = threading.Lock()
-
-    def __call__(self, is_free: bool) -> None:
-        if self._lock.acquire(blocking=False):
-            self._callback(is_free)
 
 
 def _later(wait_s: float, callback: Callable[[bool], None], is_free: bool) -> threading.Timer:

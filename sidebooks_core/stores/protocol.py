@@ -46,6 +46,10 @@ class Leases(Protocol):
         """Call back once, from another thread: True when no other process holds the key, False after `most_s` seconds."""
         ...
 
+    def advance(self, key: str) -> None:
+        """A record was made without a lease: `mark` is another number now, for all processes. Fast, as `mark` is."""
+        ...
+
     def mark(self, key: str) -> int:
         """A number that is another one once a lease on the key was released, by any process since the last call.
 

@@ -176,6 +176,12 @@ class LeaseContract:
         after = theirs.mark("key")
         assert after != before
 
+    def test_a_mark_is_another_one_once_a_record_was_made_without_a_lease(self) -> None:
+        ours, theirs = self.make_leases()
+        before = theirs.mark("key")
+        ours.advance("key")
+        assert theirs.mark("key") != before
+
     def test_who_waits_is_told_when_it_is_free(self) -> None:
         ours, theirs = self.make_leases()
         held = ours.try_acquire("key")

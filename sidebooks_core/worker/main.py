@@ -114,11 +114,17 @@ def _received_file(files: socket.socket) -> int:
 
 
 def _replies(desk: Desk, job: AnyJob, given: bytes | int | None) -> Iterator[Reply[object]]:
-    """The reply to a job, and then the reply to its `then`. If the document is missing, the only reply asks for it."""
+    """The reply to a job, and then the reply to its `then`. If the document is missing, the only reply asks for it.
+
+    A job that fails may let go of the document: its file changed, or the memory was full. Then its `then` fails in the same
+    way. The host does not send a document twice for one job.
+    """
     reply = _reply(desk, job, given)
     yield reply
     if isinstance(job, Draw) and job.then is not None and not reply.need_data:
-        yield _reply(desk, job.then, None)
+        second = _reply(desk, job.then, None)
+        gone = reply.error or _told(RenderFailed("the document was let go", page=job.page))
+        yield Reply(error=gone, rss_bytes=second.rss_bytes) if second.need_data else second
 
 
 def _reply(desk: Desk, job: AnyJob, given: bytes | int | None) -> Reply[object]:

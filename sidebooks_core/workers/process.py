@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import logging
 import os
 import socket
 import sys
@@ -30,6 +31,8 @@ SLOW_S = 0.5
 SLOW_NICENESS = 5
 SUSPECT_NICENESS = 15
 """The niceness of a worker that draws a page of a suspect document for NOTED_S."""
+
+_log = logging.getLogger("sidebooks_core.workers")
 
 
 class Process(Protocol):
@@ -192,8 +195,14 @@ class Watchdog:
                     _, number, _, step = heapq.heappop(self._steps)
                     worker = self._watched.get(number)
                     if worker is not None:
-                        step(worker)
+                        self._do(step, worker)
                 self._condition.wait(self._steps[0][0] - now_s if self._steps else None)
+
+    def _do(self, step: Step, worker: WorkerProcess) -> None:
+        try:
+            step(worker)
+        except Exception:  # noqa: BLE001 - the time limits of all workers depend on this thread
+            _log.exception("a fault of the library: a step of the watchdog failed")
 
 
 def _cpu_s(process_id: int) -> float:

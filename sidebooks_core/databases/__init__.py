@@ -1,0 +1,1 @@
+"""SQLite databases that hold what cannot be made again, shared by threads and processes."""
