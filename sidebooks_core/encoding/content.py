@@ -272,16 +272,22 @@ def jpeg_reference_bytes(pixels: NDArray[np.uint8]) -> int:
     return out.tell()
 
 
+LOSSLESS_TIMES = 1.25
+"""Lossless pixels may always take so many times the bytes of a JPEG."""
+FLAT_TIMES = 2.25
+"""Lossless pixels may take so many times the bytes of a JPEG if nearly all of the tile is paper or even colour."""
+
+
 def lossless_pays(lossless_bytes: float, jpeg_bytes: float, pixel_count: float, flatness: float) -> bool:
     """Whether the lossless image is worth its bytes.
 
     On real pages, text and drawings take 0.4 to 1.7 times the bytes of JPEG at quality 85, photographs 2 to 8 times. The more
-    paper shows, the more of the tile is text, which JPEG blurs: then up to 2.25 times are allowed. Coarse levels of text come
-    near to photographs, but have few bytes: hence a quarter bit for each pixel and 16 kB more.
+    paper shows, the more of the tile is text, which JPEG blurs: hence FLAT_TIMES. Coarse levels of text come near to
+    photographs, but have few bytes: hence a quarter bit for each pixel and 16 kB more.
     """
-    if lossless_bytes <= 1.25 * jpeg_bytes:
+    if lossless_bytes <= LOSSLESS_TIMES * jpeg_bytes:
         return True
     if flatness < 0.5:
         return False
-    times = 1.25 + min(1.0, 3 * (flatness - 0.5))
+    times = min(FLAT_TIMES, LOSSLESS_TIMES + 3 * (flatness - 0.5))
     return lossless_bytes <= times * jpeg_bytes + pixel_count / 32 + 16384

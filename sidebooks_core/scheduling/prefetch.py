@@ -1,7 +1,7 @@
 """The spreads that a reader will want next: a pure policy over recent visits, costs and budgets.
 
 The depth follows from two figures: the cost of a sharp spread of this document, and the time for which the reader stays on a
-spread. A reader that stays longer than a spread costs needs the next one or two. A reader that turns faster needs as many as
+spread. A reader that stays longer than a spread costs needs the next few. A reader that turns faster needs as many as
 are drawn meanwhile. A reader that turns faster than spreads can be drawn gets none, because they would come too late: it sees
 previews, and all workers are free for the spread on which it stops.
 """

@@ -1,6 +1,6 @@
-"""The ladder of rasters of a page, and the grid of tiles in each.
+"""The pyramid of a page: its rasters from the coarsest level to the finest, and the grid of tiles in each.
 
-The ladder depends on the page alone, so cache keys repeat between screens, restarts and protocols. Lower levels
+The pyramid depends on the page alone, so cache keys repeat between screens, restarts and protocols. Lower levels
 halve with ceil at every step, as Deep Zoom and IIIF scale factors do: one store of tiles serves all three.
 """
 
@@ -25,10 +25,10 @@ from sidebooks_core.tiling.geometry import (
 ORDINARY_LONG_PX = 4096
 """Long side of an ordinary page's finest level: an A4 page at 350 dpi, twice a screen's long side."""
 MIN_FINEST_SCALE = 3.0
-"""Pixels per point (216 dpi) that the finest level has at least: fine print on a large sheet can be read. The ladder grows
+"""Pixels per point (216 dpi) that the finest level has at least: fine print on a large sheet can be read. The pyramid grows
 by doubling until it has them."""
 MAX_SIDE_PX = 65536
-"""Longest side of a ladder or of an exact-fit rung: no reader zooms to more than four billion pixels."""
+"""Longest side of a pyramid or of an exact-fit rung: no reader zooms to more than four billion pixels."""
 PREVIEW_LONG_PX = 256
 """Least long side of the coarsest level: the page can be recognised, takes a few kB, and is drawn in 1 to 2 ms."""
 SCREEN_LONG_PX = 2048
@@ -112,14 +112,14 @@ class Raster(Struct, frozen=True):
 
 
 class Level(Raster, frozen=True):
-    """One rung of a page's ladder."""
+    """One level of a page's pyramid."""
 
     index: int
     """From 0, the coarsest."""
 
     @property
     def raster(self) -> Raster:
-        """The level without its place in a ladder: equal for equal pixels."""
+        """The level without its place in a pyramid: equal for equal pixels."""
         return Raster(self.scale, self.width_px, self.height_px, self.tile_px)
 
 
@@ -132,12 +132,12 @@ class Pyramid(Struct, frozen=True):
 
     @classmethod
     def of_page(cls, width_pt: float, height_pt: float, native_px: tuple[int, int] | None = None) -> Pyramid:
-        """The ladder of a page, or of an image of `native_px` (width, height), whose finest level is the image itself.
+        """The pyramid of a page, or of an image of `native_px` (width, height), whose finest level is the image itself.
 
         Raises RequestError for sizes that are not finite and positive.
         """
         page = SizePt(width_pt, height_pt)
-        scale, finest = _ladder_top(page) if native_px is None else _image_top(page, SizePx(*native_px))
+        scale, finest = _page_top(page) if native_px is None else _image_top(page, SizePx(*native_px))
         halvings = 0
         while _halved(finest.long_px, halvings + 1) >= PREVIEW_LONG_PX:
             halvings += 1
@@ -197,7 +197,7 @@ def rung_at(width_pt: float, height_pt: float, scale: float) -> Raster:
     return Raster(scale, size.width_px, size.height_px, size.long_px)
 
 
-def _ladder_top(page: SizePt) -> tuple[float, SizePx]:
+def _page_top(page: SizePt) -> tuple[float, SizePx]:
     long_px = ORDINARY_LONG_PX
     while long_px < MAX_SIDE_PX and long_px / page.long_pt < MIN_FINEST_SCALE:
         long_px *= 2
