@@ -311,6 +311,7 @@ def test_a_second_answer_that_does_not_come_ends_with_the_time_of_its_job(engine
             assert service.page_image(document, 0, width_px=300) == image, "there meanwhile"
             wait_until(lambda: service.statistics().worker_deaths == 1, "the worker is not given up")
             wait_idle(service)
+        assert service.statistics().failures == 1
         assert None not in document.content_ids.all(), "the first is a page of this file, the others are what they are"
         assert service.page_image(document, 1, width_px=300).width_px == 300
 

@@ -241,7 +241,7 @@ class Landing:
         content_id = content_ids[0] if content_ids else document.known_content_id(page)
         if work.shown is not None and content_id is not None:
             was_stored = self._keeper.find(self._keeper.key_of(content_id, request)) is not None  # another document's, say
-            error = error if was_stored else self._kept(flight, request, work.shown, content_id)
+            error = (None if was_stored else self._kept(flight, request, work.shown, content_id)) or error
         # Only after the record is kept. Until the page is identified, requests find the shown image; then they find the record.
         document.content_ids.learn(page, content_ids)
         if work.shown is not None:
