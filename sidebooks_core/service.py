@@ -20,7 +20,8 @@ from msgspec.structs import replace
 from sidebooks_core.assembly import Parts, PoolMaker, assemble
 from sidebooks_core.documents.document import Document
 from sidebooks_core.documents.model import DocumentInspection, Link, PageInspection, SearchHit, Word
-from sidebooks_core.errors import PageError, RequestError, ServiceClosed
+from sidebooks_core.errors import PageError, RequestError, ServiceClosed, SidebooksError
+from sidebooks_core.images.keeping import own_id
 from sidebooks_core.images.prerendering import Bulk, PrerenderReport, ProgressCallback, rasters_of
 from sidebooks_core.images.requests import TilePlace
 from sidebooks_core.images.tile import Tile
@@ -184,7 +185,8 @@ class TileService:
 
         spread: two pages side by side; a `SpreadRule` says which go together. fit: the whole page, or its whole width.
         deadline_s: within which a turn returns, in seconds. resume: begin at the page that was read last, not at the first.
-        A text is the reader's name: each name has a page of its own in each document.
+        A text is the reader's name: each name has a page of its own in each document. The position is saved while the reader
+        reads and when it closes, if it has turned.
         Raises RequestError, ServiceClosed.
         """
         self.require_open()
@@ -280,13 +282,18 @@ class TileService:
         document.withdrawn.set()
         keeper = self.parts.images.keeper
         removed = self.parts.facts.forget(document.id, lasting=positions) + keeper.store.purge(document.id)
-        known = []
-        for page in range(document.page_count):
+        pages = range(document.page_count)
+        removed += keeper.purge(own_id(document, page) for page in pages)  # of those that could not be identified
+        removed += keeper.purge(one for page in pages if (one := document.known_content_id(page)) is not None)
+        unknown = [page for page in pages if document.known_content_id(page) is None]
+        for page in unknown:
             try:
-                known.append(document.content_id(page))
-            except PageError:
-                continue  # nothing is stored of a page that cannot be identified
-        return removed + keeper.purge(known)
+                removed += keeper.purge([document.content_id(page)])
+            except ServiceClosed:
+                raise
+            except SidebooksError:
+                continue  # images of it are stored under its own id, if at all
+        return removed
 
     def statistics(self) -> Statistics:
         """A snapshot of what this service did so far."""

@@ -14,11 +14,13 @@ from pathlib import Path
 
 import pytest
 from asgi import ask
+from by_hand import FakeLeases, LeasingStore
 from msgspec.structs import replace
 from processes import Watched, processes
 from quiet import wait_identified, wait_idle, wait_until
 
 import sidebooks_core as sb
+from sidebooks_core.documents.document import ContentIds
 from sidebooks_core.documents.fingerprint import RACY_NS
 from sidebooks_core.errors import RenderFailed
 from sidebooks_core.scheduling.queue import Priority
@@ -230,6 +232,40 @@ def test_a_page_that_cannot_be_identified_is_shown_and_kept_as_a_page_of_this_fi
     assert copy.content_id(1) != document.content_id(1)
 
 
+def test_a_page_that_is_likely_stored_and_cannot_be_identified_is_drawn(service: sb.TileService, engine: FakeEngine) -> None:
+    document = service.open(FakeDocument.of_pages(1).to_bytes())
+    document.is_likely_stored = True
+    engine.fail(Identify, RenderFailed("it cannot be told"))
+    for _ in range(3):
+        assert service.page_image(document, 0, width_px=300).width_px == 300
+    wait_idle(service)
+    assert (engine.count(Draw), engine.count(Identify)) == (1, 1)
+
+
+def test_the_id_of_a_page_that_could_not_be_identified_stays_and_is_not_remembered() -> None:
+    ids = ContentIds([None, None])
+    assert ids.learn_own(0, "own") == "own"
+    ids.learn(0, ["real", "other"])
+    assert ids.all() == ["own", "other"], "images are kept under it"
+    assert ids.news() == [None, "other"]
+    assert ids.learn_own(1, "own, too") == "other"
+    ids.fill(["remembered", "remembered"])
+    assert ids.all() == ["own", "other"]
+
+
+def test_purging_takes_what_is_kept_of_a_page_that_could_not_be_identified(service: sb.TileService, engine: FakeEngine) -> None:
+    document = service.open(PAPER.to_bytes())
+    with engine.fail(Identify, RenderFailed("it cannot be told")):
+        service.page_image(document, 1, width_px=300)
+        wait_idle(service)
+    service.parts.flush()
+    assert service.parts.images.keeper.store.statistics().records == 1
+    service.purge(service.open(replace(PAPER, note="other").to_bytes()))
+    assert service.parts.images.keeper.store.statistics().records == 1, "it is another document's"
+    service.purge(document)
+    assert service.parts.images.keeper.store.statistics().records == 0
+
+
 def test_a_page_whose_identification_kills_its_worker_costs_one_worker(service: sb.TileService, engine: FakeEngine) -> None:
     document = service.open(FakeDocument.of_pages(1).to_bytes())
     engine.lose_worker(Identify)
@@ -339,15 +375,40 @@ class TornStore(MemoryStore):
 
 def test_leases_that_raise_cost_no_request_its_image(engine: FakeEngine, caplog: pytest.LogCaptureFixture) -> None:
     store = TornStore(1 << 24, 0)
-    with sb.TileService(sb.Settings(cache_dir=None, workers=1), store=store, pool=engine.pool) as service:
+    settings = sb.Settings(cache_dir=None, workers=1, render_timeout_s=600.0)
+    with sb.TileService(settings, store=store, pool=engine.pool) as service:
         document = service.open(PAPER.to_bytes())
         for page in range(5):
             document.content_id(page)
-            assert service.page_image(document, page, width_px=200).width_px == 200
+            image = service.submit_page_image(document, page, width_px=200)
+            assert image.result(20).width_px == 200, "long before the time for another process is over"
         service.parts.flush()
         assert store.statistics().records == 5
     told = [record for record in caplog.records if "leases" in record.message]
     assert len(told) == 1
+
+
+class ForgetfulLeases(FakeLeases):
+    """Leases that cannot tell whether one was released: the mark is another one each time."""
+
+    def mark(self, key: str) -> int:
+        self.marks[key] = self.marks.get(key, 0) + 1
+        return self.marks[key]
+
+    def wait(self, _key: str, callback: Callable[[bool], None], _most_s: float) -> None:
+        callback(True)
+
+
+def test_leases_that_cannot_tell_cost_a_few_looks(engine: FakeEngine) -> None:
+    store = LeasingStore(ForgetfulLeases())
+    settings = sb.Settings(cache_dir=None, workers=1, render_timeout_s=600.0)
+    with sb.TileService(settings, store=store, pool=engine.pool) as service:
+        document = service.open(PAPER.to_bytes())
+        document.content_id(0)
+        assert service.submit_page_image(document, 0, width_px=200).result(20).width_px == 200
+        service.parts.flush()
+    assert len(store.looked_for) <= 6
+    assert engine.count(Draw) == 1
 
 
 def test_a_page_that_cannot_be_identified_keeps_no_other_from_being_purged(service: sb.TileService, engine: FakeEngine) -> None:

@@ -325,6 +325,21 @@ def test_reading_resumes_where_it_ended_without_a_render(sample: Path, tmp_path:
             assert reader.page == 0
 
 
+def test_a_reader_that_never_turned_leaves_the_position_as_it_is(service: sb.TileService, document: sb.Document) -> None:
+    """It may not have been able to read it. One that turned back has a position."""
+    with service.reader(document, VIEW_PX) as reader:
+        reader.turn_to(7)
+    with service.reader(document, VIEW_PX) as reader:
+        assert reader.page == 0
+    with service.reader(document, VIEW_PX, resume=True) as reader:
+        assert reader.page == 7
+    with service.reader(document, VIEW_PX) as reader:
+        reader.turn_to(3)
+        reader.turn_to(0)
+    with service.reader(document, VIEW_PX, resume=True) as reader:
+        assert reader.page == 0
+
+
 def test_each_reader_resumes_where_that_reader_left_off(sample: Path, tmp_path: Path) -> None:
     settings = sb.Settings(cache_dir=tmp_path / "cache")
     left_off = {True: 3, "Tanaka": 7, "Sato": 11}

@@ -92,6 +92,8 @@ class ContentIds:
     def __init__(self, known: Sequence[str | None]) -> None:
         self._lock = threading.Lock()
         self._known = list(known)
+        self._own: set[int] = set()
+        """Pages that could not be identified, and have the id of a page of this file alone."""
         self._has_news = False
 
     @property
@@ -105,8 +107,27 @@ class ContentIds:
         """Take note of what a worker found, from page `first` on."""
         with self._lock:
             found = content_ids[: len(self._known) - first]
-            self._known[first : first + len(found)] = found
+            for page, content_id in enumerate(found, first):
+                if page not in self._own:  # images are kept under the id that it has
+                    self._known[page] = content_id
             self._has_news = True
+
+    def learn_own(self, page: int, content_id: str) -> str:
+        """A page could not be identified: its id is that of a page of this file alone, unless it has one. Returns its id.
+
+        Such an id is not among the news: the next process tries to identify the page again.
+        """
+        with self._lock:
+            known = self._known[page]
+            if known is None:
+                known = self._known[page] = content_id
+                self._own.add(page)
+            return known
+
+    def fill(self, known: Sequence[str | None]) -> None:
+        """Take note of what was remembered, where nothing is known."""
+        with self._lock:
+            self._known = [ours or theirs for ours, theirs in zip(self._known, known, strict=True)]
 
     def all(self) -> list[str | None]:
         """Page by page."""
@@ -125,7 +146,8 @@ class ContentIds:
         """All, page by page, if some were learned since this was last asked; else None."""
         with self._lock:
             has_news, self._has_news = self._has_news, False
-            return list(self._known) if has_news else None
+            known = [None if page in self._own else content_id for page, content_id in enumerate(self._known)]
+            return known if has_news else None
 
 
 class KnownProblems:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 from msgspec.structs import replace
 
 from sidebooks_core import keys
+from sidebooks_core.documents.document import Document
+from sidebooks_core.documents.page_ids import own_page_id
 from sidebooks_core.documents.reference import DocumentRef
 from sidebooks_core.encoding.formats import IMAGE_FORMATS
 from sidebooks_core.errors import RequestError
@@ -150,7 +152,7 @@ class Keeper:
                 self._not_shown.pop(key, None)
 
     def not_shown_bytes(self) -> int:
-        """Bytes prefetched that nobody has looked at so far."""
+        """Bytes prefetched that nobody has looked at so far, or not for so long that they are not remembered one by one."""
         with self._lock:
             return self._wasted_bytes + sum(self._not_shown.values())
 
@@ -161,3 +163,8 @@ class Keeper:
 def scoped(ref: DocumentRef, content_ids: Iterable[str]) -> list[str]:
     """Content ids from a worker, changed so that no other trust domain has the same."""
     return [keys.scoped_id(content_id, ref.trust_domain) for content_id in content_ids]
+
+
+def own_id(document: Document, page: int) -> str:
+    """The content id of a page of this file alone, which has the page if it cannot be identified."""
+    return keys.scoped_id(own_page_id(document.info.kind, document.id, page), document.trust_domain)

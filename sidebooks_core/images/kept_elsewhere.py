@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from sidebooks_core import keys
 from sidebooks_core.keys import RenderProfile
+from sidebooks_core.stores.guarded_leases import GuardedLeases
 from sidebooks_core.stores.protocol import TileStore
 from sidebooks_core.stores.record import Record
 from sidebooks_core.stores.tiers import Tiers
@@ -48,12 +49,14 @@ class KeepElsewhere(Struct, frozen=True):
         content_id = keys.scoped_id(drawn.content_id, self.trust_domain)
         key, record = to_keep(drawn, drawn.record, self.profile, content_id)
         store.put(key, record)
-        leases = store.leases()
-        if leases is not None:
-            leases.advance(key)
         if isinstance(store, Tiers):
             store.flush()  # their threads end with this process, which may be soon
-        return replace(drawn, record=None) if store.contains(key) else drawn
+        if not store.contains(key):
+            return drawn
+        leases = store.leases()
+        if leases is not None:
+            GuardedLeases(leases).advance(key)
+        return replace(drawn, record=None)
 
 
 @contextmanager

@@ -12,10 +12,9 @@ from functools import partial
 from msgspec.structs import replace
 
 from sidebooks_core.documents.document import Document
-from sidebooks_core.documents.page_ids import own_page_id
 from sidebooks_core.errors import RenderFailed, RenderTimeout, ServiceClosed, SidebooksError
 from sidebooks_core.images.dispatch import Dispatcher
-from sidebooks_core.images.keeping import Keeper, scoped
+from sidebooks_core.images.keeping import Keeper, own_id, scoped
 from sidebooks_core.images.requests import Request
 from sidebooks_core.images.seeking import Seeker, identifying
 from sidebooks_core.images.work import Flight, Found, Wanted, fail, resolve
@@ -24,6 +23,10 @@ from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.stores.record import Record
 from sidebooks_core.workers.answers import Drawn
 from sidebooks_core.workers.jobs import NO_WORKER, Draw, Identify, Job
+
+MOST_LOOKS = 3
+"""After so many looks for a record that other processes may have made, it is made here. Keys share marks, so a mark may change
+again and again for other keys; and a store that cannot tell gives another mark each time."""
 
 _log = logging.getLogger("sidebooks_core.images")
 
@@ -131,7 +134,7 @@ class Landing:
         if work.key is None or leases is None or work.is_past_waiting:
             return True
         lease = leases.try_acquire(work.key)
-        if lease is not None and leases.mark(work.key) == work.mark:
+        if lease is not None and (leases.mark(work.key) == work.mark or work.looks >= MOST_LOOKS):
             work.lease = lease
             return True
         # Another process makes the record, or may have made it since the look. No worker waits for either.
@@ -189,7 +192,7 @@ class Landing:
         if leases is None or work.key is None:
             return
         work.is_past_waiting = not is_free or time.monotonic() >= (work.waits_until_s or 0.0)
-        work.mark = leases.mark(work.key)
+        work.mark, work.looks = leases.mark(work.key), work.looks + 1
         found = self._keeper.find(work.key)
         if found is None:
             self._dispatcher.resume(flight)
@@ -231,19 +234,18 @@ class Landing:
         work = flight.work
         document, page = request.document, request.page
         content_ids = scoped(document.ref, answer) if isinstance(answer, tuple) else []
-        is_unknown = isinstance(error or _no_answer(work.job), RenderFailed | RenderTimeout)
-        if not content_ids and work.shown is not None and is_unknown:
+        content_id = document.known_content_id(page) or next(iter(content_ids), None)
+        is_its_fault = isinstance(error or _no_answer(work.job), RenderFailed | RenderTimeout)
+        if content_id is None and work.shown is not None and is_its_fault:
             # The drawing is right. It is kept as a page of this file alone; else each request would cost a worker again.
-            _log.warning(
-                "%s, page %s cannot be identified (%s): it counts as equal to no other", document.name, page + 1, error
-            )
-            content_ids = scoped(document.ref, [own_page_id(document.info.kind, document.id, page)])
-        content_id = content_ids[0] if content_ids else document.known_content_id(page)
+            content_id = own_id(document, page)
         if work.shown is not None and content_id is not None:
             was_stored = self._keeper.find(self._keeper.key_of(content_id, request)) is not None  # another document's, say
             error = (None if was_stored else self._kept(flight, request, work.shown, content_id)) or error
         # Only after the record is kept. Until the page is identified, requests find the shown image; then they find the record.
         document.content_ids.learn(page, content_ids)
+        if content_id is not None and not content_ids:
+            document.content_ids.learn_own(page, content_id)
         if work.shown is not None:
             self._dispatcher.land(flight, error)
             return self._seeker.after_image(document)
@@ -264,20 +266,26 @@ class Landing:
         if isinstance(answer, tuple) and work.content_ids is not None and isinstance(work.job, Identify):
             work.content_ids.learn(work.job.page, scoped(work.job.document, answer))
         follow_ups: list[Flight] = []
-        waiting = self._dispatcher.land(flight, error)
-        for wanted in waiting:
-            if wanted.failure is not None and error is not None:
-                fail(wanted.future, wanted.failure)
-            elif error is not None:
-                fail(wanted.future, error)
-            elif wanted.request is None:
+        for wanted in self._dispatcher.land(flight, error):
+            request = wanted.request
+            if error is None and request is None:
                 resolve(wanted.future, None)
-        if error is None:
-            follow_ups += self._sought_again(waiting)
+            elif error is None or (request is not None and self._may_be_drawn(wanted, request, error)):
+                follow_ups += self._sought_again([wanted])
+            else:
+                fail(wanted.future, wanted.failure or error)
         if work.background is not None and isinstance(work.job, Identify):
             following = work.background.after(work.job.page)
             follow_ups += [following] if following is not None else []
         return follow_ups
+
+    def _may_be_drawn(self, wanted: Wanted, request: Request, error: SidebooksError) -> bool:
+        """Whether a page that could not be identified is drawn all the same, as a page of this file alone."""
+        is_of_page = isinstance(error, RenderFailed | RenderTimeout) and not isinstance(error, NO_WORKER)
+        if wanted.failure is not None or not is_of_page:
+            return False
+        request.document.content_ids.learn_own(request.page, own_id(request.document, request.page))
+        return True
 
     def _sought_again(self, waiting: Sequence[Wanted]) -> list[Flight]:
         """Look for the records of requests that have waited already. Returns the flights that make the missing ones."""

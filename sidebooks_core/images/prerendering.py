@@ -95,12 +95,14 @@ class Prerendering:
     def _without_stored(self, page: int, wanted: Sequence[Request], tally: _Tally) -> list[Request]:
         keeper = self._images.keeper
         missing = []
-        for request in wanted:
-            try:
-                request.document.content_id(page)  # known from here on
-            except PageError as error:
+        try:
+            for document in {request.document for request in wanted}:
+                document.content_id(page)  # known from here on
+        except PageError as error:
+            for request in wanted:
                 tally.count(BulkResult(raster=_raster(request), error=error))
-                continue
+            return []
+        for request in wanted:
             key = keeper.key(request)
             if key is not None and keeper.store.contains(key):
                 problems = _problems_of(request, keeper.store.get(key))

@@ -75,6 +75,8 @@ class Work(Struct, eq=False):
     """The number of purges before the request (`Keeper.purges`)."""
     mark: int = 0
     """The `Leases.mark` of the key at the last look into the store."""
+    looks: int = 0
+    """The looks into the store since the flight was queued, after another process may have made the record."""
     lease: Lease | None = None
     waits_until_s: float | None = None
     """The end of the wait for another process that holds the lease, by `time.monotonic`."""

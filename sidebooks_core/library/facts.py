@@ -8,6 +8,7 @@ its facts are lost. Until it can be used again, new facts are kept in memory.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from msgspec import Struct
 from sidebooks_core.library.facts_in_memory import Fact, FactsInMemory
 
 if TYPE_CHECKING:  # SQLite and encryption: only who uses them pays for them
-    from sidebooks_core.library.facts_file import FactsFile, Row
+    from sidebooks_core.library.facts_file import FactsFile, Found, Row
     from sidebooks_core.stores.cipher import Cipher
 
 FILE_NAME = "facts.sqlite3"
@@ -81,8 +82,9 @@ class Facts:
         self._forgettings = 0
         """Changes when facts are forgotten. A fact that was read from the file before the change may be forgotten, and is not
         kept."""
-        self._unforgotten: list[tuple[bytes | None, bool]] = []
-        """Documents (None: all of them) that are forgotten and are still in the file, and whether what lasts is, too."""
+        self._unforgotten: dict[tuple[bytes | None, bool], float] = {}
+        """Documents (None: all of them) that are forgotten, and may still be in the file; whether what lasts is forgotten, too;
+        and when they were, by the wall clock: what another process wrote later stays."""
         self._used: set[bytes] = set()
         self._file: FactsFile | None = None
         self._is_suspect = False
@@ -169,39 +171,66 @@ class Facts:
 
     def _read(self, key: str) -> bytes | None:
         """From the file."""
-        file, forgettings = self._file, self._forgettings
         name = self._name(key)
-        found = self._tried(lambda: file.read(name), None) if file is not None else None
-        if found is None or self._is_forgotten(found.document, lasts=found.lasts):
-            return None
-        data = found.value if self._cipher is None else self._cipher.decrypt(name.hex(), found.value)
-        if data is None:
-            self._damaged += 1
-            return None
-        with self._changed:
-            if abs(time.time() - found.used_s) > USED_AGAIN_S:
-                self._used.add(name)
-                self._call_writer()
-            if not found.lasts and not self._closed and self._forgettings == forgettings:
-                self._recent.put(key, Fact(data, found.document, found.lasts))
-        return data
+        while True:
+            file, forgettings = self._file, self._forgettings
+            found = self._tried(partial(file.read, name), None) if file is not None else None
+            with self._changed:
+                waiting = self._waiting.get(key)
+                if waiting is not None:
+                    return waiting.data  # kept meanwhile
+                if self._forgettings != forgettings:
+                    continue  # something was forgotten meanwhile, perhaps this
+                if found is None or self._is_forgotten(found):
+                    return None
+                data = found.value if self._cipher is None else self._cipher.decrypt(name.hex(), found.value)
+                if data is None:
+                    self._damaged += 1
+                    return None
+                if abs(time.time() - found.used_s) > USED_AGAIN_S:
+                    self._used.add(name)
+                    self._call_writer()
+                if not found.lasts and not self._closed:
+                    self._recent.put(key, Fact(data, found.document, found.lasts))
+                return data
 
     def _remove(self, document: bytes | None, lasting: bool) -> int:
-        """Remove facts of a document, or of all. If the file cannot be used, they are not found any more, and go later."""
+        """Remove facts of a document, or of all. If the file cannot be used, they are found no more, and go later.
+
+        Later: while this process has the facts open.
+        """
         with self._writing:  # so no waiting fact is being written now
             file = self._file
             with self._changed:
+                if self._folder is not None:
+                    if document is None:
+                        self._unforgotten = {one: at_s for one, at_s in self._unforgotten.items() if one[1] > lasting}
+                    self._unforgotten[document, lasting] = math.inf
                 self._forgettings += 1
                 self._recent.forget(document, lasting=lasting)
                 names = {self._name(key) for key in self._waiting.forget(document, lasting=lasting)}
-            removed = self._tried(lambda: _removed(file, document, lasting), None) if file is not None else None
-            self._forgettings += 1
-            if removed is None and self._folder is not None:
+            if file is not None:
+                names.update(self._forgotten_in(file) or ())
+            if self._unforgotten:
                 with self._changed:
-                    self._unforgotten.append((document, lasting))
+                    self._unforgotten = {one: min(at_s, time.time()) for one, at_s in self._unforgotten.items()}
                     self._call_writer()
-            names.update(removed or ())
         return len(names)
+
+    def _forgotten_in(self, file: FactsFile) -> list[bytes] | None:
+        """Remove from the file what is forgotten; None if that failed. Called by who changes the file."""
+        names: list[bytes] = []
+        for forgotten, at_s in list(self._unforgotten.items()):
+            document, lasting = forgotten
+            removed = self._tried(partial(file.forget, document, lasting=lasting, until_s=at_s), None)
+            if removed is None:
+                return None
+            names += removed
+            with self._changed:
+                self._unforgotten.pop(forgotten, None)
+                self._forgettings += 1
+                self._recent.forget(document, lasting=lasting)
+        return names
 
     def _name(self, key: str) -> bytes:
         """The name of a key, or of a document, in the file."""
@@ -218,9 +247,12 @@ class Facts:
         has_some = len(self._waiting) > 0 or bool(self._used) or bool(self._unforgotten) or self._is_suspect
         return self._folder is not None and has_some
 
-    def _is_forgotten(self, document: bytes, *, lasts: bool) -> bool:
-        """Whether a fact in the file was forgotten, and could not be removed yet."""
-        return any(one in (None, document) and (lasting or not lasts) for one, lasting in self._unforgotten)
+    def _is_forgotten(self, found: Found) -> bool:
+        """Whether a fact in the file was forgotten, and could not be removed yet. Called under the lock."""
+        return any(
+            document in (None, found.document) and lasting >= found.lasts and found.used_s <= at_s
+            for (document, lasting), at_s in self._unforgotten.items()
+        )
 
     def _call_writer(self) -> None:
         """Wake the writer, or start it. Called under the lock."""
@@ -258,11 +290,8 @@ class Facts:
             file = self._tried(self._opened, None)
             if file is None:
                 return False
-            for forgotten in list(self._unforgotten):
-                if self._tried(partial(_removed, file, *forgotten), None) is None:
-                    return False
-                with self._changed:
-                    self._unforgotten.remove(forgotten)
+            if self._forgotten_in(file) is None:
+                return False
             with self._changed:
                 waiting, used = self._waiting.all(), list(self._used)
             if waiting or used:
@@ -330,10 +359,6 @@ class Facts:
         if not self._has_warned:
             self._has_warned = True
             _log.warning("%s: facts cannot be stored or read; they are found out again (%s)", self._folder, fault)
-
-
-def _removed(file: FactsFile, document: bytes | None, lasting: bool) -> list[bytes]:
-    return file.clear(lasting=lasting) if document is None else file.forget(document, lasting=lasting)
 
 
 def _cipher(key: bytes) -> Cipher:

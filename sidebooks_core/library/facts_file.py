@@ -43,6 +43,7 @@ WAL_BYTES = 4 << 20
 PAGE_BYTES = 4096
 """SQLite's own choice for new files."""
 EVICTED_AT_ONCE = 16
+LASTING_BYTES = "SELECT coalesce(sum(length(key) + length(value)), 0) FROM fact WHERE lasts = 1"
 CHECKSUM_BYTES = 16
 
 OPTIONS = (
@@ -165,22 +166,21 @@ class FactsFile:
         if log_bytes(self.path) > self._wal_bytes:
             self._cut_log()
 
-    def forget(self, document: bytes, *, lasting: bool) -> list[bytes]:
-        """Remove the facts of a document, those that last only if told. Their keys."""
+    def forget(self, document: bytes | None, *, lasting: bool, until_s: float) -> list[bytes]:
+        """Remove the facts of a document, or all; those that last only if told. Their keys.
+
+        until_s: facts that were written later stay, by the wall clock in seconds.
+        """
         with self._transaction(lasts=True):
             rows = self._writer.execute(
-                "DELETE FROM fact WHERE document = ? AND lasts <= ? RETURNING key", (document, int(lasting))
+                "DELETE FROM fact WHERE (?1 IS NULL OR document = ?1) AND lasts <= ?2 AND used_s <= ?3 RETURNING key",
+                (document, int(lasting), until_s),
             ).fetchall()
-        self._cut_log()
-        return [key for (key,) in rows if isinstance(key, bytes)]
-
-    def clear(self, *, lasting: bool) -> list[bytes]:
-        """Remove all facts, those that last only if told, and give their space back. Their keys."""
-        with self._transaction(lasts=True):
-            rows = self._writer.execute("DELETE FROM fact WHERE lasts <= ? RETURNING key", (int(lasting),)).fetchall()
-        with self._writing, _translated():
-            self._writer.execute("VACUUM")
-        self._cut_log()
+        if document is None:
+            with self._writing, suppress(FactsFailed), _translated():
+                self._writer.execute("VACUUM")  # the space, if there is room for it
+        with suppress(FactsFailed):
+            self._cut_log()
         return [key for (key,) in rows if isinstance(key, bytes)]
 
     def count(self) -> FactsCount:
@@ -275,8 +275,10 @@ class FactsFile:
         """Keep rows of one kind, all lasting or none. Those that do not last are dropped if there is no room for them."""
         lasts = batch[0].lasts
         with self._transaction(lasts=lasts):
-            if not self._evict(sum(len(row.value) for row in batch), lasting=lasts) and not lasts:
+            size_bytes = sum(len(row.value) for row in batch)
+            if not lasts and size_bytes > self._most_bytes - _number(self._writer, LASTING_BYTES):
                 return
+            self._evict(size_bytes, lasting=lasts)
             self._writer.executemany(
                 "INSERT INTO fact (key, document, lasts, used_s, value) VALUES (?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE "
                 "SET document = excluded.document, lasts = excluded.lasts, used_s = excluded.used_s, value = excluded.value",
@@ -284,8 +286,8 @@ class FactsFile:
             )
             self._evict(0, lasting=lasts)
 
-    def _evict(self, room_bytes: int, *, lasting: bool) -> bool:
-        """Within the transaction that makes the file larger, make room in it. False if there is not enough room.
+    def _evict(self, room_bytes: int, *, lasting: bool) -> None:
+        """Within the transaction that makes the file larger, make room in it, as far as it can be made.
 
         lasting: facts that last may go, too, after all others.
         """
@@ -299,13 +301,12 @@ class FactsFile:
                 (int(lasting), EVICTED_AT_ONCE),
             ).fetchall()
             if not oldest:
-                return False
+                return
             for number, value_bytes in oldest:
                 self._writer.execute("DELETE FROM fact WHERE rowid = ?", (number,))
                 over_bytes -= value_bytes if isinstance(value_bytes, int) else 0
                 if over_bytes <= 0:
                     break
-        return True
 
     def _cut_log(self) -> None:
         """Cut the log, so that removed facts do not stay in it. If another process reads now, they stay until the next cut."""

@@ -36,8 +36,8 @@ class Opener:
         self._limits = Limits(**{name: getattr(settings, name) for name in Limits.__struct_fields__})
         self._salt = os.urandom(16)
         self._lock = threading.Lock()
-        self._content_ids: weakref.WeakValueDictionary[str, ContentIds] = weakref.WeakValueDictionary()
-        """By token. All handles of a document share its content ids: whichever of them asks, all know the answer."""
+        self._content_ids: weakref.WeakValueDictionary[tuple[str, str], ContentIds] = weakref.WeakValueDictionary()
+        """By digest and token. All handles of a document share its content ids: if one of them asks, all know the answer."""
 
     def open(self, source: Source, password: str | None, trust_domain: str) -> Opened:
         """Open a source. Raises the errors of `TileService.open`, except those of `source_of`."""
@@ -57,13 +57,12 @@ class Opener:
         known = self._registry.content_ids(digest, info, trust_domain) or known_at_once(info, digest, trust_domain)
         ref = replace(self._ref(source, password, digest, trust_domain), chapters=info.chapters)
         may_be_known = was_described or self._has_store_alone
-        return Opened(ref, info, self._shared(ref.token, known), is_revision or (may_be_known and None in known))
+        return Opened(ref, info, self._shared((digest, ref.token), known), is_revision or (may_be_known and None in known))
 
-    def _shared(self, token: str, known: Sequence[str | None]) -> ContentIds:
+    def _shared(self, name: tuple[str, str], known: Sequence[str | None]) -> ContentIds:
         with self._lock:
-            found = self._content_ids.get(token)
-            if found is None:
-                found = self._content_ids[token] = ContentIds(known)
+            found = self._content_ids.setdefault(name, ContentIds(known))
+        found.fill(known)
         return found
 
     def _find_out(self, source: Source, password: str | None, trust_domain: str) -> Future[DocumentInfo]:

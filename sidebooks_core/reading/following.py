@@ -94,7 +94,7 @@ class Follower:
         self._costs = Costs()
         self._previews = Previews(self._document.page_count)
         self._position_saved: int | None = None
-        self._begun_at = stage.screen.spread
+        self._has_turned = False
         self._visit()
         self._handle = loop.add(self.step)
         self._handle.wake()
@@ -115,6 +115,7 @@ class Follower:
 
     def turned(self) -> None:
         """The stage shows another spread. Called under the lock."""
+        self._has_turned = True
         self._visit()
         self.moved()
 
@@ -275,6 +276,5 @@ class Follower:
         if self._position_saved == screen.spread:
             return
         # A reader that never turned knows no better than what is stored, which it perhaps could not read.
-        has_turned = self._position_saved is not None or screen.spread != self._begun_at
         self._position_saved = screen.spread
-        self._shared.remember(self._document, self._names.position if has_turned else None, first_read(screen.pages))
+        self._shared.remember(self._document, self._names.position if self._has_turned else None, first_read(screen.pages))

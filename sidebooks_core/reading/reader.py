@@ -179,7 +179,7 @@ class Reader:
             return self._changed.wait_for(lambda: self._stage.closed or self._follower.has_all_previews, timeout_s)
 
     def close(self) -> None:
-        """Drop the requests of this reader, and save its position. Safe to call again."""
+        """Drop the requests of this reader, and save its position if it has turned. Safe to call again."""
         with self._changed:
             if self._stage.closed:
                 return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import threading
 from collections.abc import Callable
@@ -21,7 +20,6 @@ class GuardedLeases:
     def __init__(self, inner: Leases) -> None:
         self._inner = inner
         self._has_complained = False
-        self._numbers = itertools.count(1)
 
     def try_acquire(self, key: str) -> Lease | None:
         none: Lease | None = _NoLease()
@@ -42,7 +40,7 @@ class GuardedLeases:
         self._guarded(lambda: self._inner.advance(key), None)
 
     def mark(self, key: str) -> int:
-        return self._guarded(lambda: self._inner.mark(key), -next(self._numbers))
+        return self._guarded(lambda: self._inner.mark(key), 0)
 
     def _guarded(self, call: Callable[[], _T], otherwise: _T) -> _T:
         try:

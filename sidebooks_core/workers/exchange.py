@@ -176,8 +176,6 @@ class Exchange:
             try:
                 self._ask_first(worker, flight)
             except wire.WireClosed as error:
-                if worker.overran:
-                    raise  # it took the whole time to read nothing: no other worker is tried
                 raise NotBegun(str(error)) from error
             worker.note_cpu()  # the job is sent: nobody waits for this
             self._watchdog.then(watch, NOTED_S, partial(self._look_at_age, watch, flight, listener))

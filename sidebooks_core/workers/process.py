@@ -201,8 +201,10 @@ class Watchdog:
     def _do(self, step: Step, worker: WorkerProcess) -> None:
         try:
             step(worker)
-        except Exception:  # noqa: BLE001 - the time limits of all workers depend on this thread
-            _log.exception("a fault of the library: a step of the watchdog failed")
+        except Exception as fault:  # noqa: BLE001 - the time limits of all workers depend on this thread
+            what = "a fault of the library: a step of the watchdog failed"
+            # Elsewhere, since a log may be slow, and all workers wait for this lock.
+            threading.Thread(target=_log.error, args=(what,), kwargs={"exc_info": fault}, daemon=True).start()
 
 
 def _cpu_s(process_id: int) -> float:
