@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidebooks_core.documents.problems import MOST_PROBLEMS
+from sidebooks_core.documents.limits import MOST_PROBLEMS
 from sidebooks_core.encoding.tileset import (
     LONGEST_PROBLEM,
     PACKING_VERSION,

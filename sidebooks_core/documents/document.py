@@ -9,8 +9,8 @@ from typing import Protocol, overload
 
 from msgspec import Struct
 
+from sidebooks_core.documents.limits import MOST_PROBLEMS
 from sidebooks_core.documents.model import Attachment, DocumentInfo, DocumentInspection, OutlineItem, PageGeometry
-from sidebooks_core.documents.problems import MOST_PROBLEMS
 from sidebooks_core.documents.reference import DocumentRef
 from sidebooks_core.errors import PageNotFound, RenderFailed, RequestError
 from sidebooks_core.tiling.pyramid import Pyramid

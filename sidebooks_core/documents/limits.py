@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+MOST_PROBLEMS = 16
+"""Most problems of one page: more than there are kinds."""
+
 
 class Limits(Struct, frozen=True):
     """Counts, except for `member_bytes`."""

@@ -27,8 +27,6 @@ IMAGE_PROBLEMS = frozenset({IMAGE_LOST, IMAGE_CUT})
 EMPTYING = frozenset({IMAGE_LOST, IMAGE_CUT, DRAWING_MISSING, CONTENT_CUT, COLOUR_LOST, UNKNOWN})
 """With one of these problems, a page that shows nothing is not meant to be blank."""
 
-MOST_PROBLEMS = 16
-"""Most problems of one page: more than there are kinds."""
 MOST_LINES = 4096
 """Most messages that are looked at for one page. The engine repeats itself."""
 

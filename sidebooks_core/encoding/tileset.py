@@ -13,7 +13,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, msgpack
 
-from sidebooks_core.documents.problems import MOST_PROBLEMS
+from sidebooks_core.documents.limits import MOST_PROBLEMS
 from sidebooks_core.encoding.formats import BY_MEDIA_TYPE
 
 PACKING_VERSION = 2

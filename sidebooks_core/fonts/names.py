@@ -10,8 +10,6 @@ import unicodedata
 
 from msgspec import Struct
 
-from sidebooks_core.documents.syntax.legacy_text import decoded, is_east_asian, readings
-
 _SUBSET = re.compile(r"^[A-Z]{6}\+")
 # Written without separators and in lower case, as _squeeze leaves a name.
 _SERIF = re.compile(
@@ -65,6 +63,9 @@ def _ungarble(name: str | bytes) -> str:
     raw = name if isinstance(name, bytes) else name.encode("utf-8", "surrogateescape")
     if raw.isascii():
         return raw.decode("ascii")
+    # Its patterns take as long to make as many modules to load, and the host has hardly ever a name for them.
+    from sidebooks_core.documents.syntax.legacy_text import decoded, is_east_asian, readings
+
     plain = decoded(raw, "utf-8")
     if plain is not None and is_east_asian(plain):
         return plain

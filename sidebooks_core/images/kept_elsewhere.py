@@ -8,7 +8,6 @@ right store has it.
 from __future__ import annotations
 
 import os
-import pickle
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -82,6 +81,8 @@ def to_keep(drawn: BulkResult, data: bytes, profile: RenderProfile, content_id: 
 
 
 def _store_of(open_store: Callable[[], TileStore]) -> TileStore:
+    import pickle  # only here, in an executor's process
+
     name = pickle.dumps(open_store)
     if name not in _opened:
         for other in _opened.values():

@@ -55,7 +55,7 @@ class Seeker:
         shown = self._dispatcher.shown(request)
         # After the look at the shown images: a record is stored before its page counts as identified.
         key = self.keeper.key(request)
-        mark = self.leases.mark(key) if self.leases is not None and key is not None else 0
+        mark = self.leases.mark(key) if self.leases is not None and key is not None and shown is None else 0
         found = Found(shown, "memory") if shown is not None else self.keeper.find(key) if key is not None else None
         if found is not None:
             resolve(wanted.future, found)
