@@ -11,6 +11,11 @@
     │   ├── RenderFailed (RuntimeError)
     │   └── RenderTimeout (TimeoutError)
     ├── RequestError (ValueError)
+    ├── AccessDenied (PermissionError)
+    ├── Conflict (RuntimeError)
+    ├── StorageError (OSError)
+    │   ├── StorageFailed
+    │   └── StorageDamaged
     ├── RequestDropped (RuntimeError)
     ├── QueueFull (RuntimeError)
     └── ServiceClosed (RuntimeError)
@@ -82,6 +87,26 @@ class RenderTimeout(PageError, TimeoutError):
 
 class RequestError(SidebooksError, ValueError):
     """The request itself makes no sense: no such level, column, row, size or format."""
+
+
+class AccessDenied(SidebooksError, PermissionError):
+    """Whoever asks may not do this."""
+
+
+class Conflict(SidebooksError, RuntimeError):
+    """Somebody else changed the same thing meanwhile: look again, then decide."""
+
+
+class StorageError(SidebooksError, OSError):
+    """What is kept for good could not be read or written. Nothing was changed."""
+
+
+class StorageFailed(StorageError):
+    """It cannot be read or written just now: the disk is full or read-only, or another program holds it."""
+
+
+class StorageDamaged(StorageError):
+    """It is not what this library had written: a backup is needed."""
 
 
 class RequestDropped(SidebooksError, RuntimeError):

@@ -36,11 +36,12 @@ ROOMS: dict[str, str] = {
     "engine": "errors documents text fonts",
     "worker": "errors documents fonts encoding engine workers",
     "images": "errors settings statistics tiling scheduling keys documents fonts encoding stores workers",
-    "databases": "errors",
+    "databases": "errors stores",
     "library": "errors settings scheduling keys documents stores databases workers images",
     "reading": "errors settings tiling scheduling keys documents encoding stores images",
     "assembly": "errors settings scheduling keys documents fonts stores workers images library reading",
     "service": "errors settings statistics tiling scheduling documents stores images library reading assembly",
+    "shelf": "errors settings scheduling documents text images service databases stores",
     PACKAGE: "errors settings statistics tiling scheduling documents images reading service",
     "testing": "errors settings tiling documents encoding stores workers service",
     "server": "errors settings statistics tiling scheduling keys documents encoding stores images library reading service "

@@ -1,0 +1,364 @@
+"""One SQLite database: opening, migrating, reading, writing, copying, checking. All use of APSW for lasting data is here.
+
+APSW brings its own SQLite. That of Python is the system's, and versions before 3.51.3 can lose committed writes in WAL mode
+when several processes write (SQLite's release notes of 3.51.3: the WAL-reset bug).
+
+- What `writing()` has committed is on the disk when it ends (`synchronous=FULL`), and is seen by every process.
+- A writer begins with `BEGIN IMMEDIATE`: a transaction that reads first and writes later fails at once if another one wrote
+  meanwhile, whatever the busy timeout says.
+- WAL needs memory that the processes share, so a folder on a network file system is refused.
+- A file that somebody else wrote is not believed: its schema must be ours, no trigger or view runs, links are not followed.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import apsw
+import msgspec
+from msgspec import Struct
+
+from sidebooks_core.databases.versions import require_version
+from sidebooks_core.errors import RequestError, StorageDamaged, StorageFailed
+from sidebooks_core.stores.folders import is_remote, make_own
+
+T = TypeVar("T")
+Value = str | int | float | bytes | None
+"""What a column holds."""
+
+BUSY_MS = 10_000
+"""Longest wait for another thread or process that writes."""
+IDLE_READERS = 4
+"""Connections for reading that are kept open."""
+WAL_BYTES = 8 << 20
+"""A log that grew longer is cut to this when it has been copied into the database."""
+BACKUP_PAGES = 1024
+"""Pages copied at once by a backup. Others may write in between."""
+
+OPTIONS = (
+    (apsw.SQLITE_DBCONFIG_DEFENSIVE, 1),
+    (apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0),
+    (apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0),
+    (apsw.SQLITE_DBCONFIG_ENABLE_VIEW, 0),
+)
+"""Of each connection: what somebody planted in the file does not run."""
+
+
+class Schema(Struct, frozen=True):
+    """The tables of a kind of database, as the steps that make them."""
+
+    application_id: int
+    """Stands in the file's head, so that a database of another kind is not taken for this one. See `PRAGMA application_id`."""
+    migrations: tuple[str, ...]
+    """Each brings the file from the version of its index to the next. Never change one: add another."""
+
+
+class Reading:
+    """Queries within one transaction: all of them see the same state."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+
+    def all(self, kind: type[T], query: str, *values: Value) -> list[T]:
+        """The rows of a query. kind: a Struct with `array_like=True` for several columns, the column's type for one.
+
+        Raises StorageDamaged if a row is not of that kind.
+        """
+        rows = self._connection.execute(query, values).fetchall()
+        return [_converted(row, kind) for row in rows]
+
+    def one(self, kind: type[T], query: str, *values: Value) -> T | None:
+        """The first row of a query; None if there is none."""
+        row = self._connection.execute(query, values).fetchone()
+        return None if row is None else _converted(row, kind)
+
+    def number(self, query: str, *values: Value) -> int:
+        """The one number that a query gives."""
+        found = self.one(int, query, *values)
+        if found is None:
+            raise StorageDamaged(f"{query} gave no row")
+        return found
+
+
+class Writing(Reading):
+    """Queries and changes within one transaction, which is kept as a whole or not at all."""
+
+    def run(self, statement: str, *values: Value) -> int:
+        """Change something. Returns how many rows were changed. Raises StorageConflict for a broken constraint."""
+        before = self._connection.total_changes()
+        self._connection.execute(statement, values)
+        return self._connection.total_changes() - before
+
+    def run_each(self, statement: str, rows: Iterable[Sequence[Value]]) -> None:
+        """The same statement for each of some rows."""
+        self._connection.executemany(statement, rows)
+
+
+class Database:
+    """An open database. Thread-safe, safe among processes. All methods raise StorageFailed and StorageDamaged. `close()` it."""
+
+    def __init__(self, path: Path | None, schema: Schema) -> None:
+        """Opens the file, makes it if there is none, and brings an older one up to date. None: in memory, for tests.
+
+        Raises RequestError for a network file system, or if the SQLite of APSW is too old.
+        """
+        require_version()
+        self.path = path
+        self._schema = schema
+        self._writing = threading.Lock()
+        self._pool = threading.Lock()
+        self._idle: list[apsw.Connection] = []
+        self._closed = False
+        if path is not None:
+            if is_remote(path.parent):
+                raise RequestError(f"{path.parent} is on a network file system, where SQLite can lose data: use a local disk")
+            make_own(path.parent)
+        with _translated(path):
+            self._writer = self._connect()
+            try:
+                if path is not None:
+                    self._set_journal()
+                self._migrate()
+            except BaseException:
+                self._writer.close()
+                raise
+
+    @contextmanager
+    def reading(self) -> Iterator[Reading]:
+        """A transaction that reads. It waits for no writer. Keep it short: while it lasts, the log cannot be cut."""
+        if self.path is None:
+            with self._writing, _translated(self.path):
+                yield Reading(self._writer)
+            return
+        with _translated(self.path):
+            connection = self._borrow()
+            try:
+                connection.execute("BEGIN")
+                yield Reading(connection)
+            finally:
+                self._give_back(connection)
+
+    @contextmanager
+    def writing(self) -> Iterator[Writing]:
+        """A transaction that writes. It is on the disk when this ends without an error; else nothing of it is kept."""
+        with self._writing, _translated(self.path):
+            self._require_open()
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                yield Writing(self._writer)
+                self._writer.execute("COMMIT")
+            except BaseException:
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
+                raise
+
+    def version(self) -> int:
+        """A number that changes when another connection has written. Cheap: it reads no page of the file."""
+        with self._writing, _translated(self.path):
+            self._require_open()
+            return _number(self._writer, "PRAGMA data_version")
+
+    def back_up(self, target: Path) -> None:
+        """Write a copy of the present state into a new file. Others may read and write meanwhile. Raises FileExistsError."""
+        with target.open("xb"):
+            pass
+        try:
+            with _translated(target):
+                copy = apsw.Connection(os.fspath(target))
+                try:
+                    self._copy_into(copy)
+                finally:
+                    copy.close()
+            _flush_file(target)
+        except BaseException:
+            target.unlink(missing_ok=True)
+            raise
+
+    def faults(self) -> list[str]:
+        """What is wrong with the file, in SQLite's words; empty if nothing is."""
+        with self.reading() as reading:
+            told = reading.all(str, "PRAGMA integrity_check(100)")
+            broken = reading.number("SELECT count(*) FROM pragma_foreign_key_check")
+        found = [] if told == ["ok"] else told
+        return found + ([f"{broken} rows refer to rows that are not there"] if broken else [])
+
+    def cut_log(self) -> bool:
+        """Copy the log into the database and cut it, so that nothing that was removed stays in it. False if a reader is in the
+        way.
+        """
+        if self.path is None:
+            return True
+        with self._writing, _translated(self.path):
+            self._require_open()
+            try:
+                self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            except apsw.BusyError:
+                return False
+        return True
+
+    def close(self) -> None:
+        with self._writing, self._pool:
+            self._closed = True
+            idle, self._idle = self._idle, []
+            for connection in [*idle, self._writer]:
+                connection.close()
+
+    def _copy_into(self, copy: apsw.Connection) -> None:
+        connection = self._borrow() if self.path is not None else self._writer
+        try:
+            with copy.backup("main", connection, "main") as backup:
+                while not backup.done:
+                    backup.step(BACKUP_PAGES)
+        finally:
+            if connection is not self._writer:
+                self._give_back(connection)
+
+    def _borrow(self) -> apsw.Connection:
+        with self._pool:
+            self._require_open()
+            if self._idle:
+                return self._idle.pop()
+        return self._connect()
+
+    def _give_back(self, connection: apsw.Connection) -> None:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        with self._pool:
+            if not self._closed and len(self._idle) < IDLE_READERS:
+                self._idle.append(connection)
+                return
+        connection.close()
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise StorageFailed(f"{self.path or 'the database'} was closed")
+
+    def _connect(self) -> apsw.Connection:
+        if self.path is None:
+            connection = apsw.Connection(":memory:")
+        else:
+            if os.path.lexists(self.path) and not stat.S_ISREG(self.path.lstat().st_mode):
+                raise StorageDamaged(f"{self.path} is not a file")
+            flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_NOFOLLOW
+            real = Path(os.path.realpath(self.path.parent), self.path.name)
+            connection = apsw.Connection(os.fspath(real), flags=flags)
+        try:
+            if self.path is not None:
+                self.path.chmod(0o600)  # SQLite gives its log the same mode
+            connection.set_busy_timeout(BUSY_MS)
+            for option, value in OPTIONS:
+                connection.config(option, value)
+            connection.execute(
+                "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cell_size_check = ON; PRAGMA secure_delete = ON"
+            )
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _set_journal(self) -> None:
+        give_up_s = time.monotonic() + BUSY_MS / 1000
+        while True:
+            try:
+                [(got,)] = self._writer.execute("PRAGMA journal_mode = wal").fetchall()
+                break
+            except apsw.BusyError:  # another process makes the file just now: for this, SQLite does not wait by itself
+                if time.monotonic() >= give_up_s:
+                    raise
+                time.sleep(0.005)
+        if got != "wal":
+            raise StorageFailed(f"{self.path}: the journal is {got!r}, and must be 'wal'")
+        self._writer.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
+
+    def _migrate(self) -> None:
+        wanted = len(self._schema.migrations)
+        if _number(self._writer, "PRAGMA user_version") != wanted:
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                self._migrate_from(_number(self._writer, "PRAGMA user_version"))  # another process may have been first
+                self._writer.execute("COMMIT")
+            except BaseException:
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
+                raise
+        if _number(self._writer, "PRAGMA application_id") != self._schema.application_id:
+            raise StorageDamaged(f"{self.path} is a database of something else")
+        if _tables(self._writer) != own_tables(self._schema):
+            raise StorageDamaged(f"{self.path}: its tables are not those of this library")
+
+    def _migrate_from(self, version: int) -> None:
+        wanted = len(self._schema.migrations)
+        if version > wanted:
+            raise StorageFailed(
+                f"{self.path} was written by a newer version of this library: install that, or restore a backup"
+            )
+        if version == 0:
+            if _number(self._writer, "SELECT count(*) FROM sqlite_schema"):
+                raise StorageDamaged(f"{self.path} is a database of something else")
+            self._writer.execute(f"PRAGMA application_id = {self._schema.application_id}")
+        for migration in self._schema.migrations[version:]:
+            self._writer.execute(migration)
+        self._writer.execute(f"PRAGMA user_version = {wanted}")
+
+
+def own_tables(schema: Schema) -> list[tuple[object, ...]]:
+    """The tables and indexes as SQLite has them of a new file."""
+    connection = apsw.Connection(":memory:")
+    try:
+        for migration in schema.migrations:
+            connection.execute(migration)
+        return _tables(connection)
+    finally:
+        connection.close()
+
+
+def _tables(connection: apsw.Connection) -> list[tuple[object, ...]]:
+    return connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name").fetchall()
+
+
+def _number(connection: apsw.Connection, query: str) -> int:
+    [(value,)] = connection.execute(query).fetchall()
+    if not isinstance(value, int):
+        raise StorageDamaged(f"{query} gave {value!r}")
+    return value
+
+
+def _converted(row: tuple[object, ...], kind: type[T]) -> T:
+    value = row if issubclass(kind, Struct) else row[0]
+    try:
+        return msgspec.convert(value, kind, strict=False)
+    except msgspec.ValidationError as fault:
+        raise StorageDamaged(f"a row is not what was written: {fault}") from fault
+
+
+def _flush_file(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _translated(path: Path | None) -> Iterator[None]:
+    """No other module knows APSW's errors."""
+    name = path or "the database"
+    try:
+        yield
+    except (apsw.CorruptError, apsw.NotADBError, apsw.FormatError) as damage:
+        raise StorageDamaged(f"{name} is damaged ({damage}): restore a backup") from damage
+    except apsw.FullError as fault:
+        raise StorageFailed(f"{name}: the disk is full; nothing was changed") from fault
+    except apsw.ReadOnlyError as fault:
+        raise StorageFailed(f"{name} cannot be written to; nothing was changed") from fault
+    except (apsw.BusyError, apsw.LockedError) as fault:
+        raise StorageFailed(f"{name} is locked by another program for longer than {BUSY_MS // 1000} s; try again") from fault
+    except apsw.Error as fault:
+        raise StorageFailed(f"{name}: {type(fault).__name__}: {fault}") from fault

@@ -1,0 +1,7 @@
+"""The shelf: papers that are registered once and kept for good, their revisions, and the feed of changes."""
+
+from sidebooks_core.shelf.model import Change, Folder, Paper, Progress, Revision
+from sidebooks_core.shelf.revisions import PageChange
+from sidebooks_core.shelf.shelf import Shelf
+
+__all__ = ["Change", "Folder", "PageChange", "Paper", "Progress", "Revision", "Shelf"]

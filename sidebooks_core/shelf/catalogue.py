@@ -1,0 +1,426 @@
+"""The catalogue: all SQL about folders, papers, revisions, pages and the feed.
+
+Each function is one step within a transaction that its caller holds, so that what belongs together is committed together.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from sidebooks_core.databases.database import Reading, Writing
+from sidebooks_core.errors import Conflict, RequestError
+from sidebooks_core.shelf.model import Change, ChangeKind, Folder, Level, Paper, Revision, State
+from sidebooks_core.shelf.originals import Original
+
+ID_BYTES = 12
+"""Random bytes of an id: nobody guesses one."""
+
+_FOLDER = "SELECT id, parent, name, kind, note, place FROM folder"
+_PAPER = """
+    SELECT paper.id, paper.folder, paper.name, paper.note, paper.level, paper.place, paper.from_s, paper.until_s,
+        paper.revision, revision.state, revision.reason, revision.document, revision.page_count, paper.withdrawn_s
+    FROM paper JOIN revision ON revision.paper = paper.id AND revision.number = paper.revision
+"""
+_REVISION = """
+    SELECT revision.paper, revision.number, revision.original, revision.shown, revision.file_name, original.bytes,
+        revision.registered_s, revision.registered_by, revision.note, revision.state, revision.reason, revision.document,
+        revision.page_count, revision.is_prepared
+    FROM revision JOIN original ON original.digest = revision.original
+"""
+
+
+class Opened(Struct, frozen=True, kw_only=True):
+    """What opening a file has shown."""
+
+    state: State
+    reason: str = ""
+    document_id: str | None = None
+    page_count: int = 0
+    password: str | None = None
+    """That opened it, if it needs one."""
+
+
+class NewPaper(Struct, frozen=True, kw_only=True):
+    """What a paper is registered as."""
+
+    name: str
+    folder: str | None = None
+    note: str = ""
+    level: Level = "open"
+    from_s: float | None = None
+    until_s: float | None = None
+
+
+class NewRevision(Struct, frozen=True, kw_only=True):
+    """A file that becomes a revision."""
+
+    original: Original
+    shown: Original
+    file_name: str
+    opened: Opened
+    note: str = ""
+    who: str = ""
+
+
+def new_id() -> str:
+    """Of a folder or a paper."""
+    return secrets.token_urlsafe(ID_BYTES)
+
+
+def epoch(reading: Reading) -> str:
+    """Another one than before: the numbers of the feed began anew, since a backup was restored."""
+    return reading.one(str, "SELECT value FROM about WHERE name = 'epoch'") or ""
+
+
+# Folders
+
+
+def folder(reading: Reading, folder_id: str) -> Folder | None:
+    return reading.one(Folder, f"{_FOLDER} WHERE id = ?", folder_id)
+
+
+def folders(reading: Reading, parent: str | None) -> list[Folder]:
+    """Those in a folder, in order; those at the top for None."""
+    return reading.all(Folder, f"{_FOLDER} WHERE parent IS ? ORDER BY place, rowid", parent)
+
+
+def every_folder(reading: Reading) -> list[Folder]:
+    """All of them, those of one parent together and in order."""
+    return reading.all(Folder, f"{_FOLDER} ORDER BY parent, place, rowid")
+
+
+def way_to(reading: Reading, folder_id: str | None) -> list[Folder]:
+    """The folders from the top down to one, itself included."""
+    way: list[Folder] = []
+    while folder_id is not None:
+        found = folder(reading, folder_id)
+        if found is None:
+            break
+        way.append(found)
+        folder_id = found.parent
+    return way[::-1]
+
+
+def add_folder(writing: Writing, new: Folder, who: str) -> Folder:
+    """Add a folder behind its siblings. Raises RequestError if its parent is not there."""
+    if new.parent is not None:
+        require_folder(writing, new.parent)
+    place = _next_place(writing, "folder", "parent", new.parent)
+    writing.run(
+        "INSERT INTO folder (id, parent, name, kind, note, place) VALUES (?, ?, ?, ?, ?, ?)",
+        new.id, new.parent, new.name, new.kind, new.note, place,
+    )  # fmt: skip
+    note_change(writing, "folder", folder=new.id, who=who)
+    return require_folder(writing, new.id)
+
+
+def change_folder(writing: Writing, new: Folder, who: str) -> Folder:
+    """Give a folder another name, kind or note; see `move_folder` for its place. Raises RequestError if it is not there."""
+    require_folder(writing, new.id)
+    writing.run("UPDATE folder SET name = ?, kind = ?, note = ? WHERE id = ?", new.name, new.kind, new.note, new.id)
+    note_change(writing, "folder", folder=new.id, who=who)
+    return require_folder(writing, new.id)
+
+
+def move_folder(writing: Writing, folder_id: str, parent: str | None, place: int | None, who: str) -> Folder:
+    """Move a folder into another one, or to another place. Raises RequestError if that lies in the folder itself."""
+    require_folder(writing, folder_id)
+    if parent is not None:
+        require_folder(writing, parent)
+        if any(one.id == folder_id for one in way_to(writing, parent)):
+            raise RequestError("a folder cannot be moved into itself, nor into a folder inside it")
+    _move(writing, ("folder", "parent"), folder_id, parent, place)
+    note_change(writing, "folder", folder=folder_id, who=who)
+    return require_folder(writing, folder_id)
+
+
+def remove_folder(writing: Writing, folder_id: str, who: str) -> None:
+    """Remove an empty folder. Raises Conflict if it holds anything, RequestError if it is not there."""
+    gone = require_folder(writing, folder_id)
+    held = writing.number("SELECT count(*) FROM folder WHERE parent = ?", folder_id)
+    held += writing.number("SELECT count(*) FROM paper WHERE folder = ?", folder_id)
+    if held:
+        raise Conflict(f"the folder {gone.name!r} is not empty: move, withdraw and purge what it holds first")
+    writing.run("DELETE FROM folder WHERE id = ?", folder_id)
+    note_change(writing, "folder removed", folder=folder_id, who=who)
+
+
+def require_folder(reading: Reading, folder_id: str) -> Folder:
+    """Raises RequestError if it is not there."""
+    found = folder(reading, folder_id)
+    if found is None:
+        raise RequestError(f"there is no folder {folder_id!r}")
+    return found
+
+
+# Papers
+
+
+def paper(reading: Reading, paper_id: str) -> Paper | None:
+    return reading.one(Paper, f"{_PAPER} WHERE paper.id = ?", paper_id)
+
+
+def papers(reading: Reading, folder_id: str | None) -> list[Paper]:
+    """Those in a folder, in order, the withdrawn ones too."""
+    return reading.all(Paper, f"{_PAPER} WHERE paper.folder IS ? ORDER BY paper.place, paper.rowid", folder_id)
+
+
+def every_paper(reading: Reading) -> list[Paper]:
+    """All of them, those of one folder together and in order."""
+    return reading.all(Paper, f"{_PAPER} ORDER BY paper.folder, paper.place, paper.rowid")
+
+
+def papers_of_document(reading: Reading, document_id: str) -> list[Paper]:
+    """The papers that show a document in any of their revisions."""
+    query = f"{_PAPER} WHERE paper.id IN (SELECT paper FROM revision WHERE document = ?) ORDER BY paper.rowid"
+    return reading.all(Paper, query, document_id)
+
+
+def require_paper(reading: Reading, paper_id: str) -> Paper:
+    """Raises RequestError if it is not there."""
+    found = paper(reading, paper_id)
+    if found is None:
+        raise RequestError(f"there is no paper {paper_id!r}")
+    return found
+
+
+def add_paper(writing: Writing, paper_id: str, new: NewPaper, revision: NewRevision) -> Paper:
+    """Add a paper behind the others of its folder, with its first revision. Raises RequestError if the folder is not there."""
+    if new.folder is not None:
+        require_folder(writing, new.folder)
+    place = _next_place(writing, "paper", "folder", new.folder)
+    writing.run(
+        "INSERT INTO paper (id, folder, name, note, level, place, from_s, until_s, revision) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1)",
+        paper_id, new.folder, new.name, new.note, new.level, place, new.from_s, new.until_s,
+    )  # fmt: skip
+    _add_revision(writing, paper_id, 1, revision)
+    note_change(writing, "paper", folder=new.folder, paper=paper_id, revision=1, who=revision.who)
+    return require_paper(writing, paper_id)
+
+
+def replace_paper(writing: Writing, paper_id: str, after: int | None, revision: NewRevision) -> Paper:
+    """Add a revision, which is the present one from now on.
+
+    after: the revision that it replaces. Raises Conflict if another one is the present one, RequestError.
+    """
+    old = require_paper(writing, paper_id)
+    if after is not None and old.revision != after:
+        raise Conflict(f"{old.name!r} has revision {old.revision} by now, and not {after}: look at that first")
+    number = writing.number("SELECT max(number) FROM revision WHERE paper = ?", paper_id) + 1
+    _add_revision(writing, paper_id, number, revision)
+    writing.run("UPDATE paper SET revision = ? WHERE id = ?", number, paper_id)
+    note_change(writing, "paper replaced", folder=old.folder, paper=paper_id, revision=number, who=revision.who)
+    return require_paper(writing, paper_id)
+
+
+def change_paper(writing: Writing, paper_id: str, new: NewPaper, who: str) -> Paper:
+    """Give a paper another name, note, level or time. It stays in its folder: see `move_paper`."""
+    old = require_paper(writing, paper_id)
+    writing.run(
+        "UPDATE paper SET name = ?, note = ?, level = ?, from_s = ?, until_s = ? WHERE id = ?",
+        new.name, new.note, new.level, new.from_s, new.until_s, paper_id,
+    )  # fmt: skip
+    note_change(writing, "paper", folder=old.folder, paper=paper_id, revision=old.revision, who=who)
+    return require_paper(writing, paper_id)
+
+
+def move_paper(writing: Writing, paper_id: str, folder_id: str | None, place: int | None, who: str) -> Paper:
+    """Move a paper to a place of a folder; to its end if no place is told."""
+    old = require_paper(writing, paper_id)
+    if folder_id is not None:
+        require_folder(writing, folder_id)
+    _move(writing, ("paper", "folder"), paper_id, folder_id, place)
+    note_change(writing, "paper", folder=folder_id, paper=paper_id, revision=old.revision, who=who)
+    return require_paper(writing, paper_id)
+
+
+def set_withdrawn(writing: Writing, paper_id: str, withdrawn_s: float | None, who: str) -> Paper:
+    """Withdraw a paper, or put it back (None)."""
+    old = require_paper(writing, paper_id)
+    writing.run("UPDATE paper SET withdrawn_s = ? WHERE id = ?", withdrawn_s, paper_id)
+    kind: ChangeKind = "paper restored" if withdrawn_s is None else "paper withdrawn"
+    note_change(writing, kind, folder=old.folder, paper=paper_id, revision=old.revision, who=who)
+    return require_paper(writing, paper_id)
+
+
+def remove_paper(writing: Writing, paper_id: str, who: str) -> None:
+    """Remove a paper with all its revisions. Its files are doomed if no other revision names them: see `doomed`."""
+    old = require_paper(writing, paper_id)
+    writing.run("DELETE FROM page WHERE paper = ?", paper_id)
+    named = writing.all(
+        str, "SELECT original FROM revision WHERE paper = ?1 UNION SELECT shown FROM revision WHERE paper = ?1", paper_id
+    )
+    writing.run("DELETE FROM revision WHERE paper = ?", paper_id)
+    writing.run("DELETE FROM paper WHERE id = ?", paper_id)
+    for digest in named:
+        writing.run(
+            "UPDATE original SET is_doomed = 1 WHERE digest = ?1 "
+            "AND NOT EXISTS (SELECT 1 FROM revision WHERE original = ?1 OR shown = ?1)",
+            digest,
+        )
+    note_change(writing, "paper purged", folder=old.folder, paper=paper_id, who=who)
+
+
+# Revisions and pages
+
+
+def revisions(reading: Reading, paper_id: str) -> list[Revision]:
+    """The revisions of a paper, the oldest first."""
+    return reading.all(Revision, f"{_REVISION} WHERE revision.paper = ? ORDER BY revision.number", paper_id)
+
+
+def revision(reading: Reading, paper_id: str, number: int | None) -> Revision:
+    """One revision; the present one for None. The one place where "present" is resolved. Raises RequestError."""
+    chosen = number if number is not None else require_paper(reading, paper_id).revision
+    found = reading.one(Revision, f"{_REVISION} WHERE revision.paper = ? AND revision.number = ?", paper_id, chosen)
+    if found is None:
+        raise RequestError(f"there is no revision {number} of the paper {paper_id!r}")
+    return found
+
+
+def password_of(reading: Reading, paper_id: str, number: int) -> str | None:
+    """What opens the file of a revision, if it needs a password."""
+    query = "SELECT password FROM revision WHERE paper = ? AND number = ? AND password IS NOT NULL"
+    return reading.one(str, query, paper_id, number)
+
+
+def set_opened(writing: Writing, paper_id: str, number: int, opened: Opened, who: str) -> Revision:
+    """A revision was opened again, with a password say, and this is what it is now."""
+    found = revision(writing, paper_id, number)
+    writing.run(
+        "UPDATE revision SET state = ?, reason = ?, document = ?, page_count = ?, password = ?, is_prepared = 0 "
+        "WHERE paper = ? AND number = ?",
+        opened.state, opened.reason, opened.document_id, opened.page_count, opened.password, paper_id, number,
+    )  # fmt: skip
+    folder_id = require_paper(writing, paper_id).folder
+    note_change(writing, "paper", folder=folder_id, paper=paper_id, revision=number, who=who)
+    return revision(writing, paper_id, found.number)
+
+
+def unprepared(reading: Reading) -> list[Revision]:
+    """Revisions that can be read and are not prepared: the present ones of papers first, the newest of them first."""
+    query = f"""{_REVISION} JOIN paper ON paper.id = revision.paper WHERE revision.state = 'ready' AND revision.is_prepared = 0
+        ORDER BY paper.revision = revision.number DESC, revision.registered_s DESC"""
+    return reading.all(Revision, query)
+
+
+def set_prepared(writing: Writing, paper_id: str, number: int) -> bool:
+    """A revision is prepared. False if it was purged meanwhile."""
+    if not writing.run("UPDATE revision SET is_prepared = 1 WHERE paper = ? AND number = ?", paper_id, number):
+        return False
+    folder_id = require_paper(writing, paper_id).folder
+    note_change(writing, "paper prepared", folder=folder_id, paper=paper_id, revision=number, who="")
+    return True
+
+
+def set_content_ids(writing: Writing, paper_id: str, number: int, found: Mapping[int, str]) -> None:
+    """Content ids of some pages of a revision. Nothing if the revision was purged meanwhile."""
+    if writing.one(int, "SELECT 1 FROM revision WHERE paper = ? AND number = ?", paper_id, number) is None:
+        return
+    writing.run_each(
+        "INSERT INTO page (paper, revision, page, content_id) VALUES (?, ?, ?, ?) "
+        "ON CONFLICT DO UPDATE SET content_id = excluded.content_id",
+        [(paper_id, number, page, content_id) for page, content_id in found.items()],
+    )
+
+
+def content_ids(reading: Reading, paper_id: str, number: int) -> dict[int, str]:
+    """The content ids of a revision by page, as far as they are known."""
+    query = "SELECT page, content_id FROM page WHERE paper = ? AND revision = ? ORDER BY page"
+    return {row.page: row.content_id for row in reading.all(_PageRow, query, paper_id, number)}
+
+
+class _PageRow(Struct, frozen=True, array_like=True):
+    page: int
+    content_id: str
+
+
+# Originals
+
+
+def doomed(reading: Reading) -> list[str]:
+    """Digests of files that no revision names any more."""
+    return reading.all(str, "SELECT digest FROM original WHERE is_doomed = 1")
+
+
+def forget_original(writing: Writing, digest: str) -> bool:
+    """The file of a doomed original was removed. False if a revision has named it again meanwhile."""
+    return writing.run("DELETE FROM original WHERE digest = ? AND is_doomed = 1", digest) > 0
+
+
+def is_doomed(reading: Reading, digest: str) -> bool:
+    return reading.one(int, "SELECT 1 FROM original WHERE digest = ? AND is_doomed = 1", digest) is not None
+
+
+def is_named(reading: Reading, digest: str) -> bool:
+    """Whether a file has a row, doomed or not."""
+    return reading.one(int, "SELECT 1 FROM original WHERE digest = ?", digest) is not None
+
+
+def originals(reading: Reading) -> list[str]:
+    """The digests of all files that a revision names."""
+    return reading.all(str, "SELECT digest FROM original WHERE is_doomed = 0 ORDER BY digest")
+
+
+# The feed
+
+
+def changes(reading: Reading, since: int, limit: int) -> list[Change]:
+    """What happened after a number, in order, at most `limit` of it."""
+    query = "SELECT seq, at_s, kind, folder, paper, revision, who FROM change WHERE seq > ? ORDER BY seq LIMIT ?"
+    return reading.all(Change, query, since, limit)
+
+
+def last_change(reading: Reading) -> int:
+    """The number of the newest change; 0 if there was none."""
+    return reading.number("SELECT coalesce(max(seq), 0) FROM change")
+
+
+def note_change(
+    writing: Writing,
+    kind: ChangeKind,
+    *,
+    folder: str | None = None,
+    paper: str | None = None,
+    revision: int | None = None,
+    who: str = "",
+) -> None:
+    """Add a change to the feed."""
+    writing.run(
+        "INSERT INTO change (at_s, kind, folder, paper, revision, who) VALUES (?, ?, ?, ?, ?, ?)",
+        time.time(), kind, folder, paper, revision, who,
+    )  # fmt: skip
+
+
+def _add_revision(writing: Writing, paper_id: str, number: int, new: NewRevision) -> None:
+    for original in (new.original, new.shown):
+        writing.run(
+            "INSERT INTO original (digest, bytes) VALUES (?, ?) ON CONFLICT (digest) DO UPDATE SET is_doomed = 0",
+            original.digest, original.size_bytes,
+        )  # fmt: skip
+    opened = new.opened
+    writing.run(
+        "INSERT INTO revision (paper, number, original, shown, file_name, registered_s, registered_by, note, password, state, "
+        "reason, document, page_count, is_prepared) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
+        paper_id, number, new.original.digest, new.shown.digest, new.file_name, time.time(), new.who, new.note, opened.password,
+        opened.state, opened.reason, opened.document_id, opened.page_count,
+    )  # fmt: skip
+
+
+def _next_place(writing: Writing, table: str, column: str, holder: str | None) -> int:
+    return writing.number(f"SELECT coalesce(max(place), -1) + 1 FROM {table} WHERE {column} IS ?", holder)
+
+
+def _move(writing: Writing, kind: tuple[str, str], moved: str, holder: str | None, place: int | None) -> None:
+    """Put a row at a place among those of a holder, and number them anew. kind: the table, and its column for the holder."""
+    table, column = kind
+    others = writing.all(str, f"SELECT id FROM {table} WHERE {column} IS ? AND id != ? ORDER BY place, rowid", holder, moved)
+    at = len(others) if place is None else max(0, min(place, len(others)))
+    order = [*others[:at], moved, *others[at:]]
+    writing.run(f"UPDATE {table} SET {column} = ? WHERE id = ?", holder, moved)
+    writing.run_each(f"UPDATE {table} SET place = ? WHERE id = ?", list(enumerate(order)))

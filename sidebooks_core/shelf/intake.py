@@ -1,0 +1,114 @@
+"""Taking a file in: the original is copied and kept, and opened once, so that its state is known."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+from msgspec import Struct
+
+from sidebooks_core.documents.document import Document
+from sidebooks_core.errors import (
+    DamagedDocument,
+    DocumentError,
+    DocumentTooLarge,
+    PasswordRequired,
+    RequestError,
+    UnsupportedDocument,
+)
+from sidebooks_core.service import TileService
+from sidebooks_core.shelf.catalogue import Opened
+from sidebooks_core.shelf.model import State
+from sidebooks_core.shelf.originals import Original, Originals
+
+Given = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
+"""What a paper can be registered from: a path, its bytes, or a binary file object, read from its beginning if it can seek."""
+Convert = Callable[[Path, str], bytes | Path | None]
+"""Makes a document of a file that cannot be opened, of an office file say. Called with its path and name; None: it cannot."""
+
+ERRORS: dict[State, type[DocumentError]] = {
+    "locked": PasswordRequired,
+    "damaged": DamagedDocument,
+    "unsupported": UnsupportedDocument,
+    "too large": DocumentTooLarge,
+}
+"""The error with which opening a revision in each state fails."""
+
+
+class TakenIn(Struct, frozen=True):
+    """A file that lies among the originals and was opened."""
+
+    original: Original
+    shown: Original
+    file_name: str
+    opened: Opened
+    document: Document | None
+    """None if it cannot be opened."""
+
+
+class Intake:
+    """Takes files in. Thread-safe."""
+
+    def __init__(self, originals: Originals, service: TileService, convert: Convert | None) -> None:
+        self._originals = originals
+        self._service = service
+        self._convert = convert
+
+    def take(self, given: Given, password: str | None, name: str | None) -> TakenIn:
+        """Copy a file and open it. A file that cannot be opened is kept all the same, with its reason.
+
+        Raises FileNotFoundError, IsADirectoryError, DamagedDocument if the file changed while it was copied, DocumentTooLarge
+        if it is over the limit of the settings, StorageFailed, ServiceClosed.
+        """
+        original, file_name = self._copied(given, name)
+        opened, document = self.open(original.digest, name or file_name, password)
+        if opened.state == "unsupported" and self._convert is not None:
+            made = self._convert(self._originals.path(original.digest), file_name)
+            if made is not None:
+                shown, _ = self._copied(made, None)
+                opened, document = self.open(shown.digest, name or file_name, password)
+                return TakenIn(original, shown, file_name, opened, document)
+        return TakenIn(original, original, file_name, opened, document)
+
+    def open(self, digest: str, name: str, password: str | None) -> tuple[Opened, Document | None]:
+        """Open a file that was taken in."""
+        try:
+            document = self._service.open(self._originals.path(digest), password, name=name)
+        except DocumentError as error:
+            return Opened(state=_state_of(error), reason=error.message), None
+        return Opened(state="ready", document_id=document.id, page_count=document.page_count, password=password), document
+
+    def _copied(self, given: Given, name: str | None) -> tuple[Original, str]:
+        """The original, and the name of the file."""
+        if isinstance(given, bytes | bytearray | memoryview):
+            return self._originals.take_in(io.BytesIO(bytes(given))), name or ""
+        if not isinstance(given, str | os.PathLike):
+            if not hasattr(given, "read"):
+                raise RequestError(
+                    f"a paper is registered from a path, bytes or a binary file object, not a {type(given).__name__}"
+                )
+            if given.seekable():
+                given.seek(0)
+            own_name = getattr(given, "name", None)
+            return self._originals.take_in(given), name or (Path(own_name).name if isinstance(own_name, str) else "")
+        path = Path(given)
+        if path.is_dir():
+            raise IsADirectoryError(f"{os.fspath(given)!r} is a folder")
+        try:
+            file = path.open("rb")
+        except FileNotFoundError:
+            raise FileNotFoundError(f"there is no file {os.fspath(given)!r}") from None
+        with file:
+            before = os.fstat(file.fileno())
+            original = self._originals.take_in(file)
+            after = os.fstat(file.fileno())
+        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns) or original.size_bytes != after.st_size:
+            raise DamagedDocument(f"{path.name} changed while it was copied: register it when it is complete")
+        return original, path.name
+
+
+def _state_of(error: DocumentError) -> State:
+    return next((state for state, kind in ERRORS.items() if isinstance(error, kind)), "damaged")

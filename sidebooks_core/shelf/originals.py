@@ -1,0 +1,158 @@
+"""Originals: the registered files, under the digests of their contents. Nothing here is ever written twice or changed.
+
+A file is on the disk as a whole before its digest is told, so a row of the catalogue never names a file that is not there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from msgspec import Struct
+
+from sidebooks_core.errors import DocumentTooLarge, StorageFailed
+from sidebooks_core.stores.folders import make_own
+
+COPY_BYTES = 1 << 20
+ABANDONED_S = 86_400
+"""A file that comes in and a file that no row names are removed after so long: their process has ended."""
+INCOMING = "incoming"
+
+
+class Original(Struct, frozen=True):
+    """A file that was taken in."""
+
+    digest: str
+    """SHA-256 of the content, hexadecimal."""
+    size_bytes: int
+
+
+class Originals:
+    """A folder of files. Thread-safe, safe among processes. All methods raise StorageFailed."""
+
+    def __init__(self, folder: Path, most_bytes: int) -> None:
+        """folder: made if it is not there. most_bytes: of one file."""
+        self.folder = folder
+        self._most_bytes = most_bytes
+        with _translated(folder):
+            make_own(folder)
+            (folder / INCOMING).mkdir(mode=0o700, exist_ok=True)
+
+    def path(self, digest: str) -> Path:
+        """Where the file of a digest lies, whether it is there or not."""
+        return self.folder / digest[:2] / digest
+
+    def holds(self, digest: str) -> bool:
+        return self.path(digest).is_file()
+
+    def take_in(self, source: BinaryIO) -> Original:
+        """Copy a file from its present position to its end. It is on the disk when this returns.
+
+        Raises DocumentTooLarge.
+        """
+        with _translated(self.folder), self._incoming() as (incoming, name):
+            digest, size_bytes = hashlib.sha256(), 0
+            while piece := source.read(COPY_BYTES):
+                size_bytes += len(piece)
+                if size_bytes > self._most_bytes:
+                    raise DocumentTooLarge(f"the file is larger than {self._most_bytes} bytes, which the settings allow")
+                digest.update(piece)
+                incoming.write(piece)
+            incoming.flush()
+            os.fsync(incoming.fileno())
+            return self._settle(name, Original(digest.hexdigest(), size_bytes))
+
+    def remove(self, digest: str) -> None:
+        """Remove a file for good. No fault if it is not there."""
+        path = self.path(digest)
+        with _translated(self.folder):
+            path.unlink(missing_ok=True)
+            if path.parent.is_dir():
+                _flush_folder(path.parent)
+
+    def all(self) -> Iterator[str]:
+        """The digests of all files."""
+        for folder in sorted(self.folder.glob("[0-9a-f][0-9a-f]")):
+            yield from sorted(path.name for path in folder.iterdir() if path.name.startswith(folder.name))
+
+    def is_abandoned(self, digest: str) -> bool:
+        """Whether a file that no row names is so old that nobody is about to name it."""
+        try:
+            return abs(time.time() - self.path(digest).stat().st_mtime) > ABANDONED_S
+        except OSError:
+            return False
+
+    def sweep_incoming(self) -> int:
+        """Remove what came in and was abandoned. How many files."""
+        removed = 0
+        for path in (self.folder / INCOMING).iterdir():
+            with suppress(OSError):  # another process sweeps, too
+                if abs(time.time() - path.stat().st_mtime) > ABANDONED_S:
+                    path.unlink()
+                    removed += 1
+        return removed
+
+    def is_whole(self, digest: str) -> bool:
+        """Whether the file of a digest is there and has that digest. Reads it."""
+        try:
+            with self.path(digest).open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest() == digest
+        except OSError:
+            return False
+
+    @contextmanager
+    def _incoming(self) -> Iterator[tuple[BinaryIO, Path]]:
+        descriptor, name = tempfile.mkstemp(dir=self.folder / INCOMING)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                yield file, Path(name)
+        finally:
+            Path(name).unlink(missing_ok=True)
+
+    def _settle(self, incoming: Path, original: Original) -> Original:
+        path = self.path(original.digest)
+        if path.is_file():
+            os.utime(path)  # as old as new: nobody removes it before it is named again
+            return original
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        incoming.chmod(0o400)
+        incoming.rename(path)
+        _flush_folder(path.parent)
+        _flush_folder(self.folder)
+        return original
+
+
+def copy_whole(source: Path, target: Path) -> None:
+    """Copy a file, so that it is on the disk. Raises OSError."""
+    with source.open("rb") as reading, target.open("xb") as writing:
+        shutil.copyfileobj(reading, writing, COPY_BYTES)
+        writing.flush()
+        os.fsync(writing.fileno())
+
+
+def _flush_folder(folder: Path) -> None:
+    """What was renamed or removed in a folder is on the disk after this. Windows has no such call, and needs none."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _translated(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except StorageFailed:
+        raise
+    except OSError as fault:
+        raise StorageFailed(f"{folder}: {fault.strerror or fault}; nothing was changed") from fault

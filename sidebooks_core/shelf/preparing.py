@@ -1,0 +1,181 @@
+"""Prepares revisions in the background: every page is identified and has its preview. Goes on after a restart.
+
+One process at a time prepares, the one that holds a lock on a file. If it ends, another one goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from msgspec import Struct
+
+from sidebooks_core.databases.database import Database
+from sidebooks_core.documents.document import Document
+from sidebooks_core.errors import PageError, QueueFull, ServiceClosed, SidebooksError
+from sidebooks_core.images.requests import Request
+from sidebooks_core.scheduling.queue import Priority
+from sidebooks_core.service import TileService
+from sidebooks_core.shelf import catalogue
+from sidebooks_core.shelf.model import Progress, Revision
+
+if sys.platform != "win32":
+    import fcntl
+
+LOCK_NAME = "preparing.lock"
+PAGES_AT_ONCE = 32
+"""Pages that are asked for together, and whose content ids are written together."""
+LOOK_EVERY_S = 5.0
+"""How often a process that does not prepare looks whether it can."""
+AGAIN_S = 2.0
+"""After this time, what could not be done for a passing reason is tried again."""
+
+_log = logging.getLogger("sidebooks_core.shelf")
+
+
+class _Done(Struct):
+    """How far the revision under way is."""
+
+    paper: str
+    number: int
+    previews: int = 0
+
+
+class Preparer:
+    """A thread that prepares what is not prepared. `close()` it."""
+
+    def __init__(
+        self,
+        database: Database,
+        service: TileService,
+        folder: Path,
+        open_revision: Callable[[Revision], Document],
+        changed: Callable[[], None],
+    ) -> None:
+        """open_revision: the document of a revision. changed: called after something was written."""
+        self._database = database
+        self._service = service
+        self._lock_path = folder / LOCK_NAME
+        self._open_revision = open_revision
+        self._changed = changed
+        self._wake = threading.Event()
+        self._closing = threading.Event()
+        self._is_idle = threading.Event()
+        self._under_way: _Done | None = None
+        self._failed: set[tuple[str, int]] = set()
+        """Revisions that this process could not prepare. They are tried again after a restart."""
+        self._thread = threading.Thread(target=self._run, name="sidebooks-prepare", daemon=True)
+        self._thread.start()
+
+    def wake(self) -> None:
+        """There is a new revision."""
+        self._is_idle.clear()
+        self._wake.set()
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait until everything is prepared that can be. False if it was not within the time."""
+        return self._is_idle.wait(timeout_s)
+
+    def progress(self, revision: Revision) -> Progress:
+        """How far a revision is."""
+        with self._database.reading() as reading:
+            identified = len(catalogue.content_ids(reading, revision.paper, revision.number))
+        pages, done = revision.page_count, self._under_way
+        if revision.is_prepared:
+            return Progress(revision.paper, revision.number, pages, identified, pages, pages)
+        is_this = done is not None and (done.paper, done.number) == (revision.paper, revision.number)
+        previews = done.previews if is_this and done is not None else 0
+        return Progress(revision.paper, revision.number, pages, identified, previews, 0)
+
+    def close(self) -> None:
+        self._closing.set()
+        self._wake.set()
+        self._is_idle.set()
+        self._thread.join(10)
+
+    def _run(self) -> None:
+        lock: int | None = None
+        try:
+            while not self._closing.is_set():
+                lock = lock if lock is not None else _locked(self._lock_path)
+                self._wake.clear()
+                if lock is None:
+                    self._wake.wait(LOOK_EVERY_S)
+                    continue
+                try:
+                    if not self._prepare_next():
+                        self._is_idle.set()
+                        self._wake.wait()
+                except ServiceClosed:
+                    return
+                except (QueueFull, SidebooksError, OSError):
+                    _log.exception("preparing is tried again in %s s", AGAIN_S)
+                    self._closing.wait(AGAIN_S)
+        finally:
+            self._is_idle.set()
+            if lock is not None:
+                os.close(lock)
+
+    def _prepare_next(self) -> bool:
+        """Prepare one revision. False if there is none."""
+        with self._database.reading() as reading:
+            waiting = catalogue.unprepared(reading)
+        chosen = next((one for one in waiting if (one.paper, one.number) not in self._failed), None)
+        if chosen is None:
+            return False
+        self._under_way = _Done(chosen.paper, chosen.number)
+        try:
+            document = self._open_revision(chosen)
+        except (SidebooksError, OSError) as fault:
+            if isinstance(fault, ServiceClosed):
+                raise
+            _log.warning("the revision %s of the paper %s cannot be prepared: %s", chosen.number, chosen.paper, fault)
+            self._failed.add((chosen.paper, chosen.number))
+            return True
+        for first in range(0, document.page_count, PAGES_AT_ONCE):
+            if self._closing.is_set():
+                return False
+            self._prepare_pages(chosen, document, first, min(first + PAGES_AT_ONCE, document.page_count))
+        with self._database.writing() as writing:
+            catalogue.set_prepared(writing, chosen.paper, chosen.number)
+        self._changed()
+        return True
+
+    def _prepare_pages(self, revision: Revision, document: Document, first: int, stop: int) -> None:
+        """Identify some pages, write down what they are, and make their previews. A page that fails has none."""
+        images = self._service.parts.images
+        identifying = [images.identify(document, page, Priority.BULK) for page in range(first, stop)]
+        for identified in identifying:
+            _settled(identified.exception())
+        known = {page: document.known_content_id(page) for page in range(first, stop)}
+        found = {page: content_id for page, content_id in known.items() if content_id is not None}
+        with self._database.writing() as writing:
+            catalogue.set_content_ids(writing, revision.paper, revision.number, found)
+        previews: list[Request] = [one for page in range(first, stop) for one in images.level(document, page, 0)]
+        for drawn in [images.find(request, Priority.BULK) for request in previews]:
+            _settled(drawn.exception())
+            if self._under_way is not None:
+                self._under_way.previews += 1
+
+
+def _settled(error: BaseException | None) -> None:
+    """A page that cannot be drawn is told to its readers. Raises every other error."""
+    if error is not None and not isinstance(error, PageError):
+        raise error
+
+
+def _locked(path: Path) -> int | None:
+    """The descriptor of the file, which is locked as long as it is open; None if another process holds it."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+    if sys.platform == "win32":
+        return descriptor
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor

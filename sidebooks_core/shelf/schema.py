@@ -1,0 +1,90 @@
+"""The tables of the shelf, in plain SQL."""
+
+from __future__ import annotations
+
+from sidebooks_core.databases.database import Schema
+
+SHELF = Schema(
+    application_id=0x53424B31,
+    migrations=(
+        """
+        CREATE TABLE about (
+            name TEXT PRIMARY KEY,
+            value TEXT NOT NULL
+        ) STRICT;
+        INSERT INTO about VALUES ('epoch', lower(hex(randomblob(8)))); -- another one: the numbers of the feed began anew
+
+        CREATE TABLE folder (
+            id TEXT PRIMARY KEY,
+            parent TEXT REFERENCES folder (id),
+            name TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            note TEXT NOT NULL,
+            place INTEGER NOT NULL
+        ) STRICT;
+        CREATE INDEX folder_by_parent ON folder (parent, place);
+
+        CREATE TABLE original (
+            digest TEXT PRIMARY KEY, -- SHA-256 of the content, hexadecimal; also its path
+            bytes INTEGER NOT NULL,
+            is_doomed INTEGER NOT NULL DEFAULT 0 -- 1: no revision names it any more, and its file is to be removed
+        ) STRICT;
+
+        CREATE TABLE paper (
+            id TEXT PRIMARY KEY,
+            folder TEXT REFERENCES folder (id),
+            name TEXT NOT NULL,
+            note TEXT NOT NULL,
+            level TEXT NOT NULL,
+            place INTEGER NOT NULL,
+            from_s REAL, -- of the wall clock, UTC, as are all times
+            until_s REAL,
+            revision INTEGER NOT NULL, -- the present one
+            withdrawn_s REAL
+        ) STRICT;
+        CREATE INDEX paper_by_folder ON paper (folder, place);
+
+        CREATE TABLE revision (
+            paper TEXT NOT NULL REFERENCES paper (id),
+            number INTEGER NOT NULL,
+            original TEXT NOT NULL REFERENCES original (digest),
+            shown TEXT NOT NULL REFERENCES original (digest),
+            file_name TEXT NOT NULL,
+            registered_s REAL NOT NULL,
+            registered_by TEXT NOT NULL,
+            note TEXT NOT NULL,
+            password TEXT,
+            state TEXT NOT NULL,
+            reason TEXT NOT NULL,
+            document TEXT,
+            page_count INTEGER NOT NULL,
+            is_prepared INTEGER NOT NULL,
+            PRIMARY KEY (paper, number)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX revision_by_original ON revision (original);
+        CREATE INDEX revision_by_shown ON revision (shown);
+        CREATE INDEX revision_by_document ON revision (document);
+        CREATE INDEX revision_unprepared ON revision (paper, number) WHERE state = 'ready' AND is_prepared = 0;
+
+        CREATE TABLE page (
+            paper TEXT NOT NULL,
+            revision INTEGER NOT NULL,
+            page INTEGER NOT NULL, -- from 0
+            content_id TEXT NOT NULL,
+            PRIMARY KEY (paper, revision, page),
+            FOREIGN KEY (paper, revision) REFERENCES revision (paper, number)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX page_by_content ON page (content_id);
+
+        CREATE TABLE change (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT,
+            at_s REAL NOT NULL,
+            kind TEXT NOT NULL,
+            folder TEXT,
+            paper TEXT,
+            revision INTEGER,
+            who TEXT NOT NULL
+        ) STRICT;
+        """,
+    ),
+)

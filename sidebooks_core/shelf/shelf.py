@@ -1,0 +1,367 @@
+"""The shelf: what a clerk does with papers, and what readers find. It knows no HTTP, and does not ask who may do it."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypedDict, Unpack, get_args
+
+from msgspec.structs import replace
+
+from sidebooks_core.databases.database import Database, Writing
+from sidebooks_core.documents.document import Document
+from sidebooks_core.documents.shown_text import shown as shown_text
+from sidebooks_core.errors import PasswordRequired, RequestError, StorageFailed
+from sidebooks_core.scheduling.queue import Priority
+from sidebooks_core.service import TileService
+from sidebooks_core.shelf import catalogue, upkeep
+from sidebooks_core.shelf.catalogue import NewPaper, NewRevision
+from sidebooks_core.shelf.feed import Feed, Listener
+from sidebooks_core.shelf.intake import Convert, Given, Intake, TakenIn
+from sidebooks_core.shelf.likeness import likeness_of
+from sidebooks_core.shelf.model import Change, Folder, FolderKind, Level, Paper, Progress, Revision
+from sidebooks_core.shelf.opened import OpenedRevisions
+from sidebooks_core.shelf.originals import Originals
+from sidebooks_core.shelf.preparing import Preparer
+from sidebooks_core.shelf.revisions import PageChange, page_changes
+from sidebooks_core.shelf.schema import SHELF
+
+DATABASE_NAME = "shelf.sqlite3"
+ORIGINALS_NAME = "originals"
+CHANGES_AT_ONCE = 1000
+LEVELS = get_args(Level)
+
+
+class Shown(TypedDict, total=False):
+    """What a reader sees of a paper. What is not told stays as it is; of a new paper, it is as for `NewPaper`."""
+
+    name: str
+    note: str
+    level: Level
+    from_s: float | None
+    until_s: float | None
+
+
+class PaperChanges(Shown, total=False):
+    """What can be changed of a paper."""
+
+    folder: str | Folder | None
+    """None: the top."""
+    place: int
+    """Among the papers of the folder, from 0."""
+
+
+class FolderChanges(TypedDict, total=False):
+    """What can be changed of a folder."""
+
+    name: str
+    kind: FolderKind
+    note: str
+    parent: str | Folder | None
+    """None: the top."""
+    place: int
+    """Among the folders of the parent, from 0."""
+
+
+class Shelf:
+    """Papers in folders. Thread-safe; several processes may have the same folder of data open. `close()` it."""
+
+    def __init__(self, data_dir: Path | str | None, service: TileService, *, convert: Convert | None = None) -> None:
+        """data_dir: made if it is not there; a local disk. None: everything is kept in memory and a temporary folder.
+
+        convert: makes documents of files that cannot be opened, such as office files.
+        Raises RequestError, StorageFailed, StorageDamaged.
+        """
+        self.service = service
+        self._temporary = tempfile.TemporaryDirectory(prefix="sidebooks-") if data_dir is None else None
+        self.data_dir = Path(data_dir if data_dir is not None else self._temporary.name if self._temporary else "")
+        self.database = Database(None if data_dir is None else self.data_dir / DATABASE_NAME, SHELF)
+        self.originals = Originals(self.data_dir / ORIGINALS_NAME, service.settings.document_bytes)
+        self._intake = Intake(self.originals, service, convert)
+        self._opened = OpenedRevisions(service, self.database, self.originals)
+        self.feed = Feed(self.database)
+        upkeep.sweep(self.database, self.originals)
+        self._preparer = Preparer(self.database, service, self.data_dir, self._opened.document, self.feed.wake)
+
+    # Folders
+
+    def make_folder(
+        self, name: str, parent: str | Folder | None = None, *, kind: FolderKind = "folder", note: str = "", who: str = ""
+    ) -> Folder:
+        """A new folder behind its siblings. parent: the folder that holds it; None: at the top. Raises RequestError."""
+        new = Folder(catalogue.new_id(), _id_of(parent), _name(name), kind, note, 0)
+        with self.database.writing() as writing:
+            made = catalogue.add_folder(writing, new, who)
+        self.feed.wake()
+        return made
+
+    def change_folder(self, folder: str | Folder, *, who: str = "", **changes: Unpack[FolderChanges]) -> Folder:
+        """Change a folder; what is not told stays. A folder that moves to another parent goes to its end, unless told.
+
+        Raises RequestError.
+        """
+        with self.database.writing() as writing:
+            old = catalogue.require_folder(writing, _required_id(folder))
+            new = replace(old, **{name: value for name, value in changes.items() if name in ("name", "kind", "note")})
+            changed = catalogue.change_folder(writing, replace(new, name=_name(new.name)), who)
+            if "parent" in changes or "place" in changes:
+                parent = _id_of(changes.get("parent", old.parent))
+                changed = catalogue.move_folder(writing, old.id, parent, changes.get("place"), who)
+        self.feed.wake()
+        return changed
+
+    def remove_folder(self, folder: str | Folder, *, who: str = "") -> None:
+        """Remove an empty folder. Raises Conflict if it holds anything, RequestError."""
+        with self.database.writing() as writing:
+            catalogue.remove_folder(writing, _required_id(folder), who)
+        self.feed.wake()
+
+    def folder(self, folder_id: str) -> Folder:
+        """Raises RequestError if it is not there."""
+        with self.database.reading() as reading:
+            return catalogue.require_folder(reading, folder_id)
+
+    def folders(self, parent: str | Folder | None = None) -> list[Folder]:
+        """The folders in a folder, in order; those at the top for None."""
+        with self.database.reading() as reading:
+            return catalogue.folders(reading, _id_of(parent))
+
+    # Papers
+
+    def register(
+        self,
+        source: Given,
+        folder: str | Folder | None = None,
+        *,
+        password: str | None = None,
+        who: str = "",
+        revision_note: str = "",
+        **shown: Unpack[Shown],
+    ) -> Paper:
+        """Put a paper on the shelf. When this returns, the paper is on the disk, and its first page can be read.
+
+        The rest follows in the background: see `progress`. A file that cannot be opened stands on the shelf, too; its `state`
+        and `reason` say why. name: what readers see; the file's name without its ending, unless told.
+        Raises FileNotFoundError, IsADirectoryError, DamagedDocument if the file changed meanwhile, DocumentTooLarge if it is
+        larger than the settings allow, RequestError, StorageFailed, ServiceClosed.
+        """
+        folder_id = _id_of(folder)
+        if folder_id is not None:
+            self.folder(folder_id)
+        taken = self._intake.take(source, password, shown.get("name"))
+        shown.setdefault("name", Path(taken.file_name).stem or taken.file_name)
+        new = _new_paper(NewPaper(name="", folder=folder_id), shown)
+        paper_id = catalogue.new_id()
+        with self._committing(taken) as writing:
+            paper = catalogue.add_paper(writing, paper_id, new, _revision_of(taken, revision_note, who))
+        self._has_new(paper, taken)
+        return paper
+
+    def replace(
+        self,
+        paper_id: str,
+        source: Given,
+        *,
+        password: str | None = None,
+        after: int | None = None,
+        note: str = "",
+        who: str = "",
+    ) -> Paper:
+        """Put a new revision in the place of the present one. The paper keeps its id, name, place, and positions.
+
+        Pages that did not change keep their images. after: the revision that the new one replaces. Raises Conflict if another
+        one is the present one by now; else what `register` raises.
+        """
+        with self.database.reading() as reading:
+            old = catalogue.require_paper(reading, paper_id)
+        taken = self._intake.take(source, password, old.name)
+        with self._committing(taken) as writing:
+            paper = catalogue.replace_paper(writing, paper_id, after, _revision_of(taken, note, who))
+        self._has_new(paper, taken)
+        return paper
+
+    def change(self, paper_id: str, *, who: str = "", **changes: Unpack[PaperChanges]) -> Paper:
+        """Change a paper; what is not told stays. A paper that moves to another folder goes to its end, unless told.
+
+        Raises RequestError.
+        """
+        with self.database.writing() as writing:
+            old = catalogue.require_paper(writing, paper_id)
+            before = NewPaper(name=old.name, note=old.note, level=old.level, from_s=old.from_s, until_s=old.until_s)
+            paper = catalogue.change_paper(writing, paper_id, _new_paper(before, changes), who)
+            if "folder" in changes or "place" in changes:
+                folder = _id_of(changes.get("folder", old.folder))
+                paper = catalogue.move_paper(writing, paper_id, folder, changes.get("place"), who)
+        self.feed.wake()
+        return paper
+
+    def unlock(self, paper_id: str, password: str, *, who: str = "") -> Paper:
+        """Give the password of a paper that is locked; it is kept on the shelf. Raises PasswordRequired if it is wrong."""
+        with self.database.reading() as reading:
+            revision = catalogue.revision(reading, paper_id, None)
+            name = catalogue.require_paper(reading, paper_id).name
+        opened, _ = self._intake.open(revision.shown, name, password)
+        if opened.state == "locked":
+            raise PasswordRequired(opened.reason)
+        with self.database.writing() as writing:
+            catalogue.set_opened(writing, paper_id, revision.number, opened, who)
+            paper = catalogue.require_paper(writing, paper_id)
+        self.feed.wake()
+        self._preparer.wake()
+        return paper
+
+    def withdraw(self, paper_id: str, *, who: str = "") -> Paper:
+        """Take a paper away from its readers. It can be put back: see `restore`. Raises RequestError."""
+        return self._set_withdrawn(paper_id, time.time(), who)
+
+    def restore(self, paper_id: str, *, who: str = "") -> Paper:
+        """Put a paper back that was withdrawn. Raises RequestError."""
+        return self._set_withdrawn(paper_id, None, who)
+
+    def purge(self, paper_id: str, *, who: str = "") -> None:
+        """Remove a paper for good, with its originals, revisions, images and positions, and all that is known of it.
+
+        What another paper holds, too, stays for that. Raises RequestError, and StorageFailed if it is not done yet; then it is
+        done at the next start.
+        """
+        documents = self._opened.let_go(self.revisions(paper_id))
+        with self.database.writing() as writing:
+            catalogue.remove_paper(writing, paper_id, who)
+            gone = [document for document in documents if not catalogue.papers_of_document(writing, document.id)]
+        self.feed.wake()
+        for document in gone:
+            self.service.purge(document, positions=True)
+        upkeep.remove_doomed(self.database, self.originals)
+        self.database.cut_log()
+
+    def paper(self, paper_id: str) -> Paper:
+        """Raises RequestError if it is not there."""
+        with self.database.reading() as reading:
+            return catalogue.require_paper(reading, paper_id)
+
+    def papers(self, folder: str | Folder | None = None, *, withdrawn: bool = False) -> list[Paper]:
+        """The papers in a folder, in order; those at the top for None. withdrawn: also those that were withdrawn."""
+        with self.database.reading() as reading:
+            found = catalogue.papers(reading, _id_of(folder))
+        return [paper for paper in found if withdrawn or paper.withdrawn_s is None]
+
+    # Revisions
+
+    def revisions(self, paper_id: str) -> list[Revision]:
+        """All revisions of a paper, the oldest first. Raises RequestError."""
+        with self.database.reading() as reading:
+            catalogue.require_paper(reading, paper_id)
+            return catalogue.revisions(reading, paper_id)
+
+    def document(self, paper_id: str, revision: int | None = None) -> Document:
+        """The document of a revision; of the present one for None.
+
+        Raises RequestError if there is none, and if it cannot be opened, the DocumentError that says why.
+        """
+        with self.database.reading() as reading:
+            found = catalogue.revision(reading, paper_id, revision)
+        return self._opened.document(found)
+
+    def diff(self, paper_id: str, old: int, new: int) -> list[PageChange]:
+        """What became of each page between two revisions: same, changed, moved, inserted, removed. Waits for workers.
+
+        Raises what `document` raises.
+        """
+        old_document, new_document = self.document(paper_id, old), self.document(paper_id, new)
+        ids = [[document.content_id(page) for page in range(document.page_count)] for document in (old_document, new_document)]
+        return page_changes(ids[0], ids[1], likeness_of(self.service, old_document, new_document))
+
+    def progress(self, paper_id: str) -> Progress:
+        """How far the present revision of a paper is prepared. Raises RequestError."""
+        with self.database.reading() as reading:
+            revision = catalogue.revision(reading, paper_id, None)
+        return self._preparer.progress(revision)
+
+    def wait_prepared(self, timeout_s: float | None = None) -> bool:
+        """Wait until all papers are prepared, if this process prepares them. False if they are not within the time."""
+        return self._preparer.wait(timeout_s)
+
+    # The feed
+
+    def changes(self, since: int = 0, limit: int = CHANGES_AT_ONCE) -> list[Change]:
+        """What changed after the change of a number, in order, at most `limit` changes."""
+        with self.database.reading() as reading:
+            return catalogue.changes(reading, since, limit)
+
+    def tell(self, listener: Listener) -> None:
+        """Call back with each change from now on, in order, also with those that other processes make."""
+        self.feed.tell(listener)
+
+    def close(self) -> None:
+        """Let go of the data. What is being prepared goes on at the next start. The service is not closed."""
+        self._preparer.close()
+        self.feed.close()
+        self.database.close()
+        if self._temporary is not None:
+            self._temporary.cleanup()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self.close()
+
+    def _has_new(self, paper: Paper, taken: TakenIn) -> None:
+        """A revision is on the disk: tell it, begin with its first page, and prepare the rest."""
+        document = taken.document
+        self.feed.wake()
+        if document is not None:
+            self._opened.keep((paper.id, paper.revision), document)
+            if document.page_count and document.known_content_id(0) is None:
+                self.service.parts.images.identify(document, 0, Priority.PREVIEW)  # a failure is told to who asks for the page
+        self._preparer.wake()
+
+    @contextmanager
+    def _committing(self, taken: TakenIn) -> Iterator[Writing]:
+        """A transaction that names a file that was taken in. The file is there: nobody may have swept it meanwhile."""
+        with self.database.writing() as writing:
+            if not (self.originals.holds(taken.original.digest) and self.originals.holds(taken.shown.digest)):
+                raise StorageFailed("the file that was taken in is gone; register it again")
+            yield writing
+
+    def _set_withdrawn(self, paper_id: str, withdrawn_s: float | None, who: str) -> Paper:
+        with self.database.writing() as writing:
+            paper = catalogue.set_withdrawn(writing, paper_id, withdrawn_s, who)
+        self.feed.wake()
+        return paper
+
+
+def _id_of(folder: str | Folder | None) -> str | None:
+    return folder.id if isinstance(folder, Folder) else folder
+
+
+def _required_id(folder: str | Folder) -> str:
+    return folder.id if isinstance(folder, Folder) else folder
+
+
+def _name(name: str) -> str:
+    """A name as it is shown. Raises RequestError if it shows nothing."""
+    called = shown_text(name) if isinstance(name, str) else ""
+    if not called:
+        raise RequestError(f"{name!r} is no name: it shows nothing")
+    return called
+
+
+def _new_paper(before: NewPaper, shown: Shown) -> NewPaper:
+    """A paper with what was told of it. Raises RequestError for what makes no sense."""
+    new = replace(before, **{name: value for name, value in shown.items() if name in Shown.__annotations__})
+    if new.level not in LEVELS:
+        raise RequestError(f"level must be one of {', '.join(LEVELS)}, not {new.level!r}")
+    if new.from_s is not None and new.until_s is not None and new.until_s <= new.from_s:
+        raise RequestError("a paper cannot end before it begins: until_s must be later than from_s")
+    return replace(new, name=_name(new.name))
+
+
+def _revision_of(taken: TakenIn, note: str, who: str) -> NewRevision:
+    return NewRevision(
+        original=taken.original, shown=taken.shown, file_name=taken.file_name, opened=taken.opened, note=note, who=who
+    )
