@@ -21,12 +21,32 @@ from test_hostile_bytes import values
 
 import sidebooks_core as sb
 from sidebooks_core.documents.limits import Limits
-from sidebooks_core.documents.model import DocumentInfo, Link, PageGeometry, PageInspection, SearchHit, Word
+from sidebooks_core.documents.model import (
+    DocumentInfo,
+    Link,
+    PackedStream,
+    PackedText,
+    PageGeometry,
+    PageInspection,
+    SearchHit,
+    Word,
+)
 from sidebooks_core.documents.reference import DocumentRef
 from sidebooks_core.tiling.raster import RasterSpec
 from sidebooks_core.workers import replies, wire
 from sidebooks_core.workers.answers import Drawn, ErrorTold, Inspected, Searched
-from sidebooks_core.workers.jobs import AnyJob, Draw, Identify, Inspect, Open, ReadLinks, ReadWords, Search, error_told
+from sidebooks_core.workers.jobs import (
+    AnyJob,
+    Draw,
+    Identify,
+    Inspect,
+    Open,
+    ReadLinks,
+    ReadText,
+    ReadWords,
+    Search,
+    error_told,
+)
 from sidebooks_core.workers.starting import Starter, best_starter
 
 INFINITE = float("inf")
@@ -38,6 +58,7 @@ GOOD: dict[str, Any] = {
     "draw": Drawn(b"x", 0.1, 0.0),
     "words": (WORD,),
     "links": (Link(0.0, 1.0, 2.0, 3.0, None, "https://example.org"),),
+    "text": PackedText(PackedStream("ab", bytes(32), bytes(8)), PackedStream("", b"", b"")),
     "search": Searched((SearchHit(0, ((0.0, 1.0, 2.0, 3.0),), "text"),), 1),
     "inspect": Inspected(PageInspection(0), 0.5),
 }
@@ -52,6 +73,7 @@ def job(kind: str, **limits: int) -> AnyJob:
         "identify": Identify(document=ref, timeout_s=1.0, page=0, stop=4, budget_s=0.1),
         "draw": Draw(document=ref, timeout_s=1.0, page=0, spec=spec, image_format="png", quality=85),
         "words": ReadWords(document=ref, timeout_s=1.0, page=0),
+        "text": ReadText(document=ref, timeout_s=1.0, page=0),
         "links": ReadLinks(document=ref, timeout_s=1.0, page=0),
         "search": Search(document=ref, timeout_s=1.0, page=0, query="x", stop=4, budget_s=0.1, old_forms=False),
         "inspect": Inspect(document=ref, timeout_s=1.0, page=0, long_side_px=2048),
@@ -248,6 +270,7 @@ CASES = [
     ("Open", "packb({'answer': ['pdf', '', 'ltr', 10**15, [], [], False, [], []]})"),
     ("Identify", "packb({'answer': ['x' * 32]})"),
     ("ReadWords", "packb({'answer': [[1, 2]]})"),
+    ("ReadText", "packb({'answer': {'written': {'text': 'ab', 'boxes': b'x' * 31, 'lines': b'x' * 8}, 'read': None}})"),
     ("Search", "packb({'answer': {'hits': [], 'reached': INFINITE}})"),
     ("Search", "packb({'answer': {'hits': [], 'reached': 0}})"),
     ("Inspect", "packb({'answer': {'page': {'page': 0}, 'draw_s': float('nan')}})"),
@@ -284,6 +307,8 @@ def ask(service: sb.TileService, sample: Path, kind: str) -> None:
         document.content_id(0)
     elif kind == "ReadWords":
         service.text(document, 0)
+    elif kind == "ReadText":
+        service.parts.questions.text(document, 0).result()
     elif kind == "Search":
         service.search(document, "x")
     elif kind == "Inspect":

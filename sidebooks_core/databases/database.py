@@ -320,7 +320,14 @@ def own_tables(schema: Schema) -> list[tuple[object, ...]]:
 
 
 def _tables(connection: apsw.Connection) -> list[tuple[object, ...]]:
-    return connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name").fetchall()
+    """All tables and indexes, but for those that SQLite makes of its own accord, which another version may make otherwise.
+
+    These are the statistics of `ANALYZE`, and the tables behind a virtual table.
+    """
+    return connection.execute(
+        "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE name NOT GLOB 'sqlite_stat[1-4]' "
+        "AND tbl_name NOT IN (SELECT name FROM pragma_table_list WHERE type = 'shadow') ORDER BY type, name"
+    ).fetchall()
 
 
 def _number(connection: apsw.Connection, query: str) -> int:

@@ -65,6 +65,23 @@ class Word(Struct, frozen=True):
     line: int
 
 
+class PackedStream(Struct, frozen=True):
+    """The characters of a page in one order, with their boxes and lines, as bytes: see `text/packing.py`."""
+
+    text: str
+    boxes: bytes
+    """Four int32 numbers for each character, little-endian."""
+    lines: bytes
+    """One int32 number for each character."""
+
+
+class PackedText(Struct, frozen=True):
+    """The text of a page as it is searched. read: as it is read aloud, if the page has ruby."""
+
+    written: PackedStream
+    read: PackedStream | None
+
+
 class SearchHit(Struct, frozen=True):
     """A place where a text was found: a box (x0, y0, x1, y1) in points for each line that it covers, and the text around it."""
 

@@ -34,6 +34,9 @@ from sidebooks_core.text import folding
 from sidebooks_core.text import pages as page_text
 from sidebooks_core.text.folded_pages import FoldedPages
 
+CHARS_PER_WORD = 4
+"""A page may have so many characters for each word that it may have."""
+
 
 class Origin(Struct, frozen=True):
     """What a document was opened from."""
@@ -150,6 +153,16 @@ class OpenDocument:
             found = read.words()
         if len(found) > self._origin.limits.page_words:
             what = f"{len(found)} words; the settings allow {self._origin.limits.page_words} (page_words)"
+            raise RenderFailed(f"{self.name}, page {index + 1}: {what}", page=index)
+        return found
+
+    def text(self, index: int) -> page_text.PageText:
+        """The text of a page as it is searched. Raises RenderFailed."""
+        with self._text(index, "read for its text") as read:
+            found = page_text.page_text(read.lines())
+        most = CHARS_PER_WORD * self._origin.limits.page_words
+        if len(found.written.text) > most:
+            what = f"{len(found.written.text)} characters; the settings allow {most} ({CHARS_PER_WORD} times page_words)"
             raise RenderFailed(f"{self.name}, page {index + 1}: {what}", page=index)
         return found
 

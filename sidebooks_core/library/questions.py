@@ -5,12 +5,12 @@ from __future__ import annotations
 from concurrent.futures import Future
 
 from sidebooks_core.documents.document import Document
-from sidebooks_core.documents.model import Link, Word
+from sidebooks_core.documents.model import Link, PackedText, Word
 from sidebooks_core.images.dispatch import Dispatcher
 from sidebooks_core.images.work import Work
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.workers.answers import Inspected, Searched
-from sidebooks_core.workers.jobs import Inspect, ReadLinks, ReadWords, Search
+from sidebooks_core.workers.jobs import Inspect, ReadLinks, ReadText, ReadWords, Search
 
 SEARCH_SLICE_S = 0.05
 INSPECT_LONG_SIDE_PX = 2048
@@ -32,6 +32,12 @@ class Questions:
         document.require_page(page)
         job = ReadWords(document=document.ref, timeout_s=self._timeout_s, page=page)
         return self._dispatcher.ask(f"words|{document.ref.token}|{page}", Work(job, document.data), Priority.PAGE, client)
+
+    def text(self, document: Document, page: int, priority: Priority = Priority.BULK, client: str = "") -> Future[PackedText]:
+        """The text of a page as it is searched, with a box for each character."""
+        document.require_page(page)
+        job = ReadText(document=document.ref, timeout_s=self._timeout_s, page=page)
+        return self._dispatcher.ask(f"text|{document.ref.token}|{page}", Work(job, document.data), priority, client)
 
     def links(self, document: Document, page: int, client: str = "") -> Future[tuple[Link, ...]]:
         """The links of a page, their boxes in points as the page is shown."""

@@ -2,6 +2,7 @@
 
 from sidebooks_core.shelf.model import Change, Folder, Paper, Progress, Revision
 from sidebooks_core.shelf.revisions import PageChange
+from sidebooks_core.shelf.search.searching import Found, PageHit, Where
 from sidebooks_core.shelf.shelf import Shelf
 
-__all__ = ["Change", "Folder", "PageChange", "Paper", "Progress", "Revision", "Shelf"]
+__all__ = ["Change", "Folder", "Found", "PageChange", "PageHit", "Paper", "Progress", "Revision", "Shelf", "Where"]

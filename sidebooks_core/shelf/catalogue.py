@@ -1,11 +1,10 @@
-"""The catalogue: all SQL about folders, papers, revisions, pages and the feed.
+"""Papers, revisions, pages and originals in the database.
 
 Each function is one step within a transaction that its caller holds, so that what belongs together is committed together.
 """
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Mapping
 
@@ -13,13 +12,12 @@ from msgspec import Struct
 
 from sidebooks_core.databases.database import Reading, Writing
 from sidebooks_core.errors import Conflict, RequestError
-from sidebooks_core.shelf.model import Change, ChangeKind, Folder, Level, Paper, Revision, State
+from sidebooks_core.shelf.changes import note_change
+from sidebooks_core.shelf.folders import require_folder
+from sidebooks_core.shelf.model import ChangeKind, Level, Paper, Revision, State
+from sidebooks_core.shelf.order import move, next_place
 from sidebooks_core.shelf.originals import Original
 
-ID_BYTES = 12
-"""Random bytes of an id: nobody guesses one."""
-
-_FOLDER = "SELECT id, parent, name, kind, note, place FROM folder"
 _PAPER = """
     SELECT paper.id, paper.folder, paper.name, paper.note, paper.level, paper.place, paper.from_s, paper.until_s,
         paper.revision, revision.state, revision.reason, revision.document, revision.page_count, paper.withdrawn_s
@@ -66,97 +64,6 @@ class NewRevision(Struct, frozen=True, kw_only=True):
     who: str = ""
 
 
-def new_id() -> str:
-    """Of a folder or a paper."""
-    return secrets.token_urlsafe(ID_BYTES)
-
-
-def epoch(reading: Reading) -> str:
-    """Another one than before: the numbers of the feed began anew, since a backup was restored."""
-    return reading.one(str, "SELECT value FROM about WHERE name = 'epoch'") or ""
-
-
-# Folders
-
-
-def folder(reading: Reading, folder_id: str) -> Folder | None:
-    return reading.one(Folder, f"{_FOLDER} WHERE id = ?", folder_id)
-
-
-def folders(reading: Reading, parent: str | None) -> list[Folder]:
-    """Those in a folder, in order; those at the top for None."""
-    return reading.all(Folder, f"{_FOLDER} WHERE parent IS ? ORDER BY place, rowid", parent)
-
-
-def every_folder(reading: Reading) -> list[Folder]:
-    """All of them, those of one parent together and in order."""
-    return reading.all(Folder, f"{_FOLDER} ORDER BY parent, place, rowid")
-
-
-def way_to(reading: Reading, folder_id: str | None) -> list[Folder]:
-    """The folders from the top down to one, itself included."""
-    way: list[Folder] = []
-    while folder_id is not None:
-        found = folder(reading, folder_id)
-        if found is None:
-            break
-        way.append(found)
-        folder_id = found.parent
-    return way[::-1]
-
-
-def add_folder(writing: Writing, new: Folder, who: str) -> Folder:
-    """Add a folder behind its siblings. Raises RequestError if its parent is not there."""
-    if new.parent is not None:
-        require_folder(writing, new.parent)
-    place = _next_place(writing, "folder", "parent", new.parent)
-    writing.run(
-        "INSERT INTO folder (id, parent, name, kind, note, place) VALUES (?, ?, ?, ?, ?, ?)",
-        new.id, new.parent, new.name, new.kind, new.note, place,
-    )  # fmt: skip
-    note_change(writing, "folder", folder=new.id, who=who)
-    return require_folder(writing, new.id)
-
-
-def change_folder(writing: Writing, new: Folder, who: str) -> Folder:
-    """Give a folder another name, kind or note; see `move_folder` for its place. Raises RequestError if it is not there."""
-    require_folder(writing, new.id)
-    writing.run("UPDATE folder SET name = ?, kind = ?, note = ? WHERE id = ?", new.name, new.kind, new.note, new.id)
-    note_change(writing, "folder", folder=new.id, who=who)
-    return require_folder(writing, new.id)
-
-
-def move_folder(writing: Writing, folder_id: str, parent: str | None, place: int | None, who: str) -> Folder:
-    """Move a folder into another one, or to another place. Raises RequestError if that lies in the folder itself."""
-    require_folder(writing, folder_id)
-    if parent is not None:
-        require_folder(writing, parent)
-        if any(one.id == folder_id for one in way_to(writing, parent)):
-            raise RequestError("a folder cannot be moved into itself, nor into a folder inside it")
-    _move(writing, ("folder", "parent"), folder_id, parent, place)
-    note_change(writing, "folder", folder=folder_id, who=who)
-    return require_folder(writing, folder_id)
-
-
-def remove_folder(writing: Writing, folder_id: str, who: str) -> None:
-    """Remove an empty folder. Raises Conflict if it holds anything, RequestError if it is not there."""
-    gone = require_folder(writing, folder_id)
-    held = writing.number("SELECT count(*) FROM folder WHERE parent = ?", folder_id)
-    held += writing.number("SELECT count(*) FROM paper WHERE folder = ?", folder_id)
-    if held:
-        raise Conflict(f"the folder {gone.name!r} is not empty: move, withdraw and purge what it holds first")
-    writing.run("DELETE FROM folder WHERE id = ?", folder_id)
-    note_change(writing, "folder removed", folder=folder_id, who=who)
-
-
-def require_folder(reading: Reading, folder_id: str) -> Folder:
-    """Raises RequestError if it is not there."""
-    found = folder(reading, folder_id)
-    if found is None:
-        raise RequestError(f"there is no folder {folder_id!r}")
-    return found
-
-
 # Papers
 
 
@@ -192,7 +99,7 @@ def add_paper(writing: Writing, paper_id: str, new: NewPaper, revision: NewRevis
     """Add a paper behind the others of its folder, with its first revision. Raises RequestError if the folder is not there."""
     if new.folder is not None:
         require_folder(writing, new.folder)
-    place = _next_place(writing, "paper", "folder", new.folder)
+    place = next_place(writing, "paper", "folder", new.folder)
     writing.run(
         "INSERT INTO paper (id, folder, name, note, level, place, from_s, until_s, revision) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1)",
@@ -234,7 +141,7 @@ def move_paper(writing: Writing, paper_id: str, folder_id: str | None, place: in
     old = require_paper(writing, paper_id)
     if folder_id is not None:
         require_folder(writing, folder_id)
-    _move(writing, ("paper", "folder"), paper_id, folder_id, place)
+    move(writing, ("paper", "folder"), paper_id, folder_id, place)
     note_change(writing, "paper", folder=folder_id, paper=paper_id, revision=old.revision, who=who)
     return require_paper(writing, paper_id)
 
@@ -248,9 +155,13 @@ def set_withdrawn(writing: Writing, paper_id: str, withdrawn_s: float | None, wh
     return require_paper(writing, paper_id)
 
 
-def remove_paper(writing: Writing, paper_id: str, who: str) -> None:
-    """Remove a paper with all its revisions. Its files are doomed if no other revision names them: see `doomed`."""
+def remove_paper(writing: Writing, paper_id: str, who: str) -> list[str]:
+    """Remove a paper with all its revisions. Its files are doomed if no other revision names them: see `doomed`.
+
+    Returns the content ids of its pages.
+    """
     old = require_paper(writing, paper_id)
+    pages = writing.all(str, "SELECT DISTINCT content_id FROM page WHERE paper = ?", paper_id)
     writing.run("DELETE FROM page WHERE paper = ?", paper_id)
     named = writing.all(
         str, "SELECT original FROM revision WHERE paper = ?1 UNION SELECT shown FROM revision WHERE paper = ?1", paper_id
@@ -264,6 +175,7 @@ def remove_paper(writing: Writing, paper_id: str, who: str) -> None:
             digest,
         )
     note_change(writing, "paper purged", folder=old.folder, paper=paper_id, who=who)
+    return pages
 
 
 # Revisions and pages
@@ -367,36 +279,6 @@ def originals(reading: Reading) -> list[str]:
     return reading.all(str, "SELECT digest FROM original WHERE is_doomed = 0 ORDER BY digest")
 
 
-# The feed
-
-
-def changes(reading: Reading, since: int, limit: int) -> list[Change]:
-    """What happened after a number, in order, at most `limit` of it."""
-    query = "SELECT seq, at_s, kind, folder, paper, revision, who FROM change WHERE seq > ? ORDER BY seq LIMIT ?"
-    return reading.all(Change, query, since, limit)
-
-
-def last_change(reading: Reading) -> int:
-    """The number of the newest change; 0 if there was none."""
-    return reading.number("SELECT coalesce(max(seq), 0) FROM change")
-
-
-def note_change(
-    writing: Writing,
-    kind: ChangeKind,
-    *,
-    folder: str | None = None,
-    paper: str | None = None,
-    revision: int | None = None,
-    who: str = "",
-) -> None:
-    """Add a change to the feed."""
-    writing.run(
-        "INSERT INTO change (at_s, kind, folder, paper, revision, who) VALUES (?, ?, ?, ?, ?, ?)",
-        time.time(), kind, folder, paper, revision, who,
-    )  # fmt: skip
-
-
 def _add_revision(writing: Writing, paper_id: str, number: int, new: NewRevision) -> None:
     for original in (new.original, new.shown):
         writing.run(
@@ -410,17 +292,3 @@ def _add_revision(writing: Writing, paper_id: str, number: int, new: NewRevision
         paper_id, number, new.original.digest, new.shown.digest, new.file_name, time.time(), new.who, new.note, opened.password,
         opened.state, opened.reason, opened.document_id, opened.page_count,
     )  # fmt: skip
-
-
-def _next_place(writing: Writing, table: str, column: str, holder: str | None) -> int:
-    return writing.number(f"SELECT coalesce(max(place), -1) + 1 FROM {table} WHERE {column} IS ?", holder)
-
-
-def _move(writing: Writing, kind: tuple[str, str], moved: str, holder: str | None, place: int | None) -> None:
-    """Put a row at a place among those of a holder, and number them anew. kind: the table, and its column for the holder."""
-    table, column = kind
-    others = writing.all(str, f"SELECT id FROM {table} WHERE {column} IS ? AND id != ? ORDER BY place, rowid", holder, moved)
-    at = len(others) if place is None else max(0, min(place, len(others)))
-    order = [*others[:at], moved, *others[at:]]
-    writing.run(f"UPDATE {table} SET {column} = ? WHERE id = ?", holder, moved)
-    writing.run_each(f"UPDATE {table} SET place = ? WHERE id = ?", list(enumerate(order)))

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from sidebooks_core.databases.database import Database
 from sidebooks_core.errors import StorageError
-from sidebooks_core.shelf import catalogue
+from sidebooks_core.shelf import changes
 from sidebooks_core.shelf.model import Change
 
 LOOK_EVERY_S = 0.05
@@ -26,7 +26,7 @@ class Feed:
     def __init__(self, database: Database) -> None:
         self._database = database
         with database.reading() as reading:
-            self._told = catalogue.last_change(reading)
+            self._told = changes.last_change(reading)
         self._listeners: list[Listener] = []
         self._changed = threading.Condition()
         self._is_awake = self._closed = False
@@ -81,15 +81,15 @@ class Feed:
     def _tell_new(self) -> None:
         while True:
             with self._database.reading() as reading:
-                changes = catalogue.changes(reading, self._told, AT_ONCE)
-            if not changes:
+                found = changes.changes(reading, self._told, AT_ONCE)
+            if not found:
                 return
             with self._changed:
-                self._told = changes[-1].seq
+                self._told = found[-1].seq
                 listeners = list(self._listeners)
                 self._changed.notify_all()
             for listener in listeners:
                 try:
-                    listener(changes)
+                    listener(found)
                 except Exception:  # noqa: BLE001 - one listener's fault must not end the feed
                     _log.exception("a listener of the shelf failed")

@@ -1,4 +1,4 @@
-"""Prepares revisions in the background: every page is identified and has its preview. Goes on after a restart.
+"""Prepares revisions in the background: every page is identified, indexed, and has its preview. Goes on after a restart.
 
 One process at a time prepares, the one that holds a lock on a file. If it ends, another one goes on.
 """
@@ -6,8 +6,6 @@ One process at a time prepares, the one that holds a lock on a file. If it ends,
 from __future__ import annotations
 
 import logging
-import os
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +13,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from sidebooks_core.databases.database import Database
+from sidebooks_core.databases.lock import ProcessLock, try_lock
 from sidebooks_core.documents.document import Document
 from sidebooks_core.errors import PageError, QueueFull, ServiceClosed, SidebooksError
 from sidebooks_core.images.requests import Request
@@ -22,9 +21,7 @@ from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.service import TileService
 from sidebooks_core.shelf import catalogue
 from sidebooks_core.shelf.model import Progress, Revision
-
-if sys.platform != "win32":
-    import fcntl
+from sidebooks_core.shelf.search import page_texts
 
 LOCK_NAME = "preparing.lock"
 PAGES_AT_ONCE = 32
@@ -84,12 +81,13 @@ class Preparer:
         """How far a revision is."""
         with self._database.reading() as reading:
             identified = len(catalogue.content_ids(reading, revision.paper, revision.number))
+            indexed = identified - len(page_texts.missing(reading, revision.paper, revision.number))
         pages, done = revision.page_count, self._under_way
         if revision.is_prepared:
-            return Progress(revision.paper, revision.number, pages, identified, pages, pages)
+            return Progress(revision.paper, revision.number, pages, identified, pages, indexed)
         is_this = done is not None and (done.paper, done.number) == (revision.paper, revision.number)
         previews = done.previews if is_this and done is not None else 0
-        return Progress(revision.paper, revision.number, pages, identified, previews, 0)
+        return Progress(revision.paper, revision.number, pages, identified, previews, indexed)
 
     def close(self) -> None:
         self._closing.set()
@@ -98,10 +96,10 @@ class Preparer:
         self._thread.join(10)
 
     def _run(self) -> None:
-        lock: int | None = None
+        lock: ProcessLock | None = None
         try:
             while not self._closing.is_set():
-                lock = lock if lock is not None else _locked(self._lock_path)
+                lock = lock or try_lock(self._lock_path)
                 self._wake.clear()
                 if lock is None:
                     self._wake.wait(LOOK_EVERY_S)
@@ -118,7 +116,7 @@ class Preparer:
         finally:
             self._is_idle.set()
             if lock is not None:
-                os.close(lock)
+                lock.release()
 
     def _prepare_next(self) -> bool:
         """Prepare one revision. False if there is none."""
@@ -155,27 +153,31 @@ class Preparer:
         found = {page: content_id for page, content_id in known.items() if content_id is not None}
         with self._database.writing() as writing:
             catalogue.set_content_ids(writing, revision.paper, revision.number, found)
+        self._index(revision, document)
         previews: list[Request] = [one for page in range(first, stop) for one in images.level(document, page, 0)]
         for drawn in [images.find(request, Priority.BULK) for request in previews]:
             _settled(drawn.exception())
             if self._under_way is not None:
                 self._under_way.previews += 1
 
+    def _index(self, revision: Revision, document: Document) -> None:
+        """Make the pages that are identified found by the search. A page that cannot be read is not found."""
+        with self._database.reading() as reading:
+            missing = page_texts.missing(reading, revision.paper, revision.number)
+        reads = {page: self._service.parts.questions.text(document, page) for page in missing}
+        texts = {missing[page]: read.result() for page, read in reads.items() if not _has_failed(read.exception())}
+        with self._database.writing() as writing:
+            for content_id, text in texts.items():
+                page_texts.add(writing, content_id, text)
+
+
+def _has_failed(error: BaseException | None) -> bool:
+    """Whether a page failed. Raises every other error."""
+    _settled(error)
+    return error is not None
+
 
 def _settled(error: BaseException | None) -> None:
     """A page that cannot be drawn is told to its readers. Raises every other error."""
     if error is not None and not isinstance(error, PageError):
         raise error
-
-
-def _locked(path: Path) -> int | None:
-    """The descriptor of the file, which is locked as long as it is open; None if another process holds it."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
-    if sys.platform == "win32":
-        return descriptor
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        return None
-    return descriptor

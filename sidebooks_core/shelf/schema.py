@@ -76,6 +76,14 @@ SHELF = Schema(
         ) STRICT, WITHOUT ROWID;
         CREATE INDEX page_by_content ON page (content_id);
 
+        CREATE TABLE page_text (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, -- newer texts have higher ones
+            content_id TEXT NOT NULL UNIQUE,
+            text BLOB NOT NULL -- see search/page_texts.py
+        ) STRICT;
+        CREATE VIRTUAL TABLE page_pairs USING fts5 (pairs, content = '', tokenize = 'ascii');
+        INSERT INTO page_pairs (page_pairs, rank) VALUES ('secure-delete', 1);
+
         CREATE TABLE change (
             seq INTEGER PRIMARY KEY AUTOINCREMENT,
             at_s REAL NOT NULL,

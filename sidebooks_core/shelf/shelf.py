@@ -18,21 +18,25 @@ from sidebooks_core.documents.shown_text import shown as shown_text
 from sidebooks_core.errors import PasswordRequired, RequestError, StorageFailed
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.service import TileService
-from sidebooks_core.shelf import catalogue, upkeep
+from sidebooks_core.shelf import catalogue, changes, folders, upkeep
 from sidebooks_core.shelf.catalogue import NewPaper, NewRevision
 from sidebooks_core.shelf.feed import Feed, Listener
 from sidebooks_core.shelf.intake import Convert, Given, Intake, TakenIn
 from sidebooks_core.shelf.likeness import likeness_of
 from sidebooks_core.shelf.model import Change, Folder, FolderKind, Level, Paper, Progress, Revision
 from sidebooks_core.shelf.opened import OpenedRevisions
+from sidebooks_core.shelf.order import new_id
 from sidebooks_core.shelf.originals import Originals
 from sidebooks_core.shelf.preparing import Preparer
 from sidebooks_core.shelf.revisions import PageChange, page_changes
 from sidebooks_core.shelf.schema import SHELF
+from sidebooks_core.shelf.search import page_texts
+from sidebooks_core.shelf.search.searching import NEWEST, Found, Where, search
 
 DATABASE_NAME = "shelf.sqlite3"
 ORIGINALS_NAME = "originals"
 CHANGES_AT_ONCE = 1000
+SEARCH_LIMIT = 50
 LEVELS = get_args(Level)
 
 
@@ -93,9 +97,9 @@ class Shelf:
         self, name: str, parent: str | Folder | None = None, *, kind: FolderKind = "folder", note: str = "", who: str = ""
     ) -> Folder:
         """A new folder behind its siblings. parent: the folder that holds it; None: at the top. Raises RequestError."""
-        new = Folder(catalogue.new_id(), _id_of(parent), _name(name), kind, note, 0)
+        new = Folder(new_id(), _id_of(parent), _name(name), kind, note, 0)
         with self.database.writing() as writing:
-            made = catalogue.add_folder(writing, new, who)
+            made = folders.add_folder(writing, new, who)
         self.feed.wake()
         return made
 
@@ -105,30 +109,30 @@ class Shelf:
         Raises RequestError.
         """
         with self.database.writing() as writing:
-            old = catalogue.require_folder(writing, _required_id(folder))
+            old = folders.require_folder(writing, _required_id(folder))
             new = replace(old, **{name: value for name, value in changes.items() if name in ("name", "kind", "note")})
-            changed = catalogue.change_folder(writing, replace(new, name=_name(new.name)), who)
+            changed = folders.change_folder(writing, replace(new, name=_name(new.name)), who)
             if "parent" in changes or "place" in changes:
                 parent = _id_of(changes.get("parent", old.parent))
-                changed = catalogue.move_folder(writing, old.id, parent, changes.get("place"), who)
+                changed = folders.move_folder(writing, old.id, parent, changes.get("place"), who)
         self.feed.wake()
         return changed
 
     def remove_folder(self, folder: str | Folder, *, who: str = "") -> None:
         """Remove an empty folder. Raises Conflict if it holds anything, RequestError."""
         with self.database.writing() as writing:
-            catalogue.remove_folder(writing, _required_id(folder), who)
+            folders.remove_folder(writing, _required_id(folder), who)
         self.feed.wake()
 
     def folder(self, folder_id: str) -> Folder:
         """Raises RequestError if it is not there."""
         with self.database.reading() as reading:
-            return catalogue.require_folder(reading, folder_id)
+            return folders.require_folder(reading, folder_id)
 
     def folders(self, parent: str | Folder | None = None) -> list[Folder]:
         """The folders in a folder, in order; those at the top for None."""
         with self.database.reading() as reading:
-            return catalogue.folders(reading, _id_of(parent))
+            return folders.folders(reading, _id_of(parent))
 
     # Papers
 
@@ -155,7 +159,7 @@ class Shelf:
         taken = self._intake.take(source, password, shown.get("name"))
         shown.setdefault("name", Path(taken.file_name).stem or taken.file_name)
         new = _new_paper(NewPaper(name="", folder=folder_id), shown)
-        paper_id = catalogue.new_id()
+        paper_id = new_id()
         with self._committing(taken) as writing:
             paper = catalogue.add_paper(writing, paper_id, new, _revision_of(taken, revision_note, who))
         self._has_new(paper, taken)
@@ -230,7 +234,7 @@ class Shelf:
         """
         documents = self._opened.let_go(self.revisions(paper_id))
         with self.database.writing() as writing:
-            catalogue.remove_paper(writing, paper_id, who)
+            page_texts.remove_unused(writing, catalogue.remove_paper(writing, paper_id, who))
             gone = [document for document in documents if not catalogue.papers_of_document(writing, document.id)]
         self.feed.wake()
         for document in gone:
@@ -285,12 +289,20 @@ class Shelf:
         """Wait until all papers are prepared, if this process prepares them. False if they are not within the time."""
         return self._preparer.wait(timeout_s)
 
+    def search(self, query: str, where: Where | None = None, *, before: int = NEWEST, limit: int = SEARCH_LIMIT) -> Found:
+        """Pages that match in the present revisions of all papers, the newest texts first, at most about `limit` of them.
+
+        What counts as a match is as for `TileService.search`. No worker is asked. where: which papers; all that were not
+        withdrawn, unless told. before: `Found.next` of the step before. One step takes a quarter of a second at most.
+        """
+        return search(self.database, query, where or Where(), before=before, limit=limit)
+
     # The feed
 
     def changes(self, since: int = 0, limit: int = CHANGES_AT_ONCE) -> list[Change]:
         """What changed after the change of a number, in order, at most `limit` changes."""
         with self.database.reading() as reading:
-            return catalogue.changes(reading, since, limit)
+            return changes.changes(reading, since, limit)
 
     def tell(self, listener: Listener) -> None:
         """Call back with each change from now on, in order, also with those that other processes make."""

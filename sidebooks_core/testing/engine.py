@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import struct
 import threading
 import time
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from typing import Self, TypeVar
 
 from msgspec import Struct
 
-from sidebooks_core.documents.model import PageInspection, SearchHit
+from sidebooks_core.documents.model import PackedStream, PackedText, PageInspection, SearchHit
 from sidebooks_core.documents.reference import DocumentRef
 from sidebooks_core.encoding.cutting import record_of
 from sidebooks_core.errors import DamagedDocument, PageNotFound, PasswordRequired, RenderFailed, SidebooksError
@@ -22,7 +23,19 @@ from sidebooks_core.testing.documents import FakeDocument, FakePage
 from sidebooks_core.testing.threads import Task, ThreadWorkers, WorkerLost
 from sidebooks_core.workers.answers import Drawn, Inspected, Searched
 from sidebooks_core.workers.exchange import SLOW_DRAFT_S, Flight
-from sidebooks_core.workers.jobs import AnyJob, Draw, Identify, Inspect, Job, Open, ReadLinks, ReadWords, Search, page_of
+from sidebooks_core.workers.jobs import (
+    AnyJob,
+    Draw,
+    Identify,
+    Inspect,
+    Job,
+    Open,
+    ReadLinks,
+    ReadText,
+    ReadWords,
+    Search,
+    page_of,
+)
 from sidebooks_core.workers.pool import JobSource
 from sidebooks_core.workers.process import NOTED_S
 
@@ -214,12 +227,25 @@ def _answered(task: Task, document: FakeDocument) -> object:
             return _drawn(task, page, job)
         case ReadWords():
             return page.words
+        case ReadText():
+            return _packed(page)
         case ReadLinks():
             return page.links
         case Inspect():
             started_s = time.perf_counter()
             task.pause(page.draw_s)
             return Inspected(PageInspection(job.page, problems=page.problems), time.perf_counter() - started_s)
+
+
+def _packed(page: FakePage) -> PackedText:
+    """Each word is a line, with the word's box for each of its characters."""
+    text, boxes, lines = "", b"", b""
+    for number, word in enumerate(page.words):
+        box = struct.pack("<4i", *(round(16 * one) for one in (word.x0_pt, word.y0_pt, word.x1_pt, word.y1_pt)))
+        text += word.text + "\n"
+        boxes += box * (len(word.text) + 1)
+        lines += struct.pack("<i", number) * (len(word.text) + 1)
+    return PackedText(PackedStream(text, boxes, lines), None)
 
 
 def _drawn(task: Task, page: FakePage, job: Draw) -> Drawn:

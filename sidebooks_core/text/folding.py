@@ -45,6 +45,7 @@ radical, and not each other. The radical folds to itself."""
 _ALTERNATIVES = {ideograph: ideograph + radical for radical, both in _EITHER.items() for ideograph in both} | {
     radical: radical + both for radical, both in _EITHER.items()
 }
+_EXCHANGED = {ord(ideograph): radical for radical, both in _EITHER.items() for ideograph in both}
 _SOFT_HYPHEN = "\u00ad"
 """The soft hyphen marks where a word may be divided. But fonts with one glyph for it and the hyphen make writers use it for a
 hyphen. So it is found with a hyphen and without one."""
@@ -109,6 +110,11 @@ def fold(text: str) -> str:
 def fold_old_forms(folded: str) -> str:
     """A folded text with new forms of characters (国 辺 高) in place of old ones (國 邊 髙). Its length does not change."""
     return folded.translate(_OLD_FORMS)
+
+
+def fold_exchangeable(folded: str) -> str:
+    """A folded text with one form for characters that `query_pattern` finds for one another. Its length does not change."""
+    return folded.translate(_EXCHANGED)
 
 
 def query_pattern(query: str, *, old_forms: bool = False) -> re.Pattern[str] | None:

@@ -36,9 +36,10 @@ from sidebooks_core.engine.store import forget_resources, forget_unpacked, lacks
 from sidebooks_core.engine.thin_lines import is_layout_known
 from sidebooks_core.errors import DamagedDocument, PageNotFound, RenderFailed
 from sidebooks_core.fonts.discovery import FontSet
+from sidebooks_core.text.packing import pack
 from sidebooks_core.worker.memory import resident_bytes
 from sidebooks_core.workers.answers import Drawn, Inspected, Searched
-from sidebooks_core.workers.jobs import Draw, Identify, Inspect, Job, Open, PageJob, ReadLinks, ReadWords, Search
+from sidebooks_core.workers.jobs import Draw, Identify, Inspect, Job, Open, PageJob, ReadLinks, ReadText, ReadWords, Search
 
 Image.preinit()  # else the first save would import it: a job would wait, and a confined worker could not read the files
 
@@ -187,6 +188,8 @@ class Desk:
                 return self._drawn_record(held, job)
             case ReadWords():
                 return tuple(word for word in held.document.words(job.page) if _is_somewhere(word))
+            case ReadText():
+                return pack(held.document.text(job.page))
             case ReadLinks():
                 return tuple(link for link in held.document.links(job.page) if _is_somewhere(link))
             case Search():
@@ -352,9 +355,7 @@ class Desk:
         return sheet.grey
 
     def _drop_lists(self, keep: _Sheet) -> None:
-        """Drop display lists until the rest fits into the budget. The least recently used document loses its lists first, the
-        least recently used list of it before the others.
-        """
+        """Drop display lists until the rest fits into the budget: of the least recently used document its oldest list first."""
         for held in list(self._held.values()):
             while self._listed_bytes > self._display_list_bytes and held.sheets:
                 page, sheet = next(iter(held.sheets.items()))

@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from sidebooks_core import errors
-from sidebooks_core.documents.model import DocumentInfo, Link, Word
+from sidebooks_core.documents.model import DocumentInfo, Link, PackedText, Word
 from sidebooks_core.documents.reference import DocumentRef
 from sidebooks_core.fonts.discovery import Face, FontSet
 from sidebooks_core.tiling.raster import RasterSpec
@@ -61,6 +61,10 @@ class ReadWords(PageJob[tuple[Word, ...]], frozen=True, kw_only=True, tag="words
     """The words of a page."""
 
 
+class ReadText(PageJob[PackedText], frozen=True, kw_only=True, tag="text"):
+    """The text of a page as it is searched."""
+
+
 class ReadLinks(PageJob[tuple[Link, ...]], frozen=True, kw_only=True, tag="links"):
     """The links of a page."""
 
@@ -80,7 +84,7 @@ class Inspect(PageJob[Inspected], frozen=True, kw_only=True, tag="inspect"):
     long_side_px: int
 
 
-AnyJob = Open | Identify | Draw | ReadWords | ReadLinks | Search | Inspect
+AnyJob = Open | Identify | Draw | ReadWords | ReadText | ReadLinks | Search | Inspect
 
 
 class Assignment(Struct, frozen=True, kw_only=True):

@@ -15,9 +15,9 @@ import msgspec
 from msgspec import Meta, Struct
 
 from sidebooks_core.documents.limits import Limits
-from sidebooks_core.documents.model import DocumentInfo, Link, Word
+from sidebooks_core.documents.model import DocumentInfo, Link, PackedStream, PackedText, Word
 from sidebooks_core.workers.answers import ContentId, Drawn, ErrorTold, Greeting, Inspected, Searched
-from sidebooks_core.workers.jobs import Draw, Identify, Inspect, Job, Open, ReadLinks, ReadWords, Search
+from sidebooks_core.workers.jobs import Draw, Identify, Inspect, Job, Open, ReadLinks, ReadText, ReadWords, Search
 from sidebooks_core.workers.wire import WireBroken
 
 GREETING_BYTES = 64 << 10
@@ -58,7 +58,7 @@ def most_bytes(job: Job[A]) -> int:
     match asked:
         case Open():
             return _MIB + 256 * (limits.document_pages + limits.outline_items)
-        case ReadWords() | Search():
+        case ReadWords() | Search() | ReadText():
             return _MIB + 256 * limits.page_words
         case Draw(spec=spec):
             return _MIB + 4 * (spec.x1_px - spec.x0_px) * (spec.y1_px - spec.y0_px)
@@ -93,6 +93,7 @@ def _decoder(kind: type[Job[A]], limits: Limits) -> msgspec.msgpack.Decoder[Any]
         Draw: Drawn,
         ReadWords: Annotated[tuple[Word, ...], Meta(max_length=limits.page_words)],
         ReadLinks: tuple[Link, ...],
+        ReadText: PackedText,
         Search: Searched,
         Inspect: Inspected,
     }
@@ -108,8 +109,14 @@ def _fits(answer: object, job: Job[A]) -> bool:
             return page_count == len(pages) <= document.limits.document_pages
         case Search(page=page, stop=stop), Searched(hits=hits, reached=reached):
             return page < reached <= stop and all(page <= hit.page < reached for hit in hits)
+        case ReadText(), PackedText(written=written, read=read):
+            return _is_complete(written) and (read is None or _is_complete(read))
         case Inspect(page=page), Inspected(page=inspection):
             return inspection.page == page
         case Identify(page=page, stop=stop), tuple() as content_ids:
             return len(content_ids) <= stop - page
     return True
+
+
+def _is_complete(stream: PackedStream) -> bool:
+    return len(stream.boxes) == 16 * len(stream.text) and len(stream.lines) == 4 * len(stream.text)

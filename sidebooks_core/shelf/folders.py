@@ -1,0 +1,89 @@
+"""Folders in the database. Each function is one step within a transaction that its caller holds."""
+
+from __future__ import annotations
+
+from sidebooks_core.databases.database import Reading, Writing
+from sidebooks_core.errors import Conflict, RequestError
+from sidebooks_core.shelf.changes import note_change
+from sidebooks_core.shelf.model import Folder
+from sidebooks_core.shelf.order import move, next_place
+
+_FOLDER = "SELECT id, parent, name, kind, note, place FROM folder"
+
+
+def folder(reading: Reading, folder_id: str) -> Folder | None:
+    return reading.one(Folder, f"{_FOLDER} WHERE id = ?", folder_id)
+
+
+def folders(reading: Reading, parent: str | None) -> list[Folder]:
+    """Those in a folder, in order; those at the top for None."""
+    return reading.all(Folder, f"{_FOLDER} WHERE parent IS ? ORDER BY place, rowid", parent)
+
+
+def every_folder(reading: Reading) -> list[Folder]:
+    """All of them, those of one parent together and in order."""
+    return reading.all(Folder, f"{_FOLDER} ORDER BY parent, place, rowid")
+
+
+def way_to(reading: Reading, folder_id: str | None) -> list[Folder]:
+    """The folders from the top down to one, itself included."""
+    way: list[Folder] = []
+    while folder_id is not None:
+        found = folder(reading, folder_id)
+        if found is None:
+            break
+        way.append(found)
+        folder_id = found.parent
+    return way[::-1]
+
+
+def add_folder(writing: Writing, new: Folder, who: str) -> Folder:
+    """Add a folder behind its siblings. Raises RequestError if its parent is not there."""
+    if new.parent is not None:
+        require_folder(writing, new.parent)
+    place = next_place(writing, "folder", "parent", new.parent)
+    writing.run(
+        "INSERT INTO folder (id, parent, name, kind, note, place) VALUES (?, ?, ?, ?, ?, ?)",
+        new.id, new.parent, new.name, new.kind, new.note, place,
+    )  # fmt: skip
+    note_change(writing, "folder", folder=new.id, who=who)
+    return require_folder(writing, new.id)
+
+
+def change_folder(writing: Writing, new: Folder, who: str) -> Folder:
+    """Give a folder another name, kind or note; see `move_folder` for its place. Raises RequestError if it is not there."""
+    require_folder(writing, new.id)
+    writing.run("UPDATE folder SET name = ?, kind = ?, note = ? WHERE id = ?", new.name, new.kind, new.note, new.id)
+    note_change(writing, "folder", folder=new.id, who=who)
+    return require_folder(writing, new.id)
+
+
+def move_folder(writing: Writing, folder_id: str, parent: str | None, place: int | None, who: str) -> Folder:
+    """Move a folder into another one, or to another place. Raises RequestError if that lies in the folder itself."""
+    require_folder(writing, folder_id)
+    if parent is not None:
+        require_folder(writing, parent)
+        if any(one.id == folder_id for one in way_to(writing, parent)):
+            raise RequestError("a folder cannot be moved into itself, nor into a folder inside it")
+    move(writing, ("folder", "parent"), folder_id, parent, place)
+    note_change(writing, "folder", folder=folder_id, who=who)
+    return require_folder(writing, folder_id)
+
+
+def remove_folder(writing: Writing, folder_id: str, who: str) -> None:
+    """Remove an empty folder. Raises Conflict if it holds anything, RequestError if it is not there."""
+    gone = require_folder(writing, folder_id)
+    held = writing.number("SELECT count(*) FROM folder WHERE parent = ?", folder_id)
+    held += writing.number("SELECT count(*) FROM paper WHERE folder = ?", folder_id)
+    if held:
+        raise Conflict(f"the folder {gone.name!r} is not empty: move, withdraw and purge what it holds first")
+    writing.run("DELETE FROM folder WHERE id = ?", folder_id)
+    note_change(writing, "folder removed", folder=folder_id, who=who)
+
+
+def require_folder(reading: Reading, folder_id: str) -> Folder:
+    """Raises RequestError if it is not there."""
+    found = folder(reading, folder_id)
+    if found is None:
+        raise RequestError(f"there is no folder {folder_id!r}")
+    return found
