@@ -123,6 +123,7 @@ class Database:
         with _translated(path):
             self._writer = self._connect()
             try:
+                self._require_ours()
                 if path is not None:
                     self._set_journal()
                 self._migrate()
@@ -263,6 +264,12 @@ class Database:
             raise
         return connection
 
+    def _require_ours(self) -> None:
+        """Raises StorageDamaged for a database of another program, before anything is written to it."""
+        application_id = _number(self._writer, "PRAGMA application_id")
+        if application_id != self._schema.application_id and _number(self._writer, "SELECT count(*) FROM sqlite_schema"):
+            raise StorageDamaged(f"{self.path} is a database of something else")
+
     def _set_journal(self) -> None:
         give_up_s = time.monotonic() + BUSY_MS / 1000
         while True:
@@ -288,8 +295,6 @@ class Database:
                 if self._writer.in_transaction:
                     self._writer.execute("ROLLBACK")
                 raise
-        if _number(self._writer, "PRAGMA application_id") != self._schema.application_id:
-            raise StorageDamaged(f"{self.path} is a database of something else")
         if _tables(self._writer) != own_tables(self._schema):
             raise StorageDamaged(f"{self.path}: its tables are not those of this library")
 
@@ -300,8 +305,6 @@ class Database:
                 f"{self.path} was written by a newer version of this library: install that, or restore a backup"
             )
         if version == 0:
-            if _number(self._writer, "SELECT count(*) FROM sqlite_schema"):
-                raise StorageDamaged(f"{self.path} is a database of something else")
             self._writer.execute(f"PRAGMA application_id = {self._schema.application_id}")
         for migration in self._schema.migrations[version:]:
             self._writer.execute(migration)
