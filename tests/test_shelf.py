@@ -14,9 +14,9 @@ from msgspec.structs import replace
 from quiet import wait_until
 
 import sidebooks_core as sb
+from sidebooks_core.documents.model import Word
 from sidebooks_core.errors import Conflict, DamagedDocument, PasswordRequired, RequestError, StorageDamaged
 from sidebooks_core.shelf import Change, Shelf
-from sidebooks_core.shelf.upkeep import verify
 from sidebooks_core.testing import FakeDocument, FakeEngine, FakePage
 from sidebooks_core.workers.jobs import Draw
 
@@ -288,7 +288,7 @@ def test_a_purged_paper_is_gone_but_for_what_others_hold(shelf: Shelf, tmp_path:
         shelf.paper(mine.id)
     assert [paper.id for paper in shelf.papers()] == [shared.id]
     assert shelf.document(shared.id).page_count == 2
-    assert verify(shelf.database, shelf.originals).is_whole
+    assert shelf.verify().is_whole
     shelf.purge(shared.id)
     assert list(shelf.originals.all()) == []
 
@@ -335,7 +335,7 @@ def test_a_missing_original_is_told_and_found_by_verify(service: sb.TileService,
     with Shelf(tmp_path / "data", service) as again:
         with pytest.raises(StorageDamaged, match="restore a backup"):
             again.document(paper.id)
-        assert verify(again.database, again.originals).missing == [revision.original]
+        assert again.verify().missing == [revision.original]
 
 
 def test_a_file_that_nobody_named_is_swept_when_it_is_old(service: sb.TileService, tmp_path: Path) -> None:
@@ -369,3 +369,54 @@ def test_a_wrong_password_is_told_and_the_right_one_is_kept(service: sb.TileServ
     with Shelf(tmp_path / "data", service) as again:
         assert again.document(paper.id).page_count == 4
         assert again.paper(paper.id).state == "ready"
+
+
+# Backups.
+
+
+def test_a_backup_is_a_shelf(service: sb.TileService, shelf: Shelf, tmp_path: Path) -> None:
+    folder = shelf.make_folder("令和8年")
+    paper = shelf.register(PAPER.to_bytes(), folder, name="budget")
+    purged = shelf.register(pages(9).to_bytes(), folder, name="purged")
+    shelf.purge(purged.id)
+    assert shelf.wait_prepared(30)
+    assert shelf.back_up(tmp_path / "backup") == 1
+    later = shelf.register(pages(8).to_bytes(), name="later")
+    with pytest.raises(FileExistsError):
+        shelf.back_up(tmp_path / "backup")
+    with Shelf(tmp_path / "backup", service) as copy:
+        assert copy.verify().is_whole
+        assert (copy.folders(), copy.papers(folder)) == ([folder], [shelf.paper(paper.id)])
+        assert copy.document(paper.id).page_count == 4
+        assert copy.epoch() != shelf.epoch()
+        with pytest.raises(RequestError):
+            copy.paper(later.id)
+    assert shelf.verify().is_whole
+
+
+def test_nothing_is_removed_while_a_backup_is_made(shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paper = shelf.register(PAPER.to_bytes(), name="budget")
+    [revision] = shelf.revisions(paper.id)
+    copy = shelf.database.back_up
+
+    def purged_meanwhile(target: Path) -> None:
+        copy(target)
+        shelf.purge(paper.id)
+        assert shelf.originals.holds(revision.original)
+
+    monkeypatch.setattr(shelf.database, "back_up", purged_meanwhile)
+    assert shelf.back_up(tmp_path / "backup") == 1
+    assert not shelf.originals.holds(revision.original), "it goes when the backup is done"
+    assert shelf.verify().is_whole
+
+
+def test_a_damaged_index_is_found_and_made_again(shelf: Shelf) -> None:
+    words = tuple(Word(0.0, 0.0, 9.0, 9.0, text, 0, 0) for text in ("予算", "議会"))
+    shelf.register(FakeDocument(pages=(FakePage(words=words), FakePage(colour=(1, 2, 3)))).to_bytes(), name="budget")
+    assert shelf.wait_prepared(30)
+    assert shelf.verify().is_whole
+    with shelf.database.writing() as writing:
+        writing.run("INSERT INTO page_pairs (page_pairs) VALUES ('delete-all')")
+    assert shelf.verify().faults == ["the search index is not that of the texts: rebuild it"]
+    assert shelf.rebuild_index() == 2
+    assert shelf.verify().is_whole

@@ -38,3 +38,8 @@ def note_change(
 def epoch(reading: Reading) -> str:
     """Another one than before: the numbers of the feed began anew, since a backup was restored."""
     return reading.one(str, "SELECT value FROM about WHERE name = 'epoch'") or ""
+
+
+def begin_epoch(writing: Writing) -> None:
+    """The numbers of the feed begin anew in the eyes of clients: they ask for everything again."""
+    writing.run("UPDATE about SET value = lower(hex(randomblob(8))) WHERE name = 'epoch'")

@@ -33,8 +33,6 @@ from sidebooks_core.shelf.schema import SHELF
 from sidebooks_core.shelf.search import page_texts
 from sidebooks_core.shelf.search.searching import NEWEST, Found, Where, search
 
-DATABASE_NAME = "shelf.sqlite3"
-ORIGINALS_NAME = "originals"
 CHANGES_AT_ONCE = 1000
 SEARCH_LIMIT = 50
 LEVELS = get_args(Level)
@@ -83,8 +81,8 @@ class Shelf:
         self.service = service
         self._temporary = tempfile.TemporaryDirectory(prefix="sidebooks-") if data_dir is None else None
         self.data_dir = Path(data_dir if data_dir is not None else self._temporary.name if self._temporary else "")
-        self.database = Database(None if data_dir is None else self.data_dir / DATABASE_NAME, SHELF)
-        self.originals = Originals(self.data_dir / ORIGINALS_NAME, service.settings.document_bytes)
+        self.database = Database(None if data_dir is None else self.data_dir / upkeep.DATABASE_NAME, SHELF)
+        self.originals = Originals(self.data_dir / upkeep.ORIGINALS_NAME, service.settings.document_bytes)
         self._intake = Intake(self.originals, service, convert)
         self._opened = OpenedRevisions(service, self.database, self.originals)
         self.feed = Feed(self.database)
@@ -307,6 +305,29 @@ class Shelf:
     def tell(self, listener: Listener) -> None:
         """Call back with each change from now on, in order, also with those that other processes make."""
         self.feed.tell(listener)
+
+    def epoch(self) -> str:
+        """Another text than before if a backup was restored: then the numbers of changes began anew."""
+        with self.database.reading() as reading:
+            return changes.epoch(reading)
+
+    # Upkeep
+
+    def back_up(self, target: Path | str) -> int:
+        """Copy the shelf into a new folder, from which `Shelf` opens it. Returns how many originals it has.
+
+        Others may use the shelf meanwhile. Raises FileExistsError, StorageFailed, RequestError if it is being done already.
+        """
+        return upkeep.back_up(self.database, self.originals, Path(target))
+
+    def verify(self) -> upkeep.Verification:
+        """Read everything, and tell what is missing or damaged."""
+        return upkeep.verify(self.database, self.originals)
+
+    def rebuild_index(self) -> int:
+        """Make the index of the search again from the stored texts. Returns how many pages it has."""
+        with self.database.writing() as writing:
+            return page_texts.rebuild(writing)
 
     def close(self) -> None:
         """Let go of the data. What is being prepared goes on at the next start. The service is not closed."""

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 from msgspec import Struct
 
 from sidebooks_core.databases.database import Database
-from sidebooks_core.errors import StorageFailed
-from sidebooks_core.shelf import catalogue
-from sidebooks_core.shelf.originals import Originals
+from sidebooks_core.databases.lock import ProcessLock, try_lock
+from sidebooks_core.errors import RequestError, StorageDamaged, StorageFailed
+from sidebooks_core.shelf import catalogue, changes
+from sidebooks_core.shelf.originals import Originals, copy_whole
+from sidebooks_core.shelf.schema import SHELF
+from sidebooks_core.shelf.search import page_texts
+
+DATABASE_NAME = "shelf.sqlite3"
+ORIGINALS_NAME = "originals"
+LOCK_NAME = "files.lock"
+"""Held by who removes originals, and by who copies all of them."""
 
 _log = logging.getLogger("sidebooks_core.shelf")
 
@@ -24,7 +33,7 @@ class Verification(Struct, frozen=True):
     damaged: list[str]
     """Digests of files whose content has another digest."""
     faults: list[str]
-    """Faults of the database, in SQLite's words."""
+    """Faults of the database, in SQLite's words, and of the search index: `Shelf.rebuild_index` mends that."""
 
     @property
     def is_whole(self) -> bool:
@@ -35,9 +44,19 @@ def sweep(database: Database, originals: Originals) -> int:
     """Remove files that no row names, if they are old, and those that are doomed. Returns how many were removed.
 
     A file comes before its row, so a young file may be about to be named. The look and the removal hold the lock for writing:
-    no row comes in between.
+    no row comes in between. Nothing is removed while a backup is made.
     """
-    removed = originals.sweep_incoming() + remove_doomed(database, originals)
+    held = _hold_files(originals)
+    if held is None:
+        return 0
+    try:
+        return _swept(database, originals)
+    finally:
+        held.release()
+
+
+def _swept(database: Database, originals: Originals) -> int:
+    removed = originals.sweep_incoming() + _removed(database, originals)
     for digest in list(originals.all()):
         if not originals.is_abandoned(digest):
             continue
@@ -51,8 +70,58 @@ def sweep(database: Database, originals: Originals) -> int:
 def remove_doomed(database: Database, originals: Originals) -> int:
     """Remove the files that no revision names any more. Returns how many were removed.
 
-    If one cannot be removed, it stays doomed, and the next call tries again.
+    If one cannot be removed, or a backup is being made, it stays doomed, and the next call tries again.
     """
+    held = _hold_files(originals)
+    if held is None:
+        return 0
+    try:
+        return _removed(database, originals)
+    finally:
+        held.release()
+
+
+def back_up(database: Database, originals: Originals, target: Path) -> int:
+    """Copy a shelf into a new folder, from which it can be opened. Returns how many originals it has.
+
+    Others may use the shelf meanwhile. What is purged meanwhile is in the copy, as it was at its beginning. The copy counts
+    its changes anew (`Shelf.epoch`), since it may be opened long after. Raises FileExistsError, StorageFailed, RequestError if
+    another backup is being made.
+    """
+    held = _hold_files(originals)
+    if held is None:
+        raise RequestError("another backup is being made, or files are being removed: try again")
+    try:
+        target.mkdir(mode=0o700, parents=True)
+        database.back_up(target / DATABASE_NAME)
+        copy = Database(target / DATABASE_NAME, SHELF)
+        copied = Originals(target / ORIGINALS_NAME, 0)
+        try:
+            with copy.writing() as writing:
+                changes.begin_epoch(writing)
+                digests = catalogue.originals(writing)
+            for digest in digests:
+                path = copied.path(digest)
+                path.parent.mkdir(mode=0o700, exist_ok=True)
+                copy_whole(originals.path(digest), path)
+            copy.cut_log()
+        finally:
+            copy.close()
+        return len(digests)
+    except OSError as fault:
+        if isinstance(fault, (FileExistsError, StorageFailed)):
+            raise
+        raise StorageFailed(f"{target}: {fault.strerror or fault}; the backup is not complete") from fault
+    finally:
+        held.release()
+        remove_doomed(database, originals)
+
+
+def _hold_files(originals: Originals) -> ProcessLock | None:
+    return try_lock(originals.folder / LOCK_NAME)
+
+
+def _removed(database: Database, originals: Originals) -> int:
     with database.reading() as reading:
         digests = catalogue.doomed(reading)
     removed = 0
@@ -75,6 +144,11 @@ def verify(database: Database, originals: Originals) -> Verification:
     faults = database.faults()
     with database.reading() as reading:
         named = catalogue.originals(reading)
+        try:
+            if not page_texts.is_index_right(reading):
+                faults.append("the search index is not that of the texts: rebuild it")
+        except StorageDamaged as damage:
+            faults.append(damage.message)
     missing = [digest for digest in named if not originals.holds(digest)]
     damaged = [digest for digest in named if digest not in set(missing) and not originals.is_whole(digest)]
     return Verification(len(named), missing, damaged, faults)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 from collections.abc import Iterable
 
@@ -89,6 +90,39 @@ def rebuild(writing: Writing) -> int:
             writing.run("INSERT INTO page_pairs (rowid, pairs) VALUES (?, ?)", row.id, pairs_of(unpacked(row.text)))
         count, last = count + len(rows), rows[-1].id
     return count
+
+
+def is_index_right(reading: Reading) -> bool:
+    """Whether the index is what `rebuild` would make. Reads all of it, and all texts."""
+    reading.look_into_index("page_pairs")
+    kept = reading.number("SELECT count(*) FROM page_text")
+    found = _Sum()
+    for one in reading.each(_Instance, "SELECT term, doc, offset FROM temp.page_pairs_instance"):
+        found.add(one.term, one.doc, one.offset)
+    made, last, count = _Sum(), 0, 0
+    while rows := reading.all(Candidate, "SELECT id, content_id, text FROM page_text WHERE id > ? ORDER BY id LIMIT 200", last):
+        for row in rows:
+            for offset, term in enumerate(pairs_of(unpacked(row.text)).split()):
+                made.add(term, row.id, offset)
+        count, last = count + len(rows), rows[-1].id
+    return count == kept and found.value == made.value
+
+
+class _Instance(Struct, frozen=True, array_like=True):
+    term: str
+    doc: int
+    offset: int
+
+
+class _Sum:
+    """A digest of words with their places that does not depend on their order."""
+
+    def __init__(self) -> None:
+        self.value = 0
+
+    def add(self, term: str, row: int, offset: int) -> None:
+        digest = hashlib.blake2b(f"{row} {offset} {term}".encode(), digest_size=8).digest()
+        self.value = (self.value + int.from_bytes(digest, "little")) % (1 << 64)
 
 
 def candidates(reading: Reading, match: str, before: int, limit: int) -> list[Candidate]:
