@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -131,18 +131,25 @@ def test_a_purged_paper_leaves_no_word(shelf: Shelf) -> None:
     assert shelf.paper(kept.id).name == "kept"
 
 
-def test_a_long_search_goes_on_where_it_stopped(tmp_path: Path) -> None:
+def catalogue_of(texts: Sequence[PackedText]) -> Database:
+    """A shelf in memory with one paper, which has a page for each text."""
     database = Database(None, SHELF)
     with database.writing() as writing:
         writing.run("INSERT INTO original (digest, bytes) VALUES ('d', 1)")
         writing.run("INSERT INTO paper (id, name, note, level, place, revision) VALUES ('p', 'paper', '', 'open', 0, 1)")
         writing.run(
             "INSERT INTO revision (paper, number, original, shown, file_name, registered_s, registered_by, note, state, "
-            "reason, page_count, is_prepared) VALUES ('p', 1, 'd', 'd', '', 0, '', '', 'ready', '', 300, 1)"
+            "reason, page_count, is_prepared) VALUES ('p', 1, 'd', 'd', '', 0, '', '', 'ready', '', ?, 1)",
+            len(texts),
         )
-        for number in range(300):
+        for number, text in enumerate(texts):
             writing.run("INSERT INTO page VALUES ('p', 1, ?, ?)", number, f"id {number}")
-            page_texts.add(writing, f"id {number}", text_of(f"予算 {number}"))
+            page_texts.add(writing, f"id {number}", text)
+    return database
+
+
+def test_a_long_search_goes_on_where_it_stopped() -> None:
+    database = catalogue_of([text_of(f"予算 {number}") for number in range(300)])
     seen: list[int] = []
     step = search(database, "予算", Where(), limit=40)
     while True:
@@ -170,10 +177,9 @@ def test_the_index_misses_no_match(texts: list[str], query: str) -> None:
     assert (match is None) <= (pattern is None or not matches or not fold(query).strip("-\u00ad "))
     if not matches or match is None:
         return
-    database = Database(None, SHELF)
-    with database.writing() as writing:
-        page_texts.add(writing, "id", text)
-        assert [one.content_id for one in page_texts.candidates(writing, match, 1 << 60, 10)] == ["id"]
+    database = catalogue_of([text])
+    with database.reading() as reading:
+        assert [one.content_id for one in page_texts.candidates(reading, match, 1 << 60, 10)] == ["id 0"]
     database.close()
 
 
@@ -191,6 +197,15 @@ def test_boxes_far_away_and_nowhere_are_stored() -> None:
     assert stored.boxes == ((0.0, 0.0, 1.0, 1.0), (-far, -far, far, far), (0.0, 0.0, 0.0, 0.0))
 
 
+def test_the_text_of_a_page_that_was_purged_meanwhile_is_not_kept() -> None:
+    database = catalogue_of([])
+    with database.writing() as writing:
+        page_texts.add(writing, "purged", text_of("極秘"))
+        assert writing.number("SELECT count(*) FROM page_text") == 0
+        assert page_texts.candidates(writing, match_of("極秘") or "", 1 << 60, 10) == []
+    database.close()
+
+
 @pytest.mark.parametrize("damaged", [b"", b"nothing", page_texts.packed(text_of("abc"))[:-9]])
 def test_a_damaged_text_is_told(damaged: bytes) -> None:
     with pytest.raises(StorageDamaged, match="rebuild"):
@@ -198,11 +213,9 @@ def test_a_damaged_text_is_told(damaged: bytes) -> None:
 
 
 def test_the_index_is_made_again_as_it_was() -> None:
-    database = Database(None, SHELF)
     chance = random.Random(3)
+    database = catalogue_of([text_of("".join(chance.choices("予算案歳入", k=20))) for _ in range(300)])
     with database.writing() as writing:
-        for number in range(300):
-            page_texts.add(writing, f"id {number}", text_of("".join(chance.choices("予算案歳入", k=20))))
         before = [one.id for one in page_texts.candidates(writing, match_of("予算") or "", 1 << 60, 1000)]
         assert page_texts.rebuild(writing) == 300
         assert [one.id for one in page_texts.candidates(writing, match_of("予算") or "", 1 << 60, 1000)] == before

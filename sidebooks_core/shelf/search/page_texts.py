@@ -53,11 +53,10 @@ class _PageRow(Struct, frozen=True, array_like=True):
 
 
 def add(writing: Writing, content_id: str, text: PackedText) -> None:
-    """Add the text of a page, unless it is there."""
-    added = writing.run(
-        "INSERT INTO page_text (content_id, text) VALUES (?, ?) ON CONFLICT DO NOTHING", content_id, packed(text)
-    )
-    if added:
+    """Add the text of a page, unless it is there, or the page was purged while it was read."""
+    query = "SELECT EXISTS (SELECT 1 FROM page WHERE content_id = ?1) > EXISTS (SELECT 1 FROM page_text WHERE content_id = ?1)"
+    if writing.number(query, content_id):
+        writing.run("INSERT INTO page_text (content_id, text) VALUES (?, ?)", content_id, packed(text))
         row = writing.number("SELECT id FROM page_text WHERE content_id = ?", content_id)
         writing.run("INSERT INTO page_pairs (rowid, pairs) VALUES (?, ?)", row, pairs_of(text))
 
