@@ -48,6 +48,17 @@ def default_cache_dir() -> Path:
     return Path(base) / "sidebooks"
 
 
+def default_data_dir() -> Path:
+    """Where this platform keeps what cannot be made again."""
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or str(Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = str(Path.home() / "Library" / "Application Support")
+    else:
+        base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(base) / "sidebooks"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Limits and choices of one service. Every field has a default; every limit binds."""

@@ -46,7 +46,7 @@ ROOMS: dict[str, str] = {
     "testing": "errors settings tiling documents encoding stores workers service",
     "server": "errors settings statistics tiling scheduling keys documents encoding stores images library reading service "
     f"{PACKAGE}",
-    "cli": f"{PACKAGE} errors settings statistics documents encoding stores library service server",
+    "cli": f"{PACKAGE} errors settings statistics documents encoding stores library service shelf server",
     "__main__": "cli",
 }
 WORKER_ONLY = ("engine", "worker")

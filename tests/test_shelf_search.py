@@ -154,7 +154,9 @@ def test_a_long_search_goes_on_where_it_stopped() -> None:
     step = search(database, "予算", Where(), limit=40)
     while True:
         assert len(step.pages) <= 40
-        seen += [hit.page for hit in step.pages]
+        pages = [hit.page for hit in step.pages]
+        assert pages == sorted(pages)
+        seen += pages[::-1]
         if step.next is None:
             break
         step = search(database, "予算", Where(), before=step.next, limit=40)

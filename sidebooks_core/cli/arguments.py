@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 from sidebooks_core.encoding.formats import IMAGE_FORMATS
-from sidebooks_core.settings import Settings
+from sidebooks_core.settings import Settings, default_data_dir
 
 DEFAULT_DPI = 150
 
@@ -40,6 +40,12 @@ def add_cache_dir(parser: argparse.ArgumentParser) -> None:
     """--cache-dir."""
     default = Settings().cache_dir
     parser.add_argument("--cache-dir", type=Path, default=default, metavar="DIR", help=f"default: {default}")
+
+
+def add_data_dir(parser: argparse.ArgumentParser) -> None:
+    """--data."""
+    default = default_data_dir()
+    parser.add_argument("--data", type=Path, default=default, metavar="DIR", help=f"the shelf; default: {default}")
 
 
 def positive(text: str) -> float:

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Protocol
 
 from sidebooks_core import __version__
-from sidebooks_core.cli import cache, drawing, prerendering, serving, turning
+from sidebooks_core.cli import cache, drawing, prerendering, serving, shelving, turning
 from sidebooks_core.cli.arguments import (
     DEFAULT_DPI,
     add_cache_dir,
+    add_data_dir,
     add_document,
     add_format,
     add_pages,
@@ -41,6 +42,7 @@ examples:
   sidebooks prerender budget.pdf                       fill the cache before the meeting; stop and start at will
   sidebooks flip budget.pdf                            turn through it and print how long each turn takes
   sidebooks serve minutes/                             to tablets and browsers, with a viewer
+  sidebooks shelf add minutes/                         papers that are kept for good, with search and revisions
   sidebooks cache stats                                what the cache holds
 
 `sidebooks COMMAND --help` tells more. Exit status: 0 done, 1 it failed, or some page did or could not be
@@ -80,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_prerender(commands)
     _add_flip(commands)
     _add_serve(commands)
+    _add_shelf(commands)
     _add_cache(commands)
     return parser
 
@@ -226,6 +229,58 @@ def _add_cache(commands: _Commands) -> None:
     purge.add_argument("--positions", action="store_true", help="forget where readers left off, too")
     purge.add_argument("--password", help="if a document needs one; - asks for it")
     add_cache_dir(purge)
+
+
+def _add_shelf(commands: _Commands) -> None:
+    parser = commands.add_parser(
+        "shelf",
+        help="papers that are kept for good: add, replace, list, search, withdraw, purge, backup, verify",
+        description="Look after the shelf. A PAPER is an id, or the names that lead to it, as Council/Budget.",
+    )
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    rows = (
+        (
+            "add",
+            shelving.add,
+            "register files, or folders of them",
+            "Copies them. A folder becomes a folder of the shelf.",
+        ),
+        ("replace", shelving.replace, "put a new revision in the place of a paper", "Unchanged pages keep their images."),
+        ("list", shelving.listing, "folders and papers, in order", "Prints names, pages, revisions and ids."),
+        (
+            "search",
+            shelving.search,
+            "pages that match, in all papers",
+            "One character or any number of them.",
+        ),
+        ("withdraw", shelving.withdraw, "take papers away from their readers", "They stay on the disk: --undo puts them back."),
+        ("purge", shelving.purge, "remove papers for good", "Originals, revisions, images, text and positions."),
+        ("backup", shelving.back_up, "copy the shelf into a new folder", "Others may use it meanwhile. The copy is a shelf."),
+        ("verify", shelving.verify, "read everything and check it", "Exit status 1 if something is missing or damaged."),
+    )
+    made = {name: _command(actions, name, run, summary, description) for name, run, summary, description in rows}
+    for parser in made.values():
+        add_data_dir(parser)
+        add_cache_dir(parser)
+    made["add"].add_argument("path", type=Path, nargs="+", metavar="PATH", help="documents, or folders of them")
+    made["add"].add_argument("--name", help="what readers see (default: the file's name)")
+    made["replace"].add_argument("paper", metavar="PAPER")
+    made["replace"].add_argument("file", type=Path, metavar="FILE", help="the new revision")
+    made["replace"].add_argument("--note", default="", help="why it was replaced")
+    made["list"].add_argument("--withdrawn", action="store_true", help="also papers that were withdrawn")
+    made["search"].add_argument("query", metavar="TEXT")
+    made["search"].add_argument("--limit", type=pixels, default=50, metavar="N", help="most pages (default 50)")
+    made["withdraw"].add_argument("--undo", action="store_true", help="put them back")
+    made["backup"].add_argument("target", type=Path, metavar="FOLDER", help="a folder that is not there yet")
+    made["verify"].add_argument("--rebuild", action="store_true", help="make the search index again first")
+    for name in ("withdraw", "purge"):
+        made[name].add_argument("paper", nargs="+", metavar="PAPER")
+    for name in ("add", "list", "search"):
+        made[name].add_argument("--folder", metavar="FOLDER", help="names, as Council/2026, or an id")
+    for name in ("add", "replace"):
+        made[name].add_argument("--password", help="if a document needs one; - asks for it")
+        made[name].add_argument("--no-wait", action="store_true", help="leave the preparation to the server")
+        add_workers(made[name])
 
 
 def _command(

@@ -66,6 +66,11 @@ class Preparer:
         self._failed: set[tuple[str, int]] = set()
         """Revisions that this process could not prepare. They are tried again after a restart."""
         self._thread = threading.Thread(target=self._run, name="sidebooks-prepare", daemon=True)
+        self._has_started = False
+
+    def start(self) -> None:
+        """Begin. Before that, everything else can be called, too, and nothing is prepared."""
+        self._has_started = True
         self._thread.start()
 
     def wake(self) -> None:
@@ -93,7 +98,8 @@ class Preparer:
         self._closing.set()
         self._wake.set()
         self._is_idle.set()
-        self._thread.join(10)
+        if self._has_started:
+            self._thread.join(10)
 
     def _run(self) -> None:
         lock: ProcessLock | None = None

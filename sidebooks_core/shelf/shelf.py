@@ -72,10 +72,18 @@ class FolderChanges(TypedDict, total=False):
 class Shelf:
     """Papers in folders. Thread-safe; several processes may have the same folder of data open. `close()` it."""
 
-    def __init__(self, data_dir: Path | str | None, service: TileService, *, convert: Convert | None = None) -> None:
+    def __init__(
+        self,
+        data_dir: Path | str | None,
+        service: TileService,
+        *,
+        convert: Convert | None = None,
+        prepares: bool = True,
+    ) -> None:
         """data_dir: made if it is not there; a local disk. None: everything is kept in memory and a temporary folder.
 
-        convert: makes documents of files that cannot be opened, such as office files.
+        convert: makes documents of files that cannot be opened, such as office files. prepares: have the workers of the service
+        prepare papers in the background, unless another process does.
         Raises RequestError, StorageFailed, StorageDamaged.
         """
         self.service = service
@@ -88,6 +96,8 @@ class Shelf:
         self.feed = Feed(self.database)
         upkeep.sweep(self.database, self.originals)
         self._preparer = Preparer(self.database, service, self.data_dir, self._opened.document, self.feed.wake)
+        if prepares:
+            self._preparer.start()
 
     # Folders
 

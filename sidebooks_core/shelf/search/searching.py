@@ -52,7 +52,7 @@ class Found(Struct, frozen=True):
     """One step of a search."""
 
     pages: list[PageHit]
-    """The newest texts first."""
+    """The papers with the newest texts first, and of each paper the pages in their order."""
     next: int | None
     """The next step goes on here; None: everything was searched."""
 
@@ -85,9 +85,14 @@ def search(
                 if hits:
                     pages += [PageHit(paper, page, candidate.content_id, tuple(hits)) for paper, page in places]
                 if len(pages) >= limit or time.monotonic() > deadline_s:
-                    return Found(pages, before)
+                    return Found(_in_order(pages), before)
             if len(found) < AT_ONCE:
-                return Found(pages, None)
+                return Found(_in_order(pages), None)
+
+
+def _in_order(pages: list[PageHit]) -> list[PageHit]:
+    papers = {paper: number for number, paper in enumerate(dict.fromkeys(hit.paper.id for hit in pages))}
+    return sorted(pages, key=lambda hit: (papers[hit.paper.id], hit.page))
 
 
 def _visible(reading: Reading, where: Where) -> Callable[[str], Paper | None]:

@@ -1,0 +1,293 @@
+"""The `sidebooks shelf` commands: papers are registered, replaced, listed, searched, withdrawn, purged, backed up."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec import to_builtins
+
+from sidebooks_core.cli.terminal import ProgressBar, print_json
+from sidebooks_core.documents.natural_order import natural_key
+from sidebooks_core.errors import RequestError
+from sidebooks_core.settings import Settings
+
+if TYPE_CHECKING:
+    from sidebooks_core.shelf import Folder, Paper, Shelf
+
+LOOK_EVERY_S = 0.2
+"""How often the progress of preparing is looked at."""
+
+
+def add(arguments: argparse.Namespace) -> int:
+    """Register files, and the files of folders with their folders. 1 if one could not be registered or opened."""
+    status = 0
+    added: list[Paper] = []
+    if arguments.name is not None and (len(arguments.path) > 1 or arguments.path[0].is_dir()):
+        raise RequestError("--name is for one file")
+    with _opened(arguments, prepares=True) as shelf:
+        folder = _made_folder(shelf, arguments.folder) if arguments.folder else None
+        for path, into in _files(shelf, arguments.path, folder):
+            shown = {"name": arguments.name} if arguments.name is not None else {}
+            try:
+                paper = shelf.register(path, into, password=arguments.password, who=getpass.getuser(), **shown)
+            except OSError as error:
+                print(f"sidebooks: not registered: {error}", file=sys.stderr)
+                status = 1
+                continue
+            added.append(paper)
+            if paper.state != "ready":
+                print(f"sidebooks: {paper.name}: {paper.reason}", file=sys.stderr)
+                status = 1
+        if not arguments.no_wait:
+            _wait_prepared(shelf, added)
+        papers = [shelf.paper(paper.id) for paper in added]
+    _print_papers(papers, is_json=arguments.json)
+    return status
+
+
+def replace(arguments: argparse.Namespace) -> int:
+    """Put a new revision in the place of the present one. 1 if it cannot be opened."""
+    with _opened(arguments, prepares=True) as shelf:
+        old = find_paper(shelf, arguments.paper)
+        paper = shelf.replace(
+            old.id, arguments.file, password=arguments.password, after=old.revision, note=arguments.note, who=getpass.getuser()
+        )
+        if not arguments.no_wait:
+            _wait_prepared(shelf, [paper])
+        is_readable = old.state == paper.state == "ready"
+        changes = shelf.diff(paper.id, old.revision, paper.revision) if is_readable else []
+    changed = [one for one in changes if one.kind != "same"]
+    if arguments.json:
+        print_json({**_fields(paper), "changes": to_builtins(changed)})
+    else:
+        print(f"{paper.name}: revision {paper.revision}")
+        for one in changed:
+            old_page, new_page = (page + 1 if page is not None else None for page in (one.old_page, one.new_page))
+            print(f"  page {new_page or old_page}: {one.kind}" + (f" (was page {old_page})" if one.kind == "moved" else ""))
+    if paper.state != "ready":
+        print(f"sidebooks: {paper.name}: {paper.reason}", file=sys.stderr)
+    return int(paper.state != "ready")
+
+
+def listing(arguments: argparse.Namespace) -> int:
+    """Print the folders and papers, or those of one folder."""
+    with _opened(arguments) as shelf:
+        top = find_folder(shelf, arguments.folder) if arguments.folder else None
+        rows = list(_tree(shelf, top, 0, is_withdrawn=arguments.withdrawn))
+    if arguments.json:
+        print_json([{"depth": depth, **_fields(one)} for depth, one in rows])
+    else:
+        for depth, one in rows:
+            print("  " * depth + _line(one))
+    return 0
+
+
+def search(arguments: argparse.Namespace) -> int:
+    """Print the pages that match. 1 if there are none."""
+    from sidebooks_core.shelf import Where
+
+    with _opened(arguments) as shelf:
+        folders = None
+        if arguments.folder:
+            folders = frozenset(one.id for one in _with_inner(shelf, find_folder(shelf, arguments.folder)))
+        found = []
+        step = shelf.search(arguments.query, Where(folders=folders), limit=arguments.limit)
+        found += step.pages
+        while step.next is not None and len(found) < arguments.limit:
+            step = shelf.search(arguments.query, Where(folders=folders), before=step.next, limit=arguments.limit - len(found))
+            found += step.pages
+    if arguments.json:
+        print_json(
+            [
+                {"paper": hit.paper.id, "name": hit.paper.name, "page": hit.page + 1, "text": [one.text for one in hit.hits]}
+                for hit in found
+            ]
+        )
+    else:
+        for hit in found:
+            more = f"  (and {len(hit.hits) - 1} more)" if len(hit.hits) > 1 else ""
+            print(f"{hit.paper.name}, page {hit.page + 1}: {hit.hits[0].text}{more}")
+    return 0 if found else 1
+
+
+def withdraw(arguments: argparse.Namespace) -> int:
+    """Take papers away from their readers, or put them back."""
+    with _opened(arguments) as shelf:
+        chosen = [find_paper(shelf, text) for text in arguments.paper]
+        do = shelf.restore if arguments.undo else shelf.withdraw
+        papers = [do(paper.id, who=getpass.getuser()) for paper in chosen]
+    _print_papers(papers, is_json=arguments.json)
+    return 0
+
+
+def purge(arguments: argparse.Namespace) -> int:
+    """Remove papers for good."""
+    with _opened(arguments) as shelf:
+        chosen = [find_paper(shelf, text) for text in arguments.paper]
+        for paper in chosen:
+            shelf.purge(paper.id, who=getpass.getuser())
+    if arguments.json:
+        print_json({"purged": [paper.id for paper in chosen]})
+    else:
+        print(f"{len(chosen)} papers are gone for good")
+    return 0
+
+
+def back_up(arguments: argparse.Namespace) -> int:
+    """Copy the shelf into a new folder."""
+    with _opened(arguments) as shelf:
+        originals = shelf.back_up(arguments.target)
+    if arguments.json:
+        print_json({"originals": originals})
+    else:
+        print(f"{originals} originals and all that is known of them are in {arguments.target}")
+    return 0
+
+
+def verify(arguments: argparse.Namespace) -> int:
+    """Read and check everything. 1 if something is missing or damaged."""
+    with _opened(arguments) as shelf:
+        if arguments.rebuild:
+            shelf.rebuild_index()
+        found = shelf.verify()
+    if arguments.json:
+        print_json(to_builtins(found))
+    else:
+        print(f"{found.originals} originals checked: {len(found.missing)} missing, {len(found.damaged)} damaged")
+        for fault in found.faults:
+            print(fault)
+    return 0 if found.is_whole else 1
+
+
+def find_paper(shelf: Shelf, text: str) -> Paper:
+    """The paper of an id, or of the names that lead to it, as "Council/Budget". Raises RequestError, also if there are two."""
+    folder_text, _, name = text.rpartition("/")
+    try:
+        return shelf.paper(text)
+    except RequestError:
+        folder = find_folder(shelf, folder_text) if folder_text else None
+        found = [paper for paper in shelf.papers(folder, withdrawn=True) if paper.name == name]
+    if len(found) != 1:
+        what = f"there are {len(found)} papers" if found else "there is no paper"
+        raise RequestError(f"{what} {text!r}: `sidebooks shelf list` shows names and ids") from None
+    return found[0]
+
+
+def find_folder(shelf: Shelf, text: str) -> Folder:
+    """The folder of an id, or of the names that lead to it. Raises RequestError."""
+    try:
+        return shelf.folder(text)
+    except RequestError:
+        folder: Folder | None = None
+        for name in filter(None, text.split("/")):
+            folder = next((one for one in shelf.folders(folder) if one.name == name), None)
+            if folder is None:
+                break
+    if folder is None:
+        raise RequestError(f"there is no folder {text!r}: `sidebooks shelf list` shows them") from None
+    return folder
+
+
+def _made_folder(shelf: Shelf, text: str) -> Folder:
+    """The folder that names lead to. Those that are missing are made."""
+    try:
+        return shelf.folder(text)
+    except RequestError:
+        folder: Folder | None = None
+        for name in filter(None, text.split("/")):
+            inner = next((one for one in shelf.folders(folder) if one.name == name), None)
+            folder = inner or shelf.make_folder(name, folder, who=getpass.getuser())
+    if folder is None:
+        raise RequestError(f"{text!r} is no folder") from None
+    return folder
+
+
+def _files(shelf: Shelf, paths: list[Path], folder: Folder | None) -> Iterator[tuple[Path, Folder | None]]:
+    """Files with the folder that they go into. A folder of files becomes a folder of the shelf, in natural order."""
+    for path in paths:
+        if not path.is_dir():
+            yield path, folder
+            continue
+        name = path.resolve().name
+        inner = _made_folder(shelf, name) if folder is None else _made_inner(shelf, folder, name)
+        entries = [one for one in path.iterdir() if not one.name.startswith(".")]
+        ordered = sorted(entries, key=lambda one: natural_key(one.name))
+        yield from _files(shelf, [one for one in ordered if one.is_file()], inner)
+        yield from _files(shelf, [one for one in ordered if one.is_dir()], inner)
+
+
+def _made_inner(shelf: Shelf, folder: Folder, name: str) -> Folder:
+    inner = next((one for one in shelf.folders(folder) if one.name == name), None)
+    return inner or shelf.make_folder(name, folder, who=getpass.getuser())
+
+
+def _with_inner(shelf: Shelf, folder: Folder) -> Iterator[Folder]:
+    yield folder
+    for inner in shelf.folders(folder):
+        yield from _with_inner(shelf, inner)
+
+
+def _wait_prepared(shelf: Shelf, papers: list[Paper]) -> None:
+    """Wait until papers are prepared, with a progress bar. Another process may prepare them."""
+    waiting = [paper for paper in papers if paper.state == "ready"]
+    total = sum(paper.page_count for paper in waiting)
+    with ProgressBar("preparing") as bar:
+        while True:
+            progress = [shelf.progress(paper.id) for paper in waiting]
+            bar(sum(min(one.previews, one.indexed) for one in progress), total)
+            if all(shelf.revisions(paper.id)[-1].is_prepared for paper in waiting):
+                return
+            time.sleep(LOOK_EVERY_S)
+
+
+def _tree(shelf: Shelf, folder: Folder | None, depth: int, *, is_withdrawn: bool) -> Iterator[tuple[int, Folder | Paper]]:
+    """Folders and papers in their order, each with its depth."""
+    for inner in shelf.folders(folder):
+        yield depth, inner
+        yield from _tree(shelf, inner, depth + 1, is_withdrawn=is_withdrawn)
+    for paper in shelf.papers(folder, withdrawn=is_withdrawn):
+        yield depth, paper
+
+
+def _line(one: Folder | Paper) -> str:
+    from sidebooks_core.shelf import Folder
+
+    if isinstance(one, Folder):
+        return f"{one.name}/"
+    state = f"{one.page_count} pages" if one.state == "ready" else one.state
+    more = f", revision {one.revision}" if one.revision > 1 else ""
+    return f"{one.name}  ({state}{more}{', withdrawn' if one.withdrawn_s is not None else ''})  {one.id}"
+
+
+def _fields(one: Folder | Paper) -> dict[str, object]:
+    """What JSON tells of a folder or a paper."""
+    from sidebooks_core.shelf import Folder
+
+    kind = "folder" if isinstance(one, Folder) else "paper"
+    return {"type": kind, **{name: getattr(one, name) for name in one.__struct_fields__}}
+
+
+def _print_papers(papers: list[Paper], *, is_json: bool) -> None:
+    if is_json:
+        print_json([_fields(paper) for paper in papers])
+    else:
+        for paper in papers:
+            print(_line(paper))
+
+
+@contextmanager
+def _opened(arguments: argparse.Namespace, *, prepares: bool = False) -> Iterator[Shelf]:
+    """The shelf of --data. prepares: papers are prepared by this process, unless another one does."""
+    from sidebooks_core.service import TileService
+    from sidebooks_core.shelf import Shelf
+
+    settings = Settings(cache_dir=arguments.cache_dir, workers=arguments.workers if prepares else 1)
+    with TileService(settings) as service, Shelf(arguments.data, service, prepares=prepares) as shelf:
+        yield shelf

@@ -1,0 +1,98 @@
+"""`sidebooks shelf`, as a clerk uses it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+class Clerk:
+    """Runs `sidebooks shelf` on a shelf of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._options = ("--data", folder / "data", "--cache-dir", folder / "cache")
+
+    def run(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        action, *rest = arguments
+        command = [sys.executable, "-m", "sidebooks_core", "shelf", action, *self._options, *rest]
+        return subprocess.run(list(map(os.fspath, command)), capture_output=True, text=True, check=False, timeout=200)
+
+    def told(self, *arguments: str | Path, status: int = 0) -> str:
+        ran = self.run(*arguments)
+        assert ran.returncode == status, ran.stderr
+        return ran.stdout
+
+    def json(self, *arguments: str | Path, status: int = 0) -> Any:
+        return json.loads(self.told(*arguments, "--json", status=status))
+
+
+@pytest.fixture
+def clerk(tmp_path: Path) -> Clerk:
+    return Clerk(tmp_path)
+
+
+def test_a_clerks_day(clerk: Clerk, tmp_path: Path, sample: Path) -> None:
+    folder = tmp_path / "令和8年3月定例会"
+    (folder / "議案").mkdir(parents=True)
+    for name in ("資料10.pdf", "資料2.pdf", "議案/第1号.pdf"):
+        shutil.copyfile(sample, folder / name)
+    added = clerk.json("add", folder, "--folder", "本会議")
+    assert [(one["name"], one["state"], one["page_count"]) for one in added] == [
+        ("資料2", "ready", 22),
+        ("資料10", "ready", 22),
+        ("第1号", "ready", 22),
+    ]
+    listed = clerk.json("list")
+    assert [(one["depth"], one["type"], one["name"]) for one in listed] == [
+        (0, "folder", "本会議"),
+        (1, "folder", "令和8年3月定例会"),
+        (2, "folder", "議案"),
+        (3, "paper", "第1号"),
+        (2, "paper", "資料2"),
+        (2, "paper", "資料10"),
+    ]
+    found = clerk.json("search", "文字", "--folder", "本会議/令和8年3月定例会/議案", "--limit", "3")
+    assert {one["name"] for one in found} == {"第1号"}
+    assert all("文字" in one["text"][0] for one in found)
+    assert clerk.run("search", "この語はどこにもない").returncode == 1
+    paper = "本会議/令和8年3月定例会/資料2"
+    assert clerk.json("replace", paper, sample, "--note", "差し替え")["changes"] == []
+    assert "withdrawn" in clerk.told("withdraw", paper)
+    assert "資料2 " not in clerk.told("list")
+    assert "資料2 " in clerk.told("list", "--withdrawn")
+    clerk.told("withdraw", paper, "--undo")
+    assert "3 originals" not in clerk.told("backup", tmp_path / "backup"), "equal files are one"
+    assert Clerk(tmp_path).told("verify").startswith("1 originals checked: 0 missing, 0 damaged")
+    clerk.told("purge", paper, "本会議/令和8年3月定例会/資料10")
+    assert [one["name"] for one in clerk.json("list") if one["type"] == "paper"] == ["第1号"]
+
+
+def test_what_cannot_be_opened_is_told_and_stands_on_the_shelf(clerk: Clerk, tmp_path: Path) -> None:
+    path = tmp_path / "plan.docx"
+    path.write_bytes(b"an office file")
+    ran = clerk.run("add", path, tmp_path / "missing.pdf", "--no-wait")
+    assert ran.returncode == 1
+    assert "none of the kinds that can be opened" in ran.stderr
+    assert "missing.pdf" in ran.stderr
+    assert "plan  (unsupported)" in clerk.told("list")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("purge", "nobody"), "no paper 'nobody'"),
+        (("list", "--folder", "nowhere"), "no folder 'nowhere'"),
+        (("add", ".", "--name", "x"), "--name is for one file"),
+    ],
+)
+def test_what_makes_no_sense_is_told(clerk: Clerk, arguments: tuple[str, ...], message: str) -> None:
+    ran = clerk.run(*arguments)
+    assert ran.returncode == 2
+    assert message in ran.stderr
