@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 import sidebooks_core as sb
-from sidebooks_core import server, testing
+from sidebooks_core import server, shelf, testing
 
 ERROR = "document_id message page"
 SURFACE: dict[str, str] = {
@@ -86,6 +86,16 @@ PARAMETERS: dict[str, str] = {
     """,
 }
 SERVER = "Allowed Application Operation ServerLimits ServerOptions Shelf"
+SHELF = "Change Folder Found PageChange PageHit Paper Progress Revision Shelf Where"
+SHELF_METHODS = """
+    back_up(target) change(paper_id * who changes) change_folder(folder * who changes) changes(since limit) close()
+    diff(paper_id old new) document(paper_id revision) epoch() folder(folder_id) folders(parent)
+    make_folder(name parent * kind note who) paper(paper_id) papers(folder * withdrawn) progress(paper_id)
+    purge(paper_id * who) rebuild_index() register(source folder * password who revision_note shown)
+    remove_folder(folder * who) replace(paper_id source * password after note who) restore(paper_id * who)
+    revisions(paper_id) search(query where * before limit) tell(listener) unlock(paper_id password * who) verify()
+    wait_prepared(timeout_s) withdraw(paper_id * who)
+"""
 TESTING = (
     "Begun DocumentContract FailingStore FakeDocument FakeEngine FakePage Held LeaseContract Rule SlowStore StoreContract Task "
     "ThreadWorkers WorkerLost words_of"
@@ -150,10 +160,14 @@ def test_a_service_is_made_of_these() -> None:
     ]
 
 
-@pytest.mark.parametrize(("module", "names"), [(server, SERVER), (testing, TESTING)])
+@pytest.mark.parametrize(("module", "names"), [(server, SERVER), (shelf, SHELF), (testing, TESTING)])
 def test_the_other_public_modules_have_these_names(module: ModuleType, names: str) -> None:
     assert " ".join(module.__all__) == names
     assert all(hasattr(module, name) for name in module.__all__)
+
+
+def test_the_methods_of_a_shelf_take_these_parameters() -> None:
+    assert sorted(methods(shelf.Shelf).split(") ")) == sorted(" ".join(SHELF_METHODS.split()).split(") "))
 
 
 def test_what_is_given_out_is_a_value_that_cannot_be_changed() -> None:

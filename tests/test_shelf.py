@@ -180,6 +180,18 @@ def test_a_file_that_is_not_there_is_told_as_such(shelf: Shelf, tmp_path: Path) 
         shelf.register(tmp_path)
 
 
+def test_a_file_that_is_registered_again_is_kept_once_and_stays_open(shelf: Shelf) -> None:
+    first = shelf.register(PAPER.to_bytes(), name="first")
+    document = shelf.document(first.id)
+    [revision] = shelf.revisions(first.id)
+    before = shelf.originals.path(revision.original).stat()
+    second = shelf.register(PAPER.to_bytes(), name="second")
+    assert shelf.revisions(second.id)[0].original == revision.original
+    assert shelf.originals.path(revision.original).stat() == before
+    assert shelf.service.page_image(document, 0, width_px=30).width_px == 30
+    assert second.document_id == first.document_id
+
+
 # Folders.
 
 

@@ -119,8 +119,7 @@ class Originals:
     def _settle(self, incoming: Path, original: Original) -> Original:
         path = self.path(original.digest)
         if path.is_file():
-            os.utime(path)  # as old as new: nobody removes it before it is named again
-            return original
+            return original  # untouched: whoever has it open would see a change
         path.parent.mkdir(mode=0o700, exist_ok=True)
         incoming.chmod(0o400)
         incoming.rename(path)
