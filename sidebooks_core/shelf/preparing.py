@@ -59,6 +59,7 @@ class Preparer:
         self._lock_path = folder / LOCK_NAME
         self._open_revision = open_revision
         self._changed = changed
+        self._lock = threading.Lock()
         self._wake = threading.Event()
         self._closing = threading.Event()
         self._is_idle = threading.Event()
@@ -75,8 +76,9 @@ class Preparer:
 
     def wake(self) -> None:
         """There is a new revision."""
-        self._is_idle.clear()
-        self._wake.set()
+        with self._lock:
+            self._is_idle.clear()
+            self._wake.set()
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait until everything is prepared that can be. False if it was not within the time."""
@@ -112,7 +114,9 @@ class Preparer:
                     continue
                 try:
                     if not self._prepare_next():
-                        self._is_idle.set()
+                        with self._lock:
+                            if not self._wake.is_set():  # else there is a new revision since the look
+                                self._is_idle.set()
                         self._wake.wait()
                 except ServiceClosed:
                     return

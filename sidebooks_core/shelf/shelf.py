@@ -235,10 +235,10 @@ class Shelf:
         return self._set_withdrawn(paper_id, None, who)
 
     def purge(self, paper_id: str, *, who: str = "") -> None:
-        """Remove a paper for good, with its originals, revisions, images and positions, and all that is known of it.
+        """Remove a paper for good, with its originals, revisions, texts, images and positions, and all that is known of it.
 
-        What another paper holds, too, stays for that. Raises RequestError, and StorageFailed if it is not done yet; then it is
-        done at the next start.
+        Originals and texts that another paper holds, too, stay for that. Raises RequestError, and StorageFailed if a file
+        cannot be removed yet; then it is removed at the next start.
         """
         documents = self._opened.let_go(self.revisions(paper_id))
         with self.database.writing() as writing:
