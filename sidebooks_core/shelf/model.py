@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, TypedDict
 
 from msgspec import Struct
 
@@ -118,3 +118,34 @@ class Progress(Struct, frozen=True):
     previews: int
     indexed: int
     """Pages that the search finds."""
+
+
+class Shown(TypedDict, total=False):
+    """What a reader sees of a paper. What is not told stays as it is; of a new paper, it is as for `NewPaper`."""
+
+    name: str
+    note: str
+    level: Level
+    from_s: float | None
+    until_s: float | None
+
+
+class PaperChanges(Shown, total=False):
+    """What can be changed of a paper."""
+
+    folder: str | Folder | None
+    """None: the top."""
+    place: int
+    """Among the papers of the folder, from 0."""
+
+
+class FolderChanges(TypedDict, total=False):
+    """What can be changed of a folder."""
+
+    name: str
+    kind: FolderKind
+    note: str
+    parent: str | Folder | None
+    """None: the top."""
+    place: int
+    """Among the folders of the parent, from 0."""

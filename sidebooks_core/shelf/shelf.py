@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypedDict, Unpack, get_args
+from typing import Self, Unpack, get_args
 
 from msgspec.structs import replace
 
@@ -23,7 +23,18 @@ from sidebooks_core.shelf.catalogue import NewPaper, NewRevision
 from sidebooks_core.shelf.feed import Feed, Listener
 from sidebooks_core.shelf.intake import Convert, Given, Intake, TakenIn
 from sidebooks_core.shelf.likeness import likeness_of
-from sidebooks_core.shelf.model import Change, Folder, FolderKind, Level, Paper, Progress, Revision
+from sidebooks_core.shelf.model import (
+    Change,
+    Folder,
+    FolderChanges,
+    FolderKind,
+    Level,
+    Paper,
+    PaperChanges,
+    Progress,
+    Revision,
+    Shown,
+)
 from sidebooks_core.shelf.opened import OpenedRevisions
 from sidebooks_core.shelf.order import new_id
 from sidebooks_core.shelf.originals import Originals
@@ -36,37 +47,6 @@ from sidebooks_core.shelf.search.searching import NEWEST, Found, Where, search
 CHANGES_AT_ONCE = 1000
 SEARCH_LIMIT = 50
 LEVELS = get_args(Level)
-
-
-class Shown(TypedDict, total=False):
-    """What a reader sees of a paper. What is not told stays as it is; of a new paper, it is as for `NewPaper`."""
-
-    name: str
-    note: str
-    level: Level
-    from_s: float | None
-    until_s: float | None
-
-
-class PaperChanges(Shown, total=False):
-    """What can be changed of a paper."""
-
-    folder: str | Folder | None
-    """None: the top."""
-    place: int
-    """Among the papers of the folder, from 0."""
-
-
-class FolderChanges(TypedDict, total=False):
-    """What can be changed of a folder."""
-
-    name: str
-    kind: FolderKind
-    note: str
-    parent: str | Folder | None
-    """None: the top."""
-    place: int
-    """Among the folders of the parent, from 0."""
 
 
 class Shelf:
