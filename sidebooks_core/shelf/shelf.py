@@ -148,7 +148,7 @@ class Shelf:
         shown.setdefault("name", Path(taken.file_name).stem or taken.file_name)
         new = _new_paper(NewPaper(name="", folder=folder_id), shown)
         paper_id = new_id()
-        with self._committing(taken) as writing:
+        with _committing(self.database, self.originals, taken) as writing:
             paper = catalogue.add_paper(writing, paper_id, new, _revision_of(taken, revision_note, who))
         self._has_new(paper, taken)
         return paper
@@ -171,7 +171,7 @@ class Shelf:
         with self.database.reading() as reading:
             old = catalogue.require_paper(reading, paper_id)
         taken = self._intake.take(source, password, old.name)
-        with self._committing(taken) as writing:
+        with _committing(self.database, self.originals, taken) as writing:
             paper = catalogue.replace_paper(writing, paper_id, after, _revision_of(taken, note, who))
         self._has_new(paper, taken)
         return paper
@@ -343,19 +343,20 @@ class Shelf:
                 self.service.parts.images.identify(document, 0, Priority.PREVIEW)  # a failure is told to who asks for the page
         self._preparer.wake()
 
-    @contextmanager
-    def _committing(self, taken: TakenIn) -> Iterator[Writing]:
-        """A transaction that names a file that was taken in. The file is there: nobody may have swept it meanwhile."""
-        with self.database.writing() as writing:
-            if not (self.originals.holds(taken.original.digest) and self.originals.holds(taken.shown.digest)):
-                raise StorageFailed("the file that was taken in is gone; register it again")
-            yield writing
-
     def _set_withdrawn(self, paper_id: str, withdrawn_s: float | None, who: str) -> Paper:
         with self.database.writing() as writing:
             paper = catalogue.set_withdrawn(writing, paper_id, withdrawn_s, who)
         self.feed.wake()
         return paper
+
+
+@contextmanager
+def _committing(database: Database, originals: Originals, taken: TakenIn) -> Iterator[Writing]:
+    """A transaction that names a file that was taken in. The file is there: nobody may have swept it meanwhile."""
+    with database.writing() as writing:
+        if not (originals.holds(taken.original.digest) and originals.holds(taken.shown.digest)):
+            raise StorageFailed("the file that was taken in is gone; register it again")
+        yield writing
 
 
 def _id_of(folder: str | Folder | None) -> str | None:
