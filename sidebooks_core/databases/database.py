@@ -25,6 +25,8 @@ import apsw
 import msgspec
 from msgspec import Struct
 
+from sidebooks_core.databases.files import flush_to_disk
+from sidebooks_core.databases.options import OPTIONS
 from sidebooks_core.databases.versions import require_version
 from sidebooks_core.errors import RequestError, StorageDamaged, StorageFailed
 from sidebooks_core.stores.folders import is_remote, make_own
@@ -41,14 +43,6 @@ WAL_BYTES = 8 << 20
 """A log that grew longer is cut to this when it has been copied into the database."""
 BACKUP_PAGES = 1024
 """Pages copied at once by a backup. Others may write in between."""
-
-OPTIONS = (
-    (apsw.SQLITE_DBCONFIG_DEFENSIVE, 1),
-    (apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0),
-    (apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0),
-    (apsw.SQLITE_DBCONFIG_ENABLE_VIEW, 0),
-)
-"""Of each connection: what somebody planted in the file does not run."""
 
 
 class Schema(Struct, frozen=True):
@@ -188,7 +182,7 @@ class Database:
                     self._copy_into(copy)
                 finally:
                     copy.close()
-            _flush_file(target)
+            flush_to_disk(target)
         except BaseException:
             target.unlink(missing_ok=True)
             raise
@@ -357,14 +351,6 @@ def _converted(row: tuple[object, ...], kind: type[T]) -> T:
         return msgspec.convert(value, kind, strict=False)
     except msgspec.ValidationError as fault:
         raise StorageDamaged(f"a row is not what was written: {fault}") from fault
-
-
-def _flush_file(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

@@ -14,6 +14,17 @@ def files_of(path: Path) -> list[Path]:
     return [file for file in found if os.path.lexists(file)]
 
 
+def flush_to_disk(path: Path) -> None:
+    """A file, or the names in a folder, are on the disk after this. Windows flushes no folder, and needs it for none."""
+    if os.name == "nt" and path.is_dir():
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def log_bytes(path: Path) -> int:
     """The size of a database's log; 0 if there is none."""
     try:

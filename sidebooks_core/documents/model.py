@@ -74,6 +74,11 @@ class PackedStream(Struct, frozen=True):
     lines: bytes
     """One int32 number for each character."""
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether it has one box and one line for each character."""
+        return len(self.boxes) == 16 * len(self.text) and len(self.lines) == 4 * len(self.text)
+
 
 class PackedText(Struct, frozen=True):
     """The text of a page as it is searched. read: as it is read aloud, if the page has ruby."""

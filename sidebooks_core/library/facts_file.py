@@ -28,6 +28,7 @@ import apsw
 from msgspec import Struct
 
 from sidebooks_core.databases.files import files_of, log_bytes
+from sidebooks_core.databases.options import OPTIONS
 from sidebooks_core.stores.folders import is_remote
 
 BUSY_MS = 1000
@@ -45,14 +46,6 @@ PAGE_BYTES = 4096
 EVICTED_AT_ONCE = 16
 LASTING_BYTES = "SELECT coalesce(sum(length(key) + length(value)), 0) FROM fact WHERE lasts = 1"
 CHECKSUM_BYTES = 16
-
-OPTIONS = (
-    (apsw.SQLITE_DBCONFIG_DEFENSIVE, 1),
-    (apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0),
-    (apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0),
-    (apsw.SQLITE_DBCONFIG_ENABLE_VIEW, 0),
-)
-"""Options of each connection. Code that somebody planted in the file does not run."""
 
 MIGRATIONS: tuple[str, ...] = (
     """

@@ -76,11 +76,6 @@ def papers(reading: Reading, folder_id: str | None) -> list[Paper]:
     return reading.all(Paper, f"{_PAPER} WHERE paper.folder IS ? ORDER BY paper.place, paper.rowid", folder_id)
 
 
-def every_paper(reading: Reading) -> list[Paper]:
-    """All of them, those of one folder together and in order."""
-    return reading.all(Paper, f"{_PAPER} ORDER BY paper.folder, paper.place, paper.rowid")
-
-
 def papers_of_document(reading: Reading, document_id: str) -> list[Paper]:
     """The papers that show a document in any of their revisions."""
     query = f"{_PAPER} WHERE paper.id IN (SELECT paper FROM revision WHERE document = ?) ORDER BY paper.rowid"
@@ -244,10 +239,12 @@ def set_content_ids(writing: Writing, paper_id: str, number: int, found: Mapping
 def content_ids(reading: Reading, paper_id: str, number: int) -> dict[int, str]:
     """The content ids of a revision by page, as far as they are known."""
     query = "SELECT page, content_id FROM page WHERE paper = ? AND revision = ? ORDER BY page"
-    return {row.page: row.content_id for row in reading.all(_PageRow, query, paper_id, number)}
+    return {row.page: row.content_id for row in reading.all(PageRow, query, paper_id, number)}
 
 
-class _PageRow(Struct, frozen=True, array_like=True):
+class PageRow(Struct, frozen=True, array_like=True):
+    """A page of a revision, from 0, with its content id."""
+
     page: int
     content_id: str
 

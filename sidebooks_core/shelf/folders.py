@@ -20,11 +20,6 @@ def folders(reading: Reading, parent: str | None) -> list[Folder]:
     return reading.all(Folder, f"{_FOLDER} WHERE parent IS ? ORDER BY place, rowid", parent)
 
 
-def every_folder(reading: Reading) -> list[Folder]:
-    """All of them, those of one parent together and in order."""
-    return reading.all(Folder, f"{_FOLDER} ORDER BY parent, place, rowid")
-
-
 def way_to(reading: Reading, folder_id: str | None) -> list[Folder]:
     """The folders from the top down to one, itself included."""
     way: list[Folder] = []

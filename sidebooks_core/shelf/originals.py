@@ -17,6 +17,7 @@ from typing import BinaryIO
 
 from msgspec import Struct
 
+from sidebooks_core.databases.files import flush_to_disk
 from sidebooks_core.errors import DocumentTooLarge, StorageFailed
 from sidebooks_core.stores.folders import make_own
 
@@ -75,7 +76,7 @@ class Originals:
         with _translated(self.folder):
             path.unlink(missing_ok=True)
             if path.parent.is_dir():
-                _flush_folder(path.parent)
+                flush_to_disk(path.parent)
 
     def all(self) -> Iterator[str]:
         """The digests of all files."""
@@ -123,8 +124,8 @@ class Originals:
         path.parent.mkdir(mode=0o700, exist_ok=True)
         incoming.chmod(0o400)
         incoming.rename(path)
-        _flush_folder(path.parent)
-        _flush_folder(self.folder)
+        flush_to_disk(path.parent)
+        flush_to_disk(self.folder)
         return original
 
 
@@ -134,17 +135,6 @@ def copy_whole(source: Path, target: Path) -> None:
         shutil.copyfileobj(reading, writing, COPY_BYTES)
         writing.flush()
         os.fsync(writing.fileno())
-
-
-def _flush_folder(folder: Path) -> None:
-    """What was renamed or removed in a folder is on the disk after this. Windows has no such call, and needs none."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

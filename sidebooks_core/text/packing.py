@@ -30,7 +30,7 @@ def _packed(stream: Stream) -> PackedStream:
 
 
 def _unpacked(stream: PackedStream) -> Stream:
-    if len(stream.boxes) != 16 * len(stream.text) or len(stream.lines) != 4 * len(stream.text):
+    if not stream.is_complete:
         raise ValueError("a text without one box and one line for each character")
     boxes = np.frombuffer(stream.boxes, dtype="<i4").reshape(-1, 4) / PARTS_PER_PT
     lines = np.frombuffer(stream.lines, dtype="<i4")

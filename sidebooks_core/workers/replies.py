@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from sidebooks_core.documents.limits import Limits
-from sidebooks_core.documents.model import DocumentInfo, Link, PackedStream, PackedText, Word
+from sidebooks_core.documents.model import DocumentInfo, Link, PackedText, Word
 from sidebooks_core.workers.answers import ContentId, Drawn, ErrorTold, Greeting, Inspected, Searched
 from sidebooks_core.workers.jobs import Draw, Identify, Inspect, Job, Open, ReadLinks, ReadText, ReadWords, Search
 from sidebooks_core.workers.wire import WireBroken
@@ -110,13 +110,9 @@ def _fits(answer: object, job: Job[A]) -> bool:
         case Search(page=page, stop=stop), Searched(hits=hits, reached=reached):
             return page < reached <= stop and all(page <= hit.page < reached for hit in hits)
         case ReadText(), PackedText(written=written, read=read):
-            return _is_complete(written) and (read is None or _is_complete(read))
+            return written.is_complete and (read is None or read.is_complete)
         case Inspect(page=page), Inspected(page=inspection):
             return inspection.page == page
         case Identify(page=page, stop=stop), tuple() as content_ids:
             return len(content_ids) <= stop - page
     return True
-
-
-def _is_complete(stream: PackedStream) -> bool:
-    return len(stream.boxes) == 16 * len(stream.text) and len(stream.lines) == 4 * len(stream.text)

@@ -13,6 +13,7 @@ from msgspec import Struct
 from sidebooks_core.databases.database import Reading, Writing
 from sidebooks_core.documents.model import PackedStream, PackedText
 from sidebooks_core.errors import StorageDamaged
+from sidebooks_core.shelf.catalogue import PageRow
 from sidebooks_core.shelf.search.bigrams import pairs_of_page
 from sidebooks_core.text.folding import fold
 
@@ -31,25 +32,16 @@ class Candidate(Struct, frozen=True, array_like=True):
     text: bytes
 
 
-def has_text(reading: Reading, content_id: str) -> bool:
-    return reading.one(int, "SELECT 1 FROM page_text WHERE content_id = ?", content_id) is not None
-
-
 def missing(reading: Reading, paper: str, revision: int) -> dict[int, str]:
     """The pages of a revision that are identified and have no text yet, with their content ids."""
     rows = reading.all(
-        _PageRow,
+        PageRow,
         "SELECT page, content_id FROM page WHERE paper = ? AND revision = ? "
         "AND content_id NOT IN (SELECT content_id FROM page_text) ORDER BY page",
         paper,
         revision,
     )
     return {row.page: row.content_id for row in rows}
-
-
-class _PageRow(Struct, frozen=True, array_like=True):
-    page: int
-    content_id: str
 
 
 def add(writing: Writing, content_id: str, text: PackedText) -> None:
