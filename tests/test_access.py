@@ -11,8 +11,8 @@ from asgi import ask
 from starlette.types import Scope
 
 import sidebooks_core as sb
+from sidebooks_core.access.operations import Operation
 from sidebooks_core.server import Application, Shelf
-from sidebooks_core.server.access import Operation
 
 
 class Policy:

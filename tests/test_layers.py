@@ -42,11 +42,12 @@ ROOMS: dict[str, str] = {
     "assembly": "errors settings scheduling keys documents fonts stores workers images library reading",
     "service": "errors settings statistics tiling scheduling documents stores images library reading assembly",
     "shelf": "errors settings scheduling documents text images service databases stores",
+    "access": "errors databases",
     PACKAGE: "errors settings statistics tiling scheduling documents images reading service",
     "testing": "errors settings tiling documents encoding stores workers service",
     "server": "errors settings statistics tiling scheduling keys documents encoding stores images library reading service "
-    f"{PACKAGE}",
-    "cli": f"{PACKAGE} errors settings statistics documents encoding stores library service shelf server",
+    f"shelf access {PACKAGE}",
+    "cli": f"{PACKAGE} errors settings statistics documents encoding stores library service shelf access server",
     "__main__": "cli",
 }
 WORKER_ONLY = ("engine", "worker")

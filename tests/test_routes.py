@@ -16,8 +16,8 @@ from asgi import Reply, ask, ask_async
 from starlette.types import Scope
 
 import sidebooks_core as sb
+from sidebooks_core.access.operations import Operation
 from sidebooks_core.server import Application, ServerLimits, Shelf
-from sidebooks_core.server.access import Operation
 from sidebooks_core.server.endpoints import by_path
 from sidebooks_core.server.route import MEANINGS, PARAMETERS, Route
 from sidebooks_core.server.routes import ROUTES

@@ -14,9 +14,10 @@ import pytest
 from asgi import Reply, ask
 
 import sidebooks_core as sb
+from sidebooks_core.access.operations import Operation
 from sidebooks_core.errors import DamagedDocument, RequestError
 from sidebooks_core.server import Application, Shelf
-from sidebooks_core.server.access import Operation, everything
+from sidebooks_core.server.access import everything
 from sidebooks_core.server.descriptions import disposition
 from sidebooks_core.server.fast_path import MOST_BYTES, FastPath
 from sidebooks_core.server.headers import ResponseHeaders

@@ -4,7 +4,8 @@
 (`fast_path`). Any ASGI server can run it, and Starlette, FastAPI and others can mount it.
 """
 
-from sidebooks_core.server.access import Allowed, Operation
+from sidebooks_core.access.operations import Operation
+from sidebooks_core.server.access import Allowed
 from sidebooks_core.server.application import Application, ServerOptions
 from sidebooks_core.server.limits import ServerLimits
 from sidebooks_core.server.shelf import Shelf

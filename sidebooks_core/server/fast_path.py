@@ -15,9 +15,10 @@ from collections import OrderedDict
 from msgspec import Struct
 from starlette.types import Scope
 
+from sidebooks_core.access.operations import Operation
 from sidebooks_core.encoding.tileset import RecordUnreadable, tile_span
 from sidebooks_core.images.requests import TilePlace
-from sidebooks_core.server.access import Allowed, Operation
+from sidebooks_core.server.access import Allowed
 from sidebooks_core.server.headers import ResponseHeaders, etag
 from sidebooks_core.server.http import Headers, HttpRequest, family_of, origin_of, raw_path
 from sidebooks_core.service import TileService

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, quote, unquote
 from msgspec import Struct, field
 from starlette.types import Receive, Scope
 
-from sidebooks_core.server.access import Operation
+from sidebooks_core.access.operations import Operation
 from sidebooks_core.server.limits import client_of
 from sidebooks_core.server.statuses import Refused
 

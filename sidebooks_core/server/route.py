@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 
 from msgspec import Struct
 
+from sidebooks_core.access.operations import Operation
 from sidebooks_core.encoding.formats import BY_ENDING
-from sidebooks_core.server.access import Operation
 from sidebooks_core.server.http import HttpRequest, HttpResponse
 from sidebooks_core.server.parts import ServerParts
 

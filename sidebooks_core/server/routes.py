@@ -5,8 +5,8 @@ To add a route: write a handler, and a row here. What the row declares is tested
 
 from __future__ import annotations
 
+from sidebooks_core.access.operations import Operation
 from sidebooks_core.server import schemas
-from sidebooks_core.server.access import Operation
 from sidebooks_core.server.handlers import documents, iiif, images, status
 from sidebooks_core.server.image_answers import BUNDLE_TYPE
 from sidebooks_core.server.route import Route

@@ -1,0 +1,156 @@
+"""Decides what a principal may do with a resource. Pure: a policy is a value, and knows no clock, no database, and no request.
+
+The nearest folder, from the resource upward, that says who may see it decides. If none says it, members may read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from sidebooks_core.access.operations import CLERKS, FOR_ANYBODY, GENERAL, READING, TENDING, Operation
+from sidebooks_core.access.principals import Principal
+
+Right = Literal["read", "tend"]
+"""read: what readers do. tend: also what a clerk does with the folder and its papers, but for removing them for good."""
+SubjectKind = Literal["role", "group", "person"]
+
+
+class Limits(Struct, frozen=True):
+    """Bounds of what is allowed."""
+
+    pages: tuple[tuple[int, int], ...] | None = None
+    """Ranges of pages, first and last, from 0. None: all."""
+    long_side_px: int | None = None
+    """The longest side of an image of a whole page. None: any."""
+    may_download: bool = True
+    may_print: bool = True
+    is_marked: bool = False
+    """Images carry the reader's name."""
+
+    def has_page(self, page: int) -> bool:
+        """Whether a page, from 0, may be seen."""
+        return self.pages is None or any(first <= page <= last for first, last in self.pages)
+
+    def or_those(self, other: Limits) -> Limits:
+        """What is allowed if either of two allows it."""
+        return Limits(
+            pages=None if self.pages is None or other.pages is None else self.pages + other.pages,
+            long_side_px=_wider(self.long_side_px, other.long_side_px),
+            may_download=self.may_download or other.may_download,
+            may_print=self.may_print or other.may_print,
+            is_marked=self.is_marked and other.is_marked,
+        )
+
+
+def _wider(one: int | None, other: int | None) -> int | None:
+    return None if one is None or other is None else max(one, other)
+
+
+UNLIMITED = Limits()
+
+
+class Decision(Struct, frozen=True):
+    """The answer of a policy: deny, allow, or allow with limits."""
+
+    is_allowed: bool
+    limits: Limits = UNLIMITED
+
+
+ALLOW = Decision(is_allowed=True)
+DENY = Decision(is_allowed=False)
+
+
+class Resource(Struct, frozen=True):
+    """A folder, a paper or one of its revisions."""
+
+    folders: tuple[str, ...] = ()
+    """Ids of the folders that hold it, from the top; a folder holds itself. Empty: it stands at the top."""
+    is_published: bool = True
+    """False: its time has not come or is over, or it was withdrawn. Only who tends it sees it."""
+    may_leave: bool = True
+    """False: its level says that it is read only while connected: no download, no print."""
+
+
+TOP = Resource()
+"""The top of the shelf."""
+
+
+class Policy(Protocol):
+    """Decides. It is asked before every answer, also before images in memory: it must not wait."""
+
+    def decide(self, principal: Principal, operation: Operation, resource: Resource | None, /) -> Decision:
+        """resource: None if the operation concerns none, or many; what is many is decided one by one."""
+
+
+class Grant(Struct, frozen=True):
+    """Says of a folder that some may see it, with what is in it."""
+
+    kind: SubjectKind
+    subject: str
+    """A role, a group's name, or a person's id. The role "citizen" stands for everybody."""
+    right: Right = "read"
+    limits: Limits = UNLIMITED
+
+    def is_for(self, principal: Principal) -> bool:
+        """Whether a principal has it."""
+        match self.kind:
+            case "role":
+                return self.subject in (principal.role, "citizen")
+            case "group":
+                return self.subject in principal.groups
+            case "person":
+                return bool(principal.id) and self.subject == principal.id
+
+
+class FolderPolicy(Struct, frozen=True):
+    """The policy unless an application has its own: admins may do everything, clerks all but manage people; for others, folders
+    say who may read them. A guest's link is a grant for its folders.
+    """
+
+    grants: Mapping[str, tuple[Grant, ...]] = {}
+    """By folder. A folder without a row is as the one that holds it."""
+
+    def decide(self, principal: Principal, operation: Operation, resource: Resource | None, /) -> Decision:
+        """See `Policy`."""
+        if operation in FOR_ANYBODY | GENERAL or principal.role == "admin":
+            return ALLOW
+        if principal.role == "clerk":
+            return ALLOW if operation in CLERKS | READING else DENY
+        if resource is None:
+            return ALLOW if operation == Operation.SEARCH else DENY
+        grant = self._grant(principal, resource)
+        if grant is None:
+            return DENY
+        if grant.right == "tend":
+            return ALLOW if operation in TENDING | READING else DENY
+        if operation not in READING or not resource.is_published:
+            return DENY
+        limits = grant.limits if resource.may_leave else replace(grant.limits, may_download=False, may_print=False)
+        if operation == Operation.READ_ORIGINAL and not limits.may_download:
+            return DENY
+        return Decision(is_allowed=True, limits=limits)
+
+    def _grant(self, principal: Principal, resource: Resource) -> Grant | None:
+        """What a principal has in the nearest folder that decides. None: nothing."""
+        for folder in reversed(resource.folders):
+            if folder in principal.folders:
+                return Grant("person", principal.id)
+            grants = self.grants.get(folder)
+            if grants is not None:
+                return _joined([grant for grant in grants if grant.is_for(principal)])
+        return Grant("role", "member") if principal.role == "member" else None
+
+
+def _joined(grants: list[Grant]) -> Grant | None:
+    """One grant that allows what any of some allows; None for none."""
+    if not grants:
+        return None
+    right: Right = "tend" if any(grant.right == "tend" for grant in grants) else "read"
+    limits = grants[0].limits
+    for grant in grants[1:]:
+        limits = limits.or_those(grant.limits)
+    return Grant(grants[0].kind, grants[0].subject, right, limits)

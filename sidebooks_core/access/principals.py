@@ -1,0 +1,35 @@
+"""Principals: who asks. Frozen values, made by the ways in (accounts, links, signed addresses, an application's hook). Pure."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+Role = Literal["admin", "clerk", "member", "guest", "citizen"]
+"""admin: manages people, and may do everything. clerk: tends the shelf. member: reads the folders that are not closed to them.
+guest: reads the folders of a link. citizen: nobody known; reads what is open to everybody."""
+
+
+class Principal(Struct, frozen=True):
+    """Who asks."""
+
+    id: str
+    """Stays the same for a person; empty for a citizen."""
+    name: str
+    """What others read, for example in the audit."""
+    role: Role
+    groups: frozenset[str] = frozenset()
+    """Such as the members of a committee."""
+    folders: frozenset[str] = frozenset()
+    """Folders that a guest's link opens."""
+    documents: frozenset[str] | None = None
+    """A signed address shows these documents and nothing else, with its principal's rights. None: no such bound."""
+    session: str = ""
+    """Names the login; empty if there is none."""
+
+
+CITIZEN = Principal("", "", "citizen")
+"""Nobody known."""
+HOUSE = Principal("house", "", "admin")
+"""Whoever reaches a server that asks for no accounts."""
