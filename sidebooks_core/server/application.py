@@ -17,6 +17,7 @@ from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
 
 from sidebooks_core import __version__
+from sidebooks_core.access.policy import FolderPolicy
 from sidebooks_core.errors import RequestError
 from sidebooks_core.server import openapi, responses
 from sidebooks_core.server.access import Allowed, everything
@@ -26,11 +27,14 @@ from sidebooks_core.server.endpoints import REQUEST, Endpoint, Rules, starlette_
 from sidebooks_core.server.events import Events
 from sidebooks_core.server.exits import Ending
 from sidebooks_core.server.fast_path import FastPath
+from sidebooks_core.server.gate import Gate, GateRules
 from sidebooks_core.server.headers import ResponseHeaders
+from sidebooks_core.server.identity import House, Identity
 from sidebooks_core.server.image_answers import ImageAnswers
 from sidebooks_core.server.joining import JoinedWork
 from sidebooks_core.server.limits import Quota, ServerLimits
 from sidebooks_core.server.parts import ServerParts
+from sidebooks_core.server.places import Places
 from sidebooks_core.server.pools import Pools
 from sidebooks_core.server.routes import ROUTES
 from sidebooks_core.server.searching import Searches
@@ -39,6 +43,8 @@ from sidebooks_core.server.sessions import Sessions
 from sidebooks_core.server.sharing import Cache, Sharing
 from sidebooks_core.server.shelf import Shelf
 from sidebooks_core.server.statuses import Refused
+from sidebooks_core.shelf import Change
+from sidebooks_core.shelf import Shelf as PaperShelf
 
 
 class ServerOptions(TypedDict, total=False):
@@ -55,6 +61,8 @@ class ServerOptions(TypedDict, total=False):
     cache: Cache
     """"private" if not everybody may see everything: browsers keep the answers, shared caches do not. Else "shared"."""
     limits: ServerLimits
+    papers: PaperShelf | None
+    """Papers that are served beside the documents of `Shelf`. The application does not own it."""
 
 
 class Application:
@@ -79,7 +87,13 @@ class Application:
         self._ending = Ending()
         response_headers = ResponseHeaders(sharing)
         self._sender = Sender(response_headers, pools, self._ending)
-        self.fast_path = FastPath(service, response_headers, allowed)
+        papers = options.get("papers")
+        self.places = Places(papers) if papers is not None else None
+        rules_of_access = GateRules(
+            identity=Identity([House()]), policy=FolderPolicy, allowed=allowed, shelf=shelf, places=self.places
+        )
+        self.gate = gate = Gate(rules_of_access, pools)
+        self.fast_path = FastPath(service, response_headers, gate.may_have_from_memory)
         self.images = ImageAnswers(service, self.fast_path, pools)
         streams = Quota(limits.streams, limits.streams_per_client, "streams of events")
         self.events = Events(streams, left=lambda session: self.sessions.end(session))
@@ -97,17 +111,20 @@ class Application:
             searches=self.searches,
             described=Described(),
             events=self.events,
+            gate=gate,
             sessions=self.sessions,
             ending=self._ending,
             describe_api=lambda base: openapi.description(ROUTES, base, __version__),
             counts=lambda: self._sender.counts,
         )
-        rules = Rules(self._door, sharing, allowed, self._sender)
+        rules = Rules(self._door, sharing, gate, self._sender)
         self._starlette = Starlette(routes=starlette_routes(ROUTES, rules, parts), lifespan=self._lifespan)
         self._starlette.router.redirect_slashes = False
         self._starlette.router.default = self._unmatched
         self._nothing = Endpoint((), rules, parts)
         shelf.tell(self._shelf_changed)
+        if papers is not None:
+            papers.tell(self._papers_changed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection's request, or the server's start and end (ASGI)."""
@@ -154,6 +171,11 @@ class Application:
             await self._nothing(scope, receive, send)
         else:
             await self._starlette.router.not_found(scope, receive, send)
+
+    def _papers_changed(self, _changes: list[Change]) -> None:
+        if self.places is not None:
+            self.places.forget()
+        self.fast_path.forget()
 
     def _shelf_changed(self, documents: list[str]) -> None:
         self.fast_path.forget()

@@ -9,6 +9,7 @@ import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from urllib.parse import quote
 
 from msgspec import UNSET
@@ -175,7 +176,8 @@ def original(request: HttpRequest, registered: Registered) -> HttpResponse:
     if path is None:
         raise not_found()
     media_type = presentation.MEDIA_TYPES.get(document.kind, "application/octet-stream")
-    own = headers.file(media_type, document.id, disposition(document.name, path.suffix, document.id))
+    suffix = Path(registered.file_name or path.name).suffix
+    own = headers.file(media_type, document.id, disposition(document.name, suffix, document.id))
     if request.has_etag(document.id):
         return HttpResponse(304, headers=own)
     try:

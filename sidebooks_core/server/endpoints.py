@@ -11,11 +11,11 @@ from starlette import routing
 from starlette.types import Receive, Scope, Send
 
 from sidebooks_core.server import headers
-from sidebooks_core.server.access import Allowed
 from sidebooks_core.server.door import Door
+from sidebooks_core.server.gate import Gate
 from sidebooks_core.server.http import HttpRequest, HttpResponse, family_of, origin_of
 from sidebooks_core.server.parts import ServerParts
-from sidebooks_core.server.route import Route, document_id_in
+from sidebooks_core.server.route import Route
 from sidebooks_core.server.sending import Sender
 from sidebooks_core.server.sharing import Sharing
 from sidebooks_core.server.statuses import Refused, not_found
@@ -29,7 +29,7 @@ class Rules(Struct, frozen=True):
 
     door: Door
     sharing: Sharing
-    allowed: Allowed
+    gate: Gate
     sender: Sender
 
 
@@ -60,9 +60,7 @@ class Endpoint:
         route = self._routes[method]
         if route.changes_something and not self._rules.door.may_change(request):
             raise Refused(403, "pages of another origin may not do that (allow_origins)")
-        request.operation, request.document_id = route.operation, document_id_in(request.params)
-        if not self._rules.allowed(request.scope, route.operation, request.document_id):
-            raise Refused(403, "you may not do that")
+        await self._rules.gate.admit(request, route.operation)
         return await route.handler(self._parts, request)
 
     def _preflight(self, scope: Scope) -> HttpResponse:

@@ -13,7 +13,10 @@ from msgspec import Struct, field
 from starlette.types import Receive, Scope
 
 from sidebooks_core.access.operations import Operation
+from sidebooks_core.access.policy import UNLIMITED, Limits
+from sidebooks_core.access.principals import CITIZEN, Principal
 from sidebooks_core.server.limits import client_of
+from sidebooks_core.server.shelf import Registered
 from sidebooks_core.server.statuses import Refused
 
 Headers = list[tuple[bytes, bytes]]
@@ -101,6 +104,11 @@ class HttpRequest(Struct, eq=False):
     """The operation of its route. None until the route is known."""
     document_id: str | None = None
     """The document's id in the path. None: the path names no document."""
+    principal: Principal = CITIZEN
+    """Who asks. Set by the gate, as are the limits and the document."""
+    limits: Limits = UNLIMITED
+    registered: Registered | None = None
+    """The document that the path names. None: it names none."""
     source: str = "memory"
     """The source of its image, for Server-Timing."""
     since_s: float = field(default_factory=time.perf_counter)

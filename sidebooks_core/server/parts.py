@@ -11,6 +11,7 @@ from sidebooks_core.server.addresses import page_number
 from sidebooks_core.server.descriptions import Described
 from sidebooks_core.server.events import Events
 from sidebooks_core.server.exits import Ending
+from sidebooks_core.server.gate import Gate
 from sidebooks_core.server.http import HttpRequest
 from sidebooks_core.server.image_answers import ImageAnswers
 from sidebooks_core.server.joining import JoinedWork
@@ -33,6 +34,7 @@ class ServerParts(Struct, frozen=True, eq=False, kw_only=True):
     searches: Searches
     described: Described
     events: Events
+    gate: Gate
     sessions: Sessions
     ending: Ending
     describe_api: Callable[[str], object]
@@ -41,11 +43,10 @@ class ServerParts(Struct, frozen=True, eq=False, kw_only=True):
     """Responses so far, by status."""
 
     def registered(self, request: HttpRequest) -> Registered:
-        """The document that a request names. Raises Refused: there is none."""
-        found = self.shelf.find(request.params["document"])
-        if found is None:
+        """The document that a request names. The gate has found it."""
+        if request.registered is None:
             raise not_found()
-        return found
+        return request.registered
 
     def document(self, request: HttpRequest) -> Document:
         """The document alone, without its entry on the shelf. Raises Refused."""
@@ -58,7 +59,5 @@ class ServerParts(Struct, frozen=True, eq=False, kw_only=True):
 
     def image(self, request: HttpRequest) -> tuple[Document, int]:
         """The document and the page (from 0) whose image service a request names. Raises Refused."""
-        found = self.shelf.find_page(request.params["image"])
-        if found is None:
-            raise not_found()
-        return found[0].document, found[1]
+        document = self.document(request)
+        return document, page_number(request.params["image"].rpartition("_p")[2], document)

@@ -16,9 +16,10 @@ THREADS = {
     "originals": 4,
     "descriptions": 2,
     "other": 4,
+    "access": 4,
 }
-"""images: look for records on disk, and queue the missing ones. derived: turn or stretch images, or make them coarse.
-originals: read files. descriptions: write and compress JSON. other: metrics."""
+"""access: who asks, and where papers stand. images: look for records on disk, and queue the missing ones. derived: turn
+or stretch images, or make them coarse. originals: read files. descriptions: write and compress JSON. other: metrics."""
 
 
 class Pools:

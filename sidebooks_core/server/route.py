@@ -57,6 +57,7 @@ MEANINGS = {
     303: "See the address in Location",
     304: "The client has it: see If-None-Match",
     400: "The request cannot be read, or is out of range",
+    401: "Nobody known asks, and only known people may do that",
     403: "Refused to this client, or to pages of another origin",
     404: "There is nothing at this address",
     408: "The body took too long",
@@ -88,7 +89,7 @@ class Route(Struct, frozen=True, kw_only=True):
     successes: tuple[int, ...] = (200,)
     """Statuses without an error. The usual one comes first."""
     errors: tuple[int, ...] = (404,)
-    """Statuses of errors. 403 is not listed: every route answers it to clients without access."""
+    """Statuses of errors. 401 and 403 are not listed: every route answers them to clients without access."""
     query: tuple[str, ...] = ()
     """Parameters of the query, none of them required."""
     body: type[Struct] | None = None
@@ -118,7 +119,7 @@ class Route(Struct, frozen=True, kw_only=True):
         """All statuses that the route may answer. Any request may also get 400 (host, path), 405, 414, 421, and 500 (our
         fault).
         """
-        return tuple(sorted({*self.successes, 403, *self.errors}))
+        return tuple(sorted({*self.successes, 401, 403, *self.errors}))
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -129,10 +130,3 @@ class Route(Struct, frozen=True, kw_only=True):
     def changes_something(self) -> bool:
         """Whether it changes something. Then pages of other origins may call it only if their origin is allowed."""
         return self.method != "GET"
-
-
-def document_id_in(params: dict[str, str]) -> str | None:
-    """The document that the parts of a path name; None if they name none."""
-    if "document" in params:
-        return params["document"]
-    return params["image"].rpartition("_p")[0] if "image" in params else None

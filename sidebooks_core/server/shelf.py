@@ -35,6 +35,8 @@ class Registered(Struct, frozen=True):
     document: Document
     path: Path | None
     """The path of the original. None: it may not be fetched."""
+    file_name: str = ""
+    """Under which the original was registered, if its path does not tell."""
 
 
 class Shelf:

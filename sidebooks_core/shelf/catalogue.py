@@ -82,6 +82,12 @@ def papers_of_document(reading: Reading, document_id: str) -> list[Paper]:
     return reading.all(Paper, query, document_id)
 
 
+def newest_revision_with(reading: Reading, paper_id: str, document_id: str) -> int:
+    """The number of the newest revision of a paper that shows a document; 0 if none does."""
+    query = "SELECT coalesce(max(number), 0) FROM revision WHERE paper = ? AND document = ?"
+    return reading.number(query, paper_id, document_id)
+
+
 def require_paper(reading: Reading, paper_id: str) -> Paper:
     """Raises RequestError if it is not there."""
     found = paper(reading, paper_id)

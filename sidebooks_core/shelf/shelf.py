@@ -249,14 +249,17 @@ class Shelf:
             catalogue.require_paper(reading, paper_id)
             return catalogue.revisions(reading, paper_id)
 
+    def revision(self, paper_id: str, number: int | None = None) -> Revision:
+        """A revision of a paper; the present one for None. Raises RequestError if there is none."""
+        with self.database.reading() as reading:
+            return catalogue.revision(reading, paper_id, number)
+
     def document(self, paper_id: str, revision: int | None = None) -> Document:
         """The document of a revision; of the present one for None.
 
         Raises RequestError if there is none, and if it cannot be opened, the DocumentError that says why.
         """
-        with self.database.reading() as reading:
-            found = catalogue.revision(reading, paper_id, revision)
-        return self._opened.document(found)
+        return self._opened.document(self.revision(paper_id, revision))
 
     def diff(self, paper_id: str, old: int, new: int) -> list[PageChange]:
         """What became of each page between two revisions: same, changed, moved, inserted, removed. Waits for workers.
@@ -269,9 +272,7 @@ class Shelf:
 
     def progress(self, paper_id: str) -> Progress:
         """How far the present revision of a paper is prepared. Raises RequestError."""
-        with self.database.reading() as reading:
-            revision = catalogue.revision(reading, paper_id, None)
-        return self._preparer.progress(revision)
+        return self._preparer.progress(self.revision(paper_id))
 
     def wait_prepared(self, timeout_s: float | None = None) -> bool:
         """Wait until all papers are prepared, if this process prepares them. False if they are not within the time."""

@@ -1,0 +1,179 @@
+"""The gate: every request is asked about before it is answered, the fast path included. What may not be seen is not there.
+
+who asks (identity) -> what is asked about (places) -> may they (policy) -> the answer, with its limits
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from msgspec import Struct
+from starlette.types import Scope
+
+from sidebooks_core.access.operations import Operation
+from sidebooks_core.access.policy import TOP, UNLIMITED, Decision, Limits, Policy, Resource
+from sidebooks_core.access.principals import CITIZEN, Principal
+from sidebooks_core.server.access import Allowed
+from sidebooks_core.server.http import HttpRequest
+from sidebooks_core.server.identity import Identity, Unknown
+from sidebooks_core.server.places import Places, Standings, resource_of
+from sidebooks_core.server.pools import Pools
+from sidebooks_core.server.shelf import Registered, Shelf
+from sidebooks_core.server.statuses import Refused, not_found
+from sidebooks_core.shelf import Paper
+
+NAMES = frozenset({"document", "image", "paper", "folder"})
+"""Parts of paths that name something which may be seen or not."""
+AT_THE_TOP = "top"
+"""Stands for the top of the shelf where a path names a folder."""
+
+
+class GateRules(Struct, frozen=True, kw_only=True):
+    """Who decides."""
+
+    identity: Identity
+    policy: Callable[[], Policy]
+    """The present policy. It never waits."""
+    allowed: Allowed
+    """Asked as well: an embedding application's own question."""
+    shelf: Shelf
+    """Documents that are served without being papers. They stand at the top."""
+    places: Places | None
+    """None: there is no shelf of papers."""
+
+
+class Gate:
+    """Belongs to the event loop."""
+
+    def __init__(self, rules: GateRules, pools: Pools) -> None:
+        self._rules = rules
+        self._pools = pools
+
+    def may_have_from_memory(self, scope: Scope, operation: Operation, document_id: str | None, /) -> bool:
+        """Whether a request may have its answer from memory, as it was sent before. False also if the look would wait, and if
+        the principal has limits: the long way decides then. It never waits.
+        """
+        rules = self._rules
+        if not rules.allowed(scope, operation, document_id):
+            return False
+        principal = rules.identity.known(scope)
+        if isinstance(principal, Unknown):
+            return False
+        decision = self._decided_about_document(principal, operation, document_id, None)
+        return decision is not None and decision.is_allowed and decision.limits == UNLIMITED
+
+    async def admit(self, request: HttpRequest, operation: Operation) -> None:
+        """Let a request in, with its principal, its limits, and its document. Raises Refused."""
+        rules = self._rules
+        request.operation, request.document_id = operation, document_id_in(request.params)
+        if not rules.allowed(request.scope, operation, request.document_id):
+            raise Refused(403, "you may not do that")
+        known = rules.identity.known(request.scope)
+        if isinstance(known, Unknown):
+            known = await self._pools.run("access", rules.identity.find, request.scope)
+        request.principal = known
+        decision = await self._decision(request)
+        if decision is None or not decision.is_allowed:
+            raise self._refusal(
+                request, is_named=any(name in request.params for name in ("document", "image", "paper", "folder"))
+            )
+        request.limits = decision.limits
+        if request.document_id is not None:
+            request.registered = await self._registered(request.document_id)
+            if request.registered is None:
+                raise self._refusal(request, is_named=True)
+
+    def require(self, request: HttpRequest, operation: Operation, resource: Resource | None) -> Limits:
+        """Ask about something that the path does not name, as the folder a paper moves to. Raises Refused."""
+        decision = self._rules.policy().decide(request.principal, operation, resource)
+        if not decision.is_allowed:
+            raise self._refusal(request, is_named=resource is not None)
+        return decision.limits
+
+    def sees(self, principal: Principal, operation: Operation, standings: Standings) -> bool:
+        """Whether a principal may do something with one of some papers or folders."""
+        decision = self._decided(principal, operation, standings)
+        return decision is not None and decision.is_allowed
+
+    def viewer_of_papers(self, principal: Principal) -> Callable[[Paper], bool]:
+        """Tells of papers whether a principal may find them. It may wait. For one search or one listing."""
+        places, policy, now_s = self._rules.places, self._rules.policy(), time.time()
+
+        def may_see(paper: Paper) -> bool:
+            if places is None:
+                return False
+            standings = places.papers.find(paper.id)
+            return standings is not None and any(
+                policy.decide(principal, Operation.READ_DOCUMENT, resource_of(one, now_s)).is_allowed for one in standings
+            )
+
+        return may_see
+
+    async def _decision(self, request: HttpRequest) -> Decision | None:
+        """None: what the path names is not there."""
+        operation, principal, params, places = request.operation, request.principal, request.params, self._rules.places
+        if operation is None:
+            return None
+        if request.document_id is not None:
+            found = None
+            if places is not None and self._rules.shelf.find(request.document_id) is None:
+                found = await self._pools.run("access", places.documents.find, request.document_id)
+            return self._decided_about_document(principal, operation, request.document_id, found)
+        if "paper" in params or "folder" in params:
+            if params.get("folder") == AT_THE_TOP:
+                return self._rules.policy().decide(principal, operation, TOP)
+            if places is None:
+                return None
+            memory, name = (places.papers, params["paper"]) if "paper" in params else (places.folders, params["folder"])
+            return self._decided(principal, operation, await self._pools.run("access", memory.find, name))
+        return self._rules.policy().decide(principal, operation, None)
+
+    def _decided_about_document(
+        self, principal: Principal, operation: Operation, document_id: str | None, standings: Standings | None
+    ) -> Decision | None:
+        """None: the document is not there, or not known without waiting."""
+        if document_id is None:
+            return self._rules.policy().decide(principal, operation, None)
+        if principal.documents is not None and document_id not in principal.documents:
+            return None
+        if self._rules.shelf.find(document_id) is not None:
+            return self._rules.policy().decide(principal, operation, TOP)
+        if standings is None and self._rules.places is not None:
+            standings = self._rules.places.documents.known(document_id)
+        return self._decided(principal, operation, standings)
+
+    def _decided(self, principal: Principal, operation: Operation, standings: Standings | None) -> Decision | None:
+        """What is allowed of at least one of them. None: there is none."""
+        if not standings:
+            return None
+        policy, now_s = self._rules.policy(), time.time()
+        joined: Decision | None = None
+        for one in standings:
+            decision = policy.decide(principal, operation, resource_of(one, now_s))
+            if decision.is_allowed:
+                limits = decision.limits if joined is None else joined.limits.or_those(decision.limits)
+                joined = Decision(is_allowed=True, limits=limits)
+        return joined
+
+    async def _registered(self, document_id: str) -> Registered | None:
+        found = self._rules.shelf.find(document_id)
+        if found is None and self._rules.places is not None:
+            places = self._rules.places
+            found = places.registered.known(document_id)
+            if found is None:
+                found = await self._pools.run("originals", places.registered.find, document_id)
+        return found
+
+    def _refusal(self, request: HttpRequest, *, is_named: bool) -> Refused:
+        """The same for what is absent and what is forbidden. Nobody known is asked to log in, whatever the path names."""
+        if request.principal == CITIZEN:
+            return Refused(401, "log in first", (b"www-authenticate", b'Cookie realm="sidebooks"'))
+        return not_found() if is_named else Refused(403, "you may not do that")
+
+
+def document_id_in(params: dict[str, str]) -> str | None:
+    """The document that the parts of a path name; None if they name none."""
+    if "document" in params:
+        return params["document"]
+    return params["image"].rpartition("_p")[0] if "image" in params else None

@@ -1,0 +1,107 @@
+"""Where the papers of the shelf stand, and their documents, as the server asks for them before each answer. Kept in memory.
+
+What is kept is forgotten at each change of the shelf, so an answer is never older than the last change that was told.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from sidebooks_core.access.policy import Resource
+from sidebooks_core.errors import DocumentError, StorageError
+from sidebooks_core.server.shelf import Registered
+from sidebooks_core.shelf import Shelf as PaperShelf
+from sidebooks_core.shelf import standing
+from sidebooks_core.shelf.standing import Standing
+
+MOST_KEPT = 16384
+"""Papers, folders and documents whose places are kept, of each kind."""
+
+_Kept = TypeVar("_Kept")
+
+
+Standings = tuple[Standing, ...]
+"""A folder, a paper, or all papers that show a document. Whoever may see one of them may see what is named."""
+
+
+def resource_of(one: Standing, now_s: float) -> Resource:
+    """What a policy is asked about. now_s: seconds since 1970 (UTC)."""
+    if one.paper is None:
+        return Resource(one.folders)
+    return Resource(one.folders, one.paper.is_published(now_s), one.paper.level != "online")
+
+
+class _Memory(Generic[_Kept]):
+    """Places of one kind, by id. Thread-safe."""
+
+    def __init__(self, find: Callable[[str], _Kept | None]) -> None:
+        """find: reads the place; it may wait."""
+        self._find = find
+        self._lock = threading.Lock()
+        self._kept: dict[str, _Kept] = {}
+
+    def known(self, name: str) -> _Kept | None:
+        """None: it is not kept."""
+        return self._kept.get(name)
+
+    def find(self, name: str) -> _Kept | None:
+        """Read it, unless it is kept. None: there is no such thing."""
+        kept = self._kept
+        if name in kept:
+            return kept[name]
+        found = self._find(name)
+        if found is not None:
+            with self._lock:
+                if len(kept) >= MOST_KEPT:
+                    kept.clear()
+                kept[name] = found  # another dict is in use by now if the shelf changed during the read
+        return found
+
+    def forget(self) -> None:
+        """What is being read just now is not kept either."""
+        self._kept = {}
+
+
+class Places:
+    """The places of one shelf. Thread-safe; `known_…` never waits, `find_…` may."""
+
+    def __init__(self, shelf: PaperShelf) -> None:
+        self.shelf = shelf
+        self.folders = _Memory(self._find_folder)
+        self.papers = _Memory(self._find_paper)
+        self.documents = _Memory(self._find_document)
+        self.registered = _Memory(self._find_registered)
+
+    def forget(self) -> None:
+        """The shelf has changed."""
+        for memory in (self.folders, self.papers, self.documents, self.registered):
+            memory.forget()
+
+    def _find_folder(self, folder_id: str) -> Standings | None:
+        found = standing.of_folder(self.shelf.database, folder_id)
+        return None if found is None else (found,)
+
+    def _find_paper(self, paper_id: str) -> Standings | None:
+        found = standing.of_paper(self.shelf.database, paper_id)
+        return None if found is None else (found,)
+
+    def _find_document(self, document_id: str) -> Standings | None:
+        return standing.of_document(self.shelf.database, document_id) or None
+
+    def _find_registered(self, document_id: str) -> Registered | None:
+        """The document, opened. Raises the error of the last paper that shows it if none can be opened."""
+        found = standing.of_document(self.shelf.database, document_id)
+        for number, one in enumerate(found, 1):
+            if one.paper is None:
+                continue
+            try:
+                document = self.shelf.document(one.paper.id, one.revision)
+                original = self.shelf.revision(one.paper.id, one.revision)
+            except (DocumentError, StorageError):
+                if number == len(found):
+                    raise
+                continue  # another paper has the same content, and its original may be there
+            return Registered(document, self.shelf.originals.path(original.shown), original.file_name)
+        return None
