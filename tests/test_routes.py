@@ -186,6 +186,11 @@ class Provoker:
         values = {name: value for name, value in bad.items() if name in route.parameters}
         return ask(self.application, address(route, self.document, **values), route.method, body=b"{}")
 
+    def status_401(self, route: Route) -> Reply:
+        self.application.close()
+        self.application = Application(self.shelf, ways_in=())
+        return ask_route(self.application, route, self.document)
+
     def status_403(self, route: Route) -> Reply:
         self.application.close()
         self.application = Application(self.shelf, allowed=lambda *_: False)
@@ -337,7 +342,7 @@ def test_a_bad_row_cannot_be_made() -> None:
         "summary": "x",
         "media_type": "text/plain",
     }
-    assert Route(**good).statuses == (200, 403, 404)  # type: ignore[arg-type]
+    assert Route(**good).statuses == (200, 401, 403, 404)  # type: ignore[arg-type]
     for bad in (
         {"path": "x"},
         {"path": "/{unknown}"},
@@ -355,4 +360,4 @@ def test_a_bad_row_cannot_be_made() -> None:
 def test_the_table_has_nothing_that_no_route_uses() -> None:
     assert set(PARAMETERS) == {name for one in ROUTES for name in (*one.parameters, *one.query)}
     assert set(MEANINGS) == {status for one in ROUTES for status in one.statuses}
-    assert set(Operation) == {one.operation for one in ROUTES}
+    assert set(Operation) == {one.operation for one in ROUTES}, "an operation of the library that no address has"

@@ -17,7 +17,7 @@ from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
 
 from sidebooks_core import __version__
-from sidebooks_core.access.policy import FolderPolicy
+from sidebooks_core.access.policy import FolderPolicy, Policy
 from sidebooks_core.errors import RequestError
 from sidebooks_core.server import openapi, responses
 from sidebooks_core.server.access import Allowed, everything
@@ -29,7 +29,7 @@ from sidebooks_core.server.exits import Ending
 from sidebooks_core.server.fast_path import FastPath
 from sidebooks_core.server.gate import Gate, GateRules
 from sidebooks_core.server.headers import ResponseHeaders
-from sidebooks_core.server.identity import House, Identity
+from sidebooks_core.server.identity import House, Identity, WayIn
 from sidebooks_core.server.image_answers import ImageAnswers
 from sidebooks_core.server.joining import JoinedWork
 from sidebooks_core.server.limits import Quota, ServerLimits
@@ -63,6 +63,11 @@ class ServerOptions(TypedDict, total=False):
     limits: ServerLimits
     papers: PaperShelf | None
     """Papers that are served beside the documents of `Shelf`. The application does not own it."""
+    policy: Policy
+    """Decides who may do what. Unless told, folders of the shelf say it (`FolderPolicy`)."""
+    ways_in: Sequence[WayIn]
+    """How requests say who asks; the first that knows decides, and if none does, a citizen asks. Unless told, everybody who
+    reaches the server may do everything."""
 
 
 class Application:
@@ -89,8 +94,13 @@ class Application:
         self._sender = Sender(response_headers, pools, self._ending)
         papers = options.get("papers")
         self.places = Places(papers) if papers is not None else None
+        policy = options.get("policy") or FolderPolicy()
         rules_of_access = GateRules(
-            identity=Identity([House()]), policy=FolderPolicy, allowed=allowed, shelf=shelf, places=self.places
+            identity=Identity(options.get("ways_in", (House(),))),
+            policy=lambda: policy,
+            allowed=allowed,
+            shelf=shelf,
+            places=self.places,
         )
         self.gate = gate = Gate(rules_of_access, pools)
         self.fast_path = FastPath(service, response_headers, gate.may_have_from_memory)

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from msgspec import Struct
 from starlette.types import Scope
 
-from sidebooks_core.access.operations import Operation
-from sidebooks_core.access.policy import TOP, UNLIMITED, Decision, Limits, Policy, Resource
+from sidebooks_core.access.operations import FOR_ANYBODY, Operation
+from sidebooks_core.access.policy import ALLOW, TOP, UNLIMITED, Decision, Limits, Policy, Resource
 from sidebooks_core.access.principals import CITIZEN, Principal
 from sidebooks_core.server.access import Allowed
 from sidebooks_core.server.http import HttpRequest
@@ -96,6 +96,11 @@ class Gate:
         decision = self._decided(principal, operation, standings)
         return decision is not None and decision.is_allowed
 
+    def sees_top(self, principal: Principal) -> bool:
+        """Whether a principal may see the documents that are served without being papers."""
+        is_bound = principal.documents is not None
+        return not is_bound and self._rules.policy().decide(principal, Operation.READ_DOCUMENT, TOP).is_allowed
+
     def viewer_of_papers(self, principal: Principal) -> Callable[[Paper], bool]:
         """Tells of papers whether a principal may find them. It may wait. For one search or one listing."""
         places, policy, now_s = self._rules.places, self._rules.policy(), time.time()
@@ -120,23 +125,23 @@ class Gate:
             if places is not None and self._rules.shelf.find(request.document_id) is None:
                 found = await self._pools.run("access", places.documents.find, request.document_id)
             return self._decided_about_document(principal, operation, request.document_id, found)
-        if "paper" in params or "folder" in params:
+        if principal.documents is None and ("paper" in params or "folder" in params):
             if params.get("folder") == AT_THE_TOP:
                 return self._rules.policy().decide(principal, operation, TOP)
             if places is None:
                 return None
             memory, name = (places.papers, params["paper"]) if "paper" in params else (places.folders, params["folder"])
             return self._decided(principal, operation, await self._pools.run("access", memory.find, name))
-        return self._rules.policy().decide(principal, operation, None)
+        return self._decided_about_document(principal, operation, None, None)
 
     def _decided_about_document(
         self, principal: Principal, operation: Operation, document_id: str | None, standings: Standings | None
     ) -> Decision | None:
         """None: the document is not there, or not known without waiting."""
+        if principal.documents is not None and document_id not in principal.documents:
+            return None if operation not in FOR_ANYBODY else ALLOW
         if document_id is None:
             return self._rules.policy().decide(principal, operation, None)
-        if principal.documents is not None and document_id not in principal.documents:
-            return None
         if self._rules.shelf.find(document_id) is not None:
             return self._rules.policy().decide(principal, operation, TOP)
         if standings is None and self._rules.places is not None:

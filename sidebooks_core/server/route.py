@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from msgspec import Struct
 
-from sidebooks_core.access.operations import Operation
+from sidebooks_core.access.operations import FOR_ANYBODY, GENERAL, Operation
 from sidebooks_core.encoding.formats import BY_ENDING
 from sidebooks_core.server.http import HttpRequest, HttpResponse
 from sidebooks_core.server.parts import ServerParts
@@ -119,7 +119,8 @@ class Route(Struct, frozen=True, kw_only=True):
         """All statuses that the route may answer. Any request may also get 400 (host, path), 405, 414, 421, and 500 (our
         fault).
         """
-        return tuple(sorted({*self.successes, 401, 403, *self.errors}))
+        unknown = () if self.operation in FOR_ANYBODY | GENERAL else (401,)
+        return tuple(sorted({*self.successes, *unknown, 403, *self.errors}))
 
     @property
     def parameters(self) -> tuple[str, ...]:

@@ -22,7 +22,6 @@ from sidebooks_core.shelf import catalogue, changes, folders, upkeep
 from sidebooks_core.shelf.catalogue import NewPaper, NewRevision
 from sidebooks_core.shelf.feed import Feed, Listener
 from sidebooks_core.shelf.intake import Convert, Given, Intake, TakenIn
-from sidebooks_core.shelf.likeness import likeness_of
 from sidebooks_core.shelf.model import (
     Change,
     Folder,
@@ -266,6 +265,8 @@ class Shelf:
 
         Raises what `document` raises.
         """
+        from sidebooks_core.shelf.likeness import likeness_of  # it loads numpy, which a server needs late or never
+
         old_document, new_document = self.document(paper_id, old), self.document(paper_id, new)
         ids = [[document.content_id(page) for page in range(document.page_count)] for document in (old_document, new_document)]
         return page_changes(ids[0], ids[1], likeness_of(self.service, old_document, new_document))

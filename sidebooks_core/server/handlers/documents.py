@@ -25,7 +25,8 @@ _Result = TypeVar("_Result")
 
 async def every_document(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """All that are served, and what lies in the watched folders and is not."""
-    every, problems = parts.shelf.all(), parts.shelf.problems()
+    may_see = parts.gate.sees_top(request.principal)
+    every, problems = (parts.shelf.all(), parts.shelf.problems()) if may_see else ([], [])
 
     def listed() -> DocumentList:
         summaries = [descriptions.summary(request.base, one) for one in every]

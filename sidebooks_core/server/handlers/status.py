@@ -55,7 +55,8 @@ async def api_description(parts: ServerParts, request: HttpRequest) -> HttpRespo
 
 async def events(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """A stream that lasts as long as the client listens. Raises QueueFull."""
-    stream = parts.events.stream(request.receive, request.query("session"), request.address, parts.shelf.ids)
+    documents = parts.shelf.ids if parts.gate.sees_top(request.principal) else list
+    stream = parts.events.stream(request.receive, request.query("session"), request.address, documents)
     parts.ending.watch_server(lambda: len(parts.events))
     return stream
 
