@@ -9,7 +9,7 @@ away, its queued work is dropped.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import TypedDict, Unpack
 
@@ -17,6 +17,7 @@ from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
 
 from sidebooks_core import __version__
+from sidebooks_core.access import Access
 from sidebooks_core.access.policy import FolderPolicy, Policy
 from sidebooks_core.errors import RequestError
 from sidebooks_core.server import openapi, responses
@@ -43,6 +44,7 @@ from sidebooks_core.server.sessions import Sessions
 from sidebooks_core.server.sharing import Cache, Sharing
 from sidebooks_core.server.shelf import Shelf
 from sidebooks_core.server.statuses import Refused
+from sidebooks_core.server.ways_in import BrowserLogins, HouseWithoutPeople, SignedAddresses
 from sidebooks_core.shelf import Change
 from sidebooks_core.shelf import Shelf as PaperShelf
 
@@ -63,11 +65,15 @@ class ServerOptions(TypedDict, total=False):
     limits: ServerLimits
     papers: PaperShelf | None
     """Papers that are served beside the documents of `Shelf`. The application does not own it."""
+    access: Access | None
+    """Accounts, logins, links for guests, rights of folders, and the audit. The application does not own it. As long as nobody
+    has an account, everybody who reaches the server may do everything, unless `asks_for_accounts`."""
+    asks_for_accounts: bool
+    """Nobody who is not known may do anything, even if nobody has an account yet."""
     policy: Policy
     """Decides who may do what. Unless told, folders of the shelf say it (`FolderPolicy`)."""
     ways_in: Sequence[WayIn]
-    """How requests say who asks; the first that knows decides, and if none does, a citizen asks. Unless told, everybody who
-    reaches the server may do everything."""
+    """Further ways in which requests say who asks. The first that knows decides; if none does, a citizen asks."""
 
 
 class Application:
@@ -94,13 +100,9 @@ class Application:
         self._sender = Sender(response_headers, pools, self._ending)
         papers = options.get("papers")
         self.places = Places(papers) if papers is not None else None
-        policy = options.get("policy") or FolderPolicy()
+        access = options.get("access")
         rules_of_access = GateRules(
-            identity=Identity(options.get("ways_in", (House(),))),
-            policy=lambda: policy,
-            allowed=allowed,
-            shelf=shelf,
-            places=self.places,
+            identity=_identity(options), policy=_policy(options), allowed=allowed, shelf=shelf, places=self.places
         )
         self.gate = gate = Gate(rules_of_access, pools)
         self.fast_path = FastPath(service, response_headers, gate.may_have_from_memory)
@@ -122,6 +124,7 @@ class Application:
             described=Described(),
             events=self.events,
             gate=gate,
+            access=access,
             sessions=self.sessions,
             ending=self._ending,
             describe_api=lambda base: openapi.description(ROUTES, base, __version__),
@@ -191,3 +194,22 @@ class Application:
         self.fast_path.forget()
         self.events.documents_changed(documents)
         self.sessions.keep_only(documents)
+
+
+def _identity(options: ServerOptions) -> Identity:
+    """How requests to an application say who asks."""
+    access, more = options.get("access"), options.get("ways_in")
+    if access is None:
+        return Identity((House(),) if more is None and not options.get("asks_for_accounts") else more or ())
+    ours: list[WayIn] = [SignedAddresses(access), *(more or ()), BrowserLogins(access)]
+    return Identity(ours if options.get("asks_for_accounts") else [*ours, HouseWithoutPeople(access)])
+
+
+def _policy(options: ServerOptions) -> Callable[[], Policy]:
+    """What gives the present policy."""
+    access = options.get("access")
+    fixed = options.get("policy") or (FolderPolicy() if access is None else None)
+    if fixed is not None:
+        return lambda: fixed
+    assert access is not None
+    return access.policy

@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope
 
 from sidebooks_core.errors import RequestError
 from sidebooks_core.server.hosts import HostNames, name_in
-from sidebooks_core.server.http import HttpRequest, raw_path, root_and_path
+from sidebooks_core.server.http import SIGNED, HttpRequest, raw_path, root_and_path, signature_of
 from sidebooks_core.server.sharing import Sharing
 from sidebooks_core.server.statuses import Refused
 
@@ -30,8 +30,10 @@ class Door:
         host = self._host(scope)
         if len(raw_path(scope)) > MAX_PATH_BYTES:
             raise Refused(414, f"paths are at most {MAX_PATH_BYTES} bytes long")
-        root, path = root_and_path(scope)
-        return HttpRequest(scope, receive, host, self._base(scope, host, root), generation), _encoded_anew(path)
+        root, whole = root_and_path(scope)
+        signature, path = signature_of(whole)
+        base = self._base(scope, host, root) + (f"/{SIGNED}/{signature}" if signature else "")
+        return HttpRequest(scope, receive, host, base, generation), _encoded_anew(path)
 
     def may_change(self, request: HttpRequest) -> bool:
         """Whether a request may change something: it comes from our own pages, from an allowed origin, or from no web page."""

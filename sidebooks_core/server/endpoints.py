@@ -10,7 +10,8 @@ from msgspec import Struct
 from starlette import routing
 from starlette.types import Receive, Scope, Send
 
-from sidebooks_core.server import headers
+from sidebooks_core.access.policy import UNLIMITED
+from sidebooks_core.server import auditing, headers
 from sidebooks_core.server.door import Door
 from sidebooks_core.server.gate import Gate
 from sidebooks_core.server.http import HttpRequest, HttpResponse, family_of, origin_of
@@ -61,7 +62,11 @@ class Endpoint:
         if route.changes_something and not self._rules.door.may_change(request):
             raise Refused(403, "pages of another origin may not do that (allow_origins)")
         await self._rules.gate.admit(request, route.operation)
-        return await route.handler(self._parts, request)
+        answer = await route.handler(self._parts, request)
+        if request.limits != UNLIMITED:
+            answer.headers = headers.not_kept(answer.headers)
+        await auditing.note(self._parts, request, route, answer.status)
+        return answer
 
     def _preflight(self, scope: Scope) -> HttpResponse:
         sharing = self._rules.sharing

@@ -12,7 +12,7 @@ from msgspec import Struct
 from starlette.types import Scope
 
 from sidebooks_core.access.operations import FOR_ANYBODY, Operation
-from sidebooks_core.access.policy import ALLOW, TOP, UNLIMITED, Decision, Limits, Policy, Resource
+from sidebooks_core.access.policy import ALLOW, DENY, TOP, UNLIMITED, Decision, Limits, Policy, Resource
 from sidebooks_core.access.principals import CITIZEN, Principal
 from sidebooks_core.server.access import Allowed
 from sidebooks_core.server.http import HttpRequest
@@ -22,6 +22,7 @@ from sidebooks_core.server.pools import Pools
 from sidebooks_core.server.shelf import Registered, Shelf
 from sidebooks_core.server.statuses import Refused, not_found
 from sidebooks_core.shelf import Paper
+from sidebooks_core.shelf.standing import Standing
 
 NAMES = frozenset({"document", "image", "paper", "folder"})
 """Parts of paths that name something which may be seen or not."""
@@ -43,6 +44,17 @@ class GateRules(Struct, frozen=True, kw_only=True):
     """None: there is no shelf of papers."""
 
 
+class Admission(Struct, frozen=True):
+    """What was decided about some papers or folders that a request means."""
+
+    decision: Decision
+    standing: Standing | None = None
+    """The first by which it is allowed. None: it is no paper, or nothing is allowed."""
+
+
+REFUSED = Admission(DENY)
+
+
 class Gate:
     """Belongs to the event loop."""
 
@@ -60,8 +72,8 @@ class Gate:
         principal = rules.identity.known(scope)
         if isinstance(principal, Unknown):
             return False
-        decision = self._decided_about_document(principal, operation, document_id, None)
-        return decision is not None and decision.is_allowed and decision.limits == UNLIMITED
+        decision = self._about_document(principal, operation, document_id, None).decision
+        return decision.is_allowed and decision.limits == UNLIMITED
 
     async def admit(self, request: HttpRequest, operation: Operation) -> None:
         """Let a request in, with its principal, its limits, and its document. Raises Refused."""
@@ -91,15 +103,17 @@ class Gate:
             raise self._refusal(request, is_named=resource is not None)
         return decision.limits
 
+    def may(self, principal: Principal, operation: Operation, resource: Resource | None) -> bool:
+        """Whether a principal may do something."""
+        return principal.documents is None and self._rules.policy().decide(principal, operation, resource).is_allowed
+
     def sees(self, principal: Principal, operation: Operation, standings: Standings) -> bool:
         """Whether a principal may do something with one of some papers or folders."""
-        decision = self._decided(principal, operation, standings)
-        return decision is not None and decision.is_allowed
+        return self._about(principal, operation, standings).decision.is_allowed
 
     def sees_top(self, principal: Principal) -> bool:
         """Whether a principal may see the documents that are served without being papers."""
-        is_bound = principal.documents is not None
-        return not is_bound and self._rules.policy().decide(principal, Operation.READ_DOCUMENT, TOP).is_allowed
+        return self.may(principal, Operation.READ_DOCUMENT, TOP)
 
     def viewer_of_papers(self, principal: Principal) -> Callable[[Paper], bool]:
         """Tells of papers whether a principal may find them. It may wait. For one search or one listing."""
@@ -115,50 +129,48 @@ class Gate:
 
         return may_see
 
-    async def _decision(self, request: HttpRequest) -> Decision | None:
-        """None: what the path names is not there."""
+    async def _admission(self, request: HttpRequest) -> Admission:
         operation, principal, params, places = request.operation, request.principal, request.params, self._rules.places
         if operation is None:
-            return None
+            return REFUSED
         if request.document_id is not None:
             found = None
             if places is not None and self._rules.shelf.find(request.document_id) is None:
                 found = await self._pools.run("access", places.documents.find, request.document_id)
-            return self._decided_about_document(principal, operation, request.document_id, found)
+            return self._about_document(principal, operation, request.document_id, found)
         if principal.documents is None and ("paper" in params or "folder" in params):
             if params.get("folder") == AT_THE_TOP:
-                return self._rules.policy().decide(principal, operation, TOP)
+                return Admission(self._rules.policy().decide(principal, operation, TOP))
             if places is None:
-                return None
+                return REFUSED
             memory, name = (places.papers, params["paper"]) if "paper" in params else (places.folders, params["folder"])
-            return self._decided(principal, operation, await self._pools.run("access", memory.find, name))
-        return self._decided_about_document(principal, operation, None, None)
+            return self._about(principal, operation, await self._pools.run("access", memory.find, name))
+        return self._about_document(principal, operation, None, None)
 
-    def _decided_about_document(
+    def _about_document(
         self, principal: Principal, operation: Operation, document_id: str | None, standings: Standings | None
-    ) -> Decision | None:
-        """None: the document is not there, or not known without waiting."""
+    ) -> Admission:
+        """Refused also if the document is not there, or not known without waiting."""
         if principal.documents is not None and document_id not in principal.documents:
-            return None if operation not in FOR_ANYBODY else ALLOW
+            return Admission(ALLOW) if operation in FOR_ANYBODY else REFUSED
         if document_id is None:
-            return self._rules.policy().decide(principal, operation, None)
+            return Admission(self._rules.policy().decide(principal, operation, None))
         if self._rules.shelf.find(document_id) is not None:
-            return self._rules.policy().decide(principal, operation, TOP)
+            return Admission(self._rules.policy().decide(principal, operation, TOP))
         if standings is None and self._rules.places is not None:
             standings = self._rules.places.documents.known(document_id)
-        return self._decided(principal, operation, standings)
+        return self._about(principal, operation, standings)
 
-    def _decided(self, principal: Principal, operation: Operation, standings: Standings | None) -> Decision | None:
-        """What is allowed of at least one of them. None: there is none."""
-        if not standings:
-            return None
-        policy, now_s = self._rules.policy(), time.time()
-        joined: Decision | None = None
-        for one in standings:
+    def _about(self, principal: Principal, operation: Operation, standings: Standings | None) -> Admission:
+        """What is allowed of at least one of them."""
+        policy, now_s, joined = self._rules.policy(), time.time(), REFUSED
+        for one in standings or ():
             decision = policy.decide(principal, operation, resource_of(one, now_s))
-            if decision.is_allowed:
-                limits = decision.limits if joined is None else joined.limits.or_those(decision.limits)
-                joined = Decision(is_allowed=True, limits=limits)
+            if decision.is_allowed and joined.decision.is_allowed:
+                limits = joined.decision.limits.or_those(decision.limits)
+                joined = Admission(Decision(is_allowed=True, limits=limits), joined.standing)
+            elif decision.is_allowed:
+                joined = Admission(decision, one)
         return joined
 
     async def _registered(self, document_id: str) -> Registered | None:

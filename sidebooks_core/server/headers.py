@@ -48,6 +48,11 @@ class ResponseHeaders(Struct, frozen=True):
         return [*self.lasting(family, own), *self.for_origin(family, scope), *size]
 
 
+def not_kept(own: Headers) -> Headers:
+    """The same headers for an answer that no cache keeps, since its reader has limits."""
+    return [*((name, value) for name, value in own if name != b"cache-control"), (b"cache-control", NO_STORE)]
+
+
 def content_length(length: int) -> tuple[bytes, bytes]:
     """The length of a body, in bytes."""
     return b"content-length", b"%d" % length

@@ -18,6 +18,7 @@ from sidebooks_core.access.principals import CITIZEN, Principal
 from sidebooks_core.server.limits import client_of
 from sidebooks_core.server.shelf import Registered
 from sidebooks_core.server.statuses import Refused
+from sidebooks_core.shelf.standing import Standing
 
 Headers = list[tuple[bytes, bytes]]
 """Names in lower case."""
@@ -107,6 +108,8 @@ class HttpRequest(Struct, eq=False):
     principal: Principal = CITIZEN
     """Who asks. Set by the gate, as are the limits and the document."""
     limits: Limits = UNLIMITED
+    standing: Standing | None = None
+    """The paper, of those that show the document, by which the principal may see it."""
     registered: Registered | None = None
     """The document that the path names. None: it names none."""
     source: str = "memory"
@@ -199,13 +202,25 @@ def root_and_path(scope: Scope) -> tuple[str, str]:
     return root, path
 
 
+SIGNED = "s"
+"""The first part of the path of a signed address. Behind it comes the signature, and then an address like any other."""
+
+
+def signature_of(path: str) -> tuple[str, str]:
+    """The signature in a path below the mount, and the path without it. "": there is none."""
+    parts = path.split("/", 3)
+    if len(parts) == 4 and parts[1] == SIGNED and parts[2]:
+        return parts[2], f"/{parts[3]}"
+    return "", path
+
+
 def _encoded(root: str) -> str:
     return quote(root.rstrip("/"), safe="/:@!$&'()*+,;=~-._%")
 
 
 def family_of(scope: Scope) -> str:
-    """The first part of the path: "iiif", "documents" and so on."""
-    path = root_and_path(scope)[1]
+    """The first part of the path, behind a signature: "iiif", "documents" and so on."""
+    path = signature_of(root_and_path(scope)[1])[1]
     return unquote(path.split("/", 2)[1]) if path.startswith("/") else ""
 
 

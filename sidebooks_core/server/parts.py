@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
+from sidebooks_core.access import Access
 from sidebooks_core.documents.document import Document
 from sidebooks_core.server.addresses import page_number
 from sidebooks_core.server.descriptions import Described
@@ -35,12 +36,24 @@ class ServerParts(Struct, frozen=True, eq=False, kw_only=True):
     described: Described
     events: Events
     gate: Gate
+    access: Access | None
+    """None: there are no accounts, and no audit."""
     sessions: Sessions
     ending: Ending
     describe_api: Callable[[str], object]
     """Makes the OpenAPI description. Its argument is the beginning of all addresses."""
     counts: Callable[[], dict[int, int]]
     """Responses so far, by status."""
+
+    def logins(self) -> Access:
+        """Raises Refused if there are no accounts."""
+        if self.access is None:
+            raise not_found()
+        return self.access
+
+    def has_accounts(self) -> bool:
+        """Whether people log in here."""
+        return self.access is not None and self.access.has_people()
 
     def registered(self, request: HttpRequest) -> Registered:
         """The document that a request names. The gate has found it."""

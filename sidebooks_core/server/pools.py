@@ -17,9 +17,11 @@ THREADS = {
     "descriptions": 2,
     "other": 4,
     "access": 4,
+    "logins": 2,
 }
-"""access: who asks, and where papers stand. images: look for records on disk, and queue the missing ones. derived: turn
-or stretch images, or make them coarse. originals: read files. descriptions: write and compress JSON. other: metrics."""
+"""access: who asks, and where papers stand. logins: passwords, which cost a processor for a while, and people. images: look for
+records on disk, and queue the missing ones. derived: turn or stretch images, or make them coarse. originals: read files.
+descriptions: write and compress JSON. other: metrics."""
 
 
 class Pools:

@@ -33,6 +33,12 @@ def json(
     return text(request, json_bytes(value), media_type, cache_control, more)
 
 
+def created(request: HttpRequest, value: object, address: str) -> HttpResponse:
+    """Something was made, and stands at an address."""
+    own = [*headers.momentary(JSON), (b"location", address.encode())]
+    return HttpResponse(201, json_bytes(value), own)
+
+
 def text(request: HttpRequest, body: bytes, media_type: str, cache_control: bytes, more: Headers | None = None) -> HttpResponse:
     """Text, compressed for clients that accept gzip; 304 for those that have it. more: further headers."""
     tag = hashlib.blake2b(body, digest_size=16).hexdigest()

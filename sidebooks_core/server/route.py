@@ -26,6 +26,8 @@ class Parameter(Struct, frozen=True):
     """A regular expression of good values. Handlers check the value: a bad one gets 404, or 400 if the route declares that."""
 
 
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+_ID = "[A-Za-z0-9_-]{1,64}"
 _ENDINGS = "|".join(BY_ENDING)
 PARAMETERS = {
     "document": Parameter("A document's id", "[A-Za-z0-9_-]{16,64}"),
@@ -47,12 +49,22 @@ PARAMETERS = {
     "dziLevel": Parameter("0 is one pixel", "[0-9]{1,2}"),
     "column": Parameter("From 0", "[0-9]{1,7}"),
     "row": Parameter("From 0", "[0-9]{1,7}"),
+    "folder": Parameter("A folder's id; `top`: the top of the shelf", _ID),
+    "paper": Parameter("A paper's id", _ID),
+    "person": Parameter("A person's id", _ID),
+    "login": Parameter("The id of a login", _ID),
+    "link": Parameter("The id of a guest's link", _ID),
+    "since": Parameter("From this time on, in seconds since 1970 (UTC)", r"[0-9]{1,12}(\.[0-9]{1,9})?"),
+    "until": Parameter("Before this time, in seconds since 1970 (UTC)", r"[0-9]{1,12}(\.[0-9]{1,9})?"),
+    "as": Parameter("csv: for a spreadsheet", "csv|json"),
 }  # fmt: skip
 """All parameters of paths and queries, by name."""
 
 MEANINGS = {
     200: "",
+    201: "Made: see Location",
     202: "Taken note of",
+    204: "Done",
     206: "The range that was asked for",
     303: "See the address in Location",
     304: "The client has it: see If-None-Match",
@@ -61,10 +73,12 @@ MEANINGS = {
     403: "Refused to this client, or to pages of another origin",
     404: "There is nothing at this address",
     408: "The body took too long",
+    409: "Something else is in the way, or was faster",
     410: "The original is gone or has changed",
     413: "The body is too long",
     415: "Bodies are not decompressed",
     416: "The range is outside the file",
+    429: "Too many attempts: see Retry-After",
     500: "The page cannot be drawn",
     501: "Images are not scaled up",
     503: "Too much waits, or the server ends: see Retry-After",
@@ -98,12 +112,14 @@ class Route(Struct, frozen=True, kw_only=True):
     """Of the response, if it is JSON of our own."""
     also_at: tuple[str, ...] = ()
     """Other ways to write the path."""
+    opens: bool = False
+    """Whoever gets it has opened the paper, and the audit says so."""
 
     def __post_init__(self) -> None:
         if not all(path.startswith("/") for path in (self.path, *self.also_at)):
             raise ValueError(f"the path {self.path!r} does not begin with a slash")
-        if self.method not in ("GET", "POST"):
-            raise ValueError(f"the method {self.method!r} is none of GET and POST")
+        if self.method not in METHODS:
+            raise ValueError(f"the method {self.method!r} is none of {', '.join(METHODS)}")
         unknown = [name for name in (*_PARAMETER.findall(self.path), *self.query) if name not in PARAMETERS]
         unknown += [str(status) for status in self.statuses if status not in MEANINGS]
         if unknown:

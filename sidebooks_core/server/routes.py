@@ -6,7 +6,7 @@ To add a route: write a handler, and a row here. What the row declares is tested
 from __future__ import annotations
 
 from sidebooks_core.access.operations import Operation
-from sidebooks_core.server import schemas
+from sidebooks_core.server import access_routes, schemas
 from sidebooks_core.server.handlers import documents, iiif, images, status
 from sidebooks_core.server.image_answers import BUNDLE_TYPE
 from sidebooks_core.server.route import Route
@@ -23,7 +23,7 @@ WORKS = (404, 500, 503)
 HAD = (200, 304)
 """Successes of what has an ETag."""
 
-ROUTES = (
+DOCUMENTS = (
     Route(
         path="/",
         also_at=("/viewer", "/viewer/"),
@@ -108,6 +108,7 @@ ROUTES = (
     Route(
         path="/documents/{document}/pages.json",
         handler=documents.pages,
+        opens=True,
         operation=Operation.READ_DOCUMENT,
         summary="Size, label, levels and image service of every page",
         media_type=JSON,
@@ -117,6 +118,7 @@ ROUTES = (
     Route(
         path="/documents/{document}/original",
         handler=documents.original,
+        opens=True,
         operation=Operation.READ_ORIGINAL,
         summary="The file itself; takes ranges",
         media_type="application/octet-stream",
@@ -157,6 +159,7 @@ ROUTES = (
     Route(
         path="/documents/{document}/pages/{page}/text",
         handler=documents.words,
+        opens=True,
         operation=Operation.READ_TEXT,
         summary="Words with boxes in points",
         media_type=JSON,
@@ -177,6 +180,7 @@ ROUTES = (
     Route(
         path="/documents/{document}/pages/{page}/{size}",
         handler=images.page,
+        opens=True,
         operation=Operation.READ_IMAGE,
         summary="A page fitted into WIDTHxHEIGHT pixels",
         media_type=IMAGE,
@@ -186,6 +190,7 @@ ROUTES = (
     Route(
         path="/documents/{document}/pages/{page}/bundle/{level}",
         handler=images.bundle,
+        opens=True,
         operation=Operation.READ_IMAGE,
         summary="All tiles of a level in one answer",
         media_type=BUNDLE_TYPE,
@@ -195,6 +200,7 @@ ROUTES = (
     Route(
         path="/documents/{document}/pages/{page}/tiles/{level}/{column}_{row}",
         handler=images.tile,
+        opens=True,
         operation=Operation.READ_IMAGE,
         summary="A tile of a level, in the format that suits it",
         media_type=IMAGE,
@@ -231,6 +237,7 @@ ROUTES = (
         path="/iiif/3/{image}/{region}/{iiifSize}/{rotation}/{quality}.{format}",
         also_at=("/iiif/3/{image}/{region}/{iiifSize}/{rotation}/{quality}",),
         handler=images.iiif_image,
+        opens=True,
         operation=Operation.READ_IMAGE,
         summary="IIIF Image API 3.0: an image, or a part of it",
         media_type=IMAGE,
@@ -240,6 +247,7 @@ ROUTES = (
     Route(
         path="/presentation/3/{document}/manifest.json",
         handler=iiif.manifest,
+        opens=True,
         operation=Operation.READ_DOCUMENT,
         summary="IIIF Presentation 3.0: a document",
         media_type=JSON_LD,
@@ -266,6 +274,7 @@ ROUTES = (
     Route(
         path="/dzi/{image}_files/{dziLevel}/{column}_{row}.{format}",
         handler=images.deep_zoom_tile,
+        opens=True,
         operation=Operation.READ_IMAGE,
         summary="Deep Zoom: a tile",
         media_type=IMAGE,
@@ -273,4 +282,7 @@ ROUTES = (
         errors=RENDERS[1:],
     ),
 )
+"""Documents, the viewer, and the state of the server."""
+
+ROUTES = (*DOCUMENTS, *access_routes.ROUTES)
 """In the order in which they are tried: the more particular of two that match a path comes first."""

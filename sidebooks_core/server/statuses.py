@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 
 from msgspec import Struct
 
 from sidebooks_core.errors import (
+    AccessDenied,
+    Conflict,
     PageNotFound,
     QueueFull,
     RenderTimeout,
@@ -15,6 +18,7 @@ from sidebooks_core.errors import (
     RequestError,
     ServiceClosed,
     SidebooksError,
+    TooManyAttempts,
 )
 
 RETRY_AFTER_S = 2
@@ -50,6 +54,9 @@ class _Outcome(Struct, frozen=True):
 _OUTCOMES: dict[type[SidebooksError], _Outcome] = {
     RequestError: _Outcome(400),
     PageNotFound: _Outcome(404, _NOTHING),
+    AccessDenied: _Outcome(403),
+    TooManyAttempts: _Outcome(429),
+    Conflict: _Outcome(409),
     SidebooksError: _Outcome(500),
     QueueFull: _Outcome(503, _BUSY, is_passing=True),
     RequestDropped: _Outcome(503, _BUSY, is_passing=True),
@@ -67,6 +74,8 @@ def refusal_of(error: SidebooksError) -> Refused:
         _log.error("an error that clients are not told of: %s", detail)
         detail = _FOR_THE_LOG
     headers = [(b"retry-after", str(RETRY_AFTER_S).encode())] if outcome.is_passing else []
+    if isinstance(error, TooManyAttempts):
+        headers.append((b"retry-after", str(math.ceil(error.retry_after_s)).encode()))
     return Refused(outcome.status, detail, *headers)
 
 

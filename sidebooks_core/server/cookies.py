@@ -1,0 +1,35 @@
+"""The cookie that says which login a browser has. Pure."""
+
+from __future__ import annotations
+
+from starlette.types import Scope
+
+NAME = "sidebooks_login"
+SECURE_NAME = "__Host-sidebooks_login"
+"""Over HTTPS: browsers take a cookie of this name from this host alone, for every path."""
+
+
+def token_in(scope: Scope) -> str:
+    """The token that a request carries; "": none. Of two cookies the secure one counts."""
+    found = ""
+    for name, value in scope["headers"]:
+        if name != b"cookie":
+            continue
+        for part in value.decode("latin-1").split(";"):
+            key, _, token = part.strip().partition("=")
+            if key == SECURE_NAME:
+                return token
+            if key == NAME and not found:
+                found = token
+    return found
+
+
+def keep(token: str, lasts_s: float, *, is_secure: bool) -> tuple[bytes, bytes]:
+    """The header that gives a browser its login. Scripts cannot read it, and other sites' requests do not carry it."""
+    name, secure = (SECURE_NAME, "; Secure") if is_secure else (NAME, "")
+    return b"set-cookie", f"{name}={token}; Path=/; Max-Age={int(lasts_s)}; HttpOnly; SameSite=Lax{secure}".encode()
+
+
+def drop(*, is_secure: bool) -> tuple[bytes, bytes]:
+    """The header that takes the login from a browser."""
+    return keep("", 0, is_secure=is_secure)

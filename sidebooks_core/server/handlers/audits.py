@@ -1,0 +1,64 @@
+"""The audit, and who has opened a paper."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+
+from sidebooks_core.access.model import AuditRow
+from sidebooks_core.server import headers, responses
+from sidebooks_core.server.access_schemas import AuditEntry, AuditList, ReaderList, ReaderRow
+from sidebooks_core.server.http import HttpRequest, HttpResponse
+from sidebooks_core.server.parts import ServerParts
+from sidebooks_core.server.statuses import Refused
+
+ROWS_AT_ONCE = 10_000
+CSV = "text/csv; charset=utf-8"
+_DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
+"""Spreadsheets take a cell that begins so for a formula."""
+
+
+async def audit(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """Rows of the audit, the newest ones, in their order; as JSON, or as CSV for a spreadsheet. Raises Refused."""
+    wanted = {"since": _seconds(request, "since"), "until": _seconds(request, "until")}
+    more = {"paper": request.query("paper"), "person": request.query("person"), "limit": ROWS_AT_ONCE}
+    rows = await parts.pools.run("logins", parts.logins().audit_rows, **wanted, **more)
+    if request.query("as") == "csv":
+        body = await parts.pools.run("descriptions", csv_of, rows)
+        saved = [(b"content-disposition", b'attachment; filename="audit.csv"')]
+        return responses.text(request, body, CSV, headers.NO_STORE, saved)
+    entries = [AuditEntry(**{name: getattr(row, name) for name in row.__struct_fields__}) for row in rows]
+    return responses.json(request, AuditList(entries), responses.JSON, headers.NO_STORE)
+
+
+async def readers(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """Who has opened a paper."""
+    found = await parts.pools.run("logins", parts.logins().readers, request.params["paper"])
+    rows = [ReaderRow(**{name: getattr(one, name) for name in one.__struct_fields__}) for one in found]
+    return responses.json(request, ReaderList(rows), responses.JSON, headers.NO_STORE)
+
+
+def csv_of(rows: list[AuditRow]) -> bytes:
+    """Rows as CSV (RFC 4180) with a byte order mark, without which spreadsheets misread Japanese."""
+    written = io.StringIO(newline="")
+    writer = csv.writer(written)
+    names = AuditRow.__struct_fields__
+    writer.writerow(["time", *names])
+    for row in rows:
+        at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(row.at_s))
+        writer.writerow([at, *(_cell(getattr(row, name)) for name in names)])
+    return b"\xef\xbb\xbf" + written.getvalue().encode("utf-8", "replace")
+
+
+def _cell(value: object) -> str:
+    text = "" if value is None else str(value)
+    return f"'{text}" if text.startswith(_DANGEROUS) else text
+
+
+def _seconds(request: HttpRequest, name: str) -> float | None:
+    text = request.query(name)
+    try:
+        return float(text) if text else None
+    except ValueError:
+        raise Refused(400, f"{name}: seconds since 1970") from None

@@ -1,0 +1,146 @@
+"""Logging in and out, a guest's link, the first administrator, and one's own logins."""
+
+from __future__ import annotations
+
+from sidebooks_core.access import Access
+from sidebooks_core.access.model import Session
+from sidebooks_core.access.operations import Operation
+from sidebooks_core.access.policy import TOP
+from sidebooks_core.access.principals import Principal
+from sidebooks_core.errors import AccessDenied
+from sidebooks_core.server import cookies, headers, responses
+from sidebooks_core.server.access_schemas import LogIn, LoginList, LoginRow, Me, NewPassword, SetUp, UseLink
+from sidebooks_core.server.http import HttpRequest, HttpResponse
+from sidebooks_core.server.json_text import read_json
+from sidebooks_core.server.parts import ServerParts
+from sidebooks_core.server.statuses import Refused, not_found
+
+
+async def me(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """Who asks."""
+    return responses.json(request, _me(parts, request.principal), responses.JSON, headers.NO_STORE)
+
+
+async def log_in(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """Check a name and a password, and give the browser a login. Raises Refused."""
+    access, given = parts.logins(), read_json(await request.body(), LogIn)
+    try:
+        person = await parts.pools.run("logins", access.check_password, given.name, given.password, request.address)
+    except AccessDenied:
+        access.audit("log_in refused", who=given.name, address=request.address)
+        raise
+    token, session = await parts.pools.run(
+        "logins", access.log_in, person.id, device=device_of(request), address=request.address
+    )
+    return await _logged_in(parts, request, token, session)
+
+
+async def use_link(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """Give a guest who has a link a login. Raises Refused."""
+    access, given = parts.logins(), read_json(await request.body(), UseLink)
+    token, session = await parts.pools.run(
+        "logins", access.use_link, given.token, guest_name=given.name, device=device_of(request), address=request.address
+    )
+    return await _logged_in(parts, request, token, session)
+
+
+async def set_up(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """Make the first administrator, and give the browser their login. Raises Refused."""
+    access, given = parts.logins(), read_json(await request.body(), SetUp)
+    person = await parts.pools.run("logins", access.set_up, given.token, given.name, given.password)
+    token, session = await parts.pools.run(
+        "logins", access.log_in, person.id, device=device_of(request), address=request.address
+    )
+    return await _logged_in(parts, request, token, session)
+
+
+async def log_out(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """End the login of the request. The browser forgets what it has kept."""
+    if request.principal.session:
+        await parts.pools.run("logins", parts.logins().end_session, request.principal.session, who=request.principal.name)
+    forget = [cookies.drop(is_secure=_is_secure(request)), (b"clear-site-data", b'"cache", "storage"')]
+    return HttpResponse(204, headers=[(b"cache-control", headers.NO_STORE), *forget])
+
+
+async def own_logins(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """The logins of whoever asks: each device that they use. Raises Refused."""
+    found = await parts.pools.run("logins", parts.logins().sessions, _own_id(request))
+    return login_list(request, found)
+
+
+async def end_own_login(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """End one of one's own logins, as that of a lost tablet. Raises Refused."""
+    access, own_id = parts.logins(), _own_id(request)
+    found = await parts.pools.run("logins", access.sessions, own_id)
+    if request.params["login"] not in {one.id for one in found}:
+        raise not_found()
+    await parts.pools.run("logins", access.end_session, request.params["login"], who=request.principal.name)
+    return HttpResponse(204, headers=[(b"cache-control", headers.NO_STORE)])
+
+
+async def change_password(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """Change one's own password. One's other logins end. Raises Refused."""
+    access, given = parts.logins(), read_json(await request.body(), NewPassword)
+    person = await parts.pools.run("logins", access.person, _own_id(request))
+    await parts.pools.run("logins", access.check_password, person.name, given.old, request.address)
+    change = {"who": request.principal.name, "keep": request.principal.session}
+    await parts.pools.run("logins", access.set_password, person.id, given.password, **change)
+    return HttpResponse(204, headers=[(b"cache-control", headers.NO_STORE)])
+
+
+def login_list(request: HttpRequest, found: list[Session]) -> HttpResponse:
+    """Logins as JSON."""
+    rows = [
+        LoginRow(
+            id=one.id,
+            device=one.device,
+            address=one.address,
+            begun_s=one.begun_s,
+            seen_s=one.seen_s,
+            is_this=one.id == request.principal.session,
+        )
+        for one in found
+    ]
+    return responses.json(request, LoginList(rows), responses.JSON, headers.NO_STORE)
+
+
+def device_of(request: HttpRequest) -> str:
+    """How a browser calls itself; cut to a length that a list can show."""
+    return request.header(b"user-agent")[:200]
+
+
+async def _logged_in(parts: ServerParts, request: HttpRequest, token: str, session: Session) -> HttpResponse:
+    """Tell who that is now, and give the browser its cookie. What it kept of somebody else before is forgotten."""
+    access: Access = parts.logins()
+    principal = await parts.pools.run("logins", access.principal, token)
+    if principal is None:
+        raise Refused(403, "the login has ended already")
+    request.principal = principal
+    cookie = cookies.keep(token, max(1.0, session.end_s - session.begun_s), is_secure=_is_secure(request))
+    answer = responses.json(request, _me(parts, principal), responses.JSON, headers.NO_STORE)
+    answer.headers += [cookie, (b"clear-site-data", b'"cache"')]
+    return answer
+
+
+def _me(parts: ServerParts, principal: Principal) -> Me:
+    may = [one.value for one in Operation if parts.gate.may(principal, one, TOP) or parts.gate.may(principal, one, None)]
+    return Me(
+        id=principal.id,
+        name=principal.name,
+        role=principal.role,
+        groups=sorted(principal.groups),
+        may=may,
+        has_accounts=parts.has_accounts(),
+        is_logged_in=bool(principal.session),
+    )
+
+
+def _own_id(request: HttpRequest) -> str:
+    """Raises Refused if nobody known asks, and for a guest, who has one login and no account."""
+    if not request.principal.session or request.principal.role == "guest":
+        raise Refused(401, "log in first")
+    return request.principal.id
+
+
+def _is_secure(request: HttpRequest) -> bool:
+    return request.base.startswith("https:")

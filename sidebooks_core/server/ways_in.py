@@ -1,0 +1,56 @@
+"""The ways in of our own: a browser's login, and a signed address."""
+
+from __future__ import annotations
+
+from starlette.types import Scope
+
+from sidebooks_core.access import Access
+from sidebooks_core.access.model import Unknown
+from sidebooks_core.access.principals import HOUSE, Principal
+from sidebooks_core.server import cookies
+from sidebooks_core.server.http import root_and_path, signature_of
+
+
+class HouseWithoutPeople:
+    """As long as nobody has an account, everybody who reaches the server is at home."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    def known(self, _scope: Scope, /) -> Principal | None:
+        return None if self._access.has_people() else HOUSE
+
+    find = known
+
+
+class BrowserLogins:
+    """The login that a browser's cookie names."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    def known(self, scope: Scope, /) -> Principal | Unknown | None:
+        token = cookies.token_in(scope)
+        return self._access.known_principal(token) if token else None
+
+    def find(self, scope: Scope, /) -> Principal | None:
+        return self._access.principal(cookies.token_in(scope))
+
+
+class SignedAddresses:
+    """The signature in the path. A signature that does not hold shows nothing, whatever login the request has beside it."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    def known(self, scope: Scope, /) -> Principal | None:
+        signature = signature_of(root_and_path(scope)[1])[0]
+        if not signature:
+            return None
+        return self._access.signed_principal(signature) or NOBODY
+
+    find = known
+
+
+NOBODY = Principal("", "", "citizen", documents=frozenset())
+"""Has a signature that does not hold."""
