@@ -12,6 +12,7 @@
     │   └── RenderTimeout (TimeoutError)
     ├── RequestError (ValueError)
     ├── AccessDenied (PermissionError)
+    │   └── TooManyAttempts
     ├── Conflict (RuntimeError)
     ├── StorageError (OSError)
     │   ├── StorageFailed
@@ -91,6 +92,19 @@ class RequestError(SidebooksError, ValueError):
 
 class AccessDenied(SidebooksError, PermissionError):
     """Whoever asks may not do this."""
+
+
+class TooManyAttempts(AccessDenied):
+    """There were too many wrong passwords: the next attempt counts after `retry_after_s` seconds."""
+
+    def __init__(
+        self, message: str, *, retry_after_s: float = 0.0, document_id: str | None = None, page: int | None = None
+    ) -> None:
+        super().__init__(message, document_id=document_id, page=page)
+        self.retry_after_s = retry_after_s
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (*super().__reduce__(), {"retry_after_s": self.retry_after_s})
 
 
 class Conflict(SidebooksError, RuntimeError):

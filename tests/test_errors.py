@@ -28,6 +28,7 @@ BUILTINS: dict[str, tuple[type[Exception], ...]] = {
     "RenderTimeout": (TimeoutError,),
     "RequestError": (ValueError,),
     "AccessDenied": (PermissionError,),
+    "TooManyAttempts": (PermissionError,),
     "Conflict": (RuntimeError,),
     "StorageError": (OSError,),
     "StorageFailed": (OSError,),
@@ -93,3 +94,8 @@ def test_an_error_explains_itself(kind: type[SidebooksError]) -> None:
     assert str(kind("why")) == "why"
     assert (kind("why").document_id, kind("why").page) == (None, None)
     assert "why" in repr(kind("why"))
+
+
+def test_the_time_to_wait_survives_pickling() -> None:
+    error = errors.TooManyAttempts("wait", retry_after_s=2.5)
+    assert pickle.loads(pickle.dumps(error)).retry_after_s == 2.5  # noqa: S301 - our own bytes

@@ -7,7 +7,8 @@ when several processes write (SQLite's release notes of 3.51.3: the WAL-reset bu
 - A writer begins with `BEGIN IMMEDIATE`: a transaction that reads first and writes later fails at once if another one wrote
   meanwhile, whatever the busy timeout says.
 - WAL needs memory that the processes share, so a folder on a network file system is refused.
-- A file that somebody else wrote is not believed: its schema must be ours, no trigger or view runs, links are not followed.
+- A file that somebody else wrote is not believed: its schema must be ours, no trigger or view of theirs runs, links are
+  not followed.
 """
 
 from __future__ import annotations
@@ -52,6 +53,8 @@ class Schema(Struct, frozen=True):
     """Stands in the file's head, so that a database of another kind is not taken for this one. See `PRAGMA application_id`."""
     migrations: tuple[str, ...]
     """Each brings the file from the version of its index to the next. Never change one: add another."""
+    has_triggers: bool = False
+    """Its triggers run. They are ours: the tables of a file are compared before any of them can."""
 
 
 class Reading:
@@ -132,6 +135,8 @@ class Database:
                 if path is not None:
                     self._set_journal()
                 self._migrate()
+                if schema.has_triggers:
+                    self._writer.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 1)
             except BaseException:
                 self._writer.close()
                 raise

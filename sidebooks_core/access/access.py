@@ -1,0 +1,185 @@
+"""Access: who may come in, who may see what, and who has done what. It knows no HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from sidebooks_core.access import audit, keys, signing
+from sidebooks_core.access.accounts import Accounts
+from sidebooks_core.access.core import Core, Who
+from sidebooks_core.access.logins import Logins
+from sidebooks_core.access.model import AccessLimits, AuditRow, Clock, PaperReader, What
+from sidebooks_core.access.operations import Operation
+from sidebooks_core.access.policy import FolderPolicy, Grant
+from sidebooks_core.access.principals import HOUSE, Principal
+from sidebooks_core.access.signing import Ticket
+from sidebooks_core.errors import RequestError
+
+SIGNED_DOCUMENTS = 50
+"""Most documents of a signed address: it must fit into a path."""
+AUDIT_ROWS = 1000
+
+
+class Access(Accounts, Logins):
+    """People, logins, links, grants, signed addresses and the audit of one folder of data.
+
+    Thread-safe; several processes may have the same folder open. `close()` it.
+    A change is on the disk, and in the audit, when its method returns; all methods that change something raise StorageFailed.
+    """
+
+    def __init__(self, data_dir: Path | str | None, limits: AccessLimits | None = None, *, clock: Clock | None = None) -> None:
+        """data_dir: made if it is not there; a local disk. None: everything is kept in memory.
+
+        Raises RequestError, StorageFailed, StorageDamaged.
+        """
+        core = Core(None if data_dir is None else Path(data_dir), limits or AccessLimits(), clock or Clock())
+        Accounts.__init__(self, core)
+        Logins.__init__(self, core)
+
+    # Who may see what
+
+    def grants(self, folder_id: str) -> tuple[Grant, ...] | None:
+        """Who may see a folder. Empty: admins and clerks only. None: as the folder that holds it. Never waits."""
+        return self._core.known.policy.grants.get(folder_id)
+
+    def set_grants(self, folder_id: str, grants: Collection[Grant] | None, *, who: Who = "") -> None:
+        """Say who may see a folder; see `grants`. Raises RequestError."""
+        if not folder_id:
+            raise RequestError("a grant needs a folder")
+        text = None if grants is None else msgspec.json.encode(tuple(grants)).decode()
+        with self._core.changing() as change:
+            change.writing.run("DELETE FROM folder_grants WHERE folder = ?", folder_id)
+            if text is not None:
+                try:
+                    msgspec.json.decode(text, type=tuple[Grant, ...])
+                except msgspec.ValidationError as fault:
+                    raise RequestError(f"these are no grants: {fault}") from fault
+                change.writing.run("INSERT INTO folder_grants VALUES (?, ?)", folder_id, text)
+            told = "as the folder that holds it" if grants is None else _told(grants)
+            change.note(who, Operation.CHANGE_ACCESS, f"folder {folder_id}: {told}")
+
+    def policy(self) -> FolderPolicy:
+        """The policy by the grants of now. Never waits."""
+        return self._core.known.policy
+
+    def tell(self, listener: Callable[[], None]) -> None:
+        """Call back, from a thread, after principals or grants changed, also by another process: within 200 ms."""
+        self._core.tell(listener)
+
+    # Signed addresses
+
+    def sign(
+        self,
+        document_ids: Collection[str],
+        principal: Principal,
+        *,
+        valid_s: float,
+        window_s: float = 3600.0,
+        now_s: float | None = None,
+    ) -> str:
+        """A text for the path of an address that shows documents with a principal's rights, for at least `valid_s`.
+
+        The expiry is rounded up to a window, so that addresses of one window are the same. For a person or a guest, it stops as
+        soon as they are disabled or their login ends. Raises RequestError for more than 50 documents or 30 days.
+        """
+        documents = tuple(sorted(set(document_ids)))
+        if isinstance(document_ids, str) or not 1 <= len(documents) <= SIGNED_DOCUMENTS:
+            raise RequestError(f"a signed address shows 1 to {SIGNED_DOCUMENTS} documents")
+        if not (0 < valid_s <= keys.LONGEST_VALID_S and 0 < window_s <= keys.LONGEST_VALID_S):
+            raise RequestError("a signed address is valid for 30 days at most")
+        if principal.documents is not None and not principal.documents.issuperset(documents):
+            raise RequestError("a signed address cannot show more than the one that it is made from")
+        expires_s = signing.expiry_s(self._core.clock.wall() if now_s is None else now_s, valid_s, window_s)
+        if principal.role == "guest" and principal.session:
+            ticket = Ticket(expires_s, documents, session=principal.session)
+        elif principal.id == HOUSE.id or self._core.known.has_person(principal.id):
+            ticket = Ticket(expires_s, documents, person=principal.id)
+        else:
+            bare = msgspec.structs.replace(principal, session="", documents=None)
+            ticket = Ticket(expires_s, documents, principal=bare)
+        return signing.sign(*self._core.known.signing_key(), ticket)
+
+    def signed_principal(self, signature: str) -> Principal | None:
+        """The principal of a signed address, with `documents` set; None if it is not valid, or not any more. Never waits."""
+        return self._core.known.verified(signature)
+
+    # The audit
+
+    def audit(self, operation: str, *, who: Who, what: What | str = "", address: str = "", detail: str = "") -> None:
+        """Have the audit say who did what. Never waits: it is written within a second, and when this is closed.
+
+        For what reads. What changes something is told by `audit_now`; the methods of this class do so themselves.
+        what: a text is a paper's id. "opened" is kept once per person, paper and revision within an hour.
+        Raises StorageFailed if so many entries wait, since the disk is full for example, that no more can.
+        """
+        self._core.recorder.put(audit.entry(self._core.clock.wall(), who, operation, what, address, detail))
+
+    def audit_now(self, operation: str, *, who: Who, what: What | str = "", address: str = "", detail: str = "") -> None:
+        """The same, but it is on the disk when this returns. Raises StorageFailed."""
+        entries = [audit.entry(self._core.clock.wall(), who, operation, what, address, detail)]
+        with self._core.database.writing() as writing:
+            head = audit.append(writing, entries, self._core.limits)
+        self._core.recorder.tell_head(head)
+
+    def flush(self) -> None:
+        """Write what waits for the audit. Raises StorageFailed."""
+        self._core.recorder.flush()
+
+    def audit_rows(
+        self,
+        *,
+        since_s: float | None = None,
+        until_s: float | None = None,
+        paper: str = "",
+        person: str = "",
+        after: int = 0,
+        limit: int = AUDIT_ROWS,
+    ) -> list[AuditRow]:
+        """Rows of the audit, in order: the newest `limit` of them, or if `after` is told, the first that have a higher number.
+
+        since_s, until_s: times. paper: an id. person: an id or a name.
+        """
+        wanted = audit.Wanted(since_s, until_s, paper, person, after)
+        with self._core.database.reading() as reading:
+            return audit.rows(reading, wanted, limit)
+
+    def audit_head(self) -> str:
+        """The number and the hash of the last row, as "12:9f86…". Keep it elsewhere: see `verify_audit`."""
+        with self._core.database.reading() as reading:
+            return audit.head(reading)
+
+    def verify_audit(self, head: str | None = None) -> list[str]:
+        """What is wrong with the audit, in words; empty if nothing is.
+
+        head: one that was kept elsewhere, or stands in the log. Without it, it is not seen if the newest rows were taken away,
+        or if all were written anew. Raises RequestError if it is no head.
+        """
+        with self._core.database.reading() as reading:
+            return audit.faults(reading, head)
+
+    def readers(self, paper_id: str) -> list[PaperReader]:
+        """Who opened a paper, as far as `audit` was told: whoever opened it first comes first."""
+        with self._core.database.reading() as reading:
+            return audit.readers(reading, paper_id)
+
+    # The end
+
+    def close(self) -> None:
+        """Write what waits, and let go of the data. Safe to call again."""
+        self._core.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self.close()
+
+
+def _told(grants: Iterable[Grant]) -> str:
+    """Grants in words."""
+    return ", ".join(f"{grant.kind} {grant.subject} may {grant.right}" for grant in grants) or "closed"

@@ -1,0 +1,101 @@
+"""The tables of people, logins, links, grants and the audit, in plain SQL."""
+
+from __future__ import annotations
+
+from sidebooks_core.databases.database import Schema
+
+ACCESS = Schema(
+    application_id=0x53424131,
+    has_triggers=True,
+    migrations=(
+        """
+        CREATE TABLE about (
+            id INTEGER PRIMARY KEY CHECK (id = 1),
+            version INTEGER NOT NULL -- grows with each change of people, logins, links, grants and keys
+        ) STRICT;
+        INSERT INTO about VALUES (1, 1);
+
+        CREATE TABLE person (
+            id TEXT PRIMARY KEY,
+            name TEXT NOT NULL UNIQUE, -- folded: see people.login_name
+            shown_name TEXT NOT NULL,
+            role TEXT NOT NULL,
+            groups TEXT NOT NULL, -- JSON
+            password TEXT, -- Argon2
+            subject TEXT UNIQUE, -- issuer and subject, for who comes from an identity provider
+            is_disabled INTEGER NOT NULL DEFAULT 0,
+            made_s REAL NOT NULL, -- of the wall clock, UTC, as are all times
+            last_login_s REAL
+        ) STRICT;
+
+        CREATE TABLE link (
+            id TEXT PRIMARY KEY,
+            token TEXT NOT NULL UNIQUE, -- SHA-256, hexadecimal
+            name TEXT NOT NULL,
+            folders TEXT NOT NULL, -- JSON
+            made_s REAL NOT NULL,
+            until_s REAL NOT NULL,
+            uses_left INTEGER, -- NULL: any number
+            used INTEGER NOT NULL DEFAULT 0,
+            made_by TEXT NOT NULL
+        ) STRICT;
+
+        CREATE TABLE session (
+            id TEXT PRIMARY KEY,
+            token TEXT NOT NULL UNIQUE, -- SHA-256, hexadecimal
+            person TEXT REFERENCES person (id),
+            link TEXT REFERENCES link (id),
+            guest_name TEXT NOT NULL,
+            device TEXT NOT NULL,
+            address TEXT NOT NULL,
+            begun_s REAL NOT NULL,
+            seen_s REAL NOT NULL,
+            end_s REAL NOT NULL,
+            CHECK ((person IS NULL) <> (link IS NULL))
+        ) STRICT;
+        CREATE INDEX session_by_person ON session (person, seen_s);
+        CREATE INDEX session_by_link ON session (link);
+
+        CREATE TABLE folder_grants (
+            folder TEXT PRIMARY KEY,
+            grants TEXT NOT NULL -- JSON; an empty list closes the folder
+        ) STRICT;
+
+        CREATE TABLE signing_key (
+            id TEXT PRIMARY KEY,
+            key BLOB NOT NULL,
+            made_s REAL NOT NULL
+        ) STRICT;
+
+        CREATE TABLE setup (
+            id INTEGER PRIMARY KEY CHECK (id = 1),
+            token TEXT NOT NULL, -- SHA-256, hexadecimal
+            made_s REAL NOT NULL
+        ) STRICT;
+
+        CREATE TABLE attempt (
+            subject TEXT PRIMARY KEY, -- SHA-256 of what failed: a name, an address, or both
+            failures INTEGER NOT NULL,
+            last_s REAL NOT NULL
+        ) STRICT, WITHOUT ROWID;
+
+        CREATE TABLE audit (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT, -- from 1, without gaps
+            at_s REAL NOT NULL,
+            person TEXT NOT NULL,
+            name TEXT NOT NULL,
+            operation TEXT NOT NULL,
+            paper TEXT NOT NULL,
+            revision INTEGER,
+            document TEXT NOT NULL,
+            address TEXT NOT NULL,
+            detail TEXT NOT NULL,
+            hash TEXT NOT NULL -- see audit.row_hash
+        ) STRICT;
+        CREATE INDEX audit_by_paper ON audit (paper, operation, person) WHERE paper <> '';
+        CREATE INDEX audit_by_person ON audit (person, seq);
+        CREATE TRIGGER audit_stays BEFORE UPDATE ON audit BEGIN SELECT RAISE (ABORT, 'the audit is not changed'); END;
+        CREATE TRIGGER audit_is_kept BEFORE DELETE ON audit BEGIN SELECT RAISE (ABORT, 'the audit is not shortened'); END;
+        """,
+    ),
+)

@@ -1,0 +1,28 @@
+"""Secrets that are given out once and stored as digests."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+
+TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
+ID_BYTES = 12
+
+
+def new_token() -> str:
+    """256 random bits, for addresses and cookies: 43 characters."""
+    return secrets.token_urlsafe(32)
+
+
+def new_id() -> str:
+    """An id that nobody guesses, but that is no secret: 24 characters."""
+    return secrets.token_hex(ID_BYTES)
+
+
+def digest_of(token: str) -> str | None:
+    """As tokens are stored; None for a text that is no token.
+
+    A token has 256 random bits, so a plain digest is enough, and the digest is looked up without telling anything by its time.
+    """
+    return hashlib.sha256(token.encode()).hexdigest() if TOKEN.fullmatch(token) else None
