@@ -12,7 +12,8 @@ SECURE_NAME = "__Host-sidebooks_login"
 def token_in(scope: Scope) -> str:
     """The token that a request carries; "": none. Of two cookies the secure one counts."""
     found = ""
-    for name, value in scope["headers"]:
+    headers: list[tuple[bytes, bytes]] = scope["headers"]
+    for name, value in headers:
         if name != b"cookie":
             continue
         for part in value.decode("latin-1").split(";"):

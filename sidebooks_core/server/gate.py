@@ -11,12 +11,13 @@ from collections.abc import Callable
 from msgspec import Struct
 from starlette.types import Scope
 
+from sidebooks_core.access.model import Unknown
 from sidebooks_core.access.operations import FOR_ANYBODY, Operation
 from sidebooks_core.access.policy import ALLOW, DENY, TOP, UNLIMITED, Decision, Limits, Policy, Resource
 from sidebooks_core.access.principals import CITIZEN, Principal
 from sidebooks_core.server.access import Allowed
 from sidebooks_core.server.http import HttpRequest
-from sidebooks_core.server.identity import Identity, Unknown
+from sidebooks_core.server.identity import Identity
 from sidebooks_core.server.places import Places, Standings, resource_of
 from sidebooks_core.server.pools import Pools
 from sidebooks_core.server.shelf import Registered, Shelf
@@ -85,12 +86,10 @@ class Gate:
         if isinstance(known, Unknown):
             known = await self._pools.run("access", rules.identity.find, request.scope)
         request.principal = known
-        decision = await self._decision(request)
-        if decision is None or not decision.is_allowed:
-            raise self._refusal(
-                request, is_named=any(name in request.params for name in ("document", "image", "paper", "folder"))
-            )
-        request.limits = decision.limits
+        admission = await self._admission(request)
+        if not admission.decision.is_allowed:
+            raise self._refusal(request, is_named=not NAMES.isdisjoint(request.params))
+        request.limits, request.standing = admission.decision.limits, admission.standing
         if request.document_id is not None:
             request.registered = await self._registered(request.document_id)
             if request.registered is None:

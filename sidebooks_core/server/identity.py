@@ -7,21 +7,17 @@ from typing import Protocol
 
 from starlette.types import Scope
 
+from sidebooks_core.access.model import UNKNOWN, Unknown
 from sidebooks_core.access.principals import CITIZEN, HOUSE, Principal
-
-
-class Unknown:
-    """It takes a look that may wait to say who asks."""
-
-
-UNKNOWN = Unknown()
 
 
 class WayIn(Protocol):
     """One way in which a request says who asks."""
 
     def known(self, scope: Scope, /) -> Principal | Unknown | None:
-        """The principal; None if the request says nothing that counts here. It never waits."""
+        """The principal; None if the request says nothing that counts here; UNKNOWN if it takes a look that may wait. It never
+        waits itself.
+        """
 
     def find(self, scope: Scope, /) -> Principal | None:
         """The same, and it may wait: asked after `known` was UNKNOWN, in a thread."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import time
+from functools import partial
 
 from sidebooks_core.access.model import AuditRow
 from sidebooks_core.server import headers, responses
@@ -21,9 +22,15 @@ _DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
 
 async def audit(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """Rows of the audit, the newest ones, in their order; as JSON, or as CSV for a spreadsheet. Raises Refused."""
-    wanted = {"since": _seconds(request, "since"), "until": _seconds(request, "until")}
-    more = {"paper": request.query("paper"), "person": request.query("person"), "limit": ROWS_AT_ONCE}
-    rows = await parts.pools.run("logins", parts.logins().audit_rows, **wanted, **more)
+    find = partial(
+        parts.logins().audit_rows,
+        since_s=_seconds(request, "since"),
+        until_s=_seconds(request, "until"),
+        paper=request.query("paper"),
+        person=request.query("person"),
+        limit=ROWS_AT_ONCE,
+    )
+    rows = await parts.pools.run("logins", find)
     if request.query("as") == "csv":
         body = await parts.pools.run("descriptions", csv_of, rows)
         saved = [(b"content-disposition", b'attachment; filename="audit.csv"')]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from sidebooks_core.access import Access
 from sidebooks_core.access.model import Session
 from sidebooks_core.access.operations import Operation
 from sidebooks_core.access.policy import TOP
 from sidebooks_core.access.principals import Principal
-from sidebooks_core.errors import AccessDenied
 from sidebooks_core.server import cookies, headers, responses
 from sidebooks_core.server.access_schemas import LogIn, LoginList, LoginRow, Me, NewPassword, SetUp, UseLink
 from sidebooks_core.server.http import HttpRequest, HttpResponse
@@ -24,11 +25,7 @@ async def me(parts: ServerParts, request: HttpRequest) -> HttpResponse:
 async def log_in(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """Check a name and a password, and give the browser a login. Raises Refused."""
     access, given = parts.logins(), read_json(await request.body(), LogIn)
-    try:
-        person = await parts.pools.run("logins", access.check_password, given.name, given.password, request.address)
-    except AccessDenied:
-        access.audit("log_in refused", who=given.name, address=request.address)
-        raise
+    person = await parts.pools.run("logins", access.check_password, given.name, given.password, request.address)
     token, session = await parts.pools.run(
         "logins", access.log_in, person.id, device=device_of(request), address=request.address
     )
@@ -57,7 +54,7 @@ async def set_up(parts: ServerParts, request: HttpRequest) -> HttpResponse:
 async def log_out(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """End the login of the request. The browser forgets what it has kept."""
     if request.principal.session:
-        await parts.pools.run("logins", parts.logins().end_session, request.principal.session, who=request.principal.name)
+        await parts.pools.run("logins", parts.logins().end_session, request.principal.session, who=request.principal)
     forget = [cookies.drop(is_secure=_is_secure(request)), (b"clear-site-data", b'"cache", "storage"')]
     return HttpResponse(204, headers=[(b"cache-control", headers.NO_STORE), *forget])
 
@@ -74,7 +71,7 @@ async def end_own_login(parts: ServerParts, request: HttpRequest) -> HttpRespons
     found = await parts.pools.run("logins", access.sessions, own_id)
     if request.params["login"] not in {one.id for one in found}:
         raise not_found()
-    await parts.pools.run("logins", access.end_session, request.params["login"], who=request.principal.name)
+    await parts.pools.run("logins", access.end_session, request.params["login"], who=request.principal)
     return HttpResponse(204, headers=[(b"cache-control", headers.NO_STORE)])
 
 
@@ -83,8 +80,8 @@ async def change_password(parts: ServerParts, request: HttpRequest) -> HttpRespo
     access, given = parts.logins(), read_json(await request.body(), NewPassword)
     person = await parts.pools.run("logins", access.person, _own_id(request))
     await parts.pools.run("logins", access.check_password, person.name, given.old, request.address)
-    change = {"who": request.principal.name, "keep": request.principal.session}
-    await parts.pools.run("logins", access.set_password, person.id, given.password, **change)
+    change = partial(access.set_password, keep=request.principal.session, who=request.principal)
+    await parts.pools.run("logins", change, person.id, given.password)
     return HttpResponse(204, headers=[(b"cache-control", headers.NO_STORE)])
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from msgspec import UNSET
 
 from sidebooks_core.access.model import Person, PersonChanges
@@ -23,13 +25,14 @@ async def everybody(parts: ServerParts, request: HttpRequest) -> HttpResponse:
 async def add(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """A new account. Raises RequestError, Conflict."""
     given = read_json(await request.body(), NewPerson)
-    more = {
-        "password": given.password,
-        "groups": given.groups,
-        "shown_name": given.shown_name,
-        "who": request.principal.name,
-    }
-    person = await parts.pools.run("logins", parts.logins().add_person, given.name, given.role, **more)
+    make = partial(
+        parts.logins().add_person,
+        password=given.password,
+        groups=given.groups,
+        shown_name=given.shown_name,
+        who=request.principal,
+    )
+    person = await parts.pools.run("logins", make, given.name, given.role)
     return responses.created(request, _row(person), f"{request.base}/people/{person.id}")
 
 
@@ -46,7 +49,7 @@ async def change(parts: ServerParts, request: HttpRequest) -> HttpResponse:
         changes["shown_name"] = given.shown_name
     if given.is_disabled is not UNSET:
         changes["is_disabled"] = given.is_disabled
-    changed = await parts.pools.run("logins", parts.logins().change_person, person.id, who=request.principal.name, **changes)
+    changed = await parts.pools.run("logins", parts.logins().change_person, person.id, who=request.principal, **changes)
     return responses.json(request, _row(changed), responses.JSON, headers.NO_STORE)
 
 
@@ -54,7 +57,7 @@ async def set_password(parts: ServerParts, request: HttpRequest) -> HttpResponse
     """Give somebody another password. Their logins end. Raises Refused, RequestError."""
     person = await _person(parts, request)
     given = read_json(await request.body(), NewPassword)
-    await parts.pools.run("logins", parts.logins().set_password, person.id, given.password, who=request.principal.name)
+    await parts.pools.run("logins", parts.logins().set_password, person.id, given.password, who=request.principal)
     return HttpResponse(204, headers=[(b"cache-control", headers.NO_STORE)])
 
 
@@ -67,7 +70,7 @@ async def logins(parts: ServerParts, request: HttpRequest) -> HttpResponse:
 async def end_logins(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """End all logins of a person, as of one whose tablet is lost. Raises Refused."""
     person = await _person(parts, request)
-    await parts.pools.run("logins", parts.logins().end_sessions, person.id, who=request.principal.name)
+    await parts.pools.run("logins", parts.logins().end_sessions, person.id, who=request.principal)
     return HttpResponse(204, headers=[(b"cache-control", headers.NO_STORE)])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 from sidebooks_core.access.model import Link
 from sidebooks_core.access.policy import Grant, Limits
@@ -41,8 +42,8 @@ async def make_link(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     given = read_json(await request.body(), NewLink)
     if given.until_s <= time.time():
         raise Refused(400, "until_s: a link must end in the future")
-    more = {"name": given.name, "until_s": given.until_s, "uses": given.uses, "who": request.principal.name}
-    token, link = await parts.pools.run("logins", parts.logins().make_link, [_folder(request)], **more)
+    make = partial(parts.logins().make_link, name=given.name, until_s=given.until_s, uses=given.uses, who=request.principal)
+    token, link = await parts.pools.run("logins", make, [_folder(request)])
     address = f"{request.base}/{LINK_FRAGMENT}{token}"
     made = MadeLink(link=_link_row(link), address=address, qr_svg=svg_of(address).decode())
     return responses.created(request, made, f"{request.base}/folders/{request.params['folder']}/links")
@@ -52,7 +53,7 @@ async def end_link(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """End a link, and the logins of its guests. Raises Refused."""
     if request.params["link"] not in {one.id for one in await _links(parts, request)}:
         raise not_found()
-    await parts.pools.run("logins", parts.logins().end_link, request.params["link"], who=request.principal.name)
+    await parts.pools.run("logins", parts.logins().end_link, request.params["link"], who=request.principal)
     return HttpResponse(204, headers=[(b"cache-control", headers.NO_STORE)])
 
 
@@ -66,7 +67,7 @@ async def set_folder_access(parts: ServerParts, request: HttpRequest) -> HttpRes
     """Say who may see a folder. Counts from the next request on. Raises Refused, RequestError."""
     given = read_json(await request.body(), FolderAccess)
     grants = None if given.grants is None else tuple(_grant(row) for row in given.grants)
-    await parts.pools.run("logins", parts.logins().set_grants, _folder(request), grants, who=request.principal.name)
+    await parts.pools.run("logins", parts.logins().set_grants, _folder(request), grants, who=request.principal)
     return responses.json(request, _access(grants), responses.JSON, headers.NO_STORE)
 
 
