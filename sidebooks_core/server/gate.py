@@ -14,7 +14,7 @@ from starlette.types import Scope
 from sidebooks_core.access.model import Unknown
 from sidebooks_core.access.operations import FOR_ANYBODY, Operation
 from sidebooks_core.access.policy import ALLOW, DENY, TOP, UNLIMITED, Decision, Limits, Policy, Resource
-from sidebooks_core.access.principals import CITIZEN, Principal
+from sidebooks_core.access.principals import Principal
 from sidebooks_core.server.access import Allowed
 from sidebooks_core.server.http import HttpRequest
 from sidebooks_core.server.identity import Identity
@@ -183,7 +183,7 @@ class Gate:
 
     def _refusal(self, request: HttpRequest, *, is_named: bool) -> Refused:
         """The same for what is absent and what is forbidden. Nobody known is asked to log in, whatever the path names."""
-        if request.principal == CITIZEN:
+        if request.principal.role == "citizen":
             return Refused(401, "log in first", (b"www-authenticate", b'Cookie realm="sidebooks"'))
         return not_found() if is_named else Refused(403, "you may not do that")
 

@@ -219,9 +219,10 @@ def _encoded(root: str) -> str:
 
 
 def family_of(scope: Scope) -> str:
-    """The first part of the path, behind a signature: "iiif", "documents" and so on."""
-    path = signature_of(root_and_path(scope)[1])[1]
-    return unquote(path.split("/", 2)[1]) if path.startswith("/") else ""
+    """The first part of the path: "iiif", "documents" and so on; of a signed address "s/iiif" and so on."""
+    signature, path = signature_of(root_and_path(scope)[1])
+    family = unquote(path.split("/", 2)[1]) if path.startswith("/") else ""
+    return f"{SIGNED}/{family}" if signature else family
 
 
 def origin_of(scope: Scope) -> str:

@@ -61,7 +61,7 @@ def _operation(one: Route, schemas: dict[type[msgspec.Struct], Json]) -> Json:
 
 def _success(one: Route, status: int, schemas: dict[type[msgspec.Struct], Json]) -> Json:
     made: Json = {"description": MEANINGS[status] or one.summary}
-    if status in (200, 206):
+    if status in (200, 201, 206) and one.media_type:
         made["content"] = {one.media_type: {} if one.answer is None else {"schema": schemas[one.answer]}}
     return made
 

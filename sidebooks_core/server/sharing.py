@@ -16,6 +16,8 @@ ANY_ORIGIN = "*"
 INTEROPERABLE = frozenset({"iiif", "presentation", "search", "dzi"})
 """Addresses of protocols that viewers on other sites speak. They name a document by the digest of its content: a page that does
 not know the document cannot ask for it, and the lists of documents are at other addresses."""
+SIGNED_INTEROPERABLE = frozenset(f"s/{family}" for family in INTEROPERABLE)
+"""The same behind a signature, which says who may read them: a page that does not have it cannot ask."""
 
 EXPOSED = (
     b"Accept-Ranges, Content-Disposition, Content-Encoding, Content-Length, Content-Range, ETag, Link, Retry-After, "
@@ -61,7 +63,7 @@ class Sharing(Struct, frozen=True):
 
     def is_for_all(self, family: str) -> bool:
         """Whether any origin may read the addresses of a family, which is the first part of their path."""
-        return self.is_open or (self.cache == "shared" and family in INTEROPERABLE)
+        return self.is_open or family in SIGNED_INTEROPERABLE or (self.cache == "shared" and family in INTEROPERABLE)
 
     def common(self, family: str) -> Headers:
         """Headers of every response at the addresses of a family, the same for all origins."""

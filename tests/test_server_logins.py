@@ -1,0 +1,211 @@
+"""Logging in over HTTP: cookies, links for guests, the first administrator, signed addresses, rights, and the audit."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from asgi import Reply, ask
+from town_hall import PASSWORD, TownHall, paper_of, town_hall
+
+from sidebooks_core.access import Access
+from sidebooks_core.server import Application
+
+
+@pytest.fixture
+def hall(tmp_path: Path) -> Iterator[TownHall]:
+    with town_hall(tmp_path) as made:
+        yield made
+
+
+def post(hall: TownHall, path: str, body: object, **headers: str) -> Reply:
+    return hall.ask("none", path, "POST", body, **headers)
+
+
+def cookie_of(reply: Reply) -> str:
+    return reply.headers["set-cookie"].partition(";")[0]
+
+
+def image_path(hall: TownHall) -> str:
+    return f"/documents/{hall.shelf.document(hall.paper.id).id}/pages/1/30x40"
+
+
+def test_a_login_lasts_until_it_is_ended(hall: TownHall) -> None:
+    reply = post(hall, "/login", {"name": "ＡＤＭＩＮ", "password": PASSWORD}, User_Agent="tablet 7")
+    assert (reply.status, reply.json()["name"], reply.json()["is_logged_in"]) == (200, "admin", True)
+    assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= set(reply.headers["set-cookie"].split("; "))
+    assert "Secure" not in reply.headers["set-cookie"], "over plain HTTP a browser would not keep it"
+    mine = {"Cookie": f"other=1; {cookie_of(reply)}"}
+    assert hall.ask("none", "/me", **mine).json()["role"] == "admin"
+    [login] = [one for one in hall.ask("none", "/me/sessions", **mine).json()["sessions"] if one["device"] == "tablet 7"]
+    assert login["is_this"]
+    ended = hall.ask("none", "/logout", "POST", **mine)
+    assert (ended.status, "Max-Age=0" in ended.headers["set-cookie"]) == (204, True)
+    assert ended.headers["clear-site-data"] == '"cache", "storage"'
+    assert hall.ask("none", "/people", **mine).status == 401
+
+
+def test_over_https_the_cookie_is_for_this_host_alone(hall: TownHall) -> None:
+    application = Application(hall.served, papers=hall.shelf, access=hall.access, base_url="https://books.example")
+    body = json.dumps({"name": "admin", "password": PASSWORD}).encode()
+    reply = ask(application, "/login", "POST", body=body)
+    assert reply.headers["set-cookie"].startswith("__Host-sidebooks_login=")
+    assert "Secure" in reply.headers["set-cookie"].split("; ")
+    assert ask(application, "/people", headers={"Cookie": cookie_of(reply)}).status == 200
+    application.close()
+
+
+def test_wrong_passwords_are_refused_alike_and_soon_slowed_down(hall: TownHall) -> None:
+    replies = [post(hall, "/login", {"name": name, "password": "wrong wrong"}) for name in ("admin", "nobody", "clerk")]
+    assert [(reply.status, reply.json()["detail"]) for reply in replies] == [(403, replies[0].json()["detail"])] * 3
+    statuses = [post(hall, "/login", {"name": "admin", "password": f"wrong wrong {number}"}) for number in range(8)]
+    assert statuses[-1].status == 429
+    assert int(statuses[-1].headers["retry-after"]) >= 1
+    right = post(hall, "/login", {"name": "admin", "password": PASSWORD})
+    assert right.status == 429, "also the right one has to wait"
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE", "PATCH", "PUT"])
+def test_pages_of_other_sites_change_nothing(hall: TownHall, method: str) -> None:
+    paths = {
+        "POST": "/people",
+        "DELETE": f"/people/{hall.people['member'].id}/sessions",
+        "PATCH": f"/people/{hall.people['member'].id}",
+        "PUT": f"/folders/{hall.finance.id}/access",
+    }
+    for headers in ({"Origin": "https://evil.example"}, {"Sec_Fetch_Site": "cross-site"}, {"Origin": "null"}):
+        assert hall.ask("admin", paths[method], method, {"name": "x", "role": "member"}, **headers).status == 403
+    assert hall.ask("member", image_path(hall)).status == 200
+    assert len(hall.ask("admin", "/people").json()["people"]) == 6
+
+
+def test_the_first_administrator_comes_by_the_link_of_the_start(tmp_path: Path) -> None:
+    with town_hall(tmp_path) as hall, Access(None) as access:
+        application = Application(hall.served, access=access, asks_for_accounts=True)
+        token = access.setup_token()
+        assert ask(application, "/people").status == 401
+        body = json.dumps({"token": token, "name": "町役場", "password": PASSWORD}).encode()
+        assert ask(application, "/setup", "POST", body=body.replace(str(token).encode(), b"x")).status == 403
+        reply = ask(application, "/setup", "POST", body=body)
+        assert (reply.status, reply.json()["role"]) == (200, "admin")
+        assert ask(application, "/people", headers={"Cookie": cookie_of(reply)}).status == 200
+        assert ask(application, "/setup", "POST", body=body).status == 403, "once"
+        application.close()
+
+
+def test_without_accounts_everybody_is_at_home_until_there_is_one(tmp_path: Path) -> None:
+    with town_hall(tmp_path) as hall, Access(None) as access:
+        hall.served.register(paper_of(5))
+        application = Application(hall.served, access=access)
+        assert ask(application, "/me").json()["has_accounts"] is False
+        assert len(ask(application, "/documents").json()["documents"]) == 1
+        access.add_person("admin", "admin", password=PASSWORD)
+        assert ask(application, "/documents").json()["documents"] == []
+        assert ask(application, "/me").json() == {
+            "id": "", "name": "", "role": "citizen", "groups": [], "may": ask(application, "/me").json()["may"],
+            "has_accounts": True, "is_logged_in": False,
+        }  # fmt: skip
+        application.close()
+
+
+def test_a_guest_reads_one_folder_until_the_link_ends(hall: TownHall) -> None:
+    made = hall.ask("clerk", f"/folders/{hall.finance.id}/links", "POST", {"name": "傍聴席", "until_s": hall.now_s + 60}).json()
+    assert made["qr_svg"].startswith("<svg")
+    token = made["address"].partition("#join=")[2]
+    assert made["address"].startswith("http://test/#join="), "what follows # never reaches a server's log"
+    reply = post(hall, "/join", {"token": token, "name": "議員の秘書"})
+    mine = {"Cookie": cookie_of(reply)}
+    assert (reply.json()["role"], reply.json()["name"]) == ("guest", "議員の秘書")
+    assert hall.ask("none", image_path(hall), **mine).status == 200
+    other = hall.shelf.document(hall.other.id).id
+    assert hall.ask("none", f"/documents/{other}/pages/1/30x40", **mine).status == 404
+    assert hall.ask("clerk", f"/folders/{hall.finance.id}/links/{made['link']['id']}", "DELETE").status == 204
+    assert hall.ask("none", image_path(hall), **mine).status == 401
+    assert post(hall, "/join", {"token": token}).status == 403
+
+
+def test_who_may_see_a_folder_counts_from_the_next_request_on(hall: TownHall) -> None:
+    path = f"/folders/{hall.finance.id}/access"
+    assert hall.ask("clerk", path).json()["grants"][0]["subject"] == "finance"
+    assert hall.ask("other folder", image_path(hall)).status == 404
+    limits = {"may_download": False, "pages": [[1, 2]], "long_side_px": 100}
+    grants = [{"kind": "group", "subject": "planning", "limits": limits}]
+    assert hall.ask("clerk", path, "PUT", {"grants": grants}).status == 200
+    assert hall.ask("clerk", path).json()["grants"][0]["limits"]["pages"] == [[1, 2]]
+    assert hall.ask("member", image_path(hall)).status == 404
+    shown = hall.ask("other folder", image_path(hall))
+    assert (shown.status, shown.headers["cache-control"]) == (200, "no-store"), "who has limits keeps nothing"
+    document = hall.shelf.document(hall.paper.id).id
+    assert hall.ask("other folder", f"/documents/{document}/original").status == 404
+    assert hall.ask("clerk", f"/documents/{document}/original").status == 200
+    assert hall.ask("clerk", path, "PUT", {"grants": None}).json() == {"grants": None}
+    assert hall.ask("member", image_path(hall)).status == 200
+    for bad in ({"grants": [{"kind": "team", "subject": "x"}]}, {"grants": [{"kind": "role", "subject": ""}]}, {}):
+        assert hall.ask("clerk", path, "PUT", bad).status == 400
+
+
+def test_a_signed_address_shows_its_document_and_nothing_else(hall: TownHall) -> None:
+    document = hall.shelf.document(hall.paper.id).id
+    made = hall.ask("clerk", f"/documents/{document}/address", "POST", {"valid_s": 60}).json()
+    below = made["base"].removeprefix("http://test")
+    manifest = hall.ask("none", made["info"].removeprefix("http://test"))
+    assert manifest.status == 200
+    assert set(re.findall(r"http://test(/s/[^/]+)", manifest.body.decode())) == {below}, "its addresses carry the signature"
+    path = image_path(hall)
+    for _ in range(2):
+        assert hall.ask("none", below + path).status == 200
+    info = hall.ask("none", f"{below}/iiif/3/{document}_p1/info.json", Origin="https://viewer.example")
+    assert (info.status, info.headers["access-control-allow-origin"]) == (200, "*"), "the signature says who may"
+    other = hall.shelf.document(hall.other.id).id
+    for refused in (f"/documents/{other}/pages/1/30x40", f"/papers/{hall.paper.id}/readers", "/people", "/audit"):
+        assert hall.ask("none", below + refused).status in (403, 404), refused
+    assert hall.ask("clerk", f"/s/forged{path}").status == 401, "whatever login the request has beside it"
+    assert hall.ask("none", below + "/documents").json()["documents"] == []
+    hall.access.change_person(hall.people["clerk"].id, is_disabled=True)
+    assert hall.ask("none", below + path).status == 401
+
+
+def test_the_audit_says_who_opened_downloaded_and_changed(hall: TownHall) -> None:
+    document = hall.shelf.document(hall.paper.id).id
+    for _ in range(3):
+        hall.ask("member", f"/documents/{document}/pages.json")
+    hall.ask("guest", image_path(hall))
+    hall.ask("member", f"/documents/{document}/original")
+    hall.ask("other folder", f"/documents/{document}/original")
+    hall.ask("admin", "/people", "POST", {"name": "=cmd()", "role": "member"})
+    hall.access.flush()
+    rows = hall.ask("admin", "/audit").json()["rows"]
+    told = [(row["name"], row["operation"], row["paper"]) for row in rows]
+    assert told.count(("member", "opened", hall.paper.id)) == 1, "once an hour"
+    assert ("guest", "opened", hall.paper.id) in told
+    assert told.count(("member", "read_original", hall.paper.id)) == 1
+    assert ("other folder", "read_original", hall.paper.id) not in told
+    assert [row["seq"] for row in rows] == list(range(1, len(rows) + 1))
+    assert hall.access.verify_audit() == []
+    readers = hall.ask("clerk", f"/papers/{hall.paper.id}/readers").json()["readers"]
+    assert [(one["name"], one["count"]) for one in readers] == [("member", 1), ("guest", 1)]
+    written = hall.ask("admin", "/audit?as=csv")
+    assert written.headers["content-type"].startswith("text/csv")
+    lines = list(csv.DictReader(io.StringIO(written.body.decode("utf-8-sig"))))
+    assert len(lines) == len(rows) + 0
+    assert not any(cell.startswith(("=", "+", "@")) for line in lines for cell in line.values())
+
+
+def test_a_person_changes_their_password_and_other_tablets_are_logged_out(hall: TownHall) -> None:
+    first = {"Cookie": cookie_of(post(hall, "/login", {"name": "admin", "password": PASSWORD}))}
+    lost = {"Cookie": cookie_of(post(hall, "/login", {"name": "admin", "password": PASSWORD}))}
+    new = PASSWORD + "!"
+    assert hall.ask("none", "/me/password", "POST", {"password": new, "old": "wrong wrong"}, **first).status == 403
+    assert hall.ask("none", "/me/password", "POST", {"password": new, "old": PASSWORD}, **first).status == 204
+    assert [hall.ask("none", "/people", **one).status for one in (first, lost)] == [200, 401]
+    assert post(hall, "/login", {"name": "admin", "password": new}).status == 200
+    member = hall.people["member"].id
+    assert hall.ask("admin", f"/people/{member}/password", "POST", {"password": "x"}, **first).status == 401
+    assert hall.ask("none", f"/people/{member}/password", "POST", {"password": "short"}, **first).status == 400
+    assert hall.ask("none", f"/people/{member}/password", "POST", {"password": new}, **first).status == 204
+    assert hall.ask("member", image_path(hall)).status == 401

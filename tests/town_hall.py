@@ -1,0 +1,142 @@
+"""A served shelf with everybody whom a town hall knows: for tests of who may do what."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from asgi import Reply, ask
+
+import sidebooks_core as sb
+from sidebooks_core.access import Access, Clock, Grant
+from sidebooks_core.server import Application
+from sidebooks_core.server import Shelf as Served
+from sidebooks_core.server.route import Route
+from sidebooks_core.server.shelf import page_id
+from sidebooks_core.shelf import Shelf
+from sidebooks_core.testing import FakeDocument, FakeEngine, FakePage
+
+PASSWORD = "石川や浜の真砂は尽くるとも"
+NOBODY = ("none", "expired", "forged", "disabled")
+"""They are as nobody known."""
+EVERYBODY = (*NOBODY, "other folder", "other guest", "guest", "member", "clerk", "admin")
+
+
+VALUES = {
+    "page": "1", "level": "0", "size": "30x40.jpg", "query": "x", "file": "client.js", "region": "full", "iiifSize": "max",
+    "rotation": "0", "quality": "default", "format": "png", "dziLevel": "0", "column": "0", "row": "0", "span": "1-1",
+    "old_forms": "0", "q": "x", "session": "", "since": "0", "until": "9999999999", "as": "json",
+}  # fmt: skip
+BODIES: dict[str, Any] = {
+    "Hint": {"session": "s", "page": 1, "view_px": [300, 400]},
+    "LogIn": {"name": "admin", "password": PASSWORD},
+    "UseLink": {"token": "x"},
+    "SetUp": {"token": "x", "name": "x", "password": PASSWORD},
+    "NewPassword": {"password": PASSWORD},
+    "NewPerson": {"name": "new", "role": "member"},
+    "PersonPatch": {"shown_name": "new"},
+    "NewLink": {"name": "new", "until_s": 4e9},
+    "FolderAccess": {"grants": []},
+    "NewAddress": {"valid_s": 60},
+}
+"""A good body of each kind."""
+
+
+def paper_of(*colours: int) -> bytes:
+    """The file of a document with one page for each number."""
+    return FakeDocument(pages=tuple(FakePage(colour=(number, 9, 9)) for number in colours)).to_bytes()
+
+
+class TownHall:
+    """A folder closed to all but the finance committee, with a paper; another folder; and logins of everybody."""
+
+    def __init__(self, folder: Path, service: sb.TileService, engine: FakeEngine) -> None:
+        self.engine = engine
+        self.now_s = time.time()
+        self.shelf = Shelf(folder / "data", service)
+        self.access = Access(folder / "data", clock=Clock(wall=lambda: self.now_s))
+        self.served = Served(service)
+        self.application = Application(self.served, papers=self.shelf, access=self.access, cache="private")
+        self.finance = self.shelf.make_folder("財政委員会")
+        self.planning = self.shelf.make_folder("企画委員会")
+        self.paper = self.shelf.register(paper_of(1, 2, 3), self.finance, name="令和8年度予算書")
+        self.other = self.shelf.register(paper_of(7, 8), self.planning, name="総合計画")
+        self.access.set_grants(self.finance.id, [Grant("group", "finance")])
+        self.cookies = self._logins()
+
+    def ask(self, who: str, path: str, method: str = "GET", body: Any = None, **headers: str) -> Reply:
+        """Ask as somebody of EVERYBODY."""
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        if self.cookies[who]:
+            given["Cookie"] = f"sidebooks_login={self.cookies[who]}"
+        raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        return ask(self.application, path, method, given, raw, leave_after=2)
+
+    def close(self) -> None:
+        self.application.close()
+        self.served.close()
+        self.access.close()
+        self.shelf.close()
+
+    def _logins(self) -> dict[str, str]:
+        access = self.access
+        people = {
+            name: access.add_person(name, role, groups=groups, password=password)
+            for name, role, groups, password in (
+                ("admin", "admin", (), PASSWORD),
+                ("clerk", "clerk", (), None),
+                ("member", "member", ("finance",), None),
+                ("other folder", "member", ("planning",), None),
+                ("disabled", "member", ("finance",), None),
+                ("expired", "member", ("finance",), None),
+            )
+        }
+        self.people = people
+        self.now_s -= 31 * 86_400
+        expired = access.log_in(people["expired"].id)[0]
+        self.now_s += 31 * 86_400
+        tokens = {name: access.log_in(person.id)[0] for name, person in people.items() if name != "expired"}
+        access.change_person(people["disabled"].id, is_disabled=True)
+        self.links = {}
+        for name, folder in (("guest", self.finance), ("other guest", self.planning)):
+            token, self.links[name] = access.make_link([folder.id], name=name, until_s=self.now_s + 3600)
+            tokens[name] = access.use_link(token)[0]
+        return {**tokens, "none": "", "forged": "x" * 43, "expired": expired}
+
+
+@contextmanager
+def town_hall(folder: Path) -> Iterator[TownHall]:
+    """One of its own, under a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    engine = FakeEngine()
+    with sb.TileService(sb.Settings(cache_dir=folder / "cache", workers=2), pool=engine.pool) as service:
+        made = TownHall(folder, service, engine)
+        try:
+            yield made
+        finally:
+            made.close()
+
+
+def address(route: Route, hall: TownHall, **values: str) -> str:
+    """An address of a route: of the paper in the folder of the finance committee."""
+    document = hall.shelf.document(hall.paper.id)
+    given = VALUES | {
+        "document": document.id,
+        "image": page_id(document, 0),
+        "folder": hall.finance.id,
+        "paper": hall.paper.id,
+        "person": hall.people["member"].id,
+        "login": "x",
+        "link": hall.links["guest"].id,
+        **values,
+    }
+    query = "&".join(f"{name}={given[name]}" for name in route.query)
+    return route.path.format(**given) + (f"?{query}" if query else "")
+
+
+def body_of(route: Route) -> Any:
+    return BODIES[route.body.__name__] if route.body is not None else b""
