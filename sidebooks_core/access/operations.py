@@ -83,7 +83,7 @@ READING = frozenset(
     }
 )
 """What a reader does with papers and folders."""
-SIGNED = frozenset(
+SIGNED = OWN_FILES | frozenset(
     {
         Operation.READ_DOCUMENT,
         Operation.READ_ORIGINAL,

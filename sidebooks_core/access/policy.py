@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
-from sidebooks_core.access.operations import CLERKS, FOR_ANYBODY, GENERAL, OWN_FILES, READING, SIGNED, TENDING, Operation
+from sidebooks_core.access.operations import CLERKS, FOR_ANYBODY, GENERAL, READING, SIGNED, TENDING, Operation
 from sidebooks_core.access.principals import Principal
 
 Right = Literal["read", "tend"]
@@ -90,8 +90,6 @@ class Resource(Struct, frozen=True):
     """False: its time has not come or is over, or it was withdrawn. Only who tends it sees it."""
     may_leave: bool = True
     """False: its level says that it is read only while connected: no download, no print."""
-    document: str = ""
-    """The id of the document that is asked for; empty if none is. A signed address shows some documents only."""
 
 
 TOP = Resource()
@@ -127,7 +125,8 @@ class Grant(Struct, frozen=True):
 
 class FolderPolicy(Struct, frozen=True):
     """The policy unless an application has its own: admins may do everything, clerks all but manage people; for others, folders
-    say who may read them. A guest's link is a grant for its folders.
+    say who may read them. A guest's link is a grant for its folders. A signed address reads documents, and does nothing else;
+    that it is one of its documents is for who asks to see: a resource does not name documents.
     """
 
     grants: Mapping[str, tuple[Grant, ...]] = {}
@@ -135,7 +134,7 @@ class FolderPolicy(Struct, frozen=True):
 
     def decide(self, principal: Principal, operation: Operation, resource: Resource | None, /) -> Decision:
         """See `Policy`."""
-        if principal.documents is not None and not _is_signed(principal.documents, operation, resource):
+        if principal.documents is not None and operation not in SIGNED:
             return DENY
         if operation in FOR_ANYBODY | GENERAL or principal.role == "admin":
             return ALLOW
@@ -164,13 +163,6 @@ class FolderPolicy(Struct, frozen=True):
             if grants is not None:
                 return _joined([grant for grant in grants if grant.is_for(principal)])
         return Grant("role", "member") if principal.role == "member" else None
-
-
-def _is_signed(documents: frozenset[str], operation: Operation, resource: Resource | None) -> bool:
-    """Whether a signed address of some documents can be used for an operation at all."""
-    if operation in SIGNED:
-        return resource is not None and resource.document in documents
-    return operation in OWN_FILES
 
 
 def _joined(grants: list[Grant]) -> Grant | None:
