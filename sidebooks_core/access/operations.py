@@ -64,9 +64,9 @@ class Operation(StrEnum):
     READ_AUDIT = "read_audit"
 
 
-FOR_ANYBODY = frozenset(
-    {Operation.READ_VIEWER, Operation.READ_STATUS, Operation.READ_API, Operation.LOG_IN, Operation.READ_SELF}
-)
+OWN_FILES = frozenset({Operation.READ_VIEWER, Operation.READ_STATUS, Operation.READ_API})
+"""What the server tells of itself."""
+FOR_ANYBODY = OWN_FILES | {Operation.LOG_IN, Operation.READ_SELF}
 """These concern nobody's papers."""
 GENERAL = frozenset({Operation.FOLLOW_EVENTS, Operation.LIST_DOCUMENTS})
 """Their answers hold only what the principal may see. So anybody may ask who may see anything at all."""
@@ -83,6 +83,15 @@ READING = frozenset(
     }
 )
 """What a reader does with papers and folders."""
+SIGNED = OWN_FILES | frozenset(
+    {
+        Operation.READ_DOCUMENT,
+        Operation.READ_ORIGINAL,
+        Operation.READ_IMAGE,
+        Operation.READ_TEXT,
+    }
+)
+"""What a signed address can be used for, as far as its principal may: with its documents only."""
 TENDING = frozenset(
     {
         Operation.REGISTER,

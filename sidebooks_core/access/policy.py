@@ -6,12 +6,13 @@ The nearest folder, from the resource upward, that says who may see it decides. 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import reduce
 from typing import Literal, Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from sidebooks_core.access.operations import CLERKS, FOR_ANYBODY, GENERAL, READING, TENDING, Operation
+from sidebooks_core.access.operations import CLERKS, FOR_ANYBODY, GENERAL, READING, SIGNED, TENDING, Operation
 from sidebooks_core.access.principals import Principal
 
 Right = Literal["read", "tend"]
@@ -35,15 +36,31 @@ class Limits(Struct, frozen=True):
         """Whether a page, from 0, may be seen."""
         return self.pages is None or any(first <= page <= last for first, last in self.pages)
 
+    def may_have_file(self) -> bool:
+        """Whether the file itself may be downloaded. It holds all pages, in all sizes, without a mark."""
+        return self.may_download and self.pages is None and self.long_side_px is None and not self.is_marked
+
     def or_those(self, other: Limits) -> Limits:
-        """What is allowed if either of two allows it."""
-        return Limits(
+        """What is allowed by the wider of two; by both together, if that is not more than each of them allows.
+
+        Never more: one who may have a file of page 1 only, and may see all pages, may not have a file of all pages.
+        """
+        joined = Limits(
             pages=None if self.pages is None or other.pages is None else self.pages + other.pages,
             long_side_px=_wider(self.long_side_px, other.long_side_px),
             may_download=self.may_download or other.may_download,
             may_print=self.may_print or other.may_print,
             is_marked=self.is_marked and other.is_marked,
         )
+        differing = [name for name in self.__struct_fields__ if getattr(self, name) != getattr(other, name)]
+        if len(differing) <= 1 or joined == self:
+            return joined
+        return other if joined == other or other.rank() > self.rank() else self
+
+    def rank(self) -> tuple[bool, bool, float, bool, bool]:
+        """Of two limits of which neither allows all that the other does, the higher one counts."""
+        side_px = float("inf") if self.long_side_px is None else float(self.long_side_px)
+        return (self.pages is None, not self.is_marked, side_px, self.may_download, self.may_print)
 
 
 def _wider(one: int | None, other: int | None) -> int | None:
@@ -108,7 +125,8 @@ class Grant(Struct, frozen=True):
 
 class FolderPolicy(Struct, frozen=True):
     """The policy unless an application has its own: admins may do everything, clerks all but manage people; for others, folders
-    say who may read them. A guest's link is a grant for its folders.
+    say who may read them. A guest's link is a grant for its folders. A signed address reads documents, and does nothing else;
+    that it is one of its documents is for who asks to see: a resource does not name documents.
     """
 
     grants: Mapping[str, tuple[Grant, ...]] = {}
@@ -116,6 +134,8 @@ class FolderPolicy(Struct, frozen=True):
 
     def decide(self, principal: Principal, operation: Operation, resource: Resource | None, /) -> Decision:
         """See `Policy`."""
+        if principal.documents is not None and operation not in SIGNED:
+            return DENY
         if operation in FOR_ANYBODY | GENERAL or principal.role == "admin":
             return ALLOW
         if principal.role == "clerk":
@@ -130,7 +150,7 @@ class FolderPolicy(Struct, frozen=True):
         if operation not in READING or not resource.is_published:
             return DENY
         limits = grant.limits if resource.may_leave else replace(grant.limits, may_download=False, may_print=False)
-        if operation == Operation.READ_ORIGINAL and not limits.may_download:
+        if operation == Operation.READ_ORIGINAL and not limits.may_have_file():
             return DENY
         return Decision(is_allowed=True, limits=limits)
 
@@ -150,7 +170,6 @@ def _joined(grants: list[Grant]) -> Grant | None:
     if not grants:
         return None
     right: Right = "tend" if any(grant.right == "tend" for grant in grants) else "read"
-    limits = grants[0].limits
-    for grant in grants[1:]:
-        limits = limits.or_those(grant.limits)
+    ranked = sorted((grant.limits for grant in grants), key=Limits.rank, reverse=True)
+    limits = reduce(Limits.or_those, ranked)
     return Grant(grants[0].kind, grants[0].subject, right, limits)

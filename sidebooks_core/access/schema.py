@@ -96,6 +96,8 @@ ACCESS = Schema(
         CREATE INDEX audit_by_person ON audit (person, seq);
         CREATE TRIGGER audit_stays BEFORE UPDATE ON audit BEGIN SELECT RAISE (ABORT, 'the audit is not changed'); END;
         CREATE TRIGGER audit_is_kept BEFORE DELETE ON audit BEGIN SELECT RAISE (ABORT, 'the audit is not shortened'); END;
+        CREATE TRIGGER audit_is_added_to BEFORE INSERT ON audit WHEN EXISTS (SELECT 1 FROM audit WHERE seq = NEW.seq)
+            BEGIN SELECT RAISE (ABORT, 'the audit is not overwritten'); END;
         """,
     ),
 )

@@ -12,6 +12,8 @@ from sidebooks_core.databases.database import Reading, Writing
 from sidebooks_core.errors import RequestError
 
 LONGEST_DEVICE = 200
+UNWRITTEN_S = 3600.0
+"""A process that knows of a later use writes it within this time."""
 COLUMNS = "id, person, link, device, address, begun_s, seen_s, end_s"
 
 
@@ -99,7 +101,8 @@ def end_of_link(writing: Writing, link_id: str) -> int:
 
 def end_expired(writing: Writing, limits: AccessLimits, now_s: float) -> int:
     """Remove those that are over, so that a clock that is set back does not bring them to life. Returns how many."""
-    return writing.run("DELETE FROM session WHERE end_s <= ? OR seen_s <= ?", now_s, now_s - limits.idle_s)
+    idle_since_s = now_s - limits.idle_s - UNWRITTEN_S
+    return writing.run("DELETE FROM session WHERE end_s <= ? OR seen_s <= ?", now_s, idle_since_s)
 
 
 def set_seen(writing: Writing, seen: Iterable[tuple[str, float]]) -> None:

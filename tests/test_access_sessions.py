@@ -1,0 +1,455 @@
+"""Logins, guests' links, signed addresses: how long they live, and how they end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from access_times import DAY_S, SetClock
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from sidebooks_core.access import CITIZEN, HOUSE, UNKNOWN, Access, AccessLimits, Person, Principal, signing
+from sidebooks_core.access.signing import Ticket
+from sidebooks_core.errors import AccessDenied, RequestError
+
+
+@pytest.fixture
+def times() -> SetClock:
+    return SetClock()
+
+
+@pytest.fixture
+def access(tmp_path: Path, times: SetClock) -> Iterator[Access]:
+    with Access(tmp_path, clock=times.clock()) as made:
+        yield made
+
+
+@pytest.fixture
+def sato(access: Access) -> Person:
+    return access.add_person("sato", "member", groups=["committee"], shown_name="佐藤")
+
+
+def within(seconds: float, condition: Callable[[], bool]) -> bool:
+    give_up_s = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > give_up_s:
+            return False
+        time.sleep(0.005)
+    return True
+
+
+# Logins
+
+
+def test_a_login_is_known_at_once(access: Access, sato: Person, times: SetClock) -> None:
+    token, session = access.log_in(sato.id, device="iPad\n of  the office", address="192.0.2.7")
+    assert (session.person, session.device, session.address) == (sato.id, "iPad of the office", "192.0.2.7")
+    assert (session.begun_s, session.seen_s, session.end_s) == (times.wall_s, times.wall_s, times.wall_s + 30 * DAY_S)
+    expected = Principal(sato.id, "佐藤", "member", groups=frozenset({"committee"}), session=session.id)
+    assert access.known_principal(token) == expected
+    assert access.principal(token) == expected
+    assert access.sessions(sato.id) == [session]
+    assert access.person(sato.id).last_login_s == times.wall_s
+
+
+def test_the_secret_is_not_stored(access: Access, sato: Person, tmp_path: Path) -> None:
+    token, _ = access.log_in(sato.id)
+    link, _ = access.make_link(["f"], name="guests", until_s=2e9)
+    guest, _ = access.use_link(link)
+    setup = access.setup_token() or ""
+    access.flush()
+    stored = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    for secret in (token, link, guest, setup):
+        assert len(secret) == 43
+        assert secret.encode() not in stored
+
+
+@pytest.mark.parametrize("token", ["", "x", "é" * 43, "A" * 42, "A" * 44, "A" * 42 + "\n", "\ud800" * 43])
+def test_what_is_no_secret_is_known_to_be_none(access: Access, token: str) -> None:
+    assert access.known_principal(token) is None
+    assert access.principal(token) is None
+
+
+def test_an_unknown_secret_is_looked_up_once(access: Access) -> None:
+    assert access.known_principal("A" * 43) is UNKNOWN
+    assert access.principal("A" * 43) is None
+    assert access.known_principal("A" * 43) is None
+
+
+def test_a_login_of_another_process_is_found_at_once(access: Access, sato: Person, tmp_path: Path, times: SetClock) -> None:
+    with Access(tmp_path, clock=times.clock()) as other:
+        for _ in range(20):
+            token, session = access.log_in(sato.id)
+            found = other.principal(token)
+            assert found is not None
+            assert found.session == session.id
+            assert other.known_principal(token) == found
+
+
+def test_a_login_ends_at_once_and_elsewhere_soon(access: Access, sato: Person, tmp_path: Path, times: SetClock) -> None:
+    with Access(tmp_path, clock=times.clock()) as other:
+        kept, kept_session = access.log_in(sato.id)
+        token, session = access.log_in(sato.id)
+        assert other.principal(token) is not None
+        access.end_session(session.id, who="a test")
+        assert access.known_principal(token) is None
+        assert access.principal(token) is None
+        assert within(5, lambda: other.known_principal(token) is None)
+        assert access.principal(kept) is not None
+        assert [one.id for one in access.sessions(sato.id)] == [kept_session.id]
+        with pytest.raises(RequestError, match="ended"):
+            access.end_session(session.id)
+
+
+def test_a_lost_tablet_ends_all_logins(access: Access, sato: Person) -> None:
+    tokens = [access.log_in(sato.id) for _ in range(3)]
+    other = access.add_person("suzuki", "clerk")
+    others, _ = access.log_in(other.id)
+    assert access.end_sessions(sato.id, who="a test", keep=tokens[0][1].id) == 2
+    assert [access.principal(token) is not None for token, _ in tokens] == [True, False, False]
+    assert access.end_sessions(sato.id) == 1
+    assert access.sessions(sato.id) == []
+    assert access.principal(others) is not None
+
+
+def test_a_new_password_ends_the_other_logins(access: Access, sato: Person) -> None:
+    (kept, session), (other, _) = access.log_in(sato.id), access.log_in(sato.id)
+    access.set_password(sato.id, "three green tablets", keep=session.id)
+    assert access.principal(kept) is not None
+    assert access.principal(other) is None
+
+
+def test_who_is_disabled_has_no_logins(access: Access, sato: Person) -> None:
+    token, _ = access.log_in(sato.id)
+    access.change_person(sato.id, is_disabled=True)
+    assert access.known_principal(token) is None
+    assert access.sessions(sato.id) == []
+    with pytest.raises(AccessDenied):
+        access.log_in(sato.id)
+    access.change_person(sato.id, is_disabled=False)
+    assert access.principal(token) is None, "the login does not come back"
+
+
+def test_rights_that_change_count_at_once(access: Access, sato: Person) -> None:
+    token, _ = access.log_in(sato.id)
+    access.change_person(sato.id, role="clerk", groups=[], shown_name="花子")
+    found = access.known_principal(token)
+    assert isinstance(found, Principal)
+    assert (found.role, found.groups, found.name) == ("clerk", frozenset(), "花子")
+
+
+def test_the_login_used_longest_ago_makes_room(tmp_path: Path, times: SetClock) -> None:
+    with Access(tmp_path, AccessLimits(logins_per_person=3), clock=times.clock()) as access:
+        person = access.add_person("sato", "member")
+        tokens = []
+        for _ in range(5):
+            tokens.append(access.log_in(person.id)[0])
+            times.go_on(1)
+        assert [access.principal(token) is not None for token in tokens] == [False, False, True, True, True]
+
+
+def test_a_login_ends_after_thirty_days_whatever_happens(access: Access, sato: Person, times: SetClock) -> None:
+    token, _ = access.log_in(sato.id)
+    for _ in range(29):
+        times.go_on(DAY_S)
+        assert access.principal(token) is not None
+    times.go_on(DAY_S - 1)
+    assert access.principal(token) is not None
+    times.go_on(1)
+    assert access.known_principal(token) is None
+    assert access.principal(token) is None
+    assert access.sessions(sato.id) == []
+
+
+def test_a_login_that_nobody_uses_ends_after_seven_days(access: Access, sato: Person, times: SetClock) -> None:
+    used, unused = access.log_in(sato.id)[0], access.log_in(sato.id)[0]
+    times.go_on(4 * DAY_S)
+    assert access.principal(used) is not None
+    times.go_on(3 * DAY_S)
+    assert access.principal(used) is not None
+    assert access.principal(unused) is None
+    assert access.known_principal(unused) is None
+
+
+def test_use_in_one_process_counts_in_the_others(access: Access, sato: Person, tmp_path: Path, times: SetClock) -> None:
+    with Access(tmp_path, clock=times.clock()) as other:
+        token, _ = access.log_in(sato.id)
+        assert other.principal(token) is not None
+        for _ in range(4):
+            times.go_on(3 * DAY_S)
+            assert access.principal(token) is not None
+        access.audit("looked", who="a test")  # what waits is written together with when logins were used
+        seen_s = times.wall_s
+        assert within(5, lambda: [one.seen_s for one in access.sessions(sato.id)] == [seen_s])
+        assert other.known_principal(token) is UNKNOWN
+        assert other.principal(token) is not None
+        assert other.known_principal(token) == access.known_principal(token)
+
+
+def test_when_it_was_used_is_kept_at_the_end(tmp_path: Path, times: SetClock) -> None:
+    with Access(tmp_path, clock=times.clock()) as access:
+        person = access.add_person("sato", "member")
+        token, session = access.log_in(person.id)
+        times.go_on(1000)
+        access.known_principal(token)
+        times.go_on(10)
+        access.known_principal(token)
+    with Access(tmp_path, clock=times.clock()) as again:
+        assert again.sessions(person.id)[0].seen_s == session.begun_s + 1000
+
+
+# A clock that is set
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_clock_that_is_set_back_prolongs_no_login(tmp_path: Path, times: SetClock, restarts: bool) -> None:
+    access = Access(tmp_path, clock=times.clock())
+    person = access.add_person("sato", "member")
+    token, _ = access.log_in(person.id)
+    lived_days = 0
+    while access.principal(token) is not None:
+        times.wall_s -= DAY_S * (lived_days % 3)
+        if restarts:
+            access.close()
+            access = Access(tmp_path, clock=times.clock())
+        times.go_on(DAY_S)
+        lived_days += 1
+        assert lived_days <= 30
+    access.close()
+    assert lived_days == 30
+
+
+def test_what_was_over_does_not_come_back(access: Access, sato: Person, times: SetClock) -> None:
+    token, _ = access.log_in(sato.id)
+    times.go_on(31 * DAY_S)
+    assert access.principal(token) is None
+    times.wall_s -= 20 * DAY_S
+    assert access.known_principal(token) is None
+    assert access.principal(token) is None
+
+
+def test_a_clock_that_is_corrected_throws_nobody_out(access: Access, sato: Person, times: SetClock, tmp_path: Path) -> None:
+    token, _ = access.log_in(sato.id)
+    times.wall_s -= 3600
+    assert access.principal(token) is not None
+    with Access(tmp_path, clock=times.clock()) as again:
+        assert again.principal(token) is not None
+
+
+# Links for guests
+
+
+def test_a_guest_reads_by_a_link(access: Access, times: SetClock) -> None:
+    token, link = access.make_link(["a", "b"], name="傍聴", until_s=times.wall_s + 7200, who=Principal("c", "Clerk", "clerk"))
+    assert (link.name, link.folders, link.made_by, link.used) == ("傍聴", frozenset("ab"), "Clerk", 0)
+    secret, session = access.use_link(token, guest_name=" Ms  Guest ", device="phone")
+    found = access.known_principal(secret)
+    assert found == Principal(f"guest-{session.id}", "Ms Guest", "guest", folders=frozenset("ab"), session=session.id)
+    assert (session.person, session.link, session.end_s) == (None, link.id, times.wall_s + 7200)
+    assert access.use_link(token)[1].id != session.id
+    assert access.links() == [replace(link, used=2)]
+    times.go_on(7200)
+    assert access.principal(secret) is None
+    with pytest.raises(AccessDenied, match="not valid"):
+        access.use_link(token)
+
+
+def test_a_link_without_a_name_of_the_guest_has_its_own(access: Access, times: SetClock) -> None:
+    token, _ = access.make_link(["a"], name="Visitors", until_s=times.wall_s + 60)
+    found = access.principal(access.use_link(token, guest_name="\x00 ")[0])
+    assert found is not None
+    assert found.name == "Visitors"
+
+
+def test_a_link_that_ends_takes_its_guests_along(access: Access, times: SetClock, tmp_path: Path) -> None:
+    token, link = access.make_link(["a"], name="x", until_s=times.wall_s + 60)
+    other_token, _ = access.make_link(["a"], name="y", until_s=times.wall_s + 60)
+    secret, other_secret = access.use_link(token)[0], access.use_link(other_token)[0]
+    with Access(tmp_path, clock=times.clock()) as other:
+        other.end_link(link.id, who="a test")
+        assert other.principal(secret) is None
+    assert within(5, lambda: access.known_principal(secret) is None)
+    assert access.principal(other_secret) is not None
+    with pytest.raises(AccessDenied):
+        access.use_link(token)
+    with pytest.raises(RequestError):
+        access.end_link(link.id)
+
+
+def test_a_link_is_used_as_often_as_it_may(access: Access, times: SetClock) -> None:
+    token, _ = access.make_link(["a"], name="x", until_s=times.wall_s + 60, uses=2)
+    kept = [access.use_link(token)[0] for _ in range(2)]
+    with pytest.raises(AccessDenied):
+        access.use_link(token)
+    assert all(access.principal(secret) is not None for secret in kept)
+
+
+@pytest.mark.parametrize("token", ["", "A" * 43, "x"])
+def test_what_is_no_link(access: Access, token: str) -> None:
+    with pytest.raises(AccessDenied):
+        access.use_link(token)
+
+
+def test_a_link_that_cannot_be(access: Access, times: SetClock) -> None:
+    for folders, name, until_s, uses in (
+        ([], "x", times.wall_s + 1, None),
+        ([""], "x", times.wall_s + 1, None),
+        ("a", "x", times.wall_s + 1, None),
+        (["a"], " ", times.wall_s + 1, None),
+        (["a"], "x", times.wall_s, None),
+        (["a"], "x", float("inf"), None),
+        (["a"], "x", float("nan"), None),
+        (["a"], "x", times.wall_s + 1, 0),
+    ):
+        with pytest.raises(RequestError):
+            access.make_link(folders, name=name, until_s=until_s, uses=uses)
+    assert access.links() == []
+
+
+# Signed addresses
+
+
+def test_a_signed_address_shows_its_documents_with_the_persons_rights(access: Access, sato: Person, tmp_path: Path) -> None:
+    token, _ = access.log_in(sato.id)
+    principal = access.principal(token)
+    assert principal is not None
+    signature = access.sign(["e", "d", "d"], principal, valid_s=60)
+    found = access.signed_principal(signature)
+    assert found == replace(principal, session="", documents=frozenset({"d", "e"}))
+    access.change_person(sato.id, role="clerk")
+    now = access.signed_principal(signature)
+    assert now is not None
+    assert now.role == "clerk"
+    access.end_sessions(sato.id)
+    assert access.signed_principal(signature) is not None
+    access.change_person(sato.id, is_disabled=True)
+    assert access.signed_principal(signature) is None
+
+
+def test_all_addresses_of_a_window_are_the_same(access: Access, sato: Person, times: SetClock) -> None:
+    person = Principal(sato.id, "", "member")
+    times.wall_s = 3600 * 1000.0
+    signatures = []
+    for _ in range(60):
+        signatures.append(access.sign(["d"], person, valid_s=1800))
+        times.go_on(60)
+    assert len(set(signatures)) == 2
+    times.wall_s = 3600 * 1001 - 0.5
+    assert access.signed_principal(signatures[0]) is not None
+    times.go_on(1)
+    assert access.signed_principal(signatures[0]) is None
+    assert access.signed_principal(signatures[-1]) is not None
+
+
+@given(st.floats(0, 4e9), st.floats(1, 1e6), st.floats(60, 1e5))
+def test_an_address_is_valid_as_long_as_told_and_a_window_more_at_most(now_s: float, valid_s: float, window_s: float) -> None:
+    expires_s = signing.expiry_s(now_s, valid_s, window_s)
+    assert -0.01 <= expires_s - (now_s + valid_s) <= window_s + 1
+
+
+def test_a_guests_signed_address_ends_with_the_link(access: Access, times: SetClock) -> None:
+    token, link = access.make_link(["f"], name="x", until_s=times.wall_s + 7200)
+    guest = access.principal(access.use_link(token)[0])
+    assert guest is not None
+    signature = access.sign(["d"], guest, valid_s=DAY_S)
+    found = access.signed_principal(signature)
+    assert found is not None
+    assert (found.role, found.folders, found.documents) == ("guest", frozenset("f"), frozenset("d"))
+    access.end_link(link.id)
+    assert access.signed_principal(signature) is None
+
+
+def test_the_house_signs_only_as_long_as_there_are_no_accounts(access: Access) -> None:
+    signature = access.sign(["d"], HOUSE, valid_s=60)
+    assert access.signed_principal(signature) == replace(HOUSE, documents=frozenset("d"))
+    access.add_person("sato", "member")
+    assert access.signed_principal(signature) is None
+
+
+def test_somebody_without_an_account_signs(access: Access) -> None:
+    stranger = Principal("proxy-x", "X", "member", groups=frozenset({"b", "a"}))
+    for one in (stranger, CITIZEN):
+        signature = access.sign(["d"], one, valid_s=60)
+        assert access.signed_principal(signature) == replace(one, documents=frozenset("d"))
+        assert signature == access.sign(["d"], one, valid_s=60)
+
+
+def test_a_signed_address_does_not_widen_itself(access: Access, sato: Person) -> None:
+    bound = Principal(sato.id, "", "member", documents=frozenset({"d"}))
+    assert access.sign(["d"], bound, valid_s=60)
+    with pytest.raises(RequestError):
+        access.sign(["e"], bound, valid_s=60)
+
+
+def test_what_cannot_be_signed(access: Access, sato: Person) -> None:
+    person = Principal(sato.id, "", "member")
+    for documents, valid_s, window_s in (
+        ([], 60.0, 60.0),
+        ("d", 60.0, 60.0),
+        (list(map(str, range(51))), 60.0, 60.0),
+        (["d"], 0.0, 60.0),
+        (["d"], 31 * DAY_S, 60.0),
+        (["d"], 60.0, 0.0),
+        (["d"], float("nan"), 60.0),
+    ):
+        with pytest.raises(RequestError):
+            access.sign(documents, person, valid_s=valid_s, window_s=window_s)
+
+
+TICKET = Ticket(2_000_000_000, ("d",), "person")
+KEYS = {"k": b"x" * 32, "old": b"y" * 32}
+
+
+def test_a_signature_fits_into_a_path() -> None:
+    signature = signing.sign("k", KEYS["k"], TICKET)
+    assert set(signature) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.")
+    assert signing.verify(signature, KEYS, 0) == TICKET
+    assert signing.verify(signing.sign("old", KEYS["old"], TICKET), KEYS, 0) == TICKET
+
+
+@given(st.integers(0, 400), st.characters(codec="ascii"))
+def test_a_signature_that_was_changed_is_none(place: int, character: str) -> None:
+    signature = signing.sign("k", KEYS["k"], TICKET)
+    place %= len(signature)
+    changed = signature[:place] + character + signature[place + 1 :]
+    assert (signing.verify(changed, KEYS, 0) == TICKET) == (changed == signature)
+
+
+FORGED = [signing.sign("k", b"z" * 32, TICKET), signing.sign("none", b"", TICKET)]
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [
+        "",
+        ".",
+        "..",
+        "...",
+        "k..",
+        "k.a.b",
+        "k.é.b",
+        "x" * 9000,
+        *FORGED,
+    ],
+)
+def test_what_is_no_signature(signature: str) -> None:
+    assert signing.verify(signature, KEYS, 0) is None
+
+
+def test_keys_are_renewed_and_the_old_ones_stay_for_a_time(tmp_path: Path, times: SetClock) -> None:
+    ids = set()
+    first = ""
+    for _ in range(8):
+        with Access(tmp_path, clock=times.clock()) as access:
+            signature = access.sign(["d"], CITIZEN, valid_s=29 * DAY_S)
+            assert access.signed_principal(signature) is not None
+            ids.add(signature.split(".")[0])
+            first = first or signature
+            is_valid = access.signed_principal(first) is not None
+            assert is_valid == (times.wall_s < 1_800_000_000.0 + 29.5 * DAY_S)
+        times.go_on(15 * DAY_S)
+    assert len(ids) == 4
