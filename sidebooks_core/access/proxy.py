@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -57,7 +58,7 @@ def principal_of(headers: Iterable[tuple[str, str]], peer: str, rules: ProxyRule
     return Principal(f"proxy-{folded}", clean(names[0]), role, groups=found)
 
 
-def is_trusted(peer: str, networks: Iterable[str]) -> bool:
+def is_trusted(peer: str, networks: tuple[str, ...]) -> bool:
     """Whether an address is in one of some networks. IPv4 addresses written as IPv6 ones count as what they are."""
     try:
         address = ipaddress.ip_address(peer.partition("%")[0])
@@ -68,7 +69,8 @@ def is_trusted(peer: str, networks: Iterable[str]) -> bool:
     return any(address in network for network in parsed_networks(networks))
 
 
-def parsed_networks(networks: Iterable[str]) -> list[Network]:
+@lru_cache(maxsize=16)
+def parsed_networks(networks: tuple[str, ...]) -> list[Network]:
     """Raises RequestError for what is no network."""
     try:
         return [ipaddress.ip_network(text) for text in networks]

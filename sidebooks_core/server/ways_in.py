@@ -7,8 +7,12 @@ from starlette.types import Scope
 from sidebooks_core.access import Access
 from sidebooks_core.access.model import Unknown
 from sidebooks_core.access.principals import HOUSE, Principal
+from sidebooks_core.access.proxy import ProxyRules, principal_of
 from sidebooks_core.server import cookies
 from sidebooks_core.server.http import root_and_path, signature_of
+
+PEER = "sidebooks_core.peer"
+"""The key under which the server notes the address of a connection, before a header of a proxy replaces it in the scope."""
 
 
 class HouseWithoutPeople:
@@ -50,6 +54,34 @@ class SignedAddresses:
         return self._access.signed_principal(signature) or NOBODY
 
     find = known
+
+
+class TrustedProxy:
+    """The headers of a proxy that has asked who somebody is."""
+
+    def __init__(self, rules: ProxyRules) -> None:
+        self._rules = rules
+
+    def known(self, scope: Scope, /) -> Principal | None:
+        headers: list[tuple[bytes, bytes]] = scope["headers"]
+        told = [(name.decode("latin-1"), _text(value)) for name, value in headers]
+        return principal_of(told, peer_of(scope), self._rules)
+
+    find = known
+
+
+def peer_of(scope: Scope) -> str:
+    """The address that a connection comes from, whatever its headers say of the client."""
+    peer = scope.get(PEER) or scope.get("client")
+    return str(peer[0]) if peer else ""
+
+
+def _text(value: bytes) -> str:
+    """A header's value; proxies send names in UTF-8."""
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
 
 NOBODY = Principal("", "", "citizen", documents=frozenset())
