@@ -40,6 +40,8 @@ class Operation(StrEnum):
     KEEP_POSITION = "keep_position"
     """Keep the page at which one is, and find it again."""
 
+    GO_ON_UPLOADING = "go_on_uploading"
+    """Send more of a file whose upload one began, and see how far it is."""
     REGISTER = "register"
     """Put a paper into a folder."""
     REPLACE = "replace"
@@ -68,8 +70,9 @@ OWN_FILES = frozenset({Operation.READ_VIEWER, Operation.READ_STATUS, Operation.R
 """What the server tells of itself."""
 FOR_ANYBODY = OWN_FILES | {Operation.LOG_IN, Operation.READ_SELF}
 """These concern nobody's papers."""
-GENERAL = frozenset({Operation.FOLLOW_EVENTS, Operation.LIST_DOCUMENTS})
-"""Their answers hold only what the principal may see. So anybody may ask who may see anything at all."""
+GENERAL = frozenset({Operation.FOLLOW_EVENTS, Operation.LIST_DOCUMENTS, Operation.GO_ON_UPLOADING})
+"""Their answers hold only what the principal may see, and an upload is there only for whoever began it. So anybody may ask who
+may see anything at all."""
 READING = frozenset(
     {
         Operation.READ_FOLDER,

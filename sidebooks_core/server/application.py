@@ -34,19 +34,24 @@ from sidebooks_core.server.identity import House, Identity, WayIn
 from sidebooks_core.server.image_answers import ImageAnswers
 from sidebooks_core.server.joining import JoinedWork
 from sidebooks_core.server.limits import Quota, ServerLimits
+from sidebooks_core.server.paper_parts import PaperParts
+from sidebooks_core.server.paper_positions import PaperPositions
 from sidebooks_core.server.parts import ServerParts
 from sidebooks_core.server.places import Places
 from sidebooks_core.server.pools import Pools
+from sidebooks_core.server.progress_events import ProgressEvents
 from sidebooks_core.server.routes import ROUTES
 from sidebooks_core.server.searching import Searches
 from sidebooks_core.server.sending import Sender
 from sidebooks_core.server.sessions import Sessions
 from sidebooks_core.server.sharing import Cache, Sharing
 from sidebooks_core.server.shelf import Shelf
+from sidebooks_core.server.shelf_feed import ShelfFeed
 from sidebooks_core.server.statuses import Refused
 from sidebooks_core.server.ways_in import BrowserLogins, HouseWithoutPeople, SignedAddresses
 from sidebooks_core.shelf import Change
 from sidebooks_core.shelf import Shelf as PaperShelf
+from sidebooks_core.shelf.uploads import UploadLimits, Uploads
 
 
 class ServerOptions(TypedDict, total=False):
@@ -129,6 +134,7 @@ class Application:
             ending=self._ending,
             describe_api=lambda base: openapi.description(ROUTES, base, __version__),
             counts=lambda: self._sender.counts,
+            papers=self._paper_parts(papers, limits, searches) if papers is not None else None,
         )
         rules = Rules(self._door, sharing, gate, self._sender)
         self._starlette = Starlette(routes=starlette_routes(ROUTES, rules, parts), lifespan=self._lifespan)
@@ -136,8 +142,6 @@ class Application:
         self._starlette.router.default = self._unmatched
         self._nothing = Endpoint((), rules, parts)
         shelf.tell(self._shelf_changed)
-        if papers is not None:
-            papers.tell(self._papers_changed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection's request, or the server's start and end (ASGI)."""
@@ -185,7 +189,35 @@ class Application:
         else:
             await self._starlette.router.not_found(scope, receive, send)
 
-    def _papers_changed(self, _changes: list[Change]) -> None:
+    def _paper_parts(self, papers: PaperShelf, limits: ServerLimits, searches: Quota) -> PaperParts:
+        places = self.places or Places(papers)
+        feed = ShelfFeed(papers, places, self.gate.sees, self.gate.may_one)
+        upload_limits = UploadLimits(
+            count=limits.uploads,
+            count_per_owner=limits.uploads_per_client,
+            bytes_per_owner=limits.upload_bytes_per_client,
+            expires_s=limits.upload_seconds,
+        )
+
+        def told(found: list[Change]) -> None:
+            self._forget_papers()
+            feed.add(found)
+            self.events.shelf_changed()
+
+        papers.tell(told)
+        return PaperParts(
+            shelf=papers,
+            places=places,
+            feed=feed,
+            positions=PaperPositions(papers),
+            uploads=Uploads(papers, upload_limits),
+            progress=ProgressEvents(self.events, feed, self.gate, self._pools),
+            searches=searches,
+            changed=self._forget_papers,
+        )
+
+    def _forget_papers(self) -> None:
+        """The papers have changed: what is known of them is asked anew."""
         if self.places is not None:
             self.places.forget()
         self.fast_path.forget()

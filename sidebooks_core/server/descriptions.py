@@ -18,7 +18,7 @@ from msgspec.structs import asdict
 from sidebooks_core.documents.document import Document
 from sidebooks_core.documents.model import Link, SearchHit, Word
 from sidebooks_core.server import headers
-from sidebooks_core.server.http import FileRange, HttpRequest, HttpResponse, byte_range
+from sidebooks_core.server.http import FileRange, Headers, HttpRequest, HttpResponse, byte_range
 from sidebooks_core.server.iiif import presentation
 from sidebooks_core.server.json_text import json_bytes
 from sidebooks_core.server.schemas import (
@@ -180,15 +180,26 @@ def original(request: HttpRequest, registered: Registered) -> HttpResponse:
     own = headers.file(media_type, document.id, disposition(document.name, suffix, document.id))
     if request.has_etag(document.id):
         return HttpResponse(304, headers=own)
+
+    def require_same(now: os.stat_result) -> None:
+        if document.ref.file_state != (now.st_ino, now.st_size, now.st_mtime_ns):
+            raise Refused(410, "the original has changed")
+
+    return file_answer(request, path, document.id, own, require_same)
+
+
+def file_answer(
+    request: HttpRequest, path: Path, tag: str, own: Headers, require_same: Callable[[os.stat_result], None]
+) -> HttpResponse:
+    """A file, or a range of it. own: its headers. require_same: raises Refused if it is not the file it was. Raises Refused."""
     try:
         file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115 - who sends it closes it
     except OSError:
         raise Refused(410, "the original is gone") from None
     try:
         now = os.fstat(file.fileno())
-        if document.ref.file_state != (now.st_ino, now.st_size, now.st_mtime_ns):
-            raise Refused(410, "the original has changed")
-        found = byte_range(_wanted_range(request, document.id), now.st_size)
+        require_same(now)
+        found = byte_range(_wanted_range(request, tag), now.st_size)
         first, last = found or (0, now.st_size - 1)
         file.seek(first)
     except BaseException:

@@ -61,7 +61,12 @@ class Endpoint:
         route = self._routes[method]
         if route.changes_something and not self._rules.door.may_change(request):
             raise Refused(403, "pages of another origin may not do that (allow_origins)")
-        await self._rules.gate.admit(request, route.operation)
+        try:
+            await self._rules.gate.admit(request, route.operation)
+        except Refused as refused:
+            if route.clears_cache and refused.status == 404 and is_own_page(request):
+                raise Refused(404, refused.detail, *refused.headers, headers.CLEAR_CACHE) from None
+            raise
         answer = await route.handler(self._parts, request)
         if request.limits != UNLIMITED:
             answer.headers = headers.not_kept(answer.headers)
@@ -71,7 +76,13 @@ class Endpoint:
     def _preflight(self, scope: Scope) -> HttpResponse:
         sharing = self._rules.sharing
         may_read = sharing.is_for_all(family_of(scope)) or sharing.allows(origin_of(scope))
-        return HttpResponse(204, headers=headers.preflight(self._allow, may_read=may_read))
+        own = {header for route in self._routes.values() for header in route.options}
+        return HttpResponse(204, headers=[*headers.preflight(self._allow, may_read=may_read), *sorted(own)])
+
+
+def is_own_page(request: HttpRequest) -> bool:
+    """Whether no page of another site can have made the request: only such ones may empty the browser's cache."""
+    return request.header(b"sec-fetch-site") in ("", "same-origin", "none")
 
 
 class _PathRoute(routing.Route):

@@ -1,24 +1,33 @@
-"""The stream of events (SSE): documents that come and go, and pages that got sharper for a reader that sends hints.
+"""The stream of events (SSE), one for each client: documents that come and go, pages that got sharper for a reader that sends
+hints, changes of the shelf, and how far papers are prepared.
 
-A client that reads slowly misses intermediate states, never the newest: of each kind of event only the last one waits.
+A client that reads slowly misses intermediate states, never the newest: of each kind of event only the last one waits. Changes
+of the shelf do not wait at all: a stream asks the feed for what comes after the last one that it sent.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import threading
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 
+from msgspec import Struct
 from starlette.types import Receive
 
+from sidebooks_core.access.operations import Operation
+from sidebooks_core.access.principals import Principal
 from sidebooks_core.documents.document import Document
+from sidebooks_core.errors import SidebooksError
 from sidebooks_core.reading.view import PageView
 from sidebooks_core.server import headers
 from sidebooks_core.server.http import HttpResponse, disconnected
 from sidebooks_core.server.json_text import json_bytes
 from sidebooks_core.server.limits import Quota
+from sidebooks_core.server.places import Standings
 from sidebooks_core.server.schemas import DocumentsEvent, PageEvent, ShownImage
+from sidebooks_core.server.schemas_shelf import PapersProgress, ProgressEntry, ShelfChanges
 
 ALIVE_EVERY_S = 15.0
 """The longest silence of a stream. Proxies end connections that are silent for a minute."""
@@ -27,13 +36,36 @@ DOCUMENTS_EVERY_S = 1.0
 """The shortest time between two `documents` events of a listener. So a folder of a hundred new files makes only a few events;
 each holds all ids."""
 DOCUMENTS = "documents"
+PROGRESS = "progress"
+
+_log = logging.getLogger("sidebooks_core.server")
+
+
+class Listening(Struct, frozen=True, eq=False, kw_only=True):
+    """What a stream is for."""
+
+    session: str
+    """Names the reader whose pages are told of; "" for none."""
+    client: str
+    principal: Principal
+    may_see_documents: Callable[[], bool]
+    """Whether the documents that are no papers may be seen."""
+    changes_after: Callable[[str], Awaitable[ShelfChanges]] | None
+    """What changed on the shelf after a position, as far as the principal may see it. None: there is no shelf of papers."""
+    since: str = ""
+    """The position that the client knows. "": it wants what comes from now on."""
 
 
 class _Listener:
     """One connection. Its events are put in from any thread, and taken out in the event loop."""
 
-    def __init__(self, session: str) -> None:
-        self.session = session
+    def __init__(self, asks: Listening) -> None:
+        self.asks = asks
+        self.progress = json_bytes(PapersProgress([]))
+        """That was put in last."""
+        self._has_news = asks.changes_after is not None
+        self._position = asks.since
+        self._is_first = True
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
         self._lock = threading.Lock()
@@ -46,6 +78,12 @@ class _Listener:
         with self._lock:
             self._waiting[kind] = data
         self._rouse()
+
+    def look_at_shelf(self) -> None:
+        """The shelf has changed."""
+        if self.asks.changes_after is not None:
+            self._has_news = True
+            self._rouse()
 
     def end(self) -> None:
         self._ended = True
@@ -75,6 +113,8 @@ class _Listener:
         try:
             yield f"retry: {RETRY_MS}\n\n".encode()
             while not self._ended:
+                async for piece in self._news():
+                    yield piece
                 try:
                     await asyncio.wait_for(self._wake.wait(), ALIVE_EVERY_S)
                 except TimeoutError:
@@ -83,8 +123,21 @@ class _Listener:
                 self._wake.clear()
                 for kind, data in self._take().items():
                     yield b"event: %s\ndata: %s\n\n" % (kind.encode(), data)
+        except SidebooksError:
+            _log.exception("a stream of events ends: the shelf cannot be read; its client comes again")
         finally:
             gone.cancel()
+
+    async def _news(self) -> AsyncGenerator[bytes, None]:
+        """The changes of the shelf that were not sent yet, in events of a bounded length."""
+        while self._has_news and self.asks.changes_after is not None and not self._ended:
+            self._has_news = False
+            found = await self.asks.changes_after(self._position)
+            self._has_news = self._has_news or found.more
+            self._position = found.position
+            if self._is_first or found.changes or found.is_reset:
+                self._is_first = False
+                yield b"id: %s\nevent: shelf\ndata: %s\n\n" % (found.position.encode(), json_bytes(found))
 
 
 class Events:
@@ -101,16 +154,19 @@ class Events:
     def __len__(self) -> int:
         return len(self._listeners)
 
-    def stream(self, receive: Receive, session: str, client: str, documents: Callable[[], list[str]]) -> HttpResponse:
+    def stream(self, receive: Receive, asks: Listening, documents: Callable[[], list[str]]) -> HttpResponse:
         """A stream that starts with the ids of the documents that are served then. Raises QueueFull."""
+        session, client = asks.session, asks.client
 
         async def pieces() -> AsyncGenerator[bytes, None]:
-            listener = _Listener(session)
+            listener = _Listener(asks)
             with self._lock:
                 self._listeners.add(listener)
                 is_closed = self._is_closed
             try:
-                listener.put(DOCUMENTS, _documents(documents()))  # those of now: changes from here on reach the listener
+                listener.put(
+                    DOCUMENTS, _documents(documents() if asks.may_see_documents() else [])
+                )  # those of now: changes from here on reach the listener
                 if is_closed:
                     listener.end()
                 async for piece in listener.pieces(receive):
@@ -118,7 +174,7 @@ class Events:
             finally:
                 with self._lock:
                     self._listeners.discard(listener)
-                    was_last = not any(one.session == session for one in self._listeners)
+                    was_last = not any(one.asks.session == session for one in self._listeners)
                 if session and was_last:
                     self._left(session)
 
@@ -130,11 +186,35 @@ class Events:
         listeners = self._all()
         data = _documents(documents) if listeners else b""
         for listener in listeners:
-            listener.put(DOCUMENTS, data)
+            if listener.asks.may_see_documents():
+                listener.put(DOCUMENTS, data)
+
+    def shelf_changed(self) -> None:
+        """Let all listeners look at what is new on the shelf."""
+        for listener in self._all():
+            listener.look_at_shelf()
+
+    def progress(
+        self, found: list[tuple[Standings, ProgressEntry]], sees: Callable[[Principal, Operation, Standings], bool]
+    ) -> None:
+        """Tell each listener how far the papers are that it may see."""
+        for listener in self._all():
+            principal = listener.asks.principal
+            seen = [entry for standings, entry in found if sees(principal, Operation.READ_DOCUMENT, standings)]
+            data = json_bytes(PapersProgress(seen))
+            if data != listener.progress:
+                listener.progress = data
+                listener.put(PROGRESS, data)
+
+    def end_streams(self, of: Callable[[Principal], bool]) -> None:
+        """End the streams of some principals: they were logged out, or may see other things now. Their clients come again."""
+        for listener in self._all():
+            if of(listener.asks.principal):
+                listener.end()
 
     def page_shown(self, session: str, document: Document, view: PageView) -> None:
         """Send the listeners of a session the images that its reader has for the screen now."""
-        listeners = [one for one in self._all() if one.session == session]
+        listeners = [one for one in self._all() if one.asks.session == session]
         if not listeners:
             return
         images = [

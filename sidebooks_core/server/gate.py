@@ -6,7 +6,7 @@ who asks (identity) -> what is asked about (places) -> may they (policy) -> the 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 from starlette.types import Scope
@@ -15,6 +15,7 @@ from sidebooks_core.access.model import Unknown
 from sidebooks_core.access.operations import FOR_ANYBODY, Operation
 from sidebooks_core.access.policy import ALLOW, DENY, TOP, UNLIMITED, Decision, Limits, Policy, Resource
 from sidebooks_core.access.principals import Principal
+from sidebooks_core.errors import DocumentError, StorageError
 from sidebooks_core.server.access import Allowed
 from sidebooks_core.server.http import HttpRequest
 from sidebooks_core.server.identity import Identity
@@ -91,7 +92,7 @@ class Gate:
             raise self._refusal(request, is_named=not NAMES.isdisjoint(request.params))
         request.limits, request.standing = admission.decision.limits, admission.standing
         if request.document_id is not None:
-            request.registered = await self._registered(request.document_id)
+            request.registered = await self._registered(request)
             if request.registered is None:
                 raise self._refusal(request, is_named=True)
 
@@ -108,7 +109,18 @@ class Gate:
 
     def sees(self, principal: Principal, operation: Operation, standings: Standings) -> bool:
         """Whether a principal may do something with one of some papers or folders."""
-        return self._about(principal, operation, standings).decision.is_allowed
+        return self.limits_of(principal, operation, standings) is not None
+
+    def limits_of(self, principal: Principal, operation: Operation, standings: Standings) -> Limits | None:
+        """The limits with which a principal may do something with one of some papers or folders. None: not at all."""
+        if principal.documents is not None:
+            return None
+        decision = self._about(principal, operation, standings).decision
+        return decision.limits if decision.is_allowed else None
+
+    def may_one(self, principal: Principal, operation: Operation, resources: Sequence[Resource]) -> bool:
+        """Whether a principal may do something with one of some resources."""
+        return any(self.may(principal, operation, one) for one in resources)
 
     def sees_top(self, principal: Principal) -> bool:
         """Whether a principal may see the documents that are served without being papers."""
@@ -172,14 +184,27 @@ class Gate:
                 joined = Admission(decision, one)
         return joined
 
-    async def _registered(self, document_id: str) -> Registered | None:
+    async def _registered(self, request: HttpRequest) -> Registered | None:
+        """The document under a name that the principal may read: other papers may show the same content."""
+        document_id, places = request.document_id or "", self._rules.places
         found = self._rules.shelf.find(document_id)
-        if found is None and self._rules.places is not None:
-            places = self._rules.places
-            found = places.registered.known(document_id)
-            if found is None:
-                found = await self._pools.run("originals", places.registered.find, document_id)
-        return found
+        if found is not None or places is None or request.operation is None:
+            return found
+        standings = places.documents.known(document_id) or await self._pools.run("access", places.documents.find, document_id)
+        allowed = [
+            one for one in standings or () if self._about(request.principal, request.operation, (one,)).decision.is_allowed
+        ]
+        keys = [(one.paper.id, one.revision) for one in allowed if one.paper is not None]
+        for number, key in enumerate(keys, 1):
+            found = places.registered.known(key)
+            if found is not None:
+                return found
+            try:
+                return await self._pools.run("originals", places.registered.find, key)
+            except (DocumentError, StorageError):
+                if number == len(keys):
+                    raise
+        return None
 
     def _refusal(self, request: HttpRequest, *, is_named: bool) -> Refused:
         """The same for what is absent and what is forbidden. Nobody known is asked to log in, whatever the path names."""

@@ -18,7 +18,12 @@ LEARNING = b"public, max-age=300"
 PASSING = b"public, max-age=2"
 """For an image that a better one replaces soon."""
 NO_CACHE = b"no-cache"
+PERSONAL = b"private, no-cache"
+"""For an answer that depends on who asks."""
 NO_STORE = b"no-store"
+
+CLEAR_CACHE = (b"clear-site-data", b'"cache"')
+"""Tells the browser to drop what it keeps of this server. It counts over HTTPS, and on this machine."""
 
 LONGEST_PROBLEMS = 200
 """About the most characters of `Sidebooks-Problems`."""
@@ -97,13 +102,13 @@ def text(tag: str, cache_control: bytes, more: Headers) -> Headers:
     return [etag(tag), (b"vary", b"Accept-Encoding"), *more, (b"cache-control", cache_control)]
 
 
-def file(media_type: str, tag: str, disposition: bytes) -> Headers:
+def file(media_type: str, tag: str, disposition: bytes, cache_control: bytes = IMMUTABLE) -> Headers:
     """A file to save. Clients may ask for ranges of it."""
     return [
         (b"content-type", media_type.encode()),
         (b"accept-ranges", b"bytes"),
         etag(tag),
-        (b"cache-control", IMMUTABLE),
+        (b"cache-control", cache_control),
         (b"content-disposition", disposition),
     ]
 
@@ -125,6 +130,11 @@ def events() -> Headers:
 def momentary(media_type: str) -> Headers:
     """A response that no cache keeps."""
     return [(b"content-type", media_type.encode()), (b"cache-control", NO_STORE)]
+
+
+def made(address: str) -> Headers:
+    """Something new is at an address."""
+    return [(b"location", address.encode()), (b"cache-control", NO_STORE)]
 
 
 def redirect(address: str) -> Headers:

@@ -10,7 +10,7 @@ from typing import BinaryIO, TypeVar
 from urllib.parse import parse_qs, quote, unquote
 
 from msgspec import Struct, field
-from starlette.types import Receive, Scope
+from starlette.types import Message, Receive, Scope
 
 from sidebooks_core.access.operations import Operation
 from sidebooks_core.access.policy import UNLIMITED, Limits
@@ -112,6 +112,8 @@ class HttpRequest(Struct, eq=False):
     """The paper, of those that show the document, by which the principal may see it."""
     registered: Registered | None = None
     """The document that the path names. None: it names none."""
+    is_recorded: bool = False
+    """The handler has seen to the audit itself."""
     source: str = "memory"
     """The source of its image, for Server-Timing."""
     since_s: float = field(default_factory=time.perf_counter)
@@ -160,6 +162,36 @@ class HttpRequest(Struct, eq=False):
                         return bytes(body)
         except TimeoutError:
             raise Refused(408, "the body took too long") from None
+
+    async def pieces(self, look_s: float, idle_s: float) -> AsyncGenerator[bytes, None]:
+        """The body piece by piece, however long it is. After each `look_s` seconds without a piece there is an empty one.
+
+        Raises Refused if it is compressed, or if no byte comes for `idle_s` seconds, and Gone.
+        """
+        if self.header(b"content-encoding") not in ("", "identity"):
+            raise Refused(415, "bodies are not decompressed")
+        waited_s = 0.0
+        receiving: asyncio.Future[Message] | None = None
+        try:
+            while True:
+                receiving = receiving or asyncio.ensure_future(self.receive())
+                done, _ = await asyncio.wait((receiving,), timeout=look_s)
+                if not done:
+                    waited_s += look_s
+                    if waited_s >= idle_s:
+                        raise Refused(408, "the body took too long")
+                    yield b""
+                    continue
+                message, receiving, waited_s = receiving.result(), None, 0.0
+                if message["type"] == "http.disconnect":
+                    raise Gone
+                if message.get("body"):
+                    yield message["body"]
+                if not message.get("more_body"):
+                    return
+        finally:
+            if receiving is not None:
+                receiving.cancel()
 
     async def unless_gone(self, wanted: asyncio.Future[_Result]) -> _Result:
         """The result of `wanted`. Raises Gone if the client leaves first: `wanted` goes on until its owner cancels it."""

@@ -35,6 +35,14 @@ class ServerLimits(Struct, frozen=True, kw_only=True):
     searches: int = 256
     """Searches at once, those that wait for their turn included."""
     searches_per_client: int = 64
+    uploads: int = 256
+    """Uploads under way at once."""
+    uploads_per_client: int = 32
+    """Of one person, or of one client that nobody knows; likewise the bytes."""
+    upload_bytes_per_client: int = 8 << 30
+    """Of all files together, by the lengths that were announced."""
+    upload_seconds: int = 86_400
+    """An upload is removed if no byte has come for so long."""
 
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:

@@ -16,6 +16,7 @@ from sidebooks_core.server.gate import Gate
 from sidebooks_core.server.http import HttpRequest
 from sidebooks_core.server.image_answers import ImageAnswers
 from sidebooks_core.server.joining import JoinedWork
+from sidebooks_core.server.paper_parts import PaperParts
 from sidebooks_core.server.pools import Pools
 from sidebooks_core.server.searching import Searches
 from sidebooks_core.server.sessions import Sessions
@@ -44,6 +45,14 @@ class ServerParts(Struct, frozen=True, eq=False, kw_only=True):
     """Makes the OpenAPI description. Its argument is the beginning of all addresses."""
     counts: Callable[[], dict[int, int]]
     """Responses so far, by status."""
+    papers: PaperParts | None
+    """None: no shelf of papers is served."""
+
+    def of_papers(self) -> PaperParts:
+        """Raises Refused if no shelf of papers is served."""
+        if self.papers is None:
+            raise not_found()
+        return self.papers
 
     def logins(self) -> Access:
         """Raises Refused if there are no accounts."""

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from sidebooks_core.access.policy import Resource
-from sidebooks_core.errors import DocumentError, StorageError
 from sidebooks_core.server.shelf import Registered
 from sidebooks_core.shelf import Shelf as PaperShelf
 from sidebooks_core.shelf import standing
@@ -19,8 +18,8 @@ from sidebooks_core.shelf.standing import Standing
 MOST_KEPT = 16384
 """Papers, folders and documents whose places are kept, of each kind."""
 
+_Name = TypeVar("_Name")
 _Kept = TypeVar("_Kept")
-
 
 Standings = tuple[Standing, ...]
 """A folder, a paper, or all papers that show a document. Whoever may see one of them may see what is named."""
@@ -33,20 +32,20 @@ def resource_of(one: Standing, now_s: float) -> Resource:
     return Resource(one.folders, one.paper.is_published(now_s), one.paper.level != "online")
 
 
-class _Memory(Generic[_Kept]):
+class _Memory(Generic[_Name, _Kept]):
     """Places of one kind, by id. Thread-safe."""
 
-    def __init__(self, find: Callable[[str], _Kept | None]) -> None:
+    def __init__(self, find: Callable[[_Name], _Kept | None]) -> None:
         """find: reads the place; it may wait."""
         self._find = find
         self._lock = threading.Lock()
-        self._kept: dict[str, _Kept] = {}
+        self._kept: dict[_Name, _Kept] = {}
 
-    def known(self, name: str) -> _Kept | None:
+    def known(self, name: _Name) -> _Kept | None:
         """None: it is not kept."""
         return self._kept.get(name)
 
-    def find(self, name: str) -> _Kept | None:
+    def find(self, name: _Name) -> _Kept | None:
         """Read it, unless it is kept. None: there is no such thing."""
         kept = self._kept
         if name in kept:
@@ -90,18 +89,8 @@ class Places:
     def _find_document(self, document_id: str) -> Standings | None:
         return standing.of_document(self.shelf.database, document_id) or None
 
-    def _find_registered(self, document_id: str) -> Registered | None:
-        """The document, opened. Raises the error of the last paper that shows it if none can be opened."""
-        found = standing.of_document(self.shelf.database, document_id)
-        for number, one in enumerate(found, 1):
-            if one.paper is None:
-                continue
-            try:
-                document = self.shelf.document(one.paper.id, one.revision)
-                original = self.shelf.revision(one.paper.id, one.revision)
-            except (DocumentError, StorageError):
-                if number == len(found):
-                    raise
-                continue  # another paper has the same content, and its original may be there
-            return Registered(document, self.shelf.originals.path(original.shown), original.file_name)
-        return None
+    def _find_registered(self, revision: tuple[str, int]) -> Registered | None:
+        """The document of a revision of a paper, opened under the paper's name. Raises what `Shelf.document` raises."""
+        document = self.shelf.document(*revision)
+        original = self.shelf.revision(*revision)
+        return Registered(document, self.shelf.originals.path(original.shown), original.file_name)

@@ -18,10 +18,17 @@ THREADS = {
     "other": 4,
     "access": 4,
     "logins": 2,
+    "shelf": 4,
+    "registering": 2,
+    "uploads": 8,
+    "shelf searches": 2,
+    "differences": 2,
+    "feed": 2,
 }
-"""access: who asks, and where papers stand. logins: passwords, which cost a processor for a while, and people. images: look for
-records on disk, and queue the missing ones. derived: turn or stretch images, or make them coarse. originals: read files.
-descriptions: write and compress JSON. other: metrics."""
+"""access: who asks, and where papers stand. logins: passwords, which cost a processor for a while, and people. shelf: read and
+change the catalogue. registering: open new papers. uploads: write pieces of files. differences: compare revisions, and keep
+positions. feed: what changed, for each stream. images: look for records on disk, and queue the missing ones. derived: turn or
+stretch images, or make them coarse. originals: read files. descriptions: write and compress JSON. other: metrics."""
 
 
 class Pools:

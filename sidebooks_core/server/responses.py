@@ -51,6 +51,16 @@ def text(request: HttpRequest, body: bytes, media_type: str, cache_control: byte
     return HttpResponse(200, body, [(b"content-type", media_type.encode()), *own])
 
 
+def made(value: object, address: str) -> HttpResponse:
+    """Something was made, and is at an address now. value: what it is, for JSON."""
+    return HttpResponse(201, json_bytes(value), [(b"content-type", JSON.encode()), *headers.made(address)])
+
+
+def done(*more: tuple[bytes, bytes]) -> HttpResponse:
+    """Done, and there is nothing to tell. more: further headers."""
+    return HttpResponse(204, headers=[(b"cache-control", headers.NO_STORE), *more])
+
+
 def refusal(refused: Refused) -> HttpResponse:
     """An error as JSON (RFC 9457). No cache keeps it."""
     body = json_bytes(Problem(status=refused.status, detail=refused.detail))

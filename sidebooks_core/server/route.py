@@ -47,6 +47,14 @@ PARAMETERS = {
     "quality": Parameter("default, color, gray or bitonal", "default|color|gray|bitonal"),
     "format": Parameter("jpg, png, webp or avif", _ENDINGS),
     "dziLevel": Parameter("0 is one pixel", "[0-9]{1,2}"),
+    "revision": Parameter("The number of a revision, from 1", "[1-9][0-9]{0,6}"),
+    "revisions": Parameter("Two revisions, the old one first, such as 1-2", "[1-9][0-9]{0,6}-[1-9][0-9]{0,6}"),
+    "upload": Parameter("An upload's id", "[A-Za-z0-9_-]{1,64}"),
+    "from": Parameter("Papers whose time has not ended by then: seconds since 1970 (UTC)", "[0-9]{1,12}([.][0-9]+)?"),
+    "before": Parameter("`next` of the step before", "[0-9]{1,19}"),
+    "limit": Parameter("About how many pages or changes one answer has, at most", "[1-9][0-9]{0,3}"),
+    "filename": Parameter("The name of the file that the body is", ".{1,200}"),
+    "name": Parameter("What readers see as the name of the paper; the name of the file unless told", ".{1,200}"),
     "column": Parameter("From 0", "[0-9]{1,7}"),
     "row": Parameter("From 0", "[0-9]{1,7}"),
     "folder": Parameter("A folder's id; `top`: the top of the shelf", _ID),
@@ -54,8 +62,13 @@ PARAMETERS = {
     "person": Parameter("A person's id", _ID),
     "login": Parameter("The id of a login", _ID),
     "link": Parameter("The id of a guest's link", _ID),
-    "since": Parameter("From this time on, in seconds since 1970 (UTC)", r"[0-9]{1,12}(\.[0-9]{1,9})?"),
-    "until": Parameter("Before this time, in seconds since 1970 (UTC)", r"[0-9]{1,12}(\.[0-9]{1,9})?"),
+    "since": Parameter(
+        "A time of the audit, in seconds since 1970 (UTC), or the `position` of the changes that the client knows",
+        r"([A-Za-z0-9]+\.)?[0-9]{1,18}(\.[0-9]{1,9})?",
+    ),
+    "until": Parameter(
+        "Before this time, in seconds since 1970 (UTC); of a search: papers whose time has begun by then", r"[0-9]{1,12}(\.[0-9]{1,9})?"
+    ),
     "as": Parameter("csv: for a spreadsheet", "csv|json"),
 }  # fmt: skip
 """All parameters of paths and queries, by name."""
@@ -75,14 +88,19 @@ MEANINGS = {
     408: "The body took too long",
     409: "Something else is in the way, or was faster",
     410: "The original is gone or has changed",
-    413: "The body is too long",
+    412: "The version of the protocol is not known here",
+    413: "The body, or the file, is too long",
     415: "Bodies are not decompressed",
     416: "The range is outside the file",
+    422: "The password does not fit",
+    423: "Another request sends bytes of the same upload: try again soon",
     429: "Too many attempts: see Retry-After",
+    460: "The bytes do not have the digest that was told: send them again",
     500: "The page cannot be drawn",
     501: "Images are not scaled up",
     503: "Too much waits, or the server ends: see Retry-After",
     504: "The page took too long",
+    507: "The disk of the server is full",
 }
 """Statuses that routes declare. Of 200 the route's summary tells more."""
 
@@ -114,6 +132,10 @@ class Route(Struct, frozen=True, kw_only=True):
     """Other ways to write the path."""
     opens: bool = False
     """Whoever gets it has opened the paper, and the audit says so."""
+    clears_cache: bool = False
+    """If there is nothing at the address, or nothing any more, browsers are told to drop what they keep of this server."""
+    options: tuple[tuple[bytes, bytes], ...] = ()
+    """Further headers of the answer to OPTIONS."""
 
     def __post_init__(self) -> None:
         if not all(path.startswith("/") for path in (self.path, *self.also_at)):

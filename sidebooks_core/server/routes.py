@@ -10,6 +10,7 @@ from sidebooks_core.server import access_routes, schemas
 from sidebooks_core.server.handlers import documents, iiif, images, status
 from sidebooks_core.server.image_answers import BUNDLE_TYPE
 from sidebooks_core.server.route import Route
+from sidebooks_core.server.shelf_routes import SHELF_ROUTES
 
 JSON = "application/json"
 JSON_LD = "application/ld+json"
@@ -79,9 +80,9 @@ DOCUMENTS = (
         path="/events",
         handler=status.events,
         operation=Operation.FOLLOW_EVENTS,
-        summary="A stream of events: documents that come and go; what a `session` that sends hints is shown",
+        summary="A stream of events: documents, changes of the shelf; what a `session` that sends hints is shown",
         media_type="text/event-stream",
-        query=("session",),
+        query=("session", "since"),
         errors=(503,),
     ),
     Route(
@@ -281,6 +282,7 @@ DOCUMENTS = (
         successes=HAD,
         errors=RENDERS[1:],
     ),
+    *SHELF_ROUTES,
 )
 """Documents, the viewer, and the state of the server."""
 

@@ -21,7 +21,8 @@ SIGNED_INTEROPERABLE = frozenset(f"s/{family}" for family in INTEROPERABLE)
 
 EXPOSED = (
     b"Accept-Ranges, Content-Disposition, Content-Encoding, Content-Length, Content-Range, ETag, Link, Retry-After, "
-    b"Server-Timing, Sidebooks-Problems, Sidebooks-Resolution"
+    b"Location, Server-Timing, Sidebooks-Paper, Sidebooks-Problems, Sidebooks-Resolution, Sidebooks-Revision, Tus-Extension, "
+    b"Tus-Max-Size, Tus-Resumable, Tus-Version, Upload-Expires, Upload-Length, Upload-Metadata, Upload-Offset"
 )
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.\-]*://(?:\[[0-9a-f:.]+\]|[^/\s@?#:\[\]]+)(?::[0-9]{1,5})?\Z")
 

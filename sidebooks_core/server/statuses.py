@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import math
 import re
@@ -11,6 +12,7 @@ from msgspec import Struct
 from sidebooks_core.errors import (
     AccessDenied,
     Conflict,
+    DocumentTooLarge,
     PageNotFound,
     QueueFull,
     RenderTimeout,
@@ -18,6 +20,7 @@ from sidebooks_core.errors import (
     RequestError,
     ServiceClosed,
     SidebooksError,
+    StorageFailed,
     TooManyAttempts,
 )
 
@@ -25,6 +28,9 @@ RETRY_AFTER_S = 2
 
 _NOTHING = "there is nothing at this address"
 _BUSY = "busy: try again soon"
+_CANNOT_STORE = "the server cannot store that now, for a reason that its log tells"
+_FULL = "the disk of the server is full; nothing was lost, and it can be tried again when there is room"
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _FOR_THE_LOG = "it cannot be made, for a reason that the server's log tells"
 _PATH = re.compile(r"(?<![\w.])/[\w.+~@-]+/|\w/bin/|\b[A-Za-z]:\\|\bimport \w")
 """Text that no error may send to a client: a path of this machine, or the command of a process."""
@@ -62,12 +68,18 @@ _OUTCOMES: dict[type[SidebooksError], _Outcome] = {
     RequestDropped: _Outcome(503, _BUSY, is_passing=True),
     ServiceClosed: _Outcome(503, _BUSY, is_passing=True),
     RenderTimeout: _Outcome(504),
+    DocumentTooLarge: _Outcome(413),
+    StorageFailed: _Outcome(503, _CANNOT_STORE, is_passing=True),
 }
 """An error that has no row is treated as the nearest of its base classes that has one."""
 
 
 def refusal_of(error: SidebooksError) -> Refused:
     """The status and the text for a client. The text is the error's own message, unless that names a path of this machine."""
+    if isinstance(error, StorageFailed):
+        _log.error("something could not be stored: %s", error)
+        if getattr(error.__cause__, "errno", None) in _NO_ROOM:
+            return Refused(507, _FULL)
     outcome = next(_OUTCOMES[kind] for kind in type(error).__mro__ if kind in _OUTCOMES)
     detail = str(error) if outcome.detail is None else outcome.detail
     if outcome.status == 500 and _PATH.search(detail):

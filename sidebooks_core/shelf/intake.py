@@ -22,9 +22,20 @@ from sidebooks_core.errors import (
 from sidebooks_core.service import TileService
 from sidebooks_core.shelf.catalogue import Opened
 from sidebooks_core.shelf.model import State
+from sidebooks_core.shelf.order import new_id
 from sidebooks_core.shelf.originals import Original, Originals
 
-Given = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
+
+class Arrived(Struct, frozen=True):
+    """A file that lies among the originals already, an upload say."""
+
+    original: Original
+    file_name: str
+    paper_id: str
+    """Of the new paper; chosen before, so that a repeated registering can be noticed."""
+
+
+Given = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Arrived
 """What a paper can be registered from: a path, its bytes, or a binary file object, read from its beginning if it can seek."""
 Convert = Callable[[Path, str], bytes | Path | None]
 """Makes a document of a file that cannot be opened, of an office file say. Called with its path and name; None: it cannot."""
@@ -47,6 +58,8 @@ class TakenIn(Struct, frozen=True):
     opened: Opened
     document: Document | None
     """None if it cannot be opened."""
+    paper_id: str
+    """Of the new paper, if it becomes one."""
 
 
 class Intake:
@@ -63,6 +76,7 @@ class Intake:
         Raises FileNotFoundError, IsADirectoryError, DamagedDocument if the file changed while it was copied, DocumentTooLarge
         if it is over the limit of the settings, StorageFailed, ServiceClosed.
         """
+        paper_id = given.paper_id if isinstance(given, Arrived) else new_id()
         original, file_name = self._copied(given, name)
         opened, document = self.open(original.digest, name or file_name, password)
         if opened.state == "unsupported" and self._convert is not None:
@@ -70,8 +84,8 @@ class Intake:
             if made is not None:
                 shown, _ = self._copied(made, None)
                 opened, document = self.open(shown.digest, name or file_name, password)
-                return TakenIn(original, shown, file_name, opened, document)
-        return TakenIn(original, original, file_name, opened, document)
+                return TakenIn(original, shown, file_name, opened, document, paper_id)
+        return TakenIn(original, original, file_name, opened, document, paper_id)
 
     def open(self, digest: str, name: str, password: str | None) -> tuple[Opened, Document | None]:
         """Open a file that was taken in."""
@@ -83,6 +97,8 @@ class Intake:
 
     def _copied(self, given: Given, name: str | None) -> tuple[Original, str]:
         """The original, and the name of the file."""
+        if isinstance(given, Arrived):
+            return given.original, given.file_name
         if isinstance(given, bytes | bytearray | memoryview):
             return self._originals.take_in(io.BytesIO(bytes(given))), name or ""
         if not isinstance(given, str | os.PathLike):

@@ -31,16 +31,16 @@ class OpenedRevisions:
     def document(self, revision: Revision) -> Document:
         """The document of a revision. Raises the DocumentError that says why it cannot be opened, or StorageDamaged."""
         key = revision.paper, revision.number
+        with self._database.reading() as reading:
+            password = catalogue.password_of(reading, *key)
+            name = catalogue.require_paper(reading, revision.paper).name
         with self._lock:
             known = self._documents.get(key)
-            if known is not None:
+            if known is not None and known.name == name:  # else the paper has another name now
                 self._documents.move_to_end(key)
                 return known
         if revision.state != "ready":
             raise ERRORS[revision.state](revision.reason)
-        with self._database.reading() as reading:
-            password = catalogue.password_of(reading, *key)
-            name = catalogue.require_paper(reading, revision.paper).name
         if not self._originals.holds(revision.shown):
             raise StorageDamaged(f"the original of {name!r}, revision {revision.number}, is missing: restore a backup")
         document = self._service.open(self._originals.path(revision.shown), password, name=name)

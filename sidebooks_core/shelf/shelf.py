@@ -146,9 +146,8 @@ class Shelf:
         taken = self._intake.take(source, password, shown.get("name"))
         shown.setdefault("name", Path(taken.file_name).stem or taken.file_name)
         new = _new_paper(NewPaper(name="", folder=folder_id), shown)
-        paper_id = new_id()
         with _committing(self.database, self.originals, taken) as writing:
-            paper = catalogue.add_paper(writing, paper_id, new, _revision_of(taken, revision_note, who))
+            paper = catalogue.add_paper(writing, taken.paper_id, new, _revision_of(taken, revision_note, who))
         self._has_new(paper, taken)
         return paper
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from pathlib import Path
 
+from sidebooks_core.access.principals import Principal
 from sidebooks_core.errors import ServiceClosed
 from sidebooks_core.server import headers, responses
+from sidebooks_core.server.events import Listening
 from sidebooks_core.server.http import HttpRequest, HttpResponse
 from sidebooks_core.server.metrics import prometheus
 from sidebooks_core.server.parts import ServerParts
+from sidebooks_core.server.schemas_shelf import ShelfChanges
 from sidebooks_core.server.statuses import not_found
 
 VIEWER = Path(__file__).parents[1] / "viewer"
@@ -55,10 +59,29 @@ async def api_description(parts: ServerParts, request: HttpRequest) -> HttpRespo
 
 async def events(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """A stream that lasts as long as the client listens. Raises QueueFull."""
-    documents = parts.shelf.ids if parts.gate.sees_top(request.principal) else list
-    stream = parts.events.stream(request.receive, request.query("session"), request.address, documents)
+    principal = request.principal
+    asks = Listening(
+        session=request.query("session"),
+        client=request.address,
+        principal=principal,
+        may_see_documents=lambda: parts.gate.sees_top(principal),
+        changes_after=_changes_for(parts, principal),
+        since=request.header(b"last-event-id") or request.query("since"),
+    )
+    stream = parts.events.stream(request.receive, asks, parts.shelf.ids)
+    if parts.papers is not None:
+        parts.papers.progress.begin()
     parts.ending.watch_server(lambda: len(parts.events))
     return stream
+
+
+def _changes_for(parts: ServerParts, principal: Principal) -> Callable[[str], Awaitable[ShelfChanges]] | None:
+    """Gives what changed after a position. None: the principal sees no shelf of papers."""
+    papers = parts.papers
+    if papers is None or principal.documents is not None:
+        return None
+    feed = papers.feed
+    return lambda position: parts.pools.run("feed", feed.since, principal, position)
 
 
 @lru_cache(maxsize=1)

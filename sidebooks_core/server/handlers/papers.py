@@ -1,0 +1,259 @@
+"""Papers and their revisions: what they are, what changes them, their files, and the positions of readers."""
+
+from __future__ import annotations
+
+import mimetypes
+from functools import partial
+from pathlib import Path
+from typing import Unpack
+
+from msgspec import UNSET
+from msgspec.structs import asdict
+
+from sidebooks_core.access.operations import Operation
+from sidebooks_core.errors import DocumentError, PasswordRequired, RequestError
+from sidebooks_core.server import descriptions, headers, responses
+from sidebooks_core.server.handlers.documents import items, wants_old_forms
+from sidebooks_core.server.handlers.shelf import folder_id, require_in, shown, viewer_of, who_of
+from sidebooks_core.server.http import HttpRequest, HttpResponse
+from sidebooks_core.server.iiif import presentation
+from sidebooks_core.server.json_text import read_json
+from sidebooks_core.server.paper_parts import PaperParts
+from sidebooks_core.server.parts import ServerParts
+from sidebooks_core.server.schemas_shelf import (
+    Difference,
+    NewPosition,
+    PageFate,
+    PaperDetails,
+    PaperPatch,
+    Password,
+    Position,
+    RevisionEntry,
+    RevisionList,
+)
+from sidebooks_core.server.statuses import Refused, not_found
+from sidebooks_core.shelf import Paper, Revision
+from sidebooks_core.shelf.model import PaperChanges
+
+_UNKNOWN_TYPE = "application/octet-stream"
+_KNOWN_TYPES = frozenset(presentation.MEDIA_TYPES.values())
+
+
+async def paper(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """A paper with its present revision."""
+    papers, viewer, paper_id = parts.of_papers(), viewer_of(parts, request), request.params["paper"]
+    return await shown(parts, request, lambda: viewer.paper(papers.shelf.paper(paper_id)))
+
+
+async def change(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """Another name, note, level, time, folder or place."""
+    papers, viewer, paper_id = parts.of_papers(), viewer_of(parts, request), request.params["paper"]
+    body = read_json(await request.body(), PaperPatch)
+    changes: PaperChanges = {name: value for name, value in asdict(body).items() if value is not UNSET}  # type: ignore[assignment]
+    if body.folder is not UNSET:
+        await require_in(parts, request, Operation.REGISTER, body.folder)
+        changes["folder"] = folder_id(body.folder)
+
+    def made() -> PaperDetails:
+        return viewer.paper(_change(papers, paper_id, who_of(request), **changes))
+
+    return await shown(parts, request, made)
+
+
+async def purge(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """Remove a paper for good."""
+    papers, paper_id = parts.of_papers(), request.params["paper"]
+
+    def made() -> None:
+        try:
+            papers.shelf.purge(paper_id, who=who_of(request))
+        finally:
+            papers.changed()
+
+    await parts.pools.run("registering", made)
+    return responses.done(headers.CLEAR_CACHE)
+
+
+async def withdraw(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """Take a paper away from its readers."""
+    papers, viewer, paper_id = parts.of_papers(), viewer_of(parts, request), request.params["paper"]
+
+    def made() -> PaperDetails:
+        changed = papers.shelf.withdraw(paper_id, who=who_of(request))
+        papers.changed()
+        return viewer.paper(changed)
+
+    return await shown(parts, request, made)
+
+
+async def restore(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """Put a paper back that was withdrawn."""
+    papers, viewer, paper_id = parts.of_papers(), viewer_of(parts, request), request.params["paper"]
+
+    def made() -> PaperDetails:
+        changed = papers.shelf.restore(paper_id, who=who_of(request))
+        papers.changed()
+        return viewer.paper(changed)
+
+    return await shown(parts, request, made)
+
+
+async def unlock(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """Give the password of a paper that is locked."""
+    papers, viewer, paper_id = parts.of_papers(), viewer_of(parts, request), request.params["paper"]
+    password = read_json(await request.body(), Password).password
+
+    def made() -> PaperDetails:
+        if papers.shelf.paper(paper_id).state != "locked":
+            raise Refused(409, "the paper is not locked")
+        try:
+            changed = papers.shelf.unlock(paper_id, password, who=who_of(request))
+        except PasswordRequired as error:
+            raise Refused(422, error.message) from None
+        papers.changed()
+        return viewer.paper(changed)
+
+    return await shown(parts, request, made)
+
+
+async def revisions(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """All revisions of a paper."""
+    papers, viewer, paper_id = parts.of_papers(), viewer_of(parts, request), request.params["paper"]
+
+    def made() -> RevisionList:
+        of = papers.shelf.paper(paper_id)
+        return RevisionList(paper_id, [viewer.revision(of, one) for one in papers.shelf.revisions(paper_id)])
+
+    return await shown(parts, request, made)
+
+
+async def revision(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """One revision of a paper."""
+    papers, viewer, paper_id = parts.of_papers(), viewer_of(parts, request), request.params["paper"]
+
+    def made() -> RevisionEntry:
+        return viewer.revision(papers.shelf.paper(paper_id), _revision(papers, paper_id, _number(request.params["revision"])))
+
+    return await shown(parts, request, made)
+
+
+async def original(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """The file as it was registered, or a range of it; of the present revision if the path names none."""
+    papers, given = parts.of_papers(), request.params.get("revision")
+
+    def made() -> HttpResponse:
+        found = _revision(papers, request.params["paper"], None if given is None else _number(given))
+        kind = mimetypes.guess_type(found.file_name, strict=False)[0]
+        suffix = Path(found.file_name).suffix
+        own = headers.file(
+            kind if kind in _KNOWN_TYPES else _UNKNOWN_TYPE,
+            found.original,
+            descriptions.disposition(found.file_name or papers.shelf.paper(found.paper).name, suffix, found.original),
+            headers.PERSONAL,
+        )
+        if request.has_etag(found.original):
+            return HttpResponse(304, headers=own)
+        path = papers.shelf.originals.path(found.original)
+        return descriptions.file_answer(request, path, found.original, own, lambda _: None)  # its name is its digest
+
+    return await parts.pools.run("originals", made)
+
+
+async def difference(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """What became of each page between two revisions."""
+    papers, paper_id = parts.of_papers(), request.params["paper"]
+    given = request.params["revisions"].split("-")
+    if len(given) != 2:
+        raise not_found()
+    old, new = (_number(one) for one in given)
+
+    def made() -> HttpResponse:
+        for one in (old, new):
+            if _revision(papers, paper_id, one).document_id is None:
+                raise Refused(409, f"revision {one} cannot be opened")
+        try:
+            found = papers.positions.differences.get(paper_id, old, new)
+        except DocumentError as error:
+            raise Refused(409, error.message) from None
+        fates = [PageFate(one.kind, _from_one(one.old_page), _from_one(one.new_page)) for one in found]
+        return responses.json(request, Difference(paper_id, old, new, fates), responses.JSON, headers.PERSONAL)
+
+    return await parts.pools.run("differences", made)
+
+
+async def position(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """The page at which whoever asks left off."""
+    papers, person = parts.of_papers(), _person(request)
+
+    def made() -> HttpResponse:
+        of = papers.shelf.paper(request.params["paper"])
+        page = papers.positions.page_of(of, person)
+        found = Position(of.id, of.revision, _from_one(page))
+        return responses.json(request, found, responses.JSON, headers.PERSONAL)
+
+    return await parts.pools.run("differences", made)
+
+
+async def keep_position(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """Keep the page at which whoever asks is now."""
+    papers, person = parts.of_papers(), _person(request)
+    body = read_json(await request.body(), NewPosition)
+
+    def made() -> HttpResponse:
+        of = papers.shelf.paper(request.params["paper"])
+        number = of.revision if body.revision is UNSET else body.revision
+        found = _revision(papers, of.id, number)
+        if of.document_id is None or found.document_id is None:
+            raise Refused(409, "the paper cannot be opened")
+        if body.page > found.page_count:
+            raise Refused(400, f"page: 1 to {found.page_count}")
+        page = papers.positions.keep(of, person, number, body.page - 1)
+        return responses.json(request, Position(of.id, of.revision, page + 1), responses.JSON, headers.PERSONAL)
+
+    return await parts.pools.run("differences", made)
+
+
+async def search(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """Where a text occurs in the present revision of a paper."""
+    papers, paper_id, query = parts.of_papers(), request.params["paper"], request.query("q")
+    try:
+        document = await parts.pools.run("originals", papers.shelf.document, paper_id)
+    except DocumentError as error:
+        raise Refused(409, error.message) from None
+    hits = []
+    if query:
+        found = await parts.searches.hits(request, document, query, old_forms=wants_old_forms(request))
+        hits = [hit for hit in found if request.limits.has_page(hit.page)]
+    return await items(parts, request, len(hits), partial(descriptions.search_hits, query, hits), headers.PERSONAL)
+
+
+def _change(papers: PaperParts, paper_id: str, who: str, **changes: Unpack[PaperChanges]) -> Paper:
+    changed = papers.shelf.change(paper_id, who=who, **changes)
+    papers.changed()
+    return changed
+
+
+def _revision(papers: PaperParts, paper_id: str, number: int | None) -> Revision:
+    """A revision of a paper that is there; the present one for None. Raises Refused if there is none of that number."""
+    try:
+        return papers.shelf.revision(paper_id, number)
+    except RequestError:
+        raise not_found() from None
+
+
+def _number(text: str) -> int:
+    """The number of a revision. Raises Refused."""
+    if not (text.isascii() and text.isdecimal() and 1 <= len(text) <= 7 and int(text) >= 1):
+        raise not_found()
+    return int(text)
+
+
+def _person(request: HttpRequest) -> str:
+    """Whose position it is. Raises Refused for nobody known: strangers would share one."""
+    if not request.principal.id:
+        raise Refused(401, "log in first", (b"www-authenticate", b'Cookie realm="sidebooks"'))
+    return request.principal.id
+
+
+def _from_one(page: int | None) -> int | None:
+    return None if page is None else page + 1

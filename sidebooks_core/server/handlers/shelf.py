@@ -1,0 +1,201 @@
+"""Folders of the shelf, the search over all papers, and the feed of changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Unpack
+
+from msgspec import UNSET
+from msgspec.structs import asdict
+
+from sidebooks_core.access.operations import Operation
+from sidebooks_core.access.policy import TOP
+from sidebooks_core.server import headers, responses
+from sidebooks_core.server.gate import AT_THE_TOP
+from sidebooks_core.server.http import HttpRequest, HttpResponse
+from sidebooks_core.server.json_text import read_json
+from sidebooks_core.server.paper_parts import PaperParts
+from sidebooks_core.server.parts import ServerParts
+from sidebooks_core.server.places import Standings, resource_of
+from sidebooks_core.server.schemas import Hit
+from sidebooks_core.server.schemas_shelf import FolderDetails, FolderPatch, FoundPapers, NewFolder, ShelfHit
+from sidebooks_core.server.shelf_descriptions import Viewer
+from sidebooks_core.server.shelf_feed import AT_ONCE
+from sidebooks_core.server.statuses import Refused, not_found
+from sidebooks_core.shelf import Folder, Where
+from sidebooks_core.shelf.model import FolderChanges
+from sidebooks_core.shelf.search.searching import NEWEST, PageHit
+
+MOST_HITS = 200
+"""Pages in one answer of a search, at most."""
+HITS = 50
+"""Unless told."""
+
+
+async def folder(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """A folder with what it holds; the top of the shelf if the path names none."""
+    made = partial(viewer_of(parts, request).folder, folder_id(request.params.get("folder", AT_THE_TOP)))
+    return await shown(parts, request, made)
+
+
+async def make_folder(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """A new folder in another one."""
+    papers, viewer = parts.of_papers(), viewer_of(parts, request)
+    body = read_json(await request.body(), NewFolder)
+    parent, who = folder_id(request.params["folder"]), who_of(request)
+
+    def made() -> FolderDetails:
+        new = papers.shelf.make_folder(body.name, parent, kind=body.kind, note=body.note, who=who)
+        papers.changed()
+        return viewer.folder(new.id)
+
+    found = await parts.pools.run("shelf", made)
+    return responses.made(found, found.address)
+
+
+async def change_folder(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """Another name, kind, note or place."""
+    papers, viewer = parts.of_papers(), viewer_of(parts, request)
+    body = read_json(await request.body(), FolderPatch)
+    changed = required_folder_id(request)
+    changes: FolderChanges = {name: value for name, value in asdict(body).items() if value is not UNSET}  # type: ignore[assignment]
+    if body.parent is not UNSET:
+        await require_in(parts, request, Operation.CHANGE_FOLDER, body.parent)
+        changes["parent"] = folder_id(body.parent)
+
+    def made() -> FolderDetails:
+        _change(papers, changed, who_of(request), **changes)
+        return viewer.folder(changed)
+
+    return await shown(parts, request, made)
+
+
+async def remove_folder(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """An empty folder goes."""
+    papers, removed = parts.of_papers(), required_folder_id(request)
+
+    def made() -> None:
+        papers.shelf.remove_folder(removed, who=who_of(request))
+        papers.changed()
+
+    await parts.pools.run("shelf", made)
+    return responses.done()
+
+
+async def search(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """One step of a search over all papers that may be seen."""
+    papers, query = parts.of_papers(), request.query("q")
+    where_from, where_until = number(request, "from"), number(request, "until")
+    before, limit = int(number(request, "before") or NEWEST), int(number(request, "limit") or HITS)
+    below = request.query("folder")
+    is_visible = parts.gate.viewer_of_papers(request.principal)
+
+    def found() -> FoundPapers:
+        where = Where(
+            is_visible=is_visible,
+            folders=_with_inner(papers, below) if below not in ("", AT_THE_TOP) else None,
+            from_s=where_from,
+            until_s=where_until,
+        )
+        step = papers.shelf.search(query, where, before=before, limit=min(limit, MOST_HITS))
+        hits = [hit for one in step.pages if (hit := _hit(parts, request, papers, one)) is not None]
+        return FoundPapers(query, hits, step.next)
+
+    with papers.searches.taken(request.address):
+        made = await parts.pools.run("shelf searches", found)
+    return await shown(parts, request, lambda: made)
+
+
+async def changes(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """What changed since a position."""
+    papers = parts.of_papers()
+    if request.principal.documents is not None:
+        raise not_found()
+    limit = min(int(number(request, "limit") or AT_ONCE), AT_ONCE)
+    since = request.query("since")
+    found = await parts.pools.run("feed", papers.feed.since, request.principal, since, limit)
+    return responses.json(request, found, responses.JSON, headers.PERSONAL)
+
+
+def viewer_of(parts: ServerParts, request: HttpRequest) -> Viewer:
+    """Describes the shelf for whoever asks. Raises Refused if there is none."""
+    return Viewer(parts.of_papers().shelf, parts.gate, request.principal, request.base)
+
+
+def who_of(request: HttpRequest) -> str:
+    """The name that the shelf notes."""
+    return request.principal.name or request.principal.id
+
+
+def folder_id(name: str) -> str | None:
+    """A folder as paths and bodies name it. None: the top."""
+    return None if name == AT_THE_TOP else name
+
+
+def required_folder_id(request: HttpRequest) -> str:
+    """The folder that a path names. Raises Refused for the top: nobody changes or removes that."""
+    name = request.params["folder"]
+    if name == AT_THE_TOP:
+        raise not_found()
+    return name
+
+
+async def require_in(parts: ServerParts, request: HttpRequest, operation: Operation, folder: str) -> None:
+    """Ask about a folder that the path does not name. Raises Refused."""
+    if folder == AT_THE_TOP:
+        parts.gate.require(request, operation, TOP)
+        return
+    standings: Standings | None = await parts.pools.run("access", parts.of_papers().places.folders.find, folder)
+    if not standings:
+        raise not_found()
+    parts.gate.require(request, operation, resource_of(standings[0], 0.0))
+
+
+async def shown(parts: ServerParts, request: HttpRequest, make: Callable[[], object]) -> HttpResponse:
+    """What `make` gives as JSON, written in a thread, with an ETag. It is for whoever asks, and no other."""
+
+    def answered() -> HttpResponse:
+        return responses.json(request, make(), responses.JSON, headers.PERSONAL)
+
+    return await parts.pools.run("shelf", answered)
+
+
+def number(request: HttpRequest, name: str) -> float | None:
+    """A number in the query; None if it is not there. Raises Refused."""
+    given = request.query(name)
+    if not given:
+        return None
+    try:
+        return int(given) if given.isascii() and given.isdecimal() else float(given)
+    except ValueError:
+        raise Refused(400, f"{name} is no number") from None
+
+
+def _change(papers: PaperParts, changed: str, who: str, **changes: Unpack[FolderChanges]) -> Folder:
+    made = papers.shelf.change_folder(changed, who=who, **changes)
+    papers.changed()
+    return made
+
+
+def _with_inner(papers: PaperParts, folder: str) -> frozenset[str | None]:
+    """A folder and all that lie in it, at any depth."""
+    found: set[str | None] = {folder}
+    waiting = [folder]
+    while waiting:
+        inner = [one.id for one in papers.shelf.folders(waiting.pop())]
+        waiting += [one for one in inner if one not in found]
+        found.update(inner)
+    return frozenset(found)
+
+
+def _hit(parts: ServerParts, request: HttpRequest, papers: PaperParts, one: PageHit) -> ShelfHit | None:
+    """None: the page may not be seen."""
+    paper = one.paper
+    limits = parts.gate.limits_of(request.principal, Operation.READ_TEXT, papers.places.papers.find(paper.id) or ())
+    if limits is None or not limits.has_page(one.page):
+        return None
+    document = paper.document_id
+    preview = f"{request.base}/documents/{document}/pages/{one.page + 1}/preview" if document else None
+    hits = [Hit(one.page + 1, hit.boxes, hit.text) for hit in one.hits]
+    return ShelfHit(paper.id, paper.name, paper.folder or AT_THE_TOP, paper.revision, one.page + 1, document, preview, hits)

@@ -1,0 +1,29 @@
+"""The parts of the server that belong to the shelf of papers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from sidebooks_core.server.limits import Quota
+from sidebooks_core.server.paper_positions import PaperPositions
+from sidebooks_core.server.places import Places
+from sidebooks_core.server.progress_events import ProgressEvents
+from sidebooks_core.server.shelf_feed import ShelfFeed
+from sidebooks_core.shelf import Shelf
+from sidebooks_core.shelf.uploads import Uploads
+
+
+class PaperParts(Struct, frozen=True, eq=False, kw_only=True):
+    """The parts of one application."""
+
+    shelf: Shelf
+    places: Places
+    feed: ShelfFeed
+    positions: PaperPositions
+    uploads: Uploads
+    progress: ProgressEvents
+    searches: Quota
+    changed: Callable[[], None]
+    """Forget what was known of the shelf. Called before the answer to a request that changed it."""

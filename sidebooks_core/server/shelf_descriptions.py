@@ -1,0 +1,186 @@
+"""Folders, papers and revisions as our own API describes them, for one principal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+
+from msgspec import Struct
+from msgspec.structs import asdict
+
+from sidebooks_core.access.operations import CLERKS, READING, Operation
+from sidebooks_core.access.principals import Principal
+from sidebooks_core.server.gate import AT_THE_TOP, Gate
+from sidebooks_core.server.places import Standings
+from sidebooks_core.server.schemas_shelf import (
+    DocumentAddresses,
+    FolderDetails,
+    FolderEntry,
+    PaperDetails,
+    PaperEntry,
+    RevisionEntry,
+    WayEntry,
+)
+from sidebooks_core.server.shelf_feed import progress_entry
+from sidebooks_core.shelf import Folder, Paper, Revision, Shelf
+from sidebooks_core.shelf.folders import way_to
+from sidebooks_core.shelf.standing import Standing
+
+_OF_A_FOLDER = frozenset(
+    {
+        Operation.READ_FOLDER,
+        Operation.REGISTER,
+        Operation.CHANGE_FOLDER,
+        Operation.READ_READERS,
+        Operation.SHARE,
+        Operation.CHANGE_ACCESS,
+        Operation.SEARCH,
+    }
+)
+_OF_A_PAPER = (READING | CLERKS) - {
+    Operation.READ_FOLDER,
+    Operation.REGISTER,
+    Operation.CHANGE_FOLDER,
+    Operation.CHANGE_ACCESS,
+    Operation.SHARE,
+}
+
+
+class Viewer(Struct, frozen=True):
+    """Whoever asks, and what they may see of a shelf. Its methods read from the database."""
+
+    shelf: Shelf
+    gate: Gate
+    principal: Principal
+    base: str
+    """The beginning of all addresses."""
+
+    def folder(self, folder_id: str | None) -> FolderDetails:
+        """A folder with what it holds; the top for None. The gate has let the principal in. Raises RequestError."""
+        way = self._way(folder_id)
+        found = way[-1] if way else None
+        standing = Standing(tuple(one.id for one in way))
+        inner = self._inner(folder_id, standing.folders)
+        papers = [
+            self.paper_entry(paper)
+            for paper in self.shelf.papers(folder_id, withdrawn=True)
+            if self._may(Operation.READ_DOCUMENT, Standing(standing.folders, paper, paper.revision))
+        ]
+        return FolderDetails(
+            id=found.id if found else AT_THE_TOP,
+            name=found.name if found else "",
+            kind=found.kind if found else "folder",
+            note=found.note if found else "",
+            way=self._shown_way(way[:-1]),
+            folders=[self.folder_entry(one) for one in inner],
+            papers=papers,
+            may=self._operations(_OF_A_FOLDER, (standing,)),
+            address=self.address("folders", found.id if found else AT_THE_TOP),
+        )
+
+    def folder_entry(self, folder: Folder) -> FolderEntry:
+        """A folder in a list."""
+        address = self.address("folders", folder.id)
+        return FolderEntry(folder.id, folder.name, folder.kind, folder.note, folder.place, address)
+
+    def paper_entry(self, paper: Paper) -> PaperEntry:
+        """A paper in a list."""
+        return PaperEntry(
+            id=paper.id,
+            folder=paper.folder or AT_THE_TOP,
+            name=paper.name,
+            note=paper.note,
+            level=paper.level,
+            place=paper.place,
+            from_s=paper.from_s,
+            until_s=paper.until_s,
+            is_published=paper.is_published(time.time()),
+            withdrawn_s=paper.withdrawn_s,
+            revision=paper.revision,
+            state=paper.state,
+            reason=paper.reason,
+            page_count=paper.page_count,
+            document=self.document(paper.document_id, paper.page_count),
+            address=self.address("papers", paper.id),
+        )
+
+    def paper(self, paper: Paper) -> PaperDetails:
+        """A paper by itself."""
+        way = self._way(paper.folder)
+        standings = (Standing(tuple(one.id for one in way), paper, paper.revision),)
+        limits = self.gate.limits_of(self.principal, Operation.READ_DOCUMENT, standings)
+        may = self._operations(_OF_A_PAPER, standings)
+        return PaperDetails(
+            **asdict(self.paper_entry(paper)),
+            way=self._shown_way(way),
+            progress=progress_entry(self.shelf, paper.id),
+            may=may,
+            may_print=limits is not None and limits.may_print,
+        )
+
+    def revision(self, paper: Paper, revision: Revision) -> RevisionEntry:
+        """A revision. Only those who tend the paper read who registered it."""
+        way = tuple(one.id for one in self._way(paper.folder))
+        tends = self._may(Operation.CHANGE_PAPER, Standing(way, paper, revision.number))
+        return RevisionEntry(
+            paper=paper.id,
+            number=revision.number,
+            is_present=revision.number == paper.revision,
+            file_name=revision.file_name,
+            size_bytes=revision.size_bytes,
+            registered_s=revision.registered_s,
+            registered_by=revision.registered_by if tends else "",
+            note=revision.note,
+            state=revision.state,
+            reason=revision.reason,
+            page_count=revision.page_count,
+            document=self.document(revision.document_id, revision.page_count),
+            original=f"{self.address('papers', paper.id)}/revisions/{revision.number}/original",
+        )
+
+    def document(self, document_id: str | None, page_count: int) -> DocumentAddresses | None:
+        """Where the pages of a document are. None for None."""
+        if document_id is None:
+            return None
+        address = self.address("documents", document_id)
+        return DocumentAddresses(
+            id=document_id,
+            page_count=page_count,
+            pages=f"{address}/pages.json",
+            manifest=f"{self.base}/presentation/3/{document_id}/manifest.json",
+            preview=f"{address}/pages/1/preview",
+        )
+
+    def address(self, kind: str, name: str) -> str:
+        """Of a folder, a paper or a document."""
+        return f"{self.base}/{kind}/{name}"
+
+    def _inner(self, parent: str | None, way: tuple[str, ...]) -> list[Folder]:
+        """The folders in a folder. In the place of one that may not be seen stand those in it that may."""
+        found: list[Folder] = []
+        for one in self.shelf.folders(parent):
+            inner_way = (*way, one.id)
+            if self._may(Operation.READ_FOLDER, Standing(inner_way)):
+                found.append(one)
+            else:
+                found += self._inner(one.id, inner_way)
+        return found
+
+    def _shown_way(self, way: Sequence[Folder]) -> list[WayEntry]:
+        shown: list[WayEntry] = []
+        ids: tuple[str, ...] = ()
+        for one in way:
+            ids = (*ids, one.id)
+            if self._may(Operation.READ_FOLDER, Standing(ids)):
+                shown.append(WayEntry(one.id, one.name))
+        return shown
+
+    def _way(self, folder_id: str | None) -> list[Folder]:
+        with self.shelf.database.reading() as reading:
+            return way_to(reading, folder_id)
+
+    def _may(self, operation: Operation, standing: Standing) -> bool:
+        return self.gate.sees(self.principal, operation, (standing,))
+
+    def _operations(self, operations: Iterable[Operation], standings: Standings) -> list[str]:
+        return sorted(one.value for one in operations if self.gate.sees(self.principal, one, standings))

@@ -1,0 +1,181 @@
+"""The feed of the shelf, as a principal may see it.
+
+A change of something that the principal may not see is left out. If the principal may have seen it before, it is `gone`: its id
+is told and nothing more, so that a reader that has it open lets go of it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from itertools import islice
+
+from msgspec import Struct
+
+from sidebooks_core.access.operations import Operation
+from sidebooks_core.access.policy import TOP, Resource
+from sidebooks_core.access.principals import Principal
+from sidebooks_core.server.places import Places, Standings
+from sidebooks_core.server.schemas_shelf import ChangeEntry, ProgressEntry, ShelfChanges
+from sidebooks_core.shelf import Change, Shelf, catalogue, changes, standing
+
+RECENT = 2000
+"""Changes that are kept in memory. Whoever is further behind reads from the database."""
+FARTHEST = 20_000
+"""Who is further behind reads everything anew: that is less than so many changes."""
+AT_ONCE = 500
+PREPARING_SHOWN = 20
+"""Papers whose progress is told, at most."""
+
+Decides = Callable[[Principal, Operation, Sequence[Resource]], bool]
+"""Whether a principal may do something with one of some resources."""
+Sees = Callable[[Principal, Operation, Standings], bool]
+
+GONE = "gone"
+ENDINGS = frozenset({"paper withdrawn", "paper purged", "folder removed"})
+"""Changes after which something may be seen no longer."""
+MOVES = frozenset({"paper", "folder"})
+"""Changes that may have moved it to where it may not be seen; the first of them says that it is new."""
+
+
+class _Known(Struct, frozen=True, array_like=True):
+    """Where a paper or folder was said to be."""
+
+    id: str
+    folder: str | None
+    first: int
+
+
+class ShelfFeed:
+    """Thread-safe. All methods may wait for the database."""
+
+    def __init__(self, shelf: Shelf, places: Places, sees: Sees, may_one: Decides) -> None:
+        self._shelf = shelf
+        self._places = places
+        self._sees = sees
+        self._may_one = may_one
+        self._lock = threading.Lock()
+        self._recent: deque[Change] = deque(maxlen=RECENT)
+        self.epoch = shelf.epoch()
+        self._first = shelf.feed.last
+        """Changes after this number are in `_recent`, unless it has dropped them."""
+        self.may_be_preparing = True
+
+    def add(self, found: list[Change]) -> None:
+        """The shelf tells of changes."""
+        with self._lock:
+            self._recent.extend(found)
+            if len(self._recent) == RECENT:
+                self._first = self._recent[0].seq - 1
+        self.may_be_preparing = True
+
+    @property
+    def last(self) -> int:
+        return self._shelf.feed.last
+
+    def position(self, seq: int) -> str:
+        """A change's number, with the epoch that it belongs to."""
+        return f"{self.epoch}.{seq}"
+
+    def seq_of(self, position: str) -> int | None:
+        """The number of a position; None if it is of another epoch, or cannot be read. A number alone is of this epoch."""
+        epoch, _, number = position.rpartition(".")
+        if epoch not in ("", self.epoch) or not number.isdecimal() or len(number) > 18:
+            return None
+        return int(number)
+
+    def since(self, principal: Principal, position: str, limit: int = AT_ONCE) -> ShelfChanges:
+        """What changed after a position, as far as the principal may see it. "": nothing, with the position of now."""
+        last = self.last
+        if not position:
+            return ShelfChanges(self.position(last), is_reset=False, changes=[], more=False)
+        seq = self.seq_of(position)
+        if seq is None or seq > self._newest() or last - seq > FARTHEST:
+            return ShelfChanges(self.position(last), is_reset=True, changes=[], more=False)
+        found = self._after(seq, limit)
+        reached = found[-1].seq if found else seq
+        entries = self._entries(principal, found)
+        return ShelfChanges(self.position(reached), is_reset=False, changes=entries, more=len(found) >= limit)
+
+    def preparing(self) -> list[tuple[Standings, ProgressEntry]]:
+        """The papers that are being prepared, with where they stand."""
+        self.may_be_preparing = False
+        with self._shelf.database.reading() as reading:
+            revisions = list(islice(catalogue.unprepared(reading), PREPARING_SHOWN))
+        found: list[tuple[Standings, ProgressEntry]] = []
+        for revision in revisions:
+            standings = self._places.papers.find(revision.paper)
+            if standings and standings[0].revision == revision.number:
+                found.append((standings, progress_entry(self._shelf, revision.paper)))
+        if found:
+            self.may_be_preparing = True
+        return found
+
+    def _newest(self) -> int:
+        """The number of the last change in the database. The feed may not have told of it yet."""
+        with self._shelf.database.reading() as reading:
+            return changes.last_change(reading)
+
+    def _after(self, seq: int, limit: int) -> list[Change]:
+        with self._lock:
+            if seq >= self._first:
+                return list(islice((one for one in self._recent if one.seq > seq), limit))
+        return self._shelf.changes(seq, limit)
+
+    def _entries(self, principal: Principal, found: list[Change]) -> list[ChangeEntry]:
+        hidden: list[Change] = []
+        entries: dict[int, ChangeEntry] = {}
+        for one in found:
+            if self._is_seen(principal, one):
+                entries[one.seq] = ChangeEntry(one.seq, one.at_s, one.kind, one.folder or "top", one.paper, one.revision)
+            elif one.kind in ENDINGS or one.kind in MOVES:
+                hidden.append(one)
+        if hidden:
+            known = self._known({one.paper for one in hidden if one.paper is not None})
+            for one in hidden:
+                if self._may_have_known(principal, one, known):
+                    folder = one.folder if one.paper is None else None
+                    entries[one.seq] = ChangeEntry(one.seq, one.at_s, GONE, folder, one.paper, None)
+        return [entries[seq] for seq in sorted(entries)]
+
+    def _is_seen(self, principal: Principal, one: Change) -> bool:
+        if one.paper is not None:
+            standings = self._places.papers.find(one.paper)
+            return bool(standings) and self._sees(principal, Operation.READ_DOCUMENT, standings or ())
+        standings = self._places.folders.find(one.folder) if one.folder is not None else None
+        return bool(standings) and self._sees(principal, Operation.READ_FOLDER, standings or ())
+
+    def _known(self, papers: set[str]) -> dict[str, list[_Known]]:
+        """The folders in which papers have been, and since when."""
+        if not papers:
+            return {}
+        marks = ", ".join("?" * len(papers))
+        with self._shelf.database.reading() as reading:
+            rows = reading.all(
+                _Known, f"SELECT paper, folder, min(seq) FROM change WHERE paper IN ({marks}) GROUP BY paper, folder", *papers
+            )
+        found: dict[str, list[_Known]] = {}
+        for row in rows:
+            found.setdefault(row.id, []).append(row)
+        return found
+
+    def _may_have_known(self, principal: Principal, one: Change, known: dict[str, list[_Known]]) -> bool:
+        if one.paper is None:
+            return True  # nobody can say who could see a folder that is gone or moved; its id tells nothing
+        was_in = known.get(one.paper, [])
+        if one.kind in MOVES and one.seq == min((row.first for row in was_in), default=one.seq):
+            return False  # it was new, and already not to be seen
+        resources = []
+        for row in was_in:
+            there = standing.of_folder(self._shelf.database, row.folder) if row.folder is not None else None
+            if row.folder is not None and there is None:
+                return True  # the folder is gone as well
+            resources.append(Resource(there.folders) if there is not None else TOP)
+        return self._may_one(principal, Operation.READ_DOCUMENT, resources)
+
+
+def progress_entry(shelf: Shelf, paper_id: str) -> ProgressEntry:
+    """How far a paper is prepared."""
+    found = shelf.progress(paper_id)
+    return ProgressEntry(found.paper, found.revision, found.pages, found.identified, found.previews, found.indexed)

@@ -1,0 +1,303 @@
+"""Files that come in pieces, over hours and from any process, until they are whole and become papers.
+
+A folder beside the originals holds of each upload its state (`<id>.json`), its bytes so far (`<id>.part`), its lock
+(`<id>.lock`), and the wish of another request to have the lock (`<id>.wanted`). So an upload goes on after a restart, and in
+another process. The bytes are moved among the originals in the end, not copied.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Self, Unpack, cast
+
+import msgspec
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from sidebooks_core.databases.files import flush_to_disk
+from sidebooks_core.databases.lock import ProcessLock, try_lock
+from sidebooks_core.errors import Conflict, DocumentTooLarge, QueueFull, RequestError, StorageFailed
+from sidebooks_core.shelf.intake import Arrived
+from sidebooks_core.shelf.model import Paper, Shown
+from sidebooks_core.shelf.order import new_id
+from sidebooks_core.shelf.originals import Original
+from sidebooks_core.shelf.shelf import Shelf
+from sidebooks_core.stores.folders import make_own
+
+FOLDER_NAME = "uploads"
+FLUSH_BYTES = 32 << 20
+"""After so many bytes they are flushed to the disk. So the last flush is short, and a power cut loses little."""
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
+
+
+class UploadLimits(Struct, frozen=True, kw_only=True):
+    """Bounds for uploads that are under way. An owner is a person, or a client that nobody knows."""
+
+    count: int = 256
+    count_per_owner: int = 32
+    bytes_per_owner: int = 8 << 30
+    """Of all files together, by the lengths that were announced."""
+    expires_s: float = 86_400.0
+    """An upload is removed if no byte has come for so many seconds."""
+
+
+class Upload(Struct, frozen=True, kw_only=True):
+    """One upload. A paper's revision comes of it if `replaces` is set, else a paper in `folder`."""
+
+    id: str
+    owner: str
+    length: int
+    file_name: str
+    paper_id: str
+    """Of the new paper, or of the one that gets a revision."""
+    replaces: bool
+    folder: str | None = None
+    shown: dict[str, str | float | None] = field(default_factory=dict)
+    """See `Shelf.register`."""
+    password: str | None = None
+    note: str = ""
+    """Of the revision."""
+    after: int | None = None
+    metadata: str = ""
+    """As the client gave it."""
+    who: str = ""
+    created_s: float = 0.0
+    original: Original | None = None
+    """The bytes were whole, and were moved among the originals."""
+    revision: int | None = None
+    """It is done: this revision of the paper came of it."""
+
+
+class Uploads:
+    """The uploads of a shelf. Thread-safe, safe among processes. All methods may raise StorageFailed."""
+
+    def __init__(self, shelf: Shelf, limits: UploadLimits) -> None:
+        self._shelf = shelf
+        self.limits = limits
+        self.most_bytes = shelf.service.settings.document_bytes
+        self._folder = shelf.data_dir / FOLDER_NAME
+        with _translated():
+            make_own(self._folder)
+        self.sweep()
+
+    def begin(self, new: Upload) -> Upload:
+        """Begin an upload; its id and time are set here. Raises QueueFull, DocumentTooLarge, RequestError."""
+        if new.length < 1:
+            raise RequestError("an empty file is no paper")
+        if new.length > self.most_bytes:
+            raise DocumentTooLarge(f"a file has at most {self.most_bytes} bytes")
+        self.sweep()
+        others = [one for one in self._all() if one.revision is None]
+        own = [one for one in others if one.owner == new.owner]
+        if len(others) >= self.limits.count or len(own) >= self.limits.count_per_owner:
+            raise QueueFull("too many uploads are under way")
+        if sum(one.length for one in own) + new.length > self.limits.bytes_per_owner:
+            raise QueueFull("too many bytes of uploads are under way")
+        paper_id = new.paper_id if new.replaces else new_id()
+        made = replace(new, id=new_id(), paper_id=paper_id, created_s=time.time())
+        with _translated():
+            os.close(os.open(self._part(made.id), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            self._store(made)
+        return made
+
+    def find(self, upload_id: str) -> Upload | None:
+        """None: there is no such upload."""
+        if not _ID.match(upload_id):
+            return None
+        try:
+            return msgspec.json.decode(self._state(upload_id).read_bytes(), type=Upload)
+        except (FileNotFoundError, msgspec.MsgspecError):
+            return None
+
+    def offset(self, upload: Upload) -> int:
+        """How many bytes are here."""
+        if upload.original is not None or upload.revision is not None:
+            return upload.length
+        try:
+            return self._part(upload.id).stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def expires_s(self, upload: Upload) -> float:
+        """When it is removed unless bytes come: seconds since 1970 (UTC)."""
+        try:
+            came_s = self._part(upload.id).stat().st_mtime
+        except FileNotFoundError:
+            came_s = upload.created_s
+        return came_s + self.limits.expires_s
+
+    def try_hold(self, upload_id: str) -> ProcessLock | None:
+        """The lock of an upload; `release()` it. None: another request holds it, and is asked to let go; try again soon."""
+        wanted = self._folder / f"{upload_id}.wanted"
+        with _translated():
+            lock = try_lock(self._folder / f"{upload_id}.lock")
+            if lock is None:
+                wanted.touch(0o600)
+            else:
+                wanted.unlink(missing_ok=True)
+        return lock
+
+    def is_wanted(self, upload_id: str) -> bool:
+        """Another request wants the lock: it knows better whether the client still sends."""
+        return (self._folder / f"{upload_id}.wanted").exists()
+
+    def writer(self, upload: Upload) -> PartWriter:
+        """Writes behind the bytes that are here. Hold the lock, and close it."""
+        with _translated():
+            return PartWriter(self._part(upload.id).open("ab", buffering=0))
+
+    def finish(self, upload: Upload) -> Paper:
+        """Make a paper of an upload whose bytes are all here. Called again, it returns the same paper. Hold the lock.
+
+        Raises what `Shelf.register` and `Shelf.replace` raise.
+        """
+        if upload.revision is None:
+            if upload.original is None:
+                upload = self._taken_over(upload)
+            revision = self._registered_before(upload) or self._register(upload).revision
+            # The names and the password are kept no longer than they are needed.
+            upload = replace(upload, revision=revision, shown={}, password=None, file_name="", note="", metadata="")
+            self._store(upload)
+        return self._shelf.paper(upload.paper_id)
+
+    def remove(self, upload_id: str) -> None:
+        """Forget an upload with its bytes. No fault if it is gone."""
+        with _translated():
+            for path in (self._state(upload_id), self._part(upload_id)):
+                path.unlink(missing_ok=True)
+            for ending in ("wanted", "lock"):
+                (self._folder / f"{upload_id}.{ending}").unlink(missing_ok=True)
+
+    def sweep(self) -> int:
+        """Remove uploads that have expired. How many."""
+        removed = 0
+        now_s = time.time()
+        with _translated():
+            for path in list(self._folder.iterdir()):
+                with suppress(FileNotFoundError):  # another process sweeps, too
+                    if path.suffix in (".json", ".part") and path.with_suffix(".part").exists():
+                        age_s = now_s - path.with_suffix(".part").stat().st_mtime
+                    else:
+                        age_s = now_s - path.stat().st_mtime
+                    if abs(age_s) > self.limits.expires_s:
+                        removed += path.suffix == ".json"
+                        path.unlink()
+        return removed
+
+    def _all(self) -> list[Upload]:
+        return [one for path in self._folder.glob("*.json") if (one := self.find(path.stem)) is not None]
+
+    def _taken_over(self, upload: Upload) -> Upload:
+        """The bytes lie among the originals after this. A crash in between is made good when it is called again."""
+        original = self._shelf.originals.take_over(self._part(upload.id))
+        upload = replace(upload, original=original)
+        self._store(upload)
+        return upload
+
+    def _registered_before(self, upload: Upload) -> int | None:
+        """The revision that came of this upload if the process ended after that and before it was noted."""
+        digest = upload.original.digest if upload.original is not None else ""
+        try:
+            revisions = self._shelf.revisions(upload.paper_id)
+        except RequestError:
+            return None
+        mine = [one.number for one in revisions if one.original == digest and one.registered_s >= upload.created_s]
+        return mine[-1] if mine else None
+
+    def _register(self, upload: Upload) -> Paper:
+        if upload.original is None:
+            raise Conflict("bytes of the upload are missing")
+        arrived = Arrived(upload.original, upload.file_name, upload.paper_id)
+        if upload.replaces:
+            return self._shelf.replace(
+                upload.paper_id, arrived, password=upload.password, after=upload.after, note=upload.note, who=upload.who
+            )
+        shown: Mapping[str, object] = upload.shown
+        return self._put_in(upload, arrived, **cast(Shown, shown))
+
+    def _put_in(self, upload: Upload, arrived: Arrived, **shown: Unpack[Shown]) -> Paper:
+        return self._shelf.register(
+            arrived, upload.folder, password=upload.password, who=upload.who, revision_note=upload.note, **shown
+        )
+
+    def _store(self, upload: Upload) -> None:
+        with _translated():
+            beside = self._folder / f"{upload.id}.{new_id()}.new"
+            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(msgspec.json.encode(upload))
+                    file.flush()
+                    os.fsync(file.fileno())
+                beside.rename(self._state(upload.id))
+            finally:
+                beside.unlink(missing_ok=True)
+            flush_to_disk(self._folder)
+
+    def _state(self, upload_id: str) -> Path:
+        return self._folder / f"{upload_id}.json"
+
+    def _part(self, upload_id: str) -> Path:
+        return self._folder / f"{upload_id}.part"
+
+
+class PartWriter:
+    """Writes bytes of one upload. Belongs to one thread at a time."""
+
+    def __init__(self, file: io.FileIO) -> None:
+        self._file = file
+        self.began_at = file.seek(0, os.SEEK_END)
+        self.offset = self.began_at
+        self._unflushed = 0
+
+    def write(self, piece: bytes) -> None:
+        """Raises StorageFailed if the disk is full; what was written before stays."""
+        with _translated():
+            left = memoryview(piece)
+            while left:
+                written = self._file.write(left)
+                self.offset += written
+                self._unflushed += written
+                left = left[written:]
+            if self._unflushed > FLUSH_BYTES:
+                self._flush()
+
+    def take_back(self) -> None:
+        """The bytes since the beginning are not what was sent."""
+        with _translated():
+            self._file.truncate(self.began_at)
+            self.offset = self.began_at
+
+    def close(self) -> None:
+        """What was written is on the disk after this."""
+        try:
+            with _translated():
+                self._flush()
+        finally:
+            self._file.close()
+
+    def _flush(self) -> None:
+        os.fsync(self._file.fileno())
+        self._unflushed = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except StorageFailed:
+        raise
+    except OSError as fault:
+        raise StorageFailed(f"an upload cannot be stored: {fault.strerror or fault}") from fault
