@@ -12,7 +12,7 @@ from typing import Any
 from asgi import Reply, ask
 
 import sidebooks_core as sb
-from sidebooks_core.access import Access, Clock, Grant
+from sidebooks_core.access import Access, Clock, Grant, Operation
 from sidebooks_core.server import Application
 from sidebooks_core.server import Shelf as Served
 from sidebooks_core.server.route import Route
@@ -29,7 +29,8 @@ EVERYBODY = (*NOBODY, "other folder", "other guest", "guest", "member", "clerk",
 VALUES = {
     "page": "1", "level": "0", "size": "30x40.jpg", "query": "x", "file": "client.js", "region": "full", "iiifSize": "max",
     "rotation": "0", "quality": "default", "format": "png", "dziLevel": "0", "column": "0", "row": "0", "span": "1-1",
-    "old_forms": "0", "q": "x", "session": "", "since": "0", "until": "9999999999", "as": "json",
+    "old_forms": "0", "q": "x", "session": "", "since": "0", "until": "9999999999", "as": "json", "revision": "1",
+    "revisions": "1-1", "filename": "new.pdf", "name": "new", "from": "0", "before": "99", "limit": "9",
 }  # fmt: skip
 BODIES: dict[str, Any] = {
     "Hint": {"session": "s", "page": 1, "view_px": [300, 400]},
@@ -42,6 +43,11 @@ BODIES: dict[str, Any] = {
     "NewLink": {"name": "new", "until_s": 4e9},
     "FolderAccess": {"grants": []},
     "NewAddress": {"valid_s": 60},
+    "NewFolder": {"name": "new"},
+    "FolderPatch": {"name": "new"},
+    "PaperPatch": {"name": "new"},
+    "Password": {"password": "x"},
+    "NewPosition": {"page": 2},
 }
 """A good body of each kind."""
 
@@ -67,6 +73,7 @@ class TownHall:
         self.other = self.shelf.register(paper_of(7, 8), self.planning, name="総合計画")
         self.access.set_grants(self.finance.id, [Grant("group", "finance")])
         self.cookies = self._logins()
+        self.upload = self._begin_upload()
 
     def ask(self, who: str, path: str, method: str = "GET", body: Any = None, **headers: str) -> Reply:
         """Ask as somebody of EVERYBODY."""
@@ -74,6 +81,8 @@ class TownHall:
         if self.cookies[who]:
             given["Cookie"] = f"sidebooks_login={self.cookies[who]}"
         raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        if raw:
+            given.setdefault("Content-Length", str(len(raw)))
         return ask(self.application, path, method, given, raw, leave_after=2)
 
     def close(self) -> None:
@@ -81,6 +90,14 @@ class TownHall:
         self.served.close()
         self.access.close()
         self.shelf.close()
+
+    def _begin_upload(self) -> str:
+        """One that the admin has begun and not finished."""
+        path = f"/folders/{self.finance.id}/papers"
+        told = {"Tus_Resumable": "1.0.0", "Upload_Length": str(len(paper_of(4))), "Upload_Metadata": "filename eC5wZGY="}
+        begun = self.ask("admin", path, "POST", **told)
+        assert begun.status == 201, begun.body
+        return begun.headers["location"].rpartition("/")[2]
 
     def _logins(self) -> dict[str, str]:
         access = self.access
@@ -132,6 +149,7 @@ def address(route: Route, hall: TownHall, **values: str) -> str:
         "person": hall.people["member"].id,
         "login": "x",
         "link": hall.links["guest"].id,
+        "upload": hall.upload,
         **values,
     }
     query = "&".join(f"{name}={given[name]}" for name in route.query)
@@ -139,4 +157,6 @@ def address(route: Route, hall: TownHall, **values: str) -> str:
 
 
 def body_of(route: Route) -> Any:
+    if route.method == "POST" and route.operation in (Operation.REGISTER, Operation.REPLACE) and route.body is None:
+        return paper_of(11)
     return BODIES[route.body.__name__] if route.body is not None else b""

@@ -67,7 +67,8 @@ PARAMETERS = {
         r"([A-Za-z0-9]+\.)?[0-9]{1,18}(\.[0-9]{1,9})?",
     ),
     "until": Parameter(
-        "Before this time, in seconds since 1970 (UTC); of a search: papers whose time has begun by then", r"[0-9]{1,12}(\.[0-9]{1,9})?"
+        "Before this time, in seconds since 1970 (UTC); of a search: papers whose time has begun by then",
+        r"[0-9]{1,12}(\.[0-9]{1,9})?",
     ),
     "as": Parameter("csv: for a spreadsheet", "csv|json"),
 }  # fmt: skip
