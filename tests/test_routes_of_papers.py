@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,15 +13,29 @@ import jsonschema
 import pytest
 from asgi import Reply, ask, ask_async
 from starlette.types import Scope
-from town_hall import PASSWORD, TownHall, address, body_of, town_hall
+from town_hall import PASSWORD, TownHall, address, body_of, paper_of, town_hall
 
-from sidebooks_core.access import Access
+from sidebooks_core.access import Access, Operation
+from sidebooks_core.errors import QueueFull, SidebooksError, StorageFailed
 from sidebooks_core.server import Application
 from sidebooks_core.server.route import Route
 from sidebooks_core.server.routes import DOCUMENTS, ROUTES
+from sidebooks_core.shelf import Shelf
+from sidebooks_core.shelf.uploads import PartWriter, UploadLimits, Uploads
+from sidebooks_core.testing import FakeDocument, FakePage
 
 ROWS = [one for one in ROUTES if one not in DOCUMENTS]
-ABSENT = {"document": "x" * 32, "folder": "x" * 32, "paper": "x" * 32, "person": "x", "login": "x", "link": "x"}
+UPLOADS = (Operation.REGISTER, Operation.REPLACE, Operation.GO_ON_UPLOADING)
+ABSENT = {
+    "document": "x" * 32,
+    "folder": "x" * 32,
+    "paper": "x" * 32,
+    "person": "x",
+    "login": "x",
+    "link": "x",
+    "upload": "x",
+    "revision": "9",
+}
 
 
 @pytest.fixture
@@ -57,6 +72,78 @@ def too_many(hall: TownHall, route: Route) -> Reply:
     return reply
 
 
+TUS = {"Tus_Resumable": "1.0.0"}
+PIECE = {**TUS, "Content_Type": "application/offset+octet-stream", "Upload_Offset": "0"}
+NAMED = {**TUS, "Upload_Metadata": "filename eC5wZGY="}
+
+
+def send_piece(hall: TownHall, route: Route, body: bytes = b"", **headers: str) -> Reply:
+    """The admin sends bytes of their upload."""
+    return hall.ask("admin", address(route, hall), "PATCH", body or paper_of(4), **{**PIECE, **headers})
+
+
+def begin(hall: TownHall, route: Route, body: bytes = b"", **headers: str) -> Reply:
+    """The admin begins an upload, and sends all its bytes at once."""
+    told = {**NAMED, **PIECE, "Upload_Length": str(len(paper_of(4))), **headers}
+    return hall.ask("admin", address(route, hall), "POST", body or paper_of(4), **told)
+
+
+def bytes_to(hall: TownHall, route: Route, body: bytes = b"", **headers: str) -> Reply:
+    return (send_piece if route.method == "PATCH" else begin)(hall, route, body, **headers)
+
+
+def locked(hall: TownHall, route: Route, password: str) -> Reply:
+    """Give a password for a paper whose password is 鍵."""
+    file = FakeDocument(pages=(FakePage(),), password="鍵").to_bytes()
+    paper = hall.shelf.register(file, hall.finance, name="locked")
+    assert paper.state == "locked"
+    return of_admin(hall, route, {"password": password}, paper=paper.id)
+
+
+def unreadable(hall: TownHall, route: Route) -> Reply:
+    """The present revision cannot be opened."""
+    hall.shelf.replace(hall.paper.id, b"junk")
+    return of_admin(hall, route, revisions="1-2")
+
+
+def held(hall: TownHall, route: Route) -> Reply:
+    """Another request sends bytes of the upload."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sidebooks_core.server.handlers.uploads.PATIENCE_S", 0.0)
+        lock = Uploads(hall.shelf, UploadLimits()).try_hold(hall.upload)
+        assert lock is not None
+        reply = send_piece(hall, route)
+        lock.release()
+        return reply
+
+
+def busy(hall: TownHall, route: Route) -> Reply:
+    """So much waits that no more can."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("search", "diff", "document"):
+            patch.setattr(Shelf, name, failing(QueueFull("busy")))
+        return of_admin(hall, route)
+
+
+def broken(hall: TownHall, route: Route) -> Reply:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hall.application.searches, "hits", failing(SidebooksError("broken")))
+        return of_admin(hall, route)
+
+
+def gone(hall: TownHall, route: Route) -> Reply:
+    """The original is not there."""
+    hall.shelf.originals.path(hall.shelf.revision(hall.paper.id).original).unlink()
+    return of_admin(hall, route)
+
+
+def failing(error: Exception) -> Callable[..., Any]:
+    def fails(*_: Any, **__: Any) -> Any:
+        raise error
+
+    return fails
+
+
 GOOD: dict[str, Callable[[TownHall, Route], Reply]] = {
     "POST /join": lambda hall, route: of_admin(
         hall, route, {"token": hall.access.make_link([hall.finance.id], name="x", until_s=4e9)[0]}
@@ -66,6 +153,10 @@ GOOD: dict[str, Callable[[TownHall, Route], Reply]] = {
     "DELETE /me/sessions/{login}": lambda hall, route: of_admin(
         hall, route, login=hall.access.sessions(hall.people["admin"].id)[0].id
     ),
+    "DELETE /folders/{folder}": lambda hall, route: of_admin(hall, route, folder=hall.shelf.make_folder("empty").id),
+    "POST /papers/{paper}/unlock": lambda hall, route: locked(hall, route, "鍵"),
+    "PATCH /uploads/{upload}": send_piece,
+    "DELETE /uploads/{upload}": lambda hall, route: hall.ask("admin", address(route, hall), "DELETE", **TUS),
 }
 """Good requests that are not as `of_admin` makes them."""
 SPECIAL: dict[tuple[str, int], Callable[[TownHall, Route], Reply]] = {
@@ -75,6 +166,25 @@ SPECIAL: dict[tuple[str, int], Callable[[TownHall, Route], Reply]] = {
     ("PATCH /people/{person}", 409): lambda hall, route: of_admin(
         hall, route, {"role": "member"}, person=hall.people["admin"].id
     ),
+    ("DELETE /folders/{folder}", 409): of_admin,
+    ("POST /papers/{paper}/unlock", 409): of_admin,
+    ("POST /papers/{paper}/unlock", 422): lambda hall, route: locked(hall, route, "other"),
+    ("GET /papers/{paper}/diff/{revisions}", 409): unreadable,
+    ("GET /papers/{paper}/diff/{revisions}", 503): busy,
+    ("PUT /papers/{paper}/position", 409): unreadable,
+    ("GET /papers/{paper}/search", 409): unreadable,
+    ("GET /papers/{paper}/search", 500): broken,
+    ("GET /papers/{paper}/search", 503): busy,
+    ("GET /search", 400): lambda hall, route: hall.ask("admin", "/search?q=x&before=x"),
+    ("GET /search", 503): busy,
+    ("GET /changes", 400): lambda hall, route: hall.ask("admin", "/changes?since=x"),
+    ("GET /papers/{paper}/original", 410): gone,
+    ("GET /papers/{paper}/revisions/{revision}/original", 410): gone,
+    ("POST /papers/{paper}/revisions", 409): lambda hall, route: begin(hall, route, Upload_Metadata="after OQ=="),
+    ("PATCH /uploads/{upload}", 409): lambda hall, route: send_piece(hall, route, Upload_Offset="5"),
+    ("PATCH /uploads/{upload}", 423): held,
+    ("PATCH /uploads/{upload}", 415): lambda hall, route: send_piece(hall, route, Content_Type="text/plain"),
+    ("DELETE /uploads/{upload}", 412): of_admin,
     ("GET /audit", 400): lambda hall, route: hall.ask("admin", "/audit?since=x"),
 }
 """Requests that get a status which no general way gives."""
@@ -91,11 +201,42 @@ class Provoker:
         special = SPECIAL.get((name_of(route), status))
         if special is not None:
             return special(self._hall, route)
-        if status in route.successes:
+        if status == route.successes[0]:
             return GOOD.get(name_of(route), of_admin)(self._hall, route)
         return getattr(self, f"status_{status}")(route)  # type: ignore[no-any-return]
 
+    def status_206(self, route: Route) -> Reply:
+        return self._hall.ask("admin", address(route, self._hall), Range="bytes=0-9")
+
+    def status_304(self, route: Route) -> Reply:
+        tag = of_admin(self._hall, route).headers["etag"]
+        return self._hall.ask("admin", address(route, self._hall), If_None_Match=tag)
+
+    def status_412(self, route: Route) -> Reply:
+        return bytes_to(self._hall, route, Tus_Resumable="0.2.2")
+
+    def status_416(self, route: Route) -> Reply:
+        return self._hall.ask("admin", address(route, self._hall), Range="bytes=999999999-")
+
+    def status_460(self, route: Route) -> Reply:
+        return bytes_to(self._hall, route, Upload_Checksum="sha1 AAAAAAAAAAAAAAAAAAAAAAAAAAA=")
+
+    def status_503(self, route: Route) -> Reply:
+        return self._failing_to_store(route, StorageFailed("the database is locked"))
+
+    def status_507(self, route: Route) -> Reply:
+        full = StorageFailed("the disk is full")
+        full.__cause__ = OSError(errno.ENOSPC, "no space")
+        return self._failing_to_store(route, full)
+
+    def _failing_to_store(self, route: Route, error: StorageFailed) -> Reply:
+        self._patch.setattr(PartWriter, "write", failing(error))
+        self._patch.setattr(self._hall.shelf.database, "writing", failing(error))
+        return GOOD.get(name_of(route), of_admin)(self._hall, route)
+
     def status_400(self, route: Route) -> Reply:
+        if route.operation in UPLOADS:
+            return bytes_to(self._hall, route, Upload_Offset="x", Upload_Length="x")
         if "folder" in route.parameters and route.body is None:
             return of_admin(self._hall, route, folder="top")
         return of_admin(self._hall, route, b"{")
@@ -130,10 +271,15 @@ class Provoker:
 
             await self._hall.application(scope, never, send)
 
+        self._patch.setattr("sidebooks_core.server.handlers.uploads.IDLE_S", 0.05)
         headers = {"Cookie": f"sidebooks_login={self._hall.cookies['admin']}"}
+        if route.operation in UPLOADS:
+            headers |= {name.replace("_", "-"): value for name, value in {**NAMED, **PIECE, "Upload_Length": "9"}.items()}
         return asyncio.run(ask_async(slow, address(route, self._hall), route.method, headers))
 
     def status_413(self, route: Route) -> Reply:
+        if route.operation in UPLOADS:
+            return bytes_to(self._hall, route, paper_of(4) + b"more", Upload_Length=str(len(paper_of(4))))
         return of_admin(self._hall, route, b" " * 20_000)
 
     def status_415(self, route: Route) -> Reply:

@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from asgi import Reply, ask
 
 import sidebooks_core as sb
 from sidebooks_core.access import Access, Clock, Grant, Operation
+from sidebooks_core.access.passwords import Passwords
 from sidebooks_core.server import Application
 from sidebooks_core.server import Shelf as Served
 from sidebooks_core.server.route import Route
@@ -50,6 +52,10 @@ BODIES: dict[str, Any] = {
     "NewPosition": {"page": 2},
 }
 """A good body of each kind."""
+
+
+HASHES: dict[str, str] = {}
+"""Of passwords. Each takes a processor a tenth of a second, and the tests make hundreds of town halls."""
 
 
 def paper_of(*colours: int) -> bytes:
@@ -101,17 +107,23 @@ class TownHall:
 
     def _logins(self) -> dict[str, str]:
         access = self.access
-        people = {
-            name: access.add_person(name, role, groups=groups, password=password)
-            for name, role, groups, password in (
-                ("admin", "admin", (), PASSWORD),
-                ("clerk", "clerk", (), None),
-                ("member", "member", ("finance",), None),
-                ("other folder", "member", ("planning",), None),
-                ("disabled", "member", ("finance",), None),
-                ("expired", "member", ("finance",), None),
-            )
-        }
+        hashed = Passwords().hash
+
+        def hash_once(_: Passwords, password: str) -> str:
+            return HASHES.get(password) or HASHES.setdefault(password, hashed(password))
+
+        with patch.object(Passwords, "hash", hash_once):
+            people = {
+                name: access.add_person(name, role, groups=groups, password=password)
+                for name, role, groups, password in (
+                    ("admin", "admin", (), PASSWORD),
+                    ("clerk", "clerk", (), None),
+                    ("member", "member", ("finance",), None),
+                    ("other folder", "member", ("planning",), None),
+                    ("disabled", "member", ("finance",), None),
+                    ("expired", "member", ("finance",), None),
+                )
+            }
         self.people = people
         self.now_s -= 31 * 86_400
         expired = access.log_in(people["expired"].id)[0]

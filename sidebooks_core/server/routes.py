@@ -282,9 +282,8 @@ DOCUMENTS = (
         successes=HAD,
         errors=RENDERS[1:],
     ),
-    *SHELF_ROUTES,
 )
 """Documents, the viewer, and the state of the server."""
 
-ROUTES = (*DOCUMENTS, *access_routes.ROUTES)
+ROUTES = (*DOCUMENTS, *SHELF_ROUTES, *access_routes.ROUTES)
 """In the order in which they are tried: the more particular of two that match a path comes first."""

@@ -14,7 +14,8 @@ BODY = (400, 404, 408, 413, 415)
 """Errors of a short body in JSON."""
 STORES = (503, 507)
 """Errors of what has to be stored."""
-UPLOAD = (400, 404, 408, 409, 413, 415, 423, 460, *STORES)
+UPLOAD = (400, 404, 408, 412, 413, 415, 460, *STORES)
+"""Errors of bytes that are uploaded."""
 
 SHELF_ROUTES = (
     Route(
@@ -78,7 +79,7 @@ SHELF_ROUTES = (
         answer=shelf_schemas.PaperDetails,
         query=("filename", "name"),
         successes=(201,),
-        errors=(*UPLOAD, 412),
+        errors=UPLOAD,
         options=tus.OPTIONS,
     ),
     Route(
@@ -162,7 +163,7 @@ SHELF_ROUTES = (
         answer=shelf_schemas.PaperDetails,
         query=("filename",),
         successes=(201,),
-        errors=(*UPLOAD, 412),
+        errors=(*UPLOAD, 409),
         options=tus.OPTIONS,
     ),
     Route(
@@ -249,7 +250,7 @@ SHELF_ROUTES = (
         summary="Send more bytes of an upload (tus 1.0); with the last one it becomes a paper",
         media_type=JSON,
         successes=(204,),
-        errors=(*UPLOAD, 412),
+        errors=(*UPLOAD, 409, 423),
         options=tus.OPTIONS,
     ),
     Route(
