@@ -183,3 +183,11 @@ def test_links_for_guests(admin: Admin, tmp_path: Path, sample: Path) -> None:
     assert admin.told("link", "list") == ""
     with Access(admin.data_dir) as access:
         assert access.principal(secret) is None
+
+
+def test_a_backup_has_the_accounts(admin: Admin, tmp_path: Path) -> None:
+    admin.told("user", "add", "yamada", "--role", "admin", typed=f"{GOOD}\n")
+    admin.told("shelf", "backup", tmp_path / "backup")
+    restored = Admin(tmp_path / "backup")
+    assert [one["name"] for one in restored.json("user", "list")] == ["yamada"]
+    assert restored.json("audit", "--verify")["faults"] == []

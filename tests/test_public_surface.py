@@ -103,7 +103,7 @@ ACCESS = (
 )
 ACCESS_METHODS = """
     add_person(name role * password groups shown_name who) audit(operation * who what address detail) audit_head()
-    audit_now(operation * who what address detail) audit_rows(* since_s until_s paper person after limit)
+    back_up(folder) audit_now(operation * who what address detail) audit_rows(* since_s until_s paper person after limit)
     change_person(person_id * who changes) check_password(name password address) close() end_link(link_id who)
     end_session(session_id who) end_sessions(person_id who * keep) find_person(name) flush() grants(folder_id) has_people()
     known_principal(token) links() log_in(person_id * device address) make_link(folders * name until_s uses who) people()

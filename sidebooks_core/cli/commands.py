@@ -263,7 +263,12 @@ def _add_shelf(commands: _Commands) -> None:
         ),
         ("withdraw", shelving.withdraw, "take papers away from their readers", "They stay on the disk: --undo puts them back."),
         ("purge", shelving.purge, "remove papers for good", "Originals, revisions, images, text and positions."),
-        ("backup", shelving.back_up, "copy the shelf into a new folder", "Others may use it meanwhile. The copy is a shelf."),
+        (
+            "backup",
+            shelving.back_up,
+            "copy the shelf into a new folder",
+            "With accounts and the audit. Others may use it meanwhile.",
+        ),
         ("verify", shelving.verify, "read everything and check it", "Exit status 1 if something is missing or damaged."),
     )
     made = {name: _command(actions, name, run, summary, description) for name, run, summary, description in rows}
