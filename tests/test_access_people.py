@@ -456,3 +456,38 @@ def test_people_of_an_identity_provider(access: Access) -> None:
     access.change_person(made.id, is_disabled=True)
     with pytest.raises(AccessDenied):
         access.person_of_subject("https://id.example 1", "Sato", "", "member", [])
+
+
+def test_a_backup_has_everything_but_logins(tmp_path: Path) -> None:
+    target = tmp_path / "backup"
+    target.mkdir(mode=0o700)
+    with Access(tmp_path / "data") as access:
+        person = add(access)
+        token, _ = access.log_in(person.id)
+        access.set_grants("f", [Grant("role", "member")])
+        access.audit("looked", who="a test")
+        access.back_up(target)
+        assert access.principal(token) is not None
+        with pytest.raises(FileExistsError):
+            access.back_up(target)
+        rows = access.audit_rows()
+    with Access(target) as copy:
+        assert [one.name for one in copy.people()] == ["sato"]
+        assert copy.principal(token) is None
+        assert copy.sessions(person.id) == []
+        assert copy.grants("f") == (Grant("role", "member"),)
+        assert copy.audit_rows() == rows
+        assert copy.verify_audit() == []
+    assert {one.name for one in target.iterdir()} == {"access.sqlite3"}
+
+
+def test_who_tries_all_day_does_not_fill_the_audit(access: Access, times: SetClock) -> None:
+    add(access)
+    for _ in range(5):
+        fail(access)
+    for _ in range(100):
+        with pytest.raises(TooManyAttempts):
+            access.check_password("sato", GOOD, HERE)
+    access.flush()
+    refused = [row.detail for row in access.audit_rows() if row.detail.startswith("refused")]
+    assert refused == ["refused: wrong name or password"] * 5 + ["refused: too many attempts"]

@@ -190,6 +190,18 @@ def test_use_in_one_process_counts_in_the_others(access: Access, sato: Person, t
         assert other.known_principal(token) == access.known_principal(token)
 
 
+def test_a_process_that_writes_late_hides_no_later_use(access: Access, sato: Person, tmp_path: Path, times: SetClock) -> None:
+    token, session = access.log_in(sato.id)
+    with Access(tmp_path, clock=times.clock()) as other:
+        times.go_on(400)
+        assert other.principal(token) is not None
+        times.go_on(400)
+        assert access.principal(token) is not None
+        access.audit("looked", who="a test")
+        assert within(5, lambda: access.sessions(sato.id)[0].seen_s == session.begun_s + 800)
+    assert access.sessions(sato.id)[0].seen_s == session.begun_s + 800
+
+
 def test_when_it_was_used_is_kept_at_the_end(tmp_path: Path, times: SetClock) -> None:
     with Access(tmp_path, clock=times.clock()) as access:
         person = access.add_person("sato", "member")

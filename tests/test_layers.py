@@ -67,6 +67,9 @@ SOLE_IMPORTERS: dict[str, tuple[str, ...]] = {
     "starlette": ("server",),
     "uvicorn": ("server.command", "server.slow_clients"),
     "httptools": ("server.slow_clients",),
+    "argon2": ("access.passwords",),
+    "segno": ("access.qr",),
+    "joserfc": ("access.oidc",),
 }
 """Which modules may import a library: those named, and what lies under them."""
 
@@ -260,6 +263,7 @@ def test_what_is_allowed_is_not_called_a_breach() -> None:
 
 ENGINES = ["pymupdf", "fitz", "numpy", "PIL", "diskcache", "sqlite3", "apsw"]
 SERVERS = ["starlette", "anyio", "uvicorn", "httptools"]
+WAYS_IN = ["argon2", "segno", "joserfc", "cryptography", "urllib.request"]
 
 
 @pytest.mark.parametrize(
@@ -267,6 +271,8 @@ SERVERS = ["starlette", "anyio", "uvicorn", "httptools"]
     [
         (PACKAGE, [*ENGINES, *SERVERS]),
         (f"{PACKAGE}.cli.commands", [*ENGINES, *SERVERS]),
+        (f"{PACKAGE}.access", [*ENGINES, *SERVERS, *WAYS_IN]),
+        (f"{PACKAGE}.access.access", ["pymupdf", "numpy", "PIL", *SERVERS, *WAYS_IN]),
         (
             f"{PACKAGE}.server.command",
             [*(one for one in ENGINES if one not in ("apsw", "numpy")), "webbrowser", "urllib.request"],

@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 import sidebooks_core as sb
-from sidebooks_core import server, shelf, testing
+from sidebooks_core import access, server, shelf, testing
 
 ERROR = "document_id message page"
 SURFACE: dict[str, str] = {
@@ -97,6 +97,21 @@ SHELF_METHODS = """
     revisions(paper_id) search(query where * before limit) tell(listener) unlock(paper_id password * who) verify()
     wait_prepared(timeout_s) withdraw(paper_id * who)
 """
+ACCESS = (
+    "ALLOW CITIZEN DENY HOUSE OPENED UNKNOWN Access AccessLimits AuditRow Clock Decision FolderPolicy Grant Limits Link "
+    "Operation PaperReader Person Policy Principal ProxyRules Resource Role Session Unknown What principal_of_proxy svg_of"
+)
+ACCESS_METHODS = """
+    add_person(name role * password groups shown_name who) audit(operation * who what address detail) audit_head()
+    back_up(folder) audit_now(operation * who what address detail) audit_rows(* since_s until_s paper person after limit)
+    change_person(person_id * who changes) check_password(name password address) close() end_link(link_id who)
+    end_session(session_id who) end_sessions(person_id who * keep) find_person(name) flush() grants(folder_id) has_people()
+    known_principal(token) links() log_in(person_id * device address) make_link(folders * name until_s uses who) people()
+    person(person_id) person_of_subject(subject name shown_name role groups) policy() principal(token) readers(paper_id)
+    sessions(person_id) set_grants(folder_id grants * who) set_password(person_id password * keep who)
+    set_up(token name password) setup_token() sign(document_ids principal * valid_s window_s now_s)
+    signed_principal(signature) tell(listener) use_link(token * guest_name device address) verify_audit(head)
+"""
 TESTING = (
     "Begun DocumentContract FailingStore FakeDocument FakeEngine FakePage Held LeaseContract Rule SlowStore StoreContract Task "
     "ThreadWorkers WorkerLost words_of"
@@ -161,7 +176,7 @@ def test_a_service_is_made_of_these() -> None:
     ]
 
 
-@pytest.mark.parametrize(("module", "names"), [(server, SERVER), (shelf, SHELF), (testing, TESTING)])
+@pytest.mark.parametrize(("module", "names"), [(access, ACCESS), (server, SERVER), (shelf, SHELF), (testing, TESTING)])
 def test_the_other_public_modules_have_these_names(module: ModuleType, names: str) -> None:
     assert " ".join(module.__all__) == names
     assert all(hasattr(module, name) for name in module.__all__)
@@ -169,6 +184,10 @@ def test_the_other_public_modules_have_these_names(module: ModuleType, names: st
 
 def test_the_methods_of_a_shelf_take_these_parameters() -> None:
     assert sorted(methods(shelf.Shelf).split(") ")) == sorted(" ".join(SHELF_METHODS.split()).split(") "))
+
+
+def test_the_methods_of_access_take_these_parameters() -> None:
+    assert sorted(methods(access.Access).split(") ")) == sorted(" ".join(ACCESS_METHODS.split()).split(") "))
 
 
 def test_what_is_given_out_is_a_value_that_cannot_be_changed() -> None:

@@ -169,6 +169,13 @@ class Access(Accounts, Logins):
 
     # The end
 
+    def back_up(self, folder: Path | str) -> None:
+        """Copy everything but logins into a folder, from which `Access` opens it. Others may use it meanwhile.
+
+        Logins are left out, so that none that was ended comes back with the copy. Raises FileExistsError, StorageFailed.
+        """
+        self._core.back_up(Path(folder))
+
     def close(self) -> None:
         """Write what waits, and let go of the data. Safe to call again."""
         self._core.close()

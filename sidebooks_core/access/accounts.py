@@ -17,6 +17,8 @@ from sidebooks_core.access.tokens import digest_of, new_id, new_token
 from sidebooks_core.errors import AccessDenied, RequestError, TooManyAttempts
 
 MANAGE = Operation.MANAGE_PEOPLE
+TOLD_EVERY_S = 60.0
+MOST_TOLD = 10_000
 WRONG = "the name or the password is wrong"
 """The same for an unknown name, a wrong password, and a person who is disabled."""
 
@@ -27,6 +29,7 @@ class Accounts:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._passwords = Passwords()
+        self._told_s: dict[str, float] = {}
 
     def people(self) -> list[Person]:
         """All, by name, also those who are disabled."""
@@ -117,7 +120,8 @@ class Accounts:
                 attempts.begin(writing, folded, address, core.clock.wall())
                 row = people.find(writing, folded)
         except TooManyAttempts:
-            self._refused(folded, address, "too many attempts")
+            if self._may_tell(attempts.network_of(address)):
+                self._refused(folded, address, "too many attempts")
             raise
         is_right = self._passwords.is_right(password, None if row is None else row.password)
         if row is None or not is_right or row.is_disabled:
@@ -201,6 +205,16 @@ class Accounts:
             return None
         require_good(password, name)
         return self._passwords.hash(password)
+
+    def _may_tell(self, network: str) -> bool:
+        """Whether to record that somebody tries too often: who does so all day must not fill the disk."""
+        now_s = self._core.clock.steady()
+        if now_s - self._told_s.get(network, -TOLD_EVERY_S) < TOLD_EVERY_S:
+            return False
+        if len(self._told_s) >= MOST_TOLD:
+            self._told_s = {}
+        self._told_s[network] = now_s
+        return True
 
     def _refused(self, name: str, address: str, reason: str) -> None:
         """An unknown name is not written down: it may be a password that was typed into the wrong field."""

@@ -72,6 +72,19 @@ class Core:
     def tell(self, listener: Callable[[], None]) -> None:
         self._listeners.append(listener)
 
+    def back_up(self, folder: Path) -> None:
+        self.recorder.flush()
+        target = folder / DATABASE_NAME
+        self.database.back_up(target)
+        copy = Database(target, ACCESS)
+        try:
+            with copy.writing() as writing:
+                writing.run("DELETE FROM session")
+                writing.run("DELETE FROM setup")
+            copy.cut_log()
+        finally:
+            copy.close()
+
     def close(self) -> None:
         self._watcher.close()
         self.recorder.close()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from sidebooks_core import __version__
-from sidebooks_core.cli import cache, drawing, prerendering, serving, shelving, turning
+from sidebooks_core.cli import cache, drawing, people, prerendering, serving, shelving, turning
 from sidebooks_core.cli.arguments import (
     DEFAULT_DPI,
     add_cache_dir,
@@ -27,6 +27,9 @@ from sidebooks_core.cli.arguments import (
 )
 from sidebooks_core.errors import RequestError, SidebooksError
 
+ROLES = ("admin", "clerk", "member")
+"""Those that an account can have."""
+
 
 class _Commands(Protocol):
     """The result of `add_subparsers`, for which argparse has no public name."""
@@ -43,6 +46,8 @@ examples:
   sidebooks flip budget.pdf                            turn through it and print how long each turn takes
   sidebooks serve minutes/                             to tablets and browsers, with a viewer
   sidebooks shelf add minutes/                         papers that are kept for good, with search and revisions
+  sidebooks user add yamada --role admin               an account; asks for the password
+  sidebooks audit --paper PAPER                        who registered, replaced, opened, downloaded
   sidebooks cache stats                                what the cache holds
 
 `sidebooks COMMAND --help` tells more. Exit status: 0 done, 1 it failed, or some page did or could not be
@@ -83,6 +88,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_flip(commands)
     _add_serve(commands)
     _add_shelf(commands)
+    _add_user(commands)
+    _add_link(commands)
+    _add_audit(commands)
     _add_cache(commands)
     return parser
 
@@ -255,7 +263,12 @@ def _add_shelf(commands: _Commands) -> None:
         ),
         ("withdraw", shelving.withdraw, "take papers away from their readers", "They stay on the disk: --undo puts them back."),
         ("purge", shelving.purge, "remove papers for good", "Originals, revisions, images, text and positions."),
-        ("backup", shelving.back_up, "copy the shelf into a new folder", "Others may use it meanwhile. The copy is a shelf."),
+        (
+            "backup",
+            shelving.back_up,
+            "copy the shelf into a new folder",
+            "With accounts and the audit. Others may use it meanwhile.",
+        ),
         ("verify", shelving.verify, "read everything and check it", "Exit status 1 if something is missing or damaged."),
     )
     made = {name: _command(actions, name, run, summary, description) for name, run, summary, description in rows}
@@ -281,6 +294,73 @@ def _add_shelf(commands: _Commands) -> None:
         made[name].add_argument("--password", help="if a document needs one; - asks for it")
         made[name].add_argument("--no-wait", action="store_true", help="leave the preparation to the server")
         add_workers(made[name])
+
+
+def _add_user(commands: _Commands) -> None:
+    parser = commands.add_parser(
+        "user",
+        help="accounts: add, list, role, disable, enable, password, logout",
+        description="Look after the accounts. Passwords are asked for, or are the first line of standard input.",
+    )
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    rows = (
+        ("add", people.add, "make an account", "Asks for the password twice."),
+        ("list", people.listing, "all accounts", "Prints names, roles, groups, logins, and when somebody logged in last."),
+        ("role", people.role, "change somebody's role and groups", "Counts at once, also for those who are logged in."),
+        ("disable", people.disable, "let somebody in no more", "Their logins end at once. What they did stays in the audit."),
+        ("enable", people.enable, "let somebody in again", "They log in with the password from before."),
+        ("password", people.password, "set somebody's password", "Their logins end."),
+        ("logout", people.logout, "end all logins of somebody", "For example after a tablet was lost."),
+    )
+    made = {name: _command(actions, name, run, summary, description) for name, run, summary, description in rows}
+    for name, one in made.items():
+        add_data_dir(one)
+        if name != "list":
+            one.add_argument("name", metavar="NAME", help="capital and full-width letters make no difference")
+    made["role"].add_argument("role", choices=ROLES, metavar="ROLE", help=", ".join(ROLES))
+    made["role"].add_argument("--group", action="append", metavar="GROUP", help="instead of those from before; may be repeated")
+    made["add"].add_argument("--role", choices=ROLES, default="member", help="default: member")
+    made["add"].add_argument("--group", action="append", default=[], metavar="GROUP", help="may be repeated")
+    made["add"].add_argument("--shown-name", default="", metavar="TEXT", help="others read this (default: NAME)")
+    made["add"].add_argument("--no-password", action="store_true", help="for somebody who comes by another way")
+
+
+def _add_link(commands: _Commands) -> None:
+    parser = commands.add_parser("link", help="links for guests: make, list, end", description="Look after links for guests.")
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    make = _command(actions, "make", people.make_link, "a link with which guests read folders", "Prints its address, once.")
+    make.add_argument("folder", nargs="+", metavar="FOLDER", help="names, as Council/2026, or an id")
+    make.add_argument("--name", required=True, help="for whom it is; others read it")
+    make.add_argument("--hours", type=positive, default=24.0, metavar="N", help="how long it is valid (default 24)")
+    make.add_argument("--until", type=people.moment, metavar="TIME", help="instead of --hours, as 2026-11-29T18:00")
+    make.add_argument("--uses", type=pixels, metavar="N", help="how often it can be used (default: any number)")
+    make.add_argument("--address", default="http://localhost:8000", metavar="URL", help="of the server, as guests reach it")
+    make.add_argument("--qr", type=Path, metavar="FILE", help="also write a QR code, as SVG")
+    listed = _command(actions, "list", people.links, "the links", "Those that are over stay in the list for seven days.")
+    end = _command(actions, "end", people.end_link, "end a link", "The logins of its guests end at once.")
+    end.add_argument("link", metavar="LINK", help="its id: see `sidebooks link list`")
+    for one in (make, listed, end):
+        add_data_dir(one)
+
+
+def _add_audit(commands: _Commands) -> None:
+    audit = _command(
+        commands,
+        "audit",
+        people.audit,
+        "who did what, and whether that was changed afterwards",
+        "Prints the newest rows. With --verify it checks the chain of all rows: exit status 1 if somebody changed it. "
+        "Keep the head that it prints elsewhere, and give it back with --head: that shows whether the newest rows are gone.",
+    )
+    add_data_dir(audit)
+    audit.add_argument("--since", type=people.moment, metavar="TIME", help="as 2026-11-29 or 2026-11-29T13:30")
+    audit.add_argument("--until", type=people.moment, metavar="TIME")
+    audit.add_argument("--paper", default="", metavar="PAPER", help="an id, or names, as Council/Budget")
+    audit.add_argument("--person", default="", metavar="NAME")
+    audit.add_argument("--limit", type=pixels, default=1000, metavar="N", help="most rows (default 1000)")
+    audit.add_argument("--csv", action="store_true", help="for a spreadsheet")
+    audit.add_argument("--verify", action="store_true", help="check the chain, and print its head")
+    audit.add_argument("--head", metavar="HEAD", help="one that was printed or logged before; checks the chain")
 
 
 def _command(

@@ -141,9 +141,15 @@ def purge(arguments: argparse.Namespace) -> int:
 
 
 def back_up(arguments: argparse.Namespace) -> int:
-    """Copy the shelf into a new folder."""
+    """Copy the shelf, and the accounts if there are any, into a new folder."""
+    from sidebooks_core.access.access import Access
+    from sidebooks_core.access.core import DATABASE_NAME
+
     with _opened(arguments) as shelf:
         originals = shelf.back_up(arguments.target)
+    if (arguments.data / DATABASE_NAME).exists():
+        with Access(arguments.data) as access:
+            access.back_up(arguments.target)
     if arguments.json:
         print_json({"originals": originals})
     else:

@@ -7,12 +7,10 @@ import threading
 from collections.abc import Callable
 
 from sidebooks_core.databases.database import Database
-from sidebooks_core.errors import StorageError
+from sidebooks_core.databases.watcher import Watcher
 from sidebooks_core.shelf import changes
 from sidebooks_core.shelf.model import Change
 
-LOOK_EVERY_S = 0.05
-"""How often another process's changes are looked for. A look reads one number that all processes share, and no page."""
 AT_ONCE = 1000
 """Changes that are read in one step."""
 
@@ -29,9 +27,8 @@ class Feed:
             self._told = changes.last_change(reading)
         self._listeners: list[Listener] = []
         self._changed = threading.Condition()
-        self._is_awake = self._closed = False
-        self._thread = threading.Thread(target=self._run, name="sidebooks-feed", daemon=True)
-        self._thread.start()
+        self._closed = False
+        self._watcher = Watcher(database, self._tell_new, "sidebooks-feed")
 
     @property
     def last(self) -> int:
@@ -45,9 +42,7 @@ class Feed:
 
     def wake(self) -> None:
         """This process has changed something: tell it at once."""
-        with self._changed:
-            self._is_awake = True
-            self._changed.notify_all()
+        self._watcher.wake()
 
     def wait(self, since: int, timeout_s: float) -> bool:
         """Wait until there is a change after a number. False if there was none within the time."""
@@ -58,25 +53,7 @@ class Feed:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-        if threading.current_thread() is not self._thread:
-            self._thread.join(5)
-
-    def _run(self) -> None:
-        seen: int | None = None
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._closed or self._is_awake, LOOK_EVERY_S)
-                if self._closed:
-                    return
-                was_awake, self._is_awake = self._is_awake, False
-            try:
-                version = self._database.version()
-                if was_awake or version != seen:
-                    self._tell_new()
-                seen = version
-            except StorageError:
-                if not self._closed:
-                    _log.exception("the feed of the shelf cannot be read; it is tried again")
+        self._watcher.close()
 
     def _tell_new(self) -> None:
         while True:

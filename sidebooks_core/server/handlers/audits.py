@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import time
 from functools import partial
 
-from sidebooks_core.access.model import AuditRow
+from sidebooks_core.access.spreadsheet import csv_of
 from sidebooks_core.server import headers, responses
 from sidebooks_core.server.access_schemas import AuditEntry, AuditList, ReaderList, ReaderRow
 from sidebooks_core.server.http import HttpRequest, HttpResponse
@@ -16,8 +13,6 @@ from sidebooks_core.server.statuses import Refused
 
 ROWS_AT_ONCE = 10_000
 CSV = "text/csv; charset=utf-8"
-_DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
-"""Spreadsheets take a cell that begins so for a formula."""
 
 
 async def audit(parts: ServerParts, request: HttpRequest) -> HttpResponse:
@@ -44,23 +39,6 @@ async def readers(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     found = await parts.pools.run("logins", parts.logins().readers, request.params["paper"])
     rows = [ReaderRow(**{name: getattr(one, name) for name in one.__struct_fields__}) for one in found]
     return responses.json(request, ReaderList(rows), responses.JSON, headers.NO_STORE)
-
-
-def csv_of(rows: list[AuditRow]) -> bytes:
-    """Rows as CSV (RFC 4180) with a byte order mark, without which spreadsheets misread Japanese."""
-    written = io.StringIO(newline="")
-    writer = csv.writer(written)
-    names = AuditRow.__struct_fields__
-    writer.writerow(["time", *names])
-    for row in rows:
-        at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(row.at_s))
-        writer.writerow([at, *(_cell(getattr(row, name)) for name in names)])
-    return b"\xef\xbb\xbf" + written.getvalue().encode("utf-8", "replace")
-
-
-def _cell(value: object) -> str:
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(_DANGEROUS) else text
 
 
 def _seconds(request: HttpRequest, name: str) -> float | None:
