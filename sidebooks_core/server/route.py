@@ -158,7 +158,8 @@ class Route(Struct, frozen=True, kw_only=True):
         """All statuses that the route may answer. Any request may also get 400 (host, path), 405, 414, 421, and 500 (our
         fault).
         """
-        unknown = () if self.operation in FOR_ANYBODY | GENERAL else (401,)
+        is_for_all = self.operation in FOR_ANYBODY | GENERAL or (self.operation is Operation.SEARCH and not self.parameters)
+        unknown = () if is_for_all else (401,)
         return tuple(sorted({*self.successes, *unknown, 403, *self.errors}))
 
     @property
