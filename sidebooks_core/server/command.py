@@ -87,7 +87,7 @@ class _Ending:
 class _Server(uvicorn.Server):
     """uvicorn with a longer queue of connections, and streams of events that end when it does."""
 
-    def __init__(self, application: Application, limits: ServerLimits, listener: socket.socket) -> None:
+    def __init__(self, application: Application, limits: ServerLimits, listener: socket.socket, *, is_alone: bool) -> None:
         super().__init__(
             uvicorn.Config(
                 application,
@@ -96,7 +96,7 @@ class _Server(uvicorn.Server):
                 log_level="warning",
                 access_log=False,
                 timeout_graceful_shutdown=GRACE_S,
-                backlog=ACCEPTED_AT_ONCE,
+                backlog=ACCEPTED_AT_ONCE if is_alone else 1,  # the other processes are to have some, too
             )
         )
         self._application = application
@@ -163,7 +163,7 @@ def serve_on(listener: socket.socket, settings: Settings, options: ServeOptions,
             address = f"http://{shown(options.host)}:{listener.getsockname()[1]}/"
             if part.announces:
                 _announce(shelf.ids(), left, address, options)
-            ending.server = _Server(application, limits, listener)
+            ending.server = _Server(application, limits, listener, is_alone=options.processes == 1)
             ending.server.run(sockets=[listener])
         finally:
             application.close()
