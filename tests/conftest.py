@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from paper_house import House
 
 import sidebooks_core
 from sidebooks_core import Document, Settings, TileService
 from sidebooks_core.server import Application, Shelf
 from sidebooks_core.server.shelf import page_id
+from sidebooks_core.testing import FakeEngine
 
 ROOT = Path(__file__).resolve().parents[1]
 CORPUS = ROOT.parent / "shared" / "corpus"
@@ -87,3 +89,13 @@ def document(shelf: Shelf) -> Document:
 @pytest.fixture
 def first_page(document: Document) -> str:
     return f"/iiif/3/{page_id(document, 0)}"
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    """A shelf of papers that a fake engine draws."""
+    pool = FakeEngine().pool
+    with TileService(Settings(cache_dir=tmp_path / "house-cache", workers=2), pool=pool) as service:
+        made = House(service, tmp_path)
+        yield made
+        made.close()

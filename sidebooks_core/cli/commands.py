@@ -26,6 +26,7 @@ from sidebooks_core.cli.arguments import (
     screen,
 )
 from sidebooks_core.errors import RequestError, SidebooksError
+from sidebooks_core.settings import default_data_dir
 
 ROLES = ("admin", "clerk", "member")
 """Those that an account can have."""
@@ -180,11 +181,22 @@ def _add_serve(commands: _Commands) -> None:
         "serve",
         serving.serve,
         "documents over HTTP, with a viewer: IIIF, Deep Zoom, our own API",
-        "Registers the documents named, and those in the folders named, which are watched. Listens on this machine only, "
-        "unless --host says otherwise; there is no password. Needs the extra: pip install 'sidebooks_core[server]'.",
+        "Serves the documents named, and those in the folders named, which are watched; or the shelf of papers. Listens on "
+        "this machine only, unless --host says otherwise; there is no password. Needs the extra: pip install "
+        "'sidebooks_core[server]'.",
         has_json=False,
     )
-    serve.add_argument("path", type=Path, nargs="+", metavar="PATH", help="documents, or folders of them")
+    serve.add_argument(
+        "path", type=Path, nargs="*", metavar="PATH", help="documents, or folders of them; none: the shelf of --data alone"
+    )
+    serve.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="the shelf that is served; PATHs are registered on it. Default: no shelf if a PATH is named, else "
+        f"{default_data_dir()}",
+    )
+    serve.add_argument("--processes", type=int, default=1, metavar="N", help="server processes that share the work (default 1)")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1: this machine only)")
     serve.add_argument("--port", type=port, default=8000, help="default 8000; 0 takes any that is free")
     serve.add_argument("--no-browser", action="store_true", help="do not open the viewer")

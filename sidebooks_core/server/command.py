@@ -7,14 +7,14 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
 import uvicorn
-from msgspec import Struct
 
+from sidebooks_core.errors import RequestError
 from sidebooks_core.server.application import Application
 from sidebooks_core.server.hosts import names_of_this_machine
 from sidebooks_core.server.limits import ServerLimits
@@ -27,35 +27,21 @@ from sidebooks_core.server.listening import (
     raise_descriptors,
     shown,
 )
-from sidebooks_core.server.registering import register_named
+from sidebooks_core.server.options import ALONE, Part, ServeOptions
+from sidebooks_core.server.registering import register_named, register_on_shelf
 from sidebooks_core.server.shelf import Shelf
 from sidebooks_core.server.slow_clients import Doors, PatientProtocol
+from sidebooks_core.server.supervisor import supervise
 from sidebooks_core.service import TileService
 from sidebooks_core.settings import Settings
+from sidebooks_core.shelf import Shelf as PaperShelf
 
 OPEN_TIMEOUT_S = 20.0
 ACCEPTED_AT_ONCE = 64
 """Connections that the event loop takes before it does something else."""
 GRACE_S = 2
+MOST_PROCESSES = 64
 ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
-
-
-class ServeOptions(Struct, frozen=True, kw_only=True):
-    """What is served, and where."""
-
-    paths: Sequence[Path]
-    """Documents, and folders that are watched."""
-    host: str
-    port: int
-    """0: any that is free."""
-    browser: bool
-    """Open one on the first page."""
-    password: str | None = None
-    """Of those named documents that need one."""
-    hostnames: Sequence[str] = ()
-    """Names that are answered beside those of this machine."""
-    allow_origins: Sequence[str] = ()
-    """See `ServerOptions`."""
 
 
 class _Told(BaseException):
@@ -101,7 +87,7 @@ class _Ending:
 class _Server(uvicorn.Server):
     """uvicorn with a longer queue of connections, and streams of events that end when it does."""
 
-    def __init__(self, application: Application, limits: ServerLimits, listener: socket.socket) -> None:
+    def __init__(self, application: Application, limits: ServerLimits, listener: socket.socket, *, is_alone: bool) -> None:
         super().__init__(
             uvicorn.Config(
                 application,
@@ -110,7 +96,7 @@ class _Server(uvicorn.Server):
                 log_level="warning",
                 access_log=False,
                 timeout_graceful_shutdown=GRACE_S,
-                backlog=ACCEPTED_AT_ONCE,
+                backlog=ACCEPTED_AT_ONCE if is_alone else 1,  # the other processes are to have some, too
             )
         )
         self._application = application
@@ -125,6 +111,16 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+@contextmanager
+def papers_of(data: Path | None, service: TileService) -> Iterator[PaperShelf | None]:
+    """The shelf in a folder. None for None."""
+    if data is None:
+        yield None
+        return
+    with PaperShelf(data, service) as papers:
+        yield papers
+
+
 def serve(settings: Settings, options: ServeOptions) -> int:
     """Serve until interrupted, and return the exit status: 128 and the signal's number for SIGTERM and SIGHUP.
 
@@ -134,25 +130,40 @@ def serve(settings: Settings, options: ServeOptions) -> int:
     for path in options.paths:
         if not path.exists():
             raise FileNotFoundError(f"there is no file or folder {str(path)!r}")
+    if not 1 <= options.processes <= MOST_PROCESSES:
+        raise RequestError(f"--processes must be 1 to {MOST_PROCESSES}")
+    with listening(options.host, options.port) as listener:
+        if options.processes > 1:
+            return supervise(settings, options, listener)
+        return serve_on(listener, settings, options)
+
+
+def serve_on(listener: socket.socket, settings: Settings, options: ServeOptions, part: Part = ALONE) -> int:
+    """Serve on a socket until a signal comes; the exit status as for `serve`. part: of this process among several."""
     limits = ServerLimits().within(raise_descriptors())
     ending = _Ending()
     with (
         suppress(_Told),
         ending.installed(),
         TileService(settings) as service,
-        listening(options.host, options.port) as listener,
+        papers_of(options.data, service) as papers,
     ):
         shelf = Shelf(service)
         hosts = {*names_of_this_machine(socket.gethostname()), *options.hostnames}
         if not is_ip_address(options.host):
             hosts.add(options.host)
-        application = Application(shelf, hosts=hosts, allow_origins=options.allow_origins, limits=limits)
+        application = Application(shelf, hosts=hosts, allow_origins=options.allow_origins, limits=limits, papers=papers)
         try:
-            left = register_named(shelf, options.paths, options.password)
-            shelf.watch([path for path in options.paths if path.is_dir()])
+            left = 0
+            if papers is None:
+                left = register_named(shelf, options.paths, options.password)
+                shelf.watch([path for path in options.paths if path.is_dir()])
+            elif part.is_first:
+                register_on_shelf(papers, options.paths, options.password)
             address = f"http://{shown(options.host)}:{listener.getsockname()[1]}/"
-            _announce(shelf.ids(), left, address, options)
-            ending.server = _Server(application, limits, listener)
+            if part.announces:
+                _announce(shelf.ids(), left, address, options)
+            ending.server = _Server(application, limits, listener, is_alone=options.processes == 1)
             ending.server.run(sockets=[listener])
         finally:
             application.close()
@@ -164,7 +175,8 @@ def _announce(served: list[str], left: int, address: str, options: ServeOptions)
     """Say what is served where. left: files that are still being opened."""
     count = len(served)
     more = f", {left} more are being opened" if left else ""
-    print(f"Serving {count} document{'s' * (count != 1)} at {address}{more}  (Ctrl-C ends it)", flush=True)
+    what = f"{count} document{'s' * (count != 1)}" if options.data is None else f"the shelf in {options.data}"
+    print(f"Serving {what} at {address}{more}  (Ctrl-C ends it)", flush=True)
     if is_for_everybody(options.host):
         print("sidebooks: anybody in this network can read these documents: there is no password", file=sys.stderr)
     if options.browser:

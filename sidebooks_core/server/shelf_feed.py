@@ -70,10 +70,6 @@ class ShelfFeed:
                 self._first = self._recent[0].seq - 1
         self.may_be_preparing = True
 
-    @property
-    def last(self) -> int:
-        return self._shelf.feed.last
-
     def position(self, seq: int) -> str:
         """A change's number, with the epoch that it belongs to."""
         return f"{self.epoch}.{seq}"
@@ -87,13 +83,13 @@ class ShelfFeed:
 
     def since(self, principal: Principal, position: str, limit: int = AT_ONCE) -> ShelfChanges:
         """What changed after a position, as far as the principal may see it. "": nothing, with the position of now."""
-        last = self.last
+        newest = self._newest()
         if not position:
-            return ShelfChanges(self.position(last), is_reset=False, changes=[], more=False)
+            return ShelfChanges(self.position(newest), is_reset=False, changes=[], more=False)
         seq = self.seq_of(position)
-        if seq is None or seq > self._newest() or last - seq > FARTHEST:
-            return ShelfChanges(self.position(last), is_reset=True, changes=[], more=False)
-        found = self._after(seq, limit)
+        if seq is None or seq > newest or newest - seq > FARTHEST:
+            return ShelfChanges(self.position(newest), is_reset=True, changes=[], more=False)
+        found = self._after(seq, newest, limit)
         reached = found[-1].seq if found else seq
         entries = self._entries(principal, found)
         return ShelfChanges(self.position(reached), is_reset=False, changes=entries, more=len(found) >= limit)
@@ -117,9 +113,10 @@ class ShelfFeed:
         with self._shelf.database.reading() as reading:
             return changes.last_change(reading)
 
-    def _after(self, seq: int, limit: int) -> list[Change]:
+    def _after(self, seq: int, newest: int, limit: int) -> list[Change]:
         with self._lock:
-            if seq >= self._first:
+            is_told = newest == (self._recent[-1].seq if self._recent else self._first)
+            if seq >= self._first and is_told:
                 return list(islice((one for one in self._recent if one.seq > seq), limit))
         return self._shelf.changes(seq, limit)
 

@@ -166,9 +166,7 @@ class Shelf:
         Pages that did not change keep their images. after: the revision that the new one replaces. Raises Conflict if another
         one is the present one by now; else what `register` raises.
         """
-        with self.database.reading() as reading:
-            old = catalogue.require_paper(reading, paper_id)
-        taken = self._intake.take(source, password, old.name)
+        taken = self._intake.take(source, password, self.paper(paper_id).name)
         with _committing(self.database, self.originals, taken) as writing:
             paper = catalogue.replace_paper(writing, paper_id, after, _revision_of(taken, note, who))
         self._has_new(paper, taken)

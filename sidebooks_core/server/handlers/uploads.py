@@ -71,7 +71,7 @@ async def go_on(parts: ServerParts, request: HttpRequest) -> HttpResponse:
         here = await parts.pools.run("uploads", parts.of_papers().uploads.offset, upload)
         if offset != here:
             raise Refused(409, f"{here} bytes are here, not {offset}", (b"upload-offset", b"%d" % here), tus.RESUMABLE)
-        reached = await _receive(parts, request, upload, checksum)
+        reached = here if here == upload.length else await _receive(parts, request, upload, checksum)
         return HttpResponse(204, headers=await _finished(parts, request, upload, reached))
 
 

@@ -1,0 +1,42 @@
+"""What `sidebooks serve` was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from msgspec import Struct
+
+
+class ServeOptions(Struct, frozen=True, kw_only=True):
+    """What is served, and where."""
+
+    paths: Sequence[Path]
+    """Documents, and folders that are watched. With `data`: they are registered on the shelf, once."""
+    data: Path | None = None
+    """The shelf of papers that is served. None: there is none."""
+    processes: int = 1
+    """Server processes that share the work."""
+    host: str
+    port: int
+    """0: any that is free."""
+    browser: bool
+    """Open one on the first page."""
+    password: str | None = None
+    """Of those named documents that need one."""
+    hostnames: Sequence[str] = ()
+    """Names that are answered beside those of this machine."""
+    allow_origins: Sequence[str] = ()
+    """See `ServerOptions`."""
+
+
+class Part(Struct, frozen=True):
+    """The part of one server process among several."""
+
+    is_first: bool
+    """It registers what was named."""
+    announces: bool
+    """It says where the server is."""
+
+
+ALONE = Part(is_first=True, announces=True)
