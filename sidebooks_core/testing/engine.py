@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+import numpy as np
 from msgspec import Struct
 
 from sidebooks_core.documents.model import PackedStream, PackedText, PageInspection, SearchHit
@@ -21,11 +22,12 @@ from sidebooks_core.encoding.cutting import record_of
 from sidebooks_core.errors import DamagedDocument, PageNotFound, PasswordRequired, RenderFailed, SidebooksError
 from sidebooks_core.testing.documents import FakeDocument, FakePage
 from sidebooks_core.testing.threads import Task, ThreadWorkers, WorkerLost
-from sidebooks_core.workers.answers import Drawn, Inspected, Searched
+from sidebooks_core.workers.answers import Drawn, Inspected, Lettering, Searched
 from sidebooks_core.workers.exchange import SLOW_DRAFT_S, Flight
 from sidebooks_core.workers.jobs import (
     AnyJob,
     Draw,
+    DrawLetters,
     Identify,
     Inspect,
     Job,
@@ -206,6 +208,8 @@ class FakeEngine:
             told = rule.answer(task)
             if told is not None:
                 return told
+        if isinstance(task.job, DrawLetters):
+            return _lettering(task.job)
         document = _opened(task.job.document, task.data)
         return _answered(task, document)
 
@@ -235,6 +239,18 @@ def _answered(task: Task, document: FakeDocument) -> object:
             started_s = time.perf_counter()
             task.pause(page.draw_s)
             return Inspected(PageInspection(job.page, problems=page.problems), time.perf_counter() - started_s)
+
+
+def _lettering(job: DrawLetters) -> Lettering:
+    """Each character is a bar, whose height says which it is; the lines stand one below another."""
+    width_px, height_px = job.size_px * max(map(len, job.lines)), job.size_px * len(job.lines)
+    ink = np.zeros((height_px, width_px), np.uint8)
+    for row, line in enumerate(job.lines):
+        for column, character in enumerate(line):
+            tall_px = 1 + job.size_px // 2 + ord(character) * 7 % (job.size_px // 2)
+            top_px, left_px = row * job.size_px, column * job.size_px
+            ink[top_px : top_px + tall_px, left_px : left_px + job.size_px // 2] = 255
+    return Lettering(width_px, height_px, ink.tobytes())
 
 
 def _packed(page: FakePage) -> PackedText:
