@@ -24,7 +24,9 @@ _PAPER = 255
 
 
 def lettering(lines: tuple[str, ...], size_px: int) -> NDArray[np.uint8]:
-    """Lines of text as ink, cut to their edges: shape (height, width), 0 where there is none, 255 where all is ink. Raises RenderFailed if nothing of them can be drawn, or they are too long."""
+    """Lines of text as ink, cut to their edges: shape (height, width), 0 where there is none, 255 where all is ink. Raises
+    RenderFailed if nothing of them can be drawn, or they are too long.
+    """
     width_px = min(LETTERING_SIDE_PX, 2 * size_px * (1 + max(map(len, lines), default=0)))
     height_px = min(LETTERING_SIDE_PX, 2 * size_px * (1 + len(lines)))
     paragraphs = "".join(f"<p>{escape(line)}</p>" for line in lines)

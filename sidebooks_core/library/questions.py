@@ -18,8 +18,8 @@ INSPECT_LONG_SIDE_PX = 2048
 LETTERS = DocumentRef(
     token="letters", name="the name of a reader", path=None, file_state=None, trust_domain="letters, and no document"
 )
-"""Stands for the document of text that is drawn for the host. It has a trust domain of its own: a worker that has seen a document
-may have been taken over by it, and must not draw what says who reads."""
+"""Stands for the document of text that is drawn for the host. It has a trust domain of its own: a worker that has seen a
+document may have been taken over by it, and must not draw what says who reads."""
 
 
 class Questions:

@@ -211,11 +211,12 @@ class FakeEngine:
         if isinstance(task.job, DrawLetters):
             return _lettering(task.job)
         document = _opened(task.job.document, task.data)
-        return _answered(task, document)
+        return _answered(task, task.job, document)
 
 
-def _answered(task: Task, document: FakeDocument) -> object:
-    job = task.job
+def _answered(
+    task: Task, job: Open | Identify | Search | Draw | ReadWords | ReadText | ReadLinks | Inspect, document: FakeDocument
+) -> object:
     match job:
         case Open():
             return document.info
