@@ -302,7 +302,7 @@ def test_images_carry_the_name_of_each_reader(shared: TownHall, route: Route, va
     for number, picture in enumerate(pictures(plain)):
         for reply in (first, second):
             assert reply.headers["content-type"] == plain.headers["content-type"]
-            changed = (pictures(reply)[number] != picture).any(axis=2).mean()
+            changed = (abs(pictures(reply)[number].astype(int) - picture) > 12).any(axis=2).mean()
             assert 0.005 < changed < 0.5, "each of the images in it"
     for reply in (first, second):
         assert "etag" not in reply.headers
@@ -315,22 +315,24 @@ def test_images_carry_the_name_of_each_reader(shared: TownHall, route: Route, va
         assert shared.ask("clerk", path, If_None_Match=plain.headers["etag"]).status == 304
 
 
-def test_a_page_is_drawn_once_for_all_readers_and_nothing_marked_is_kept(hall: TownHall, tmp_path: Path) -> None:
+def test_a_page_is_drawn_once_for_all_readers_and_nothing_marked_is_kept(
+    hall: TownHall, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = hall.application.service.parts.images.keeper.store
+    put, original = [], store.put
+    monkeypatch.setattr(store, "put", lambda key, record, *more: (put.append(record.data), original(key, record, *more))[1])
     limit(hall, Limits(is_marked=True))
     document = hall.shelf.document(hall.paper.id).id
     path = f"/documents/{document}/pages/2/800x1100"
     first = hall.ask("member", path)
-    service = hall.application.service
-    held = service.statistics().memory_bytes
     replies = [hall.ask(who, path) for who in ("other folder", "member", "clerk")]
     drawn = [one.job.spec for one in hall.engine.begun if isinstance(one.job, Draw) and one.job.page == 1]
     assert [max(spec.x1_px, spec.y1_px) for spec in drawn].count(1100) == 1
     assert hall.engine.count(DrawLetters) == 2, "once for each reader"
-    assert service.statistics().memory_bytes == held
     turned = hall.ask("member", f"/iiif/3/{document}_p2/full/200,/90/gray.png")
-    service.parts.images.keeper.store.flush()
-    kept = b"".join(one.read_bytes() for one in tmp_path.rglob("*") if one.is_file())
-    assert replies[-1].body in kept, "the plain image is on disk"
+    store.flush()
+    assert any(replies[-1].body in data for data in put), "the plain image is in memory"
+    kept = b"".join([*put, *(one.read_bytes() for one in tmp_path.rglob("*") if one.is_file())])
     for reply in (first, turned, *replies[:2]):
         assert reply.body not in kept
     assert len(hall.application.fast_path) == 1, "of the clerk's answer"

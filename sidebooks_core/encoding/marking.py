@@ -41,9 +41,9 @@ _BITONAL_RASTER = 2
 class Strokes(Struct, frozen=True, eq=False):
     """The slanted name at one size, as the pixels that it changes."""
 
-    rows: NDArray[np.int32]
+    rows: NDArray[np.intp]
     """Row of each pixel, from the top of the name's box; `columns` likewise from its left."""
-    columns: NDArray[np.int32]
+    columns: NDArray[np.intp]
     steps: NDArray[np.uint8]
     """By how much each is changed, 1 to STEP."""
     width_px: int
@@ -81,8 +81,8 @@ def strokes(ink: bytes, size_px: tuple[int, int], drawn_letters_px: int, wanted_
         raise ValueError("the mark has no strokes")
     gap_px = GAP_LETTERS * wanted_letters_px
     return Strokes(
-        rows.astype(np.int32),
-        columns.astype(np.int32),
+        rows,
+        columns,
         (shades[rows, columns] * STEP // SHADES).astype(np.uint8),
         slanted.shape[1],
         slanted.shape[0],
@@ -107,38 +107,43 @@ def marked_bitonal(data: bytes, media_type: str, name: Strokes, quality: int) ->
     """
     pixels = decode(data, media_type)[:, :, 0]
     height_px, width_px = pixels.shape
-    for rows, columns, _ in _placed(name, (0, 0, width_px, height_px)):
-        kept = (rows % _BITONAL_RASTER == 0) & (columns % _BITONAL_RASTER == 0)
-        pixels[rows[kept], columns[kept]] ^= 255
+    rows, columns = np.divmod(_placed(name, (0, 0, width_px, height_px))[0], width_px)
+    kept = (rows % _BITONAL_RASTER == 0) & (columns % _BITONAL_RASTER == 0)
+    pixels[rows[kept], columns[kept]] ^= 255
     return encode(pixels, BY_MEDIA_TYPE[media_type].name, quality)
 
 
 def lay_over(pixels: NDArray[np.uint8], at_px: tuple[int, int], name: Strokes) -> None:
-    """Change pixels of shape (height, width) or (height, width, 3), in place. at_px: as for `marked`."""
+    """Change contiguous pixels of shape (height, width) or (height, width, 3), in place. at_px: as for `marked`."""
     height_px, width_px = pixels.shape[:2]
     x0_px, y0_px = at_px
-    for rows, columns, steps in _placed(name, (x0_px, y0_px, x0_px + width_px, y0_px + height_px)):
-        before = pixels[rows, columns]
-        step = steps if pixels.ndim == 2 else steps[:, np.newaxis]
-        pixels[rows, columns] = np.where(before < DARK, before + step + step // 2, before - step)
+    where, steps = _placed(name, (x0_px, y0_px, x0_px + width_px, y0_px + height_px))
+    samples, of_dark = pixels.reshape(width_px * height_px, -1), steps + steps // 2
+    for plane in range(samples.shape[1]):
+        before = samples[where, plane]
+        samples[where, plane] = np.where(before < DARK, before + of_dark, before - steps)
 
 
-def _placed(
-    name: Strokes, box_px: tuple[int, int, int, int]
-) -> list[tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.uint8]]]:
-    """Rows, columns and steps of each name that touches a part of the page, in pixels of that part."""
+def _placed(name: Strokes, box_px: tuple[int, int, int, int]) -> tuple[NDArray[np.intp], NDArray[np.uint8]]:
+    """The pixels of all names in a part of the page, numbered row by row in that part, and the step of each."""
     x0_px, y0_px, x1_px, y1_px = box_px
-    found = []
+    width_px = x1_px - x0_px
+    numbers = name.rows * width_px + name.columns
+    where, steps = [np.empty(0, np.intp)], [np.empty(0, np.uint8)]
     for left_px, top_px in _places(name, box_px):
-        rows, columns, steps = name.rows + np.int32(top_px - y0_px), name.columns + np.int32(left_px - x0_px), name.steps
+        there = numbers + ((top_px - y0_px) * width_px + left_px - x0_px)
         is_whole = (
             left_px >= x0_px and top_px >= y0_px and left_px + name.width_px <= x1_px and top_px + name.height_px <= y1_px
         )
-        if not is_whole:
-            inside = (rows >= 0) & (rows < y1_px - y0_px) & (columns >= 0) & (columns < x1_px - x0_px)
-            rows, columns, steps = rows[inside], columns[inside], steps[inside]
-        found.append((rows, columns, steps))
-    return found
+        if is_whole:
+            where.append(there)
+            steps.append(name.steps)
+            continue
+        rows, columns = name.rows + (top_px - y0_px), name.columns + (left_px - x0_px)
+        inside = (rows >= 0) & (rows < y1_px - y0_px) & (columns >= 0) & (columns < width_px)
+        where.append(there[inside])
+        steps.append(name.steps[inside])
+    return np.concatenate(where), np.concatenate(steps)
 
 
 def _places(name: Strokes, box_px: tuple[int, int, int, int]) -> list[tuple[int, int]]:
