@@ -12,6 +12,7 @@ import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,6 +39,7 @@ from sidebooks_core.server.parts import ServerParts
 from sidebooks_core.server.route import Route
 from sidebooks_core.server.routes import ROUTES
 from sidebooks_core.server.shelf import page_id
+from sidebooks_core.stores.record import Record
 from sidebooks_core.testing import FakeDocument, FakePage
 from sidebooks_core.testing.documents import words_of
 from sidebooks_core.tiling.raster import RasterSpec
@@ -117,7 +119,7 @@ IMAGES = [route for route in ROUTES if route.operation is Operation.READ_IMAGE]
 OF_DOCUMENTS = [
     route
     for route in ROUTES
-    if route.operation in READING and {"document", "image"} & set(route.parameters) and not route.changes_something
+    if route.operation in READING and {"document", "image", "paper"} & set(route.parameters) and not route.changes_something
 ]
 
 
@@ -320,7 +322,12 @@ def test_a_page_is_drawn_once_for_all_readers_and_nothing_marked_is_kept(
 ) -> None:
     store = hall.application.service.parts.images.keeper.store
     put, original = [], store.put
-    monkeypatch.setattr(store, "put", lambda key, record, *more: (put.append(record.data), original(key, record, *more))[1])
+
+    def noted(key: str, record: Record, **more: Any) -> None:
+        put.append(record.data)
+        original(key, record, **more)
+
+    monkeypatch.setattr(store, "put", noted)
     limit(hall, Limits(is_marked=True))
     document = hall.shelf.document(hall.paper.id).id
     path = f"/documents/{document}/pages/2/800x1100"

@@ -79,7 +79,7 @@ def told_limits(limits: Limits, operations: Iterable[str]) -> ReaderLimits:
         may=list(operations),
         pages=pages,
         long_side_px=limits.long_side_px,
-        may_download=limits.may_have_original,
+        may_download=limits.may_have_file(),
         may_print=limits.may_print,
         is_marked=limits.is_marked,
     )

@@ -88,7 +88,7 @@ class Gate:
             known = await self._pools.run("access", rules.identity.find, request.scope)
         request.principal = known
         admission = await self._admission(request)
-        if not admission.decision.is_allowed:
+        if not _is_allowed(operation, admission.decision):
             raise self._refusal(request, is_named=not NAMES.isdisjoint(request.params))
         request.limits, request.standing = admission.decision.limits, admission.standing
         if request.document_id is not None:
@@ -112,7 +112,7 @@ class Gate:
         if not self._rules.allowed(request.scope, operation, request.document_id):
             return False
         decision = self._about_document(request.principal, operation, request.document_id, None).decision
-        return decision.is_allowed and (operation != Operation.READ_ORIGINAL or decision.limits.may_have_original)
+        return _is_allowed(operation, decision)
 
     def operations_on_document(self, request: HttpRequest) -> list[Operation]:
         """What the principal of a request that was let in may do with its document."""
@@ -222,6 +222,11 @@ class Gate:
         if request.principal.role == "citizen":
             return Refused(401, "log in first", (b"www-authenticate", b'Cookie realm="sidebooks"'))
         return not_found() if is_named else Refused(403, "you may not do that")
+
+
+def _is_allowed(operation: Operation, decision: Decision) -> bool:
+    """Whether a decision allows an operation with its limits: a file cannot be cut to some pages, made coarser, or marked."""
+    return decision.is_allowed and (operation != Operation.READ_ORIGINAL or decision.limits.may_have_file())
 
 
 def document_id_in(params: dict[str, str]) -> str | None:

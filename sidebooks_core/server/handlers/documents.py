@@ -55,8 +55,6 @@ async def pages(parts: ServerParts, request: HttpRequest) -> HttpResponse:
 
 async def original(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """The file itself, or a range of it."""
-    if not request.limits.may_have_original:
-        raise not_found()
     return await parts.pools.run("originals", descriptions.original, request, parts.registered(request))
 
 
