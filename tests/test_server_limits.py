@@ -26,7 +26,7 @@ from sidebooks_core.access import Grant
 from sidebooks_core.access.operations import READING, Operation
 from sidebooks_core.access.policy import Limits
 from sidebooks_core.access.principals import CITIZEN, Principal
-from sidebooks_core.documents.model import Link, OutlineItem
+from sidebooks_core.documents.model import Lettering, Link, OutlineItem
 from sidebooks_core.encoding import marking
 from sidebooks_core.encoding.tileset import unpack_tile
 from sidebooks_core.errors import RenderFailed
@@ -43,7 +43,6 @@ from sidebooks_core.stores.record import Record
 from sidebooks_core.testing import FakeDocument, FakePage
 from sidebooks_core.testing.documents import words_of
 from sidebooks_core.tiling.raster import RasterSpec
-from sidebooks_core.workers.answers import Lettering
 from sidebooks_core.workers.jobs import Draw, DrawLetters
 
 SECRET = "himitsu"
@@ -260,6 +259,8 @@ def test_the_original_would_get_round_any_limit_of_pages_resolution_and_mark(sha
     limit(shared, Limits(may_print=False))
     assert shared.ask("member", f"/documents/{document}/original").status == 200
     assert shared.ask("member", f"/documents/{document}").json()["limits"]["may_print"] is False
+    assert shared.ask("member", f"/documents/{document}/pages.json").json()["may_print"] is False
+    assert shared.ask("clerk", f"/documents/{document}/pages.json").json()["may_print"] is True
 
 
 async def careless(parts: ServerParts, request: HttpRequest) -> HttpResponse:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from concurrent.futures import Future
 
 from sidebooks_core.documents.document import Document
-from sidebooks_core.documents.model import Link, PackedText, Word
+from sidebooks_core.documents.model import Lettering, Link, PackedText, Word
 from sidebooks_core.documents.reference import DocumentRef
 from sidebooks_core.images.dispatch import Dispatcher
 from sidebooks_core.images.work import Work
 from sidebooks_core.scheduling.queue import Priority
-from sidebooks_core.workers.answers import Inspected, Lettering, Searched
+from sidebooks_core.workers.answers import Inspected, Searched
 from sidebooks_core.workers.jobs import DrawLetters, Inspect, ReadLinks, ReadText, ReadWords, Search
 
 SEARCH_SLICE_S = 0.05

@@ -112,7 +112,7 @@ def details(base: str, registered: Registered, limits: Limits, told: ReaderLimit
 def page_list(base: str, document: Document, limits: Limits) -> PageList:
     """`pages.json`. Pages outside the limits keep their numbers and sizes, and have no levels."""
     pages = [_page_entry(base, document, page, limits) for page in range(document.page_count)]
-    return PageList(document.id, document.name, document.title, document.direction, pages)
+    return PageList(document.id, document.name, document.title, document.direction, pages, limits.may_print)
 
 
 def _page_entry(base: str, document: Document, page: int, limits: Limits) -> PageEntry:

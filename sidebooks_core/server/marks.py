@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from msgspec import Struct
 
 from sidebooks_core.access.principals import Principal
+from sidebooks_core.documents.model import Lettering
 from sidebooks_core.errors import RenderFailed
 from sidebooks_core.images.requests import TilePlace
 from sidebooks_core.server import allowance
 from sidebooks_core.server.http import HttpRequest
 from sidebooks_core.server.joining import JoinedWork
 from sidebooks_core.service import TileService
-from sidebooks_core.workers.answers import Lettering
 
 if TYPE_CHECKING:  # numpy and Pillow: only for a server that marks
     from sidebooks_core.encoding.encode import EncodedImage

@@ -132,6 +132,8 @@ class PageList(Struct):
     title: str
     direction: str
     pages: list[PageEntry]
+    may_print: bool = True
+    """Whether a viewer should let its reader print."""
 
 
 class Hit(Struct):

@@ -16,13 +16,13 @@ from typing import Self, TypeVar
 import numpy as np
 from msgspec import Struct
 
-from sidebooks_core.documents.model import PackedStream, PackedText, PageInspection, SearchHit
+from sidebooks_core.documents.model import Lettering, PackedStream, PackedText, PageInspection, SearchHit
 from sidebooks_core.documents.reference import DocumentRef
 from sidebooks_core.encoding.cutting import record_of
 from sidebooks_core.errors import DamagedDocument, PageNotFound, PasswordRequired, RenderFailed, SidebooksError
 from sidebooks_core.testing.documents import FakeDocument, FakePage
 from sidebooks_core.testing.threads import Task, ThreadWorkers, WorkerLost
-from sidebooks_core.workers.answers import Drawn, Inspected, Lettering, Searched
+from sidebooks_core.workers.answers import Drawn, Inspected, Searched
 from sidebooks_core.workers.exchange import SLOW_DRAFT_S, Flight
 from sidebooks_core.workers.jobs import (
     AnyJob,

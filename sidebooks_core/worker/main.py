@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
+from sidebooks_core.documents.model import Lettering
 from sidebooks_core.errors import RenderFailed, SidebooksError
 from sidebooks_core.worker.memory import limit_memory, resident_bytes
 from sidebooks_core.workers import wire
-from sidebooks_core.workers.answers import MESSAGE_CHARS, ErrorTold, Greeting, Lettering
+from sidebooks_core.workers.answers import MESSAGE_CHARS, ErrorTold, Greeting
 from sidebooks_core.workers.jobs import AnyJob, Assignment, Draw, DrawLetters, WorkerConfig, page_of
 from sidebooks_core.workers.replies import Reply, to_bytes
 

@@ -9,7 +9,6 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from sidebooks_core.documents.limits import LETTERING_SIDE_PX
 from sidebooks_core.documents.model import PageInspection, SearchHit
 
 MESSAGE_CHARS = 4000
@@ -43,15 +42,6 @@ class Drawn(Struct, frozen=True, forbid_unknown_fields=True):
     record: bytes
     draw_s: Seconds
     encode_s: Seconds
-
-
-class Lettering(Struct, frozen=True, forbid_unknown_fields=True):
-    """Text as pixels, cut to its edges."""
-
-    width_px: Annotated[int, Meta(ge=1, le=LETTERING_SIDE_PX)]
-    height_px: Annotated[int, Meta(ge=1, le=LETTERING_SIDE_PX)]
-    ink: bytes
-    """A byte for each pixel, row by row: 0 where there is no ink, 255 where all is ink."""
 
 
 class Searched(Struct, frozen=True, forbid_unknown_fields=True):

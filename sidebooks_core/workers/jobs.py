@@ -13,11 +13,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from sidebooks_core import errors
-from sidebooks_core.documents.model import DocumentInfo, Link, PackedText, Word
+from sidebooks_core.documents.model import DocumentInfo, Lettering, Link, PackedText, Word
 from sidebooks_core.documents.reference import DocumentRef
 from sidebooks_core.fonts.discovery import Face, FontSet
 from sidebooks_core.tiling.raster import RasterSpec
-from sidebooks_core.workers.answers import Drawn, Inspected, Lettering, Searched
+from sidebooks_core.workers.answers import Drawn, Inspected, Searched
 
 A_co = TypeVar("A_co", covariant=True)
 

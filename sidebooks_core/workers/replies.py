@@ -15,8 +15,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from sidebooks_core.documents.limits import Limits
-from sidebooks_core.documents.model import DocumentInfo, Link, PackedText, Word
-from sidebooks_core.workers.answers import ContentId, Drawn, ErrorTold, Greeting, Inspected, Lettering, Searched
+from sidebooks_core.documents.model import DocumentInfo, Lettering, Link, PackedText, Word
+from sidebooks_core.workers.answers import ContentId, Drawn, ErrorTold, Greeting, Inspected, Searched
 from sidebooks_core.workers.jobs import (
     Draw,
     DrawLetters,

@@ -119,13 +119,14 @@ async def described(
     """A description of any length: written and compressed off the event loop, which serves pages meanwhile.
 
     kind: names it among those of the document. make: gives it for addresses that begin with its argument; of the reader's
-    limits it may depend on pages and resolution.
+    limits it may depend on those that are in its name here.
     """
 
     def answered() -> HttpResponse:
         name = f"{kind} {document.problems.version}"
         if request.limits != UNLIMITED:
-            name = f"{name} {request.limits.pages} {request.limits.long_side_px}"
+            limits = request.limits
+            name = f"{name} {limits.pages} {limits.long_side_px} {limits.may_print}"
         body = parts.described.get(document, name, request.base, make)
         return responses.text(request, body, media_type, headers.LEARNING)
 
