@@ -6,6 +6,8 @@ from msgspec import Struct
 
 MOST_PROBLEMS = 16
 """Most problems of one page: more than there are kinds."""
+LETTERING_SIDE_PX = 4096
+"""The longest side of text that a worker draws for the host."""
 
 
 class Limits(Struct, frozen=True):

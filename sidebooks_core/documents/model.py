@@ -10,6 +10,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, to_builtins
 
+from sidebooks_core.documents.limits import LETTERING_SIDE_PX
+
 CONTENT_ID_VERSION = 5
 """Raise it with any change to what `content_id` digests, or how. All ids then change, and what was remembered is forgotten."""
 MIN_SCAN_COVERAGE = 0.8
@@ -85,6 +87,15 @@ class PackedText(Struct, frozen=True):
 
     written: PackedStream
     read: PackedStream | None
+
+
+class Lettering(Struct, frozen=True, forbid_unknown_fields=True):
+    """Text as pixels, cut to its edges."""
+
+    width_px: Annotated[int, Meta(ge=1, le=LETTERING_SIDE_PX)]
+    height_px: Annotated[int, Meta(ge=1, le=LETTERING_SIDE_PX)]
+    ink: bytes
+    """A byte for each pixel, row by row: 0 where there is no ink, 255 where all is ink."""
 
 
 class SearchHit(Struct, frozen=True):

@@ -149,10 +149,11 @@ def _saved(pixels: NDArray[np.uint8], form: Format, **options: str | int | bool)
     return EncodedImage(out.getvalue(), form.media_type)
 
 
-def decode(data: bytes, media_type: str) -> NDArray[np.uint8]:
+def decode(data: bytes, media_type: str, *, keeps_grey: bool = False) -> NDArray[np.uint8]:
     """The pixels of an image that `encode` made, of shape (height, width, 3), uint8, sRGB.
 
-    Raises RequestError if `data` is no image of `media_type`.
+    keeps_grey: an image that is stored in grey has the shape (height, width). Raises RequestError if `data` is no image of
+    `media_type`.
     """
     decoder = _DECODERS.get(media_type)
     if decoder is None:
@@ -163,7 +164,7 @@ def decode(data: bytes, media_type: str) -> NDArray[np.uint8]:
         with decoder(io.BytesIO(data)) as image:
             if image.width * image.height > _MAX_DECODED_PIXELS:
                 raise RequestError(f"will not decode {image.width} x {image.height} pixels")
-            rgb = image.convert("RGB")
+            rgb = image.convert("L" if keeps_grey and image.mode in ("1", "L") else "RGB")
     except (OSError, SyntaxError, ValueError) as error:
         if isinstance(error, RequestError):
             raise

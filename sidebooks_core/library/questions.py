@@ -5,15 +5,21 @@ from __future__ import annotations
 from concurrent.futures import Future
 
 from sidebooks_core.documents.document import Document
-from sidebooks_core.documents.model import Link, PackedText, Word
+from sidebooks_core.documents.model import Lettering, Link, PackedText, Word
+from sidebooks_core.documents.reference import DocumentRef
 from sidebooks_core.images.dispatch import Dispatcher
 from sidebooks_core.images.work import Work
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.workers.answers import Inspected, Searched
-from sidebooks_core.workers.jobs import Inspect, ReadLinks, ReadText, ReadWords, Search
+from sidebooks_core.workers.jobs import DrawLetters, Inspect, ReadLinks, ReadText, ReadWords, Search
 
 SEARCH_SLICE_S = 0.05
 INSPECT_LONG_SIDE_PX = 2048
+LETTERS = DocumentRef(
+    token="letters", name="the name of a reader", path=None, file_state=None, trust_domain="letters, and no document"
+)
+"""Stands for the document of text that is drawn for the host. It has a trust domain of its own: a worker that has seen a
+document may have been taken over by it, and must not draw what says who reads."""
 
 
 class Questions:
@@ -63,6 +69,12 @@ class Questions:
         )
         name = f"search|{document.ref.token}|{page}|{old_forms}|{text}"
         return self._dispatcher.ask(name, Work(job, document.data), Priority.NEXT)
+
+    def lettering(self, lines: tuple[str, ...], size_px: int, client: str = "") -> Future[Lettering]:
+        """Lines of text as pixels, in letters of a size. A worker draws them that has seen no document."""
+        job = DrawLetters(document=LETTERS, timeout_s=self._timeout_s, lines=lines, size_px=size_px)
+        name = f"letters|{size_px}|{lines!r}"
+        return self._dispatcher.ask(name, Work(job, None), Priority.VISIBLE, client)
 
     def inspect(self, document: Document, page: int) -> Future[Inspected]:
         """Inspect a page. The page is drawn to measure the time."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
+from sidebooks_core.access.policy import Limits
 from sidebooks_core.documents.document import Document
 from sidebooks_core.encoding.formats import BY_ENDING
+from sidebooks_core.server.allowance import screen_within
 from sidebooks_core.server.iiif import image_api as iiif
 from sidebooks_core.server.iiif import presentation
 from sidebooks_core.server.statuses import Refused, not_found
@@ -23,13 +25,17 @@ _PLACE = re.compile(r"([0-9]{1,7})_([0-9]{1,7})\Z")
 _TILE_NAME = re.compile(r"([0-9]{1,7})_([0-9]{1,7})\.([a-z]{3,4})\Z")
 
 
-def exact_raster(document: Document, page: int, size: str) -> tuple[RasterSpec, str | None]:
-    """The whole page as large as fits a screen of WIDTHxHEIGHT: the raster that a Reader of that screen shows."""
+def exact_raster(document: Document, page: int, size: str, limits: Limits) -> tuple[RasterSpec, str | None]:
+    """The whole page as large as fits a screen of WIDTHxHEIGHT: the raster that a Reader of that screen shows.
+
+    For a reader with a longest side, the screen is no larger than that: the page still fits it, and is coarser.
+    """
     matched = _SIZE.match(size)
     if matched is None:
         raise not_found()
     info = document.info.pages[page]
-    rung = fit_rung(info.width_pt, info.height_pt, width_px=int(matched[1]), height_px=int(matched[2]))
+    width_px, height_px = screen_within(limits, (int(matched[1]), int(matched[2])))
+    rung = fit_rung(info.width_pt, info.height_pt, width_px=width_px, height_px=height_px)
     if rung.area_px > iiif.MAX_AREA_PX:
         raise Refused(400, f"at most {iiif.MAX_AREA_PX} pixels")
     spec = RasterSpec.whole_page(rung.scale, rung.width_px, rung.height_px)

@@ -15,9 +15,12 @@ from urllib.parse import quote
 from msgspec import UNSET
 from msgspec.structs import asdict
 
+from sidebooks_core.access.operations import Operation
+from sidebooks_core.access.policy import UNLIMITED, Limits
 from sidebooks_core.documents.document import Document
 from sidebooks_core.documents.model import Link, SearchHit, Word
 from sidebooks_core.server import headers
+from sidebooks_core.server.allowance import first_page, levels_within
 from sidebooks_core.server.http import FileRange, Headers, HttpRequest, HttpResponse, byte_range
 from sidebooks_core.server.iiif import presentation
 from sidebooks_core.server.json_text import json_bytes
@@ -33,6 +36,7 @@ from sidebooks_core.server.schemas import (
     PageLinks,
     PageList,
     PageWords,
+    ReaderLimits,
     SearchHits,
 )
 from sidebooks_core.server.shelf import Registered, page_id
@@ -47,7 +51,7 @@ _UNNAMEABLE = re.compile(r'[\x00-\x1f\x7f-\x9f/\\:*?"<>|\u200e\u200f\u202a-\u202
 """Characters that some system forbids in file names, and those that change the direction of writing."""
 
 
-def summary(base: str, registered: Registered) -> DocumentSummary:
+def summary(base: str, registered: Registered, limits: Limits = UNLIMITED) -> DocumentSummary:
     """A document in the list of all. base: of all addresses, without a slash at its end."""
     document = registered.document
     return DocumentSummary(
@@ -57,7 +61,7 @@ def summary(base: str, registered: Registered) -> DocumentSummary:
         kind=document.kind,
         page_count=document.page_count,
         direction=document.direction,
-        image_service=f"{base}/iiif/3/{page_id(document, 0)}",
+        image_service=f"{base}/iiif/3/{page_id(document, first_page(limits, document) or 0)}",
         manifest=f"{base}/presentation/3/{document.id}/manifest.json",
         pages=f"{base}/documents/{document.id}/pages.json",
     )
@@ -68,42 +72,66 @@ def not_served(problems: Iterable[Problem]) -> list[NotServed]:
     return [NotServed(problem.path.name, problem.reason) for problem in problems]
 
 
-def details(base: str, registered: Registered) -> DocumentDetails:
-    """A document by itself."""
+def told_limits(limits: Limits, operations: Iterable[str]) -> ReaderLimits:
+    """What a reader may do, as it is told."""
+    pages = None if limits.pages is None else [(first + 1, last + 1) for first, last in limits.pages]
+    return ReaderLimits(
+        may=list(operations),
+        pages=pages,
+        long_side_px=limits.long_side_px,
+        may_download=limits.may_have_file(),
+        may_print=limits.may_print,
+        is_marked=limits.is_marked,
+    )
+
+
+def details(base: str, registered: Registered, limits: Limits, told: ReaderLimits) -> DocumentDetails:
+    """A document by itself. Entries of its outline that lead to pages outside the limits are left out, as are attachments if
+    there are such pages: both tell what those pages say.
+    """
     document = registered.document
     outline = [
         OutlineEntry(item.level, item.title, None if item.page is None else item.page + 1, item.uri)
         for item in document.outline
+        if item.page is None or limits.has_page(item.page)
     ]
-    attachments = [AttachedFile(one.name, one.size_bytes, one.media_type) for one in document.attachments]
+    attached = document.attachments if limits.pages is None else ()
+    attachments = [AttachedFile(one.name, one.size_bytes, one.media_type) for one in attached]
     return DocumentDetails(
-        **asdict(summary(base, registered)),
+        **asdict(summary(base, registered, limits)),
         outline=outline,
         attachments=attachments,
         repaired=list(document.info.repaired),
-        original=f"{base}/documents/{document.id}/original" if registered.path else None,
+        original=f"{base}/documents/{document.id}/original"
+        if registered.path and Operation.READ_ORIGINAL in told.may
+        else None,
+        limits=told,
     )
 
 
-def page_list(base: str, document: Document) -> PageList:
-    """`pages.json`."""
-    pages = [_page_entry(base, document, page) for page in range(document.page_count)]
-    return PageList(document.id, document.name, document.title, document.direction, pages)
+def page_list(base: str, document: Document, limits: Limits) -> PageList:
+    """`pages.json`. Pages outside the limits keep their numbers and sizes, and have no levels."""
+    pages = [_page_entry(base, document, page, limits) for page in range(document.page_count)]
+    return PageList(document.id, document.name, document.title, document.direction, pages, limits.may_print)
 
 
-def _page_entry(base: str, document: Document, page: int) -> PageEntry:
+def _page_entry(base: str, document: Document, page: int, limits: Limits) -> PageEntry:
     info = document.info.pages[page]
     pyramid = document.pyramid(page)
+    is_withheld = not limits.has_page(page)
+    levels = () if is_withheld else levels_within(limits, pyramid)
+    finest = levels[-1] if levels else pyramid.finest
     return PageEntry(
         page=page + 1,
-        label=info.label,
+        label=str(page + 1) if is_withheld else info.label,
         width_pt=info.width_pt,
         height_pt=info.height_pt,
-        width_px=pyramid.finest.width_px,
-        height_px=pyramid.finest.height_px,
-        levels=[(level.width_px, level.height_px, level.tile_px) for level in pyramid.levels],
+        width_px=finest.width_px,
+        height_px=finest.height_px,
+        levels=[(level.width_px, level.height_px, level.tile_px) for level in levels],
         image_service=f"{base}/iiif/3/{page_id(document, page)}",
-        problems=list(document.problems.of(page)) or UNSET,
+        problems=(not is_withheld and list(document.problems.of(page))) or UNSET,
+        is_withheld=is_withheld or UNSET,
     )
 
 

@@ -12,7 +12,7 @@ from msgspec import Struct
 from starlette.types import Scope
 
 from sidebooks_core.access.model import Unknown
-from sidebooks_core.access.operations import FOR_ANYBODY, Operation
+from sidebooks_core.access.operations import FOR_ANYBODY, READING, Operation
 from sidebooks_core.access.policy import ALLOW, DENY, TOP, UNLIMITED, Decision, Limits, Policy, Resource
 from sidebooks_core.access.principals import Principal
 from sidebooks_core.errors import DocumentError, StorageError
@@ -88,7 +88,7 @@ class Gate:
             known = await self._pools.run("access", rules.identity.find, request.scope)
         request.principal = known
         admission = await self._admission(request)
-        if not admission.decision.is_allowed:
+        if not _is_allowed(operation, admission.decision):
             raise self._refusal(request, is_named=not NAMES.isdisjoint(request.params))
         request.limits, request.standing = admission.decision.limits, admission.standing
         if request.document_id is not None:
@@ -106,6 +106,17 @@ class Gate:
     def may(self, principal: Principal, operation: Operation, resource: Resource | None) -> bool:
         """Whether a principal may do something."""
         return principal.documents is None and self._rules.policy().decide(principal, operation, resource).is_allowed
+
+    def may_with_document(self, request: HttpRequest, operation: Operation) -> bool:
+        """Whether the principal of a request that was let in may do something else with the same document. It never waits."""
+        if not self._rules.allowed(request.scope, operation, request.document_id):
+            return False
+        decision = self._about_document(request.principal, operation, request.document_id, None).decision
+        return _is_allowed(operation, decision)
+
+    def operations_on_document(self, request: HttpRequest) -> list[Operation]:
+        """What the principal of a request that was let in may do with its document."""
+        return sorted(one for one in READING if self.may_with_document(request, one))
 
     def sees(self, principal: Principal, operation: Operation, standings: Standings) -> bool:
         """Whether a principal may do something with one of some papers or folders."""
@@ -211,6 +222,11 @@ class Gate:
         if request.principal.role == "citizen":
             return Refused(401, "log in first", (b"www-authenticate", b'Cookie realm="sidebooks"'))
         return not_found() if is_named else Refused(403, "you may not do that")
+
+
+def _is_allowed(operation: Operation, decision: Decision) -> bool:
+    """Whether a decision allows an operation with its limits: a file cannot be cut to some pages, made coarser, or marked."""
+    return decision.is_allowed and (operation != Operation.READ_ORIGINAL or decision.limits.may_have_file())
 
 
 def document_id_in(params: dict[str, str]) -> str | None:

@@ -91,6 +91,11 @@ def coarse_image(media_type: str, resolution: float, problems: Sequence[str], li
     ]
 
 
+def marked_image(media_type: str, problems: Sequence[str], links: Headers) -> Headers:
+    """An image that carries its reader's name: no cache keeps it, and it has no ETag that another reader could hold."""
+    return [(b"content-type", media_type.encode()), (b"cache-control", NO_STORE), *told_problems(problems), *links]
+
+
 def bundle(media_type: str, tag: str | None) -> Headers:
     """Many images in one response. tag: None if one of them is missing and may come later."""
     cache_control = PASSING if tag is None else IMMUTABLE

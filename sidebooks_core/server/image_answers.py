@@ -1,5 +1,8 @@
 """Makes responses of images: from memory, from disk, drawn, coarse under load, derived, and many in one record.
 
+Each image is checked against the reader's limits here (`allowance.require`), and marked with the reader's name if it must be,
+so no handler can forget it.
+
 Belongs to the event loop. Work that may wait goes through a future or a thread. If a client leaves, its queued work is
 dropped.
 """
@@ -11,23 +14,31 @@ import hashlib
 import time
 from collections.abc import Iterable
 from concurrent.futures import Future
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from sidebooks_core import keys
 from sidebooks_core.documents.document import Document
+from sidebooks_core.encoding.recipe import Recipe
 from sidebooks_core.encoding.tileset import PackedTile, RecordUnreadable, pack, unpack_tile
 from sidebooks_core.errors import PageError, QueueFull
 from sidebooks_core.images.requests import TilePlace, in_format
 from sidebooks_core.images.tile import Tile, tile_of
 from sidebooks_core.scheduling.queue import Priority
-from sidebooks_core.server import coarse, headers, responses
+from sidebooks_core.server import allowance, coarse, headers, responses
 from sidebooks_core.server.fast_path import FastPath
 from sidebooks_core.server.http import Headers, HttpRequest, HttpResponse
 from sidebooks_core.server.iiif.plan import RasterPlan
 from sidebooks_core.server.joining import JoinedWork
+from sidebooks_core.server.marks import Mark, Marks
 from sidebooks_core.server.pools import Pools
 from sidebooks_core.server.waiting import Waiting
 from sidebooks_core.service import TileService
 from sidebooks_core.stores.record import Record
+
+if TYPE_CHECKING:  # numpy and Pillow: only for those who turn or mark images
+    from sidebooks_core.encoding.encode import EncodedImage
 
 MAX_WAITING = 512
 """If so many renders come before a request's turn, the response is 503. Images in memory or on disk are never refused."""
@@ -36,6 +47,8 @@ LOADED_WAITING = 8
 hundred tablets that turn to the same page wait for one render."""
 IN_A_ROW_S = 0.02
 BUNDLE_TYPE = "application/vnd.sidebooks.bundle"
+WITHHELD = PackedTile(b"this page is not shown to you", "text/plain; charset=utf-8", 0, 0)
+"""Stands among many images for one that the reader may not have."""
 
 
 class ImageAnswers:
@@ -48,6 +61,7 @@ class ImageAnswers:
         self._fast_path = fast_path
         self._pools = pools
         self._joined = JoinedWork()
+        self._marks = Marks(service)
         self.waiting = Waiting()
         self.loaded = LOADED_WAITING * service.settings.workers
         """If so many renders come before a request's turn, it gets a coarser image."""
@@ -55,18 +69,23 @@ class ImageAnswers:
     async def tile(self, request: HttpRequest, at: TilePlace, links: Headers | None = None) -> HttpResponse:
         """One tile, or a coarser image for a moment if too much waits. links: further headers.
 
-        The ETag is known at once, so a 304 needs no look into a store.
+        The ETag is known at once, so a 304 needs no look into a store. Raises Refused for what the reader may not have.
         """
+        allowance.require(request.limits, at)
+        mark = await self._marks.of(request)
         document, page = at.request.document, at.request.page
         tag = self._images.etag(at)
-        if request.has_etag(tag):
+        if mark is None and request.has_etag(tag):
             return responses.unchanged(tag, document.problems.of(page), links)
         is_loaded = self._render(at) not in self.waiting and self.waiting.before(request.client) >= self.loaded
         if is_loaded and self._images.tile_in_memory(at) is None:
-            passing = await self._coarse(request, at, links)
+            passing = await self._coarse(request, at, links, mark)
             if passing is not None:
                 return passing
         tile = await self._get(request, at)
+        if mark is not None:
+            made = await self._pools.run("derived", self._marked, mark, tile, at)
+            return responses.image(request, made.data, headers.marked_image(made.media_type, tile.problems, links or []))
         own = headers.image(tile.media_type, tag, tile.problems, links or [])
         key = self._keeper.key(at.request)
         if key is not None:  # if None, the page is not identified yet; the fast path learns from a later response
@@ -81,7 +100,14 @@ class ImageAnswers:
         """A name of the render that makes a tile."""
         return self._keeper.tag(at.request)
 
-    async def _coarse(self, request: HttpRequest, at: TilePlace, links: Headers | None) -> HttpResponse | None:
+    def _marked(self, mark: Mark, tile: Tile, at: TilePlace) -> Tile:
+        """A tile with the reader's name on it. It takes some milliseconds."""
+        made = self._marks.image(mark, tile.data, tile.media_type, at, self._settings.quality)
+        return replace(tile, data=made.data, media_type=made.media_type, etag="")
+
+    async def _coarse(
+        self, request: HttpRequest, at: TilePlace, links: Headers | None, mark: Mark | None
+    ) -> HttpResponse | None:
         """A coarser image while too much waits. None if there is none in memory. The sharp image is drawn at
         the client's turn.
         """
@@ -93,6 +119,8 @@ class ImageAnswers:
             return None
         image_format = at.request.image_format or self._settings.image_format
         made = await self._pools.run("derived", coarse.stand_in, *found, at, image_format)
+        if mark is not None:
+            made = await self._pools.run("derived", self._marks.image, mark, made.data, made.media_type, at, coarse.QUALITY)
         own = headers.coarse_image(made.media_type, found[1], found[0].problems, links or [])
         request.source = "coarse"
         return responses.image(request, made.data, own)
@@ -129,12 +157,18 @@ class ImageAnswers:
             self.waiting.remove(render, client)
 
     async def derived(self, request: HttpRequest, at: TilePlace, chosen: RasterPlan, links: Headers) -> HttpResponse:
-        """An image that is turned, mirrored, made grey or stretched. at: the place of the unchanged image."""
+        """An image that is turned, mirrored, made grey or stretched. at: the place of the unchanged image. Raises Refused."""
         recipe = chosen.recipe
         assert recipe is not None
+        allowance.require(request.limits, at)
+        mark = await self._marks.of(request)
         document, page = at.request.document, at.request.page
         image_format = at.request.image_format or self._settings.image_format
         plain = in_format(at, "png")
+        if mark is not None:
+            source = await self._get(request, plain)
+            made = await self._pools.run("derived", self._marked_and_derived, mark, source, plain, recipe, image_format)
+            return responses.image(request, made.data, headers.marked_image(made.media_type, source.problems, links))
         made_by = f"{recipe.name} {image_format} {self._settings.quality}"
         key = keys.derived_key(self._render(plain), document.trust_domain, made_by)
         tag = keys.etag(key, 0, 0)
@@ -165,28 +199,58 @@ class ImageAnswers:
 
         return _image(request, await self._pools.run("derived", make), links)
 
+    def _marked_and_derived(self, mark: Mark, source: Tile, at: TilePlace, recipe: Recipe, image_format: str) -> EncodedImage:
+        """As `derived` makes an image, with the reader's name on it, which is turned with the page. Nothing of it is stored.
+
+        In black and white the mark would be lost, so it is laid over the result.
+        """
+        from sidebooks_core.encoding.derive import derive
+
+        quality = self._settings.quality
+        if recipe.quality == "bitonal":
+            made = derive(source.data, source.media_type, recipe, image_format, quality)
+            return self._marks.bitonal_image(mark, made.data, made.media_type, at, quality)
+        source = self._marked(mark, source, at)
+        return derive(source.data, source.media_type, recipe, image_format, quality)
+
     async def bundle(self, request: HttpRequest, document: Document, page: int, level_index: int) -> HttpResponse:
-        """All tiles of a level in one answer, as a record (encoding.tileset): for clients that count requests."""
+        """All tiles of a level in one answer, as a record (encoding.tileset): for clients that count requests. Raises
+        Refused.
+        """
         level = document.pyramid(page).levels[level_index]
-        tag = f"{self._render(self._images.place(document, page, level.index, 0, 0))}-bundle"
-        if request.has_etag(tag):
+        first = self._images.place(document, page, level.index, 0, 0)
+        allowance.require(request.limits, first)
+        mark = await self._marks.of(request)
+        tag = f"{self._render(first)}-bundle"
+        if mark is None and request.has_etag(tag):
             return responses.unchanged(tag)
         tiles = []
         problems: dict[str, None] = {}
         for row in range(level.rows):
             for column in range(level.columns):
-                tile = await self._get(request, self._images.place(document, page, level.index, column, row))
+                at = self._images.place(document, page, level.index, column, row)
+                tile = await self._get(request, at)
+                if mark is not None:
+                    tile = await self._pools.run("derived", self._marked, mark, tile, at)
                 tiles.append(PackedTile(tile.data, tile.media_type, tile.width_px, tile.height_px))
                 problems.update(dict.fromkeys(tile.problems))
         data = pack(tiles, level.columns, problems)
+        if mark is not None:
+            return responses.image(request, data, headers.marked_image(BUNDLE_TYPE, tuple(problems), []))
         return _image(request, Tile(data, BUNDLE_TYPE, 0, 0, tag, tuple(problems)), [])
 
     async def previews(self, request: HttpRequest, document: Document, first: int, last: int) -> HttpResponse:
-        """The previews of some pages in one answer, a record of one column. One that fails is a message of width 0."""
-        tiles: list[Tile | Future[Tile]] = []
+        """The previews of some pages in one answer, a record of one column. One that fails, or that the reader may not have, is
+        a message of width 0.
+        """
+        mark = await self._marks.of(request)
+        tiles: list[Tile | Future[Tile] | None] = []
         try:
             for page in range(first, last + 1):
                 at = self._images.place(document, page, 0, 0, 0)
+                if not allowance.has(request.limits, at):
+                    tiles.append(None)
+                    continue
                 held = self._images.tile_in_memory(at)
                 if held is None:
                     tiles.append(await self._pools.run("images", self._images.submit, at, Priority.PREVIEW, request.client))
@@ -198,9 +262,15 @@ class ImageAnswers:
         made: list[PackedTile] = []
         tags = hashlib.blake2b(digest_size=16)
         is_complete = True
-        for one in tiles:
+        for page, one in enumerate(tiles, first):
+            if one is None:
+                made.append(WITHHELD)
+                continue
             try:
                 tile = one if isinstance(one, Tile) else await request.unless_gone(asyncio.wrap_future(one))
+                if mark is not None:
+                    at = self._images.place(document, page, 0, 0, 0)
+                    tile = await self._pools.run("derived", self._marked, mark, tile, at)
                 made.append(PackedTile(tile.data, tile.media_type, tile.width_px, tile.height_px))
                 tags.update(tile.etag.encode())
             except PageError as error:
@@ -209,7 +279,9 @@ class ImageAnswers:
             except BaseException:
                 _cancel(tiles)
                 raise
-        tag = f"{tags.hexdigest()}-previews" if is_complete else None
+        if mark is not None:
+            return HttpResponse(200, pack(made, 1), headers.marked_image(BUNDLE_TYPE, (), []))
+        tag = f"{tags.hexdigest()}-previews" if is_complete and None not in tiles else None
         if tag is not None and request.has_etag(tag):
             return responses.unchanged(tag)
         return HttpResponse(200, pack(made, 1), headers.bundle(BUNDLE_TYPE, tag))
@@ -219,7 +291,7 @@ def _image(request: HttpRequest, tile: Tile, links: Headers) -> HttpResponse:
     return responses.image(request, tile.data, headers.image(tile.media_type, tile.etag, tile.problems, links))
 
 
-def _cancel(tiles: Iterable[Tile | Future[Tile]]) -> None:
+def _cancel(tiles: Iterable[Tile | Future[Tile] | None]) -> None:
     for left in tiles:
         if isinstance(left, Future):
             left.cancel()

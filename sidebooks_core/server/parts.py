@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from sidebooks_core.access import Access
 from sidebooks_core.documents.document import Document
+from sidebooks_core.server import allowance
 from sidebooks_core.server.addresses import page_number
 from sidebooks_core.server.descriptions import Described
 from sidebooks_core.server.events import Events
@@ -23,6 +24,7 @@ from sidebooks_core.server.sessions import Sessions
 from sidebooks_core.server.shelf import Registered, Shelf
 from sidebooks_core.server.statuses import not_found
 from sidebooks_core.service import TileService
+from sidebooks_core.tiling.pyramid import Pyramid
 
 
 class ServerParts(Struct, frozen=True, eq=False, kw_only=True):
@@ -75,11 +77,20 @@ class ServerParts(Struct, frozen=True, eq=False, kw_only=True):
         return self.registered(request).document
 
     def page(self, request: HttpRequest) -> tuple[Document, int]:
-        """The document and the page (from 0) that a request names. Raises Refused."""
-        document = self.document(request)
-        return document, page_number(request.params["page"], document)
+        """The document and the page (from 0) that a request names. Raises Refused, also if its reader may not have the page."""
+        return self._page(request, request.params["page"])
 
     def image(self, request: HttpRequest) -> tuple[Document, int]:
-        """The document and the page (from 0) whose image service a request names. Raises Refused."""
+        """The document and the page (from 0) whose image service a request names. Raises Refused, as `page` does."""
+        return self._page(request, request.params["image"].rpartition("_p")[2])
+
+    def pyramid(self, request: HttpRequest, document: Document, page: int) -> Pyramid:
+        """The levels of a page that the reader may have. Raises Refused if there are none."""
+        return allowance.pyramid_within(request.limits, document, page)
+
+    def _page(self, request: HttpRequest, told: str) -> tuple[Document, int]:
         document = self.document(request)
-        return document, page_number(request.params["image"].rpartition("_p")[2], document)
+        page = page_number(told, document)
+        if not request.limits.has_page(page):
+            raise not_found()
+        return document, page

@@ -80,6 +80,22 @@ class AttachedFile(Struct):
     media_type: str
 
 
+class ReaderLimits(Struct, kw_only=True):
+    """What the reader who asks may do with a document. The server holds to it, whatever a viewer does."""
+
+    may: list[str]
+    """Operations, such as "read_text"."""
+    pages: list[tuple[int, int]] | None
+    """Ranges of pages that may be seen, first and last, from 1. None: all."""
+    long_side_px: int | None
+    """The longest side of an image of a whole page. None: any."""
+    may_download: bool
+    may_print: bool
+    """The server cannot hinder printing; a viewer should."""
+    is_marked: bool
+    """Images carry the reader's name."""
+
+
 class DocumentDetails(DocumentSummary):
     """A document by itself."""
 
@@ -87,6 +103,7 @@ class DocumentDetails(DocumentSummary):
     attachments: list[AttachedFile]
     repaired: list[str]
     original: str | None
+    limits: ReaderLimits
 
 
 class PageEntry(Struct):
@@ -99,10 +116,12 @@ class PageEntry(Struct):
     width_px: int
     height_px: int
     levels: list[tuple[int, int, int]]
-    """Width, height and side of tiles, in pixels; the coarsest first."""
+    """Width, height and side of tiles, in pixels; the coarsest first. Only those that the reader may have."""
     image_service: str
     problems: list[str] | UnsetType = UNSET
     """What of it could not be drawn."""
+    is_withheld: bool | UnsetType = UNSET
+    """True: the reader may not see the page. It keeps its number and its size."""
 
 
 class PageList(Struct):
@@ -113,6 +132,8 @@ class PageList(Struct):
     title: str
     direction: str
     pages: list[PageEntry]
+    may_print: bool = True
+    """Whether a viewer should let its reader print."""
 
 
 class Hit(Struct):

@@ -35,25 +35,32 @@ class Searches:
         self._numbers = count()
 
     async def hits(self, request: HttpRequest, document: Document, query: str, *, old_forms: bool = False) -> list[SearchHit]:
-        """Where a text occurs, at most SEARCH_LIMIT hits. Raises QueueFull, Gone, and what `TileService.search` raises."""
-        client = request.address
-        with self.quota.taken(client):
+        """Where a text occurs, at most SEARCH_LIMIT hits, on the pages that the reader may have. Raises QueueFull, Gone, and
+        what `TileService.search` raises.
+        """
+        with self.quota.taken(request.address):
             return await self._joined.get(
                 request,
-                ("search", document, query, old_forms),
-                lambda: self._search(document, query, client, next(self._numbers), old_forms=old_forms),
+                ("search", document, query, old_forms, request.limits.pages),
+                lambda: self._search(document, query, request, next(self._numbers), old_forms=old_forms),
             )
 
-    async def _search(self, document: Document, query: str, client: str, number: int, *, old_forms: bool) -> list[SearchHit]:
+    async def _search(
+        self, document: Document, query: str, request: HttpRequest, number: int, *, old_forms: bool
+    ) -> list[SearchHit]:
+        client, limits = request.address, request.limits
         hits: list[SearchHit] = []
         page = 0
         while page < document.page_count and len(hits) < SEARCH_LIMIT:
+            if not limits.has_page(page):
+                page += 1
+                continue
             async with self._turns.turn(client, number):
                 await self._let_pages_go_first()
                 found = await asyncio.wrap_future(
                     self._service.parts.questions.search(document, query, page, old_forms=old_forms)
                 )
-            hits.extend(found.hits)
+            hits.extend(hit for hit in found.hits if limits.has_page(hit.page))
             page = found.reached
         return hits[:SEARCH_LIMIT]
 

@@ -20,11 +20,13 @@ from functools import partial
 
 from msgspec import Struct
 
+from sidebooks_core.access.policy import UNLIMITED, Limits
 from sidebooks_core.documents.document import Document
 from sidebooks_core.errors import ServiceClosed, SidebooksError
 from sidebooks_core.reading.loop import Handle, ReaderLoop
 from sidebooks_core.reading.reader import Reader, ReaderOptions
 from sidebooks_core.reading.view import PageView
+from sidebooks_core.server.allowance import view_within
 from sidebooks_core.service import TileService
 from sidebooks_core.tiling.spreads import SINGLE_PAGES, SpreadRule
 
@@ -86,6 +88,8 @@ class HintedPage(Struct, frozen=True):
     spread: bool
     client: str = ""
     """The client that owns the session. The session takes turns in the queue under this name."""
+    limits: Limits = UNLIMITED
+    """Of the reader. Nothing is told of what lies beyond them."""
 
 
 class _Follower:
@@ -137,7 +141,8 @@ class _Follower:
     def _show(self, document: Document, view: PageView) -> None:
         """Pass a view of the reader on."""
         self._latest = view
-        self._shown(self._name, document, view)
+        limits = UNLIMITED if self._hinted is None else self._hinted.limits
+        self._shown(self._name, document, view_within(limits, view))
 
 
 class Session(Struct, eq=False):

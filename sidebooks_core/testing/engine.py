@@ -13,9 +13,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+import numpy as np
 from msgspec import Struct
 
-from sidebooks_core.documents.model import PackedStream, PackedText, PageInspection, SearchHit
+from sidebooks_core.documents.model import Lettering, PackedStream, PackedText, PageInspection, SearchHit
 from sidebooks_core.documents.reference import DocumentRef
 from sidebooks_core.encoding.cutting import record_of
 from sidebooks_core.errors import DamagedDocument, PageNotFound, PasswordRequired, RenderFailed, SidebooksError
@@ -26,6 +27,7 @@ from sidebooks_core.workers.exchange import SLOW_DRAFT_S, Flight
 from sidebooks_core.workers.jobs import (
     AnyJob,
     Draw,
+    DrawLetters,
     Identify,
     Inspect,
     Job,
@@ -206,12 +208,15 @@ class FakeEngine:
             told = rule.answer(task)
             if told is not None:
                 return told
+        if isinstance(task.job, DrawLetters):
+            return _lettering(task.job)
         document = _opened(task.job.document, task.data)
-        return _answered(task, document)
+        return _answered(task, task.job, document)
 
 
-def _answered(task: Task, document: FakeDocument) -> object:
-    job = task.job
+def _answered(
+    task: Task, job: Open | Identify | Search | Draw | ReadWords | ReadText | ReadLinks | Inspect, document: FakeDocument
+) -> object:
     match job:
         case Open():
             return document.info
@@ -235,6 +240,18 @@ def _answered(task: Task, document: FakeDocument) -> object:
             started_s = time.perf_counter()
             task.pause(page.draw_s)
             return Inspected(PageInspection(job.page, problems=page.problems), time.perf_counter() - started_s)
+
+
+def _lettering(job: DrawLetters) -> Lettering:
+    """Each character is a bar, whose height says which it is; the lines stand one below another."""
+    width_px, height_px = job.size_px * max(map(len, job.lines)), job.size_px * len(job.lines)
+    ink = np.zeros((height_px, width_px), np.uint8)
+    for row, line in enumerate(job.lines):
+        for column, character in enumerate(line):
+            tall_px = 1 + job.size_px // 2 + ord(character) * 7 % (job.size_px // 2)
+            top_px, left_px = row * job.size_px, column * job.size_px
+            ink[top_px : top_px + tall_px, left_px : left_px + job.size_px // 2] = 255
+    return Lettering(width_px, height_px, ink.tobytes())
 
 
 def _packed(page: FakePage) -> PackedText:

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
+from sidebooks_core.documents.model import Lettering
 from sidebooks_core.errors import RenderFailed, SidebooksError
 from sidebooks_core.worker.memory import limit_memory, resident_bytes
 from sidebooks_core.workers import wire
 from sidebooks_core.workers.answers import MESSAGE_CHARS, ErrorTold, Greeting
-from sidebooks_core.workers.jobs import AnyJob, Assignment, Draw, WorkerConfig, page_of
+from sidebooks_core.workers.jobs import AnyJob, Assignment, Draw, DrawLetters, WorkerConfig, page_of
 from sidebooks_core.workers.replies import Reply, to_bytes
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def main(desk_type: type[Desk] | None = None) -> None:
     _die_with_parent()
     config = msgspec.msgpack.decode(wire.receive(requests), type=WorkerConfig)
     limit_memory(config.worker_bytes)
+    import sidebooks_core.engine.lettering  # noqa: F401 - a confined worker could not read the module any more
     from sidebooks_core.worker.desk import Desk  # loads the engine, with the limits in force; a forked process has it already
 
     files = socket.socket(fileno=int(sys.argv[3])) if len(sys.argv) > 3 else None
@@ -133,7 +135,7 @@ def _reply(desk: Desk, job: AnyJob, given: bytes | int | None) -> Reply[object]:
     page = page_of(job)
     answer = error = None
     try:
-        answer = desk.do(job, given)
+        answer = _lettering(job) if isinstance(job, DrawLetters) else desk.do(job, given)
     except DocumentNeeded:
         return Reply(need_data=True, rss_bytes=resident_bytes())
     except SidebooksError as problem:
@@ -145,6 +147,13 @@ def _reply(desk: Desk, job: AnyJob, given: bytes | int | None) -> Reply[object]:
         what = fault.strerror if isinstance(fault, OSError) else fault  # without the path, which is nobody's business
         error = _told(RenderFailed(f"{type(fault).__name__}: {what}"[:500], page=page))
     return Reply(answer, error, rss_bytes=resident_bytes())
+
+
+def _lettering(job: DrawLetters) -> Lettering:
+    from sidebooks_core.engine.lettering import lettering
+
+    ink = lettering(job.lines, job.size_px)
+    return Lettering(ink.shape[1], ink.shape[0], ink.tobytes())
 
 
 def _told(error: SidebooksError) -> ErrorTold:

@@ -304,7 +304,7 @@ def _overran(job: AnyJob) -> SidebooksError:
     what = f"not finished within {job.timeout_s:g} s, and was given up. A longer limit may help ({setting})"
     if isinstance(job, Open):
         return failed(job, what)
-    return RenderTimeout(f"{_where(job)}: {what}", document_id=job.document.digest, page=job.page)
+    return RenderTimeout(f"{_where(job)}: {what}", document_id=job.document.digest, page=page_of(job))
 
 
 def _died(job: AnyJob, worker: WorkerProcess, error: Exception) -> SidebooksError:

@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from sidebooks_core import errors
-from sidebooks_core.documents.model import DocumentInfo, Link, PackedText, Word
+from sidebooks_core.documents.model import DocumentInfo, Lettering, Link, PackedText, Word
 from sidebooks_core.documents.reference import DocumentRef
 from sidebooks_core.fonts.discovery import Face, FontSet
 from sidebooks_core.tiling.raster import RasterSpec
@@ -84,7 +84,14 @@ class Inspect(PageJob[Inspected], frozen=True, kw_only=True, tag="inspect"):
     long_side_px: int
 
 
-AnyJob = Open | Identify | Draw | ReadWords | ReadText | ReadLinks | Search | Inspect
+class DrawLetters(Job[Lettering], frozen=True, kw_only=True, tag="letters"):
+    """Draw lines of text, centred, in letters of `size_px` pixels. It needs no document: `document` only names it."""
+
+    lines: tuple[str, ...]
+    size_px: int
+
+
+AnyJob = Open | Identify | Draw | ReadWords | ReadText | ReadLinks | Search | Inspect | DrawLetters
 
 
 class Assignment(Struct, frozen=True, kw_only=True):

@@ -15,9 +15,20 @@ import msgspec
 from msgspec import Meta, Struct
 
 from sidebooks_core.documents.limits import Limits
-from sidebooks_core.documents.model import DocumentInfo, Link, PackedText, Word
+from sidebooks_core.documents.model import DocumentInfo, Lettering, Link, PackedText, Word
 from sidebooks_core.workers.answers import ContentId, Drawn, ErrorTold, Greeting, Inspected, Searched
-from sidebooks_core.workers.jobs import Draw, Identify, Inspect, Job, Open, ReadLinks, ReadText, ReadWords, Search
+from sidebooks_core.workers.jobs import (
+    Draw,
+    DrawLetters,
+    Identify,
+    Inspect,
+    Job,
+    Open,
+    ReadLinks,
+    ReadText,
+    ReadWords,
+    Search,
+)
 from sidebooks_core.workers.wire import WireBroken
 
 GREETING_BYTES = 64 << 10
@@ -62,7 +73,7 @@ def most_bytes(job: Job[A]) -> int:
             return _MIB + 256 * limits.page_words
         case Draw(spec=spec):
             return _MIB + 4 * (spec.x1_px - spec.x0_px) * (spec.y1_px - spec.y0_px)
-        case ReadLinks() | Inspect():
+        case ReadLinks() | Inspect() | DrawLetters():
             return 16 * _MIB
     return _MIB
 
@@ -96,6 +107,7 @@ def _decoder(kind: type[Job[A]], limits: Limits) -> msgspec.msgpack.Decoder[Any]
         ReadText: PackedText,
         Search: Searched,
         Inspect: Inspected,
+        DrawLetters: Lettering,
     }
     generic: Any = Reply
     return msgspec.msgpack.Decoder(generic[types[kind]])
@@ -113,6 +125,8 @@ def _fits(answer: object, job: Job[A]) -> bool:
             return written.is_complete and (read is None or read.is_complete)
         case Inspect(page=page), Inspected(page=inspection):
             return inspection.page == page
+        case DrawLetters(), Lettering(width_px=width_px, height_px=height_px, ink=ink):
+            return len(ink) == width_px * height_px
         case Identify(page=page, stop=stop), tuple() as content_ids:
             return len(content_ids) <= stop - page
     return True

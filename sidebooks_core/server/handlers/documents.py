@@ -8,14 +8,16 @@ from concurrent.futures import Future
 from functools import partial
 from typing import TypeVar
 
+from sidebooks_core.access.policy import UNLIMITED
 from sidebooks_core.documents.document import Document
 from sidebooks_core.server import descriptions, headers, responses
+from sidebooks_core.server.allowance import screen_within
 from sidebooks_core.server.http import HttpRequest, HttpResponse
 from sidebooks_core.server.json_text import read_json
 from sidebooks_core.server.parts import ServerParts
 from sidebooks_core.server.schemas import DocumentList, Hint
 from sidebooks_core.server.sessions import HintedPage
-from sidebooks_core.server.statuses import Refused
+from sidebooks_core.server.statuses import Refused, not_found
 
 SHORT_ITEMS = 100
 """If there are more words, links, hits or documents, their JSON is written and compressed in a thread."""
@@ -38,14 +40,17 @@ async def every_document(parts: ServerParts, request: HttpRequest) -> HttpRespon
 async def one_document(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """A document with its outline."""
     registered = parts.registered(request)
-    make = partial(descriptions.details, request.base, registered)
+    told = descriptions.told_limits(request.limits, parts.gate.operations_on_document(request))
+    make = partial(descriptions.details, request.base, registered, request.limits, told)
     return await items(parts, request, len(registered.document.outline), make, headers.NO_CACHE)
 
 
 async def pages(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """Every page's size, label and levels."""
     document = parts.document(request)
-    return await described(parts, request, document, "pages", lambda base: descriptions.page_list(base, document))
+    return await described(
+        parts, request, document, "pages", lambda base: descriptions.page_list(base, document, request.limits)
+    )
 
 
 async def original(parts: ServerParts, request: HttpRequest) -> HttpResponse:
@@ -59,7 +64,11 @@ async def hint(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     told = read_json(await request.body(), Hint)
     if told.page > document.page_count:
         raise Refused(400, f"page: 1 to {document.page_count}")
-    place = HintedPage(document, told.page - 1, told.view_px, told.spread, request.client)
+    limits = request.limits
+    if not limits.has_page(told.page - 1):
+        raise not_found()
+    view_px = screen_within(limits, told.view_px)
+    place = HintedPage(document, told.page - 1, view_px, told.spread, request.client, limits)
     parts.sessions.follow(told.session, place)
     return HttpResponse(202, headers=[(b"cache-control", headers.NO_STORE)])
 
@@ -109,11 +118,16 @@ async def described(
 ) -> HttpResponse:
     """A description of any length: written and compressed off the event loop, which serves pages meanwhile.
 
-    kind: names it among those of the document. make: gives it for addresses that begin with its argument.
+    kind: names it among those of the document. make: gives it for addresses that begin with its argument; of the reader's
+    limits it may depend on those that are in its name here.
     """
 
     def answered() -> HttpResponse:
-        body = parts.described.get(document, f"{kind} {document.problems.version}", request.base, make)
+        name = f"{kind} {document.problems.version}"
+        if request.limits != UNLIMITED:
+            limits = request.limits
+            name = f"{name} {limits.pages} {limits.long_side_px} {limits.may_print}"
+        body = parts.described.get(document, name, request.base, make)
         return responses.text(request, body, media_type, headers.LEARNING)
 
     return await parts.pools.run("descriptions", answered)

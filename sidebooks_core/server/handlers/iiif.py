@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from sidebooks_core.access.operations import Operation
 from sidebooks_core.server import headers, responses
 from sidebooks_core.server.handlers.documents import described, items, wants_old_forms
 from sidebooks_core.server.http import HttpRequest, HttpResponse
@@ -24,18 +25,19 @@ async def image_info(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     wants_plain = "application/json" in accepted and "ld+json" not in accepted
     media_type = responses.JSON if wants_plain else responses.JSON_LD.format(image_api.CONTEXT)
     more = [(b"link", f'<{image_api.LEVEL}>;rel="profile"'.encode()), (b"vary", b"Accept")]
-    info = image_api.info(_service_id(parts, request), document.pyramid(page))
+    info = image_api.info(_service_id(parts, request), parts.pyramid(request, document, page))
     return responses.json(request, info, media_type, headers.LEARNING, more)
 
 
 async def manifest(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """A document as a IIIF manifest."""
-    registered = parts.registered(request)
-    document, has_original = registered.document, registered.path is not None
+    registered, limits = parts.registered(request), request.limits
+    document = registered.document
+    has_original = registered.path is not None and parts.gate.may_with_document(request, Operation.READ_ORIGINAL)
     media_type = responses.JSON_LD.format(presentation.PRESENTATION_CONTEXT)
 
     def made(base: str) -> object:
-        return presentation.manifest(base, document, has_original)
+        return presentation.manifest(base, document, has_original, limits)
 
     return await described(parts, request, document, f"manifest {has_original}", made, media_type)
 
@@ -55,7 +57,7 @@ async def content_search(parts: ServerParts, request: HttpRequest) -> HttpRespon
 async def deep_zoom(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """The description of a page for Deep Zoom."""
     document, page = parts.image(request)
-    body = presentation.dzi(document.pyramid(page), "png" if document.kind in ("png", "svg") else "jpg")
+    body = presentation.dzi(parts.pyramid(request, document, page), "png" if document.kind in ("png", "svg") else "jpg")
     return responses.text(request, body.encode(), "application/xml", headers.IMMUTABLE)
 
 

@@ -25,7 +25,7 @@ from sidebooks_core.server.statuses import not_found
 async def page(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """A whole page, as large as fits a screen."""
     document, number = parts.page(request)
-    spec, image_format = exact_raster(document, number, request.params["size"])
+    spec, image_format = exact_raster(document, number, request.params["size"], request.limits)
     return await parts.images.tile(request, TilePlace(Request(document, number, spec, image_format)))
 
 
@@ -38,7 +38,7 @@ async def preview(parts: ServerParts, request: HttpRequest) -> HttpResponse:
 async def tile(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """A tile of a level."""
     document, number = parts.page(request)
-    pyramid = document.pyramid(number)
+    pyramid = parts.pyramid(request, document, number)
     level = pyramid.levels[level_number(request.params["level"], pyramid)]
     column, row = tile_place(f"{request.params['column']}_{request.params['row']}")
     if column >= level.columns or row >= level.rows:
@@ -49,7 +49,7 @@ async def tile(parts: ServerParts, request: HttpRequest) -> HttpResponse:
 async def bundle(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """All tiles of a level in one response."""
     document, number = parts.page(request)
-    level = level_number(request.params["level"], document.pyramid(number))
+    level = level_number(request.params["level"], parts.pyramid(request, document, number))
     return await parts.images.bundle(request, document, number, level)
 
 
@@ -62,7 +62,7 @@ async def previews(parts: ServerParts, request: HttpRequest) -> HttpResponse:
 async def iiif_image(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """An image as the IIIF Image API asks for it: a tile of a level, a raster of its own, or one that is turned or the like."""
     document, number = parts.image(request)
-    pyramid = document.pyramid(number)
+    pyramid = parts.pyramid(request, document, number)
     full_px = (pyramid.finest.width_px, pyramid.finest.height_px)
     given = request.params
     last = f"{given['quality']}.{given['format']}" if "format" in given else given["quality"]
@@ -85,7 +85,7 @@ async def deep_zoom_tile(parts: ServerParts, request: HttpRequest) -> HttpRespon
     """A tile of Deep Zoom, whose levels are its own."""
     document, number = parts.image(request)
     given = request.params
-    spec = dzi_raster(document.pyramid(number), given["dziLevel"])
+    spec = dzi_raster(parts.pyramid(request, document, number), given["dziLevel"])
     column, row, image_format = dzi_tile(f"{given['column']}_{given['row']}.{given['format']}")
     if column * spec.tile_px >= spec.x1_px or row * spec.tile_px >= spec.y1_px:
         raise not_found()

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 from msgspec import Struct, field
 
+from sidebooks_core.access.policy import UNLIMITED, Limits
 from sidebooks_core.documents.document import Document
 from sidebooks_core.documents.model import SearchHit
 from sidebooks_core.encoding.formats import FORMATS
+from sidebooks_core.server.allowance import first_page, levels_within
 from sidebooks_core.server.iiif.image_api import MAX_AREA_PX
 from sidebooks_core.server.shelf import page_id
 from sidebooks_core.tiling.pyramid import Level, Pyramid
@@ -40,10 +42,15 @@ class _Range(Struct, kw_only=True):
     items: list[Json | _Range] = field(default_factory=list)
 
 
-def manifest(base: str, document: Document, has_original: bool) -> Json:
-    """A document as a Manifest: a Canvas for each page, the outline as Ranges. base: of all addresses, no slash at the end."""
+def manifest(base: str, document: Document, has_original: bool, limits: Limits = UNLIMITED) -> Json:
+    """A document as a Manifest: a Canvas for each page, the outline as Ranges. base: of all addresses, no slash at the end.
+
+    The Canvas of a page that the reader may not have is empty, so all pages keep their places.
+    """
     here = f"{base}/presentation/3/{document.id}"
     alone = _pages_alone(document)
+    first = first_page(limits, document)
+    thumbnails = [] if first is None else _thumbnails(base, document, first, limits)
     made: Json = {
         "@context": PRESENTATION_CONTEXT,
         "id": f"{here}/manifest.json",
@@ -51,14 +58,14 @@ def manifest(base: str, document: Document, has_original: bool) -> Json:
         "label": {"none": [document.name]},
         "viewingDirection": "right-to-left" if document.direction == "rtl" else "left-to-right",
         "behavior": ["individuals" if alone is None else "paged"],
-        "thumbnail": [_thumbnail(base, document, 0)],
-        "items": [_canvas(base, document, page, is_alone=page in (alone or ())) for page in range(document.page_count)],
+        "thumbnail": thumbnails,
+        "items": [_canvas(base, document, page, limits, is_alone=page in (alone or ())) for page in range(document.page_count)],
         "service": [{"id": f"{base}/search/2/{document.id}", "type": "SearchService2"}],
     }
-    told = _metadata(document)
+    told = _metadata(document, limits)
     if told:
         made["metadata"] = told
-    ranges = _ranges(base, document)
+    ranges = _ranges(base, document, limits)
     if ranges:
         made["structures"] = ranges
     if has_original:
@@ -73,11 +80,11 @@ def manifest(base: str, document: Document, has_original: bool) -> Json:
     return made
 
 
-def _metadata(document: Document) -> list[Json]:
+def _metadata(document: Document, limits: Limits) -> list[Json]:
     """What a reader of the manifest should know that no canvas shows."""
     pairs = [(("Title", "題名"), [document.info.title])] if document.info.title else []
     pairs += [(("Repaired", "修復"), [what[:500]]) for what in document.info.repaired]
-    if document.attachments:
+    if document.attachments and limits.pages is None:
         pairs.append((("Attached files", "添付ファイル"), [attachment.name or "-" for attachment in document.attachments]))
     return [{"label": {"en": [english], "ja": [japanese]}, "value": {"none": values}} for (english, japanese), values in pairs]
 
@@ -105,72 +112,81 @@ def _pages_alone(document: Document) -> frozenset[int] | None:
     return frozenset(alone)
 
 
-def _canvas(base: str, document: Document, page: int, *, is_alone: bool) -> Json:
+def _canvas(base: str, document: Document, page: int, limits: Limits, *, is_alone: bool) -> Json:
     canvas = canvas_id(base, document, page)
     finest = document.pyramid(page).finest
-    service = f"{base}/iiif/3/{page_id(document, page)}"
-    body = _screen_sized(document.pyramid(page))
+    levels = levels_within(limits, document.pyramid(page)) if limits.has_page(page) else ()
     made: Json = {
         "id": canvas,
         "type": "Canvas",
-        "label": {"none": [document.info.pages[page].label or str(page + 1)]},
+        "label": {"none": [(limits.has_page(page) and document.info.pages[page].label) or str(page + 1)]},
         **({"behavior": ["facing-pages"]} if is_alone else {}),
         "width": finest.width_px,
         "height": finest.height_px,
-        "thumbnail": [_thumbnail(base, document, page)],
-        "items": [
-            {
-                "id": f"{canvas}/page",
-                "type": "AnnotationPage",
-                "items": [
-                    {
-                        "id": f"{canvas}/image",
-                        "type": "Annotation",
-                        "motivation": "painting",
-                        "target": canvas,
-                        "body": {
-                            "id": f"{service}/full/{body.width_px},{body.height_px}/0/default.jpg",
-                            "type": "Image",
-                            "format": "image/jpeg",
-                            "width": body.width_px,
-                            "height": body.height_px,
-                            "service": [{"id": service, "type": "ImageService3", "profile": "level2"}],
-                        },
-                    }
-                ],
-            }
-        ],
+        "thumbnail": _thumbnails(base, document, page, limits),
+        "items": [{"id": f"{canvas}/page", "type": "AnnotationPage", "items": _painted(base, document, page, levels)}],
     }
-    problems = document.problems.of(page)
+    problems = document.problems.of(page) if levels else ()
     if problems:
         value = {"none": list(problems)}
         made["metadata"] = [{"label": {"en": ["Not drawn"], "ja": ["描画できなかったもの"]}, "value": value}]
     return made
 
 
-def _screen_sized(pyramid: Pyramid) -> Level:
-    allowed = [level for level in pyramid.levels if level.area_px <= MAX_AREA_PX]
+def _painted(base: str, document: Document, page: int, levels: Sequence[Level]) -> list[Json]:
+    """The image on a Canvas. levels: those that the reader may have."""
+    if not levels:
+        return []
+    canvas, service = canvas_id(base, document, page), f"{base}/iiif/3/{page_id(document, page)}"
+    body = _screen_sized(levels)
+    return [
+        {
+            "id": f"{canvas}/image",
+            "type": "Annotation",
+            "motivation": "painting",
+            "target": canvas,
+            "body": {
+                "id": f"{service}/full/{body.width_px},{body.height_px}/0/default.jpg",
+                "type": "Image",
+                "format": "image/jpeg",
+                "width": body.width_px,
+                "height": body.height_px,
+                "service": [{"id": service, "type": "ImageService3", "profile": "level2"}],
+            },
+        }
+    ]
+
+
+def _screen_sized(levels: Sequence[Level]) -> Level:
+    allowed = [level for level in levels if level.area_px <= MAX_AREA_PX]
     return next((level for level in reversed(allowed) if level.columns == level.rows == 1), allowed[0])
 
 
-def _thumbnail(base: str, document: Document, page: int) -> Json:
-    level = document.pyramid(page).levels[0]
+def _thumbnails(base: str, document: Document, page: int, limits: Limits) -> list[Json]:
+    levels = levels_within(limits, document.pyramid(page)) if limits.has_page(page) else ()
     service = f"{base}/iiif/3/{page_id(document, page)}"
-    return {
-        "id": f"{service}/full/{level.width_px},{level.height_px}/0/default.jpg",
-        "type": "Image",
-        "format": "image/jpeg",
-        "width": level.width_px,
-        "height": level.height_px,
-        "service": [{"id": service, "type": "ImageService3", "profile": "level2"}],
-    }
+    return [
+        {
+            "id": f"{service}/full/{level.width_px},{level.height_px}/0/default.jpg",
+            "type": "Image",
+            "format": "image/jpeg",
+            "width": level.width_px,
+            "height": level.height_px,
+            "service": [{"id": service, "type": "ImageService3", "profile": "level2"}],
+        }
+        for level in levels[:1]
+    ]
 
 
-def _ranges(base: str, document: Document) -> list[_Range]:
-    """The outline as nested ranges; entries that lead nowhere and hold nothing are left out."""
+def _ranges(base: str, document: Document, limits: Limits) -> list[_Range]:
+    """The outline as nested ranges; entries that lead nowhere and hold nothing are left out, as are those that lead to a page
+    which the reader may not have.
+    """
     top: list[Json | _Range] = []
     open_ranges: list[tuple[int, _Range]] = []
     for number, item in enumerate(document.outline):
+        if item.page is not None and not limits.has_page(item.page):
+            continue
         address = f"{base}/presentation/3/{document.id}/range/{number + 1}"
         one = _Range(id=address, label={"none": [item.title or "-"]})
         if item.page is not None:

@@ -135,7 +135,10 @@ export class Book {
   }
 
   /** Why a page cannot be shown, or null. Never waits. */
-  failure(page) { return this.#failed.get(page) || null; }
+  failure(page) {
+    if (this.pages[page - 1]?.is_withheld) return "this page is not shown to you";
+    return this.#failed.get(page) || null;
+  }
 
   /** What could not be drawn of a page, in words, or an empty text. Never waits. */
   problems(page) { return this.#problems.get(page) || (this.pages[page - 1]?.problems || []).join("; "); }

@@ -83,6 +83,7 @@ export function levelFor(levels, width_px) {
 
 /** The tiles of a level that a view shows, the middle first: [{level, column, row, x, y, width, height}] on the view. */
 export function tilesIn(levels, level, box, view) {
+  if (!levels[level]) return []; // a page that this reader may not have
   const [width_px, height_px, side] = levels[level];
   const across = box.width / width_px;
   const down = box.height / height_px;

@@ -137,6 +137,7 @@ async function showBook(id, page) {
     else after("strip", 50, () => paintStrip());
   };
   $("title").textContent = document.title = book.name;
+  document.documentElement.toggleAttribute("data-no-print", book.may_print === false);
   $("position").max = book.pages.length;
   $("position").dir = book.direction;
   state.hits = [];
