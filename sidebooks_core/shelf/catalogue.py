@@ -12,7 +12,9 @@ from msgspec import Struct
 
 from sidebooks_core.databases.database import Reading, Writing
 from sidebooks_core.errors import Conflict, RequestError
+from sidebooks_core.shelf import watched_rows
 from sidebooks_core.shelf.changes import note_change
+from sidebooks_core.shelf.doomed import doom_paper
 from sidebooks_core.shelf.folders import require_folder
 from sidebooks_core.shelf.model import ChangeKind, Level, Paper, Revision, State
 from sidebooks_core.shelf.order import move, next_place
@@ -157,11 +159,14 @@ def set_withdrawn(writing: Writing, paper_id: str, withdrawn_s: float | None, wh
 
 
 def remove_paper(writing: Writing, paper_id: str, who: str) -> list[str]:
-    """Remove a paper with all its revisions. Its files are doomed if no other revision names them: see `doomed`.
+    """Remove a paper with all its revisions. Its files are doomed if no other revision names them: see `doomed`. So is what
+    the cache holds of it.
 
     Returns the content ids of its pages.
     """
     old = require_paper(writing, paper_id)
+    doom_paper(writing, paper_id)
+    watched_rows.purge(writing, paper_id)
     pages = writing.all(str, "SELECT DISTINCT content_id FROM page WHERE paper = ?", paper_id)
     writing.run("DELETE FROM page WHERE paper = ?", paper_id)
     named = writing.all(
@@ -266,6 +271,13 @@ def doomed(reading: Reading) -> list[str]:
 def forget_original(writing: Writing, digest: str) -> bool:
     """The file of a doomed original was removed. False if a revision has named it again meanwhile."""
     return writing.run("DELETE FROM original WHERE digest = ? AND is_doomed = 1", digest) > 0
+
+
+def forget_purged(writing: Writing) -> None:
+    """Remove what is known of purges that are not finished. For a copy, which has neither the files nor the cache."""
+    writing.run("DELETE FROM original WHERE is_doomed = 1")
+    writing.run("DELETE FROM doomed_revision")
+    writing.run("DELETE FROM doomed_page")
 
 
 def is_doomed(reading: Reading, digest: str) -> bool:

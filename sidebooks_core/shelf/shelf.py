@@ -22,6 +22,7 @@ from sidebooks_core.shelf import catalogue, changes, folders, upkeep
 from sidebooks_core.shelf.catalogue import NewPaper, NewRevision
 from sidebooks_core.shelf.feed import Feed, Listener
 from sidebooks_core.shelf.intake import Convert, Given, Intake, TakenIn
+from sidebooks_core.shelf.keeping import Keeping
 from sidebooks_core.shelf.model import (
     Change,
     Folder,
@@ -48,7 +49,7 @@ SEARCH_LIMIT = 50
 LEVELS = get_args(Level)
 
 
-class Shelf:
+class Shelf(Keeping):
     """Papers in folders. Thread-safe; several processes may have the same folder of data open. `close()` it."""
 
     def __init__(
@@ -73,7 +74,9 @@ class Shelf:
         self._intake = Intake(self.originals, service, convert)
         self._opened = OpenedRevisions(service, self.database, self.originals)
         self.feed = Feed(self.database)
+        upkeep.finish_purges(self.database, self.originals, service)
         upkeep.sweep(self.database, self.originals)
+        self.feed.tell(self._let_go_of_purged)
         self._preparer = Preparer(self.database, service, self.data_dir, self._opened.document, self.feed.wake)
         if prepares:
             self._preparer.start()
@@ -221,12 +224,8 @@ class Shelf:
         documents = self._opened.let_go(self.revisions(paper_id))
         with self.database.writing() as writing:
             page_texts.remove_unused(writing, catalogue.remove_paper(writing, paper_id, who))
-            gone = [document for document in documents if not catalogue.papers_of_document(writing, document.id)]
         self.feed.wake()
-        for document in gone:
-            self.service.purge(document, positions=True)
-        upkeep.remove_doomed(self.database, self.originals)
-        self.database.cut_log()
+        upkeep.finish_purges(self.database, self.originals, self.service, documents)
 
     def paper(self, paper_id: str) -> Paper:
         """Raises RequestError if it is not there."""
@@ -302,24 +301,6 @@ class Shelf:
         with self.database.reading() as reading:
             return changes.epoch(reading)
 
-    # Upkeep
-
-    def back_up(self, target: Path | str) -> int:
-        """Copy the shelf into a new folder, from which `Shelf` opens it. Returns how many originals it has.
-
-        Others may use the shelf meanwhile. Raises FileExistsError, StorageFailed, RequestError if it is being done already.
-        """
-        return upkeep.back_up(self.database, self.originals, Path(target))
-
-    def verify(self) -> upkeep.Verification:
-        """Read everything, and tell what is missing or damaged."""
-        return upkeep.verify(self.database, self.originals)
-
-    def rebuild_index(self) -> int:
-        """Make the index of the search again from the stored texts. Returns how many pages it has."""
-        with self.database.writing() as writing:
-            return page_texts.rebuild(writing)
-
     def close(self) -> None:
         """Let go of the data. What is being prepared goes on at the next start. The service is not closed."""
         self._preparer.close()
@@ -343,6 +324,15 @@ class Shelf:
             if document.page_count and document.known_content_id(0) is None:
                 self.service.parts.images.identify(document, 0, Priority.PREVIEW)  # a failure is told to who asks for the page
         self._preparer.wake()
+
+    def _let_go_of_purged(self, told: list[Change]) -> None:
+        """Another process has purged papers: remove what this process has of them, in memory and in a cache of its own."""
+        papers = {change.paper for change in told if change.kind == "paper purged"}
+        for document in self._opened.drop(papers) if papers else ():
+            with self.database.reading() as reading:
+                is_shown = bool(catalogue.papers_of_document(reading, document.id))
+            if not is_shown:
+                self.service.purge(document, positions=True)
 
     def _set_withdrawn(self, paper_id: str, withdrawn_s: float | None, who: str) -> Paper:
         with self.database.writing() as writing:

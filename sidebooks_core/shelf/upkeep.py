@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 
 from msgspec import Struct
 
 from sidebooks_core.databases.database import Database
 from sidebooks_core.databases.lock import ProcessLock, try_lock
+from sidebooks_core.documents.document import Document
 from sidebooks_core.errors import RequestError, StorageDamaged, StorageFailed
+from sidebooks_core.service import TileService
 from sidebooks_core.shelf import catalogue, changes
+from sidebooks_core.shelf.doomed import purge_cache
 from sidebooks_core.shelf.originals import Originals, copy_whole
 from sidebooks_core.shelf.schema import SHELF
 from sidebooks_core.shelf.search import page_texts
@@ -81,6 +85,17 @@ def remove_doomed(database: Database, originals: Originals) -> int:
         held.release()
 
 
+def finish_purges(database: Database, originals: Originals, service: TileService, opened: Iterable[Document] = ()) -> None:
+    """Remove what the cache and the disk still hold of papers that were purged, also before the last start.
+
+    opened: documents of such papers that are in use. The log of the database is cut, too: it holds what was removed.
+    Raises ServiceClosed.
+    """
+    purge_cache(database, service, originals, opened)
+    remove_doomed(database, originals)
+    database.cut_log()
+
+
 def back_up(database: Database, originals: Originals, target: Path) -> int:
     """Copy a shelf into a new folder, from which it can be opened. Returns how many originals it has.
 
@@ -99,6 +114,7 @@ def back_up(database: Database, originals: Originals, target: Path) -> int:
         try:
             with copy.writing() as writing:
                 changes.begin_epoch(writing)
+                catalogue.forget_purged(writing)
                 digests = catalogue.originals(writing)
             for digest in digests:
                 path = copied.path(digest)

@@ -100,7 +100,7 @@ class DiskStore:
         self._guarded(lambda cache: cache.delete(key), None)
 
     def purge(self, tag: str) -> int:
-        return int(self._guarded(lambda cache: cache.evict(tag), 0))
+        return int(self._guarded(lambda cache: cache.evict_wholly(tag), 0))
 
     def clear(self) -> None:
         """Forget everything."""
