@@ -86,7 +86,7 @@ PARAMETERS: dict[str, str] = {
     """,
 }
 SERVER = "Allowed Application Operation ServerLimits ServerOptions Shelf"
-SHELF = "Change Folder Found PageChange PageHit Paper Progress Revision Shelf Where"
+SHELF = "Change Folder Found Noticed PageChange PageHit Paper Progress Revision Shelf Watch Where"
 SHELF_METHODS = """
     back_up(target) change(paper_id * who changes) change_folder(folder * who changes) changes(since limit) close()
     diff(paper_id old new) document(paper_id revision) epoch() folder(folder_id) folders(parent)
@@ -95,7 +95,7 @@ SHELF_METHODS = """
     remove_folder(folder * who) replace(paper_id source * password after note who) restore(paper_id * who)
     revision(paper_id number)
     revisions(paper_id) search(query where * before limit) tell(listener) unlock(paper_id password * who) verify()
-    wait_prepared(timeout_s) withdraw(paper_id * who)
+    wait_prepared(timeout_s) watch(path folder * settle_s who told) withdraw(paper_id * who)
 """
 ACCESS = (
     "ALLOW CITIZEN DENY HOUSE OPENED UNKNOWN Access AccessLimits AuditRow Clock Decision FolderPolicy Grant Limits Link "

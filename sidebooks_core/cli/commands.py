@@ -253,6 +253,12 @@ def _add_shelf(commands: _Commands) -> None:
             "register files, or folders of them",
             "Copies them. A folder becomes a folder of the shelf.",
         ),
+        (
+            "watch",
+            shelving.watch,
+            "mirror folders of the disk",
+            "A file becomes a paper, a change a revision; a file that goes away has its paper withdrawn. Ends with Ctrl-C.",
+        ),
         ("replace", shelving.replace, "put a new revision in the place of a paper", "Unchanged pages keep their images."),
         ("list", shelving.listing, "folders and papers, in order", "Prints names, pages, revisions and ids."),
         (
@@ -277,6 +283,12 @@ def _add_shelf(commands: _Commands) -> None:
         add_cache_dir(parser)
     made["add"].add_argument("path", type=Path, nargs="+", metavar="PATH", help="documents, or folders of them")
     made["add"].add_argument("--name", help="what readers see (default: the file's name)")
+    made["watch"].add_argument("path", type=Path, nargs="+", metavar="PATH", help="folders of the disk")
+    made["watch"].add_argument("--once", action="store_true", help="end when everything that lies there is registered")
+    made["watch"].add_argument(
+        "--settle", type=positive, default=2.0, metavar="S", help="take a file that has not changed for S seconds (default 2)"
+    )
+    add_workers(made["watch"])
     made["replace"].add_argument("paper", metavar="PAPER")
     made["replace"].add_argument("file", type=Path, metavar="FILE", help="the new revision")
     made["replace"].add_argument("--note", default="", help="why it was replaced")
@@ -288,7 +300,7 @@ def _add_shelf(commands: _Commands) -> None:
     made["verify"].add_argument("--rebuild", action="store_true", help="make the search index again first")
     for name in ("withdraw", "purge"):
         made[name].add_argument("paper", nargs="+", metavar="PAPER")
-    for name in ("add", "list", "search"):
+    for name in ("add", "watch", "list", "search"):
         made[name].add_argument("--folder", metavar="FOLDER", help="names, as Council/2026, or an id")
     for name in ("add", "replace"):
         made[name].add_argument("--password", help="if a document needs one; - asks for it")

@@ -1,24 +1,49 @@
-"""What an administrator does with a shelf: copies it, checks it."""
+"""What is done with a shelf as a whole: folders of the disk are mirrored in it, it is copied, and checked."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from sidebooks_core.databases.database import Database
 from sidebooks_core.service import TileService
 from sidebooks_core.shelf import upkeep
 from sidebooks_core.shelf.feed import Feed
+from sidebooks_core.shelf.mirror import Noticed
+from sidebooks_core.shelf.model import Folder, id_of
 from sidebooks_core.shelf.originals import Originals
 from sidebooks_core.shelf.search import page_texts
+from sidebooks_core.shelf.watched import SETTLE_S, Watch, Watches
 
 
 class Keeping:
-    """The part of `Shelf` that is for administrators."""
+    """The part of `Shelf` that deals with it as a whole."""
 
     service: TileService
     database: Database
     originals: Originals
     feed: Feed
+    watches: Watches
+    """Of the folders that are watched by this process."""
+
+    def watch(
+        self,
+        path: Path | str,
+        folder: str | Folder | None = None,
+        *,
+        settle_s: float = SETTLE_S,
+        who: str = "",
+        told: Callable[[Noticed], None] | None = None,
+    ) -> Watch:
+        """Mirror a folder of the disk in a folder of the shelf, from a thread, until the watch or the shelf is closed.
+
+        A file becomes a paper of its name, a folder a folder, in natural order. A file that changes becomes a new revision, one
+        that is renamed or moved keeps its paper, one that goes away has its paper withdrawn, and put back if it comes back.
+        What was registered is known after a restart. folder: None: one at the top with the name of the folder of the disk.
+        settle_s: a file is taken when it has not changed for so many seconds. told: called from the thread with everything that
+        becomes of a file; unless told, it is logged. Raises NotADirectoryError, RequestError.
+        """
+        return self.watches.begin(Path(path), id_of(folder), settle_s, who, told)
 
     def back_up(self, target: Path | str) -> int:
         """Copy the shelf into a new folder, from which `Shelf` opens it. Returns how many originals it has.

@@ -122,8 +122,8 @@ SHELF = Schema(
         ) STRICT, WITHOUT ROWID;
         CREATE INDEX watched_file_by_paper ON watched_file (paper);
         CREATE INDEX watched_file_by_digest ON watched_file (root, digest);
-        CREATE TABLE watched_purged ( -- a file whose paper was purged is not registered again, unless it changes
-            name TEXT PRIMARY KEY -- a digest of its path and state: nothing of it can be read here
+        CREATE TABLE watched_purged ( -- a file whose paper was purged is not registered again
+            name TEXT PRIMARY KEY -- a digest of its digest: nothing of it is said here
         ) STRICT, WITHOUT ROWID;
         """,
     ),

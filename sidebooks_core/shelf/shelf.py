@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self, Unpack, get_args
 
 from msgspec.structs import replace
 
-from sidebooks_core.databases.database import Database, Writing
+from sidebooks_core.databases.database import Database
 from sidebooks_core.documents.document import Document
 from sidebooks_core.documents.shown_text import shown as shown_text
-from sidebooks_core.errors import PasswordRequired, RequestError, StorageFailed
+from sidebooks_core.errors import PasswordRequired, RequestError
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.service import TileService
 from sidebooks_core.shelf import catalogue, changes, folders, upkeep
-from sidebooks_core.shelf.catalogue import NewPaper, NewRevision
+from sidebooks_core.shelf.catalogue import NewPaper
 from sidebooks_core.shelf.feed import Feed, Listener
-from sidebooks_core.shelf.intake import Convert, Given, Intake, TakenIn
+from sidebooks_core.shelf.intake import Convert, Given, Intake, TakenIn, committing, name_of, revision_of
 from sidebooks_core.shelf.keeping import Keeping
+from sidebooks_core.shelf.mirror import Desk
 from sidebooks_core.shelf.model import (
     Change,
     Folder,
@@ -34,6 +33,7 @@ from sidebooks_core.shelf.model import (
     Progress,
     Revision,
     Shown,
+    id_of,
 )
 from sidebooks_core.shelf.opened import OpenedRevisions
 from sidebooks_core.shelf.order import new_id
@@ -43,6 +43,7 @@ from sidebooks_core.shelf.revisions import PageChange, page_changes
 from sidebooks_core.shelf.schema import SHELF
 from sidebooks_core.shelf.search import page_texts
 from sidebooks_core.shelf.search.searching import NEWEST, Found, Where, search
+from sidebooks_core.shelf.watched import Watches
 
 CHANGES_AT_ONCE = 1000
 SEARCH_LIMIT = 50
@@ -78,6 +79,8 @@ class Shelf(Keeping):
         upkeep.sweep(self.database, self.originals)
         self.feed.tell(self._let_go_of_purged)
         self._preparer = Preparer(self.database, service, self.data_dir, self._opened.document, self.feed.wake)
+        desk = Desk(self.database, self.originals, self._intake, self._has_new, self.feed.wake)
+        self.watches = Watches(desk, self.data_dir)
         if prepares:
             self._preparer.start()
 
@@ -87,7 +90,7 @@ class Shelf(Keeping):
         self, name: str, parent: str | Folder | None = None, *, kind: FolderKind = "folder", note: str = "", who: str = ""
     ) -> Folder:
         """A new folder behind its siblings. parent: the folder that holds it; None: at the top. Raises RequestError."""
-        new = Folder(new_id(), _id_of(parent), _name(name), kind, note, 0)
+        new = Folder(new_id(), id_of(parent), _name(name), kind, note, 0)
         with self.database.writing() as writing:
             made = folders.add_folder(writing, new, who)
         self.feed.wake()
@@ -103,7 +106,7 @@ class Shelf(Keeping):
             new = replace(old, **{name: value for name, value in changes.items() if name in ("name", "kind", "note")})
             changed = folders.change_folder(writing, replace(new, name=_name(new.name)), who)
             if "parent" in changes or "place" in changes:
-                parent = _id_of(changes.get("parent", old.parent))
+                parent = id_of(changes.get("parent", old.parent))
                 changed = folders.move_folder(writing, old.id, parent, changes.get("place"), who)
         self.feed.wake()
         return changed
@@ -122,7 +125,7 @@ class Shelf(Keeping):
     def folders(self, parent: str | Folder | None = None) -> list[Folder]:
         """The folders in a folder, in order; those at the top for None."""
         with self.database.reading() as reading:
-            return folders.folders(reading, _id_of(parent))
+            return folders.folders(reading, id_of(parent))
 
     # Papers
 
@@ -143,14 +146,14 @@ class Shelf(Keeping):
         Raises FileNotFoundError, IsADirectoryError, DamagedDocument if the file changed meanwhile, DocumentTooLarge if it is
         larger than the settings allow, RequestError, StorageFailed, ServiceClosed.
         """
-        folder_id = _id_of(folder)
+        folder_id = id_of(folder)
         if folder_id is not None:
             self.folder(folder_id)
         taken = self._intake.take(source, password, shown.get("name"))
-        shown.setdefault("name", Path(taken.file_name).stem or taken.file_name)
+        shown.setdefault("name", name_of(taken.file_name))
         new = _new_paper(NewPaper(name="", folder=folder_id), shown)
-        with _committing(self.database, self.originals, taken) as writing:
-            paper = catalogue.add_paper(writing, taken.paper_id, new, _revision_of(taken, revision_note, who))
+        with committing(self.database, self.originals, taken) as writing:
+            paper = catalogue.add_paper(writing, taken.paper_id, new, revision_of(taken, revision_note, who))
         self._has_new(paper, taken)
         return paper
 
@@ -172,8 +175,8 @@ class Shelf(Keeping):
         with self.database.reading() as reading:
             old = catalogue.require_paper(reading, paper_id)
         taken = self._intake.take(source, password, old.name)
-        with _committing(self.database, self.originals, taken) as writing:
-            paper = catalogue.replace_paper(writing, paper_id, after, _revision_of(taken, note, who))
+        with committing(self.database, self.originals, taken) as writing:
+            paper = catalogue.replace_paper(writing, paper_id, after, revision_of(taken, note, who))
         self._has_new(paper, taken)
         return paper
 
@@ -187,7 +190,7 @@ class Shelf(Keeping):
             before = NewPaper(name=old.name, note=old.note, level=old.level, from_s=old.from_s, until_s=old.until_s)
             paper = catalogue.change_paper(writing, paper_id, _new_paper(before, changes), who)
             if "folder" in changes or "place" in changes:
-                folder = _id_of(changes.get("folder", old.folder))
+                folder = id_of(changes.get("folder", old.folder))
                 paper = catalogue.move_paper(writing, paper_id, folder, changes.get("place"), who)
         self.feed.wake()
         return paper
@@ -235,7 +238,7 @@ class Shelf(Keeping):
     def papers(self, folder: str | Folder | None = None, *, withdrawn: bool = False) -> list[Paper]:
         """The papers in a folder, in order; those at the top for None. withdrawn: also those that were withdrawn."""
         with self.database.reading() as reading:
-            found = catalogue.papers(reading, _id_of(folder))
+            found = catalogue.papers(reading, id_of(folder))
         return [paper for paper in found if withdrawn or paper.withdrawn_s is None]
 
     # Revisions
@@ -303,6 +306,7 @@ class Shelf(Keeping):
 
     def close(self) -> None:
         """Let go of the data. What is being prepared goes on at the next start. The service is not closed."""
+        self.watches.close()
         self._preparer.close()
         self.feed.close()
         self.database.close()
@@ -341,19 +345,6 @@ class Shelf(Keeping):
         return paper
 
 
-@contextmanager
-def _committing(database: Database, originals: Originals, taken: TakenIn) -> Iterator[Writing]:
-    """A transaction that names a file that was taken in. The file is there: nobody may have swept it meanwhile."""
-    with database.writing() as writing:
-        if not (originals.holds(taken.original.digest) and originals.holds(taken.shown.digest)):
-            raise StorageFailed("the file that was taken in is gone; register it again")
-        yield writing
-
-
-def _id_of(folder: str | Folder | None) -> str | None:
-    return folder.id if isinstance(folder, Folder) else folder
-
-
 def _required_id(folder: str | Folder) -> str:
     return folder.id if isinstance(folder, Folder) else folder
 
@@ -374,9 +365,3 @@ def _new_paper(before: NewPaper, shown: Shown) -> NewPaper:
     if new.from_s is not None and new.until_s is not None and new.until_s <= new.from_s:
         raise RequestError("a paper cannot end before it begins: until_s must be later than from_s")
     return replace(new, name=_name(new.name))
-
-
-def _revision_of(taken: TakenIn, note: str, who: str) -> NewRevision:
-    return NewRevision(
-        original=taken.original, shown=taken.shown, file_name=taken.file_name, opened=taken.opened, note=note, who=who
-    )

@@ -60,16 +60,15 @@ def remove_file(writing: Writing, root: bytes, path: bytes) -> None:
 
 
 def purge(writing: Writing, paper_id: str) -> None:
-    """A paper is purged: its files are not registered again, unless they change."""
-    query = "SELECT root, path, state FROM watched_file WHERE paper = ?"
-    for row in writing.all(_Purged, query, paper_id):
-        writing.run("INSERT OR IGNORE INTO watched_purged (name) VALUES (?)", _purged_name(row.root, row.path, row.state))
+    """A paper is purged: its content is not registered again from where it lies."""
+    for row in writing.all(_Purged, "SELECT root, digest FROM watched_file WHERE paper = ?", paper_id):
+        writing.run("INSERT OR IGNORE INTO watched_purged (name) VALUES (?)", _purged_name(row.root, row.digest))
     writing.run("DELETE FROM watched_file WHERE paper = ?", paper_id)
 
 
-def is_purged(reading: Reading, root: bytes, path: bytes, state: str) -> bool:
-    """Whether the paper of a file was purged, and the file has not changed since."""
-    return reading.one(int, "SELECT 1 FROM watched_purged WHERE name = ?", _purged_name(root, path, state)) is not None
+def is_purged(reading: Reading, root: bytes, digest: str) -> bool:
+    """Whether the paper of a file of this content was purged."""
+    return reading.one(int, "SELECT 1 FROM watched_purged WHERE name = ?", _purged_name(root, digest)) is not None
 
 
 def root_of(reading: Reading, root: bytes) -> Root | None:
@@ -101,11 +100,8 @@ def remove_folder(writing: Writing, root: bytes, path: bytes) -> None:
 
 class _Purged(Struct, frozen=True, array_like=True):
     root: bytes
-    path: bytes
-    state: str
+    digest: str
 
 
-def _purged_name(root: bytes, path: bytes, state: str) -> str:
-    # The time of the last change of anything is left out: whoever looks after the disk may change the owner of a file.
-    lasting = " ".join(state.split()[:3])
-    return hashlib.sha256(b"\0".join((root, path, lasting.encode()))).hexdigest()
+def _purged_name(root: bytes, digest: str) -> str:
+    return hashlib.sha256(b"purged\0" + root + b"\0" + digest.encode()).hexdigest()
