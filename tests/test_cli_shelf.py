@@ -80,6 +80,21 @@ def test_a_clerks_day(clerk: Clerk, tmp_path: Path, sample: Path) -> None:
     assert [one["name"] for one in clerk.json("list") if one["type"] == "paper"] == ["第1号"]
 
 
+def test_a_shelf_is_exported_and_imported(clerk: Clerk, tmp_path: Path, sample: Path) -> None:
+    clerk.told("add", sample, "--folder", "Council/2026", "--name", "budget", "--no-wait")
+    clerk.told("replace", "Council/2026/budget", sample, "--no-wait")
+    done = clerk.json("export", tmp_path / "exported")
+    assert done == {"folders": 2, "papers": 1, "revisions": 2}
+    assert (tmp_path / "exported" / "01 Council" / "01 2026" / f"01 {sample.name}").is_file()
+    (tmp_path / "elsewhere").mkdir()
+    other = Clerk(tmp_path / "elsewhere")
+    assert other.told("import", tmp_path / "exported").startswith("1 papers with 2 revisions, and 2 folders")
+    assert "1 papers stood here already" in other.told("import", tmp_path / "exported", "--folder", "again")
+    assert other.json("list")[2] == clerk.json("list")[2]
+    assert "no folder" in clerk.run("export", tmp_path / "more", "--folder", "nowhere").stderr
+    assert clerk.told("export", tmp_path / "one", "--present-only").startswith("1 papers with 1 revisions, in 2 folders")
+
+
 def test_a_folder_is_watched(clerk: Clerk, tmp_path: Path, sample: Path) -> None:
     minutes = tmp_path / "minutes"
     minutes.mkdir()

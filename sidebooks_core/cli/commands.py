@@ -242,7 +242,7 @@ def _add_cache(commands: _Commands) -> None:
 def _add_shelf(commands: _Commands) -> None:
     parser = commands.add_parser(
         "shelf",
-        help="papers that are kept for good: add, replace, list, search, withdraw, purge, backup, verify",
+        help="papers that are kept for good: add, watch, replace, list, search, withdraw, purge, backup, export, import",
         description="Look after the shelf. A PAPER is an id, or the names that lead to it, as Council/Budget.",
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
@@ -275,6 +275,18 @@ def _add_shelf(commands: _Commands) -> None:
             "copy the shelf into a new folder",
             "With accounts and the audit. Others may use it meanwhile.",
         ),
+        (
+            "export",
+            shelving.export,
+            "write the shelf as folders and files",
+            "With readable names and a manifest, from which `sidebooks shelf import` reads it.",
+        ),
+        (
+            "import",
+            shelving.bring_in,
+            "read an exported shelf",
+            "All or nothing. What stands here already is left as it is.",
+        ),
         ("verify", shelving.verify, "read everything and check it", "Exit status 1 if something is missing or damaged."),
     )
     made = {name: _command(actions, name, run, summary, description) for name, run, summary, description in rows}
@@ -298,12 +310,17 @@ def _add_shelf(commands: _Commands) -> None:
     made["withdraw"].add_argument("--undo", action="store_true", help="put them back")
     made["backup"].add_argument("target", type=Path, metavar="FOLDER", help="a folder that is not there yet")
     made["verify"].add_argument("--rebuild", action="store_true", help="make the search index again first")
+    made["export"].add_argument("target", type=Path, metavar="TARGET", help="a folder that is not there yet")
+    made["export"].add_argument("--present-only", action="store_true", help="without the earlier revisions")
+    made["export"].add_argument("--with-passwords", action="store_true", help="of locked papers; the manifest is secret then")
+    made["import"].add_argument("source", type=Path, metavar="SOURCE", help="an exported shelf")
     for name in ("withdraw", "purge"):
         made[name].add_argument("paper", nargs="+", metavar="PAPER")
-    for name in ("add", "watch", "list", "search"):
+    for name in ("add", "watch", "list", "search", "export", "import"):
         made[name].add_argument("--folder", metavar="FOLDER", help="names, as Council/2026, or an id")
     for name in ("add", "replace"):
         made[name].add_argument("--password", help="if a document needs one; - asks for it")
+    for name in ("add", "replace", "import"):
         made[name].add_argument("--no-wait", action="store_true", help="leave the preparation to the server")
         add_workers(made[name])
 

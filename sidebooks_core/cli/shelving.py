@@ -1,4 +1,4 @@
-"""The `sidebooks shelf` commands: papers are registered, replaced, listed, searched, withdrawn, purged, backed up, mirrored."""
+"""The `sidebooks shelf` commands: papers are registered, replaced, listed, searched, withdrawn, purged, mirrored, copied."""
 
 from __future__ import annotations
 
@@ -188,6 +188,39 @@ def back_up(arguments: argparse.Namespace) -> int:
         print_json({"originals": originals})
     else:
         print(f"{originals} originals and all that is known of them are in {arguments.target}")
+    return 0
+
+
+def export(arguments: argparse.Namespace) -> int:
+    """Write the shelf as folders and files that people can read."""
+    with _opened(arguments) as shelf:
+        folder = find_folder(shelf, arguments.folder) if arguments.folder else None
+        all_revisions = not arguments.present_only
+        done = shelf.export(arguments.target, folder, all_revisions=all_revisions, passwords=arguments.with_passwords)
+    if arguments.json:
+        print_json(to_builtins(done))
+    else:
+        print(f"{done.papers} papers with {done.revisions} revisions, in {done.folders} folders, are in {arguments.target}")
+        if arguments.with_passwords:
+            print("their passwords can be read in manifest.json: keep that from others", file=sys.stderr)
+    return 0
+
+
+def bring_in(arguments: argparse.Namespace) -> int:
+    """Read an exported shelf into this one."""
+    with _opened(arguments, prepares=True) as shelf:
+        folder = _made_folder(shelf, arguments.folder) if arguments.folder else None
+        done = shelf.bring_in(arguments.source, folder, who=getpass.getuser())
+        if not arguments.no_wait:
+            shelf.wait_prepared()
+    if arguments.json:
+        print_json(to_builtins(done))
+    else:
+        print(f"{done.papers} papers with {done.revisions} revisions, and {done.folders} folders, were brought in")
+        if done.already:
+            print(f"{done.already} papers stood here already, and were left as they are")
+        for old, new in done.renewed.items():
+            print(f"{old} is {new} here: another paper, or another state of it, has that id")
     return 0
 
 

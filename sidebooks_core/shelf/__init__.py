@@ -1,5 +1,7 @@
 """The shelf: papers that are registered once and kept for good, their revisions, and the feed of changes."""
 
+from sidebooks_core.shelf.exporting import Exported
+from sidebooks_core.shelf.importing import BroughtIn
 from sidebooks_core.shelf.mirror import Noticed
 from sidebooks_core.shelf.model import Change, Folder, Paper, Progress, Revision
 from sidebooks_core.shelf.revisions import PageChange
@@ -8,7 +10,9 @@ from sidebooks_core.shelf.shelf import Shelf
 from sidebooks_core.shelf.watched import Watch
 
 __all__ = [
+    "BroughtIn",
     "Change",
+    "Exported",
     "Folder",
     "Found",
     "Noticed",

@@ -25,7 +25,7 @@ from sidebooks_core.errors import (
 )
 from sidebooks_core.service import TileService
 from sidebooks_core.shelf.catalogue import NewRevision, Opened
-from sidebooks_core.shelf.model import State
+from sidebooks_core.shelf.model import Paper, State
 from sidebooks_core.shelf.order import new_id
 from sidebooks_core.shelf.originals import Original, Originals
 
@@ -132,6 +132,20 @@ class Intake:
 
 def _state_of(error: DocumentError) -> State:
     return next((state for state, kind in ERRORS.items() if isinstance(error, kind)), "damaged")
+
+
+class Desk(Struct, frozen=True):
+    """What a shelf registers with."""
+
+    database: Database
+    originals: Originals
+    intake: Intake
+    registered: Callable[[Paper, TakenIn], None]
+    """Called when a revision is on the disk."""
+    changed: Callable[[], None]
+    """Called when something else was changed."""
+    unprepared: Callable[[], None]
+    """Called when there is something to prepare."""
 
 
 @contextmanager

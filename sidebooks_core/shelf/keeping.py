@@ -8,7 +8,10 @@ from pathlib import Path
 from sidebooks_core.databases.database import Database
 from sidebooks_core.service import TileService
 from sidebooks_core.shelf import upkeep
+from sidebooks_core.shelf.exporting import Exported, ExportOptions, export
 from sidebooks_core.shelf.feed import Feed
+from sidebooks_core.shelf.importing import BroughtIn, bring_in
+from sidebooks_core.shelf.intake import Desk
 from sidebooks_core.shelf.mirror import Noticed
 from sidebooks_core.shelf.model import Folder, id_of
 from sidebooks_core.shelf.originals import Originals
@@ -23,6 +26,8 @@ class Keeping:
     database: Database
     originals: Originals
     feed: Feed
+    desk: Desk
+    """Registers files."""
     watches: Watches
     """Of the folders that are watched by this process."""
 
@@ -51,6 +56,27 @@ class Keeping:
         Others may use the shelf meanwhile. Raises FileExistsError, StorageFailed, RequestError if it is being done already.
         """
         return upkeep.back_up(self.database, self.originals, Path(target))
+
+    def export(
+        self, target: Path | str, folder: str | Folder | None = None, *, all_revisions: bool = True, passwords: bool = False
+    ) -> Exported:
+        """Write the shelf, or a folder of it, as folders and files of readable names, with a manifest. See `bring_in`.
+
+        target: a folder that is not there yet, or is empty. all_revisions: else the present ones only. passwords: of locked
+        papers; they are secrets, and everybody who has the manifest can read them.
+        Raises FileExistsError, RequestError, StorageDamaged if an original is damaged or missing, StorageFailed.
+        """
+        options = ExportOptions(folder=id_of(folder), all_revisions=all_revisions, passwords=passwords)
+        return export(self.database, self.originals, Path(target), options)
+
+    def bring_in(self, source: Path | str, folder: str | Folder | None = None, *, who: str = "") -> BroughtIn:
+        """Import what `export` has written: all of it, or nothing. Papers that stand here already are left as they are.
+
+        Ids stay the same if they are free. folder: for what stood at the top; None: the top. No file is believed: each must
+        have the digest of the manifest. Raises FileNotFoundError, RequestError if the manifest makes no sense, StorageDamaged
+        if a file is not the one that it names, DocumentTooLarge, StorageFailed, Conflict.
+        """
+        return bring_in(self.desk, Path(source), id_of(folder), who)
 
     def verify(self) -> upkeep.Verification:
         """Read everything, and tell what is missing or damaged."""

@@ -17,17 +17,16 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from sidebooks_core.databases.database import Database, Writing
+from sidebooks_core.databases.database import Writing
 from sidebooks_core.documents.listing import list_folder, retry_after_s
 from sidebooks_core.documents.natural_order import natural_key
 from sidebooks_core.documents.shown_text import shown as shown_text
 from sidebooks_core.errors import Conflict, RequestError, ServiceClosed, SidebooksError
 from sidebooks_core.shelf import catalogue, folders, watched_rows
 from sidebooks_core.shelf.catalogue import NewPaper
-from sidebooks_core.shelf.intake import Intake, TakenIn, committing, name_of, revision_of
+from sidebooks_core.shelf.intake import Desk, TakenIn, committing, name_of, revision_of
 from sidebooks_core.shelf.model import Folder, Paper
 from sidebooks_core.shelf.order import new_id
-from sidebooks_core.shelf.originals import Originals
 from sidebooks_core.shelf.ripening import Known, Ripening
 from sidebooks_core.shelf.watched_rows import WatchedFile, state_text
 
@@ -48,18 +47,6 @@ class Noticed(Struct, frozen=True):
     """None if it could not be registered."""
     reason: str = ""
     """Why it could not be registered, or opened."""
-
-
-class Desk(Struct, frozen=True):
-    """What a shelf registers with."""
-
-    database: Database
-    originals: Originals
-    intake: Intake
-    registered: Callable[[Paper, TakenIn], None]
-    """Called when a revision is on the disk."""
-    changed: Callable[[], None]
-    """Called when something else was changed."""
 
 
 class _Changed(Exception):

@@ -19,9 +19,8 @@ from sidebooks_core.service import TileService
 from sidebooks_core.shelf import catalogue, changes, folders, upkeep
 from sidebooks_core.shelf.catalogue import NewPaper
 from sidebooks_core.shelf.feed import Feed, Listener
-from sidebooks_core.shelf.intake import Convert, Given, Intake, TakenIn, committing, name_of, revision_of
+from sidebooks_core.shelf.intake import Convert, Desk, Given, Intake, TakenIn, committing, name_of, revision_of
 from sidebooks_core.shelf.keeping import Keeping
-from sidebooks_core.shelf.mirror import Desk
 from sidebooks_core.shelf.model import (
     Change,
     Folder,
@@ -79,8 +78,8 @@ class Shelf(Keeping):
         upkeep.sweep(self.database, self.originals)
         self.feed.tell(self._let_go_of_purged)
         self._preparer = Preparer(self.database, service, self.data_dir, self._opened.document, self.feed.wake)
-        desk = Desk(self.database, self.originals, self._intake, self._has_new, self.feed.wake)
-        self.watches = Watches(desk, self.data_dir)
+        self.desk = Desk(self.database, self.originals, self._intake, self._has_new, self.feed.wake, self._preparer.wake)
+        self.watches = Watches(self.desk, self.data_dir)
         if prepares:
             self._preparer.start()
 

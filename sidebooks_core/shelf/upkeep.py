@@ -50,7 +50,7 @@ def sweep(database: Database, originals: Originals) -> int:
     A file comes before its row, so a young file may be about to be named. The look and the removal hold the lock for writing:
     no row comes in between. Nothing is removed while a backup is made.
     """
-    held = _hold_files(originals)
+    held = hold_files(originals)
     if held is None:
         return 0
     try:
@@ -76,7 +76,7 @@ def remove_doomed(database: Database, originals: Originals) -> int:
 
     If one cannot be removed, or a backup is being made, it stays doomed, and the next call tries again.
     """
-    held = _hold_files(originals)
+    held = hold_files(originals)
     if held is None:
         return 0
     try:
@@ -103,7 +103,7 @@ def back_up(database: Database, originals: Originals, target: Path) -> int:
     its changes anew (`Shelf.epoch`), since it may be opened long after. Raises FileExistsError, StorageFailed, RequestError if
     another backup is being made.
     """
-    held = _hold_files(originals)
+    held = hold_files(originals)
     if held is None:
         raise RequestError("another backup is being made, or files are being removed: try again")
     try:
@@ -133,7 +133,8 @@ def back_up(database: Database, originals: Originals, target: Path) -> int:
         remove_doomed(database, originals)
 
 
-def _hold_files(originals: Originals) -> ProcessLock | None:
+def hold_files(originals: Originals) -> ProcessLock | None:
+    """While it is held, no original is removed. None: somebody else holds it."""
     return try_lock(originals.folder / LOCK_NAME)
 
 

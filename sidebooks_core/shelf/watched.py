@@ -18,7 +18,8 @@ from typing import Self
 from sidebooks_core.databases.lock import ProcessLock, try_lock
 from sidebooks_core.errors import RequestError, ServiceClosed
 from sidebooks_core.shelf import folders, watched_rows
-from sidebooks_core.shelf.mirror import Desk, Mirror, Noticed
+from sidebooks_core.shelf.intake import Desk
+from sidebooks_core.shelf.mirror import Mirror, Noticed
 from sidebooks_core.shelf.model import Folder
 from sidebooks_core.shelf.order import new_id
 from sidebooks_core.stores.folders import is_remote
