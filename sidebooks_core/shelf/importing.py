@@ -55,6 +55,11 @@ def bring_in(desk: Desk, source: Path, folder: str | None, who: str) -> BroughtI
     Raises FileNotFoundError if there is no manifest, RequestError if it makes no sense, StorageDamaged if a file is not the one
     that it names, DocumentTooLarge, StorageFailed, Conflict if somebody else brings in the same. Then nothing was brought in.
     """
+    with desk.originals.taking():
+        return _brought_in(desk, source, folder, who)
+
+
+def _brought_in(desk: Desk, source: Path, folder: str | None, who: str) -> BroughtIn:
     manifest = _manifest(source)
     with desk.database.reading() as reading:
         if folder is not None:

@@ -114,7 +114,8 @@ class Mirror:
         """Register a file, or what has changed of it. A failure is told, and tried again if it may pass."""
         place = self._place(path)
         try:
-            noticed = self._taken(path, files, rows)
+            with self._desk.originals.taking():
+                noticed = self._taken(path, files, rows)
         except ServiceClosed:
             raise
         except (_Changed, FileNotFoundError):

@@ -148,11 +148,12 @@ class Shelf(Keeping):
         folder_id = id_of(folder)
         if folder_id is not None:
             self.folder(folder_id)
-        taken = self._intake.take(source, password, shown.get("name"))
-        shown.setdefault("name", name_of(taken.file_name))
-        new = _new_paper(NewPaper(name="", folder=folder_id), shown)
-        with committing(self.database, self.originals, taken) as writing:
-            paper = catalogue.add_paper(writing, taken.paper_id, new, revision_of(taken, revision_note, who))
+        with self.originals.taking():
+            taken = self._intake.take(source, password, shown.get("name"))
+            shown.setdefault("name", name_of(taken.file_name))
+            new = _new_paper(NewPaper(name="", folder=folder_id), shown)
+            with committing(self.database, self.originals, taken) as writing:
+                paper = catalogue.add_paper(writing, taken.paper_id, new, revision_of(taken, revision_note, who))
         self._has_new(paper, taken)
         return paper
 
@@ -173,9 +174,10 @@ class Shelf(Keeping):
         """
         with self.database.reading() as reading:
             old = catalogue.require_paper(reading, paper_id)
-        taken = self._intake.take(source, password, old.name)
-        with committing(self.database, self.originals, taken) as writing:
-            paper = catalogue.replace_paper(writing, paper_id, after, revision_of(taken, note, who))
+        with self.originals.taking():
+            taken = self._intake.take(source, password, old.name)
+            with committing(self.database, self.originals, taken) as writing:
+                paper = catalogue.replace_paper(writing, paper_id, after, revision_of(taken, note, who))
         self._has_new(paper, taken)
         return paper
 

@@ -47,16 +47,17 @@ class Verification(Struct, frozen=True):
 def sweep(database: Database, originals: Originals) -> int:
     """Remove files that no row names, if they are old, and those that are doomed. Returns how many were removed.
 
-    A file comes before its row, so a young file may be about to be named. The look and the removal hold the lock for writing:
-    no row comes in between. Nothing is removed while a backup is made.
+    A file comes before its row, so a file may be about to be named. Nothing is removed while somebody takes a file in, or makes
+    a backup. The age keeps files for who does not tell of taking them in; it depends on the clock, which may be set.
     """
     held = hold_files(originals)
-    if held is None:
-        return 0
+    taking = originals.hold_taking() if held is not None else None
     try:
-        return _swept(database, originals)
+        return _swept(database, originals) if taking is not None else 0
     finally:
-        held.release()
+        for lock in (held, taking):
+            if lock is not None:
+                lock.release()
 
 
 def _swept(database: Database, originals: Originals) -> int:
