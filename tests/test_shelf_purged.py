@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pymupdf
@@ -16,6 +17,7 @@ from quiet import wait_until
 import sidebooks_core as sb
 from sidebooks_core.shelf import Shelf
 from sidebooks_core.shelf.search import page_texts
+from sidebooks_core.shelf.uploads import Upload, UploadLimits, Uploads
 
 TEXT = "Zwieback-Haushalt 4711 for the garden of the elders"
 FILE_NAME = "very-secret-garden-plan.pdf"
@@ -133,6 +135,21 @@ def test_no_byte_of_a_purged_paper_is_left(tmp_path: Path) -> None:
         assert shelf.document(other.id).page_count == 22
         assert shelf.verify().is_whole
     assert needles.found(tmp_path / "data", tmp_path / "cache") == set()
+
+
+def test_nothing_of_an_upload_is_left(tmp_path: Path) -> None:
+    content = secret_paper(tmp_path / FILE_NAME).read_bytes()
+    with opened(tmp_path) as service, Shelf(tmp_path / "data", service) as shelf:
+        uploads = Uploads(shelf, UploadLimits())
+        new = Upload(id="", owner="clerk", length=len(content), file_name=FILE_NAME, paper_id="", replaces=False)
+        upload = uploads.begin(new)
+        with closing(uploads.writer(upload)) as writer:
+            writer.write(content)
+        paper = uploads.finish(upload)
+        needles = read_through(service, shelf, paper.id)
+        assert "digest of revision 1" in needles.found(tmp_path / "data")
+        shelf.purge(paper.id)
+        assert needles.found(tmp_path / "data", tmp_path / "cache") == set()
 
 
 @pytest.mark.parametrize("moment", ["before the cache", "before the files", "before the log"])
