@@ -59,6 +59,7 @@ def purge_cache(database: Database, service: TileService, originals: Originals, 
         if one.shown not in named_again:
             _purge_revision(service, originals, one, known)
     service.parts.images.keeper.purge(pages)
+    service.parts.images.keeper.store.scrub()
     with database.writing() as writing:
         writing.run_each("DELETE FROM doomed_revision WHERE rowid = ?", [(one.row,) for one in revisions])
         writing.run_each("DELETE FROM doomed_page WHERE content_id = ?", [(page,) for page in pages])

@@ -113,11 +113,13 @@ def _ids(reading: Reading, manifest: Manifest, folder: str | None) -> dict[str, 
 def _stands_here(reading: Reading, paper: PaperEntry, folder: str | None) -> bool:
     """Whether a paper of this id, or one of this name in the same folder, has all these revisions."""
     wanted = {(one.number, one.file.digest) for one in paper.revisions}
-    alike = [one.id for one in catalogue.papers(reading, folder) if one.name == shown_text(paper.name)]
-    for paper_id in (paper.id, *alike):
-        if wanted <= {(one.number, one.original) for one in catalogue.revisions(reading, paper_id)}:
-            return True
-    return False
+
+    def has_all(paper_id: str) -> bool:
+        return wanted <= {(one.number, one.original) for one in catalogue.revisions(reading, paper_id)}
+
+    return has_all(paper.id) or any(
+        has_all(one.id) for one in catalogue.papers(reading, folder) if one.name == shown_text(paper.name)
+    )
 
 
 def _taken(desk: Desk, source: Path, paper: PaperEntry, revision: RevisionEntry, fresh: set[str]) -> TakenIn:

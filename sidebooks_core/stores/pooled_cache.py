@@ -187,16 +187,9 @@ class PooledCache(diskcache.Cache):  # type: ignore[misc]  # diskcache has no ty
         for filename in evicted:
             self.disk.remove(filename)
 
-    def evict_wholly(self, tag: str) -> int:
-        """Remove all values of a tag, also from SQLite's log, which keeps what it was told until it is cut. How many values.
-
-        A process that reads the log for longer than the timeout keeps it from being cut.
-        """
-        removed = int(self.evict(tag))
-        log = self._file.with_name(f"{self._file.name}-wal")
-        if log.exists() and log.stat().st_size > 0:
-            self.connection().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        return removed
+    def cut_log(self) -> None:
+        """Copy SQLite's log into the database and cut it, so that nothing that was removed stays in it."""
+        self.connection().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def close(self) -> None:
         """Keep the connection: diskcache's constructor closes its own, which cost a flush to the disk, 5 ms of each start."""
