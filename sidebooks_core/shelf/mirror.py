@@ -149,11 +149,11 @@ class Mirror:
             with self._desk.database.reading() as reading:
                 if watched_rows.is_purged(reading, self._name, digest):
                     raise _Purged("its paper was purged: it is not registered again from here")
-        taken = self._desk.intake.take(place, None, None)
-        if taken.original.digest != digest:
-            raise _Changed
         now_s = time.monotonic()
         left_s = DAMAGED_AFTER * self._settle_s - self._ripening.age_s(path, now_s)
+        taken = self._desk.intake.take(place, None, None)
+        if taken.original.digest != digest or not _is_as_seen(place.stat(), files[path]):
+            raise _Changed  # opening it may have taken long
         if taken.opened.state == "damaged" and left_s > 0:
             self._ripening.hold(path, now_s + left_s, has_failed=False)
             return None
@@ -307,15 +307,22 @@ def _parent(path: bytes) -> bytes:
 def _digest(path: Path, state: str) -> str:
     """SHA-256 of a file that is still as it was seen. Raises _Changed, OSError."""
     with path.open("rb") as file:
-        found = os.fstat(file.fileno())
-        seen = (found.st_ino, found.st_size, found.st_mtime_ns)
-        if not stat.S_ISREG(found.st_mode) or state_text(seen) != " ".join(state.split()[:3]):
+        if not _is_as_seen(os.fstat(file.fileno()), state):
             raise _Changed
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-        after = os.fstat(file.fileno())
-    if (after.st_size, after.st_mtime_ns) != seen[1:]:
-        raise _Changed
+        if not _is_as_seen(os.fstat(file.fileno()), state):
+            raise _Changed
     return digest
+
+
+def _is_as_seen(found: os.stat_result, state: str) -> bool:
+    """Whether it is the same file with the same content, as far as its inode, size and time say.
+
+    A listing of Windows has 0 for every inode.
+    """
+    inode, size, modified_ns = state.split()[:3]
+    is_same = inode in ("0", str(found.st_ino)) and (size, modified_ns) == (str(found.st_size), str(found.st_mtime_ns))
+    return is_same and stat.S_ISREG(found.st_mode)
 
 
 def _natural_place(

@@ -138,12 +138,13 @@ class Watch:
         return LOOK_EVERY_S if again_s is None else min(again_s, LOOK_EVERY_S)
 
     def _notices(self) -> Iterator[float]:
-        """Seconds that have passed since the last one; infinite if there was a change. At once for the first time."""
+        """Seconds that have passed since the last one; infinite if something may have changed. At once for the first time."""
         from watchfiles import watch  # when a folder is watched: it brings an event loop along
 
         is_polled = is_remote(self.path)
         yield 0.0
         while True:
+            is_first = True
             try:
                 for changes in watch(
                     self.path,
@@ -157,7 +158,9 @@ class Watch:
                     poll_delay_ms=POLL_MS,
                     ignore_permission_denied=True,
                 ):
-                    yield float("inf") if changes else TICK_MS / 1000
+                    # Before the first one, something may have changed of which the system was not asked to tell yet.
+                    yield float("inf") if changes or is_first else TICK_MS / 1000
+                    is_first = False
                 return
             except (OSError, RuntimeError) as fault:
                 if is_polled or not self.path.is_dir():
