@@ -285,14 +285,14 @@ class TileService:
         pages = range(document.page_count)
         removed += keeper.purge(own_id(document, page) for page in pages)  # of those that could not be identified
         removed += keeper.purge(one for page in pages if (one := document.known_content_id(page)) is not None)
-        unknown = [page for page in pages if document.known_content_id(page) is None]
-        for page in unknown:
+        for page in [page for page in pages if document.known_content_id(page) is None]:
             try:
                 removed += keeper.purge([document.content_id(page)])
             except ServiceClosed:
                 raise
             except SidebooksError:
                 continue  # images of it are stored under its own id, if at all
+        keeper.store.scrub()
         return removed
 
     def statistics(self) -> Statistics:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,11 @@ class Clerk:
         action, *rest = arguments
         command = [sys.executable, "-m", "sidebooks_core", "shelf", action, *self._options, *rest]
         return subprocess.run(list(map(os.fspath, command)), capture_output=True, text=True, check=False, timeout=200)
+
+    def started(self, *arguments: str | Path) -> subprocess.Popen[str]:
+        action, *rest = arguments
+        command = [sys.executable, "-m", "sidebooks_core", "shelf", action, *self._options, *rest]
+        return subprocess.Popen(list(map(os.fspath, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def told(self, *arguments: str | Path, status: int = 0) -> str:
         ran = self.run(*arguments)
@@ -72,6 +78,54 @@ def test_a_clerks_day(clerk: Clerk, tmp_path: Path, sample: Path) -> None:
     assert Clerk(tmp_path).told("verify").startswith("1 originals checked: 0 missing, 0 damaged")
     clerk.told("purge", paper, "本会議/令和8年3月定例会/資料10")
     assert [one["name"] for one in clerk.json("list") if one["type"] == "paper"] == ["第1号"]
+
+
+def test_a_shelf_is_exported_and_imported(clerk: Clerk, tmp_path: Path, sample: Path) -> None:
+    clerk.told("add", sample, "--folder", "Council/2026", "--name", "budget", "--no-wait")
+    clerk.told("replace", "Council/2026/budget", sample, "--no-wait")
+    done = clerk.json("export", tmp_path / "exported")
+    assert done == {"folders": 2, "papers": 1, "revisions": 2}
+    assert (tmp_path / "exported" / "01 Council" / "01 2026" / f"01 {sample.name}").is_file()
+    (tmp_path / "elsewhere").mkdir()
+    other = Clerk(tmp_path / "elsewhere")
+    assert other.told("import", tmp_path / "exported").startswith("1 papers with 2 revisions, and 2 folders")
+    assert "1 papers stood here already" in other.told("import", tmp_path / "exported", "--folder", "again")
+    assert other.json("list")[2] == clerk.json("list")[2]
+    assert "no folder" in clerk.run("export", tmp_path / "more", "--folder", "nowhere").stderr
+    assert clerk.told("export", tmp_path / "one", "--present-only").startswith("1 papers with 1 revisions, in 2 folders")
+
+
+def test_a_folder_is_watched(clerk: Clerk, tmp_path: Path, sample: Path) -> None:
+    minutes = tmp_path / "minutes"
+    minutes.mkdir()
+    shutil.copyfile(sample, minutes / "a.pdf")
+    assert clerk.told("watch", minutes, "--once", "--settle", "0.2") == f"registered {minutes / 'a.pdf'}\n"
+    shutil.copyfile(sample, minutes / "b.pdf")
+    (minutes / "plan.docx").write_bytes(b"an office file")
+    told = clerk.told("watch", minutes, "--once", "--settle", "0.2", "--json").splitlines()
+    noticed = {Path(one["path"]).name: one for one in map(json.loads, told)}
+    assert {name: one["kind"] for name, one in noticed.items()} == {"b.pdf": "registered", "plan.docx": "registered"}
+    assert noticed["b.pdf"]["paper"]["page_count"] == 22
+    assert "none of the kinds" in noticed["plan.docx"]["reason"]
+    listed = [(one["type"], one["name"]) for one in clerk.json("list")]
+    assert listed == [("folder", "minutes"), ("paper", "a"), ("paper", "b"), ("paper", "plan")]
+    assert clerk.told("watch", minutes, "--once", "--settle", "0.2") == ""
+
+
+def test_a_folder_is_watched_until_the_clerk_stops(clerk: Clerk, tmp_path: Path, sample: Path) -> None:
+    minutes = tmp_path / "minutes"
+    minutes.mkdir()
+    with clerk.started("watch", minutes, "--folder", "Council/2026", "--settle", "0.2") as watching:
+        assert watching.stderr is not None
+        assert watching.stdout is not None
+        assert "all is registered" in watching.stderr.readline()
+        shutil.copyfile(sample, minutes / "a.pdf")
+        assert watching.stdout.readline() == f"registered {minutes / 'a.pdf'}\n"
+        ran = clerk.run("watch", minutes)
+        assert (ran.returncode, "watched by another process" in ran.stderr) == (2, True)
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(30) == 130
+    assert [one["name"] for one in clerk.json("list")] == ["Council", "2026", "a"]
 
 
 def test_what_cannot_be_opened_is_told_and_stands_on_the_shelf(clerk: Clerk, tmp_path: Path) -> None:

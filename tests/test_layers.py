@@ -64,6 +64,7 @@ SOLE_IMPORTERS: dict[str, tuple[str, ...]] = {
     "diskcache": ("stores.pooled_cache",),
     "apsw": ("databases", "library.facts_file"),
     "fcntl": ("stores", "databases", "workers.process", "server.slow_clients"),
+    "watchfiles": ("shelf.watched",),
     "starlette": ("server",),
     "uvicorn": ("server.command", "server.slow_clients"),
     "httptools": ("server.slow_clients",),

@@ -86,16 +86,18 @@ PARAMETERS: dict[str, str] = {
     """,
 }
 SERVER = "Allowed Application Operation ServerLimits ServerOptions Shelf"
-SHELF = "Change Folder Found PageChange PageHit Paper Progress Revision Shelf Where"
+SHELF = "BroughtIn Change Exported Folder Found Noticed PageChange PageHit Paper Progress Revision Shelf Watch Where"
 SHELF_METHODS = """
-    back_up(target) change(paper_id * who changes) change_folder(folder * who changes) changes(since limit) close()
-    diff(paper_id old new) document(paper_id revision) epoch() folder(folder_id) folders(parent)
+    back_up(target) bring_in(source folder * who)
+    change(paper_id * who changes) change_folder(folder * who changes) changes(since limit) close()
+    diff(paper_id old new) document(paper_id revision) epoch() export(target folder * all_revisions passwords)
+    folder(folder_id) folders(parent)
     make_folder(name parent * kind note who) paper(paper_id) papers(folder * withdrawn) progress(paper_id)
     purge(paper_id * who) rebuild_index() register(source folder * password who revision_note shown)
     remove_folder(folder * who) replace(paper_id source * password after note who) restore(paper_id * who)
     revision(paper_id number)
     revisions(paper_id) search(query where * before limit) tell(listener) unlock(paper_id password * who) verify()
-    wait_prepared(timeout_s) withdraw(paper_id * who)
+    wait_prepared(timeout_s) watch(path folder * settle_s who told) withdraw(paper_id * who)
 """
 ACCESS = (
     "ALLOW CITIZEN DENY HOUSE OPENED UNKNOWN Access AccessLimits AuditRow Clock Decision FolderPolicy Grant Limits Link "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import random
 import subprocess
@@ -41,14 +43,15 @@ def test_nothing_promised_is_lost_and_nothing_is_half_done(tmp_path: Path) -> No
     with sb.TileService(sb.Settings(cache_dir=None, workers=1), pool=engine.pool) as service:
         for number in range(KILLS):
             unsure: set[str] = set()
-            for what, paper, *rest in killed_clerk(data_dir, number, chance.uniform(0.0, 0.6)):
+            promised = killed_clerk(data_dir, number, chance.uniform(0.0, 0.6))
+            for what, *rest in promised:
                 if what == "kept":
-                    kept[paper, int(rest[0])] = rest[1]
+                    kept[rest[0], int(rest[1])] = rest[2]
                 elif what == "purging":
-                    unsure.add(paper)
-                else:
-                    unsure.discard(paper)
-                    kept = {key: digest for key, digest in kept.items() if key[0] != paper}
+                    unsure.add(rest[0])
+                elif what == "gone":
+                    unsure.discard(rest[0])
+                    kept = {key: digest for key, digest in kept.items() if key[0] != rest[0]}
             with Shelf(data_dir, service) as shelf:
                 papers = {paper.id: paper for paper in shelf.papers(withdrawn=True)}
                 kept = {key: digest for key, digest in kept.items() if key[0] not in unsure or key[0] in papers}
@@ -65,5 +68,46 @@ def test_nothing_promised_is_lost_and_nothing_is_half_done(tmp_path: Path) -> No
                     assert reading.number("SELECT count(*) FROM original WHERE is_doomed") == 0, "what was purged is gone"
                     unused = "SELECT count(*) FROM page_text WHERE content_id NOT IN (SELECT content_id FROM page)"
                     assert reading.number(unused) == 0
+                    assert reading.number("SELECT count(*) FROM doomed_revision") == 0
                 assert named <= set(shelf.originals.all())
+                mirror_is_right(shelf, tmp_path / "watched")
+            copies_are_whole(service, tmp_path, promised)
     assert kept
+
+
+def mirror_is_right(shelf: Shelf, watched: Path) -> None:
+    """Each file has one paper of its name and content, and no paper is shown without a file."""
+    with shelf.watch(watched, settle_s=0.01) as watch:
+        assert watch.wait(60)
+        assert watch.problems == {}
+    [folder] = [one for one in shelf.folders() if one.name == "watched"]
+    shown = [(paper.name, shelf.revisions(paper.id)[-1].original) for paper in shelf.papers(folder)]
+    files = [(path.stem, hashlib.sha256(path.read_bytes()).hexdigest()) for path in watched.glob("*.pdf")]
+    assert sorted(shown) == sorted(files)
+
+
+def copies_are_whole(service: sb.TileService, place: Path, promised: list[list[str]]) -> None:
+    """What the clerk has copied beside the shelf. The last promise about each copy counts."""
+    last: dict[str, list[str]] = {}
+    for what, *rest in promised:
+        last[COPY_OF.get(what, what)] = [what, *rest]
+    if last.get("backup", [""])[0] == "copied":
+        assert is_whole(service, place / "backup") == int(last["backup"][1])
+    if last.get("old", [""])[0] == "migrating":
+        assert is_whole(service, place / "old") == int(last["old"][1]), "a migration happens as a whole or not at all"
+    if (place / "imported").exists() and (place / "exported").exists():
+        exported = len(json.loads((place / "exported" / "manifest.json").read_bytes())["papers"])
+        may_be = {exported} if last.get("imported", [""])[0] == "imported" else {0, exported}
+        assert is_whole(service, place / "imported") in may_be
+
+
+COPY_OF = {"copying": "backup", "copied": "backup", "old": "old", "migrating": "old", "importing": "imported"}
+
+
+def is_whole(service: sb.TileService, folder: Path) -> int:
+    """How many papers a copy has; nothing of them may be missing."""
+    with Shelf(folder, service, prepares=False) as copy:
+        found = copy.verify()
+        assert found.is_whole, found
+        with copy.database.reading() as reading:
+            return reading.number("SELECT count(*) FROM paper")

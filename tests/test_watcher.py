@@ -18,14 +18,14 @@ from asgi import ask
 from PIL import Image
 
 import sidebooks_core as sb
-from sidebooks_core.server import Application, Shelf
-from sidebooks_core.server.folders import (
+from sidebooks_core.documents.listing import (
     LAST_RETRY_S,
     MOST_DEPTH,
     MOST_RETRIES_OF_DAMAGE,
     list_folder,
     retry_after_s,
 )
+from sidebooks_core.server import Application, Shelf
 from sidebooks_core.server.watcher import OPENERS, Watcher
 
 
@@ -122,7 +122,7 @@ def test_a_folder_that_cannot_be_read_costs_nothing_else_and_comes_back(
 AS_AN_ORDINARY_USER = """
 import os, sys
 from pathlib import Path
-from sidebooks_core.server.folders import list_folder
+from sidebooks_core.documents.listing import list_folder
 
 if os.geteuid() == 0:
     os.setgroups([])

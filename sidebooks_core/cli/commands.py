@@ -254,7 +254,7 @@ def _add_cache(commands: _Commands) -> None:
 def _add_shelf(commands: _Commands) -> None:
     parser = commands.add_parser(
         "shelf",
-        help="papers that are kept for good: add, replace, list, search, withdraw, purge, backup, verify",
+        help="papers that are kept for good: add, watch, replace, list, search, withdraw, purge, backup, export, import",
         description="Look after the shelf. A PAPER is an id, or the names that lead to it, as Council/Budget.",
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
@@ -264,6 +264,12 @@ def _add_shelf(commands: _Commands) -> None:
             shelving.add,
             "register files, or folders of them",
             "Copies them. A folder becomes a folder of the shelf.",
+        ),
+        (
+            "watch",
+            shelving.watch,
+            "mirror folders of the disk",
+            "A file becomes a paper, a change a revision; a file that goes away has its paper withdrawn. Ends with Ctrl-C.",
         ),
         ("replace", shelving.replace, "put a new revision in the place of a paper", "Unchanged pages keep their images."),
         ("list", shelving.listing, "folders and papers, in order", "Prints names, pages, revisions and ids."),
@@ -281,6 +287,18 @@ def _add_shelf(commands: _Commands) -> None:
             "copy the shelf into a new folder",
             "With accounts and the audit. Others may use it meanwhile.",
         ),
+        (
+            "export",
+            shelving.export,
+            "write the shelf as folders and files",
+            "With readable names and a manifest, from which `sidebooks shelf import` reads it.",
+        ),
+        (
+            "import",
+            shelving.bring_in,
+            "read an exported shelf",
+            "All or nothing. What stands here already is left as it is.",
+        ),
         ("verify", shelving.verify, "read everything and check it", "Exit status 1 if something is missing or damaged."),
     )
     made = {name: _command(actions, name, run, summary, description) for name, run, summary, description in rows}
@@ -289,6 +307,12 @@ def _add_shelf(commands: _Commands) -> None:
         add_cache_dir(parser)
     made["add"].add_argument("path", type=Path, nargs="+", metavar="PATH", help="documents, or folders of them")
     made["add"].add_argument("--name", help="what readers see (default: the file's name)")
+    made["watch"].add_argument("path", type=Path, nargs="+", metavar="PATH", help="folders of the disk")
+    made["watch"].add_argument("--once", action="store_true", help="end when everything that lies there is registered")
+    made["watch"].add_argument(
+        "--settle", type=positive, default=2.0, metavar="S", help="take a file that has not changed for S seconds (default 2)"
+    )
+    add_workers(made["watch"])
     made["replace"].add_argument("paper", metavar="PAPER")
     made["replace"].add_argument("file", type=Path, metavar="FILE", help="the new revision")
     made["replace"].add_argument("--note", default="", help="why it was replaced")
@@ -298,12 +322,17 @@ def _add_shelf(commands: _Commands) -> None:
     made["withdraw"].add_argument("--undo", action="store_true", help="put them back")
     made["backup"].add_argument("target", type=Path, metavar="FOLDER", help="a folder that is not there yet")
     made["verify"].add_argument("--rebuild", action="store_true", help="make the search index again first")
+    made["export"].add_argument("target", type=Path, metavar="TARGET", help="a folder that is not there yet")
+    made["export"].add_argument("--present-only", action="store_true", help="without the earlier revisions")
+    made["export"].add_argument("--with-passwords", action="store_true", help="of locked papers; the manifest is secret then")
+    made["import"].add_argument("source", type=Path, metavar="SOURCE", help="an exported shelf")
     for name in ("withdraw", "purge"):
         made[name].add_argument("paper", nargs="+", metavar="PAPER")
-    for name in ("add", "list", "search"):
+    for name in ("add", "watch", "list", "search", "export", "import"):
         made[name].add_argument("--folder", metavar="FOLDER", help="names, as Council/2026, or an id")
     for name in ("add", "replace"):
         made[name].add_argument("--password", help="if a document needs one; - asks for it")
+    for name in ("add", "replace", "import"):
         made[name].add_argument("--no-wait", action="store_true", help="leave the preparation to the server")
         add_workers(made[name])
 

@@ -1,4 +1,4 @@
-"""The `sidebooks shelf` commands: papers are registered, replaced, listed, searched, withdrawn, purged, backed up."""
+"""The `sidebooks shelf` commands: papers are registered, replaced, listed, searched, withdrawn, purged, mirrored, copied."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msgspec import to_builtins
+from msgspec import json, to_builtins
 
 from sidebooks_core.cli.terminal import ProgressBar, print_json
 from sidebooks_core.documents.natural_order import natural_key
+from sidebooks_core.documents.shown_text import shown
 from sidebooks_core.errors import RequestError
 from sidebooks_core.settings import Settings
 
 if TYPE_CHECKING:
-    from sidebooks_core.shelf import Folder, Paper, Shelf
+    from sidebooks_core.shelf import Folder, Noticed, Paper, Shelf
 
 LOOK_EVERY_S = 0.2
 """How often the progress of preparing is looked at."""
@@ -74,6 +75,39 @@ def replace(arguments: argparse.Namespace) -> int:
     if paper.state != "ready":
         print(f"sidebooks: {paper.name}: {paper.reason}", file=sys.stderr)
     return int(paper.state != "ready")
+
+
+def watch(arguments: argparse.Namespace) -> int:
+    """Mirror folders until Ctrl-C. Prints what becomes of their files, one line each; with --json, one value a line."""
+
+    def told(noticed: Noticed) -> None:
+        if arguments.json:
+            fields = _fields(noticed.paper) if noticed.paper is not None else None
+            line = {"kind": noticed.kind, "path": shown(str(noticed.path)), "paper": fields, "reason": noticed.reason}
+            print(json.encode(line).decode(), flush=True)
+            return
+        reason = f": {noticed.reason}" if noticed.reason else ""
+        print(f"{noticed.kind} {shown(str(noticed.path))}{reason}", flush=True)
+
+    if arguments.folder and len(arguments.path) > 1:
+        raise RequestError("--folder is for one PATH: each folder of the disk has a folder of the shelf")
+    with _opened(arguments, prepares=True) as shelf:
+        folder = _made_folder(shelf, arguments.folder) if arguments.folder else None
+        watches = [
+            shelf.watch(path, folder, settle_s=arguments.settle, who=getpass.getuser(), told=told) for path in arguments.path
+        ]
+        for one in watches:
+            while not one.wait(LOOK_EVERY_S):
+                if one.is_elsewhere:
+                    raise RequestError(f"{one.path} is watched by another process")
+        if not arguments.once:
+            print(f"sidebooks: all is registered; watching {', '.join(str(one.path) for one in watches)}", file=sys.stderr)
+        while not arguments.once:
+            time.sleep(LOOK_EVERY_S)
+        problems = {path: why for one in watches for path, why in one.problems.items()}
+    for path, why in problems.items():
+        print(f"sidebooks: {shown(str(path))}: {why}", file=sys.stderr)
+    return int(bool(problems))
 
 
 def listing(arguments: argparse.Namespace) -> int:
@@ -154,6 +188,39 @@ def back_up(arguments: argparse.Namespace) -> int:
         print_json({"originals": originals})
     else:
         print(f"{originals} originals and all that is known of them are in {arguments.target}")
+    return 0
+
+
+def export(arguments: argparse.Namespace) -> int:
+    """Write the shelf as folders and files that people can read."""
+    with _opened(arguments) as shelf:
+        folder = find_folder(shelf, arguments.folder) if arguments.folder else None
+        all_revisions = not arguments.present_only
+        done = shelf.export(arguments.target, folder, all_revisions=all_revisions, passwords=arguments.with_passwords)
+    if arguments.json:
+        print_json(to_builtins(done))
+    else:
+        print(f"{done.papers} papers with {done.revisions} revisions, in {done.folders} folders, are in {arguments.target}")
+        if arguments.with_passwords:
+            print("their passwords can be read in manifest.json: keep that from others", file=sys.stderr)
+    return 0
+
+
+def bring_in(arguments: argparse.Namespace) -> int:
+    """Read an exported shelf into this one."""
+    with _opened(arguments, prepares=True) as shelf:
+        folder = _made_folder(shelf, arguments.folder) if arguments.folder else None
+        done = shelf.bring_in(arguments.source, folder, who=getpass.getuser())
+        if not arguments.no_wait:
+            shelf.wait_prepared()
+    if arguments.json:
+        print_json(to_builtins(done))
+    else:
+        print(f"{done.papers} papers with {done.revisions} revisions, and {done.folders} folders, were brought in")
+        if done.already:
+            print(f"{done.already} papers stood here already, and were left as they are")
+        for old, new in done.renewed.items():
+            print(f"{old} is {new} here: another paper, or another state of it, has that id")
     return 0
 
 

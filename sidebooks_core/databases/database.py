@@ -262,7 +262,7 @@ class Database:
             connection = apsw.Connection(os.fspath(real), flags=flags)
         try:
             if self.path is not None:
-                self.path.chmod(0o600)  # SQLite gives its log the same mode
+                _make_private(self.path)
             connection.set_busy_timeout(BUSY_MS)
             for option, value in OPTIONS:
                 connection.config(option, value)
@@ -321,6 +321,15 @@ class Database:
         self._writer.execute(f"PRAGMA user_version = {wanted}")
 
 
+def _make_private(path: Path) -> None:
+    """Only its owner can read a file. SQLite gives its log the same mode. Raises StorageFailed."""
+    try:
+        if stat.S_IMODE(path.stat().st_mode) != 0o600:
+            path.chmod(0o600)
+    except OSError as fault:
+        raise StorageFailed(f"{path} cannot be written to ({fault.strerror or fault}); nothing was changed") from fault
+
+
 def own_tables(schema: Schema) -> list[tuple[object, ...]]:
     """The tables and indexes as SQLite has them of a new file."""
     connection = apsw.Connection(":memory:")
@@ -368,8 +377,8 @@ def _translated(path: Path | None) -> Iterator[None]:
         raise StorageDamaged(f"{name} is damaged ({damage}): restore a backup") from damage
     except apsw.FullError as fault:
         raise StorageFailed(f"{name}: the disk is full; nothing was changed") from fault
-    except apsw.ReadOnlyError as fault:
-        raise StorageFailed(f"{name} cannot be written to; nothing was changed") from fault
+    except (apsw.ReadOnlyError, apsw.CantOpenError) as fault:
+        raise StorageFailed(f"{name} cannot be opened or written to ({fault}); nothing was changed") from fault
     except (apsw.BusyError, apsw.LockedError) as fault:
         raise StorageFailed(f"{name} is locked by another program for longer than {BUSY_MS // 1000} s; try again") from fault
     except apsw.Error as fault:

@@ -23,12 +23,22 @@ class ProcessLock:
             os.close(descriptor)
 
 
+def share_lock(path: Path) -> ProcessLock:
+    """Take the lock of a file together with others that share it. While one does, `try_lock` gives None. Waits for who has it
+    alone. Raises OSError. On Windows it keeps nobody out.
+    """
+    descriptor = _open(path)
+    if sys.platform != "win32":
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+    return ProcessLock(descriptor)
+
+
 def try_lock(path: Path) -> ProcessLock | None:
     """Take the lock of a file, which is made if it is not there; None if another process has it. Raises OSError.
 
     Windows has no such locks here: each process has the lock.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+    descriptor = _open(path)
     if sys.platform != "win32":
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -36,3 +46,7 @@ def try_lock(path: Path) -> ProcessLock | None:
             os.close(descriptor)
             return None
     return ProcessLock(descriptor)
+
+
+def _open(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)

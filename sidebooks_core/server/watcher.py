@@ -12,8 +12,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from sidebooks_core.documents.listing import Listing, State, list_folder, retry_after_s
 from sidebooks_core.errors import ServiceClosed, SidebooksError, UnsupportedDocument
-from sidebooks_core.server.folders import Listing, State, list_folder, retry_after_s
 
 WATCH_EVERY_S = 2.0
 OPENERS = 4

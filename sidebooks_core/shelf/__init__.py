@@ -1,8 +1,27 @@
 """The shelf: papers that are registered once and kept for good, their revisions, and the feed of changes."""
 
+from sidebooks_core.shelf.exporting import Exported
+from sidebooks_core.shelf.importing import BroughtIn
+from sidebooks_core.shelf.mirror import Noticed
 from sidebooks_core.shelf.model import Change, Folder, Paper, Progress, Revision
 from sidebooks_core.shelf.revisions import PageChange
 from sidebooks_core.shelf.search.searching import Found, PageHit, Where
 from sidebooks_core.shelf.shelf import Shelf
+from sidebooks_core.shelf.watched import Watch
 
-__all__ = ["Change", "Folder", "Found", "PageChange", "PageHit", "Paper", "Progress", "Revision", "Shelf", "Where"]
+__all__ = [
+    "BroughtIn",
+    "Change",
+    "Exported",
+    "Folder",
+    "Found",
+    "Noticed",
+    "PageChange",
+    "PageHit",
+    "Paper",
+    "Progress",
+    "Revision",
+    "Shelf",
+    "Watch",
+    "Where",
+]

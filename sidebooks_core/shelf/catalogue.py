@@ -9,10 +9,13 @@ import time
 from collections.abc import Mapping
 
 from msgspec import Struct
+from msgspec.structs import replace as msgspec_replace
 
 from sidebooks_core.databases.database import Reading, Writing
 from sidebooks_core.errors import Conflict, RequestError
+from sidebooks_core.shelf import watched_rows
 from sidebooks_core.shelf.changes import note_change
+from sidebooks_core.shelf.doomed import doom_paper
 from sidebooks_core.shelf.folders import require_folder
 from sidebooks_core.shelf.model import ChangeKind, Level, Paper, Revision, State
 from sidebooks_core.shelf.order import move, next_place
@@ -62,6 +65,22 @@ class NewRevision(Struct, frozen=True, kw_only=True):
     opened: Opened
     note: str = ""
     who: str = ""
+    registered_s: float | None = None
+    """Seconds since 1970 (UTC). None: now."""
+
+    def at(self, registered_s: float) -> NewRevision:
+        """The same, registered at a time."""
+        return msgspec_replace(self, registered_s=registered_s)
+
+
+class BroughtPaper(Struct, frozen=True):
+    """A paper of another shelf."""
+
+    id: str
+    new: NewPaper
+    revisions: list[tuple[int, NewRevision]]
+    """With their numbers, the present one last."""
+    withdrawn_s: float | None
 
 
 # Papers
@@ -106,19 +125,32 @@ def require_paper(reading: Reading, paper_id: str) -> Paper:
     return found
 
 
-def add_paper(writing: Writing, paper_id: str, new: NewPaper, revision: NewRevision) -> Paper:
-    """Add a paper behind the others of its folder, with its first revision. Raises RequestError if the folder is not there."""
+def add_paper(writing: Writing, paper_id: str, new: NewPaper, revision: NewRevision, *, number: int = 1) -> Paper:
+    """Add a paper behind the others of its folder, with a revision. Raises RequestError if the folder is not there."""
     if new.folder is not None:
         require_folder(writing, new.folder)
     place = next_place(writing, "paper", "folder", new.folder)
     writing.run(
         "INSERT INTO paper (id, folder, name, note, level, place, from_s, until_s, revision) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1)",
-        paper_id, new.folder, new.name, new.note, new.level, place, new.from_s, new.until_s,
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        paper_id, new.folder, new.name, new.note, new.level, place, new.from_s, new.until_s, number,
     )  # fmt: skip
-    _add_revision(writing, paper_id, 1, revision)
-    note_change(writing, "paper", folder=new.folder, paper=paper_id, revision=1, who=revision.who)
+    _add_revision(writing, paper_id, number, revision)
+    note_change(writing, "paper", folder=new.folder, paper=paper_id, revision=number, who=revision.who)
     return require_paper(writing, paper_id)
+
+
+def bring_in_paper(writing: Writing, brought: BroughtPaper) -> None:
+    """Add a paper of another shelf, with its revisions. Who registered them, and when, stays."""
+    last, revision = brought.revisions[-1]
+    add_paper(writing, brought.id, brought.new, brought.revisions[0][1], number=brought.revisions[0][0])
+    for number, one in brought.revisions[1:]:
+        _add_revision(writing, brought.id, number, one)
+    writing.run("UPDATE paper SET revision = ?, withdrawn_s = ? WHERE id = ?", last, brought.withdrawn_s, brought.id)
+    if len(brought.revisions) > 1:
+        note_change(writing, "paper replaced", folder=brought.new.folder, paper=brought.id, revision=last, who=revision.who)
+    if brought.withdrawn_s is not None:
+        note_change(writing, "paper withdrawn", folder=brought.new.folder, paper=brought.id, revision=last, who=revision.who)
 
 
 def replace_paper(writing: Writing, paper_id: str, after: int | None, revision: NewRevision) -> Paper:
@@ -167,11 +199,14 @@ def set_withdrawn(writing: Writing, paper_id: str, withdrawn_s: float | None, wh
 
 
 def remove_paper(writing: Writing, paper_id: str, who: str) -> list[str]:
-    """Remove a paper with all its revisions. Its files are doomed if no other revision names them: see `doomed`.
+    """Remove a paper with all its revisions. Its files are doomed if no other revision names them: see `doomed`. So is what
+    the cache holds of it.
 
     Returns the content ids of its pages.
     """
     old = require_paper(writing, paper_id)
+    doom_paper(writing, paper_id)
+    watched_rows.purge(writing, paper_id)
     pages = writing.all(str, "SELECT DISTINCT content_id FROM page WHERE paper = ?", paper_id)
     writing.run("DELETE FROM page WHERE paper = ?", paper_id)
     named = writing.all(
@@ -278,6 +313,13 @@ def forget_original(writing: Writing, digest: str) -> bool:
     return writing.run("DELETE FROM original WHERE digest = ? AND is_doomed = 1", digest) > 0
 
 
+def forget_purged(writing: Writing) -> None:
+    """Remove what is known of purges that are not finished. For a copy, which has neither the files nor the cache."""
+    writing.run("DELETE FROM original WHERE is_doomed = 1")
+    writing.run("DELETE FROM doomed_revision")
+    writing.run("DELETE FROM doomed_page")
+
+
 def is_doomed(reading: Reading, digest: str) -> bool:
     return reading.one(int, "SELECT 1 FROM original WHERE digest = ? AND is_doomed = 1", digest) is not None
 
@@ -303,10 +345,10 @@ def _add_revision(writing: Writing, paper_id: str, number: int, new: NewRevision
             "INSERT INTO original (digest, bytes) VALUES (?, ?) ON CONFLICT (digest) DO UPDATE SET is_doomed = 0",
             original.digest, original.size_bytes,
         )  # fmt: skip
-    opened = new.opened
+    opened, registered_s = new.opened, new.registered_s if new.registered_s is not None else time.time()
     writing.run(
         "INSERT INTO revision (paper, number, original, shown, file_name, registered_s, registered_by, note, password, state, "
         "reason, document, page_count, is_prepared) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
-        paper_id, number, new.original.digest, new.shown.digest, new.file_name, time.time(), new.who, new.note, opened.password,
-        opened.state, opened.reason, opened.document_id, opened.page_count,
+        paper_id, number, new.original.digest, new.shown.digest, new.file_name, registered_s, new.who, new.note,
+        opened.password, opened.state, opened.reason, opened.document_id, opened.page_count,
     )  # fmt: skip

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from msgspec import Struct
 
+from sidebooks_core.databases.database import Database, Writing
 from sidebooks_core.documents.document import Document
+from sidebooks_core.documents.shown_text import shown as shown_text
 from sidebooks_core.errors import (
     DamagedDocument,
     DocumentError,
     DocumentTooLarge,
     PasswordRequired,
     RequestError,
+    StorageFailed,
     UnsupportedDocument,
 )
 from sidebooks_core.service import TileService
-from sidebooks_core.shelf.catalogue import Opened
-from sidebooks_core.shelf.model import State
+from sidebooks_core.shelf.catalogue import NewRevision, Opened
+from sidebooks_core.shelf.model import Paper, State
 from sidebooks_core.shelf.order import new_id
 from sidebooks_core.shelf.originals import Original, Originals
 
@@ -123,8 +127,47 @@ class Intake:
             after = os.fstat(file.fileno())
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns) or original.size_bytes != after.st_size:
             raise DamagedDocument(f"{path.name} changed while it was copied: register it when it is complete")
-        return original, path.name
+        return original, shown_text(path.name)  # a name that is no Unicode cannot be kept as it is
 
 
 def _state_of(error: DocumentError) -> State:
     return next((state for state, kind in ERRORS.items() if isinstance(error, kind)), "damaged")
+
+
+class Desk(Struct, frozen=True):
+    """What a shelf registers with."""
+
+    database: Database
+    originals: Originals
+    intake: Intake
+    registered: Callable[[Paper, TakenIn], None]
+    """Called when a revision is on the disk."""
+    changed: Callable[[], None]
+    """Called when something else was changed."""
+    unprepared: Callable[[], None]
+    """Called when there is something to prepare."""
+
+
+@contextmanager
+def committing(database: Database, originals: Originals, *taken: TakenIn) -> Iterator[Writing]:
+    """A transaction that names files that were taken in. They are there: nobody may have swept them meanwhile.
+
+    Raises StorageFailed.
+    """
+    with database.writing() as writing:
+        for one in taken:
+            if not (originals.holds(one.original.digest) and originals.holds(one.shown.digest)):
+                raise StorageFailed("the file that was taken in is gone; register it again")
+        yield writing
+
+
+def revision_of(taken: TakenIn, note: str, who: str) -> NewRevision:
+    """A file that was taken in, as a revision."""
+    return NewRevision(
+        original=taken.original, shown=taken.shown, file_name=taken.file_name, opened=taken.opened, note=note, who=who
+    )
+
+
+def name_of(file_name: str) -> str:
+    """The name of a paper whose file has this name: without its ending."""
+    return shown_text(Path(file_name).stem or file_name)

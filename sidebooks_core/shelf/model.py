@@ -149,3 +149,8 @@ class FolderChanges(TypedDict, total=False):
     """None: the top."""
     place: int
     """Among the folders of the parent, from 0."""
+
+
+def id_of(folder: str | Folder | None) -> str | None:
+    """The id of a folder that is told by its id, or as it is."""
+    return folder.id if isinstance(folder, Folder) else folder

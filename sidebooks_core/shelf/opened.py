@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Collection
 
 from sidebooks_core.databases.database import Database
 from sidebooks_core.documents.document import Document
@@ -75,3 +76,9 @@ class OpenedRevisions:
             with self._lock:
                 self._documents.pop((revision.paper, revision.number), None)
         return found
+
+    def drop(self, papers: Collection[str | None]) -> list[Document]:
+        """Keep the documents of some papers open no longer. Those that were open."""
+        with self._lock:
+            keys = [key for key in self._documents if key[0] in papers]
+            return [self._documents.pop(key) for key in keys]

@@ -18,6 +18,7 @@ from typing import BinaryIO
 from msgspec import Struct
 
 from sidebooks_core.databases.files import flush_to_disk
+from sidebooks_core.databases.lock import ProcessLock, share_lock, try_lock
 from sidebooks_core.errors import DocumentTooLarge, StorageFailed
 from sidebooks_core.stores.folders import make_own
 
@@ -25,6 +26,8 @@ COPY_BYTES = 1 << 20
 ABANDONED_S = 86_400
 """A file that comes in and a file that no row names are removed after so long: their process has ended."""
 INCOMING = "incoming"
+TAKING_LOCK = "taking.lock"
+"""Shared by all who take files in."""
 
 
 class Original(Struct, frozen=True):
@@ -84,6 +87,21 @@ class Originals:
             self._settle(path, original)
             path.unlink(missing_ok=True)
             return original
+
+    @contextmanager
+    def taking(self) -> Iterator[None]:
+        """From before a file is taken in until a row names it: nobody takes the file for an abandoned one meanwhile."""
+        with _translated(self.folder):
+            lock = share_lock(self.folder / TAKING_LOCK)
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def hold_taking(self) -> ProcessLock | None:
+        """While it is held, nobody takes a file in. None: somebody does."""
+        with _translated(self.folder):
+            return try_lock(self.folder / TAKING_LOCK)
 
     def remove(self, digest: str) -> None:
         """Remove a file for good. No fault if it is not there."""

@@ -126,5 +126,37 @@ SHELF = Schema(
         ) STRICT;
         CREATE INDEX stretch_by_revision ON stretch (paper, revision);
         """,
+        """
+        CREATE TABLE doomed_revision ( -- was purged: what the cache holds of it is to be removed, then its file
+            shown TEXT NOT NULL, -- the digest of the file that was shown
+            document TEXT,
+            password TEXT
+        ) STRICT;
+        CREATE TABLE doomed_page (
+            content_id TEXT PRIMARY KEY
+        ) STRICT, WITHOUT ROWID;
+
+        CREATE TABLE watched_folder ( -- of the disk, with the folder of the shelf that mirrors it
+            root BLOB NOT NULL, -- the path of the folder that is watched, in the bytes of the file system
+            path BLOB NOT NULL, -- from there; empty: the root itself
+            folder TEXT NOT NULL,
+            identity TEXT NOT NULL, -- of a root: device and inode, when files were seen in it last
+            PRIMARY KEY (root, path)
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE watched_file (
+            root BLOB NOT NULL,
+            path BLOB NOT NULL,
+            paper TEXT NOT NULL REFERENCES paper (id),
+            digest TEXT NOT NULL, -- SHA-256 of the content that was registered last, hexadecimal
+            state TEXT NOT NULL, -- of the file, when it had that content
+            is_gone INTEGER NOT NULL, -- 1: the file went away, and its paper was withdrawn for that
+            PRIMARY KEY (root, path)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX watched_file_by_paper ON watched_file (paper);
+        CREATE INDEX watched_file_by_digest ON watched_file (root, digest);
+        CREATE TABLE watched_purged ( -- a file whose paper was purged is not registered again
+            name TEXT PRIMARY KEY -- a digest of its digest: nothing of it is said here
+        ) STRICT, WITHOUT ROWID;
+        """,
     ),
 )

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self, Unpack
 
-from sidebooks_core.databases.database import Database, Writing
+from sidebooks_core.databases.database import Database
 from sidebooks_core.documents.document import Document
 from sidebooks_core.documents.model import SearchHit
-from sidebooks_core.errors import PasswordRequired, StorageFailed
+from sidebooks_core.errors import PasswordRequired
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.service import TileService
 from sidebooks_core.shelf import catalogue, changes, folders, upkeep
 from sidebooks_core.shelf.catalogue import NewPaper
 from sidebooks_core.shelf.feed import Feed, Listener
-from sidebooks_core.shelf.intake import Convert, Given, Intake, TakenIn
+from sidebooks_core.shelf.intake import Convert, Desk, Given, Intake, TakenIn, committing, name_of, revision_of
+from sidebooks_core.shelf.keeping import Keeping
 from sidebooks_core.shelf.model import (
     Change,
     Folder,
@@ -30,6 +29,7 @@ from sidebooks_core.shelf.model import (
     Progress,
     Revision,
     Shown,
+    id_of,
 )
 from sidebooks_core.shelf.opened import OpenedRevisions
 from sidebooks_core.shelf.order import new_id
@@ -39,13 +39,14 @@ from sidebooks_core.shelf.revisions import PageChange, page_changes
 from sidebooks_core.shelf.schema import SHELF
 from sidebooks_core.shelf.search import page_texts
 from sidebooks_core.shelf.search.searching import NEWEST, Found, Searcher, Where
-from sidebooks_core.shelf.told import change_folder, change_paper, id_of, name_of, new_paper, required_id, revision_of
+from sidebooks_core.shelf.told import change_folder, change_paper, new_paper, required_id, shown_name
+from sidebooks_core.shelf.watched import Watches
 
 CHANGES_AT_ONCE = 1000
 SEARCH_LIMIT = 50
 
 
-class Shelf:
+class Shelf(Keeping):
     """Papers in folders. Thread-safe; several processes may have the same folder of data open. `close()` it."""
 
     def __init__(
@@ -71,8 +72,12 @@ class Shelf:
         self._opened = OpenedRevisions(service, self.database, self.originals)
         self._searcher = Searcher(self.database, self._opened.search)
         self.feed = Feed(self.database)
+        upkeep.finish_purges(self.database, self.originals, service)
         upkeep.sweep(self.database, self.originals)
+        self.feed.tell(self._let_go_of_purged)
         self._preparer = Preparer(self.database, service, self.data_dir, self._opened.document, self.feed.wake)
+        self.desk = Desk(self.database, self.originals, self._intake, self._has_new, self.feed.wake, self._preparer.wake)
+        self.watches = Watches(self.desk, self.data_dir)
         if prepares:
             self._preparer.start()
 
@@ -82,7 +87,7 @@ class Shelf:
         self, name: str, parent: str | Folder | None = None, *, kind: FolderKind = "folder", note: str = "", who: str = ""
     ) -> Folder:
         """A new folder behind its siblings. parent: the folder that holds it; None: at the top. Raises RequestError."""
-        new = Folder(new_id(), id_of(parent), name_of(name), kind, note, 0)
+        new = Folder(new_id(), id_of(parent), shown_name(name), kind, note, 0)
         with self.database.writing() as writing:
             made = folders.add_folder(writing, new, who)
         self.feed.wake()
@@ -136,11 +141,12 @@ class Shelf:
         folder_id = id_of(folder)
         if folder_id is not None:
             self.folder(folder_id)
-        taken = self._intake.take(source, password, shown.get("name"))
-        shown.setdefault("name", Path(taken.file_name).stem or taken.file_name)
-        new = new_paper(NewPaper(name="", folder=folder_id), shown)
-        with _committing(self.database, self.originals, taken) as writing:
-            paper = catalogue.add_paper(writing, taken.paper_id, new, revision_of(taken, revision_note, who))
+        with self.originals.taking():
+            taken = self._intake.take(source, password, shown.get("name"))
+            shown.setdefault("name", name_of(taken.file_name))
+            new = new_paper(NewPaper(name="", folder=folder_id), shown)
+            with committing(self.database, self.originals, taken) as writing:
+                paper = catalogue.add_paper(writing, taken.paper_id, new, revision_of(taken, revision_note, who))
         self._has_new(paper, taken)
         return paper
 
@@ -159,9 +165,11 @@ class Shelf:
         Pages that did not change keep their images. after: the revision that the new one replaces. Raises Conflict if another
         one is the present one by now; else what `register` raises.
         """
-        taken = self._intake.take(source, password, self.paper(paper_id).name)
-        with _committing(self.database, self.originals, taken) as writing:
-            paper = catalogue.replace_paper(writing, paper_id, after, revision_of(taken, note, who))
+        name = self.paper(paper_id).name
+        with self.originals.taking():
+            taken = self._intake.take(source, password, name)
+            with committing(self.database, self.originals, taken) as writing:
+                paper = catalogue.replace_paper(writing, paper_id, after, revision_of(taken, note, who))
         self._has_new(paper, taken)
         return paper
 
@@ -207,12 +215,8 @@ class Shelf:
         documents = self._opened.let_go(self.revisions(paper_id))
         with self.database.writing() as writing:
             page_texts.remove_unused(writing, catalogue.remove_paper(writing, paper_id, who))
-            gone = [document for document in documents if not catalogue.papers_of_document(writing, document.id)]
         self.feed.wake()
-        for document in gone:
-            self.service.purge(document, positions=True)
-        upkeep.remove_doomed(self.database, self.originals)
-        self.database.cut_log()
+        upkeep.finish_purges(self.database, self.originals, self.service, documents)
 
     def paper(self, paper_id: str) -> Paper:
         """Raises RequestError if it is not there."""
@@ -277,7 +281,8 @@ class Shelf:
     ) -> list[SearchHit]:
         """Where a text occurs in a revision of a paper, as `TileService.search` finds it, boxes to a sixteenth of a point.
 
-        Workers are asked only for pages that are not indexed yet. Raises RequestError, and for these what `document` raises."""
+        Workers are asked only for pages that are not indexed yet. Raises RequestError, and for these what `document` raises.
+        """
         return self._searcher.search_in(paper_id, query, revision, old_forms=old_forms, limit=limit)
 
     # The feed
@@ -296,26 +301,9 @@ class Shelf:
         with self.database.reading() as reading:
             return changes.epoch(reading)
 
-    # Upkeep
-
-    def back_up(self, target: Path | str) -> int:
-        """Copy the shelf into a new folder, from which `Shelf` opens it. Returns how many originals it has.
-
-        Others may use the shelf meanwhile. Raises FileExistsError, StorageFailed, RequestError if it is being done already.
-        """
-        return upkeep.back_up(self.database, self.originals, Path(target))
-
-    def verify(self) -> upkeep.Verification:
-        """Read everything, and tell what is missing or damaged."""
-        return upkeep.verify(self.database, self.originals)
-
-    def rebuild_index(self) -> int:
-        """Make the index of the search again from the stored texts. Returns how many pages it has."""
-        with self.database.writing() as writing:
-            return page_texts.rebuild(writing)
-
     def close(self) -> None:
         """Let go of the data. What is being prepared goes on at the next start. The service is not closed."""
+        self.watches.close()
         self._preparer.close()
         self.feed.close()
         self.database.close()
@@ -338,17 +326,17 @@ class Shelf:
                 self.service.parts.images.identify(document, 0, Priority.PREVIEW)  # a failure is told to who asks for the page
         self._preparer.wake()
 
+    def _let_go_of_purged(self, told: list[Change]) -> None:
+        """Another process has purged papers: remove what this process has of them, in memory and in a cache of its own."""
+        papers = {change.paper for change in told if change.kind == "paper purged"}
+        for document in self._opened.drop(papers) if papers else ():
+            with self.database.reading() as reading:
+                is_shown = bool(catalogue.papers_of_document(reading, document.id))
+            if not is_shown:
+                self.service.purge(document, positions=True)
+
     def _set_withdrawn(self, paper_id: str, withdrawn_s: float | None, who: str) -> Paper:
         with self.database.writing() as writing:
             paper = catalogue.set_withdrawn(writing, paper_id, withdrawn_s, who)
         self.feed.wake()
         return paper
-
-
-@contextmanager
-def _committing(database: Database, originals: Originals, taken: TakenIn) -> Iterator[Writing]:
-    """A transaction that names a file that was taken in. The file is there: nobody may have swept it meanwhile."""
-    with database.writing() as writing:
-        if not (originals.holds(taken.original.digest) and originals.holds(taken.shown.digest)):
-            raise StorageFailed("the file that was taken in is gone; register it again")
-        yield writing

@@ -10,22 +10,17 @@ from sidebooks_core.databases.database import Writing
 from sidebooks_core.documents.shown_text import shown as shown_text
 from sidebooks_core.errors import RequestError
 from sidebooks_core.shelf import catalogue, folders
-from sidebooks_core.shelf.catalogue import NewPaper, NewRevision
-from sidebooks_core.shelf.intake import TakenIn
-from sidebooks_core.shelf.model import Folder, FolderChanges, Level, Paper, PaperChanges, Shown
+from sidebooks_core.shelf.catalogue import NewPaper
+from sidebooks_core.shelf.model import Folder, FolderChanges, Level, Paper, PaperChanges, Shown, id_of
 
 LEVELS = get_args(Level)
-
-
-def id_of(folder: str | Folder | None) -> str | None:
-    return folder.id if isinstance(folder, Folder) else folder
 
 
 def required_id(folder: str | Folder) -> str:
     return folder.id if isinstance(folder, Folder) else folder
 
 
-def name_of(name: str) -> str:
+def shown_name(name: str) -> str:
     """A name as it is shown. Raises RequestError if it shows nothing."""
     called = shown_text(name) if isinstance(name, str) else ""
     if not called:
@@ -40,21 +35,14 @@ def new_paper(before: NewPaper, shown: Shown) -> NewPaper:
         raise RequestError(f"level must be one of {', '.join(LEVELS)}, not {new.level!r}")
     if new.from_s is not None and new.until_s is not None and new.until_s <= new.from_s:
         raise RequestError("a paper cannot end before it begins: until_s must be later than from_s")
-    return replace(new, name=name_of(new.name))
-
-
-def revision_of(taken: TakenIn, note: str, who: str) -> NewRevision:
-    """A revision of a file that was taken in."""
-    return NewRevision(
-        original=taken.original, shown=taken.shown, file_name=taken.file_name, opened=taken.opened, note=note, who=who
-    )
+    return replace(new, name=shown_name(new.name))
 
 
 def change_folder(writing: Writing, folder_id: str, changes: FolderChanges, who: str) -> Folder:
     """Change a folder. Raises RequestError."""
     old = folders.require_folder(writing, folder_id)
     new = replace(old, **{name: value for name, value in changes.items() if name in ("name", "kind", "note")})
-    changed = folders.change_folder(writing, replace(new, name=name_of(new.name)), who)
+    changed = folders.change_folder(writing, replace(new, name=shown_name(new.name)), who)
     if "parent" in changes or "place" in changes:
         parent = id_of(changes.get("parent", old.parent))
         changed = folders.move_folder(writing, old.id, parent, changes.get("place"), who)

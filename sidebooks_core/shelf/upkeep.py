@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 
 from msgspec import Struct
 
 from sidebooks_core.databases.database import Database
 from sidebooks_core.databases.lock import ProcessLock, try_lock
+from sidebooks_core.documents.document import Document
 from sidebooks_core.errors import RequestError, StorageDamaged, StorageFailed
+from sidebooks_core.service import TileService
 from sidebooks_core.shelf import catalogue, changes
+from sidebooks_core.shelf.doomed import purge_cache
 from sidebooks_core.shelf.originals import Originals, copy_whole
 from sidebooks_core.shelf.schema import SHELF
 from sidebooks_core.shelf.search import page_texts
@@ -43,16 +47,17 @@ class Verification(Struct, frozen=True):
 def sweep(database: Database, originals: Originals) -> int:
     """Remove files that no row names, if they are old, and those that are doomed. Returns how many were removed.
 
-    A file comes before its row, so a young file may be about to be named. The look and the removal hold the lock for writing:
-    no row comes in between. Nothing is removed while a backup is made.
+    A file comes before its row, so a file may be about to be named. Nothing is removed while somebody takes a file in, or makes
+    a backup. The age keeps files for who does not tell of taking them in; it depends on the clock, which may be set.
     """
-    held = _hold_files(originals)
-    if held is None:
-        return 0
+    held = hold_files(originals)
+    taking = originals.hold_taking() if held is not None else None
     try:
-        return _swept(database, originals)
+        return _swept(database, originals) if taking is not None else 0
     finally:
-        held.release()
+        for lock in (held, taking):
+            if lock is not None:
+                lock.release()
 
 
 def _swept(database: Database, originals: Originals) -> int:
@@ -74,13 +79,24 @@ def remove_doomed(database: Database, originals: Originals) -> int:
 
     If one cannot be removed, or a backup is being made, it stays doomed, and the next call tries again.
     """
-    held = _hold_files(originals)
+    held = hold_files(originals)
     if held is None:
         return 0
     try:
         return _removed(database, originals)
     finally:
         held.release()
+
+
+def finish_purges(database: Database, originals: Originals, service: TileService, opened: Iterable[Document] = ()) -> None:
+    """Remove what the cache and the disk still hold of papers that were purged, also before the last start.
+
+    opened: documents of such papers that are in use. The log of the database is cut, too: it holds what was removed.
+    Raises ServiceClosed.
+    """
+    purge_cache(database, service, originals, opened)
+    remove_doomed(database, originals)
+    database.cut_log()
 
 
 def back_up(database: Database, originals: Originals, target: Path) -> int:
@@ -90,7 +106,7 @@ def back_up(database: Database, originals: Originals, target: Path) -> int:
     its changes anew (`Shelf.epoch`), since it may be opened long after. Raises FileExistsError, StorageFailed, RequestError if
     another backup is being made.
     """
-    held = _hold_files(originals)
+    held = hold_files(originals)
     if held is None:
         raise RequestError("another backup is being made, or files are being removed: try again")
     try:
@@ -101,6 +117,7 @@ def back_up(database: Database, originals: Originals, target: Path) -> int:
         try:
             with copy.writing() as writing:
                 changes.begin_epoch(writing)
+                catalogue.forget_purged(writing)
                 digests = catalogue.originals(writing)
             for digest in digests:
                 path = copied.path(digest)
@@ -119,7 +136,8 @@ def back_up(database: Database, originals: Originals, target: Path) -> int:
         remove_doomed(database, originals)
 
 
-def _hold_files(originals: Originals) -> ProcessLock | None:
+def hold_files(originals: Originals) -> ProcessLock | None:
+    """While it is held, no original is removed. None: somebody else holds it."""
     return try_lock(originals.folder / LOCK_NAME)
 
 

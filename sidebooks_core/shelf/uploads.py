@@ -158,11 +158,14 @@ class Uploads:
         Raises what `Shelf.register` and `Shelf.replace` raise.
         """
         if upload.revision is None:
-            if upload.original is None:
-                upload = self._taken_over(upload)
-            revision = self._registered_before(upload) or self._register(upload).revision
-            # The names and the password are kept no longer than they are needed.
-            upload = replace(upload, revision=revision, shown={}, password=None, file_name="", note="", metadata="")
+            with self._shelf.originals.taking():
+                if upload.original is None:
+                    upload = self._taken_over(upload)
+                revision = self._registered_before(upload) or self._register(upload).revision
+            # Names, password and digest are kept no longer than they are needed: the paper may be purged.
+            upload = replace(
+                upload, revision=revision, original=None, shown={}, password=None, file_name="", note="", metadata=""
+            )
             self._store(upload)
         return self._shelf.paper(upload.paper_id)
 
@@ -207,7 +210,8 @@ class Uploads:
             revisions = self._shelf.revisions(upload.paper_id)
         except RequestError:
             return None
-        mine = [one.number for one in revisions if one.original == digest and one.registered_s >= upload.created_s]
+        is_new = not upload.replaces  # then every revision of the paper came later than the upload, whatever the clock says
+        mine = [one.number for one in revisions if one.original == digest and (is_new or one.registered_s >= upload.created_s)]
         return mine[-1] if mine else None
 
     def _register(self, upload: Upload) -> Paper:

@@ -119,6 +119,10 @@ class WriteBehind:
         self._forget_pending(waiting)
         return self._guarded(lambda: self._store.purge(tag), 0) + len(waiting)
 
+    def scrub(self) -> None:
+        """See `TileStore.scrub`."""
+        self._guarded(self._store.scrub, None)
+
     def statistics(self) -> StoreStatistics:
         """Of the store, without what waits to be written."""
         return self._guarded(self._store.statistics, StoreStatistics(0, 0))

@@ -102,6 +102,10 @@ class DiskStore:
     def purge(self, tag: str) -> int:
         return int(self._guarded(lambda cache: cache.evict(tag), 0))
 
+    def scrub(self) -> None:
+        """Cut SQLite's log, which keeps what it was told. Who reads for longer than the timeout keeps it from being cut."""
+        self._guarded(lambda cache: cache.cut_log(), None)
+
     def clear(self) -> None:
         """Forget everything."""
         self._guarded(lambda cache: cache.clear(), None)

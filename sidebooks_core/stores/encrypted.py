@@ -64,6 +64,9 @@ class EncryptedStore:
     def purge(self, tag: str) -> int:
         return self._inner.purge(self._cipher.name(tag))
 
+    def scrub(self) -> None:
+        self._inner.scrub()
+
     def statistics(self) -> StoreStatistics:
         found = self._inner.statistics()
         return replace(found, damaged=found.damaged + self._damaged)

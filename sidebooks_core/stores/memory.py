@@ -93,6 +93,9 @@ class MemoryStore:
                 self._remove(key)
             return len(doomed)
 
+    def scrub(self) -> None:
+        """Nothing: what is removed here is gone."""
+
     def statistics(self) -> MemoryStatistics:
         with self._lock:
             held = self._tile_bytes + self._preview_bytes

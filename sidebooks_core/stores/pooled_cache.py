@@ -187,6 +187,10 @@ class PooledCache(diskcache.Cache):  # type: ignore[misc]  # diskcache has no ty
         for filename in evicted:
             self.disk.remove(filename)
 
+    def cut_log(self) -> None:
+        """Copy SQLite's log into the database and cut it, so that nothing that was removed stays in it."""
+        self.connection().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
     def close(self) -> None:
         """Keep the connection: diskcache's constructor closes its own, which cost a flush to the disk, 5 ms of each start."""
 

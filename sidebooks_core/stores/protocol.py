@@ -86,6 +86,10 @@ class TileStore(Protocol):
         """Forget all records of a tag; how many there were."""
         ...
 
+    def scrub(self) -> None:
+        """Leave nothing readable of what was purged, in a log say. Called after purges."""
+        return
+
     def statistics(self) -> StoreStatistics:
         """A snapshot."""
         ...

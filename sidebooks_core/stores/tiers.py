@@ -105,6 +105,11 @@ class Tiers:
         self._forgettings += 1
         return max([self._memory.purge(tag), *(tier.purge(tag) for tier in self._lower)])
 
+    def scrub(self) -> None:
+        """Leave nothing readable of what was purged, in any tier."""
+        for tier in self._lower:
+            tier.scrub()
+
     def flush(self) -> None:
         """Wait until everything put so far is written."""
         for tier in self._lower:

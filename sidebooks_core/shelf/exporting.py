@@ -1,0 +1,227 @@
+"""Writes a shelf as a tree of folders and files that people can read without this library, with a manifest for it.
+
+The tree is made beside its place and put there when it is complete: what stands there is whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from msgspec import Struct
+
+from sidebooks_core.databases.database import Database, Reading
+from sidebooks_core.databases.files import flush_to_disk
+from sidebooks_core.errors import RequestError, StorageDamaged, StorageError, StorageFailed
+from sidebooks_core.shelf import catalogue, folders, upkeep
+from sidebooks_core.shelf.manifest import (
+    MANIFEST_NAME,
+    FileEntry,
+    FolderEntry,
+    Manifest,
+    PaperEntry,
+    RevisionEntry,
+    write_manifest,
+)
+from sidebooks_core.shelf.model import Folder, Paper, Revision
+from sidebooks_core.shelf.originals import COPY_BYTES, Originals
+from sidebooks_core.shelf.safe_names import ending_of, safe_name
+
+EARLIER = "earlier revisions"
+"""In each folder: the revisions that are not the present ones."""
+
+
+class Exported(Struct, frozen=True):
+    """How much was exported."""
+
+    folders: int
+    papers: int
+    revisions: int
+
+
+class ExportOptions(Struct, frozen=True, kw_only=True):
+    """What is exported."""
+
+    folder: str | None = None
+    """The id of a folder; None: the whole shelf."""
+    all_revisions: bool = True
+    """Else the present ones only."""
+    passwords: bool = False
+
+
+class _Held(Struct, frozen=True):
+    """A folder with what it holds, and where it is exported to."""
+
+    place: str
+    folder: Folder | None
+    papers: list[tuple[Paper, list[tuple[Revision, str | None]]]]
+    first: int
+    """The number of its first paper, behind those of its folders."""
+
+
+def export(database: Database, originals: Originals, target: Path, options: ExportOptions) -> Exported:
+    """Write a shelf, or a folder of it, into a new folder. Others may use the shelf meanwhile.
+
+    Raises FileExistsError, RequestError if there is no such folder or a backup is being made, StorageDamaged if an original is
+    damaged or missing, StorageFailed. Then nothing is left at the target.
+    """
+    if os.path.lexists(target) and not (target.is_dir() and not any(target.iterdir())):
+        raise FileExistsError(f"{os.fspath(target)!r} is there already: name a new folder")
+    held = upkeep.hold_files(originals)
+    if held is None:
+        raise RequestError("a backup is being made, or files are being removed: try again")
+    partial: Path | None = None
+    try:
+        with database.reading() as reading:
+            tree = list(_tree(reading, options))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f".{safe_name(target.name)[:40]}-", dir=target.parent))
+        manifest = _written(originals, partial, tree, options)
+        manifest_path = partial / MANIFEST_NAME
+        with manifest_path.open("xb") as file:
+            file.write(write_manifest(manifest))
+            file.flush()
+            os.fsync(file.fileno())
+        flush_to_disk(partial)
+        if target.is_dir():
+            target.rmdir()
+        partial.rename(target)
+        flush_to_disk(target.parent)
+    except OSError as fault:
+        if isinstance(fault, StorageError):
+            raise
+        raise StorageFailed(f"{target}: {fault.strerror or fault}; nothing was exported") from fault
+    finally:
+        held.release()
+        if partial is not None and partial.exists():
+            shutil.rmtree(partial, ignore_errors=True)
+        upkeep.remove_doomed(database, originals)
+    return Exported(len(manifest.folders), len(manifest.papers), sum(len(one.revisions) for one in manifest.papers))
+
+
+def _tree(reading: Reading, options: ExportOptions) -> Iterator[_Held]:
+    """Folders with what they hold, each before those in it."""
+    if options.folder is None:
+        yield from _within(reading, options, None, "")
+    else:
+        top = folders.require_folder(reading, options.folder)
+        yield from _within(reading, options, top, f"01 {safe_name(top.name)}/")
+
+
+def _within(reading: Reading, options: ExportOptions, folder: Folder | None, place: str) -> Iterator[_Held]:
+    inner = folders.folders(reading, folder.id if folder is not None else None)
+    papers = catalogue.papers(reading, folder.id if folder is not None else None)
+    yield _Held(place, folder, [(paper, _revisions(reading, options, paper)) for paper in papers], len(inner) + 1)
+    for number, one in enumerate(inner, 1):
+        yield from _within(reading, options, one, f"{place}{number:02} {safe_name(one.name)}/")
+
+
+def _revisions(reading: Reading, options: ExportOptions, paper: Paper) -> list[tuple[Revision, str | None]]:
+    """Those that are exported, with their passwords if these are."""
+    chosen = catalogue.revisions(reading, paper.id)
+    if not options.all_revisions:
+        chosen = [one for one in chosen if one.number == paper.revision]
+    return [(one, catalogue.password_of(reading, paper.id, one.number) if options.passwords else None) for one in chosen]
+
+
+def _written(originals: Originals, root: Path, tree: list[_Held], options: ExportOptions) -> Manifest:
+    folder_entries: list[FolderEntry] = []
+    paper_entries: list[PaperEntry] = []
+    for held in tree:
+        (root / held.place).mkdir(exist_ok=True)
+        if held.folder is not None:
+            is_top = held.folder.id == options.folder
+            folder_entries.append(
+                FolderEntry(
+                    id=held.folder.id,
+                    parent=None if is_top else held.folder.parent,
+                    name=held.folder.name,
+                    kind=held.folder.kind,
+                    note=held.folder.note,
+                )
+            )
+        for number, (paper, revisions) in enumerate(held.papers, held.first):
+            entries = [_written_revision(originals, root, held.place, f"{number:02}", paper, found) for found in revisions]
+            paper_entries.append(
+                PaperEntry(
+                    id=paper.id,
+                    folder=paper.folder,
+                    name=paper.name,
+                    note=paper.note,
+                    level=paper.level,
+                    from_s=paper.from_s,
+                    until_s=paper.until_s,
+                    withdrawn_s=paper.withdrawn_s,
+                    revisions=entries,
+                )
+            )
+    return Manifest(
+        made_s=time.time(),
+        has_all_revisions=options.all_revisions,
+        has_passwords=options.passwords,
+        folders=folder_entries,
+        papers=paper_entries,
+    )
+
+
+def _written_revision(
+    originals: Originals, root: Path, place: str, number: str, paper: Paper, found: tuple[Revision, str | None]
+) -> RevisionEntry:
+    revision, password = found
+    called = _file_name(originals, revision, paper)
+    if revision.number != paper.revision:
+        place = f"{place}{EARLIER}/"
+        called = f"{number} revision {revision.number} {called}"
+    else:
+        called = f"{number} {called}"
+    (root / place).mkdir(exist_ok=True)
+    file = _copied(originals, revision.original, root, place + called, paper)
+    shown = None
+    if revision.shown != revision.original:
+        shown = _copied(originals, revision.shown, root, f"{place}{called} as shown{_ending(originals, revision.shown)}", paper)
+    return RevisionEntry(
+        number=revision.number,
+        file=file,
+        shown=shown,
+        file_name=revision.file_name,
+        registered_s=revision.registered_s,
+        registered_by=revision.registered_by,
+        note=revision.note,
+        password=password,
+    )
+
+
+def _file_name(originals: Originals, revision: Revision, paper: Paper) -> str:
+    """The file's own name; that of the paper if it came without one."""
+    name = safe_name(revision.file_name or paper.name)
+    return name if ending_of(name) else name + _ending(originals, revision.original)
+
+
+def _ending(originals: Originals, digest: str) -> str:
+    try:
+        with originals.path(digest).open("rb") as file:
+            return ".pdf" if file.read(5) == b"%PDF-" else ""
+    except OSError:
+        return ""  # copying it tells
+
+
+def _copied(originals: Originals, digest: str, root: Path, path: str, paper: Paper) -> FileEntry:
+    """Copy an original, so that it is on the disk, and check it on the way."""
+    if not originals.holds(digest):
+        raise StorageDamaged(f"the original of {paper.name!r} is missing: restore a backup, or purge it; nothing was exported")
+    found, size_bytes = hashlib.sha256(), 0
+    with originals.path(digest).open("rb") as reading, (root / path).open("xb") as writing:
+        while piece := reading.read(COPY_BYTES):
+            found.update(piece)
+            size_bytes += len(piece)
+            writing.write(piece)
+        writing.flush()
+        os.fsync(writing.fileno())
+    if found.hexdigest() != digest:
+        raise StorageDamaged(f"the original of {paper.name!r} is damaged: restore a backup, or purge it; nothing was exported")
+    return FileEntry(path, digest, size_bytes)

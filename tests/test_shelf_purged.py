@@ -1,0 +1,187 @@
+"""A paper that was purged is gone: no byte of its content, text or pictures is left, also if a process was killed meanwhile."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pymupdf
+import pytest
+from msgspec import Struct, msgpack
+from quiet import wait_until
+
+import sidebooks_core as sb
+from sidebooks_core.shelf import Shelf
+from sidebooks_core.shelf.search import page_texts
+from sidebooks_core.shelf.uploads import Upload, UploadLimits, Uploads
+
+TEXT = "Zwieback-Haushalt 4711 for the garden of the elders"
+FILE_NAME = "very-secret-garden-plan.pdf"
+CHUNK_BYTES = 40
+"""Of a longer value, pieces of this size are looked for: SQLite breaks values at the ends of its pages."""
+
+
+class Needles(Struct):
+    """What is looked for, by what it is; one of the pieces is enough."""
+
+    pieces: dict[str, list[bytes]]
+
+    def found(self, *folders: Path) -> set[str]:
+        """What lies in some folders, in the contents and the names of files."""
+        files = [file for folder in folders for file in folder.rglob("*") if file.is_file()]
+        content = b"\0".join(file.read_bytes() for file in files) + os.fsencode("\0".join(map(str, files)))
+        return {what for what, pieces in self.pieces.items() if any(piece in content for piece in pieces)}
+
+
+def pieces_of(data: bytes) -> list[bytes]:
+    steps = range(0, max(1, len(data) - CHUNK_BYTES), 997)
+    return [data[start : start + CHUNK_BYTES] for start in steps if len(set(data[start : start + CHUNK_BYTES])) > 20]
+
+
+def secret_paper(path: Path) -> Path:
+    with pymupdf.open() as document:
+        for number in range(3):
+            page = document.new_page()
+            page.insert_text((72, 100), f"{TEXT}, page {number + 1}", fontsize=18)
+            noise = pymupdf.Pixmap(pymupdf.csRGB, 160, 160, os.urandom(160 * 160 * 3), False)
+            page.insert_image((72, 200, 392, 520), pixmap=noise)
+        document.save(path)
+    return path
+
+
+def read_through(service: sb.TileService, shelf: Shelf, paper_id: str) -> Needles:
+    """Have all of a paper in the cache and the index, as readers do. Returns what is known of it."""
+    assert shelf.wait_prepared(60)
+    document = shelf.document(paper_id)
+    pieces: dict[str, list[bytes]] = {"name": [FILE_NAME.encode()]}
+    with service.reader(document, view_px=(300, 400)) as reader:
+        for page in range(document.page_count):
+            reader.turn_to(page)
+            assert reader.wait_sharp(30)
+            tile = service.page_image(document, page, width_px=300)
+            pieces[f"pixels of page {page}"] = pieces_of(tile.data)
+            pieces[f"content id of page {page}"] = [
+                document.content_id(page).encode(),
+                bytes.fromhex(document.content_id(page)),
+            ]
+            packed = page_texts.packed(service.parts.questions.text(document, page).result())
+            pieces[f"text of page {page}, packed"] = pieces_of(packed)
+    pieces["text"] = [TEXT.encode(code) for code in ("utf-8", "utf-16-le", "utf-16-be", "utf-32-le")]
+    pieces["pairs of the text"] = [b"zwieback", b"wieba"]
+    pieces["document id"] = [document.id.encode()]
+    for one in shelf.revisions(paper_id):
+        content = shelf.originals.path(one.original).read_bytes()
+        pieces[f"content of revision {one.number}"] = pieces_of(content)
+        pieces[f"digest of revision {one.number}"] = [one.original.encode(), bytes.fromhex(one.original)]
+    service.parts.images.keeper.store.flush()
+    service.parts.facts.flush()
+    return Needles(pieces)
+
+
+CLERK = """
+import os, pathlib, signal, sys
+import msgspec
+import sidebooks_core as sb
+from sidebooks_core.databases.database import Database
+from sidebooks_core.shelf import Shelf, upkeep
+sys.path.insert(0, sys.argv[4])
+from test_shelf_purged import FILE_NAME, read_through
+
+folder, moment = pathlib.Path(sys.argv[1]), sys.argv[2]
+
+def die(*given):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+with (
+    sb.TileService(sb.Settings(cache_dir=folder / "cache", workers=1)) as service,
+    Shelf(folder / "data", service) as shelf,
+):
+    paper = shelf.register(sys.argv[3], name="plan")
+    known = read_through(service, shelf, paper.id)
+    (folder / "needles").write_bytes(msgspec.msgpack.encode(known))
+    if moment == "before the cache":
+        upkeep.purge_cache = die
+    elif moment == "before the files":
+        upkeep.remove_doomed = die
+    else:
+        Database.cut_log = die
+    shelf.purge(paper.id)
+"""
+
+
+def opened(folder: Path) -> sb.TileService:
+    return sb.TileService(sb.Settings(cache_dir=folder / "cache", workers=1))
+
+
+def test_no_byte_of_a_purged_paper_is_left(tmp_path: Path) -> None:
+    path = secret_paper(tmp_path / FILE_NAME)
+    with opened(tmp_path) as service, Shelf(tmp_path / "data", service) as shelf:
+        other = shelf.register("docs/tutorial/samples/jlreq-ja.pdf", name="other")
+        paper = shelf.register(path, name="plan")
+        shelf.replace(paper.id, secret_paper(tmp_path / "second.pdf"))
+        first = shelf.document(paper.id, 1)
+        service.page_image(first, 0, width_px=300)
+        needles = read_through(service, shelf, paper.id)
+        needles.pieces["content ids of the first revision"] = [first.content_id(page).encode() for page in range(3)]
+        # Texts and pairs are packed, so they are looked for and were never to be found as they are.
+        hidden = {"text", "pairs of the text"} | {one for one in needles.pieces if one.startswith("content id ")}
+        assert needles.found(tmp_path / "data", tmp_path / "cache") >= set(needles.pieces) - hidden
+        shelf.purge(paper.id)
+        assert needles.found(tmp_path / "data", tmp_path / "cache") == set(), "while the shelf is open"
+        assert shelf.document(other.id).page_count == 22
+        assert shelf.verify().is_whole
+    assert needles.found(tmp_path / "data", tmp_path / "cache") == set()
+
+
+def test_nothing_of_an_upload_is_left(tmp_path: Path) -> None:
+    content = secret_paper(tmp_path / FILE_NAME).read_bytes()
+    with opened(tmp_path) as service, Shelf(tmp_path / "data", service) as shelf:
+        uploads = Uploads(shelf, UploadLimits())
+        new = Upload(id="", owner="clerk", length=len(content), file_name=FILE_NAME, paper_id="", replaces=False)
+        upload = uploads.begin(new)
+        with closing(uploads.writer(upload)) as writer:
+            writer.write(content)
+        paper = uploads.finish(upload)
+        needles = read_through(service, shelf, paper.id)
+        assert "digest of revision 1" in needles.found(tmp_path / "data")
+        shelf.purge(paper.id)
+        assert needles.found(tmp_path / "data", tmp_path / "cache") == set()
+
+
+@pytest.mark.parametrize("moment", ["before the cache", "before the files", "before the log"])
+def test_a_purge_that_was_killed_is_finished_at_the_next_start(tmp_path: Path, moment: str) -> None:
+    path = secret_paper(tmp_path / FILE_NAME)
+    arguments = [str(tmp_path), moment, str(path), str(Path(__file__).parent)]
+    killed = subprocess.run([sys.executable, "-c", CLERK, *arguments], check=False, timeout=200, capture_output=True, text=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    needles = msgpack.decode((tmp_path / "needles").read_bytes(), type=Needles)
+    left = needles.found(tmp_path / "data", tmp_path / "cache")
+    assert "digest of revision 1" in left
+    assert ("pixels of page 0" in left) == (moment == "before the cache")
+    with opened(tmp_path) as service, Shelf(tmp_path / "data", service) as shelf:
+        assert shelf.papers(withdrawn=True) == []
+        assert needles.found(tmp_path / "data", tmp_path / "cache") == set()
+        assert shelf.verify().is_whole
+
+
+def test_another_process_lets_go_of_a_purged_paper(tmp_path: Path) -> None:
+    """Each process has a memory of its own, from which it must not put a page back into the cache."""
+    path = secret_paper(tmp_path / FILE_NAME)
+    with (
+        opened(tmp_path) as ours,
+        sb.TileService(sb.Settings(cache_dir=tmp_path / "cache-of-the-other", workers=1)) as theirs,
+        Shelf(tmp_path / "data", ours) as shelf,
+        Shelf(tmp_path / "data", theirs, prepares=False) as other,
+    ):
+        paper = shelf.register(path, name="plan")
+        assert shelf.wait_prepared(60)
+        tile = theirs.page_image(other.document(paper.id), 0, width_px=300)
+        needles = Needles({"pixels": pieces_of(tile.data)})
+        wait_until(lambda: bool(needles.found(tmp_path / "cache-of-the-other")), "the page is not in the cache")
+        shelf.purge(paper.id)
+        assert other.feed.wait(shelf.changes()[-1].seq - 1, 10)
+        wait_until(lambda: not needles.found(tmp_path / "cache-of-the-other"), "the other process keeps the pixels")
