@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from asgi import ask
 from paper_house import House, pages
+from quiet import wait_until as until
 
 from sidebooks_core.server import Application
+from sidebooks_core.server.registering import register_on_shelf
 from sidebooks_core.testing import FakeDocument, FakePage
 
 
@@ -287,3 +289,25 @@ def test_a_position_of_another_epoch_begins_anew(house: House) -> None:
 def test_without_a_shelf_there_is_none(application: Application) -> None:
     for path in ("/folders", "/folders/top", "/papers/x", "/search?q=x", "/changes", "/uploads/x"):
         assert ask(application, path).status == 404, path
+
+
+# Files that `sidebooks serve --data` is given.
+
+
+def test_what_is_named_is_registered_once(house: House, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "6月定例会"
+    (folder / "資料").mkdir(parents=True)
+    for number in (10, 2, 1):
+        (folder / f"議案{number}.pdf").write_bytes(pages(number).to_bytes())
+    (folder / "資料" / "表.pdf").write_bytes(pages(30).to_bytes())
+    (folder / ".hidden").write_bytes(b"x")
+    for _ in range(2):
+        register_on_shelf(house.papers, [folder, tmp_path / "gone.pdf"], None)
+        [meeting] = [one for one in house.papers.folders() if one.name == "6月定例会"]
+        until(lambda: "gone.pdf" in capsys.readouterr().err, "what cannot be registered is told")
+        assert [paper.name for paper in house.papers.papers(meeting)] == ["議案1", "議案2", "議案10"]
+        [inner] = house.papers.folders(meeting)
+        assert [paper.name for paper in house.papers.papers(inner)] == ["表"]
+    (folder / "議案2.pdf").write_bytes(pages(2, 2).to_bytes())
+    register_on_shelf(house.papers, [folder], None)
+    until(lambda: len(house.papers.papers(meeting)) == 4, "a file that has changed is another paper")

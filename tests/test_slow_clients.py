@@ -36,6 +36,9 @@ class Hasty(PatientProtocol):
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
     if scope["type"] == "http":
+        if scope["path"] == "/upload":
+            while (await receive()).get("more_body"):
+                pass
         body = {"/large": BODY, "/medium": BODY[: 5 << 20]}.get(scope["path"], b"small")
         headers = [(b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -83,6 +86,28 @@ def test_who_says_it_a_byte_at_a_time(port: int) -> None:
 
     with socket.create_connection(("127.0.0.1", port)) as connection, pytest.raises(ConnectionError):
         drip()
+
+
+def test_who_sends_a_long_body_slowly_but_sends_it_is_served(port: int) -> None:
+    """It takes four times as long as a body without a byte may."""
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(b"POST /upload HTTP/1.1\r\nHost: x\r\nContent-Length: 20000\r\n\r\n")
+        for _ in range(20):
+            time.sleep(0.1)
+            connection.sendall(bytes(1000))
+        connection.settimeout(5)
+        assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize("piece", [b"", b"x"])
+def test_who_sends_a_long_body_too_slowly_is_ended(port: int, piece: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(b"POST /upload HTTP/1.1\r\nHost: x\r\nContent-Length: 20000\r\n\r\n")
+        with suppress(ConnectionError):
+            for _ in range(20):
+                time.sleep(0.1)
+                connection.sendall(piece)
+        assert ended(connection)
 
 
 def test_who_never_takes_what_it_gets(port: int) -> None:
