@@ -51,8 +51,12 @@ class Questions:
         job = ReadLinks(document=document.ref, timeout_s=self._timeout_s, page=page)
         return self._dispatcher.ask(f"links|{document.ref.token}|{page}", Work(job, document.data), Priority.PAGE, client)
 
-    def search(self, document: Document, query: str, page: int, *, old_forms: bool = False) -> Future[Searched]:
+    def search(
+        self, document: Document, query: str, page: int, stop: int | None = None, *, old_forms: bool = False
+    ) -> Future[Searched]:
         """One step of a search: the hits from `page` on, and the page, from 0, that the next step begins at.
+
+        stop: the page that the search ends before; None: it goes on to the last one.
 
         A step takes a worker for some SEARCH_SLICE_S, or for one page; pages that somebody looks at go before it.
         """
@@ -63,11 +67,11 @@ class Questions:
             timeout_s=self._timeout_s,
             page=page,
             query=text,
-            stop=document.page_count,
+            stop=document.page_count if stop is None else stop,
             budget_s=SEARCH_SLICE_S,
             old_forms=old_forms,
         )
-        name = f"search|{document.ref.token}|{page}|{old_forms}|{text}"
+        name = f"search|{document.ref.token}|{page}|{job.stop}|{old_forms}|{text}"
         return self._dispatcher.ask(name, Work(job, document.data), Priority.NEXT)
 
     def lettering(self, lines: tuple[str, ...], size_px: int, client: str = "") -> Future[Lettering]:

@@ -76,6 +76,16 @@ def papers(reading: Reading, folder_id: str | None) -> list[Paper]:
     return reading.all(Paper, f"{_PAPER} WHERE paper.folder IS ? ORDER BY paper.place, paper.rowid", folder_id)
 
 
+def all_papers(reading: Reading) -> list[Paper]:
+    """In no order, the withdrawn ones too."""
+    return reading.all(Paper, _PAPER)
+
+
+def papers_since(reading: Reading, seq: int) -> list[str]:
+    """The ids of papers that changed after a change of the feed, those that were purged too."""
+    return reading.all(str, "SELECT DISTINCT paper FROM change WHERE seq > ? AND paper IS NOT NULL", seq)
+
+
 def papers_of_document(reading: Reading, document_id: str) -> list[Paper]:
     """The papers that show a document in any of their revisions."""
     query = f"{_PAPER} WHERE paper.id IN (SELECT paper FROM revision WHERE document = ?) ORDER BY paper.rowid"

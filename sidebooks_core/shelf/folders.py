@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from sidebooks_core.databases.database import Reading, Writing
 from sidebooks_core.errors import Conflict, RequestError
 from sidebooks_core.shelf.changes import note_change
@@ -18,6 +20,14 @@ def folder(reading: Reading, folder_id: str) -> Folder | None:
 def folders(reading: Reading, parent: str | None) -> list[Folder]:
     """Those in a folder, in order; those at the top for None."""
     return reading.all(Folder, f"{_FOLDER} WHERE parent IS ? ORDER BY place, rowid", parent)
+
+
+def within(reading: Reading, folder_ids: set[str]) -> set[str]:
+    """Some folders, and all that lie in them, at any depth."""
+    query = """WITH RECURSIVE inner_folder (id) AS (
+            SELECT value FROM json_each (?) UNION SELECT folder.id FROM folder JOIN inner_folder ON folder.parent = inner_folder.id
+        ) SELECT id FROM inner_folder"""
+    return set(reading.all(str, query, msgspec.json.encode(sorted(folder_ids)).decode()))
 
 
 def way_to(reading: Reading, folder_id: str | None) -> list[Folder]:

@@ -21,7 +21,7 @@ from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.service import TileService
 from sidebooks_core.shelf import catalogue
 from sidebooks_core.shelf.model import Progress, Revision
-from sidebooks_core.shelf.search import page_texts
+from sidebooks_core.shelf.search import index, page_texts, stretches
 
 LOCK_NAME = "preparing.lock"
 PAGES_AT_ONCE = 32
@@ -163,6 +163,7 @@ class Preparer:
         found = {page: content_id for page, content_id in known.items() if content_id is not None}
         with self._database.writing() as writing:
             catalogue.set_content_ids(writing, revision.paper, revision.number, found)
+            stretches.refresh(writing, revision.paper, revision.number)  # pages that were on the shelf before have texts
         self._index(revision, document)
         previews: list[Request] = [one for page in range(first, stop) for one in images.level(document, page, 0)]
         for drawn in [images.find(request, Priority.BULK) for request in previews]:
@@ -175,10 +176,12 @@ class Preparer:
         with self._database.reading() as reading:
             missing = page_texts.missing(reading, revision.paper, revision.number)
         reads = {page: self._service.parts.questions.text(document, page) for page in missing}
-        texts = {missing[page]: read.result() for page, read in reads.items() if not _has_failed(read.exception())}
-        with self._database.writing() as writing:
-            for content_id, text in texts.items():
-                page_texts.add(writing, content_id, text)
+        read_now = {missing[page]: read.result() for page, read in reads.items() if not _has_failed(read.exception())}
+        texts = {content_id: page_texts.made_ready(text) for content_id, text in read_now.items()}
+        if texts:
+            with self._database.writing() as writing:
+                page_texts.add(writing, texts)
+            index.merge(self._database)
 
 
 def _has_failed(error: BaseException | None) -> bool:

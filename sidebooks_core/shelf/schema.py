@@ -94,5 +94,35 @@ SHELF = Schema(
             who TEXT NOT NULL
         ) STRICT;
         """,
+        """
+        -- The index of the search is made of blocks of texts: see search/index.py. What is there must be made again.
+        DROP TABLE page_pairs;
+        CREATE TABLE gram_block (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            first INTEGER NOT NULL, -- the lowest id of its texts
+            last INTEGER NOT NULL,
+            count INTEGER NOT NULL,
+            bits INTEGER NOT NULL,
+            texts BLOB NOT NULL
+        ) STRICT;
+        CREATE INDEX gram_block_by_first ON gram_block (first);
+        CREATE TABLE gram_bucket (
+            place INTEGER PRIMARY KEY, -- the block, and the highest bits of the grams
+            pairs BLOB NOT NULL
+        ) STRICT;
+
+        -- Runs of pages whose texts have ids that follow one another: see search/stretches.py.
+        CREATE TABLE stretch (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, -- a higher one: this is news
+            paper TEXT NOT NULL,
+            revision INTEGER NOT NULL,
+            page INTEGER NOT NULL, -- the first one
+            text INTEGER NOT NULL, -- its text
+            count INTEGER NOT NULL,
+            FOREIGN KEY (paper, revision) REFERENCES revision (paper, number) ON DELETE CASCADE
+        ) STRICT;
+        CREATE INDEX stretch_by_revision ON stretch (paper, revision);
+        INSERT INTO about VALUES ('index', 'old');
+        """,
     ),
 )

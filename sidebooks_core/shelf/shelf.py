@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from sidebooks_core.databases.database import Database, Writing
 from sidebooks_core.documents.document import Document
+from sidebooks_core.documents.model import SearchHit
 from sidebooks_core.documents.shown_text import shown as shown_text
 from sidebooks_core.errors import PasswordRequired, RequestError, StorageFailed
 from sidebooks_core.scheduling.queue import Priority
@@ -41,7 +42,7 @@ from sidebooks_core.shelf.preparing import Preparer
 from sidebooks_core.shelf.revisions import PageChange, page_changes
 from sidebooks_core.shelf.schema import SHELF
 from sidebooks_core.shelf.search import page_texts
-from sidebooks_core.shelf.search.searching import NEWEST, Found, Where, search
+from sidebooks_core.shelf.search.searching import NEWEST, Found, Searcher, Where
 
 CHANGES_AT_ONCE = 1000
 SEARCH_LIMIT = 50
@@ -70,6 +71,8 @@ class Shelf:
         self.data_dir = Path(data_dir if data_dir is not None else self._temporary.name if self._temporary else "")
         self.database = Database(None if data_dir is None else self.data_dir / upkeep.DATABASE_NAME, SHELF)
         self.originals = Originals(self.data_dir / upkeep.ORIGINALS_NAME, service.settings.document_bytes)
+        page_texts.make_missing_index(self.database)
+        self._searcher = Searcher(self.database)
         self._intake = Intake(self.originals, service, convert)
         self._opened = OpenedRevisions(service, self.database, self.originals)
         self.feed = Feed(self.database)
@@ -280,9 +283,26 @@ class Shelf:
         """Pages that match in the present revisions of all papers, the newest texts first, at most about `limit` of them.
 
         What counts as a match is as for `TileService.search`. No worker is asked. where: which papers; all that were not
-        withdrawn, unless told. before: `Found.next` of the step before. One step takes a quarter of a second at most.
+        withdrawn, unless told. before: `Found.next` of the step before. One step takes about a tenth of a second.
         """
-        return search(self.database, query, where or Where(), before=before, limit=limit)
+        return self._searcher.search(query, where or Where(), before=before, limit=limit)
+
+    def search_in(
+        self, paper_id: str, query: str, revision: int | None = None, *, old_forms: bool = False, limit: int = 1000
+    ) -> list[SearchHit]:
+        """Where a text occurs in a revision of a paper, as `TileService.search` finds it, boxes to a sixteenth of a point.
+
+        No worker is asked, but for pages that are not indexed yet: these are searched in the document.
+        Raises RequestError if there is no such revision, and for pages that are not indexed what `document` and
+        `TileService.search` raise.
+        """
+        with self.database.reading() as reading:
+            chosen = catalogue.revision(reading, paper_id, revision)
+
+        def ask(first: int, stop: int) -> list[SearchHit]:
+            return self.service.search(self._opened.document(chosen), query, pages=range(first, stop), old_forms=old_forms)
+
+        return self._searcher.search_in(chosen, query, ask, old_forms=old_forms, limit=limit)
 
     # The feed
 

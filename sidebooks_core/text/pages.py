@@ -18,7 +18,7 @@ class Stream(Struct, frozen=True):
     """Characters in one order, each with its box in points. Lines end in "\n"."""
 
     text: str
-    boxes: tuple[Box, ...]
+    boxes: Sequence[Box]
     lines: tuple[int, ...]
     """For each character the number of its line. For ruby: -1 - the number of the line that it stands beside."""
 

@@ -1,36 +1,41 @@
-"""One search over the shelf: the index gives pages that may match, their texts decide, and rights are asked before counting."""
+"""One search over the shelf: the index tells which texts may match, rights are asked, and the texts decide.
+
+What the principal may not see is left out before a text is looked at. So a member who may see one paper in a hundred waits no
+longer than a clerk, and the time tells nobody what else there is.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from functools import lru_cache
 
 from msgspec import Struct
 
 from sidebooks_core.databases.database import Database, Reading
 from sidebooks_core.documents.model import SearchHit
-from sidebooks_core.shelf import catalogue
-from sidebooks_core.shelf.model import Paper
-from sidebooks_core.shelf.search import page_texts
-from sidebooks_core.shelf.search.bigrams import match_of
+from sidebooks_core.shelf import folders
+from sidebooks_core.shelf.model import Paper, Revision
+from sidebooks_core.shelf.search import index, page_texts, stretches
+from sidebooks_core.shelf.search.grams import grams_of_query
+from sidebooks_core.shelf.search.standing import KnownPapers
+from sidebooks_core.shelf.search.stretches import Stretch
 from sidebooks_core.text.folding import fold, query_pattern
-from sidebooks_core.text.packing import unpack
 from sidebooks_core.text.pages import search as search_text
 
-AT_ONCE = 64
-"""Pages that are read from the index in one step."""
 NEWEST = 1 << 62
 """Higher than the number of any row."""
+BUDGET_S = 0.08
+"""Of one step. It ends when the text under way is done."""
 
 
 class Where(Struct, frozen=True, kw_only=True):
     """Which papers are searched."""
 
     is_visible: Callable[[Paper], bool] = lambda _paper: True
-    """Whether the principal who asks may see a paper. It is asked once for each paper, before a hit counts."""
+    """Whether the principal who asks may see a paper. It is asked at most once for each paper, before anything of it counts,
+    and not at all for papers without what is sought."""
     folders: frozenset[str | None] | None = None
-    """Papers in these folders; None: in all."""
+    """Papers in these folders, and in all folders within them; None: everywhere, as is the top, which is None, too."""
     from_s: float | None = None
     """Papers whose time has not ended before, in seconds since 1970 (UTC)."""
     until_s: float | None = None
@@ -57,37 +62,77 @@ class Found(Struct, frozen=True):
     """The next step goes on here; None: everything was searched."""
 
 
-class _Place(Struct, frozen=True, array_like=True):
-    paper: str
-    page: int
+AskDocument = Callable[[int, int], list[SearchHit]]
+"""The hits on the pages of a document from one page up to another, by a worker."""
 
 
-def search(
-    database: Database, query: str, where: Where, *, before: int = NEWEST, limit: int = 50, budget_s: float = 0.25
-) -> Found:
-    """Pages that match, at most `limit` of them. It stops after `budget_s` seconds, however many it has.
+class Searcher:
+    """Searches a shelf. Thread-safe."""
 
-    before: `Found.next` of the step before. A page that stands in several papers is a hit in each.
-    """
-    match, pattern = match_of(fold(query)), query_pattern(query)
-    if match is None or pattern is None:
-        return Found([], None)
-    pages: list[PageHit] = []
-    deadline_s = time.monotonic() + budget_s
-    with database.reading() as reading:
-        visible = _visible(reading, where)
-        while True:
-            found = page_texts.candidates(reading, match, before, AT_ONCE)
-            for candidate in found:
-                before = candidate.id
-                places = [(paper, place.page) for place, paper in _places(reading, candidate.content_id, visible)]
-                hits = search_text(unpack(page_texts.unpacked(candidate.text)), pattern, 0, old_forms=False) if places else []
-                if hits:
-                    pages += [PageHit(paper, page, candidate.content_id, tuple(hits)) for paper, page in places]
-                if len(pages) >= limit or time.monotonic() > deadline_s:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._known = KnownPapers()
+
+    def search(self, query: str, where: Where, *, before: int = NEWEST, limit: int = 50, budget_s: float = BUDGET_S) -> Found:
+        """Pages that match, at most `limit` of them. It stops after `budget_s` seconds, however many it has.
+
+        before: `Found.next` of the step before. A page that stands in several papers is a hit in each.
+        """
+        pattern = query_pattern(query)
+        if pattern is None:
+            return Found([], None)
+        grams, pages = grams_of_query(fold(query)), list[PageHit]()
+        deadline_s = time.monotonic() + budget_s
+        with self._database.reading() as reading:
+            standing = self._known.at(reading)
+            is_searched = _asked_once(reading, where)
+            for block in index.blocks(reading, before):
+                ids = index.texts_with(reading, block, grams)
+                for text, places in standing.places(ids[ids < before], is_searched):
+                    row = page_texts.text_row(reading, text)
+                    hits = search_text(page_texts.readable(row.text), pattern, 0, old_forms=False) if row else []
+                    if row is not None and hits:
+                        pages += [PageHit(paper, page, row.content_id, tuple(hits)) for paper, page in places]
+                    before = text
+                    if len(pages) >= limit or time.monotonic() > deadline_s:
+                        return Found(_in_order(pages), before)
+                before = block.first
+                if time.monotonic() > deadline_s:
                     return Found(_in_order(pages), before)
-            if len(found) < AT_ONCE:
-                return Found(_in_order(pages), None)
+        return Found(_in_order(pages), None)
+
+    def search_in(
+        self, revision: Revision, query: str, ask: AskDocument, *, old_forms: bool = False, limit: int = 1000
+    ) -> list[SearchHit]:
+        """Where a text occurs in a revision, in page order, at most `limit` hits. ask: for pages that are not indexed."""
+        pattern = query_pattern(query, old_forms=old_forms)
+        if pattern is None:
+            return []
+        hits: list[SearchHit] = []
+        with self._database.reading() as reading:
+            indexed = stretches.of_revision(reading, revision.paper, revision.number)
+        done = 0
+        for one in [*indexed, Stretch(revision.paper, revision.number, revision.page_count, 0, 0)]:
+            if one.page > done and len(hits) < limit:
+                hits += ask(done, one.page)
+            done = one.page + one.count
+            with self._database.reading() as reading:
+                for text in _texts_with(reading, one, grams_of_query(fold(query))):
+                    row = page_texts.text_row(reading, text) if len(hits) < limit else None
+                    if row is not None:
+                        page = one.page + text - one.text
+                        hits += search_text(page_texts.readable(row.text), pattern, page, old_forms=old_forms)
+        return hits[:limit]
+
+
+def _texts_with(reading: Reading, stretch: Stretch, grams: list[int]) -> list[int]:
+    """The texts of a stretch that have some grams, ascending."""
+    stop = stretch.text + stretch.count
+    found: list[int] = []
+    for block in index.blocks(reading, stop, stretch.text - 1)[::-1] if stretch.count else []:
+        ids = index.texts_with(reading, block, grams)
+        found += ids[(ids >= stretch.text) & (ids < stop)].tolist()
+    return found
 
 
 def _in_order(pages: list[PageHit]) -> list[PageHit]:
@@ -95,31 +140,27 @@ def _in_order(pages: list[PageHit]) -> list[PageHit]:
     return sorted(pages, key=lambda hit: (papers[hit.paper.id], hit.page))
 
 
-def _visible(reading: Reading, where: Where) -> Callable[[str], Paper | None]:
-    """The paper of an id, if it is searched."""
+def _asked_once(reading: Reading, where: Where) -> Callable[[Paper], bool]:
+    """Whether a paper is searched. Remembers its answers."""
+    inside: set[str] | None = None
+    if where.folders is not None and None not in where.folders:
+        inside = folders.within(reading, {folder for folder in where.folders if folder is not None})
+    known: dict[str, bool] = {}
 
-    @lru_cache(None)
-    def visible(paper_id: str) -> Paper | None:
-        paper = catalogue.paper(reading, paper_id)
-        if paper is None or paper.withdrawn_s is not None:
-            return None
-        if where.folders is not None and paper.folder not in where.folders:
-            return None
-        if where.from_s is not None and paper.until_s is not None and paper.until_s < where.from_s:
-            return None
-        if where.until_s is not None and paper.from_s is not None and paper.from_s > where.until_s:
-            return None
-        return paper if where.is_visible(paper) else None
+    def is_searched(paper: Paper) -> bool:
+        answer = known.get(paper.id)
+        if answer is None:
+            known[paper.id] = answer = _is_searched(paper, where, inside)
+        return answer
 
-    return visible
+    return is_searched
 
 
-def _places(reading: Reading, content_id: str, visible: Callable[[str], Paper | None]) -> list[tuple[_Place, Paper]]:
-    """Where a page stands in the present revisions of papers that are searched."""
-    places = reading.all(
-        _Place,
-        "SELECT page.paper, page.page FROM page JOIN paper ON paper.id = page.paper AND paper.revision = page.revision "
-        "WHERE page.content_id = ? ORDER BY page.paper, page.page",
-        content_id,
-    )
-    return [(place, paper) for place in places if (paper := visible(place.paper)) is not None]
+def _is_searched(paper: Paper, where: Where, inside: set[str] | None) -> bool:
+    if paper.withdrawn_s is not None or (inside is not None and paper.folder not in inside):
+        return False
+    if where.from_s is not None and paper.until_s is not None and paper.until_s < where.from_s:
+        return False
+    if where.until_s is not None and paper.from_s is not None and paper.from_s > where.until_s:
+        return False
+    return where.is_visible(paper)

@@ -1,0 +1,193 @@
+"""The index in the database: which texts have a gram. All SQL about it is here.
+
+The index is made of blocks. A block has some texts whose ids follow one another, with all their grams: see `postings.py`. Texts
+that come in together are a block, and small blocks are joined into larger ones (`merge`), so that a search reads few blocks. A
+block is never changed: what changes it puts another one in its place, under another id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from sidebooks_core.databases.database import Database, Reading, Writing
+from sidebooks_core.errors import StorageDamaged
+from sidebooks_core.shelf.search import postings
+from sidebooks_core.shelf.search.compression import compress, decompress
+from sidebooks_core.shelf.search.grams import Grams
+from sidebooks_core.shelf.search.postings import Bucket, Pairs
+
+Ids = NDArray[np.int64]
+
+SIZES = (64, 4096)
+"""Texts of the blocks into which smaller ones are joined. A block of 4096 takes some 15 MB of memory for each million pairs
+while it is made, and there are 244 of them in a shelf of a million pages."""
+NO_IDS: Ids = np.zeros(0, np.int64)
+_BUCKETS = postings.MOST_BITS
+
+
+class Block(Struct, frozen=True, array_like=True):
+    """A block, without its grams."""
+
+    id: int
+    first: int
+    """The lowest id of its texts."""
+    last: int
+    count: int
+    """How many texts it has."""
+    bits: int
+    """See `postings.bits_for`."""
+    texts: bytes
+    """The ids of its texts, unless they are all from `first` to `last`."""
+
+    def ids(self) -> Ids:
+        """The ids of its texts, ascending. Raises StorageDamaged."""
+        if self.count == self.last - self.first + 1:
+            return np.arange(self.first, self.last + 1)
+        try:
+            ids = np.cumsum(np.frombuffer(decompress(self.texts), "<i8"))
+        except ValueError as fault:
+            raise _damaged(fault) from fault
+        if len(ids) != self.count:
+            raise _damaged("the ids of a block are not as many as its texts")
+        return ids
+
+
+def blocks(reading: Reading, below: int, above: int = -1) -> list[Block]:
+    """The blocks with texts between two ids, the newest first."""
+    query = (
+        "SELECT id, first, last, count, bits, texts FROM gram_block WHERE first < ? AND last > ? ORDER BY first DESC, id DESC"
+    )
+    return reading.all(Block, query, below, above)
+
+
+def texts_with(reading: Reading, block: Block, grams: Sequence[int]) -> Ids:
+    """The ids of the texts of a block that have all of some grams, ascending; of all its texts for no gram."""
+    pages: NDArray[np.uint16] | None = None
+    for gram in grams:
+        number = postings.bucket_of(gram, block.bits)
+        data = reading.one(bytes, "SELECT pairs FROM gram_bucket WHERE place = ?", _place(block.id, number))
+        if data is None:
+            return NO_IDS
+        try:
+            found = postings.pages_of(data, gram, block.bits)
+        except ValueError as fault:
+            raise _damaged(fault) from fault
+        pages = found if pages is None else np.intersect1d(pages, found, assume_unique=True)
+        if not len(pages):
+            return NO_IDS
+    return block.ids() if pages is None else block.ids()[pages]
+
+
+def add(writing: Writing, ids: Sequence[int], grams: Sequence[Grams]) -> None:
+    """Add texts as a block. ids: ascending, and higher than all that are there. grams: of each text."""
+    for first in range(0, len(ids), SIZES[-1]):
+        some = slice(first, first + SIZES[-1])
+        _write(writing, np.array(ids[some], np.int64), _packed(postings.pairs_of(grams[some])))
+
+
+def remove(writing: Writing, gone: Iterable[int]) -> None:
+    """Remove texts. No trace of them stays in the index."""
+    ids = np.array(sorted(gone), np.int64)
+    if not len(ids):
+        return
+    for block in blocks(writing, int(ids[-1]) + 1, int(ids[0]) - 1):
+        own = block.ids()
+        is_kept = ~np.isin(own, ids)
+        if is_kept.all():
+            continue
+        pairs = all_pairs(writing, block)
+        _delete(writing, block)
+        if is_kept.any():
+            _write(writing, own[is_kept], _packed(postings.without(pairs, is_kept)))
+
+
+def clear(writing: Writing) -> None:
+    """Remove all blocks."""
+    writing.run("DELETE FROM gram_bucket")
+    writing.run("DELETE FROM gram_block")
+
+
+def merge(database: Database) -> int:
+    """Join small blocks into larger ones, until there are few. Returns how many were made.
+
+    The larger block is made before the transaction that puts it in the place of the others, so that nobody waits for it. If
+    one of these was changed meanwhile, it stays for the next time.
+    """
+    made = 0
+    while True:
+        with database.reading() as reading:
+            chosen = to_join(blocks(reading, 1 << 62)[::-1])
+            parts = [(all_pairs(reading, block), block.count) for block in chosen]
+        if not chosen:
+            return made
+        ids = np.concatenate([block.ids() for block in chosen])
+        whole = _packed(postings.joined(parts))
+        with database.writing() as writing:
+            present = {block.id for block in blocks(writing, chosen[-1].last + 1, chosen[0].first - 1)}
+            if present != {block.id for block in chosen}:
+                return made
+            for block in chosen:
+                _delete(writing, block)
+            _write(writing, ids, whole)
+        made += 1
+
+
+def to_join(by_age: Sequence[Block]) -> list[Block]:
+    """The blocks that are joined next, neighbours, the oldest first; none if there are few enough. by_age: the oldest first.
+
+    A run of blocks smaller than a size is joined when it has so many texts together. So each text is moved once for each size.
+    """
+    for size in SIZES:
+        run: list[Block] = []
+        for block in by_age:
+            run = [*run, block] if block.count < size else []
+            if sum(one.count for one in run) >= size:
+                return run if len(run) > 1 else []
+    return []
+
+
+def all_pairs(reading: Reading, block: Block) -> Pairs:
+    """All grams of a block, as pairs of a gram and a place among its texts. Raises StorageDamaged."""
+    begin = _place(block.id, 0)
+    query = "SELECT place - ?1, pairs FROM gram_bucket WHERE place BETWEEN ?1 AND ?2 ORDER BY place"
+    try:
+        return postings.unpacked(reading.all(Bucket, query, begin, _place(block.id + 1, 0) - 1), block.bits)
+    except (ValueError, IndexError) as fault:
+        raise _damaged(fault) from fault
+
+
+def _packed(pairs: Pairs) -> tuple[int, list[Bucket]]:
+    bits = postings.bits_for(len(pairs))
+    return bits, postings.packed(pairs, bits)
+
+
+def _write(writing: Writing, ids: Ids, packed: tuple[int, list[Bucket]]) -> None:
+    bits, buckets = packed
+    first, last = int(ids[0]), int(ids[-1])
+    is_dense = len(ids) == last - first + 1
+    texts = b"" if is_dense else compress(np.diff(ids, prepend=np.zeros(1, np.int64)).astype("<i8").tobytes())
+    writing.run(
+        "INSERT INTO gram_block (first, last, count, bits, texts) VALUES (?, ?, ?, ?, ?)", first, last, len(ids), bits, texts
+    )
+    block = writing.number("SELECT max(id) FROM gram_block")
+    writing.run_each(
+        "INSERT INTO gram_bucket (place, pairs) VALUES (?, ?)", ((_place(block, one.number), one.data) for one in buckets)
+    )
+
+
+def _delete(writing: Writing, block: Block) -> None:
+    writing.run("DELETE FROM gram_bucket WHERE place BETWEEN ? AND ?", _place(block.id, 0), _place(block.id + 1, 0) - 1)
+    writing.run("DELETE FROM gram_block WHERE id = ?", block.id)
+
+
+def _place(block: int, bucket: int) -> int:
+    """The key of a bucket: those of a block lie beside one another."""
+    return (block << _BUCKETS) | bucket
+
+
+def _damaged(fault: object) -> StorageDamaged:
+    return StorageDamaged(f"the index of the search is damaged ({fault}): rebuild it")

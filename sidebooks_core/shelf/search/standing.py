@@ -1,0 +1,110 @@
+"""Which papers stand on the shelf and where their texts are, kept in memory, so that a search need not read 10,000 rows."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from msgspec import Struct
+
+from sidebooks_core.databases.database import Reading
+from sidebooks_core.shelf import catalogue
+from sidebooks_core.shelf.changes import last_change
+from sidebooks_core.shelf.model import Paper
+from sidebooks_core.shelf.search import stretches
+from sidebooks_core.shelf.search.index import Ids
+from sidebooks_core.shelf.search.stretches import Stretch
+
+_MANY = 256
+"""If more papers changed, all are read again: one query is faster then."""
+
+
+class Standing(Struct, frozen=True):
+    """The papers at one time, with the stretches of their present revisions. first, stop, page: of each stretch."""
+
+    papers: tuple[Paper, ...]
+    """Of each stretch."""
+    first: Ids
+    """The id of the first text."""
+    stop: Ids
+    """The id after the last text."""
+    page: Ids
+    """The page of the first text, from 0."""
+
+    def places(self, ids: Ids, is_searched: Callable[[Paper], bool]) -> Iterator[tuple[int, list[tuple[Paper, int]]]]:
+        """Of some texts those that stand in papers that are searched, the newest first, with all their places.
+
+        ids: ascending. is_searched: asked only of papers that have one of the texts.
+        """
+        if not len(ids):
+            return
+        near = np.flatnonzero((self.first <= ids[-1]) & (self.stop > ids[0]))
+        begins, ends = np.searchsorted(ids, self.first[near]), np.searchsorted(ids, self.stop[near])
+        chosen = [
+            (number, ids[begin:end])
+            for number, begin, end in zip(near.tolist(), begins.tolist(), ends.tolist(), strict=True)
+            if begin < end and is_searched(self.papers[number])
+        ]
+        if not chosen:
+            return
+        texts = np.concatenate([some for _, some in chosen])
+        numbers = np.repeat([number for number, _ in chosen], [len(some) for _, some in chosen])
+        pages = texts - self.first[numbers] + self.page[numbers]
+        order = np.argsort(-texts, kind="stable")
+        last, together = -1, list[tuple[Paper, int]]()
+        for place in order:
+            text, found = int(texts[place]), (self.papers[int(numbers[place])], int(pages[place]))
+            if text != last and together:
+                yield last, together
+                together = []
+            last = text
+            together.append(found)
+        yield last, together
+
+
+class KnownPapers:
+    """What stands on the shelf, read from the database as far as it changed. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._change = -1
+        self._stretch = -1
+        self._papers: dict[str, Paper] = {}
+        self._stretches: dict[str, list[Stretch]] = {}
+        self._standing = _standing(self._papers, self._stretches)
+
+    def at(self, reading: Reading) -> Standing:
+        """What stands there in the eyes of a transaction, or of a later one that another thread has."""
+        change, stretch = last_change(reading), stretches.newest(reading)
+        with self._lock:
+            if change > self._change or stretch > self._stretch:
+                self._read(reading)
+                self._change, self._stretch = max(change, self._change), max(stretch, self._stretch)
+                self._standing = _standing(self._papers, self._stretches)
+            return self._standing
+
+    def _read(self, reading: Reading) -> None:
+        changed = {*catalogue.papers_since(reading, self._change), *stretches.papers_since(reading, self._stretch)}
+        if self._change < 0 or len(changed) > _MANY:
+            self._papers = {paper.id: paper for paper in catalogue.all_papers(reading)}
+            self._stretches = {}
+            for one in stretches.of_present_revisions(reading):
+                self._stretches.setdefault(one.paper, []).append(one)
+            return
+        for paper_id in changed:
+            paper = catalogue.paper(reading, paper_id)
+            if paper is None:
+                self._papers.pop(paper_id, None)
+                self._stretches.pop(paper_id, None)
+            else:
+                self._papers[paper_id] = paper
+                self._stretches[paper_id] = stretches.of_revision(reading, paper_id, paper.revision)
+
+
+def _standing(papers: dict[str, Paper], known: dict[str, list[Stretch]]) -> Standing:
+    found = [(papers[paper], one) for paper, some in known.items() if paper in papers for one in some]
+    first = np.array([one.text for _, one in found], np.int64)
+    count = np.array([one.count for _, one in found], np.int64)
+    page = np.array([one.page for _, one in found], np.int64)
+    return Standing(tuple(paper for paper, _ in found), first, first + count, page)
