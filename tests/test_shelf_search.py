@@ -19,6 +19,7 @@ from sidebooks_core.shelf.schema import SHELF
 from sidebooks_core.shelf.search import index, page_texts
 from sidebooks_core.shelf.search.grams import grams_of_query
 from sidebooks_core.shelf.search.searching import Searcher
+from sidebooks_core.shelf.search.storing import packed, unpacked
 from sidebooks_core.testing import FakeDocument, FakeEngine, FakePage
 from sidebooks_core.text.folding import fold, query_pattern
 from sidebooks_core.text.packing import pack, unpack
@@ -202,14 +203,14 @@ def test_the_index_misses_no_match(texts: list[str], query: str) -> None:
 @given(lines)
 def test_a_text_is_stored_as_it_is(texts: list[str]) -> None:
     text = text_of(*texts)
-    assert page_texts.unpacked(page_texts.packed(text)) == text
+    assert unpacked(packed(text)) == text
     assert unpack(text).written.text == text.written.text
 
 
 def test_boxes_far_away_and_nowhere_are_stored() -> None:
     far = 1e8
     stream = Stream("abc", ((0.0, 0.0, 1.0, 1.0), (-far, -far, far, far), (float("nan"), 0.0, float("inf"), 1.0)), (0, 0, 0))
-    stored = unpack(page_texts.unpacked(page_texts.packed(pack(PageText(stream, stream))))).written
+    stored = unpack(unpacked(packed(pack(PageText(stream, stream))))).written
     assert stored.boxes == ((0.0, 0.0, 1.0, 1.0), (-far, -far, far, far), (0.0, 0.0, 0.0, 0.0))
 
 
@@ -222,10 +223,10 @@ def test_the_text_of_a_page_that_was_purged_meanwhile_is_not_kept() -> None:
     database.close()
 
 
-@pytest.mark.parametrize("damaged", [b"", b"nothing", page_texts.packed(text_of("abc"))[:-9]])
+@pytest.mark.parametrize("damaged", [b"", b"nothing", packed(text_of("abc"))[:-9]])
 def test_a_damaged_text_is_told(damaged: bytes) -> None:
-    with pytest.raises(StorageDamaged, match="rebuild"):
-        page_texts.unpacked(damaged)
+    with pytest.raises(StorageDamaged, match="damaged"):
+        unpacked(damaged)
 
 
 def test_the_index_is_made_again_as_it_was() -> None:

@@ -95,8 +95,11 @@ SHELF = Schema(
         ) STRICT;
         """,
         """
-        -- The index of the search is made of blocks of texts: see search/index.py. What is there must be made again.
+        -- The index of the search is made of blocks of texts: see search/index.py. Texts are stored in another way. So all of
+        -- them are read again, as preparing does.
         DROP TABLE page_pairs;
+        DELETE FROM page_text;
+        UPDATE revision SET is_prepared = 0 WHERE state = 'ready';
         CREATE TABLE gram_block (
             id INTEGER PRIMARY KEY AUTOINCREMENT,
             first INTEGER NOT NULL, -- the lowest id of its texts
@@ -122,7 +125,6 @@ SHELF = Schema(
             FOREIGN KEY (paper, revision) REFERENCES revision (paper, number) ON DELETE CASCADE
         ) STRICT;
         CREATE INDEX stretch_by_revision ON stretch (paper, revision);
-        INSERT INTO about VALUES ('index', 'old');
         """,
     ),
 )

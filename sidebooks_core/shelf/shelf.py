@@ -71,7 +71,6 @@ class Shelf:
         self.data_dir = Path(data_dir if data_dir is not None else self._temporary.name if self._temporary else "")
         self.database = Database(None if data_dir is None else self.data_dir / upkeep.DATABASE_NAME, SHELF)
         self.originals = Originals(self.data_dir / upkeep.ORIGINALS_NAME, service.settings.document_bytes)
-        page_texts.make_missing_index(self.database)
         self._searcher = Searcher(self.database)
         self._intake = Intake(self.originals, service, convert)
         self._opened = OpenedRevisions(service, self.database, self.originals)

@@ -78,33 +78,60 @@ def _fold(char: str) -> str:
     return _IGNORED.sub("", folded)
 
 
-class _Folds(dict[str, str]):
+class _Folds(dict[int, str]):
     """The folded form of each character, found when it is first met. Only characters that occur are kept."""
 
-    def __missing__(self, char: str) -> str:
-        folded = _fold(char)
+    def __missing__(self, code: int) -> str:
+        folded = _fold(chr(code))
         if len(self) < 1 << 15:
-            self[char] = folded
+            self[code] = folded
         return folded
 
 
+class _Lengths(dict[int, int]):
+    """The length of the folded form of each character."""
+
+    def __missing__(self, code: int) -> int:
+        length = len(_folds[code])
+        if len(self) < 1 << 15:
+            self[code] = length
+        return length
+
+
 _folds = _Folds()
-
-
-def fold_each(text: str) -> list[str]:
-    """The folded form of each character of a text: nothing, one character, or several.
-
-    A soft hyphen at the end of a line becomes a hyphen. Elsewhere it stays, and `query_pattern` skips it or takes it for a
-    hyphen.
-    """
-    if "\u00ad" in text:
-        text = re.sub("\u00ad(?=[^\\S\n]*\n)", "-", text)
-    return [_folds[char] for char in text]
+_lengths = _Lengths()
 
 
 def fold(text: str) -> str:
-    """A text as it is searched, apart from old forms of characters."""
-    return "".join(fold_each(text))
+    """A text as it is searched, apart from old forms of characters.
+
+    Each character becomes nothing, one character, or several. A soft hyphen at the end of a line becomes a hyphen. Elsewhere it
+    stays, and `query_pattern` skips it or takes it for a hyphen.
+    """
+    if _SOFT_HYPHEN in text:
+        text = re.sub("\u00ad(?=[^\\S\n]*\n)", "-", text)
+    return text.translate(_folds)
+
+
+class Origins:
+    """Finds for a place of a folded text the place in the text that it comes from.
+
+    Lines end at the same characters in both. So only the line of a place is looked at character by character.
+    """
+
+    def __init__(self, text: str, folded: str) -> None:
+        self._text = text
+        self._folded = folded
+        self._starts = [0, *(end.end() for end in re.finditer("\n", text))]
+
+    def of(self, place: int) -> int:
+        """The place in the text."""
+        origin = self._starts[self._folded.count("\n", 0, place)]
+        rest = place - (self._folded.rfind("\n", 0, place) + 1)
+        while rest >= (length := _lengths[ord(self._text[origin])]):
+            rest -= length
+            origin += 1
+        return origin
 
 
 def fold_old_forms(folded: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 
 from sidebooks_core.documents.model import SearchHit, Word
-from sidebooks_core.text.folding import fold_each, fold_old_forms
+from sidebooks_core.text.folding import Origins, fold, fold_old_forms
 from sidebooks_core.text.runs import Box, Line
 
 CONTEXT_CHARS = 24
@@ -19,8 +19,10 @@ class Stream(Struct, frozen=True):
 
     text: str
     boxes: Sequence[Box]
-    lines: tuple[int, ...]
+    lines: Sequence[int]
     """For each character the number of its line. For ruby: -1 - the number of the line that it stands beside."""
+    folded: str | None = None
+    """The text as it is searched, if that is known."""
 
 
 class PageText(Struct, frozen=True):
@@ -70,7 +72,7 @@ def words(lines: Sequence[Line]) -> list[Word]:
 
 def folded(text: PageText) -> Folded:
     """Both texts of a page, folded."""
-    return Folded("".join(fold_each(text.written.text)), "".join(fold_each(text.read.text)) if text.read else None)
+    return Folded(fold(text.written.text), fold(text.read.text) if text.read else None)
 
 
 def search(text: PageText, pattern: re.Pattern[str], page: int, *, old_forms: bool) -> list[SearchHit]:
@@ -78,9 +80,9 @@ def search(text: PageText, pattern: re.Pattern[str], page: int, *, old_forms: bo
     ruby.
     """
     found: list[tuple[int, SearchHit]] = []
-    for stream in (text.written, text.read):
-        if stream is not None:
-            found += _matches(stream, pattern, page, old_forms=old_forms)
+    found += _matches(text.written, pattern, page, is_read=False, old_forms=old_forms)
+    if text.read is not None:
+        found += _matches(text.read, pattern, page, is_read=True, old_forms=old_forms)
     return [hit for _, hit in sorted(found, key=lambda one: one[0])]
 
 
@@ -114,17 +116,17 @@ def _stream(parts: Iterable[_Part]) -> Stream:
     return Stream("".join(texts), tuple(boxes), tuple(numbers))
 
 
-def _matches(stream: Stream, pattern: re.Pattern[str], page: int, *, old_forms: bool) -> list[tuple[int, SearchHit]]:
-    parts = fold_each(stream.text)
-    whole = "".join(parts)
+def _matches(
+    stream: Stream, pattern: re.Pattern[str], page: int, *, is_read: bool, old_forms: bool
+) -> list[tuple[int, SearchHit]]:
+    whole = fold(stream.text) if stream.folded is None else stream.folded
     matches = list(pattern.finditer(fold_old_forms(whole) if old_forms else whole))
     if not matches:
         return []
-    is_read = min(stream.lines) < 0
-    origins = [place for place, part in enumerate(parts) for _ in part]
+    origins = Origins(stream.text, whole)
     found = []
     for match in matches:
-        first, last = origins[match.start()], origins[match.end() - 1]
+        first, last = origins.of(match.start()), origins.of(match.end() - 1)
         lines = stream.lines[first : last + 1]
         if is_read and min(lines) >= 0:
             continue  # without ruby it is found in the written text

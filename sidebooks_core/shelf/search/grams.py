@@ -1,9 +1,9 @@
 """Runs of one to four neighbouring characters: the words of the index, for pages and for queries. Pure, with numpy.
 
-A council's commonest words have two characters (予算, 議会), and words are not divided by spaces. So every run of one, two, three
-or four neighbours is a word of the index, and no dictionary is needed. A query of up to four characters is one word, so the
-index knows exactly which pages have it. A longer query is several words, and pages that have all of them may match. Whether a
-page matches is decided by `text.pages.search` on its text, as in the search of one document.
+A council's commonest words have two characters (予算, 議会), and words are not divided by spaces. So every run of one to four
+neighbours is a word of the index, and no dictionary is needed. A query of up to four characters is one word, so the index knows
+which pages have it. A longer query is several words, and pages that have all of them may match. Whether a page matches is
+decided by `text.pages.search` on its text, as in the search of one document.
 
 So that no match is missed, a page and a query lose everything that a match may skip or exchange: white space, hyphens, old
 forms of characters, radicals that look like ideographs.
@@ -70,10 +70,10 @@ def grams_of_query(folded_query: str) -> list[int]:
     key = key_text(folded_query)
     if not key:
         return []
-    size = min(LONGEST, len(key))
-    starts = [*range(0, len(key) - size, 2), len(key) - size]
-    grams = _runs(key)[size - 1]
-    return list(dict.fromkeys(int(grams[start]) for start in starts[:MOST_GRAMS]))
+    grams = _runs(key)[min(LONGEST, len(key)) - 1].tolist()
+    # Grams that share no character come first: the least pages have both.
+    apart = grams[::LONGEST] + grams[-1:] + grams
+    return list(dict.fromkeys(apart))[:MOST_GRAMS]
 
 
 def _runs(key: str) -> list[Grams]:

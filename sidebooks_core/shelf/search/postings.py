@@ -1,8 +1,8 @@
 """Which pages of a block have a gram, as compressed bytes. Pure, with numpy.
 
 The pairs of (gram, page) of a block are divided into buckets by the highest bits of the gram, about `PAIRS_PER_BUCKET` in each.
-A search reads the one bucket of a gram: a few microseconds, however large the block is. Within a bucket, the pairs are in order,
-and neighbours differ by little: differences are kept, as planes of bytes, so that they can be compressed well.
+A search reads the one bucket of a gram: some microseconds, however large the block is. Within a bucket, the pairs are in order,
+and neighbours differ by little. So differences are kept, as planes of bytes, which can be compressed well.
 """
 
 from __future__ import annotations

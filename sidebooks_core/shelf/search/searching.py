@@ -18,13 +18,14 @@ from sidebooks_core.shelf.model import Paper, Revision
 from sidebooks_core.shelf.search import index, page_texts, stretches
 from sidebooks_core.shelf.search.grams import grams_of_query
 from sidebooks_core.shelf.search.standing import KnownPapers
+from sidebooks_core.shelf.search.storing import readable
 from sidebooks_core.shelf.search.stretches import Stretch
 from sidebooks_core.text.folding import fold, query_pattern
 from sidebooks_core.text.pages import search as search_text
 
 NEWEST = 1 << 62
 """Higher than the number of any row."""
-BUDGET_S = 0.08
+BUDGET_S = 0.06
 """Of one step. It ends when the text under way is done."""
 
 
@@ -90,7 +91,7 @@ class Searcher:
                 ids = index.texts_with(reading, block, grams)
                 for text, places in standing.places(ids[ids < before], is_searched):
                     row = page_texts.text_row(reading, text)
-                    hits = search_text(page_texts.readable(row.text), pattern, 0, old_forms=False) if row else []
+                    hits = search_text(readable(row.text), pattern, 0, old_forms=False) if row else []
                     if row is not None and hits:
                         pages += [PageHit(paper, page, row.content_id, tuple(hits)) for paper, page in places]
                     before = text
@@ -121,7 +122,7 @@ class Searcher:
                     row = page_texts.text_row(reading, text) if len(hits) < limit else None
                     if row is not None:
                         page = one.page + text - one.text
-                        hits += search_text(page_texts.readable(row.text), pattern, page, old_forms=old_forms)
+                        hits += search_text(readable(row.text), pattern, page, old_forms=old_forms)
         return hits[:limit]
 
 

@@ -1,0 +1,1 @@
+"""The shelf with as many papers as a council has after decades."""
