@@ -14,6 +14,7 @@ are in the database: whoever changes how they are made adds a migration that has
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 
 import numpy as np
@@ -31,28 +32,26 @@ _FIRST, _NEXT, _LAST = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB
 """Odd factors that spread the bits (those of splitmix64 and xxHash64)."""
 
 
-class _Keys(dict[int, str]):
-    """For each character what stands for it in the index. Only characters that occur are kept."""
-
-    def __missing__(self, code: int) -> str:
-        char = fold_exchangeable(fold_old_forms(chr(code)))
-        key = char if _is_kept(char) else ""
-        if len(self) < 1 << 15:
-            self[code] = key
-        return key
+_UNKNOWN, _DROPPED = np.uint32(0xFFFFFFFF), np.uint32(0)
+_keys = np.full(sys.maxunicode + 1, _UNKNOWN, np.uint32)
+"""For each character the one that stands for it in the index. Found when the character is first met."""
 
 
-_keys = _Keys()
-
-
-def key_text(folded: str) -> str:
-    """A folded text as it is divided into runs."""
-    return folded.translate(_keys)
+def key_codes(folded: str) -> NDArray[np.uint32]:
+    """A folded text as it is divided into runs: the numbers of its characters."""
+    codes = np.frombuffer(folded.encode("utf-32-le", "surrogatepass"), "<u4")
+    keys = _keys[codes]
+    if (keys == _UNKNOWN).any():
+        for code in np.unique(codes[keys == _UNKNOWN]).tolist():
+            char = fold_exchangeable(fold_old_forms(chr(code)))
+            _keys[code] = ord(char) if _is_kept(char) else _DROPPED
+        keys = _keys[codes]
+    return keys[keys != _DROPPED]
 
 
 def grams_of_page(folded: Iterable[str]) -> Grams:
     """The grams of a page, each once, ascending. folded: the folded texts of the page."""
-    found = [runs for text in folded for runs in _runs(key_text(text))]
+    found = [runs for text in folded for runs in _runs(key_codes(text))]
     if not found:
         return np.zeros(0, np.uint32)
     grams = np.concatenate(found)
@@ -67,8 +66,8 @@ def grams_of_query(folded_query: str) -> list[int]:
 
     The words of a query that spaces divide are one run, as in the search of one document.
     """
-    key = key_text(folded_query)
-    if not key:
+    key = key_codes(folded_query)
+    if not len(key):
         return []
     grams = _runs(key)[min(LONGEST, len(key)) - 1].tolist()
     # Grams that share no character come first: the least pages have both.
@@ -76,9 +75,9 @@ def grams_of_query(folded_query: str) -> list[int]:
     return list(dict.fromkeys(apart))[:MOST_GRAMS]
 
 
-def _runs(key: str) -> list[Grams]:
+def _runs(key: NDArray[np.uint32]) -> list[Grams]:
     """For each length from 1 on the gram of the run that begins at each character."""
-    codes = np.frombuffer(key.encode("utf-32-le"), "<u4").astype(np.uint64) + np.uint64(1)
+    codes = key.astype(np.uint64) + np.uint64(1)
     codes *= _FIRST
     state, found = codes, []
     for length in range(1, LONGEST + 1):

@@ -22,9 +22,9 @@ from sidebooks_core.shelf.search.postings import Bucket, Pairs
 
 Ids = NDArray[np.int64]
 
-SIZES = (64, 4096)
-"""Texts of the blocks into which smaller ones are joined. A block of 4096 takes some 15 MB of memory for each million pairs
-while it is made, and there are 244 of them in a shelf of a million pages."""
+SIZES = (64, 4000)
+"""Texts of the blocks into which smaller ones are joined. A block of 4000 pages takes some 300 MB of memory
+while it is made, and there are 250 of them in a shelf of a million pages."""
 NO_IDS: Ids = np.zeros(0, np.int64)
 _BUCKETS = postings.MOST_BITS
 
