@@ -206,27 +206,18 @@ class TileService:
         self.require_open()
         return self.parts.questions.links(document, page).result()
 
-    def search(
-        self,
-        document: Document,
-        query: str,
-        *,
-        pages: range | None = None,
-        limit: int = 1000,
-        old_forms: bool = False,
-    ) -> list[SearchHit]:
+    def search(self, document: Document, query: str, *, limit: int = 1000, old_forms: bool = False) -> list[SearchHit]:
         """Where a text occurs, in page order, at most `limit` hits. Raises what `text` raises.
 
         Case, accents, line breaks, the width of Japanese characters and the like do not matter; ruby is skipped, and found by
         itself. The explanation of searching has all of it.
-        pages: those that are searched, one after another; all, unless told.
         old_forms: old and new forms of characters (國 and 国, 髙 and 高) are one, too.
         """
         self.require_open()
         hits: list[SearchHit] = []
-        page, stop = (0, document.page_count) if pages is None else (pages.start, min(pages.stop, document.page_count))
-        while page < stop and len(hits) < limit:
-            more = self.parts.questions.search(document, query, page, stop, old_forms=old_forms).result()
+        page = 0
+        while page < document.page_count and len(hits) < limit:
+            more = self.parts.questions.search(document, query, page, old_forms=old_forms).result()
             hits.extend(more.hits)
             page = more.reached
         return hits[:limit]

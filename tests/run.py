@@ -25,6 +25,11 @@ PYTHON = BIN / "python"
 BENCHMARKS = sorted(
     [path.stem for path in (ROOT / "benchmarks").glob("*.py") if "def main(" in path.read_text(encoding="utf-8")]
     + [path.parent.name for path in (ROOT / "benchmarks").glob("*/__main__.py")]
+    + [
+        f"{path.parent.name}.{path.stem}"
+        for path in (ROOT / "benchmarks").glob("*/*.py")
+        if "def main(" in path.read_text(encoding="utf-8") and path.stem != "__main__"
+    ]
 )
 
 

@@ -12,19 +12,19 @@ from hypothesis import strategies as st
 
 import sidebooks_core as sb
 from sidebooks_core.databases.database import Database, Reading
-from sidebooks_core.documents.model import PackedStream, PackedText, Word
+from sidebooks_core.documents.model import PackedStream, PackedText, SearchHit, Word
 from sidebooks_core.errors import StorageDamaged
-from sidebooks_core.shelf import PageHit, Paper, Shelf, Where
+from sidebooks_core.shelf import PageHit, Paper, Revision, Shelf, Where
 from sidebooks_core.shelf.schema import SHELF
 from sidebooks_core.shelf.search import index, page_texts
 from sidebooks_core.shelf.search.grams import grams_of_query
 from sidebooks_core.shelf.search.searching import Searcher
-from sidebooks_core.shelf.search.storing import packed, unpacked
+from sidebooks_core.shelf.search.storing import packed, readable, unpacked
 from sidebooks_core.testing import FakeDocument, FakeEngine, FakePage
 from sidebooks_core.text.folding import fold, query_pattern
 from sidebooks_core.text.packing import pack, unpack
 from sidebooks_core.text.pages import PageText, Stream
-from sidebooks_core.workers.jobs import Search
+from sidebooks_core.workers.jobs import ReadText, Search
 
 
 @pytest.fixture
@@ -109,6 +109,90 @@ def test_a_page_of_several_papers_is_a_hit_in_each_that_may_be_seen(shelf: Shelf
     assert found(shelf, "予算") == [("a", 0)]
 
 
+def test_a_folder_is_searched_with_all_that_lie_in_it(shelf: Shelf) -> None:
+    council, other = shelf.make_folder("council"), shelf.make_folder("other")
+    session = shelf.make_folder("session", shelf.make_folder("2026", council))
+    for name, folder in (("top", None), ("council", council), ("session", session), ("other", other)):
+        shelf.register(FakeDocument(pages=(page(1, "予算"),), note=name).to_bytes(), folder, name=name)
+    assert shelf.wait_prepared(30)
+
+    def names(*folders: str | None) -> set[str]:
+        return {name for name, _ in found(shelf, "予算", Where(folders=frozenset(folders)))}
+
+    assert names(council.id) == {"council", "session"}
+    assert names(session.id, other.id) == {"session", "other"}
+    assert (names(), names("no folder"), names(None)) == (set(), set(), {"top", "council", "session", "other"})
+
+
+def test_only_papers_that_have_what_is_sought_are_asked_about(shelf: Shelf) -> None:
+    """So neither the time of a search nor what the policy writes down tells of papers without it."""
+    for name, text in (("a", "予算"), ("b", "歳入"), ("c", "決算")):
+        shelf.register(FakeDocument(pages=(page(1, text),), note=name).to_bytes(), name=name)
+    assert shelf.wait_prepared(30)
+    asked: list[str] = []
+    where = Where(is_visible=lambda paper: not asked.append(paper.name))  # type: ignore[func-returns-value]
+    assert found(shelf, "歳入", where) == [("b", 0)]
+    assert asked == ["b"]
+
+
+def test_a_search_sees_at_once_what_changes(shelf: Shelf, tmp_path: Path) -> None:
+    """Also what another process does: what is known of papers is kept in memory."""
+    folder = shelf.make_folder("A")
+    paper = shelf.register(FakeDocument(pages=(page(1, "予算"), page(2, "歳入"))).to_bytes(), name="a")
+    assert shelf.wait_prepared(30)
+    with Shelf(tmp_path / "data", shelf.service, prepares=False) as other:
+        assert found(other, "予算") == [("a", 0)]
+        shelf.change(paper.id, name="b", folder=folder)
+        assert found(other, "予算", Where(folders=frozenset([folder.id]))) == [("b", 0)]
+        shelf.withdraw(paper.id)
+        assert found(other, "予算") == []
+        shelf.restore(paper.id)
+        shelf.replace(paper.id, FakeDocument(pages=(page(3, "表紙"), page(1, "予算"))).to_bytes())
+        assert shelf.wait_prepared(30)
+        assert (found(other, "予算"), found(other, "歳入")) == ([("b", 1)], [])
+        shelf.purge(paper.id)
+        assert (found(other, "予算"), found(other, "表紙")) == ([], [])
+
+
+def test_a_search_in_a_paper_asks_no_worker_if_all_is_indexed(shelf: Shelf, engine: FakeEngine) -> None:
+    first = page(1, "予算 國")
+    paper = shelf.register(FakeDocument(pages=(first, page(2, "歳入"), page(3, "予算"))).to_bytes(), name="a")
+    assert shelf.wait_prepared(30)
+    shelf.replace(paper.id, FakeDocument(pages=(page(4, "表紙"), first)).to_bytes())
+    assert shelf.wait_prepared(30)
+    read = engine.count(ReadText)
+
+    def pages(query: str, revision: int | None = None, *, old_forms: bool = False) -> list[int]:
+        return [hit.page for hit in shelf.search_in(paper.id, query, revision, old_forms=old_forms)]
+
+    assert (pages("予算"), pages("予算", 1), pages("歳入"), pages("")) == ([1], [0, 2], [], [])
+    assert (pages("国"), pages("国", old_forms=True)) == ([], [1])
+    assert len(shelf.search_in(paper.id, "予算", 1, limit=1)) == 1
+    assert (engine.count(Search), engine.count(ReadText)) == (0, read)
+    with pytest.raises(sb.RequestError):
+        shelf.search_in(paper.id, "予算", 3)
+    with pytest.raises(sb.RequestError):
+        shelf.search_in("nobody's", "予算")
+
+
+def test_pages_that_are_not_indexed_are_searched_in_the_document(engine: FakeEngine, tmp_path: Path) -> None:
+    with (
+        sb.TileService(sb.Settings(cache_dir=None, workers=2), pool=engine.pool) as service,
+        Shelf(tmp_path / "data", service, prepares=False) as shelf,
+    ):
+        paper = shelf.register(FakeDocument(pages=tuple(page(one, f"予算{one}") for one in range(6))).to_bytes(), name="a")
+        assert shelf.search("予算").pages == []
+        assert [hit.page for hit in shelf.search_in(paper.id, "予算")] == list(range(6))
+        assert [hit.page for hit in shelf.search_in(paper.id, "予算", limit=2)] == [0, 1]
+        with shelf.database.writing() as writing:
+            writing.run_each("INSERT INTO page VALUES (?, 1, ?, ?)", [(paper.id, one, f"id {one}") for one in (1, 2, 4)])
+            texts = {f"id {one}": page_texts.made_ready(text_of(f"予算{one}")) for one in (1, 2, 4)}
+            page_texts.add(writing, texts)
+        searched = engine.count(Search)
+        assert [hit.page for hit in shelf.search_in(paper.id, "予算")] == list(range(6))
+        assert engine.count(Search) - searched == 3, "the pages 0, 3 and 5"
+
+
 def test_papers_are_searched_by_their_time(shelf: Shelf) -> None:
     for name, from_s, until_s in (("past", None, 100.0), ("now", 50.0, 200.0), ("future", 150.0, None), ("always", None, None)):
         shelf.register(FakeDocument(pages=(page(1, "予算"),), note=name).to_bytes(), name=name, from_s=from_s, until_s=until_s)
@@ -159,6 +243,10 @@ def catalogue_of(texts: Sequence[PackedText]) -> Database:
     return database
 
 
+def never_asked(revision: Revision, query: str, pages: range, *, old_forms: bool) -> list[SearchHit]:
+    raise AssertionError("all pages are indexed")
+
+
 def candidates(reading: Reading, query: str) -> list[str]:
     """The content ids of the pages that may match, the newest first."""
     grams = grams_of_query(fold(query))
@@ -168,7 +256,7 @@ def candidates(reading: Reading, query: str) -> list[str]:
 
 def test_a_long_search_goes_on_where_it_stopped() -> None:
     database = catalogue_of([text_of(f"予算 {number}") for number in range(300)])
-    searcher = Searcher(database)
+    searcher = Searcher(database, never_asked)
     seen: list[int] = []
     step = searcher.search("予算", Where(), limit=40)
     while True:
@@ -207,6 +295,26 @@ def test_a_text_is_stored_as_it_is(texts: list[str]) -> None:
     assert unpack(text).written.text == text.written.text
 
 
+@given(lines)
+def test_a_text_is_searched_as_it_is_stored(texts: list[str]) -> None:
+    text = text_of(*texts)
+    plain, lazy = unpack(text).written, readable(packed(text)).written
+    assert (lazy.text, list(lazy.boxes), list(lazy.lines)) == (plain.text, list(plain.boxes), list(plain.lines))
+    assert (lazy.boxes[1:2], lazy.lines[:2]) == ([*plain.boxes][1:2], [*plain.lines][:2])
+    assert lazy.folded == fold(plain.text)
+
+
+def test_a_page_without_text_is_stored() -> None:
+    empty = PackedText(PackedStream("", b"", b""), None)
+    assert unpacked(packed(empty)) == empty
+    assert page_texts.made_ready(empty).grams.tolist() == []
+    database = catalogue_of([empty, text_of("予算")])
+    with database.reading() as reading:
+        assert candidates(reading, "予算") == ["id 1"]
+        assert page_texts.is_index_right(reading)
+    database.close()
+
+
 def test_boxes_far_away_and_nowhere_are_stored() -> None:
     far = 1e8
     stream = Stream("abc", ((0.0, 0.0, 1.0, 1.0), (-far, -far, far, far), (float("nan"), 0.0, float("inf"), 1.0)), (0, 0, 0))
@@ -243,20 +351,60 @@ def test_the_index_is_made_again_as_it_was() -> None:
     database.close()
 
 
+def is_near(one: SearchHit, other: SearchHit) -> bool:
+    """Equal, but for boxes that differ by what they are rounded to."""
+    same = (one.page, one.text, len(one.boxes)) == (other.page, other.text, len(other.boxes))
+    numbers = zip((n for box in one.boxes for n in box), (n for box in other.boxes for n in box), strict=True)
+    return same and all(abs(ours - theirs) <= 1 / 16 for ours, theirs in numbers)
+
+
+def are_near(told: list[SearchHit], expected: list[SearchHit]) -> bool:
+    return len(told) == len(expected) and all(map(is_near, told, expected))
+
+
+QUERIES = ("行", "文字", "ルビ", "の", "処理の", "「", "1", "-", "国", "ＰＤＦ", "tion", "of the", "行頭行末")
+
+
 def test_the_hits_are_those_of_the_document(tmp_path: Path, sample: Path) -> None:
-    """Of a real document with ruby and columns."""
+    """Of a real document with ruby and columns: over the shelf, and in the paper, with places, text around and boxes."""
     with sb.TileService(sb.Settings(cache_dir=None, workers=2)) as service, Shelf(tmp_path / "data", service) as shelf:
         paper = shelf.register(sample)
         assert shelf.wait_prepared(120)
         document = shelf.document(paper.id)
-        for query in ("行", "文字", "ルビ", "の", "処理の", "「", "1"):
+        counts = {}
+        for query in QUERIES:
+            for old_forms in (False, True):
+                expected = service.search(document, query, old_forms=old_forms)
+                told = shelf.search_in(paper.id, query, old_forms=old_forms)
+                assert are_near(told, expected), query
+            counts[query] = len(expected)
+            pages = sorted(hits_of(shelf, query), key=lambda hit: hit.page)
+            over_all = [(hit.page, one.text, len(one.boxes)) for hit in pages for one in hit.hits]
+            assert over_all == [(hit.page, hit.text, len(hit.boxes)) for hit in service.search(document, query, limit=10**6)]
+        assert sum(count > 0 for count in counts.values()) >= 8, counts
+
+
+VERTICAL = ("vertical.pdf", "plextarray.pdf", "issue6387.pdf", "kanbun-ja.pdf", "test-jlreq.pdf")
+
+
+@pytest.mark.parametrize("name", VERTICAL)
+def test_a_search_in_a_paper_finds_what_its_document_has(tmp_path: Path, corpus: Path, name: str) -> None:
+    """Vertical Japanese, kanbun, fonts that are not embedded. Queries are taken from the text."""
+    with sb.TileService(sb.Settings(cache_dir=None, workers=2)) as service, Shelf(tmp_path / "data", service) as shelf:
+        paper = shelf.register(corpus / "japanese" / name)
+        assert shelf.wait_prepared(120)
+        document = shelf.document(paper.id)
+        text = "".join(word.text for page in range(document.page_count) for word in service.text(document, page))
+        queries = {
+            text[start : start + length] for start in range(0, len(text), max(1, len(text) // 6)) for length in (1, 2, 5)
+        }
+        found = 0
+        for query in sorted(queries):
             expected = service.search(document, query)
-            assert expected or query == "1"
-            told = {hit.page: [(one.text, len(one.boxes)) for one in hit.hits] for hit in hits_of(shelf, query)}
-            by_page: dict[int, list[tuple[str, int]]] = {}
-            for one in expected:
-                by_page.setdefault(one.page, []).append((one.text, len(one.boxes)))
-            assert told == by_page, query
+            told = shelf.search_in(paper.id, query)
+            assert are_near(told, expected), query
+            found += len(told)
+        assert found
 
 
 def test_a_packed_stream_must_be_complete() -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from benchmarks.shelf.texts import Source, page_text
@@ -33,6 +34,7 @@ PAPERS_OF_LARGEST = 300
 PAPERS_AT_ONCE = 40
 """Papers whose pages are written in one transaction: this makes larger blocks of the index than a clerk does, and faster."""
 TWO_DAYS_S = 2 * 86400
+BUILT_NAME = "built.json"
 
 
 class Built(Struct, frozen=True):
@@ -59,14 +61,16 @@ def build(data_dir: Path, source: Source, pages: int) -> Built:
     for first, texts, size in _made(source, pages):
         text_bytes += size
         with database.writing() as writing:
+            new = []
             for start in range(0, len(texts), PAGES_OF_PAPER):
                 if len(papers) == 0 or (len(papers) >= PAPERS_OF_LARGEST and len(papers) % PAPERS_OF_FOLDER == 0):
                     body = bodies[len(held) % len(bodies)]
                     held.append(folders.add_folder(writing, _folder(body.id, f"会議 {len(held)}"), "").id)
                 some = texts[start : start + PAGES_OF_PAPER]
-                papers.append(add_paper(writing, originals, held[-1], first + start, [one for one, _ in some]))
+                new.append(add_paper(writing, originals, held[-1], first + start, [one for one, _ in some]))
+                papers.append(new[-1])
             page_texts.add(writing, dict(texts))
-            for paper in papers[-(-(-len(texts) // PAGES_OF_PAPER)) :]:
+            for paper in new:
                 catalogue.set_prepared(writing, paper, 1)
         index.merge(database)
         done = first + len(texts)
@@ -74,7 +78,14 @@ def build(data_dir: Path, source: Source, pages: int) -> Built:
     print(file=sys.stderr)
     database.cut_log()
     database.close()
-    return Built(held, papers, text_bytes, time.monotonic() - started_s)
+    built = Built(held, papers, text_bytes, time.monotonic() - started_s)
+    (data_dir / BUILT_NAME).write_bytes(msgspec.json.encode(built))
+    return built
+
+
+def built_before(data_dir: Path) -> Built:
+    """What `build` made there."""
+    return msgspec.json.decode((data_dir / BUILT_NAME).read_bytes(), type=Built)
 
 
 def add_paper(writing: Writing, originals: Originals, folder: str, number: int, content_ids: list[str]) -> str:

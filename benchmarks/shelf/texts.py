@@ -1,9 +1,9 @@
 """Text of pages without number, made of the lines of real documents.
 
-Some pages of each document of the corpus are read once, as the shelf reads them: characters with their boxes. A page is made of
-runs of 3 to 8 neighbouring lines of them, from documents of one language, until it is as long as a real page, taken by chance. So
-words occur as often as they do in the documents: few very often, most seldom. Each page begins with a line of its own: a year, a
-month, the numbers of a paper and of a page. Seven pages of ten are Japanese.
+Some pages of each document of the corpus are read once, as the shelf reads them: characters with their boxes. A page is made
+of runs of 3 to 8 neighbouring lines of them, from documents of one language, until it is as long as a real page, taken by
+chance. So words occur as often as they do in the documents: few very often, most seldom. Each page begins with a line of its
+own: a year, a month, the numbers of a paper and of a page. Seven pages of ten are Japanese.
 
 What this cannot say: each word that is not a number occurs in some document of the corpus, so the shelf has fewer different
 words than a real one of its size has.

@@ -292,6 +292,11 @@ def originals(reading: Reading) -> list[str]:
     return reading.all(str, "SELECT digest FROM original WHERE is_doomed = 0 ORDER BY digest")
 
 
+def all_originals(reading: Reading) -> set[str]:
+    """The digests of all files that have a row, doomed or not."""
+    return set(reading.all(str, "SELECT digest FROM original"))
+
+
 def _add_revision(writing: Writing, paper_id: str, number: int, new: NewRevision) -> None:
     for original in (new.original, new.shown):
         writing.run(

@@ -24,9 +24,9 @@ def folders(reading: Reading, parent: str | None) -> list[Folder]:
 
 def within(reading: Reading, folder_ids: set[str]) -> set[str]:
     """Some folders, and all that lie in them, at any depth."""
-    query = """WITH RECURSIVE inner_folder (id) AS (
-            SELECT value FROM json_each (?) UNION SELECT folder.id FROM folder JOIN inner_folder ON folder.parent = inner_folder.id
-        ) SELECT id FROM inner_folder"""
+    query = """WITH RECURSIVE within (id) AS (
+            SELECT value FROM json_each (?) UNION SELECT folder.id FROM folder JOIN within ON folder.parent = within.id
+        ) SELECT id FROM within"""
     return set(reading.all(str, query, msgspec.json.encode(sorted(folder_ids)).decode()))
 
 

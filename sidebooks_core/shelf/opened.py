@@ -7,6 +7,7 @@ from collections import OrderedDict
 
 from sidebooks_core.databases.database import Database
 from sidebooks_core.documents.document import Document
+from sidebooks_core.documents.model import SearchHit
 from sidebooks_core.errors import DocumentError, StorageDamaged
 from sidebooks_core.service import TileService
 from sidebooks_core.shelf import catalogue
@@ -53,6 +54,15 @@ class OpenedRevisions:
             self._documents[key] = document
             while len(self._documents) > DOCUMENTS_KEPT:
                 self._documents.popitem(last=False)
+
+    def search(self, revision: Revision, query: str, pages: range, *, old_forms: bool) -> list[SearchHit]:
+        """Where a text occurs on neighbouring pages of a revision, by a worker. Raises what `document` does, PageError."""
+        document, hits, page = self.document(revision), list[SearchHit](), pages.start
+        while page < pages.stop:
+            more = self._service.parts.questions.search(document, query, page, pages.stop, old_forms=old_forms).result()
+            hits.extend(more.hits)
+            page = more.reached
+        return hits
 
     def let_go(self, revisions: list[Revision]) -> list[Document]:
         """The documents of some revisions, as far as these can be opened. They are kept open no longer."""

@@ -84,9 +84,10 @@ class Preparer:
         """Wait until everything is prepared that can be. False if it was not within the time."""
         return self._is_idle.wait(timeout_s)
 
-    def progress(self, revision: Revision) -> Progress:
-        """How far a revision is."""
+    def progress(self, paper_id: str) -> Progress:
+        """How far the present revision of a paper is. Raises RequestError."""
         with self._database.reading() as reading:
+            revision = catalogue.revision(reading, paper_id, None)
             identified = len(catalogue.content_ids(reading, revision.paper, revision.number))
             indexed = identified - len(page_texts.missing(reading, revision.paper, revision.number))
         pages, done = revision.page_count, self._under_way

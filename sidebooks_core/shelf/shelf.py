@@ -8,19 +8,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self, Unpack, get_args
-
-from msgspec.structs import replace
+from typing import Self, Unpack
 
 from sidebooks_core.databases.database import Database, Writing
 from sidebooks_core.documents.document import Document
 from sidebooks_core.documents.model import SearchHit
-from sidebooks_core.documents.shown_text import shown as shown_text
-from sidebooks_core.errors import PasswordRequired, RequestError, StorageFailed
+from sidebooks_core.errors import PasswordRequired, StorageFailed
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.service import TileService
 from sidebooks_core.shelf import catalogue, changes, folders, upkeep
-from sidebooks_core.shelf.catalogue import NewPaper, NewRevision
+from sidebooks_core.shelf.catalogue import NewPaper
 from sidebooks_core.shelf.feed import Feed, Listener
 from sidebooks_core.shelf.intake import Convert, Given, Intake, TakenIn
 from sidebooks_core.shelf.model import (
@@ -28,7 +25,6 @@ from sidebooks_core.shelf.model import (
     Folder,
     FolderChanges,
     FolderKind,
-    Level,
     Paper,
     PaperChanges,
     Progress,
@@ -43,10 +39,10 @@ from sidebooks_core.shelf.revisions import PageChange, page_changes
 from sidebooks_core.shelf.schema import SHELF
 from sidebooks_core.shelf.search import page_texts
 from sidebooks_core.shelf.search.searching import NEWEST, Found, Searcher, Where
+from sidebooks_core.shelf.told import change_folder, change_paper, id_of, name_of, new_paper, required_id, revision_of
 
 CHANGES_AT_ONCE = 1000
 SEARCH_LIMIT = 50
-LEVELS = get_args(Level)
 
 
 class Shelf:
@@ -71,9 +67,9 @@ class Shelf:
         self.data_dir = Path(data_dir if data_dir is not None else self._temporary.name if self._temporary else "")
         self.database = Database(None if data_dir is None else self.data_dir / upkeep.DATABASE_NAME, SHELF)
         self.originals = Originals(self.data_dir / upkeep.ORIGINALS_NAME, service.settings.document_bytes)
-        self._searcher = Searcher(self.database)
         self._intake = Intake(self.originals, service, convert)
         self._opened = OpenedRevisions(service, self.database, self.originals)
+        self._searcher = Searcher(self.database, self._opened.search)
         self.feed = Feed(self.database)
         upkeep.sweep(self.database, self.originals)
         self._preparer = Preparer(self.database, service, self.data_dir, self._opened.document, self.feed.wake)
@@ -86,7 +82,7 @@ class Shelf:
         self, name: str, parent: str | Folder | None = None, *, kind: FolderKind = "folder", note: str = "", who: str = ""
     ) -> Folder:
         """A new folder behind its siblings. parent: the folder that holds it; None: at the top. Raises RequestError."""
-        new = Folder(new_id(), _id_of(parent), _name(name), kind, note, 0)
+        new = Folder(new_id(), id_of(parent), name_of(name), kind, note, 0)
         with self.database.writing() as writing:
             made = folders.add_folder(writing, new, who)
         self.feed.wake()
@@ -98,19 +94,14 @@ class Shelf:
         Raises RequestError.
         """
         with self.database.writing() as writing:
-            old = folders.require_folder(writing, _required_id(folder))
-            new = replace(old, **{name: value for name, value in changes.items() if name in ("name", "kind", "note")})
-            changed = folders.change_folder(writing, replace(new, name=_name(new.name)), who)
-            if "parent" in changes or "place" in changes:
-                parent = _id_of(changes.get("parent", old.parent))
-                changed = folders.move_folder(writing, old.id, parent, changes.get("place"), who)
+            changed = change_folder(writing, required_id(folder), changes, who)
         self.feed.wake()
         return changed
 
     def remove_folder(self, folder: str | Folder, *, who: str = "") -> None:
         """Remove an empty folder. Raises Conflict if it holds anything, RequestError."""
         with self.database.writing() as writing:
-            folders.remove_folder(writing, _required_id(folder), who)
+            folders.remove_folder(writing, required_id(folder), who)
         self.feed.wake()
 
     def folder(self, folder_id: str) -> Folder:
@@ -121,7 +112,7 @@ class Shelf:
     def folders(self, parent: str | Folder | None = None) -> list[Folder]:
         """The folders in a folder, in order; those at the top for None."""
         with self.database.reading() as reading:
-            return folders.folders(reading, _id_of(parent))
+            return folders.folders(reading, id_of(parent))
 
     # Papers
 
@@ -142,14 +133,14 @@ class Shelf:
         Raises FileNotFoundError, IsADirectoryError, DamagedDocument if the file changed meanwhile, DocumentTooLarge if it is
         larger than the settings allow, RequestError, StorageFailed, ServiceClosed.
         """
-        folder_id = _id_of(folder)
+        folder_id = id_of(folder)
         if folder_id is not None:
             self.folder(folder_id)
         taken = self._intake.take(source, password, shown.get("name"))
         shown.setdefault("name", Path(taken.file_name).stem or taken.file_name)
-        new = _new_paper(NewPaper(name="", folder=folder_id), shown)
+        new = new_paper(NewPaper(name="", folder=folder_id), shown)
         with _committing(self.database, self.originals, taken) as writing:
-            paper = catalogue.add_paper(writing, taken.paper_id, new, _revision_of(taken, revision_note, who))
+            paper = catalogue.add_paper(writing, taken.paper_id, new, revision_of(taken, revision_note, who))
         self._has_new(paper, taken)
         return paper
 
@@ -170,7 +161,7 @@ class Shelf:
         """
         taken = self._intake.take(source, password, self.paper(paper_id).name)
         with _committing(self.database, self.originals, taken) as writing:
-            paper = catalogue.replace_paper(writing, paper_id, after, _revision_of(taken, note, who))
+            paper = catalogue.replace_paper(writing, paper_id, after, revision_of(taken, note, who))
         self._has_new(paper, taken)
         return paper
 
@@ -180,12 +171,7 @@ class Shelf:
         Raises RequestError.
         """
         with self.database.writing() as writing:
-            old = catalogue.require_paper(writing, paper_id)
-            before = NewPaper(name=old.name, note=old.note, level=old.level, from_s=old.from_s, until_s=old.until_s)
-            paper = catalogue.change_paper(writing, paper_id, _new_paper(before, changes), who)
-            if "folder" in changes or "place" in changes:
-                folder = _id_of(changes.get("folder", old.folder))
-                paper = catalogue.move_paper(writing, paper_id, folder, changes.get("place"), who)
+            paper = change_paper(writing, paper_id, changes, who)
         self.feed.wake()
         return paper
 
@@ -236,7 +222,7 @@ class Shelf:
     def papers(self, folder: str | Folder | None = None, *, withdrawn: bool = False) -> list[Paper]:
         """The papers in a folder, in order; those at the top for None. withdrawn: also those that were withdrawn."""
         with self.database.reading() as reading:
-            found = catalogue.papers(reading, _id_of(folder))
+            found = catalogue.papers(reading, id_of(folder))
         return [paper for paper in found if withdrawn or paper.withdrawn_s is None]
 
     # Revisions
@@ -291,17 +277,8 @@ class Shelf:
     ) -> list[SearchHit]:
         """Where a text occurs in a revision of a paper, as `TileService.search` finds it, boxes to a sixteenth of a point.
 
-        No worker is asked, but for pages that are not indexed yet: these are searched in the document.
-        Raises RequestError if there is no such revision, and for pages that are not indexed what `document` and
-        `TileService.search` raise.
-        """
-        with self.database.reading() as reading:
-            chosen = catalogue.revision(reading, paper_id, revision)
-
-        def ask(first: int, stop: int) -> list[SearchHit]:
-            return self.service.search(self._opened.document(chosen), query, pages=range(first, stop), old_forms=old_forms)
-
-        return self._searcher.search_in(chosen, query, ask, old_forms=old_forms, limit=limit)
+        Workers are asked only for pages that are not indexed yet. Raises RequestError, and for these what `document` raises."""
+        return self._searcher.search_in(paper_id, query, revision, old_forms=old_forms, limit=limit)
 
     # The feed
 
@@ -375,35 +352,3 @@ def _committing(database: Database, originals: Originals, taken: TakenIn) -> Ite
         if not (originals.holds(taken.original.digest) and originals.holds(taken.shown.digest)):
             raise StorageFailed("the file that was taken in is gone; register it again")
         yield writing
-
-
-def _id_of(folder: str | Folder | None) -> str | None:
-    return folder.id if isinstance(folder, Folder) else folder
-
-
-def _required_id(folder: str | Folder) -> str:
-    return folder.id if isinstance(folder, Folder) else folder
-
-
-def _name(name: str) -> str:
-    """A name as it is shown. Raises RequestError if it shows nothing."""
-    called = shown_text(name) if isinstance(name, str) else ""
-    if not called:
-        raise RequestError(f"{name!r} is no name: it shows nothing")
-    return called
-
-
-def _new_paper(before: NewPaper, shown: Shown) -> NewPaper:
-    """A paper with what was told of it. Raises RequestError for what makes no sense."""
-    new = replace(before, **{name: value for name, value in shown.items() if name in Shown.__annotations__})
-    if new.level not in LEVELS:
-        raise RequestError(f"level must be one of {', '.join(LEVELS)}, not {new.level!r}")
-    if new.from_s is not None and new.until_s is not None and new.until_s <= new.from_s:
-        raise RequestError("a paper cannot end before it begins: until_s must be later than from_s")
-    return replace(new, name=_name(new.name))
-
-
-def _revision_of(taken: TakenIn, note: str, who: str) -> NewRevision:
-    return NewRevision(
-        original=taken.original, shown=taken.shown, file_name=taken.file_name, opened=taken.opened, note=note, who=who
-    )

@@ -57,7 +57,9 @@ def sweep(database: Database, originals: Originals) -> int:
 
 def _swept(database: Database, originals: Originals) -> int:
     removed = originals.sweep_incoming() + _removed(database, originals)
-    for digest in list(originals.all()):
+    with database.reading() as reading:
+        named = catalogue.all_originals(reading)
+    for digest in set(originals.all()) - named:
         if not originals.is_abandoned(digest):
             continue
         with database.writing() as writing:

@@ -116,22 +116,25 @@ def fold(text: str) -> str:
 class Origins:
     """Finds for a place of a folded text the place in the text that it comes from.
 
-    Lines end at the same characters in both. So only the line of a place is looked at character by character.
+    Lines end at the same characters in both. So only the lines with places that are asked for are looked at, each once.
     """
 
     def __init__(self, text: str, folded: str) -> None:
         self._text = text
         self._folded = folded
-        self._starts = [0, *(end.end() for end in re.finditer("\n", text))]
+        self._starts = [0, *(end.end() for end in re.finditer("\n", text)), len(text)]
+        self._lines: dict[int, list[int]] = {}
 
     def of(self, place: int) -> int:
         """The place in the text."""
-        origin = self._starts[self._folded.count("\n", 0, place)]
-        rest = place - (self._folded.rfind("\n", 0, place) + 1)
-        while rest >= (length := _lengths[ord(self._text[origin])]):
-            rest -= length
-            origin += 1
-        return origin
+        line = self._folded.count("\n", 0, place)
+        known = self._lines.get(line)
+        if known is None:
+            start, stop = self._starts[line : line + 2]
+            lengths = [_lengths[ord(char)] for char in self._text[start:stop]]
+            known = [start + at for at, length in enumerate(lengths) for _ in range(length)]
+            self._lines[line] = known
+        return known[place - (self._folded.rfind("\n", 0, place) + 1)]
 
 
 def fold_old_forms(folded: str) -> str:

@@ -46,7 +46,8 @@ def key_codes(folded: str) -> NDArray[np.uint32]:
             char = fold_exchangeable(fold_old_forms(chr(code)))
             _keys[code] = ord(char) if _is_kept(char) else _DROPPED
         keys = _keys[codes]
-    return keys[keys != _DROPPED]
+    kept: NDArray[np.uint32] = keys[keys != _DROPPED]
+    return kept
 
 
 def grams_of_page(folded: Iterable[str]) -> Grams:

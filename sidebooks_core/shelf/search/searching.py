@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 from msgspec import Struct
 
 from sidebooks_core.databases.database import Database, Reading
 from sidebooks_core.documents.model import SearchHit
-from sidebooks_core.shelf import folders
+from sidebooks_core.shelf import catalogue, folders
 from sidebooks_core.shelf.model import Paper, Revision
 from sidebooks_core.shelf.search import index, page_texts, stretches
 from sidebooks_core.shelf.search.grams import grams_of_query
-from sidebooks_core.shelf.search.standing import KnownPapers
+from sidebooks_core.shelf.search.paper_map import KnownPapers
 from sidebooks_core.shelf.search.storing import readable
 from sidebooks_core.shelf.search.stretches import Stretch
 from sidebooks_core.text.folding import fold, query_pattern
@@ -63,15 +64,19 @@ class Found(Struct, frozen=True):
     """The next step goes on here; None: everything was searched."""
 
 
-AskDocument = Callable[[int, int], list[SearchHit]]
-"""The hits on the pages of a document from one page up to another, by a worker."""
+class AskDocument(Protocol):
+    """Searches some pages of the document of a revision, by a worker."""
+
+    def __call__(self, revision: Revision, query: str, pages: range, *, old_forms: bool) -> list[SearchHit]: ...
 
 
 class Searcher:
     """Searches a shelf. Thread-safe."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, ask: AskDocument) -> None:
+        """ask: for pages that are not indexed."""
         self._database = database
+        self._ask = ask
         self._known = KnownPapers()
 
     def search(self, query: str, where: Where, *, before: int = NEWEST, limit: int = 50, budget_s: float = BUDGET_S) -> Found:
@@ -85,11 +90,11 @@ class Searcher:
         grams, pages = grams_of_query(fold(query)), list[PageHit]()
         deadline_s = time.monotonic() + budget_s
         with self._database.reading() as reading:
-            standing = self._known.at(reading)
+            papers = self._known.at(reading)
             is_searched = _asked_once(reading, where)
             for block in index.blocks(reading, before):
                 ids = index.texts_with(reading, block, grams)
-                for text, places in standing.places(ids[ids < before], is_searched):
+                for text, places in papers.places(ids[ids < before], is_searched):
                     row = page_texts.text_row(reading, text)
                     hits = search_text(readable(row.text), pattern, 0, old_forms=False) if row else []
                     if row is not None and hits:
@@ -103,22 +108,23 @@ class Searcher:
         return Found(_in_order(pages), None)
 
     def search_in(
-        self, revision: Revision, query: str, ask: AskDocument, *, old_forms: bool = False, limit: int = 1000
+        self, paper_id: str, query: str, number: int | None, *, old_forms: bool = False, limit: int = 1000
     ) -> list[SearchHit]:
-        """Where a text occurs in a revision, in page order, at most `limit` hits. ask: for pages that are not indexed."""
-        pattern = query_pattern(query, old_forms=old_forms)
+        """Where a text occurs in a revision, in page order, at most `limit` hits. Raises RequestError, what `ask` raises."""
+        with self._database.reading() as reading:
+            revision = catalogue.revision(reading, paper_id, number)
+            indexed = stretches.of_revision(reading, paper_id, revision.number)
+        pattern, grams = query_pattern(query, old_forms=old_forms), grams_of_query(fold(query))
         if pattern is None:
             return []
         hits: list[SearchHit] = []
-        with self._database.reading() as reading:
-            indexed = stretches.of_revision(reading, revision.paper, revision.number)
         done = 0
-        for one in [*indexed, Stretch(revision.paper, revision.number, revision.page_count, 0, 0)]:
+        for one in [*indexed, Stretch(paper_id, revision.number, revision.page_count, 0, 0)]:
             if one.page > done and len(hits) < limit:
-                hits += ask(done, one.page)
+                hits += self._ask(revision, query, range(done, one.page), old_forms=old_forms)
             done = one.page + one.count
             with self._database.reading() as reading:
-                for text in _texts_with(reading, one, grams_of_query(fold(query))):
+                for text in _texts_with(reading, one, grams):
                     row = page_texts.text_row(reading, text) if len(hits) < limit else None
                     if row is not None:
                         page = one.page + text - one.text

@@ -183,7 +183,7 @@ def _planes(numbers: Numbers) -> bytes:
     """The differences of neighbours, small ones of both signs as small numbers, the bytes of each weight together."""
     differences = np.diff(numbers, axis=0, prepend=np.zeros((1, numbers.shape[1]), np.int32))
     unsigned = ((differences << 1) ^ (differences >> 31)).astype("<u4")
-    return unsigned.view(np.uint8).reshape(len(numbers), -1).T.tobytes()
+    return unsigned.view(np.uint8).reshape(len(numbers), 4 * numbers.shape[1]).T.tobytes()
 
 
 def _summed(plain: bytes, begin: int, count: int) -> Numbers:

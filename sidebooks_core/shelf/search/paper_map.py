@@ -1,4 +1,4 @@
-"""Which papers stand on the shelf and where their texts are, kept in memory, so that a search need not read 10,000 rows."""
+"""Which papers have which texts, kept in memory, so that a search need not read 10,000 rows."""
 
 from __future__ import annotations
 
@@ -20,11 +20,10 @@ _MANY = 256
 """If more papers changed, all are read again: one query is faster then."""
 
 
-class Standing(Struct, frozen=True):
-    """The papers at one time, with the stretches of their present revisions. first, stop, page: of each stretch."""
+class PaperMap(Struct, frozen=True):
+    """The papers at one time, with the stretches of their present revisions. All fields are of stretches, in one order."""
 
     papers: tuple[Paper, ...]
-    """Of each stretch."""
     first: Ids
     """The id of the first text."""
     stop: Ids
@@ -72,17 +71,17 @@ class KnownPapers:
         self._stretch = -1
         self._papers: dict[str, Paper] = {}
         self._stretches: dict[str, list[Stretch]] = {}
-        self._standing = _standing(self._papers, self._stretches)
+        self._map = _map(self._papers, self._stretches)
 
-    def at(self, reading: Reading) -> Standing:
+    def at(self, reading: Reading) -> PaperMap:
         """What stands there in the eyes of a transaction, or of a later one that another thread has."""
         change, stretch = last_change(reading), stretches.newest(reading)
         with self._lock:
             if change > self._change or stretch > self._stretch:
                 self._read(reading)
                 self._change, self._stretch = max(change, self._change), max(stretch, self._stretch)
-                self._standing = _standing(self._papers, self._stretches)
-            return self._standing
+                self._map = _map(self._papers, self._stretches)
+            return self._map
 
     def _read(self, reading: Reading) -> None:
         changed = {*catalogue.papers_since(reading, self._change), *stretches.papers_since(reading, self._stretch)}
@@ -102,9 +101,9 @@ class KnownPapers:
                 self._stretches[paper_id] = stretches.of_revision(reading, paper_id, paper.revision)
 
 
-def _standing(papers: dict[str, Paper], known: dict[str, list[Stretch]]) -> Standing:
+def _map(papers: dict[str, Paper], known: dict[str, list[Stretch]]) -> PaperMap:
     found = [(papers[paper], one) for paper, some in known.items() if paper in papers for one in some]
     first = np.array([one.text for _, one in found], np.int64)
     count = np.array([one.count for _, one in found], np.int64)
     page = np.array([one.page for _, one in found], np.int64)
-    return Standing(tuple(paper for paper, _ in found), first, first + count, page)
+    return PaperMap(tuple(paper for paper, _ in found), first, first + count, page)
