@@ -84,10 +84,9 @@ class Preparer:
         """Wait until everything is prepared that can be. False if it was not within the time."""
         return self._is_idle.wait(timeout_s)
 
-    def progress(self, paper_id: str) -> Progress:
-        """How far the present revision of a paper is. Raises RequestError."""
+    def progress(self, revision: Revision) -> Progress:
+        """How far a revision is."""
         with self._database.reading() as reading:
-            revision = catalogue.revision(reading, paper_id, None)
             identified = len(catalogue.content_ids(reading, revision.paper, revision.number))
             indexed = identified - len(page_texts.missing(reading, revision.paper, revision.number))
         pages, done = revision.page_count, self._under_way
@@ -107,9 +106,11 @@ class Preparer:
     def _run(self) -> None:
         lock: ProcessLock | None = None
         try:
-            while not self._closing.is_set():
+            while True:
+                self._wake.clear()  # before the look whether it closes, which sets both
+                if self._closing.is_set():
+                    return
                 lock = lock or try_lock(self._lock_path)
-                self._wake.clear()
                 if lock is None:
                     self._wake.wait(LOOK_EVERY_S)
                     continue
