@@ -128,9 +128,7 @@ def search(arguments: argparse.Namespace) -> int:
     from sidebooks_core.shelf import Where
 
     with _opened(arguments) as shelf:
-        folders = None
-        if arguments.folder:
-            folders = frozenset(one.id for one in _with_inner(shelf, find_folder(shelf, arguments.folder)))
+        folders = frozenset([find_folder(shelf, arguments.folder).id]) if arguments.folder else None
         found = []
         step = shelf.search(arguments.query, Where(folders=folders), limit=arguments.limit)
         found += step.pages
@@ -299,12 +297,6 @@ def _files(shelf: Shelf, paths: list[Path], folder: Folder | None) -> Iterator[t
 def _made_inner(shelf: Shelf, folder: Folder, name: str) -> Folder:
     inner = next((one for one in shelf.folders(folder) if one.name == name), None)
     return inner or shelf.make_folder(name, folder, who=getpass.getuser())
-
-
-def _with_inner(shelf: Shelf, folder: Folder) -> Iterator[Folder]:
-    yield folder
-    for inner in shelf.folders(folder):
-        yield from _with_inner(shelf, inner)
 
 
 def _wait_prepared(shelf: Shelf, papers: list[Paper]) -> None:

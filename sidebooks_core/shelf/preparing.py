@@ -107,9 +107,11 @@ class Preparer:
     def _run(self) -> None:
         lock: ProcessLock | None = None
         try:
-            while not self._closing.is_set():
+            while True:
+                self._wake.clear()  # before the look whether it closes, which sets both
+                if self._closing.is_set():
+                    return
                 lock = lock or try_lock(self._lock_path)
-                self._wake.clear()
                 if lock is None:
                     self._wake.wait(LOOK_EVERY_S)
                     continue
