@@ -26,6 +26,8 @@ class Me(Struct, kw_only=True):
     has_accounts: bool
     """Whether people log in here. False: everybody who reaches the server may do everything."""
     is_logged_in: bool
+    has_shelf: bool
+    """Whether there is a shelf of papers. False: only the documents at /documents are served."""
 
 
 class LogIn(Struct, kw_only=True):

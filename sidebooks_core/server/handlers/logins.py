@@ -129,6 +129,7 @@ def _me(parts: ServerParts, principal: Principal) -> Me:
         may=may,
         has_accounts=parts.has_accounts(),
         is_logged_in=bool(principal.session),
+        has_shelf=parts.papers is not None,
     )
 
 

@@ -19,7 +19,11 @@ from sidebooks_core.server.schemas_shelf import ShelfChanges
 from sidebooks_core.server.statuses import not_found
 
 VIEWER = Path(__file__).parents[1] / "viewer"
-MEDIA_TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
+MEDIA_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+}
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 POLICY = "default-src 'self'; script-src 'self' 'sha256-{script}'; img-src 'self' blob: data:; style-src 'self' 'unsafe-inline'"
 """Scripts: our own files, and the one that stands in the page itself, by its digest."""

@@ -9,6 +9,7 @@ const SHARPER_AFTER_MS = 1500; // a loaded server answers with a coarser image, 
 const MOST_TRIES = 8;
 const TEXTS_KEPT = 24;
 const RECORD_VERSION = 2;
+const RECONNECT_MS = 5000;
 
 /** Decoded images, the least recently used first; what falls out is freed at once, not when the browser collects. */
 class Bitmaps {
@@ -82,22 +83,36 @@ export class Library {
     return Object.assign(book, await this.json(`/documents/${id}/pages.json`));
   }
 
-  /** Be told when documents come and go, and what the server has for this session; returns what ends it. */
-  listen({ documents, page, lost }) {
+  /** Be told when documents come and go, what the server has for this session, what changes on the shelf, and how far its
+      papers are prepared; returns what ends it. refused: the server wants no
+      stream now; it is asked again unless `refused` says false. The first `shelf` of a page has no changes: what changed before is not told. */
+  listen({ documents, page, shelf, progress, lost, refused }) {
     let source = null;
+    let since = ""; // the last change of the shelf that was told
+    let again = 0;
     const connect = () => {
+      clearTimeout(again);
       source?.close();
       source = null;
       if (document.visibilityState === "hidden") return; // a connection less for the tabs that somebody looks at
-      source = new EventSource(`${this.base}/events?session=${encodeURIComponent(this.session)}`);
+      const asked = `${this.base}/events?session=${encodeURIComponent(this.session)}&since=${encodeURIComponent(since)}`;
+      const mine = source = new EventSource(asked);
       source.addEventListener("documents", (event) => documents?.(JSON.parse(event.data).documents));
       source.addEventListener("page", (event) => page?.(JSON.parse(event.data)));
-      source.onerror = () => lost?.(true);
+      source.addEventListener("shelf", (event) => {
+        since = event.lastEventId;
+        shelf?.(JSON.parse(event.data));
+      });
+      source.addEventListener("progress", (event) => progress?.(JSON.parse(event.data)));
+      source.onerror = () => {
+        lost?.(true);
+        if (mine.readyState === EventSource.CLOSED && refused?.() !== false) again = setTimeout(connect, RECONNECT_MS);
+      };
       source.onopen = () => lost?.(false);
     };
     document.addEventListener("visibilitychange", connect);
     connect();
-    return () => { source?.close(); document.removeEventListener("visibilitychange", connect); };
+    return () => { clearTimeout(again); source?.close(); document.removeEventListener("visibilitychange", connect); };
   }
 }
 
@@ -295,9 +310,11 @@ export class Book {
 const pageKey = (page, width, height) => `${page} ${width}x${height}`;
 const tileKey = (page, level, column, row) => `${page} ${level}/${column}_${row}`;
 
-async function problem(answer) {
+/** The error that an answer tells of: with its `status`, and `retry_after_s` (0 if it is not said). */
+export async function problem(answer) {
   const told = await answer.json().catch(() => ({})); // a proxy's error page is not JSON
-  return new Error(told.detail || `${answer.status} ${answer.statusText}`);
+  const retry_after_s = Number(answer.headers.get("Retry-After")) || 0;
+  return Object.assign(new Error(told.detail || `${answer.status} ${answer.statusText}`), { status: answer.status, retry_after_s });
 }
 
 function pause(ms, signal) {

@@ -10,13 +10,17 @@ const WORDS = {
     shelf: "Back to the shelf", search: "Search", outline: "Contents", spread: "Two pages", night: "Night", page: "Page",
     previous: "Back", next: "On", position: "Position", pages: "Pages", side: "Contents and hits", none: "Nothing found",
     empty: "No documents yet", of: "of", added: "New:", open: "Open", withdrawn: "This document was withdrawn", text: "Text of the page",
-    lost: "No connection to the server; trying again", documents: "Documents", incomplete: "Not all of this page could be drawn",
+    lost: "No connection to the server; trying again", incomplete: "Not all of this page could be drawn",
+    replaced: "This paper was replaced; now showing the new one", unreadable: "This paper was replaced by a file that cannot be shown",
+    taken: "This paper was withdrawn", ok: "OK",
   },
   ja: {
     shelf: "本棚へ戻る", search: "検索", outline: "目次", spread: "見開き", night: "夜間", page: "ページ",
     previous: "前へ", next: "次へ", position: "位置", pages: "ページ一覧", side: "目次と検索結果", none: "見つかりません",
     empty: "文書がありません", of: "/", added: "新着：", open: "開く", withdrawn: "この文書は取り下げられました", text: "ページの本文",
-    lost: "サーバーに接続できません。再接続しています", documents: "文書", incomplete: "このページの一部を表示できませんでした",
+    lost: "サーバーに接続できません。再接続しています", incomplete: "このページの一部を表示できませんでした",
+    replaced: "この文書は差し替えられました。新しい版を表示しています", unreadable: "この文書は表示できないファイルに差し替えられました",
+    taken: "この文書は取り下げられました", ok: "閉じる",
   },
 };
 
@@ -27,13 +31,15 @@ const SLIDE_MS = 140;
 const RIFFLE_MS = 130; // turns closer than this show what there is, and sharpen where they stop
 const PAPER_AFTER_MS = 1000; // after opening: the paper of a page that has not come yet
 const AFTER_FRAME_MS = 34; // two frames: what may come when the page is on the screen
+const MOST_POSITION_MS = 400;
+const POSITION_MS = 2000; // a page that is looked at this long is kept on the server
 const SETTLE_MS = 250; // a page that is looked at this long gets its text, its place in the address, its mark of progress
 
 const $ = (id) => document.getElementById(id);
 const library = new Library(location.pathname.replace(/\/$/, ""));
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const state = {
-  book: null, page: 1, together: false, zoom: 1, x: 0, y: 0, slide: 0, hits: [], language: "en", turn: 0, turned_ms: 0, known: null,
+  book: null, page: 1, together: false, zoom: 1, x: 0, y: 0, slide: 0, hits: [], marks: null, entry: null, hash: "", changes: 0, language: "en", turn: 0, turned_ms: 0, known: null,
 };
 const context = $("canvas").getContext("2d");
 let paintStrip = () => {}; // with what else the first page does not wait for: see `afterwards`
@@ -67,68 +73,207 @@ function tell(text) {
   $("message").hidden = !text;
 }
 
-/* The shelf */
+/* The shelf, and the ways in: their modules come when they are shown. */
 
-async function showShelf() {
-  afterwards();
+let shelf = null;
+let making = null;
+
+async function theShelf() {
+  making ||= Promise.all([import("./shelf.js"), import("./words.js")]).then(([{ makeShelf }, texts]) => {
+    texts.speakIn(state.language);
+    shelf = makeShelf($("shelf"), {
+      library, tell, logIn: () => showEntry("login"), mark: (found) => { state.marks = found; }, tools: () => tools(texts.t),
+    });
+    return shelf;
+  });
+  return making;
+}
+
+function tools(t) {
+  const language = Object.assign(document.createElement("button"), { type: "button", textContent: t("other_language"), onclick: () => $("language").click() });
+  language.lang = state.language === "en" ? "ja" : "en";
+  const night = Object.assign(document.createElement("button"), { type: "button", textContent: t("night"), onclick: () => {
+    $("night").click();
+    night.setAttribute("aria-pressed", $("night").getAttribute("aria-pressed"));
+  } });
+  night.setAttribute("aria-pressed", $("night").getAttribute("aria-pressed"));
+  return [language, night];
+}
+
+function leaveReader() {
   state.book?.close();
   state.book = null;
   $("reader").hidden = true;
   $("early")?.remove();
   $("shelf").hidden = false;
-  document.title = "sidebooks";
-  const found = await library.documents();
-  state.known = new Set(found.map((one) => one.id));
-  const heading = document.createElement("h1");
-  heading.textContent = words().documents;
-  $("shelf").replaceChildren(heading, ...found.map((one) => {
-    const link = document.createElement("a");
-    link.href = `#${one.id}`;
-    const cover = document.createElement("img");
-    cover.src = `${library.base}/documents/${one.id}/pages/1/preview`;
-    cover.alt = "";
-    cover.loading = "lazy";
-    const name = document.createElement("span");
-    name.textContent = one.name;
-    link.append(cover, name);
-    return link;
-  }));
-  if (!found.length) $("shelf").append(words().empty);
+}
+
+async function showShelf(place) {
+  leaveReader();
+  await (await theShelf()).show(place);
+  afterwards();
+}
+
+async function showEntry(way, token) {
+  state.entry = () => {};
+  leaveReader();
+  tell("");
+  const { api } = await theShelf();
+  const [{ showEntry: show }, { t }] = await Promise.all([import("./entry.js"), import("./words.js")]);
+  await import("./shelf.js").then(({ styled }) => styled);
+  state.entry = () => show($("shelf"), api, way, token, () => tools(t));
+  await state.entry();
 }
 
 /* Somebody registered a document, or withdrew one: everybody sees it at once. */
-async function shelfChanged(ids) {
+async function documentsChanged(ids) {
   const known = state.known;
   state.known = new Set(ids);
-  if (!known || (known.size === ids.length && ids.every((id) => known.has(id)))) return;
+  if (!known) {
+    if (!state.book) await shelf?.refresh(); // what came between the list and the stream
+    return;
+  }
+  if (known.size === ids.length && ids.every((id) => known.has(id))) return;
   if (!state.book) {
-    await showShelf();
-  } else if (!state.known.has(state.book.id)) {
+    await shelf?.refresh();
+  } else if (!state.book.paper && !state.known.has(state.book.id)) {
     location.hash = "";
     tell(words().withdrawn);
   } else {
     const added = ids.filter((id) => !known.has(id)).at(-1);
     const found = added && (await library.documents()).find((one) => one.id === added);
     if (!found) return;
-    const [name, button] = $("news").children;
-    name.textContent = `${words().added} ${found.name}`;
-    button.textContent = words().open;
-    button.onclick = () => { $("news").hidden = true; location.hash = found.id; };
-    $("news").hidden = false;
+    notify(`${words().added} ${found.name}`, words().open, () => { location.hash = found.id; });
   }
+}
+
+function notify(text, does, action) {
+  const [told, button] = $("news").children;
+  told.textContent = text;
+  button.textContent = does;
+  button.onclick = () => { $("news").hidden = true; action?.(); };
+  $("news").hidden = false;
+}
+
+/* The shelf of papers changed. The first event says only that the stream begins: the open paper may be another one by then. */
+async function papersChanged(event) {
+  shelf?.changed(event);
+  state.changes += 1;
+  const { book } = state;
+  if (!book?.paper) return;
+  const isConcerned = book.seen_position !== true || event.is_reset || event.changes.some((one) => one.paper === book.paper.id || one.kind === "gone");
+  book.seen_position = true;
+  if (isConcerned) await lookAtPaper(book);
+}
+
+/* Is the paper that is open still there, and the same? */
+async function lookAtPaper(book) {
+  if (book.isLooking) { book.mustLook = true; return; }
+  book.isLooking = true;
+  try {
+    do {
+      book.mustLook = false;
+      const now = await library.json(`/papers/${book.paper.id}`).catch((error) => {
+        if (![401, 403, 404].includes(error.status)) throw error;
+        return null;
+      });
+      if (state.book !== book) return;
+      if (!now || (now.withdrawn_s !== null && book.paper.withdrawn_s === null)) takeAway(words().taken);
+      else if (now.revision !== book.paper.revision || now.document?.id !== book.id) await showReplaced(book, now);
+      else {
+        book.paper = now;
+        $("title").textContent = document.title = now.name;
+      }
+    } while (book.mustLook && state.book === book);
+  } finally { book.isLooking = false; }
+}
+
+/* The pages of a paper that is there no longer are on no canvas either. */
+function takeAway(text) {
+  const { folder } = state.book.paper;
+  for (const canvas of [$("canvas"), $("strip")]) canvas.width = canvas.height = 1;
+  delete $("canvas").dataset.book;
+  $("text").replaceChildren();
+  state.book.close();
+  state.book = null;
+  location.hash = folder === "top" ? "" : `folder=${folder}`;
+  notify(text, words().ok);
+}
+
+/* Lead the reader to the same page of the new revision. */
+async function showReplaced(book, now) {
+  if (!now.document) { takeAway(words().unreadable); return; }
+  const fates = now.revision === book.paper.revision ? null
+    : await library.json(`/papers/${now.id}/diff/${book.paper.revision}-${now.revision}`).then((found) => found.pages, (error) => {
+      if (error.status !== 409 && error.status !== 503) throw error; // it cannot be said, or not now: the same number will do
+      return null;
+    });
+  if (state.book !== book) return;
+  await showBook(now.document.id, fates ? placeIn(fates, state.page) : state.page, now);
+  if (fates) notify(words().replaced, words().ok);
+}
+
+/* Where a page of the old revision is in the new one: if it was removed, where the nearest one before it is. */
+function placeIn(fates, page) {
+  const before = fates.filter((one) => one.old_page && one.new_page && one.old_page <= page);
+  return before.reduce((best, one) => (one.old_page > best.old_page ? one : best), { old_page: 0, new_page: 1 }).new_page;
 }
 
 /* The reader */
 
-async function showBook(id, page) {
+async function showPaper(id, page) {
+  const [paper, kept] = await Promise.all([library.json(`/papers/${id}`), page ? null : keptPage(id)]);
+  if (location.hash !== state.hash) return; // somewhere else by now
+  if (!paper.document) {
+    location.hash = paper.folder === "top" ? "" : `folder=${paper.folder}`;
+    return;
+  }
+  const { marks, changes } = state;
+  state.marks = null;
+  await showBook(paper.document.id, page || kept, paper);
+  if (marks?.paper === id && state.book?.key === keyOf(paper)) {
+    state.hits = marks.hits;
+    $("query").value = marks.query;
+    paint();
+  }
+  if (state.changes !== changes && state.book?.paper === paper) await lookAtPaper(state.book); // told while it was being opened
+}
+
+const keyOf = (paper) => `paper=${paper.id}`;
+
+/* The page at which whoever asks left off, on whatever device; null if that is not known soon. */
+function keptPage(id) {
+  if (library.isNobody) return null;
+  const asked = library.json(`/papers/${id}/position`).then((found) => found.page, (error) => {
+    library.isNobody ||= error.status === 401;
+    return null; // this device may know it
+  });
+  return Promise.race([asked, new Promise((done) => { setTimeout(done, MOST_POSITION_MS, null); })]);
+}
+
+function keepPosition() {
+  clearTimeout(later.position);
+  const { book, page } = state;
+  if (!book?.paper || library.isNobody || book.page_kept === page) return;
+  book.page_kept = page;
+  const options = { method: "PUT", headers: { "Content-Type": "application/json" }, keepalive: true, priority: "low" };
+  const body = JSON.stringify({ page, revision: book.paper.revision });
+  fetch(`${library.base}/papers/${book.paper.id}/position`, { ...options, body })
+    .then((answer) => { library.isNobody ||= answer.status === 401; })
+    .catch(() => {}); // a place that is lost costs a few turns
+}
+
+async function showBook(id, page, paper = null) {
   $("shelf").hidden = true;
   $("reader").hidden = false;
   tell("");
   $("news").hidden = true;
   state.book?.close();
-  const first = page || Number(localStorage.getItem(`sidebooks page ${id}`)) || 1;
+  const key = paper ? keyOf(paper) : id;
+  const first = page || Number(localStorage.getItem(`sidebooks page ${key}`)) || 1;
   const { width, height } = view();
   const book = await library.open(id, state.together ? null : { page: first, ...limited(width, height) });
+  Object.assign(book, { key, paper });
   state.book = book;
   book.opened_ms = performance.now();
   after("paper", PAPER_AFTER_MS + 1, () => { if ($("canvas").dataset.book !== id) paint(); });
@@ -136,7 +281,7 @@ async function showBook(id, page) {
     if (spread().includes(updated)) paint();
     else after("strip", 50, () => paintStrip());
   };
-  $("title").textContent = document.title = book.name;
+  $("title").textContent = document.title = paper?.name || book.name;
   document.documentElement.toggleAttribute("data-no-print", book.may_print === false);
   $("position").max = book.pages.length;
   $("position").dir = book.direction;
@@ -254,15 +399,22 @@ function showPlace() {
 
 function remember() {
   clearTimeout(later.settle);
-  if (state.book) localStorage.setItem(`sidebooks page ${state.book.id}`, state.page);
+  if (state.book) localStorage.setItem(`sidebooks page ${state.book.key}`, state.page);
+}
+
+function leavePage() {
+  remember();
+  keepPosition();
 }
 
 function settle() {
   remember();
   const { book, page } = state;
   if (!book) return;
-  history.replaceState(null, "", `#${book.id}/${page}`); // Safari refuses more than 100 in 30 seconds
+  history.replaceState(null, "", `#${book.key}/${page}`); // Safari refuses more than 100 in 30 seconds
+  state.hash = location.hash;
   $("stage").setAttribute("aria-label", `${words().page} ${book.pages[page - 1].label}`);
+  if (book.paper) after("position", POSITION_MS, keepPosition);
 }
 
 /* What is on the screen first; when it is there, its text, then the neighbours, decoded before they are turned to. */
@@ -444,7 +596,11 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-$("back").onclick = () => { remember(); location.hash = ""; };
+$("back").onclick = () => {
+  leavePage();
+  const folder = state.book?.paper?.folder || "top";
+  location.hash = folder === "top" ? "" : `folder=${folder}`;
+};
 $("next").onclick = () => turn(1);
 $("previous").onclick = () => turn(-1);
 $("position").oninput = (event) => goto(Number(event.target.value));
@@ -472,6 +628,11 @@ $("night").onclick = () => {
 $("language").onclick = () => {
   speak(state.language === "en" ? "ja" : "en");
   if (state.book) { showPlace(); paint(); }
+  if (!making) return;
+  import("./words.js").then(({ speakIn }) => {
+    speakIn(state.language);
+    return state.entry ? state.entry() : shelf?.again();
+  }).catch((error) => tell(error.message));
 };
 $("search").onsubmit = async (event) => {
   event.preventDefault();
@@ -500,7 +661,7 @@ new ResizeObserver(() => {
 
 /* What the first page need not wait for: thumbnails, text, and the stream of events. Called again and again. */
 async function afterwards() {
-  if (hasAll) return;
+  if (hasAll || state.entry) return;
   hasAll = true;
   const [strip, text] = await Promise.all([import("./strip.js"), import("./text.js")]);
   paintStrip = strip.makeStrip($("strip"), {
@@ -510,23 +671,40 @@ async function afterwards() {
   paintStrip();
   if (state.book) after("text", SETTLE_MS, () => showText(sharpening));
   library.listen({
-    documents: (ids) => shelfChanged(ids).catch((error) => tell(error.message)),
+    documents: (ids) => documentsChanged(ids).catch((error) => tell(error.message)),
+    shelf: (event) => papersChanged(event).catch((error) => tell(error.message)),
+    progress: (event) => shelf?.prepared(event),
     page: ({ document, is_sharp }) => { if (is_sharp && state.book?.id === document) state.book.refetch(); },
+    refused: () => {
+      if (state.entry) return false;
+      const looked = state.book?.paper ? lookAtPaper(state.book) : shelf?.refresh(); // logged out from elsewhere, perhaps
+      looked?.catch((error) => tell(error.message));
+      return true;
+    },
     lost: (isLost) => {
-      if (isLost) tell(words().lost);
+      if (isLost && !state.entry) tell(words().lost);
       else if ($("message").textContent === words().lost) tell("");
     },
   });
 }
 
 async function route() {
-  const [id, page] = decodeURIComponent(location.hash.slice(1)).split("/");
+  const { hash } = location;
+  state.hash = hash;
+  state.entry = null;
+  const [, kind, value] = /^#(folder|search|join|setup)=(.*)$/.exec(hash) || [];
+  const [name, page] = decodeURIComponent(hash.slice(1)).split("/");
   try {
-    if (!id) await showShelf();
-    else if (state.book?.id !== id) await showBook(id, Number(page));
-    else if (Number(page) && Number(page) !== state.page) goto(Number(page));
+    if (kind === "join" || kind === "setup") await showEntry(kind, decodeURIComponent(value));
+    else if (kind === "search") await showShelf({ query: decodeURIComponent(value) });
+    else if (kind || !name) await showShelf({ folder: kind ? value : "top" });
+    else if (state.book?.key === name) { if (Number(page) && Number(page) !== state.page) goto(Number(page)); }
+    else if (name.startsWith("paper=")) await showPaper(name.slice(6), Number(page));
+    else await showBook(name, Number(page));
   } catch (error) {
-    await showShelf();
+    if (location.hash !== hash) return;
+    if (error.status === 401) { await showEntry("login"); return; }
+    if (name) await showShelf({ folder: "top" }).catch((other) => { if (other.status !== 401) throw other; return showEntry("login"); });
     tell(error.message);
   }
 }
@@ -534,7 +712,7 @@ async function route() {
 speak(localStorage.getItem("sidebooks language") || (navigator.language.startsWith("ja") ? "ja" : "en"));
 $("night").setAttribute("aria-pressed", document.documentElement.hasAttribute("data-night"));
 addEventListener("hashchange", route);
-addEventListener("pagehide", remember);
+addEventListener("pagehide", leavePage);
 window.sidebooks = state; // for tests and for the curious
 route();
 setTimeout(afterwards, AFTERWARDS_MS); // at once when the first page is there

@@ -1,0 +1,36 @@
+/* The shelf's and the accounts' part of the HTTP API. Errors carry `status`, and `retry_after_s` if the server says it. */
+
+import { problem } from "./client.js";
+
+export class Api {
+  constructor(library) {
+    this.library = library;
+    this.base = library.base;
+  }
+
+  get(path) { return this.library.json(path); }
+
+  /** Send a request with a body of JSON; returns the answer's, or null. */
+  async send(method, path, body) {
+    const headers = body === undefined ? {} : { "Content-Type": "application/json" };
+    const answer = await fetch(this.base + path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+    if (!answer.ok) throw await problem(answer);
+    return answer.status === 204 ? null : answer.json();
+  }
+
+  me() { return this.get("/me"); }
+
+  folder(id) { return this.get(`/folders/${id}`); }
+
+  paper(id) { return this.get(`/papers/${id}`); }
+
+  /** What became of the pages between two revisions; null if it cannot be said. */
+  async difference(paper, old, now) {
+    try {
+      return (await this.get(`/papers/${paper}/diff/${old}-${now}`)).pages;
+    } catch (error) {
+      if (error.status === 409) return null; // one of them cannot be opened
+      throw error;
+    }
+  }
+}

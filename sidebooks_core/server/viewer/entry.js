@@ -1,0 +1,67 @@
+/* The ways in: a name and a password, a guests' link, the first administrator's link. After each the page loads anew: nothing
+   that was kept for somebody else stays. */
+
+import { field, form, h, button, passwordField } from "./elements.js";
+import { fault, passwordFault, t } from "./words.js";
+
+/** Show one in `host`. way: "login", "join" or "setup"; token: of a link. Returns when it is shown. */
+export async function showEntry(host, api, way, token, tools) {
+  const box = h("section", { class: "entry" });
+  host.replaceChildren(h("div", { class: "bar" }, h("span", { class: "grow" }, "sidebooks"), tools()), box);
+  if (way === "join") await fillJoin(box, api, token);
+  else if (way === "setup") fillSetUp(box, api, token);
+  else fillLogIn(box, api);
+  document.title = box.querySelector("h1").textContent;
+  box.querySelector("input")?.focus();
+}
+
+function enter() {
+  if (/^#(join|setup)=/.test(location.hash)) history.replaceState(null, "", location.pathname);
+  location.reload();
+}
+
+function nameField(text) {
+  return field(text, { autocomplete: "username", required: true, autocapitalize: "off", spellcheck: "false", name: "username", maxlength: 200 });
+}
+
+function fillLogIn(box, api) {
+  const name = nameField(t("name"));
+  const password = passwordField(t("password"), "current-password");
+  const send = async () => {
+    await api.send("POST", "/login", { name: name.input.value, password: password.input.value });
+    enter();
+  };
+  box.append(h("h1", {}, t("log_in")), form([name, password], t("log_in"), send, (error) => {
+    password.input.select();
+    return [400, 401, 403].includes(error.status) ? t("wrong") : fault(error);
+  }));
+}
+
+async function fillJoin(box, api, token) {
+  const me = await api.me();
+  const name = field(t("your_name"), { autocomplete: "name", maxlength: 200, name: "name" });
+  const send = async () => {
+    await api.send("POST", "/join", { token, name: name.input.value.trim() });
+    enter();
+  };
+  const asked = form([name], t("join"), send, (error) => ([400, 403, 404].includes(error.status) ? t("link_ended") : fault(error)));
+  box.append(h("h1", {}, t("joining")));
+  if (!me.is_logged_in) { box.append(asked); return; }
+  const called = me.name || t("guest");
+  const other = button(null, t("join_anyway"), () => { other.parentNode.replaceWith(asked); name.input.focus(); });
+  box.append(h("p", {}, t("already", { name: called })), h("p", { class: "buttons" },
+    button(null, t("go_on_as", { name: called }), enter, { class: "main" }), other));
+}
+
+function fillSetUp(box, api, token) {
+  const name = nameField(t("name"));
+  const password = passwordField(t("password"), "new-password");
+  const again = field(t("password_again"), { type: "password", autocomplete: "new-password", required: true });
+  const send = async () => {
+    if (password.input.value !== again.input.value) throw new Error(t("not_the_same"));
+    await api.send("POST", "/setup", { token, name: name.input.value, password: password.input.value });
+    enter();
+  };
+  box.append(h("h1", {}, t("set_up")), h("p", {}, t("set_up_text")), form([name, password, again], t("set_up_do"), send, (error) => (
+    [403, 404].includes(error.status) ? t("link_ended") : passwordFault(error))));
+}

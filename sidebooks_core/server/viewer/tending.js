@@ -1,0 +1,216 @@
+/* What whoever tends a folder does with it and its papers. Each is a dialog; the stream of changes brings what comes of it to all. */
+
+import { askFor, button, dialog, field, form, h, icon, passwordField, sure } from "./elements.js";
+import { bytes, fault, t, time } from "./words.js";
+
+const DAY_S = 86_400;
+
+/* A time as an input of the kind "datetime-local" has it, and back. */
+const inputTime = (seconds) => (seconds === null ? "" : new Date(seconds * 1000 - new Date().getTimezoneOffset() * 60_000).toISOString().slice(0, 16));
+const secondsOf = (value) => (value ? new Date(value).getTime() / 1000 : null);
+
+/** All that may be done with a paper. `does`: {api, replace(paper), changed(), count}. */
+export async function showPaper(id, does) {
+  const { api } = does;
+  const paper = await api.paper(id);
+  const may = (operation) => paper.may.includes(operation);
+  const path = `/papers/${id}`;
+  const isWithdrawn = paper.withdrawn_s !== null;
+  const change = async (body) => { await api.send("PATCH", path, body); await does.changed(); return true; };
+  return dialog(paper.name, (close) => {
+    const error = h("p", { class: "error", role: "alert" });
+    const act = (image, text, work, given) => button(image, text, async () => {
+      error.textContent = "";
+      try { if (await work()) close(); } catch (problem) { error.textContent = fault(problem); }
+    }, given);
+    const withdrawing = async (way) => {
+      const isSure = await sure(t(way), t(`${way}_sure`, { name: paper.name }), t(way), way === "withdraw");
+      if (!isSure) return false;
+      await api.send("POST", `${path}/${way}`);
+      await does.changed();
+      return true;
+    };
+    return [
+      h("div", { class: "menu" },
+        paper.state === "locked" && may("replace") && act("lock", t("give_password"), () => unlock(paper, does)),
+        may("replace") && act("replace", t("replace"), () => { does.replace(paper); return true; }),
+        may("change_paper") && act("pen", t("rename"), () => askFor(t("rename"), t("name"), paper.name, (name) => change({ name }))),
+        may("change_paper") && paper.place > 0 && act("up", t("move_up"), () => change({ place: paper.place - 1 })),
+        may("change_paper") && paper.place < does.count - 1 && act("down", t("move_down"), () => change({ place: paper.place + 1 })),
+        may("change_paper") && act("clock", t("window"), () => setWindow(paper, change)),
+        may("read_readers") && act("people", t("readers"), () => showReaders(api, paper)),
+        act("list", t("versions"), () => showVersions(api, paper)),
+        may("read_original") && h("a", { class: "button", href: `${api.base}${path}/original`, download: true }, icon("download"), h("span", {}, t("download"))),
+        may("withdraw") && !isWithdrawn && act("withdraw", t("withdraw"), () => withdrawing("withdraw")),
+        may("withdraw") && isWithdrawn && act("restore", t("restore"), () => withdrawing("restore")),
+        may("purge") && act("bin", t("purge"), () => purge(paper, does), { class: "grave" }),
+      ), error,
+    ];
+  });
+}
+
+/** Ask for the password of a locked paper. */
+export function unlock(paper, does) {
+  return dialog(paper.name, (close) => {
+    const password = passwordField(t("file_password"), "off");
+    return form([password], t("unlock"), async () => {
+      await does.api.send("POST", `/papers/${paper.id}/unlock`, { password: password.input.value });
+      await does.changed();
+      close(true);
+    }, (error) => (error.status === 422 ? t("wrong_password") : fault(error)));
+  });
+}
+
+function setWindow(paper, change) {
+  return dialog(t("window"), (close) => {
+    const from = field(t("from"), { type: "datetime-local", value: inputTime(paper.from_s) });
+    const until = field(t("until"), { type: "datetime-local", value: inputTime(paper.until_s) });
+    return form([from, until], t("save"), async () => {
+      await change({ from_s: secondsOf(from.input.value), until_s: secondsOf(until.input.value) });
+      close(true);
+    }, (error) => (error.status === 400 ? error.message : fault(error)));
+  });
+}
+
+async function showReaders(api, paper) {
+  const { readers } = await api.get(`/papers/${paper.id}/readers`);
+  await dialog(`${t("readers")}: ${paper.name}`, () => (readers.length
+    ? h("ul", { class: "rows" }, readers.map((one) => h("li", {}, h("strong", { class: "grow" }, one.name || t("guest")),
+      h("small", {}, t("reader_row", { n: one.count, time: time(one.last_s) })))))
+    : h("p", {}, t("no_readers"))));
+  return false;
+}
+
+async function showVersions(api, paper) {
+  const { revisions } = await api.get(`/papers/${paper.id}/revisions`);
+  await dialog(`${t("versions")}: ${paper.name}`, () => h("ul", { class: "rows" }, revisions.reverse().map((one) => h("li", {},
+    h("span", { class: "grow" }, h("strong", {}, t("version_row", { n: one.number, time: time(one.registered_s) })),
+      h("small", {}, [one.file_name, bytes(one.size_bytes), one.registered_by].filter(Boolean).join(" – "))),
+    paper.may.includes("read_original") && h("a", { class: "button", href: new URL(one.original).pathname, download: true }, icon("download"), h("span", {}, t("download"))),
+  ))));
+  return false;
+}
+
+function purge(paper, does) {
+  return dialog(t("purge"), (close) => {
+    const name = field(t("purge_name"), { required: true, autocomplete: "off" });
+    const made = form([h("p", {}, t("purge_sure", { name: paper.name })), name], t("purge"), async () => {
+      await does.api.send("DELETE", `/papers/${paper.id}`);
+      await does.changed();
+      close(true);
+    });
+    const go = made.querySelector("[type=submit]");
+    go.className = "grave";
+    go.disabled = true;
+    const isSame = () => name.input.value.trim().normalize("NFKC") === paper.name.trim().normalize("NFKC");
+    name.input.addEventListener("input", () => { go.disabled = !isSame(); });
+    return made;
+  }).then((isDone) => isDone === true);
+}
+
+/** Make a folder in another one. */
+export function makeFolder(parent, does) {
+  return askFor(t("make_folder"), t("folder_name"), "", async (name) => {
+    await does.api.send("POST", `/folders/${parent}`, { name });
+    await does.changed();
+  });
+}
+
+/** All that may be done with a folder itself. `does`: {api, changed(), left(parent)}. */
+export function showFolder(folder, does) {
+  const { api } = does;
+  const path = `/folders/${folder.id}`;
+  const change = async (body) => { await api.send("PATCH", path, body); await does.changed(); return true; };
+  return dialog(folder.name, (close) => {
+    const error = h("p", { class: "error", role: "alert" });
+    const act = (image, text, work, given) => button(image, text, async () => {
+      error.textContent = "";
+      try { if (await work()) close(); } catch (problem) { error.textContent = problem.status === 409 ? t("not_empty") : fault(problem); }
+    }, given);
+    const move = async (step) => {
+      const above = await api.folder(folder.way.at(-1)?.id || "top");
+      const place = above.folders.find((one) => one.id === folder.id).place + step;
+      return change({ place: Math.max(0, Math.min(above.folders.length - 1, place)) });
+    };
+    return [
+      h("div", { class: "menu" },
+        act("pen", t("rename"), () => askFor(t("rename"), t("folder_name"), folder.name, (name) => change({ name }))),
+        act("up", t("move_up"), () => move(-1)), act("down", t("move_down"), () => move(1)),
+        act("bin", t("remove_folder"), async () => {
+          if (!await sure(t("remove_folder"), t("remove_folder_sure", { name: folder.name }), t("remove_folder"), true)) return false;
+          await api.send("DELETE", path);
+          does.left(folder.way.at(-1)?.id || "top");
+          return true;
+        }, { class: "grave" })), error,
+    ];
+  });
+}
+
+/** Links for guests: make one, see it with its code, end others. */
+export function showLinks(folder, does) {
+  const { api } = does;
+  const path = `/folders/${folder.id}/links`;
+  return dialog(`${t("guests")}: ${folder.name}`, () => {
+    const list = h("ul", { class: "rows" });
+    const heading = h("h3", { hidden: true }, t("links_there"));
+    const made = h("div", { role: "status" });
+    const fill = async () => {
+      const { links } = await api.get(path);
+      heading.hidden = !links.length;
+      list.replaceChildren(...links.map((one) => h("li", {},
+        h("span", { class: "grow" }, h("strong", {}, one.name), h("small", {}, t("link_row", { time: time(one.until_s), n: one.used }))),
+        button("close", t("end_link"), async () => { await api.send("DELETE", `${path}/${one.id}`); await fill(); }, { "aria-label": t("end_link_of", { name: one.name }) }))));
+    };
+    fill().catch((error) => { list.textContent = fault(error); });
+    const name = field(t("link_name"), { value: folder.name, required: true, maxlength: 200, autocomplete: "off" });
+    const until = field(t("link_until"), { type: "datetime-local", required: true, value: inputTime(Date.now() / 1000 + 7 * DAY_S) });
+    const asked = form([name, until], t("make_link"), async () => {
+      const answer = await api.send("POST", path, { name: name.input.value, until_s: secondsOf(until.input.value) });
+      const copy = button("link", t("copy"), async () => {
+        await navigator.clipboard.writeText(answer.address);
+        copy.querySelector("span").textContent = t("copied");
+      });
+      made.replaceChildren(
+        h("p", {}, t("link_made", { time: time(answer.link.until_s) })),
+        h("p", { class: "field" }, h("input", { readonly: true, value: answer.address, class: "address", "aria-label": t("guests"), onfocus: (event) => event.target.select() }),
+          navigator.clipboard && copy),
+        h("img", { class: "qr", alt: t("qr"), src: `data:image/svg+xml;charset=utf-8,${encodeURIComponent(answer.qr_svg)}` }),
+      );
+      await fill();
+    });
+    return [asked, made, heading, list];
+  });
+}
+
+/** Who may see a folder: four common answers, and chosen people. */
+export async function showAccess(folder, does) {
+  const { api } = does;
+  const path = `/folders/${folder.id}/access`;
+  const { grants } = await api.get(path);
+  const people = await api.get("/people").then((found) => found.people, (error) => {
+    if (error.status === 404) return []; // a clerk does not manage people
+    throw error;
+  });
+  const role = (subject) => [{ kind: "role", subject }];
+  const presets = { as_above: null, clerks_only: [], all_members: role("member"), everybody: role("citizen") };
+  const plain = (rows) => JSON.stringify(rows && rows.map(({ kind, subject }) => [kind, subject]));
+  const isPlain = (grants || []).every((one) => one.right === "read" && !one.limits?.pages && !one.limits?.long_side_px && !one.limits?.is_marked);
+  const isOfPeople = isPlain && grants?.length > 0 && grants.every((one) => one.kind === "person" && people.some((known) => known.id === one.subject));
+  const now = isOfPeople ? "some_people" : Object.keys(presets).find((key) => isPlain && plain(presets[key]) === plain(grants));
+  return dialog(`${t("who_sees")}: ${folder.name}`, (close) => {
+    const choices = [...Object.keys(presets), ...(people.length ? ["some_people"] : [])].map((key) => h("label", { class: "check" },
+      h("input", { type: "radio", name: "access", value: key, checked: key === now, required: true }), t(key)));
+    const boxes = people.map((one) => h("label", { class: "check" },
+      h("input", { type: "checkbox", value: one.id, checked: isOfPeople && grants.some((row) => row.subject === one.id) }), one.shown_name || one.name));
+    const list = h("div", { class: "inner", hidden: now !== "some_people" }, boxes);
+    const made = form([!now && h("p", {}, t("custom_access")), h("fieldset", { onchange: () => { list.hidden = chosen() !== "some_people"; } },
+      h("legend", {}, t("who_sees")), choices), list].filter(Boolean), t("save"), async () => {
+      const some = boxes.map((one) => one.firstChild).filter((one) => one.checked).map((one) => ({ kind: "person", subject: one.value }));
+      await api.send("PUT", path, { grants: chosen() === "some_people" ? some : presets[chosen()] });
+      await does.changed();
+      close();
+    });
+    const chosen = () => made.querySelector("[name=access]:checked").value;
+    return made;
+  });
+}
