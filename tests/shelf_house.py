@@ -1,5 +1,6 @@
-"""A server with a shelf and accounts, as a process: `python tests/shelf_house.py DATA CACHE`. It prints its address and the token of
-the first administrator's link.
+"""A server with a shelf and accounts, as a process: `python tests/shelf_house.py DATA CACHE`.
+
+It prints its address, and the token of the first administrator's link.
 """
 
 from __future__ import annotations

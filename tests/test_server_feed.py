@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from paper_house import House
+from paper_house import PEOPLE, House
 
 from sidebooks_core.shelf import Change
 from sidebooks_core.shelf import Shelf as PaperShelf
@@ -161,10 +161,11 @@ def test_the_progress_of_papers_is_told(house: House, monkeypatch: pytest.Monkey
     asyncio.run(scenario())
 
 
-def test_streams_of_somebody_who_may_no_more_are_ended(house: House) -> None:
+def test_streams_of_somebody_who_may_no_more_are_ended(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> None:
         async with listening(house, "member") as member, listening(house, "clerk") as clerk:
-            house.application.events.end_streams(lambda principal: principal.id == "member")
+            monkeypatch.delitem(PEOPLE, "member")
+            house.application.events.end_outdated()
             await member.until(lambda: member.has_ended)
             assert not clerk.has_ended
 

@@ -142,6 +142,8 @@ class Application:
         self._starlette.router.default = self._unmatched
         self._nothing = Endpoint((), rules, parts)
         shelf.tell(self._shelf_changed)
+        if access is not None:
+            access.tell(self.events.end_outdated)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection's request, or the server's start and end (ASGI)."""

@@ -52,6 +52,8 @@ class Listening(Struct, frozen=True, eq=False, kw_only=True):
     """Whether the documents that are no papers may be seen."""
     changes_after: Callable[[str], Awaitable[ShelfChanges]] | None
     """What changed on the shelf after a position, as far as the principal may see it. None: there is no shelf of papers."""
+    is_current: Callable[[], bool] = lambda: True
+    """Whether whoever asked still is the principal, and may see the same. It never waits."""
     since: str = ""
     """The position that the client knows. "": it wants what comes from now on."""
 
@@ -206,10 +208,10 @@ class Events:
                 listener.progress = data
                 listener.put(PROGRESS, data)
 
-    def end_streams(self, of: Callable[[Principal], bool]) -> None:
-        """End the streams of some principals: they were logged out, or may see other things now. Their clients come again."""
+    def end_outdated(self) -> None:
+        """End the streams of those who were logged out, or may see other things now. Their clients come again."""
         for listener in self._all():
-            if of(listener.asks.principal):
+            if not listener.asks.is_current():
                 listener.end()
 
     def page_shown(self, session: str, document: Document, view: PageView) -> None:

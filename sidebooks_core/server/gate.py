@@ -133,6 +133,13 @@ class Gate:
         """Whether a principal may do something with one of some resources."""
         return any(self.may(principal, operation, one) for one in resources)
 
+    def standing_question(self, request: HttpRequest) -> Callable[[], bool]:
+        """A question for later, as long as a request lasts: is its principal still who asks, under the same policy? Its answer
+        never waits; it is False also if the look would wait.
+        """
+        rules, scope, principal, policy = self._rules, request.scope, request.principal, self._rules.policy()
+        return lambda: rules.identity.known(scope) == principal and rules.policy() == policy
+
     def sees_top(self, principal: Principal) -> bool:
         """Whether a principal may see the documents that are served without being papers."""
         return self.may(principal, Operation.READ_DOCUMENT, TOP)

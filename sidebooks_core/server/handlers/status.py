@@ -70,6 +70,7 @@ async def events(parts: ServerParts, request: HttpRequest) -> HttpResponse:
         principal=principal,
         may_see_documents=lambda: parts.gate.sees_top(principal),
         changes_after=_changes_for(parts, principal),
+        is_current=parts.gate.standing_question(request),
         since=request.header(b"last-event-id") or request.query("since"),
     )
     stream = parts.events.stream(request.receive, asks, parts.shelf.ids)

@@ -20,7 +20,8 @@ export class Api {
 
   me() { return this.get("/me"); }
 
-  folder(id) { return this.get(`/folders/${id}`); }
+  /** A folder; "top": the top of the shelf, as far as one may see it, even if it is only a folder or two. */
+  folder(id) { return this.get(id === "top" ? "/folders" : `/folders/${id}`); }
 
   paper(id) { return this.get(`/papers/${id}`); }
 

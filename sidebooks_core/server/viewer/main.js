@@ -129,13 +129,9 @@ async function showEntry(way, token) {
 async function documentsChanged(ids) {
   const known = state.known;
   state.known = new Set(ids);
-  if (!known) {
-    if (!state.book) await shelf?.refresh(); // what came between the list and the stream
-    return;
-  }
-  if (known.size === ids.length && ids.every((id) => known.has(id))) return;
-  if (!state.book) {
-    await shelf?.refresh();
+  if (known && known.size === ids.length && ids.every((id) => known.has(id))) return;
+  if (!state.book || !known) {
+    shelf?.changed(); // if nothing was known: something may have come between the list and the stream
   } else if (!state.book.paper && !state.known.has(state.book.id)) {
     location.hash = "";
     tell(words().withdrawn);
@@ -155,15 +151,14 @@ function notify(text, does, action) {
   $("news").hidden = false;
 }
 
-/* The shelf of papers changed. The first event says only that the stream begins: the open paper may be another one by then. */
+/* The shelf of papers changed. An event without changes says that the stream begins: anything may be different by then. */
 async function papersChanged(event) {
-  shelf?.changed(event);
+  shelf?.changed();
   state.changes += 1;
   const { book } = state;
   if (!book?.paper) return;
-  const isConcerned = book.seen_position !== true || event.is_reset || event.changes.some((one) => one.paper === book.paper.id || one.kind === "gone");
-  book.seen_position = true;
-  if (isConcerned) await lookAtPaper(book);
+  const isConcerned = (one) => one.paper === book.paper.id || one.kind === "gone";
+  if (!event.changes.length || event.changes.some(isConcerned)) await lookAtPaper(book);
 }
 
 /* Is the paper that is open still there, and the same? */

@@ -167,7 +167,8 @@ export function makeShelf(host, does) {
     const cover = one.document
       ? h("img", { src: new URL(one.document.preview).pathname, alt: "", loading: "lazy" })
       : h("span", { class: "cover" }, icon(one.state === "locked" ? "lock" : "warning"));
-    const about = h("span", {}, h("strong", {}, one.name), h("small", {}, [one.page_count && pages(one.page_count), one.note].filter(Boolean).join(" – ")));
+    const about = h("span", {}, h("strong", {}, one.name), h("small", {}, [one.page_count && pages(one.page_count), one.note].filter(Boolean).join(" – ")),
+      one.reason && one.state !== "locked" && h("small", { lang: "en" }, one.reason));
     const more = async () => {
       const tends = await import("./tending.js");
       await tends.showPaper(one.id, { api, changed: refresh, replace, count: folder.papers.length });
@@ -187,8 +188,7 @@ export function makeShelf(host, does) {
     if (one.from_s !== null && one.from_s > now_s) told.push(["clock", t("not_yet", { time: time(one.from_s) })]);
     if (one.until_s !== null && one.until_s <= now_s) told.push(["clock", t("over", { time: time(one.until_s) })]);
     if (one.state !== "ready") told.push([one.state === "locked" ? "lock" : "warning", hasText(one.state) ? t(one.state) : one.state]);
-    return [...told.map(([image, text]) => h("span", { class: "state" }, icon(image), text)),
-      one.reason && one.state !== "locked" && h("small", { lang: "en" }, one.reason)];
+    return told.map(([image, text]) => h("span", { class: "state" }, icon(image), text));
   }
 
   function fillProgress() {
@@ -345,8 +345,7 @@ export function makeShelf(host, does) {
       if (shown && !host.hidden) await show(shown);
     },
     /** The stream tells of changes. */
-    changed(event) {
-      if (!event.changes.length && !event.is_reset) return;
+    changed() {
       clearTimeout(stale);
       stale = setTimeout(() => refresh().catch((error) => tell(fault(error))), 50);
     },
