@@ -7,7 +7,7 @@ import { paintSpread } from "./painter.js";
 
 const WORDS = {
   en: {
-    shelf: "Back to the shelf", search: "Search", outline: "Contents", spread: "Two pages", night: "Night", page: "Page",
+    back: "Shelf", shelf: "Back to the shelf", search: "Search", outline: "Contents", spread: "Two pages", night: "Night", page: "Page",
     previous: "Back", next: "On", position: "Position", pages: "Pages", side: "Contents and hits", none: "Nothing found",
     empty: "No documents yet", of: "of", added: "New:", open: "Open", withdrawn: "This document was withdrawn", text: "Text of the page",
     lost: "No connection to the server; trying again", incomplete: "Not all of this page could be drawn",
@@ -15,7 +15,7 @@ const WORDS = {
     taken: "This paper was withdrawn", ok: "OK",
   },
   ja: {
-    shelf: "本棚へ戻る", search: "検索", outline: "目次", spread: "見開き", night: "夜間", page: "ページ",
+    back: "本棚", shelf: "本棚へ戻る", search: "検索", outline: "目次", spread: "見開き", night: "夜間", page: "ページ",
     previous: "前へ", next: "次へ", position: "位置", pages: "ページ一覧", side: "目次と検索結果", none: "見つかりません",
     empty: "文書がありません", of: "/", added: "新着：", open: "開く", withdrawn: "この文書は取り下げられました", text: "ページの本文",
     lost: "サーバーに接続できません。再接続しています", incomplete: "このページの一部を表示できませんでした",
@@ -63,6 +63,7 @@ function speak(language) {
     one.setAttribute("aria-label", words()[one.dataset.label]);
     if (one.matches("button, input")) one.title = words()[one.dataset.label];
   }
+  $("back").lastChild.textContent = words().back;
   $("language").textContent = language === "en" ? "日本語" : "English";
   $("language").lang = language === "en" ? "ja" : "en";
   localStorage.setItem("sidebooks language", language);
