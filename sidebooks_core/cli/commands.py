@@ -196,6 +196,9 @@ def _add_serve(commands: _Commands) -> None:
         help="the shelf that is served; PATHs are registered on it. Default: no shelf if a PATH is named, else "
         f"{default_data_dir()}",
     )
+    serve.add_argument(
+        "--accounts", action="store_true", help="people log in; the first start prints a link that makes the administrator"
+    )
     serve.add_argument("--processes", type=int, default=1, metavar="N", help="server processes that share the work (default 1)")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1: this machine only)")
     serve.add_argument("--port", type=port, default=8000, help="default 8000; 0 takes any that is free")

@@ -24,6 +24,7 @@ def serve(arguments: argparse.Namespace) -> int:
     options = ServeOptions(
         paths=arguments.path,
         data=arguments.data or (None if arguments.path else default_data_dir()),
+        accounts=arguments.accounts,
         processes=arguments.processes,
         host=arguments.host,
         port=arguments.port,

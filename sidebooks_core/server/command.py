@@ -14,6 +14,7 @@ from types import FrameType
 
 import uvicorn
 
+from sidebooks_core.access import Access
 from sidebooks_core.errors import RequestError
 from sidebooks_core.server.application import Application
 from sidebooks_core.server.hosts import names_of_this_machine
@@ -121,6 +122,16 @@ def papers_of(data: Path | None, service: TileService) -> Iterator[PaperShelf | 
         yield papers
 
 
+@contextmanager
+def access_of(options: ServeOptions) -> Iterator[Access | None]:
+    """The accounts beside the shelf. None if nobody logs in."""
+    if not options.accounts or options.data is None:
+        yield None
+        return
+    with Access(options.data) as access:
+        yield access
+
+
 def serve(settings: Settings, options: ServeOptions) -> int:
     """Serve until interrupted, and return the exit status: 128 and the signal's number for SIGTERM and SIGHUP.
 
@@ -130,6 +141,8 @@ def serve(settings: Settings, options: ServeOptions) -> int:
     for path in options.paths:
         if not path.exists():
             raise FileNotFoundError(f"there is no file or folder {str(path)!r}")
+    if options.accounts and options.data is None:
+        raise RequestError("--accounts needs a shelf: name its folder with --data")
     if not 1 <= options.processes <= MOST_PROCESSES:
         raise RequestError(f"--processes must be 1 to {MOST_PROCESSES}")
     with listening(options.host, options.port) as listener:
@@ -147,12 +160,22 @@ def serve_on(listener: socket.socket, settings: Settings, options: ServeOptions,
         ending.installed(),
         TileService(settings) as service,
         papers_of(options.data, service) as papers,
+        access_of(options) as access,
     ):
         shelf = Shelf(service)
         hosts = {*names_of_this_machine(socket.gethostname()), *options.hostnames}
         if not is_ip_address(options.host):
             hosts.add(options.host)
-        application = Application(shelf, hosts=hosts, allow_origins=options.allow_origins, limits=limits, papers=papers)
+        application = Application(
+            shelf,
+            hosts=hosts,
+            allow_origins=options.allow_origins,
+            limits=limits,
+            papers=papers,
+            access=access,
+            asks_for_accounts=access is not None,
+            cache="shared" if access is None else "private",
+        )
         try:
             left = 0
             if papers is None:
@@ -163,6 +186,8 @@ def serve_on(listener: socket.socket, settings: Settings, options: ServeOptions,
             address = f"http://{shown(options.host)}:{listener.getsockname()[1]}/"
             if part.announces:
                 _announce(shelf.ids(), left, address, options)
+                if access is not None and (token := access.setup_token()) is not None:
+                    print(f"Set up the first administrator within an hour, at {address}#setup={token}", flush=True)
             ending.server = _Server(application, limits, listener, is_alone=options.processes == 1)
             ending.server.run(sockets=[listener])
         finally:
@@ -177,7 +202,7 @@ def _announce(served: list[str], left: int, address: str, options: ServeOptions)
     more = f", {left} more are being opened" if left else ""
     what = f"{count} document{'s' * (count != 1)}" if options.data is None else f"the shelf in {options.data}"
     print(f"Serving {what} at {address}{more}  (Ctrl-C ends it)", flush=True)
-    if is_for_everybody(options.host):
+    if is_for_everybody(options.host) and not options.accounts:
         print("sidebooks: anybody in this network can read these documents: there is no password", file=sys.stderr)
     if options.browser:
         first = f"#{served[0]}" if count == 1 else ""  # one document is what somebody wants to read

@@ -15,6 +15,8 @@ class ServeOptions(Struct, frozen=True, kw_only=True):
     """Documents, and folders that are watched. With `data`: they are registered on the shelf, once."""
     data: Path | None = None
     """The shelf of papers that is served. None: there is none."""
+    accounts: bool = False
+    """People log in, with accounts that lie beside the shelf."""
     processes: int = 1
     """Server processes that share the work."""
     host: str
