@@ -137,15 +137,14 @@ def busy(hall: TownHall, route: Route) -> Reply:
     """So much waits that no more can."""
     path, full = address(route, hall), QueueFull("busy")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hall.application.searches, "hits", failing(full))
-        for name in ("search", "diff"):
+        for name in ("search", "search_in", "diff"):
             patch.setattr(Shelf, name, failing(full))
         return hall.ask("admin", path)
 
 
 def broken(hall: TownHall, route: Route) -> Reply:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hall.application.searches, "hits", failing(SidebooksError("broken")))
+        patch.setattr(Shelf, "search_in", failing(SidebooksError("broken")))
         return of_admin(hall, route)
 
 

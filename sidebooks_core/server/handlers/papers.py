@@ -11,6 +11,7 @@ from msgspec import UNSET
 from msgspec.structs import asdict
 
 from sidebooks_core.access.operations import Operation
+from sidebooks_core.documents.model import SearchHit
 from sidebooks_core.errors import DocumentError, PasswordRequired, RequestError
 from sidebooks_core.server import descriptions, headers, responses
 from sidebooks_core.server.handlers.documents import items, wants_old_forms
@@ -31,6 +32,7 @@ from sidebooks_core.server.schemas_shelf import (
     RevisionEntry,
     RevisionList,
 )
+from sidebooks_core.server.searching import SEARCH_LIMIT
 from sidebooks_core.server.statuses import Refused, not_found
 from sidebooks_core.shelf import Paper, Revision
 from sidebooks_core.shelf.model import PaperChanges
@@ -216,13 +218,17 @@ async def keep_position(parts: ServerParts, request: HttpRequest) -> HttpRespons
 async def search(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """Where a text occurs in the present revision of a paper."""
     papers, paper_id, query = parts.of_papers(), request.params["paper"], request.query("q")
-    try:
-        document = await parts.pools.run("originals", papers.shelf.document, paper_id)
-    except DocumentError as error:
-        raise Refused(409, error.message) from None
-    hits = []
+    of = await parts.pools.run("shelf", papers.shelf.paper, paper_id)
+    if of.document_id is None:
+        raise Refused(409, of.reason)
+    hits: list[SearchHit] = []
     if query:
-        found = await parts.searches.hits(request, document, query, old_forms=wants_old_forms(request))
+        look = partial(papers.shelf.search_in, paper_id, query, old_forms=wants_old_forms(request), limit=SEARCH_LIMIT)
+        try:
+            with papers.searches.taken(request.address):
+                found = await parts.pools.run("shelf searches", look)
+        except DocumentError as error:
+            raise Refused(409, error.message) from None
         hits = [hit for hit in found if request.limits.has_page(hit.page)]
     return await items(parts, request, len(hits), partial(descriptions.search_hits, query, hits), headers.PERSONAL)
 

@@ -94,7 +94,7 @@ async def search(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     def found() -> FoundPapers:
         where = Where(
             is_visible=is_visible,
-            folders=_with_inner(papers, below) if below not in ("", AT_THE_TOP) else None,
+            folders=frozenset({below}) if below not in ("", AT_THE_TOP) else None,
             from_s=where_from,
             until_s=where_until,
         )
@@ -176,17 +176,6 @@ def _change(papers: PaperParts, changed: str, who: str, **changes: Unpack[Folder
     made = papers.shelf.change_folder(changed, who=who, **changes)
     papers.changed()
     return made
-
-
-def _with_inner(papers: PaperParts, folder: str) -> frozenset[str | None]:
-    """A folder and all that lie in it, at any depth."""
-    found: set[str | None] = {folder}
-    waiting = [folder]
-    while waiting:
-        inner = [one.id for one in papers.shelf.folders(waiting.pop())]
-        waiting += [one for one in inner if one not in found]
-        found.update(inner)
-    return frozenset(found)
 
 
 def _hit(parts: ServerParts, request: HttpRequest, papers: PaperParts, one: PageHit) -> ShelfHit | None:
