@@ -6,7 +6,9 @@ import argparse
 import getpass
 import math
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from sidebooks_core.encoding.formats import IMAGE_FORMATS
 from sidebooks_core.settings import Settings, default_data_dir
@@ -91,3 +93,25 @@ def read_password(given: str | None) -> str | None:
     if given == "-":
         return getpass.getpass("password: ")
     return given if given is not None else os.environ.get("SIDEBOOKS_PASSWORD")
+
+
+class Commands(Protocol):
+    """The result of `add_subparsers`, for which argparse has no public name."""
+
+    def add_parser(self, name: str, *, help: str, description: str) -> argparse.ArgumentParser: ...
+
+
+def add_command(
+    commands: Commands,
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    summary: str,
+    description: str,
+    *,
+    has_json: bool = True,
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=summary, description=description)
+    if has_json:
+        parser.add_argument("--json", action="store_true", help="print one JSON value instead of text")
+    parser.set_defaults(run=run)
+    return parser
