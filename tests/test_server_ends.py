@@ -188,6 +188,7 @@ def test_all_interfaces_are_told_of_and_answered(sample: Path, tmp_path: Path) -
         str(sample),
         "--host",
         "0.0.0.0",
+        "--open",
         "--port",
         str(port),
     ]

@@ -110,7 +110,7 @@ def test_without_accounts_everybody_is_at_home_until_there_is_one(tmp_path: Path
         assert ask(application, "/documents").json()["documents"] == []
         assert ask(application, "/me").json() == {
             "id": "", "name": "", "role": "citizen", "groups": [], "may": ask(application, "/me").json()["may"],
-            "has_accounts": True, "is_logged_in": False,
+            "has_accounts": True, "is_logged_in": False, "has_shelf": False, "login_address": None,
         }  # fmt: skip
         application.close()
 

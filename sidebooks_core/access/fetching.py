@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from typing import Protocol
 from urllib.parse import urlencode, urlsplit
@@ -22,13 +20,6 @@ class Fetch(Protocol):
         """form: sent by POST; None: GET. Raises AccessDenied if there is no answer, or one that is an error."""
 
 
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """Nobody is sent elsewhere: an address is checked before it is asked."""
-
-    def redirect_request(self, *_: object) -> None:
-        return None
-
-
 def require_safe(address: str) -> None:
     """Raises RequestError for an address that is not HTTPS, but for one on this machine."""
     try:
@@ -41,11 +32,18 @@ def require_safe(address: str) -> None:
 
 
 def fetch(address: str, form: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None) -> bytes:
-    """See `Fetch`."""
+    """See `Fetch`. Nobody is sent elsewhere: an address is checked before it is asked."""
+    import urllib.error  # they take a while to load, and most servers ask nobody
+    import urllib.request
+
+    class NoRedirects(urllib.request.HTTPRedirectHandler):
+        def redirect_request(self, *_: object) -> None:
+            return None
+
     require_safe(address)
     body = None if form is None else urlencode(form).encode()
     request = urllib.request.Request(address, body, {"Accept": "application/json", **(headers or {})})
-    opener = urllib.request.build_opener(_NoRedirects)
+    opener = urllib.request.build_opener(NoRedirects)
     try:
         with opener.open(request, timeout=TIMEOUT_S) as answer:
             content: bytes = answer.read(MOST_BYTES + 1)

@@ -173,7 +173,7 @@ def _add_serve(commands: Commands) -> None:
         serving.serve,
         "documents over HTTP, with a viewer: IIIF, Deep Zoom, our own API",
         "Serves the documents named, and those in the folders named, which are watched; or the shelf of papers. Listens on "
-        "this machine only, unless --host says otherwise; there is no password. Needs the extra: pip install "
+        "this machine only, unless --host says otherwise: then people log in, or you say --open. Needs the extra: pip install "
         "'sidebooks_core[server]'.",
         has_json=False,
     )
@@ -190,6 +190,30 @@ def _add_serve(commands: Commands) -> None:
     serve.add_argument(
         "--accounts", action="store_true", help="people log in; the first start prints a link that makes the administrator"
     )
+    serve.add_argument("--open", action="store_true", help="everybody in the network may read; only this machine may change")
+    serve.add_argument(
+        "--trust-proxy",
+        action="append",
+        default=[],
+        metavar="NETWORK",
+        help="a proxy in front, as 10.0.0.5 or 10.0.0.0/24, whose headers say who asks; may be repeated",
+    )
+    serve.add_argument("--user-header", default="X-Remote-User", metavar="NAME", help="of the proxy (default X-Remote-User)")
+    serve.add_argument(
+        "--groups-header", default="X-Remote-Groups", metavar="NAME", help="of the proxy (default X-Remote-Groups)"
+    )
+    serve.add_argument("--oidc-issuer", metavar="URL", help="an identity provider at which people log in (OpenID Connect)")
+    serve.add_argument(
+        "--oidc-client", metavar="ID", help="of this server at the provider; SIDEBOOKS_OIDC_SECRET holds its secret"
+    )
+    serve.add_argument(
+        "--group-role",
+        action="append",
+        default=[],
+        metavar="GROUP=ROLE",
+        help="the role of a group's members, as the proxy or the provider names it: admin, clerk, member; may be repeated",
+    )
+    serve.add_argument("--base-url", metavar="URL", help="what addresses begin with, if a proxy has TLS or another name")
     serve.add_argument("--processes", type=int, default=1, metavar="N", help="server processes that share the work (default 1)")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1: this machine only)")
     serve.add_argument("--port", type=port, default=8000, help="default 8000; 0 takes any that is free")

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import os
+from typing import TYPE_CHECKING
 
+from sidebooks_core.access.principals import Role
 from sidebooks_core.errors import RequestError
 from sidebooks_core.settings import Settings, default_data_dir
 
+if TYPE_CHECKING:
+    from sidebooks_core.access.oidc import OidcRules
+    from sidebooks_core.access.proxy import ProxyRules
+
+OIDC_SECRET = "SIDEBOOKS_OIDC_SECRET"
+"""The environment variable that holds the client's secret: others on this machine can see a command line."""
+ROLES: tuple[Role, ...] = ("admin", "clerk", "member")
+"""Those that an account can have."""
 SERVER_EXTRA = ("starlette", "anyio", "uvicorn", "httptools")
 """The packages that `sidebooks serve` loads, and no other command."""
 
@@ -25,6 +36,10 @@ def serve(arguments: argparse.Namespace) -> int:
         paths=arguments.path,
         data=arguments.data or (None if arguments.path else default_data_dir()),
         accounts=arguments.accounts,
+        open=arguments.open,
+        base_url=arguments.base_url,
+        proxies=_proxies(arguments),
+        oidc=_oidc(arguments),
         processes=arguments.processes,
         host=arguments.host,
         port=arguments.port,
@@ -34,3 +49,46 @@ def serve(arguments: argparse.Namespace) -> int:
         allow_origins=arguments.allow_origin,
     )
     return serve_documents(settings, options)
+
+
+def _proxies(arguments: argparse.Namespace) -> ProxyRules | None:
+    """The proxies that are believed. Raises RequestError."""
+    from sidebooks_core.access.proxy import ProxyRules
+
+    if not arguments.trust_proxy:
+        return None
+    return ProxyRules(
+        tuple(arguments.trust_proxy),
+        name_header=arguments.user_header,
+        groups_header=arguments.groups_header,
+        roles=_roles(arguments.group_role),
+    )
+
+
+def _oidc(arguments: argparse.Namespace) -> OidcRules | None:
+    """The identity provider. Raises RequestError."""
+    from sidebooks_core.access.oidc import OidcRules
+
+    if not arguments.oidc_issuer:
+        return None
+    if not arguments.oidc_client or not arguments.base_url:
+        raise RequestError("--oidc-issuer needs --oidc-client, and --base-url: where the provider sends browsers back")
+    return OidcRules(
+        issuer=arguments.oidc_issuer,
+        client_id=arguments.oidc_client,
+        return_address=f"{arguments.base_url.rstrip('/')}/oidc/return",
+        client_secret=os.environ.get(OIDC_SECRET, ""),
+        roles=_roles(arguments.group_role),
+    )
+
+
+def _roles(told: list[str]) -> dict[str, Role]:
+    """Roles by group. Raises RequestError."""
+    roles: dict[str, Role] = {}
+    for text in told:
+        group, _, role = text.rpartition("=")
+        found = next((one for one in ROLES if one == role), None)
+        if not group or found is None:
+            raise RequestError(f"--group-role {text!r}: write GROUP=ROLE, with one of the roles {', '.join(ROLES)}")
+        roles[group] = found
+    return roles

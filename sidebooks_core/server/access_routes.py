@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sidebooks_core.access.operations import Operation
 from sidebooks_core.server import access_schemas as schemas
-from sidebooks_core.server.handlers import audits, logins, people, sharing
+from sidebooks_core.server.handlers import audits, logins, oidc, people, sharing
 from sidebooks_core.server.route import Route
 
 JSON = "application/json"
@@ -54,6 +54,23 @@ ROUTES = (
         body=schemas.SetUp,
         answer=schemas.Me,
         errors=(*BODY, 404),
+    ),
+    Route(
+        path="/oidc/login",
+        handler=oidc.begin,
+        operation=Operation.LOG_IN,
+        summary="Log in at the identity provider: sends the browser there",
+        media_type=NONE,
+        successes=(303,),
+    ),
+    Route(
+        path="/oidc/return",
+        handler=oidc.finish,
+        operation=Operation.LOG_IN,
+        summary="The browser comes back from the identity provider",
+        media_type=NONE,
+        query=("state", "code"),
+        successes=(303,),
     ),
     Route(
         path="/logout",

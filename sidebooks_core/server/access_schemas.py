@@ -28,6 +28,8 @@ class Me(Struct, kw_only=True):
     is_logged_in: bool
     has_shelf: bool
     """Whether there is a shelf of papers. False: only the documents at /documents are served."""
+    login_address: str | None
+    """Where a browser logs in at the identity provider. None: there is none."""
 
 
 class LogIn(Struct, kw_only=True):

@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from sidebooks_core import __version__
 from sidebooks_core.access import Access
+from sidebooks_core.access.oidc import Oidc
 from sidebooks_core.access.policy import FolderPolicy, Policy
 from sidebooks_core.errors import RequestError
 from sidebooks_core.server import openapi, responses
@@ -75,6 +76,8 @@ class ServerOptions(TypedDict, total=False):
     has an account, everybody who reaches the server may do everything, unless `asks_for_accounts`."""
     asks_for_accounts: bool
     """Nobody who is not known may do anything, even if nobody has an account yet."""
+    oidc: Oidc | None
+    """An identity provider at which people log in, beside the accounts of `access`, or instead of them."""
     policy: Policy
     """Decides who may do what. Unless told, folders of the shelf say it (`FolderPolicy`)."""
     ways_in: Sequence[WayIn]
@@ -130,6 +133,8 @@ class Application:
             events=self.events,
             gate=gate,
             access=access,
+            asks_for_accounts=options.get("asks_for_accounts", False),
+            oidc=options.get("oidc"),
             sessions=self.sessions,
             ending=self._ending,
             describe_api=lambda base: openapi.description(ROUTES, base, __version__),

@@ -11,19 +11,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING, cast
 
 import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from sidebooks_core.access import Access
+from sidebooks_core.access.oidc import Oidc
 from sidebooks_core.errors import RequestError
 from sidebooks_core.server.application import Application
+from sidebooks_core.server.entry import Asked, Entry, entry_of
 from sidebooks_core.server.hosts import names_of_this_machine
+from sidebooks_core.server.identity import House, WayIn
 from sidebooks_core.server.limits import ServerLimits
 from sidebooks_core.server.listening import (
     BACKLOG,
     check_address,
-    is_for_everybody,
     is_ip_address,
+    is_this_machine,
     listening,
     raise_descriptors,
     shown,
@@ -33,9 +39,13 @@ from sidebooks_core.server.registering import register_named, register_on_shelf
 from sidebooks_core.server.shelf import Shelf
 from sidebooks_core.server.slow_clients import Doors, PatientProtocol
 from sidebooks_core.server.supervisor import supervise
+from sidebooks_core.server.ways_in import PEER, HouseForThisMachine, TrustedProxy
 from sidebooks_core.service import TileService
 from sidebooks_core.settings import Settings
 from sidebooks_core.shelf import Shelf as PaperShelf
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGI3Application
 
 OPEN_TIMEOUT_S = 20.0
 ACCEPTED_AT_ONCE = 64
@@ -85,13 +95,26 @@ class _Ending:
                 print(f"sidebooks: ended by {name}; what was finished is kept", file=sys.stderr, flush=True)
 
 
+class _PeerNoted:
+    """Notes the address of a connection, before a header of a proxy replaces it."""
+
+    def __init__(self, application: ASGIApp) -> None:
+        self._application = application
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            scope[PEER] = scope.get("client")
+        await self._application(scope, receive, send)
+
+
 class _Server(uvicorn.Server):
     """uvicorn with a longer queue of connections, and streams of events that end when it does."""
 
     def __init__(self, application: Application, limits: ServerLimits, listener: socket.socket, *, is_alone: bool) -> None:
         super().__init__(
             uvicorn.Config(
-                application,
+                _PeerNoted(cast(ASGIApp, ProxyHeadersMiddleware(cast("ASGI3Application", application)))),
+                proxy_headers=False,  # it is in between: after the note
                 http=type("Protocol", (PatientProtocol,), {"doors": Doors(limits)}),
                 ws="none",
                 log_level="warning",
@@ -124,12 +147,33 @@ def papers_of(data: Path | None, service: TileService) -> Iterator[PaperShelf | 
 
 @contextmanager
 def access_of(options: ServeOptions) -> Iterator[Access | None]:
-    """The accounts beside the shelf. None if nobody logs in."""
-    if not options.accounts or options.data is None:
+    """The accounts and the audit beside the shelf. None if there is no shelf."""
+    if options.data is None:
         yield None
         return
     with Access(options.data) as access:
         yield access
+
+
+def asked_of(options: ServeOptions, access: Access | None) -> Asked:
+    """What decides who comes in."""
+    return Asked(
+        is_this_machine_only=is_this_machine(options.host),
+        has_shelf=options.data is not None,
+        has_people=access is not None and access.has_people(),
+        wants_accounts=options.accounts,
+        wants_open=options.open,
+        has_other_ways=options.proxies is not None or options.oidc is not None,
+    )
+
+
+def ways_in(options: ServeOptions, entry: Entry) -> list[WayIn]:
+    """Ways in beside accounts, links and signed addresses."""
+    if entry is Entry.READERS:
+        return [HouseForThisMachine()]
+    if options.proxies is not None:
+        return [TrustedProxy(options.proxies)]
+    return [House()] if options.data is None else []
 
 
 def serve(settings: Settings, options: ServeOptions) -> int:
@@ -141,11 +185,11 @@ def serve(settings: Settings, options: ServeOptions) -> int:
     for path in options.paths:
         if not path.exists():
             raise FileNotFoundError(f"there is no file or folder {str(path)!r}")
-    if options.accounts and options.data is None:
-        raise RequestError("--accounts needs a shelf: name its folder with --data")
     if not 1 <= options.processes <= MOST_PROCESSES:
         raise RequestError(f"--processes must be 1 to {MOST_PROCESSES}")
     with listening(options.host, options.port) as listener:
+        with access_of(options) as access:
+            entry_of(asked_of(options, access))
         if options.processes > 1:
             return supervise(settings, options, listener)
         return serve_on(listener, settings, options)
@@ -162,6 +206,7 @@ def serve_on(listener: socket.socket, settings: Settings, options: ServeOptions,
         papers_of(options.data, service) as papers,
         access_of(options) as access,
     ):
+        entry = entry_of(asked_of(options, access))
         shelf = Shelf(service)
         hosts = {*names_of_this_machine(socket.gethostname()), *options.hostnames}
         if not is_ip_address(options.host):
@@ -169,11 +214,14 @@ def serve_on(listener: socket.socket, settings: Settings, options: ServeOptions,
         application = Application(
             shelf,
             hosts=hosts,
+            base_url=options.base_url,
             allow_origins=options.allow_origins,
             limits=limits,
             papers=papers,
             access=access,
-            asks_for_accounts=access is not None,
+            asks_for_accounts=entry is Entry.ACCOUNTS,
+            ways_in=ways_in(options, entry),
+            oidc=Oidc(options.oidc) if options.oidc is not None else None,
             cache="shared" if access is None else "private",
         )
         try:
@@ -186,7 +234,7 @@ def serve_on(listener: socket.socket, settings: Settings, options: ServeOptions,
             address = f"http://{shown(options.host)}:{listener.getsockname()[1]}/"
             if part.announces:
                 _announce(shelf.ids(), left, address, options)
-                if access is not None and (token := access.setup_token()) is not None:
+                if access is not None and entry is Entry.ACCOUNTS and (token := access.setup_token()) is not None:
                     print(f"Set up the first administrator within an hour, at {address}#setup={token}", flush=True)
             ending.server = _Server(application, limits, listener, is_alone=options.processes == 1)
             ending.server.run(sockets=[listener])
@@ -202,7 +250,7 @@ def _announce(served: list[str], left: int, address: str, options: ServeOptions)
     more = f", {left} more are being opened" if left else ""
     what = f"{count} document{'s' * (count != 1)}" if options.data is None else f"the shelf in {options.data}"
     print(f"Serving {what} at {address}{more}  (Ctrl-C ends it)", flush=True)
-    if is_for_everybody(options.host) and not options.accounts:
+    if options.open and not is_this_machine(options.host):
         print("sidebooks: anybody in this network can read these documents: there is no password", file=sys.stderr)
     if options.browser:
         first = f"#{served[0]}" if count == 1 else ""  # one document is what somebody wants to read

@@ -9,18 +9,31 @@ SECURE_NAME = "__Host-sidebooks_login"
 """Over HTTPS: browsers take a cookie of this name from this host alone, for every path."""
 
 
+PENDING = "sidebooks_pending"
+"""A login that was begun at an identity provider."""
+
+
 def token_in(scope: Scope) -> str:
     """The token that a request carries; "": none. Of two cookies the secure one counts."""
+    return _value(scope, NAME, SECURE_NAME)
+
+
+def pending_in(scope: Scope) -> str:
+    """The login that this browser has begun at an identity provider; "": none."""
+    return _value(scope, PENDING, PENDING)
+
+
+def _value(scope: Scope, name: str, secure_name: str) -> str:
     found = ""
     headers: list[tuple[bytes, bytes]] = scope["headers"]
-    for name, value in headers:
-        if name != b"cookie":
+    for header, value in headers:
+        if header != b"cookie":
             continue
         for part in value.decode("latin-1").split(";"):
             key, _, token = part.strip().partition("=")
-            if key == SECURE_NAME:
+            if key == secure_name:
                 return token
-            if key == NAME and not found:
+            if key == name and not found:
                 found = token
     return found
 
@@ -34,3 +47,9 @@ def keep(token: str, lasts_s: float, *, is_secure: bool) -> tuple[bytes, bytes]:
 def drop(*, is_secure: bool) -> tuple[bytes, bytes]:
     """The header that takes the login from a browser."""
     return keep("", 0, is_secure=is_secure)
+
+
+def pending(kept: str, lasts_s: int, *, is_secure: bool) -> tuple[bytes, bytes]:
+    """The header by which a browser keeps the login that it has begun at an identity provider; "" and 0: forgets it."""
+    secure = "; Secure" if is_secure else ""
+    return b"set-cookie", f"{PENDING}={kept}; Path=/; Max-Age={lasts_s}; HttpOnly; SameSite=Lax{secure}".encode()

@@ -31,9 +31,19 @@ def is_ip_address(host: str) -> bool:
     return True
 
 
-def is_for_everybody(host: str) -> bool:
-    """Whether a host means all addresses of this machine."""
-    return is_ip_address(host) and ipaddress.ip_address(host.partition("%")[0]).is_unspecified
+def is_this_machine(host: str) -> bool:
+    """Whether an address, or each address of a name, is one that only this machine reaches. False for what has none."""
+    try:
+        found = {host} if is_ip_address(host) else {str(info[4][0]) for info in socket.getaddrinfo(host, None)}
+    except (OSError, UnicodeError):
+        return False
+    return bool(found) and all(_is_loopback(one) for one in found)
+
+
+def _is_loopback(address: str) -> bool:
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
+    return (mapped or parsed).is_loopback
 
 
 def raise_descriptors() -> int:

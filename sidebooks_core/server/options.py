@@ -7,6 +7,9 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from sidebooks_core.access.oidc import OidcRules
+from sidebooks_core.access.proxy import ProxyRules
+
 
 class ServeOptions(Struct, frozen=True, kw_only=True):
     """What is served, and where."""
@@ -16,7 +19,15 @@ class ServeOptions(Struct, frozen=True, kw_only=True):
     data: Path | None = None
     """The shelf of papers that is served. None: there is none."""
     accounts: bool = False
-    """People log in, with accounts that lie beside the shelf."""
+    """People log in, also if nobody has an account yet: then a link for the first administrator is printed."""
+    open: bool = False
+    """Everybody in the network may read."""
+    base_url: str | None = None
+    """What addresses begin with, if a proxy in front has another name or TLS."""
+    proxies: ProxyRules | None = None
+    """Proxies in front that have asked who somebody is."""
+    oidc: OidcRules | None = None
+    """The identity provider at which people log in."""
     processes: int = 1
     """Server processes that share the work."""
     host: str

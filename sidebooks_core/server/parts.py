@@ -7,6 +7,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from sidebooks_core.access import Access
+from sidebooks_core.access.oidc import Oidc
 from sidebooks_core.documents.document import Document
 from sidebooks_core.server import allowance
 from sidebooks_core.server.addresses import page_number
@@ -41,6 +42,10 @@ class ServerParts(Struct, frozen=True, eq=False, kw_only=True):
     gate: Gate
     access: Access | None
     """None: there are no accounts, and no audit."""
+    asks_for_accounts: bool
+    """Also if nobody has an account yet."""
+    oidc: Oidc | None
+    """The identity provider at which people log in. None: there is none."""
     sessions: Sessions
     ending: Ending
     describe_api: Callable[[str], object]
@@ -64,7 +69,7 @@ class ServerParts(Struct, frozen=True, eq=False, kw_only=True):
 
     def has_accounts(self) -> bool:
         """Whether people log in here."""
-        return self.access is not None and self.access.has_people()
+        return self.asks_for_accounts or (self.access is not None and self.access.has_people())
 
     def registered(self, request: HttpRequest) -> Registered:
         """The document that a request names. The gate has found it."""

@@ -6,60 +6,56 @@ import hashlib
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from sidebooks_core.documents.natural_order import natural_key
-from sidebooks_core.documents.shown_text import shown as shown_text
 from sidebooks_core.errors import DocumentError, RequestError, ServiceClosed, SidebooksError, StorageError
 from sidebooks_core.server.shelf import Shelf
 from sidebooks_core.server.watcher import OPENERS
-from sidebooks_core.shelf import Folder
 from sidebooks_core.shelf import Shelf as PaperShelf
+from sidebooks_core.shelf.mirror import Noticed
 
 START_PATIENCE_S = 2.0
 """How long the start waits for what was named: a file that takes longer is served when it is open."""
 
 
 def register_on_shelf(papers: PaperShelf, paths: Sequence[Path], password: str | None) -> None:
-    """Register what was named on the shelf of papers; folders become folders, in natural order. A file that lies in its folder
-    of the shelf already is not registered again. It waits a moment, and goes on in the background.
+    """Register the files that were named on the shelf of papers, each once, and mirror the folders as long as the shelf is open.
 
+    It waits a moment for the files, and goes on in the background.
     A file that cannot be registered is told, and the others are.
     """
 
     def register() -> None:
         try:
-            for path, folder in _files_for_shelf(papers, paths, None):
-                _register_once(papers, path, folder, password)
+            for path in paths:
+                if not path.is_dir():
+                    _register_once(papers, path, password)
         except (ServiceClosed, StorageError) as error:
             print(f"sidebooks: not everything was registered: {error}", file=sys.stderr)
 
     registering = threading.Thread(target=register, name="sidebooks-start", daemon=True)
     registering.start()
     registering.join(START_PATIENCE_S)
-
-
-def _files_for_shelf(papers: PaperShelf, paths: Sequence[Path], folder: Folder | None) -> Iterator[tuple[Path, Folder | None]]:
     for path in paths:
-        if not path.is_dir():
-            yield path, folder
-            continue
-        name = shown_text(path.resolve().name) or path.resolve().name
-        there = next((one for one in papers.folders(folder) if one.name == name), None)
-        entries = [one for one in path.iterdir() if not one.name.startswith(".")]
-        entries.sort(key=lambda one: (one.is_dir(), natural_key(one.name)))
-        yield from _files_for_shelf(papers, entries, there or papers.make_folder(name, folder))
+        if path.is_dir():
+            papers.watch(path, who="sidebooks serve", told=_tell_failed)
 
 
-def _register_once(papers: PaperShelf, path: Path, folder: Folder | None, password: str | None) -> None:
+def _tell_failed(noticed: Noticed) -> None:
+    """Say what of a mirrored folder cannot be registered, or opened."""
+    if noticed.reason:
+        print(f"sidebooks: {noticed.path}: {noticed.reason}", file=sys.stderr, flush=True)
+
+
+def _register_once(papers: PaperShelf, path: Path, password: str | None) -> None:
     try:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        there = papers.papers(folder, withdrawn=True)
+        there = papers.papers(withdrawn=True)
         if not any(revision.original == digest for paper in there for revision in papers.revisions(paper.id)):
-            papers.register(path, folder, password=password)
+            papers.register(path, password=password)
     except StorageError:
         raise
     except (DocumentError, RequestError, OSError) as error:

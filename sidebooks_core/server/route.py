@@ -70,6 +70,8 @@ PARAMETERS = {
         "Before this time, in seconds since 1970 (UTC); of a search: papers whose time has begun by then",
         r"[0-9]{1,12}(\.[0-9]{1,9})?",
     ),
+    "state": Parameter("Of a login that was begun at the identity provider", ".*"),
+    "code": Parameter("Of the identity provider", ".*"),
     "as": Parameter("csv: for a spreadsheet", "csv|json"),
 }  # fmt: skip
 """All parameters of paths and queries, by name."""

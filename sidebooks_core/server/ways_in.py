@@ -10,6 +10,7 @@ from sidebooks_core.access.principals import HOUSE, Principal
 from sidebooks_core.access.proxy import ProxyRules, principal_of
 from sidebooks_core.server import cookies
 from sidebooks_core.server.http import root_and_path, signature_of
+from sidebooks_core.server.listening import is_this_machine
 
 PEER = "sidebooks_core.peer"
 """The key under which the server notes the address of a connection, before a header of a proxy replaces it in the scope."""
@@ -23,6 +24,15 @@ class HouseWithoutPeople:
 
     def known(self, _scope: Scope, /) -> Principal | None:
         return None if self._access.has_people() else HOUSE
+
+    find = known
+
+
+class HouseForThisMachine:
+    """Whoever is at this machine may do everything, and everybody else may read."""
+
+    def known(self, scope: Scope, /) -> Principal:
+        return HOUSE if is_this_machine(peer_of(scope)) else VISITOR
 
     find = known
 
@@ -84,5 +94,7 @@ def _text(value: bytes) -> str:
         return value.decode("latin-1")
 
 
+VISITOR = Principal("", "", "member")
+"""Somebody in the network of a server that is open to readers."""
 NOBODY = Principal("", "", "citizen", documents=frozenset())
 """Has a signature that does not hold."""

@@ -19,7 +19,7 @@ from sidebooks_core.server.statuses import Refused, not_found
 
 async def me(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """Who asks."""
-    return responses.json(request, _me(parts, request.principal), responses.JSON, headers.NO_STORE)
+    return responses.json(request, _me(parts, request, request.principal), responses.JSON, headers.NO_STORE)
 
 
 async def log_in(parts: ServerParts, request: HttpRequest) -> HttpResponse:
@@ -114,12 +114,12 @@ async def _logged_in(parts: ServerParts, request: HttpRequest, token: str, sessi
         raise Refused(403, "the login has ended already")
     request.principal = principal
     cookie = cookies.keep(token, max(1.0, session.end_s - session.begun_s), is_secure=_is_secure(request))
-    answer = responses.json(request, _me(parts, principal), responses.JSON, headers.NO_STORE)
+    answer = responses.json(request, _me(parts, request, principal), responses.JSON, headers.NO_STORE)
     answer.headers += [cookie, (b"clear-site-data", b'"cache"')]
     return answer
 
 
-def _me(parts: ServerParts, principal: Principal) -> Me:
+def _me(parts: ServerParts, request: HttpRequest, principal: Principal) -> Me:
     may = [one.value for one in Operation if parts.gate.may(principal, one, TOP) or parts.gate.may(principal, one, None)]
     return Me(
         id=principal.id,
@@ -130,6 +130,7 @@ def _me(parts: ServerParts, principal: Principal) -> Me:
         has_accounts=parts.has_accounts(),
         is_logged_in=bool(principal.session),
         has_shelf=parts.papers is not None,
+        login_address=None if parts.oidc is None else f"{request.base}/oidc/login",
     )
 
 
