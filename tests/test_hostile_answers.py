@@ -23,6 +23,7 @@ import sidebooks_core as sb
 from sidebooks_core.documents.limits import Limits
 from sidebooks_core.documents.model import (
     DocumentInfo,
+    Lettering,
     Link,
     PackedStream,
     PackedText,
@@ -38,6 +39,7 @@ from sidebooks_core.workers.answers import Drawn, ErrorTold, Inspected, Searched
 from sidebooks_core.workers.jobs import (
     AnyJob,
     Draw,
+    DrawLetters,
     Identify,
     Inspect,
     Open,
@@ -61,6 +63,7 @@ GOOD: dict[str, Any] = {
     "text": PackedText(PackedStream("ab", bytes(32), bytes(8)), PackedStream("", b"", b"")),
     "search": Searched((SearchHit(0, ((0.0, 1.0, 2.0, 3.0),), "text"),), 1),
     "inspect": Inspected(PageInspection(0), 0.5),
+    "letters": Lettering(2, 1, b"\0\xff"),
 }
 BAD_NUMBERS = (INFINITE, -INFINITE, float("nan"), 1e300, -1.0, True, "1", None, [], 1 << 63)
 
@@ -77,6 +80,7 @@ def job(kind: str, **limits: int) -> AnyJob:
         "links": ReadLinks(document=ref, timeout_s=1.0, page=0),
         "search": Search(document=ref, timeout_s=1.0, page=0, query="x", stop=4, budget_s=0.1, old_forms=False),
         "inspect": Inspect(document=ref, timeout_s=1.0, page=0, long_side_px=2048),
+        "letters": DrawLetters(document=ref, timeout_s=1.0, lines=("x",), size_px=72),
     }
     return jobs[kind]
 
@@ -151,6 +155,9 @@ def test_a_time_is_a_time(field: str, number: Any) -> None:
         ("inspect", Inspected(PageInspection(1), 0.0)),
         ("draw", {**plain(GOOD["draw"]), "record": "text"}),
         ("draw", {**plain(GOOD["draw"]), "more": 1}),
+        ("letters", Lettering(2, 2, b"\0\xff")),
+        ("letters", Lettering(1 << 20, 1, bytes(1 << 20))),
+        ("letters", Lettering(0, 1, b"")),
     ],
 )
 def test_an_answer_to_something_else_is_refused(kind: str, answer: Any) -> None:
