@@ -21,7 +21,7 @@ START_PATIENCE_S = 2.0
 
 
 def register_on_shelf(papers: PaperShelf, paths: Sequence[Path], password: str | None) -> None:
-    """Register the files that were named on the shelf of papers, each once, and mirror the folders as long as the shelf is open.
+    """Register the files that were named on the shelf, each once, and mirror the folders as long as the shelf is open.
 
     It waits a moment for the files, and goes on in the background.
     A file that cannot be registered is told, and the others are.
