@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 from asgi import Reply, ask, ask_async
 from starlette.types import Scope
-from town_hall import PASSWORD, TownHall, address, body_of, paper_of, town_hall
+from town_hall import PASSWORD, Provider, TownHall, address, body_of, paper_of, town_hall
 
 from sidebooks_core.access import Access, Operation
 from sidebooks_core.errors import QueueFull, SidebooksError, StorageFailed
@@ -69,6 +69,16 @@ def set_up(hall: TownHall, route: Route) -> Reply:
         body = {"token": access.setup_token(), "name": "町役場", "password": PASSWORD}
         reply = ask(application, route.path, "POST", body=json.dumps(body).encode())
         application.close()
+    return reply
+
+
+def from_provider(hall: TownHall, route: Route) -> Reply:
+    """What a browser gets that has begun to log in at the identity provider."""
+    application = Application(hall.served, access=hall.access, oidc=Provider())
+    begun = ask(application, "/oidc/login")
+    cookie = {"Cookie": begun.headers["set-cookie"].partition(";")[0]}
+    reply = begun if route.path == "/oidc/login" else ask(application, "/oidc/return?state=state&code=x", headers=cookie)
+    application.close()
     return reply
 
 
@@ -162,6 +172,8 @@ def failing(error: Exception) -> Callable[..., Any]:
 
 
 GOOD: dict[str, Callable[[TownHall, Route], Reply]] = {
+    "GET /oidc/login": from_provider,
+    "GET /oidc/return": from_provider,
     "POST /join": lambda hall, route: of_admin(
         hall, route, {"token": hall.access.make_link([hall.finance.id], name="x", until_s=4e9)[0]}
     ),

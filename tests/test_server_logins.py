@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from asgi import Reply, ask, ask_async
-from town_hall import PASSWORD, TownHall, paper_of, town_hall
+from town_hall import PASSWORD, Provider, TownHall, paper_of, town_hall
 
 from sidebooks_core.access import Access, ProxyRules
 from sidebooks_core.server import Application
@@ -227,3 +227,20 @@ def test_a_trusted_proxy_says_who_asks_and_nobody_else(hall: TownHall) -> None:
 
 def ask_as(application: Application, path: str, headers: dict[str, str], client: str) -> Reply:
     return asyncio.run(ask_async(application, path, headers=headers, client=client))
+
+
+def test_an_identity_provider_says_who_it_is(hall: TownHall) -> None:
+    application = Application(hall.served, papers=hall.shelf, access=hall.access, oidc=Provider())
+    assert ask(application, "/me").json()["login_address"] == "http://test/oidc/login"
+    begun = ask(application, "/oidc/login")
+    assert (begun.status, begun.headers["location"]) == (303, "https://login.example/authorize?state=state")
+    mine = {"Cookie": cookie_of(begun)}
+    for path, headers in (("/oidc/return?state=other&code=x", mine), ("/oidc/return?state=state&code=x", {})):
+        assert ask(application, path, headers=headers).status == 403
+    back = ask(application, "/oidc/return?state=state&code=x", headers=mine)
+    assert (back.status, back.headers["location"]) == (303, "http://test/")
+    login, forgotten = back.headers["set-cookie"].split(", ")
+    assert "Max-Age=0" in forgotten, "it is used once"
+    me = ask(application, "/me", headers={"Cookie": login.partition(";")[0]}).json()
+    assert (me["name"], me["role"], me["groups"]) == ("森", "clerk", ["office"])
+    application.close()

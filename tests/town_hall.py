@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,9 @@ from asgi import Reply, ask
 
 import sidebooks_core as sb
 from sidebooks_core.access import Access, Clock, Grant, Operation
+from sidebooks_core.access.oidc import Identity, Oidc, OidcRules, Pending
 from sidebooks_core.access.passwords import Passwords
+from sidebooks_core.errors import AccessDenied
 from sidebooks_core.server import Application
 from sidebooks_core.server import Shelf as Served
 from sidebooks_core.server.route import Route
@@ -33,6 +35,7 @@ VALUES = {
     "rotation": "0", "quality": "default", "format": "png", "dziLevel": "0", "column": "0", "row": "0", "span": "1-1",
     "old_forms": "0", "q": "x", "session": "", "since": "0", "until": "9999999999", "as": "json", "revision": "1",
     "revisions": "1-1", "filename": "new.pdf", "name": "new", "from": "0", "before": "99", "limit": "9",
+    "state": "state", "code": "code",
 }  # fmt: skip
 BODIES: dict[str, Any] = {
     "Hint": {"session": "s", "page": 1, "view_px": [300, 400]},
@@ -61,6 +64,21 @@ HASHES: dict[str, str] = {}
 def paper_of(*colours: int) -> bytes:
     """The file of a document with one page for each number."""
     return FakeDocument(pages=tuple(FakePage(colour=(number, 9, 9)) for number in colours)).to_bytes()
+
+
+class Provider(Oidc):
+    """An identity provider that knows one person."""
+
+    def __init__(self) -> None:
+        super().__init__(OidcRules("https://login.example", "sidebooks", "https://books.example/oidc/return"))
+
+    def begin(self) -> Pending:
+        return Pending("https://login.example/authorize?state=state", "state", "nonce", "verifier")
+
+    def finish(self, pending: Pending, parameters: Mapping[str, str]) -> Identity:
+        if parameters.get("state") != pending.state:
+            raise AccessDenied("this login was not begun here")
+        return Identity("https://login.example 7", "mori", "森", "clerk", frozenset({"office"}))
 
 
 class TownHall:
