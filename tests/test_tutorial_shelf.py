@@ -47,13 +47,15 @@ def serving(command: str, folder: Path) -> Iterator[list[str]]:
     environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache"), "PYTHONPATH": str(ROOT)}
     whole = [sys.executable, "-m", "sidebooks_core", *named, "--port", "0", "--no-browser"]
     with subprocess.Popen(whole, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        told = [process.stdout.readline()]
-        if "--accounts" in arguments:
-            told.append(process.stdout.readline())
-        yield told
-        process.send_signal(signal.SIGTERM)
-        process.wait(30)
+        try:
+            assert process.stdout is not None
+            told = [process.stdout.readline()]
+            if "--accounts" in arguments:
+                told.append(process.stdout.readline())
+            yield told
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(30)
 
 
 @pytest.fixture(scope="module")

@@ -599,9 +599,8 @@ def fits(tab: Any) -> None:
             return [...document.querySelectorAll('button, a, input, select, summary')]
                 .filter(one => one.checkVisibility() && !one.closest('#text') && (!dialog || one.closest('dialog')))
                 .filter(one => !['checkbox', 'radio', 'range'].includes(one.type))
-                .map(one => [one.outerHTML.slice(0, 99), one.getBoundingClientRect(), one])
-                .map(([text, box, one]) => [text, box, parseFloat(getComputedStyle(one).fontSize)])
-                .filter(([, box, size]) => box.width < 44 || box.height < least || size < 16 || box.right > innerWidth + 1);
+                .map(one => [one.outerHTML, one.getBoundingClientRect(), parseFloat(getComputedStyle(one).fontSize)])
+                .filter(([, box, size]) => box.width < 44 || box.height < least || size < 16 || box.right > innerWidth - 4);
         }"""
     )
     assert small == []

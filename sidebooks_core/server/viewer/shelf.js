@@ -59,14 +59,16 @@ export function makeShelf(host, does) {
 
   /** Read again what is shown, and change what is different. */
   async function refresh() {
-    if (host.hidden || !shown || shown.query !== undefined) return;
-    const mine = showing;
+    const place = shown;
+    if (host.hidden || !place || place.query !== undefined) return;
     try {
-      const found = await read(shown.folder);
-      if (mine !== showing) return;
+      const found = await read(place.folder);
+      if (shown !== place) { await refresh(); return; } // another one is shown by now, and was read before this change perhaps
+      if (host.hidden) return;
       if (!found.folder) showPlain(found.documents);
       else fillFolder(found);
     } catch (error) {
+      if (shown !== place) return;
       if (error.status === 401) { await does.logIn(); return; } // the login was ended
       if (error.status !== 404) throw error;
       location.hash = ""; // the folder is not there any more, or not for us
