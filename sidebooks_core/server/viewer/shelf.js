@@ -54,6 +54,8 @@ export function makeShelf(host, does) {
       me.has_shelf ? api.folder(id) : null,
       isTop ? library.documents() : [],
     ]);
+    const isEmpty = isTop && !details?.folders.length && !details?.papers.length && !documents.length;
+    if (isEmpty && me.role === "citizen") throw Object.assign(new Error(t("e401")), { status: 401 }); // there may be more for others
     return { folder: details, documents };
   }
 
