@@ -10,7 +10,7 @@ export async function showEntry(host, api, way, token, tools) {
   host.replaceChildren(h("div", { class: "bar" }, h("span", { class: "grow" }, "sidebooks"), tools()), box);
   if (way === "join") await fillJoin(box, api, token);
   else if (way === "setup") fillSetUp(box, api, token);
-  else fillLogIn(box, api);
+  else await fillLogIn(box, api);
   document.title = box.querySelector("h1").textContent;
   box.querySelector("input")?.focus();
 }
@@ -24,7 +24,8 @@ function nameField(text) {
   return field(text, { autocomplete: "username", required: true, autocapitalize: "off", spellcheck: "false", name: "username", maxlength: 200 });
 }
 
-function fillLogIn(box, api) {
+async function fillLogIn(box, api) {
+  const elsewhere = (await api.me()).login_address;
   const name = nameField(t("name"));
   const password = passwordField(t("password"), "current-password");
   const send = async () => {
@@ -35,6 +36,7 @@ function fillLogIn(box, api) {
     password.input.select();
     return [400, 401, 403].includes(error.status) ? t("wrong") : fault(error);
   }));
+  if (elsewhere) box.append(h("p", { class: "buttons" }, button(null, t("log_in_elsewhere"), () => { location.href = elsewhere; })));
 }
 
 async function fillJoin(box, api, token) {

@@ -22,6 +22,7 @@ const WORDS = {
   skip: ["Skip to the papers", "文書へ移動"],
 
   log_in: ["Log in", "ログイン"],
+  log_in_elsewhere: ["Log in with the town's account", "庁内アカウントでログイン"],
   log_out: ["Log out", "ログアウト"],
   name: ["Name", "名前"],
   password: ["Password", "パスワード"],
