@@ -150,9 +150,9 @@ def asked_of(documents: Sequence[dict[str, Any]], result: dict[str, Any]) -> int
 
 
 @contextmanager
-def served(paths: list[Path], cache_dir: str) -> Iterator[str]:
-    """The address of a server of documents, in a process of its own."""
-    command = [sys.executable, "-m", "sidebooks_core", "serve", *map(str, paths), "--port", "0", "--no-browser"]
+def served(paths: list[Path], cache_dir: str, *options: str) -> Iterator[str]:
+    """The address of a server of documents, in a process of its own. options: further ones of `sidebooks serve`."""
+    command = [sys.executable, "-m", "sidebooks_core", "serve", *map(str, paths), "--port", "0", "--no-browser", *options]
     with subprocess.Popen([*command, "--cache-dir", cache_dir], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         found = re.search(r"http://\S+/", process.stdout.readline())
