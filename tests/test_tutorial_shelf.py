@@ -81,7 +81,7 @@ class Walk:
 
     def scope(self) -> Any:
         """The dialog that is in front, or the whole page."""
-        dialogs = self.tab.locator("dialog")
+        dialogs = self.tab.locator("dialog[open]")
         return dialogs.last if dialogs.count() else self.tab
 
     def do(self, found: re.Match[str]) -> None:
