@@ -34,6 +34,8 @@ from benchmarks.reporting import HEADERS, Percentiles, machine, print_machine, t
 
 VIEW = "1200x1920"
 LEAST_PAGES = 300
+COUNCIL = "議会"
+"""A document with this in its name is a council's. If there is none, the longest of all is taken."""
 BOUND_S = 1.0
 SLOW_BOUND_S = 3.0
 LINE_BYTES_S = 1.6e6 / 8
@@ -226,12 +228,12 @@ def _decode_ms(image: bytes) -> float:
 
 
 def papers(path: Path, folder: Path, count: int) -> list[str]:
-    """Copies of a document, each with another first page, long enough to be a budget book."""
+    """Copies of a document, each with another first page, and made as long as a budget book by its own pages."""
     made = []
     for number in range(count):
-        with pymupdf.open(path) as document:
+        with pymupdf.open(path) as document, pymupdf.open(path) as more:
             while document.page_count < LEAST_PAGES:
-                document.insert_pdf(document, to_page=min(document.page_count, LEAST_PAGES - document.page_count) - 1)
+                document.insert_pdf(more, to_page=min(more.page_count, LEAST_PAGES - document.page_count) - 1)
             document[0].insert_text((72, 40), f"{path.stem} {number} {time.time_ns()}", fontsize=12)
             target = folder / f"paper-{time.time_ns()}.pdf"
             document.save(target)
@@ -245,7 +247,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.shelf.registered", description=__doc__.split("\n\n")[0])
     parser.add_argument("--tablets", type=int, default=100)
     parser.add_argument("--papers", type=int, default=10, help="that are registered, on each kind of line")
-    parser.add_argument("--documents", type=Path, help="a PDF of 300 pages or more is taken of these (default: the corpus)")
+    parser.add_argument("--documents", type=Path, help="a council's, or the longest, of these is taken (default: the corpus)")
     parser.add_argument("--json", type=Path, help="write every measurement there")
     parser.add_argument("--quick", action="store_true", help="few tablets, two papers")
     chosen = parser.parse_args(arguments)
@@ -253,8 +255,7 @@ def main(arguments: list[str] | None = None) -> None:
     described = machine("pymupdf", "uvicorn") | {"tablets": str(count)}
     print_machine(described)
     found = [one.path for one in corpus.documents(chosen.documents) if one.path.suffix.lower() == ".pdf" and not one.password]
-    long = [path for path in found if _page_count(path) >= LEAST_PAGES]
-    book = min(long, key=_page_count) if long else max(found, key=_page_count)
+    book = max(found, key=lambda path: (COUNCIL in path.name, _page_count(path)))
     measured: dict[str, Any] = {}
     rows = []
     with tempfile.TemporaryDirectory(prefix="sidebooks-registered-") as folder:
