@@ -101,7 +101,9 @@ def test_removed_texts_leave_no_trace(database: Database) -> None:
     filled(database, texts, 50)
     gone = {1, 2, 64, 65, 150, *range(200, 260), 299}
     with database.writing() as writing:
-        index.remove(writing, gone)
+        index.doom(writing, gone)
+    assert index.settle(database) == 6, "the blocks that had one of them, each once"
+    assert index.settle(database) == 0
     assert found(database, "予算") == sorted(set(texts) - gone)
     assert [found(database, query) for query in ("極秘", "極", "事項", "0201")] == [[], [], [], []]
     secret = set(grams_of_page(["極秘事項"]).tolist())
@@ -112,7 +114,11 @@ def test_removed_texts_leave_no_trace(database: Database) -> None:
         rows = reading.number("SELECT count(*) FROM gram_bucket WHERE place >> 14 NOT IN (SELECT id FROM gram_block)")
         assert rows == 0
     with database.writing() as writing:
-        index.remove(writing, texts)
+        index.doom(writing, texts)
+    index.settle(database)
+    with database.reading() as reading:
+        assert not len(index.doomed(reading))
+    with database.writing() as writing:
         assert writing.number("SELECT count(*) FROM gram_block") == writing.number("SELECT count(*) FROM gram_bucket") == 0
 
 

@@ -132,6 +132,9 @@ SHELF = Schema(
             document TEXT,
             password TEXT
         ) STRICT;
+        CREATE TABLE doomed_text ( -- is gone, and the index of the search still has it
+            id INTEGER PRIMARY KEY
+        ) STRICT;
         CREATE TABLE doomed_page (
             content_id TEXT PRIMARY KEY
         ) STRICT, WITHOUT ROWID;

@@ -17,7 +17,7 @@ from sidebooks_core.shelf import catalogue, changes
 from sidebooks_core.shelf.doomed import purge_cache
 from sidebooks_core.shelf.originals import Originals, copy_whole
 from sidebooks_core.shelf.schema import SHELF
-from sidebooks_core.shelf.search import page_texts
+from sidebooks_core.shelf.search import index, page_texts
 
 DATABASE_NAME = "shelf.sqlite3"
 ORIGINALS_NAME = "originals"
@@ -94,6 +94,10 @@ def finish_purges(database: Database, originals: Originals, service: TileService
     opened: documents of such papers that are in use. The log of the database is cut, too: it holds what was removed.
     Raises ServiceClosed.
     """
+    try:
+        index.settle(database)
+    except StorageDamaged:
+        _log.exception("the index of the search still has what was purged, since it is damaged: rebuild it")
     purge_cache(database, service, originals, opened)
     remove_doomed(database, originals)
     database.cut_log()

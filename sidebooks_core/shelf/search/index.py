@@ -89,26 +89,58 @@ def add(writing: Writing, ids: Sequence[int], grams: Sequence[Grams]) -> None:
         _write(writing, np.array(ids[some], np.int64), _packed(postings.pairs_of(grams[some])))
 
 
-def remove(writing: Writing, gone: Iterable[int]) -> None:
-    """Remove texts. No trace of them stays in the index."""
-    ids = np.array(sorted(gone), np.int64)
-    if not len(ids):
-        return
-    for block in blocks(writing, int(ids[-1]) + 1, int(ids[0]) - 1):
-        own = block.ids()
-        is_kept = ~np.isin(own, ids)
-        if is_kept.all():
-            continue
-        pairs = all_pairs(writing, block)
-        _delete(writing, block)
-        if is_kept.any():
-            _write(writing, own[is_kept], _packed(postings.without(pairs, is_kept)))
+def doom(writing: Writing, gone: Iterable[int]) -> None:
+    """Texts are gone. The index finds them still, until `settle` has made their blocks anew; that takes seconds, and nobody may
+    wait for it.
+    """
+    writing.run_each("INSERT OR IGNORE INTO doomed_text (id) VALUES (?)", [(text,) for text in gone])
+
+
+def doomed(reading: Reading) -> Ids:
+    """The ids of texts that are gone, and that the index still has. Ascending."""
+    return np.array(reading.all(int, "SELECT id FROM doomed_text ORDER BY id"), np.int64)
+
+
+def settle(database: Database) -> int:
+    """Take texts that are gone out of the index: no trace of them stays in it. Returns how many blocks were made anew.
+
+    A block is made before the transaction that puts it in the place of the other one.
+    """
+    made = 0
+    while True:
+        with database.reading() as reading:
+            gone = doomed(reading)
+            found = _block_with(reading, gone)
+            pairs = all_pairs(reading, found) if found is not None else None
+        if found is None or pairs is None:
+            if len(gone):
+                with database.writing() as writing:
+                    writing.run_each("DELETE FROM doomed_text WHERE id = ?", [(text,) for text in gone.tolist()])
+            return made
+        own = found.ids()
+        is_kept = ~np.isin(own, gone)
+        packed = _packed(postings.without(pairs, is_kept)) if is_kept.any() else None
+        with database.writing() as writing:
+            if not writing.number("SELECT EXISTS (SELECT 1 FROM gram_block WHERE id = ?)", found.id):
+                continue  # it was joined with others meanwhile
+            _delete(writing, found)
+            if packed is not None:
+                _write(writing, own[is_kept], packed)
+            writing.run_each("DELETE FROM doomed_text WHERE id = ?", [(text,) for text in own[~is_kept].tolist()])
+        made += 1
+
+
+def _block_with(reading: Reading, ids: Ids) -> Block | None:
+    """A block that has one of some texts."""
+    between = blocks(reading, int(ids[-1]) + 1, int(ids[0]) - 1) if len(ids) else []
+    return next((block for block in between if np.isin(block.ids(), ids).any()), None)
 
 
 def clear(writing: Writing) -> None:
     """Remove all blocks."""
     writing.run("DELETE FROM gram_bucket")
     writing.run("DELETE FROM gram_block")
+    writing.run("DELETE FROM doomed_text")
 
 
 def merge(database: Database) -> int:

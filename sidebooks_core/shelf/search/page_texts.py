@@ -69,10 +69,10 @@ def add(writing: Writing, texts: Mapping[str, NewText]) -> None:
 
 
 def remove_unused(writing: Writing, content_ids: Iterable[str]) -> int:
-    """Remove the texts of pages that no revision has any more. Returns how many."""
+    """Remove the texts of pages that no revision has any more; `index.settle` does the rest. Returns how many."""
     query = "SELECT id FROM page_text WHERE content_id = ?1 AND NOT EXISTS (SELECT 1 FROM page WHERE content_id = ?1)"
     gone = [found for content_id in content_ids if (found := writing.one(int, query, content_id)) is not None]
-    index.remove(writing, gone)
+    index.doom(writing, gone)
     for row in gone:
         writing.run("DELETE FROM page_text WHERE id = ?", row)
     return len(gone)
@@ -96,16 +96,17 @@ def rebuild(writing: Writing) -> int:
 
 
 def is_index_right(reading: Reading) -> bool:
-    """Whether the index is what `rebuild` would make. Reads all of it, and all texts."""
-    seen = -1
+    """Whether the index is what `rebuild` would make, but for what `index.settle` will do. Reads all of it, and all texts."""
+    seen, doomed = -1, index.doomed(reading)
     for block in index.blocks(reading, 1 << 62)[::-1]:
-        ids = block.ids().tolist()
+        is_kept = ~np.isin(block.ids(), doomed)
+        ids = block.ids()[is_kept].tolist()
         query = "SELECT id, content_id, text FROM page_text WHERE id > ? AND id <= ? ORDER BY id"
         rows = reading.all(StoredText, query, seen, block.last)
         if [row.id for row in rows] != ids:
             return False
         made = postings.pairs_of([_stored_grams(row.text) for row in rows])
-        if not np.array_equal(made, index.all_pairs(reading, block)):
+        if not np.array_equal(made, postings.without(index.all_pairs(reading, block), is_kept)):
             return False
         seen = block.last
     if reading.number("SELECT count(*) FROM page_text WHERE id > ?", seen):
