@@ -101,8 +101,9 @@ def test_removed_texts_leave_no_trace(database: Database) -> None:
     filled(database, texts, 50)
     gone = {1, 2, 64, 65, 150, *range(200, 260), 299}
     with database.writing() as writing:
+        having = [block for block in index.blocks(writing, 1 << 60) if gone & set(block.ids().tolist())]
         index.doom(writing, gone)
-    assert index.settle(database) == 6, "the blocks that had one of them, each once"
+    assert index.settle(database) == len(having), "each block that had one of them is made anew once"
     assert index.settle(database) == 0
     assert found(database, "予算") == sorted(set(texts) - gone)
     assert [found(database, query) for query in ("極秘", "極", "事項", "0201")] == [[], [], [], []]
