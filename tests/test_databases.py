@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -14,10 +15,12 @@ from pathlib import Path
 import apsw
 import pytest
 from msgspec import Struct
+from quiet import wait_until
 
 import sidebooks_core as sb
 from sidebooks_core.databases import database as database_module
 from sidebooks_core.databases.database import Database, Schema
+from sidebooks_core.databases.files import log_bytes
 from sidebooks_core.databases.lock import try_lock
 from sidebooks_core.errors import StorageDamaged, StorageFailed
 
@@ -256,3 +259,109 @@ def test_one_process_holds_a_lock(tmp_path: Path) -> None:
     ours.release()
     ours.release()
     assert is_held() == "False"
+
+
+def test_a_backup_beside_a_writer_is_one_state_and_does_not_begin_again(
+    database: Database, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with database.writing() as writing:
+        writing.run_each(
+            "INSERT INTO pair (name, number) VALUES (?, 1)", [(f"{number} {'x' * 1000}",) for number in range(2000)]
+        )
+    monkeypatch.setattr(database_module, "BACKUP_PAGES", 5)
+    is_over = threading.Event()
+
+    def write() -> None:
+        with closing(Database(path, SCHEMA)) as other:
+            while not is_over.wait(0.001):
+                put(other, f"later {time.monotonic()}")
+
+    writer = threading.Thread(target=write)
+    copier = threading.Thread(target=database.back_up, args=(tmp_path / "backup.sqlite3",))
+    writer.start()
+    copier.start()
+    copier.join(60)
+    is_made = not copier.is_alive()
+    is_over.set()
+    writer.join(30)
+    copier.join(30)
+    assert is_made, "it begins again with each change"
+    with closing(Database(tmp_path / "backup.sqlite3", SCHEMA)) as copy:
+        assert copy.faults() == []
+
+
+def test_who_looks_for_changes_or_cuts_the_log_waits_for_no_writer(database: Database) -> None:
+    put(database, "a")
+    done = threading.Event()
+
+    def look() -> None:
+        database.version()
+        assert not database.cut_log(), "somebody writes"
+        done.set()
+
+    with database.writing() as writing:
+        writing.run("INSERT INTO pair (name, number) VALUES ('b', 1)")
+        threading.Thread(target=look, daemon=True).start()
+        assert done.wait(5)
+
+
+def test_a_writer_waits_shortly_for_a_log_that_cannot_be_cut(database: Database) -> None:
+    put(database, "a")
+    with database.reading() as reading:
+        reading.number("SELECT count(*) FROM pair")
+        put(database, "b")
+        since_s = time.monotonic()
+        assert not database.cut_log()
+        assert time.monotonic() - since_s < 5
+    assert database.cut_log()
+
+
+WRITER = """
+import pathlib, sys, time
+sys.path.insert(0, sys.argv[2])
+from test_databases import SCHEMA, put
+from sidebooks_core.databases.checkpointer import Checkpointer
+from sidebooks_core.databases.database import Database
+
+database = Database(pathlib.Path(sys.argv[1]), SCHEMA)
+checkpointer = Checkpointer(database)
+print("open", flush=True)
+for line in sys.stdin:
+    if line == "whose\\n":
+        print(checkpointer.is_mine, flush=True)
+    else:
+        put(database, f"{time.monotonic()} " + "x" * 1_000_000)
+        print("written", flush=True)
+"""
+
+
+def test_of_two_processes_one_copies_the_log_and_the_log_stays_short(path: Path) -> None:
+    def begin() -> subprocess.Popen[str]:
+        arguments = [sys.executable, "-c", WRITER, str(path), str(Path(__file__).parent)]
+        made = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert said(made) == "open"
+        return made
+
+    def said(process: subprocess.Popen[str], line: str = "") -> str:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        if line:
+            process.stdin.write(line + "\n")
+            process.stdin.flush()
+        return process.stdout.readline().strip()
+
+    both = [begin(), begin()]
+    try:
+        wait_until(lambda: sum(said(one, "whose") == "True" for one in both) == 1, "nobody copies the log, or both do")
+        for turn in range(120):
+            assert said(both[turn % 2], "write") == "written"
+            time.sleep(0.02)
+            assert log_bytes(path) < 48 << 20
+        [copying] = [one for one in both if said(one, "whose") == "True"]
+        [other] = [one for one in both if one is not copying]
+        copying.kill()
+        wait_until(lambda: said(other, "whose") == "True", "nobody goes on when the process ends that copied the log")
+    finally:
+        for one in both:
+            one.kill()
+            one.communicate()

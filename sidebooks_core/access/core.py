@@ -14,6 +14,7 @@ from sidebooks_core.access.model import AccessLimits, Clock, What
 from sidebooks_core.access.principals import Principal
 from sidebooks_core.access.recorder import Recorder
 from sidebooks_core.access.schema import ACCESS
+from sidebooks_core.databases.checkpointer import Checkpointer
 from sidebooks_core.databases.database import Database, Writing
 from sidebooks_core.databases.watcher import Watcher
 
@@ -55,6 +56,7 @@ class Core:
         self._told_version = self.known.version
         self.recorder = Recorder(self.database, limits, clock, self._upkeep)
         self._watcher = Watcher(self.database, self._look, "sidebooks-access")
+        self._checkpointer = Checkpointer(self.database)
 
     @contextmanager
     def changing(self) -> Iterator[Changing]:
@@ -86,6 +88,7 @@ class Core:
             copy.close()
 
     def close(self) -> None:
+        self._checkpointer.close()
         self._watcher.close()
         self.recorder.close()
         self.database.close()

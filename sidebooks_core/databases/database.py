@@ -26,6 +26,7 @@ import apsw
 import msgspec
 from msgspec import Struct
 
+from sidebooks_core.databases.faults import BUSY_MS, translated
 from sidebooks_core.databases.files import flush_to_disk
 from sidebooks_core.databases.options import OPTIONS
 from sidebooks_core.databases.versions import require_version
@@ -36,12 +37,14 @@ T = TypeVar("T")
 Value = str | int | float | bytes | None
 """What a column holds."""
 
-BUSY_MS = 10_000
-"""Longest wait for another thread or process that writes."""
 IDLE_READERS = 4
 """Connections for reading that are kept open."""
+CUT_MS = 250
+"""Longest time for which who cuts the log keeps others from writing."""
 WAL_BYTES = 8 << 20
 """A log that grew longer is cut to this when it has been copied into the database."""
+WAL_PAGES = 16_384
+"""A writer copies the log itself when it has so many pages, 64 MB: then no `Checkpointer` has done it."""
 BACKUP_PAGES = 1024
 """Pages copied at once by a backup. Others may write in between."""
 
@@ -62,6 +65,11 @@ class Reading:
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
+
+    def source(self) -> apsw.Connection:
+        """For a copy of this state: the connection, which now sees that. For this module alone."""
+        self._connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
+        return self._connection
 
     def all(self, kind: type[T], query: str, *values: Value) -> list[T]:
         """The rows of a query. kind: a Struct with `array_like=True` for several columns, the column's type for one.
@@ -121,6 +129,8 @@ class Database:
         self.path = path
         self._schema = schema
         self._writing = threading.Lock()
+        self._looking = threading.Lock()
+        self._looker: apsw.Connection | None = None
         self._pool = threading.Lock()
         self._idle: list[apsw.Connection] = []
         self._closed = False
@@ -128,7 +138,7 @@ class Database:
             if is_remote(path.parent):
                 raise RequestError(f"{path.parent} is on a network file system, where SQLite can lose data: use a local disk")
             make_own(path.parent)
-        with _translated(path):
+        with translated(path):
             self._writer = self._connect()
             try:
                 self._require_ours()
@@ -145,10 +155,10 @@ class Database:
     def reading(self) -> Iterator[Reading]:
         """A transaction that reads. It waits for no writer. Keep it short: while it lasts, the log cannot be cut."""
         if self.path is None:
-            with self._writing, _translated(self.path):
+            with self._writing, translated(self.path):
                 yield Reading(self._writer)
             return
-        with _translated(self.path):
+        with translated(self.path):
             connection = self._borrow()
             try:
                 connection.execute("BEGIN")
@@ -159,7 +169,7 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[Writing]:
         """A transaction that writes. It is on the disk when this ends without an error; else nothing of it is kept."""
-        with self._writing, _translated(self.path):
+        with self._writing, translated(self.path):
             self._require_open()
             self._writer.execute("BEGIN IMMEDIATE")
             try:
@@ -171,17 +181,23 @@ class Database:
                 raise
 
     def version(self) -> int:
-        """A number that changes when another connection has written. Cheap: it reads no page of the file."""
-        with self._writing, _translated(self.path):
+        """A number that changes when somebody has written; 0 in memory. Cheap: it reads no page, and waits for no writer."""
+        if self.path is None:
+            return 0
+        with self._looking, translated(self.path):
             self._require_open()
-            return _number(self._writer, "PRAGMA data_version")
+            if self._looker is None:
+                self._looker = self._connect()
+            return _number(self._looker, "PRAGMA data_version")
 
     def back_up(self, target: Path) -> None:
-        """Write a copy of the present state into a new file. Others may read and write meanwhile. Raises FileExistsError."""
+        """Write a copy of the present state into a new file. Others may read and write meanwhile: what they write is not in it,
+        and the log grows until the copy is made. Raises FileExistsError.
+        """
         with target.open("xb"):
             pass
         try:
-            with _translated(target):
+            with translated(target):
                 copy = apsw.Connection(os.fspath(target))
                 try:
                     self._copy_into(copy)
@@ -201,35 +217,43 @@ class Database:
         return found + ([f"{broken} rows refer to rows that are not there"] if broken else [])
 
     def cut_log(self) -> bool:
-        """Copy the log into the database and cut it, so that nothing that was removed stays in it. False if a reader is in the
-        way.
+        """Copy the log into the database and cut it, so that nothing that was removed stays in it.
+
+        False if somebody reads or writes, and the log cannot be cut yet. Others wait for `CUT_MS` at most.
         """
-        if self.path is None:
-            return True
-        with self._writing, _translated(self.path):
-            self._require_open()
-            try:
-                self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-            except apsw.BusyError:
-                return False
-        return True
+        return self.path is None or (self.copy_log() and self._checkpointed(apsw.SQLITE_CHECKPOINT_TRUNCATE))
+
+    def copy_log(self) -> bool:
+        """Copy of the log into the database what no reader needs any more. Nobody waits. False if another one does it."""
+        return self.path is None or self._checkpointed(apsw.SQLITE_CHECKPOINT_PASSIVE)
 
     def close(self) -> None:
-        with self._writing, self._pool:
+        with self._writing, self._looking, self._pool:
             self._closed = True
             idle, self._idle = self._idle, []
+            if self._looker is not None:
+                idle.append(self._looker)
             for connection in [*idle, self._writer]:
                 connection.close()
 
     def _copy_into(self, copy: apsw.Connection) -> None:
-        connection = self._borrow() if self.path is not None else self._writer
-        try:
-            with copy.backup("main", connection, "main") as backup:
-                while not backup.done:
-                    backup.step(BACKUP_PAGES)
-        finally:
-            if connection is not self._writer:
-                self._give_back(connection)
+        """The copy is of one state. Without a transaction it would begin again after each change of another connection."""
+        with self.reading() as reading, copy.backup("main", reading.source(), "main") as backup:
+            while not backup.done:
+                backup.step(BACKUP_PAGES)
+
+    def _checkpointed(self, mode: int) -> bool:
+        with translated(self.path):
+            self._require_open()
+            connection = self._connect()
+            try:
+                connection.set_busy_timeout(CUT_MS)
+                connection.wal_checkpoint(mode=mode)
+            except apsw.BusyError:
+                return False
+            finally:
+                connection.close()
+        return True
 
     def _borrow(self) -> apsw.Connection:
         with self._pool:
@@ -292,7 +316,7 @@ class Database:
                 time.sleep(0.005)
         if got != "wal":
             raise StorageFailed(f"{self.path}: the journal is {got!r}, and must be 'wal'")
-        self._writer.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
+        self._writer.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}; PRAGMA wal_autocheckpoint = {WAL_PAGES}")
 
     def _migrate(self) -> None:
         wanted = len(self._schema.migrations)
@@ -365,21 +389,3 @@ def _converted(row: tuple[object, ...], kind: type[T]) -> T:
         return msgspec.convert(value, kind, strict=False)
     except msgspec.ValidationError as fault:
         raise StorageDamaged(f"a row is not what was written: {fault}") from fault
-
-
-@contextmanager
-def _translated(path: Path | None) -> Iterator[None]:
-    """No other module knows APSW's errors."""
-    name = path or "the database"
-    try:
-        yield
-    except (apsw.CorruptError, apsw.NotADBError, apsw.FormatError) as damage:
-        raise StorageDamaged(f"{name} is damaged ({damage}): restore a backup") from damage
-    except apsw.FullError as fault:
-        raise StorageFailed(f"{name}: the disk is full; nothing was changed") from fault
-    except (apsw.ReadOnlyError, apsw.CantOpenError) as fault:
-        raise StorageFailed(f"{name} cannot be opened or written to ({fault}); nothing was changed") from fault
-    except (apsw.BusyError, apsw.LockedError) as fault:
-        raise StorageFailed(f"{name} is locked by another program for longer than {BUSY_MS // 1000} s; try again") from fault
-    except apsw.Error as fault:
-        raise StorageFailed(f"{name}: {type(fault).__name__}: {fault}") from fault

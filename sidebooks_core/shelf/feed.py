@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 
+from sidebooks_core.databases.checkpointer import Checkpointer
 from sidebooks_core.databases.database import Database
 from sidebooks_core.databases.watcher import Watcher
 from sidebooks_core.shelf import changes
@@ -29,6 +30,7 @@ class Feed:
         self._changed = threading.Condition()
         self._closed = False
         self._watcher = Watcher(database, self._tell_new, "sidebooks-feed")
+        self._checkpointer = Checkpointer(database)
 
     @property
     def last(self) -> int:
@@ -53,6 +55,7 @@ class Feed:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+        self._checkpointer.close()
         self._watcher.close()
 
     def _tell_new(self) -> None:
