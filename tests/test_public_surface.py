@@ -86,13 +86,16 @@ PARAMETERS: dict[str, str] = {
     """,
 }
 SERVER = "Allowed Application Operation ServerLimits ServerOptions Shelf"
-SHELF = "BroughtIn Change Exported Folder Found Noticed PageChange PageHit Paper Progress Revision Shelf Watch Where"
+SHELF = (
+    "BroughtIn Change Exported Folder Found Noticed PageChange PageHit Paper PendingPurges Progress Revision Shelf Watch Where"
+)
 SHELF_METHODS = """
     back_up(target) bring_in(source folder * who)
     change(paper_id * who changes) change_folder(folder * who changes) changes(since limit) close()
     diff(paper_id old new) document(paper_id revision) epoch() export(target folder * all_revisions passwords)
     folder(folder_id) folders(parent)
-    make_folder(name parent * kind note who) paper(paper_id) papers(folder * withdrawn) progress(paper_id)
+    make_folder(name parent * kind note who) paper(paper_id) papers(folder * withdrawn) pending_purges()
+    progress(paper_id)
     purge(paper_id * who) rebuild_index() register(source folder * password who revision_note shown)
     remove_folder(folder * who) replace(paper_id source * password after note who) restore(paper_id * who)
     revision(paper_id number) search_in(paper_id query revision * old_forms limit)

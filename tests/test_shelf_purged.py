@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,9 +16,10 @@ from msgspec import Struct, msgpack
 from quiet import wait_until
 
 import sidebooks_core as sb
-from sidebooks_core.shelf import Shelf
+from sidebooks_core.shelf import Shelf, upkeep
 from sidebooks_core.shelf.search import page_texts
 from sidebooks_core.shelf.uploads import Upload, UploadLimits, Uploads
+from sidebooks_core.testing import FakeDocument, FakeEngine, FakePage
 
 TEXT = "Zwieback-Haushalt 4711 for the garden of the elders"
 FILE_NAME = "very-secret-garden-plan.pdf"
@@ -185,3 +187,79 @@ def test_another_process_lets_go_of_a_purged_paper(tmp_path: Path) -> None:
         shelf.purge(paper.id)
         assert other.feed.wait(shelf.changes()[-1].seq - 1, 10)
         wait_until(lambda: not needles.found(tmp_path / "cache-of-the-other"), "the other process keeps the pixels")
+
+
+# A purge that cannot reach everything at once.
+
+
+def shelf_with_fakes(folder: Path, cache: str) -> tuple[sb.TileService, Shelf]:
+    service = sb.TileService(sb.Settings(cache_dir=folder / cache, workers=1), pool=FakeEngine().pool)
+    return service, Shelf(folder / "data", service)
+
+
+def fake_paper(*colours: int) -> bytes:
+    return FakeDocument(pages=tuple(FakePage(colour=(colour, 9, 9)) for colour in colours)).to_bytes()
+
+
+def test_a_cache_that_was_not_open_is_purged_when_it_is_opened_next(tmp_path: Path) -> None:
+    service, shelf = shelf_with_fakes(tmp_path, "cache-of-the-server")
+    with service, shelf:
+        paper = shelf.register(fake_paper(1, 2), name="plan")
+        assert shelf.wait_prepared(30)
+        document = shelf.document(paper.id)
+        needles = Needles({"content id": [document.content_id(page).encode() for page in range(2)]})
+        service.page_image(document, 0, width_px=300)
+        service.parts.images.keeper.store.flush()
+        service.parts.facts.flush()
+    assert needles.found(tmp_path / "cache-of-the-server")
+    service, shelf = shelf_with_fakes(tmp_path, "cache-of-the-command")
+    with service, shelf:
+        left = shelf.purge(paper.id)
+        assert (left.caches, left.originals, left.is_in_log) == ([str(tmp_path / "cache-of-the-server")], 0, False)
+    assert needles.found(tmp_path / "cache-of-the-server")
+    service, shelf = shelf_with_fakes(tmp_path, "cache-of-the-server")
+    with service, shelf:
+        assert shelf.pending_purges().is_empty
+        assert not needles.found(tmp_path / "cache-of-the-server", tmp_path / "data")
+
+
+def test_a_cache_folder_that_was_removed_is_waited_for_no_longer(tmp_path: Path) -> None:
+    service, shelf = shelf_with_fakes(tmp_path, "first")
+    with service, shelf:
+        paper = shelf.register(fake_paper(1, 2), name="plan")
+        assert shelf.wait_prepared(30)
+    service, shelf = shelf_with_fakes(tmp_path, "second")
+    with service, shelf:
+        assert shelf.purge(paper.id).caches == [str(tmp_path / "first")]
+        shutil.rmtree(tmp_path / "first")
+        shelf.purger.wake()
+        wait_until(lambda: shelf.pending_purges().is_empty, "the folder is waited for")
+
+
+def test_a_file_that_a_backup_holds_is_removed_when_the_backup_is_made(tmp_path: Path) -> None:
+    service, shelf = shelf_with_fakes(tmp_path, "cache")
+    with service, shelf:
+        paper = shelf.register(fake_paper(1), name="plan")
+        digest = shelf.revision(paper.id).original
+        held = upkeep.hold_files(shelf.originals)
+        assert held is not None
+        left = shelf.purge(paper.id)
+        assert (left.originals, left.is_empty) == (1, False)
+        assert shelf.originals.holds(digest)
+        held.release()
+        wait_until(lambda: not shelf.originals.holds(digest), "the file stays")
+        wait_until(lambda: shelf.pending_purges().is_empty, "it is not told that it is done")
+
+
+def test_the_log_that_a_reader_holds_is_cut_when_the_reader_has_gone(tmp_path: Path) -> None:
+    service, shelf = shelf_with_fakes(tmp_path, "cache")
+    needles = Needles({"name": [b"name-of-the-plan"]})
+    with service, shelf:
+        paper = shelf.register(fake_paper(1), name="name-of-the-plan")
+        assert shelf.wait_prepared(30)
+        with shelf.database.reading() as reading:
+            reading.number("SELECT count(*) FROM paper")
+            assert shelf.purge(paper.id).is_in_log
+            assert needles.found(tmp_path / "data")
+        wait_until(lambda: shelf.pending_purges().is_empty, "the log is not cut")
+        assert not needles.found(tmp_path / "data")

@@ -296,7 +296,10 @@ def _replacing(shelf: Shelf, paper: str, number: int, source: texts.Source) -> C
 
 
 def _purging(shelf: Shelf, paper: str) -> Callable[[], None]:
-    return lambda: shelf.purge(paper)
+    def purge() -> None:
+        shelf.purge(paper)
+
+    return purge
 
 
 def _plain(step: Step) -> dict[str, object]:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 LOOK_EVERY_S = 0.2
 """How often the progress of preparing is looked at."""
+PURGE_WAIT_S = 10.0
+"""How long `purge` waits for who is in the way, before it tells that something is left."""
 
 
 def add(arguments: argparse.Namespace) -> int:
@@ -165,10 +167,17 @@ def purge(arguments: argparse.Namespace) -> int:
         chosen = [find_paper(shelf, text) for text in arguments.paper]
         for paper in chosen:
             shelf.purge(paper.id, who=getpass.getuser())
+        left = shelf.purger.wait(PURGE_WAIT_S)
     if arguments.json:
-        print_json({"purged": [paper.id for paper in chosen]})
-    else:
+        print_json({"purged": [paper.id for paper in chosen], "pending": to_builtins(left)})
+    elif left.is_empty:
         print(f"{len(chosen)} papers are gone for good")
+    else:
+        print(f"{len(chosen)} papers are gone from the shelf, and are being removed")
+        if left.originals or left.texts or left.is_in_log:
+            print("a backup or a reader is in the way: what is left is removed by the server, or by the next command")
+        for folder in left.caches:
+            print(f"images are in the cache folder {folder}: they are removed by who uses it with this shelf")
     return 0
 
 

@@ -221,7 +221,8 @@ class Database:
 
         False if somebody reads or writes, and the log cannot be cut yet. Others wait for `CUT_MS` at most.
         """
-        return self.path is None or (self.copy_log() and self._checkpointed(apsw.SQLITE_CHECKPOINT_TRUNCATE))
+        self.copy_log()
+        return self.path is None or self._checkpointed(apsw.SQLITE_CHECKPOINT_TRUNCATE)
 
     def copy_log(self) -> bool:
         """Copy of the log into the database what no reader needs any more. Nobody waits. False if another one does it."""

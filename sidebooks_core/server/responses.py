@@ -61,6 +61,11 @@ def done(*more: tuple[bytes, bytes]) -> HttpResponse:
     return HttpResponse(204, headers=[(b"cache-control", headers.NO_STORE), *more])
 
 
+def noted(*more: tuple[bytes, bytes]) -> HttpResponse:
+    """It is being done, and there is nothing to tell. more: further headers."""
+    return HttpResponse(202, headers=[(b"cache-control", headers.NO_STORE), *more])
+
+
 def refusal(refused: Refused) -> HttpResponse:
     """An error as JSON (RFC 9457). No cache keeps it."""
     body = json_bytes(Problem(status=refused.status, detail=refused.detail))

@@ -110,7 +110,7 @@ SHELF_ROUTES = (
         operation=Operation.PURGE,
         summary="Remove a paper for good, with all its revisions",
         media_type=JSON,
-        successes=(204,),
+        successes=(204, 202),
         errors=(404, *STORES),
     ),
     Route(

@@ -4,6 +4,7 @@ from sidebooks_core.shelf.exporting import Exported
 from sidebooks_core.shelf.importing import BroughtIn
 from sidebooks_core.shelf.mirror import Noticed
 from sidebooks_core.shelf.model import Change, Folder, Paper, Progress, Revision
+from sidebooks_core.shelf.purging import PendingPurges
 from sidebooks_core.shelf.revisions import PageChange
 from sidebooks_core.shelf.search.searching import Found, PageHit, Where
 from sidebooks_core.shelf.shelf import Shelf
@@ -19,6 +20,7 @@ __all__ = [
     "PageChange",
     "PageHit",
     "Paper",
+    "PendingPurges",
     "Progress",
     "Revision",
     "Shelf",

@@ -15,6 +15,7 @@ from sidebooks_core.shelf.intake import Desk
 from sidebooks_core.shelf.mirror import Noticed
 from sidebooks_core.shelf.model import Folder, id_of
 from sidebooks_core.shelf.originals import Originals
+from sidebooks_core.shelf.purging import PendingPurges, Purger
 from sidebooks_core.shelf.search import page_texts
 from sidebooks_core.shelf.watched import SETTLE_S, Watch, Watches
 
@@ -30,6 +31,8 @@ class Keeping:
     """Registers files."""
     watches: Watches
     """Of the folders that are watched by this process."""
+    purger: Purger
+    """Ends what purges have begun."""
 
     def watch(
         self,
@@ -77,6 +80,10 @@ class Keeping:
         if a file is not the one that it names, DocumentTooLarge, StorageFailed, Conflict.
         """
         return bring_in(self.desk, Path(source), id_of(folder), who)
+
+    def pending_purges(self) -> PendingPurges:
+        """What is left of papers that were purged, and is removed from a thread as soon as it can be."""
+        return self.purger.pending()
 
     def verify(self) -> upkeep.Verification:
         """Read everything, and tell what is missing or damaged."""

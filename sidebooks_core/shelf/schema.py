@@ -127,7 +127,12 @@ SHELF = Schema(
         CREATE INDEX stretch_by_revision ON stretch (paper, revision);
         """,
         """
-        CREATE TABLE doomed_revision ( -- was purged: what the cache holds of it is to be removed, then its file
+        CREATE TABLE cache_folder ( -- may hold images and facts of papers
+            id TEXT PRIMARY KEY, -- as in a file there
+            path BLOB NOT NULL -- in the bytes of the file system
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE doomed_revision ( -- was purged: what a cache holds of it is to be removed
+            cache TEXT NOT NULL, -- empty: any, once
             shown TEXT NOT NULL, -- the digest of the file that was shown
             document TEXT,
             password TEXT
@@ -136,7 +141,9 @@ SHELF = Schema(
             id INTEGER PRIMARY KEY
         ) STRICT;
         CREATE TABLE doomed_page (
-            content_id TEXT PRIMARY KEY
+            cache TEXT NOT NULL,
+            content_id TEXT NOT NULL,
+            PRIMARY KEY (cache, content_id)
         ) STRICT, WITHOUT ROWID;
 
         CREATE TABLE watched_folder ( -- of the disk, with the folder of the shelf that mirrors it

@@ -35,6 +35,7 @@ from sidebooks_core.shelf.opened import OpenedRevisions
 from sidebooks_core.shelf.order import new_id
 from sidebooks_core.shelf.originals import Originals
 from sidebooks_core.shelf.preparing import Preparer
+from sidebooks_core.shelf.purging import PendingPurges, Purger
 from sidebooks_core.shelf.revisions import PageChange, page_changes
 from sidebooks_core.shelf.schema import SHELF
 from sidebooks_core.shelf.search import page_texts
@@ -72,7 +73,8 @@ class Shelf(Keeping):
         self._opened = OpenedRevisions(service, self.database, self.originals)
         self._searcher = Searcher(self.database, self._opened.search)
         self.feed = Feed(self.database)
-        upkeep.finish_purges(self.database, self.originals, service)
+        self.purger = Purger(self.database, self.originals, service)
+        self.purger.finish()
         upkeep.sweep(self.database, self.originals)
         self.feed.tell(self._let_go_of_purged)
         self._preparer = Preparer(self.database, service, self.data_dir, self._opened.document, self.feed.wake)
@@ -206,17 +208,17 @@ class Shelf(Keeping):
         """Put a paper back that was withdrawn. Raises RequestError."""
         return self._set_withdrawn(paper_id, None, who)
 
-    def purge(self, paper_id: str, *, who: str = "") -> None:
+    def purge(self, paper_id: str, *, who: str = "") -> PendingPurges:
         """Remove a paper for good, with its originals, revisions, texts, images and positions, and all that is known of it.
 
-        Originals and texts that another paper holds, too, stay for that. Raises RequestError, and StorageFailed if a file
-        cannot be removed yet; then it is removed at the next start.
+        Originals and texts that another paper holds, too, stay for that. Nobody finds the paper when this returns. Returns what
+        could not be removed yet, of this and of other papers: see `pending_purges`. Raises RequestError, StorageFailed.
         """
         documents = self._opened.let_go(self.revisions(paper_id))
         with self.database.writing() as writing:
             page_texts.remove_unused(writing, catalogue.remove_paper(writing, paper_id, who))
         self.feed.wake()
-        upkeep.finish_purges(self.database, self.originals, self.service, documents)
+        return self.purger.finish(documents)
 
     def paper(self, paper_id: str) -> Paper:
         """Raises RequestError if it is not there."""
@@ -306,6 +308,7 @@ class Shelf(Keeping):
         self.watches.close()
         self._preparer.close()
         self.feed.close()
+        self.purger.close()
         self.database.close()
         if self._temporary is not None:
             self._temporary.cleanup()
@@ -327,8 +330,10 @@ class Shelf(Keeping):
         self._preparer.wake()
 
     def _let_go_of_purged(self, told: list[Change]) -> None:
-        """Another process has purged papers: remove what this process has of them, in memory and in a cache of its own."""
+        """Papers were purged, perhaps by another process: remove what this one has of them, in memory and in its cache."""
         papers = {change.paper for change in told if change.kind == "paper purged"}
+        if papers:
+            self.purger.wake()
         for document in self._opened.drop(papers) if papers else ():
             with self.database.reading() as reading:
                 is_shown = bool(catalogue.papers_of_document(reading, document.id))

@@ -13,7 +13,7 @@ from sidebooks_core.databases.lock import ProcessLock, try_lock
 from sidebooks_core.documents.document import Document
 from sidebooks_core.errors import RequestError, StorageDamaged, StorageFailed
 from sidebooks_core.service import TileService
-from sidebooks_core.shelf import catalogue, changes
+from sidebooks_core.shelf import caches, catalogue, changes
 from sidebooks_core.shelf.doomed import purge_cache
 from sidebooks_core.shelf.originals import Originals, copy_whole
 from sidebooks_core.shelf.schema import SHELF
@@ -88,19 +88,22 @@ def remove_doomed(database: Database, originals: Originals) -> int:
         held.release()
 
 
-def finish_purges(database: Database, originals: Originals, service: TileService, opened: Iterable[Document] = ()) -> None:
-    """Remove what the cache and the disk still hold of papers that were purged, also before the last start.
+def finish_purges(
+    database: Database, originals: Originals, service: TileService, cache_id: str, opened: Iterable[Document] = ()
+) -> bool:
+    """Remove what the cache of a service and the disk still hold of papers that were purged, also before the last start.
 
-    opened: documents of such papers that are in use. The log of the database is cut, too: it holds what was removed.
-    Raises ServiceClosed.
+    cache_id: of the service, see `caches`. opened: documents of such papers that are in use. The log of the database is cut,
+    too: it holds what was removed. False if it could not be cut. See `pending_purges`. Raises ServiceClosed.
     """
     try:
         index.settle(database)
     except StorageDamaged:
         _log.exception("the index of the search still has what was purged, since it is damaged: rebuild it")
-    purge_cache(database, service, originals, opened)
+    purge_cache(database, service, cache_id, originals, opened)
+    caches.forget_gone(database)
     remove_doomed(database, originals)
-    database.cut_log()
+    return database.cut_log()
 
 
 def back_up(database: Database, originals: Originals, target: Path) -> int:

@@ -34,7 +34,7 @@ from sidebooks_core.server.schemas_shelf import (
 )
 from sidebooks_core.server.searching import SEARCH_LIMIT
 from sidebooks_core.server.statuses import Refused, not_found
-from sidebooks_core.shelf import Paper, Revision
+from sidebooks_core.shelf import Paper, PendingPurges, Revision
 from sidebooks_core.shelf.model import PaperChanges
 
 _UNKNOWN_TYPE = "application/octet-stream"
@@ -63,17 +63,17 @@ async def change(parts: ServerParts, request: HttpRequest) -> HttpResponse:
 
 
 async def purge(parts: ServerParts, request: HttpRequest) -> HttpResponse:
-    """Remove a paper for good."""
+    """Remove a paper for good. 202 if it is gone from the shelf, and something of it is still being removed."""
     papers, paper_id = parts.of_papers(), request.params["paper"]
 
-    def made() -> None:
+    def made() -> PendingPurges:
         try:
-            papers.shelf.purge(paper_id, who=who_of(request))
+            return papers.shelf.purge(paper_id, who=who_of(request))
         finally:
             papers.changed()
 
-    await parts.pools.run("registering", made)
-    return responses.done(headers.CLEAR_CACHE)
+    left = await parts.pools.run("registering", made)
+    return responses.done(headers.CLEAR_CACHE) if left.is_empty else responses.noted(headers.CLEAR_CACHE)
 
 
 async def withdraw(parts: ServerParts, request: HttpRequest) -> HttpResponse:
