@@ -90,7 +90,7 @@ SHELF = (
     "BroughtIn Change Exported Folder Found Noticed PageChange PageHit Paper PendingPurges Progress Revision Shelf Watch Where"
 )
 SHELF_METHODS = """
-    back_up(target) bring_in(source folder * who)
+    back_up(target * more) bring_in(source folder * who)
     change(paper_id * who changes) change_folder(folder * who changes) changes(since limit) close()
     diff(paper_id old new) document(paper_id revision) epoch() export(target folder * all_revisions passwords)
     folder(folder_id) folders(parent)

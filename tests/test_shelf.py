@@ -15,7 +15,7 @@ from quiet import wait_until
 
 import sidebooks_core as sb
 from sidebooks_core.documents.model import Word
-from sidebooks_core.errors import Conflict, DamagedDocument, PasswordRequired, RequestError, StorageDamaged
+from sidebooks_core.errors import Conflict, DamagedDocument, PasswordRequired, RequestError, StorageDamaged, StorageFailed
 from sidebooks_core.shelf import Change, Shelf
 from sidebooks_core.testing import FakeDocument, FakeEngine, FakePage
 from sidebooks_core.workers.jobs import Draw
@@ -420,6 +420,33 @@ def test_nothing_is_removed_while_a_backup_is_made(shelf: Shelf, tmp_path: Path,
     assert shelf.back_up(tmp_path / "backup") == 1
     assert not shelf.originals.holds(revision.original), "it goes when the backup is done"
     assert shelf.verify().is_whole
+
+
+def test_a_backup_that_does_not_end_is_none(shelf: Shelf, tmp_path: Path) -> None:
+    """Also if the process is killed: what it makes has another name until it is whole."""
+    paper = shelf.register(PAPER.to_bytes(), name="budget")
+    place, seen = tmp_path / "copies", list[str]()
+
+    def add(folder: Path) -> None:
+        assert (folder / "shelf.sqlite3").exists()
+        assert len([file for file in (folder / "originals").rglob("*") if len(file.name) == 64]) == 1
+        seen.extend(one.name for one in place.iterdir())
+        raise StorageFailed("the accounts cannot be read")
+
+    with pytest.raises(StorageFailed, match="accounts"):
+        shelf.back_up(place / "backup", more=add)
+    assert len(seen) == 1
+    assert seen[0].startswith(".backup-")
+    assert list(place.iterdir()) == []
+    original = shelf.originals.path(shelf.revision(paper.id).original)
+    original.chmod(0o600)
+    original.write_bytes(b"junk")
+    with pytest.raises(StorageDamaged, match="damaged or missing"):
+        shelf.back_up(place / "backup")
+    original.unlink()
+    with pytest.raises(StorageDamaged, match="damaged or missing"):
+        shelf.back_up(place / "backup")
+    assert list(place.iterdir()) == []
 
 
 def test_a_damaged_index_is_found_and_made_again(shelf: Shelf) -> None:

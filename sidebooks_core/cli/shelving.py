@@ -186,11 +186,13 @@ def back_up(arguments: argparse.Namespace) -> int:
     from sidebooks_core.access.access import Access
     from sidebooks_core.access.core import DATABASE_NAME
 
+    def add_accounts(folder: Path) -> None:
+        if (arguments.data / DATABASE_NAME).exists():
+            with Access(arguments.data) as access:
+                access.back_up(folder)
+
     with _opened(arguments) as shelf:
-        originals = shelf.back_up(arguments.target)
-    if (arguments.data / DATABASE_NAME).exists():
-        with Access(arguments.data) as access:
-            access.back_up(arguments.target)
+        originals = shelf.back_up(arguments.target, more=add_accounts)
     if arguments.json:
         print_json({"originals": originals})
     else:

@@ -53,12 +53,14 @@ class Keeping:
         """
         return self.watches.begin(Path(path), id_of(folder), settle_s, who, told)
 
-    def back_up(self, target: Path | str) -> int:
+    def back_up(self, target: Path | str, *, more: Callable[[Path], None] | None = None) -> int:
         """Copy the shelf into a new folder, from which `Shelf` opens it. Returns how many originals it has.
 
-        Others may use the shelf meanwhile. Raises FileExistsError, StorageFailed, RequestError if it is being done already.
+        What stands at the target is whole: the copy is made beside it. more: adds something to the copy before it is put there,
+        `Access.back_up` say. Others may use the shelf meanwhile. Raises FileExistsError, StorageFailed, StorageDamaged if an
+        original is damaged or missing, RequestError if it is being done already.
         """
-        return upkeep.back_up(self.database, self.originals, Path(target))
+        return upkeep.back_up(self.database, self.originals, Path(target), more)
 
     def export(
         self, target: Path | str, folder: str | Folder | None = None, *, all_revisions: bool = True, passwords: bool = False

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -162,12 +161,16 @@ class Originals:
         return original
 
 
-def copy_whole(source: Path, target: Path) -> None:
-    """Copy a file, so that it is on the disk. Raises OSError."""
+def copy_whole(source: Path, target: Path) -> str:
+    """Copy a file, so that it is on the disk. Returns its digest as of `Original`. Raises OSError."""
+    digest = hashlib.sha256()
     with source.open("rb") as reading, target.open("xb") as writing:
-        shutil.copyfileobj(reading, writing, COPY_BYTES)
+        while piece := reading.read(COPY_BYTES):
+            digest.update(piece)
+            writing.write(piece)
         writing.flush()
         os.fsync(writing.fileno())
+    return digest.hexdigest()
 
 
 @contextmanager

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from msgspec import Struct
 
 from sidebooks_core.databases.database import Database
+from sidebooks_core.databases.files import flush_to_disk
 from sidebooks_core.databases.lock import ProcessLock, try_lock
 from sidebooks_core.documents.document import Document
-from sidebooks_core.errors import RequestError, StorageDamaged, StorageFailed
+from sidebooks_core.errors import RequestError, StorageDamaged, StorageError, StorageFailed
 from sidebooks_core.service import TileService
 from sidebooks_core.shelf import caches, catalogue, changes
 from sidebooks_core.shelf.doomed import purge_cache
 from sidebooks_core.shelf.originals import Originals, copy_whole
+from sidebooks_core.shelf.safe_names import safe_name
 from sidebooks_core.shelf.schema import SHELF
 from sidebooks_core.shelf.search import index, page_texts
 
@@ -106,41 +111,65 @@ def finish_purges(
     return database.cut_log()
 
 
-def back_up(database: Database, originals: Originals, target: Path) -> int:
+def back_up(database: Database, originals: Originals, target: Path, more: Callable[[Path], None] | None = None) -> int:
     """Copy a shelf into a new folder, from which it can be opened. Returns how many originals it has.
 
-    Others may use the shelf meanwhile. What is purged meanwhile is in the copy, as it was at its beginning. The copy counts
-    its changes anew (`Shelf.epoch`), since it may be opened long after. Raises FileExistsError, StorageFailed, RequestError if
-    another backup is being made.
+    The copy is made beside its place, and is put there when it is whole and on the disk. more: adds something to the copy
+    before. Others may use the shelf meanwhile. What is purged meanwhile is in the copy, as it was at its beginning. The copy
+    counts its changes anew (`Shelf.epoch`), since it may be opened long after.
+    Raises FileExistsError, StorageDamaged if an original is damaged or missing, StorageFailed, RequestError if another backup
+    is being made. Then nothing stands at the target.
     """
+    if os.path.lexists(target):
+        raise FileExistsError(f"{os.fspath(target)!r} is there already: name a new folder")
     held = hold_files(originals)
     if held is None:
         raise RequestError("another backup is being made, or files are being removed: try again")
+    partial: Path | None = None
     try:
-        target.mkdir(mode=0o700, parents=True)
-        database.back_up(target / DATABASE_NAME)
-        copy = Database(target / DATABASE_NAME, SHELF)
-        copied = Originals(target / ORIGINALS_NAME, 0)
-        try:
-            with copy.writing() as writing:
-                changes.begin_epoch(writing)
-                catalogue.forget_purged(writing)
-                digests = catalogue.originals(writing)
-            for digest in digests:
-                path = copied.path(digest)
-                path.parent.mkdir(mode=0o700, exist_ok=True)
-                copy_whole(originals.path(digest), path)
-            copy.cut_log()
-        finally:
-            copy.close()
-        return len(digests)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f".{safe_name(target.name)[:40]}-", dir=target.parent))
+        count = _copied(database, originals, partial)
+        if more is not None:
+            more(partial)
+        for folder, _, _ in os.walk(partial, topdown=False):
+            flush_to_disk(Path(folder))
+        partial.rename(target)
+        flush_to_disk(target.parent)
     except OSError as fault:
-        if isinstance(fault, (FileExistsError, StorageFailed)):
+        if isinstance(fault, StorageError):
             raise
-        raise StorageFailed(f"{target}: {fault.strerror or fault}; the backup is not complete") from fault
+        raise StorageFailed(f"{target}: {fault.strerror or fault}; no backup was made") from fault
     finally:
         held.release()
+        if partial is not None and partial.exists():
+            shutil.rmtree(partial, ignore_errors=True)
         remove_doomed(database, originals)
+    return count
+
+
+def _copied(database: Database, originals: Originals, folder: Path) -> int:
+    database.back_up(folder / DATABASE_NAME)
+    copy = Database(folder / DATABASE_NAME, SHELF)
+    copied = Originals(folder / ORIGINALS_NAME, 0)
+    try:
+        with copy.writing() as writing:
+            changes.begin_epoch(writing)
+            catalogue.forget_purged(writing)
+            digests = catalogue.originals(writing)
+        for digest in digests:
+            path = copied.path(digest)
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            try:
+                is_right = copy_whole(originals.path(digest), path) == digest
+            except FileNotFoundError:
+                is_right = False
+            if not is_right:
+                raise StorageDamaged(f"the original {digest} is damaged or missing: `sidebooks shelf verify` tells of all")
+        copy.cut_log()
+    finally:
+        copy.close()
+    return len(digests)
 
 
 def hold_files(originals: Originals) -> ProcessLock | None:
