@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 from collections.abc import Sequence
+from itertools import product
 
 import pytest
 from hypothesis import given
@@ -97,6 +99,49 @@ def test_thousands_of_blank_pages_and_of_new_ones_are_cheap() -> None:
     changes = page_changes(old, new, likeness)
     assert {one.kind for one in changes} == {"changed"}
     assert asked <= 3 * 40_000
+
+
+@pytest.mark.parametrize(("count", "is_compared"), [(900, True), (4000, False)])
+def test_a_wide_gap_takes_little_memory(count: int, is_compared: bool) -> None:
+    """Only pairs near the diagonal are remembered; a document that was scanned again is matched by number."""
+    old, new = [f"old {number}" for number in range(count)], [f"new {number}" for number in range(count)]
+    asked = 0
+
+    def likeness(old_page: int, new_page: int) -> float:
+        nonlocal asked
+        asked += 1
+        return float(old_page == new_page)
+
+    tracemalloc.start()
+    try:
+        changes = page_changes(old, new, likeness)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert changes == [PageChange("changed", page, page) for page in range(count)]
+    assert bool(asked) == is_compared
+    assert peak < 12e6
+
+
+def test_a_gap_of_unequal_sides_is_aligned_near_its_diagonal() -> None:
+    old, new = [f"old {number}" for number in range(300)], [f"new {number}" for number in range(600)]
+    changes = page_changes(old, new, lambda old_page, new_page: float(new_page == 2 * old_page))
+    found = [(one.old_page, one.new_page) for one in changes if one.kind == "changed"]
+    assert found == [(page, 2 * page) for page in range(300)]
+
+
+@given(st.integers(1, 7), st.integers(1, 7), st.integers(0, 9999))
+def test_the_likeness_of_all_pairs_together_is_greatest(old_count: int, new_count: int, seed: int) -> None:
+    chance = random.Random(seed)
+    table = [[chance.choice((0.0, chance.uniform(0.3, 1))) for _ in range(new_count)] for _ in range(old_count)]
+    best = [[0.0] * (new_count + 1) for _ in range(old_count + 1)]
+    for row, column in product(range(old_count), range(new_count)):
+        paired = best[row][column] + table[row][column]
+        best[row + 1][column + 1] = max(paired, best[row][column + 1], best[row + 1][column])
+    old, new = [f"old {page}" for page in range(old_count)], [f"new {page}" for page in range(new_count)]
+    changes = page_changes(old, new, lambda old_page, new_page: table[old_page][new_page])
+    pairs = [(one.old_page or 0, one.new_page or 0) for one in changes if one.kind == "changed"]
+    assert sum(table[old_page][new_page] for old_page, new_page in pairs) == pytest.approx(best[-1][-1])
 
 
 pages = st.lists(st.sampled_from("abcdefgh"), max_size=12)

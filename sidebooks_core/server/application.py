@@ -36,7 +36,6 @@ from sidebooks_core.server.image_answers import ImageAnswers
 from sidebooks_core.server.joining import JoinedWork
 from sidebooks_core.server.limits import Quota, ServerLimits
 from sidebooks_core.server.paper_parts import PaperParts
-from sidebooks_core.server.paper_positions import PaperPositions
 from sidebooks_core.server.parts import ServerParts
 from sidebooks_core.server.places import Places
 from sidebooks_core.server.pools import Pools
@@ -216,7 +215,6 @@ class Application:
             shelf=papers,
             places=places,
             feed=feed,
-            positions=PaperPositions(papers),
             uploads=Uploads(papers, upload_limits),
             progress=ProgressEvents(self.events, feed, self.gate, self._pools),
             searches=searches,

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from sidebooks_core.server.limits import Quota
-from sidebooks_core.server.paper_positions import PaperPositions
 from sidebooks_core.server.places import Places
 from sidebooks_core.server.progress_events import ProgressEvents
 from sidebooks_core.server.shelf_feed import ShelfFeed
@@ -21,7 +20,6 @@ class PaperParts(Struct, frozen=True, eq=False, kw_only=True):
     shelf: Shelf
     places: Places
     feed: ShelfFeed
-    positions: PaperPositions
     uploads: Uploads
     progress: ProgressEvents
     searches: Quota

@@ -209,6 +209,7 @@ def remove_paper(writing: Writing, paper_id: str, who: str) -> list[str]:
     watched_rows.purge(writing, paper_id)
     pages = writing.all(str, "SELECT DISTINCT content_id FROM page WHERE paper = ?", paper_id)
     writing.run("DELETE FROM page WHERE paper = ?", paper_id)
+    writing.run("DELETE FROM position WHERE paper = ?", paper_id)
     named = writing.all(
         str, "SELECT original FROM revision WHERE paper = ?1 UNION SELECT shown FROM revision WHERE paper = ?1", paper_id
     )

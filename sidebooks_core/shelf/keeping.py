@@ -15,6 +15,7 @@ from sidebooks_core.shelf.intake import Desk
 from sidebooks_core.shelf.mirror import Noticed
 from sidebooks_core.shelf.model import Folder, id_of
 from sidebooks_core.shelf.originals import Originals
+from sidebooks_core.shelf.positions import Positions
 from sidebooks_core.shelf.purging import PendingPurges, Purger
 from sidebooks_core.shelf.search import page_texts
 from sidebooks_core.shelf.watched import SETTLE_S, Watch, Watches
@@ -31,6 +32,8 @@ class Keeping:
     """Registers files."""
     watches: Watches
     """Of the folders that are watched by this process."""
+    positions: Positions
+    """Where readers left off."""
     purger: Purger
     """Ends what purges have begun."""
 
@@ -60,6 +63,7 @@ class Keeping:
         `Access.back_up` say. Others may use the shelf meanwhile. Raises FileExistsError, StorageFailed, StorageDamaged if an
         original is damaged or missing, RequestError if it is being done already.
         """
+        self.positions.flush()
         return upkeep.back_up(self.database, self.originals, Path(target), more)
 
     def export(

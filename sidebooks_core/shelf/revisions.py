@@ -24,6 +24,10 @@ LEAST_LIKENESS = 0.3
 """Two pages that are less alike than this, of 1, are not one page that was changed."""
 MOST_PAIRS = 40_000
 """Pairs of pages that are compared in one gap at most. In a larger gap, only pages near its diagonal are compared."""
+MOST_GAP_PAGES = 1000
+"""Pages of a larger gap are not compared: a document was made anew as a whole, and each page takes the place of the one that
+has its number there."""
+_UP, _LEFT, _PAIR = range(3)
 
 Likeness = Callable[[int, int], float]
 """How alike an old page and a new page are, from 0 to 1. Pages count from 0."""
@@ -161,30 +165,43 @@ def _changed(
 
 
 def _aligned(old_gap: Sequence[int], new_gap: Sequence[int], likeness: Likeness) -> list[tuple[int, int]]:
-    """The alignment with the greatest sum of likenesses (Needleman and Wunsch, 1970, without a price for gaps)."""
+    """The alignment with the greatest sum of likenesses (Needleman and Wunsch, 1970, without a price for gaps).
+
+    Only pairs near the diagonal are compared and remembered, so memory is bounded as time is. Pages of a very large gap are
+    matched by their numbers.
+    """
+    if max(len(old_gap), len(new_gap)) > MOST_GAP_PAGES:
+        return list(zip(old_gap, new_gap, strict=False))
     if not old_gap or not new_gap:
         return []
     reach = max(1, MOST_PAIRS // len(old_gap) // 2)
-    best = [[0.0] * (len(new_gap) + 1) for _ in range(len(old_gap) + 1)]
-    is_pair: set[tuple[int, int]] = set()
+    best = [0.0] * (len(new_gap) + 1)  # of the present row; left of the band as it was there last, right of it not known
+    bands: list[tuple[int, bytearray]] = []
+    last_stop = 1
     for row, old_page in enumerate(old_gap, 1):
         middle = row * len(new_gap) // len(old_gap)
-        for column, new_page in enumerate(new_gap, 1):
-            best[row][column] = max(best[row - 1][column], best[row][column - 1])
-            if abs(column - middle) > reach:
-                continue
-            alike = likeness(old_page, new_page)
-            if alike >= LEAST_LIKENESS and best[row - 1][column - 1] + alike > best[row][column]:
-                best[row][column] = best[row - 1][column - 1] + alike
-                is_pair.add((row, column))
+        start, stop = max(1, middle - reach), min(len(new_gap), middle + reach) + 1
+        for column in range(last_stop, stop):
+            best[column] = best[last_stop - 1]
+        steps, before = bytearray(), best[start - 1]
+        for column in range(start, stop):
+            above = best[column]
+            step = _UP if above >= best[column - 1] else _LEFT
+            value = max(above, best[column - 1])
+            alike = likeness(old_page, new_gap[column - 1])
+            if alike >= LEAST_LIKENESS and before + alike > value:
+                step, value = _PAIR, before + alike
+            best[column], before = value, above
+            steps.append(step)
+        bands.append((start, steps))
+        last_stop = stop
     pairs: list[tuple[int, int]] = []
     row, column = len(old_gap), len(new_gap)
     while row and column:
-        if (row, column) in is_pair:
+        start, steps = bands[row - 1]
+        step = _UP if column < start else _LEFT if column >= start + len(steps) else steps[column - start]
+        if step == _PAIR:
             pairs.append((old_gap[row - 1], new_gap[column - 1]))
-            row, column = row - 1, column - 1
-        elif best[row - 1][column] >= best[row][column - 1]:
-            row -= 1
-        else:
-            column -= 1
+        row -= step != _LEFT
+        column -= step != _UP
     return pairs[::-1]

@@ -146,6 +146,14 @@ SHELF = Schema(
             PRIMARY KEY (cache, content_id)
         ) STRICT, WITHOUT ROWID;
 
+        CREATE TABLE position ( -- where a reader left off
+            paper TEXT NOT NULL REFERENCES paper (id),
+            reader TEXT NOT NULL,
+            revision INTEGER NOT NULL, -- that was read
+            page INTEGER NOT NULL, -- from 0
+            PRIMARY KEY (paper, reader)
+        ) STRICT, WITHOUT ROWID;
+
         CREATE TABLE watched_folder ( -- of the disk, with the folder of the shelf that mirrors it
             root BLOB NOT NULL, -- the path of the folder that is watched, in the bytes of the file system
             path BLOB NOT NULL, -- from there; empty: the root itself

@@ -16,7 +16,9 @@ from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.service import TileService
 from sidebooks_core.shelf import catalogue, changes, folders, upkeep
 from sidebooks_core.shelf.catalogue import NewPaper
+from sidebooks_core.shelf.differences import Differences
 from sidebooks_core.shelf.feed import Feed, Listener
+from sidebooks_core.shelf.following import Following
 from sidebooks_core.shelf.intake import Convert, Desk, Given, Intake, TakenIn, committing, name_of, revision_of
 from sidebooks_core.shelf.keeping import Keeping
 from sidebooks_core.shelf.model import (
@@ -34,9 +36,9 @@ from sidebooks_core.shelf.model import (
 from sidebooks_core.shelf.opened import OpenedRevisions
 from sidebooks_core.shelf.order import new_id
 from sidebooks_core.shelf.originals import Originals
+from sidebooks_core.shelf.positions import Positions
 from sidebooks_core.shelf.preparing import Preparer
 from sidebooks_core.shelf.purging import PendingPurges, Purger
-from sidebooks_core.shelf.revisions import PageChange, page_changes
 from sidebooks_core.shelf.schema import SHELF
 from sidebooks_core.shelf.search import page_texts
 from sidebooks_core.shelf.search.searching import NEWEST, Found, Searcher, Where
@@ -47,7 +49,7 @@ CHANGES_AT_ONCE = 1000
 SEARCH_LIMIT = 50
 
 
-class Shelf(Keeping):
+class Shelf(Following, Keeping):
     """Papers in folders. Thread-safe; several processes may have the same folder of data open. `close()` it."""
 
     def __init__(
@@ -71,6 +73,8 @@ class Shelf(Keeping):
         self.originals = Originals(self.data_dir / upkeep.ORIGINALS_NAME, service.settings.document_bytes)
         self._intake = Intake(self.originals, service, convert)
         self._opened = OpenedRevisions(service, self.database, self.originals)
+        self.differences = Differences(service, self.document)
+        self.positions = Positions(self.database)
         self._searcher = Searcher(self.database, self._opened.search)
         self.feed = Feed(self.database)
         self.purger = Purger(self.database, self.originals, service)
@@ -251,17 +255,6 @@ class Shelf(Keeping):
         """
         return self._opened.document(self.revision(paper_id, revision))
 
-    def diff(self, paper_id: str, old: int, new: int) -> list[PageChange]:
-        """What became of each page between two revisions: same, changed, moved, inserted, removed. Waits for workers.
-
-        Raises what `document` raises.
-        """
-        from sidebooks_core.shelf.likeness import likeness_of  # it loads numpy, which a server needs late or never
-
-        old_document, new_document = self.document(paper_id, old), self.document(paper_id, new)
-        ids = [[document.content_id(page) for page in range(document.page_count)] for document in (old_document, new_document)]
-        return page_changes(ids[0], ids[1], likeness_of(self.service, old_document, new_document))
-
     def progress(self, paper_id: str) -> Progress:
         """How far the present revision of a paper is prepared. Raises RequestError."""
         return self._preparer.progress(paper_id)
@@ -309,6 +302,7 @@ class Shelf(Keeping):
         self._preparer.close()
         self.feed.close()
         self.purger.close()
+        self.positions.close()
         self.database.close()
         if self._temporary is not None:
             self._temporary.cleanup()

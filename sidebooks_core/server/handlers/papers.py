@@ -174,7 +174,7 @@ async def difference(parts: ServerParts, request: HttpRequest) -> HttpResponse:
             if _revision(papers, paper_id, one).document_id is None:
                 raise Refused(409, f"revision {one} cannot be opened")
         try:
-            found = papers.positions.differences.get(paper_id, old, new)
+            found = papers.shelf.diff(paper_id, old, new)
         except DocumentError as error:
             raise Refused(409, error.message) from None
         fates = [PageFate(one.kind, _from_one(one.old_page), _from_one(one.new_page)) for one in found]
@@ -189,7 +189,7 @@ async def position(parts: ServerParts, request: HttpRequest) -> HttpResponse:
 
     def made() -> HttpResponse:
         of = papers.shelf.paper(request.params["paper"])
-        page = papers.positions.page_of(of, person)
+        page = papers.shelf.position(of.id, person)
         found = Position(of.id, of.revision, _from_one(page))
         return responses.json(request, found, responses.JSON, headers.PERSONAL)
 
@@ -209,7 +209,7 @@ async def keep_position(parts: ServerParts, request: HttpRequest) -> HttpRespons
             raise Refused(409, "the paper cannot be opened")
         if body.page > found.page_count:
             raise Refused(400, f"page: 1 to {found.page_count}")
-        page = papers.positions.keep(of, person, number, body.page - 1)
+        page = papers.shelf.keep_position(of.id, body.page - 1, person, revision=number)
         return responses.json(request, Position(of.id, of.revision, page + 1), responses.JSON, headers.PERSONAL)
 
     return await parts.pools.run("differences", made)
