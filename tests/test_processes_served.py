@@ -20,6 +20,8 @@ import pytest
 from served import PATIENCE_S, Served
 
 import sidebooks_core as sb
+from sidebooks_core.server import supervisor
+from sidebooks_core.server.options import ServeOptions
 from sidebooks_core.server.supervisor import share
 
 Heard = list[tuple[float, dict[str, Any]]]
@@ -151,6 +153,24 @@ def test_processes_end_if_the_supervisor_is_killed(server: Served) -> None:
     os.kill(server.process.pid, signal.SIGKILL)
     server.process.wait(PATIENCE_S)
     until(lambda: not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in children), 30)
+
+
+def test_it_gives_up_if_all_processes_end_again_and_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(supervisor, "FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr(supervisor, "WITHIN_S", 900.0)  # on a busy machine
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "shelf.sqlite3").write_bytes(b"no database" * 1000)
+    options = ServeOptions(paths=[], data=data, processes=2, host="127.0.0.1", port=0, browser=False)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        status = supervisor.supervise(sb.Settings(cache_dir=tmp_path / "cache", workers=2), options, listener)
+    told = capfd.readouterr().err
+    assert status == 1
+    assert told.count("another one takes its place") >= 10
+    assert "shelf.sqlite3 is damaged" in told
+    assert "each server process ended 5 times within 900 s (1)" in told.splitlines()[-1]
 
 
 def test_workers_and_memory_are_shared_out() -> None:

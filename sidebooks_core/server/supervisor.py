@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from contextlib import suppress
 from dataclasses import replace
 from types import FrameType
@@ -28,6 +29,9 @@ FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 STEADY_S = 30.0
 """A process that lived so long is started again at once."""
+MOST_ENDS = 5
+WITHIN_S = 60.0
+"""If each process has ended so often within this time, the reason lasts, and the command ends."""
 END_WITHIN_S = 15.0
 LOOK_EVERY_S = 0.1
 
@@ -53,6 +57,9 @@ class _Child:
         self._started_s = 0.0
         self._again_s = 0.0
         self._pause_s = FIRST_PAUSE_S
+        self._ended_s: deque[float] = deque(maxlen=MOST_ENDS)
+        self.status = 0
+        """As of `Popen.poll`, of its last end."""
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -70,6 +77,10 @@ class _Child:
             except BrokenPipeError:
                 return  # it died at once: `look` sees that
 
+    def is_hopeless(self) -> bool:
+        """Whether it ends again and again."""
+        return len(self._ended_s) == MOST_ENDS and time.monotonic() - self._ended_s[0] < WITHIN_S
+
     def look(self) -> None:
         """Start it again if it has died, the later the shorter it lived."""
         if self.process is not None:
@@ -77,10 +88,12 @@ class _Child:
             if status is None:
                 return
             self._let_go()
+            self.status = status
+            self._ended_s.append(time.monotonic())
             lived_s = time.monotonic() - self._started_s
             self._pause_s = FIRST_PAUSE_S if lived_s > STEADY_S else min(self._pause_s * 2, LONGEST_PAUSE_S)
             self._again_s = time.monotonic() + (0.0 if lived_s > STEADY_S else self._pause_s)
-            print(f"sidebooks: a server process ended ({status}); another one takes its place", file=sys.stderr, flush=True)
+            _say(f"a server process ended ({status}); another one takes its place")
         elif time.monotonic() >= self._again_s:
             self.start()
 
@@ -105,7 +118,10 @@ class _Child:
 
 
 def supervise(settings: Settings, options: ServeOptions, listener: socket.socket) -> int:
-    """Serve with several processes until a signal comes; the exit status as of `serve`. Workers and memory are shared out."""
+    """Serve with several processes until a signal comes; the exit status as of `serve`. Workers and memory are shared out.
+
+    If all processes end again and again, this ends with the status of the last one. Each has told the reason.
+    """
     told: list[int] = []
     woken = threading.Event()
 
@@ -125,6 +141,8 @@ def supervise(settings: Settings, options: ServeOptions, listener: socket.socket
             if not told:
                 for child in children:
                     child.look()
+                if all(child.is_hopeless() for child in children):
+                    break
     finally:
         for child in children:
             child.tell_end()
@@ -133,9 +151,17 @@ def supervise(settings: Settings, options: ServeOptions, listener: socket.socket
             child.end(deadline_s)
         for number, handler in before.items():
             signal.signal(number, handler)
+    if not told:
+        status = max(child.status for child in children) or min(child.status for child in children)
+        _say(f"each server process ended {MOST_ENDS} times within {WITHIN_S:.0f} s ({status}), and the reason is told above")
+        return 128 - status if status < 0 else status or 1
     if told[0] == signal.SIGINT:
         raise KeyboardInterrupt
     return 128 + told[0]
+
+
+def _say(sentence: str) -> None:
+    print(f"sidebooks: {sentence}", file=sys.stderr, flush=True)
 
 
 def share(settings: Settings, processes: int) -> Settings:
