@@ -16,8 +16,8 @@ from sidebooks_core.documents.model import PackedStream, PackedText, SearchHit, 
 from sidebooks_core.errors import StorageDamaged
 from sidebooks_core.shelf import PageHit, Paper, Revision, Shelf, Where
 from sidebooks_core.shelf.schema import SHELF
-from sidebooks_core.shelf.search import index, page_texts
-from sidebooks_core.shelf.search.grams import grams_of_query
+from sidebooks_core.shelf.search import index, mending, page_texts, postings
+from sidebooks_core.shelf.search.grams import Grams, grams_of_query
 from sidebooks_core.shelf.search.searching import Searcher
 from sidebooks_core.shelf.search.storing import packed, readable, unpacked
 from sidebooks_core.testing import FakeDocument, FakeEngine, FakePage
@@ -311,7 +311,7 @@ def test_a_page_without_text_is_stored() -> None:
     database = catalogue_of([empty, text_of("予算")])
     with database.reading() as reading:
         assert candidates(reading, "予算") == ["id 1"]
-        assert page_texts.is_index_right(reading)
+    assert mending.is_index_right(database)
     database.close()
 
 
@@ -340,14 +340,65 @@ def test_a_damaged_text_is_told(damaged: bytes) -> None:
 def test_the_index_is_made_again_as_it_was() -> None:
     chance = random.Random(3)
     database = catalogue_of([text_of("".join(chance.choices("予算案歳入", k=20))) for _ in range(300)])
+
+    def found() -> list[str]:
+        with database.reading() as reading:
+            return candidates(reading, "予算")
+
+    def is_right() -> bool:
+        try:
+            return mending.is_index_right(database)
+        except StorageDamaged:
+            return False
+
+    before = found()
+    assert before
+    assert mending.is_index_right(database)
+    for damage in (
+        "DELETE FROM gram_block",
+        "UPDATE gram_block SET last = last - 1, count = count - 1",
+        "DELETE FROM gram_bucket",
+        "DELETE FROM stretch",
+    ):
+        with database.writing() as writing:
+            writing.run(damage)
+        assert not is_right(), damage
+        assert mending.rebuild(database) == 300
+        assert found() == before
+        assert mending.is_index_right(database)
+        with database.reading() as reading:
+            lost = "SELECT count(*) FROM gram_bucket WHERE place >> ? NOT IN (SELECT id FROM gram_block)"
+            assert reading.number(lost, postings.MOST_BITS) == 0
+    database.close()
+
+
+def test_others_write_and_search_while_the_index_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits: each piece is made outside of the transaction, and what came meanwhile is indexed, too."""
+    monkeypatch.setattr(index, "SIZES", (16, 64))
+    database = catalogue_of([text_of(f"予算 {number}") for number in range(300)])
     with database.writing() as writing:
-        before = candidates(writing, "予算")
-        assert before
-        index.clear(writing)
-        assert (candidates(writing, "予算"), page_texts.is_index_right(writing)) == ([], False)
-        assert page_texts.rebuild(writing) == 300
-        assert candidates(writing, "予算") == before
-        assert page_texts.is_index_right(writing)
+        writing.run("DELETE FROM gram_block WHERE first > 100")
+    made, turns = index.made, 0
+
+    def slow(grams: Sequence[Grams]) -> index.Made:
+        nonlocal turns
+        if turns == 6:
+            return made(grams)
+        turns += 1
+        with database.writing() as writing:
+            writing.run("UPDATE page SET content_id = ? WHERE page = ?", f"new {turns}", turns)
+            page_texts.add(writing, {f"new {turns}": page_texts.made_ready(text_of("歳入"))})
+            page_texts.remove_unused(writing, [f"id {turns}"])
+        return made(grams)
+
+    monkeypatch.setattr(index, "made", slow)
+    mending.rebuild(database)
+    assert turns == 6
+    index.settle(database)
+    with database.reading() as reading:
+        assert {f"new {turn}" for turn in range(1, turns + 1)} <= set(candidates(reading, "歳入"))
+        assert len(candidates(reading, "予算")) == 300 - turns
+    assert mending.is_index_right(database)
     database.close()
 
 

@@ -17,7 +17,7 @@ from sidebooks_core.shelf.model import Folder, id_of
 from sidebooks_core.shelf.originals import Originals
 from sidebooks_core.shelf.positions import Positions
 from sidebooks_core.shelf.purging import PendingPurges, Purger
-from sidebooks_core.shelf.search import page_texts
+from sidebooks_core.shelf.search import mending
 from sidebooks_core.shelf.watched import SETTLE_S, Watch, Watches
 
 
@@ -96,6 +96,5 @@ class Keeping:
         return upkeep.verify(self.database, self.originals)
 
     def rebuild_index(self) -> int:
-        """Make the index of the search again from the stored texts. Returns how many pages it has."""
-        with self.database.writing() as writing:
-            return page_texts.rebuild(writing)
+        """Make the index of the search again from the stored texts. Returns how many pages it has. Others go on meanwhile."""
+        return mending.rebuild(self.database)

@@ -22,7 +22,7 @@ from sidebooks_core.shelf.doomed import purge_cache
 from sidebooks_core.shelf.originals import Originals, copy_whole
 from sidebooks_core.shelf.safe_names import safe_name
 from sidebooks_core.shelf.schema import SHELF
-from sidebooks_core.shelf.search import index, page_texts
+from sidebooks_core.shelf.search import index, mending
 
 DATABASE_NAME = "shelf.sqlite3"
 ORIGINALS_NAME = "originals"
@@ -200,11 +200,11 @@ def verify(database: Database, originals: Originals) -> Verification:
     faults = database.faults()
     with database.reading() as reading:
         named = catalogue.originals(reading)
-        try:
-            if not page_texts.is_index_right(reading):
-                faults.append("the search index is not that of the texts: rebuild it")
-        except StorageDamaged as damage:
-            faults.append(damage.message)
+    try:
+        if not mending.is_index_right(database):
+            faults.append("the search index is not that of the texts: rebuild it")
+    except StorageDamaged as damage:
+        faults.append(damage.message)
     missing = [digest for digest in named if not originals.holds(digest)]
     damaged = [digest for digest in named if digest not in set(missing) and not originals.is_whole(digest)]
     return Verification(len(named), missing, damaged, faults)

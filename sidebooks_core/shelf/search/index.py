@@ -27,6 +27,8 @@ SIZES = (64, 4000)
 while it is made, and there are 250 of them in a shelf of a million pages."""
 NO_IDS: Ids = np.zeros(0, np.int64)
 _BUCKETS = postings.MOST_BITS
+Made = tuple[int, list[Bucket]]
+"""A block before it is written: its bits, and its grams."""
 
 
 class Block(Struct, frozen=True, array_like=True):
@@ -136,11 +138,35 @@ def _block_with(reading: Reading, ids: Ids) -> Block | None:
     return next((block for block in between if np.isin(block.ids(), ids).any()), None)
 
 
-def clear(writing: Writing) -> None:
-    """Remove all blocks."""
-    writing.run("DELETE FROM gram_bucket")
-    writing.run("DELETE FROM gram_block")
-    writing.run("DELETE FROM doomed_text")
+def first_above(reading: Reading, above: int) -> Block | None:
+    """The oldest block that has texts above an id."""
+    query = "SELECT id, first, last, count, bits, texts FROM gram_block WHERE last > ? ORDER BY last, id LIMIT 1"
+    return reading.one(Block, query, above)
+
+
+def made(grams: Sequence[Grams]) -> Made:
+    """A block of texts, ready to be written."""
+    return _packed(postings.pairs_of(grams))
+
+
+def put(writing: Writing, between: tuple[int, int], ids: Sequence[int], block: Made | None) -> None:
+    """Put a block in the place of all that have texts above the first of two ids, and up to the second. None: there is none."""
+    above, upto = between
+    for one in blocks(writing, upto + 1, above):
+        _delete(writing, one)
+    if block is not None:
+        _write(writing, np.array(ids, np.int64), block)
+    writing.run("DELETE FROM doomed_text WHERE id > ? AND id <= ?", above, upto)
+
+
+def sweep(database: Database) -> None:
+    """Remove grams that belong to no block."""
+    lost = "SELECT place FROM gram_bucket WHERE place >> ? NOT IN (SELECT id FROM gram_block)"
+    with database.reading() as reading:
+        places = reading.all(int, lost, _BUCKETS)
+    if places:
+        with database.writing() as writing:
+            writing.run(f"DELETE FROM gram_bucket WHERE place IN ({lost})", _BUCKETS)
 
 
 def merge(database: Database) -> int:
@@ -187,17 +213,20 @@ def all_pairs(reading: Reading, block: Block) -> Pairs:
     begin = _place(block.id, 0)
     query = "SELECT place - ?1, pairs FROM gram_bucket WHERE place BETWEEN ?1 AND ?2 ORDER BY place"
     try:
-        return postings.unpacked(reading.all(Bucket, query, begin, _place(block.id + 1, 0) - 1), block.bits)
+        pairs = postings.unpacked(reading.all(Bucket, query, begin, _place(block.id + 1, 0) - 1), block.bits)
     except (ValueError, IndexError) as fault:
         raise _damaged(fault) from fault
+    if len(pairs) and int((pairs & np.uint64(postings.MOST_PAGES - 1)).max()) >= block.count:
+        raise _damaged("a block has grams of more texts than it has")
+    return pairs
 
 
-def _packed(pairs: Pairs) -> tuple[int, list[Bucket]]:
+def _packed(pairs: Pairs) -> Made:
     bits = postings.bits_for(len(pairs))
     return bits, postings.packed(pairs, bits)
 
 
-def _write(writing: Writing, ids: Ids, packed: tuple[int, list[Bucket]]) -> None:
+def _write(writing: Writing, ids: Ids, packed: Made) -> None:
     bits, buckets = packed
     first, last = int(ids[0]), int(ids[-1])
     is_dense = len(ids) == last - first + 1

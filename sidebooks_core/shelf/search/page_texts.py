@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
-import numpy as np
 from msgspec import Struct
 
 from sidebooks_core.databases.database import Reading, Writing
 from sidebooks_core.documents.model import PackedText
 from sidebooks_core.shelf.catalogue import PageRow
-from sidebooks_core.shelf.search import index, postings, stretches
+from sidebooks_core.shelf.search import index, stretches
 from sidebooks_core.shelf.search.grams import Grams, grams_of_page
-from sidebooks_core.shelf.search.storing import folded_of, folded_texts, packed
-
-_AT_ONCE = 256
-"""Texts that are read together while the index is made."""
+from sidebooks_core.shelf.search.storing import folded_of, packed
 
 
 class StoredText(Struct, frozen=True, array_like=True):
@@ -83,66 +79,6 @@ def text_row(reading: Reading, row: int) -> StoredText | None:
     return reading.one(StoredText, "SELECT id, content_id, text FROM page_text WHERE id = ?", row)
 
 
-def rebuild(writing: Writing) -> int:
-    """Make the index again from the texts. Returns how many pages it has."""
-    index.clear(writing)
-    count = 0
-    for rows in _in_pieces(_all(writing), index.SIZES[-1]):
-        index.add(writing, [row.id for row in rows], [_stored_grams(row.text) for row in rows])
-        count += len(rows)
-    for one in writing.all(_RevisionKey, "SELECT DISTINCT paper, revision FROM page"):
-        stretches.refresh(writing, one.paper, one.revision)
-    return count
-
-
-def is_index_right(reading: Reading) -> bool:
-    """Whether the index is what `rebuild` would make, but for what `index.settle` will do. Reads all of it, and all texts."""
-    seen, doomed = -1, index.doomed(reading)
-    for block in index.blocks(reading, 1 << 62)[::-1]:
-        is_kept = ~np.isin(block.ids(), doomed)
-        ids = block.ids()[is_kept].tolist()
-        query = "SELECT id, content_id, text FROM page_text WHERE id > ? AND id <= ? ORDER BY id"
-        rows = reading.all(StoredText, query, seen, block.last)
-        if [row.id for row in rows] != ids:
-            return False
-        made = postings.pairs_of([_stored_grams(row.text) for row in rows])
-        if not np.array_equal(made, postings.without(index.all_pairs(reading, block), is_kept)):
-            return False
-        seen = block.last
-    if reading.number("SELECT count(*) FROM page_text WHERE id > ?", seen):
-        return False
-    standing = "SELECT count(*) FROM page JOIN page_text ON page_text.content_id = page.content_id"
-    told = """SELECT count(*) FROM stretch
-        JOIN page ON page.paper = stretch.paper AND page.revision = stretch.revision
-            AND page.page >= stretch.page AND page.page < stretch.page + stretch.count
-        JOIN page_text ON page_text.content_id = page.content_id AND page_text.id - stretch.text = page.page - stretch.page"""
-    counted = reading.number("SELECT coalesce(sum(count), 0) FROM stretch")
-    return reading.number(standing) == reading.number(told) == counted
-
-
-def _stored_grams(stored: bytes) -> Grams:
-    return grams_of_page(folded_texts(stored))
-
-
 class _RevisionKey(Struct, frozen=True, array_like=True):
     paper: str
     revision: int
-
-
-def _all(reading: Reading) -> Iterator[StoredText]:
-    last = -1
-    query = "SELECT id, content_id, text FROM page_text WHERE id > ? ORDER BY id LIMIT ?"
-    while rows := reading.all(StoredText, query, last, _AT_ONCE):
-        yield from rows
-        last = rows[-1].id
-
-
-def _in_pieces(rows: Iterator[StoredText], size: int) -> Iterator[list[StoredText]]:
-    piece: list[StoredText] = []
-    for row in rows:
-        piece.append(row)
-        if len(piece) == size:
-            yield piece
-            piece = []
-    if piece:
-        yield piece
