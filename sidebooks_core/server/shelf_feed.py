@@ -18,7 +18,7 @@ from sidebooks_core.access.policy import TOP, Resource
 from sidebooks_core.access.principals import Principal
 from sidebooks_core.server.places import Places, Standings
 from sidebooks_core.server.schemas_shelf import ChangeEntry, ProgressEntry, ShelfChanges
-from sidebooks_core.shelf import Change, Shelf, catalogue, changes, standing
+from sidebooks_core.shelf import Change, Shelf, changes, prepared_rows, standing
 
 RECENT = 2000
 """Changes that are kept in memory. Whoever is further behind reads from the database."""
@@ -98,7 +98,7 @@ class ShelfFeed:
         """The papers that are being prepared, with where they stand."""
         self.may_be_preparing = False
         with self._shelf.database.reading() as reading:
-            revisions = list(islice(catalogue.unprepared(reading), PREPARING_SHOWN))
+            revisions = prepared_rows.unprepared(reading, PREPARING_SHOWN)
         found: list[tuple[Standings, ProgressEntry]] = []
         for revision in revisions:
             standings = self._places.papers.find(revision.paper)

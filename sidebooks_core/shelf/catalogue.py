@@ -235,10 +235,14 @@ def revisions(reading: Reading, paper_id: str) -> list[Revision]:
 def revision(reading: Reading, paper_id: str, number: int | None) -> Revision:
     """One revision; the present one for None. The one place where "present" is resolved. Raises RequestError."""
     chosen = number if number is not None else require_paper(reading, paper_id).revision
-    found = reading.one(Revision, f"{_REVISION} WHERE revision.paper = ? AND revision.number = ?", paper_id, chosen)
+    found = find_revision(reading, paper_id, chosen)
     if found is None:
         raise RequestError(f"there is no revision {number} of the paper {paper_id!r}")
     return found
+
+
+def find_revision(reading: Reading, paper_id: str, number: int) -> Revision | None:
+    return reading.one(Revision, f"{_REVISION} WHERE revision.paper = ? AND revision.number = ?", paper_id, number)
 
 
 def password_of(reading: Reading, paper_id: str, number: int) -> str | None:
@@ -251,29 +255,13 @@ def set_opened(writing: Writing, paper_id: str, number: int, opened: Opened, who
     """A revision was opened again, with a password say, and this is what it is now."""
     found = revision(writing, paper_id, number)
     writing.run(
-        "UPDATE revision SET state = ?, reason = ?, document = ?, page_count = ?, password = ?, is_prepared = 0 "
+        "UPDATE revision SET state = ?, reason = ?, document = ?, page_count = ?, password = ?, is_prepared = 0, failures = 0 "
         "WHERE paper = ? AND number = ?",
         opened.state, opened.reason, opened.document_id, opened.page_count, opened.password, paper_id, number,
     )  # fmt: skip
     folder_id = require_paper(writing, paper_id).folder
     note_change(writing, "paper", folder=folder_id, paper=paper_id, revision=number, who=who)
     return revision(writing, paper_id, found.number)
-
-
-def unprepared(reading: Reading) -> list[Revision]:
-    """Revisions that can be read and are not prepared: the present ones of papers first, the newest of them first."""
-    query = f"""{_REVISION} JOIN paper ON paper.id = revision.paper WHERE revision.state = 'ready' AND revision.is_prepared = 0
-        ORDER BY paper.revision = revision.number DESC, revision.registered_s DESC"""
-    return reading.all(Revision, query)
-
-
-def set_prepared(writing: Writing, paper_id: str, number: int) -> bool:
-    """A revision is prepared. False if it was purged meanwhile."""
-    if not writing.run("UPDATE revision SET is_prepared = 1 WHERE paper = ? AND number = ?", paper_id, number):
-        return False
-    folder_id = require_paper(writing, paper_id).folder
-    note_change(writing, "paper prepared", folder=folder_id, paper=paper_id, revision=number, who="")
-    return True
 
 
 def set_content_ids(writing: Writing, paper_id: str, number: int, found: Mapping[int, str]) -> None:

@@ -57,7 +57,7 @@ class Shelf(Keeping):
         convert: Convert | None = None,
         prepares: bool = True,
     ) -> None:
-        """data_dir: made if it is not there; a local disk. None: everything is kept in memory and a temporary folder.
+        """data_dir: made if it is not there; a local disk. None: a temporary folder, which `close` removes.
 
         convert: makes documents of files that cannot be opened, such as office files. prepares: have the workers of the service
         prepare papers in the background, unless another process does.
@@ -66,7 +66,7 @@ class Shelf(Keeping):
         self.service = service
         self._temporary = tempfile.TemporaryDirectory(prefix="sidebooks-") if data_dir is None else None
         self.data_dir = Path(data_dir if data_dir is not None else self._temporary.name if self._temporary else "")
-        self.database = Database(None if data_dir is None else self.data_dir / upkeep.DATABASE_NAME, SHELF)
+        self.database = Database(self.data_dir / upkeep.DATABASE_NAME, SHELF)
         self.originals = Originals(self.data_dir / upkeep.ORIGINALS_NAME, service.settings.document_bytes)
         self._intake = Intake(self.originals, service, convert)
         self._opened = OpenedRevisions(service, self.database, self.originals)
@@ -76,6 +76,8 @@ class Shelf(Keeping):
         upkeep.sweep(self.database, self.originals)
         self.feed.tell(self._let_go_of_purged)
         self._preparer = Preparer(self.database, service, self.data_dir, self._opened.document, self.feed.wake)
+        self._preparer.each_day(lambda: upkeep.sweep(self.database, self.originals))
+        self.feed.tell(self._preparer.notice)
         self.desk = Desk(self.database, self.originals, self._intake, self._has_new, self.feed.wake, self._preparer.wake)
         self.watches = Watches(self.desk, self.data_dir)
         if prepares:
@@ -265,7 +267,7 @@ class Shelf(Keeping):
         return self._preparer.progress(paper_id)
 
     def wait_prepared(self, timeout_s: float | None = None) -> bool:
-        """Wait until all papers are prepared, if this process prepares them. False if they are not within the time."""
+        """Wait until all papers are prepared, by whatever process, but for those that could not be. False if not in time."""
         return self._preparer.wait(timeout_s)
 
     def search(self, query: str, where: Where | None = None, *, before: int = NEWEST, limit: int = SEARCH_LIMIT) -> Found:
