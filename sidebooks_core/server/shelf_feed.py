@@ -65,6 +65,8 @@ class ShelfFeed:
     def add(self, found: list[Change]) -> None:
         """The shelf tells of changes."""
         with self._lock:
+            if not self._recent and found:
+                self._first = found[0].seq - 1  # what came before the first call is read from the database
             self._recent.extend(found)
             if len(self._recent) == RECENT:
                 self._first = self._recent[0].seq - 1

@@ -111,6 +111,11 @@ def papers_of_document(reading: Reading, document_id: str) -> list[Paper]:
     return reading.all(Paper, query, document_id)
 
 
+def has_original(reading: Reading, digest: str) -> bool:
+    """Whether any paper, wherever it stands, has been registered from a file of this content."""
+    return reading.one(int, "SELECT 1 FROM revision WHERE original = ? LIMIT 1", digest) is not None
+
+
 def newest_revision_with(reading: Reading, paper_id: str, document_id: str) -> int:
     """The number of the newest revision of a paper that shows a document; 0 if none does."""
     query = "SELECT coalesce(max(number), 0) FROM revision WHERE paper = ? AND document = ?"

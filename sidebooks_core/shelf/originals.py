@@ -152,8 +152,8 @@ class Originals:
 
     def _settle(self, incoming: Path, original: Original) -> Original:
         path = self.path(original.digest)
-        if path.is_file():
-            return original  # untouched: whoever has it open would see a change
+        if path.is_file() and path.stat().st_size == original.size_bytes and self.is_whole(original.digest):
+            return original  # untouched: whoever has it open would see a change. One that is damaged is replaced.
         path.parent.mkdir(mode=0o700, exist_ok=True)
         incoming.chmod(0o400)
         incoming.rename(path)

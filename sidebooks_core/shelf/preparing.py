@@ -1,7 +1,7 @@
 """Prepares revisions in the background: every page is identified, indexed, and has its preview. Goes on after a restart.
 
 One process at a time prepares, the one that holds a lock on a file. If it ends, another one goes on. What is to be prepared,
-and how far it is, stands in the database: so the papers of other processes are prepared, too, and every process can wait for it.
+and how far it is, stands in the database: so papers of other processes are prepared, too, and every process can wait for them.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ from sidebooks_core.shelf.revisions import PageChange, page_changes
 from sidebooks_core.shelf.schema import SHELF
 from sidebooks_core.shelf.search import page_texts
 from sidebooks_core.shelf.search.searching import NEWEST, Found, Searcher, Where
-from sidebooks_core.shelf.told import change_folder, change_paper, new_paper, required_id, shown_name
+from sidebooks_core.shelf.told import change_folder, change_paper, new_folder, new_paper, required_id
 from sidebooks_core.shelf.watched import Watches
 
 CHANGES_AT_ONCE = 1000
@@ -89,7 +89,7 @@ class Shelf(Keeping):
         self, name: str, parent: str | Folder | None = None, *, kind: FolderKind = "folder", note: str = "", who: str = ""
     ) -> Folder:
         """A new folder behind its siblings. parent: the folder that holds it; None: at the top. Raises RequestError."""
-        new = Folder(new_id(), id_of(parent), shown_name(name), kind, note, 0)
+        new = new_folder(Folder(new_id(), id_of(parent), name, kind, note, 0))
         with self.database.writing() as writing:
             made = folders.add_folder(writing, new, who)
         self.feed.wake()
