@@ -229,10 +229,14 @@ def test_a_crash_after_the_registering_and_before_the_note_of_it_makes_no_second
 
     def crashing(self: uploads.Uploads, upload: uploads.Upload) -> Any:
         finish(self, upload)
-        state = house.papers.data_dir / "uploads" / f"{upload.id}.json"
-        note = json.loads(state.read_bytes())
+        done = house.papers.data_dir / "uploads" / "done" / f"{upload.id}.json"
+        note = json.loads(done.read_bytes())
         stored.append(note["paper_id"])
-        state.write_bytes(json.dumps({**note, "revision": None, "file_name": "x.pdf"}).encode())
+        done.unlink()
+        original = {"digest": hashlib.sha256(PAPER).hexdigest(), "size_bytes": len(PAPER)}
+        (done.parent.parent / done.name).write_bytes(
+            json.dumps({**note, "revision": None, "original": original, "file_name": "x.pdf"}).encode()
+        )
         raise StorageFailed("killed here")
 
     with monkeypatch.context() as patch:
@@ -252,7 +256,9 @@ def test_the_bytes_are_moved_and_not_copied(house: House) -> None:
     original = house.papers.originals.path(house.papers.revision(done.headers["sidebooks-paper"]).original)
     assert original.stat().st_ino == inode
     assert not part.exists()
-    assert "議案" not in (house.papers.data_dir / "uploads" / f"{path.rpartition('/')[2]}.json").read_text()
+    kept = list((house.papers.data_dir / "uploads").rglob("*.*"))
+    assert [one.parent.name for one in kept] == ["done"], "its state, and no lock"
+    assert "議案" not in kept[0].read_text()
 
 
 # A real server, a real client.

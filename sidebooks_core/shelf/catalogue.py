@@ -67,6 +67,8 @@ class NewRevision(Struct, frozen=True, kw_only=True):
     who: str = ""
     registered_s: float | None = None
     """Seconds since 1970 (UTC). None: now."""
+    upload: str | None = None
+    """The id of the upload that it came of."""
 
     def at(self, registered_s: float) -> NewRevision:
         """The same, registered at a time."""
@@ -246,6 +248,11 @@ def revision(reading: Reading, paper_id: str, number: int | None) -> Revision:
     return found
 
 
+def revision_of_upload(reading: Reading, paper_id: str, upload: str) -> int | None:
+    """The number of the revision of a paper that came of an upload; None if none did yet."""
+    return reading.one(int, "SELECT number FROM revision WHERE paper = ? AND upload = ?", paper_id, upload)
+
+
 def find_revision(reading: Reading, paper_id: str, number: int) -> Revision | None:
     return reading.one(Revision, f"{_REVISION} WHERE revision.paper = ? AND revision.number = ?", paper_id, number)
 
@@ -341,7 +348,7 @@ def _add_revision(writing: Writing, paper_id: str, number: int, new: NewRevision
     opened, registered_s = new.opened, new.registered_s if new.registered_s is not None else time.time()
     writing.run(
         "INSERT INTO revision (paper, number, original, shown, file_name, registered_s, registered_by, note, password, state, "
-        "reason, document, page_count, is_prepared) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
+        "reason, document, page_count, upload, is_prepared) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
         paper_id, number, new.original.digest, new.shown.digest, new.file_name, registered_s, new.who, new.note,
-        opened.password, opened.state, opened.reason, opened.document_id, opened.page_count,
+        opened.password, opened.state, opened.reason, opened.document_id, opened.page_count, new.upload,
     )  # fmt: skip

@@ -41,13 +41,16 @@ class Arrived(Struct, frozen=True):
     file_name: str
     paper_id: str
     """Of the new paper; chosen before, so that a repeated registering can be noticed."""
+    upload: str
+    """The id of the upload."""
 
 
 Given = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Arrived
 """What a paper can be registered from: a path, its bytes, or a binary file object, read from its beginning if it can seek."""
 Convert = Callable[[Path, str], bytes | Path | None]
-"""Makes a document of a file that cannot be opened, of an office file say. Called with its path and name; None: it cannot. If it
-raises, that is logged, and the file stands on the shelf as one that cannot be opened.
+"""Makes a document of a file that cannot be opened, of an office file say. Called with its path and name; None: it cannot.
+
+If it raises, that is logged, and the file stands on the shelf as one that cannot be opened.
 """
 _log = logging.getLogger("sidebooks_core.shelf")
 
@@ -71,6 +74,8 @@ class TakenIn(Struct, frozen=True):
     """None if it cannot be opened."""
     paper_id: str
     """Of the new paper, if it becomes one."""
+    upload: str | None = None
+    """The id of the upload that it came of."""
 
 
 class Intake:
@@ -87,7 +92,7 @@ class Intake:
         Raises FileNotFoundError, IsADirectoryError, DamagedDocument if the file changed while it was copied, DocumentTooLarge
         if it is over the limit of the settings, StorageFailed, ServiceClosed.
         """
-        paper_id = given.paper_id if isinstance(given, Arrived) else new_id()
+        paper_id, upload = (given.paper_id, given.upload) if isinstance(given, Arrived) else (new_id(), None)
         original, file_name = self._copied(given, name)
         opened, document = self.open(original.digest, name or file_name, password)
         if opened.state == "unsupported" and self._convert is not None:
@@ -101,8 +106,8 @@ class Intake:
                 opened, shown = replace(opened, reason=f"it could not be converted ({type(fault).__name__}); see the log"), None
             if shown is not None:
                 opened, document = self.open(shown.digest, name or file_name, password)
-                return TakenIn(original, shown, file_name, opened, document, paper_id)
-        return TakenIn(original, original, file_name, opened, document, paper_id)
+                return TakenIn(original, shown, file_name, opened, document, paper_id, upload)
+        return TakenIn(original, original, file_name, opened, document, paper_id, upload)
 
     def open(self, digest: str, name: str, password: str | None) -> tuple[Opened, Document | None]:
         """Open a file that was taken in."""
@@ -177,7 +182,13 @@ def committing(database: Database, originals: Originals, *taken: TakenIn) -> Ite
 def revision_of(taken: TakenIn, note: str, who: str) -> NewRevision:
     """A file that was taken in, as a revision."""
     return NewRevision(
-        original=taken.original, shown=taken.shown, file_name=taken.file_name, opened=taken.opened, note=note, who=who
+        original=taken.original,
+        shown=taken.shown,
+        file_name=taken.file_name,
+        opened=taken.opened,
+        note=note,
+        who=who,
+        upload=taken.upload,
     )
 
 

@@ -15,6 +15,7 @@ from sidebooks_core.shelf.intake import Desk
 from sidebooks_core.shelf.mirror import Noticed
 from sidebooks_core.shelf.model import Folder, id_of
 from sidebooks_core.shelf.originals import Originals
+from sidebooks_core.shelf.preparing import Preparer
 from sidebooks_core.shelf.search import page_texts
 from sidebooks_core.shelf.watched import SETTLE_S, Watch, Watches
 
@@ -28,6 +29,7 @@ class Keeping:
     feed: Feed
     desk: Desk
     """Registers files."""
+    preparer: Preparer
     watches: Watches
     """Of the folders that are watched by this process."""
 
@@ -77,6 +79,10 @@ class Keeping:
         if a file is not the one that it names, DocumentTooLarge, StorageFailed, Conflict.
         """
         return bring_in(self.desk, Path(source), id_of(folder), who)
+
+    def each_day(self, clean: Callable[[], object]) -> None:
+        """Call something once a day, from a thread, as long as the shelf is open and prepares. It may raise StorageError."""
+        self.preparer.each_day(clean)
 
     def verify(self) -> upkeep.Verification:
         """Read everything, and tell what is missing or damaged."""

@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -73,10 +73,11 @@ class Originals:
             os.fsync(incoming.fileno())
             return self._settle(name, Original(digest.hexdigest(), size_bytes))
 
-    def take_over(self, path: Path) -> Original:
+    def take_over(self, path: Path, found: Callable[[Original], object]) -> Original:
         """Move a file of the same file system among the originals, without a copy. It is on the disk when this returns.
 
-        Nobody may write to it any more. Raises DocumentTooLarge.
+        Nobody may write to it any more. found: told before it is moved what it is: after a crash, it may lie in either place.
+        Raises DocumentTooLarge.
         """
         with _translated(self.folder):
             with path.open("rb") as file:
@@ -84,6 +85,7 @@ class Originals:
                 if original.size_bytes > self._most_bytes:
                     raise DocumentTooLarge(f"the file is larger than {self._most_bytes} bytes, which the settings allow")
                 os.fsync(file.fileno())
+            found(original)
             self._settle(path, original)
             path.unlink(missing_ok=True)
             return original

@@ -31,7 +31,7 @@ def shown_name(name: str) -> str:
     return called
 
 
-def _require_text(what: str, text: object) -> None:
+def require_text(what: str, text: object) -> None:
     """Raises RequestError for what is no text, or cannot be stored as one."""
     if not isinstance(text, str):
         raise RequestError(f"{what} must be text, not {type(text).__name__}")
@@ -41,8 +41,8 @@ def _require_text(what: str, text: object) -> None:
 
 def require_time(what: str, time_s: object) -> None:
     """Raises RequestError for what is neither None nor a time in seconds since 1970."""
-    is_number = isinstance(time_s, int | float) and not isinstance(time_s, bool)
-    if time_s is not None and not (is_number and abs(float(str(time_s))) < LAST_S):
+    is_time = isinstance(time_s, int | float) and not isinstance(time_s, bool) and -LAST_S < time_s < LAST_S  # not for NaN
+    if time_s is not None and not is_time:
         raise RequestError(f"{what} must be None or a time in seconds since 1970, not {time_s!r}")
 
 
@@ -54,7 +54,7 @@ def _require_place(place: object) -> None:
 def new_paper(before: NewPaper, shown: Shown) -> NewPaper:
     """A paper with what was told of it. Raises RequestError for what makes no sense."""
     new = replace(before, **{name: value for name, value in shown.items() if name in Shown.__annotations__})
-    _require_text("note", new.note)
+    require_text("note", new.note)
     for what, time_s in (("from_s", new.from_s), ("until_s", new.until_s)):
         require_time(what, time_s)
     if new.level not in LEVELS:
@@ -66,7 +66,7 @@ def new_paper(before: NewPaper, shown: Shown) -> NewPaper:
 
 def new_folder(told: Folder) -> Folder:
     """A folder with its name as it is shown. Raises RequestError for what makes no sense."""
-    _require_text("note", told.note)
+    require_text("note", told.note)
     if told.kind not in FOLDER_KINDS:
         raise RequestError(f"kind must be one of {', '.join(FOLDER_KINDS)}, not {told.kind!r}")
     return replace(told, name=shown_name(told.name))
