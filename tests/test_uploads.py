@@ -362,3 +362,24 @@ def test_pieces_of_one_upload_do_not_mix(house: House) -> None:
     assert set(statuses[1:]) <= {409, 423}
     [paper] = house.papers.papers(house.open)
     assert house.papers.originals.path(house.papers.revision(paper.id).original).read_bytes() == PAPER
+
+
+# What a client tells wrongly.
+
+
+@pytest.mark.parametrize("metadata", ["filename é", "filename aé==", "filename !", "filename gICA"])
+def test_metadata_that_cannot_be_read_is_refused(house: House, metadata: str) -> None:
+    headers = {**TUS, "Upload-Length": "5", "Upload-Metadata": metadata}
+    given = {name.replace("-", "_"): value for name, value in headers.items()}
+    assert house.ask("clerk", f"/folders/{house.open.id}/papers", "POST", **given).status == 400
+
+
+@pytest.mark.parametrize("checksum", ["sha1 é", "sha1 !"])
+def test_a_checksum_that_cannot_be_read_is_refused(house: House, checksum: str) -> None:
+    assert send(house, at(begin(house)), 0, PAPER, Upload_Checksum=checksum).status == 400
+
+
+@pytest.mark.parametrize("time_s", ["nan", "inf", "-inf", "1e300", "soon"])
+def test_a_time_that_is_none_is_refused_before_the_file_is_sent(house: House, time_s: str) -> None:
+    assert begin(house, filename="a.pdf", from_s=time_s).status == 400
+    assert begin(house, filename="a.pdf", until_s=time_s).status == 400
