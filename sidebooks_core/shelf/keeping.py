@@ -30,6 +30,7 @@ class Keeping:
     desk: Desk
     """Registers files."""
     preparer: Preparer
+    """Prepares papers in the background."""
     watches: Watches
     """Of the folders that are watched by this process."""
 
@@ -79,10 +80,6 @@ class Keeping:
         if a file is not the one that it names, DocumentTooLarge, StorageFailed, Conflict.
         """
         return bring_in(self.desk, Path(source), id_of(folder), who)
-
-    def each_day(self, clean: Callable[[], object]) -> None:
-        """Call something once a day, from a thread, as long as the shelf is open and prepares. It may raise StorageError."""
-        self.preparer.each_day(clean)
 
     def verify(self) -> upkeep.Verification:
         """Read everything, and tell what is missing or damaged."""

@@ -79,7 +79,7 @@ class Shelf(Keeping):
         upkeep.sweep(self.database, self.originals)
         self.feed.tell(self._let_go_of_purged)
         self.preparer = Preparer(self.database, service, self.data_dir, self._opened.document, self.feed.wake)
-        self.each_day(lambda: upkeep.sweep(self.database, self.originals))
+        self.preparer.each_day(lambda: upkeep.sweep(self.database, self.originals))
         self.feed.tell(self.preparer.notice)
         self.desk = Desk(self.database, self.originals, self._intake, self._has_new, self.feed.wake, self.preparer.wake)
         self.watches = Watches(self.desk, self.data_dir)

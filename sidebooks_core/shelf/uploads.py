@@ -93,7 +93,7 @@ class Uploads:
             make_own(self._folder / DONE_NAME)
         self._swept_s = 0.0
         self.sweep()
-        shelf.each_day(self.sweep)
+        shelf.preparer.each_day(self.sweep)
 
     def begin(self, new: Upload) -> Upload:
         """Begin an upload; its id and time are set here. Raises QueueFull, DocumentTooLarge, RequestError."""
