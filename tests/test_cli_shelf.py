@@ -13,6 +13,9 @@ from typing import Any
 
 import pytest
 
+from sidebooks_core import Settings, TileService
+from sidebooks_core.shelf import Shelf
+
 
 class Clerk:
     """Runs `sidebooks shelf` on a shelf of its own."""
@@ -150,3 +153,17 @@ def test_what_makes_no_sense_is_told(clerk: Clerk, arguments: tuple[str, ...], m
     ran = clerk.run(*arguments)
     assert ran.returncode == 2
     assert message in ran.stderr
+
+
+def test_papers_are_added_replaced_and_imported_beside_a_server_that_prepares(
+    clerk: Clerk, tmp_path: Path, sample: Path
+) -> None:
+    with TileService(Settings(cache_dir=tmp_path / "cache", workers=1)) as service, Shelf(tmp_path / "data", service) as server:
+        assert server.wait_prepared(30)
+        [added] = clerk.json("add", sample, "--name", "budget")
+        clerk.json("replace", added["id"], sample)
+        assert server.revision(added["id"]).is_prepared
+        clerk.told("export", tmp_path / "out")
+        server.purge(added["id"])
+        assert clerk.json("import", tmp_path / "out")["papers"] == 1
+        assert all(one.is_prepared for one in server.revisions(added["id"]))

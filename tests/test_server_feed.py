@@ -12,7 +12,10 @@ from typing import Any
 
 import pytest
 from paper_house import PEOPLE, House
+from quiet import wait_until
 
+from sidebooks_core.server.places import Places
+from sidebooks_core.server.shelf_feed import ShelfFeed
 from sidebooks_core.shelf import Change
 from sidebooks_core.shelf import Shelf as PaperShelf
 
@@ -206,3 +209,20 @@ def test_what_another_process_withdrew_is_answered_to_nobody_soon(house: House, 
             assert time.monotonic() < deadline
             time.sleep(0.01)
     assert house.ask("member", image).status == 404
+
+
+def test_what_changes_while_the_feed_begins_is_told(house: House) -> None:
+    places = Places(house.papers)
+    feed = ShelfFeed(house.papers, places, lambda *_: True, lambda *_: True)
+    start = feed.position(house.papers.feed.last)
+    first = house.papers.make_folder("made before anything is told of")
+    wait_until(lambda: house.papers.feed.last >= house.papers.changes()[-1].seq, "the feed does not tell it")
+    house.papers.tell(feed.add)
+    second = house.papers.make_folder("made after that")
+    told: list[Change] = []
+    house.papers.tell(told.extend)
+    third = house.papers.make_folder("made last")
+    wait_until(lambda: told, "it is not told")
+    places.forget()
+    found = feed.since(PEOPLE["clerk"], start)
+    assert [one.folder for one in found.changes if one.folder] == [first.id, second.id, third.id]

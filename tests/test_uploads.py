@@ -229,10 +229,14 @@ def test_a_crash_after_the_registering_and_before_the_note_of_it_makes_no_second
 
     def crashing(self: uploads.Uploads, upload: uploads.Upload) -> Any:
         finish(self, upload)
-        state = house.papers.data_dir / "uploads" / f"{upload.id}.json"
-        note = json.loads(state.read_bytes())
+        done = house.papers.data_dir / "uploads" / "done" / f"{upload.id}.json"
+        note = json.loads(done.read_bytes())
         stored.append(note["paper_id"])
-        state.write_bytes(json.dumps({**note, "revision": None, "file_name": "x.pdf"}).encode())
+        done.unlink()
+        original = {"digest": hashlib.sha256(PAPER).hexdigest(), "size_bytes": len(PAPER)}
+        (done.parent.parent / done.name).write_bytes(
+            json.dumps({**note, "revision": None, "original": original, "file_name": "x.pdf"}).encode()
+        )
         raise StorageFailed("killed here")
 
     with monkeypatch.context() as patch:
@@ -252,7 +256,9 @@ def test_the_bytes_are_moved_and_not_copied(house: House) -> None:
     original = house.papers.originals.path(house.papers.revision(done.headers["sidebooks-paper"]).original)
     assert original.stat().st_ino == inode
     assert not part.exists()
-    assert "議案" not in (house.papers.data_dir / "uploads" / f"{path.rpartition('/')[2]}.json").read_text()
+    kept = list((house.papers.data_dir / "uploads").rglob("*.*"))
+    assert [one.parent.name for one in kept] == ["done"], "its state, and no lock"
+    assert "議案" not in kept[0].read_text()
 
 
 # A real server, a real client.
@@ -356,3 +362,24 @@ def test_pieces_of_one_upload_do_not_mix(house: House) -> None:
     assert set(statuses[1:]) <= {409, 423}
     [paper] = house.papers.papers(house.open)
     assert house.papers.originals.path(house.papers.revision(paper.id).original).read_bytes() == PAPER
+
+
+# What a client tells wrongly.
+
+
+@pytest.mark.parametrize("metadata", ["filename é", "filename aé==", "filename !", "filename gICA"])
+def test_metadata_that_cannot_be_read_is_refused(house: House, metadata: str) -> None:
+    headers = {**TUS, "Upload-Length": "5", "Upload-Metadata": metadata}
+    given = {name.replace("-", "_"): value for name, value in headers.items()}
+    assert house.ask("clerk", f"/folders/{house.open.id}/papers", "POST", **given).status == 400
+
+
+@pytest.mark.parametrize("checksum", ["sha1 é", "sha1 !"])
+def test_a_checksum_that_cannot_be_read_is_refused(house: House, checksum: str) -> None:
+    assert send(house, at(begin(house)), 0, PAPER, Upload_Checksum=checksum).status == 400
+
+
+@pytest.mark.parametrize("time_s", ["nan", "inf", "-inf", "1e300", "soon"])
+def test_a_time_that_is_none_is_refused_before_the_file_is_sent(house: House, time_s: str) -> None:
+    assert begin(house, filename="a.pdf", from_s=time_s).status == 400
+    assert begin(house, filename="a.pdf", until_s=time_s).status == 400

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from benchmarks.shelf.texts import Source, page_text
 from sidebooks_core.databases.database import Database, Writing
-from sidebooks_core.shelf import catalogue, folders
+from sidebooks_core.shelf import catalogue, folders, prepared_rows
 from sidebooks_core.shelf.catalogue import NewPaper, NewRevision, Opened
 from sidebooks_core.shelf.model import Folder
 from sidebooks_core.shelf.order import new_id
@@ -71,7 +71,7 @@ def build(data_dir: Path, source: Source, pages: int) -> Built:
                 papers.append(new[-1])
             page_texts.add(writing, dict(texts))
             for paper in new:
-                catalogue.set_prepared(writing, paper, 1)
+                prepared_rows.set_prepared(writing, paper, 1)
         index.merge(database)
         done = first + len(texts)
         print(f"\r{done}/{pages} pages, {time.monotonic() - started_s:.0f} s", end="", file=sys.stderr, flush=True)

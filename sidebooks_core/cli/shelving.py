@@ -26,6 +26,9 @@ LOOK_EVERY_S = 0.2
 """How often the progress of preparing is looked at."""
 PURGE_WAIT_S = 10.0
 """How long `purge` waits for who is in the way, before it tells that something is left."""
+STALLED_S = 300.0
+"""The process that prepares is waited for no longer if nothing comes of it for so many seconds."""
+NOT_PREPARED = "sidebooks: not everything is prepared yet; the process that prepares goes on"
 
 
 def add(arguments: argparse.Namespace) -> int:
@@ -221,7 +224,7 @@ def bring_in(arguments: argparse.Namespace) -> int:
         folder = _made_folder(shelf, arguments.folder) if arguments.folder else None
         done = shelf.bring_in(arguments.source, folder, who=getpass.getuser())
         if not arguments.no_wait:
-            shelf.wait_prepared()
+            _wait_all_prepared(shelf)
     if arguments.json:
         print_json(to_builtins(done))
     else:
@@ -312,15 +315,42 @@ def _made_inner(shelf: Shelf, folder: Folder, name: str) -> Folder:
 
 def _wait_prepared(shelf: Shelf, papers: list[Paper]) -> None:
     """Wait until papers are prepared, with a progress bar. Another process may prepare them."""
-    waiting = [paper for paper in papers if paper.state == "ready"]
-    total = sum(paper.page_count for paper in waiting)
+    waiting = {paper.id: paper.page_count for paper in papers if paper.state == "ready"}
+    total, done, reached = sum(waiting.values()), 0, -1
+    moved_s = time.monotonic()
     with ProgressBar("preparing") as bar:
-        while True:
-            progress = [shelf.progress(paper.id) for paper in waiting]
-            bar(sum(min(one.previews, one.indexed) for one in progress), total)
-            if all(shelf.revisions(paper.id)[-1].is_prepared for paper in waiting):
+        while waiting:
+            there = 0
+            for paper_id in list(waiting):
+                try:
+                    progress, revision = shelf.progress(paper_id), shelf.revision(paper_id)
+                except RequestError:  # it was purged meanwhile
+                    done += waiting.pop(paper_id)
+                    continue
+                if revision.is_prepared or revision.state != "ready" or progress.has_failed:
+                    done += waiting.pop(paper_id)
+                    if progress.has_failed:
+                        print(f"sidebooks: {shelf.paper(paper_id).name}: not prepared yet; see the log", file=sys.stderr)
+                else:
+                    there += min(progress.previews, progress.indexed)
+            bar(done + there, total)
+            if done + there != reached:
+                reached, moved_s = done + there, time.monotonic()
+            elif time.monotonic() - moved_s > STALLED_S:
+                print(NOT_PREPARED, file=sys.stderr)
                 return
-            time.sleep(LOOK_EVERY_S)
+            if waiting:
+                time.sleep(LOOK_EVERY_S)
+
+
+def _wait_all_prepared(shelf: Shelf) -> None:
+    """Wait until every paper of the shelf is prepared. Another process may prepare them."""
+    reached = -1
+    while not shelf.wait_prepared(STALLED_S):
+        if shelf.feed.last == reached:
+            print(NOT_PREPARED, file=sys.stderr)
+            return
+        reached = shelf.feed.last
 
 
 def _tree(shelf: Shelf, folder: Folder | None, depth: int, *, is_withdrawn: bool) -> Iterator[tuple[int, Folder | Paper]]:

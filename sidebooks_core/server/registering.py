@@ -14,6 +14,7 @@ from sidebooks_core.errors import DocumentError, RequestError, ServiceClosed, Si
 from sidebooks_core.server.shelf import Shelf
 from sidebooks_core.server.watcher import OPENERS
 from sidebooks_core.shelf import Shelf as PaperShelf
+from sidebooks_core.shelf import catalogue, watched_rows
 from sidebooks_core.shelf.mirror import Noticed
 
 START_PATIENCE_S = 2.0
@@ -53,8 +54,15 @@ def _register_once(papers: PaperShelf, path: Path, password: str | None) -> None
     try:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        there = papers.papers(withdrawn=True)
-        if not any(revision.original == digest for paper in there for revision in papers.revisions(paper.id)):
+        with papers.database.reading() as reading:
+            is_there = catalogue.has_original(reading, digest)  # a clerk may have moved its paper anywhere
+            is_purged = watched_rows.is_purged(reading, watched_rows.NAMED, digest)
+        if is_purged and not is_there:
+            print(
+                f"sidebooks: not registered: the paper of {path} was purged; `sidebooks shelf add` registers it",
+                file=sys.stderr,
+            )
+        elif not is_there:
             papers.register(path, password=password)
     except StorageError:
         raise

@@ -18,7 +18,7 @@ from sidebooks_core.access.policy import TOP, Resource
 from sidebooks_core.access.principals import Principal
 from sidebooks_core.server.places import Places, Standings
 from sidebooks_core.server.schemas_shelf import ChangeEntry, ProgressEntry, ShelfChanges
-from sidebooks_core.shelf import Change, Shelf, catalogue, changes, standing
+from sidebooks_core.shelf import Change, Shelf, changes, prepared_rows, standing
 
 RECENT = 2000
 """Changes that are kept in memory. Whoever is further behind reads from the database."""
@@ -65,6 +65,8 @@ class ShelfFeed:
     def add(self, found: list[Change]) -> None:
         """The shelf tells of changes."""
         with self._lock:
+            if not self._recent and found:
+                self._first = found[0].seq - 1  # what came before the first call is read from the database
             self._recent.extend(found)
             if len(self._recent) == RECENT:
                 self._first = self._recent[0].seq - 1
@@ -98,7 +100,7 @@ class ShelfFeed:
         """The papers that are being prepared, with where they stand."""
         self.may_be_preparing = False
         with self._shelf.database.reading() as reading:
-            revisions = list(islice(catalogue.unprepared(reading), PREPARING_SHOWN))
+            revisions = prepared_rows.unprepared(reading, PREPARING_SHOWN)
         found: list[tuple[Standings, ProgressEntry]] = []
         for revision in revisions:
             standings = self._places.papers.find(revision.paper)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 from email.utils import formatdate
 from typing import Protocol
@@ -78,7 +77,7 @@ def metadata(request: HttpRequest) -> dict[str, str]:
         name, _, value = one.partition(" ")
         try:
             found[name] = base64.b64decode(value.strip(), validate=True).decode("utf-8")
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # no base64, no ASCII, or no UTF-8
             raise Refused(400, f"upload-metadata: {name} is not UTF-8 in base64") from None
     return found
 
@@ -93,7 +92,7 @@ def checksum(request: HttpRequest) -> Checksum | None:
         raise Refused(400, f"upload-checksum: one of {', '.join(ALGORITHMS)}, please")
     try:
         return Checksum(algorithm, base64.b64decode(value.strip(), validate=True))
-    except binascii.Error:
+    except ValueError:  # no base64, or no ASCII
         raise Refused(400, "upload-checksum: the digest is not base64") from None
 
 

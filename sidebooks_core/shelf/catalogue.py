@@ -67,6 +67,8 @@ class NewRevision(Struct, frozen=True, kw_only=True):
     who: str = ""
     registered_s: float | None = None
     """Seconds since 1970 (UTC). None: now."""
+    upload: str | None = None
+    """The id of the upload that it came of."""
 
     def at(self, registered_s: float) -> NewRevision:
         """The same, registered at a time."""
@@ -109,6 +111,11 @@ def papers_of_document(reading: Reading, document_id: str) -> list[Paper]:
     """The papers that show a document in any of their revisions."""
     query = f"{_PAPER} WHERE paper.id IN (SELECT paper FROM revision WHERE document = ?) ORDER BY paper.rowid"
     return reading.all(Paper, query, document_id)
+
+
+def has_original(reading: Reading, digest: str) -> bool:
+    """Whether any paper, wherever it stands, has been registered from a file of this content."""
+    return reading.one(int, "SELECT 1 FROM revision WHERE original = ? LIMIT 1", digest) is not None
 
 
 def newest_revision_with(reading: Reading, paper_id: str, document_id: str) -> int:
@@ -236,10 +243,19 @@ def revisions(reading: Reading, paper_id: str) -> list[Revision]:
 def revision(reading: Reading, paper_id: str, number: int | None) -> Revision:
     """One revision; the present one for None. The one place where "present" is resolved. Raises RequestError."""
     chosen = number if number is not None else require_paper(reading, paper_id).revision
-    found = reading.one(Revision, f"{_REVISION} WHERE revision.paper = ? AND revision.number = ?", paper_id, chosen)
+    found = find_revision(reading, paper_id, chosen)
     if found is None:
         raise RequestError(f"there is no revision {number} of the paper {paper_id!r}")
     return found
+
+
+def revision_of_upload(reading: Reading, paper_id: str, upload: str) -> int | None:
+    """The number of the revision of a paper that came of an upload; None if none did yet."""
+    return reading.one(int, "SELECT number FROM revision WHERE paper = ? AND upload = ?", paper_id, upload)
+
+
+def find_revision(reading: Reading, paper_id: str, number: int) -> Revision | None:
+    return reading.one(Revision, f"{_REVISION} WHERE revision.paper = ? AND revision.number = ?", paper_id, number)
 
 
 def password_of(reading: Reading, paper_id: str, number: int) -> str | None:
@@ -252,29 +268,13 @@ def set_opened(writing: Writing, paper_id: str, number: int, opened: Opened, who
     """A revision was opened again, with a password say, and this is what it is now."""
     found = revision(writing, paper_id, number)
     writing.run(
-        "UPDATE revision SET state = ?, reason = ?, document = ?, page_count = ?, password = ?, is_prepared = 0 "
+        "UPDATE revision SET state = ?, reason = ?, document = ?, page_count = ?, password = ?, is_prepared = 0, failures = 0 "
         "WHERE paper = ? AND number = ?",
         opened.state, opened.reason, opened.document_id, opened.page_count, opened.password, paper_id, number,
     )  # fmt: skip
     folder_id = require_paper(writing, paper_id).folder
     note_change(writing, "paper", folder=folder_id, paper=paper_id, revision=number, who=who)
     return revision(writing, paper_id, found.number)
-
-
-def unprepared(reading: Reading) -> list[Revision]:
-    """Revisions that can be read and are not prepared: the present ones of papers first, the newest of them first."""
-    query = f"""{_REVISION} JOIN paper ON paper.id = revision.paper WHERE revision.state = 'ready' AND revision.is_prepared = 0
-        ORDER BY paper.revision = revision.number DESC, revision.registered_s DESC"""
-    return reading.all(Revision, query)
-
-
-def set_prepared(writing: Writing, paper_id: str, number: int) -> bool:
-    """A revision is prepared. False if it was purged meanwhile."""
-    if not writing.run("UPDATE revision SET is_prepared = 1 WHERE paper = ? AND number = ?", paper_id, number):
-        return False
-    folder_id = require_paper(writing, paper_id).folder
-    note_change(writing, "paper prepared", folder=folder_id, paper=paper_id, revision=number, who="")
-    return True
 
 
 def set_content_ids(writing: Writing, paper_id: str, number: int, found: Mapping[int, str]) -> None:
@@ -349,7 +349,7 @@ def _add_revision(writing: Writing, paper_id: str, number: int, new: NewRevision
     opened, registered_s = new.opened, new.registered_s if new.registered_s is not None else time.time()
     writing.run(
         "INSERT INTO revision (paper, number, original, shown, file_name, registered_s, registered_by, note, password, state, "
-        "reason, document, page_count, is_prepared) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
+        "reason, document, page_count, upload, is_prepared) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
         paper_id, number, new.original.digest, new.shown.digest, new.file_name, registered_s, new.who, new.note,
-        opened.password, opened.state, opened.reason, opened.document_id, opened.page_count,
+        opened.password, opened.state, opened.reason, opened.document_id, opened.page_count, new.upload,
     )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from sidebooks_core.databases.database import Database, Writing
 from sidebooks_core.documents.document import Document
@@ -20,6 +22,8 @@ from sidebooks_core.errors import (
     DocumentTooLarge,
     PasswordRequired,
     RequestError,
+    ServiceClosed,
+    StorageError,
     StorageFailed,
     UnsupportedDocument,
 )
@@ -37,12 +41,18 @@ class Arrived(Struct, frozen=True):
     file_name: str
     paper_id: str
     """Of the new paper; chosen before, so that a repeated registering can be noticed."""
+    upload: str
+    """The id of the upload."""
 
 
 Given = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Arrived
 """What a paper can be registered from: a path, its bytes, or a binary file object, read from its beginning if it can seek."""
 Convert = Callable[[Path, str], bytes | Path | None]
-"""Makes a document of a file that cannot be opened, of an office file say. Called with its path and name; None: it cannot."""
+"""Makes a document of a file that cannot be opened, of an office file say. Called with its path and name; None: it cannot.
+
+If it raises, that is logged, and the file stands on the shelf as one that cannot be opened.
+"""
+_log = logging.getLogger("sidebooks_core.shelf")
 
 ERRORS: dict[State, type[DocumentError]] = {
     "locked": PasswordRequired,
@@ -64,6 +74,8 @@ class TakenIn(Struct, frozen=True):
     """None if it cannot be opened."""
     paper_id: str
     """Of the new paper, if it becomes one."""
+    upload: str | None = None
+    """The id of the upload that it came of."""
 
 
 class Intake:
@@ -80,16 +92,22 @@ class Intake:
         Raises FileNotFoundError, IsADirectoryError, DamagedDocument if the file changed while it was copied, DocumentTooLarge
         if it is over the limit of the settings, StorageFailed, ServiceClosed.
         """
-        paper_id = given.paper_id if isinstance(given, Arrived) else new_id()
+        paper_id, upload = (given.paper_id, given.upload) if isinstance(given, Arrived) else (new_id(), None)
         original, file_name = self._copied(given, name)
         opened, document = self.open(original.digest, name or file_name, password)
         if opened.state == "unsupported" and self._convert is not None:
-            made = self._convert(self._originals.path(original.digest), file_name)
-            if made is not None:
-                shown, _ = self._copied(made, None)
+            try:
+                made = self._convert(self._originals.path(original.digest), file_name)
+                shown = self._copied(made, None)[0] if made is not None else None
+            except (StorageError, ServiceClosed):
+                raise
+            except Exception as fault:  # noqa: BLE001 - whatever the application's hook does, the file stands on the shelf
+                _log.exception("%r could not be converted", file_name)
+                opened, shown = replace(opened, reason=f"it could not be converted ({type(fault).__name__}); see the log"), None
+            if shown is not None:
                 opened, document = self.open(shown.digest, name or file_name, password)
-                return TakenIn(original, shown, file_name, opened, document, paper_id)
-        return TakenIn(original, original, file_name, opened, document, paper_id)
+                return TakenIn(original, shown, file_name, opened, document, paper_id, upload)
+        return TakenIn(original, original, file_name, opened, document, paper_id, upload)
 
     def open(self, digest: str, name: str, password: str | None) -> tuple[Opened, Document | None]:
         """Open a file that was taken in."""
@@ -164,7 +182,13 @@ def committing(database: Database, originals: Originals, *taken: TakenIn) -> Ite
 def revision_of(taken: TakenIn, note: str, who: str) -> NewRevision:
     """A file that was taken in, as a revision."""
     return NewRevision(
-        original=taken.original, shown=taken.shown, file_name=taken.file_name, opened=taken.opened, note=note, who=who
+        original=taken.original,
+        shown=taken.shown,
+        file_name=taken.file_name,
+        opened=taken.opened,
+        note=note,
+        who=who,
+        upload=taken.upload,
     )
 
 

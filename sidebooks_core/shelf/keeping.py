@@ -16,6 +16,7 @@ from sidebooks_core.shelf.mirror import Noticed
 from sidebooks_core.shelf.model import Folder, id_of
 from sidebooks_core.shelf.originals import Originals
 from sidebooks_core.shelf.positions import Positions
+from sidebooks_core.shelf.preparing import Preparer
 from sidebooks_core.shelf.purging import PendingPurges, Purger
 from sidebooks_core.shelf.search import mending
 from sidebooks_core.shelf.watched import SETTLE_S, Watch, Watches
@@ -30,6 +31,8 @@ class Keeping:
     feed: Feed
     desk: Desk
     """Registers files."""
+    preparer: Preparer
+    """Prepares papers in the background."""
     watches: Watches
     """Of the folders that are watched by this process."""
     positions: Positions

@@ -28,6 +28,7 @@ from sidebooks_core.shelf.intake import Desk, TakenIn, committing, name_of, revi
 from sidebooks_core.shelf.model import Folder, Paper
 from sidebooks_core.shelf.order import new_id
 from sidebooks_core.shelf.ripening import Known, Ripening
+from sidebooks_core.shelf.taking import taking_in
 from sidebooks_core.shelf.watched_rows import WatchedFile, state_text
 
 DAMAGED_AFTER = 5.0
@@ -114,8 +115,8 @@ class Mirror:
         """Register a file, or what has changed of it. A failure is told, and tried again if it may pass."""
         place = self._place(path)
         try:
-            with self._desk.originals.taking():
-                noticed = self._taken(path, files, rows)
+            with taking_in(self._desk.database, self._desk.originals) as fresh:
+                noticed = self._taken(path, files, rows, fresh)
         except ServiceClosed:
             raise
         except (_Changed, FileNotFoundError):
@@ -136,7 +137,9 @@ class Mirror:
         if noticed is not None:
             self._told(noticed)
 
-    def _taken(self, path: bytes, files: dict[bytes, str], rows: dict[bytes, WatchedFile]) -> Noticed | None:
+    def _taken(
+        self, path: bytes, files: dict[bytes, str], rows: dict[bytes, WatchedFile], fresh: list[TakenIn]
+    ) -> Noticed | None:
         place, row = self._place(path), rows.get(path)
         digest = _digest(place, files[path])
         new = WatchedFile(path, "", digest, files[path], False)
@@ -152,6 +155,7 @@ class Mirror:
         now_s = time.monotonic()
         left_s = DAMAGED_AFTER * self._settle_s - self._ripening.age_s(path, now_s)
         taken = self._desk.intake.take(place, None, None)
+        fresh.append(taken)
         if taken.original.digest != digest or not _is_as_seen(place.stat(), files[path]):
             raise _Changed  # opening it may have taken long
         if taken.opened.state == "damaged" and left_s > 0:

@@ -118,6 +118,8 @@ class Progress(Struct, frozen=True):
     previews: int
     indexed: int
     """Pages that the search finds."""
+    has_failed: bool = False
+    """Preparing it has failed. It is tried again later."""
 
 
 class Shown(TypedDict, total=False):

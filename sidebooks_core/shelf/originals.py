@@ -9,7 +9,7 @@ import hashlib
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -72,10 +72,11 @@ class Originals:
             os.fsync(incoming.fileno())
             return self._settle(name, Original(digest.hexdigest(), size_bytes))
 
-    def take_over(self, path: Path) -> Original:
+    def take_over(self, path: Path, found: Callable[[Original], object]) -> Original:
         """Move a file of the same file system among the originals, without a copy. It is on the disk when this returns.
 
-        Nobody may write to it any more. Raises DocumentTooLarge.
+        Nobody may write to it any more. found: told before it is moved what it is: after a crash, it may lie in either place.
+        Raises DocumentTooLarge.
         """
         with _translated(self.folder):
             with path.open("rb") as file:
@@ -83,6 +84,7 @@ class Originals:
                 if original.size_bytes > self._most_bytes:
                     raise DocumentTooLarge(f"the file is larger than {self._most_bytes} bytes, which the settings allow")
                 os.fsync(file.fileno())
+            found(original)
             self._settle(path, original)
             path.unlink(missing_ok=True)
             return original
@@ -151,8 +153,8 @@ class Originals:
 
     def _settle(self, incoming: Path, original: Original) -> Original:
         path = self.path(original.digest)
-        if path.is_file():
-            return original  # untouched: whoever has it open would see a change
+        if path.is_file() and path.stat().st_size == original.size_bytes and self.is_whole(original.digest):
+            return original  # untouched: whoever has it open would see a change. One that is damaged is replaced.
         path.parent.mkdir(mode=0o700, exist_ok=True)
         incoming.chmod(0o400)
         incoming.rename(path)

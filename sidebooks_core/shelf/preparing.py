@@ -1,45 +1,72 @@
 """Prepares revisions in the background: every page is identified, indexed, and has its preview. Goes on after a restart.
 
-One process at a time prepares, the one that holds a lock on a file. If it ends, another one goes on.
+One process at a time prepares, the one that holds a lock on a file. If it ends, another one goes on. What is to be prepared,
+and how far it is, stands in the database: so papers of other processes are prepared, too, and every process can wait for them.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from sidebooks_core.databases.database import Database
 from sidebooks_core.databases.lock import ProcessLock, try_lock
 from sidebooks_core.documents.document import Document
-from sidebooks_core.errors import PageError, QueueFull, ServiceClosed, SidebooksError
+from sidebooks_core.errors import PageError, QueueFull, ServiceClosed, StorageError
 from sidebooks_core.images.requests import Request
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.service import TileService
-from sidebooks_core.shelf import catalogue
-from sidebooks_core.shelf.model import Progress, Revision
+from sidebooks_core.shelf import catalogue, prepared_rows
+from sidebooks_core.shelf.model import Change, Progress, Revision
+from sidebooks_core.shelf.prepared_rows import RevisionKey
 from sidebooks_core.shelf.search import index, page_texts, stretches
 
 LOCK_NAME = "preparing.lock"
 PAGES_AT_ONCE = 32
 """Pages that are asked for together, and whose content ids are written together."""
+REVISIONS_AT_ONCE = 64
+"""Revisions that are looked up together."""
 LOOK_EVERY_S = 5.0
-"""How often a process that does not prepare looks whether it can."""
+"""How often a process looks whether there is something to prepare, or whether it is the one that prepares."""
 AGAIN_S = 2.0
-"""After this time, what could not be done for a passing reason is tried again."""
+"""After this time, what could not be done for a passing reason is tried again. A revision that fails again waits for twice the
+time each time.
+"""
+LONGEST_AGAIN_S = 600.0
+NOTED_EVERY_S = 0.5
+"""How often other processes are told how many previews there are."""
+WAIT_LOOK_S = 0.1
+"""How often a process that waits looks whether another one has prepared everything."""
+DAY_S = 86_400.0
+WAKING = frozenset({"paper", "paper replaced", "paper restored"})
+"""Changes after which there may be something to prepare."""
 
 _log = logging.getLogger("sidebooks_core.shelf")
 
 
-class _Done(Struct):
-    """How far the revision under way is."""
+class _UnderWay(Struct):
+    """The revision that is being prepared."""
 
     paper: str
     number: int
     previews: int = 0
+    noted_s: float = 0.0
+    unreadable: set[int] = field(default_factory=set)
+    """Pages whose text cannot be read."""
+
+
+class _Failed(Struct):
+    """A revision that could not be prepared."""
+
+    times: int = 0
+    again_s: float = 0.0
+    """When it is tried again, by the clock that is never set."""
 
 
 class Preparer:
@@ -60,12 +87,17 @@ class Preparer:
         self._open_revision = open_revision
         self._changed = changed
         self._lock = threading.Lock()
+        self._looked = threading.Condition(self._lock)
+        """A revision was prepared, or could not be."""
         self._wake = threading.Event()
         self._closing = threading.Event()
-        self._is_idle = threading.Event()
-        self._under_way: _Done | None = None
-        self._failed: set[tuple[str, int]] = set()
-        """Revisions that this process could not prepare. They are tried again after a restart."""
+        self._under_way: _UnderWay | None = None
+        self._next: deque[RevisionKey] = deque()
+        self._is_new = False
+        """There may be newer revisions than those in `_next`."""
+        self._failed: dict[RevisionKey, _Failed] = {}
+        self._daily: list[Callable[[], object]] = []
+        self._cleaned_s = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="sidebooks-prepare", daemon=True)
         self._has_started = False
 
@@ -77,12 +109,35 @@ class Preparer:
     def wake(self) -> None:
         """There is a new revision."""
         with self._lock:
-            self._is_idle.clear()
-            self._wake.set()
+            self._is_new = True
+        self._wake.set()
+
+    def notice(self, told: list[Change]) -> None:
+        """The feed tells of changes, also of those that other processes have made."""
+        if any(change.kind in WAKING for change in told):
+            self.wake()
+
+    def each_day(self, clean: Callable[[], object]) -> None:
+        """Call something once a day, as long as this is open. It may raise StorageError."""
+        with self._lock:
+            self._daily.append(clean)
 
     def wait(self, timeout_s: float | None = None) -> bool:
-        """Wait until everything is prepared that can be. False if it was not within the time."""
-        return self._is_idle.wait(timeout_s)
+        """Wait until everything is prepared that can be, by this process or another one. What has failed is not waited for.
+
+        False if it was not within the time, or this was closed.
+        """
+        deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
+        while not self._closing.is_set():
+            with self._database.reading() as reading:
+                if prepared_rows.is_all_prepared(reading):
+                    return True
+            left_s = WAIT_LOOK_S if deadline_s is None else min(WAIT_LOOK_S, deadline_s - time.monotonic())
+            if left_s <= 0:
+                return False
+            with self._looked:
+                self._looked.wait(left_s)
+        return False
 
     def progress(self, paper_id: str) -> Progress:
         """How far the present revision of a paper is. Raises RequestError."""
@@ -90,17 +145,20 @@ class Preparer:
             revision = catalogue.revision(reading, paper_id, None)
             identified = len(catalogue.content_ids(reading, revision.paper, revision.number))
             indexed = identified - len(page_texts.missing(reading, revision.paper, revision.number))
+            previews = prepared_rows.previews(reading, revision.paper, revision.number)
+            has_failed = prepared_rows.has_failed(reading, revision.paper, revision.number)
         pages, done = revision.page_count, self._under_way
         if revision.is_prepared:
             return Progress(revision.paper, revision.number, pages, identified, pages, indexed)
-        is_this = done is not None and (done.paper, done.number) == (revision.paper, revision.number)
-        previews = done.previews if is_this and done is not None else 0
-        return Progress(revision.paper, revision.number, pages, identified, previews, indexed)
+        if done is not None and (done.paper, done.number) == (revision.paper, revision.number):
+            previews = max(previews, done.previews)
+        return Progress(revision.paper, revision.number, pages, identified, previews, indexed, has_failed)
 
     def close(self) -> None:
         self._closing.set()
         self._wake.set()
-        self._is_idle.set()
+        with self._looked:
+            self._looked.notify_all()
         if self._has_started:
             self._thread.join(10)
 
@@ -111,75 +169,143 @@ class Preparer:
                 self._wake.clear()  # before the look whether it closes, which sets both
                 if self._closing.is_set():
                     return
-                lock = lock or try_lock(self._lock_path)
-                if lock is None:
-                    self._wake.wait(LOOK_EVERY_S)
-                    continue
                 try:
-                    if not self._prepare_next():
-                        with self._lock:
-                            if not self._wake.is_set():  # else there is a new revision since the look
-                                self._is_idle.set()
-                        self._wake.wait()
+                    self._clean_daily()
+                    if lock is None:
+                        lock = self._begun()
+                    if lock is None or not self._prepare_next():
+                        self._wake.wait(self._pause_s())
                 except ServiceClosed:
                     return
-                except (QueueFull, SidebooksError, OSError):
+                except (QueueFull, StorageError, OSError):
                     _log.exception("preparing is tried again in %s s", AGAIN_S)
                     self._closing.wait(AGAIN_S)
         finally:
-            self._is_idle.set()
+            self._closing.set()  # who waits need not wait for this process any more
             if lock is not None:
                 lock.release()
 
+    def _begun(self) -> ProcessLock | None:
+        """The lock of the process that prepares. What has failed in the process before is tried again. None: another has it."""
+        lock = try_lock(self._lock_path)
+        if lock is None:
+            return None
+        try:
+            with self._database.writing() as writing:
+                prepared_rows.forget_failures(writing)
+        except BaseException:
+            lock.release()
+            raise
+        return lock
+
+    def _clean_daily(self) -> None:
+        if time.monotonic() - self._cleaned_s < DAY_S:
+            return
+        self._cleaned_s = time.monotonic()
+        with self._lock:
+            daily = list(self._daily)
+        for clean in daily:
+            try:
+                clean()
+            except StorageError:
+                _log.exception("what was abandoned could not be removed; it is tried again in a day")
+
+    def _pause_s(self) -> float:
+        """How long to wait if nothing is told of."""
+        due_s = min((one.again_s for one in self._failed.values()), default=float("inf")) - time.monotonic()
+        return max(0.0, min(LOOK_EVERY_S, due_s))
+
+    def _chosen(self) -> RevisionKey | None:
+        """The revision that is prepared next: one that has failed and whose time has come, else the newest. None: none.
+
+        Several are looked up together, since each look costs more, the more there are.
+        """
+        now_s = time.monotonic()
+        due = next((key for key, failed in self._failed.items() if failed.again_s <= now_s), None)
+        if due is not None:
+            return due
+        with self._lock:
+            is_new, self._is_new = self._is_new, False
+        if is_new or not self._next:
+            with self._database.reading() as reading:
+                self._next = deque(prepared_rows.unprepared(reading, REVISIONS_AT_ONCE))
+            for key in self._next:  # it was opened anew, with a password say
+                self._failed.pop(key, None)
+        return self._next.popleft() if self._next else None
+
     def _prepare_next(self) -> bool:
         """Prepare one revision. False if there is none."""
-        with self._database.reading() as reading:
-            waiting = catalogue.unprepared(reading)
-        chosen = next((one for one in waiting if (one.paper, one.number) not in self._failed), None)
-        if chosen is None:
+        key = self._chosen()
+        if key is None:
             return False
-        self._under_way = _Done(chosen.paper, chosen.number)
-        try:
-            document = self._open_revision(chosen)
-        except (SidebooksError, OSError) as fault:
-            if isinstance(fault, ServiceClosed):
-                raise
-            _log.warning("the revision %s of the paper %s cannot be prepared: %s", chosen.number, chosen.paper, fault)
-            self._failed.add((chosen.paper, chosen.number))
+        with self._database.reading() as reading:
+            found = catalogue.find_revision(reading, key.paper, key.number)
+        if found is None or found.is_prepared or found.state != "ready":  # it was purged, say
+            self._failed.pop(key, None)
             return True
-        for first in range(0, document.page_count, PAGES_AT_ONCE):
-            if self._closing.is_set():
-                return False
-            self._prepare_pages(chosen, document, first, min(first + PAGES_AT_ONCE, document.page_count))
-        with self._database.writing() as writing:
-            catalogue.set_prepared(writing, chosen.paper, chosen.number)
+        try:
+            self._prepare(found)
+        except (ServiceClosed, QueueFull):
+            raise
+        except Exception as fault:  # noqa: BLE001 - whatever one revision does, the others are prepared
+            self._note_failure(key, fault)
+        else:
+            self._failed.pop(key, None)
+        finally:
+            self._under_way = None
         self._changed()
+        with self._looked:
+            self._looked.notify_all()
         return True
 
-    def _prepare_pages(self, revision: Revision, document: Document, first: int, stop: int) -> None:
+    def _note_failure(self, key: RevisionKey, fault: Exception) -> None:
+        failed = self._failed.setdefault(key, _Failed())
+        pause_s = min(LONGEST_AGAIN_S, AGAIN_S * 2**failed.times)
+        failed.times, failed.again_s = failed.times + 1, time.monotonic() + pause_s
+        if failed.times == 1:
+            _log.warning("the revision %s of the paper %s cannot be prepared", key.number, key.paper, exc_info=fault)
+        with self._database.writing() as writing:
+            prepared_rows.add_failure(writing, key.paper, key.number)
+
+    def _prepare(self, revision: Revision) -> None:
+        under_way = self._under_way = _UnderWay(revision.paper, revision.number)
+        document = self._open_revision(revision)
+        for first in range(0, document.page_count, PAGES_AT_ONCE):
+            if self._closing.is_set():
+                return
+            self._prepare_pages(revision, document, under_way, range(first, min(first + PAGES_AT_ONCE, document.page_count)))
+        with self._database.writing() as writing:
+            prepared_rows.set_prepared(writing, revision.paper, revision.number)
+
+    def _prepare_pages(self, revision: Revision, document: Document, under_way: _UnderWay, pages: range) -> None:
         """Identify some pages, write down what they are, and make their previews. A page that fails has none."""
         images = self._service.parts.images
-        identifying = [images.identify(document, page, Priority.BULK) for page in range(first, stop)]
+        identifying = [images.identify(document, page, Priority.BULK) for page in pages]
         for identified in identifying:
             _settled(identified.exception())
-        known = {page: document.known_content_id(page) for page in range(first, stop)}
+        known = {page: document.known_content_id(page) for page in pages}
         found = {page: content_id for page, content_id in known.items() if content_id is not None}
         with self._database.writing() as writing:
             catalogue.set_content_ids(writing, revision.paper, revision.number, found)
             stretches.refresh(writing, revision.paper, revision.number)  # pages that were on the shelf before have texts
-        self._index(revision, document)
-        previews: list[Request] = [one for page in range(first, stop) for one in images.level(document, page, 0)]
+        self._index(revision, document, under_way)
+        previews: list[Request] = [one for page in pages for one in images.level(document, page, 0)]
         for drawn in [images.find(request, Priority.BULK) for request in previews]:
             _settled(drawn.exception())
-            if self._under_way is not None:
-                self._under_way.previews += 1
+            under_way.previews += 1
+            if time.monotonic() - under_way.noted_s > NOTED_EVERY_S:
+                under_way.noted_s = time.monotonic()
+                with self._database.writing() as writing:
+                    prepared_rows.set_previews(writing, revision.paper, revision.number, under_way.previews)
 
-    def _index(self, revision: Revision, document: Document) -> None:
+    def _index(self, revision: Revision, document: Document, under_way: _UnderWay) -> None:
         """Make the pages that are identified found by the search. A page that cannot be read is not found."""
         with self._database.reading() as reading:
-            missing = page_texts.missing(reading, revision.paper, revision.number)
+            found = page_texts.missing(reading, revision.paper, revision.number)
+        missing = {page: content_id for page, content_id in found.items() if page not in under_way.unreadable}
         reads = {page: self._service.parts.questions.text(document, page) for page in missing}
         read_now = {missing[page]: read.result() for page, read in reads.items() if not _has_failed(read.exception())}
+        under_way.unreadable.update(page for page in missing if missing[page] not in read_now)
         texts = {content_id: page_texts.made_ready(text) for content_id, text in read_now.items()}
         if texts:
             with self._database.writing() as writing:

@@ -175,6 +175,13 @@ SHELF = Schema(
         CREATE TABLE watched_purged ( -- a file whose paper was purged is not registered again
             name TEXT PRIMARY KEY -- a digest of its digest: nothing of it is said here
         ) STRICT, WITHOUT ROWID;
+
+        ALTER TABLE revision ADD COLUMN upload TEXT; -- the id of the upload that it came of, if it did
+        ALTER TABLE revision ADD COLUMN previews INTEGER NOT NULL DEFAULT 0; -- pages that have theirs: every process tells it
+        ALTER TABLE revision ADD COLUMN failures INTEGER NOT NULL DEFAULT 0; -- how often preparing it has failed
+        DROP INDEX revision_unprepared;
+        CREATE INDEX revision_unprepared ON revision (registered_s)
+            WHERE state = 'ready' AND is_prepared = 0 AND failures = 0;
         """,
     ),
 )

@@ -8,6 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, Unpack
 
+from msgspec.structs import replace as replaced
+
 from sidebooks_core.databases.database import Database
 from sidebooks_core.documents.document import Document
 from sidebooks_core.documents.model import SearchHit
@@ -42,7 +44,8 @@ from sidebooks_core.shelf.purging import PendingPurges, Purger
 from sidebooks_core.shelf.schema import SHELF
 from sidebooks_core.shelf.search import page_texts
 from sidebooks_core.shelf.search.searching import NEWEST, Found, Searcher, Where
-from sidebooks_core.shelf.told import change_folder, change_paper, new_paper, required_id, shown_name
+from sidebooks_core.shelf.taking import taking_in
+from sidebooks_core.shelf.told import change_folder, change_paper, new_folder, new_paper, require_text, required_id, shown_name
 from sidebooks_core.shelf.watched import Watches
 
 CHANGES_AT_ONCE = 1000
@@ -60,7 +63,7 @@ class Shelf(Following, Keeping):
         convert: Convert | None = None,
         prepares: bool = True,
     ) -> None:
-        """data_dir: made if it is not there; a local disk. None: everything is kept in memory and a temporary folder.
+        """data_dir: made if it is not there; a local disk. None: a temporary folder, which `close` removes.
 
         convert: makes documents of files that cannot be opened, such as office files. prepares: have the workers of the service
         prepare papers in the background, unless another process does.
@@ -69,7 +72,7 @@ class Shelf(Following, Keeping):
         self.service = service
         self._temporary = tempfile.TemporaryDirectory(prefix="sidebooks-") if data_dir is None else None
         self.data_dir = Path(data_dir if data_dir is not None else self._temporary.name if self._temporary else "")
-        self.database = Database(None if data_dir is None else self.data_dir / upkeep.DATABASE_NAME, SHELF)
+        self.database = Database(self.data_dir / upkeep.DATABASE_NAME, SHELF)
         self.originals = Originals(self.data_dir / upkeep.ORIGINALS_NAME, service.settings.document_bytes)
         self._intake = Intake(self.originals, service, convert)
         self._opened = OpenedRevisions(service, self.database, self.originals)
@@ -81,11 +84,13 @@ class Shelf(Following, Keeping):
         self.purger.finish()
         upkeep.sweep(self.database, self.originals)
         self.feed.tell(self._let_go_of_purged)
-        self._preparer = Preparer(self.database, service, self.data_dir, self._opened.document, self.feed.wake)
-        self.desk = Desk(self.database, self.originals, self._intake, self._has_new, self.feed.wake, self._preparer.wake)
+        self.preparer = Preparer(self.database, service, self.data_dir, self._opened.document, self.feed.wake)
+        self.preparer.each_day(lambda: upkeep.sweep(self.database, self.originals))
+        self.feed.tell(self.preparer.notice)
+        self.desk = Desk(self.database, self.originals, self._intake, self._has_new, self.feed.wake, self.preparer.wake)
         self.watches = Watches(self.desk, self.data_dir)
         if prepares:
-            self._preparer.start()
+            self.preparer.start()
 
     # Folders
 
@@ -93,7 +98,7 @@ class Shelf(Following, Keeping):
         self, name: str, parent: str | Folder | None = None, *, kind: FolderKind = "folder", note: str = "", who: str = ""
     ) -> Folder:
         """A new folder behind its siblings. parent: the folder that holds it; None: at the top. Raises RequestError."""
-        new = Folder(new_id(), id_of(parent), shown_name(name), kind, note, 0)
+        new = new_folder(Folder(new_id(), id_of(parent), name, kind, note, 0))
         with self.database.writing() as writing:
             made = folders.add_folder(writing, new, who)
         self.feed.wake()
@@ -147,10 +152,12 @@ class Shelf(Following, Keeping):
         folder_id = id_of(folder)
         if folder_id is not None:
             self.folder(folder_id)
-        with self.originals.taking():
+        require_text("revision_note", revision_note)
+        named = new_paper(NewPaper(name="-", folder=folder_id), shown)  # before a large file is copied for nothing
+        with taking_in(self.database, self.originals) as fresh:
             taken = self._intake.take(source, password, shown.get("name"))
-            shown.setdefault("name", name_of(taken.file_name))
-            new = new_paper(NewPaper(name="", folder=folder_id), shown)
+            fresh.append(taken)
+            new = named if "name" in shown else replaced(named, name=shown_name(name_of(taken.file_name)))
             with committing(self.database, self.originals, taken) as writing:
                 paper = catalogue.add_paper(writing, taken.paper_id, new, revision_of(taken, revision_note, who))
         self._has_new(paper, taken)
@@ -172,8 +179,10 @@ class Shelf(Following, Keeping):
         one is the present one by now; else what `register` raises.
         """
         name = self.paper(paper_id).name
-        with self.originals.taking():
+        require_text("note", note)
+        with taking_in(self.database, self.originals) as fresh:
             taken = self._intake.take(source, password, name)
+            fresh.append(taken)
             with committing(self.database, self.originals, taken) as writing:
                 paper = catalogue.replace_paper(writing, paper_id, after, revision_of(taken, note, who))
         self._has_new(paper, taken)
@@ -201,7 +210,7 @@ class Shelf(Following, Keeping):
             catalogue.set_opened(writing, paper_id, revision.number, opened, who)
             paper = catalogue.require_paper(writing, paper_id)
         self.feed.wake()
-        self._preparer.wake()
+        self.preparer.wake()
         return paper
 
     def withdraw(self, paper_id: str, *, who: str = "") -> Paper:
@@ -257,11 +266,11 @@ class Shelf(Following, Keeping):
 
     def progress(self, paper_id: str) -> Progress:
         """How far the present revision of a paper is prepared. Raises RequestError."""
-        return self._preparer.progress(paper_id)
+        return self.preparer.progress(paper_id)
 
     def wait_prepared(self, timeout_s: float | None = None) -> bool:
-        """Wait until all papers are prepared, if this process prepares them. False if they are not within the time."""
-        return self._preparer.wait(timeout_s)
+        """Wait until all papers are prepared, by whatever process, but for those that could not be. False if not in time."""
+        return self.preparer.wait(timeout_s)
 
     def search(self, query: str, where: Where | None = None, *, before: int = NEWEST, limit: int = SEARCH_LIMIT) -> Found:
         """Pages that match in the present revisions of all papers, the newest texts first, at most about `limit` of them.
@@ -299,7 +308,7 @@ class Shelf(Following, Keeping):
     def close(self) -> None:
         """Let go of the data. What is being prepared goes on at the next start. The service is not closed."""
         self.watches.close()
-        self._preparer.close()
+        self.preparer.close()
         self.feed.close()
         self.purger.close()
         self.positions.close()
@@ -321,7 +330,7 @@ class Shelf(Following, Keeping):
             self._opened.keep((paper.id, paper.revision), document)
             if document.page_count and document.known_content_id(0) is None:
                 self.service.parts.images.identify(document, 0, Priority.PREVIEW)  # a failure is told to who asks for the page
-        self._preparer.wake()
+        self.preparer.wake()
 
     def _let_go_of_purged(self, told: list[Change]) -> None:
         """Papers were purged, perhaps by another process: remove what this one has of them, in memory and in its cache."""

@@ -11,9 +11,12 @@ from sidebooks_core.documents.shown_text import shown as shown_text
 from sidebooks_core.errors import RequestError
 from sidebooks_core.shelf import catalogue, folders
 from sidebooks_core.shelf.catalogue import NewPaper
-from sidebooks_core.shelf.model import Folder, FolderChanges, Level, Paper, PaperChanges, Shown, id_of
+from sidebooks_core.shelf.model import Folder, FolderChanges, FolderKind, Level, Paper, PaperChanges, Shown, id_of
 
 LEVELS = get_args(Level)
+FOLDER_KINDS = get_args(FolderKind)
+LAST_S = 1e12
+"""No time is later than this, in seconds since 1970: beyond it, somebody told milliseconds."""
 
 
 def required_id(folder: str | Folder) -> str:
@@ -28,9 +31,32 @@ def shown_name(name: str) -> str:
     return called
 
 
+def require_text(what: str, text: object) -> None:
+    """Raises RequestError for what is no text, or cannot be stored as one."""
+    if not isinstance(text, str):
+        raise RequestError(f"{what} must be text, not {type(text).__name__}")
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise RequestError(f"{what} has half of a letter (a lone surrogate), which is no Unicode text")
+
+
+def require_time(what: str, time_s: object) -> None:
+    """Raises RequestError for what is neither None nor a time in seconds since 1970."""
+    is_time = isinstance(time_s, int | float) and not isinstance(time_s, bool) and -LAST_S < time_s < LAST_S  # not for NaN
+    if time_s is not None and not is_time:
+        raise RequestError(f"{what} must be None or a time in seconds since 1970, not {time_s!r}")
+
+
+def _require_place(place: object) -> None:
+    if place is not None and (not isinstance(place, int) or isinstance(place, bool)):
+        raise RequestError(f"place must be a whole number, not {place!r}")
+
+
 def new_paper(before: NewPaper, shown: Shown) -> NewPaper:
     """A paper with what was told of it. Raises RequestError for what makes no sense."""
     new = replace(before, **{name: value for name, value in shown.items() if name in Shown.__annotations__})
+    require_text("note", new.note)
+    for what, time_s in (("from_s", new.from_s), ("until_s", new.until_s)):
+        require_time(what, time_s)
     if new.level not in LEVELS:
         raise RequestError(f"level must be one of {', '.join(LEVELS)}, not {new.level!r}")
     if new.from_s is not None and new.until_s is not None and new.until_s <= new.from_s:
@@ -38,13 +64,22 @@ def new_paper(before: NewPaper, shown: Shown) -> NewPaper:
     return replace(new, name=shown_name(new.name))
 
 
+def new_folder(told: Folder) -> Folder:
+    """A folder with its name as it is shown. Raises RequestError for what makes no sense."""
+    require_text("note", told.note)
+    if told.kind not in FOLDER_KINDS:
+        raise RequestError(f"kind must be one of {', '.join(FOLDER_KINDS)}, not {told.kind!r}")
+    return replace(told, name=shown_name(told.name))
+
+
 def change_folder(writing: Writing, folder_id: str, changes: FolderChanges, who: str) -> Folder:
     """Change a folder. Raises RequestError."""
     old = folders.require_folder(writing, folder_id)
     new = replace(old, **{name: value for name, value in changes.items() if name in ("name", "kind", "note")})
-    changed = folders.change_folder(writing, replace(new, name=shown_name(new.name)), who)
+    changed = folders.change_folder(writing, new_folder(new), who)
     if "parent" in changes or "place" in changes:
         parent = id_of(changes.get("parent", old.parent))
+        _require_place(changes.get("place"))
         changed = folders.move_folder(writing, old.id, parent, changes.get("place"), who)
     return changed
 
@@ -56,5 +91,6 @@ def change_paper(writing: Writing, paper_id: str, changes: PaperChanges, who: st
     paper = catalogue.change_paper(writing, paper_id, new_paper(before, changes), who)
     if "folder" in changes or "place" in changes:
         folder = id_of(changes.get("folder", old.folder))
+        _require_place(changes.get("place"))
         paper = catalogue.move_paper(writing, paper_id, folder, changes.get("place"), who)
     return paper

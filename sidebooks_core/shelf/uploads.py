@@ -2,7 +2,8 @@
 
 A folder beside the originals holds of each upload its state (`<id>.json`), its bytes so far (`<id>.part`), its lock
 (`<id>.lock`), and the wish of another request to have the lock (`<id>.wanted`). So an upload goes on after a restart, and in
-another process. The bytes are moved among the originals in the end, not copied.
+another process. The bytes are moved among the originals in the end, not copied. The state of what became a paper lies in a
+folder of its own: nobody who begins an upload need look through that.
 """
 
 from __future__ import annotations
@@ -23,16 +24,21 @@ from msgspec.structs import replace
 from sidebooks_core.databases.files import flush_to_disk
 from sidebooks_core.databases.lock import ProcessLock, try_lock
 from sidebooks_core.errors import Conflict, DocumentTooLarge, QueueFull, RequestError, StorageFailed
+from sidebooks_core.shelf import catalogue
 from sidebooks_core.shelf.intake import Arrived
 from sidebooks_core.shelf.model import Paper, Shown
 from sidebooks_core.shelf.order import new_id
 from sidebooks_core.shelf.originals import Original
 from sidebooks_core.shelf.shelf import Shelf
+from sidebooks_core.shelf.taking import discard
 from sidebooks_core.stores.folders import make_own
 
 FOLDER_NAME = "uploads"
 FLUSH_BYTES = 32 << 20
 """After so many bytes they are flushed to the disk. So the last flush is short, and a power cut loses little."""
+DONE_NAME = "done"
+SWEEP_EVERY_S = 60.0
+"""Who begins an upload removes expired ones at most so often, unless there are too many."""
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 
 
@@ -84,7 +90,10 @@ class Uploads:
         self._folder = shelf.data_dir / FOLDER_NAME
         with _translated():
             make_own(self._folder)
+            make_own(self._folder / DONE_NAME)
+        self._swept_s = 0.0
         self.sweep()
+        shelf.preparer.each_day(self.sweep)
 
     def begin(self, new: Upload) -> Upload:
         """Begin an upload; its id and time are set here. Raises QueueFull, DocumentTooLarge, RequestError."""
@@ -92,13 +101,11 @@ class Uploads:
             raise RequestError("an empty file is no paper")
         if new.length > self.most_bytes:
             raise DocumentTooLarge(f"a file has at most {self.most_bytes} bytes")
-        self.sweep()
-        others = [one for one in self._all() if one.revision is None]
-        own = [one for one in others if one.owner == new.owner]
-        if len(others) >= self.limits.count or len(own) >= self.limits.count_per_owner:
-            raise QueueFull("too many uploads are under way")
-        if sum(one.length for one in own) + new.length > self.limits.bytes_per_owner:
-            raise QueueFull("too many bytes of uploads are under way")
+        if time.monotonic() - self._swept_s > SWEEP_EVERY_S or self._refusal(new):
+            self.sweep()
+        refusal = self._refusal(new)
+        if refusal:
+            raise QueueFull(refusal)
         paper_id = new.paper_id if new.replaces else new_id()
         made = replace(new, id=new_id(), paper_id=paper_id, created_s=time.time())
         with _translated():
@@ -110,10 +117,10 @@ class Uploads:
         """None: there is no such upload."""
         if not _ID.match(upload_id):
             return None
-        try:
-            return msgspec.json.decode(self._state(upload_id).read_bytes(), type=Upload)
-        except (FileNotFoundError, msgspec.MsgspecError):
-            return None
+        for path in (self._state(upload_id), self._done(upload_id)):
+            with suppress(FileNotFoundError, msgspec.MsgspecError):
+                return msgspec.json.decode(path.read_bytes(), type=Upload)
+        return None
 
     def offset(self, upload: Upload) -> int:
         """How many bytes are here."""
@@ -159,65 +166,88 @@ class Uploads:
         """
         if upload.revision is None:
             with self._shelf.originals.taking():
-                if upload.original is None:
-                    upload = self._taken_over(upload)
-                revision = self._registered_before(upload) or self._register(upload).revision
+                revision = self._registered_before(upload)
+                if revision is None:
+                    revision = self._register(self._taken_over(upload)).revision
             # Names, password and digest are kept no longer than they are needed: the paper may be purged.
             upload = replace(
                 upload, revision=revision, original=None, shown={}, password=None, file_name="", note="", metadata=""
             )
             self._store(upload)
+            with _translated():
+                for path in (self._state(upload.id), self._part(upload.id), *self._locks(upload.id)):
+                    path.unlink(missing_ok=True)
         return self._shelf.paper(upload.paper_id)
 
     def remove(self, upload_id: str) -> None:
         """Forget an upload with its bytes. No fault if it is gone."""
+        upload = self.find(upload_id)
         with _translated():
-            for path in (self._state(upload_id), self._part(upload_id)):
+            for path in (self._state(upload_id), self._done(upload_id), self._part(upload_id), *self._locks(upload_id)):
                 path.unlink(missing_ok=True)
-            for ending in ("wanted", "lock"):
-                (self._folder / f"{upload_id}.{ending}").unlink(missing_ok=True)
+        if upload is not None and upload.original is not None:
+            discard(self._shelf.database, self._shelf.originals, [upload.original.digest])
 
     def sweep(self) -> int:
         """Remove uploads that have expired. How many."""
+        self._swept_s = time.monotonic()
         removed = 0
-        now_s = time.time()
         with _translated():
-            for path in list(self._folder.iterdir()):
+            names = {path.name for folder in (self._folder, self._folder / DONE_NAME) for path in folder.glob("*.*")}
+        for upload_id in {name.partition(".")[0] for name in names}:
+            if self._is_expired(upload_id):
+                removed += self.find(upload_id) is not None
+                self.remove(upload_id)
+        with _translated():
+            for path in self._folder.glob("*.new"):  # their writer has ended
                 with suppress(FileNotFoundError):  # another process sweeps, too
-                    if path.suffix in (".json", ".part") and path.with_suffix(".part").exists():
-                        age_s = now_s - path.with_suffix(".part").stat().st_mtime
-                    else:
-                        age_s = now_s - path.stat().st_mtime
-                    if abs(age_s) > self.limits.expires_s:
-                        removed += path.suffix == ".json"
+                    if abs(time.time() - path.stat().st_mtime) > self.limits.expires_s:
                         path.unlink()
         return removed
 
-    def _all(self) -> list[Upload]:
-        return [one for path in self._folder.glob("*.json") if (one := self.find(path.stem)) is not None]
+    def _is_expired(self, upload_id: str) -> bool:
+        """Whether no byte of an upload has come for long. Its lock is as old as its bytes, whenever it was made."""
+        for path in (self._part(upload_id), self._state(upload_id), self._done(upload_id), *self._locks(upload_id)):
+            with _translated(), suppress(FileNotFoundError):
+                return abs(time.time() - path.stat().st_mtime) > self.limits.expires_s
+        return False
+
+    def _refusal(self, new: Upload) -> str:
+        """Why an upload cannot begin now. Empty: it can."""
+        others = [one for path in self._folder.glob("*.json") if (one := self.find(path.stem)) is not None]
+        own = [one for one in others if one.owner == new.owner]
+        if len(others) >= self.limits.count or len(own) >= self.limits.count_per_owner:
+            return "too many uploads are under way"
+        if sum(one.length for one in own) + new.length > self.limits.bytes_per_owner:
+            return "too many bytes of uploads are under way"
+        return ""
 
     def _taken_over(self, upload: Upload) -> Upload:
-        """The bytes lie among the originals after this. A crash in between is made good when it is called again."""
-        original = self._shelf.originals.take_over(self._part(upload.id))
-        upload = replace(upload, original=original)
-        self._store(upload)
-        return upload
+        """The bytes lie among the originals after this. After a crash in between, it goes on when it is called again.
+
+        Raises StorageFailed if they are gone: then the client sends them again.
+        """
+        originals, part = self._shelf.originals, self._part(upload.id)
+        if part.exists():
+
+            def note(original: Original) -> None:
+                self._store(replace(upload, original=original))
+
+            return replace(upload, original=originals.take_over(part, note))
+        if upload.original is not None and originals.holds(upload.original.digest):
+            return upload
+        self._store(replace(upload, original=None))
+        raise StorageFailed("the bytes of the upload are gone: send them again")
 
     def _registered_before(self, upload: Upload) -> int | None:
         """The revision that came of this upload if the process ended after that and before it was noted."""
-        digest = upload.original.digest if upload.original is not None else ""
-        try:
-            revisions = self._shelf.revisions(upload.paper_id)
-        except RequestError:
-            return None
-        is_new = not upload.replaces  # then every revision of the paper came later than the upload, whatever the clock says
-        mine = [one.number for one in revisions if one.original == digest and (is_new or one.registered_s >= upload.created_s)]
-        return mine[-1] if mine else None
+        with self._shelf.database.reading() as reading:
+            return catalogue.revision_of_upload(reading, upload.paper_id, upload.id)
 
     def _register(self, upload: Upload) -> Paper:
         if upload.original is None:
             raise Conflict("bytes of the upload are missing")
-        arrived = Arrived(upload.original, upload.file_name, upload.paper_id)
+        arrived = Arrived(upload.original, upload.file_name, upload.paper_id, upload.id)
         if upload.replaces:
             return self._shelf.replace(
                 upload.paper_id, arrived, password=upload.password, after=upload.after, note=upload.note, who=upload.who
@@ -239,13 +269,20 @@ class Uploads:
                     file.write(msgspec.json.encode(upload))
                     file.flush()
                     os.fsync(file.fileno())
-                beside.rename(self._state(upload.id))
+                target = self._state(upload.id) if upload.revision is None else self._done(upload.id)
+                beside.rename(target)
             finally:
                 beside.unlink(missing_ok=True)
-            flush_to_disk(self._folder)
+            flush_to_disk(target.parent)
 
     def _state(self, upload_id: str) -> Path:
         return self._folder / f"{upload_id}.json"
+
+    def _done(self, upload_id: str) -> Path:
+        return self._folder / DONE_NAME / f"{upload_id}.json"
+
+    def _locks(self, upload_id: str) -> list[Path]:
+        return [self._folder / f"{upload_id}.{ending}" for ending in ("wanted", "lock")]
 
     def _part(self, upload_id: str) -> Path:
         return self._folder / f"{upload_id}.part"

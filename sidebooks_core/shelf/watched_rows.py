@@ -14,6 +14,10 @@ from sidebooks_core.databases.database import Reading, Writing
 _FILE = "SELECT path, paper, digest, state, is_gone FROM watched_file"
 
 
+NAMED = b""
+"""Stands for a watched folder if a file does not lie in one: `sidebooks serve` names it."""
+
+
 class WatchedFile(Struct, frozen=True, array_like=True):
     """A file that was registered, and its paper."""
 
@@ -60,14 +64,16 @@ def remove_file(writing: Writing, root: bytes, path: bytes) -> None:
 
 
 def purge(writing: Writing, paper_id: str) -> None:
-    """A paper is purged: its content is not registered again from where it lies."""
+    """A paper is purged: its content is not registered again from where it lies, nor since a server that starts names it."""
+    for digest in writing.all(str, "SELECT DISTINCT original FROM revision WHERE paper = ?", paper_id):
+        writing.run("INSERT OR IGNORE INTO watched_purged (name) VALUES (?)", _purged_name(NAMED, digest))
     for row in writing.all(_Purged, "SELECT root, digest FROM watched_file WHERE paper = ?", paper_id):
         writing.run("INSERT OR IGNORE INTO watched_purged (name) VALUES (?)", _purged_name(row.root, row.digest))
     writing.run("DELETE FROM watched_file WHERE paper = ?", paper_id)
 
 
 def is_purged(reading: Reading, root: bytes, digest: str) -> bool:
-    """Whether the paper of a file of this content was purged."""
+    """Whether the paper of a file of this content was purged. root: the watched folder; `NAMED` for a file that is named."""
     return reading.one(int, "SELECT 1 FROM watched_purged WHERE name = ?", _purged_name(root, digest)) is not None
 
 

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from sidebooks_core.access.operations import Operation
 from sidebooks_core.documents.shown_text import shown as shown_text
+from sidebooks_core.errors import RequestError
 from sidebooks_core.server import responses, tus
 from sidebooks_core.server.auditing import note_upload
 from sidebooks_core.server.gate import AT_THE_TOP
@@ -25,6 +26,7 @@ from sidebooks_core.server.schemas_shelf import UploadState
 from sidebooks_core.server.statuses import Refused, not_found
 from sidebooks_core.shelf import Paper
 from sidebooks_core.shelf.model import Level
+from sidebooks_core.shelf.told import require_time
 from sidebooks_core.shelf.uploads import PartWriter, Upload
 
 LOOK_S = 0.25
@@ -286,6 +288,8 @@ def _value(name: str, value: str) -> str | float:
     if name not in _TIMES:
         return value
     try:
-        return float(value)
-    except ValueError:
+        time_s = float(value)
+        require_time(name, time_s)
+    except (ValueError, RequestError):
         raise Refused(400, f"{name}: seconds since 1970, please") from None
+    return time_s
