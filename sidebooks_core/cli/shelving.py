@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 LOOK_EVERY_S = 0.2
 """How often the progress of preparing is looked at."""
+SEARCH_S = 1.0
+"""Of one step of a search. Nobody waits for a part of the hits."""
 
 
 def add(arguments: argparse.Namespace) -> int:
@@ -129,12 +132,14 @@ def search(arguments: argparse.Namespace) -> int:
 
     with _opened(arguments) as shelf:
         folders = frozenset([find_folder(shelf, arguments.folder).id]) if arguments.folder else None
-        found = []
-        step = shelf.search(arguments.query, Where(folders=folders), limit=arguments.limit)
-        found += step.pages
+        look = partial(shelf.search, arguments.query, Where(folders=folders), budget_s=SEARCH_S)
+        step = look(limit=arguments.limit)
+        found = list(step.pages)
         while step.next is not None and len(found) < arguments.limit:
-            step = shelf.search(arguments.query, Where(folders=folders), before=step.next, limit=arguments.limit - len(found))
+            step = look(before=step.next, limit=arguments.limit - len(found))
             found += step.pages
+    if step.unindexed:
+        print(f"{step.unindexed} papers are still being read: what they hold is not found yet", file=sys.stderr)
     if arguments.json:
         print_json(
             [

@@ -290,10 +290,11 @@ export function makeShelf(host, does) {
   function showSearch(query) {
     document.title = t("results", { q: query });
     const told = h("p", { role: "status" }, t("searching"));
+    const unread = h("p", { class: "unindexed", role: "status", hidden: true });
     const list = h("ol", { class: "found" });
     const on = h("p", { class: "buttons" });
     host.replaceChildren(bar(query), h("nav", { class: "way" }, h("a", { href: "#" }, t("shelf")), h("span", { "aria-current": "page" }, t("search"))),
-      h("h1", {}, t("results", { q: query })), told, list, on);
+      h("h1", {}, t("results", { q: query })), told, unread, list, on);
     const papers = new Map(); // id -> {row, hits}
     let count = 0;
     const mine = showing;
@@ -306,6 +307,8 @@ export function makeShelf(host, does) {
           const from = next === null ? "" : `&before=${next}`;
           const found = await api.get(`/search?q=${encodeURIComponent(query)}&limit=${left}${from}`);
           if (mine !== showing) return;
+          unread.hidden = !found.unindexed;
+          unread.textContent = found.unindexed === 1 ? t("unindexed_one") : t("unindexed", { n: found.unindexed });
           for (const hit of found.pages) addHit(hit);
           count += found.pages.length;
           left -= found.pages.length;

@@ -173,6 +173,8 @@ const WORDS = {
   found: ["Found on {pages}", "{pages}で見つかりました"],
   found_more: ["Found on {pages} so far, the newest papers first", "ここまでに{pages}で見つかりました（新しい順）"],
   nothing: ["Nothing found for “{q}”", "「{q}」は見つかりません"],
+  unindexed: ["{n} papers are still being read: more may be found soon.", "{n}件の文書は読み込み中です。しばらくすると、さらに見つかることがあります。"],
+  unindexed_one: ["1 paper is still being read: more may be found soon.", "1件の文書は読み込み中です。しばらくすると、さらに見つかることがあります。"],
   more_hits: ["Search further", "さらに検索"],
   results: ["Search: {q}", "検索：{q}"],
 
