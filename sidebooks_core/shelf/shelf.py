@@ -10,14 +10,13 @@ from typing import Self, Unpack
 
 from sidebooks_core.databases.database import Database
 from sidebooks_core.documents.document import Document
-from sidebooks_core.documents.model import SearchHit
-from sidebooks_core.documents.page_ranges import PageRanges
 from sidebooks_core.errors import PasswordRequired
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.service import TileService
 from sidebooks_core.shelf import catalogue, changes, folders, upkeep
 from sidebooks_core.shelf.catalogue import NewPaper
 from sidebooks_core.shelf.feed import Feed, Listener
+from sidebooks_core.shelf.finding import Finding
 from sidebooks_core.shelf.intake import Convert, Desk, Given, Intake, TakenIn, committing, name_of, revision_of
 from sidebooks_core.shelf.keeping import Keeping
 from sidebooks_core.shelf.model import (
@@ -39,15 +38,14 @@ from sidebooks_core.shelf.preparing import Preparer
 from sidebooks_core.shelf.revisions import PageChange, page_changes
 from sidebooks_core.shelf.schema import SHELF
 from sidebooks_core.shelf.search import page_texts
-from sidebooks_core.shelf.search.searching import BUDGET_S, NEWEST, Found, Searcher, Where
+from sidebooks_core.shelf.search.searching import Searcher
 from sidebooks_core.shelf.told import change_folder, change_paper, new_paper, required_id, shown_name
 from sidebooks_core.shelf.watched import Watches
 
 CHANGES_AT_ONCE = 1000
-SEARCH_LIMIT = 50
 
 
-class Shelf(Keeping):
+class Shelf(Keeping, Finding):
     """Papers in folders. Thread-safe; several processes may have the same folder of data open. `close()` it."""
 
     def __init__(
@@ -71,7 +69,7 @@ class Shelf(Keeping):
         self.originals = Originals(self.data_dir / upkeep.ORIGINALS_NAME, service.settings.document_bytes)
         self._intake = Intake(self.originals, service, convert)
         self._opened = OpenedRevisions(service, self.database, self.originals)
-        self._searcher = Searcher(self.database, self._opened.search)
+        self.searcher = Searcher(self.database, self._opened.search)
         self.feed = Feed(self.database)
         upkeep.finish_purges(self.database, self.originals, service)
         upkeep.sweep(self.database, self.originals)
@@ -268,39 +266,6 @@ class Shelf(Keeping):
     def wait_prepared(self, timeout_s: float | None = None) -> bool:
         """Wait until all papers are prepared, if this process prepares them. False if they are not within the time."""
         return self._preparer.wait(timeout_s)
-
-    def search(
-        self,
-        query: str,
-        where: Where | None = None,
-        *,
-        before: int = NEWEST,
-        limit: int = SEARCH_LIMIT,
-        budget_s: float = BUDGET_S,
-    ) -> Found:
-        """Pages that match in the present revisions of all papers, the newest texts first, at most about `limit` of them.
-
-        What counts as a match is as for `TileService.search`. No worker is asked. where: which papers; all that were not
-        withdrawn, unless told. before: `Found.next` of the step before. A step ends soon after `budget_s` seconds.
-        """
-        return self._searcher.search(query, where or Where(), before=before, limit=limit, budget_s=budget_s)
-
-    def search_in(
-        self,
-        paper_id: str,
-        query: str,
-        revision: int | None = None,
-        *,
-        old_forms: bool = False,
-        limit: int = 1000,
-        pages: PageRanges | None = None,
-    ) -> list[SearchHit]:
-        """Where a text occurs in a revision of a paper, as `TileService.search` finds it, boxes to a sixteenth of a point.
-
-        pages: ranges of pages that are searched; None: all. Workers are asked only for pages that are not indexed yet.
-        Raises RequestError, and for these what `document` raises.
-        """
-        return self._searcher.search_in(paper_id, query, revision, old_forms=old_forms, limit=limit, pages=pages)
 
     # The feed
 
