@@ -40,6 +40,7 @@ from sidebooks_core.shelf.schema import SHELF
 from sidebooks_core.shelf.search import page_texts
 from sidebooks_core.shelf.search.searching import Searcher
 from sidebooks_core.shelf.told import change_folder, change_paper, new_paper, required_id, shown_name
+from sidebooks_core.shelf.turns import Turns
 from sidebooks_core.shelf.watched import Watches
 
 CHANGES_AT_ONCE = 1000
@@ -59,7 +60,7 @@ class Shelf(Keeping, Finding):
         """data_dir: made if it is not there; a local disk. None: everything is kept in memory and a temporary folder.
 
         convert: makes documents of files that cannot be opened, such as office files. prepares: have the workers of the service
-        prepare papers in the background, unless another process does.
+        prepare papers in the background, unless another process does, and tell when the times of papers begin and end.
         Raises RequestError, StorageFailed, StorageDamaged.
         """
         self.service = service
@@ -76,9 +77,11 @@ class Shelf(Keeping, Finding):
         self.feed.tell(self._let_go_of_purged)
         self._preparer = Preparer(self.database, service, self.data_dir, self._opened.document, self.feed.wake)
         self.desk = Desk(self.database, self.originals, self._intake, self._has_new, self.feed.wake, self._preparer.wake)
+        self._turns = Turns(self.database, self.feed.wake)
         self.watches = Watches(self.desk, self.data_dir)
         if prepares:
             self._preparer.start()
+            self._turns.start()
 
     # Folders
 
@@ -287,6 +290,7 @@ class Shelf(Keeping, Finding):
         """Let go of the data. What is being prepared goes on at the next start. The service is not closed."""
         self.watches.close()
         self._preparer.close()
+        self._turns.close()
         self.feed.close()
         self.database.close()
         if self._temporary is not None:
