@@ -270,16 +270,16 @@ export function makeShelf(host, does) {
     bar_.hidden = one.isOver;
     bar_.value = one.size ? one.sent / one.size : 0;
     const texts = {
-      sending: t("sending", { done: bytes(one.sent), size: bytes(one.size) }), done: one.told || t("done"), failed: one.error && fault(one.error),
+      sending: t("sending", { done: bytes(one.sent), size: bytes(one.size) }), done: one.told || t("done"), failed: one.error && (one.error.isConflict ? t("replaced_meanwhile") : fault(one.error)),
     };
     const text = texts[one.state] ?? t(one.state);
     if (told.textContent !== text) told.textContent = text;
     one.row.querySelector(".stop").hidden = one.isOver;
-    one.row.querySelector(".again").hidden = one.state !== "failed";
+    one.row.querySelector(".again").hidden = one.state !== "failed" || one.error.isConflict;
   }
 
   function unfinishedRow(one) {
-    const target = one.paper ? { paper: one.paper, before: null, shelf: one.folder } : { folder: one.folder };
+    const target = one.paper ? { paper: one.paper, before: one.before ?? null, shelf: one.folder } : { folder: one.folder };
     return h("div", { class: "upload" }, h("span", { class: "grow" }, t("unfinished", { name: one.name })),
       button("plus", t("choose_again"), () => choose(false, (files) => uploads.add(files, target))),
       button("close", t("forget"), () => uploads.forget(one).then(fillUploads)));
