@@ -98,8 +98,8 @@ SHELF_METHODS = """
     progress(paper_id)
     position(paper_id reader) purge(paper_id * who) rebuild_index() register(source folder * password who revision_note shown)
     remove_folder(folder * who) replace(paper_id source * password after note who) restore(paper_id * who)
-    revision(paper_id number) search_in(paper_id query revision * old_forms limit)
-    revisions(paper_id) search(query where * before limit) tell(listener) unlock(paper_id password * who) verify()
+    revision(paper_id number) search_in(paper_id query revision * old_forms limit pages)
+    revisions(paper_id) search(query where * before limit budget_s) tell(listener) unlock(paper_id password * who) verify()
     wait_prepared(timeout_s) watch(path folder * settle_s who told) withdraw(paper_id * who)
 """
 ACCESS = (

@@ -135,6 +135,44 @@ def test_only_papers_that_have_what_is_sought_are_asked_about(shelf: Shelf) -> N
     assert asked == ["b"]
 
 
+def test_pages_that_may_not_be_read_count_nowhere(shelf: Shelf, engine: FakeEngine, tmp_path: Path) -> None:
+    """Neither in the hits, nor in what is cut to a number of them, nor in where the next step begins."""
+    data = FakeDocument(pages=(page(1, "公開"), page(2, "秘密の価格"), page(3, "公開"), page(4, "秘密の価格"))).to_bytes()
+    paper = shelf.register(data, name="a")
+    assert shelf.wait_prepared(30)
+    where = Where(pages_of=lambda _: ((2, 2), (0, 0)))
+    absent = shelf.search("存在", where, limit=1, budget_s=60)
+    assert absent.pages == []
+    assert shelf.search("秘密", where, limit=1, budget_s=60) == absent, "a text that is there, and one that is not"
+    assert found(shelf, "公開", where) == [("a", 0), ("a", 2)]
+    assert found(shelf, "公開", Where(pages_of=lambda _: ())) == []
+    assert shelf.search_in(paper.id, "秘密", pages=((0, 0), (2, 2))) == []
+    assert [hit.page for hit in shelf.search_in(paper.id, "公開", limit=1, pages=((1, 3),))] == [2]
+    with Shelf(tmp_path / "other", shelf.service, prepares=False) as other:
+        paper = other.register(data, name="a")
+        assert [hit.page for hit in other.search_in(paper.id, "公開", pages=((2, 3), (1, 2)))] == [2]
+        before = engine.count(Search)
+        assert other.search_in(paper.id, "秘密", pages=((0, 0), (2, 2))) == []
+        assert engine.count(Search) - before == 2, "the pages between are not read"
+
+
+def test_a_search_says_what_is_still_being_read(shelf: Shelf, tmp_path: Path) -> None:
+    data = FakeDocument(pages=(page(1, "予算"), page(2, "予算"))).to_bytes()
+    with Shelf(tmp_path / "other", shelf.service, prepares=False) as other:
+        folder = other.make_folder("A")
+        one, _, withdrawn = (other.register(data, place, name="a") for place in (folder, None, None))
+        other.withdraw(withdrawn.id)
+        assert other.search("予算").unindexed == 2
+        assert other.search("予算", Where(is_visible=lambda paper: paper.id == one.id)).unindexed == 1
+        assert other.search("予算", Where(pages_of=lambda _: ())).unindexed == 0
+        assert other.search("予算", Where(folders=frozenset([folder.id]))).unindexed == 1
+    with Shelf(tmp_path / "other", shelf.service) as other:
+        assert other.wait_prepared(30)
+        assert other.search("予算").unindexed == 0
+        other.replace(one.id, FakeDocument(pages=(page(9, "歳入"),), password="鍵").to_bytes())
+        assert other.search("予算").unindexed == 0, "what is locked is read by nobody"
+
+
 def test_a_search_sees_at_once_what_changes(shelf: Shelf, tmp_path: Path) -> None:
     """Also what another process does: what is known of papers is kept in memory."""
     folder = shelf.make_folder("A")

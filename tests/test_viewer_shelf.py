@@ -8,6 +8,7 @@ import random
 import re
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -395,6 +396,52 @@ def test_a_withdrawn_paper_is_taken_away_from_its_reader(visit: Visits, house: H
     reader.get_by_role("link", name="誤り").wait_for(timeout=20_000)
 
 
+def test_who_replaces_a_paper_that_somebody_else_has_replaced_is_told(visit: Visits, house: House, tmp_path: Path) -> None:
+    folder = house.folder("同時")
+    paper = house.paper(folder, "予算.pdf", pdf("第一版"))
+    clerk = visit(place=f"#folder={folder}")
+    clerk.get_by_role("button", name="More: 予算").click()
+    (tmp_path / "乙.pdf").write_bytes(pdf("乙の版", "二"))
+    with clerk.expect_file_chooser() as chooser:
+        clerk.get_by_role("button", name="Replace by another file").click()
+    house.ask("POST", f"papers/{paper}/revisions?filename=ko.pdf", pdf("甲の版", "二", "三"))
+    chooser.value.set_files([tmp_path / "乙.pdf"])
+    clerk.wait_for_selector(".upload[data-state=failed]", timeout=30_000)
+    assert "Somebody else has replaced this paper" in clerk.inner_text(".upload small")
+    assert clerk.locator(".upload .again").is_hidden(), "the same again would fail again"
+    assert clerk.evaluate("Object.keys(localStorage).filter(one => one.startsWith('sidebooks upload'))") == []
+    found = house.ask("GET", f"papers/{paper}")
+    assert (found["revision"], found["page_count"]) == (2, 3)
+    clerk.get_by_role("button", name="日本語").click()
+    clerk.wait_for_function("() => document.querySelector('.upload small').textContent.includes('ほかの人が先に')")
+    clerk.get_by_role("button", name="操作：予算").click()
+    choose(clerk, "別のファイルに差し替え", tmp_path / "乙.pdf")
+    clerk.wait_for_selector(".upload[data-state=done]", timeout=30_000)
+    assert house.ask("GET", f"papers/{paper}")["revision"] == 3, "who has seen it may replace it"
+
+
+def test_a_paper_whose_time_begins_and_ends_comes_and_goes_by_itself(visit: Visits, house: House) -> None:
+    folder = house.folder("期間")
+    paper = house.paper(folder, "公開.pdf", pdf("公開", "二"))
+    from_s = time.time() + 6
+    house.ask("PATCH", f"papers/{paper}", {"from_s": from_s, "until_s": from_s + 8})
+    member, clerk = visit("議員", f"#folder={folder}"), visit(place=f"#folder={folder}")
+    member.wait_for_selector(".empty:visible")
+    clerk.get_by_text("Not published yet").wait_for()
+    member.get_by_role("link", name="公開").wait_for(timeout=20_000)
+    assert -0.1 < time.time() - from_s < 2.5
+    clerk.get_by_text("Not published yet").wait_for(state="detached", timeout=2000)
+    member.get_by_role("link", name="公開").click()
+    shown(member, 1)
+    member.wait_for_selector("#news:visible", timeout=20_000)
+    assert -0.1 < time.time() - from_s - 8 < 2.5
+    assert "not published any longer" in member.inner_text("#news")
+    assert member.locator("#reader").is_hidden()
+    assert not canvas_pixels(member).any()
+    member.wait_for_selector(".empty:visible")
+    clerk.get_by_text("Published until").wait_for(timeout=5000)
+
+
 def test_the_shelf_shows_what_changes_within_a_second(visit: Visits, house: House) -> None:
     folder = house.folder("生中継")
     tab = visit("議員", f"#folder={folder}")
@@ -539,6 +586,19 @@ def test_a_hit_of_the_search_opens_its_page_with_the_hit_marked(visit: Visits, h
     tab.get_by_label("Search in all papers").fill("どこにもない言葉")
     tab.keyboard.press("Enter")
     tab.wait_for_selector("text=Nothing found for")
+
+
+def test_a_search_says_how_many_papers_are_still_being_read(visit: Visits) -> None:
+    tab = visit("議員")
+    tab.wait_for_selector("input[type=search]")
+    counts = [3, 1, 0]
+    answers = iter([{"query": "x", "pages": [], "next": None, "unindexed": count} for count in counts])
+    tab.route("**/search?*", lambda route: route.fulfill(json=next(answers)))
+    for count, text in zip(counts, ("3 papers are still being read", "1 paper is still being read", ""), strict=True):
+        tab.get_by_label("Search in all papers").fill(f"言葉{count}")
+        tab.keyboard.press("Enter")
+        tab.wait_for_selector(f"text=Nothing found for “言葉{count}”")
+        assert tab.locator(".unindexed").inner_text().startswith(text) if text else tab.locator(".unindexed").is_hidden()
 
 
 # For everybody.

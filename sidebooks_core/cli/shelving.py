@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,8 @@ PURGE_WAIT_S = 10.0
 STALLED_S = 300.0
 """The process that prepares is waited for no longer if nothing comes of it for so many seconds."""
 NOT_PREPARED = "sidebooks: not everything is prepared yet; the process that prepares goes on"
+SEARCH_S = 1.0
+"""Of one step of a search. Nobody waits for a part of the hits."""
 
 
 def add(arguments: argparse.Namespace) -> int:
@@ -134,12 +137,14 @@ def search(arguments: argparse.Namespace) -> int:
 
     with _opened(arguments) as shelf:
         folders = frozenset([find_folder(shelf, arguments.folder).id]) if arguments.folder else None
-        found = []
-        step = shelf.search(arguments.query, Where(folders=folders), limit=arguments.limit)
-        found += step.pages
+        look = partial(shelf.search, arguments.query, Where(folders=folders), budget_s=SEARCH_S)
+        step = look(limit=arguments.limit)
+        found = list(step.pages)
         while step.next is not None and len(found) < arguments.limit:
-            step = shelf.search(arguments.query, Where(folders=folders), before=step.next, limit=arguments.limit - len(found))
+            step = look(before=step.next, limit=arguments.limit - len(found))
             found += step.pages
+    if step.unindexed:
+        print(f"{step.unindexed} papers are still being read: what they hold is not found yet", file=sys.stderr)
     if arguments.json:
         print_json(
             [

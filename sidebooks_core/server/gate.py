@@ -15,6 +15,7 @@ from sidebooks_core.access.model import Unknown
 from sidebooks_core.access.operations import FOR_ANYBODY, READING, Operation
 from sidebooks_core.access.policy import ALLOW, DENY, TOP, UNLIMITED, Decision, Limits, Policy, Resource
 from sidebooks_core.access.principals import Principal
+from sidebooks_core.documents.page_ranges import NO_PAGES, PageRanges
 from sidebooks_core.errors import DocumentError, StorageError
 from sidebooks_core.server.access import Allowed
 from sidebooks_core.server.http import HttpRequest
@@ -157,6 +158,16 @@ class Gate:
             )
 
         return may_see
+
+    def pages_of_papers(self, principal: Principal, operation: Operation) -> Callable[[Paper], PageRanges | None]:
+        """Tells of papers with which of their pages a principal may do something; None: all. It may wait."""
+        places = self._rules.places
+
+        def pages_of(paper: Paper) -> PageRanges | None:
+            limits = self.limits_of(principal, operation, (places and places.papers.find(paper.id)) or ())
+            return NO_PAGES if limits is None else limits.pages
+
+        return pages_of
 
     async def _admission(self, request: HttpRequest) -> Admission:
         operation, principal, params, places = request.operation, request.principal, request.params, self._rules.places

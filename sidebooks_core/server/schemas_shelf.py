@@ -232,6 +232,8 @@ class FoundPapers(Struct):
     pages: list[ShelfHit]
     next: int | None
     """`before` of the next step; null: everything was searched."""
+    unindexed: int
+    """Papers that whoever asks may see, and that are still being read: some of their pages are not found yet. A lower bound."""
 
 
 class ChangeEntry(Struct):

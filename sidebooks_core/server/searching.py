@@ -10,6 +10,7 @@ from types import TracebackType
 
 from sidebooks_core.documents.document import Document
 from sidebooks_core.documents.model import SearchHit
+from sidebooks_core.documents.page_ranges import runs
 from sidebooks_core.server.http import HttpRequest
 from sidebooks_core.server.joining import JoinedWork
 from sidebooks_core.server.limits import Quota
@@ -48,20 +49,17 @@ class Searches:
     async def _search(
         self, document: Document, query: str, request: HttpRequest, number: int, *, old_forms: bool
     ) -> list[SearchHit]:
-        client, limits = request.address, request.limits
         hits: list[SearchHit] = []
-        page = 0
-        while page < document.page_count and len(hits) < SEARCH_LIMIT:
-            if not limits.has_page(page):
-                page += 1
-                continue
-            async with self._turns.turn(client, number):
-                await self._let_pages_go_first()
-                found = await asyncio.wrap_future(
-                    self._service.parts.questions.search(document, query, page, old_forms=old_forms)
-                )
-            hits.extend(hit for hit in found.hits if limits.has_page(hit.page))
-            page = found.reached
+        for run in runs(range(document.page_count), request.limits.pages):
+            page = run.start
+            while page < run.stop and len(hits) < SEARCH_LIMIT:
+                async with self._turns.turn(request.address, number):
+                    await self._let_pages_go_first()
+                    found = await asyncio.wrap_future(
+                        self._service.parts.questions.search(document, query, page, run.stop, old_forms=old_forms)
+                    )
+                hits.extend(found.hits)
+                page = found.reached
         return hits[:SEARCH_LIMIT]
 
     async def _let_pages_go_first(self) -> None:

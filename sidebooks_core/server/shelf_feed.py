@@ -11,14 +11,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import islice
 
-from msgspec import Struct
-
 from sidebooks_core.access.operations import Operation
-from sidebooks_core.access.policy import TOP, Resource
+from sidebooks_core.access.policy import Resource
 from sidebooks_core.access.principals import Principal
 from sidebooks_core.server.places import Places, Standings
 from sidebooks_core.server.schemas_shelf import ChangeEntry, ProgressEntry, ShelfChanges
-from sidebooks_core.shelf import Change, Shelf, changes, prepared_rows, standing
+from sidebooks_core.shelf import Change, Shelf, changes, prepared_rows
 
 RECENT = 2000
 """Changes that are kept in memory. Whoever is further behind reads from the database."""
@@ -33,18 +31,8 @@ Decides = Callable[[Principal, Operation, Sequence[Resource]], bool]
 Sees = Callable[[Principal, Operation, Standings], bool]
 
 GONE = "gone"
-ENDINGS = frozenset({"paper withdrawn", "paper purged", "folder removed"})
-"""Changes after which something may be seen no longer."""
-MOVES = frozenset({"paper", "folder"})
-"""Changes that may have moved it to where it may not be seen; the first of them says that it is new."""
-
-
-class _Known(Struct, frozen=True, array_like=True):
-    """Where a paper or folder was said to be."""
-
-    id: str
-    folder: str | None
-    first: int
+ENDINGS = frozenset({"paper", "folder", "paper closed", "paper withdrawn", "paper purged", "folder removed"})
+"""Changes after which something may be seen no longer. "paper" and "folder": it was moved, or given another time."""
 
 
 class ShelfFeed:
@@ -123,20 +111,14 @@ class ShelfFeed:
         return self._shelf.changes(seq, limit)
 
     def _entries(self, principal: Principal, found: list[Change]) -> list[ChangeEntry]:
-        hidden: list[Change] = []
-        entries: dict[int, ChangeEntry] = {}
+        entries: list[ChangeEntry] = []
         for one in found:
             if self._is_seen(principal, one):
-                entries[one.seq] = ChangeEntry(one.seq, one.at_s, one.kind, one.folder or "top", one.paper, one.revision)
-            elif one.kind in ENDINGS or one.kind in MOVES:
-                hidden.append(one)
-        if hidden:
-            known = self._known({one.paper for one in hidden if one.paper is not None})
-            for one in hidden:
-                if self._may_have_known(principal, one, known):
-                    folder = one.folder if one.paper is None else None
-                    entries[one.seq] = ChangeEntry(one.seq, one.at_s, GONE, folder, one.paper, None)
-        return [entries[seq] for seq in sorted(entries)]
+                entries.append(ChangeEntry(one.seq, one.at_s, one.kind, one.folder or "top", one.paper, one.revision))
+            elif one.kind in ENDINGS and self._may_have_known(principal, one):
+                folder = one.folder if one.paper is None else None
+                entries.append(ChangeEntry(one.seq, one.at_s, GONE, folder, one.paper, None))
+        return entries
 
     def _is_seen(self, principal: Principal, one: Change) -> bool:
         if one.paper is not None:
@@ -145,33 +127,12 @@ class ShelfFeed:
         standings = self._places.folders.find(one.folder) if one.folder is not None else None
         return bool(standings) and self._sees(principal, Operation.READ_FOLDER, standings or ())
 
-    def _known(self, papers: set[str]) -> dict[str, list[_Known]]:
-        """The folders in which papers have been, and since when."""
-        if not papers:
-            return {}
-        marks = ", ".join("?" * len(papers))
-        with self._shelf.database.reading() as reading:
-            rows = reading.all(
-                _Known, f"SELECT paper, folder, min(seq) FROM change WHERE paper IN ({marks}) GROUP BY paper, folder", *papers
-            )
-        found: dict[str, list[_Known]] = {}
-        for row in rows:
-            found.setdefault(row.id, []).append(row)
-        return found
-
-    def _may_have_known(self, principal: Principal, one: Change, known: dict[str, list[_Known]]) -> bool:
-        if one.paper is None:
-            return True  # nobody can say who could see a folder that is gone or moved; its id tells nothing
-        was_in = known.get(one.paper, [])
-        if one.kind in MOVES and one.seq == min((row.first for row in was_in), default=one.seq):
-            return False  # it was new, and already not to be seen
-        resources = []
-        for row in was_in:
-            there = standing.of_folder(self._shelf.database, row.folder) if row.folder is not None else None
-            if row.folder is not None and there is None:
-                return True  # the folder is gone as well
-            resources.append(Resource(there.folders) if there is not None else TOP)
-        return self._may_one(principal, Operation.READ_DOCUMENT, resources)
+    def _may_have_known(self, principal: Principal, one: Change) -> bool:
+        """Whether the principal could see it where it was before, by the policy of now."""
+        if one.was_in is None:
+            return False
+        operation = Operation.READ_FOLDER if one.paper is None else Operation.READ_DOCUMENT
+        return self._may_one(principal, operation, (Resource(tuple(one.was_in.split()), one.was_published),))
 
 
 def progress_entry(shelf: Shelf, paper_id: str) -> ProgressEntry:

@@ -14,12 +14,13 @@ from msgspec.structs import replace as msgspec_replace
 from sidebooks_core.databases.database import Reading, Writing
 from sidebooks_core.errors import Conflict, RequestError
 from sidebooks_core.shelf import watched_rows
-from sidebooks_core.shelf.changes import note_change
+from sidebooks_core.shelf.changes import About, note_change
 from sidebooks_core.shelf.doomed import doom_paper
-from sidebooks_core.shelf.folders import require_folder
+from sidebooks_core.shelf.folders import require_folder, way_ids
 from sidebooks_core.shelf.model import ChangeKind, Level, Paper, Revision, State
 from sidebooks_core.shelf.order import move, next_place
 from sidebooks_core.shelf.originals import Original
+from sidebooks_core.shelf.turns import next_turn, tell_turns
 
 _PAPER = """
     SELECT paper.id, paper.folder, paper.name, paper.note, paper.level, paper.place, paper.from_s, paper.until_s,
@@ -138,12 +139,13 @@ def add_paper(writing: Writing, paper_id: str, new: NewPaper, revision: NewRevis
         require_folder(writing, new.folder)
     place = next_place(writing, "paper", "folder", new.folder)
     writing.run(
-        "INSERT INTO paper (id, folder, name, note, level, place, from_s, until_s, revision) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        paper_id, new.folder, new.name, new.note, new.level, place, new.from_s, new.until_s, number,
+        "INSERT INTO paper (id, folder, name, note, level, place, from_s, until_s, turns_s, revision) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        paper_id, new.folder, new.name, new.note, new.level, place, new.from_s, new.until_s,
+        next_turn(new.from_s, new.until_s, time.time()), number,
     )  # fmt: skip
     _add_revision(writing, paper_id, number, revision)
-    note_change(writing, "paper", folder=new.folder, paper=paper_id, revision=number, who=revision.who)
+    note_change(writing, "paper", About(folder=new.folder, paper=paper_id, revision=number), revision.who)
     return require_paper(writing, paper_id)
 
 
@@ -154,10 +156,11 @@ def bring_in_paper(writing: Writing, brought: BroughtPaper) -> None:
     for number, one in brought.revisions[1:]:
         _add_revision(writing, brought.id, number, one)
     writing.run("UPDATE paper SET revision = ?, withdrawn_s = ? WHERE id = ?", last, brought.withdrawn_s, brought.id)
+    about = About(folder=brought.new.folder, paper=brought.id, revision=last)
     if len(brought.revisions) > 1:
-        note_change(writing, "paper replaced", folder=brought.new.folder, paper=brought.id, revision=last, who=revision.who)
+        note_change(writing, "paper replaced", about, revision.who)
     if brought.withdrawn_s is not None:
-        note_change(writing, "paper withdrawn", folder=brought.new.folder, paper=brought.id, revision=last, who=revision.who)
+        note_change(writing, "paper withdrawn", about, revision.who)
 
 
 def replace_paper(writing: Writing, paper_id: str, after: int | None, revision: NewRevision) -> Paper:
@@ -165,43 +168,44 @@ def replace_paper(writing: Writing, paper_id: str, after: int | None, revision: 
 
     after: the revision that it replaces. Raises Conflict if another one is the present one, RequestError.
     """
-    old = require_paper(writing, paper_id)
+    old = _before_change(writing, paper_id)
     if after is not None and old.revision != after:
         raise Conflict(f"{old.name!r} has revision {old.revision} by now, and not {after}: look at that first")
     number = writing.number("SELECT max(number) FROM revision WHERE paper = ?", paper_id) + 1
     _add_revision(writing, paper_id, number, revision)
     writing.run("UPDATE paper SET revision = ? WHERE id = ?", number, paper_id)
-    note_change(writing, "paper replaced", folder=old.folder, paper=paper_id, revision=number, who=revision.who)
+    note_change(writing, "paper replaced", msgspec_replace(about_paper(writing, old), revision=number), revision.who)
     return require_paper(writing, paper_id)
 
 
 def change_paper(writing: Writing, paper_id: str, new: NewPaper, who: str) -> Paper:
     """Give a paper another name, note, level or time. It stays in its folder: see `move_paper`."""
-    old = require_paper(writing, paper_id)
+    old = _before_change(writing, paper_id)
+    turns_s = next_turn(new.from_s, new.until_s, time.time())
     writing.run(
-        "UPDATE paper SET name = ?, note = ?, level = ?, from_s = ?, until_s = ? WHERE id = ?",
-        new.name, new.note, new.level, new.from_s, new.until_s, paper_id,
+        "UPDATE paper SET name = ?, note = ?, level = ?, from_s = ?, until_s = ?, turns_s = ? WHERE id = ?",
+        new.name, new.note, new.level, new.from_s, new.until_s, turns_s, paper_id,
     )  # fmt: skip
-    note_change(writing, "paper", folder=old.folder, paper=paper_id, revision=old.revision, who=who)
+    note_change(writing, "paper", about_paper(writing, old), who)
     return require_paper(writing, paper_id)
 
 
 def move_paper(writing: Writing, paper_id: str, folder_id: str | None, place: int | None, who: str) -> Paper:
     """Move a paper to a place of a folder; to its end if no place is told."""
-    old = require_paper(writing, paper_id)
+    old = _before_change(writing, paper_id)
     if folder_id is not None:
         require_folder(writing, folder_id)
     move(writing, ("paper", "folder"), paper_id, folder_id, place)
-    note_change(writing, "paper", folder=folder_id, paper=paper_id, revision=old.revision, who=who)
+    note_change(writing, "paper", msgspec_replace(about_paper(writing, old), folder=folder_id), who)
     return require_paper(writing, paper_id)
 
 
 def set_withdrawn(writing: Writing, paper_id: str, withdrawn_s: float | None, who: str) -> Paper:
     """Withdraw a paper, or put it back (None)."""
-    old = require_paper(writing, paper_id)
+    old = _before_change(writing, paper_id)
     writing.run("UPDATE paper SET withdrawn_s = ? WHERE id = ?", withdrawn_s, paper_id)
     kind: ChangeKind = "paper restored" if withdrawn_s is None else "paper withdrawn"
-    note_change(writing, kind, folder=old.folder, paper=paper_id, revision=old.revision, who=who)
+    note_change(writing, kind, about_paper(writing, old), who)
     return require_paper(writing, paper_id)
 
 
@@ -211,7 +215,7 @@ def remove_paper(writing: Writing, paper_id: str, who: str) -> list[str]:
 
     Returns the content ids of its pages.
     """
-    old = require_paper(writing, paper_id)
+    old = _before_change(writing, paper_id)
     doom_paper(writing, paper_id)
     watched_rows.purge(writing, paper_id)
     pages = writing.all(str, "SELECT DISTINCT content_id FROM page WHERE paper = ?", paper_id)
@@ -228,8 +232,25 @@ def remove_paper(writing: Writing, paper_id: str, who: str) -> list[str]:
             "AND NOT EXISTS (SELECT 1 FROM revision WHERE original = ?1 OR shown = ?1)",
             digest,
         )
-    note_change(writing, "paper purged", folder=old.folder, paper=paper_id, who=who)
+    note_change(writing, "paper purged", msgspec_replace(about_paper(writing, old), revision=None), who)
     return pages
+
+
+def _before_change(writing: Writing, paper_id: str) -> Paper:
+    """A paper before a change. What its time has brought by now is told first. Raises RequestError if it is not there."""
+    tell_turns(writing, time.time(), paper_id)
+    return require_paper(writing, paper_id)
+
+
+def about_paper(reading: Reading, old: Paper) -> About:
+    """What a change of a paper is about, which was like this before."""
+    return About(
+        folder=old.folder,
+        paper=old.id,
+        revision=old.revision,
+        was_in=way_ids(reading, old.folder),
+        was_published=old.is_published(time.time()),
+    )
 
 
 # Revisions and pages
@@ -272,8 +293,8 @@ def set_opened(writing: Writing, paper_id: str, number: int, opened: Opened, who
         "WHERE paper = ? AND number = ?",
         opened.state, opened.reason, opened.document_id, opened.page_count, opened.password, paper_id, number,
     )  # fmt: skip
-    folder_id = require_paper(writing, paper_id).folder
-    note_change(writing, "paper", folder=folder_id, paper=paper_id, revision=number, who=who)
+    about = about_paper(writing, require_paper(writing, paper_id))
+    note_change(writing, "paper", msgspec_replace(about, revision=number), who)
     return revision(writing, paper_id, found.number)
 
 

@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import time
 
+from msgspec import Struct
+
 from sidebooks_core.databases.database import Reading, Writing
 from sidebooks_core.shelf.model import Change, ChangeKind
 
 
+class About(Struct, frozen=True, kw_only=True):
+    """What a change concerns. See `Change`."""
+
+    folder: str | None = None
+    paper: str | None = None
+    revision: int | None = None
+    was_in: str | None = None
+    was_published: bool = True
+
+
 def changes(reading: Reading, since: int, limit: int) -> list[Change]:
     """What happened after a number, in order, at most `limit` of it."""
-    query = "SELECT seq, at_s, kind, folder, paper, revision, who FROM change WHERE seq > ? ORDER BY seq LIMIT ?"
+    query = """SELECT seq, at_s, kind, folder, paper, revision, who, was_in, was_published FROM change
+        WHERE seq > ? ORDER BY seq LIMIT ?"""
     return reading.all(Change, query, since, limit)
 
 
@@ -19,19 +32,13 @@ def last_change(reading: Reading) -> int:
     return reading.number("SELECT coalesce(max(seq), 0) FROM change")
 
 
-def note_change(
-    writing: Writing,
-    kind: ChangeKind,
-    *,
-    folder: str | None = None,
-    paper: str | None = None,
-    revision: int | None = None,
-    who: str = "",
-) -> None:
+def note_change(writing: Writing, kind: ChangeKind, about: About, who: str = "") -> None:
     """Add a change to the feed."""
     writing.run(
-        "INSERT INTO change (at_s, kind, folder, paper, revision, who) VALUES (?, ?, ?, ?, ?, ?)",
-        time.time(), kind, folder, paper, revision, who,
+        "INSERT INTO change (at_s, kind, folder, paper, revision, who, was_in, was_published) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        time.time(), kind, about.folder, about.paper, about.revision, who, about.was_in,
+        about.was_published,
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import msgspec
 
 from sidebooks_core.databases.database import Reading, Writing
 from sidebooks_core.errors import Conflict, RequestError
-from sidebooks_core.shelf.changes import note_change
+from sidebooks_core.shelf.changes import About, note_change
 from sidebooks_core.shelf.model import Folder
 from sidebooks_core.shelf.order import move, next_place
 
@@ -42,6 +42,11 @@ def way_to(reading: Reading, folder_id: str | None) -> list[Folder]:
     return way[::-1]
 
 
+def way_ids(reading: Reading, folder_id: str | None) -> str:
+    """The way to a folder, as changes have it."""
+    return " ".join(folder.id for folder in way_to(reading, folder_id))
+
+
 def add_folder(writing: Writing, new: Folder, who: str) -> Folder:
     """Add a folder behind its siblings. Raises RequestError if its parent is not there."""
     if new.parent is not None:
@@ -51,7 +56,7 @@ def add_folder(writing: Writing, new: Folder, who: str) -> Folder:
         "INSERT INTO folder (id, parent, name, kind, note, place) VALUES (?, ?, ?, ?, ?, ?)",
         new.id, new.parent, new.name, new.kind, new.note, place,
     )  # fmt: skip
-    note_change(writing, "folder", folder=new.id, who=who)
+    note_change(writing, "folder", About(folder=new.id), who)
     return require_folder(writing, new.id)
 
 
@@ -59,7 +64,7 @@ def change_folder(writing: Writing, new: Folder, who: str) -> Folder:
     """Give a folder another name, kind or note; see `move_folder` for its place. Raises RequestError if it is not there."""
     require_folder(writing, new.id)
     writing.run("UPDATE folder SET name = ?, kind = ?, note = ? WHERE id = ?", new.name, new.kind, new.note, new.id)
-    note_change(writing, "folder", folder=new.id, who=who)
+    note_change(writing, "folder", About(folder=new.id, was_in=way_ids(writing, new.id)), who)
     return require_folder(writing, new.id)
 
 
@@ -70,8 +75,9 @@ def move_folder(writing: Writing, folder_id: str, parent: str | None, place: int
         require_folder(writing, parent)
         if any(one.id == folder_id for one in way_to(writing, parent)):
             raise RequestError("a folder cannot be moved into itself, nor into a folder inside it")
+    about = About(folder=folder_id, was_in=way_ids(writing, folder_id))
     move(writing, ("folder", "parent"), folder_id, parent, place)
-    note_change(writing, "folder", folder=folder_id, who=who)
+    note_change(writing, "folder", about, who)
     return require_folder(writing, folder_id)
 
 
@@ -82,8 +88,9 @@ def remove_folder(writing: Writing, folder_id: str, who: str) -> None:
     held += writing.number("SELECT count(*) FROM paper WHERE folder = ?", folder_id)
     if held:
         raise Conflict(f"the folder {gone.name!r} is not empty: move, withdraw and purge what it holds first")
+    about = About(folder=folder_id, was_in=way_ids(writing, folder_id))
     writing.run("DELETE FROM folder WHERE id = ?", folder_id)
-    note_change(writing, "folder removed", folder=folder_id, who=who)
+    note_change(writing, "folder removed", about, who)
 
 
 def require_folder(reading: Reading, folder_id: str) -> Folder:

@@ -14,9 +14,19 @@ network."""
 State = Literal["ready", "locked", "damaged", "unsupported", "too large"]
 """Of a revision: "ready" to be read, or why it cannot be opened."""
 ChangeKind = Literal[
-    "folder", "folder removed", "paper", "paper replaced", "paper prepared", "paper withdrawn", "paper restored", "paper purged"
+    "folder",
+    "folder removed",
+    "paper",
+    "paper replaced",
+    "paper prepared",
+    "paper opened",
+    "paper closed",
+    "paper withdrawn",
+    "paper restored",
+    "paper purged",
 ]
-"""What a change of the feed says. "folder" and "paper": there is a new one, or what it is called or where it stands changed."""
+"""What a change of the feed says. "folder" and "paper": there is a new one, or what it is called or where it stands changed.
+"paper opened" and "paper closed": its time has begun or ended."""
 
 
 class Folder(Struct, frozen=True, array_like=True):
@@ -106,6 +116,11 @@ class Change(Struct, frozen=True, array_like=True):
     revision: int | None
     who: str
     """Empty if nobody was named."""
+    was_in: str | None = None
+    """The folders that held it before the change, from the top, with spaces between them; a folder is the last one itself.
+    Empty: the top. None: it is new."""
+    was_published: bool = True
+    """False: before the change, it was withdrawn or out of its time."""
 
 
 class Progress(Struct, frozen=True):

@@ -6,9 +6,10 @@ Each function is one step within a transaction that its caller holds.
 from __future__ import annotations
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from sidebooks_core.databases.database import Reading, Writing
-from sidebooks_core.shelf.catalogue import require_paper
+from sidebooks_core.shelf.catalogue import about_paper, require_paper
 from sidebooks_core.shelf.changes import note_change
 
 _IS_WAITING = "revision.state = 'ready' AND revision.is_prepared = 0 AND revision.failures = 0"
@@ -42,8 +43,8 @@ def set_prepared(writing: Writing, paper_id: str, number: int) -> bool:
     query = "UPDATE revision SET is_prepared = 1, failures = 0, previews = page_count WHERE paper = ? AND number = ?"
     if not writing.run(query, paper_id, number):
         return False
-    folder_id = require_paper(writing, paper_id).folder
-    note_change(writing, "paper prepared", folder=folder_id, paper=paper_id, revision=number, who="")
+    about = about_paper(writing, require_paper(writing, paper_id))
+    note_change(writing, "paper prepared", replace(about, revision=number))
     return True
 
 

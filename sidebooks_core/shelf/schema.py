@@ -183,5 +183,17 @@ SHELF = Schema(
         CREATE INDEX revision_unprepared ON revision (registered_s)
             WHERE state = 'ready' AND is_prepared = 0 AND failures = 0;
         """,
+        """
+        ALTER TABLE paper ADD COLUMN turns_s REAL; -- when its time begins or ends next; NULL: both was told, or never happens
+        UPDATE paper SET turns_s = CASE
+            WHEN from_s > (julianday('now') - 2440587.5) * 86400.0 THEN from_s
+            WHEN until_s > (julianday('now') - 2440587.5) * 86400.0 THEN until_s
+        END;
+        CREATE INDEX paper_by_turn ON paper (turns_s) WHERE turns_s IS NOT NULL;
+
+        ALTER TABLE change ADD COLUMN was_in TEXT; -- see Change in model.py
+        ALTER TABLE change ADD COLUMN was_published INTEGER NOT NULL DEFAULT 0;
+        UPDATE about SET value = lower(hex(randomblob(8))) WHERE name = 'epoch'; -- older changes do not say it
+        """,
     ),
 )

@@ -12,7 +12,6 @@ from msgspec.structs import replace as replaced
 
 from sidebooks_core.databases.database import Database
 from sidebooks_core.documents.document import Document
-from sidebooks_core.documents.model import SearchHit
 from sidebooks_core.errors import PasswordRequired
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.service import TileService
@@ -20,6 +19,7 @@ from sidebooks_core.shelf import catalogue, changes, folders, upkeep
 from sidebooks_core.shelf.catalogue import NewPaper
 from sidebooks_core.shelf.differences import Differences
 from sidebooks_core.shelf.feed import Feed, Listener
+from sidebooks_core.shelf.finding import Finding
 from sidebooks_core.shelf.following import Following
 from sidebooks_core.shelf.intake import Convert, Desk, Given, Intake, TakenIn, committing, name_of, revision_of
 from sidebooks_core.shelf.keeping import Keeping
@@ -43,16 +43,16 @@ from sidebooks_core.shelf.preparing import Preparer
 from sidebooks_core.shelf.purging import PendingPurges, Purger
 from sidebooks_core.shelf.schema import SHELF
 from sidebooks_core.shelf.search import page_texts
-from sidebooks_core.shelf.search.searching import NEWEST, Found, Searcher, Where
+from sidebooks_core.shelf.search.searching import Searcher
 from sidebooks_core.shelf.taking import taking_in
 from sidebooks_core.shelf.told import change_folder, change_paper, new_folder, new_paper, require_text, required_id, shown_name
+from sidebooks_core.shelf.turns import Turns
 from sidebooks_core.shelf.watched import Watches
 
 CHANGES_AT_ONCE = 1000
-SEARCH_LIMIT = 50
 
 
-class Shelf(Following, Keeping):
+class Shelf(Following, Keeping, Finding):
     """Papers in folders. Thread-safe; several processes may have the same folder of data open. `close()` it."""
 
     def __init__(
@@ -66,7 +66,7 @@ class Shelf(Following, Keeping):
         """data_dir: made if it is not there; a local disk. None: a temporary folder, which `close` removes.
 
         convert: makes documents of files that cannot be opened, such as office files. prepares: have the workers of the service
-        prepare papers in the background, unless another process does.
+        prepare papers in the background, unless another process does, and tell when the times of papers begin and end.
         Raises RequestError, StorageFailed, StorageDamaged.
         """
         self.service = service
@@ -78,7 +78,7 @@ class Shelf(Following, Keeping):
         self._opened = OpenedRevisions(service, self.database, self.originals)
         self.differences = Differences(service, self.document)
         self.positions = Positions(self.database)
-        self._searcher = Searcher(self.database, self._opened.search)
+        self.searcher = Searcher(self.database, self._opened.search)
         self.feed = Feed(self.database)
         self.purger = Purger(self.database, self.originals, service)
         self.purger.finish()
@@ -88,9 +88,11 @@ class Shelf(Following, Keeping):
         self.preparer.each_day(lambda: upkeep.sweep(self.database, self.originals))
         self.feed.tell(self.preparer.notice)
         self.desk = Desk(self.database, self.originals, self._intake, self._has_new, self.feed.wake, self.preparer.wake)
+        self._turns = Turns(self.database, self.feed.wake)
         self.watches = Watches(self.desk, self.data_dir)
         if prepares:
             self.preparer.start()
+            self._turns.start()
 
     # Folders
 
@@ -272,23 +274,6 @@ class Shelf(Following, Keeping):
         """Wait until all papers are prepared, by whatever process, but for those that could not be. False if not in time."""
         return self.preparer.wait(timeout_s)
 
-    def search(self, query: str, where: Where | None = None, *, before: int = NEWEST, limit: int = SEARCH_LIMIT) -> Found:
-        """Pages that match in the present revisions of all papers, the newest texts first, at most about `limit` of them.
-
-        What counts as a match is as for `TileService.search`. No worker is asked. where: which papers; all that were not
-        withdrawn, unless told. before: `Found.next` of the step before. One step takes about a tenth of a second.
-        """
-        return self._searcher.search(query, where or Where(), before=before, limit=limit)
-
-    def search_in(
-        self, paper_id: str, query: str, revision: int | None = None, *, old_forms: bool = False, limit: int = 1000
-    ) -> list[SearchHit]:
-        """Where a text occurs in a revision of a paper, as `TileService.search` finds it, boxes to a sixteenth of a point.
-
-        Workers are asked only for pages that are not indexed yet. Raises RequestError, and for these what `document` raises.
-        """
-        return self._searcher.search_in(paper_id, query, revision, old_forms=old_forms, limit=limit)
-
     # The feed
 
     def changes(self, since: int = 0, limit: int = CHANGES_AT_ONCE) -> list[Change]:
@@ -309,6 +294,7 @@ class Shelf(Following, Keeping):
         """Let go of the data. What is being prepared goes on at the next start. The service is not closed."""
         self.watches.close()
         self.preparer.close()
+        self._turns.close()
         self.feed.close()
         self.purger.close()
         self.positions.close()

@@ -223,13 +223,19 @@ async def search(parts: ServerParts, request: HttpRequest) -> HttpResponse:
         raise Refused(409, of.reason)
     hits: list[SearchHit] = []
     if query:
-        look = partial(papers.shelf.search_in, paper_id, query, old_forms=wants_old_forms(request), limit=SEARCH_LIMIT)
+        look = partial(
+            papers.shelf.search_in,
+            paper_id,
+            query,
+            old_forms=wants_old_forms(request),
+            limit=SEARCH_LIMIT,
+            pages=request.limits.pages,
+        )
         try:
             with papers.searches.taken(request.address):
-                found = await parts.pools.run("shelf searches", look)
+                hits = await parts.pools.run("shelf searches", look)
         except DocumentError as error:
             raise Refused(409, error.message) from None
-        hits = [hit for hit in found if request.limits.has_page(hit.page)]
     return await items(parts, request, len(hits), partial(descriptions.search_hits, query, hits), headers.PERSONAL)
 
 

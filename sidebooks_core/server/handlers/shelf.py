@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Unpack
@@ -25,12 +26,16 @@ from sidebooks_core.server.shelf_feed import AT_ONCE
 from sidebooks_core.server.statuses import Refused, not_found
 from sidebooks_core.shelf import Folder, Where
 from sidebooks_core.shelf.model import FolderChanges
-from sidebooks_core.shelf.search.searching import NEWEST, PageHit
+from sidebooks_core.shelf.search.searching import NEWEST, Found, PageHit
 
 MOST_HITS = 200
 """Pages in one answer of a search, at most."""
 HITS = 50
 """Unless told."""
+ANSWER_S = 0.08
+"""The time that a search has for an answer with hits."""
+NOTHING_YET_S = 0.4
+"""The time after which it answers without any."""
 
 
 async def folder(parts: ServerParts, request: HttpRequest) -> HttpResponse:
@@ -89,18 +94,18 @@ async def search(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     where_from, where_until = number(request, "from"), number(request, "until")
     before, limit = int(number(request, "before") or NEWEST), int(number(request, "limit") or HITS)
     below = request.query("folder")
-    is_visible = parts.gate.viewer_of_papers(request.principal)
+    gate, who = parts.gate, request.principal
 
     def found() -> FoundPapers:
         where = Where(
-            is_visible=is_visible,
+            is_visible=gate.viewer_of_papers(who),
+            pages_of=gate.pages_of_papers(who, Operation.READ_TEXT),
             folders=frozenset({below}) if below not in ("", AT_THE_TOP) else None,
             from_s=where_from,
             until_s=where_until,
         )
-        step = papers.shelf.search(query, where, before=before, limit=min(limit, MOST_HITS))
-        hits = [hit for one in step.pages if (hit := _hit(parts, request, papers, one)) is not None]
-        return FoundPapers(query, hits, step.next)
+        step = _searched(papers, query, where, before, min(limit, MOST_HITS))
+        return FoundPapers(query, [_hit(request, one) for one in step.pages], step.next, step.unindexed)
 
     with papers.searches.taken(request.address):
         made = await parts.pools.run("shelf searches", found)
@@ -178,12 +183,19 @@ def _change(papers: PaperParts, changed: str, who: str, **changes: Unpack[Folder
     return made
 
 
-def _hit(parts: ServerParts, request: HttpRequest, papers: PaperParts, one: PageHit) -> ShelfHit | None:
-    """None: the page may not be seen."""
+def _searched(papers: PaperParts, query: str, where: Where, before: int, limit: int) -> Found:
+    """As far as a search gets within the time of an answer. If nothing was found yet, it goes on: an answer takes a client
+    longer than a step.
+    """
+    began_s = time.monotonic()
+    step = papers.shelf.search(query, where, before=before, limit=limit, budget_s=ANSWER_S)
+    while step.next is not None and not step.pages and time.monotonic() - began_s < NOTHING_YET_S:
+        step = papers.shelf.search(query, where, before=step.next, limit=limit, budget_s=ANSWER_S)
+    return step
+
+
+def _hit(request: HttpRequest, one: PageHit) -> ShelfHit:
     paper = one.paper
-    limits = parts.gate.limits_of(request.principal, Operation.READ_TEXT, papers.places.papers.find(paper.id) or ())
-    if limits is None or not limits.has_page(one.page):
-        return None
     document = paper.document_id
     preview = f"{request.base}/documents/{document}/pages/{one.page + 1}/preview" if document else None
     hits = [Hit(one.page + 1, hit.boxes, hit.text) for hit in one.hits]

@@ -12,7 +12,7 @@ const WORDS = {
     empty: "No documents yet", of: "of", added: "New:", open: "Open", withdrawn: "This document was withdrawn", text: "Text of the page",
     lost: "No connection to the server; trying again", incomplete: "Not all of this page could be drawn",
     replaced: "This paper was replaced; now showing the new one", unreadable: "This paper was replaced by a file that cannot be shown",
-    taken: "This paper was withdrawn", ok: "OK",
+    taken: "This paper was withdrawn", over: "This paper is not published any longer", ok: "OK",
   },
   ja: {
     back: "本棚", shelf: "本棚へ戻る", search: "検索", outline: "目次", spread: "見開き", night: "夜間", page: "ページ",
@@ -20,13 +20,14 @@ const WORDS = {
     empty: "文書がありません", of: "/", added: "新着：", open: "開く", withdrawn: "この文書は取り下げられました", text: "ページの本文",
     lost: "サーバーに接続できません。再接続しています", incomplete: "このページの一部を表示できませんでした",
     replaced: "この文書は差し替えられました。新しい版を表示しています", unreadable: "この文書は表示できないファイルに差し替えられました",
-    taken: "この文書は取り下げられました", ok: "閉じる",
+    taken: "この文書は取り下げられました", over: "この文書の公開期間は終了しました", ok: "閉じる",
   },
 };
 
 const AHEAD = [1, -1, 2]; // spreads decoded before they are turned to
 const MOST_ZOOM = 8;
 const AFTERWARDS_MS = 1500;
+const CLOCKS_S = 60; // by so much this clock may be behind that of the server
 const SLIDE_MS = 140;
 const RIFFLE_MS = 130; // turns closer than this show what there is, and sharpen where they stop
 const PAPER_AFTER_MS = 1000; // after opening: the paper of a page that has not come yet
@@ -174,7 +175,8 @@ async function lookAtPaper(book) {
         return null;
       });
       if (state.book !== book) return;
-      if (!now || (now.withdrawn_s !== null && book.paper.withdrawn_s === null)) takeAway(words().taken);
+      const isOver = book.paper.until_s !== null && book.paper.until_s <= Date.now() / 1000 + CLOCKS_S;
+      if (!now || (now.withdrawn_s !== null && book.paper.withdrawn_s === null)) takeAway(!now && isOver ? words().over : words().taken);
       else if (now.revision !== book.paper.revision || now.document?.id !== book.id) await showReplaced(book, now);
       else {
         book.paper = now;

@@ -270,16 +270,16 @@ export function makeShelf(host, does) {
     bar_.hidden = one.isOver;
     bar_.value = one.size ? one.sent / one.size : 0;
     const texts = {
-      sending: t("sending", { done: bytes(one.sent), size: bytes(one.size) }), done: one.told || t("done"), failed: one.error && fault(one.error),
+      sending: t("sending", { done: bytes(one.sent), size: bytes(one.size) }), done: one.told || t("done"), failed: one.error && (one.error.isConflict ? t("replaced_meanwhile") : fault(one.error)),
     };
     const text = texts[one.state] ?? t(one.state);
     if (told.textContent !== text) told.textContent = text;
     one.row.querySelector(".stop").hidden = one.isOver;
-    one.row.querySelector(".again").hidden = one.state !== "failed";
+    one.row.querySelector(".again").hidden = one.state !== "failed" || one.error.isConflict;
   }
 
   function unfinishedRow(one) {
-    const target = one.paper ? { paper: one.paper, before: null, shelf: one.folder } : { folder: one.folder };
+    const target = one.paper ? { paper: one.paper, before: one.before ?? null, shelf: one.folder } : { folder: one.folder };
     return h("div", { class: "upload" }, h("span", { class: "grow" }, t("unfinished", { name: one.name })),
       button("plus", t("choose_again"), () => choose(false, (files) => uploads.add(files, target))),
       button("close", t("forget"), () => uploads.forget(one).then(fillUploads)));
@@ -290,10 +290,11 @@ export function makeShelf(host, does) {
   function showSearch(query) {
     document.title = t("results", { q: query });
     const told = h("p", { role: "status" }, t("searching"));
+    const unread = h("p", { class: "unindexed", role: "status", hidden: true });
     const list = h("ol", { class: "found" });
     const on = h("p", { class: "buttons" });
     host.replaceChildren(bar(query), h("nav", { class: "way" }, h("a", { href: "#" }, t("shelf")), h("span", { "aria-current": "page" }, t("search"))),
-      h("h1", {}, t("results", { q: query })), told, list, on);
+      h("h1", {}, t("results", { q: query })), told, unread, list, on);
     const papers = new Map(); // id -> {row, hits}
     let count = 0;
     const mine = showing;
@@ -306,6 +307,8 @@ export function makeShelf(host, does) {
           const from = next === null ? "" : `&before=${next}`;
           const found = await api.get(`/search?q=${encodeURIComponent(query)}&limit=${left}${from}`);
           if (mine !== showing) return;
+          unread.hidden = !found.unindexed;
+          unread.textContent = found.unindexed === 1 ? t("unindexed_one") : t("unindexed", { n: found.unindexed });
           for (const hit of found.pages) addHit(hit);
           count += found.pages.length;
           left -= found.pages.length;

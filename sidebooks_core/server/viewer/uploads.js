@@ -91,7 +91,8 @@ export class Uploads {
         if (error.status === undefined) throw error;
         upload.error = error;
         const isHere = error.status !== 0 || await upload.file.slice(0, 1).arrayBuffer().then(() => true, () => false);
-        if (!isHere || !PASSING.includes(error.status)) { // the file was changed or removed on this machine, or the server does not want it
+        if (error.isConflict) await this.#drop(upload); // what was sent cannot become that paper's next revision any more
+        if (!isHere || error.isConflict || !PASSING.includes(error.status)) { // the file was changed or removed on this machine, or the server does not want it
           this.#set(upload, "failed");
           return;
         }
@@ -101,9 +102,13 @@ export class Uploads {
         if (upload.isCancelled) break;
       }
     }
+    await this.#drop(upload);
+    this.#set(upload, "cancelled");
+  }
+
+  async #drop(upload) {
     const kept = localStorage.getItem(upload.key);
     if (kept) await this.forget({ key: upload.key, id: JSON.parse(kept).id });
-    this.#set(upload, "cancelled");
   }
 
   /* Find how far an upload is, or begin it. */
@@ -117,13 +122,13 @@ export class Uploads {
       });
       if (known) { this.#reached(upload, known); upload.id = kept.id; return; }
     }
-    const bytes = new TextEncoder().encode(upload.name);
-    const filename = btoa(String.fromCharCode(...bytes));
-    const answer = await this.#send(upload, "POST", upload.path, { "Upload-Length": upload.size, "Upload-Metadata": `filename ${filename}` }, null);
+    const { paper, before } = upload.target;
+    const told = [`filename ${base64(upload.name)}`, ...(paper && before ? [`after ${base64(String(before))}`] : [])]; // who replaces another revision than they saw is told
+    const answer = await this.#send(upload, "POST", upload.path, { "Upload-Length": upload.size, "Upload-Metadata": told.join(",") }, null);
     upload.id = answer.getResponseHeader("Location").split("/").at(-1);
     upload.sent = 0;
     const { folder, shelf = folder } = upload.target;
-    localStorage.setItem(upload.key, JSON.stringify({ id: upload.id, name: upload.name, folder: shelf, paper: upload.target.paper }));
+    localStorage.setItem(upload.key, JSON.stringify({ id: upload.id, name: upload.name, folder: shelf, paper, before }));
   }
 
   /* Send a piece; true if it was the last, and the paper is there. */
@@ -186,9 +191,13 @@ export class Uploads {
   }
 }
 
+const base64 = (text) => btoa(String.fromCharCode(...new TextEncoder().encode(text)));
+
+/* isConflict: somebody else has replaced the paper. A 409 that tells how far the upload is says only that a piece was cut. */
 function fault(request) {
+  const isConflict = request.status === 409 && request.getResponseHeader("Upload-Offset") === null;
   let detail = "";
   try { detail = JSON.parse(request.responseText).detail; } catch { detail = `${request.status} ${request.statusText}`; } // not JSON: a proxy's page
   const retry_after_s = request.status ? Number(request.getResponseHeader("Retry-After")) : 0;
-  return Object.assign(new Error(detail), { status: request.status, retry_after_s });
+  return Object.assign(new Error(detail), { status: request.status, retry_after_s, isConflict });
 }

@@ -150,6 +150,8 @@ const WORDS = {
   cut: ["Connection lost; going on by itself", "接続が切れました。自動的に再開します"],
   finishing: ["Nearly done: the file is being read", "まもなく完了：ファイルを確認中"],
   done: ["On the shelf", "登録しました"],
+  replaced_meanwhile: ["Somebody else has replaced this paper meanwhile, so yours was not taken. Look at the present version first, then replace it again if it is needed.",
+    "ほかの人が先にこの文書を差し替えたため、登録していません。現在の版を確認し、必要であればもう一度差し替えてください。"],
   done_replaced: ["Replaced", "差し替えました"],
   cancelled: ["Cancelled", "中止しました"],
   cancel_upload: ["Cancel: {name}", "中止：{name}"],
@@ -173,6 +175,8 @@ const WORDS = {
   found: ["Found on {pages}", "{pages}で見つかりました"],
   found_more: ["Found on {pages} so far, the newest papers first", "ここまでに{pages}で見つかりました（新しい順）"],
   nothing: ["Nothing found for “{q}”", "「{q}」は見つかりません"],
+  unindexed: ["{n} papers are still being read: more may be found soon.", "{n}件の文書は読み込み中です。しばらくすると、さらに見つかることがあります。"],
+  unindexed_one: ["1 paper is still being read: more may be found soon.", "1件の文書は読み込み中です。しばらくすると、さらに見つかることがあります。"],
   more_hits: ["Search further", "さらに検索"],
   results: ["Search: {q}", "検索：{q}"],
 

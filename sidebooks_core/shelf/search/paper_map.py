@@ -9,6 +9,7 @@ import numpy as np
 from msgspec import Struct
 
 from sidebooks_core.databases.database import Reading
+from sidebooks_core.documents.page_ranges import PageRanges
 from sidebooks_core.shelf import catalogue
 from sidebooks_core.shelf.changes import last_change
 from sidebooks_core.shelf.model import Paper
@@ -31,19 +32,20 @@ class PaperMap(Struct, frozen=True):
     page: Ids
     """The page of the first text, from 0."""
 
-    def places(self, ids: Ids, is_searched: Callable[[Paper], bool]) -> Iterator[tuple[int, list[tuple[Paper, int]]]]:
-        """Of some texts those that stand in papers that are searched, the newest first, with all their places.
+    def places(self, ids: Ids, pages_of: Callable[[Paper], PageRanges | None]) -> Iterator[tuple[int, list[tuple[Paper, int]]]]:
+        """Of some texts those that stand on pages that are searched, the newest first, with all their places.
 
-        ids: ascending. is_searched: asked only of papers that have one of the texts.
+        ids: ascending. pages_of: the pages of a paper that are searched; None: all. It is asked only of papers that have one of
+        the texts.
         """
         if not len(ids):
             return
         near = np.flatnonzero((self.first <= ids[-1]) & (self.stop > ids[0]))
         begins, ends = np.searchsorted(ids, self.first[near]), np.searchsorted(ids, self.stop[near])
         chosen = [
-            (number, ids[begin:end])
+            (number, some)
             for number, begin, end in zip(near.tolist(), begins.tolist(), ends.tolist(), strict=True)
-            if begin < end and is_searched(self.papers[number])
+            if begin < end and len(some := self._within(number, ids[begin:end], pages_of(self.papers[number])))
         ]
         if not chosen:
             return
@@ -60,6 +62,16 @@ class PaperMap(Struct, frozen=True):
             last = text
             together.append(found)
         yield last, together
+
+    def _within(self, number: int, ids: Ids, pages: PageRanges | None) -> Ids:
+        """Of texts of a stretch those that stand on some pages."""
+        if pages is None:
+            return ids
+        at = ids - self.first[number] + self.page[number]
+        is_within = np.zeros(len(ids), bool)
+        for first, last in pages:
+            is_within |= (at >= first) & (at <= last)
+        return ids[is_within]
 
 
 class KnownPapers:

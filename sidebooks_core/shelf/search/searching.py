@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from sidebooks_core.databases.database import Database, Reading
 from sidebooks_core.documents.model import SearchHit
+from sidebooks_core.documents.page_ranges import NO_PAGES, PageRanges, runs
 from sidebooks_core.shelf import catalogue, folders
 from sidebooks_core.shelf.model import Paper, Revision
 from sidebooks_core.shelf.search import index, page_texts, stretches
@@ -30,12 +31,19 @@ BUDGET_S = 0.06
 """Of one step. It ends when the text under way is done."""
 
 
+COUNTING_S = 0.01
+MOST_UNINDEXED = 500
+"""Papers that are not indexed yet are counted up to this number, and for this time."""
+
+
 class Where(Struct, frozen=True, kw_only=True):
     """Which papers are searched."""
 
     is_visible: Callable[[Paper], bool] = lambda _paper: True
     """Whether the principal who asks may see a paper. It is asked at most once for each paper, before anything of it counts,
     and not at all for papers without what is sought."""
+    pages_of: Callable[[Paper], PageRanges | None] = lambda _paper: None
+    """The pages of a visible paper that the principal may read; None: all. No other page counts, and its text is not read."""
     folders: frozenset[str | None] | None = None
     """Papers in these folders, and in all folders within them; None: everywhere, as is the top, which is None, too."""
     from_s: float | None = None
@@ -62,6 +70,8 @@ class Found(Struct, frozen=True):
     """The papers with the newest texts first, and of each paper the pages in their order."""
     next: int | None
     """The next step goes on here; None: everything was searched."""
+    unindexed: int = 0
+    """Papers that would be searched, but for pages that are not read yet: these are not found. At least so many."""
 
 
 class AskDocument(Protocol):
@@ -91,26 +101,37 @@ class Searcher:
         deadline_s = time.monotonic() + budget_s
         with self._database.reading() as reading:
             papers = self._known.at(reading)
-            is_searched = _asked_once(reading, where)
+            pages_of = _asked_once(reading, where)
+            unindexed = _unindexed(reading, pages_of)
             for block in index.blocks(reading, before):
                 ids = index.texts_with(reading, block, grams)
-                for text, places in papers.places(ids[ids < before], is_searched):
+                for text, places in papers.places(ids[ids < before], pages_of):
                     row = page_texts.text_row(reading, text)
                     hits = search_text(readable(row.text), pattern, 0, old_forms=False) if row else []
                     if row is not None and hits:
                         pages += [PageHit(paper, page, row.content_id, tuple(hits)) for paper, page in places]
                     before = text
                     if len(pages) >= limit or time.monotonic() > deadline_s:
-                        return Found(_in_order(pages), before)
+                        return Found(_in_order(pages), before, unindexed)
                 before = block.first
                 if time.monotonic() > deadline_s:
-                    return Found(_in_order(pages), before)
-        return Found(_in_order(pages), None)
+                    return Found(_in_order(pages), before, unindexed)
+        return Found(_in_order(pages), None, unindexed)
 
     def search_in(
-        self, paper_id: str, query: str, number: int | None, *, old_forms: bool = False, limit: int = 1000
+        self,
+        paper_id: str,
+        query: str,
+        number: int | None,
+        *,
+        old_forms: bool = False,
+        limit: int = 1000,
+        pages: PageRanges | None = None,
     ) -> list[SearchHit]:
-        """Where a text occurs in a revision, in page order, at most `limit` hits. Raises RequestError, what `ask` raises."""
+        """Where a text occurs in a revision, in page order, at most `limit` hits. Raises RequestError, what `ask` raises.
+
+        pages: that are searched; None: all.
+        """
         with self._database.reading() as reading:
             revision = catalogue.revision(reading, paper_id, number)
             indexed = stretches.of_revision(reading, paper_id, revision.number)
@@ -120,14 +141,17 @@ class Searcher:
         hits: list[SearchHit] = []
         done = 0
         for one in [*indexed, Stretch(paper_id, revision.number, revision.page_count, 0, 0)]:
-            if one.page > done and len(hits) < limit:
-                hits += self._ask(revision, query, range(done, one.page), old_forms=old_forms)
+            for run in runs(range(done, one.page), pages):
+                if len(hits) < limit:
+                    hits += self._ask(revision, query, run, old_forms=old_forms)
             done = one.page + one.count
+            searched = runs(range(one.page, done), pages)
             with self._database.reading() as reading:
-                for text in _texts_with(reading, one, grams):
-                    row = page_texts.text_row(reading, text) if len(hits) < limit else None
+                for text in _texts_with(reading, one, grams) if searched else ():
+                    page = one.page + text - one.text
+                    is_read = len(hits) < limit and any(page in run for run in searched)
+                    row = page_texts.text_row(reading, text) if is_read else None
                     if row is not None:
-                        page = one.page + text - one.text
                         hits += search_text(readable(row.text), pattern, page, old_forms=old_forms)
         return hits[:limit]
 
@@ -142,25 +166,35 @@ def _texts_with(reading: Reading, stretch: Stretch, grams: list[int]) -> list[in
     return found
 
 
+def _unindexed(reading: Reading, pages_of: Callable[[Paper], PageRanges | None]) -> int:
+    """How many papers would be searched, and are not wholly indexed. It counts for a short time only."""
+    deadline_s, count = time.monotonic() + COUNTING_S, 0
+    for paper_id in stretches.unindexed(reading, MOST_UNINDEXED):
+        paper = catalogue.paper(reading, paper_id)
+        count += paper is not None and pages_of(paper) != NO_PAGES
+        if time.monotonic() > deadline_s:
+            break
+    return count
+
+
 def _in_order(pages: list[PageHit]) -> list[PageHit]:
     papers = {paper: number for number, paper in enumerate(dict.fromkeys(hit.paper.id for hit in pages))}
     return sorted(pages, key=lambda hit: (papers[hit.paper.id], hit.page))
 
 
-def _asked_once(reading: Reading, where: Where) -> Callable[[Paper], bool]:
-    """Whether a paper is searched. Remembers its answers."""
+def _asked_once(reading: Reading, where: Where) -> Callable[[Paper], PageRanges | None]:
+    """The pages of a paper that are searched. Remembers its answers."""
     inside: set[str] | None = None
     if where.folders is not None and None not in where.folders:
         inside = folders.within(reading, {folder for folder in where.folders if folder is not None})
-    known: dict[str, bool] = {}
+    known: dict[str, PageRanges | None] = {}
 
-    def is_searched(paper: Paper) -> bool:
-        answer = known.get(paper.id)
-        if answer is None:
-            known[paper.id] = answer = _is_searched(paper, where, inside)
-        return answer
+    def pages_of(paper: Paper) -> PageRanges | None:
+        if paper.id not in known:
+            known[paper.id] = where.pages_of(paper) if _is_searched(paper, where, inside) else NO_PAGES
+        return known[paper.id]
 
-    return is_searched
+    return pages_of
 
 
 def _is_searched(paper: Paper, where: Where, inside: set[str] | None) -> bool:

@@ -43,6 +43,17 @@ def of_present_revisions(reading: Reading) -> list[Stretch]:
     return reading.all(Stretch, query)
 
 
+def unindexed(reading: Reading, limit: int) -> list[str]:
+    """Papers whose present revision has pages that are not read yet, at most `limit` of them. A page that cannot be read, of a
+    revision that is prepared, counts as read.
+    """
+    query = """SELECT paper.id FROM revision JOIN paper ON paper.id = revision.paper AND paper.revision = revision.number
+        WHERE revision.state = 'ready' AND revision.is_prepared = 0 AND revision.page_count > (
+            SELECT coalesce(sum(count), 0) FROM stretch WHERE paper = revision.paper AND revision = revision.number)
+        LIMIT ?"""
+    return reading.all(str, query, limit)
+
+
 def newest(reading: Reading) -> int:
     """A number that is higher than before if a revision has other stretches than before; 0 if there are none."""
     return reading.number("SELECT coalesce(max(id), 0) FROM stretch")
