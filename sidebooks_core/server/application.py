@@ -53,6 +53,7 @@ from sidebooks_core.server.ways_in import BrowserLogins, HouseWithoutPeople, Sig
 from sidebooks_core.shelf import Change
 from sidebooks_core.shelf import Shelf as PaperShelf
 from sidebooks_core.shelf.uploads import UploadLimits, Uploads
+from sidebooks_core.shelf_audit import ShelfAudit
 
 
 class ServerOptions(TypedDict, total=False):
@@ -109,6 +110,7 @@ class Application:
         papers = options.get("papers")
         self.places = Places(papers) if papers is not None else None
         access = options.get("access")
+        self._shelf_audit = ShelfAudit(papers, access) if papers is not None and access is not None else None
         rules_of_access = GateRules(
             identity=_identity(options), policy=_policy(options), allowed=allowed, shelf=shelf, places=self.places
         )
@@ -133,6 +135,7 @@ class Application:
             events=self.events,
             gate=gate,
             access=access,
+            shelf_audit=self._shelf_audit,
             asks_for_accounts=options.get("asks_for_accounts", False),
             oidc=options.get("oidc"),
             sessions=self.sessions,
@@ -183,6 +186,8 @@ class Application:
         self.begin_close()
         self.sessions.close()
         self._pools.close()
+        if self._shelf_audit is not None:
+            self._shelf_audit.close()
 
     @asynccontextmanager
     async def _lifespan(self, _starlette: Starlette) -> AsyncIterator[None]:

@@ -96,6 +96,17 @@ class Gate:
             if request.registered is None:
                 raise self._refusal(request, is_named=True)
 
+    async def identify_again(self, request: HttpRequest) -> None:
+        """Whether whoever sent a request is still logged in, with which rights, at the end of a request that took long.
+
+        Raises Refused if they are not.
+        """
+        if request.operation is not None and not self._rules.allowed(request.scope, request.operation, request.document_id):
+            raise Refused(403, "you may not do that")
+        before, request.principal = request.principal, await self._pools.run("access", self._rules.identity.find, request.scope)
+        if request.principal.id != before.id:
+            raise self._refusal(request, is_named=True)
+
     def require(self, request: HttpRequest, operation: Operation, resource: Resource | None) -> Limits:
         """Ask about something that the path does not name, as the folder a paper moves to. Raises Refused."""
         decision = self._rules.policy().decide(request.principal, operation, resource)

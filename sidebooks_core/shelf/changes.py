@@ -4,14 +4,32 @@ from __future__ import annotations
 
 import time
 
+from msgspec import Struct
+
 from sidebooks_core.databases.database import Reading, Writing
-from sidebooks_core.shelf.model import Change, ChangeKind
+from sidebooks_core.shelf.model import Change, ChangeKind, Deed, Who, actor_of
+
+
+class Done(Struct, frozen=True):
+    """What the audit says of a change."""
+
+    who: Who = ""
+    did: str = ""
+    """The operation. Empty: it is nothing for an audit."""
+    detail: str = ""
 
 
 def changes(reading: Reading, since: int, limit: int) -> list[Change]:
     """What happened after a number, in order, at most `limit` of it."""
     query = "SELECT seq, at_s, kind, folder, paper, revision, who FROM change WHERE seq > ? ORDER BY seq LIMIT ?"
     return reading.all(Change, query, since, limit)
+
+
+def deeds(reading: Reading, since: int, limit: int) -> list[Deed]:
+    """The same changes, with all that an audit says of them."""
+    query = """SELECT seq, at_s, did, folder, paper, revision, who, who_id, address, detail
+        FROM change WHERE seq > ? ORDER BY seq LIMIT ?"""
+    return reading.all(Deed, query, since, limit)
 
 
 def last_change(reading: Reading) -> int:
@@ -22,17 +40,25 @@ def last_change(reading: Reading) -> int:
 def note_change(
     writing: Writing,
     kind: ChangeKind,
+    done: Done,
     *,
     folder: str | None = None,
     paper: str | None = None,
     revision: int | None = None,
-    who: str = "",
 ) -> None:
     """Add a change to the feed."""
+    actor = actor_of(done.who)
+    detail = "; ".join(text for text in (done.detail, actor.detail) if text)
     writing.run(
-        "INSERT INTO change (at_s, kind, folder, paper, revision, who) VALUES (?, ?, ?, ?, ?, ?)",
-        time.time(), kind, folder, paper, revision, who,
+        "INSERT INTO change (at_s, kind, folder, paper, revision, who, did, who_id, address, detail) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        time.time(), kind, folder, paper, revision, actor.name, done.did, actor.id, actor.address, detail,
     )  # fmt: skip
+
+
+def forget_details(writing: Writing, paper_id: str) -> None:
+    """A paper is purged: names that it had are not kept here."""
+    writing.run("UPDATE change SET detail = '' WHERE paper = ?", paper_id)
 
 
 def epoch(reading: Reading) -> str:
@@ -40,6 +66,12 @@ def epoch(reading: Reading) -> str:
     return reading.one(str, "SELECT value FROM about WHERE name = 'epoch'") or ""
 
 
+def epoch_from(reading: Reading) -> int:
+    """The number of the last change of the epoch before: a backup has the same changes up to it as what it was made of."""
+    return int(reading.one(str, "SELECT value FROM about WHERE name = 'epoch_from'") or "0")
+
+
 def begin_epoch(writing: Writing) -> None:
     """The numbers of the feed begin anew in the eyes of clients: they ask for everything again."""
     writing.run("UPDATE about SET value = lower(hex(randomblob(8))) WHERE name = 'epoch'")
+    writing.run("UPDATE about SET value = (SELECT coalesce(max(seq), 0) FROM change) WHERE name = 'epoch_from'")

@@ -160,6 +160,14 @@ SHELF = Schema(
         CREATE TABLE watched_purged ( -- a file whose paper was purged is not registered again
             name TEXT PRIMARY KEY -- a digest of its digest: nothing of it is said here
         ) STRICT, WITHOUT ROWID;
+
+        -- What an audit says of a change. It is written with the change, so neither is there without the other.
+        ALTER TABLE change ADD COLUMN did TEXT NOT NULL DEFAULT ''; -- empty: nothing for an audit
+        ALTER TABLE change ADD COLUMN who_id TEXT NOT NULL DEFAULT '';
+        ALTER TABLE change ADD COLUMN address TEXT NOT NULL DEFAULT '';
+        ALTER TABLE change ADD COLUMN detail TEXT NOT NULL DEFAULT '';
+        -- The number of the last change when the epoch began.
+        INSERT INTO about VALUES ('epoch_from', '0');
         """,
     ),
 )
