@@ -69,7 +69,7 @@ def test_each_change_has_its_own_word_and_says_who_did_it(hall: TownHall) -> Non
     hall.ask("clerk", f"/papers/{paper}", "PATCH", {"folder": hall.planning.id})
     hall.ask("clerk", f"/papers/{paper}", "PATCH", {"note": ""})
     hall.ask("clerk", f"/papers/{paper}/revisions?filename=b.pdf", "POST", paper_of(9))
-    made = hall.ask("clerk", f"/folders/{folder}/folders", "POST", {"name": "新"}).json()["id"]
+    made = hall.ask("clerk", f"/folders/{folder}", "POST", {"name": "新"}).json()["id"]
     hall.ask("clerk", f"/folders/{made}", "PATCH", {"name": "旧"})
     hall.ask("clerk", f"/folders/{made}", "PATCH", {"parent": "top"})
     hall.ask("clerk", f"/folders/{made}", "DELETE")
@@ -249,7 +249,7 @@ def test_the_command_that_shows_the_audit_takes_over_what_is_left(service: sb.Ti
     assert "by a program of its own" in sidebooks(tmp_path / "data", "audit")
 
 
-def test_files_that_the_server_was_given_and_folders_that_it_mirrors_are_audited(service: sb.TileService, tmp_path: Path) -> None:
+def test_files_and_folders_that_the_server_was_given_are_audited(service: sb.TileService, tmp_path: Path) -> None:
     folder, file = tmp_path / "議案", tmp_path / "named.pdf"
     folder.mkdir()
     (folder / "a.pdf").write_bytes(paper_of(1))
@@ -297,9 +297,7 @@ def test_a_download_in_ranges_is_told_once_and_a_look_at_its_headers_is_none(hal
         ("/papers/{paper}/search?q=x", True),
     ],
 )
-def test_whoever_reads_texts_or_pages_beyond_the_cover_has_opened_the_paper(
-    hall: TownHall, path: str, is_opened: bool
-) -> None:
+def test_whoever_reads_texts_or_pages_beyond_the_cover_has_opened_the_paper(hall: TownHall, path: str, is_opened: bool) -> None:
     document = hall.shelf.document(hall.paper.id).id
     assert hall.ask("member", path.format(document=document, paper=hall.paper.id)).status == 200
     assert len(rows_of(hall, name="member", operation="opened", paper=hall.paper.id)) == is_opened
@@ -344,7 +342,7 @@ def test_asking_how_far_an_upload_is_registers_nothing(hall: TownHall, monkeypat
     crash_in(monkeypatch, hall, path, body)
     for _ in range(2):
         head = hall.ask("clerk", path, "HEAD", **TUS)
-        assert (head.status, head.headers["upload-offset"]) == (200, str(len(body) - 1)), "a client must not think that it is done"
+        assert (head.status, head.headers["upload-offset"]) == (200, str(len(body) - 1)), "it is not done"
         assert "sidebooks-paper" not in head.headers
     assert len(hall.shelf.papers(hall.finance)) == 1
     too_much = hall.ask("clerk", path, "PATCH", b"xy", Upload_Offset=str(len(body) - 1), **PIECE)
@@ -398,3 +396,13 @@ def test_rights_of_a_folder_that_end_meanwhile_count_too(hall: TownHall, monkeyp
     monkeypatch.setattr(PartWriter, "write", slow)
     assert hall.ask("member", f"/folders/{hall.finance.id}/papers?filename=x.pdf", "POST", body).status == 404
     assert len(hall.shelf.papers(hall.finance)) == 1
+
+
+def test_an_image_that_is_in_memory_is_opened_by_everybody_who_gets_it(hall: TownHall) -> None:
+    path = f"/documents/{hall.shelf.document(hall.paper.id).id}/pages/2/300x400"
+    for who in ("clerk", "clerk", "member", "member", "guest"):
+        assert hall.ask(who, path).status == 200
+    before = len(hall.application.fast_path)
+    assert before, "the fast path has it"
+    assert {row["name"] for row in rows_of(hall, operation="opened")} == {"clerk", "member", "guest (link guest)"}
+    assert len(rows_of(hall, operation="opened")) == 3

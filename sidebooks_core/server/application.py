@@ -35,6 +35,7 @@ from sidebooks_core.server.identity import House, Identity, WayIn
 from sidebooks_core.server.image_answers import ImageAnswers
 from sidebooks_core.server.joining import JoinedWork
 from sidebooks_core.server.limits import Quota, ServerLimits
+from sidebooks_core.server.openings import Openings
 from sidebooks_core.server.paper_parts import PaperParts
 from sidebooks_core.server.paper_positions import PaperPositions
 from sidebooks_core.server.parts import ServerParts
@@ -114,8 +115,8 @@ class Application:
         rules_of_access = GateRules(
             identity=_identity(options), policy=_policy(options), allowed=allowed, shelf=shelf, places=self.places
         )
-        self.gate = gate = Gate(rules_of_access, pools)
-        self.fast_path = FastPath(service, response_headers, gate.may_have_from_memory)
+        self.gate = gate = Gate(rules_of_access, pools, Openings() if access is not None else None)
+        self.fast_path = FastPath(service, response_headers, gate.may_have_from_memory, gate.is_told_of)
         self.images = ImageAnswers(service, self.fast_path, pools)
         streams = Quota(limits.streams, limits.streams_per_client, "streams of events")
         self.events = Events(streams, left=lambda session: self.sessions.end(session))

@@ -43,8 +43,10 @@ async def note(parts: ServerParts, request: HttpRequest, route: Route, status: i
     elif operation is Operation.READ_ORIGINAL:
         if status in (200, 206):
             access.audit(operation, who=request.principal, what=_what(request), address=request.address)
-    elif route.opens or request.opens:
+    elif request.opens:
         access.audit(OPENED, who=request.principal, what=_what(request), address=request.address)
+        if parts.gate.openings is not None and request.document_id is not None:
+            parts.gate.openings.note(request.principal, request.address, request.document_id)
 
 
 def _what(request: HttpRequest) -> What:

@@ -113,7 +113,7 @@ class HttpRequest(Struct, eq=False):
     registered: Registered | None = None
     """The document that the path names. None: it names none."""
     opens: bool = False
-    """The handler says so: with the answer somebody has opened the paper, although the route itself does not mean that."""
+    """Whoever gets the answer has opened the paper. The route says so, or the handler."""
     source: str = "memory"
     """The source of its image, for Server-Timing."""
     since_s: float = field(default_factory=time.perf_counter)
