@@ -260,7 +260,10 @@ def test_a_guest_reads_by_a_link(access: Access, times: SetClock) -> None:
     assert (link.name, link.folders, link.made_by, link.used) == ("傍聴", frozenset("ab"), "Clerk", 0)
     secret, session = access.use_link(token, guest_name=" Ms  Guest ", device="phone")
     found = access.known_principal(secret)
-    assert found == Principal(f"guest-{session.id}", "Ms Guest", "guest", folders=frozenset("ab"), session=session.id)
+    assert found == Principal(
+        f"guest-{session.id}", "Ms Guest", "guest", folders=frozenset("ab"), session=session.id, link="傍聴"
+    )
+    assert found.told_name == "guest Ms Guest (link 傍聴)"
     assert (session.person, session.link, session.end_s) == (None, link.id, times.wall_s + 7200)
     assert access.use_link(token)[1].id != session.id
     assert access.links() == [replace(link, used=2)]

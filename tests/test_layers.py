@@ -43,11 +43,12 @@ ROOMS: dict[str, str] = {
     "service": "errors settings statistics tiling scheduling documents stores images library reading assembly",
     "shelf": "errors settings scheduling documents text images service databases stores",
     "access": "errors databases",
+    "shelf_audit": "errors databases shelf access",
     PACKAGE: "errors settings statistics tiling scheduling documents images reading service",
     "testing": "errors settings tiling documents encoding stores workers service",
     "server": "errors settings statistics tiling scheduling keys documents encoding stores images library reading service "
-    f"shelf access {PACKAGE}",
-    "cli": f"{PACKAGE} errors settings statistics documents encoding stores library service shelf access server",
+    f"shelf access shelf_audit {PACKAGE}",
+    "cli": f"{PACKAGE} errors settings statistics documents encoding stores library service shelf access shelf_audit server",
     "__main__": "cli",
 }
 WORKER_ONLY = ("engine", "worker")

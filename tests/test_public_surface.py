@@ -87,7 +87,8 @@ PARAMETERS: dict[str, str] = {
 }
 SERVER = "Allowed Application Operation ServerLimits ServerOptions Shelf"
 SHELF = (
-    "BroughtIn Change Exported Folder Found Noticed PageChange PageHit Paper PendingPurges Progress Revision Shelf Watch Where"
+    "Actor BroughtIn Change Exported Folder Found Noticed PageChange PageHit Paper PendingPurges Progress Revision Shelf Watch "
+    "Where"
 )
 SHELF_METHODS = """
     back_up(target * more) bring_in(source folder * who)
@@ -115,7 +116,7 @@ ACCESS_METHODS = """
     person(person_id) person_of_subject(subject name shown_name role groups) policy() principal(token) readers(paper_id)
     sessions(person_id) set_grants(folder_id grants * who) set_password(person_id password * keep who)
     set_up(token name password) setup_token() sign(document_ids principal * valid_s window_s now_s)
-    signed_principal(signature) tell(listener) use_link(token * guest_name device address) verify_audit(head)
+    signed_principal(signature) take_over(read) tell(listener) use_link(token * guest_name device address) verify_audit(head)
 """
 TESTING = (
     "Begun DocumentContract FailingStore FakeDocument FakeEngine FakePage Held LeaseContract Rule SlowStore StoreContract Task "

@@ -184,13 +184,13 @@ def test_the_audit_says_who_opened_downloaded_and_changed(hall: TownHall) -> Non
     rows = hall.ask("admin", "/audit").json()["rows"]
     told = [(row["name"], row["operation"], row["paper"]) for row in rows]
     assert told.count(("member", "opened", hall.paper.id)) == 1, "once an hour"
-    assert ("guest", "opened", hall.paper.id) in told
+    assert ("guest (link guest)", "opened", hall.paper.id) in told
     assert told.count(("member", "read_original", hall.paper.id)) == 1
     assert ("other folder", "read_original", hall.paper.id) not in told
     assert [row["seq"] for row in rows] == list(range(1, len(rows) + 1))
     assert hall.access.verify_audit() == []
     readers = hall.ask("clerk", f"/papers/{hall.paper.id}/readers").json()["readers"]
-    assert [(one["name"], one["count"]) for one in readers] == [("member", 1), ("guest", 1)]
+    assert [(one["name"], one["count"]) for one in readers] == [("member", 1), ("guest (link guest)", 1)]
     written = hall.ask("admin", "/audit?as=csv")
     assert written.headers["content-type"].startswith("text/csv")
     lines = list(csv.DictReader(io.StringIO(written.body.decode("utf-8-sig"))))

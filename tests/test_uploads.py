@@ -7,7 +7,6 @@ import base64
 import errno
 import hashlib
 import io
-import json
 import os
 import socket
 import threading
@@ -25,7 +24,7 @@ from tusclient.client import TusClient
 
 from sidebooks_core.errors import StorageFailed
 from sidebooks_core.server import ServerLimits
-from sidebooks_core.shelf import uploads
+from sidebooks_core.shelf import Shelf, uploads
 
 PAPER = pages(1, 2, 3).to_bytes()
 TUS = {"Tus-Resumable": "1.0.0"}
@@ -225,25 +224,17 @@ def test_a_crash_after_the_registering_and_before_the_note_of_it_makes_no_second
 ) -> None:
     path = at(begin(house))
     stored = []
-    finish = uploads.Uploads.finish
+    register = Shelf.register
 
-    def crashing(self: uploads.Uploads, upload: uploads.Upload) -> Any:
-        finish(self, upload)
-        done = house.papers.data_dir / "uploads" / "done" / f"{upload.id}.json"
-        note = json.loads(done.read_bytes())
-        stored.append(note["paper_id"])
-        done.unlink()
-        original = {"digest": hashlib.sha256(PAPER).hexdigest(), "size_bytes": len(PAPER)}
-        (done.parent.parent / done.name).write_bytes(
-            json.dumps({**note, "revision": None, "original": original, "file_name": "x.pdf"}).encode()
-        )
+    def crashing(self: Shelf, *given: Any, **told: Any) -> Any:
+        stored.append(register(self, *given, **told).id)
         raise StorageFailed("killed here")
 
     with monkeypatch.context() as patch:
-        patch.setattr(uploads.Uploads, "finish", crashing)
+        patch.setattr(Shelf, "register", crashing)
         assert send(house, path, 0, PAPER).status == 503
-    head = house.ask("clerk", path, "HEAD")
-    assert [head.headers["sidebooks-paper"]] == stored
+    assert "sidebooks-paper" not in house.ask("clerk", path, "HEAD").headers, "that changes nothing"
+    assert [send(house, path, len(PAPER), b"").headers["sidebooks-paper"]] == stored
     assert [paper.id for paper in house.papers.papers(house.open)] == stored
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -11,6 +11,7 @@ import msgspec
 
 from sidebooks_core.access import audit, keys, signing
 from sidebooks_core.access.accounts import Accounts
+from sidebooks_core.access.audit import Entry, TakenOver
 from sidebooks_core.access.core import Core, Who
 from sidebooks_core.access.logins import Logins
 from sidebooks_core.access.model import AccessLimits, AuditRow, Clock, PaperReader, What
@@ -114,7 +115,7 @@ class Access(Accounts, Logins):
         """Have the audit say who did what. Never waits: it is written within a second, and when this is closed.
 
         For what reads. What changes something is told by `audit_now`; the methods of this class do so themselves.
-        what: a text is a paper's id. "opened" is kept once per person, paper and revision within an hour.
+        what: a text is a paper's id. "opened" and "read_original" are kept once per person, paper and revision within an hour.
         Raises StorageFailed if so many entries wait, since the disk is full for example, that no more can.
         """
         self._core.recorder.put(audit.entry(self._core.clock.wall(), who, operation, what, address, detail))
@@ -125,6 +126,22 @@ class Access(Accounts, Logins):
         with self._core.database.writing() as writing:
             head = audit.append(writing, entries, self._core.limits)
         self._core.recorder.tell_head(head)
+
+    def take_over(self, read: Callable[[TakenOver], tuple[TakenOver, Sequence[Entry]]]) -> bool:
+        """Append what another store notes, each entry once and in order, whatever process calls this. Whether anything came.
+
+        read: called with the place up to which the audit has the entries; returns the new place, and the entries between the
+        two. The entries and the new place are written in one transaction. Raises StorageFailed, and what `read` raises.
+        """
+        with self._core.database.writing() as writing:
+            before = audit.taken_over(writing)
+            now, entries = read(before)
+            if now == before:
+                return False
+            head = audit.append(writing, entries, self._core.limits)
+            audit.set_taken_over(writing, now)
+        self._core.recorder.tell_head(head)
+        return True
 
     def flush(self) -> None:
         """Write what waits for the audit. Raises StorageFailed."""

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from sidebooks_core.access.model import AccessLimits, AuditRow, PaperReader, What
+from sidebooks_core.access.operations import Operation
 from sidebooks_core.access.people import clean
 from sidebooks_core.access.principals import Principal
 from sidebooks_core.databases.database import Reading, Value, Writing
@@ -21,6 +22,8 @@ from sidebooks_core.errors import RequestError
 
 OPENED = "opened"
 """The operation of an entry that says that somebody opened a paper."""
+ONCE = frozenset({OPENED, Operation.READ_ORIGINAL.value})
+"""Operations that are kept once for each reader and revision within a time."""
 BEGINNING = ""
 """In the place of a hash before the first row."""
 LONGEST = 1000
@@ -39,9 +42,18 @@ class Entry(Struct, frozen=True):
     address: str
     detail: str
 
-    def opening(self) -> tuple[str, str, int | None]:
-        """What makes two openings the same. Citizens are told apart by their address."""
-        return (self.person or f"@{self.address}", self.what.paper or self.what.document, self.what.revision)
+    def opening(self) -> tuple[str, str, str, int | None]:
+        """What makes two openings, or two downloads, the same. Citizens are told apart by their address."""
+        reader, about = self.person or f"@{self.address}", self.what.paper or self.what.document
+        return (self.operation, reader, about, self.what.revision)
+
+
+class TakenOver(Struct, frozen=True, array_like=True):
+    """Up to where the audit has the entries of another store."""
+
+    epoch: str
+    """Empty: it has none."""
+    seq: int
 
 
 class Wanted(Struct, frozen=True):
@@ -58,12 +70,13 @@ class Wanted(Struct, frozen=True):
 
 def entry(at_s: float, who: Principal | str, operation: str, what: What | str, address: str, detail: str) -> Entry:
     """who: a principal, or a name for what no principal does, such as a command. what: a text is a paper's id."""
-    person, name = (who.id, who.name) if isinstance(who, Principal) else ("", who)
+    person, name = (who.id, who.told_name) if isinstance(who, Principal) else ("", who)
     about = what if isinstance(what, What) else What(paper=what)
-    return Entry(at_s, person, _kept(name), str(operation), about, _kept(address), _kept(detail))
+    return Entry(at_s, person, kept(name), str(operation), about, kept(address), kept(detail))
 
 
-def _kept(text: str) -> str:
+def kept(text: str) -> str:
+    """A text as an entry has it."""
     return clean(text.encode("utf-8", "replace").decode(), LONGEST)
 
 
@@ -81,11 +94,11 @@ class _Head(Struct, frozen=True, array_like=True):
 def append(writing: Writing, entries: Iterable[Entry], limits: AccessLimits) -> str:
     """Add rows behind the last one; the transaction lets nobody come between. Returns the head.
 
-    An opening that was recorded a short time before, also by another process, is left out.
+    An opening or a download that was recorded a short time before, also by another process, is left out.
     """
     head = _head(writing)
     for one in entries:
-        if one.operation == OPENED and _is_recorded(writing, one, limits):
+        if one.operation in ONCE and _is_recorded(writing, one, limits):
             continue
         said = (one.person, one.name, one.operation, one.what.paper, one.what.revision, one.what.document)
         row = AuditRow(head.seq + 1, one.at_s, *said, one.address, one.detail, "")
@@ -93,6 +106,15 @@ def append(writing: Writing, entries: Iterable[Entry], limits: AccessLimits) -> 
         values: list[Value] = [getattr(row, name) for name in row.__struct_fields__ if name != "hash"]
         writing.run(f"INSERT INTO audit ({COLUMNS}) VALUES ({', '.join('?' * 11)})", *values, head.hash)
     return _told(head)
+
+
+def taken_over(reading: Reading) -> TakenOver:
+    """Up to where the entries of another store are here."""
+    return reading.one(TakenOver, "SELECT epoch, seq FROM taken_over") or TakenOver("", 0)
+
+
+def set_taken_over(writing: Writing, now: TakenOver) -> None:
+    writing.run("UPDATE taken_over SET epoch = ?, seq = ?", now.epoch, now.seq)
 
 
 def head(reading: Reading) -> str:
@@ -178,7 +200,7 @@ def _is_recorded(reading: Reading, one: Entry, limits: AccessLimits) -> bool:
         " AND revision IS ? AND (person <> '' OR address = ?) AND at_s > ? AND at_s <= ?)",
         one.what.paper,
         one.what.document,
-        OPENED,
+        one.operation,
         one.person,
         one.what.revision,
         one.address,

@@ -240,7 +240,7 @@ def _principal_of(row: _SessionRow, people: dict[str, Principal]) -> Principal |
         person = people.get(row.person)
         return None if person is None else replace(person, session=row.id)
     name = row.guest_name or row.name
-    return Principal(f"guest-{row.id}", name, "guest", folders=_decoded(row.folders), session=row.id)
+    return Principal(f"guest-{row.id}", name, "guest", folders=_decoded(row.folders), session=row.id, link=row.name)
 
 
 def _decoded(text: str) -> frozenset[str]:

@@ -126,6 +126,6 @@ class Logins:
             end_s = min(link.until_s, now_s + self._core.limits.login_s)
             session = Session(session_id, None, link.id, device, address, now_s, now_s, end_s)
             session = sessions.add(change.writing, session, digest_of(secret) or "", shown)
-            guest = Principal(f"guest-{session_id}", shown or link.name, "guest")
+            guest = Principal(f"guest-{session_id}", shown or link.name, "guest", link=link.name)
             change.note(guest, Operation.LOG_IN, f"by the link {link.id}, {link.name}", address=address)
         return secret, session

@@ -27,6 +27,16 @@ class Principal(Struct, frozen=True):
     """A signed address shows these documents and nothing else, with its principal's rights. None: no such bound."""
     session: str = ""
     """Names the login; empty if there is none."""
+    link: str = ""
+    """The name of a guest's link, by whoever made it."""
+
+    @property
+    def told_name(self) -> str:
+        """The name that an audit tells. Nobody has checked what guests call themselves, so it says whose guests they are."""
+        if self.role != "guest":
+            return self.name
+        called = f"guest {self.name}" if self.name and self.name != self.link else "guest"
+        return f"{called} (link {self.link})" if self.link else called
 
 
 CITIZEN = Principal("", "", "citizen")

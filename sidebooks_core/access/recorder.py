@@ -16,7 +16,7 @@ from collections.abc import Callable
 from msgspec import to_builtins
 
 from sidebooks_core.access import audit
-from sidebooks_core.access.audit import OPENED, Entry
+from sidebooks_core.access.audit import ONCE, Entry
 from sidebooks_core.access.model import AccessLimits, Clock
 from sidebooks_core.databases.database import Database
 from sidebooks_core.errors import StorageError, StorageFailed
@@ -42,7 +42,7 @@ class Recorder:
         self._clock = clock
         self._upkeep = upkeep
         self._waiting: deque[Entry] = deque()
-        self._opened: OrderedDict[tuple[str, str, int | None], float] = OrderedDict()
+        self._opened: OrderedDict[tuple[str, str, str, int | None], float] = OrderedDict()
         self._draining = threading.Lock()
         self._wake = threading.Condition()
         self._closed = False
@@ -55,12 +55,12 @@ class Recorder:
         with self._wake:
             if self._closed:
                 raise StorageFailed("the audit was closed")
-            if entry.operation == OPENED and self._is_known(entry):
+            if entry.operation in ONCE and self._is_known(entry):
                 return
             if len(self._waiting) >= self._limits.audit_queue:
                 raise StorageFailed("the audit cannot be written, and no more entries can wait: see the log for the reason")
             self._waiting.append(entry)
-            if entry.operation == OPENED:
+            if entry.operation in ONCE:
                 self._remember(entry)
             if len(self._waiting) == 1:
                 self._wake.notify_all()

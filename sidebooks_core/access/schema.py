@@ -98,6 +98,13 @@ ACCESS = Schema(
         CREATE TRIGGER audit_is_kept BEFORE DELETE ON audit BEGIN SELECT RAISE (ABORT, 'the audit is not shortened'); END;
         CREATE TRIGGER audit_is_added_to BEFORE INSERT ON audit WHEN EXISTS (SELECT 1 FROM audit WHERE seq = NEW.seq)
             BEGIN SELECT RAISE (ABORT, 'the audit is not overwritten'); END;
+
+        CREATE TABLE taken_over ( -- the entries of another store, up to this one, are in the audit
+            id INTEGER PRIMARY KEY CHECK (id = 1),
+            epoch TEXT NOT NULL, -- another one: that store was restored from a backup
+            seq INTEGER NOT NULL
+        ) STRICT;
+        INSERT INTO taken_over VALUES (1, '', 0);
         """,
     ),
 )

@@ -123,8 +123,10 @@ def logout(arguments: argparse.Namespace) -> int:
 def audit(arguments: argparse.Namespace) -> int:
     """Print what was done, or check that nobody changed it. 1 if somebody did."""
     from sidebooks_core.access.spreadsheet import csv_of
+    from sidebooks_core.shelf_audit import take_over_from
 
     with _opened(arguments) as access:
+        take_over_from(arguments.data, access)
         if arguments.verify or arguments.head is not None:
             return _verify(access, arguments)
         person = access.find_person(arguments.person) if arguments.person else None

@@ -35,6 +35,7 @@ from sidebooks_core.server.identity import House, Identity, WayIn
 from sidebooks_core.server.image_answers import ImageAnswers
 from sidebooks_core.server.joining import JoinedWork
 from sidebooks_core.server.limits import Quota, ServerLimits
+from sidebooks_core.server.openings import Openings
 from sidebooks_core.server.paper_parts import PaperParts
 from sidebooks_core.server.parts import ServerParts
 from sidebooks_core.server.places import Places
@@ -52,6 +53,7 @@ from sidebooks_core.server.ways_in import BrowserLogins, HouseWithoutPeople, Sig
 from sidebooks_core.shelf import Change
 from sidebooks_core.shelf import Shelf as PaperShelf
 from sidebooks_core.shelf.uploads import UploadLimits, Uploads
+from sidebooks_core.shelf_audit import ShelfAudit
 
 
 class ServerOptions(TypedDict, total=False):
@@ -108,11 +110,12 @@ class Application:
         papers = options.get("papers")
         self.places = Places(papers) if papers is not None else None
         access = options.get("access")
+        self._shelf_audit = ShelfAudit(papers, access) if papers is not None and access is not None else None
         rules_of_access = GateRules(
             identity=_identity(options), policy=_policy(options), allowed=allowed, shelf=shelf, places=self.places
         )
-        self.gate = gate = Gate(rules_of_access, pools)
-        self.fast_path = FastPath(service, response_headers, gate.may_have_from_memory)
+        self.gate = gate = Gate(rules_of_access, pools, Openings() if access is not None else None)
+        self.fast_path = FastPath(service, response_headers, gate.may_have_from_memory, gate.is_told_of)
         self.images = ImageAnswers(service, self.fast_path, pools)
         streams = Quota(limits.streams, limits.streams_per_client, "streams of events")
         self.events = Events(streams, left=lambda session: self.sessions.end(session))
@@ -132,6 +135,7 @@ class Application:
             events=self.events,
             gate=gate,
             access=access,
+            shelf_audit=self._shelf_audit,
             asks_for_accounts=options.get("asks_for_accounts", False),
             oidc=options.get("oidc"),
             sessions=self.sessions,
@@ -182,6 +186,8 @@ class Application:
         self.begin_close()
         self.sessions.close()
         self._pools.close()
+        if self._shelf_audit is not None:
+            self._shelf_audit.close()
 
     @asynccontextmanager
     async def _lifespan(self, _starlette: Starlette) -> AsyncIterator[None]:

@@ -67,6 +67,7 @@ class Endpoint:
             if route.clears_cache and refused.status == 404 and is_own_page(request):
                 raise Refused(404, refused.detail, *refused.headers, headers.CLEAR_CACHE) from None
             raise
+        request.opens = route.opens
         answer = await route.handler(self._parts, request)
         if request.limits != UNLIMITED:
             answer.headers = headers.not_kept(answer.headers)

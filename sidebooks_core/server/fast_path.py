@@ -11,6 +11,7 @@ import logging
 import time
 import weakref
 from collections import OrderedDict
+from collections.abc import Callable
 
 from msgspec import Struct
 from starlette.types import Scope
@@ -42,6 +43,8 @@ class _Meaning(Struct):
     headers: Headers
     """The headers of every response, without its length and timing."""
     family: str
+    opens: bool
+    """Whoever gets it has opened the paper."""
     found: tuple[weakref.ref[Record], slice] | None = None
     """The record that held the bytes at the last request, and their place in it."""
 
@@ -49,12 +52,20 @@ class _Meaning(Struct):
 class FastPath:
     """Belongs to the event loop, except `forget`. It learns only from answered requests, so their hosts were accepted."""
 
-    def __init__(self, service: TileService, headers: ResponseHeaders, allowed: Allowed) -> None:
+    def __init__(
+        self,
+        service: TileService,
+        headers: ResponseHeaders,
+        allowed: Allowed,
+        is_told_of: Callable[[Scope, str | None], bool] = lambda _scope, _document: True,
+    ) -> None:
+        """is_told_of: whether the audit knows that the sender of a request has opened a document."""
         self._keeper = service.parts.images.keeper
         self._headers = headers
         self._sharing = headers.sharing
         self._depends_on_origin = headers.sharing.depends_on_origin
         self._allowed = allowed
+        self._is_told_of = is_told_of
         self._known: OrderedDict[tuple[bytes, bytes], _Meaning] = OrderedDict()
         self._bytes = 0
         self.answered_s = 0.0
@@ -86,7 +97,7 @@ class FastPath:
         if replaced is not None:
             self._bytes -= _size(path, host, replaced.headers)
         known[path, host] = _Meaning(
-            request.operation, request.document_id, key, at.column, at.row, etag(tag)[1], headers, family
+            request.operation, request.document_id, key, at.column, at.row, etag(tag)[1], headers, family, request.opens
         )
         self._bytes += _size(path, host, headers)
         while len(known) > MOST_PATHS or self._bytes > MOST_BYTES:
@@ -106,6 +117,8 @@ class FastPath:
             return None
         try:
             if not self._allowed(scope, known.operation, known.document_id):
+                return None
+            if known.opens and not self._is_told_of(scope, known.document_id):
                 return None
         except Exception:  # noqa: BLE001 - the long way asks again, and answers with the error
             _log.exception("the question of access failed")

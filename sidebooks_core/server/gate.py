@@ -20,6 +20,8 @@ from sidebooks_core.errors import DocumentError, StorageError
 from sidebooks_core.server.access import Allowed
 from sidebooks_core.server.http import HttpRequest
 from sidebooks_core.server.identity import Identity
+from sidebooks_core.server.limits import client_of
+from sidebooks_core.server.openings import Openings
 from sidebooks_core.server.places import Places, Standings, resource_of
 from sidebooks_core.server.pools import Pools
 from sidebooks_core.server.shelf import Registered, Shelf
@@ -61,9 +63,11 @@ REFUSED = Admission(DENY)
 class Gate:
     """Belongs to the event loop."""
 
-    def __init__(self, rules: GateRules, pools: Pools) -> None:
+    def __init__(self, rules: GateRules, pools: Pools, openings: Openings | None = None) -> None:
+        """openings: None if nothing is told to an audit."""
         self._rules = rules
         self._pools = pools
+        self.openings = openings
 
     def may_have_from_memory(self, scope: Scope, operation: Operation, document_id: str | None, /) -> bool:
         """Whether a request may have its answer from memory, as it was sent before. False also if the look would wait, and if
@@ -77,6 +81,15 @@ class Gate:
             return False
         decision = self._about_document(principal, operation, document_id, None).decision
         return decision.is_allowed and decision.limits == UNLIMITED
+
+    def is_told_of(self, scope: Scope, document_id: str | None, /) -> bool:
+        """Whether the audit knows that whoever asks has opened a document. True also if there is no audit. It never waits."""
+        if self.openings is None or document_id is None:
+            return True
+        principal = self._rules.identity.known(scope)
+        if isinstance(principal, Unknown):
+            return False
+        return self.openings.is_told(principal, client_of(scope.get("client")), document_id)
 
     async def admit(self, request: HttpRequest, operation: Operation) -> None:
         """Let a request in, with its principal, its limits, and its document. Raises Refused."""
@@ -96,6 +109,17 @@ class Gate:
             request.registered = await self._registered(request)
             if request.registered is None:
                 raise self._refusal(request, is_named=True)
+
+    async def identify_again(self, request: HttpRequest) -> None:
+        """Whether whoever sent a request is still logged in, with which rights, at the end of a request that took long.
+
+        Raises Refused if they are not.
+        """
+        if request.operation is not None and not self._rules.allowed(request.scope, request.operation, request.document_id):
+            raise Refused(403, "you may not do that")
+        before, request.principal = request.principal, await self._pools.run("access", self._rules.identity.find, request.scope)
+        if request.principal.id != before.id:
+            raise self._refusal(request, is_named=True)
 
     def require(self, request: HttpRequest, operation: Operation, resource: Resource | None) -> Limits:
         """Ask about something that the path does not name, as the folder a paper moves to. Raises Refused."""

@@ -112,8 +112,8 @@ class HttpRequest(Struct, eq=False):
     """The paper, of those that show the document, by which the principal may see it."""
     registered: Registered | None = None
     """The document that the path names. None: it names none."""
-    is_recorded: bool = False
-    """The handler has seen to the audit itself."""
+    opens: bool = False
+    """Whoever gets the answer has opened the paper. The route says so, or the handler."""
     source: str = "memory"
     """The source of its image, for Server-Timing."""
     since_s: float = field(default_factory=time.perf_counter)

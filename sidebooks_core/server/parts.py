@@ -25,6 +25,7 @@ from sidebooks_core.server.sessions import Sessions
 from sidebooks_core.server.shelf import Registered, Shelf
 from sidebooks_core.server.statuses import not_found
 from sidebooks_core.service import TileService
+from sidebooks_core.shelf_audit import ShelfAudit
 from sidebooks_core.tiling.pyramid import Pyramid
 
 
@@ -42,6 +43,8 @@ class ServerParts(Struct, frozen=True, eq=False, kw_only=True):
     gate: Gate
     access: Access | None
     """None: there are no accounts, and no audit."""
+    shelf_audit: ShelfAudit | None
+    """Has the audit say what is done with the papers. None: there are no papers, or no audit."""
     asks_for_accounts: bool
     """Also if nobody has an account yet."""
     oidc: Oidc | None

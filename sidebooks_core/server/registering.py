@@ -13,10 +13,12 @@ from pathlib import Path
 from sidebooks_core.errors import DocumentError, RequestError, ServiceClosed, SidebooksError, StorageError
 from sidebooks_core.server.shelf import Shelf
 from sidebooks_core.server.watcher import OPENERS
+from sidebooks_core.shelf import Actor, catalogue, watched_rows
 from sidebooks_core.shelf import Shelf as PaperShelf
-from sidebooks_core.shelf import catalogue, watched_rows
 from sidebooks_core.shelf.mirror import Noticed
 
+SERVE = "sidebooks serve"
+"""Does what nobody asked for but the command line of the server."""
 START_PATIENCE_S = 2.0
 """How long the start waits for what was named: a file that takes longer is served when it is open."""
 
@@ -41,7 +43,7 @@ def register_on_shelf(papers: PaperShelf, paths: Sequence[Path], password: str |
     registering.join(START_PATIENCE_S)
     for path in paths:
         if path.is_dir():
-            papers.watch(path, who="sidebooks serve", told=_tell_failed)
+            papers.watch(path, who=SERVE, told=_tell_failed)
 
 
 def _tell_failed(noticed: Noticed) -> None:
@@ -63,7 +65,7 @@ def _register_once(papers: PaperShelf, path: Path, password: str | None) -> None
                 file=sys.stderr,
             )
         elif not is_there:
-            papers.register(path, password=password)
+            papers.register(path, password=password, who=Actor(SERVE, detail="named at the command line"))
     except StorageError:
         raise
     except (DocumentError, RequestError, OSError) as error:

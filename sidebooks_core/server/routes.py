@@ -140,6 +140,7 @@ DOCUMENTS = (
     Route(
         path="/documents/{document}/search/{query}",
         handler=documents.search,
+        opens=True,
         operation=Operation.SEARCH,
         summary="Where a text occurs",
         media_type=JSON,
@@ -171,6 +172,7 @@ DOCUMENTS = (
     Route(
         path="/documents/{document}/pages/{page}/links",
         handler=documents.links,
+        opens=True,
         operation=Operation.READ_TEXT,
         summary="Links with boxes in points",
         media_type=JSON,
@@ -257,6 +259,7 @@ DOCUMENTS = (
     Route(
         path="/search/2/{document}",
         handler=iiif.content_search,
+        opens=True,
         operation=Operation.SEARCH,
         summary="IIIF Content Search 2.0; the query is `q`",
         media_type=JSON_LD,

@@ -226,6 +226,7 @@ SHELF_ROUTES = (
     Route(
         path="/papers/{paper}/search",
         handler=papers.search,
+        opens=True,
         operation=Operation.SEARCH,
         summary="Where a text occurs in the present revision of a paper",
         media_type=JSON,

@@ -3,7 +3,7 @@
 from sidebooks_core.shelf.exporting import Exported
 from sidebooks_core.shelf.importing import BroughtIn
 from sidebooks_core.shelf.mirror import Noticed
-from sidebooks_core.shelf.model import Change, Folder, Paper, Progress, Revision
+from sidebooks_core.shelf.model import Actor, Change, Folder, Paper, Progress, Revision
 from sidebooks_core.shelf.purging import PendingPurges
 from sidebooks_core.shelf.revisions import PageChange
 from sidebooks_core.shelf.search.searching import Found, PageHit, Where
@@ -11,6 +11,7 @@ from sidebooks_core.shelf.shelf import Shelf
 from sidebooks_core.shelf.watched import Watch
 
 __all__ = [
+    "Actor",
     "BroughtIn",
     "Change",
     "Exported",

@@ -14,10 +14,10 @@ from msgspec.structs import replace as msgspec_replace
 from sidebooks_core.databases.database import Reading, Writing
 from sidebooks_core.errors import Conflict, RequestError
 from sidebooks_core.shelf import watched_rows
-from sidebooks_core.shelf.changes import About, note_change
+from sidebooks_core.shelf.changes import About, Done, forget_details, note_change
 from sidebooks_core.shelf.doomed import doom_paper
 from sidebooks_core.shelf.folders import require_folder, way_ids
-from sidebooks_core.shelf.model import ChangeKind, Level, Paper, Revision, State
+from sidebooks_core.shelf.model import Actor, ChangeKind, Level, Paper, Revision, State, Who, actor_of
 from sidebooks_core.shelf.order import move, next_place
 from sidebooks_core.shelf.originals import Original
 from sidebooks_core.shelf.turns import next_turn, tell_turns
@@ -33,6 +33,9 @@ _REVISION = """
         revision.page_count, revision.is_prepared
     FROM revision JOIN original ON original.digest = revision.original
 """
+
+BROUGHT_IN = "brought in from another shelf"
+"""What the audit adds."""
 
 
 class Opened(Struct, frozen=True, kw_only=True):
@@ -65,7 +68,10 @@ class NewRevision(Struct, frozen=True, kw_only=True):
     file_name: str
     opened: Opened
     note: str = ""
-    who: str = ""
+    who: Who = ""
+    """Who registered it."""
+    by: Actor | None = None
+    """Who does it now, if that is somebody else: a paper of another shelf is brought in."""
     registered_s: float | None = None
     """Seconds since 1970 (UTC). None: now."""
     upload: str | None = None
@@ -145,22 +151,24 @@ def add_paper(writing: Writing, paper_id: str, new: NewPaper, revision: NewRevis
         next_turn(new.from_s, new.until_s, time.time()), number,
     )  # fmt: skip
     _add_revision(writing, paper_id, number, revision)
-    note_change(writing, "paper", About(folder=new.folder, paper=paper_id, revision=number), revision.who)
+    done = Done(revision.who, "register") if revision.by is None else Done(revision.by, "register", BROUGHT_IN)
+    note_change(writing, "paper", About(folder=new.folder, paper=paper_id, revision=number), done)
     return require_paper(writing, paper_id)
 
 
-def bring_in_paper(writing: Writing, brought: BroughtPaper) -> None:
-    """Add a paper of another shelf, with its revisions. Who registered them, and when, stays."""
-    last, revision = brought.revisions[-1]
-    add_paper(writing, brought.id, brought.new, brought.revisions[0][1], number=brought.revisions[0][0])
+def bring_in_paper(writing: Writing, brought: BroughtPaper, who: Who) -> None:
+    """Add a paper of another shelf, with its revisions. Who registered them, and when, stays. The feed has who brings it in."""
+    last, _ = brought.revisions[-1]
+    first = msgspec_replace(brought.revisions[0][1], by=actor_of(who))
+    add_paper(writing, brought.id, brought.new, first, number=brought.revisions[0][0])
     for number, one in brought.revisions[1:]:
         _add_revision(writing, brought.id, number, one)
     writing.run("UPDATE paper SET revision = ?, withdrawn_s = ? WHERE id = ?", last, brought.withdrawn_s, brought.id)
     about = About(folder=brought.new.folder, paper=brought.id, revision=last)
     if len(brought.revisions) > 1:
-        note_change(writing, "paper replaced", about, revision.who)
+        note_change(writing, "paper replaced", about, Done(who, "replace", BROUGHT_IN))
     if brought.withdrawn_s is not None:
-        note_change(writing, "paper withdrawn", about, revision.who)
+        note_change(writing, "paper withdrawn", about, Done(who, "withdraw", BROUGHT_IN))
 
 
 def replace_paper(writing: Writing, paper_id: str, after: int | None, revision: NewRevision) -> Paper:
@@ -174,11 +182,12 @@ def replace_paper(writing: Writing, paper_id: str, after: int | None, revision: 
     number = writing.number("SELECT max(number) FROM revision WHERE paper = ?", paper_id) + 1
     _add_revision(writing, paper_id, number, revision)
     writing.run("UPDATE paper SET revision = ? WHERE id = ?", number, paper_id)
-    note_change(writing, "paper replaced", msgspec_replace(about_paper(writing, old), revision=number), revision.who)
+    about = msgspec_replace(about_paper(writing, old), revision=number)
+    note_change(writing, "paper replaced", about, Done(revision.who, "replace"))
     return require_paper(writing, paper_id)
 
 
-def change_paper(writing: Writing, paper_id: str, new: NewPaper, who: str) -> Paper:
+def change_paper(writing: Writing, paper_id: str, new: NewPaper, who: Who) -> Paper:
     """Give a paper another name, note, level or time. It stays in its folder: see `move_paper`."""
     old = _before_change(writing, paper_id)
     turns_s = next_turn(new.from_s, new.until_s, time.time())
@@ -186,30 +195,34 @@ def change_paper(writing: Writing, paper_id: str, new: NewPaper, who: str) -> Pa
         "UPDATE paper SET name = ?, note = ?, level = ?, from_s = ?, until_s = ?, turns_s = ? WHERE id = ?",
         new.name, new.note, new.level, new.from_s, new.until_s, turns_s, paper_id,
     )  # fmt: skip
-    note_change(writing, "paper", about_paper(writing, old), who)
+    detail = _difference(old, new)
+    note_change(writing, "paper", about_paper(writing, old), Done(who, "change_paper" if detail else "", detail))
     return require_paper(writing, paper_id)
 
 
-def move_paper(writing: Writing, paper_id: str, folder_id: str | None, place: int | None, who: str) -> Paper:
+def move_paper(writing: Writing, paper_id: str, folder_id: str | None, place: int | None, who: Who) -> Paper:
     """Move a paper to a place of a folder; to its end if no place is told."""
     old = _before_change(writing, paper_id)
-    if folder_id is not None:
-        require_folder(writing, folder_id)
+    into = require_folder(writing, folder_id).name if folder_id is not None else "the top"
+    about = msgspec_replace(about_paper(writing, old), folder=folder_id)
     move(writing, ("paper", "folder"), paper_id, folder_id, place)
-    note_change(writing, "paper", msgspec_replace(about_paper(writing, old), folder=folder_id), who)
-    return require_paper(writing, paper_id)
+    moved = require_paper(writing, paper_id)
+    detail = f"moved to folder {into}" if folder_id != old.folder else f"moved to place {moved.place + 1}"
+    note_change(writing, "paper", about, Done(who, "move_paper", detail))
+    return moved
 
 
-def set_withdrawn(writing: Writing, paper_id: str, withdrawn_s: float | None, who: str) -> Paper:
+def set_withdrawn(writing: Writing, paper_id: str, withdrawn_s: float | None, who: Who) -> Paper:
     """Withdraw a paper, or put it back (None)."""
     old = _before_change(writing, paper_id)
     writing.run("UPDATE paper SET withdrawn_s = ? WHERE id = ?", withdrawn_s, paper_id)
     kind: ChangeKind = "paper restored" if withdrawn_s is None else "paper withdrawn"
-    note_change(writing, kind, about_paper(writing, old), who)
+    did = "restore" if withdrawn_s is None else "withdraw"
+    note_change(writing, kind, about_paper(writing, old), Done(who, did))
     return require_paper(writing, paper_id)
 
 
-def remove_paper(writing: Writing, paper_id: str, who: str) -> list[str]:
+def remove_paper(writing: Writing, paper_id: str, who: Who) -> list[str]:
     """Remove a paper with all its revisions. Its files are doomed if no other revision names them: see `doomed`. So is what
     the cache holds of it.
 
@@ -232,7 +245,8 @@ def remove_paper(writing: Writing, paper_id: str, who: str) -> list[str]:
             "AND NOT EXISTS (SELECT 1 FROM revision WHERE original = ?1 OR shown = ?1)",
             digest,
         )
-    note_change(writing, "paper purged", msgspec_replace(about_paper(writing, old), revision=None), who)
+    forget_details(writing, paper_id)
+    note_change(writing, "paper purged", msgspec_replace(about_paper(writing, old), revision=None), Done(who, "purge"))
     return pages
 
 
@@ -285,7 +299,7 @@ def password_of(reading: Reading, paper_id: str, number: int) -> str | None:
     return reading.one(str, query, paper_id, number)
 
 
-def set_opened(writing: Writing, paper_id: str, number: int, opened: Opened, who: str) -> Revision:
+def set_opened(writing: Writing, paper_id: str, number: int, opened: Opened, who: Who) -> Revision:
     """A revision was opened again, with a password say, and this is what it is now."""
     found = revision(writing, paper_id, number)
     writing.run(
@@ -294,7 +308,7 @@ def set_opened(writing: Writing, paper_id: str, number: int, opened: Opened, who
         opened.state, opened.reason, opened.document_id, opened.page_count, opened.password, paper_id, number,
     )  # fmt: skip
     about = about_paper(writing, require_paper(writing, paper_id))
-    note_change(writing, "paper", msgspec_replace(about, revision=number), who)
+    note_change(writing, "paper", msgspec_replace(about, revision=number), Done(who, "unlock"))
     return revision(writing, paper_id, found.number)
 
 
@@ -371,6 +385,15 @@ def _add_revision(writing: Writing, paper_id: str, number: int, new: NewRevision
     writing.run(
         "INSERT INTO revision (paper, number, original, shown, file_name, registered_s, registered_by, note, password, state, "
         "reason, document, page_count, upload, is_prepared) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
-        paper_id, number, new.original.digest, new.shown.digest, new.file_name, registered_s, new.who, new.note,
+        paper_id, number, new.original.digest, new.shown.digest, new.file_name, registered_s, actor_of(new.who).name, new.note,
         opened.password, opened.state, opened.reason, opened.document_id, opened.page_count, new.upload,
     )  # fmt: skip
+
+
+def _difference(old: Paper, new: NewPaper) -> str:
+    """What is changed of a paper, in words; empty if nothing is."""
+    told = [f"renamed from {old.name} to {new.name}"] if old.name != new.name else []
+    told += [f"level changed from {old.level} to {new.level}"] if old.level != new.level else []
+    told += ["window changed"] if (old.from_s, old.until_s) != (new.from_s, new.until_s) else []
+    told += ["note changed"] if old.note != new.note else []
+    return ", ".join(told)

@@ -7,7 +7,19 @@ import time
 from msgspec import Struct
 
 from sidebooks_core.databases.database import Reading, Writing
-from sidebooks_core.shelf.model import Change, ChangeKind
+from sidebooks_core.shelf.model import Change, ChangeKind, Deed, Who, actor_of
+
+
+class Done(Struct, frozen=True):
+    """What the audit says of a change."""
+
+    who: Who = ""
+    did: str = ""
+    """The operation. Empty: it is nothing for an audit."""
+    detail: str = ""
+
+
+NOT_AUDITED = Done()
 
 
 class About(Struct, frozen=True, kw_only=True):
@@ -27,19 +39,33 @@ def changes(reading: Reading, since: int, limit: int) -> list[Change]:
     return reading.all(Change, query, since, limit)
 
 
+def deeds(reading: Reading, since: int, limit: int) -> list[Deed]:
+    """The same changes, with all that an audit says of them."""
+    query = """SELECT seq, at_s, did, folder, paper, revision, who, who_id, address, detail
+        FROM change WHERE seq > ? ORDER BY seq LIMIT ?"""
+    return reading.all(Deed, query, since, limit)
+
+
 def last_change(reading: Reading) -> int:
     """The number of the newest change; 0 if there was none."""
     return reading.number("SELECT coalesce(max(seq), 0) FROM change")
 
 
-def note_change(writing: Writing, kind: ChangeKind, about: About, who: str = "") -> None:
+def note_change(writing: Writing, kind: ChangeKind, about: About, done: Done = NOT_AUDITED) -> None:
     """Add a change to the feed."""
+    actor = actor_of(done.who)
+    detail = "; ".join(text for text in (done.detail, actor.detail) if text)
     writing.run(
-        "INSERT INTO change (at_s, kind, folder, paper, revision, who, was_in, was_published) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        time.time(), kind, about.folder, about.paper, about.revision, who, about.was_in,
-        about.was_published,
+        "INSERT INTO change (at_s, kind, folder, paper, revision, who, was_in, was_published, did, who_id, address, detail) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        time.time(), kind, about.folder, about.paper, about.revision, actor.name, about.was_in, about.was_published,
+        done.did, actor.id, actor.address, detail,
     )  # fmt: skip
+
+
+def forget_details(writing: Writing, paper_id: str) -> None:
+    """A paper is purged: names that it had are not kept here."""
+    writing.run("UPDATE change SET detail = '' WHERE paper = ?", paper_id)
 
 
 def epoch(reading: Reading) -> str:
@@ -47,6 +73,12 @@ def epoch(reading: Reading) -> str:
     return reading.one(str, "SELECT value FROM about WHERE name = 'epoch'") or ""
 
 
+def epoch_from(reading: Reading) -> int:
+    """The number of the last change of the epoch before: a backup has the same changes up to it as what it was made of."""
+    return int(reading.one(str, "SELECT value FROM about WHERE name = 'epoch_from'") or "0")
+
+
 def begin_epoch(writing: Writing) -> None:
     """The numbers of the feed begin anew in the eyes of clients: they ask for everything again."""
     writing.run("UPDATE about SET value = lower(hex(randomblob(8))) WHERE name = 'epoch'")
+    writing.run("UPDATE about SET value = (SELECT coalesce(max(seq), 0) FROM change) WHERE name = 'epoch_from'")

@@ -6,8 +6,8 @@ import msgspec
 
 from sidebooks_core.databases.database import Reading, Writing
 from sidebooks_core.errors import Conflict, RequestError
-from sidebooks_core.shelf.changes import About, note_change
-from sidebooks_core.shelf.model import Folder
+from sidebooks_core.shelf.changes import About, Done, note_change
+from sidebooks_core.shelf.model import Folder, Who
 from sidebooks_core.shelf.order import move, next_place
 
 _FOLDER = "SELECT id, parent, name, kind, note, place FROM folder"
@@ -47,7 +47,7 @@ def way_ids(reading: Reading, folder_id: str | None) -> str:
     return " ".join(folder.id for folder in way_to(reading, folder_id))
 
 
-def add_folder(writing: Writing, new: Folder, who: str) -> Folder:
+def add_folder(writing: Writing, new: Folder, who: Who) -> Folder:
     """Add a folder behind its siblings. Raises RequestError if its parent is not there."""
     if new.parent is not None:
         require_folder(writing, new.parent)
@@ -56,32 +56,39 @@ def add_folder(writing: Writing, new: Folder, who: str) -> Folder:
         "INSERT INTO folder (id, parent, name, kind, note, place) VALUES (?, ?, ?, ?, ?, ?)",
         new.id, new.parent, new.name, new.kind, new.note, place,
     )  # fmt: skip
-    note_change(writing, "folder", About(folder=new.id), who)
+    note_change(writing, "folder", About(folder=new.id), Done(who, "make_folder", new.name))
     return require_folder(writing, new.id)
 
 
-def change_folder(writing: Writing, new: Folder, who: str) -> Folder:
+def change_folder(writing: Writing, new: Folder, who: Who) -> Folder:
     """Give a folder another name, kind or note; see `move_folder` for its place. Raises RequestError if it is not there."""
-    require_folder(writing, new.id)
+    old = require_folder(writing, new.id)
     writing.run("UPDATE folder SET name = ?, kind = ?, note = ? WHERE id = ?", new.name, new.kind, new.note, new.id)
-    note_change(writing, "folder", About(folder=new.id, was_in=way_ids(writing, new.id)), who)
+    told = [f"renamed from {old.name} to {new.name}"] if old.name != new.name else []
+    told += [f"kind changed from {old.kind} to {new.kind}"] if old.kind != new.kind else []
+    told += ["note changed"] if old.note != new.note else []
+    did = "" if not told else "rename_folder" if old.name != new.name else "change_folder"
+    about = About(folder=new.id, was_in=way_ids(writing, new.id))
+    note_change(writing, "folder", about, Done(who, did, ", ".join(told)))
     return require_folder(writing, new.id)
 
 
-def move_folder(writing: Writing, folder_id: str, parent: str | None, place: int | None, who: str) -> Folder:
+def move_folder(writing: Writing, folder_id: str, parent: str | None, place: int | None, who: Who) -> Folder:
     """Move a folder into another one, or to another place. Raises RequestError if that lies in the folder itself."""
-    require_folder(writing, folder_id)
+    old, into = require_folder(writing, folder_id), "the top"
     if parent is not None:
-        require_folder(writing, parent)
+        into = require_folder(writing, parent).name
         if any(one.id == folder_id for one in way_to(writing, parent)):
             raise RequestError("a folder cannot be moved into itself, nor into a folder inside it")
     about = About(folder=folder_id, was_in=way_ids(writing, folder_id))
     move(writing, ("folder", "parent"), folder_id, parent, place)
-    note_change(writing, "folder", about, who)
-    return require_folder(writing, folder_id)
+    moved = require_folder(writing, folder_id)
+    detail = f"moved to folder {into}" if parent != old.parent else f"moved to place {moved.place + 1}"
+    note_change(writing, "folder", about, Done(who, "move_folder", detail))
+    return moved
 
 
-def remove_folder(writing: Writing, folder_id: str, who: str) -> None:
+def remove_folder(writing: Writing, folder_id: str, who: Who) -> None:
     """Remove an empty folder. Raises Conflict if it holds anything, RequestError if it is not there."""
     gone = require_folder(writing, folder_id)
     held = writing.number("SELECT count(*) FROM folder WHERE parent = ?", folder_id)
@@ -90,7 +97,7 @@ def remove_folder(writing: Writing, folder_id: str, who: str) -> None:
         raise Conflict(f"the folder {gone.name!r} is not empty: move, withdraw and purge what it holds first")
     about = About(folder=folder_id, was_in=way_ids(writing, folder_id))
     writing.run("DELETE FROM folder WHERE id = ?", folder_id)
-    note_change(writing, "folder removed", about, who)
+    note_change(writing, "folder removed", about, Done(who, "remove_folder", gone.name))
 
 
 def require_folder(reading: Reading, folder_id: str) -> Folder:

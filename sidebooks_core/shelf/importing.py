@@ -29,7 +29,7 @@ from sidebooks_core.shelf.manifest import (
     RevisionEntry,
     read_manifest,
 )
-from sidebooks_core.shelf.model import Folder
+from sidebooks_core.shelf.model import Folder, Who
 from sidebooks_core.shelf.order import new_id
 from sidebooks_core.shelf.originals import Original
 
@@ -49,7 +49,7 @@ class BroughtIn(Struct, frozen=True):
     """New ids of papers whose ids have other papers here, or papers of other revisions."""
 
 
-def bring_in(desk: Desk, source: Path, folder: str | None, who: str) -> BroughtIn:
+def bring_in(desk: Desk, source: Path, folder: str | None, who: Who) -> BroughtIn:
     """Read what `Shelf.export` has written. folder: the id of the folder for what stood at the top; None: the top.
 
     Raises FileNotFoundError if there is no manifest, RequestError if it makes no sense, StorageDamaged if a file is not the one
@@ -59,7 +59,7 @@ def bring_in(desk: Desk, source: Path, folder: str | None, who: str) -> BroughtI
         return _brought_in(desk, source, folder, who)
 
 
-def _brought_in(desk: Desk, source: Path, folder: str | None, who: str) -> BroughtIn:
+def _brought_in(desk: Desk, source: Path, folder: str | None, who: Who) -> BroughtIn:
     manifest = _manifest(source)
     with desk.database.reading() as reading:
         if folder is not None:
@@ -73,7 +73,9 @@ def _brought_in(desk: Desk, source: Path, folder: str | None, who: str) -> Broug
                 taken[paper.id] = [(one, _taken(desk, source, paper, one, fresh)) for one in paper.revisions]
         with committing(desk.database, desk.originals, *(one for all_of in taken.values() for _, one in all_of)) as writing:
             added = _add_folders(writing, manifest, folder, who)
-            _add_papers(writing, manifest, ids, {key: _revisions(all_of) for key, all_of in taken.items()}, folder)
+            _add_papers(
+                writing, _Brought(manifest, ids, {key: _revisions(all_of) for key, all_of in taken.items()}, folder), who
+            )
     except BaseException:
         _remove_unnamed(desk, fresh)
         raise
@@ -173,7 +175,7 @@ def _revisions(taken: Sequence[tuple[RevisionEntry, TakenIn]]) -> list[tuple[int
     return found
 
 
-def _add_folders(writing: Writing, manifest: Manifest, top: str | None, who: str) -> int:
+def _add_folders(writing: Writing, manifest: Manifest, top: str | None, who: Who) -> int:
     """Add those that are not here. How many."""
     added = 0
     for entry in manifest.folders:
@@ -184,28 +186,31 @@ def _add_folders(writing: Writing, manifest: Manifest, top: str | None, who: str
     return added
 
 
-def _add_papers(
-    writing: Writing,
-    manifest: Manifest,
-    ids: Mapping[str, str],
-    revisions: Mapping[str, list[tuple[int, NewRevision]]],
-    top: str | None,
-) -> None:
-    for entry in manifest.papers:
-        if entry.id not in ids:
+class _Brought(Struct, frozen=True):
+    """What is brought in."""
+
+    manifest: Manifest
+    ids: Mapping[str, str]
+    revisions: Mapping[str, list[tuple[int, NewRevision]]]
+    top: str | None
+
+
+def _add_papers(writing: Writing, brought: _Brought, who: Who) -> None:
+    for entry in brought.manifest.papers:
+        if entry.id not in brought.ids:
             continue
-        paper_id = ids[entry.id]
+        paper_id = brought.ids[entry.id]
         if catalogue.paper(writing, paper_id) is not None:
             raise Conflict("somebody else brings in the same papers: look again, then decide")
         new = NewPaper(
             name=shown_text(entry.name),
-            folder=entry.folder if entry.folder is not None else top,
+            folder=entry.folder if entry.folder is not None else brought.top,
             note=entry.note,
             level=entry.level,
             from_s=entry.from_s,
             until_s=entry.until_s,
         )
-        catalogue.bring_in_paper(writing, BroughtPaper(paper_id, new, revisions[entry.id], entry.withdrawn_s))
+        catalogue.bring_in_paper(writing, BroughtPaper(paper_id, new, brought.revisions[entry.id], entry.withdrawn_s), who)
 
 
 def _remove_unnamed(desk: Desk, fresh: set[str]) -> None:

@@ -29,7 +29,7 @@ from sidebooks_core.errors import (
 )
 from sidebooks_core.service import TileService
 from sidebooks_core.shelf.catalogue import NewRevision, Opened
-from sidebooks_core.shelf.model import Paper, State
+from sidebooks_core.shelf.model import Paper, State, Who
 from sidebooks_core.shelf.order import new_id
 from sidebooks_core.shelf.originals import Original, Originals
 
@@ -179,7 +179,7 @@ def committing(database: Database, originals: Originals, *taken: TakenIn) -> Ite
         yield writing
 
 
-def revision_of(taken: TakenIn, note: str, who: str) -> NewRevision:
+def revision_of(taken: TakenIn, note: str, who: Who) -> NewRevision:
     """A file that was taken in, as a revision."""
     return NewRevision(
         original=taken.original,

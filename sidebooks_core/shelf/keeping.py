@@ -13,7 +13,7 @@ from sidebooks_core.shelf.feed import Feed
 from sidebooks_core.shelf.importing import BroughtIn, bring_in
 from sidebooks_core.shelf.intake import Desk
 from sidebooks_core.shelf.mirror import Noticed
-from sidebooks_core.shelf.model import Folder, id_of
+from sidebooks_core.shelf.model import Folder, Who, id_of
 from sidebooks_core.shelf.originals import Originals
 from sidebooks_core.shelf.positions import Positions
 from sidebooks_core.shelf.preparing import Preparer
@@ -46,7 +46,7 @@ class Keeping:
         folder: str | Folder | None = None,
         *,
         settle_s: float = SETTLE_S,
-        who: str = "",
+        who: Who = "",
         told: Callable[[Noticed], None] | None = None,
     ) -> Watch:
         """Mirror a folder of the disk in a folder of the shelf, from a thread, until the watch or the shelf is closed.
@@ -81,7 +81,7 @@ class Keeping:
         options = ExportOptions(folder=id_of(folder), all_revisions=all_revisions, passwords=passwords)
         return export(self.database, self.originals, Path(target), options)
 
-    def bring_in(self, source: Path | str, folder: str | Folder | None = None, *, who: str = "") -> BroughtIn:
+    def bring_in(self, source: Path | str, folder: str | Folder | None = None, *, who: Who = "") -> BroughtIn:
         """Import what `export` has written: all of it, or nothing. Papers that stand here already are left as they are.
 
         Ids stay the same if they are free. folder: for what stood at the top; None: the top. No file is believed: each must

@@ -25,7 +25,7 @@ from sidebooks_core.errors import Conflict, RequestError, ServiceClosed, Sideboo
 from sidebooks_core.shelf import catalogue, folders, watched_rows
 from sidebooks_core.shelf.catalogue import NewPaper
 from sidebooks_core.shelf.intake import Desk, TakenIn, committing, name_of, revision_of
-from sidebooks_core.shelf.model import Folder, Paper
+from sidebooks_core.shelf.model import Folder, Paper, Who
 from sidebooks_core.shelf.order import new_id
 from sidebooks_core.shelf.ripening import Known, Ripening
 from sidebooks_core.shelf.taking import taking_in
@@ -61,7 +61,7 @@ class _Purged(RequestError):
 class Mirror:
     """One folder of the disk, and the folder of the shelf that mirrors it. For one thread of one process."""
 
-    def __init__(self, desk: Desk, root: Path, settle_s: float, who: str, told: Callable[[Noticed], None]) -> None:
+    def __init__(self, desk: Desk, root: Path, settle_s: float, who: Who, told: Callable[[Noticed], None]) -> None:
         """root: an absolute path without links. told: called with everything that becomes of a file."""
         self._desk = desk
         self._root = root

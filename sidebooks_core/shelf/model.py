@@ -29,6 +29,23 @@ ChangeKind = Literal[
 "paper opened" and "paper closed": its time has begun or ended."""
 
 
+class Actor(Struct, frozen=True):
+    """Who does something, as the audit tells it."""
+
+    name: str
+    """What others read."""
+    id: str = ""
+    """Stays the same for a person; empty if nobody known does it, as at the command line."""
+    address: str = ""
+    """Of the person's computer in the network."""
+    detail: str = ""
+    """How it came about, in words, as "at the command line"."""
+
+
+Who = str | Actor
+"""Who does something; a text is a name, empty if nobody is named."""
+
+
 class Folder(Struct, frozen=True, array_like=True):
     """A folder of the shelf."""
 
@@ -123,6 +140,24 @@ class Change(Struct, frozen=True, array_like=True):
     """False: before the change, it was withdrawn or out of its time."""
 
 
+class Deed(Struct, frozen=True, array_like=True):
+    """A change of the shelf with all that an audit says of it."""
+
+    seq: int
+    """As of the `Change`."""
+    at_s: float
+    did: str
+    """The operation, as "register". Empty: it is nothing for an audit, as the end of preparing."""
+    folder: str | None
+    paper: str | None
+    revision: int | None
+    who: str
+    who_id: str
+    address: str
+    detail: str
+    """In words; empty if there is nothing to add."""
+
+
 class Progress(Struct, frozen=True):
     """How far a revision is prepared."""
 
@@ -166,6 +201,11 @@ class FolderChanges(TypedDict, total=False):
     """None: the top."""
     place: int
     """Among the folders of the parent, from 0."""
+
+
+def actor_of(who: Who) -> Actor:
+    """Who does something, also if only a name is told."""
+    return who if isinstance(who, Actor) else Actor(who)
 
 
 def id_of(folder: str | Folder | None) -> str | None:

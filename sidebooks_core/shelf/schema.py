@@ -194,6 +194,13 @@ SHELF = Schema(
         ALTER TABLE change ADD COLUMN was_in TEXT; -- see Change in model.py
         ALTER TABLE change ADD COLUMN was_published INTEGER NOT NULL DEFAULT 0;
         UPDATE about SET value = lower(hex(randomblob(8))) WHERE name = 'epoch'; -- older changes do not say it
+        -- What an audit says of a change. It is written with the change, so neither is there without the other.
+        ALTER TABLE change ADD COLUMN did TEXT NOT NULL DEFAULT ''; -- empty: nothing for an audit
+        ALTER TABLE change ADD COLUMN who_id TEXT NOT NULL DEFAULT '';
+        ALTER TABLE change ADD COLUMN address TEXT NOT NULL DEFAULT '';
+        ALTER TABLE change ADD COLUMN detail TEXT NOT NULL DEFAULT '';
+        -- The number of the last change when the epoch began.
+        INSERT INTO about VALUES ('epoch_from', '0');
         """,
     ),
 )

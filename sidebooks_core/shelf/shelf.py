@@ -33,6 +33,7 @@ from sidebooks_core.shelf.model import (
     Progress,
     Revision,
     Shown,
+    Who,
     id_of,
 )
 from sidebooks_core.shelf.opened import OpenedRevisions
@@ -97,7 +98,7 @@ class Shelf(Following, Keeping, Finding):
     # Folders
 
     def make_folder(
-        self, name: str, parent: str | Folder | None = None, *, kind: FolderKind = "folder", note: str = "", who: str = ""
+        self, name: str, parent: str | Folder | None = None, *, kind: FolderKind = "folder", note: str = "", who: Who = ""
     ) -> Folder:
         """A new folder behind its siblings. parent: the folder that holds it; None: at the top. Raises RequestError."""
         new = new_folder(Folder(new_id(), id_of(parent), name, kind, note, 0))
@@ -106,7 +107,7 @@ class Shelf(Following, Keeping, Finding):
         self.feed.wake()
         return made
 
-    def change_folder(self, folder: str | Folder, *, who: str = "", **changes: Unpack[FolderChanges]) -> Folder:
+    def change_folder(self, folder: str | Folder, *, who: Who = "", **changes: Unpack[FolderChanges]) -> Folder:
         """Change a folder; what is not told stays. A folder that moves to another parent goes to its end, unless told.
 
         Raises RequestError.
@@ -116,7 +117,7 @@ class Shelf(Following, Keeping, Finding):
         self.feed.wake()
         return changed
 
-    def remove_folder(self, folder: str | Folder, *, who: str = "") -> None:
+    def remove_folder(self, folder: str | Folder, *, who: Who = "") -> None:
         """Remove an empty folder. Raises Conflict if it holds anything, RequestError."""
         with self.database.writing() as writing:
             folders.remove_folder(writing, required_id(folder), who)
@@ -140,7 +141,7 @@ class Shelf(Following, Keeping, Finding):
         folder: str | Folder | None = None,
         *,
         password: str | None = None,
-        who: str = "",
+        who: Who = "",
         revision_note: str = "",
         **shown: Unpack[Shown],
     ) -> Paper:
@@ -173,7 +174,7 @@ class Shelf(Following, Keeping, Finding):
         password: str | None = None,
         after: int | None = None,
         note: str = "",
-        who: str = "",
+        who: Who = "",
     ) -> Paper:
         """Put a new revision in the place of the present one. The paper keeps its id, name, place, and positions.
 
@@ -190,7 +191,7 @@ class Shelf(Following, Keeping, Finding):
         self._has_new(paper, taken)
         return paper
 
-    def change(self, paper_id: str, *, who: str = "", **changes: Unpack[PaperChanges]) -> Paper:
+    def change(self, paper_id: str, *, who: Who = "", **changes: Unpack[PaperChanges]) -> Paper:
         """Change a paper; what is not told stays. A paper that moves to another folder goes to its end, unless told.
 
         Raises RequestError.
@@ -200,7 +201,7 @@ class Shelf(Following, Keeping, Finding):
         self.feed.wake()
         return paper
 
-    def unlock(self, paper_id: str, password: str, *, who: str = "") -> Paper:
+    def unlock(self, paper_id: str, password: str, *, who: Who = "") -> Paper:
         """Give the password of a paper that is locked; it is kept on the shelf. Raises PasswordRequired if it is wrong."""
         with self.database.reading() as reading:
             revision = catalogue.revision(reading, paper_id, None)
@@ -215,15 +216,15 @@ class Shelf(Following, Keeping, Finding):
         self.preparer.wake()
         return paper
 
-    def withdraw(self, paper_id: str, *, who: str = "") -> Paper:
+    def withdraw(self, paper_id: str, *, who: Who = "") -> Paper:
         """Take a paper away from its readers. It can be put back: see `restore`. Raises RequestError."""
         return self._set_withdrawn(paper_id, time.time(), who)
 
-    def restore(self, paper_id: str, *, who: str = "") -> Paper:
+    def restore(self, paper_id: str, *, who: Who = "") -> Paper:
         """Put a paper back that was withdrawn. Raises RequestError."""
         return self._set_withdrawn(paper_id, None, who)
 
-    def purge(self, paper_id: str, *, who: str = "") -> PendingPurges:
+    def purge(self, paper_id: str, *, who: Who = "") -> PendingPurges:
         """Remove a paper for good, with its originals, revisions, texts, images and positions, and all that is known of it.
 
         Originals and texts that another paper holds, too, stay for that. Nobody finds the paper when this returns. Returns what
@@ -329,7 +330,7 @@ class Shelf(Following, Keeping, Finding):
             if not is_shown:
                 self.service.purge(document, positions=True)
 
-    def _set_withdrawn(self, paper_id: str, withdrawn_s: float | None, who: str) -> Paper:
+    def _set_withdrawn(self, paper_id: str, withdrawn_s: float | None, who: Who) -> Paper:
         with self.database.writing() as writing:
             paper = catalogue.set_withdrawn(writing, paper_id, withdrawn_s, who)
         self.feed.wake()

@@ -11,7 +11,7 @@ from sidebooks_core.documents.shown_text import shown as shown_text
 from sidebooks_core.errors import RequestError
 from sidebooks_core.shelf import catalogue, folders
 from sidebooks_core.shelf.catalogue import NewPaper
-from sidebooks_core.shelf.model import Folder, FolderChanges, FolderKind, Level, Paper, PaperChanges, Shown, id_of
+from sidebooks_core.shelf.model import Folder, FolderChanges, FolderKind, Level, Paper, PaperChanges, Shown, Who, id_of
 
 LEVELS = get_args(Level)
 FOLDER_KINDS = get_args(FolderKind)
@@ -72,7 +72,7 @@ def new_folder(told: Folder) -> Folder:
     return replace(told, name=shown_name(told.name))
 
 
-def change_folder(writing: Writing, folder_id: str, changes: FolderChanges, who: str) -> Folder:
+def change_folder(writing: Writing, folder_id: str, changes: FolderChanges, who: Who) -> Folder:
     """Change a folder. Raises RequestError."""
     old = folders.require_folder(writing, folder_id)
     new = replace(old, **{name: value for name, value in changes.items() if name in ("name", "kind", "note")})
@@ -84,7 +84,7 @@ def change_folder(writing: Writing, folder_id: str, changes: FolderChanges, who:
     return changed
 
 
-def change_paper(writing: Writing, paper_id: str, changes: PaperChanges, who: str) -> Paper:
+def change_paper(writing: Writing, paper_id: str, changes: PaperChanges, who: Who) -> Paper:
     """Change a paper. Raises RequestError."""
     old = catalogue.require_paper(writing, paper_id)
     before = NewPaper(name=old.name, note=old.note, level=old.level, from_s=old.from_s, until_s=old.until_s)

@@ -26,7 +26,7 @@ from sidebooks_core.databases.lock import ProcessLock, try_lock
 from sidebooks_core.errors import Conflict, DocumentTooLarge, QueueFull, RequestError, StorageFailed
 from sidebooks_core.shelf import catalogue
 from sidebooks_core.shelf.intake import Arrived
-from sidebooks_core.shelf.model import Paper, Shown
+from sidebooks_core.shelf.model import Paper, Shown, Who
 from sidebooks_core.shelf.order import new_id
 from sidebooks_core.shelf.originals import Original
 from sidebooks_core.shelf.shelf import Shelf
@@ -72,7 +72,7 @@ class Upload(Struct, frozen=True, kw_only=True):
     after: int | None = None
     metadata: str = ""
     """As the client gave it."""
-    who: str = ""
+    who: Who = ""
     created_s: float = 0.0
     original: Original | None = None
     """The bytes were whole, and were moved among the originals."""

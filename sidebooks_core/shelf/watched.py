@@ -15,12 +15,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from msgspec.structs import replace
+
 from sidebooks_core.databases.lock import ProcessLock, try_lock
+from sidebooks_core.documents.shown_text import shown
 from sidebooks_core.errors import RequestError, ServiceClosed
 from sidebooks_core.shelf import folders, watched_rows
 from sidebooks_core.shelf.intake import Desk
 from sidebooks_core.shelf.mirror import Mirror, Noticed
-from sidebooks_core.shelf.model import Folder
+from sidebooks_core.shelf.model import Folder, Who, actor_of
 from sidebooks_core.shelf.order import new_id
 from sidebooks_core.stores.folders import is_remote
 
@@ -178,7 +181,7 @@ class Watches:
         self._lock = threading.Lock()
         self._all: list[Watch] = []
 
-    def begin(self, path: Path, folder: str | None, settle_s: float, who: str, told: Callable[[Noticed], None] | None) -> Watch:
+    def begin(self, path: Path, folder: str | None, settle_s: float, who: Who, told: Callable[[Noticed], None] | None) -> Watch:
         """See `Shelf.watch`. Raises NotADirectoryError, RequestError."""
         root = Path(os.path.realpath(path))
         if not root.is_dir():
@@ -192,8 +195,11 @@ class Watches:
             for other in self._all:
                 if root.is_relative_to(other.path) or other.path.is_relative_to(root):
                     raise RequestError(f"{os.fspath(path)!r} is watched already, or a folder in it or above it is")
-            self._set_root(root, folder, who)
-            watch = Watch(self._desk, root, self._lock_folder, Mirror(self._desk, root, settle_s, who, told or _log_noticed))
+            actor = actor_of(who)
+            detail = "; ".join(text for text in (f"mirrored from {shown(str(root))}", actor.detail) if text)
+            actor = replace(actor, detail=detail)
+            self._set_root(root, folder, actor)
+            watch = Watch(self._desk, root, self._lock_folder, Mirror(self._desk, root, settle_s, actor, told or _log_noticed))
             self._all.append(watch)
         return watch
 
@@ -203,7 +209,7 @@ class Watches:
         for watch in watches:
             watch.close()
 
-    def _set_root(self, root: Path, folder: str | None, who: str) -> None:
+    def _set_root(self, root: Path, folder: str | None, who: Who) -> None:
         """Note which folder of the shelf mirrors a folder of the disk; make one at the top if none is told, and none was."""
         name = os.fsencode(root)
         with self._desk.database.writing() as writing:

@@ -25,6 +25,8 @@ async def audit(parts: ServerParts, request: HttpRequest) -> HttpResponse:
         person=request.query("person"),
         limit=ROWS_AT_ONCE,
     )
+    if parts.shelf_audit is not None:
+        await parts.pools.run("logins", parts.shelf_audit.take_over)
     rows = await parts.pools.run("logins", find)
     if request.query("as") == "csv":
         body = await parts.pools.run("descriptions", csv_of, rows)

@@ -32,6 +32,7 @@ async def page(parts: ServerParts, request: HttpRequest) -> HttpResponse:
 async def preview(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """The coarsest level of a page."""
     document, number = parts.page(request)
+    request.opens = number > 0  # the first page is the cover, which lists show
     return await parts.images.tile(request, parts.service.parts.images.place(document, number, 0, 0, 0))
 
 
@@ -56,7 +57,9 @@ async def bundle(parts: ServerParts, request: HttpRequest) -> HttpResponse:
 async def previews(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """The previews of some pages in one response."""
     document = parts.document(request)
-    return await parts.images.previews(request, document, *page_span(request.params["span"], document))
+    first, last = page_span(request.params["span"], document)
+    request.opens = last > 0
+    return await parts.images.previews(request, document, first, last)
 
 
 async def iiif_image(parts: ServerParts, request: HttpRequest) -> HttpResponse:

@@ -34,7 +34,7 @@ from sidebooks_core.server.schemas_shelf import (
 )
 from sidebooks_core.server.searching import SEARCH_LIMIT
 from sidebooks_core.server.statuses import Refused, not_found
-from sidebooks_core.shelf import Paper, PendingPurges, Revision
+from sidebooks_core.shelf import Actor, Paper, PendingPurges, Revision
 from sidebooks_core.shelf.model import PaperChanges
 
 _UNKNOWN_TYPE = "application/octet-stream"
@@ -239,7 +239,7 @@ async def search(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     return await items(parts, request, len(hits), partial(descriptions.search_hits, query, hits), headers.PERSONAL)
 
 
-def _change(papers: PaperParts, paper_id: str, who: str, **changes: Unpack[PaperChanges]) -> Paper:
+def _change(papers: PaperParts, paper_id: str, who: Actor, **changes: Unpack[PaperChanges]) -> Paper:
     changed = papers.shelf.change(paper_id, who=who, **changes)
     papers.changed()
     return changed

@@ -24,7 +24,7 @@ from sidebooks_core.server.schemas_shelf import FolderDetails, FolderPatch, Foun
 from sidebooks_core.server.shelf_descriptions import Viewer
 from sidebooks_core.server.shelf_feed import AT_ONCE
 from sidebooks_core.server.statuses import Refused, not_found
-from sidebooks_core.shelf import Folder, Where
+from sidebooks_core.shelf import Actor, Folder, Where
 from sidebooks_core.shelf.model import FolderChanges
 from sidebooks_core.shelf.search.searching import NEWEST, Found, PageHit
 
@@ -128,9 +128,10 @@ def viewer_of(parts: ServerParts, request: HttpRequest) -> Viewer:
     return Viewer(parts.of_papers().shelf, parts.gate, request.principal, request.base)
 
 
-def who_of(request: HttpRequest) -> str:
-    """The name that the shelf notes."""
-    return request.principal.name or request.principal.id
+def who_of(request: HttpRequest) -> Actor:
+    """Who does something, as the shelf notes it."""
+    principal = request.principal
+    return Actor(principal.told_name or principal.id, principal.id, request.address)
 
 
 def folder_id(name: str) -> str | None:
@@ -177,7 +178,7 @@ def number(request: HttpRequest, name: str) -> float | None:
         raise Refused(400, f"{name} is no number") from None
 
 
-def _change(papers: PaperParts, changed: str, who: str, **changes: Unpack[FolderChanges]) -> Folder:
+def _change(papers: PaperParts, changed: str, who: Actor, **changes: Unpack[FolderChanges]) -> Folder:
     made = papers.shelf.change_folder(changed, who=who, **changes)
     papers.changed()
     return made

@@ -15,7 +15,6 @@ from sidebooks_core.access.operations import Operation
 from sidebooks_core.documents.shown_text import shown as shown_text
 from sidebooks_core.errors import RequestError
 from sidebooks_core.server import responses, tus
-from sidebooks_core.server.auditing import note_upload
 from sidebooks_core.server.gate import AT_THE_TOP
 from sidebooks_core.server.handlers.shelf import folder_id, require_in, viewer_of, who_of
 from sidebooks_core.server.http import Headers, HttpRequest, HttpResponse
@@ -52,7 +51,11 @@ async def new_revision(parts: ServerParts, request: HttpRequest) -> HttpResponse
 
 
 async def state(parts: ServerParts, request: HttpRequest) -> HttpResponse:
-    """How far an upload is."""
+    """How far an upload is. This changes nothing: the last request that brings bytes makes the paper.
+
+    If all bytes are here, and there was a fault before they became a paper, HEAD asks for the last one again: a client that
+    hears of all bytes thinks that there is nothing left to do.
+    """
     upload = await _own(parts, request)
     if request.scope["method"] != "HEAD":
         return await _state(parts, request, upload)
@@ -71,9 +74,12 @@ async def go_on(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     async with _held(parts, upload):
         upload = await _own(parts, request)
         here = await parts.pools.run("uploads", parts.of_papers().uploads.offset, upload)
-        if offset != here:
+        is_whole = here == upload.length
+        if offset != here and not (is_whole and upload.revision is None and offset == here - 1):
             raise Refused(409, f"{here} bytes are here, not {offset}", (b"upload-offset", b"%d" % here), tus.RESUMABLE)
-        reached = here if here == upload.length else await _receive(parts, request, upload, checksum)
+        if is_whole:
+            await _pass_over(request, here - offset)
+        reached = here if is_whole else await _receive(parts, request, upload, checksum)
         return HttpResponse(204, headers=await _finished(parts, request, upload, reached))
 
 
@@ -96,7 +102,6 @@ class _Told(Struct):
 
 async def _begin(parts: ServerParts, request: HttpRequest, make: Callable[[_Told], Upload]) -> HttpResponse:
     uploads = parts.of_papers().uploads
-    request.is_recorded = True
     if not tus.is_tus(request):
         return await _whole(parts, request, make)
     tus.require_version(request)
@@ -162,6 +167,16 @@ async def _receive(parts: ServerParts, request: HttpRequest, upload: Upload, che
         await asyncio.shield(parts.pools.run("uploads", _end, writer, is_void=is_void))
 
 
+async def _pass_over(request: HttpRequest, most: int) -> None:
+    """Read bytes that are here already. Raises Refused if there are more of them."""
+    passed = 0
+    async with aclosing(request.pieces(LOOK_S, IDLE_S)) as pieces:
+        async for piece in pieces:
+            passed += len(piece)
+            if passed > most:
+                raise Refused(413, "there are more bytes than the length that was announced", tus.RESUMABLE)
+
+
 def _end(writer: PartWriter, *, is_void: bool) -> None:
     with writer:
         if is_void:
@@ -174,40 +189,43 @@ async def _finished(parts: ServerParts, request: HttpRequest, upload: Upload, re
     found = tus.state(reached, expires_s)
     if reached < upload.length:
         return found
-    paper = await _registered(parts, request, upload)
-    address = viewer_of(parts, request).address("papers", paper.id)
+    return [*found, *_became(parts, request, await _registered(parts, request, upload))]
+
+
+def _became(parts: ServerParts, request: HttpRequest, paper: Paper) -> Headers:
+    """The headers that say which paper an upload has become."""
     return [
-        *found,
         (b"sidebooks-paper", paper.id.encode()),
         (b"sidebooks-revision", b"%d" % paper.revision),
-        (b"content-location", address.encode()),
+        (b"content-location", viewer_of(parts, request).address("papers", paper.id).encode()),
     ]
 
 
 async def _registered(parts: ServerParts, request: HttpRequest, upload: Upload) -> Paper:
+    """The paper that an upload becomes. Rights may have been taken away while the bytes came. Raises Refused."""
     papers = parts.of_papers()
+    await parts.gate.identify_again(request)
+    await _require_target(parts, request, upload)
     try:
-        paper = await parts.pools.run("registering", papers.uploads.finish, upload)
+        return await parts.pools.run("registering", papers.uploads.finish, upload)
     finally:
         papers.changed()
-    if upload.revision is None:
-        await note_upload(parts, request, paper)
-    return paper
 
 
 async def _state(parts: ServerParts, request: HttpRequest, upload: Upload) -> HttpResponse:
-    uploads, viewer = parts.of_papers().uploads, viewer_of(parts, request)
+    papers, viewer = parts.of_papers(), viewer_of(parts, request)
+    uploads = papers.uploads
     here = await parts.pools.run("uploads", uploads.offset, upload)
-    own = await _finished(parts, request, upload, here) if request.scope["method"] == "HEAD" else []
 
-    def told() -> UploadState:
-        now = uploads.find(upload.id) or upload
-        paper = viewer.paper_entry(papers.shelf.paper(now.paper_id)) if now.revision is not None else None
-        return UploadState(now.id, here, now.length, uploads.expires_s(now), paper)
+    def told() -> tuple[UploadState, Headers]:
+        paper = papers.shelf.paper(upload.paper_id) if upload.revision is not None else None
+        entry = viewer.paper_entry(paper) if paper is not None else None
+        body = UploadState(upload.id, here, upload.length, uploads.expires_s(upload), entry)
+        return body, _became(parts, request, paper) if paper is not None else []
 
-    papers = parts.of_papers()
-    body = await parts.pools.run("shelf", told)
-    own = own or tus.state(here, body.expires_s)
+    body, became = await parts.pools.run("shelf", told)
+    is_asked_for = here == upload.length and upload.revision is None and request.scope["method"] == "HEAD"
+    own = [*tus.state(here - is_asked_for, body.expires_s), *became]
     length = (b"upload-length", b"%d" % upload.length)
     metadata = [(b"upload-metadata", upload.metadata.encode("latin-1"))] if upload.metadata else []
     return HttpResponse(200, json_bytes(body), [(b"content-type", responses.JSON.encode()), *own, length, *metadata])
