@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -170,6 +171,41 @@ def test_a_signed_address_shows_its_document_and_nothing_else(hall: TownHall) ->
     assert hall.ask("none", below + "/documents").status == 403
     hall.access.change_person(hall.people["clerk"].id, is_disabled=True)
     assert hall.ask("none", below + path).status == 401
+
+
+def test_a_signed_address_of_a_clerk_is_a_readers(hall: TownHall) -> None:
+    document = hall.shelf.document(hall.paper.id).id
+    rows_before = len(hall.access.audit_rows())
+    bases = [
+        hall.ask("clerk", f"/documents/{document}/address", "POST", {"valid_s": 60, "with_original": wanted})
+        .json()["base"]
+        .removeprefix("http://test")
+        for wanted in (False, True)
+    ]
+    assert len(hall.access.audit_rows()) == rows_before + 2, "signing is audited"
+    images = [base + image_path(hall) for base in bases]
+    originals = [f"{base}/documents/{document}/original" for base in bases]
+
+    def statuses(paths: list[str]) -> list[int]:
+        return [hall.ask("none", path).status for path in paths]
+
+    assert (statuses(images), statuses(originals)) == ([200, 200], [404, 200])
+    paper = f"/papers/{hall.paper.id}"
+    assert hall.ask("clerk", paper, "PATCH", {"level": "online"}).status == 200
+    assert (statuses(images), statuses(originals)) == ([200, 200], [404, 404]), "only read while connected"
+    assert hall.ask("clerk", paper, "PATCH", {"until_s": time.time() - 5, "level": "kept"}).status == 200
+    assert (statuses(images), statuses(originals)) == ([404, 404], [404, 404]), "its time is over"
+    assert hall.ask("clerk", paper, "PATCH", {"until_s": None}).status == 200
+    assert hall.ask("clerk", f"{paper}/withdraw", "POST").status == 200
+    assert (statuses(images), statuses(originals)) == ([404, 404], [404, 404]), "withdrawn"
+    assert hall.ask("clerk", f"{paper}/restore", "POST").status == 200
+    assert statuses(images) == [200, 200]
+    hall.access.flush()
+    names = {reader.name for reader in hall.access.readers(hall.paper.id)}
+    assert any(name.startswith("address of ") for name in names)
+    assert hall.people["clerk"].shown_name not in names, "what strangers read, the clerk has not read"
+    hall.access.end_sessions(hall.people["clerk"].id)
+    assert statuses(images) == [401, 401]
 
 
 def test_the_audit_says_who_opened_downloaded_and_changed(hall: TownHall) -> None:

@@ -7,7 +7,7 @@ from typing import Unpack
 
 from msgspec.structs import replace
 
-from sidebooks_core.access import attempts, audit, links, people, sessions
+from sidebooks_core.access import addresses, attempts, audit, links, people, sessions
 from sidebooks_core.access.core import Core, Who
 from sidebooks_core.access.model import Person, PersonChanges
 from sidebooks_core.access.operations import Operation
@@ -93,6 +93,7 @@ class Accounts:
             people.change(change.writing, new)
             if new.is_disabled:
                 sessions.end_of_person(change.writing, person_id)
+                addresses.end_of_signer(change.writing, person_id)
             change.note(who, MANAGE, f"changed {old.name}: {_difference(old, new)}")
             return people.required(change.writing, person_id).person()
 
@@ -104,6 +105,7 @@ class Accounts:
             people.required(change.writing, person_id)
             people.set_password(change.writing, person_id, stored or "")
             ended = sessions.end_of_person(change.writing, person_id, keep)
+            addresses.end_of_signer(change.writing, person_id)
             change.note(who, MANAGE, f"set the password of {person.name}; {ended} logins ended")
 
     def check_password(self, name: str, password: str, address: str) -> Person:

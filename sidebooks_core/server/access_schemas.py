@@ -225,8 +225,10 @@ class ReaderList(Struct):
 class NewAddress(Struct, kw_only=True):
     """A signed address that is to be made."""
 
-    valid_s: Annotated[float, Meta(gt=0, le=366 * 86_400)]
+    valid_s: Annotated[float, Meta(gt=0, le=30 * 86_400)]
     """How long it is valid at least."""
+    with_original: bool = False
+    """It also gives the file itself, if readers may have that."""
 
 
 class SignedAddress(Struct, kw_only=True):

@@ -74,8 +74,8 @@ async def set_folder_access(parts: ServerParts, request: HttpRequest) -> HttpRes
 async def sign_address(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """Addresses of a document for a client that cannot log in, valid for a time. Raises Refused."""
     document, given = parts.document(request), read_json(await request.body(), NewAddress)
-    sign = parts.logins().sign
-    signature = await parts.pools.run("logins", sign, [document.id], request.principal, valid_s=given.valid_s)
+    sign = partial(parts.logins().sign, valid_s=given.valid_s, with_original=given.with_original)
+    signature = await parts.pools.run("logins", sign, [document.id], request.principal)
     base = f"{request.base}/{SIGNED}/{signature}"
     made = SignedAddress(base=base, info=f"{base}/presentation/3/{document.id}/manifest.json")
     return responses.json(request, made, responses.JSON, headers.NO_STORE)
