@@ -173,6 +173,26 @@ def test_a_signed_address_shows_its_document_and_nothing_else(hall: TownHall) ->
     assert hall.ask("none", below + path).status == 401
 
 
+def test_a_browser_from_which_somebody_logged_in_is_known(hall: TownHall) -> None:
+    given = {"name": "admin", "password": PASSWORD}
+
+    def log_in(cookie: str = "", password: str = PASSWORD) -> Reply:
+        told = json.dumps({**given, "password": password}).encode()
+        return ask(hall.application, "/login", "POST", {"Cookie": cookie, "Content-Type": "application/json"}, told)
+
+    assert "sidebooks_device" not in log_in(password="not this one").headers.get("set-cookie", "")
+    reply = log_in()
+    assert reply.status == 200, reply.body
+    found = re.search(r"sidebooks_device=([\w-]{43}); Path=/; Max-Age=15552000; HttpOnly; SameSite=Lax", reply.headers["set-cookie"])
+    assert found is not None
+    device = f"sidebooks_device={found[1]}"
+    for _ in range(6):
+        log_in(password="not this one")
+    assert log_in().status == 429
+    assert log_in(device).status == 200, "whoever tries from the same network does not keep it out"
+    assert log_in(f"sidebooks_device={'x' * 43}").status == 429
+
+
 def test_a_signed_address_of_a_clerk_is_a_readers(hall: TownHall) -> None:
     document = hall.shelf.document(hall.paper.id).id
     rows_before = len(hall.access.audit_rows())
@@ -193,7 +213,7 @@ def test_a_signed_address_of_a_clerk_is_a_readers(hall: TownHall) -> None:
     paper = f"/papers/{hall.paper.id}"
     assert hall.ask("clerk", paper, "PATCH", {"level": "online"}).status == 200
     assert (statuses(images), statuses(originals)) == ([200, 200], [404, 404]), "only read while connected"
-    assert hall.ask("clerk", paper, "PATCH", {"until_s": time.time() - 5, "level": "kept"}).status == 200
+    assert hall.ask("clerk", paper, "PATCH", {"until_s": time.time() - 5, "level": "keep"}).status == 200
     assert (statuses(images), statuses(originals)) == ([404, 404], [404, 404]), "its time is over"
     assert hall.ask("clerk", paper, "PATCH", {"until_s": None}).status == 200
     assert hall.ask("clerk", f"{paper}/withdraw", "POST").status == 200

@@ -133,8 +133,9 @@ class Access(Accounts, Logins, Sharing):
     def back_up(self, folder: Path | str) -> None:
         """Copy everything but logins, signed addresses and their keys into a folder, from which `Access` opens it.
 
-        Others may use it meanwhile. Logins are left out, so that none that was ended comes back with the copy; keys, so that nobody who has the copy makes
-        signed addresses. `Access` makes new keys if it opens the copy. Raises FileExistsError, StorageFailed.
+        Others may use it meanwhile. Logins are left out, so that none that was ended comes back with the copy; keys, so that
+        nobody who has the copy makes signed addresses. `Access` makes new keys if it opens the copy.
+        Raises FileExistsError, StorageFailed.
         """
         self._core.back_up(Path(folder))
 

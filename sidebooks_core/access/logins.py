@@ -21,15 +21,18 @@ class Logins:
     def __init__(self, core: Core) -> None:
         self._core = core
 
-    def log_in(self, person_id: str, *, device: str = "", address: str = "") -> tuple[str, Session]:
+    def log_in(self, person_id: str, *, device: str = "", address: str = "", password_version: str = "") -> tuple[str, Session]:
         """Begin a login. Returns its secret, for a cookie, and what is known of it; the secret is stored as a digest only.
 
-        device: in words that the person recognises. Raises AccessDenied if the person is disabled, RequestError.
+        device: in words that the person recognises. password_version: of the person whom `check_password` gave.
+        Raises AccessDenied if the person is disabled, or has another password since it was checked; RequestError.
         """
         token, session_id = new_token(), new_id()
         core = self._core
         with core.changing() as change:
-            person = people.required(change.writing, person_id).person()
+            row = people.required(change.writing, person_id)
+            people.require_version(row, password_version)
+            person = row.person()
             if person.is_disabled:
                 raise AccessDenied("the account is disabled")
             now_s = change.now_s

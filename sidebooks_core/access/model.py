@@ -70,6 +70,8 @@ class Person(Struct, frozen=True):
     """False: they come by another way only, such as an identity provider."""
     made_s: float = 0.0
     last_login_s: float | None = None
+    password_version: str = ""
+    """Of a person whom `check_password` gave: tells the password that was checked from one that is set later. Else empty."""
 
 
 class PersonChanges(TypedDict, total=False):

@@ -131,8 +131,8 @@ class FolderPolicy(Struct, frozen=True):
     """The policy unless an application has its own: admins may do everything, clerks all but manage people; for others, folders
     say who may read them. A guest's link is a grant for its folders.
 
-    A signed address reads documents as a reader does, whatever the role of its signer, and does nothing else. Whether a document
-    is one of its own is for whoever asks to check: a resource does not name documents.
+    A signed address reads documents as a reader does, whatever the role of its signer, and does nothing else. Whoever asks
+    must check that a document is one of its own: a resource does not name documents.
     """
 
     grants: Mapping[str, tuple[Grant, ...]] = {}

@@ -258,7 +258,8 @@ def _line(row: AuditRow) -> str:
 
 
 def _fields(person: Person) -> dict[str, object]:
-    return {name: getattr(person, name) for name in person.__struct_fields__} | {"groups": sorted(person.groups)}
+    shown = [name for name in person.__struct_fields__ if name != "password_version"]
+    return {name: getattr(person, name) for name in shown} | {"groups": sorted(person.groups)}
 
 
 def _print_person(person: Person, *, is_json: bool) -> None:
