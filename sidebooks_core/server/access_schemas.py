@@ -237,3 +237,22 @@ class SignedAddress(Struct, kw_only=True):
     base: str
     info: str
     """The document's manifest below it."""
+
+
+class AddressRow(Struct, kw_only=True):
+    """A signed address that is valid. What it begins with is told once, when it is made."""
+
+    id: str
+    signer_name: str
+    with_original: bool
+    """It also gives the file itself."""
+    documents: int
+    """How many it shows."""
+    made_s: float
+    until_s: float
+
+
+class AddressList(Struct):
+    """The signed addresses of a document."""
+
+    addresses: list[AddressRow]
