@@ -152,6 +152,9 @@ ACCESS = Schema(
             INSERT OR IGNORE INTO changed SELECT version + 1, 'signing_key', OLD.id FROM about;
         END;
 
+        DROP INDEX session_by_link;
+        CREATE INDEX session_by_link ON session (link, end_s, seen_s); -- guests of a link are counted at each that comes
+
         CREATE TABLE known_place (
             subject TEXT PRIMARY KEY, -- SHA-256 of a name and a network or device from which it logged in
             last_s REAL NOT NULL
