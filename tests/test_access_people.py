@@ -12,7 +12,7 @@ from pathlib import Path
 
 import argon2
 import pytest
-from access_times import SetClock
+from access_times import DAY_S, SetClock
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -270,12 +270,114 @@ def test_a_stranger_who_fails_on_purpose_does_not_lock_somebody_out(access: Acce
 
 def test_many_addresses_do_not_help_to_try_one_name(access: Access, times: SetClock) -> None:
     add(access)
-    for number in range(30):
+    for number in range(100):
         fail(access, address=f"198.51.100.{number}")
     with pytest.raises(TooManyAttempts):
         access.check_password("sato", GOOD, HERE)
     times.go_on(60)
     access.check_password("sato", GOOD, HERE)
+
+
+def test_a_name_that_is_tried_again_from_the_same_addresses_is_guessed_slowly(access: Access, times: SetClock) -> None:
+    add(access)
+    failures = 0
+    for _ in range(900):
+        times.go_on(1)
+        for number in range(15):
+            try:
+                access.check_password("sato", "a wrong password", f"203.0.113.{number}")
+            except TooManyAttempts:
+                continue
+            except AccessDenied:
+                failures += 1
+    assert 0 < failures < 150
+
+
+@pytest.mark.parametrize("place", ["a new address", "a known address", "a known browser behind the attacker's address"])
+def test_fifteen_addresses_do_not_keep_the_owner_out(access: Access, times: SetClock, place: str) -> None:
+    add(access)
+    device = "b" * 43 if "browser" in place else ""
+    address = "203.0.113.7" if device else HERE
+    if place != "a new address":
+        access.check_password("sato", GOOD, address, device)
+    let_in = 0
+    for second in range(500):
+        times.go_on(1)
+        for number in range(15):
+            with pytest.raises(AccessDenied):
+                access.check_password("sato", "a wrong password", f"203.0.113.{number}", "c" * 43)
+        if second % 100 == 99:
+            let_in += access.check_password("sato", GOOD, address, device).name == "sato"
+    assert let_in == 5
+
+
+def test_a_known_address_is_still_bound_by_its_own_failures(access: Access) -> None:
+    add(access)
+    access.check_password("sato", GOOD, HERE, "b" * 43)
+    for device in ("", "b" * 43):
+        for _ in range(5):
+            with pytest.raises(AccessDenied) as denied:
+                access.check_password("sato", "a wrong password", HERE, device)
+            assert not isinstance(denied.value, TooManyAttempts)
+        with pytest.raises(TooManyAttempts):
+            access.check_password("sato", GOOD, HERE, device)
+
+
+def test_a_browser_is_known_for_the_name_that_logged_in_and_for_a_time(access: Access, times: SetClock) -> None:
+    add(access)
+    add(access, "suzuki")
+    access.check_password("sato", GOOD, "192.0.2.8", "b" * 43)
+
+    def is_let_in(name: str) -> bool:
+        for number in range(100):
+            with pytest.raises(AccessDenied):
+                access.check_password(name, "a wrong password", f"198.51.100.{number}")
+        try:
+            access.check_password(name, GOOD, HERE, "b" * 43)
+        except TooManyAttempts:
+            return False
+        return True
+
+    assert is_let_in("sato")
+    assert not is_let_in("suzuki")
+    times.go_on(181 * DAY_S)
+    assert not is_let_in("sato")
+
+
+def test_attempts_that_come_too_early_cost_the_network(access: Access, times: SetClock) -> None:
+    add(access)
+    add(access, "suzuki")
+    for _ in range(5):
+        fail(access)
+    for _ in range(45):
+        times.go_on(1.5)
+        with pytest.raises(AccessDenied):
+            access.check_password("sato", "a wrong password", HERE)
+    with pytest.raises(TooManyAttempts):
+        access.check_password("suzuki", GOOD, HERE)
+
+
+def test_a_password_that_was_set_meanwhile_makes_no_login(access: Access) -> None:
+    person = add(access)
+    checked = access.check_password("sato", GOOD, HERE)
+    assert checked.password_version
+    assert access.person(person.id).password_version == ""
+    access.set_password(person.id, GOOD)
+    with pytest.raises(AccessDenied, match="changed meanwhile"):
+        access.log_in(person.id, password_version=checked.password_version)
+    with pytest.raises(AccessDenied, match="changed meanwhile"):
+        access.set_password(person.id, "another good one", password_version=checked.password_version)
+    again = access.check_password("sato", GOOD, HERE)
+    assert access.principal(access.log_in(person.id, password_version=again.password_version)[0]) is not None
+
+
+def test_a_renewed_hash_is_the_same_password(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with Access(tmp_path) as before:
+        person = add(before)
+    monkeypatch.setattr(passwords, "ROUNDS", 2)
+    with Access(tmp_path) as after:
+        checked = after.check_password("sato", GOOD, HERE)
+        after.log_in(person.id, password_version=checked.password_version)
 
 
 def test_many_names_do_not_help_from_one_network(access: Access, times: SetClock) -> None:
@@ -376,6 +478,18 @@ def test_there_is_a_link_as_long_as_no_admin_can_log_in(access: Access) -> None:
     add(access, "another way", "admin")
     with pytest.raises(AccessDenied, match="already"):
         access.set_up(token, "sato", GOOD)
+
+
+def test_there_is_no_link_once_an_admin_came_in_by_another_way(access: Access) -> None:
+    admin = access.person_of_subject("https://id.example 1", "sato", "", "admin", [])
+    assert access.setup_token() is not None
+    access.log_in(admin.id)
+    assert access.setup_token() is None
+    other = add(access, "clerk", "clerk")
+    access.log_in(other.id)
+    access.add_person("second", "admin")
+    access.change_person(admin.id, is_disabled=True)
+    assert access.setup_token() is not None, "nobody who is an admin and not disabled has come in"
 
 
 # Grants

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from sidebooks_core.access import CITIZEN, DENY, HOUSE, Decision, FolderPolicy, Grant, Limits, Operation, Principal, Resource
-from sidebooks_core.access.operations import CLERKS, FOR_ANYBODY, GENERAL, READING, SIGNED, TENDING
+from sidebooks_core.access.operations import CLERKS, FOR_ANYBODY, GENERAL, OWN_FILES, READING, SIGNED, TENDING
 
 PEOPLE = {
     "admin": Principal("a", "A", "admin"),
@@ -242,17 +242,43 @@ def test_folders_that_do_not_hold_it_do_not_matter(
     assert FolderPolicy(grants).decide(principal, what, resource) == FolderPolicy(near).decide(principal, what, resource)
 
 
-@given(POLICIES, PRINCIPALS | st.sampled_from(list(PEOPLE.values())), st.none() | RESOURCES, OPERATIONS)
+@given(POLICIES, PRINCIPALS | st.sampled_from(list(PEOPLE.values())), st.none() | RESOURCES, OPERATIONS, st.booleans())
 def test_a_signed_address_only_narrows(
-    grants: dict[str, tuple[Grant, ...]], principal: Principal, resource: Resource | None, what: Operation
+    grants: dict[str, tuple[Grant, ...]], principal: Principal, resource: Resource | None, what: Operation, with_original: bool
 ) -> None:
     policy = FolderPolicy(grants)
-    decision = policy.decide(replace(principal, documents=frozenset({"d"})), what, resource)
-    assert decision == (policy.decide(principal, what, resource) if what in SIGNED else DENY)
+    signed = replace(principal, id="address-1", documents=frozenset({"d"}), signer=principal.id, with_original=with_original)
+    decision, own = policy.decide(signed, what, resource), policy.decide(principal, what, resource)
+    assert own.is_allowed or not decision.is_allowed
+    if what not in SIGNED or (what == Operation.READ_ORIGINAL and not with_original):
+        assert decision == DENY
+    elif what not in OWN_FILES:
+        assert not decision.is_allowed or (resource is not None and resource.is_published)
+        if decision.is_allowed and resource is not None and not resource.may_leave:
+            assert not decision.limits.may_download
+            assert what != Operation.READ_ORIGINAL
+        if principal.role not in ("admin", "clerk") and own.is_allowed and own.limits != Limits():
+            assert decision == own, "the limits of the signer's own grants"
 
 
-def test_a_signed_address_of_an_admin_changes_nothing() -> None:
-    signed = replace(PEOPLE["admin"], documents=frozenset({"d"}))
-    allowed = {what for what in Operation if FolderPolicy().decide(signed, what, Resource()).is_allowed}
-    assert allowed == SIGNED
-    assert not allowed & (CLERKS | {Operation.MANAGE_PEOPLE, Operation.READ_AUDIT, Operation.LIST_DOCUMENTS, Operation.SEARCH})
+@pytest.mark.parametrize("role", ["admin", "clerk", "member"])
+def test_a_signed_address_is_a_reader_whatever_its_signer_is(role: str) -> None:
+    signed = replace(PEOPLE[role], documents=frozenset({"d"}), signer="x")
+    policy = FolderPolicy()
+    allowed = {what for what in Operation if policy.decide(signed, what, Resource()).is_allowed}
+    assert allowed == SIGNED - {Operation.READ_ORIGINAL}
+    withdrawn = {what for what in Operation if policy.decide(signed, what, Resource(is_published=False)).is_allowed}
+    assert withdrawn == OWN_FILES
+    with_file = replace(signed, with_original=True)
+    assert policy.decide(with_file, Operation.READ_ORIGINAL, Resource()).is_allowed
+    online = Resource(may_leave=False)
+    assert not policy.decide(with_file, Operation.READ_ORIGINAL, online).is_allowed
+    assert not policy.decide(with_file, Operation.READ_IMAGE, online).limits.may_print
+
+
+def test_a_signed_address_keeps_the_limits_of_its_signers_grants() -> None:
+    limits = Limits(pages=((0, 0),))
+    policy = FolderPolicy({"f": (Grant("person", "x", limits=limits),)})
+    signed = Principal("address-1", "", "member", documents=frozenset({"d"}), signer="x")
+    assert policy.decide(signed, Operation.READ_IMAGE, Resource(("f",))).limits == limits
+    assert not policy.decide(replace(signed, signer="y"), Operation.READ_IMAGE, Resource(("f",))).is_allowed

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from sidebooks_core.access import CITIZEN, HOUSE, UNKNOWN, Access, AccessLimits, Person, Principal, signing
+from sidebooks_core.access import CITIZEN, HOUSE, UNKNOWN, Access, AccessLimits, Person, Principal, known_rows, signing
 from sidebooks_core.access.signing import Ticket
+from sidebooks_core.databases.database import Reading
 from sidebooks_core.errors import AccessDenied, RequestError
 
 
@@ -325,24 +326,167 @@ def test_a_link_that_cannot_be(access: Access, times: SetClock) -> None:
     assert access.links() == []
 
 
+def test_a_link_lets_in_a_bounded_number_of_guests(tmp_path: Path, times: SetClock) -> None:
+    with Access(tmp_path, AccessLimits(guests_per_link=3), clock=times.clock()) as access:
+        token, _ = access.make_link(["f"], name="gallery", until_s=times.wall_s + DAY_S)
+        logins = [access.use_link(token) for _ in range(3)]
+        with pytest.raises(AccessDenied, match="too many guests"):
+            access.use_link(token)
+        assert all(access.principal(secret) is not None for secret, _ in logins), "nobody throws others out"
+        assert access.links()[0].used == 3
+        other, _ = access.make_link(["f"], name="hall", until_s=times.wall_s + DAY_S)
+        access.use_link(other)
+        access.end_session(logins[0][1].id)
+        access.use_link(token)
+
+
+def test_a_login_reads_no_other_logins_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    real = known_rows.sessions
+
+    def counted(reading: Reading, since: int | None = None) -> list[known_rows.SessionRow]:
+        found = real(reading, since)
+        read.append(len(found))
+        return found
+
+    with Access(tmp_path) as access, Access(tmp_path) as other:
+        token, link = access.make_link(["f"], name="gallery", until_s=time.time() + DAY_S)
+        secrets = [access.use_link(token)[0] for _ in range(50)]
+        assert within(5, lambda: other.known_principal(secrets[-1]) not in (UNKNOWN, None))
+        monkeypatch.setattr(known_rows, "sessions", counted)
+        secret, _ = access.use_link(token)
+        assert within(5, lambda: other.known_principal(secret) not in (UNKNOWN, None))
+        assert sum(read) == 2, "one in each process"
+        person = access.add_person("sato", "member")
+        login, _ = access.log_in(person.id)
+        access.change_person(person.id, shown_name="佐藤")
+        named = access.principal(login)
+        assert named is not None
+        assert named.name == "佐藤"
+        assert max(read) <= 2
+        access.end_link(link.id)
+        assert all(access.known_principal(one) is None for one in secrets)
+        assert within(5, lambda: all(other.known_principal(one) is None for one in secrets))
+        assert access.known_principal(login) == named
+
+
+def test_a_process_that_is_far_behind_reads_all_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(known_rows, "KEPT_VERSIONS", 1)
+    with Access(tmp_path) as access, Access(tmp_path) as other:
+        people = [access.add_person(f"person {number}", "member") for number in range(20)]
+        logins = [access.log_in(person.id)[0] for person in people]
+        access.end_sessions(people[0].id)
+        assert within(5, lambda: all(other.principal(one) is not None for one in logins[1:]))
+        assert within(5, lambda: other.principal(logins[0]) is None)
+
+
 # Signed addresses
 
 
-def test_a_signed_address_shows_its_documents_with_the_persons_rights(access: Access, sato: Person, tmp_path: Path) -> None:
-    token, _ = access.log_in(sato.id)
-    principal = access.principal(token)
-    assert principal is not None
+def principal_of(access: Access, person: Person) -> Principal:
+    found = access.principal(access.log_in(person.id)[0])
+    assert found is not None
+    return found
+
+
+def test_a_signed_address_shows_its_documents_with_the_persons_rights(access: Access, sato: Person) -> None:
+    principal = principal_of(access, sato)
     signature = access.sign(["e", "d", "d"], principal, valid_s=60)
     found = access.signed_principal(signature)
-    assert found == replace(principal, session="", documents=frozenset({"d", "e"}))
+    assert found is not None
+    assert (found.role, found.groups, found.documents) == ("member", frozenset({"committee"}), frozenset({"d", "e"}))
+    assert (found.signer, found.session, found.with_original) == (sato.id, "", False)
     access.change_person(sato.id, role="clerk")
     now = access.signed_principal(signature)
     assert now is not None
     assert now.role == "clerk"
-    access.end_sessions(sato.id)
-    assert access.signed_principal(signature) is not None
-    access.change_person(sato.id, is_disabled=True)
+    access.end_session(principal.session)
+    assert access.signed_principal(signature) is not None, "who logs out in the evening ends no addresses"
+
+
+def test_whoever_has_a_signed_address_is_not_taken_for_its_signer(access: Access, sato: Person) -> None:
+    signature = access.sign(["d"], principal_of(access, sato), valid_s=60)
+    found = access.signed_principal(signature)
+    assert found is not None
+    assert found.name == "address of 佐藤"
+    assert found.id not in ("", sato.id)
+    access.audit("opened", who=found, what="paper")
+    access.flush()
+    assert [(one.person, one.name) for one in access.readers("paper")] == [(found.id, "address of 佐藤")]
+    with pytest.raises(RequestError, match="signs no others"):
+        access.sign(["d"], found, valid_s=60)
+
+
+def test_a_signed_address_is_listed_audited_and_ended(access: Access, sato: Person, times: SetClock, tmp_path: Path) -> None:
+    principal = principal_of(access, sato)
+    signatures = [access.sign(["d"], principal, valid_s=60), access.sign(["d"], principal, valid_s=60, with_original=True)]
+    assert access.sign(["d"], principal, valid_s=60) == signatures[0]
+    with_file, bare = sorted(access.signed_addresses(), key=lambda one: not one.with_original)
+    assert (bare.signer, bare.signer_name, bare.documents) == (sato.id, "佐藤", frozenset({"d"}))
+    made = [row for row in access.audit_rows() if row.operation == "share"]
+    assert [(row.person, row.document) for row in made] == [(sato.id, "d")] * 2
+    assert bare.id in made[0].detail
+    assert "with the original" in made[1].detail
+    with Access(tmp_path, clock=times.clock()) as other:
+        assert other.signed_principal(signatures[0]) is not None
+        access.end_signed_address(bare.id, who="a clerk")
+        assert access.known_signed_principal(signatures[0]) is None
+        assert within(5, lambda: other.known_signed_principal(signatures[0]) is None)
+        kept = other.signed_principal(signatures[1])
+        assert kept is not None
+        assert kept.with_original
+    assert access.signed_addresses() == [with_file]
+    assert bare.id in access.audit_rows()[-1].detail
+    with pytest.raises(RequestError):
+        access.end_signed_address(bare.id)
+    times.go_on(2 * 3600)
+    assert access.signed_addresses() == []
+
+
+@pytest.mark.parametrize("end", ["logins", "password", "disabled", "addresses"])
+def test_a_persons_addresses_end_with_their_logins(access: Access, sato: Person, end: str) -> None:
+    signature = access.sign(["d"], principal_of(access, sato), valid_s=60)
+    match end:
+        case "logins":
+            access.end_sessions(sato.id)
+        case "password":
+            access.set_password(sato.id, "three green tablets")
+        case "disabled":
+            access.change_person(sato.id, is_disabled=True)
+            access.change_person(sato.id, is_disabled=False)
+        case _:
+            assert access.end_signed_addresses(sato.id) == 1
     assert access.signed_principal(signature) is None
+    assert access.signed_addresses() == []
+
+
+def test_an_address_that_another_process_made_is_known_at_once(tmp_path: Path, times: SetClock) -> None:
+    with Access(tmp_path, clock=times.clock()) as one, Access(tmp_path, clock=times.clock()) as two:
+        for number in range(20):
+            signature = one.sign([str(number)], HOUSE, valid_s=60)
+            assert two.signed_principal(signature) == one.signed_principal(signature) is not None
+
+
+def test_a_backup_makes_no_signed_addresses(access: Access, sato: Person, tmp_path: Path) -> None:
+    signature = access.sign(["d"], principal_of(access, sato), valid_s=60)
+    key_id = signature.split(".")[0]
+    (tmp_path / "backup").mkdir(mode=0o700)
+    access.back_up(tmp_path / "backup")
+    assert key_id.encode() not in (tmp_path / "backup" / "access.sqlite3").read_bytes()
+    with Access(tmp_path / "backup") as restored:
+        assert restored.signed_principal(signature) is None
+        assert restored.signed_addresses() == []
+        assert restored.signed_principal(restored.sign(["d"], Principal(sato.id, "", "member"), valid_s=60)) is not None
+    assert access.signed_principal(signature) is not None
+
+
+def test_there_is_a_bound_of_addresses(tmp_path: Path) -> None:
+    with Access(tmp_path, AccessLimits(addresses_per_signer=2)) as access:
+        for document in "ab":
+            access.sign([document], HOUSE, valid_s=60)
+        with pytest.raises(RequestError, match="too many"):
+            access.sign(["c"], HOUSE, valid_s=60)
+        access.sign(["a"], HOUSE, valid_s=60)
 
 
 def test_all_addresses_of_a_window_are_the_same(access: Access, sato: Person, times: SetClock) -> None:
@@ -380,17 +524,35 @@ def test_a_guests_signed_address_ends_with_the_link(access: Access, times: SetCl
 
 def test_the_house_signs_only_as_long_as_there_are_no_accounts(access: Access) -> None:
     signature = access.sign(["d"], HOUSE, valid_s=60)
-    assert access.signed_principal(signature) == replace(HOUSE, documents=frozenset("d"))
+    found = access.signed_principal(signature)
+    assert found is not None
+    assert (found.signer, found.documents) == (HOUSE.id, frozenset("d"))
     access.add_person("sato", "member")
     assert access.signed_principal(signature) is None
 
 
 def test_somebody_without_an_account_signs(access: Access) -> None:
-    stranger = Principal("proxy-x", "X", "member", groups=frozenset({"b", "a"}))
+    stranger = Principal("proxy-x", "X", "clerk", groups=frozenset({"b", "a"}))
     for one in (stranger, CITIZEN):
         signature = access.sign(["d"], one, valid_s=60)
-        assert access.signed_principal(signature) == replace(one, documents=frozenset("d"))
+        found = access.signed_principal(signature)
+        assert found is not None
+        assert (found.signer, found.role, found.groups, found.documents) == (one.id, one.role, one.groups, frozenset("d"))
         assert signature == access.sign(["d"], one, valid_s=60)
+        assert access.end_signed_addresses(one.id) == 1
+        assert access.signed_principal(signature) is None
+
+
+def test_a_guest_who_logged_out_signs_no_more(access: Access, times: SetClock) -> None:
+    token, _ = access.make_link(["f"], name="x", until_s=times.wall_s + 7200)
+    guest = access.principal(access.use_link(token)[0])
+    assert guest is not None
+    signature = access.sign(["d"], guest, valid_s=60)
+    access.end_session(guest.session)
+    assert access.signed_principal(signature) is None
+    assert access.signed_addresses() == []
+    with pytest.raises(RequestError, match="has ended"):
+        access.sign(["d"], guest, valid_s=60)
 
 
 def test_a_signed_address_does_not_widen_itself(access: Access, sato: Person) -> None:
@@ -415,7 +577,7 @@ def test_what_cannot_be_signed(access: Access, sato: Person) -> None:
             access.sign(documents, person, valid_s=valid_s, window_s=window_s)
 
 
-TICKET = Ticket(2_000_000_000, ("d",), "person")
+TICKET = Ticket(2_000_000_000, "an address")
 KEYS = {"k": b"x" * 32, "old": b"y" * 32}
 
 

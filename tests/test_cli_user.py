@@ -185,6 +185,18 @@ def test_links_for_guests(admin: Admin, tmp_path: Path, sample: Path) -> None:
         assert access.principal(secret) is None
 
 
+def test_signed_addresses_are_listed_with_the_links_and_ended(admin: Admin) -> None:
+    with Access(admin.data_dir) as access:
+        signature = access.sign(["a", "b"], Principal("proxy-sato", "佐藤", "clerk"), valid_s=60)
+    assert "address of 2 documents" in admin.told("link", "list")
+    [listed] = admin.json("link", "list")
+    assert (listed["kind"], listed["signer_name"], sorted(listed["documents"])) == ("address", "佐藤", ["a", "b"])
+    admin.told("link", "end", listed["id"])
+    assert admin.json("link", "list") == []
+    with Access(admin.data_dir) as access:
+        assert access.signed_principal(signature) is None
+
+
 def test_a_backup_has_the_accounts(admin: Admin, tmp_path: Path) -> None:
     admin.told("user", "add", "yamada", "--role", "admin", typed=f"{GOOD}\n")
     admin.told("shelf", "backup", tmp_path / "backup")

@@ -105,17 +105,21 @@ SHELF_METHODS = """
 """
 ACCESS = (
     "ALLOW CITIZEN DENY HOUSE OPENED UNKNOWN Access AccessLimits AuditRow Clock Decision FolderPolicy Grant Limits Link "
-    "Operation PaperReader Person Policy Principal ProxyRules Resource Role Session Unknown What principal_of_proxy svg_of"
+    "Operation PaperReader Person Policy Principal ProxyRules Resource Role Session SignedAddress Unknown What "
+    "principal_of_proxy svg_of"
 )
 ACCESS_METHODS = """
     add_person(name role * password groups shown_name who) audit(operation * who what address detail) audit_head()
-    back_up(folder) audit_now(operation * who what address detail) audit_rows(* since_s until_s paper person after limit)
-    change_person(person_id * who changes) check_password(name password address) close() end_link(link_id who)
-    end_session(session_id who) end_sessions(person_id who * keep) find_person(name) flush() grants(folder_id) has_people()
-    known_principal(token) links() log_in(person_id * device address) make_link(folders * name until_s uses who) people()
-    person(person_id) person_of_subject(subject name shown_name role groups) policy() principal(token) readers(paper_id)
-    sessions(person_id) set_grants(folder_id grants * who) set_password(person_id password * keep who)
-    set_up(token name password) setup_token() sign(document_ids principal * valid_s window_s now_s)
+    back_up(folder) audit_now(operation * who what address detail)
+    audit_rows(* since_s until_s paper person after limit) change_person(person_id * who changes)
+    check_password(name password address device_token) close() end_link(link_id who) end_session(session_id who)
+    end_sessions(person_id who * keep) find_person(name) flush() grants(folder_id) has_people() known_principal(token)
+    links() log_in(person_id * device address password_version) make_link(folders * name until_s uses who) people()
+    person(person_id) person_of_subject(subject name shown_name role groups) policy() principal(token)
+    readers(paper_id) sessions(person_id) set_grants(folder_id grants * who)
+    set_password(person_id password * keep who password_version) set_up(token name password) setup_token()
+    sign(document_ids principal * valid_s window_s now_s with_original) end_signed_address(address_id who)
+    end_signed_addresses(signer_id who) known_signed_principal(signature) signed_addresses()
     signed_principal(signature) take_over(read) tell(listener) use_link(token * guest_name device address) verify_audit(head)
 """
 TESTING = (

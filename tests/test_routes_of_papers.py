@@ -35,6 +35,7 @@ ABSENT = {
     "person": "x",
     "login": "x",
     "link": "x",
+    "signed": "x",
     "upload": "x",
     "revision": "9",
 }

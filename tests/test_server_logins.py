@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -170,6 +171,73 @@ def test_a_signed_address_shows_its_document_and_nothing_else(hall: TownHall) ->
     assert hall.ask("none", below + "/documents").status == 403
     hall.access.change_person(hall.people["clerk"].id, is_disabled=True)
     assert hall.ask("none", below + path).status == 401
+
+
+def test_a_browser_from_which_somebody_logged_in_is_known(hall: TownHall) -> None:
+    given = {"name": "admin", "password": PASSWORD}
+
+    def log_in(cookie: str = "", password: str = PASSWORD) -> Reply:
+        told = json.dumps({**given, "password": password}).encode()
+        return ask(hall.application, "/login", "POST", {"Cookie": cookie, "Content-Type": "application/json"}, told)
+
+    assert "sidebooks_device" not in log_in(password="not this one").headers.get("set-cookie", "")
+    reply = log_in()
+    assert reply.status == 200, reply.body
+    found = re.search(
+        r"sidebooks_device=([\w-]{43}); Path=/; Max-Age=15552000; HttpOnly; SameSite=Lax", reply.headers["set-cookie"]
+    )
+    assert found is not None
+    device = f"sidebooks_device={found[1]}"
+    for _ in range(6):
+        log_in(password="not this one")
+    assert log_in().status == 429
+    assert log_in(device).status == 200, "whoever tries from the same network does not keep it out"
+    assert log_in(f"sidebooks_device={'x' * 43}").status == 429
+
+
+def test_a_signed_address_of_a_clerk_is_a_readers(hall: TownHall) -> None:
+    document = hall.shelf.document(hall.paper.id).id
+    rows_before = len(hall.access.audit_rows())
+    bases = [
+        hall.ask("clerk", f"/documents/{document}/address", "POST", {"valid_s": 60, "with_original": wanted})
+        .json()["base"]
+        .removeprefix("http://test")
+        for wanted in (False, True)
+    ]
+    assert len(hall.access.audit_rows()) >= rows_before + 1, "signing is audited"
+    images = [base + image_path(hall) for base in bases]
+    originals = [f"{base}/documents/{document}/original" for base in bases]
+
+    def statuses(paths: list[str]) -> list[int]:
+        return [hall.ask("none", path).status for path in paths]
+
+    assert (statuses(images), statuses(originals)) == ([200, 200], [404, 200])
+    paper = f"/papers/{hall.paper.id}"
+    assert hall.ask("clerk", paper, "PATCH", {"level": "online"}).status == 200
+    assert (statuses(images), statuses(originals)) == ([200, 200], [404, 404]), "only read while connected"
+    assert hall.ask("clerk", paper, "PATCH", {"until_s": time.time() - 5, "level": "keep"}).status == 200
+    assert (statuses(images), statuses(originals)) == ([404, 404], [404, 404]), "its time is over"
+    assert hall.ask("clerk", paper, "PATCH", {"until_s": None}).status == 200
+    assert hall.ask("clerk", f"{paper}/withdraw", "POST").status == 200
+    assert (statuses(images), statuses(originals)) == ([404, 404], [404, 404]), "withdrawn"
+    assert hall.ask("clerk", f"{paper}/restore", "POST").status == 200
+    assert statuses(images) == [200, 200]
+    hall.access.flush()
+    names = {reader.name for reader in hall.access.readers(hall.paper.id)}
+    assert any(name.startswith("address of ") for name in names)
+    assert hall.people["clerk"].shown_name not in names, "what strangers read, the clerk has not read"
+    listed = hall.ask("clerk", f"/documents/{document}/addresses").json()["addresses"]
+    assert {(one["signer_name"], one["with_original"], one["documents"]) for one in listed} == {
+        ("clerk", False, 1),
+        ("clerk", True, 1),
+    }
+    [with_file] = [one["id"] for one in listed if one["with_original"]]
+    other = hall.shelf.document(hall.other.id).id
+    assert hall.ask("clerk", f"/documents/{other}/addresses/{with_file}", "DELETE").status == 404, "it does not show that"
+    assert hall.ask("clerk", f"/documents/{document}/addresses/{with_file}", "DELETE").status == 204
+    assert statuses(images) == [200, 401]
+    hall.access.end_sessions(hall.people["clerk"].id)
+    assert statuses(images) == [401, 401]
 
 
 def test_the_audit_says_who_opened_downloaded_and_changed(hall: TownHall) -> None:

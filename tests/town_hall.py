@@ -13,7 +13,7 @@ from unittest.mock import patch
 from asgi import Reply, ask
 
 import sidebooks_core as sb
-from sidebooks_core.access import Access, Clock, Grant, Operation
+from sidebooks_core.access import Access, Clock, Grant, Operation, Principal
 from sidebooks_core.access.oidc import Identity, Oidc, OidcRules, Pending
 from sidebooks_core.access.passwords import Passwords
 from sidebooks_core.errors import AccessDenied
@@ -97,6 +97,9 @@ class TownHall:
         self.other = self.shelf.register(paper_of(7, 8), self.planning, name="総合計画")
         self.access.set_grants(self.finance.id, [Grant("group", "finance")])
         self.cookies = self._logins()
+        shown = self.shelf.document(self.paper.id).id
+        self.access.sign([shown], Principal(self.people["clerk"].id, "clerk", "clerk"), valid_s=60)
+        self.signed = self.access.signed_addresses()[0]
         self.upload = self._begin_upload()
 
     def ask(self, who: str, path: str, method: str = "GET", body: Any = None, **headers: str) -> Reply:
@@ -180,6 +183,7 @@ def address(route: Route, hall: TownHall, **values: str) -> str:
         "login": "x",
         "link": hall.links["guest"].id,
         "upload": hall.upload,
+        "signed": hall.signed.id,
         **values,
     }
     query = "&".join(f"{name}={given[name]}" for name in route.query)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         PaperReader,
         Person,
         Session,
+        SignedAddress,
         Unknown,
         What,
     )
@@ -30,7 +31,20 @@ if TYPE_CHECKING:
 
 _LATER = {
     **dict.fromkeys(
-        ("UNKNOWN", "AccessLimits", "AuditRow", "Clock", "Link", "PaperReader", "Person", "Session", "Unknown", "What"), "model"
+        (
+            "UNKNOWN",
+            "AccessLimits",
+            "AuditRow",
+            "Clock",
+            "Link",
+            "PaperReader",
+            "Person",
+            "Session",
+            "SignedAddress",
+            "Unknown",
+            "What",
+        ),
+        "model",
     ),
     "Access": "access",
     "OPENED": "audit",
@@ -65,6 +79,7 @@ __all__ = [
     "Resource",
     "Role",
     "Session",
+    "SignedAddress",
     "Unknown",
     "What",
     "principal_of_proxy",

@@ -9,7 +9,7 @@ from typing import Self
 
 import msgspec
 
-from sidebooks_core.access import audit, keys, signing
+from sidebooks_core.access import audit
 from sidebooks_core.access.accounts import Accounts
 from sidebooks_core.access.audit import Entry, TakenOver
 from sidebooks_core.access.core import Core, Who
@@ -17,16 +17,13 @@ from sidebooks_core.access.logins import Logins
 from sidebooks_core.access.model import AccessLimits, AuditRow, Clock, PaperReader, What
 from sidebooks_core.access.operations import Operation
 from sidebooks_core.access.policy import FolderPolicy, Grant
-from sidebooks_core.access.principals import HOUSE, Principal
-from sidebooks_core.access.signing import Ticket
+from sidebooks_core.access.sharing import Sharing
 from sidebooks_core.errors import RequestError
 
-SIGNED_DOCUMENTS = 50
-"""Most documents of a signed address: it must fit into a path."""
 AUDIT_ROWS = 1000
 
 
-class Access(Accounts, Logins):
+class Access(Accounts, Logins, Sharing):
     """People, logins, links, grants, signed addresses and the audit of one folder of data.
 
     Thread-safe; several processes may have the same folder open. `close()` it.
@@ -41,6 +38,7 @@ class Access(Accounts, Logins):
         core = Core(None if data_dir is None else Path(data_dir), limits or AccessLimits(), clock or Clock())
         Accounts.__init__(self, core)
         Logins.__init__(self, core)
+        Sharing.__init__(self, core)
 
     # Who may see what
 
@@ -71,43 +69,6 @@ class Access(Accounts, Logins):
     def tell(self, listener: Callable[[], None]) -> None:
         """Call back, from a thread, after principals or grants changed, also by another process: within 200 ms."""
         self._core.tell(listener)
-
-    # Signed addresses
-
-    def sign(
-        self,
-        document_ids: Collection[str],
-        principal: Principal,
-        *,
-        valid_s: float,
-        window_s: float = 3600.0,
-        now_s: float | None = None,
-    ) -> str:
-        """A text for the path of an address that shows documents with a principal's rights, for at least `valid_s`.
-
-        The expiry is rounded up to a window, so that addresses of one window are the same. For a person or a guest, it stops as
-        soon as they are disabled or their login ends. Raises RequestError for more than 50 documents or 30 days.
-        """
-        documents = tuple(sorted(set(document_ids)))
-        if isinstance(document_ids, str) or not 1 <= len(documents) <= SIGNED_DOCUMENTS:
-            raise RequestError(f"a signed address shows 1 to {SIGNED_DOCUMENTS} documents")
-        if not (0 < valid_s <= keys.LONGEST_VALID_S and 0 < window_s <= keys.LONGEST_VALID_S):
-            raise RequestError("a signed address is valid for 30 days at most")
-        if principal.documents is not None and not principal.documents.issuperset(documents):
-            raise RequestError("a signed address cannot show more than the one that it is made from")
-        expires_s = signing.expiry_s(self._core.clock.wall() if now_s is None else now_s, valid_s, window_s)
-        if principal.role == "guest" and principal.session:
-            ticket = Ticket(expires_s, documents, session=principal.session)
-        elif principal.id == HOUSE.id or self._core.known.has_person(principal.id):
-            ticket = Ticket(expires_s, documents, person=principal.id)
-        else:
-            bare = msgspec.structs.replace(principal, session="", documents=None)
-            ticket = Ticket(expires_s, documents, principal=bare)
-        return signing.sign(*self._core.known.signing_key(), ticket)
-
-    def signed_principal(self, signature: str) -> Principal | None:
-        """The principal of a signed address, with `documents` set; None if it is not valid, or not any more. Never waits."""
-        return self._core.known.verified(signature)
 
     # The audit
 
@@ -187,9 +148,11 @@ class Access(Accounts, Logins):
     # The end
 
     def back_up(self, folder: Path | str) -> None:
-        """Copy everything but logins into a folder, from which `Access` opens it. Others may use it meanwhile.
+        """Copy everything but logins, signed addresses and their keys into a folder, from which `Access` opens it.
 
-        Logins are left out, so that none that was ended comes back with the copy. Raises FileExistsError, StorageFailed.
+        Others may use it meanwhile. Logins are left out, so that none that was ended comes back with the copy; keys, so that
+        nobody who has the copy makes signed addresses. `Access` makes new keys if it opens the copy.
+        Raises FileExistsError, StorageFailed.
         """
         self._core.back_up(Path(folder))
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from typing import Unpack
 
 from msgspec.structs import replace
 
-from sidebooks_core.access import attempts, audit, links, people, sessions
+from sidebooks_core.access import addresses, attempts, audit, links, people, sessions
+from sidebooks_core.access.attempts import Origin
 from sidebooks_core.access.core import Core, Who
 from sidebooks_core.access.model import Person, PersonChanges
 from sidebooks_core.access.operations import Operation
@@ -93,58 +95,67 @@ class Accounts:
             people.change(change.writing, new)
             if new.is_disabled:
                 sessions.end_of_person(change.writing, person_id)
+                addresses.end_of_signer(change.writing, person_id)
             change.note(who, MANAGE, f"changed {old.name}: {_difference(old, new)}")
             return people.required(change.writing, person_id).person()
 
-    def set_password(self, person_id: str, password: str, *, keep: str = "", who: Who = "") -> None:
-        """Set somebody's password. All logins of theirs end, but for one: keep is its id. Raises RequestError."""
+    def set_password(self, person_id: str, password: str, *, keep: str = "", who: Who = "", password_version: str = "") -> None:
+        """Set somebody's password. All logins of theirs end, but for one: keep is its id; so do their signed addresses.
+
+        password_version: of the password that was checked before; AccessDenied if another one was set since.
+        Raises RequestError.
+        """
         person = self.person(person_id)
         stored = self._stored(password, person.name)
         with self._core.changing() as change:
-            people.required(change.writing, person_id)
+            people.require_version(people.required(change.writing, person_id), password_version)
             people.set_password(change.writing, person_id, stored or "")
             ended = sessions.end_of_person(change.writing, person_id, keep)
+            addresses.end_of_signer(change.writing, person_id)
             change.note(who, MANAGE, f"set the password of {person.name}; {ended} logins ended")
 
-    def check_password(self, name: str, password: str, address: str) -> Person:
+    def check_password(self, name: str, password: str, address: str, device_token: str = "") -> Person:
         """The person, if the password is right. Takes about 50 ms, and is the same for an unknown name.
 
-        address: where it comes from. Raises AccessDenied; TooManyAttempts if it is too early for another attempt; RequestError
-        without argon2-cffi. Does not log in: see `log_in`.
+        address: where it comes from. device_token: a secret of the browser, such as a lasting cookie. An address or a browser
+        from which the person has logged in is not kept out by strangers who try the same name elsewhere.
+        Raises AccessDenied; TooManyAttempts if it is too early for another attempt; RequestError without argon2-cffi.
+        Does not log in: see `log_in`, which takes `password_version` of the person.
         """
         self._passwords.warm_up()
-        folded = people.login_name(name)
+        origin = Origin(people.login_name(name), address, device_token)
         core = self._core
-        try:
-            with core.database.writing() as writing:
-                attempts.begin(writing, folded, address, core.clock.wall())
-                row = people.find(writing, folded)
-        except TooManyAttempts:
-            if self._may_tell(attempts.network_of(address)):
-                self._refused(folded, address, "too many attempts")
-            raise
+        with core.database.writing() as writing:
+            wait_s = attempts.begin(writing, origin, core.clock.wall())
+            row = people.find(writing, origin.name)
+        if wait_s > 0:
+            if self._may_tell(origin.network()):
+                self._refused(origin.name, address, "too many attempts")
+            told_s = math.ceil(wait_s)
+            raise TooManyAttempts(f"too many attempts: try again in {told_s} seconds", retry_after_s=float(told_s))
         is_right = self._passwords.is_right(password, None if row is None else row.password)
         if row is None or not is_right or row.is_disabled:
             self._refused("" if row is None else row.name, address, "wrong name or password" if not is_right else "disabled")
             raise AccessDenied(WRONG)
         renewed = self._passwords.hash(password) if row.password and self._passwords.is_outdated(row.password) else None
         with core.database.writing() as writing:
-            attempts.succeed(writing, folded, address)
             now = people.required(writing, row.id)
             if now.password != row.password or now.is_disabled:  # changed meanwhile
                 raise AccessDenied(WRONG)
+            attempts.succeed(writing, origin, core.clock.wall())
             if renewed is not None:
                 people.set_password(writing, row.id, renewed)
-        return row.person()
+        return replace(row.person(), password_version=people.password_version(renewed or row.password))
 
     def setup_token(self) -> str | None:
         """A secret with which the first administrator sets a name and a password, once, within an hour.
 
-        One that was made before ends. None if there is an admin who can log in with a password.
+        One that was made before ends. None if there is an admin who can come in: one who is not disabled, and has a password or
+        has logged in by another way.
         """
         token = new_token()
         with self._core.database.writing() as writing:
-            if people.has_admin_with_password(writing):
+            if people.has_admin_who_comes_in(writing):
                 return None
             links.set_setup(writing, digest_of(token) or "", self._core.clock.wall())
         return token
@@ -159,7 +170,7 @@ class Accounts:
         stored = self._stored(password, made.name)
         with self._core.changing() as change:
             links.require_setup(change.writing, digest_of(token), self._core.limits, change.now_s)
-            if people.has_admin_with_password(change.writing):
+            if people.has_admin_who_comes_in(change.writing):
                 raise AccessDenied("there is an administrator already")
             links.end_setup(change.writing)
             people.add(change.writing, made, stored)

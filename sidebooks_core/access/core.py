@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sidebooks_core.access import attempts, audit, keys, links, sessions
+from sidebooks_core.access import addresses, attempts, audit, keys, known_rows, links, sessions
 from sidebooks_core.access.audit import Entry
 from sidebooks_core.access.known import Known
 from sidebooks_core.access.model import AccessLimits, Clock, What
@@ -20,6 +20,8 @@ from sidebooks_core.databases.watcher import Watcher
 
 DATABASE_NAME = "access.sqlite3"
 UPKEEP_EVERY_S = 600.0
+LEFT_OUT = ("signed_address", "session", "setup", "signing_key", "changed")
+"""Tables that a backup does not have. Whoever has an old one must not log in with it, nor make signed addresses."""
 Who = Principal | str
 """Who does something: a principal, or a name for what no principal does, such as a command."""
 _log = logging.getLogger("sidebooks_core.access")
@@ -81,8 +83,8 @@ class Core:
         copy = Database(target, ACCESS)
         try:
             with copy.writing() as writing:
-                writing.run("DELETE FROM session")
-                writing.run("DELETE FROM setup")
+                for table in LEFT_OUT:
+                    writing.run(f"DELETE FROM {table}")
             copy.cut_log()
         finally:
             copy.close()
@@ -120,7 +122,9 @@ class Core:
         """Remove what is over, and make a new key in time."""
         now_s = self.clock.wall()
         with self.database.writing() as writing:
+            known_rows.forget_changes(writing)
             ended = sessions.end_expired(writing, self.limits, now_s) + links.end_expired(writing, now_s)
+            ended += addresses.end_expired(writing, now_s)
             attempts.forget_old(writing, now_s)
             if keys.rotate(writing, now_s) or ended:
                 _bump(writing)

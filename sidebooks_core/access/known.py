@@ -1,6 +1,7 @@
 """What must be answered without waiting: who has which login, the grants, the keys. A copy in memory of what the database says.
 
-It is read again after each change, also one of another process.
+After each change, also one of another process, what changed is read again, and nothing else: a login costs the same whether
+ten or ten thousand are logged in.
 """
 
 from __future__ import annotations
@@ -8,58 +9,27 @@ from __future__ import annotations
 import threading
 from collections import deque
 
-import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
 
-from sidebooks_core.access import sessions, signing
+from sidebooks_core.access import known_rows, sessions, signing
+from sidebooks_core.access.known_rows import ADDRESS, GRANTS, KEY, PERSON, SESSION, AddressRow, SessionRow
 from sidebooks_core.access.model import UNKNOWN, AccessLimits, Clock, Unknown
-from sidebooks_core.access.policy import FolderPolicy, Grant
-from sidebooks_core.access.principals import HOUSE, Principal, Role
-from sidebooks_core.access.signing import Ticket
+from sidebooks_core.access.policy import FolderPolicy
+from sidebooks_core.access.principals import HOUSE, Principal
 from sidebooks_core.databases.database import Database, Reading
 
 REFUSED = 10_000
 """Tokens that are remembered as not valid."""
 
 
-class _SessionRow(Struct, frozen=True, array_like=True):
-    id: str
-    token: str
-    person: str | None
-    guest_name: str
-    begun_s: float
-    seen_s: float
-    end_s: float
-    name: str
-    """Of the person or the link."""
-    folders: str
-
-
-class _PersonRow(Struct, frozen=True, array_like=True):
-    id: str
-    shown_name: str
-    role: Role
-    groups: str
-
-
-class _GrantsRow(Struct, frozen=True, array_like=True):
-    folder: str
-    grants: str
-
-
-class _KeyRow(Struct, frozen=True, array_like=True):
-    id: str
-    key: bytes
-
-
 class _Known:
     """A login. Its clock never goes back, so that setting the computer's clock back prolongs no login."""
 
-    __slots__ = ("_base_s", "_base_steady_s", "_end_s", "principal", "seen_s")
+    __slots__ = ("_base_s", "_base_steady_s", "_end_s", "digest", "principal", "seen_s")
 
-    def __init__(self, principal: Principal, row: _SessionRow, clock: Clock) -> None:
+    def __init__(self, principal: Principal, row: SessionRow, clock: Clock) -> None:
         self.principal = principal
+        self.digest = row.token
         self.seen_s = row.seen_s
         self._end_s = row.end_s
         self._base_s = max(row.seen_s, row.begun_s)
@@ -75,15 +45,12 @@ class _Known:
         return now_s >= self.seen_s + limits.idle_s
 
 
-class _Snapshot(Struct, frozen=True):
+class _Few(Struct, frozen=True):
+    """What is replaced as a whole."""
+
     version: int = 0
     policy: FolderPolicy = FolderPolicy()
-    by_token: dict[str, _Known] = {}
-    by_session: dict[str, _Known] = {}
-    people: dict[str, Principal] = {}
-    """Those who are not disabled."""
     keys: dict[str, bytes] = {}
-    signs_with: str = ""
     has_people: bool = False
 
 
@@ -97,47 +64,59 @@ class Known:
         self._loading = threading.Lock()
         self._refused: dict[str, None] = {}
         self._seen: deque[tuple[str, float]] = deque()
-        self._now = _Snapshot()
+        self._few = _Few()
+        self._by_token: dict[str, _Known] = {}
+        self._by_session: dict[str, _Known] = {}
+        self._people: dict[str, Principal] = {}
+        """Those who are not disabled."""
+        self._addresses: dict[str, AddressRow] = {}
         self.refresh()
 
     @property
     def version(self) -> int:
         """Grows with each change."""
-        return self._now.version
+        return self._few.version
 
     @property
     def policy(self) -> FolderPolicy:
-        return self._now.policy
+        return self._few.policy
 
     @property
     def has_people(self) -> bool:
-        return self._now.has_people
+        return self._few.has_people
 
     def signing_key(self) -> tuple[str, bytes]:
         """(id, key) to sign with."""
-        snapshot = self._now
-        return snapshot.signs_with, snapshot.keys[snapshot.signs_with]
+        return next(iter(self._few.keys.items()))
 
     def has_person(self, person_id: str) -> bool:
         """Whether there is such a person, who is not disabled."""
-        return person_id in self._now.people
+        return person_id in self._people
 
     def refresh(self) -> bool:
-        """Read again if something changed. False if nothing did. Raises StorageError."""
+        """Read what changed. False if nothing did. Raises StorageError."""
         with self._loading, self._database.reading() as reading:
-            version = reading.number("SELECT version FROM about")
-            if version == self._now.version:
+            version, before = reading.number("SELECT version FROM about"), self._few
+            if version == before.version:
                 return False
-            before, self._now = self._now, self._read(reading, version)
-            for digest in before.by_token.keys() - self._now.by_token.keys():
-                self._refuse(digest)
+            changed = known_rows.changed_since(reading, before.version, version)
+            if changed is None:
+                self._read_all(reading)
+            else:
+                self._read_changed(reading, changed)
+            self._few = _Few(
+                version=version,
+                policy=known_rows.policy(reading) if changed is None or GRANTS in changed else before.policy,
+                keys=known_rows.keys(reading) if changed is None or KEY in changed else before.keys,
+                has_people=bool(reading.number("SELECT EXISTS (SELECT 1 FROM person)")),
+            )
             return True
 
     def find(self, digest: str | None) -> Principal | Unknown | None:
         """Whose login has a token of this digest. UNKNOWN: perhaps another process began it, or used it last."""
         if digest is None or digest in self._refused:
             return None
-        known = self._now.by_token.get(digest)
+        known = self._by_token.get(digest)
         if known is None:
             return UNKNOWN
         now_s = known.now_s(self._clock)
@@ -163,31 +142,40 @@ class Known:
             return None
         return found
 
-    def signed(self, ticket: Ticket) -> Principal | None:
-        """The principal of a signature that is valid, with the rights that they have now. None if they have none."""
-        snapshot = self._now
-        found = ticket.principal
-        if ticket.session:
-            known = snapshot.by_session.get(ticket.session)
-            is_there = known is not None and not known.is_over(known.now_s(self._clock))
-            found = known.principal if known is not None and is_there else None
-        elif ticket.person == HOUSE.id:
-            found = None if snapshot.has_people else HOUSE
-        elif ticket.person:
-            found = snapshot.people.get(ticket.person)
-        return None if found is None else replace(found, documents=frozenset(ticket.documents), session="")
+    def find_signed(self, signature: str) -> Principal | Unknown | None:
+        """The principal of a signature, with the rights that its signer has now. UNKNOWN: perhaps another process made it."""
+        ticket = signing.verify(signature, self._few.keys, self._clock.wall())
+        if ticket is None or ticket.address in self._refused:
+            return None
+        row = self._addresses.get(ticket.address)
+        if row is None:
+            return UNKNOWN
+        signer = self._signer(row)
+        return None if signer is None else row.seen_as(signer)
 
-    def verified(self, signature: str) -> Principal | None:
-        """The principal of a signature. None if it is not valid."""
-        ticket = signing.verify(signature, self._now.keys, self._clock.wall())
-        return None if ticket is None else self.signed(ticket)
+    def reread_signed(self, signature: str) -> Principal | None:
+        """The same, but reads if it is not known. Raises StorageError."""
+        found = self.find_signed(signature)
+        if found is UNKNOWN:
+            self.refresh()
+            found = self.find_signed(signature)
+        return None if isinstance(found, Unknown) else found
+
+    def _signer(self, row: AddressRow) -> Principal | None:
+        """Who signed, with present rights. None: they have none any more."""
+        if row.session is not None:
+            known = self._by_session.get(row.session)
+            return None if known is None or known.is_over(known.now_s(self._clock)) else known.principal
+        if row.signer == HOUSE.id:
+            return None if self._few.has_people else HOUSE
+        return row.stranger() or self._people.get(row.signer)
 
     def take_seen(self) -> list[tuple[str, float]]:
         """(login, when it was used) of those that were used since the last call."""
         return [self._seen.popleft() for _ in range(len(self._seen))]
 
     def _read_seen(self, digest: str | None) -> None:
-        known = self._now.by_token.get(digest or "")
+        known = self._by_token.get(digest or "")
         if known is None:
             return
         with self._database.reading() as reading:
@@ -201,47 +189,49 @@ class Known:
             self._refused = {}
         self._refused[digest] = None
 
-    def _read(self, reading: Reading, version: int) -> _Snapshot:
-        people = {
-            row.id: Principal(row.id, row.shown_name, row.role, groups=_decoded(row.groups))
-            for row in reading.all(_PersonRow, "SELECT id, shown_name, role, groups FROM person WHERE is_disabled = 0")
-        }
-        by_token: dict[str, _Known] = {}
-        by_session: dict[str, _Known] = {}
-        for row in reading.all(_SessionRow, _SESSIONS):
-            principal = _principal_of(row, people)
-            if principal is not None:
-                known = self._now.by_token.get(row.token) or _Known(principal, row, self._clock)
-                known.principal = principal
-                known.seen_s = max(known.seen_s, row.seen_s)
-                by_token[row.token] = by_session[row.id] = known
-        grants = reading.all(_GrantsRow, "SELECT folder, grants FROM folder_grants")
-        keys = reading.all(_KeyRow, "SELECT id, key FROM signing_key ORDER BY made_s DESC, id")
-        return _Snapshot(
-            version=version,
-            policy=FolderPolicy({row.folder: msgspec.json.decode(row.grants, type=tuple[Grant, ...]) for row in grants}),
-            by_token=by_token,
-            by_session=by_session,
-            people=people,
-            keys={row.id: row.key for row in keys},
-            signs_with=keys[0].id if keys else "",
-            has_people=bool(reading.number("SELECT EXISTS (SELECT 1 FROM person)")),
-        )
+    def _read_all(self, reading: Reading) -> None:
+        self._people = {person_id: person for person_id, person in known_rows.people(reading) if person is not None}
+        before, self._by_token, self._by_session = self._by_token, {}, {}
+        for row in known_rows.sessions(reading):
+            self._take(row, before.get(row.token))
+        for digest in before.keys() - self._by_token.keys():
+            self._refuse(digest)
+        self._addresses = {row.id: row for row in known_rows.addresses(reading)}
 
+    def _read_changed(self, reading: Reading, changed: dict[str, set[str]]) -> None:
+        """Changes what is there: whoever looks meanwhile sees a login as it was or as it is."""
+        since = self._few.version
+        if PERSON in changed:
+            for person_id, person in known_rows.people(reading, since):
+                if person is None:
+                    self._people.pop(person_id, None)
+                else:
+                    self._people[person_id] = person
+        if SESSION in changed or PERSON in changed:
+            present = known_rows.sessions(reading, since)
+            for ended in changed.get(SESSION, set()) - {row.id for row in present}:
+                self._drop(ended)
+            for row in present:
+                self._take(row, self._by_token.get(row.token))
+        if ADDRESS in changed:
+            made = {row.id: row for row in known_rows.addresses(reading, since)}
+            for ended in changed[ADDRESS] - made.keys():
+                self._addresses.pop(ended, None)
+                self._refuse(ended)
+            self._addresses.update(made)
 
-_SESSIONS = (
-    "SELECT session.id, session.token, session.person, guest_name, begun_s, seen_s, end_s, coalesce(link.name, ''),"
-    " coalesce(link.folders, '[]') FROM session LEFT JOIN link ON link.id = session.link"
-)
+    def _take(self, row: SessionRow, before: _Known | None) -> None:
+        principal = row.principal(self._people)
+        if principal is None:
+            self._drop(row.id)
+            return
+        known = before or _Known(principal, row, self._clock)
+        known.principal = principal
+        known.seen_s = max(known.seen_s, row.seen_s)
+        self._by_token[row.token] = self._by_session[row.id] = known
 
-
-def _principal_of(row: _SessionRow, people: dict[str, Principal]) -> Principal | None:
-    if row.person is not None:
-        person = people.get(row.person)
-        return None if person is None else replace(person, session=row.id)
-    name = row.guest_name or row.name
-    return Principal(f"guest-{row.id}", name, "guest", folders=_decoded(row.folders), session=row.id, link=row.name)
-
-
-def _decoded(text: str) -> frozenset[str]:
-    return msgspec.json.decode(text, type=frozenset[str])
+    def _drop(self, session_id: str) -> None:
+        known = self._by_session.pop(session_id, None)
+        if known is not None:
+            self._by_token.pop(known.digest, None)
+            self._refuse(known.digest)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sidebooks_core.access import links, people, sessions
+from sidebooks_core.access import addresses, links, people, sessions
 from sidebooks_core.access.core import Core, Who
 from sidebooks_core.access.model import Link, Session, Unknown
 from sidebooks_core.access.operations import Operation
@@ -21,15 +21,18 @@ class Logins:
     def __init__(self, core: Core) -> None:
         self._core = core
 
-    def log_in(self, person_id: str, *, device: str = "", address: str = "") -> tuple[str, Session]:
+    def log_in(self, person_id: str, *, device: str = "", address: str = "", password_version: str = "") -> tuple[str, Session]:
         """Begin a login. Returns its secret, for a cookie, and what is known of it; the secret is stored as a digest only.
 
-        device: in words that the person recognises. Raises AccessDenied if the person is disabled, RequestError.
+        device: in words that the person recognises. password_version: of the person whom `check_password` gave.
+        Raises AccessDenied if the person is disabled, or has another password since it was checked; RequestError.
         """
         token, session_id = new_token(), new_id()
         core = self._core
         with core.changing() as change:
-            person = people.required(change.writing, person_id).person()
+            row = people.required(change.writing, person_id)
+            people.require_version(row, password_version)
+            person = row.person()
             if person.is_disabled:
                 raise AccessDenied("the account is disabled")
             now_s = change.now_s
@@ -66,12 +69,13 @@ class Logins:
     def end_sessions(self, person_id: str, who: Who = "", *, keep: str = "") -> int:
         """End all logins of a person at once, for example after a tablet was lost, but for one: keep is its id.
 
-        Returns how many ended. Raises RequestError.
+        All signed addresses that the person made end, too. Returns how many logins ended. Raises RequestError.
         """
         with self._core.changing() as change:
             name = people.required(change.writing, person_id).name
             ended = sessions.end_of_person(change.writing, person_id, keep)
-            change.note(who, Operation.LOG_IN, f"ended {ended} logins of {name}")
+            signed = addresses.end_of_signer(change.writing, person_id)
+            change.note(who, Operation.LOG_IN, f"ended {ended} logins and {signed} signed addresses of {name}")
         return ended
 
     # Links for guests
@@ -116,13 +120,15 @@ class Logins:
     def use_link(self, token: str, *, guest_name: str = "", device: str = "", address: str = "") -> tuple[str, Session]:
         """Log in as a guest. The login ends with the link. guest_name: what they call themselves; nobody has checked it.
 
-        Raises AccessDenied if the link is not valid.
+        Raises AccessDenied if the link is not valid, or if `AccessLimits.guests_per_link` guests are logged in by it.
         """
         secret, session_id = new_token(), new_id()
         shown = people.clean(guest_name)
         with self._core.changing() as change:
             link = links.use(change.writing, digest_of(token), change.now_s)
             now_s = change.now_s
+            if sessions.count_of_link(change.writing, link.id, self._core.limits, now_s) >= self._core.limits.guests_per_link:
+                raise AccessDenied("too many guests have come by this link: ask whoever gave it to you for another")
             end_s = min(link.until_s, now_s + self._core.limits.login_s)
             session = Session(session_id, None, link.id, device, address, now_s, now_s, end_s)
             session = sessions.add(change.writing, session, digest_of(secret) or "", shown)

@@ -25,6 +25,10 @@ class AccessLimits(Struct, frozen=True):
     """How exactly it is kept when a login was used last."""
     logins_per_person: int = 50
     """If there are more, the one that was used longest ago ends."""
+    guests_per_link: int = 2000
+    """Guests who are logged in by one link at a time. Further ones are refused, so that nobody throws others out."""
+    addresses_per_signer: int = 10_000
+    """Signed addresses of one signer that are valid at a time. Further ones are refused."""
     setup_s: float = 3600.0
     """How long the link for the first administrator is valid."""
     opened_every_s: float = 3600.0
@@ -66,6 +70,8 @@ class Person(Struct, frozen=True):
     """False: they come by another way only, such as an identity provider."""
     made_s: float = 0.0
     last_login_s: float | None = None
+    password_version: str = ""
+    """Of a person whom `check_password` gave: tells the password that was checked from one that is set later. Else empty."""
 
 
 class PersonChanges(TypedDict, total=False):
@@ -105,6 +111,20 @@ class Link(Struct, frozen=True):
     """None: any number."""
     used: int
     made_by: str
+
+
+class SignedAddress(Struct, frozen=True):
+    """An address that shows documents to whoever has it, until it ends."""
+
+    id: str
+    signer: str
+    """The id of whoever made it: a person, a guest, or somebody who has no account here."""
+    signer_name: str
+    documents: frozenset[str]
+    with_original: bool
+    """The file itself can be downloaded, if the signer could do so as a reader."""
+    made_s: float
+    until_s: float
 
 
 class What(Struct, frozen=True):

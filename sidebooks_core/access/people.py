@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
 from collections.abc import Collection
@@ -12,7 +13,7 @@ from msgspec import Struct
 from sidebooks_core.access.model import Person
 from sidebooks_core.access.principals import Role
 from sidebooks_core.databases.database import Reading, Writing
-from sidebooks_core.errors import Conflict, RequestError
+from sidebooks_core.errors import AccessDenied, Conflict, RequestError
 
 ROLES: tuple[Role, ...] = ("admin", "clerk", "member")
 """Those that a person can have. Guests come by links, and a citizen is nobody known."""
@@ -161,9 +162,21 @@ def has_any(reading: Reading) -> bool:
     return bool(reading.number("SELECT EXISTS (SELECT 1 FROM person)"))
 
 
-def has_admin_with_password(reading: Reading) -> bool:
-    """Whether an admin can log in with a password."""
-    return bool(reading.number(f"SELECT EXISTS (SELECT 1 FROM person WHERE {WORKING_ADMIN} AND password IS NOT NULL)"))
+def has_admin_who_comes_in(reading: Reading) -> bool:
+    """Whether an admin can log in with a password, or has logged in by another way."""
+    comes_in = "(password IS NOT NULL OR last_login_s IS NOT NULL)"
+    return bool(reading.number(f"SELECT EXISTS (SELECT 1 FROM person WHERE {WORKING_ADMIN} AND {comes_in})"))
+
+
+def password_version(stored: str | None) -> str:
+    """Tells one password from the next. A hash has a salt of its own, so setting the same password again changes it, too."""
+    return hashlib.sha256(stored.encode()).hexdigest() if stored else ""
+
+
+def require_version(row: PersonRow, version: str) -> None:
+    """Raises AccessDenied if a person's password is not the one that was checked. version: empty: none was."""
+    if version and version != password_version(row.password):
+        raise AccessDenied("the password was changed meanwhile: log in with the new one")
 
 
 def free_name(reading: Reading, wanted: str) -> str:

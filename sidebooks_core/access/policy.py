@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
-from sidebooks_core.access.operations import CLERKS, FOR_ANYBODY, GENERAL, READING, SIGNED, TENDING, Operation
+from sidebooks_core.access.operations import CLERKS, FOR_ANYBODY, GENERAL, OWN_FILES, READING, SIGNED, TENDING, Operation
 from sidebooks_core.access.principals import Principal
 
 Right = Literal["read", "tend"]
@@ -97,7 +97,10 @@ TOP = Resource()
 
 
 class Policy(Protocol):
-    """Decides. It is asked before every answer, also before images in memory: it must not wait."""
+    """Decides. It is asked before every answer, also before images in memory: it must not wait.
+
+    A principal that has `documents` is whoever has a signed address: it should get no more than a reader, whatever its role.
+    """
 
     def decide(self, principal: Principal, operation: Operation, resource: Resource | None, /) -> Decision:
         """resource: None if the operation concerns none, or many; what is many is decided one by one."""
@@ -120,13 +123,16 @@ class Grant(Struct, frozen=True):
             case "group":
                 return self.subject in principal.groups
             case "person":
-                return bool(principal.id) and self.subject == principal.id
+                own_id = principal.signer or principal.id
+                return bool(own_id) and self.subject == own_id
 
 
 class FolderPolicy(Struct, frozen=True):
     """The policy unless an application has its own: admins may do everything, clerks all but manage people; for others, folders
-    say who may read them. A guest's link is a grant for its folders. A signed address reads documents, and does nothing else;
-    that it is one of its documents is for who asks to see: a resource does not name documents.
+    say who may read them. A guest's link is a grant for its folders.
+
+    A signed address reads documents as a reader does, whatever the role of its signer, and does nothing else. Whoever asks
+    must check that a document is one of its own: a resource does not name documents.
     """
 
     grants: Mapping[str, tuple[Grant, ...]] = {}
@@ -134,8 +140,8 @@ class FolderPolicy(Struct, frozen=True):
 
     def decide(self, principal: Principal, operation: Operation, resource: Resource | None, /) -> Decision:
         """See `Policy`."""
-        if principal.documents is not None and operation not in SIGNED:
-            return DENY
+        if principal.documents is not None:
+            return self._decide_signed(principal, operation, resource)
         if operation in FOR_ANYBODY | GENERAL or principal.role == "admin":
             return ALLOW
         if principal.role == "clerk":
@@ -147,12 +153,20 @@ class FolderPolicy(Struct, frozen=True):
             return DENY
         if grant.right == "tend":
             return ALLOW if operation in TENDING | READING else DENY
-        if operation not in READING or not resource.is_published:
+        return _as_reader(grant, operation, resource)
+
+    def _decide_signed(self, principal: Principal, operation: Operation, resource: Resource | None) -> Decision:
+        """A signed address is no more than a reader, also if its signer is a clerk: strangers have it."""
+        if operation in OWN_FILES:
+            return ALLOW
+        if operation not in SIGNED or resource is None:
             return DENY
-        limits = grant.limits if resource.may_leave else replace(grant.limits, may_download=False, may_print=False)
-        if operation == Operation.READ_ORIGINAL and not limits.may_have_file():
+        if operation == Operation.READ_ORIGINAL and not principal.with_original:
             return DENY
-        return Decision(is_allowed=True, limits=limits)
+        if principal.role in ("admin", "clerk"):
+            return _as_reader(Grant("role", principal.role), operation, resource)
+        grant = self._grant(principal, resource)
+        return DENY if grant is None else _as_reader(grant, operation, resource)
 
     def _grant(self, principal: Principal, resource: Resource) -> Grant | None:
         """What a principal has in the nearest folder that decides. None: nothing."""
@@ -163,6 +177,16 @@ class FolderPolicy(Struct, frozen=True):
             if grants is not None:
                 return _joined([grant for grant in grants if grant.is_for(principal)])
         return Grant("role", "member") if principal.role == "member" else None
+
+
+def _as_reader(grant: Grant, operation: Operation, resource: Resource) -> Decision:
+    """What somebody who reads with a grant may do."""
+    if operation not in READING or not resource.is_published:
+        return DENY
+    limits = grant.limits if resource.may_leave else replace(grant.limits, may_download=False, may_print=False)
+    if operation == Operation.READ_ORIGINAL and not limits.may_have_file():
+        return DENY
+    return Decision(is_allowed=True, limits=limits)
 
 
 def _joined(grants: list[Grant]) -> Grant | None:

@@ -24,7 +24,13 @@ class Principal(Struct, frozen=True):
     folders: frozenset[str] = frozenset()
     """Folders that a guest's link opens."""
     documents: frozenset[str] | None = None
-    """A signed address shows these documents and nothing else, with its principal's rights. None: no such bound."""
+    """A signed address shows these documents and nothing else. Whatever the role of whoever made it, it is decided as a reader.
+    None: no such bound.
+    """
+    signer: str = ""
+    """The id of whoever made the signed address: grants to that person count. Empty if this is no signed address."""
+    with_original: bool = False
+    """A signed address may also give the file itself, if a reader may have it."""
     session: str = ""
     """Names the login; empty if there is none."""
     link: str = ""

@@ -106,5 +106,66 @@ ACCESS = Schema(
         ) STRICT;
         INSERT INTO taken_over VALUES (1, '', 0);
         """,
+        """
+        CREATE TABLE signed_address (
+            id TEXT PRIMARY KEY,
+            signer TEXT NOT NULL, -- the id of whoever made it
+            signer_name TEXT NOT NULL,
+            session TEXT REFERENCES session (id) ON DELETE CASCADE, -- of a guest, with which it ends
+            principal TEXT NOT NULL, -- JSON, for a signer who has no account here; else empty
+            documents TEXT NOT NULL, -- JSON
+            with_original INTEGER NOT NULL,
+            made_s REAL NOT NULL,
+            until_s REAL NOT NULL
+        ) STRICT;
+        CREATE INDEX signed_address_by_signer ON signed_address (signer, until_s);
+        CREATE INDEX signed_address_by_session ON signed_address (session) WHERE session IS NOT NULL;
+        CREATE INDEX signed_address_by_end ON signed_address (until_s);
+
+        CREATE TABLE changed ( -- what each version changed, so that a process reads only that again
+            version INTEGER NOT NULL, -- about.version after the change
+            kind TEXT NOT NULL,
+            id TEXT NOT NULL,
+            PRIMARY KEY (version, kind, id)
+        ) STRICT, WITHOUT ROWID;
+        CREATE TRIGGER person_added AFTER INSERT ON person BEGIN
+            INSERT OR IGNORE INTO changed SELECT version + 1, 'person', NEW.id FROM about;
+        END;
+        CREATE TRIGGER person_changed AFTER UPDATE OF shown_name, role, groups, is_disabled ON person BEGIN
+            INSERT OR IGNORE INTO changed SELECT version + 1, 'person', NEW.id FROM about;
+        END;
+        CREATE TRIGGER session_added AFTER INSERT ON session BEGIN
+            INSERT OR IGNORE INTO changed SELECT version + 1, 'session', NEW.id FROM about;
+        END;
+        CREATE TRIGGER session_ended AFTER DELETE ON session BEGIN
+            INSERT OR IGNORE INTO changed SELECT version + 1, 'session', OLD.id FROM about;
+        END;
+        CREATE TRIGGER signed_address_added AFTER INSERT ON signed_address BEGIN
+            INSERT OR IGNORE INTO changed SELECT version + 1, 'signed_address', NEW.id FROM about;
+        END;
+        CREATE TRIGGER signed_address_ended AFTER DELETE ON signed_address BEGIN
+            INSERT OR IGNORE INTO changed SELECT version + 1, 'signed_address', OLD.id FROM about;
+        END;
+        CREATE TRIGGER folder_grants_added AFTER INSERT ON folder_grants BEGIN
+            INSERT OR IGNORE INTO changed SELECT version + 1, 'folder_grants', NEW.folder FROM about;
+        END;
+        CREATE TRIGGER folder_grants_ended AFTER DELETE ON folder_grants BEGIN
+            INSERT OR IGNORE INTO changed SELECT version + 1, 'folder_grants', OLD.folder FROM about;
+        END;
+        CREATE TRIGGER signing_key_added AFTER INSERT ON signing_key BEGIN
+            INSERT OR IGNORE INTO changed SELECT version + 1, 'signing_key', NEW.id FROM about;
+        END;
+        CREATE TRIGGER signing_key_ended AFTER DELETE ON signing_key BEGIN
+            INSERT OR IGNORE INTO changed SELECT version + 1, 'signing_key', OLD.id FROM about;
+        END;
+
+        DROP INDEX session_by_link;
+        CREATE INDEX session_by_link ON session (link, end_s, seen_s); -- guests of a link are counted at each that comes
+
+        CREATE TABLE known_place (
+            subject TEXT PRIMARY KEY, -- SHA-256 of a name and a network or device from which it logged in
+            last_s REAL NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        """,
     ),
 )

@@ -92,17 +92,23 @@ def end(writing: Writing, session_id: str) -> None:
 
 def end_of_person(writing: Writing, person_id: str, keep: str = "") -> int:
     """End all of a person's but one. Returns how many ended."""
-    return writing.run("DELETE FROM session WHERE person = ? AND id <> ?", person_id, keep)
+    return len(writing.all(str, "DELETE FROM session WHERE person = ? AND id <> ? RETURNING id", person_id, keep))
+
+
+def count_of_link(reading: Reading, link_id: str, limits: AccessLimits, now_s: float) -> int:
+    """How many guests are logged in by a link."""
+    present = "SELECT count(*) FROM session WHERE link = ? AND end_s > ? AND seen_s > ?"
+    return reading.number(present, link_id, now_s, now_s - limits.idle_s)
 
 
 def end_of_link(writing: Writing, link_id: str) -> int:
-    return writing.run("DELETE FROM session WHERE link = ?", link_id)
+    return len(writing.all(str, "DELETE FROM session WHERE link = ? RETURNING id", link_id))
 
 
 def end_expired(writing: Writing, limits: AccessLimits, now_s: float) -> int:
     """Remove those that are over, so that a clock that is set back does not bring them to life. Returns how many."""
     idle_since_s = now_s - limits.idle_s - UNWRITTEN_S
-    return writing.run("DELETE FROM session WHERE end_s <= ? OR seen_s <= ?", now_s, idle_since_s)
+    return len(writing.all(str, "DELETE FROM session WHERE end_s <= ? OR seen_s <= ? RETURNING id", now_s, idle_since_s))
 
 
 def set_seen(writing: Writing, seen: Iterable[tuple[str, float]]) -> None:

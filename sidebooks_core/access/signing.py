@@ -1,7 +1,8 @@
-"""Signed addresses: a text that shows some documents to whoever has it, until it expires. Pure.
+"""Signatures of signed addresses: a text that shows some documents to whoever has it, until it expires. Pure.
 
-It goes into the path of an address. The expiry is rounded up to a window, so that all addresses of a window are the same, and
-what a browser has kept stays useful.
+It names a row of the database (`addresses`), so that it can be ended, and is short however many documents it shows. It goes
+into the path of an address. The expiry is rounded up to a window, so that all addresses of a window are the same, and what a
+browser has kept stays useful.
 """
 
 from __future__ import annotations
@@ -16,9 +17,7 @@ from hashlib import sha256
 import msgspec
 from msgspec import Struct
 
-from sidebooks_core.access.principals import Principal
-
-LONGEST = 8000
+LONGEST = 500
 """Characters of a signature. Longer ones are not looked at."""
 
 
@@ -27,13 +26,8 @@ class Ticket(Struct, frozen=True, array_like=True):
 
     expires_s: int
     """Of the wall clock, UTC."""
-    documents: tuple[str, ...]
-    person: str = ""
-    """The person's id, whose rights count at the time of the request; empty if `principal` is told."""
-    session: str = ""
-    """The guest's login, whose rights count at the time of the request."""
-    principal: Principal | None = None
-    """Somebody who has no account here."""
+    address: str
+    """The id of the row that says which documents are shown, and who signed."""
 
 
 def expiry_s(now_s: float, valid_s: float, window_s: float) -> int:
@@ -57,7 +51,7 @@ def verify(signature: str, keys: Mapping[str, bytes], now_s: float) -> Ticket | 
     if key is None or not hmac.compare_digest(mac, _text(_mac(key, signed))):
         return None
     try:
-        ticket = msgspec.json.decode(_bytes(content), type=Ticket)
+        ticket = msgspec.json.decode(_bytes(content), type=Ticket, strict=True)
     except (msgspec.MsgspecError, binascii.Error):  # signed by another version
         return None
     return ticket if now_s < ticket.expires_s else None

@@ -168,25 +168,33 @@ def make_link(arguments: argparse.Namespace) -> int:
 
 
 def links(arguments: argparse.Namespace) -> int:
-    """Print the links for guests."""
+    """Print the links for guests, and the signed addresses."""
     with _opened(arguments) as access:
-        found = access.links()
+        found, signed = access.links(), access.signed_addresses()
     if arguments.json:
-        print_json(to_builtins(found))
-    elif found:
-        now_s = time.time()
-        rows = [
-            (one.name, "over" if one.until_s <= now_s else _minute(one.until_s), str(one.used), one.made_by or "-", one.id)
-            for one in found
-        ]
+        told = [{"kind": "link", **to_builtins(one)} for one in found]
+        print_json(told + [{"kind": "address", **to_builtins(one)} for one in signed])
+        return 0
+    now_s = time.time()
+    rows = [
+        (one.name, "over" if one.until_s <= now_s else _minute(one.until_s), str(one.used), one.made_by or "-", one.id)
+        for one in found
+    ]
+    rows += [
+        (f"address of {len(one.documents)} documents", _minute(one.until_s), "-", one.signer_name, one.id) for one in signed
+    ]
+    if rows:
         print(_columns(["name", "until", "used", "made by", "id"], rows))
     return 0
 
 
 def end_link(arguments: argparse.Namespace) -> int:
-    """End a link for guests, and their logins."""
+    """End a link for guests, and their logins; or a signed address."""
     with _opened(arguments) as access:
-        access.end_link(arguments.link, who=_who())
+        if arguments.link in {one.id for one in access.signed_addresses()}:
+            access.end_signed_address(arguments.link, who=_who())
+        else:
+            access.end_link(arguments.link, who=_who())
     if arguments.json:
         print_json({"ended": arguments.link})
     return 0
@@ -260,7 +268,8 @@ def _line(row: AuditRow) -> str:
 
 
 def _fields(person: Person) -> dict[str, object]:
-    return {name: getattr(person, name) for name in person.__struct_fields__} | {"groups": sorted(person.groups)}
+    shown = [name for name in person.__struct_fields__ if name != "password_version"]
+    return {name: getattr(person, name) for name in shown} | {"groups": sorted(person.groups)}
 
 
 def _print_person(person: Person, *, is_json: bool) -> None:

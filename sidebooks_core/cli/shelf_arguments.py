@@ -145,8 +145,10 @@ def add_link(commands: Commands) -> None:
     make.add_argument("--uses", type=pixels, metavar="N", help="how often it can be used (default: any number)")
     make.add_argument("--address", default="http://localhost:8000", metavar="URL", help="of the server, as guests reach it")
     make.add_argument("--qr", type=Path, metavar="FILE", help="also write a QR code, as SVG")
-    listed = add_command(actions, "list", people.links, "the links", "Those that are over stay in the list for seven days.")
-    end = add_command(actions, "end", people.end_link, "end a link", "The logins of its guests end at once.")
+    listed = add_command(
+        actions, "list", people.links, "the links, and signed addresses", "Links that are over stay for seven days."
+    )
+    end = add_command(actions, "end", people.end_link, "end a link or an address", "The logins of its guests end at once.")
     end.add_argument("link", metavar="LINK", help="its id: see `sidebooks link list`")
     for one in (make, listed, end):
         add_data_dir(one)

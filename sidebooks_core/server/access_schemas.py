@@ -225,8 +225,10 @@ class ReaderList(Struct):
 class NewAddress(Struct, kw_only=True):
     """A signed address that is to be made."""
 
-    valid_s: Annotated[float, Meta(gt=0, le=366 * 86_400)]
+    valid_s: Annotated[float, Meta(gt=0, le=30 * 86_400)]
     """How long it is valid at least."""
+    with_original: bool = False
+    """It also gives the file itself, if readers may have that."""
 
 
 class SignedAddress(Struct, kw_only=True):
@@ -235,3 +237,22 @@ class SignedAddress(Struct, kw_only=True):
     base: str
     info: str
     """The document's manifest below it."""
+
+
+class AddressRow(Struct, kw_only=True):
+    """A signed address that is valid. What it begins with is told once, when it is made."""
+
+    id: str
+    signer_name: str
+    with_original: bool
+    """It also gives the file itself."""
+    documents: int
+    """How many it shows."""
+    made_s: float
+    until_s: float
+
+
+class AddressList(Struct):
+    """The signed addresses of a document."""
+
+    addresses: list[AddressRow]

@@ -176,6 +176,11 @@ def ways_in(options: ServeOptions, entry: Entry) -> list[WayIn]:
     return [House()] if options.data is None else []
 
 
+def _has_admins_of_a_proxy(options: ServeOptions) -> bool:
+    """Whether a trusted proxy says who is an admin. Such people have no account here, so nobody counts them."""
+    return options.proxies is not None and "admin" in (options.proxies.role, *options.proxies.roles.values())
+
+
 def serve(settings: Settings, options: ServeOptions) -> int:
     """Serve until interrupted, and return the exit status: 128 and the signal's number for SIGTERM and SIGHUP.
 
@@ -234,7 +239,8 @@ def serve_on(listener: socket.socket, settings: Settings, options: ServeOptions,
             address = f"http://{shown(options.host)}:{listener.getsockname()[1]}/"
             if part.announces:
                 _announce(shelf.ids(), left, address, options)
-                if access is not None and entry is Entry.ACCOUNTS and (token := access.setup_token()) is not None:
+                wants_admin = access is not None and entry is Entry.ACCOUNTS and not _has_admins_of_a_proxy(options)
+                if wants_admin and access is not None and (token := access.setup_token()) is not None:
                     print(f"Set up the first administrator within an hour, at {address}#setup={token}", flush=True)
             ending.server = _Server(application, limits, listener, is_alone=options.processes == 1)
             ending.server.run(sockets=[listener])

@@ -62,6 +62,7 @@ PARAMETERS = {
     "person": Parameter("A person's id", _ID),
     "login": Parameter("The id of a login", _ID),
     "link": Parameter("The id of a guest's link", _ID),
+    "signed": Parameter("The id of a signed address", _ID),
     "since": Parameter(
         "A time of the audit, in seconds since 1970 (UTC), or the `position` of the changes that the client knows",
         r"([A-Za-z0-9]+\.)?[0-9]{1,18}(\.[0-9]{1,9})?",

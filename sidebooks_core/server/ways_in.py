@@ -57,13 +57,13 @@ class SignedAddresses:
     def __init__(self, access: Access) -> None:
         self._access = access
 
-    def known(self, scope: Scope, /) -> Principal | None:
+    def known(self, scope: Scope, /) -> Principal | Unknown | None:
         signature = signature_of(root_and_path(scope)[1])[0]
-        if not signature:
-            return None
-        return self._access.signed_principal(signature) or NOBODY
+        return (self._access.known_signed_principal(signature) or NOBODY) if signature else None
 
-    find = known
+    def find(self, scope: Scope, /) -> Principal | None:
+        signature = signature_of(root_and_path(scope)[1])[0]
+        return (self._access.signed_principal(signature) or NOBODY) if signature else None
 
 
 class TrustedProxy:

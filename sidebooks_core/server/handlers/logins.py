@@ -9,6 +9,7 @@ from sidebooks_core.access.model import Session
 from sidebooks_core.access.operations import Operation
 from sidebooks_core.access.policy import TOP
 from sidebooks_core.access.principals import Principal
+from sidebooks_core.access.tokens import digest_of, new_token
 from sidebooks_core.server import cookies, headers, responses
 from sidebooks_core.server.access_schemas import LogIn, LoginList, LoginRow, Me, NewPassword, SetUp, UseLink
 from sidebooks_core.server.http import HttpRequest, HttpResponse
@@ -25,11 +26,16 @@ async def me(parts: ServerParts, request: HttpRequest) -> HttpResponse:
 async def log_in(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """Check a name and a password, and give the browser a login. Raises Refused."""
     access, given = parts.logins(), read_json(await request.body(), LogIn)
-    person = await parts.pools.run("logins", access.check_password, given.name, given.password, request.address)
-    token, session = await parts.pools.run(
-        "logins", access.log_in, person.id, device=device_of(request), address=request.address
-    )
-    return await _logged_in(parts, request, token, session)
+    device_token = cookies.device_in(request.scope)
+    if digest_of(device_token) is None:
+        device_token = new_token()
+    check = partial(access.check_password, given.name, given.password, request.address)
+    person = await parts.pools.run("logins", check, device_token)
+    begin = partial(access.log_in, device=device_of(request), address=request.address)
+    token, session = await parts.pools.run("logins", begin, person.id, password_version=person.password_version)
+    answer = await _logged_in(parts, request, token, session)
+    answer.headers.append(cookies.keep_device(device_token, is_secure=_is_secure(request)))
+    return answer
 
 
 async def use_link(parts: ServerParts, request: HttpRequest) -> HttpResponse:
@@ -79,9 +85,10 @@ async def change_password(parts: ServerParts, request: HttpRequest) -> HttpRespo
     """Change one's own password. One's other logins end. Raises Refused."""
     access, given = parts.logins(), read_json(await request.body(), NewPassword)
     person = await parts.pools.run("logins", access.person, _own_id(request))
-    await parts.pools.run("logins", access.check_password, person.name, given.old, request.address)
+    check = partial(access.check_password, person.name, given.old, request.address)
+    checked = await parts.pools.run("logins", check, cookies.device_in(request.scope))
     change = partial(access.set_password, keep=request.principal.session, who=request.principal)
-    await parts.pools.run("logins", change, person.id, given.password)
+    await parts.pools.run("logins", change, person.id, given.password, password_version=checked.password_version)
     return HttpResponse(204, headers=[(b"cache-control", headers.NO_STORE)])
 
 

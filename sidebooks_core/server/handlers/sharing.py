@@ -5,10 +5,13 @@ from __future__ import annotations
 import time
 from functools import partial
 
+from sidebooks_core.access import model
 from sidebooks_core.access.model import Link
 from sidebooks_core.access.policy import Grant, Limits
 from sidebooks_core.server import headers, responses
 from sidebooks_core.server.access_schemas import (
+    AddressList,
+    AddressRow,
     FolderAccess,
     GrantLimits,
     GrantRow,
@@ -74,11 +77,42 @@ async def set_folder_access(parts: ServerParts, request: HttpRequest) -> HttpRes
 async def sign_address(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """Addresses of a document for a client that cannot log in, valid for a time. Raises Refused."""
     document, given = parts.document(request), read_json(await request.body(), NewAddress)
-    sign = parts.logins().sign
-    signature = await parts.pools.run("logins", sign, [document.id], request.principal, valid_s=given.valid_s)
+    sign = partial(parts.logins().sign, valid_s=given.valid_s, with_original=given.with_original)
+    signature = await parts.pools.run("logins", sign, [document.id], request.principal)
     base = f"{request.base}/{SIGNED}/{signature}"
     made = SignedAddress(base=base, info=f"{base}/presentation/3/{document.id}/manifest.json")
     return responses.json(request, made, responses.JSON, headers.NO_STORE)
+
+
+async def signed_addresses(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """The signed addresses that show a document. Raises Refused."""
+    rows = [
+        AddressRow(
+            id=one.id,
+            signer_name=one.signer_name,
+            with_original=one.with_original,
+            documents=len(one.documents),
+            made_s=one.made_s,
+            until_s=one.until_s,
+        )
+        for one in await _addresses(parts, request)
+    ]
+    return responses.json(request, AddressList(rows), responses.JSON, headers.NO_STORE)
+
+
+async def end_signed_address(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """End a signed address. Raises Refused."""
+    if request.params["signed"] not in {one.id for one in await _addresses(parts, request)}:
+        raise not_found()
+    end = partial(parts.logins().end_signed_address, who=request.principal)
+    await parts.pools.run("logins", end, request.params["signed"])
+    return HttpResponse(204, headers=[(b"cache-control", headers.NO_STORE)])
+
+
+async def _addresses(parts: ServerParts, request: HttpRequest) -> list[model.SignedAddress]:
+    document = parts.document(request)
+    found = await parts.pools.run("logins", parts.logins().signed_addresses)
+    return [one for one in found if document.id in one.documents]
 
 
 def _folder(request: HttpRequest) -> str:
