@@ -86,6 +86,31 @@ def test_pages_of_other_sites_change_nothing(hall: TownHall, method: str) -> Non
     assert len(hall.ask("admin", "/people").json()["people"]) == 6
 
 
+@pytest.mark.parametrize("origins", [["*"], ["https://evil.example"]])
+def test_pages_that_may_read_make_no_administrator(tmp_path: Path, origins: list[str]) -> None:
+    body = json.dumps({"name": "evil", "role": "admin", "password": PASSWORD}).encode()
+    near = {"path": "/people", "method": "POST", "body": body, "client": "127.0.0.1"}
+    with town_hall(tmp_path) as hall, Access(None) as access:
+        application = Application(hall.served, access=access, allow_origins=origins)
+        for told in (
+            {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"},
+            {"Origin": "https://evil.example"},
+            {"Sec-Fetch-Site": "cross-site"},
+        ):
+            assert asyncio.run(ask_async(application, headers={"Host": "localhost", **told}, **near)).status == 403
+        assert not access.has_people()
+        ours = {"Host": "localhost", "Origin": "http://localhost"}
+        assert asyncio.run(ask_async(application, headers=ours, **near)).status == 201
+        application.close()
+
+
+@pytest.mark.parametrize("kind", ["", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"])
+def test_a_form_of_another_site_cannot_send_json(hall: TownHall, kind: str) -> None:
+    given = {"name": "x", "role": "member"}
+    assert hall.ask("admin", "/people", "POST", given, Content_Type=kind).status == 415
+    assert hall.ask("admin", "/people", "POST", given, Content_Type="Application/JSON; charset=utf-8").status == 201
+
+
 def test_the_first_administrator_comes_by_the_link_of_the_start(tmp_path: Path) -> None:
     with town_hall(tmp_path) as hall, Access(None) as access:
         application = Application(hall.served, access=access, asks_for_accounts=True)
@@ -100,14 +125,18 @@ def test_the_first_administrator_comes_by_the_link_of_the_start(tmp_path: Path) 
         application.close()
 
 
-def test_without_accounts_everybody_is_at_home_until_there_is_one(tmp_path: Path) -> None:
+def test_without_accounts_whoever_is_at_this_machine_is_at_home_until_there_is_one(tmp_path: Path) -> None:
     with town_hall(tmp_path) as hall, Access(None) as access:
         hall.served.register(paper_of(5))
         application = Application(hall.served, access=access)
+        near = {"path": "/documents", "headers": {"Host": "localhost"}, "client": "127.0.0.1"}
         assert ask(application, "/me").json()["has_accounts"] is False
-        assert len(ask(application, "/documents").json()["documents"]) == 1
+        assert len(asyncio.run(ask_async(application, **near)).json()["documents"]) == 1
+        passed_on = near | {"headers": {"Host": "localhost", "X-Forwarded-For": "127.0.0.1"}}
+        for far in (near | {"client": "192.0.2.1"}, near | {"headers": {"Host": "books.example"}}, passed_on):
+            assert asyncio.run(ask_async(application, **far)).json()["documents"] == []
         access.add_person("admin", "admin", password=PASSWORD)
-        assert ask(application, "/documents").json()["documents"] == []
+        assert asyncio.run(ask_async(application, **near)).json()["documents"] == []
         assert ask(application, "/me").json() == {
             "id": "", "name": "", "role": "citizen", "groups": [], "may": ask(application, "/me").json()["may"],
             "has_accounts": True, "is_logged_in": False, "has_shelf": False, "login_address": None,

@@ -21,7 +21,7 @@ class Door:
 
     def __init__(self, base_url: str | None, hosts: Iterable[str] | None, sharing: Sharing) -> None:
         """See `ServerOptions`. Raises RequestError."""
-        self._base_url = _checked_base(base_url) if base_url else None
+        self._base_url = checked_base(base_url) if base_url else None
         self._hosts = _host_names(hosts, self._base_url) if hosts is not None else None
         self._sharing = sharing
 
@@ -35,13 +35,20 @@ class Door:
         base = self._base(scope, host, root) + (f"/{SIGNED}/{signature}" if signature else "")
         return HttpRequest(scope, receive, host, base, generation), _encoded_anew(path)
 
+    def may_hint(self, request: HttpRequest) -> bool:
+        """Whether a request may say where somebody reads: what may change something, and pages that may read (`Sharing`)."""
+        return self.may_change(request) or self._sharing.allows(request.header(b"origin"))
+
     def may_change(self, request: HttpRequest) -> bool:
-        """Whether a request may change something: it comes from our own pages, from an allowed origin, or from no web page."""
+        """Whether a request may change something: it comes from our own pages, or from no web page.
+
+        Pages that may read the answers (`Sharing`) may not: without accounts they could make themselves administrators.
+        """
         origin = request.header(b"origin").lower()
         site = request.header(b"sec-fetch-site")  # only browsers send it, and no page can set it
         if not origin:
-            return site in ("", "none", "same-origin") or self._sharing.is_open
-        if self._sharing.allows(origin) or site == "same-origin":
+            return site in ("", "none", "same-origin")
+        if site == "same-origin":
             return True
         host = request.host.lower()
         ours = {host, urlsplit(self._base_url).netloc.lower() if self._base_url else host} - {""}
@@ -91,8 +98,8 @@ def _encoded_anew(path: str) -> str:
     return "/".join(quote(part, safe="") for part in parts)
 
 
-def _checked_base(base_url: str) -> str:
-    """Raises RequestError."""
+def checked_base(base_url: str) -> str:
+    """The beginning of all addresses, without a slash at its end. Raises RequestError if it is none."""
     try:
         parts = urlsplit(base_url)
     except ValueError as error:

@@ -93,7 +93,7 @@ MEANINGS = {
     410: "The original is gone or has changed",
     412: "The version of the protocol is not known here",
     413: "The body, or the file, is too long",
-    415: "Bodies are not decompressed",
+    415: "The body is not JSON, or compressed",
     416: "The range is outside the file",
     422: "The password does not fit",
     423: "Another request sends bytes of the same upload: try again soon",
@@ -171,5 +171,5 @@ class Route(Struct, frozen=True, kw_only=True):
 
     @property
     def changes_something(self) -> bool:
-        """Whether it changes something. Then pages of other origins may call it only if their origin is allowed."""
+        """Whether it changes something. Then pages of other origins may not call it; hints excepted, if they may read."""
         return self.method != "GET"

@@ -10,20 +10,17 @@ from sidebooks_core.access.principals import HOUSE, Principal
 from sidebooks_core.access.proxy import ProxyRules, principal_of
 from sidebooks_core.server import cookies
 from sidebooks_core.server.http import root_and_path, signature_of
-from sidebooks_core.server.listening import is_this_machine
-
-PEER = "sidebooks_core.peer"
-"""The key under which the server notes the address of a connection, before a header of a proxy replaces it in the scope."""
+from sidebooks_core.server.nearness import is_at_this_machine, peer_of
 
 
 class HouseWithoutPeople:
-    """As long as nobody has an account, everybody who reaches the server is at home."""
+    """As long as nobody has an account, whoever is at this machine is at home. Whoever comes through a proxy is not."""
 
     def __init__(self, access: Access) -> None:
         self._access = access
 
-    def known(self, _scope: Scope, /) -> Principal | None:
-        return None if self._access.has_people() else HOUSE
+    def known(self, scope: Scope, /) -> Principal | None:
+        return HOUSE if not self._access.has_people() and is_at_this_machine(scope) else None
 
     find = known
 
@@ -32,7 +29,16 @@ class HouseForThisMachine:
     """Whoever is at this machine may do everything, and everybody else may read."""
 
     def known(self, scope: Scope, /) -> Principal:
-        return HOUSE if is_this_machine(peer_of(scope)) else VISITOR
+        return HOUSE if is_at_this_machine(scope) else VISITOR
+
+    find = known
+
+
+class HouseAtThisMachine:
+    """Whoever is at this machine may do everything. For a server that nobody else is meant to reach."""
+
+    def known(self, scope: Scope, /) -> Principal | None:
+        return HOUSE if is_at_this_machine(scope) else None
 
     find = known
 
@@ -78,12 +84,6 @@ class TrustedProxy:
         return principal_of(told, peer_of(scope), self._rules)
 
     find = known
-
-
-def peer_of(scope: Scope) -> str:
-    """The address that a connection comes from, whatever its headers say of the client."""
-    peer = scope.get(PEER) or scope.get("client")
-    return str(peer[0]) if peer else ""
 
 
 def _text(value: bytes) -> str:
