@@ -15,8 +15,9 @@ from sidebooks_core.server.command import asked_of
 from sidebooks_core.server.entry import Asked, Entry, entry_of
 from sidebooks_core.server.nearness import PEER, is_at_this_machine
 from sidebooks_core.server.options import ServeOptions
-from sidebooks_core.server.remembering import had_accounts, remember_accounts
+from sidebooks_core.server.remembering import remember_accounts
 from sidebooks_core.shelf import Shelf
+from sidebooks_core.shelf.accounts_note import had_accounts
 from sidebooks_core.testing import FakeEngine
 
 NAMES = (

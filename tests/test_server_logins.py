@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import csv
 import io
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from asgi import Reply, ask, ask_async
 from town_hall import PASSWORD, Provider, TownHall, paper_of, town_hall
 
-from sidebooks_core.access import Access, ProxyRules
+from sidebooks_core.access import Access, Principal, ProxyRules
+from sidebooks_core.access.oidc import Identity, Pending
+from sidebooks_core.access.principals import HOUSE
+from sidebooks_core.errors import RequestError
 from sidebooks_core.server import Application
 from sidebooks_core.server.ways_in import TrustedProxy
 
@@ -273,3 +278,105 @@ def test_an_identity_provider_says_who_it_is(hall: TownHall) -> None:
     me = ask(application, "/me", headers={"Cookie": login.partition(";")[0]}).json()
     assert (me["name"], me["role"], me["groups"]) == ("森", "clerk", ["office"])
     application.close()
+
+
+def test_answers_to_some_are_for_no_shared_cache(hall: TownHall) -> None:
+    application = Application(hall.served, papers=hall.shelf, access=hall.access)
+    mine = {"Cookie": f"sidebooks_login={hall.cookies['member']}"}
+    kept = ask(application, image_path(hall), headers=mine).headers
+    assert (kept["cache-control"].split(",")[0], kept.get("access-control-allow-origin")) == ("private", None)
+    application.close()
+    for options in ({"access": hall.access}, {"asks_for_accounts": True}, {"ways_in": []}):
+        with pytest.raises(RequestError, match="private"):
+            Application(hall.served, cache="shared", **options)
+
+
+def test_a_code_of_the_provider_arrives_whole(hall: TownHall) -> None:
+    told: list[str] = []
+
+    class Noting(Provider):
+        def finish(self, pending: Pending, parameters: Mapping[str, str]) -> Identity:
+            told.append(parameters["code"])
+            return super().finish(pending, parameters)
+
+    application = Application(hall.served, papers=hall.shelf, access=hall.access, oidc=Noting())
+    mine = {"Cookie": cookie_of(ask(application, "/oidc/login"))}
+    code = "0.AXoA" * 400
+    back = ask(application, f"/oidc/return?state=state&code={code}", headers=mine)
+    assert (back.status, back.headers["clear-site-data"], told) == (303, '"cache"', [code])
+    application.close()
+
+
+def test_a_begun_login_is_believed_from_its_own_browser_alone(hall: TownHall) -> None:
+    application = Application(
+        hall.served, papers=hall.shelf, access=hall.access, oidc=Provider(), base_url="https://books.example/reader"
+    )
+    begun = cookie_of(ask(application, "/oidc/login"))
+    name, _, sealed = begun.partition("=")
+    assert name == "__Host-sidebooks_pending.reader"
+    content = base64.urlsafe_b64encode(json.dumps({"address": "x", "state": "state", "nonce": "", "verifier": ""}).encode())
+    key, told, mac = sealed.split(".")
+    forged = (content.decode(), f"{key}.{told[:-2]}AA.{mac}", f"x.{told}.{mac}", hall.access.sign(["x"], HOUSE, valid_s=60))
+    for cookie in (*(f"{name}={one}" for one in forged), f"sidebooks_pending={sealed}"):
+        assert ask(application, "/oidc/return?state=state&code=x", headers={"Cookie": cookie}).status == 403, cookie
+    hall.now_s += 601
+    assert ask(application, "/oidc/return?state=state&code=x", headers={"Cookie": begun}).status == 403, "it took too long"
+    hall.now_s -= 601
+    assert ask(application, "/oidc/return?state=state&code=x", headers={"Cookie": begun}).status == 303
+    application.close()
+
+
+def test_servers_on_one_host_keep_their_logins_apart(hall: TownHall) -> None:
+    body = json.dumps({"name": "admin", "password": PASSWORD}).encode()
+    names = []
+    for base in ("http://h", "http://h:8000", "http://h:8001", "http://h/a", "http://h/a/b", "https://h", "https://h:8443/a"):
+        application = Application(hall.served, papers=hall.shelf, access=hall.access, base_url=base)
+        cookie = cookie_of(ask(application, "/login", "POST", body=body))
+        names.append(cookie.partition("=")[0])
+        assert ask(application, "/people", headers={"Cookie": cookie}).status == 200
+        application.close()
+    assert len(set(names)) == len(names)
+    token = hall.cookies["admin"]
+    secure = Application(hall.served, papers=hall.shelf, access=hall.access, base_url="https://h")
+    assert ask(secure, "/people", headers={"Cookie": f"__Host-sidebooks_login={token}"}).status == 200
+    assert ask(secure, "/people", headers={"Cookie": f"sidebooks_login={token}"}).status == 401, "anybody could have set it"
+    secure.close()
+    by_host = hall.ask("none", "/people", Host="test:8000", Cookie=f"sidebooks_login_8000={token}")
+    assert (by_host.status, hall.ask("none", "/people", Host="[", Cookie=f"sidebooks_login={token}").status) == (200, 400)
+
+
+def test_a_signed_address_may_be_long(hall: TownHall) -> None:
+    clerk = Principal(hall.people["clerk"].id, "clerk", "clerk")
+    document = hall.shelf.document(hall.paper.id).id
+    signature = hall.access.sign([document, *(f"{number:064x}" for number in range(49))], clerk, valid_s=60)
+    assert len(signature) > 4000
+    assert hall.ask("none", f"/s/{signature}{image_path(hall)}").status == 200
+    assert hall.ask("none", f"/s/{signature}/{'x' * 1100}").status == 414
+    assert hall.ask("none", f"/s/{'x' * 8001}{image_path(hall)}").status == 414
+    crowded = Principal("proxy-x", "x", "clerk", groups=frozenset(f"{number:0500}" for number in range(20)))
+    with pytest.raises(RequestError, match="too many"):
+        hall.access.sign([document], crowded, valid_s=60)
+
+
+@pytest.mark.parametrize("path", ["/changes?since=0&limit=", "/search?q=ab&limit=", "/search?q=ab&before=", "/audit?since="])
+def test_numbers_in_queries_are_numbers(hall: TownHall, path: str) -> None:
+    for wrong in ("nan", "inf", "-inf", "1e999", "x"):
+        assert hall.ask("admin", path + wrong).status == 400, wrong
+    if "audit" not in path:
+        for wrong in ("-1", "1.5", "9" * 19, "１"):
+            assert hall.ask("admin", path + quote(wrong)).status == 400, wrong
+    assert hall.ask("admin", path + "1").status == 200
+
+
+def test_no_page_shows_the_viewer_in_a_frame_unless_told(hall: TownHall) -> None:
+    shown = hall.ask("none", "/").headers
+    assert shown["content-security-policy"].endswith("; frame-ancestors 'none'")
+    assert shown["x-frame-options"] == "DENY"
+    application = Application(hall.served, framed_by=["'self'", "https://intranet.example"])
+    shown = ask(application, "/").headers
+    assert shown["content-security-policy"].endswith("; frame-ancestors 'self' https://intranet.example")
+    assert "x-frame-options" not in shown, "it cannot say it"
+    application.close()
+    for wrong in (["*"], ["https://a; script-src *"], ["intranet"], "'self'"):
+        with pytest.raises(RequestError, match="framed_by"):
+            Application(hall.served, framed_by=wrong)

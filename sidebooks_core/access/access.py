@@ -9,7 +9,7 @@ from typing import Self
 
 import msgspec
 
-from sidebooks_core.access import audit, keys, signing
+from sidebooks_core.access import audit, keys, sealing, signing
 from sidebooks_core.access.accounts import Accounts
 from sidebooks_core.access.core import Core, Who
 from sidebooks_core.access.logins import Logins
@@ -102,11 +102,22 @@ class Access(Accounts, Logins):
         else:
             bare = msgspec.structs.replace(principal, session="", documents=None)
             ticket = Ticket(expires_s, documents, principal=bare)
-        return signing.sign(*self._core.known.signing_key(), ticket)
+        signature = signing.sign(*self._core.known.signing_key(), ticket)
+        if len(signature) > signing.LONGEST:
+            raise RequestError("these are too many documents, or groups of whoever signs, for one signed address")
+        return signature
 
     def signed_principal(self, signature: str) -> Principal | None:
         """The principal of a signed address, with `documents` set; None if it is not valid, or not any more. Never waits."""
         return self._core.known.verified(signature)
+
+    def seal(self, content: bytes, lasts_s: float) -> str:
+        """A text that a browser keeps for the server, and cannot change. It is not secret."""
+        return sealing.seal(*self._core.known.signing_key(), content, self._core.clock.wall() + lasts_s)
+
+    def unseal(self, sealed: str) -> bytes | None:
+        """What was sealed here; None if it was not, or if its time is over."""
+        return sealing.unseal(sealed, self._core.known.keys(), self._core.clock.wall())
 
     # The audit
 

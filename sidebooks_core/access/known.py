@@ -118,6 +118,10 @@ class Known:
         snapshot = self._now
         return snapshot.signs_with, snapshot.keys[snapshot.signs_with]
 
+    def keys(self) -> dict[str, bytes]:
+        """All keys that count, by id."""
+        return self._now.keys
+
     def has_person(self, person_id: str) -> bool:
         """Whether there is such a person, who is not disabled."""
         return person_id in self._now.people

@@ -29,6 +29,7 @@ from sidebooks_core.server.endpoints import REQUEST, Endpoint, Rules, starlette_
 from sidebooks_core.server.events import Events
 from sidebooks_core.server.exits import Ending
 from sidebooks_core.server.fast_path import FastPath
+from sidebooks_core.server.framing import frame_headers
 from sidebooks_core.server.gate import Gate, GateRules
 from sidebooks_core.server.headers import ResponseHeaders
 from sidebooks_core.server.identity import House, Identity, WayIn
@@ -67,13 +68,18 @@ class ServerOptions(TypedDict, total=False):
     allow_origins: Sequence[str]
     """Origins whose pages may read the answers, as "https://books.example"; "*": all. None unless told."""
     cache: Cache
-    """"private" if not everybody may see everything: browsers keep the answers, shared caches do not. Else "shared"."""
+    """"private" if not everybody may see everything: browsers keep the answers, shared caches do not. Else "shared".
+
+    Unless told, it is "private" with `access`, `asks_for_accounts` or `ways_in`, which take no other, and else "shared"."""
+    framed_by: Sequence[str]
+    """Origins whose pages may show the viewer in a frame of theirs, as "https://intranet.example"; "'self'": our own. None
+    unless told: a page around the viewer could have its reader click on what they do not see."""
     limits: ServerLimits
     papers: PaperShelf | None
     """Papers that are served beside the documents of `Shelf`. The application does not own it."""
     access: Access | None
     """Accounts, logins, links for guests, rights of folders, and the audit. The application does not own it. As long as nobody
-    has an account, everybody who reaches the server may do everything, unless `asks_for_accounts`."""
+    has an account, whoever is at this machine may do everything, and nobody else anything, unless `asks_for_accounts`."""
     asks_for_accounts: bool
     """Nobody who is not known may do anything, even if nobody has an account yet."""
     oidc: Oidc | None
@@ -100,7 +106,7 @@ class Application:
         self.shelf = shelf
         self.service = service = shelf.service
         limits = options.get("limits") or ServerLimits()
-        sharing = Sharing.of(options.get("allow_origins", ()), options.get("cache", "shared"))
+        sharing = Sharing.of(options.get("allow_origins", ()), _cache(options))
         self._door = Door(options.get("base_url"), options.get("hosts"), sharing)
         self._pools = pools = Pools()
         self._ending = Ending()
@@ -135,6 +141,7 @@ class Application:
             access=access,
             asks_for_accounts=options.get("asks_for_accounts", False),
             oidc=options.get("oidc"),
+            frames=frame_headers(options.get("framed_by", ())),
             sessions=self.sessions,
             ending=self._ending,
             describe_api=lambda base: openapi.description(ROUTES, base, __version__),
@@ -235,12 +242,21 @@ class Application:
         self.sessions.keep_only(documents)
 
 
+def _cache(options: ServerOptions) -> Cache:
+    """Which caches may keep the answers. Raises RequestError if shared ones were told to keep what not everybody may see."""
+    is_for_some = any((options.get("access"), options.get("asks_for_accounts"), options.get("ways_in") is not None))
+    told = options.get("cache")
+    if is_for_some and told == "shared":
+        raise RequestError("cache 'shared' gives answers to others: with access, asks_for_accounts or ways_in it is 'private'")
+    return told or ("private" if is_for_some else "shared")
+
+
 def _identity(options: ServerOptions) -> Identity:
     """How requests to an application say who asks."""
     access, more = options.get("access"), options.get("ways_in")
     if access is None:
         return Identity((House(),) if more is None and not options.get("asks_for_accounts") else more or ())
-    ours: list[WayIn] = [SignedAddresses(access), *(more or ()), BrowserLogins(access)]
+    ours: list[WayIn] = [SignedAddresses(access), *(more or ()), BrowserLogins(access, options.get("base_url"))]
     return Identity(ours if options.get("asks_for_accounts") else [*ours, HouseWithoutPeople(access)])
 
 

@@ -21,8 +21,10 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from sidebooks_core.access import Access
 from sidebooks_core.access.oidc import Oidc
+from sidebooks_core.access.operations import Operation
 from sidebooks_core.errors import RequestError
-from sidebooks_core.server.application import Application
+from sidebooks_core.server.access import everything
+from sidebooks_core.server.application import Application, ServerOptions
 from sidebooks_core.server.door import checked_base
 from sidebooks_core.server.entry import Asked, Entry, entry_of
 from sidebooks_core.server.hosts import HostNames, names_of_this_machine
@@ -37,17 +39,18 @@ from sidebooks_core.server.listening import (
     raise_descriptors,
     shown,
 )
-from sidebooks_core.server.nearness import PEER, is_loopback_name
+from sidebooks_core.server.nearness import PEER, is_at_this_machine, is_loopback_name
 from sidebooks_core.server.options import ALONE, Part, ServeOptions
 from sidebooks_core.server.registering import register_named, register_on_shelf
-from sidebooks_core.server.remembering import had_accounts, remember_accounts
+from sidebooks_core.server.remembering import remember_accounts
 from sidebooks_core.server.shelf import Shelf
 from sidebooks_core.server.slow_clients import Doors, PatientProtocol
 from sidebooks_core.server.supervisor import supervise
-from sidebooks_core.server.ways_in import HouseAtThisMachine, HouseForThisMachine, TrustedProxy
+from sidebooks_core.server.ways_in import HouseForThisMachine, TrustedProxy
 from sidebooks_core.service import TileService
 from sidebooks_core.settings import Settings
 from sidebooks_core.shelf import Shelf as PaperShelf
+from sidebooks_core.shelf.accounts_note import had_accounts
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
@@ -115,17 +118,18 @@ class _PeerNoted:
 class _Server(uvicorn.Server):
     """uvicorn with a longer queue of connections, and streams of events that end when it does."""
 
-    def __init__(self, application: Application, limits: ServerLimits, listener: socket.socket, *, is_alone: bool) -> None:
+    def __init__(self, application: Application, limits: ServerLimits, listener: socket.socket, options: ServeOptions) -> None:
+        trusted = ["127.0.0.1", "::1", *(options.proxies.networks if options.proxies is not None else ())]
         super().__init__(
             uvicorn.Config(
-                _PeerNoted(cast(ASGIApp, ProxyHeadersMiddleware(cast("ASGI3Application", application)))),
+                _PeerNoted(cast(ASGIApp, ProxyHeadersMiddleware(cast("ASGI3Application", application), trusted_hosts=trusted))),
                 proxy_headers=False,  # it is in between: after the note
                 http=type("Protocol", (PatientProtocol,), {"doors": Doors(limits)}),
                 ws="none",
                 log_level="warning",
                 access_log=False,
                 timeout_graceful_shutdown=GRACE_S,
-                backlog=ACCEPTED_AT_ONCE if is_alone else 1,  # the other processes are to have some, too
+                backlog=ACCEPTED_AT_ONCE if options.processes == 1 else 1,  # the other processes are to have some, too
             )
         )
         self._application = application
@@ -198,7 +202,12 @@ def ways_in(options: ServeOptions, entry: Entry) -> list[WayIn]:
         return [HouseForThisMachine()]
     if options.proxies is not None:
         return [TrustedProxy(options.proxies)]
-    return [HouseAtThisMachine()] if options.data is None else []
+    return []
+
+
+def for_this_machine(scope: Scope, _operation: Operation, _document_id: str | None, /) -> bool:
+    """Allows everything to whoever is at this machine, and nothing to others."""
+    return is_at_this_machine(scope)
 
 
 def serve(settings: Settings, options: ServeOptions) -> int:
@@ -238,19 +247,20 @@ def serve_on(listener: socket.socket, settings: Settings, options: ServeOptions,
         hosts = {*names_of_this_machine(socket.gethostname()), *options.hostnames}
         if not is_ip_address(options.host):
             hosts.add(options.host)
-        application = Application(
-            shelf,
-            hosts=hosts,
-            base_url=options.base_url,
-            allow_origins=options.allow_origins,
-            limits=limits,
-            papers=papers,
-            access=access,
-            asks_for_accounts=entry is Entry.ACCOUNTS,
-            ways_in=ways_in(options, entry),
-            oidc=Oidc(options.oidc) if options.oidc is not None else None,
-            cache="shared" if access is None else "private",
-        )
+        told: ServerOptions = {
+            "hosts": hosts,
+            "base_url": options.base_url,
+            "allow_origins": options.allow_origins,
+            "limits": limits,
+            "papers": papers,
+            "access": access,
+            "asks_for_accounts": entry is Entry.ACCOUNTS,
+            "oidc": Oidc(options.oidc) if options.oidc is not None else None,
+        }
+        if papers is not None:
+            told["ways_in"] = ways_in(options, entry)
+        is_for_all = papers is not None or entry is Entry.READERS
+        application = Application(shelf, allowed=everything if is_for_all else for_this_machine, **told)
         try:
             left = 0
             if papers is None:
@@ -264,7 +274,7 @@ def serve_on(listener: socket.socket, settings: Settings, options: ServeOptions,
                 if access is not None and entry is Entry.ACCOUNTS and (token := access.setup_token()) is not None:
                     at = f"{_setup_base(options, listener.getsockname()[1])}/#setup={token}"
                     print(f"Set up the first administrator within an hour, at {at}", flush=True)
-            ending.server = _Server(application, limits, listener, is_alone=options.processes == 1)
+            ending.server = _Server(application, limits, listener, options)
             ending.server.run(sockets=[listener])
         finally:
             application.close()

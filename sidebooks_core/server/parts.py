@@ -14,6 +14,7 @@ from sidebooks_core.server.addresses import page_number
 from sidebooks_core.server.descriptions import Described
 from sidebooks_core.server.events import Events
 from sidebooks_core.server.exits import Ending
+from sidebooks_core.server.framing import Frames
 from sidebooks_core.server.gate import Gate
 from sidebooks_core.server.http import HttpRequest
 from sidebooks_core.server.image_answers import ImageAnswers
@@ -46,6 +47,7 @@ class ServerParts(Struct, frozen=True, eq=False, kw_only=True):
     """Also if nobody has an account yet."""
     oidc: Oidc | None
     """The identity provider at which people log in. None: there is none."""
+    frames: Frames
     sessions: Sessions
     ending: Ending
     describe_api: Callable[[str], object]

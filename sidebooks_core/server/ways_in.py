@@ -9,7 +9,7 @@ from sidebooks_core.access.model import Unknown
 from sidebooks_core.access.principals import HOUSE, Principal
 from sidebooks_core.access.proxy import ProxyRules, principal_of
 from sidebooks_core.server import cookies
-from sidebooks_core.server.http import root_and_path, signature_of
+from sidebooks_core.server.http import base_of, root_and_path, signature_of
 from sidebooks_core.server.nearness import is_at_this_machine, peer_of
 
 
@@ -34,27 +34,23 @@ class HouseForThisMachine:
     find = known
 
 
-class HouseAtThisMachine:
-    """Whoever is at this machine may do everything. For a server that nobody else is meant to reach."""
-
-    def known(self, scope: Scope, /) -> Principal | None:
-        return HOUSE if is_at_this_machine(scope) else None
-
-    find = known
-
-
 class BrowserLogins:
     """The login that a browser's cookie names."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, base_url: str | None = None) -> None:
+        """base_url: what addresses begin with, if the requests do not tell."""
         self._access = access
+        self._base_url = base_url
 
     def known(self, scope: Scope, /) -> Principal | Unknown | None:
-        token = cookies.token_in(scope)
+        token = self._token(scope)
         return self._access.known_principal(token) if token else None
 
     def find(self, scope: Scope, /) -> Principal | None:
-        return self._access.principal(cookies.token_in(scope))
+        return self._access.principal(self._token(scope))
+
+    def _token(self, scope: Scope) -> str:
+        return cookies.jar_of(self._base_url or base_of(scope)).login.value_in(scope)
 
 
 class SignedAddresses:

@@ -9,8 +9,9 @@ from sidebooks_core.access.model import Session
 from sidebooks_core.access.operations import Operation
 from sidebooks_core.access.policy import TOP
 from sidebooks_core.access.principals import Principal
-from sidebooks_core.server import cookies, headers, responses
+from sidebooks_core.server import headers, responses
 from sidebooks_core.server.access_schemas import LogIn, LoginList, LoginRow, Me, NewPassword, SetUp, UseLink
+from sidebooks_core.server.cookies import jar_of
 from sidebooks_core.server.http import HttpRequest, HttpResponse
 from sidebooks_core.server.json_text import read_json
 from sidebooks_core.server.parts import ServerParts
@@ -55,7 +56,7 @@ async def log_out(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """End the login of the request. The browser forgets what it has kept."""
     if request.principal.session:
         await parts.pools.run("logins", parts.logins().end_session, request.principal.session, who=request.principal)
-    forget = [cookies.drop(is_secure=_is_secure(request)), (b"clear-site-data", b'"cache", "storage"')]
+    forget = [jar_of(request.base).login.drop(), (b"clear-site-data", b'"cache", "storage"')]
     return HttpResponse(204, headers=[(b"cache-control", headers.NO_STORE), *forget])
 
 
@@ -113,7 +114,7 @@ async def _logged_in(parts: ServerParts, request: HttpRequest, token: str, sessi
     if principal is None:
         raise Refused(403, "the login has ended already")
     request.principal = principal
-    cookie = cookies.keep(token, max(1.0, session.end_s - session.begun_s), is_secure=_is_secure(request))
+    cookie = jar_of(request.base).login.keep(token, max(1.0, session.end_s - session.begun_s))
     answer = responses.json(request, _me(parts, request, principal), responses.JSON, headers.NO_STORE)
     answer.headers += [cookie, (b"clear-site-data", b'"cache"')]
     return answer
@@ -139,7 +140,3 @@ def _own_id(request: HttpRequest) -> str:
     if not request.principal.session or request.principal.role == "guest":
         raise Refused(401, "log in first")
     return request.principal.id
-
-
-def _is_secure(request: HttpRequest) -> bool:
-    return request.base.startswith("https:")

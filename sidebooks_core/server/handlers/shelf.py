@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Unpack
@@ -31,6 +32,8 @@ MOST_HITS = 200
 """Pages in one answer of a search, at most."""
 HITS = 50
 """Unless told."""
+WHOLE_DIGITS = 18
+"""Of a number in a query: SQLite takes it."""
 
 
 async def folder(parts: ServerParts, request: HttpRequest) -> HttpResponse:
@@ -87,7 +90,7 @@ async def search(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """One step of a search over all papers that may be seen."""
     papers, query = parts.of_papers(), request.query("q")
     where_from, where_until = number(request, "from"), number(request, "until")
-    before, limit = int(number(request, "before") or NEWEST), int(number(request, "limit") or HITS)
+    before, limit = whole(request, "before") or NEWEST, whole(request, "limit") or HITS
     below = request.query("folder")
     is_visible = parts.gate.viewer_of_papers(request.principal)
 
@@ -112,7 +115,7 @@ async def changes(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     papers = parts.of_papers()
     if request.principal.documents is not None:
         raise not_found()
-    limit = min(int(number(request, "limit") or AT_ONCE), AT_ONCE)
+    limit = min(whole(request, "limit") or AT_ONCE, AT_ONCE)
     since = request.query("since")
     found = await parts.pools.run("feed", papers.feed.since, request.principal, since, limit)
     return responses.json(request, found, responses.JSON, headers.PERSONAL)
@@ -162,14 +165,27 @@ async def shown(parts: ServerParts, request: HttpRequest, make: Callable[[], obj
 
 
 def number(request: HttpRequest, name: str) -> float | None:
-    """A number in the query; None if it is not there. Raises Refused."""
+    """A finite number in the query; None if it is not there. Raises Refused."""
     given = request.query(name)
     if not given:
         return None
     try:
-        return int(given) if given.isascii() and given.isdecimal() else float(given)
+        found = float(given)
     except ValueError:
-        raise Refused(400, f"{name} is no number") from None
+        found = math.nan
+    if not math.isfinite(found):
+        raise Refused(400, f"{name} is no number")
+    return found
+
+
+def whole(request: HttpRequest, name: str) -> int | None:
+    """A whole number in the query, 0 or more; None if it is not there. Raises Refused."""
+    given = request.query(name)
+    if not given:
+        return None
+    if not (given.isascii() and given.isdecimal() and len(given) <= WHOLE_DIGITS):
+        raise Refused(400, f"{name} must be a whole number, 0 or more")
+    return int(given)
 
 
 def _change(papers: PaperParts, changed: str, who: str, **changes: Unpack[FolderChanges]) -> Folder:
