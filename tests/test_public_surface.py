@@ -110,9 +110,9 @@ ACCESS_METHODS = """
     end_session(session_id who) end_sessions(person_id who * keep) find_person(name) flush() grants(folder_id) has_people()
     known_principal(token) links() log_in(person_id * device address) make_link(folders * name until_s uses who) people()
     person(person_id) person_of_subject(subject name shown_name role groups) policy() principal(token) readers(paper_id)
-    sessions(person_id) set_grants(folder_id grants * who) set_password(person_id password * keep who)
+    seal(content lasts_s) sessions(person_id) set_grants(folder_id grants * who) set_password(person_id password * keep who)
     set_up(token name password) setup_token() sign(document_ids principal * valid_s window_s now_s)
-    signed_principal(signature) tell(listener) use_link(token * guest_name device address) verify_audit(head)
+    signed_principal(signature) tell(listener) unseal(sealed) use_link(token * guest_name device address) verify_audit(head)
 """
 TESTING = (
     "Begun DocumentContract FailingStore FakeDocument FakeEngine FakePage Held LeaseContract Rule SlowStore StoreContract Task "

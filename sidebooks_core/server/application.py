@@ -42,6 +42,7 @@ from sidebooks_core.server.parts import ServerParts
 from sidebooks_core.server.places import Places
 from sidebooks_core.server.pools import Pools
 from sidebooks_core.server.progress_events import ProgressEvents
+from sidebooks_core.server.rates import Rate
 from sidebooks_core.server.routes import ROUTES
 from sidebooks_core.server.searching import Searches
 from sidebooks_core.server.sending import Sender
@@ -121,17 +122,18 @@ class Application:
         self.gate = gate = Gate(rules_of_access, pools)
         self.fast_path = FastPath(service, response_headers, gate.may_have_from_memory)
         self.images = ImageAnswers(service, self.fast_path, pools)
-        streams = Quota(limits.streams, limits.streams_per_client, "streams of events")
+        streams = _streams(limits)
         self.events = Events(streams, left=lambda session: self.sessions.end(session))
         self._ending.on_begin(self.events.close)
         self.sessions = Sessions(service, self.events.page_shown)
         joined = JoinedWork()
-        searches = Quota(limits.searches, limits.searches_per_client, "searches at once")
+        searches = _searches(limits)
         self.searches = Searches(service, joined, searches, self.images.are_awaited)
         parts = ServerParts(
             shelf=shelf,
             service=service,
             pools=pools,
+            attempts=Rate(),
             images=self.images,
             joined=joined,
             searches=self.searches,
@@ -240,6 +242,16 @@ class Application:
         self.fast_path.forget()
         self.events.documents_changed(documents)
         self.sessions.keep_only(documents)
+
+
+def _streams(limits: ServerLimits) -> Quota:
+    per_client, per_citizen, per_guest = limits.streams_per_client, limits.streams_per_citizen, limits.streams_per_guest
+    return Quota(limits.streams, per_client, "streams of events", per_citizen=per_citizen, per_guest=per_guest)
+
+
+def _searches(limits: ServerLimits) -> Quota:
+    per_client, per_citizen, per_guest = limits.searches_per_client, limits.searches_per_citizen, limits.searches_per_guest
+    return Quota(limits.searches, per_client, "searches at once", per_citizen=per_citizen, per_guest=per_guest)
 
 
 def _cache(options: ServerOptions) -> Cache:

@@ -26,7 +26,7 @@ async def note(parts: ServerParts, request: HttpRequest, route: Route, status: i
     if route.changes_something:
         if operation not in BY_ACCESS:
             await parts.pools.run(
-                "logins", access.audit_now, operation, who=request.principal, what=_what(request), address=request.address
+                "audit", access.audit_now, operation, who=request.principal, what=_what(request), address=request.address
             )
     elif operation is Operation.READ_ORIGINAL:
         if status == 200:
@@ -41,7 +41,7 @@ async def note_upload(parts: ServerParts, request: HttpRequest, paper: Paper) ->
     if parts.access is not None:
         what = What(paper=paper.id, revision=paper.revision)
         await parts.pools.run(
-            "logins", parts.access.audit_now, operation, who=request.principal, what=what, address=request.address
+            "audit", parts.access.audit_now, operation, who=request.principal, what=what, address=request.address
         )
 
 

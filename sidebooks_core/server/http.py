@@ -15,7 +15,7 @@ from starlette.types import Message, Receive, Scope
 from sidebooks_core.access.operations import Operation
 from sidebooks_core.access.policy import UNLIMITED, Limits
 from sidebooks_core.access.principals import CITIZEN, Principal
-from sidebooks_core.server.limits import client_of
+from sidebooks_core.server.limits import Kind, client_of
 from sidebooks_core.server.shelf import Registered
 from sidebooks_core.server.statuses import Refused
 from sidebooks_core.shelf.standing import Standing
@@ -127,6 +127,13 @@ class HttpRequest(Struct, eq=False):
     def address(self) -> str:
         """The client's address (`limits.client_of`)."""
         return client_of(self.scope.get("client"))
+
+    @property
+    def share(self) -> tuple[str, Kind]:
+        """Whose share it takes of what is shared out, and the kind. Guests have one for each login, others by address."""
+        if self.principal.role == "guest":
+            return self.principal.session, "guest"
+        return self.address, "citizen" if self.principal.role == "citizen" else "known"
 
     def header(self, name: bytes) -> str:
         """The value of a header; those of several, with commas between them. "": there is none."""

@@ -21,6 +21,7 @@ from sidebooks_core.server.image_answers import ImageAnswers
 from sidebooks_core.server.joining import JoinedWork
 from sidebooks_core.server.paper_parts import PaperParts
 from sidebooks_core.server.pools import Pools
+from sidebooks_core.server.rates import Rate
 from sidebooks_core.server.searching import Searches
 from sidebooks_core.server.sessions import Sessions
 from sidebooks_core.server.shelf import Registered, Shelf
@@ -35,6 +36,8 @@ class ServerParts(Struct, frozen=True, eq=False, kw_only=True):
     shelf: Shelf
     service: TileService
     pools: Pools
+    attempts: Rate
+    """Of those whom nobody knows yet, by address."""
     images: ImageAnswers
     joined: JoinedWork
     searches: Searches

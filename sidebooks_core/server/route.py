@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from msgspec import Struct
 
-from sidebooks_core.access.operations import FOR_ANYBODY, GENERAL, Operation
+from sidebooks_core.access.operations import ASKING, FOR_ANYBODY, GENERAL, Operation
 from sidebooks_core.encoding.formats import BY_ENDING
 from sidebooks_core.server.http import HttpRequest, HttpResponse
 from sidebooks_core.server.parts import ServerParts
@@ -160,7 +160,7 @@ class Route(Struct, frozen=True, kw_only=True):
         """All statuses that the route may answer. Any request may also get 400 (host, path), 405, 414, 421, and 500 (our
         fault).
         """
-        is_for_all = self.operation in FOR_ANYBODY | GENERAL or (self.operation is Operation.SEARCH and not self.parameters)
+        is_for_all = self.operation in FOR_ANYBODY | GENERAL and self.operation not in ASKING
         unknown = () if is_for_all else (401,)
         return tuple(sorted({*self.successes, *unknown, 403, *self.errors}))
 

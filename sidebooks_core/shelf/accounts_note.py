@@ -1,6 +1,6 @@
 """The shelf's note that people have accounts. All SQL about it is here.
 
-Accounts are in a database of their own. If that is lost, the note keeps a server from taking the shelf for one without accounts.
+Accounts are in a database of their own. If that is lost, the note keeps a server from opening the shelf to everybody.
 """
 
 from __future__ import annotations

@@ -26,9 +26,9 @@ async def me(parts: ServerParts, request: HttpRequest) -> HttpResponse:
 async def log_in(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """Check a name and a password, and give the browser a login. Raises Refused."""
     access, given = parts.logins(), read_json(await request.body(), LogIn)
-    person = await parts.pools.run("logins", access.check_password, given.name, given.password, request.address)
+    person = await parts.pools.run("strangers", access.check_password, given.name, given.password, request.address)
     token, session = await parts.pools.run(
-        "logins", access.log_in, person.id, device=device_of(request), address=request.address
+        "strangers", access.log_in, person.id, device=device_of(request), address=request.address
     )
     return await _logged_in(parts, request, token, session)
 
@@ -36,8 +36,9 @@ async def log_in(parts: ServerParts, request: HttpRequest) -> HttpResponse:
 async def use_link(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """Give a guest who has a link a login. Raises Refused."""
     access, given = parts.logins(), read_json(await request.body(), UseLink)
+    parts.attempts.take(request.address)
     token, session = await parts.pools.run(
-        "logins", access.use_link, given.token, guest_name=given.name, device=device_of(request), address=request.address
+        "strangers", access.use_link, given.token, guest_name=given.name, device=device_of(request), address=request.address
     )
     return await _logged_in(parts, request, token, session)
 
@@ -45,9 +46,10 @@ async def use_link(parts: ServerParts, request: HttpRequest) -> HttpResponse:
 async def set_up(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """Make the first administrator, and give the browser their login. Raises Refused."""
     access, given = parts.logins(), read_json(await request.body(), SetUp)
-    person = await parts.pools.run("logins", access.set_up, given.token, given.name, given.password)
+    parts.attempts.take(request.address)
+    person = await parts.pools.run("strangers", access.set_up, given.token, given.name, given.password)
     token, session = await parts.pools.run(
-        "logins", access.log_in, person.id, device=device_of(request), address=request.address
+        "strangers", access.log_in, person.id, device=device_of(request), address=request.address
     )
     return await _logged_in(parts, request, token, session)
 

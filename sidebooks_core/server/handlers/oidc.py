@@ -21,7 +21,9 @@ PARAMETERS = ("state", "code", "error", "iss")
 
 async def begin(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """Send the browser to the identity provider. Raises Refused, AccessDenied."""
-    pending = await parts.pools.run("logins", _provider(parts).begin)
+    provider = _provider(parts)
+    parts.attempts.take(request.address)
+    pending = await parts.pools.run("provider", provider.begin)
     kept = parts.logins().seal(msgspec.json.encode(pending), PENDING_S)
     cookie = jar_of(request.base).pending.keep(kept, PENDING_S)
     return HttpResponse(303, headers=[(b"location", pending.address.encode()), (b"cache-control", headers.NO_STORE), cookie])
@@ -30,6 +32,7 @@ async def begin(parts: ServerParts, request: HttpRequest) -> HttpResponse:
 async def finish(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """The browser comes back: give it a login, and send it to the viewer. Raises Refused, AccessDenied."""
     access, provider, jar = parts.logins(), _provider(parts), jar_of(request.base)
+    parts.attempts.take(request.address)
     kept = access.unseal(jar.pending.value_in(request.scope))
     if kept is None:
         raise AccessDenied("this login was not begun in this browser, or took too long: begin again")
@@ -42,7 +45,7 @@ async def finish(parts: ServerParts, request: HttpRequest) -> HttpResponse:
         token, session = access.log_in(person.id, device=device_of(request), address=request.address)
         return token, session.end_s - session.begun_s
 
-    token, lasts_s = await parts.pools.run("logins", logged_in)
+    token, lasts_s = await parts.pools.run("provider", logged_in)
     own = [
         (b"location", f"{request.base}/".encode()),
         (b"cache-control", headers.NO_STORE),

@@ -225,7 +225,7 @@ async def search(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     if query:
         look = partial(papers.shelf.search_in, paper_id, query, old_forms=wants_old_forms(request), limit=SEARCH_LIMIT)
         try:
-            with papers.searches.taken(request.address):
+            with papers.searches.taken(*request.share):
                 found = await parts.pools.run("shelf searches", look)
         except DocumentError as error:
             raise Refused(409, error.message) from None

@@ -105,7 +105,7 @@ async def search(parts: ServerParts, request: HttpRequest) -> HttpResponse:
         hits = [hit for one in step.pages if (hit := _hit(parts, request, papers, one)) is not None]
         return FoundPapers(query, hits, step.next)
 
-    with papers.searches.taken(request.address):
+    with papers.searches.taken(*request.share):
         made = await parts.pools.run("shelf searches", found)
     return await shown(parts, request, lambda: made)
 

@@ -67,7 +67,7 @@ async def events(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     principal = request.principal
     asks = Listening(
         session=request.query("session"),
-        client=request.address,
+        share=request.share,
         principal=principal,
         may_see_documents=lambda: parts.gate.sees_top(principal),
         changes_after=_changes_for(parts, principal),
