@@ -119,10 +119,13 @@ class _Server(uvicorn.Server):
     """uvicorn with a longer queue of connections, and streams of events that end when it does."""
 
     def __init__(self, application: Application, limits: ServerLimits, listener: socket.socket, options: ServeOptions) -> None:
-        trusted = ["127.0.0.1", "::1", *(options.proxies.networks if options.proxies is not None else ())]
         super().__init__(
             uvicorn.Config(
-                _PeerNoted(cast(ASGIApp, ProxyHeadersMiddleware(cast("ASGI3Application", application), trusted_hosts=trusted))),
+                _PeerNoted(
+                    cast(
+                        ASGIApp, ProxyHeadersMiddleware(cast("ASGI3Application", application), trusted_hosts=believed(options))
+                    )
+                ),
                 proxy_headers=False,  # it is in between: after the note
                 http=type("Protocol", (PatientProtocol,), {"doors": Doors(limits)}),
                 ws="none",
@@ -142,6 +145,11 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._application.begin_close()
         await super().shutdown(sockets)
+
+
+def believed(options: ServeOptions) -> list[str]:
+    """The addresses and networks whose `X-Forwarded-For` names the client."""
+    return ["127.0.0.1", "::1", *(options.proxies.networks if options.proxies is not None else ())]
 
 
 @contextmanager

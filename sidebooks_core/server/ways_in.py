@@ -10,7 +10,9 @@ from sidebooks_core.access.principals import HOUSE, Principal
 from sidebooks_core.access.proxy import ProxyRules, principal_of
 from sidebooks_core.server import cookies
 from sidebooks_core.server.http import base_of, root_and_path, signature_of
-from sidebooks_core.server.nearness import is_at_this_machine, peer_of
+from sidebooks_core.server.nearness import PEER, is_at_this_machine, peer_of
+
+__all__ = ["PEER", "BrowserLogins", "HouseForThisMachine", "HouseWithoutPeople", "SignedAddresses", "TrustedProxy"]
 
 
 class HouseWithoutPeople:
@@ -69,7 +71,11 @@ class SignedAddresses:
 
 
 class TrustedProxy:
-    """The headers of a proxy that has asked who somebody is."""
+    """The headers of a proxy that has asked who somebody is.
+
+    The address of the connection counts, as noted in the scope under PEER. Without the note it is `client`, which the ASGI
+    server may have taken from `X-Forwarded-For`: then let it trust no other addresses than those of the rules.
+    """
 
     def __init__(self, rules: ProxyRules) -> None:
         self._rules = rules
