@@ -37,9 +37,12 @@ async def ask_async(
 ) -> Reply:
     """leave_after: pieces of the body after which the client goes away. leave_when: it goes, too, once this holds of the body.
 
-    client: the address that it comes from.
+    client: the address that it comes from. A body is sent as JSON unless the headers say otherwise.
     """
     raw_path, _, query = path.partition("?")
+    given = {"host": "test", **{name.lower(): value for name, value in (headers or {}).items()}}
+    if method in ("POST", "PUT", "PATCH"):
+        given.setdefault("content-type", "application/json")
     scope = {
         "type": "http",
         "method": method,
@@ -48,7 +51,7 @@ async def ask_async(
         "query_string": query.encode(),
         "scheme": "http",
         "client": (client, 50000),
-        "headers": [(b"host", b"test"), *((k.lower().encode(), v.encode()) for k, v in (headers or {}).items())],
+        "headers": [(name.encode(), value.encode()) for name, value in given.items()],
     }
     sent: list[dict[str, Any]] = []
     first = True

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from sidebooks_core.access import CITIZEN, DENY, HOUSE, Decision, FolderPolicy, Grant, Limits, Operation, Principal, Resource
-from sidebooks_core.access.operations import CLERKS, FOR_ANYBODY, GENERAL, OWN_FILES, READING, SIGNED, TENDING
+from sidebooks_core.access.operations import ASKING, CLERKS, FOR_ANYBODY, GENERAL, OWN_FILES, READING, SIGNED, TENDING
 
 PEOPLE = {
     "admin": Principal("a", "A", "admin"),
@@ -83,7 +83,17 @@ def test_each_operation_is_decided_by_the_nearest_folder(
 def test_what_concerns_no_paper(person: str) -> None:
     allowed = {one for one in Operation if FolderPolicy().decide(PEOPLE[person], one, None).is_allowed}
     everything = {"admin": set(Operation), "clerk": FOR_ANYBODY | GENERAL | CLERKS | READING}
-    assert allowed == everything.get(person, FOR_ANYBODY | GENERAL | {Operation.SEARCH})
+    known = FOR_ANYBODY | GENERAL | {Operation.SEARCH}
+    assert allowed == everything.get(person, known - ASKING if person == "citizen" else known)
+
+
+def test_nobody_known_asks_where_nothing_is_open_to_everybody() -> None:
+    closed = FolderPolicy({"a": (Grant("role", "member"), Grant("group", "citizen")), "b": ()})
+    opened = FolderPolicy({"a": (), "b": (Grant("role", "member"), Grant("role", "citizen"))})
+    assert (closed.is_open_to_citizens(), opened.is_open_to_citizens()) == (False, True)
+    for operation in ASKING:
+        assert not closed.decide(CITIZEN, operation, None).is_allowed
+        assert opened.decide(CITIZEN, operation, None).is_allowed
 
 
 def test_only_admins_manage_people_and_read_the_audit() -> None:

@@ -50,7 +50,7 @@ def servers(server: Served) -> list[int]:
 
 def ask(server: Served, path: str, method: str = "GET", body: bytes = b"", **headers: str) -> Any:
     """Over a connection of its own, so that any process may take it."""
-    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    given = {"Content-Type": "application/json", **{name.replace("_", "-"): value for name, value in headers.items()}}
     request = urllib.request.Request(server.address + path, body or None, given, method=method)
     with urllib.request.urlopen(request, timeout=PATIENCE_S) as reply:
         return json.loads(reply.read() or b"null")

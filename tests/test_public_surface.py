@@ -116,7 +116,7 @@ ACCESS_METHODS = """
     end_sessions(person_id who * keep) find_person(name) flush() grants(folder_id) has_people() known_principal(token)
     links() log_in(person_id * device address password_version) make_link(folders * name until_s uses who) people()
     person(person_id) person_of_subject(subject name shown_name role groups) policy() principal(token)
-    readers(paper_id) sessions(person_id) set_grants(folder_id grants * who)
+    readers(paper_id) seal(content lasts_s) unseal(sealed) sessions(person_id) set_grants(folder_id grants * who)
     set_password(person_id password * keep who password_version) set_up(token name password) setup_token()
     sign(document_ids principal * valid_s window_s now_s with_original) end_signed_address(address_id who)
     end_signed_addresses(signer_id who) known_signed_principal(signature) signed_addresses()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import msgspec
 import pytest
 from asgi import Reply, ask, ask_async
 from starlette.types import Scope
@@ -18,6 +19,7 @@ from town_hall import PASSWORD, Provider, TownHall, address, body_of, paper_of, 
 from sidebooks_core.access import Access, Operation
 from sidebooks_core.errors import QueueFull, SidebooksError, StorageFailed
 from sidebooks_core.server import Application
+from sidebooks_core.server.pools import MOST_WAITING
 from sidebooks_core.server.route import Route
 from sidebooks_core.server.routes import DOCUMENTS, ROUTES
 from sidebooks_core.shelf import Shelf
@@ -251,13 +253,30 @@ class Provoker:
     def status_460(self, route: Route) -> Reply:
         return bytes_to(self._hall, route, Upload_Checksum="sha1 AAAAAAAAAAAAAAAAAAAAAAAAAAA=")
 
+    def status_429(self, route: Route) -> Reply:
+        self._patch.setattr("sidebooks_core.server.rates.AT_ONCE", 0)
+        return self._of_a_stranger(route)
+
     def status_503(self, route: Route) -> Reply:
+        if route.operation is Operation.LOG_IN:
+            for kind in MOST_WAITING:
+                self._patch.setitem(MOST_WAITING, kind, 0)
+            return self._of_a_stranger(route)
         return self._failing_to_store(route, StorageFailed("the database is locked"))
 
     def status_507(self, route: Route) -> Reply:
         full = StorageFailed("the disk is full")
         full.__cause__ = OSError(errno.ENOSPC, "no space")
         return self._failing_to_store(route, full)
+
+    def _of_a_stranger(self, route: Route) -> Reply:
+        hall = self._hall
+        pending = hall.access.seal(msgspec.json.encode(Provider().begin()), 60)
+        application = Application(hall.served, papers=hall.shelf, access=hall.access, oidc=Provider())
+        body = json.dumps(body_of(route) or {}).encode()
+        reply = ask(application, address(route, hall), route.method, {"Cookie": f"sidebooks_pending={pending}"}, body)
+        application.close()
+        return reply
 
     def _failing_to_store(self, route: Route, error: StorageFailed) -> Reply:
         hall = self._hall

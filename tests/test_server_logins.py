@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import csv
 import io
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from asgi import Reply, ask, ask_async
 from town_hall import PASSWORD, Provider, TownHall, paper_of, town_hall
 
-from sidebooks_core.access import Access, ProxyRules
+from sidebooks_core.access import Access, Principal, ProxyRules
+from sidebooks_core.access.oidc import Identity, Pending
+from sidebooks_core.access.principals import HOUSE
+from sidebooks_core.errors import RequestError
 from sidebooks_core.server import Application
 from sidebooks_core.server.ways_in import TrustedProxy
 
@@ -87,6 +92,31 @@ def test_pages_of_other_sites_change_nothing(hall: TownHall, method: str) -> Non
     assert len(hall.ask("admin", "/people").json()["people"]) == 6
 
 
+@pytest.mark.parametrize("origins", [["*"], ["https://evil.example"]])
+def test_pages_that_may_read_make_no_administrator(tmp_path: Path, origins: list[str]) -> None:
+    body = json.dumps({"name": "evil", "role": "admin", "password": PASSWORD}).encode()
+    near = {"path": "/people", "method": "POST", "body": body, "client": "127.0.0.1"}
+    with town_hall(tmp_path) as hall, Access(None) as access:
+        application = Application(hall.served, access=access, allow_origins=origins)
+        for told in (
+            {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"},
+            {"Origin": "https://evil.example"},
+            {"Sec-Fetch-Site": "cross-site"},
+        ):
+            assert asyncio.run(ask_async(application, headers={"Host": "localhost", **told}, **near)).status == 403
+        assert not access.has_people()
+        ours = {"Host": "localhost", "Origin": "http://localhost"}
+        assert asyncio.run(ask_async(application, headers=ours, **near)).status == 201
+        application.close()
+
+
+@pytest.mark.parametrize("kind", ["", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"])
+def test_a_form_of_another_site_cannot_send_json(hall: TownHall, kind: str) -> None:
+    given = {"name": "x", "role": "member"}
+    assert hall.ask("admin", "/people", "POST", given, Content_Type=kind).status == 415
+    assert hall.ask("admin", "/people", "POST", given, Content_Type="Application/JSON; charset=utf-8").status == 201
+
+
 def test_the_first_administrator_comes_by_the_link_of_the_start(tmp_path: Path) -> None:
     with town_hall(tmp_path) as hall, Access(None) as access:
         application = Application(hall.served, access=access, asks_for_accounts=True)
@@ -101,14 +131,18 @@ def test_the_first_administrator_comes_by_the_link_of_the_start(tmp_path: Path) 
         application.close()
 
 
-def test_without_accounts_everybody_is_at_home_until_there_is_one(tmp_path: Path) -> None:
+def test_without_accounts_whoever_is_at_this_machine_is_at_home_until_there_is_one(tmp_path: Path) -> None:
     with town_hall(tmp_path) as hall, Access(None) as access:
         hall.served.register(paper_of(5))
         application = Application(hall.served, access=access)
+        near = {"path": "/documents", "headers": {"Host": "localhost"}, "client": "127.0.0.1"}
         assert ask(application, "/me").json()["has_accounts"] is False
-        assert len(ask(application, "/documents").json()["documents"]) == 1
+        assert len(asyncio.run(ask_async(application, **near)).json()["documents"]) == 1
+        passed_on = near | {"headers": {"Host": "localhost", "X-Forwarded-For": "127.0.0.1"}}
+        for far in (near | {"client": "192.0.2.1"}, near | {"headers": {"Host": "books.example"}}, passed_on):
+            assert asyncio.run(ask_async(application, **far)).json()["documents"] == []
         access.add_person("admin", "admin", password=PASSWORD)
-        assert ask(application, "/documents").json()["documents"] == []
+        assert asyncio.run(ask_async(application, **near)).json()["documents"] == []
         assert ask(application, "/me").json() == {
             "id": "", "name": "", "role": "citizen", "groups": [], "may": ask(application, "/me").json()["may"],
             "has_accounts": True, "is_logged_in": False, "has_shelf": False, "login_address": None,
@@ -312,3 +346,105 @@ def test_an_identity_provider_says_who_it_is(hall: TownHall) -> None:
     me = ask(application, "/me", headers={"Cookie": login.partition(";")[0]}).json()
     assert (me["name"], me["role"], me["groups"]) == ("森", "clerk", ["office"])
     application.close()
+
+
+def test_answers_to_some_are_for_no_shared_cache(hall: TownHall) -> None:
+    application = Application(hall.served, papers=hall.shelf, access=hall.access)
+    mine = {"Cookie": f"sidebooks_login={hall.cookies['member']}"}
+    kept = ask(application, image_path(hall), headers=mine).headers
+    assert (kept["cache-control"].split(",")[0], kept.get("access-control-allow-origin")) == ("private", None)
+    application.close()
+    for options in ({"access": hall.access}, {"asks_for_accounts": True}, {"ways_in": []}):
+        with pytest.raises(RequestError, match="private"):
+            Application(hall.served, cache="shared", **options)
+
+
+def test_a_code_of_the_provider_arrives_whole(hall: TownHall) -> None:
+    told: list[str] = []
+
+    class Noting(Provider):
+        def finish(self, pending: Pending, parameters: Mapping[str, str]) -> Identity:
+            told.append(parameters["code"])
+            return super().finish(pending, parameters)
+
+    application = Application(hall.served, papers=hall.shelf, access=hall.access, oidc=Noting())
+    mine = {"Cookie": cookie_of(ask(application, "/oidc/login"))}
+    code = "0.AXoA" * 400
+    back = ask(application, f"/oidc/return?state=state&code={code}", headers=mine)
+    assert (back.status, back.headers["clear-site-data"], told) == (303, '"cache"', [code])
+    application.close()
+
+
+def test_a_begun_login_is_believed_from_its_own_browser_alone(hall: TownHall) -> None:
+    application = Application(
+        hall.served, papers=hall.shelf, access=hall.access, oidc=Provider(), base_url="https://books.example/reader"
+    )
+    begun = cookie_of(ask(application, "/oidc/login"))
+    name, _, sealed = begun.partition("=")
+    assert name == "__Host-sidebooks_pending.reader"
+    content = base64.urlsafe_b64encode(json.dumps({"address": "x", "state": "state", "nonce": "", "verifier": ""}).encode())
+    key, told, mac = sealed.split(".")
+    forged = (content.decode(), f"{key}.{told[:-2]}AA.{mac}", f"x.{told}.{mac}", hall.access.sign(["x"], HOUSE, valid_s=60))
+    for cookie in (*(f"{name}={one}" for one in forged), f"sidebooks_pending={sealed}"):
+        assert ask(application, "/oidc/return?state=state&code=x", headers={"Cookie": cookie}).status == 403, cookie
+    hall.now_s += 601
+    assert ask(application, "/oidc/return?state=state&code=x", headers={"Cookie": begun}).status == 403, "it took too long"
+    hall.now_s -= 601
+    assert ask(application, "/oidc/return?state=state&code=x", headers={"Cookie": begun}).status == 303
+    application.close()
+
+
+def test_servers_on_one_host_keep_their_logins_apart(hall: TownHall) -> None:
+    body = json.dumps({"name": "admin", "password": PASSWORD}).encode()
+    names = []
+    for base in ("http://h", "http://h:8000", "http://h:8001", "http://h/a", "http://h/a/b", "https://h", "https://h:8443/a"):
+        application = Application(hall.served, papers=hall.shelf, access=hall.access, base_url=base)
+        cookie = cookie_of(ask(application, "/login", "POST", body=body))
+        names.append(cookie.partition("=")[0])
+        assert ask(application, "/people", headers={"Cookie": cookie}).status == 200
+        application.close()
+    assert len(set(names)) == len(names)
+    token = hall.cookies["admin"]
+    secure = Application(hall.served, papers=hall.shelf, access=hall.access, base_url="https://h")
+    assert ask(secure, "/people", headers={"Cookie": f"__Host-sidebooks_login={token}"}).status == 200
+    assert ask(secure, "/people", headers={"Cookie": f"sidebooks_login={token}"}).status == 401, "anybody could have set it"
+    secure.close()
+    by_host = hall.ask("none", "/people", Host="test:8000", Cookie=f"sidebooks_login_8000={token}")
+    assert (by_host.status, hall.ask("none", "/people", Host="[", Cookie=f"sidebooks_login={token}").status) == (200, 400)
+
+
+def test_a_signed_address_may_be_long(hall: TownHall) -> None:
+    clerk = Principal(hall.people["clerk"].id, "clerk", "clerk")
+    document = hall.shelf.document(hall.paper.id).id
+    signature = hall.access.sign([document, *(f"{number:064x}" for number in range(49))], clerk, valid_s=60)
+    assert len(signature) > 4000
+    assert hall.ask("none", f"/s/{signature}{image_path(hall)}").status == 200
+    assert hall.ask("none", f"/s/{signature}/{'x' * 1100}").status == 414
+    assert hall.ask("none", f"/s/{'x' * 8001}{image_path(hall)}").status == 414
+    crowded = Principal("proxy-x", "x", "clerk", groups=frozenset(f"{number:0500}" for number in range(20)))
+    with pytest.raises(RequestError, match="too many"):
+        hall.access.sign([document], crowded, valid_s=60)
+
+
+@pytest.mark.parametrize("path", ["/changes?since=0&limit=", "/search?q=ab&limit=", "/search?q=ab&before=", "/audit?since="])
+def test_numbers_in_queries_are_numbers(hall: TownHall, path: str) -> None:
+    for wrong in ("nan", "inf", "-inf", "1e999", "x"):
+        assert hall.ask("admin", path + wrong).status == 400, wrong
+    if "audit" not in path:
+        for wrong in ("-1", "1.5", "9" * 19, "１"):
+            assert hall.ask("admin", path + quote(wrong)).status == 400, wrong
+    assert hall.ask("admin", path + "1").status == 200
+
+
+def test_no_page_shows_the_viewer_in_a_frame_unless_told(hall: TownHall) -> None:
+    shown = hall.ask("none", "/").headers
+    assert shown["content-security-policy"].endswith("; frame-ancestors 'none'")
+    assert shown["x-frame-options"] == "DENY"
+    application = Application(hall.served, framed_by=["'self'", "https://intranet.example"])
+    shown = ask(application, "/").headers
+    assert shown["content-security-policy"].endswith("; frame-ancestors 'self' https://intranet.example")
+    assert "x-frame-options" not in shown, "it cannot say it"
+    application.close()
+    for wrong in (["*"], ["https://a; script-src *"], ["intranet"], "'self'"):
+        with pytest.raises(RequestError, match="framed_by"):
+            Application(hall.served, framed_by=wrong)

@@ -9,7 +9,7 @@ from typing import Self
 
 import msgspec
 
-from sidebooks_core.access import audit
+from sidebooks_core.access import audit, sealing
 from sidebooks_core.access.accounts import Accounts
 from sidebooks_core.access.audit import Entry, TakenOver
 from sidebooks_core.access.core import Core, Who
@@ -69,6 +69,14 @@ class Access(Accounts, Logins, Sharing):
     def tell(self, listener: Callable[[], None]) -> None:
         """Call back, from a thread, after principals or grants changed, also by another process: within 200 ms."""
         self._core.tell(listener)
+
+    def seal(self, content: bytes, lasts_s: float) -> str:
+        """A text that a browser keeps for the server, and cannot change. It is not secret."""
+        return sealing.seal(*self._core.known.signing_key(), content, self._core.clock.wall() + lasts_s)
+
+    def unseal(self, sealed: str) -> bytes | None:
+        """What was sealed here; None if it was not, or if its time is over."""
+        return sealing.unseal(sealed, self._core.known.keys(), self._core.clock.wall())
 
     # The audit
 

@@ -89,6 +89,10 @@ class Known:
         """(id, key) to sign with."""
         return next(iter(self._few.keys.items()))
 
+    def keys(self) -> dict[str, bytes]:
+        """All keys that count, by id."""
+        return self._few.keys
+
     def has_person(self, person_id: str) -> bool:
         """Whether there is such a person, who is not disabled."""
         return person_id in self._people

@@ -73,6 +73,8 @@ FOR_ANYBODY = OWN_FILES | {Operation.LOG_IN, Operation.READ_SELF}
 GENERAL = frozenset({Operation.FOLLOW_EVENTS, Operation.LIST_DOCUMENTS, Operation.GO_ON_UPLOADING})
 """Their answers hold only what the principal may see, and an upload is there only for whoever began it. So anybody may ask who
 may see anything at all."""
+ASKING = frozenset({Operation.FOLLOW_EVENTS, Operation.SEARCH})
+"""These keep a server busy, or a connection open. Nobody unknown asks for them if no folder is open to everybody."""
 READING = frozenset(
     {
         Operation.READ_FOLDER,

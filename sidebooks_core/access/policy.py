@@ -12,7 +12,17 @@ from typing import Literal, Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
-from sidebooks_core.access.operations import CLERKS, FOR_ANYBODY, GENERAL, OWN_FILES, READING, SIGNED, TENDING, Operation
+from sidebooks_core.access.operations import (
+    ASKING,
+    CLERKS,
+    FOR_ANYBODY,
+    GENERAL,
+    OWN_FILES,
+    READING,
+    SIGNED,
+    TENDING,
+    Operation,
+)
 from sidebooks_core.access.principals import Principal
 
 Right = Literal["read", "tend"]
@@ -142,6 +152,8 @@ class FolderPolicy(Struct, frozen=True):
         """See `Policy`."""
         if principal.documents is not None:
             return self._decide_signed(principal, operation, resource)
+        if principal.role == "citizen" and resource is None and operation in ASKING and not self.is_open_to_citizens():
+            return DENY
         if operation in FOR_ANYBODY | GENERAL or principal.role == "admin":
             return ALLOW
         if principal.role == "clerk":
@@ -167,6 +179,10 @@ class FolderPolicy(Struct, frozen=True):
             return _as_reader(Grant("role", principal.role), operation, resource)
         grant = self._grant(principal, resource)
         return DENY if grant is None else _as_reader(grant, operation, resource)
+
+    def is_open_to_citizens(self) -> bool:
+        """Whether there is a folder that everybody may see."""
+        return any(one.kind == "role" and one.subject == "citizen" for grants in self.grants.values() for one in grants)
 
     def _grant(self, principal: Principal, resource: Resource) -> Grant | None:
         """What a principal has in the nearest folder that decides. None: nothing."""

@@ -31,7 +31,7 @@ ROUTES = (
         media_type=JSON,
         body=schemas.LogIn,
         answer=schemas.Me,
-        errors=(*BODY, 404, 429),
+        errors=(*BODY, 404, 429, 503),
     ),
     Route(
         path="/join",
@@ -42,7 +42,7 @@ ROUTES = (
         media_type=JSON,
         body=schemas.UseLink,
         answer=schemas.Me,
-        errors=(*BODY, 404),
+        errors=(*BODY, 404, 429, 503),
     ),
     Route(
         path="/setup",
@@ -53,7 +53,7 @@ ROUTES = (
         media_type=JSON,
         body=schemas.SetUp,
         answer=schemas.Me,
-        errors=(*BODY, 404),
+        errors=(*BODY, 404, 429, 503),
     ),
     Route(
         path="/oidc/login",
@@ -62,6 +62,7 @@ ROUTES = (
         summary="Log in at the identity provider: sends the browser there",
         media_type=NONE,
         successes=(303,),
+        errors=(404, 429, 503),
     ),
     Route(
         path="/oidc/return",

@@ -29,6 +29,7 @@ from sidebooks_core.server.endpoints import REQUEST, Endpoint, Rules, starlette_
 from sidebooks_core.server.events import Events
 from sidebooks_core.server.exits import Ending
 from sidebooks_core.server.fast_path import FastPath
+from sidebooks_core.server.framing import frame_headers
 from sidebooks_core.server.gate import Gate, GateRules
 from sidebooks_core.server.headers import ResponseHeaders
 from sidebooks_core.server.identity import House, Identity, WayIn
@@ -41,6 +42,7 @@ from sidebooks_core.server.parts import ServerParts
 from sidebooks_core.server.places import Places
 from sidebooks_core.server.pools import Pools
 from sidebooks_core.server.progress_events import ProgressEvents
+from sidebooks_core.server.rates import Rate
 from sidebooks_core.server.routes import ROUTES
 from sidebooks_core.server.searching import Searches
 from sidebooks_core.server.sending import Sender
@@ -68,13 +70,18 @@ class ServerOptions(TypedDict, total=False):
     allow_origins: Sequence[str]
     """Origins whose pages may read the answers, as "https://books.example"; "*": all. None unless told."""
     cache: Cache
-    """"private" if not everybody may see everything: browsers keep the answers, shared caches do not. Else "shared"."""
+    """"private" if not everybody may see everything: browsers keep the answers, shared caches do not. Else "shared".
+
+    Unless told, it is "private" with `access`, `asks_for_accounts` or `ways_in`, which take no other, and else "shared"."""
+    framed_by: Sequence[str]
+    """Origins whose pages may show the viewer in a frame of theirs, as "https://intranet.example"; "'self'": our own. None
+    unless told: a page around the viewer could have its reader click on what they do not see."""
     limits: ServerLimits
     papers: PaperShelf | None
     """Papers that are served beside the documents of `Shelf`. The application does not own it."""
     access: Access | None
     """Accounts, logins, links for guests, rights of folders, and the audit. The application does not own it. As long as nobody
-    has an account, everybody who reaches the server may do everything, unless `asks_for_accounts`."""
+    has an account, whoever is at this machine may do everything, and nobody else anything, unless `asks_for_accounts`."""
     asks_for_accounts: bool
     """Nobody who is not known may do anything, even if nobody has an account yet."""
     oidc: Oidc | None
@@ -101,7 +108,7 @@ class Application:
         self.shelf = shelf
         self.service = service = shelf.service
         limits = options.get("limits") or ServerLimits()
-        sharing = Sharing.of(options.get("allow_origins", ()), options.get("cache", "shared"))
+        sharing = Sharing.of(options.get("allow_origins", ()), _cache(options))
         self._door = Door(options.get("base_url"), options.get("hosts"), sharing)
         self._pools = pools = Pools()
         self._ending = Ending()
@@ -117,17 +124,18 @@ class Application:
         self.gate = gate = Gate(rules_of_access, pools, Openings() if access is not None else None)
         self.fast_path = FastPath(service, response_headers, gate.may_have_from_memory, gate.is_told_of)
         self.images = ImageAnswers(service, self.fast_path, pools)
-        streams = Quota(limits.streams, limits.streams_per_client, "streams of events")
+        streams = _streams(limits)
         self.events = Events(streams, left=lambda session: self.sessions.end(session))
         self._ending.on_begin(self.events.close)
         self.sessions = Sessions(service, self.events.page_shown)
         joined = JoinedWork()
-        searches = Quota(limits.searches, limits.searches_per_client, "searches at once")
+        searches = _searches(limits)
         self.searches = Searches(service, joined, searches, self.images.are_awaited)
         parts = ServerParts(
             shelf=shelf,
             service=service,
             pools=pools,
+            attempts=Rate(),
             images=self.images,
             joined=joined,
             searches=self.searches,
@@ -138,6 +146,7 @@ class Application:
             shelf_audit=self._shelf_audit,
             asks_for_accounts=options.get("asks_for_accounts", False),
             oidc=options.get("oidc"),
+            frames=frame_headers(options.get("framed_by", ())),
             sessions=self.sessions,
             ending=self._ending,
             describe_api=lambda base: openapi.description(ROUTES, base, __version__),
@@ -239,12 +248,31 @@ class Application:
         self.sessions.keep_only(documents)
 
 
+def _streams(limits: ServerLimits) -> Quota:
+    per_client, per_citizen, per_guest = limits.streams_per_client, limits.streams_per_citizen, limits.streams_per_guest
+    return Quota(limits.streams, per_client, "streams of events", per_citizen=per_citizen, per_guest=per_guest)
+
+
+def _searches(limits: ServerLimits) -> Quota:
+    per_client, per_citizen, per_guest = limits.searches_per_client, limits.searches_per_citizen, limits.searches_per_guest
+    return Quota(limits.searches, per_client, "searches at once", per_citizen=per_citizen, per_guest=per_guest)
+
+
+def _cache(options: ServerOptions) -> Cache:
+    """Which caches may keep the answers. Raises RequestError if shared ones were told to keep what not everybody may see."""
+    is_for_some = any((options.get("access"), options.get("asks_for_accounts"), options.get("ways_in") is not None))
+    told = options.get("cache")
+    if is_for_some and told == "shared":
+        raise RequestError("cache 'shared' gives answers to others: with access, asks_for_accounts or ways_in it is 'private'")
+    return told or ("private" if is_for_some else "shared")
+
+
 def _identity(options: ServerOptions) -> Identity:
     """How requests to an application say who asks."""
     access, more = options.get("access"), options.get("ways_in")
     if access is None:
         return Identity((House(),) if more is None and not options.get("asks_for_accounts") else more or ())
-    ours: list[WayIn] = [SignedAddresses(access), *(more or ()), BrowserLogins(access)]
+    ours: list[WayIn] = [SignedAddresses(access), *(more or ()), BrowserLogins(access, options.get("base_url"))]
     return Identity(ours if options.get("asks_for_accounts") else [*ours, HouseWithoutPeople(access)])
 
 

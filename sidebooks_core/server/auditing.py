@@ -36,7 +36,7 @@ async def note(parts: ServerParts, request: HttpRequest, route: Route, status: i
     if route.changes_something:
         if operation not in BY_ACCESS | BY_SHELF:
             await parts.pools.run(
-                "logins", access.audit_now, operation, who=request.principal, what=_what(request), address=request.address
+                "audit", access.audit_now, operation, who=request.principal, what=_what(request), address=request.address
             )
     elif request.scope["method"] == "HEAD":
         return  # it holds nothing of a paper

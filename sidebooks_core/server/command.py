@@ -9,9 +9,11 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from ipaddress import ip_address
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, cast
+from urllib.parse import urlsplit
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -19,11 +21,14 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from sidebooks_core.access import Access
 from sidebooks_core.access.oidc import Oidc
+from sidebooks_core.access.operations import Operation
 from sidebooks_core.errors import RequestError
-from sidebooks_core.server.application import Application
+from sidebooks_core.server.access import everything
+from sidebooks_core.server.application import Application, ServerOptions
+from sidebooks_core.server.door import checked_base
 from sidebooks_core.server.entry import Asked, Entry, entry_of
-from sidebooks_core.server.hosts import names_of_this_machine
-from sidebooks_core.server.identity import House, WayIn
+from sidebooks_core.server.hosts import HostNames, names_of_this_machine
+from sidebooks_core.server.identity import WayIn
 from sidebooks_core.server.limits import ServerLimits
 from sidebooks_core.server.listening import (
     BACKLOG,
@@ -34,15 +39,18 @@ from sidebooks_core.server.listening import (
     raise_descriptors,
     shown,
 )
+from sidebooks_core.server.nearness import PEER, is_at_this_machine, is_loopback_name
 from sidebooks_core.server.options import ALONE, Part, ServeOptions
 from sidebooks_core.server.registering import register_named, register_on_shelf
+from sidebooks_core.server.remembering import remember_accounts
 from sidebooks_core.server.shelf import Shelf
 from sidebooks_core.server.slow_clients import Doors, PatientProtocol
 from sidebooks_core.server.supervisor import supervise
-from sidebooks_core.server.ways_in import PEER, HouseForThisMachine, TrustedProxy
+from sidebooks_core.server.ways_in import HouseForThisMachine, TrustedProxy
 from sidebooks_core.service import TileService
 from sidebooks_core.settings import Settings
 from sidebooks_core.shelf import Shelf as PaperShelf
+from sidebooks_core.shelf.accounts_note import had_accounts
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
@@ -110,17 +118,21 @@ class _PeerNoted:
 class _Server(uvicorn.Server):
     """uvicorn with a longer queue of connections, and streams of events that end when it does."""
 
-    def __init__(self, application: Application, limits: ServerLimits, listener: socket.socket, *, is_alone: bool) -> None:
+    def __init__(self, application: Application, limits: ServerLimits, listener: socket.socket, options: ServeOptions) -> None:
         super().__init__(
             uvicorn.Config(
-                _PeerNoted(cast(ASGIApp, ProxyHeadersMiddleware(cast("ASGI3Application", application)))),
+                _PeerNoted(
+                    cast(
+                        ASGIApp, ProxyHeadersMiddleware(cast("ASGI3Application", application), trusted_hosts=believed(options))
+                    )
+                ),
                 proxy_headers=False,  # it is in between: after the note
                 http=type("Protocol", (PatientProtocol,), {"doors": Doors(limits)}),
                 ws="none",
                 log_level="warning",
                 access_log=False,
                 timeout_graceful_shutdown=GRACE_S,
-                backlog=ACCEPTED_AT_ONCE if is_alone else 1,  # the other processes are to have some, too
+                backlog=ACCEPTED_AT_ONCE if options.processes == 1 else 1,  # the other processes are to have some, too
             )
         )
         self._application = application
@@ -133,6 +145,11 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._application.begin_close()
         await super().shutdown(sockets)
+
+
+def believed(options: ServeOptions) -> list[str]:
+    """The addresses and networks whose `X-Forwarded-For` names the client."""
+    return ["127.0.0.1", "::1", *(options.proxies.networks if options.proxies is not None else ())]
 
 
 @contextmanager
@@ -159,12 +176,32 @@ def asked_of(options: ServeOptions, access: Access | None) -> Asked:
     """What decides who comes in."""
     return Asked(
         is_this_machine_only=is_this_machine(options.host),
+        is_named_for_others=not all(map(is_loopback_name, _names(options))),
         has_shelf=options.data is not None,
         has_people=access is not None and access.has_people(),
+        had_people=options.data is not None and had_accounts(options.data),
         wants_accounts=options.accounts,
         wants_open=options.open,
         has_other_ways=options.proxies is not None or options.oidc is not None,
     )
+
+
+def _names(options: ServeOptions) -> list[str]:
+    """The names by which the server was told to go, as in a Host header. Raises RequestError for what is none."""
+    try:
+        HostNames.of(options.hostnames)
+    except ValueError as error:
+        raise RequestError(str(error)) from None
+    return [*options.hostnames, *([urlsplit(checked_base(options.base_url)).netloc] if options.base_url else [])]
+
+
+def _setup_base(options: ServeOptions, port: int) -> str:
+    """The address at which the first administrator reaches the server: never one that stands for all addresses."""
+    if options.base_url:
+        return options.base_url.rstrip("/")
+    is_for_all = is_ip_address(options.host) and ip_address(options.host.partition("%")[0]).is_unspecified
+    name = options.hostnames[0] if options.hostnames else socket.gethostname() if is_for_all else options.host
+    return f"http://{shown(name)}:{port}"
 
 
 def ways_in(options: ServeOptions, entry: Entry) -> list[WayIn]:
@@ -173,7 +210,12 @@ def ways_in(options: ServeOptions, entry: Entry) -> list[WayIn]:
         return [HouseForThisMachine()]
     if options.proxies is not None:
         return [TrustedProxy(options.proxies)]
-    return [House()] if options.data is None else []
+    return []
+
+
+def for_this_machine(scope: Scope, _operation: Operation, _document_id: str | None, /) -> bool:
+    """Allows everything to whoever is at this machine, and nothing to others."""
+    return is_at_this_machine(scope)
 
 
 def _has_admins_of_a_proxy(options: ServeOptions) -> bool:
@@ -212,23 +254,26 @@ def serve_on(listener: socket.socket, settings: Settings, options: ServeOptions,
         access_of(options) as access,
     ):
         entry = entry_of(asked_of(options, access))
+        if papers is not None and access is not None:
+            remember_accounts(papers, access)
         shelf = Shelf(service)
         hosts = {*names_of_this_machine(socket.gethostname()), *options.hostnames}
         if not is_ip_address(options.host):
             hosts.add(options.host)
-        application = Application(
-            shelf,
-            hosts=hosts,
-            base_url=options.base_url,
-            allow_origins=options.allow_origins,
-            limits=limits,
-            papers=papers,
-            access=access,
-            asks_for_accounts=entry is Entry.ACCOUNTS,
-            ways_in=ways_in(options, entry),
-            oidc=Oidc(options.oidc) if options.oidc is not None else None,
-            cache="shared" if access is None else "private",
-        )
+        told: ServerOptions = {
+            "hosts": hosts,
+            "base_url": options.base_url,
+            "allow_origins": options.allow_origins,
+            "limits": limits,
+            "papers": papers,
+            "access": access,
+            "asks_for_accounts": entry is Entry.ACCOUNTS,
+            "oidc": Oidc(options.oidc) if options.oidc is not None else None,
+        }
+        if papers is not None:
+            told["ways_in"] = ways_in(options, entry)
+        is_for_all = papers is not None or entry is Entry.READERS
+        application = Application(shelf, allowed=everything if is_for_all else for_this_machine, **told)
         try:
             left = 0
             if papers is None:
@@ -241,8 +286,9 @@ def serve_on(listener: socket.socket, settings: Settings, options: ServeOptions,
                 _announce(shelf.ids(), left, address, options)
                 wants_admin = access is not None and entry is Entry.ACCOUNTS and not _has_admins_of_a_proxy(options)
                 if wants_admin and access is not None and (token := access.setup_token()) is not None:
-                    print(f"Set up the first administrator within an hour, at {address}#setup={token}", flush=True)
-            ending.server = _Server(application, limits, listener, is_alone=options.processes == 1)
+                    at = f"{_setup_base(options, listener.getsockname()[1])}/#setup={token}"
+                    print(f"Set up the first administrator within an hour, at {at}", flush=True)
+            ending.server = _Server(application, limits, listener, options)
             ending.server.run(sockets=[listener])
         finally:
             application.close()
@@ -256,8 +302,8 @@ def _announce(served: list[str], left: int, address: str, options: ServeOptions)
     more = f", {left} more are being opened" if left else ""
     what = f"{count} document{'s' * (count != 1)}" if options.data is None else f"the shelf in {options.data}"
     print(f"Serving {what} at {address}{more}  (Ctrl-C ends it)", flush=True)
-    if options.open and not is_this_machine(options.host):
-        print("sidebooks: anybody in this network can read these documents: there is no password", file=sys.stderr)
+    if options.open:
+        print("sidebooks: anybody in this network can read these documents, and whoever a proxy lets in", file=sys.stderr)
     if options.browser:
         first = f"#{served[0]}" if count == 1 else ""  # one document is what somebody wants to read
         threading.Thread(target=_open_browser, args=(address, first), name="sidebooks-browser", daemon=True).start()

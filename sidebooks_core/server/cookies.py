@@ -1,70 +1,76 @@
-"""The cookie that says which login a browser has. Pure."""
+"""The cookies that say which login a browser has. Pure.
+
+Over HTTPS their names begin with `__Host-`: browsers take such a cookie from this host alone, over HTTPS, for every path. Then
+no other counts. Browsers keep cookies by host, whatever the port: so the names tell the port and the path of the mount, and
+two servers on one host do not end each other's logins.
+"""
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
+from urllib.parse import urlsplit
+
+from msgspec import Struct
 from starlette.types import Scope
 
-NAME = "sidebooks_login"
-SECURE_NAME = "__Host-sidebooks_login"
-"""Over HTTPS: browsers take a cookie of this name from this host alone, for every path."""
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_NO_TOKEN = re.compile(r"[^A-Za-z0-9.\-]")
 
 
-DEVICE = "sidebooks_device"
-SECURE_DEVICE = "__Host-sidebooks_device"
 DEVICE_S = 180 * 86_400.0
-PENDING = "sidebooks_pending"
-"""A login that was begun at an identity provider."""
+"""How long a browser is known after it has logged out."""
 
 
-def token_in(scope: Scope) -> str:
-    """The token that a request carries; "": none. Of two cookies the secure one counts."""
-    return _value(scope, NAME, SECURE_NAME)
+class Cookie(Struct, frozen=True):
+    """One of the cookies of a server. Scripts cannot read it, and other sites' requests do not carry it."""
+
+    name: str
+    is_secure: bool
+
+    def value_in(self, scope: Scope) -> str:
+        """What a request carries; "": nothing."""
+        headers: list[tuple[bytes, bytes]] = scope["headers"]
+        for header, value in headers:
+            if header != b"cookie":
+                continue
+            for part in value.decode("latin-1").split(";"):
+                key, _, found = part.strip().partition("=")
+                if key == self.name:
+                    return found
+        return ""
+
+    def keep(self, value: str, lasts_s: float) -> tuple[bytes, bytes]:
+        """The header that gives it to a browser."""
+        secure = "; Secure" if self.is_secure else ""
+        text = f"{self.name}={value}; Path=/; Max-Age={int(lasts_s)}; HttpOnly; SameSite=Lax{secure}"
+        return b"set-cookie", text.encode()
+
+    def drop(self) -> tuple[bytes, bytes]:
+        """The header that takes it from a browser."""
+        return self.keep("", 0)
 
 
-def pending_in(scope: Scope) -> str:
-    """The login that this browser has begun at an identity provider; "": none."""
-    return _value(scope, PENDING, PENDING)
+class Jar(Struct, frozen=True):
+    """The cookies of one server."""
+
+    login: Cookie
+    pending: Cookie
+    """A login that was begun at an identity provider."""
+    device: Cookie
+    """A secret by which a browser is known from earlier logins. It lets nobody in without a password."""
 
 
-def device_in(scope: Scope) -> str:
-    """The secret by which a browser is known from earlier logins; "": it has none."""
-    return _value(scope, DEVICE, SECURE_DEVICE)
-
-
-def _value(scope: Scope, name: str, secure_name: str) -> str:
-    found = ""
-    headers: list[tuple[bytes, bytes]] = scope["headers"]
-    for header, value in headers:
-        if header != b"cookie":
-            continue
-        for part in value.decode("latin-1").split(";"):
-            key, _, token = part.strip().partition("=")
-            if key == secure_name:
-                return token
-            if key == name and not found:
-                found = token
-    return found
-
-
-def keep(token: str, lasts_s: float, *, is_secure: bool) -> tuple[bytes, bytes]:
-    """The header that gives a browser its login. Scripts cannot read it, and other sites' requests do not carry it."""
-    name, secure = (SECURE_NAME, "; Secure") if is_secure else (NAME, "")
-    return b"set-cookie", f"{name}={token}; Path=/; Max-Age={int(lasts_s)}; HttpOnly; SameSite=Lax{secure}".encode()
-
-
-def keep_device(token: str, *, is_secure: bool) -> tuple[bytes, bytes]:
-    """The header by which a browser is known after it has logged out. It lets nobody in without a password."""
-    name, secure = (SECURE_DEVICE, "; Secure") if is_secure else (DEVICE, "")
-    told = f"{name}={token}; Path=/; Max-Age={int(DEVICE_S)}; HttpOnly; SameSite=Lax{secure}"
-    return b"set-cookie", told.encode()
-
-
-def drop(*, is_secure: bool) -> tuple[bytes, bytes]:
-    """The header that takes the login from a browser."""
-    return keep("", 0, is_secure=is_secure)
-
-
-def pending(kept: str, lasts_s: int, *, is_secure: bool) -> tuple[bytes, bytes]:
-    """The header by which a browser keeps the login that it has begun at an identity provider; "" and 0: forgets it."""
-    secure = "; Secure" if is_secure else ""
-    return b"set-cookie", f"{PENDING}={kept}; Path=/; Max-Age={lasts_s}; HttpOnly; SameSite=Lax{secure}".encode()
+@lru_cache(maxsize=256)
+def jar_of(base: str) -> Jar:
+    """The cookies of the server whose addresses begin with `base`."""
+    try:
+        parts = urlsplit(base)
+        port = parts.port
+    except ValueError:  # a Host header that the door refuses
+        parts, port = urlsplit(base.partition("://")[0] + "://"), None
+    is_secure = parts.scheme == "https"
+    end = "" if port in (None, _DEFAULT_PORTS.get(parts.scheme)) else f"_{port}"
+    end += _NO_TOKEN.sub("_", parts.path.rstrip("/").replace("/", "."))
+    begin = "__Host-" if is_secure else ""
+    return Jar(*(Cookie(f"{begin}sidebooks_{name}{end}", is_secure) for name in ("login", "pending", "device")))

@@ -7,13 +7,15 @@ from urllib.parse import quote, unquote, urlsplit
 
 from starlette.types import Receive, Scope
 
+from sidebooks_core.access.signing import LONGEST
 from sidebooks_core.errors import RequestError
 from sidebooks_core.server.hosts import HostNames, name_in
-from sidebooks_core.server.http import SIGNED, HttpRequest, raw_path, root_and_path, signature_of
+from sidebooks_core.server.http import SIGNED, HttpRequest, base_of, raw_path, root_and_path, signature_of
 from sidebooks_core.server.sharing import Sharing
 from sidebooks_core.server.statuses import Refused
 
 MAX_PATH_BYTES = 1024
+"""Of a path without the signature that may stand before it, which has a bound of its own."""
 
 
 class Door:
@@ -21,27 +23,36 @@ class Door:
 
     def __init__(self, base_url: str | None, hosts: Iterable[str] | None, sharing: Sharing) -> None:
         """See `ServerOptions`. Raises RequestError."""
-        self._base_url = _checked_base(base_url) if base_url else None
+        self._base_url = checked_base(base_url) if base_url else None
         self._hosts = _host_names(hosts, self._base_url) if hosts is not None else None
         self._sharing = sharing
 
     def enter(self, scope: Scope, receive: Receive, generation: int) -> tuple[HttpRequest, str]:
         """The request, and its path below the mount with each part percent-encoded anew. Raises Refused."""
         host = self._host(scope)
-        if len(raw_path(scope)) > MAX_PATH_BYTES:
-            raise Refused(414, f"paths are at most {MAX_PATH_BYTES} bytes long")
-        root, whole = root_and_path(scope)
-        signature, path = signature_of(whole)
-        base = self._base(scope, host, root) + (f"/{SIGNED}/{signature}" if signature else "")
+        length = len(raw_path(scope))
+        if length > MAX_PATH_BYTES + LONGEST:
+            raise _too_long()
+        signature, path = signature_of(root_and_path(scope)[1])
+        if length - len(signature) > MAX_PATH_BYTES or len(signature) > LONGEST:
+            raise _too_long()
+        base = (self._base_url or base_of(scope)) + (f"/{SIGNED}/{signature}" if signature else "")
         return HttpRequest(scope, receive, host, base, generation), _encoded_anew(path)
 
+    def may_hint(self, request: HttpRequest) -> bool:
+        """Whether a request may say where somebody reads: what may change something, and pages that may read (`Sharing`)."""
+        return self.may_change(request) or self._sharing.allows(request.header(b"origin"))
+
     def may_change(self, request: HttpRequest) -> bool:
-        """Whether a request may change something: it comes from our own pages, from an allowed origin, or from no web page."""
+        """Whether a request may change something: it comes from our own pages, or from no web page.
+
+        Pages that may read the answers (`Sharing`) may not: without accounts they could make themselves administrators.
+        """
         origin = request.header(b"origin").lower()
         site = request.header(b"sec-fetch-site")  # only browsers send it, and no page can set it
         if not origin:
-            return site in ("", "none", "same-origin") or self._sharing.is_open
-        if self._sharing.allows(origin) or site == "same-origin":
+            return site in ("", "none", "same-origin")
+        if site == "same-origin":
             return True
         host = request.host.lower()
         ours = {host, urlsplit(self._base_url).netloc.lower() if self._base_url else host} - {""}
@@ -65,14 +76,9 @@ class Door:
             raise Refused(400, "a Host header, please")
         raise Refused(421, f"this server does not go by the name {name}. If it should: `sidebooks serve --hostname {name}`")
 
-    def _base(self, scope: Scope, host: str, root: str) -> str:
-        if self._base_url is not None:
-            return self._base_url
-        if not host:
-            server = scope.get("server") or ("localhost", None)
-            name = f"[{server[0]}]" if ":" in str(server[0]) else str(server[0])
-            host = f"{name}:{server[1]}" if server[1] else name
-        return f"{scope.get('scheme', 'http')}://{host}{root}"
+
+def _too_long() -> Refused:
+    return Refused(414, f"paths are at most {MAX_PATH_BYTES} bytes long")
 
 
 def _encoded_anew(path: str) -> str:
@@ -91,8 +97,8 @@ def _encoded_anew(path: str) -> str:
     return "/".join(quote(part, safe="") for part in parts)
 
 
-def _checked_base(base_url: str) -> str:
-    """Raises RequestError."""
+def checked_base(base_url: str) -> str:
+    """The beginning of all addresses, without a slash at its end. Raises RequestError if it is none."""
     try:
         parts = urlsplit(base_url)
     except ValueError as error:

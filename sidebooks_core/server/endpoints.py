@@ -10,6 +10,7 @@ from msgspec import Struct
 from starlette import routing
 from starlette.types import Receive, Scope, Send
 
+from sidebooks_core.access.operations import Operation
 from sidebooks_core.access.policy import UNLIMITED
 from sidebooks_core.server import auditing, headers
 from sidebooks_core.server.door import Door
@@ -21,6 +22,7 @@ from sidebooks_core.server.sending import Sender
 from sidebooks_core.server.sharing import Sharing
 from sidebooks_core.server.statuses import Refused, not_found
 
+JSON = "application/json"
 REQUEST = "sidebooks_core.request"
 """The key of the request in the scope that Starlette routes."""
 
@@ -59,8 +61,8 @@ class Endpoint:
         if not self._routes:
             raise not_found()
         route = self._routes[method]
-        if route.changes_something and not self._rules.door.may_change(request):
-            raise Refused(403, "pages of another origin may not do that (allow_origins)")
+        if route.changes_something:
+            self._require_change(route, request)
         try:
             await self._rules.gate.admit(request, route.operation)
         except Refused as refused:
@@ -73,6 +75,14 @@ class Endpoint:
             answer.headers = headers.not_kept(answer.headers)
         await auditing.note(self._parts, request, route, answer.status)
         return answer
+
+    def _require_change(self, route: Route, request: HttpRequest) -> None:
+        """Raises Refused for what a page of another site may have made its reader's browser send."""
+        door = self._rules.door
+        if not (door.may_hint if route.operation is Operation.SEND_HINT else door.may_change)(request):
+            raise Refused(403, "pages of another origin may not do that")
+        if route.body is not None and request.header(b"content-type").partition(";")[0].strip().lower() != JSON:
+            raise Refused(415, f"the body must be JSON, with Content-Type: {JSON}")  # a form of another site cannot send that
 
     def _preflight(self, scope: Scope) -> HttpResponse:
         sharing = self._rules.sharing

@@ -12,6 +12,11 @@ NOBODY_ELSE = (
     "others in the network could read and change everything here. Make an account (`sidebooks user add NAME --role admin`), "
     "or say --accounts, which prints a link for the first administrator, or --open: then everybody may read"
 )
+NAMED_FOR_OTHERS = "--base-url or --hostname gives this server a name that reaches it from elsewhere, as through a proxy: "
+LOST_ACCOUNTS = (
+    "there were accounts here, and access.sqlite3 is gone from the data folder: put it back from a backup. "
+    "Or say --accounts, which prints a link for a new first administrator; rights of folders and the audit begin anew"
+)
 NO_ACCOUNTS = (
     "others in the network could read these documents: say --open if they may, or serve a shelf with accounts (--data)"
 )
@@ -21,7 +26,7 @@ class Entry(Enum):
     """Who comes in."""
 
     HOUSE = auto()
-    """Whoever reaches the server, since only this machine does. As soon as somebody has an account: those."""
+    """Whoever is at this machine, since nobody else reaches the server. As soon as somebody has an account: those."""
     READERS = auto()
     """Everybody may read; this machine may do everything."""
     ACCOUNTS = auto()
@@ -33,9 +38,13 @@ class Asked(Struct, frozen=True, kw_only=True):
 
     is_this_machine_only: bool
     """Nobody else reaches the address on which it listens."""
+    is_named_for_others: bool = False
+    """It goes by a name of which others know, so something in front may let them in."""
     has_shelf: bool
     has_people: bool
     """There is an account."""
+    had_people: bool = False
+    """The shelf remembers that there was one."""
     wants_accounts: bool
     wants_open: bool
     has_other_ways: bool
@@ -51,10 +60,14 @@ def entry_of(asked: Asked) -> Entry:
         raise RequestError("--open lets everybody in: leave out --accounts and other ways to log in")
     if asked.wants_open and asked.has_people:
         raise RequestError("--open lets everybody in, and there are accounts here: leave it out")
-    if wants_logins or (asked.has_people and not asked.is_this_machine_only):
+    is_for_this_machine = asked.is_this_machine_only and not asked.is_named_for_others
+    if wants_logins or (asked.has_people and not is_for_this_machine):
         return Entry.ACCOUNTS
-    if asked.is_this_machine_only:
-        return Entry.HOUSE
+    if asked.had_people and not asked.has_people:
+        raise RequestError(LOST_ACCOUNTS)
     if asked.wants_open:
         return Entry.READERS
-    raise RequestError(NOBODY_ELSE if asked.has_shelf else NO_ACCOUNTS)
+    if is_for_this_machine:
+        return Entry.HOUSE
+    why = NAMED_FOR_OTHERS if asked.is_this_machine_only else ""
+    raise RequestError(why + (NOBODY_ELSE if asked.has_shelf else NO_ACCOUNTS))

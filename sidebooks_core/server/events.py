@@ -24,7 +24,7 @@ from sidebooks_core.reading.view import PageView
 from sidebooks_core.server import headers
 from sidebooks_core.server.http import HttpResponse, disconnected
 from sidebooks_core.server.json_text import json_bytes
-from sidebooks_core.server.limits import Quota
+from sidebooks_core.server.limits import Kind, Quota
 from sidebooks_core.server.places import Standings
 from sidebooks_core.server.schemas import DocumentsEvent, PageEvent, ShownImage
 from sidebooks_core.server.schemas_shelf import PapersProgress, ProgressEntry, ShelfChanges
@@ -46,7 +46,8 @@ class Listening(Struct, frozen=True, eq=False, kw_only=True):
 
     session: str
     """Names the reader whose pages are told of; "" for none."""
-    client: str
+    share: tuple[str, Kind]
+    """See `HttpRequest.share`."""
     principal: Principal
     may_see_documents: Callable[[], bool]
     """Whether the documents that are no papers may be seen."""
@@ -158,7 +159,7 @@ class Events:
 
     def stream(self, receive: Receive, asks: Listening, documents: Callable[[], list[str]]) -> HttpResponse:
         """A stream that starts with the ids of the documents that are served then. Raises QueueFull."""
-        session, client = asks.session, asks.client
+        session, share = asks.session, asks.share
 
         async def pieces() -> AsyncGenerator[bytes, None]:
             listener = _Listener(asks)
@@ -180,8 +181,8 @@ class Events:
                 if session and was_last:
                     self._left(session)
 
-        self.quota.take(client)
-        return HttpResponse(200, headers=headers.events(), stream=pieces(), ended=lambda: self.quota.give_back(client))
+        self.quota.take(*share)
+        return HttpResponse(200, headers=headers.events(), stream=pieces(), ended=lambda: self.quota.give_back(*share))
 
     def documents_changed(self, documents: list[str]) -> None:
         """Tell all listeners which documents the shelf holds now."""

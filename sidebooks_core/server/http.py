@@ -15,7 +15,7 @@ from starlette.types import Message, Receive, Scope
 from sidebooks_core.access.operations import Operation
 from sidebooks_core.access.policy import UNLIMITED, Limits
 from sidebooks_core.access.principals import CITIZEN, Principal
-from sidebooks_core.server.limits import client_of
+from sidebooks_core.server.limits import Kind, client_of
 from sidebooks_core.server.shelf import Registered
 from sidebooks_core.server.statuses import Refused
 from sidebooks_core.shelf.standing import Standing
@@ -26,7 +26,7 @@ Headers = list[tuple[bytes, bytes]]
 MAX_BODY_BYTES = 16 << 10
 BODY_TIMEOUT_S = 10.0
 MAX_QUERY_CHARACTERS = 200
-"""The most characters of a query parameter. A longer one is cut."""
+"""The most characters of a query parameter, unless a handler takes more."""
 PIECE_BYTES = 128 << 10
 """The size of the pieces in which a file is sent. The next piece is read when the client has taken most of the last one. So the
 server sees how slow a client is."""
@@ -128,14 +128,21 @@ class HttpRequest(Struct, eq=False):
         """The client's address (`limits.client_of`)."""
         return client_of(self.scope.get("client"))
 
+    @property
+    def share(self) -> tuple[str, Kind]:
+        """Whose share it takes of what is shared out, and the kind. Guests have one for each login, others by address."""
+        if self.principal.role == "guest":
+            return self.principal.session, "guest"
+        return self.address, "citizen" if self.principal.role == "citizen" else "known"
+
     def header(self, name: bytes) -> str:
         """The value of a header; those of several, with commas between them. "": there is none."""
         return ", ".join(value.decode("latin-1") for key, value in self.scope["headers"] if key == name)
 
-    def query(self, name: str) -> str:
-        """A parameter of the query, the first of several. "": there is none."""
+    def query(self, name: str, most: int = MAX_QUERY_CHARACTERS) -> str:
+        """A parameter of the query, the first of several. "": there is none. A longer one than `most` characters is cut."""
         given: bytes = self.scope.get("query_string", b"")
-        return parse_qs(given.decode("latin-1")).get(name, [""])[0][:MAX_QUERY_CHARACTERS]
+        return parse_qs(given.decode("latin-1")).get(name, [""])[0][:most]
 
     def has_etag(self, tag: str) -> bool:
         """Whether the client has the image with this tag already (If-None-Match)."""
@@ -210,6 +217,16 @@ async def disconnected(receive: Receive) -> None:
     """Returns when the client has gone."""
     while (await receive())["type"] != "http.disconnect":
         await asyncio.sleep(0)  # let other tasks run, also if a server always has a message
+
+
+def base_of(scope: Scope) -> str:
+    """The beginning of all addresses, as the request itself tells it: scheme, host, and the path of the mount."""
+    host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
+    if not host:
+        server = scope.get("server") or ("localhost", None)
+        name = f"[{server[0]}]" if ":" in str(server[0]) else str(server[0])
+        host = f"{name}:{server[1]}" if server[1] else name
+    return f"{scope.get('scheme', 'http')}://{host}{root_and_path(scope)[0]}"
 
 
 def raw_path(scope: Scope) -> bytes:

@@ -6,12 +6,15 @@ import contextlib
 import ipaddress
 from collections import Counter
 from collections.abc import Iterator
+from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from sidebooks_core.errors import QueueFull, RequestError
 
+Kind = Literal["known", "guest", "citizen"]
+"""Of a client. citizen: an address from which nobody known asks."""
 KEPT_DESCRIPTORS = 256
 """Descriptors that are no connections: documents, the cache, workers, the standard streams."""
 
@@ -32,9 +35,15 @@ class ServerLimits(Struct, frozen=True, kw_only=True):
     streams: int = 2048
     """Streams of events at once."""
     streams_per_client: int = 1024
+    streams_per_citizen: int = 64
+    """Of an address from which nobody known asks. All of them together have half of the streams at most, as of the searches."""
+    streams_per_guest: int = 8
+    """Of one guest's login."""
     searches: int = 256
     """Searches at once, those that wait for their turn included."""
     searches_per_client: int = 64
+    searches_per_citizen: int = 8
+    searches_per_guest: int = 4
     uploads: int = 256
     """Uploads under way at once."""
     uploads_per_client: int = 32
@@ -59,47 +68,59 @@ class ServerLimits(Struct, frozen=True, kw_only=True):
             connections_per_client=min(self.connections_per_client, max(1, connections // 2)),
             streams=streams,
             streams_per_client=min(self.streams_per_client, max(1, streams // 2)),
+            streams_per_citizen=min(self.streams_per_citizen, max(1, streams // 4)),
         )
 
 
 class Quota:
     """Counts things that exist at once, with a limit in all and one for each client. Belongs to one thread."""
 
-    def __init__(self, most: int, most_per_client: int, what: str) -> None:
+    def __init__(
+        self, most: int, most_per_client: int, what: str, *, per_citizen: int | None = None, per_guest: int | None = None
+    ) -> None:
+        """per_citizen, per_guest: of a client of that kind. None: as of others."""
         self._most = most
-        self._most_per_client = most_per_client
+        self._most_of_citizens = most if per_citizen is None else max(1, most // 2)
+        self._most_per_client: dict[Kind, int] = {
+            "known": most_per_client,
+            "guest": min(most_per_client, per_guest or most_per_client),
+            "citizen": min(most_per_client, per_citizen or most_per_client),
+        }
         self._what = what
-        self._taken: Counter[str] = Counter()
+        self._taken: Counter[tuple[str, Kind]] = Counter()
         self._count = 0
+        self._citizens = 0
 
-    def take(self, client: str) -> None:
-        """Take one for a client. Raises QueueFull if there is none left, in all or for that client."""
-        if self._count >= self._most:
+    def take(self, client: str, kind: Kind = "known") -> None:
+        """Take one for a client. Raises QueueFull if there is none left, in all, for its kind, or for that client."""
+        if self._count >= self._most or (kind == "citizen" and self._citizens >= self._most_of_citizens):
             raise QueueFull(f"too many {self._what}")
-        if self._taken[client] >= self._most_per_client:
+        if self._taken[client, kind] >= self._most_per_client[kind]:
             raise QueueFull(f"too many {self._what} of one client")
-        self._taken[client] += 1
+        self._taken[client, kind] += 1
         self._count += 1
+        self._citizens += kind == "citizen"
 
-    def give_back(self, client: str) -> None:
+    def give_back(self, client: str, kind: Kind = "known") -> None:
         """Return one that was taken."""
         self._count -= 1
-        self._taken[client] -= 1
-        if not self._taken[client]:
-            del self._taken[client]
+        self._citizens -= kind == "citizen"
+        self._taken[client, kind] -= 1
+        if not self._taken[client, kind]:
+            del self._taken[client, kind]
 
     @contextlib.contextmanager
-    def taken(self, client: str) -> Iterator[None]:
+    def taken(self, client: str, kind: Kind = "known") -> Iterator[None]:
         """Take one for as long as the block lasts. Raises QueueFull."""
-        self.take(client)
+        self.take(client, kind)
         try:
             yield
         finally:
-            self.give_back(client)
+            self.give_back(client, kind)
 
     def clients(self) -> set[str]:
         """Clients that have taken at least one."""
-        return set(self._taken)
+        return {client for client, _ in self._taken}
 
     def __len__(self) -> int:
         return self._count

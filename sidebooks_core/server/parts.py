@@ -14,12 +14,14 @@ from sidebooks_core.server.addresses import page_number
 from sidebooks_core.server.descriptions import Described
 from sidebooks_core.server.events import Events
 from sidebooks_core.server.exits import Ending
+from sidebooks_core.server.framing import Frames
 from sidebooks_core.server.gate import Gate
 from sidebooks_core.server.http import HttpRequest
 from sidebooks_core.server.image_answers import ImageAnswers
 from sidebooks_core.server.joining import JoinedWork
 from sidebooks_core.server.paper_parts import PaperParts
 from sidebooks_core.server.pools import Pools
+from sidebooks_core.server.rates import Rate
 from sidebooks_core.server.searching import Searches
 from sidebooks_core.server.sessions import Sessions
 from sidebooks_core.server.shelf import Registered, Shelf
@@ -35,6 +37,8 @@ class ServerParts(Struct, frozen=True, eq=False, kw_only=True):
     shelf: Shelf
     service: TileService
     pools: Pools
+    attempts: Rate
+    """Of those whom nobody knows yet, by address."""
     images: ImageAnswers
     joined: JoinedWork
     searches: Searches
@@ -49,6 +53,7 @@ class ServerParts(Struct, frozen=True, eq=False, kw_only=True):
     """Also if nobody has an account yet."""
     oidc: Oidc | None
     """The identity provider at which people log in. None: there is none."""
+    frames: Frames
     sessions: Sessions
     ending: Ending
     describe_api: Callable[[str], object]

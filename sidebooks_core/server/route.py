@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from msgspec import Struct
 
-from sidebooks_core.access.operations import FOR_ANYBODY, GENERAL, Operation
+from sidebooks_core.access.operations import ASKING, FOR_ANYBODY, GENERAL, Operation
 from sidebooks_core.encoding.formats import BY_ENDING
 from sidebooks_core.server.http import HttpRequest, HttpResponse
 from sidebooks_core.server.parts import ServerParts
@@ -94,7 +94,7 @@ MEANINGS = {
     410: "The original is gone or has changed",
     412: "The version of the protocol is not known here",
     413: "The body, or the file, is too long",
-    415: "Bodies are not decompressed",
+    415: "The body is not JSON, or compressed",
     416: "The range is outside the file",
     422: "The password does not fit",
     423: "Another request sends bytes of the same upload: try again soon",
@@ -161,7 +161,7 @@ class Route(Struct, frozen=True, kw_only=True):
         """All statuses that the route may answer. Any request may also get 400 (host, path), 405, 414, 421, and 500 (our
         fault).
         """
-        is_for_all = self.operation in FOR_ANYBODY | GENERAL or (self.operation is Operation.SEARCH and not self.parameters)
+        is_for_all = self.operation in FOR_ANYBODY | GENERAL and self.operation not in ASKING
         unknown = () if is_for_all else (401,)
         return tuple(sorted({*self.successes, *unknown, 403, *self.errors}))
 
@@ -172,5 +172,5 @@ class Route(Struct, frozen=True, kw_only=True):
 
     @property
     def changes_something(self) -> bool:
-        """Whether it changes something. Then pages of other origins may call it only if their origin is allowed."""
+        """Whether it changes something. Then pages of other origins may not call it; hints excepted, if they may read."""
         return self.method != "GET"

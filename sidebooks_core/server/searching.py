@@ -39,7 +39,7 @@ class Searches:
         """Where a text occurs, at most SEARCH_LIMIT hits, on the pages that the reader may have. Raises QueueFull, Gone, and
         what `TileService.search` raises.
         """
-        with self.quota.taken(request.address):
+        with self.quota.taken(*request.share):
             return await self._joined.get(
                 request,
                 ("search", document, query, old_forms, request.limits.pages),

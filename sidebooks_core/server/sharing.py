@@ -27,6 +27,11 @@ EXPOSED = (
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.\-]*://(?:\[[0-9a-f:.]+\]|[^/\s@?#:\[\]]+)(?::[0-9]{1,5})?\Z")
 
 
+def is_origin(text: str) -> bool:
+    """Whether a text is an origin: scheme, host, and perhaps a port."""
+    return _ORIGIN.match(text.lower()) is not None
+
+
 class Sharing(Struct, frozen=True):
     """Origins whose pages may read the responses, and whether shared caches may keep them."""
 
@@ -40,7 +45,7 @@ class Sharing(Struct, frozen=True):
         if isinstance(allow_origins, str):
             raise RequestError("allow_origins is a list of origins, not one string")
         for origin in allow_origins:
-            if origin != ANY_ORIGIN and not _ORIGIN.match(origin.lower()):
+            if origin != ANY_ORIGIN and not is_origin(origin):
                 raise RequestError(
                     f"{origin!r} is no origin: write scheme, host and port, as in https://books.example:8443, or *"
                 )

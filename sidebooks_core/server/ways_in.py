@@ -9,21 +9,20 @@ from sidebooks_core.access.model import Unknown
 from sidebooks_core.access.principals import HOUSE, Principal
 from sidebooks_core.access.proxy import ProxyRules, principal_of
 from sidebooks_core.server import cookies
-from sidebooks_core.server.http import root_and_path, signature_of
-from sidebooks_core.server.listening import is_this_machine
+from sidebooks_core.server.http import base_of, root_and_path, signature_of
+from sidebooks_core.server.nearness import PEER, is_at_this_machine, peer_of
 
-PEER = "sidebooks_core.peer"
-"""The key under which the server notes the address of a connection, before a header of a proxy replaces it in the scope."""
+__all__ = ["PEER", "BrowserLogins", "HouseForThisMachine", "HouseWithoutPeople", "SignedAddresses", "TrustedProxy"]
 
 
 class HouseWithoutPeople:
-    """As long as nobody has an account, everybody who reaches the server is at home."""
+    """As long as nobody has an account, whoever is at this machine is at home. Whoever comes through a proxy is not."""
 
     def __init__(self, access: Access) -> None:
         self._access = access
 
-    def known(self, _scope: Scope, /) -> Principal | None:
-        return None if self._access.has_people() else HOUSE
+    def known(self, scope: Scope, /) -> Principal | None:
+        return HOUSE if not self._access.has_people() and is_at_this_machine(scope) else None
 
     find = known
 
@@ -32,7 +31,7 @@ class HouseForThisMachine:
     """Whoever is at this machine may do everything, and everybody else may read."""
 
     def known(self, scope: Scope, /) -> Principal:
-        return HOUSE if is_this_machine(peer_of(scope)) else VISITOR
+        return HOUSE if is_at_this_machine(scope) else VISITOR
 
     find = known
 
@@ -40,15 +39,20 @@ class HouseForThisMachine:
 class BrowserLogins:
     """The login that a browser's cookie names."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, base_url: str | None = None) -> None:
+        """base_url: what addresses begin with, if the requests do not tell."""
         self._access = access
+        self._base_url = base_url
 
     def known(self, scope: Scope, /) -> Principal | Unknown | None:
-        token = cookies.token_in(scope)
+        token = self._token(scope)
         return self._access.known_principal(token) if token else None
 
     def find(self, scope: Scope, /) -> Principal | None:
-        return self._access.principal(cookies.token_in(scope))
+        return self._access.principal(self._token(scope))
+
+    def _token(self, scope: Scope) -> str:
+        return cookies.jar_of(self._base_url or base_of(scope)).login.value_in(scope)
 
 
 class SignedAddresses:
@@ -67,7 +71,11 @@ class SignedAddresses:
 
 
 class TrustedProxy:
-    """The headers of a proxy that has asked who somebody is."""
+    """The headers of a proxy that has asked who somebody is.
+
+    The address of the connection counts, as noted in the scope under PEER. Without the note it is `client`, which the ASGI
+    server may have taken from `X-Forwarded-For`: then let it trust no other addresses than those of the rules.
+    """
 
     def __init__(self, rules: ProxyRules) -> None:
         self._rules = rules
@@ -78,12 +86,6 @@ class TrustedProxy:
         return principal_of(told, peer_of(scope), self._rules)
 
     find = known
-
-
-def peer_of(scope: Scope) -> str:
-    """The address that a connection comes from, whatever its headers say of the client."""
-    peer = scope.get(PEER) or scope.get("client")
-    return str(peer[0]) if peer else ""
 
 
 def _text(value: bytes) -> str:

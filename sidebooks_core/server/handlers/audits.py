@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 
 from sidebooks_core.access.spreadsheet import csv_of
@@ -46,6 +47,9 @@ async def readers(parts: ServerParts, request: HttpRequest) -> HttpResponse:
 def _seconds(request: HttpRequest, name: str) -> float | None:
     text = request.query(name)
     try:
-        return float(text) if text else None
+        found = float(text) if text else None
     except ValueError:
-        raise Refused(400, f"{name}: seconds since 1970") from None
+        found = math.nan
+    if found is not None and not math.isfinite(found):
+        raise Refused(400, f"{name}: seconds since 1970")
+    return found

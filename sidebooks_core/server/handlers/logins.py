@@ -10,8 +10,9 @@ from sidebooks_core.access.operations import Operation
 from sidebooks_core.access.policy import TOP
 from sidebooks_core.access.principals import Principal
 from sidebooks_core.access.tokens import digest_of, new_token
-from sidebooks_core.server import cookies, headers, responses
+from sidebooks_core.server import headers, responses
 from sidebooks_core.server.access_schemas import LogIn, LoginList, LoginRow, Me, NewPassword, SetUp, UseLink
+from sidebooks_core.server.cookies import DEVICE_S, jar_of
 from sidebooks_core.server.http import HttpRequest, HttpResponse
 from sidebooks_core.server.json_text import read_json
 from sidebooks_core.server.parts import ServerParts
@@ -26,23 +27,25 @@ async def me(parts: ServerParts, request: HttpRequest) -> HttpResponse:
 async def log_in(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """Check a name and a password, and give the browser a login. Raises Refused."""
     access, given = parts.logins(), read_json(await request.body(), LogIn)
-    device_token = cookies.device_in(request.scope)
+    jar = jar_of(request.base)
+    device_token = jar.device.value_in(request.scope)
     if digest_of(device_token) is None:
         device_token = new_token()
     check = partial(access.check_password, given.name, given.password, request.address)
-    person = await parts.pools.run("logins", check, device_token)
+    person = await parts.pools.run("strangers", check, device_token)
     begin = partial(access.log_in, device=device_of(request), address=request.address)
-    token, session = await parts.pools.run("logins", begin, person.id, password_version=person.password_version)
+    token, session = await parts.pools.run("strangers", begin, person.id, password_version=person.password_version)
     answer = await _logged_in(parts, request, token, session)
-    answer.headers.append(cookies.keep_device(device_token, is_secure=_is_secure(request)))
+    answer.headers.append(jar.device.keep(device_token, DEVICE_S))
     return answer
 
 
 async def use_link(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """Give a guest who has a link a login. Raises Refused."""
     access, given = parts.logins(), read_json(await request.body(), UseLink)
+    parts.attempts.take(request.address)
     token, session = await parts.pools.run(
-        "logins", access.use_link, given.token, guest_name=given.name, device=device_of(request), address=request.address
+        "strangers", access.use_link, given.token, guest_name=given.name, device=device_of(request), address=request.address
     )
     return await _logged_in(parts, request, token, session)
 
@@ -50,9 +53,10 @@ async def use_link(parts: ServerParts, request: HttpRequest) -> HttpResponse:
 async def set_up(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """Make the first administrator, and give the browser their login. Raises Refused."""
     access, given = parts.logins(), read_json(await request.body(), SetUp)
-    person = await parts.pools.run("logins", access.set_up, given.token, given.name, given.password)
+    parts.attempts.take(request.address)
+    person = await parts.pools.run("strangers", access.set_up, given.token, given.name, given.password)
     token, session = await parts.pools.run(
-        "logins", access.log_in, person.id, device=device_of(request), address=request.address
+        "strangers", access.log_in, person.id, device=device_of(request), address=request.address
     )
     return await _logged_in(parts, request, token, session)
 
@@ -61,7 +65,7 @@ async def log_out(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """End the login of the request. The browser forgets what it has kept."""
     if request.principal.session:
         await parts.pools.run("logins", parts.logins().end_session, request.principal.session, who=request.principal)
-    forget = [cookies.drop(is_secure=_is_secure(request)), (b"clear-site-data", b'"cache", "storage"')]
+    forget = [jar_of(request.base).login.drop(), (b"clear-site-data", b'"cache", "storage"')]
     return HttpResponse(204, headers=[(b"cache-control", headers.NO_STORE), *forget])
 
 
@@ -86,7 +90,7 @@ async def change_password(parts: ServerParts, request: HttpRequest) -> HttpRespo
     access, given = parts.logins(), read_json(await request.body(), NewPassword)
     person = await parts.pools.run("logins", access.person, _own_id(request))
     check = partial(access.check_password, person.name, given.old, request.address)
-    checked = await parts.pools.run("logins", check, cookies.device_in(request.scope))
+    checked = await parts.pools.run("logins", check, jar_of(request.base).device.value_in(request.scope))
     change = partial(access.set_password, keep=request.principal.session, who=request.principal)
     await parts.pools.run("logins", change, person.id, given.password, password_version=checked.password_version)
     return HttpResponse(204, headers=[(b"cache-control", headers.NO_STORE)])
@@ -120,7 +124,7 @@ async def _logged_in(parts: ServerParts, request: HttpRequest, token: str, sessi
     if principal is None:
         raise Refused(403, "the login has ended already")
     request.principal = principal
-    cookie = cookies.keep(token, max(1.0, session.end_s - session.begun_s), is_secure=_is_secure(request))
+    cookie = jar_of(request.base).login.keep(token, max(1.0, session.end_s - session.begun_s))
     answer = responses.json(request, _me(parts, request, principal), responses.JSON, headers.NO_STORE)
     answer.headers += [cookie, (b"clear-site-data", b'"cache"')]
     return answer
@@ -146,7 +150,3 @@ def _own_id(request: HttpRequest) -> str:
     if not request.principal.session or request.principal.role == "guest":
         raise Refused(401, "log in first")
     return request.principal.id
-
-
-def _is_secure(request: HttpRequest) -> bool:
-    return request.base.startswith("https:")

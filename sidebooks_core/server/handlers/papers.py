@@ -232,7 +232,7 @@ async def search(parts: ServerParts, request: HttpRequest) -> HttpResponse:
             pages=request.limits.pages,
         )
         try:
-            with papers.searches.taken(request.address):
+            with papers.searches.taken(*request.share):
                 hits = await parts.pools.run("shelf searches", look)
         except DocumentError as error:
             raise Refused(409, error.message) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from functools import partial
@@ -36,6 +37,8 @@ ANSWER_S = 0.08
 """The time that a search has for an answer with hits."""
 NOTHING_YET_S = 0.4
 """The time after which it answers without any."""
+WHOLE_DIGITS = 18
+"""Of a number in a query: SQLite takes it."""
 
 
 async def folder(parts: ServerParts, request: HttpRequest) -> HttpResponse:
@@ -92,7 +95,7 @@ async def search(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """One step of a search over all papers that may be seen."""
     papers, query = parts.of_papers(), request.query("q")
     where_from, where_until = number(request, "from"), number(request, "until")
-    before, limit = int(number(request, "before") or NEWEST), int(number(request, "limit") or HITS)
+    before, limit = whole(request, "before") or NEWEST, whole(request, "limit") or HITS
     below = request.query("folder")
     gate, who = parts.gate, request.principal
 
@@ -107,7 +110,7 @@ async def search(parts: ServerParts, request: HttpRequest) -> HttpResponse:
         step = _searched(papers, query, where, before, min(limit, MOST_HITS))
         return FoundPapers(query, [_hit(request, one) for one in step.pages], step.next, step.unindexed)
 
-    with papers.searches.taken(request.address):
+    with papers.searches.taken(*request.share):
         made = await parts.pools.run("shelf searches", found)
     return await shown(parts, request, lambda: made)
 
@@ -117,7 +120,7 @@ async def changes(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     papers = parts.of_papers()
     if request.principal.documents is not None:
         raise not_found()
-    limit = min(int(number(request, "limit") or AT_ONCE), AT_ONCE)
+    limit = min(whole(request, "limit") or AT_ONCE, AT_ONCE)
     since = request.query("since")
     found = await parts.pools.run("feed", papers.feed.since, request.principal, since, limit)
     return responses.json(request, found, responses.JSON, headers.PERSONAL)
@@ -168,14 +171,27 @@ async def shown(parts: ServerParts, request: HttpRequest, make: Callable[[], obj
 
 
 def number(request: HttpRequest, name: str) -> float | None:
-    """A number in the query; None if it is not there. Raises Refused."""
+    """A finite number in the query; None if it is not there. Raises Refused."""
     given = request.query(name)
     if not given:
         return None
     try:
-        return int(given) if given.isascii() and given.isdecimal() else float(given)
+        found = float(given)
     except ValueError:
-        raise Refused(400, f"{name} is no number") from None
+        found = math.nan
+    if not math.isfinite(found):
+        raise Refused(400, f"{name} is no number")
+    return found
+
+
+def whole(request: HttpRequest, name: str) -> int | None:
+    """A whole number in the query, 0 or more; None if it is not there. Raises Refused."""
+    given = request.query(name)
+    if not given:
+        return None
+    if not (given.isascii() and given.isdecimal() and len(given) <= WHOLE_DIGITS):
+        raise Refused(400, f"{name} must be a whole number, 0 or more")
+    return int(given)
 
 
 def _change(papers: PaperParts, changed: str, who: Actor, **changes: Unpack[FolderChanges]) -> Folder:

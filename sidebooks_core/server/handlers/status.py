@@ -35,8 +35,9 @@ async def viewer(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     body = _viewer_files().get(name)
     if body is None:
         raise not_found()
-    policy = (b"content-security-policy", _policy())
-    return responses.text(request, body, MEDIA_TYPES[Path(name).suffix], headers.NO_CACHE, [policy])
+    policy = (b"content-security-policy", f"{_policy()}; {parts.frames.directive}".encode())
+    own = [policy, *parts.frames.headers]
+    return responses.text(request, body, MEDIA_TYPES[Path(name).suffix], headers.NO_CACHE, own)
 
 
 async def health(parts: ServerParts, request: HttpRequest) -> HttpResponse:
@@ -66,7 +67,7 @@ async def events(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     principal = request.principal
     asks = Listening(
         session=request.query("session"),
-        client=request.address,
+        share=request.share,
         principal=principal,
         may_see_documents=lambda: parts.gate.sees_top(principal),
         changes_after=_changes_for(parts, principal),
@@ -95,6 +96,6 @@ def _viewer_files() -> dict[str, bytes]:
 
 
 @lru_cache(maxsize=1)
-def _policy() -> bytes:
+def _policy() -> str:
     script = _viewer_files()["index.html"].rpartition(b"<script>")[2].partition(b"</script>")[0]
-    return POLICY.format(script=base64.b64encode(hashlib.sha256(script).digest()).decode()).encode()
+    return POLICY.format(script=base64.b64encode(hashlib.sha256(script).digest()).decode())

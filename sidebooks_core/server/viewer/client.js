@@ -236,8 +236,9 @@ export class Book {
 
   /** Tell the server where the reader is: it draws what comes next. */
   hint(page, width, height, spread) {
+    const headers = { "Content-Type": "application/json" };
     const body = JSON.stringify({ session: this.library.session, page, view_px: [width, height], spread });
-    fetch(`${this.library.base}/documents/${this.id}/hints`, { method: "POST", body, priority: "low" })
+    fetch(`${this.library.base}/documents/${this.id}/hints`, { method: "POST", headers, body, priority: "low" })
       .catch(() => {}); // a hint that is lost costs a prefetch, nothing else
   }
 
