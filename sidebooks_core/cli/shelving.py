@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec import json, to_builtins
 
+from sidebooks_core.cli.shelf_opening import changing, opened, whoever_types
 from sidebooks_core.cli.terminal import ProgressBar, print_json
 from sidebooks_core.documents.natural_order import natural_key
 from sidebooks_core.documents.shown_text import shown
 from sidebooks_core.errors import RequestError
-from sidebooks_core.settings import Settings
 
 if TYPE_CHECKING:
-    from sidebooks_core.shelf import Actor, Folder, Noticed, Paper, Shelf
+    from sidebooks_core.shelf import Folder, Noticed, Paper, Shelf
 
 LOOK_EVERY_S = 0.2
 """How often the progress of preparing is looked at."""
@@ -40,12 +38,12 @@ def add(arguments: argparse.Namespace) -> int:
     added: list[Paper] = []
     if arguments.name is not None and (len(arguments.path) > 1 or arguments.path[0].is_dir()):
         raise RequestError("--name is for one file")
-    with _changing(arguments, prepares=True) as shelf:
+    with changing(arguments, prepares=True) as shelf:
         folder = _made_folder(shelf, arguments.folder) if arguments.folder else None
         for path, into in _files(shelf, arguments.path, folder):
             shown = {"name": arguments.name} if arguments.name is not None else {}
             try:
-                paper = shelf.register(path, into, password=arguments.password, who=_who(), **shown)
+                paper = shelf.register(path, into, password=arguments.password, who=whoever_types(), **shown)
             except OSError as error:
                 print(f"sidebooks: not registered: {error}", file=sys.stderr)
                 status = 1
@@ -63,10 +61,10 @@ def add(arguments: argparse.Namespace) -> int:
 
 def replace(arguments: argparse.Namespace) -> int:
     """Put a new revision in the place of the present one. 1 if it cannot be opened."""
-    with _changing(arguments, prepares=True) as shelf:
+    with changing(arguments, prepares=True) as shelf:
         old = find_paper(shelf, arguments.paper)
         paper = shelf.replace(
-            old.id, arguments.file, password=arguments.password, after=old.revision, note=arguments.note, who=_who()
+            old.id, arguments.file, password=arguments.password, after=old.revision, note=arguments.note, who=whoever_types()
         )
         if not arguments.no_wait:
             _wait_prepared(shelf, [paper])
@@ -99,9 +97,11 @@ def watch(arguments: argparse.Namespace) -> int:
 
     if arguments.folder and len(arguments.path) > 1:
         raise RequestError("--folder is for one PATH: each folder of the disk has a folder of the shelf")
-    with _changing(arguments, prepares=True) as shelf:
+    with changing(arguments, prepares=True) as shelf:
         folder = _made_folder(shelf, arguments.folder) if arguments.folder else None
-        watches = [shelf.watch(path, folder, settle_s=arguments.settle, who=_who(), told=told) for path in arguments.path]
+        watches = [
+            shelf.watch(path, folder, settle_s=arguments.settle, who=whoever_types(), told=told) for path in arguments.path
+        ]
         for one in watches:
             while not one.wait(LOOK_EVERY_S):
                 if one.is_elsewhere:
@@ -118,7 +118,7 @@ def watch(arguments: argparse.Namespace) -> int:
 
 def listing(arguments: argparse.Namespace) -> int:
     """Print the folders and papers, or those of one folder."""
-    with _opened(arguments) as shelf:
+    with opened(arguments) as shelf:
         top = find_folder(shelf, arguments.folder) if arguments.folder else None
         rows = list(_tree(shelf, top, 0, is_withdrawn=arguments.withdrawn))
     if arguments.json:
@@ -133,7 +133,7 @@ def search(arguments: argparse.Namespace) -> int:
     """Print the pages that match. 1 if there are none."""
     from sidebooks_core.shelf import Where
 
-    with _opened(arguments) as shelf:
+    with opened(arguments) as shelf:
         folders = frozenset([find_folder(shelf, arguments.folder).id]) if arguments.folder else None
         look = partial(shelf.search, arguments.query, Where(folders=folders), budget_s=SEARCH_S)
         step = look(limit=arguments.limit)
@@ -159,20 +159,20 @@ def search(arguments: argparse.Namespace) -> int:
 
 def withdraw(arguments: argparse.Namespace) -> int:
     """Take papers away from their readers, or put them back."""
-    with _changing(arguments) as shelf:
+    with changing(arguments) as shelf:
         chosen = [find_paper(shelf, text) for text in arguments.paper]
         do = shelf.restore if arguments.undo else shelf.withdraw
-        papers = [do(paper.id, who=_who()) for paper in chosen]
+        papers = [do(paper.id, who=whoever_types()) for paper in chosen]
     _print_papers(papers, is_json=arguments.json)
     return 0
 
 
 def purge(arguments: argparse.Namespace) -> int:
     """Remove papers for good."""
-    with _changing(arguments) as shelf:
+    with changing(arguments) as shelf:
         chosen = [find_paper(shelf, text) for text in arguments.paper]
         for paper in chosen:
-            shelf.purge(paper.id, who=_who())
+            shelf.purge(paper.id, who=whoever_types())
         left = shelf.purger.wait(PURGE_WAIT_S)
     if arguments.json:
         print_json({"purged": [paper.id for paper in chosen], "pending": to_builtins(left)})
@@ -197,7 +197,7 @@ def back_up(arguments: argparse.Namespace) -> int:
             with Access(arguments.data) as access:
                 access.back_up(folder)
 
-    with _changing(arguments) as shelf:
+    with changing(arguments) as shelf:
         originals = shelf.back_up(arguments.target, more=add_accounts)
     if arguments.json:
         print_json({"originals": originals})
@@ -208,7 +208,7 @@ def back_up(arguments: argparse.Namespace) -> int:
 
 def export(arguments: argparse.Namespace) -> int:
     """Write the shelf as folders and files that people can read."""
-    with _opened(arguments) as shelf:
+    with opened(arguments) as shelf:
         folder = find_folder(shelf, arguments.folder) if arguments.folder else None
         all_revisions = not arguments.present_only
         done = shelf.export(arguments.target, folder, all_revisions=all_revisions, passwords=arguments.with_passwords)
@@ -223,9 +223,9 @@ def export(arguments: argparse.Namespace) -> int:
 
 def bring_in(arguments: argparse.Namespace) -> int:
     """Read an exported shelf into this one."""
-    with _changing(arguments, prepares=True) as shelf:
+    with changing(arguments, prepares=True) as shelf:
         folder = _made_folder(shelf, arguments.folder) if arguments.folder else None
-        done = shelf.bring_in(arguments.source, folder, who=_who())
+        done = shelf.bring_in(arguments.source, folder, who=whoever_types())
         if not arguments.no_wait:
             _wait_all_prepared(shelf)
     if arguments.json:
@@ -241,7 +241,7 @@ def bring_in(arguments: argparse.Namespace) -> int:
 
 def verify(arguments: argparse.Namespace) -> int:
     """Read and check everything. 1 if something is missing or damaged."""
-    with _opened(arguments) as shelf:
+    with opened(arguments) as shelf:
         if arguments.rebuild:
             shelf.rebuild_index()
         found = shelf.verify()
@@ -291,7 +291,7 @@ def _made_folder(shelf: Shelf, text: str) -> Folder:
         folder: Folder | None = None
         for name in filter(None, text.split("/")):
             inner = next((one for one in shelf.folders(folder) if one.name == name), None)
-            folder = inner or shelf.make_folder(name, folder, who=_who())
+            folder = inner or shelf.make_folder(name, folder, who=whoever_types())
     if folder is None:
         raise RequestError(f"{text!r} is no folder") from None
     return folder
@@ -313,7 +313,7 @@ def _files(shelf: Shelf, paths: list[Path], folder: Folder | None) -> Iterator[t
 
 def _made_inner(shelf: Shelf, folder: Folder, name: str) -> Folder:
     inner = next((one for one in shelf.folders(folder) if one.name == name), None)
-    return inner or shelf.make_folder(name, folder, who=_who())
+    return inner or shelf.make_folder(name, folder, who=whoever_types())
 
 
 def _wait_prepared(shelf: Shelf, papers: list[Paper]) -> None:
@@ -389,30 +389,3 @@ def _print_papers(papers: list[Paper], *, is_json: bool) -> None:
     else:
         for paper in papers:
             print(_line(paper))
-
-
-@contextmanager
-def _opened(arguments: argparse.Namespace, *, prepares: bool = False) -> Iterator[Shelf]:
-    """The shelf of --data. prepares: papers are prepared by this process, unless another one does."""
-    from sidebooks_core.service import TileService
-    from sidebooks_core.shelf import Shelf
-
-    settings = Settings(cache_dir=arguments.cache_dir, workers=arguments.workers if prepares else 1)
-    with TileService(settings) as service, Shelf(arguments.data, service, prepares=prepares) as shelf:
-        yield shelf
-
-
-@contextmanager
-def _changing(arguments: argparse.Namespace, *, prepares: bool = False) -> Iterator[Shelf]:
-    """The same, to change it: the audit beside it tells what was done."""
-    from sidebooks_core.access import Access
-    from sidebooks_core.shelf_audit import ShelfAudit
-
-    with _opened(arguments, prepares=prepares) as shelf, Access(arguments.data) as access, ShelfAudit(shelf, access):
-        yield shelf
-
-
-def _who() -> Actor:
-    from sidebooks_core.shelf import Actor
-
-    return Actor(getpass.getuser(), detail="at the command line")
