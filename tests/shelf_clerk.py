@@ -121,16 +121,19 @@ def migrate(shelf: Shelf, target: Path) -> None:
 
 def make_old(path: Path) -> None:
     """Have a database be of the first version, as an older library had made it."""
-    first: set[object] = set()
-    with closing(apsw.Connection(":memory:")) as fresh:
-        fresh.execute(SHELF.migrations[0])
-        first = {name for (name,) in fresh.execute("SELECT name FROM sqlite_schema")}
-    with closing(apsw.Connection(str(path))) as old:
-        tables = old.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
-        for (name,) in tables:
-            if name not in first:
-                old.execute(f"DROP TABLE {name}")
+    made = path.with_name("old.sqlite3")
+    made.unlink(missing_ok=True)
+    with closing(apsw.Connection(str(made))) as old:
+        old.execute(f"PRAGMA application_id = {SHELF.application_id}")
+        old.execute(SHELF.migrations[0])
+        old.execute("ATTACH ? AS newer", (str(path),))
+        for table in ("folder", "original", "paper", "revision", "page", "change"):
+            columns = ", ".join(name for (name,) in old.execute("SELECT name FROM pragma_table_info(?)", (table,)))
+            old.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM newer.{table}")
         old.execute("PRAGMA user_version = 1")
+    for ending in ("-wal", "-shm"):
+        path.with_name(path.name + ending).unlink(missing_ok=True)
+    made.replace(path)
 
 
 def exchange(shelf: Shelf, place: Path, *, is_new: bool) -> None:

@@ -58,9 +58,9 @@ def previews(reading: Reading, paper_id: str, number: int) -> int:
     return reading.one(int, "SELECT previews FROM revision WHERE paper = ? AND number = ?", paper_id, number) or 0
 
 
-def add_failure(writing: Writing, paper_id: str, number: int) -> None:
-    """A revision could not be prepared."""
-    writing.run("UPDATE revision SET failures = failures + 1 WHERE paper = ? AND number = ?", paper_id, number)
+def add_failure(writing: Writing, paper_id: str, number: int) -> bool:
+    """A revision could not be prepared. False if it was purged meanwhile."""
+    return writing.run("UPDATE revision SET failures = failures + 1 WHERE paper = ? AND number = ?", paper_id, number) > 0
 
 
 def has_failed(reading: Reading, paper_id: str, number: int) -> bool:

@@ -262,10 +262,12 @@ class Preparer:
         failed = self._failed.setdefault(key, _Failed())
         pause_s = min(LONGEST_AGAIN_S, AGAIN_S * 2**failed.times)
         failed.times, failed.again_s = failed.times + 1, time.monotonic() + pause_s
-        if failed.times == 1:
-            _log.warning("the revision %s of the paper %s cannot be prepared", key.number, key.paper, exc_info=fault)
         with self._database.writing() as writing:
-            prepared_rows.add_failure(writing, key.paper, key.number)
+            is_there = prepared_rows.add_failure(writing, key.paper, key.number)
+        if not is_there:
+            self._failed.pop(key, None)
+        elif failed.times == 1:
+            _log.warning("the revision %s of the paper %s cannot be prepared", key.number, key.paper, exc_info=fault)
 
     def _prepare(self, revision: Revision) -> None:
         under_way = self._under_way = _UnderWay(revision.paper, revision.number)
