@@ -413,17 +413,14 @@ def test_servers_on_one_host_keep_their_logins_apart(hall: TownHall) -> None:
     assert (by_host.status, hall.ask("none", "/people", Host="[", Cookie=f"sidebooks_login={token}").status) == (200, 400)
 
 
-def test_a_signed_address_may_be_long(hall: TownHall) -> None:
+def test_a_signed_address_of_many_documents_is_short(hall: TownHall) -> None:
     clerk = Principal(hall.people["clerk"].id, "clerk", "clerk")
     document = hall.shelf.document(hall.paper.id).id
     signature = hall.access.sign([document, *(f"{number:064x}" for number in range(49))], clerk, valid_s=60)
-    assert len(signature) > 4000
+    assert len(signature) < 200, "it names a row"
     assert hall.ask("none", f"/s/{signature}{image_path(hall)}").status == 200
     assert hall.ask("none", f"/s/{signature}/{'x' * 1100}").status == 414
     assert hall.ask("none", f"/s/{'x' * 8001}{image_path(hall)}").status == 414
-    crowded = Principal("proxy-x", "x", "clerk", groups=frozenset(f"{number:0500}" for number in range(20)))
-    with pytest.raises(RequestError, match="too many"):
-        hall.access.sign([document], crowded, valid_s=60)
 
 
 @pytest.mark.parametrize("path", ["/changes?since=0&limit=", "/search?q=ab&limit=", "/search?q=ab&before=", "/audit?since="])

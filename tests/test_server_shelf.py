@@ -301,13 +301,19 @@ def test_what_is_named_is_registered_once(house: House, tmp_path: Path, capsys: 
         (folder / f"議案{number}.pdf").write_bytes(pages(number).to_bytes())
     (folder / "資料" / "表.pdf").write_bytes(pages(30).to_bytes())
     (folder / ".hidden").write_bytes(b"x")
+    single = tmp_path / "単独.pdf"
+    single.write_bytes(pages(40).to_bytes())
     for _ in range(2):
-        register_on_shelf(house.papers, [folder, tmp_path / "gone.pdf"], None)
-        [meeting] = [one for one in house.papers.folders() if one.name == "6月定例会"]
+        register_on_shelf(house.papers, [single, tmp_path / "gone.pdf"], None)
         until(lambda: "gone.pdf" in capsys.readouterr().err, "what cannot be registered is told")
-        assert [paper.name for paper in house.papers.papers(meeting)] == ["議案1", "議案2", "議案10"]
-        [inner] = house.papers.folders(meeting)
-        assert [paper.name for paper in house.papers.papers(inner)] == ["表"]
-    (folder / "議案2.pdf").write_bytes(pages(2, 2).to_bytes())
+        assert [paper.name for paper in house.papers.papers()] == ["単独"]
     register_on_shelf(house.papers, [folder], None)
-    until(lambda: len(house.papers.papers(meeting)) == 4, "a file that has changed is another paper")
+    until(lambda: any(one.name == "6月定例会" for one in house.papers.folders()), "the folder is mirrored")
+    [meeting] = [one for one in house.papers.folders() if one.name == "6月定例会"]
+    until(lambda: len(house.papers.papers(meeting)) == 3, "with its files")
+    assert [paper.name for paper in house.papers.papers(meeting)] == ["議案1", "議案2", "議案10"]
+    until(lambda: bool(house.papers.folders(meeting)), "and its folders")
+    [inner] = house.papers.folders(meeting)
+    until(lambda: [paper.name for paper in house.papers.papers(inner)] == ["表"], "with theirs")
+    (folder / "議案2.pdf").write_bytes(pages(2, 2).to_bytes())
+    until(lambda: house.papers.papers(meeting)[1].revision == 2, "a file that changes is a new revision")
