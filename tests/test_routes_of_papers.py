@@ -23,6 +23,7 @@ from sidebooks_core.server.pools import MOST_WAITING
 from sidebooks_core.server.route import Route
 from sidebooks_core.server.routes import DOCUMENTS, ROUTES
 from sidebooks_core.shelf import Shelf
+from sidebooks_core.shelf.upkeep import hold_files
 from sidebooks_core.shelf.uploads import PartWriter, UploadLimits, Uploads
 from sidebooks_core.testing import FakeDocument, FakePage
 
@@ -146,6 +147,16 @@ def held(hall: TownHall, route: Route) -> Reply:
         return reply
 
 
+def pending(hall: TownHall, route: Route) -> Reply:
+    """Somebody copies all originals, so none can be removed."""
+    held = hold_files(hall.shelf.originals)
+    assert held is not None
+    try:
+        return of_admin(hall, route)
+    finally:
+        held.release()
+
+
 def busy(hall: TownHall, route: Route) -> Reply:
     """So much waits that no more can."""
     path, full = address(route, hall), QueueFull("busy")
@@ -199,6 +210,7 @@ SPECIAL: dict[tuple[str, int], Callable[[TownHall, Route], Reply]] = {
         hall, route, {"role": "member"}, person=hall.people["admin"].id
     ),
     ("DELETE /folders/{folder}", 409): of_admin,
+    ("DELETE /papers/{paper}", 202): pending,
     ("POST /papers/{paper}/unlock", 409): of_admin,
     ("POST /papers/{paper}/unlock", 422): lambda hall, route: locked(hall, route, "other"),
     ("GET /papers/{paper}/diff/{revisions}", 409): unreadable,
