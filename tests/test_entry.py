@@ -32,7 +32,7 @@ def test_nobody_comes_in_from_elsewhere_unless_somebody_said_so(told: dict[str, 
     logins = told["wants_accounts"] or told["has_other_ways"]
     is_contradiction = told["wants_open"] and (logins or told["has_people"])
     is_without_shelf = logins and not told["has_shelf"]
-    is_near = told["is_this_machine_only"] and not told["is_named_for_others"]
+    is_near = told["is_this_machine_only"] and not (told["is_named_for_others"] and told["has_shelf"])
     is_unsaid = not is_near and not (told["wants_open"] or logins or told["has_people"])
     is_lost = told["had_people"] and not told["has_people"] and not logins
     if is_contradiction or is_without_shelf or is_unsaid or is_lost:

@@ -21,9 +21,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from sidebooks_core.access import Access
 from sidebooks_core.access.oidc import Oidc
-from sidebooks_core.access.operations import Operation
 from sidebooks_core.errors import RequestError
-from sidebooks_core.server.access import everything
 from sidebooks_core.server.application import Application, ServerOptions
 from sidebooks_core.server.door import checked_base
 from sidebooks_core.server.entry import Asked, Entry, entry_of
@@ -39,7 +37,7 @@ from sidebooks_core.server.listening import (
     raise_descriptors,
     shown,
 )
-from sidebooks_core.server.nearness import PEER, is_at_this_machine, is_loopback_name
+from sidebooks_core.server.nearness import PEER, is_loopback_name
 from sidebooks_core.server.options import ALONE, Part, ServeOptions
 from sidebooks_core.server.registering import register_named, register_on_shelf
 from sidebooks_core.server.remembering import remember_accounts
@@ -213,11 +211,6 @@ def ways_in(options: ServeOptions, entry: Entry) -> list[WayIn]:
     return []
 
 
-def for_this_machine(scope: Scope, _operation: Operation, _document_id: str | None, /) -> bool:
-    """Allows everything to whoever is at this machine, and nothing to others."""
-    return is_at_this_machine(scope)
-
-
 def _has_admins_of_a_proxy(options: ServeOptions) -> bool:
     """Whether a trusted proxy says who is an admin. Such people have no account here, so nobody counts them."""
     return options.proxies is not None and "admin" in (options.proxies.role, *options.proxies.roles.values())
@@ -272,8 +265,7 @@ def serve_on(listener: socket.socket, settings: Settings, options: ServeOptions,
         }
         if papers is not None:
             told["ways_in"] = ways_in(options, entry)
-        is_for_all = papers is not None or entry is Entry.READERS
-        application = Application(shelf, allowed=everything if is_for_all else for_this_machine, **told)
+        application = Application(shelf, **told)
         try:
             left = 0
             if papers is None:

@@ -60,7 +60,8 @@ def entry_of(asked: Asked) -> Entry:
         raise RequestError("--open lets everybody in: leave out --accounts and other ways to log in")
     if asked.wants_open and asked.has_people:
         raise RequestError("--open lets everybody in, and there are accounts here: leave it out")
-    is_for_this_machine = asked.is_this_machine_only and not asked.is_named_for_others
+    # Documents without a shelf can only be read, and whoever puts a proxy in front of this machine's own address has said so.
+    is_for_this_machine = asked.is_this_machine_only and not (asked.is_named_for_others and asked.has_shelf)
     if wants_logins or (asked.has_people and not is_for_this_machine):
         return Entry.ACCOUNTS
     if asked.had_people and not asked.has_people:

@@ -147,7 +147,7 @@ class SlowSearch:
         self.waiting: list[tuple[str, int, Future[Searched]]] = []
         monkeypatch.setattr(service.parts.questions, "search", self.submit)
 
-    def submit(self, document: sb.Document, query: str, page: int, *, old_forms: bool) -> Future[Searched]:
+    def submit(self, document: sb.Document, query: str, page: int, stop: int, *, old_forms: bool) -> Future[Searched]:
         future: Future[Searched] = Future()
         self.waiting.append((query, page, future))
         return future

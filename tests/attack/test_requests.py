@@ -109,7 +109,8 @@ def test_what_has_no_end_is_not_read_on(served: Served, beginning: bytes) -> Non
 
 def test_long_bodies_in_many_pieces_are_still_told_that_they_are_too_long(served: Served) -> None:
     path = f"/documents/{documents_of(served)[0]}/hints".encode()
-    head = request(b"POST " + path + b" HTTP/1.1", b"Host: localhost", b"Content-Length: 200000", b"Connection: close")
+    kind = b"Content-Type: application/json"
+    head = request(b"POST " + path + b" HTTP/1.1", b"Host: localhost", kind, b"Content-Length: 200000", b"Connection: close")
     with served.connect() as connection:
         connection.sendall(head)
         with contextlib.suppress(ConnectionError):
