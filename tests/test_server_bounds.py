@@ -19,6 +19,7 @@ from asgi import Reply, ask, ask_async
 from PIL import Image
 
 import sidebooks_core as sb
+from sidebooks_core.access.policy import Limits
 from sidebooks_core.documents.model import Word
 from sidebooks_core.encoding.tileset import RecordUnreadable
 from sidebooks_core.server import Application, Shelf, descriptions, responses
@@ -84,9 +85,9 @@ def test_descriptions_are_kept_once_for_all_hosts_and_within_a_budget(
     made: list[str] = []
     page_list = descriptions.page_list
 
-    def counted(base: str, one: sb.Document) -> PageList:
+    def counted(base: str, one: sb.Document, limits: Limits) -> PageList:
         made.append(base)
-        return page_list(base, one)
+        return page_list(base, one, limits)
 
     monkeypatch.setattr(descriptions, "page_list", counted)
     replies = [ask(application, f"/documents/{document.id}/pages.json").json() for _ in range(3)]
