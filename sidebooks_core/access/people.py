@@ -158,10 +158,6 @@ def set_logged_in(writing: Writing, person_id: str, at_s: float) -> None:
     writing.run("UPDATE person SET last_login_s = ? WHERE id = ?", at_s, person_id)
 
 
-def has_any(reading: Reading) -> bool:
-    return bool(reading.number("SELECT EXISTS (SELECT 1 FROM person)"))
-
-
 def has_admin_who_comes_in(reading: Reading) -> bool:
     """Whether an admin can log in with a password, or has logged in by another way."""
     comes_in = "(password IS NOT NULL OR last_login_s IS NOT NULL)"

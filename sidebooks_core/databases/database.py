@@ -84,12 +84,6 @@ class Reading:
         for row in self._connection.execute(query, values):
             yield _converted(row, kind)
 
-    def look_into_index(self, table: str) -> None:
-        """Have `temp.{table}_instance` be a table of all words in an FTS5 index, with their rows and places."""
-        self._connection.execute(
-            f"CREATE VIRTUAL TABLE IF NOT EXISTS temp.{table}_instance USING fts5vocab (main, {table}, instance)"
-        )
-
     def one(self, kind: type[T], query: str, *values: Value) -> T | None:
         """The first row of a query; None if there is none."""
         row = self._connection.execute(query, values).fetchone()

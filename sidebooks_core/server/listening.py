@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from sidebooks_core.errors import RequestError
 from sidebooks_core.server.limits import ServerLimits
+from sidebooks_core.server.nearness import is_loopback
 
 BACKLOG = 2048
 
@@ -37,13 +38,7 @@ def is_this_machine(host: str) -> bool:
         found = {host} if is_ip_address(host) else {str(info[4][0]) for info in socket.getaddrinfo(host, None)}
     except (OSError, UnicodeError):
         return False
-    return bool(found) and all(_is_loopback(one) for one in found)
-
-
-def _is_loopback(address: str) -> bool:
-    parsed = ipaddress.ip_address(address.partition("%")[0])
-    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
-    return (mapped or parsed).is_loopback
+    return bool(found) and all(is_loopback(one) for one in found)
 
 
 def raise_descriptors() -> int:

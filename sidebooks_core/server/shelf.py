@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import logging
 import os
-import re
 import threading
 from bisect import bisect_left, insort
 from collections.abc import Callable
@@ -19,8 +18,6 @@ from sidebooks_core.library.remembered import Given
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.server.watcher import Problem, Watcher
 from sidebooks_core.service import TileService
-
-_PAGE_ID = re.compile(r"([A-Za-z0-9_-]{16,64})_p([1-9][0-9]{0,6})\Z")
 
 _Place = tuple[int, int, tuple[NaturalKey, str]]
 """Sorts documents in lists."""
@@ -109,14 +106,6 @@ class Shelf:
         with self._lock:
             copies = self._copies.get(document_id)
             return next(iter(copies.values())) if copies else None
-
-    def find_page(self, page_id: str) -> tuple[Registered, int] | None:
-        """A document and a page from 0, by the name that the page's image service has."""
-        matched = _PAGE_ID.match(page_id)
-        found = self.find(matched[1]) if matched else None
-        if matched is None or found is None or int(matched[2]) > found.document.page_count:
-            return None
-        return found, int(matched[2]) - 1
 
     def register_folder(self, folder: Path, timeout_s: float | None = None) -> int:
         """Register what is new or changed in a folder and remove what is gone; how many of its files are served.
