@@ -214,6 +214,7 @@ def test_what_another_process_withdrew_is_answered_to_nobody_soon(house: House, 
 def test_what_changes_while_the_feed_begins_is_told(house: House) -> None:
     places = Places(house.papers)
     feed = ShelfFeed(house.papers, places, lambda *_: True, lambda *_: True)
+    wait_until(lambda: house.papers.feed.last >= house.papers.changes()[-1].seq, "the feed does not tell the house")
     start = feed.position(house.papers.feed.last)
     first = house.papers.make_folder("made before anything is told of")
     wait_until(lambda: house.papers.feed.last >= house.papers.changes()[-1].seq, "the feed does not tell it")
