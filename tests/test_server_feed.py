@@ -227,3 +227,20 @@ def test_what_changes_while_the_feed_begins_is_told(house: House) -> None:
     places.forget()
     found = feed.since(PEOPLE["clerk"], start)
     assert [one.folder for one in found.changes if one.folder] == [first.id, second.id, third.id]
+
+
+def test_who_listens_is_told_without_a_look_into_the_database(house: House) -> None:
+    async def scenario() -> None:
+        async with listening(house, "member") as one, listening(house, "clerk") as other:
+            await one.until(lambda: one.events and one.last_id)
+            await other.until(lambda: other.events and other.last_id)
+            asked: list[object] = []
+            since = ShelfFeed.since
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(ShelfFeed, "since", lambda *given: asked.append(given) or since(*given))
+                folder = await asyncio.to_thread(house.papers.make_folder, "定例会", house.open)
+                await one.until(lambda: folder.id in [change.get("folder") for change in one.changes()])
+                await other.until(lambda: folder.id in [change.get("folder") for change in other.changes()])
+            assert not asked
+
+    asyncio.run(scenario())

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from asgi import ask
+from asgi import ask, ask_async
 from paper_house import House, pages
 from quiet import wait_until as until
 
 from sidebooks_core.server import Application
 from sidebooks_core.server.registering import register_on_shelf
+from sidebooks_core.server.shelf_descriptions import PaperFacts, paper_facts
+from sidebooks_core.shelf import Paper
+from sidebooks_core.shelf import Shelf as PaperShelf
 from sidebooks_core.testing import FakeDocument, FakePage
 
 
@@ -317,3 +324,39 @@ def test_what_is_named_is_registered_once(house: House, tmp_path: Path, capsys: 
     until(lambda: [paper.name for paper in house.papers.papers(inner)] == ["表"], "with theirs")
     (folder / "議案2.pdf").write_bytes(pages(2, 2).to_bytes())
     until(lambda: house.papers.papers(meeting)[1].revision == 2, "a file that changes is a new revision")
+
+
+def test_readers_of_one_paper_share_a_look_but_not_one_from_before_a_change(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paper = house.register("一")
+    begun: list[str] = []
+    goes_on = threading.Event()
+
+    def slow(shelf: PaperShelf, found: Paper) -> PaperFacts:
+        begun.append(found.name)
+        assert goes_on.wait(20)
+        return paper_facts(shelf, found)
+
+    monkeypatch.setattr("sidebooks_core.server.handlers.papers.paper_facts", slow)
+    who = {"Who": "member"}
+
+    async def scenario() -> list[str]:
+        path = f"/papers/{paper.id}"
+        early = [asyncio.ensure_future(ask_async(house.application, path, headers=who)) for _ in range(20)]
+        await soon(lambda: begun == ["一"])
+        assert (await ask_async(house.application, path, "PATCH", {"Who": "clerk"}, b'{"name": "\\u4e8c"}')).status == 200
+        late = asyncio.ensure_future(ask_async(house.application, path, headers=who))
+        await soon(lambda: len(begun) == 2)
+        goes_on.set()
+        return [(await one).json()["name"] for one in [*early, late]]
+
+    assert asyncio.run(scenario()) == [*["一"] * 20, "二"]
+    assert begun == ["一", "二"], "twenty readers had one look"
+
+
+async def soon(holds: Callable[[], bool]) -> None:
+    deadline_s = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < deadline_s
+        await asyncio.sleep(0.005)

@@ -223,7 +223,9 @@ class Application:
         def told(found: list[Change]) -> None:
             self._forget_papers()
             feed.add(found)
-            self.events.shelf_changed()
+            if len(self.events):
+                feed.prepare(found)
+                self.events.shelf_changed()
 
         papers.tell(told)
         return PaperParts(

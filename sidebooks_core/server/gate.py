@@ -22,7 +22,7 @@ from sidebooks_core.server.http import HttpRequest
 from sidebooks_core.server.identity import Identity
 from sidebooks_core.server.limits import client_of
 from sidebooks_core.server.openings import Openings
-from sidebooks_core.server.places import Places, Standings, resource_of
+from sidebooks_core.server.places import Memory, Places, Standings, resource_of
 from sidebooks_core.server.pools import Pools
 from sidebooks_core.server.shelf import Registered, Shelf
 from sidebooks_core.server.statuses import Refused, not_found
@@ -200,7 +200,7 @@ class Gate:
         if request.document_id is not None:
             found = None
             if places is not None and self._rules.shelf.find(request.document_id) is None:
-                found = await self._pools.run("access", places.documents.find, request.document_id)
+                found = await self._standings(places.documents, request.document_id)
             return self._about_document(principal, operation, request.document_id, found)
         if principal.documents is None and ("paper" in params or "folder" in params):
             if params.get("folder") == AT_THE_TOP:
@@ -208,8 +208,12 @@ class Gate:
             if places is None:
                 return REFUSED
             memory, name = (places.papers, params["paper"]) if "paper" in params else (places.folders, params["folder"])
-            return self._about(principal, operation, await self._pools.run("access", memory.find, name))
+            return self._about(principal, operation, await self._standings(memory, name))
         return self._about_document(principal, operation, None, None)
+
+    async def _standings(self, memory: Memory[str, Standings], name: str) -> Standings | None:
+        """Where something stands. A thread looks only for what is not kept: a hundred readers would queue for it."""
+        return memory.known(name) or await self._pools.run("access", memory.find, name)
 
     def _about_document(
         self, principal: Principal, operation: Operation, document_id: str | None, standings: Standings | None
@@ -243,7 +247,7 @@ class Gate:
         found = self._rules.shelf.find(document_id)
         if found is not None or places is None or request.operation is None:
             return found
-        standings = places.documents.known(document_id) or await self._pools.run("access", places.documents.find, document_id)
+        standings = await self._standings(places.documents, document_id)
         allowed = [
             one for one in standings or () if self._about(request.principal, request.operation, (one,)).decision.is_allowed
         ]

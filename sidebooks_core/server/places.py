@@ -32,7 +32,7 @@ def resource_of(one: Standing, now_s: float) -> Resource:
     return Resource(one.folders, one.paper.is_published(now_s), one.paper.level != "online")
 
 
-class _Memory(Generic[_Name, _Kept]):
+class Memory(Generic[_Name, _Kept]):
     """Places of one kind, by id. Thread-safe."""
 
     def __init__(self, find: Callable[[_Name], _Kept | None]) -> None:
@@ -68,13 +68,16 @@ class Places:
 
     def __init__(self, shelf: PaperShelf) -> None:
         self.shelf = shelf
-        self.folders = _Memory(self._find_folder)
-        self.papers = _Memory(self._find_paper)
-        self.documents = _Memory(self._find_document)
-        self.registered = _Memory(self._find_registered)
+        self.generation = object()
+        """Another object after each change."""
+        self.folders = Memory(self._find_folder)
+        self.papers = Memory(self._find_paper)
+        self.documents = Memory(self._find_document)
+        self.registered = Memory(self._find_registered)
 
     def forget(self) -> None:
         """The shelf has changed."""
+        self.generation = object()
         for memory in (self.folders, self.papers, self.documents, self.registered):
             memory.forget()
 

@@ -18,6 +18,7 @@ from sidebooks_core.server.schemas_shelf import (
     FolderEntry,
     PaperDetails,
     PaperEntry,
+    ProgressEntry,
     RevisionEntry,
     WayEntry,
 )
@@ -46,8 +47,23 @@ _OF_A_PAPER = (READING | CLERKS) - {
 }
 
 
+class PaperFacts(Struct, frozen=True):
+    """What the description of a paper is made of, whoever asks."""
+
+    paper: Paper
+    way: tuple[Folder, ...]
+    progress: ProgressEntry
+
+
+def paper_facts(shelf: Shelf, paper: Paper) -> PaperFacts:
+    """Read from the database. Raises RequestError."""
+    with shelf.database.reading() as reading:
+        way = way_to(reading, paper.folder)
+    return PaperFacts(paper, tuple(way), progress_entry(shelf, paper.id))
+
+
 class Viewer(Struct, frozen=True):
-    """Whoever asks, and what they may see of a shelf. Its methods read from the database."""
+    """Whoever asks, and what they may see of a shelf. Its methods read from the database, but for `details`."""
 
     shelf: Shelf
     gate: Gate
@@ -106,14 +122,18 @@ class Viewer(Struct, frozen=True):
 
     def paper(self, paper: Paper) -> PaperDetails:
         """A paper by itself."""
-        way = self._way(paper.folder)
+        return self.details(paper_facts(self.shelf, paper))
+
+    def details(self, facts: PaperFacts) -> PaperDetails:
+        """A paper by itself. It never waits."""
+        paper, way = facts.paper, facts.way
         standings = (Standing(tuple(one.id for one in way), paper, paper.revision),)
         limits = self.gate.limits_of(self.principal, Operation.READ_DOCUMENT, standings)
         may = self._operations(_OF_A_PAPER, standings)
         return PaperDetails(
             **asdict(self.paper_entry(paper)),
             way=self._shown_way(way),
-            progress=progress_entry(self.shelf, paper.id),
+            progress=facts.progress,
             may=may,
             may_print=limits is not None and limits.may_print,
         )

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice, takewhile
 
 from sidebooks_core.access.operations import Operation
 from sidebooks_core.access.policy import Resource
@@ -23,6 +23,8 @@ RECENT = 2000
 FARTHEST = 20_000
 """Who is further behind reads everything anew: that is less than so many changes."""
 AT_ONCE = 500
+FEW = 32
+"""Changes that a stream is told without asking a thread, at most: the event loop decides about each."""
 PREPARING_SHOWN = 20
 """Papers whose progress is told, at most."""
 
@@ -81,8 +83,26 @@ class ShelfFeed:
             return ShelfChanges(self.position(newest), is_reset=True, changes=[], more=False)
         found = self._after(seq, newest, limit)
         reached = found[-1].seq if found else seq
-        entries = self._entries(principal, found)
+        entries = self._entries(principal, ((one, self._stands(one)) for one in found))
         return ShelfChanges(self.position(reached), is_reset=False, changes=entries, more=len(found) >= limit)
+
+    def told_since(self, principal: Principal, position: str) -> ShelfChanges | None:
+        """The same, as far as the shelf has told. It never waits for the database: None if that must be asked."""
+        seq = self.seq_of(position)
+        with self._lock:
+            if seq is None or seq < self._first or not self._recent or self._recent[-1].seq - seq > FEW:
+                return None
+            found = list(takewhile(lambda one: one.seq > seq, reversed(self._recent)))[::-1]
+        stands = [(one, self._stands_as_kept(one)) for one in found]
+        if not found or not all(standings for _, standings in stands):
+            return None
+        entries = self._entries(principal, stands)
+        return ShelfChanges(self.position(found[-1].seq), is_reset=False, changes=entries, more=False)
+
+    def prepare(self, found: list[Change]) -> None:
+        """Read where the things that changed stand: `told_since` is asked for each stream then."""
+        for one in found[-FEW:]:
+            self._stands(one)
 
     def preparing(self) -> list[tuple[Standings, ProgressEntry]]:
         """The papers that are being prepared, with where they stand."""
@@ -110,29 +130,38 @@ class ShelfFeed:
                 return list(islice((one for one in self._recent if one.seq > seq), limit))
         return self._shelf.changes(seq, limit)
 
-    def _entries(self, principal: Principal, found: list[Change]) -> list[ChangeEntry]:
+    def _entries(self, principal: Principal, found: Iterable[tuple[Change, Standings | None]]) -> list[ChangeEntry]:
         entries: list[ChangeEntry] = []
-        for one in found:
-            if self._is_seen(principal, one):
+        for one, standings in found:
+            if self._sees(principal, _reading(one), standings or ()):
                 entries.append(ChangeEntry(one.seq, one.at_s, one.kind, one.folder or "top", one.paper, one.revision))
             elif one.kind in ENDINGS and self._may_have_known(principal, one):
                 folder = one.folder if one.paper is None else None
                 entries.append(ChangeEntry(one.seq, one.at_s, GONE, folder, one.paper, None))
         return entries
 
-    def _is_seen(self, principal: Principal, one: Change) -> bool:
+    def _stands(self, one: Change) -> Standings | None:
+        """Where that stands which changed. It may wait."""
         if one.paper is not None:
-            standings = self._places.papers.find(one.paper)
-            return bool(standings) and self._sees(principal, Operation.READ_DOCUMENT, standings or ())
-        standings = self._places.folders.find(one.folder) if one.folder is not None else None
-        return bool(standings) and self._sees(principal, Operation.READ_FOLDER, standings or ())
+            return self._places.papers.find(one.paper)
+        return self._places.folders.find(one.folder) if one.folder is not None else None
+
+    def _stands_as_kept(self, one: Change) -> Standings | None:
+        """The same, if it is kept."""
+        if one.paper is not None:
+            return self._places.papers.known(one.paper)
+        return self._places.folders.known(one.folder) if one.folder is not None else None
 
     def _may_have_known(self, principal: Principal, one: Change) -> bool:
         """Whether the principal could see it where it was before, by the policy of now."""
         if one.was_in is None:
             return False
-        operation = Operation.READ_FOLDER if one.paper is None else Operation.READ_DOCUMENT
-        return self._may_one(principal, operation, (Resource(tuple(one.was_in.split()), one.was_published),))
+        return self._may_one(principal, _reading(one), (Resource(tuple(one.was_in.split()), one.was_published),))
+
+
+def _reading(one: Change) -> Operation:
+    """What someone must be allowed who is told of a change."""
+    return Operation.READ_FOLDER if one.paper is None else Operation.READ_DOCUMENT
 
 
 def progress_entry(shelf: Shelf, paper_id: str) -> ProgressEntry:

@@ -33,6 +33,7 @@ from sidebooks_core.server.schemas_shelf import (
     RevisionList,
 )
 from sidebooks_core.server.searching import SEARCH_LIMIT
+from sidebooks_core.server.shelf_descriptions import PaperFacts, paper_facts
 from sidebooks_core.server.statuses import Refused, not_found
 from sidebooks_core.shelf import Actor, Paper, PendingPurges, Revision
 from sidebooks_core.shelf.model import PaperChanges
@@ -44,7 +45,14 @@ _KNOWN_TYPES = frozenset(presentation.MEDIA_TYPES.values())
 async def paper(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """A paper with its present revision."""
     papers, viewer, paper_id = parts.of_papers(), viewer_of(parts, request), request.params["paper"]
-    return await shown(parts, request, lambda: viewer.paper(papers.shelf.paper(paper_id)))
+    shelf = papers.shelf
+
+    async def read() -> PaperFacts:
+        return await parts.pools.run("shelf", lambda: paper_facts(shelf, shelf.paper(paper_id)))
+
+    # A reading that began before a change is not joined: whoever was told of the change must find it.
+    facts = await parts.joined.get(request, ("paper", paper_id, papers.places.generation), read)
+    return responses.json(request, viewer.details(facts), responses.JSON, headers.PERSONAL)
 
 
 async def change(parts: ServerParts, request: HttpRequest) -> HttpResponse:

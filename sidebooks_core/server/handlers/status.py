@@ -87,7 +87,12 @@ def _changes_for(parts: ServerParts, principal: Principal) -> Callable[[str], Aw
     if papers is None or principal.documents is not None:
         return None
     feed = papers.feed
-    return lambda position: parts.pools.run("feed", feed.since, principal, position)
+
+    async def changes_after(position: str) -> ShelfChanges:
+        told = feed.told_since(principal, position)
+        return told if told is not None else await parts.pools.run("feed", feed.since, principal, position)
+
+    return changes_after
 
 
 @lru_cache(maxsize=1)
