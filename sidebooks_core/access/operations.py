@@ -47,7 +47,7 @@ class Operation(StrEnum):
     REPLACE = "replace"
     """Put a new revision in the place of the present one, or give a paper's password."""
     CHANGE_PAPER = "change_paper"
-    """Change a paper's name, note, window, level, folder or place."""
+    """Change a paper's name, note, time, level, folder or place."""
     WITHDRAW = "withdraw"
     """Take a paper away from its readers, or put it back."""
     PURGE = "purge"
@@ -71,10 +71,10 @@ OWN_FILES = frozenset({Operation.READ_VIEWER, Operation.READ_STATUS, Operation.R
 FOR_ANYBODY = OWN_FILES | {Operation.LOG_IN, Operation.READ_SELF}
 """These concern nobody's papers."""
 GENERAL = frozenset({Operation.FOLLOW_EVENTS, Operation.LIST_DOCUMENTS, Operation.GO_ON_UPLOADING})
-"""Their answers hold only what the principal may see, and an upload is there only for whoever began it. So anybody may ask who
-may see anything at all."""
+"""Their answers hold only what the principal may see, and only whoever began an upload sees it. So anybody may ask, except as
+ASKING says."""
 ASKING = frozenset({Operation.FOLLOW_EVENTS, Operation.SEARCH})
-"""These keep a server busy, or a connection open. Nobody unknown asks for them if no folder is open to everybody."""
+"""These keep a server busy, or a connection open. If no folder is open to everybody, citizens may not ask for them."""
 READING = frozenset(
     {
         Operation.READ_FOLDER,

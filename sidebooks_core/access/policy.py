@@ -26,7 +26,7 @@ from sidebooks_core.access.operations import (
 from sidebooks_core.access.principals import Principal
 
 Right = Literal["read", "tend"]
-"""read: what readers do. tend: also what a clerk does with the folder and its papers, but for removing them for good."""
+"""read: what readers do. tend: also what clerks do in the folder, but neither purge papers nor say who may see it."""
 SubjectKind = Literal["role", "group", "person"]
 
 

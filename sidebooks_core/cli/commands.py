@@ -172,19 +172,20 @@ def _add_serve(commands: Commands) -> None:
         "serve",
         serving.serve,
         "documents over HTTP, with a viewer: IIIF, Deep Zoom, our own API",
-        "Serves the documents named, and those in the folders named, which are watched; or the shelf of papers. Listens on "
-        "this machine only, unless --host says otherwise: then people log in, or you say --open. Needs the extra: pip install "
-        "'sidebooks_core[server]'.",
+        "Serves the documents named, and those in the folders named, which are watched; with --data or without a PATH, a shelf "
+        "of papers. Listens on this machine only, unless --host says otherwise: then people log in, or you say --open. "
+        "Needs the extra: pip install 'sidebooks_core[server]'.",
         has_json=False,
     )
     serve.add_argument(
-        "path", type=Path, nargs="*", metavar="PATH", help="documents, or folders of them; none: the shelf of --data alone"
+        "path", type=Path, nargs="*", metavar="PATH", help="documents, or folders of them; none: the shelf alone"
     )
     serve.add_argument(
         "--data",
         type=Path,
         metavar="DIR",
-        help="the shelf that is served; PATHs are registered on it. Default: no shelf if a PATH is named, else "
+        help="the shelf that is served; files named are registered on it once, and folders named are mirrored in it while "
+        "the server runs. Default: no shelf if a PATH is named, else "
         f"{default_data_dir()}",
     )
     serve.add_argument(

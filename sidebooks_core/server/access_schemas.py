@@ -24,7 +24,7 @@ class Me(Struct, kw_only=True):
     may: list[str]
     """Operations."""
     has_accounts: bool
-    """Whether people log in here. False: everybody who reaches the server may do everything."""
+    """Whether people log in here. False: nobody has an account, so whoever is at this machine may do everything."""
     is_logged_in: bool
     has_shelf: bool
     """Whether there is a shelf of papers. False: only the documents at /documents are served."""
@@ -181,7 +181,7 @@ class FolderAccess(Struct, kw_only=True):
     """Who may see a folder and what is in it."""
 
     grants: list[GrantRow] | None
-    """None: it is as the folder that holds it. An empty list: clerks only."""
+    """None: the grants of the folder that holds it count. An empty list: admins and clerks only."""
 
 
 class AuditEntry(Struct, kw_only=True):

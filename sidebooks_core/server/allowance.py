@@ -19,13 +19,13 @@ _ROUNDING = 1 + 1e-6
 
 
 def require(limits: Limits, at: TilePlace) -> None:
-    """Raises Refused, as if it were not there, for a page outside the limits, and for a raster of a page that is finer."""
+    """Raises Refused (404) if the limits do not include the page, or if the raster is finer than they allow."""
     if not has(limits, at):
         raise not_found()
 
 
 def has(limits: Limits, at: TilePlace) -> bool:
-    """Whether an image may be had. What counts is the whole page at its scale, however small the part is that is asked for."""
+    """Whether the limits allow an image. The size of the whole page at that scale counts, even if only a part is asked for."""
     request, most_px = at.request, limits.long_side_px
     if not limits.has_page(request.page):
         return False
@@ -45,7 +45,7 @@ def levels_within(limits: Limits, pyramid: Pyramid) -> tuple[Level, ...]:
 
 
 def pyramid_within(limits: Limits, document: Document, page: int) -> Pyramid:
-    """A page as viewers are told of it: its finest level is the finest that may be had. Raises Refused if there is none."""
+    """A page as viewers are told of it, without the levels that are finer than allowed. Raises Refused if none is left."""
     pyramid = document.pyramid(page)
     if limits == UNLIMITED:
         return pyramid
@@ -56,13 +56,13 @@ def pyramid_within(limits: Limits, document: Document, page: int) -> Pyramid:
 
 
 def screen_within(limits: Limits, size_px: tuple[int, int]) -> tuple[int, int]:
-    """The size of a screen, or of one on which no page is longer than it may be."""
+    """The size of a screen, made smaller if a page on it could be longer than the limits allow."""
     most_px = limits.long_side_px
     return size_px if most_px is None else (min(size_px[0], most_px), min(size_px[1], most_px))
 
 
 def view_within(limits: Limits, view: PageView) -> PageView:
-    """What a reader is told of a screen: nothing of other pages, and no tags of images that are sent with a mark."""
+    """What a reader is told of a screen: nothing of withheld pages, and no ETags of images that are sent with a mark."""
     if limits == UNLIMITED:
         return view
     images = [one for one in view.images if limits.has_page(one.page)]

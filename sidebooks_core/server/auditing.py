@@ -12,9 +12,9 @@ from sidebooks_core.server.route import Route
 UNRECORDED = frozenset(
     {Operation.SEND_HINT, Operation.KEEP_POSITION, Operation.GO_ON_UPLOADING, Operation.READ_SELF, Operation.LOG_IN}
 )
-"""A hint and a position say where somebody reads, and are nobody else's business. `Access` records logins by itself, as it does
-what changes people, links and rights."""
+"""Hints and positions say at which page somebody reads, which is private. `Access` records logins by itself."""
 BY_ACCESS = frozenset({Operation.MANAGE_PEOPLE, Operation.SHARE, Operation.CHANGE_ACCESS})
+"""`Access` records these by itself."""
 BY_SHELF = frozenset(
     {
         Operation.REGISTER,
@@ -25,7 +25,7 @@ BY_SHELF = frozenset(
         Operation.CHANGE_FOLDER,
     }
 )
-"""The shelf notes these together with the change itself: see `shelf_audit`."""
+"""The shelf records these together with the change itself: see `shelf_audit`."""
 
 
 async def note(parts: ServerParts, request: HttpRequest, route: Route, status: int) -> None:
@@ -39,7 +39,7 @@ async def note(parts: ServerParts, request: HttpRequest, route: Route, status: i
                 "audit", access.audit_now, operation, who=request.principal, what=_what(request), address=request.address
             )
     elif request.scope["method"] == "HEAD":
-        return  # it holds nothing of a paper
+        return  # the answer to HEAD holds nothing of a paper
     elif operation is Operation.READ_ORIGINAL:
         if status in (200, 206):
             access.audit(operation, who=request.principal, what=_what(request), address=request.address)

@@ -1,8 +1,8 @@
 """The cookies that say which login a browser has. Pure.
 
-Over HTTPS their names begin with `__Host-`: browsers take such a cookie from this host alone, over HTTPS, for every path. Then
-no other counts. Browsers keep cookies by host, whatever the port: so the names tell the port and the path of the mount, and
-two servers on one host do not end each other's logins.
+Over HTTPS their names begin with `__Host-`: browsers take such a cookie from this host alone, over HTTPS, for every path. The
+server then reads no cookie without that beginning. Browsers keep cookies by host, whatever the port. So the names have the port
+and the path of the mount in them, and two servers on one host do not end each other's logins.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _NO_TOKEN = re.compile(r"[^A-Za-z0-9.\-]")
 
 
 DEVICE_S = 180 * 86_400.0
-"""How long a browser is known after it has logged out."""
+"""How long a browser keeps its secret after somebody has logged in with it: as long as `attempts.KNOWN_S`."""
 
 
 class Cookie(Struct, frozen=True):
@@ -58,7 +58,7 @@ class Jar(Struct, frozen=True):
     pending: Cookie
     """A login that was begun at an identity provider."""
     device: Cookie
-    """A secret by which a browser is known from earlier logins. It lets nobody in without a password."""
+    """A secret by which the server knows a browser from earlier logins. It lets nobody in without a password."""
 
 
 @lru_cache(maxsize=256)

@@ -1,4 +1,4 @@
-"""Decides who comes in at a server that is started: pure."""
+"""Decides, when a server starts, who comes in. Pure."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Entry(Enum):
     """Who comes in."""
 
     HOUSE = auto()
-    """Whoever is at this machine, since nobody else reaches the server. As soon as somebody has an account: those."""
+    """Whoever is at this machine may do everything. As soon as somebody has an account, only people with accounts come in."""
     READERS = auto()
-    """Everybody may read; this machine may do everything."""
+    """Everybody may read. Whoever is at this machine may do everything."""
     ACCOUNTS = auto()
     """Those whom an account, a link, a proxy or an identity provider lets in."""
 
@@ -39,7 +39,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     is_this_machine_only: bool
     """Nobody else reaches the address on which it listens."""
     is_named_for_others: bool = False
-    """It goes by a name of which others know, so something in front may let them in."""
+    """It has a name that others can reach, so a proxy in front may let them in."""
     has_shelf: bool
     has_people: bool
     """There is an account."""
@@ -60,7 +60,7 @@ def entry_of(asked: Asked) -> Entry:
         raise RequestError("--open lets everybody in: leave out --accounts and other ways to log in")
     if asked.wants_open and asked.has_people:
         raise RequestError("--open lets everybody in, and there are accounts here: leave it out")
-    # Documents without a shelf can only be read, and whoever puts a proxy in front of this machine's own address has said so.
+    # Documents without a shelf can only be read. Whoever puts a proxy in front of this machine's own address wants that.
     is_for_this_machine = asked.is_this_machine_only and not (asked.is_named_for_others and asked.has_shelf)
     if wants_logins or (asked.has_people and not is_for_this_machine):
         return Entry.ACCOUNTS

@@ -1,4 +1,6 @@
-"""The gate: every request is asked about before it is answered, the fast path included. What may not be seen is not there.
+"""The gate: it decides about every request before the answer, those on the fast path included.
+
+If whoever asks may not see something, the answer is as if it were not there.
 
 who asks (identity) -> what is asked about (places) -> may they (policy) -> the answer, with its limits
 """
@@ -50,11 +52,11 @@ class GateRules(Struct, frozen=True, kw_only=True):
 
 
 class Admission(Struct, frozen=True):
-    """What was decided about some papers or folders that a request means."""
+    """What was decided about the papers or folders that a request names."""
 
     decision: Decision
     standing: Standing | None = None
-    """The first by which it is allowed. None: it is no paper, or nothing is allowed."""
+    """The first paper or folder by which it is allowed. None: it names none of them, or nothing is allowed."""
 
 
 REFUSED = Admission(DENY)
@@ -70,8 +72,9 @@ class Gate:
         self.openings = openings
 
     def may_have_from_memory(self, scope: Scope, operation: Operation, document_id: str | None, /) -> bool:
-        """Whether a request may have its answer from memory, as it was sent before. False also if the look would wait, and if
-        the principal has limits: the long way decides then. It never waits.
+        """Whether a request may have its answer from memory, as it was sent before. It never waits.
+
+        False also if that is not known without waiting, or if the principal has limits: then the long way decides.
         """
         rules = self._rules
         if not rules.allowed(scope, operation, document_id):
@@ -111,10 +114,7 @@ class Gate:
                 raise self._refusal(request, is_named=True)
 
     async def identify_again(self, request: HttpRequest) -> None:
-        """Whether whoever sent a request is still logged in, with which rights, at the end of a request that took long.
-
-        Raises Refused if they are not.
-        """
+        """Ask anew who sent a request, at the end of a request that took long. Raises Refused if it is somebody else by now."""
         if request.operation is not None and not self._rules.allowed(request.scope, request.operation, request.document_id):
             raise Refused(403, "you may not do that")
         before, request.principal = request.principal, await self._pools.run("access", self._rules.identity.find, request.scope)
@@ -159,8 +159,9 @@ class Gate:
         return any(self.may(principal, operation, one) for one in resources)
 
     def standing_question(self, request: HttpRequest) -> Callable[[], bool]:
-        """A question for later, as long as a request lasts: is its principal still who asks, under the same policy? Its answer
-        never waits; it is False also if the look would wait.
+        """A function that tells, as long as a request lasts, whether the same principal asks under the same policy.
+
+        It never waits. It also returns False if it cannot tell without waiting.
         """
         rules, scope, principal, policy = self._rules, request.scope, request.principal, self._rules.policy()
         return lambda: rules.identity.known(scope) == principal and rules.policy() == policy
@@ -170,7 +171,7 @@ class Gate:
         return self.may(principal, Operation.READ_DOCUMENT, TOP)
 
     def viewer_of_papers(self, principal: Principal) -> Callable[[Paper], bool]:
-        """Tells of papers whether a principal may find them. It may wait. For one search or one listing."""
+        """A function that tells whether a principal may find a paper. It may wait. Use it for one search or one listing."""
         places, policy, now_s = self._rules.places, self._rules.policy(), time.time()
 
         def may_see(paper: Paper) -> bool:
@@ -184,7 +185,7 @@ class Gate:
         return may_see
 
     def pages_of_papers(self, principal: Principal, operation: Operation) -> Callable[[Paper], PageRanges | None]:
-        """Tells of papers with which of their pages a principal may do something; None: all. It may wait."""
+        """A function that tells with which pages of a paper a principal may do something; None: all. It may wait."""
         places = self._rules.places
 
         def pages_of(paper: Paper) -> PageRanges | None:
@@ -212,13 +213,13 @@ class Gate:
         return self._about_document(principal, operation, None, None)
 
     async def _standings(self, memory: Memory[str, Standings], name: str) -> Standings | None:
-        """Where something stands. A thread looks only for what is not kept: a hundred readers would queue for it."""
+        """Where something stands. It is read in a thread only if it is not kept: else a hundred readers would queue for one."""
         return memory.known(name) or await self._pools.run("access", memory.find, name)
 
     def _about_document(
         self, principal: Principal, operation: Operation, document_id: str | None, standings: Standings | None
     ) -> Admission:
-        """Refused also if the document is not there, or not known without waiting."""
+        """What is allowed with a document. Refused also if it is not there, or if that is not known without waiting."""
         if principal.documents is not None and document_id not in principal.documents:
             return Admission(ALLOW) if operation in FOR_ANYBODY else REFUSED
         if document_id is None:
@@ -230,7 +231,7 @@ class Gate:
         return self._about(principal, operation, standings)
 
     def _about(self, principal: Principal, operation: Operation, standings: Standings | None) -> Admission:
-        """What is allowed of at least one of them."""
+        """What is allowed with at least one of some papers or folders."""
         policy, now_s, joined = self._rules.policy(), time.time(), REFUSED
         for one in standings or ():
             decision = policy.decide(principal, operation, resource_of(one, now_s))
@@ -242,7 +243,7 @@ class Gate:
         return joined
 
     async def _registered(self, request: HttpRequest) -> Registered | None:
-        """The document under a name that the principal may read: other papers may show the same content."""
+        """The document, with the name of a paper that the principal may read. Other papers may show the same document."""
         document_id, places = request.document_id or "", self._rules.places
         found = self._rules.shelf.find(document_id)
         if found is not None or places is None or request.operation is None:
@@ -264,7 +265,7 @@ class Gate:
         return None
 
     def _refusal(self, request: HttpRequest, *, is_named: bool) -> Refused:
-        """The same for what is absent and what is forbidden. Nobody known is asked to log in, whatever the path names."""
+        """The answer is the same whether a thing is absent or forbidden. If nobody known asks, it is always "log in first"."""
         if request.principal.role == "citizen":
             return Refused(401, "log in first", (b"www-authenticate", b'Cookie realm="sidebooks"'))
         return not_found() if is_named else Refused(403, "you may not do that")

@@ -24,7 +24,8 @@ class WayIn(Protocol):
 
 
 class House:
-    """Everybody who reaches the server is at home. For a server on this machine alone, and for `--open`."""
+    """Everybody who reaches the server may do everything. For an application that names neither `access` nor `ways_in`, and for
+    documents without a shelf."""
 
     def known(self, _scope: Scope, /) -> Principal:
         return HOUSE

@@ -1,6 +1,7 @@
-"""The mark of a reader: the lines that it shows, its letters from a worker, and its strokes at each size. Kept in memory only.
+"""The mark of a reader (a watermark): its lines of text, their letters as a worker draws them, and their strokes at each size.
 
-Images are marked when they are sent. A marked image has no ETag, no cache keeps it, and no store ever holds it.
+All of it is kept in memory only. Images are marked when they are sent. A marked image has no ETag, no cache keeps it, and no
+store ever holds it.
 """
 
 from __future__ import annotations
@@ -74,10 +75,10 @@ class Mark(Struct, frozen=True):
 
 
 def lines_of(principal: Principal, address: str, now_s: float) -> tuple[str, ...]:
-    """The lines of a mark: the name, and the day with the beginning of the login's id, by which the audit finds the login.
+    """The lines of a mark: the name, and the day with the beginning of the login's id, which the audit has, too.
 
-    Readers without a name or a login are known by the address of their machine. now_s: seconds since 1970 (UTC); the day is
-    that of the server's time zone.
+    A reader without a name is called by the role, and one without a login by the address of the machine. now_s:
+    seconds since 1970 (UTC); the day is that of the server's time zone.
     """
     name = "".join(character for character in principal.name if character.isprintable()).strip()
     code = principal.session[:CODE_CHARACTERS] or address
@@ -86,7 +87,7 @@ def lines_of(principal: Principal, address: str, now_s: float) -> tuple[str, ...
 
 
 class Marks:
-    """Marks of readers. `of` belongs to the event loop; the rest is thread-safe."""
+    """Marks of readers. `of` belongs to the event loop; the other methods are thread-safe."""
 
     def __init__(self, service: TileService, clock: Callable[[], float] = time.time, held_bytes: int = HELD_BYTES) -> None:
         """clock: seconds since 1970 (UTC)."""

@@ -22,8 +22,8 @@ PASSED_ON = frozenset(
 def is_at_this_machine(scope: Scope) -> bool:
     """Whether a request comes from a browser or a program at this machine.
 
-    A proxy at this machine connects from there, too. It gives itself away by a header, by the name that it was asked for, or by
-    HTTP/1.0, which no browser speaks.
+    A proxy at this machine connects from there, too. The server knows it by a header that proxies add, by a host name that is
+    not this machine's, or by HTTP/1.0, which no browser speaks.
     """
     headers: list[tuple[bytes, bytes]] = scope["headers"]
     if scope.get("http_version") == "1.0" or any(name in PASSED_ON for name, _ in headers):

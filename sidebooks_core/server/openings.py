@@ -1,6 +1,7 @@
 """Who opened what a short time ago, as far as this process has told the audit.
 
-An image in memory is sent by the fast path, which tells the audit nothing. So it is sent that way only to whoever was told of.
+The fast path sends images from memory, and tells the audit nothing. So it serves only those of whom the audit already knows
+that they opened the document.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections import OrderedDict
 from sidebooks_core.access.principals import Principal
 
 FRESH_S = 600.0
-"""Opening is told again after this time. The audit keeps it once an hour."""
+"""After this time, the audit is told of an opening again. The audit itself keeps one an hour."""
 MOST_KEPT = 20_000
 
 
@@ -30,11 +31,11 @@ class Openings:
             self._told_s.popitem(last=False)
 
     def is_told(self, principal: Principal, address: str, document_id: str) -> bool:
-        """Whether the audit knows already."""
+        """Whether the audit was told within FRESH_S."""
         told_s = self._told_s.get(_key(principal, address, document_id))
         return told_s is not None and time.monotonic() - told_s < FRESH_S
 
 
 def _key(principal: Principal, address: str, document_id: str) -> tuple[str, str]:
-    """Citizens are told apart by their address."""
+    """Citizens have no id: their address tells them apart."""
     return (principal.id or f"@{address}", document_id)

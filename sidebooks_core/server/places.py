@@ -1,4 +1,4 @@
-"""Where the papers of the shelf stand, and their documents, as the server asks for them before each answer. Kept in memory.
+"""In which folders papers and documents stand, as the server asks before each answer; and opened documents. Kept in memory.
 
 What is kept is forgotten at each change of the shelf, so an answer is never older than the last change that was told.
 """
@@ -22,7 +22,7 @@ _Name = TypeVar("_Name")
 _Kept = TypeVar("_Kept")
 
 Standings = tuple[Standing, ...]
-"""A folder, a paper, or all papers that show a document. Whoever may see one of them may see what is named."""
+"""A folder, a paper, or all papers that show a document. Whoever may see one of them may see the document."""
 
 
 def resource_of(one: Standing, now_s: float) -> Resource:
@@ -33,10 +33,10 @@ def resource_of(one: Standing, now_s: float) -> Resource:
 
 
 class Memory(Generic[_Name, _Kept]):
-    """Places of one kind, by id. Thread-safe."""
+    """What was read from the shelf, by id: `known` never waits, `find` may. Thread-safe."""
 
     def __init__(self, find: Callable[[_Name], _Kept | None]) -> None:
-        """find: reads the place; it may wait."""
+        """find: reads what is not kept; it may wait."""
         self._find = find
         self._lock = threading.Lock()
         self._kept: dict[_Name, _Kept] = {}
@@ -59,12 +59,12 @@ class Memory(Generic[_Name, _Kept]):
         return found
 
     def forget(self) -> None:
-        """What is being read just now is not kept either."""
+        """Forget everything, also what is being read at this moment."""
         self._kept = {}
 
 
 class Places:
-    """The places of one shelf. Thread-safe; `known_…` never waits, `find_…` may."""
+    """The memories of one shelf. Thread-safe."""
 
     def __init__(self, shelf: PaperShelf) -> None:
         self.shelf = shelf

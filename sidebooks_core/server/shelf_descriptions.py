@@ -63,7 +63,7 @@ def paper_facts(shelf: Shelf, paper: Paper) -> PaperFacts:
 
 
 class Viewer(Struct, frozen=True):
-    """Whoever asks, and what they may see of a shelf. Its methods read from the database, but for `details`."""
+    """Whoever asks, and what they may see of a shelf. `folder`, `paper` and `revision` read from the database."""
 
     shelf: Shelf
     gate: Gate
@@ -72,7 +72,7 @@ class Viewer(Struct, frozen=True):
     """The beginning of all addresses."""
 
     def folder(self, folder_id: str | None) -> FolderDetails:
-        """A folder with what it holds; the top for None. The gate has let the principal in. Raises RequestError."""
+        """A folder with what it holds; the top for None. The caller has asked the gate. Raises RequestError."""
         way = self._way(folder_id)
         found = way[-1] if way else None
         standing = Standing(tuple(one.id for one in way))
@@ -176,7 +176,7 @@ class Viewer(Struct, frozen=True):
         return f"{self.base}/{kind}/{name}"
 
     def _inner(self, parent: str | None, way: tuple[str, ...]) -> list[Folder]:
-        """The folders in a folder. In the place of one that may not be seen stand those in it that may."""
+        """The folders in a folder. If one may not be seen, the visible folders inside it stand in its place."""
         found: list[Folder] = []
         for one in self.shelf.folders(parent):
             inner_way = (*way, one.id)

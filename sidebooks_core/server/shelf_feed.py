@@ -1,7 +1,7 @@
 """The feed of the shelf, as a principal may see it.
 
-A change of something that the principal may not see is left out. If the principal may have seen it before, it is `gone`: its id
-is told and nothing more, so that a reader that has it open lets go of it.
+A change of something that the principal may not see is left out. If the principal could see the thing before the change, the
+change is `gone`: it has the id and nothing more, so that a reader that has it open lets go of it.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from sidebooks_core.shelf import Change, Shelf, changes, prepared_rows
 RECENT = 2000
 """Changes that are kept in memory. Whoever is further behind reads from the database."""
 FARTHEST = 20_000
-"""Who is further behind reads everything anew: that is less than so many changes."""
+"""Who is more changes behind than this reads everything anew: that is less work than to read so many changes."""
 AT_ONCE = 500
 FEW = 32
-"""Changes that a stream is told without asking a thread, at most: the event loop decides about each."""
+"""The most changes that a stream is told without a thread: the event loop decides about each of them."""
 PREPARING_SHOWN = 20
 """Papers whose progress is told, at most."""
 
@@ -34,11 +34,11 @@ Sees = Callable[[Principal, Operation, Standings], bool]
 
 GONE = "gone"
 ENDINGS = frozenset({"paper", "folder", "paper closed", "paper withdrawn", "paper purged", "folder removed"})
-"""Changes after which something may be seen no longer. "paper" and "folder": it was moved, or given another time."""
+"""Changes after which readers may no longer see a thing. "paper" and "folder": it was moved, or has another time."""
 
 
 class ShelfFeed:
-    """Thread-safe. All methods may wait for the database."""
+    """Thread-safe. `since`, `prepare` and `preparing` may wait for the database; the other methods never do."""
 
     def __init__(self, shelf: Shelf, places: Places, sees: Sees, may_one: Decides) -> None:
         self._shelf = shelf
@@ -87,7 +87,7 @@ class ShelfFeed:
         return ShelfChanges(self.position(reached), is_reset=False, changes=entries, more=len(found) >= limit)
 
     def told_since(self, principal: Principal, position: str) -> ShelfChanges | None:
-        """The same, as far as the shelf has told. It never waits for the database: None if that must be asked."""
+        """As `since`, from what is in memory. It never waits: None if nothing is there, or if the database must be asked."""
         seq = self.seq_of(position)
         with self._lock:
             if seq is None or seq < self._first or not self._recent or self._recent[-1].seq - seq > FEW:
@@ -100,7 +100,7 @@ class ShelfFeed:
         return ShelfChanges(self.position(found[-1].seq), is_reset=False, changes=entries, more=False)
 
     def prepare(self, found: list[Change]) -> None:
-        """Read where the things that changed stand: `told_since` is asked for each stream then."""
+        """Read where the changed things stand, so that `told_since` finds it in memory for each stream."""
         for one in found[-FEW:]:
             self._stands(one)
 
@@ -141,13 +141,13 @@ class ShelfFeed:
         return entries
 
     def _stands(self, one: Change) -> Standings | None:
-        """Where that stands which changed. It may wait."""
+        """Where the changed thing stands. It may wait."""
         if one.paper is not None:
             return self._places.papers.find(one.paper)
         return self._places.folders.find(one.folder) if one.folder is not None else None
 
     def _stands_as_kept(self, one: Change) -> Standings | None:
-        """The same, if it is kept."""
+        """As `_stands`, if it is in memory. It never waits."""
         if one.paper is not None:
             return self._places.papers.known(one.paper)
         return self._places.folders.known(one.folder) if one.folder is not None else None
@@ -160,7 +160,7 @@ class ShelfFeed:
 
 
 def _reading(one: Change) -> Operation:
-    """What someone must be allowed who is told of a change."""
+    """The operation that a principal must be allowed to be told of a change."""
     return Operation.READ_FOLDER if one.paper is None else Operation.READ_DOCUMENT
 
 

@@ -1,4 +1,4 @@
-"""The ways in of our own: a browser's login, and a signed address."""
+"""The ways in of our own: a login, a signed address, a trusted proxy, and being at this machine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ __all__ = ["PEER", "BrowserLogins", "HouseForThisMachine", "HouseWithoutPeople",
 
 
 class HouseWithoutPeople:
-    """As long as nobody has an account, whoever is at this machine is at home. Whoever comes through a proxy is not."""
+    """As long as nobody has an account, whoever is at this machine may do everything. Whoever comes through a proxy is not at
+    this machine."""
 
     def __init__(self, access: Access) -> None:
         self._access = access
@@ -56,7 +57,7 @@ class BrowserLogins:
 
 
 class SignedAddresses:
-    """The signature in the path. A signature that does not hold shows nothing, whatever login the request has beside it."""
+    """The signature in the path. If it is not valid, nothing is shown, even if the request also has a login."""
 
     def __init__(self, access: Access) -> None:
         self._access = access
@@ -99,4 +100,4 @@ def _text(value: bytes) -> str:
 VISITOR = Principal("", "", "member")
 """Somebody in the network of a server that is open to readers."""
 NOBODY = Principal("", "", "citizen", documents=frozenset())
-"""Has a signature that does not hold."""
+"""Has a signature that is not valid."""

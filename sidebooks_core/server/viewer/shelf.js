@@ -47,7 +47,7 @@ export function makeShelf(host, does) {
     host.querySelector("[autofocus]")?.focus();
   }
 
-  /* A folder, with the documents that are no papers at the top. folder: null if there is no shelf of papers. */
+  /* A folder; at the top also the documents that are no papers. Returns {folder, documents}; folder: null if there is no shelf. */
   async function read(id) {
     const isTop = id === TOP;
     const [details, documents] = await Promise.all([
@@ -55,7 +55,7 @@ export function makeShelf(host, does) {
       isTop ? library.documents() : [],
     ]);
     const isEmpty = isTop && !details?.folders.length && !details?.papers.length && !documents.length;
-    if (isEmpty && me.role === "citizen") throw Object.assign(new Error(t("e401")), { status: 401 }); // there may be more for others
+    if (isEmpty && me.role === "citizen") throw Object.assign(new Error(t("e401")), { status: 401 }); // somebody who logs in may see more
     return { folder: details, documents };
   }
 

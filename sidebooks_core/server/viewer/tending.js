@@ -1,4 +1,5 @@
-/* What whoever tends a folder does with it and its papers. Each is a dialog; the stream of changes brings what comes of it to all. */
+/* What somebody who tends a folder does with it and its papers. Each is a dialog. All windows learn of the result by the stream of
+   changes. */
 
 import { askFor, button, dialog, field, form, h, icon, passwordField, sure } from "./elements.js";
 import { bytes, fault, t, time } from "./words.js";

@@ -2,8 +2,8 @@
 
 const CHUNK_BYTES = 8 * 1024 * 1024;
 const WAITS_MS = [500, 1000, 2000, 4000, 8000, 15000];
-const STALL_MS = 30_000; // no byte goes out: the connection is dead, even if nobody has told
-const READING_MS = 600_000; // all bytes are there, and the server opens the file
+const STALL_MS = 30_000; // if no byte goes out for so long, the connection is dead, even if the browser does not say so
+const READING_MS = 600_000; // so long the server may take to open the file, once it has all bytes
 const PASSING = [0, 408, 409, 423, 425, 429, 460, 500, 502, 503, 504];
 const KEPT = "sidebooks upload ";
 
@@ -123,7 +123,7 @@ export class Uploads {
       if (known) { this.#reached(upload, known); upload.id = kept.id; return; }
     }
     const { paper, before } = upload.target;
-    const told = [`filename ${base64(upload.name)}`, ...(paper && before ? [`after ${base64(String(before))}`] : [])]; // who replaces another revision than they saw is told
+    const told = [`filename ${base64(upload.name)}`, ...(paper && before ? [`after ${base64(String(before))}`] : [])]; // the server refuses if another revision is the present one by now
     const answer = await this.#send(upload, "POST", upload.path, { "Upload-Length": upload.size, "Upload-Metadata": told.join(",") }, null);
     upload.id = answer.getResponseHeader("Location").split("/").at(-1);
     upload.sent = 0;
@@ -193,7 +193,7 @@ export class Uploads {
 
 const base64 = (text) => btoa(String.fromCharCode(...new TextEncoder().encode(text)));
 
-/* isConflict: somebody else has replaced the paper. A 409 that tells how far the upload is says only that a piece was cut. */
+/* isConflict: somebody else has replaced the paper. A 409 with Upload-Offset says only that the offset was wrong, since a piece was cut. */
 function fault(request) {
   const isConflict = request.status === 409 && request.getResponseHeader("Upload-Offset") === null;
   let detail = "";
