@@ -151,6 +151,11 @@ class Keeper:
             if priority is Priority.VISIBLE and key is not None:
                 self._not_shown.pop(key, None)
 
+    def shown_count(self) -> int:
+        """How many requests got their tile so far."""
+        with self._lock:
+            return sum(count for count, _ in self.counters.totals.values())
+
     def not_shown_bytes(self) -> int:
         """Bytes prefetched that nobody has looked at so far, or not for so long that they are not remembered one by one."""
         with self._lock:

@@ -30,16 +30,22 @@ def exact_raster(document: Document, page: int, size: str, limits: Limits) -> tu
 
     For a reader with a longest side, the screen is no larger than that: the page still fits it, and is coarser.
     """
-    matched = _SIZE.match(size)
-    if matched is None:
-        raise not_found()
     info = document.info.pages[page]
-    width_px, height_px = screen_within(limits, (int(matched[1]), int(matched[2])))
+    width_px, height_px = screen_within(limits, screen_of(size))
     rung = fit_rung(info.width_pt, info.height_pt, width_px=width_px, height_px=height_px)
     if rung.area_px > iiif.MAX_AREA_PX:
         raise Refused(400, f"at most {iiif.MAX_AREA_PX} pixels")
     spec = RasterSpec.whole_page(rung.scale, rung.width_px, rung.height_px)
-    return spec, BY_ENDING[matched[3]].name if matched[3] else None
+    ending = size.partition(".")[2]
+    return spec, BY_ENDING[ending].name if ending else None
+
+
+def screen_of(size: str) -> tuple[int, int]:
+    """The width and height of a screen, in pixels, of WIDTHxHEIGHT with or without an ending. Raises Refused."""
+    matched = _SIZE.match(size)
+    if matched is None:
+        raise not_found()
+    return int(matched[1]), int(matched[2])
 
 
 def dzi_raster(pyramid: Pyramid, level: str) -> RasterSpec:

@@ -1,4 +1,5 @@
-"""Prepares revisions in the background: every page is identified, indexed, and has its preview. Goes on after a restart.
+"""Prepares revisions in the background: every page is identified, indexed, and has its preview. Goes on after a restart. Then
+pages are drawn ahead: see `drawing_ahead`.
 
 One process at a time prepares, the one that holds a lock on a file. If it ends, another one goes on. What is to be prepared,
 and how far it is, stands in the database: so papers of other processes are prepared, too, and every process can wait for them.
@@ -23,6 +24,7 @@ from sidebooks_core.images.requests import Request
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.service import TileService
 from sidebooks_core.shelf import catalogue, prepared_rows
+from sidebooks_core.shelf.drawing_ahead import DrawingAhead
 from sidebooks_core.shelf.model import Change, Progress, Revision
 from sidebooks_core.shelf.prepared_rows import RevisionKey
 from sidebooks_core.shelf.search import index, page_texts, stretches
@@ -79,13 +81,17 @@ class Preparer:
         folder: Path,
         open_revision: Callable[[Revision], Document],
         changed: Callable[[], None],
+        ahead: DrawingAhead,
     ) -> None:
-        """open_revision: the document of a revision. changed: called after something was written."""
+        """open_revision: the document of a revision. changed: called after something was written. ahead: what is done once
+        everything is prepared.
+        """
         self._database = database
         self._service = service
         self._lock_path = folder / LOCK_NAME
         self._open_revision = open_revision
         self._changed = changed
+        self._ahead = ahead
         self._lock = threading.Lock()
         self._looked = threading.Condition(self._lock)
         """A revision was prepared, or could not be."""
@@ -173,7 +179,7 @@ class Preparer:
                     self._clean_daily()
                     if lock is None:
                         lock = self._begun()
-                    if lock is None or not self._prepare_next():
+                    if lock is None or not (self._prepare_next() or self._ahead.draw_some(self._has_other_work)):
                         self._wake.wait(self._pause_s())
                 except ServiceClosed:
                     return
@@ -184,6 +190,9 @@ class Preparer:
             self._closing.set()  # who waits need not wait for this process any more
             if lock is not None:
                 lock.release()
+
+    def _has_other_work(self) -> bool:
+        return self._is_new or self._closing.is_set()
 
     def _begun(self) -> ProcessLock | None:
         """The lock of the process that prepares. What has failed in the process before is tried again. None: another has it."""

@@ -52,7 +52,8 @@ class Purger:
         self._originals = originals
         self._service = service
         folder = service.settings.cache_dir
-        self._cache_id = caches.enter(database, Path(folder) if folder is not None else None)
+        self.cache_id = caches.enter(database, Path(folder) if folder is not None else None)
+        """Of the cache folder of the service."""
         self._finishing = threading.Lock()
         self._is_in_log = False
         self._wake = threading.Condition()
@@ -108,7 +109,7 @@ class Purger:
 
     def _tried(self, opened: Iterable[Document]) -> PendingPurges:
         """Under the lock."""
-        is_cut = upkeep.finish_purges(self._database, self._originals, self._service, self._cache_id, opened)
+        is_cut = upkeep.finish_purges(self._database, self._originals, self._service, self.cache_id, opened)
         for _ in range(CUT_TRIES):
             if not is_cut:  # another thread may have cut it just then, or read for a moment
                 time.sleep(0.02)
@@ -121,7 +122,7 @@ class Purger:
         if left.originals or left.texts or left.is_in_log:
             return True
         with self._database.reading() as reading:
-            found = doomed.waiting(reading, self._cache_id)
+            found = doomed.waiting(reading, self.cache_id)
         return bool(found.revisions or found.pages)
 
     def _run(self) -> None:

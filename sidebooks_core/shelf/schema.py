@@ -202,5 +202,24 @@ SHELF = Schema(
         -- The number of the last change when the epoch began.
         INSERT INTO about VALUES ('epoch_from', '0');
         """,
+        """
+        CREATE TABLE screen ( -- a size in which pages were asked for: see screens.py
+            width_px INTEGER NOT NULL,
+            height_px INTEGER NOT NULL,
+            times INTEGER NOT NULL,
+            PRIMARY KEY (width_px, height_px)
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE drawn_ahead ( -- a revision whose pages are in a cache in the size of a screen
+            cache TEXT NOT NULL, -- the id of its folder
+            paper TEXT NOT NULL,
+            revision INTEGER NOT NULL,
+            width_px INTEGER NOT NULL,
+            height_px INTEGER NOT NULL,
+            bytes INTEGER NOT NULL,
+            PRIMARY KEY (paper, revision, width_px, height_px, cache),
+            FOREIGN KEY (paper, revision) REFERENCES revision (paper, number) ON DELETE CASCADE
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX revision_by_time ON revision (registered_s);
+        """,
     ),
 )

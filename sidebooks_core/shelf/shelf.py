@@ -18,6 +18,7 @@ from sidebooks_core.service import TileService
 from sidebooks_core.shelf import catalogue, changes, folders, upkeep
 from sidebooks_core.shelf.catalogue import NewPaper
 from sidebooks_core.shelf.differences import Differences
+from sidebooks_core.shelf.drawing_ahead import DrawingAhead
 from sidebooks_core.shelf.feed import Feed, Listener
 from sidebooks_core.shelf.finding import Finding
 from sidebooks_core.shelf.following import Following
@@ -85,7 +86,9 @@ class Shelf(Following, Keeping, Finding):
         self.purger.finish()
         upkeep.sweep(self.database, self.originals)
         self.feed.tell(self._let_go_of_purged)
-        self.preparer = Preparer(self.database, service, self.data_dir, self._opened.document, self.feed.wake)
+        ahead = DrawingAhead(self.database, service, self.purger.cache_id, self._opened.document)
+        self.screens = ahead.screens
+        self.preparer = Preparer(self.database, service, self.data_dir, self._opened.document, self.feed.wake, ahead)
         self.preparer.each_day(lambda: upkeep.sweep(self.database, self.originals))
         self.feed.tell(self.preparer.notice)
         self.desk = Desk(self.database, self.originals, self._intake, self._has_new, self.feed.wake, self.preparer.wake)

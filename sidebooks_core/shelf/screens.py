@@ -1,0 +1,78 @@
+"""The screens that papers are read on, as far as pages were asked for in their sizes. New papers are drawn ahead for them."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from sidebooks_core.databases.database import Database
+
+MOST_SCREENS = 2
+"""Sizes for which papers are drawn ahead, at most. A council buys one model of tablet, and some read on their own."""
+LEAST_SHARE = 0.2
+"""Of what was asked for. Sizes that are rarer come of windows that were drawn larger, and of pages that were enlarged."""
+LEAST_TIMES = 40
+"""That a size was asked for before anything is drawn ahead for it."""
+MOST_TIMES = 4000
+"""Beyond this sum all counts are halved, so that new tablets replace old ones."""
+MOST_SIZES = 64
+"""That are remembered."""
+
+
+class Asked(Struct, frozen=True, array_like=True):
+    """A size in which pages were asked for."""
+
+    width_px: int
+    height_px: int
+    times: int
+
+
+def chosen(asked: Sequence[Asked]) -> list[tuple[int, int]]:
+    """The sizes, (width, height) in pixels, for which papers are drawn ahead; the commonest comes first."""
+    least = max(LEAST_TIMES, LEAST_SHARE * sum(one.times for one in asked))
+    common = sorted((one for one in asked if one.times >= least), key=lambda one: (-one.times, one.width_px, one.height_px))
+    return [(one.width_px, one.height_px) for one in common[:MOST_SCREENS]]
+
+
+def faded(asked: Sequence[Asked]) -> list[Asked]:
+    """The same, with counts that are halved until their sum is no more than `MOST_TIMES`, and without the rarest sizes."""
+    left = list(asked)
+    while sum(one.times for one in left) > MOST_TIMES:
+        left = [Asked(one.width_px, one.height_px, one.times // 2) for one in left if one.times > 1]
+    return sorted(left, key=lambda one: (-one.times, one.width_px, one.height_px))[:MOST_SIZES]
+
+
+class Screens:
+    """Counts sizes, in the database so that all processes know them. Thread-safe."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._lock = threading.Lock()
+        self._new: Counter[tuple[int, int]] = Counter()
+
+    def seen(self, width_px: int, height_px: int) -> None:
+        """A page was asked for in this size. It never waits."""
+        with self._lock:
+            if len(self._new) < MOST_SIZES or (width_px, height_px) in self._new:
+                self._new[width_px, height_px] += 1
+
+    def chosen(self) -> list[tuple[int, int]]:
+        """See the function of this name; with what was seen until now. Raises StorageError."""
+        with self._lock:
+            new, self._new = self._new, Counter()
+        if new:
+            self._keep(new)
+        with self._database.reading() as reading:
+            return chosen(reading.all(Asked, "SELECT width_px, height_px, times FROM screen"))
+
+    def _keep(self, new: Counter[tuple[int, int]]) -> None:
+        with self._database.writing() as writing:
+            counts = Counter(new)
+            for one in writing.all(Asked, "SELECT width_px, height_px, times FROM screen"):
+                counts[one.width_px, one.height_px] += one.times
+            writing.run("DELETE FROM screen")
+            kept = faded([Asked(*size, times) for size, times in counts.items()])
+            writing.run_each("INSERT INTO screen VALUES (?, ?, ?)", [(one.width_px, one.height_px, one.times) for one in kept])

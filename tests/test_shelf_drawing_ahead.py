@@ -1,0 +1,170 @@
+"""New papers are drawn ahead in the sizes that readers ask for, while nobody reads, within a part of the cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from paper_house import House
+from quiet import wait_until
+from test_shelf_preparing import pages
+
+import sidebooks_core as sb
+from sidebooks_core.shelf import Shelf
+from sidebooks_core.shelf.drawing_ahead import DrawingAhead
+from sidebooks_core.shelf.screens import LEAST_TIMES, MOST_SIZES, MOST_TIMES, Asked, Screens, chosen, faded
+from sidebooks_core.testing import FakeEngine
+from sidebooks_core.workers.jobs import Draw
+
+TABLET = (600, 960)
+COUNTS = st.lists(st.builds(Asked, st.integers(1, 9), st.integers(1, 9), st.integers(1, 10_000)), max_size=99)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sidebooks_core.shelf.preparing.LOOK_EVERY_S", 0.02)
+    monkeypatch.setattr("sidebooks_core.shelf.drawing_ahead.REST_S", 0.02)
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    return FakeEngine()
+
+
+@pytest.fixture
+def service(engine: FakeEngine, tmp_path: Path) -> Iterator[sb.TileService]:
+    with sb.TileService(sb.Settings(cache_dir=tmp_path / "cache", workers=1), pool=engine.pool) as made:
+        yield made
+
+
+@pytest.fixture
+def shelf(service: sb.TileService, tmp_path: Path) -> Iterator[Shelf]:
+    with Shelf(tmp_path / "data", service) as made:
+        yield made
+
+
+def ask_often(shelf: Shelf, size_px: tuple[int, int] = TABLET) -> None:
+    for _ in range(LEAST_TIMES):
+        shelf.screens.seen(*size_px)
+
+
+def drawn(shelf: Shelf) -> list[str]:
+    with shelf.database.reading() as reading:
+        return reading.all(str, "SELECT paper FROM drawn_ahead JOIN paper ON id = paper ORDER BY name")
+
+
+def test_whoever_opens_a_new_paper_on_a_tablet_waits_for_no_drawing(shelf: Shelf, engine: FakeEngine) -> None:
+    ask_often(shelf)
+    paper = shelf.register(pages(*range(40)), name="議案")
+    wait_until(lambda: drawn(shelf) == [paper.id], "it is not drawn")
+    before = engine.count(Draw)
+    document = shelf.document(paper.id)
+    assert all(shelf.service.page_image(document, page, fit_px=TABLET).data for page in range(40))
+    assert engine.count(Draw) == before
+
+
+def test_a_revision_draws_what_changed(shelf: Shelf, engine: FakeEngine) -> None:
+    ask_often(shelf)
+    paper = shelf.register(pages(*range(20)), name="議案")
+    wait_until(lambda: drawn(shelf) == [paper.id], "it is not drawn")
+    before = engine.count(Draw)
+    shelf.replace(paper.id, pages(*range(19), 99))
+    wait_until(lambda: drawn(shelf) == [paper.id] * 2, "it is not drawn")
+    assert engine.count(Draw) - before == 2, "the preview and the page"
+
+
+def test_drawing_stops_at_its_part_of_the_cache_and_the_newest_go_first(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in "一二三":
+        shelf.register(pages(ord(name), 2), name=name)
+    assert shelf.wait_prepared(20)
+    monkeypatch.setattr("sidebooks_core.shelf.drawing_ahead.SHARE", 1 / shelf.service.settings.disk_bytes)  # one byte
+    ask_often(shelf)
+    wait_until(lambda: drawn(shelf), "nothing is drawn")
+    wait_for_looks(shelf, monkeypatch)
+    assert drawn(shelf) == [next(one.id for one in shelf.papers(None) if one.name == "三")]
+    newest = shelf.register(pages(7), name="四")
+    wait_until(lambda: newest.id in drawn(shelf), "room for the newest is found always: older ones are evicted")
+
+
+def test_nothing_is_drawn_while_somebody_reads(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = shelf.register(pages(1), name="一")
+    assert shelf.wait_prepared(20)
+    document = shelf.document(first.id)
+    with monkeypatch.context() as patch:
+        draw_some = DrawingAhead.draw_some
+
+        def read_before(ahead: DrawingAhead, is_wanted_elsewhere: Callable[[], bool]) -> bool:
+            shelf.service.page_image(document, 0, fit_px=TABLET)
+            return draw_some(ahead, is_wanted_elsewhere)
+
+        patch.setattr(DrawingAhead, "draw_some", read_before)
+        ask_often(shelf, (300, 480))
+        wait_for_looks(shelf, patch)
+        assert not drawn(shelf)
+    wait_until(lambda: drawn(shelf) == [first.id], "nobody reads any more")
+
+
+def wait_for_looks(shelf: Shelf, patch: pytest.MonkeyPatch) -> None:
+    """Until it was looked several times whether there is something to draw."""
+    looks: list[object] = []
+    draw_some = DrawingAhead.draw_some
+
+    def counted(ahead: DrawingAhead, is_wanted_elsewhere: Callable[[], bool]) -> bool:
+        looks.append(ahead)
+        return draw_some(ahead, is_wanted_elsewhere)
+
+    patch.setattr(DrawingAhead, "draw_some", counted)
+    wait_until(lambda: len(looks) > 5, "it does not look")
+
+
+def test_without_a_cache_folder_nothing_is_drawn_ahead(engine: FakeEngine, tmp_path: Path) -> None:
+    with sb.TileService(sb.Settings(workers=1), pool=engine.pool) as service, Shelf(tmp_path / "data", service) as shelf:
+        ask_often(shelf)
+        shelf.register(pages(1, 2), name="一")
+        assert shelf.wait_prepared(20)
+        assert not DrawingAhead(shelf.database, service, "", lambda _: pytest.fail("opened")).draw_some(lambda: False)
+
+
+def test_a_restart_goes_on_and_a_purge_forgets(shelf: Shelf, service: sb.TileService, tmp_path: Path) -> None:
+    ask_often(shelf)
+    paper = shelf.register(pages(1, 2), name="一")
+    wait_until(lambda: drawn(shelf) == [paper.id], "it is not drawn")
+    shelf.close()
+    with Shelf(tmp_path / "data", service) as again:
+        assert Screens(again.database).chosen() == [TABLET]
+        again.purge(paper.id)
+        with again.database.reading() as reading:
+            assert reading.one(int, "SELECT count(*) FROM drawn_ahead") == 0
+
+
+def test_the_server_notes_the_sizes_of_readers_and_not_those_of_strangers(service: sb.TileService, tmp_path: Path) -> None:
+    house = House(service, tmp_path / "house")
+    try:
+        paper = house.register("公開", None, *range(40))
+        path = f"/documents/{paper.document_id}/pages"
+        for page in range(1, 41):
+            assert house.ask("member", f"{path}/{page}/60x96").status == 200
+            house.ask("outsider", f"{path}/{page}/70x70")
+        assert Screens(house.papers.database).chosen() == []
+        assert house.papers.screens.chosen() == [(60, 96)]
+        assert house.ask("member", f"{path}/1/wide").status == 404
+    finally:
+        house.close()
+
+
+@given(COUNTS)
+def test_few_common_sizes_are_chosen(asked: list[Asked]) -> None:
+    found = chosen(asked)
+    assert len(found) <= 2
+    assert all(any((one.width_px, one.height_px) == size and one.times >= LEAST_TIMES for one in asked) for size in found)
+
+
+@given(COUNTS)
+def test_counts_fade(asked: list[Asked]) -> None:
+    left = faded(asked)
+    assert sum(one.times for one in left) <= MOST_TIMES
+    assert len(left) <= MOST_SIZES
+    assert {(one.width_px, one.height_px) for one in left} <= {(one.width_px, one.height_px) for one in asked}
