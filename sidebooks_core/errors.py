@@ -11,6 +11,7 @@
     │   ├── RenderFailed (RuntimeError)
     │   └── RenderTimeout (TimeoutError)
     ├── RequestError (ValueError)
+    │   └── NotOnShelf
     ├── AccessDenied (PermissionError)
     │   └── TooManyAttempts
     ├── Conflict (RuntimeError)
@@ -88,6 +89,10 @@ class RenderTimeout(PageError, TimeoutError):
 
 class RequestError(SidebooksError, ValueError):
     """The request itself makes no sense: no such level, column, row, size or format."""
+
+
+class NotOnShelf(RequestError):
+    """There is no such paper, folder or revision, or there is none any more."""
 
 
 class AccessDenied(SidebooksError, PermissionError):

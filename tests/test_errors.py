@@ -27,6 +27,7 @@ BUILTINS: dict[str, tuple[type[Exception], ...]] = {
     "RenderFailed": (RuntimeError,),
     "RenderTimeout": (TimeoutError,),
     "RequestError": (ValueError,),
+    "NotOnShelf": (ValueError,),
     "AccessDenied": (PermissionError,),
     "TooManyAttempts": (PermissionError,),
     "Conflict": (RuntimeError,),

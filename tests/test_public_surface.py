@@ -35,6 +35,7 @@ SURFACE: dict[str, str] = {
     "width_px",
     "Link": "page uri x0_pt x1_pt y0_pt y1_pt",
     "OutlineItem": "level page title uri",
+    "NotOnShelf": ERROR,
     "PageError": ERROR,
     "PageInfo": "content_id height_pt index label native_px width_pt",
     "PageInspection": "draw_s error fonts images is_scan page problems warnings",

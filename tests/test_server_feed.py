@@ -14,6 +14,7 @@ import pytest
 from paper_house import PEOPLE, House
 from quiet import wait_until
 
+from sidebooks_core.errors import StorageFailed
 from sidebooks_core.server.places import Places
 from sidebooks_core.server.shelf_feed import ShelfFeed
 from sidebooks_core.shelf import Change
@@ -242,5 +243,45 @@ def test_who_listens_is_told_without_a_look_into_the_database(house: House) -> N
                 await one.until(lambda: folder.id in [change.get("folder") for change in one.changes()])
                 await other.until(lambda: folder.id in [change.get("folder") for change in other.changes()])
             assert not asked
+
+    asyncio.run(scenario())
+
+
+def test_a_stream_of_somebody_who_is_shut_out_ends_before_it_says_more(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if nobody tells of it: a login ends by time, or while the stream begins."""
+
+    async def scenario() -> None:
+        async with listening(house, "member") as stream, listening(house, "clerk") as clerk:
+            monkeypatch.delitem(PEOPLE, "member")
+            paper = await asyncio.to_thread(house.register, "公開")
+            await clerk.until(lambda: paper.id in clerk.papers())
+            await stream.until(lambda: stream.has_ended)
+            assert paper.id not in stream.papers()
+
+    asyncio.run(scenario())
+
+
+def test_a_stream_ends_after_its_time_and_its_client_comes_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sidebooks_core.server.events.LONGEST_S", 0.2)
+    monkeypatch.setattr("sidebooks_core.server.events.ALIVE_EVERY_S", 0.05)
+
+    async def scenario() -> None:
+        async with listening(house, "member") as stream:
+            await stream.until(lambda: stream.has_ended)
+
+    asyncio.run(scenario())
+
+
+def test_a_withdrawal_is_told_although_the_look_at_it_fails(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    paper = house.register("公開")
+
+    def fails(_: ShelfFeed, found: list[Change]) -> None:
+        raise StorageFailed(f"{len(found)} changes cannot be looked up")
+
+    async def scenario() -> None:
+        async with listening(house, "member") as member:
+            monkeypatch.setattr(ShelfFeed, "prepare", fails)
+            await asyncio.to_thread(house.papers.withdraw, paper.id)
+            await member.until(lambda: member.changes() and member.changes()[-1]["kind"] == "gone")
 
     asyncio.run(scenario())

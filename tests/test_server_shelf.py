@@ -15,6 +15,7 @@ from paper_house import House, pages
 from quiet import wait_until as until
 
 from sidebooks_core.server import Application
+from sidebooks_core.server.places import Places
 from sidebooks_core.server.registering import register_on_shelf
 from sidebooks_core.server.shelf_descriptions import PaperFacts, paper_facts
 from sidebooks_core.shelf import Paper
@@ -360,3 +361,46 @@ async def soon(holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < deadline_s
         await asyncio.sleep(0.005)
+
+
+def test_a_paper_that_was_moved_away_meanwhile_is_told_to_nobody_who_may_not_see_it(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The places that this process keeps are those before the move, as with another process that moves it."""
+    paper = house.register("公開")
+    for path in ("", "/revisions", "/revisions/1", "/original", "/search?q=x"):
+        assert house.ask("member", f"/papers/{paper.id}{path}").status == 200
+        monkeypatch.setattr(Places, "forget", lambda _: None)
+        house.papers.change(paper.id, folder=house.closed, name="極秘")
+        answer = house.ask("member", f"/papers/{paper.id}{path}")
+        assert (answer.status, "極秘" in answer.body.decode()) == (404, False), path
+        monkeypatch.undo()
+        house.papers.change(paper.id, folder=house.open, name="公開")
+        until(lambda: house.ask("member", f"/papers/{paper.id}").status == 200, "it is not back")
+
+
+def test_a_paper_that_another_process_put_back_is_there_although_this_one_was_not_told_yet(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paper = house.register("公開")
+    path = f"/papers/{paper.id}"
+    house.papers.withdraw(paper.id)
+    until(lambda: house.ask("member", path).status == 404, "it is still there")
+    monkeypatch.setattr(Places, "forget", lambda _: None)
+    house.papers.restore(paper.id)
+    for one in (path, f"/documents/{paper.document_id}/pages/1/preview"):
+        answer = house.ask("member", one)
+        assert (answer.status, "clear-site-data" in answer.headers) == (200, False), one
+
+
+def test_what_has_just_gone_is_not_there_and_leaves_the_browsers_cache(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    paper = house.register("公開")
+    for path in ("", "/revisions", "/search?q=x"):
+        assert house.ask("member", f"/papers/{paper.id}{path}").status == 200
+    monkeypatch.setattr(Places, "forget", lambda _: None)
+    house.papers.purge(paper.id)
+    for path in ("", "/revisions", "/search?q=x"):
+        gone, absent = (house.ask("member", f"/papers/{one}{path}") for one in (paper.id, "nowhere"))
+        assert (gone.status, gone.body) == (404, absent.body), path
+        assert gone.headers.get("clear-site-data") == absent.headers.get("clear-site-data")
+    assert house.ask("member", f"/papers/{paper.id}/revisions/9").status == 404

@@ -374,3 +374,16 @@ def test_a_checksum_that_cannot_be_read_is_refused(house: House, checksum: str) 
 def test_a_time_that_is_none_is_refused_before_the_file_is_sent(house: House, time_s: str) -> None:
     assert begin(house, filename="a.pdf", from_s=time_s).status == 400
     assert begin(house, filename="a.pdf", until_s=time_s).status == 400
+
+
+def test_the_paper_of_an_upload_is_told_only_to_whoever_may_see_it_now(house: House) -> None:
+    path = at(begin(house, "tender", path=f"/folders/{house.inner.id}/papers"))
+    assert send(house, path, 0, PAPER, "tender").status == 204
+    paper = house.papers.papers(house.inner)[0]
+    assert house.ask("tender", path).json()["paper"]["id"] == paper.id
+    house.papers.change(paper.id, folder=house.closed, name="極秘")
+    answer = house.ask("tender", path)
+    assert (answer.status, answer.json().get("paper"), "極秘" in answer.body.decode()) == (200, None, False)
+    house.papers.withdraw(paper.id)
+    house.papers.purge(paper.id)
+    assert house.ask("tender", path).json().get("paper") is None

@@ -223,9 +223,11 @@ class Application:
         def told(found: list[Change]) -> None:
             self._forget_papers()
             feed.add(found)
-            if len(self.events):
-                feed.prepare(found)
-                self.events.shelf_changed()
+            try:
+                if len(self.events):
+                    feed.prepare(found)
+            finally:
+                self.events.shelf_changed()  # each stream reads by itself what could not be read here
 
         papers.tell(told)
         return PaperParts(

@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from sidebooks_core.access.operations import Operation
 from sidebooks_core.access.policy import UNLIMITED
+from sidebooks_core.errors import NotOnShelf
 from sidebooks_core.server import auditing, headers
 from sidebooks_core.server.door import Door
 from sidebooks_core.server.gate import Gate
@@ -66,11 +67,12 @@ class Endpoint:
         try:
             await self._rules.gate.admit(request, route.operation)
         except Refused as refused:
-            if route.clears_cache and refused.status == 404 and is_own_page(request):
-                raise Refused(404, refused.detail, *refused.headers, headers.CLEAR_CACHE) from None
-            raise
+            raise _clearing(route, request, refused) from None
         request.opens = route.opens
-        answer = await route.handler(self._parts, request)
+        try:
+            answer = await route.handler(self._parts, request)
+        except NotOnShelf:  # it went away since the request was let in
+            raise _clearing(route, request, not_found()) from None
         if request.limits != UNLIMITED:
             answer.headers = headers.not_kept(answer.headers)
         await auditing.note(self._parts, request, route, answer.status)
@@ -89,6 +91,13 @@ class Endpoint:
         may_read = sharing.is_for_all(family_of(scope)) or sharing.allows(origin_of(scope))
         own = {header for route in self._routes.values() for header in route.options}
         return HttpResponse(204, headers=[*headers.preflight(self._allow, may_read=may_read), *sorted(own)])
+
+
+def _clearing(route: Route, request: HttpRequest, refused: Refused) -> Refused:
+    """The refusal that also empties the browser's cache, if there is nothing at the address and the route says so."""
+    if not (route.clears_cache and refused.status == 404 and is_own_page(request)):
+        return refused
+    return Refused(404, refused.detail, *refused.headers, headers.CLEAR_CACHE)
 
 
 def is_own_page(request: HttpRequest) -> bool:

@@ -31,6 +31,8 @@ from sidebooks_core.server.schemas_shelf import PapersProgress, ProgressEntry, S
 
 ALIVE_EVERY_S = 15.0
 """The longest silence of a stream. Proxies end connections that are silent for a minute."""
+LONGEST_S = 3600.0
+"""After this time a stream ends, and its client comes again: a proxy that logs people in is asked again so."""
 RETRY_MS = 2000
 DOCUMENTS_EVERY_S = 1.0
 """The shortest time between two `documents` events of a listener. So a folder of a hundred new files makes only a few events;
@@ -70,6 +72,7 @@ class _Listener:
         self._position = asks.since
         self._is_first = True
         self._loop = asyncio.get_running_loop()
+        self._until_s = self._loop.time() + LONGEST_S
         self._wake = asyncio.Event()
         self._lock = threading.Lock()
         self._waiting: dict[str, bytes] = {}
@@ -115,27 +118,35 @@ class _Listener:
         gone.add_done_callback(lambda _: self.end())
         try:
             yield f"retry: {RETRY_MS}\n\n".encode()
-            while not self._ended:
+            while self._goes_on():
                 async for piece in self._news():
                     yield piece
                 try:
                     await asyncio.wait_for(self._wake.wait(), ALIVE_EVERY_S)
                 except TimeoutError:
-                    yield b": alive\n\n"
+                    if self._goes_on():
+                        yield b": alive\n\n"
                     continue
                 self._wake.clear()
                 for kind, data in self._take().items():
-                    yield b"event: %s\ndata: %s\n\n" % (kind.encode(), data)
+                    if self._goes_on():
+                        yield b"event: %s\ndata: %s\n\n" % (kind.encode(), data)
         except SidebooksError:
             _log.exception("a stream of events ends: the shelf cannot be read; its client comes again")
         finally:
             gone.cancel()
 
+    def _goes_on(self) -> bool:
+        """Whether more may be sent. Asked before each piece: a login may end by time, and then nobody tells of it."""
+        return not self._ended and self._loop.time() < self._until_s and self.asks.is_current()
+
     async def _news(self) -> AsyncGenerator[bytes, None]:
         """The changes of the shelf that were not sent yet, in events of a bounded length."""
-        while self._has_news and self.asks.changes_after is not None and not self._ended:
+        while self._has_news and self.asks.changes_after is not None and self._goes_on():
             self._has_news = False
             found = await self.asks.changes_after(self._position)
+            if not self._goes_on():
+                return
             self._has_news = self._has_news or found.more
             self._position = found.position
             if self._is_first or found.changes or found.is_reset:

@@ -147,6 +147,15 @@ class Gate:
         """Whether a principal may do something with one of some papers or folders."""
         return self.limits_of(principal, operation, standings) is not None
 
+    def require_still(self, request: HttpRequest, standings: Standings) -> None:
+        """Ask again with the places that were read together with the answer. Raises Refused.
+
+        Something may have been moved since the request was let in.
+        """
+        operation = request.operation
+        if operation is None or not _is_allowed(operation, self._about(request.principal, operation, standings).decision):
+            raise self._refusal(request, is_named=True)
+
     def limits_of(self, principal: Principal, operation: Operation, standings: Standings) -> Limits | None:
         """The limits with which a principal may do something with one of some papers or folders. None: not at all."""
         if principal.documents is not None:
@@ -199,18 +208,41 @@ class Gate:
         if operation is None:
             return REFUSED
         if request.document_id is not None:
-            found = None
-            if places is not None and self._rules.shelf.find(request.document_id) is None:
-                found = await self._standings(places.documents, request.document_id)
-            return self._about_document(principal, operation, request.document_id, found)
+            document_id = request.document_id
+            if places is None or self._rules.shelf.find(document_id) is not None:
+                return self._about_document(principal, operation, document_id, None)
+            return await self._looked_up(
+                request,
+                places.documents,
+                document_id,
+                lambda found: self._about_document(principal, operation, document_id, found),
+            )
         if principal.documents is None and ("paper" in params or "folder" in params):
             if params.get("folder") == AT_THE_TOP:
                 return Admission(self._rules.policy().decide(principal, operation, TOP))
             if places is None:
                 return REFUSED
             memory, name = (places.papers, params["paper"]) if "paper" in params else (places.folders, params["folder"])
-            return self._about(principal, operation, await self._standings(memory, name))
+            return await self._looked_up(request, memory, name, lambda found: self._about(principal, operation, found))
         return self._about_document(principal, operation, None, None)
+
+    async def _looked_up(
+        self,
+        request: HttpRequest,
+        memory: Memory[str, Standings],
+        name: str,
+        decide: Callable[[Standings | None], Admission],
+    ) -> Admission:
+        """What is decided about something by where it stands.
+
+        Before a refusal it is read anew: another process may have put it there, and this one has not been told yet.
+        """
+        kept = memory.known(name)
+        if kept is not None:
+            admission = decide(kept)
+            if request.operation is not None and _is_allowed(request.operation, admission.decision):
+                return admission
+        return decide(await self._pools.run("access", memory.find_anew if kept is not None else memory.find, name))
 
     async def _standings(self, memory: Memory[str, Standings], name: str) -> Standings | None:
         """Where something stands. It is read in a thread only if it is not kept: else a hundred readers would queue for one."""

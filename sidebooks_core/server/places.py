@@ -48,15 +48,18 @@ class Memory(Generic[_Name, _Kept]):
     def find(self, name: _Name) -> _Kept | None:
         """Read it, unless it is kept. None: there is no such thing."""
         kept = self._kept
-        if name in kept:
-            return kept[name]
-        found = self._find(name)
-        if found is not None:
+        found = kept.get(name)
+        if found is None and (found := self._find(name)) is not None:
             with self._lock:
                 if len(kept) >= MOST_KEPT:
                     kept.clear()
                 kept[name] = found  # another dict is in use by now if the shelf changed during the read
         return found
+
+    def find_anew(self, name: _Name) -> _Kept | None:
+        """Read it, also if it is kept."""
+        self._kept.pop(name, None)
+        return self.find(name)
 
     def forget(self) -> None:
         """Forget everything, also what is being read at this moment."""

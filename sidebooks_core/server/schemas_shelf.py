@@ -273,4 +273,4 @@ class UploadState(Struct):
     length: int
     expires_s: float
     paper: PaperEntry | None
-    """Null as long as bytes are missing."""
+    """Null as long as bytes are missing, and if whoever asks may not see the paper any more."""

@@ -54,6 +54,11 @@ class PaperFacts(Struct, frozen=True):
     way: tuple[Folder, ...]
     progress: ProgressEntry
 
+    @property
+    def standings(self) -> Standings:
+        """Where it stands."""
+        return (Standing(tuple(one.id for one in self.way), self.paper, self.paper.revision),)
+
 
 def paper_facts(shelf: Shelf, paper: Paper) -> PaperFacts:
     """Read from the database. Raises RequestError."""
@@ -126,8 +131,7 @@ class Viewer(Struct, frozen=True):
 
     def details(self, facts: PaperFacts) -> PaperDetails:
         """A paper by itself. It never waits."""
-        paper, way = facts.paper, facts.way
-        standings = (Standing(tuple(one.id for one in way), paper, paper.revision),)
+        paper, way, standings = facts.paper, facts.way, facts.standings
         limits = self.gate.limits_of(self.principal, Operation.READ_DOCUMENT, standings)
         may = self._operations(_OF_A_PAPER, standings)
         return PaperDetails(

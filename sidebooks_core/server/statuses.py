@@ -13,6 +13,7 @@ from sidebooks_core.errors import (
     AccessDenied,
     Conflict,
     DocumentTooLarge,
+    NotOnShelf,
     PageNotFound,
     QueueFull,
     RenderTimeout,
@@ -60,6 +61,7 @@ class _Outcome(Struct, frozen=True):
 _OUTCOMES: dict[type[SidebooksError], _Outcome] = {
     RequestError: _Outcome(400),
     PageNotFound: _Outcome(404, _NOTHING),
+    NotOnShelf: _Outcome(404, _NOTHING),
     AccessDenied: _Outcome(403),
     TooManyAttempts: _Outcome(429),
     Conflict: _Outcome(409),

@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace as msgspec_replace
 
 from sidebooks_core.databases.database import Reading, Writing
-from sidebooks_core.errors import Conflict, RequestError
+from sidebooks_core.errors import Conflict, NotOnShelf
 from sidebooks_core.shelf import watched_rows
 from sidebooks_core.shelf.changes import About, Done, forget_details, note_change
 from sidebooks_core.shelf.doomed import doom_paper
@@ -132,10 +132,10 @@ def newest_revision_with(reading: Reading, paper_id: str, document_id: str) -> i
 
 
 def require_paper(reading: Reading, paper_id: str) -> Paper:
-    """Raises RequestError if it is not there."""
+    """Raises NotOnShelf if it is not there."""
     found = paper(reading, paper_id)
     if found is None:
-        raise RequestError(f"there is no paper {paper_id!r}")
+        raise NotOnShelf(f"there is no paper {paper_id!r}")
     return found
 
 
@@ -276,11 +276,11 @@ def revisions(reading: Reading, paper_id: str) -> list[Revision]:
 
 
 def revision(reading: Reading, paper_id: str, number: int | None) -> Revision:
-    """One revision; the present one for None. The one place where "present" is resolved. Raises RequestError."""
+    """One revision; the present one for None. The one place where "present" is resolved. Raises NotOnShelf."""
     chosen = number if number is not None else require_paper(reading, paper_id).revision
     found = find_revision(reading, paper_id, chosen)
     if found is None:
-        raise RequestError(f"there is no revision {number} of the paper {paper_id!r}")
+        raise NotOnShelf(f"there is no revision {number} of the paper {paper_id!r}")
     return found
 
 

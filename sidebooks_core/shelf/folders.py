@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from sidebooks_core.databases.database import Reading, Writing
-from sidebooks_core.errors import Conflict, RequestError
+from sidebooks_core.errors import Conflict, NotOnShelf, RequestError
 from sidebooks_core.shelf.changes import About, Done, note_change
 from sidebooks_core.shelf.model import Folder, Who
 from sidebooks_core.shelf.order import move, next_place
@@ -101,8 +101,8 @@ def remove_folder(writing: Writing, folder_id: str, who: Who) -> None:
 
 
 def require_folder(reading: Reading, folder_id: str) -> Folder:
-    """Raises RequestError if it is not there."""
+    """Raises NotOnShelf if it is not there."""
     found = folder(reading, folder_id)
     if found is None:
-        raise RequestError(f"there is no folder {folder_id!r}")
+        raise NotOnShelf(f"there is no folder {folder_id!r}")
     return found

@@ -12,7 +12,7 @@ from msgspec.structs import asdict
 
 from sidebooks_core.access.operations import Operation
 from sidebooks_core.documents.model import SearchHit
-from sidebooks_core.errors import DocumentError, PasswordRequired, RequestError
+from sidebooks_core.errors import DocumentError, NotOnShelf, PasswordRequired
 from sidebooks_core.server import descriptions, headers, responses
 from sidebooks_core.server.handlers.documents import items, wants_old_forms
 from sidebooks_core.server.handlers.shelf import folder_id, require_in, shown, viewer_of, who_of
@@ -35,7 +35,7 @@ from sidebooks_core.server.schemas_shelf import (
 from sidebooks_core.server.searching import SEARCH_LIMIT
 from sidebooks_core.server.shelf_descriptions import PaperFacts, paper_facts
 from sidebooks_core.server.statuses import Refused, not_found
-from sidebooks_core.shelf import Actor, Paper, PendingPurges, Revision
+from sidebooks_core.shelf import Actor, Paper, PendingPurges, Revision, standing
 from sidebooks_core.shelf.model import PaperChanges
 
 _UNKNOWN_TYPE = "application/octet-stream"
@@ -52,6 +52,7 @@ async def paper(parts: ServerParts, request: HttpRequest) -> HttpResponse:
 
     # A reading that began before a change is not joined: whoever was told of the change must find it.
     facts = await parts.joined.get(request, ("paper", paper_id, papers.places.generation), read)
+    parts.gate.require_still(request, facts.standings)
     return responses.json(request, viewer.details(facts), responses.JSON, headers.PERSONAL)
 
 
@@ -131,7 +132,7 @@ async def revisions(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     papers, viewer, paper_id = parts.of_papers(), viewer_of(parts, request), request.params["paper"]
 
     def made() -> RevisionList:
-        of = papers.shelf.paper(paper_id)
+        of = _still(parts, request)
         return RevisionList(paper_id, [viewer.revision(of, one) for one in papers.shelf.revisions(paper_id)])
 
     return await shown(parts, request, made)
@@ -142,7 +143,7 @@ async def revision(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     papers, viewer, paper_id = parts.of_papers(), viewer_of(parts, request), request.params["paper"]
 
     def made() -> RevisionEntry:
-        return viewer.revision(papers.shelf.paper(paper_id), _revision(papers, paper_id, _number(request.params["revision"])))
+        return viewer.revision(_still(parts, request), _revision(papers, paper_id, _number(request.params["revision"])))
 
     return await shown(parts, request, made)
 
@@ -152,6 +153,7 @@ async def original(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     papers, given = parts.of_papers(), request.params.get("revision")
 
     def made() -> HttpResponse:
+        _still(parts, request)
         found = _revision(papers, request.params["paper"], None if given is None else _number(given))
         kind = mimetypes.guess_type(found.file_name, strict=False)[0]
         suffix = Path(found.file_name).suffix
@@ -178,6 +180,7 @@ async def difference(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     old, new = (_number(one) for one in given)
 
     def made() -> HttpResponse:
+        _still(parts, request)
         for one in (old, new):
             if _revision(papers, paper_id, one).document_id is None:
                 raise Refused(409, f"revision {one} cannot be opened")
@@ -226,7 +229,7 @@ async def keep_position(parts: ServerParts, request: HttpRequest) -> HttpRespons
 async def search(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """Where a text occurs in the present revision of a paper."""
     papers, paper_id, query = parts.of_papers(), request.params["paper"], request.query("q")
-    of = await parts.pools.run("shelf", papers.shelf.paper, paper_id)
+    of = await parts.pools.run("shelf", _still, parts, request)
     if of.document_id is None:
         raise Refused(409, of.reason)
     hits: list[SearchHit] = []
@@ -253,11 +256,21 @@ def _change(papers: PaperParts, paper_id: str, who: Actor, **changes: Unpack[Pap
     return changed
 
 
+def _still(parts: ServerParts, request: HttpRequest) -> Paper:
+    """The paper that the path names, as it is now, where whoever asks may still do that. Raises Refused, NotOnShelf."""
+    shelf = parts.of_papers().shelf
+    found = standing.of_paper(shelf.database, request.params["paper"])
+    if found is None or found.paper is None:
+        raise NotOnShelf(f"there is no paper {request.params['paper']!r}")
+    parts.gate.require_still(request, (found,))
+    return found.paper
+
+
 def _revision(papers: PaperParts, paper_id: str, number: int | None) -> Revision:
     """A revision of a paper that is there; the present one for None. Raises Refused if there is none of that number."""
     try:
         return papers.shelf.revision(paper_id, number)
-    except RequestError:
+    except NotOnShelf:
         raise not_found() from None
 
 

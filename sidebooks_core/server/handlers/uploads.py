@@ -218,7 +218,7 @@ async def _state(parts: ServerParts, request: HttpRequest, upload: Upload) -> Ht
     here = await parts.pools.run("uploads", uploads.offset, upload)
 
     def told() -> tuple[UploadState, Headers]:
-        paper = papers.shelf.paper(upload.paper_id) if upload.revision is not None else None
+        paper = _seen_paper(parts, request, upload) if upload.revision is not None else None
         entry = viewer.paper_entry(paper) if paper is not None else None
         body = UploadState(upload.id, here, upload.length, uploads.expires_s(upload), entry)
         return body, _became(parts, request, paper) if paper is not None else []
@@ -229,6 +229,15 @@ async def _state(parts: ServerParts, request: HttpRequest, upload: Upload) -> Ht
     length = (b"upload-length", b"%d" % upload.length)
     metadata = [(b"upload-metadata", upload.metadata.encode("latin-1"))] if upload.metadata else []
     return HttpResponse(200, json_bytes(body), [(b"content-type", responses.JSON.encode()), *own, length, *metadata])
+
+
+def _seen_paper(parts: ServerParts, request: HttpRequest, upload: Upload) -> Paper | None:
+    """The paper that an upload has become, if whoever made the upload may see it now."""
+    papers = parts.of_papers()
+    standings = papers.places.papers.find(upload.paper_id)
+    if not standings or not parts.gate.sees(request.principal, Operation.READ_DOCUMENT, standings):
+        return None
+    return papers.shelf.paper(upload.paper_id)
 
 
 async def _own(parts: ServerParts, request: HttpRequest) -> Upload:
