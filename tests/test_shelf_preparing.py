@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,14 @@ from quiet import wait_until
 
 import sidebooks_core as sb
 from sidebooks_core.databases.database import Database
-from sidebooks_core.errors import DamagedDocument, RenderFailed, RequestError
+from sidebooks_core.documents.document import Document
+from sidebooks_core.documents.model import PackedText
+from sidebooks_core.errors import DamagedDocument, QueueFull, RenderFailed, RenderTimeout, RequestError
 from sidebooks_core.shelf import Paper, Shelf, Where, prepared_rows
+from sidebooks_core.shelf.preparing import TRIES
 from sidebooks_core.shelf.schema import SHELF
 from sidebooks_core.testing import FakeDocument, FakeEngine, FakePage, words_of
-from sidebooks_core.workers.jobs import Draw, ReadText
+from sidebooks_core.workers.jobs import Draw, NoWorker, NoWorkerToOpen, ReadText, WorkerDied
 
 
 def pages(*numbers: int) -> bytes:
@@ -185,3 +189,89 @@ def test_who_searches_a_shelf_in_memory_may_ask_it_meanwhile(service: sb.TileSer
     assert not data.exists(), "nothing of it is left"
     with Shelf(None, service) as again, pytest.raises(RequestError):
         again.paper(paper.id)
+
+
+class Failing:
+    """Has the text of a page fail with an error of the host, as long as it is told to."""
+
+    def __init__(self, service: sb.TileService, patch: pytest.MonkeyPatch, error: Exception, page: int) -> None:
+        questions = service.parts.questions
+        text = questions.text
+        self.is_failing = True
+        self.times = 0
+
+        def failing(document: Document, asked: int) -> Future[PackedText]:
+            if asked != page or not self.is_failing:
+                return text(document, asked)
+            self.times += 1
+            future: Future[PackedText] = Future()
+            future.set_exception(error)
+            return future
+
+        patch.setattr(questions, "text", failing)
+
+
+def found_pages(shelf: Shelf, query: str) -> list[int]:
+    step = shelf.search(query)
+    pages = [hit.page for hit in step.pages]
+    while step.next is not None:
+        step = shelf.search(query, before=step.next)
+        pages += [hit.page for hit in step.pages]
+    return sorted(pages)
+
+
+@pytest.mark.parametrize("error", [RenderTimeout("too long", page=1), WorkerDied("it died", page=1), NoWorker("none", page=1)])
+def test_a_page_that_failed_for_a_passing_reason_is_read_again_and_found(
+    holder: Shelf, service: sb.TileService, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    for pause in ("PAGES_AGAIN_S", "AGAIN_S"):
+        monkeypatch.setattr(f"sidebooks_core.shelf.preparing.{pause}", 0.2)
+    failing = Failing(service, monkeypatch, error, page=1)
+    paper = holder.register(pages(1, 2), name="budget")
+    wait_until(lambda: holder.progress(paper.id).has_failed, "it counts as prepared")
+    assert 1 not in found_pages(holder, "budget")
+    failing.is_failing = False
+    wait_until(lambda: is_prepared(holder, paper), "it is not tried again")
+    assert found_pages(holder, "budget") == [0, 1]
+
+
+def test_a_page_that_always_takes_too_long_ends_the_tries(
+    holder: Shelf, service: sb.TileService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sidebooks_core.shelf.preparing.PAGES_AGAIN_S", 0.05)
+    failing = Failing(service, monkeypatch, RenderTimeout("too long", page=1), page=1)
+    paper = holder.register(pages(1, 2), name="budget")
+    wait_until(lambda: is_prepared(holder, paper), "it is tried for ever")
+    assert failing.times == TRIES
+    assert found_pages(holder, "budget") == [0]
+
+
+def test_a_sound_file_that_no_worker_can_open_is_not_registered_as_damaged(
+    holder: Shelf, service: sb.TileService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_worker(*_: object, **__: object) -> None:
+        raise NoWorkerToOpen("no worker process is at hand")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(service, "open", no_worker)
+        with pytest.raises(QueueFull, match="try again"):
+            holder.register(pages(1), name="budget")
+    assert holder.papers() == []
+    assert holder.register(pages(1), name="budget").state == "ready"
+
+
+def test_whatever_happens_to_the_one_who_prepares_later_papers_are_prepared(
+    holder: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sidebooks_core.shelf.preparing.AGAIN_S", 0.05)
+    with monkeypatch.context() as patch:
+        failed: list[object] = []
+
+        def fails(*given: object) -> list[object]:
+            failed.append(given)
+            raise MemoryError
+
+        patch.setattr(prepared_rows, "unprepared", fails)
+        paper = holder.register(pages(1), name="budget")
+        wait_until(lambda: failed, "it does not look")
+    wait_until(lambda: is_prepared(holder, paper), "its thread has ended")

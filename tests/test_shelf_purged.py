@@ -236,6 +236,31 @@ def test_a_cache_folder_that_was_removed_is_waited_for_no_longer(tmp_path: Path)
         wait_until(lambda: shelf.pending_purges().is_empty, "the folder is waited for")
 
 
+def test_a_cache_on_a_volume_that_is_not_mounted_is_purged_when_it_comes_back(tmp_path: Path) -> None:
+    volume, away = tmp_path / "volume", tmp_path / "away"
+    volume.mkdir()
+    service, shelf = shelf_with_fakes(tmp_path, "volume/cache")
+    with service, shelf:
+        paper = shelf.register(fake_paper(1, 2), name="plan")
+        assert shelf.wait_prepared(30)
+        content_id = shelf.document(paper.id).content_id(0)
+    needles = Needles({"content id": [content_id.encode()]})
+    assert needles.found(volume)
+    volume.rename(away)
+    volume.mkdir()  # the place where it is mounted is there, and is another folder
+    service, shelf = shelf_with_fakes(tmp_path, "other")
+    with service, shelf:
+        assert shelf.purge(paper.id).caches == [str(volume / "cache")]
+        shelf.purger.wake()
+        assert shelf.purger.wait(1).caches == [str(volume / "cache")]
+    volume.rmdir()
+    away.rename(volume)
+    service, shelf = shelf_with_fakes(tmp_path, "volume/cache")
+    with service, shelf:
+        wait_until(lambda: shelf.pending_purges().is_empty, "it is not purged")
+    assert not needles.found(volume)
+
+
 def test_a_file_that_a_backup_holds_is_removed_when_the_backup_is_made(tmp_path: Path) -> None:
     service, shelf = shelf_with_fakes(tmp_path, "cache")
     with service, shelf:

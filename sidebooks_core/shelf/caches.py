@@ -28,6 +28,8 @@ class CacheFolder(Struct, frozen=True, array_like=True):
     id: str
     path: bytes
     """In the bytes of the file system."""
+    seen: str = ""
+    """Where it was when it was opened last: device of the folder, device and inode of the folder that holds it."""
 
 
 def enter(database: Database, folder: Path | None) -> str:
@@ -39,18 +41,19 @@ def enter(database: Database, folder: Path | None) -> str:
         cache_id = _made_id(folder)
     except OSError as fault:
         raise StorageFailed(f"{folder}: {fault.strerror or fault}") from fault
+    now = CacheFolder(cache_id, path, _place(folder))
     with database.reading() as reading:
-        known = reading.one(bytes, "SELECT path FROM cache_folder WHERE id = ?", cache_id)
-    if known != path:
+        known = reading.one(CacheFolder, "SELECT id, path, seen FROM cache_folder WHERE id = ?", cache_id)
+    if known != now:
         with database.writing() as writing:
-            writing.run("INSERT OR REPLACE INTO cache_folder (id, path) VALUES (?, ?)", cache_id, path)
+            writing.run("INSERT OR REPLACE INTO cache_folder (id, path, seen) VALUES (?, ?, ?)", now.id, now.path, now.seen)
     return cache_id
 
 
 def forget_gone(database: Database) -> int:
     """Forget cache folders that were removed, with what is still to be purged from them. Returns how many."""
     with database.reading() as reading:
-        gone = [one for one in reading.all(CacheFolder, "SELECT id, path FROM cache_folder") if not _is_there(one)]
+        gone = [one for one in reading.all(CacheFolder, "SELECT id, path, seen FROM cache_folder") if _is_gone(one)]
     if gone:
         with database.writing() as writing:
             for one in gone:
@@ -64,14 +67,37 @@ def _forget(writing: Writing, cache_id: str) -> None:
     writing.run("DELETE FROM cache_folder WHERE id = ?", cache_id)
 
 
-def _is_there(cache: CacheFolder) -> bool:
-    """False only if it is certain: a folder that cannot be read may be there."""
+def _is_gone(cache: CacheFolder) -> bool:
+    """Whether it is certain that a folder was removed or emptied.
+
+    One that is absent may lie on a volume that is not mounted now, or that another container sees: then it comes again, with
+    all its bytes. So the folder that holds it must be the one that held it before.
+    """
+    folder = Path(os.fsdecode(cache.path))
+    own_device, _, holder = cache.seen.partition(" ")
     try:
-        return _read_id(Path(os.fsdecode(cache.path))) == cache.id
-    except (FileNotFoundError, NotADirectoryError):
-        return False
+        if not cache.seen or _identity(folder.parent) != holder:
+            return False
+        if not os.path.lexists(folder):
+            return True
+        if str(folder.stat().st_dev) != own_device:
+            return False
+        return not os.path.lexists(folder / ID_NAME) or _read_id(folder) != cache.id
     except OSError:
-        return True
+        return False
+
+
+def _place(folder: Path) -> str:
+    """As in `CacheFolder.seen`."""
+    try:
+        return f"{folder.stat().st_dev} {_identity(folder.absolute().parent)}"
+    except OSError:
+        return ""
+
+
+def _identity(folder: Path) -> str:
+    found = folder.stat()
+    return f"{found.st_dev} {found.st_ino}"
 
 
 def _read_id(folder: Path) -> str:

@@ -21,12 +21,14 @@ from sidebooks_core.errors import (
     DocumentError,
     DocumentTooLarge,
     PasswordRequired,
+    QueueFull,
     RequestError,
     ServiceClosed,
     StorageError,
     StorageFailed,
     UnsupportedDocument,
 )
+from sidebooks_core.images.passing import has_no_worker
 from sidebooks_core.service import TileService
 from sidebooks_core.shelf.catalogue import NewRevision, Opened
 from sidebooks_core.shelf.model import Paper, State, Who
@@ -110,10 +112,12 @@ class Intake:
         return TakenIn(original, original, file_name, opened, document, paper_id, upload)
 
     def open(self, digest: str, name: str, password: str | None) -> tuple[Opened, Document | None]:
-        """Open a file that was taken in."""
+        """Open a file that was taken in. Raises QueueFull if there is no worker for it."""
         try:
             document = self._service.open(self._originals.path(digest), password, name=name)
         except DocumentError as error:
+            if has_no_worker(error):  # else a sound file would stand on the shelf as damaged
+                raise QueueFull(f"{name!r} cannot be opened now: {error.message}; try again") from error
             return Opened(state=_state_of(error), reason=error.message), None
         return Opened(state="ready", document_id=document.id, page_count=document.page_count, password=password), document
 

@@ -20,6 +20,7 @@ from sidebooks_core.databases.database import Database
 from sidebooks_core.databases.lock import ProcessLock, try_lock
 from sidebooks_core.documents.document import Document
 from sidebooks_core.errors import PageError, QueueFull, ServiceClosed, StorageError
+from sidebooks_core.images.passing import has_no_worker, may_pass
 from sidebooks_core.images.requests import Request
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.service import TileService
@@ -41,6 +42,10 @@ AGAIN_S = 2.0
 time each time.
 """
 LONGEST_AGAIN_S = 600.0
+PAGES_AGAIN_S = 65.0
+"""The same after pages failed that took too long: they are refused for a minute (`images.quarantine`)."""
+TRIES = 3
+"""So often a revision is prepared whose pages fail in that way. Then it counts as prepared, and they are not found."""
 NOTED_EVERY_S = 0.5
 """How often other processes are told how many previews there are."""
 WAIT_LOOK_S = 0.1
@@ -61,6 +66,21 @@ class _UnderWay(Struct):
     noted_s: float = 0.0
     unreadable: set[int] = field(default_factory=set)
     """Pages whose text cannot be read."""
+    may_pass: bool = False
+    """A page failed, and may not at the next try."""
+
+    def note(self, error: BaseException | None) -> bool:
+        """Whether a page has failed: that is told to its readers. Raises every error that is not the page's."""
+        if error is None:
+            return False
+        if not isinstance(error, PageError) or has_no_worker(error):
+            raise error
+        self.may_pass = self.may_pass or may_pass(error)
+        return True
+
+
+class _MayPass(Exception):
+    """Pages failed that may not fail at the next try."""
 
 
 class _Failed(Struct):
@@ -183,7 +203,7 @@ class Preparer:
                         self._wake.wait(self._pause_s())
                 except ServiceClosed:
                     return
-                except (QueueFull, StorageError, OSError):
+                except Exception:  # noqa: BLE001 - whatever it was, papers that come later are prepared
                     _log.exception("preparing is tried again in %s s", AGAIN_S)
                     self._closing.wait(AGAIN_S)
         finally:
@@ -269,7 +289,8 @@ class Preparer:
 
     def _note_failure(self, key: RevisionKey, fault: Exception) -> None:
         failed = self._failed.setdefault(key, _Failed())
-        pause_s = min(LONGEST_AGAIN_S, AGAIN_S * 2**failed.times)
+        first_s = PAGES_AGAIN_S if isinstance(fault, _MayPass) else AGAIN_S
+        pause_s = min(LONGEST_AGAIN_S, first_s * 2**failed.times)
         failed.times, failed.again_s = failed.times + 1, time.monotonic() + pause_s
         with self._database.writing() as writing:
             is_there = prepared_rows.add_failure(writing, key.paper, key.number)
@@ -285,6 +306,9 @@ class Preparer:
             if self._closing.is_set():
                 return
             self._prepare_pages(revision, document, under_way, range(first, min(first + PAGES_AT_ONCE, document.page_count)))
+        tried = self._failed.get(RevisionKey(revision.paper, revision.number))
+        if under_way.may_pass and (tried is None or tried.times < TRIES - 1):
+            raise _MayPass(f"pages of {document.name} could not be read or drawn in time")
         with self._database.writing() as writing:
             prepared_rows.set_prepared(writing, revision.paper, revision.number)
 
@@ -293,7 +317,7 @@ class Preparer:
         images = self._service.parts.images
         identifying = [images.identify(document, page, Priority.BULK) for page in pages]
         for identified in identifying:
-            _settled(identified.exception())
+            under_way.note(identified.exception())
         known = {page: document.known_content_id(page) for page in pages}
         found = {page: content_id for page, content_id in known.items() if content_id is not None}
         with self._database.writing() as writing:
@@ -302,7 +326,7 @@ class Preparer:
         self._index(revision, document, under_way)
         previews: list[Request] = [one for page in pages for one in images.level(document, page, 0)]
         for drawn in [images.find(request, Priority.BULK) for request in previews]:
-            _settled(drawn.exception())
+            under_way.note(drawn.exception())
             under_way.previews += 1
             if time.monotonic() - under_way.noted_s > NOTED_EVERY_S:
                 under_way.noted_s = time.monotonic()
@@ -315,22 +339,10 @@ class Preparer:
             found = page_texts.missing(reading, revision.paper, revision.number)
         missing = {page: content_id for page, content_id in found.items() if page not in under_way.unreadable}
         reads = {page: self._service.parts.questions.text(document, page) for page in missing}
-        read_now = {missing[page]: read.result() for page, read in reads.items() if not _has_failed(read.exception())}
+        read_now = {missing[page]: read.result() for page, read in reads.items() if not under_way.note(read.exception())}
         under_way.unreadable.update(page for page in missing if missing[page] not in read_now)
         texts = {content_id: page_texts.made_ready(text) for content_id, text in read_now.items()}
         if texts:
             with self._database.writing() as writing:
                 page_texts.add(writing, texts)
             index.merge(self._database)
-
-
-def _has_failed(error: BaseException | None) -> bool:
-    """Whether a page failed. Raises every other error."""
-    _settled(error)
-    return error is not None
-
-
-def _settled(error: BaseException | None) -> None:
-    """A page that cannot be drawn is told to its readers. Raises every other error."""
-    if error is not None and not isinstance(error, PageError):
-        raise error

@@ -220,6 +220,7 @@ SHELF = Schema(
             FOREIGN KEY (paper, revision) REFERENCES revision (paper, number) ON DELETE CASCADE
         ) STRICT, WITHOUT ROWID;
         CREATE INDEX revision_by_time ON revision (registered_s);
+        ALTER TABLE cache_folder ADD COLUMN seen TEXT NOT NULL DEFAULT ''; -- see CacheFolder in caches.py
         """,
     ),
 )

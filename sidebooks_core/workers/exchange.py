@@ -24,6 +24,7 @@ from sidebooks_core.workers.jobs import (
     NoWorker,
     NoWorkerToOpen,
     Open,
+    WorkerDied,
     error_told,
     for_worker,
     page_of,
@@ -310,4 +311,6 @@ def _overran(job: AnyJob) -> SidebooksError:
 def _died(job: AnyJob, worker: WorkerProcess, error: Exception) -> SidebooksError:
     if isinstance(error, wire.WireBroken):
         return failed(job, f"the worker's answer could not be understood ({error})")
-    return failed(job, f"the worker process died ({how_it_ended(worker)}); the page may be damaged or too large")
+    what = f"the worker process died ({how_it_ended(worker)}); the page may be damaged or too large"
+    kind = DamagedDocument if isinstance(job, Open) else WorkerDied
+    return kind(f"{_where(job)}: {what}", document_id=job.document.digest, page=page_of(job))

@@ -162,3 +162,7 @@ class NoWorkerToOpen(errors.DamagedDocument):
 
 
 NO_WORKER = (NoWorker, NoWorkerToOpen)
+
+
+class WorkerDied(errors.RenderFailed):
+    """The worker died while it drew or read the page. The page may be to blame, or the memory of the machine."""
