@@ -463,3 +463,22 @@ def test_a_damaged_index_is_found_and_made_again(shelf: Shelf) -> None:
     assert shelf.verify().faults == ["the search index is not that of the texts: rebuild it"]
     assert shelf.rebuild_index() == 2
     assert shelf.verify().is_whole
+
+
+def test_a_pipe_is_no_paper(service: sb.TileService, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.pdf")
+    with Shelf(tmp_path / "data", service) as shelf, pytest.raises(RequestError, match="is no file"):
+        shelf.register(tmp_path / "pipe.pdf")
+
+
+def test_a_shelf_that_cannot_be_opened_leaves_no_thread_behind(
+    service: sb.TileService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise StorageFailed("the disk is full")
+
+    monkeypatch.setattr("sidebooks_core.shelf.upkeep.sweep", fails)
+    before = set(threading.enumerate())
+    with pytest.raises(StorageFailed):
+        Shelf(tmp_path / "data", service)
+    wait_until(lambda: set(threading.enumerate()) <= before, "a thread of the feed stays")

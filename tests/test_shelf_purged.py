@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from msgspec import Struct, msgpack
 from quiet import wait_until
 
 import sidebooks_core as sb
-from sidebooks_core.shelf import Shelf, upkeep
+from sidebooks_core.documents.document import Document
+from sidebooks_core.shelf import Change, Shelf, upkeep
 from sidebooks_core.shelf.search import page_texts
 from sidebooks_core.shelf.uploads import Upload, UploadLimits, Uploads
 from sidebooks_core.testing import FakeDocument, FakeEngine, FakePage
@@ -89,7 +91,8 @@ import os, pathlib, signal, sys
 import msgspec
 import sidebooks_core as sb
 from sidebooks_core.databases.database import Database
-from sidebooks_core.shelf import Shelf, upkeep
+from sidebooks_core.documents.document import Document
+from sidebooks_core.shelf import Change, Shelf, upkeep
 sys.path.insert(0, sys.argv[4])
 from test_shelf_purged import FILE_NAME, read_through
 
@@ -187,6 +190,46 @@ def test_another_process_lets_go_of_a_purged_paper(tmp_path: Path) -> None:
         shelf.purge(paper.id)
         assert other.feed.wait(shelf.changes()[-1].seq - 1, 10)
         wait_until(lambda: not needles.found(tmp_path / "cache-of-the-other"), "the other process keeps the pixels")
+
+
+def test_a_purge_that_takes_long_holds_up_no_other_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, shelf = shelf_with_fakes(tmp_path, "cache")
+    theirs = sb.TileService(sb.Settings(cache_dir=tmp_path / "other", workers=1), pool=FakeEngine().pool)
+    goes_on = threading.Event()
+    begun: list[object] = []
+
+    def slow(document: Document, *, positions: bool = False) -> int:
+        begun.append((document, positions))
+        goes_on.wait(20)
+        return 0
+
+    with ours, shelf, theirs, Shelf(tmp_path / "data", theirs, prepares=False) as other:
+        paper, stays = shelf.register(fake_paper(1), name="plan"), shelf.register(fake_paper(2), name="stays")
+        assert other.document(paper.id)
+        monkeypatch.setattr(theirs, "purge", slow)
+        told: list[Change] = []
+        other.tell(told.extend)
+        shelf.purge(paper.id)
+        wait_until(lambda: begun, "the other process does not let go of it")
+        shelf.withdraw(stays.id)
+        wait_until(lambda: any(one.kind == "paper withdrawn" for one in told), "the withdrawal waits for the purge")
+        goes_on.set()
+
+
+def test_a_purge_of_what_was_registered_again_comes_to_an_end(tmp_path: Path) -> None:
+    service, shelf = shelf_with_fakes(tmp_path, "first")
+    with service, shelf:
+        paper = shelf.register(fake_paper(1, 2), name="plan")
+        assert shelf.wait_prepared(30)
+    service, shelf = shelf_with_fakes(tmp_path, "second")
+    with service, shelf:
+        assert shelf.purge(paper.id).caches == [str(tmp_path / "first")]
+        again = shelf.register(fake_paper(1, 2), name="plan")
+        assert shelf.wait_prepared(30)
+    service, shelf = shelf_with_fakes(tmp_path, "first")
+    with service, shelf:
+        wait_until(lambda: shelf.pending_purges().is_empty, "something is waited for that stands on the shelf")
+        assert shelf.document(again.id).page_count == 2
 
 
 # A purge that cannot reach everything at once.

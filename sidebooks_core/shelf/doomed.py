@@ -89,7 +89,11 @@ def purge_cache(
     """
     with database.reading() as reading:
         found = waiting(reading, cache_id)
+        is_any_shown_again = _has_pages_shown_again(reading, cache_id)
         named_again = {one.shown for one in found.revisions if _is_shown(reading, one.shown)}
+    if is_any_shown_again:
+        with database.writing() as writing:
+            _forget_pages_shown_again(writing, cache_id)
     if not found.revisions and not found.pages:
         return 0
     known = {document.id: document for document in opened}
@@ -134,6 +138,19 @@ def _purge_revision(
         service.parts.facts.forget(document_id, lasting=True)
         service.parts.images.keeper.store.purge(document_id)
     return pages - {""}
+
+
+_SHOWN_AGAIN = "cache IN (?, ?) AND content_id IN (SELECT content_id FROM page)"
+
+
+def _has_pages_shown_again(reading: Reading, cache_id: str) -> bool:
+    query = f"SELECT 1 FROM doomed_page WHERE {_SHOWN_AGAIN} LIMIT 1"
+    return reading.one(int, query, NO_FOLDER, cache_id) is not None
+
+
+def _forget_pages_shown_again(writing: Writing, cache_id: str) -> None:
+    """Papers that were registered since show these pages. If they are purged, their pages are doomed anew."""
+    writing.run(f"DELETE FROM doomed_page WHERE {_SHOWN_AGAIN}", NO_FOLDER, cache_id)
 
 
 def _is_shown(reading: Reading, shown: str) -> bool:

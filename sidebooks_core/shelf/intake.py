@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import os
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -140,11 +141,14 @@ class Intake:
         if path.is_dir():
             raise IsADirectoryError(f"{os.fspath(given)!r} is a folder")
         try:
-            file = path.open("rb")
+            # Without waiting: a pipe without a writer would keep it for ever.
+            file = os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb")
         except FileNotFoundError:
             raise FileNotFoundError(f"there is no file {os.fspath(given)!r}") from None
         with file:
             before = os.fstat(file.fileno())
+            if not stat.S_ISREG(before.st_mode):
+                raise RequestError(f"{os.fspath(given)!r} is no file: a paper is registered from a file")
             original = self._originals.take_in(file)
             after = os.fstat(file.fileno())
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns) or original.size_bytes != after.st_size:

@@ -58,6 +58,7 @@ class Purger:
         self._is_in_log = False
         self._wake = threading.Condition()
         self._is_awake = self._closed = False
+        self._opened: list[Document] = []
         self._thread: threading.Thread | None = None
 
     def finish(self, opened: Iterable[Document] = ()) -> PendingPurges:
@@ -89,11 +90,12 @@ class Purger:
             time.sleep(min(FIRST_PAUSE_S, max(0.0, deadline_s - time.monotonic())))
         return left
 
-    def wake(self) -> None:
-        """Something was purged, perhaps by another process: look, from the thread."""
+    def wake(self, opened: Iterable[Document] = ()) -> None:
+        """Something was purged, perhaps by another process: look, from the thread. opened: documents of it that are in use."""
         with self._wake:
             if self._closed:
                 return
+            self._opened += opened
             self._is_awake = True
             self._wake.notify_all()
             if self._thread is None:
@@ -106,6 +108,14 @@ class Purger:
             self._wake.notify_all()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(10)
+
+    def _let_go(self, opened: Iterable[Document]) -> None:
+        """Remove what this process has of documents, unless another paper shows them."""
+        for document in opened:
+            with self._database.reading() as reading:
+                is_shown = bool(catalogue.papers_of_document(reading, document.id))
+            if not is_shown:
+                self._service.purge(document, positions=True)
 
     def _tried(self, opened: Iterable[Document]) -> PendingPurges:
         """Under the lock."""
@@ -133,14 +143,18 @@ class Purger:
                 if self._closed:
                     return
                 was_awake, self._is_awake = self._is_awake, False
+                opened, self._opened = self._opened, []
             pause_s = FIRST_PAUSE_S if was_awake or pause_s is None else min(pause_s * 2, LONGEST_PAUSE_S)
             try:
                 with self._finishing:
+                    self._let_go(opened)
                     left = self._tried(())
                 if not self._is_mine(left):
                     pause_s = None
             except ServiceClosed:
                 return
             except SidebooksError:
+                with self._wake:
+                    self._opened = [*opened, *self._opened]
                 if not self._closed:
                     _log.exception("what was purged could not be removed yet; it is tried again")

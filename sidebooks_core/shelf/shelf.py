@@ -82,9 +82,14 @@ class Shelf(Following, Keeping, Finding):
         self.positions = Positions(self.database)
         self.searcher = Searcher(self.database, self._opened.search)
         self.feed = Feed(self.database)
-        self.purger = Purger(self.database, self.originals, service)
-        self.purger.finish()
-        upkeep.sweep(self.database, self.originals)
+        try:
+            self.purger = Purger(self.database, self.originals, service)
+            self.purger.finish()
+            upkeep.sweep(self.database, self.originals)
+        except BaseException:
+            self.feed.close()  # it has threads
+            self.database.close()
+            raise
         self.feed.tell(self._let_go_of_purged)
         ahead = DrawingAhead(self.database, service, self.purger.cache_id, self._opened.document)
         self.screens = ahead.screens
@@ -326,12 +331,7 @@ class Shelf(Following, Keeping, Finding):
         """Papers were purged, perhaps by another process: remove what this one has of them, in memory and in its cache."""
         papers = {change.paper for change in told if change.kind == "paper purged"}
         if papers:
-            self.purger.wake()
-        for document in self._opened.drop(papers) if papers else ():
-            with self.database.reading() as reading:
-                is_shown = bool(catalogue.papers_of_document(reading, document.id))
-            if not is_shown:
-                self.service.purge(document, positions=True)
+            self.purger.wake(self._opened.drop(papers))
 
     def _set_withdrawn(self, paper_id: str, withdrawn_s: float | None, who: Who) -> Paper:
         with self.database.writing() as writing:
