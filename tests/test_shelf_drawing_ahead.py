@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from quiet import wait_until
 from test_shelf_preparing import pages
 
 import sidebooks_core as sb
-from sidebooks_core.shelf import Shelf
+from sidebooks_core.shelf import Paper, Shelf, catalogue
 from sidebooks_core.shelf.drawing_ahead import DrawingAhead
 from sidebooks_core.shelf.screens import LEAST_TIMES, MOST_SIZES, MOST_TIMES, Asked, Screens, chosen, faded
 from sidebooks_core.testing import FakeEngine
@@ -64,6 +65,25 @@ def test_whoever_opens_a_new_paper_on_a_tablet_waits_for_no_drawing(shelf: Shelf
     document = shelf.document(paper.id)
     assert all(shelf.service.page_image(document, page, fit_px=TABLET).data for page in range(40))
     assert engine.count(Draw) == before
+
+
+def test_the_first_page_is_begun_before_the_paper_is_on_the_shelf(
+    shelf: Shelf, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf.screens.seen(*TABLET)
+    add_paper = catalogue.add_paper
+    with engine.hold(Draw) as held:
+
+        def added_when_it_is_begun(*given: Any) -> Paper:
+            held.wait_begun()
+            return add_paper(*given)
+
+        monkeypatch.setattr(catalogue, "add_paper", added_when_it_is_begun)
+        paper = shelf.register(pages(1, 2), name="議案")
+        held.release()
+    shelf.service.page_image(shelf.document(paper.id), 0, fit_px=TABLET)
+    assert shelf.wait_prepared(20)
+    assert engine.count(Draw) == 3, "the first page once, and two previews"
 
 
 def test_a_revision_draws_what_changed(shelf: Shelf, engine: FakeEngine) -> None:
@@ -125,7 +145,8 @@ def test_without_a_cache_folder_nothing_is_drawn_ahead(engine: FakeEngine, tmp_p
         ask_often(shelf)
         shelf.register(pages(1, 2), name="一")
         assert shelf.wait_prepared(20)
-        assert not DrawingAhead(shelf.database, service, "", lambda _: pytest.fail("opened")).draw_some(lambda: False)
+        ahead = DrawingAhead(shelf.database, service, "", lambda _: pytest.fail("opened"), shelf.screens)
+        assert not ahead.draw_some(lambda: False)
 
 
 def test_a_restart_goes_on_and_a_purge_forgets(shelf: Shelf, service: sb.TileService, tmp_path: Path) -> None:

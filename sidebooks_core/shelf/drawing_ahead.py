@@ -46,23 +46,23 @@ class DrawingAhead:
     """Belongs to the thread that prepares."""
 
     def __init__(
-        self, database: Database, service: TileService, cache_id: str, open_revision: Callable[[Revision], Document]
+        self,
+        database: Database,
+        service: TileService,
+        cache_id: str,
+        open_revision: Callable[[Revision], Document],
+        screens: Screens,
     ) -> None:
         """cache_id: of the cache folder of the service. open_revision: the document of a revision."""
         self._database = database
         self._service = service
         self._cache_id = cache_id
         self._open_revision = open_revision
-        self._screens = Screens(database)
+        self._screens = screens
         self._shown = -1
         self._rests_until_s = 0.0
         self._failed: set[tuple[str, int]] = set()
         """Papers with their revisions. They are not tried again before the next start."""
-
-    @property
-    def screens(self) -> Screens:
-        """Where sizes are counted."""
-        return self._screens
 
     def draw_some(self, is_wanted_elsewhere: Callable[[], bool]) -> bool:
         """Draw pages of one revision, until somebody reads or `is_wanted_elsewhere`. False if there is nothing to do just now.

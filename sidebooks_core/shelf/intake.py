@@ -84,8 +84,12 @@ class TakenIn(Struct, frozen=True):
 class Intake:
     """Takes files in. Thread-safe."""
 
-    def __init__(self, originals: Originals, service: TileService, convert: Convert | None) -> None:
+    def __init__(
+        self, originals: Originals, service: TileService, convert: Convert | None, opened: Callable[[Document], None]
+    ) -> None:
+        """opened: called with each document as soon as it is open, before the paper is on the shelf."""
         self._originals = originals
+        self._has_opened = opened
         self._service = service
         self._convert = convert
 
@@ -120,6 +124,7 @@ class Intake:
             if has_no_worker(error):  # else a sound file would stand on the shelf as damaged
                 raise QueueFull(f"{name!r} cannot be opened now: {error.message}; try again") from error
             return Opened(state=_state_of(error), reason=error.message), None
+        self._has_opened(document)
         return Opened(state="ready", document_id=document.id, page_count=document.page_count, password=password), document
 
     def _copied(self, given: Given, name: str | None) -> tuple[Original, str]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from sidebooks_core.databases.database import Database
+from sidebooks_core.databases.database import Database, Reading
 
 MOST_SCREENS = 2
 """Sizes for which papers are drawn ahead, at most. A council buys one model of tablet, and some read on their own."""
@@ -52,6 +52,13 @@ class Screens:
         self._database = database
         self._lock = threading.Lock()
         self._new: Counter[tuple[int, int]] = Counter()
+        with database.reading() as reading:
+            self._known: Counter[tuple[int, int]] = _counted(reading)
+
+    def commonest(self) -> list[tuple[int, int]]:
+        """The sizes that were asked for most, few as they may be: for the first page of a paper. It never waits."""
+        with self._lock:
+            return [size_px for size_px, _ in (self._known + self._new).most_common(MOST_SCREENS)]
 
     def seen(self, width_px: int, height_px: int) -> None:
         """A page was asked for in this size. It never waits."""
@@ -70,9 +77,14 @@ class Screens:
 
     def _keep(self, new: Counter[tuple[int, int]]) -> None:
         with self._database.writing() as writing:
-            counts = Counter(new)
-            for one in writing.all(Asked, "SELECT width_px, height_px, times FROM screen"):
-                counts[one.width_px, one.height_px] += one.times
+            counts = _counted(writing) + new
             writing.run("DELETE FROM screen")
             kept = faded([Asked(*size, times) for size, times in counts.items()])
             writing.run_each("INSERT INTO screen VALUES (?, ?, ?)", [(one.width_px, one.height_px, one.times) for one in kept])
+        with self._lock:
+            self._known = Counter({(one.width_px, one.height_px): one.times for one in kept})
+
+
+def _counted(reading: Reading) -> Counter[tuple[int, int]]:
+    asked = reading.all(Asked, "SELECT width_px, height_px, times FROM screen")
+    return Counter({(one.width_px, one.height_px): one.times for one in asked})

@@ -44,6 +44,7 @@ from sidebooks_core.shelf.positions import Positions
 from sidebooks_core.shelf.preparing import Preparer
 from sidebooks_core.shelf.purging import PendingPurges, Purger
 from sidebooks_core.shelf.schema import SHELF
+from sidebooks_core.shelf.screens import Screens
 from sidebooks_core.shelf.search import page_texts
 from sidebooks_core.shelf.search.searching import Searcher
 from sidebooks_core.shelf.taking import taking_in
@@ -76,7 +77,8 @@ class Shelf(Following, Keeping, Finding):
         self.data_dir = Path(data_dir if data_dir is not None else self._temporary.name if self._temporary else "")
         self.database = Database(self.data_dir / upkeep.DATABASE_NAME, SHELF)
         self.originals = Originals(self.data_dir / upkeep.ORIGINALS_NAME, service.settings.document_bytes)
-        self._intake = Intake(self.originals, service, convert)
+        self.screens = Screens(self.database)
+        self._intake = Intake(self.originals, service, convert, self._begin_first_page)
         self._opened = OpenedRevisions(service, self.database, self.originals)
         self.differences = Differences(service, self.document)
         self.positions = Positions(self.database)
@@ -91,8 +93,7 @@ class Shelf(Following, Keeping, Finding):
             self.database.close()
             raise
         self.feed.tell(self._let_go_of_purged)
-        ahead = DrawingAhead(self.database, service, self.purger.cache_id, self._opened.document)
-        self.screens = ahead.screens
+        ahead = DrawingAhead(self.database, service, self.purger.cache_id, self._opened.document, self.screens)
         self.preparer = Preparer(self.database, service, self.data_dir, self._opened.document, self.feed.wake, ahead)
         self.preparer.each_day(lambda: upkeep.sweep(self.database, self.originals))
         self.feed.tell(self.preparer.notice)
@@ -317,14 +318,25 @@ class Shelf(Following, Keeping, Finding):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         self.close()
 
+    def _begin_first_page(self, document: Document) -> None:
+        """Draw the first page while the paper is written down: everybody who is told of it asks for that page at once.
+
+        A failure is told to whoever asks for the page.
+        """
+        if not document.page_count:
+            return
+        images = self.service.parts.images
+        sizes = self.screens.commonest()
+        for width_px, height_px in sizes:
+            images.find(images.whole_page(document, 0, width_px, height_px).request, Priority.PREVIEW)
+        if not sizes and document.known_content_id(0) is None:
+            images.identify(document, 0, Priority.PREVIEW)
+
     def _has_new(self, paper: Paper, taken: TakenIn) -> None:
-        """A revision is on the disk: tell it, begin with its first page, and prepare the rest."""
-        document = taken.document
+        """A revision is on the disk: tell it, and prepare it."""
         self.feed.wake()
-        if document is not None:
-            self._opened.keep((paper.id, paper.revision), document)
-            if document.page_count and document.known_content_id(0) is None:
-                self.service.parts.images.identify(document, 0, Priority.PREVIEW)  # a failure is told to who asks for the page
+        if taken.document is not None:
+            self._opened.keep((paper.id, paper.revision), taken.document)
         self.preparer.wake()
 
     def _let_go_of_purged(self, told: list[Change]) -> None:

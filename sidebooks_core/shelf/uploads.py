@@ -297,7 +297,7 @@ class PartWriter:
         self.offset = self.began_at
         self._unflushed = 0
 
-    def write(self, piece: bytes) -> None:
+    def write(self, piece: bytes | bytearray) -> None:
         """Raises StorageFailed if the disk is full; what was written before stays."""
         with _translated():
             left = memoryview(piece)

@@ -30,6 +30,8 @@ from sidebooks_core.shelf.uploads import PartWriter, Upload
 
 LOOK_S = 0.25
 """How often an upload looks whether another request wants to go on with it."""
+GATHERED_BYTES = 1 << 20
+"""So many bytes are written in one step: a step goes through a thread, and a piece that comes has some kB."""
 IDLE_S = 60.0
 """An upload lets go if no byte comes for so long. The client goes on later."""
 PATIENCE_S = 5.0
@@ -144,27 +146,31 @@ async def _receive(parts: ServerParts, request: HttpRequest, upload: Upload, che
     writer = await parts.pools.run("uploads", uploads.writer, upload)
     hasher = checksum.hasher() if checksum is not None else None
     is_whole = False
+    gathered = bytearray()
     try:
         async with aclosing(request.pieces(LOOK_S, IDLE_S)) as pieces:
             looked_s = time.monotonic()
             async for piece in pieces:
-                if writer.offset + len(piece) > upload.length:
+                if writer.offset + len(gathered) + len(piece) > upload.length:
                     raise Refused(413, "there are more bytes than the length that was announced", tus.RESUMABLE)
-                if piece:
-                    await parts.pools.run("uploads", writer.write, piece)
-                    if hasher is not None:
-                        hasher.update(piece)
-                if time.monotonic() - looked_s > LOOK_S:
+                gathered += piece
+                if hasher is not None:
+                    hasher.update(piece)
+                is_time = time.monotonic() - looked_s > LOOK_S
+                if gathered and (is_time or len(gathered) >= GATHERED_BYTES):
+                    written, gathered = gathered, bytearray()
+                    await parts.pools.run("uploads", writer.write, written)
+                if is_time:
                     looked_s = time.monotonic()
                     if await parts.pools.run("uploads", uploads.is_wanted, upload.id):
                         raise Refused(423, "another request goes on with this upload", tus.RESUMABLE)
         if checksum is not None and hasher is not None and hasher.digest() != checksum.digest:
             raise Refused(460, "the bytes do not have the digest that was told: send them again", tus.RESUMABLE)
         is_whole = True
-        return writer.offset
+        return writer.offset + len(gathered)
     finally:
         is_void = checksum is not None and not is_whole
-        await asyncio.shield(parts.pools.run("uploads", _end, writer, is_void=is_void))
+        await asyncio.shield(parts.pools.run("uploads", _end, writer, gathered, is_void=is_void))
 
 
 async def _pass_over(request: HttpRequest, most: int) -> None:
@@ -177,10 +183,13 @@ async def _pass_over(request: HttpRequest, most: int) -> None:
                 raise Refused(413, "there are more bytes than the length that was announced", tus.RESUMABLE)
 
 
-def _end(writer: PartWriter, *, is_void: bool) -> None:
+def _end(writer: PartWriter, left: bytearray, *, is_void: bool) -> None:
+    """left: bytes that came and are not written yet."""
     with writer:
         if is_void:
             writer.take_back()
+        elif left:
+            writer.write(left)
 
 
 async def _finished(parts: ServerParts, request: HttpRequest, upload: Upload, reached: int) -> Headers:
