@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidebooks_core.access import Access, FolderPolicy, Grant, Limits, Person, Principal, attempts, passwords
+from sidebooks_core.access.networks import network_of
 from sidebooks_core.databases.database import Database
 from sidebooks_core.errors import AccessDenied, Conflict, RequestError, StorageDamaged, TooManyAttempts
 
@@ -432,7 +433,7 @@ def test_delays_grow_up_to_a_bound(failures: int, more: int) -> None:
     ],
 )
 def test_what_counts_as_one_address(address: str, network: str) -> None:
-    assert attempts.network_of(address) == network
+    assert network_of(address) == network
 
 
 # The first administrator
@@ -570,6 +571,47 @@ def test_people_of_an_identity_provider(access: Access) -> None:
     access.change_person(made.id, is_disabled=True)
     with pytest.raises(AccessDenied):
         access.person_of_subject("https://id.example 1", "Sato", "", "member", [])
+
+
+def test_an_identity_provider_cannot_take_the_last_admin_away(access: Access, caplog: pytest.LogCaptureFixture) -> None:
+    subject = "https://id.example 1"
+    admin = access.person_of_subject(subject, "sato", "佐藤", "admin", [])
+    token, _ = access.log_in(admin.id)
+    with pytest.raises(Conflict, match="sato is the last admin: make somebody else an admin first"):
+        access.person_of_subject(subject, "sato", "佐藤", "member", ["a"])
+    still = access.principal(token)
+    assert still is not None
+    assert still.role == "admin"
+    [told] = [one.getMessage() for one in caplog.records if one.levelname == "WARNING"]
+    assert "sato" in told
+    assert "make somebody else an admin" in told
+    access.flush()
+    last = access.audit_rows()[-1]
+    assert (last.operation, last.name, last.detail) == (
+        "manage_people",
+        subject,
+        "refused: sato as member; the last admin stays one",
+    )
+    add(access, "second", "admin")
+    assert access.person_of_subject(subject, "sato", "佐藤", "member", ["a"]).role == "member"
+
+
+def test_the_links_of_somebody_who_is_disabled_end(access: Access) -> None:
+    sato, mori = add(access, "sato", "clerk"), add(access, "mori", "clerk")
+    makers = [Principal(one.id, one.shown_name, one.role) for one in (sato, mori)]
+    [(token, link), (other, kept)] = [access.make_link(["f"], name="傍聴", until_s=4e9, who=who) for who in makers]
+    secret, _ = access.use_link(token)
+    kept_secret, _ = access.use_link(other)
+    access.change_person(sato.id, is_disabled=True, who=makers[1])
+    assert access.principal(secret) is None
+    assert access.principal(kept_secret) is not None
+    assert [one.id for one in access.links()] == [kept.id]
+    [row] = [one for one in access.audit_rows() if link.id in one.detail and one.detail.startswith("ended")]
+    assert (row.person, row.detail) == (mori.id, f"ended the link {link.id}, 傍聴; 1 logins ended")
+    access.change_person(sato.id, is_disabled=False)
+    with pytest.raises(AccessDenied):
+        access.use_link(token)
+    assert [one.id for one in access.links()] == [kept.id]
 
 
 def test_a_backup_has_everything_but_logins(tmp_path: Path) -> None:

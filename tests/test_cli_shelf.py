@@ -83,6 +83,29 @@ def test_a_clerks_day(clerk: Clerk, tmp_path: Path, sample: Path) -> None:
     assert [one["name"] for one in clerk.json("list") if one["type"] == "paper"] == ["第1号"]
 
 
+def test_links_in_a_folder_are_left_out_and_told(clerk: Clerk, tmp_path: Path, sample: Path) -> None:
+    folder, outside = tmp_path / "本会議", tmp_path / "outside"
+    for place in (folder / "議案", outside):
+        place.mkdir(parents=True)
+    shutil.copyfile(sample, folder / "議案" / "第1号.pdf")
+    shutil.copyfile(sample, outside / "secret.pdf")
+    (folder / "loop").symlink_to(".")
+    (folder / "out").symlink_to(outside)
+    (folder / "議案" / "file.pdf").symlink_to(outside / "secret.pdf")
+    (folder / "議案" / "again.pdf").symlink_to("第1号.pdf")
+    (tmp_path / "named").symlink_to(folder)  # what is named itself is followed
+    ran = clerk.run("add", tmp_path / "named", "--no-wait", "--json")
+    assert ran.returncode == 0, ran.stderr
+    assert sorted(one["name"] for one in json.loads(ran.stdout)) == ["again", "第1号"]
+    left_out = sorted(line.rpartition("/")[2] for line in ran.stderr.splitlines() if "left out" in line)
+    assert left_out == [
+        "file.pdf is a link that leads out of the folder",
+        "loop is a link to a folder",
+        "out is a link that leads out of the folder",
+    ]
+    assert "secret" not in clerk.told("list")
+
+
 def test_a_shelf_is_exported_and_imported(clerk: Clerk, tmp_path: Path, sample: Path) -> None:
     clerk.told("add", sample, "--folder", "Council/2026", "--name", "budget", "--no-wait")
     clerk.told("replace", "Council/2026/budget", sample, "--no-wait")

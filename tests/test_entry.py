@@ -16,6 +16,7 @@ from sidebooks_core.server.entry import Asked, Entry, entry_of
 from sidebooks_core.server.nearness import PEER, is_at_this_machine
 from sidebooks_core.server.options import ServeOptions
 from sidebooks_core.server.remembering import remember_accounts
+from sidebooks_core.server.ways_in import HouseForThisMachine
 from sidebooks_core.shelf import Shelf
 from sidebooks_core.shelf.accounts_note import had_accounts
 from sidebooks_core.testing import FakeEngine
@@ -115,3 +116,21 @@ def test_lost_accounts_do_not_open_the_shelf(tmp_path: Path) -> None:
         lost.unlink()
     with Access(tmp_path / "data") as access, pytest.raises(RequestError, match=r"access\.sqlite3 is gone.*--accounts"):
         entry_of(asked_of(served(tmp_path / "data"), access))
+
+
+def test_an_open_server_is_open_until_the_first_account_is_made(caplog: pytest.LogCaptureFixture) -> None:
+    near, far = scope_of(), scope_of(peer="192.0.2.7")
+    with Access(None) as access:
+        way = HouseForThisMachine(access)
+
+        def roles() -> list[str | None]:
+            return [one and one.role for scope in (near, far) for one in (way.known(scope), way.find(scope))]
+
+        assert roles() == ["admin", "admin", "member", "member"]
+        assert caplog.records == []
+        access.add_person("sato", "admin")
+        assert roles() == [None] * 4
+        assert roles() == [None] * 4
+    told = [one.getMessage() for one in caplog.records if one.levelname == "WARNING"]
+    assert len(told) == 1, told
+    assert "not open any more" in told[0]

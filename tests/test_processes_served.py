@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
+import io
 import json
 import os
 import signal
@@ -171,6 +173,50 @@ def test_it_gives_up_if_all_processes_end_again_and_again(
     assert told.count("another one takes its place") >= 10
     assert "shelf.sqlite3 is damaged" in told
     assert "each server process ended 5 times within 900 s (1)" in told.splitlines()[-1]
+
+
+class Started:
+    """A server process that does nothing."""
+
+    def __init__(self) -> None:
+        self.stdin = io.BytesIO()
+        self.status: int | None = None
+
+    def poll(self) -> int | None:
+        return self.status
+
+    def terminate(self) -> None:
+        self.status = 0
+
+    def wait(self, _timeout_s: float) -> int | None:
+        return self.status
+
+
+def test_a_process_that_cannot_be_started_again_is_tried_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(supervisor, "FIRST_PAUSE_S", 0.01)
+    started: list[Started] = []
+    failures = [OSError(number, os.strerror(number)) for number in (errno.ENOMEM, errno.EAGAIN)]
+
+    def start(*_: Any, **__: Any) -> Started:
+        if len(started) == 2 and failures:
+            raise failures.pop()
+        started.append(Started())
+        if len(started) == 2:
+            started[0].status = -9  # killed for want of memory
+        if len(started) == 3:
+            assert started[1].status is None, "the other one goes on"
+            os.kill(os.getpid(), signal.SIGTERM)
+        return started[-1]
+
+    monkeypatch.setattr(supervisor.subprocess, "Popen", start)
+    options = ServeOptions(paths=[], data=tmp_path, processes=2, host="127.0.0.1", port=0, browser=False)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        status = supervisor.supervise(sb.Settings(cache_dir=tmp_path / "cache", workers=2), options, listener)
+    assert status == 128 + signal.SIGTERM
+    assert (len(started), failures) == (3, [])
+    assert capfd.readouterr().err.count("cannot be started (") == 2
 
 
 def test_workers_and_memory_are_shared_out() -> None:

@@ -17,6 +17,7 @@ from starlette.types import Scope
 from town_hall import PASSWORD, Provider, TownHall, address, body_of, paper_of, town_hall
 
 from sidebooks_core.access import Access, Operation
+from sidebooks_core.access.oidc import Identity
 from sidebooks_core.errors import QueueFull, SidebooksError, StorageFailed
 from sidebooks_core.server import Application
 from sidebooks_core.server.pools import MOST_WAITING
@@ -185,6 +186,20 @@ def failing(error: Exception) -> Callable[..., Any]:
     return fails
 
 
+def told_by_provider(hall: TownHall, route: Route, told: Identity) -> Reply:
+    """What a browser gets that comes back from a provider that tells this."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Provider, "finish", lambda *_: told)
+        return from_provider(hall, route)
+
+
+def last_admin(hall: TownHall, route: Route) -> Reply:
+    """The provider says that the only admin is a clerk."""
+    hall.access.person_of_subject("https://login.example 7", "mori", "森", "admin", ())
+    hall.access.change_person(hall.people["admin"].id, role="member")
+    return from_provider(hall, route)
+
+
 GOOD: dict[str, Callable[[TownHall, Route], Reply]] = {
     "GET /oidc/login": from_provider,
     "GET /oidc/return": from_provider,
@@ -203,6 +218,10 @@ GOOD: dict[str, Callable[[TownHall, Route], Reply]] = {
 }
 """Good requests that are not as `of_admin` makes them."""
 SPECIAL: dict[tuple[str, int], Callable[[TownHall, Route], Reply]] = {
+    ("GET /oidc/return", 400): lambda hall, route: told_by_provider(
+        hall, route, Identity("https://login.example 8", "\u200b", "", "clerk", frozenset())
+    ),
+    ("GET /oidc/return", 409): last_admin,
     ("POST /login", 429): too_many,
     ("POST /me/password", 429): too_many,
     ("POST /people", 409): lambda hall, route: of_admin(hall, route, {"name": "clerk", "role": "clerk"}),
@@ -368,6 +387,14 @@ def test_each_status_that_is_declared_is_given(
     if status >= 400:
         assert reply.json() == {"type": "about:blank", "status": status, "detail": reply.json()["detail"]}
         assert reply.headers["cache-control"] == "no-store"
+
+
+def test_what_a_browser_gets_that_comes_back_from_the_provider_is_declared(hall: TownHall) -> None:
+    [route] = [one for one in ROWS if one.path == "/oidc/return"]
+    unreadable_name = Identity("https://login.example 8", "\u200b", "", "clerk", frozenset())
+    given = {told_by_provider(hall, route, unreadable_name).status, last_admin(hall, route).status}
+    assert given == {400, 409}
+    assert given <= set(route.statuses)
 
 
 @pytest.mark.parametrize("route", [one for one in ROWS if one.answer], ids=name_of)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -14,11 +15,16 @@ import pytest
 from paper_house import PEOPLE, House
 from quiet import wait_until
 
+from sidebooks_core.access import Operation, Principal
 from sidebooks_core.errors import StorageFailed
-from sidebooks_core.server.places import Places
+from sidebooks_core.server.events import Events, Listening
+from sidebooks_core.server.limits import Quota
+from sidebooks_core.server.places import Places, Standings
+from sidebooks_core.server.schemas_shelf import ProgressEntry
 from sidebooks_core.server.shelf_feed import ShelfFeed
 from sidebooks_core.shelf import Change
 from sidebooks_core.shelf import Shelf as PaperShelf
+from sidebooks_core.shelf.standing import Standing
 
 
 class Stream:
@@ -161,6 +167,70 @@ def test_the_progress_of_papers_is_told(house: House, monkeypatch: pytest.Monkey
             assert {one["paper"] for one in told()} == {paper.id}
             assert all(0 <= one["previews"] <= one["pages"] == 249 for one in told())
             assert [kind for _, kind, _ in outsider.events if kind == "progress"] == []
+
+    asyncio.run(scenario())
+
+
+def test_the_progress_is_decided_and_written_once_for_all_who_see_the_same() -> None:
+    asked: list[tuple[str, tuple[str, ...]]] = []
+
+    def sees(principal: Principal, _operation: Operation, standings: Standings) -> bool:
+        asked.append((principal.id, standings[0].folders))
+        return principal.id == "p0" or standings[0].folders == ("open",)
+
+    async def scenario() -> list[bytes]:
+        async def stays() -> dict[str, Any]:
+            await asyncio.sleep(60)
+            raise AssertionError
+
+        events = Events(Quota(1000, 1000, "streams"), left=lambda _: None)
+        streams = []
+        for number in range(300):
+            who = Principal(f"p{number % 3}", "", "member", session=f"login {number}")
+            asks = Listening(
+                session="", share=("", "known"), principal=who, may_see_documents=lambda: False, changes_after=None
+            )
+            stream = events.stream(stays, asks, list).stream
+            assert stream is not None
+            await anext(stream)  # it listens from now on
+            streams.append(stream)
+        found = [
+            ((Standing((folder,)),), ProgressEntry(f"{folder} {number}", 1, 9, 9, 9, 9))
+            for number in range(10)
+            for folder in ("open", "closed")
+        ]
+        await asyncio.to_thread(events.progress, found, sees)
+        told = []
+        for stream in streams:
+            piece = b""
+            while b"event: progress" not in piece:
+                piece = await anext(stream)
+            told.append(piece)
+            await stream.aclose()
+        return told
+
+    told = asyncio.run(scenario())
+    assert sorted(asked) == [(f"p{number}", (folder,)) for number in range(3) for folder in ("closed", "open")]
+    papers = [[one["paper"] for one in json.loads(piece.decode().partition("data: ")[2])["papers"]] for piece in told]
+    assert papers[0] == [f"{folder} {number}" for number in range(10) for folder in ("open", "closed")]
+    assert papers[1] == papers[2] == papers[299] == [f"open {number}" for number in range(10)]
+
+
+def test_the_progress_is_decided_off_the_event_loop(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sidebooks_core.server.progress_events.EVERY_S", 0.02)
+    decide, threads = Events.progress, set()
+
+    def noted(*arguments: Any) -> None:
+        threads.add(threading.get_ident())
+        decide(*arguments)
+
+    monkeypatch.setattr(Events, "progress", noted)
+
+    async def scenario() -> None:
+        async with listening(house, "member") as member:
+            await asyncio.to_thread(house.register, "短い", None, 1, 2)
+            await member.until(lambda: threads)
+            assert threading.get_ident() not in threads
 
     asyncio.run(scenario())
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import base64
 import csv
+import gzip
 import io
 import json
 import re
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -21,7 +24,7 @@ from sidebooks_core.access import Access, Principal, ProxyRules
 from sidebooks_core.access.oidc import Identity, Pending
 from sidebooks_core.access.principals import HOUSE
 from sidebooks_core.errors import RequestError
-from sidebooks_core.server import Application
+from sidebooks_core.server import Application, compression, responses
 from sidebooks_core.server.ways_in import TrustedProxy
 
 
@@ -445,3 +448,58 @@ def test_no_page_shows_the_viewer_in_a_frame_unless_told(hall: TownHall) -> None
     for wrong in (["*"], ["https://a; script-src *"], ["intranet"], "'self'"):
         with pytest.raises(RequestError, match="framed_by"):
             Application(hall.served, framed_by=wrong)
+
+
+@pytest.mark.parametrize("address", ["/audit", "/audit?as=csv"])
+def test_a_long_audit_is_written_and_compressed_off_the_event_loop(
+    hall: TownHall, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    compress, encode = compression.CompressedBodies.get, responses.text
+    threads = []
+
+    def noted_get(self: compression.CompressedBodies, tag: str, body: bytes) -> bytes:
+        threads.append(threading.get_ident())
+        return compress(self, tag, body)
+
+    def noted_text(*arguments: Any) -> Any:
+        threads.append(threading.get_ident())
+        return encode(*arguments)
+
+    monkeypatch.setattr(compression.CompressedBodies, "get", noted_get)
+    monkeypatch.setattr(responses, "text", noted_text)
+    for number in range(150):
+        hall.access.audit("looked", who=f"somebody {number}")
+    hall.access.flush()
+    reply = hall.ask("admin", address, Accept_Encoding="gzip")
+    assert b"somebody 149" in gzip.decompress(reply.body)
+    assert len(threads) == 2
+    assert threading.get_ident() not in threads  # the loop runs in the thread of the test
+
+
+def test_nobody_hears_of_the_pages_of_another_who_calls_a_session_alike(hall: TownHall) -> None:
+    document = hall.shelf.document(hall.paper.id).id
+    told = {who: {"Cookie": f"sidebooks_login={hall.cookies[who]}"} for who in ("member", "other guest", "admin")}
+    body = json.dumps({"session": "mine", "page": 1, "view_px": [300, 400]}).encode()
+
+    async def scenario() -> dict[str, bytes]:
+        others = {
+            who: asyncio.ensure_future(ask_async(hall.application, "/events?session=mine", headers=told[who]))
+            for who in ("other guest", "admin")
+        }
+        own = asyncio.ensure_future(
+            ask_async(
+                hall.application,
+                "/events?session=mine",
+                headers=told["member"],
+                leave_when=lambda body: b'"is_sharp":true' in body,
+            )
+        )
+        await asyncio.sleep(0.1)
+        hinted = await ask_async(hall.application, f"/documents/{document}/hints", "POST", told["member"], body)
+        assert hinted.status == 202
+        heard = {"member": (await asyncio.wait_for(own, 20)).body}
+        hall.application.begin_close()
+        return heard | {who: (await asyncio.wait_for(one, 20)).body for who, one in others.items()}
+
+    heard = asyncio.run(scenario())
+    assert [who for who, body in heard.items() if b"event: page" in body] == ["member"]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from pathlib import Path
 
 import pytest
-from asgi import ask_async
+from asgi import Reply, ask_async
 from starlette.types import Receive, Scope, Send
-from town_hall import town_hall
+from town_hall import PASSWORD, TownHall, town_hall
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from sidebooks_core.access import Grant, ProxyRules
@@ -18,7 +19,7 @@ from sidebooks_core.server import ServerLimits
 from sidebooks_core.server.command import believed
 from sidebooks_core.server.limits import Quota
 from sidebooks_core.server.options import ServeOptions
-from sidebooks_core.server.pools import MOST_WAITING, THREADS, Pools
+from sidebooks_core.server.pools import MOST_WAITING, MOST_WAITING_PER_CLIENT, THREADS, Pools
 from sidebooks_core.server.rates import ADDRESSES, AT_ONCE, PER_S, Rate
 
 
@@ -66,23 +67,84 @@ def test_the_streams_of_a_stranger_end_where_those_of_members_do_not(tmp_path: P
 def test_work_of_strangers_waits_in_a_bounded_line() -> None:
     async def crowd() -> None:
         pools, go = Pools(), threading.Event()
-        waiting = [asyncio.ensure_future(pools.run("strangers", go.wait)) for _ in range(MOST_WAITING["strangers"])]
+        waiting = [
+            asyncio.ensure_future(pools.run_for(str(number % 8), "strangers", go.wait))
+            for number in range(MOST_WAITING["strangers"])
+        ]
         await asyncio.sleep(0)
         with pytest.raises(QueueFull):
-            await pools.run("strangers", go.wait)
+            await pools.run_for("another", "strangers", go.wait)
         for kind in THREADS.keys() - {"strangers"}:
             assert await pools.run(kind, lambda: "done") == "done", kind
         left = waiting.pop()
         left.cancel()  # a client went away
         await asyncio.sleep(0.05)
-        waiting.append(asyncio.ensure_future(pools.run("strangers", go.wait)))
+        waiting.append(asyncio.ensure_future(pools.run_for("7", "strangers", go.wait)))
         await asyncio.sleep(0)
         go.set()
         assert all(await asyncio.gather(*waiting))
-        assert await pools.run("strangers", lambda: "done") == "done"
+        assert await pools.run_for("7", "strangers", lambda: "done") == "done"
         pools.close()
 
     asyncio.run(crowd())
+
+
+def test_one_client_does_not_take_all_places_of_strangers() -> None:
+    async def crowd() -> None:
+        pools, go = Pools(), threading.Event()
+        most = MOST_WAITING_PER_CLIENT["strangers"]
+        waiting = [asyncio.ensure_future(pools.run_for("greedy", "strangers", go.wait)) for _ in range(most)]
+        await asyncio.sleep(0)
+        with pytest.raises(QueueFull, match="one client"):
+            await pools.run_for("greedy", "strangers", go.wait)
+        waiting.append(asyncio.ensure_future(pools.run_for("another", "strangers", go.wait)))
+        await asyncio.sleep(0)
+        go.set()
+        assert all(await asyncio.gather(*waiting))
+        assert await pools.run_for("greedy", "strangers", lambda: "done") == "done"
+        pools.close()
+
+    asyncio.run(crowd())
+
+
+@pytest.mark.parametrize("greedy", ["192.0.2.66", "2001:db8:1:1::"])
+def test_a_flood_of_logins_from_one_network_keeps_nobody_else_out(tmp_path: Path, greedy: str) -> None:
+    async def login(hall: TownHall, name: str, password: str, client: str) -> int:
+        body = json.dumps({"name": name, "password": password}).encode()
+        reply = await ask_async(hall.application, "/login", "POST", body=body, client=client)
+        return reply.status
+
+    async def crowd(hall: TownHall) -> list[int]:
+        count = MOST_WAITING["strangers"] + 6
+        clients = [f"{greedy}{number:x}" if ":" in greedy else greedy for number in range(count)]
+        flood = [asyncio.ensure_future(login(hall, f"guess {n}", "wrong wrong", client)) for n, client in enumerate(clients)]
+        await asyncio.sleep(0.05)
+        admin = await login(hall, "admin", PASSWORD, "192.0.2.7")
+        return [admin, *await asyncio.gather(*flood)]
+
+    with town_hall(tmp_path) as hall:
+        admin, *flood = asyncio.run(crowd(hall))
+        assert admin == 200
+        assert 503 in flood
+
+
+def test_a_login_that_is_known_to_be_too_early_waits_for_no_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def login(hall: TownHall) -> Reply:
+        body = json.dumps({"name": "admin", "password": "wrong wrong"}).encode()
+        cookie = {"Cookie": f"sidebooks_device={'d' * 43}"}
+        return asyncio.run(ask_async(hall.application, "/login", "POST", cookie, body, client="192.0.2.66"))
+
+    with town_hall(tmp_path) as hall:
+        while login(hall).status != 429:
+            pass
+
+        async def no_turn(*_: object, **__: object) -> None:
+            raise AssertionError("it took a place")
+
+        monkeypatch.setattr(Pools, "run_for", no_turn)
+        again = login(hall)
+        assert again.status == 429
+        assert int(again.headers["retry-after"]) >= 1
 
 
 def test_tries_of_an_address_come_back() -> None:

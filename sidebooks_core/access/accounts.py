@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Collection
 from typing import Unpack
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from sidebooks_core.access import addresses, attempts, audit, links, people, sessions
 from sidebooks_core.access.attempts import Origin
 from sidebooks_core.access.core import Core, Who
+from sidebooks_core.access.logins import close_link
 from sidebooks_core.access.model import Person, PersonChanges
 from sidebooks_core.access.operations import Operation
 from sidebooks_core.access.passwords import Passwords, require_good
+from sidebooks_core.access.people import LastAdmin
 from sidebooks_core.access.principals import Principal, Role
 from sidebooks_core.access.tokens import digest_of, new_id, new_token
 from sidebooks_core.errors import AccessDenied, RequestError, TooManyAttempts
 
 MANAGE = Operation.MANAGE_PEOPLE
+_log = logging.getLogger("sidebooks_core.access")
 TOLD_EVERY_S = 60.0
 MOST_TOLD = 10_000
 WRONG = "the name or the password is wrong"
 """The same for an unknown name, a wrong password, and a person who is disabled."""
+
+
+class _Early(Struct, frozen=True):
+    """That an attempt came too early. Of the steady clock."""
+
+    since_s: float
+    until_s: float
 
 
 class Accounts:
@@ -32,6 +44,7 @@ class Accounts:
         self._core = core
         self._passwords = Passwords()
         self._told_s: dict[str, float] = {}
+        self._early: dict[Origin, _Early] = {}
 
     def people(self) -> list[Person]:
         """All, by name, also those who are disabled."""
@@ -76,7 +89,8 @@ class Accounts:
             return people.required(change.writing, made.id).person()
 
     def change_person(self, person_id: str, *, who: Who = "", **changes: Unpack[PersonChanges]) -> Person:
-        """Change an account; what is not told stays. The logins of somebody who is disabled end at once.
+        """Change an account; what is not told stays. The logins of somebody who is disabled end at once, and
+        so do the signed addresses and the guests' links that they made. None of these comes back with the person.
 
         Raises RequestError, Conflict for the last admin who is not disabled.
         """
@@ -96,6 +110,8 @@ class Accounts:
             if new.is_disabled:
                 sessions.end_of_person(change.writing, person_id)
                 addresses.end_of_signer(change.writing, person_id)
+                for link in links.of_maker(change.writing, person_id):
+                    close_link(change, link, who)
             change.note(who, MANAGE, f"changed {old.name}: {_difference(old, new)}")
             return people.required(change.writing, person_id).person()
 
@@ -123,6 +139,7 @@ class Accounts:
         Does not log in: see `log_in`, which takes `password_version` of the person.
         """
         self._passwords.warm_up()
+        self.refuse_early(name, address, device_token)
         origin = Origin(people.login_name(name), address, device_token)
         core = self._core
         with core.database.writing() as writing:
@@ -131,8 +148,8 @@ class Accounts:
         if wait_s > 0:
             if self._may_tell(origin.network()):
                 self._refused(origin.name, address, "too many attempts")
-            told_s = math.ceil(wait_s)
-            raise TooManyAttempts(f"too many attempts: try again in {told_s} seconds", retry_after_s=float(told_s))
+            self._remember_early(origin, wait_s)
+            raise _too_early(wait_s)
         is_right = self._passwords.is_right(password, None if row is None else row.password)
         if row is None or not is_right or row.is_disabled:
             self._refused("" if row is None else row.name, address, "wrong name or password" if not is_right else "disabled")
@@ -143,9 +160,20 @@ class Accounts:
             if now.password != row.password or now.is_disabled:  # changed meanwhile
                 raise AccessDenied(WRONG)
             attempts.succeed(writing, origin, core.clock.wall())
+            self._early = {early: until for early, until in list(self._early.items()) if early.name != origin.name}
             if renewed is not None:
                 people.set_password(writing, row.id, renewed)
         return replace(row.person(), password_version=people.password_version(renewed or row.password))
+
+    def refuse_early(self, name: str, address: str, device_token: str = "") -> None:
+        """Raise TooManyAttempts if `check_password` has done so for the same attempt within the last second. Never waits.
+
+        A server asks this before an attempt waits for its turn. Later ones are to reach `check_password`, which counts them.
+        """
+        early = self._early.get(Origin(people.login_name(name), address, device_token))
+        now_s = self._core.clock.steady()
+        if early is not None and now_s < min(early.since_s + attempts.COUNTED_EVERY_S, early.until_s):
+            raise _too_early(early.until_s - now_s)
 
     def setup_token(self) -> str | None:
         """A secret with which the first administrator sets a name and a password, once, within an hour.
@@ -181,8 +209,18 @@ class Accounts:
         """The person whom an identity provider knows by a subject, made or brought up to date. Their role and groups are
         those told. They have an account of their own: one of the same name that was there before is somebody else.
 
-        Raises AccessDenied if they are disabled, RequestError.
+        Raises AccessDenied if they are disabled, RequestError. Conflict for the last admin, if another role is told: the person
+        stays an admin, since else nobody would be left who can make one, and the log and the audit say so.
         """
+        try:
+            return self._brought_up_to_date(subject, name, shown_name, role, groups)
+        except LastAdmin as fault:
+            _log.warning("the identity provider says that %s is %s; nothing was changed: %s", fault.name, role, fault)
+            detail = f"refused: {fault.name} as {role}; the last admin stays one"
+            self._core.recorder.put(audit.entry(self._core.clock.wall(), subject, MANAGE, "", "", detail))
+            raise
+
+    def _brought_up_to_date(self, subject: str, name: str, shown_name: str, role: Role, groups: Collection[str]) -> Person:
         with self._core.changing() as change:
             row = people.find_subject(change.writing, subject)
             if row is None:
@@ -217,6 +255,12 @@ class Accounts:
         require_good(password, name)
         return self._passwords.hash(password)
 
+    def _remember_early(self, origin: Origin, wait_s: float) -> None:
+        if len(self._early) >= MOST_TOLD:
+            self._early = {}
+        now_s = self._core.clock.steady()
+        self._early[origin] = _Early(now_s, now_s + wait_s)
+
     def _may_tell(self, network: str) -> bool:
         """Whether to record that somebody tries too often: who does so all day must not fill the disk."""
         now_s = self._core.clock.steady()
@@ -233,6 +277,11 @@ class Accounts:
         who = Principal(known.id, known.name, known.role) if known is not None else "unknown name"
         now_s = self._core.clock.wall()
         self._core.recorder.put(audit.entry(now_s, who, Operation.LOG_IN, "", address, f"refused: {reason}"))
+
+
+def _too_early(wait_s: float) -> TooManyAttempts:
+    told_s = math.ceil(wait_s)
+    return TooManyAttempts(f"too many attempts: try again in {told_s} seconds", retry_after_s=float(told_s))
 
 
 def _brought_up(old: Person, shown_name: str, role: Role, groups: Collection[str]) -> Person:

@@ -17,10 +17,10 @@ can mistype many times.
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 
 from msgspec import Struct
 
+from sidebooks_core.access.networks import network_of
 from sidebooks_core.databases.database import Writing
 
 FORGOTTEN_S = 86_400.0
@@ -98,19 +98,6 @@ def succeed(writing: Writing, origin: Origin, now_s: float) -> None:
 def forget_old(writing: Writing, now_s: float) -> None:
     writing.run("DELETE FROM attempt WHERE last_s NOT BETWEEN ? AND ?", now_s - FORGOTTEN_S, now_s + FORGOTTEN_S)
     writing.run("DELETE FROM known_place WHERE last_s < ?", now_s - KNOWN_S)
-
-
-def network_of(address: str) -> str:
-    """What counts as one address. In IPv6 one customer has a whole /64."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(parsed, ipaddress.IPv6Address):
-        if parsed.ipv4_mapped is not None:
-            return str(parsed.ipv4_mapped)
-        return str(ipaddress.ip_network((parsed, 64), strict=False))
-    return str(parsed)
 
 
 def _subjects(writing: Writing, origin: Origin, now_s: float) -> list[tuple[str, Rule]]:

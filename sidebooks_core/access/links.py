@@ -39,9 +39,11 @@ class LinkRow(Struct, frozen=True, array_like=True):
         )
 
 
-def add(writing: Writing, link: Link, token_digest: str) -> None:
+def add(writing: Writing, link: Link, token_digest: str, maker: str) -> None:
+    """maker: the id of the person who made it, with whom it ends; empty if no person did."""
     writing.run(
-        "INSERT INTO link (id, token, name, folders, made_s, until_s, uses_left, made_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO link (id, token, name, folders, made_s, until_s, uses_left, made_by, maker)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         link.id,
         token_digest,
         link.name,
@@ -50,12 +52,20 @@ def add(writing: Writing, link: Link, token_digest: str) -> None:
         link.until_s,
         link.uses_left,
         link.made_by,
+        maker,
     )
 
 
 def all_links(reading: Reading) -> list[Link]:
     """The newest first."""
     return [row.link() for row in reading.all(LinkRow, f"SELECT {COLUMNS} FROM link ORDER BY made_s DESC, id")]
+
+
+def of_maker(reading: Reading, person_id: str) -> list[Link]:
+    """Those that a person made, the oldest first."""
+    return [
+        row.link() for row in reading.all(LinkRow, f"SELECT {COLUMNS} FROM link WHERE maker = ? ORDER BY made_s", person_id)
+    ]
 
 
 def required(reading: Reading, link_id: str) -> Link:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from sidebooks_core.access import addresses, links, people, sessions
-from sidebooks_core.access.core import Core, Who
+from sidebooks_core.access.core import Changing, Core, Who
 from sidebooks_core.access.model import Link, Session, Unknown
 from sidebooks_core.access.operations import Operation
 from sidebooks_core.access.principals import Principal
@@ -85,7 +85,8 @@ class Logins:
     ) -> tuple[str, Link]:
         """A link with which guests read folders, and what is in them, until a time. Returns its secret, for an address.
 
-        name: for whom it is; others read it. uses: how often it can be used; None: any number. Raises RequestError.
+        name: for whom it is; others read it. uses: how often it can be used; None: any number. If `who` is a person, the link
+        also ends when that person is disabled. Raises RequestError.
         """
         if isinstance(folders, str) or not folders or "" in folders:
             raise RequestError("a link needs folders: a collection of their ids")
@@ -95,12 +96,12 @@ class Logins:
         if uses is not None and not 1 <= uses <= MOST_USES:
             raise RequestError(f"uses must be from 1 to {MOST_USES}")
         token = new_token()
-        made_by = who.name if isinstance(who, Principal) else who
+        made_by, maker = (who.name, who.id) if isinstance(who, Principal) else (who, "")
         with self._core.changing() as change:
             if not change.now_s < until_s < float("inf"):
                 raise RequestError("a link must end in the future")
             link = Link(new_id(), shown, frozenset(folders), change.now_s, until_s, uses, 0, made_by)
-            links.add(change.writing, link, digest_of(token) or "")
+            links.add(change.writing, link, digest_of(token) or "", maker)
             change.note(who, Operation.SHARE, f"made the link {link.id}, {shown}, to {' '.join(sorted(folders))}")
         return token, link
 
@@ -112,10 +113,7 @@ class Logins:
     def end_link(self, link_id: str, who: Who = "") -> None:
         """End a link, and the logins of its guests, at once. Raises RequestError."""
         with self._core.changing() as change:
-            link = links.required(change.writing, link_id)
-            ended = sessions.end_of_link(change.writing, link_id)
-            links.end(change.writing, link_id)
-            change.note(who, Operation.SHARE, f"ended the link {link_id}, {link.name}; {ended} logins ended")
+            close_link(change, links.required(change.writing, link_id), who)
 
     def use_link(self, token: str, *, guest_name: str = "", device: str = "", address: str = "") -> tuple[str, Session]:
         """Log in as a guest. The login ends with the link. guest_name: what they call themselves; nobody has checked it.
@@ -135,3 +133,10 @@ class Logins:
             guest = Principal(f"guest-{session_id}", shown or link.name, "guest", link=link.name)
             change.note(guest, Operation.LOG_IN, f"by the link {link.id}, {link.name}", address=address)
         return secret, session
+
+
+def close_link(change: Changing, link: Link, who: Who) -> None:
+    """End a link, with the logins of its guests, and have the audit say so."""
+    ended = sessions.end_of_link(change.writing, link.id)
+    links.end(change.writing, link.id)
+    change.note(who, Operation.SHARE, f"ended the link {link.id}, {link.name}; {ended} logins ended")

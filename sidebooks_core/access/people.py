@@ -22,6 +22,15 @@ COLUMNS = "id, name, shown_name, role, groups, password, is_disabled, made_s, la
 WORKING_ADMIN = "role = 'admin' AND is_disabled = 0"
 
 
+class LastAdmin(Conflict):
+    """Nobody would be left who can make an admin."""
+
+    def __init__(self, name: str) -> None:
+        """name: of the last admin."""
+        super().__init__(f"{name} is the last admin: make somebody else an admin first")
+        self.name = name
+
+
 class PersonRow(Struct, frozen=True, array_like=True):
     """As it is stored."""
 
@@ -139,7 +148,7 @@ def change(writing: Writing, person: Person) -> None:
         was = required(writing, person.id)
         others = writing.number(f"SELECT count(*) FROM person WHERE {WORKING_ADMIN} AND id <> ?", person.id)
         if was.role == "admin" and not was.is_disabled and not others:
-            raise Conflict(f"{person.name} is the last admin: make somebody else an admin first")
+            raise LastAdmin(person.name)
     writing.run(
         "UPDATE person SET shown_name = ?, role = ?, groups = ?, is_disabled = ? WHERE id = ?",
         person.shown_name,

@@ -167,5 +167,11 @@ ACCESS = Schema(
             last_s REAL NOT NULL
         ) STRICT, WITHOUT ROWID;
         """,
+        """
+        ALTER TABLE link ADD COLUMN maker TEXT NOT NULL DEFAULT ''; -- a person's id, with whom it ends; empty: nobody's
+        UPDATE link SET maker = (SELECT min(id) FROM person WHERE shown_name = made_by)
+            WHERE (SELECT count(*) FROM person WHERE shown_name = made_by) = 1;
+        CREATE INDEX link_by_maker ON link (maker);
+        """,
     ),
 )

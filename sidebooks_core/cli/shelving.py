@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from msgspec import json, to_builtins
 
+from sidebooks_core.cli.shelf_files import files_to_add, made_folder
 from sidebooks_core.cli.shelf_opening import changing, opened, whoever_types
 from sidebooks_core.cli.terminal import ProgressBar, print_json
-from sidebooks_core.documents.natural_order import natural_key
 from sidebooks_core.documents.shown_text import shown
 from sidebooks_core.errors import RequestError
 
@@ -39,8 +39,8 @@ def add(arguments: argparse.Namespace) -> int:
     if arguments.name is not None and (len(arguments.path) > 1 or arguments.path[0].is_dir()):
         raise RequestError("--name is for one file")
     with changing(arguments, prepares=True) as shelf:
-        folder = _made_folder(shelf, arguments.folder) if arguments.folder else None
-        for path, into in _files(shelf, arguments.path, folder):
+        folder = made_folder(shelf, arguments.folder) if arguments.folder else None
+        for path, into in files_to_add(shelf, arguments.path, folder):
             shown = {"name": arguments.name} if arguments.name is not None else {}
             try:
                 paper = shelf.register(path, into, password=arguments.password, who=whoever_types(), **shown)
@@ -98,7 +98,7 @@ def watch(arguments: argparse.Namespace) -> int:
     if arguments.folder and len(arguments.path) > 1:
         raise RequestError("--folder is for one PATH: each folder of the disk has a folder of the shelf")
     with changing(arguments, prepares=True) as shelf:
-        folder = _made_folder(shelf, arguments.folder) if arguments.folder else None
+        folder = made_folder(shelf, arguments.folder) if arguments.folder else None
         watches = [
             shelf.watch(path, folder, settle_s=arguments.settle, who=whoever_types(), told=told) for path in arguments.path
         ]
@@ -224,7 +224,7 @@ def export(arguments: argparse.Namespace) -> int:
 def bring_in(arguments: argparse.Namespace) -> int:
     """Read an exported shelf into this one."""
     with changing(arguments, prepares=True) as shelf:
-        folder = _made_folder(shelf, arguments.folder) if arguments.folder else None
+        folder = made_folder(shelf, arguments.folder) if arguments.folder else None
         done = shelf.bring_in(arguments.source, folder, who=whoever_types())
         if not arguments.no_wait:
             _wait_all_prepared(shelf)
@@ -281,39 +281,6 @@ def find_folder(shelf: Shelf, text: str) -> Folder:
     if folder is None:
         raise RequestError(f"there is no folder {text!r}: `sidebooks shelf list` shows them") from None
     return folder
-
-
-def _made_folder(shelf: Shelf, text: str) -> Folder:
-    """The folder that names lead to. Those that are missing are made."""
-    try:
-        return shelf.folder(text)
-    except RequestError:
-        folder: Folder | None = None
-        for name in filter(None, text.split("/")):
-            inner = next((one for one in shelf.folders(folder) if one.name == name), None)
-            folder = inner or shelf.make_folder(name, folder, who=whoever_types())
-    if folder is None:
-        raise RequestError(f"{text!r} is no folder") from None
-    return folder
-
-
-def _files(shelf: Shelf, paths: list[Path], folder: Folder | None) -> Iterator[tuple[Path, Folder | None]]:
-    """Files with the folder that they go into. A folder of files becomes a folder of the shelf, in natural order."""
-    for path in paths:
-        if not path.is_dir():
-            yield path, folder
-            continue
-        name = path.resolve().name
-        inner = _made_folder(shelf, name) if folder is None else _made_inner(shelf, folder, name)
-        entries = [one for one in path.iterdir() if not one.name.startswith(".")]
-        ordered = sorted(entries, key=lambda one: natural_key(one.name))
-        yield from _files(shelf, [one for one in ordered if one.is_file()], inner)
-        yield from _files(shelf, [one for one in ordered if one.is_dir()], inner)
-
-
-def _made_inner(shelf: Shelf, folder: Folder, name: str) -> Folder:
-    inner = next((one for one in shelf.folders(folder) if one.name == name), None)
-    return inner or shelf.make_folder(name, folder, who=whoever_types())
 
 
 def _wait_prepared(shelf: Shelf, papers: list[Paper]) -> None:

@@ -10,6 +10,8 @@ from msgspec import Struct
 
 from sidebooks_core.errors import DocumentTooLarge, PasswordRequired, UnsupportedDocument
 
+LEADS_OUT = "is a link that leads out of the folder"
+TO_FOLDER = "is a link to a folder"
 MOST_DEPTH = 32
 """Folders within folders that are looked into."""
 FIRST_RETRY_S = 2.0
@@ -32,7 +34,7 @@ class Listing(Struct, frozen=True):
 def list_folder(folder: Path) -> Listing:
     """The regular files in a folder and the folders within it.
 
-    Hidden ones are left out, and so are links that lead out of the folder: what lies there was not given to be served.
+    Hidden ones are left out, and so are the links of `link_fault`.
     """
     files: dict[Path, State] = {}
     unread: dict[Path, str] = {}
@@ -51,8 +53,10 @@ def list_folder(folder: Path) -> Listing:
             if entry.name.startswith("."):
                 continue
             try:
-                if entry.is_symlink() and not _is_within(os.path.realpath(entry.path), root):
-                    unread[Path(entry.path)] = "is a link that leads out of the folder"
+                fault = link_fault(entry.path, root) if entry.is_symlink() else None
+                if fault is not None:
+                    if fault != TO_FOLDER:  # what is in that folder is found where it stands
+                        unread[Path(entry.path)] = fault
                 elif entry.is_dir(follow_symlinks=False):
                     within.append((entry.path, depth + 1))
                 else:
@@ -66,6 +70,19 @@ def list_folder(folder: Path) -> Listing:
         else:
             waiting += reversed(within)
     return Listing(files, unread)
+
+
+def link_fault(path: str, root: str) -> str | None:
+    """Why what has a path is left out if the folder that holds it is given: a sentence without a subject. None: it is taken.
+
+    Links that lead out of the folder are left out, since what lies there was not given; and links to folders, which would have
+    their files twice, or without end. root: the folder, without links in its path.
+    """
+    if not Path(path).is_symlink():
+        return None
+    if not _is_within(os.path.realpath(path), root):
+        return LEADS_OUT
+    return TO_FOLDER if Path(path).is_dir() else None
 
 
 def _is_within(place: str, root: str) -> bool:

@@ -72,6 +72,7 @@ ROUTES = (
         media_type=NONE,
         query=("state", "code"),
         successes=(303,),
+        errors=(400, 404, 409, 429, 503),
     ),
     Route(
         path="/logout",

@@ -202,10 +202,10 @@ def _setup_base(options: ServeOptions, port: int) -> str:
     return f"http://{shown(name)}:{port}"
 
 
-def ways_in(options: ServeOptions, entry: Entry) -> list[WayIn]:
-    """Ways in beside accounts, links and signed addresses."""
-    if entry is Entry.READERS:
-        return [HouseForThisMachine()]
+def ways_in(options: ServeOptions, entry: Entry, access: Access | None) -> list[WayIn]:
+    """Ways in beside accounts, links and signed addresses. access: of the shelf."""
+    if entry is Entry.READERS and access is not None:
+        return [HouseForThisMachine(access)]
     if options.proxies is not None:
         return [TrustedProxy(options.proxies)]
     return []
@@ -264,7 +264,7 @@ def serve_on(listener: socket.socket, settings: Settings, options: ServeOptions,
             "oidc": Oidc(options.oidc) if options.oidc is not None else None,
         }
         if papers is not None:
-            told["ways_in"] = ways_in(options, entry)
+            told["ways_in"] = ways_in(options, entry, access)
         application = Application(shelf, **told)
         try:
             left = 0

@@ -11,12 +11,15 @@ import asyncio
 import contextlib
 import logging
 import threading
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 
 from msgspec import Struct
+from msgspec.structs import replace
 from starlette.types import Receive
 
 from sidebooks_core.access.operations import Operation
+from sidebooks_core.access.policy import Resource
 from sidebooks_core.access.principals import Principal
 from sidebooks_core.documents.document import Document
 from sidebooks_core.errors import SidebooksError
@@ -25,7 +28,7 @@ from sidebooks_core.server import headers
 from sidebooks_core.server.http import HttpResponse, disconnected
 from sidebooks_core.server.json_text import json_bytes
 from sidebooks_core.server.limits import Kind, Quota
-from sidebooks_core.server.places import Standings
+from sidebooks_core.server.places import Standings, resource_of
 from sidebooks_core.server.schemas import DocumentsEvent, PageEvent, ShownImage
 from sidebooks_core.server.schemas_shelf import PapersProgress, ProgressEntry, ShelfChanges
 
@@ -211,11 +214,25 @@ class Events:
     def progress(
         self, found: list[tuple[Standings, ProgressEntry]], sees: Callable[[Principal, Operation, Standings], bool]
     ) -> None:
-        """Tell each listener how far the papers are that it may see."""
+        """Tell each listener how far the papers are that it may see. Call it from a thread: listeners may be thousands.
+
+        Papers that stand alike are decided together, all logins of somebody too, and whoever sees the same shares its JSON.
+        """
+        now_s = time.time()
+        stand = [tuple(resource_of(one, now_s) for one in standings) for standings, _ in found]
+        alike = {key: standings for key, (standings, _) in zip(stand, found, strict=True)}
+        by_principal: dict[Principal, bytes] = {}
+        by_seen: dict[frozenset[tuple[Resource, ...]], bytes] = {}
         for listener in self._all():
-            principal = listener.asks.principal
-            seen = [entry for standings, entry in found if sees(principal, Operation.READ_DOCUMENT, standings)]
-            data = json_bytes(PapersProgress(seen))
+            principal = replace(listener.asks.principal, session="")
+            data = by_principal.get(principal)
+            if data is None:
+                seen = frozenset(key for key, standings in alike.items() if sees(principal, Operation.READ_DOCUMENT, standings))
+                data = by_seen.get(seen)
+                if data is None:
+                    entries = [entry for key, (_, entry) in zip(stand, found, strict=True) if key in seen]
+                    data = by_seen[seen] = json_bytes(PapersProgress(entries))
+                by_principal[principal] = data
             if data != listener.progress:
                 listener.progress = data
                 listener.put(PROGRESS, data)

@@ -135,6 +135,17 @@ class HttpRequest(Struct, eq=False):
             return self.principal.session, "guest"
         return self.address, "citizen" if self.principal.role == "citizen" else "known"
 
+    def session(self, name: str) -> str:
+        """The key of the reader that the client calls by a name: nobody else's reader has it, also if it has the same name.
+
+        It belongs to a person or a guest; to an address if nobody known asks. "" for "".
+        """
+        if not name:
+            return ""
+        principal = self.principal
+        owner = f"person {principal.id}" if principal.id and not principal.signer else f"address {self.address}"
+        return f"{owner}\n{name}"
+
     def header(self, name: bytes) -> str:
         """The value of a header; those of several, with commas between them. "": there is none."""
         return ", ".join(value.decode("latin-1") for key, value in self.scope["headers"] if key == name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 from collections import Counter
 from collections.abc import Iterator
 from typing import Literal
@@ -11,6 +10,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
+from sidebooks_core.access.networks import network_of
 from sidebooks_core.errors import QueueFull, RequestError
 
 Kind = Literal["known", "guest", "citizen"]
@@ -128,13 +128,4 @@ class Quota:
 
 def client_of(address: object) -> str:
     """The client that an address (`client` of an ASGI scope: host and port) belongs to. Of IPv6: a network of 64 bits."""
-    host = str(address[0]) if isinstance(address, list | tuple) and address else ""
-    if ":" not in host:
-        return host
-    try:
-        found = ipaddress.IPv6Address(host.partition("%")[0])
-    except ValueError:
-        return host
-    if found.ipv4_mapped is not None:
-        return str(found.ipv4_mapped)
-    return str(ipaddress.IPv6Network((int(found) >> 64 << 64, 64)))
+    return network_of(str(address[0]) if isinstance(address, list | tuple) and address else "")

@@ -40,5 +40,5 @@ class ProgressEvents:
                 except StorageError:
                     _log.exception("the progress of papers cannot be read; it is tried again")
                 else:
-                    self._events.progress(found, self._gate.sees)
+                    await self._pools.run("feed", self._events.progress, found, self._gate.sees)
             await asyncio.sleep(EVERY_S)

@@ -34,6 +34,8 @@ WITHIN_S = 60.0
 """If each process has ended so often within this time, the reason lasts, and the command ends."""
 END_WITHIN_S = 15.0
 LOOK_EVERY_S = 0.1
+NOT_STARTED = 1
+"""The status of a process that could not be started."""
 
 
 class Task(Struct, frozen=True):
@@ -88,14 +90,22 @@ class _Child:
             if status is None:
                 return
             self._let_go()
-            self.status = status
-            self._ended_s.append(time.monotonic())
-            lived_s = time.monotonic() - self._started_s
-            self._pause_s = FIRST_PAUSE_S if lived_s > STEADY_S else min(self._pause_s * 2, LONGEST_PAUSE_S)
-            self._again_s = time.monotonic() + (0.0 if lived_s > STEADY_S else self._pause_s)
+            self._note_end(status)
             _say(f"a server process ended ({status}); another one takes its place")
         elif time.monotonic() >= self._again_s:
-            self.start()
+            try:
+                self.start()
+            except OSError as error:  # no memory, or no process, at the moment: the others must go on
+                self._note_end(NOT_STARTED)
+                _say(f"a server process cannot be started ({error}); it is tried again in {self._pause_s:.0f} s")
+
+    def _note_end(self, status: int) -> None:
+        """Count an end, and say when to start again. status: as of `Popen.poll`."""
+        self.status = status
+        self._ended_s.append(time.monotonic())
+        lived_s = time.monotonic() - self._started_s
+        self._pause_s = FIRST_PAUSE_S if lived_s > STEADY_S else min(self._pause_s * 2, LONGEST_PAUSE_S)
+        self._again_s = time.monotonic() + (0.0 if lived_s > STEADY_S else self._pause_s)
 
     def tell_end(self) -> None:
         if self.process is not None and self.process.poll() is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from starlette.types import Scope
 
 from sidebooks_core.access import Access
@@ -13,6 +15,9 @@ from sidebooks_core.server.http import base_of, root_and_path, signature_of
 from sidebooks_core.server.nearness import PEER, is_at_this_machine, peer_of
 
 __all__ = ["PEER", "BrowserLogins", "HouseForThisMachine", "HouseWithoutPeople", "SignedAddresses", "TrustedProxy"]
+
+
+_log = logging.getLogger("sidebooks_core.server")
 
 
 class HouseWithoutPeople:
@@ -29,10 +34,25 @@ class HouseWithoutPeople:
 
 
 class HouseForThisMachine:
-    """Whoever is at this machine may do everything, and everybody else may read."""
+    """As long as nobody has an account, whoever is at this machine may do everything, and everybody else may read.
 
-    def known(self, scope: Scope, /) -> Principal:
+    From the first account on, also if it is made while the server runs, only those who are known come in. The log says so.
+    """
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._has_told = False
+
+    def known(self, scope: Scope, /) -> Principal | None:
+        if self._access.has_people():
+            self._tell()
+            return None
         return HOUSE if is_at_this_machine(scope) else VISITOR
+
+    def _tell(self) -> None:
+        if not self._has_told:
+            self._has_told = True
+            _log.warning("people have accounts now: the server is not open any more, although it was started so; log in")
 
     find = known
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from functools import partial
 
+from sidebooks_core.access.model import AuditRow
 from sidebooks_core.access.spreadsheet import csv_of
 from sidebooks_core.server import headers, responses
 from sidebooks_core.server.access_schemas import AuditEntry, AuditList, ReaderList, ReaderRow
+from sidebooks_core.server.handlers.documents import items
 from sidebooks_core.server.http import HttpRequest, HttpResponse
 from sidebooks_core.server.parts import ServerParts
 from sidebooks_core.server.statuses import Refused
@@ -30,18 +32,27 @@ async def audit(parts: ServerParts, request: HttpRequest) -> HttpResponse:
         await parts.pools.run("logins", parts.shelf_audit.take_over)
     rows = await parts.pools.run("logins", find)
     if request.query("as") == "csv":
-        body = await parts.pools.run("descriptions", csv_of, rows)
-        saved = [(b"content-disposition", b'attachment; filename="audit.csv"')]
-        return responses.text(request, body, CSV, headers.NO_STORE, saved)
-    entries = [AuditEntry(**{name: getattr(row, name) for name in row.__struct_fields__}) for row in rows]
-    return responses.json(request, AuditList(entries), responses.JSON, headers.NO_STORE)
+        return await parts.pools.run("descriptions", _as_csv, request, rows)
+
+    def listed() -> AuditList:
+        return AuditList([AuditEntry(**{name: getattr(row, name) for name in row.__struct_fields__}) for row in rows])
+
+    return await items(parts, request, len(rows), listed, headers.NO_STORE)
 
 
 async def readers(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """Who has opened a paper."""
     found = await parts.pools.run("logins", parts.logins().readers, request.params["paper"])
-    rows = [ReaderRow(**{name: getattr(one, name) for name in one.__struct_fields__}) for one in found]
-    return responses.json(request, ReaderList(rows), responses.JSON, headers.NO_STORE)
+
+    def listed() -> ReaderList:
+        return ReaderList([ReaderRow(**{name: getattr(one, name) for name in one.__struct_fields__}) for one in found])
+
+    return await items(parts, request, len(found), listed, headers.NO_STORE)
+
+
+def _as_csv(request: HttpRequest, rows: list[AuditRow]) -> HttpResponse:
+    saved = [(b"content-disposition", b'attachment; filename="audit.csv"')]
+    return responses.text(request, csv_of(rows), CSV, headers.NO_STORE, saved)
 
 
 def _seconds(request: HttpRequest, name: str) -> float | None:

@@ -69,7 +69,7 @@ async def hint(parts: ServerParts, request: HttpRequest) -> HttpResponse:
         raise not_found()
     view_px = screen_within(limits, told.view_px)
     place = HintedPage(document, told.page - 1, view_px, told.spread, request.client, limits)
-    parts.sessions.follow(told.session, place)
+    parts.sessions.follow(request.session(told.session), place)
     return HttpResponse(202, headers=[(b"cache-control", headers.NO_STORE)])
 
 

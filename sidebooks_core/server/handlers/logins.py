@@ -31,10 +31,14 @@ async def log_in(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     device_token = jar.device.value_in(request.scope)
     if digest_of(device_token) is None:
         device_token = new_token()
-    check = partial(access.check_password, given.name, given.password, request.address)
-    person = await parts.pools.run("strangers", check, device_token)
-    begin = partial(access.log_in, device=device_of(request), address=request.address)
-    token, session = await parts.pools.run("strangers", begin, person.id, password_version=person.password_version)
+    access.refuse_early(given.name, request.address, device_token)
+
+    def logged_in() -> tuple[str, Session]:
+        person = access.check_password(given.name, given.password, request.address, device_token)
+        told = {"device": device_of(request), "address": request.address, "password_version": person.password_version}
+        return access.log_in(person.id, **told)
+
+    token, session = await parts.pools.run_for(request.address, "strangers", logged_in)
     answer = await _logged_in(parts, request, token, session)
     answer.headers.append(jar.device.keep(device_token, DEVICE_S))
     return answer
@@ -44,9 +48,8 @@ async def use_link(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """Give a guest who has a link a login. Raises Refused."""
     access, given = parts.logins(), read_json(await request.body(), UseLink)
     parts.attempts.take(request.address)
-    token, session = await parts.pools.run(
-        "strangers", access.use_link, given.token, guest_name=given.name, device=device_of(request), address=request.address
-    )
+    use = partial(access.use_link, guest_name=given.name, device=device_of(request), address=request.address)
+    token, session = await parts.pools.run_for(request.address, "strangers", use, given.token)
     return await _logged_in(parts, request, token, session)
 
 
@@ -54,10 +57,12 @@ async def set_up(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """Make the first administrator, and give the browser their login. Raises Refused."""
     access, given = parts.logins(), read_json(await request.body(), SetUp)
     parts.attempts.take(request.address)
-    person = await parts.pools.run("strangers", access.set_up, given.token, given.name, given.password)
-    token, session = await parts.pools.run(
-        "strangers", access.log_in, person.id, device=device_of(request), address=request.address
-    )
+
+    def set_up_and_logged_in() -> tuple[str, Session]:
+        person = access.set_up(given.token, given.name, given.password)
+        return access.log_in(person.id, device=device_of(request), address=request.address)
+
+    token, session = await parts.pools.run_for(request.address, "strangers", set_up_and_logged_in)
     return await _logged_in(parts, request, token, session)
 
 

@@ -23,7 +23,7 @@ async def begin(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """Send the browser to the identity provider. Raises Refused, AccessDenied."""
     provider = _provider(parts)
     parts.attempts.take(request.address)
-    pending = await parts.pools.run("provider", provider.begin)
+    pending = await parts.pools.run_for(request.address, "provider", provider.begin)
     kept = parts.logins().seal(msgspec.json.encode(pending), PENDING_S)
     cookie = jar_of(request.base).pending.keep(kept, PENDING_S)
     return HttpResponse(303, headers=[(b"location", pending.address.encode()), (b"cache-control", headers.NO_STORE), cookie])
@@ -45,7 +45,7 @@ async def finish(parts: ServerParts, request: HttpRequest) -> HttpResponse:
         token, session = access.log_in(person.id, device=device_of(request), address=request.address)
         return token, session.end_s - session.begun_s
 
-    token, lasts_s = await parts.pools.run("provider", logged_in)
+    token, lasts_s = await parts.pools.run_for(request.address, "provider", logged_in)
     own = [
         (b"location", f"{request.base}/".encode()),
         (b"cache-control", headers.NO_STORE),

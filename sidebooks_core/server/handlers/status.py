@@ -66,7 +66,7 @@ async def events(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """A stream that lasts as long as the client listens. Raises QueueFull."""
     principal = request.principal
     asks = Listening(
-        session=request.query("session"),
+        session=request.session(request.query("session")),
         share=request.share,
         principal=principal,
         may_see_documents=lambda: parts.gate.sees_top(principal),
