@@ -108,7 +108,7 @@ const WORDS = {
   some_people: ["These people and groups", "選んだ人・グループ"],
   right_none: ["No right of their own", "個別の権限なし"],
   right_read: ["Reads", "閲覧"],
-  right_tend: ["Reads and tends the papers", "閲覧と文書の管理"],
+  right_tend: ["Reads and tends", "閲覧と文書の管理"],
   group_row: ["Group {name}", "グループ「{name}」"],
   another_group: ["Another group", "ほかのグループ"],
   with_limits: ["With limits, which stay as they are", "閲覧などの制限あり（変わりません）"],
