@@ -417,9 +417,37 @@ def test_a_clock_that_is_set_back_makes_nobody_wait_for_hours(access: Access, ti
 
 @given(st.integers(0, 200), st.integers(0, 200))
 def test_delays_grow_up_to_a_bound(failures: int, more: int) -> None:
-    for rule in (attempts.PAIR, attempts.NAME, attempts.ADDRESS):
+    for rule in (attempts.PAIR, attempts.NAME, attempts.NEWCOMERS, attempts.ADDRESS):
         assert 0 <= rule.delay_s(failures) <= rule.delay_s(failures + more) <= rule.longest_s
         assert (rule.delay_s(failures) == 0) == (failures < rule.free)
+
+
+def test_addresses_that_are_new_to_a_name_are_bounded_together(access: Access, times: SetClock) -> None:
+    add(access)
+    add(access, "suzuki")
+    for number in range(attempts.NEWCOMERS.free):
+        assert access.check_password("suzuki", GOOD, f"198.51.100.{number}").name == "suzuki", (
+            "what succeeds counts for nothing"
+        )
+        with pytest.raises(AccessDenied) as denied:
+            access.check_password("sato", "a wrong password", f"198.51.100.{number}")
+        assert not isinstance(denied.value, TooManyAttempts), number
+    with pytest.raises(TooManyAttempts) as told:
+        access.check_password("sato", GOOD, HERE)
+    assert told.value.retry_after_s == 1.0
+    times.go_on(1)
+    fail(access)
+    with pytest.raises(TooManyAttempts) as told:
+        access.check_password("sato", GOOD, "192.0.2.200")
+    assert told.value.retry_after_s == 2.0
+    for number in range(20):
+        times.go_on(attempts.NEWCOMERS.longest_s)
+        fail(access, address=f"203.0.113.{number}")
+    with pytest.raises(TooManyAttempts) as told:
+        access.check_password("sato", GOOD, "192.0.2.201")
+    assert told.value.retry_after_s == attempts.NEWCOMERS.longest_s
+    times.go_on(attempts.NEWCOMERS.longest_s)
+    assert access.check_password("sato", GOOD, "192.0.2.201").name == "sato"
 
 
 @pytest.mark.parametrize(

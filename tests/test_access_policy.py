@@ -6,12 +6,12 @@ import itertools
 from collections.abc import Callable
 
 import pytest
+from access_rules import ASKING, CLERKS, FOR_ANYBODY, GENERAL, OF_ADMINS, OWN_FILES, READING, SIGNED, TENDING
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from sidebooks_core.access import CITIZEN, DENY, HOUSE, Decision, FolderPolicy, Grant, Limits, Operation, Principal, Resource
-from sidebooks_core.access.operations import ASKING, CLERKS, FOR_ANYBODY, GENERAL, OWN_FILES, READING, SIGNED, TENDING
 
 PEOPLE = {
     "admin": Principal("a", "A", "admin"),
@@ -79,6 +79,10 @@ def test_each_operation_is_decided_by_the_nearest_folder(
         assert decision.limits.may_print == (leaves or not is_read)
 
 
+def test_each_operation_has_its_place_in_the_rules() -> None:
+    assert set(Operation) == FOR_ANYBODY | GENERAL | READING | CLERKS | OF_ADMINS
+
+
 @pytest.mark.parametrize("person", PEOPLE)
 def test_what_concerns_no_paper(person: str) -> None:
     allowed = {one for one in Operation if FolderPolicy().decide(PEOPLE[person], one, None).is_allowed}
@@ -91,13 +95,13 @@ def test_nobody_known_asks_where_nothing_is_open_to_everybody() -> None:
     closed = FolderPolicy({"a": (Grant("role", "member"), Grant("group", "citizen")), "b": ()})
     opened = FolderPolicy({"a": (), "b": (Grant("role", "member"), Grant("role", "citizen"))})
     assert (closed.is_open_to_citizens(), opened.is_open_to_citizens()) == (False, True)
-    for operation in ASKING:
+    for operation in map(Operation, ASKING):
         assert not closed.decide(CITIZEN, operation, None).is_allowed
         assert opened.decide(CITIZEN, operation, None).is_allowed
 
 
 def test_only_admins_manage_people_and_read_the_audit() -> None:
-    for operation in (Operation.MANAGE_PEOPLE, Operation.READ_AUDIT, Operation.READ_METRICS):
+    for operation in map(Operation, OF_ADMINS):
         for resource in (None, Resource(("decides",))):
             policy = FolderPolicy({"decides": (Grant("role", "citizen", "tend"),)})
             may = [name for name, one in PEOPLE.items() if policy.decide(one, operation, resource).is_allowed]
@@ -187,6 +191,16 @@ def test_limits_that_differ_in_their_pages_only_are_joined(ranges: list[tuple[in
     assert all(decision.limits.has_page(page) == any(one.has_page(page) for one in limits) for page in range(5))
 
 
+def test_of_limits_that_neither_hold_each_other_the_higher_counts_as_it_is() -> None:
+    first_page = Limits(pages=((0, 0),))
+    coarse = Limits(long_side_px=400)
+    for joined in (first_page.or_those(coarse), coarse.or_those(first_page)):
+        assert joined == coarse, "all pages, if coarse, count more than one page that is sharp"
+    marked = Limits(is_marked=True)
+    for joined in (marked.or_those(coarse), coarse.or_those(marked)):
+        assert joined == coarse, "an image without a mark counts more than a large one"
+
+
 # Laws
 
 FOLDERS = ["one", "two", "three", "four"]
@@ -260,7 +274,7 @@ def test_a_signed_address_only_narrows(
     signed = replace(principal, id="address-1", documents=frozenset({"d"}), signer=principal.id, with_original=with_original)
     decision, own = policy.decide(signed, what, resource), policy.decide(principal, what, resource)
     assert own.is_allowed or not decision.is_allowed
-    if what not in SIGNED or (what == Operation.READ_ORIGINAL and not with_original):
+    if what not in SIGNED | OWN_FILES or (what == Operation.READ_ORIGINAL and not with_original):
         assert decision == DENY
     elif what not in OWN_FILES:
         assert not decision.is_allowed or (resource is not None and resource.is_published)
@@ -276,7 +290,7 @@ def test_a_signed_address_is_a_reader_whatever_its_signer_is(role: str) -> None:
     signed = replace(PEOPLE[role], documents=frozenset({"d"}), signer="x")
     policy = FolderPolicy()
     allowed = {what for what in Operation if policy.decide(signed, what, Resource()).is_allowed}
-    assert allowed == SIGNED - {Operation.READ_ORIGINAL}
+    assert allowed == (SIGNED | OWN_FILES) - {"read_original"}
     withdrawn = {what for what in Operation if policy.decide(signed, what, Resource(is_published=False)).is_allowed}
     assert withdrawn == OWN_FILES
     with_file = replace(signed, with_original=True)

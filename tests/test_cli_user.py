@@ -185,6 +185,25 @@ def test_links_for_guests(admin: Admin, tmp_path: Path, sample: Path) -> None:
         assert access.principal(secret) is None
 
 
+def test_a_link_of_this_machine_alone_says_so(admin: Admin, sample: Path) -> None:
+    admin.told("shelf", "add", sample, "--folder", "本会議", "--no-wait", "--name", "予算")
+
+    def make(*arguments: str) -> tuple[str, str]:
+        ran = admin.run("link", "make", "本会議", "--name", "傍聴", *arguments)
+        assert ran.returncode == 0, ran.stderr
+        return ran.stdout, ran.stderr
+
+    printed, told = make()
+    assert printed.startswith("http://localhost:8000/#join=")
+    assert "opens on this machine alone; others reach it only with the server's address" in told
+    assert "--address" in told
+    for address in ("http://127.0.0.1:8000", "http://[::1]"):
+        assert "opens on this machine alone" in make("--address", address)[1], address
+    printed, told = make("--address", "https://books.town.example")
+    assert printed.startswith("https://books.town.example/#join=")
+    assert "this machine" not in told
+
+
 def test_signed_addresses_are_listed_with_the_links_and_ended(admin: Admin) -> None:
     with Access(admin.data_dir) as access:
         signature = access.sign(["a", "b"], Principal("proxy-sato", "佐藤", "clerk"), valid_s=60)

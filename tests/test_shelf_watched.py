@@ -253,9 +253,10 @@ def test_one_process_watches(service: sb.TileService, tmp_path: Path, minutes: P
         assert ours.wait(30)
         theirs = begin(second, minutes)
         assert not theirs.wait(1)
-        assert (ours.is_active, theirs.is_active) == (True, False)
+        assert (ours.is_elsewhere, theirs.is_elsewhere) == (False, True)
         ours.close()
-        wait_until(lambda: theirs.is_active, "nobody watches")
+        wait_until(lambda: theirs.wait(0), "nobody watches")
+        assert not theirs.is_elsewhere
         write(minutes / "b.pdf", "b")
         becomes(second, {"minutes/": {"a": 1, "b": 1}})
 

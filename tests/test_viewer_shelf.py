@@ -45,7 +45,8 @@ class House:
         )
         with urllib.request.urlopen(made, timeout=60) as reply:
             self.cookie = reply.headers["Set-Cookie"].partition(";")[0]
-        self.ask("POST", "people", {"name": "議員", "role": "member", "password": PASSWORD})
+        self.ask("POST", "people", {"name": "議員", "role": "member", "password": PASSWORD, "groups": ["財政"]})
+        self.ask("POST", "people", {"name": "事務局員", "role": "clerk", "password": PASSWORD})
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         data = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
@@ -235,6 +236,140 @@ def test_the_login_of_a_lost_tablet_is_ended_from_elsewhere(visit: Visits, house
         mine.wait_for_function(f"() => document.querySelectorAll('dialog .rows li').length < {before}")
     lost.get_by_role("heading", name="Log in").wait_for(timeout=20_000)
     assert lost.evaluate("window.sidebooks.book") is None
+
+
+def test_a_link_that_opens_on_this_machine_alone_says_so(visit: Visits, house: House) -> None:
+    clerk = visit("事務局員", f"#folder={house.folder('手元')}")
+
+    def make() -> Any:
+        clerk.get_by_role("button", name="Guests’ link").click()
+        clerk.get_by_role("button", name="Make a link").click()
+        clerk.wait_for_selector("dialog .qr")
+        return clerk.locator("dialog").get_by_text("opens on this computer alone")
+
+    assert make().is_visible()
+    clerk.keyboard.press("Escape")
+
+    def publish(route: Any) -> None:
+        if route.request.method != "POST":
+            route.continue_()
+            return
+        told = route.fetch().json()
+        route.fulfill(status=201, json={**told, "address": "https://books.town.example/#join=x"})
+
+    clerk.route("**/folders/*/links", publish)
+    assert make().count() == 0
+
+
+# Who may see a folder.
+
+
+def access_dialog(tab: Any) -> Any:
+    tab.get_by_role("button", name="Who may see it").click()
+    tab.wait_for_selector("dialog [name=access]")
+    return tab.locator("dialog")
+
+
+def chosen(asked: Any) -> str:
+    return str(asked.locator("[name=access]:checked").get_attribute("value"))
+
+
+def save(tab: Any) -> None:
+    tab.locator("dialog").get_by_role("button", name="Save").click()
+    tab.wait_for_selector("dialog", state="detached")
+
+
+def grants_of(house: House, folder: str) -> list[tuple[str, str, str]] | None:
+    grants = house.ask("GET", f"folders/{folder}/access")["grants"]
+    return None if grants is None else sorted((one["kind"], one["subject"], one["right"]) for one in grants)
+
+
+def member_of(house: House) -> str:
+    [found] = [one["id"] for one in house.ask("GET", "people")["people"] if one["name"] == "議員"]
+    return str(found)
+
+
+@pytest.mark.parametrize("who", ["係長", "事務局員"])
+def test_the_common_answers_to_who_may_see_a_folder(visit: Visits, house: House, who: str) -> None:
+    folder = house.folder(f"閲覧 {who}")
+    tab = visit(who, f"#folder={folder}")
+    answers: dict[str, list[tuple[str, str, str]] | None] = {
+        "clerks_only": [],
+        "all_members": [("role", "member", "read")],
+        "everybody": [("role", "citizen", "read")],
+        "as_above": None,
+    }
+    before = "as_above"
+    for answer, grants in answers.items():
+        asked = access_dialog(tab)
+        assert chosen(asked) == before
+        assert asked.get_by_text("This replaces").count() == 0
+        asked.locator(f"[value={answer}]").check()
+        save(tab)
+        assert grants_of(house, folder) == grants, answer
+        before = answer
+
+
+def test_an_admin_gives_rights_to_people_and_groups(visit: Visits, house: House) -> None:
+    folder, member = house.folder("財政委員会"), member_of(house)
+    tab = visit(place=f"#folder={folder}", size="phone")
+    asked = access_dialog(tab)
+    asked.locator("[value=some_people]").check()
+    asked.get_by_label("議員", exact=True).select_option("tend")
+    asked.get_by_label("Group 財政").select_option("read")
+    asked.get_by_label("Another group").fill("監査")
+    asked.get_by_label("Another group").press("Enter")
+    asked.get_by_label("Group 監査").wait_for()
+    asked.get_by_label("Another group").fill("傍聴")
+    fits(tab)
+    picture(tab, "access")
+    save(tab)
+    wanted = [("group", "傍聴", "read"), ("group", "監査", "read"), ("group", "財政", "read"), ("person", member, "tend")]
+    assert grants_of(house, folder) == wanted
+    asked = access_dialog(tab)
+    assert chosen(asked) == "some_people"
+    assert asked.get_by_label("議員", exact=True).input_value() == "tend"
+    asked.get_by_label("Group 監査").select_option("none")
+    asked.get_by_label("Group 傍聴").select_option("none")
+    save(tab)
+    assert grants_of(house, folder) == wanted[2:]
+
+
+@pytest.mark.parametrize("who", ["係長", "事務局員"])
+def test_what_the_list_of_rights_cannot_show_is_kept(visit: Visits, house: House, who: str) -> None:
+    folder, member = house.folder(f"制限 {who}"), member_of(house)
+    no_limits = {"pages": None, "long_side_px": None, "may_download": True, "may_print": True, "is_marked": False}
+    given = [
+        {"kind": "person", "subject": member, "right": "tend", "limits": no_limits},
+        {"kind": "person", "subject": "gone", "right": "read", "limits": {**no_limits, "is_marked": True}},
+        {"kind": "group", "subject": "財政", "right": "read", "limits": {**no_limits, "pages": [[1, 2]], "may_print": False}},
+        {"kind": "role", "subject": "member", "right": "read", "limits": {**no_limits, "may_download": False}},
+    ]
+
+    def told() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = house.ask("GET", f"folders/{folder}/access")["grants"]
+        return sorted(found, key=lambda one: given.index(next(row for row in given if row["subject"] == one["subject"])))
+
+    house.ask("PUT", f"folders/{folder}/access", {"grants": given})
+    tab = visit(who, f"#folder={folder}")
+    asked = access_dialog(tab)
+    assert chosen(asked) == "some_people"
+    assert asked.get_by_text("With limits").count() == 2
+    hidden = 1 if who == "係長" else 2
+    assert asked.get_by_text(f"People whose names you cannot see have rights here: {hidden}.").is_visible()
+    assert asked.get_by_text("This replaces").count() == 0
+    save(tab)
+    assert told() == given
+    asked = access_dialog(tab)
+    asked.get_by_label("Group 財政").select_option("tend")
+    save(tab)
+    given[2]["right"] = "tend"
+    assert told() == given
+    asked = access_dialog(tab)
+    asked.locator("[value=clerks_only]").check()
+    asked.get_by_text("This replaces the rights of people and groups").wait_for()
+    save(tab)
+    assert told() == []
 
 
 # Uploads.
@@ -723,15 +858,31 @@ def test_no_accessibility_rule_is_broken(visit: Visits, house: House, axe: str, 
     tab.get_by_role("button", name="More: 文書").click()
     tab.wait_for_selector("dialog .menu")
     check(tab)
+    tab.keyboard.press("Escape")
+    access_dialog(tab).locator("[value=some_people]").check()
+    check(tab)
 
 
-def test_every_text_is_there_in_both_languages() -> None:
+BY_VALUE = {
+    "member", "clerk", "admin",  # roles
+    "locked", "damaged", "unsupported", "too large",  # states of papers
+    "waiting", "cut", "finishing", "cancelled",  # states of uploads
+    "withdraw", "restore", "withdraw_sure", "restore_sure",
+    "inserted", "removed", "moved",  # fates of pages
+    "as_above", "clerks_only", "all_members", "everybody", "some_people", "right_none", "right_read", "right_tend",
+    "e_lost", "e401", "e403", "e404", "e409", "e413", "e503", "e507",
+}  # fmt: skip
+"""Texts whose keys the scripts make of a value."""
+
+
+def test_every_text_is_used_and_there_in_both_languages() -> None:
     source = (ROOT / "sidebooks_core" / "server" / "viewer" / "words.js").read_text(encoding="utf-8")
     rows = re.findall(r'^  "?([\w ]+)"?: \[("(?:[^"\\]|\\.)*"),\s+("(?:[^"\\]|\\.)*")\],', source, re.M)
+    assert len(rows) == len(re.findall(r"^  [^/\s].*: \[", source, re.M)), "each was read here"
     used: set[str] = set()
     for module in (ROOT / "sidebooks_core" / "server" / "viewer").glob("*.js"):
         used |= set(re.findall(r'\bt\("([\w ]+)"', module.read_text(encoding="utf-8")))
-    assert used <= {key for key, _, _ in rows}
+    assert {key for key, _, _ in rows} == used | BY_VALUE
     for key, english, japanese in rows:
         marks = [set(re.findall(r"{\w+}", one)) for one in (english, japanese)]
         assert marks[0] == marks[1], key

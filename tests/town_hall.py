@@ -27,7 +27,8 @@ from sidebooks_core.testing import FakeDocument, FakeEngine, FakePage
 PASSWORD = "石川や浜の真砂は尽くるとも"
 NOBODY = ("none", "expired", "forged", "disabled")
 """They are as nobody known."""
-EVERYBODY = (*NOBODY, "other folder", "other guest", "guest", "member", "clerk", "admin")
+EVERYBODY = (*NOBODY, "signed", "other folder", "other guest", "guest", "member", "tender", "clerk", "admin")
+"""signed: whoever has a signed address. tender: somebody who tends the folder."""
 
 
 VALUES = {
@@ -82,7 +83,7 @@ class Provider(Oidc):
 
 
 class TownHall:
-    """A folder closed to all but the finance committee, with a paper; another folder; and logins of everybody."""
+    """A folder closed to all but the finance committee, and who tends it, with a paper; another folder; logins of everybody."""
 
     def __init__(self, folder: Path, service: sb.TileService, engine: FakeEngine) -> None:
         self.engine = engine
@@ -95,22 +96,30 @@ class TownHall:
         self.planning = self.shelf.make_folder("企画委員会")
         self.paper = self.shelf.register(paper_of(1, 2, 3), self.finance, name="令和8年度予算書")
         self.other = self.shelf.register(paper_of(7, 8), self.planning, name="総合計画")
-        self.access.set_grants(self.finance.id, [Grant("group", "finance")])
+        self.access.set_grants(self.finance.id, [Grant("group", "finance"), Grant("group", "secretaries", "tend")])
         self.cookies = self._logins()
         shown = self.shelf.document(self.paper.id).id
-        self.access.sign([shown], Principal(self.people["clerk"].id, "clerk", "clerk"), valid_s=60)
+        self.signature = self.access.sign([shown], Principal(self.people["clerk"].id, "clerk", "clerk"), valid_s=60)
         self.signed = self.access.signed_addresses()[0]
         self.upload = self._begin_upload()
 
     def ask(self, who: str, path: str, method: str = "GET", body: Any = None, **headers: str) -> Reply:
         """Ask as somebody of EVERYBODY."""
         given = {name.replace("_", "-"): value for name, value in headers.items()}
+        path = f"/s/{self.signature}{path}" if who == "signed" else path
         if self.cookies[who]:
-            given["Cookie"] = f"sidebooks_login={self.cookies[who]}"
+            given.setdefault("Cookie", f"sidebooks_login={self.cookies[who]}")
         raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         if raw:
             given.setdefault("Content-Length", str(len(raw)))
         return ask(self.application, path, method, given, raw, leave_after=2)
+
+    def log_in_anew(self, who: str) -> tuple[str, str]:
+        """Another login of somebody: (token, id)."""
+        token, session = (
+            self.access.use_link(self.tokens[who]) if who in self.links else self.access.log_in(self.people[who].id)
+        )
+        return token, session.id
 
     def close(self) -> None:
         self.application.close()
@@ -140,6 +149,7 @@ class TownHall:
                     ("admin", "admin", (), PASSWORD),
                     ("clerk", "clerk", (), None),
                     ("member", "member", ("finance",), None),
+                    ("tender", "member", ("secretaries",), None),
                     ("other folder", "member", ("planning",), None),
                     ("disabled", "member", ("finance",), None),
                     ("expired", "member", ("finance",), None),
@@ -151,11 +161,11 @@ class TownHall:
         self.now_s += 31 * 86_400
         tokens = {name: access.log_in(person.id)[0] for name, person in people.items() if name != "expired"}
         access.change_person(people["disabled"].id, is_disabled=True)
-        self.links = {}
+        self.links, self.tokens = {}, {}
         for name, folder in (("guest", self.finance), ("other guest", self.planning)):
-            token, self.links[name] = access.make_link([folder.id], name=name, until_s=self.now_s + 3600)
-            tokens[name] = access.use_link(token)[0]
-        return {**tokens, "none": "", "forged": "x" * 43, "expired": expired}
+            self.tokens[name], self.links[name] = access.make_link([folder.id], name=name, until_s=self.now_s + 3600)
+            tokens[name] = access.use_link(self.tokens[name])[0]
+        return {**tokens, "none": "", "signed": "", "forged": "x" * 43, "expired": expired}
 
 
 @contextmanager

@@ -67,7 +67,7 @@ class Operation(StrEnum):
 
 
 OWN_FILES = frozenset({Operation.READ_VIEWER, Operation.READ_STATUS, Operation.READ_API})
-"""What the server tells of itself."""
+"""What the server tells of itself. Also a signed address may be used for it."""
 FOR_ANYBODY = OWN_FILES | {Operation.LOG_IN, Operation.READ_SELF}
 """These concern nobody's papers."""
 GENERAL = frozenset({Operation.FOLLOW_EVENTS, Operation.LIST_DOCUMENTS, Operation.GO_ON_UPLOADING})
@@ -88,15 +88,8 @@ READING = frozenset(
     }
 )
 """What a reader does with papers and folders."""
-SIGNED = OWN_FILES | frozenset(
-    {
-        Operation.READ_DOCUMENT,
-        Operation.READ_ORIGINAL,
-        Operation.READ_IMAGE,
-        Operation.READ_TEXT,
-    }
-)
-"""What a signed address can be used for, as far as its principal may: with its documents only."""
+SIGNED = frozenset({Operation.READ_DOCUMENT, Operation.READ_ORIGINAL, Operation.READ_IMAGE, Operation.READ_TEXT})
+"""What a signed address can be used for beside OWN_FILES, as far as its principal may: with its documents only."""
 TENDING = frozenset(
     {
         Operation.REGISTER,

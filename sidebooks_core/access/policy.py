@@ -54,6 +54,9 @@ class Limits(Struct, frozen=True):
         """What is allowed by the wider of two; by both together, if that is not more than each of them allows.
 
         Never more: one who may have a file of page 1 only, and may see all pages, may not have a file of all pages.
+
+        So the two are joined only if they differ in one thing, or if one of them allows all that the other does. Otherwise the
+        one with the higher `rank` counts as it is, and what only the other one allows is lost.
         """
         joined = Limits(
             pages=None if self.pages is None or other.pages is None else self.pages + other.pages,

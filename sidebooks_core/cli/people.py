@@ -6,14 +6,16 @@ A password is asked for at the terminal, or is the first line of standard input.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import getpass
+import ipaddress
 import sys
 import time
 import unicodedata
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from msgspec import to_builtins
 
@@ -164,7 +166,18 @@ def make_link(arguments: argparse.Namespace) -> int:
     else:
         print(address)
         print(f"valid until {_minute(link.until_s)}; `sidebooks link end {link.id}` ends it", file=sys.stderr)
+    if _is_of_this_machine(arguments.address):
+        told = "others reach it only with the server's address, as --address https://books.town.example"
+        print(f"note: {arguments.address} opens on this machine alone; {told}", file=sys.stderr)
     return 0
+
+
+def _is_of_this_machine(address: str) -> bool:
+    """Whether an address names the machine that reads it."""
+    host = urlsplit(address).hostname or ""
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost" or host.endswith(".localhost")
 
 
 def links(arguments: argparse.Namespace) -> int:
@@ -316,7 +329,7 @@ def _opened(arguments: argparse.Namespace) -> Access:
     return Access(arguments.data)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _shelf(arguments: argparse.Namespace) -> Iterator[Shelf]:
     """The shelf of --data, for the names of its folders and papers."""
     from sidebooks_core.service import TileService

@@ -143,7 +143,12 @@ def add_link(commands: Commands) -> None:
     make.add_argument("--hours", type=positive, default=24.0, metavar="N", help="how long it is valid (default 24)")
     make.add_argument("--until", type=people.moment, metavar="TIME", help="instead of --hours, as 2026-11-29T18:00")
     make.add_argument("--uses", type=pixels, metavar="N", help="how often it can be used (default: any number)")
-    make.add_argument("--address", default="http://localhost:8000", metavar="URL", help="of the server, as guests reach it")
+    make.add_argument(
+        "--address",
+        default="http://localhost:8000",
+        metavar="URL",
+        help="of the server, as guests reach it (default %(default)s)",
+    )
     make.add_argument("--qr", type=Path, metavar="FILE", help="also write a QR code, as SVG")
     listed = add_command(
         actions, "list", people.links, "the links, and signed addresses", "Links that are over stay for seven days."

@@ -14,12 +14,13 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 from starlette.types import Scope
 
+from sidebooks_core.access.attempts import KNOWN_S
+
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _NO_TOKEN = re.compile(r"[^A-Za-z0-9.\-]")
 
-
-DEVICE_S = 180 * 86_400.0
-"""How long a browser keeps its secret after somebody has logged in with it: as long as `attempts.KNOWN_S`."""
+DEVICE_S = KNOWN_S
+"""How long a browser keeps its secret after somebody has logged in with it: as long as the secret makes it a known browser."""
 
 
 class Cookie(Struct, frozen=True):

@@ -14,7 +14,7 @@ from msgspec import Struct
 from starlette.types import Scope
 
 from sidebooks_core.access.model import Unknown
-from sidebooks_core.access.operations import FOR_ANYBODY, READING, Operation
+from sidebooks_core.access.operations import OWN_FILES, READING, Operation
 from sidebooks_core.access.policy import ALLOW, DENY, TOP, UNLIMITED, Decision, Limits, Policy, Resource
 from sidebooks_core.access.principals import Principal
 from sidebooks_core.documents.page_ranges import NO_PAGES, PageRanges
@@ -253,7 +253,7 @@ class Gate:
     ) -> Admission:
         """What is allowed with a document. Refused also if it is not there, or if that is not known without waiting."""
         if principal.documents is not None and document_id not in principal.documents:
-            return Admission(ALLOW) if operation in FOR_ANYBODY else REFUSED
+            return Admission(ALLOW) if operation in OWN_FILES else REFUSED
         if document_id is None:
             return Admission(self._rules.policy().decide(principal, operation, None))
         if self._rules.shelf.find(document_id) is not None:

@@ -12,11 +12,13 @@ from msgspec.structs import replace
 
 from sidebooks_core.access.networks import network_of
 from sidebooks_core.errors import QueueFull, RequestError
+from sidebooks_core.shelf.uploads import UploadLimits
 
 Kind = Literal["known", "guest", "citizen"]
 """Of a client. citizen: an address from which nobody known asks."""
 KEPT_DESCRIPTORS = 256
 """Descriptors that are no connections: documents, the cache, workers, the standard streams."""
+_UPLOADS = UploadLimits()
 
 
 class ServerLimits(Struct, frozen=True, kw_only=True):
@@ -44,13 +46,13 @@ class ServerLimits(Struct, frozen=True, kw_only=True):
     searches_per_client: int = 64
     searches_per_citizen: int = 8
     searches_per_guest: int = 4
-    uploads: int = 256
+    uploads: int = _UPLOADS.count
     """Uploads under way at once."""
-    uploads_per_client: int = 32
+    uploads_per_client: int = _UPLOADS.count_per_owner
     """Of one person, or of one client that nobody knows; likewise the bytes."""
-    upload_bytes_per_client: int = 8 << 30
+    upload_bytes_per_client: int = _UPLOADS.bytes_per_owner
     """Of all files together, by the lengths that were announced."""
-    upload_seconds: int = 86_400
+    upload_seconds: int = int(_UPLOADS.expires_s)
     """An upload is removed if no byte has come for so long."""
 
     def __post_init__(self) -> None:

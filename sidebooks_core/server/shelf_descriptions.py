@@ -22,7 +22,6 @@ from sidebooks_core.server.schemas_shelf import (
     RevisionEntry,
     WayEntry,
 )
-from sidebooks_core.server.shelf_feed import progress_entry
 from sidebooks_core.shelf import Folder, Paper, Revision, Shelf
 from sidebooks_core.shelf.folders import way_to
 from sidebooks_core.shelf.standing import Standing
@@ -65,6 +64,12 @@ def paper_facts(shelf: Shelf, paper: Paper) -> PaperFacts:
     with shelf.database.reading() as reading:
         way = way_to(reading, paper.folder)
     return PaperFacts(paper, tuple(way), progress_entry(shelf, paper.id))
+
+
+def progress_entry(shelf: Shelf, paper_id: str) -> ProgressEntry:
+    """How far a paper is prepared."""
+    found = shelf.progress(paper_id)
+    return ProgressEntry(found.paper, found.revision, found.pages, found.identified, found.previews, found.indexed)
 
 
 class Viewer(Struct, frozen=True):

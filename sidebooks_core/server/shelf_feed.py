@@ -14,8 +14,10 @@ from itertools import islice, takewhile
 from sidebooks_core.access.operations import Operation
 from sidebooks_core.access.policy import Resource
 from sidebooks_core.access.principals import Principal
+from sidebooks_core.server.gate import AT_THE_TOP
 from sidebooks_core.server.places import Places, Standings
 from sidebooks_core.server.schemas_shelf import ChangeEntry, ProgressEntry, ShelfChanges
+from sidebooks_core.server.shelf_descriptions import progress_entry
 from sidebooks_core.shelf import Change, Shelf, changes, prepared_rows
 
 RECENT = 2000
@@ -134,7 +136,7 @@ class ShelfFeed:
         entries: list[ChangeEntry] = []
         for one, standings in found:
             if self._sees(principal, _reading(one), standings or ()):
-                entries.append(ChangeEntry(one.seq, one.at_s, one.kind, one.folder or "top", one.paper, one.revision))
+                entries.append(ChangeEntry(one.seq, one.at_s, one.kind, one.folder or AT_THE_TOP, one.paper, one.revision))
             elif one.kind in ENDINGS and self._may_have_known(principal, one):
                 folder = one.folder if one.paper is None else None
                 entries.append(ChangeEntry(one.seq, one.at_s, GONE, folder, one.paper, None))
@@ -162,9 +164,3 @@ class ShelfFeed:
 def _reading(one: Change) -> Operation:
     """The operation that a principal must be allowed to be told of a change."""
     return Operation.READ_FOLDER if one.paper is None else Operation.READ_DOCUMENT
-
-
-def progress_entry(shelf: Shelf, paper_id: str) -> ProgressEntry:
-    """How far a paper is prepared."""
-    found = shelf.progress(paper_id)
-    return ProgressEntry(found.paper, found.revision, found.pages, found.identified, found.previews, found.indexed)

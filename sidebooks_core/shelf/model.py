@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict
+from typing import Literal, TypedDict, overload
 
 from msgspec import Struct
 
@@ -206,6 +206,14 @@ class FolderChanges(TypedDict, total=False):
 def actor_of(who: Who) -> Actor:
     """Who does something, also if only a name is told."""
     return who if isinstance(who, Actor) else Actor(who)
+
+
+@overload
+def id_of(folder: str | Folder) -> str: ...
+
+
+@overload
+def id_of(folder: str | Folder | None) -> str | None: ...
 
 
 def id_of(folder: str | Folder | None) -> str | None:

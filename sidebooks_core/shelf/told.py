@@ -20,7 +20,8 @@ LAST_S = 1e12
 
 
 def required_id(folder: str | Folder) -> str:
-    return folder.id if isinstance(folder, Folder) else folder
+    """As `id_of`, of a folder that is not the top."""
+    return id_of(folder)
 
 
 def shown_name(name: str) -> str:

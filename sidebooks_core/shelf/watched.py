@@ -57,11 +57,6 @@ class Watch:
         self._thread.start()
 
     @property
-    def is_active(self) -> bool:
-        """Whether this process watches. False: another one does, or it was closed."""
-        return self._is_active
-
-    @property
     def is_elsewhere(self) -> bool:
         """Whether another process watches. If that ends, this one goes on."""
         return self._is_elsewhere

@@ -1,6 +1,6 @@
 /* The shelf's and the accounts' part of the HTTP API. Errors carry `status`, and `retry_after_s` if the server says it. */
 
-import { problem } from "./client.js";
+import { problem, TOP } from "./client.js";
 
 export class Api {
   constructor(library) {
@@ -20,8 +20,8 @@ export class Api {
 
   me() { return this.get("/me"); }
 
-  /** A folder; "top": the top of the shelf, as far as one may see it, even if it is only a folder or two. */
-  folder(id) { return this.get(id === "top" ? "/folders" : `/folders/${id}`); }
+  /** A folder; TOP: the top of the shelf, as far as one may see it, even if it is only a folder or two. */
+  folder(id) { return this.get(id === TOP ? "/folders" : `/folders/${id}`); }
 
   paper(id) { return this.get(`/papers/${id}`); }
 

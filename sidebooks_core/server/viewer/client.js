@@ -1,6 +1,9 @@
 /* The client under the viewer: documents, pages and tiles decoded off the main thread under a byte budget, previews by
    the bundle, hints, events. It takes no part in the screen, so a front-end team can use it as it is. */
 
+/** Stands for the top of the shelf in the place of a folder's id. */
+export const TOP = "top";
+
 const BYTES_PER_PIXEL = 4;
 const BUDGET_BYTES = 96 * 1024 * 1024; // decoded pages and tiles: fits a tablet with 2 GB of memory
 const PREVIEW_BUDGET_BYTES = 48 * 1024 * 1024; // decoded previews, about 180 kB each

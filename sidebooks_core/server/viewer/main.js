@@ -1,6 +1,6 @@
 /* The reference viewer: a shelf, and a reader for fingers and keys. Coarse first, sharp after, never blank. */
 
-import { Library } from "./client.js";
+import { Library, TOP } from "./client.js";
 import { watch } from "./fingers.js";
 import { clampMove, fit, levelFor, MAX_IMAGE_PX, neighbourOf, spreadOf, tilesIn, zoomed } from "./layout.js";
 import { paintSpread } from "./painter.js";
@@ -47,6 +47,7 @@ let paintStrip = () => {}; // with what else the first page does not wait for: s
 let fillText = null;
 let hasAll = false;
 const words = () => WORDS[state.language];
+const hashOf = (folder) => (folder === TOP ? "" : `folder=${folder}`);
 let painting = false;
 let sharpening = 0;
 const later = {};
@@ -194,7 +195,7 @@ function takeAway(text) {
   $("text").replaceChildren();
   state.book.close();
   state.book = null;
-  location.hash = folder === "top" ? "" : `folder=${folder}`;
+  location.hash = hashOf(folder);
   notify(text, words().ok);
 }
 
@@ -223,7 +224,7 @@ async function showPaper(id, page) {
   const [paper, kept] = await Promise.all([library.json(`/papers/${id}`), page ? null : keptPage(id)]);
   if (location.hash !== state.hash) return; // somewhere else by now
   if (!paper.document) {
-    location.hash = paper.folder === "top" ? "" : `folder=${paper.folder}`;
+    location.hash = hashOf(paper.folder);
     return;
   }
   const { marks, changes } = state;
@@ -596,8 +597,8 @@ document.addEventListener("keydown", (event) => {
 
 $("back").onclick = () => {
   leavePage();
-  const folder = state.book?.paper?.folder || "top";
-  location.hash = folder === "top" ? "" : `folder=${folder}`;
+  const folder = state.book?.paper?.folder || TOP;
+  location.hash = hashOf(folder);
 };
 $("next").onclick = () => turn(1);
 $("previous").onclick = () => turn(-1);
@@ -695,14 +696,14 @@ async function route() {
   try {
     if (kind === "join" || kind === "setup") await showEntry(kind, decodeURIComponent(value));
     else if (kind === "search") await showShelf({ query: decodeURIComponent(value) });
-    else if (kind || !name) await showShelf({ folder: kind ? value : "top" });
+    else if (kind || !name) await showShelf({ folder: kind ? value : TOP });
     else if (state.book?.key === name) { if (Number(page) && Number(page) !== state.page) goto(Number(page)); }
     else if (name.startsWith("paper=")) await showPaper(name.slice(6), Number(page));
     else await showBook(name, Number(page));
   } catch (error) {
     if (location.hash !== hash) return;
     if (error.status === 401) { await showEntry("login"); return; }
-    if (name) await showShelf({ folder: "top" }).catch((other) => { if (other.status !== 401) throw other; return showEntry("login"); });
+    if (name) await showShelf({ folder: TOP }).catch((other) => { if (other.status !== 401) throw other; return showEntry("login"); });
     tell(error.message);
   }
 }

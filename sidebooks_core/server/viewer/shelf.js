@@ -1,11 +1,11 @@
 /* The shelf: folders and papers, what is done with them, uploads, and the search over all of them. */
 
 import { Api } from "./api.js";
+import { TOP } from "./client.js";
 import { button, h, icon, reconcile } from "./elements.js";
 import { Uploads } from "./uploads.js";
 import { bytes, fault, hasText, pages, summary, t, time } from "./words.js";
 
-const TOP = "top";
 const HITS_AT_ONCE = 50;
 
 /** The style is there. */

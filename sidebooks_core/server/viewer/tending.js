@@ -1,10 +1,13 @@
 /* What somebody who tends a folder does with it and its papers. Each is a dialog. All windows learn of the result by the stream of
    changes. */
 
+import { TOP } from "./client.js";
 import { askFor, button, dialog, field, form, h, icon, passwordField, sure } from "./elements.js";
 import { bytes, fault, t, time } from "./words.js";
 
 const DAY_S = 86_400;
+
+const LOOPBACK = /^(localhost|.*\.localhost|127\.[\d.]+|\[::1\])$/;
 
 /* A time as an input of the kind "datetime-local" has it, and back. */
 const inputTime = (seconds) => (seconds === null ? "" : new Date(seconds * 1000 - new Date().getTimezoneOffset() * 60_000).toISOString().slice(0, 16));
@@ -40,7 +43,7 @@ export async function showPaper(id, does) {
         may("change_paper") && paper.place < does.count - 1 && act("down", t("move_down"), () => change({ place: paper.place + 1 })),
         may("change_paper") && act("clock", t("window"), () => setWindow(paper, change)),
         may("read_readers") && act("people", t("readers"), () => showReaders(api, paper)),
-        act("list", t("versions"), () => showVersions(api, paper)),
+        act("list", t("revisions"), () => showRevisions(api, paper)),
         may("read_original") && h("a", { class: "button", href: `${api.base}${path}/original`, download: true }, icon("download"), h("span", {}, t("download"))),
         may("withdraw") && !isWithdrawn && act("withdraw", t("withdraw"), () => withdrawing("withdraw")),
         may("withdraw") && isWithdrawn && act("restore", t("restore"), () => withdrawing("restore")),
@@ -82,10 +85,10 @@ async function showReaders(api, paper) {
   return false;
 }
 
-async function showVersions(api, paper) {
+async function showRevisions(api, paper) {
   const { revisions } = await api.get(`/papers/${paper.id}/revisions`);
-  await dialog(`${t("versions")}: ${paper.name}`, () => h("ul", { class: "rows" }, revisions.reverse().map((one) => h("li", {},
-    h("span", { class: "grow" }, h("strong", {}, t("version_row", { n: one.number, time: time(one.registered_s) })),
+  await dialog(`${t("revisions")}: ${paper.name}`, () => h("ul", { class: "rows" }, revisions.reverse().map((one) => h("li", {},
+    h("span", { class: "grow" }, h("strong", {}, t("revision_row", { n: one.number, time: time(one.registered_s) })),
       h("small", {}, [one.file_name, bytes(one.size_bytes), one.registered_by].filter(Boolean).join(" – "))),
     paper.may.includes("read_original") && h("a", { class: "button", href: new URL(one.original).pathname, download: true }, icon("download"), h("span", {}, t("download"))),
   ))));
@@ -129,7 +132,7 @@ export function showFolder(folder, does) {
       try { if (await work()) close(); } catch (problem) { error.textContent = problem.status === 409 ? t("not_empty") : fault(problem); }
     }, given);
     const move = async (step) => {
-      const above = await api.folder(folder.way.at(-1)?.id || "top");
+      const above = await api.folder(folder.way.at(-1)?.id || TOP);
       const place = above.folders.find((one) => one.id === folder.id).place + step;
       return change({ place: Math.max(0, Math.min(above.folders.length - 1, place)) });
     };
@@ -140,7 +143,7 @@ export function showFolder(folder, does) {
         act("bin", t("remove_folder"), async () => {
           if (!await sure(t("remove_folder"), t("remove_folder_sure", { name: folder.name }), t("remove_folder"), true)) return false;
           await api.send("DELETE", path);
-          does.left(folder.way.at(-1)?.id || "top");
+          does.left(folder.way.at(-1)?.id || TOP);
           return true;
         }, { class: "grave" })), error,
     ];
@@ -172,6 +175,7 @@ export function showLinks(folder, does) {
         copy.querySelector("span").textContent = t("copied");
       });
       made.replaceChildren(
+        LOOPBACK.test(new URL(answer.address).hostname) ? h("p", { class: "error" }, t("only_here")) : "",
         h("p", {}, t("link_made", { time: time(answer.link.until_s) })),
         h("p", { class: "field" }, h("input", { readonly: true, value: answer.address, class: "address", "aria-label": t("guests"), onfocus: (event) => event.target.select() }),
           navigator.clipboard && copy),
@@ -183,35 +187,98 @@ export function showLinks(folder, does) {
   });
 }
 
-/** Who may see a folder: four common answers, and chosen people. */
+/* Everybody who has an account; nobody for a clerk, who does not manage people. */
+async function allPeople(api) {
+  try {
+    return (await api.get("/people")).people;
+  } catch (error) {
+    if (error.status === 403 || error.status === 404) return [];
+    throw error;
+  }
+}
+
+const isLimited = ({ limits }) => Boolean(limits && (limits.pages || limits.long_side_px || limits.is_marked || !limits.may_download || !limits.may_print));
+const isSame = (one, other) => one.kind === other.kind && one.subject === other.subject;
+
+/* The common answers, with the grants that each is. */
+const reads = (subject) => [{ kind: "role", subject, right: "read" }];
+const PRESETS = { as_above: null, clerks_only: [], all_members: reads("member"), everybody: reads("citizen") };
+const CHOSEN = "some_people";
+
+/* Which answer grants are. */
+function answerOf(grants) {
+  if (grants === null) return "as_above";
+  if (!grants.length) return "clerks_only";
+  const [one] = grants;
+  const isPlain = grants.length === 1 && one.right === "read" && !isLimited(one);
+  return (isPlain && Object.keys(PRESETS).find((key) => PRESETS[key]?.length && isSame(PRESETS[key][0], one))) || CHOSEN;
+}
+
+/* A row of the list: somebody, with the right that is chosen for them. `row.grant()`: null if they have none. */
+function rightRow(name, grant, isPresent) {
+  const choice = h("select", { "aria-label": name }, ["none", "read", "tend"].map((right) => h("option", { value: right }, t(`right_${right}`))));
+  choice.value = isPresent ? grant.right : "none";
+  const row = h("li", {}, h("span", { class: "grow" }, h("strong", {}, name), isLimited(grant) && h("small", {}, t("with_limits"))), choice);
+  return Object.assign(row, { about: grant, choice, grant: () => (choice.value === "none" ? null : { ...grant, right: choice.value }) });
+}
+
+/** Who may see a folder: four common answers, or rights of chosen people and groups. A grant keeps its limits, and what the list
+    cannot name: people, if whoever asks may not read their names. */
 export async function showAccess(folder, does) {
   const { api } = does;
   const path = `/folders/${folder.id}/access`;
-  const { grants } = await api.get(path);
-  const people = await api.get("/people").then((found) => found.people, (error) => {
-    if (error.status === 404) return []; // a clerk does not manage people
-    throw error;
-  });
-  const role = (subject) => [{ kind: "role", subject }];
-  const presets = { as_above: null, clerks_only: [], all_members: role("member"), everybody: role("citizen") };
-  const plain = (rows) => JSON.stringify(rows && rows.map(({ kind, subject }) => [kind, subject]));
-  const isPlain = (grants || []).every((one) => one.right === "read" && !one.limits?.pages && !one.limits?.long_side_px && !one.limits?.is_marked);
-  const isOfPeople = isPlain && grants?.length > 0 && grants.every((one) => one.kind === "person" && people.some((known) => known.id === one.subject));
-  const now = isOfPeople ? "some_people" : Object.keys(presets).find((key) => isPlain && plain(presets[key]) === plain(grants));
+  const [{ grants }, people] = await Promise.all([api.get(path), allPeople(api)]);
+  const now = answerOf(grants);
+  const set = grants || [];
+  const personOf = (id) => people.find((one) => one.id === id);
+  const kept = set.filter((one) => one.kind === "person" && !personOf(one.subject));
+  const nameOf = ({ kind, subject }) => {
+    if (kind === "group") return t("group_row", { name: subject });
+    if (kind === "person") return personOf(subject).shown_name || personOf(subject).name;
+    return { member: t("all_members"), citizen: t("everybody") }[subject] || t(subject).split(/[:（]/)[0];
+  };
+  const groups = [...new Set(people.flatMap((one) => one.groups))].sort();
+  const more = [
+    { kind: "role", subject: "member" }, ...groups.map((subject) => ({ kind: "group", subject })),
+    ...people.filter((one) => one.role === "member" && !one.is_disabled).map((one) => ({ kind: "person", subject: one.id })),
+  ].filter((one) => !set.some((other) => isSame(one, other)));
   return dialog(`${t("who_sees")}: ${folder.name}`, (close) => {
-    const choices = [...Object.keys(presets), ...(people.length ? ["some_people"] : [])].map((key) => h("label", { class: "check" },
+    const rows = [...set.filter((one) => !kept.includes(one)).map((one) => rightRow(nameOf(one), one, true)), ...more.map((one) => rightRow(nameOf(one), one, false))];
+    const list = h("ul", { class: "rows" }, rows);
+    const group = field(t("another_group"), { maxlength: 200, autocomplete: "off" });
+    const addGroup = () => {
+      const made = { kind: "group", subject: group.input.value.trim(), right: "read" };
+      group.input.value = "";
+      if (!made.subject) return;
+      const known = rows.find((row) => isSame(row.about, made));
+      if (known?.choice.value === "none") known.choice.value = "read";
+      if (known) return;
+      rows.push(rightRow(nameOf(made), made, true));
+      list.append(rows.at(-1));
+    };
+    group.input.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || event.isComposing) return;
+      event.preventDefault(); // else the form is sent
+      addGroup();
+    });
+    group.append(button("plus", t("add"), addGroup));
+    const chosen = h("div", { class: "inner" }, list, kept.length > 0 && h("p", {}, t("kept_people", { n: kept.length })), group);
+    const replacing = h("p", { role: "status" });
+    const choices = [...Object.keys(PRESETS), CHOSEN].map((key) => h("label", { class: "check" },
       h("input", { type: "radio", name: "access", value: key, checked: key === now, required: true }), t(key)));
-    const boxes = people.map((one) => h("label", { class: "check" },
-      h("input", { type: "checkbox", value: one.id, checked: isOfPeople && grants.some((row) => row.subject === one.id) }), one.shown_name || one.name));
-    const list = h("div", { class: "inner", hidden: now !== "some_people" }, boxes);
-    const made = form([!now && h("p", {}, t("custom_access")), h("fieldset", { onchange: () => { list.hidden = chosen() !== "some_people"; } },
-      h("legend", {}, t("who_sees")), choices), list].filter(Boolean), t("save"), async () => {
-      const some = boxes.map((one) => one.firstChild).filter((one) => one.checked).map((one) => ({ kind: "person", subject: one.value }));
-      await api.send("PUT", path, { grants: chosen() === "some_people" ? some : presets[chosen()] });
+    const answer = () => made.querySelector("[name=access]:checked").value;
+    const fill = () => {
+      chosen.hidden = answer() !== CHOSEN;
+      replacing.textContent = now === CHOSEN && answer() !== CHOSEN ? t("replaces_chosen") : "";
+    };
+    const made = form([h("fieldset", { onchange: fill }, h("legend", {}, t("who_sees")), choices), replacing, chosen], t("save"), async () => {
+      addGroup();
+      const told = [...rows.map((row) => row.grant()).filter(Boolean), ...kept];
+      await api.send("PUT", path, { grants: answer() === CHOSEN ? told : PRESETS[answer()] });
       await does.changed();
       close();
     });
-    const chosen = () => made.querySelector("[name=access]:checked").value;
+    fill();
     return made;
   });
 }
