@@ -159,7 +159,7 @@ class Shelf(Following, Keeping, Finding):
         The rest follows in the background: see `progress`. A file that cannot be opened stands on the shelf, too; its `state`
         and `reason` say why. name: what readers see; the file's name without its ending, unless told.
         Raises FileNotFoundError, IsADirectoryError, DamagedDocument if the file changed meanwhile, DocumentTooLarge if it is
-        larger than the settings allow, RequestError, StorageFailed, ServiceClosed.
+        larger than the settings allow, RequestError, QueueFull if no worker can open it now, StorageFailed, ServiceClosed.
         """
         folder_id = id_of(folder)
         if folder_id is not None:
