@@ -221,6 +221,7 @@ SHELF = Schema(
         ) STRICT, WITHOUT ROWID;
         CREATE INDEX revision_by_time ON revision (registered_s);
         ALTER TABLE cache_folder ADD COLUMN seen TEXT NOT NULL DEFAULT ''; -- see CacheFolder in caches.py
+        CREATE INDEX revision_unindexed ON revision (paper, number, page_count) WHERE state = 'ready' AND is_prepared = 0;
         """,
     ),
 )

@@ -149,12 +149,32 @@ def made(grams: Sequence[Grams]) -> Made:
     return _packed(postings.pairs_of(grams))
 
 
-def put(writing: Writing, between: tuple[int, int], ids: Sequence[int], block: Made | None) -> None:
-    """Put a block in the place of all that have texts above the first of two ids, and up to the second. None: there is none."""
+def whole_blocks(reading: Reading, above: int) -> list[Block]:
+    """The oldest block that has texts above an id, with all blocks that overlap it, as only damaged ones do."""
+    first = first_above(reading, above)
+    found = [first] if first is not None else []
+    while True:
+        more = blocks(reading, last_of(found) + 1, above) if found else []
+        if len(more) <= len(found):
+            return found
+        found = more
+
+
+def last_of(some: Sequence[Block]) -> int:
+    """The highest id of blocks. A damaged block may have its first one there."""
+    return max(max(block.first, block.last) for block in some)
+
+
+def put(writing: Writing, between: tuple[int, int], parts: Iterable[tuple[Sequence[int], Made]]) -> None:
+    """Put blocks in the place of all that have texts above the first of two ids, and up to the second.
+
+    parts: the ids of the texts of each new block, and what `made` made of them. They must have all texts between these ids, also
+    those of a block that ends behind the second one.
+    """
     above, upto = between
     for one in blocks(writing, upto + 1, above):
         _delete(writing, one)
-    if block is not None:
+    for ids, block in parts:
         _write(writing, np.array(ids, np.int64), block)
     writing.run("DELETE FROM doomed_text WHERE id > ? AND id <= ?", above, upto)
 

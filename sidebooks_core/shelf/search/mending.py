@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 from msgspec import Struct
@@ -20,36 +21,35 @@ _END = 1 << 62
 
 
 class _Piece(Struct, frozen=True):
-    """Texts that are looked at together."""
+    """Texts that are indexed anew together."""
 
-    block: Block | None
-    """That has them; None for texts behind all blocks."""
+    blocks: list[Block]
+    """That have them, whole; none for texts that are in no block."""
     above: int
     upto: int
-    """Their ids lie between these; `upto` is one of them, if it can be."""
-    texts: list[StoredText]
+    """The ids of the texts, and of all texts of the blocks, lie between these; `upto` is one of them."""
+    ids: list[int]
+    """Of the texts that are there, ascending."""
 
 
 def rebuild(database: Database) -> int:
     """Make the index again from the texts. Returns how many pages it has.
 
-    Each piece is made before the transaction that puts it in the place of what stood there. Searches meanwhile find what either
-    has.
+    A piece covers whole blocks, and what is made of it takes their place in one transaction. So searches meanwhile find all, and
+    if the process is killed, the index has all texts. Each piece is made before its transaction, so that nobody waits.
     """
     count, above = 0, -1
     while True:
         with database.reading() as reading:
             piece = _piece(reading, above)
-        if piece.block is None and not piece.texts:
+        if piece is None:
             break
-        ids = [one.id for one in piece.texts]
-        made = index.made([grams_of_page(folded_texts(one.text)) for one in piece.texts]) if ids else None
+        parts = [part for ids in _divided(piece.ids) if (part := _made(database, ids)) is not None]
         with database.writing() as writing:
-            present = _piece(writing, above)
-            if present.block != piece.block or [one.id for one in present.texts] != ids:
+            if _piece(writing, above) != piece or sum(len(ids) for ids, _ in parts) != len(piece.ids):
                 continue  # it was joined with others meanwhile, or texts were purged
-            index.put(writing, (above, piece.upto), ids, made)
-        count, above = count + len(ids), piece.upto
+            index.put(writing, (above, piece.upto), parts)
+        count, above = count + len(piece.ids), piece.upto
     index.sweep(database)
     for papers in _papers(database):
         with database.writing() as writing:
@@ -86,17 +86,39 @@ def is_index_right(database: Database) -> bool:
     return all(_are_stretches_right(database, papers) for papers in _papers(database))
 
 
-def _piece(reading: Reading, above: int) -> _Piece:
-    block = index.first_above(reading, above)
-    texts = _texts(reading, above, block.last if block is not None else _END, index.SIZES[-1])
-    is_all = block is not None and len(texts) < index.SIZES[-1]
-    upto = block.last if block is not None and is_all else texts[-1].id if texts else above
-    return _Piece(block, above, upto, texts)
+def _piece(reading: Reading, above: int) -> _Piece | None:
+    """The next piece; None if there is nothing above an id.
+
+    Many texts before the next block are a piece of their own. So a piece has few texts more than its blocks.
+    """
+    whole = index.whole_blocks(reading, above)
+    query = "SELECT id FROM page_text WHERE id > ? AND id <= ? ORDER BY id LIMIT ?"
+    ahead = min(block.first for block in whole) - 1 if whole else _END
+    ids = reading.all(int, query, above, ahead, index.SIZES[-1])
+    if whole and len(ids) < index.SIZES[-1]:
+        upto = index.last_of(whole)
+        return _Piece(whole, above, upto, reading.all(int, query, above, upto, -1))
+    return _Piece([], above, ids[-1], ids) if ids else None
 
 
-def _texts(reading: Reading, above: int, upto: int, limit: int = -1) -> list[StoredText]:
-    query = "SELECT id, content_id, text FROM page_text WHERE id > ? AND id <= ? ORDER BY id LIMIT ?"
-    return reading.all(StoredText, query, above, upto, limit)
+def _divided(ids: list[int]) -> list[list[int]]:
+    """Texts in as few blocks as their largest size allows, of nearly the same size."""
+    blocks = -(-len(ids) // index.SIZES[-1])
+    edges = [len(ids) * number // blocks for number in range(blocks + 1)] if blocks else [0]
+    return [ids[start:stop] for start, stop in pairwise(edges)]
+
+
+def _made(database: Database, ids: list[int]) -> tuple[list[int], index.Made] | None:
+    """A block of texts, ready to be put; None if they are gone."""
+    with database.reading() as reading:
+        texts = _texts(reading, ids[0] - 1, ids[-1])
+    grams = [grams_of_page(folded_texts(one.text)) for one in texts]
+    return ([one.id for one in texts], index.made(grams)) if texts else None
+
+
+def _texts(reading: Reading, above: int, upto: int) -> list[StoredText]:
+    query = "SELECT id, content_id, text FROM page_text WHERE id > ? AND id <= ? ORDER BY id"
+    return reading.all(StoredText, query, above, upto)
 
 
 def _papers(database: Database) -> Iterator[tuple[str, str]]:

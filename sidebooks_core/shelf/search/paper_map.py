@@ -89,9 +89,11 @@ class KnownPapers:
         """What stands there in the eyes of a transaction, or of a later one that another thread has."""
         change, stretch = last_change(reading), stretches.newest(reading)
         with self._lock:
-            if change > self._change or stretch > self._stretch:
+            # Both numbers only rise. A transaction that began before the known state would bring back what was purged since.
+            is_older = change < self._change or stretch < self._stretch
+            if not is_older and (change, stretch) != (self._change, self._stretch):
                 self._read(reading)
-                self._change, self._stretch = max(change, self._change), max(stretch, self._stretch)
+                self._change, self._stretch = change, stretch
                 self._map = _map(self._papers, self._stretches)
             return self._map
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from operator import itemgetter
 from typing import Protocol
+from zlib import crc32
 
 from msgspec import Struct
 
@@ -26,7 +28,10 @@ from sidebooks_core.text.folding import fold, query_pattern
 from sidebooks_core.text.pages import search as search_text
 
 NEWEST = 1 << 62
-"""Higher than the number of any row."""
+"""A search that begins: higher than any `Found.next`."""
+_PLACES = 1 << 20
+"""`Found.next` is the id of a text times this, and the number of one of its places. A browser keeps whole numbers up to 2 ** 53
+exactly, so 2 ** 33 texts are possible."""
 BUDGET_S = 0.06
 """Of one step. It ends when the text under way is done."""
 
@@ -69,7 +74,8 @@ class Found(Struct, frozen=True):
     pages: list[PageHit]
     """The papers with the newest texts first, and of each paper the pages in their order."""
     next: int | None
-    """The next step goes on here; None: everything was searched."""
+    """The next step goes on here, also among the papers that have the same page; None: everything was searched. A caller gives
+    it back as it is: it is no count of anything."""
     unindexed: int = 0
     """Papers that would be searched, but for pages that are not read yet: these are not found. At least so many."""
 
@@ -90,7 +96,8 @@ class Searcher:
         self._known = KnownPapers()
 
     def search(self, query: str, where: Where, *, before: int = NEWEST, limit: int = 50, budget_s: float = BUDGET_S) -> Found:
-        """Pages that match, at most `limit` of them. It stops after `budget_s` seconds, however many it has.
+        """Pages that match, at most `limit` of them, and at least one may come. It stops after `budget_s` seconds, however many
+        it has.
 
         before: `Found.next` of the step before. A page that stands in several papers is a hit in each.
         """
@@ -103,19 +110,20 @@ class Searcher:
             papers = self._known.at(reading)
             pages_of = _asked_once(reading, where)
             unindexed = _unindexed(reading, pages_of)
-            for block in index.blocks(reading, before):
+            below = -(-before // _PLACES)
+            for block in index.blocks(reading, below):
                 ids = index.texts_with(reading, block, grams)
-                for text, places in papers.places(ids[ids < before], pages_of):
+                for text, places in papers.places(ids[ids < below], pages_of):
                     row = page_texts.text_row(reading, text)
                     hits = search_text(readable(row.text), pattern, 0, old_forms=False) if row else []
+                    end = text * _PLACES
                     if row is not None and hits:
-                        pages += [PageHit(paper, page, row.content_id, tuple(hits)) for paper, page in places]
-                    before = text
+                        some, end = _some_places(text, places, before, max(1, limit - len(pages)))
+                        pages += [PageHit(paper, page, row.content_id, tuple(hits)) for paper, page in some]
                     if len(pages) >= limit or time.monotonic() > deadline_s:
-                        return Found(_in_order(pages), before, unindexed)
-                before = block.first
+                        return Found(_in_order(pages), end, unindexed)
                 if time.monotonic() > deadline_s:
-                    return Found(_in_order(pages), before, unindexed)
+                    return Found(_in_order(pages), block.first * _PLACES, unindexed)
         return Found(_in_order(pages), None, unindexed)
 
     def search_in(
@@ -154,6 +162,25 @@ class Searcher:
                     if row is not None:
                         hits += search_text(readable(row.text), pattern, page, old_forms=old_forms)
         return hits[:limit]
+
+
+def _some_places(text: int, places: list[tuple[Paper, int]], before: int, limit: int) -> tuple[list[tuple[Paper, int]], int]:
+    """The next places of a text, about `limit` of them, and `Found.next` after them.
+
+    The number of a place comes from the paper's id and the page alone. So a step finds where the one before it stopped, whatever
+    was filed or withdrawn meanwhile. Two places seldom have the same number; then they are given together.
+    """
+    numbered = sorted(((_number_of(text, *place), place) for place in places), key=itemgetter(0), reverse=True)
+    left = [(number, place) for number, place in numbered if number < before]
+    if len(left) <= limit:
+        return [place for _, place in left], text * _PLACES
+    last = left[limit - 1][0]
+    return [place for number, place in left if number >= last], last
+
+
+def _number_of(text: int, paper: Paper, page: int) -> int:
+    """From one above `text * _PLACES` to one below that of the next text."""
+    return text * _PLACES + 1 + crc32(f"{paper.id} {page}".encode()) % (_PLACES - 1)
 
 
 def _texts_with(reading: Reading, stretch: Stretch, grams: list[int]) -> list[int]:

@@ -47,7 +47,8 @@ def unindexed(reading: Reading, limit: int) -> list[str]:
     """Papers whose present revision has pages that are not read yet, at most `limit` of them. A page that cannot be read, of a
     revision that is prepared, counts as read.
     """
-    query = """SELECT paper.id FROM revision JOIN paper ON paper.id = revision.paper AND paper.revision = revision.number
+    # CROSS JOIN: the few revisions of the index `revision_unindexed` come first, and not all papers.
+    query = """SELECT paper.id FROM revision CROSS JOIN paper ON paper.id = revision.paper AND paper.revision = revision.number
         WHERE revision.state = 'ready' AND revision.is_prepared = 0 AND revision.page_count > (
             SELECT coalesce(sum(count), 0) FROM stretch WHERE paper = revision.paper AND revision = revision.number)
         LIMIT ?"""
@@ -55,8 +56,10 @@ def unindexed(reading: Reading, limit: int) -> list[str]:
 
 
 def newest(reading: Reading) -> int:
-    """A number that is higher than before if a revision has other stretches than before; 0 if there are none."""
-    return reading.number("SELECT coalesce(max(id), 0) FROM stretch")
+    """A number that is higher than before if a revision has other stretches than before; 0 if there were never any. It never
+    falls, even if the newest stretches are deleted.
+    """
+    return reading.number("SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'stretch'), 0)")
 
 
 def papers_since(reading: Reading, number: int) -> list[str]:
