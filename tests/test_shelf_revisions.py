@@ -101,6 +101,44 @@ def test_thousands_of_blank_pages_and_of_new_ones_are_cheap() -> None:
     assert asked <= 3 * 40_000
 
 
+@pytest.mark.parametrize(("old_count", "inserted"), [(200, 30), (600, 40), (800, 190)])
+def test_a_long_document_that_was_made_anew_keeps_its_pages(old_count: int, inserted: int) -> None:
+    """No content id is as it was, and many new pages stand at the front: far more than the pages near the diagonal."""
+    asked = 0
+
+    def likeness(old_page: int, new_page: int) -> float:
+        nonlocal asked
+        asked += 1
+        return 0.9 if new_page == old_page + inserted else 0.4
+
+    old = [f"old {page}" for page in range(old_count)]
+    changes = page_changes(old, [f"new {page}" for page in range(old_count + inserted)], likeness)
+    assert [one.old_page for one in changes if one.kind == "inserted"] == [None] * inserted
+    assert [same_page(changes, page) for page in range(old_count)] == [page + inserted for page in range(old_count)]
+    assert asked <= 1.2 * 40_000
+
+
+@pytest.mark.parametrize(("old_count", "new_count"), [(10, 20), (20, 10), (300, 420), (1500, 1800)])
+def test_a_reader_of_a_document_without_one_page_as_it_was_is_not_led_to_its_begin(old_count: int, new_count: int) -> None:
+    changes = page_changes([f"old {page}" for page in range(old_count)], [f"new {page}" for page in range(new_count)], never)
+    led = [same_page(changes, page) for page in range(old_count)]
+    assert led == sorted(led)
+    assert all(abs(at - page * new_count / old_count) <= max(1, new_count / old_count) for page, at in enumerate(led))
+
+
+def test_many_gaps_together_are_compared_as_little_as_one() -> None:
+    asked = 0
+
+    def likeness(_old: int, _new: int) -> float:
+        nonlocal asked
+        asked += 1
+        return 0.0
+
+    sides = [[f"kept {page}" if page % 100 == 0 else f"{side} {page}" for page in range(2000)] for side in ("old", "new")]
+    page_changes(sides[0], sides[1], likeness)
+    assert 0 < asked <= 1.5 * 40_000
+
+
 @pytest.mark.parametrize(("count", "is_compared"), [(900, True), (4000, False)])
 def test_a_wide_gap_takes_little_memory(count: int, is_compared: bool) -> None:
     """Only pairs near the diagonal are remembered; a document that was scanned again is matched by number."""

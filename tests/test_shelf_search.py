@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import Struct
 
 import sidebooks_core as sb
-from sidebooks_core.databases.database import Database, Reading
+from sidebooks_core.databases.database import Database, Reading, Writing
 from sidebooks_core.documents.model import PackedStream, PackedText, SearchHit, Word
 from sidebooks_core.errors import StorageDamaged
 from sidebooks_core.shelf import PageHit, Paper, Revision, Shelf, Where
 from sidebooks_core.shelf.schema import SHELF
-from sidebooks_core.shelf.search import index, mending, page_texts, postings
+from sidebooks_core.shelf.search import index, mending, page_texts, postings, stretches
 from sidebooks_core.shelf.search.grams import Grams, grams_of_query
+from sidebooks_core.shelf.search.paper_map import KnownPapers
 from sidebooks_core.shelf.search.searching import Searcher
 from sidebooks_core.shelf.search.storing import packed, readable, unpacked
 from sidebooks_core.testing import FakeDocument, FakeEngine, FakePage
@@ -309,6 +312,78 @@ def test_a_long_search_goes_on_where_it_stopped() -> None:
     database.close()
 
 
+def test_a_page_of_many_papers_comes_in_steps(shelf: Shelf) -> None:
+    """Each paper once, also if another one is withdrawn meanwhile, and never more at once than asked for."""
+    papers = {shelf.register(FakeDocument(pages=(page(1, "予算"),)).to_bytes(), name=f"{at}").id for at in range(30)}
+    shelf.register(FakeDocument(pages=(page(1, "予算"), page(2, "歳入"), page(1, "予算"))).to_bytes(), name="twice")
+    assert shelf.wait_prepared(30)
+    seen: list[tuple[str, int]] = []
+    withdrawn = ""
+    step = shelf.search("予算", limit=4, budget_s=5)
+    while True:
+        assert len(step.pages) <= 4
+        seen += [(hit.paper.id, hit.page) for hit in step.pages]
+        if step.next is None:
+            break
+        assert len(step.pages) == 4
+        assert step.next < 2**53, "a browser keeps it exactly"
+        if not withdrawn:
+            withdrawn = next(iter(papers - {paper for paper, _ in seen}))
+            shelf.withdraw(withdrawn)
+        step = shelf.search("予算", before=step.next, limit=4, budget_s=5)
+    assert len(seen) == len(set(seen)) == 31
+    assert {paper for paper, _ in seen} > papers - {withdrawn}
+    assert len(shelf.search("予算", limit=0).pages) == 1, "each step gets on"
+
+
+def test_a_search_that_began_before_a_purge_does_not_bring_the_paper_back(shelf: Shelf) -> None:
+    kept = shelf.register(FakeDocument(pages=(page(1, "予算"),)).to_bytes(), name="kept")
+    purged = shelf.register(FakeDocument(pages=(page(1, "予算"), page(2, "歳入"))).to_bytes(), name="purged")
+    assert shelf.wait_prepared(30)
+    known = KnownPapers()
+    with shelf.database.reading() as before:
+        before.number("SELECT count(*) FROM paper")
+        shelf.purge(purged.id)
+        with shelf.database.reading() as after:
+            assert {paper.id for paper in known.at(after).papers} == {kept.id}
+        assert before.number("SELECT count(*) FROM paper") == 2, "it sees the shelf as it was"
+        assert {paper.id for paper in known.at(before).papers} == {kept.id}
+    with shelf.database.reading() as after:
+        assert {paper.id for paper in known.at(after).papers} == {kept.id}
+
+
+def test_papers_that_are_being_read_are_counted_without_a_look_at_all_others() -> None:
+    database = catalogue_of([text_of("予算")])
+    with database.reading() as reading:
+        assert stretches.unindexed(reading, 10) == []
+    with database.writing() as writing:
+        writing.run("UPDATE revision SET is_prepared = 0, page_count = 2, failures = 1")
+    plans: list[str] = []
+
+    class Explained:
+        """A transaction that explains its queries."""
+
+        def all(self, kind: type, query: str, *values: object) -> list[str]:
+            with database.reading() as reading:
+                rows = reading.all(_PlanStep, f"EXPLAIN QUERY PLAN {query}", *values)
+            plans.extend(row.detail for row in rows)
+            return []
+
+    stretches.unindexed(Explained(), 10)  # type: ignore[arg-type]
+    assert any("revision_unindexed" in plan for plan in plans)
+    assert [plan for plan in plans if plan.startswith("SCAN") and "revision_unindexed" not in plan] == []
+    with database.reading() as reading:
+        assert stretches.unindexed(reading, 10) == ["p"], "also if its preparing failed"
+    database.close()
+
+
+class _PlanStep(Struct, frozen=True, array_like=True):
+    id: int
+    parent: int
+    unused: int
+    detail: str
+
+
 ALPHABET = "予算案一二AaBb12-.\u00ad ガカ\u3099戸戶⼾國国"
 lines = st.lists(st.text(ALPHABET, min_size=1, max_size=8), min_size=1, max_size=5)
 
@@ -396,6 +471,8 @@ def test_the_index_is_made_again_as_it_was() -> None:
         "DELETE FROM gram_block",
         "UPDATE gram_block SET last = last - 1, count = count - 1",
         "DELETE FROM gram_bucket",
+        "UPDATE gram_block SET last = 1 << 61 WHERE first < 100",
+        "UPDATE gram_block SET first = last + 5, count = 1",
         "DELETE FROM stretch",
     ):
         with database.writing() as writing:
@@ -437,6 +514,42 @@ def test_others_write_and_search_while_the_index_is_made_again(monkeypatch: pyte
         assert {f"new {turn}" for turn in range(1, turns + 1)} <= set(candidates(reading, "歳入"))
         assert len(candidates(reading, "予算")) == 300 - turns
     assert mending.is_index_right(database)
+    database.close()
+
+
+def test_a_page_is_found_at_every_moment_while_the_index_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if the process dies in it. The blocks are larger than those that are made at once, as joined ones are."""
+    monkeypatch.setattr(index, "SIZES", (4, 50))
+    database = catalogue_of([text_of(f"予算 {number}") for number in range(130)])
+    index.merge(database)
+    with database.reading() as reading:
+        assert max(block.count for block in index.blocks(reading, 1 << 60)) > 50
+    writing, transactions, dies_after = database.writing, 0, 0
+
+    class Killed(BaseException):
+        pass
+
+    @contextmanager
+    def watched() -> Iterator[Writing]:
+        nonlocal transactions
+        with writing() as given:
+            yield given
+        transactions += 1
+        with database.reading() as reading:
+            assert len(candidates(reading, "予算")) == 130
+        assert mending.is_index_right(database)
+        if transactions == dies_after:
+            raise Killed
+
+    monkeypatch.setattr(database, "writing", watched)
+    for last in (1, 2, 3):
+        transactions, dies_after = 0, last
+        with pytest.raises(Killed):
+            mending.rebuild(database)
+    dies_after = 0
+    assert mending.rebuild(database) == 130
+    with database.reading() as reading:
+        assert max(block.count for block in index.blocks(reading, 1 << 60)) <= 50
     database.close()
 
 

@@ -43,7 +43,7 @@ class Differences:
 
     def _answer(self, key: _Key, answer: Future[list[PageChange]]) -> None:
         try:
-            found = self._compared(*key)
+            found, is_final = self._compared(*key)
         except BaseException as fault:  # noqa: BLE001 - all who wait are told
             with self._lock:
                 del self._under_way[key]
@@ -51,14 +51,17 @@ class Differences:
             return
         with self._lock:
             del self._under_way[key]
-            self._kept[key] = found
+            if is_final:
+                self._kept[key] = found
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
         answer.set_result(found)
 
-    def _compared(self, paper_id: str, old: int, new: int) -> list[PageChange]:
-        from sidebooks_core.shelf.likeness import likeness_of  # it loads numpy, which a server needs late or never
+    def _compared(self, paper_id: str, old: int, new: int) -> tuple[list[PageChange], bool]:
+        """And whether the answer will be the same next time: not if a page took too long."""
+        from sidebooks_core.shelf.likeness import Comparison  # it loads numpy, which a server needs late or never
 
         documents = self.open_revision(paper_id, old), self.open_revision(paper_id, new)
         ids = [[document.content_id(page) for page in range(document.page_count)] for document in documents]
-        return page_changes(ids[0], ids[1], likeness_of(self._service, *documents))
+        comparison = Comparison(self._service, *documents)
+        return page_changes(ids[0], ids[1], comparison.likeness, comparison), comparison.is_final

@@ -1,69 +1,192 @@
-"""How alike two pages are: by their words, and by their pictures if they have few words."""
+"""How alike two pages are: by their words, and by their pictures if they have few words.
+
+A page is read once, and drawn once if its picture is needed. What is kept of it is small, and comparing two pages takes some
+microseconds, so that thousands of pairs can be compared while a reader waits.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
-from functools import lru_cache
+import hashlib
+import math
+from collections.abc import Sequence
+from functools import cached_property, lru_cache
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from sidebooks_core.documents.document import Document
-from sidebooks_core.errors import PageError
+from sidebooks_core.errors import PageError, RenderTimeout
 from sidebooks_core.service import TileService
-from sidebooks_core.shelf.revisions import Likeness
 from sidebooks_core.text.folding import fold
 
-FEW_CHARS = 40
-"""A page with fewer characters than this on both sides is compared by its picture alone."""
+FEW_PAIRS = 40
+"""Two pages with fewer pairs of neighbouring characters than this together are compared by their pictures alone."""
 SIDE_PX = 64
 """Pictures are compared at this size: a shift of some words changes little at it, another picture changes much."""
-PAGES_REMEMBERED = 512
+PAGES_REMEMBERED = 4096
+"""Of both revisions together: as many as are compared in one gap, so that none is read twice. 10 kB each."""
+SKETCH_BITS = 1 << 13
+"""Of the sketch of a page. A page has some 1000 pairs of characters, so few of them share a bit."""
+RUN = 8
+"""Characters of a run by which a page is found. Few runs of this length occur on two pages of a document."""
+LEAST_RUNS = 16
+"""Two pages that share fewer runs of their own may share a number and a footer only."""
+_FACTORS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F], np.uint64)
+"""Odd factors that spread the bits (those of splitmix64 and xxHash64)."""
+
+Runs = NDArray[np.uint32]
 
 
-def likeness_of(service: TileService, old: Document, new: Document) -> Likeness:
-    """Compares pages of two documents. Each page that is compared is read and drawn once. A page that fails is like no other.
+class _Words:
+    """The text of a page. What costs much is made when it is needed."""
 
-    The likeness of words is the share of pairs of neighbouring characters that both pages have (Dice's coefficient). The
-    likeness of pictures is 1 minus the mean difference of their grey, weighted so that a blank page and a full one have none.
+    def __init__(self, folded: str) -> None:
+        data = folded.encode("utf-32-le", "surrogatepass")
+        self._codes = np.frombuffer(data, "<u4")
+        self.pairs = max(0, len(self._codes) - 1)
+        """How many pairs of neighbouring characters."""
+        self.digest = hashlib.sha256(data).hexdigest()
+
+    @cached_property
+    def sketch(self) -> int:
+        """A bit for each pair; for the second time that a pair occurs on the page another bit, and so on."""
+        codes = self._codes.astype(np.uint64)
+        pairs = (codes[:-1] << np.uint64(32)) | codes[1:]
+        pairs.sort()
+        places = np.arange(len(pairs), dtype=np.uint64)
+        times = places - np.maximum.accumulate(np.where(_is_first(pairs), places, np.uint64(0)))
+        bits = np.zeros(SKETCH_BITS, np.uint8)
+        bits[_spread(pairs + times * _FACTORS[1]) >> np.uint64(65 - SKETCH_BITS.bit_length())] = 1
+        return int.from_bytes(np.packbits(bits).tobytes(), "little")
+
+    @cached_property
+    def counted(self) -> float:
+        return _counted(self.sketch)
+
+    @cached_property
+    def runs(self) -> Runs:
+        """A number for each run of `RUN` characters, each once, ascending."""
+        codes = self._codes.astype(np.uint64)
+        state = np.zeros(max(0, len(codes) - RUN + 1), np.uint64)
+        for place in range(RUN if len(state) else 0):
+            state = state * _FACTORS[1] + codes[place : place + len(state)]
+        runs = (_spread(state) >> np.uint64(32)).astype(np.uint32)
+        runs.sort()
+        return runs[_is_first(runs)]
+
+
+class _Picture(Struct, frozen=True):
+    width: int
+    height: int
+    ink: NDArray[np.uint8]
+    """Of `SIDE_PX` ** 2 pixels in one row, 0 is white."""
+    sum: int
+
+
+class Comparison:
+    """Compares pages of two documents, as `revisions.page_changes` asks.
+
+    A page that fails is like no other. Not thread-safe.
     """
 
-    @lru_cache(PAGES_REMEMBERED)
-    def pairs(document: Document, page: int) -> Counter[str]:
-        try:
-            text = "".join(fold(word.text) for word in service.text(document, page))
-        except PageError:
-            return Counter()
-        return Counter(text[at : at + 2] for at in range(len(text) - 1))
+    def __init__(self, service: TileService, old: Document, new: Document) -> None:
+        self._service = service
+        self._old = old
+        self._new = new
+        self._words = lru_cache(PAGES_REMEMBERED)(self._read)
+        self._picture = lru_cache(PAGES_REMEMBERED)(self._drawn)
+        self.is_final = True
+        """False: a page took too long, and may not do so next time."""
 
-    @lru_cache(PAGES_REMEMBERED)
-    def picture(document: Document, page: int) -> NDArray[np.float32] | None:
+    def likeness(self, old_page: int, new_page: int) -> float:
+        """How alike two pages are, from 0 to 1. Pages count from 0.
+
+        The likeness of words is the share of pairs of neighbouring characters that both pages have (Dice's coefficient). The
+        likeness of pictures is the share of ink that both have: none for a blank page and a full one.
+        """
+        ours, theirs = self._words(self._old, old_page), self._words(self._new, new_page)
+        if ours.pairs + theirs.pairs >= FEW_PAIRS:
+            both = ours.counted + theirs.counted - _counted(ours.sketch | theirs.sketch)
+            return min(1.0, max(0.0, 2 * both / (ours.pairs + theirs.pairs)))
+        return _pictures_alike(self._picture(self._old, old_page), self._picture(self._new, new_page))
+
+    def digests(self, old: Sequence[int], new: Sequence[int]) -> tuple[list[str], list[str]]:
+        """See `revisions.Texts`."""
+        sides = (self._words(self._old, page) for page in old), (self._words(self._new, page) for page in new)
+        ours, theirs = ([words.digest if 2 * words.pairs >= FEW_PAIRS else "" for words in side] for side in sides)
+        return ours, theirs
+
+    def near(self, old: Sequence[int], new: Sequence[int]) -> list[tuple[int, int]]:
+        """See `revisions.Texts`. A run that one old page and one new page have speaks for these two; most runs decide."""
+        ours, our_places = _runs_of_one([self._words(self._old, page).runs for page in old])
+        theirs, their_places = _runs_of_one([self._words(self._new, page).runs for page in new])
+        _, our_at, their_at = np.intersect1d(ours, theirs, assume_unique=True, return_indices=True)
+        pairs, votes = np.unique(our_places[our_at] * len(new) + their_places[their_at], return_counts=True)
+        order = np.argsort(-votes, kind="stable")
+        found: dict[int, int] = {}
+        taken: set[int] = set()
+        for pair, count in zip(pairs[order].tolist(), votes[order].tolist(), strict=True):
+            ours_at, theirs_at = divmod(pair, len(new))
+            if count >= LEAST_RUNS and ours_at not in found and theirs_at not in taken:
+                found[ours_at] = theirs_at
+                taken.add(theirs_at)
+        return [(old[ours_at], new[theirs_at]) for ours_at, theirs_at in found.items()]
+
+    def _read(self, document: Document, page: int) -> _Words:
         try:
-            pixels = service.page_image(document, page, fit_px=(SIDE_PX, SIDE_PX)).pixels()
-        except PageError:
+            words = self._service.text(document, page)
+        except PageError as fault:
+            self.is_final = self.is_final and not isinstance(fault, RenderTimeout)
+            words = ()
+        return _Words(fold("".join(word.text for word in words)))
+
+    def _drawn(self, document: Document, page: int) -> _Picture | None:
+        try:
+            pixels = self._service.page_image(document, page, fit_px=(SIDE_PX, SIDE_PX)).pixels()
+        except PageError as fault:
+            self.is_final = self.is_final and not isinstance(fault, RenderTimeout)
             return None
-        grey: NDArray[np.float32] = pixels.mean(axis=2, dtype=np.float32) / np.float32(255)
-        return grey
-
-    def likeness(old_page: int, new_page: int) -> float:
-        ours, theirs = pairs(old, old_page), pairs(new, new_page)
-        if ours.total() + theirs.total() >= FEW_CHARS:
-            return 2 * (ours & theirs).total() / (ours.total() + theirs.total())
-        return pictures_alike(picture(old, old_page), picture(new, new_page))
-
-    return likeness
+        height, width = min(pixels.shape[0], SIDE_PX), min(pixels.shape[1], SIDE_PX)
+        ink = np.zeros((SIDE_PX, SIDE_PX), np.uint8)
+        ink[:height, :width] = 255 - pixels[:height, :width].mean(axis=2).astype(np.uint8)
+        return _Picture(width, height, ink.ravel(), int(ink.sum()))
 
 
-def pictures_alike(ours: NDArray[np.float32] | None, theirs: NDArray[np.float32] | None) -> float:
-    """The likeness of two pictures in grey, 0 to 1; 0 if one is missing or their shapes differ by more than a pixel.
+def _is_first(ascending: NDArray[np.unsignedinteger]) -> NDArray[np.bool_]:
+    """Whether each number differs from the one before it."""
+    found = np.ones(len(ascending), bool)
+    np.not_equal(ascending[1:], ascending[:-1], out=found[1:])
+    return found
 
-    ours, theirs: float32 arrays of (height, width), black is 0 and white is 1.
-    """
-    if ours is None or theirs is None:
+
+def _spread(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    mixed = numbers * _FACTORS[0]
+    spread: NDArray[np.uint64] = (mixed ^ (mixed >> np.uint64(29))) * _FACTORS[1]
+    return spread
+
+
+def _counted(sketch: int) -> float:
+    """About how many things have set the bits of a sketch (linear counting)."""
+    clear = max(1, SKETCH_BITS - sketch.bit_count())
+    return SKETCH_BITS * math.log(SKETCH_BITS / clear)
+
+
+def _runs_of_one(pages: Sequence[Runs]) -> tuple[Runs, NDArray[np.int64]]:
+    """The runs that one page alone has, ascending, and the place of that page."""
+    runs = np.concatenate([np.zeros(0, np.uint32), *pages])
+    places = np.repeat(np.arange(len(pages)), [len(one) for one in pages])
+    order = np.argsort(runs, kind="stable")
+    runs, places = runs[order], places[order]
+    is_first = _is_first(runs)
+    is_one = is_first & np.append(is_first[1:], True)[: len(runs)]
+    return runs[is_one], places[is_one]
+
+
+def _pictures_alike(ours: _Picture | None, theirs: _Picture | None) -> float:
+    """The likeness of two pictures, 0 to 1; 0 if one is missing or their shapes differ by more than a pixel."""
+    if ours is None or theirs is None or max(abs(ours.width - theirs.width), abs(ours.height - theirs.height)) > 1:
         return 0.0
-    height, width = min(ours.shape[0], theirs.shape[0]), min(ours.shape[1], theirs.shape[1])
-    if max(ours.shape[0], theirs.shape[0]) - height > 1 or max(ours.shape[1], theirs.shape[1]) - width > 1:
-        return 0.0
-    ink = 1 - np.stack([ours[:height, :width], theirs[:height, :width]])
-    most = float(ink.max(axis=0).sum())
-    return float(ink.min(axis=0).sum()) / most if most > 0 else 1.0
+    both = int(np.minimum(ours.ink, theirs.ink).sum(dtype=np.uint32))
+    either = ours.sum + theirs.sum - both
+    return both / either if either > 0 else 1.0

@@ -168,8 +168,8 @@ def last_of(some: Sequence[Block]) -> int:
 def put(writing: Writing, between: tuple[int, int], parts: Iterable[tuple[Sequence[int], Made]]) -> None:
     """Put blocks in the place of all that have texts above the first of two ids, and up to the second.
 
-    parts: the ids of the texts of each new block, and what `made` made of them. They must have all texts between these ids, also
-    those of a block that ends behind the second one.
+    parts: the ids of the texts of each new block, and what `made` made of them. They must have all texts between these ids,
+    also those of a block that ends behind the second one.
     """
     above, upto = between
     for one in blocks(writing, upto + 1, above):

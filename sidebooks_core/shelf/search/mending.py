@@ -35,8 +35,8 @@ class _Piece(Struct, frozen=True):
 def rebuild(database: Database) -> int:
     """Make the index again from the texts. Returns how many pages it has.
 
-    A piece covers whole blocks, and what is made of it takes their place in one transaction. So searches meanwhile find all, and
-    if the process is killed, the index has all texts. Each piece is made before its transaction, so that nobody waits.
+    A piece covers whole blocks, and what is made of it takes their place in one transaction. So searches meanwhile find all,
+    and if the process is killed, the index has all texts. Each piece is made before its transaction, so that nobody waits.
     """
     count, above = 0, -1
     while True:

@@ -167,8 +167,8 @@ class Searcher:
 def _some_places(text: int, places: list[tuple[Paper, int]], before: int, limit: int) -> tuple[list[tuple[Paper, int]], int]:
     """The next places of a text, about `limit` of them, and `Found.next` after them.
 
-    The number of a place comes from the paper's id and the page alone. So a step finds where the one before it stopped, whatever
-    was filed or withdrawn meanwhile. Two places seldom have the same number; then they are given together.
+    The number of a place comes from the paper's id and the page alone. So a step finds where the one before it stopped,
+    whatever was filed or withdrawn meanwhile. Two places seldom have the same number; then they are given together.
     """
     numbered = sorted(((_number_of(text, *place), place) for place in places), key=itemgetter(0), reverse=True)
     left = [(number, place) for number, place in numbered if number < before]
