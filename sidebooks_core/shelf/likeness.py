@@ -30,8 +30,10 @@ SKETCH_BITS = 1 << 13
 """Of the sketch of a page. A page has some 1000 pairs of characters, so few of them share a bit."""
 RUN = 8
 """Characters of a run by which a page is found. Few runs of this length occur on two pages of a document."""
-LEAST_RUNS = 16
-"""Two pages that share fewer runs of their own may share a number and a footer only."""
+EACH_RUN = np.uint32(4)
+"""One run of so many is looked at, chosen by its number: those that two pages share are chosen on both."""
+LEAST_RUNS = 4
+"""Two pages that share fewer of these may share a number and a footer only."""
 _FACTORS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F], np.uint64)
 """Odd factors that spread the bits (those of splitmix64 and xxHash64)."""
 
@@ -66,14 +68,15 @@ class _Words:
 
     @cached_property
     def runs(self) -> Runs:
-        """A number for each run of `RUN` characters, each once, ascending."""
+        """A number for some of the runs of `RUN` characters, each once, ascending."""
         codes = self._codes.astype(np.uint64)
         state = np.zeros(max(0, len(codes) - RUN + 1), np.uint64)
         for place in range(RUN if len(state) else 0):
             state = state * _FACTORS[1] + codes[place : place + len(state)]
-        runs = (_spread(state) >> np.uint64(32)).astype(np.uint32)
-        runs.sort()
-        return runs[_is_first(runs)]
+        numbers = (_spread(state) >> np.uint64(32)).astype(np.uint32)
+        chosen = np.sort(numbers[numbers % EACH_RUN == 0])
+        runs: Runs = chosen[_is_first(chosen)]
+        return runs
 
 
 class _Picture(Struct, frozen=True):

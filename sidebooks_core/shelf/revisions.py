@@ -284,7 +284,7 @@ def _probed(gap: _Gap, likeness: Likeness, most_pairs: int) -> _Pairs:
 
 
 def _widened(gap: _Gap, matched: _Pairs, likeness: Likeness) -> _Pairs:
-    """Matched pairs, and pairs beside them that are as sure: a page is more alike to its new page than to that one's neighbours."""
+    """Matched pairs, and pairs beside them that are sure: an old page is less alike to the neighbours of its new page."""
 
     def is_sure(old_at: int, new_at: int) -> bool:
         alike = likeness(gap.old[old_at], gap.new[new_at])
