@@ -346,6 +346,22 @@ def test_an_import_that_fails_at_the_end_leaves_nothing(filled: Shelf, other: Sh
     assert other.bring_in(tmp_path / "exported").papers == 4
 
 
+def test_an_import_that_fails_leaves_a_file_that_somebody_is_about_to_name(shelf: Shelf, other: Shelf, tmp_path: Path) -> None:
+    """An upload of the same file, say: without its bytes it would be lost."""
+    first, _ = (shelf.register(content(name), name=name) for name in ("a", "b"))
+    shelf.export(tmp_path / "exported")
+    damaged = next((tmp_path / "exported").glob("02*"))
+    damaged.write_bytes(b"x" * damaged.stat().st_size)
+    digest = shelf.revision(first.id).original
+    with other.originals.taking(), pytest.raises(StorageDamaged):
+        other.bring_in(tmp_path / "exported")
+    assert other.originals.holds(digest)
+    other.originals.remove(digest)
+    with pytest.raises(StorageDamaged):
+        other.bring_in(tmp_path / "exported")
+    assert list(other.originals.all()) == [], "and removes it if nobody takes files in"
+
+
 # Names.
 
 

@@ -17,9 +17,10 @@ from msgspec import Struct, msgpack
 from quiet import wait_until
 
 import sidebooks_core as sb
+from sidebooks_core.databases.database import Database
 from sidebooks_core.documents.document import Document
 from sidebooks_core.shelf import Change, Shelf, upkeep
-from sidebooks_core.shelf.search import page_texts
+from sidebooks_core.shelf.search import mending, page_texts
 from sidebooks_core.shelf.uploads import Upload, UploadLimits, Uploads
 from sidebooks_core.testing import FakeDocument, FakeEngine, FakePage
 
@@ -302,6 +303,75 @@ def test_a_cache_on_a_volume_that_is_not_mounted_is_purged_when_it_comes_back(tm
     with service, shelf:
         wait_until(lambda: shelf.pending_purges().is_empty, "it is not purged")
     assert not needles.found(volume)
+
+
+HALF = """
+import io, os, signal, sys
+import sidebooks_core as sb
+from sidebooks_core.shelf import Shelf
+from sidebooks_core.testing import FakeEngine
+
+class Dying(io.BytesIO):
+    def read(self, size=-1):
+        if self.tell() >= 1 << 20:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().read(size)
+
+with (
+    sb.TileService(sb.Settings(cache_dir=None, workers=1), pool=FakeEngine().pool) as service,
+    Shelf(sys.argv[1], service) as shelf,
+):
+    with open(sys.argv[2], "rb") as file:
+        shelf.register(Dying(file.read()), name="half")
+"""
+
+
+def test_what_a_killed_process_has_copied_of_a_purged_paper_is_removed(tmp_path: Path) -> None:
+    content, path = os.urandom(3 << 20), tmp_path / "plan.pdf"
+    path.write_bytes(content)
+    needles = Needles({"content": [content[5000:5040]]})
+    service, shelf = shelf_with_fakes(tmp_path, "cache")
+    with service, shelf:
+        paper = shelf.register(content, name="plan")
+        assert subprocess.run([sys.executable, "-c", HALF, tmp_path / "data", path], check=False).returncode < 0
+        with shelf.originals.taking():  # somebody registers
+            left = shelf.purge(paper.id)
+            assert (left.incoming, left.is_empty) == (1, False)
+            assert needles.found(tmp_path / "data")
+        wait_until(lambda: shelf.pending_purges().is_empty, "the half stays")
+        assert not needles.found(tmp_path / "data")
+        other = shelf.register(content, name="plan")
+        subprocess.run([sys.executable, "-c", HALF, tmp_path / "data", path], check=False)
+        assert shelf.purge(other.id).is_empty, "at once if nobody registers"
+        assert not needles.found(tmp_path / "data")
+
+
+def test_a_file_that_comes_in_is_not_waited_for_longer_than_it_is_there(tmp_path: Path) -> None:
+    service, shelf = shelf_with_fakes(tmp_path, "cache")
+    with service, shelf, shelf.originals.taking():
+        paper = shelf.register(fake_paper(1), name="plan")
+        coming = tmp_path / "data" / "originals" / "incoming" / "one"
+        coming.touch()
+        assert shelf.purge(paper.id).incoming == 1
+        coming.rename(coming.with_name("another"))
+        assert shelf.pending_purges().is_empty, "that of others has come later"
+
+
+def test_a_paper_that_is_purged_while_all_are_verified_is_not_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    service, shelf = shelf_with_fakes(tmp_path, "cache")
+    with service, shelf:
+        kept, paper = shelf.register(fake_paper(1), name="kept"), shelf.register(fake_paper(2), name="plan")
+        inner = mending.is_index_right
+
+        def purged(database: Database) -> bool:
+            shelf.purge(paper.id)
+            return inner(database)
+
+        monkeypatch.setattr(mending, "is_index_right", purged)
+        assert shelf.verify().is_whole
+        monkeypatch.undo()
+        shelf.originals.remove(shelf.revision(kept.id).original)
+        assert shelf.verify().missing == [shelf.revision(kept.id).original], "what is missing is told"
 
 
 def test_a_file_that_a_backup_holds_is_removed_when_the_backup_is_made(tmp_path: Path) -> None:

@@ -232,6 +232,28 @@ def test_the_lock_of_a_live_upload_is_not_swept(shelf: Shelf, uploads: Uploads) 
     assert not list(folder.glob("*.lock")), "that of an upload that is gone is"
 
 
+def test_an_upload_that_goes_on_is_not_swept_when_the_clock_is_set(
+    shelf: Shelf, uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = uploads.begin(new_upload(5))
+    lock = uploads.try_hold(upload.id)
+    assert lock is not None
+    real = time.time
+    with uploads.writer(upload) as writer:
+        writer.write(b"abc")
+        monkeypatch.setattr(time, "time", lambda: real() + 90_000)
+        assert uploads.sweep() == 0
+        writer.write(b"de")
+    lock.release()
+    assert (uploads.find(upload.id), uploads.offset(upload)) == (upload, 5)
+    monkeypatch.setattr(time, "time", lambda: real() - 90_000)
+    assert uploads.sweep() == 0, "one whose bytes are of the future is not old"
+    monkeypatch.setattr(time, "time", lambda: real() + 90_000)
+    assert uploads.sweep() == 1
+    assert uploads.find(upload.id) is None
+    assert not list((shelf.data_dir / "uploads").glob("*.*"))
+
+
 @pytest.mark.parametrize("is_moved", [False, True])
 def test_a_crash_while_the_bytes_are_moved_loses_none(
     shelf: Shelf, uploads: Uploads, monkeypatch: pytest.MonkeyPatch, *, is_moved: bool

@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from quiet import wait_until
 
 import sidebooks_core as sb
+from sidebooks_core.documents.listing import Listing, list_folder
 from sidebooks_core.errors import RequestError
 from sidebooks_core.shelf import Shelf
 from sidebooks_core.shelf.mirror import Noticed
@@ -271,6 +273,66 @@ def test_what_makes_no_sense_is_refused(shelf: Shelf, minutes: Path, tmp_path: P
         begin(shelf, tmp_path)
     with pytest.raises(RequestError, match="no folder"):
         shelf.watch(minutes, "nowhere")
+
+
+def test_a_folder_within_one_that_another_process_watches_is_refused(
+    service: sb.TileService, tmp_path: Path, minutes: Path
+) -> None:
+    """Two shelves of one folder of data stand for two processes: they know of each other by files alone."""
+    write(minutes / "within" / "a.pdf", "a")
+    write(minutes.parent / "minutes of others" / "a.pdf", "b")
+    with Shelf(tmp_path / "data", service) as first, Shelf(tmp_path / "data", service) as second:
+        with begin(first, minutes):
+            with pytest.raises(RequestError, match="watched already"):
+                begin(second, minutes / "within")
+            with begin(second, minutes.parent / "minutes of others") as third:
+                assert third.wait(30), "a folder beside it, of a name that begins alike"
+        with begin(second, minutes / "within") as inner:
+            assert inner.wait(30)
+            with pytest.raises(RequestError, match="watched already"):
+                begin(first, minutes)
+        names = sorted(one.name for one in first.folders())
+        assert names == ["minutes", "minutes of others", "within"], "what was refused has made no folder"
+
+
+def test_who_waits_for_a_folder_leaves_it_while_one_within_is_watched(
+    service: sb.TileService, tmp_path: Path, minutes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sidebooks_core.shelf.watched.AGAIN_S", 0.5)
+    write(minutes / "within" / "a.pdf", "a")
+    with Shelf(tmp_path / "data", service) as first, Shelf(tmp_path / "data", service) as second:
+        ours, theirs = begin(first, minutes), begin(second, minutes)
+        wait_until(lambda: ours.is_active and theirs.is_elsewhere, "nobody watches, or both do")
+        ours.close()
+        with begin(first, minutes / "within") as inner:
+            assert inner.wait(30)
+            time.sleep(1.2)
+            assert not theirs.is_active
+        wait_until(lambda: theirs.is_active, "nobody watches")
+
+
+def test_a_copy_of_a_file_that_cannot_be_seen_now_is_a_paper_of_its_own(
+    shelf: Shelf, minutes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder cannot be read for a while: its papers stay what and where they are."""
+    path = write(minutes / "closed" / "a.pdf", "a")
+    with begin(shelf, minutes) as watch:
+        assert watch.wait(30)
+        before = all_papers(shelf)
+
+        def unread(root: Path) -> Listing:
+            found = list_folder(root)
+            files = {one: state for one, state in found.files.items() if one.parent.name != "closed"}
+            return replace(found, files=files, unread={**found.unread, minutes / "closed": "permission denied"})
+
+        monkeypatch.setattr("sidebooks_core.shelf.mirror.list_folder", unread)
+        shutil.copy(path, minutes / "copy.pdf")
+        becomes(shelf, {"minutes/": {"closed/": {"a": 1}, "copy": 1}})
+        monkeypatch.undo()
+        write(minutes / "b.pdf", "b")
+        becomes(shelf, {"minutes/": {"closed/": {"a": 1}, "b": 1, "copy": 1}})
+        assert before.items() <= all_papers(shelf).items(), "the same paper"
+        assert len(all_papers(shelf)) == 3
 
 
 CLERK = """

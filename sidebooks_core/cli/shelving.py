@@ -180,8 +180,8 @@ def purge(arguments: argparse.Namespace) -> int:
         print(f"{len(chosen)} papers are gone for good")
     else:
         print(f"{len(chosen)} papers are gone from the shelf, and are being removed")
-        if left.originals or left.texts or left.is_in_log:
-            print("a backup or a reader is in the way: what is left is removed by the server, or by the next command")
+        if left.originals or left.texts or left.is_in_log or left.incoming:
+            print("a backup, a reader or a clerk is in the way: what is left is removed by the server, or by the next command")
         for folder in left.caches:
             print(f"images are in the cache folder {folder}: they are removed by who uses it with this shelf")
     return 0

@@ -17,10 +17,11 @@ from sidebooks_core.shelf import watched_rows
 from sidebooks_core.shelf.changes import About, Done, forget_details, note_change
 from sidebooks_core.shelf.doomed import doom_paper
 from sidebooks_core.shelf.folders import require_folder, way_ids
+from sidebooks_core.shelf.lengths import require_lengths
 from sidebooks_core.shelf.model import Actor, ChangeKind, Level, Paper, Revision, State, Who, actor_of
 from sidebooks_core.shelf.order import move, next_place
 from sidebooks_core.shelf.originals import Original
-from sidebooks_core.shelf.turns import next_turn, tell_turns
+from sidebooks_core.shelf.turns import set_turns, tell_turns
 
 _PAPER = """
     SELECT paper.id, paper.folder, paper.name, paper.note, paper.level, paper.place, paper.from_s, paper.until_s,
@@ -145,11 +146,10 @@ def add_paper(writing: Writing, paper_id: str, new: NewPaper, revision: NewRevis
         require_folder(writing, new.folder)
     place = next_place(writing, "paper", "folder", new.folder)
     writing.run(
-        "INSERT INTO paper (id, folder, name, note, level, place, from_s, until_s, turns_s, revision) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        paper_id, new.folder, new.name, new.note, new.level, place, new.from_s, new.until_s,
-        next_turn(new.from_s, new.until_s, time.time()), number,
+        "INSERT INTO paper (id, folder, name, note, level, place, revision) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        paper_id, new.folder, new.name, new.note, new.level, place, number,
     )  # fmt: skip
+    set_turns(writing, paper_id, new.from_s, new.until_s)
     _add_revision(writing, paper_id, number, revision)
     done = Done(revision.who, "register") if revision.by is None else Done(revision.by, "register", BROUGHT_IN)
     note_change(writing, "paper", About(folder=new.folder, paper=paper_id, revision=number), done)
@@ -190,11 +190,9 @@ def replace_paper(writing: Writing, paper_id: str, after: int | None, revision: 
 def change_paper(writing: Writing, paper_id: str, new: NewPaper, who: Who) -> Paper:
     """Give a paper another name, note, level or time. It stays in its folder: see `move_paper`."""
     old = _before_change(writing, paper_id)
-    turns_s = next_turn(new.from_s, new.until_s, time.time())
-    writing.run(
-        "UPDATE paper SET name = ?, note = ?, level = ?, from_s = ?, until_s = ?, turns_s = ? WHERE id = ?",
-        new.name, new.note, new.level, new.from_s, new.until_s, turns_s, paper_id,
-    )  # fmt: skip
+    query = "UPDATE paper SET name = ?, note = ?, level = ? WHERE id = ?"
+    writing.run(query, new.name, new.note, new.level, paper_id)
+    set_turns(writing, paper_id, new.from_s, new.until_s)
     detail = _difference(old, new)
     note_change(writing, "paper", about_paper(writing, old), Done(who, "change_paper" if detail else "", detail))
     return require_paper(writing, paper_id)
@@ -302,6 +300,7 @@ def password_of(reading: Reading, paper_id: str, number: int) -> str | None:
 def set_opened(writing: Writing, paper_id: str, number: int, opened: Opened, who: Who) -> Revision:
     """A revision was opened again, with a password say, and this is what it is now."""
     found = revision(writing, paper_id, number)
+    require_lengths(found.file_name, opened.password)
     writing.run(
         "UPDATE revision SET state = ?, reason = ?, document = ?, page_count = ?, password = ?, is_prepared = 0, failures = 0 "
         "WHERE paper = ? AND number = ?",
@@ -376,6 +375,8 @@ def all_originals(reading: Reading) -> set[str]:
 
 
 def _add_revision(writing: Writing, paper_id: str, number: int, new: NewRevision) -> None:
+    """Raises RequestError for what is too long."""
+    require_lengths(new.file_name, new.opened.password, actor_of(new.who).name, new.note)
     for original in (new.original, new.shown):
         writing.run(
             "INSERT INTO original (digest, bytes) VALUES (?, ?) ON CONFLICT (digest) DO UPDATE SET is_doomed = 0",

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,22 +14,28 @@ from pathlib import Path
 from msgspec import Struct
 
 from sidebooks_core.databases.database import Database, Reading
-from sidebooks_core.databases.files import flush_to_disk
 from sidebooks_core.errors import RequestError, StorageDamaged, StorageError, StorageFailed
 from sidebooks_core.shelf import catalogue, folders, upkeep
+from sidebooks_core.shelf.beside import made_beside
 from sidebooks_core.shelf.manifest import (
     MANIFEST_NAME,
+    MOST_BYTES,
     FileEntry,
     FolderEntry,
     Manifest,
     PaperEntry,
     RevisionEntry,
+    read_manifest,
     write_manifest,
 )
 from sidebooks_core.shelf.model import Folder, Paper, Revision
 from sidebooks_core.shelf.originals import COPY_BYTES, Originals
-from sidebooks_core.shelf.safe_names import ending_of, safe_name
+from sidebooks_core.shelf.safe_names import ending_of, safe_name, shortened
 
+PLACE_BYTES = 600
+"""Of the path of an exported folder, in UTF-8. Linux takes 4096 bytes for a whole path, macOS 1024."""
+LEAST_BYTES = 3
+"""Of the name of an exported folder, behind its number."""
 EARLIER = "earlier revisions"
 """In each folder: the revisions that are not the present ones."""
 
@@ -75,32 +79,26 @@ def export(database: Database, originals: Originals, target: Path, options: Expo
     held = upkeep.hold_files(originals)
     if held is None:
         raise RequestError("a backup is being made, or files are being removed: try again")
-    partial: Path | None = None
     try:
         with database.reading() as reading:
             tree = list(_tree(reading, options))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{safe_name(target.name)[:40]}-", dir=target.parent))
-        manifest = _written(originals, partial, tree, options)
-        manifest_path = partial / MANIFEST_NAME
-        with manifest_path.open("xb") as file:
-            file.write(write_manifest(manifest))
-            file.flush()
-            os.fsync(file.fileno())
-        flush_to_disk(partial)
-        if target.is_dir():
-            target.rmdir()
-        partial.rename(target)
-        flush_to_disk(target.parent)
+        with made_beside(target) as partial:
+            manifest = _written(originals, partial, tree, options)
+            written = write_manifest(manifest)
+            if len(written) > MOST_BYTES:
+                raise RequestError(f"the manifest would be larger than {MOST_BYTES} bytes: export some folders one by one")
+            _require_readable(written)
+            with (partial / MANIFEST_NAME).open("xb") as file:
+                file.write(written)
+                file.flush()
+                os.fsync(file.fileno())
     except OSError as fault:
         if isinstance(fault, StorageError):
             raise
         raise StorageFailed(f"{target}: {fault.strerror or fault}; nothing was exported") from fault
     finally:
         held.release()
-        if partial is not None and partial.exists():
-            shutil.rmtree(partial, ignore_errors=True)
-        upkeep.remove_doomed(database, originals)
+        upkeep.try_remove_doomed(database, originals)
     return Exported(len(manifest.folders), len(manifest.papers), sum(len(one.revisions) for one in manifest.papers))
 
 
@@ -110,7 +108,7 @@ def _tree(reading: Reading, options: ExportOptions) -> Iterator[_Held]:
         yield from _within(reading, options, None, "")
     else:
         top = folders.require_folder(reading, options.folder)
-        yield from _within(reading, options, top, f"01 {safe_name(top.name)}/")
+        yield from _within(reading, options, top, _inner_place(reading, "", 1, top))
 
 
 def _within(reading: Reading, options: ExportOptions, folder: Folder | None, place: str) -> Iterator[_Held]:
@@ -118,7 +116,22 @@ def _within(reading: Reading, options: ExportOptions, folder: Folder | None, pla
     papers = catalogue.papers(reading, folder.id if folder is not None else None)
     yield _Held(place, folder, [(paper, _revisions(reading, options, paper)) for paper in papers], len(inner) + 1)
     for number, one in enumerate(inner, 1):
-        yield from _within(reading, options, one, f"{place}{number:02} {safe_name(one.name)}/")
+        yield from _within(reading, options, one, _inner_place(reading, place, number, one))
+
+
+def _require_readable(manifest: bytes) -> None:
+    """What cannot be brought back is no export: a shelf may hold longer names from before they were bounded."""
+    try:
+        read_manifest(manifest)
+    except RequestError as fault:
+        raise RequestError(f"what is exported could not be brought in again; nothing was exported: {fault.message}") from fault
+
+
+def _inner_place(reading: Reading, place: str, number: int, folder: Folder) -> str:
+    """Where a folder within another is exported to. The room that is left is shared with those that lie deeper in it."""
+    share = (PLACE_BYTES - len(place.encode())) // folders.height(reading, folder.id)
+    numbered = f"{number:02} "
+    return f"{place}{numbered}{shortened(safe_name(folder.name), max(LEAST_BYTES, share - len(numbered) - 1))}/"
 
 
 def _revisions(reading: Reading, options: ExportOptions, paper: Paper) -> list[tuple[Revision, str | None]]:

@@ -7,6 +7,7 @@ import msgspec
 from sidebooks_core.databases.database import Reading, Writing
 from sidebooks_core.errors import Conflict, NotOnShelf, RequestError
 from sidebooks_core.shelf.changes import About, Done, note_change
+from sidebooks_core.shelf.lengths import require_depth
 from sidebooks_core.shelf.model import Folder, Who
 from sidebooks_core.shelf.order import move, next_place
 
@@ -30,6 +31,14 @@ def within(reading: Reading, folder_ids: set[str]) -> set[str]:
     return set(reading.all(str, query, msgspec.json.encode(sorted(folder_ids)).decode()))
 
 
+def height(reading: Reading, folder_id: str) -> int:
+    """How many folders lie within one another from a folder down, itself included."""
+    query = """WITH RECURSIVE below (id, level) AS (
+            SELECT ?, 1 UNION ALL SELECT folder.id, level + 1 FROM folder JOIN below ON folder.parent = below.id
+        ) SELECT max(level) FROM below"""
+    return reading.number(query, folder_id)
+
+
 def way_to(reading: Reading, folder_id: str | None) -> list[Folder]:
     """The folders from the top down to one, itself included."""
     way: list[Folder] = []
@@ -48,9 +57,10 @@ def way_ids(reading: Reading, folder_id: str | None) -> str:
 
 
 def add_folder(writing: Writing, new: Folder, who: Who) -> Folder:
-    """Add a folder behind its siblings. Raises RequestError if its parent is not there."""
+    """Add a folder behind its siblings. Raises RequestError if its parent is not there, or lies too deep."""
     if new.parent is not None:
         require_folder(writing, new.parent)
+        require_depth(len(way_to(writing, new.parent)) + 1)
     place = next_place(writing, "folder", "parent", new.parent)
     writing.run(
         "INSERT INTO folder (id, parent, name, kind, note, place) VALUES (?, ?, ?, ?, ?, ?)",
@@ -74,12 +84,17 @@ def change_folder(writing: Writing, new: Folder, who: Who) -> Folder:
 
 
 def move_folder(writing: Writing, folder_id: str, parent: str | None, place: int | None, who: Who) -> Folder:
-    """Move a folder into another one, or to another place. Raises RequestError if that lies in the folder itself."""
+    """Move a folder into another one, or to another place.
+
+    Raises RequestError if that lies in the folder itself, or would lie too deep.
+    """
     old, into = require_folder(writing, folder_id), "the top"
     if parent is not None:
         into = require_folder(writing, parent).name
         if any(one.id == folder_id for one in way_to(writing, parent)):
             raise RequestError("a folder cannot be moved into itself, nor into a folder inside it")
+        if parent != old.parent:
+            require_depth(len(way_to(writing, parent)) + height(writing, folder_id))
     about = About(folder=folder_id, was_in=way_ids(writing, folder_id))
     move(writing, ("folder", "parent"), folder_id, parent, place)
     moved = require_folder(writing, folder_id)

@@ -32,6 +32,7 @@ from sidebooks_core.shelf.manifest import (
 from sidebooks_core.shelf.model import Folder, Who
 from sidebooks_core.shelf.order import new_id
 from sidebooks_core.shelf.originals import Original
+from sidebooks_core.shelf.taking import discard
 
 
 class BroughtIn(Struct, frozen=True):
@@ -55,30 +56,29 @@ def bring_in(desk: Desk, source: Path, folder: str | None, who: Who) -> BroughtI
     Raises FileNotFoundError if there is no manifest, RequestError if it makes no sense, StorageDamaged if a file is not the one
     that it names, DocumentTooLarge, StorageFailed, Conflict if somebody else brings in the same. Then nothing was brought in.
     """
-    with desk.originals.taking():
-        return _brought_in(desk, source, folder, who)
+    fresh: set[str] = set()
+    try:
+        with desk.originals.taking():
+            return _brought_in(desk, source, folder, who, fresh)
+    except BaseException:
+        discard(desk.database, desk.originals, fresh)  # not within: somebody else may be about to name the same files
+        raise
 
 
-def _brought_in(desk: Desk, source: Path, folder: str | None, who: Who) -> BroughtIn:
+def _brought_in(desk: Desk, source: Path, folder: str | None, who: Who, fresh: set[str]) -> BroughtIn:
+    """fresh: the digests of files that were not here are added to it."""
     manifest = _manifest(source)
     with desk.database.reading() as reading:
         if folder is not None:
             folders.require_folder(reading, folder)
         ids = _ids(reading, manifest, folder)
     taken: dict[str, list[tuple[RevisionEntry, TakenIn]]] = {}
-    fresh: set[str] = set()
-    try:
-        for paper in manifest.papers:
-            if paper.id in ids:
-                taken[paper.id] = [(one, _taken(desk, source, paper, one, fresh)) for one in paper.revisions]
-        with committing(desk.database, desk.originals, *(one for all_of in taken.values() for _, one in all_of)) as writing:
-            added = _add_folders(writing, manifest, folder, who)
-            _add_papers(
-                writing, _Brought(manifest, ids, {key: _revisions(all_of) for key, all_of in taken.items()}, folder), who
-            )
-    except BaseException:
-        _remove_unnamed(desk, fresh)
-        raise
+    for paper in manifest.papers:
+        if paper.id in ids:
+            taken[paper.id] = [(one, _taken(desk, source, paper, one, fresh)) for one in paper.revisions]
+    with committing(desk.database, desk.originals, *(one for all_of in taken.values() for _, one in all_of)) as writing:
+        added = _add_folders(writing, manifest, folder, who)
+        _add_papers(writing, _Brought(manifest, ids, {key: _revisions(all_of) for key, all_of in taken.items()}, folder), who)
     desk.changed()
     desk.unprepared()
     return BroughtIn(
@@ -211,11 +211,3 @@ def _add_papers(writing: Writing, brought: _Brought, who: Who) -> None:
             until_s=entry.until_s,
         )
         catalogue.bring_in_paper(writing, BroughtPaper(paper_id, new, brought.revisions[entry.id], entry.withdrawn_s), who)
-
-
-def _remove_unnamed(desk: Desk, fresh: set[str]) -> None:
-    """Remove files that were taken in for nothing."""
-    for digest in fresh:
-        with desk.database.writing() as writing:
-            if not catalogue.is_named(writing, digest):
-                desk.originals.remove(digest)

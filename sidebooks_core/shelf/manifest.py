@@ -22,6 +22,7 @@ from msgspec import Meta, Struct
 
 from sidebooks_core.documents.shown_text import shown
 from sidebooks_core.errors import RequestError
+from sidebooks_core.shelf.lengths import MOST_DEPTH, MOST_NAME, MOST_TEXT
 from sidebooks_core.shelf.model import FolderKind, Level
 from sidebooks_core.shelf.safe_names import is_inner_path
 
@@ -30,13 +31,11 @@ VERSION = 1
 MANIFEST_NAME = "manifest.json"
 MOST_BYTES = 512 << 20
 """Of a manifest: 10,000 papers of ten revisions take some 50 MB."""
-MOST_DEPTH = 64
-"""Folders within folders."""
 
 Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{8,64}\Z")]
 Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
-Name = Annotated[str, Meta(min_length=1, max_length=4096)]
-Text = Annotated[str, Meta(max_length=1 << 20)]
+Name = Annotated[str, Meta(min_length=1, max_length=MOST_NAME)]
+Text = Annotated[str, Meta(max_length=MOST_TEXT)]
 Seconds = Annotated[float, Meta(ge=-1e12, le=1e12)]
 
 
@@ -56,11 +55,11 @@ class RevisionEntry(Struct, frozen=True, kw_only=True):
     """The original."""
     shown: FileEntry | None = None
     """What the original was converted to; None: the original itself is shown."""
-    file_name: Annotated[str, Meta(max_length=4096)]
+    file_name: Annotated[str, Meta(max_length=MOST_NAME)]
     registered_s: Seconds
     registered_by: Text = ""
     note: Text = ""
-    password: Annotated[str, Meta(max_length=4096)] | None = None
+    password: Annotated[str, Meta(max_length=MOST_NAME)] | None = None
     """That opens the file that is shown, if it needs one and passwords were asked for."""
 
 

@@ -94,6 +94,7 @@ class Mirror:
             unread[self._root] = "is empty, and is not the folder that it was: nothing is withdrawn until a file is in it"
         visible = [row for row in rows.values() if row.path in files or not self._is_under(row.path, unread)]
         now_s = time.monotonic()
+        rows = {row.path: row for row in visible}  # a file that nobody can see now has neither gone nor moved
         plan = self._ripening.look(files, {row.path: Known(row.state, row.is_gone) for row in visible}, now_s)
         for path in plan.ripe:
             if not is_over():

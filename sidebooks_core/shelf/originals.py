@@ -124,14 +124,18 @@ class Originals:
         except OSError:
             return False
 
+    def incoming(self) -> set[str]:
+        """The names of the files that come in, and of those whose process has ended."""
+        with _translated(self.folder):
+            return {path.name for path in (self.folder / INCOMING).iterdir()}
+
     def sweep_incoming(self) -> int:
-        """Remove what came in and was abandoned. How many files."""
+        """Remove what came in and was abandoned: all of it. Hold `hold_taking`, so nobody is writing. How many files."""
         removed = 0
-        for path in (self.folder / INCOMING).iterdir():
-            with suppress(OSError):  # another process sweeps, too
-                if abs(time.time() - path.stat().st_mtime) > ABANDONED_S:
-                    path.unlink()
-                    removed += 1
+        for name in self.incoming():
+            with suppress(FileNotFoundError), _translated(self.folder):
+                (self.folder / INCOMING / name).unlink()
+                removed += 1
         return removed
 
     def is_whole(self, digest: str) -> bool:

@@ -36,11 +36,15 @@ class PendingPurges(Struct, frozen=True):
     """The log of the database has something of them. It can be cut when nobody reads for a moment."""
     caches: list[str]
     """Cache folders, of which each is purged by who has it open with the shelf, or opens it next."""
+    incoming: int = 0
+    """Files that lay among those that come in, and may be what a process that was killed has left of the same content. They
+    stay while somebody takes files in.
+    """
 
     @property
     def is_empty(self) -> bool:
         """Whether no byte is left."""
-        return not (self.originals or self.texts or self.is_in_log or self.caches)
+        return not (self.originals or self.texts or self.is_in_log or self.caches or self.incoming)
 
 
 class Purger:
@@ -56,6 +60,8 @@ class Purger:
         """Of the cache folder of the service."""
         self._finishing = threading.Lock()
         self._is_in_log = False
+        self._incoming: set[str] | None = None
+        """Names of files that were there at the first try, and are to go; None: there was no try yet."""
         self._wake = threading.Condition()
         self._is_awake = self._closed = False
         self._opened: list[Document] = []
@@ -68,6 +74,7 @@ class Purger:
         """
         try:
             with self._finishing:
+                self._incoming = None
                 left = self._tried(opened)
         except SidebooksError:
             self._is_in_log = True
@@ -81,7 +88,9 @@ class Purger:
         """What is left now."""
         with self._database.reading() as reading:
             paths = [os.fsdecode(one.path) for one in doomed.caches_waiting(reading)]
-            return PendingPurges(len(catalogue.doomed(reading)), len(index.doomed(reading)), self._is_in_log, paths)
+            originals, texts = len(catalogue.doomed(reading)), len(index.doomed(reading))
+        incoming = (self._incoming or set()) & self._originals.incoming()
+        return PendingPurges(originals, texts, self._is_in_log, paths, len(incoming))
 
     def wait(self, timeout_s: float) -> PendingPurges:
         """Wait until this process can do no more, or for so long. Returns what is left then."""
@@ -125,11 +134,13 @@ class Purger:
                 time.sleep(0.02)
                 is_cut = self._database.cut_log()
         self._is_in_log = not is_cut
+        left = upkeep.remove_incoming(self._originals)
+        self._incoming = left if self._incoming is None else self._incoming & left
         return self.pending()
 
     def _is_mine(self, left: PendingPurges) -> bool:
         """Whether this process can do something about it."""
-        if left.originals or left.texts or left.is_in_log:
+        if left.originals or left.texts or left.is_in_log or left.incoming:
             return True
         with self._database.reading() as reading:
             found = doomed.waiting(reading, self.cache_id)

@@ -27,6 +27,13 @@ def safe_name(name: str) -> str:
     return f"_{whole}" if _RESERVED.fullmatch(whole) else whole
 
 
+def shortened(name: str, most_bytes: int) -> str:
+    """A safe name, cut to so many bytes of UTF-8; "_" if nothing is left. For what has a number in front."""
+    while len(name.encode()) > most_bytes:
+        name = name[:-1]
+    return name.rstrip(". ") or "_"
+
+
 def ending_of(name: str) -> str:
     """The ending of a file's name with its dot, as ".pdf"; empty if it has none."""
     found = _ENDING.search(name)

@@ -222,6 +222,14 @@ SHELF = Schema(
         CREATE INDEX revision_by_time ON revision (registered_s);
         ALTER TABLE cache_folder ADD COLUMN seen TEXT NOT NULL DEFAULT ''; -- see CacheFolder in caches.py
         CREATE INDEX revision_unindexed ON revision (paper, number, page_count) WHERE state = 'ready' AND is_prepared = 0;
+
+        -- Which of from_s and until_s came last before what the feed has told last; NULL: neither. See turns.py.
+        ALTER TABLE paper ADD COLUMN turned_s REAL;
+        UPDATE paper SET turned_s = CASE
+            WHEN turns_s IS NULL THEN coalesce(until_s, from_s)
+            WHEN turns_s = until_s THEN from_s
+        END;
+        CREATE INDEX paper_by_last_turn ON paper (turned_s) WHERE turned_s IS NOT NULL;
         """,
     ),
 )

@@ -11,6 +11,7 @@ from sidebooks_core.documents.shown_text import shown as shown_text
 from sidebooks_core.errors import RequestError
 from sidebooks_core.shelf import catalogue, folders
 from sidebooks_core.shelf.catalogue import NewPaper
+from sidebooks_core.shelf.lengths import MOST_NAME, MOST_TEXT, require_length
 from sidebooks_core.shelf.model import Folder, FolderChanges, FolderKind, Level, Paper, PaperChanges, Shown, Who, id_of
 
 LEVELS = get_args(Level)
@@ -25,19 +26,21 @@ def required_id(folder: str | Folder) -> str:
 
 
 def shown_name(name: str) -> str:
-    """A name as it is shown. Raises RequestError if it shows nothing."""
+    """A name as it is shown. Raises RequestError if it shows nothing, or is too long."""
     called = shown_text(name) if isinstance(name, str) else ""
     if not called:
         raise RequestError(f"{name!r} is no name: it shows nothing")
+    require_length("a name", called, MOST_NAME)
     return called
 
 
 def require_text(what: str, text: object) -> None:
-    """Raises RequestError for what is no text, or cannot be stored as one."""
+    """Raises RequestError for what is no text, is too long, or cannot be stored as text."""
     if not isinstance(text, str):
         raise RequestError(f"{what} must be text, not {type(text).__name__}")
     if any("\ud800" <= letter <= "\udfff" for letter in text):
         raise RequestError(f"{what} has half of a letter (a lone surrogate), which is no Unicode text")
+    require_length(what, text, MOST_TEXT)
 
 
 def require_time(what: str, time_s: object) -> None:

@@ -1,7 +1,9 @@
 """The times of papers: when one begins or ends, the feed says so, once.
 
-The row of a paper has its next turn. It is told, and moves on, in one transaction. So neither a restart, nor several processes,
-nor a clock that is set back make it told again.
+The row of a paper has the two turns between which the paper lies, as the feed has told: the last one, and the next one. If the
+clock says otherwise, that is told, and the row is set, in one transaction. So neither a restart nor several processes make a
+turn told again. If the clock is set back over a turn, the paper is told as it is by then, and the turn is told again when it
+comes.
 """
 
 from __future__ import annotations
@@ -30,30 +32,49 @@ class _Turn(Struct, frozen=True, array_like=True):
     revision: int
     from_s: float | None
     until_s: float | None
-    turns_s: float
+    turned_s: float | None
     withdrawn_s: float | None
-
-
-def next_turn(from_s: float | None, until_s: float | None, now_s: float) -> float | None:
-    """When the time of a paper begins or ends next; None: never. All in seconds since 1970 (UTC)."""
-    return next((one for one in (from_s, until_s) if one is not None and one > now_s), None)
+    at_s: float
+    """The turn, of those that the clock has passed, in either direction."""
 
 
 def first_turn(reading: Reading) -> float | None:
-    """The earliest turn of all papers; None: there is none."""
+    """The earliest turn of all papers that is still to be told; None: there is none."""
     return reading.one(float, "SELECT turns_s FROM paper WHERE turns_s IS NOT NULL ORDER BY turns_s LIMIT 1")
 
 
+def last_turn(reading: Reading) -> float | None:
+    """The latest turn of all papers that was told; None: there is none. If it is still to come, the clock was set back."""
+    return reading.one(float, "SELECT turned_s FROM paper WHERE turned_s IS NOT NULL ORDER BY turned_s DESC LIMIT 1")
+
+
+def set_turns(writing: Writing, paper_id: str, from_s: float | None, until_s: float | None) -> None:
+    """A paper has this time from now on, and whoever hears of that knows how it is now. In seconds since 1970 (UTC)."""
+    now_s, turns = time.time(), [one for one in (from_s, until_s) if one is not None]
+    turned_s = max((one for one in turns if one <= now_s), default=None)
+    turns_s = min((one for one in turns if one > now_s), default=None)
+    query = "UPDATE paper SET from_s = ?, until_s = ?, turned_s = ?, turns_s = ? WHERE id = ?"
+    writing.run(query, from_s, until_s, turned_s, turns_s, paper_id)
+
+
 def tell_turns(writing: Writing, now_s: float, paper_id: str | None = None) -> None:
-    """Add the turns that are due to the feed: of one paper, or of all. A paper that is withdrawn turns without a word."""
-    query = """SELECT id, folder, revision, from_s, until_s, turns_s, withdrawn_s FROM paper
-        WHERE turns_s IS NOT NULL AND turns_s <= ?1 AND (?2 IS NULL OR id = ?2) ORDER BY turns_s"""
+    """Add the turns that are due to the feed: of one paper, or of all. A paper that is withdrawn turns without a word.
+
+    now_s: read from the clock within the transaction. One from before it may be earlier than what another process has told.
+    """
+    query = """SELECT id, folder, revision, from_s, until_s, turned_s, withdrawn_s, turns_s AS at_s FROM paper
+        WHERE turns_s IS NOT NULL AND turns_s <= ?1 AND (?2 IS NULL OR id = ?2)
+        UNION ALL SELECT id, folder, revision, from_s, until_s, turned_s, withdrawn_s, turned_s AS at_s FROM paper
+        WHERE turned_s IS NOT NULL AND turned_s > ?1 AND (?2 IS NULL OR id = ?2) ORDER BY at_s"""
     for one in writing.all(_Turn, query, now_s, paper_id):
-        was_open = one.turns_s == one.until_s
+        was_open = one.turned_s == one.from_s  # also if both are None: it is open until it ends
+        has_begun = one.from_s is None or one.from_s <= now_s
         is_over = one.until_s is not None and one.until_s <= now_s
-        writing.run("UPDATE paper SET turns_s = ? WHERE id = ?", None if is_over else one.until_s, one.id)
+        turned_s = one.until_s if is_over else one.from_s if has_begun else None
+        turns_s = None if is_over else one.until_s if has_begun else one.from_s
+        writing.run("UPDATE paper SET turned_s = ?, turns_s = ? WHERE id = ?", turned_s, turns_s, one.id)
         if one.withdrawn_s is None:
-            kind: ChangeKind = "paper closed" if is_over else "paper opened"
+            kind: ChangeKind = "paper opened" if has_begun and not is_over else "paper closed"
             was_in = way_ids(writing, one.folder)
             about = About(folder=one.folder, paper=one.id, revision=one.revision, was_in=was_in, was_published=was_open)
             note_change(writing, kind, about)
@@ -86,15 +107,13 @@ class Turns:
             wait_s = LOOK_EVERY_S
             try:
                 with self._database.reading() as reading:
-                    first_s = first_turn(reading)
-                if first_s is None:
-                    continue
+                    first_s, last_s = first_turn(reading), last_turn(reading)
                 now_s = time.time()
-                if first_s > now_s:
-                    wait_s = min(LOOK_EVERY_S, first_s - now_s)
+                if (last_s is None or last_s <= now_s) and (first_s is None or first_s > now_s):
+                    wait_s = LOOK_EVERY_S if first_s is None else min(LOOK_EVERY_S, first_s - now_s)
                     continue
                 with self._database.writing() as writing:
-                    tell_turns(writing, now_s)
+                    tell_turns(writing, time.time())
                 self._changed()
                 wait_s = 0.0
             except StorageError:

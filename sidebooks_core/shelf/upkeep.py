@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from msgspec import Struct
 
 from sidebooks_core.databases.database import Database
-from sidebooks_core.databases.files import flush_to_disk
 from sidebooks_core.databases.lock import ProcessLock, try_lock
 from sidebooks_core.documents.document import Document
 from sidebooks_core.errors import RequestError, StorageDamaged, StorageError, StorageFailed
 from sidebooks_core.service import TileService
 from sidebooks_core.shelf import caches, catalogue, changes
+from sidebooks_core.shelf.beside import made_beside
 from sidebooks_core.shelf.doomed import purge_cache
 from sidebooks_core.shelf.originals import Originals, copy_whole
-from sidebooks_core.shelf.safe_names import safe_name
 from sidebooks_core.shelf.schema import SHELF
 from sidebooks_core.shelf.search import index, mending
 
@@ -93,6 +90,31 @@ def remove_doomed(database: Database, originals: Originals) -> int:
         held.release()
 
 
+def try_remove_doomed(database: Database, originals: Originals) -> None:
+    """The same behind other work, which has succeeded or failed whatever becomes of this. Each `Purger` tries again."""
+    try:
+        remove_doomed(database, originals)
+    except StorageError:
+        _log.exception("what was purged meanwhile could not be removed; it is tried again")
+
+
+def remove_incoming(originals: Originals) -> set[str]:
+    """Remove what processes that were killed have left of copying files in. It may be the content of a paper that is purged.
+
+    Returns the names of files that are left since somebody takes files in.
+    """
+    if not originals.incoming():
+        return set()
+    taking = originals.hold_taking()
+    if taking is None:
+        return originals.incoming()
+    try:
+        originals.sweep_incoming()
+    finally:
+        taking.release()
+    return set()
+
+
 def finish_purges(
     database: Database, originals: Originals, service: TileService, cache_id: str, opened: Iterable[Document] = ()
 ) -> bool:
@@ -125,26 +147,18 @@ def back_up(database: Database, originals: Originals, target: Path, more: Callab
     held = hold_files(originals)
     if held is None:
         raise RequestError("another backup is being made, or files are being removed: try again")
-    partial: Path | None = None
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{safe_name(target.name)[:40]}-", dir=target.parent))
-        count = _copied(database, originals, partial)
-        if more is not None:
-            more(partial)
-        for folder, _, _ in os.walk(partial, topdown=False):
-            flush_to_disk(Path(folder))
-        partial.rename(target)
-        flush_to_disk(target.parent)
+        with made_beside(target) as partial:
+            count = _copied(database, originals, partial)
+            if more is not None:
+                more(partial)
     except OSError as fault:
         if isinstance(fault, StorageError):
             raise
         raise StorageFailed(f"{target}: {fault.strerror or fault}; no backup was made") from fault
     finally:
         held.release()
-        if partial is not None and partial.exists():
-            shutil.rmtree(partial, ignore_errors=True)
-        remove_doomed(database, originals)
+        try_remove_doomed(database, originals)
     return count
 
 
@@ -205,6 +219,11 @@ def verify(database: Database, originals: Originals) -> Verification:
             faults.append("the search index is not that of the texts: rebuild it")
     except StorageDamaged as damage:
         faults.append(damage.message)
-    missing = [digest for digest in named if not originals.holds(digest)]
-    damaged = [digest for digest in named if digest not in set(missing) and not originals.is_whole(digest)]
+    amiss = [digest for digest in named if not originals.is_whole(digest)]
+    with database.reading() as reading:
+        still_named = set(catalogue.originals(reading)) if amiss else set()
+    # A paper may have been purged meanwhile, and even have been registered again.
+    amiss = [digest for digest in amiss if digest in still_named and not originals.is_whole(digest)]
+    missing = [digest for digest in amiss if not originals.holds(digest)]
+    damaged = [digest for digest in amiss if originals.holds(digest)]
     return Verification(len(named), missing, damaged, faults)

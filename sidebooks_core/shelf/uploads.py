@@ -26,6 +26,7 @@ from sidebooks_core.databases.lock import ProcessLock, try_lock
 from sidebooks_core.errors import Conflict, DocumentTooLarge, QueueFull, RequestError, StorageFailed
 from sidebooks_core.shelf import catalogue
 from sidebooks_core.shelf.intake import Arrived
+from sidebooks_core.shelf.lengths import MOST_NAME, MOST_TEXT, require_length, require_lengths
 from sidebooks_core.shelf.model import Paper, Shown, Who
 from sidebooks_core.shelf.order import new_id
 from sidebooks_core.shelf.originals import Original
@@ -101,6 +102,7 @@ class Uploads:
             raise RequestError("an empty file is no paper")
         if new.length > self.most_bytes:
             raise DocumentTooLarge(f"a file has at most {self.most_bytes} bytes")
+        _require_lengths(new)
         if time.monotonic() - self._swept_s > SWEEP_EVERY_S or self._refusal(new):
             self.sweep()
         refusal = self._refusal(new)
@@ -195,21 +197,37 @@ class Uploads:
         with _translated():
             names = {path.name for folder in (self._folder, self._folder / DONE_NAME) for path in folder.glob("*.*")}
         for upload_id in {name.partition(".")[0] for name in names}:
-            if self._is_expired(upload_id):
-                removed += self.find(upload_id) is not None
-                self.remove(upload_id)
+            removed += self._is_expired(upload_id) and self._removed_expired(upload_id)
         with _translated():
             for path in self._folder.glob("*.new"):  # their writer has ended
                 with suppress(FileNotFoundError):  # another process sweeps, too
-                    if abs(time.time() - path.stat().st_mtime) > self.limits.expires_s:
+                    if time.time() - path.stat().st_mtime > self.limits.expires_s:
                         path.unlink()
         return removed
 
+    def _removed_expired(self, upload_id: str) -> bool:
+        """Remove an upload that has expired, unless somebody works with it: the clock may have been set. Whether it was one."""
+        with _translated():
+            lock = try_lock(self._folder / f"{upload_id}.lock")
+        if lock is None:
+            return False
+        try:
+            if not self._is_expired(upload_id):
+                return False  # bytes have come meanwhile
+            was_one = self.find(upload_id) is not None
+            self.remove(upload_id)
+            return was_one
+        finally:
+            lock.release()
+
     def _is_expired(self, upload_id: str) -> bool:
-        """Whether no byte of an upload has come for long. Its lock is as old as its bytes, whenever it was made."""
+        """Whether no byte of an upload has come for long. Its lock is as old as its bytes, whenever it was made.
+
+        One that is of the future has not: the clock was set back.
+        """
         for path in (self._part(upload_id), self._state(upload_id), self._done(upload_id), *self._locks(upload_id)):
             with _translated(), suppress(FileNotFoundError):
-                return abs(time.time() - path.stat().st_mtime) > self.limits.expires_s
+                return time.time() - path.stat().st_mtime > self.limits.expires_s
         return False
 
     def _refusal(self, new: Upload) -> str:
@@ -286,6 +304,14 @@ class Uploads:
 
     def _part(self, upload_id: str) -> Path:
         return self._folder / f"{upload_id}.part"
+
+
+def _require_lengths(new: Upload) -> None:
+    """What is told of a paper can be kept. Asked before its bytes are sent for nothing. Raises RequestError."""
+    require_lengths(new.file_name, new.password, note=new.note)
+    for what, most in (("name", MOST_NAME), ("note", MOST_TEXT)):
+        text = new.shown.get(what)
+        require_length(what, text if isinstance(text, str) else None, most)
 
 
 class PartWriter:

@@ -17,9 +17,10 @@ from typing import Self
 
 from msgspec.structs import replace
 
+from sidebooks_core.databases.database import Writing
 from sidebooks_core.databases.lock import ProcessLock, try_lock
 from sidebooks_core.documents.shown_text import shown
-from sidebooks_core.errors import RequestError, ServiceClosed
+from sidebooks_core.errors import RequestError, ServiceClosed, StorageError
 from sidebooks_core.shelf import folders, watched_rows
 from sidebooks_core.shelf.intake import Desk
 from sidebooks_core.shelf.mirror import Mirror, Noticed
@@ -44,11 +45,13 @@ _log = logging.getLogger("sidebooks_core.shelf")
 class Watch:
     """A folder that is watched. `close()` it, or the shelf."""
 
-    def __init__(self, desk: Desk, root: Path, lock_folder: Path, mirror: Mirror) -> None:
+    def __init__(self, desk: Desk, root: Path, lock_folder: Path, mirror: Mirror, lock: ProcessLock | None) -> None:
+        """lock: of the root, which the thread releases; None: another process has it."""
         self.path = root
         self._desk = desk
         self._mirror = mirror
-        self._lock_path = lock_folder / f"watching-{hashlib.sha256(os.fsencode(root)).hexdigest()[:16]}.lock"
+        self._lock_folder = lock_folder
+        self._lock = lock
         self._closing = threading.Event()
         self._is_idle = threading.Event()
         self._is_active = False
@@ -90,12 +93,11 @@ class Watch:
         self.close()
 
     def _run(self) -> None:
-        lock: ProcessLock | None = None
         try:
-            while lock is None and not self._closing.is_set():
-                lock = try_lock(self._lock_path)
-                self._is_elsewhere = lock is None
-                if lock is None:
+            while self._lock is None and not self._closing.is_set():
+                self._lock = self._taken_over()
+                self._is_elsewhere = self._lock is None
+                if self._lock is None:
                     self._closing.wait(AGAIN_S)
             self._is_active = not self._closing.is_set()
             while not self._closing.is_set():
@@ -108,8 +110,23 @@ class Watch:
                     self._closing.wait(AGAIN_S)
         finally:
             self._is_active = False
-            if lock is not None:
-                lock.release()
+            if self._lock is not None:
+                self._lock.release()
+
+    def _taken_over(self) -> ProcessLock | None:
+        """The lock, if the process that had it has ended, and nobody watches a folder within or above meanwhile."""
+        try:
+            free = try_lock(_lock_path(self._lock_folder, self.path))
+            if free is None:
+                return None
+            free.release()
+            with self._desk.database.writing() as writing:
+                return _lock_alone(writing, self._lock_folder, self.path)
+        except RequestError:
+            return None
+        except (OSError, StorageError):
+            _log.exception("%s: whether another process watches is not known; it is looked again", self.path)
+            return None
 
     def _watch(self) -> None:
         """Look until the folder is another one than before, or is not there."""
@@ -193,8 +210,9 @@ class Watches:
             actor = actor_of(who)
             detail = "; ".join(text for text in (f"mirrored from {shown(str(root))}", actor.detail) if text)
             actor = replace(actor, detail=detail)
-            self._set_root(root, folder, actor)
-            watch = Watch(self._desk, root, self._lock_folder, Mirror(self._desk, root, settle_s, actor, told or _log_noticed))
+            lock = self._set_root(root, folder, actor)
+            mirror = Mirror(self._desk, root, settle_s, actor, told or _log_noticed)
+            watch = Watch(self._desk, root, self._lock_folder, mirror, lock)
             self._all.append(watch)
         return watch
 
@@ -204,25 +222,58 @@ class Watches:
         for watch in watches:
             watch.close()
 
-    def _set_root(self, root: Path, folder: str | None, who: Who) -> None:
-        """Note which folder of the shelf mirrors a folder of the disk; make one at the top if none is told, and none was."""
-        name = os.fsencode(root)
-        with self._desk.database.writing() as writing:
-            known = watched_rows.root_of(writing, name)
-            if folder is not None:
-                folders.require_folder(writing, folder)
-            elif known is not None and folders.folder(writing, known.folder) is not None:
-                folder = known.folder
-            else:
-                called = root.name or "files"
-                found = next((one for one in folders.folders(writing, None) if one.name == called), None)
-                made = found or folders.add_folder(writing, Folder(new_id(), None, called, "folder", "", 0), who)
-                folder = made.id
-            if known is None or known.folder != folder:
-                for path in watched_rows.folders(writing, name):
-                    watched_rows.remove_folder(writing, name, path)
-                watched_rows.set_folder(writing, name, b"", folder, known.identity if known is not None else "")
+    def _set_root(self, root: Path, folder: str | None, who: Who) -> ProcessLock | None:
+        """Note which folder of the shelf mirrors a folder of the disk; make one at the top if none is told, and none was.
+
+        Returns the lock of the root, if no other process has it. Raises RequestError.
+        """
+        lock: ProcessLock | None = None
+        try:
+            with self._desk.database.writing() as writing:
+                lock = _lock_alone(writing, self._lock_folder, root)
+                self._note_root(writing, root, folder, who)
+        except BaseException:
+            if lock is not None:
+                lock.release()
+            raise
         self._desk.changed()
+        return lock
+
+    def _note_root(self, writing: Writing, root: Path, folder: str | None, who: Who) -> None:
+        name = os.fsencode(root)
+        known = watched_rows.root_of(writing, name)
+        if folder is not None:
+            folders.require_folder(writing, folder)
+        elif known is not None and folders.folder(writing, known.folder) is not None:
+            folder = known.folder
+        else:
+            called = root.name or "files"
+            found = next((one for one in folders.folders(writing, None) if one.name == called), None)
+            made = found or folders.add_folder(writing, Folder(new_id(), None, called, "folder", "", 0), who)
+            folder = made.id
+        if known is None or known.folder != folder:
+            for path in watched_rows.folders(writing, name):
+                watched_rows.remove_folder(writing, name, path)
+            watched_rows.set_folder(writing, name, b"", folder, known.identity if known is not None else "")
+
+
+def _lock_path(lock_folder: Path, root: Path) -> Path:
+    return lock_folder / f"watching-{hashlib.sha256(os.fsencode(root)).hexdigest()[:16]}.lock"
+
+
+def _lock_alone(writing: Writing, lock_folder: Path, root: Path) -> ProcessLock | None:
+    """The lock of a root; None if another process has it. Nobody else takes one meanwhile: only one process writes at a time.
+
+    Raises RequestError if a folder within it or above it is watched, by whatever process.
+    """
+    for name in watched_rows.roots(writing):
+        other = Path(os.fsdecode(name))
+        if other != root and (root.is_relative_to(other) or other.is_relative_to(root)):
+            free = try_lock(_lock_path(lock_folder, other))
+            if free is None:
+                raise RequestError(f"{os.fspath(root)!r} holds or lies in {os.fspath(other)!r}, which is watched already")
+            free.release()
+    return try_lock(_lock_path(lock_folder, root))
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -82,6 +82,11 @@ def root_of(reading: Reading, root: bytes) -> Root | None:
     return reading.one(Root, "SELECT folder, identity FROM watched_folder WHERE root = ? AND path = x''", root)
 
 
+def roots(reading: Reading) -> list[bytes]:
+    """The folders that are watched, or were."""
+    return reading.all(bytes, "SELECT root FROM watched_folder WHERE path = x''")
+
+
 def folder_of(reading: Reading, root: bytes, path: bytes) -> str | None:
     """The id of the folder of the shelf that mirrors one of the disk; None if there was none yet. It may have been removed."""
     return reading.one(str, "SELECT folder FROM watched_folder WHERE root = ? AND path = ?", root, path)
