@@ -355,3 +355,23 @@ def test_a_withdrawal_is_told_although_the_look_at_it_fails(house: House, monkey
             await member.until(lambda: member.changes() and member.changes()[-1]["kind"] == "gone")
 
     asyncio.run(scenario())
+
+
+def test_a_change_names_the_document_to_whoever_may_see_it_and_a_stream_tells_its_screen(house: House) -> None:
+    async def scenario() -> None:
+        async with (
+            listening(house, "member", query="view=60x96") as member,
+            listening(house, "outsider", query="view=7x7") as other,
+        ):
+            paper = await asyncio.to_thread(house.register, "公開")
+            await member.until(lambda: paper.id in member.papers())
+            [change] = [one for one in member.changes() if one["kind"] == "paper"]
+            assert change["document"] == paper.document_id
+            assert not other.papers()
+            await asyncio.to_thread(house.papers.withdraw, paper.id)
+            await member.until(lambda: member.changes()[-1]["kind"] == "gone")
+            assert member.changes()[-1]["document"] is None
+
+    asyncio.run(scenario())
+    assert house.papers.screens.commonest() == [(60, 96)]
+    assert house.ask("member", "/events?view=wide").status == 400

@@ -261,9 +261,9 @@ def test_a_crash_while_the_bytes_are_moved_loses_none(
     upload = sent(uploads, uploads.begin(new_upload(len(pages(1)))), pages(1))
     settle = type(shelf.originals).take_over
 
-    def crashing(self: object, path: Path, found: object) -> Original:
+    def crashing(self: object, path: Path, found: object, digest: str | None) -> Original:
         if is_moved:
-            settle(shelf.originals, path, found)
+            settle(shelf.originals, path, found, digest)
         else:
             found(Original(digest_of(pages(1)), len(pages(1))))
         raise StorageFailed("killed here")

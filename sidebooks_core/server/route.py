@@ -67,6 +67,7 @@ PARAMETERS = {
         "A time of the audit, in seconds since 1970 (UTC), or the `position` of the changes that the client knows",
         r"([A-Za-z0-9]+\.)?[0-9]{1,18}(\.[0-9]{1,9})?",
     ),
+    "view": Parameter("The screen of the reader, in pixels: new papers are drawn for it", r"[1-9][0-9]{0,4}x[1-9][0-9]{0,4}"),
     "until": Parameter(
         "Before this time, in seconds since 1970 (UTC); of a search: papers whose time has begun by then",
         r"[0-9]{1,12}(\.[0-9]{1,9})?",

@@ -82,8 +82,8 @@ DOCUMENTS = (
         operation=Operation.FOLLOW_EVENTS,
         summary="A stream of events: documents, changes of the shelf; what a `session` that sends hints is shown",
         media_type="text/event-stream",
-        query=("session", "since"),
-        errors=(503,),
+        query=("session", "since", "view"),
+        errors=(400, 503),
     ),
     Route(
         path="/documents",

@@ -245,6 +245,11 @@ class ChangeEntry(Struct):
     folder: str | None
     paper: str | None
     revision: int | None
+    document: str | None = None
+    """The document that the paper shows now: whoever waits for it asks for its pages at once.
+
+    Null: it cannot be opened, or it is gone, or it is a folder.
+    """
 
 
 class ShelfChanges(Struct):

@@ -136,7 +136,11 @@ class ShelfFeed:
         entries: list[ChangeEntry] = []
         for one, standings in found:
             if self._sees(principal, _reading(one), standings or ()):
-                entries.append(ChangeEntry(one.seq, one.at_s, one.kind, one.folder or AT_THE_TOP, one.paper, one.revision))
+                entries.append(
+                    ChangeEntry(
+                        one.seq, one.at_s, one.kind, one.folder or AT_THE_TOP, one.paper, one.revision, _document_of(standings)
+                    )
+                )
             elif one.kind in ENDINGS and self._may_have_known(principal, one):
                 folder = one.folder if one.paper is None else None
                 entries.append(ChangeEntry(one.seq, one.at_s, GONE, folder, one.paper, None))
@@ -159,6 +163,11 @@ class ShelfFeed:
         if one.was_in is None:
             return False
         return self._may_one(principal, _reading(one), (Resource(tuple(one.was_in.split()), one.was_published),))
+
+
+def _document_of(standings: Standings | None) -> str | None:
+    """The document that a paper shows."""
+    return next((one.paper.document_id for one in standings or () if one.paper is not None), None)
 
 
 def _reading(one: Change) -> Operation:

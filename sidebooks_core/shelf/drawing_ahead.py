@@ -17,12 +17,11 @@ from msgspec import Struct
 from sidebooks_core.databases.database import Database, Reading
 from sidebooks_core.documents.document import Document
 from sidebooks_core.errors import DocumentError, PageError
-from sidebooks_core.images.requests import Request
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.service import TileService
 from sidebooks_core.shelf import catalogue
 from sidebooks_core.shelf.model import Revision
-from sidebooks_core.shelf.screens import Screens
+from sidebooks_core.shelf.screens import Screens, requests_for
 
 SHARE = 0.5
 """Of the bytes of the disk cache, for papers that are drawn ahead."""
@@ -63,6 +62,11 @@ class DrawingAhead:
         self._rests_until_s = 0.0
         self._failed: set[tuple[str, int]] = set()
         """Papers with their revisions. They are not tried again before the next start."""
+
+    @property
+    def has_readers(self) -> bool:
+        """Whether anybody has read papers on a screen."""
+        return bool(self._screens.commonest())
 
     def draw_some(self, is_wanted_elsewhere: Callable[[], bool]) -> bool:
         """Draw pages of one revision, until somebody reads or `is_wanted_elsewhere`. False if there is nothing to do just now.
@@ -112,7 +116,7 @@ class DrawingAhead:
     def _draw_pages(self, document: Document, pages: range, size_px: tuple[int, int]) -> int:
         """Returns the bytes of the images. A page that fails says so to its readers."""
         images = self._service.parts.images
-        requests: list[Request] = [images.whole_page(document, page, *size_px).request for page in pages]
+        requests = [one for page in pages for one in requests_for(images, document, page, [size_px])]
         drawn_bytes = 0
         for found in [images.find(request, Priority.BULK) for request in requests]:
             error = found.exception()

@@ -7,6 +7,7 @@ import logging
 import os
 import stat
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -48,6 +49,8 @@ class Arrived(Struct, frozen=True):
     """The id of the upload."""
 
 
+FLUSHES_AT_ONCE = 4
+"""Files that are written to the disk at the same time, each while a worker opens it."""
 Given = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Arrived
 """What a paper can be registered from: a path, its bytes, or a binary file object, read from its beginning if it can seek."""
 Convert = Callable[[Path, str], bytes | Path | None]
@@ -90,6 +93,7 @@ class Intake:
         """opened: called with each document as soon as it is open, before the paper is on the shelf."""
         self._originals = originals
         self._has_opened = opened
+        self._flushing = ThreadPoolExecutor(FLUSHES_AT_ONCE, "sidebooks-flush")
         self._service = service
         self._convert = convert
 
@@ -101,7 +105,7 @@ class Intake:
         """
         paper_id, upload = (given.paper_id, given.upload) if isinstance(given, Arrived) else (new_id(), None)
         original, file_name = self._copied(given, name)
-        opened, document = self.open(original.digest, name or file_name, password)
+        opened, document = self._opened_while_flushed(original, name or file_name, password)
         if opened.state == "unsupported" and self._convert is not None:
             try:
                 made = self._convert(self._originals.path(original.digest), file_name)
@@ -112,9 +116,23 @@ class Intake:
                 _log.exception("%r could not be converted", file_name)
                 opened, shown = replace(opened, reason=f"it could not be converted ({type(fault).__name__}); see the log"), None
             if shown is not None:
-                opened, document = self.open(shown.digest, name or file_name, password)
+                opened, document = self._opened_while_flushed(shown, name or file_name, password)
                 return TakenIn(original, shown, file_name, opened, document, paper_id, upload)
         return TakenIn(original, original, file_name, opened, document, paper_id, upload)
+
+    def close(self) -> None:
+        self._flushing.shutdown()
+
+    def _opened_while_flushed(self, original: Original, name: str, password: str | None) -> tuple[Opened, Document | None]:
+        """Open a file. It is on the disk when this returns: both take as long, and the disk does not wait for the worker."""
+        try:
+            flushed = self._flushing.submit(self._originals.flush, original.digest)
+        except RuntimeError:
+            raise ServiceClosed("the shelf was closed") from None
+        try:
+            return self.open(original.digest, name, password)
+        finally:
+            flushed.result()
 
     def open(self, digest: str, name: str, password: str | None) -> tuple[Opened, Document | None]:
         """Open a file that was taken in. Raises QueueFull if there is no worker for it."""
@@ -132,7 +150,7 @@ class Intake:
         if isinstance(given, Arrived):
             return given.original, given.file_name
         if isinstance(given, bytes | bytearray | memoryview):
-            return self._originals.take_in(io.BytesIO(bytes(given))), name or ""
+            return self._originals.take_in(io.BytesIO(bytes(given)), flushes=False), name or ""
         if not isinstance(given, str | os.PathLike):
             if not hasattr(given, "read"):
                 raise RequestError(
@@ -141,7 +159,9 @@ class Intake:
             if given.seekable():
                 given.seek(0)
             own_name = getattr(given, "name", None)
-            return self._originals.take_in(given), name or (Path(own_name).name if isinstance(own_name, str) else "")
+            return self._originals.take_in(given, flushes=False), name or (
+                Path(own_name).name if isinstance(own_name, str) else ""
+            )
         path = Path(given)
         if path.is_dir():
             raise IsADirectoryError(f"{os.fspath(given)!r} is a folder")
@@ -154,7 +174,7 @@ class Intake:
             before = os.fstat(file.fileno())
             if not stat.S_ISREG(before.st_mode):
                 raise RequestError(f"{os.fspath(given)!r} is no file: a paper is registered from a file")
-            original = self._originals.take_in(file)
+            original = self._originals.take_in(file, flushes=False)
             after = os.fstat(file.fileno())
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns) or original.size_bytes != after.st_size:
             raise DamagedDocument(f"{path.name} changed while it was copied: register it when it is complete")

@@ -1,6 +1,7 @@
 """Originals: the registered files, under the digests of their contents. Nothing here is ever written twice or changed.
 
-A file is on the disk as a whole before its digest is told, so a row of the catalogue never names a file that is not there.
+A file is on the disk as a whole before a row of the catalogue names it. Until then it may be torn if the power fails; then it
+is replaced when it comes again.
 """
 
 from __future__ import annotations
@@ -55,8 +56,10 @@ class Originals:
     def holds(self, digest: str) -> bool:
         return self.path(digest).is_file()
 
-    def take_in(self, source: BinaryIO) -> Original:
+    def take_in(self, source: BinaryIO, *, flushes: bool = True) -> Original:
         """Copy a file from its present position to its end. It is on the disk when this returns.
+
+        flushes: if false, call `flush` before a row names it.
 
         Raises DocumentTooLarge.
         """
@@ -69,21 +72,37 @@ class Originals:
                 digest.update(piece)
                 incoming.write(piece)
             incoming.flush()
-            os.fsync(incoming.fileno())
-            return self._settle(name, Original(digest.hexdigest(), size_bytes))
+            original = Original(digest.hexdigest(), size_bytes)
+            self._settle(name, original)
+        if flushes:
+            self.flush(original.digest)
+        return original
 
-    def take_over(self, path: Path, found: Callable[[Original], object]) -> Original:
-        """Move a file of the same file system among the originals, without a copy. It is on the disk when this returns.
+    def flush(self, digest: str) -> None:
+        """Have a file that was taken in on the disk, with its name."""
+        path = self.path(digest)
+        with _translated(self.folder):
+            descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            flush_to_disk(path.parent)
+            flush_to_disk(self.folder)
+
+    def take_over(self, path: Path, found: Callable[[Original], object], digest: str | None = None) -> Original:
+        """Move a file of the same file system among the originals, without a copy. Call `flush` before a row names it.
+
+        digest: of its content, if that is known.
 
         Nobody may write to it any more. found: told before it is moved what it is: after a crash, it may lie in either place.
         Raises DocumentTooLarge.
         """
         with _translated(self.folder):
             with path.open("rb") as file:
-                original = Original(hashlib.file_digest(file, "sha256").hexdigest(), os.fstat(file.fileno()).st_size)
+                original = Original(digest or hashlib.file_digest(file, "sha256").hexdigest(), os.fstat(file.fileno()).st_size)
                 if original.size_bytes > self._most_bytes:
                     raise DocumentTooLarge(f"the file is larger than {self._most_bytes} bytes, which the settings allow")
-                os.fsync(file.fileno())
             found(original)
             self._settle(path, original)
             path.unlink(missing_ok=True)
@@ -155,16 +174,13 @@ class Originals:
         finally:
             Path(name).unlink(missing_ok=True)
 
-    def _settle(self, incoming: Path, original: Original) -> Original:
+    def _settle(self, incoming: Path, original: Original) -> None:
         path = self.path(original.digest)
         if path.is_file() and path.stat().st_size == original.size_bytes and self.is_whole(original.digest):
-            return original  # untouched: whoever has it open would see a change. One that is damaged is replaced.
+            return  # untouched: whoever has it open would see a change. One that is damaged is replaced.
         path.parent.mkdir(mode=0o700, exist_ok=True)
         incoming.chmod(0o400)
         incoming.rename(path)
-        flush_to_disk(path.parent)
-        flush_to_disk(self.folder)
-        return original
 
 
 def copy_whole(source: Path, target: Path) -> str:

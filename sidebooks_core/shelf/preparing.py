@@ -48,6 +48,8 @@ TRIES = 3
 """So often a revision is prepared whose pages fail in that way. Then it counts as prepared, and they are not found."""
 NOTED_EVERY_S = 0.5
 """How often other processes are told how many previews there are."""
+BEGIN_AFTER_S = 1.0
+"""How long an idle process waits with a new revision if there are readers: now all ask for its first page."""
 WAIT_LOOK_S = 0.1
 """How often a process that waits looks whether another one has prepared everything."""
 DAY_S = 86_400.0
@@ -121,6 +123,7 @@ class Preparer:
         self._next: deque[RevisionKey] = deque()
         self._is_new = False
         """There may be newer revisions than those in `_next`."""
+        self._not_before_s = 0.0
         self._failed: dict[RevisionKey, _Failed] = {}
         self._daily: list[Callable[[], object]] = []
         self._cleaned_s = time.monotonic()
@@ -136,6 +139,8 @@ class Preparer:
         """There is a new revision."""
         with self._lock:
             self._is_new = True
+            if self._under_way is None and self._ahead.has_readers:
+                self._not_before_s = time.monotonic() + BEGIN_AFTER_S
         self._wake.set()
 
     def notice(self, told: list[Change]) -> None:
@@ -196,6 +201,7 @@ class Preparer:
                 if self._closing.is_set():
                     return
                 try:
+                    self._closing.wait(max(0.0, self._not_before_s - time.monotonic()))
                     self._clean_daily()
                     if lock is None:
                         lock = self._begun()

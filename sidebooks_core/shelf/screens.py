@@ -1,14 +1,21 @@
-"""The screens that papers are read on, as far as pages were asked for in their sizes. New papers are drawn ahead for them."""
+"""The screens that papers are read on: sizes that readers have told, or in which they asked for pages. New papers are drawn
+ahead for them.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 
 from msgspec import Struct
 
 from sidebooks_core.databases.database import Database, Reading
+from sidebooks_core.documents.document import Document
+from sidebooks_core.errors import RequestError
+from sidebooks_core.images.finding import Images
+from sidebooks_core.images.requests import Request
 
 MOST_SCREENS = 2
 """Sizes for which papers are drawn ahead, at most. A council buys one model of tablet, and some read on their own."""
@@ -18,6 +25,7 @@ LEAST_TIMES = 40
 """That a size was asked for before anything is drawn ahead for it."""
 MOST_TIMES = 4000
 """Beyond this sum all counts are halved, so that new tablets replace old ones."""
+MOST_PIXELS = 1 << 24
 MOST_SIZES = 64
 """That are remembered."""
 
@@ -35,6 +43,15 @@ def chosen(asked: Sequence[Asked]) -> list[tuple[int, int]]:
     least = max(LEAST_TIMES, LEAST_SHARE * sum(one.times for one in asked))
     common = sorted((one for one in asked if one.times >= least), key=lambda one: (-one.times, one.width_px, one.height_px))
     return [(one.width_px, one.height_px) for one in common[:MOST_SCREENS]]
+
+
+def requests_for(images: Images, document: Document, page: int, sizes: Sequence[tuple[int, int]]) -> list[Request]:
+    """A page (from 0) in the sizes of screens, as tablets ask for it. Those over the limit of the settings are left out."""
+    found: list[Request] = []
+    for width_px, height_px in sizes:
+        with suppress(RequestError):
+            found.append(images.whole_page(document, page, width_px, height_px).request)
+    return found
 
 
 def faded(asked: Sequence[Asked]) -> list[Asked]:
@@ -61,7 +78,12 @@ class Screens:
             return [size_px for size_px, _ in (self._known + self._new).most_common(MOST_SCREENS)]
 
     def seen(self, width_px: int, height_px: int) -> None:
-        """A page was asked for in this size. It never waits."""
+        """Somebody has a screen of this size, or has asked for a page in it. It never waits.
+
+        Sizes of no more than `MOST_PIXELS` count.
+        """
+        if min(width_px, height_px) < 1 or width_px * height_px > MOST_PIXELS:
+            return
         with self._lock:
             if len(self._new) < MOST_SIZES or (width_px, height_px) in self._new:
                 self._new[width_px, height_px] += 1

@@ -44,7 +44,7 @@ from sidebooks_core.shelf.positions import Positions
 from sidebooks_core.shelf.preparing import Preparer
 from sidebooks_core.shelf.purging import PendingPurges, Purger
 from sidebooks_core.shelf.schema import SHELF
-from sidebooks_core.shelf.screens import Screens
+from sidebooks_core.shelf.screens import Screens, requests_for
 from sidebooks_core.shelf.search import page_texts
 from sidebooks_core.shelf.search.searching import Searcher
 from sidebooks_core.shelf.taking import taking_in
@@ -303,6 +303,7 @@ class Shelf(Following, Keeping, Finding):
     def close(self) -> None:
         """Let go of the data. What is being prepared goes on at the next start. The service is not closed."""
         self.watches.close()
+        self._intake.close()
         self.preparer.close()
         self._turns.close()
         self.feed.close()
@@ -327,8 +328,8 @@ class Shelf(Following, Keeping, Finding):
             return
         images = self.service.parts.images
         sizes = self.screens.commonest()
-        for width_px, height_px in sizes:
-            images.find(images.whole_page(document, 0, width_px, height_px).request, Priority.PREVIEW)
+        for request in requests_for(images, document, 0, sizes):
+            images.find(request, Priority.PREVIEW)
         if not sizes and document.known_content_id(0) is None:
             images.identify(document, 0, Priority.PREVIEW)
 

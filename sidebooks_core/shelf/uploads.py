@@ -8,6 +8,7 @@ folder of its own: nobody who begins an upload need look through that.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import re
@@ -161,16 +162,17 @@ class Uploads:
         with _translated():
             return PartWriter(self._part(upload.id).open("ab", buffering=0))
 
-    def finish(self, upload: Upload) -> Paper:
+    def finish(self, upload: Upload, digest: str | None = None) -> Paper:
         """Make a paper of an upload whose bytes are all here. Called again, it returns the same paper. Hold the lock.
 
+        digest: of the bytes, if one `PartWriter` wrote them all.
         Raises what `Shelf.register` and `Shelf.replace` raise.
         """
         if upload.revision is None:
             with self._shelf.originals.taking():
                 revision = self._registered_before(upload)
                 if revision is None:
-                    revision = self._register(self._taken_over(upload)).revision
+                    revision = self._register(self._taken_over(upload, digest)).revision
             # Names, password and digest are kept no longer than they are needed: the paper may be purged.
             upload = replace(
                 upload, revision=revision, original=None, shown={}, password=None, file_name="", note="", metadata=""
@@ -240,7 +242,7 @@ class Uploads:
             return "too many bytes of uploads are under way"
         return ""
 
-    def _taken_over(self, upload: Upload) -> Upload:
+    def _taken_over(self, upload: Upload, digest: str | None) -> Upload:
         """The bytes lie among the originals after this. After a crash in between, it goes on when it is called again.
 
         Raises StorageFailed if they are gone: then the client sends them again.
@@ -251,8 +253,8 @@ class Uploads:
             def note(original: Original) -> None:
                 self._store(replace(upload, original=original))
 
-            return replace(upload, original=originals.take_over(part, note))
-        if upload.original is not None and originals.holds(upload.original.digest):
+            return replace(upload, original=originals.take_over(part, note, digest))
+        if upload.original is not None and originals.is_whole(upload.original.digest):
             return upload
         self._store(replace(upload, original=None))
         raise StorageFailed("the bytes of the upload are gone: send them again")
@@ -322,6 +324,12 @@ class PartWriter:
         self.began_at = file.seek(0, os.SEEK_END)
         self.offset = self.began_at
         self._unflushed = 0
+        self._digest = hashlib.sha256() if not self.began_at else None
+
+    @property
+    def digest(self) -> str | None:
+        """Of the file, as of `Original`. None: this writer did not begin it, or has taken bytes back."""
+        return None if self._digest is None else self._digest.hexdigest()
 
     def write(self, piece: bytes | bytearray) -> None:
         """Raises StorageFailed if the disk is full; what was written before stays."""
@@ -329,6 +337,8 @@ class PartWriter:
             left = memoryview(piece)
             while left:
                 written = self._file.write(left)
+                if self._digest is not None:
+                    self._digest.update(left[:written])
                 self.offset += written
                 self._unflushed += written
                 left = left[written:]
@@ -340,6 +350,7 @@ class PartWriter:
         with _translated():
             self._file.truncate(self.began_at)
             self.offset = self.began_at
+            self._digest = None
 
     def close(self) -> None:
         """What was written is on the disk after this."""
@@ -347,7 +358,11 @@ class PartWriter:
             with _translated():
                 self._flush()
         finally:
-            self._file.close()
+            self.leave()
+
+    def leave(self) -> None:
+        """Close without waiting for the disk: the file is registered now, and flushed then."""
+        self._file.close()
 
     def _flush(self) -> None:
         os.fsync(self._file.fileno())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from sidebooks_core.access.policy import UNLIMITED
 from sidebooks_core.encoding.formats import BY_ENDING
 from sidebooks_core.images.requests import Request, TilePlace, in_format
 from sidebooks_core.server.addresses import (
@@ -13,12 +12,12 @@ from sidebooks_core.server.addresses import (
     exact_raster,
     level_number,
     page_span,
-    screen_of,
     tile_place,
 )
 from sidebooks_core.server.http import HttpRequest, HttpResponse
 from sidebooks_core.server.iiif import image_api
 from sidebooks_core.server.iiif.plan import TilePlan, plan
+from sidebooks_core.server.noting import note_screen
 from sidebooks_core.server.parts import ServerParts
 from sidebooks_core.server.shelf import page_id
 from sidebooks_core.server.statuses import not_found
@@ -29,7 +28,8 @@ async def page(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     document, number = parts.page(request)
     size = request.params["size"]
     spec, image_format = exact_raster(document, number, size, request.limits)
-    _note_screen(parts, request, size)
+    if request.standing is not None:
+        note_screen(parts, request, size)
     return await parts.images.tile(request, TilePlace(Request(document, number, spec, image_format)))
 
 
@@ -97,14 +97,6 @@ async def deep_zoom_tile(parts: ServerParts, request: HttpRequest) -> HttpRespon
     if column * spec.tile_px >= spec.x1_px or row * spec.tile_px >= spec.y1_px:
         raise not_found()
     return await parts.images.tile(request, TilePlace(Request(document, number, spec, image_format), column, row))
-
-
-def _note_screen(parts: ServerParts, request: HttpRequest, size: str) -> None:
-    """Papers are drawn ahead in the sizes that readers ask for. Strangers do not choose them."""
-    principal = request.principal
-    is_reader = principal.role not in ("citizen", "guest") and principal.documents is None and request.limits == UNLIMITED
-    if parts.papers is not None and request.standing is not None and is_reader:
-        parts.papers.shelf.screens.seen(*screen_of(size))
 
 
 @lru_cache(maxsize=4096)

@@ -14,9 +14,10 @@ from sidebooks_core.server import headers, responses
 from sidebooks_core.server.events import Listening
 from sidebooks_core.server.http import HttpRequest, HttpResponse
 from sidebooks_core.server.metrics import prometheus
+from sidebooks_core.server.noting import note_screen
 from sidebooks_core.server.parts import ServerParts
 from sidebooks_core.server.schemas_shelf import ShelfChanges
-from sidebooks_core.server.statuses import not_found
+from sidebooks_core.server.statuses import Refused, not_found
 
 VIEWER = Path(__file__).parents[1] / "viewer"
 MEDIA_TYPES = {
@@ -65,6 +66,11 @@ async def api_description(parts: ServerParts, request: HttpRequest) -> HttpRespo
 async def events(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """A stream that lasts as long as the client listens. Raises QueueFull."""
     principal = request.principal
+    if view := request.query("view"):
+        try:
+            note_screen(parts, request, view)
+        except Refused:
+            raise Refused(400, "view: WIDTHxHEIGHT of the screen, in pixels") from None
     asks = Listening(
         session=request.session(request.query("session")),
         share=request.share,

@@ -81,7 +81,7 @@ async def go_on(parts: ServerParts, request: HttpRequest) -> HttpResponse:
             raise Refused(409, f"{here} bytes are here, not {offset}", (b"upload-offset", b"%d" % here), tus.RESUMABLE)
         if is_whole:
             await _pass_over(request, here - offset)
-        reached = here if is_whole else await _receive(parts, request, upload, checksum)
+        reached = _Reached(here) if is_whole else await _receive(parts, request, upload, checksum)
         return HttpResponse(204, headers=await _finished(parts, request, upload, reached))
 
 
@@ -100,6 +100,14 @@ class _Told(Struct):
     length: int
     values: dict[str, str]
     metadata: str = ""
+
+
+class _Reached(Struct, frozen=True):
+    """How far an upload is."""
+
+    offset: int
+    digest: str | None = None
+    """Of the bytes, if one request brought them all."""
 
 
 async def _begin(parts: ServerParts, request: HttpRequest, make: Callable[[_Told], Upload]) -> HttpResponse:
@@ -128,19 +136,23 @@ async def _whole(parts: ServerParts, request: HttpRequest, make: Callable[[_Told
     upload = await parts.pools.run("uploads", uploads.begin, make(_Told(tus.whole_number(request, b"content-length"), values)))
     try:
         async with _held(parts, upload):
-            reached = await _receive(parts, request, upload, None)
-            if reached < upload.length:
+            reached = await _receive(parts, request, upload, None, flushes=False)
+            if reached.offset < upload.length:
                 raise Refused(400, "the body is shorter than content-length says")
-            paper = await _registered(parts, request, upload)
+            paper = await _registered(parts, request, upload, reached)
     finally:
         await parts.pools.run("uploads", uploads.remove, upload.id)
     found = await parts.pools.run("shelf", viewer.paper, paper)
     return responses.made(found, found.address)
 
 
-async def _receive(parts: ServerParts, request: HttpRequest, upload: Upload, checksum: tus.Checksum | None) -> int:
-    """Write the body behind what is here, and return how many bytes are here then. What came before a fault stays, unless it
-    has a checksum: then it counts as a whole or not at all.
+async def _receive(
+    parts: ServerParts, request: HttpRequest, upload: Upload, checksum: tus.Checksum | None, *, flushes: bool = True
+) -> _Reached:
+    """Write the body behind what is here.
+
+    What came before a fault stays, unless it has a checksum: then it counts as a whole or not at all. flushes: whether what came
+    must be on the disk then.
     """
     uploads = parts.of_papers().uploads
     writer = await parts.pools.run("uploads", uploads.writer, upload)
@@ -167,10 +179,10 @@ async def _receive(parts: ServerParts, request: HttpRequest, upload: Upload, che
         if checksum is not None and hasher is not None and hasher.digest() != checksum.digest:
             raise Refused(460, "the bytes do not have the digest that was told: send them again", tus.RESUMABLE)
         is_whole = True
-        return writer.offset + len(gathered)
     finally:
         is_void = checksum is not None and not is_whole
-        await asyncio.shield(parts.pools.run("uploads", _end, writer, gathered, is_void=is_void))
+        await asyncio.shield(parts.pools.run("uploads", _end, writer, gathered, is_void=is_void, flushes=flushes))
+    return _Reached(writer.offset, writer.digest)
 
 
 async def _pass_over(request: HttpRequest, most: int) -> None:
@@ -183,22 +195,24 @@ async def _pass_over(request: HttpRequest, most: int) -> None:
                 raise Refused(413, "there are more bytes than the length that was announced", tus.RESUMABLE)
 
 
-def _end(writer: PartWriter, left: bytearray, *, is_void: bool) -> None:
-    """left: bytes that came and are not written yet."""
-    with writer:
+def _end(writer: PartWriter, left: bytearray, *, is_void: bool, flushes: bool) -> None:
+    """left: bytes that came and are not written yet. flushes: whether they must be on the disk."""
+    try:
         if is_void:
             writer.take_back()
         elif left:
             writer.write(left)
+    finally:
+        writer.close() if flushes else writer.leave()
 
 
-async def _finished(parts: ServerParts, request: HttpRequest, upload: Upload, reached: int) -> Headers:
+async def _finished(parts: ServerParts, request: HttpRequest, upload: Upload, reached: _Reached) -> Headers:
     """The headers that say how far an upload is. If all bytes are here, it becomes a paper first."""
     expires_s = await parts.pools.run("uploads", parts.of_papers().uploads.expires_s, upload)
-    found = tus.state(reached, expires_s)
-    if reached < upload.length:
+    found = tus.state(reached.offset, expires_s)
+    if reached.offset < upload.length:
         return found
-    return [*found, *_became(parts, request, await _registered(parts, request, upload))]
+    return [*found, *_became(parts, request, await _registered(parts, request, upload, reached))]
 
 
 def _became(parts: ServerParts, request: HttpRequest, paper: Paper) -> Headers:
@@ -210,13 +224,13 @@ def _became(parts: ServerParts, request: HttpRequest, paper: Paper) -> Headers:
     ]
 
 
-async def _registered(parts: ServerParts, request: HttpRequest, upload: Upload) -> Paper:
+async def _registered(parts: ServerParts, request: HttpRequest, upload: Upload, reached: _Reached) -> Paper:
     """The paper that an upload becomes. Rights may have been taken away while the bytes came. Raises Refused."""
     papers = parts.of_papers()
     await parts.gate.identify_again(request)
     await _require_target(parts, request, upload)
     try:
-        return await parts.pools.run("registering", papers.uploads.finish, upload)
+        return await parts.pools.run("registering", papers.uploads.finish, upload, reached.digest)
     finally:
         papers.changed()
 

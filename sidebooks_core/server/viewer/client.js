@@ -88,8 +88,9 @@ export class Library {
 
   /** Be told when documents come and go, what the server has for this session, what changes on the shelf, and how far its
       papers are prepared; returns what ends it. refused: the server wants no
-      stream now; it is asked again unless `refused` says false. The first `shelf` of a page has no changes: what changed before is not told. */
-  listen({ documents, page, shelf, progress, lost, refused }) {
+      stream now; it is asked again unless `refused` says false. view: the size in which pages are asked for, "1200x1800", if it is
+      known: new papers are drawn for it. The first `shelf` of a page has no changes: what changed before is not told. */
+  listen({ documents, page, shelf, progress, lost, refused, view }) {
     let source = null;
     let since = ""; // the last change of the shelf that was told
     let again = 0;
@@ -98,7 +99,8 @@ export class Library {
       source?.close();
       source = null;
       if (document.visibilityState === "hidden") return; // a connection less for the tabs that somebody looks at
-      const asked = `${this.base}/events?session=${encodeURIComponent(this.session)}&since=${encodeURIComponent(since)}`;
+      const asked = `${this.base}/events?session=${encodeURIComponent(this.session)}&since=${encodeURIComponent(since)}`
+        + (view?.() ? `&view=${view()}` : "");
       const mine = source = new EventSource(asked);
       source.addEventListener("documents", (event) => documents?.(JSON.parse(event.data).documents));
       source.addEventListener("page", (event) => page?.(JSON.parse(event.data)));

@@ -309,7 +309,10 @@ function limited(width, height) {
 
 /* What to ask the server for: a page alone by the size of the screen, the same for all pages and all tablets of a kind. */
 function askFor(box, pages) {
-  const { width, height } = pages.length === 1 ? limited(view().width, view().height) : limited(box.width, box.height);
+  if (pages.length !== 1) { const { width, height } = limited(box.width, box.height); return [box.page, width, height]; }
+  const { width, height } = limited(view().width, view().height);
+  const asked = `${width}x${height}`;
+  if (state.asked !== asked) localStorage.setItem("sidebooks view", state.asked = asked);
   return [box.page, width, height];
 }
 
@@ -674,6 +677,7 @@ async function afterwards() {
     shelf: (event) => papersChanged(event).catch((error) => tell(error.message)),
     progress: (event) => shelf?.prepared(event),
     page: ({ document, is_sharp }) => { if (is_sharp && state.book?.id === document) state.book.refetch(); },
+    view: () => localStorage.getItem("sidebooks view"),
     refused: () => {
       if (state.entry) return false;
       const looked = state.book?.paper ? lookAtPaper(state.book) : shelf?.refresh(); // logged out from elsewhere, perhaps
