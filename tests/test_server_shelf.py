@@ -331,6 +331,8 @@ def test_readers_of_one_paper_share_a_look_but_not_one_from_before_a_change(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paper = house.register("一")
+    assert house.papers.wait_prepared(20)
+    until(lambda: house.papers.feed.last >= house.papers.changes()[-1].seq, "the feed does not tell it")
     begun: list[str] = []
     goes_on = threading.Event()
 

@@ -151,7 +151,7 @@ async def _receive(
 ) -> _Reached:
     """Write the body behind what is here.
 
-    What came before a fault stays, unless it has a checksum: then it counts as a whole or not at all. flushes: whether what came
+    What came before a fault stays; with a checksum, it counts as a whole or not at all. flushes: whether what came
     must be on the disk then.
     """
     uploads = parts.of_papers().uploads
