@@ -14,8 +14,12 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 import venv
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -54,10 +58,20 @@ def main(pytest_arguments: list[str]) -> None:
     # The binary, not `python -m pytest`: the latter would put the sources before the installed wheel.
     step("tests", BIN / "pytest", *pytest_arguments, SIDEBOOKS_REQUIRE_WHEEL="1")
     if not pytest_arguments:
-        for version in OTHER_PYTHONS:
-            test_on(version, wheel)
-        for name in BENCHMARKS:
-            step(f"benchmark {name}", PYTHON, "-m", f"benchmarks.{name}", "--quick")
+        others = [partial(test_on, version, wheel) for version in OTHER_PYTHONS]
+        benchmarks = [partial(step, f"benchmark {name}", PYTHON, "-m", f"benchmarks.{name}", "--quick") for name in BENCHMARKS]
+        two_at_once([*others, *benchmarks])
+
+
+def two_at_once(calls: Sequence[Callable[[], None]]) -> None:
+    """Nothing of this is timed. Each writes its output when it ends. Exits if one fails, once those that have begun end."""
+    with ThreadPoolExecutor(2) as threads:
+        under_way = [threads.submit(call) for call in calls]
+        failed = next((one for one in as_completed(under_way) if one.exception() is not None), None)
+        if failed is not None:
+            for one in under_way:
+                one.cancel()
+            sys.exit(str(failed.exception()))
 
 
 def test_on(version: str, wheel: Path) -> None:
@@ -91,13 +105,33 @@ def set_up() -> Path:
 
 
 def step(name: str, *command: str | Path, **environment: str) -> None:
-    print(f"== {name}", flush=True)
+    """Run a command, with its output as it comes, or at its end beside others. Raises Failed."""
     started_s = time.monotonic()
-    done = subprocess.run([os.fspath(part) for part in command], cwd=ROOT, env={**os.environ, **environment}, check=False)
-    print(f"== {name}: {time.monotonic() - started_s:.0f} s", flush=True)
+    is_alone = threading.current_thread() is threading.main_thread()
+    if is_alone:
+        print(f"== {name}", flush=True)
+    told = None if is_alone else subprocess.PIPE
+    done = subprocess.run(
+        [os.fspath(part) for part in command],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        check=False,
+        stdout=told,
+        stderr=None if is_alone else subprocess.STDOUT,
+    )
+    output = b"" if is_alone else b"== %s\n%s" % (name.encode(), done.stdout)
+    sys.stdout.buffer.write(output + f"== {name}: {time.monotonic() - started_s:.0f} s\n".encode())
+    sys.stdout.buffer.flush()
     if done.returncode:
-        sys.exit(f"{name} failed")
+        raise Failed(f"{name} failed")
+
+
+class Failed(Exception):
+    """A step went wrong."""
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    try:
+        main(sys.argv[1:])
+    except Failed as failed:
+        sys.exit(str(failed))

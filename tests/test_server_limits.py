@@ -297,7 +297,7 @@ def test_a_new_route_that_knows_nothing_of_limits_is_held_to_them(tmp_path: Path
 @pytest.mark.parametrize("values", [{}, {"rotation": "90"}, {"quality": "bitonal"}, {"format": "jpg"}], ids=str)
 def test_images_carry_the_name_of_each_reader(shared: TownHall, route: Route, values: dict[str, str]) -> None:
     limit(shared, Limits(is_marked=True))
-    path = page_address(route, shared, 1, **{"dziLevel": "9", **values})
+    path = page_address(route, shared, 1, **{"dziLevel": "9", "iiifSize": "!700,700", **values})
     plain = shared.ask("clerk", path)
     first, second = shared.ask("member", path), shared.ask("other folder", path)
     assert {plain.status, first.status, second.status} == {200}

@@ -48,7 +48,7 @@ from sidebooks_core.shelf.screens import Screens, requests_for
 from sidebooks_core.shelf.search import page_texts
 from sidebooks_core.shelf.search.searching import Searcher
 from sidebooks_core.shelf.taking import taking_in
-from sidebooks_core.shelf.told import change_folder, change_paper, new_folder, new_paper, require_text, required_id, shown_name
+from sidebooks_core.shelf.told import change_folder, change_paper, new_folder, new_paper, require_text, shown_name
 from sidebooks_core.shelf.turns import Turns
 from sidebooks_core.shelf.watched import Watches
 
@@ -122,14 +122,14 @@ class Shelf(Following, Keeping, Finding):
         Raises RequestError.
         """
         with self.database.writing() as writing:
-            changed = change_folder(writing, required_id(folder), changes, who)
+            changed = change_folder(writing, id_of(folder), changes, who)
         self.feed.wake()
         return changed
 
     def remove_folder(self, folder: str | Folder, *, who: Who = "") -> None:
         """Remove an empty folder. Raises Conflict if it holds anything, RequestError."""
         with self.database.writing() as writing:
-            folders.remove_folder(writing, required_id(folder), who)
+            folders.remove_folder(writing, id_of(folder), who)
         self.feed.wake()
 
     def folder(self, folder_id: str) -> Folder:

@@ -20,11 +20,6 @@ LAST_S = 1e12
 """No time is later than this, in seconds since 1970: beyond it, somebody told milliseconds."""
 
 
-def required_id(folder: str | Folder) -> str:
-    """As `id_of`, of a folder that is not the top."""
-    return id_of(folder)
-
-
 def shown_name(name: str) -> str:
     """A name as it is shown. Raises RequestError if it shows nothing, or is too long."""
     called = shown_text(name) if isinstance(name, str) else ""
