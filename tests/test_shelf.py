@@ -149,8 +149,8 @@ def test_a_file_that_changes_while_it_is_copied_is_refused(
     path.write_bytes(PAPER.to_bytes())
     take_in = shelf.originals.take_in
 
-    def while_it_grows(source: io.BufferedReader) -> object:
-        taken = take_in(source)
+    def while_it_grows(source: io.BufferedReader, *, flushes: bool) -> object:
+        taken = take_in(source, flushes=flushes)
         with path.open("ab") as more:
             more.write(b"more")
         return taken

@@ -328,7 +328,7 @@ def begin(hall: TownHall, path: str, length: int) -> str:
 def crash_in(monkeypatch: pytest.MonkeyPatch, hall: TownHall, path: str, body: bytes) -> None:
     """All bytes are here, and the server failed before they became a paper."""
 
-    def failing(self: object, upload: object) -> None:
+    def failing(self: object, upload: object, digest: str | None) -> None:
         raise StorageFailed("for a moment")
 
     with monkeypatch.context() as patch:

@@ -153,8 +153,8 @@ async def original(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     papers, given = parts.of_papers(), request.params.get("revision")
 
     def made() -> HttpResponse:
-        _still(parts, request)
-        found = _revision(papers, request.params["paper"], None if given is None else _number(given))
+        present = _still(parts, request).revision
+        found = _revision(papers, request.params["paper"], present if given is None else _number(given))
         kind = mimetypes.guess_type(found.file_name, strict=False)[0]
         suffix = Path(found.file_name).suffix
         own = headers.file(
@@ -257,12 +257,16 @@ def _change(papers: PaperParts, paper_id: str, who: Actor, **changes: Unpack[Pap
 
 
 def _still(parts: ServerParts, request: HttpRequest) -> Paper:
-    """The paper that the path names, as it is now, where whoever asks may still do that. Raises Refused, NotOnShelf."""
+    """The paper that the path names, as it is now, if whoever asks may do that where it stands now. The audit tells of it so.
+
+    Raises Refused, NotOnShelf.
+    """
     shelf = parts.of_papers().shelf
     found = standing.of_paper(shelf.database, request.params["paper"])
     if found is None or found.paper is None:
         raise NotOnShelf(f"there is no paper {request.params['paper']!r}")
     parts.gate.require_still(request, (found,))
+    request.standing = found
     return found.paper
 
 
