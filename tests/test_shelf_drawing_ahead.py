@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,13 @@ from quiet import wait_until
 from test_shelf_preparing import pages
 
 import sidebooks_core as sb
+from sidebooks_core.errors import Conflict, StorageFailed
 from sidebooks_core.shelf import Paper, Shelf, catalogue
 from sidebooks_core.shelf.drawing_ahead import DrawingAhead
+from sidebooks_core.shelf.originals import Originals
 from sidebooks_core.shelf.screens import LEAST_TIMES, MOST_SIZES, MOST_TIMES, Asked, Screens, chosen, faded
 from sidebooks_core.testing import FakeEngine
-from sidebooks_core.workers.jobs import Draw
+from sidebooks_core.workers.jobs import Draw, NoWorker
 
 TABLET = (600, 960)
 COUNTS = st.lists(st.builds(Asked, st.integers(1, 9), st.integers(1, 9), st.integers(1, 10_000)), max_size=99)
@@ -146,7 +149,124 @@ def test_without_a_cache_folder_nothing_is_drawn_ahead(engine: FakeEngine, tmp_p
         shelf.register(pages(1, 2), name="一")
         assert shelf.wait_prepared(20)
         ahead = DrawingAhead(shelf.database, service, "", lambda _: pytest.fail("opened"), shelf.screens)
-        assert not ahead.draw_some(lambda: False)
+        assert not any(ahead.draw_some(lambda: False) for _ in range(5))
+
+
+def stored(shelf: Shelf) -> int:
+    """Records in the cache folder."""
+    store = shelf.service.parts.images.keeper.store
+    store.flush()
+    found = store.statistics().disk
+    assert found is not None
+    return found.records
+
+
+@pytest.mark.parametrize("is_elsewhere", [False, True])
+def test_a_purge_while_a_paper_is_drawn_ahead_leaves_no_image(
+    shelf: Shelf, engine: FakeEngine, tmp_path: Path, *, is_elsewhere: bool
+) -> None:
+    paper = shelf.register(pages(*range(60)), name="長い")
+    assert shelf.wait_prepared(20)
+    with engine.hold(Draw) as held:
+        ask_often(shelf)
+        held.wait_begun()
+        if is_elsewhere:
+            with (
+                sb.TileService(sb.Settings(workers=1), pool=FakeEngine().pool) as theirs,
+                Shelf(tmp_path / "data", theirs, prepares=False) as other,
+            ):
+                other.purge(paper.id)
+        else:
+            shelf.purge(paper.id)
+        held.release()
+    again = shelf.register(pages(1000), name="後")
+    assert shelf.wait_prepared(20)
+    wait_until(lambda: drawn(shelf) == [again.id], "it does not go on")
+    wait_until(lambda: shelf.pending_purges().is_empty, "the purge does not end")
+    shelf.purge(again.id)
+    wait_until(lambda: stored(shelf) == 0, "images of a purged paper stay")
+
+
+def test_a_file_that_is_refused_leaves_no_image(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf.screens.seen(*TABLET)
+    paper = shelf.register(pages(1), name="一")
+    assert shelf.wait_prepared(20)
+    before, files = stored(shelf), set(shelf.originals.all())
+    shelf.replace(paper.id, pages(2))
+    assert shelf.wait_prepared(20)
+    shelf.replace(paper.id, pages(1))
+    assert shelf.wait_prepared(20)
+    kept, files = stored(shelf), set(shelf.originals.all())
+    assert kept > before
+    with pytest.raises(Conflict):
+        shelf.replace(paper.id, pages(3), after=1)
+    wait_until(lambda: stored(shelf) == kept, "an image of a file that is on no shelf stays")
+
+    def full(*_: Any) -> None:
+        raise StorageFailed("the disk is full")
+
+    monkeypatch.setattr(Originals, "flush", full)
+    with pytest.raises(StorageFailed):
+        shelf.register(pages(4), name="二")
+    assert (stored(shelf), set(shelf.originals.all())) == (kept, files)
+
+
+def test_one_paper_that_cannot_be_drawn_ahead_holds_up_no_other(shelf: Shelf, caplog: pytest.LogCaptureFixture) -> None:
+    older = shelf.register(pages(1), name="一")
+    newer = shelf.register(pages(2), name="二")
+    assert shelf.wait_prepared(20)
+    shelf.originals.path(shelf.revision(newer.id).original).unlink()
+    shelf.document(older.id)
+    for _ in range(64):  # its document is open no longer
+        shelf.preparer.wake()
+    shelf.close()
+    with Shelf(shelf.data_dir, shelf.service) as again:
+        ask_often(again)
+        wait_until(lambda: drawn(again) == [older.id], "one that is missing holds it up")
+    assert "cannot be drawn ahead" in caplog.text
+
+
+def test_what_could_not_be_drawn_for_a_passing_reason_does_not_count_as_drawn(
+    shelf: Shelf, service: sb.TileService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sidebooks_core.shelf.preparing.AGAIN_S", 0.02)
+    paper = shelf.register(pages(1, 2), name="一")
+    assert shelf.wait_prepared(20)
+    asked: list[object] = []
+
+    def no_worker(request: object, *_: object) -> Future[Any]:
+        asked.append(request)
+        future: Future[Any] = Future()
+        future.set_exception(NoWorker("no worker is at hand"))
+        return future
+
+    with monkeypatch.context() as patch:
+        patch.setattr(service.parts.images, "find", no_worker)
+        ask_often(shelf)
+        wait_until(lambda: len(asked) > 4, "it is not tried again")
+        assert not drawn(shelf)
+    wait_until(lambda: drawn(shelf) == [paper.id], "it is not drawn when there are workers")
+
+
+def test_screens_that_another_process_has_seen_count(shelf: Shelf, tmp_path: Path) -> None:
+    paper = shelf.register(pages(1, 2), name="一")
+    assert shelf.wait_prepared(20)
+    with (
+        sb.TileService(sb.Settings(workers=1), pool=FakeEngine().pool) as theirs,
+        Shelf(tmp_path / "data", theirs) as other,
+    ):
+        ask_often(other)
+        wait_until(lambda: drawn(shelf) == [paper.id], "this process does not know of them")
+
+
+def test_sizes_of_few_are_not_common_and_leave_room_for_others(shelf: Shelf) -> None:
+    for number in range(1, 200):
+        shelf.screens.seen(number, 4096)
+    for _ in range(100):
+        shelf.screens.seen(*TABLET)
+    assert shelf.screens.commonest() == [TABLET]
+    shelf.screens.seen(1 << 20, 1 << 20)
+    assert len(shelf.screens.commonest()) == 1
 
 
 def test_a_restart_goes_on_and_a_purge_forgets(shelf: Shelf, service: sb.TileService, tmp_path: Path) -> None:

@@ -16,11 +16,13 @@ from msgspec import Struct
 
 from sidebooks_core.databases.database import Database, Reading
 from sidebooks_core.documents.document import Document
-from sidebooks_core.errors import DocumentError, PageError
+from sidebooks_core.errors import PageError, QueueFull, ServiceClosed, SidebooksError, StorageFailed
+from sidebooks_core.images.passing import has_no_worker, may_pass
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.service import TileService
 from sidebooks_core.shelf import catalogue
 from sidebooks_core.shelf.model import Revision
+from sidebooks_core.shelf.purging import let_go
 from sidebooks_core.shelf.screens import Screens, requests_for
 
 SHARE = 0.5
@@ -38,7 +40,7 @@ class Undrawn(Struct, frozen=True, array_like=True):
     paper: str
     number: int
     newer_bytes: int
-    """Of what was drawn ahead of papers that are as new or newer."""
+    """Of what was drawn ahead of papers that are as new or newer, in their present revisions."""
 
 
 class DrawingAhead:
@@ -68,6 +70,10 @@ class DrawingAhead:
         """Whether anybody has read papers on a screen."""
         return bool(self._screens.commonest())
 
+    def note_screens(self) -> None:
+        """Have the process that draws ahead know the screens that this one has seen. Raises StorageError."""
+        self._screens.keep()
+
     def draw_some(self, is_wanted_elsewhere: Callable[[], bool]) -> bool:
         """Draw pages of one revision, until somebody reads or `is_wanted_elsewhere`. False if there is nothing to do just now.
 
@@ -81,7 +87,9 @@ class DrawingAhead:
             if found is not None and found.newer_bytes < SHARE * self._service.settings.disk_bytes:
                 try:
                     return self._draw(found, size_px, is_wanted_elsewhere)
-                except DocumentError:
+                except (ServiceClosed, QueueFull, StorageFailed):
+                    raise
+                except (SidebooksError, OSError):
                     _log.exception("revision %s of the paper %s cannot be drawn ahead", found.number, found.paper)
                     self._failed.add((found.paper, found.number))
                     return True
@@ -89,22 +97,23 @@ class DrawingAhead:
         return False
 
     def _somebody_reads(self) -> bool:
-        """Whether an image was shown since the last call."""
+        """Whether this process has shown an image since the last call. What others show is not known here."""
         before, self._shown = self._shown, self._service.parts.images.keeper.shown_count()
         return self._shown != before
 
     def _draw(self, one: Undrawn, size_px: tuple[int, int], is_wanted_elsewhere: Callable[[], bool]) -> bool:
         """False if it was interrupted."""
-        with self._database.reading() as reading:
-            revision = catalogue.find_revision(reading, one.paper, one.number)
+        revision = self._revision(one)
         if revision is None:
             return True  # it was purged
         document = self._open_revision(revision)
-        drawn_bytes = 0
-        for first in range(0, document.page_count, PAGES_AT_ONCE):
-            drawn_bytes += self._draw_pages(document, range(first, min(first + PAGES_AT_ONCE, document.page_count)), size_px)
-            if is_wanted_elsewhere() or self._somebody_reads():
-                return False
+        try:
+            drawn_bytes = self._draw_all(one, document, size_px, is_wanted_elsewhere)
+        finally:
+            if self._revision(one) is None:  # it was purged meanwhile, perhaps by another process
+                let_go(self._database, self._service, [document])
+        if drawn_bytes is None:
+            return False
         with self._database.writing() as writing:
             writing.run(
                 "INSERT OR REPLACE INTO drawn_ahead (cache, paper, revision, width_px, height_px, bytes) "
@@ -113,8 +122,28 @@ class DrawingAhead:
             )  # fmt: skip
         return True
 
+    def _draw_all(
+        self, one: Undrawn, document: Document, size_px: tuple[int, int], is_wanted_elsewhere: Callable[[], bool]
+    ) -> int | None:
+        """Draw pages, as long as the revision is there and there is room. Returns their bytes; None if it was interrupted."""
+        drawn_bytes, room_bytes = 0, SHARE * self._service.settings.disk_bytes - one.newer_bytes
+        for first in range(0, document.page_count, PAGES_AT_ONCE):
+            drawn_bytes += self._draw_pages(document, range(first, min(first + PAGES_AT_ONCE, document.page_count)), size_px)
+            if is_wanted_elsewhere() or self._somebody_reads():
+                return None
+            if drawn_bytes >= room_bytes or self._revision(one) is None:
+                break  # what is drawn beyond the room drives out what was drawn before
+        return drawn_bytes
+
+    def _revision(self, one: Undrawn) -> Revision | None:
+        with self._database.reading() as reading:
+            return catalogue.find_revision(reading, one.paper, one.number)
+
     def _draw_pages(self, document: Document, pages: range, size_px: tuple[int, int]) -> int:
-        """Returns the bytes of the images. A page that fails says so to its readers."""
+        """Returns the bytes of the images. A page that fails says so to its readers.
+
+        Raises QueueFull if there is no worker, and the error of a page that may not fail at the next try.
+        """
         images = self._service.parts.images
         requests = [one for page in pages for one in requests_for(images, document, page, [size_px])]
         drawn_bytes = 0
@@ -122,7 +151,9 @@ class DrawingAhead:
             error = found.exception()
             if error is None:
                 drawn_bytes += len(found.result().record.data)
-            elif not isinstance(error, PageError):
+            elif has_no_worker(error):
+                raise QueueFull(str(error)) from error
+            elif may_pass(error) or not isinstance(error, PageError):
                 raise error
         return drawn_bytes
 
@@ -133,7 +164,8 @@ def undrawn(
     """The newest present revision, prepared and not withdrawn, that is not drawn for a screen. None: there is none."""
     query = """
         SELECT revision.paper, revision.number, (
-            SELECT coalesce(sum(bytes), 0) FROM drawn_ahead AS other JOIN revision AS newer
+            SELECT coalesce(sum(bytes), 0) FROM drawn_ahead AS other JOIN paper AS holder
+            ON holder.id = other.paper AND holder.revision = other.revision JOIN revision AS newer
             ON newer.paper = other.paper AND newer.number = other.revision
             WHERE other.cache = ?1 AND newer.registered_s >= revision.registered_s
         )

@@ -19,7 +19,7 @@ from sidebooks_core.documents.shown_text import shown as shown_text
 from sidebooks_core.errors import Conflict, RequestError, StorageDamaged
 from sidebooks_core.shelf import catalogue, folders
 from sidebooks_core.shelf.catalogue import BroughtPaper, NewPaper, NewRevision
-from sidebooks_core.shelf.intake import Desk, TakenIn, committing, revision_of
+from sidebooks_core.shelf.intake import Desk, TakenIn, Taking, committing, revision_of
 from sidebooks_core.shelf.manifest import (
     MANIFEST_NAME,
     MOST_BYTES,
@@ -32,7 +32,7 @@ from sidebooks_core.shelf.manifest import (
 from sidebooks_core.shelf.model import Folder, Who
 from sidebooks_core.shelf.order import new_id
 from sidebooks_core.shelf.originals import Original
-from sidebooks_core.shelf.taking import discard
+from sidebooks_core.shelf.taking import undo
 
 
 class BroughtIn(Struct, frozen=True):
@@ -56,17 +56,17 @@ def bring_in(desk: Desk, source: Path, folder: str | None, who: Who) -> BroughtI
     Raises FileNotFoundError if there is no manifest, RequestError if it makes no sense, StorageDamaged if a file is not the one
     that it names, DocumentTooLarge, StorageFailed, Conflict if somebody else brings in the same. Then nothing was brought in.
     """
-    fresh: set[str] = set()
+    fresh = Taking()
     try:
         with desk.originals.taking():
             return _brought_in(desk, source, folder, who, fresh)
     except BaseException:
-        discard(desk.database, desk.originals, fresh)  # not within: somebody else may be about to name the same files
+        undo(desk.database, desk.intake, fresh)  # not within: somebody else may be about to name the same files
         raise
 
 
-def _brought_in(desk: Desk, source: Path, folder: str | None, who: Who, fresh: set[str]) -> BroughtIn:
-    """fresh: the digests of files that were not here are added to it."""
+def _brought_in(desk: Desk, source: Path, folder: str | None, who: Who, fresh: Taking) -> BroughtIn:
+    """fresh: files that were not here are added to it, and the documents that were opened."""
     manifest = _manifest(source)
     with desk.database.reading() as reading:
         if folder is not None:
@@ -124,22 +124,22 @@ def _stands_here(reading: Reading, paper: PaperEntry, folder: str | None) -> boo
     )
 
 
-def _taken(desk: Desk, source: Path, paper: PaperEntry, revision: RevisionEntry, fresh: set[str]) -> TakenIn:
+def _taken(desk: Desk, source: Path, paper: PaperEntry, revision: RevisionEntry, fresh: Taking) -> TakenIn:
     original = _taken_file(desk, source, revision.file, fresh)
     shown = _taken_file(desk, source, revision.shown, fresh) if revision.shown is not None else original
-    opened, _ = desk.intake.open(shown.digest, shown_text(paper.name), revision.password)
+    opened, _ = desk.intake.open(shown.digest, shown_text(paper.name), revision.password, fresh)
     return TakenIn(original, shown, shown_text(revision.file_name), opened, None, paper.id)
 
 
-def _taken_file(desk: Desk, source: Path, entry: FileEntry, fresh: set[str]) -> Original:
+def _taken_file(desk: Desk, source: Path, entry: FileEntry, fresh: Taking) -> Original:
     with _opened(source, entry.path) as file:
         if os.fstat(file.fileno()).st_size != entry.size_bytes:
             raise StorageDamaged(f"{entry.path!r} has not the size that the manifest says; nothing was imported")
         if not desk.originals.holds(entry.digest):
-            fresh.add(entry.digest)
+            fresh.digests.add(entry.digest)
         original = desk.originals.take_in(file)
     if original.digest != entry.digest:
-        fresh.add(original.digest)
+        fresh.digests.add(original.digest)
         raise StorageDamaged(f"{entry.path!r} is not the file that the manifest names: it was changed; nothing was imported")
     return original
 

@@ -8,11 +8,11 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from sidebooks_core.databases.database import Database, Writing
@@ -22,6 +22,7 @@ from sidebooks_core.errors import (
     DamagedDocument,
     DocumentError,
     DocumentTooLarge,
+    PageError,
     PasswordRequired,
     QueueFull,
     RequestError,
@@ -30,6 +31,7 @@ from sidebooks_core.errors import (
     StorageFailed,
     UnsupportedDocument,
 )
+from sidebooks_core.images.keeping import own_id
 from sidebooks_core.images.passing import has_no_worker
 from sidebooks_core.service import TileService
 from sidebooks_core.shelf.catalogue import NewRevision, Opened
@@ -84,6 +86,13 @@ class TakenIn(Struct, frozen=True):
     """The id of the upload that it came of."""
 
 
+class Taking(Struct):
+    """What one taking has put among the originals and opened, so that it can be undone."""
+
+    digests: set[str] = field(default_factory=set)
+    documents: list[Document] = field(default_factory=list)
+
+
 class Intake:
     """Takes files in. Thread-safe."""
 
@@ -91,24 +100,26 @@ class Intake:
         self, originals: Originals, service: TileService, convert: Convert | None, opened: Callable[[Document], None]
     ) -> None:
         """opened: called with each document as soon as it is open, before the paper is on the shelf."""
-        self._originals = originals
+        self.originals = originals
         self._has_opened = opened
         self._flushing = ThreadPoolExecutor(FLUSHES_AT_ONCE, "sidebooks-flush")
         self._service = service
         self._convert = convert
 
-    def take(self, given: Given, password: str | None, name: str | None) -> TakenIn:
+    def take(self, given: Given, password: str | None, name: str | None, taking: Taking) -> TakenIn:
         """Copy a file and open it. A file that cannot be opened is kept all the same, with its reason.
 
+        taking: what was done is added to it, also if this raises.
         Raises FileNotFoundError, IsADirectoryError, DamagedDocument if the file changed while it was copied, DocumentTooLarge
-        if it is over the limit of the settings, StorageFailed, ServiceClosed.
+        if it is over the limit of the settings, QueueFull if no worker can open it now, StorageFailed, ServiceClosed.
         """
         paper_id, upload = (given.paper_id, given.upload) if isinstance(given, Arrived) else (new_id(), None)
         original, file_name = self._copied(given, name)
-        opened, document = self._opened_while_flushed(original, name or file_name, password)
+        taking.digests.add(original.digest)
+        opened, document = self._opened_while_flushed(original, name or file_name, password, taking)
         if opened.state == "unsupported" and self._convert is not None:
             try:
-                made = self._convert(self._originals.path(original.digest), file_name)
+                made = self._convert(self.originals.path(original.digest), file_name)
                 shown = self._copied(made, None)[0] if made is not None else None
             except (StorageError, ServiceClosed):
                 raise
@@ -116,32 +127,46 @@ class Intake:
                 _log.exception("%r could not be converted", file_name)
                 opened, shown = replace(opened, reason=f"it could not be converted ({type(fault).__name__}); see the log"), None
             if shown is not None:
-                opened, document = self._opened_while_flushed(shown, name or file_name, password)
+                taking.digests.add(shown.digest)
+                opened, document = self._opened_while_flushed(shown, name or file_name, password, taking)
                 return TakenIn(original, shown, file_name, opened, document, paper_id, upload)
         return TakenIn(original, original, file_name, opened, document, paper_id, upload)
 
     def close(self) -> None:
         self._flushing.shutdown()
 
-    def _opened_while_flushed(self, original: Original, name: str, password: str | None) -> tuple[Opened, Document | None]:
+    def forget(self, document: Document) -> None:
+        """Remove what a document that no paper shows has left in the cache: its first page was begun."""
+        document.withdrawn.set()
+        page_ids = {document.id, own_id(document, 0)}
+        with suppress(PageError, DocumentError):
+            page_ids.add(document.content_id(0))  # once this is known, all that was begun before is kept no more
+        self._service.parts.images.keeper.purge(page_ids)
+        self._service.parts.images.keeper.store.scrub()
+        self._service.parts.facts.forget(document.id, lasting=True)
+
+    def _opened_while_flushed(
+        self, original: Original, name: str, password: str | None, taking: Taking
+    ) -> tuple[Opened, Document | None]:
         """Open a file. It is on the disk when this returns: both take as long, and the disk does not wait for the worker."""
         try:
-            flushed = self._flushing.submit(self._originals.flush, original.digest)
+            flushed = self._flushing.submit(self.originals.flush, original.digest)
         except RuntimeError:
             raise ServiceClosed("the shelf was closed") from None
         try:
-            return self.open(original.digest, name, password)
+            return self.open(original.digest, name, password, taking)
         finally:
             flushed.result()
 
-    def open(self, digest: str, name: str, password: str | None) -> tuple[Opened, Document | None]:
-        """Open a file that was taken in. Raises QueueFull if there is no worker for it."""
+    def open(self, digest: str, name: str, password: str | None, taking: Taking) -> tuple[Opened, Document | None]:
+        """Open a file that was taken in. taking: the document is added to it. Raises QueueFull if there is no worker for it."""
         try:
-            document = self._service.open(self._originals.path(digest), password, name=name)
+            document = self._service.open(self.originals.path(digest), password, name=name)
         except DocumentError as error:
             if has_no_worker(error):  # else a sound file would stand on the shelf as damaged
                 raise QueueFull(f"{name!r} cannot be opened now: {error.message}; try again") from error
             return Opened(state=_state_of(error), reason=error.message), None
+        taking.documents.append(document)
         self._has_opened(document)
         return Opened(state="ready", document_id=document.id, page_count=document.page_count, password=password), document
 
@@ -150,7 +175,7 @@ class Intake:
         if isinstance(given, Arrived):
             return given.original, given.file_name
         if isinstance(given, bytes | bytearray | memoryview):
-            return self._originals.take_in(io.BytesIO(bytes(given)), flushes=False), name or ""
+            return self.originals.take_in(io.BytesIO(bytes(given)), flushes=False), name or ""
         if not isinstance(given, str | os.PathLike):
             if not hasattr(given, "read"):
                 raise RequestError(
@@ -159,7 +184,7 @@ class Intake:
             if given.seekable():
                 given.seek(0)
             own_name = getattr(given, "name", None)
-            return self._originals.take_in(given, flushes=False), name or (
+            return self.originals.take_in(given, flushes=False), name or (
                 Path(own_name).name if isinstance(own_name, str) else ""
             )
         path = Path(given)
@@ -174,7 +199,7 @@ class Intake:
             before = os.fstat(file.fileno())
             if not stat.S_ISREG(before.st_mode):
                 raise RequestError(f"{os.fspath(given)!r} is no file: a paper is registered from a file")
-            original = self._originals.take_in(file, flushes=False)
+            original = self.originals.take_in(file, flushes=False)
             after = os.fstat(file.fileno())
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns) or original.size_bytes != after.st_size:
             raise DamagedDocument(f"{path.name} changed while it was copied: register it when it is complete")

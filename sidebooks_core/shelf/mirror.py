@@ -24,7 +24,7 @@ from sidebooks_core.documents.shown_text import shown as shown_text
 from sidebooks_core.errors import Conflict, RequestError, ServiceClosed, SidebooksError
 from sidebooks_core.shelf import catalogue, folders, watched_rows
 from sidebooks_core.shelf.catalogue import NewPaper
-from sidebooks_core.shelf.intake import Desk, TakenIn, committing, name_of, revision_of
+from sidebooks_core.shelf.intake import Desk, TakenIn, Taking, committing, name_of, revision_of
 from sidebooks_core.shelf.model import Folder, Paper, Who
 from sidebooks_core.shelf.order import new_id
 from sidebooks_core.shelf.ripening import Known, Ripening
@@ -116,8 +116,8 @@ class Mirror:
         """Register a file, or what has changed of it. A failure is told, and tried again if it may pass."""
         place = self._place(path)
         try:
-            with taking_in(self._desk.database, self._desk.originals) as fresh:
-                noticed = self._taken(path, files, rows, fresh)
+            with taking_in(self._desk.database, self._desk.intake) as taking:
+                noticed = self._taken(path, files, rows, taking)
         except ServiceClosed:
             raise
         except (_Changed, FileNotFoundError):
@@ -138,9 +138,7 @@ class Mirror:
         if noticed is not None:
             self._told(noticed)
 
-    def _taken(
-        self, path: bytes, files: dict[bytes, str], rows: dict[bytes, WatchedFile], fresh: list[TakenIn]
-    ) -> Noticed | None:
+    def _taken(self, path: bytes, files: dict[bytes, str], rows: dict[bytes, WatchedFile], taking: Taking) -> Noticed | None:
         place, row = self._place(path), rows.get(path)
         digest = _digest(place, files[path])
         new = WatchedFile(path, "", digest, files[path], False)
@@ -155,8 +153,7 @@ class Mirror:
                     raise _Purged("its paper was purged: it is not registered again from here")
         now_s = time.monotonic()
         left_s = DAMAGED_AFTER * self._settle_s - self._ripening.age_s(path, now_s)
-        taken = self._desk.intake.take(place, None, None)
-        fresh.append(taken)
+        taken = self._desk.intake.take(place, None, None, taking)
         if taken.original.digest != digest or not _is_as_seen(place.stat(), files[path]):
             raise _Changed  # opening it may have taken long
         if taken.opened.state == "damaged" and left_s > 0:

@@ -28,6 +28,7 @@ from sidebooks_core.shelf import catalogue, prepared_rows
 from sidebooks_core.shelf.drawing_ahead import DrawingAhead
 from sidebooks_core.shelf.model import Change, Progress, Revision
 from sidebooks_core.shelf.prepared_rows import RevisionKey
+from sidebooks_core.shelf.purging import let_go
 from sidebooks_core.shelf.search import index, page_texts, stretches
 
 LOCK_NAME = "preparing.lock"
@@ -204,6 +205,7 @@ class Preparer:
                     self._closing.wait(max(0.0, self._not_before_s - time.monotonic()))
                     self._clean_daily()
                     if lock is None:
+                        self._ahead.note_screens()
                         lock = self._begun()
                     if lock is None or not (self._prepare_next() or self._ahead.draw_some(self._has_other_work)):
                         self._wake.wait(self._pause_s())
@@ -308,15 +310,25 @@ class Preparer:
     def _prepare(self, revision: Revision) -> None:
         under_way = self._under_way = _UnderWay(revision.paper, revision.number)
         document = self._open_revision(revision)
-        for first in range(0, document.page_count, PAGES_AT_ONCE):
-            if self._closing.is_set():
-                return
-            self._prepare_pages(revision, document, under_way, range(first, min(first + PAGES_AT_ONCE, document.page_count)))
+        try:
+            for first in range(0, document.page_count, PAGES_AT_ONCE):
+                if self._closing.is_set():
+                    return
+                self._prepare_pages(
+                    revision, document, under_way, range(first, min(first + PAGES_AT_ONCE, document.page_count))
+                )
+        finally:
+            if not self._is_there(revision):  # it was purged meanwhile, perhaps by another process
+                let_go(self._database, self._service, [document])
         tried = self._failed.get(RevisionKey(revision.paper, revision.number))
         if under_way.may_pass and (tried is None or tried.times < TRIES - 1):
             raise _MayPass(f"pages of {document.name} could not be read or drawn in time")
         with self._database.writing() as writing:
             prepared_rows.set_prepared(writing, revision.paper, revision.number)
+
+    def _is_there(self, revision: Revision) -> bool:
+        with self._database.reading() as reading:
+            return catalogue.find_revision(reading, revision.paper, revision.number) is not None
 
     def _prepare_pages(self, revision: Revision, document: Document, under_way: _UnderWay, pages: range) -> None:
         """Identify some pages, write down what they are, and make their previews. A page that fails has none."""

@@ -47,6 +47,15 @@ class PendingPurges(Struct, frozen=True):
         return not (self.originals or self.texts or self.is_in_log or self.caches or self.incoming)
 
 
+def let_go(database: Database, service: TileService, opened: Iterable[Document]) -> None:
+    """Remove what a process has of documents, unless a paper shows them. Raises ServiceClosed, StorageError."""
+    for document in opened:
+        with database.reading() as reading:
+            is_shown = bool(catalogue.papers_of_document(reading, document.id))
+        if not is_shown:
+            service.purge(document, positions=True)
+
+
 class Purger:
     """Thread-safe. `close()` it before the database and the service."""
 
@@ -118,14 +127,6 @@ class Purger:
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(10)
 
-    def _let_go(self, opened: Iterable[Document]) -> None:
-        """Remove what this process has of documents, unless another paper shows them."""
-        for document in opened:
-            with self._database.reading() as reading:
-                is_shown = bool(catalogue.papers_of_document(reading, document.id))
-            if not is_shown:
-                self._service.purge(document, positions=True)
-
     def _tried(self, opened: Iterable[Document]) -> PendingPurges:
         """Under the lock."""
         is_cut = upkeep.finish_purges(self._database, self._originals, self._service, self.cache_id, opened)
@@ -158,7 +159,7 @@ class Purger:
             pause_s = FIRST_PAUSE_S if was_awake or pause_s is None else min(pause_s * 2, LONGEST_PAUSE_S)
             try:
                 with self._finishing:
-                    self._let_go(opened)
+                    let_go(self._database, self._service, opened)
                     left = self._tried(())
                 if not self._is_mine(left):
                     pause_s = None

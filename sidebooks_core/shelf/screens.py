@@ -73,9 +73,11 @@ class Screens:
             self._known: Counter[tuple[int, int]] = _counted(reading)
 
     def commonest(self) -> list[tuple[int, int]]:
-        """The sizes that were asked for most, few as they may be: for the first page of a paper. It never waits."""
+        """The sizes that were asked for most, however few readers there are: for the first page of a paper. It never waits."""
         with self._lock:
-            return [size_px for size_px, _ in (self._known + self._new).most_common(MOST_SCREENS)]
+            counts = self._known + self._new
+        least = LEAST_SHARE * counts.total()
+        return [size_px for size_px, times in counts.most_common(MOST_SCREENS) if times >= least]
 
     def seen(self, width_px: int, height_px: int) -> None:
         """Somebody has a screen of this size, or has asked for a page in it. It never waits.
@@ -85,19 +87,26 @@ class Screens:
         if min(width_px, height_px) < 1 or width_px * height_px > MOST_PIXELS:
             return
         with self._lock:
-            if len(self._new) < MOST_SIZES or (width_px, height_px) in self._new:
-                self._new[width_px, height_px] += 1
+            if len(self._new) >= MOST_SIZES and (width_px, height_px) not in self._new:
+                del self._new[min(self._new, key=self._new.__getitem__)]
+            self._new[width_px, height_px] += 1
 
     def chosen(self) -> list[tuple[int, int]]:
         """See the function of this name; with what was seen until now. Raises StorageError."""
+        self.keep()
+        with self._lock:
+            return chosen([Asked(*size_px, times) for size_px, times in self._known.items()])
+
+    def keep(self) -> None:
+        """Write down what was seen, and read what other processes have. Raises StorageError."""
         with self._lock:
             new, self._new = self._new, Counter()
-        if new:
-            self._keep(new)
-        with self._database.reading() as reading:
-            return chosen(reading.all(Asked, "SELECT width_px, height_px, times FROM screen"))
-
-    def _keep(self, new: Counter[tuple[int, int]]) -> None:
+        if not new:
+            with self._database.reading() as reading:
+                known = _counted(reading)
+            with self._lock:
+                self._known = known
+            return
         with self._database.writing() as writing:
             counts = _counted(writing) + new
             writing.run("DELETE FROM screen")

@@ -166,9 +166,8 @@ class Shelf(Following, Keeping, Finding):
             self.folder(folder_id)
         require_text("revision_note", revision_note)
         named = new_paper(NewPaper(name="-", folder=folder_id), shown)  # before a large file is copied for nothing
-        with taking_in(self.database, self.originals) as fresh:
-            taken = self._intake.take(source, password, shown.get("name"))
-            fresh.append(taken)
+        with taking_in(self.database, self._intake) as taking:
+            taken = self._intake.take(source, password, shown.get("name"), taking)
             new = named if "name" in shown else replaced(named, name=shown_name(name_of(taken.file_name)))
             with committing(self.database, self.originals, taken) as writing:
                 paper = catalogue.add_paper(writing, taken.paper_id, new, revision_of(taken, revision_note, who))
@@ -192,9 +191,8 @@ class Shelf(Following, Keeping, Finding):
         """
         name = self.paper(paper_id).name
         require_text("note", note)
-        with taking_in(self.database, self.originals) as fresh:
-            taken = self._intake.take(source, password, name)
-            fresh.append(taken)
+        with taking_in(self.database, self._intake) as taking:
+            taken = self._intake.take(source, password, name, taking)
             with committing(self.database, self.originals, taken) as writing:
                 paper = catalogue.replace_paper(writing, paper_id, after, revision_of(taken, note, who))
         self._has_new(paper, taken)
@@ -215,12 +213,13 @@ class Shelf(Following, Keeping, Finding):
         with self.database.reading() as reading:
             revision = catalogue.revision(reading, paper_id, None)
             name = catalogue.require_paper(reading, paper_id).name
-        opened, _ = self._intake.open(revision.shown, name, password)
-        if opened.state == "locked":
-            raise PasswordRequired(opened.reason)
-        with self.database.writing() as writing:
-            catalogue.set_opened(writing, paper_id, revision.number, opened, who)
-            paper = catalogue.require_paper(writing, paper_id)
+        with taking_in(self.database, self._intake) as taking:
+            opened, _ = self._intake.open(revision.shown, name, password, taking)
+            if opened.state == "locked":
+                raise PasswordRequired(opened.reason)
+            with self.database.writing() as writing:
+                catalogue.set_opened(writing, paper_id, revision.number, opened, who)
+                paper = catalogue.require_paper(writing, paper_id)
         self.feed.wake()
         self.preparer.wake()
         return paper

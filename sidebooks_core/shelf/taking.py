@@ -7,22 +7,30 @@ from contextlib import contextmanager
 
 from sidebooks_core.databases.database import Database
 from sidebooks_core.shelf import catalogue
-from sidebooks_core.shelf.intake import TakenIn
+from sidebooks_core.shelf.intake import Intake, Taking
 from sidebooks_core.shelf.originals import Originals
 from sidebooks_core.shelf.upkeep import hold_files
 
 
 @contextmanager
-def taking_in(database: Database, originals: Originals) -> Iterator[list[TakenIn]]:
-    """Nobody takes files for abandoned ones meanwhile. Add what was taken in to the list: if no row names it in the end, it is
-    removed.
-    """
-    taken: list[TakenIn] = []
+def taking_in(database: Database, intake: Intake) -> Iterator[Taking]:
+    """Nobody takes files for abandoned ones meanwhile. What is told to the taking, and no row names in the end, is removed."""
+    taking = Taking()
     try:
-        with originals.taking():
-            yield taken
+        with intake.originals.taking():
+            yield taking
     finally:
-        discard(database, originals, {digest for one in taken for digest in (one.original.digest, one.shown.digest)})
+        undo(database, intake, taking)
+
+
+def undo(database: Database, intake: Intake, taking: Taking) -> None:
+    """Remove files that no row names, and what the cache has of documents that no paper shows."""
+    discard(database, intake.originals, taking.digests)
+    for document in taking.documents:
+        with database.reading() as reading:
+            is_shown = bool(catalogue.papers_of_document(reading, document.id))
+        if not is_shown:
+            intake.forget(document)
 
 
 def discard(database: Database, originals: Originals, digests: Iterable[str]) -> None:
