@@ -36,6 +36,7 @@ from sidebooks_core.server.http import HttpRequest, HttpResponse
 from sidebooks_core.server.image_answers import BUNDLE_TYPE
 from sidebooks_core.server.marks import lines_of
 from sidebooks_core.server.parts import ServerParts
+from sidebooks_core.server.places import Places
 from sidebooks_core.server.route import Route
 from sidebooks_core.server.routes import ROUTES
 from sidebooks_core.server.shelf import page_id
@@ -490,3 +491,17 @@ def test_a_page_of_few_colours_stays_one(name: Lettering) -> None:
     page[::9] = 0
     marking.lay_over(page, (0, 0), strokes_of(name, 20))
     assert len(np.unique(page)) <= 2 * (1 + marking.SHADES)
+
+
+def test_a_paper_that_was_moved_to_where_there_are_limits_is_searched_with_these(
+    hall: TownHall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The places that this process keeps are those before the move, as if another process had moved it."""
+    open_folder = hall.shelf.make_folder("open")
+    hall.shelf.change(hall.paper.id, folder=open_folder)
+    limit(hall, Limits(pages=((1, 2),)))
+    path = f"/papers/{hall.paper.id}/search?q=kaigi"
+    assert {one["page"] for one in hall.ask("member", path).json()["hits"]} == {1, 3}
+    monkeypatch.setattr(Places, "forget", lambda _: None)
+    hall.shelf.change(hall.paper.id, folder=hall.finance)
+    assert {one["page"] for one in hall.ask("member", path).json()["hits"]} == {3}

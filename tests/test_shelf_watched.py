@@ -302,13 +302,14 @@ def test_who_waits_for_a_folder_leaves_it_while_one_within_is_watched(
     write(minutes / "within" / "a.pdf", "a")
     with Shelf(tmp_path / "data", service) as first, Shelf(tmp_path / "data", service) as second:
         ours, theirs = begin(first, minutes), begin(second, minutes)
-        wait_until(lambda: ours.is_active and theirs.is_elsewhere, "nobody watches, or both do")
+        assert ours.wait(30)
+        wait_until(lambda: theirs.is_elsewhere, "both watch")
         ours.close()
         with begin(first, minutes / "within") as inner:
             assert inner.wait(30)
             time.sleep(1.2)
-            assert not theirs.is_active
-        wait_until(lambda: theirs.is_active, "nobody watches")
+            assert theirs.is_elsewhere
+        wait_until(lambda: not theirs.is_elsewhere, "nobody watches")
 
 
 def test_a_copy_of_a_file_that_cannot_be_seen_now_is_a_paper_of_its_own(

@@ -26,6 +26,7 @@ from tusclient.client import TusClient
 from sidebooks_core.errors import StorageFailed
 from sidebooks_core.server import ServerLimits
 from sidebooks_core.shelf import Shelf, uploads
+from sidebooks_core.shelf.uploads import PartWriter, UploadLimits, Uploads
 
 PAPER = pages(1, 2, 3).to_bytes()
 TUS = {"Tus-Resumable": "1.0.0"}
@@ -389,3 +390,49 @@ def test_the_paper_of_an_upload_is_told_only_to_whoever_may_see_it_now(house: Ho
     house.papers.withdraw(paper.id)
     house.papers.purge(paper.id)
     assert house.ask("tender", path).json().get("paper") is None
+
+
+def test_a_cancelled_request_keeps_its_upload_until_its_bytes_are_written(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = at(begin(house))
+    upload_id = path.rpartition("/")[2]
+    begun, goes_on = threading.Event(), threading.Event()
+    write = PartWriter.write
+
+    def slow(writer: PartWriter, piece: bytes) -> None:
+        begun.set()
+        assert goes_on.wait(20)
+        write(writer, piece)
+
+    monkeypatch.setattr(PartWriter, "write", slow)
+    papers = Uploads(house.papers, UploadLimits())
+
+    async def scenario() -> None:
+        sending = asyncio.ensure_future(
+            ask_async(house.application, path, "PATCH", {"Who": "clerk", "Upload-Offset": "0", **PIECE}, PAPER)
+        )
+        await asyncio.to_thread(begun.wait, 20)
+        sending.cancel()
+        await asyncio.wait([sending])
+        assert papers.try_hold(upload_id) is None, "another request could write at the same place"
+        goes_on.set()
+
+    asyncio.run(scenario())
+    monkeypatch.undo()
+    wait_until(lambda: (lock := papers.try_hold(upload_id)) is not None and not lock.release(), "it is kept for ever")
+    assert send(house, path, len(PAPER) - 1, PAPER[-1:]).status == 204, "all was there: the last byte is asked for again"
+    assert [one.state for one in house.papers.papers(house.open)] == ["ready"]
+
+
+def test_bytes_that_are_more_than_were_told_become_no_paper(house: House) -> None:
+    path = at(begin(house))
+    papers = Uploads(house.papers, UploadLimits())
+    upload = papers.find(path.rpartition("/")[2])
+    assert upload is not None
+    with papers.writer(upload) as writer:
+        writer.write(PAPER + b"more")
+    with pytest.raises(StorageFailed, match="send them again"):
+        papers.finish(upload, "0" * 64)
+    assert house.papers.papers(house.open) == []
+    assert send(house, path, 0, PAPER).status == 204

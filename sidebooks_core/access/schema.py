@@ -168,9 +168,9 @@ ACCESS = Schema(
         ) STRICT, WITHOUT ROWID;
         """,
         """
-        ALTER TABLE link ADD COLUMN maker TEXT NOT NULL DEFAULT ''; -- a person's id, with whom it ends; empty: nobody's
-        UPDATE link SET maker = (SELECT min(id) FROM person WHERE shown_name = made_by)
-            WHERE (SELECT count(*) FROM person WHERE shown_name = made_by) = 1;
+        -- The link ends when the person of this id is disabled. Empty: it was made at the command line, or before this column
+        -- was there; a name alone does not say whose it is.
+        ALTER TABLE link ADD COLUMN maker TEXT NOT NULL DEFAULT '';
         CREATE INDEX link_by_maker ON link (maker);
         """,
     ),

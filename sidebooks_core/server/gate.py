@@ -147,14 +147,16 @@ class Gate:
         """Whether a principal may do something with one of some papers or folders."""
         return self.limits_of(principal, operation, standings) is not None
 
-    def require_still(self, request: HttpRequest, standings: Standings) -> None:
+    def require_still(self, request: HttpRequest, standings: Standings) -> Admission:
         """Ask again with the places that were read together with the answer. Raises Refused.
 
         Something may have been moved since the request was let in.
         """
         operation = request.operation
-        if operation is None or not _is_allowed(operation, self._about(request.principal, operation, standings).decision):
+        admission = REFUSED if operation is None else self._about(request.principal, operation, standings)
+        if not _is_allowed(operation, admission.decision):
             raise self._refusal(request, is_named=True)
+        return admission
 
     def limits_of(self, principal: Principal, operation: Operation, standings: Standings) -> Limits | None:
         """The limits with which a principal may do something with one of some papers or folders. None: not at all."""
@@ -240,7 +242,7 @@ class Gate:
         kept = memory.known(name)
         if kept is not None:
             admission = decide(kept)
-            if request.operation is not None and _is_allowed(request.operation, admission.decision):
+            if _is_allowed(request.operation, admission.decision):
                 return admission
         return decide(await self._pools.run("access", memory.find_anew if kept is not None else memory.find, name))
 
@@ -303,7 +305,7 @@ class Gate:
         return not_found() if is_named else Refused(403, "you may not do that")
 
 
-def _is_allowed(operation: Operation, decision: Decision) -> bool:
+def _is_allowed(operation: Operation | None, decision: Decision) -> bool:
     """Whether a decision allows an operation with its limits: a file cannot be cut to some pages, made coarser, or marked."""
     return decision.is_allowed and (operation != Operation.READ_ORIGINAL or decision.limits.may_have_file())
 

@@ -53,13 +53,19 @@ class Memory(Generic[_Name, _Kept]):
             with self._lock:
                 if len(kept) >= MOST_KEPT:
                     kept.clear()
-                kept[name] = found  # another dict is in use by now if the shelf changed during the read
+                kept.setdefault(name, found)  # another dict is in use by now if the shelf changed during the read
         return found
 
     def find_anew(self, name: _Name) -> _Kept | None:
-        """Read it, also if it is kept."""
-        self._kept.pop(name, None)
-        return self.find(name)
+        """Read it, even if it is kept."""
+        kept = self._kept
+        found = self._find(name)
+        with self._lock:
+            if found is None:
+                kept.pop(name, None)
+            else:
+                kept[name] = found
+        return found
 
     def forget(self) -> None:
         """Forget everything, also what is being read at this moment."""

@@ -249,6 +249,9 @@ class Uploads:
         """
         originals, part = self._shelf.originals, self._part(upload.id)
         if part.exists():
+            if part.stat().st_size != upload.length:
+                part.unlink()
+                raise StorageFailed("there are not as many bytes of the upload as were told: send them again")
 
             def note(original: Original) -> None:
                 self._store(replace(upload, original=original))

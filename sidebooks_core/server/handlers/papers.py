@@ -199,7 +199,7 @@ async def position(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     papers, person = parts.of_papers(), _person(request)
 
     def made() -> HttpResponse:
-        of = papers.shelf.paper(request.params["paper"])
+        of = _still(parts, request)
         page = papers.shelf.position(of.id, person)
         found = Position(of.id, of.revision, _from_one(page))
         return responses.json(request, found, responses.JSON, headers.PERSONAL)
@@ -213,7 +213,7 @@ async def keep_position(parts: ServerParts, request: HttpRequest) -> HttpRespons
     body = read_json(await request.body(), NewPosition)
 
     def made() -> HttpResponse:
-        of = papers.shelf.paper(request.params["paper"])
+        of = _still(parts, request)
         number = of.revision if body.revision is UNSET else body.revision
         found = _revision(papers, of.id, number)
         if of.document_id is None or found.document_id is None:
@@ -257,16 +257,17 @@ def _change(papers: PaperParts, paper_id: str, who: Actor, **changes: Unpack[Pap
 
 
 def _still(parts: ServerParts, request: HttpRequest) -> Paper:
-    """The paper that the path names, as it is now, if whoever asks may do that where it stands now. The audit tells of it so.
+    """The paper that the path names, as it is now, if whoever asks may do that where it stands now.
 
+    The limits of the request become those of that place, and the audit names the revision that is read here.
     Raises Refused, NotOnShelf.
     """
     shelf = parts.of_papers().shelf
     found = standing.of_paper(shelf.database, request.params["paper"])
     if found is None or found.paper is None:
         raise NotOnShelf(f"there is no paper {request.params['paper']!r}")
-    parts.gate.require_still(request, (found,))
-    request.standing = found
+    admission = parts.gate.require_still(request, (found,))
+    request.standing, request.limits = found, admission.decision.limits
     return found.paper
 
 

@@ -73,7 +73,7 @@ async def go_on(parts: ServerParts, request: HttpRequest) -> HttpResponse:
         raise Refused(415, f"content-type: {tus.PIECE_TYPE}, please")
     offset, checksum = tus.whole_number(request, b"upload-offset"), tus.checksum(request)
     await _require_target(parts, request, upload)
-    async with _held(parts, upload):
+    async with _held(parts, upload) as hold:
         upload = await _own(parts, request)
         here = await parts.pools.run("uploads", parts.of_papers().uploads.offset, upload)
         is_whole = here == upload.length
@@ -81,7 +81,7 @@ async def go_on(parts: ServerParts, request: HttpRequest) -> HttpResponse:
             raise Refused(409, f"{here} bytes are here, not {offset}", (b"upload-offset", b"%d" % here), tus.RESUMABLE)
         if is_whole:
             await _pass_over(request, here - offset)
-        reached = _Reached(here) if is_whole else await _receive(parts, request, upload, checksum)
+        reached = _Reached(here) if is_whole else await _receive(parts, request, upload, hold, checksum)
         return HttpResponse(204, headers=await _finished(parts, request, upload, reached))
 
 
@@ -100,6 +100,13 @@ class _Told(Struct):
     length: int
     values: dict[str, str]
     metadata: str = ""
+
+
+class _Hold(Struct):
+    """The lock of an upload."""
+
+    writing: asyncio.Future[None] | None = None
+    """The last step of writing. The lock lasts until it has ended, whatever becomes of the request."""
 
 
 class _Reached(Struct, frozen=True):
@@ -121,9 +128,9 @@ async def _begin(parts: ServerParts, request: HttpRequest, make: Callable[[_Told
     if not tus.has_piece(request):
         expires_s = await parts.pools.run("uploads", uploads.expires_s, upload)
         return HttpResponse(201, headers=[*address, *tus.state(0, expires_s)])
-    async with _held(parts, upload):
+    async with _held(parts, upload) as hold:
         try:
-            reached = await _receive(parts, request, upload, tus.checksum(request))
+            reached = await _receive(parts, request, upload, hold, tus.checksum(request))
         except Refused as refused:
             raise Refused(refused.status, refused.detail, *refused.headers, *address) from None
         return HttpResponse(201, headers=[*address, *await _finished(parts, request, upload, reached)])
@@ -135,8 +142,8 @@ async def _whole(parts: ServerParts, request: HttpRequest, make: Callable[[_Told
     values = {name: value for name in ("filename", "name") if (value := request.query(name))}
     upload = await parts.pools.run("uploads", uploads.begin, make(_Told(tus.whole_number(request, b"content-length"), values)))
     try:
-        async with _held(parts, upload):
-            reached = await _receive(parts, request, upload, None, flushes=False)
+        async with _held(parts, upload) as hold:
+            reached = await _receive(parts, request, upload, hold, None, flushes=False)
             if reached.offset < upload.length:
                 raise Refused(400, "the body is shorter than content-length says")
             paper = await _registered(parts, request, upload, reached)
@@ -147,7 +154,13 @@ async def _whole(parts: ServerParts, request: HttpRequest, make: Callable[[_Told
 
 
 async def _receive(
-    parts: ServerParts, request: HttpRequest, upload: Upload, checksum: tus.Checksum | None, *, flushes: bool = True
+    parts: ServerParts,
+    request: HttpRequest,
+    upload: Upload,
+    hold: _Hold,
+    checksum: tus.Checksum | None,
+    *,
+    flushes: bool = True,
 ) -> _Reached:
     """Write the body behind what is here.
 
@@ -181,7 +194,9 @@ async def _receive(
         is_whole = True
     finally:
         is_void = checksum is not None and not is_whole
-        await asyncio.shield(parts.pools.run("uploads", _end, writer, gathered, is_void=is_void, flushes=flushes))
+        ending = parts.pools.run("uploads", _end, writer, gathered, is_void=is_void, flushes=flushes)
+        hold.writing = asyncio.ensure_future(ending)
+        await asyncio.shield(hold.writing)
     return _Reached(writer.offset, writer.digest)
 
 
@@ -283,7 +298,7 @@ async def _require_target(parts: ServerParts, request: HttpRequest, upload: Uplo
 
 
 @asynccontextmanager
-async def _held(parts: ServerParts, upload: Upload) -> AsyncGenerator[None, None]:
+async def _held(parts: ServerParts, upload: Upload) -> AsyncGenerator[_Hold, None]:
     """Hold the lock of an upload. Raises Refused if another request does not let go of it in time."""
     uploads = parts.of_papers().uploads
     deadline_s = time.monotonic() + PATIENCE_S
@@ -291,10 +306,14 @@ async def _held(parts: ServerParts, upload: Upload) -> AsyncGenerator[None, None
         if time.monotonic() > deadline_s:
             raise Refused(423, "another request sends bytes of this upload", tus.RESUMABLE)
         await asyncio.sleep(LOOK_S / 2)
+    hold = _Hold()
     try:
-        yield
+        yield hold
     finally:
-        lock.release()
+        if hold.writing is None or hold.writing.done():
+            lock.release()
+        else:  # the request was cancelled, and a thread still writes: the next request must not begin before it ends
+            hold.writing.add_done_callback(lambda _: lock.release())
 
 
 def _owner(request: HttpRequest) -> str:
