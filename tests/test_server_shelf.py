@@ -370,7 +370,7 @@ def test_a_paper_that_was_moved_away_meanwhile_is_told_to_nobody_who_may_not_see
 ) -> None:
     """The places that this process keeps are those before the move, as with another process that moves it."""
     paper = house.register("公開")
-    for path in ("", "/revisions", "/revisions/1", "/original", "/search?q=x"):
+    for path in ("", "/revisions", "/revisions/1", "/original", "/search?q=x", "/position", "/diff/1-1"):
         assert house.ask("member", f"/papers/{paper.id}{path}").status == 200
         monkeypatch.setattr(Places, "forget", lambda _: None)
         house.papers.change(paper.id, folder=house.closed, name="極秘")
