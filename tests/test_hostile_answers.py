@@ -225,7 +225,7 @@ def test_deep_nesting_is_refused(key: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["RequestDropped", "ServiceClosed", "QueueFull", "RenderTimeout", "SidebooksError", "Any", "x", ""]
+    "name", ["RequestDropped", "ServiceClosed", "QueueFull", "RenderTimeout", "NotOnShelf", "SidebooksError", "Any", "x", ""]
 )
 def test_a_worker_cannot_speak_for_its_host(name: str) -> None:
     assert type(error_told(name, "text", "id", 3)) is sb.RenderFailed

@@ -144,12 +144,12 @@ def error_told(name: str, message: str, document_id: str | None, page: int | Non
     """The error that a worker reports by the name of its class.
 
     A worker may report errors of a document, a page or a request. Every other name becomes RenderFailed, also the names of
-    errors that only the host may report (interrupted, overran, queue full).
+    errors that only the host may report (interrupted, overran, queue full, not on the shelf).
     """
     named = getattr(errors, name, None)
     kind: type[errors.SidebooksError] = errors.RenderFailed
     if isinstance(named, type) and issubclass(named, (errors.DocumentError, errors.PageError, errors.RequestError)):
-        kind = named if named is not errors.RenderTimeout else kind
+        kind = named if not issubclass(named, (errors.RenderTimeout, errors.NotOnShelf)) else kind
     return kind(message, document_id=document_id, page=page)
 
 
