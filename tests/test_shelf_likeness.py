@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -10,11 +11,12 @@ import pytest
 
 import sidebooks_core as sb
 from sidebooks_core.documents.model import Word
-from sidebooks_core.errors import RenderTimeout
+from sidebooks_core.errors import QueueFull, RenderTimeout
 from sidebooks_core.shelf import Shelf, revisions
 from sidebooks_core.shelf.likeness import Comparison
 from sidebooks_core.shelf.revisions import same_page
 from sidebooks_core.testing import FakeDocument, FakeEngine, FakePage
+from sidebooks_core.workers.jobs import NoWorker, WorkerDied
 
 chance = random.Random(5)
 CHARS = "".join(chr(0x4E00 + at) for at in range(600))
@@ -134,3 +136,77 @@ def test_an_answer_is_not_kept_if_a_page_took_too_long(
     monkeypatch.setattr(shelf.differences, "open_revision", lambda *asked: opened.append(asked))
     assert [one.kind for one in shelf.diff(paper.id, 1, 2)] == ["changed"] * 3
     assert not opened, "an answer that will not change is kept"
+
+
+@pytest.mark.parametrize("error", [NoWorker, WorkerDied])
+def test_an_answer_without_a_worker_is_not_kept(
+    shelf: Shelf, service: sb.TileService, monkeypatch: pytest.MonkeyPatch, error: type[sb.SidebooksError]
+) -> None:
+    paper = shelf.register(document(TEXTS[:3], 1), name="a")
+    shelf.replace(paper.id, document(TEXTS[:3], 2))
+
+    def failing(*given: object, **options: object) -> object:
+        raise error("it is gone")
+
+    monkeypatch.setattr(service, "text", failing)
+    monkeypatch.setattr(service, "page_image", failing)
+    if error is WorkerDied:
+        assert {one.kind for one in shelf.diff(paper.id, 1, 2)} == {"removed", "inserted"}
+    else:
+        with pytest.raises(QueueFull, match="try again"):
+            shelf.diff(paper.id, 1, 2)
+    monkeypatch.undo()
+    assert [one.kind for one in shelf.diff(paper.id, 1, 2)] == ["changed"] * 3
+
+
+def comparison_of(service: sb.TileService, monkeypatch: pytest.MonkeyPatch, texts: Sequence[str]) -> Comparison:
+    """Compares these pages with one another. The texts come from nowhere else, so nothing else remembers them."""
+    one = service.open(FakeDocument(pages=tuple(FakePage() for _ in texts)).to_bytes())
+
+    def text(document: sb.Document, page: int) -> tuple[Word, ...]:
+        return (Word(0, 0, 1, 1, texts[page], 0, 0),)
+
+    monkeypatch.setattr(service, "text", text)
+    return Comparison(service, one, one)
+
+
+def chance_text(seed: int, characters: int) -> str:
+    return "".join(random.Random(seed).choices([chr(0x4E00 + at) for at in range(3000)], k=characters))
+
+
+@pytest.mark.parametrize("characters", [4000, 5000, 20_000, 50_000, 80_000])
+def test_dense_pages_are_compared_as_others_are(
+    service: sb.TileService, monkeypatch: pytest.MonkeyPatch, characters: int
+) -> None:
+    one, other = chance_text(1, characters), chance_text(2, characters)
+    half = one[: characters // 2] + other[characters // 2 :]
+    comparison = comparison_of(service, monkeypatch, [one, other, one + "a", half, one[:1000], ""])
+    assert comparison.likeness(0, 0) == pytest.approx(1, abs=0.02)
+    assert comparison.likeness(0, 2) == pytest.approx(1, abs=0.02)
+    assert comparison.likeness(0, 1) < 0.2
+    assert comparison.likeness(0, 3) == pytest.approx(0.5, abs=0.06)
+    assert comparison.likeness(4, 0) == pytest.approx(2000 / (1000 + characters), abs=0.05), "a part of it"
+    assert comparison.likeness(5, 0) == 0
+    assert sorted(comparison.near([0, 1], [1, 2])) == [(0, 2), (1, 1)]
+
+
+def test_little_is_kept_of_long_texts(service: sb.TileService, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [chance_text(seed, 100_000) * 4 for seed in range(6)]
+    comparison = comparison_of(service, monkeypatch, texts)
+    pages = range(len(texts))
+    tracemalloc.start()
+    try:
+        comparison.near(pages, pages)
+        assert [comparison.likeness(page, page) for page in pages] == [1] * len(texts)
+        kept_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept_bytes < len(texts) * 60_000
+
+
+def test_texts_that_differ_far_behind_are_not_equal(service: sb.TileService, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = chance_text(1, 1000) * 300
+    comparison = comparison_of(service, monkeypatch, [text + "a", text + "b"])
+    ours, theirs = comparison.digests([0], [1])
+    assert ours != theirs
+    assert comparison.likeness(0, 1) == pytest.approx(1, abs=0.02)

@@ -9,14 +9,15 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
 from sidebooks_core.documents.document import Document
-from sidebooks_core.errors import PageError, RenderTimeout
+from sidebooks_core.errors import PageError, QueueFull
+from sidebooks_core.images.passing import has_no_worker, may_pass
 from sidebooks_core.service import TileService
 from sidebooks_core.text.folding import fold
 
@@ -25,9 +26,16 @@ FEW_PAIRS = 40
 SIDE_PX = 64
 """Pictures are compared at this size: a shift of some words changes little at it, another picture changes much."""
 PAGES_REMEMBERED = 4096
-"""Of both revisions together: as many as are compared in one gap, so that none is read twice. 10 kB each."""
+"""Of both revisions together: as many as are compared in one gap, so that none is read twice. Some 7 kB each, at most 40 kB."""
+MOST_CHARACTERS = 1 << 18
+"""Of a page that count. All of them count for whether two texts are equal."""
 SKETCH_BITS = 1 << 13
 """Of the sketch of a page. A page has some 1000 pairs of characters, so few of them share a bit."""
+DENSE_PAIRS = SKETCH_BITS // 2
+"""If a page has more pairs than this, too many share a bit of the sketch, so the numbers of the pairs are compared."""
+MOST_NUMBERS = 4096
+"""Of the pairs, and of the runs, that are kept of a page. The lowest numbers are kept: they are a random sample, and the same
+one on both pages."""
 RUN = 8
 """Characters of a run by which a page is found. Few runs of this length occur on two pages of a document."""
 EACH_RUN = np.uint32(4)
@@ -37,46 +45,61 @@ LEAST_RUNS = 4
 _FACTORS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F], np.uint64)
 """Odd factors that spread the bits (those of splitmix64 and xxHash64)."""
 
-Runs = NDArray[np.uint32]
+Numbers = NDArray[np.uint32]
 
 
-class _Words:
-    """The text of a page. What costs much is made when it is needed."""
+class _Words(Struct, frozen=True):
+    """What is kept of the text of a page."""
 
-    def __init__(self, folded: str) -> None:
-        data = folded.encode("utf-32-le", "surrogatepass")
-        self._codes = np.frombuffer(data, "<u4")
-        self.pairs = max(0, len(self._codes) - 1)
-        """How many pairs of neighbouring characters."""
-        self.digest = hashlib.sha256(data).hexdigest()
+    pairs: int
+    """How many pairs of neighbouring characters."""
+    digest: str
+    sketch: int
+    """A bit for each pair, see `SKETCH_BITS`; 0 if the page is dense."""
+    counted: float
+    """How many pairs the sketch counts."""
+    numbers: Numbers
+    """The lowest numbers of pairs, each once, ascending: all, or `MOST_NUMBERS` of them."""
+    runs: Numbers
+    """The lowest numbers of some of the runs of `RUN` characters, each once, ascending."""
 
-    @cached_property
-    def sketch(self) -> int:
-        """A bit for each pair; for the second time that a pair occurs on the page another bit, and so on."""
-        codes = self._codes.astype(np.uint64)
-        pairs = (codes[:-1] << np.uint64(32)) | codes[1:]
-        pairs.sort()
-        places = np.arange(len(pairs), dtype=np.uint64)
-        times = places - np.maximum.accumulate(np.where(_is_first(pairs), places, np.uint64(0)))
-        bits = np.zeros(SKETCH_BITS, np.uint8)
-        bits[_spread(pairs + times * _FACTORS[1]) >> np.uint64(65 - SKETCH_BITS.bit_length())] = 1
-        return int.from_bytes(np.packbits(bits).tobytes(), "little")
+    @property
+    def is_dense(self) -> bool:
+        """Whether it has too many pairs for a sketch."""
+        return self.pairs > DENSE_PAIRS
 
-    @cached_property
-    def counted(self) -> float:
-        return _counted(self.sketch)
 
-    @cached_property
-    def runs(self) -> Runs:
-        """A number for some of the runs of `RUN` characters, each once, ascending."""
-        codes = self._codes.astype(np.uint64)
-        state = np.zeros(max(0, len(codes) - RUN + 1), np.uint64)
-        for place in range(RUN if len(state) else 0):
-            state = state * _FACTORS[1] + codes[place : place + len(state)]
-        numbers = (_spread(state) >> np.uint64(32)).astype(np.uint32)
-        chosen = np.sort(numbers[numbers % EACH_RUN == 0])
-        runs: Runs = chosen[_is_first(chosen)]
-        return runs
+def _words_of(folded: str) -> _Words:
+    data = folded.encode("utf-32-le", "surrogatepass")
+    codes = np.frombuffer(data, "<u4", min(len(folded), MOST_CHARACTERS)).astype(np.uint64)
+    pairs = max(0, len(codes) - 1)
+    spread = _numbers_of_pairs(codes)
+    sketch = _sketch_of(spread) if pairs <= DENSE_PAIRS else 0
+    numbers = np.unique((spread >> np.uint64(32)).astype(np.uint32))[:MOST_NUMBERS].copy()
+    return _Words(pairs, hashlib.sha256(data).hexdigest(), sketch, _counted(sketch), numbers, _runs_of(codes))
+
+
+def _numbers_of_pairs(codes: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """A number for each pair; for the second time that a pair occurs on the page another number, and so on."""
+    pairs = (codes[:-1] << np.uint64(32)) | codes[1:]
+    pairs.sort()
+    places = np.arange(len(pairs), dtype=np.uint64)
+    times = places - np.maximum.accumulate(np.where(_is_first(pairs), places, np.uint64(0)))
+    return _spread(pairs + times * _FACTORS[1])
+
+
+def _sketch_of(spread: NDArray[np.uint64]) -> int:
+    bits = np.zeros(SKETCH_BITS, np.uint8)
+    bits[spread >> np.uint64(65 - SKETCH_BITS.bit_length())] = 1
+    return int.from_bytes(np.packbits(bits).tobytes(), "little")
+
+
+def _runs_of(codes: NDArray[np.uint64]) -> Numbers:
+    state = np.zeros(max(0, len(codes) - RUN + 1), np.uint64)
+    for place in range(RUN if len(state) else 0):
+        state = state * _FACTORS[1] + codes[place : place + len(state)]
+    numbers = (_spread(state) >> np.uint64(32)).astype(np.uint32)
+    return np.unique(numbers[numbers % EACH_RUN == 0])[:MOST_NUMBERS].copy()
 
 
 class _Picture(Struct, frozen=True):
@@ -100,16 +123,19 @@ class Comparison:
         self._words = lru_cache(PAGES_REMEMBERED)(self._read)
         self._picture = lru_cache(PAGES_REMEMBERED)(self._drawn)
         self.is_final = True
-        """False: a page took too long, and may not do so next time."""
+        """False: a page failed for a reason that may have passed next time: it took too long, say."""
 
     def likeness(self, old_page: int, new_page: int) -> float:
         """How alike two pages are, from 0 to 1. Pages count from 0.
 
         The likeness of words is the share of pairs of neighbouring characters that both pages have (Dice's coefficient). The
-        likeness of pictures is the share of ink that both have: none for a blank page and a full one.
+        likeness of pictures is the share of ink that both have: none for a blank page and a full one. Raises QueueFull if there
+        is no worker that reads or draws a page.
         """
         ours, theirs = self._words(self._old, old_page), self._words(self._new, new_page)
         if ours.pairs + theirs.pairs >= FEW_PAIRS:
+            if ours.is_dense or theirs.is_dense:
+                return _numbers_alike(ours.numbers, theirs.numbers)
             both = ours.counted + theirs.counted - _counted(ours.sketch | theirs.sketch)
             return min(1.0, max(0.0, 2 * both / (ours.pairs + theirs.pairs)))
         return _pictures_alike(self._picture(self._old, old_page), self._picture(self._new, new_page))
@@ -140,20 +166,25 @@ class Comparison:
         try:
             words = self._service.text(document, page)
         except PageError as fault:
-            self.is_final = self.is_final and not isinstance(fault, RenderTimeout)
+            self._note(fault)
             words = ()
-        return _Words(fold("".join(word.text for word in words)))
+        return _words_of(fold("".join(word.text for word in words)))
 
     def _drawn(self, document: Document, page: int) -> _Picture | None:
         try:
             pixels = self._service.page_image(document, page, fit_px=(SIDE_PX, SIDE_PX)).pixels()
         except PageError as fault:
-            self.is_final = self.is_final and not isinstance(fault, RenderTimeout)
+            self._note(fault)
             return None
         height, width = min(pixels.shape[0], SIDE_PX), min(pixels.shape[1], SIDE_PX)
         ink = np.zeros((SIDE_PX, SIDE_PX), np.uint8)
         ink[:height, :width] = 255 - pixels[:height, :width].mean(axis=2).astype(np.uint8)
         return _Picture(width, height, ink.ravel(), int(ink.sum()))
+
+    def _note(self, fault: PageError) -> None:
+        if has_no_worker(fault):
+            raise QueueFull(f"revisions cannot be compared now: {fault.message}; try again") from fault
+        self.is_final = self.is_final and not may_pass(fault)
 
 
 def _is_first(ascending: NDArray[np.unsignedinteger]) -> NDArray[np.bool_]:
@@ -175,7 +206,7 @@ def _counted(sketch: int) -> float:
     return SKETCH_BITS * math.log(SKETCH_BITS / clear)
 
 
-def _runs_of_one(pages: Sequence[Runs]) -> tuple[Runs, NDArray[np.int64]]:
+def _runs_of_one(pages: Sequence[Numbers]) -> tuple[Numbers, NDArray[np.int64]]:
     """The runs that one page alone has, ascending, and the place of that page."""
     runs = np.concatenate([np.zeros(0, np.uint32), *pages])
     places = np.repeat(np.arange(len(pages)), [len(one) for one in pages])
@@ -184,6 +215,18 @@ def _runs_of_one(pages: Sequence[Runs]) -> tuple[Runs, NDArray[np.int64]]:
     is_first = _is_first(runs)
     is_one = is_first & np.append(is_first[1:], True)[: len(runs)]
     return runs[is_one], places[is_one]
+
+
+def _numbers_alike(ours: Numbers, theirs: Numbers) -> float:
+    """Dice's coefficient of the pairs with the lowest numbers.
+
+    If not all numbers of a page are kept, nothing is known above its highest one. There, the other page does not count either.
+    """
+    ends = [one[-1] for one in (ours, theirs) if len(one) == MOST_NUMBERS]
+    if ends:
+        ours, theirs = (one[: np.searchsorted(one, min(ends), "right")] for one in (ours, theirs))
+    both = len(np.intersect1d(ours, theirs, assume_unique=True))
+    return 2 * both / max(1, len(ours) + len(theirs))
 
 
 def _pictures_alike(ours: _Picture | None, theirs: _Picture | None) -> float:
