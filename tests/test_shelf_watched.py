@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -406,3 +407,19 @@ def test_a_file_that_failed_is_left_until_its_time_or_a_change() -> None:
     assert ripening.look({b"a": "1 1 1 1", b"b": "2 2 2 2"}, {}, 5.0).ripe == [b"a"]
     ripening.look({b"b": "2 3 3 3"}, {}, 6.0)
     assert ripening.look({b"b": "2 3 3 3"}, {}, 7.0).ripe == [b"b"]
+
+
+def test_a_watch_that_cannot_begin_leaves_the_folder_free(shelf: Shelf, minutes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(minutes / "a.pdf", "a")
+
+    def refused(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refused)
+        with pytest.raises(RuntimeError, match="new thread"):
+            begin(shelf, minutes)
+    with begin(shelf, minutes) as watch:
+        assert watch.wait(20)
+        assert not watch.is_elsewhere
+    becomes(shelf, {"minutes/": {"a": 1}})

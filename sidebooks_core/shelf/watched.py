@@ -211,8 +211,13 @@ class Watches:
             detail = "; ".join(text for text in (f"mirrored from {shown(str(root))}", actor.detail) if text)
             actor = replace(actor, detail=detail)
             lock = self._set_root(root, folder, actor)
-            mirror = Mirror(self._desk, root, settle_s, actor, told or _log_noticed)
-            watch = Watch(self._desk, root, self._lock_folder, mirror, lock)
+            try:
+                mirror = Mirror(self._desk, root, settle_s, actor, told or _log_noticed)
+                watch = Watch(self._desk, root, self._lock_folder, mirror, lock)
+            except BaseException:
+                if lock is not None:  # else nobody watches the folder until this process ends
+                    lock.release()
+                raise
             self._all.append(watch)
         return watch
 
