@@ -7,11 +7,12 @@ is replaced when it comes again.
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -28,6 +29,10 @@ ABANDONED_S = 86_400
 INCOMING = "incoming"
 TAKING_LOCK = "taking.lock"
 """Shared by all who take files in."""
+IS_WINDOWS = os.name == "nt"
+"""There, a file is flushed only through a descriptor that may write, a file that is read-only is neither flushed nor removed,
+and locks keep nobody out."""
+_log = logging.getLogger("sidebooks_core.shelf")
 
 
 class Original(Struct, frozen=True):
@@ -45,6 +50,8 @@ class Originals:
         """folder: made if it is not there. most_bytes: of one file."""
         self.folder = folder
         self._most_bytes = most_bytes
+        self._stays: set[str] = set()
+        """Names of what cannot be removed from the files that come in, of which the log tells already."""
         with _translated(folder):
             make_own(folder)
             (folder / INCOMING).mkdir(mode=0o700, exist_ok=True)
@@ -82,7 +89,9 @@ class Originals:
         """Have a file that was taken in on the disk, with its name."""
         path = self.path(digest)
         with _translated(self.folder):
-            descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+            if IS_WINDOWS:
+                path.chmod(0o600)
+            descriptor = os.open(path, (os.O_RDWR if IS_WINDOWS else os.O_RDONLY) | getattr(os, "O_BINARY", 0))
             try:
                 os.fsync(descriptor)
             finally:
@@ -93,9 +102,9 @@ class Originals:
     def take_over(self, path: Path, found: Callable[[Original], object], digest: str | None = None) -> Original:
         """Move a file of the same file system among the originals, without a copy. Call `flush` before a row names it.
 
-        digest: of its content, if that is known.
+        digest: of its content, if that is known. Nobody may write to the file any more.
 
-        Nobody may write to it any more. found: told before it is moved what it is: after a crash, it may lie in either place.
+        found: told before it is moved what it is: after a crash, it may lie in either place.
         Raises DocumentTooLarge.
         """
         with _translated(self.folder):
@@ -127,6 +136,8 @@ class Originals:
         """Remove a file for good. No fault if it is not there."""
         path = self.path(digest)
         with _translated(self.folder):
+            if IS_WINDOWS and path.exists():
+                path.chmod(0o600)
             path.unlink(missing_ok=True)
             if path.parent.is_dir():
                 flush_to_disk(path.parent)
@@ -149,12 +160,25 @@ class Originals:
             return {path.name for path in (self.folder / INCOMING).iterdir()}
 
     def sweep_incoming(self) -> int:
-        """Remove what came in and was abandoned: all of it. Hold `hold_taking`, so nobody is writing. How many files."""
+        """Remove what came in and was abandoned: all of it. Hold `hold_taking`, so nobody is writing. How many files.
+
+        If something cannot be removed, such as a folder that somebody has put there, it stays, and the log tells of it once. On
+        Windows the lock keeps nobody out, so young files stay, too.
+        """
         removed = 0
         for name in self.incoming():
-            with suppress(FileNotFoundError), _translated(self.folder):
-                (self.folder / INCOMING / name).unlink()
+            path = self.folder / INCOMING / name
+            try:
+                if IS_WINDOWS and abs(time.time() - path.stat().st_mtime) <= ABANDONED_S:
+                    continue
+                path.unlink()
                 removed += 1
+            except FileNotFoundError:
+                continue
+            except OSError as fault:
+                if name not in self._stays:
+                    self._stays.add(name)
+                    _log.warning("%s cannot be removed (%s): remove it by hand", path, fault.strerror or fault)
         return removed
 
     def is_whole(self, digest: str) -> bool:
@@ -179,8 +203,9 @@ class Originals:
         if path.is_file() and path.stat().st_size == original.size_bytes and self.is_whole(original.digest):
             return  # untouched: whoever has it open would see a change. One that is damaged is replaced.
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        incoming.chmod(0o400)
-        incoming.rename(path)
+        if not IS_WINDOWS:
+            incoming.chmod(0o400)
+        incoming.replace(path)
 
 
 def copy_whole(source: Path, target: Path) -> str:
