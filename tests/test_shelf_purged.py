@@ -401,3 +401,88 @@ def test_the_log_that_a_reader_holds_is_cut_when_the_reader_has_gone(tmp_path: P
             assert needles.found(tmp_path / "data")
         wait_until(lambda: shelf.pending_purges().is_empty, "the log is not cut")
         assert not needles.found(tmp_path / "data")
+
+
+def cache_rows(shelf: Shelf) -> dict[str, str]:
+    """The paths of cache folders by their ids, without those of the shelf's own."""
+    with shelf.database.reading() as reading:
+        ids = reading.all(str, "SELECT id FROM cache_folder WHERE id != ?", shelf.purger.cache_id)
+        return {one: reading.one(str, "SELECT CAST(path AS TEXT) FROM cache_folder WHERE id = ?", one) or "" for one in ids}
+
+
+def elsewhere(shelf: Shelf, devices: str) -> None:
+    """Have the cache folders of a shelf lie on another device, and in another folder: as in a container that was made anew."""
+    with shelf.database.writing() as writing:
+        writing.run("UPDATE cache_folder SET seen = ? || substr(seen, instr(seen, ' '))", devices)
+
+
+def test_a_cache_folder_that_another_one_replaces_on_its_device_is_forgotten(tmp_path: Path) -> None:
+    service, shelf = shelf_with_fakes(tmp_path, "cache")
+    with service, shelf:
+        paper = shelf.register(fake_paper(1, 2), name="plan")
+        assert shelf.wait_prepared(30)
+    service, shelf = shelf_with_fakes(tmp_path, "other")
+    with service, shelf:
+        assert shelf.purge(paper.id).caches == [str(tmp_path / "cache")]
+    shutil.rmtree(tmp_path / "cache")
+    service, shelf = shelf_with_fakes(tmp_path, "cache")
+    with service, shelf:
+        assert list(cache_rows(shelf).values()) == [str(tmp_path / "other")]
+        assert shelf.pending_purges().is_empty
+
+
+def test_few_cache_folders_of_a_path_are_waited_for(tmp_path: Path) -> None:
+    """Each start of a container brings another file system, and the one before never comes again."""
+    old: list[str] = []
+    for start in range(8):
+        shutil.rmtree(tmp_path / "cache", ignore_errors=True)
+        service, shelf = shelf_with_fakes(tmp_path, "cache")
+        with service, shelf:
+            assert set(cache_rows(shelf)) == set(old[-4:]), "the newest ones"
+            old.append(shelf.purger.cache_id)
+            if start == 7:
+                paper = shelf.register(fake_paper(1, 2), name="plan")
+                assert shelf.wait_prepared(30)
+                assert len(shelf.purge(paper.id).caches) == 4
+            elsewhere(shelf, f"{1000 + start}")
+
+
+def test_a_password_is_forgotten_when_its_file_is_gone(tmp_path: Path) -> None:
+    needles = Needles({"password": [b"himitsu-no-kotoba"]})
+    service, shelf = shelf_with_fakes(tmp_path, "other")
+    with service, shelf:
+        pass
+    service, shelf = shelf_with_fakes(tmp_path, "cache")
+    with service, shelf:
+        locked = FakeDocument(pages=(FakePage(colour=(1, 9, 9)),), password="himitsu-no-kotoba").to_bytes()
+        paper = shelf.register(locked, name="plan", password="himitsu-no-kotoba")
+        assert paper.state == "ready"
+        assert shelf.wait_prepared(30)
+        held = upkeep.hold_files(shelf.originals)
+        assert held is not None
+        assert shelf.purge(paper.id).caches == [str(tmp_path / "other")]
+        with shelf.database.reading() as reading:
+            assert reading.number("SELECT count(*) FROM doomed_revision WHERE password IS NOT NULL") > 0, "it opens the file"
+        held.release()
+        wait_until(lambda: not shelf.pending_purges().originals, "the file stays")
+        wait_until(lambda: not needles.found(tmp_path / "data"), "the password stays")
+        assert shelf.pending_purges().caches == [str(tmp_path / "other")], "the other cache is still to be purged"
+
+
+def test_what_cannot_be_removed_from_the_files_that_come_in_is_told_and_keeps_no_shelf_closed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    service, shelf = shelf_with_fakes(tmp_path, "cache")
+    with service, shelf:
+        paper = shelf.register(fake_paper(1), name="plan")
+    incoming = tmp_path / "data" / "originals" / "incoming"
+    (incoming / "odd").mkdir()
+    (incoming / "half").write_bytes(b"half")
+    service, shelf = shelf_with_fakes(tmp_path, "cache")
+    with service, shelf:
+        assert [path.name for path in incoming.iterdir()] == ["odd"]
+        assert shelf.purge(paper.id).incoming == 1
+        assert shelf.purger.wait(1.5).incoming == 1
+        assert caplog.text.count("odd cannot be removed") == 1, "not at each try"
+        (incoming / "odd").rmdir()
+        wait_until(lambda: shelf.pending_purges().is_empty, "it is not noticed that it is gone")

@@ -8,17 +8,20 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+import time
 from pathlib import Path
 
 from msgspec import Struct
 
-from sidebooks_core.databases.database import Database, Writing
+from sidebooks_core.databases.database import Database, Reading, Writing
 from sidebooks_core.errors import StorageFailed
 from sidebooks_core.stores.folders import make_own
 
 ID_NAME = "cache-id"
 NO_FOLDER = ""
 """The id of caches in memory. Whoever purges first, purges for these."""
+MOST_AT_A_PATH = 4
+"""Other cache folders that are remembered of one path: volumes that are mounted there in turn."""
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -44,10 +47,33 @@ def enter(database: Database, folder: Path | None) -> str:
     now = CacheFolder(cache_id, path, _place(folder))
     with database.reading() as reading:
         known = reading.one(CacheFolder, "SELECT id, path, seen FROM cache_folder WHERE id = ?", cache_id)
-    if known != now:
+        has_others = bool(_others(reading, now))
+    if known != now or has_others:
         with database.writing() as writing:
-            writing.run("INSERT OR REPLACE INTO cache_folder (id, path, seen) VALUES (?, ?, ?)", now.id, now.path, now.seen)
+            query = "INSERT OR REPLACE INTO cache_folder (id, path, seen, entered_s) VALUES (?, ?, ?, ?)"
+            writing.run(query, now.id, now.path, now.seen, time.time())
+            for cache in _replaced(_others(writing, now), now):
+                _forget(writing, cache)
     return cache_id
+
+
+def _others(reading: Reading, now: CacheFolder) -> list[CacheFolder]:
+    """Cache folders that were at the path of a new one, the newest first."""
+    query = "SELECT id, path, seen FROM cache_folder WHERE path = ? AND id != ? ORDER BY entered_s DESC, id"
+    return reading.all(CacheFolder, query, now.path, now.id)
+
+
+def _replaced(others: list[CacheFolder], now: CacheFolder) -> list[str]:
+    """Ids of cache folders that are forgotten since another one is at their path: those of the same file system, which were
+    removed, and of the rest all but the newest. In containers, each start may bring another file system.
+    """
+    device = _own_device(now)
+    removed = [one.id for one in others if device and _own_device(one) == device]
+    return removed + [one.id for one in others if one.id not in removed][MOST_AT_A_PATH:]
+
+
+def _own_device(cache: CacheFolder) -> str:
+    return cache.seen.partition(" ")[0]
 
 
 def forget_gone(database: Database) -> int:
@@ -64,6 +90,7 @@ def forget_gone(database: Database) -> int:
 def _forget(writing: Writing, cache_id: str) -> None:
     writing.run("DELETE FROM doomed_revision WHERE cache = ?", cache_id)
     writing.run("DELETE FROM doomed_page WHERE cache = ?", cache_id)
+    writing.run("DELETE FROM drawn_ahead WHERE cache = ?", cache_id)
     writing.run("DELETE FROM cache_folder WHERE id = ?", cache_id)
 
 

@@ -117,6 +117,16 @@ def purge_cache(
     return len(found.revisions)
 
 
+def forget_passwords(database: Database) -> None:
+    """Forget the passwords of files that are removed: no cache needs them any more. Call it when files were removed."""
+    is_useless = "password IS NOT NULL AND NOT EXISTS (SELECT 1 FROM original WHERE digest = shown)"
+    with database.reading() as reading:
+        is_any = reading.one(int, f"SELECT 1 FROM doomed_revision WHERE {is_useless} LIMIT 1") is not None
+    if is_any:
+        with database.writing() as writing:
+            writing.run(f"UPDATE doomed_revision SET password = NULL WHERE {is_useless}")
+
+
 def _purge_revision(
     service: TileService, originals: Originals, revision: DoomedRevision, known: Mapping[str, Document]
 ) -> set[str]:

@@ -221,6 +221,7 @@ SHELF = Schema(
         ) STRICT, WITHOUT ROWID;
         CREATE INDEX revision_by_time ON revision (registered_s);
         ALTER TABLE cache_folder ADD COLUMN seen TEXT NOT NULL DEFAULT ''; -- see CacheFolder in caches.py
+        ALTER TABLE cache_folder ADD COLUMN entered_s REAL NOT NULL DEFAULT 0; -- when it was opened last, about
         CREATE INDEX revision_unindexed ON revision (paper, number, page_count) WHERE state = 'ready' AND is_prepared = 0;
 
         -- Which of from_s and until_s came last before what the feed has told last; NULL: neither. See turns.py.

@@ -16,7 +16,7 @@ from sidebooks_core.errors import RequestError, StorageDamaged, StorageError, St
 from sidebooks_core.service import TileService
 from sidebooks_core.shelf import caches, catalogue, changes
 from sidebooks_core.shelf.beside import made_beside
-from sidebooks_core.shelf.doomed import purge_cache
+from sidebooks_core.shelf.doomed import forget_passwords, purge_cache
 from sidebooks_core.shelf.originals import Originals, copy_whole
 from sidebooks_core.shelf.schema import SHELF
 from sidebooks_core.shelf.search import index, mending
@@ -101,7 +101,7 @@ def try_remove_doomed(database: Database, originals: Originals) -> None:
 def remove_incoming(originals: Originals) -> set[str]:
     """Remove what processes that were killed have left of copying files in. It may be the content of a paper that is purged.
 
-    Returns the names of files that are left since somebody takes files in.
+    Returns the names of what is left: all if somebody takes files in, else what cannot be removed.
     """
     if not originals.incoming():
         return set()
@@ -110,9 +110,9 @@ def remove_incoming(originals: Originals) -> set[str]:
         return originals.incoming()
     try:
         originals.sweep_incoming()
+        return originals.incoming()
     finally:
         taking.release()
-    return set()
 
 
 def finish_purges(
@@ -206,6 +206,7 @@ def _removed(database: Database, originals: Originals) -> int:
                 continue
             catalogue.forget_original(writing, digest)
             removed += 1
+    forget_passwords(database)
     return removed
 
 
