@@ -10,7 +10,7 @@ from paper_house import House, pages
 
 import sidebooks_core as sb
 from sidebooks_core.errors import RequestError
-from sidebooks_core.shelf import Folder, Shelf
+from sidebooks_core.shelf import Folder, Shelf, exporting
 from sidebooks_core.shelf.lengths import MOST_DEPTH, MOST_NAME, MOST_TEXT
 from sidebooks_core.shelf.uploads import Upload, UploadLimits, Uploads
 from sidebooks_core.testing import FakeDocument, FakeEngine
@@ -174,3 +174,66 @@ def test_over_http_it_is_a_bad_request(house: House) -> None:
         assert reply.status == 400, (path, reply.body[:200])
         assert b"length" in reply.body or b"64 deep" in reply.body, "it says why"
     assert house.papers.paper(paper.id) == paper
+
+
+def made_older(shelf: Shelf, paper_id: str, folder_id: str = "", note: str = "old") -> None:
+    """Have names and notes on a shelf that were registered before they were bounded."""
+    with shelf.database.writing() as writing:
+        writing.run("UPDATE paper SET name = ?, note = ? WHERE id = ?", "古" * 5000, note, paper_id)
+        writing.run("UPDATE folder SET name = ? WHERE id = ?", "庫" * 5000, folder_id)
+        writing.run("UPDATE revision SET file_name = ? WHERE paper = ?", "古" * 5000, paper_id)
+
+
+def test_what_is_older_than_the_bounds_can_be_changed(shelf: Shelf) -> None:
+    folder = shelf.make_folder("a")
+    paper = shelf.register(FakeDocument(pages=pages(3).pages, password="himitsu").to_bytes(), folder, name="a")
+    made_older(shelf, paper.id, folder.id, "n" * (MOST_TEXT + 1))
+    assert shelf.unlock(paper.id, "himitsu").state == "ready"
+    assert shelf.change(paper.id, level="online").level == "online"
+    assert shelf.change(paper.id, until_s=2e9).until_s == 2e9
+    assert shelf.change(paper.id, note="new").note == "new"
+    assert shelf.replace(paper.id, PAPER).revision == 2
+    assert shelf.revision(paper.id).file_name == "古" * MOST_NAME, "it comes of the name of the paper"
+    assert shelf.change_folder(folder, kind="item").kind == "item"
+    assert shelf.change_folder(folder, note="new").note == "new"
+    with pytest.raises(RequestError, match="are kept"):
+        shelf.change(paper.id, name="古" * 5000)
+    with pytest.raises(RequestError, match="kind must be"):
+        shelf.change_folder(folder, kind="x")  # type: ignore[arg-type]
+    assert shelf.change(paper.id, name="short").name == "short"
+
+
+@pytest.mark.parametrize("what", ["name", "folder", "note"])
+def test_what_is_older_than_the_bounds_is_named_before_anything_is_exported(
+    shelf: Shelf, service: sb.TileService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    folder = shelf.make_folder("a")
+    paper = shelf.register(PAPER, folder, name="a")
+    made_older(shelf, paper.id, folder.id if what == "folder" else "", "n" * (MOST_TEXT + 1) if what == "note" else "old")
+    if what != "name":
+        shelf.change(paper.id, name="short name")
+    if what == "folder":
+        shelf.change(paper.id, note="")
+    copied: list[object] = []
+    monkeypatch.setattr(exporting, "copy_whole", lambda *given: copied.append(given))
+    told = {
+        "name": "the paper '古古.*…'.* 5000 characters.*give it a shorter name",
+        "folder": "the folder '庫庫.*…'.* 5000 characters.*give it a shorter name",
+        "note": "the paper 'short name'.*give it a shorter note",
+    }
+    with pytest.raises(RequestError, match=f"{told[what]}, then export again; nothing was exported") as caught:
+        shelf.export(tmp_path / "exported")
+    assert len(str(caught.value)) < 400
+    assert not copied
+    monkeypatch.undo()
+    shelf.change(paper.id, name="short", note="short")
+    shelf.change_folder(folder, name="short")
+    there_and_back_but_for_the_file_name(shelf, service, tmp_path)
+
+
+def there_and_back_but_for_the_file_name(shelf: Shelf, service: sb.TileService, tmp_path: Path) -> None:
+    shelf.export(tmp_path / "exported")
+    with Shelf(tmp_path / "other", service) as other:
+        assert other.bring_in(tmp_path / "exported").papers == 1
+        (paper,) = other.papers(other.folders()[0])
+        assert other.revision(paper.id).file_name == "古" * MOST_NAME

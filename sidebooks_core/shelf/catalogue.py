@@ -17,7 +17,7 @@ from sidebooks_core.shelf import watched_rows
 from sidebooks_core.shelf.changes import About, Done, forget_details, note_change
 from sidebooks_core.shelf.doomed import doom_paper
 from sidebooks_core.shelf.folders import require_folder, way_ids
-from sidebooks_core.shelf.lengths import require_lengths
+from sidebooks_core.shelf.lengths import MOST_NAME, require_length, require_lengths
 from sidebooks_core.shelf.model import Actor, ChangeKind, Level, Paper, Revision, State, Who, actor_of
 from sidebooks_core.shelf.order import move, next_place
 from sidebooks_core.shelf.originals import Original
@@ -299,8 +299,7 @@ def password_of(reading: Reading, paper_id: str, number: int) -> str | None:
 
 def set_opened(writing: Writing, paper_id: str, number: int, opened: Opened, who: Who) -> Revision:
     """A revision was opened again, with a password say, and this is what it is now."""
-    found = revision(writing, paper_id, number)
-    require_lengths(found.file_name, opened.password)
+    require_length("a password", opened.password, MOST_NAME)
     writing.run(
         "UPDATE revision SET state = ?, reason = ?, document = ?, page_count = ?, password = ?, is_prepared = 0, failures = 0 "
         "WHERE paper = ? AND number = ?",
@@ -308,7 +307,7 @@ def set_opened(writing: Writing, paper_id: str, number: int, opened: Opened, who
     )  # fmt: skip
     about = about_paper(writing, require_paper(writing, paper_id))
     note_change(writing, "paper", msgspec_replace(about, revision=number), Done(who, "unlock"))
-    return revision(writing, paper_id, found.number)
+    return revision(writing, paper_id, number)
 
 
 def set_content_ids(writing: Writing, paper_id: str, number: int, found: Mapping[int, str]) -> None:
@@ -375,8 +374,9 @@ def all_originals(reading: Reading) -> set[str]:
 
 
 def _add_revision(writing: Writing, paper_id: str, number: int, new: NewRevision) -> None:
-    """Raises RequestError for what is too long."""
-    require_lengths(new.file_name, new.opened.password, actor_of(new.who).name, new.note)
+    """Raises RequestError for what is too long. The name of the file is cut: it may be an old paper's."""
+    file_name = new.file_name[:MOST_NAME]
+    require_lengths(file_name, new.opened.password, actor_of(new.who).name, new.note)
     for original in (new.original, new.shown):
         writing.run(
             "INSERT INTO original (digest, bytes) VALUES (?, ?) ON CONFLICT (digest) DO UPDATE SET is_doomed = 0",
@@ -386,7 +386,7 @@ def _add_revision(writing: Writing, paper_id: str, number: int, new: NewRevision
     writing.run(
         "INSERT INTO revision (paper, number, original, shown, file_name, registered_s, registered_by, note, password, state, "
         "reason, document, page_count, upload, is_prepared) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
-        paper_id, number, new.original.digest, new.shown.digest, new.file_name, registered_s, actor_of(new.who).name, new.note,
+        paper_id, number, new.original.digest, new.shown.digest, file_name, registered_s, actor_of(new.who).name, new.note,
         opened.password, opened.state, opened.reason, opened.document_id, opened.page_count, new.upload,
     )  # fmt: skip
 

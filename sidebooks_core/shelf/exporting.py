@@ -5,18 +5,19 @@ The tree is made beside its place and put there when it is complete: what stands
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from sidebooks_core.databases.database import Database, Reading
 from sidebooks_core.errors import RequestError, StorageDamaged, StorageError, StorageFailed
 from sidebooks_core.shelf import catalogue, folders, upkeep
 from sidebooks_core.shelf.beside import made_beside
+from sidebooks_core.shelf.lengths import MOST_NAME, MOST_TEXT
 from sidebooks_core.shelf.manifest import (
     MANIFEST_NAME,
     MOST_BYTES,
@@ -29,13 +30,15 @@ from sidebooks_core.shelf.manifest import (
     write_manifest,
 )
 from sidebooks_core.shelf.model import Folder, Paper, Revision
-from sidebooks_core.shelf.originals import COPY_BYTES, Originals
+from sidebooks_core.shelf.originals import Originals, copy_whole
 from sidebooks_core.shelf.safe_names import ending_of, safe_name, shortened
 
 PLACE_BYTES = 600
 """Of the path of an exported folder, in UTF-8. Linux takes 4096 bytes for a whole path, macOS 1024."""
 LEAST_BYTES = 3
 """Of the name of an exported folder, behind its number."""
+SHOWN_CHARACTERS = 80
+"""Of a name, in an error."""
 EARLIER = "earlier revisions"
 """In each folder: the revisions that are not the present ones."""
 
@@ -68,6 +71,21 @@ class _Held(Struct, frozen=True):
     """The number of its first paper, behind those of its folders."""
 
 
+class _Copy(Struct, frozen=True):
+    file: FileEntry
+    paper: str
+    """Its name."""
+
+
+class _Plan(Struct, frozen=True):
+    """What is written."""
+
+    manifest: Manifest
+    places: list[str]
+    """Folders, each before those in it."""
+    copies: list[_Copy]
+
+
 def export(database: Database, originals: Originals, target: Path, options: ExportOptions) -> Exported:
     """Write a shelf, or a folder of it, into a new folder. Others may use the shelf meanwhile.
 
@@ -82,12 +100,14 @@ def export(database: Database, originals: Originals, target: Path, options: Expo
     try:
         with database.reading() as reading:
             tree = list(_tree(reading, options))
+        plan = _planned(originals, tree, options)
+        manifest = plan.manifest
+        written = write_manifest(manifest)
+        if len(written) > MOST_BYTES:
+            raise RequestError(f"the manifest would be larger than {MOST_BYTES} bytes: export some folders one by one")
+        _require_readable(manifest, written)
         with made_beside(target) as partial:
-            manifest = _written(originals, partial, tree, options)
-            written = write_manifest(manifest)
-            if len(written) > MOST_BYTES:
-                raise RequestError(f"the manifest would be larger than {MOST_BYTES} bytes: export some folders one by one")
-            _require_readable(written)
+            _copy_all(originals, partial, plan)
             with (partial / MANIFEST_NAME).open("xb") as file:
                 file.write(written)
                 file.flush()
@@ -119,12 +139,32 @@ def _within(reading: Reading, options: ExportOptions, folder: Folder | None, pla
         yield from _within(reading, options, one, _inner_place(reading, place, number, one))
 
 
-def _require_readable(manifest: bytes) -> None:
+def _require_readable(manifest: Manifest, written: bytes) -> None:
     """What cannot be brought back is no export: a shelf may hold longer names from before they were bounded."""
     try:
-        read_manifest(manifest)
+        read_manifest(written)
     except RequestError as fault:
-        raise RequestError(f"what is exported could not be brought in again; nothing was exported: {fault.message}") from fault
+        named = _refused(manifest)
+        why = named or f"what is exported could not be brought in again ({fault.message}): change that"
+        raise RequestError(f"{why}, then export again; nothing was exported") from fault
+
+
+def _refused(manifest: Manifest) -> str:
+    """Which folder or paper could not be brought back, and what to do; empty if it is none by itself."""
+    entries: list[FolderEntry | PaperEntry] = [*manifest.folders, *manifest.papers]
+    for entry in entries:
+        what = "folder" if isinstance(entry, FolderEntry) else "paper"
+        called = entry.name if len(entry.name) <= SHOWN_CHARACTERS else f"{entry.name[:SHOWN_CHARACTERS]}…"
+        begin = f"the {what} {called!r} could not be brought in again"
+        try:
+            msgspec.convert(msgspec.to_builtins(entry), type(entry))
+        except msgspec.ValidationError as fault:
+            if len(entry.name) > MOST_NAME:
+                return f"{begin}: its name has {len(entry.name)} characters, of {MOST_NAME}; give it a shorter name"
+            if len(entry.note) > MOST_TEXT:
+                return f"{begin}: its note has {len(entry.note)} characters, of {MOST_TEXT}; give it a shorter note"
+            return f"{begin} ({fault}): replace it, and leave earlier revisions out of the export"
+    return ""
 
 
 def _inner_place(reading: Reading, place: str, number: int, folder: Folder) -> str:
@@ -142,11 +182,12 @@ def _revisions(reading: Reading, options: ExportOptions, paper: Paper) -> list[t
     return [(one, catalogue.password_of(reading, paper.id, one.number) if options.passwords else None) for one in chosen]
 
 
-def _written(originals: Originals, root: Path, tree: list[_Held], options: ExportOptions) -> Manifest:
+def _planned(originals: Originals, tree: list[_Held], options: ExportOptions) -> _Plan:
+    """What is to be written. Nothing is copied yet. Raises StorageDamaged if an original is missing."""
+    copies: list[_Copy] = []
     folder_entries: list[FolderEntry] = []
     paper_entries: list[PaperEntry] = []
     for held in tree:
-        (root / held.place).mkdir(exist_ok=True)
         if held.folder is not None:
             is_top = held.folder.id == options.folder
             folder_entries.append(
@@ -159,7 +200,7 @@ def _written(originals: Originals, root: Path, tree: list[_Held], options: Expor
                 )
             )
         for number, (paper, revisions) in enumerate(held.papers, held.first):
-            entries = [_written_revision(originals, root, held.place, f"{number:02}", paper, found) for found in revisions]
+            entries = [_planned_revision(originals, copies, f"{held.place}{number:02}", paper, found) for found in revisions]
             paper_entries.append(
                 PaperEntry(
                     id=paper.id,
@@ -173,35 +214,39 @@ def _written(originals: Originals, root: Path, tree: list[_Held], options: Expor
                     revisions=entries,
                 )
             )
-    return Manifest(
+    manifest = Manifest(
         made_s=time.time(),
         has_all_revisions=options.all_revisions,
         has_passwords=options.passwords,
         folders=folder_entries,
         papers=paper_entries,
     )
+    return _Plan(manifest, [held.place for held in tree], copies)
 
 
-def _written_revision(
-    originals: Originals, root: Path, place: str, number: str, paper: Paper, found: tuple[Revision, str | None]
+def _planned_revision(
+    originals: Originals, copies: list[_Copy], numbered: str, paper: Paper, found: tuple[Revision, str | None]
 ) -> RevisionEntry:
+    """numbered: the place of the folder, and the number of the paper in it. copies: those of the revision are added."""
     revision, password = found
+    place, slash, number = numbered.rpartition("/")
+    place += slash
     called = _file_name(originals, revision, paper)
     if revision.number != paper.revision:
         place = f"{place}{EARLIER}/"
         called = f"{number} revision {revision.number} {called}"
     else:
         called = f"{number} {called}"
-    (root / place).mkdir(exist_ok=True)
-    file = _copied(originals, revision.original, root, place + called, paper)
+    file = _planned_file(originals, revision.original, place + called, paper)
     shown = None
     if revision.shown != revision.original:
-        shown = _copied(originals, revision.shown, root, f"{place}{called} as shown{_ending(originals, revision.shown)}", paper)
+        shown = _planned_file(originals, revision.shown, f"{place}{called} as shown{_ending(originals, revision.shown)}", paper)
+    copies += [_Copy(one, paper.name) for one in (file, shown) if one is not None]
     return RevisionEntry(
         number=revision.number,
         file=file,
         shown=shown,
-        file_name=revision.file_name,
+        file_name=revision.file_name[:MOST_NAME],
         registered_s=revision.registered_s,
         registered_by=revision.registered_by,
         note=revision.note,
@@ -223,18 +268,27 @@ def _ending(originals: Originals, digest: str) -> str:
         return ""  # copying it tells
 
 
-def _copied(originals: Originals, digest: str, root: Path, path: str, paper: Paper) -> FileEntry:
-    """Copy an original, so that it is on the disk, and check it on the way."""
-    if not originals.holds(digest):
-        raise StorageDamaged(f"the original of {paper.name!r} is missing: restore a backup, or purge it; nothing was exported")
-    found, size_bytes = hashlib.sha256(), 0
-    with originals.path(digest).open("rb") as reading, (root / path).open("xb") as writing:
-        while piece := reading.read(COPY_BYTES):
-            found.update(piece)
-            size_bytes += len(piece)
-            writing.write(piece)
-        writing.flush()
-        os.fsync(writing.fileno())
-    if found.hexdigest() != digest:
-        raise StorageDamaged(f"the original of {paper.name!r} is damaged: restore a backup, or purge it; nothing was exported")
-    return FileEntry(path, digest, size_bytes)
+def _planned_file(originals: Originals, digest: str, path: str, paper: Paper) -> FileEntry:
+    try:
+        return FileEntry(path, digest, originals.path(digest).stat().st_size)
+    except FileNotFoundError:
+        raise _damaged(paper.name, "missing") from None
+
+
+def _copy_all(originals: Originals, root: Path, plan: _Plan) -> None:
+    """Copy originals, so that they are on the disk, and check them on the way."""
+    for place in plan.places:
+        (root / place).mkdir(exist_ok=True)
+    for copy in plan.copies:
+        target = root / copy.file.path
+        target.parent.mkdir(exist_ok=True)
+        try:
+            digest = copy_whole(originals.path(copy.file.digest), target)
+        except FileNotFoundError:
+            raise _damaged(copy.paper, "missing") from None
+        if digest != copy.file.digest:
+            raise _damaged(copy.paper, "damaged")
+
+
+def _damaged(paper: str, how: str) -> StorageDamaged:
+    return StorageDamaged(f"the original of {paper!r} is {how}: restore a backup, or purge it; nothing was exported")

@@ -51,31 +51,46 @@ def _require_place(place: object) -> None:
 
 
 def new_paper(before: NewPaper, shown: Shown) -> NewPaper:
-    """A paper with what was told of it. Raises RequestError for what makes no sense."""
-    new = replace(before, **{name: value for name, value in shown.items() if name in Shown.__annotations__})
-    require_text("note", new.note)
+    """A paper with what was told of it. Raises RequestError for what makes no sense.
+
+    A name and a note that are not told are not looked at: they may be older than the bounds of `lengths`.
+    """
+    told = {name: value for name, value in shown.items() if name in Shown.__annotations__}
+    new = replace(before, **told)
+    if "note" in told:
+        require_text("note", new.note)
     for what, time_s in (("from_s", new.from_s), ("until_s", new.until_s)):
         require_time(what, time_s)
     if new.level not in LEVELS:
         raise RequestError(f"level must be one of {', '.join(LEVELS)}, not {new.level!r}")
     if new.from_s is not None and new.until_s is not None and new.until_s <= new.from_s:
         raise RequestError("a paper cannot end before it begins: until_s must be later than from_s")
-    return replace(new, name=shown_name(new.name))
+    return replace(new, name=shown_name(new.name)) if "name" in told else new
 
 
 def new_folder(told: Folder) -> Folder:
     """A folder with its name as it is shown. Raises RequestError for what makes no sense."""
     require_text("note", told.note)
-    if told.kind not in FOLDER_KINDS:
-        raise RequestError(f"kind must be one of {', '.join(FOLDER_KINDS)}, not {told.kind!r}")
+    _require_kind(told.kind)
     return replace(told, name=shown_name(told.name))
+
+
+def _require_kind(kind: object) -> None:
+    if kind not in FOLDER_KINDS:
+        raise RequestError(f"kind must be one of {', '.join(FOLDER_KINDS)}, not {kind!r}")
 
 
 def change_folder(writing: Writing, folder_id: str, changes: FolderChanges, who: Who) -> Folder:
     """Change a folder. Raises RequestError."""
     old = folders.require_folder(writing, folder_id)
     new = replace(old, **{name: value for name, value in changes.items() if name in ("name", "kind", "note")})
-    changed = folders.change_folder(writing, new_folder(new), who)
+    if "note" in changes:
+        require_text("note", new.note)
+    if "kind" in changes:
+        _require_kind(new.kind)
+    if "name" in changes:
+        new = replace(new, name=shown_name(new.name))
+    changed = folders.change_folder(writing, new, who)
     if "parent" in changes or "place" in changes:
         parent = id_of(changes.get("parent", old.parent))
         _require_place(changes.get("place"))
