@@ -11,8 +11,8 @@ import pytest
 
 import sidebooks_core as sb
 from sidebooks_core.databases.lock import try_lock
-from sidebooks_core.errors import StorageFailed
-from sidebooks_core.shelf import Shelf, upkeep
+from sidebooks_core.errors import StorageDamaged, StorageFailed
+from sidebooks_core.shelf import Shelf, importing, upkeep
 from sidebooks_core.shelf.beside import MARK_NAME, made_beside, remove_leftovers
 from sidebooks_core.testing import FakeDocument, FakeEngine
 
@@ -22,7 +22,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 import sidebooks_core as sb
-from sidebooks_core.shelf import Shelf, exporting
+from sidebooks_core.shelf import Shelf, beside
 from sidebooks_core.testing import FakeEngine
 
 def die(*given):
@@ -35,7 +35,7 @@ with (
     if sys.argv[2] == "backup":
         shelf.back_up(Path(sys.argv[3]), more=die)
     else:
-        exporting.write_manifest = die
+        beside.flush_to_disk = die
         shelf.export(Path(sys.argv[3]))
 """
 
@@ -159,3 +159,32 @@ def test_a_document_that_is_backed_up_can_be_read(shelf: Shelf, tmp_path: Path) 
     shelf.back_up(tmp_path / "copy")
     with Shelf(tmp_path / "copy", shelf.service) as copy:
         assert copy.document(paper.id).page_count == 2
+
+
+def test_a_clean_up_that_fails_hides_no_error(
+    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of a folder that is made, and of files that are brought in."""
+
+    def refused(*given: object) -> None:
+        raise StorageFailed("it cannot be removed")
+
+    shelf.export(tmp_path / "exported")
+
+    def failing(partial: Path) -> None:
+        (partial / "file").touch()
+        monkeypatch.setattr(Path, "iterdir", refused)
+        raise StorageFailed("the first")
+
+    with pytest.raises(StorageFailed, match="the first"):
+        shelf.back_up(tmp_path / "copy", more=failing)
+    monkeypatch.undo()
+    assert "could not be removed" in caplog.text
+    caplog.clear()
+    with Shelf(tmp_path / "other", shelf.service) as other:
+        monkeypatch.setattr(importing, "undo", refused)
+        (file,) = [path for path in (tmp_path / "exported").iterdir() if path.suffix != ".json"]
+        file.write_bytes(b"?" * file.stat().st_size)
+        with pytest.raises(StorageDamaged, match="it was changed"):
+            other.bring_in(tmp_path / "exported")
+    assert "could not be removed" in caplog.text

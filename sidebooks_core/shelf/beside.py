@@ -1,7 +1,8 @@
-"""A folder that is made beside its place and put there when it is whole. What a killed process left of one is removed later.
+"""Makes a folder beside its final place, and moves it there when it is complete.
 
-While it is made, it holds a file whose lock its process has, and which says the folder's own name. So a folder is a leftover
-only if that file is in it, names it, and is free: nothing else is ever removed. Windows has no such locks, and no such file.
+If the process is killed before, the next call removes the incomplete folder. While a folder is made, it holds a file with the
+folder's own name, and its process holds the lock of that file. A folder is removed only if this file is in it, has its name,
+and is not locked. Windows has no such locks, and no such file.
 """
 
 from __future__ import annotations
@@ -53,10 +54,14 @@ def made_beside(target: Path) -> Iterator[Path]:
         flush_to_disk(target)
         flush_to_disk(target.parent)
     finally:
-        if partial.exists():
-            _remove(partial)
-        if lock is not None:
-            lock.release()
+        try:
+            if partial.exists():
+                _remove(partial)
+        except OSError:  # the first error is told
+            _log.exception("%s: an unfinished copy could not be removed; the next backup or export here tries again", partial)
+        finally:
+            if lock is not None:
+                lock.release()
 
 
 def remove_leftovers(folder: Path) -> int:

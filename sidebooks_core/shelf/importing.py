@@ -5,6 +5,7 @@ A manifest is not believed: it was read strictly, its files are opened without f
 
 from __future__ import annotations
 
+import logging
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +17,7 @@ from msgspec import Struct
 
 from sidebooks_core.databases.database import Reading, Writing
 from sidebooks_core.documents.shown_text import shown as shown_text
-from sidebooks_core.errors import Conflict, RequestError, StorageDamaged
+from sidebooks_core.errors import Conflict, RequestError, SidebooksError, StorageDamaged
 from sidebooks_core.shelf import catalogue, folders
 from sidebooks_core.shelf.catalogue import BroughtPaper, NewPaper, NewRevision
 from sidebooks_core.shelf.intake import Desk, TakenIn, Taking, committing, revision_of
@@ -33,6 +34,8 @@ from sidebooks_core.shelf.model import Folder, Who
 from sidebooks_core.shelf.order import new_id
 from sidebooks_core.shelf.originals import Original
 from sidebooks_core.shelf.taking import undo
+
+_log = logging.getLogger("sidebooks_core.shelf")
 
 
 class BroughtIn(Struct, frozen=True):
@@ -61,7 +64,10 @@ def bring_in(desk: Desk, source: Path, folder: str | None, who: Who) -> BroughtI
         with desk.originals.taking():
             return _brought_in(desk, source, folder, who, fresh)
     except BaseException:
-        undo(desk.database, desk.intake, fresh)  # not within: somebody else may be about to name the same files
+        try:
+            undo(desk.database, desk.intake, fresh)  # not within: somebody else may be about to name the same files
+        except (SidebooksError, OSError):  # the first error is told
+            _log.exception("files that were copied in for nothing could not be removed; the sweep of a later day removes them")
         raise
 
 
