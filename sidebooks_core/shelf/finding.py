@@ -23,7 +23,7 @@ class Finding:
         limit: int = SEARCH_LIMIT,
         budget_s: float = BUDGET_S,
     ) -> Found:
-        """Pages that match in the present revisions of all papers, the newest texts first, at most `limit` of them.
+        """Pages that match in the present revisions of all papers, the newest texts first: at most `limit`, as `Searcher` says.
 
         What counts as a match is as for `TileService.search`. No worker is asked. where: which papers; all that were not
         withdrawn, unless told. before: `Found.next` of the step before. A step ends soon after `budget_s` seconds.

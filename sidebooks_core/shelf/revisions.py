@@ -284,7 +284,10 @@ def _probed(gap: _Gap, likeness: Likeness, most_pairs: int) -> _Pairs:
 
 
 def _widened(gap: _Gap, matched: _Pairs, likeness: Likeness) -> _Pairs:
-    """Matched pairs, and pairs beside them that are sure: an old page is less alike to the neighbours of its new page."""
+    """The matched pairs, and the sure pairs beside them.
+
+    A pair is sure if both pages are alike, and the old page is clearly less alike to the pages before and after the new page.
+    """
 
     def is_sure(old_at: int, new_at: int) -> bool:
         alike = likeness(gap.old[old_at], gap.new[new_at])

@@ -1,7 +1,7 @@
 """The times of papers: when one begins or ends, the feed says so, once.
 
-The row of a paper has the two turns between which the paper lies, as the feed has told: the last one, and the next one. If the
-clock says otherwise, that is told, and the row is set, in one transaction. So neither a restart nor several processes make a
+The row keeps the last turn that was told, and the next one. If the clock says otherwise, that is told, and the row is set, in
+one transaction. So neither a restart nor several processes make a
 turn told again. If the clock is set back over a turn, the paper is told as it is by then, and the turn is told again when it
 comes.
 """

@@ -74,8 +74,7 @@ class Found(Struct, frozen=True):
     pages: list[PageHit]
     """The papers with the newest texts first, and of each paper the pages in their order."""
     next: int | None
-    """The next step goes on here, also among the papers that have the same page; None: everything was searched. A caller gives
-    it back as it is: it is no count of anything."""
+    """An opaque number. Pass it back unchanged. None: everything was searched."""
     unindexed: int = 0
     """Papers that would be searched, but for pages that are not read yet: these are not found. At least so many."""
 
@@ -96,8 +95,10 @@ class Searcher:
         self._known = KnownPapers()
 
     def search(self, query: str, where: Where, *, before: int = NEWEST, limit: int = 50, budget_s: float = BUDGET_S) -> Found:
-        """Pages that match, at most `limit` of them, and at least one may come. It stops after `budget_s` seconds, however many
-        it has.
+        """Pages that match: at most `limit`, but 1 if `limit` is less. It stops after `budget_s` seconds, however many it has.
+
+        If several papers have the same page, two of them may have the same number in rare cases. Then both come in one step,
+        which may have one page more than `limit`.
 
         before: `Found.next` of the step before. A page that stands in several papers is a hit in each.
         """
