@@ -144,7 +144,10 @@ def wait_for_looks(shelf: Shelf, patch: pytest.MonkeyPatch) -> None:
 
 
 def test_without_a_cache_folder_nothing_is_drawn_ahead(engine: FakeEngine, tmp_path: Path) -> None:
-    with sb.TileService(sb.Settings(workers=1), pool=engine.pool) as service, Shelf(tmp_path / "data", service) as shelf:
+    with (
+        sb.TileService(sb.Settings(cache_dir=None, workers=1), pool=engine.pool) as service,
+        Shelf(tmp_path / "data", service) as shelf,
+    ):
         ask_often(shelf)
         shelf.register(pages(1, 2), name="一")
         assert shelf.wait_prepared(20)
@@ -172,7 +175,7 @@ def test_a_purge_while_a_paper_is_drawn_ahead_leaves_no_image(
         held.wait_begun()
         if is_elsewhere:
             with (
-                sb.TileService(sb.Settings(workers=1), pool=FakeEngine().pool) as theirs,
+                sb.TileService(sb.Settings(cache_dir=None, workers=1), pool=FakeEngine().pool) as theirs,
                 Shelf(tmp_path / "data", theirs, prepares=False) as other,
             ):
                 other.purge(paper.id)
@@ -252,7 +255,7 @@ def test_screens_that_another_process_has_seen_count(shelf: Shelf, tmp_path: Pat
     paper = shelf.register(pages(1, 2), name="一")
     assert shelf.wait_prepared(20)
     with (
-        sb.TileService(sb.Settings(workers=1), pool=FakeEngine().pool) as theirs,
+        sb.TileService(sb.Settings(cache_dir=None, workers=1), pool=FakeEngine().pool) as theirs,
         Shelf(tmp_path / "data", theirs) as other,
     ):
         ask_often(other)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+import pytest
+
 from sidebooks_core.databases.database import Database, Writing
-from sidebooks_core.shelf.order import move, next_place
+from sidebooks_core.shelf.order import move, new_id, next_place
 from sidebooks_core.shelf.schema import SHELF
 
 
@@ -47,3 +49,9 @@ def test_who_moves_next_door_leaves_the_others_alone(tmp_path: Path) -> None:
         move(writing, ("folder", "parent"), "f50", None, 51)
         assert writing.number("SELECT total_changes()") - before == 2
         assert in_order(writing, None)[49:53] == ["f49", "f51", "f50", "f52"]
+
+
+def test_an_id_is_no_option_of_a_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = iter(["-looks-like-one", "-V", "an-id"])
+    monkeypatch.setattr("secrets.token_urlsafe", lambda _: next(made))
+    assert new_id() == "an-id"

@@ -14,8 +14,10 @@ ID_BYTES = 12
 
 
 def new_id() -> str:
-    """Of a folder or a paper."""
-    return secrets.token_urlsafe(ID_BYTES)
+    """Of a folder or a paper. It does not begin with a hyphen: a command line would take it for an option."""
+    while (made := secrets.token_urlsafe(ID_BYTES)).startswith("-"):
+        pass
+    return made
 
 
 def next_place(writing: Writing, table: str, column: str, holder: str | None) -> int:
