@@ -79,7 +79,7 @@ def test_work_of_strangers_waits_in_a_bounded_line() -> None:
         left = waiting.pop()
         left.cancel()  # a client went away
         await asyncio.sleep(0.05)
-        waiting.append(asyncio.ensure_future(pools.run_for("7", "strangers", go.wait)))
+        waiting.append(asyncio.ensure_future(pools.run_for("later", "strangers", go.wait)))
         await asyncio.sleep(0)
         go.set()
         assert all(await asyncio.gather(*waiting))

@@ -5,8 +5,8 @@
 The clock starts with the first byte of the upload, and stops for each tablet when the first page, as large as its screen, is
 there whole. Each tablet listens to the server's stream of events, as the viewer does, and tells its screen. It asks for the
 first page of the paper that it is told of, and then for what the paper is. A second row has the same with a line of
-1.6 Mbit/s and 150 ms there and back for each tablet: a relay holds every byte back as such a line would. A third row has tablets
-that tell no screen, and ask for each paper in another size: nothing is drawn ahead for them. Each paper is a long
+1.6 Mbit/s and 150 ms there and back for each tablet: a relay holds every byte back as such a line would. A third row has
+tablets that tell no screen, and ask for each paper in another size: nothing is drawn ahead for them. Each paper is a long
 document of the corpus with another first page, so that nothing of it has been seen. What a tablet takes to decode the image is
 measured by itself, and told.
 
