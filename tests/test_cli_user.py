@@ -208,7 +208,7 @@ def test_a_link_of_this_machine_alone_says_so(admin: Admin, sample: Path) -> Non
 def test_no_link_is_made_with_an_address_that_is_none(admin: Admin, sample: Path, address: str) -> None:
     admin.told("shelf", "add", sample, "--folder", "本会議", "--no-wait", "--name", "予算")
     ran = admin.run("link", "make", "本会議", "--name", "傍聴", "--address", address)
-    assert ran.returncode == 1
+    assert ran.returncode == 2
     assert "is no address of a server" in ran.stderr
     assert "Traceback" not in ran.stderr
     assert admin.json("link", "list") == []
