@@ -10,7 +10,7 @@ from asgi import Reply, ask
 from starlette.types import Scope
 
 import sidebooks_core as sb
-from sidebooks_core.access.policy import FolderPolicy, Grant
+from sidebooks_core.access.policy import FolderPolicy, Grant, Policy
 from sidebooks_core.access.principals import Principal
 from sidebooks_core.documents.model import Word
 from sidebooks_core.server import Application, ServerLimits, Shelf
@@ -51,7 +51,7 @@ class House:
             self.closed.id: (Grant("role", "clerk"),),
             self.inner.id: (Grant("person", "tender", "tend"),),
         }
-        self._policy = FolderPolicy(grants)
+        self._policy: Policy = FolderPolicy(grants)
         self.application = self._made()
 
     def register(self, name: str, folder: Any = None, *colours: int, **more: Any) -> Paper:
@@ -74,6 +74,12 @@ class House:
         """Another application, with other limits."""
         self.application.close()
         self.application = self._made(limits=limits)
+
+    def use(self, policy: Policy) -> None:
+        """Another application, with another policy."""
+        self.application.close()
+        self._policy = policy
+        self.application = self._made()
 
     def _made(self, **options: Any) -> Application:
         shelf = Shelf(self.papers.service)

@@ -64,14 +64,20 @@ def main(pytest_arguments: list[str]) -> None:
 
 
 def two_at_once(calls: Sequence[Callable[[], None]]) -> None:
-    """Nothing of this is timed. Each writes its output when it ends. Exits if one fails, once those that have begun end."""
+    """Run calls, two at a time. None of them is timed. Each writes its output when it ends.
+
+    If one fails, the others that have begun still end. Then it exits after Failed, and raises any other exception.
+    """
     with ThreadPoolExecutor(2) as threads:
         under_way = [threads.submit(call) for call in calls]
         failed = next((one for one in as_completed(under_way) if one.exception() is not None), None)
         if failed is not None:
             for one in under_way:
                 one.cancel()
-            sys.exit(str(failed.exception()))
+            fault = failed.exception()
+            if isinstance(fault, Failed):
+                sys.exit(str(fault))
+            failed.result()
 
 
 def test_on(version: str, wheel: Path) -> None:
@@ -105,11 +111,10 @@ def set_up() -> Path:
 
 
 def step(name: str, *command: str | Path, **environment: str) -> None:
-    """Run a command, with its output as it comes, or at its end beside others. Raises Failed."""
+    """Run a command. Its output comes at once if it runs alone, and at its end if others run too. Raises Failed."""
     started_s = time.monotonic()
     is_alone = threading.current_thread() is threading.main_thread()
-    if is_alone:
-        print(f"== {name}", flush=True)
+    print(f"== {name}" if is_alone else f"== {name}: begins", flush=True)
     told = None if is_alone else subprocess.PIPE
     done = subprocess.run(
         [os.fspath(part) for part in command],

@@ -204,6 +204,16 @@ def test_a_link_of_this_machine_alone_says_so(admin: Admin, sample: Path) -> Non
     assert "this machine" not in told
 
 
+@pytest.mark.parametrize("address", ["http://[::1", "http://books:port", "books.town.example", "ftp://books.example", ""])
+def test_no_link_is_made_with_an_address_that_is_none(admin: Admin, sample: Path, address: str) -> None:
+    admin.told("shelf", "add", sample, "--folder", "本会議", "--no-wait", "--name", "予算")
+    ran = admin.run("link", "make", "本会議", "--name", "傍聴", "--address", address)
+    assert ran.returncode == 2
+    assert "is no address of a server" in ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert admin.json("link", "list") == []
+
+
 def test_signed_addresses_are_listed_with_the_links_and_ended(admin: Admin) -> None:
     with Access(admin.data_dir) as access:
         signature = access.sign(["a", "b"], Principal("proxy-sato", "佐藤", "clerk"), valid_s=60)

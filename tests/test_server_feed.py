@@ -12,15 +12,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from paper_house import PEOPLE, House
+from asgi import ask_async
+from msgspec.structs import replace
+from paper_house import PEOPLE, ByHeader, House
 from quiet import wait_until
+from starlette.types import Scope
+from town_hall import TownHall, town_hall
 
-from sidebooks_core.access import Operation, Principal
+from sidebooks_core.access import UNKNOWN, Decision, FolderPolicy, Limits, Operation, Principal, Resource, Unknown
+from sidebooks_core.access.model import DAY_S
 from sidebooks_core.errors import StorageFailed
+from sidebooks_core.server import ServerLimits
 from sidebooks_core.server.events import Events, Listening
 from sidebooks_core.server.limits import Quota
+from sidebooks_core.server.noted import AGAIN_AFTER_S, MOST_NOTED, Noted
 from sidebooks_core.server.places import Places, Standings
-from sidebooks_core.server.schemas_shelf import ProgressEntry
+from sidebooks_core.server.schemas_shelf import ProgressEntry, ShelfChanges
 from sidebooks_core.server.shelf_feed import ShelfFeed
 from sidebooks_core.shelf import Change
 from sidebooks_core.shelf import Shelf as PaperShelf
@@ -33,6 +40,7 @@ class Stream:
     def __init__(self) -> None:
         self.events: list[tuple[str, str, Any]] = []
         """Id, kind, data."""
+        self.retries_ms: list[int] = []
         self.came = asyncio.Event()
         self.takes = asyncio.Event()
         self.takes.set()
@@ -55,6 +63,8 @@ class Stream:
         while "\n\n" in self._text:
             one, self._text = self._text.split("\n\n", 1)
             fields = dict(line.split(": ", 1) for line in one.splitlines() if not line.startswith(":"))
+            if "retry" in fields:
+                self.retries_ms.append(int(fields["retry"]))
             if "event" in fields:
                 self.events.append((fields.get("id", ""), fields["event"], json.loads(fields["data"])))
         self.came.set()
@@ -77,7 +87,7 @@ class Stream:
 
 
 @asynccontextmanager
-async def listening(house: House, who: str, query: str = "", **headers: str) -> AsyncIterator[Stream]:
+async def listening(house: House | TownHall, who: str, query: str = "", **headers: str) -> AsyncIterator[Stream]:
     stream = Stream()
     given = {"host": "test", "who": who, **{name.replace("_", "-"): value for name, value in headers.items()}}
     scope = {
@@ -199,7 +209,7 @@ def test_the_progress_is_decided_and_written_once_for_all_who_see_the_same() -> 
             for number in range(10)
             for folder in ("open", "closed")
         ]
-        await asyncio.to_thread(events.progress, found, sees)
+        await asyncio.to_thread(events.progress, found, sees, lambda who: replace(who, session=""))
         told = []
         for stream in streams:
             piece = b""
@@ -244,6 +254,200 @@ def test_streams_of_somebody_who_may_no_more_are_ended(house: House, monkeypatch
             assert not clerk.has_ended
 
     asyncio.run(scenario())
+
+
+class WithALook:
+    """A way in that can never tell without a look that may wait."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def known(self, _scope: Scope, /) -> Unknown:
+        return UNKNOWN
+
+    def find(self, scope: Scope, /) -> Principal | None:
+        self.looks += 1
+        return ByHeader().known(scope)
+
+
+def test_a_stream_goes_on_for_somebody_who_is_known_by_a_look_that_waits(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sidebooks_core.server.events.ALIVE_EVERY_S", 0.05)
+    way = WithALook()
+    monkeypatch.setattr("paper_house.ByHeader", lambda: way)
+    house.renew(ServerLimits())
+
+    async def scenario() -> None:
+        async with listening(house, "member") as member, listening(house, "clerk") as clerk:
+            paper = await asyncio.to_thread(house.register, "公開")
+            await member.until(lambda: paper.id in member.papers())
+            await asyncio.sleep(0.3)
+            assert not member.has_ended
+            before = way.looks
+            house.application.events.end_outdated()
+            while way.looks < before + 2:
+                await asyncio.sleep(0.01)
+            monkeypatch.delitem(PEOPLE, "member")
+            house.application.events.end_outdated()
+            await member.until(lambda: member.has_ended)
+            assert not clerk.has_ended
+
+    asyncio.run(scenario())
+
+
+class BySession:
+    """An application's policy, that looks at logins. It fails for one that it does not expect."""
+
+    def decide(self, principal: Principal, operation: Operation, resource: Resource | None, /) -> Decision:
+        if principal.session not in ("", "at home", "in the hall"):
+            raise ValueError(principal.session)
+        if principal.session == "at home" and operation is Operation.READ_DOCUMENT:
+            return Decision(is_allowed=False)
+        return FolderPolicy().decide(principal, operation, resource)
+
+
+def test_a_policy_of_an_application_gets_the_whole_principal_and_ends_no_progress_if_it_fails(
+    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("sidebooks_core.server.progress_events.EVERY_S", 0.02)
+    for name, session in (("hall", "in the hall"), ("home", "at home")):
+        monkeypatch.setitem(PEOPLE, name, Principal("m", "M", "member", session=session, groups={"x"}))  # type: ignore[arg-type]
+    house.use(BySession())
+
+    async def scenario() -> None:
+        async with listening(house, "hall") as hall, listening(house, "home") as home:
+            real, fails = Events.progress, [True]
+
+            def failing(self: Events, found: Any, sees: Any, as_decided: Any) -> None:
+                if found and fails:
+                    fails.clear()
+                    sees(Principal("m", "M", "member", session="elsewhere"), Operation.READ_DOCUMENT, found[0][0])
+                real(self, found, sees, as_decided)
+
+            monkeypatch.setattr(Events, "progress", failing)
+            paper = await asyncio.to_thread(house.register, "長い", None, *range(1, 250))
+
+            def told(stream: Stream) -> set[str]:
+                return {one["paper"] for _, kind, data in stream.events if kind == "progress" for one in data["papers"]}
+
+            await hall.until(lambda: told(hall))
+            assert told(hall) == {paper.id}
+            assert told(home) == set()
+            assert not fails
+            assert paper.id not in home.papers()
+
+    asyncio.run(scenario())
+    assert "the progress of papers cannot be told" in caplog.text
+
+
+def test_what_many_streams_are_told_is_decided_once_and_anew_after_a_move(house: House) -> None:
+    asked: list[tuple[str, tuple[str, ...]]] = []
+
+    def sees(who: Principal, _operation: Operation, standings: Standings) -> bool:
+        asked.append((who.id, standings[0].folders))
+        return house.closed.id not in standings[0].folders
+
+    places = Places(house.papers)
+    key = [0]
+    feed = ShelfFeed(house.papers, places, sees, lambda *_: True, lambda who: (key[0], who.id))
+    wait_until(lambda: house.papers.feed.last >= house.papers.changes()[-1].seq, "the feed does not tell the house")
+    house.papers.tell(feed.add)
+    start = feed.position(house.papers.feed.last)
+    paper = house.register("一")
+    assert house.papers.wait_prepared(20)
+    wait_until(lambda: feed.since(PEOPLE["clerk"], start).position == feed.position(house.papers.changes()[-1].seq), "not told")
+    known = house.papers.changes()
+    wait_until(lambda: house.papers.feed.last >= known[-1].seq, "the feed does not tell it")
+    places.forget()
+    feed.prepare(known)
+    asked.clear()
+    for number in range(200):
+        for who in ("member", "clerk"):
+            told = feed.told_since(replace(PEOPLE[who], session=f"login {number}"), start)
+            assert told is not None
+            assert {one.paper for one in told.changes if one.kind != "gone"} == {paper.id}
+    assert len(asked) == 2 * len(told.changes)
+    key[0] += 1  # rights changed
+    feed.told_since(PEOPLE["member"], start)
+    assert len(asked) == 3 * len(told.changes)
+    house.papers.change(paper.id, folder=house.closed)
+    places.forget()
+    feed.prepare(known)
+    moved = feed.told_since(PEOPLE["member"], start)
+    assert moved is None or all(one.kind == "gone" for one in moved.changes)
+
+
+def test_streams_look_at_news_in_groups_and_others_have_their_turn_between_them() -> None:
+    async def scenario() -> tuple[int, int]:
+        async def stays() -> dict[str, Any]:
+            await asyncio.sleep(60)
+            raise AssertionError
+
+        looks = 0
+        turns: list[int] = []
+
+        async def changes_after(_position: str) -> ShelfChanges:
+            nonlocal looks
+            looks += 1
+            return ShelfChanges("e.1", is_reset=False, changes=[], more=False)
+
+        events = Events(Quota(1000, 1000, "streams"), left=lambda _: None)
+
+        async def follow() -> None:
+            asks = Listening(
+                session="", share=("", "known"), principal=PEOPLE["member"], may_see_documents=lambda: False,
+                changes_after=changes_after,
+            )  # fmt: skip
+            stream = events.stream(stays, asks, list).stream  # type: ignore[arg-type]
+            assert stream is not None
+            async for _ in stream:
+                pass
+
+        following = [asyncio.ensure_future(follow()) for _ in range(500)]
+        while looks < 500:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.2)
+        looks = 0
+        events.shelf_changed()
+        while looks < 500:
+            turns.append(looks)
+            await asyncio.sleep(0)
+        events.close()
+        await asyncio.gather(*following)
+        return len(set(turns)), max(after - before for before, after in zip(turns, [*turns[1:], 500], strict=True))
+
+    groups, largest = asyncio.run(scenario())
+    assert groups >= 10
+    assert largest <= 64
+
+
+@pytest.mark.parametrize("is_resumed", [False, True])
+def test_a_login_that_nobody_uses_ends_also_if_a_stream_is_open(
+    is_resumed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """is_resumed: a stream that comes again each half day, as clients do by themselves."""
+    monkeypatch.setattr("sidebooks_core.server.events.ALIVE_EVERY_S", 0.02)
+
+    async def half_day(hall: TownHall) -> None:
+        hall.now_s += DAY_S / 2
+        if is_resumed:
+            for how in ({"headers": {"Last-Event-ID": "x.1"}}, {"path": "/events?since=x.1"}):
+                given = {"path": "/events", "headers": {}} | how
+                cookie = {"Cookie": f"sidebooks_login={hall.cookies['member']}"} | given["headers"]  # type: ignore[operator]
+                await ask_async(hall.application, given["path"], headers=cookie, leave_after=2)  # type: ignore[arg-type]
+        await asyncio.sleep(0.06)
+
+    async def scenario(hall: TownHall) -> None:
+        async with listening(hall, "", cookie=f"sidebooks_login={hall.cookies['member']}") as stream:
+            for _ in range(12):
+                await half_day(hall)
+            assert not stream.has_ended
+            for _ in range(4):
+                await half_day(hall)
+            await stream.until(lambda: stream.has_ended)
+
+    with town_hall(tmp_path) as hall:
+        asyncio.run(scenario(hall))
+        assert hall.ask("member", "/me").json()["role"] == "citizen"
 
 
 def test_a_change_of_another_process_is_told_in_time(house: House, tmp_path: Path) -> None:
@@ -331,13 +535,32 @@ def test_a_stream_of_somebody_who_is_shut_out_ends_before_it_says_more(house: Ho
     asyncio.run(scenario())
 
 
-def test_a_stream_ends_after_its_time_and_its_client_comes_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sidebooks_core.server.events.LONGEST_S", 0.2)
-    monkeypatch.setattr("sidebooks_core.server.events.ALIVE_EVERY_S", 0.05)
+def test_streams_end_after_a_time_of_their_own_and_their_clients_come_again_soon(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sidebooks_core.server.events.LONGEST_S", 2.0)
+    monkeypatch.setattr("sidebooks_core.server.events.ALIVE_EVERY_S", 0.01)
+    ended_s: list[float] = []
 
-    async def scenario() -> None:
+    async def one() -> None:
         async with listening(house, "member") as stream:
             await stream.until(lambda: stream.has_ended)
+            ended_s.append(time.monotonic())
+            assert stream.retries_ms == [2000, 100]
+
+    async def scenario() -> None:
+        await asyncio.gather(*(one() for _ in range(20)))
+
+    asyncio.run(scenario())
+    assert max(ended_s) - min(ended_s) > 0.1, "all at once"
+
+
+def test_a_stream_that_is_ended_otherwise_does_not_ask_to_come_again_at_once(house: House) -> None:
+    async def scenario() -> None:
+        async with listening(house, "member") as stream:
+            house.application.events.close()
+            await stream.until(lambda: stream.has_ended)
+            assert stream.retries_ms == [2000]
 
     asyncio.run(scenario())
 
@@ -374,4 +597,46 @@ def test_a_change_names_the_document_to_whoever_may_see_it_and_a_stream_tells_it
 
     asyncio.run(scenario())
     assert house.papers.screens.commonest() == [(60, 96)]
-    assert house.ask("member", "/events?view=wide").status == 400
+    assert [house.ask("member", f"/events?view={view}").status for view in ("wide", "60x96.jpg", "60x96.")] == [400] * 3
+
+
+def test_only_known_readers_without_limits_tell_screens_and_each_once_an_hour(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[int, int]] = []
+    monkeypatch.setattr(house.papers.screens, "seen", lambda *size: seen.append(size))
+    monkeypatch.setitem(PEOPLE, "visitor", Principal("", "", "member"))
+    monkeypatch.setitem(PEOPLE, "second", Principal("second", "Second", "member"))
+
+    def tell(who: str, view: str) -> None:
+        asyncio.run(ask_async(house.application, f"/events?view={view}", headers={"Who": who}, leave_after=2))
+
+    for _ in range(5):
+        for who in ("member", "second", "visitor", "outsider", ""):
+            tell(who, "60x96")
+    assert seen == [(60, 96)] * 2
+    tell("member", "96x60")
+    assert seen[2:] == [(96, 60)]
+    seen.clear()
+    house.use(Marked())
+    tell("member", "60x96")
+    assert seen == []
+
+
+class Marked:
+    """Everybody reads pages of limited size."""
+
+    def decide(self, principal: Principal, operation: Operation, resource: Resource | None, /) -> Decision:
+        decision = FolderPolicy().decide(principal, operation, resource)
+        return replace(decision, limits=Limits(long_side_px=1000)) if resource is not None else decision
+
+
+def test_a_screen_counts_again_after_an_hour() -> None:
+    now_s = 0.0
+    noted = Noted(lambda: now_s)
+    assert [noted.is_new("a", (1, 2)), noted.is_new("a", (1, 2)), noted.is_new("b", (1, 2))] == [True, False, True]
+    now_s = AGAIN_AFTER_S
+    assert noted.is_new("a", (1, 2))
+    for number in range(MOST_NOTED + 1):
+        noted.is_new("a", (number + 9, 9))
+    assert noted.is_new("a", (1, 2)), "the memory is bounded"

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from paper_house import House
+from paper_house import PEOPLE, House
 from quiet import wait_until
 from test_shelf_preparing import pages
 
 import sidebooks_core as sb
+from sidebooks_core.access import Principal
 from sidebooks_core.errors import Conflict, StorageFailed
 from sidebooks_core.shelf import Paper, Shelf, catalogue
 from sidebooks_core.shelf.drawing_ahead import DrawingAhead
@@ -284,13 +285,17 @@ def test_a_restart_goes_on_and_a_purge_forgets(shelf: Shelf, service: sb.TileSer
             assert reading.one(int, "SELECT count(*) FROM drawn_ahead") == 0
 
 
-def test_the_server_notes_the_sizes_of_readers_and_not_those_of_strangers(service: sb.TileService, tmp_path: Path) -> None:
+def test_the_server_notes_the_sizes_of_readers_and_not_those_of_strangers(
+    service: sb.TileService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     house = House(service, tmp_path / "house")
     try:
         paper = house.register("公開", None, *range(40))
         path = f"/documents/{paper.document_id}/pages"
         for page in range(1, 41):
-            assert house.ask("member", f"{path}/{page}/60x96").status == 200
+            monkeypatch.setitem(PEOPLE, f"member {page}", Principal(f"m{page}", "", "member"))
+            assert house.ask(f"member {page}", f"{path}/{page}/60x96").status == 200
+            assert house.ask("member", f"{path}/{page}/90x90").status == 200  # one person, who turns pages
             house.ask("outsider", f"{path}/{page}/70x70")
         assert Screens(house.papers.database).chosen() == []
         assert house.papers.screens.chosen() == [(60, 96)]

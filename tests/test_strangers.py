@@ -19,7 +19,7 @@ from sidebooks_core.server import ServerLimits
 from sidebooks_core.server.command import believed
 from sidebooks_core.server.limits import Quota
 from sidebooks_core.server.options import ServeOptions
-from sidebooks_core.server.pools import MOST_WAITING, MOST_WAITING_PER_CLIENT, THREADS, Pools
+from sidebooks_core.server.pools import MOST_WAITING, THREADS, Pools
 from sidebooks_core.server.rates import ADDRESSES, AT_ONCE, PER_S, Rate
 
 
@@ -68,7 +68,7 @@ def test_work_of_strangers_waits_in_a_bounded_line() -> None:
     async def crowd() -> None:
         pools, go = Pools(), threading.Event()
         waiting = [
-            asyncio.ensure_future(pools.run_for(str(number % 8), "strangers", go.wait))
+            asyncio.ensure_future(pools.run_for(str(number), "strangers", go.wait))
             for number in range(MOST_WAITING["strangers"])
         ]
         await asyncio.sleep(0)
@@ -79,7 +79,7 @@ def test_work_of_strangers_waits_in_a_bounded_line() -> None:
         left = waiting.pop()
         left.cancel()  # a client went away
         await asyncio.sleep(0.05)
-        waiting.append(asyncio.ensure_future(pools.run_for("7", "strangers", go.wait)))
+        waiting.append(asyncio.ensure_future(pools.run_for("later", "strangers", go.wait)))
         await asyncio.sleep(0)
         go.set()
         assert all(await asyncio.gather(*waiting))
@@ -89,14 +89,21 @@ def test_work_of_strangers_waits_in_a_bounded_line() -> None:
     asyncio.run(crowd())
 
 
-def test_one_client_does_not_take_all_places_of_strangers() -> None:
+def test_one_client_has_half_of_the_places_of_strangers_at_most_and_a_hall_of_a_hundred_logs_in() -> None:
     async def crowd() -> None:
         pools, go = Pools(), threading.Event()
-        most = MOST_WAITING_PER_CLIENT["strangers"]
+        most = MOST_WAITING["strangers"] // 2
+        assert most >= 100
         waiting = [asyncio.ensure_future(pools.run_for("greedy", "strangers", go.wait)) for _ in range(most)]
         await asyncio.sleep(0)
         with pytest.raises(QueueFull, match="one client"):
             await pools.run_for("greedy", "strangers", go.wait)
+        for others in range(2, 8):  # each takes half of what is left
+            share = range(MOST_WAITING["strangers"] >> others)
+            waiting += [asyncio.ensure_future(pools.run_for(f"greedy {others}", "strangers", go.wait)) for _ in share]
+            await asyncio.sleep(0)
+            with pytest.raises(QueueFull, match="one client"):
+                await pools.run_for(f"greedy {others}", "strangers", go.wait)
         waiting.append(asyncio.ensure_future(pools.run_for("another", "strangers", go.wait)))
         await asyncio.sleep(0)
         go.set()
@@ -128,10 +135,12 @@ def test_a_flood_of_logins_from_one_network_keeps_nobody_else_out(tmp_path: Path
         assert 503 in flood
 
 
-def test_a_login_that_is_known_to_be_too_early_waits_for_no_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("cookie", [{"Cookie": f"sidebooks_device={'d' * 43}"}, {"Cookie": "sidebooks_device=forged"}, {}])
+def test_a_login_that_is_known_to_be_too_early_waits_for_no_turn(
+    cookie: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def login(hall: TownHall) -> Reply:
         body = json.dumps({"name": "admin", "password": "wrong wrong"}).encode()
-        cookie = {"Cookie": f"sidebooks_device={'d' * 43}"}
         return asyncio.run(ask_async(hall.application, "/login", "POST", cookie, body, client="192.0.2.66"))
 
     with town_hall(tmp_path) as hall:
@@ -145,6 +154,22 @@ def test_a_login_that_is_known_to_be_too_early_waits_for_no_turn(tmp_path: Path,
         again = login(hall)
         assert again.status == 429
         assert int(again.headers["retry-after"]) >= 1
+
+
+def test_a_browser_has_its_secret_from_a_login_and_from_no_refusal(tmp_path: Path) -> None:
+    def login(hall: TownHall, password: str, client: str, **cookie: str) -> Reply:
+        body = json.dumps({"name": "admin", "password": password}).encode()
+        return asyncio.run(ask_async(hall.application, "/login", "POST", cookie, body, client=client))
+
+    with town_hall(tmp_path) as hall:
+        assert "set-cookie" not in login(hall, "wrong wrong", "192.0.2.66").headers
+        told = login(hall, PASSWORD, "192.0.2.7")
+        assert told.status == 200
+        device = next(one for one in told.headers["set-cookie"].split(", ") if one.startswith("sidebooks_device="))
+        for _ in range(60):  # strangers try the name from the network to which the browser goes
+            login(hall, "wrong wrong", "192.0.2.66")
+        assert login(hall, PASSWORD, "192.0.2.66").status == 429
+        assert login(hall, PASSWORD, "192.0.2.66", Cookie=device.partition(";")[0]).status == 200
 
 
 def test_tries_of_an_address_come_back() -> None:

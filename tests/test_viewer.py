@@ -591,3 +591,39 @@ def test_pages_are_paired_as_the_readers_of_the_server_pair_them(tab: Any) -> No
                     [pages, direction],
                 )
                 assert found == expected, pages
+
+
+def test_an_outage_is_told_and_a_stream_that_ends_in_its_time_is_not(browser: Any, address: str) -> None:
+    context = browser.new_context(viewport={"width": 820, "height": 1100})
+    tab = context.new_page()
+    is_down, asked = [False], [0]
+
+    def answer(route: Any) -> None:
+        asked[0] += 1
+        if is_down[0]:
+            route.abort("connectionrefused")
+        else:
+            route.fulfill(status=200, content_type="text/event-stream", body="retry: 100\n\n")
+
+    tab.route("**/events?*", answer)
+    tab.add_init_script(
+        """window.told = [];
+        addEventListener("DOMContentLoaded", () => new MutationObserver(
+            () => window.told.push(document.getElementById("message").textContent),
+        ).observe(document.getElementById("message"), { childList: true, characterData: true, subtree: true }));"""
+    )
+    tab.goto(address)
+    tab.click("#shelf a")
+    shown(tab, 1)
+    for _ in range(200):
+        if asked[0] >= 10:
+            break
+        tab.wait_for_timeout(100)
+    assert asked[0] >= 10, "it comes again"
+    lost = "No connection to the server"
+    assert not [one for one in tab.evaluate("window.told") if lost in one]
+    is_down[0] = True
+    tab.get_by_text(lost).wait_for(timeout=30_000)
+    is_down[0] = False
+    tab.get_by_text(lost).wait_for(state="hidden", timeout=30_000)
+    context.close()

@@ -4,8 +4,9 @@
 
 The clock starts with the first byte of the upload, and stops for each tablet when the first page, as large as its screen, is
 there whole. Each tablet listens to the server's stream of events, as the viewer does, and tells its screen. It asks for the
-first page of the paper that it is told of, and then for what the paper is. A second table has the same with a line of
-1.6 Mbit/s and 150 ms there and back for each tablet: a relay holds every byte back as such a line would. Each paper is a long
+first page of the paper that it is told of, and then for what the paper is. A second row has the same with a line of
+1.6 Mbit/s and 150 ms there and back for each tablet: a relay holds every byte back as such a line would. A third row has
+tablets that tell no screen, and ask for each paper in another size: nothing is drawn ahead for them. Each paper is a long
 document of the corpus with another first page, so that nothing of it has been seen. What a tablet takes to decode the image is
 measured by itself, and told.
 
@@ -21,6 +22,7 @@ import json
 import re
 import tempfile
 import time
+import zlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -45,6 +47,12 @@ LINE_DELAY_S = 0.075
 PIECE_BYTES = 1460
 PAUSE_S = 3.0
 PATIENCE_S = 60.0
+LINES = (
+    ("loopback", False, True, BOUND_S),
+    ("1.6 Mbit/s, 150 ms", True, True, SLOW_BOUND_S),
+    ("loopback, screens not told", False, False, BOUND_S),
+)
+"""Name, whether it is slow, whether the tablets tell their screens, and the bound."""
 
 
 class Line:
@@ -93,9 +101,11 @@ class Line:
 class Tablet:
     """One client: a connection for the stream of events, and one for the rest."""
 
-    def __init__(self, port: int, host: str) -> None:
+    def __init__(self, port: int, host: str, *, tells: bool = True) -> None:
+        """tells: whether it tells its screen, which then stays the same."""
         self._port = port
         self._host = host
+        self._tells = tells
         self.painted: dict[str, tuple[float, bytes]] = {}
         """By name of the paper: when its first page was there, and the image."""
         self._seen: set[str] = set()
@@ -104,7 +114,7 @@ class Tablet:
     async def run(self, ready: asyncio.Event) -> None:
         """Listen, and fetch the first page of each paper that is told of."""
         events = await self._connect()
-        await self._ask(events[1], f"/events?view={VIEW}")
+        await self._ask(events[1], f"/events?view={VIEW}" if self._tells else "/events")
         await events[0].readuntil(b"\r\n\r\n")
         ready.set()
         async for told in self._told(events[0]):
@@ -124,7 +134,8 @@ class Tablet:
             return
         self._seen.add(paper_id)
         asking = await self._connect()
-        image = await self._get(asking, f"/documents/{document_id}/pages/1/{VIEW}")
+        view = VIEW if self._tells else untold_view(document_id)
+        image = await self._get(asking, f"/documents/{document_id}/pages/1/{view}")
         painted_s = time.time()
         paper = json.loads(await self._get(asking, f"/papers/{paper_id}"))
         self.painted[paper["name"]] = painted_s, image
@@ -162,7 +173,14 @@ class Tablet:
         return body
 
 
-async def registered(address: str, files: list[str], count: int, is_slow: bool) -> dict[str, Any]:
+def untold_view(document_id: str) -> str:
+    """A size near `VIEW`, another one for each document, and the same for all tablets."""
+    width_px, height_px = map(int, VIEW.split("x"))
+    less_px = 1 + zlib.crc32(document_id.encode()) % 199
+    return f"{width_px - less_px}x{height_px - less_px}"
+
+
+async def registered(address: str, files: list[str], count: int, is_slow: bool, tells: bool) -> dict[str, Any]:
     """Register papers one after the other, and tell when each tablet had each."""
     host, port = address.removeprefix("http://").rstrip("/").split(":")
     async with AsyncExitStack() as lines:
@@ -170,7 +188,7 @@ async def registered(address: str, files: list[str], count: int, is_slow: bool) 
             ports = [await lines.enter_async_context(Line(host, int(port)).open()) for _ in range(count)]
         else:
             ports = [int(port)] * count
-        tablets = [Tablet(one, f"{host}:{port}") for one in ports]
+        tablets = [Tablet(one, f"{host}:{port}", tells=tells) for one in ports]
         return await _measured(tablets, files, (host, int(port)))
 
 
@@ -264,9 +282,9 @@ def main(arguments: list[str] | None = None) -> None:
     with tempfile.TemporaryDirectory(prefix="sidebooks-registered-") as folder:
         data, cache = Path(folder, "data"), Path(folder, "cache")
         with served([], str(cache), "--data", str(data)) as address:
-            for name, is_slow, bound_s in (("loopback", False, BOUND_S), ("1.6 Mbit/s, 150 ms", True, SLOW_BOUND_S)):
+            for name, is_slow, tells, bound_s in LINES:
                 files = papers(book, Path(folder), many)
-                result = measured[name] = in_process(registered, address, files, count, is_slow)
+                result = measured[name] = in_process(registered, address, files, count, is_slow, tells)
                 waits = Percentiles.of(wait * 1000 for wait in result["waits_s"])
                 decode_ms = max(result["decode_ms"])
                 rows.append([name, str(len(result["waits_s"])), *waits.cells(), f"{decode_ms:.0f}", f"{bound_s * 1000:.0f}"])

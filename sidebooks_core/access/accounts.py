@@ -31,10 +31,12 @@ WRONG = "the name or the password is wrong"
 
 
 class _Early(Struct, frozen=True):
-    """That an attempt came too early. Of the steady clock."""
+    """An attempt that came too early, and was refused. Both times are of the steady clock, in seconds."""
 
     since_s: float
+    """When it was refused."""
     until_s: float
+    """When the password may be tried again."""
 
 
 class Accounts:
@@ -130,11 +132,14 @@ class Accounts:
             addresses.end_of_signer(change.writing, person_id)
             change.note(who, MANAGE, f"set the password of {person.name}; {ended} logins ended")
 
-    def check_password(self, name: str, password: str, address: str, device_token: str = "") -> Person:
+    def check_password(
+        self, name: str, password: str, address: str, device_token: str = "", *, new_device_token: str = ""
+    ) -> Person:
         """The person, if the password is right. Takes about 50 ms, and is the same for an unknown name.
 
         address: where it comes from. device_token: a secret of the browser, such as a lasting cookie. An address or a browser
-        from which the person has logged in is not kept out by strangers who try the same name elsewhere.
+        from which the person has logged in is not kept out by strangers who try the same name elsewhere. new_device_token: the
+        secret that a browser without one is given if the password is right.
         Raises AccessDenied; TooManyAttempts if it is too early for another attempt; RequestError without argon2-cffi.
         Does not log in: see `log_in`, which takes `password_version` of the person.
         """
@@ -159,16 +164,17 @@ class Accounts:
             now = people.required(writing, row.id)
             if now.password != row.password or now.is_disabled:  # changed meanwhile
                 raise AccessDenied(WRONG)
-            attempts.succeed(writing, origin, core.clock.wall())
+            attempts.succeed(writing, origin, core.clock.wall(), device_token or new_device_token)
             self._early = {early: until for early, until in list(self._early.items()) if early.name != origin.name}
             if renewed is not None:
                 people.set_password(writing, row.id, renewed)
         return replace(row.person(), password_version=people.password_version(renewed or row.password))
 
     def refuse_early(self, name: str, address: str, device_token: str = "") -> None:
-        """Raise TooManyAttempts if `check_password` has done so for the same attempt within the last second. Never waits.
+        """Refuse an attempt if `check_password` refused the same name, address and browser within the last second as too early.
 
-        A server asks this before an attempt waits for its turn. Later ones are to reach `check_password`, which counts them.
+        A server calls this before an attempt waits for its turn: so a flood of attempts costs no turns. One attempt a second
+        still reaches `check_password`, which counts it. Never waits. Raises TooManyAttempts.
         """
         early = self._early.get(Origin(people.login_name(name), address, device_token))
         now_s = self._core.clock.steady()

@@ -19,6 +19,7 @@ from __future__ import annotations
 import hashlib
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from sidebooks_core.access.networks import network_of
 from sidebooks_core.databases.database import Writing
@@ -85,13 +86,16 @@ def begin(writing: Writing, origin: Origin, now_s: float) -> float:
     return 0.0
 
 
-def succeed(writing: Writing, origin: Origin, now_s: float) -> None:
-    """The password was right: forget the failures of the name from here, and this attempt elsewhere; remember the place."""
+def succeed(writing: Writing, origin: Origin, now_s: float, device: str) -> None:
+    """The password was right: forget the failures of the name from here, and this attempt elsewhere; remember the place.
+
+    device: the secret that the browser has from now on; empty if it has none.
+    """
     pair, *others = [subject for subject, _ in _subjects(writing, origin, now_s)]
     writing.run("DELETE FROM attempt WHERE subject = ?", pair)
     for subject in others:
         writing.run("UPDATE attempt SET failures = failures - 1 WHERE subject = ? AND failures > 0", subject)
-    for place in _places(origin):
+    for place in _places(replace(origin, device=device)):
         writing.run("INSERT OR REPLACE INTO known_place VALUES (?, ?)", place, now_s)
 
 

@@ -116,8 +116,11 @@ class Known:
             )
             return True
 
-    def find(self, digest: str | None) -> Principal | Unknown | None:
-        """Whose login has a token of this digest. UNKNOWN: perhaps another process began it, or used it last."""
+    def find(self, digest: str | None, *, is_use: bool = True) -> Principal | Unknown | None:
+        """Whose login has a token of this digest. UNKNOWN: perhaps another process began it, or used it last.
+
+        is_use: whether the login counts as used now.
+        """
         if digest is None or digest in self._refused:
             return None
         known = self._by_token.get(digest)
@@ -128,18 +131,18 @@ class Known:
             return None
         if known.is_idle(now_s, self._limits):
             return UNKNOWN
-        if now_s - known.seen_s >= self._limits.seen_every_s:
+        if is_use and now_s - known.seen_s >= self._limits.seen_every_s:
             known.seen_s = now_s
             self._seen.append((known.principal.session, now_s))
         return known.principal
 
-    def reread(self, digest: str | None) -> Principal | None:
+    def reread(self, digest: str | None, *, is_use: bool = True) -> Principal | None:
         """The same, but reads if it is not known. Raises StorageError."""
-        found = self.find(digest)
+        found = self.find(digest, is_use=is_use)
         if found is UNKNOWN:
             self.refresh()
             self._read_seen(digest)
-            found = self.find(digest)
+            found = self.find(digest, is_use=is_use)
         if found is UNKNOWN or found is None:
             if digest is not None:
                 self._refuse(digest)

@@ -40,7 +40,7 @@ class LinkRow(Struct, frozen=True, array_like=True):
 
 
 def add(writing: Writing, link: Link, token_digest: str, maker: str) -> None:
-    """maker: the id of the person who made it, with whom it ends; empty if no person did."""
+    """maker: the id of the person who made it; empty if no person did. The link ends when this person is disabled."""
     writing.run(
         "INSERT INTO link (id, token, name, folders, made_s, until_s, uses_left, made_by, maker)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",

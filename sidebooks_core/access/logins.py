@@ -44,13 +44,19 @@ class Logins:
             change.note(who, Operation.LOG_IN, f"login {session_id}, {session.device}", address=address)
         return token, session
 
-    def known_principal(self, token: str) -> Principal | Unknown | None:
-        """Whose login a secret is. None: nobody's. UNKNOWN: ask `principal`, which reads. Never waits."""
-        return self._core.known.find(digest_of(token))
+    def known_principal(self, token: str, *, is_use: bool = True) -> Principal | Unknown | None:
+        """Whose login a secret is. None: nobody's. UNKNOWN: ask `principal`, which reads. Never waits.
 
-    def principal(self, token: str) -> Principal | None:
-        """Whose login a secret is; None if it is nobody's, or not any more. Reads the database if it is not known."""
-        return self._core.known.reread(digest_of(token))
+        is_use: whether the login counts as used now. A login that nobody uses for `AccessLimits.idle_s` ends.
+        """
+        return self._core.known.find(digest_of(token), is_use=is_use)
+
+    def principal(self, token: str, *, is_use: bool = True) -> Principal | None:
+        """Whose login a secret is; None if it is nobody's, or not any more. Reads the database if it is not known.
+
+        is_use: see `known_principal`.
+        """
+        return self._core.known.reread(digest_of(token), is_use=is_use)
 
     def sessions(self, person_id: str) -> list[Session]:
         """The logins of a person, the one that was used last first."""

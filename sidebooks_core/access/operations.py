@@ -67,7 +67,7 @@ class Operation(StrEnum):
 
 
 OWN_FILES = frozenset({Operation.READ_VIEWER, Operation.READ_STATUS, Operation.READ_API})
-"""What the server tells of itself. Also a signed address may be used for it."""
+"""What the server tells of itself. A signed address may be used for these, too."""
 FOR_ANYBODY = OWN_FILES | {Operation.LOG_IN, Operation.READ_SELF}
 """These concern nobody's papers."""
 GENERAL = frozenset({Operation.FOLLOW_EVENTS, Operation.LIST_DOCUMENTS, Operation.GO_ON_UPLOADING})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
 Role = Literal["admin", "clerk", "member", "guest", "citizen"]
 """admin: manages people, and may do everything. clerk: tends the shelf. member: reads the folders that are not closed to them.
@@ -12,7 +13,7 @@ guest: reads the folders of a link. citizen: nobody known; reads what is open to
 
 
 class Principal(Struct, frozen=True):
-    """Who asks."""
+    """Who asks. Hashable: groups, folders and documents that are given as other collections, such as sets, are frozen."""
 
     id: str
     """Stays the same for a person; empty for a citizen."""
@@ -35,6 +36,11 @@ class Principal(Struct, frozen=True):
     """Names the login; empty if there is none."""
     link: str = ""
     """The name of a guest's link, by whoever made it."""
+
+    def __post_init__(self) -> None:
+        for name, given in (("groups", self.groups), ("folders", self.folders), ("documents", self.documents)):
+            if given is not None and type(given) is not frozenset:
+                force_setattr(self, name, frozenset(given))
 
     @property
     def told_name(self) -> str:

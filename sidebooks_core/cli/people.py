@@ -152,6 +152,7 @@ def audit(arguments: argparse.Namespace) -> int:
 def make_link(arguments: argparse.Namespace) -> int:
     """Make a link for guests."""
     until_s = arguments.until if arguments.until is not None else time.time() + arguments.hours * HOUR_S
+    is_of_this_machine = _is_of_this_machine(arguments.address)
     with _opened(arguments) as access:
         with _shelf(arguments) as shelf:
             folders = [find_folder(shelf, text).id for text in arguments.folder]
@@ -166,15 +167,21 @@ def make_link(arguments: argparse.Namespace) -> int:
     else:
         print(address)
         print(f"valid until {_minute(link.until_s)}; `sidebooks link end {link.id}` ends it", file=sys.stderr)
-    if _is_of_this_machine(arguments.address):
+    if is_of_this_machine:
         told = "others reach it only with the server's address, as --address https://books.town.example"
         print(f"note: {arguments.address} opens on this machine alone; {told}", file=sys.stderr)
     return 0
 
 
 def _is_of_this_machine(address: str) -> bool:
-    """Whether an address names the machine that reads it."""
-    host = urlsplit(address).hostname or ""
+    """Whether an address names the machine that reads it. Raises RequestError if it is no address of a server."""
+    try:
+        parts = urlsplit(address)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError as fault:
+        raise RequestError(f"--address {address!r} is no address of a server: {fault}") from None
+    if parts.scheme not in ("http", "https") or not host:
+        raise RequestError(f"--address {address!r} is no address of a server: write it as https://books.town.example")
     with contextlib.suppress(ValueError):
         return ipaddress.ip_address(host).is_loopback
     return host == "localhost" or host.endswith(".localhost")

@@ -36,6 +36,7 @@ from sidebooks_core.server.identity import House, Identity, WayIn
 from sidebooks_core.server.image_answers import ImageAnswers
 from sidebooks_core.server.joining import JoinedWork
 from sidebooks_core.server.limits import Quota, ServerLimits
+from sidebooks_core.server.noted import Noted
 from sidebooks_core.server.openings import Openings
 from sidebooks_core.server.paper_parts import PaperParts
 from sidebooks_core.server.parts import ServerParts
@@ -212,7 +213,7 @@ class Application:
 
     def _paper_parts(self, papers: PaperShelf, limits: ServerLimits, searches: Quota) -> PaperParts:
         places = self.places or Places(papers)
-        feed = ShelfFeed(papers, places, self.gate.sees, self.gate.may_one)
+        feed = ShelfFeed(papers, places, self.gate.sees, self.gate.may_one, self.gate.decided_alike)
         upload_limits = UploadLimits(
             count=limits.uploads,
             count_per_owner=limits.uploads_per_client,
@@ -237,6 +238,7 @@ class Application:
             uploads=Uploads(papers, upload_limits),
             progress=ProgressEvents(self.events, feed, self.gate, self._pools),
             searches=searches,
+            noted=Noted(),
             changed=self._forget_papers,
         )
 

@@ -10,14 +10,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import random
 import threading
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from itertools import islice
+from typing import Protocol
 
 from msgspec import Struct
-from msgspec.structs import replace
 from starlette.types import Receive
 
+from sidebooks_core.access.model import Unknown
 from sidebooks_core.access.operations import Operation
 from sidebooks_core.access.policy import Resource
 from sidebooks_core.access.principals import Principal
@@ -35,8 +38,16 @@ from sidebooks_core.server.schemas_shelf import PapersProgress, ProgressEntry, S
 ALIVE_EVERY_S = 15.0
 """The longest silence of a stream. Proxies end connections that are silent for a minute."""
 LONGEST_S = 3600.0
-"""After this time a stream ends, and its client comes again: a proxy that logs people in is asked again so."""
+"""A stream lasts no longer. Its client comes again, so that a proxy that logs people in is asked again. Each stream ends at its
+own time within the last quarter: streams that began together, after a restart, do not come again together."""
+SHORTEST_SHARE = 0.75
 RETRY_MS = 2000
+RETRY_AT_END_MS = 100
+"""After the time of a stream is over, and nothing is wrong."""
+KNOWN_FOR_S = 1.0
+"""An answer for which the stream had to wait counts so long, unless it is told meanwhile that somebody was logged out."""
+WOKEN_AT_ONCE = 32
+"""Streams that look at the same news at once. Between two such groups, other requests have their turn."""
 DOCUMENTS_EVERY_S = 1.0
 """The shortest time between two `documents` events of a listener. So a folder of a hundred new files makes only a few events;
 each holds all ids."""
@@ -44,6 +55,26 @@ DOCUMENTS = "documents"
 PROGRESS = "progress"
 
 _log = logging.getLogger("sidebooks_core.server")
+
+
+class Question(Protocol):
+    """Whether whoever asked still is the principal, and may see the same."""
+
+    def known(self) -> bool | Unknown:
+        """UNKNOWN: ask `find`. It never waits."""
+
+    async def find(self) -> bool:
+        """It may wait."""
+
+
+class Always:
+    """The answer for those who cannot be logged out."""
+
+    def known(self) -> bool:
+        return True
+
+    async def find(self) -> bool:
+        return True
 
 
 class Listening(Struct, frozen=True, eq=False, kw_only=True):
@@ -58,8 +89,7 @@ class Listening(Struct, frozen=True, eq=False, kw_only=True):
     """Whether the documents that are no papers may be seen."""
     changes_after: Callable[[str], Awaitable[ShelfChanges]] | None
     """What changed on the shelf after a position, as far as the principal may see it. None: there is no shelf of papers."""
-    is_current: Callable[[], bool] = lambda: True
-    """Whether whoever asked still is the principal, and may see the same. It never waits."""
+    question: Question = Always()
     since: str = ""
     """The position that the client knows. "": it wants what comes from now on."""
 
@@ -75,30 +105,37 @@ class _Listener:
         self._position = asks.since
         self._is_first = True
         self._loop = asyncio.get_running_loop()
-        self._until_s = self._loop.time() + LONGEST_S
+        self._until_s = self._loop.time() + LONGEST_S * random.uniform(SHORTEST_SHARE, 1.0)
+        self._known_until_s = 0.0
         self._wake = asyncio.Event()
         self._lock = threading.Lock()
         self._waiting: dict[str, bytes] = {}
         self._ended = False
         self._documents_from_s = 0.0
 
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        return self._loop
+
     def put(self, kind: str, data: bytes) -> None:
-        """data: JSON; listeners that are told the same share it."""
+        """`wake` it afterwards, also after the next two methods. data: JSON; listeners that are told the same share it."""
         with self._lock:
             self._waiting[kind] = data
-        self._rouse()
 
     def look_at_shelf(self) -> None:
         """The shelf has changed."""
-        if self.asks.changes_after is not None:
-            self._has_news = True
-            self._rouse()
+        self._has_news = self.asks.changes_after is not None
+
+    def ask_again(self) -> None:
+        """Somebody was logged out, or rights have changed."""
+        self._known_until_s = 0.0
+
+    def wake(self) -> None:
+        """In the event loop."""
+        self._wake.set()
 
     def end(self) -> None:
         self._ended = True
-        self._rouse()
-
-    def _rouse(self) -> None:
         with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile: nobody listens
             self._loop.call_soon_threadsafe(self._wake.set)
 
@@ -121,34 +158,49 @@ class _Listener:
         gone.add_done_callback(lambda _: self.end())
         try:
             yield f"retry: {RETRY_MS}\n\n".encode()
-            while self._goes_on():
+            while await self._goes_on():
                 async for piece in self._news():
                     yield piece
                 try:
                     await asyncio.wait_for(self._wake.wait(), ALIVE_EVERY_S)
                 except TimeoutError:
-                    if self._goes_on():
+                    if await self._goes_on():
                         yield b": alive\n\n"
                     continue
                 self._wake.clear()
                 for kind, data in self._take().items():
-                    if self._goes_on():
+                    if await self._goes_on():
                         yield b"event: %s\ndata: %s\n\n" % (kind.encode(), data)
+            if not self._ended and not self._has_time:
+                yield f"retry: {RETRY_AT_END_MS}\n\n".encode()
         except SidebooksError:
             _log.exception("a stream of events ends: the shelf cannot be read; its client comes again")
         finally:
             gone.cancel()
 
-    def _goes_on(self) -> bool:
+    @property
+    def _has_time(self) -> bool:
+        return self._loop.time() < self._until_s
+
+    async def _goes_on(self) -> bool:
         """Whether more may be sent. Asked before each piece: a login may end by time, and then nobody tells of it."""
-        return not self._ended and self._loop.time() < self._until_s and self.asks.is_current()
+        if self._ended or not self._has_time:
+            return False
+        answer = self.asks.question.known()
+        if isinstance(answer, Unknown):
+            if self._loop.time() < self._known_until_s:
+                return True
+            self._known_until_s = self._loop.time() + KNOWN_FOR_S  # if somebody is logged out during the look, it is 0 again
+            answer = await self.asks.question.find()
+        self._ended = self._ended or not answer
+        return not self._ended
 
     async def _news(self) -> AsyncGenerator[bytes, None]:
         """The changes of the shelf that were not sent yet, in events of a bounded length."""
-        while self._has_news and self.asks.changes_after is not None and self._goes_on():
+        while self._has_news and self.asks.changes_after is not None and await self._goes_on():
             self._has_news = False
             found = await self.asks.changes_after(self._position)
-            if not self._goes_on():
+            if not await self._goes_on():
                 return
             self._has_news = self._has_news or found.more
             self._position = found.position
@@ -184,6 +236,7 @@ class Events:
                 listener.put(
                     DOCUMENTS, _documents(documents() if asks.may_see_documents() else [])
                 )  # those of now: changes from here on reach the listener
+                listener.wake()
                 if is_closed:
                     listener.end()
                 async for piece in listener.pieces(receive):
@@ -205,26 +258,34 @@ class Events:
         for listener in listeners:
             if listener.asks.may_see_documents():
                 listener.put(DOCUMENTS, data)
+        _wake(listeners)
 
     def shelf_changed(self) -> None:
         """Let all listeners look at what is new on the shelf."""
-        for listener in self._all():
+        listeners = self._all()
+        for listener in listeners:
             listener.look_at_shelf()
+        _wake(listeners)
 
     def progress(
-        self, found: list[tuple[Standings, ProgressEntry]], sees: Callable[[Principal, Operation, Standings], bool]
+        self,
+        found: list[tuple[Standings, ProgressEntry]],
+        sees: Callable[[Principal, Operation, Standings], bool],
+        as_decided: Callable[[Principal], Principal],
     ) -> None:
-        """Tell each listener how far the papers are that it may see. Call it from a thread: listeners may be thousands.
+        """Tell each listener how far the papers are that it may see. Call it from a thread: there may be thousands.
 
-        Papers that stand alike are decided together, all logins of somebody too, and whoever sees the same shares its JSON.
+        as_decided: leaves out of a principal what `sees` does not depend on (`Gate.as_decided`). `sees` is asked once for all
+        papers that stand in the same place, and for all listeners that `as_decided` makes the same principal.
         """
         now_s = time.time()
         stand = [tuple(resource_of(one, now_s) for one in standings) for standings, _ in found]
         alike = {key: standings for key, (standings, _) in zip(stand, found, strict=True)}
         by_principal: dict[Principal, bytes] = {}
         by_seen: dict[frozenset[tuple[Resource, ...]], bytes] = {}
+        told: list[_Listener] = []
         for listener in self._all():
-            principal = replace(listener.asks.principal, session="")
+            principal = as_decided(listener.asks.principal)
             data = by_principal.get(principal)
             if data is None:
                 seen = frozenset(key for key, standings in alike.items() if sees(principal, Operation.READ_DOCUMENT, standings))
@@ -236,12 +297,18 @@ class Events:
             if data != listener.progress:
                 listener.progress = data
                 listener.put(PROGRESS, data)
+                told.append(listener)
+        _wake(told)
 
     def end_outdated(self) -> None:
-        """End the streams of those who were logged out, or may see other things now. Their clients come again."""
-        for listener in self._all():
-            if not listener.asks.is_current():
-                listener.end()
+        """End the streams of those who were logged out, or may see other things now. Their clients come again.
+
+        Each stream asks by itself, also if it must wait for the answer.
+        """
+        listeners = self._all()
+        for listener in listeners:
+            listener.ask_again()
+        _wake(listeners)
 
     def page_shown(self, session: str, document: Document, view: PageView) -> None:
         """Send the listeners of a session the images that its reader has for the screen now."""
@@ -261,6 +328,7 @@ class Events:
         event = json_bytes(PageEvent(document.id, view.page + 1, view.is_sharp, round(view.resolution, 4), errors, images))
         for listener in listeners:
             listener.put("page", event)
+        _wake(listeners)
 
     def close(self) -> None:
         """End all streams, and those that begin later at once."""
@@ -272,6 +340,25 @@ class Events:
     def _all(self) -> list[_Listener]:
         with self._lock:
             return list(self._listeners)
+
+
+def _wake(listeners: Iterable[_Listener]) -> None:
+    """Let listeners see what was put in for them, group by group. From any thread."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[_Listener]] = {}
+    for listener in listeners:
+        by_loop.setdefault(listener.loop, []).append(listener)
+    for loop, those in by_loop.items():
+        left = iter(those)
+
+        def wake_some(loop: asyncio.AbstractEventLoop = loop, left: Iterable[_Listener] = left) -> None:
+            some = list(islice(left, WOKEN_AT_ONCE))
+            for listener in some:
+                listener.wake()
+            if some:
+                loop.call_soon(wake_some)
+
+        with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile: nobody listens
+            loop.call_soon_threadsafe(wake_some)
 
 
 def _documents(documents: list[str]) -> bytes:

@@ -8,14 +8,16 @@ who asks (identity) -> what is asked about (places) -> may they (policy) -> the 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from itertools import count
 
 from msgspec import Struct
+from msgspec.structs import replace
 from starlette.types import Scope
 
 from sidebooks_core.access.model import Unknown
 from sidebooks_core.access.operations import OWN_FILES, READING, Operation
-from sidebooks_core.access.policy import ALLOW, DENY, TOP, UNLIMITED, Decision, Limits, Policy, Resource
+from sidebooks_core.access.policy import ALLOW, DENY, TOP, UNLIMITED, Decision, FolderPolicy, Limits, Policy, Resource
 from sidebooks_core.access.principals import Principal
 from sidebooks_core.documents.page_ranges import NO_PAGES, PageRanges
 from sidebooks_core.errors import DocumentError, StorageError
@@ -62,6 +64,38 @@ class Admission(Struct, frozen=True):
 REFUSED = Admission(DENY)
 
 
+class StandingQuestion:
+    """Whether the same principal still asks under the same policy, as long as a request lasts. No use of a login."""
+
+    def __init__(self, rules: GateRules, pools: Pools, request: HttpRequest) -> None:
+        self._rules = rules
+        self._pools = pools
+        self._scope = request.scope
+        self._principal = request.principal
+        self._policy = rules.policy()
+
+    def known(self) -> bool | Unknown:
+        """UNKNOWN: ask `find`. It never waits."""
+        if not self._is_policy():
+            return False
+        found = self._rules.identity.known(self._scope, is_use=False)
+        return found if isinstance(found, Unknown) else found == self._principal
+
+    async def find(self) -> bool:
+        """The answer, of a thread that may wait."""
+        found = await self._pools.run("access", self._rules.identity.find, self._scope, is_use=False)
+        return found == self._principal and self._is_policy()
+
+    def _is_policy(self) -> bool:
+        now = self._rules.policy()
+        if now is self._policy:  # comparing the grants of thousands of folders takes long
+            return True
+        if now != self._policy:
+            return False
+        self._policy = now
+        return True
+
+
 class Gate:
     """Belongs to the event loop."""
 
@@ -70,6 +104,8 @@ class Gate:
         self._rules = rules
         self._pools = pools
         self.openings = openings
+        self._numbers = count()
+        self._numbered: tuple[Policy, int] | None = None
 
     def may_have_from_memory(self, scope: Scope, operation: Operation, document_id: str | None, /) -> bool:
         """Whether a request may have its answer from memory, as it was sent before. It never waits.
@@ -100,9 +136,10 @@ class Gate:
         request.operation, request.document_id = operation, document_id_in(request.params)
         if not rules.allowed(request.scope, operation, request.document_id):
             raise Refused(403, "you may not do that")
-        known = rules.identity.known(request.scope)
+        is_use = operation is not Operation.FOLLOW_EVENTS or not request.is_resumed
+        known = rules.identity.known(request.scope, is_use=is_use)
         if isinstance(known, Unknown):
-            known = await self._pools.run("access", rules.identity.find, request.scope)
+            known = await self._pools.run("access", rules.identity.find, request.scope, is_use=is_use)
         request.principal = known
         admission = await self._admission(request)
         if not _is_allowed(operation, admission.decision):
@@ -169,13 +206,21 @@ class Gate:
         """Whether a principal may do something with one of some resources."""
         return any(self.may(principal, operation, one) for one in resources)
 
-    def standing_question(self, request: HttpRequest) -> Callable[[], bool]:
-        """A function that tells, as long as a request lasts, whether the same principal asks under the same policy.
+    def standing_question(self, request: HttpRequest) -> StandingQuestion:
+        """Tells, as long as a request that was let in lasts, whether the same principal asks under the same policy."""
+        return StandingQuestion(self._rules, self._pools, request)
 
-        It never waits. It also returns False if it cannot tell without waiting.
-        """
-        rules, scope, principal, policy = self._rules, request.scope, request.principal, self._rules.policy()
-        return lambda: rules.identity.known(scope) == principal and rules.policy() == policy
+    def as_decided(self, principal: Principal) -> Principal:
+        """As much of a principal as the policy decides by. Our own policy treats all logins of a person alike; an application's
+        policy may not."""
+        return replace(principal, session="") if isinstance(self._rules.policy(), FolderPolicy) else principal
+
+    def decided_alike(self, principal: Principal) -> Hashable:
+        """A key: principals that have the same one are decided alike now. After a change of the policy, keys are new."""
+        policy, numbered = self._rules.policy(), self._numbered
+        if numbered is None or numbered[0] is not policy:
+            numbered = self._numbered = (policy, next(self._numbers))
+        return numbered[1], self.as_decided(principal)
 
     def sees_top(self, principal: Principal) -> bool:
         """Whether a principal may see the documents that are served without being papers."""

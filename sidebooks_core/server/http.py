@@ -136,15 +136,21 @@ class HttpRequest(Struct, eq=False):
         return self.address, "citizen" if self.principal.role == "citizen" else "known"
 
     def session(self, name: str) -> str:
-        """The key of the reader that the client calls by a name: nobody else's reader has it, also if it has the same name.
+        """The key of the reader that the client calls by a name. "" for "".
 
-        It belongs to a person or a guest; to an address if nobody known asks. "" for "".
+        Another person's or guest's reader has another key, even if it has the same name. If nobody known asks, the key belongs
+        to the client's address (`limits.client_of`): clients that share an address and a name share the reader.
         """
         if not name:
             return ""
         principal = self.principal
         owner = f"person {principal.id}" if principal.id and not principal.signer else f"address {self.address}"
         return f"{owner}\n{name}"
+
+    @property
+    def is_resumed(self) -> bool:
+        """Whether a stream of events is asked for again, or what changed since the last time. Clients do so by themselves."""
+        return bool(self.header(b"last-event-id") or self.query("since"))
 
     def header(self, name: bytes) -> str:
         """The value of a header; those of several, with commas between them. "": there is none."""

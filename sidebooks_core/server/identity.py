@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from starlette.types import Scope
 
@@ -23,6 +23,14 @@ class WayIn(Protocol):
         """The same, and it may wait: asked after `known` was UNKNOWN, in a thread."""
 
 
+@runtime_checkable
+class CountsUse(Protocol):
+    """A way in may have this as well, if it counts when somebody was there last."""
+
+    def without_use(self) -> WayIn:
+        """The same way in, but nobody is seen by its looks. Asked for what goes on by itself, such as a stream of events."""
+
+
 class House:
     """Everybody who reaches the server may do everything. For an application that names neither `access` nor `ways_in`, and for
     documents without a shelf."""
@@ -39,18 +47,22 @@ class Identity:
 
     def __init__(self, ways: Sequence[WayIn]) -> None:
         self._ways = ways
+        self._ways_without_use = [way.without_use() if isinstance(way, CountsUse) else way for way in ways]
 
-    def known(self, scope: Scope) -> Principal | Unknown:
-        """The principal who asks, if that is known without waiting. Safe in the event loop."""
-        for way in self._ways:
+    def known(self, scope: Scope, *, is_use: bool = True) -> Principal | Unknown:
+        """The principal who asks, if that is known without waiting. Safe in the event loop.
+
+        is_use: whether the question counts as use of the principal's login.
+        """
+        for way in self._ways if is_use else self._ways_without_use:
             found = way.known(scope)
             if found is not None:
                 return UNKNOWN if isinstance(found, Unknown) else found
         return CITIZEN
 
-    def find(self, scope: Scope) -> Principal:
-        """The principal who asks. It may wait."""
-        for way in self._ways:
+    def find(self, scope: Scope, *, is_use: bool = True) -> Principal:
+        """The principal who asks. It may wait. is_use: see `known`."""
+        for way in self._ways if is_use else self._ways_without_use:
             found = way.known(scope)
             if isinstance(found, Unknown):
                 found = way.find(scope)

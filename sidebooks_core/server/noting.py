@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from sidebooks_core.access.operations import Operation
 from sidebooks_core.access.policy import UNLIMITED
 from sidebooks_core.server.addresses import screen_of
 from sidebooks_core.server.http import HttpRequest
 from sidebooks_core.server.parts import ServerParts
+from sidebooks_core.shelf.standing import Standing
+
+AT_THE_TOP = (Standing(()),)
 
 
 def note_screen(parts: ServerParts, request: HttpRequest, size: str) -> None:
-    """size: WIDTHxHEIGHT, in pixels. Strangers do not choose what is drawn. Raises Refused if it is no size."""
+    """Count the screen on which somebody reads. size: WIDTHxHEIGHT in pixels, with or without an ending.
+
+    Only those who are known count, and only if they read without limits: what is drawn ahead is for them.
+    If the request names no page, that is asked of the top of the shelf. Raises Refused if it is no size.
+    """
     screen = screen_of(size)
-    principal = request.principal
-    is_reader = principal.role not in ("citizen", "guest") and principal.documents is None and request.limits == UNLIMITED
-    if parts.papers is not None and is_reader:
-        parts.papers.shelf.screens.seen(*screen)
+    papers, principal = parts.papers, request.principal
+    if papers is None or not principal.id or principal.role in ("citizen", "guest") or principal.documents is not None:
+        return
+    if request.document_id is None:
+        limits = parts.gate.limits_of(principal, Operation.READ_IMAGE, AT_THE_TOP)
+    else:
+        limits = request.limits
+    if limits == UNLIMITED and papers.noted.is_new(principal.id, screen):
+        papers.shelf.screens.seen(*screen)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from sidebooks_core.server.limits import Quota
+from sidebooks_core.server.noted import Noted
 from sidebooks_core.server.places import Places
 from sidebooks_core.server.progress_events import ProgressEvents
 from sidebooks_core.server.shelf_feed import ShelfFeed
@@ -23,5 +24,6 @@ class PaperParts(Struct, frozen=True, eq=False, kw_only=True):
     uploads: Uploads
     progress: ProgressEvents
     searches: Quota
+    noted: Noted
     changed: Callable[[], None]
     """Forget what was known of the shelf. Called before the answer to a request that changed it."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
-from sidebooks_core.server.limits import Quota
+from sidebooks_core.errors import QueueFull
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
@@ -39,27 +40,38 @@ positions. feed: what changed, for each stream. images: look for records on disk
 stretch images, or make them coarse. originals: read files. descriptions: write and compress JSON. other: metrics."""
 
 
-MOST_WAITING = {"strangers": 128, "provider": 64}
-"""Of work that strangers can ask for: calls that wait or run, at most."""
-MOST_WAITING_PER_CLIENT = {"strangers": 32, "provider": 16}
-"""Of one client: else a single one shuts everybody out. A town hall, which may have one address, logs in at nine o'clock."""
+MOST_WAITING = {"strangers": 256, "provider": 64}
+"""Of work that strangers can ask for: calls that wait or run, at most. 256 passwords are checked within seven seconds."""
 
 
 class _Line:
-    """The places of one kind of work. Thread-safe."""
+    """The places of one kind of work. Thread-safe.
+
+    A client takes a place only as long as it has fewer places than are free. So a client that is alone gets half of them: 128
+    people of a town hall, who may all have one address, can log in at once, and so can those behind a proxy that does not tell
+    its clients apart. Of what is left another client gets half, and so on: a few clients cannot shut everybody else out.
+    """
 
     def __init__(self, kind: str) -> None:
+        self._kind = kind
         self._lock = threading.Lock()
-        self._places = Quota(MOST_WAITING[kind], MOST_WAITING_PER_CLIENT[kind], f"calls that wait: {kind}")
+        self._taken: Counter[str] = Counter()
 
     def take(self, client: str) -> None:
         """Raises QueueFull."""
         with self._lock:
-            self._places.take(client)
+            free = MOST_WAITING[self._kind] - self._taken.total()
+            if free <= 0:
+                raise QueueFull(f"too many calls that wait: {self._kind}")
+            if self._taken[client] >= free:
+                raise QueueFull(f"too many calls that wait of one client: {self._kind}")
+            self._taken[client] += 1
 
     def give_back(self, client: str) -> None:
         with self._lock:
-            self._places.give_back(client)
+            self._taken[client] -= 1
+            if not self._taken[client]:
+                del self._taken[client]
 
 
 class Pools:
@@ -88,7 +100,8 @@ class Pools:
     ) -> _Result:
         """The same for a client (`HttpRequest.address`), which has a share of the places where work of strangers waits.
 
-        Raises QueueFull if too much waits (`MOST_WAITING`, `MOST_WAITING_PER_CLIENT`).
+        Raises QueueFull if too much waits (`MOST_WAITING`), or if the client has as many places already as are free: a client
+        that is alone gets half of the places.
         """
         line = self._lines.get(kind)
         if line is not None:

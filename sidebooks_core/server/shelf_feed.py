@@ -7,9 +7,12 @@ change is `gone`: it has the id and nothing more, so that a reader that has it o
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from itertools import islice, takewhile
+
+from msgspec import Struct
 
 from sidebooks_core.access.operations import Operation
 from sidebooks_core.access.policy import Resource
@@ -25,8 +28,11 @@ RECENT = 2000
 FARTHEST = 20_000
 """Who is more changes behind than this reads everything anew: that is less work than to read so many changes."""
 AT_ONCE = 500
-FEW = 32
+FEW = 8
 """The most changes that a stream is told without a thread: the event loop decides about each of them."""
+TOLD_S = 1.0
+"""What one stream was told is told so long to others that may see the same."""
+MOST_TOLD = 4096
 PREPARING_SHOWN = 20
 """Papers whose progress is told, at most."""
 
@@ -39,14 +45,40 @@ ENDINGS = frozenset({"paper", "folder", "paper closed", "paper withdrawn", "pape
 """Changes after which readers may no longer see a thing. "paper" and "folder": it was moved, or has another time."""
 
 
+class _Told(Struct, frozen=True, eq=False):
+    """What a principal may know of some changes."""
+
+    stands: list[tuple[Change, Standings | None]]
+    at_s: float
+    """Of the steady clock."""
+    entries: list[ChangeEntry]
+
+    def is_of(self, stands: list[tuple[Change, Standings | None]]) -> bool:
+        """Whether it is of the same changes of things that stand where they stood, and new enough."""
+        is_same = len(stands) == len(self.stands) and all(
+            one is other and here is there for (one, here), (other, there) in zip(stands, self.stands, strict=True)
+        )
+        return is_same and time.monotonic() - self.at_s < TOLD_S
+
+
 class ShelfFeed:
     """Thread-safe. `since`, `prepare` and `preparing` may wait for the database; the other methods never do."""
 
-    def __init__(self, shelf: Shelf, places: Places, sees: Sees, may_one: Decides) -> None:
+    def __init__(
+        self,
+        shelf: Shelf,
+        places: Places,
+        sees: Sees,
+        may_one: Decides,
+        decided_alike: Callable[[Principal], Hashable] = lambda principal: principal,
+    ) -> None:
+        """decided_alike: gives the same key for principals who may see the same now, and another one after rights changed."""
         self._shelf = shelf
         self._places = places
         self._sees = sees
         self._may_one = may_one
+        self._decided_alike = decided_alike
+        self._told: dict[tuple[Hashable, int], _Told] = {}
         self._lock = threading.Lock()
         self._recent: deque[Change] = deque(maxlen=RECENT)
         self.epoch = shelf.epoch()
@@ -62,6 +94,7 @@ class ShelfFeed:
             self._recent.extend(found)
             if len(self._recent) == RECENT:
                 self._first = self._recent[0].seq - 1
+        self._told = {}
         self.may_be_preparing = True
 
     def position(self, seq: int) -> str:
@@ -85,11 +118,14 @@ class ShelfFeed:
             return ShelfChanges(self.position(newest), is_reset=True, changes=[], more=False)
         found = self._after(seq, newest, limit)
         reached = found[-1].seq if found else seq
-        entries = self._entries(principal, ((one, self._stands(one)) for one in found))
+        entries = self._shared(principal, seq, [(one, self._stands(one)) for one in found])
         return ShelfChanges(self.position(reached), is_reset=False, changes=entries, more=len(found) >= limit)
 
     def told_since(self, principal: Principal, position: str) -> ShelfChanges | None:
-        """As `since`, from what is in memory. It never waits: None if nothing is there, or if the database must be asked."""
+        """As `since`, but for positions that are `FEW` changes back at most, and from memory: it never waits.
+
+        None: ask `since`, as something is not in memory.
+        """
         seq = self.seq_of(position)
         with self._lock:
             if seq is None or seq < self._first or not self._recent or self._recent[-1].seq - seq > FEW:
@@ -98,7 +134,7 @@ class ShelfFeed:
         stands = [(one, self._stands_as_kept(one)) for one in found]
         if not found or not all(standings for _, standings in stands):
             return None
-        entries = self._entries(principal, stands)
+        entries = self._shared(principal, seq, stands)
         return ShelfChanges(self.position(found[-1].seq), is_reset=False, changes=entries, more=False)
 
     def prepare(self, found: list[Change]) -> None:
@@ -131,6 +167,16 @@ class ShelfFeed:
             if seq >= self._first and is_told:
                 return list(islice((one for one in self._recent if one.seq > seq), limit))
         return self._shelf.changes(seq, limit)
+
+    def _shared(self, principal: Principal, seq: int, stands: list[tuple[Change, Standings | None]]) -> list[ChangeEntry]:
+        """The entries of changes after a position. The first who asks decides for all who may see the same."""
+        key = self._decided_alike(principal), seq
+        told = self._told.get(key)
+        if told is None or not told.is_of(stands):
+            if len(self._told) >= MOST_TOLD:
+                self._told = {}
+            told = self._told[key] = _Told(stands, time.monotonic(), self._entries(principal, stands))
+        return told.entries
 
     def _entries(self, principal: Principal, found: Iterable[tuple[Change, Standings | None]]) -> list[ChangeEntry]:
         entries: list[ChangeEntry] = []

@@ -60,17 +60,21 @@ class HouseForThisMachine:
 class BrowserLogins:
     """The login that a browser's cookie names."""
 
-    def __init__(self, access: Access, base_url: str | None = None) -> None:
-        """base_url: what addresses begin with, if the requests do not tell."""
+    def __init__(self, access: Access, base_url: str | None = None, *, is_use: bool = True) -> None:
+        """base_url: what addresses begin with, if the requests do not tell. is_use: whether a look is a use of the login."""
         self._access = access
         self._base_url = base_url
+        self._is_use = is_use
+
+    def without_use(self) -> BrowserLogins:
+        return BrowserLogins(self._access, self._base_url, is_use=False)
 
     def known(self, scope: Scope, /) -> Principal | Unknown | None:
         token = self._token(scope)
-        return self._access.known_principal(token) if token else None
+        return self._access.known_principal(token, is_use=self._is_use) if token else None
 
     def find(self, scope: Scope, /) -> Principal | None:
-        return self._access.principal(self._token(scope))
+        return self._access.principal(self._token(scope), is_use=self._is_use)
 
     def _token(self, scope: Scope) -> str:
         return cookies.jar_of(self._base_url or base_of(scope)).login.value_in(scope)

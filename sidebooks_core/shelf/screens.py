@@ -21,8 +21,8 @@ MOST_SCREENS = 2
 """Sizes for which papers are drawn ahead, at most. A council buys one model of tablet, and some read on their own."""
 LEAST_SHARE = 0.2
 """Of what was asked for. Sizes that are rarer come of windows that were drawn larger, and of pages that were enlarged."""
-LEAST_TIMES = 40
-"""That a size was asked for before anything is drawn ahead for it."""
+LEAST_TIMES = 3
+"""That a size was seen before whole papers are drawn ahead for it. The server counts a person and a size once an hour."""
 MOST_TIMES = 4000
 """Beyond this sum all counts are halved, so that new tablets replace old ones."""
 MOST_PIXELS = 1 << 24

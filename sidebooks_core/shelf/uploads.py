@@ -364,7 +364,7 @@ class PartWriter:
             self.leave()
 
     def leave(self) -> None:
-        """Close without waiting for the disk: the file is registered now, and flushed then."""
+        """Close without waiting for the disk: whoever registers the file flushes it."""
         self._file.close()
 
     def _flush(self) -> None:

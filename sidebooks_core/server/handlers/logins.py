@@ -28,19 +28,21 @@ async def log_in(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """Check a name and a password, and give the browser a login. Raises Refused."""
     access, given = parts.logins(), read_json(await request.body(), LogIn)
     jar = jar_of(request.base)
-    device_token = jar.device.value_in(request.scope)
-    if digest_of(device_token) is None:
-        device_token = new_token()
+    given_token = jar.device.value_in(request.scope)
+    device_token = "" if digest_of(given_token) is None else given_token
+    new_device_token = device_token or new_token()
     access.refuse_early(given.name, request.address, device_token)
 
     def logged_in() -> tuple[str, Session]:
-        person = access.check_password(given.name, given.password, request.address, device_token)
+        person = access.check_password(
+            given.name, given.password, request.address, device_token, new_device_token=new_device_token
+        )
         told = {"device": device_of(request), "address": request.address, "password_version": person.password_version}
         return access.log_in(person.id, **told)
 
     token, session = await parts.pools.run_for(request.address, "strangers", logged_in)
     answer = await _logged_in(parts, request, token, session)
-    answer.headers.append(jar.device.keep(device_token, DEVICE_S))
+    answer.headers.append(jar.device.keep(new_device_token, DEVICE_S))
     return answer
 
 

@@ -68,6 +68,8 @@ async def events(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     principal = request.principal
     if view := request.query("view"):
         try:
+            if "." in view:
+                raise not_found()
             note_screen(parts, request, view)
         except Refused:
             raise Refused(400, "view: WIDTHxHEIGHT of the screen, in pixels") from None
@@ -77,7 +79,7 @@ async def events(parts: ServerParts, request: HttpRequest) -> HttpResponse:
         principal=principal,
         may_see_documents=lambda: parts.gate.sees_top(principal),
         changes_after=_changes_for(parts, principal),
-        is_current=parts.gate.standing_question(request),
+        question=parts.gate.standing_question(request),
         since=request.header(b"last-event-id") or request.query("since"),
     )
     stream = parts.events.stream(request.receive, asks, parts.shelf.ids)

@@ -13,6 +13,7 @@ const MOST_TRIES = 8;
 const TEXTS_KEPT = 24;
 const RECORD_VERSION = 2;
 const RECONNECT_MS = 5000;
+const LOST_AFTER_MS = 5000; // the server ends each stream from time to time, and it is there again at once
 
 /** Decoded images, the least recently used first; what falls out is freed at once, not when the browser collects. */
 class Bitmaps {
@@ -87,18 +88,19 @@ export class Library {
   }
 
   /** Be told when documents come and go, what the server has for this session, what changes on the shelf, and how far its
-      papers are prepared; returns what ends it. refused: the server wants no
-      stream now; it is asked again unless `refused` says false. view: the size in which pages are asked for, "1200x1800", if it is
+      papers are prepared; returns what ends it. lost: called with true if there was no stream for five seconds, and with false
+      when there is one. refused: the server wants no stream now; it is asked again unless `refused` says false. view: the size in which pages are asked for, "1200x1800", if it is
       known: new papers are drawn for it. The first `shelf` of a page has no changes: what changed before is not told. */
   listen({ documents, page, shelf, progress, lost, refused, view }) {
     let source = null;
     let since = ""; // the last change of the shelf that was told
     let again = 0;
+    let missing = 0; // runs while the stream is not there
     const connect = () => {
       clearTimeout(again);
       source?.close();
       source = null;
-      if (document.visibilityState === "hidden") return; // a connection less for the tabs that somebody looks at
+      if (document.visibilityState === "hidden") { clearTimeout(missing); missing = 0; return; } // a connection less for the tabs that somebody looks at
       const asked = `${this.base}/events?session=${encodeURIComponent(this.session)}&since=${encodeURIComponent(since)}`
         + (view?.() ? `&view=${view()}` : "");
       const mine = source = new EventSource(asked);
@@ -110,14 +112,14 @@ export class Library {
       });
       source.addEventListener("progress", (event) => progress?.(JSON.parse(event.data)));
       source.onerror = () => {
-        lost?.(true);
+        missing ||= setTimeout(() => lost?.(true), LOST_AFTER_MS);
         if (mine.readyState === EventSource.CLOSED && refused?.() !== false) again = setTimeout(connect, RECONNECT_MS);
       };
-      source.onopen = () => lost?.(false);
+      source.onopen = () => { clearTimeout(missing); missing = 0; lost?.(false); };
     };
     document.addEventListener("visibilitychange", connect);
     connect();
-    return () => { clearTimeout(again); source?.close(); document.removeEventListener("visibilitychange", connect); };
+    return () => { clearTimeout(again); clearTimeout(missing); source?.close(); document.removeEventListener("visibilitychange", connect); };
   }
 }
 
