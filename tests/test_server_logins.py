@@ -92,7 +92,7 @@ def test_pages_of_other_sites_change_nothing(hall: TownHall, method: str) -> Non
     for headers in ({"Origin": "https://evil.example"}, {"Sec_Fetch_Site": "cross-site"}, {"Origin": "null"}):
         assert hall.ask("admin", paths[method], method, {"name": "x", "role": "member"}, **headers).status == 403
     assert hall.ask("member", image_path(hall)).status == 200
-    assert len(hall.ask("admin", "/people").json()["people"]) == 6
+    assert len(hall.ask("admin", "/people").json()["people"]) == len(hall.people)
 
 
 @pytest.mark.parametrize("origins", [["*"], ["https://evil.example"]])
@@ -312,7 +312,7 @@ def test_a_person_changes_their_password_and_other_tablets_are_logged_out(hall: 
     assert [hall.ask("none", "/people", **one).status for one in (first, lost)] == [200, 401]
     assert post(hall, "/login", {"name": "admin", "password": new}).status == 200
     member = hall.people["member"].id
-    assert hall.ask("admin", f"/people/{member}/password", "POST", {"password": "x"}, **first).status == 401
+    assert hall.ask("admin", f"/people/{member}/password", "POST", {"password": "x"}).status == 401
     assert hall.ask("none", f"/people/{member}/password", "POST", {"password": "short"}, **first).status == 400
     assert hall.ask("none", f"/people/{member}/password", "POST", {"password": new}, **first).status == 204
     assert hall.ask("member", image_path(hall)).status == 401
