@@ -10,6 +10,7 @@ import sys
 import threading
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pymupdf
 import pytest
@@ -17,7 +18,7 @@ from msgspec import Struct, msgpack
 from quiet import wait_until
 
 import sidebooks_core as sb
-from sidebooks_core.databases.database import Database
+from sidebooks_core.databases.database import Database, Reading
 from sidebooks_core.documents.document import Document
 from sidebooks_core.shelf import Change, Shelf, upkeep
 from sidebooks_core.shelf.search import mending, page_texts
@@ -488,3 +489,33 @@ def test_what_cannot_be_removed_from_the_files_that_come_in_is_told_and_keeps_no
         assert caplog.text.count("odd cannot be removed") == 1, "not at each try"
         (incoming / "odd").rmdir()
         wait_until(lambda: shelf.pending_purges().is_empty, "it is not noticed that it is gone")
+
+
+class Step(Struct, frozen=True, array_like=True):
+    """Of the plan of a query."""
+
+    id: int
+    parent: int
+    unused: int
+    detail: str
+
+
+def test_a_start_takes_no_longer_the_more_pages_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, tuple[object, ...]]] = []
+    with monkeypatch.context() as patch:
+        for name in ("one", "all"):
+            look = getattr(Reading, name)
+
+            def noted(reading: Reading, kind: object, query: str, *values: object, look: Any = look) -> object:
+                asked.append((query, values))
+                return look(reading, kind, query, *values)
+
+            patch.setattr(Reading, name, noted)
+        service, shelf = shelf_with_fakes(tmp_path, "cache")
+    with service, shelf, shelf.database.reading() as reading:
+        assert any("doomed_page" in query for query, _ in asked)
+        for query, values in asked:
+            plan = [one.detail for one in reading.all(Step, f"EXPLAIN QUERY PLAN {query}", *values)]
+            assert not any(detail.startswith(("SCAN page ", "SCAN page_text")) or detail == "SCAN page" for detail in plan), (
+                query
+            )

@@ -61,10 +61,7 @@ def doom_paper(writing: Writing, paper_id: str) -> None:
 def waiting(reading: Reading, cache_id: str) -> Waiting:
     """What the cache of an id is still to lose."""
     query = "SELECT rowid, shown, document, password FROM doomed_revision WHERE cache IN (?, ?) ORDER BY rowid"
-    pages = (
-        "SELECT DISTINCT content_id FROM doomed_page WHERE cache IN (?, ?) "
-        "AND content_id NOT IN (SELECT content_id FROM page) ORDER BY content_id"
-    )
+    pages = f"SELECT DISTINCT content_id FROM doomed_page WHERE cache IN (?, ?) AND NOT {_IS_SHOWN} ORDER BY content_id"
     mine = NO_FOLDER, cache_id
     return Waiting(reading.all(DoomedRevision, query, *mine), reading.all(str, pages, *mine))
 
@@ -150,7 +147,9 @@ def _purge_revision(
     return pages - {""}
 
 
-_SHOWN_AGAIN = "cache IN (?, ?) AND content_id IN (SELECT content_id FROM page)"
+_IS_SHOWN = "EXISTS (SELECT 1 FROM page WHERE page.content_id = doomed_page.content_id)"
+"""One look for each page that is doomed. With `IN (SELECT …)` SQLite may read all pages of the shelf, at each start."""
+_SHOWN_AGAIN = f"cache IN (?, ?) AND {_IS_SHOWN}"
 
 
 def _has_pages_shown_again(reading: Reading, cache_id: str) -> bool:
