@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pymupdf
@@ -727,13 +728,43 @@ def test_a_search_says_how_many_papers_are_still_being_read(visit: Visits) -> No
     tab = visit("議員")
     tab.wait_for_selector("input[type=search]")
     counts = [3, 1, 0]
-    answers = iter([{"query": "x", "pages": [], "next": None, "unindexed": count} for count in counts])
-    tab.route("**/search?*", lambda route: route.fulfill(json=next(answers)))
+
+    def answer(route: Any) -> None:
+        asked = parse_qs(urlsplit(route.request.url).query)["q"][0]
+        route.fulfill(json={"query": asked, "pages": [], "next": None, "unindexed": int(asked[-1])})
+
+    tab.route("**/search?*", answer)
     for count, text in zip(counts, ("3 papers are still being read", "1 paper is still being read", ""), strict=True):
         tab.get_by_label("Search in all papers").fill(f"言葉{count}")
         tab.keyboard.press("Enter")
         tab.wait_for_selector(f"text=Nothing found for “言葉{count}”")
         assert tab.locator(".unindexed").inner_text().startswith(text) if text else tab.locator(".unindexed").is_hidden()
+
+
+def test_a_search_that_found_nothing_goes_on_when_a_paper_has_been_read(visit: Visits, house: House) -> None:
+    tab = visit("議員")
+    tab.wait_for_selector("input[type=search]")
+    unread = [True]
+
+    def answer(route: Any) -> None:
+        hit = {
+            "paper": "p",
+            "name": "水道",
+            "page": 2,
+            "preview": None,
+            "hits": [{"page": 2, "boxes": [], "text": "水道管の耐震化"}],
+        }
+        is_read = not unread[0]
+        route.fulfill(json={"query": "水道管", "pages": [hit] * is_read, "next": None, "unindexed": int(not is_read)})
+
+    tab.route("**/search?*", answer)
+    tab.get_by_label("Search in all papers").fill("水道管")
+    tab.keyboard.press("Enter")
+    tab.wait_for_selector("text=1 paper is still being read")
+    unread[0] = False
+    house.folder("何かが変わった")
+    tab.wait_for_selector("text=Found on 1 page")
+    assert tab.locator(".unindexed").is_hidden()
 
 
 # For everybody.

@@ -23,6 +23,7 @@ export function makeShelf(host, does) {
   let me = null;
   let folder = null;
   let showing = 0;
+  let lookAgain = null; // a search that has found nothing yet, since papers are still being read
   let progress = new Map();
   let stale = 0;
   const parts = {};
@@ -62,7 +63,8 @@ export function makeShelf(host, does) {
   /** Read again what is shown, and change what is different. */
   async function refresh() {
     const place = shown;
-    if (host.hidden || !place || place.query !== undefined) return;
+    if (host.hidden || !place) return;
+    if (place.query !== undefined) { await lookAgain?.(); return; }
     try {
       const found = await read(place.folder);
       if (shown !== place) { await refresh(); return; } // another one is shown by now, and was read before this change perhaps
@@ -298,6 +300,7 @@ export function makeShelf(host, does) {
     const papers = new Map(); // id -> {row, hits}
     let count = 0;
     const mine = showing;
+    lookAgain = null;
     const step = async (before) => {
       on.replaceChildren();
       told.textContent = t("searching");
@@ -317,6 +320,7 @@ export function makeShelf(host, does) {
           if (count) told.textContent = `${t("found", { pages: pages(count) })} – ${t("searching")}`;
         }
         const isMore = next !== null;
+        lookAgain = count || unread.hidden ? null : () => step(null);
         told.textContent = isMore ? t("found_more", { pages: pages(count) }) : count ? t("found", { pages: pages(count) }) : t("nothing", { q: query });
         if (isMore) on.replaceChildren(button("search", t("more_hits"), () => step(next)));
       } catch (error) {
