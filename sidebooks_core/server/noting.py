@@ -9,7 +9,8 @@ from sidebooks_core.server.http import HttpRequest
 from sidebooks_core.server.parts import ServerParts
 from sidebooks_core.shelf.standing import Standing
 
-AT_THE_TOP = (Standing(()),)
+_TOP = (Standing(()),)
+"""Where the top of the shelf stands."""
 
 
 def note_screen(parts: ServerParts, request: HttpRequest, size: str) -> None:
@@ -22,9 +23,7 @@ def note_screen(parts: ServerParts, request: HttpRequest, size: str) -> None:
     papers, principal = parts.papers, request.principal
     if papers is None or not principal.id or principal.role in ("citizen", "guest") or principal.documents is not None:
         return
-    if request.document_id is None:
-        limits = parts.gate.limits_of(principal, Operation.READ_IMAGE, AT_THE_TOP)
-    else:
-        limits = request.limits
+    names_page = request.document_id is not None
+    limits = request.limits if names_page else parts.gate.limits_of(principal, Operation.READ_IMAGE, _TOP)
     if limits == UNLIMITED and papers.noted.is_new(principal.id, screen):
         papers.shelf.screens.seen(*screen)
