@@ -907,14 +907,21 @@ BY_VALUE = {
 
 
 def test_every_text_is_used_and_there_in_both_languages() -> None:
-    source = (ROOT / "sidebooks_core" / "server" / "viewer" / "words.js").read_text(encoding="utf-8")
-    rows = re.findall(r'^  "?([\w ]+)"?: \[("(?:[^"\\]|\\.)*"),\s+("(?:[^"\\]|\\.)*")\],', source, re.M)
-    assert len(rows) == len(re.findall(r"^  [^/\s].*: \[", source, re.M)), "each was read here"
+    viewer = ROOT / "sidebooks_core" / "server" / "viewer"
+    texts: dict[str, dict[str, str]] = {}
+    for language in ("en", "ja"):
+        source = (viewer / f"words-{language}.js").read_text(encoding="utf-8")
+        rows = re.findall(r'^  "?([\w ]+)"?: ("(?:[^"\\]|\\.)*"),$', source, re.M)
+        assert len(rows) == len(re.findall(r"^  [^/\s]", source, re.M)), "each was read here"
+        texts[language] = dict(rows)
+        assert len(texts[language]) == len(rows), "none is there twice"
     used: set[str] = set()
-    for module in (ROOT / "sidebooks_core" / "server" / "viewer").glob("*.js"):
+    for module in viewer.glob("*.js"):
         used |= set(re.findall(r'\bt\("([\w ]+)"', module.read_text(encoding="utf-8")))
-    assert {key for key, _, _ in rows} == used | BY_VALUE
-    for key, english, japanese in rows:
+    assert list(texts["en"]) == list(texts["ja"])
+    assert set(texts["en"]) == used | BY_VALUE
+    for key, english in texts["en"].items():
+        japanese = texts["ja"][key]
         marks = [set(re.findall(r"{\w+}", one)) for one in (english, japanese)]
         assert marks[0] == marks[1], key
         assert english != japanese, key

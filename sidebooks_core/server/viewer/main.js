@@ -82,8 +82,8 @@ let shelf = null;
 let making = null;
 
 async function theShelf() {
-  making ||= Promise.all([import("./shelf.js"), import("./words.js")]).then(([{ makeShelf }, texts]) => {
-    texts.speakIn(state.language);
+  making ||= Promise.all([import("./shelf.js"), import("./words.js")]).then(async ([{ makeShelf }, texts]) => {
+    await texts.speakIn(state.language);
     shelf = makeShelf($("shelf"), {
       library, tell, logIn: () => showEntry("login"), mark: (found) => { state.marks = found; }, tools: () => tools(texts.t),
     });
@@ -631,8 +631,8 @@ $("language").onclick = () => {
   speak(state.language === "en" ? "ja" : "en");
   if (state.book) { showPlace(); paint(); }
   if (!making) return;
-  import("./words.js").then(({ speakIn }) => {
-    speakIn(state.language);
+  import("./words.js").then(async ({ speakIn }) => {
+    await speakIn(state.language);
     return state.entry ? state.entry() : shelf?.again();
   }).catch((error) => tell(error.message));
 };
