@@ -467,7 +467,7 @@ async function showText(mine) {
   try {
     const contents = await Promise.all(boxes.map((box) => book.text(box.page)));
     if (state.book !== book || mine !== sharpening) return;
-    fillText($("text"), boxes, contents, seen.ratio, goto);
+    fillText($("text"), boxes, contents, { ratio: seen.ratio, label: (page) => `${words().page} ${page}`, follow: goto });
     $("text").hidden = false;
     $("text").style.transform = `translate(${state.x / seen.ratio}px, ${state.y / seen.ratio}px) scale(${state.zoom})`;
   } catch (error) {
