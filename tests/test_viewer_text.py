@@ -1,8 +1,9 @@
-"""The text over the pages in a real browser: copied as it is written, read aloud in order, links, turned pages; and printing."""
+"""The text over the pages in a real browser: copied as it is written, read in order, its links, turned pages; and printing."""
 
 from __future__ import annotations
 
 import io
+import itertools
 import re
 import subprocess
 import sys
@@ -324,7 +325,7 @@ def test_links_are_large_enough_for_a_finger_and_take_nothing_from_one_another(t
     found = [links.nth(index).bounding_box() for index in range(4)]
     alone = found[3]
     assert (alone["width"], alone["height"]) == pytest.approx((44, 44), abs=0.5)
-    for above, below in zip(found[:2], found[1:3], strict=True):
+    for above, below in itertools.pairwise(found[:3]):
         assert above["y"] + above["height"] <= below["y"] + 0.1
         assert above["y"] + above["height"] == pytest.approx(below["y"], abs=0.2), "what is between them is shared"
     assert found[0]["height"] >= 44 - 0.5, "there is room above the first"
@@ -344,9 +345,11 @@ def test_grown_boxes_never_meet(tab: Any) -> None:
             }
             const grown = grownBoxes(boxes, 44, 300, 300);
             for (const [i, a] of grown.entries()) {
-                if (a[0] > boxes[i][0] || a[1] > boxes[i][1] || a[2] < boxes[i][2] || a[3] < boxes[i][3]) return ["shrunk", a, boxes[i]];
+                const [left, top, right, bottom] = boxes[i];
+                if (a[0] > left || a[1] > top || a[2] < right || a[3] < bottom) return ["shrunk", a, boxes[i]];
                 for (const b of grown.slice(i + 1)) {
-                    if (a[0] < b[2] - 1e-6 && b[0] < a[2] - 1e-6 && a[1] < b[3] - 1e-6 && b[1] < a[3] - 1e-6) return [a, b];
+                    const isIn = (one, other) => one[0] < other[2] - 1e-6 && one[1] < other[3] - 1e-6;
+                    if (isIn(a, b) && isIn(b, a)) return [a, b];
                 }
             }
         }
