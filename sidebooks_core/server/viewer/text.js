@@ -5,9 +5,10 @@
 
 import { coveredText, grownBoxes, languageOf, linesOf } from "./text_lines.js";
 
-const FONT = "Arial, Helvetica, sans-serif"; // by name: what "sans-serif" is depends on the language, which a canvas does not know
+// By name: what "sans-serif" is depends on the language, which a canvas does not know.
+const FONT = "Arial, Helvetica, Roboto, 'Liberation Sans', 'DejaVu Sans', 'Noto Sans'";
 const UNIT = 2; // pixels of a page's own layout per point: letters are larger than any least size that a browser may be set to
-const WORDS_AT_ONCE = 250; // what a slow tablet lays out within a frame
+const WORDS_AT_ONCE = 80; // what a slow tablet lays out within a frame
 const FRAME_MS = 100; // a hidden tab has no frames
 const MEASURED = 20_000;
 const FINGER_PX = 44;
@@ -59,12 +60,12 @@ function makePage(number, content, language) {
   host.setAttribute("role", "group");
   const spoken = language || languageOf(content.words);
   if (spoken) host.lang = spoken;
-  return { host, number, content, lines: linesOf(content.words), elements: [], links: [], shown: null };
+  return { host, number, content, lines: [], elements: [], links: [], isWritten: false };
 }
 
 /* Put a page over its picture. */
 function place(page, box, shown) {
-  const { host, content } = page;
+  const { host } = page;
   const { ratio, turn, label } = shown;
   const isTurned = turn % 2 === 1;
   const [width_pt, height_pt] = [box.width / box.scale, box.height / box.scale];
@@ -77,30 +78,27 @@ function place(page, box, shown) {
   host.style.width = `${across * UNIT}px`;
   host.style.height = `${down * UNIT}px`;
   host.setAttribute("aria-label", label(page.number));
-  for (const link of page.links) link.element.remove();
-  const boxes = content.links.map((link) => link.box_pt);
-  const least = matchMedia("(any-pointer: coarse)").matches ? FINGER_PX : MOUSE_PX;
-  const grown = grownBoxes(boxes, least * ratio / box.scale, across, down);
-  page.links = content.links.flatMap((link, index) => {
-    const covered = coveredText(page.lines, link.box_pt);
-    const element = makeLink(link, grown[index], covered.map((one) => one.text).join(" "), shown);
-    return element ? [{ element, covered }] : [];
-  });
-  if (page.elements.length === page.lines.length) appendLinks(page);
+  page.placed = { least: (matchMedia("(any-pointer: coarse)").matches ? FINGER_PX : MOUSE_PX) * ratio / box.scale, across, down, shown };
+  if (page.isWritten) appendLinks(page);
 }
 
 /* Links stand where their text is read; a line that is nothing but a link is read as the link. */
 function appendLinks(page) {
-  const whole = new Set(page.links.flatMap(({ covered }) => covered.filter((one) => one.isWhole).map((one) => one.index)));
-  for (const [index, element] of page.elements.entries()) {
-    if (whole.has(index)) element.setAttribute("aria-hidden", "true");
-  }
+  const { host, content, lines, elements, placed } = page;
+  for (const element of page.links) element.remove();
+  page.links = [];
+  const grown = grownBoxes(content.links.map((link) => link.box_pt), placed.least, placed.across, placed.down);
   const last = new Map(); // several links of a line follow one another
-  for (const { element, covered } of page.links) {
-    if (!covered.length) { page.host.append(element); continue; }
-    const { index } = covered[0];
-    (last.get(index) || page.elements[index]).after(element);
-    last.set(index, element);
+  for (const [index, link] of content.links.entries()) {
+    const covered = coveredText(lines, link.box_pt);
+    const element = makeLink(link, grown[index], covered.map((one) => one.text).join(" "), placed.shown);
+    if (!element) continue;
+    page.links.push(element);
+    for (const one of covered) if (one.isWhole) elements[one.index].setAttribute("aria-hidden", "true");
+    if (!covered.length) { host.append(element); continue; }
+    const line = covered[0].index;
+    (last.get(line) || elements[line]).after(element);
+    last.set(line, element);
   }
 }
 
@@ -108,6 +106,9 @@ function appendLinks(page) {
 async function write(pages, isWanted) {
   let words = 0;
   for (const page of pages) {
+    page.lines = linesOf(page.content.words);
+    await nextFrame();
+    if (!isWanted()) return false;
     let pieces = document.createDocumentFragment();
     for (const line of page.lines) {
       const element = makeLine(line);
@@ -122,6 +123,7 @@ async function write(pages, isWanted) {
       if (!isWanted()) return false;
     }
     page.host.append(pieces);
+    page.isWritten = true;
     appendLinks(page);
   }
   return true;
@@ -143,24 +145,35 @@ function makeLine(line) {
   else if (line.words.length === 1) {
     element.textContent = line.words[0].text;
     element.style.letterSpacing = spacing(line.words[0].text, length, font, isDown);
-  } else {
-    for (const [index, word] of line.words.entries()) element.append(...makeWord(word, line.words[index + 1], isDown, font));
-  }
+  } else fillLine(element, line, font);
   return element;
 }
 
-/* A word as wide as it is drawn, with what is between it and the next one. */
-function makeWord(word, next, isDown, font) {
-  const [start, end] = isDown ? [word.y0, word.y1] : [word.x0, word.x1];
-  const following = next ? (isDown ? next.y0 : next.x0) : end;
-  const isInside = word.after === "" || word.after === " ";
-  const span = document.createElement("span");
-  span.textContent = isInside ? word.text + word.after : word.text;
-  span.style.letterSpacing = spacing(span.textContent, ((isInside ? following : end) - start) * UNIT, font, isDown);
-  if (isInside) return [span];
-  const gap = Object.assign(document.createElement("span"), { className: "gap", textContent: word.after });
-  gap.style[isDown ? "height" : "width"] = `${rounded(Math.max(0, following - end) * UNIT)}px`;
-  return [span, gap];
+/* Words as wide as they are drawn, each with what is between it and the next one. */
+function fillLine(element, { words, isVertical }, font) {
+  const starts = (word) => (isVertical ? word.y0 : word.x0) * UNIT;
+  const ends = (word) => (isVertical ? word.y1 : word.x1) * UNIT;
+  const origin = starts(words[0]);
+  let at = 0; // where the line has come to: what rounding adds to a word, the next one makes good
+  for (const [index, word] of words.entries()) {
+    const next = words[index + 1];
+    const isInside = next && (word.after === "" || word.after === " ");
+    const end = (isInside ? starts(next) : ends(word)) - origin;
+    const span = document.createElement("span");
+    const text = isInside ? word.text + word.after : word.text;
+    const natural = (isVertical ? heightOf(text) : widthOf(text)) * font;
+    const extra = stepped((end - at - natural) / [...text].length);
+    span.textContent = text;
+    span.style.letterSpacing = `${extra}px`;
+    element.append(span);
+    at += natural + extra * [...text].length;
+    if (!next || isInside) continue;
+    const gap = Object.assign(document.createElement("span"), { className: "gap", textContent: word.after });
+    const length = Math.max(0, starts(next) - origin - at);
+    gap.style[isVertical ? "height" : "width"] = `${rounded(length)}px`;
+    element.append(gap);
+    at += length;
+  }
 }
 
 function makeLooseWord(word, line, font) {
@@ -175,6 +188,8 @@ function makeLooseWord(word, line, font) {
   return span;
 }
 
+/* Each spacing is a font of its own to the browser: few of them are laid out faster. */
+const stepped = (number) => Math.round(number * 4) / 4;
 const rounded = (number) => Math.round(number * 100) / 100;
 
 function spacing(text, length, font, isDown) {
