@@ -4,6 +4,7 @@ import { Library, TOP } from "./client.js";
 import { watch } from "./fingers.js";
 import { clampMove, fit, levelFor, MAX_IMAGE_PX, neighbourOf, spreadOf, tilesIn, zoomed } from "./layout.js";
 import { paintSpread } from "./painter.js";
+import { read, write } from "./storage.js";
 
 const WORDS = {
   en: {
@@ -68,7 +69,7 @@ function speak(language) {
   $("back").lastChild.textContent = words().back;
   $("language").textContent = language === "en" ? "日本語" : "English";
   $("language").lang = language === "en" ? "ja" : "en";
-  localStorage.setItem("sidebooks language", language);
+  write("sidebooks language", language);
 }
 
 function tell(text) {
@@ -139,7 +140,7 @@ async function documentsChanged(ids) {
     location.hash = "";
     tell(words().withdrawn);
   } else {
-    const added = ids.filter((id) => !known.has(id)).at(-1);
+    const added = ids.filter((id) => !known.has(id)).pop();
     const found = added && (await library.documents()).find((one) => one.id === added);
     if (!found) return;
     notify(`${words().added} ${found.name}`, words().open, () => { location.hash = found.id; });
@@ -269,7 +270,7 @@ async function showBook(id, page, paper = null) {
   $("news").hidden = true;
   state.book?.close();
   const key = paper ? keyOf(paper) : id;
-  const first = page || Number(localStorage.getItem(`sidebooks page ${key}`)) || 1;
+  const first = page || Number(read(`sidebooks page ${key}`)) || 1;
   const { width, height } = view();
   const book = await library.open(id, state.together ? null : { page: first, ...limited(width, height) });
   Object.assign(book, { key, paper });
@@ -312,7 +313,7 @@ function askFor(box, pages) {
   if (pages.length !== 1) { const { width, height } = limited(box.width, box.height); return [box.page, width, height]; }
   const { width, height } = limited(view().width, view().height);
   const asked = `${width}x${height}`;
-  if (state.asked !== asked) localStorage.setItem("sidebooks view", state.asked = asked);
+  if (state.asked !== asked) write("sidebooks view", state.asked = asked);
   return [box.page, width, height];
 }
 
@@ -401,7 +402,7 @@ function showPlace() {
 
 function remember() {
   clearTimeout(later.settle);
-  if (state.book) localStorage.setItem(`sidebooks page ${state.book.key}`, state.page);
+  if (state.book) write(`sidebooks page ${state.book.key}`, state.page);
 }
 
 function leavePage() {
@@ -624,7 +625,7 @@ $("spread").onclick = () => {
 $("night").onclick = () => {
   const isNight = document.documentElement.toggleAttribute("data-night");
   $("night").setAttribute("aria-pressed", isNight);
-  localStorage.setItem("sidebooks night", isNight ? "1" : "");
+  write("sidebooks night", isNight ? "1" : "");
   paintStrip();
 };
 $("language").onclick = () => {
@@ -677,7 +678,7 @@ async function afterwards() {
     shelf: (event) => papersChanged(event).catch((error) => tell(error.message)),
     progress: (event) => shelf?.prepared(event),
     page: ({ document, is_sharp }) => { if (is_sharp && state.book?.id === document) state.book.refetch(); },
-    view: () => localStorage.getItem("sidebooks view"),
+    view: () => read("sidebooks view"),
     refused: () => {
       if (state.entry) return false;
       const looked = state.book?.paper ? lookAtPaper(state.book) : shelf?.refresh(); // logged out from elsewhere, perhaps
@@ -712,10 +713,11 @@ async function route() {
   }
 }
 
-speak(localStorage.getItem("sidebooks language") || (navigator.language.startsWith("ja") ? "ja" : "en"));
+speak(read("sidebooks language") || (navigator.language.startsWith("ja") ? "ja" : "en"));
 $("night").setAttribute("aria-pressed", document.documentElement.hasAttribute("data-night"));
 addEventListener("hashchange", route);
 addEventListener("pagehide", leavePage);
 window.sidebooks = state; // for tests and for the curious
+window.sidebooksStarted = true; // for old.js
 route();
 setTimeout(afterwards, AFTERWARDS_MS); // at once when the first page is there

@@ -57,7 +57,7 @@ function drawFailure(context, { x, y, width, height }, message) {
   context.font = `${size}px sans-serif`;
   context.textBaseline = "top";
   let [line, at] = ["", y + 2 * size];
-  for (const word of `\u26a0 ${message}`.split(/(?<=[\s/_.-])/)) {
+  for (const word of `\u26a0 ${message}`.match(/[^\s/_.-]*[\s/_.-]|[^\s/_.-]+/g)) {
     if (line && context.measureText(line + word).width > width - 4 * size) {
       context.fillText(line, x + 2 * size, at);
       [line, at] = ["", at + size * 1.5];
