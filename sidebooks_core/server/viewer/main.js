@@ -4,7 +4,8 @@ import { Library, TOP } from "./client.js";
 import { watch } from "./fingers.js";
 import { clampMove, fit, levelFor, MAX_IMAGE_PX, neighbourOf, spreadOf, tilesIn, zoomed } from "./layout.js";
 import { paintSpread } from "./painter.js";
-import { read, write } from "./storage.js";
+import { parsePlace } from "./place.js";
+import { isKept, read, write } from "./storage.js";
 
 const WORDS = {
   en: {
@@ -127,6 +128,37 @@ async function showEntry(way, token) {
   await import("./shelf.js").then(({ styled }) => styled);
   state.entry = () => show($("shelf"), api, way, token, () => tools(t));
   await state.entry();
+}
+
+/* Plain pages in the place of a screen: see connection.js. */
+
+let endWaiting = () => {};
+
+async function plain() {
+  const [connection, texts, { styled }] = await Promise.all([import("./connection.js"), import("./words.js"), import("./shelf.js")]);
+  await Promise.all([texts.speakIn(state.language), styled]);
+  leaveReader();
+  tell("");
+  return connection;
+}
+
+async function showUnknown() {
+  const connection = await plain();
+  state.entry = async () => connection.showUnknown($("shelf"), () => { location.hash = ""; });
+  await state.entry();
+}
+
+/* Whether the server cannot be reached; then a page says so, and begins anew, with the newest viewer, when it can. */
+async function isOffline() {
+  const connection = await import("./connection.js");
+  if (await connection.isReachable(library.base)) return false;
+  await plain();
+  state.entry = async () => {
+    endWaiting();
+    endWaiting = connection.showOffline($("shelf"), library.base, () => location.reload());
+  };
+  await state.entry();
+  return true;
 }
 
 /* Somebody registered a document, or withdrew one: everybody sees it at once. */
@@ -667,6 +699,8 @@ async function afterwards() {
   if (hasAll || state.entry) return;
   hasAll = true;
   const [strip, text] = await Promise.all([import("./strip.js"), import("./text.js")]);
+  import("./connection.js").then(({ keepShell }) => keepShell()).catch(() => {}); // as without it
+  if (!isKept()) import("./words.js").then(async ({ speakIn, t }) => { await speakIn(state.language); notify(t("not_kept"), words().ok); });
   paintStrip = strip.makeStrip($("strip"), {
     book: () => state.book, page: () => state.page, direction: () => state.book.direction, goto,
   });
@@ -696,19 +730,21 @@ async function route() {
   const { hash } = location;
   state.hash = hash;
   state.entry = null;
-  const [, kind, value] = /^#(folder|search|join|setup)=(.*)$/.exec(hash) || [];
-  const [name, page] = decodeURIComponent(hash.slice(1)).split("/");
+  endWaiting();
+  const { kind, id, page, query, token } = parsePlace(hash);
   try {
-    if (kind === "join" || kind === "setup") await showEntry(kind, decodeURIComponent(value));
-    else if (kind === "search") await showShelf({ query: decodeURIComponent(value) });
-    else if (kind || !name) await showShelf({ folder: kind ? value : TOP });
-    else if (state.book?.key === name) { if (Number(page) && Number(page) !== state.page) goto(Number(page)); }
-    else if (name.startsWith("paper=")) await showPaper(name.slice(6), Number(page));
-    else await showBook(name, Number(page));
+    if (kind === "join" || kind === "setup") await showEntry(kind, token);
+    else if (kind === "unknown") await showUnknown();
+    else if (kind === "search") await showShelf({ query });
+    else if (kind === "shelf" || kind === "folder") await showShelf({ folder: id || TOP });
+    else if (state.book?.key === (kind === "paper" ? `paper=${id}` : id)) { if (page && page !== state.page) goto(page); }
+    else if (kind === "paper") await showPaper(id, page);
+    else await showBook(id, page);
   } catch (error) {
     if (location.hash !== hash) return;
     if (error.status === 401) { await showEntry("login"); return; }
-    if (name) await showShelf({ folder: TOP }).catch((other) => { if (other.status !== 401) throw other; return showEntry("login"); });
+    if (error instanceof TypeError && await isOffline()) return;
+    if (kind === "paper" || kind === "document") await showShelf({ folder: TOP }).catch((other) => { if (other.status !== 401) throw other; return showEntry("login"); });
     tell(error.message);
   }
 }

@@ -181,4 +181,13 @@ export const words = {
   e413: "The file is too large.",
   e503: "The server is busy. Please try again soon.",
   e507: "The disk of the server is full.",
+
+  // Reach: no connection, unknown addresses, browsers that keep nothing
+  offline_title: "No connection to the server",
+  offline_text: "Your papers appear by themselves when the connection is back.",
+  try_again: "Try again",
+  unknown_title: "There is nothing at this address",
+  unknown_text: "The address may have been cut off, or the paper may have been moved.",
+  open_shelf: "Open the shelf",
+  not_kept: "This browser keeps nothing, so pages and settings are forgotten when it is closed.",
 };

@@ -181,4 +181,13 @@ export const words = {
   e413: "ファイルが大きすぎます。",
   e503: "サーバーが混み合っています。しばらくしてからお試しください。",
   e507: "サーバーの空き容量がありません。",
+
+  // Reach: no connection, unknown addresses, browsers that keep nothing
+  offline_title: "サーバーに接続できません",
+  offline_text: "通信が戻ると、自動的に続きが表示されます。",
+  try_again: "もう一度",
+  unknown_title: "このアドレスには何もありません",
+  unknown_text: "アドレスが途中で切れているか、書類が移動した可能性があります。",
+  open_shelf: "本棚を開く",
+  not_kept: "このブラウザーには保存できません。読んだページや設定は、閉じると消えます。",
 };
