@@ -28,7 +28,8 @@
   var STYLE = "#old{position:fixed;top:0;right:0;bottom:0;left:0;overflow:auto;z-index:9;background:#f2f0ec;color:#1c1c1c;"
     + "font:18px/1.7 sans-serif;padding:24px 16px}#old div{max-width:36em;margin:0 auto 32px}#old h1{font-size:24px;line-height:1.4;margin:0 0 8px;"
     + "white-space:normal}#old a,#old button{display:inline-block;min-height:48px;line-height:46px;padding:0 20px;margin:0 8px 8px 0;font:inherit;"
-    + "line-height:46px;color:#fff;background:#0b5d43;border:1px solid #0b5d43;border-radius:6px;text-decoration:none}";
+    + "line-height:46px;color:#fff;background:#0b5d43;border:1px solid #0b5d43;border-radius:6px;text-decoration:none}"
+    + "#old a{color:#0b5d43;background:#fff}[data-night] #old{background:#161616;color:#e6e3dc}";
 
   function element(tag, text) {
     var made = document.createElement(tag);
