@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sidebooks_core.access.principals import Principal
 from sidebooks_core.errors import ServiceClosed
-from sidebooks_core.server import headers, responses
+from sidebooks_core.server import headers, responses, viewer_shell
 from sidebooks_core.server.events import Listening
 from sidebooks_core.server.http import HttpRequest, HttpResponse
 from sidebooks_core.server.metrics import prometheus
@@ -24,6 +24,9 @@ MEDIA_TYPES = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".webmanifest": "application/manifest+json",
 }
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 POLICY = "default-src 'self'; script-src 'self' 'sha256-{script}'; img-src 'self' blob: data:; style-src 'self' 'unsafe-inline'"
@@ -37,7 +40,7 @@ async def viewer(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     if body is None:
         raise not_found()
     policy = (b"content-security-policy", f"{_policy()}; {parts.frames.directive}".encode())
-    own = [policy, *parts.frames.headers]
+    own = [policy, *parts.frames.headers, *viewer_shell.headers_of(name)]
     return responses.text(request, body, MEDIA_TYPES[Path(name).suffix], headers.NO_CACHE, own)
 
 
@@ -105,7 +108,7 @@ def _changes_for(parts: ServerParts, principal: Principal) -> Callable[[str], Aw
 
 @lru_cache(maxsize=1)
 def _viewer_files() -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in VIEWER.iterdir() if path.suffix in MEDIA_TYPES}
+    return viewer_shell.completed({path.name: path.read_bytes() for path in VIEWER.iterdir() if path.suffix in MEDIA_TYPES})
 
 
 @lru_cache(maxsize=1)
