@@ -446,10 +446,7 @@ async function sharpen() {
     book.hint(state.page, seen.width, seen.height, state.together); // not before: it would draw beside what is waited for
     afterwards();
     after("text", SETTLE_MS, () => showText(mine));
-    if (!book.previewing) {
-      book.previewing = true;
-      book.fetchPreviews(() => state.page).catch((error) => { if (state.book === book) tell(error.message); });
-    }
+    book.fetchPreviews(() => state.page).catch((error) => { if (state.book === book) tell(error.message); });
     for (const one of ahead) {
       if (mine !== sharpening) return;
       await book.load(...one, false).catch(() => {}); // told when somebody turns to it
