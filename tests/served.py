@@ -41,7 +41,7 @@ class Served:
         assert self.process.stdout is not None
         said = self.process.stdout.readline()
         assert " at http://" in said, said
-        self.address = said.split(" at ")[1].split("  ")[0].strip()
+        self.address = said.split(" at ")[1].split("  ")[0].split(",")[0].strip()  # what is still being opened may follow
         """With the slash at its end."""
 
     @property

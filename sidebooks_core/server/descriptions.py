@@ -135,7 +135,7 @@ def _page_entry(base: str, document: Document, page: int, limits: Limits) -> Pag
     )
 
 
-def search_hits(query: str, hits: Sequence[SearchHit], after: int | None | UnsetType = UNSET) -> SearchHits:
+def search_hits(query: str, hits: Sequence[SearchHit], after: int | UnsetType | None = UNSET) -> SearchHits:
     """The answer of a search. after: of one in steps, the page, from 0, that the next step begins at; None: it was the last."""
     following = after + 1 if isinstance(after, int) else after
     return SearchHits(query, [Hit(hit.page + 1, hit.boxes, hit.text) for hit in hits], following)

@@ -149,7 +149,7 @@ class SearchHits(Struct):
 
     query: str
     hits: list[Hit]
-    next: int | None | UnsetType = UNSET
+    next: int | UnsetType | None = UNSET
     """Of a search in steps: the page at which the next step begins; null: all pages were searched."""
 
 

@@ -61,8 +61,8 @@ class Searches:
         return found.hits[:SEARCH_LIMIT]
 
     async def step(self, request: HttpRequest, document: Document, query: str, start: int, *, old_forms: bool = False) -> Step:
-        """Where a text occurs on the pages from `start`, from 0, on: all hits of the pages that it gets to within STEP_S, and of
-        one at least. It ends after SEARCH_LIMIT hits, with the page. Raises as `hits`.
+        """Where a text occurs on the pages from `start`, from 0: all hits of the pages that it gets to within STEP_S, of one at
+        least. It ends after SEARCH_LIMIT hits, with the page. Raises as `hits`.
         """
         with self.quota.taken(*request.share):
             return await self._joined.get(

@@ -35,6 +35,7 @@ export const isOfNetwork = (error) => error instanceof TypeError;
  */
 export async function overNetwork(does, signal) {
   for (let tries = 1; ; tries += 1) {
+    if (signal?.aborted) throw reasonOf(signal);
     try {
       return await does(tries);
     } catch (error) {
