@@ -6,7 +6,6 @@ import base64
 import io
 import json
 import os
-import random
 import re
 import shutil
 import subprocess
@@ -22,8 +21,6 @@ import pymupdf
 import pytest
 from PIL import Image
 from served import until_listed
-
-from sidebooks_core.tiling.spreads import Spreads
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright", exc_type=ImportError)
@@ -585,26 +582,6 @@ def test_no_accessibility_rule_is_broken(tab: Any, axe: str, where: str) -> None
         .then(found => found.violations.map(one => [one.id, one.nodes.map(node => node.html)]))"""
     )
     assert found == []
-
-
-def test_pages_are_paired_as_the_readers_of_the_server_pair_them(tab: Any) -> None:
-    sizes = [(595.0, 842.0), (842.0, 595.0), (842.0, 1191.0), (612.0, 792.0), (500.0, 500.0), (595.0, 1000.0)]
-    chance = random.Random(20)
-    for count in (1, 2, 3, 4, 7, 30):
-        for _ in range(8):
-            pages = [chance.choice(sizes) for _ in range(count)]
-            for direction in ("ltr", "rtl"):
-                rule = Spreads.of_pages(pages, direction)  # type: ignore[arg-type]
-                expected = [[page + 1 for page in rule.spread_of(page)] for page in range(count)]
-                found = tab.evaluate(
-                    """async ([sizes, direction]) => {
-                        const { spreadOf } = await import('./viewer/layout.js');
-                        const pages = sizes.map(([width_pt, height_pt]) => ({ width_pt, height_pt }));
-                        return pages.map((_, index) => spreadOf(pages, direction, index + 1, true));
-                    }""",
-                    [pages, direction],
-                )
-                assert found == expected, pages
 
 
 def test_an_outage_is_told_and_a_stream_that_ends_in_its_time_is_not(browser: Any, address: str) -> None:
