@@ -7,7 +7,6 @@ import { listen } from "./feed.js";
 import { overNetwork, problem } from "./requests.js";
 
 export { Book } from "./book.js";
-export { unpackRecord } from "./records.js";
 export { problem } from "./requests.js";
 
 /** Stands for the top of the shelf in the place of a folder's id. */
