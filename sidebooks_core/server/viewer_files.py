@@ -9,6 +9,8 @@ from pathlib import Path
 
 from rjsmin import jsmin
 
+from sidebooks_core.server import viewer_shell
+
 VIEWER = Path(__file__).parent / "viewer"
 MEDIA_TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -27,7 +29,7 @@ _BEGIN, _END = "<script>", "</script>"
 @lru_cache(maxsize=1)
 def viewer_files() -> dict[str, bytes]:
     """All files by name."""
-    return {path.name: _served(path) for path in VIEWER.iterdir() if path.suffix in MEDIA_TYPES}
+    return viewer_shell.completed({path.name: _served(path) for path in VIEWER.iterdir() if path.suffix in MEDIA_TYPES})
 
 
 @lru_cache(maxsize=1)

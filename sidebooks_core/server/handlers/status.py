@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sidebooks_core.access.principals import Principal
 from sidebooks_core.errors import ServiceClosed
-from sidebooks_core.server import headers, responses
+from sidebooks_core.server import headers, responses, viewer_shell
 from sidebooks_core.server.events import Listening
 from sidebooks_core.server.http import HttpRequest, HttpResponse
 from sidebooks_core.server.metrics import prometheus
@@ -27,7 +27,7 @@ async def viewer(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     if body is None:
         raise not_found()
     told = (b"content-security-policy", f"{policy()}; {parts.frames.directive}".encode())
-    own = [told, *parts.frames.headers]
+    own = [told, *parts.frames.headers, *viewer_shell.headers_of(name)]
     return responses.text(request, body, MEDIA_TYPES[Path(name).suffix], headers.NO_CACHE, own)
 
 

@@ -4,12 +4,13 @@
 import { Bars } from "./bars.js";
 import { Changes } from "./changes.js";
 import { applyLight, choices, choose, followSystem } from "./choices.js";
+import { keepShell } from "./connection.js";
 import { button, h } from "./elements.js";
 import { listenToKeys } from "./keys.js";
 import { Notices } from "./notices.js";
 import { Panels } from "./panel.js";
 import { Positions } from "./positions.js";
-import { read, write } from "./storage.js";
+import { isKept, read, write } from "./storage.js";
 import { makeStrip } from "./strip.js";
 import { fillText } from "./text.js";
 import { fault, LANGUAGES, speakIn, t } from "./words.js";
@@ -37,7 +38,7 @@ export async function addExtras(app) {
   extras.paintStrip = paintStrip;
 
   function fail(error, kind = "") {
-    notices.tell(["document", "paper", "unknown"].includes(kind) && [400, 404].includes(error.status) ? t("no_such_place") : fault(error));
+    notices.tell(["document", "paper"].includes(kind) && [400, 404].includes(error.status) ? t("unknown_text") : fault(error));
   }
 
   /* Buttons of every screen of the shelf. */
@@ -137,6 +138,8 @@ export async function addExtras(app) {
     paintStrip();
     arrived(app.places()).catch(fail);
   }
+  keepShell();
+  if (!isKept()) notices.notify(t("not_kept"));
   if (reader.state.book) firstHint();
   else reader.addEventListener("sharpened", firstHint, { once: true });
 

@@ -65,6 +65,37 @@ async function showEntry(way, token) {
   await app.entry();
 }
 
+/* Plain pages in the place of a screen: see connection.js. */
+
+let endWaiting = () => {};
+
+async function plain() {
+  app.entry = () => {};
+  leaveReader();
+  const [connection, { styled }] = await Promise.all([import("./connection.js"), import("./shelf.js"), afterwards()]);
+  await styled;
+  return connection;
+}
+
+async function showUnknown() {
+  const connection = await plain();
+  app.entry = async () => connection.showUnknown($("shelf"), () => { location.hash = ""; });
+  await app.entry();
+}
+
+/* Whether the server cannot be reached; then a page says so, and begins anew, with the newest viewer, when it can. */
+async function isOffline() {
+  const { isReachable } = await import("./connection.js");
+  if (await isReachable(library.base)) return false;
+  const connection = await plain();
+  app.entry = async () => {
+    endWaiting();
+    endWaiting = connection.showOffline($("shelf"), library.base, () => location.reload());
+  };
+  await app.entry();
+  return true;
+}
+
 /* The page at which whoever asks left off, on whatever device; null if that is not known soon. */
 function keptPage(id) {
   if (app.isNobody) return null;
@@ -107,6 +138,7 @@ async function route() {
   const { hash } = location;
   app.hash = hash;
   app.entry = null;
+  endWaiting();
   const place = places();
   const { kind, id, page } = place;
   const key = kind === "paper" ? `paper=${id}` : id;
@@ -114,14 +146,15 @@ async function route() {
     if (kind === "join" || kind === "setup") await showEntry(kind, place.token);
     else if (kind === "search") await showShelf({ query: place.query });
     else if (kind === "shelf" || kind === "folder") await showShelf({ folder: kind === "folder" ? id : TOP });
-    else if (kind === "unknown") throw Object.assign(new Error("an unknown address"), { status: 404 });
+    else if (kind === "unknown") await showUnknown();
     else if (reader.state.book?.key === key) { if (page && page !== reader.state.page) reader.goto(page); }
     else if (kind === "paper") await showPaper(id, page);
     else await showBook(id, page);
-    if (location.hash === hash) (await app.extras)?.arrived(place);
+    if (location.hash === hash) await app.extras?.arrived(place);
   } catch (error) {
     if (location.hash !== hash) return;
     if (error.status === 401) { await showEntry("login"); return; }
+    if (error instanceof TypeError && await isOffline()) return;
     if (kind !== "shelf") await showShelf({ folder: TOP }).catch((other) => { if (other.status !== 401) throw other; return showEntry("login"); });
     (await afterwards()).fail(error, kind);
   }

@@ -202,7 +202,6 @@ export const words = {
   incomplete: "Not all of this page could be drawn",
   page_failed: "This page cannot be shown. It may be damaged.",
   withheld: "This page is not shown to you.",
-  no_such_place: "There is no paper at this address. It may have been removed.",
   lost: "No connection to the server. Trying again…",
   added: "New: {name}",
   open: "Open",
@@ -301,4 +300,12 @@ export const words = {
   key_bookmark: "Bookmark",
   key_bars: "Hide or show the buttons",
   key_help: "This help",
+
+  // Reach: no connection, unknown addresses, browsers that keep nothing
+  offline_title: "No connection to the server",
+  offline_text: "Your papers appear by themselves when the connection is back.",
+  unknown_title: "There is nothing at this address",
+  unknown_text: "The address may have been cut off, or the paper may have been moved.",
+  open_shelf: "Open the shelf",
+  not_kept: "This browser keeps nothing, so pages and settings are forgotten when it is closed.",
 };

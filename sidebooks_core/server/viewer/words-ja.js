@@ -202,7 +202,6 @@ export const words = {
   incomplete: "このページの一部を表示できませんでした",
   page_failed: "このページを表示できません。ページが壊れている可能性があります。",
   withheld: "このページは表示できません。",
-  no_such_place: "このアドレスの文書は見つかりません。削除された可能性があります。",
   lost: "サーバーに接続できません。再接続しています…",
   added: "新着：{name}",
   open: "開く",
@@ -301,4 +300,12 @@ export const words = {
   key_bookmark: "しおり",
   key_bars: "ボタンを隠す・戻す",
   key_help: "この説明",
+
+  // Reach: no connection, unknown addresses, browsers that keep nothing
+  offline_title: "サーバーに接続できません",
+  offline_text: "通信が戻ると、自動的に続きが表示されます。",
+  unknown_title: "このアドレスには何もありません",
+  unknown_text: "アドレスが途中で切れているか、書類が移動した可能性があります。",
+  open_shelf: "本棚を開く",
+  not_kept: "このブラウザーには保存できません。読んだページや設定は、閉じると消えます。",
 };
