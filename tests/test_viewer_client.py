@@ -21,7 +21,7 @@ import pytest
 from served import Served, until_listed
 
 from sidebooks_core.server.viewer.npm import pack
-from sidebooks_core.server.viewer_files import VIEWER, viewer_files
+from sidebooks_core.server.viewer_files import VIEWER, minified, viewer_files
 from sidebooks_core.tiling.spreads import SpreadRule, Spreads
 
 NODE, NPM = shutil.which("node"), shutil.which("npm")
@@ -148,7 +148,7 @@ def test_scripts_mean_the_same_without_their_comments(tmp_path: Path) -> None:
         parser = archive.extractfile("package/dist/acorn.mjs")
         assert parser is not None
         (tmp_path / "acorn.mjs").write_bytes(parser.read())
-    pairs = {path.name: (path.read_text("utf-8"), viewer_files()[path.name].decode()) for path in VIEWER.glob("*.js")}
+    pairs = {path.name: (path.read_text("utf-8"), minified(path.read_text("utf-8"))) for path in VIEWER.glob("*.js")}
     pages = ((VIEWER / "index.html").read_text("utf-8"), viewer_files()["index.html"].decode())
     written, served = ([*re.findall(r"<script>(.*?)</script>", page, re.DOTALL)] for page in pages)
     pairs |= {f"index.html {at}": both for at, both in enumerate(zip(written, served, strict=True))}
