@@ -1,9 +1,9 @@
-/* The bars around the page: words on their buttons, the page number, the slider, the way back. */
+/* The bars around the page: buttons with their words, the page number, the slider, the way back. */
 
 import { isMarked, toggleBookmark } from "./bookmarks.js";
 import { choose, offsetOf } from "./choices.js";
 import { TOP } from "./client.js";
-import { button, h } from "./elements.js";
+import { button, h, icon } from "./elements.js";
 import { placeText } from "./numbers.js";
 import { t } from "./words.js";
 
@@ -12,11 +12,28 @@ const TURNS_BACK = 6; // after so many turns nobody wants to go back to where th
 
 const $ = (id) => document.getElementById(id);
 
+/* Of the panels: the text on the button, and its drawing. */
+const TOOLS = [["find", "search", "search"], ["contents", "contents", "contents"], ["pages", "pages_list", "grid"], ["bookmarks", "bookmarks", "bookmark"],
+  ["display", "display", "letters"], ["more", "menu", "list"]];
+
+function fillBars() {
+  const tool = ([panel, text, image]) => h("button", { id: `${panel}-button`, type: "button", class: "tool", "data-panel": panel, "aria-expanded": "false" }, icon(image), h("span", { "data-t": text }));
+  document.querySelector("header").append(
+    h("button", { id: "back", type: "button", class: "tool" }, icon("left"), h("span", { "data-t": "shelf" })),
+    h("h1", { id: "title" }), h("nav", { id: "tools" }, TOOLS.map(tool)));
+  document.querySelector("footer").append(h("div", { id: "places" },
+    h("button", { id: "previous", type: "button", class: "step" }, icon("left"), h("span", { "data-t": "previous" })),
+    h("input", { id: "position", type: "range", min: 1, value: 1 }),
+    h("button", { id: "number", type: "button", "data-panel": "pages", "aria-expanded": "false" }),
+    h("button", { id: "next", type: "button", class: "step" }, h("span", { "data-t": "next" }), icon("right"))));
+}
+
 export class Bars {
   #wayBack = null;
 
   constructor(app) {
     this.app = app;
+    fillBars();
     this.badge = h("div", { id: "badge", "aria-hidden": "true" });
     this.reveal = h("button", { id: "reveal", type: "button", onclick: () => this.toggle(false) });
     $("reader").prepend(this.reveal);

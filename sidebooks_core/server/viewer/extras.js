@@ -6,6 +6,9 @@ import { Changes } from "./changes.js";
 import { applyLight, choices, choose, followSystem } from "./choices.js";
 import { keepShell } from "./connection.js";
 import { button, h } from "./elements.js";
+import { watch } from "./fingers.js";
+import { handle } from "./handling.js";
+import { hitLayer } from "./hits.js";
 import { listenToKeys } from "./keys.js";
 import { Notices } from "./notices.js";
 import { Panels } from "./panel.js";
@@ -86,6 +89,8 @@ export async function addExtras(app) {
   }
 
   function attend(one) {
+    watch(one.stage, handle(one));
+    one.layers.push(hitLayer(one));
     one.fillText = fillText;
     one.addEventListener("painted", () => {
       notices.watch(one);

@@ -1,5 +1,6 @@
 /* What a reader does with the effects of gestures.js. */
 
+import { columnAt, columnPlace } from "./columns.js";
 import { intoFrame, onView, frameOf } from "./frames.js";
 import { isCalm, runHome, runOn } from "./motion.js";
 import * as reading from "./reading.js";
@@ -39,7 +40,7 @@ export function handle(reader) {
     if (!text) return null;
     const { box: upright } = frameOf(box, seen, state.quarters);
     const [x, y] = intoFrame(unzoomed.x, unzoomed.y, seen, state.quarters);
-    const column = reading.columnAt(text.words, (x - upright.x) / upright.scale, (y - upright.y) / upright.scale);
+    const column = columnAt(text.words, (x - upright.x) / upright.scale, (y - upright.y) / upright.scale);
     return column && onView(column, box, seen, state.quarters);
   }
 
@@ -59,7 +60,7 @@ export function handle(reader) {
       if (state.book !== book || state.turn !== turn) return;
       const boxes = reader.boxes();
       const seen = reader.view();
-      reader.place(reading.columnPlace(state, at, column, boxes, seen, reading.mostZoom(boxes, seen.ratio)));
+      reader.place(columnPlace(state, at, column, boxes, seen, reading.mostZoom(boxes, seen.ratio)));
     },
     follow(dx) {
       if (!state.book || isCalm()) return;

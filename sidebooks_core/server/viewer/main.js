@@ -116,7 +116,6 @@ async function showBook(id, page, paper = null) {
   await reader.open(id, page || Number(ofBook("page", key)) || 1, { key, paper, ...(direction ? { chosen: direction } : {}) });
   if (direction) reader.state.direction = direction;
   document.title = paper?.name || reader.state.book.name;
-  $("title").textContent = document.title;
   document.documentElement.toggleAttribute("data-no-print", reader.state.book.may_print === false);
   $("stage").focus({ preventScroll: true });
 }

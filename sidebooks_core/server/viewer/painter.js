@@ -19,12 +19,14 @@ export function paintSpread(context, scene) {
     const lies = zoomed(one, view, place);
     if (lies.x >= view.width || lies.x + lies.width <= 0) continue;
     const frame = frameOf(lies, view, quarters);
+    paintEdge(context, lies); // under the page: an image may be a pixel larger than its place
     context.setTransform(...frame.matrix);
     const found = paintPage(context, book, frame, book.best(...askFor(one)), place.zoom);
     fineness = Math.min(fineness, found);
     for (const layer of layers) layer(context, { page: one.page, box: frame.box, view: frame.view });
     context.setTransform(1, 0, 0, 1, 0, 0);
-    paintEdge(context, lies, index > 0);
+    context.fillStyle = EDGE;
+    if (index > 0) context.fillRect(Math.round(lies.x), Math.round(lies.y), 1, Math.round(lies.height)); // between two pages
   }
   return FINENESS[fineness];
 }
@@ -48,13 +50,13 @@ function drawWhole(context, bitmap, { x, y, width, height }) {
   else context.drawImage(bitmap, x, y, width, height);
 }
 
-/* Around the page, outside of it; between two pages one line. */
-function paintEdge(context, { x, y, width, height }, isSecond) {
-  context.fillStyle = EDGE;
+/* Around the page, outside of it. */
+function paintEdge(context, { x, y, width, height }) {
   const [left, top, right, bottom] = [Math.round(x), Math.round(y), Math.round(x) + Math.round(width), Math.round(y) + Math.round(height)];
+  context.fillStyle = EDGE;
   context.fillRect(left - 1, top - 1, right - left + 2, 1);
   context.fillRect(left - 1, bottom, right - left + 2, 1);
-  context.fillRect(left - (isSecond ? 0 : 1), top, 1, bottom - top);
+  context.fillRect(left - 1, top, 1, bottom - top);
   context.fillRect(right, top, 1, bottom - top);
 }
 
@@ -72,23 +74,4 @@ function paintTiles(context, book, shown, view) {
     }
   }
   return isComplete;
-}
-
-const HIT = "rgb(255, 221, 70)";
-const HIT_AT_NIGHT = "rgb(211, 152, 14)"; // the night's filter makes a dark amber of it, under light letters
-const CURRENT_HIT = "rgb(255, 140, 40)";
-
-/** A layer that marks hits: [{page, boxes_pt}…], and one of them as the present one. It darkens the paper and never the ink. */
-export function hitLayer(hits, current, isNight) {
-  return (context, { page, box }) => {
-    context.globalCompositeOperation = "multiply";
-    for (const hit of hits) {
-      if (hit.page !== page) continue;
-      context.fillStyle = hit === current ? CURRENT_HIT : isNight ? HIT_AT_NIGHT : HIT;
-      for (const [x0, y0, x1, y1] of hit.boxes_pt) {
-        context.fillRect(box.x + x0 * box.scale - 1, box.y + y0 * box.scale - 1, (x1 - x0) * box.scale + 2, (y1 - y0) * box.scale + 2);
-      }
-    }
-    context.globalCompositeOperation = "source-over";
-  };
 }

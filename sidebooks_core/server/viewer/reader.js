@@ -1,11 +1,9 @@
 /* One stage with one document: what is shown of it, in the order coarse, sharp, text, neighbours. It never shows a blank page. */
 
 import { askedSize, limited } from "./asking.js";
-import { watch } from "./fingers.js";
 import { frameOf, onView, turnedPages } from "./frames.js";
-import { handle } from "./handling.js";
 import { fit, levelFor, neighbourOf, spreadOf, tilesIn, zoomed, MAX_IMAGE_PX } from "./layout.js";
-import { hitLayer, paintSpread } from "./painter.js";
+import { paintSpread } from "./painter.js";
 import * as reading from "./reading.js";
 
 const AHEAD = [1, -1, 2]; // spreads decoded before they are turned to
@@ -25,6 +23,7 @@ export class Reader extends EventTarget {
   state = { book: null, page: 1, mode: "page", zoom: 1, x: 0, y: 0, slide: 0, pull: 0, quarters: 0, turn: 0, direction: "ltr" };
   hits = [];
   hit = null;
+  layers = []; // painted over each page: see painter.js
   fillText = null; // comes after the first page
   #painting = false;
   #sharpening = 0;
@@ -36,7 +35,6 @@ export class Reader extends EventTarget {
     super();
     Object.assign(this, { stage, library, options, canvas: stage.querySelector(".canvas"), text: stage.querySelector(".text") });
     this.context = this.canvas.getContext("2d");
-    watch(stage, handle(this));
     new ResizeObserver(() => this.refit()).observe(stage);
   }
 
@@ -162,9 +160,7 @@ export class Reader extends EventTarget {
     const seen = this.view();
     if (canvas.width !== seen.width || canvas.height !== seen.height) { canvas.width = seen.width; canvas.height = seen.height; }
     context.clearRect(0, 0, seen.width, seen.height);
-    const isNight = document.documentElement.hasAttribute("data-night");
-    const layers = this.hits.length ? [hitLayer(this.hits, this.hit, isNight)] : [];
-    const scene = { book, view: seen, quarters: state.quarters, layers };
+    const scene = { book, view: seen, quarters: state.quarters, layers: this.layers };
     const beside = state.slide ? this.neighbour(this.stepTo(state.slide > 0 ? "left" : "right")) : null;
     if (beside !== null) {
       const spread = this.spreadAt(beside);
