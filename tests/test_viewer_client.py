@@ -227,7 +227,6 @@ def fetched(address: str) -> tuple[bytes, int]:
         return gzip.decompress(sent) if is_compressed else sent, len(sent)
 
 
-@pytest.mark.xfail(reason="the first page still brings gestures and other things that could come after it", strict=True)
 def test_what_the_first_page_needs_is_light(sample: Path, tmp_path: Path) -> None:
     (tmp_path / "served").mkdir()
     shutil.copy(sample, tmp_path / "served" / "sample.pdf")

@@ -3,7 +3,6 @@
 
 import { Book } from "./book.js";
 import { takeEarly } from "./early.js";
-import { listen } from "./feed.js";
 import { overNetwork, problem } from "./requests.js";
 
 export { Book } from "./book.js";
@@ -117,7 +116,10 @@ export class Library {
     const EventSource = this.EventSource ?? globalThis.EventSource;
     if (!EventSource) throw new Error("there is no EventSource here: give one to the Library");
     const { base, session, isVisible, watchVisibility } = this;
-    return listen({ base, session, EventSource, isVisible, watchVisibility }, listeners);
+    let isOver = false;
+    let end = () => {};
+    import("./feed.js").then(({ listen }) => { if (!isOver) end = listen({ base, session, EventSource, isVisible, watchVisibility }, listeners); });
+    return () => { isOver = true; end(); };
   }
 }
 
