@@ -7,7 +7,7 @@ import { coveredText, grownBoxes, languageOf, linesOf } from "./text_lines.js";
 
 // By name: what "sans-serif" is depends on the language, which a canvas does not know.
 const FONT = "Arial, Helvetica, Roboto, 'Liberation Sans', 'DejaVu Sans', 'Noto Sans'";
-const UNIT = 2; // pixels of a page of its own per point: more than least sizes of letters; with 4, WebKit paints for minutes
+const UNIT = 2; // pixels of a page of its own per point: more than least sizes of letters; with 4, WebKitGTK hung when drawing
 const WORDS_AT_ONCE = 80; // what a slow tablet lays out within a frame
 const FRAME_MS = 100; // a hidden tab has no frames
 const MEASURED = 20_000;
