@@ -42,6 +42,7 @@ export async function fillText(layer, boxes, contents, { ratio, quarters = 0, la
     && before.pages.every((page, index) => page.content === contents[index] && page.number === boxes[index].page && page.host.isConnected);
   const state = isSame ? before : { language, pages: boxes.map((box, index) => makePage(box.page, contents[index], language)) };
   filled.set(layer, state);
+  layer.classList.add("text-layer");
   const turn = ((quarters % 4) + 4) % 4;
   for (const [index, page] of state.pages.entries()) place(page, boxes[index], { ratio, turn, label, follow, address });
   if (!isSame) {
