@@ -7,7 +7,6 @@ import { listen } from "./feed.js";
 import { overNetwork, problem } from "./requests.js";
 
 export { Book } from "./book.js";
-export { unpackRecord } from "./records.js";
 export { problem } from "./requests.js";
 
 /** Stands for the top of the shelf in the place of a folder's id. */
@@ -128,7 +127,8 @@ const earlyOrFetched = (address, options) => takeEarly(address) ?? fetch(address
 /** @param {Blob} blob */
 const decodedByBrowser = (blob) => createImageBitmap(blob);
 
-const newSession = () => (crypto.randomUUID ? crypto.randomUUID() : `${Date.now()}-${Math.random()}`.slice(0, 40)); // not over http
+/* Pages that came without encryption have no randomUUID, and node 18 has no `crypto`. */
+const newSession = () => globalThis.crypto?.randomUUID?.() ?? `${Date.now()}-${Math.random()}`.slice(0, 40);
 
 /** @param {() => void} changed */
 function watchDocument(changed) {

@@ -1,6 +1,6 @@
 /* One stage with one document: what is shown of it, in the order coarse, sharp, text, neighbours. It never shows a blank page. */
 
-import { askedSize, limited } from "./asking.js";
+import { askedSize, isEnough, limited } from "./asking.js";
 import { frameOf, onView, turnedPages } from "./frames.js";
 import { fit, levelFor, neighbourOf, spreadOf, tilesIn, zoomed, MAX_IMAGE_PX } from "./layout.js";
 import { paintSpread } from "./painter.js";
@@ -292,9 +292,11 @@ export class Reader extends EventTarget {
 
   #tiles() {
     const { state } = this;
-    if (state.mode !== "free") return [];
+    if (state.mode === "page") return [];
     const seen = this.view();
     return this.boxes().flatMap((one) => {
+      const [, ...asked] = this.#asked(one, this.spread);
+      if (isEnough(asked, this.pages[one.page - 1], zoomed(one, seen, state), state.quarters)) return [];
       const { box, view } = frameOf(zoomed(one, seen, state), seen, state.quarters);
       const { levels } = state.book.pages[one.page - 1];
       return tilesIn(levels, levelFor(levels, box.width), box, view).map((tile) => [one.page, tile.level, tile.column, tile.row]);
