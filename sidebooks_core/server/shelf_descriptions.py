@@ -81,24 +81,23 @@ class Viewer(Struct, frozen=True):
     base: str
     """The beginning of all addresses."""
 
-    def folder(self, folder_id: str | None) -> FolderDetails:
-        """A folder with what it holds; the top for None. The caller has asked the gate. Raises RequestError."""
+    def folder(self, folder_id: str | None, few: int | None = None) -> FolderDetails:
+        """A folder with what it holds; the top for None. The caller has asked the gate. Raises RequestError.
+
+        few: tell also how much inner folders hold, and the papers of those that hold at most so many.
+        """
         way = self._way(folder_id)
         found = way[-1] if way else None
         standing = Standing(tuple(one.id for one in way))
         inner = self._inner(folder_id, standing.folders)
-        papers = [
-            self.paper_entry(paper)
-            for paper in self.shelf.papers(folder_id, withdrawn=True)
-            if self._may(Operation.READ_DOCUMENT, Standing(standing.folders, paper, paper.revision))
-        ]
+        papers = [self.paper_entry(paper) for paper in self._papers(folder_id, standing.folders)]
         return FolderDetails(
             id=found.id if found else AT_THE_TOP,
             name=found.name if found else "",
             kind=found.kind if found else "folder",
             note=found.note if found else "",
             way=self._shown_way(way[:-1]),
-            folders=[self.folder_entry(one) for one in inner],
+            folders=[self.folder_entry(one) if few is None else self._section(one, way, few) for one, way in inner],
             papers=papers,
             may=self._operations(_OF_A_FOLDER, (standing,)),
             address=self.address("folders", found.id if found else AT_THE_TOP),
@@ -108,6 +107,19 @@ class Viewer(Struct, frozen=True):
         """A folder in a list."""
         address = self.address("folders", folder.id)
         return FolderEntry(folder.id, folder.name, folder.kind, folder.note, folder.place, address)
+
+    def _section(self, folder: Folder, way: tuple[str, ...], few: int) -> FolderEntry:
+        papers = self._papers(folder.id, way)
+        made = self.folder_entry(folder)
+        made.paper_count, made.folder_count = len(papers), len(self._inner(folder.id, way))
+        if len(papers) <= few:
+            made.papers = [self.paper_entry(paper) for paper in papers]
+        return made
+
+    def _papers(self, folder_id: str | None, way: tuple[str, ...]) -> list[Paper]:
+        """Those in a folder that may be seen. way: of the folder, with itself."""
+        found = self.shelf.papers(folder_id, withdrawn=True)
+        return [paper for paper in found if self._may(Operation.READ_DOCUMENT, Standing(way, paper, paper.revision))]
 
     def paper_entry(self, paper: Paper) -> PaperEntry:
         """A paper in a list."""
@@ -123,6 +135,7 @@ class Viewer(Struct, frozen=True):
             is_published=paper.is_published(time.time()),
             withdrawn_s=paper.withdrawn_s,
             revision=paper.revision,
+            registered_s=paper.registered_s,
             state=paper.state,
             reason=paper.reason,
             page_count=paper.page_count,
@@ -184,13 +197,13 @@ class Viewer(Struct, frozen=True):
         """Of a folder, a paper or a document."""
         return f"{self.base}/{kind}/{name}"
 
-    def _inner(self, parent: str | None, way: tuple[str, ...]) -> list[Folder]:
-        """The folders in a folder. If one may not be seen, the visible folders inside it stand in its place."""
-        found: list[Folder] = []
+    def _inner(self, parent: str | None, way: tuple[str, ...]) -> list[tuple[Folder, tuple[str, ...]]]:
+        """The folders in a folder, each with its way. If one may not be seen, the visible ones inside it stand in its place."""
+        found: list[tuple[Folder, tuple[str, ...]]] = []
         for one in self.shelf.folders(parent):
             inner_way = (*way, one.id)
             if self._may(Operation.READ_FOLDER, Standing(inner_way)):
-                found.append(one)
+                found.append((one, inner_way))
             else:
                 found += self._inner(one.id, inner_way)
         return found
