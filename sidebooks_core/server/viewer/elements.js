@@ -11,6 +11,8 @@ const ICONS = {
   pen: "M4 20l1-5L16 4l4 4L9 19z", eye: "M2 12s4-7 10-7 10 7 10 7-4 7-10 7-10-7-10-7M12 9a3 3 0 1 0 0 6 3 3 0 0 0 0-6",
   withdraw: "M4 12h16M4 12a8 8 0 1 0 16 0 8 8 0 0 0-16 0", restore: "M4 12a8 8 0 1 0 3-6M4 4v4h4", bin: "M5 7h14M9 7V4h6v3M7 7l1 13h8l1-13", download: "M12 4v12M7 11l5 5 5-5M5 20h14",
   out: "M14 4H5v16h9M10 12h11M17 8l4 4-4 4", moon: "M20 14A8 8 0 1 1 10 4a6 6 0 0 0 10 10", list: "M4 6h16M4 12h16M4 18h16", done: "M5 13l5 5L20 7",
+  meeting: "M4 6h16v14H4zM4 10h16M8 3v4M16 3v4", into: "M3 6h6l2 2h10v11H3zM12 11v5M9 13l3 3 3-3", home: "M4 11l8-7 8 7M6 10v10h12V10", book: "M12 6c-2-2-6-2-9-1v14c3-1 7-1 9 1 2-2 6-2 9-1V5c-3-1-7-1-9 1M12 6v14",
+  next: "M9 5l7 7-7 7", order: "M4 7h10M4 12h7M4 17h4M18 6v12M15 15l3 3 3-3", info: "M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18M12 11v6M12 7v1", compare: "M4 4h6v16H4zM14 4h6v16h-6zM10 12h4",
 };
 
 /** An element. `given`: attributes; what begins with "on" listens; null and false are left out. */
@@ -36,6 +38,15 @@ export function icon(name) {
   return made;
 }
 
+/** The picture of a page, in a frame of its shape; a sign of what it is if there is none, or if it does not come. */
+export function cover(address, sign = "paper") {
+  const made = h("span", { class: "cover" });
+  const plain = () => { made.replaceChildren(icon(sign)); made.dataset.plain = ""; };
+  if (address) made.append(h("img", { src: address, alt: "", loading: "lazy", decoding: "async", onerror: plain, onload: () => { made.dataset.here = ""; } }));
+  else plain();
+  return made;
+}
+
 /** A button with an icon and a word. */
 export function button(image, text, onclick, given = {}) {
   return h("button", { type: "button", onclick, ...given }, image && icon(image), h("span", {}, text));
@@ -43,11 +54,16 @@ export function button(image, text, onclick, given = {}) {
 
 let names = 0;
 
+/** A field to search or to filter with; its name stands in it. */
+export function searchField(name, given) {
+  return h("input", { type: "search", autocomplete: "off", "aria-label": name, placeholder: name, ...given });
+}
+
 /** A label with its input: `field.input` is the input. */
 export function field(text, given = {}) {
   names += 1;
   const id = `field-${names}`;
-  const input = h(given.options ? "select" : "input", { id, ...given, options: null });
+  const input = h(given.options ? "select" : given.rows ? "textarea" : "input", { id, ...given, options: null });
   for (const [value, shown] of given.options || []) input.append(h("option", { value }, shown));
   if (given.value !== undefined) input.value = given.value;
   return Object.assign(h("p", { class: "field" }, h("label", { for: id }, text), input), { input });
@@ -94,14 +110,43 @@ async function tellIn(error, go, problem, explain) {
   go.disabled = false;
 }
 
+const FOCUSED = "a[href], button:not(:disabled), input:not([hidden]), select, textarea, summary";
+
+/* A dialog of a browser that knows none (Safari before 15.4): it lies over the page, keeps the focus, and Escape closes it. */
+function open(made) {
+  if (made.showModal) { made.showModal(); return; }
+  const before = document.activeElement;
+  const onkey = (event) => {
+    const all = [...made.querySelectorAll(FOCUSED)];
+    const edge = event.shiftKey ? all[0] : all[all.length - 1];
+    if (event.key === "Escape") { event.stopPropagation(); made.close(); }
+    else if (event.key === "Tab" && (document.activeElement === edge || !made.contains(document.activeElement))) {
+      event.preventDefault();
+      (event.shiftKey ? all[all.length - 1] : all[0])?.focus();
+    }
+  };
+  const curtain = h("div", { class: "curtain", onclick: () => made.close() });
+  made.before(curtain);
+  made.classList.add("own");
+  for (const [name, value] of [["open", ""], ["role", "dialog"], ["aria-modal", "true"]]) made.setAttribute(name, value);
+  made.addEventListener("keydown", onkey);
+  made.close = () => {
+    curtain.remove();
+    made.removeAttribute("open");
+    made.dispatchEvent(new Event("close"));
+    before?.focus?.();
+  };
+  (made.querySelector("[autofocus]") || made.querySelector(FOCUSED))?.focus();
+}
+
 /** Show a dialog: `fill(close)` gives what is in it. Returns a promise of what `close` was called with, or undefined. */
-export function dialog(title, fill) {
+export function dialog(title, fill, given = {}) {
   return new Promise((done) => {
     names += 1;
     const id = `dialog-${names}`;
     let result;
     const close = (value) => { result = value; made.close(); };
-    const made = h("dialog", { "aria-labelledby": id, onclose: () => { removeEventListener("hashchange", leave); made.remove(); done(result); } });
+    const made = h("dialog", { ...given, "aria-labelledby": id, onclose: () => { removeEventListener("hashchange", leave); made.remove(); done(result); } });
     const leave = () => made.close(); // the back button
     addEventListener("hashchange", leave);
     made.append(
@@ -110,7 +155,7 @@ export function dialog(title, fill) {
     );
     made.addEventListener("click", (event) => { if (event.target === made) close(); });
     document.body.append(made);
-    made.showModal();
+    open(made);
   });
 }
 
