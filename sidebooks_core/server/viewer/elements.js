@@ -116,15 +116,12 @@ const FOCUSED = "a[href], button:not(:disabled), input:not([hidden]), select, te
 function open(made) {
   if (made.showModal) { made.showModal(); return; }
   const before = document.activeElement;
+  const first = () => made.querySelector(FOCUSED);
   const onkey = (event) => {
-    const all = [...made.querySelectorAll(FOCUSED)];
-    const edge = event.shiftKey ? all[0] : all[all.length - 1];
     if (event.key === "Escape") { event.stopPropagation(); made.close(); }
-    else if (event.key === "Tab" && (document.activeElement === edge || !made.contains(document.activeElement))) {
-      event.preventDefault();
-      (event.shiftKey ? all[all.length - 1] : all[0])?.focus();
-    }
+    else if (event.key === "Tab" && event.shiftKey && document.activeElement === first()) event.preventDefault();
   };
+  made.append(h("span", { tabindex: "0", onfocus: () => first().focus() })); // after the last one
   const curtain = h("div", { class: "curtain", onclick: () => made.close() });
   made.before(curtain);
   made.classList.add("own");
@@ -136,7 +133,7 @@ function open(made) {
     made.dispatchEvent(new Event("close"));
     before?.focus?.();
   };
-  (made.querySelector("[autofocus]") || made.querySelector(FOCUSED))?.focus();
+  (made.querySelector("[autofocus]") || first())?.focus();
 }
 
 /** Show a dialog: `fill(close)` gives what is in it. Returns a promise of what `close` was called with, or undefined. */

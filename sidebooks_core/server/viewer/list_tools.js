@@ -5,7 +5,7 @@ import { chooseOrder, orderChosen } from "./shelf_memory.js";
 import { ORDERS } from "./shelf_list.js";
 import { t } from "./words.js";
 
-const LONG = 6; // rows; a shorter list is seen as a whole
+const LONG = 4; // rows; a shorter list is seen as a whole
 
 /** `tools.element` and `tools.told`: what they show; `tools.fill(count, {mayOrder})`: rows that there are without the filter;
     `tools.tell(shown, maySearch)`: rows that are left by it. changed: called when the list is to be filled anew. */

@@ -43,7 +43,7 @@ export function makeShelf(host, does) {
   let showing = 0;
   let progress = new Map();
   let stale = 0;
-  let last = null; // the link that was followed: the focus comes back to it
+  let last = null; // {href, top} of the link that was followed: it is there again, with the focus, when one comes back
   let isGoingOn = false; // by a link of the shelf: to the beginning of what it leads to
 
   const uploads = new Uploads(library.base, (upload) => {
@@ -59,7 +59,7 @@ export function makeShelf(host, does) {
   host.addEventListener("click", (event) => {
     const link = event.target.closest?.("a[href^='#']");
     if (!link) return;
-    last = link.getAttribute("href");
+    last = { href: link.getAttribute("href"), top: link.getBoundingClientRect().top };
     isGoingOn = true;
   });
   setInterval(() => { if (document.visibilityState === "visible") visitBefore(); }, VISIT_EVERY_MS);
@@ -84,6 +84,7 @@ export function makeShelf(host, does) {
       }
       if (place.query === undefined) fill(found, rowsTo(y));
       else begin("found", () => foundView(host, bar(place.query), place.query, { api, mark: does.mark }));
+      if (isSame && document.activeElement?.getAttribute("href") === last?.href) comeBack(scrollY); // something above it is different
       if (!isSame) {
         scrollTo(0, y);
         host.querySelector("[autofocus]")?.focus();
@@ -101,8 +102,13 @@ export function makeShelf(host, does) {
   /* From a paper, to where its row is. */
   function comeBack(y) {
     scrollTo(0, y);
-    const link = last && [...host.querySelectorAll("a")].find((one) => one.getAttribute("href") === last);
-    link?.focus({ preventScroll: true });
+    const link = last && [...host.querySelectorAll("a")].find((one) => one.getAttribute("href") === last.href);
+    if (!link) return;
+    if (document.activeElement !== link) link.focus({ preventScroll: true });
+    const { top } = last;
+    const place = () => scrollBy(0, link.getBoundingClientRect().top - top);
+    place();
+    requestAnimationFrame(() => requestAnimationFrame(place)); // heights of rows that were not seen were guesses
   }
 
   function leave() {

@@ -16,7 +16,8 @@ const collator = new Intl.Collator("ja", { numeric: true });
 
 /** Items in the order of their names as people count: 第8 before 第18 before 第108, whatever the width of the digits. */
 export function byName(items, nameOf = (one) => one.name) {
-  return items.map((one) => [nameOf(one).normalize("NFKC"), one]).sort((a, b) => collator.compare(a[0], b[0])).map(([, one]) => one);
+  const keyOf = (one) => nameOf(one).normalize("NFKC").replace(/\s+/gu, "");
+  return items.map((one) => [keyOf(one), one]).sort((a, b) => collator.compare(a[0], b[0])).map(([, one]) => one);
 }
 
 /** Papers in an order that somebody chose. "agenda": as they stand. */

@@ -41,7 +41,7 @@ export async function showPaper(id, does) {
         may("change_paper") && paper.place < does.count - 1 && act("down", t("move_down"), () => change({ place: paper.place + 1 })),
         may("change_paper") && act("into", t("move_to"), () => moveInto(api, paper.name, paper.folder, (folder) => change({ folder }))),
         may("change_paper") && act("info", t("about_paper"), () => setAbout(paper, change)),
-        may("change_paper") && act("clock", [t("window"), h("small", {}, windowText(paper.from_s, paper.until_s))], () => setWindow(paper, change)),
+        may("change_paper") && act("clock", [h("span", {}, t("window")), h("small", {}, windowText(paper.from_s, paper.until_s))], () => setWindow(paper, change)),
         may("read_readers") && act("people", t("readers"), () => showReaders(api, paper)),
         act("list", t("revisions"), () => showRevisions(api, paper)),
         may("read_original") && h("a", { class: "button", href: `${api.base}${path}/original`, download: true }, icon("download"), h("span", {}, t("download"))),
@@ -121,7 +121,8 @@ function moveInto(api, name, from, move, without) {
         close(true);
       } catch (problem) { told(problem); }
     });
-    api.folder(from).then((folder) => open(from === TOP ? TOP : folderAbove(folder))).catch(told); // where its neighbours are
+    const start = without || from === TOP ? open(from) : api.folder(from).then((folder) => open(folderAbove(folder))); // where other folders are
+    start.catch(told);
     return [way, list, error, h("p", { class: "buttons" }, button(null, t("cancel"), () => close(false)), go)];
   });
 }
