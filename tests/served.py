@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -40,8 +41,9 @@ class Served:
         )
         assert self.process.stdout is not None
         said = self.process.stdout.readline()
-        assert " at http://" in said, said
-        self.address = said.split(" at ")[1].split("  ")[0].strip()
+        found = re.search(r" at (http://\S+/)", said)
+        assert found is not None, said
+        self.address = found[1]
         """With the slash at its end."""
 
     @property

@@ -24,8 +24,8 @@ from sidebooks_core.shelf.originals import Original
 from sidebooks_core.shelf.turns import set_turns, tell_turns
 
 _PAPER = """
-    SELECT paper.id, folder, name, paper.note, level, place, from_s, until_s, paper.revision, state, reason, document, page_count,
-        withdrawn_s, registered_s
+    SELECT paper.id, folder, name, paper.note, level, place, from_s, until_s, paper.revision, state, reason, document,
+        page_count, withdrawn_s, registered_s
     FROM paper JOIN revision ON revision.paper = paper.id AND revision.number = paper.revision
 """
 _REVISION = """

@@ -28,7 +28,7 @@ export function listTools(changed) {
     tell(shown, maySearch) {
       const query = input.value.trim();
       none.hidden = !query || shown > 0;
-      told.textContent = query && shown ? (shown === 1 ? t("one_paper") : t("papers_count", { n: shown })) : "";
+      told.textContent = query && shown ? (shown === 1 ? t("count_one") : t("count_papers", { n: shown })) : "";
       const further = maySearch ? h("a", { href: `#search=${encodeURIComponent(query)}` }, t("search_texts")) : "";
       none.replaceChildren(...(none.hidden ? [] : [t("no_match", { q: query }), " ", further]));
     },

@@ -65,7 +65,7 @@ export function holds(folder) {
   if (papers === null || papers === undefined) return "";
   const told = [
     folders && (folders === 1 ? t("one_folder") : t("folders_count", { n: folders })),
-    papers && (papers === 1 ? t("one_paper") : t("papers_count", { n: papers })),
+    papers && (papers === 1 ? t("count_one") : t("count_papers", { n: papers })),
   ].filter(Boolean);
   return told.join(" – ") || t("no_papers");
 }

@@ -6,7 +6,7 @@ import { button, h, icon, searchField } from "./elements.js";
 import { folderButtons, folderView, hasFiles } from "./folder_view.js";
 import { foundView } from "./found.js";
 import { FIRST_ROWS } from "./growing.js";
-import { makeNotices } from "./notices.js";
+import { makeNotices } from "./shelf_notices.js";
 import { plainView } from "./plain_view.js";
 import { pathOf } from "./rows.js";
 import { FEW, withoutEnding } from "./shelf_list.js";
@@ -91,7 +91,7 @@ export function makeShelf(host, does) {
       }
     } catch (error) {
       if (mine !== showing) return;
-      if (!isPassing(error)) throw error;
+      if (!me || !isPassing(error)) throw error; // at the start, a page of its own says so
       if (isSame) tellFault(error); // what was there before may still be read
       else showLost(place);
     }
