@@ -13,6 +13,7 @@ const shown = new Library("/base", {
 });
 const told = [];
 const end = shown.listen({ shelf: (event) => told.push(event), lost: (isLost) => told.push(isLost), view: () => "3x4" });
+while (!streams.length) await new Promise((done) => real(done, 5)); // its module comes later
 assert.equal(streams[0].address, "/base/events?session=s&since=&view=3x4");
 streams[0].onopen();
 streams[0].kinds.shelf({ data: '{"changes": []}', lastEventId: "7" });
