@@ -272,7 +272,7 @@ def test_notices_of_the_shelf_can_be_closed_and_go_by_themselves(visit: Visits) 
     tab = visit("議員")
     tab.wait_for_selector("#shelf h1")
     tab.get_by_role("button", name="Search").click()  # without a word
-    notice = tab.locator(".notice")
+    notice = tab.locator(".shelf-notice")
     notice.wait_for()
     assert "Type a word" in notice.inner_text()
     notice.get_by_role("button", name="Close").click()
