@@ -103,7 +103,7 @@ def visit(browser: Any, house: House) -> Iterator[Visits]:
     yield made
     for context in contexts:
         context.close()
-    assert not problems
+    assert problems == []
 
 
 def pdf(*words: str, ballast: int = 0, password: str = "") -> bytes:

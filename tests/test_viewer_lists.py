@@ -167,14 +167,13 @@ def test_the_shelf_says_how_far_one_has_read_and_goes_on_there(visit: Visits, ho
 
 def test_one_returns_to_the_row_one_came_from(visit: Visits, house: House) -> None:
     folder = house.folder("長い一覧")
-    last = ""
-    for number in range(25):
-        last = house.paper(folder, f"文書{number}.pdf", pdf(f"{number}"))
+    last = [house.paper(folder, f"文書{number}.pdf", pdf(f"{number}")) for number in range(25)][15]
     tab = visit("議員", f"#folder={folder}", "phone")
     row = tab.locator(f"[data-paper='{last}'] a")
     row.wait_for()
     tab.wait_for_function("() => [...document.querySelectorAll('.preparing')].every(one => one.hidden)", timeout=30_000)
-    row.scroll_into_view_if_needed()
+    for _ in range(3):  # rows get their heights when they are seen
+        row.evaluate("one => { one.scrollIntoView({block: 'center'}); return new Promise(requestAnimationFrame); }")
     tab.wait_for_function("() => scrollY > 500")
     for back in (lambda: tab.click("#back"), tab.go_back):
         y = row.evaluate("one => one.getBoundingClientRect().top")
@@ -272,7 +271,7 @@ def test_notices_of_the_shelf_can_be_closed_and_go_by_themselves(visit: Visits) 
     tab = visit("議員")
     tab.wait_for_selector("#shelf h1")
     tab.get_by_role("button", name="Search").click()  # without a word
-    notice = tab.locator(".notice")
+    notice = tab.locator(".shelf-notice")
     notice.wait_for()
     assert "Type a word" in notice.inner_text()
     notice.get_by_role("button", name="Close").click()

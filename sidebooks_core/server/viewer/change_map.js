@@ -5,6 +5,7 @@ import { runs } from "./shelf_list.js";
 import { summary, t } from "./words.js";
 
 const LARGE = "1200x1600"; // pixels of a page that is looked at by itself
+const SMALL = "480x640"; // and of one in the list, where its words can be compared
 
 /** Show it in a dialog. */
 export async function showChanges(api, paper, old, now) {
@@ -22,7 +23,7 @@ export function changeList(fates, base, before, after) {
     const address = `${base}/documents/${document}/pages/${number}`;
     const name = t(text, { n: number });
     return h("figure", {},
-      h("a", { href: `${address}/${LARGE}`, target: "_blank", rel: "noopener", "aria-label": name }, cover(`${address}/preview`)),
+      h("a", { href: `${address}/${LARGE}`, target: "_blank", rel: "noopener", "aria-label": name }, cover(`${address}/${SMALL}`)),
       h("figcaption", {}, name));
   };
   return h("ol", { class: "changes" }, runs(fates).map((one) => {
