@@ -69,6 +69,7 @@ SOLE_IMPORTERS: dict[str, tuple[str, ...]] = {
     "starlette": ("server",),
     "uvicorn": ("server.command", "server.slow_clients"),
     "httptools": ("server.slow_clients",),
+    "rjsmin": ("server.viewer_files",),
     "argon2": ("access.passwords",),
     "segno": ("access.qr",),
     "joserfc": ("access.oidc",),

@@ -47,7 +47,15 @@ def until(holds: Any, within_s: float = PATIENCE_S) -> None:
 def servers(server: Served) -> list[int]:
     """Ids of the server processes."""
     children = psutil.Process(server.process.pid).children()
-    return [one.pid for one in children if "sidebooks_core.server.child" in " ".join(one.cmdline())]
+    return [one.pid for one in children if "sidebooks_core.server.child" in " ".join(_command_of(one))]
+
+
+def _command_of(process: psutil.Process) -> list[str]:
+    """Empty if the process has just ended."""
+    try:
+        return process.cmdline()
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return []
 
 
 def ask(server: Served, path: str, method: str = "GET", body: bytes = b"", **headers: str) -> Any:

@@ -66,3 +66,32 @@ def test_an_answer_without_hits_comes_only_after_some_steps(hall: TownHall, monk
     began_at.clear()
     monkeypatch.setattr("sidebooks_core.server.handlers.shelf.NOTHING_YET_S", 0.0)
     assert hall.ask("clerk", "/search?q=x&before=40").json()["next"] == 30
+
+
+def test_a_search_in_steps_finds_what_one_answer_has_not_room_for(hall: TownHall, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sidebooks_core.server.searching.SEARCH_LIMIT", 2)
+    data = FakeDocument(pages=tuple(FakePage(words=words_of("budget"), colour=(at, 0, 0)) for at in range(5)))
+    paper = hall.shelf.register(data.to_bytes(), hall.finance, name="x")
+    hall.access.set_grants(hall.finance.id, [Grant("group", "finance", limits=Limits(pages=((1, 2), (4, 4))))])
+    path = f"/documents/{paper.document_id}/search/budget"
+    whole = hall.ask("member", path).json()
+    assert [hit["page"] for hit in whole["hits"]] == [2, 3]
+    assert "next" not in whole, "as it was"
+    found, start = [], 1
+    while start:
+        step = hall.ask("member", f"{path}?start={start}").json()
+        found += [hit["page"] for hit in step["hits"]]
+        start = step["next"]
+    assert found == [2, 3, 5]
+    for bad in ("0", "6", "x", "1.5"):
+        assert hall.ask("member", f"{path}?start={bad}").status == 404
+
+
+def test_a_step_of_a_search_ends_in_time(hall: TownHall, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sidebooks_core.server.searching.STEP_S", 0.0)
+    data = FakeDocument(pages=tuple(FakePage(words=words_of("budget"), colour=(at, 0, 0)) for at in range(3)))
+    paper = hall.shelf.register(data.to_bytes(), hall.finance, name="x")
+    hall.access.set_grants(hall.finance.id, [Grant("group", "finance", limits=Limits(pages=((0, 0), (2, 2))))])
+    path = f"/documents/{paper.document_id}/search/nothing"
+    assert hall.ask("member", f"{path}?start=1").json() == {"query": "nothing", "hits": [], "next": 2}
+    assert hall.ask("member", f"{path}?start=2").json() == {"query": "nothing", "hits": [], "next": None}

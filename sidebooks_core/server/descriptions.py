@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 from msgspec.structs import asdict
 
 from sidebooks_core.access.operations import Operation
@@ -135,9 +135,10 @@ def _page_entry(base: str, document: Document, page: int, limits: Limits) -> Pag
     )
 
 
-def search_hits(query: str, hits: Sequence[SearchHit]) -> SearchHits:
-    """The answer of a search."""
-    return SearchHits(query, [Hit(hit.page + 1, hit.boxes, hit.text) for hit in hits])
+def search_hits(query: str, hits: Sequence[SearchHit], after: int | UnsetType | None = UNSET) -> SearchHits:
+    """The answer of a search. after: of one in steps, the page, from 0, that the next step begins at; None: it was the last."""
+    following = after + 1 if isinstance(after, int) else after
+    return SearchHits(query, [Hit(hit.page + 1, hit.boxes, hit.text) for hit in hits], following)
 
 
 def page_words(words: Sequence[Word]) -> PageWords:

@@ -12,6 +12,7 @@ from sidebooks_core.server.schemas import Problem
 from sidebooks_core.server.statuses import Refused
 
 COMPRESSED_FROM_BYTES = 1024
+COMPRESSED_ALREADY = frozenset({"image/png"})
 JSON = "application/json"
 JSON_LD = 'application/ld+json;profile="{}"'
 
@@ -45,7 +46,8 @@ def text(request: HttpRequest, body: bytes, media_type: str, cache_control: byte
     own = headers.text(tag, cache_control, more or [])
     if request.has_etag(tag):
         return HttpResponse(304, headers=own)
-    if len(body) > COMPRESSED_FROM_BYTES and "gzip" in request.header(b"accept-encoding"):
+    is_worthwhile = len(body) > COMPRESSED_FROM_BYTES and media_type not in COMPRESSED_ALREADY
+    if is_worthwhile and "gzip" in request.header(b"accept-encoding"):
         body = compression.shared.get(tag, body)
         own.append((b"content-encoding", b"gzip"))
     return HttpResponse(200, body, [(b"content-type", media_type.encode()), *own])

@@ -145,7 +145,7 @@ DOCUMENTS = (
         summary="Where a text occurs",
         media_type=JSON,
         answer=schemas.SearchHits,
-        query=OLD_FORMS,
+        query=(*OLD_FORMS, "start"),
         successes=HAD,
         errors=WORKS,
     ),

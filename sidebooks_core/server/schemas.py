@@ -149,6 +149,8 @@ class SearchHits(Struct):
 
     query: str
     hits: list[Hit]
+    next: int | UnsetType | None = UNSET
+    """Of a search in steps: the page at which the next step begins; null: all pages were searched."""
 
 
 class PageWords(Struct):

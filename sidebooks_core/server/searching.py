@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from itertools import count
 from types import TracebackType
+from typing import NamedTuple
 
 from sidebooks_core.documents.document import Document
 from sidebooks_core.documents.model import SearchHit
@@ -22,6 +25,16 @@ PAGES_FIRST_S = 2.0
 """The longest wait of a step while visible pages are drawn, or sent without a pause: a search would slow them down. The
 requests of a hundred tablets leave pauses."""
 LOOK_EVERY_S = 0.01
+STEP_S = 0.5
+"""A search in steps answers after this time, with what it found by then."""
+
+
+class Step(NamedTuple):
+    """A step of a search."""
+
+    hits: list[SearchHit]
+    next: int | None
+    """The page, from 0, that the next one begins at; None: all pages were searched."""
 
 
 class Searches:
@@ -40,19 +53,32 @@ class Searches:
         what `TileService.search` raises.
         """
         with self.quota.taken(*request.share):
-            return await self._joined.get(
+            found = await self._joined.get(
                 request,
                 ("search", document, query, old_forms, request.limits.pages),
-                lambda: self._search(document, query, request, next(self._numbers), old_forms=old_forms),
+                lambda: self._search(document, query, request, 0, math.inf, old_forms=old_forms),
+            )
+        return found.hits[:SEARCH_LIMIT]
+
+    async def step(self, request: HttpRequest, document: Document, query: str, start: int, *, old_forms: bool = False) -> Step:
+        """Where a text occurs on the pages from `start`, from 0: all hits of the pages that it gets to within STEP_S, of one at
+        least. It ends after SEARCH_LIMIT hits, with the page. Raises as `hits`.
+        """
+        with self.quota.taken(*request.share):
+            return await self._joined.get(
+                request,
+                ("search", document, query, old_forms, request.limits.pages, start),
+                lambda: self._search(document, query, request, start, STEP_S, old_forms=old_forms),
             )
 
     async def _search(
-        self, document: Document, query: str, request: HttpRequest, number: int, *, old_forms: bool
-    ) -> list[SearchHit]:
+        self, document: Document, query: str, request: HttpRequest, start: int, budget_s: float, *, old_forms: bool
+    ) -> Step:
+        number, until_s = next(self._numbers), time.monotonic() + budget_s
         hits: list[SearchHit] = []
-        for run in runs(range(document.page_count), request.limits.pages):
+        for run in runs(range(start, document.page_count), request.limits.pages):
             page = run.start
-            while page < run.stop and len(hits) < SEARCH_LIMIT:
+            while page < run.stop:
                 async with self._turns.turn(request.address, number):
                     await self._let_pages_go_first()
                     found = await asyncio.wrap_future(
@@ -60,7 +86,9 @@ class Searches:
                     )
                 hits.extend(found.hits)
                 page = found.reached
-        return hits[:SEARCH_LIMIT]
+                if page < document.page_count and (len(hits) >= SEARCH_LIMIT or time.monotonic() >= until_s):
+                    return Step(hits, page)
+        return Step(hits, None)
 
     async def _let_pages_go_first(self) -> None:
         for _ in range(int(PAGES_FIRST_S / LOOK_EVERY_S)):

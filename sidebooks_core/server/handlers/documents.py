@@ -11,6 +11,7 @@ from typing import TypeVar
 from sidebooks_core.access.policy import UNLIMITED
 from sidebooks_core.documents.document import Document
 from sidebooks_core.server import descriptions, headers, responses
+from sidebooks_core.server.addresses import page_number
 from sidebooks_core.server.allowance import screen_within
 from sidebooks_core.server.http import HttpRequest, HttpResponse
 from sidebooks_core.server.json_text import read_json
@@ -75,9 +76,13 @@ async def hint(parts: ServerParts, request: HttpRequest) -> HttpResponse:
 
 async def search(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """Where a text occurs."""
-    document, query = parts.document(request), request.params["query"]
-    hits = await parts.searches.hits(request, document, query, old_forms=wants_old_forms(request))
-    return await items(parts, request, len(hits), partial(descriptions.search_hits, query, hits))
+    document, query, old_forms = parts.document(request), request.params["query"], wants_old_forms(request)
+    start = request.query("start")
+    if not start:
+        hits = await parts.searches.hits(request, document, query, old_forms=old_forms)
+        return await items(parts, request, len(hits), partial(descriptions.search_hits, query, hits))
+    step = await parts.searches.step(request, document, query, page_number(start, document), old_forms=old_forms)
+    return await items(parts, request, len(step.hits), partial(descriptions.search_hits, query, step.hits, step.next))
 
 
 async def words(parts: ServerParts, request: HttpRequest) -> HttpResponse:

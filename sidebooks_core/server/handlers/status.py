@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Awaitable, Callable
-from functools import lru_cache
 from pathlib import Path
 
 from sidebooks_core.access.principals import Principal
@@ -18,29 +15,19 @@ from sidebooks_core.server.noting import note_screen
 from sidebooks_core.server.parts import ServerParts
 from sidebooks_core.server.schemas_shelf import ShelfChanges
 from sidebooks_core.server.statuses import Refused, not_found
+from sidebooks_core.server.viewer_files import MEDIA_TYPES, policy, viewer_files
 
-VIEWER = Path(__file__).parents[1] / "viewer"
-MEDIA_TYPES = {
-    ".html": "text/html; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".svg": "image/svg+xml",
-    ".png": "image/png",
-    ".webmanifest": "application/manifest+json",
-}
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-POLICY = "default-src 'self'; script-src 'self' 'sha256-{script}'; img-src 'self' blob: data:; style-src 'self' 'unsafe-inline'"
-"""Scripts: our own files, and the one that stands in the page itself, by its digest."""
 
 
 async def viewer(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """A file of the viewer; its page if none is named."""
     name = request.params.get("file", "index.html")
-    body = _viewer_files().get(name)
+    body = viewer_files().get(name)
     if body is None:
         raise not_found()
-    policy = (b"content-security-policy", f"{_policy()}; {parts.frames.directive}".encode())
-    own = [policy, *parts.frames.headers, *viewer_shell.headers_of(name)]
+    told = (b"content-security-policy", f"{policy()}; {parts.frames.directive}".encode())
+    own = [told, *parts.frames.headers, *viewer_shell.headers_of(name)]
     return responses.text(request, body, MEDIA_TYPES[Path(name).suffix], headers.NO_CACHE, own)
 
 
@@ -104,14 +91,3 @@ def _changes_for(parts: ServerParts, principal: Principal) -> Callable[[str], Aw
         return told if told is not None else await parts.pools.run("feed", feed.since, principal, position)
 
     return changes_after
-
-
-@lru_cache(maxsize=1)
-def _viewer_files() -> dict[str, bytes]:
-    return viewer_shell.completed({path.name: path.read_bytes() for path in VIEWER.iterdir() if path.suffix in MEDIA_TYPES})
-
-
-@lru_cache(maxsize=1)
-def _policy() -> str:
-    script = _viewer_files()["index.html"].rpartition(b"<script>")[2].partition(b"</script>")[0]
-    return POLICY.format(script=base64.b64encode(hashlib.sha256(script).digest()).decode())

@@ -69,6 +69,6 @@ export function showOffline(host, base, goOn) {
   addEventListener("online", look);
   document.addEventListener("visibilitychange", lookAgain);
   timer = setTimeout(look, pause_ms);
-  showPlain(host, { image: "warning", title: t("offline_title"), text: t("offline_text"), action: t("try_again"), does: look });
+  showPlain(host, { image: "warning", title: t("offline_title"), text: t("offline_text"), action: t("again"), does: look });
   return end;
 }

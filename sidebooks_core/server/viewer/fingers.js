@@ -1,86 +1,76 @@
-/* Fingers, mouse and wheel on the stage, told as what the reader means. All places in CSS pixels of the stage. */
+/* Pointers and wheel of one stage: they run the machine of gestures.js, and their effects are called. Places in CSS pixels. */
 
-const SWIPE_PX = 40;
-const SWIPE_PX_PER_MS = 0.4;
-const TAP_PX = 8;
-const WHEEL_EVERY_MS = 180;
+import { IDLE, next, STILL, wheeled } from "./gestures.js";
 
-/** `does`: {isZoomed(), tap(x, y), doubleTap(x, y), follow(dx), let go(dx, turns), move(dx, dy), zoom(factor, x, y), turn(step)}. */
+const DOUBLE_WAIT_MS = 310; // a tap is one when no second one has come
+
+/** does: {scene(), edge(side), tap(), doubleTap(x, y), follow(dx), letGo(dx, turns), move(dx, dy, pull), unpull(), fling(vx, vy),
+    pinch(factor, x, y, dx, dy), turn(step), towards(side), zoom(factor, x, y), touched()}. */
 export function watch(stage, does) {
-  const fingers = new Map();
-  let gesture = null;
-  let wheel_ms = 0;
+  let state = IDLE;
+  let stroke = STILL;
+  let waiting = 0;
+  let isDragged = false;
 
   const place = (event) => {
     const box = stage.getBoundingClientRect();
-    return [event.clientX - box.left, event.clientY - box.top];
+    return { x: event.clientX - box.left, y: event.clientY - box.top };
   };
-  const span = () => {
-    const [a, b] = [...fingers.values()];
-    return Math.max(1, Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY));
-  };
-  const selects = () => Boolean(stage.ownerDocument.getSelection()?.toString());
+  const selects = () => !document.getSelection().isCollapsed;
+  const scene = () => ({ ...does.scene(), width: stage.clientWidth, height: stage.clientHeight, selects: selects() });
+  const kindOf = (target) => (target.closest("a") ? "link" : target.closest(".text span") ? "text" : "page");
+
+  function run(effects) {
+    for (const [name, ...given] of effects) {
+      if (name === "tap") waiting = setTimeout(() => does.tap(...given), DOUBLE_WAIT_MS);
+      else {
+        clearTimeout(waiting);
+        does[name](...given);
+      }
+    }
+  }
+
+  function feed(kind, event) {
+    const before = state.name;
+    const told = { kind, id: event.pointerId, ...place(event), t_ms: event.timeStamp, on: kindOf(event.target), pointer: event.pointerType || "mouse" };
+    const [after, effects] = next(state, told, scene());
+    state = after;
+    if (before !== state.name && ["swiping", "panning", "pinching"].includes(state.name)) {
+      isDragged = true;
+      if (stage.setPointerCapture) try { stage.setPointerCapture(event.pointerId); } catch { /* it is up already */ }
+    }
+    run(effects);
+  }
 
   stage.addEventListener("pointerdown", (event) => {
-    if (event.button > 0 || event.target.closest("a, button, input")) return;
-    fingers.set(event.pointerId, event);
-    if (fingers.size === 1) {
-      const onText = event.target.closest("#text span") !== null;
-      // A mouse that goes down on a word may select; fingers swipe, and select by holding.
-      gesture = { x: event.clientX, at_ms: event.timeStamp, kind: "", mayBeText: onText && event.pointerType === "mouse", had: selects() };
-      if (!gesture.mayBeText) stage.setPointerCapture(event.pointerId);
-    } else if (fingers.size === 2 && gesture) {
-      if (gesture.kind === "swipe") does.letGo(0, false);
-      gesture.kind = "pinch";
-      gesture.span = span();
-    }
+    if (event.button > 0 || event.altKey || event.target.closest("button, input, summary")) return;
+    isDragged = false;
+    does.touched();
+    feed("down", event);
+    if (event.pointerType === "mouse" && state.name === "pressed" && kindOf(event.target) === "text") event.preventDefault();
   });
-
-  stage.addEventListener("pointermove", (event) => {
-    const before = fingers.get(event.pointerId);
-    if (!before || !gesture) return;
-    fingers.set(event.pointerId, event);
-    if (gesture.kind === "pinch") {
-      if (fingers.size < 2) return;
-      const [a, b] = [...fingers.values()];
-      const now = span();
-      does.zoom(now / gesture.span, ...place({ clientX: (a.clientX + b.clientX) / 2, clientY: (a.clientY + b.clientY) / 2 }));
-      gesture.span = now;
-      return;
-    }
-    if (gesture.mayBeText) return;
-    if (does.isZoomed()) {
-      gesture.kind = "move";
-      does.move(event.clientX - before.clientX, event.clientY - before.clientY);
-      return;
-    }
-    const across = event.clientX - gesture.x;
-    if (gesture.kind === "" && Math.abs(across) > TAP_PX && !selects()) gesture.kind = "swipe";
-    if (gesture.kind === "swipe") does.follow(across);
+  // A mouse that moves a page must not select on its way.
+  stage.addEventListener("mousedown", (event) => {
+    if (state.name === "pressed" && !event.target.closest("a, button, input, summary")) event.preventDefault();
+    if (state.name === "pressed") stage.focus({ preventScroll: true });
   });
-
-  const ended = (event) => {
-    if (!fingers.delete(event.pointerId) || fingers.size || !gesture) return;
-    const { x, at_ms, kind, had, mayBeText } = gesture;
-    gesture = null;
-    const across = event.clientX - x;
-    if (kind === "swipe") {
-      const isFast = Math.abs(across) / Math.max(1, event.timeStamp - at_ms) > SWIPE_PX_PER_MS && Math.abs(across) > 2 * TAP_PX;
-      does.letGo(across, event.type === "pointerup" && (Math.abs(across) > SWIPE_PX || isFast));
-    } else if (kind === "" && event.type === "pointerup" && Math.abs(across) <= TAP_PX && !had && !(mayBeText && selects())) {
-      does.tap(...place(event));
-    }
-  };
-  stage.addEventListener("pointerup", ended);
-  stage.addEventListener("pointercancel", ended);
-  stage.addEventListener("dblclick", (event) => { if (!event.target.closest("a")) does.doubleTap(...place(event)); });
+  stage.addEventListener("pointermove", (event) => feed("move", event));
+  stage.addEventListener("pointerup", (event) => feed("up", event));
+  stage.addEventListener("pointercancel", (event) => feed("cancel", event));
+  stage.addEventListener("click", (event) => {
+    if (!isDragged) return;
+    event.preventDefault();
+    event.stopPropagation();
+  }, true);
+  stage.addEventListener("dragstart", (event) => event.preventDefault()); // of links
   stage.addEventListener("wheel", (event) => {
     event.preventDefault();
-    if (event.ctrlKey) does.zoom(Math.exp(-event.deltaY / 200), ...place(event));
-    else if (does.isZoomed()) does.move(-event.deltaX, -event.deltaY);
-    else if (Math.abs(event.deltaY) > 3 && event.timeStamp - wheel_ms > WHEEL_EVERY_MS) { // a touchpad sends dozens for one stroke
-      wheel_ms = event.timeStamp;
-      does.turn(event.deltaY > 0 ? 1 : -1);
-    }
+    does.touched();
+    const lines = event.deltaMode === 0 ? 1 : 20;
+    const isNotch = event.deltaMode !== 0 || (event.wheelDeltaY !== 0 && event.wheelDeltaY % 120 === 0 && Math.abs(event.deltaY) >= 50);
+    const told = { dx: event.deltaX * lines, dy: event.deltaY * lines, t_ms: event.timeStamp, ctrl: event.ctrlKey, ...place(event), isNotch };
+    const [after, effects] = wheeled(stroke, told, scene());
+    stroke = after;
+    run(effects);
   }, { passive: false });
 }

@@ -1,42 +1,46 @@
-/* Paints a spread on the canvas: paper at once, what is decoded on it, tiles over it where it is zoomed, hits over all. */
+/* Paints a spread on a canvas: paper, what is decoded on it, tiles if it is enlarged, then layers, such as hits. */
 
-import { fit, levelFor, tilesIn, zoomed } from "./layout.js";
+import { frameOf } from "./frames.js";
+import { levelFor, tilesIn, zoomed } from "./layout.js";
 
 const PAPER = "#ffffff";
 const NO_PAPER = "#d9d4cc"; // of a page that cannot be drawn: nobody shall take it for an empty one
-const NO_INK = "#7a1f1f";
-const HIT = "rgba(255, 196, 0, 0.4)";
+const EDGE = "#8f897f";
 
 const FINENESS = ["paper", "coarse", "sharp"];
 
-/** Paint; returns what the coarsest page of it is: "paper" (or a notice that it failed), "coarse" or "sharp". `place`: {zoom, x, y}; `askFor(box)`: the arguments of `book.best`. */
-export function paintSpread(context, book, view, spread, place, askFor, hits) {
+/** Paint. scene: {book, view, boxes, place, quarters, askFor(box), layers}; boxes: as they lie if the whole spread is shown. A
+    layer is called with (context, frame): {page, box, view}, upright, of the pixels of the view. Returns what the coarsest page
+    is: "paper", "coarse" or "sharp". */
+export function paintSpread(context, scene) {
+  const { book, view, boxes, place, quarters, askFor, layers } = scene;
   let fineness = 2;
-  for (const box of fit(book.pages, spread, view.width, view.height)) {
-    const shown = zoomed(box, view, place);
-    if (shown.x > view.width || shown.x + shown.width < 0) continue;
-    const image = book.best(...askFor(box, spread));
-    if (!image?.sharp) {
-      context.fillStyle = PAPER;
-      context.fillRect(shown.x, shown.y, shown.width, shown.height);
-    }
-    if (image) drawWhole(context, image.bitmap, shown);
-    if (!image?.sharp && book.failure(box.page)) {
-      drawFailure(context, shown, book.failure(box.page));
-      fineness = 0;
-      continue;
-    }
-    const isSharp = place.zoom > 1 ? paintTiles(context, book, shown, view) : image?.sharp;
-    fineness = Math.min(fineness, isSharp ? 2 : image ? 1 : 0);
-    context.fillStyle = HIT;
-    for (const hit of hits) {
-      if (hit.page !== box.page) continue;
-      for (const [x0, y0, x1, y1] of hit.boxes_pt) {
-        context.fillRect(shown.x + x0 * shown.scale, shown.y + y0 * shown.scale, (x1 - x0) * shown.scale, (y1 - y0) * shown.scale);
-      }
-    }
+  for (const [index, one] of boxes.entries()) {
+    const lies = zoomed(one, view, place);
+    if (lies.x >= view.width || lies.x + lies.width <= 0) continue;
+    const frame = frameOf(lies, view, quarters);
+    paintEdge(context, lies); // under the page: an image may be a pixel larger than its place
+    context.setTransform(...frame.matrix);
+    const found = paintPage(context, book, frame, book.best(...askFor(one)), place.zoom);
+    fineness = Math.min(fineness, found);
+    for (const layer of layers) layer(context, { page: one.page, box: frame.box, view: frame.view });
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.fillStyle = EDGE;
+    if (index > 0) context.fillRect(Math.round(lies.x), Math.round(lies.y), 1, Math.round(lies.height)); // between two pages
   }
   return FINENESS[fineness];
+}
+
+function paintPage(context, book, { box, view }, image, zoom) {
+  const isFailed = Boolean(book.failure(box.page));
+  if (!image?.sharp) {
+    context.fillStyle = image || !isFailed ? PAPER : NO_PAPER;
+    context.fillRect(box.x, box.y, box.width, box.height);
+  }
+  if (image) drawWhole(context, image.bitmap, box);
+  const isFineEnough = image?.sharp && image.bitmap.width >= box.width - 1;
+  const isSharp = zoom > 1 && !isFineEnough ? paintTiles(context, book, box, view) : image?.sharp;
+  return isSharp ? 2 : image ? 1 : 0;
 }
 
 /* An image that was made for this place is copied pixel by pixel; scaling it by half a pixel would blur all text. */
@@ -46,25 +50,14 @@ function drawWhole(context, bitmap, { x, y, width, height }) {
   else context.drawImage(bitmap, x, y, width, height);
 }
 
-function drawFailure(context, { x, y, width, height }, message) {
-  const size = Math.max(10, Math.round(width / 30));
-  context.fillStyle = NO_PAPER;
-  context.fillRect(x, y, width, height);
-  context.strokeStyle = NO_INK;
-  context.lineWidth = Math.max(1, size / 8);
-  context.strokeRect(x + size, y + size, width - 2 * size, height - 2 * size);
-  context.fillStyle = NO_INK;
-  context.font = `${size}px sans-serif`;
-  context.textBaseline = "top";
-  let [line, at] = ["", y + 2 * size];
-  for (const word of `\u26a0 ${message}`.match(/[^\s/_.-]*[\s/_.-]|[^\s/_.-]+/g)) {
-    if (line && context.measureText(line + word).width > width - 4 * size) {
-      context.fillText(line, x + 2 * size, at);
-      [line, at] = ["", at + size * 1.5];
-    }
-    line += word;
-  }
-  context.fillText(line, x + 2 * size, at);
+/* Around the page, outside of it. */
+function paintEdge(context, { x, y, width, height }) {
+  const [left, top, right, bottom] = [Math.round(x), Math.round(y), Math.round(x) + Math.round(width), Math.round(y) + Math.round(height)];
+  context.fillStyle = EDGE;
+  context.fillRect(left - 1, top - 1, right - left + 2, 1);
+  context.fillRect(left - 1, bottom, right - left + 2, 1);
+  context.fillRect(left - 1, top, 1, bottom - top);
+  context.fillRect(right, top, 1, bottom - top);
 }
 
 /* Coarser tiles that are there first, so that a finer one missing is a blur, not a hole. */

@@ -3,8 +3,9 @@
 const GAP_PX = 6;
 const DRAG_PX = 6;
 const DIM = "rgba(16, 16, 16, 0.6)"; // at night
+const AFTER_FRAME_MS = 34; // two frames: the page itself comes first
 
-/** `does`: {book(), page(), direction(), goto(page)}. Returns what paints it. */
+/** `does`: {book(), page(), spread(), direction(), goto(page)}. Returns what paints it, soon. */
 export function makeStrip(canvas, does) {
   const context = canvas.getContext("2d");
   let drag = null;
@@ -20,6 +21,7 @@ export function makeStrip(canvas, does) {
     if (!book || !width || !height) return;
     if (canvas.width !== width || canvas.height !== height) { canvas.width = width; canvas.height = height; }
     const current = does.page();
+    const spread = does.spread();
     const { width_pt, height_pt } = book.pages[current - 1];
     const tall = height - 2 * GAP_PX * ratio;
     cell = Math.min(Math.max((tall * width_pt) / height_pt, tall / 2), 2 * tall) + GAP_PX * ratio;
@@ -42,8 +44,8 @@ export function makeStrip(canvas, does) {
         context.fillStyle = DIM;
         context.fillRect(x, y, across, down);
       }
-      context.lineWidth = (page === current ? 3 : 1) * ratio;
-      context.strokeStyle = page === current ? style.getPropertyValue("--accent") : style.getPropertyValue("--line");
+      context.lineWidth = (spread.includes(page) ? 3 : 1) * ratio;
+      context.strokeStyle = spread.includes(page) ? style.getPropertyValue("--accent") : style.getPropertyValue("--line");
       context.strokeRect(x, y, across, down);
     }
     canvas.dataset.painted = painted;
@@ -69,5 +71,9 @@ export function makeStrip(canvas, does) {
   };
   canvas.addEventListener("pointerup", ended);
   canvas.addEventListener("pointercancel", ended);
-  return paint;
+  let timer = 0;
+  return () => {
+    clearTimeout(timer);
+    timer = setTimeout(paint, AFTER_FRAME_MS);
+  };
 }

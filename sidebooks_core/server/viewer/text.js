@@ -1,58 +1,262 @@
-/* The text and links of what is shown, transparent over the picture: to select, to copy, to follow, to be read aloud. */
+/* The text and links of what is shown, transparent over the picture: to select, to copy, to follow, to be read aloud.
 
-const FONT = "sans-serif";
+   Lines are blocks in the order of reading, and the spaces stand in them: so whatever copies or reads the page (the clipboard, a
+   screen reader, "look up", "speak selection") finds the text as it is written. */
+
+import { coveredText, grownBoxes, languageOf, linesOf } from "./text_lines.js";
+
+// By name: what "sans-serif" is depends on the language, which a canvas does not know.
+const FONT = "Arial, Helvetica, Roboto, 'Liberation Sans', 'DejaVu Sans', 'Noto Sans'";
+const UNIT = 2; // pixels of a page's own layout per point: letters are larger than any least size that a browser may be set to
+const WORDS_AT_ONCE = 80; // what a slow tablet lays out within a frame
+const FRAME_MS = 100; // a hidden tab has no frames
+const MEASURED = 20_000;
+const FINGER_PX = 44;
+const MOUSE_PX = 24;
+const UPRIGHT = /[\u1100-\u11ff\u2e80-\ua4cf\uac00-\ud7ff\uf900-\ufaff\ufe30-\ufe4f\uff01-\uff60\uffe0-\uffe6\u{20000}-\u{3ffff}]/gu;
+
 const measure = document.createElement("canvas").getContext("2d");
+const measured = new Map(); // a text -> its width in font sizes
+const filled = new WeakMap(); // a layer -> what it holds: see `fillText`
 
-/** Fill a layer for boxes (as of `fit`) of pages with their {words, links}. ratio: pixels of the view per CSS pixel. */
-export function fillText(layer, boxes, contents, ratio, follow) {
-  const pieces = document.createDocumentFragment();
-  for (const [index, box] of boxes.entries()) {
-    const scale = box.scale / ratio;
-    const [left, top] = [box.x / ratio, box.y / ratio];
-    let before = null;
-    for (const [x0, y0, x1, y1, text, block, line] of contents[index].words) {
-      if (before) pieces.append(before[0] === block && before[1] === line ? " " : document.createElement("br"));
-      before = [block, line];
-      pieces.append(wordSpan(text, left + x0 * scale, top + y0 * scale, (x1 - x0) * scale, (y1 - y0) * scale));
-    }
-    if (before) pieces.append(document.createElement("br"));
-    for (const { box_pt: [x0, y0, x1, y1], page, uri } of contents[index].links) {
-      const link = linkTo(page, uri, follow);
-      if (!link) continue;
-      Object.assign(link.style, {
-        left: `${left + x0 * scale}px`, top: `${top + y0 * scale}px`,
-        width: `${(x1 - x0) * scale}px`, height: `${(y1 - y0) * scale}px`,
-      });
-      pieces.append(link);
-    }
-  }
-  layer.replaceChildren(pieces);
+let styled = null;
+let upright = 0;
+
+/* The style of the layer comes before its first text, which would be seen without it. */
+function style() {
+  styled ||= new Promise((done) => {
+    const link = Object.assign(document.createElement("link"), { rel: "stylesheet", href: new URL("./text.css", import.meta.url).href });
+    link.onload = link.onerror = done;
+    document.head.append(link);
+  });
+  return styled;
 }
 
-function wordSpan(text, left, top, width, height) {
+/** Fill a layer for boxes (as of `fit`, after the pages are turned) of pages with their {words, links}. ratio: pixels of the view
+    per CSS pixel. quarters: by how many right angles the pages are turned clockwise. language: of the text, "" if it is not
+    known. label: names a page to who does not see it. follow: called with the page that a link leads to. address: the address
+    of a page within the viewer. Gives true when all is there, and false if the layer was filled anew before. */
+export async function fillText(layer, boxes, contents, { ratio, quarters = 0, language = "", label, follow, address = besides }) {
+  const before = filled.get(layer);
+  const isSame = before && before.language === language && before.pages.length === boxes.length
+    && before.pages.every((page, index) => page.content === contents[index] && page.number === boxes[index].page && page.host.isConnected);
+  const state = isSame ? before : { language, pages: boxes.map((box, index) => makePage(box.page, contents[index], language)) };
+  filled.set(layer, state);
+  const turn = ((quarters % 4) + 4) % 4;
+  for (const [index, page] of state.pages.entries()) place(page, boxes[index], { ratio, turn, label, follow, address });
+  if (!isSame) {
+    layer.replaceChildren();
+    await style();
+    if (filled.get(layer) !== state) return false;
+    layer.append(...state.pages.map((page) => page.host));
+    state.writing = write(state.pages, () => filled.get(layer) === state);
+  }
+  return state.writing || style().then(() => state.writing);
+}
+
+function makePage(number, content, language) {
+  const host = document.createElement("section");
+  host.className = "page";
+  host.setAttribute("role", "group");
+  const spoken = language || languageOf(content.words);
+  if (spoken) host.lang = spoken;
+  return { host, number, content, lines: [], elements: [], links: [], isWritten: false };
+}
+
+/* Put a page over its picture. */
+function place(page, box, shown) {
+  const { host } = page;
+  const { ratio, turn, label } = shown;
+  const isTurned = turn % 2 === 1;
+  const [width_pt, height_pt] = [box.width / box.scale, box.height / box.scale];
+  const scale = box.scale / ratio / UNIT;
+  const [width, height] = [box.width / ratio, box.height / ratio];
+  const [x, y] = [box.x / ratio + (turn === 1 || turn === 2 ? width : 0), box.y / ratio + (turn > 1 ? height : 0)];
+  const matrix = [[1, 0, 0, 1], [0, 1, -1, 0], [-1, 0, 0, -1], [0, -1, 1, 0]][turn].map((one) => one * scale);
+  host.style.transform = `matrix(${matrix.join(",")},${x},${y})`;
+  const [across, down] = isTurned ? [height_pt, width_pt] : [width_pt, height_pt];
+  host.style.width = `${across * UNIT}px`;
+  host.style.height = `${down * UNIT}px`;
+  host.setAttribute("aria-label", label(page.number));
+  page.placed = { least: (matchMedia("(any-pointer: coarse)").matches ? FINGER_PX : MOUSE_PX) * ratio / box.scale, across, down, shown };
+  if (page.isWritten) appendLinks(page);
+}
+
+/* Links stand where their text is read; a line that is nothing but a link is read as the link. */
+function appendLinks(page) {
+  const { host, content, lines, elements, placed } = page;
+  for (const element of page.links) element.remove();
+  page.links = [];
+  const grown = grownBoxes(content.links.map((link) => link.box_pt), placed.least, placed.across, placed.down);
+  const last = new Map(); // several links of a line follow one another
+  for (const [index, link] of content.links.entries()) {
+    const covered = coveredText(lines, link.box_pt);
+    const element = makeLink(link, grown[index], covered.map((one) => one.text).join(" "), placed.shown);
+    if (!element) continue;
+    page.links.push(element);
+    for (const one of covered) if (one.isWhole) elements[one.index].setAttribute("aria-hidden", "true");
+    if (!covered.length) { host.append(element); continue; }
+    const line = covered[0].index;
+    (last.get(line) || elements[line]).after(element);
+    last.set(line, element);
+  }
+}
+
+/* Lines by the handful: a page of thousands of words holds up no frame. */
+async function write(pages, isWanted) {
+  let words = 0;
+  for (const page of pages) {
+    page.lines = linesOf(page.content.words);
+    await nextFrame();
+    if (!isWanted()) return false;
+    let pieces = document.createDocumentFragment();
+    for (const line of page.lines) {
+      const element = makeLine(line);
+      page.elements.push(element);
+      pieces.append(element);
+      words += line.words.length;
+      if (words < WORDS_AT_ONCE) continue;
+      words = 0;
+      page.host.append(pieces);
+      pieces = document.createDocumentFragment();
+      await nextFrame();
+      if (!isWanted()) return false;
+    }
+    page.host.append(pieces);
+    page.isWritten = true;
+    appendLinks(page);
+  }
+  return true;
+}
+
+const nextFrame = () => new Promise((done) => { requestAnimationFrame(() => setTimeout(done)); setTimeout(done, FRAME_MS); });
+
+function makeLine(line) {
+  const element = document.createElement("span");
+  const isDown = line.isVertical;
+  const size = Math.max(1, (isDown ? line.x1 - line.x0 : line.y1 - line.y0) * UNIT);
+  const font = Math.max(1, isDown ? size : size * 0.85);
+  const length = (isDown ? line.y1 - line.y0 : line.x1 - line.x0) * UNIT;
+  element.className = `line${isDown ? " down" : ""}${line.isLoose ? " loose" : ""}`;
+  element.style.cssText = `transform:translate(${rounded(line.x0 * UNIT)}px,${rounded(line.y0 * UNIT)}px);`
+    + `width:${rounded(isDown ? size : length)}px;height:${rounded(isDown ? length : size)}px;`
+    + `margin-bottom:${-rounded(isDown ? length : size)}px;font:${rounded(font)}px/${rounded(size)}px ${FONT}`;
+  if (line.isLoose) element.append(...line.words.map((word) => makeLooseWord(word, line, font)));
+  else if (line.words.length === 1) {
+    element.textContent = line.words[0].text;
+    element.style.letterSpacing = spacing(line.words[0].text, length, font, isDown);
+  } else fillLine(element, line, font);
+  return element;
+}
+
+/* Words as wide as they are drawn, each with what is between it and the next one. */
+function fillLine(element, { words, isVertical }, font) {
+  const starts = (word) => (isVertical ? word.y0 : word.x0) * UNIT;
+  const ends = (word) => (isVertical ? word.y1 : word.x1) * UNIT;
+  const origin = starts(words[0]);
+  let at = 0; // where the line has come to: what rounding adds to a word, the next one makes good
+  for (const [index, word] of words.entries()) {
+    const next = words[index + 1];
+    const isInside = next && (word.after === "" || word.after === " ");
+    const end = (isInside ? starts(next) : ends(word)) - origin;
+    const span = document.createElement("span");
+    const text = isInside ? word.text + word.after : word.text;
+    const natural = (isVertical ? heightOf(text) : widthOf(text)) * font;
+    const extra = stepped((end - at - natural) / [...text].length);
+    span.textContent = text;
+    span.style.letterSpacing = `${extra}px`;
+    element.append(span);
+    at += natural + extra * [...text].length;
+    if (!next || isInside) continue;
+    const gap = Object.assign(document.createElement("span"), { className: "gap", textContent: word.after });
+    const length = Math.max(0, starts(next) - origin - at);
+    gap.style[isVertical ? "height" : "width"] = `${rounded(length)}px`;
+    element.append(gap);
+    at += length;
+  }
+}
+
+function makeLooseWord(word, line, font) {
   const span = document.createElement("span");
-  span.textContent = text;
-  const isVertical = height > 2 * width && text.length > 1;
-  const size = Math.max(1, isVertical ? width : height * 0.85);
-  measure.font = `${size}px ${FONT}`; // a canvas measures without laying out the page
-  const natural = measure.measureText(text).width || 1;
-  const stretch = (isVertical ? height : width) / natural;
-  span.style.cssText = `left:${left}px;top:${top}px;font:${size}px/${height}px ${FONT};`
-    + (isVertical ? `line-height:${size}px;writing-mode:vertical-rl;transform:scaleY(${stretch})` : `transform:scaleX(${stretch})`);
+  const isDown = line.isVertical;
+  const length = (isDown ? word.y1 - word.y0 : word.x1 - word.x0) * UNIT;
+  const stretch = length / Math.max(1, (isDown ? heightOf(word.text) : widthOf(word.text)) * font);
+  span.textContent = word.text + word.after;
+  span.dir = "auto";
+  span.style.cssText = `left:${rounded((word.x0 - line.x0) * UNIT)}px;top:${rounded((word.y0 - line.y0) * UNIT)}px;`
+    + `transform:${isDown ? "scaleY" : "scaleX"}(${stretch.toFixed(4)})`;
   return span;
 }
 
-function linkTo(page, uri, follow) {
+/* Each spacing is a font of its own to the browser: few of them are laid out faster. */
+const stepped = (number) => Math.round(number * 4) / 4;
+const rounded = (number) => Math.round(number * 100) / 100;
+
+function spacing(text, length, font, isDown) {
+  const natural = isDown ? heightOf(text) : widthOf(text);
+  return `${rounded((length - natural * font) / Math.max(1, [...text].length))}px`;
+}
+
+/* Of a text set downwards, in font sizes: some characters stand upright, the others lie on their side. */
+function heightOf(text) {
+  const lying = text.replace(UPRIGHT, "");
+  return ([...text].length - [...lying].length) * uprightHeight() + (lying ? widthOf(lying) : 0);
+}
+
+/* One, but for a browser without a Japanese font. */
+function uprightHeight() {
+  if (upright) return upright;
+  const probe = Object.assign(document.createElement("div"), { textContent: "あ" });
+  probe.style.cssText = `position:absolute;visibility:hidden;writing-mode:vertical-rl;font:100px ${FONT}`;
+  document.body.append(probe);
+  upright = probe.getBoundingClientRect().height / 100 || 1;
+  probe.remove();
+  return upright;
+}
+
+/* In font sizes, by a canvas, which measures without laying out the page. */
+function widthOf(text) {
+  let width = measured.get(text);
+  if (width === undefined) {
+    measure.font = `100px ${FONT}`;
+    width = measure.measureText(text).width / 100;
+    if (measured.size >= MEASURED) measured.clear();
+    measured.set(text, width);
+  }
+  return width;
+}
+
+function makeLink({ page, uri, box_pt }, [x0, y0, x1, y1], text, { label, follow, address }) {
   const link = document.createElement("a");
   if (page) {
-    link.href = "#";
-    link.onclick = (event) => { event.preventDefault(); follow(page); };
-    link.setAttribute("aria-label", String(page));
+    link.href = address(page);
+    link.onclick = (event) => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey) return; // in a tab of its own
+      event.preventDefault();
+      follow(page);
+    };
+    link.setAttribute("aria-label", text || label(page));
   } else if (/^(https?|mailto):/i.test(uri || "")) { // a document is hostile: no javascript:, no file:
     link.href = uri;
     link.target = "_blank";
     link.rel = "noopener noreferrer";
-    link.setAttribute("aria-label", uri);
+    link.setAttribute("aria-label", text || uri);
+    link.title = uri;
   } else return null;
+  link.draggable = false;
+  const shown = document.createElement("span"); // where the document has it: the link itself may be grown
+  const put = (element, left, top, right, bottom) => Object.assign(element.style, {
+    left: `${rounded(left * UNIT)}px`, top: `${rounded(top * UNIT)}px`,
+    width: `${rounded((right - left) * UNIT)}px`, height: `${rounded((bottom - top) * UNIT)}px`,
+  });
+  put(link, x0, y0, x1, y1);
+  put(shown, box_pt[0] - x0, box_pt[1] - y0, box_pt[2] - x0, box_pt[3] - y0);
+  link.append(shown);
   return link;
+}
+
+/* Another page of what the address names. */
+function besides(page) {
+  const [shown] = /^#[^/&]*/.exec(location.hash) || ["#"];
+  return `${shown}/${page}`;
 }

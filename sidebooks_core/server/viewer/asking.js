@@ -1,0 +1,28 @@
+/* In which size the images of pages are asked for: one that many pages and all tablets of a kind share, so that a page is drawn once
+   for all of them. Pure. */
+
+import { MAX_IMAGE_PX } from "./layout.js";
+
+const SAME_PT = 0.5;
+
+/** A box that has no more pixels than old tablets take. */
+export function limited(width, height) {
+  const share = Math.min(1, Math.sqrt(MAX_IMAGE_PX / (width * height)));
+  return { width: Math.max(1, Math.floor(width * share)), height: Math.max(1, Math.floor(height * share)) };
+}
+
+/** [width, height] of the box that a page's image is to fit into.
+    one: where the page lies if the whole spread is shown; sizes: the pages of the spread, upright, in points; inner: the view
+    without its margins; zoom: of mode "width", else 1. */
+export function askedSize(one, sizes, inner, quarters, mode, zoom) {
+  const upright = (width, height) => (quarters % 2 ? [height, width] : [width, height]);
+  if (mode === "width" && zoom > 1) {
+    const across = Math.round(one.width * zoom);
+    return upright(across, Math.max(1, Math.floor(MAX_IMAGE_PX / across)));
+  }
+  const isPair = sizes.length === 2;
+  const areAlike = isPair && Math.abs(sizes[0].width_pt - sizes[1].width_pt) < SAME_PT && Math.abs(sizes[0].height_pt - sizes[1].height_pt) < SAME_PT;
+  const box = isPair && !areAlike ? one : { width: isPair ? Math.floor(inner.width / 2) : inner.width, height: inner.height };
+  const { width, height } = limited(box.width, box.height);
+  return upright(width, height);
+}

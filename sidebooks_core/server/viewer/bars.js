@@ -1,0 +1,162 @@
+/* The bars around the page: buttons with their words, the page number, the slider, the way back. */
+
+import { isMarked, toggleBookmark } from "./bookmarks.js";
+import { choose, offsetOf } from "./choices.js";
+import { TOP } from "./client.js";
+import { button, h, icon } from "./elements.js";
+import { placeText } from "./numbers.js";
+import { t } from "./words.js";
+
+const BADGE_MS = 900;
+const TURNS_BACK = 6; // after so many turns nobody wants to go back to where they jumped from
+
+const $ = (id) => document.getElementById(id);
+
+/* Of the panels: the text on the button, and its drawing. */
+const TOOLS = [["find", "search", "search"], ["contents", "contents", "contents"], ["pages", "pages_list", "grid"], ["bookmarks", "bookmarks", "bookmark"],
+  ["display", "display", "letters"], ["more", "menu", "list"]];
+
+function fillBars() {
+  const tool = ([panel, text, image]) => h("button", { id: `${panel}-button`, type: "button", class: "tool", "data-panel": panel, "aria-expanded": "false" }, icon(image), h("span", { "data-t": text }));
+  document.querySelector("header").append(
+    h("button", { id: "back", type: "button", class: "tool" }, icon("left"), h("span", { "data-t": "shelf" })),
+    h("h1", { id: "title" }), h("nav", { id: "tools" }, TOOLS.map(tool)));
+  document.querySelector("footer").append(h("div", { id: "places" },
+    h("button", { id: "previous", type: "button", class: "step" }, icon("left"), h("span", { "data-t": "previous" })),
+    h("input", { id: "position", type: "range", min: 1, value: 1 }),
+    h("button", { id: "number", type: "button", "data-panel": "pages", "aria-expanded": "false" }),
+    h("button", { id: "next", type: "button", class: "step" }, h("span", { "data-t": "next" }), icon("right"))));
+}
+
+export class Bars {
+  #wayBack = null;
+
+  constructor(app) {
+    this.app = app;
+    fillBars();
+    this.badge = h("div", { id: "badge", "aria-hidden": "true" });
+    this.reveal = h("button", { id: "reveal", type: "button", onclick: () => this.toggle(false) });
+    $("reader").prepend(this.reveal);
+    $("panes").append(this.badge);
+    $("back").onclick = () => {
+      const folder = app.reader.state.book?.paper?.folder || TOP;
+      app.extras.positions.leave();
+      location.hash = app.hashOf(folder);
+    };
+    $("next").onclick = () => app.active.turn(1);
+    $("previous").onclick = () => app.active.turn(-1);
+    $("position").oninput = (event) => app.active.goto(Number(event.target.value));
+    $("position").onpointerdown = () => app.active.tell("jumped");
+    for (const one of document.querySelectorAll("[data-panel]")) one.onclick = () => app.extras.panels.toggle(one.dataset.panel, one);
+    this.name();
+  }
+
+  attend(reader) {
+    reader.addEventListener("opened", () => { this.forgetWayBack(); this.show(); });
+    reader.addEventListener("turned", () => this.#turned(reader));
+    reader.addEventListener("settled", () => this.#say(reader));
+    reader.addEventListener("tapped", () => this.toggle());
+    reader.addEventListener("ended", () => this.#flash(t(reader.state.page === 1 || reader.spread.includes(1) ? "first_page" : "last_page")));
+    if (reader.state.book) this.show();
+  }
+
+  /** Put words on everything, in the present language. */
+  name() {
+    for (const one of document.querySelectorAll("[data-t]")) one.textContent = t(one.dataset.t);
+    for (const one of document.querySelectorAll(".step")) {
+      one.title = t(one.id);
+      one.setAttribute("aria-label", t(one.id)); // its word is hidden on phones
+    }
+    $("position").setAttribute("aria-label", t("position"));
+    $("tools").setAttribute("aria-label", t("tools"));
+    this.reveal.textContent = t("show_bars");
+    if (this.app.reader.state.book) this.show();
+  }
+
+  /** Show what belongs to the reader that is read. */
+  show() {
+    const reader = this.app.active;
+    const { book, page, direction } = reader.state;
+    if (!book) return;
+    const name = book.paper?.name || book.name;
+    if ($("title").textContent !== name) $("title").textContent = name;
+    const text = placeText(reader.spread, book.pages, offsetOf(book.key), t("of"));
+    $("number").textContent = text;
+    $("number").setAttribute("aria-label", `${t("page_number")}: ${text}`);
+    Object.assign($("position"), { max: book.pages.length, value: page, dir: direction });
+    $("position").setAttribute("aria-valuetext", text);
+    $("places").classList.toggle("rtl", direction === "rtl");
+    $("previous").disabled = reader.neighbour(-1) === null;
+    $("next").disabled = reader.neighbour(1) === null;
+    $("bookmarks-button").classList.toggle("marked", isMarked(book.key, reader.spread));
+    this.text = text;
+  }
+
+  #turned(reader) {
+    if (reader === this.app.active) this.show();
+    if (this.#wayBack) {
+      this.#wayBack.turns += 1;
+      if (this.#wayBack.turns > TURNS_BACK) this.forgetWayBack();
+    }
+    if (reader.state.turn > 1) this.#flash(this.text);
+  }
+
+  /* A sign that a turn has happened, on pages that look alike. */
+  #flash(text) {
+    this.badge.textContent = text;
+    this.badge.classList.add("shown");
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.badge.classList.remove("shown"), BADGE_MS);
+  }
+
+  #say(reader) {
+    const text = `${t("page_word")} ${reader.spread.map((page) => reader.labelOf(page)).join(", ")}`;
+    reader.stage.setAttribute("aria-label", text);
+    if (reader.state.turn > 1) this.app.extras.say(text);
+  }
+
+  /** Hide the bars, or show them: the page has all of the screen then. */
+  toggle(isBare = !document.documentElement.hasAttribute("data-bare")) {
+    document.documentElement.toggleAttribute("data-bare", isBare);
+    choose("bars", isBare ? "none" : "");
+    if (isBare) {
+      this.app.extras.panels.close();
+      if (!document.activeElement || document.activeElement.closest("header, footer")) this.app.active.stage.focus({ preventScroll: true });
+    }
+  }
+
+  setFit(mode) {
+    choose("fit", mode);
+    for (const one of this.app.extras.readers) if (one.state.book) one.fit(mode);
+  }
+
+  bookmark() {
+    const reader = this.app.active;
+    const isNow = toggleBookmark(reader);
+    this.show();
+    this.#flash(t(isNow ? "bookmarked" : "bookmark_gone"));
+    this.app.extras.say(t(isNow ? "bookmarked" : "bookmark_gone"));
+  }
+
+  /** Offer the way back to a page, after a jump. */
+  offerWayBack(page) {
+    this.forgetWayBack();
+    const label = this.app.reader.labelOf(page);
+    const made = button("back", t("way_back", { page: label }), () => {
+      this.forgetWayBack();
+      history.back();
+    }, { id: "wayback" });
+    $("panes").append(made);
+    this.#wayBack = { made, turns: 0 };
+  }
+
+  forgetWayBack() {
+    this.#wayBack?.made.remove();
+    this.#wayBack = null;
+  }
+
+  /** The address was gone to: perhaps by the browser's way back. */
+  arrived() {
+    if (this.#wayBack && !history.state?.from) this.forgetWayBack();
+  }
+}

@@ -1,0 +1,164 @@
+/* What others do while somebody reads: papers are replaced, withdrawn, published; documents come and go. The reader is told, and led to
+   the same page of what is there now. */
+
+import { moveBookmarks } from "./bookmarks.js";
+import { placeIn } from "./fates.js";
+import { read, write } from "./storage.js";
+import { t } from "./words.js";
+
+const CLOCKS_S = 60; // by so much this clock may be behind that of the server
+const VIEW = "sidebooks view";
+
+const $ = (id) => document.getElementById(id);
+
+export class Changes {
+  #known = null;
+  #looks = new WeakMap(); // book -> {isLooking, mustLook}
+
+  constructor(app) {
+    this.app = app;
+  }
+
+  listen(library) {
+    const { app } = this;
+    const fail = (error) => app.extras.fail(error);
+    const lost = () => t("lost");
+    app.reader.addEventListener("sharpened", () => this.#noteView());
+    library.listen({
+      documents: (ids) => this.#documents(ids).catch(fail),
+      shelf: (event) => this.#papers(event).catch(fail),
+      progress: (event) => app.shelf?.prepared(event),
+      page: ({ document, is_sharp }) => { for (const one of app.extras.readers) if (is_sharp && one.state.book?.id === document) one.state.book.refetch(); },
+      view: () => read(VIEW),
+      refused: () => {
+        if (app.entry) return false;
+        const looked = app.reader.state.book?.paper ? this.#look(app.reader) : app.shelf?.refresh(); // logged out from elsewhere, perhaps
+        looked?.catch(fail);
+        return true;
+      },
+      lost: (isLost) => {
+        if (isLost && !app.entry) app.extras.tell(lost());
+        else if (!isLost) {
+          if (app.extras.notices.told === lost()) app.extras.tell("");
+          this.#recover();
+        }
+      },
+    });
+    addEventListener("online", () => this.#recover());
+  }
+
+  /* There is a connection again: what failed is asked for anew. */
+  #recover() {
+    for (const one of this.app.extras.readers) {
+      const { book } = one.state;
+      if (book && one.spread.some((page) => book.failure(page))) one.recover();
+    }
+    if (!this.app.reader.state.book && !this.app.entry) this.app.shelf?.refresh().catch(() => {}); // its next change tells
+  }
+
+  #noteView() {
+    const { width, height, margin } = this.app.reader.view();
+    const view = `${width - 2 * margin}x${height - 2 * margin}`;
+    if (read(VIEW) !== view) write(VIEW, view);
+  }
+
+  /* Somebody registered a document, or withdrew one: everybody sees it at once. */
+  async #documents(ids) {
+    const { app } = this;
+    const known = this.#known;
+    this.#known = new Set(ids);
+    if (known && known.size === ids.length && ids.every((id) => known.has(id))) return;
+    const { book } = app.reader.state;
+    if (!book || !known) {
+      app.shelf?.changed(); // if nothing was known: something may have come between the list and the stream
+      return;
+    }
+    const added = ids.filter((id) => !known.has(id)).pop();
+    if (!book.paper && !this.#known.has(book.id)) {
+      await this.#gone(book, added);
+      return;
+    }
+    const found = added && (await app.library.documents()).find((one) => one.id === added);
+    if (found) app.extras.notices.notify(t("added", { name: found.name }), t("open"), () => { location.hash = found.id; });
+  }
+
+  /* The file of a document is another one now, under the same name: it was replaced. Else it was taken away. */
+  async #gone(book, added) {
+    const { app } = this;
+    const found = added && (await app.library.documents()).find((one) => one.id === added && one.name === book.name);
+    if (app.reader.state.book !== book) return;
+    if (found) {
+      await app.showBook(found.id, app.reader.state.page);
+      app.extras.notices.notify(t("replaced"));
+      return;
+    }
+    app.reader.wipe();
+    location.hash = "";
+    app.extras.notices.notify(t("taken"));
+  }
+
+  /* The shelf of papers changed. An event without changes says that the stream begins: anything may be different by then. */
+  async #papers(event) {
+    this.app.shelf?.changed();
+    for (const reader of this.app.extras.readers) {
+      const paper = reader.state.book?.paper;
+      const isConcerned = (one) => one.paper === paper.id || one.kind === "gone";
+      if (paper && (!event.changes.length || event.changes.some(isConcerned))) await this.#look(reader);
+    }
+  }
+
+  /* Is the paper that is open still there, and the same? */
+  async #look(reader) {
+    const { book } = reader.state;
+    const look = this.#looks.get(book) || {};
+    this.#looks.set(book, look);
+    if (look.isLooking) { look.mustLook = true; return; }
+    look.isLooking = true;
+    try {
+      do {
+        look.mustLook = false;
+        const now = await this.app.library.json(`/papers/${book.paper.id}`).catch((error) => {
+          if (![401, 403, 404].includes(error.status)) throw error;
+          return null;
+        });
+        if (reader.state.book !== book) return;
+        const isOver = book.paper.until_s !== null && book.paper.until_s <= Date.now() / 1000 + CLOCKS_S;
+        if (!now || (now.withdrawn_s !== null && book.paper.withdrawn_s === null)) this.#takeAway(reader, !now && isOver ? t("over_now") : t("taken"));
+        else if (now.revision !== book.paper.revision || now.document?.id !== book.id) await this.#showReplaced(reader, book, now);
+        else {
+          book.paper = now;
+          this.app.extras.bars.show();
+          if (reader === this.app.reader) document.title = now.name;
+        }
+      } while (look.mustLook && reader.state.book === book);
+    } finally { look.isLooking = false; }
+  }
+
+  /* The pages of a paper that is there no longer are on no canvas either. */
+  #takeAway(reader, text) {
+    const { folder } = reader.state.book.paper;
+    reader.wipe();
+    $("strip").width = $("strip").height = 1;
+    if (reader === this.app.reader) location.hash = this.app.hashOf(folder);
+    else this.app.extras.beside.close();
+    this.app.extras.notices.notify(text);
+  }
+
+  /* Lead the reader to the same page of the new revision. */
+  async #showReplaced(reader, book, now) {
+    const { app } = this;
+    if (!now.document) { this.#takeAway(reader, t("unreadable")); return; }
+    const fates = now.revision === book.paper.revision ? null
+      : await app.library.json(`/papers/${now.id}/diff/${book.paper.revision}-${now.revision}`).then((found) => found.pages, (error) => {
+        if (error.status !== 409 && error.status !== 503) throw error; // it cannot be said, or not now: the same number will do
+        return null;
+      });
+    if (reader.state.book !== book) return;
+    const { page } = reader.state;
+    if (fates) moveBookmarks(book.key, (one) => placeIn(fates, one));
+    const there = fates ? placeIn(fates, page) : page;
+    if (reader === app.reader) await app.showBook(now.document.id, there, now);
+    else await reader.open(now.document.id, there, { key: book.key, paper: now });
+    if (fates) app.extras.notices.notify(t("replaced"));
+  }
+}

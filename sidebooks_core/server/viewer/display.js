@@ -1,0 +1,44 @@
+/* How a page is shown: size, two pages, turning, light. */
+
+import { choices, choose, keepOfBook } from "./choices.js";
+import { button, h } from "./elements.js";
+import { t } from "./words.js";
+
+export const title = "display";
+
+/* A row of answers, one of them pressed. */
+function choice(label, answers, present, choosing) {
+  const group = h("div", { role: "group", "aria-label": label, class: "choice" });
+  const made = answers.map(([value, image, text]) => button(image, text, () => {
+    choosing(value);
+    for (const [index, one] of made.entries()) one.setAttribute("aria-pressed", String(answers[index][0] === value));
+  }, { "aria-pressed": String(value === present), "data-choice": value === "" ? "auto" : value }));
+  group.append(...made);
+  return h("section", {}, h("h3", {}, label), group);
+}
+
+/** Fill the panel. */
+export function fill(app, body) {
+  const { extras } = app;
+  const all = (does) => { for (const one of extras.readers) if (one.state.book) does(one); };
+  const reader = app.active;
+  const { book } = reader.state;
+  const refit = () => { all((one) => one.refit()); extras.bars.show(); };
+  body.append(
+    h("section", {}, h("h3", {}, t("size")), h("div", { class: "choice" },
+      button("larger", t("larger"), () => reader.zoomBy(1.25)), button("smaller", t("smaller"), () => reader.zoomBy(0.8)))),
+    choice(t("fit"), [["page", "whole", t("whole_page")], ["width", "width", t("whole_width")]], choices.fit, (value) => extras.bars.setFit(value)),
+    choice(t("two_pages"), [["auto", "fill", t("spread_auto")], ["one", "whole", t("spread_one")], ["two", "pair", t("spread_two")]], choices.spread,
+      (value) => { choose("spread", value); refit(); }),
+    choice(t("cover"), [["yes", "whole", t("cover_alone")], ["no", "pair", t("cover_paired")]], choices.cover ? "yes" : "no", (value) => { choose("cover", value === "yes"); refit(); }),
+    choice(t("binding"), [["ltr", "right", t("binding_left")], ["rtl", "left", t("binding_right")]], reader.state.direction, (value) => {
+      keepOfBook("direction", book.key, value);
+      reader.state.direction = value;
+      refit();
+    }),
+    h("section", {}, h("h3", {}, t("rotation")), h("div", { class: "choice" }, button("rotate", t("rotate"), () => { reader.rotate(); extras.bars.show(); }))),
+    choice(t("light"), [["", "fill", t("light_auto")], ["day", "sun", t("day")], ["night", "moon", t("night")]], choices.light, (value) => extras.setLight(value)),
+    choice(t("edges"), [["yes", "right", t("edges_turn")], ["no", "close", t("edges_still")]], choices.edges ? "yes" : "no", (value) => choose("edges", value === "yes")),
+  );
+  return null;
+}

@@ -1,0 +1,103 @@
+/* What a reader does with the effects of gestures.js. */
+
+import { columnAt, columnPlace } from "./columns.js";
+import { intoFrame, onView, frameOf } from "./frames.js";
+import { isCalm, runHome, runOn } from "./motion.js";
+import * as reading from "./reading.js";
+
+const TEXT_WAIT_MS = 150; // a double tap waits so long for the words
+const GIVES = 0.3; // how much a page gives way at its end
+
+/** The handlers of fingers.js for a reader. */
+export function handle(reader) {
+  const { state } = reader;
+  const none = { left: 0, right: 0, up: 0, down: 0 };
+
+  const fromMiddle = (x, y) => {
+    const seen = reader.view();
+    return { x: x * seen.ratio - seen.width / 2, y: y * seen.ratio - seen.height / 2 };
+  };
+
+  /* Let the slide, or the pull, run home, unless the next turn is already here. */
+  function settle(name, from) {
+    const { turn } = state;
+    runHome(from, (value) => {
+      if (!state.book || state.turn !== turn) return false;
+      state[name] = value;
+      reader.paint();
+      return true;
+    });
+  }
+
+  /* The column under a point, in pixels of the whole spread: {left, right}; null if none is known soon. */
+  async function columnUnder(at) {
+    const seen = reader.view();
+    const unzoomed = { x: (at.x - state.x) / state.zoom + seen.width / 2, y: (at.y - state.y) / state.zoom + seen.height / 2 };
+    const box = reader.boxes().find((one) => unzoomed.x >= one.x && unzoomed.x <= one.x + one.width && unzoomed.y >= one.y && unzoomed.y <= one.y + one.height);
+    if (!box) return null;
+    const pause = new Promise((done) => { setTimeout(done, TEXT_WAIT_MS, null); });
+    const text = await Promise.race([state.book.text(box.page).catch(() => null), pause]);
+    if (!text) return null;
+    const { box: upright } = frameOf(box, seen, state.quarters);
+    const [x, y] = intoFrame(unzoomed.x, unzoomed.y, seen, state.quarters);
+    const column = columnAt(text.words, (x - upright.x) / upright.scale, (y - upright.y) / upright.scale);
+    return column && onView(column, box, seen, state.quarters);
+  }
+
+  return {
+    scene: () => ({ room: state.book ? inCss(reading.room(state, reader.boxes(), reader.view()), reader.view().ratio) : none, edges: reader.options.edges }),
+    touched() { reader.tell("touched"); },
+    tap() { if (state.book) reader.tell("tapped"); },
+    edge(side) { if (state.book) reader.towards(side); },
+    turn(step) { if (state.book) reader.turn(step, step > 0 ? "start" : "end"); },
+    towards(side) { if (state.book) reader.towards(side); },
+    async doubleTap(x, y) {
+      if (!state.book) return;
+      if (state.mode === "free") { reader.fit(reader.options.fit); return; }
+      const at = fromMiddle(x, y);
+      const { book, turn } = state;
+      const column = await columnUnder(at);
+      if (state.book !== book || state.turn !== turn) return;
+      const boxes = reader.boxes();
+      const seen = reader.view();
+      reader.place(columnPlace(state, at, column, boxes, seen, reading.mostZoom(boxes, seen.ratio)));
+    },
+    follow(dx) {
+      if (!state.book || isCalm()) return;
+      const isEnd = reader.neighbour(reader.stepTo(dx > 0 ? "left" : "right")) === null;
+      state.slide = dx * reader.view().ratio * (isEnd ? GIVES : 1);
+      reader.paint();
+    },
+    letGo(dx, turns) {
+      if (!state.book) return;
+      const side = dx > 0 ? "left" : "right";
+      const { slide } = state;
+      if (turns && reader.neighbour(reader.stepTo(side)) !== null) {
+        reader.towards(side);
+        state.slide = isCalm() ? 0 : slide - Math.sign(dx) * reader.view().width;
+      }
+      settle("slide", state.slide);
+    },
+    move(dx, dy, pull = 0) {
+      if (!state.book) return;
+      const { ratio } = reader.view();
+      state.pull = isCalm() ? 0 : pull * GIVES * ratio;
+      reader.move(dx * ratio, dy * ratio);
+    },
+    unpull() { if (state.book) settle("pull", state.pull); },
+    fling(vx, vy) {
+      const { turn, zoom } = state;
+      const { ratio } = reader.view();
+      runOn(vx * ratio, vy * ratio, (dx, dy) => Boolean(state.book) && state.turn === turn && state.zoom === zoom && reader.move(dx, dy));
+    },
+    pinch(factor, x, y, dx, dy) {
+      if (!state.book) return;
+      const { ratio } = reader.view();
+      reader.zoomBy(factor, fromMiddle(x, y));
+      if (state.zoom > 1) reader.move(dx * ratio, dy * ratio);
+    },
+    zoom(factor, x, y) { if (state.book) reader.zoomBy(factor, fromMiddle(x, y)); },
+  };
+}
+
+const inCss = ({ left, right, up, down }, ratio) => ({ left: left / ratio, right: right / ratio, up: up / ratio, down: down / ratio });

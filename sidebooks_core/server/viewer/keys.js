@@ -1,0 +1,57 @@
+/* What keys do: one table, which the help shows, too. */
+
+/* Of the keys, as the browser names them, with Shift where it matters. */
+const ACTIONS = {
+  ArrowRight: "right", ArrowLeft: "left", ArrowDown: "down", ArrowUp: "up", PageDown: "on", PageUp: "back", " ": "on", "Shift+ ": "back", Home: "first", End: "last",
+  "+": "larger", "=": "larger", ";": "larger", "-": "smaller", 0: "whole", w: "width", "/": "find", g: "number", n: "next_hit", N: "previous_hit", p: "previous_hit",
+  b: "bookmark", f: "bars", r: "rotate", "?": "help", Escape: "leave",
+};
+
+/** The name of an action, or "". where: "field" (somebody writes), "button", "range" or "page"; event: {key, ctrlKey, metaKey, altKey, shiftKey}. Pure. */
+export function actionOf(event, where) {
+  const { key, ctrlKey, metaKey, altKey, shiftKey } = event;
+  if ((ctrlKey || metaKey) && !altKey && !shiftKey && key.toLowerCase() === "f") return "find";
+  if (ctrlKey || metaKey || altKey) return "";
+  const action = ACTIONS[shiftKey && key === " " ? "Shift+ " : key] || "";
+  if (where === "field") return action === "leave" ? action : "";
+  if (where === "button" && (key === " " || key === "Enter")) return "";
+  return action;
+}
+
+/** For the help: [name of the text, keys as they are written on them]. */
+export const KEYS_OF_HELP = [
+  ["key_turn", "← →"], ["key_on", "PageDown"], ["key_ends", "Home / End"], ["key_zoom", "+ / - / 0"], ["key_width", "W"], ["key_find", "/"], ["key_hits", "N / P"],
+  ["key_number", "G"], ["key_bookmark", "B"], ["key_bars", "F"], ["key_help", "?"],
+];
+
+const PAN_SHARE = 0.25; // of the view's height
+
+const whereOf = (target) => {
+  if (target.matches?.("input[type=range]")) return "range";
+  if (target.matches?.("input:not([type=radio]):not([type=checkbox]), textarea, select")) return "field";
+  return target.closest?.("button, a, summary, input, [role=dialog]") ? "button" : "page";
+};
+
+/** Let keys act on the reader that is read. */
+export function listenToKeys(app) {
+  const { extras } = app;
+  const across = (side, reader) => (reader.isLarge && reader.move(side === "right" ? -pan(reader) : pan(reader), 0)) || reader.towards(side);
+  const down = (step, reader) => (reader.isLarge && reader.move(0, -step * pan(reader))) || reader.turn(step, step > 0 ? "start" : "end");
+  const pan = (reader) => reader.view().height * PAN_SHARE;
+  const does = {
+    right: (reader) => across("right", reader), left: (reader) => across("left", reader), down: (reader) => down(1, reader), up: (reader) => down(-1, reader),
+    on: (reader) => reader.step(1), back: (reader) => reader.step(-1), first: (reader) => reader.jump(1), last: (reader) => reader.jump(reader.state.book.pages.length),
+    larger: (reader) => reader.zoomBy(1.5), smaller: (reader) => reader.zoomBy(1 / 1.5), whole: () => extras.bars.setFit("page"), width: () => extras.bars.setFit("width"),
+    rotate: (reader) => reader.rotate(), bars: () => extras.bars.toggle(), bookmark: () => extras.bars.bookmark(),
+    find: () => extras.panels.open("find"), number: () => extras.panels.open("pages"), help: () => extras.panels.open("help"),
+    next_hit: () => extras.finding?.step(1), previous_hit: () => extras.finding?.step(-1), leave: () => extras.panels.leave(),
+  };
+  document.addEventListener("keydown", (event) => {
+    if (!app.reader.state.book || event.isComposing || document.querySelector("dialog[open]")) return;
+    const action = actionOf(event, whereOf(event.target));
+    const isScrolling = event.target.closest?.("#side") && ["down", "up", "on", "back", "first", "last"].includes(action);
+    if (!action || isScrolling) return;
+    event.preventDefault();
+    does[action](app.active);
+  });
+}

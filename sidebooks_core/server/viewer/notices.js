@@ -1,0 +1,85 @@
+/* What the reader is told: sentences with one button, at the foot of the screen or on the page that they are about. */
+
+import { button, h, icon } from "./elements.js";
+import { fault, t } from "./words.js";
+
+const NEWS_MS = 15_000; // news that nobody answers go by themselves; nothing is lost with them
+
+export class Notices {
+  #hint = null;
+
+  constructor() {
+    this.message = h("div", { id: "message", class: "notice", role: "alert", hidden: true });
+    this.news = h("div", { id: "news", class: "notice", role: "status", hidden: true });
+    this.place = h("div", { class: "notices" }, this.news, this.message);
+    document.body.append(this.place);
+  }
+
+  /** Say what is wrong; "" takes it back. */
+  tell(text) {
+    this.message.replaceChildren(...(text ? [h("span", {}, text), button("close", t("close"), () => this.tell(""))] : []));
+    this.message.hidden = !text;
+  }
+
+  get told() { return this.message.querySelector("span")?.textContent || ""; }
+
+  /** Tell news, with an answer to it. */
+  notify(text, answer, act) {
+    const close = () => { this.news.hidden = true; };
+    this.news.replaceChildren(h("span", {}, text), h("span", { class: "buttons" },
+      act && button(null, answer, () => { close(); act(); }, { class: "main" }), button("close", t("close"), close)));
+    this.news.hidden = false;
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => { if (!this.news.contains(document.activeElement)) close(); }, NEWS_MS);
+  }
+
+  /** What somebody should know who is here for the first time. */
+  hint(title, lines, more, act) {
+    const close = () => this.endHint();
+    this.#hint = h("section", { class: "notice hint", "aria-label": title }, h("strong", {}, title), h("ul", {}, lines.map((one) => h("li", {}, one))),
+      h("span", { class: "buttons" }, button("help", more, () => { close(); act(); }), button("done", t("understood"), close, { class: "main" })));
+    this.place.prepend(this.#hint);
+  }
+
+  /** Who turns pages needs no hint any more. */
+  endHint() {
+    this.#hint?.remove();
+    this.#hint = null;
+  }
+
+  /** Take back what was said of another screen. */
+  clear() {
+    this.tell("");
+    this.news.hidden = true;
+    this.endHint();
+  }
+
+  /** On a reader's stage: a page that failed says so, with what it still shows under it; one that is not whole has a sign. */
+  watch(reader) {
+    const { book } = reader.state;
+    if (!book) return;
+    const failed = reader.spread.map((page) => book.failure(page)).find(Boolean);
+    const isWithheld = reader.spread.some((page) => book.pages[page - 1].is_withheld);
+    const problems = reader.spread.filter((page) => book.problems(page)).map((page) => `${reader.labelOf(page)}: ${book.problems(page)}`);
+    fill(reader.stage, "failed", isWithheld ? t("withheld") : failed ? failureText(failed) : "", (text) => h("div", { class: "notice failed", role: "alert" }, icon("warning"),
+      h("span", {}, text), isWithheld ? null : button("replace", t("again"), () => reader.recover(), { class: "main" })));
+    fill(reader.stage, "problems", problems.join("\n"), (text) => h("details", { class: "notice problems", role: "status" },
+      h("summary", {}, icon("warning"), t("incomplete")), h("p", { lang: "en" }, text)));
+  }
+}
+
+function failureText(failed) {
+  if (!failed.status || failed.status >= 502) return fault(failed.status ? failed : new TypeError());
+  return failed.status >= 500 || failed.status === 422 ? t("page_failed") : fault(failed);
+}
+
+/* Let a stage have the notice of a kind with this text; none if it is empty. What is there already stays. */
+function fill(stage, kind, text, make) {
+  const there = stage.querySelector(`.${kind}`);
+  if ((there?.dataset.text || "") === text) return;
+  there?.remove();
+  if (!text) return;
+  const made = make(text);
+  made.dataset.text = text;
+  stage.append(made);
+}

@@ -1,0 +1,69 @@
+/* The page at which somebody is: kept on this device, in the address, and for papers on the server. */
+
+import { keepOfBook } from "./choices.js";
+
+const POSITION_MS = 2000; // a page that is looked at this long is kept on the server
+
+export class Positions {
+  #timer = 0;
+
+  constructor(app) {
+    this.app = app;
+    addEventListener("pagehide", () => this.leave());
+    document.addEventListener("visibilitychange", () => { if (document.visibilityState === "hidden") this.leave(); });
+  }
+
+  attend(reader) {
+    reader.addEventListener("settled", () => this.#settle(reader));
+    reader.addEventListener("jumped", () => this.#noteJump(reader));
+    if (reader.state.book) this.#settle(reader);
+  }
+
+  #address(reader, page = reader.state.page) {
+    const { reader: first, extras } = this.app;
+    const shown = `#${first.state.book.key}/${reader === first ? page : first.state.page}`;
+    return shown + (extras.beside?.isOpen ? `&beside=${extras.beside.address()}` : "");
+  }
+
+  #settle(reader) {
+    const { book } = reader.state;
+    if (!book || !this.app.reader.state.book) return;
+    this.#keepHere(reader);
+    history.replaceState(history.state, "", this.#address(reader)); // Safari refuses more than 100 in 30 seconds
+    this.app.hash = location.hash;
+    clearTimeout(this.#timer);
+    if (book.paper) this.#timer = setTimeout(() => this.#keepThere(reader), POSITION_MS);
+  }
+
+  /* The browser's way back leads to the page before a jump. */
+  #noteJump(reader) {
+    if (reader !== this.app.reader) return;
+    history.replaceState(history.state, "", this.#address(reader));
+    history.pushState({ from: reader.state.page }, "", this.#address(reader));
+    this.app.extras.bars.offerWayBack(reader.state.page);
+  }
+
+  #keepHere(reader) { keepOfBook("page", reader.state.book.key, reader.state.page); }
+
+  #keepThere(reader) {
+    const { book, page } = reader.state;
+    const { library } = this.app;
+    if (!book?.paper || this.app.isNobody || book.page_kept === page) return;
+    book.page_kept = page;
+    const options = { method: "PUT", headers: { "Content-Type": "application/json" }, keepalive: true, priority: "low" };
+    const body = JSON.stringify({ page, revision: book.paper.revision });
+    fetch(`${library.base}/papers/${book.paper.id}/position`, { ...options, body })
+      .then((answer) => { this.app.isNobody ||= answer.status === 401; })
+      .catch(() => {}); // a place that is lost costs a few turns
+  }
+
+  /** Keep everything now: the page goes, or another screen comes. */
+  leave() {
+    clearTimeout(this.#timer);
+    for (const reader of this.app.extras.readers) {
+      if (!reader.state.book) continue;
+      this.#keepHere(reader);
+      this.#keepThere(reader);
+    }
+  }
+}

@@ -1,0 +1,367 @@
+/* One stage with one document: what is shown of it, in the order coarse, sharp, text, neighbours. It never shows a blank page. */
+
+import { askedSize, limited } from "./asking.js";
+import { frameOf, onView, turnedPages } from "./frames.js";
+import { fit, levelFor, neighbourOf, spreadOf, tilesIn, zoomed, MAX_IMAGE_PX } from "./layout.js";
+import { paintSpread } from "./painter.js";
+import * as reading from "./reading.js";
+
+const AHEAD = [1, -1, 2]; // spreads decoded before they are turned to
+const MARGIN_PX = 8; // of the screen, around the page; index.html knows it, too
+const NARROW_PX = 600;
+const RIFFLE_MS = 130; // turns closer than this show what there is, and sharpen where they stop
+const PAPER_AFTER_MS = 1000; // after opening: the paper of a page that has not come yet
+const AFTER_FRAME_MS = 34; // two frames: what may come when the page is on the screen
+const SETTLE_MS = 250; // a page that is looked at this long gets its text, its place in the address, its mark of progress
+const SHARPEN_MS = 120; // after the last movement
+const AGAIN_MS = 5000; // after a failure that may pass
+const PAGE_SHARE = 0.88; // of the view by which a key moves an enlarged page
+
+/** Tells by events: "opened", "turned", "settled" (the page is looked at), "painted", "sharpened", "moved", "tapped", "touched",
+    "jumped" (before it leads elsewhere by a link). */
+export class Reader extends EventTarget {
+  state = { book: null, page: 1, mode: "page", zoom: 1, x: 0, y: 0, slide: 0, pull: 0, quarters: 0, turn: 0, direction: "ltr" };
+  hits = [];
+  hit = null;
+  layers = []; // painted over each page: see painter.js
+  fillText = null; // comes after the first page
+  #painting = false;
+  #sharpening = 0;
+  #turned_ms = 0;
+  #later = {};
+
+  /** stage: its element; options: {fit, spread, cover, edges}, the reader's choices, read at each use. */
+  constructor(stage, library, options) {
+    super();
+    Object.assign(this, { stage, library, options, canvas: stage.querySelector(".canvas"), text: stage.querySelector(".text") });
+    this.context = this.canvas.getContext("2d");
+    new ResizeObserver(() => this.refit()).observe(stage);
+  }
+
+  /** Dispatch an event. */
+  tell(name, detail) { this.dispatchEvent(new CustomEvent(name, { detail })); }
+
+  /* One timer of each name. */
+  #after(name, ms, does) {
+    clearTimeout(this.#later[name]);
+    this.#later[name] = setTimeout(does, ms);
+  }
+
+  // What is shown
+
+  /** Pixels of the screen that the stage has: {width, height, ratio, margin}. */
+  view() {
+    const across = Math.max(1, this.stage.clientWidth);
+    const down = Math.max(1, this.stage.clientHeight);
+    const ratio = Math.min(window.devicePixelRatio || 1, 3, Math.sqrt(MAX_IMAGE_PX / (across * down)));
+    const margin = innerWidth < NARROW_PX ? 0 : Math.round(MARGIN_PX * ratio);
+    return { width: Math.round(across * ratio), height: Math.round(down * ratio), ratio, margin };
+  }
+
+  get pages() { return turnedPages(this.state.book.pages, this.state.quarters); }
+
+  /** Whether pages lie side by side. */
+  get together() {
+    const [typical] = [this.pages.slice(1).find((one) => one.height_pt >= one.width_pt) || this.pages[0]];
+    const { width, height } = this.#inner();
+    const scale = (count) => Math.min(width / (count * typical.width_pt), height / typical.height_pt);
+    return this.pages.length > 1 && reading.isTogether(this.options.spread, scale(1), scale(2), { width, height });
+  }
+
+  #inner() {
+    const { width, height, margin } = this.view();
+    return { width: Math.max(1, width - 2 * margin), height: Math.max(1, height - 2 * margin) };
+  }
+
+  spreadAt(page) { return spreadOf(this.pages, this.state.direction, page, this.together, this.options.cover); }
+
+  get spread() { return this.spreadAt(this.state.page); }
+
+  neighbour(step) { return neighbourOf(this.pages, this.state.direction, this.spread, step, this.together, this.options.cover); }
+
+  /** Where pages lie if the whole spread is shown. */
+  boxes(spread = this.spread) {
+    const { margin } = this.view();
+    const { width, height } = this.#inner();
+    return fit(this.pages, spread, width, height).map((one) => ({ ...one, x: one.x + margin, y: one.y + margin }));
+  }
+
+  #asked(one, spread, place = this.state) {
+    const sizes = spread.map((page) => this.pages[page - 1]);
+    const [width, height] = askedSize(one, sizes, this.#inner(), this.state.quarters, place.mode, place.zoom);
+    return [one.page, width, height];
+  }
+
+  // Opening and leaving
+
+  /** Show a document. about: {key, paper, name, direction, ahead}; ahead: whether its page may be asked for before its sizes
+      are known. */
+  async open(id, page, about) {
+    this.state.book?.close();
+    const { width, height } = this.#inner();
+    const isWhole = this.options.fit === "page" && (this.options.spread === "one" || (width < height && this.options.spread === "auto"));
+    const book = await this.library.open(id, isWhole ? { page, ...limited(width, height) } : null);
+    if (!isWhole) book.loadPreview(page).catch(() => {}); // whoever shows the page is told what is wrong with it
+    Object.assign(book, about);
+    this.state.book = book;
+    Object.assign(this.state, { direction: about.direction || book.direction, quarters: 0, mode: this.options.fit });
+    Object.assign(this, { hits: [], hit: null });
+    book.opened_ms = performance.now();
+    this.#after("paper", PAPER_AFTER_MS + 1, () => { if (this.canvas.dataset.book !== id) this.paint(); });
+    book.onupdate = (updated) => {
+      if (this.spread.includes(updated)) this.paint();
+      else this.tell("previewed");
+    };
+    this.tell("opened");
+    this.goto(page);
+  }
+
+  close() {
+    for (const timer of Object.values(this.#later)) clearTimeout(timer);
+    this.state.book?.close();
+    this.state.book = null;
+    this.#sharpening += 1;
+  }
+
+  /** Take what is shown off the screen: its pages are there no longer, or not for us. */
+  wipe() {
+    this.canvas.width = this.canvas.height = 1;
+    delete this.canvas.dataset.book;
+    this.text.replaceChildren();
+    this.close();
+  }
+
+  // Painting
+
+  /* A document just opened: its page is on the way, and a frame of blank paper, or of what is there already, would only delay it. */
+  #isWaiting() {
+    const { book, page, turn, zoom, slide } = this.state;
+    const isShown = this.stage.querySelector("#early") && turn === 1 && zoom === 1 && !slide;
+    if (!isShown && performance.now() - book.opened_ms > PAPER_AFTER_MS) return false;
+    const isBetter = (one) => {
+      const best = book.best(...this.#asked(one, this.spread));
+      return book.failure(one.page) || (best && !(isShown && best.bitmap === book.preview(page)));
+    };
+    return !this.boxes().some(isBetter);
+  }
+
+  paint() {
+    if (this.#painting || !this.state.book || this.#isWaiting()) return;
+    this.#painting = true;
+    requestAnimationFrame(() => {
+      this.#painting = false;
+      if (this.state.book) this.#frame();
+    });
+  }
+
+  #frame() {
+    const { state, canvas, context } = this;
+    const { book } = state;
+    const seen = this.view();
+    if (canvas.width !== seen.width || canvas.height !== seen.height) { canvas.width = seen.width; canvas.height = seen.height; }
+    context.clearRect(0, 0, seen.width, seen.height);
+    const scene = { book, view: seen, quarters: state.quarters, layers: this.layers };
+    const beside = state.slide ? this.neighbour(this.stepTo(state.slide > 0 ? "left" : "right")) : null;
+    if (beside !== null) {
+      const spread = this.spreadAt(beside);
+      const boxes = this.boxes(spread);
+      const there = reading.placeOn(state, boxes, seen);
+      const place = { ...there, x: there.x + state.slide - Math.sign(state.slide) * seen.width };
+      paintSpread(context, { ...scene, boxes, place, askFor: (one) => this.#asked(one, spread, there) });
+    }
+    const { spread } = this;
+    const place = { zoom: state.zoom, x: state.x + state.slide, y: state.y + state.pull };
+    const shown = paintSpread(context, { ...scene, boxes: this.boxes(), place, askFor: (one) => this.#asked(one, spread) });
+    const failed = spread.some((page) => book.failure(page));
+    Object.assign(canvas.dataset, { book: book.id, page: state.page, turn: state.turn, zoom: state.zoom, shown, sharp: shown === "sharp", failed });
+    this.stage.querySelector("#early")?.remove();
+    if (!this.text.hidden) this.#placeText(seen);
+    this.#after("painted", AFTER_FRAME_MS, () => this.tell("painted"));
+  }
+
+  #placeText({ ratio }) {
+    const { x, y, zoom } = this.state;
+    this.text.style.transform = `translate(${x / ratio}px, ${y / ratio}px) scale(${zoom})`;
+  }
+
+  // Turning
+
+  /** Show a page: whatever there is of it is on the screen in the next frame, and all else comes after it. from: the part of an
+      enlarged page that comes first, "start" or "end". */
+  goto(page, from = "start") {
+    const { state } = this;
+    const now_ms = performance.now();
+    const isRiffling = now_ms - this.#turned_ms < RIFFLE_MS;
+    this.#turned_ms = now_ms;
+    Object.assign(state, { page: Math.max(1, Math.min(state.book.pages.length, page)), turn: state.turn + 1, slide: 0, pull: 0 });
+    Object.assign(state, reading.placeOn(state, this.boxes(), this.view(), from));
+    this.paint();
+    if (isRiffling) this.#after("sharpen", RIFFLE_MS, () => this.sharpen());
+    else if (this.#isSharp()) this.#after("sharpen", AFTER_FRAME_MS, () => this.sharpen());
+    else this.sharpen();
+    this.#after("turned", AFTER_FRAME_MS, () => { this.text.hidden = true; this.tell("turned"); });
+    this.#after("settle", SETTLE_MS, () => this.tell("settled"));
+  }
+
+  #isSharp() { return this.boxes().every((one) => this.state.book.best(...this.#asked(one, this.spread))?.sharp); }
+
+  turn(step, from = "start") {
+    const page = this.neighbour(step);
+    if (page !== null) this.goto(page, from);
+    else this.tell("ended", step);
+  }
+
+  stepTo(side) { return (side === "right") === (this.state.direction !== "rtl") ? 1 : -1; }
+
+  towards(side) { this.turn(this.stepTo(side)); }
+
+  /** Move on by about a screen, and turn at the end of the page. */
+  step(step) {
+    const { up, down } = reading.room(this.state, this.boxes(), this.view());
+    if ((step > 0 ? up : down) <= 1) this.turn(step, step > 0 ? "start" : "end");
+    else this.move(0, -step * PAGE_SHARE * this.view().height);
+  }
+
+  // Zooming and moving
+
+  /** Show another part of the spread. place: as of reading.js. */
+  place(place) {
+    Object.assign(this.state, place);
+    this.paint();
+    this.#after("sharpen", SHARPEN_MS, () => this.sharpen());
+    this.#after("moved", SHARPEN_MS, () => this.tell("moved"));
+  }
+
+  /** Zoom by a factor about a point, given from the view's middle. */
+  zoomBy(factor, at = { x: 0, y: 0 }) {
+    const boxes = this.boxes();
+    this.place(reading.zoomedAt(this.state, factor, at, boxes, this.view(), reading.mostZoom(boxes, this.view().ratio)));
+  }
+
+  /** Show the whole page, or its whole width: "page" or "width". */
+  fit(mode) { this.place(reading.fitted(mode, this.boxes(), this.view())); }
+
+  /** Move an enlarged page. Returns whether it moved. */
+  move(dx, dy) {
+    const { x, y } = this.state;
+    const place = reading.moved(this.state, dx, dy, this.boxes(), this.view());
+    this.place(place);
+    return place.x !== x || place.y !== y;
+  }
+
+  /** Turn all pages by a quarter to the right. */
+  rotate() {
+    this.state.quarters = (this.state.quarters + 1) % 4;
+    this.refit();
+  }
+
+  /** The stage, or what lies on it, has another size: keep the page and the part of it. */
+  refit() {
+    if (!this.state.book) return;
+    this.text.hidden = true;
+    Object.assign(this.state, { slide: 0, pull: 0 }, reading.placeOn(this.state, this.boxes(), this.view(), "same"));
+    this.paint();
+    this.#after("sharpen", SHARPEN_MS, () => this.sharpen());
+    this.#after("turned", AFTER_FRAME_MS, () => this.tell("turned"));
+  }
+
+  get isLarge() {
+    const { left, right, up, down } = reading.room(this.state, this.boxes(), this.view());
+    return left + right > 1 || up + down > 1;
+  }
+
+  /** Mark hits of a search, and lead to one of them. */
+  showHits(hits, current = null) {
+    Object.assign(this, { hits, hit: current });
+    if (current && !this.spread.includes(current.page)) this.goto(current.page);
+    const box = current && this.boxes().find((one) => one.page === current.page);
+    if (box && current.boxes_pt.length) {
+      this.place(reading.centred(this.state, onView(current.boxes_pt[0], box, this.view(), this.state.quarters), this.boxes(), this.view()));
+    }
+    this.paint();
+  }
+
+  /** Ask again for what failed. */
+  recover() {
+    if (!this.state.book) return;
+    this.state.book.retryFailed?.();
+    this.sharpen();
+  }
+
+  // Sharpening: what is on the screen first; when it is there, its text, then the neighbours, decoded before they are turned to
+
+  #tiles() {
+    const { state } = this;
+    if (state.mode !== "free") return [];
+    const seen = this.view();
+    return this.boxes().flatMap((one) => {
+      const { box, view } = frameOf(zoomed(one, seen, state), seen, state.quarters);
+      const { levels } = state.book.pages[one.page - 1];
+      return tilesIn(levels, levelFor(levels, box.width), box, view).map((tile) => [one.page, tile.level, tile.column, tile.row]);
+    });
+  }
+
+  async sharpen() {
+    clearTimeout(this.#later.sharpen);
+    const { book } = this.state;
+    if (!book) return;
+    this.#sharpening += 1;
+    const mine = this.#sharpening;
+    const { spread } = this;
+    const visible = this.boxes().map((one) => this.#asked(one, spread));
+    const ahead = AHEAD.map((step) => this.neighbour(step)).filter((page) => page !== null).flatMap((page) => {
+      const pages = this.spreadAt(page);
+      const boxes = this.boxes(pages);
+      const there = reading.placeOn(this.state, boxes, this.view());
+      return boxes.map((one) => this.#asked(one, pages, there));
+    });
+    const tiles = this.#tiles();
+    book.keepOnly([...visible, ...ahead], tiles);
+    try {
+      await Promise.all([...visible.map((one) => book.load(...one)), ...tiles.map((one) => book.loadTile(...one))]);
+      if (mine !== this.#sharpening) return;
+      book.hint(this.state.page, ...visible[0].slice(1), spread.length > 1); // not before: it would draw beside what is waited for
+      this.tell("sharpened");
+      this.#after("text", SETTLE_MS, () => this.#showText(mine));
+      this.#fetchPreviews(book);
+      for (const one of ahead) {
+        if (mine !== this.#sharpening) return;
+        await book.load(...one, false).catch(() => {}); // told when somebody turns to it
+      }
+    } catch (error) {
+      if (error.name === "AbortError" || mine !== this.#sharpening) return;
+      this.paint();
+      this.#after("again", AGAIN_MS, () => { if (mine === this.#sharpening && document.visibilityState === "visible") this.recover(); });
+    }
+  }
+
+  /* A bundle that does not come costs thumbnails; the next page that is looked at asks again. */
+  #fetchPreviews(book) {
+    if (book.previewing) return;
+    book.previewing = true;
+    book.fetchPreviews(() => this.state.page).catch(() => {}).finally(() => { book.previewing = false; });
+  }
+
+  async #showText(mine) {
+    const { book, quarters } = this.state;
+    if (!book || !this.fillText || mine !== this.#sharpening) return;
+    const seen = this.view();
+    const boxes = this.boxes();
+    const contents = await Promise.all(boxes.map((one) => book.text(one.page))).catch(() => null); // a page without its words is read, too
+    if (!contents || this.state.book !== book || mine !== this.#sharpening) return;
+    this.fillText(this.text, boxes, contents, { ratio: seen.ratio, quarters, language: "", label: (page) => this.labelOf(page), follow: (page) => this.jump(page) });
+    this.text.hidden = false;
+    this.#placeText(seen);
+  }
+
+  /** Show again what stands over the picture, in another language. */
+  retell() { this.#showText(this.#sharpening); }
+
+  labelOf = (page) => this.state.book.pages[page - 1].label;
+
+  /** Go to a page far away, so that there is a way back. */
+  jump(page) {
+    this.tell("jumped", page);
+    this.goto(page);
+  }
+}

@@ -1,0 +1,88 @@
+/* Where the reader looks: a place on a spread, as a value, and what each act makes of it. Pure. All lengths are pixels of the view.
+
+   A place is {mode, zoom, x, y}. zoom: 1 shows the whole spread; x, y: how far the spread's middle lies from the view's.
+   mode: "page" (the whole spread), "width" (as wide as the view) or "free" (as somebody has zoomed).
+   boxes: where the pages lie if the whole spread is shown. */
+
+const MOST_ZOOM = 8;
+const MOST_SCALE = 12; // pixels of the view per point: 1/6 mm fills a fingertip
+const LEAST_PAIR = 0.9; // two pages side by side may be this much smaller than one alone
+
+export const WHOLE = Object.freeze({ mode: "page", zoom: 1, x: 0, y: 0 });
+
+/** The rectangle that pages cover together: {left, top, right, bottom}. */
+export function extent(boxes) {
+  return {
+    left: Math.min(...boxes.map((one) => one.x)),
+    top: Math.min(...boxes.map((one) => one.y)),
+    right: Math.max(...boxes.map((one) => one.x + one.width)),
+    bottom: Math.max(...boxes.map((one) => one.y + one.height)),
+  };
+}
+
+/* How far the middle may be moved each way. */
+function reach(zoom, boxes, view) {
+  const { left, top, right, bottom } = extent(boxes);
+  const most = (span, side) => Math.max(0, (span * zoom - side) / 2);
+  return [most(right - left, view.width), most(bottom - top, view.height)];
+}
+
+/** The place with x and y such that the spread keeps covering the view, or stays in its middle. */
+export function clamped(place, boxes, view) {
+  const [across, down] = reach(place.zoom, boxes, view);
+  const within = (value, most) => Math.max(-most, Math.min(most, value)) || 0;
+  return { ...place, x: within(place.x, across), y: within(place.y, down) };
+}
+
+/** How far the spread can be moved: {left, right, up, down}. */
+export function room(place, boxes, view) {
+  const [across, down] = reach(place.zoom, boxes, view);
+  return { left: across + place.x, right: across - place.x, up: down + place.y, down: down - place.y };
+}
+
+export const moved = (place, dx, dy, boxes, view) => clamped({ ...place, x: place.x + dx, y: place.y + dy }, boxes, view);
+
+/** The zoom that makes the spread as wide as the view. */
+export function widthZoom(boxes, view) {
+  const { left, right } = extent(boxes);
+  return Math.max(1, view.width / (right - left));
+}
+
+/** The largest zoom: eight times the whole page, and more on pages that are drawn small then, as long strips are. */
+export function mostZoom(boxes, ratio) {
+  return Math.max(MOST_ZOOM, ...boxes.map((one) => (MOST_SCALE * ratio) / one.scale));
+}
+
+/** The place after zooming about a point, which is given from the view's middle. */
+export function zoomedAt(place, factor, at, boxes, view, most) {
+  const zoom = Math.max(1, Math.min(most, place.zoom * factor));
+  if (zoom === 1) return WHOLE;
+  const share = zoom / place.zoom;
+  return clamped({ mode: "free", zoom, x: at.x - (at.x - place.x) * share, y: at.y - (at.y - place.y) * share }, boxes, view);
+}
+
+/** The place on a spread that somebody turns to. from: "start", "end", or "same" for the same part of it. */
+export function placeOn(place, boxes, view, from = "start") {
+  if (place.mode === "page") return WHOLE;
+  const zoom = place.mode === "width" ? widthZoom(boxes, view) : place.zoom;
+  const [, down] = reach(zoom, boxes, view);
+  const y = { start: down, end: -down, same: place.y }[from];
+  return clamped({ mode: place.mode, zoom, x: place.mode === "width" ? 0 : place.x, y }, boxes, view);
+}
+
+/** The place that shows a spread in a mode, "page" or "width"; at its top. */
+export const fitted = (mode, boxes, view) => placeOn({ ...WHOLE, mode }, boxes, view);
+
+/** The place at which a rectangle of the whole spread (as `boxes`) is in the middle of the view, as far as it can be. */
+export function centred(place, rect, boxes, view) {
+  if (place.zoom === 1) return place;
+  const x = (view.width / 2 - (rect.left + rect.right) / 2) * place.zoom;
+  const y = (view.height / 2 - (rect.top + rect.bottom) / 2) * place.zoom;
+  return clamped({ ...place, x, y }, boxes, view);
+}
+
+/** Whether pages lie side by side. choice: "auto", "one" or "two"; single, pair: the scales of a page alone and of two. */
+export function isTogether(choice, single, pair, view) {
+  if (choice !== "auto") return choice === "two";
+  return view.width > view.height && pair >= LEAST_PAIR * single;
+}

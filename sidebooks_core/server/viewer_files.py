@@ -1,0 +1,54 @@
+"""The viewer's files as they are served: scripts without comments and indentation, of which a browser has no use."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+
+from rjsmin import jsmin
+
+from sidebooks_core.server import viewer_shell
+
+VIEWER = Path(__file__).parent / "viewer"
+MEDIA_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml; charset=utf-8",
+    ".png": "image/png",
+    ".json": "application/json",
+    ".webmanifest": "application/manifest+json",
+}
+POLICY = "default-src 'self'; script-src 'self' 'sha256-{script}'; img-src 'self' blob: data:; style-src 'self' 'unsafe-inline'"
+"""Scripts: our own files, and the one that stands in the page itself, by its digest."""
+_BEGIN, _END = "<script>", "</script>"
+
+
+@lru_cache(maxsize=1)
+def viewer_files() -> dict[str, bytes]:
+    """All files by name."""
+    return viewer_shell.completed({path.name: _served(path) for path in VIEWER.iterdir() if path.suffix in MEDIA_TYPES})
+
+
+@lru_cache(maxsize=1)
+def policy() -> str:
+    """The Content-Security-Policy of the viewer's page."""
+    script = viewer_files()["index.html"].decode().rpartition(_BEGIN)[2].partition(_END)[0]
+    return POLICY.format(script=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode())
+
+
+def _served(path: Path) -> bytes:
+    if path.suffix == ".js":
+        return minified(path.read_text("utf-8")).encode()
+    if path.suffix == ".html":
+        before, begin, rest = path.read_text("utf-8").rpartition(_BEGIN)
+        script, end, after = rest.partition(_END)
+        return "".join((before, begin, minified(script), end, after)).encode()
+    return path.read_bytes()
+
+
+def minified(script: str) -> str:
+    """A script without comments and needless blanks. Names stay: errors that a browser reports can be read."""
+    return str(jsmin(script))
