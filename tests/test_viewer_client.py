@@ -21,7 +21,7 @@ import pytest
 from served import Served, until_listed
 
 from sidebooks_core.server.viewer.npm import pack
-from sidebooks_core.server.viewer_files import VIEWER, viewer_files
+from sidebooks_core.server.viewer_files import VIEWER, minified, viewer_files
 from sidebooks_core.tiling.spreads import SpreadRule, Spreads
 
 NODE, NPM = shutil.which("node"), shutil.which("npm")
@@ -137,6 +137,7 @@ def test_the_package_reads_from_a_server_where_there_is_no_screen(archive: Path,
     assert found["bytes"] > 100
     assert found["hits"] >= 1 == found["first"]
     assert found["seen"]
+    assert found["bundle"] == [True, True]
     assert (found["gave_up"], found["failure"]) == ("AbortError", None)
 
 
@@ -147,7 +148,7 @@ def test_scripts_mean_the_same_without_their_comments(tmp_path: Path) -> None:
         parser = archive.extractfile("package/dist/acorn.mjs")
         assert parser is not None
         (tmp_path / "acorn.mjs").write_bytes(parser.read())
-    pairs = {path.name: (path.read_text("utf-8"), viewer_files()[path.name].decode()) for path in VIEWER.glob("*.js")}
+    pairs = {path.name: (path.read_text("utf-8"), minified(path.read_text("utf-8"))) for path in VIEWER.glob("*.js")}
     pages = ((VIEWER / "index.html").read_text("utf-8"), viewer_files()["index.html"].decode())
     written, served = ([*re.findall(r"<script>(.*?)</script>", page, re.DOTALL)] for page in pages)
     pairs |= {f"index.html {at}": both for at, both in enumerate(zip(written, served, strict=True))}
@@ -226,7 +227,6 @@ def fetched(address: str) -> tuple[bytes, int]:
         return gzip.decompress(sent) if is_compressed else sent, len(sent)
 
 
-@pytest.mark.xfail(reason="main.js still holds what its panels and words need", strict=True)
 def test_what_the_first_page_needs_is_light(sample: Path, tmp_path: Path) -> None:
     (tmp_path / "served").mkdir()
     shutil.copy(sample, tmp_path / "served" / "sample.pdf")

@@ -36,7 +36,7 @@ VALUES = {
     "rotation": "0", "quality": "default", "format": "png", "dziLevel": "0", "column": "0", "row": "0", "span": "1-1",
     "old_forms": "0", "q": "x", "session": "", "since": "0", "view": "60x96", "start": "1",
     "until": "9999999999", "as": "json", "revision": "1",
-    "revisions": "1-1", "filename": "new.pdf", "name": "new", "from": "0", "before": "99", "limit": "9",
+    "revisions": "1-1", "filename": "new.pdf", "name": "new", "from": "0", "before": "99", "few": "9", "limit": "9",
     "state": "state", "code": "code",
 }  # fmt: skip
 BODIES: dict[str, Any] = {

@@ -64,12 +64,13 @@ def summary(base: str, registered: Registered, limits: Limits = UNLIMITED) -> Do
         image_service=f"{base}/iiif/3/{page_id(document, first_page(limits, document) or 0)}",
         manifest=f"{base}/presentation/3/{document.id}/manifest.json",
         pages=f"{base}/documents/{document.id}/pages.json",
+        folder=registered.folder,
     )
 
 
 def not_served(problems: Iterable[Problem]) -> list[NotServed]:
     """What lies in the watched folders and is not served, by name and reason."""
-    return [NotServed(problem.path.name, problem.reason) for problem in problems]
+    return [NotServed(problem.path.name, problem.reason, problem.is_locked) for problem in problems]
 
 
 def told_limits(limits: Limits, operations: Iterable[str]) -> ReaderLimits:

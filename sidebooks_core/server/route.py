@@ -53,6 +53,7 @@ PARAMETERS = {
     "upload": Parameter("An upload's id", "[A-Za-z0-9_-]{1,64}"),
     "from": Parameter("Papers whose time has not ended by then: seconds since 1970 (UTC)", "[0-9]{1,12}([.][0-9]+)?"),
     "before": Parameter("`next` of the step before", "[0-9]{1,19}"),
+    "few": Parameter("Tell also how much inner folders hold, and the papers of those that hold at most so many", "[0-9]{1,3}"),
     "limit": Parameter("About how many pages or changes one answer has, at most", "[1-9][0-9]{0,3}"),
     "filename": Parameter("The name of the file that the body is", ".{1,200}"),
     "name": Parameter("What readers see as the name of the paper; the name of the file unless told", ".{1,200}"),

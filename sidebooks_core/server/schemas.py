@@ -47,6 +47,8 @@ class DocumentSummary(Struct):
     """Of its first page."""
     manifest: str
     pages: str
+    folder: str
+    """The folder inside the watched one that holds it, such as "2026/June"; empty: the watched one itself, or none."""
 
 
 class NotServed(Struct):
@@ -54,6 +56,8 @@ class NotServed(Struct):
 
     name: str
     reason: str
+    is_locked: bool = False
+    """It needs a password."""
 
 
 class DocumentList(Struct):

@@ -85,6 +85,12 @@ class FolderEntry(Struct):
     note: str
     place: int
     address: str
+    paper_count: int | None = None
+    """Of the papers in it that whoever asks may see; null: `few` was not asked for."""
+    folder_count: int | None = None
+    """Of the folders in it, likewise."""
+    papers: list[PaperEntry] | None = None
+    """The papers in it, if there are at most as many as `few` says; else null."""
 
 
 class DocumentAddresses(Struct):
@@ -113,6 +119,8 @@ class PaperEntry(Struct):
     """False: only those see it who tend its folder."""
     withdrawn_s: float | None
     revision: int
+    registered_s: float
+    """When the present revision came."""
     state: State
     reason: str
     """Why the present revision cannot be opened; empty if it can."""
@@ -210,6 +218,24 @@ class Position(Struct):
     """The present one."""
     page: int | None
     """Of the present revision; null if nothing is kept."""
+
+
+class LeftOff(Struct):
+    """Where a reader left off in a paper."""
+
+    paper: str
+    revision: int
+    """That was read; another one may be the present one by now."""
+    page: int
+    """Of that revision."""
+    at_s: float
+    """When; 0: that is not known."""
+
+
+class Reading(Struct):
+    """Where a reader left off in papers, the latest first."""
+
+    papers: list[LeftOff]
 
 
 class ShelfHit(Struct):

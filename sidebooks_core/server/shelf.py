@@ -34,6 +34,8 @@ class Registered(Struct, frozen=True):
     """The path of the original. None: it may not be fetched."""
     file_name: str = ""
     """Under which the original was registered, if its path does not tell."""
+    folder: str = ""
+    """The folder inside the watched one that holds it, with slashes."""
 
 
 class Shelf:
@@ -50,6 +52,8 @@ class Shelf:
         self._order: list[tuple[_Place, str]] = []
         """Sorted: what the application registered, as it came; then the files of folders, by their paths."""
         self._numbers = itertools.count()
+        self._roots: set[Path] = set()
+        """The watched folders."""
         self._told: list[Callable[[list[str]], None]] = []
         self._watcher = Watcher(opened=self._serve_file, gone=self._forget_file)
 
@@ -113,6 +117,7 @@ class Shelf:
         A file that cannot be served is told by `problems`. timeout_s: how long to wait for files that are being opened, in
         seconds; they go on. None: until all are.
         """
+        self._roots.add(folder)
         return self._watcher.look(folder, timeout_s)
 
     def problems(self) -> list[Problem]:
@@ -125,6 +130,7 @@ class Shelf:
 
     def watch(self, folders: list[Path]) -> None:
         """Look at folders again and again, from a thread, until `close`."""
+        self._roots.update(folders)
         self._watcher.watch(folders)
 
     def close(self) -> None:
@@ -134,7 +140,13 @@ class Shelf:
     def _serve_file(self, path: Path) -> None:
         document = self.service.open(path)
         self._forget_file(path, unless_id=document.id)
-        self._add(path, Registered(document, path))
+        self._add(path, Registered(document, path, folder=self._inner_folder(path)))
+
+    def _inner_folder(self, path: Path) -> str:
+        root = max(
+            (one for one in self._roots if path.is_relative_to(one)), key=lambda one: len(one.parts), default=path.parent
+        )
+        return "/".join(path.parent.relative_to(root).parts)
 
     def _forget_file(self, path: Path, unless_id: str | None = None) -> None:
         """A file no longer holds its document, unless its id is `unless_id`. A document leaves the shelf with its last file."""

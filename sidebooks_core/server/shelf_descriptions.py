@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from sidebooks_core.access.operations import CLERKS, READING, Operation
 from sidebooks_core.access.principals import Principal
@@ -23,9 +23,14 @@ from sidebooks_core.server.schemas_shelf import (
     WayEntry,
 )
 from sidebooks_core.shelf import Folder, Paper, Revision, Shelf
+from sidebooks_core.shelf.counting import Counts, papers_in
 from sidebooks_core.shelf.folders import way_to
 from sidebooks_core.shelf.standing import Standing
 
+MOST_READ = 100
+"""Papers of an inner folder that are read to count them; of a larger one they are counted only."""
+MOST_TOLD = 40
+"""Inner folders of which it is told what they hold; if there are more, it is told of none."""
 _OF_A_FOLDER = frozenset(
     {
         Operation.READ_FOLDER,
@@ -81,24 +86,24 @@ class Viewer(Struct, frozen=True):
     base: str
     """The beginning of all addresses."""
 
-    def folder(self, folder_id: str | None) -> FolderDetails:
-        """A folder with what it holds; the top for None. The caller has asked the gate. Raises RequestError."""
+    def folder(self, folder_id: str | None, few: int | None = None) -> FolderDetails:
+        """A folder with what it holds; the top for None. The caller has asked the gate. Raises RequestError.
+
+        few: tell also how much inner folders hold, and the papers of those that hold at most so many.
+        """
         way = self._way(folder_id)
         found = way[-1] if way else None
         standing = Standing(tuple(one.id for one in way))
         inner = self._inner(folder_id, standing.folders)
-        papers = [
-            self.paper_entry(paper)
-            for paper in self.shelf.papers(folder_id, withdrawn=True)
-            if self._may(Operation.READ_DOCUMENT, Standing(standing.folders, paper, paper.revision))
-        ]
+        papers = [self.paper_entry(paper) for paper in self._papers(folder_id, standing.folders)]
+        few = few if len(inner) <= MOST_TOLD else None
         return FolderDetails(
             id=found.id if found else AT_THE_TOP,
             name=found.name if found else "",
             kind=found.kind if found else "folder",
             note=found.note if found else "",
             way=self._shown_way(way[:-1]),
-            folders=[self.folder_entry(one) for one in inner],
+            folders=[self.folder_entry(one) if few is None else self._section(one, of, few) for one, of in inner],
             papers=papers,
             may=self._operations(_OF_A_FOLDER, (standing,)),
             address=self.address("folders", found.id if found else AT_THE_TOP),
@@ -108,6 +113,32 @@ class Viewer(Struct, frozen=True):
         """A folder in a list."""
         address = self.address("folders", folder.id)
         return FolderEntry(folder.id, folder.name, folder.kind, folder.note, folder.place, address)
+
+    def _section(self, folder: Folder, way: tuple[str, ...], few: int) -> FolderEntry:
+        with self.shelf.database.reading() as reading:
+            counts = papers_in(reading, folder.id, time.time())
+        made = self.folder_entry(folder)
+        made.folder_count = len(self._inner(folder.id, way))
+        if counts.every > MOST_READ:
+            made.paper_count = self._seen(counts, way)
+            return made
+        papers = self._papers(folder.id, way)
+        made.paper_count = len(papers)
+        if len(papers) <= few:
+            made.papers = [self.paper_entry(paper) for paper in papers]
+        return made
+
+    def _seen(self, counts: Counts, way: tuple[str, ...]) -> int:
+        """How many of these are seen: a policy knows a paper by its folders, and by whether it is published."""
+        shown = Paper("", way[-1], "", "", "open", 0, None, None, 1, "ready", "", None, 0, None)
+        hidden = replace(shown, withdrawn_s=0.0)
+        published, others = (self._may(Operation.READ_DOCUMENT, Standing(way, one, 1)) for one in (shown, hidden))
+        return counts.published * published + (counts.every - counts.published) * others
+
+    def _papers(self, folder_id: str | None, way: tuple[str, ...]) -> list[Paper]:
+        """Those in a folder that may be seen. way: of the folder, with itself."""
+        found = self.shelf.papers(folder_id, withdrawn=True)
+        return [paper for paper in found if self._may(Operation.READ_DOCUMENT, Standing(way, paper, paper.revision))]
 
     def paper_entry(self, paper: Paper) -> PaperEntry:
         """A paper in a list."""
@@ -123,6 +154,7 @@ class Viewer(Struct, frozen=True):
             is_published=paper.is_published(time.time()),
             withdrawn_s=paper.withdrawn_s,
             revision=paper.revision,
+            registered_s=paper.registered_s,
             state=paper.state,
             reason=paper.reason,
             page_count=paper.page_count,
@@ -184,13 +216,13 @@ class Viewer(Struct, frozen=True):
         """Of a folder, a paper or a document."""
         return f"{self.base}/{kind}/{name}"
 
-    def _inner(self, parent: str | None, way: tuple[str, ...]) -> list[Folder]:
-        """The folders in a folder. If one may not be seen, the visible folders inside it stand in its place."""
-        found: list[Folder] = []
+    def _inner(self, parent: str | None, way: tuple[str, ...]) -> list[tuple[Folder, tuple[str, ...]]]:
+        """The folders in a folder, each with its way. If one may not be seen, the visible ones inside it stand in its place."""
+        found: list[tuple[Folder, tuple[str, ...]]] = []
         for one in self.shelf.folders(parent):
             inner_way = (*way, one.id)
             if self._may(Operation.READ_FOLDER, Standing(inner_way)):
-                found.append(one)
+                found.append((one, inner_way))
             else:
                 found += self._inner(one.id, inner_way)
         return found

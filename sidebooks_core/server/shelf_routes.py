@@ -25,7 +25,9 @@ SHELF_ROUTES = (
         summary="The top of the shelf, as far as one may see it",
         media_type=JSON,
         answer=shelf_schemas.FolderDetails,
+        query=("few",),
         successes=HAD,
+        errors=(400, 404),
     ),
     Route(
         path="/folders/{folder}",
@@ -34,7 +36,9 @@ SHELF_ROUTES = (
         summary="A folder with its way, its inner folders and its papers",
         media_type=JSON,
         answer=shelf_schemas.FolderDetails,
+        query=("few",),
         successes=HAD,
+        errors=(400, 404),
     ),
     Route(
         path="/folders/{folder}",
@@ -274,6 +278,17 @@ SHELF_ROUTES = (
         query=("q", "folder", "from", "until", "before", "limit"),
         successes=HAD,
         errors=(400, 404, 503),
+    ),
+    Route(
+        path="/reading",
+        handler=shelf.reading,
+        operation=Operation.READ_SELF,
+        summary="Where whoever asks left off in papers, the latest first",
+        media_type=JSON,
+        answer=shelf_schemas.Reading,
+        query=("limit",),
+        successes=HAD,
+        errors=(400, 401, 404),
     ),
     Route(
         path="/changes",

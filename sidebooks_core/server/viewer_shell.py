@@ -10,7 +10,7 @@ from sidebooks_core.server.http import Headers
 
 WORKER = "sw.js"
 """The script that a browser runs to keep them."""
-NOT_KEPT = (WORKER, "index.html", "old.js", "manifest.webmanifest")
+NOT_KEPT = (WORKER, "index.html", "old.js", "old_page.js", "manifest.webmanifest")
 """Beside pictures: the page is kept under its own address, and the others are asked for by nobody who has no connection."""
 
 

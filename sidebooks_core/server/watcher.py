@@ -13,7 +13,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from sidebooks_core.documents.listing import Listing, State, list_folder, retry_after_s
-from sidebooks_core.errors import ServiceClosed, SidebooksError, UnsupportedDocument
+from sidebooks_core.errors import PasswordRequired, ServiceClosed, SidebooksError, UnsupportedDocument
 
 WATCH_EVERY_S = 2.0
 OPENERS = 4
@@ -27,6 +27,8 @@ class Problem(Struct, frozen=True):
 
     path: Path
     reason: str
+    is_locked: bool = False
+    """It needs a password."""
 
 
 class _File(Struct):
@@ -36,6 +38,7 @@ class _File(Struct):
     """Failures in a row while the file had this state."""
     again_at_s: float | None = None
     reason: str | None = None
+    is_locked: bool = False
     is_missing: bool = False
     """It went away while it was being opened."""
 
@@ -88,7 +91,8 @@ class Watcher:
         with self._lock:
             found = {path: reason for unread in self._unread.values() for path, reason in unread.items()}
             found |= {path: file.reason for path, file in self._files.items() if file.reason is not None}
-        return [Problem(path, found[path]) for path in sorted(found)]
+            locked = {path for path, file in self._files.items() if file.is_locked}
+        return [Problem(path, found[path], path in locked) for path in sorted(found)]
 
     def opening_count(self) -> int:
         """Files that are being opened now, or wait for it."""
@@ -135,13 +139,14 @@ class Watcher:
             self._files[path] = file
 
     def _open(self, path: Path, file: _File) -> None:
-        failures, reason, again_at_s = 0, None, None
+        failures, reason, again_at_s, is_locked = 0, None, None, False
         try:
             self._opened(path)
         except ServiceClosed:
             return  # the service is closed, so watching ends, too
         except Exception as error:  # noqa: BLE001 - one file's fault, whatever it is, is told and ends nobody
             failures = file.failures + 1
+            is_locked = isinstance(error, PasswordRequired)
             reason = str(error) if isinstance(error, SidebooksError) else _in_words(error)
             again_s = retry_after_s(error, failures)
             again_at_s = None if again_s is None else self._clock() + again_s
@@ -149,7 +154,7 @@ class Watcher:
                 _log.log(logging.INFO if isinstance(error, UnsupportedDocument) else logging.WARNING, "not served: %s", reason)
             self._gone(path)
         with self._lock:
-            file.failures, file.reason, file.again_at_s = failures, reason, again_at_s
+            file.failures, file.reason, file.again_at_s, file.is_locked = failures, reason, again_at_s, is_locked
             is_missing = file.is_missing
             if not is_missing:
                 file.opening = None

@@ -24,8 +24,8 @@ from sidebooks_core.shelf.originals import Original
 from sidebooks_core.shelf.turns import set_turns, tell_turns
 
 _PAPER = """
-    SELECT paper.id, paper.folder, paper.name, paper.note, paper.level, paper.place, paper.from_s, paper.until_s,
-        paper.revision, revision.state, revision.reason, revision.document, revision.page_count, paper.withdrawn_s
+    SELECT paper.id, folder, name, paper.note, level, place, from_s, until_s, paper.revision, state, reason, document,
+        page_count, withdrawn_s, registered_s
     FROM paper JOIN revision ON revision.paper = paper.id AND revision.number = paper.revision
 """
 _REVISION = """

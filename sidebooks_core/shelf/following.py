@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Protocol
 
 from sidebooks_core.errors import DocumentError, PageError, RequestError, StorageDamaged
@@ -50,7 +51,7 @@ class Following:
         read = self.revision(paper_id, paper.revision if revision is None else revision)
         if not 0 <= page < read.page_count:
             raise RequestError(f"page: 0 to {read.page_count - 1}")
-        self.positions.keep(paper_id, reader, Position(read.number, page))
+        self.positions.keep(paper_id, reader, Position(read.number, page, time.time()))
         return _led(self, paper, read.number, page)
 
 

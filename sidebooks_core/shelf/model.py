@@ -86,6 +86,8 @@ class Paper(Struct, frozen=True, array_like=True):
     """Of the present revision; 0 if it cannot be opened."""
     withdrawn_s: float | None
     """When it was withdrawn: seconds since 1970 (UTC). None: it was not."""
+    registered_s: float = 0.0
+    """When the present revision was registered: seconds since 1970 (UTC)."""
 
     def is_published(self, now_s: float) -> bool:
         """Whether readers may see it at a time, in seconds since 1970 (UTC)."""

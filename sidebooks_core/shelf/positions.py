@@ -21,6 +21,8 @@ class Position(Struct, frozen=True, array_like=True):
     revision: int
     page: int
     """From 0."""
+    at_s: float = 0.0
+    """When the reader was there: seconds since 1970 (UTC). 0: that is not known."""
 
 
 class Positions:
@@ -41,8 +43,19 @@ class Positions:
         if waiting is not None:
             return waiting
         with self._database.reading() as reading:
-            query = "SELECT revision, page FROM position WHERE paper = ? AND reader = ?"
+            query = "SELECT revision, page, at_s FROM position WHERE paper = ? AND reader = ?"
             return reading.one(Position, query, paper_id, reader)
+
+    def latest(self, reader: str, limit: int) -> dict[str, Position]:
+        """Where a reader left off, by paper, the latest first; at most so many papers."""
+        query = "SELECT paper, revision, page, at_s FROM position WHERE reader = ? ORDER BY at_s DESC LIMIT ?"
+        with self._changed:
+            found = {paper: position for (paper, of), position in self._waiting.items() if of == reader}
+        with self._database.reading() as reading:
+            rows = reading.all(_Row, query, reader, limit)
+        for row in rows:
+            found.setdefault(row.paper, Position(row.revision, row.page, row.at_s))
+        return dict(sorted(found.items(), key=lambda item: -item[1].at_s)[:limit])
 
     def keep(self, paper_id: str, reader: str, position: Position) -> None:
         """Keep where a reader is now. It is found at once, and is on the disk soon."""
@@ -92,9 +105,17 @@ class Positions:
             self._closed.wait(WRITE_EVERY_S)
 
 
+class _Row(Struct, frozen=True, array_like=True):
+    paper: str
+    revision: int
+    page: int
+    at_s: float
+
+
 def _write(writing: Writing, paper_id: str, reader: str, position: Position) -> None:
     """But for a paper that was purged meanwhile."""
     writing.run(
-        "INSERT OR REPLACE INTO position (paper, reader, revision, page) SELECT id, ?2, ?3, ?4 FROM paper WHERE id = ?1",
-        paper_id, reader, position.revision, position.page,
+        "INSERT OR REPLACE INTO position (paper, reader, revision, page, at_s) "
+        "SELECT id, ?2, ?3, ?4, ?5 FROM paper WHERE id = ?1",
+        paper_id, reader, position.revision, position.page, position.at_s,
     )  # fmt: skip

@@ -232,5 +232,9 @@ SHELF = Schema(
         END;
         CREATE INDEX paper_by_last_turn ON paper (turned_s) WHERE turned_s IS NOT NULL;
         """,
+        """
+        ALTER TABLE position ADD COLUMN at_s REAL NOT NULL DEFAULT 0; -- when the reader was there; 0: before this was kept
+        CREATE INDEX position_by_reader ON position (reader, at_s);
+        """,
     ),
 )

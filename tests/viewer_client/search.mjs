@@ -5,9 +5,9 @@ answer = (address) => {
 };
 const book = await library.open("x");
 const told = [];
-const all = await book.search("a b/c", { onhits: (hits, page) => told.push([hits.length, page]) });
+const all = await book.search("a b/c", { onhits: (hits, { page, of }) => told.push([hits.length, page, of]) });
 assert.deepEqual(all.map((one) => one.page), [1, 5, 9]);
-assert.deepEqual(told, [[1, 4], [1, 8], [1, 10]]);
+assert.deepEqual(told, [[1, 4, 10], [1, 8, 10], [1, 10, 10]]);
 assert(asked.at(-1).includes("/search/a%20b%2Fc?start=9"));
 const control = new AbortController();
 asked.length = 0;

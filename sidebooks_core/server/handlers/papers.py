@@ -15,7 +15,7 @@ from sidebooks_core.documents.model import SearchHit
 from sidebooks_core.errors import DocumentError, NotOnShelf, PasswordRequired
 from sidebooks_core.server import descriptions, headers, responses
 from sidebooks_core.server.handlers.documents import items, wants_old_forms
-from sidebooks_core.server.handlers.shelf import folder_id, require_in, shown, viewer_of, who_of
+from sidebooks_core.server.handlers.shelf import folder_id, person_of, require_in, shown, viewer_of, who_of
 from sidebooks_core.server.http import HttpRequest, HttpResponse
 from sidebooks_core.server.iiif import presentation
 from sidebooks_core.server.json_text import read_json
@@ -196,7 +196,7 @@ async def difference(parts: ServerParts, request: HttpRequest) -> HttpResponse:
 
 async def position(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """The page at which whoever asks left off."""
-    papers, person = parts.of_papers(), _person(request)
+    papers, person = parts.of_papers(), person_of(request)
 
     def made() -> HttpResponse:
         of = _still(parts, request)
@@ -209,7 +209,7 @@ async def position(parts: ServerParts, request: HttpRequest) -> HttpResponse:
 
 async def keep_position(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """Keep the page at which whoever asks is now."""
-    papers, person = parts.of_papers(), _person(request)
+    papers, person = parts.of_papers(), person_of(request)
     body = read_json(await request.body(), NewPosition)
 
     def made() -> HttpResponse:
@@ -284,13 +284,6 @@ def _number(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and 1 <= len(text) <= 7 and int(text) >= 1):
         raise not_found()
     return int(text)
-
-
-def _person(request: HttpRequest) -> str:
-    """Whose position it is. Raises Refused for nobody known: strangers would share one."""
-    if not request.principal.id:
-        raise Refused(401, "log in first", (b"www-authenticate", b'Cookie realm="sidebooks"'))
-    return request.principal.id
 
 
 def _from_one(page: int | None) -> int | None:

@@ -21,7 +21,7 @@ from sidebooks_core.server.paper_parts import PaperParts
 from sidebooks_core.server.parts import ServerParts
 from sidebooks_core.server.places import Standings, resource_of
 from sidebooks_core.server.schemas import Hit
-from sidebooks_core.server.schemas_shelf import FolderDetails, FolderPatch, FoundPapers, NewFolder, ShelfHit
+from sidebooks_core.server.schemas_shelf import FolderDetails, FolderPatch, FoundPapers, LeftOff, NewFolder, Reading, ShelfHit
 from sidebooks_core.server.shelf_descriptions import Viewer
 from sidebooks_core.server.shelf_feed import AT_ONCE
 from sidebooks_core.server.statuses import Refused, not_found
@@ -37,13 +37,16 @@ ANSWER_S = 0.08
 """The time that a search has for an answer with hits."""
 NOTHING_YET_S = 0.4
 """The time after which it answers without any."""
+MOST_LEFT_OFF = 1000
+"""Papers in one answer about where a reader left off."""
 WHOLE_DIGITS = 18
 """Of a number in a query: SQLite takes it."""
 
 
 async def folder(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """A folder with what it holds; the top of the shelf if the path names none."""
-    made = partial(viewer_of(parts, request).folder, folder_id(request.params.get("folder", AT_THE_TOP)))
+    few = whole(request, "few")
+    made = partial(viewer_of(parts, request).folder, folder_id(request.params.get("folder", AT_THE_TOP)), few)
     return await shown(parts, request, made)
 
 
@@ -115,6 +118,18 @@ async def search(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     return await shown(parts, request, lambda: made)
 
 
+async def reading(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """Where whoever asks left off, in one answer for a whole list. Raises Refused for nobody known."""
+    papers, person = parts.of_papers(), person_of(request)
+    limit = min(whole(request, "limit") or MOST_LEFT_OFF, MOST_LEFT_OFF)
+
+    def found() -> Reading:
+        latest = papers.shelf.positions.latest(person, limit)
+        return Reading([LeftOff(paper, one.revision, one.page + 1, one.at_s) for paper, one in latest.items()])
+
+    return await shown(parts, request, found)
+
+
 async def changes(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """What changed since a position."""
     papers = parts.of_papers()
@@ -135,6 +150,13 @@ def who_of(request: HttpRequest) -> Actor:
     """Who does something, as the shelf notes it."""
     principal = request.principal
     return Actor(principal.told_name or principal.id, principal.id, request.address)
+
+
+def person_of(request: HttpRequest) -> str:
+    """Whose positions are asked for. Raises Refused for nobody known: strangers would share them."""
+    if not request.principal.id:
+        raise Refused(401, "log in first", (b"www-authenticate", b'Cookie realm="sidebooks"'))
+    return request.principal.id
 
 
 def folder_id(name: str) -> str | None:

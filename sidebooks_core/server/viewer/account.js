@@ -1,4 +1,4 @@
-/* One's own account, and everybody's for whoever manages people. */
+/* One's own account: password, devices, logging out. */
 
 import { button, dialog, field, form, h, passwordField } from "./elements.js";
 import { fault, passwordFault, t, time } from "./words.js";
@@ -49,55 +49,4 @@ function passwordForm(api, me) {
     made.replaceWith(h("p", { role: "status" }, t("password_changed")));
   }, (error) => ([401, 403].includes(error.status) ? t("wrong") : passwordFault(error)));
   return made;
-}
-
-/** Everybody who has an account. may: of `me`. */
-export function showPeople(api, may) {
-  return dialog(t("people"), () => {
-    const list = h("ul", { class: "rows" });
-    const told = h("p", { role: "status" });
-    const fill = async () => list.replaceChildren(...(await api.get("/people")).people.map((one) => personRow(api, one, fill, told)));
-    fill().catch((error) => { list.textContent = fault(error); });
-    return [
-      list, told, h("h3", {}, t("add_person")), personForm(api, fill, told),
-      may.includes("read_audit") && h("p", {}, h("a", { href: `${api.base}/audit?as=csv`, download: "audit.csv", class: "button" }, t("audit"))),
-    ];
-  });
-}
-
-function personForm(api, changed, told) {
-  const name = field(t("name"), { required: true, maxlength: 200, autocomplete: "off" });
-  const role = field(t("role"), { options: ["member", "clerk", "admin"].map((one) => [one, t(one)]) });
-  const password = field(t("first_password"), { required: true, autocomplete: "off", spellcheck: "false", autocapitalize: "off" });
-  return form([name, role, password], t("add"), async () => {
-    const given = { name: name.input.value.trim(), role: role.input.value, password: password.input.value };
-    await api.send("POST", "/people", given);
-    told.textContent = t("added_person", { name: given.name });
-    name.input.value = password.input.value = "";
-    await changed();
-  }, (error) => (error.status === 409 ? t("name_taken") : passwordFault(error)));
-}
-
-function personRow(api, one, changed, told) {
-  const called = one.shown_name || one.name;
-  const does = (work) => () => work().then(changed).catch((error) => { told.textContent = fault(error); });
-  const more = h("details", {}, h("summary", { "aria-label": t("more_of", { name: called }) }, t("more")), h("div", { class: "buttons" },
-    button("withdraw", one.is_disabled ? t("enable") : t("disable"), does(() => api.send("PATCH", `/people/${one.id}`, { is_disabled: !one.is_disabled }))),
-    button("out", t("end_logins"), does(async () => {
-      await api.send("DELETE", `/people/${one.id}/sessions`);
-      told.textContent = t("ended_logins", { name: called });
-    })),
-    button("pen", t("set_password"), () => newPassword(api, one, called))));
-  return h("li", {}, h("span", { class: "grow" }, h("strong", {}, called),
-    h("small", {}, t(one.role).split(/[:（]/)[0], one.is_disabled && ` – ${t("disabled")}`)), more);
-}
-
-function newPassword(api, one, called) {
-  return dialog(`${t("set_password")}: ${called}`, (close) => {
-    const password = field(t("first_password"), { required: true, autocomplete: "off", spellcheck: "false", autocapitalize: "off" });
-    return form([password], t("save"), async () => {
-      await api.send("POST", `/people/${one.id}/password`, { password: password.input.value });
-      close();
-    }, passwordFault);
-  });
 }

@@ -20,8 +20,22 @@ export class Api {
 
   me() { return this.get("/me"); }
 
-  /** A folder; TOP: the top of the shelf, as far as one may see it, even if it is only a folder or two. */
-  folder(id) { return this.get(id === TOP ? "/folders" : `/folders/${id}`); }
+  /** A folder; TOP: the top of the shelf, as far as one may see it, even if it is only a folder or two. few: tell also how much
+      inner folders hold, and the papers of those that hold at most so many. */
+  folder(id, few) {
+    const asked = few === undefined ? "" : `?few=${few}`;
+    return this.get((id === TOP ? "/folders" : `/folders/${id}`) + asked);
+  }
+
+  /** Where whoever asks left off: [{paper, revision, page, at_s}…], the latest first; empty for somebody whom nobody knows. */
+  async reading() {
+    try {
+      return (await this.get("/reading")).papers;
+    } catch (error) {
+      if ([401, 403, 404].includes(error.status)) return [];
+      throw error;
+    }
+  }
 
   paper(id) { return this.get(`/papers/${id}`); }
 

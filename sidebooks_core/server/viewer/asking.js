@@ -4,6 +4,7 @@
 import { MAX_IMAGE_PX } from "./layout.js";
 
 const SAME_PT = 0.5;
+const TALLEST_PX = 8192; // of a page as wide as the view; longer strips come in tiles
 
 /** A box that has no more pixels than old tablets take. */
 export function limited(width, height) {
@@ -18,11 +19,18 @@ export function askedSize(one, sizes, inner, quarters, mode, zoom) {
   const upright = (width, height) => (quarters % 2 ? [height, width] : [width, height]);
   if (mode === "width" && zoom > 1) {
     const across = Math.round(one.width * zoom);
-    return upright(across, Math.max(1, Math.floor(MAX_IMAGE_PX / across)));
+    return upright(across, Math.max(1, Math.min(TALLEST_PX, Math.floor(MAX_IMAGE_PX / across))));
   }
   const isPair = sizes.length === 2;
   const areAlike = isPair && Math.abs(sizes[0].width_pt - sizes[1].width_pt) < SAME_PT && Math.abs(sizes[0].height_pt - sizes[1].height_pt) < SAME_PT;
   const box = isPair && !areAlike ? one : { width: isPair ? Math.floor(inner.width / 2) : inner.width, height: inner.height };
   const { width, height } = limited(box.width, box.height);
   return upright(width, height);
+}
+
+/** Whether the image that fits into a box is as large as the page is shown. */
+export function isEnough([width, height], page, shown, quarters) {
+  const upright = quarters % 2 ? { width_pt: page.height_pt, height_pt: page.width_pt } : page;
+  const scale = Math.min(width / upright.width_pt, height / upright.height_pt);
+  return scale * page.width_pt >= shown.width - 1;
 }

@@ -1,7 +1,7 @@
 /* The bars around the page: buttons with their words, the page number, the slider, the way back. */
 
 import { isMarked, toggleBookmark } from "./bookmarks.js";
-import { choose, offsetOf } from "./choices.js";
+import { choose, offsetOf } from "./choosing.js";
 import { TOP } from "./client.js";
 import { button, h, icon } from "./elements.js";
 import { placeText } from "./numbers.js";

@@ -266,8 +266,8 @@ export class Book {
   /**
    * All places where a text occurs, in page order. It goes on step by step, so that it can be shown and stopped.
    * @param {string} query
-   * @param {{signal?: AbortSignal, onhits?: (hits: Hit[], page: number) => void}} [options] onhits: called after each step
-   *   with what it found, maybe nothing, and the last page that was searched
+   * @param {{signal?: AbortSignal, onhits?: (hits: Hit[], about: {page: number, of: number}) => void}} [options] onhits: called
+   *   after each step with what it found, maybe nothing, the last page that was searched, and how many there are
    * @returns {Promise<Hit[]>}
    */
   async search(query, { signal, onhits } = {}) {
@@ -277,7 +277,7 @@ export class Book {
       /** @type {{hits: Hit[], next: number | null}} */
       const { hits, next } = await this.#json(`/search/${encodeURIComponent(query)}?start=${page}`, signal);
       for (const hit of hits) all.push(hit);
-      onhits?.(hits, next ? next - 1 : this.pages.length);
+      onhits?.(hits, { page: next ? next - 1 : this.pages.length, of: this.pages.length });
       page = next ?? 0;
     }
     return all;

@@ -1,6 +1,7 @@
 /* Bookmarks of a document, on this device; and the panel that lists them. */
 
-import { keepOfBook, ofBook } from "./choices.js";
+import { ofBook } from "./choices.js";
+import { keepOfBook } from "./choosing.js";
 import { button, h } from "./elements.js";
 import { t } from "./words.js";
 

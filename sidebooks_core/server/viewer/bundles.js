@@ -62,7 +62,8 @@ export class Bundles {
         around = this.#around();
         asked.clear();
       }
-      const next = nextBundle(this.source.pageCount(), around, this.kept.most, AT_ONCE, (page) => this.kept.has(page) || this.blank.has(page));
+      const has = (/** @type {number} */ page) => this.kept.has(page) || this.blank.has(page);
+      const next = nextBundle(this.source.pageCount(), around, this.kept.most, AT_ONCE, has);
       if (!next || asked.has(next.first)) return;
       asked.add(next.first);
       const control = new AbortController();

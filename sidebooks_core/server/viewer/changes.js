@@ -3,7 +3,8 @@
 
 import { moveBookmarks } from "./bookmarks.js";
 import { placeIn } from "./fates.js";
-import { read, write } from "./storage.js";
+import { write } from "./keeping.js";
+import { read } from "./storage.js";
 import { t } from "./words.js";
 
 const CLOCKS_S = 60; // by so much this clock may be behind that of the server

@@ -3,11 +3,9 @@
 
 import { Book } from "./book.js";
 import { takeEarly } from "./early.js";
-import { listen } from "./feed.js";
 import { overNetwork, problem } from "./requests.js";
 
 export { Book } from "./book.js";
-export { unpackRecord } from "./records.js";
 export { problem } from "./requests.js";
 
 /** Stands for the top of the shelf in the place of a folder's id. */
@@ -118,7 +116,10 @@ export class Library {
     const EventSource = this.EventSource ?? globalThis.EventSource;
     if (!EventSource) throw new Error("there is no EventSource here: give one to the Library");
     const { base, session, isVisible, watchVisibility } = this;
-    return listen({ base, session, EventSource, isVisible, watchVisibility }, listeners);
+    let isOver = false;
+    let end = () => {};
+    import("./feed.js").then(({ listen }) => { if (!isOver) end = listen({ base, session, EventSource, isVisible, watchVisibility }, listeners); });
+    return () => { isOver = true; end(); };
   }
 }
 
@@ -128,7 +129,8 @@ const earlyOrFetched = (address, options) => takeEarly(address) ?? fetch(address
 /** @param {Blob} blob */
 const decodedByBrowser = (blob) => createImageBitmap(blob);
 
-const newSession = () => (crypto.randomUUID ? crypto.randomUUID() : `${Date.now()}-${Math.random()}`.slice(0, 40)); // not over http
+/* Pages that came without encryption have no randomUUID, and node 18 has no `crypto`. */
+const newSession = () => globalThis.crypto?.randomUUID?.() ?? `${Date.now()}-${Math.random()}`.slice(0, 40);
 
 /** @param {() => void} changed */
 function watchDocument(changed) {

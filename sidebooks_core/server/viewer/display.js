@@ -1,6 +1,7 @@
 /* How a page is shown: size, two pages, turning, light. */
 
-import { choices, choose, keepOfBook } from "./choices.js";
+import { choices } from "./choices.js";
+import { choose, keepOfBook } from "./choosing.js";
 import { button, h } from "./elements.js";
 import { t } from "./words.js";
 

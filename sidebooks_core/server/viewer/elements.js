@@ -26,6 +26,15 @@ export function icon(name) {
   return made;
 }
 
+/** The picture of a page, in a frame of its shape; a sign of what it is if there is none, or if it does not come. */
+export function cover(address, sign = "paper") {
+  const made = h("span", { class: "cover" });
+  const plain = () => { made.replaceChildren(icon(sign)); made.dataset.plain = ""; };
+  if (address) made.append(h("img", { src: address, alt: "", loading: "lazy", decoding: "async", onerror: plain, onload: () => { made.dataset.here = ""; } }));
+  else plain();
+  return made;
+}
+
 /** A button with an icon and a word. */
 export function button(image, text, onclick, given = {}) {
   return h("button", { type: "button", onclick, ...given }, image && icon(image), h("span", {}, text));
@@ -33,11 +42,16 @@ export function button(image, text, onclick, given = {}) {
 
 let names = 0;
 
+/** A field to search or to filter with; its name stands in it. */
+export function searchField(name, given) {
+  return h("input", { type: "search", autocomplete: "off", "aria-label": name, placeholder: name, ...given });
+}
+
 /** A label with its input: `field.input` is the input. */
 export function field(text, given = {}) {
   names += 1;
   const id = `field-${names}`;
-  const input = h(given.options ? "select" : "input", { id, ...given, options: null });
+  const input = h(given.options ? "select" : given.rows ? "textarea" : "input", { id, ...given, options: null });
   for (const [value, shown] of given.options || []) input.append(h("option", { value }, shown));
   if (given.value !== undefined) input.value = given.value;
   return Object.assign(h("p", { class: "field" }, h("label", { for: id }, text), input), { input });
@@ -84,14 +98,40 @@ async function tellIn(error, go, problem, explain) {
   go.disabled = false;
 }
 
+const FOCUSED = "a[href], button:not(:disabled), input:not([hidden]), select, textarea, summary";
+
+/* A dialog of a browser that knows none (Safari before 15.4): it lies over the page, keeps the focus, and Escape closes it. */
+function open(made) {
+  if (made.showModal) { made.showModal(); return; }
+  const before = document.activeElement;
+  const first = () => made.querySelector(FOCUSED);
+  const onkey = (event) => {
+    if (event.key === "Escape") { event.stopPropagation(); made.close(); }
+    else if (event.key === "Tab" && event.shiftKey && document.activeElement === first()) event.preventDefault();
+  };
+  made.append(h("span", { tabindex: "0", onfocus: () => first().focus() })); // after the last one
+  const curtain = h("div", { class: "curtain", onclick: () => made.close() });
+  made.before(curtain);
+  made.classList.add("own");
+  for (const [name, value] of [["open", ""], ["role", "dialog"], ["aria-modal", "true"]]) made.setAttribute(name, value);
+  made.addEventListener("keydown", onkey);
+  made.close = () => {
+    curtain.remove();
+    made.removeAttribute("open");
+    made.dispatchEvent(new Event("close"));
+    before?.focus?.();
+  };
+  (made.querySelector("[autofocus]") || first())?.focus();
+}
+
 /** Show a dialog: `fill(close)` gives what is in it. Returns a promise of what `close` was called with, or undefined. */
-export function dialog(title, fill) {
+export function dialog(title, fill, given = {}) {
   return new Promise((done) => {
     names += 1;
     const id = `dialog-${names}`;
     let result;
     const close = (value) => { result = value; made.close(); };
-    const made = h("dialog", { "aria-labelledby": id, onclose: () => { removeEventListener("hashchange", leave); made.remove(); done(result); } });
+    const made = h("dialog", { ...given, "aria-labelledby": id, onclose: () => { removeEventListener("hashchange", leave); made.remove(); done(result); } });
     const leave = () => made.close(); // the back button
     addEventListener("hashchange", leave);
     made.append(
@@ -100,7 +140,7 @@ export function dialog(title, fill) {
     );
     made.addEventListener("click", (event) => { if (event.target === made) close(); });
     document.body.append(made);
-    made.showModal();
+    open(made);
   });
 }
 

@@ -3,20 +3,25 @@
 
 import { Bars } from "./bars.js";
 import { Changes } from "./changes.js";
-import { applyLight, choices, choose, followSystem } from "./choices.js";
+import { choices } from "./choices.js";
+import { applyLight, choose, followSystem } from "./choosing.js";
 import { keepShell } from "./connection.js";
 import { button, h } from "./elements.js";
+import "./feed.js"; // of the client, which would ask for it later
 import { watch } from "./fingers.js";
 import { handle } from "./handling.js";
 import { hitLayer } from "./hits.js";
+import { isKept, write } from "./keeping.js";
 import { listenToKeys } from "./keys.js";
 import { Notices } from "./notices.js";
 import { Panels } from "./panel.js";
 import { Positions } from "./positions.js";
-import { isKept, read, write } from "./storage.js";
+import { read } from "./storage.js";
 import { makeStrip } from "./strip.js";
 import { fillText } from "./text.js";
 import { fault, LANGUAGES, speakIn, t } from "./words.js";
+
+const CONTRAST = "(forced-colors: active), (prefers-contrast: more)";
 
 const $ = (id) => document.getElementById(id);
 
@@ -26,6 +31,7 @@ export async function addExtras(app) {
   await speakIn(choices.language);
   const style = h("link", { rel: "stylesheet", href: "viewer/reader.css" });
   document.head.append(style);
+  if (matchMedia(CONTRAST).matches) document.head.append(h("link", { rel: "stylesheet", href: "viewer/contrast.css" }));
 
   const notices = new Notices();
   const extras = { notices, tell: (text) => notices.tell(text), fail, tools, leave, arrived, speak, setLight, say, readers: [reader], adopt };

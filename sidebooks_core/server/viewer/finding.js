@@ -1,6 +1,7 @@
 /* The search in a document: a panel with the hits, and a small bar that leads from one to the next. */
 
 import { button, h } from "./elements.js";
+import { showHits } from "./hits.js";
 import { t } from "./words.js";
 
 export const title = "search";
@@ -69,7 +70,7 @@ class Finding {
     const hit = this.hits[index];
     this.current = index;
     if (hit && !this.reader.spread.includes(hit.page)) this.reader.tell("jumped");
-    this.reader.showHits(this.hits, hit || null);
+    showHits(this.reader, this.hits, hit || null);
     if (hit) this.app.extras.say(t("hit_said", { n: index + 1, of: this.hits.length, page: this.reader.labelOf(hit.page) }));
     this.#show();
   }
@@ -86,7 +87,7 @@ class Finding {
     this.control = null;
     this.reader.removeEventListener("opened", this.leave);
     this.bar.remove();
-    if (this.reader.state.book) this.reader.showHits([]);
+    if (this.reader.state.book) showHits(this.reader, []);
     if (this.app.extras.finding === this) this.app.extras.finding = null;
     this.onchange();
   }
@@ -94,7 +95,7 @@ class Finding {
   #show() {
     this.bar.hidden = !this.hits.length;
     this.count.textContent = this.hits.length ? `${this.current + 1} / ${this.hits.length}${this.isRunning ? "…" : ""}` : "";
-    this.reader.showHits(this.hits, this.reader.hit);
+    showHits(this.reader, this.hits, this.reader.hit);
     this.onchange();
   }
 

@@ -1,5 +1,8 @@
 /* The marks on what a search has found. */
 
+import { onView } from "./frames.js";
+import { centred } from "./reading.js";
+
 const HIT = "rgb(255, 221, 70)";
 const HIT_AT_NIGHT = "rgb(211, 152, 14)"; // the night's filter makes a dark amber of it, under light letters
 const CURRENT_HIT = "rgb(255, 140, 40)";
@@ -20,4 +23,20 @@ export function hitLayer(reader) {
     }
     context.globalCompositeOperation = "source-over";
   };
+}
+
+/** Let a reader mark hits of a search, and lead to one of them. */
+export function showHits(reader, hits, current = null) {
+  const isNew = current !== reader.hit;
+  Object.assign(reader, { hits, hit: current });
+  if (current && isNew) lead(reader, current);
+  reader.paint();
+}
+
+function lead(reader, hit) {
+  if (!reader.spread.includes(hit.page)) reader.goto(hit.page);
+  const box = reader.boxes().find((one) => one.page === hit.page);
+  if (!box || !hit.boxes_pt.length) return;
+  const seen = reader.view();
+  reader.place(centred(reader.state, onView(hit.boxes_pt[0], box, seen, reader.state.quarters), reader.boxes(), seen));
 }

@@ -16,4 +16,12 @@ export const ICONS = {
   fill: "M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5", beside: "M3 4h8v16H3zM13 4h8v16h-8z", sun: "M12 8a4 4 0 1 0 0 8 4 4 0 0 0 0-8M12 2v2M12 20v2M2 12h2M20 12h2M5 5l1.5 1.5M17.5 17.5L19 19M5 19l1.5-1.5M17.5 6.5L19 5",
   left: "M15 5l-7 7 7 7", right: "M9 5l7 7-7 7", back: "M4 10h10a6 6 0 0 1 0 12h-3M4 10l5-5M4 10l5 5", stop: "M7 7h10v10H7z",
   contents: "M4 6h16M8 12h12M8 18h12", grid: "M4 4h6v7H4zM14 4h6v7h-6zM4 14h6v7H4zM14 14h6v7h-6z", letters: "M4 18L9 6l5 12M6 14h6M15 18l3-7 3 7M16 16h4",
+  meeting: "M4 6h16v14H4zM4 10h16M8 3v4M16 3v4",
+  into: "M3 6h6l2 2h10v11H3zM12 11v5M9 13l3 3 3-3",
+  home: "M4 11l8-7 8 7M6 10v10h12V10",
+  book: "M12 6c-2-2-6-2-9-1v14c3-1 7-1 9 1 2-2 6-2 9-1V5c-3-1-7-1-9 1M12 6v14",
+  next: "M9 5l7 7-7 7",
+  order: "M4 7h10M4 12h7M4 17h4M18 6v12M15 15l3 3 3-3",
+  info: "M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18M12 11v6M12 7v1",
+  compare: "M4 4h6v16H4zM14 4h6v16h-6zM10 12h4",
 };

@@ -1,5 +1,7 @@
 /* What keys do: one table, which the help shows, too. */
 
+import { room } from "./reading.js";
+
 /* Of the keys, as the browser names them, with Shift where it matters. */
 const ACTIONS = {
   ArrowRight: "right", ArrowLeft: "left", ArrowDown: "down", ArrowUp: "up", PageDown: "on", PageUp: "back", " ": "on", "Shift+ ": "back", Home: "first", End: "last",
@@ -25,6 +27,7 @@ export const KEYS_OF_HELP = [
 ];
 
 const PAN_SHARE = 0.25; // of the view's height
+const PAGE_SHARE = 0.88;
 
 const whereOf = (target) => {
   if (target.matches?.("input[type=range]")) return "range";
@@ -32,15 +35,27 @@ const whereOf = (target) => {
   return target.closest?.("button, a, summary, input, [role=dialog]") ? "button" : "page";
 };
 
+const isLarge = (reader) => {
+  const { left, right, up, down } = room(reader.state, reader.boxes(), reader.view());
+  return left + right > 1 || up + down > 1;
+};
+
+/* Move on by about a screen, and turn at the end of the page. */
+function step(reader, by) {
+  const { up, down } = room(reader.state, reader.boxes(), reader.view());
+  if ((by > 0 ? up : down) <= 1) reader.turn(by, by > 0 ? "start" : "end");
+  else reader.move(0, -by * PAGE_SHARE * reader.view().height);
+}
+
 /** Let keys act on the reader that is read. */
 export function listenToKeys(app) {
   const { extras } = app;
-  const across = (side, reader) => (reader.isLarge && reader.move(side === "right" ? -pan(reader) : pan(reader), 0)) || reader.towards(side);
-  const down = (step, reader) => (reader.isLarge && reader.move(0, -step * pan(reader))) || reader.turn(step, step > 0 ? "start" : "end");
+  const across = (side, reader) => (isLarge(reader) && reader.move(side === "right" ? -pan(reader) : pan(reader), 0)) || reader.towards(side);
+  const down = (step, reader) => (isLarge(reader) && reader.move(0, -step * pan(reader))) || reader.turn(step, step > 0 ? "start" : "end");
   const pan = (reader) => reader.view().height * PAN_SHARE;
   const does = {
     right: (reader) => across("right", reader), left: (reader) => across("left", reader), down: (reader) => down(1, reader), up: (reader) => down(-1, reader),
-    on: (reader) => reader.step(1), back: (reader) => reader.step(-1), first: (reader) => reader.jump(1), last: (reader) => reader.jump(reader.state.book.pages.length),
+    on: (reader) => step(reader, 1), back: (reader) => step(reader, -1), first: (reader) => reader.jump(1), last: (reader) => reader.jump(reader.state.book.pages.length),
     larger: (reader) => reader.zoomBy(1.5), smaller: (reader) => reader.zoomBy(1 / 1.5), whole: () => extras.bars.setFit("page"), width: () => extras.bars.setFit("width"),
     rotate: (reader) => reader.rotate(), bars: () => extras.bars.toggle(), bookmark: () => extras.bars.bookmark(),
     find: () => extras.panels.open("find"), number: () => extras.panels.open("pages"), help: () => extras.panels.open("help"),

@@ -188,21 +188,3 @@ export function tilesIn(levels, level, box, view) {
   const away = (one) => Math.hypot(one.x + one.width / 2 - view.width / 2, one.y + one.height / 2 - view.height / 2);
   return found.sort((a, b) => away(a) - away(b));
 }
-
-/**
- * How far a zoomed page may be moved so that it keeps covering the view, or stays in its middle.
- * @param {Place} place
- * @param {Box[]} boxes of the pages, not zoomed
- * @param {View} view
- * @returns {Place}
- */
-export function clampMove({ zoom, x, y }, boxes, view) {
-  const left = Math.min(...boxes.map((one) => one.x));
-  const right = Math.max(...boxes.map((one) => one.x + one.width));
-  const top = Math.min(...boxes.map((one) => one.y));
-  const bottom = Math.max(...boxes.map((one) => one.y + one.height));
-  /** @type {(span: number, side: number) => number} */
-  const most = (span, side) => Math.max(0, (span * zoom - side) / 2);
-  const [across, down] = [most(right - left, view.width), most(bottom - top, view.height)];
-  return { zoom, x: Math.max(-across, Math.min(across, x)), y: Math.max(-down, Math.min(down, y)) };
-}

@@ -17,7 +17,7 @@ const app = {
   library, reader, choices,
   active: reader, // of two papers side by side, the one that was touched last
   shelf: null, entry: null, extras: null, marks: null, hash: "", isNobody: false,
-  showEntry, showShelf, showBook, leaveReader, places, route, keyOf, hashOf,
+  showEntry, showShelf, showBook, leaveReader, afterwards, places, keyOf, hashOf, endWaiting() {},
 };
 
 const keyOfPaper = (paper) => `paper=${paper.id}`;
@@ -65,37 +65,6 @@ async function showEntry(way, token) {
   await app.entry();
 }
 
-/* Plain pages in the place of a screen: see connection.js. */
-
-let endWaiting = () => {};
-
-async function plain() {
-  app.entry = () => {};
-  leaveReader();
-  const [connection, { styled }] = await Promise.all([import("./connection.js"), import("./shelf.js"), afterwards()]);
-  await styled;
-  return connection;
-}
-
-async function showUnknown() {
-  const connection = await plain();
-  app.entry = async () => connection.showUnknown($("shelf"), () => { location.hash = ""; });
-  await app.entry();
-}
-
-/* Whether the server cannot be reached; then a page says so, and begins anew, with the newest viewer, when it can. */
-async function isOffline() {
-  const { isReachable } = await import("./connection.js");
-  if (await isReachable(library.base)) return false;
-  const connection = await plain();
-  app.entry = async () => {
-    endWaiting();
-    endWaiting = connection.showOffline($("shelf"), library.base, () => location.reload());
-  };
-  await app.entry();
-  return true;
-}
-
 /* The page at which whoever asks left off, on whatever device; null if that is not known soon. */
 function keptPage(id) {
   if (app.isNobody) return null;
@@ -137,7 +106,7 @@ async function route() {
   const { hash } = location;
   app.hash = hash;
   app.entry = null;
-  endWaiting();
+  app.endWaiting();
   const place = places();
   const { kind, id, page } = place;
   const key = kind === "paper" ? `paper=${id}` : id;
@@ -145,7 +114,7 @@ async function route() {
     if (kind === "join" || kind === "setup") await showEntry(kind, place.token);
     else if (kind === "search") await showShelf({ query: place.query });
     else if (kind === "shelf" || kind === "folder") await showShelf({ folder: kind === "folder" ? id : TOP });
-    else if (kind === "unknown") await showUnknown();
+    else if (kind === "unknown") await (await import("./plain.js")).showUnknown(app);
     else if (reader.state.book?.key === key) { if (page && page !== reader.state.page) reader.goto(page); }
     else if (kind === "paper") await showPaper(id, page);
     else await showBook(id, page);
@@ -153,7 +122,7 @@ async function route() {
   } catch (error) {
     if (location.hash !== hash) return;
     if (error.status === 401) { await showEntry("login"); return; }
-    if (error instanceof TypeError && await isOffline()) return;
+    if (!error.status && await (await import("./plain.js")).isOffline(app)) return;
     if (kind !== "shelf") await showShelf({ folder: TOP }).catch((other) => { if (other.status !== 401) throw other; return showEntry("login"); });
     (await afterwards()).fail(error, kind);
   }

@@ -1,6 +1,6 @@
 /* The pages of a document as a grid, and the way to one by its number. */
 
-import { keepOfBook, offsetOf } from "./choices.js";
+import { keepOfBook, offsetOf } from "./choosing.js";
 import { button, field, h } from "./elements.js";
 import { hasLabels, pageMeant, printedOf } from "./numbers.js";
 import { t } from "./words.js";

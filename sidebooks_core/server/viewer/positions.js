@@ -1,6 +1,6 @@
 /* The page at which somebody is: kept on this device, in the address, and for papers on the server. */
 
-import { keepOfBook } from "./choices.js";
+import { keepOfBook } from "./choosing.js";
 
 const POSITION_MS = 2000; // a page that is looked at this long is kept on the server
 

@@ -1,7 +1,7 @@
 /* One stage with one document: what is shown of it, in the order coarse, sharp, text, neighbours. It never shows a blank page. */
 
-import { askedSize, limited } from "./asking.js";
-import { frameOf, onView, turnedPages } from "./frames.js";
+import { askedSize, isEnough, limited } from "./asking.js";
+import { frameOf, turnedPages } from "./frames.js";
 import { fit, levelFor, neighbourOf, spreadOf, tilesIn, zoomed, MAX_IMAGE_PX } from "./layout.js";
 import { paintSpread } from "./painter.js";
 import * as reading from "./reading.js";
@@ -15,7 +15,6 @@ const AFTER_FRAME_MS = 34; // two frames: what may come when the page is on the 
 const SETTLE_MS = 250; // a page that is looked at this long gets its text, its place in the address, its mark of progress
 const SHARPEN_MS = 120; // after the last movement
 const AGAIN_MS = 5000; // after a failure that may pass
-const PAGE_SHARE = 0.88; // of the view by which a key moves an enlarged page
 
 /** Tells by events: "opened", "turned", "settled" (the page is looked at), "painted", "sharpened", "moved", "tapped", "touched",
     "jumped" (before it leads elsewhere by a link). */
@@ -215,13 +214,6 @@ export class Reader extends EventTarget {
 
   towards(side) { this.turn(this.stepTo(side)); }
 
-  /** Move on by about a screen, and turn at the end of the page. */
-  step(step) {
-    const { up, down } = reading.room(this.state, this.boxes(), this.view());
-    if ((step > 0 ? up : down) <= 1) this.turn(step, step > 0 ? "start" : "end");
-    else this.move(0, -step * PAGE_SHARE * this.view().height);
-  }
-
   // Zooming and moving
 
   /** Show another part of the spread. place: as of reading.js. */
@@ -265,22 +257,6 @@ export class Reader extends EventTarget {
     this.#after("turned", AFTER_FRAME_MS, () => this.tell("turned"));
   }
 
-  get isLarge() {
-    const { left, right, up, down } = reading.room(this.state, this.boxes(), this.view());
-    return left + right > 1 || up + down > 1;
-  }
-
-  /** Mark hits of a search, and lead to one of them. */
-  showHits(hits, current = null) {
-    Object.assign(this, { hits, hit: current });
-    if (current && !this.spread.includes(current.page)) this.goto(current.page);
-    const box = current && this.boxes().find((one) => one.page === current.page);
-    if (box && current.boxes_pt.length) {
-      this.place(reading.centred(this.state, onView(current.boxes_pt[0], box, this.view(), this.state.quarters), this.boxes(), this.view()));
-    }
-    this.paint();
-  }
-
   /** Ask again for what failed. */
   recover() {
     if (!this.state.book) return;
@@ -292,9 +268,11 @@ export class Reader extends EventTarget {
 
   #tiles() {
     const { state } = this;
-    if (state.mode !== "free") return [];
+    if (state.mode === "page") return [];
     const seen = this.view();
     return this.boxes().flatMap((one) => {
+      const [, ...asked] = this.#asked(one, this.spread);
+      if (isEnough(asked, this.pages[one.page - 1], zoomed(one, seen, state), state.quarters)) return [];
       const { box, view } = frameOf(zoomed(one, seen, state), seen, state.quarters);
       const { levels } = state.book.pages[one.page - 1];
       return tilesIn(levels, levelFor(levels, box.width), box, view).map((tile) => [one.page, tile.level, tile.column, tile.row]);
@@ -336,11 +314,7 @@ export class Reader extends EventTarget {
   }
 
   /* A bundle that does not come costs thumbnails; the next page that is looked at asks again. */
-  #fetchPreviews(book) {
-    if (book.previewing) return;
-    book.previewing = true;
-    book.fetchPreviews(() => this.state.page).catch(() => {}).finally(() => { book.previewing = false; });
-  }
+  #fetchPreviews(book) { book.fetchPreviews(() => this.state.page).catch(() => {}); }
 
   async #showText(mine) {
     const { book, quarters } = this.state;

@@ -3,15 +3,15 @@
 
 import { TOP } from "./client.js";
 import { askFor, button, dialog, field, form, h, icon, passwordField, sure } from "./elements.js";
-import { bytes, fault, t, time } from "./words.js";
+import { bytes, fault, t, time, windowText } from "./words.js";
 
-const DAY_S = 86_400;
+const LEVELS = ["open", "online", "keep"];
+const KINDS = ["folder", "meeting", "item"];
+const REASONS = ["Withdrawn: ", "取り下げの理由："];
 
-const LOOPBACK = /^(localhost|.*\.localhost|127\.[\d.]+|\[::1\])$/;
-
-/* A time as an input of the kind "datetime-local" has it, and back. */
-const inputTime = (seconds) => (seconds === null ? "" : new Date(seconds * 1000 - new Date().getTimezoneOffset() * 60_000).toISOString().slice(0, 16));
-const secondsOf = (value) => (value ? new Date(value).getTime() / 1000 : null);
+/** A time as an input of the kind "datetime-local" has it, and back. */
+export const inputTime = (seconds) => (seconds === null ? "" : new Date(seconds * 1000 - new Date().getTimezoneOffset() * 60_000).toISOString().slice(0, 16));
+export const secondsOf = (value) => (value ? new Date(value).getTime() / 1000 : null);
 
 /** All that may be done with a paper. `does`: {api, replace(paper), changed(), count}. */
 export async function showPaper(id, does) {
@@ -27,12 +27,10 @@ export async function showPaper(id, does) {
       error.textContent = "";
       try { if (await work()) close(); } catch (problem) { error.textContent = fault(problem); }
     }, given);
-    const withdrawing = async (way) => {
-      const isSure = await sure(t(way), t(`${way}_sure`, { name: paper.name }), t(way), way === "withdraw");
-      if (!isSure) return false;
-      await api.send("POST", `${path}/${way}`);
-      await does.changed();
-      return true;
+    const restoring = async () => {
+      if (!await sure(t("restore"), t("restore_sure", { name: paper.name }), t("restore"))) return false;
+      await api.send("POST", `${path}/restore`);
+      return change({ note: paper.note.split("\n").filter((line) => line !== reasonIn(paper.note)).join("\n") });
     };
     return [
       h("div", { class: "menu" },
@@ -41,12 +39,14 @@ export async function showPaper(id, does) {
         may("change_paper") && act("pen", t("rename"), () => askFor(t("rename"), t("name"), paper.name, (name) => change({ name }))),
         may("change_paper") && paper.place > 0 && act("up", t("move_up"), () => change({ place: paper.place - 1 })),
         may("change_paper") && paper.place < does.count - 1 && act("down", t("move_down"), () => change({ place: paper.place + 1 })),
-        may("change_paper") && act("clock", t("window"), () => setWindow(paper, change)),
+        may("change_paper") && act("into", t("move_to"), () => moveInto(api, paper.name, paper.folder, (folder) => change({ folder }))),
+        may("change_paper") && act("info", t("about_paper"), () => setAbout(paper, change)),
+        may("change_paper") && act("clock", [h("span", {}, t("window")), h("small", {}, windowText(paper.from_s, paper.until_s))], () => setWindow(paper, change)),
         may("read_readers") && act("people", t("readers"), () => showReaders(api, paper)),
         act("list", t("revisions"), () => showRevisions(api, paper)),
         may("read_original") && h("a", { class: "button", href: `${api.base}${path}/original`, download: true }, icon("download"), h("span", {}, t("download"))),
-        may("withdraw") && !isWithdrawn && act("withdraw", t("withdraw"), () => withdrawing("withdraw")),
-        may("withdraw") && isWithdrawn && act("restore", t("restore"), () => withdrawing("restore")),
+        may("withdraw") && !isWithdrawn && act("withdraw", t("withdraw"), () => withdraw(paper, does)),
+        may("withdraw") && isWithdrawn && act("restore", t("restore"), restoring),
         may("purge") && act("bin", t("purge"), () => purge(paper, does), { class: "grave" }),
       ), error,
     ];
@@ -65,6 +65,70 @@ export function unlock(paper, does) {
   });
 }
 
+/* The line of a note that says why a paper was withdrawn, in whatever language it was written. */
+const reasonIn = (note) => note.split("\n").find((line) => REASONS.some((mark) => line.startsWith(mark)));
+
+function withdraw(paper, does) {
+  return dialog(t("withdraw"), (close) => {
+    const reason = field(t("withdraw_reason"), { maxlength: 500, autocomplete: "off" });
+    const made = form([h("p", {}, t("withdraw_sure", { name: paper.name })), reason], t("withdraw"), async () => {
+      const given = reason.input.value.trim();
+      await does.api.send("POST", `/papers/${paper.id}/withdraw`);
+      if (given) await does.api.send("PATCH", `/papers/${paper.id}`, { note: [paper.note, t("withdrawn_because", { reason: given })].filter(Boolean).join("\n") });
+      await does.changed();
+      close(true);
+    });
+    made.querySelector("[type=submit]").className = "grave";
+    made.querySelector(".buttons").prepend(button(null, t("cancel"), () => close(false)));
+    return made;
+  });
+}
+
+/* What stands beside a paper's name, and whether it may be taken away. */
+function setAbout(paper, change) {
+  return dialog(t("about_paper"), (close) => {
+    const note = field(t("note"), { value: paper.note, maxlength: 4000, rows: 3 });
+    const level = field(t("level"), { options: LEVELS.map((one) => [one, t(`level_${one}`)]), value: paper.level });
+    return form([note, level], t("save"), async () => {
+      await change({ note: note.input.value.trim(), level: level.input.value });
+      close(true);
+    });
+  });
+}
+
+/* Choose a folder, and move something there. from: the folder that holds it; without: a folder that cannot be chosen. */
+function moveInto(api, name, from, move, without) {
+  return dialog(`${t("move_to")}: ${name}`, (close) => {
+    const list = h("ul", { class: "rows" });
+    const way = h("p", { class: "lead" });
+    const error = h("p", { class: "error", role: "alert" });
+    const go = button("into", t("move_here"), null, { class: "main" });
+    let here = null;
+    const open = async (id) => {
+      const folder = await api.folder(id);
+      here = folder.id;
+      way.textContent = [t("shelf"), ...folder.way.map((one) => one.name), folder.name].filter(Boolean).join(" › ");
+      go.disabled = here === from;
+      const above = folder.id === TOP ? null : folderAbove(folder);
+      const rows = folder.folders.filter((one) => one.id !== without).map((one) => [one.id, one.name, "folder", t("move_into", { name: one.name })]);
+      if (above) rows.unshift([above, folder.way.length ? folder.way[folder.way.length - 1].name : t("shelf"), "up", null]);
+      list.replaceChildren(...rows.map(([target, text, sign, label]) => h("li", {}, button(sign, text, () => open(target).catch(told), { class: "grow start", "aria-label": label }))));
+    };
+    const told = (problem) => { error.textContent = fault(problem); };
+    go.addEventListener("click", async () => {
+      try {
+        await move(here);
+        close(true);
+      } catch (problem) { told(problem); }
+    });
+    const start = without || from === TOP ? open(from) : api.folder(from).then((folder) => open(folderAbove(folder))); // where other folders are
+    start.catch(told);
+    return [way, list, error, h("p", { class: "buttons" }, button(null, t("cancel"), () => close(false)), go)];
+  });
+}
+
+const folderAbove = (folder) => (folder.way.length ? folder.way[folder.way.length - 1].id : TOP);
+
 function setWindow(paper, change) {
   return dialog(t("window"), (close) => {
     const from = field(t("from"), { type: "datetime-local", value: inputTime(paper.from_s) });
@@ -79,8 +143,8 @@ function setWindow(paper, change) {
 async function showReaders(api, paper) {
   const { readers } = await api.get(`/papers/${paper.id}/readers`);
   await dialog(`${t("readers")}: ${paper.name}`, () => (readers.length
-    ? h("ul", { class: "rows" }, readers.map((one) => h("li", {}, h("strong", { class: "grow" }, one.name || t("guest")),
-      h("small", {}, t("reader_row", { n: one.count, time: time(one.last_s) })))))
+    ? [h("p", { class: "lead" }, t("readers_count", { n: readers.length })), h("ul", { class: "rows" }, readers.map((one) => h("li", {}, h("strong", { class: "grow" }, one.name || t("guest")),
+      h("small", {}, t("reader_row", { n: one.count, time: time(one.last_s) })))))]
     : h("p", {}, t("no_readers"))));
   return false;
 }
@@ -90,6 +154,8 @@ async function showRevisions(api, paper) {
   await dialog(`${t("revisions")}: ${paper.name}`, () => h("ul", { class: "rows" }, revisions.reverse().map((one) => h("li", {},
     h("span", { class: "grow" }, h("strong", {}, t("revision_row", { n: one.number, time: time(one.registered_s) })),
       h("small", {}, [one.file_name, bytes(one.size_bytes), one.registered_by].filter(Boolean).join(" – "))),
+    one.document && one.number > 1 && revisions.find((other) => other.number === one.number - 1)?.document
+      && button("compare", t("see_changes"), async () => (await import("./change_map.js")).showChanges(api, paper, one.number - 1, one.number)),
     paper.may.includes("read_original") && h("a", { class: "button", href: new URL(one.original).pathname, download: true }, icon("download"), h("span", {}, t("download"))),
   ))));
   return false;
@@ -132,153 +198,33 @@ export function showFolder(folder, does) {
       try { if (await work()) close(); } catch (problem) { error.textContent = problem.status === 409 ? t("not_empty") : fault(problem); }
     }, given);
     const move = async (step) => {
-      const above = await api.folder(folder.way.at(-1)?.id || TOP);
+      const above = await api.folder(folderAbove(folder));
       const place = above.folders.find((one) => one.id === folder.id).place + step;
       return change({ place: Math.max(0, Math.min(above.folders.length - 1, place)) });
     };
     return [
       h("div", { class: "menu" },
         act("pen", t("rename"), () => askFor(t("rename"), t("folder_name"), folder.name, (name) => change({ name }))),
+        act("info", t("about_folder"), () => setKind(folder, change)),
+        act("into", t("move_to"), () => moveInto(api, folder.name, folderAbove(folder), (parent) => change({ parent }), folder.id)),
         act("up", t("move_up"), () => move(-1)), act("down", t("move_down"), () => move(1)),
         act("bin", t("remove_folder"), async () => {
           if (!await sure(t("remove_folder"), t("remove_folder_sure", { name: folder.name }), t("remove_folder"), true)) return false;
           await api.send("DELETE", path);
-          does.left(folder.way.at(-1)?.id || TOP);
+          does.left(folderAbove(folder));
           return true;
         }, { class: "grave" })), error,
     ];
   });
 }
 
-/** Links for guests: make one, see it with its code, end others. */
-export function showLinks(folder, does) {
-  const { api } = does;
-  const path = `/folders/${folder.id}/links`;
-  return dialog(`${t("guests")}: ${folder.name}`, () => {
-    const list = h("ul", { class: "rows" });
-    const heading = h("h3", { hidden: true }, t("links_there"));
-    const made = h("div", { role: "status" });
-    const fill = async () => {
-      const { links } = await api.get(path);
-      heading.hidden = !links.length;
-      list.replaceChildren(...links.map((one) => h("li", {},
-        h("span", { class: "grow" }, h("strong", {}, one.name), h("small", {}, t("link_row", { time: time(one.until_s), n: one.used }))),
-        button("close", t("end_link"), async () => { await api.send("DELETE", `${path}/${one.id}`); await fill(); }, { "aria-label": t("end_link_of", { name: one.name }) }))));
-    };
-    fill().catch((error) => { list.textContent = fault(error); });
-    const name = field(t("link_name"), { value: folder.name, required: true, maxlength: 200, autocomplete: "off" });
-    const until = field(t("link_until"), { type: "datetime-local", required: true, value: inputTime(Date.now() / 1000 + 7 * DAY_S) });
-    const asked = form([name, until], t("make_link"), async () => {
-      const answer = await api.send("POST", path, { name: name.input.value, until_s: secondsOf(until.input.value) });
-      const copy = button("link", t("copy"), async () => {
-        await navigator.clipboard.writeText(answer.address);
-        copy.querySelector("span").textContent = t("copied");
-      });
-      made.replaceChildren(
-        LOOPBACK.test(new URL(answer.address).hostname) ? h("p", { class: "error" }, t("only_here")) : "",
-        h("p", {}, t("link_made", { time: time(answer.link.until_s) })),
-        h("p", { class: "field" }, h("input", { readonly: true, value: answer.address, class: "address", "aria-label": t("guests"), onfocus: (event) => event.target.select() }),
-          navigator.clipboard && copy),
-        h("img", { class: "qr", alt: t("qr"), src: `data:image/svg+xml;charset=utf-8,${encodeURIComponent(answer.qr_svg)}` }),
-      );
-      await fill();
+function setKind(folder, change) {
+  return dialog(t("about_folder"), (close) => {
+    const kind = field(t("kind"), { options: KINDS.map((one) => [one, t(`kind_${one}`)]), value: folder.kind });
+    const note = field(t("note"), { value: folder.note, maxlength: 4000, rows: 3 });
+    return form([kind, note], t("save"), async () => {
+      await change({ kind: kind.input.value, note: note.input.value.trim() });
+      close(true);
     });
-    return [asked, made, heading, list];
-  });
-}
-
-/* Everybody who has an account; nobody for a clerk, who does not manage people. */
-async function allPeople(api) {
-  try {
-    return (await api.get("/people")).people;
-  } catch (error) {
-    if (error.status === 403 || error.status === 404) return [];
-    throw error;
-  }
-}
-
-const isLimited = ({ limits }) => Boolean(limits && (limits.pages || limits.long_side_px || limits.is_marked || !limits.may_download || !limits.may_print));
-const isSame = (one, other) => one.kind === other.kind && one.subject === other.subject;
-
-/* The common answers, with the grants that each is. */
-const reads = (subject) => [{ kind: "role", subject, right: "read" }];
-const PRESETS = { as_above: null, clerks_only: [], all_members: reads("member"), everybody: reads("citizen") };
-const CHOSEN = "some_people";
-
-/* Which answer grants are. */
-function answerOf(grants) {
-  if (grants === null) return "as_above";
-  if (!grants.length) return "clerks_only";
-  const [one] = grants;
-  const isPlain = grants.length === 1 && one.right === "read" && !isLimited(one);
-  return (isPlain && Object.keys(PRESETS).find((key) => PRESETS[key]?.length && isSame(PRESETS[key][0], one))) || CHOSEN;
-}
-
-/* A row of the list: somebody, with the right that is chosen for them. `row.grant()`: null if they have none. */
-function rightRow(name, grant, isPresent) {
-  const choice = h("select", { "aria-label": name }, ["none", "read", "tend"].map((right) => h("option", { value: right }, t(`right_${right}`))));
-  choice.value = isPresent ? grant.right : "none";
-  const row = h("li", {}, h("span", { class: "grow" }, h("strong", {}, name), isLimited(grant) && h("small", {}, t("with_limits"))), choice);
-  return Object.assign(row, { about: grant, choice, grant: () => (choice.value === "none" ? null : { ...grant, right: choice.value }) });
-}
-
-/** Who may see a folder: four common answers, or rights of chosen people and groups. A grant keeps its limits, and what the list
-    cannot name: people, if whoever asks may not read their names. */
-export async function showAccess(folder, does) {
-  const { api } = does;
-  const path = `/folders/${folder.id}/access`;
-  const [{ grants }, people] = await Promise.all([api.get(path), allPeople(api)]);
-  const now = answerOf(grants);
-  const set = grants || [];
-  const personOf = (id) => people.find((one) => one.id === id);
-  const kept = set.filter((one) => one.kind === "person" && !personOf(one.subject));
-  const nameOf = ({ kind, subject }) => {
-    if (kind === "group") return t("group_row", { name: subject });
-    if (kind === "person") return personOf(subject).shown_name || personOf(subject).name;
-    return { member: t("all_members"), citizen: t("everybody") }[subject] || t(subject).split(/[:（]/)[0];
-  };
-  const groups = [...new Set(people.flatMap((one) => one.groups))].sort();
-  const more = [
-    { kind: "role", subject: "member" }, ...groups.map((subject) => ({ kind: "group", subject })),
-    ...people.filter((one) => one.role === "member" && !one.is_disabled).map((one) => ({ kind: "person", subject: one.id })),
-  ].filter((one) => !set.some((other) => isSame(one, other)));
-  return dialog(`${t("who_sees")}: ${folder.name}`, (close) => {
-    const rows = [...set.filter((one) => !kept.includes(one)).map((one) => rightRow(nameOf(one), one, true)), ...more.map((one) => rightRow(nameOf(one), one, false))];
-    const list = h("ul", { class: "rows" }, rows);
-    const group = field(t("another_group"), { maxlength: 200, autocomplete: "off" });
-    const addGroup = () => {
-      const made = { kind: "group", subject: group.input.value.trim(), right: "read" };
-      group.input.value = "";
-      if (!made.subject) return;
-      const known = rows.find((row) => isSame(row.about, made));
-      if (known?.choice.value === "none") known.choice.value = "read";
-      if (known) return;
-      rows.push(rightRow(nameOf(made), made, true));
-      list.append(rows.at(-1));
-    };
-    group.input.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter" || event.isComposing) return;
-      event.preventDefault(); // else the form is sent
-      addGroup();
-    });
-    group.append(button("plus", t("add"), addGroup));
-    const chosen = h("div", { class: "inner" }, list, kept.length > 0 && h("p", {}, t("kept_people", { n: kept.length })), group);
-    const replacing = h("p", { role: "status" });
-    const choices = [...Object.keys(PRESETS), CHOSEN].map((key) => h("label", { class: "check" },
-      h("input", { type: "radio", name: "access", value: key, checked: key === now, required: true }), t(key)));
-    const answer = () => made.querySelector("[name=access]:checked").value;
-    const fill = () => {
-      chosen.hidden = answer() !== CHOSEN;
-      replacing.textContent = now === CHOSEN && answer() !== CHOSEN ? t("replaces_chosen") : "";
-    };
-    const made = form([h("fieldset", { onchange: fill }, h("legend", {}, t("who_sees")), choices), replacing, chosen], t("save"), async () => {
-      addGroup();
-      const told = [...rows.map((row) => row.grant()).filter(Boolean), ...kept];
-      await api.send("PUT", path, { grants: answer() === CHOSEN ? told : PRESETS[answer()] });
-      await does.changed();
-      close();
-    });
-    fill();
-    return made;
   });
 }

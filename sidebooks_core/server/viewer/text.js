@@ -7,7 +7,7 @@ import { coveredText, grownBoxes, languageOf, linesOf } from "./text_lines.js";
 
 // By name: what "sans-serif" is depends on the language, which a canvas does not know.
 const FONT = "Arial, Helvetica, Roboto, 'Liberation Sans', 'DejaVu Sans', 'Noto Sans'";
-const UNIT = 2; // pixels of a page's own layout per point: letters are larger than any least size that a browser may be set to
+const UNIT = 2; // pixels of a page of its own per point: more than least sizes of letters; with 4, WebKitGTK hung when drawing
 const WORDS_AT_ONCE = 80; // what a slow tablet lays out within a frame
 const FRAME_MS = 100; // a hidden tab has no frames
 const MEASURED = 20_000;
@@ -42,6 +42,7 @@ export async function fillText(layer, boxes, contents, { ratio, quarters = 0, la
     && before.pages.every((page, index) => page.content === contents[index] && page.number === boxes[index].page && page.host.isConnected);
   const state = isSame ? before : { language, pages: boxes.map((box, index) => makePage(box.page, contents[index], language)) };
   filled.set(layer, state);
+  layer.classList.add("text-layer");
   const turn = ((quarters % 4) + 4) % 4;
   for (const [index, page] of state.pages.entries()) place(page, boxes[index], { ratio, turn, label, follow, address });
   if (!isSame) {

@@ -1,5 +1,7 @@
 /* Uploads that go on after a cut, and after a reload: a client of tus 1.0 (https://tus.io/protocols/resumable-upload). */
 
+import { keys, read, remove, write } from "./storage.js";
+
 const CHUNK_BYTES = 8 * 1024 * 1024;
 const WAITS_MS = [500, 1000, 2000, 4000, 8000, 15000];
 const STALL_MS = 30_000; // if no byte goes out for so long, the connection is dead, even if the browser does not say so
@@ -60,12 +62,12 @@ export class Uploads {
   /** What another visit left unfinished in a folder: [{name, key, id, path}…]. */
   unfinished(folder) {
     const active = new Set(this.all.filter((one) => one.state !== "cancelled").map((one) => one.key));
-    const keys = Object.keys(localStorage).filter((key) => key.startsWith(KEPT) && !active.has(key));
-    return keys.map((key) => ({ key, ...JSON.parse(localStorage.getItem(key)) })).filter((one) => one.folder === folder);
+    const left = keys(KEPT).filter((key) => !active.has(key));
+    return left.map((key) => ({ key, ...JSON.parse(read(key)) })).filter((one) => one.folder === folder);
   }
 
   async forget({ key, id }) {
-    localStorage.removeItem(key);
+    remove(key);
     await this.#send({}, "DELETE", `/uploads/${id}`, {}, null).catch(() => {}); // the server forgets it by itself in the end
   }
 
@@ -83,7 +85,7 @@ export class Uploads {
       try {
         await this.#begin(upload);
         while (!(await this.#piece(upload)));
-        localStorage.removeItem(upload.key);
+        remove(upload.key);
         this.#set(upload, "done");
         return;
       } catch (error) {
@@ -107,28 +109,28 @@ export class Uploads {
   }
 
   async #drop(upload) {
-    const kept = localStorage.getItem(upload.key);
+    const kept = read(upload.key);
     if (kept) await this.forget({ key: upload.key, id: JSON.parse(kept).id });
   }
 
   /* Find how far an upload is, or begin it. */
   async #begin(upload) {
     this.#set(upload, "sending");
-    const kept = JSON.parse(localStorage.getItem(upload.key) || "null");
+    const kept = JSON.parse(read(upload.key) || "null");
     if (kept) {
       const known = await this.#send(upload, "HEAD", `/uploads/${kept.id}`, {}, null).catch((error) => {
         if (error.status !== 404 && error.status !== 410) throw error; // it was forgotten, or belongs to somebody else
-        localStorage.removeItem(upload.key);
+        remove(upload.key);
       });
       if (known) { this.#reached(upload, known); upload.id = kept.id; return; }
     }
     const { paper, before } = upload.target;
     const told = [`filename ${base64(upload.name)}`, ...(paper && before ? [`after ${base64(String(before))}`] : [])]; // the server refuses if another revision is the present one by now
     const answer = await this.#send(upload, "POST", upload.path, { "Upload-Length": upload.size, "Upload-Metadata": told.join(",") }, null);
-    upload.id = answer.getResponseHeader("Location").split("/").at(-1);
+    upload.id = answer.getResponseHeader("Location").split("/").pop();
     upload.sent = 0;
     const { folder, shelf = folder } = upload.target;
-    localStorage.setItem(upload.key, JSON.stringify({ id: upload.id, name: upload.name, folder: shelf, paper, before }));
+    write(upload.key, JSON.stringify({ id: upload.id, name: upload.name, folder: shelf, paper, before }));
   }
 
   /* Send a piece; true if it was the last, and the paper is there. */

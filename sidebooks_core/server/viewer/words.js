@@ -29,6 +29,22 @@ export function time(seconds) {
   return new Intl.DateTimeFormat(locale(), { dateStyle: "medium", timeStyle: "short" }).format(seconds * 1000);
 }
 
+/** A time as people say it: the year only if it is another one than now. */
+export function shortTime(seconds, now = new Date()) {
+  const date = new Date(seconds * 1000);
+  const year = date.getFullYear() === now.getFullYear() ? {} : { year: "numeric" };
+  const day = new Intl.DateTimeFormat(locale(), { ...year, month: "long", day: "numeric" }).format(date);
+  const clock = new Intl.DateTimeFormat(locale(), { hour: "numeric", minute: "2-digit", hourCycle: "h23" }).format(date);
+  return `${day} ${clock}`;
+}
+
+/** When a paper is shown, in words. */
+export function windowText(from_s, until_s) {
+  const values = { from: from_s === null ? "" : shortTime(from_s), until: until_s === null ? "" : shortTime(until_s) };
+  if (from_s === null) return until_s === null ? t("window_always") : t("window_until", values);
+  return until_s === null ? t("window_from", values) : t("window_both", values);
+}
+
 /** A number of bytes. */
 export function bytes(count) {
   const isLarge = count >= 1e6;

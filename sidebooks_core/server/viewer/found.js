@@ -1,0 +1,79 @@
+/* The screen of the search over all papers. */
+
+import { button, cover, h, icon } from "./elements.js";
+import { pathOf } from "./rows.js";
+import { fault, pages, t } from "./words.js";
+
+const HITS_AT_ONCE = 50;
+
+/** host: the element that it fills. does: {api, mark({paper, query, hits})}. Returns {stop(), lookAgain()}. */
+export function foundView(host, bar, query, does) {
+  document.title = t("results", { q: query });
+  const told = h("p", { role: "status", class: "told" }, t("searching"));
+  const unread = h("p", { class: "unindexed", role: "status", hidden: true });
+  const list = h("ol", { class: "found" });
+  const on = h("p", { class: "buttons" });
+  const way = h("nav", { class: "way", "aria-label": t("shelf") },
+    h("a", { href: "#" }, icon("home"), h("span", {}, t("shelf"))), h("span", { "aria-current": "page" }, t("search")));
+  host.replaceChildren(bar, way, h("h1", {}, t("results", { q: query })), told, unread, list, on);
+  const papers = new Map(); // id -> {row, hits}
+  let count = 0;
+  let isOver = false;
+  let again = null; // if nothing was found, since papers are still being read
+
+  async function step(before) {
+    on.replaceChildren();
+    told.textContent = t("searching");
+    again = null;
+    let next = before;
+    try {
+      for (let left = HITS_AT_ONCE; left > 0;) { // a step of the server is bounded by time: it may find a few, or none
+        const from = next === null ? "" : `&before=${next}`;
+        const found = await does.api.get(`/search?q=${encodeURIComponent(query)}&limit=${left}${from}`);
+        if (isOver) return;
+        unread.hidden = !found.unindexed;
+        unread.textContent = found.unindexed === 1 ? t("unindexed_one") : t("unindexed", { n: found.unindexed });
+        found.pages.forEach(addHit);
+        count += found.pages.length;
+        left -= found.pages.length;
+        next = found.next;
+        if (next === null) break;
+        if (count) told.textContent = `${t("found", { pages: pages(count) })} – ${t("searching")}`;
+      }
+      again = count || unread.hidden ? null : () => step(null);
+      if (next !== null) told.textContent = t("found_more", { pages: pages(count) });
+      else told.textContent = count ? t("found", { pages: pages(count) }) : t("nothing", { q: query });
+      if (next !== null) on.replaceChildren(button("search", t("more_hits"), () => step(next)));
+    } catch (error) {
+      if (isOver) return;
+      told.textContent = fault(error);
+      on.replaceChildren(button("replace", t("again"), () => step(next))); // what was found stays
+    }
+  }
+
+  function addHit(hit) {
+    if (!papers.has(hit.paper)) {
+      const row = h("li", {}, h("h2", {}, hit.name), h("ul", {}));
+      papers.set(hit.paper, { row, hits: [] });
+      list.append(row);
+    }
+    const { row, hits } = papers.get(hit.paper);
+    hits.push(...hit.hits);
+    const about = h("span", { class: "about" },
+      h("strong", {}, t("page", { n: hit.page })), " ", h("small", {}, snippet(hit.hits[0]?.text || "", query)));
+    const onclick = () => does.mark({ paper: hit.paper, query, hits });
+    const image = cover(hit.preview && pathOf(hit.preview));
+    row.lastChild.append(h("li", {}, h("a", { href: `#paper=${hit.paper}/${hit.page}`, onclick }, image, about)));
+  }
+
+  step(null);
+  return { stop() { isOver = true; }, async lookAgain() { await again?.(); } };
+}
+
+/* A text with what was searched for marked in it, as far as it stands there letter by letter. */
+function snippet(text, query) {
+  const folded = (one) => one.normalize("NFKC").toLowerCase();
+  const at = folded(text).length === text.length ? folded(text).indexOf(folded(query)) : text.indexOf(query);
+  if (at < 0) return [text];
+  return [text.slice(0, at), h("mark", {}, text.slice(at, at + query.length)), text.slice(at + query.length)];
+}
