@@ -277,7 +277,8 @@ def test_what_cannot_be_kept_is_remembered_by_the_page(tab: Any, address: str) -
     tab.goto(f"{address}healthz")
     found = tab.evaluate(
         """async () => {
-            const { isKept, keys, read, remove, write } = await import('/viewer/storage.js');
+            const { isKept, keys, remove, write } = await import('/viewer/keeping.js');
+            const { read } = await import('/viewer/storage.js');
             const before = [isKept(), read('sidebooks a')];
             write('sidebooks a', 1);
             write('sidebooks b', 'x');
@@ -293,7 +294,8 @@ def test_the_oldest_places_go_when_there_is_no_room(tab: Any, address: str) -> N
     tab.goto(f"{address}healthz")
     found = tab.evaluate(
         """async () => {
-            const { isKept, keys, read, write } = await import('/viewer/storage.js');
+            const { isKept, keys, write } = await import('/viewer/keeping.js');
+            const { read } = await import('/viewer/storage.js');
             for (let n = 0; n < 60; n += 1) write(`sidebooks page ${n}`, n);
             write('sidebooks page 0', 7);
             let left = 'x'.repeat(6e6);

@@ -1,6 +1,7 @@
 /* What this device remembers of the shelf: the page at which somebody was, what was opened last, when the shelf was seen. */
 
-import { read, write } from "./storage.js";
+import { write } from "./keeping.js";
+import { read } from "./storage.js";
 
 const VISIT_S = 1800; // a pause as long as this begins another visit
 const MOST_OPENED = 30;

@@ -1,6 +1,7 @@
 /* Uploads that go on after a cut, and after a reload: a client of tus 1.0 (https://tus.io/protocols/resumable-upload). */
 
-import { keys, read, remove, write } from "./storage.js";
+import { keys, remove, write } from "./keeping.js";
+import { read } from "./storage.js";
 
 const CHUNK_BYTES = 8 * 1024 * 1024;
 const WAITS_MS = [500, 1000, 2000, 4000, 8000, 15000];
