@@ -41,7 +41,7 @@ NEWER = {
     "dialog": (r"\.showModal\(", r"\.showModal\b(?!\()"),
     "popover": (r"\.(show|hide|toggle)Popover\(", r"\.(show|hide|toggle)Popover\b(?!\()"),
     "checkVisibility": (r"\.checkVisibility\(", None),
-    "full screen": (r"\.requestFullscreen\(", r"requestFullscreen\b(?!\()"),
+    "full screen": (r"\.requestFullscreen\(", r"requestFullscreen\b(?!\()|fullscreenEnabled &&"),
     "orientation": (r"\bscreen\.orientation\.", None),
     "scrollend": (r"[\"']scrollend[\"']", r"onscrollend"),
 }

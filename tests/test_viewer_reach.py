@@ -172,14 +172,13 @@ def test_one_reads_in_other_engines(engine: Engine, address: str) -> None:
     engine.press("0")
     engine.until("""Number(document.getElementById('canvas').dataset.zoom) === 1""")
     engine.until("document.querySelector('#text span')")
+    engine.run("document.getElementById('find-button').click()")
+    engine.until("document.querySelector('#query')")
     engine.run("const q = document.getElementById('query'); q.value = 'article'; q.form.requestSubmit();")
-    engine.until("document.querySelector('#side:not([hidden]) button')")
-    engine.press("Escape")
-    engine.run("document.getElementById('outline-button').click()")
+    engine.until("document.querySelector('#hitbar:not([hidden])')")
+    engine.run("document.getElementById('contents-button').click()")
     engine.until("document.querySelectorAll('#side:not([hidden]) button').length > 5")
-    engine.run("document.getElementById('outline-button').click()")
-    engine.run("document.getElementById('night').click()")
-    engine.until("document.documentElement.hasAttribute('data-night')")
+    engine.run("document.documentElement.toggleAttribute('data-night', true)")
     assert colours(engine.screenshot()) >= LEAST_COLOURS
     engine.run("document.getElementById('back').click()")
     engine.until("document.querySelector('#shelf:not([hidden]) a')")
@@ -197,9 +196,10 @@ def test_one_reads_without_anything_newer_than_the_oldest_browsers(tab: Any, add
     tab.keyboard.press("ArrowRight")
     tab.wait_for_selector('#canvas[data-page="2"][data-sharp="true"]')
     tab.wait_for_selector("#text span", state="attached")
+    tab.click("#find-button")
     tab.fill("#query", "article")
     tab.press("#query", "Enter")
-    tab.wait_for_selector("#side button")
+    tab.wait_for_selector("#hitbar:not([hidden])")
     tab.click("#back")
     tab.wait_for_selector("#shelf a")
     assert faults == []
@@ -277,7 +277,8 @@ def test_what_cannot_be_kept_is_remembered_by_the_page(tab: Any, address: str) -
     tab.goto(f"{address}healthz")
     found = tab.evaluate(
         """async () => {
-            const { isKept, keys, read, remove, write } = await import('/viewer/storage.js');
+            const { isKept, keys, remove, write } = await import('/viewer/keeping.js');
+            const { read } = await import('/viewer/storage.js');
             const before = [isKept(), read('sidebooks a')];
             write('sidebooks a', 1);
             write('sidebooks b', 'x');
@@ -293,7 +294,8 @@ def test_the_oldest_places_go_when_there_is_no_room(tab: Any, address: str) -> N
     tab.goto(f"{address}healthz")
     found = tab.evaluate(
         """async () => {
-            const { isKept, keys, read, write } = await import('/viewer/storage.js');
+            const { isKept, keys, write } = await import('/viewer/keeping.js');
+            const { read } = await import('/viewer/storage.js');
             for (let n = 0; n < 60; n += 1) write(`sidebooks page ${n}`, n);
             write('sidebooks page 0', 7);
             let left = 'x'.repeat(6e6);
