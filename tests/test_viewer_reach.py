@@ -113,16 +113,7 @@ def test_each_file_does_without_what_the_oldest_browsers_lack(name: str) -> None
     found = newer_styles(text) if name in STYLES else newer_names(text)
     if name == "index.html":
         found += newer_styles("".join(re.findall(r"<style>(.*?)</style>", text, re.S)))
-    assert sorted(set(found) - PENDING.get(name, set())) == []
-
-
-PENDING: dict[str, set[str]] = {
-    "elements.js": {"dialog"},
-    "tending.js": {"at"},
-    "uploads.js": {"at"},
-    "shelf.css": {"has", "heights", "mixed colours"},
-}
-"""Of the shelf: on its way."""
+    assert sorted(set(found)) == []
 
 
 def test_the_check_of_names_finds_what_is_too_new() -> None:

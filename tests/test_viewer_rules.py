@@ -96,8 +96,8 @@ def test_a_double_tap_lets_the_column_fill_the_screen() -> None:
 
 def test_pages_lie_side_by_side_if_the_screen_is_wide_and_that_costs_no_size() -> None:
     rows = reading(
-        """[["auto", 1, 1, view], ["auto", 1, 0.95, view], ["auto", 1, 0.5, view], ["auto", 1, 1, upright], ["two", 1, 0.1, upright],
-            ["one", 1, 1, view]].map((one) => r.isTogether(...one))""",
+        """[["auto", 1, 1, view], ["auto", 1, 0.95, view], ["auto", 1, 0.5, view], ["auto", 1, 1, upright],
+            ["two", 1, 0.1, upright], ["one", 1, 1, view]].map((one) => r.isTogether(...one))""",
         upright={"width": 600, "height": 1280},
     )
     assert rows == [True, True, False, False, True, False]

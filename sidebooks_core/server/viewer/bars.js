@@ -110,7 +110,7 @@ export class Bars {
   }
 
   #say(reader) {
-    const text = `${t("page_word")} ${reader.spread.map((page) => reader.labelOf(page)).join(", ")}`;
+    const text = reader.spread.map(reader.nameOf).join(", ");
     reader.stage.setAttribute("aria-label", text);
     if (reader.state.turn > 1) this.app.extras.say(text);
   }

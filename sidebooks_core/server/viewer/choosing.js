@@ -12,6 +12,8 @@ export function choose(name, value) { write(`sidebooks ${name}`, value === true 
 export function applyLight() {
   const isNight = choices.light ? choices.light === "night" : preferred.matches;
   document.documentElement.toggleAttribute("data-night", isNight);
+  const colour = getComputedStyle(document.documentElement).getPropertyValue("--paper").trim();
+  for (const one of document.querySelectorAll("meta[name=theme-color]")) one.content = colour; // of the bars of the system
 }
 
 export function followSystem(changed) { preferred.addEventListener("change", changed); }

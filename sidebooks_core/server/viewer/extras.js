@@ -16,6 +16,9 @@ import { listenToKeys } from "./keys.js";
 import { Notices } from "./notices.js";
 import { Panels } from "./panel.js";
 import { Positions } from "./positions.js";
+import { watchPrinting } from "./print.js";
+import { imagesShown } from "./printing.js";
+import { noteOpened } from "./shelf_memory.js";
 import { read } from "./storage.js";
 import { makeStrip } from "./strip.js";
 import { fillText } from "./text.js";
@@ -98,6 +101,8 @@ export async function addExtras(app) {
     watch(one.stage, handle(one));
     one.layers.push(hitLayer(one));
     one.fillText = fillText;
+    one.nameOf = (page) => `${t("page_word")} ${one.labelOf(page)}`;
+    one.addEventListener("opened", () => noteOpened(one.state.book.key));
     one.addEventListener("painted", () => {
       notices.watch(one);
       if (one === app.active) paintStrip();
@@ -140,7 +145,9 @@ export async function addExtras(app) {
   extras.openBeside = async (place) => (await besideModule()).open(place);
 
   attend(reader);
+  if (reader.state.book) noteOpened(reader.state.book.key);
   listenToKeys(app);
+  watchPrinting(() => imagesShown(app.active));
   followSystem(showLight);
   changes.listen(library);
   bars.name();

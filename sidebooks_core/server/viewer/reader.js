@@ -91,6 +91,12 @@ export class Reader extends EventTarget {
     return [one.page, width, height];
   }
 
+  /** The best image that there is of each page shown; those of which there is none are left out. */
+  bestShown() {
+    const { spread } = this;
+    return this.boxes(spread).map((one) => this.state.book.best(...this.#asked(one, spread))?.bitmap).filter(Boolean);
+  }
+
   // Opening and leaving
 
   /** Show a document. about: {key, paper, name, direction, ahead}; ahead: whether its page may be asked for before its sizes
@@ -323,13 +329,19 @@ export class Reader extends EventTarget {
     const boxes = this.boxes();
     const contents = await Promise.all(boxes.map((one) => book.text(one.page))).catch(() => null); // a page without its words is read, too
     if (!contents || this.state.book !== book || mine !== this.#sharpening) return;
-    this.fillText(this.text, boxes, contents, { ratio: seen.ratio, quarters, language: "", label: (page) => this.labelOf(page), follow: (page) => this.jump(page) });
+    const { key } = book;
+    this.fillText(this.text, boxes, contents, {
+      ratio: seen.ratio, quarters, label: (page) => this.nameOf(page), follow: (page) => this.jump(page), address: (page) => `#${key}/${page}`,
+    });
     this.text.hidden = false;
     this.#placeText(seen);
   }
 
   /** Show again what stands over the picture, in another language. */
   retell() { this.#showText(this.#sharpening); }
+
+  /** A page's name for those who hear it: "Page 12". */
+  nameOf = (page) => this.labelOf(page);
 
   labelOf = (page) => this.state.book.pages[page - 1].label;
 

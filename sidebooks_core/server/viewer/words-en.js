@@ -275,6 +275,7 @@ export const words = {
   print_page: "This page",
   print_all: "All {n} pages",
   printing: "Preparing {n} of {of}…",
+  print_missing: "{n} pages could not be printed.",
   print_failed: "It could not be printed. Please try again.",
   full_screen: "Full screen",
   leave_full_screen: "Leave full screen",

@@ -275,6 +275,7 @@ export const words = {
   print_page: "このページ",
   print_all: "全{n}ページ",
   printing: "印刷の準備中 {of}枚中{n}枚…",
+  print_missing: "{n}ページを印刷できませんでした。",
   print_failed: "印刷できませんでした。もう一度お試しください。",
   full_screen: "全画面で表示",
   leave_full_screen: "全画面をやめる",

@@ -1,0 +1,42 @@
+/* Printing from the reader: the page that is read, or all of them; and what the browser's own "print" takes. */
+
+import { button, h } from "./elements.js";
+import { printPages } from "./print.js";
+import { t } from "./words.js";
+
+/** The images of the pages that a reader shows, from left to right, turned as they are. */
+export function imagesShown(reader) {
+  const { book, quarters } = reader.state;
+  if (!book || book.may_print === false) return null;
+  return reader.bestShown().map((bitmap) => (quarters ? turned(bitmap, quarters) : bitmap));
+}
+
+function turned(bitmap, quarters) {
+  const [width, height] = quarters % 2 ? [bitmap.height, bitmap.width] : [bitmap.width, bitmap.height];
+  const canvas = Object.assign(document.createElement("canvas"), { width, height });
+  const context = canvas.getContext("2d");
+  context.translate(width / 2, height / 2);
+  context.rotate((quarters * Math.PI) / 2);
+  context.drawImage(bitmap, -bitmap.width / 2, -bitmap.height / 2);
+  return canvas;
+}
+
+/** Ask in `host` how much shall be printed, and print it. */
+export function askToPrint(reader, host) {
+  const { book } = reader.state;
+  const control = new AbortController();
+  const progress = h("p", { role: "status" });
+  const run = async (first, last) => {
+    try {
+      const { missing } = await printPages(book, {
+        first, last, signal: control.signal, onprogress: (done, all) => { progress.textContent = t("printing", { n: done, of: all }); },
+      });
+      progress.textContent = missing ? t("print_missing", { n: missing }) : "";
+    } catch (error) { progress.textContent = error.name === "AbortError" ? "" : t("print_failed"); }
+  };
+  host.replaceChildren(h("div", { class: "buttons" },
+    button("whole", t("print_page"), () => run(Math.min(...reader.spread), Math.max(...reader.spread)), { class: "main" }),
+    button("print", t("print_all", { n: book.pages.length }), () => run(1, book.pages.length)),
+    button("close", t("cancel"), () => { control.abort(); host.replaceChildren(); })), progress);
+  host.querySelector("button").focus();
+}
