@@ -31,9 +31,10 @@ const $ = (id) => document.getElementById(id);
 /** Add everything to the screens of main.js. Returns {tell, fail, tools, leave, arrived, …}; it is `app.extras` from now on. */
 export async function addExtras(app) {
   const { reader, library } = app;
-  await speakIn(choices.language);
   const style = h("link", { rel: "stylesheet", href: "viewer/reader.css" });
+  const styled = new Promise((done) => { style.addEventListener("load", done); style.addEventListener("error", done); });
   document.head.append(style);
+  await Promise.all([speakIn(choices.language), styled]); // buttons without their style would push the page about
   if (matchMedia(CONTRAST).matches) document.head.append(h("link", { rel: "stylesheet", href: "viewer/contrast.css" }));
 
   const notices = new Notices();
@@ -108,19 +109,21 @@ export async function addExtras(app) {
       if (one === app.active) paintStrip();
     });
     one.addEventListener("previewed", () => { if (one === app.active) paintStrip(); });
-    one.addEventListener("touched", () => activate(one));
+    one.addEventListener("touched", (event) => { if (activate(one)) event.preventDefault(); });
     one.addEventListener("turned", () => { if (one.state.turn > 2) notices.endHint(); });
     bars.attend(one);
     positions.attend(one);
     if (one.state.book) { one.retell(); one.paint(); }
   }
 
+  /* Returns whether that closed a panel over the page. */
   function activate(one) {
-    panels.closeIfOver();
-    if (app.active === one) return;
+    const closes = panels.closeIfOver();
+    if (app.active === one) return closes;
     app.active = one;
     bars.show();
     paintStrip();
+    return closes;
   }
 
   function leave() {
@@ -151,7 +154,6 @@ export async function addExtras(app) {
   followSystem(showLight);
   changes.listen(library);
   bars.name();
-  await new Promise((done) => { style.addEventListener("load", done); style.addEventListener("error", done); });
   if (reader.state.book) {
     paintStrip();
     arrived(app.places()).catch(fail);

@@ -5,7 +5,7 @@ import { IDLE, next, STILL, wheeled } from "./gestures.js";
 const DOUBLE_WAIT_MS = 310; // a tap is one when no second one has come
 
 /** does: {scene(), edge(side), tap(), doubleTap(x, y), follow(dx), letGo(dx, turns), move(dx, dy, pull), unpull(), fling(vx, vy),
-    pinch(factor, x, y, dx, dy), turn(step), towards(side), zoom(factor, x, y), touched()}. */
+    pinch(factor, x, y, dx, dy), turn(step), towards(side), zoom(factor, x, y), touched() -> whether it means the page}. */
 export function watch(stage, does) {
   let state = IDLE;
   let stroke = STILL;
@@ -44,8 +44,8 @@ export function watch(stage, does) {
 
   stage.addEventListener("pointerdown", (event) => {
     if (event.button > 0 || event.altKey || event.target.closest("button, input, summary")) return;
-    isDragged = false;
-    does.touched();
+    isDragged = !does.touched();
+    if (isDragged) return; // it closed what lay over the page, and means nothing else
     feed("down", event);
     if (event.pointerType === "mouse" && state.name === "pressed" && kindOf(event.target) === "text") event.preventDefault();
   });

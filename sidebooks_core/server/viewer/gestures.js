@@ -81,8 +81,8 @@ function began(state, event, scene) {
     return [{ name: "pressed", id: event.id, tapped: state.tapped, hadSelection: scene.selects, down: state.down }, []];
   }
   if (count > 2) return [spent(state), []];
-  const [first, second] = Object.keys(state.down);
-  const rested = state.name === "pressed" && event.t_ms - state.down[first].t_ms > REST_MS;
+  const [first, second] = Object.keys(state.down).map(Number);
+  const rested = ["pressed", "spent"].includes(state.name) && event.t_ms - state.down[first].t_ms > REST_MS;
   const two = { name: "two", first, second, rested, tapped: null, down: state.down };
   return [two, state.name === "swiping" ? [["letGo", 0, false]] : []];
 }

@@ -37,8 +37,8 @@ export class Reader extends EventTarget {
     new ResizeObserver(() => this.refit()).observe(stage);
   }
 
-  /** Dispatch an event. */
-  tell(name, detail) { this.dispatchEvent(new CustomEvent(name, { detail })); }
+  /** Dispatch an event. Returns whether what caused it may go on. */
+  tell(name, detail) { return this.dispatchEvent(new CustomEvent(name, { detail, cancelable: true })); }
 
   /* One timer of each name. */
   #after(name, ms, does) {
