@@ -183,6 +183,13 @@ class Hand:
         self.down(x, y)
         self.up(ms=ms)
 
+    def double_tap(self, x: float, y: float) -> None:
+        self.tap(x, y)
+        self.fingers[0] = (x, y)
+        self.now_s += 0.08
+        self._send("touchStart")
+        self.up(ms=60)
+
     def drag(
         self, start: tuple[float, float], end: tuple[float, float], steps: int = 8, finger: int = 0, ms: float = 16
     ) -> None:

@@ -58,13 +58,13 @@ def test_a_long_press_on_text_turns_nothing(tab: Any, x: int) -> None:
 @pytest.mark.parametrize("share", [0.3, 0.5, 0.7])
 def test_a_tap_or_two_away_from_the_edges_turn_nothing(tab: Any, share: float) -> None:
     hand = Hand(tab)
-    hand.tap(810 * share, 400)
-    hand.tap(810 * share, 400)
+    shown(tab, 5)
+    hand.double_tap(810 * share, 400)
     tab.wait_for_function("() => sidebooks.zoom > 1.2")
     stays(tab)
     assert not tab.evaluate("document.documentElement.hasAttribute('data-bare')"), "two taps are not one"
-    hand.tap(810 * share, 400)
-    hand.tap(810 * share, 400)
+    shown(tab, 5)
+    hand.double_tap(810 * share, 400)
     tab.wait_for_function("() => sidebooks.zoom === 1")
     hand.tap(810 * share, 400)  # a finger that points at a number
     stays(tab)

@@ -47,8 +47,16 @@ function step(reader, by) {
   else reader.move(0, -by * PAGE_SHARE * reader.view().height);
 }
 
+/* Only who goes from one thing to the next by Tab is shown that the page has the focus: around a page that is read a ring disturbs. */
+function noteTabs() {
+  const note = (isTab) => document.documentElement.toggleAttribute("data-tabs", isTab);
+  document.addEventListener("keydown", ({ key }) => { if (!["Shift", "Control", "Alt", "Meta"].includes(key)) note(key === "Tab"); }, true);
+  document.addEventListener("pointerdown", () => note(false), true);
+}
+
 /** Let keys act on the reader that is read. */
 export function listenToKeys(app) {
+  noteTabs();
   const { extras } = app;
   const across = (side, reader) => (isLarge(reader) && reader.move(side === "right" ? -pan(reader) : pan(reader), 0)) || reader.towards(side);
   const down = (step, reader) => (isLarge(reader) && reader.move(0, -step * pan(reader))) || reader.turn(step, step > 0 ? "start" : "end");

@@ -28,6 +28,7 @@ export class Reader extends EventTarget {
   #sharpening = 0;
   #turned_ms = 0;
   #later = {};
+  #lay = null;
 
   /** stage: its element; options: {fit, spread, cover, edges}, the reader's choices, read at each use. */
   constructor(stage, library, options) {
@@ -200,6 +201,7 @@ export class Reader extends EventTarget {
     this.#turned_ms = now_ms;
     Object.assign(state, { page: Math.max(1, Math.min(state.book.pages.length, page)), turn: state.turn + 1, slide: 0, pull: 0 });
     Object.assign(state, reading.placeOn(state, this.boxes(), this.view(), from));
+    this.#noteLay();
     this.paint();
     if (isRiffling) this.#after("sharpen", RIFFLE_MS, () => this.sharpen());
     else if (this.#isSharp()) this.#after("sharpen", AFTER_FRAME_MS, () => this.sharpen());
@@ -225,6 +227,7 @@ export class Reader extends EventTarget {
   /** Show another part of the spread. place: as of reading.js. */
   place(place) {
     Object.assign(this.state, place);
+    this.#noteLay();
     this.paint();
     this.#after("sharpen", SHARPEN_MS, () => this.sharpen());
     this.#after("moved", SHARPEN_MS, () => this.tell("moved"));
@@ -253,11 +256,15 @@ export class Reader extends EventTarget {
     this.refit();
   }
 
+  /* For when the size of something changes: which part was seen then. */
+  #noteLay() { this.#lay = { boxes: this.boxes(), view: this.view() }; }
+
   /** The stage, or what lies on it, has another size: keep the page and the part of it. */
   refit() {
-    if (!this.state.book) return;
+    if (!this.state.book || !this.#lay) return;
     this.text.hidden = true;
-    Object.assign(this.state, { slide: 0, pull: 0 }, reading.placeOn(this.state, this.boxes(), this.view(), "same"));
+    Object.assign(this.state, { slide: 0, pull: 0 }, reading.keptOn(this.state, this.#lay, this.boxes(), this.view()));
+    this.#noteLay();
     this.paint();
     this.#after("sharpen", SHARPEN_MS, () => this.sharpen());
     this.#after("turned", AFTER_FRAME_MS, () => this.tell("turned"));

@@ -61,13 +61,27 @@ export function zoomedAt(place, factor, at, boxes, view, most) {
   return clamped({ mode: "free", zoom, x: at.x - (at.x - place.x) * share, y: at.y - (at.y - place.y) * share }, boxes, view);
 }
 
-/** The place on a spread that somebody turns to. from: "start", "end", or "same" for the same part of it. */
+/** The place on a spread that somebody turns to. from: "start" or "end". */
 export function placeOn(place, boxes, view, from = "start") {
   if (place.mode === "page") return WHOLE;
   const zoom = place.mode === "width" ? widthZoom(boxes, view) : place.zoom;
   const [, down] = reach(zoom, boxes, view);
-  const y = { start: down, end: -down, same: place.y }[from];
+  const y = from === "end" ? -down : down;
   return clamped({ mode: place.mode, zoom, x: place.mode === "width" ? 0 : place.x, y }, boxes, view);
+}
+
+/** The same part of a spread after the view, or the size of what lies on it, has changed: what was at the top is there again. was:
+    {boxes, view} of before. */
+export function keptOn(place, was, boxes, view) {
+  if (place.mode === "page") return WHOLE;
+  const span = (all, zoom) => {
+    const { left, top, right, bottom } = extent(all);
+    return [(right - left) * zoom, (bottom - top) * zoom];
+  };
+  const zoom = place.mode === "width" ? widthZoom(boxes, view) : place.zoom;
+  const [[width, height], [across, down]] = [span(was.boxes, place.zoom), span(boxes, zoom)];
+  const above = (height / 2 - place.y - was.view.height / 2) / height; // the share of the spread that is over the view's top
+  return clamped({ mode: place.mode, zoom, x: (place.x * across) / width, y: down / 2 - above * down - view.height / 2 }, boxes, view);
 }
 
 /** The place that shows a spread in a mode, "page" or "width"; at its top. */
