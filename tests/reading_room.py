@@ -36,7 +36,7 @@ def _book(path: Path, title: str = "", **labels: Any) -> None:
             page = made.new_page()
             for x in (72, 320):
                 box = pymupdf.Rect(x, 100, x + 200, 700)
-                page.insert_textbox(box, f"page {number} of the budget, line by line as it is. " * 12, fontsize=12)
+                page.insert_textbox(box, f"page {number} of the budget, line by line as it is. " * 24, fontsize=12)
             if number in (3, 7, 20):
                 page.insert_text((72, 780), "水道の予算", fontsize=12, fontname="japan")
             page.insert_text((280, 60), f"{number}", fontsize=24)
@@ -130,9 +130,9 @@ def open_at(browser: Any, room: Room) -> Iterator[Open]:
     def made(name: str = "", page: int = 0, device: str = "ipad", place: str | None = None, **options: Any) -> Any:
         context = browser.new_context(**{**DEVICES[device], "locale": "en-GB", **options})
         contexts.append(context)
-        context.add_init_script("localStorage.setItem('sidebooks hint', 'seen')")
+        context.add_init_script("try { localStorage.setItem('sidebooks hint', 'seen'); } catch { /* of an empty page */ }")
         tab = context.new_page()
-        tab.on("pageerror", lambda error: problems.append(str(error)))
+        tab.on("pageerror", lambda error: problems.append(f"{error}\n{error.stack}"))
         where = place if place is not None else f"#{room.documents()[name]}" if name else ""
         tab.goto(f"{room.address}{where}{f'/{page}' if page else ''}")
         if name:
@@ -144,7 +144,7 @@ def open_at(browser: Any, room: Room) -> Iterator[Open]:
     yield made
     for context in contexts:
         context.close()
-    assert problems == []
+    assert not problems, "\n".join(problems)
 
 
 class Hand:

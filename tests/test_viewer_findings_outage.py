@@ -18,6 +18,12 @@ JAPANESE = {"locale": "ja-JP"}
 ENGLISH_WORDS = re.compile(r"[A-Za-z]{3,}")
 
 
+def own_words(tab: Any) -> str:
+    """What the viewer says, without names of files and of the other language."""
+    told: str = tab.inner_text("body")
+    return told.replace("English", "").replace(".pdf", "")
+
+
 # D1, D6
 
 
@@ -56,14 +62,16 @@ def test_after_an_outage_of_the_server_everything_comes_by_itself(open_at: Open,
         notice.wait_for()
         assert "サーバーに接続できません" in notice.inner_text()
         assert [one.inner_text() for one in notice.get_by_role("button").all()] == ["もう一度"]
-        assert tab.evaluate("document.getElementById('canvas').dataset.shown") == "coarse", "what there is stays under the notice"
+        assert tab.evaluate("document.getElementById('canvas').dataset.shown") == "coarse", (
+            "what there is stays under the notice"
+        )
         lost = tab.get_by_text("再接続しています")
         lost.wait_for(timeout=30_000)
-        assert not ENGLISH_WORDS.search(tab.inner_text("body").replace("English", ""))
+        assert not ENGLISH_WORDS.search(own_words(tab))
         tab.click("#back")
         tab.locator("#shelf h1, #shelf h2").first.wait_for()
         assert tab.locator("#shelf").inner_text().strip(), "no blank page"
-        assert not ENGLISH_WORDS.search(tab.inner_text("body").replace("English", ""))
+        assert not ENGLISH_WORDS.search(own_words(tab))
         tab.go_back()
         tab.wait_for_selector("#reader", state="visible")
     finally:
@@ -80,7 +88,7 @@ def test_the_shelf_that_was_opened_in_an_outage_comes_by_itself(open_at: Open, r
     try:
         tab.click("#back")
         tab.get_by_role("button", name="もう一度").wait_for()
-        assert "つながりません" in tab.locator("#shelf").inner_text()
+        assert "サーバーに接続できません" in tab.locator("#shelf").inner_text()
     finally:
         room.start()
     tab.get_by_role("link", name="予算書").first.wait_for(timeout=40_000)
@@ -113,14 +121,20 @@ def test_a_file_that_is_replaced_leads_its_reader_to_the_same_page(open_at: Open
     shown(tab, 5)
     assert tab.evaluate("sidebooks.book.pages.length") == 9
     settled(tab, 5)
-    assert tab.url != before
+    tab.wait_for_function("before => location.href !== before", arg=before)
+    after = tab.evaluate("location.href")
+    tab.goto("about:blank")
+    tab.goto(before)  # a bookmark: the browser still has those pages
+    tab.wait_for_function("address => location.href === address", arg=after)
+    shown(tab, 5)
     (room.folder / "差替.pdf").unlink()
     tab.wait_for_selector("#shelf a", timeout=30_000)
+    tab.get_by_text("取り下げられました").wait_for()
+    tab.context.new_cdp_session(tab).send("Network.clearBrowserCache")
     tab.goto("about:blank")
     tab.goto(before)
-    tab.wait_for_selector("#shelf a")
-    assert "アドレス" in tab.inner_text("body"), "an address that names nothing any more says so"
-    assert not ENGLISH_WORDS.search(tab.inner_text("#message"))
+    tab.get_by_text("アドレスが途中で切れているか").wait_for()
+    assert not ENGLISH_WORDS.search(own_words(tab).replace("jlreq", ""))
 
 
 # D13
@@ -148,11 +162,12 @@ def test_hits_are_counted_and_gone_through(open_at: Open) -> None:
         settled(tab, page)
     assert "3" in tab.inner_text("#said"), "it is said, too"
     tab.locator("#hitbar").get_by_role("button", name="List").click()
-    assert tab.locator("#side .hits .line").count() == 3, "the list can be had again"
+    tab.locator("#side .hits .line").nth(2).wait_for()  # the list can be had again
     assert tab.locator("#side .hits [aria-current=true]").count() == 1
     tab.click("#side .head button")
     tab.locator("#hitbar").get_by_role("button", name="End").click()
     tab.wait_for_selector("#hitbar", state="detached")
+    tab.wait_for_timeout(100)
     assert coloured(tab) == 0, "nothing is marked any more"
     tab.keyboard.press("Control+f")
     assert tab.locator("#side .hits .line").count() == 0
@@ -210,7 +225,9 @@ def test_every_button_has_words_that_are_seen(open_at: Open, locale: str) -> Non
         tab.click(f"#tools [data-panel={panel}]")
         tab.wait_for_selector(f"#side[data-panel={panel}] h2")
         assert tab.locator("#side h2").inner_text()
-        assert all(one.inner_text().strip() or one.get_attribute("aria-label") for one in tab.locator("#side button").all())
+        assert all(
+            one.inner_text().strip() or one.get_attribute("aria-label") for one in tab.locator("#side button:visible").all()
+        )
         tab.locator("#side .head button").first.click()
         tab.wait_for_selector("#side", state="hidden")
     tab.click("#find-button")
@@ -337,12 +354,15 @@ def test_a_slow_opening_has_its_cover_and_never_moves_about(open_at: Open, room:
     tab = open_at()
     tab.wait_for_selector("#shelf .cover img[data-here], #shelf .cover[data-here]")
     held: list[Any] = []
-    tab.route(re.compile(r"/pages\.json$|/pages/1/\d+x\d+$"), held.append)
+    is_slow = [True]
+    tab.route(
+        re.compile(r"/pages\.json$|/pages/1/\d+x\d+$"), lambda route: held.append(route) if is_slow[0] else route.continue_()
+    )
     tab.get_by_role("link", name="予算書").first.click()
     tab.wait_for_selector("#reader", state="visible")
     tab.wait_for_function("() => /予算書/.test(document.getElementById('title')?.textContent)", timeout=5000)
     tab.wait_for_selector("#early", timeout=5000)
-    tab.unroute(re.compile(r"/pages\.json$|/pages/1/\d+x\d+$"))
+    is_slow[0] = False
     for one in held:
         one.continue_()
     shown(tab, 1)
@@ -353,8 +373,10 @@ def test_the_stage_keeps_its_size_while_the_buttons_come(open_at: Open, room: Ro
     tab = open_at(service_workers="block")
     tab.route("**/reader.css*", lambda route: (time.sleep(0.3), route.continue_()))
     tab.add_init_script(
-        """window.sizes = []; addEventListener("DOMContentLoaded", () => new ResizeObserver(([one]) => {
-            if (one.contentRect.height) window.sizes.push(one.contentRect.height); }).observe(document.getElementById("stage")));"""
+        """window.sizes = []; addEventListener("DOMContentLoaded", () => {
+            const stage = document.getElementById("stage");
+            const note = ([one]) => { if (one.contentRect.height) window.sizes.push(one.contentRect.height); };
+            if (stage) new ResizeObserver(note).observe(stage); });"""
     )
     address = f"{tab.url}#{room.documents()['予算書']}/3"
     tab.goto("about:blank")
@@ -386,3 +408,16 @@ def test_a_finger_reaches_the_whole_title_of_a_paper(open_at: Open) -> None:
     Hand(tab).tap(*(tab.locator("#more-button").bounding_box()[side] + 20 for side in "xy"))
     tab.locator("#side .name").wait_for()
     assert tab.locator("#side .name").inner_text() == f"{LONG_NAME}.pdf"
+
+
+# D33
+
+
+def test_an_empty_shelf_says_what_it_is_for(open_at: Open) -> None:
+    tab = open_at(**JAPANESE)
+    tab.route(re.compile(r"/documents$"), lambda route: route.fulfill(json={"documents": [], "problems": []}))
+    tab.reload()
+    tab.wait_for_selector("#shelf .empty:visible")
+    told = tab.locator("#shelf .empty")
+    assert len(told.inner_text().replace("まだ何もありません", "").strip()) > 10, "more than one grey sentence"
+    assert told.locator("svg").count() == 1

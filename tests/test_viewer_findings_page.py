@@ -25,7 +25,9 @@ BOXES = """async () => { const { zoomed, fit, spreadOf } = await import("./viewe
 
 
 def place(tab: Any) -> dict[str, Any]:
-    found: dict[str, Any] = tab.evaluate("({ ...Object.fromEntries(['mode', 'zoom', 'x', 'y', 'page'].map(k => [k, sidebooks[k]])) })")
+    found: dict[str, Any] = tab.evaluate(
+        "({ ...Object.fromEntries(['mode', 'zoom', 'x', 'y', 'page'].map(k => [k, sidebooks[k]])) })"
+    )
     return found
 
 
@@ -133,7 +135,6 @@ def test_a_double_tap_fills_the_screen_with_the_column(open_at: Open) -> None:
         tab.wait_for_function("() => sidebooks.mode === 'free'")
         tab.wait_for_function("() => document.getElementById('canvas').dataset.zoom === String(sidebooks.zoom)")
         shown(tab, 5)
-        print(x, place(tab), letters_px(tab))
         tab.wait_for_function("() => !document.getElementById('text').hidden")
         seen = tab.evaluate(
             """() => [...document.querySelectorAll('#text span')].map(one => one.getBoundingClientRect())
@@ -210,7 +211,9 @@ def test_a_document_without_labels_learns_which_number_is_printed(open_at: Open)
     shown(tab, 1)
     tab.wait_for_selector("#number")
     tab.keyboard.press("End")
-    tab.wait_for_function("text => document.getElementById('number').textContent === text", arg=f"{PAGES - 6} ({PAGES} of {PAGES})")
+    tab.wait_for_function(
+        "text => document.getElementById('number').textContent === text", arg=f"{PAGES - 6} ({PAGES} of {PAGES})"
+    )
 
 
 # D14, D15
@@ -342,11 +345,11 @@ def test_a_mouse_pans_an_enlarged_page_over_its_text(open_at: Open) -> None:
         tab.keyboard.press("+")
     shown(tab, 5)
     tab.wait_for_function("() => sidebooks.zoom > 3 && !document.getElementById('text').hidden")
-    [x, y] = tab.evaluate(
-        """() => { const all = [...document.querySelectorAll('#text span')].map(one => one.getBoundingClientRect());
-        const middles = all.map(one => [(one.left + one.right) / 2, (one.top + one.bottom) / 2]);
-        return middles.find(([x, y]) => x > 160 && x < 1300 && y > 250 && y < 650); }"""
-    )
+    x, y = tab.wait_for_function(
+        """() => [...document.querySelectorAll('#text span')].map(one => one.getBoundingClientRect())
+            .map(one => [(one.left + one.right) / 2, (one.top + one.bottom) / 2])
+            .find(([x, y]) => x > 160 && x < 1300 && y > 250 && y < 650)"""
+    ).json_value()
     before = place(tab)
     tab.mouse.move(x, y)
     tab.mouse.down()
@@ -374,7 +377,9 @@ def test_no_ring_is_around_the_page_of_who_only_reads(open_at: Open, how: str) -
     assert tab.evaluate("document.activeElement.id") == "stage"
     assert tab.evaluate("getComputedStyle(document.getElementById('stage')).outlineStyle") == "none"
     tab.keyboard.press("Tab")
-    assert tab.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none", "who goes by keys sees where they are"
+    assert tab.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none", (
+        "who goes by keys sees where they are"
+    )
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -73,6 +73,12 @@ export class Bars {
     if (this.app.reader.state.book) this.show();
   }
 
+  /** A document of this name is on its way. */
+  announce(name) {
+    $("title").textContent = name;
+    $("number").textContent = "";
+  }
+
   /** Show what belongs to the reader that is read. */
   show() {
     const reader = this.app.active;

@@ -70,23 +70,23 @@ export class Changes {
     this.#known = new Set(ids);
     if (known && known.size === ids.length && ids.every((id) => known.has(id))) return;
     const { book } = app.reader.state;
-    if (!book || !known) {
-      app.shelf?.changed(); // if nothing was known: something may have come between the list and the stream
+    if (!book || !known) app.shelf?.changed(); // if nothing was known: something may have come between the list and the stream
+    const fresh = ids.filter((id) => !known?.has(id));
+    if (book && !book.paper && !this.#known.has(book.id)) { // if nothing was known: it is read from what the browser has kept
+      await this.#gone(book, fresh);
       return;
     }
-    const added = ids.filter((id) => !known.has(id)).pop();
-    if (!book.paper && !this.#known.has(book.id)) {
-      await this.#gone(book, added);
-      return;
-    }
+    if (!book || !known) return;
+    const added = fresh[fresh.length - 1];
     const found = added && (await app.library.documents()).find((one) => one.id === added);
     if (found) app.extras.notices.notify(t("added", { name: found.name }), t("open"), () => { location.hash = found.id; });
   }
 
   /* The file of a document is another one now, under the same name: it was replaced. Else it was taken away. */
-  async #gone(book, added) {
+  async #gone(book, fresh) {
     const { app } = this;
-    const found = added && (await app.library.documents()).find((one) => one.id === added && one.name === book.name);
+    const named = fresh.length ? (await app.library.documents()).filter((one) => fresh.includes(one.id) && one.name === book.name) : [];
+    const found = named.length === 1 ? named[0] : null; // folders may have files of one name
     if (app.reader.state.book !== book) return;
     if (found) {
       await app.showBook(found.id, app.reader.state.page);

@@ -159,6 +159,7 @@ export async function addExtras(app) {
     arrived(app.places()).catch(fail);
   }
   keepShell();
+  import("./plain.js").catch(() => {}); // with the shelf: what an outage needs cannot be fetched then
   if (!isKept()) notices.notify(t("not_kept"));
   if (reader.state.book) firstHint();
   else reader.addEventListener("sharpened", firstHint, { once: true });

@@ -75,6 +75,17 @@ function keptPage(id) {
   return Promise.race([asked, new Promise((done) => { setTimeout(done, MOST_POSITION_MS, null); })]);
 }
 
+/* While a document is on its way: its name, and its cover, which the browser has if it was on the shelf. */
+function announce(key, page, paper) {
+  const row = [...$("shelf").querySelectorAll("a")].find((one) => one.hash === `#${key}`);
+  app.extras?.bars.announce(paper?.name || row?.querySelector("strong")?.textContent || "");
+  if ($("early")) return; // the page itself
+  reader.wipe();
+  const cover = row?.querySelector("img[src]");
+  const first = page || Number(ofBook("page", key)) || 1;
+  if (cover && first === 1) $("canvas").after(Object.assign(new Image(), { id: "early", alt: "", src: cover.currentSrc || cover.src }));
+}
+
 /** Open a document, of a paper perhaps, at a page or where its reader left off. */
 async function showBook(id, page, paper = null) {
   $("shelf").hidden = true;
@@ -82,6 +93,7 @@ async function showBook(id, page, paper = null) {
   app.active = reader;
   const key = keyOf(id, paper);
   const direction = ofBook("direction", key);
+  if (!reader.state.book) announce(key, page, paper);
   await reader.open(id, page || Number(ofBook("page", key)) || 1, { key, paper, ...(direction ? { chosen: direction } : {}) });
   if (direction) reader.state.direction = direction;
   document.title = paper?.name || reader.state.book.name;
