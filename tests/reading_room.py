@@ -30,7 +30,7 @@ LONG_NAME = (
 
 
 def _book(path: Path, title: str = "", **labels: Any) -> None:
-    """Thirty pages of two columns; "水道" on the pages 3, 7 and 20; a link to page 9 on page 2; chapters from 1, 5 and 21 on."""
+    """Thirty pages of two columns; "水道" on the pages 3, 7 and 20; a link to page 9 on page 2; chapters from 1, 5, 9, 21."""
     with pymupdf.open() as made:
         for number in range(1, PAGES + 1):
             page = made.new_page()
@@ -148,7 +148,7 @@ def open_at(browser: Any, room: Room) -> Iterator[Open]:
 
 
 class Hand:
-    """Fingers on a screen, as the browser's own touch events. Their times are those that are told, however busy this machine is."""
+    """Fingers on a screen, as the browser's own touch events. Their times do not depend on how busy this machine is."""
 
     def __init__(self, tab: Any) -> None:
         self.session = tab.context.new_cdp_session(tab)

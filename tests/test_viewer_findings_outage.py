@@ -115,8 +115,7 @@ def test_a_file_that_is_replaced_leads_its_reader_to_the_same_page(open_at: Open
     before = tab.url
     time.sleep(1.6)  # its stream of events
     room.put("差替", [f"新しい紙 {number}" for number in range(1, 10)])
-    tab.wait_for_selector("#news:visible", timeout=30_000)
-    assert "差し替え" in tab.inner_text("#news")
+    tab.locator("#news").get_by_text("差し替え").wait_for(timeout=30_000)
     assert "取り下げ" not in tab.inner_text("body")
     shown(tab, 5)
     assert tab.evaluate("sidebooks.book.pages.length") == 9
@@ -175,7 +174,8 @@ def test_hits_are_counted_and_gone_through(open_at: Open) -> None:
 
 def coloured(tab: Any, test: str = "d[i] - d[i + 2] > 60") -> int:
     found: int = tab.evaluate(
-        f"""() => {{ const c = document.getElementById('canvas'); const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
+        f"""() => {{ const c = document.getElementById('canvas');
+        const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
         let n = 0; for (let i = 0; i < d.length; i += 4) if ({test}) n += 1; return n; }}"""
     )
     return found

@@ -14,6 +14,7 @@ const $ = (id) => document.getElementById(id);
 
 export class Changes {
   #known = null;
+  #recent = []; // what the event before this one added
   #looks = new WeakMap(); // book -> {isLooking, mustLook}
 
   constructor(app) {
@@ -72,8 +73,10 @@ export class Changes {
     const { book } = app.reader.state;
     if (!book || !known) app.shelf?.changed(); // if nothing was known: something may have come between the list and the stream
     const fresh = ids.filter((id) => !known?.has(id));
+    const recent = [...this.#recent, ...fresh]; // the new file may be told of before the old one goes
+    this.#recent = known ? fresh : [];
     if (book && !book.paper && !this.#known.has(book.id)) { // if nothing was known: it is read from what the browser has kept
-      await this.#gone(book, fresh);
+      await this.#gone(book, recent);
       return;
     }
     if (!book || !known) return;
@@ -83,9 +86,9 @@ export class Changes {
   }
 
   /* The file of a document is another one now, under the same name: it was replaced. Else it was taken away. */
-  async #gone(book, fresh) {
+  async #gone(book, recent) {
     const { app } = this;
-    const named = fresh.length ? (await app.library.documents()).filter((one) => fresh.includes(one.id) && one.name === book.name) : [];
+    const named = recent.length ? (await app.library.documents()).filter((one) => recent.includes(one.id) && one.name === book.name) : [];
     const found = named.length === 1 ? named[0] : null; // folders may have files of one name
     if (app.reader.state.book !== book) return;
     if (found) {
