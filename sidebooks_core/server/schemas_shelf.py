@@ -93,7 +93,7 @@ class FolderEntry(Struct):
     """The papers in it, if there are at most as many as `few` says; else null."""
 
 
-class DocumentAddresses(Struct):
+class DocumentAddresses(Struct, gc=False):
     """The document of a revision: its id, and addresses of its pages."""
 
     id: str
@@ -103,7 +103,7 @@ class DocumentAddresses(Struct):
     preview: str
 
 
-class PaperEntry(Struct):
+class PaperEntry(Struct, gc=False):
     """A paper, with its present revision."""
 
     id: str
