@@ -93,7 +93,7 @@ class FolderEntry(Struct):
     """The papers in it, if there are at most as many as `few` says; else null."""
 
 
-class DocumentAddresses(Struct, gc=False):
+class DocumentAddresses(Struct):
     """The document of a revision: its id, and addresses of its pages."""
 
     id: str
@@ -103,7 +103,7 @@ class DocumentAddresses(Struct, gc=False):
     preview: str
 
 
-class PaperEntry(Struct, gc=False):
+class PaperEntry(Struct):
     """A paper, with its present revision."""
 
     id: str
