@@ -58,7 +58,7 @@ import { problem, TOP } from "./client.js";
  */
 
 /**
- * A document of a served folder; `folder`: of files, from the served one. And a file that is not served.
+ * A document of a served folder, and a file that is not served.
  * @typedef {import("./client.js").DocumentSummary} DocumentSummary
  * @typedef {{name: string, reason: string, is_locked: boolean}} NotServed
  */
@@ -105,6 +105,12 @@ export class Api {
     const asked = few === undefined ? "" : `?few=${few}`;
     return this.get((id === TOP ? "/folders" : `/folders/${id}`) + asked);
   }
+
+  /**
+   * The documents that are no papers.
+   * @returns {Promise<{documents: DocumentSummary[], not_served?: NotServed[]}>}
+   */
+  documents() { return this.get("/documents"); }
 
   /**
    * Where whoever asks left off, the latest first; empty for somebody whom nobody knows.
