@@ -117,7 +117,7 @@ export function folderView(host, bar, does) {
     const shownSections = sections
       .map((one) => ({ one, papers: isMeant(one) ? ordered(one.papers, tools.order) : listOf(one.papers) }))
       .filter(({ papers }) => papers.length)
-      .map(({ one, papers }) => ({ papers, element: kept.get(`section ${one.id}`, [one.name, one.kind, one.note], () => makeSection(one)) }));
+      .map(({ one, papers }) => ({ papers, element: sectionOf(one) }));
     reconcile(parts.sections, shownSections.map(({ element }) => element));
     const documents = documentParts(parts.documents, kept, { ...now, query, does, heading: t("documents") });
     /** @type {import("./growing.js").Part<FolderEntry>} */
@@ -151,7 +151,8 @@ export function folderView(host, bar, does) {
   }
 
   /** @param {FolderEntry} one */
-  const makeSection = (one) => droppable(folderSection(one), one);
+  const sectionOf = (one) => (
+    kept.get(`section ${one.id}`, [one.name, one.kind, one.note], () => droppable(folderSection(one), one)));
 
   /**
    * Files that are dropped on a folder go into it.

@@ -34,7 +34,7 @@ const VISIT_EVERY_MS = 60_000;
  * A folder, or a search over all papers.
  * @typedef {{folder: string, query?: undefined} | {query: string, folder?: undefined}} ShelfPlace
  *
- * A screen. `folder`: that it shows. `lookAgain`: for what a search did not find before. `mark`: it is there as long as this is.
+ * A screen. `folder`: that it shows. `lookAgain`: for what a search did not find before.
  * @typedef {{
  *   stop(): void, fill?(found: Found, first?: number): void, prepared?(progress: Preparing): void, lookAgain?(): Promise<void>,
  *   folder?: FolderDetails | null,
