@@ -29,10 +29,10 @@ export const TOP = "top";
  */
 
 /**
- * A document as the list has it.
+ * A document as the list has it. `folder`: that of the watched one which holds it, such as "2026/June"; or empty.
  * @typedef {{
  *   id: string, title: string, name: string, kind: string, page_count: number, direction: string, image_service: string,
- *   manifest: string, pages: string,
+ *   manifest: string, pages: string, folder: string,
  * }} DocumentSummary
  */
 
