@@ -175,8 +175,8 @@ def test_two_fingers_that_move_together_move_the_page() -> None:
 
 def test_a_thumb_that_rests_does_not_spoil_the_swipe_of_the_other_hand() -> None:
     told = played(two([(0, 0)] * 8, [(-30, 0)] * 8, later_ms=800))
-    assert "pinch" not in names(told)
-    assert names(told)[0] == "follow"
+    assert names(told) == ["follow", "letGo"], "it follows to the end, and is let go"
+    assert [one[1] for one in told if one[0] == "follow"][-1] == -240
 
 
 def test_a_second_finger_ends_a_swipe() -> None:

@@ -42,7 +42,7 @@ function theShelf() {
   making ||= Promise.all([import("./shelf.js"), afterwards()]).then(([{ makeShelf }, extras]) => {
     /** @param {Marks} found */
     const mark = (found) => { app.marks = found; };
-    app.shelf = makeShelf($("shelf"), { library, tell: extras.tell, logIn: () => showEntry("login"), mark, tools: extras.tools });
+    app.shelf = makeShelf($("shelf"), { library, logIn: () => showEntry("login"), mark, tools: extras.tools });
     return app.shelf;
   });
   return making;
