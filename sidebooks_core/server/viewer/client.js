@@ -118,7 +118,9 @@ export class Library {
     const { base, session, isVisible, watchVisibility } = this;
     let isOver = false;
     let end = () => {};
-    import("./feed.js").then(({ listen }) => { if (!isOver) end = listen({ base, session, EventSource, isVisible, watchVisibility }, listeners); });
+    import("./feed.js").then(({ listen }) => {
+      if (!isOver) end = listen({ base, session, EventSource, isVisible, watchVisibility }, listeners);
+    });
     return () => { isOver = true; end(); };
   }
 }

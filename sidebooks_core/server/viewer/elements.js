@@ -4,11 +4,14 @@ import { ICONS } from "./icons.js";
 import { fault, t } from "./words.js";
 
 /** @typedef {string | number | boolean | null | undefined} Attribute */
-/** @typedef {{[K in keyof HTMLElementEventMap as `on${K}`]?: ((event: HTMLElementEventMap[K]) => unknown) | null | false}} Listening */
+/**
+ * @typedef {{[K in keyof HTMLElementEventMap as `on${K}`]?: ((event: HTMLElementEventMap[K]) => unknown) | null | false}} Listening
+ */
 /**
  * @typedef {"alt" | "autocapitalize" | "autocomplete" | "checked" | "class" | "datetime" | "decoding" | "dir" | "disabled" | "download"
- *   | "enterkeyhint" | "for" | "height" | "hidden" | "href" | "id" | "inputmode" | "lang" | "list" | "loading" | "max" | "maxlength" | "min"
- *   | "minlength" | "multiple" | "name" | "open" | "accept" | "pattern" | "placeholder" | "readonly" | "rel" | "required" | "role" | "rows"
+ *   | "enterkeyhint" | "for" | "height" | "hidden" | "href" | "id" | "inputmode" | "lang" | "list" | "loading" | "max" | "maxlength"
+ *   | "min" | "minlength" | "multiple" | "name" | "open"
+ *   | "accept" | "pattern" | "placeholder" | "readonly" | "rel" | "required" | "role" | "rows"
  *   | "selected" | "spellcheck" | "src" | "step" | "style" | "tabindex" | "target" | "title" | "type" | "value" | "width"} AttributeName
  */
 /** @typedef {Listening & {[name in AttributeName | `aria-${string}` | `data-${string}`]?: Attribute}} Given */

@@ -3,7 +3,10 @@
 
 const LEAST_PASSWORD = 10; // as the server's rule
 
-export const LANGUAGES = ["en", "ja"];
+const LANGUAGES = ["en", "ja"];
+
+/** The one to change to. @param {string} language */
+export const otherThan = (language) => (language === "ja" ? "en" : "ja");
 
 let language = "en";
 /** @type {Record<string, string>} */
@@ -65,7 +68,7 @@ export function bytes(count) {
 /** @param {number} n */
 export const pages = (n) => (n === 1 ? t("one_page") : t("pages", { n }));
 
-/** What went wrong, in words of the reader's language if there are any. @param {Error & {status?: number}} error */
+/** What went wrong, in words of the reader's language if there are any. @param {{message: string, status?: number}} error */
 export function fault(error) {
   if (error.status === undefined) return error instanceof TypeError ? t("e_lost") : error.message;
   const known = error.status >= 502 && error.status <= 504 ? "e503" : `e${error.status}`;
