@@ -52,7 +52,7 @@ _OF_A_PAPER = (READING | CLERKS) - {
 }
 
 _Known = tuple[bool, Level]
-"""What a policy knows of a paper beside its folders: whether it is published, and its level. So it is asked once for all alike."""
+"""What a policy knows of a paper beside its folders: whether it is published, and its level. It is asked once for all alike."""
 
 
 class PaperFacts(Struct, frozen=True):

@@ -170,7 +170,7 @@ export function folderView(host, bar, does) {
       element.dataset.into = t("drop_into", { name: folder.name });
       delete host.dataset.drop;
     });
-    element.addEventListener("dragleave", (event) => { if (!element.contains(/** @type {Node | null} */ (event.relatedTarget))) delete element.dataset.into; });
+    element.addEventListener("dragleave", (event) => { if (isLeaving(element, event)) delete element.dataset.into; });
     element.addEventListener("drop", (event) => {
       delete element.dataset.into;
       if (!takes(event)) return;
@@ -203,6 +203,9 @@ export function folderView(host, bar, does) {
     },
   };
 }
+
+/** Whether what is dragged leaves an element, and not only a part of it. @param {HTMLElement} element @param {DragEvent} event */
+export const isLeaving = (element, event) => !element.contains(/** @type {Node | null} */ (event.relatedTarget));
 
 /** Whether files are dragged, and not a text or a link. @param {DragEvent} event */
 export const hasFiles = (event) => [...event.dataTransfer?.types || []].includes("Files");

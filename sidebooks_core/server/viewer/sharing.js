@@ -185,7 +185,8 @@ export async function showAccess(folder, does) {
       chosen.hidden = answer() !== CHOSEN;
       replacing.textContent = now === CHOSEN && answer() !== CHOSEN ? t("replaces_chosen") : "";
     };
-    const made = form([h("fieldset", { onchange: fill }, h("legend", {}, t("who_sees")), choices), replacing, chosen], t("save"), async () => {
+    const asked = h("fieldset", { onchange: fill }, h("legend", {}, t("who_sees")), choices);
+    const made = form([asked, replacing, chosen], t("save"), async () => {
       addGroup();
       const told = [...rows.map((row) => row.grant()), ...kept].filter(Boolean);
       await api.send("PUT", path, { grants: answer() === CHOSEN ? told : PRESETS[answer()] });

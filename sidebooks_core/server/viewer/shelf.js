@@ -3,7 +3,7 @@
 import { Api, statusOf } from "./api.js";
 import { TOP } from "./client.js";
 import { button, h, icon, searchField } from "./elements.js";
-import { folderButtons, folderView, hasFiles } from "./folder_view.js";
+import { folderButtons, folderView, hasFiles, isLeaving } from "./folder_view.js";
 import { foundView } from "./found.js";
 import { FIRST_ROWS } from "./growing.js";
 import { makeNotices } from "./shelf_notices.js";
@@ -337,7 +337,7 @@ export function makeShelf(host, does) {
     event.preventDefault();
     host.dataset.drop = t("drop");
   });
-  host.addEventListener("dragleave", (event) => { if (!host.contains(/** @type {Node | null} */ (event.relatedTarget))) delete host.dataset.drop; });
+  host.addEventListener("dragleave", (event) => { if (isLeaving(host, event)) delete host.dataset.drop; });
   host.addEventListener("drop", (event) => {
     delete host.dataset.drop;
     const folder = dropFolder(event);
