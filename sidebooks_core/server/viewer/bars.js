@@ -5,8 +5,9 @@
 import { isMarked, toggleBookmark } from "./bookmarks.js";
 import { choose, offsetOf } from "./choosing.js";
 import { TOP } from "./client.js";
-import { button, h, icon, need } from "./elements.js";
+import { button, h, icon, need as $ } from "./elements.js";
 import { placeText } from "./numbers.js";
+import { withoutEnding } from "./shelf_list.js";
 import { t } from "./words.js";
 
 const BADGE_MS = 900;
@@ -48,17 +49,17 @@ export class Bars {
     fillBars();
     this.badge = h("div", { id: "badge", "aria-hidden": "true" });
     this.reveal = h("button", { id: "reveal", type: "button", onclick: () => this.toggle(false) });
-    need("reader").prepend(this.reveal);
-    need("panes").append(this.badge);
-    need("back").onclick = () => {
+    $("reader").prepend(this.reveal);
+    $("panes").append(this.badge);
+    $("back").onclick = () => {
       const folder = app.reader.state.book?.paper?.folder || TOP;
       app.extras.positions.leave();
       location.hash = app.hashOf(folder);
     };
-    need("next").onclick = () => app.active.turn(1);
-    need("previous").onclick = () => app.active.turn(-1);
-    need("position").oninput = () => app.active.goto(Number(need("position").value));
-    need("position").onpointerdown = () => app.active.tell("jumped");
+    $("next").onclick = () => app.active.turn(1);
+    $("previous").onclick = () => app.active.turn(-1);
+    $("position").oninput = () => app.active.goto(Number($("position").value));
+    $("position").onpointerdown = () => app.active.tell("jumped");
     for (const one of all("[data-panel]")) {
       one.onclick = () => app.extras.panels.toggle(/** @type {PanelName} */ (one.dataset.panel), one);
     }
@@ -82,8 +83,8 @@ export class Bars {
       one.title = t(one.id);
       one.setAttribute("aria-label", t(one.id)); // its word is hidden on phones
     }
-    need("position").setAttribute("aria-label", t("position"));
-    need("tools").setAttribute("aria-label", t("tools"));
+    $("position").setAttribute("aria-label", t("position"));
+    $("tools").setAttribute("aria-label", t("tools"));
     this.reveal.textContent = t("show_bars");
     if (this.app.reader.state.book) this.show();
   }
@@ -93,17 +94,18 @@ export class Bars {
     const reader = this.app.active;
     const { book, page, direction } = reader.state;
     if (!book) return;
-    const name = book.paper?.name || book.name;
-    if (need("title").textContent !== name) need("title").textContent = name;
+    const name = book.paper?.name || withoutEnding(book.name);
+    if ($("title").textContent !== name) $("title").textContent = name;
     const text = placeText(reader.spread, book.pages, offsetOf(book.key), t("of"));
-    need("number").textContent = text;
-    need("number").setAttribute("aria-label", `${t("page_number")}: ${text}`);
-    Object.assign(need("position"), { max: book.pages.length, value: page, dir: direction });
-    need("position").setAttribute("aria-valuetext", text);
-    need("places").classList.toggle("rtl", direction === "rtl");
-    need("previous").disabled = reader.neighbour(-1) === null;
-    need("next").disabled = reader.neighbour(1) === null;
-    need("bookmarks-button").classList.toggle("marked", isMarked(book.key, reader.spread));
+    for (const one of this.app.extras.readers) one.stage.classList.toggle("active", one === reader);
+    $("number").textContent = text;
+    $("number").setAttribute("aria-label", `${t("page_number")}: ${text}`);
+    Object.assign($("position"), { max: book.pages.length, value: page, dir: direction });
+    $("position").setAttribute("aria-valuetext", text);
+    $("places").classList.toggle("rtl", direction === "rtl");
+    $("previous").disabled = reader.neighbour(-1) === null;
+    $("next").disabled = reader.neighbour(1) === null;
+    $("bookmarks-button").classList.toggle("marked", isMarked(book.key, reader.spread));
     this.#text = text;
   }
 
@@ -166,7 +168,7 @@ export class Bars {
       this.forgetWayBack();
       history.back();
     }, { id: "wayback" });
-    need("panes").append(made);
+    $("panes").append(made);
     this.#wayBack = { made, turns: 0 };
   }
 

@@ -5,7 +5,7 @@
 
 import { moveBookmarks } from "./bookmarks.js";
 import { directionOf } from "./choices.js";
-import { need } from "./elements.js";
+import { need as $ } from "./elements.js";
 import { placeIn } from "./fates.js";
 import { write } from "./keeping.js";
 import { read } from "./storage.js";
@@ -168,7 +168,7 @@ export class Changes {
    */
   #takeAway(reader, paper, text) {
     reader.wipe();
-    need("strip").width = need("strip").height = 1;
+    $("strip").width = $("strip").height = 1;
     if (reader === this.app.reader) location.hash = this.app.hashOf(paper.folder);
     else this.app.extras.beside?.close();
     this.app.extras.notices.notify(text);

@@ -8,7 +8,7 @@ import { Changes } from "./changes.js";
 import { choices } from "./choices.js";
 import { applyLight, choose, followSystem } from "./choosing.js";
 import { keepShell } from "./connection.js";
-import { button, h, need } from "./elements.js";
+import { button, h, need as $ } from "./elements.js";
 import "./feed.js"; // of the client, which would ask for it later
 import { watch } from "./fingers.js";
 import { handle } from "./handling.js";
@@ -53,7 +53,7 @@ export async function addExtras(main) {
   const changes = new Changes(app);
   const positions = new Positions(app);
   Object.assign(extras, { bars, panels, changes, positions });
-  const paintStrip = makeStrip(need("strip"), {
+  const paintStrip = makeStrip($("strip"), {
     book: () => app.active.state.book, page: () => app.active.state.page, spread: () => app.active.spread,
     direction: () => app.active.state.direction, goto: (page) => app.active.goto(page),
   });
@@ -103,7 +103,7 @@ export async function addExtras(main) {
   }
 
   /** For those who do not see the screen. @param {string} text */
-  function say(text) { need("said").textContent = text; }
+  function say(text) { $("said").textContent = text; }
 
   /** A second stage, beside the first. @param {Reader | null} other */
   function adopt(other) {

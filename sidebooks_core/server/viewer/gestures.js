@@ -18,7 +18,7 @@
 
    Lengths are pixels of the screen. An effect is a list: its name, then its arguments. */
 
-/** @import { Effect, Finger, FingerEvent, GestureName, GestureState, Moment, Outcome, Point, Reactions, Room } from "./types" */
+/** @import { Effect, FingerEvent, GestureName, GestureState, Moment, Outcome, Point, Reactions, Room } from "./types" */
 /** @import { Scene, Side, StateOf, Stroke, WheelTold } from "./types" */
 
 export const SLOP_PX = { touch: 14, pen: 14, mouse: 6 }; // an old hand trembles

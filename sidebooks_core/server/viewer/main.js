@@ -1,6 +1,6 @@
 /* Which screen is shown: the shelf, a way in, or the reader, as the address says. What the first page does not need comes after it. */
 
-/** @import { App, EntryWay, Extras, Marks, PaperDetails, Problem, Shelf } from "./types" */
+/** @import { App, Extras, Marks, PaperDetails, Problem, Shelf } from "./types" */
 
 import { choices, directionOf, ofBook } from "./choices.js";
 import { Library, TOP } from "./client.js";

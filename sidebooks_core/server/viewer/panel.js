@@ -2,7 +2,7 @@
 
 /** @import { CleanUp, FullApp, PanelModule } from "./types" */
 
-import { button, h, need } from "./elements.js";
+import { button, h, need as $ } from "./elements.js";
 import { t } from "./words.js";
 
 /** @typedef {"find" | "contents" | "pages" | "bookmarks" | "display" | "more" | "help" | "beside"} PanelName */
@@ -31,7 +31,7 @@ export class Panels {
     this.body = h("div", { class: "body" });
     this.side = h("section", { id: "side", "aria-labelledby": "side-heading", hidden: true });
     this.heading.id = "side-heading";
-    need("panes").after(this.side);
+    $("panes").after(this.side);
   }
 
   get isOpen() { return !this.side.hidden; }
@@ -58,7 +58,7 @@ export class Panels {
     this.side.replaceChildren(h("div", { class: "head" }, this.heading, button("close", t("close"), () => this.close())), this.body);
     this.side.dataset.panel = name;
     this.side.hidden = false;
-    need("reader").classList.add("docked");
+    $("reader").classList.add("docked");
     this.#mark();
     this.#cleanUp = (await module.fill(this.app, this.body)) || null;
     if (mine !== this.#asked) return;
@@ -82,7 +82,7 @@ export class Panels {
     this.#cleanUp = null;
     const hadFocus = this.side.contains(document.activeElement);
     this.side.hidden = true;
-    need("reader").classList.remove("docked");
+    $("reader").classList.remove("docked");
     this.side.replaceChildren();
     this.#mark();
     const opener = this.#opener?.isConnected && this.#opener.offsetParent ? this.#opener : this.app.active.stage;
