@@ -35,9 +35,11 @@ const CONTRAST = "(forced-colors: active), (prefers-contrast: more)";
  */
 export async function addExtras(main) {
   const { reader, library } = main;
-  await speakIn(choices.language);
   const style = h("link", { rel: "stylesheet", href: "viewer/reader.css" });
+  /** @type {Promise<unknown>} */
+  const styled = new Promise((done) => { style.addEventListener("load", done); style.addEventListener("error", done); });
   document.head.append(style);
+  await Promise.all([speakIn(choices.language), styled]); // buttons without their style would push the page about
   if (matchMedia(CONTRAST).matches) document.head.append(h("link", { rel: "stylesheet", href: "viewer/contrast.css" }));
 
   const notices = new Notices();
@@ -123,20 +125,21 @@ export async function addExtras(main) {
       if (one === app.active) paintStrip();
     });
     one.addEventListener("previewed", () => { if (one === app.active) paintStrip(); });
-    one.addEventListener("touched", () => activate(one));
+    one.addEventListener("touched", (event) => { if (activate(one)) event.preventDefault(); });
     one.addEventListener("turned", () => { if (one.state.turn > 2) notices.endHint(); });
     bars.attend(one);
     positions.attend(one);
     if (one.state.book) { one.retell(); one.paint(); }
   }
 
-  /** @param {Reader} one */
+  /** Returns whether that closed a panel over the page. @param {Reader} one */
   function activate(one) {
-    panels.closeIfOver();
-    if (app.active === one) return;
+    const closes = panels.closeIfOver();
+    if (app.active === one) return closes;
     app.active = one;
     bars.show();
     paintStrip();
+    return closes;
   }
 
   function leave() {
@@ -166,7 +169,6 @@ export async function addExtras(main) {
   followSystem(showLight);
   changes.listen(library);
   bars.name();
-  await new Promise((done) => { style.addEventListener("load", done); style.addEventListener("error", done); });
   if (reader.state.book) {
     paintStrip();
     arrived(app.places()).catch(fail);

@@ -6,7 +6,7 @@ import { IDLE, next, STILL, wheeled } from "./gestures.js";
 
 const DOUBLE_WAIT_MS = 310; // a tap is one when no second one has come
 
-/** @param {HTMLElement} stage @param {Handlers} does */
+/** @param {HTMLElement} stage @param {Handlers} does its `touched` tells whether the touch means the page */
 export function watch(stage, does) {
   /** @type {GestureState} */
   let state = IDLE;
@@ -56,8 +56,8 @@ export function watch(stage, does) {
 
   stage.addEventListener("pointerdown", (event) => {
     if (event.button > 0 || event.altKey || targetOf(event).closest("button, input, summary")) return;
-    isDragged = false;
-    does.touched();
+    isDragged = !does.touched();
+    if (isDragged) return; // it closed what lay over the page, and means nothing else
     feed("down", event);
     if (event.pointerType === "mouse" && state.name === "pressed" && kindOf(targetOf(event)) === "text") event.preventDefault();
   });

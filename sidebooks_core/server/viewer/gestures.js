@@ -92,7 +92,7 @@ function began(state, event, scene) {
   if (count > 2) return [spent(state), []];
   const second = event.id;
   const [first] = Object.keys(state.down).map(Number).filter((one) => one !== second);
-  const rested = state.name === "pressed" && event.t_ms - state.down[first].t_ms > REST_MS;
+  const rested = ["pressed", "spent"].includes(state.name) && event.t_ms - state.down[first].t_ms > REST_MS;
   /** @type {StateOf<"two">} */
   const two = { name: "two", first, second, rested, tapped: null, down: state.down };
   return [two, state.name === "swiping" ? [["letGo", 0, false]] : []];

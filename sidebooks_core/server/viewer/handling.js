@@ -58,7 +58,7 @@ export function handle(reader) {
       const room = state.book ? inCss(reading.room(state, reader.boxes(), reader.view()), reader.view().ratio) : none;
       return { room, edges: reader.options.edges };
     },
-    touched() { reader.tell("touched"); },
+    touched() { return reader.tell("touched"); },
     tap() { if (state.book) reader.tell("tapped"); },
     edge(side) { if (state.book) reader.towards(side); },
     turn(step) { if (state.book) reader.turn(step, step > 0 ? "start" : "end"); },

@@ -64,8 +64,19 @@ function step(reader, by) {
   else reader.move(0, -by * PAGE_SHARE * reader.view().height);
 }
 
+/* Only who goes from one thing to the next by Tab is shown that the page has the focus: around a page that is read a ring disturbs. */
+function noteTabs() {
+  /** @param {boolean} isTab */
+  const note = (isTab) => document.documentElement.toggleAttribute("data-tabs", isTab);
+  document.addEventListener("keydown", ({ key }) => {
+    if (!["Shift", "Control", "Alt", "Meta"].includes(key)) note(key === "Tab");
+  }, true);
+  document.addEventListener("pointerdown", () => note(false), true);
+}
+
 /** Let keys act on the reader that is read. @param {FullApp} app */
 export function listenToKeys(app) {
+  noteTabs();
   const { extras } = app;
   /** @param {Reader} reader */
   const pan = (reader) => reader.view().height * PAN_SHARE;

@@ -96,8 +96,12 @@ export class Panels {
     this.close();
   }
 
-  /** Somebody touched the page. */
-  closeIfOver() { if (this.isOpen && innerWidth < WIDE_PX) this.close(); }
+  /** Somebody touched the page: a panel that lies over it goes. Returns whether there was one. */
+  closeIfOver() {
+    const isOver = this.isOpen && innerWidth < WIDE_PX;
+    if (isOver) this.close();
+    return isOver;
+  }
 
   /** Escape: out of the panel, else out of the search, else the bars come back. */
   leave() {

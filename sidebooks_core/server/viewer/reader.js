@@ -1,6 +1,6 @@
 /* One stage with one document: what is shown of it, in the order coarse, sharp, text, neighbours. It never shows a blank page. */
 
-/** @import { About, Asked, Bitmap, Box, FillText, FitMode, Hit, Layer, Library, OpenBook, Place } from "./types" */
+/** @import { About, Asked, Bitmap, Box, FillText, FitMode, Hit, Lay, Layer, Library, OpenBook, Place } from "./types" */
 /** @import { Point, ReaderOptions, ReaderState, Seen, Side, Step, TileBox } from "./types" */
 
 import { askedSize, isEnough, limited } from "./asking.js";
@@ -37,12 +37,10 @@ export class Reader extends EventTarget {
   #turned_ms = 0;
   /** @type {{[name: string]: number}} */
   #later = {};
+  /** @type {Lay | null} */
+  #lay = null;
 
-  /**
-   * @param {HTMLElement} stage
-   * @param {Library} library
-   * @param {ReaderOptions} options its reader's choices, read at each use
-   */
+  /** @param {HTMLElement} stage @param {Library} library @param {ReaderOptions} options its reader's choices, read at each use */
   constructor(stage, library, options) {
     super();
     this.stage = stage;
@@ -54,8 +52,8 @@ export class Reader extends EventTarget {
     new ResizeObserver(() => this.refit()).observe(stage);
   }
 
-  /** Dispatch an event. @param {string} name @param {unknown} [detail] */
-  tell(name, detail) { this.dispatchEvent(new CustomEvent(name, { detail })); }
+  /** Dispatch an event. Returns whether what caused it may go on. @param {string} name @param {unknown} [detail] */
+  tell(name, detail) { return this.dispatchEvent(new CustomEvent(name, { detail, cancelable: true })); }
 
   /** One timer of each name. @param {string} name @param {number} ms @param {() => void} does */
   #after(name, ms, does) {
@@ -229,6 +227,7 @@ export class Reader extends EventTarget {
     this.#turned_ms = now_ms;
     Object.assign(state, { page: Math.max(1, Math.min(this.book.pages.length, page)), turn: state.turn + 1, slide: 0, pull: 0 });
     Object.assign(state, reading.placeOn(state, this.boxes(), this.view(), from));
+    this.#noteLay();
     this.paint();
     if (isRiffling) this.#after("sharpen", RIFFLE_MS, () => this.sharpen());
     else if (this.#isSharp()) this.#after("sharpen", AFTER_FRAME_MS, () => this.sharpen());
@@ -257,6 +256,7 @@ export class Reader extends EventTarget {
   /** Show another part of the spread. @param {Place} place */
   place(place) {
     Object.assign(this.state, place);
+    this.#noteLay();
     this.paint();
     this.#after("sharpen", SHARPEN_MS, () => this.sharpen());
     this.#after("moved", SHARPEN_MS, () => this.tell("moved"));
@@ -285,11 +285,15 @@ export class Reader extends EventTarget {
     this.refit();
   }
 
+  /* For when the size of something changes: which part was seen then. */
+  #noteLay() { this.#lay = { boxes: this.boxes(), view: this.view() }; }
+
   /** The stage, or what lies on it, has another size: keep the page and the part of it. */
   refit() {
-    if (!this.state.book) return;
+    if (!this.state.book || !this.#lay) return;
     this.text.hidden = true;
-    Object.assign(this.state, { slide: 0, pull: 0 }, reading.placeOn(this.state, this.boxes(), this.view(), "same"));
+    Object.assign(this.state, { slide: 0, pull: 0 }, reading.keptOn(this.state, this.#lay, this.boxes(), this.view()));
+    this.#noteLay();
     this.paint();
     this.#after("sharpen", SHARPEN_MS, () => this.sharpen());
     this.#after("turned", AFTER_FRAME_MS, () => this.tell("turned"));

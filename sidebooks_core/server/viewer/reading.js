@@ -4,7 +4,7 @@
    mode: "page" (the whole spread), "width" (as wide as the view) or "free" (as somebody has zoomed).
    boxes: where the pages lie if the whole spread is shown. */
 
-/** @import { Box, FitMode, Place, Point, Rect, Room, SpreadChoice, View } from "./types" */
+/** @import { Box, FitMode, Lay, Place, Point, Rect, Room, SpreadChoice, View } from "./types" */
 
 const MOST_ZOOM = 8;
 const MOST_SCALE = 12; // pixels of the view per point: 1/6 mm fills a fingertip
@@ -91,15 +91,36 @@ export function zoomedAt(place, factor, at, boxes, view, most) {
  * @param {Place} place
  * @param {Box[]} boxes
  * @param {View} view
- * @param {"start" | "end" | "same"} from "same": the same part of it
+ * @param {"start" | "end"} from
  * @returns {Place}
  */
 export function placeOn(place, boxes, view, from = "start") {
   if (place.mode === "page") return WHOLE;
   const zoom = place.mode === "width" ? widthZoom(boxes, view) : place.zoom;
   const [, down] = reach(zoom, boxes, view);
-  const y = { start: down, end: -down, same: place.y }[from];
+  const y = from === "end" ? -down : down;
   return clamped({ mode: place.mode, zoom, x: place.mode === "width" ? 0 : place.x, y }, boxes, view);
+}
+
+/**
+ * The same part of a spread after the view, or the size of what lies on it, has changed: what was at the top is there again.
+ * @param {Place} place
+ * @param {Lay} was before
+ * @param {Box[]} boxes
+ * @param {View} view
+ * @returns {Place}
+ */
+export function keptOn(place, was, boxes, view) {
+  if (place.mode === "page") return WHOLE;
+  /** @param {Box[]} all @param {number} zoom */
+  const span = (all, zoom) => {
+    const { left, top, right, bottom } = extent(all);
+    return [(right - left) * zoom, (bottom - top) * zoom];
+  };
+  const zoom = place.mode === "width" ? widthZoom(boxes, view) : place.zoom;
+  const [[width, height], [across, down]] = [span(was.boxes, place.zoom), span(boxes, zoom)];
+  const above = (height / 2 - place.y - was.view.height / 2) / height; // the share of the spread that is over the view's top
+  return clamped({ mode: place.mode, zoom, x: (place.x * across) / width, y: down / 2 - above * down - view.height / 2 }, boxes, view);
 }
 
 /**

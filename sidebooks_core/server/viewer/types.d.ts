@@ -42,6 +42,8 @@ export type Place = { mode: Mode; zoom: number; x: number; y: number };
 export type Room = Span & { up: number; down: number };
 /** The stage in pixels of the screen; ratio: how many of them to one of CSS; margin: around the page. */
 export type Seen = View & { ratio: number; margin: number };
+/** How a spread lies on a view. */
+export type Lay = { boxes: Box[]; view: View };
 /** As a canvas takes it. */
 export type Matrix = [number, number, number, number, number, number];
 /** In which a turned page stands upright: see frames.js. */
@@ -98,7 +100,7 @@ export interface Doing {
 export type Effect = { [N in keyof Doing]: [N, ...Parameters<Doing[N]>] }[keyof Doing];
 export interface Handlers extends Doing {
   scene(): { room: Room; edges: boolean };
-  touched(): void;
+  touched(): boolean;
 }
 
 // Documents, and the reader of one
