@@ -56,7 +56,9 @@ def test_after_an_outage_of_the_server_everything_comes_by_itself(open_at: Open,
         notice.wait_for()
         assert "サーバーに接続できません" in notice.inner_text()
         assert [one.inner_text() for one in notice.get_by_role("button").all()] == ["もう一度"]
-        assert tab.evaluate("document.getElementById('canvas').dataset.shown") == "coarse", "what there is stays under the notice"
+        assert tab.evaluate("document.getElementById('canvas').dataset.shown") == "coarse", (
+            "what there is stays under the notice"
+        )
         lost = tab.get_by_text("再接続しています")
         lost.wait_for(timeout=30_000)
         assert not ENGLISH_WORDS.search(tab.inner_text("body").replace("English", ""))

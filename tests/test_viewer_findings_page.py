@@ -25,7 +25,9 @@ BOXES = """async () => { const { zoomed, fit, spreadOf } = await import("./viewe
 
 
 def place(tab: Any) -> dict[str, Any]:
-    found: dict[str, Any] = tab.evaluate("({ ...Object.fromEntries(['mode', 'zoom', 'x', 'y', 'page'].map(k => [k, sidebooks[k]])) })")
+    found: dict[str, Any] = tab.evaluate(
+        "({ ...Object.fromEntries(['mode', 'zoom', 'x', 'y', 'page'].map(k => [k, sidebooks[k]])) })"
+    )
     return found
 
 
@@ -210,7 +212,9 @@ def test_a_document_without_labels_learns_which_number_is_printed(open_at: Open)
     shown(tab, 1)
     tab.wait_for_selector("#number")
     tab.keyboard.press("End")
-    tab.wait_for_function("text => document.getElementById('number').textContent === text", arg=f"{PAGES - 6} ({PAGES} of {PAGES})")
+    tab.wait_for_function(
+        "text => document.getElementById('number').textContent === text", arg=f"{PAGES - 6} ({PAGES} of {PAGES})"
+    )
 
 
 # D14, D15
@@ -374,7 +378,9 @@ def test_no_ring_is_around_the_page_of_who_only_reads(open_at: Open, how: str) -
     assert tab.evaluate("document.activeElement.id") == "stage"
     assert tab.evaluate("getComputedStyle(document.getElementById('stage')).outlineStyle") == "none"
     tab.keyboard.press("Tab")
-    assert tab.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none", "who goes by keys sees where they are"
+    assert tab.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none", (
+        "who goes by keys sees where they are"
+    )
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
