@@ -271,7 +271,8 @@ def test_two_pages_lie_side_by_side_where_there_is_room(open_at: Open) -> None:
     accent = """() => { const c = document.getElementById('strip');
         const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
         const isAccent = (i) => Math.abs(d[i] - 11) + Math.abs(d[i + 1] - 93) + Math.abs(d[i + 2] - 67) < 12;
-        const found = new Set(); for (let i = 0; i < d.length; i += 4) if (isAccent(i)) found.add((i / 4) % c.width); return [Math.min(...found), Math.max(...found)]; }"""
+        const found = new Set(); for (let i = 0; i < d.length; i += 4) if (isAccent(i)) found.add((i / 4) % c.width);
+        return [Math.min(...found), Math.max(...found)]; }"""
     tab.wait_for_function(f"() => {{ const [from, to] = ({accent})(); return to - from > 90; }}")
     choose(tab, "no")
     tab.wait_for_function(f"() => ({text})() === '3–4 of {PAGES}'")

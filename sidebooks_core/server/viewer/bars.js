@@ -1,27 +1,36 @@
 /* The bars around the page: buttons with their words, the page number, the slider, the way back. */
 
+/** @import { FitMode, FullApp, IconName, PanelName, Reader, WayBack } from "./types" */
+
 import { isMarked, toggleBookmark } from "./bookmarks.js";
 import { choose, offsetOf } from "./choosing.js";
 import { TOP } from "./client.js";
-import { button, h, icon } from "./elements.js";
+import { button, h, icon, need as $ } from "./elements.js";
 import { placeText } from "./numbers.js";
+import { withoutEnding } from "./shelf_list.js";
 import { t } from "./words.js";
 
 const BADGE_MS = 900;
 const TURNS_BACK = 6; // after so many turns nobody wants to go back to where they jumped from
 
-const $ = (id) => document.getElementById(id);
+/** @type {[panel: PanelName, text: string, image: IconName][]} */
+const TOOLS = [["find", "search", "search"], ["contents", "contents", "contents"], ["pages", "pages_list", "grid"],
+  ["bookmarks", "bookmarks", "bookmark"], ["display", "display", "letters"], ["more", "menu", "list"]];
 
-/* Of the panels: the text on the button, and its drawing. */
-const TOOLS = [["find", "search", "search"], ["contents", "contents", "contents"], ["pages", "pages_list", "grid"], ["bookmarks", "bookmarks", "bookmark"],
-  ["display", "display", "letters"], ["more", "menu", "list"]];
+/** @param {string} selector @returns {NodeListOf<HTMLElement>} */
+const all = (selector) => document.querySelectorAll(selector);
 
 function fillBars() {
-  const tool = ([panel, text, image]) => h("button", { id: `${panel}-button`, type: "button", class: "tool", "data-panel": panel, "aria-expanded": "false" }, icon(image), h("span", { "data-t": text }));
-  document.querySelector("header").append(
+  /** @param {typeof TOOLS[number]} tool */
+  const tool = ([panel, text, image]) => h("button", {
+    id: `${panel}-button`, type: "button", class: "tool", "data-panel": panel, "aria-expanded": "false",
+  }, icon(image), h("span", { "data-t": text }));
+  const [header] = all("header");
+  const [footer] = all("footer");
+  header.append(
     h("button", { id: "back", type: "button", class: "tool" }, icon("left"), h("span", { "data-t": "shelf" })),
     h("h1", { id: "title" }), h("nav", { id: "tools" }, TOOLS.map(tool)));
-  document.querySelector("footer").append(h("div", { id: "places" },
+  footer.append(h("div", { id: "places" },
     h("button", { id: "previous", type: "button", class: "step" }, icon("left"), h("span", { "data-t": "previous" })),
     h("input", { id: "position", type: "range", min: 1, value: 1 }),
     h("button", { id: "number", type: "button", "data-panel": "pages", "aria-expanded": "false" }),
@@ -29,8 +38,12 @@ function fillBars() {
 }
 
 export class Bars {
+  /** @type {WayBack | null} */
   #wayBack = null;
+  #timer = 0;
+  #text = "";
 
+  /** @param {FullApp} app */
   constructor(app) {
     this.app = app;
     fillBars();
@@ -45,25 +58,28 @@ export class Bars {
     };
     $("next").onclick = () => app.active.turn(1);
     $("previous").onclick = () => app.active.turn(-1);
-    $("position").oninput = (event) => app.active.goto(Number(event.target.value));
+    $("position").oninput = () => app.active.goto(Number($("position").value));
     $("position").onpointerdown = () => app.active.tell("jumped");
-    for (const one of document.querySelectorAll("[data-panel]")) one.onclick = () => app.extras.panels.toggle(one.dataset.panel, one);
+    for (const one of all("[data-panel]")) {
+      one.onclick = () => app.extras.panels.toggle(/** @type {PanelName} */ (one.dataset.panel), one);
+    }
     this.name();
   }
 
+  /** @param {Reader} reader */
   attend(reader) {
     reader.addEventListener("opened", () => { this.forgetWayBack(); this.show(); });
     reader.addEventListener("turned", () => this.#turned(reader));
     reader.addEventListener("settled", () => this.#say(reader));
     reader.addEventListener("tapped", () => this.toggle());
-    reader.addEventListener("ended", () => this.#flash(t(reader.state.page === 1 || reader.spread.includes(1) ? "first_page" : "last_page")));
+    reader.addEventListener("ended", () => this.#flash(t(reader.spread.includes(1) ? "first_page" : "last_page")));
     if (reader.state.book) this.show();
   }
 
   /** Put words on everything, in the present language. */
   name() {
-    for (const one of document.querySelectorAll("[data-t]")) one.textContent = t(one.dataset.t);
-    for (const one of document.querySelectorAll(".step")) {
+    for (const one of all("[data-t]")) one.textContent = t(one.dataset.t || "");
+    for (const one of all(".step")) {
       one.title = t(one.id);
       one.setAttribute("aria-label", t(one.id)); // its word is hidden on phones
     }
@@ -73,7 +89,7 @@ export class Bars {
     if (this.app.reader.state.book) this.show();
   }
 
-  /** A document of this name is on its way. */
+  /** A document of this name is on its way. @param {string} name */
   announce(name) {
     $("title").textContent = name;
     $("number").textContent = "";
@@ -84,9 +100,10 @@ export class Bars {
     const reader = this.app.active;
     const { book, page, direction } = reader.state;
     if (!book) return;
-    const name = book.paper?.name || book.name;
+    const name = book.paper?.name || withoutEnding(book.name);
     if ($("title").textContent !== name) $("title").textContent = name;
     const text = placeText(reader.spread, book.pages, offsetOf(book.key), t("of"));
+    for (const one of this.app.extras.readers) one.stage.classList.toggle("active", one === reader);
     $("number").textContent = text;
     $("number").setAttribute("aria-label", `${t("page_number")}: ${text}`);
     Object.assign($("position"), { max: book.pages.length, value: page, dir: direction });
@@ -95,26 +112,29 @@ export class Bars {
     $("previous").disabled = reader.neighbour(-1) === null;
     $("next").disabled = reader.neighbour(1) === null;
     $("bookmarks-button").classList.toggle("marked", isMarked(book.key, reader.spread));
-    this.text = text;
+    this.#text = text;
   }
 
+  /** @param {Reader} reader */
   #turned(reader) {
     if (reader === this.app.active) this.show();
     if (this.#wayBack) {
       this.#wayBack.turns += 1;
       if (this.#wayBack.turns > TURNS_BACK) this.forgetWayBack();
     }
-    if (reader.state.turn > 1) this.#flash(this.text);
+    if (reader.state.turn > 1) this.#flash(this.#text);
   }
 
   /* A sign that a turn has happened, on pages that look alike. */
+  /** @param {string} text */
   #flash(text) {
     this.badge.textContent = text;
     this.badge.classList.add("shown");
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.badge.classList.remove("shown"), BADGE_MS);
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.badge.classList.remove("shown"), BADGE_MS);
   }
 
+  /** @param {Reader} reader */
   #say(reader) {
     const text = reader.spread.map(reader.nameOf).join(", ");
     reader.stage.setAttribute("aria-label", text);
@@ -127,10 +147,12 @@ export class Bars {
     choose("bars", isBare ? "none" : "");
     if (isBare) {
       this.app.extras.panels.close();
-      if (!document.activeElement || document.activeElement.closest("header, footer")) this.app.active.stage.focus({ preventScroll: true });
+      const focused = document.activeElement;
+      if (!focused || focused.closest("header, footer")) this.app.active.stage.focus({ preventScroll: true });
     }
   }
 
+  /** @param {FitMode} mode */
   setFit(mode) {
     choose("fit", mode);
     for (const one of this.app.extras.readers) if (one.state.book) one.fit(mode);
@@ -144,7 +166,7 @@ export class Bars {
     this.app.extras.say(t(isNow ? "bookmarked" : "bookmark_gone"));
   }
 
-  /** Offer the way back to a page, after a jump. */
+  /** Offer the way back to a page, after a jump. @param {number} page */
   offerWayBack(page) {
     this.forgetWayBack();
     const label = this.app.reader.labelOf(page);

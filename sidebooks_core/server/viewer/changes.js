@@ -1,7 +1,11 @@
 /* What others do while somebody reads: papers are replaced, withdrawn, published; documents come and go. The reader is told, and led to
    the same page of what is there now. */
 
+/** @import { FullApp, Library, OpenBook, PageFate, PaperDetails, Reader } from "./types" */
+
 import { moveBookmarks } from "./bookmarks.js";
+import { directionOf } from "./choices.js";
+import { need as $ } from "./elements.js";
 import { placeIn } from "./fates.js";
 import { write } from "./keeping.js";
 import { read } from "./storage.js";
@@ -10,19 +14,26 @@ import { t } from "./words.js";
 const CLOCKS_S = 60; // by so much this clock may be behind that of the server
 const VIEW = "sidebooks view";
 
-const $ = (id) => document.getElementById(id);
+/** @typedef {{isLooking?: boolean, mustLook?: boolean}} Look */
+/** @typedef {{changes: {kind: string, paper: string | null}[]}} ShelfChanges */
 
 export class Changes {
+  /** @type {Set<string> | null} */
   #known = null;
-  #recent = []; // what the event before this one added
-  #looks = new WeakMap(); // book -> {isLooking, mustLook}
+  /** What the event before this one added. @type {string[]} */
+  #recent = [];
+  /** @type {WeakMap<OpenBook, Look>} */
+  #looks = new WeakMap();
 
+  /** @param {FullApp} app */
   constructor(app) {
     this.app = app;
   }
 
+  /** @param {Library} library */
   listen(library) {
     const { app } = this;
+    /** @param {Error} error */
     const fail = (error) => app.extras.fail(error);
     const lost = () => t("lost");
     app.reader.addEventListener("sharpened", () => this.#noteView());
@@ -30,7 +41,9 @@ export class Changes {
       documents: (ids) => this.#documents(ids).catch(fail),
       shelf: (event) => this.#papers(event).catch(fail),
       progress: (event) => app.shelf?.prepared(event),
-      page: ({ document, is_sharp }) => { for (const one of app.extras.readers) if (is_sharp && one.state.book?.id === document) one.state.book.refetch(); },
+      page: ({ document, is_sharp }) => {
+        for (const one of app.extras.readers) if (is_sharp && one.state.book?.id === document) one.state.book.refetch();
+      },
       view: () => read(VIEW),
       refused: () => {
         if (app.entry) return false;
@@ -64,18 +77,18 @@ export class Changes {
     if (read(VIEW) !== view) write(VIEW, view);
   }
 
-  /* Somebody registered a document, or withdrew one: everybody sees it at once. */
+  /** Somebody registered a document, or withdrew one: everybody sees it at once. @param {string[]} ids */
   async #documents(ids) {
     const { app } = this;
     const known = this.#known;
-    this.#known = new Set(ids);
+    const now = this.#known = new Set(ids);
     if (known && known.size === ids.length && ids.every((id) => known.has(id))) return;
     const { book } = app.reader.state;
     if (!book || !known) app.shelf?.changed(); // if nothing was known: something may have come between the list and the stream
     const fresh = ids.filter((id) => !known?.has(id));
     const recent = [...this.#recent, ...fresh]; // the new file may be told of before the old one goes
     this.#recent = known ? fresh : [];
-    if (book && !book.paper && !this.#known.has(book.id)) { // if nothing was known: it is read from what the browser has kept
+    if (book && !book.paper && !now.has(book.id)) { // if nothing was known: it is read from what the browser has kept
       await this.#gone(book, recent);
       return;
     }
@@ -85,7 +98,11 @@ export class Changes {
     if (found) app.extras.notices.notify(t("added", { name: found.name }), t("open"), () => { location.hash = found.id; });
   }
 
-  /* The file of a document is another one now, under the same name: it was replaced. Else it was taken away. */
+  /**
+   * The file of a document is another one now, under the same name: it was replaced. Else it was taken away.
+   * @param {OpenBook} book
+   * @param {string[]} recent ids that came lately
+   */
   async #gone(book, recent) {
     const { app } = this;
     const named = recent.length ? (await app.library.documents()).filter((one) => recent.includes(one.id) && one.name === book.name) : [];
@@ -101,19 +118,25 @@ export class Changes {
     app.extras.notices.notify(t("taken"));
   }
 
-  /* The shelf of papers changed. An event without changes says that the stream begins: anything may be different by then. */
+  /**
+   * The shelf of papers changed. An event without changes says that the stream begins: anything may be different by then.
+   * @param {ShelfChanges} event
+   */
   async #papers(event) {
     this.app.shelf?.changed();
     for (const reader of this.app.extras.readers) {
       const paper = reader.state.book?.paper;
-      const isConcerned = (one) => one.paper === paper.id || one.kind === "gone";
-      if (paper && (!event.changes.length || event.changes.some(isConcerned))) await this.#look(reader);
+      if (!paper) continue;
+      const isConcerned = event.changes.some((one) => one.paper === paper.id || one.kind === "gone");
+      if (isConcerned || !event.changes.length) await this.#look(reader);
     }
   }
 
-  /* Is the paper that is open still there, and the same? */
+  /** Is the paper that is open still there, and the same? @param {Reader} reader */
   async #look(reader) {
     const { book } = reader.state;
+    if (!book?.paper) return;
+    /** @type {Look} */
     const look = this.#looks.get(book) || {};
     this.#looks.set(book, look);
     if (look.isLooking) { look.mustLook = true; return; }
@@ -121,14 +144,17 @@ export class Changes {
     try {
       do {
         look.mustLook = false;
-        const now = await this.app.library.json(`/papers/${book.paper.id}`).catch((error) => {
+        const { paper } = book;
+        /** @type {PaperDetails | null} */
+        const now = await this.app.library.json(`/papers/${paper.id}`).catch((error) => {
           if (![401, 403, 404].includes(error.status)) throw error;
           return null;
         });
         if (reader.state.book !== book) return;
-        const isOver = book.paper.until_s !== null && book.paper.until_s <= Date.now() / 1000 + CLOCKS_S;
-        if (!now || (now.withdrawn_s !== null && book.paper.withdrawn_s === null)) this.#takeAway(reader, !now && isOver ? t("over_now") : t("taken"));
-        else if (now.revision !== book.paper.revision || now.document?.id !== book.id) await this.#showReplaced(reader, book, now);
+        const isOver = paper.until_s !== null && paper.until_s <= Date.now() / 1000 + CLOCKS_S;
+        const isWithdrawn = now && now.withdrawn_s !== null && paper.withdrawn_s === null;
+        if (!now || isWithdrawn) this.#takeAway(reader, paper, !now && isOver ? t("over_now") : t("taken"));
+        else if (now.revision !== paper.revision || now.document?.id !== book.id) await this.#showReplaced(reader, book, paper, now);
         else {
           book.paper = now;
           this.app.extras.bars.show();
@@ -138,22 +164,33 @@ export class Changes {
     } finally { look.isLooking = false; }
   }
 
-  /* The pages of a paper that is there no longer are on no canvas either. */
-  #takeAway(reader, text) {
-    const { folder } = reader.state.book.paper;
+  /**
+   * The pages of a paper that is there no longer are on no canvas either.
+   * @param {Reader} reader
+   * @param {PaperDetails} paper
+   * @param {string} text
+   */
+  #takeAway(reader, paper, text) {
     reader.wipe();
     $("strip").width = $("strip").height = 1;
-    if (reader === this.app.reader) location.hash = this.app.hashOf(folder);
-    else this.app.extras.beside.close();
+    if (reader === this.app.reader) location.hash = this.app.hashOf(paper.folder);
+    else this.app.extras.beside?.close();
     this.app.extras.notices.notify(text);
   }
 
-  /* Lead the reader to the same page of the new revision. */
-  async #showReplaced(reader, book, now) {
+  /**
+   * Lead the reader to the same page of the new revision.
+   * @param {Reader} reader
+   * @param {OpenBook} book
+   * @param {PaperDetails} old
+   * @param {PaperDetails} now
+   */
+  async #showReplaced(reader, book, old, now) {
     const { app } = this;
-    if (!now.document) { this.#takeAway(reader, t("unreadable")); return; }
-    const fates = now.revision === book.paper.revision ? null
-      : await app.library.json(`/papers/${now.id}/diff/${book.paper.revision}-${now.revision}`).then((found) => found.pages, (error) => {
+    if (!now.document) { this.#takeAway(reader, old, t("unreadable")); return; }
+    /** @type {PageFate[] | null} */
+    const fates = now.revision === old.revision ? null
+      : await app.library.json(`/papers/${now.id}/diff/${old.revision}-${now.revision}`).then((found) => found.pages, (error) => {
         if (error.status !== 409 && error.status !== 503) throw error; // it cannot be said, or not now: the same number will do
         return null;
       });
@@ -162,7 +199,7 @@ export class Changes {
     if (fates) moveBookmarks(book.key, (one) => placeIn(fates, one));
     const there = fates ? placeIn(fates, page) : page;
     if (reader === app.reader) await app.showBook(now.document.id, there, now);
-    else await reader.open(now.document.id, there, { key: book.key, paper: now });
+    else await reader.open(now.document.id, there, { key: book.key, paper: now, chosen: directionOf(book.key) });
     if (fates) app.extras.notices.notify(t("replaced"));
   }
 }

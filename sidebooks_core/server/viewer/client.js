@@ -2,7 +2,6 @@
    browser can be given to it. So a front-end team can use it as it is, in a page, in a worker or in node. */
 
 import { Book } from "./book.js";
-import { takeEarly } from "./early.js";
 import { overNetwork, problem } from "./requests.js";
 
 export { Book } from "./book.js";
@@ -14,7 +13,7 @@ export const TOP = "top";
 /**
  * What a library uses of its surroundings; each has the browser's own as its default.
  *
- * `fetch`: sends requests. By default it takes over what the page asked for before this module was there (early.js).
+ * `fetch`: sends requests. By default it takes over what the page asked for before this module was there (`globalThis.early`).
  * `decode`: makes an image of a blob, off the main thread; by default `createImageBitmap`. `EventSource`: the class of streams.
  * `isVisible`: whether somebody sees the page; a page that nobody sees listens to no events. `watchVisibility`: calls its
  * argument when that changes, and returns what ends it. `session`: names this reader among those of the server.
@@ -29,10 +28,10 @@ export const TOP = "top";
  */
 
 /**
- * A document as the list has it.
+ * A document as the list has it. `folder`: that of the watched one which holds it, such as "2026/June"; or empty.
  * @typedef {{
  *   id: string, title: string, name: string, kind: string, page_count: number, direction: string, image_service: string,
- *   manifest: string, pages: string,
+ *   manifest: string, pages: string, folder: string,
  * }} DocumentSummary
  */
 
@@ -118,9 +117,24 @@ export class Library {
     const { base, session, isVisible, watchVisibility } = this;
     let isOver = false;
     let end = () => {};
-    import("./feed.js").then(({ listen }) => { if (!isOver) end = listen({ base, session, EventSource, isVisible, watchVisibility }, listeners); });
+    import("./feed.js").then(({ listen }) => {
+      if (!isOver) end = listen({ base, session, EventSource, isVisible, watchVisibility }, listeners);
+    });
     return () => { isOver = true; end(); };
   }
+}
+
+/**
+ * The answer that was asked for already, once; undefined if there is none.
+ * @param {string} address
+ * @returns {Promise<Response> | undefined}
+ */
+function takeEarly(address) {
+  /** @type {Map<string, Promise<Response>> | undefined} */
+  const early = /** @type {any} */ (globalThis).early;
+  const answer = early?.get(address);
+  early?.delete(address);
+  return answer;
 }
 
 /** @type {(address: string, options?: RequestInit) => Promise<Response>} */
