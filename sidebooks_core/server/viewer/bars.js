@@ -3,6 +3,7 @@
 /** @import { FitMode, FullApp, IconName, PanelName, Reader, WayBack } from "./types" */
 
 import { isMarked, toggleBookmark } from "./bookmarks.js";
+import { ofBook } from "./choices.js";
 import { choose, offsetOf } from "./choosing.js";
 import { TOP } from "./client.js";
 import { button, h, icon, need as $ } from "./elements.js";
@@ -89,10 +90,21 @@ export class Bars {
     if (this.app.reader.state.book) this.show();
   }
 
-  /** A document of this name is on its way. @param {string} name */
-  announce(name) {
-    $("title").textContent = name;
+  /**
+   * While a document is on its way: its name, and its cover, which the browser has if it was on the shelf.
+   * @param {string} key
+   * @param {number | null | undefined} page
+   * @param {{name: string} | null} paper
+   */
+  announce(key, page, paper) {
+    const row = [...$("shelf").querySelectorAll("a")].find((one) => one.hash === `#${key}`);
+    $("title").textContent = paper?.name || row?.querySelector("strong")?.textContent || "";
     $("number").textContent = "";
+    if ($("early")) return; // the page itself
+    this.app.reader.wipe();
+    const cover = row?.querySelector("img");
+    const first = page || Number(ofBook("page", key)) || 1;
+    if (cover && first === 1) $("canvas").after(Object.assign(new Image(), { id: "early", alt: "", src: cover.currentSrc || cover.src }));
   }
 
   /** Show what belongs to the reader that is read. */

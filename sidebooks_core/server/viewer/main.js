@@ -89,22 +89,6 @@ function keptPage(id) {
 }
 
 /**
- * While a document is on its way: its name, and its cover, which the browser has if it was on the shelf.
- * @param {string} key
- * @param {number | null | undefined} page
- * @param {{name: string} | null} paper
- */
-function announce(key, page, paper) {
-  const row = [...$("shelf").querySelectorAll("a")].find((one) => one.hash === `#${key}`);
-  app.extras?.bars.announce(paper?.name || row?.querySelector("strong")?.textContent || "");
-  if ($("early")) return; // the page itself
-  reader.wipe();
-  const cover = row?.querySelector("img");
-  const first = page || Number(ofBook("page", key)) || 1;
-  if (cover && first === 1) $("canvas").after(Object.assign(new Image(), { id: "early", alt: "", src: cover.currentSrc || cover.src }));
-}
-
-/**
  * Open a document, of a paper perhaps, at a page or where its reader left off.
  * @type {App["showBook"]}
  */
@@ -113,7 +97,7 @@ async function showBook(id, page, paper = null) {
   $("reader").hidden = false;
   app.active = reader;
   const key = keyOf(id, paper);
-  if (!reader.state.book) announce(key, page, paper);
+  if (!reader.state.book) app.extras?.bars.announce(key, page, paper);
   await reader.open(id, page || Number(ofBook("page", key)) || 1, { key, paper, chosen: directionOf(key) });
   document.title = paper?.name || reader.book.name;
   document.documentElement.toggleAttribute("data-no-print", reader.book.may_print === false);
