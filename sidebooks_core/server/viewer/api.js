@@ -103,7 +103,7 @@ export class Api {
    */
   folder(id, few) {
     const asked = few === undefined ? "" : `?few=${few}`;
-    return this.get((id === TOP ? "/folders" : `/folders/${id}`) + asked);
+    return this.get((id === TOP ? "/folders" : `/folders/${encodeURIComponent(id)}`) + asked);
   }
 
   /**
@@ -126,7 +126,7 @@ export class Api {
   }
 
   /** @param {string} id @returns {Promise<PaperDetails>} */
-  paper(id) { return this.get(`/papers/${id}`); }
+  paper(id) { return this.get(`/papers/${encodeURIComponent(id)}`); }
 
   /** Of a paper, the oldest first. @param {string} id @returns {Promise<RevisionEntry[]>} */
   async revisions(id) { return (await this.get(`/papers/${id}/revisions`)).revisions; }

@@ -41,15 +41,22 @@ export function makeBeside(app) {
       const paper = kind === "paper" ? await library.json(`/papers/${id}`) : null;
       const document = paper ? paper.document?.id : id;
       if (!document) throw Object.assign(new Error(t("unreadable")), { status: 404 });
-      const { reader } = second || build();
+      if (!app.reader.state.book) return; // it was left meanwhile
+      const mine = second || build();
       const key = app.keyOf(id, paper);
-      await reader.open(document, page || Number(ofBook("page", key)) || 1, { key, paper, chosen: directionOf(key) });
-      app.active = reader;
+      try {
+        await mine.reader.open(document, page || Number(ofBook("page", key)) || 1, { key, paper, chosen: directionOf(key) });
+      } catch (error) {
+        if (second === mine && !mine.reader.state.book) beside.close();
+        throw error;
+      }
+      app.active = mine.reader;
       extras.bars.show();
     },
 
     close() {
       if (!second) return;
+      if (extras.finding?.reader === second.reader) extras.finding.end();
       second.reader.close();
       second.pane.remove();
       divider.remove();

@@ -8,6 +8,7 @@ import { parsePlace } from "./place.js";
 import { Reader } from "./reader.js";
 
 const AFTERWARDS_MS = 1500;
+const AGAIN_MS = 3000;
 const MOST_POSITION_MS = 400;
 
 /** @param {string} id */
@@ -32,7 +33,11 @@ function hashOf(folder) { return folder === TOP ? "" : `folder=${folder}`; }
 /** @type {Promise<Extras> | null} */
 let coming = null;
 function afterwards() {
-  coming ||= import("./extras.js").then(({ addExtras }) => addExtras(app));
+  coming ||= import("./extras.js").then(({ addExtras }) => addExtras(app)).catch((error) => {
+    coming = null; // the line was cut meanwhile
+    setTimeout(() => { afterwards().catch(() => {}); }, AGAIN_MS);
+    throw error;
+  });
   return coming;
 }
 
@@ -44,6 +49,9 @@ function theShelf() {
     const mark = (found) => { app.marks = found; };
     app.shelf = makeShelf($("shelf"), { library, logIn: () => showEntry("login"), mark, tools: extras.tools });
     return app.shelf;
+  }).catch((error) => {
+    making = null;
+    throw error;
   });
   return making;
 }
@@ -101,14 +109,13 @@ async function showBook(id, page, paper = null) {
   if (!reader.state.book) app.extras?.bars.announce(key, page, paper);
   await reader.open(id, page || Number(ofBook("page", key)) || 1, { key, paper, chosen: directionOf(key) });
   document.title = paper?.name || reader.book.name;
-  document.documentElement.toggleAttribute("data-no-print", reader.book.may_print === false);
   $("stage").focus({ preventScroll: true });
 }
 
 /** @param {string} id @param {number | null} page */
 async function showPaper(id, page) {
   /** @type {[PaperDetails, number | null]} */
-  const [paper, kept] = await Promise.all([library.json(`/papers/${id}`), page ? null : keptPage(id)]);
+  const [paper, kept] = await Promise.all([library.json(`/papers/${encodeURIComponent(id)}`), page ? null : keptPage(id)]);
   if (location.hash !== app.hash) return; // somewhere else by now
   if (!paper.document) {
     location.hash = hashOf(paper.folder);
@@ -133,17 +140,20 @@ async function route() {
     else if (kind === "search") await showShelf({ query: place.query });
     else if (kind === "shelf" || kind === "folder") await showShelf({ folder: kind === "folder" ? id : TOP });
     else if (kind === "unknown") await (await import("./plain.js")).showUnknown(app);
-    else if (reader.state.book?.key === key) { if (page && page !== reader.state.page) reader.goto(page); }
+    else if (reader.state.book?.key === key) {
+      reader.giveUpOpening();
+      if (page && page !== reader.state.page) reader.goto(page);
+    }
     else if (kind === "paper") await showPaper(id, page);
     else await showBook(id, page);
     if (location.hash === hash) await app.extras?.arrived(place);
   } catch (thrown) {
     const error = /** @type {Problem} */ (thrown);
-    if (location.hash !== hash) return;
+    if (location.hash !== hash || error.name === "AbortError") return;
     if (error.status === 401) { await showEntry("login"); return; }
-    if (!error.status && await (await import("./plain.js")).isOffline(app)) return;
+    if ((!error.status || error.status >= 500) && await (await import("./plain.js")).isOffline(app)) return;
     if (kind !== "shelf") {
-      await showShelf({ folder: TOP }).catch((other) => { if (other.status !== 401) throw other; return showEntry("login"); });
+      await showShelf({ folder: TOP }).catch((other) => (other.status === 401 ? showEntry("login") : null)); // the first fault is told
     }
     (await afterwards()).fail(error, kind);
   }
@@ -152,7 +162,8 @@ async function route() {
 document.documentElement.lang = choices.language;
 addEventListener("hashchange", route);
 window.sidebooks = reader.state; // for tests and for the curious
-reader.addEventListener("sharpened", afterwards, { once: true });
+const begin = () => { afterwards().catch(() => {}); }; // it tries again
+reader.addEventListener("sharpened", begin, { once: true });
 route();
-setTimeout(afterwards, AFTERWARDS_MS); // at once when the first page is there
+setTimeout(begin, AFTERWARDS_MS); // at once when the first page is there
 globalThis.sidebooksStarted = true; // old.js watches it

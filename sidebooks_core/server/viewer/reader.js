@@ -19,8 +19,8 @@ const SETTLE_MS = 250; // a page that is looked at this long gets its text, its 
 const SHARPEN_MS = 120; // after the last movement
 const AGAIN_MS = 5000; // after a failure that may pass
 
-/** Tells by events: "opened", "turned", "settled" (the page is looked at), "painted", "sharpened", "moved", "tapped", "touched",
-    "jumped" (before it leads elsewhere by a link). */
+/** Tells by events: "opened", "turned", "settled" (the page is looked at), "refitted" (it has another size), "previewed", "painted",
+    "sharpened", "tapped", "touched", "ended" (there is no such turn), "jumped" (before it leads far away). */
 export class Reader extends EventTarget {
   /** @type {ReaderState} */
   state = { book: null, page: 1, mode: "page", zoom: 1, x: 0, y: 0, slide: 0, pull: 0, quarters: 0, turn: 0, direction: "ltr" };
@@ -34,6 +34,8 @@ export class Reader extends EventTarget {
   fillText = null; // comes after the first page
   #painting = false;
   #sharpening = 0;
+  #opening = 0;
+  touches = 0; // counted, so that a finger stops what moves by itself
   #turned_ms = 0;
   /** @type {{[name: string]: number}} */
   #later = {};
@@ -123,10 +125,16 @@ export class Reader extends EventTarget {
 
   /** Show a document. @param {string} id @param {number} page @param {About} about */
   async open(id, page, about) {
-    this.state.book?.close();
+    this.giveUpOpening();
+    const mine = this.#opening;
     const { width, height } = this.#inner();
     const isWhole = this.options.fit === "page" && (this.options.spread === "one" || (width < height && this.options.spread === "auto"));
     const found = await this.library.open(id, isWhole ? { page, ...limited(width, height) } : null);
+    if (mine !== this.#opening) {
+      found.close();
+      throw new DOMException("something else is shown by now", "AbortError");
+    }
+    this.#leaveBook();
     if (!isWhole) found.loadPreview(page).catch(() => {}); // whoever shows the page is told what is wrong with it
     /** @type {OpenBook} */
     const book = Object.assign(found, about, { opened_ms: performance.now() });
@@ -142,7 +150,15 @@ export class Reader extends EventTarget {
     this.goto(page);
   }
 
+  /** What is being opened is not wanted any more: `open` rejects with an AbortError. */
+  giveUpOpening() { this.#opening += 1; }
+
   close() {
+    this.giveUpOpening();
+    this.#leaveBook();
+  }
+
+  #leaveBook() {
     for (const timer of Object.values(this.#later)) clearTimeout(timer);
     this.state.book?.close();
     this.state.book = null;
@@ -259,7 +275,6 @@ export class Reader extends EventTarget {
     this.#noteLay();
     this.paint();
     this.#after("sharpen", SHARPEN_MS, () => this.sharpen());
-    this.#after("moved", SHARPEN_MS, () => this.tell("moved"));
   }
 
   /** Zoom by a factor about a point, given from the view's middle. @param {number} factor @param {Point} at */
