@@ -51,7 +51,10 @@ def _heading(page: Any, text: str, foot: str) -> None:
 
 def _rows(number: int) -> list[str]:
     """Lines of a budget, other ones on each page."""
-    return [f"{number}款 {item}項  {number * 137 + item * 4211:,}千円  前年度 {number * 131 + item * 4007:,}千円" for item in range(1, 19)]
+    return [
+        f"{number}款 {item}項  {number * 137 + item * 4211:,}千円  前年度 {number * 131 + item * 4007:,}千円"
+        for item in range(1, 19)
+    ]
 
 
 def _wide_table(page: Any) -> None:
@@ -79,7 +82,15 @@ def budget() -> bytes:
                 _wide_table(page)
             else:
                 _lines(page, [*_rows(number), *(["予備費  30,000千円"] if number in RESERVES else [])])
-        made.set_toc([[1, "第1表 歳入歳出予算", 4], [1, "事項別明細書", TABLE + ROMAN], [2, "総務費", 21], [2, "民生費", 31], [1, "給与費明細書", 53]])
+        made.set_toc(
+            [
+                [1, "第1表 歳入歳出予算", 4],
+                [1, "事項別明細書", TABLE + ROMAN],
+                [2, "総務費", 21],
+                [2, "民生費", 31],
+                [1, "給与費明細書", 53],
+            ]
+        )
         roman = {"startpage": 0, "style": "r", "prefix": "", "firstpagenum": 1}
         made.set_page_labels([roman, {"startpage": ROMAN, "style": "D", "prefix": "", "firstpagenum": 1}])
         content: bytes = made.tobytes()
@@ -105,7 +116,9 @@ def upright(title: str, count: int) -> bytes:
         for number in range(1, count + 1):
             page = made.new_page()
             for column in range(9):
-                text = f"{title}{'一二三四五六七八九'[number - 1]}の{'一二三四五六七八九'[column]}　市長に対し必要な措置を求める"
+                text = (
+                    f"{title}{'一二三四五六七八九'[number - 1]}の{'一二三四五六七八九'[column]}　市長に対し必要な措置を求める"
+                )
                 for row, character in enumerate(text):
                     page.insert_text((500 - column * 48, 100 + row * 22), character, fontsize=18, fontname="japan")
         content: bytes = made.tobytes()
@@ -119,7 +132,10 @@ class Hall(House):
         super().__init__(folder)
         self.logins: dict[str, list[Any]] = {}
         self.session = self.ask("POST", "folders/top", {"name": SESSION, "kind": "meeting"})["id"]
-        self.papers = {name: self.paper(self.session, f"{name}.pdf", content) for name, content in (("議事日程", plain("議事日程", 2)), (BUDGET, budget()))}
+        self.papers = {
+            name: self.paper(self.session, f"{name}.pdf", content)
+            for name, content in (("議事日程", plain("議事日程", 2)), (BUDGET, budget()))
+        }
         bills, others, archive = (self.inner(self.session, name) for name in ("議案", "資料", "過年度"))
         for number in range(1, 13):
             name = f"議案第{number}号"
@@ -344,11 +360,11 @@ def run_task(name: str, browser: Any, hall: Hall, files: Path) -> None:
     room = Room(browser, hall, files, TASKS[name])
     try:
         room.task.does(room)
+    finally:
         folder = os.environ.get("SIDEBOOKS_TASK_PICTURES")
         if folder and room.last:
             Path(folder).mkdir(parents=True, exist_ok=True)
             (Path(folder) / f"{name.replace('_', '-')}.png").write_bytes(small(room.last.tab.screenshot()))
-    finally:
         room.end()
     assert room.problems == []
 

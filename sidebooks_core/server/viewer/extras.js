@@ -31,6 +31,7 @@ const $ = (id) => document.getElementById(id);
 /** Add everything to the screens of main.js. Returns {tell, fail, tools, leave, arrived, …}; it is `app.extras` from now on. */
 export async function addExtras(app) {
   const { reader, library } = app;
+  const start = { key: reader.state.book?.key, place: app.places() };
   await speakIn(choices.language);
   const style = h("link", { rel: "stylesheet", href: "viewer/reader.css" });
   document.head.append(style);
@@ -154,7 +155,7 @@ export async function addExtras(app) {
   await new Promise((done) => { style.addEventListener("load", done); style.addEventListener("error", done); });
   if (reader.state.book) {
     paintStrip();
-    arrived(app.places()).catch(fail);
+    arrived(reader.state.book.key === start.key ? start.place : app.places()).catch(fail);
   }
   keepShell();
   if (!isKept()) notices.notify(t("not_kept"));

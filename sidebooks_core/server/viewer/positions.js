@@ -6,6 +6,7 @@ const POSITION_MS = 2000; // a page that is looked at this long is kept on the s
 
 export class Positions {
   #timer = 0;
+  #isJumping = false;
 
   constructor(app) {
     this.app = app;
@@ -15,6 +16,8 @@ export class Positions {
 
   attend(reader) {
     reader.addEventListener("settled", () => this.#settle(reader));
+    // At once after a jump: else whoever goes back before the page has settled comes to the same address, and stays where they are.
+    reader.addEventListener("turned", () => { if (this.#isJumping && reader === this.app.reader) this.#settle(reader); });
     reader.addEventListener("jumped", () => this.#noteJump(reader));
     if (reader.state.book) this.#settle(reader);
   }
@@ -28,6 +31,7 @@ export class Positions {
   #settle(reader) {
     const { book } = reader.state;
     if (!book || !this.app.reader.state.book) return;
+    if (reader === this.app.reader) this.#isJumping = false;
     this.#keepHere(reader);
     history.replaceState(history.state, "", this.#address(reader)); // Safari refuses more than 100 in 30 seconds
     this.app.hash = location.hash;
@@ -40,6 +44,7 @@ export class Positions {
     if (reader !== this.app.reader) return;
     history.replaceState(history.state, "", this.#address(reader));
     history.pushState({ from: reader.state.page }, "", this.#address(reader));
+    this.#isJumping = true;
     this.app.extras.bars.offerWayBack(reader.state.page);
   }
 
