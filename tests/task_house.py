@@ -1,4 +1,4 @@
-"""A council's session on a shelf, and hands that know of the viewer only what its screen says: for the tests of first-time tasks."""
+"""A council's session on a shelf, and hands that know of the viewer only what its screen says: for first-time tasks."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ PATIENCE_MS = 15_000
 PICTURE_PX = 800
 """Of the longest side of a picture in the docs."""
 PICTURE_BYTES = 60_000
+PICTURE_AFTER_MS = 700
+"""Only if pictures are taken: covers are there, and pages are sharp."""
 
 SESSION, BUDGET, ACCOUNTS = "令和8年3月定例会", "令和8年度予算書", "令和6年度決算書"
 PETITION, LOCKED, ARCHIVED = "陳情第1号（縦書き）", "財政見通し（非公開）", "令和7年3月 会議録"
@@ -363,6 +365,7 @@ def run_task(name: str, browser: Any, hall: Hall, files: Path) -> None:
     finally:
         folder = os.environ.get("SIDEBOOKS_TASK_PICTURES")
         if folder and room.last:
+            room.last.tab.wait_for_timeout(PICTURE_AFTER_MS)
             Path(folder).mkdir(parents=True, exist_ok=True)
             (Path(folder) / f"{name.replace('_', '-')}.png").write_bytes(small(room.last.tab.screenshot()))
         room.end()

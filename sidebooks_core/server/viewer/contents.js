@@ -45,7 +45,7 @@ export async function fill(app, body) {
   const isCurrent = (one) => Boolean(current) && one.title === current.title && one.page === current.page && one.level === current.level;
   const line = (one) => {
     const made = h("button", { type: "button", class: "line", disabled: !one.page, "aria-current": isCurrent(one) ? "location" : null, onclick: () => { app.extras.panels.chosen(); reader.jump(one.page); } },
-      h("span", { class: "grow" }, one.title), one.page && h("span", { class: "small" }, book.pages[one.page - 1]?.label ?? one.page));
+      h("span", { class: "grow" }, one.title), one.page && h("span", { class: "small" }, one.page <= book.pages.length ? reader.labelOf(one.page) : one.page));
     if (isCurrent(one)) here = made;
     if (!one.children.length) return h("li", {}, made);
     const list = h("ul", {}, one.children.map(line));

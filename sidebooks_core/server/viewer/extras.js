@@ -4,7 +4,7 @@
 import { Bars } from "./bars.js";
 import { Changes } from "./changes.js";
 import { choices } from "./choices.js";
-import { applyLight, choose, followSystem } from "./choosing.js";
+import { applyLight, choose, followSystem, offsetOf } from "./choosing.js";
 import { keepShell } from "./connection.js";
 import { button, h } from "./elements.js";
 import "./feed.js"; // of the client, which would ask for it later
@@ -14,6 +14,7 @@ import { hitLayer } from "./hits.js";
 import { isKept, write } from "./keeping.js";
 import { listenToKeys } from "./keys.js";
 import { Notices } from "./notices.js";
+import { printedOf } from "./numbers.js";
 import { Panels } from "./panel.js";
 import { Positions } from "./positions.js";
 import { watchPrinting } from "./print.js";
@@ -27,6 +28,12 @@ import { fault, LANGUAGES, speakIn, t } from "./words.js";
 const CONTRAST = "(forced-colors: active), (prefers-contrast: more)";
 
 const $ = (id) => document.getElementById(id);
+
+/* What a page is called: the number that is printed on it, as somebody told, else as the document says. */
+const labels = (reader) => (page) => {
+  const { pages, key } = reader.state.book;
+  return printedOf(page, pages, offsetOf(key)) || pages[page - 1].label;
+};
 
 /** Add everything to the screens of main.js. Returns {tell, fail, tools, leave, arrived, …}; it is `app.extras` from now on. */
 export async function addExtras(app) {
@@ -102,6 +109,7 @@ export async function addExtras(app) {
     watch(one.stage, handle(one));
     one.layers.push(hitLayer(one));
     one.fillText = fillText;
+    one.labelOf = labels(one);
     one.nameOf = (page) => `${t("page_word")} ${one.labelOf(page)}`;
     one.addEventListener("opened", () => noteOpened(one.state.book.key));
     one.addEventListener("painted", () => {
