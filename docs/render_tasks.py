@@ -49,15 +49,16 @@ def rendered() -> str:
     """The page."""
     lines = ["# Forty tasks", *wrapped(INTRODUCTION), "", *wrapped(IN_JAPANESE), "", *wrapped(HOW)]
     number = 0
+    images = []
     for name, title, gloss in PARTS:
         lines += ["", f"## {title}", f"{gloss}."]
         for one in tasks(name):
             number += 1
-            image = f"../explanation/images/tasks/{one['name'].replace('_', '-')}.png"
+            images.append(f"[{number}]: ../explanation/images/tasks/{one['name'].replace('_', '-')}.png")
             lines += ["", f"### {number} {one['ja']}"]
             lines += [*wrapped(f"{one['en']} ({one['device']})."), "", *wrapped(one["press"]), ""]
-            lines += [f"![{one['ja']}]({image})"]
-    return "\n".join(lines) + "\n"
+            lines += [f"![{one['ja']}][{number}]"]
+    return "\n".join([*lines, "", *images]) + "\n"
 
 
 def main() -> None:
@@ -68,8 +69,8 @@ def main() -> None:
         if TARGET.read_text(encoding="utf-8") != rendered():
             sys.exit(f"{TARGET} is not what the tests say: run {sys.argv[0]}")
         known = {one["name"].replace("_", "-") for name, *_ in PARTS for one in tasks(name)}
-        if unknown := {one.stem for one in PICTURES.glob("*.png")} - known:
-            sys.exit(f"{PICTURES} has pictures of no task: {sorted(unknown)}")
+        if wrong := {one.stem for one in PICTURES.glob("*.png")} ^ known:
+            sys.exit(f"{PICTURES} has no picture of a task, or one of no task: {sorted(wrong)}")
     else:
         TARGET.write_text(rendered(), encoding="utf-8")
 
