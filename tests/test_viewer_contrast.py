@@ -67,8 +67,9 @@ def test_with_forced_colours_the_page_is_seen_and_not_the_text_over_it(chromium:
     with_text = seen(tab)
     tab.evaluate("document.getElementById('text').style.visibility = 'hidden'")
     assert np.array_equal(with_text, seen(tab)), "the text over the page is not seen"
-    tab.click("#night")
-    pressed = "getComputedStyle(document.getElementById('night')).outlineStyle"
+    tab.click("#display-button")
+    tab.wait_for_selector("#side [data-choice=page]")
+    pressed = "getComputedStyle(document.querySelector('#side [data-choice=page]')).outlineStyle"
     assert tab.evaluate(pressed) == "solid", "what is switched on is seen without colour"
     border = "getComputedStyle(document.getElementById('next')).borderTopStyle"
     assert tab.evaluate(border) == "solid"

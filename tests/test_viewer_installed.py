@@ -98,7 +98,7 @@ class Site:
 
     def files(self) -> dict[str, bytes]:
         """By path. Scripts below `viewer/` are ours, but for the one that says which version it is."""
-        names = ("sw.js", "connection.js", "elements.js", "words.js", "words-en.js", "icon-192.png")
+        names = ("sw.js", "connection.js", "elements.js", "icons.js", "words.js", "words-en.js", "icon-192.png")
         own = {name: (VIEWER / name).read_bytes() for name in names}
         shell = viewer_shell.completed({**own, "index.html": PAGE, "told.js": f"export const told = '{self.told}';".encode()})
         others = {f"/{path}": f"<title>{path}</title>".encode() for path in ("b/", "a", "a/documents", "a/viewer/else", "")}
@@ -126,7 +126,7 @@ def test_a_browser_keeps_the_viewer_and_nothing_else(tab: Any, site: Site) -> No
     tab.evaluate("async () => { await (await fetch('documents')).text(); await (await fetch('../b/')).text(); }")
     assert tab.evaluate(KEPT) == [
         "/a/",
-        *(f"/a/viewer/{name}" for name in ("connection.js", "elements.js", "told.js", "words-en.js", "words.js")),
+        *(f"/a/viewer/{name}" for name in ("connection.js", "elements.js", "icons.js", "told.js", "words-en.js", "words.js")),
     ]
     assert site.asked.count("/a/documents") == 1
 

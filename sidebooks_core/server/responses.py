@@ -11,7 +11,7 @@ from sidebooks_core.server.json_text import json_bytes
 from sidebooks_core.server.schemas import Problem
 from sidebooks_core.server.statuses import Refused
 
-COMPRESSED_FROM_BYTES = 1024
+COMPRESSED_FROM_BYTES = 256
 COMPRESSED_ALREADY = frozenset({"image/png"})
 JSON = "application/json"
 JSON_LD = 'application/ld+json;profile="{}"'

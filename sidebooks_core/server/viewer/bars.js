@@ -5,6 +5,7 @@ import { choose, offsetOf } from "./choosing.js";
 import { TOP } from "./client.js";
 import { button, h, icon } from "./elements.js";
 import { placeText } from "./numbers.js";
+import { withoutEnding } from "./shelf_list.js";
 import { t } from "./words.js";
 
 const BADGE_MS = 900;
@@ -78,9 +79,10 @@ export class Bars {
     const reader = this.app.active;
     const { book, page, direction } = reader.state;
     if (!book) return;
-    const name = book.paper?.name || book.name;
+    const name = book.paper?.name || withoutEnding(book.name);
     if ($("title").textContent !== name) $("title").textContent = name;
     const text = placeText(reader.spread, book.pages, offsetOf(book.key), t("of"));
+    for (const one of this.app.extras.readers) one.stage.classList.toggle("active", one === reader);
     $("number").textContent = text;
     $("number").setAttribute("aria-label", `${t("page_number")}: ${text}`);
     Object.assign($("position"), { max: book.pages.length, value: page, dir: direction });

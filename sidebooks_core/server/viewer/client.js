@@ -2,7 +2,6 @@
    browser can be given to it. So a front-end team can use it as it is, in a page, in a worker or in node. */
 
 import { Book } from "./book.js";
-import { takeEarly } from "./early.js";
 import { overNetwork, problem } from "./requests.js";
 
 export { Book } from "./book.js";
@@ -14,7 +13,7 @@ export const TOP = "top";
 /**
  * What a library uses of its surroundings; each has the browser's own as its default.
  *
- * `fetch`: sends requests. By default it takes over what the page asked for before this module was there (early.js).
+ * `fetch`: sends requests. By default it takes over what the page asked for before this module was there (`globalThis.early`).
  * `decode`: makes an image of a blob, off the main thread; by default `createImageBitmap`. `EventSource`: the class of streams.
  * `isVisible`: whether somebody sees the page; a page that nobody sees listens to no events. `watchVisibility`: calls its
  * argument when that changes, and returns what ends it. `session`: names this reader among those of the server.
@@ -121,6 +120,19 @@ export class Library {
     import("./feed.js").then(({ listen }) => { if (!isOver) end = listen({ base, session, EventSource, isVisible, watchVisibility }, listeners); });
     return () => { isOver = true; end(); };
   }
+}
+
+/**
+ * The answer that was asked for already, once; undefined if there is none.
+ * @param {string} address
+ * @returns {Promise<Response> | undefined}
+ */
+function takeEarly(address) {
+  /** @type {Map<string, Promise<Response>> | undefined} */
+  const early = /** @type {any} */ (globalThis).early;
+  const answer = early?.get(address);
+  early?.delete(address);
+  return answer;
 }
 
 /** @type {(address: string, options?: RequestInit) => Promise<Response>} */
