@@ -187,6 +187,9 @@ def test_screens_of_the_reader(checked: Checked) -> None:
         checked.check(hand, f"panel: {key}")
     hand.tab.get_by_role("button", name=PETITION).click()
     hand.sees_page(1, pane=1)
+    names = [checked.t("page_word") + " " + number for number in ("14", "1")]
+    for paper, page in zip((BUDGET, PETITION), names, strict=True):
+        hand.tab.get_by_role("region", name=f"{paper}, {page}").wait_for()
     checked.check(hand, "two papers")
     hand.tab.get_by_role("button", name=checked.t("close"), exact=True).click()
     hand.tab.get_by_role("button", name=checked.t("display"), exact=True).click()

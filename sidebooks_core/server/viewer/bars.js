@@ -58,7 +58,7 @@ export class Bars {
     reader.addEventListener("settled", () => this.#say(reader));
     reader.addEventListener("tapped", () => this.toggle());
     reader.addEventListener("ended", () => this.#flash(t(reader.state.page === 1 || reader.spread.includes(1) ? "first_page" : "last_page")));
-    if (reader.state.book) this.show();
+    if (reader.state.book) { this.show(); this.#label(reader); }
   }
 
   /** Put words on everything, in the present language. */
@@ -72,6 +72,7 @@ export class Bars {
     $("tools").setAttribute("aria-label", t("tools"));
     this.reveal.textContent = t("show_bars");
     if (this.app.reader.state.book) this.show();
+    for (const one of this.app.extras.readers) if (one.state.book) this.#label(one);
   }
 
   /** Show what belongs to the reader that is read. */
@@ -95,6 +96,7 @@ export class Bars {
   }
 
   #turned(reader) {
+    this.#label(reader);
     if (reader === this.app.active) this.show();
     if (this.#wayBack) {
       this.#wayBack.turns += 1;
@@ -111,10 +113,14 @@ export class Bars {
     this.timer = setTimeout(() => this.badge.classList.remove("shown"), BADGE_MS);
   }
 
-  #say(reader) {
-    const text = reader.spread.map(reader.nameOf).join(", ");
-    reader.stage.setAttribute("aria-label", text);
-    if (reader.state.turn > 1) this.app.extras.say(text);
+  #say(reader) { if (reader.state.turn > 1) this.app.extras.say(this.#pagesOf(reader)); }
+
+  #pagesOf(reader) { return reader.spread.map(reader.nameOf).join(", "); }
+
+  /* Two papers may be open at the same page. */
+  #label(reader) {
+    const { book } = reader.state;
+    reader.stage.setAttribute("aria-label", `${book.paper?.name || book.name}, ${this.#pagesOf(reader)}`);
   }
 
   /** Hide the bars, or show them: the page has all of the screen then. */
