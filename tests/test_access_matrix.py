@@ -58,6 +58,7 @@ ANSWERS = {
     "POST /setup": dict.fromkeys(EVERYBODY, 403),  # there are accounts
     "GET /oidc/login": dict.fromkeys(EVERYBODY, 404),  # there is no identity provider
     "GET /oidc/return": dict.fromkeys(EVERYBODY, 404),
+    "GET /reading": dict.fromkeys(NOBODY, 401),  # nobody's places are kept
     "GET /me/sessions": dict.fromkeys((*NOBODY, *GUESTS), 401),  # they have no account
     "DELETE /me/sessions/{login}": dict.fromkeys((*NOBODY, *GUESTS), 401),
     "POST /me/password": dict.fromkeys((*NOBODY, *GUESTS), 401)

@@ -13,6 +13,9 @@ from asgi import ask
 from town_hall import TownHall, paper_of, town_hall
 
 import sidebooks_core as sb
+from sidebooks_core.access import Principal
+from sidebooks_core.access.operations import Operation
+from sidebooks_core.access.policy import Decision, FolderPolicy, Resource
 from sidebooks_core.server import Application, Shelf, shelf_descriptions
 from sidebooks_core.testing import FakeDocument, FakeEngine, FakePage
 
@@ -68,6 +71,30 @@ def test_a_folder_tells_what_its_inner_folders_hold_as_far_as_it_may_be_seen(
     monkeypatch.setattr(shelf_descriptions, "MOST_READ", 2)  # counted, not read
     assert [entry(who, "?few=9")["paper_count"] for who in ("member", "clerk")] == [2, 3]
     assert entry("clerk", "?few=9")["papers"] is None
+
+
+def test_a_policy_is_asked_once_about_all_papers_of_a_folder_that_it_cannot_tell_apart(
+    hall: TownHall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = hall.shelf.make_folder("full", hall.finance)
+    papers = [hall.shelf.register(paper_of(number), folder, name=str(number)) for number in range(12)]
+    hall.shelf.withdraw(papers[3].id)
+    hall.shelf.change(papers[5].id, until_s=1.0)
+    hall.shelf.change(papers[7].id, level="online")
+    asked: list[Resource | None] = []
+    decide = FolderPolicy.decide
+
+    def noted(policy: FolderPolicy, who: Principal, operation: Operation, about: Resource | None) -> Decision:
+        if operation == Operation.READ_DOCUMENT:
+            asked.append(about)
+        return decide(policy, who, operation, about)
+
+    monkeypatch.setattr(FolderPolicy, "decide", noted)
+    for who, missing in (("member", {"3", "5"}), ("clerk", set())):
+        asked.clear()
+        found = [one["name"] for one in read(hall, who, f"/folders/{folder.id}")["papers"]]
+        assert found == [str(number) for number in range(12) if str(number) not in missing]
+        assert len(asked) == len(set(asked)) == 3, "published, not published, only online"
 
 
 def test_a_list_tells_when_the_present_revision_came(hall: TownHall) -> None:

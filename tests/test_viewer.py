@@ -263,6 +263,15 @@ def test_a_book_bound_on_the_right_turns_the_other_way(tab: Any, folder: Path, s
         tab.wait_for_selector("#shelf a", timeout=20_000)
 
 
+def test_a_paper_beside_another_turns_as_its_reader_has_chosen(tab: Any) -> None:
+    choose(tab, "rtl")
+    tab.evaluate("location.hash += `&beside=${sidebooks.book.id}/1`")
+    beside = tab.locator(".pane .canvas")
+    beside.and_(tab.locator("[data-page='1'][data-sharp='true']")).wait_for()
+    tab.keyboard.press("ArrowLeft")
+    beside.and_(tab.locator("[data-page='2']")).wait_for(timeout=5000)
+
+
 def test_progress_and_choices_are_kept(tab: Any, address: str) -> None:
     tab.locator("#position").fill("9")
     shown(tab, 9)

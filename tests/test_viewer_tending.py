@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,23 @@ def test_papers_and_folders_move_to_other_folders(visit: Visits, house: House) -
     asked.get_by_text("Shelf › 元 › 行き先").wait_for()
     asked.get_by_role("button", name="Move here").click()
     tab.locator(".way").get_by_role("link", name="行き先").wait_for()
+
+
+def test_nothing_moves_before_it_is_known_where_one_is(visit: Visits, house: House) -> None:
+    here = house.folder("まだ読まない")
+    house.paper(here, "待つ.pdf", pdf("待つ"))
+    tab = visit(place=f"#folder={here}")
+    tab.get_by_role("link", name="待つ").wait_for()
+    held: list[Any] = []
+    tab.route(re.compile(r"/folders/"), lambda one: held.append(one))
+    more(tab, "待つ", "Move to another folder")
+    go = tab.locator("dialog").last.get_by_role("button", name="Move here")
+    go.wait_for()
+    assert go.is_disabled()
+    for one in held:
+        one.continue_()
+    tab.locator("dialog").last.get_by_role("button", name="Open まだ読まない").wait_for()
+    assert go.is_enabled(), "the top is another place"
 
 
 def test_notes_levels_and_kinds_are_set(visit: Visits, house: House) -> None:

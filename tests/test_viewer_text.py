@@ -429,6 +429,14 @@ def test_printing_can_be_given_up_and_is_refused_where_it_is_not_allowed(tab: An
     assert tab.locator("#print").count() == 0
 
 
+def test_the_menu_prints_and_tells_of_no_missing_page_when_none_is(tab: Any) -> None:
+    tab.evaluate("window.print = () => { window.asked = true; }")
+    tab.click("#more-button")
+    for name in ("Print", "This page"):
+        tab.get_by_role("button", name=name, exact=True).click()
+    tab.wait_for_function("() => window.asked && !document.querySelector('#side p[role=status]').textContent", timeout=10_000)
+
+
 def test_pages_that_are_withheld_are_not_asked_for(tab: Any) -> None:
     found = tab.evaluate(
         """async () => { const { pagesToPrint, printedSize } = await import("./viewer/print.js");

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
-from msgspec.structs import asdict, replace
+from msgspec.structs import asdict
 
 from sidebooks_core.access.operations import CLERKS, READING, Operation
 from sidebooks_core.access.principals import Principal
@@ -25,6 +25,7 @@ from sidebooks_core.server.schemas_shelf import (
 from sidebooks_core.shelf import Folder, Paper, Revision, Shelf
 from sidebooks_core.shelf.counting import Counts, papers_in
 from sidebooks_core.shelf.folders import way_to
+from sidebooks_core.shelf.model import Level
 from sidebooks_core.shelf.standing import Standing
 
 MOST_READ = 100
@@ -49,6 +50,9 @@ _OF_A_PAPER = (READING | CLERKS) - {
     Operation.CHANGE_ACCESS,
     Operation.SHARE,
 }
+
+_Known = tuple[bool, Level]
+"""What a policy knows of a paper beside its folders: whether it is published, and its level. It is asked once for all alike."""
 
 
 class PaperFacts(Struct, frozen=True):
@@ -129,16 +133,29 @@ class Viewer(Struct, frozen=True):
         return made
 
     def _seen(self, counts: Counts, way: tuple[str, ...]) -> int:
-        """How many of these are seen: a policy knows a paper by its folders, and by whether it is published."""
-        shown = Paper("", way[-1], "", "", "open", 0, None, None, 1, "ready", "", None, 0, None)
-        hidden = replace(shown, withdrawn_s=0.0)
-        published, others = (self._may(Operation.READ_DOCUMENT, Standing(way, one, 1)) for one in (shown, hidden))
+        """How many of these are seen."""
+        published, others = (self._may_read(way, (is_published, "open")) for is_published in (True, False))
         return counts.published * published + (counts.every - counts.published) * others
 
     def _papers(self, folder_id: str | None, way: tuple[str, ...]) -> list[Paper]:
         """Those in a folder that may be seen. way: of the folder, with itself."""
-        found = self.shelf.papers(folder_id, withdrawn=True)
-        return [paper for paper in found if self._may(Operation.READ_DOCUMENT, Standing(way, paper, paper.revision))]
+        now_s = time.time()
+        answers: dict[_Known, bool] = {}
+        seen: list[Paper] = []
+        for paper in self.shelf.papers(folder_id, withdrawn=True):
+            known = (paper.is_published(now_s), paper.level)
+            if known not in answers:
+                answers[known] = self._may_read(way, known)
+            if answers[known]:
+                seen.append(paper)
+        return seen
+
+    def _may_read(self, way: tuple[str, ...], known: _Known) -> bool:
+        """Whether papers of a folder may be seen of which a policy knows this. way: of the folder, with itself."""
+        is_published, level = known
+        withdrawn_s = None if is_published else 0.0
+        asked = Paper("", way[-1] if way else None, "", "", level, 0, None, None, 1, "ready", "", None, 0, withdrawn_s)
+        return self._may(Operation.READ_DOCUMENT, Standing(way, asked, 1))
 
     def paper_entry(self, paper: Paper) -> PaperEntry:
         """A paper in a list."""

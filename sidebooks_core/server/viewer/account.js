@@ -3,12 +3,21 @@
 import { button, dialog, field, form, h, passwordField } from "./elements.js";
 import { fault, passwordFault, t, time } from "./words.js";
 
-/** One's own account: password, devices, logging out. */
+/**
+ * @typedef {import("./api.js").Api} Api
+ * @typedef {{id: string, device: string, address: string, begun_s: number, seen_s: number, is_this: boolean}} LoginRow
+ */
+
+/** One's own account: password, devices, logging out. @param {Api} api @param {import("./api.js").Me} me */
 export function showAccount(api, me) {
   return dialog(me.name || t("guest"), () => {
     const list = h("ul", { class: "rows" });
     const isGuest = me.role === "guest";
-    const fill = async () => list.replaceChildren(...(await api.get("/me/sessions")).sessions.map((one) => loginRow(api, one, fill)));
+    const fill = async () => {
+      /** @type {{sessions: LoginRow[]}} */
+      const { sessions } = await api.get("/me/sessions");
+      list.replaceChildren(...sessions.map((one) => loginRow(api, one, fill)));
+    };
     if (!isGuest) fill().catch((error) => { list.textContent = fault(error); });
     const out = async () => {
       await api.send("POST", "/logout");
@@ -16,30 +25,35 @@ export function showAccount(api, me) {
       location.reload();
     };
     const error = h("p", { class: "error", role: "alert" });
+    const leave = () => out().catch((problem) => { error.textContent = fault(problem); });
     return [
-      h("p", { class: "buttons" }, button("out", t("log_out"), () => out().catch((problem) => { error.textContent = fault(problem); }), { class: "main" })),
-      error,
+      h("p", { class: "buttons" }, button("out", t("log_out"), leave, { class: "main" })), error,
       !isGuest && h("h3", {}, t("my_logins")), !isGuest && list,
       !isGuest && h("details", {}, h("summary", {}, t("change_password")), passwordForm(api, me)),
     ];
   });
 }
 
+/** @param {Api} api @param {LoginRow} one @param {() => Promise<void>} changed */
 function loginRow(api, one, changed) {
   const device = deviceOf(one.device) || one.address;
-  return h("li", {}, h("span", { class: "grow" }, h("strong", {}, device), h("small", {}, one.is_this ? t("this_device") : t("since", { time: time(one.seen_s) }))),
-    !one.is_this && button("close", t("end_login"), async () => { await api.send("DELETE", `/me/sessions/${one.id}`); await changed(); },
-      { "aria-label": t("end_login_of", { name: device }) }));
+  const seen = one.is_this ? t("this_device") : t("since", { time: time(one.seen_s) });
+  const end = async () => { await api.send("DELETE", `/me/sessions/${one.id}`); await changed(); };
+  return h("li", {}, h("span", { class: "grow" }, h("strong", {}, device), h("small", {}, seen)),
+    !one.is_this && button("close", t("end_login"), end, { "aria-label": t("end_login_of", { name: device }) }));
 }
 
-/* "Chrome, Android" of what a browser calls itself. */
+/** "Chrome, Android" of what a browser calls itself. @param {string} agent */
 function deviceOf(agent) {
+  /** @param {string[][]} pairs */
   const first = (pairs) => pairs.find(([mark]) => agent.includes(mark))?.[1];
   const browser = first([["Edg/", "Edge"], ["Firefox/", "Firefox"], ["Chrome/", "Chrome"], ["Safari/", "Safari"]]);
-  const system = first([["iPad", "iPad"], ["iPhone", "iPhone"], ["Android", "Android"], ["Windows", "Windows"], ["Macintosh", "Mac"], ["Linux", "Linux"]]);
+  const system = first([["iPad", "iPad"], ["iPhone", "iPhone"], ["Android", "Android"], ["Windows", "Windows"], ["Macintosh", "Mac"],
+    ["Linux", "Linux"]]);
   return [system, browser].filter(Boolean).join(", ") || agent.slice(0, 40);
 }
 
+/** @param {Api} api @param {import("./api.js").Me} me */
 function passwordForm(api, me) {
   const old = passwordField(t("old_password"), "current-password");
   const password = passwordField(t("new_password"), "new-password");

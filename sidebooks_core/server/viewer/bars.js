@@ -1,9 +1,11 @@
 /* The bars around the page: buttons with their words, the page number, the slider, the way back. */
 
+/** @import { FitMode, FullApp, IconName, PanelName, Reader, WayBack } from "./types" */
+
 import { isMarked, toggleBookmark } from "./bookmarks.js";
 import { choose, offsetOf } from "./choosing.js";
 import { TOP } from "./client.js";
-import { button, h, icon } from "./elements.js";
+import { button, h, icon, need as $ } from "./elements.js";
 import { placeText } from "./numbers.js";
 import { withoutEnding } from "./shelf_list.js";
 import { t } from "./words.js";
@@ -11,18 +13,24 @@ import { t } from "./words.js";
 const BADGE_MS = 900;
 const TURNS_BACK = 6; // after so many turns nobody wants to go back to where they jumped from
 
-const $ = (id) => document.getElementById(id);
+/** @type {[panel: PanelName, text: string, image: IconName][]} */
+const TOOLS = [["find", "search", "search"], ["contents", "contents", "contents"], ["pages", "pages_list", "grid"],
+  ["bookmarks", "bookmarks", "bookmark"], ["display", "display", "letters"], ["more", "menu", "list"]];
 
-/* Of the panels: the text on the button, and its drawing. */
-const TOOLS = [["find", "search", "search"], ["contents", "contents", "contents"], ["pages", "pages_list", "grid"], ["bookmarks", "bookmarks", "bookmark"],
-  ["display", "display", "letters"], ["more", "menu", "list"]];
+/** @param {string} selector @returns {NodeListOf<HTMLElement>} */
+const all = (selector) => document.querySelectorAll(selector);
 
 function fillBars() {
-  const tool = ([panel, text, image]) => h("button", { id: `${panel}-button`, type: "button", class: "tool", "data-panel": panel, "aria-expanded": "false" }, icon(image), h("span", { "data-t": text }));
-  document.querySelector("header").append(
+  /** @param {typeof TOOLS[number]} tool */
+  const tool = ([panel, text, image]) => h("button", {
+    id: `${panel}-button`, type: "button", class: "tool", "data-panel": panel, "aria-expanded": "false",
+  }, icon(image), h("span", { "data-t": text }));
+  const [header] = all("header");
+  const [footer] = all("footer");
+  header.append(
     h("button", { id: "back", type: "button", class: "tool" }, icon("left"), h("span", { "data-t": "shelf" })),
     h("h1", { id: "title" }), h("nav", { id: "tools" }, TOOLS.map(tool)));
-  document.querySelector("footer").append(h("div", { id: "places" },
+  footer.append(h("div", { id: "places" },
     h("button", { id: "previous", type: "button", class: "step" }, icon("left"), h("span", { "data-t": "previous" })),
     h("input", { id: "position", type: "range", min: 1, value: 1 }),
     h("button", { id: "number", type: "button", "data-panel": "pages", "aria-expanded": "false" }),
@@ -30,8 +38,12 @@ function fillBars() {
 }
 
 export class Bars {
+  /** @type {WayBack | null} */
   #wayBack = null;
+  #timer = 0;
+  #text = "";
 
+  /** @param {FullApp} app */
   constructor(app) {
     this.app = app;
     fillBars();
@@ -46,25 +58,28 @@ export class Bars {
     };
     $("next").onclick = () => app.active.turn(1);
     $("previous").onclick = () => app.active.turn(-1);
-    $("position").oninput = (event) => app.active.goto(Number(event.target.value));
+    $("position").oninput = () => app.active.goto(Number($("position").value));
     $("position").onpointerdown = () => app.active.tell("jumped");
-    for (const one of document.querySelectorAll("[data-panel]")) one.onclick = () => app.extras.panels.toggle(one.dataset.panel, one);
+    for (const one of all("[data-panel]")) {
+      one.onclick = () => app.extras.panels.toggle(/** @type {PanelName} */ (one.dataset.panel), one);
+    }
     this.name();
   }
 
+  /** @param {Reader} reader */
   attend(reader) {
     reader.addEventListener("opened", () => { this.forgetWayBack(); this.show(); });
     reader.addEventListener("turned", () => this.#turned(reader));
     reader.addEventListener("settled", () => this.#say(reader));
     reader.addEventListener("tapped", () => this.toggle());
-    reader.addEventListener("ended", () => this.#flash(t(reader.state.page === 1 || reader.spread.includes(1) ? "first_page" : "last_page")));
+    reader.addEventListener("ended", () => this.#flash(t(reader.spread.includes(1) ? "first_page" : "last_page")));
     if (reader.state.book) { this.show(); this.#label(reader); }
   }
 
   /** Put words on everything, in the present language. */
   name() {
-    for (const one of document.querySelectorAll("[data-t]")) one.textContent = t(one.dataset.t);
-    for (const one of document.querySelectorAll(".step")) {
+    for (const one of all("[data-t]")) one.textContent = t(one.dataset.t || "");
+    for (const one of all(".step")) {
       one.title = t(one.id);
       one.setAttribute("aria-label", t(one.id)); // its word is hidden on phones
     }
@@ -92,9 +107,10 @@ export class Bars {
     $("previous").disabled = reader.neighbour(-1) === null;
     $("next").disabled = reader.neighbour(1) === null;
     $("bookmarks-button").classList.toggle("marked", isMarked(book.key, reader.spread));
-    this.text = text;
+    this.#text = text;
   }
 
+  /** @param {Reader} reader */
   #turned(reader) {
     this.#label(reader);
     if (reader === this.app.active) this.show();
@@ -102,25 +118,29 @@ export class Bars {
       this.#wayBack.turns += 1;
       if (this.#wayBack.turns > TURNS_BACK) this.forgetWayBack();
     }
-    if (reader.state.turn > 1) this.#flash(this.text);
+    if (reader.state.turn > 1) this.#flash(this.#text);
   }
 
   /* A sign that a turn has happened, on pages that look alike. */
+  /** @param {string} text */
   #flash(text) {
     this.badge.textContent = text;
     this.badge.classList.add("shown");
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.badge.classList.remove("shown"), BADGE_MS);
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.badge.classList.remove("shown"), BADGE_MS);
   }
 
+  /** @param {Reader} reader */
   #say(reader) { if (reader.state.turn > 1) this.app.extras.say(this.#pagesOf(reader)); }
 
+  /** @param {Reader} reader */
   #pagesOf(reader) { return reader.spread.map(reader.nameOf).join(", "); }
 
   /* Two papers may be open at the same page. */
+  /** @param {Reader} reader */
   #label(reader) {
-    const { book } = reader.state;
-    reader.stage.setAttribute("aria-label", `${book.paper?.name || book.name}, ${this.#pagesOf(reader)}`);
+    const { book } = reader;
+    reader.stage.setAttribute("aria-label", `${book.paper?.name || withoutEnding(book.name)}, ${this.#pagesOf(reader)}`);
   }
 
   /** Hide the bars, or show them: the page has all of the screen then. */
@@ -129,10 +149,12 @@ export class Bars {
     choose("bars", isBare ? "none" : "");
     if (isBare) {
       this.app.extras.panels.close();
-      if (!document.activeElement || document.activeElement.closest("header, footer")) this.app.active.stage.focus({ preventScroll: true });
+      const focused = document.activeElement;
+      if (!focused || focused.closest("header, footer")) this.app.active.stage.focus({ preventScroll: true });
     }
   }
 
+  /** @param {FitMode} mode */
   setFit(mode) {
     choose("fit", mode);
     for (const one of this.app.extras.readers) if (one.state.book) one.fit(mode);
@@ -146,7 +168,7 @@ export class Bars {
     this.app.extras.say(t(isNow ? "bookmarked" : "bookmark_gone"));
   }
 
-  /** Offer the way back to a page, after a jump. */
+  /** Offer the way back to a page, after a jump. @param {number} page */
   offerWayBack(page) {
     this.forgetWayBack();
     const label = this.app.reader.labelOf(page);

@@ -1,7 +1,11 @@
 /* What others do while somebody reads: papers are replaced, withdrawn, published; documents come and go. The reader is told, and led to
    the same page of what is there now. */
 
+/** @import { FullApp, Library, OpenBook, PageFate, PaperDetails, Reader } from "./types" */
+
 import { moveBookmarks } from "./bookmarks.js";
+import { directionOf } from "./choices.js";
+import { need as $ } from "./elements.js";
 import { placeIn } from "./fates.js";
 import { write } from "./keeping.js";
 import { read } from "./storage.js";
@@ -10,18 +14,24 @@ import { t } from "./words.js";
 const CLOCKS_S = 60; // by so much this clock may be behind that of the server
 const VIEW = "sidebooks view";
 
-const $ = (id) => document.getElementById(id);
+/** @typedef {{isLooking?: boolean, mustLook?: boolean}} Look */
+/** @typedef {{changes: {kind: string, paper: string | null}[]}} ShelfChanges */
 
 export class Changes {
+  /** @type {Set<string> | null} */
   #known = null;
-  #looks = new WeakMap(); // book -> {isLooking, mustLook}
+  /** @type {WeakMap<OpenBook, Look>} */
+  #looks = new WeakMap();
 
+  /** @param {FullApp} app */
   constructor(app) {
     this.app = app;
   }
 
+  /** @param {Library} library */
   listen(library) {
     const { app } = this;
+    /** @param {Error} error */
     const fail = (error) => app.extras.fail(error);
     const lost = () => t("lost");
     app.reader.addEventListener("sharpened", () => this.#noteView());
@@ -29,7 +39,9 @@ export class Changes {
       documents: (ids) => this.#documents(ids).catch(fail),
       shelf: (event) => this.#papers(event).catch(fail),
       progress: (event) => app.shelf?.prepared(event),
-      page: ({ document, is_sharp }) => { for (const one of app.extras.readers) if (is_sharp && one.state.book?.id === document) one.state.book.refetch(); },
+      page: ({ document, is_sharp }) => {
+        for (const one of app.extras.readers) if (is_sharp && one.state.book?.id === document) one.state.book.refetch();
+      },
       view: () => read(VIEW),
       refused: () => {
         if (app.entry) return false;
@@ -63,11 +75,11 @@ export class Changes {
     if (read(VIEW) !== view) write(VIEW, view);
   }
 
-  /* Somebody registered a document, or withdrew one: everybody sees it at once. */
+  /** Somebody registered a document, or withdrew one: everybody sees it at once. @param {string[]} ids */
   async #documents(ids) {
     const { app } = this;
     const known = this.#known;
-    this.#known = new Set(ids);
+    const now = this.#known = new Set(ids);
     if (known && known.size === ids.length && ids.every((id) => known.has(id))) return;
     const { book } = app.reader.state;
     if (!book || !known) {
@@ -75,7 +87,7 @@ export class Changes {
       return;
     }
     const added = ids.filter((id) => !known.has(id)).pop();
-    if (!book.paper && !this.#known.has(book.id)) {
+    if (!book.paper && !now.has(book.id)) {
       await this.#gone(book, added);
       return;
     }
@@ -83,7 +95,11 @@ export class Changes {
     if (found) app.extras.notices.notify(t("added", { name: found.name }), t("open"), () => { location.hash = found.id; });
   }
 
-  /* The file of a document is another one now, under the same name: it was replaced. Else it was taken away. */
+  /**
+   * The file of a document is another one now, under the same name: it was replaced. Else it was taken away.
+   * @param {OpenBook} book
+   * @param {string | undefined} added
+   */
   async #gone(book, added) {
     const { app } = this;
     const found = added && (await app.library.documents()).find((one) => one.id === added && one.name === book.name);
@@ -98,19 +114,25 @@ export class Changes {
     app.extras.notices.notify(t("taken"));
   }
 
-  /* The shelf of papers changed. An event without changes says that the stream begins: anything may be different by then. */
+  /**
+   * The shelf of papers changed. An event without changes says that the stream begins: anything may be different by then.
+   * @param {ShelfChanges} event
+   */
   async #papers(event) {
     this.app.shelf?.changed();
     for (const reader of this.app.extras.readers) {
       const paper = reader.state.book?.paper;
-      const isConcerned = (one) => one.paper === paper.id || one.kind === "gone";
-      if (paper && (!event.changes.length || event.changes.some(isConcerned))) await this.#look(reader);
+      if (!paper) continue;
+      const isConcerned = event.changes.some((one) => one.paper === paper.id || one.kind === "gone");
+      if (isConcerned || !event.changes.length) await this.#look(reader);
     }
   }
 
-  /* Is the paper that is open still there, and the same? */
+  /** Is the paper that is open still there, and the same? @param {Reader} reader */
   async #look(reader) {
     const { book } = reader.state;
+    if (!book?.paper) return;
+    /** @type {Look} */
     const look = this.#looks.get(book) || {};
     this.#looks.set(book, look);
     if (look.isLooking) { look.mustLook = true; return; }
@@ -118,14 +140,17 @@ export class Changes {
     try {
       do {
         look.mustLook = false;
-        const now = await this.app.library.json(`/papers/${book.paper.id}`).catch((error) => {
+        const { paper } = book;
+        /** @type {PaperDetails | null} */
+        const now = await this.app.library.json(`/papers/${paper.id}`).catch((error) => {
           if (![401, 403, 404].includes(error.status)) throw error;
           return null;
         });
         if (reader.state.book !== book) return;
-        const isOver = book.paper.until_s !== null && book.paper.until_s <= Date.now() / 1000 + CLOCKS_S;
-        if (!now || (now.withdrawn_s !== null && book.paper.withdrawn_s === null)) this.#takeAway(reader, !now && isOver ? t("over_now") : t("taken"));
-        else if (now.revision !== book.paper.revision || now.document?.id !== book.id) await this.#showReplaced(reader, book, now);
+        const isOver = paper.until_s !== null && paper.until_s <= Date.now() / 1000 + CLOCKS_S;
+        const isWithdrawn = now && now.withdrawn_s !== null && paper.withdrawn_s === null;
+        if (!now || isWithdrawn) this.#takeAway(reader, paper, !now && isOver ? t("over_now") : t("taken"));
+        else if (now.revision !== paper.revision || now.document?.id !== book.id) await this.#showReplaced(reader, book, paper, now);
         else {
           book.paper = now;
           this.app.extras.bars.show();
@@ -135,22 +160,33 @@ export class Changes {
     } finally { look.isLooking = false; }
   }
 
-  /* The pages of a paper that is there no longer are on no canvas either. */
-  #takeAway(reader, text) {
-    const { folder } = reader.state.book.paper;
+  /**
+   * The pages of a paper that is there no longer are on no canvas either.
+   * @param {Reader} reader
+   * @param {PaperDetails} paper
+   * @param {string} text
+   */
+  #takeAway(reader, paper, text) {
     reader.wipe();
     $("strip").width = $("strip").height = 1;
-    if (reader === this.app.reader) location.hash = this.app.hashOf(folder);
-    else this.app.extras.beside.close();
+    if (reader === this.app.reader) location.hash = this.app.hashOf(paper.folder);
+    else this.app.extras.beside?.close();
     this.app.extras.notices.notify(text);
   }
 
-  /* Lead the reader to the same page of the new revision. */
-  async #showReplaced(reader, book, now) {
+  /**
+   * Lead the reader to the same page of the new revision.
+   * @param {Reader} reader
+   * @param {OpenBook} book
+   * @param {PaperDetails} old
+   * @param {PaperDetails} now
+   */
+  async #showReplaced(reader, book, old, now) {
     const { app } = this;
-    if (!now.document) { this.#takeAway(reader, t("unreadable")); return; }
-    const fates = now.revision === book.paper.revision ? null
-      : await app.library.json(`/papers/${now.id}/diff/${book.paper.revision}-${now.revision}`).then((found) => found.pages, (error) => {
+    if (!now.document) { this.#takeAway(reader, old, t("unreadable")); return; }
+    /** @type {PageFate[] | null} */
+    const fates = now.revision === old.revision ? null
+      : await app.library.json(`/papers/${now.id}/diff/${old.revision}-${now.revision}`).then((found) => found.pages, (error) => {
         if (error.status !== 409 && error.status !== 503) throw error; // it cannot be said, or not now: the same number will do
         return null;
       });
@@ -159,7 +195,7 @@ export class Changes {
     if (fates) moveBookmarks(book.key, (one) => placeIn(fates, one));
     const there = fates ? placeIn(fates, page) : page;
     if (reader === app.reader) await app.showBook(now.document.id, there, now);
-    else await reader.open(now.document.id, there, { key: book.key, paper: now });
+    else await reader.open(now.document.id, there, { key: book.key, paper: now, chosen: directionOf(book.key) });
     if (fates) app.extras.notices.notify(t("replaced"));
   }
 }

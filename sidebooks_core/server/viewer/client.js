@@ -28,10 +28,10 @@ export const TOP = "top";
  */
 
 /**
- * A document as the list has it.
+ * A document as the list has it. `folder`: that of the watched one which holds it, such as "2026/June"; or empty.
  * @typedef {{
  *   id: string, title: string, name: string, kind: string, page_count: number, direction: string, image_service: string,
- *   manifest: string, pages: string,
+ *   manifest: string, pages: string, folder: string,
  * }} DocumentSummary
  */
 
@@ -117,7 +117,9 @@ export class Library {
     const { base, session, isVisible, watchVisibility } = this;
     let isOver = false;
     let end = () => {};
-    import("./feed.js").then(({ listen }) => { if (!isOver) end = listen({ base, session, EventSource, isVisible, watchVisibility }, listeners); });
+    import("./feed.js").then(({ listen }) => {
+      if (!isOver) end = listen({ base, session, EventSource, isVisible, watchVisibility }, listeners);
+    });
     return () => { isOver = true; end(); };
   }
 }

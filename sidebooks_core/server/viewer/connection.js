@@ -27,7 +27,8 @@ export async function isReachable(base) {
 
 /**
  * A plain page in the place of a screen: what happened, and one button.
- * @param {HTMLElement} host @param {{image: string, title: string, text: string, action: string, does: () => void}} given
+ * @param {HTMLElement} host
+ * @param {{image: import("./types").IconName, title: string, text: string, action: string, does: () => void}} given
  */
 export function showPlain(host, { image, title, text, action, does }) {
   host.replaceChildren(h("section", { class: "entry plain", role: "alert" },

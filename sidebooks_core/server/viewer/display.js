@@ -1,5 +1,7 @@
 /* How a page is shown: size, two pages, turning, light. */
 
+/** @import { Direction, FitMode, FullApp, IconName, Reader } from "./types" */
+
 import { choices } from "./choices.js";
 import { choose, keepOfBook } from "./choosing.js";
 import { button, h } from "./elements.js";
@@ -7,9 +9,17 @@ import { t } from "./words.js";
 
 export const title = "display";
 
-/* A row of answers, one of them pressed. */
+/**
+ * A row of answers, one of them pressed.
+ * @template {string} T
+ * @param {string} label
+ * @param {readonly (readonly [value: T, image: IconName, text: string])[]} answers
+ * @param {string} present
+ * @param {(value: T) => void} choosing
+ */
 function choice(label, answers, present, choosing) {
   const group = h("div", { role: "group", "aria-label": label, class: "choice" });
+  /** @type {HTMLButtonElement[]} */
   const made = answers.map(([value, image, text]) => button(image, text, () => {
     choosing(value);
     for (const [index, one] of made.entries()) one.setAttribute("aria-pressed", String(answers[index][0] === value));
@@ -18,28 +28,39 @@ function choice(label, answers, present, choosing) {
   return h("section", {}, h("h3", {}, label), group);
 }
 
-/** Fill the panel. */
+/** Fill the panel. @param {FullApp} app @param {HTMLElement} body */
 export function fill(app, body) {
   const { extras } = app;
+  /** @param {(one: Reader) => void} does */
   const all = (does) => { for (const one of extras.readers) if (one.state.book) does(one); };
   const reader = app.active;
-  const { book } = reader.state;
+  const { book } = reader;
   const refit = () => { all((one) => one.refit()); extras.bars.show(); };
+  /** @type {(choice: "spread" | "cover", value: string) => void} */
+  const lie = (name, value) => { choose(name, value); refit(); };
+  /** @param {Direction} value */
+  const bind = (value) => {
+    keepOfBook("direction", book.key, value);
+    reader.state.direction = value;
+    refit();
+  };
+  /** @type {(value: FitMode) => void} */
+  const setFit = (value) => extras.bars.setFit(value);
   body.append(
     h("section", {}, h("h3", {}, t("size")), h("div", { class: "choice" },
       button("larger", t("larger"), () => reader.zoomBy(1.25)), button("smaller", t("smaller"), () => reader.zoomBy(0.8)))),
-    choice(t("fit"), [["page", "whole", t("whole_page")], ["width", "width", t("whole_width")]], choices.fit, (value) => extras.bars.setFit(value)),
-    choice(t("two_pages"), [["auto", "fill", t("spread_auto")], ["one", "whole", t("spread_one")], ["two", "pair", t("spread_two")]], choices.spread,
-      (value) => { choose("spread", value); refit(); }),
-    choice(t("cover"), [["yes", "whole", t("cover_alone")], ["no", "pair", t("cover_paired")]], choices.cover ? "yes" : "no", (value) => { choose("cover", value === "yes"); refit(); }),
-    choice(t("binding"), [["ltr", "right", t("binding_left")], ["rtl", "left", t("binding_right")]], reader.state.direction, (value) => {
-      keepOfBook("direction", book.key, value);
-      reader.state.direction = value;
-      refit();
-    }),
-    h("section", {}, h("h3", {}, t("rotation")), h("div", { class: "choice" }, button("rotate", t("rotate"), () => { reader.rotate(); extras.bars.show(); }))),
-    choice(t("light"), [["", "fill", t("light_auto")], ["day", "sun", t("day")], ["night", "moon", t("night")]], choices.light, (value) => extras.setLight(value)),
-    choice(t("edges"), [["yes", "right", t("edges_turn")], ["no", "close", t("edges_still")]], choices.edges ? "yes" : "no", (value) => choose("edges", value === "yes")),
+    choice(t("fit"), [["page", "whole", t("whole_page")], ["width", "width", t("whole_width")]], choices.fit, setFit),
+    choice(t("two_pages"), [["auto", "fill", t("spread_auto")], ["one", "whole", t("spread_one")], ["two", "pair", t("spread_two")]],
+      choices.spread, (value) => lie("spread", value)),
+    choice(t("cover"), [["yes", "whole", t("cover_alone")], ["no", "pair", t("cover_paired")]], choices.cover ? "yes" : "no",
+      (value) => lie("cover", value)),
+    choice(t("binding"), [["ltr", "right", t("binding_left")], ["rtl", "left", t("binding_right")]], reader.state.direction, bind),
+    h("section", {}, h("h3", {}, t("rotation")), h("div", { class: "choice" },
+      button("rotate", t("rotate"), () => { reader.rotate(); extras.bars.show(); }))),
+    choice(t("light"), [["", "fill", t("light_auto")], ["day", "sun", t("day")], ["night", "moon", t("night")]], choices.light,
+      (value) => extras.setLight(value)),
+    choice(t("edges"), [["yes", "right", t("edges_turn")], ["no", "close", t("edges_still")]], choices.edges ? "yes" : "no",
+      (value) => choose("edges", value)),
   );
   return null;
 }

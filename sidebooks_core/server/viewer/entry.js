@@ -4,14 +4,25 @@
 import { field, form, h, button, passwordField } from "./elements.js";
 import { fault, passwordFault, t } from "./words.js";
 
-/** Show one in `host`. way: "login", "join" or "setup"; token: of a link. Returns when it is shown. */
+/**
+ * @typedef {import("./api.js").Api} Api
+ */
+
+/**
+ * Show one. Returns when it is shown.
+ * @param {HTMLElement} host
+ * @param {Api} api
+ * @param {string} way "login", "join" or "setup"
+ * @param {string | undefined} token of a link
+ * @param {() => import("./elements.js").Children} tools
+ */
 export async function showEntry(host, api, way, token, tools) {
   const box = h("section", { class: "entry" });
   host.replaceChildren(h("div", { class: "bar" }, h("span", { class: "grow" }, "sidebooks"), tools()), box);
-  if (way === "join") await fillJoin(box, api, token);
-  else if (way === "setup") fillSetUp(box, api, token);
+  if (way === "join") await fillJoin(box, api, token || "");
+  else if (way === "setup") fillSetUp(box, api, token || "");
   else await fillLogIn(box, api);
-  document.title = box.querySelector("h1").textContent;
+  document.title = box.querySelector("h1")?.textContent || "";
   box.querySelector("input")?.focus();
 }
 
@@ -20,10 +31,13 @@ function enter() {
   location.reload();
 }
 
+/** @param {string} text */
 function nameField(text) {
-  return field(text, { autocomplete: "username", required: true, autocapitalize: "off", spellcheck: "false", name: "username", maxlength: 200 });
+  const given = { autocomplete: "username", name: "username", required: true, maxlength: 200 };
+  return field(text, { ...given, autocapitalize: "off", spellcheck: "false" });
 }
 
+/** @param {HTMLElement} box @param {Api} api */
 async function fillLogIn(box, api) {
   const elsewhere = (await api.me()).login_address;
   const name = nameField(t("name"));
@@ -39,6 +53,7 @@ async function fillLogIn(box, api) {
   if (elsewhere) box.append(h("p", { class: "buttons" }, button(null, t("log_in_elsewhere"), () => { location.href = elsewhere; })));
 }
 
+/** @param {HTMLElement} box @param {Api} api @param {string} token */
 async function fillJoin(box, api, token) {
   const me = await api.me();
   const name = field(t("your_name"), { autocomplete: "name", maxlength: 200, name: "name" });
@@ -50,11 +65,13 @@ async function fillJoin(box, api, token) {
   box.append(h("h1", {}, t("joining")));
   if (!me.is_logged_in) { box.append(asked); return; }
   const called = me.name || t("guest");
-  const other = button(null, t("join_anyway"), () => { other.parentNode.replaceWith(asked); name.input.focus(); });
-  box.append(h("p", {}, t("already", { name: called })), h("p", { class: "buttons" },
-    button(null, t("go_on_as", { name: called }), enter, { class: "main" }), other));
+  const join = () => { ways.replaceWith(asked); name.input.focus(); };
+  const ways = h("p", { class: "buttons" },
+    button(null, t("go_on_as", { name: called }), enter, { class: "main" }), button(null, t("join_anyway"), join));
+  box.append(h("p", {}, t("already", { name: called })), ways);
 }
 
+/** @param {HTMLElement} box @param {Api} api @param {string} token */
 function fillSetUp(box, api, token) {
   const name = nameField(t("name"));
   const password = passwordField(t("password"), "new-password");

@@ -1,12 +1,14 @@
 /* What comes after the first page: words on buttons, thumbnails, the text over the picture, notices, the stream of events. It ties the
    parts of the screen together and holds no rule of its own. */
 
+/** @import { Address, App, Extras, FullApp, Reader } from "./types" */
+
 import { Bars } from "./bars.js";
 import { Changes } from "./changes.js";
 import { choices } from "./choices.js";
 import { applyLight, choose, followSystem, offsetOf } from "./choosing.js";
 import { keepShell } from "./connection.js";
-import { button, h } from "./elements.js";
+import { button, h, need as $ } from "./elements.js";
 import "./feed.js"; // of the client, which would ask for it later
 import { watch } from "./fingers.js";
 import { handle } from "./handling.js";
@@ -23,56 +25,73 @@ import { noteOpened } from "./shelf_memory.js";
 import { read } from "./storage.js";
 import { makeStrip } from "./strip.js";
 import { fillText } from "./text.js";
-import { fault, LANGUAGES, speakIn, t } from "./words.js";
+import { fault, otherThan, speakIn, t } from "./words.js";
 
 const CONTRAST = "(forced-colors: active), (prefers-contrast: more)";
 
-const $ = (id) => document.getElementById(id);
-
-/* What a page is called: the number that is printed on it, as somebody told, else as the document says. */
+/**
+ * What a page is called: the number that is printed on it, as somebody told, else as the document says.
+ * @param {Reader} reader
+ * @returns {(page: number) => string}
+ */
 const labels = (reader) => (page) => {
-  const { pages, key } = reader.state.book;
+  const { pages, key } = reader.book;
   return printedOf(page, pages, offsetOf(key)) || pages[page - 1].label;
 };
 
-/** Add everything to the screens of main.js. Returns {tell, fail, tools, leave, arrived, …}; it is `app.extras` from now on. */
-export async function addExtras(app) {
-  const { reader, library } = app;
-  const start = { key: reader.state.book?.key, place: app.places() };
-  await speakIn(choices.language);
+/**
+ * Add everything to the screens of main.js. What is returned is `app.extras` from now on.
+ * @param {App} main
+ * @returns {Promise<Extras>}
+ */
+export async function addExtras(main) {
+  const { reader, library } = main;
+  const start = { key: reader.state.book?.key, place: main.places() };
   const style = h("link", { rel: "stylesheet", href: "viewer/reader.css" });
+  /** @type {Promise<unknown>} */
+  const styled = new Promise((done) => { style.addEventListener("load", done); style.addEventListener("error", done); });
   document.head.append(style);
+  await Promise.all([speakIn(choices.language), styled]); // buttons without their style would push the page about
   if (matchMedia(CONTRAST).matches) document.head.append(h("link", { rel: "stylesheet", href: "viewer/contrast.css" }));
 
   const notices = new Notices();
-  const extras = { notices, tell: (text) => notices.tell(text), fail, tools, leave, arrived, speak, setLight, say, readers: [reader], adopt };
-  app.extras = extras;
+  /** @type {Pick<Extras, "tell" | "fail" | "tools" | "leave" | "arrived" | "speak" | "setLight" | "say" | "adopt" | "openBeside">} */
+  const acts = {
+    tell: (text) => notices.tell(text), fail, tools, leave, arrived, speak, setLight, say, adopt,
+    openBeside: async (place) => (await besideModule()).open(place),
+  };
+  const extras = /** @type {Extras} */ ({ ...acts, notices, readers: [reader] });
+  const app = /** @type {FullApp} */ (Object.assign(main, { extras }));
   const bars = new Bars(app);
   const panels = new Panels(app);
   const changes = new Changes(app);
   const positions = new Positions(app);
   Object.assign(extras, { bars, panels, changes, positions });
   const paintStrip = makeStrip($("strip"), {
-    book: () => app.active.state.book, page: () => app.active.state.page, spread: () => app.active.spread, direction: () => app.active.state.direction, goto: (page) => app.active.goto(page),
+    book: () => app.active.state.book, page: () => app.active.state.page, spread: () => app.active.spread,
+    direction: () => app.active.state.direction, goto: (page) => app.active.goto(page),
   });
   extras.paintStrip = paintStrip;
 
+  /** @type {Extras["fail"]} */
   function fail(error, kind = "") {
-    notices.tell(["document", "paper"].includes(kind) && [400, 404].includes(error.status) ? t("unknown_text") : fault(error));
+    notices.tell(["document", "paper"].includes(kind) && [400, 404].includes(error.status || 0) ? t("unknown_text") : fault(error));
   }
 
   /* Buttons of every screen of the shelf. */
   function tools() {
-    const language = button("globe", t("other_language"), () => speak(LANGUAGES.find((one) => one !== choices.language)));
-    language.lang = LANGUAGES.find((one) => one !== choices.language);
+    const language = button("globe", t("other_language"), () => speak(otherThan(choices.language)));
+    language.lang = otherThan(choices.language);
+    const isNight = () => document.documentElement.hasAttribute("data-night");
     const night = button("moon", t("night"), () => {
-      setLight(document.documentElement.hasAttribute("data-night") ? "day" : "night");
-      night.setAttribute("aria-pressed", document.documentElement.hasAttribute("data-night"));
+      setLight(isNight() ? "day" : "night");
+      night.setAttribute("aria-pressed", String(isNight()));
     });
-    night.setAttribute("aria-pressed", document.documentElement.hasAttribute("data-night"));
+    night.setAttribute("aria-pressed", String(isNight()));
     return [language, night];
   }
 
+  /** @param {string} light */
   function setLight(light) {
     choose("light", light);
     showLight();
@@ -84,6 +103,7 @@ export async function addExtras(app) {
     paintStrip();
   }
 
+  /** @param {string} language */
   async function speak(language) {
     choose("language", language);
     await speakIn(language);
@@ -96,40 +116,43 @@ export async function addExtras(app) {
     else await app.shelf?.again();
   }
 
-  /* For those who do not see the screen. */
+  /** For those who do not see the screen. @param {string} text */
   function say(text) { $("said").textContent = text; }
 
-  /* A second stage, beside the first. */
+  /** A second stage, beside the first. @param {Reader | null} other */
   function adopt(other) {
-    extras.readers = [reader, other].filter(Boolean);
+    extras.readers = other ? [reader, other] : [reader];
     if (other) attend(other);
   }
 
+  /** @param {Reader} one */
   function attend(one) {
     watch(one.stage, handle(one));
     one.layers.push(hitLayer(one));
     one.fillText = fillText;
     one.labelOf = labels(one);
     one.nameOf = (page) => `${t("page_word")} ${one.labelOf(page)}`;
-    one.addEventListener("opened", () => noteOpened(one.state.book.key));
+    one.addEventListener("opened", () => noteOpened(one.book.key));
     one.addEventListener("painted", () => {
       notices.watch(one);
       if (one === app.active) paintStrip();
     });
     one.addEventListener("previewed", () => { if (one === app.active) paintStrip(); });
-    one.addEventListener("touched", () => activate(one));
+    one.addEventListener("touched", (event) => { if (activate(one)) event.preventDefault(); });
     one.addEventListener("turned", () => { if (one.state.turn > 2) notices.endHint(); });
     bars.attend(one);
     positions.attend(one);
     if (one.state.book) { one.retell(); one.paint(); }
   }
 
+  /** Returns whether that closed a panel over the page. @param {Reader} one */
   function activate(one) {
-    panels.closeIfOver();
-    if (app.active === one) return;
+    const closes = panels.closeIfOver();
+    if (app.active === one) return closes;
     app.active = one;
     bars.show();
     paintStrip();
+    return closes;
   }
 
   function leave() {
@@ -140,7 +163,7 @@ export async function addExtras(app) {
     extras.beside?.close();
   }
 
-  /* The place that the address names is on the screen. */
+  /** The place that the address names is on the screen. @param {Address} place */
   async function arrived(place) {
     bars.arrived();
     if (place.beside && !extras.beside?.isOpen) await (await besideModule()).open(place.beside);
@@ -151,7 +174,6 @@ export async function addExtras(app) {
     extras.beside ||= (await import("./beside.js")).makeBeside(app);
     return extras.beside;
   }
-  extras.openBeside = async (place) => (await besideModule()).open(place);
 
   attend(reader);
   if (reader.state.book) noteOpened(reader.state.book.key);
@@ -160,7 +182,6 @@ export async function addExtras(app) {
   followSystem(showLight);
   changes.listen(library);
   bars.name();
-  await new Promise((done) => { style.addEventListener("load", done); style.addEventListener("error", done); });
   if (reader.state.book) {
     paintStrip();
     arrived(reader.state.book.key === start.key ? start.place : app.places()).catch(fail);

@@ -1,56 +1,69 @@
 /* The search in a document: a panel with the hits, and a small bar that leads from one to the next. */
 
-import { button, h } from "./elements.js";
+/** @import { FullApp, Hit, OpenBook, Reader } from "./types" */
+
+import { button, h, need } from "./elements.js";
 import { showHits } from "./hits.js";
 import { t } from "./words.js";
 
 export const title = "search";
 
 /* The search of a reader: one at a time; it stays when the panel goes. */
-class Finding {
+export class Finding {
+  /** @type {Hit[]} */
   hits = [];
   current = -1;
   query = "";
   looked = 0; // pages that have been searched, of `pages`
   isRunning = false;
+  /** @type {unknown} */
   error = null;
+  /** @type {AbortController | null} */
+  control = null;
   onchange = () => {};
 
+  /** @param {FullApp} app @param {Reader} reader */
   constructor(app, reader) {
-    Object.assign(this, { app, reader, book: reader.state.book });
+    this.app = app;
+    this.reader = reader;
+    /** @type {OpenBook} */
+    this.book = reader.book;
     this.count = h("span", { role: "status", class: "grow" });
     this.bar = h("div", { id: "hitbar", role: "toolbar", "aria-label": t("search"), hidden: true },
       button("left", t("previous_hit"), () => this.step(-1)), this.count, button("right", t("next_hit"), () => this.step(1)),
       button("list", t("hit_list"), () => app.extras.panels.open("find")), button("close", t("end_search"), () => this.end()));
-    document.getElementById("panes").append(this.bar);
+    need("panes").append(this.bar);
     this.leave = () => this.end();
     reader.addEventListener("opened", this.leave);
   }
 
   get isShown() { return !this.bar.hidden; }
 
+  /** @param {string} query */
   async find(query) {
     this.stop();
     Object.assign(this, { query, hits: [], current: -1, looked: 0, error: null, isRunning: true });
-    this.control = new AbortController();
-    const mine = this.control;
+    const mine = this.control = new AbortController();
     this.#show();
     try {
-      const all = await this.book.search(query, { signal: mine.signal, onhits: (hits, about) => { if (mine === this.control) this.#add(hits, about); } });
+      const all = await this.book.search(query, {
+        signal: mine.signal, onhits: (hits, about) => { if (mine === this.control) this.#add(hits, about.page); },
+      });
       if (mine !== this.control) return;
       this.hits = all;
     } catch (error) {
       if (mine !== this.control) return;
-      if (error.name !== "AbortError") this.error = error;
+      if (/** @type {Error} */ (error).name !== "AbortError") this.error = error;
     }
     this.isRunning = false;
     if (this.current < 0) this.#begin();
     else this.#show();
   }
 
-  #add(hits, about) {
+  /** @param {Hit[]} hits @param {number} looked */
+  #add(hits, looked) {
     this.hits = [...this.hits, ...hits];
-    this.looked = about?.page || this.looked;
+    this.looked = looked;
     if (this.current < 0 && hits.some((one) => one.page >= this.reader.state.page)) this.#begin();
     else this.#show();
   }
@@ -61,11 +74,13 @@ class Finding {
     this.go(at >= 0 ? at : this.hits.length ? 0 : -1);
   }
 
+  /** @param {number} by */
   step(by) {
     if (!this.hits.length) return;
     this.go((this.current + by + this.hits.length) % this.hits.length);
   }
 
+  /** @param {number} index */
   go(index) {
     const hit = this.hits[index];
     this.current = index;
@@ -108,6 +123,7 @@ class Finding {
   }
 }
 
+/** @param {FullApp} app */
 function findingOf(app) {
   const { extras, active } = app;
   if (extras.finding && (extras.finding.reader !== active || extras.finding.book !== active.state.book)) extras.finding.end();
@@ -115,10 +131,13 @@ function findingOf(app) {
   return extras.finding;
 }
 
-/** Fill the panel. */
+/** Fill the panel. @param {FullApp} app @param {HTMLElement} body */
 export function fill(app, body) {
   let finding = findingOf(app);
-  const input = h("input", { id: "query", type: "search", autocomplete: "off", "data-first": "", enterkeyhint: "search", "aria-label": t("search_here"), placeholder: t("search_here"), value: finding.query });
+  const input = h("input", {
+    id: "query", type: "search", autocomplete: "off", "data-first": "", enterkeyhint: "search", "aria-label": t("search_here"),
+    placeholder: t("search_here"), value: finding.query,
+  });
   const stop = button("stop", t("stop"), () => finding.stop());
   const told = h("p", { role: "status" });
   const list = h("ol", { class: "lines hits" });
@@ -144,11 +163,16 @@ export function fill(app, body) {
     elsewhere.hidden = !app.reader.state.book?.paper || !finding.query;
     if (list.children.length > finding.hits.length) list.replaceChildren();
     for (const hit of finding.hits.slice(list.children.length)) list.append(row(hit, list.children.length));
-    for (const [index, one] of [...list.children].entries()) one.firstChild.setAttribute("aria-current", String(index === finding.current));
+    for (const [index, one] of [...list.children].entries()) {
+      one.firstElementChild?.setAttribute("aria-current", String(index === finding.current));
+    }
   }
 
-  const row = (hit, index) => h("li", {}, h("button", { type: "button", class: "line", onclick: () => { app.extras.panels.chosen(); finding.go(index); } },
-    h("span", { class: "small" }, `${t("page_word")} ${app.active.labelOf(hit.page)}`), h("span", {}, ...snippet(hit.text, finding.query))));
+  /** @param {Hit} hit @param {number} index */
+  const row = (hit, index) => h("li", {}, h("button", {
+    type: "button", class: "line", onclick: () => { app.extras.panels.chosen(); finding.go(index); },
+  }, h("span", { class: "small" }, `${t("page_word")} ${app.active.labelOf(hit.page)}`),
+  h("span", {}, ...snippet(hit.text, finding.query))));
 
   body.append(asked, h("div", { class: "row" }, told, stop, again), list, elsewhere);
   finding.onchange = show;
@@ -158,20 +182,26 @@ export function fill(app, body) {
   return () => { finding.onchange = () => {}; };
 }
 
-/** A text with what was searched for in bold, as far as it stands there letter by letter. */
+/**
+ * A text with what was searched for in bold, as far as it stands there letter by letter.
+ * @param {string} text
+ * @param {string} query
+ * @returns {(string | HTMLElement)[]}
+ */
 export function snippet(text, query) {
+  /** @param {string} one */
   const folded = (one) => one.normalize("NFKC").toLowerCase();
   const at = folded(text).length === text.length ? folded(text).indexOf(folded(query)) : text.indexOf(query);
   if (at < 0) return [text];
   return [text.slice(0, at), h("mark", {}, text.slice(at, at + query.length)), text.slice(at + query.length)];
 }
 
-/** The hits with which a paper was opened from the search over all papers. */
+/** The hits with which a paper was opened from the search over all papers. @param {FullApp} app */
 export function takeOver(app) {
   const { marks } = app;
   app.marks = null;
   const reader = app.active;
-  if (reader.state.book?.paper?.id !== marks?.paper) return;
+  if (!marks || reader.state.book?.paper?.id !== marks.paper) return;
   const finding = findingOf(app);
   Object.assign(finding, { query: marks.query, hits: marks.hits });
   const at = marks.hits.findIndex((one) => one.page === reader.state.page);

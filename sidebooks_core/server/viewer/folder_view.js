@@ -10,15 +10,38 @@ import { divided, matching, newsOf, ordered, progressOf } from "./shelf_list.js"
 import { pageOf } from "./shelf_memory.js";
 import { t } from "./words.js";
 
-/** `host`: the element that it fills. does: {tools(folder), more(paper), unlock(paper), opened(key), dropped(files, folder), base,
-    uploads: an element}. Returns {fill(found, first), prepared(progress)}. found: {folder, documents, not_served, since_s, reading,
-    latest}. */
+/**
+ * @typedef {import("./api.js").FolderDetails} FolderDetails
+ * @typedef {import("./api.js").FolderEntry} FolderEntry
+ * @typedef {import("./api.js").PaperEntry} PaperEntry
+ *
+ * What a screen of the shelf shows. `folder`: null if there is no shelf of papers. `reading`: by paper. `since_s`: see `newsOf`.
+ * @typedef {{
+ *   folder: FolderDetails | null, documents: import("./api.js").DocumentSummary[], not_served: import("./api.js").NotServed[],
+ *   reading: Map<string, import("./api.js").LeftOff>, latest: import("./rows.js").Latest[], since_s: number | null,
+ * }} Found
+ * @typedef {Found & {folder: FolderDetails}} FoundFolder
+ * @typedef {Map<string, import("./api.js").PaperProgress>} Preparing papers that are being prepared
+ *
+ * @typedef {import("./rows.js").RowDoes & {
+ *   tools: (folder: FolderDetails) => HTMLElement[], dropped: (files: File[], folder: string) => void, uploads: HTMLElement,
+ * }} FolderDoes
+ */
+
+/**
+ * @param {HTMLElement} host the element that it fills
+ * @param {HTMLElement} bar
+ * @param {FolderDoes} does
+ */
 export function folderView(host, bar, does) {
   const kept = new Kept();
   const growing = new Growing(kept);
+  /** @type {FoundFolder | null} */
   let found = null;
+  /** @type {Preparing} */
   let progress = new Map();
-  const tools = listTools(() => { if (found) fillLists(); });
+  const tools = listTools(() => { if (found) fillLists(found); });
+  const latest = latestSection(kept);
   const parts = {
     way: h("nav", { class: "way", "aria-label": t("shelf") }),
     heading: h("h1", {}),
@@ -26,7 +49,7 @@ export function folderView(host, bar, does) {
     buttons: h("div", { class: "buttons" }),
     uploads: does.uploads,
     news: h("p", { class: "since", hidden: true }),
-    latest: latestSection(kept),
+    latest: latest.element,
     tools: tools.element,
     told: tools.told,
     foldersHeading: h("h2", { hidden: true }, t("folders")),
@@ -38,6 +61,10 @@ export function folderView(host, bar, does) {
   };
   host.replaceChildren(bar, ...Object.values(parts));
 
+  /**
+   * @param {FoundFolder} now
+   * @param {number} [first] rows to be there when this returns
+   */
   function fill(now, first) {
     found = now;
     const { folder, documents } = now;
@@ -59,19 +86,23 @@ export function folderView(host, bar, does) {
     const isEmpty = !folder.folders.length && !folder.papers.length && !documents.length && !now.not_served.length;
     parts.empty.hidden = !isEmpty;
     if (isEmpty) parts.empty.replaceChildren(icon("book"), ...emptyWords(mayAdd));
-    parts.latest.fill(now.latest);
-    fillLists(first);
+    latest.fill(now.latest);
+    fillLists(now, first);
   }
 
-  function fillLists(first) {
-    const { folder } = found;
+  /** @type {typeof fill} */
+  function fillLists(now, first) {
+    const { folder } = now;
     const { rows, sections } = divided(folder.folders);
     const mayTend = folder.may.includes("register");
-    const count = folder.papers.length + rows.length + sections.reduce((sum, one) => sum + one.papers.length, 0) + found.documents.length;
+    const count = folder.papers.length + rows.length + sections.reduce((sum, one) => sum + one.papers.length, 0) + now.documents.length;
     tools.fill(count, { mayOrder: folder.papers.length + sections.length > 0 });
     const { query } = tools;
-    const shownOf = (paper) => ({ paper, news: newsIn(paper), progress: leftIn(paper), mayTend });
+    /** @param {PaperEntry} paper */
+    const shownOf = (paper) => ({ paper, news: newsIn(now, paper), progress: leftIn(now, paper), mayTend });
+    /** @param {readonly PaperEntry[]} papers */
     const listOf = (papers) => ordered(matching(papers, query), tools.order);
+    /** @type {(list: HTMLElement, papers: readonly PaperEntry[]) => import("./growing.js").Part<PaperEntry>} */
     const partOf = (list, papers) => ({
       list, items: papers, keyOf: (paper) => `paper ${paper.id}`, shown: shownOf, make: (paper) => {
         const row = paperRow(shownOf(paper), does);
@@ -81,40 +112,57 @@ export function folderView(host, bar, does) {
     });
     const shownFolders = matching(rows, query);
     const ownPapers = listOf(folder.papers);
+    /** @param {FolderEntry} section */
     const isMeant = (section) => query && matching([section], query).length; // by its name: then all that is in it
-    const shownSections = sections.map((one) => [one, isMeant(one) ? ordered(one.papers, tools.order) : listOf(one.papers)])
-      .filter(([, papers]) => papers.length);
-    const elements = shownSections.map(([one]) => (
-      kept.get(`section ${one.id}`, [one.name, one.kind, one.note], () => droppable(folderSection(one), one))));
-    reconcile(parts.sections, elements);
-    const documents = documentParts(parts.documents, kept, { ...found, query, does, heading: t("documents") });
-    const makeFolder = (one) => droppable(folderRow(one), one);
+    const shownSections = sections
+      .map((one) => ({ one, papers: isMeant(one) ? ordered(one.papers, tools.order) : listOf(one.papers) }))
+      .filter(({ papers }) => papers.length)
+      .map(({ one, papers }) => ({ papers, element: sectionOf(one) }));
+    reconcile(parts.sections, shownSections.map(({ element }) => element));
+    const documents = documentParts(parts.documents, kept, { ...now, query, does, heading: t("documents") });
+    /** @type {import("./growing.js").Part<FolderEntry>} */
+    const folders = {
+      list: parts.folders, items: shownFolders, keyOf: (one) => `folder ${one.id}`, shown: (one) => one,
+      make: (one) => droppable(folderRow(one), one),
+    };
     growing.fill([
-      { list: parts.folders, items: shownFolders, keyOf: (one) => `folder ${one.id}`, shown: (one) => one, make: makeFolder },
+      folders,
       partOf(parts.papers, ownPapers),
-      ...shownSections.map(([, papers], index) => partOf(elements[index].list, papers)),
+      ...shownSections.map(({ element, papers }) => partOf(element.list, papers)),
       ...documents.parts,
     ], first);
     parts.folders.hidden = !shownFolders.length;
     parts.foldersHeading.hidden = parts.folders.hidden || parts.latest.hidden; // without it nothing stands before them
     parts.papers.hidden = !ownPapers.length;
-    const inSections = shownSections.reduce((sum, [, papers]) => sum + papers.length, 0);
+    const inSections = shownSections.reduce((sum, { papers }) => sum + papers.length, 0);
     tools.tell(shownFolders.length + ownPapers.length + inSections + documents.count, true);
-    const news = [folder, ...sections].reduce((sum, one) => sum + one.papers.filter(newsIn).length, 0);
+    const news = [folder, ...sections].reduce((sum, one) => sum + one.papers.filter((paper) => newsIn(now, paper)).length, 0);
     parts.news.hidden = !news;
     parts.news.textContent = news ? t("news_since", { n: news }) : "";
   }
 
-  const newsIn = (paper) => newsOf(paper, found.since_s, found.reading.get(paper.id));
+  /** @param {Found} now @param {PaperEntry} paper */
+  const newsIn = (now, paper) => newsOf(paper, now.since_s, now.reading.get(paper.id));
 
-  function leftIn(paper) {
-    const left = found.reading.get(paper.id);
+  /** @param {Found} now @param {PaperEntry} paper */
+  function leftIn(now, paper) {
+    const left = now.reading.get(paper.id);
     return progressOf(left ? left.page : pageOf(`paper=${paper.id}`), paper.page_count);
   }
 
-  /* Files that are dropped on a folder go into it. */
+  /** @param {FolderEntry} one */
+  const sectionOf = (one) => (
+    kept.get(`section ${one.id}`, [one.name, one.kind, one.note], () => droppable(folderSection(one), one)));
+
+  /**
+   * Files that are dropped on a folder go into it.
+   * @template {HTMLElement} T
+   * @param {T} element
+   * @param {FolderEntry} folder
+   */
   function droppable(element, folder) {
-    const takes = (event) => found.folder.may.includes("register") && hasFiles(event);
+    /** @param {DragEvent} event */
+    const takes = (event) => Boolean(found?.folder.may.includes("register")) && hasFiles(event);
     element.addEventListener("dragover", (event) => {
       if (!takes(event)) return;
       event.preventDefault();
@@ -122,53 +170,69 @@ export function folderView(host, bar, does) {
       element.dataset.into = t("drop_into", { name: folder.name });
       delete host.dataset.drop;
     });
-    element.addEventListener("dragleave", (event) => { if (!element.contains(event.relatedTarget)) delete element.dataset.into; });
+    element.addEventListener("dragleave", (event) => { if (isLeaving(element, event)) delete element.dataset.into; });
     element.addEventListener("drop", (event) => {
       delete element.dataset.into;
       if (!takes(event)) return;
       event.preventDefault();
       event.stopPropagation();
-      does.dropped([...event.dataTransfer.files], folder.id);
+      does.dropped([...event.dataTransfer?.files || []], folder.id);
     });
     return element;
   }
 
+  /** @param {HTMLElement} row of a paper */
   function fillPreparing(row) {
-    const one = progress.get(row.dataset.paper);
-    const sign = row.querySelector(".preparing");
+    const one = progress.get(row.dataset.paper || "");
+    const states = /** @type {HTMLElement} */ (row.querySelector(".states"));
+    const sign = /** @type {HTMLElement} */ (states.querySelector(".preparing"));
+    const bar = /** @type {HTMLProgressElement} */ (sign.querySelector("progress"));
     sign.hidden = !one || !one.pages;
-    if (one?.pages) sign.firstChild.value = (one.identified + one.previews + one.indexed) / (3 * one.pages);
-    sign.parentNode.hidden = sign.hidden && sign.parentNode.children.length === 1;
+    if (one?.pages) bar.value = (one.identified + one.previews + one.indexed) / (3 * one.pages);
+    states.hidden = sign.hidden && states.children.length === 1;
   }
 
   return {
     fill,
     stop() { growing.stop(); },
-    get folder() { return found?.folder; },
+    get folder() { return found && found.folder; },
+    /** @param {Preparing} now */
     prepared(now) {
       progress = now;
-      for (const row of host.querySelectorAll("li[data-paper]")) fillPreparing(row);
+      for (const row of host.querySelectorAll("li[data-paper]")) fillPreparing(/** @type {HTMLElement} */ (row));
     },
   };
 }
 
-/** Whether files are dragged, and not a text or a link. */
+/** Whether what is dragged leaves an element, and not only a part of it. @param {HTMLElement} element @param {DragEvent} event */
+export const isLeaving = (element, event) => !element.contains(/** @type {Node | null} */ (event.relatedTarget));
+
+/** Whether files are dragged, and not a text or a link. @param {DragEvent} event */
 export const hasFiles = (event) => [...event.dataTransfer?.types || []].includes("Files");
 
+/** @param {boolean} mayAdd */
 function emptyWords(mayAdd) {
   return mayAdd ? [h("p", {}, t("empty_clerk"))] : [h("p", {}, t("empty")), h("p", { class: "note" }, t("empty_read"))];
 }
 
-/** The buttons for a folder. may: of the folder; me: who asks; does: what they do, by name. */
+/**
+ * The buttons for a folder.
+ * @param {FolderDetails} folder
+ * @param {import("./api.js").Me} me who asks
+ * @param {Record<"add" | "make" | "links" | "access" | "more" | "people", () => unknown>} does
+ */
 export function folderButtons(folder, me, does) {
+  /** @param {string} operation */
   const may = (operation) => folder.may.includes(operation);
   const isTop = folder.id === TOP;
-  return [
+  /** @type {(HTMLElement | false)[]} */
+  const made = [
     may("register") && button("plus", t("add_papers"), does.add, { class: "main" }),
     may("change_folder") && button("folder", t("make_folder"), does.make),
     !isTop && me.has_accounts && may("share") && button("link", t("guests"), does.links),
     !isTop && me.has_accounts && may("change_access") && button("eye", t("who_sees"), does.access),
     !isTop && may("change_folder") && button("more", t("folder_more"), does.more),
     isTop && me.has_accounts && me.may.includes("manage_people") && button("people", t("people"), does.people),
-  ].filter(Boolean);
+  ];
+  return made.filter(/** @returns {one is HTMLElement} */ (one) => Boolean(one));
 }

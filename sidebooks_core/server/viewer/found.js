@@ -6,7 +6,22 @@ import { fault, pages, t } from "./words.js";
 
 const HITS_AT_ONCE = 50;
 
-/** host: the element that it fills. does: {api, mark({paper, query, hits})}. Returns {stop(), lookAgain()}. */
+/**
+ * @typedef {import("./book.js").Hit} Hit
+ * @typedef {{
+ *   paper: string, name: string, folder: string, revision: number, page: number, document: string | null, preview: string | null,
+ *   hits: Hit[],
+ * }} ShelfHit
+ * @typedef {{query: string, pages: ShelfHit[], next: number | null, unindexed: number}} FoundPapers
+ * @typedef {{paper: string, query: string, hits: Hit[]}} Marks what was found in a paper that is opened now
+ */
+
+/**
+ * @param {HTMLElement} host the element that it fills
+ * @param {HTMLElement} bar
+ * @param {string} query
+ * @param {{api: import("./api.js").Api, mark: (found: Marks) => void}} does
+ */
 export function foundView(host, bar, query, does) {
   document.title = t("results", { q: query });
   const told = h("p", { role: "status", class: "told" }, t("searching"));
@@ -16,11 +31,14 @@ export function foundView(host, bar, query, does) {
   const way = h("nav", { class: "way", "aria-label": t("shelf") },
     h("a", { href: "#" }, icon("home"), h("span", {}, t("shelf"))), h("span", { "aria-current": "page" }, t("search")));
   host.replaceChildren(bar, way, h("h1", {}, t("results", { q: query })), told, unread, list, on);
-  const papers = new Map(); // id -> {row, hits}
+  /** @type {Map<string, {list: HTMLElement, hits: Hit[]}>} */
+  const papers = new Map();
   let count = 0;
   let isOver = false;
-  let again = null; // if nothing was found, since papers are still being read
+  /** @type {(() => Promise<void>) | null} if nothing was found, since papers are still being read */
+  let again = null;
 
+  /** @param {number | null} before */
   async function step(before) {
     on.replaceChildren();
     told.textContent = t("searching");
@@ -29,6 +47,7 @@ export function foundView(host, bar, query, does) {
     try {
       for (let left = HITS_AT_ONCE; left > 0;) { // a step of the server is bounded by time: it may find a few, or none
         const from = next === null ? "" : `&before=${next}`;
+        /** @type {FoundPapers} */
         const found = await does.api.get(`/search?q=${encodeURIComponent(query)}&limit=${left}${from}`);
         if (isOver) return;
         unread.hidden = !found.unindexed;
@@ -46,32 +65,41 @@ export function foundView(host, bar, query, does) {
       if (next !== null) on.replaceChildren(button("search", t("more_hits"), () => step(next)));
     } catch (error) {
       if (isOver) return;
-      told.textContent = fault(error);
+      told.textContent = fault(/** @type {Error} */ (error));
       on.replaceChildren(button("replace", t("again"), () => step(next))); // what was found stays
     }
   }
 
+  /** The list of what was found in a paper. @param {ShelfHit} hit */
+  function begun({ paper, name }) {
+    const made = { list: h("ul", {}), hits: [] };
+    papers.set(paper, made);
+    list.append(h("li", {}, h("h2", {}, name), made.list));
+    return made;
+  }
+
+  /** @param {ShelfHit} hit */
   function addHit(hit) {
-    if (!papers.has(hit.paper)) {
-      const row = h("li", {}, h("h2", {}, hit.name), h("ul", {}));
-      papers.set(hit.paper, { row, hits: [] });
-      list.append(row);
-    }
-    const { row, hits } = papers.get(hit.paper);
+    const { list: rows, hits } = papers.get(hit.paper) || begun(hit);
     hits.push(...hit.hits);
     const about = h("span", { class: "about" },
       h("strong", {}, t("page", { n: hit.page })), " ", h("small", {}, snippet(hit.hits[0]?.text || "", query)));
     const onclick = () => does.mark({ paper: hit.paper, query, hits });
     const image = cover(hit.preview && pathOf(hit.preview));
-    row.lastChild.append(h("li", {}, h("a", { href: `#paper=${hit.paper}/${hit.page}`, onclick }, image, about)));
+    rows.append(h("li", {}, h("a", { href: `#paper=${hit.paper}/${hit.page}`, onclick }, image, about)));
   }
 
   step(null);
   return { stop() { isOver = true; }, async lookAgain() { await again?.(); } };
 }
 
-/* A text with what was searched for marked in it, as far as it stands there letter by letter. */
+/**
+ * A text with what was searched for marked in it, as far as it stands there letter by letter.
+ * @param {string} text
+ * @param {string} query
+ */
 function snippet(text, query) {
+  /** @param {string} one */
   const folded = (one) => one.normalize("NFKC").toLowerCase();
   const at = folded(text).length === text.length ? folded(text).indexOf(folded(query)) : text.indexOf(query);
   if (at < 0) return [text];

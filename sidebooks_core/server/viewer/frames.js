@@ -1,40 +1,69 @@
 /* Pages that are turned by quarters: their sizes, and the frame in which each is painted upright. Pure. */
 
-const turnedLists = new WeakMap(); // of a list of pages: the same with width and height exchanged
+/** @import { Box, Corners, Frame, Page, Rect, View } from "./types" */
 
-/** Pages as they lie after `quarters` turns to the right: the same, or with width and height exchanged. */
+/** @type {WeakMap<Page[], Page[]>} of a list of pages: the same with width and height exchanged */
+const turnedLists = new WeakMap();
+
+/**
+ * Pages as they lie after `quarters` turns to the right: the same, or with width and height exchanged.
+ * @param {Page[]} pages
+ * @param {number} quarters
+ */
 export function turnedPages(pages, quarters) {
   if (quarters % 2 === 0) return pages;
-  if (!turnedLists.has(pages)) {
-    turnedLists.set(pages, pages.map((one) => ({ ...one, width_pt: one.height_pt, height_pt: one.width_pt })));
-  }
-  return turnedLists.get(pages);
+  const known = turnedLists.get(pages);
+  if (known) return known;
+  const made = pages.map((one) => ({ ...one, width_pt: one.height_pt, height_pt: one.width_pt }));
+  turnedLists.set(pages, made);
+  return made;
 }
 
-/** The frame in which a turned page stands upright: {box, view, matrix}. box, view: as they are given, seen from there; matrix:
-    [a, b, c, d, e, f] from there to the view, as a canvas takes it. */
+/**
+ * The frame in which a turned page stands upright. Its box and view: as they are given, seen from there; matrix: from there to the view.
+ * @param {Box} box
+ * @param {View} view
+ * @param {number} quarters
+ * @returns {Frame}
+ */
 export function frameOf(box, view, quarters) {
   const { x, y, width, height, scale } = box;
   const [w, h] = [view.width, view.height];
   const upright = { page: box.page, scale };
   if (quarters === 1) {
-    return { box: { ...upright, x: y, y: w - x - width, width: height, height: width }, view: { width: h, height: w }, matrix: [0, 1, -1, 0, w, 0] };
+    const there = { ...upright, x: y, y: w - x - width, width: height, height: width };
+    return { box: there, view: { width: h, height: w }, matrix: [0, 1, -1, 0, w, 0] };
   }
   if (quarters === 2) {
-    return { box: { ...upright, x: w - x - width, y: h - y - height, width, height }, view: { width: w, height: h }, matrix: [-1, 0, 0, -1, w, h] };
+    const there = { ...upright, x: w - x - width, y: h - y - height, width, height };
+    return { box: there, view: { width: w, height: h }, matrix: [-1, 0, 0, -1, w, h] };
   }
   if (quarters === 3) {
-    return { box: { ...upright, x: h - y - height, y: x, width: height, height: width }, view: { width: h, height: w }, matrix: [0, -1, 1, 0, 0, h] };
+    const there = { ...upright, x: h - y - height, y: x, width: height, height: width };
+    return { box: there, view: { width: h, height: w }, matrix: [0, -1, 1, 0, 0, h] };
   }
   return { box, view, matrix: [1, 0, 0, 1, 0, 0] };
 }
 
-/** A point of the view, seen from a frame. */
+/**
+ * A point of the view, seen from a frame.
+ * @param {number} x
+ * @param {number} y
+ * @param {View} view
+ * @param {number} quarters
+ */
 export function intoFrame(x, y, view, quarters) {
   return [[x, y], [y, view.width - x], [view.width - x, view.height - y], [view.height - y, x]][quarters];
 }
 
-/** A rectangle of a turned page, in points of the upright page, on the view: {left, top, right, bottom}. */
+/**
+ * A rectangle of a turned page, in points of the upright page, on the view.
+ * @param {Corners} corners
+ * @param {Box} box
+ * @param {View} view
+ * @param {number} quarters
+ * @returns {Rect}
+ */
 export function onView([x0, y0, x1, y1], box, view, quarters) {
   const { box: upright, matrix: [a, b, c, d, e, f] } = frameOf(box, view, quarters);
   const corners = [[x0, y0], [x1, y1]].map(([x, y]) => {

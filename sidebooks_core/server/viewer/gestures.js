@@ -16,9 +16,10 @@
    |                                                 | turn for each stroke, whatever its inertia               |
    | wheel with Ctrl, pinched trackpad               | zooms                                                    |
 
-   An event is {kind: "down" | "move" | "up" | "cancel", id, x, y, t_ms, on, pointer}; on: "page", "link" or "text" (where a mouse
-   selects). scene: {width, height, room: {left, right, up, down}, selects, edges}; room: how far the page can be moved, all in
-   pixels of the screen. An effect is a list: its name, then its arguments. */
+   Lengths are pixels of the screen. An effect is a list: its name, then its arguments. */
+
+/** @import { Effect, FingerEvent, GestureName, GestureState, Moment, Outcome, Point, Reactions, Room } from "./types" */
+/** @import { Scene, Side, StateOf, Stroke, WheelTold } from "./types" */
 
 export const SLOP_PX = { touch: 14, pen: 14, mouse: 6 }; // an old hand trembles
 const TAP_MS = 500; // longer is a rest
@@ -40,20 +41,25 @@ const STROKE_PX = 20;
 const GROWTH = 2.5; // inertia only falls: what grows so much is another stroke
 const NOTCH_MS = 90;
 
-export const IDLE = Object.freeze({ name: "idle", tapped: null });
+/** @type {Readonly<GestureState>} */
+export const IDLE = Object.freeze({ name: "idle", tapped: null, down: {} });
 
-/** Which part of the screen a tap is in: "left", "middle" or "right". */
+/** Which part of the screen a tap is in. @param {number} x @param {number} width @returns {Side | "middle"} */
 export function zoneOf(x, width) {
   const edge = Math.min(width / 3, Math.max(EDGE_PX[0], Math.min(EDGE_PX[1], width * EDGE_SHARE)));
   return x < edge ? "left" : x > width - edge ? "right" : "middle";
 }
 
+/** @type {(one: Point, other: Point) => number} */
 const apart = (one, other) => Math.hypot(one.x - other.x, one.y - other.y);
+/** @type {(one: Point, other: Point) => Point} */
 const middle = (one, other) => ({ x: (one.x + other.x) / 2, y: (one.y + other.y) / 2 });
+/** @type {(room: Room) => boolean} */
 const isLarge = ({ left, right, up, down }) => left + right > 1 || up + down > 1;
+/** @type {(state: GestureState) => StateOf<"spent">} */
 const spent = (state) => ({ name: "spent", tapped: null, down: state.down });
 
-/** [next state, effects]. */
+/** [next state, effects]. @param {GestureState} state @param {FingerEvent} event @param {Scene} scene @returns {Outcome} */
 export function next(state, event, scene) {
   const down = { ...state.down };
   if (event.kind === "down") {
@@ -62,16 +68,19 @@ export function next(state, event, scene) {
   }
   if (!down[event.id]) return [state, []];
   const before = down[event.id];
+  /** @type {Reactions<GestureState>} */
+  const reactions = STATES[state.name];
   if (event.kind === "move") {
     down[event.id] = { ...before, x: event.x, y: event.y };
-    return STATES[state.name].move({ ...state, down }, event, scene, before);
+    return reactions.move({ ...state, down }, event, scene, before);
   }
   delete down[event.id];
   const left = Object.keys(down).length;
-  const [after, effects] = STATES[state.name].up({ ...state, down }, event, scene, before, left);
-  return [left ? after : { name: "idle", tapped: after.tapped || null }, effects];
+  const [after, effects] = reactions.up({ ...state, down }, event, scene, before);
+  return [left ? after : { ...IDLE, tapped: after.tapped || null }, effects];
 }
 
+/** @param {GestureState} state @param {FingerEvent} event @param {Scene} scene @returns {Outcome} */
 function began(state, event, scene) {
   const count = Object.keys(state.down).length;
   if (count === 1) {
@@ -81,19 +90,28 @@ function began(state, event, scene) {
     return [{ name: "pressed", id: event.id, tapped: state.tapped, hadSelection: scene.selects, down: state.down }, []];
   }
   if (count > 2) return [spent(state), []];
-  const [first, second] = Object.keys(state.down);
-  const rested = state.name === "pressed" && event.t_ms - state.down[first].t_ms > REST_MS;
+  const second = event.id;
+  const [first] = Object.keys(state.down).map(Number).filter((one) => one !== second);
+  const rested = ["pressed", "spent"].includes(state.name) && event.t_ms - state.down[first].t_ms > REST_MS;
+  /** @type {StateOf<"two">} */
   const two = { name: "two", first, second, rested, tapped: null, down: state.down };
   return [two, state.name === "swiping" ? [["letGo", 0, false]] : []];
 }
 
-/* One finger left its place: what does it do? */
+/**
+ * One finger left its place: what does it do?
+ * @param {StateOf<"pressed" | "two">} state
+ * @param {number} id
+ * @param {FingerEvent} event
+ * @param {Scene} scene
+ * @returns {Outcome}
+ */
 function taken(state, id, event, scene) {
   const finger = state.down[id];
   const [dx, dy] = [event.x - finger.from.x, event.y - finger.from.y];
   const isFlat = Math.abs(dx) >= FLAT * Math.abs(dy);
   const { room } = scene;
-  if (scene.selects && !state.hadSelection) return [spent(state), []];
+  if (scene.selects && !("hadSelection" in state && state.hadSelection)) return [spent(state), []];
   const canMoveAcross = (dx > 0 ? room.right : room.left) > 1;
   if (isFlat && !canMoveAcross) return [{ name: "swiping", id, tapped: null, down: state.down }, [["follow", dx]]];
   if (!isLarge(room)) return [spent(state), []];
@@ -102,10 +120,14 @@ function taken(state, id, event, scene) {
   return [{ name: "panning", id, pull, samples: [sample(event)], tapped: null, down: state.down }, [["move", dx, dy]]];
 }
 
+/** @type {(event: Moment) => Moment} */
 const sample = ({ x, y, t_ms }) => ({ x, y, t_ms });
+/** @type {(state: GestureState) => Outcome} */
 const same = (state) => [state, []];
+/** @type {(state: GestureState) => Outcome} */
 const toSpent = (state) => [spent(state), []];
 
+/** @type {{[N in GestureName]: Reactions<StateOf<N>>}} */
 const STATES = {
   idle: { move: same, up: same },
   spent: { move: same, up: same },
@@ -116,18 +138,22 @@ const STATES = {
       return taken(state, event.id, event, scene);
     },
     up(state, event, scene, finger) {
-      const isTap = event.kind === "up" && event.t_ms - finger.t_ms <= TAP_MS && finger.on !== "link" && !scene.selects && !state.hadSelection;
+      const isShort = event.kind === "up" && event.t_ms - finger.t_ms <= TAP_MS;
+      const isTap = isShort && finger.on !== "link" && !scene.selects && !state.hadSelection;
       if (!isTap) return toSpent(state);
       const zone = scene.edges ? zoneOf(finger.from.x, scene.width) : "middle";
       if (zone !== "middle") return [spent(state), [["edge", zone]]];
       const at = { x: finger.from.x, y: finger.from.y, t_ms: event.t_ms };
       const { tapped } = state;
-      if (tapped && at.t_ms - tapped.t_ms <= DOUBLE_MS && apart(at, tapped) <= DOUBLE_PX) return [spent(state), [["doubleTap", at.x, at.y]]];
+      const isDouble = tapped && at.t_ms - tapped.t_ms <= DOUBLE_MS && apart(at, tapped) <= DOUBLE_PX;
+      if (isDouble) return [spent(state), [["doubleTap", at.x, at.y]]];
       return [{ ...spent(state), tapped: at }, [["tap", at.x, at.y]]];
     },
   },
   swiping: {
-    move(state, event) { return event.id === state.id ? [state, [["follow", event.x - state.down[event.id].from.x]]] : [state, []]; },
+    move(state, event) {
+      return [state, event.id === state.id ? [["follow", event.x - state.down[event.id].from.x]] : []];
+    },
     up(state, event, scene, finger) {
       if (event.id !== state.id) return [state, []];
       const [dx, dy] = [event.x - finger.from.x, event.y - finger.from.y];
@@ -176,28 +202,39 @@ const STATES = {
   },
 };
 
+/** @param {StateOf<"pinching">} state @returns {Outcome} */
 function pinched(state) {
   const [one, other] = [state.down[state.first], state.down[state.second]];
   const [span, at] = [Math.max(1, apart(one, other)), middle(one, other)];
+  /** @type {Effect} */
   const effect = ["pinch", span / Math.max(1, state.span), at.x, at.y, at.x - state.at.x, at.y - state.at.y];
   return [{ ...state, span, at }, [effect]];
 }
 
+/** @type {Readonly<Stroke>} */
 export const STILL = Object.freeze({ t_ms: -1e9, least: 0, sum: 0, turned: false, panned: false });
 
-/** The wheel's [next state, effects]. event: {dx, dy, t_ms, ctrl, x, y, isNotch}; isNotch: of a wheel that clicks. */
+/**
+ * The wheel's [next state, effects].
+ * @param {Stroke} state
+ * @param {WheelTold} event isNotch: of a wheel that clicks
+ * @param {{room: Room}} scene
+ * @returns {[Stroke, Effect[]]}
+ */
 export function wheeled(state, event, scene) {
   const { dx, dy, t_ms } = event;
   if (event.ctrl) return [STILL, [["zoom", Math.exp(-dy / 200), event.x, event.y]]];
   const isAcross = Math.abs(dx) > Math.abs(dy);
   const size = Math.max(Math.abs(dx), Math.abs(dy));
-  const isNew = t_ms - state.t_ms > (event.isNotch ? NOTCH_MS : STROKE_MS) || (!event.isNotch && state.turned && size > STROKE_PX && size > GROWTH * state.least);
+  const grows = !event.isNotch && state.turned && size > STROKE_PX && size > GROWTH * state.least;
+  const isNew = t_ms - state.t_ms > (event.isNotch ? NOTCH_MS : STROKE_MS) || grows;
   const stroke = isNew ? { ...STILL } : state;
   const { left, right, up, down } = scene.room;
   const canMove = isAcross ? (dx > 0 ? left : right) > 1 : (dy > 0 ? up : down) > 1;
   const after = { ...stroke, t_ms, least: isNew ? size : Math.min(stroke.least, size), sum: stroke.sum + (isAcross ? dx : dy) };
   if (canMove) return [{ ...after, panned: true }, [["move", -dx, -dy]]];
   if (after.turned || after.panned || Math.abs(after.sum) < STROKE_PX) return [after, []];
+  /** @type {Effect} */
   const effect = isAcross ? ["towards", after.sum > 0 ? "right" : "left"] : ["turn", after.sum > 0 ? 1 : -1];
   return [{ ...after, turned: true }, [effect]];
 }

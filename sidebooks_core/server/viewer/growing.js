@@ -4,20 +4,33 @@
 export const FIRST_ROWS = 40;
 export const ROWS_A_FRAME = 60;
 
-/** Fills lists one after the other. `made`: called with a key, what the row shows, and what makes it, gives the row: see Kept. */
+/**
+ * A list, and what its rows are made of.
+ * @template T
+ * @typedef {{
+ *   list: HTMLElement, items: readonly T[], keyOf(item: T): string, shown(item: T): unknown, make(item: T): HTMLElement,
+ * }} Part
+ */
+
+/** Fills lists one after the other. */
 export class Growing {
+  /** @type {(Part<unknown> & {next: number, before: HTMLElement | null})[]} `before`: the row that stands where the next one goes */
   #left = [];
   #frame = 0;
 
+  /** @param {Kept} kept */
   constructor(kept) { this.kept = kept; }
 
-  /** parts: [{list, items, keyOf(item), shown(item), make(item)}…]. first: rows to be there when this returns. */
+  /**
+   * @param {Part<unknown>[]} parts
+   * @param {number} [first] rows to be there when this returns
+   */
   fill(parts, first = FIRST_ROWS) {
     cancelAnimationFrame(this.#frame);
     this.#left = parts.map((part) => {
       const wanted = new Set(part.items.map(part.keyOf));
-      for (const row of [...part.list.children]) if (!wanted.has(row.dataset.key)) row.remove();
-      return { ...part, next: 0, before: part.list.firstChild };
+      for (const row of rowsOf(part.list)) if (!wanted.has(row.dataset.key || "")) row.remove();
+      return { ...part, next: 0, before: rowsOf(part.list)[0] || null };
     });
     this.#step(first);
   }
@@ -27,6 +40,7 @@ export class Growing {
     this.#left = [];
   }
 
+  /** @param {number} most rows to make */
   #step(most) {
     let built = 0;
     while (this.#left.length && built < most) {
@@ -41,38 +55,57 @@ export class Growing {
       const { row, isNew } = this.kept.row(key, part.shown(item), () => part.make(item));
       row.dataset.key = key;
       if (isNew) built += 1;
-      if (row === part.before) part.before = row.nextSibling;
+      if (row === part.before) part.before = rowAfter(row);
       else part.list.insertBefore(row, part.before);
     }
     while (this.#left.length && this.#left[0].next === this.#left[0].items.length) this.#end(this.#left[0]);
     if (this.#left.length) this.#frame = requestAnimationFrame(() => this.#step(ROWS_A_FRAME));
   }
 
-  #end(part) { // rows of items that show something else by now
+  /** Rows of items that show something else by now go. @param {{before: HTMLElement | null}} part */
+  #end(part) {
     while (part.before) {
-      const { nextSibling } = part.before;
+      const next = rowAfter(part.before);
       part.before.remove();
-      part.before = nextSibling;
+      part.before = next;
     }
     this.#left.shift();
   }
 }
 
+/** @param {HTMLElement} list */
+const rowsOf = (list) => /** @type {HTMLElement[]} */ ([...list.children]);
+/** @param {HTMLElement} row */
+const rowAfter = (row) => /** @type {HTMLElement | null} */ (row.nextElementSibling);
+
 /** Elements by what they show: what did not change is not made again. */
 export class Kept {
+  /** @type {Map<string, {told: string, made: unknown}>} */
   #made = new Map();
 
   clear() { this.#made.clear(); }
 
+  /**
+   * @template T
+   * @param {string} key
+   * @param {unknown} shown
+   * @param {() => T} make
+   */
   row(key, shown, make) {
     const told = JSON.stringify(shown);
     const known = this.#made.get(key);
-    if (known?.told === told) return { row: known.made, isNew: false };
+    if (known?.told === told) return { row: /** @type {T} */ (known.made), isNew: false };
     const made = make();
     this.#made.set(key, { told, made });
     return { row: made, isNew: true };
   }
 
-  /** As `row`, but gives what was made, which may be several elements. */
+  /**
+   * As `row`, but gives what was made, which may be several elements.
+   * @template T
+   * @param {string} key
+   * @param {unknown} shown
+   * @param {() => T} make
+   */
   get(key, shown, make) { return this.row(key, shown, make).row; }
 }

@@ -1,5 +1,7 @@
 /* What a reader does with the effects of gestures.js. */
 
+/** @import { Handlers, Point, Rect, Reader, Room } from "./types" */
+
 import { columnAt, columnPlace } from "./columns.js";
 import { intoFrame, onView, frameOf } from "./frames.js";
 import { isCalm, runHome, runOn } from "./motion.js";
@@ -8,17 +10,18 @@ import * as reading from "./reading.js";
 const TEXT_WAIT_MS = 150; // a double tap waits so long for the words
 const GIVES = 0.3; // how much a page gives way at its end
 
-/** The handlers of fingers.js for a reader. */
+/** The handlers of fingers.js for a reader. @param {Reader} reader @returns {Handlers} */
 export function handle(reader) {
   const { state } = reader;
   const none = { left: 0, right: 0, up: 0, down: 0 };
 
+  /** @param {number} x @param {number} y @returns {Point} */
   const fromMiddle = (x, y) => {
     const seen = reader.view();
     return { x: x * seen.ratio - seen.width / 2, y: y * seen.ratio - seen.height / 2 };
   };
 
-  /* Let the slide, or the pull, run home, unless the next turn is already here. */
+  /** Let the slide, or the pull, run home, unless the next turn is already here. @param {"slide" | "pull"} name @param {number} from */
   function settle(name, from) {
     const { turn } = state;
     runHome(from, (value) => {
@@ -29,14 +32,20 @@ export function handle(reader) {
     });
   }
 
-  /* The column under a point, in pixels of the whole spread: {left, right}; null if none is known soon. */
+  /**
+   * The column under a point, in pixels of the whole spread; null if none is known soon.
+   * @param {Point} at
+   * @returns {Promise<Rect | null>}
+   */
   async function columnUnder(at) {
     const seen = reader.view();
     const unzoomed = { x: (at.x - state.x) / state.zoom + seen.width / 2, y: (at.y - state.y) / state.zoom + seen.height / 2 };
-    const box = reader.boxes().find((one) => unzoomed.x >= one.x && unzoomed.x <= one.x + one.width && unzoomed.y >= one.y && unzoomed.y <= one.y + one.height);
+    const box = reader.boxes().find((one) => unzoomed.x >= one.x && unzoomed.x <= one.x + one.width
+      && unzoomed.y >= one.y && unzoomed.y <= one.y + one.height);
     if (!box) return null;
+    /** @type {Promise<null>} */
     const pause = new Promise((done) => { setTimeout(done, TEXT_WAIT_MS, null); });
-    const text = await Promise.race([state.book.text(box.page).catch(() => null), pause]);
+    const text = await Promise.race([reader.book.text(box.page).catch(() => null), pause]);
     if (!text) return null;
     const { box: upright } = frameOf(box, seen, state.quarters);
     const [x, y] = intoFrame(unzoomed.x, unzoomed.y, seen, state.quarters);
@@ -45,8 +54,11 @@ export function handle(reader) {
   }
 
   return {
-    scene: () => ({ room: state.book ? inCss(reading.room(state, reader.boxes(), reader.view()), reader.view().ratio) : none, edges: reader.options.edges }),
-    touched() { reader.tell("touched"); },
+    scene() {
+      const room = state.book ? inCss(reading.room(state, reader.boxes(), reader.view()), reader.view().ratio) : none;
+      return { room, edges: reader.options.edges };
+    },
+    touched() { return reader.tell("touched"); },
     tap() { if (state.book) reader.tell("tapped"); },
     edge(side) { if (state.book) reader.towards(side); },
     turn(step) { if (state.book) reader.turn(step, step > 0 ? "start" : "end"); },
@@ -100,4 +112,5 @@ export function handle(reader) {
   };
 }
 
+/** @type {(room: Room, ratio: number) => Room} */
 const inCss = ({ left, right, up, down }, ratio) => ({ left: left / ratio, right: right / ratio, up: up / ratio, down: down / ratio });

@@ -1,5 +1,7 @@
 /* The marks on what a search has found. */
 
+/** @import { Hit, Layer, Reader } from "./types" */
+
 import { onView } from "./frames.js";
 import { centred } from "./reading.js";
 
@@ -7,7 +9,11 @@ const HIT = "rgb(255, 221, 70)";
 const HIT_AT_NIGHT = "rgb(211, 152, 14)"; // the night's filter makes a dark amber of it, under light letters
 const CURRENT_HIT = "rgb(255, 140, 40)";
 
-/** The layer of a reader that marks its hits, and one of them as the present one. It darkens the paper and never the ink. */
+/**
+ * The layer of a reader that marks its hits, and one of them as the present one. It darkens the paper and never the ink.
+ * @param {Reader} reader
+ * @returns {Layer}
+ */
 export function hitLayer(reader) {
   return (context, { page, box }) => {
     const { hits, hit: current } = reader;
@@ -25,7 +31,12 @@ export function hitLayer(reader) {
   };
 }
 
-/** Let a reader mark hits of a search, and lead to one of them. */
+/**
+ * Let a reader mark hits of a search, and lead to one of them.
+ * @param {Reader} reader
+ * @param {Hit[]} hits
+ * @param {Hit | null} current
+ */
 export function showHits(reader, hits, current = null) {
   const isNew = current !== reader.hit;
   Object.assign(reader, { hits, hit: current });
@@ -33,6 +44,7 @@ export function showHits(reader, hits, current = null) {
   reader.paint();
 }
 
+/** @param {Reader} reader @param {Hit} hit */
 function lead(reader, hit) {
   if (!reader.spread.includes(hit.page)) reader.goto(hit.page);
   const box = reader.boxes().find((one) => one.page === hit.page);

@@ -1,15 +1,29 @@
 /* What keys do: one table, which the help shows, too. */
 
+/** @import { FullApp, Reader, Side, Step } from "./types" */
+
 import { room } from "./reading.js";
 
-/* Of the keys, as the browser names them, with Shift where it matters. */
+/**
+ * @typedef {"right" | "left" | "down" | "up" | "on" | "back" | "first" | "last" | "larger" | "smaller" | "whole" | "width" | "find"
+ *   | "number" | "next_hit" | "previous_hit" | "bookmark" | "bars" | "rotate" | "help" | "leave"} Action
+ */
+/** @typedef {"field" | "button" | "range" | "page"} Where "field": somebody writes */
+
+/** @type {{[key: string]: Action}} Of the keys, as the browser names them, with Shift where it matters. */
 const ACTIONS = {
-  ArrowRight: "right", ArrowLeft: "left", ArrowDown: "down", ArrowUp: "up", PageDown: "on", PageUp: "back", " ": "on", "Shift+ ": "back", Home: "first", End: "last",
-  "+": "larger", "=": "larger", ";": "larger", "-": "smaller", 0: "whole", w: "width", "/": "find", g: "number", n: "next_hit", N: "previous_hit", p: "previous_hit",
+  ArrowRight: "right", ArrowLeft: "left", ArrowDown: "down", ArrowUp: "up", PageDown: "on", PageUp: "back", " ": "on", "Shift+ ": "back",
+  Home: "first", End: "last", "+": "larger", "=": "larger", ";": "larger", "-": "smaller", 0: "whole",
+  w: "width", "/": "find", g: "number", n: "next_hit", N: "previous_hit", p: "previous_hit",
   b: "bookmark", f: "bars", r: "rotate", "?": "help", Escape: "leave",
 };
 
-/** The name of an action, or "". where: "field" (somebody writes), "button", "range" or "page"; event: {key, ctrlKey, metaKey, altKey, shiftKey}. Pure. */
+/**
+ * The name of an action, or "". Pure.
+ * @param {Pick<KeyboardEvent, "key" | "ctrlKey" | "metaKey" | "altKey" | "shiftKey">} event
+ * @param {Where} where
+ * @returns {Action | ""}
+ */
 export function actionOf(event, where) {
   const { key, ctrlKey, metaKey, altKey, shiftKey } = event;
   if ((ctrlKey || metaKey) && !altKey && !shiftKey && key.toLowerCase() === "f") return "find";
@@ -22,41 +36,66 @@ export function actionOf(event, where) {
 
 /** For the help: [name of the text, keys as they are written on them]. */
 export const KEYS_OF_HELP = [
-  ["key_turn", "← →"], ["key_on", "PageDown"], ["key_ends", "Home / End"], ["key_zoom", "+ / - / 0"], ["key_width", "W"], ["key_find", "/"], ["key_hits", "N / P"],
-  ["key_number", "G"], ["key_bookmark", "B"], ["key_bars", "F"], ["key_help", "?"],
+  ["key_turn", "← →"], ["key_on", "PageDown"], ["key_ends", "Home / End"], ["key_zoom", "+ / - / 0"], ["key_width", "W"], ["key_find", "/"],
+  ["key_hits", "N / P"], ["key_number", "G"], ["key_bookmark", "B"], ["key_bars", "F"], ["key_help", "?"],
 ];
 
 const PAN_SHARE = 0.25; // of the view's height
 const PAGE_SHARE = 0.88;
 
+/** @param {EventTarget | null} target @returns {Where} */
 const whereOf = (target) => {
-  if (target.matches?.("input[type=range]")) return "range";
-  if (target.matches?.("input:not([type=radio]):not([type=checkbox]), textarea, select")) return "field";
-  return target.closest?.("button, a, summary, input, [role=dialog]") ? "button" : "page";
+  if (!(target instanceof Element)) return "page";
+  if (target.matches("input[type=range]")) return "range";
+  if (target.matches("input:not([type=radio]):not([type=checkbox]), textarea, select")) return "field";
+  return target.closest("button, a, summary, input, [role=dialog]") ? "button" : "page";
 };
 
+/** @param {Reader} reader */
 const isLarge = (reader) => {
   const { left, right, up, down } = room(reader.state, reader.boxes(), reader.view());
   return left + right > 1 || up + down > 1;
 };
 
-/* Move on by about a screen, and turn at the end of the page. */
+/** Move on by about a screen, and turn at the end of the page. @param {Reader} reader @param {Step} by */
 function step(reader, by) {
   const { up, down } = room(reader.state, reader.boxes(), reader.view());
   if ((by > 0 ? up : down) <= 1) reader.turn(by, by > 0 ? "start" : "end");
   else reader.move(0, -by * PAGE_SHARE * reader.view().height);
 }
 
-/** Let keys act on the reader that is read. */
+/* Only who goes from one thing to the next by Tab is shown that the page has the focus: around a page that is read a ring disturbs. */
+function noteTabs() {
+  /** @param {boolean} isTab */
+  const note = (isTab) => document.documentElement.toggleAttribute("data-tabs", isTab);
+  document.addEventListener("keydown", ({ key }) => {
+    if (!["Shift", "Control", "Alt", "Meta"].includes(key)) note(key === "Tab");
+  }, true);
+  document.addEventListener("pointerdown", () => note(false), true);
+}
+
+/** Let keys act on the reader that is read. @param {FullApp} app */
 export function listenToKeys(app) {
+  noteTabs();
   const { extras } = app;
-  const across = (side, reader) => (isLarge(reader) && reader.move(side === "right" ? -pan(reader) : pan(reader), 0)) || reader.towards(side);
-  const down = (step, reader) => (isLarge(reader) && reader.move(0, -step * pan(reader))) || reader.turn(step, step > 0 ? "start" : "end");
+  /** @param {Reader} reader */
   const pan = (reader) => reader.view().height * PAN_SHARE;
+  /** @type {(side: Side, reader: Reader) => void} */
+  const across = (side, reader) => {
+    if (!isLarge(reader) || !reader.move(side === "right" ? -pan(reader) : pan(reader), 0)) reader.towards(side);
+  };
+  /** @type {(step: Step, reader: Reader) => void} */
+  const down = (by, reader) => {
+    if (!isLarge(reader) || !reader.move(0, -by * pan(reader))) reader.turn(by, by > 0 ? "start" : "end");
+  };
+  /** @type {{[A in Action]: (reader: Reader) => unknown}} */
   const does = {
-    right: (reader) => across("right", reader), left: (reader) => across("left", reader), down: (reader) => down(1, reader), up: (reader) => down(-1, reader),
-    on: (reader) => step(reader, 1), back: (reader) => step(reader, -1), first: (reader) => reader.jump(1), last: (reader) => reader.jump(reader.state.book.pages.length),
-    larger: (reader) => reader.zoomBy(1.5), smaller: (reader) => reader.zoomBy(1 / 1.5), whole: () => extras.bars.setFit("page"), width: () => extras.bars.setFit("width"),
+    right: (reader) => across("right", reader), left: (reader) => across("left", reader),
+    down: (reader) => down(1, reader), up: (reader) => down(-1, reader),
+    on: (reader) => step(reader, 1), back: (reader) => step(reader, -1),
+    first: (reader) => reader.jump(1), last: (reader) => reader.jump(reader.book.pages.length),
+    larger: (reader) => reader.zoomBy(1.5), smaller: (reader) => reader.zoomBy(1 / 1.5),
+    whole: () => extras.bars.setFit("page"), width: () => extras.bars.setFit("width"),
     rotate: (reader) => reader.rotate(), bars: () => extras.bars.toggle(), bookmark: () => extras.bars.bookmark(),
     find: () => extras.panels.open("find"), number: () => extras.panels.open("pages"), help: () => extras.panels.open("help"),
     next_hit: () => extras.finding?.step(1), previous_hit: () => extras.finding?.step(-1), leave: () => extras.panels.leave(),
@@ -64,7 +103,8 @@ export function listenToKeys(app) {
   document.addEventListener("keydown", (event) => {
     if (!app.reader.state.book || event.isComposing || document.querySelector("dialog[open]")) return;
     const action = actionOf(event, whereOf(event.target));
-    const isScrolling = event.target.closest?.("#side") && ["down", "up", "on", "back", "first", "last"].includes(action);
+    const isInPanel = event.target instanceof Element && event.target.closest("#side");
+    const isScrolling = isInPanel && ["down", "up", "on", "back", "first", "last"].includes(action);
     if (!action || isScrolling) return;
     event.preventDefault();
     does[action](app.active);

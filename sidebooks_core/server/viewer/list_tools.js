@@ -7,8 +7,10 @@ import { t } from "./words.js";
 
 const LONG = 4; // rows; a shorter list is seen as a whole
 
-/** `tools.element` and `tools.told`: what they show; `tools.fill(count, {mayOrder})`: rows that there are without the filter;
-    `tools.tell(shown, maySearch)`: rows that are left by it. changed: called when the list is to be filled anew. */
+/**
+ * `tools.element` and `tools.told`: what they show.
+ * @param {() => void} changed called when the list is to be filled anew
+ */
 export function listTools(changed) {
   const input = searchField(t("list_filter"), { enterkeyhint: "done", oninput: () => changed() });
   const order = field(t("order"), { options: ORDERS.map((one) => [one, t(`order_${one}`)]), value: orderChosen() });
@@ -21,10 +23,18 @@ export function listTools(changed) {
     told: h("div", {}, told, none),
     get query() { return input.value.trim(); },
     get order() { return order.hidden ? "agenda" : order.input.value; },
+    /**
+     * @param {number} count rows that there are without the filter
+     * @param {{mayOrder: boolean}} given
+     */
     fill(count, { mayOrder }) {
       element.hidden = count <= LONG && !input.value;
       order.hidden = !mayOrder;
     },
+    /**
+     * @param {number} shown rows that are left by the filter
+     * @param {boolean} maySearch
+     */
     tell(shown, maySearch) {
       const query = input.value.trim();
       none.hidden = !query || shown > 0;

@@ -1,21 +1,23 @@
 /* What else can be done with a document: its whole name, printing, the file, another paper beside it, help, language. */
 
+/** @import { FullApp } from "./types" */
+
 import { choices } from "./choices.js";
 import { button, h, icon } from "./elements.js";
 import { mayPrint, originalAddress } from "./print.js";
 import { askToPrint } from "./printing.js";
-import { LANGUAGES, t } from "./words.js";
+import { otherThan, t } from "./words.js";
 
 export const title = "menu";
 
-/** Fill the panel. */
+/** Fill the panel. @param {FullApp} app @param {HTMLElement} body */
 export async function fill(app, body) {
   const { extras } = app;
   const reader = app.active;
-  const { book } = reader.state;
+  const { book } = reader;
   const name = book.paper?.name || book.name;
   const asking = h("div", {});
-  const other = LANGUAGES.find((one) => one !== choices.language);
+  const other = otherThan(choices.language);
   const language = button("globe", t("other_language"), () => extras.speak(other));
   language.lang = other;
   const isFull = () => Boolean(document.fullscreenElement);

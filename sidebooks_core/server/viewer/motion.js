@@ -9,9 +9,14 @@ const calm = matchMedia("(prefers-reduced-motion: reduce)");
 /** Whether the reader wants no movement. */
 export const isCalm = () => calm.matches;
 
-/** Let a number run to 0. set(value) is called for each frame until it returns false. */
+/**
+ * Let a number run to 0. set(value) is called for each frame until it returns false.
+ * @param {number} from
+ * @param {(value: number) => unknown} set
+ */
 export function runHome(from, set) {
   const started_ms = performance.now();
+  /** @param {number} now_ms */
   const step = (now_ms) => {
     const share = Math.min(1, Math.max(0, now_ms - started_ms) / SLIDE_MS);
     const value = share === 1 || isCalm() ? 0 : from * (1 - share) ** 2;
@@ -20,10 +25,16 @@ export function runHome(from, set) {
   step(started_ms);
 }
 
-/** Let something run on at a speed in pixels per millisecond. move(dx, dy) is called for each frame until it returns false. */
+/**
+ * Let something run on at a speed in pixels per millisecond. move(dx, dy) is called for each frame until it returns false.
+ * @param {number} vx
+ * @param {number} vy
+ * @param {(dx: number, dy: number) => unknown} move
+ */
 export function runOn(vx, vy, move) {
   if (isCalm()) return;
   let before_ms = performance.now();
+  /** @param {number} now_ms */
   const step = (now_ms) => {
     const span_ms = Math.max(0, now_ms - before_ms);
     before_ms = now_ms;

@@ -1,12 +1,17 @@
 /* What the reader is told: sentences with one button, at the foot of the screen or on the page that they are about. */
 
+/** @import { CleanUp, Reader } from "./types" */
+/** @import { Failure } from "./requests.js" */
+
 import { button, h, icon } from "./elements.js";
 import { fault, t } from "./words.js";
 
 const NEWS_MS = 15_000; // news that nobody answers go by themselves; nothing is lost with them
 
 export class Notices {
+  /** @type {HTMLElement | null} */
   #hint = null;
+  #timer = 0;
 
   constructor() {
     this.message = h("div", { id: "message", class: "notice", role: "alert", hidden: true });
@@ -15,7 +20,7 @@ export class Notices {
     document.body.append(this.place);
   }
 
-  /** Say what is wrong; "" takes it back. */
+  /** Say what is wrong; "" takes it back. @param {string} text */
   tell(text) {
     this.message.replaceChildren(...(text ? [h("span", {}, text), button("close", t("close"), () => this.tell(""))] : []));
     this.message.hidden = !text;
@@ -23,22 +28,30 @@ export class Notices {
 
   get told() { return this.message.querySelector("span")?.textContent || ""; }
 
-  /** Tell news, with an answer to it. */
-  notify(text, answer, act) {
+  /** Tell news, with an answer to it. @param {string} text @param {string} answer @param {CleanUp | null} act */
+  notify(text, answer = "", act = null) {
     const close = () => { this.news.hidden = true; };
     this.news.replaceChildren(h("span", {}, text), h("span", { class: "buttons" },
       act && button(null, answer, () => { close(); act(); }, { class: "main" }), button("close", t("close"), close)));
     this.news.hidden = false;
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => { if (!this.news.contains(document.activeElement)) close(); }, NEWS_MS);
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => { if (!this.news.contains(document.activeElement)) close(); }, NEWS_MS);
   }
 
-  /** What somebody should know who is here for the first time. */
+  /**
+   * What somebody should know who is here for the first time.
+   * @param {string} title
+   * @param {string[]} lines
+   * @param {string} more
+   * @param {() => void} act
+   */
   hint(title, lines, more, act) {
     const close = () => this.endHint();
-    this.#hint = h("section", { class: "notice hint", "aria-label": title }, h("strong", {}, title), h("ul", {}, lines.map((one) => h("li", {}, one))),
-      h("span", { class: "buttons" }, button("help", more, () => { close(); act(); }), button("done", t("understood"), close, { class: "main" })));
-    this.place.prepend(this.#hint);
+    const made = this.#hint = h("section", { class: "notice hint", "aria-label": title },
+      h("strong", {}, title), h("ul", {}, lines.map((one) => h("li", {}, one))),
+      h("span", { class: "buttons" },
+        button("help", more, () => { close(); act(); }), button("done", t("understood"), close, { class: "main" })));
+    this.place.prepend(made);
   }
 
   /** Who turns pages needs no hint any more. */
@@ -54,27 +67,39 @@ export class Notices {
     this.endHint();
   }
 
-  /** On a reader's stage: a page that failed says so, with what it still shows under it; one that is not whole has a sign. */
+  /**
+   * On a reader's stage: a page that failed says so, with what it still shows under it; one that is not whole has a sign.
+   * @param {Reader} reader
+   */
   watch(reader) {
     const { book } = reader.state;
     if (!book) return;
     const failed = reader.spread.map((page) => book.failure(page)).find(Boolean);
     const isWithheld = reader.spread.some((page) => book.pages[page - 1].is_withheld);
     const problems = reader.spread.filter((page) => book.problems(page)).map((page) => `${reader.labelOf(page)}: ${book.problems(page)}`);
-    fill(reader.stage, "failed", isWithheld ? t("withheld") : failed ? failureText(failed) : "", (text) => h("div", { class: "notice failed", role: "alert" }, icon("warning"),
+    const wrong = isWithheld ? t("withheld") : failed ? failureText(failed) : "";
+    fill(reader.stage, "failed", wrong, (text) => h("div", { class: "notice failed", role: "alert" }, icon("warning"),
       h("span", {}, text), isWithheld ? null : button("replace", t("again"), () => reader.recover(), { class: "main" })));
     fill(reader.stage, "problems", problems.join("\n"), (text) => h("details", { class: "notice problems", role: "status" },
       h("summary", {}, icon("warning"), t("incomplete")), h("p", { lang: "en" }, text)));
   }
 }
 
+/** @param {Failure} failed */
 function failureText(failed) {
   if (!failed.status || failed.status >= 502) return fault(failed.status ? failed : new TypeError());
   return failed.status >= 500 || failed.status === 422 ? t("page_failed") : fault(failed);
 }
 
-/* Let a stage have the notice of a kind with this text; none if it is empty. What is there already stays. */
+/**
+ * Let a stage have the notice of a kind with this text; none if it is empty. What is there already stays.
+ * @param {HTMLElement} stage
+ * @param {string} kind
+ * @param {string} text
+ * @param {(text: string) => HTMLElement} make
+ */
 function fill(stage, kind, text, make) {
+  /** @type {HTMLElement | null} */
   const there = stage.querySelector(`.${kind}`);
   if ((there?.dataset.text || "") === text) return;
   there?.remove();

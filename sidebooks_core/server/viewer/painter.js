@@ -1,5 +1,7 @@
 /* Paints a spread on a canvas: paper, what is decoded on it, tiles if it is enlarged, then layers, such as hits. */
 
+/** @import { Bitmap, Book, Box, Fineness, Frame, PaintScene, View } from "./types" */
+
 import { frameOf } from "./frames.js";
 import { levelFor, tilesIn, zoomed } from "./layout.js";
 
@@ -7,11 +9,14 @@ const PAPER = "#ffffff";
 const NO_PAPER = "#d9d4cc"; // of a page that cannot be drawn: nobody shall take it for an empty one
 const EDGE = "#8f897f";
 
+/** @type {Fineness[]} */
 const FINENESS = ["paper", "coarse", "sharp"];
 
-/** Paint. scene: {book, view, boxes, place, quarters, askFor(box), layers}; boxes: as they lie if the whole spread is shown. A
-    layer is called with (context, frame): {page, box, view}, upright, of the pixels of the view. Returns what the coarsest page
-    is: "paper", "coarse" or "sharp". */
+/**
+ * Paint. Returns what the coarsest page is.
+ * @param {CanvasRenderingContext2D} context
+ * @param {PaintScene} scene boxes: as they lie if the whole spread is shown
+ */
 export function paintSpread(context, scene) {
   const { book, view, boxes, place, quarters, askFor, layers } = scene;
   let fineness = 2;
@@ -31,6 +36,19 @@ export function paintSpread(context, scene) {
   return FINENESS[fineness];
 }
 
+/** As the viewer decodes it: its library has the browser's own. @param {Bitmap} bitmap */
+export const drawable = (bitmap) => /** @type {ImageBitmap} */ (bitmap);
+
+/** @typedef {{bitmap: Bitmap, sharp: boolean} | null} Best */
+/** @typedef {{x: number, y: number, width: number, height: number}} Rectangle */
+
+/**
+ * @param {CanvasRenderingContext2D} context
+ * @param {Book} book
+ * @param {Frame} frame
+ * @param {Best} image
+ * @param {number} zoom
+ */
 function paintPage(context, book, { box, view }, image, zoom) {
   const isFailed = Boolean(book.failure(box.page));
   if (!image?.sharp) {
@@ -43,16 +61,23 @@ function paintPage(context, book, { box, view }, image, zoom) {
   return isSharp ? 2 : image ? 1 : 0;
 }
 
-/* An image that was made for this place is copied pixel by pixel; scaling it by half a pixel would blur all text. */
-function drawWhole(context, bitmap, { x, y, width, height }) {
+/**
+ * An image that was made for this place is copied pixel by pixel; scaling it by half a pixel would blur all text.
+ * @param {CanvasRenderingContext2D} context
+ * @param {Bitmap} decoded
+ * @param {Rectangle} place
+ */
+function drawWhole(context, decoded, { x, y, width, height }) {
+  const bitmap = drawable(decoded);
   const fits = Math.abs(bitmap.width - width) <= 1 && Math.abs(bitmap.height - height) <= 1;
   if (fits) context.drawImage(bitmap, Math.round(x), Math.round(y));
   else context.drawImage(bitmap, x, y, width, height);
 }
 
-/* Around the page, outside of it. */
+/** Around the page, outside of it. @param {CanvasRenderingContext2D} context @param {Rectangle} place */
 function paintEdge(context, { x, y, width, height }) {
-  const [left, top, right, bottom] = [Math.round(x), Math.round(y), Math.round(x) + Math.round(width), Math.round(y) + Math.round(height)];
+  const [left, top] = [Math.round(x), Math.round(y)];
+  const [right, bottom] = [left + Math.round(width), top + Math.round(height)];
   context.fillStyle = EDGE;
   context.fillRect(left - 1, top - 1, right - left + 2, 1);
   context.fillRect(left - 1, bottom, right - left + 2, 1);
@@ -60,7 +85,13 @@ function paintEdge(context, { x, y, width, height }) {
   context.fillRect(right, top, 1, bottom - top);
 }
 
-/* Coarser tiles that are there first, so that a finer one missing is a blur, not a hole. */
+/**
+ * Coarser tiles that are there first, so that a finer one missing is a blur, not a hole.
+ * @param {CanvasRenderingContext2D} context
+ * @param {Book} book
+ * @param {Box} shown
+ * @param {View} view
+ */
 function paintTiles(context, book, shown, view) {
   const { levels } = book.pages[shown.page - 1];
   const wanted = levelFor(levels, shown.width);
@@ -69,7 +100,7 @@ function paintTiles(context, book, shown, view) {
     isComplete = true;
     for (const one of tilesIn(levels, level, shown, view)) {
       const bitmap = book.tile(shown.page, level, one.column, one.row);
-      if (bitmap) context.drawImage(bitmap, one.x, one.y, one.width, one.height);
+      if (bitmap) context.drawImage(drawable(bitmap), one.x, one.y, one.width, one.height);
       else isComplete = false;
     }
   }

@@ -1,22 +1,30 @@
 /* The panel beside the page: one at a time, with a heading and a way out. What is in it comes from a module of its own. */
 
-import { button, h } from "./elements.js";
+/** @import { CleanUp, FullApp, PanelModule } from "./types" */
+
+import { button, h, need as $ } from "./elements.js";
 import { t } from "./words.js";
 
+/** @typedef {"find" | "contents" | "pages" | "bookmarks" | "display" | "more" | "help" | "beside"} PanelName */
+
+/** @type {{[N in PanelName]: () => Promise<PanelModule>}} */
 const MODULES = {
-  find: () => import("./finding.js"), contents: () => import("./contents.js"), pages: () => import("./page_grid.js"), bookmarks: () => import("./bookmarks.js"),
-  display: () => import("./display.js"), more: () => import("./menu.js"), help: () => import("./help.js"), beside: () => import("./beside_choice.js"),
+  find: () => import("./finding.js"), contents: () => import("./contents.js"), pages: () => import("./page_grid.js"),
+  bookmarks: () => import("./bookmarks.js"), display: () => import("./display.js"), more: () => import("./menu.js"),
+  help: () => import("./help.js"), beside: () => import("./beside_choice.js"),
 };
 const WIDE_PX = 1100; // from here on a panel stays open when something in it was chosen
 
-const $ = (id) => document.getElementById(id);
-
 export class Panels {
+  /** @type {PanelName | ""} */
   #name = "";
+  /** @type {HTMLElement | null} */
   #opener = null;
+  /** @type {CleanUp | null} */
   #cleanUp = null;
   #asked = 0;
 
+  /** @param {FullApp} app */
   constructor(app) {
     this.app = app;
     this.heading = h("h2", { tabindex: "-1" });
@@ -28,12 +36,14 @@ export class Panels {
 
   get isOpen() { return !this.side.hidden; }
 
+  /** @param {PanelName} name @param {HTMLElement} opener */
   async toggle(name, opener) {
     if (this.isOpen && this.#name === name) this.close();
     else await this.open(name, opener);
   }
 
-  async open(name, opener = document.activeElement) {
+  /** @param {PanelName} name */
+  async open(name, opener = /** @type {HTMLElement | null} */ (document.activeElement)) {
     this.#asked += 1;
     const mine = this.#asked;
     const module = await MODULES[name]().catch((error) => { this.app.extras.fail(error); return null; });
@@ -52,11 +62,15 @@ export class Panels {
     this.#mark();
     this.#cleanUp = (await module.fill(this.app, this.body)) || null;
     if (mine !== this.#asked) return;
-    (this.body.querySelector("[data-first]") || this.heading).focus({ preventScroll: true });
+    /** @type {HTMLElement | null} */
+    const first = this.body.querySelector("[data-first]");
+    (first || this.heading).focus({ preventScroll: true });
   }
 
   #mark() {
-    for (const one of document.querySelectorAll("[data-panel]")) {
+    /** @type {NodeListOf<HTMLElement>} */
+    const marked = document.querySelectorAll("[data-panel]");
+    for (const one of marked) {
       if (one !== this.side) one.setAttribute("aria-expanded", String(this.isOpen && one.dataset.panel === this.#name));
     }
   }
@@ -82,8 +96,12 @@ export class Panels {
     this.close();
   }
 
-  /** Somebody touched the page. */
-  closeIfOver() { if (this.isOpen && innerWidth < WIDE_PX) this.close(); }
+  /** Somebody touched the page: a panel that lies over it goes. Returns whether there was one. */
+  closeIfOver() {
+    const isOver = this.isOpen && innerWidth < WIDE_PX;
+    if (isOver) this.close();
+    return isOver;
+  }
 
   /** Escape: out of the panel, else out of the search, else the bars come back. */
   leave() {
@@ -93,5 +111,5 @@ export class Panels {
   }
 
   /** In another language. */
-  refill() { if (this.isOpen) this.open(this.#name); }
+  refill() { if (this.isOpen && this.#name) this.open(this.#name); }
 }

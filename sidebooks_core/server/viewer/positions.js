@@ -1,5 +1,7 @@
 /* The page at which somebody is: kept on this device, in the address, and for papers on the server. */
 
+/** @import { FullApp, Reader } from "./types" */
+
 import { keepOfBook } from "./choosing.js";
 
 const POSITION_MS = 2000; // a page that is looked at this long is kept on the server
@@ -8,12 +10,14 @@ export class Positions {
   #timer = 0;
   #isJumping = false;
 
+  /** @param {FullApp} app */
   constructor(app) {
     this.app = app;
     addEventListener("pagehide", () => this.leave());
     document.addEventListener("visibilitychange", () => { if (document.visibilityState === "hidden") this.leave(); });
   }
 
+  /** @param {Reader} reader */
   attend(reader) {
     reader.addEventListener("settled", () => this.#settle(reader));
     // At once after a jump: else whoever goes back before the page has settled comes to the same address, and stays where they are.
@@ -22,12 +26,14 @@ export class Positions {
     if (reader.state.book) this.#settle(reader);
   }
 
+  /** @param {Reader} reader */
   #address(reader, page = reader.state.page) {
     const { reader: first, extras } = this.app;
-    const shown = `#${first.state.book.key}/${reader === first ? page : first.state.page}`;
+    const shown = `#${first.book.key}/${reader === first ? page : first.state.page}`;
     return shown + (extras.beside?.isOpen ? `&beside=${extras.beside.address()}` : "");
   }
 
+  /** @param {Reader} reader */
   #settle(reader) {
     const { book } = reader.state;
     if (!book || !this.app.reader.state.book) return;
@@ -39,7 +45,7 @@ export class Positions {
     if (book.paper) this.#timer = setTimeout(() => this.#keepThere(reader), POSITION_MS);
   }
 
-  /* The browser's way back leads to the page before a jump. */
+  /** The browser's way back leads to the page before a jump. @param {Reader} reader */
   #noteJump(reader) {
     if (reader !== this.app.reader) return;
     history.replaceState(history.state, "", this.#address(reader));
@@ -48,16 +54,19 @@ export class Positions {
     this.app.extras.bars.offerWayBack(reader.state.page);
   }
 
-  #keepHere(reader) { keepOfBook("page", reader.state.book.key, reader.state.page); }
+  /** @param {Reader} reader */
+  #keepHere(reader) { keepOfBook("page", reader.book.key, reader.state.page); }
 
+  /** @param {Reader} reader */
   #keepThere(reader) {
     const { book, page } = reader.state;
     const { library } = this.app;
     if (!book?.paper || this.app.isNobody || book.page_kept === page) return;
     book.page_kept = page;
-    const options = { method: "PUT", headers: { "Content-Type": "application/json" }, keepalive: true, priority: "low" };
     const body = JSON.stringify({ page, revision: book.paper.revision });
-    fetch(`${library.base}/papers/${book.paper.id}/position`, { ...options, body })
+    /** @type {RequestInit & {priority: "low"}} */
+    const options = { method: "PUT", headers: { "Content-Type": "application/json" }, keepalive: true, priority: "low", body };
+    fetch(`${library.base}/papers/${book.paper.id}/position`, options)
       .then((answer) => { this.app.isNobody ||= answer.status === 401; })
       .catch(() => {}); // a place that is lost costs a few turns
   }

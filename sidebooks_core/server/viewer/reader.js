@@ -1,5 +1,8 @@
 /* One stage with one document: what is shown of it, in the order coarse, sharp, text, neighbours. It never shows a blank page. */
 
+/** @import { About, Asked, Bitmap, Box, FillText, FitMode, Hit, Lay, Layer, Library, OpenBook, Place } from "./types" */
+/** @import { Point, ReaderOptions, ReaderState, Seen, Side, Step, TileBox } from "./types" */
+
 import { askedSize, isEnough, limited } from "./asking.js";
 import { frameOf, turnedPages } from "./frames.js";
 import { fit, levelFor, neighbourOf, spreadOf, tilesIn, zoomed, MAX_IMAGE_PX } from "./layout.js";
@@ -19,28 +22,40 @@ const AGAIN_MS = 5000; // after a failure that may pass
 /** Tells by events: "opened", "turned", "settled" (the page is looked at), "painted", "sharpened", "moved", "tapped", "touched",
     "jumped" (before it leads elsewhere by a link). */
 export class Reader extends EventTarget {
+  /** @type {ReaderState} */
   state = { book: null, page: 1, mode: "page", zoom: 1, x: 0, y: 0, slide: 0, pull: 0, quarters: 0, turn: 0, direction: "ltr" };
+  /** @type {Hit[]} */
   hits = [];
+  /** @type {Hit | null} */
   hit = null;
-  layers = []; // painted over each page: see painter.js
+  /** @type {Layer[]} */
+  layers = [];
+  /** @type {FillText | null} */
   fillText = null; // comes after the first page
   #painting = false;
   #sharpening = 0;
   #turned_ms = 0;
+  /** @type {{[name: string]: number}} */
   #later = {};
+  /** @type {Lay | null} */
+  #lay = null;
 
-  /** stage: its element; options: {fit, spread, cover, edges}, the reader's choices, read at each use. */
+  /** @param {HTMLElement} stage @param {Library} library @param {ReaderOptions} options its reader's choices, read at each use */
   constructor(stage, library, options) {
     super();
-    Object.assign(this, { stage, library, options, canvas: stage.querySelector(".canvas"), text: stage.querySelector(".text") });
-    this.context = this.canvas.getContext("2d");
+    this.stage = stage;
+    this.library = library;
+    this.options = options;
+    this.canvas = /** @type {HTMLCanvasElement} */ (stage.querySelector(".canvas"));
+    this.text = /** @type {HTMLElement} */ (stage.querySelector(".text"));
+    this.context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
     new ResizeObserver(() => this.refit()).observe(stage);
   }
 
-  /** Dispatch an event. */
-  tell(name, detail) { this.dispatchEvent(new CustomEvent(name, { detail })); }
+  /** Dispatch an event. Returns whether what caused it may go on. @param {string} name @param {unknown} [detail] */
+  tell(name, detail) { return this.dispatchEvent(new CustomEvent(name, { detail, cancelable: true })); }
 
-  /* One timer of each name. */
+  /** One timer of each name. @param {string} name @param {number} ms @param {() => void} does */
   #after(name, ms, does) {
     clearTimeout(this.#later[name]);
     this.#later[name] = setTimeout(does, ms);
@@ -48,7 +63,10 @@ export class Reader extends EventTarget {
 
   // What is shown
 
-  /** Pixels of the screen that the stage has: {width, height, ratio, margin}. */
+  /** What is open. Who asks for it knows that something is. */
+  get book() { return /** @type {OpenBook} */ (this.state.book); }
+
+  /** @returns {Seen} */
   view() {
     const across = Math.max(1, this.stage.clientWidth);
     const down = Math.max(1, this.stage.clientHeight);
@@ -57,12 +75,13 @@ export class Reader extends EventTarget {
     return { width: Math.round(across * ratio), height: Math.round(down * ratio), ratio, margin };
   }
 
-  get pages() { return turnedPages(this.state.book.pages, this.state.quarters); }
+  get pages() { return turnedPages(this.book.pages, this.state.quarters); }
 
   /** Whether pages lie side by side. */
   get together() {
-    const [typical] = [this.pages.slice(1).find((one) => one.height_pt >= one.width_pt) || this.pages[0]];
+    const typical = this.pages.slice(1).find((one) => one.height_pt >= one.width_pt) || this.pages[0];
     const { width, height } = this.#inner();
+    /** @param {number} count */
     const scale = (count) => Math.min(width / (count * typical.width_pt), height / typical.height_pt);
     return this.pages.length > 1 && reading.isTogether(this.options.spread, scale(1), scale(2), { width, height });
   }
@@ -72,10 +91,12 @@ export class Reader extends EventTarget {
     return { width: Math.max(1, width - 2 * margin), height: Math.max(1, height - 2 * margin) };
   }
 
+  /** @param {number} page */
   spreadAt(page) { return spreadOf(this.pages, this.state.direction, page, this.together, this.options.cover); }
 
   get spread() { return this.spreadAt(this.state.page); }
 
+  /** The first page of the spread `step` before or after; null past the ends. @param {number} step */
   neighbour(step) { return neighbourOf(this.pages, this.state.direction, this.spread, step, this.together, this.options.cover); }
 
   /** Where pages lie if the whole spread is shown. */
@@ -85,33 +106,33 @@ export class Reader extends EventTarget {
     return fit(this.pages, spread, width, height).map((one) => ({ ...one, x: one.x + margin, y: one.y + margin }));
   }
 
+  /** @param {Box} one @param {number[]} spread @param {Place} place @returns {Asked} */
   #asked(one, spread, place = this.state) {
     const sizes = spread.map((page) => this.pages[page - 1]);
     const [width, height] = askedSize(one, sizes, this.#inner(), this.state.quarters, place.mode, place.zoom);
     return [one.page, width, height];
   }
 
-  /** The best image that there is of each page shown; those of which there is none are left out. */
+  /** The best image that there is of each page shown; those of which there is none are left out. @returns {Bitmap[]} */
   bestShown() {
     const { spread } = this;
-    return this.boxes(spread).map((one) => this.state.book.best(...this.#asked(one, spread))?.bitmap).filter(Boolean);
+    return this.boxes(spread).flatMap((one) => this.book.best(...this.#asked(one, spread))?.bitmap ?? []);
   }
 
   // Opening and leaving
 
-  /** Show a document. about: {key, paper, name, direction, ahead}; ahead: whether its page may be asked for before its sizes
-      are known. */
+  /** Show a document. @param {string} id @param {number} page @param {About} about */
   async open(id, page, about) {
     this.state.book?.close();
     const { width, height } = this.#inner();
     const isWhole = this.options.fit === "page" && (this.options.spread === "one" || (width < height && this.options.spread === "auto"));
-    const book = await this.library.open(id, isWhole ? { page, ...limited(width, height) } : null);
-    if (!isWhole) book.loadPreview(page).catch(() => {}); // whoever shows the page is told what is wrong with it
-    Object.assign(book, about);
+    const found = await this.library.open(id, isWhole ? { page, ...limited(width, height) } : null);
+    if (!isWhole) found.loadPreview(page).catch(() => {}); // whoever shows the page is told what is wrong with it
+    /** @type {OpenBook} */
+    const book = Object.assign(found, about, { opened_ms: performance.now() });
     this.state.book = book;
-    Object.assign(this.state, { direction: about.direction || book.direction, quarters: 0, mode: this.options.fit });
+    Object.assign(this.state, { direction: about.chosen || book.direction, quarters: 0, mode: this.options.fit });
     Object.assign(this, { hits: [], hit: null });
-    book.opened_ms = performance.now();
     this.#after("paper", PAPER_AFTER_MS + 1, () => { if (this.canvas.dataset.book !== id) this.paint(); });
     book.onupdate = (updated) => {
       if (this.spread.includes(updated)) this.paint();
@@ -140,9 +161,11 @@ export class Reader extends EventTarget {
 
   /* A document just opened: its page is on the way, and a frame of blank paper, or of what is there already, would only delay it. */
   #isWaiting() {
-    const { book, page, turn, zoom, slide } = this.state;
+    const { book } = this;
+    const { page, turn, zoom, slide } = this.state;
     const isShown = this.stage.querySelector("#early") && turn === 1 && zoom === 1 && !slide;
     if (!isShown && performance.now() - book.opened_ms > PAPER_AFTER_MS) return false;
+    /** @param {Box} one */
     const isBetter = (one) => {
       const best = book.best(...this.#asked(one, this.spread));
       return book.failure(one.page) || (best && !(isShown && best.bitmap === book.preview(page)));
@@ -160,8 +183,7 @@ export class Reader extends EventTarget {
   }
 
   #frame() {
-    const { state, canvas, context } = this;
-    const { book } = state;
+    const { book, state, canvas, context } = this;
     const seen = this.view();
     if (canvas.width !== seen.width || canvas.height !== seen.height) { canvas.width = seen.width; canvas.height = seen.height; }
     context.clearRect(0, 0, seen.width, seen.height);
@@ -172,18 +194,20 @@ export class Reader extends EventTarget {
       const boxes = this.boxes(spread);
       const there = reading.placeOn(state, boxes, seen);
       const place = { ...there, x: there.x + state.slide - Math.sign(state.slide) * seen.width };
-      paintSpread(context, { ...scene, boxes, place, askFor: (one) => this.#asked(one, spread, there) });
+      paintSpread(context, { ...scene, boxes, place, askFor: (/** @type {Box} */ one) => this.#asked(one, spread, there) });
     }
     const { spread } = this;
     const place = { zoom: state.zoom, x: state.x + state.slide, y: state.y + state.pull };
     const shown = paintSpread(context, { ...scene, boxes: this.boxes(), place, askFor: (one) => this.#asked(one, spread) });
     const failed = spread.some((page) => book.failure(page));
-    Object.assign(canvas.dataset, { book: book.id, page: state.page, turn: state.turn, zoom: state.zoom, shown, sharp: shown === "sharp", failed });
+    const { page, turn, zoom } = state;
+    Object.assign(canvas.dataset, { book: book.id, page, turn, zoom, shown, sharp: shown === "sharp", failed });
     this.stage.querySelector("#early")?.remove();
     if (!this.text.hidden) this.#placeText(seen);
     this.#after("painted", AFTER_FRAME_MS, () => this.tell("painted"));
   }
 
+  /** @param {Seen} seen */
   #placeText({ ratio }) {
     const { x, y, zoom } = this.state;
     this.text.style.transform = `translate(${x / ratio}px, ${y / ratio}px) scale(${zoom})`;
@@ -191,15 +215,19 @@ export class Reader extends EventTarget {
 
   // Turning
 
-  /** Show a page: whatever there is of it is on the screen in the next frame, and all else comes after it. from: the part of an
-      enlarged page that comes first, "start" or "end". */
+  /**
+   * Show a page: whatever there is of it is on the screen in the next frame, and all else comes after it.
+   * @param {number} page
+   * @param {"start" | "end"} from the part of an enlarged page that comes first
+   */
   goto(page, from = "start") {
     const { state } = this;
     const now_ms = performance.now();
     const isRiffling = now_ms - this.#turned_ms < RIFFLE_MS;
     this.#turned_ms = now_ms;
-    Object.assign(state, { page: Math.max(1, Math.min(state.book.pages.length, page)), turn: state.turn + 1, slide: 0, pull: 0 });
+    Object.assign(state, { page: Math.max(1, Math.min(this.book.pages.length, page)), turn: state.turn + 1, slide: 0, pull: 0 });
     Object.assign(state, reading.placeOn(state, this.boxes(), this.view(), from));
+    this.#noteLay();
     this.paint();
     if (isRiffling) this.#after("sharpen", RIFFLE_MS, () => this.sharpen());
     else if (this.#isSharp()) this.#after("sharpen", AFTER_FRAME_MS, () => this.sharpen());
@@ -208,38 +236,42 @@ export class Reader extends EventTarget {
     this.#after("settle", SETTLE_MS, () => this.tell("settled"));
   }
 
-  #isSharp() { return this.boxes().every((one) => this.state.book.best(...this.#asked(one, this.spread))?.sharp); }
+  #isSharp() { return this.boxes().every((one) => this.book.best(...this.#asked(one, this.spread))?.sharp); }
 
+  /** @param {number} step @param {"start" | "end"} from */
   turn(step, from = "start") {
     const page = this.neighbour(step);
     if (page !== null) this.goto(page, from);
     else this.tell("ended", step);
   }
 
+  /** @param {Side} side @returns {Step} */
   stepTo(side) { return (side === "right") === (this.state.direction !== "rtl") ? 1 : -1; }
 
+  /** @param {Side} side */
   towards(side) { this.turn(this.stepTo(side)); }
 
   // Zooming and moving
 
-  /** Show another part of the spread. place: as of reading.js. */
+  /** Show another part of the spread. @param {Place} place */
   place(place) {
     Object.assign(this.state, place);
+    this.#noteLay();
     this.paint();
     this.#after("sharpen", SHARPEN_MS, () => this.sharpen());
     this.#after("moved", SHARPEN_MS, () => this.tell("moved"));
   }
 
-  /** Zoom by a factor about a point, given from the view's middle. */
+  /** Zoom by a factor about a point, given from the view's middle. @param {number} factor @param {Point} at */
   zoomBy(factor, at = { x: 0, y: 0 }) {
     const boxes = this.boxes();
     this.place(reading.zoomedAt(this.state, factor, at, boxes, this.view(), reading.mostZoom(boxes, this.view().ratio)));
   }
 
-  /** Show the whole page, or its whole width: "page" or "width". */
+  /** Show the whole page, or its whole width. @param {FitMode} mode */
   fit(mode) { this.place(reading.fitted(mode, this.boxes(), this.view())); }
 
-  /** Move an enlarged page. Returns whether it moved. */
+  /** Move an enlarged page. Returns whether it moved. @param {number} dx @param {number} dy */
   move(dx, dy) {
     const { x, y } = this.state;
     const place = reading.moved(this.state, dx, dy, this.boxes(), this.view());
@@ -253,11 +285,15 @@ export class Reader extends EventTarget {
     this.refit();
   }
 
+  /* For when the size of something changes: which part was seen then. */
+  #noteLay() { this.#lay = { boxes: this.boxes(), view: this.view() }; }
+
   /** The stage, or what lies on it, has another size: keep the page and the part of it. */
   refit() {
-    if (!this.state.book) return;
+    if (!this.state.book || !this.#lay) return;
     this.text.hidden = true;
-    Object.assign(this.state, { slide: 0, pull: 0 }, reading.placeOn(this.state, this.boxes(), this.view(), "same"));
+    Object.assign(this.state, { slide: 0, pull: 0 }, reading.keptOn(this.state, this.#lay, this.boxes(), this.view()));
+    this.#noteLay();
     this.paint();
     this.#after("sharpen", SHARPEN_MS, () => this.sharpen());
     this.#after("turned", AFTER_FRAME_MS, () => this.tell("turned"));
@@ -272,16 +308,19 @@ export class Reader extends EventTarget {
 
   // Sharpening: what is on the screen first; when it is there, its text, then the neighbours, decoded before they are turned to
 
+  /** @returns {[page: number, level: number, column: number, row: number][]} */
   #tiles() {
-    const { state } = this;
+    const { book, state } = this;
     if (state.mode === "page") return [];
     const seen = this.view();
     return this.boxes().flatMap((one) => {
-      const [, ...asked] = this.#asked(one, this.spread);
-      if (isEnough(asked, this.pages[one.page - 1], zoomed(one, seen, state), state.quarters)) return [];
+      const [, width, height] = this.#asked(one, this.spread);
+      if (isEnough([width, height], this.pages[one.page - 1], zoomed(one, seen, state), state.quarters)) return [];
       const { box, view } = frameOf(zoomed(one, seen, state), seen, state.quarters);
-      const { levels } = state.book.pages[one.page - 1];
-      return tilesIn(levels, levelFor(levels, box.width), box, view).map((tile) => [one.page, tile.level, tile.column, tile.row]);
+      const { levels } = book.pages[one.page - 1];
+      /** @param {TileBox} tile @returns {[number, number, number, number]} */
+      const named = (tile) => [one.page, tile.level, tile.column, tile.row];
+      return tilesIn(levels, levelFor(levels, box.width), box, view).map(named);
     });
   }
 
@@ -293,7 +332,8 @@ export class Reader extends EventTarget {
     const mine = this.#sharpening;
     const { spread } = this;
     const visible = this.boxes().map((one) => this.#asked(one, spread));
-    const ahead = AHEAD.map((step) => this.neighbour(step)).filter((page) => page !== null).flatMap((page) => {
+    const ahead = AHEAD.map((step) => this.neighbour(step)).flatMap((page) => {
+      if (page === null) return [];
       const pages = this.spreadAt(page);
       const boxes = this.boxes(pages);
       const there = reading.placeOn(this.state, boxes, this.view());
@@ -304,7 +344,8 @@ export class Reader extends EventTarget {
     try {
       await Promise.all([...visible.map((one) => book.load(...one)), ...tiles.map((one) => book.loadTile(...one))]);
       if (mine !== this.#sharpening) return;
-      book.hint(this.state.page, ...visible[0].slice(1), spread.length > 1); // not before: it would draw beside what is waited for
+      const [, width, height] = visible[0];
+      book.hint(this.state.page, width, height, spread.length > 1); // not before: it would draw beside what is waited for
       this.tell("sharpened");
       this.#after("text", SETTLE_MS, () => this.#showText(mine));
       this.#fetchPreviews(book);
@@ -313,25 +354,29 @@ export class Reader extends EventTarget {
         await book.load(...one, false).catch(() => {}); // told when somebody turns to it
       }
     } catch (error) {
-      if (error.name === "AbortError" || mine !== this.#sharpening) return;
+      if (/** @type {Error} */ (error).name === "AbortError" || mine !== this.#sharpening) return;
       this.paint();
-      this.#after("again", AGAIN_MS, () => { if (mine === this.#sharpening && document.visibilityState === "visible") this.recover(); });
+      const again = () => { if (mine === this.#sharpening && document.visibilityState === "visible") this.recover(); };
+      this.#after("again", AGAIN_MS, again);
     }
   }
 
-  /* A bundle that does not come costs thumbnails; the next page that is looked at asks again. */
+  /** A bundle that does not come costs thumbnails; the next page that is looked at asks again. @param {OpenBook} book */
   #fetchPreviews(book) { book.fetchPreviews(() => this.state.page).catch(() => {}); }
 
+  /** @param {number} mine */
   async #showText(mine) {
     const { book, quarters } = this.state;
     if (!book || !this.fillText || mine !== this.#sharpening) return;
     const seen = this.view();
     const boxes = this.boxes();
-    const contents = await Promise.all(boxes.map((one) => book.text(one.page))).catch(() => null); // a page without its words is read, too
+    const asked = Promise.all(boxes.map((one) => book.text(one.page)));
+    const contents = await asked.catch(() => null); // a page without its words is read, too
     if (!contents || this.state.book !== book || mine !== this.#sharpening) return;
     const { key } = book;
     this.fillText(this.text, boxes, contents, {
-      ratio: seen.ratio, quarters, label: (page) => this.nameOf(page), follow: (page) => this.jump(page), address: (page) => `#${key}/${page}`,
+      ratio: seen.ratio, quarters,
+      label: (page) => this.nameOf(page), follow: (page) => this.jump(page), address: (page) => `#${key}/${page}`,
     });
     this.text.hidden = false;
     this.#placeText(seen);
@@ -340,12 +385,13 @@ export class Reader extends EventTarget {
   /** Show again what stands over the picture, in another language. */
   retell() { this.#showText(this.#sharpening); }
 
-  /** A page's name for those who hear it: "Page 12". */
+  /** A page's name for those who hear it: "Page 12". @type {(page: number) => string} */
   nameOf = (page) => this.labelOf(page);
 
-  labelOf = (page) => this.state.book.pages[page - 1].label;
+  /** @type {(page: number) => string} */
+  labelOf = (page) => this.book.pages[page - 1].label;
 
-  /** Go to a page far away, so that there is a way back. */
+  /** Go to a page far away, so that there is a way back. @param {number} page */
   jump(page) {
     this.tell("jumped", page);
     this.goto(page);

@@ -4,13 +4,16 @@
    mode: "page" (the whole spread), "width" (as wide as the view) or "free" (as somebody has zoomed).
    boxes: where the pages lie if the whole spread is shown. */
 
+/** @import { Box, FitMode, Lay, Place, Point, Rect, Room, SpreadChoice, View } from "./types" */
+
 const MOST_ZOOM = 8;
 const MOST_SCALE = 12; // pixels of the view per point: 1/6 mm fills a fingertip
 const LEAST_PAIR = 0.9; // two pages side by side may be this much smaller than one alone
 
+/** @type {Readonly<Place>} */
 export const WHOLE = Object.freeze({ mode: "page", zoom: 1, x: 0, y: 0 });
 
-/** The rectangle that pages cover together: {left, top, right, bottom}. */
+/** The rectangle that pages cover together. @param {Box[]} boxes @returns {Rect} */
 export function extent(boxes) {
   return {
     left: Math.min(...boxes.map((one) => one.x)),
@@ -20,40 +23,62 @@ export function extent(boxes) {
   };
 }
 
-/* How far the middle may be moved each way. */
+/** How far the middle may be moved each way. @param {number} zoom @param {Box[]} boxes @param {View} view */
 function reach(zoom, boxes, view) {
   const { left, top, right, bottom } = extent(boxes);
+  /** @type {(span: number, side: number) => number} */
   const most = (span, side) => Math.max(0, (span * zoom - side) / 2);
   return [most(right - left, view.width), most(bottom - top, view.height)];
 }
 
-/** The place with x and y such that the spread keeps covering the view, or stays in its middle. */
+/**
+ * The place with x and y such that the spread keeps covering the view, or stays in its middle.
+ * @param {Place} place
+ * @param {Box[]} boxes
+ * @param {View} view
+ * @returns {Place}
+ */
 export function clamped(place, boxes, view) {
   const [across, down] = reach(place.zoom, boxes, view);
+  /** @type {(value: number, most: number) => number} */
   const within = (value, most) => Math.max(-most, Math.min(most, value)) || 0;
   return { ...place, x: within(place.x, across), y: within(place.y, down) };
 }
 
-/** How far the spread can be moved: {left, right, up, down}. */
+/** How far the spread can be moved. @param {Place} place @param {Box[]} boxes @param {View} view @returns {Room} */
 export function room(place, boxes, view) {
   const [across, down] = reach(place.zoom, boxes, view);
   return { left: across + place.x, right: across - place.x, up: down + place.y, down: down - place.y };
 }
 
+/** @type {(place: Place, dx: number, dy: number, boxes: Box[], view: View) => Place} */
 export const moved = (place, dx, dy, boxes, view) => clamped({ ...place, x: place.x + dx, y: place.y + dy }, boxes, view);
 
-/** The zoom that makes the spread as wide as the view. */
+/** The zoom that makes the spread as wide as the view. @param {Box[]} boxes @param {View} view */
 export function widthZoom(boxes, view) {
   const { left, right } = extent(boxes);
   return Math.max(1, view.width / (right - left));
 }
 
-/** The largest zoom: eight times the whole page, and more on pages that are drawn small then, as long strips are. */
+/**
+ * The largest zoom: eight times the whole page, and more on pages that are drawn small then, as long strips are.
+ * @param {Box[]} boxes
+ * @param {number} ratio
+ */
 export function mostZoom(boxes, ratio) {
   return Math.max(MOST_ZOOM, ...boxes.map((one) => (MOST_SCALE * ratio) / one.scale));
 }
 
-/** The place after zooming about a point, which is given from the view's middle. */
+/**
+ * The place after zooming about a point, which is given from the view's middle.
+ * @param {Place} place
+ * @param {number} factor
+ * @param {Point} at
+ * @param {Box[]} boxes
+ * @param {View} view
+ * @param {number} most
+ * @returns {Place}
+ */
 export function zoomedAt(place, factor, at, boxes, view, most) {
   const zoom = Math.max(1, Math.min(most, place.zoom * factor));
   if (zoom === 1) return WHOLE;
@@ -61,19 +86,57 @@ export function zoomedAt(place, factor, at, boxes, view, most) {
   return clamped({ mode: "free", zoom, x: at.x - (at.x - place.x) * share, y: at.y - (at.y - place.y) * share }, boxes, view);
 }
 
-/** The place on a spread that somebody turns to. from: "start", "end", or "same" for the same part of it. */
+/**
+ * The place on a spread that somebody turns to.
+ * @param {Place} place
+ * @param {Box[]} boxes
+ * @param {View} view
+ * @param {"start" | "end"} from
+ * @returns {Place}
+ */
 export function placeOn(place, boxes, view, from = "start") {
   if (place.mode === "page") return WHOLE;
   const zoom = place.mode === "width" ? widthZoom(boxes, view) : place.zoom;
   const [, down] = reach(zoom, boxes, view);
-  const y = { start: down, end: -down, same: place.y }[from];
+  const y = from === "end" ? -down : down;
   return clamped({ mode: place.mode, zoom, x: place.mode === "width" ? 0 : place.x, y }, boxes, view);
 }
 
-/** The place that shows a spread in a mode, "page" or "width"; at its top. */
+/**
+ * The same part of a spread after the view, or the size of what lies on it, has changed: what was at the top is there again.
+ * @param {Place} place
+ * @param {Lay} was before
+ * @param {Box[]} boxes
+ * @param {View} view
+ * @returns {Place}
+ */
+export function keptOn(place, was, boxes, view) {
+  if (place.mode === "page") return WHOLE;
+  /** @param {Box[]} all @param {number} zoom */
+  const span = (all, zoom) => {
+    const { left, top, right, bottom } = extent(all);
+    return [(right - left) * zoom, (bottom - top) * zoom];
+  };
+  const zoom = place.mode === "width" ? widthZoom(boxes, view) : place.zoom;
+  const [[width, height], [across, down]] = [span(was.boxes, place.zoom), span(boxes, zoom)];
+  const above = (height / 2 - place.y - was.view.height / 2) / height; // the share of the spread that is over the view's top
+  return clamped({ mode: place.mode, zoom, x: (place.x * across) / width, y: down / 2 - above * down - view.height / 2 }, boxes, view);
+}
+
+/**
+ * The place that shows a spread in a mode; at its top.
+ * @type {(mode: FitMode, boxes: Box[], view: View) => Place}
+ */
 export const fitted = (mode, boxes, view) => placeOn({ ...WHOLE, mode }, boxes, view);
 
-/** The place at which a rectangle of the whole spread (as `boxes`) is in the middle of the view, as far as it can be. */
+/**
+ * The place at which a rectangle of the whole spread (as `boxes`) is in the middle of the view, as far as it can be.
+ * @param {Place} place
+ * @param {Rect} rect
+ * @param {Box[]} boxes
+ * @param {View} view
+ * @returns {Place}
+ */
 export function centred(place, rect, boxes, view) {
   if (place.zoom === 1) return place;
   const x = (view.width / 2 - (rect.left + rect.right) / 2) * place.zoom;
@@ -81,7 +144,13 @@ export function centred(place, rect, boxes, view) {
   return clamped({ ...place, x, y }, boxes, view);
 }
 
-/** Whether pages lie side by side. choice: "auto", "one" or "two"; single, pair: the scales of a page alone and of two. */
+/**
+ * Whether pages lie side by side.
+ * @param {SpreadChoice} choice
+ * @param {number} single the scale of a page alone
+ * @param {number} pair and of two
+ * @param {View} view
+ */
 export function isTogether(choice, single, pair, view) {
   if (choice !== "auto") return choice === "two";
   return view.width > view.height && pair >= LEAST_PAIR * single;

@@ -6,26 +6,46 @@ import { hasText, pages, shortTime, t, windowText } from "./words.js";
 
 const MOST_LATEST = 3;
 
-/** The path of an address. */
+/**
+ * @typedef {import("./api.js").PaperEntry} PaperEntry
+ * @typedef {import("./api.js").FolderEntry} FolderEntry
+ * @typedef {import("./api.js").DocumentSummary} DocumentSummary
+ * @typedef {import("./shelf_list.js").Progress} Progress
+ * @typedef {import("./shelf_list.js").News} News
+ * @typedef {import("./growing.js").Kept} Kept
+ *
+ * @typedef {{paper: PaperEntry, news: News, progress: Progress | null, mayTend: boolean}} ShownPaper
+ * @typedef {{
+ *   base: string, more: (paper: PaperEntry) => unknown, unlock: (paper: PaperEntry) => unknown,
+ *   opened: (one: PaperEntry | DocumentSummary) => void,
+ * }} RowDoes
+ *
+ * What to go on with. `key`: what its address here begins with.
+ * @typedef {{key: string, name: string, page: number, count: number, preview: string}} Latest
+ */
+
+/** The path of an address. @param {string} address */
 export const pathOf = (address) => new URL(address, location.href).pathname;
 
-/** How far somebody has read. progress: {page, count, share}. */
+/** How far somebody has read. @param {Progress | null} progress */
 export function progressSign(progress) {
   if (!progress) return null;
-  const bar = h("span", { class: "share", "aria-hidden": "true" }, h("span", {}));
-  bar.firstChild.style.width = `${Math.round(progress.share * 100)}%`; // by the style object: the policy refuses style attributes
-  return h("span", { class: "left" }, bar, h("small", {}, t("left_at", progress)));
+  const share = h("span", {});
+  share.style.width = `${Math.round(progress.share * 100)}%`; // by the style object: the policy refuses style attributes
+  return h("span", { class: "left" }, h("span", { class: "share", "aria-hidden": "true" }, share), h("small", {}, t("left_at", progress)));
 }
 
+/** @param {News} news */
 export const newsSign = (news) => news && h("span", { class: "news" }, t(news === "new" ? "is_new" : "is_changed"));
 
+/** @param {string} state */
 const signOf = (state) => (state === "locked" ? "lock" : "warning");
 
-/** A paper. shown: {paper, news, progress, mayTend}; does: {more(paper), unlock(paper), opened(paper)}. */
+/** A paper. @param {ShownPaper} shown @param {RowDoes} does */
 export function paperRow({ paper, news, progress, mayTend }, does) {
   const about = h("span", { class: "about" },
     h("strong", {}, paper.name), " ",
-    h("small", {}, newsSign(news), [paper.page_count && pages(paper.page_count), paper.note].filter(Boolean).join(" – ")),
+    h("small", {}, newsSign(news), [paper.page_count ? pages(paper.page_count) : "", paper.note].filter(Boolean).join(" – ")),
     progressSign(progress));
   const image = cover(paper.document && pathOf(paper.document.preview), paper.state === "ready" ? "paper" : signOf(paper.state));
   const states = statesOf(paper);
@@ -42,13 +62,16 @@ export function paperRow({ paper, news, progress, mayTend }, does) {
       paper.state === "locked" && mayTend && button("lock", t("give_password"), () => does.unlock(paper)), preparing));
 }
 
+/** @param {PaperEntry} paper @param {boolean} mayTend */
 function whatToDo(paper, mayTend) {
   if (paper.state === "ready") return "";
   if (mayTend) return paper.state === "locked" ? "" : t("unreadable_tend");
   return t(paper.state === "locked" ? "locked_read" : "unreadable_read");
 }
 
+/** @param {PaperEntry} one */
 function statesOf(one) {
+  /** @type {[import("./elements.js").IconName, string, string][]} */
   const told = [];
   const now_s = Date.now() / 1000;
   if (one.withdrawn_s !== null) told.push(["withdraw", t("withdrawn"), "grave"]);
@@ -59,7 +82,7 @@ function statesOf(one) {
   return told.map(([image, text, kind]) => h("span", { class: `state ${kind}` }, icon(image), text));
 }
 
-/** How much a folder holds, in words. */
+/** How much a folder holds, in words; empty if that was not asked for. @param {FolderEntry} folder */
 export function holds(folder) {
   const { paper_count: papers, folder_count: folders } = folder;
   if (papers === null || papers === undefined) return "";
@@ -70,9 +93,10 @@ export function holds(folder) {
   return told.join(" – ") || t("no_papers");
 }
 
+/** @param {FolderEntry["kind"]} kind */
 const folderSign = (kind) => (kind === "meeting" ? "meeting" : "folder");
 
-/** A folder to be opened. */
+/** A folder to be opened. @param {FolderEntry} folder */
 export function folderRow(folder) {
   const count = holds(folder);
   return h("li", { "data-folder": folder.id }, h("a", { href: `#folder=${folder.id}` }, icon(folderSign(folder.kind)),
@@ -80,7 +104,7 @@ export function folderRow(folder) {
       folder.note && h("small", {}, folder.note), " ", count && h("small", {}, count))));
 }
 
-/** A folder whose papers stand here, too. `section.list`: for its papers. */
+/** A folder whose papers stand here, too. `section.list`: for its papers. @param {FolderEntry} folder */
 export function folderSection(folder) {
   const list = h("ol", { class: "papers" });
   const made = h("section", { class: "section", "data-folder": folder.id },
@@ -89,7 +113,11 @@ export function folderSection(folder) {
   return Object.assign(made, { list });
 }
 
-/** A document of a served folder. shown: {document, name, progress}; does: {opened(document)}. */
+/**
+ * A document of a served folder.
+ * @param {{document: DocumentSummary, name: string, progress: Progress | null}} shown
+ * @param {RowDoes} does
+ */
 export function documentRow({ document: one, name, progress }, does) {
   const about = h("span", { class: "about" }, h("strong", {}, name), " ", h("small", {}, pages(one.page_count)), progressSign(progress));
   return h("li", { "data-document": one.id },
@@ -97,7 +125,7 @@ export function documentRow({ document: one, name, progress }, does) {
       cover(`${does.base}/documents/${one.id}/pages/1/preview`), about));
 }
 
-/** A file that cannot be shown. */
+/** A file that cannot be shown. @param {import("./api.js").NotServed} file */
 export function unservedRow({ name, reason, is_locked: isLocked }) {
   return h("li", { "data-state": isLocked ? "locked" : "damaged" },
     h("div", { class: "open" }, cover(null, isLocked ? "lock" : "warning"),
@@ -105,20 +133,23 @@ export function unservedRow({ name, reason, is_locked: isLocked }) {
         h("small", {}, t(isLocked ? "locked_file" : "damaged_file")), !isLocked && h("small", { lang: "en" }, reason))));
 }
 
-/** What to go on with. latest: [{key, name, page, count, preview}…]. */
+/** What to go on with. @param {Latest} latest */
 export function latestRow({ key, name, page, count, preview }) {
   const about = h("span", { class: "about" }, h("strong", {}, name), " ", progressSign(progressOf(page, count)));
   return h("li", {}, h("a", { href: `#${key}`, class: "open" }, cover(preview), about));
 }
 
-/** The section for them. `section.fill(latest)`. */
+/** The section for them. @param {Kept} kept */
 export function latestSection(kept) {
   const list = h("ul", {});
-  const made = h("section", { class: "latest", hidden: true }, h("h2", {}, t("continue_reading")), list);
-  made.fill = (latest) => {
-    const rows = toContinue(latest, MOST_LATEST).map((one) => kept.get(`latest ${one.key}`, one, () => latestRow(one)));
-    reconcile(list, rows);
-    made.hidden = !rows.length;
+  const element = h("section", { class: "latest", hidden: true }, h("h2", {}, t("continue_reading")), list);
+  return {
+    element,
+    /** @param {readonly Latest[]} latest */
+    fill(latest) {
+      const rows = toContinue(latest, MOST_LATEST).map((one) => kept.get(`latest ${one.key}`, one, () => latestRow(one)));
+      reconcile(list, rows);
+      element.hidden = !rows.length;
+    },
   };
-  return made;
 }

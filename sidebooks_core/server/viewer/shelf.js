@@ -1,9 +1,9 @@
 /* The shelf: which of its screens is shown, and what it reads for them. The screens themselves stand in modules of their own. */
 
-import { Api } from "./api.js";
+import { Api, statusOf } from "./api.js";
 import { TOP } from "./client.js";
 import { button, h, icon, searchField } from "./elements.js";
-import { folderButtons, folderView, hasFiles } from "./folder_view.js";
+import { folderButtons, folderView, hasFiles, isLeaving } from "./folder_view.js";
 import { foundView } from "./found.js";
 import { FIRST_ROWS } from "./growing.js";
 import { makeNotices } from "./shelf_notices.js";
@@ -20,44 +20,85 @@ const LEAST_ROW_PX = 80;
 const MOST_COLUMNS = 3;
 const VISIT_EVERY_MS = 60_000;
 
-/** The style is there. */
+/**
+ * @typedef {import("./api.js").Me} Me
+ * @typedef {import("./api.js").PaperEntry} PaperEntry
+ * @typedef {import("./api.js").FolderDetails} FolderDetails
+ * @typedef {import("./api.js").DocumentSummary} DocumentSummary
+ * @typedef {import("./api.js").LeftOff} LeftOff
+ * @typedef {import("./folder_view.js").Found} Found
+ * @typedef {import("./folder_view.js").Preparing} Preparing
+ * @typedef {import("./rows.js").Latest} Latest
+ * @typedef {import("./uploads.js").Upload} Upload
+ *
+ * A folder, or a search over all papers.
+ * @typedef {{folder: string, query?: undefined} | {query: string, folder?: undefined}} ShelfPlace
+ *
+ * A screen. `folder`: that it shows. `lookAgain`: for what a search did not find before.
+ * @typedef {{
+ *   stop(): void, fill?(found: Found, first?: number): void, prepared?(progress: Preparing): void, lookAgain?(): Promise<void>,
+ *   folder?: FolderDetails | null,
+ * }} Screen
+ *
+ * `tools`: makes buttons for all screens.
+ * @typedef {{
+ *   library: import("./client.js").Library, logIn: () => unknown, mark: (found: import("./found.js").Marks) => void,
+ *   tools: () => import("./elements.js").Children,
+ * }} ShelfDoes
+ */
+
+/** The style is there. @type {Promise<unknown>} */
 export const styled = new Promise((done) => {
   const sheet = h("link", { rel: "stylesheet", href: "viewer/shelf.css", onload: done, onerror: done });
   document.head.append(sheet);
 });
 
+/** @param {ShelfPlace} place */
 const keyOf = (place) => (place.query === undefined ? `folder ${place.folder}` : `search ${place.query}`);
-const isPassing = (error) => error instanceof TypeError || error.status >= 500;
+/** @param {unknown} error */
+const isPassing = (error) => error instanceof TypeError || statusOf(error) >= 500;
 
-/** `host`: the element that holds it. `does`: {library, tell(text), logIn(), mark({paper, query, hits}), tools()}; tools: buttons for
-    all screens. */
+/** @param {HTMLElement} host the element that holds it @param {ShelfDoes} does */
 export function makeShelf(host, does) {
   const { library } = does;
   const api = new Api(library);
   const tell = makeNotices();
-  const scrolls = new Map(); // place -> how far it was scrolled
-  let shown = null; // {folder} or {query}
-  let view = null; // of the place that is shown
-  let kind = ""; // of view: "folder", "plain", "found" or "lost"
+  /** @type {Map<string, number>} how far places were scrolled */
+  const scrolls = new Map();
+  /** @type {ShelfPlace | null} */
+  let shown = null;
+  /** @type {Screen | null} of the place that is shown */
+  let view = null;
+  /** @type {ChildNode | null} it is in the page as long as the screen is */
+  let mark = null;
+  /** @type {"" | "folder" | "plain" | "found" | "lost"} of the screen */
+  let kind = "";
+  /** @type {Me | null} */
   let me = null;
   let showing = 0;
+  /** @type {Preparing} */
   let progress = new Map();
   let stale = 0;
-  let last = null; // {href, top} of the link that was followed: it is there again, with the focus, when one comes back
+  /** @type {{href: string | null, top: number} | null} the link that was followed: when one comes back, it has the focus again */
+  let last = null;
   let isGoingOn = false; // by a link of the shelf: to the beginning of what it leads to
 
   const uploads = new Uploads(library.base, (upload) => {
     if (upload.state === "done") finished(upload).catch(tellFault);
     sending.fill();
   });
-  const sending = uploadList(uploads, () => (kind === "folder" ? shown?.folder : undefined), (upload) => compare(upload).catch(tellFault));
+  const folderShown = () => (kind === "folder" ? shown?.folder : undefined);
+  const sending = uploadList(uploads, folderShown, (upload) => compare(upload).catch(tellFault));
+  /** @param {Error} error */
   const tellFault = (error) => tell(fault(error));
+  /* Whoever asks: they are known once the shelf is shown. */
+  const asking = () => /** @type {Me} */ (me);
 
   addEventListener("beforeunload", (event) => { if (uploads.isBusy) event.preventDefault(); });
   addEventListener("online", () => { if (kind === "lost") again().catch(tellFault); });
   addEventListener("scroll", () => { if (!host.hidden && shown) scrolls.set(keyOf(shown), scrollY); }, { passive: true });
   host.addEventListener("click", (event) => {
-    const link = event.target.closest?.("a[href^='#']");
+    const link = event.target instanceof Element && event.target.closest("a[href^='#']");
     if (!link) return;
     last = { href: link.getAttribute("href"), top: link.getBoundingClientRect().top };
     isGoingOn = true;
@@ -65,10 +106,11 @@ export function makeShelf(host, does) {
   setInterval(() => { if (document.visibilityState === "visible") visitBefore(); }, VISIT_EVERY_MS);
   if ("scrollRestoration" in history) history.scrollRestoration = "manual"; // what it would scroll to is not there yet
 
+  /** @param {ShelfPlace} place */
   async function show(place) {
     showing += 1;
     const mine = showing;
-    const isSame = shown && keyOf(shown) === keyOf(place) && view && host.contains(view.mark);
+    const isSame = shown && keyOf(shown) === keyOf(place) && view && host.contains(mark);
     const isNew = isGoingOn && !isSame;
     isGoingOn = false;
     const y = isNew ? 0 : scrolls.get(keyOf(place)) || 0;
@@ -82,30 +124,33 @@ export function makeShelf(host, does) {
         shown = place;
         leave();
       }
-      if (place.query === undefined) fill(found, rowsTo(y));
-      else begin("found", () => foundView(host, bar(place.query), place.query, { api, mark: does.mark }));
+      const { query } = place;
+      if (found) fill(found, rowsTo(y));
+      else if (query !== undefined) begin("found", () => foundView(host, bar(query), query, { api, mark: does.mark }));
       if (isSame && document.activeElement?.getAttribute("href") === last?.href) comeBack(scrollY); // something above it is different
       if (!isSame) {
         scrollTo(0, y);
-        host.querySelector("[autofocus]")?.focus();
+        /** @type {HTMLElement | null} */ (host.querySelector("[autofocus]"))?.focus();
       }
     } catch (error) {
       if (mine !== showing) return;
       if (!me || !isPassing(error)) throw error; // at the start, a page of its own says so
-      if (isSame) tellFault(error); // what was there before may still be read
+      if (isSame) tellFault(/** @type {Error} */ (error)); // what was there before may still be read
       else showLost(place);
     }
   }
 
+  /** @param {number} y */
   const rowsTo = (y) => Math.max(FIRST_ROWS, Math.ceil((y + innerHeight) / LEAST_ROW_PX) * (y ? MOST_COLUMNS : 1));
 
-  /* From a paper, to where its row is. */
+  /** From a paper, to where its row is. @param {number} y */
   function comeBack(y) {
     scrollTo(0, y);
-    const link = last && [...host.querySelectorAll("a")].find((one) => one.getAttribute("href") === last.href);
+    if (!last) return;
+    const { href, top } = last;
+    const link = [...host.querySelectorAll("a")].find((one) => one.getAttribute("href") === href);
     if (!link) return;
     if (document.activeElement !== link) link.focus({ preventScroll: true });
-    const { top } = last;
     const place = () => scrollBy(0, link.getBoundingClientRect().top - top);
     place();
     requestAnimationFrame(() => requestAnimationFrame(place)); // heights of rows that were not seen were guesses
@@ -117,14 +162,16 @@ export function makeShelf(host, does) {
     kind = "";
   }
 
+  /** @param {"folder" | "plain" | "found" | "lost"} wanted @param {() => Screen} make */
   function begin(wanted, make) {
     leave();
     kind = wanted;
     view = make();
-    view.mark = host.firstChild;
+    mark = host.firstChild;
+    return view;
   }
 
-  /* The server cannot be reached, and nothing was shown before. */
+  /** The server cannot be reached, and nothing was shown before. @param {ShelfPlace} place */
   function showLost(place) {
     shown = place;
     begin("lost", () => {
@@ -144,39 +191,53 @@ export function makeShelf(host, does) {
     await show(shown);
   }
 
-  /* A folder; at the top also the documents that are no papers. Without a shelf of papers, folder is null. */
+  /**
+   * A folder; at the top also the documents that are no papers.
+   * @param {string} id
+   * @returns {Promise<Found>}
+   */
   async function read(id) {
     const isTop = id === TOP;
+    const { has_shelf: hasShelf, is_logged_in: isLoggedIn, has_accounts: hasAccounts, role } = asking();
     const [folder, listed, reading] = await Promise.all([
-      me.has_shelf ? api.folder(id, FEW) : null,
-      isTop ? library.json("/documents") : { documents: [], not_served: [] },
-      me.has_shelf && me.is_logged_in ? api.reading().catch(() => []) : [],
+      hasShelf ? api.folder(id, FEW) : null,
+      isTop ? api.documents() : { documents: [], not_served: [] },
+      hasShelf && isLoggedIn ? api.reading().catch(() => []) : [],
     ]);
     const { documents, not_served = [] } = listed;
     const isEmpty = isTop && !folder?.folders.length && !folder?.papers.length && !documents.length;
-    if (isEmpty && me.role === "citizen" && me.has_accounts) { // somebody who logs in may see more
+    if (isEmpty && role === "citizen" && hasAccounts) { // somebody who logs in may see more
       throw Object.assign(new Error(t("e401")), { status: 401 });
     }
-    const latest = !isTop ? [] : me.has_shelf ? await latestPapers(reading) : latestDocuments(documents);
+    const latest = !isTop ? [] : hasShelf ? await latestPapers(reading) : latestDocuments(documents);
     return { folder, documents, not_served, reading: new Map(reading.map((one) => [one.paper, one])), latest, since_s: visitBefore() };
   }
 
-  /* What was read last: as the server knows it of somebody, or this device of anybody. */
+  /** What was read last: as the server knows it of somebody, or this device of anybody. @param {LeftOff[]} reading */
   async function latestPapers(reading) {
-    const known = reading.length ? reading.filter((one) => one.at_s) : opened().filter((one) => one.key.startsWith("paper=")).map((one) => (
-      { paper: one.key.slice("paper=".length), page: pageOf(one.key) || 1 }));
+    const here = opened().filter((one) => one.key.startsWith("paper="));
+    const known = reading.length ? reading.filter((one) => one.at_s)
+      : here.map(({ key }) => ({ paper: key.slice("paper=".length), page: pageOf(key) || 1 }));
     const wanted = known.filter((one) => one.page > 1).slice(0, LATEST);
     const papers = await Promise.all(wanted.map((one) => api.paper(one.paper).catch(() => null)));
-    return papers.map((one, index) => one?.document && one.withdrawn_s === null && {
-      key: `paper=${one.id}`, name: one.name, page: wanted[index].page, count: one.page_count, preview: pathOf(one.document.preview),
-    }).filter(Boolean);
+    /** @type {Latest[]} */
+    const made = [];
+    for (const [index, one] of papers.entries()) {
+      if (!one?.document || one.withdrawn_s !== null) continue;
+      const preview = pathOf(one.document.preview);
+      made.push({ key: `paper=${one.id}`, name: one.name, page: wanted[index].page, count: one.page_count, preview });
+    }
+    return made;
   }
 
+  /** @param {DocumentSummary[]} documents @returns {Latest[]} */
   function latestDocuments(documents) {
     const known = new Map(documents.map((one) => [one.id, one]));
-    return opened().filter((one) => known.has(one.key)).map(({ key }) => {
-      const { name, page_count: count } = known.get(key);
-      return { key, name: withoutEnding(name), page: pageOf(key) || 1, count, preview: `${library.base}/documents/${key}/pages/1/preview` };
+    return opened().flatMap(({ key }) => {
+      const one = known.get(key);
+      if (!one) return [];
+      const preview = `${library.base}/documents/${key}/pages/1/preview`;
+      return [{ key, name: withoutEnding(one.name), page: pageOf(key) || 1, count: one.page_count, preview }];
     });
   }
 
@@ -184,94 +245,113 @@ export function makeShelf(host, does) {
   async function refresh() {
     const place = shown;
     if (host.hidden || !place) return;
-    if (kind === "found") { await view.lookAgain(); return; }
-    if (kind === "lost") { await again(); return; }
+    if (kind === "found") { await view?.lookAgain?.(); return; }
+    if (kind === "lost" || place.folder === undefined) { await again(); return; }
     try {
       const found = await read(place.folder);
       if (shown !== place) { await refresh(); return; } // another one is shown by now, and was read before this change perhaps
       if (!host.hidden) fill(found);
     } catch (error) {
       if (shown !== place) return;
-      if (error.status === 401) { await does.logIn(); return; } // the login was ended
+      if (statusOf(error) === 401) { await does.logIn(); return; } // the login was ended
       if (isPassing(error)) return; // it is told of by the stream, and the shelf stays
-      if (error.status !== 404) throw error;
+      if (statusOf(error) !== 404) throw error;
       location.hash = ""; // the folder is not there any more, or not for us
     }
   }
 
+  /** @type {(found: Found, first?: number) => void} first: rows to be there when this returns */
   function fill(found, first) {
     const wanted = found.folder ? "folder" : "plain";
-    if (kind !== wanted || !host.contains(view.mark)) {
-      const dropped = (files, folder) => uploads.add(files, { folder });
-      begin(wanted, () => (found.folder
-        ? folderView(host, bar(), { ...rowDoes, uploads: sending.element, tools: folderTools, dropped })
-        : plainView(host, bar(), rowDoes)));
-    }
-    view.fill(found, first);
-    view.prepared(progress);
+    /** @type {(files: File[], folder: string) => void} */
+    const dropped = (files, folder) => { uploads.add(files, { folder }); };
+    const make = () => (found.folder
+      ? folderView(host, bar(), { ...rowDoes, uploads: sending.element, tools: folderTools, dropped })
+      : plainView(host, bar(), rowDoes));
+    const screen = view && kind === wanted && host.contains(mark) ? view : begin(wanted, make);
+    screen.fill?.(found, first);
+    screen.prepared?.(progress);
     sending.fill();
   }
 
+  /** @param {(tends: typeof import("./tending.js")) => unknown} work */
   const tending = (work) => () => import("./tending.js").then(work).catch(tellFault);
+  /** @type {import("./rows.js").RowDoes} */
   const rowDoes = {
     base: library.base,
-    opened: (one) => noteOpened(one.revision === undefined ? one.id : `paper=${one.id}`),
-    more: (one) => tending((tends) => tends.showPaper(one.id, { api, changed: refresh, replace, count: view.folder.papers.length }))(),
+    opened: (one) => noteOpened("revision" in one ? `paper=${one.id}` : one.id),
+    more: (one) => tending((tends) => {
+      const count = view?.folder?.papers.length || 0;
+      return tends.showPaper(one.id, { api, changed: refresh, replace, count });
+    })(),
     unlock: (one) => tending((tends) => tends.unlock(one, { api, changed: refresh }))(),
   };
 
+  /** @param {FolderDetails} folder */
   function folderTools(folder) {
-    const more = { api, changed: refresh, left: (parent) => { location.hash = parent === TOP ? "" : `folder=${parent}`; } };
-    return folderButtons(folder, me, {
+    /** @param {string} parent */
+    const left = (parent) => { location.hash = parent === TOP ? "" : `folder=${parent}`; };
+    const more = { api, changed: refresh, left };
+    return folderButtons(folder, asking(), {
       add: () => choose(true, (files) => uploads.add(files, { folder: folder.id })),
       make: tending((tends) => tends.makeFolder(folder.id, more)),
       links: () => import("./sharing.js").then((shares) => shares.showLinks(folder, more)).catch(tellFault),
       access: () => import("./sharing.js").then((shares) => shares.showAccess(folder, more)).catch(tellFault),
       more: tending((tends) => tends.showFolder(folder, more)),
-      people: () => import("./people.js").then((people) => people.showPeople(api, me.may)).catch(tellFault),
+      people: () => import("./people.js").then((people) => people.showPeople(api, asking().may)).catch(tellFault),
     });
   }
 
   /* The bar at the top of every screen. */
   function bar(query = "") {
+    const { has_shelf: hasShelf, has_accounts: hasAccounts, is_logged_in: isLoggedIn, name, role } = asking();
     const input = searchField(t("search_all"), { value: query, enterkeyhint: "search" });
-    const search = h("form", { role: "search", onsubmit: (event) => {
+    /** @param {Event} event */
+    const onsubmit = (event) => {
       event.preventDefault();
       if (!input.value.trim()) { tell(t("help_search")); input.focus(); return; }
       isGoingOn = true;
       location.hash = `search=${encodeURIComponent(input.value.trim())}`;
-    } }, input, button("search", t("search"), null, { type: "submit" }));
-    const account = () => import("./account.js").then((accounts) => accounts.showAccount(api, me)).catch(tellFault);
-    return h("div", { class: "bar" }, me.has_shelf ? search : h("span", { class: "grow" }), h("span", { class: "tools" }, does.tools(),
-      me.is_logged_in && button("person", me.name || t("guest"), account, { class: "account", title: t("me") }),
-      me.has_accounts && me.role === "citizen" && button("person", t("log_in"), () => does.logIn())));
+    };
+    const search = h("form", { role: "search", onsubmit }, input, button("search", t("search"), null, { type: "submit" }));
+    const account = () => import("./account.js").then((accounts) => accounts.showAccount(api, asking())).catch(tellFault);
+    return h("div", { class: "bar" }, hasShelf ? search : h("span", { class: "grow" }), h("span", { class: "tools" }, does.tools(),
+      isLoggedIn && button("person", name || t("guest"), account, { class: "account", title: t("me") }),
+      hasAccounts && role === "citizen" && button("person", t("log_in"), () => does.logIn())));
   }
 
   /* Files: chosen, or dropped on the screen. */
 
+  /** @param {PaperEntry} paper */
   function replace(paper) {
     choose(false, ([file]) => uploads.add([file], { paper: paper.id, before: paper.revision, shelf: paper.folder }));
   }
 
-  const mayDrop = (event) => kind === "folder" && view.folder?.may.includes("register") && hasFiles(event);
+  /** The folder that takes what is dropped; null: none does. @param {DragEvent} event */
+  const dropFolder = (event) => {
+    const folder = (kind === "folder" && view?.folder) || null;
+    return folder?.may.includes("register") && hasFiles(event) ? folder : null;
+  };
   host.addEventListener("dragover", (event) => {
-    if (!mayDrop(event)) return;
+    if (!dropFolder(event)) return;
     event.preventDefault();
     host.dataset.drop = t("drop");
   });
-  host.addEventListener("dragleave", (event) => { if (!host.contains(event.relatedTarget)) delete host.dataset.drop; });
+  host.addEventListener("dragleave", (event) => { if (isLeaving(host, event)) delete host.dataset.drop; });
   host.addEventListener("drop", (event) => {
     delete host.dataset.drop;
-    if (!mayDrop(event)) return;
+    const folder = dropFolder(event);
+    if (!folder) return;
     event.preventDefault();
-    uploads.add([...event.dataTransfer.files], { folder: view.folder.id });
+    uploads.add([...event.dataTransfer?.files || []], { folder: folder.id });
   });
 
+  /** @param {Upload} upload */
   async function finished(upload) {
     const { paper, before } = upload.target;
     upload.told = paper ? t("done_replaced") : t("done");
     refresh().catch(tellFault);
-    if (!paper || !upload.revision || upload.revision === before) return;
+    if (!paper || !before || !upload.revision || upload.revision === before) return;
     const fates = await api.difference(paper, before, upload.revision);
     if (!fates) return;
     upload.told = `${t("done_replaced")} – ${summary(fates)}`;
@@ -280,9 +360,11 @@ export function makeShelf(host, does) {
     if (!document.querySelector("dialog")) await compare(upload);
   }
 
-  async function compare({ target, revision }) {
+  /** @param {Upload} upload */
+  async function compare({ target: { paper, before }, revision }) {
+    if (!paper || !before || !revision) return;
     const { showChanges } = await import("./change_map.js");
-    await showChanges(api, await api.paper(target.paper), target.before, revision);
+    await showChanges(api, await api.paper(paper), before, revision);
   }
 
   return {
@@ -297,7 +379,7 @@ export function makeShelf(host, does) {
       clearTimeout(stale);
       stale = setTimeout(() => refresh().catch(tellFault), 50);
     },
-    /** The stream tells how far papers are prepared. */
+    /** The stream tells how far papers are prepared. @param {{papers: import("./api.js").PaperProgress[]}} event */
     prepared(event) {
       progress = new Map(event.papers.map((one) => [one.paper, one]));
       view?.prepared?.(progress);

@@ -7,27 +7,34 @@ const VISIT_S = 1800; // a pause as long as this begins another visit
 const MOST_OPENED = 30;
 const [VISIT, OPENED, ORDER] = ["sidebooks visit", "sidebooks opened", "sidebooks order"];
 
-/** What was stored as JSON; `otherwise` if it is not there or cannot be read. */
+/**
+ * What was stored as JSON; `otherwise` if it is not there or cannot be read.
+ * @template T
+ * @param {string} key
+ * @param {T} otherwise
+ * @returns {T}
+ */
 export function readJson(key, otherwise) {
-  try { return JSON.parse(read(key)) ?? otherwise; } catch { return otherwise; }
+  try { return JSON.parse(read(key) || "null") ?? otherwise; } catch { return otherwise; }
 }
 
-/** The page at which this device left off. key: "paper=ID", or a document's id. null: none. */
+/** The page at which this device left off; null: none. @param {string} key "paper=ID", or a document's id */
 export const pageOf = (key) => Number(read(`sidebooks page ${key}`)) || null;
 
 /** When the visit before this one ended, in seconds since 1970; null on the first one. Call it again and again: it notes that
     somebody is here. */
 export function visitBefore(now_s = Date.now() / 1000) {
-  const kept = readJson(VISIT, null);
+  const kept = readJson(VISIT, /** @type {{before_s: number | null, last_s: number} | null} */ (null));
   const isSame = kept && now_s - kept.last_s < VISIT_S;
   const before_s = isSame ? kept.before_s : kept?.last_s ?? null;
   write(VISIT, JSON.stringify({ before_s, last_s: now_s }));
   return before_s;
 }
 
-/** What was opened here, the latest first: [{key, at_s}…]. */
-export const opened = () => readJson(OPENED, []);
+/** What was opened here, the latest first. */
+export const opened = () => readJson(OPENED, /** @type {{key: string, at_s: number}[]} */ ([]));
 
+/** @param {string} key */
 export function noteOpened(key, at_s = Date.now() / 1000) {
   const others = opened().filter((one) => one.key !== key);
   write(OPENED, JSON.stringify([{ key, at_s }, ...others].slice(0, MOST_OPENED)));
@@ -35,4 +42,5 @@ export function noteOpened(key, at_s = Date.now() / 1000) {
 
 /** The order of lists that was chosen here: "agenda", "name" or "newest". */
 export const orderChosen = () => read(ORDER) || "agenda";
+/** @param {string} order */
 export const chooseOrder = (order) => write(ORDER, order);

@@ -17,6 +17,7 @@ export function makeNotices() {
   for (const one of ["pointerenter", "focusin"]) box.addEventListener(one, () => clearTimeout(timer));
   for (const one of ["pointerleave", "focusout"]) box.addEventListener(one, wait);
   addEventListener("hashchange", hide);
+  /** @param {string} [told] */
   return (told) => {
     if (!told) { hide(); return; }
     const now = button("close", t("close"), hide);

@@ -1,13 +1,24 @@
 /* The strip of thumbnails: painted from previews that are decoded already. A finger that runs along it riffles. */
 
+/** @import { Book, Direction } from "./types" */
+
+import { drawable } from "./painter.js";
+
 const GAP_PX = 6;
 const DRAG_PX = 6;
 const DIM = "rgba(16, 16, 16, 0.6)"; // at night
 const AFTER_FRAME_MS = 34; // two frames: the page itself comes first
 
-/** `does`: {book(), page(), spread(), direction(), goto(page)}. Returns what paints it, soon. */
+/**
+ * Returns what paints it, soon.
+ * @param {HTMLCanvasElement} canvas
+ * @param {{
+ *   book: () => Book | null, page: () => number, spread: () => number[], direction: () => Direction, goto: (page: number) => void,
+ * }} does
+ */
 export function makeStrip(canvas, does) {
-  const context = canvas.getContext("2d");
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  /** @type {{x: number, page: number, moved: boolean} | null} */
   let drag = null;
   let cell = 1;
 
@@ -39,7 +50,7 @@ export function makeStrip(canvas, does) {
       const bitmap = book.preview(page);
       context.fillStyle = "#ffffff";
       context.fillRect(x, y, across, down);
-      if (bitmap) { context.drawImage(bitmap, x, y, across, down); painted += 1; }
+      if (bitmap) { context.drawImage(drawable(bitmap), x, y, across, down); painted += 1; }
       if (isNight) {
         context.fillStyle = DIM;
         context.fillRect(x, y, across, down);
@@ -48,7 +59,7 @@ export function makeStrip(canvas, does) {
       context.strokeStyle = spread.includes(page) ? style.getPropertyValue("--accent") : style.getPropertyValue("--line");
       context.strokeRect(x, y, across, down);
     }
-    canvas.dataset.painted = painted;
+    canvas.dataset.painted = String(painted);
   }
 
   canvas.addEventListener("pointerdown", (event) => {
@@ -61,6 +72,7 @@ export function makeStrip(canvas, does) {
     drag.moved ||= Math.abs(across) > DRAG_PX;
     if (drag.moved) does.goto(drag.page - side() * Math.round((across * canvas.width) / canvas.clientWidth / cell));
   });
+  /** @param {PointerEvent} event */
   const ended = (event) => {
     if (drag && !drag.moved && event.type === "pointerup") {
       const box = canvas.getBoundingClientRect();

@@ -9,29 +9,50 @@ const LEVELS = ["open", "online", "keep"];
 const KINDS = ["folder", "meeting", "item"];
 const REASONS = ["Withdrawn: ", "取り下げの理由："];
 
-/** A time as an input of the kind "datetime-local" has it, and back. */
-export const inputTime = (seconds) => (seconds === null ? "" : new Date(seconds * 1000 - new Date().getTimezoneOffset() * 60_000).toISOString().slice(0, 16));
+/**
+ * @typedef {import("./api.js").Api} Api
+ * @typedef {import("./api.js").PaperEntry} PaperEntry
+ * @typedef {import("./api.js").PaperDetails} PaperDetails
+ * @typedef {import("./api.js").FolderDetails} FolderDetails
+ * @typedef {import("./elements.js").IconName} IconName
+ *
+ * @typedef {{api: Api, changed: () => Promise<unknown>}} Does
+ * @typedef {(body: object) => Promise<boolean>} Change sends what is to change; true: it is done
+ * @typedef {{person: string, name: string, first_s: number, last_s: number, count: number}} ReaderRow
+ */
+
+/** A time as an input of the kind "datetime-local" has it, and back. @param {number | null} seconds */
+export function inputTime(seconds) {
+  if (seconds === null) return "";
+  const local = new Date(seconds * 1000 - new Date().getTimezoneOffset() * 60_000);
+  return local.toISOString().slice(0, 16);
+}
+/** @param {string} value */
 export const secondsOf = (value) => (value ? new Date(value).getTime() / 1000 : null);
 
-/** All that may be done with a paper. `does`: {api, replace(paper), changed(), count}. */
+/**
+ * All that may be done with a paper.
+ * @param {string} id
+ * @param {Does & {replace: (paper: PaperEntry) => void, count: number}} does count: of the papers in its folder
+ */
 export async function showPaper(id, does) {
   const { api } = does;
   const paper = await api.paper(id);
+  /** @param {string} operation */
   const may = (operation) => paper.may.includes(operation);
   const path = `/papers/${id}`;
   const isWithdrawn = paper.withdrawn_s !== null;
+  /** @type {Change} */
   const change = async (body) => { await api.send("PATCH", path, body); await does.changed(); return true; };
   return dialog(paper.name, (close) => {
-    const error = h("p", { class: "error", role: "alert" });
-    const act = (image, text, work, given) => button(image, text, async () => {
-      error.textContent = "";
-      try { if (await work()) close(); } catch (problem) { error.textContent = fault(problem); }
-    }, given);
+    const { error, act } = actions(close, fault);
     const restoring = async () => {
       if (!await sure(t("restore"), t("restore_sure", { name: paper.name }), t("restore"))) return false;
       await api.send("POST", `${path}/restore`);
       return change({ note: paper.note.split("\n").filter((line) => line !== reasonIn(paper.note)).join("\n") });
     };
+    const timing = act("clock", "", () => setWindow(paper, change));
+    timing.lastElementChild?.append(h("span", {}, t("window")), h("small", {}, windowText(paper.from_s, paper.until_s)));
     return [
       h("div", { class: "menu" },
         paper.state === "locked" && may("replace") && act("lock", t("give_password"), () => unlock(paper, does)),
@@ -41,10 +62,10 @@ export async function showPaper(id, does) {
         may("change_paper") && paper.place < does.count - 1 && act("down", t("move_down"), () => change({ place: paper.place + 1 })),
         may("change_paper") && act("into", t("move_to"), () => moveInto(api, paper.name, paper.folder, (folder) => change({ folder }))),
         may("change_paper") && act("info", t("about_paper"), () => setAbout(paper, change)),
-        may("change_paper") && act("clock", [h("span", {}, t("window")), h("small", {}, windowText(paper.from_s, paper.until_s))], () => setWindow(paper, change)),
+        may("change_paper") && timing,
         may("read_readers") && act("people", t("readers"), () => showReaders(api, paper)),
         act("list", t("revisions"), () => showRevisions(api, paper)),
-        may("read_original") && h("a", { class: "button", href: `${api.base}${path}/original`, download: true }, icon("download"), h("span", {}, t("download"))),
+        may("read_original") && downloadOf(`${api.base}${path}/original`),
         may("withdraw") && !isWithdrawn && act("withdraw", t("withdraw"), () => withdraw(paper, does)),
         may("withdraw") && isWithdrawn && act("restore", t("restore"), restoring),
         may("purge") && act("bin", t("purge"), () => purge(paper, does), { class: "grave" }),
@@ -53,7 +74,27 @@ export async function showPaper(id, does) {
   });
 }
 
-/** Ask for the password of a locked paper. */
+/** @param {string} href */
+const downloadOf = (href) => h("a", { class: "button", href, download: true }, icon("download"), h("span", {}, t("download")));
+
+/**
+ * Buttons that do something and close their dialog if that gives true; and where they say what went wrong.
+ * @param {() => void} close
+ * @param {(problem: import("./requests.js").Problem) => string} explain
+ */
+function actions(close, explain) {
+  const error = h("p", { class: "error", role: "alert" });
+  /** @type {(image: IconName, text: string, work: () => unknown, given?: import("./elements.js").Given) => HTMLButtonElement} */
+  const act = (image, text, work, given) => button(image, text, async () => {
+    error.textContent = "";
+    try {
+      if (await work()) close();
+    } catch (problem) { error.textContent = explain(/** @type {import("./requests.js").Problem} */ (problem)); }
+  }, given);
+  return { error, act };
+}
+
+/** Ask for the password of a locked paper. @param {PaperEntry} paper @param {Does} does */
 export function unlock(paper, does) {
   return dialog(paper.name, (close) => {
     const password = passwordField(t("file_password"), "off");
@@ -65,26 +106,32 @@ export function unlock(paper, does) {
   });
 }
 
-/* The line of a note that says why a paper was withdrawn, in whatever language it was written. */
+/** The line of a note that says why a paper was withdrawn, in whatever language it was written. @param {string} note */
 const reasonIn = (note) => note.split("\n").find((line) => REASONS.some((mark) => line.startsWith(mark)));
 
+/** @param {PaperEntry} paper @param {Does} does */
 function withdraw(paper, does) {
   return dialog(t("withdraw"), (close) => {
     const reason = field(t("withdraw_reason"), { maxlength: 500, autocomplete: "off" });
     const made = form([h("p", {}, t("withdraw_sure", { name: paper.name })), reason], t("withdraw"), async () => {
       const given = reason.input.value.trim();
       await does.api.send("POST", `/papers/${paper.id}/withdraw`);
-      if (given) await does.api.send("PATCH", `/papers/${paper.id}`, { note: [paper.note, t("withdrawn_because", { reason: given })].filter(Boolean).join("\n") });
+      const note = [paper.note, t("withdrawn_because", { reason: given })].filter(Boolean).join("\n");
+      if (given) await does.api.send("PATCH", `/papers/${paper.id}`, { note });
       await does.changed();
       close(true);
     });
-    made.querySelector("[type=submit]").className = "grave";
-    made.querySelector(".buttons").prepend(button(null, t("cancel"), () => close(false)));
+    const go = submitOf(made);
+    go.className = "grave";
+    go.before(button(null, t("cancel"), () => close(false)));
     return made;
   });
 }
 
-/* What stands beside a paper's name, and whether it may be taken away. */
+/** @param {HTMLFormElement} made */
+const submitOf = (made) => /** @type {HTMLButtonElement} */ (made.querySelector("[type=submit]"));
+
+/** What stands beside a paper's name, and whether it may be taken away. @param {PaperEntry} paper @param {Change} change */
 function setAbout(paper, change) {
   return dialog(t("about_paper"), (close) => {
     const note = field(t("note"), { value: paper.note, maxlength: 4000, rows: 3 });
@@ -96,39 +143,56 @@ function setAbout(paper, change) {
   });
 }
 
-/* Choose a folder, and move something there. from: the folder that holds it; without: a folder that cannot be chosen. */
+/**
+ * Choose a folder, and move something there.
+ * @param {Api} api
+ * @param {string} name
+ * @param {string} from the folder that holds it
+ * @param {(folder: string) => Promise<unknown>} move
+ * @param {string} [without] a folder that cannot be chosen
+ */
 function moveInto(api, name, from, move, without) {
   return dialog(`${t("move_to")}: ${name}`, (close) => {
     const list = h("ul", { class: "rows" });
     const way = h("p", { class: "lead" });
     const error = h("p", { class: "error", role: "alert" });
     const go = button("into", t("move_here"), null, { class: "main" });
-    let here = null;
+    let here = from;
+    go.disabled = true; // until it is known where one is
+    /** @param {string} id @returns {Promise<void>} */
     const open = async (id) => {
       const folder = await api.folder(id);
       here = folder.id;
       way.textContent = [t("shelf"), ...folder.way.map((one) => one.name), folder.name].filter(Boolean).join(" › ");
       go.disabled = here === from;
       const above = folder.id === TOP ? null : folderAbove(folder);
-      const rows = folder.folders.filter((one) => one.id !== without).map((one) => [one.id, one.name, "folder", t("move_into", { name: one.name })]);
-      if (above) rows.unshift([above, folder.way.length ? folder.way[folder.way.length - 1].name : t("shelf"), "up", null]);
-      list.replaceChildren(...rows.map(([target, text, sign, label]) => h("li", {}, button(sign, text, () => open(target).catch(told), { class: "grow start", "aria-label": label }))));
+      const inner = folder.folders.filter((one) => one.id !== without);
+      const rows = inner.map((one) => row(one.id, one.name, "folder", t("move_into", { name: one.name })));
+      if (above) rows.unshift(row(above, folder.way.length ? folder.way[folder.way.length - 1].name : t("shelf"), "up", null));
+      list.replaceChildren(...rows);
     };
+    /** @type {(target: string, text: string, sign: IconName, label: string | null) => HTMLElement} */
+    const row = (target, text, sign, label) => (
+      h("li", {}, button(sign, text, () => open(target).catch(told), { class: "grow start", "aria-label": label })));
+    /** @param {Error} problem */
     const told = (problem) => { error.textContent = fault(problem); };
     go.addEventListener("click", async () => {
       try {
         await move(here);
         close(true);
-      } catch (problem) { told(problem); }
+      } catch (problem) { told(/** @type {Error} */ (problem)); }
     });
-    const start = without || from === TOP ? open(from) : api.folder(from).then((folder) => open(folderAbove(folder))); // where other folders are
+    const others = async () => open(folderAbove(await api.folder(from))); // beside the one that holds it
+    const start = without || from === TOP ? open(from) : others();
     start.catch(told);
     return [way, list, error, h("p", { class: "buttons" }, button(null, t("cancel"), () => close(false)), go)];
   });
 }
 
+/** @param {FolderDetails} folder */
 const folderAbove = (folder) => (folder.way.length ? folder.way[folder.way.length - 1].id : TOP);
 
+/** @param {PaperEntry} paper @param {Change} change */
 function setWindow(paper, change) {
   return dialog(t("window"), (close) => {
     const from = field(t("from"), { type: "datetime-local", value: inputTime(paper.from_s) });
@@ -140,27 +204,36 @@ function setWindow(paper, change) {
   });
 }
 
+/** @param {Api} api @param {PaperEntry} paper */
 async function showReaders(api, paper) {
+  /** @type {{readers: ReaderRow[]}} */
   const { readers } = await api.get(`/papers/${paper.id}/readers`);
+  const rows = readers.map((one) => h("li", {}, h("strong", { class: "grow" }, one.name || t("guest")),
+    h("small", {}, t("reader_row", { n: one.count, time: time(one.last_s) }))));
   await dialog(`${t("readers")}: ${paper.name}`, () => (readers.length
-    ? [h("p", { class: "lead" }, t("readers_count", { n: readers.length })), h("ul", { class: "rows" }, readers.map((one) => h("li", {}, h("strong", { class: "grow" }, one.name || t("guest")),
-      h("small", {}, t("reader_row", { n: one.count, time: time(one.last_s) })))))]
+    ? [h("p", { class: "lead" }, t("readers_count", { n: readers.length })), h("ul", { class: "rows" }, rows)]
     : h("p", {}, t("no_readers"))));
   return false;
 }
 
+/** @param {Api} api @param {PaperDetails} paper */
 async function showRevisions(api, paper) {
-  const { revisions } = await api.get(`/papers/${paper.id}/revisions`);
-  await dialog(`${t("revisions")}: ${paper.name}`, () => h("ul", { class: "rows" }, revisions.reverse().map((one) => h("li", {},
-    h("span", { class: "grow" }, h("strong", {}, t("revision_row", { n: one.number, time: time(one.registered_s) })),
-      h("small", {}, [one.file_name, bytes(one.size_bytes), one.registered_by].filter(Boolean).join(" – "))),
-    one.document && one.number > 1 && revisions.find((other) => other.number === one.number - 1)?.document
-      && button("compare", t("see_changes"), async () => (await import("./change_map.js")).showChanges(api, paper, one.number - 1, one.number)),
-    paper.may.includes("read_original") && h("a", { class: "button", href: new URL(one.original).pathname, download: true }, icon("download"), h("span", {}, t("download"))),
-  ))));
+  const revisions = await api.revisions(paper.id);
+  const isShown = new Set(revisions.filter((one) => one.document).map((one) => one.number));
+  const rows = revisions.reverse().map((one) => {
+    const before = one.number - 1;
+    const compare = async () => (await import("./change_map.js")).showChanges(api, paper, before, one.number);
+    return h("li", {},
+      h("span", { class: "grow" }, h("strong", {}, t("revision_row", { n: one.number, time: time(one.registered_s) })),
+        h("small", {}, [one.file_name, bytes(one.size_bytes), one.registered_by].filter(Boolean).join(" – "))),
+      isShown.has(one.number) && isShown.has(before) && button("compare", t("see_changes"), compare),
+      paper.may.includes("read_original") && downloadOf(new URL(one.original).pathname));
+  });
+  await dialog(`${t("revisions")}: ${paper.name}`, () => h("ul", { class: "rows" }, rows));
   return false;
 }
 
+/** @param {PaperEntry} paper @param {Does} does */
 function purge(paper, does) {
   return dialog(t("purge"), (close) => {
     const name = field(t("purge_name"), { required: true, autocomplete: "off" });
@@ -169,7 +242,7 @@ function purge(paper, does) {
       await does.changed();
       close(true);
     });
-    const go = made.querySelector("[type=submit]");
+    const go = submitOf(made);
     go.className = "grave";
     go.disabled = true;
     const isSame = () => name.input.value.trim().normalize("NFKC") === paper.name.trim().normalize("NFKC");
@@ -178,7 +251,7 @@ function purge(paper, does) {
   }).then((isDone) => isDone === true);
 }
 
-/** Make a folder in another one. */
+/** Make a folder in another one. @param {string} parent @param {Does} does */
 export function makeFolder(parent, does) {
   return askFor(t("make_folder"), t("folder_name"), "", async (name) => {
     await does.api.send("POST", `/folders/${parent}`, { name });
@@ -186,20 +259,24 @@ export function makeFolder(parent, does) {
   });
 }
 
-/** All that may be done with a folder itself. `does`: {api, changed(), left(parent)}. */
+/**
+ * All that may be done with a folder itself.
+ * @param {FolderDetails} folder
+ * @param {Does & {left: (parent: string) => void}} does left: it is not there any more
+ */
 export function showFolder(folder, does) {
   const { api } = does;
   const path = `/folders/${folder.id}`;
+  /** @type {Change} */
   const change = async (body) => { await api.send("PATCH", path, body); await does.changed(); return true; };
   return dialog(folder.name, (close) => {
-    const error = h("p", { class: "error", role: "alert" });
-    const act = (image, text, work, given) => button(image, text, async () => {
-      error.textContent = "";
-      try { if (await work()) close(); } catch (problem) { error.textContent = problem.status === 409 ? t("not_empty") : fault(problem); }
-    }, given);
+    const { error, act } = actions(close, (problem) => (problem.status === 409 ? t("not_empty") : fault(problem)));
+    /** @param {number} step */
     const move = async (step) => {
       const above = await api.folder(folderAbove(folder));
-      const place = above.folders.find((one) => one.id === folder.id).place + step;
+      const here = above.folders.find((one) => one.id === folder.id);
+      if (!here) return true; // somebody else has moved or removed it
+      const place = here.place + step;
       return change({ place: Math.max(0, Math.min(above.folders.length - 1, place)) });
     };
     return [
@@ -218,6 +295,7 @@ export function showFolder(folder, does) {
   });
 }
 
+/** @param {FolderDetails} folder @param {Change} change */
 function setKind(folder, change) {
   return dialog(t("about_folder"), (close) => {
     const kind = field(t("kind"), { options: KINDS.map((one) => [one, t(`kind_${one}`)]), value: folder.kind });

@@ -3,6 +3,25 @@
    Lines are blocks in the order of reading, and the spaces stand in them: so whatever copies or reads the page (the clipboard, a
    screen reader, "look up", "speak selection") finds the text as it is written. */
 
+/** @import { Box, Corners, Link, TextContent } from "./types" */
+/** @import { Line, LineWord } from "./text_lines.js" */
+
+/**
+ * What a layer shows. ratio: pixels of the view per CSS pixel. label: names a page to who does not see it. follow: called with the
+ * page that a link leads to. address: the address of a page within the viewer.
+ * @typedef {{
+ *   ratio: number, label: (page: number) => string, follow: (page: number) => void, address: (page: number) => string,
+ * }} Showing
+ */
+/** @typedef {{least: number, across: number, down: number, shown: Showing}} Placed */
+/**
+ * @typedef {{
+ *   host: HTMLElement, number: number, content: TextContent, lines: Line[], elements: HTMLElement[], links: HTMLElement[],
+ *   isWritten: boolean, placed: Placed | null,
+ * }} TextPage
+ */
+/** @typedef {{language: string, pages: TextPage[], writing?: Promise<boolean>}} Filled */
+
 import { coveredText, grownBoxes, languageOf, linesOf } from "./text_lines.js";
 
 // By name: what "sans-serif" is depends on the language, which a canvas does not know.
@@ -15,36 +34,47 @@ const FINGER_PX = 44;
 const MOUSE_PX = 24;
 const UPRIGHT = /[\u1100-\u11ff\u2e80-\ua4cf\uac00-\ud7ff\uf900-\ufaff\ufe30-\ufe4f\uff01-\uff60\uffe0-\uffe6\u{20000}-\u{3ffff}]/gu;
 
-const measure = document.createElement("canvas").getContext("2d");
-const measured = new Map(); // a text -> its width in font sizes
-const filled = new WeakMap(); // a layer -> what it holds: see `fillText`
+const measure = /** @type {CanvasRenderingContext2D} */ (document.createElement("canvas").getContext("2d"));
+/** @type {Map<string, number>} a text -> its width in font sizes */
+const measured = new Map();
+/** @type {WeakMap<HTMLElement, Filled>} of a layer */
+const filled = new WeakMap();
 
+/** @type {Promise<unknown> | null} */
 let styled = null;
 let upright = 0;
 
 /* The style of the layer comes before its first text, which would be seen without it. */
 function style() {
   styled ||= new Promise((done) => {
-    const link = Object.assign(document.createElement("link"), { rel: "stylesheet", href: new URL("./text.css", import.meta.url).href });
+    const href = new URL("./text.css", import.meta.url).href;
+    const link = Object.assign(document.createElement("link"), { rel: "stylesheet", href });
     link.onload = link.onerror = done;
     document.head.append(link);
   });
   return styled;
 }
 
-/** Fill a layer for boxes (as of `fit`, after the pages are turned) of pages with their {words, links}. ratio: pixels of the view
-    per CSS pixel. quarters: by how many right angles the pages are turned clockwise. language: of the text, "" if it is not
-    known. label: names a page to who does not see it. follow: called with the page that a link leads to. address: the address
-    of a page within the viewer. Gives true when all is there, and false if the layer was filled anew before. */
+/**
+ * Fill a layer for boxes (as of `fit`, after the pages are turned) of pages. Gives true when all is there, and false if the layer was
+ * filled anew before.
+ * @param {HTMLElement} layer
+ * @param {Box[]} boxes
+ * @param {TextContent[]} contents
+ * @param {Omit<Showing, "address"> & {quarters?: number, language?: string, address?: Showing["address"]}} options quarters: by how
+ *   many right angles the pages are turned clockwise; language: of the text, "" if it is not known
+ * @returns {Promise<boolean>}
+ */
 export async function fillText(layer, boxes, contents, { ratio, quarters = 0, language = "", label, follow, address = besides }) {
   const before = filled.get(layer);
   const isSame = before && before.language === language && before.pages.length === boxes.length
     && before.pages.every((page, index) => page.content === contents[index] && page.number === boxes[index].page && page.host.isConnected);
+  /** @type {Filled} */
   const state = isSame ? before : { language, pages: boxes.map((box, index) => makePage(box.page, contents[index], language)) };
   filled.set(layer, state);
   layer.classList.add("text-layer");
   const turn = ((quarters % 4) + 4) % 4;
-  for (const [index, page] of state.pages.entries()) place(page, boxes[index], { ratio, turn, label, follow, address });
+  for (const [index, page] of state.pages.entries()) place(page, boxes[index], turn, { ratio, label, follow, address });
   if (!isSame) {
     layer.replaceChildren();
     await style();
@@ -52,22 +82,24 @@ export async function fillText(layer, boxes, contents, { ratio, quarters = 0, la
     layer.append(...state.pages.map((page) => page.host));
     state.writing = write(state.pages, () => filled.get(layer) === state);
   }
-  return state.writing || style().then(() => state.writing);
+  if (!state.writing) await style();
+  return state.writing ?? false;
 }
 
+/** @param {number} number @param {TextContent} content @param {string} language @returns {TextPage} */
 function makePage(number, content, language) {
   const host = document.createElement("section");
   host.className = "page";
   host.setAttribute("role", "group");
   const spoken = language || languageOf(content.words);
   if (spoken) host.lang = spoken;
-  return { host, number, content, lines: [], elements: [], links: [], isWritten: false };
+  return { host, number, content, lines: [], elements: [], links: [], isWritten: false, placed: null };
 }
 
-/* Put a page over its picture. */
-function place(page, box, shown) {
+/** Put a page over its picture. @param {TextPage} page @param {Box} box @param {number} turn @param {Showing} shown */
+function place(page, box, turn, shown) {
   const { host } = page;
-  const { ratio, turn, label } = shown;
+  const { ratio, label } = shown;
   const isTurned = turn % 2 === 1;
   const [width_pt, height_pt] = [box.width / box.scale, box.height / box.scale];
   const scale = box.scale / ratio / UNIT;
@@ -79,16 +111,19 @@ function place(page, box, shown) {
   host.style.width = `${across * UNIT}px`;
   host.style.height = `${down * UNIT}px`;
   host.setAttribute("aria-label", label(page.number));
-  page.placed = { least: (matchMedia("(any-pointer: coarse)").matches ? FINGER_PX : MOUSE_PX) * ratio / box.scale, across, down, shown };
+  const least_px = matchMedia("(any-pointer: coarse)").matches ? FINGER_PX : MOUSE_PX;
+  page.placed = { least: least_px * ratio / box.scale, across, down, shown };
   if (page.isWritten) appendLinks(page);
 }
 
-/* Links stand where their text is read; a line that is nothing but a link is read as the link. */
+/** Links stand where their text is read; a line that is nothing but a link is read as the link. @param {TextPage} page */
 function appendLinks(page) {
   const { host, content, lines, elements, placed } = page;
+  if (!placed) return;
   for (const element of page.links) element.remove();
   page.links = [];
   const grown = grownBoxes(content.links.map((link) => link.box_pt), placed.least, placed.across, placed.down);
+  /** @type {Map<number, HTMLElement>} */
   const last = new Map(); // several links of a line follow one another
   for (const [index, link] of content.links.entries()) {
     const covered = coveredText(lines, link.box_pt);
@@ -103,7 +138,7 @@ function appendLinks(page) {
   }
 }
 
-/* Lines by the handful: a page of thousands of words holds up no frame. */
+/** Lines by the handful: a page of thousands of words holds up no frame. @param {TextPage[]} pages @param {() => boolean} isWanted */
 async function write(pages, isWanted) {
   let words = 0;
   for (const page of pages) {
@@ -132,6 +167,7 @@ async function write(pages, isWanted) {
 
 const nextFrame = () => new Promise((done) => { requestAnimationFrame(() => setTimeout(done)); setTimeout(done, FRAME_MS); });
 
+/** @param {Line} line */
 function makeLine(line) {
   const element = document.createElement("span");
   const isDown = line.isVertical;
@@ -150,9 +186,16 @@ function makeLine(line) {
   return element;
 }
 
-/* Words as wide as they are drawn, each with what is between it and the next one. */
+/**
+ * Words as wide as they are drawn, each with what is between it and the next one.
+ * @param {HTMLElement} element
+ * @param {Line} line
+ * @param {number} font
+ */
 function fillLine(element, { words, isVertical }, font) {
+  /** @param {LineWord} word */
   const starts = (word) => (isVertical ? word.y0 : word.x0) * UNIT;
+  /** @param {LineWord} word */
   const ends = (word) => (isVertical ? word.y1 : word.x1) * UNIT;
   const origin = starts(words[0]);
   let at = 0; // where the line has come to: what rounding adds to a word, the next one makes good
@@ -177,6 +220,7 @@ function fillLine(element, { words, isVertical }, font) {
   }
 }
 
+/** @param {LineWord} word @param {Line} line @param {number} font */
 function makeLooseWord(word, line, font) {
   const span = document.createElement("span");
   const isDown = line.isVertical;
@@ -189,16 +233,18 @@ function makeLooseWord(word, line, font) {
   return span;
 }
 
-/* Each spacing is a font of its own to the browser: few of them are laid out faster. */
+/** Each spacing is a font of its own to the browser: few of them are laid out faster. @param {number} number */
 const stepped = (number) => Math.round(number * 4) / 4;
+/** @param {number} number */
 const rounded = (number) => Math.round(number * 100) / 100;
 
+/** @param {string} text @param {number} length @param {number} font @param {boolean} isDown */
 function spacing(text, length, font, isDown) {
   const natural = isDown ? heightOf(text) : widthOf(text);
   return `${rounded((length - natural * font) / Math.max(1, [...text].length))}px`;
 }
 
-/* Of a text set downwards, in font sizes: some characters stand upright, the others lie on their side. */
+/** Of a text set downwards, in font sizes: some characters stand upright, the others lie on their side. @param {string} text */
 function heightOf(text) {
   const lying = text.replace(UPRIGHT, "");
   return ([...text].length - [...lying].length) * uprightHeight() + (lying ? widthOf(lying) : 0);
@@ -215,7 +261,7 @@ function uprightHeight() {
   return upright;
 }
 
-/* In font sizes, by a canvas, which measures without laying out the page. */
+/** In font sizes, by a canvas, which measures without laying out the page. @param {string} text */
 function widthOf(text) {
   let width = measured.get(text);
   if (width === undefined) {
@@ -227,6 +273,12 @@ function widthOf(text) {
   return width;
 }
 
+/**
+ * @param {Link} link
+ * @param {Corners} grown
+ * @param {string} text
+ * @param {Showing} shown
+ */
 function makeLink({ page, uri, box_pt }, [x0, y0, x1, y1], text, { label, follow, address }) {
   const link = document.createElement("a");
   if (page) {
@@ -237,7 +289,7 @@ function makeLink({ page, uri, box_pt }, [x0, y0, x1, y1], text, { label, follow
       follow(page);
     };
     link.setAttribute("aria-label", text || label(page));
-  } else if (/^(https?|mailto):/i.test(uri || "")) { // a document is hostile: no javascript:, no file:
+  } else if (uri && /^(https?|mailto):/i.test(uri)) { // a document is hostile: no javascript:, no file:
     link.href = uri;
     link.target = "_blank";
     link.rel = "noopener noreferrer";
@@ -246,17 +298,20 @@ function makeLink({ page, uri, box_pt }, [x0, y0, x1, y1], text, { label, follow
   } else return null;
   link.draggable = false;
   const shown = document.createElement("span"); // where the document has it: the link itself may be grown
-  const put = (element, left, top, right, bottom) => Object.assign(element.style, {
-    left: `${rounded(left * UNIT)}px`, top: `${rounded(top * UNIT)}px`,
-    width: `${rounded((right - left) * UNIT)}px`, height: `${rounded((bottom - top) * UNIT)}px`,
-  });
+  /** @type {(element: HTMLElement, left: number, top: number, right: number, bottom: number) => void} */
+  const put = (element, left, top, right, bottom) => {
+    Object.assign(element.style, {
+      left: `${rounded(left * UNIT)}px`, top: `${rounded(top * UNIT)}px`,
+      width: `${rounded((right - left) * UNIT)}px`, height: `${rounded((bottom - top) * UNIT)}px`,
+    });
+  };
   put(link, x0, y0, x1, y1);
   put(shown, box_pt[0] - x0, box_pt[1] - y0, box_pt[2] - x0, box_pt[3] - y0);
   link.append(shown);
   return link;
 }
 
-/* Another page of what the address names. */
+/** Another page of what the address names. @param {number} page */
 function besides(page) {
   const [shown] = /^#[^/&]*/.exec(location.hash) || ["#"];
   return `${shown}/${page}`;

@@ -1,6 +1,20 @@
 /* The words of a page as lines to read and to copy, and the boxes of its links: numbers and texts in, the same out. Lengths are
    points of the page before it is turned. A word is [x0, y0, x1, y1, text, block, line]. */
 
+/** @import { Corners, Word as Told } from "./types" */
+
+/** @typedef {{x0: number, y0: number, x1: number, y1: number}} Extent */
+/**
+ * after: what stands between a word and the next of its line: nothing, a space, a wide space, a tab.
+ * @typedef {Extent & {text: string, after: string}} LineWord
+ */
+/** @typedef {Extent & {block: number, words: LineWord[], isVertical: boolean}} Piece */
+/**
+ * isLoose: its words do not follow one another along the line (right to left, upside down), so each is placed by itself.
+ * @typedef {Piece & {isLoose: boolean}} Line
+ */
+/** @typedef {Line & {starts: Set<LineWord>}} Row */
+
 const CJK_FIRST = /^[\u2e80-\u9fff\uf900-\ufaff\uff01-\uff9f\uffe0-\uffe6\u{20000}-\u{3ffff}]/u;
 const CJK_LAST = new RegExp(`${CJK_FIRST.source.slice(1)}$`, "u");
 const KANA_OR_KANJI = /[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uff66-\uff9f]/;
@@ -14,26 +28,32 @@ const WIDE = "\u3000";
 const FOOT_WORDS = 3;
 const SHORT = 2.5; // in widths of a character
 
-/** The lines of a page in reading order: [{isVertical, isLoose, x0, y0, x1, y1, words: [{text, x0, y0, x1, y1, after}…]}…].
-    after: what stands between a word and the next of its line: nothing, a space, a wide space, a tab.
-    isLoose: its words do not follow one another along the line (right to left, upside down), so each is placed by itself. */
+/** The lines of a page in reading order. @param {Told[]} words @returns {Line[]} */
 export function linesOf(words) {
+  /** @type {Row[]} */
   const rows = [];
+  /** @type {Row | null} */
   let row = null;
   for (const piece of footLast(piecesOf(words))) {
     if (row && isContinued(row, piece)) extend(row, piece);
-    else rows.push(row = { ...piece, words: [...piece.words], starts: new Set() });
+    else rows.push(row = { ...piece, words: [...piece.words], isLoose: false, starts: new Set() });
   }
   for (const one of rows) separate(one);
   return rows;
 }
 
-/** "ja" if there is Japanese among the words, else "". */
+/** "ja" if there is Japanese among the words, else "". @param {Told[]} words */
 export function languageOf(words) {
   return words.some((word) => KANA_OR_KANJI.test(word[4])) ? "ja" : "";
 }
 
-/** What stands between two words of a line. gap: in widths of a character. isApart: the server has them in two lines. */
+/**
+ * What stands between two words of a line.
+ * @param {string} before
+ * @param {string} after
+ * @param {number} gap in widths of a character
+ * @param {boolean} isApart the server has them in two lines
+ */
 export function between(before, after, gap, isApart = false) {
   if (CJK_LAST.test(before) && CJK_FIRST.test(after)) {
     if (gap < JAPANESE_GAPS.none) return "";
@@ -44,8 +64,9 @@ export function between(before, after, gap, isApart = false) {
   return gap < (isApart ? LATIN_GAPS.cell : LATIN_GAPS.space) ? " " : "\t";
 }
 
-/** The words that a box covers, as one text. */
+/** The words that a box covers, as one text. @param {Line[]} lines @param {Corners} box */
 export function coveredText(lines, [x0, y0, x1, y1]) {
+  /** @param {LineWord} word */
   const isIn = (word) => {
     const [x, y] = [(word.x0 + word.x1) / 2, (word.y0 + word.y1) / 2];
     return x > x0 && x < x1 && y > y0 && y < y1;
@@ -60,7 +81,14 @@ export function coveredText(lines, [x0, y0, x1, y1]) {
   return found;
 }
 
-/** Boxes grown to at least a width and a height, where that takes nothing from another: neighbours share what is between. */
+/**
+ * Boxes grown to at least a width and a height, where that takes nothing from another: neighbours share what is between.
+ * @param {Corners[]} boxes
+ * @param {number} least
+ * @param {number} width
+ * @param {number} height
+ * @returns {Corners[]}
+ */
 export function grownBoxes(boxes, least, width, height) {
   const spare = boxes.map(([x0, y0, x1, y1]) => [Math.max(0, least - (x1 - x0)), Math.max(0, least - (y1 - y0))]);
   const limits = boxes.map(([x0, y0, x1, y1], at) => [
@@ -87,7 +115,15 @@ export function grownBoxes(boxes, least, width, height) {
   });
 }
 
-/* Evenly on both sides; what one side has no room for, the other gets. */
+/**
+ * Evenly on both sides; what one side has no room for, the other gets.
+ * @param {number} from
+ * @param {number} to
+ * @param {number} least_from
+ * @param {number} most_to
+ * @param {number} least
+ * @returns {[number, number]}
+ */
 function grownSpan(from, to, least_from, most_to, least) {
   const missing = Math.max(0, least - (to - from));
   const before = Math.min(from - least_from, missing / 2);
@@ -95,8 +131,9 @@ function grownSpan(from, to, least_from, most_to, least) {
   return [from - Math.min(from - least_from, missing - after), to + after];
 }
 
-/* Lines as the server has them. */
+/** Lines as the server has them. @param {Told[]} words */
 function piecesOf(words) {
+  /** @type {{block: number, words: LineWord[]}[]} */
   const pieces = [];
   let key = "";
   for (const [x0, y0, x1, y1, text, block, line] of words) {
@@ -105,24 +142,25 @@ function piecesOf(words) {
     else pieces.push({ block, words: [word] });
     key = `${block} ${line}`;
   }
-  for (const piece of pieces) {
-    measure(piece);
-    piece.isVertical = isVertical(piece);
-  }
-  return pieces;
+  return pieces.map((one) => ({ ...one, ...extentOf(one.words), isVertical: isVertical(one.words) }));
 }
 
-function measure(piece) {
-  piece.x0 = Math.min(...piece.words.map((word) => word.x0));
-  piece.y0 = Math.min(...piece.words.map((word) => word.y0));
-  piece.x1 = Math.max(...piece.words.map((word) => word.x1));
-  piece.y1 = Math.max(...piece.words.map((word) => word.y1));
-}
+/** @param {LineWord[]} words @returns {Extent} */
+const extentOf = (words) => ({
+  x0: Math.min(...words.map((word) => word.x0)),
+  y0: Math.min(...words.map((word) => word.y0)),
+  x1: Math.max(...words.map((word) => word.x1)),
+  y1: Math.max(...words.map((word) => word.y1)),
+});
 
-/* Words of a line tell by their places. One word tells by its box, whether it fits better downwards than across; but some fonts
-   claim so much height that a few letters across look like that. */
-function isVertical({ words }) {
+/**
+ * Words of a line tell by their places. One word tells by its box, whether it fits better downwards than across; but some fonts
+ * claim so much height that a few letters across look like that.
+ * @param {LineWord[]} words
+ */
+function isVertical(words) {
   const [first, last] = [words[0], words[words.length - 1]];
+  /** @type {(low: "x0" | "y0", high: "x1" | "y1") => number} */
   const away = (low, high) => Math.abs(last[low] + last[high] - first[low] - first[high]);
   if (words.length > 1) return away("y0", "y1") > away("x0", "x1");
   const length = [...first.text].reduce((sum, char) => sum + (CJK_FIRST.test(char) ? 1 : NARROW.test(char) ? 0.3 : 0.55), 0);
@@ -132,7 +170,7 @@ function isVertical({ words }) {
   return Math.abs(-slope - wanted) + 0.2 < Math.abs(slope - wanted);
 }
 
-/* A page number that the document draws first, below all else, is read last. */
+/** A page number that the document draws first, below all else, is read last. @param {Piece[]} pieces */
 function footLast(pieces) {
   const end = pieces.findIndex((piece) => piece.block !== pieces[0].block);
   if (end < 1) return pieces;
@@ -142,11 +180,18 @@ function footLast(pieces) {
   return count <= FOOT_WORDS && others.every((piece) => piece.y1 <= top) ? [...others, ...foot] : pieces;
 }
 
+/** @type {(one: Extent, isDown: boolean) => [number, number]} */
 const along = (one, isDown) => (isDown ? [one.y0, one.y1] : [one.x0, one.x1]);
+/** @type {(one: Extent, isDown: boolean) => [number, number]} */
 const across = (one, isDown) => (isDown ? [one.x0, one.x1] : [one.y0, one.y1]);
+/** @type {(one: Extent, isDown: boolean) => number} */
 const sizeOf = (one, isDown) => across(one, isDown)[1] - across(one, isDown)[0];
 
-/* Whether a piece goes on where a row ends: cells of a row, letters that are set apart. Ruby is too small for that. */
+/**
+ * Whether a piece goes on where a row ends: cells of a row, letters that are set apart. Ruby is too small for that.
+ * @param {Row} row
+ * @param {Piece} piece
+ */
 function isContinued(row, piece) {
   const isDown = row.isVertical;
   if (piece.isVertical !== isDown && [...piece.words[0].text].length > 1) return false;
@@ -158,6 +203,7 @@ function isContinued(row, piece) {
     && along(piece, isDown)[0] >= along(last, isDown)[1] - 0.3 * sizes[0];
 }
 
+/** @param {Row} row @param {Piece} piece */
 function extend(row, piece) {
   row.words.push(...piece.words);
   row.starts.add(piece.words[0]);
@@ -167,6 +213,7 @@ function extend(row, piece) {
   row.y1 = Math.max(row.y1, piece.y1);
 }
 
+/** @param {Row} row */
 function separate(row) {
   const isDown = row.isVertical;
   row.isLoose = false;

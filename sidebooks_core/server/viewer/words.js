@@ -3,69 +3,84 @@
 
 const LEAST_PASSWORD = 10; // as the server's rule
 
-export const LANGUAGES = ["en", "ja"];
+const LANGUAGES = ["en", "ja"];
+
+/** The one to change to. @param {string} language */
+export const otherThan = (language) => (language === "ja" ? "en" : "ja");
 
 let language = "en";
+/** @type {Record<string, string>} */
 let texts = {};
 
-/** Load the texts of a language, and use it from now on. Another language than these is English. */
+/**
+ * Load the texts of a language, and use it from now on. Another language than these is English.
+ * @param {string} wanted
+ */
 export async function speakIn(wanted) {
   const chosen = LANGUAGES.includes(wanted) ? wanted : "en";
   const { words } = await import(`./words-${chosen}.js`);
   [language, texts] = [chosen, words];
 }
 
-/** A text, with `{name}`s filled in. */
+/**
+ * A text, with `{name}`s filled in.
+ * @param {string} key
+ * @param {Record<string, string | number>} values
+ */
 export function t(key, values = {}) {
-  return texts[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
+  return texts[key].replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
 }
 
+/** @param {string} key */
 export const hasText = (key) => key in texts;
 
-const locale = () => ({ en: "en-GB", ja: "ja-JP" })[language];
+const locale = () => (language === "ja" ? "ja-JP" : "en-GB");
 
-/** A time in seconds since 1970, as people of here write it. */
+/** A time in seconds since 1970, as people of here write it. @param {number} seconds */
 export function time(seconds) {
   return new Intl.DateTimeFormat(locale(), { dateStyle: "medium", timeStyle: "short" }).format(seconds * 1000);
 }
 
-/** A time as people say it: the year only if it is another one than now. */
+/** A time as people say it: the year only if it is another one than now. @param {number} seconds */
 export function shortTime(seconds, now = new Date()) {
   const date = new Date(seconds * 1000);
+  /** @type {Intl.DateTimeFormatOptions} */
   const year = date.getFullYear() === now.getFullYear() ? {} : { year: "numeric" };
   const day = new Intl.DateTimeFormat(locale(), { ...year, month: "long", day: "numeric" }).format(date);
   const clock = new Intl.DateTimeFormat(locale(), { hour: "numeric", minute: "2-digit", hourCycle: "h23" }).format(date);
   return `${day} ${clock}`;
 }
 
-/** When a paper is shown, in words. */
+/** When a paper is shown, in words. @param {number | null} from_s @param {number | null} until_s */
 export function windowText(from_s, until_s) {
   const values = { from: from_s === null ? "" : shortTime(from_s), until: until_s === null ? "" : shortTime(until_s) };
   if (from_s === null) return until_s === null ? t("window_always") : t("window_until", values);
   return until_s === null ? t("window_from", values) : t("window_both", values);
 }
 
-/** A number of bytes. */
+/** A number of bytes. @param {number} count */
 export function bytes(count) {
   const isLarge = count >= 1e6;
   const number = new Intl.NumberFormat(locale(), { maximumFractionDigits: isLarge ? 1 : 0 }).format(count / (isLarge ? 1e6 : 1e3));
   return `${number} ${isLarge ? "MB" : "kB"}`;
 }
 
+/** @param {number} n */
 export const pages = (n) => (n === 1 ? t("one_page") : t("pages", { n }));
 
-/** What went wrong, in words of the reader's language if there are any. */
+/** What went wrong, in words of the reader's language if there are any. @param {{message: string, status?: number}} error */
 export function fault(error) {
   if (error.status === undefined) return error instanceof TypeError ? t("e_lost") : error.message;
   const known = error.status >= 502 && error.status <= 504 ? "e503" : `e${error.status}`;
   return hasText(known) ? t(known) : error.message;
 }
 
-/** What is wrong with a new password: the server refuses with 400. */
+/** What is wrong with a new password: the server refuses with 400. @param {Error & {status?: number}} error */
 export const passwordFault = (error) => (error.status === 400 ? t("password_rule", { n: LEAST_PASSWORD }) : fault(error));
 
-/** What the pages of a difference say: "3 pages changed, 1 inserted". */
+/** What the pages of a difference say: "3 pages changed, 1 inserted". @param {{kind: string}[]} fates */
 export function summary(fates) {
+  /** @param {string} kind */
   const count = (kind) => fates.filter((one) => one.kind === kind).length;
   const parts = [];
   const changed = count("changed");
