@@ -158,7 +158,7 @@ def test_the_shelf_says_how_far_one_has_read_and_goes_on_there(visit: Visits, ho
     row = tab.locator(f"[data-paper='{meeting['bill8']}']")
     row.locator(".left").wait_for()
     assert row.locator(".left").inner_text() == "Page 3 of 5"
-    assert tab.evaluate("getComputedStyle(document.querySelector('.share span')).width / 1") != 0
+    assert tab.evaluate("parseFloat(getComputedStyle(document.querySelector('.share span')).width)") > 0
     tab.goto(house.address)
     latest = tab.locator(".latest")
     latest.get_by_role("link", name="議案第8号").click()

@@ -1,6 +1,7 @@
 /* One's own account: password, devices, logging out. */
 
-import { button, dialog, field, form, h, passwordField } from "./elements.js";
+import { button, dialog, form, h, passwordField } from "./elements.js";
+import { forgetPlaces } from "./keeping.js";
 import { fault, passwordFault, t, time } from "./words.js";
 
 /**
@@ -21,6 +22,7 @@ export function showAccount(api, me) {
     if (!isGuest) fill().catch((error) => { list.textContent = fault(error); });
     const out = async () => {
       await api.send("POST", "/logout");
+      forgetPlaces();
       history.replaceState(null, "", location.pathname);
       location.reload();
     };

@@ -72,7 +72,10 @@ export class Bars {
     reader.addEventListener("turned", () => this.#turned(reader));
     reader.addEventListener("settled", () => this.#say(reader));
     reader.addEventListener("tapped", () => this.toggle());
-    reader.addEventListener("ended", () => this.#flash(t(reader.spread.includes(1) ? "first_page" : "last_page")));
+    reader.addEventListener("ended", (event) => {
+      const { detail: step } = /** @type {CustomEvent<number>} */ (event);
+      this.#flash(t(step < 0 ? "first_page" : "last_page"));
+    });
     if (reader.state.book) { this.show(); this.#label(reader); }
   }
 

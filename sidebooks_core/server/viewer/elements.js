@@ -1,4 +1,4 @@
-/* Small helps for building the screens of the shelf. */
+/* Small helps for building screens. */
 
 import { ICONS } from "./icons.js";
 import { fault, t } from "./words.js";

@@ -1,5 +1,5 @@
 /* The screens on which people log in: with a name and a password, by a guests' link, or by the first administrator's link. After
-   each the page loads anew, so that nothing stays that was kept for somebody else. */
+   each the page loads anew, so that no screen stays that was made for somebody else. */
 
 import { field, form, h, button, passwordField } from "./elements.js";
 import { fault, passwordFault, t } from "./words.js";

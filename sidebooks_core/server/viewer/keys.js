@@ -1,4 +1,4 @@
-/* What keys do: one table, which the help shows, too. */
+/* What keys do, and what the help says of them. */
 
 /** @import { FullApp, Reader, Side, Step } from "./types" */
 
@@ -14,7 +14,7 @@ import { room } from "./reading.js";
 const ACTIONS = {
   ArrowRight: "right", ArrowLeft: "left", ArrowDown: "down", ArrowUp: "up", PageDown: "on", PageUp: "back", " ": "on", "Shift+ ": "back",
   Home: "first", End: "last", "+": "larger", "=": "larger", ";": "larger", "-": "smaller", 0: "whole",
-  w: "width", "/": "find", g: "number", n: "next_hit", N: "previous_hit", p: "previous_hit",
+  w: "width", "/": "find", g: "number", n: "next_hit", "Shift+n": "previous_hit", p: "previous_hit",
   b: "bookmark", f: "bars", r: "rotate", "?": "help", Escape: "leave",
 };
 
@@ -28,7 +28,8 @@ export function actionOf(event, where) {
   const { key, ctrlKey, metaKey, altKey, shiftKey } = event;
   if ((ctrlKey || metaKey) && !altKey && !shiftKey && key.toLowerCase() === "f") return "find";
   if (ctrlKey || metaKey || altKey) return "";
-  const action = ACTIONS[shiftKey && key === " " ? "Shift+ " : key] || "";
+  const name = key.length === 1 ? key.toLowerCase() : key; // whatever the Caps Lock says
+  const action = ACTIONS[shiftKey && "n ".includes(name) ? `Shift+${name}` : name] || "";
   if (where === "field") return action === "leave" ? action : "";
   if (where === "button" && (key === " " || key === "Enter")) return "";
   return action;

@@ -49,6 +49,7 @@ function theShelf() {
 }
 
 function leaveReader() {
+  app.extras?.positions.leave();
   reader.close();
   app.extras?.leave();
   $("reader").hidden = true;

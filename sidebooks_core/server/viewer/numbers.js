@@ -20,7 +20,7 @@ export function printedOf(page, pages, offset) {
 }
 
 /**
- * "12 / 143", "12–13 / 143", or with what is printed: "p. 6 (12 / 143)".
+ * "12 / 143", "12–13 / 143", or with what is printed: "6 (12 / 143)".
  * @param {number[]} spread
  * @param {Labelled[]} pages
  * @param {number | null} offset

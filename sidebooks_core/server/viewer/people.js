@@ -1,6 +1,6 @@
 /* Everybody who has an account, for whoever manages people. */
 
-import { button, dialog, field, form, h, passwordField } from "./elements.js";
+import { button, dialog, field, form, h } from "./elements.js";
 import { fault, passwordFault, t } from "./words.js";
 
 /**

@@ -7,8 +7,9 @@ import { keepOfBook } from "./choosing.js";
 const POSITION_MS = 2000; // a page that is looked at this long is kept on the server
 
 export class Positions {
-  #timer = 0;
   #isJumping = false;
+  /** @type {Map<Reader, ReturnType<typeof setTimeout>>} */
+  #timers = new Map();
 
   /** @param {FullApp} app */
   constructor(app) {
@@ -41,8 +42,8 @@ export class Positions {
     this.#keepHere(reader);
     history.replaceState(history.state, "", this.#address(reader)); // Safari refuses more than 100 in 30 seconds
     this.app.hash = location.hash;
-    clearTimeout(this.#timer);
-    if (book.paper) this.#timer = setTimeout(() => this.#keepThere(reader), POSITION_MS);
+    clearTimeout(this.#timers.get(reader));
+    if (book.paper) this.#timers.set(reader, setTimeout(() => this.#keepThere(reader), POSITION_MS));
   }
 
   /** The browser's way back leads to the page before a jump. @param {Reader} reader */
@@ -73,7 +74,7 @@ export class Positions {
 
   /** Keep everything now: the page goes, or another screen comes. */
   leave() {
-    clearTimeout(this.#timer);
+    for (const timer of this.#timers.values()) clearTimeout(timer);
     for (const reader of this.app.extras.readers) {
       if (!reader.state.book) continue;
       this.#keepHere(reader);

@@ -1,4 +1,4 @@
-/* One stage with one document: what is shown of it, in the order coarse, sharp, text, neighbours. It never shows a blank page. */
+/* One stage with one document: what is shown of it, in the order coarse, sharp, text, neighbours. */
 
 /** @import { About, Asked, Bitmap, Box, FillText, FitMode, Hit, Lay, Layer, Library, OpenBook, Place } from "./types" */
 /** @import { Point, ReaderOptions, ReaderState, Seen, Side, Step, TileBox } from "./types" */
