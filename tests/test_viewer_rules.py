@@ -94,6 +94,14 @@ def test_a_double_tap_lets_the_column_fill_the_screen() -> None:
     assert (550 - 640) * place["zoom"] + place["x"] == pytest.approx(0), "in the middle"
 
 
+def test_a_double_tap_enlarges_a_table_that_is_as_wide_as_the_screen() -> None:
+    place = reading(
+        'r.columnPlace({ mode: "page", zoom: 1, x: 0, y: 0 }, { x: 0, y: 0 }, column, boxes, view, 16)',
+        column={"left": 60, "right": 1220},
+    )
+    assert place["zoom"] > 2
+
+
 def test_pages_lie_side_by_side_if_the_screen_is_wide_and_that_costs_no_size() -> None:
     rows = reading(
         """[["auto", 1, 1, view], ["auto", 1, 0.95, view], ["auto", 1, 0.5, view], ["auto", 1, 1, upright],

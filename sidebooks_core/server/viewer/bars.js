@@ -77,7 +77,7 @@ export class Bars {
       const { detail: step } = /** @type {CustomEvent<number>} */ (event);
       this.#flash(t(step < 0 ? "first_page" : "last_page"));
     });
-    if (reader.state.book) this.show();
+    if (reader.state.book) { this.show(); this.#label(reader); }
   }
 
   /** Put words on everything, in the present language. */
@@ -91,6 +91,7 @@ export class Bars {
     $("tools").setAttribute("aria-label", t("tools"));
     this.reveal.textContent = t("show_bars");
     if (this.app.reader.state.book) this.show();
+    for (const one of this.app.extras.readers) if (one.state.book) this.#label(one);
   }
 
   /**
@@ -132,6 +133,7 @@ export class Bars {
 
   /** @param {Reader} reader */
   #turned(reader) {
+    this.#label(reader);
     if (reader === this.app.active) this.show();
     if (this.#wayBack) {
       this.#wayBack.turns += 1;
@@ -150,10 +152,16 @@ export class Bars {
   }
 
   /** @param {Reader} reader */
-  #say(reader) {
-    const text = reader.spread.map(reader.nameOf).join(", ");
-    reader.stage.setAttribute("aria-label", text);
-    if (reader.state.turn > 1) this.app.extras.say(text);
+  #say(reader) { if (reader.state.turn > 1) this.app.extras.say(this.#pagesOf(reader)); }
+
+  /** @param {Reader} reader */
+  #pagesOf(reader) { return reader.spread.map(reader.nameOf).join(", "); }
+
+  /* Two papers may be open at the same page. */
+  /** @param {Reader} reader */
+  #label(reader) {
+    const { book } = reader;
+    reader.stage.setAttribute("aria-label", `${book.paper?.name || withoutEnding(book.name)}, ${this.#pagesOf(reader)}`);
   }
 
   /** Hide the bars, or show them: the page has all of the screen then. */

@@ -56,7 +56,7 @@ export function fill(app, body) {
   const row = (page) => h("li", {}, h("button", {
     type: "button", class: "line", "aria-current": reader.spread.includes(page) ? "page" : null,
     onclick: () => { app.extras.panels.chosen(); reader.jump(page); },
-  }, h("span", { class: "grow" }, `${t("page_word")} ${pages[page - 1]?.label ?? page}`)));
+  }, h("span", { class: "grow" }, `${t("page_word")} ${page <= pages.length ? reader.labelOf(page) : page}`)));
   show();
   reader.addEventListener("turned", show);
   return () => reader.removeEventListener("turned", show);

@@ -6,6 +6,7 @@ import { clamped, zoomedAt } from "./reading.js";
 
 const COLUMN_SHARE = 0.94; // of the view that a column fills
 const LEAST_COLUMN_ZOOM = 1.25;
+const FULL_COLUMN_ZOOM = 1.15; // below this a column is as wide as the view already: a table, whose cells are enlarged
 const TAPPED_ZOOM = 2.5; // if there is no column
 const NEAR_PT = 14; // around a column that a finger means
 
@@ -39,14 +40,16 @@ export function columnAt(words, x, y) {
  * The place after a double tap at a point of the view: the column there fills it.
  * @param {Place} place
  * @param {Point} at
- * @param {Span | null} column in the view's pixels of the whole spread
+ * @param {Span | null} found that column, in the view's pixels of the whole spread
  * @param {Box[]} boxes
  * @param {View} view
  * @param {number} most
  * @returns {Place}
  */
-export function columnPlace(place, at, column, boxes, view, most) {
-  const wanted = column ? (COLUMN_SHARE * view.width) / (column.right - column.left) : TAPPED_ZOOM;
+export function columnPlace(place, at, found, boxes, view, most) {
+  const filling = found ? (COLUMN_SHARE * view.width) / (found.right - found.left) : 0;
+  const column = filling >= FULL_COLUMN_ZOOM ? found : null;
+  const wanted = column ? filling : TAPPED_ZOOM;
   const zoom = Math.min(most, column ? Math.max(LEAST_COLUMN_ZOOM, wanted) : wanted);
   const tapped = zoomedAt(place, zoom / place.zoom, at, boxes, view, most);
   if (!column) return tapped;

@@ -60,10 +60,11 @@ export async function fill(app, body) {
   /** @param {Chapter} one @returns {HTMLElement} */
   const line = (one) => {
     const { page } = one;
+    const label = page && (page <= book.pages.length ? reader.labelOf(page) : String(page));
     const made = h("button", {
       type: "button", class: "line", disabled: !page, "aria-current": isCurrent(one) ? "location" : null,
       onclick: () => { if (page) { app.extras.panels.chosen(); reader.jump(page); } },
-    }, h("span", { class: "grow" }, one.title), page ? h("span", { class: "small" }, book.pages[page - 1]?.label ?? String(page)) : null);
+    }, h("span", { class: "grow" }, one.title), label ? h("span", { class: "small" }, label) : null);
     if (isCurrent(one)) here.push(made);
     if (!one.children.length) return h("li", {}, made);
     const list = h("ul", {}, one.children.map(line));

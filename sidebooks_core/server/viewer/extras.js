@@ -6,7 +6,7 @@
 import { Bars } from "./bars.js";
 import { Changes } from "./changes.js";
 import { choices } from "./choices.js";
-import { applyLight, choose, followSystem } from "./choosing.js";
+import { applyLight, choose, followSystem, offsetOf } from "./choosing.js";
 import { keepShell } from "./connection.js";
 import { button, h, need as $ } from "./elements.js";
 import "./feed.js"; // of the client, which would ask for it later
@@ -16,6 +16,7 @@ import { hitLayer } from "./hits.js";
 import { isKept, write } from "./keeping.js";
 import { listenToKeys } from "./keys.js";
 import { Notices } from "./notices.js";
+import { printedOf } from "./numbers.js";
 import { Panels } from "./panel.js";
 import { Positions } from "./positions.js";
 import { watchPrinting } from "./print.js";
@@ -29,12 +30,23 @@ import { fault, otherThan, speakIn, t } from "./words.js";
 const CONTRAST = "(forced-colors: active), (prefers-contrast: more)";
 
 /**
+ * What a page is called: the number that is printed on it, as somebody told, else as the document says.
+ * @param {Reader} reader
+ * @returns {(page: number) => string}
+ */
+const labels = (reader) => (page) => {
+  const { pages, key } = reader.book;
+  return printedOf(page, pages, offsetOf(key)) || pages[page - 1].label;
+};
+
+/**
  * Add everything to the screens of main.js. What is returned is `app.extras` from now on.
  * @param {App} main
  * @returns {Promise<Extras>}
  */
 export async function addExtras(main) {
   const { reader, library } = main;
+  const start = { key: reader.state.book?.key, place: main.places() };
   const style = h("link", { rel: "stylesheet", href: "viewer/reader.css" });
   /** @type {Promise<unknown>} */
   const styled = new Promise((done) => { style.addEventListener("load", done); style.addEventListener("error", done); });
@@ -118,6 +130,7 @@ export async function addExtras(main) {
     watch(one.stage, handle(one));
     one.layers.push(hitLayer(one));
     one.fillText = fillText;
+    one.labelOf = labels(one);
     one.nameOf = (page) => `${t("page_word")} ${one.labelOf(page)}`;
     one.addEventListener("opened", () => noteOpened(one.book.key));
     one.addEventListener("painted", () => {
@@ -171,7 +184,7 @@ export async function addExtras(main) {
   bars.name();
   if (reader.state.book) {
     paintStrip();
-    arrived(app.places()).catch(fail);
+    arrived(reader.state.book.key === start.key ? start.place : app.places()).catch(fail);
   }
   keepShell();
   import("./plain.js").catch(() => {}); // with the shelf: what an outage needs cannot be fetched then

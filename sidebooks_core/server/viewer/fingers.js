@@ -69,6 +69,8 @@ export function watch(stage, does) {
   stage.addEventListener("pointermove", (event) => feed("move", event));
   stage.addEventListener("pointerup", (event) => feed("up", event));
   stage.addEventListener("pointercancel", (event) => feed("cancel", event));
+  // Else a browser may take it for a scroll that runs on, and the next tap for its end: the button under that tap would do nothing.
+  stage.addEventListener("touchmove", (event) => { if (isDragged && event.cancelable) event.preventDefault(); }, { passive: false });
   stage.addEventListener("click", (event) => {
     if (!isDragged) return;
     event.preventDefault();

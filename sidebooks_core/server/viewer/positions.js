@@ -7,6 +7,7 @@ import { keepOfBook } from "./choosing.js";
 const POSITION_MS = 2000; // a page that is looked at this long is kept on the server
 
 export class Positions {
+  #isJumping = false;
   /** @type {Map<Reader, ReturnType<typeof setTimeout>>} */
   #timers = new Map();
 
@@ -20,6 +21,8 @@ export class Positions {
   /** @param {Reader} reader */
   attend(reader) {
     reader.addEventListener("settled", () => this.#settle(reader));
+    // At once after a jump: else whoever goes back before the page has settled comes to the same address, and stays where they are.
+    reader.addEventListener("turned", () => { if (this.#isJumping && reader === this.app.reader) this.#settle(reader); });
     reader.addEventListener("jumped", () => this.#noteJump(reader));
     if (reader.state.book) this.#settle(reader);
   }
@@ -35,6 +38,7 @@ export class Positions {
   #settle(reader) {
     const { book } = reader.state;
     if (!book || !this.app.reader.state.book) return;
+    if (reader === this.app.reader) this.#isJumping = false;
     this.#keepHere(reader);
     history.replaceState(history.state, "", this.#address(reader)); // Safari refuses more than 100 in 30 seconds
     this.app.hash = location.hash;
@@ -47,6 +51,7 @@ export class Positions {
     if (reader !== this.app.reader) return;
     history.replaceState(history.state, "", this.#address(reader));
     history.pushState({ from: reader.state.page }, "", this.#address(reader));
+    this.#isJumping = true;
     this.app.extras.bars.offerWayBack(reader.state.page);
   }
 
