@@ -16,7 +16,7 @@ A4 = {"page": 1, "x": 428, "y": 0, "width": 424, "height": 600, "scale": 0.7126}
 def reading(expression: str, **given: Any) -> Any:
     """An expression over reading.js, `view`, `boxes`, and what is given."""
     script = f"""
-        const r = {{ ...(await import("./reading.js")), ...(await import("./columns.js")) }};
+        const r = {{ ...(await import("./reading.js")), ...(await import("./columns.js")), ...(await import("./zooming.js")) }};
         const [{{ view, boxes, {", ".join(given)} }}] = given;
         return {expression};
     """

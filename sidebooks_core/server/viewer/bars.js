@@ -10,6 +10,7 @@ import { button, h, icon, need as $ } from "./elements.js";
 import { placeText } from "./numbers.js";
 import { withoutEnding } from "./shelf_list.js";
 import { t } from "./words.js";
+import { fitTo } from "./zooming.js";
 
 const BADGE_MS = 900;
 const TURNS_BACK = 6; // after so many turns nobody wants to go back to where they jumped from
@@ -59,8 +60,13 @@ export class Bars {
     };
     $("next").onclick = () => app.active.turn(1);
     $("previous").onclick = () => app.active.turn(-1);
-    $("position").oninput = () => app.active.goto(Number($("position").value));
-    $("position").onpointerdown = () => app.active.tell("jumped");
+    let isTaken = false; // by a finger that has not moved it yet
+    $("position").oninput = () => {
+      if (isTaken) app.active.tell("jumped");
+      isTaken = false;
+      app.active.goto(Number($("position").value));
+    };
+    $("position").onpointerdown = () => { isTaken = true; };
     for (const one of all("[data-panel]")) {
       one.onclick = () => app.extras.panels.toggle(/** @type {PanelName} */ (one.dataset.panel), one);
     }
@@ -71,6 +77,7 @@ export class Bars {
   attend(reader) {
     reader.addEventListener("opened", () => { this.forgetWayBack(); this.show(); });
     reader.addEventListener("turned", () => this.#turned(reader));
+    reader.addEventListener("refitted", () => { if (reader === this.app.active) this.show(); });
     reader.addEventListener("settled", () => this.#say(reader));
     reader.addEventListener("tapped", () => this.toggle());
     reader.addEventListener("ended", (event) => {
@@ -178,7 +185,7 @@ export class Bars {
   /** @param {FitMode} mode */
   setFit(mode) {
     choose("fit", mode);
-    for (const one of this.app.extras.readers) if (one.state.book) one.fit(mode);
+    for (const one of this.app.extras.readers) if (one.state.book) fitTo(one, mode);
   }
 
   bookmark() {
@@ -208,6 +215,8 @@ export class Bars {
 
   /** The address was gone to: perhaps by the browser's way back. */
   arrived() {
-    if (this.#wayBack && !history.state?.from) this.forgetWayBack();
+    const from = history.state?.from;
+    if (from) this.offerWayBack(from);
+    else this.forgetWayBack();
   }
 }

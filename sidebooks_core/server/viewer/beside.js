@@ -32,13 +32,16 @@ export function makeBeside(app) {
   const beside = {
     get isOpen() { return Boolean(second?.reader.state.book); },
 
+    /** Whether it is the one of an address. @param {BesidePlace} place */
+    shows({ kind, id }) { return Boolean(second) && second?.reader.state.book?.key === (kind === "paper" ? `paper=${id}` : id); },
+
     /** "paper=ID/3", for the address. */
     address() { return second ? `${second.reader.book.key}/${second.reader.state.page}` : ""; },
 
     /** Open the place of a paper or a document. @param {BesidePlace} place */
     async open({ kind, id, page }) {
       /** @type {PaperDetails | null} */
-      const paper = kind === "paper" ? await library.json(`/papers/${id}`) : null;
+      const paper = kind === "paper" ? await library.json(`/papers/${encodeURIComponent(id)}`) : null;
       const document = paper ? paper.document?.id : id;
       if (!document) throw Object.assign(new Error(t("unreadable")), { status: 404 });
       if (!app.reader.state.book) return; // it was left meanwhile
@@ -57,6 +60,7 @@ export function makeBeside(app) {
     close() {
       if (!second) return;
       if (extras.finding?.reader === second.reader) extras.finding.end();
+      extras.positions.keep(second.reader);
       second.reader.close();
       second.pane.remove();
       divider.remove();

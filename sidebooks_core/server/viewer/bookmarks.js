@@ -1,18 +1,29 @@
 /* Bookmarks of a document, on this device; and the panel that lists them. */
 
-/** @import { FullApp, Reader } from "./types" */
+/** @import { FullApp, Library, OpenBook, Reader } from "./types" */
 
 import { ofBook } from "./choices.js";
 import { keepOfBook } from "./choosing.js";
 import { button, h } from "./elements.js";
+import { placeIn } from "./fates.js";
 import { t } from "./words.js";
 
-/** @param {string} key @returns {number[]} */
-function read(key) {
+/** @typedef {{revision: number | null, pages: number[]}} Kept revision: of the paper whose pages these are; null: of a document */
+
+/** @param {string} key @returns {Kept} */
+function keptOf(key) {
   try {
-    const found = JSON.parse(ofBook("bookmarks", key) || "[]");
-    return Array.isArray(found) ? found.filter((one) => Number.isInteger(one)) : [];
-  } catch { return []; } // somebody else's writing
+    const { revision = null, pages = [] } = JSON.parse(ofBook("bookmarks", key) || "{}");
+    return { revision, pages: pages.filter((/** @type {unknown} */ one) => Number.isInteger(one)) };
+  } catch { return { revision: null, pages: [] }; } // somebody else's writing
+}
+
+/** @param {string} key */
+const read = (key) => keptOf(key).pages;
+
+/** @param {OpenBook} book @param {number[]} pages */
+function keep(book, pages) {
+  keepOfBook("bookmarks", book.key, JSON.stringify({ revision: book.paper?.revision ?? null, pages: [...new Set(pages)] }));
 }
 
 /** The pages with a bookmark, in order. @param {string} key */
@@ -26,16 +37,32 @@ export function toggleBookmark(reader) {
   const { key } = reader.book;
   const kept = read(key).filter((page) => !reader.spread.includes(page));
   const isNew = !isMarked(key, reader.spread);
-  keepOfBook("bookmarks", key, JSON.stringify(isNew ? [...kept, reader.state.page] : kept));
+  keep(reader.book, isNew ? [...kept, reader.state.page] : kept);
   return isNew;
 }
 
 /**
- * After a paper was replaced: each stays with its page.
- * @param {string} key
- * @param {(page: number) => number} placeIn gives its number in the new revision
+ * Each bookmark stays with its page, if the paper was replaced since it was set. If it cannot be said where pages went, the
+ * numbers stay.
+ * @param {Library} library
+ * @param {OpenBook} book
  */
-export function moveBookmarks(key, placeIn) { keepOfBook("bookmarks", key, JSON.stringify([...new Set(read(key).map(placeIn))])); }
+export async function bringUpToDate(library, book) {
+  const { revision, pages } = keptOf(book.key);
+  if (!book.paper || !pages.length || revision === null || revision === book.paper.revision) return;
+  const fates = await library.json(`/papers/${encodeURIComponent(book.paper.id)}/diff/${revision}-${book.paper.revision}`)
+    .then((found) => found.pages, (error) => {
+      if (![404, 409].includes(error.status)) throw error;
+      return null;
+    });
+  if (keptOf(book.key).revision === revision) keep(book, fates ? pages.map((page) => placeIn(fates, page)) : pages);
+}
+
+/** A document that is served from a folder was replaced: its bookmarks go over to the new one. @param {string} from @param {string} to */
+export function takeOver(from, to) {
+  const { pages } = keptOf(from);
+  if (pages.length) keepOfBook("bookmarks", to, JSON.stringify({ revision: null, pages }));
+}
 
 export const title = "bookmarks";
 

@@ -3,7 +3,7 @@
 
 /** @import { FullApp, Library, OpenBook, PageFate, PaperDetails, Reader } from "./types" */
 
-import { moveBookmarks } from "./bookmarks.js";
+import { takeOver } from "./bookmarks.js";
 import { directionOf } from "./choices.js";
 import { need as $ } from "./elements.js";
 import { placeIn } from "./fates.js";
@@ -89,7 +89,10 @@ export class Changes {
     const recent = [...this.#recent, ...fresh]; // the new file may be told of before the old one goes
     this.#recent = known ? fresh : [];
     if (book && !book.paper && !now.has(book.id)) { // if nothing was known: it is read from what the browser has kept
-      await this.#gone(book, recent);
+      await this.#gone(book, recent).catch((error) => {
+        this.#known = null; // it is looked at again when the stream begins anew
+        throw error;
+      });
       return;
     }
     if (!book || !known) return;
@@ -109,6 +112,7 @@ export class Changes {
     const found = named.length === 1 ? named[0] : null; // folders may have files of one name
     if (app.reader.state.book !== book) return;
     if (found) {
+      takeOver(book.key, found.id);
       await app.showBook(found.id, app.reader.state.page);
       app.extras.notices.notify(t("replaced"));
       return;
@@ -196,7 +200,6 @@ export class Changes {
       });
     if (reader.state.book !== book) return;
     const { page } = reader.state;
-    if (fates) moveBookmarks(book.key, (one) => placeIn(fates, one));
     const there = fates ? placeIn(fates, page) : page;
     if (reader === app.reader) await app.showBook(now.document.id, there, now);
     else await reader.open(now.document.id, there, { key: book.key, paper: now, chosen: directionOf(book.key) });

@@ -2,7 +2,8 @@
 
 /** @import { Box, Corners, Place, Point, Span, View, Word } from "./types" */
 
-import { clamped, zoomedAt } from "./reading.js";
+import { clamped } from "./reading.js";
+import { zoomedAt } from "./zooming.js";
 
 const COLUMN_SHARE = 0.94; // of the view that a column fills
 const LEAST_COLUMN_ZOOM = 1.25;

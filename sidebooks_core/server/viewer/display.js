@@ -6,6 +6,7 @@ import { choices } from "./choices.js";
 import { choose, keepOfBook } from "./choosing.js";
 import { button, h } from "./elements.js";
 import { t } from "./words.js";
+import { zoomBy } from "./zooming.js";
 
 export const title = "display";
 
@@ -48,7 +49,7 @@ export function fill(app, body) {
   const setFit = (value) => extras.bars.setFit(value);
   body.append(
     h("section", {}, h("h3", {}, t("size")), h("div", { class: "choice" },
-      button("larger", t("larger"), () => reader.zoomBy(1.25)), button("smaller", t("smaller"), () => reader.zoomBy(0.8)))),
+      button("larger", t("larger"), () => zoomBy(reader, 1.25)), button("smaller", t("smaller"), () => zoomBy(reader, 0.8)))),
     choice(t("fit"), [["page", "whole", t("whole_page")], ["width", "width", t("whole_width")]], choices.fit, setFit),
     choice(t("two_pages"), [["auto", "fill", t("spread_auto")], ["one", "whole", t("spread_one")], ["two", "pair", t("spread_two")]],
       choices.spread, (value) => lie("spread", value)),

@@ -4,6 +4,7 @@
 /** @import { Address, App, Extras, FullApp, Reader } from "./types" */
 
 import { Bars } from "./bars.js";
+import { bringUpToDate } from "./bookmarks.js";
 import { Changes } from "./changes.js";
 import { choices } from "./choices.js";
 import { applyLight, choose, followSystem, offsetOf } from "./choosing.js";
@@ -19,12 +20,12 @@ import { Notices } from "./notices.js";
 import { printedOf } from "./numbers.js";
 import { Panels } from "./panel.js";
 import { Positions } from "./positions.js";
-import { watchPrinting } from "./print.js";
+import { mayPrint, watchPrinting } from "./print.js";
 import { imagesShown } from "./printing.js";
 import { noteOpened } from "./shelf_memory.js";
 import { read } from "./storage.js";
 import { makeStrip } from "./strip.js";
-import { fillText } from "./text.js";
+import { addTextLayer } from "./text_layer.js";
 import { fault, otherThan, speakIn, t } from "./words.js";
 
 const CONTRAST = "(forced-colors: active), (prefers-contrast: more)";
@@ -75,6 +76,7 @@ export async function addExtras(main) {
 
   /** @type {Extras["fail"]} */
   function fail(error, kind = "") {
+    if (error.name === "AbortError") return; // nobody wants it any more
     notices.tell(["document", "paper"].includes(kind) && [400, 404].includes(error.status || 0) ? t("unknown_text") : fault(error));
   }
 
@@ -111,7 +113,7 @@ export async function addExtras(main) {
     bars.name();
     panels.refill();
     notices.clear();
-    for (const one of extras.readers) if (one.state.book) one.retell();
+    for (const one of extras.readers) if (one.state.book) one.tell("retold");
     if (app.entry) await app.entry();
     else await app.shelf?.again();
   }
@@ -129,30 +131,52 @@ export async function addExtras(main) {
   function attend(one) {
     watch(one.stage, handle(one));
     one.layers.push(hitLayer(one));
-    one.fillText = fillText;
+    const retell = addTextLayer(one);
+    one.addEventListener("retold", retell);
     one.labelOf = labels(one);
     one.nameOf = (page) => `${t("page_word")} ${one.labelOf(page)}`;
-    one.addEventListener("opened", () => noteOpened(one.book.key));
+    one.addEventListener("opened", () => {
+      noteOpened(one.book.key);
+      bringUpToDate(library, one.book).then(() => bars.show(), fail);
+      showPrintable();
+      panels.close();
+    });
+    one.stage.addEventListener("focusin", () => makeActive(one));
     one.addEventListener("painted", () => {
       notices.watch(one);
       if (one === app.active) paintStrip();
     });
     one.addEventListener("previewed", () => { if (one === app.active) paintStrip(); });
     one.addEventListener("touched", (event) => { if (activate(one)) event.preventDefault(); });
+    one.addEventListener("refitted", () => { if (one === app.active) paintStrip(); });
     one.addEventListener("turned", () => { if (one.state.turn > 2) notices.endHint(); });
     bars.attend(one);
     positions.attend(one);
-    if (one.state.book) { one.retell(); one.paint(); }
+    if (one.state.book) {
+      retell();
+      one.paint();
+      showPrintable();
+    }
   }
 
   /** Returns whether that closed a panel over the page. @param {Reader} one */
   function activate(one) {
     const closes = panels.closeIfOver();
-    if (app.active === one) return closes;
+    makeActive(one);
+    return closes;
+  }
+
+  /** @param {Reader} one */
+  function makeActive(one) {
+    if (app.active === one || !one.state.book) return;
     app.active = one;
     bars.show();
     paintStrip();
-    return closes;
+  }
+
+  /* One page on the screen that may not be printed: the browser's own "print" has nothing. */
+  function showPrintable() {
+    document.documentElement.toggleAttribute("data-no-print", extras.readers.some((one) => one.state.book && !mayPrint(one.state.book)));
   }
 
   function leave() {
@@ -160,13 +184,16 @@ export async function addExtras(main) {
     panels.close();
     notices.tell("");
     notices.endHint();
+    extras.finding?.end();
     extras.beside?.close();
+    document.documentElement.removeAttribute("data-no-print");
   }
 
   /** The place that the address names is on the screen. @param {Address} place */
   async function arrived(place) {
     bars.arrived();
-    if (place.beside && !extras.beside?.isOpen) await (await besideModule()).open(place.beside);
+    if (!place.beside) extras.beside?.close();
+    else if (!extras.beside?.shows(place.beside)) await (await besideModule()).open(place.beside).catch((error) => fail(error, "paper"));
     if (reader.state.book && app.marks) await (await import("./finding.js")).takeOver(app);
   }
 
@@ -176,7 +203,10 @@ export async function addExtras(main) {
   }
 
   attend(reader);
-  if (reader.state.book) noteOpened(reader.state.book.key);
+  if (reader.state.book) {
+    noteOpened(reader.state.book.key);
+    bringUpToDate(library, reader.state.book).then(() => bars.show(), fail);
+  }
   listenToKeys(app);
   watchPrinting(() => imagesShown(app.active));
   followSystem(showLight);

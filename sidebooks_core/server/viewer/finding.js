@@ -6,6 +6,8 @@ import { button, h, need } from "./elements.js";
 import { showHits } from "./hits.js";
 import { t } from "./words.js";
 
+const ROWS = 200;
+
 export const title = "search";
 
 /* The search of a reader: one at a time; it stays when the panel goes. */
@@ -21,6 +23,7 @@ export class Finding {
   /** @type {AbortController | null} */
   control = null;
   onchange = () => {};
+  isOver = false;
 
   /** @param {FullApp} app @param {Reader} reader */
   constructor(app, reader) {
@@ -70,6 +73,7 @@ export class Finding {
 
   /* The first hit from the page that is read on. */
   #begin() {
+    if (this.isOver) return;
     const at = this.hits.findIndex((one) => one.page >= Math.min(...this.reader.spread));
     this.go(at >= 0 ? at : this.hits.length ? 0 : -1);
   }
@@ -82,6 +86,7 @@ export class Finding {
 
   /** @param {number} index */
   go(index) {
+    if (this.isOver) return;
     const hit = this.hits[index];
     this.current = index;
     if (hit && !this.reader.spread.includes(hit.page)) this.reader.tell("jumped");
@@ -98,6 +103,7 @@ export class Finding {
 
   /** Away with the hits. */
   end() {
+    this.isOver = true;
     this.control?.abort();
     this.control = null;
     this.reader.removeEventListener("opened", this.leave);
@@ -108,6 +114,7 @@ export class Finding {
   }
 
   #show() {
+    if (this.isOver) return;
     this.bar.hidden = !this.hits.length;
     this.count.textContent = this.hits.length ? `${this.current + 1} / ${this.hits.length}${this.isRunning ? "…" : ""}` : "";
     showHits(this.reader, this.hits, this.reader.hit);
@@ -156,25 +163,29 @@ export function fill(app, body) {
     location.hash = `search=${encodeURIComponent(input.value.trim())}`;
   });
 
+  let most = ROWS; // of the list: nobody reads thousands
+  const further = button("down", t("more_rows"), () => { most += ROWS; show(); });
+
   function show() {
     told.textContent = finding.told;
     stop.hidden = !finding.isRunning;
     again.hidden = !finding.error;
     elsewhere.hidden = !app.reader.state.book?.paper || !finding.query;
     if (list.children.length > finding.hits.length) list.replaceChildren();
-    for (const hit of finding.hits.slice(list.children.length)) list.append(row(hit, list.children.length));
-    for (const [index, one] of [...list.children].entries()) {
-      one.firstElementChild?.setAttribute("aria-current", String(index === finding.current));
-    }
+    most = Math.max(most, finding.current + 1);
+    for (const hit of finding.hits.slice(list.children.length, most)) list.append(row(hit, list.children.length));
+    further.hidden = finding.hits.length <= most;
+    list.querySelector("[aria-current=true]")?.setAttribute("aria-current", "false");
+    list.children[finding.current]?.firstElementChild?.setAttribute("aria-current", "true");
   }
 
   /** @param {Hit} hit @param {number} index */
   const row = (hit, index) => h("li", {}, h("button", {
     type: "button", class: "line", onclick: () => { app.extras.panels.chosen(); finding.go(index); },
-  }, h("span", { class: "small" }, `${t("page_word")} ${app.active.labelOf(hit.page)}`),
+  }, h("span", { class: "small" }, `${t("page_word")} ${finding.reader.labelOf(hit.page)}`),
   h("span", {}, ...snippet(hit.text, finding.query))));
 
-  body.append(asked, h("div", { class: "row" }, told, stop, again), list, elsewhere);
+  body.append(asked, h("div", { class: "row" }, told, stop, again), list, further, elsewhere);
   finding.onchange = show;
   show();
   const here = list.querySelector("[aria-current=true]");

@@ -66,7 +66,7 @@ export function watch(stage, does) {
     if (state.name === "pressed" && !targetOf(event).closest("a, button, input, summary")) event.preventDefault();
     if (state.name === "pressed") stage.focus({ preventScroll: true });
   });
-  stage.addEventListener("pointermove", (event) => feed("move", event));
+  stage.addEventListener("pointermove", (event) => { if (state.down && event.pointerId in state.down) feed("move", event); });
   stage.addEventListener("pointerup", (event) => feed("up", event));
   stage.addEventListener("pointercancel", (event) => feed("cancel", event));
   // Else a browser may take it for a scroll that runs on, and the next tap for its end: the button under that tap would do nothing.

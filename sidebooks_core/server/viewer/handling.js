@@ -6,6 +6,7 @@ import { columnAt, columnPlace } from "./columns.js";
 import { intoFrame, onView, frameOf } from "./frames.js";
 import { isCalm, runHome, runOn } from "./motion.js";
 import * as reading from "./reading.js";
+import { fitTo, mostZoom, zoomBy } from "./zooming.js";
 
 const TEXT_WAIT_MS = 150; // a double tap waits so long for the words
 const GIVES = 0.3; // how much a page gives way at its end
@@ -58,21 +59,24 @@ export function handle(reader) {
       const room = state.book ? inCss(reading.room(state, reader.boxes(), reader.view()), reader.view().ratio) : none;
       return { room, edges: reader.options.edges };
     },
-    touched() { return reader.tell("touched"); },
+    touched() {
+      reader.touches += 1;
+      return reader.tell("touched");
+    },
     tap() { if (state.book) reader.tell("tapped"); },
     edge(side) { if (state.book) reader.towards(side); },
     turn(step) { if (state.book) reader.turn(step, step > 0 ? "start" : "end"); },
     towards(side) { if (state.book) reader.towards(side); },
     async doubleTap(x, y) {
       if (!state.book) return;
-      if (state.mode === "free") { reader.fit(reader.options.fit); return; }
+      if (state.mode === "free") { fitTo(reader, reader.options.fit); return; }
       const at = fromMiddle(x, y);
       const { book, turn } = state;
       const column = await columnUnder(at);
       if (state.book !== book || state.turn !== turn) return;
       const boxes = reader.boxes();
       const seen = reader.view();
-      reader.place(columnPlace(state, at, column, boxes, seen, reading.mostZoom(boxes, seen.ratio)));
+      reader.place(columnPlace(state, at, column, boxes, seen, mostZoom(boxes, seen.ratio)));
     },
     follow(dx) {
       if (!state.book || isCalm()) return;
@@ -99,16 +103,18 @@ export function handle(reader) {
     unpull() { if (state.book) settle("pull", state.pull); },
     fling(vx, vy) {
       const { turn, zoom } = state;
+      const { touches } = reader;
       const { ratio } = reader.view();
-      runOn(vx * ratio, vy * ratio, (dx, dy) => Boolean(state.book) && state.turn === turn && state.zoom === zoom && reader.move(dx, dy));
+      const goesOn = () => Boolean(state.book) && state.turn === turn && state.zoom === zoom && reader.touches === touches;
+      runOn(vx * ratio, vy * ratio, (dx, dy) => goesOn() && reader.move(dx, dy));
     },
     pinch(factor, x, y, dx, dy) {
       if (!state.book) return;
       const { ratio } = reader.view();
-      reader.zoomBy(factor, fromMiddle(x, y));
+      zoomBy(reader, factor, fromMiddle(x, y));
       if (state.zoom > 1) reader.move(dx * ratio, dy * ratio);
     },
-    zoom(factor, x, y) { if (state.book) reader.zoomBy(factor, fromMiddle(x, y)); },
+    zoom(factor, x, y) { if (state.book) zoomBy(reader, factor, fromMiddle(x, y)); },
   };
 }
 

@@ -3,6 +3,7 @@
 /** @import { FullApp, Reader, Side, Step } from "./types" */
 
 import { room } from "./reading.js";
+import { zoomBy } from "./zooming.js";
 
 /**
  * @typedef {"right" | "left" | "down" | "up" | "on" | "back" | "first" | "last" | "larger" | "smaller" | "whole" | "width" | "find"
@@ -95,7 +96,7 @@ export function listenToKeys(app) {
     down: (reader) => down(1, reader), up: (reader) => down(-1, reader),
     on: (reader) => step(reader, 1), back: (reader) => step(reader, -1),
     first: (reader) => reader.jump(1), last: (reader) => reader.jump(reader.book.pages.length),
-    larger: (reader) => reader.zoomBy(1.5), smaller: (reader) => reader.zoomBy(1 / 1.5),
+    larger: (reader) => zoomBy(reader, 1.5), smaller: (reader) => zoomBy(reader, 1 / 1.5),
     whole: () => extras.bars.setFit("page"), width: () => extras.bars.setFit("width"),
     rotate: (reader) => reader.rotate(), bars: () => extras.bars.toggle(), bookmark: () => extras.bars.bookmark(),
     find: () => extras.panels.open("find"), number: () => extras.panels.open("pages"), help: () => extras.panels.open("help"),

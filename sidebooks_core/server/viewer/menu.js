@@ -11,7 +11,7 @@ import { otherThan, t } from "./words.js";
 export const title = "menu";
 
 /** Fill the panel. @param {FullApp} app @param {HTMLElement} body */
-export async function fill(app, body) {
+export function fill(app, body) {
   const { extras } = app;
   const reader = app.active;
   const { book } = reader;
@@ -26,8 +26,14 @@ export async function fill(app, body) {
     else document.documentElement.requestFullscreen().catch(() => {}); // the browser has said why
     extras.panels.chosen();
   });
-  const print = mayPrint(book) && button("print", t("print"), () => askToPrint(reader, asking));
-  const original = await originalAddress(book).catch(() => null); // the menu is there without it
+  let giveUp = () => {};
+  const print = mayPrint(book) && button("print", t("print"), () => { giveUp = askToPrint(reader, asking); });
+  const download = h("a", { class: "button", download: true, hidden: true }, icon("download"), h("span", {}, t("download")));
+  originalAddress(book).then((address) => {
+    if (!address) return;
+    download.href = address;
+    download.hidden = false;
+  }, () => {}); // the menu is there without it
   body.append(
     h("p", { class: "name" }, name),
     h("div", { class: "menu" },
@@ -35,11 +41,11 @@ export async function fill(app, body) {
         if (extras.beside?.isOpen) { extras.beside.close(); extras.panels.close(); } else extras.panels.open("beside");
       }),
       print,
-      original && h("a", { class: "button", href: original, download: true }, icon("download"), h("span", {}, t("download"))),
+      download,
       full,
       button("help", t("help"), () => extras.panels.open("help")),
       language,
     ), asking,
   );
-  return null;
+  return () => giveUp();
 }

@@ -60,8 +60,10 @@ export class Panels {
     this.side.hidden = false;
     $("reader").classList.add("docked");
     this.#mark();
-    this.#cleanUp = (await module.fill(this.app, this.body)) || null;
-    if (mine !== this.#asked) return;
+    this.#cleanUp = null;
+    const cleanUp = (await module.fill(this.app, this.body)) || null;
+    if (mine !== this.#asked) { cleanUp?.(); return; }
+    this.#cleanUp = cleanUp;
     /** @type {HTMLElement | null} */
     const first = this.body.querySelector("[data-first]");
     (first || this.heading).focus({ preventScroll: true });

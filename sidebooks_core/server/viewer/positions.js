@@ -63,22 +63,24 @@ export class Positions {
     const { book, page } = reader.state;
     const { library } = this.app;
     if (!book?.paper || this.app.isNobody || book.page_kept === page) return;
+    const before = book.page_kept;
     book.page_kept = page;
     const body = JSON.stringify({ page, revision: book.paper.revision });
     /** @type {RequestInit & {priority: "low"}} */
     const options = { method: "PUT", headers: { "Content-Type": "application/json" }, keepalive: true, priority: "low", body };
     fetch(`${library.base}/papers/${book.paper.id}/position`, options)
       .then((answer) => { this.app.isNobody ||= answer.status === 401; })
-      .catch(() => {}); // a place that is lost costs a few turns
+      .catch(() => { book.page_kept = before; }); // it is kept with the next one
+  }
+
+  /** Keep the place of a reader now. @param {Reader} reader */
+  keep(reader) {
+    clearTimeout(this.#timers.get(reader));
+    if (!reader.state.book) return;
+    this.#keepHere(reader);
+    this.#keepThere(reader);
   }
 
   /** Keep everything now: the page goes, or another screen comes. */
-  leave() {
-    for (const timer of this.#timers.values()) clearTimeout(timer);
-    for (const reader of this.app.extras.readers) {
-      if (!reader.state.book) continue;
-      this.#keepHere(reader);
-      this.#keepThere(reader);
-    }
-  }
+  leave() { for (const reader of this.app.extras.readers) this.keep(reader); }
 }

@@ -25,7 +25,7 @@ function turned(bitmap, quarters) {
   return canvas;
 }
 
-/** Ask in `host` how much shall be printed, and print it. @param {Reader} reader @param {HTMLElement} host */
+/** Ask in `host` how much shall be printed, and print it. Returns what gives it up. @param {Reader} reader @param {HTMLElement} host */
 export function askToPrint(reader, host) {
   const { book } = reader;
   const control = new AbortController();
@@ -44,4 +44,5 @@ export function askToPrint(reader, host) {
     button("print", t("print_all", { n: book.pages.length }), () => run(1, book.pages.length)),
     button("close", t("cancel"), () => { control.abort(); host.replaceChildren(); })), progress);
   host.querySelector("button")?.focus();
+  return () => control.abort();
 }

@@ -1,6 +1,6 @@
 /* One stage with one document: what is shown of it, in the order coarse, sharp, text, neighbours. */
 
-/** @import { About, Asked, Bitmap, Box, FillText, FitMode, Hit, Lay, Layer, Library, OpenBook, Place } from "./types" */
+/** @import { About, Asked, Bitmap, Box, FitMode, Hit, Lay, Layer, Library, OpenBook, Place } from "./types" */
 /** @import { Point, ReaderOptions, ReaderState, Seen, Side, Step, TileBox } from "./types" */
 
 import { askedSize, isEnough, limited } from "./asking.js";
@@ -30,8 +30,6 @@ export class Reader extends EventTarget {
   hit = null;
   /** @type {Layer[]} */
   layers = [];
-  /** @type {FillText | null} */
-  fillText = null; // comes after the first page
   #painting = false;
   #sharpening = 0;
   #opening = 0;
@@ -219,12 +217,17 @@ export class Reader extends EventTarget {
     const { page, turn, zoom } = state;
     Object.assign(canvas.dataset, { book: book.id, page, turn, zoom, shown, sharp: shown === "sharp", failed });
     this.stage.querySelector("#early")?.remove();
-    if (!this.text.hidden) this.#placeText(seen);
+    if (!this.text.hidden) this.placeText(seen);
     this.#after("painted", AFTER_FRAME_MS, () => this.tell("painted"));
   }
 
+  #hideText() {
+    if (this.text.contains(document.activeElement)) this.stage.focus({ preventScroll: true }); // a link had it
+    this.text.hidden = true;
+  }
+
   /** @param {Seen} seen */
-  #placeText({ ratio }) {
+  placeText({ ratio }) {
     const { x, y, zoom } = this.state;
     this.text.style.transform = `translate(${x / ratio}px, ${y / ratio}px) scale(${zoom})`;
   }
@@ -248,7 +251,7 @@ export class Reader extends EventTarget {
     if (isRiffling) this.#after("sharpen", RIFFLE_MS, () => this.sharpen());
     else if (this.#isSharp()) this.#after("sharpen", AFTER_FRAME_MS, () => this.sharpen());
     else this.sharpen();
-    this.#after("turned", AFTER_FRAME_MS, () => { this.text.hidden = true; this.tell("turned"); });
+    this.#after("turned", AFTER_FRAME_MS, () => { this.#hideText(); this.tell("turned"); });
     this.#after("settle", SETTLE_MS, () => this.tell("settled"));
   }
 
@@ -277,15 +280,6 @@ export class Reader extends EventTarget {
     this.#after("sharpen", SHARPEN_MS, () => this.sharpen());
   }
 
-  /** Zoom by a factor about a point, given from the view's middle. @param {number} factor @param {Point} at */
-  zoomBy(factor, at = { x: 0, y: 0 }) {
-    const boxes = this.boxes();
-    this.place(reading.zoomedAt(this.state, factor, at, boxes, this.view(), reading.mostZoom(boxes, this.view().ratio)));
-  }
-
-  /** Show the whole page, or its whole width. @param {FitMode} mode */
-  fit(mode) { this.place(reading.fitted(mode, this.boxes(), this.view())); }
-
   /** Move an enlarged page. Returns whether it moved. @param {number} dx @param {number} dy */
   move(dx, dy) {
     const { x, y } = this.state;
@@ -306,13 +300,16 @@ export class Reader extends EventTarget {
   /** The stage, or what lies on it, has another size: keep the page and the part of it. */
   refit() {
     if (!this.state.book || !this.#lay) return;
-    this.text.hidden = true;
+    this.#hideText();
     Object.assign(this.state, { slide: 0, pull: 0 }, reading.keptOn(this.state, this.#lay, this.boxes(), this.view()));
     this.#noteLay();
     this.paint();
     this.#after("sharpen", SHARPEN_MS, () => this.sharpen());
-    this.#after("turned", AFTER_FRAME_MS, () => this.tell("turned"));
+    this.#after("refitted", AFTER_FRAME_MS, () => this.tell("refitted"));
   }
+
+  /** Counts what was sharpened: whoever waits sees whether it is the same still. */
+  get sharpened() { return this.#sharpening; }
 
   /** Ask again for what failed. */
   recover() {
@@ -362,15 +359,16 @@ export class Reader extends EventTarget {
       const [, width, height] = visible[0];
       book.hint(this.state.page, width, height, spread.length > 1); // not before: it would draw beside what is waited for
       this.tell("sharpened");
-      this.#after("text", SETTLE_MS, () => this.#showText(mine));
       this.#fetchPreviews(book);
       for (const one of ahead) {
         if (mine !== this.#sharpening) return;
         await book.load(...one, false).catch(() => {}); // told when somebody turns to it
       }
     } catch (error) {
-      if (/** @type {Error} */ (error).name === "AbortError" || mine !== this.#sharpening) return;
+      const { name, status } = /** @type {Error & {status?: number}} */ (error);
+      if (name === "AbortError" || mine !== this.#sharpening) return;
       this.paint();
+      if (status && status < 500) return; // it will not be better
       const again = () => { if (mine === this.#sharpening && document.visibilityState === "visible") this.recover(); };
       this.#after("again", AGAIN_MS, again);
     }
@@ -378,27 +376,6 @@ export class Reader extends EventTarget {
 
   /** A bundle that does not come costs thumbnails; the next page that is looked at asks again. @param {OpenBook} book */
   #fetchPreviews(book) { book.fetchPreviews(() => this.state.page).catch(() => {}); }
-
-  /** @param {number} mine */
-  async #showText(mine) {
-    const { book, quarters } = this.state;
-    if (!book || !this.fillText || mine !== this.#sharpening) return;
-    const seen = this.view();
-    const boxes = this.boxes();
-    const asked = Promise.all(boxes.map((one) => book.text(one.page)));
-    const contents = await asked.catch(() => null); // a page without its words is read, too
-    if (!contents || this.state.book !== book || mine !== this.#sharpening) return;
-    const { key } = book;
-    this.fillText(this.text, boxes, contents, {
-      ratio: seen.ratio, quarters,
-      label: (page) => this.nameOf(page), follow: (page) => this.jump(page), address: (page) => `#${key}/${page}`,
-    });
-    this.text.hidden = false;
-    this.#placeText(seen);
-  }
-
-  /** Show again what stands over the picture, in another language. */
-  retell() { this.#showText(this.#sharpening); }
 
   /** A page's name for those who hear it: "Page 12". @type {(page: number) => string} */
   nameOf = (page) => this.labelOf(page);

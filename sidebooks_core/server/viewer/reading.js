@@ -6,8 +6,6 @@
 
 /** @import { Box, FitMode, Lay, Place, Point, Rect, Room, SpreadChoice, View } from "./types" */
 
-const MOST_ZOOM = 8;
-const MOST_SCALE = 12; // pixels of the view per point: 1/6 mm fills a fingertip
 const LEAST_PAIR = 0.9; // two pages side by side may be this much smaller than one alone
 
 /** @type {Readonly<Place>} */
@@ -61,32 +59,6 @@ export function widthZoom(boxes, view) {
 }
 
 /**
- * The largest zoom: eight times the whole page, and more on pages that are drawn small then, as long strips are.
- * @param {Box[]} boxes
- * @param {number} ratio
- */
-export function mostZoom(boxes, ratio) {
-  return Math.max(MOST_ZOOM, ...boxes.map((one) => (MOST_SCALE * ratio) / one.scale));
-}
-
-/**
- * The place after zooming about a point, which is given from the view's middle.
- * @param {Place} place
- * @param {number} factor
- * @param {Point} at
- * @param {Box[]} boxes
- * @param {View} view
- * @param {number} most
- * @returns {Place}
- */
-export function zoomedAt(place, factor, at, boxes, view, most) {
-  const zoom = Math.max(1, Math.min(most, place.zoom * factor));
-  if (zoom === 1) return WHOLE;
-  const share = zoom / place.zoom;
-  return clamped({ mode: "free", zoom, x: at.x - (at.x - place.x) * share, y: at.y - (at.y - place.y) * share }, boxes, view);
-}
-
-/**
  * The place on a spread that somebody turns to.
  * @param {Place} place
  * @param {Box[]} boxes
@@ -121,27 +93,6 @@ export function keptOn(place, was, boxes, view) {
   const [[width, height], [across, down]] = [span(was.boxes, place.zoom), span(boxes, zoom)];
   const above = (height / 2 - place.y - was.view.height / 2) / height; // the share of the spread that is over the view's top
   return clamped({ mode: place.mode, zoom, x: (place.x * across) / width, y: down / 2 - above * down - view.height / 2 }, boxes, view);
-}
-
-/**
- * The place that shows a spread in a mode; at its top.
- * @type {(mode: FitMode, boxes: Box[], view: View) => Place}
- */
-export const fitted = (mode, boxes, view) => placeOn({ ...WHOLE, mode }, boxes, view);
-
-/**
- * The place at which a rectangle of the whole spread (as `boxes`) is in the middle of the view, as far as it can be.
- * @param {Place} place
- * @param {Rect} rect
- * @param {Box[]} boxes
- * @param {View} view
- * @returns {Place}
- */
-export function centred(place, rect, boxes, view) {
-  if (place.zoom === 1) return place;
-  const x = (view.width / 2 - (rect.left + rect.right) / 2) * place.zoom;
-  const y = (view.height / 2 - (rect.top + rect.bottom) / 2) * place.zoom;
-  return clamped({ ...place, x, y }, boxes, view);
 }
 
 /**

@@ -18,7 +18,6 @@ import type { Positions } from "./positions.js";
 import type { Reader } from "./reader.js";
 import type { Problem } from "./requests.js";
 import type { makeShelf } from "./shelf.js";
-import type { fillText } from "./text.js";
 
 export type {
   Address, Bitmap, Book, Box, Finding, FolderDetails, Hit, IconName, Library, Link, OutlineEntry, Page, PageFate, PageSize,
@@ -126,7 +125,6 @@ export type PaintScene = {
   book: Book; view: View; boxes: Box[]; place: { zoom: number; x: number; y: number }; quarters: number;
   askFor: (box: Box) => Asked; layers: Layer[];
 };
-export type FillText = typeof fillText;
 
 // What the screens share
 

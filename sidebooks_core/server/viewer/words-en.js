@@ -235,6 +235,7 @@ export const words = {
   searching_at: "Searching… page {page} of {of}",
   search_failed: "The search did not come to its end. Please try again.",
   hits_found: "{n} places found",
+  more_rows: "Show more",
   none_found: "Nothing found for “{q}”",
   hit_said: "Place {n} of {of}, page {page}",
   previous_hit: "Previous",

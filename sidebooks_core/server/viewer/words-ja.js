@@ -235,6 +235,7 @@ export const words = {
   searching_at: "検索中… {of}ページ中{page}ページ",
   search_failed: "検索を完了できませんでした。もう一度お試しください。",
   hits_found: "{n}か所見つかりました",
+  more_rows: "さらに表示",
   none_found: "「{q}」は見つかりませんでした",
   hit_said: "{of}か所中{n}か所目、{page}ページ",
   previous_hit: "前",
