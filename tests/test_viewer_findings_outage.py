@@ -187,6 +187,9 @@ def test_more_than_five_hundred_hits_and_the_present_one_in_another_colour(open_
     tab.locator("#query").fill("the")
     tab.keyboard.press("Enter")
     tab.wait_for_function("() => /^1 \\/ 800$/.test(document.querySelector('#hitbar [role=status]').textContent)")
+    for count in (200, 400, 600):
+        tab.wait_for_function(f"() => document.querySelectorAll('#side .hits .line').length === {count}")
+        tab.locator("#side").get_by_role("button", name="Show more").click()
     tab.wait_for_function("() => document.querySelectorAll('#side .hits .line').length === 800")
     amber, yellow = "d[i] > 240 && d[i + 1] < 160 && d[i + 2] < 80", "d[i] > 240 && d[i + 1] > 200 && d[i + 2] < 120"
     tab.wait_for_timeout(100)

@@ -57,7 +57,7 @@ def test_a_page_as_wide_as_the_screen_stays_so(open_at: Open) -> None:
     shown(tab, 5)
     small = letters_px(tab)
     choose(tab, "width")
-    tab.wait_for_function("() => sidebooks.mode === 'width' && sidebooks.zoom > 1.5")
+    tab.wait_for_function("() => sidebooks.mode === 'width' && sidebooks.zoom > 2.5")
     wide = place(tab)
     shown(tab, 5)
     assert letters_px(tab) > 2 * small

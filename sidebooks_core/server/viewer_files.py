@@ -16,7 +16,7 @@ MEDIA_TYPES = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".css": "text/css; charset=utf-8",
-    ".svg": "image/svg+xml; charset=utf-8",
+    ".svg": "image/svg+xml",
     ".png": "image/png",
     ".json": "application/json",
     ".webmanifest": "application/manifest+json",

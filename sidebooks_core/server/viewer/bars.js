@@ -77,7 +77,10 @@ export class Bars {
   attend(reader) {
     reader.addEventListener("opened", () => { this.forgetWayBack(); this.show(); });
     reader.addEventListener("turned", () => this.#turned(reader));
-    reader.addEventListener("refitted", () => { if (reader === this.app.active) this.show(); });
+    reader.addEventListener("refitted", () => {
+      this.#label(reader);
+      if (reader === this.app.active) this.show();
+    });
     reader.addEventListener("settled", () => this.#say(reader));
     reader.addEventListener("tapped", () => this.toggle());
     reader.addEventListener("ended", (event) => {
