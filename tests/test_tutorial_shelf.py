@@ -103,8 +103,6 @@ class Walk:
 
     def press(self, name: str) -> None:
         self.chooser = None
-        if name == "← Shelf":  # read aloud, it says more
-            name = "Back to the shelf"
         button = self.scope().get_by_role("button", name=name, exact=True)
         if name in ("Add papers", "Replace by another file"):
             with self.tab.expect_file_chooser() as chooser:

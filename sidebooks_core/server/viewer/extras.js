@@ -36,7 +36,8 @@ const CONTRAST = "(forced-colors: active), (prefers-contrast: more)";
  * @returns {(page: number) => string}
  */
 const labels = (reader) => (page) => {
-  const { pages, key } = reader.book;
+  if (!reader.state.book) return String(page); // it was left while its text was being written
+  const { pages, key } = reader.state.book;
   return printedOf(page, pages, offsetOf(key)) || pages[page - 1].label;
 };
 

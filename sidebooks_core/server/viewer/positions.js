@@ -40,6 +40,7 @@ export class Positions {
     if (!book || !this.app.reader.state.book) return;
     if (reader === this.app.reader) this.#isJumping = false;
     this.#keepHere(reader);
+    if (this.app.reader.isOpening) return;
     history.replaceState(history.state, "", this.#address(reader)); // Safari refuses more than 100 in 30 seconds
     this.app.hash = location.hash;
     clearTimeout(this.#timers.get(reader));

@@ -33,6 +33,7 @@ export class Reader extends EventTarget {
   #painting = false;
   #sharpening = 0;
   #opening = 0;
+  isOpening = false;
   touches = 0; // counted, so that a finger stops what moves by itself
   #turned_ms = 0;
   /** @type {{[name: string]: number}} */
@@ -125,9 +126,11 @@ export class Reader extends EventTarget {
   async open(id, page, about) {
     this.giveUpOpening();
     const mine = this.#opening;
+    this.isOpening = true; // what is shown meanwhile has no say in the address
     const { width, height } = this.#inner();
     const isWhole = this.options.fit === "page" && (this.options.spread === "one" || (width < height && this.options.spread === "auto"));
-    const found = await this.library.open(id, isWhole ? { page, ...limited(width, height) } : null);
+    const found = await this.library.open(id, isWhole ? { page, ...limited(width, height) } : null)
+      .finally(() => { if (mine === this.#opening) this.isOpening = false; });
     if (mine !== this.#opening) {
       found.close();
       throw new DOMException("something else is shown by now", "AbortError");
@@ -149,7 +152,10 @@ export class Reader extends EventTarget {
   }
 
   /** What is being opened is not wanted any more: `open` rejects with an AbortError. */
-  giveUpOpening() { this.#opening += 1; }
+  giveUpOpening() {
+    this.#opening += 1;
+    this.isOpening = false;
+  }
 
   close() {
     this.giveUpOpening();
