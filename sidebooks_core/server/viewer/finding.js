@@ -4,6 +4,7 @@
 
 import { button, h, need } from "./elements.js";
 import { showHits } from "./hits.js";
+import { snippet } from "./snippet.js";
 import { t } from "./words.js";
 
 const ROWS = 200;
@@ -191,20 +192,6 @@ export function fill(app, body) {
   const here = list.querySelector("[aria-current=true]");
   here?.scrollIntoView({ block: "center" });
   return () => { finding.onchange = () => {}; };
-}
-
-/**
- * A text with what was searched for in bold, as far as it stands there letter by letter.
- * @param {string} text
- * @param {string} query
- * @returns {(string | HTMLElement)[]}
- */
-export function snippet(text, query) {
-  /** @param {string} one */
-  const folded = (one) => one.normalize("NFKC").toLowerCase();
-  const at = folded(text).length === text.length ? folded(text).indexOf(folded(query)) : text.indexOf(query);
-  if (at < 0) return [text];
-  return [text.slice(0, at), h("mark", {}, text.slice(at, at + query.length)), text.slice(at + query.length)];
 }
 
 /** The hits with which a paper was opened from the search over all papers. @param {FullApp} app */

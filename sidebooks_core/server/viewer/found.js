@@ -2,6 +2,7 @@
 
 import { button, cover, h, icon } from "./elements.js";
 import { pathOf } from "./rows.js";
+import { snippet } from "./snippet.js";
 import { fault, pages, t } from "./words.js";
 
 const HITS_AT_ONCE = 50;
@@ -91,17 +92,4 @@ export function foundView(host, bar, query, does) {
 
   step(null);
   return { stop() { isOver = true; }, async lookAgain() { await again?.(); } };
-}
-
-/**
- * A text with what was searched for marked in it, as far as it stands there letter by letter.
- * @param {string} text
- * @param {string} query
- */
-function snippet(text, query) {
-  /** @param {string} one */
-  const folded = (one) => one.normalize("NFKC").toLowerCase();
-  const at = folded(text).length === text.length ? folded(text).indexOf(folded(query)) : text.indexOf(query);
-  if (at < 0) return [text];
-  return [text.slice(0, at), h("mark", {}, text.slice(at, at + query.length)), text.slice(at + query.length)];
 }
