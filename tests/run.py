@@ -10,6 +10,7 @@ Needs Python 3.11 or later with pip and venv; everything else is installed into 
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -26,6 +27,10 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 BIN = BUILD / "venv" / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / "python"
+PYTEST = BIN / "pytest"
+"""The binary, not `python -m pytest`: the latter would put the sources before the installed wheel."""
+MOST_AGAIN = 6
+"""If more tests fail than this, none of them runs again."""
 BENCHMARKS = sorted(
     [path.stem for path in (ROOT / "benchmarks").glob("*.py") if "def main(" in path.read_text(encoding="utf-8")]
     + [path.parent.name for path in (ROOT / "benchmarks").glob("*/__main__.py")]
@@ -55,12 +60,30 @@ def main(pytest_arguments: list[str]) -> None:
         step("lint", BIN / "ruff", "check", ".")
         step("format", BIN / "ruff", "format", "--check", ".")
         step("types", BIN / "mypy")
-    # The binary, not `python -m pytest`: the latter would put the sources before the installed wheel.
-    step("tests", BIN / "pytest", *pytest_arguments, SIDEBOOKS_REQUIRE_WHEEL="1")
-    if not pytest_arguments:
+    if pytest_arguments:
+        step("tests", PYTEST, *pytest_arguments, SIDEBOOKS_REQUIRE_WHEEL="1")
+    else:
+        run_all_tests()
         others = [partial(test_on, version, wheel) for version in OTHER_PYTHONS]
         benchmarks = [partial(step, f"benchmark {name}", PYTHON, "-m", f"benchmarks.{name}", "--quick") for name in BENCHMARKS]
         two_at_once([*others, *benchmarks])
+
+
+def run_all_tests() -> None:
+    """Run the suite. Tests that fail run once more, if they are few: who fails by chance is named, and does not stop the run.
+
+    On a busy machine a browser that is late can fail a test of two thousand. A fault of the code fails both times.
+    """
+    failed = ROOT / ".pytest_cache" / "v" / "cache" / "lastfailed"
+    failed.unlink(missing_ok=True)
+    try:
+        step("tests", PYTEST, SIDEBOOKS_REQUIRE_WHEEL="1")
+    except Failed:
+        names = list(json.loads(failed.read_text(encoding="utf-8"))) if failed.exists() else []
+        if not 0 < len(names) <= MOST_AGAIN:
+            raise
+        step("tests that failed, again", PYTEST, "--last-failed", SIDEBOOKS_REQUIRE_WHEEL="1")
+        print("== UNSTEADY, failed once and passed once, to be mended:", *names, sep="\n   ", flush=True)
 
 
 def two_at_once(calls: Sequence[Callable[[], None]]) -> None:

@@ -64,6 +64,12 @@ class Walk:
         self.to(name)
         self.tab.keyboard.insert_text(text)
 
+    def open(self, name: str, title: str, back: bool = False) -> None:
+        """Press what opens a panel, which takes the focus when it is filled."""
+        self.press(name, back=back)
+        self.hand.panel(title).wait_for()
+        self.tab.wait_for_function("() => document.querySelector('#side').contains(document.activeElement)")
+
     def focused(self) -> str:
         found = self.tab.evaluate(FOCUSED)
         return str(found["name"]) if found else ""
@@ -107,7 +113,7 @@ def test_a_paper_is_read_with_the_keyboard_alone(room: Room) -> None:
     hand.sees("1 / 3")
     hand.sees("13–14 (16–17 / 60)")
     keys.press("b")
-    walk.press("しおり", back=True)
+    walk.open("しおり", "しおり", back=True)
     hand.sees("ページ 14", within=hand.panel("しおり"))
     keys.press("Escape")
     assert walk.focused() == "しおり", "the focus comes back to what opened it"
@@ -137,8 +143,7 @@ def test_a_paper_is_read_with_a_switch(room: Room) -> None:
     assert walk.focused() == "次へ", "a second press turns again"
     walk.tab.keyboard.press("Space")
     hand.sees("1–2 (4–5 / 60)")
-    walk.press("検索")
-    walk.tab.wait_for_function("() => document.activeElement.type === 'search'")
+    walk.open("検索", "検索")
     walk.tab.keyboard.insert_text("予備費")
     walk.press("検索", "Space")
     hand.sees("1 / 3")
@@ -147,7 +152,7 @@ def test_a_paper_is_read_with_a_switch(room: Room) -> None:
     walk.press("次", "Space")
     hand.sees("2 / 3")
     hand.sees_page(RESERVES[1] + ROMAN)
-    walk.press("しおり")
+    walk.open("しおり", "しおり")
     walk.press("このページにしおりをはさむ")
     hand.sees("しおりを外す")
     walk.press("閉じる")

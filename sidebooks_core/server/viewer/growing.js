@@ -1,5 +1,5 @@
-/* Long lists: the first rows are there at once, the others come a few in each frame. Rows that are there already stay, with their
-   focus. */
+/* Long lists: the first rows are there at once, the others come a few in each frame. Rows that are there already stay. The focus
+   stays, too: if its row is made anew, the same control of the new row has it. */
 
 export const FIRST_ROWS = 40;
 export const ROWS_A_FRAME = 60;
@@ -17,6 +17,8 @@ export class Growing {
   /** @type {(Part<unknown> & {next: number, before: HTMLElement | null})[]} `before`: the row that stands where the next one goes */
   #left = [];
   #frame = 0;
+  /** @type {{list: HTMLElement, key: string, index: number} | null} the control of a row that has the focus */
+  #focus = null;
 
   /** @param {Kept} kept */
   constructor(kept) { this.kept = kept; }
@@ -27,6 +29,7 @@ export class Growing {
    */
   fill(parts, first = FIRST_ROWS) {
     cancelAnimationFrame(this.#frame);
+    this.#focus = focusIn(parts) || this.#focus;
     this.#left = parts.map((part) => {
       const wanted = new Set(part.items.map(part.keyOf));
       for (const row of rowsOf(part.list)) if (!wanted.has(row.dataset.key || "")) row.remove();
@@ -38,6 +41,7 @@ export class Growing {
   stop() {
     cancelAnimationFrame(this.#frame);
     this.#left = [];
+    this.#focus = null;
   }
 
   /** @param {number} most rows to make */
@@ -59,7 +63,18 @@ export class Growing {
       else part.list.insertBefore(row, part.before);
     }
     while (this.#left.length && this.#left[0].next === this.#left[0].items.length) this.#end(this.#left[0]);
+    this.#keepFocus();
     if (this.#left.length) this.#frame = requestAnimationFrame(() => this.#step(ROWS_A_FRAME));
+  }
+
+  #keepFocus() {
+    if (!this.#focus) return;
+    const { list, key, index } = this.#focus;
+    if (document.activeElement === document.body) {
+      const row = rowsOf(list).find((one) => one.dataset.key === key);
+      if (row) controlsOf(row)[index]?.focus({ preventScroll: true });
+    }
+    if (!this.#left.length) this.#focus = null;
   }
 
   /** Rows of items that show something else by now go. @param {{before: HTMLElement | null}} part */
@@ -71,6 +86,19 @@ export class Growing {
     }
     this.#left.shift();
   }
+}
+
+/** @param {HTMLElement} row @returns {HTMLElement[]} */
+const controlsOf = (row) => [...row.querySelectorAll("a, button")].map((one) => /** @type {HTMLElement} */ (one));
+
+/** @param {readonly {list: HTMLElement}[]} parts */
+function focusIn(parts) {
+  const focused = /** @type {HTMLElement | null} */ (document.activeElement);
+  for (const { list } of focused && focused !== document.body ? parts : []) {
+    const row = rowsOf(list).find((one) => one.contains(focused));
+    if (row && focused) return { list, key: row.dataset.key || "", index: controlsOf(row).indexOf(focused) };
+  }
+  return null;
 }
 
 /** @param {HTMLElement} list */

@@ -61,9 +61,11 @@ export class Panels {
     $("reader").classList.add("docked");
     this.#mark();
     this.#cleanUp = null;
+    const before = document.activeElement;
     const cleanUp = (await module.fill(this.app, this.body)) || null;
     if (mine !== this.#asked) { cleanUp?.(); return; }
     this.#cleanUp = cleanUp;
+    if (document.activeElement !== before) return; // the reader has gone on meanwhile
     /** @type {HTMLElement | null} */
     const first = this.body.querySelector("[data-first]");
     (first || this.heading).focus({ preventScroll: true });
