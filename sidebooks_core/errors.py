@@ -11,13 +11,15 @@
     │   ├── RenderFailed (RuntimeError)
     │   └── RenderTimeout (TimeoutError)
     ├── RequestError (ValueError)
-    │   └── NotOnShelf
+    │   ├── NotOnShelf
+    │   └── NoSuchMeeting
     ├── AccessDenied (PermissionError)
     │   └── TooManyAttempts
     ├── Conflict (RuntimeError)
     ├── StorageError (OSError)
     │   ├── StorageFailed
     │   └── StorageDamaged
+    ├── HubFailed (ConnectionError)
     ├── RequestDropped (RuntimeError)
     ├── QueueFull (RuntimeError)
     └── ServiceClosed (RuntimeError)
@@ -95,6 +97,10 @@ class NotOnShelf(RequestError):
     """There is no such paper, folder or revision, or there is none any more."""
 
 
+class NoSuchMeeting(RequestError):
+    """There is no such meeting, or there is none any more."""
+
+
 class AccessDenied(SidebooksError, PermissionError):
     """Whoever asks may not do this."""
 
@@ -126,6 +132,10 @@ class StorageFailed(StorageError):
 
 class StorageDamaged(StorageError):
     """It is not what this library had written: a backup is needed."""
+
+
+class HubFailed(SidebooksError, ConnectionError):
+    """The hub of meetings cannot be reached, or does not answer. Whether a command was done is not known: try it again."""
 
 
 class RequestDropped(SidebooksError, RuntimeError):
