@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from reading_room import LONG_NAME, NEEDS_CHROMIUM, Hand, Open, Room, browser, open_at, room, shown
-from test_viewer import choose
 from test_viewer_findings_page import contrast, settled
+from viewer_screen import choose
 
 pytestmark = NEEDS_CHROMIUM
 __all__ = ["browser", "open_at", "room"]
