@@ -1,0 +1,51 @@
+/* What a reader sees, as a rectangle in points of a page; and the place that shows such a rectangle on another screen. Pure. Boxes are
+   those of the whole spread on the view, in pixels. Pages count from 1. */
+
+/** @import { Box, Place, View } from "./types" */
+/** @import { RectPt } from "./following.js" */
+
+import { fitted, seen } from "./following.js";
+import { frameOf, onView } from "./frames.js";
+import { zoomed } from "./layout.js";
+import { clamped, extent, WHOLE } from "./reading.js";
+import { mostZoom } from "./zooming.js";
+
+const LEAST_ZOOM = 1.01; // what is enlarged by less is the whole page
+
+/**
+ * What a view shows, in points of a page, and perhaps beyond it; null: the whole spread.
+ * @param {Box} box of the page
+ * @param {Place} place
+ * @param {View} view
+ * @param {number} quarters by which the page is turned to the right
+ * @returns {RectPt | null}
+ */
+export function rectSeen(box, place, view, quarters) {
+  if (place.zoom < LEAST_ZOOM) return null;
+  const { box: upright, view: frame } = frameOf(zoomed(box, view, place), view, quarters);
+  return seen({ scale: upright.scale, x: upright.x, y: upright.y }, frame.width, frame.height);
+}
+
+/**
+ * The place at which a view shows a rectangle of a page, as large as it can: more of the spread, never less. What lies beyond the
+ * spread is left out, since nothing is there.
+ * @param {RectPt | null} rect in points of the page; null: the whole spread
+ * @param {Box} box of the page
+ * @param {Box[]} boxes of the spread
+ * @param {View & {ratio: number}} view ratio: pixels of the view to one of CSS
+ * @param {number} quarters by which the page is turned to the right
+ * @returns {Place}
+ */
+export function placeShowing(rect, box, boxes, view, quarters) {
+  if (!rect) return WHOLE;
+  const asked = onView(rect, box, view, quarters);
+  const all = extent(boxes);
+  const [left, top] = [Math.max(asked.left, all.left), Math.max(asked.top, all.top)];
+  const [right, bottom] = [Math.min(asked.right, all.right), Math.min(asked.bottom, all.bottom)];
+  if (!(right > left && bottom > top)) return WHOLE; // of a page that looks different here
+  const points = /** @type {RectPt} */ ([left - box.x, top - box.y, right - box.x, bottom - box.y].map((one) => one / box.scale));
+  const zoom = Math.min(fitted(points, view.width, view.height).scale / box.scale, mostZoom(boxes, view.ratio));
+  if (zoom < LEAST_ZOOM) return WHOLE;
+  const [x, y] = [(view.width - left - right) / 2, (view.height - top - bottom) / 2];
+  return clamped({ mode: "free", zoom, x: x * zoom, y: y * zoom }, boxes, view);
+}
