@@ -140,7 +140,8 @@ def test_another_screen_shows_all_that_the_presenter_sees_of_the_page(cases: lis
 
 
 def test_the_same_screen_shows_the_same_and_the_whole_page_is_the_whole_page() -> None:
-    case = {"sizes": [[595, 842]], "page": 1, "zoom": 2.5, "x": 100, "y": -300, "from": SCREENS[0], "to": SCREENS[0], "quarters": 0}
+    screens = {"from": SCREENS[0], "to": SCREENS[0]}
+    case = {"sizes": [[595, 842]], "page": 1, "zoom": 2.5, "x": 100, "y": -300, "quarters": 0, **screens}
     found, whole = run(ON_ANOTHER, [case, {**case, "zoom": 1}])
     assert found["again"] == pytest.approx(found["rect"], abs=0.5)
     assert found["shown"]["zoom"] == pytest.approx(2.5, rel=0.01)
