@@ -35,7 +35,7 @@ function makeClock() {
 /** All that one client has to do with: `sockets` and `streams` are those that it opened, the last one last. */
 function makeHouse(options = {}) {
   const clock = makeClock();
-  const [sockets, streams, posted, told] = [[], [], [], []];
+  const [sockets, streams, posted, told, answers] = [[], [], [], [], []];
   let woken = () => {};
   class WebSocket {
     constructor(address) {
@@ -57,7 +57,7 @@ function makeHouse(options = {}) {
   }
   const library = {
     base: "https://town.example/books", session: "s", EventSource,
-    fetch: async (address, { body }) => { posted.push([address, JSON.parse(body)]); return new Response(null, { status: 204 }); },
+    fetch: async (address, { body }) => { posted.push([address, JSON.parse(body)]); return new Response(JSON.stringify({ answers: answers.splice(0) })); },
   };
   const names = ["state", "details", "progress", "tally", "whisper", "connection", "behind", "sure", "farewell", "feed"];
   const listeners = Object.fromEntries(names.map((name) => [name, (...given) => told.push([name, ...given])]));
@@ -66,7 +66,7 @@ function makeHouse(options = {}) {
   });
   const last = (all) => all[all.length - 1];
   return {
-    meeting, clock, sockets, streams, posted, told,
+    meeting, clock, sockets, streams, posted, told, answers,
     wake: () => woken(),
     get isWatched() { return woken !== null; },
     get socket() { return last(sockets); },
@@ -100,7 +100,7 @@ const settled = async (promise) => {
 {
   const house = makeHouse();
   const { meeting } = house;
-  assert.match(house.socket.address, /^wss:\/\/town\.example\/books\/live\?session=s&since=&meeting=m&client=[a-z0-9]{12}$/);
+  assert.match(house.socket.address, /^wss:\/\/town\.example\/books\/live\?session=s&since=$/);
   house.join();
   assert.deepEqual(house.socket.said[0], { kind: "hello", protocol: 1, meeting: "m", client: meeting.client, is_projector: false });
   house.socket.tell(stateOf({ seq: 4, page: 12 }));
@@ -110,6 +110,9 @@ const settled = async (promise) => {
   house.socket.tell(stateOf({ seq: 3, page: 11 }));
   assert.equal(meeting.state.page, 12, "an older one came late");
   house.socket.tell({ kind: "of another version" });
+  house.socket.tell({ kind: "event", event: "shelf", position: "7", data: { changes: [] } });
+  house.socket.tell({ kind: "event", event: "alive" });
+  assert.deepEqual(house.heard("feed"), [["shelf", { changes: [] }]]);
   assert.equal(house.heard("state").length, 1);
   assert.equal(meeting.role, "viewer");
   meeting.moved();
@@ -118,6 +121,9 @@ const settled = async (promise) => {
   assert.equal(meeting.shown.page, 12);
   meeting.painted(meeting.state, true);
   assert.deepEqual(house.socket.said[2], { kind: "painted", epoch: 1, seq: 4, is_sharp: true });
+  house.socket.fail();
+  house.clock.pass(1000);
+  assert.match(house.socket.address, /since=7$/, "what it knows of the shelf");
   meeting.close();
   assert.deepEqual([house.isWatched, house.clock.count, house.socket.readyState], [false, 0, 3], "nothing is left");
 }
@@ -196,11 +202,18 @@ const settled = async (promise) => {
   assert.match(house.stream.address, /^https:\/\/town\.example\/books\/events\?session=s&since=&meeting=m&client=/);
   house.stream.open();
   assert.deepEqual(house.heard("connection"), [[true, "stream"]]);
-  assert.equal(house.posted[0][1].kind, "hello");
-  assert.match(house.posted[0][0], /^https:\/\/town\.example\/books\/meetings\/m\/messages\?client=[a-z0-9]{12}$/);
+  assert.deepEqual(house.posted, [], "its address says hello");
   house.stream.tell({ kind: "welcome", protocol: 1, meeting: "m", participant: "me", name: "", ping_s: 5 });
   house.stream.tell(stateOf({ seq: 2, page: 9 }));
   assert.equal(house.meeting.shown.page, 9);
+  const called = house.meeting.command("call_everybody");
+  const [address, { id }] = house.posted[house.posted.length - 1];
+  assert.match(address, /^https:\/\/town\.example\/books\/meetings\/m\/messages\?client=[a-z0-9]{12}$/);
+  house.stream.tell({ kind: "done", id, epoch: 1, seq: 3 });
+  await called;
+  house.answers.push(stateOf({ seq: 3, page: 10 }));
+  house.meeting.painted(house.meeting.state, true);
+  while (house.meeting.shown.page !== 10) await new Promise((done) => setTimeout(done, 1)); // the answer to a request
   house.stream.readyState = 0;
   house.stream.onerror();
   house.clock.pass(1000);

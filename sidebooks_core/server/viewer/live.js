@@ -11,6 +11,8 @@ export const JUMP_MS = 5000;
 const TICK_MS = 1000;
 const LONGEST_PAUSE_S = 30;
 const MOST_FAILED = 2;
+/** The kind of the events that are messages of a meeting. */
+export const MEETING = "meeting";
 
 /** @typedef {"socket" | "stream"} Way "stream": events, and requests beside them */
 
@@ -50,24 +52,26 @@ export const CLOCK = {
 
 /**
  * Where a connection runs. `addresses`: made anew for each attempt, since they say what the client knows already; null: there is no
- * such way. `post`: sends a message beside a stream of events. `watchWaking`: calls its argument when the device may have been
+ * such way. `post`: sends a message beside a stream of events, and
+ * gives the answers. `watchWaking`: calls its argument when the device may have been
  * asleep, or is reachable again; gives what ends that.
  * @typedef {{
  *   WebSocket: (new (address: string) => Socket) | undefined,
  *   EventSource: (new (address: string) => import("./feed.js").EventStream) | undefined,
  *   addresses: {socket: () => string, stream: () => string},
  *   kinds: readonly string[],
- *   post: (text: string) => Promise<void>,
+ *   post: (text: string) => Promise<object[]>,
  *   watchWaking: (woken: () => void) => () => void,
  *   clock: Clock,
  * }} Place `kinds`: of the events that are listened to
  */
 
 /**
- * Who is told. `opened`: messages can be sent. `closed`: there is no connection; it comes again. `heard`: what the server says. `ask`:
- * something is to be said that is answered at once. `refused`: the server wants no stream; false: it is not asked again.
+ * Who is told. `opened`: messages can be sent. `closed`: there is no connection; it comes again. `heard`: an event with its kind and,
+ * of the shelf, its position; those of the kind "meeting" are messages. `ask`: something is to be said that is answered at once. `refused`: the server
+ * wants no stream; false: it is not asked again.
  * @typedef {{
- *   opened: (way: Way) => void, closed: () => void, heard: (kind: string, told: any, id: string) => void, ask: () => void,
+ *   opened: (way: Way) => void, closed: () => void, heard: (kind: string, told: any, position: string) => void, ask: () => void,
  *   refused: () => boolean | void,
  * }} Told
  */
@@ -164,9 +168,9 @@ export class Live {
     const told = {
       opened: () => { if (isMine()) this.#opened(); },
       ended: (isRefused) => { if (isMine()) this.#ended(isRefused); },
-      heard: (kind, said, id) => {
+      heard: (kind, said, position) => {
         if (!isMine()) return;
-        this.told.heard(kind, said, id);
+        this.told.heard(kind, said, position);
         if (isMine()) this.#listenFor(this.quiet_ms);
       },
     };
@@ -222,7 +226,8 @@ function socketLine({ WebSocket, addresses }, told) {
   socket.onclose = () => told.ended();
   socket.onmessage = ({ data }) => {
     const said = JSON.parse(data);
-    told.heard(said.kind, said, said.id || "");
+    if (said.kind === "event") told.heard(said.event, said.data, said.position || "");
+    else told.heard(MEETING, said, "");
   };
   return {
     send(text) { if (socket.readyState === 1) socket.send(text); },
@@ -241,7 +246,9 @@ function streamLine({ EventSource, addresses, kinds, post }, told) {
   source.onerror = () => told.ended(source.readyState === 2);
   for (const kind of kinds) source.addEventListener(kind, ({ data, lastEventId }) => told.heard(kind, JSON.parse(data), lastEventId || ""));
   return {
-    send(text) { post(text).catch(() => told.ended()); }, // a message that is lost is said again on the next connection
+    send(text) {
+      post(text).then((answers) => { for (const one of answers) told.heard(MEETING, one, ""); }, () => told.ended());
+    },
     close() {
       source.onopen = source.onerror = null;
       source.close();

@@ -19,7 +19,7 @@ const reader = new Reader($("stage"), library, choices);
 const app = {
   library, reader, choices,
   active: reader,
-  shelf: null, entry: null, extras: null, marks: null, hash: "", isNobody: false, person: "",
+  shelf: null, entry: null, extras: null, marks: null, meeting: null, hash: "", isNobody: false, person: "",
   showEntry, showShelf, showBook, leaveReader, afterwards, places, endWaiting() {},
 };
 
@@ -103,6 +103,7 @@ async function route() {
     if (kind === "join" || kind === "setup") await showEntry(kind, place.token);
     else if (kind === "search") await showShelf({ query: place.query });
     else if (kind === "shelf" || kind === "folder") await showShelf({ folder: kind === "folder" ? id : TOP });
+    else if (kind === "meeting" || kind === "code") await (await import("./arriving.js")).arrive(app, place);
     else if (kind === "unknown") await (await import("./plain.js")).showUnknown(app);
     else if (reader.state.book?.key === keyOf(kind, id)) {
       reader.giveUpOpening();

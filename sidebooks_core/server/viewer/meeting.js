@@ -2,7 +2,7 @@
    it runs in a page, in a worker or in node. docs/reference/meeting.md has the protocol. */
 
 import * as following from "./following.js";
-import { CLOCK, Live, watchWaking } from "./live.js";
+import { CLOCK, Live, MEETING, watchWaking } from "./live.js";
 import { problem } from "./requests.js";
 
 export { fitted, seen } from "./following.js";
@@ -11,7 +11,7 @@ const PROTOCOL = 1;
 const BEHIND_MS = 10_000; // a client that is behind for so long says so
 const WHISPER_MS = 1000 / 15; // of a pointer, no more than so many
 const ID_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789";
-const FEED = ["documents", "page", "shelf", "preparing"];
+const FEED = ["documents", "page", "shelf", "progress"];
 
 /**
  * @typedef {import("./following.js").State} State
@@ -139,15 +139,18 @@ export class Meeting {
     this.#live = new Live({
       WebSocket: options.WebSocket ?? /** @type {any} */ (globalThis).WebSocket,
       EventSource: library.EventSource ?? globalThis.EventSource,
-      addresses: { socket: () => socketAddress(library.base) + this.#query(), stream: () => `${library.base}/events${this.#query()}` },
-      kinds: [...FEED, "meeting"],
+      addresses: {
+        socket: () => `${socketAddress(library.base)}?${this.#query()}`,
+        stream: () => `${library.base}/events?${this.#query()}&${this.#queryOfStream()}`,
+      },
+      kinds: [...FEED, MEETING],
       post: (text) => this.#post(text),
       watchWaking: options.watchWaking ?? watchWaking,
       clock: this.clock,
     }, {
       opened: (way) => this.#opened(way),
       closed: () => this.#closed(),
-      heard: (kind, said, eventId) => this.#heard(kind, said, eventId),
+      heard: (kind, said, position) => this.#heard(kind, said, position),
       ask: () => this.#say({ kind: "ask", what: "state" }),
       refused: () => this.listeners.refused?.(),
     });
@@ -161,6 +164,9 @@ export class Meeting {
 
   /** The state that is to be on the screen; null: the reader's own page. */
   get shown() { return following.shows(this.#follower); }
+
+  /** Whether the state is the newest that the server has told of. */
+  get hasNewest() { return !following.isBehind(this.#follower, this.#newest); }
 
   get isPresenter() { return this.participant !== "" && this.state?.presenter === this.participant; }
 
@@ -226,29 +232,45 @@ export class Meeting {
     });
   }
 
-  /** Show a place of any paper. Give up what was told before and is not done: only the newest counts. @param {Shown} place */
+  /**
+   * Show a place of any paper. While there is no connection only the newest waits: an older one rejects with an AbortError.
+   * @param {Shown} place
+   */
   show(place) {
     const { state } = this;
+    if (!this.isOpen) this.#giveUp(({ kind }) => kind === "show" || kind === "open_paper");
     const isSame = state?.paper === place.paper && state.revision === place.revision;
     return this.command(isSame ? "show" : "open_paper", place);
+  }
+
+  /** @param {(message: {kind: string}) => boolean} isMeant */
+  #giveUp(isMeant) {
+    for (const [id, { message, reject }] of this.#pending) {
+      if (!isMeant(message)) continue;
+      this.#pending.delete(id);
+      reject(new DOMException("the command is not wanted any more", "AbortError"));
+    }
   }
 
   close() {
     this.#live.close();
     this.#notBehind();
     this.#noWhisper();
-    for (const { reject } of this.#pending.values()) reject(new DOMException("the meeting was left", "AbortError"));
-    this.#pending.clear();
+    this.#giveUp(() => true);
   }
 
   // The connection
 
   #query() {
-    const asked = new URLSearchParams({ session: this.library.session, since: this.#since, meeting: this.id, client: this.client });
+    const asked = new URLSearchParams({ session: this.library.session, since: this.#since });
     const view = this.listeners.view?.();
     if (view) asked.set("view", view);
-    if (this.isProjector) asked.set("projector", "1");
-    return `?${asked}`;
+    return asked;
+  }
+
+  /* A stream says hello by its address. */
+  #queryOfStream() {
+    return new URLSearchParams({ meeting: this.id, client: this.client, ...(this.isProjector ? { projector: "1" } : {}) });
   }
 
   /** @param {string} text */
@@ -257,6 +279,7 @@ export class Meeting {
     const headers = { "Content-Type": "application/json" };
     const answer = await this.library.fetch(address, { method: "POST", headers, body: text, keepalive: true });
     if (!answer.ok) throw await problem(answer);
+    return (await answer.json()).answers;
   }
 
   /** @param {{kind: string, [field: string]: unknown}} message */
@@ -264,7 +287,8 @@ export class Meeting {
 
   /** @param {import("./live.js").Way} way */
   #opened(way) {
-    this.#say({ kind: "hello", protocol: PROTOCOL, meeting: this.id, client: this.client, is_projector: this.isProjector });
+    const hello = { kind: "hello", protocol: PROTOCOL, meeting: this.id, client: this.client, is_projector: this.isProjector };
+    if (way === "socket") this.#say(hello);
     this.listeners.connection?.(true, way);
   }
 
@@ -273,11 +297,11 @@ export class Meeting {
     this.listeners.connection?.(false, this.#live.way);
   }
 
-  /** @param {string} kind @param {any} said @param {string} eventId */
-  #heard(kind, said, eventId) {
-    if (kind === "shelf") this.#since = eventId || this.#since;
+  /** @param {string} kind @param {any} said @param {string} position of the shelf */
+  #heard(kind, said, position) {
+    if (kind === "shelf") this.#since = position || this.#since;
     if (FEED.includes(kind)) this.listeners.feed?.(kind, said);
-    else this.#does[said.kind]?.(said); // what a newer server says beside may be left unheard
+    else if (kind === MEETING) this.#does[said.kind]?.(said); // what a newer server says beside may be left unheard
   }
 
   /** @type {{[kind: string]: ((message: any) => void) | undefined}} */
@@ -302,15 +326,18 @@ export class Meeting {
     ping: ({ epoch, seq, is_sure: isSure }) => {
       const { state } = this;
       this.#say({ kind: "pong", epoch: state?.epoch ?? 0, seq: state?.seq ?? 0, is_following: this.isFollowing });
-      if (following.compared([epoch, seq], this.#newest) > 0) this.#newest = [epoch, seq];
-      if (following.isBehind(this.#follower, this.#newest)) {
+      this.#note([epoch, seq]);
+      if (!this.hasNewest) {
         this.#expectNews();
         this.#say({ kind: "ask", what: "state" });
       } else this.#lookUpToDate();
       if (following.needsDetails(this.#follower)) this.#say({ kind: "ask", what: "details" });
       this.listeners.sure?.(isSure);
     },
-    done: ({ id }) => this.#settled(id, null),
+    done: ({ id, epoch, seq }) => {
+      this.#note([epoch, seq]);
+      this.#settled(id, null);
+    },
     refused: (message) => {
       this.#received(message.state);
       this.#settled(message.id, message);
@@ -326,6 +353,9 @@ export class Meeting {
       this.listeners.farewell?.(farewell);
     },
   };
+
+  /** The server told of a position. @param {import("./following.js").Position} position */
+  #note(position) { if (following.compared(position, this.#newest) > 0) this.#newest = position; }
 
   /** @param {State} state */
   #received(state) {
@@ -370,7 +400,7 @@ export class Meeting {
   #isExpecting = false;
 
   #lookUpToDate() {
-    if (!this.isOpen || following.isBehind(this.#follower, this.#newest)) return;
+    if (!this.isOpen || !this.hasNewest) return;
     this.#notBehind();
     if (!this.isBehind) return;
     this.isBehind = false;

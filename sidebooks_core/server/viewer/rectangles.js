@@ -1,11 +1,11 @@
-/* What a reader sees, as a rectangle in points of a page; and the place that shows such a rectangle on another screen. Pure. Boxes are
-   those of the whole spread on the view, in pixels. Pages count from 1. */
+/* What a reader sees, as a rectangle in points of a page; and the place that shows such a rectangle on another screen. It reads
+   readers and changes none. Boxes are those of the whole spread on the view, in pixels. Pages count from 1. */
 
-/** @import { Box, Place, View } from "./types" */
-/** @import { RectPt } from "./following.js" */
+/** @import { Box, Place, Point, Reader, View } from "./types" */
+/** @import { RectPt, Shown } from "./following.js" */
 
 import { fitted, seen } from "./following.js";
-import { frameOf, onView } from "./frames.js";
+import { frameOf, intoFrame, onView } from "./frames.js";
 import { zoomed } from "./layout.js";
 import { clamped, extent, WHOLE } from "./reading.js";
 import { mostZoom } from "./zooming.js";
@@ -48,4 +48,41 @@ export function placeShowing(rect, box, boxes, view, quarters) {
   if (zoom < LEAST_ZOOM) return WHOLE;
   const [x, y] = [(view.width - left - right) / 2, (view.height - top - bottom) / 2];
   return clamped({ mode: "free", zoom, x: x * zoom, y: y * zoom }, boxes, view);
+}
+
+/**
+ * Where a reader is, as a presenter tells it; null: no paper is open.
+ * @param {Reader} reader
+ * @returns {Shown | null}
+ */
+export function placeTold(reader) {
+  const { book } = reader.state;
+  if (!book?.paper) return null;
+  const { spread } = reader;
+  const [page, last] = [Math.min(...spread), Math.max(...spread)];
+  const box = reader.boxes().find((one) => one.page === page);
+  const rect = box && rectSeen(box, reader.state, reader.view(), reader.quartersOf(page));
+  return {
+    paper: book.paper.id, revision: book.paper.revision, page, spread: last > page ? last : null,
+    view_pt: rect ? /** @type {RectPt} */ (rect.map((one) => Math.round(one * 10) / 10)) : null,
+  };
+}
+
+/**
+ * The page under a point of the view, and the point on it; null: there is none.
+ * @param {Reader} reader
+ * @param {Point} at
+ * @returns {{page: number, point_pt: [x: number, y: number]} | null}
+ */
+export function pointUnder(reader, at) {
+  const view = reader.view();
+  for (const one of reader.boxes()) {
+    const lies = zoomed(one, view, reader.state);
+    if (at.x < lies.x || at.y < lies.y || at.x > lies.x + lies.width || at.y > lies.y + lies.height) continue;
+    const quarters = reader.quartersOf(one.page);
+    const { box } = frameOf(lies, view, quarters);
+    const [x, y] = intoFrame(at.x, at.y, view, quarters);
+    return { page: one.page, point_pt: [(x - box.x) / box.scale, (y - box.y) / box.scale] };
+  }
+  return null;
 }
