@@ -49,7 +49,7 @@ ROOMS: dict[str, str] = {
     PACKAGE: "errors settings statistics tiling scheduling documents images reading service",
     "testing": "errors settings tiling documents encoding stores workers service",
     "server": "errors settings statistics tiling scheduling keys documents encoding stores images library reading service "
-    f"shelf access shelf_audit {PACKAGE}",
+    f"shelf access meeting shelf_audit {PACKAGE}",
     "cli": f"{PACKAGE} errors settings statistics documents encoding stores library service shelf access shelf_audit server",
     "__main__": "cli",
 }
@@ -69,7 +69,8 @@ SOLE_IMPORTERS: dict[str, tuple[str, ...]] = {
     "fcntl": ("stores", "databases", "workers.process", "server.slow_clients"),
     "watchfiles": ("shelf.watched",),
     "starlette": ("server",),
-    "uvicorn": ("server.command", "server.slow_clients"),
+    "uvicorn": ("server.command", "server.slow_clients", "server.slow_sockets"),
+    "websockets": ("meeting.client",),
     "httptools": ("server.slow_clients",),
     "rjsmin": ("server.viewer_files",),
     "argon2": ("access.passwords",),
