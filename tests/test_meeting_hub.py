@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from sidebooks_core.meeting.commands import (
     Show,
     Take,
 )
+from sidebooks_core.meeting.following import Follower, is_behind, received
 from sidebooks_core.meeting.hub import Backing, Decide, Hub, LocalHub, Pace
 from sidebooks_core.meeting.keeping import Keeping
 from sidebooks_core.meeting.messages import MOST_WHISPER_BYTES, Refused
@@ -507,6 +510,24 @@ class TestRedisThatFails:
         assert (made.state.called, over().read("m")) == (1, made)
         line.close()
 
+    @pytest.mark.parametrize("is_emptied", [True, False])
+    def test_keys_that_somebody_removed_or_put_back_begin_a_greater_epoch(
+        self, server: RedisHouse, over: Callable[..., RedisHub], is_emptied: bool
+    ) -> None:
+        hub = over()
+        self.opened(hub)
+        with server.client() as client:
+            [key] = client.keys("*")
+            old = client.dump(key)
+            hub.change("m", doing(Show, count=2, paper="budget", revision=1, page=8))
+            if is_emptied:
+                client.flushall()
+            else:
+                client.restore(key, 0, old, replace=True)  # type: ignore[arg-type]
+        found = hub.read("m")
+        assert found is not None
+        assert (found.state.page, found.state.epoch) == (8, 2)
+
     def test_a_meeting_does_not_stay_in_redis_for_ever(self, server: RedisHouse, over: Callable[..., RedisHub]) -> None:
         hub = over()
         self.opened(hub)
@@ -524,6 +545,66 @@ class TestRedisThatFails:
             client.hset(key, "head", "{}")
         with pytest.raises(HubFailed, match="remove its key"):
             hub.read("m")
+
+
+@needs_redis
+@pytest.mark.parametrize("seed", [1, 2])
+def test_whatever_befalls_redis_all_who_listen_end_on_the_one_state(
+    seed: int, server: RedisHouse, over: Callable[..., RedisHub]
+) -> None:
+    chance = random.Random(seed)
+    hubs = [over(), over()]
+    ears = [Following(hub) for hub in hubs]
+    hubs[0].open(meeting_of("m"))
+    hubs[0].change("m", doing(GiveRole, to="speaker", name="Speaker", role="speaker"))
+    for hub, ear in zip(hubs, ears, strict=True):
+        hub.subscribe("m", ear)
+    for count in range(2, 60):
+        by = chance.choice([CHAIR, SPEAKER])
+        hub = chance.choice(hubs)
+        what = chance.choices(["show", "take", "cut", "save", "restart", "old"], [10, 4, 2, 2, 1, 1])[0]
+        with suppress(HubFailed):  # Redis is away; the client would try again
+            if what == "show":
+                hub.change("m", doing(OpenPaper, by, count=count, paper="budget", revision=1, page=count))
+            elif what == "take":
+                hub.change("m", doing(Take, by, count=count))
+        with server.client() as client:
+            if what == "cut":
+                client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")  # type: ignore[no-untyped-call]
+            elif what == "save":
+                client.save()
+        if what in ("restart", "old"):
+            server.kill()
+            if what == "restart":
+                (server.path.parent / "dump.rdb").unlink(missing_ok=True)
+            server.start()
+    wait_until(lambda: all(hub.is_sure() for hub in hubs))
+    wait_until(lambda: all(ear.is_on(hub) for hub in hubs for ear in ears))
+
+
+class Following:
+    """A follower of one process. Its pings come when it is asked whether it is there."""
+
+    def __init__(self, hub: Hub) -> None:
+        self.follower = Follower()
+        self._hub = hub
+        self._lock = threading.Lock()
+
+    def told(self, state: State) -> None:
+        with self._lock:
+            self.follower = received(self.follower, state)
+
+    def whispered(self, data: bytes) -> None:
+        pass
+
+    def is_on(self, hub: Hub) -> bool:
+        """Whether it has the state that a hub has. If it is behind its own, it asks."""
+        own, other = self._hub.read("m"), hub.read("m")
+        assert own is not None
+        assert other is not None
+        if is_behind(self.follower, own.state.position):
+            self.told(own.state)
+        return self.follower.state == own.state == other.state
 
 
 def test_whispers_have_a_pace() -> None:
