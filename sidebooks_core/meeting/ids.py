@@ -28,7 +28,7 @@ def participant_id(meeting: str, person: str) -> str:
 
     person: the id of a principal, or of a guest's login. Two meetings give the same person ids that do not tell it.
     """
-    digest = hashlib.blake2b(f"{meeting}\n{person}".encode(), digest_size=9, person=b"participant").digest()
+    digest = hashlib.blake2b(person.encode(), key=meeting.encode(), digest_size=9).digest()
     return base64.urlsafe_b64encode(digest).decode()[:ID_CHARACTERS]
 
 

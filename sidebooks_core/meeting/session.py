@@ -124,7 +124,7 @@ def _made(meeting: Meeting, command: AnyCommand, by: Participant) -> Meeting | W
             return replace(meeting, state=replace(state, called=state.called + 1))
         case Take():
             may = RANK[details.roles.get(by.id, "viewer")] >= RANK[details.taking]
-            return _presented(meeting, by) if may else "forbidden"
+            return _presented(meeting, by) if may or by.id == state.presenter else "forbidden"
         case HandOver():
             return _presented(meeting, Participant(command.to, command.name))
         case TakeBack():
