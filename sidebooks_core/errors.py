@@ -20,6 +20,7 @@
     │   ├── StorageFailed
     │   └── StorageDamaged
     ├── HubFailed (ConnectionError)
+    │   └── HubMissing
     ├── RequestDropped (RuntimeError)
     ├── QueueFull (RuntimeError)
     └── ServiceClosed (RuntimeError)
@@ -136,6 +137,10 @@ class StorageDamaged(StorageError):
 
 class HubFailed(SidebooksError, ConnectionError):
     """The hub of meetings cannot be reached, or does not answer. Whether a command was done is not known: try it again."""
+
+
+class HubMissing(HubFailed):
+    """There is no hub, and without one the meetings of several processes would not be the same."""
 
 
 class RequestDropped(SidebooksError, RuntimeError):

@@ -36,6 +36,7 @@ BUILTINS: dict[str, tuple[type[Exception], ...]] = {
     "StorageFailed": (OSError,),
     "StorageDamaged": (OSError,),
     "HubFailed": (ConnectionError,),
+    "HubMissing": (ConnectionError,),
     "RequestDropped": (RuntimeError,),
     "QueueFull": (RuntimeError,),
     "ServiceClosed": (RuntimeError,),

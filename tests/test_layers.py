@@ -49,8 +49,9 @@ ROOMS: dict[str, str] = {
     PACKAGE: "errors settings statistics tiling scheduling documents images reading service",
     "testing": "errors settings tiling documents encoding stores workers service",
     "server": "errors settings statistics tiling scheduling keys documents encoding stores images library reading service "
-    f"shelf access shelf_audit {PACKAGE}",
-    "cli": f"{PACKAGE} errors settings statistics documents encoding stores library service shelf access shelf_audit server",
+    f"shelf access shelf_audit meeting {PACKAGE}",
+    "cli": f"{PACKAGE} errors settings statistics documents encoding stores library service shelf access shelf_audit meeting "
+    "server",
     "__main__": "cli",
 }
 WORKER_ONLY = ("engine", "worker")
@@ -69,7 +70,8 @@ SOLE_IMPORTERS: dict[str, tuple[str, ...]] = {
     "fcntl": ("stores", "databases", "workers.process", "server.slow_clients"),
     "watchfiles": ("shelf.watched",),
     "starlette": ("server",),
-    "uvicorn": ("server.command", "server.slow_clients"),
+    "uvicorn": ("server.command", "server.slow_clients", "server.slow_sockets"),
+    "websockets": ("meeting.client",),
     "httptools": ("server.slow_clients",),
     "rjsmin": ("server.viewer_files",),
     "argon2": ("access.passwords",),
@@ -295,6 +297,7 @@ WAYS_IN = ["argon2", "segno", "joserfc", "cryptography", "urllib.request"]
         (f"{PACKAGE}.cli.commands", [*ENGINES, *SERVERS]),
         (f"{PACKAGE}.access", [*ENGINES, *SERVERS, *WAYS_IN]),
         (f"{PACKAGE}.access.access", ["pymupdf", "numpy", "PIL", *SERVERS, *WAYS_IN]),
+        (f"{PACKAGE}.meeting.hub", [*ENGINES, *SERVERS, *WAYS_IN, "redis"]),
         (
             f"{PACKAGE}.server.command",
             [*(one for one in ENGINES if one not in ("apsw", "numpy")), "webbrowser", "urllib.request"],

@@ -104,7 +104,7 @@ def test_descriptions_are_kept_once_for_all_hosts_and_within_a_budget(
 def test_a_shelf_that_changes_often_is_told_of_in_few_events(
     application: Application, document: sb.Document, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sidebooks_core.server.events.DOCUMENTS_EVERY_S", 0.3)
+    monkeypatch.setattr("sidebooks_core.server.listener.DOCUMENTS_EVERY_S", 0.3)
 
     async def scenario() -> Reply:
         listening = asyncio.create_task(ask_async(application, "/events"))

@@ -18,8 +18,9 @@ from quiet import wait_until
 
 from sidebooks_core.access import Decision, FolderPolicy, Limits, Operation, Principal, Resource
 from sidebooks_core.errors import StorageFailed
-from sidebooks_core.server.events import Events, Listening
+from sidebooks_core.server.events import Events
 from sidebooks_core.server.limits import Quota
+from sidebooks_core.server.listener import Listening
 from sidebooks_core.server.noted import AGAIN_AFTER_S, MOST_NOTED, Noted
 from sidebooks_core.server.places import Places, Standings
 from sidebooks_core.server.schemas_shelf import ProgressEntry, ShelfChanges

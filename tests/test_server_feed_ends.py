@@ -46,7 +46,7 @@ class WithALook:
 
 
 def test_a_stream_goes_on_for_somebody_who_is_known_by_a_look_that_waits(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sidebooks_core.server.events.ALIVE_EVERY_S", 0.05)
+    monkeypatch.setattr("sidebooks_core.server.listener.ALIVE_EVERY_S", 0.05)
     way = WithALook()
     monkeypatch.setattr("paper_house.ByHeader", lambda: way)
     house.renew(ServerLimits())
@@ -119,7 +119,7 @@ def test_a_login_that_nobody_uses_ends_also_if_a_stream_is_open(
     is_resumed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """is_resumed: a stream that comes again each half day, as clients do by themselves."""
-    monkeypatch.setattr("sidebooks_core.server.events.ALIVE_EVERY_S", 0.02)
+    monkeypatch.setattr("sidebooks_core.server.listener.ALIVE_EVERY_S", 0.02)
 
     async def half_day(hall: TownHall) -> None:
         hall.now_s += DAY_S / 2
@@ -161,8 +161,8 @@ def test_a_stream_of_somebody_who_is_shut_out_ends_before_it_says_more(house: Ho
 def test_streams_end_after_a_time_of_their_own_and_their_clients_come_again_soon(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sidebooks_core.server.events.LONGEST_S", 2.0)
-    monkeypatch.setattr("sidebooks_core.server.events.ALIVE_EVERY_S", 0.01)
+    monkeypatch.setattr("sidebooks_core.server.listener.LONGEST_S", 2.0)
+    monkeypatch.setattr("sidebooks_core.server.listener.ALIVE_EVERY_S", 0.01)
     ended_s: list[float] = []
 
     async def one() -> None:

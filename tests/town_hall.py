@@ -17,6 +17,7 @@ from sidebooks_core.access import Access, Clock, Grant, Operation, Principal
 from sidebooks_core.access.oidc import Identity, Oidc, OidcRules, Pending
 from sidebooks_core.access.passwords import Passwords
 from sidebooks_core.errors import AccessDenied
+from sidebooks_core.meeting.meetings import Meetings
 from sidebooks_core.server import Application
 from sidebooks_core.server import Shelf as Served
 from sidebooks_core.server.route import Route
@@ -92,7 +93,10 @@ class TownHall:
         self.shelf = Shelf(folder / "data", service)
         self.access = Access(folder / "data", clock=Clock(wall=lambda: self.now_s))
         self.served = Served(service)
-        self.application = Application(self.served, papers=self.shelf, access=self.access, cache="private")
+        self.meetings = Meetings(folder / "data")
+        self.application = Application(
+            self.served, papers=self.shelf, access=self.access, meetings=self.meetings, cache="private"
+        )
         self.finance = self.shelf.make_folder("財政委員会")
         self.planning = self.shelf.make_folder("企画委員会")
         self.paper = self.shelf.register(paper_of(1, 2, 3), self.finance, name="令和8年度予算書")
@@ -124,6 +128,7 @@ class TownHall:
 
     def close(self) -> None:
         self.application.close()
+        self.meetings.close()
         self.served.close()
         self.access.close()
         self.shelf.close()

@@ -13,6 +13,7 @@ from sidebooks_core.access import audit, sealing
 from sidebooks_core.access.accounts import Accounts
 from sidebooks_core.access.audit import Entry, TakenOver
 from sidebooks_core.access.core import Core, Who
+from sidebooks_core.access.guests import Guests
 from sidebooks_core.access.logins import Logins
 from sidebooks_core.access.model import AccessLimits, AuditRow, Clock, PaperReader, What
 from sidebooks_core.access.operations import Operation
@@ -23,8 +24,8 @@ from sidebooks_core.errors import RequestError
 AUDIT_ROWS = 1000
 
 
-class Access(Accounts, Logins, Sharing):
-    """People, logins, links, grants, signed addresses and the audit of one folder of data.
+class Access(Accounts, Logins, Guests, Sharing):
+    """People, logins, links, codes of meetings, grants, signed addresses and the audit of one folder of data.
 
     Thread-safe; several processes may have the same folder open. `close()` it.
     A change is on the disk, and in the audit, when its method returns; all methods that change something raise StorageFailed.
@@ -38,6 +39,7 @@ class Access(Accounts, Logins, Sharing):
         core = Core(None if data_dir is None else Path(data_dir), limits or AccessLimits(), clock or Clock())
         Accounts.__init__(self, core)
         Logins.__init__(self, core)
+        Guests.__init__(self, core)
         Sharing.__init__(self, core)
 
     # Who may see what

@@ -19,7 +19,7 @@ PERSON, SESSION, ADDRESS, GRANTS, KEY = "person", "session", "signed_address", "
 
 
 class SessionRow(Struct, frozen=True, array_like=True):
-    """A login, with the name of its link and the folders that it opens."""
+    """A login, with the name of its link, the folders that it opens, and the meeting whose code it is."""
 
     id: str
     token: str
@@ -30,6 +30,7 @@ class SessionRow(Struct, frozen=True, array_like=True):
     end_s: float
     link_name: str
     folders: str
+    meeting: str
 
     def principal(self, people: dict[str, Principal]) -> Principal | None:
         """people: those who are not disabled. None: the login is of nobody who may come in."""
@@ -38,7 +39,15 @@ class SessionRow(Struct, frozen=True, array_like=True):
             return None if person is None else replace(person, session=self.id)
         name = self.guest_name or self.link_name
         folders = _decoded(self.folders)
-        return Principal(f"guest-{self.id}", name, "guest", folders=folders, session=self.id, link=self.link_name)
+        return Principal(
+            f"guest-{self.id}",
+            name,
+            "guest",
+            folders=folders,
+            session=self.id,
+            link=self.link_name,
+            meeting=self.meeting,
+        )
 
 
 class AddressRow(Struct, frozen=True, array_like=True):
@@ -119,7 +128,8 @@ def sessions(reading: Reading, since: int | None = None) -> list[SessionRow]:
     where = "" if since is None else f"{_since(SESSION, since)} OR session.person IN ({_ids(PERSON)})"
     query = (
         "SELECT session.id, session.token, session.person, guest_name, begun_s, seen_s, end_s, coalesce(link.name, ''),"
-        f" coalesce(link.folders, '[]') FROM session LEFT JOIN link ON link.id = session.link{where}"
+        " coalesce(link.folders, '[]'), coalesce(link.meeting, '')"
+        f" FROM session LEFT JOIN link ON link.id = session.link{where}"
     )
     return reading.all(SessionRow, query, *_values(since))
 

@@ -39,11 +39,14 @@ class LinkRow(Struct, frozen=True, array_like=True):
         )
 
 
-def add(writing: Writing, link: Link, token_digest: str, maker: str) -> None:
-    """maker: the id of the person who made it; empty if no person did. The link ends when this person is disabled."""
+def add(writing: Writing, link: Link, token_digest: str, maker: str, meeting: str = "") -> None:
+    """maker: the id of the person who made it; empty if no person did. The link ends when this person is disabled.
+
+    meeting: whose code it is; empty for an address.
+    """
     writing.run(
-        "INSERT INTO link (id, token, name, folders, made_s, until_s, uses_left, made_by, maker)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO link (id, token, name, folders, made_s, until_s, uses_left, made_by, maker, meeting)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         link.id,
         token_digest,
         link.name,
@@ -53,6 +56,7 @@ def add(writing: Writing, link: Link, token_digest: str, maker: str) -> None:
         link.uses_left,
         link.made_by,
         maker,
+        meeting,
     )
 
 
@@ -66,6 +70,12 @@ def of_maker(reading: Reading, person_id: str) -> list[Link]:
     return [
         row.link() for row in reading.all(LinkRow, f"SELECT {COLUMNS} FROM link WHERE maker = ? ORDER BY made_s", person_id)
     ]
+
+
+def of_meeting(reading: Reading, meeting: str) -> list[Link]:
+    """The codes of a meeting, the oldest first."""
+    query = f"SELECT {COLUMNS} FROM link WHERE meeting = ? AND meeting <> '' ORDER BY made_s"
+    return [row.link() for row in reading.all(LinkRow, query, meeting)]
 
 
 def required(reading: Reading, link_id: str) -> Link:

@@ -94,21 +94,11 @@ class Logins:
         name: for whom it is; others read it. uses: how often it can be used; None: any number. If `who` is a person, the link
         also ends when that person is disabled. Raises RequestError.
         """
-        if isinstance(folders, str) or not folders or "" in folders:
-            raise RequestError("a link needs folders: a collection of their ids")
-        shown = people.clean(name)
-        if not shown:
-            raise RequestError("a link needs a name, such as the guests' office")
-        if uses is not None and not 1 <= uses <= MOST_USES:
-            raise RequestError(f"uses must be from 1 to {MOST_USES}")
         token = new_token()
-        made_by, maker = (who.name, who.id) if isinstance(who, Principal) else (who, "")
         with self._core.changing() as change:
-            if not change.now_s < until_s < float("inf"):
-                raise RequestError("a link must end in the future")
-            link = Link(new_id(), shown, frozenset(folders), change.now_s, until_s, uses, 0, made_by)
+            link, maker = link_of(change, folders, name=name, until_s=until_s, uses=uses, who=who)
             links.add(change.writing, link, digest_of(token) or "", maker)
-            change.note(who, Operation.SHARE, f"made the link {link.id}, {shown}, to {' '.join(sorted(folders))}")
+            change.note(who, Operation.SHARE, f"made the link {link.id}, {link.name}, to {' '.join(sorted(folders))}")
         return token, link
 
     def links(self) -> list[Link]:
@@ -126,19 +116,41 @@ class Logins:
 
         Raises AccessDenied if the link is not valid, or if `AccessLimits.guests_per_link` guests are logged in by it.
         """
-        secret, session_id = new_token(), new_id()
-        shown = people.clean(guest_name)
-        with self._core.changing() as change:
-            link = links.use(change.writing, digest_of(token), change.now_s)
-            now_s = change.now_s
-            if sessions.count_of_link(change.writing, link.id, self._core.limits, now_s) >= self._core.limits.guests_per_link:
-                raise AccessDenied("too many guests have come by this link: ask whoever gave it to you for another")
-            end_s = min(link.until_s, now_s + self._core.limits.login_s)
-            session = Session(session_id, None, link.id, device, address, now_s, now_s, end_s)
-            session = sessions.add(change.writing, session, digest_of(secret) or "", shown)
-            guest = Principal(f"guest-{session_id}", shown or link.name, "guest", link=link.name)
-            change.note(guest, Operation.LOG_IN, f"by the link {link.id}, {link.name}", address=address)
-        return secret, session
+        return logged_in_by(self._core, token, guest_name=guest_name, device=device, address=address)
+
+
+def logged_in_by(core: Core, token: str, *, guest_name: str, device: str, address: str) -> tuple[str, Session]:
+    """See `Logins.use_link`."""
+    secret, session_id = new_token(), new_id()
+    shown = people.clean(guest_name)
+    with core.changing() as change:
+        link = links.use(change.writing, digest_of(token), change.now_s)
+        now_s = change.now_s
+        if sessions.count_of_link(change.writing, link.id, core.limits, now_s) >= core.limits.guests_per_link:
+            raise AccessDenied("too many guests have come by this link: ask whoever gave it to you for another")
+        end_s = min(link.until_s, now_s + core.limits.login_s)
+        session = Session(session_id, None, link.id, device, address, now_s, now_s, end_s)
+        session = sessions.add(change.writing, session, digest_of(secret) or "", shown)
+        guest = Principal(f"guest-{session_id}", shown or link.name, "guest", link=link.name)
+        change.note(guest, Operation.LOG_IN, f"by the link {link.id}, {link.name}", address=address)
+    return secret, session
+
+
+def link_of(
+    change: Changing, folders: Collection[str], *, name: str, until_s: float, uses: int | None = None, who: Who = ""
+) -> tuple[Link, str]:
+    """A new link that is not stored yet, and the id of the person who makes it. See `Logins.make_link`. Raises RequestError."""
+    if isinstance(folders, str) or not folders or "" in folders:
+        raise RequestError("a link needs folders: a collection of their ids")
+    shown = people.clean(name)
+    if not shown:
+        raise RequestError("a link needs a name, such as the guests' office")
+    if uses is not None and not 1 <= uses <= MOST_USES:
+        raise RequestError(f"uses must be from 1 to {MOST_USES}")
+    if not change.now_s < until_s < float("inf"):
+        raise RequestError("a link must end in the future")
+    made_by, maker = (who.name, who.id) if isinstance(who, Principal) else (who, "")
+    return Link(new_id(), shown, frozenset(folders), change.now_s, until_s, uses, 0, made_by), maker
 
 
 def close_link(change: Changing, link: Link, who: Who) -> None:

@@ -39,6 +39,8 @@ class Operation(StrEnum):
     """Tell where a reader is, so that the server draws ahead."""
     KEEP_POSITION = "keep_position"
     """Keep the page at which one is, and find it again."""
+    MEET = "meet"
+    """Be in a meeting of a folder, and do there what one's role in it allows."""
 
     GO_ON_UPLOADING = "go_on_uploading"
     """Send more of a file whose upload one began, and see how far it is."""
@@ -56,6 +58,8 @@ class Operation(StrEnum):
     """Make, change or remove a folder."""
     READ_READERS = "read_readers"
     """See who has opened a paper."""
+    OPEN_MEETING = "open_meeting"
+    """Begin a meeting about the papers of a folder, and end one whose chair is gone."""
 
     SHARE = "share"
     """Make, see and end links for guests."""
@@ -85,6 +89,7 @@ READING = frozenset(
         Operation.SEARCH,
         Operation.SEND_HINT,
         Operation.KEEP_POSITION,
+        Operation.MEET,
     }
 )
 """What a reader does with papers and folders."""
@@ -99,6 +104,7 @@ TENDING = frozenset(
         Operation.CHANGE_FOLDER,
         Operation.READ_READERS,
         Operation.SHARE,
+        Operation.OPEN_MEETING,
     }
 )
 """What whoever tends a folder does with it and its papers."""

@@ -36,6 +36,8 @@ class Principal(Struct, frozen=True):
     """Names the login; empty if there is none."""
     link: str = ""
     """The name of a guest's link, by whoever made it."""
+    meeting: str = ""
+    """A guest who came by the code of a meeting is in this one and in no other."""
 
     def __post_init__(self) -> None:
         for name, given in (("groups", self.groups), ("folders", self.folders), ("documents", self.documents)):

@@ -173,5 +173,10 @@ ACCESS = Schema(
         ALTER TABLE link ADD COLUMN maker TEXT NOT NULL DEFAULT '';
         CREATE INDEX link_by_maker ON link (maker);
         """,
+        """
+        -- The meeting whose code the link is: it ends with the meeting. Empty: it is an address.
+        ALTER TABLE link ADD COLUMN meeting TEXT NOT NULL DEFAULT '';
+        CREATE INDEX link_by_meeting ON link (meeting) WHERE meeting <> '';
+        """,
     ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import re
 import secrets
@@ -18,6 +19,11 @@ def new_token() -> str:
 def new_id() -> str:
     """An id that nobody guesses, but that is no secret: 24 characters."""
     return secrets.token_hex(ID_BYTES)
+
+
+def token_of_code(code: str) -> str:
+    """The token that stands for a code which people type. It is as hard to guess as the code is."""
+    return base64.urlsafe_b64encode(hashlib.sha256(f"code {code}".encode()).digest()).decode().rstrip("=")
 
 
 def digest_of(token: str) -> str | None:

@@ -79,7 +79,7 @@ class Keeping:
         pause_s, may_hurry = 0.0, True
         while True:
             with self._wake:
-                self._wake.wait_for(lambda hurry=may_hurry: self._closed or (hurry and self._is_urgent), pause_s)
+                self._wake.wait_for(self._is_due if may_hurry else self._is_closed, pause_s)
                 self._wake.wait_for(lambda: self._closed or self._waiting)
                 if self._closed:
                     return
@@ -89,3 +89,9 @@ class Keeping:
             except StorageError:
                 pause_s, may_hurry = RETRY_S, False
                 _log.exception("the states of meetings cannot be written; it is tried again")
+
+    def _is_due(self) -> bool:
+        return self._closed or self._is_urgent
+
+    def _is_closed(self) -> bool:
+        return self._closed

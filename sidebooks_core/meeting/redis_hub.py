@@ -268,6 +268,8 @@ class RedisHub:
             except (redis.RedisError, OSError) as fault:  # also HubFailed, and the StorageError of a backing
                 if not self._closing.is_set():
                     _log.warning("states of other processes do not arrive; it is tried again: %s", fault)
+            except Exception:  # noqa: BLE001 - without this thread the process would never hear of the others again
+                _log.exception("a fault of the hub; it is tried again")
             self._heard_s = None
             self._closing.wait(RETRY_S * (0.5 + secrets.randbelow(1000) / 1000))
 

@@ -21,6 +21,7 @@ from sidebooks_core.access import Access
 from sidebooks_core.access.oidc import Oidc
 from sidebooks_core.access.policy import FolderPolicy, Policy
 from sidebooks_core.errors import RequestError
+from sidebooks_core.meeting.meetings import Meetings
 from sidebooks_core.server import openapi, responses
 from sidebooks_core.server.access import Allowed, everything
 from sidebooks_core.server.descriptions import Described
@@ -36,6 +37,13 @@ from sidebooks_core.server.identity import House, Identity, WayIn
 from sidebooks_core.server.image_answers import ImageAnswers
 from sidebooks_core.server.joining import JoinedWork
 from sidebooks_core.server.limits import Quota, ServerLimits
+from sidebooks_core.server.live.ahead import Ahead
+from sidebooks_core.server.live.desk import Desk
+from sidebooks_core.server.live.meeting_access import MeetingAccess
+from sidebooks_core.server.live.refusals import Refusals
+from sidebooks_core.server.live.rooms import Rooms
+from sidebooks_core.server.live.sockets import Socket, as_request
+from sidebooks_core.server.live.visitor import Live
 from sidebooks_core.server.noted import Noted
 from sidebooks_core.server.openings import Openings
 from sidebooks_core.server.paper_parts import PaperParts
@@ -57,6 +65,8 @@ from sidebooks_core.shelf import Change
 from sidebooks_core.shelf import Shelf as PaperShelf
 from sidebooks_core.shelf.uploads import UploadLimits, Uploads
 from sidebooks_core.shelf_audit import ShelfAudit
+
+FAREWELL_S = 2.0
 
 
 class ServerOptions(TypedDict, total=False):
@@ -83,6 +93,8 @@ class ServerOptions(TypedDict, total=False):
     access: Access | None
     """Accounts, logins, links for guests, rights of folders, and the audit. The application does not own it. As long as nobody
     has an account, whoever is at this machine may do everything, and nobody else anything, unless `asks_for_accounts`."""
+    meetings: Meetings | None
+    """Meetings about the papers of `papers`, in the same folder of data. The application does not own them."""
     asks_for_accounts: bool
     """Nobody who is not known may do anything, even if nobody has an account yet."""
     oidc: Oidc | None
@@ -116,8 +128,8 @@ class Application:
         response_headers = ResponseHeaders(sharing)
         self._sender = Sender(response_headers, pools, self._ending)
         papers = options.get("papers")
-        self.places = Places(papers) if papers is not None else None
-        access = options.get("access")
+        access, meetings = options.get("access"), options.get("meetings")
+        self.places = Places(papers, meetings) if papers is not None else None
         self._shelf_audit = ShelfAudit(papers, access) if papers is not None and access is not None else None
         rules_of_access = GateRules(
             identity=_identity(options), policy=_policy(options), allowed=allowed, shelf=shelf, places=self.places
@@ -132,6 +144,9 @@ class Application:
         joined = JoinedWork()
         searches = _searches(limits)
         self.searches = Searches(service, joined, searches, self.images.are_awaited)
+        refusals, self._live = Refusals(access), None
+        if meetings is not None and self.places is not None:
+            self._live = _live(meetings, self.places, pools, MeetingAccess(gate, self.places, pools, access), refusals)
         parts = ServerParts(
             shelf=shelf,
             service=service,
@@ -153,6 +168,8 @@ class Application:
             describe_api=lambda base: openapi.description(ROUTES, base, __version__),
             counts=lambda: self._sender.counts,
             papers=self._paper_parts(papers, limits, searches) if papers is not None else None,
+            refusals=refusals,
+            live=self._live,
         )
         rules = Rules(self._door, sharing, gate, self._sender)
         self._starlette = Starlette(routes=starlette_routes(ROUTES, rules, parts), lifespan=self._lifespan)
@@ -164,7 +181,10 @@ class Application:
             access.tell(self.events.end_outdated)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One connection's request, or the server's start and end (ASGI)."""
+        """One connection's request, its WebSocket, or the server's start and end (ASGI)."""
+        if scope["type"] == "websocket":
+            await self._take_socket(scope, receive, send)
+            return
         if scope["type"] != "http":
             await self._starlette(scope, receive, send)
             return
@@ -183,6 +203,15 @@ class Application:
             return
         await self._starlette({**scope, "path": path, "root_path": "", "path_params": {}, REQUEST: request}, receive, send)
 
+    async def _take_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        asked = as_request(scope)
+        try:
+            request, path = self._door.enter(asked, receive, self.fast_path.generation)
+        except Refused as refused:
+            await self._sender.refuse_socket(asked, Socket(scope, receive, send, may_change=False), responses.refusal(refused))
+            return
+        await self._starlette({**scope, "path": path, "root_path": "", "path_params": {}, REQUEST: request}, receive, send)
+
     def begin_close(self) -> None:
         """End the streams of events, and let nothing keep the server from ending. Safe to call from any thread, and again.
 
@@ -191,10 +220,16 @@ class Application:
         """
         self._ending.begin()
 
+    async def wait_farewells(self) -> None:
+        """Wait until all clients with a WebSocket know that the server ends, for a short while at most. After `begin_close`."""
+        await self._sender.wait_sockets(FAREWELL_S)
+
     def close(self) -> None:
         """End the streams, the readers that hints made, and the threads."""
         self.begin_close()
         self.sessions.close()
+        if self._live is not None:
+            self._live.rooms.close()
         self._pools.close()
         if self._shelf_audit is not None:
             self._shelf_audit.close()
@@ -252,6 +287,12 @@ class Application:
         self.fast_path.forget()
         self.events.documents_changed(documents)
         self.sessions.keep_only(documents)
+
+
+def _live(meetings: Meetings, places: Places, pools: Pools, access: MeetingAccess, refusals: Refusals) -> Live:
+    rooms, ahead = Rooms(meetings, pools), Ahead(places.shelf.service.parts.images, places, access, pools)
+    desk = Desk(meetings, rooms, pools, access, refusals, ahead)
+    return Live(meetings=meetings, rooms=rooms, desk=desk, access=access)
 
 
 def _streams(limits: ServerLimits) -> Quota:

@@ -10,9 +10,17 @@ from sidebooks_core.server.parts import ServerParts
 from sidebooks_core.server.route import Route
 
 UNRECORDED = frozenset(
-    {Operation.SEND_HINT, Operation.KEEP_POSITION, Operation.GO_ON_UPLOADING, Operation.READ_SELF, Operation.LOG_IN}
+    {
+        Operation.SEND_HINT,
+        Operation.KEEP_POSITION,
+        Operation.GO_ON_UPLOADING,
+        Operation.READ_SELF,
+        Operation.LOG_IN,
+        Operation.MEET,
+    }
 )
-"""Hints and positions say at which page somebody reads, which is private. `Access` records logins by itself."""
+"""Hints, positions and meetings say at which page somebody is, which is private. What else is done in a meeting is recorded by
+its desk, logins by `Access`."""
 BY_ACCESS = frozenset({Operation.MANAGE_PEOPLE, Operation.SHARE, Operation.CHANGE_ACCESS})
 """`Access` records these by itself."""
 BY_SHELF = frozenset(

@@ -22,6 +22,8 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from sidebooks_core.access import Access
 from sidebooks_core.access.oidc import Oidc
 from sidebooks_core.errors import RequestError
+from sidebooks_core.meeting.meetings import Meetings
+from sidebooks_core.meeting.messages import MOST_MESSAGE_BYTES
 from sidebooks_core.server.application import Application, ServerOptions
 from sidebooks_core.server.door import checked_base
 from sidebooks_core.server.entry import Asked, Entry, entry_of
@@ -43,6 +45,7 @@ from sidebooks_core.server.registering import register_named, register_on_shelf
 from sidebooks_core.server.remembering import remember_accounts
 from sidebooks_core.server.shelf import Shelf
 from sidebooks_core.server.slow_clients import Doors, PatientProtocol
+from sidebooks_core.server.slow_sockets import PatientSocket
 from sidebooks_core.server.supervisor import supervise
 from sidebooks_core.server.ways_in import HouseForThisMachine, TrustedProxy
 from sidebooks_core.service import TileService
@@ -54,6 +57,8 @@ if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
 
 OPEN_TIMEOUT_S = 20.0
+PING_S = 20.0
+"""Of the protocol of sockets: it ends those whose machine is gone. A meeting has pings of its own."""
 ACCEPTED_AT_ONCE = 64
 """Connections that the event loop takes before it does something else."""
 GRACE_S = 2
@@ -108,12 +113,12 @@ class _PeerNoted:
         self._application = application
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
+        if scope["type"] in ("http", "websocket"):
             scope[PEER] = scope.get("client")
         await self._application(scope, receive, send)
 
 
-class _Server(uvicorn.Server):
+class BoundedServer(uvicorn.Server):
     """uvicorn with a longer queue of connections, and streams of events that end when it does."""
 
     def __init__(self, application: Application, limits: ServerLimits, listener: socket.socket, options: ServeOptions) -> None:
@@ -126,7 +131,11 @@ class _Server(uvicorn.Server):
                 ),
                 proxy_headers=False,  # it is in between: after the note
                 http=type("Protocol", (PatientProtocol,), {"doors": Doors(limits)}),
-                ws="none",
+                ws=PatientSocket,
+                ws_max_size=MOST_MESSAGE_BYTES,
+                ws_per_message_deflate=False,  # it costs memory for each client, and messages are short
+                ws_ping_interval=PING_S,
+                ws_ping_timeout=PING_S,
                 log_level="warning",
                 access_log=False,
                 timeout_graceful_shutdown=GRACE_S,
@@ -142,6 +151,7 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._application.begin_close()
+        await self._application.wait_farewells()
         await super().shutdown(sockets)
 
 
@@ -158,6 +168,16 @@ def papers_of(data: Path | None, service: TileService) -> Iterator[PaperShelf | 
         return
     with PaperShelf(data, service) as papers:
         yield papers
+
+
+@contextmanager
+def meetings_of(options: ServeOptions) -> Iterator[Meetings | None]:
+    """The meetings about the papers of the shelf. None if there is no shelf. Raises HubFailed."""
+    if options.data is None:
+        yield None
+        return
+    with Meetings(options.data, options.hub, is_alone=options.processes == 1) as meetings:
+        yield meetings
 
 
 @contextmanager
@@ -245,6 +265,7 @@ def serve_on(listener: socket.socket, settings: Settings, options: ServeOptions,
         TileService(settings) as service,
         papers_of(options.data, service) as papers,
         access_of(options) as access,
+        meetings_of(options) as meetings,
     ):
         entry = entry_of(asked_of(options, access))
         if papers is not None and access is not None:
@@ -259,6 +280,7 @@ def serve_on(listener: socket.socket, settings: Settings, options: ServeOptions,
             "allow_origins": options.allow_origins,
             "limits": limits,
             "papers": papers,
+            "meetings": meetings,
             "access": access,
             "asks_for_accounts": entry is Entry.ACCOUNTS,
             "oidc": Oidc(options.oidc) if options.oidc is not None else None,
@@ -280,7 +302,7 @@ def serve_on(listener: socket.socket, settings: Settings, options: ServeOptions,
                 if wants_admin and access is not None and (token := access.setup_token()) is not None:
                     at = f"{_setup_base(options, listener.getsockname()[1])}/#setup={token}"
                     print(f"Set up the first administrator within an hour, at {at}", flush=True)
-            ending.server = _Server(application, limits, listener, options)
+            ending.server = BoundedServer(application, limits, listener, options)
             ending.server.run(sockets=[listener])
         finally:
             application.close()

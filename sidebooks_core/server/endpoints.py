@@ -17,6 +17,7 @@ from sidebooks_core.server import auditing, headers
 from sidebooks_core.server.door import Door
 from sidebooks_core.server.gate import Gate
 from sidebooks_core.server.http import HttpRequest, HttpResponse, family_of, origin_of
+from sidebooks_core.server.live.sockets import Socket
 from sidebooks_core.server.parts import ServerParts
 from sidebooks_core.server.route import Route
 from sidebooks_core.server.sending import Sender
@@ -93,6 +94,30 @@ class Endpoint:
         return HttpResponse(204, headers=[*headers.preflight(self._allow, may_read=may_read), *sorted(own)])
 
 
+class SocketEndpoint:
+    """One address that takes WebSockets: an ASGI application that asks whether that is allowed."""
+
+    def __init__(self, route: Route, rules: Rules, parts: ServerParts) -> None:
+        self._route = route
+        self._rules = rules
+        self._parts = parts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request: HttpRequest = scope[REQUEST]
+        socket = Socket(scope, receive, send, may_change=self._rules.door.may_change(request))
+        await self._rules.sender.respond_to_socket(request.scope, socket, self._serve(request, socket))
+
+    async def _serve(self, request: HttpRequest, socket: Socket) -> None:
+        route = self._route
+        await self._rules.gate.admit(request, route.operation)
+        if not (socket.may_change or self._rules.sharing.allows(request.header(b"origin"))):
+            why = "a page of another origin"
+            self._parts.refusals.note(request.principal, request.address, self._route.path, why)
+            raise Refused(403, "pages of another origin may not do that")
+        assert route.socket is not None
+        await route.socket(self._parts, request, socket)
+
+
 def _clearing(route: Route, request: HttpRequest, refused: Refused) -> Refused:
     """The refusal that also empties the browser's cache, if there is nothing at the address and the route says so."""
     if not (route.clears_cache and refused.status == 404 and is_own_page(request)):
@@ -128,7 +153,11 @@ class _PathRoute(routing.Route):
 
 def starlette_routes(table: Iterable[Route], rules: Rules, parts: ServerParts) -> list[routing.BaseRoute]:
     """The table as Starlette's routes, in the same order."""
-    return [_PathRoute(path, Endpoint(routes, rules, parts)) for path, routes in by_path(table).items()]
+    table = tuple(table)
+    sockets = [
+        routing.WebSocketRoute(route.path, SocketEndpoint(route, rules, parts)) for route in table if route.socket is not None
+    ]
+    return [*sockets, *(_PathRoute(path, Endpoint(routes, rules, parts)) for path, routes in by_path(table).items())]
 
 
 def by_path(table: Iterable[Route]) -> Mapping[str, list[Route]]:

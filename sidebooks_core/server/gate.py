@@ -33,7 +33,7 @@ from sidebooks_core.server.statuses import Refused, not_found
 from sidebooks_core.shelf import Paper
 from sidebooks_core.shelf.standing import Standing
 
-NAMES = frozenset({"document", "image", "paper", "folder"})
+NAMES = frozenset({"document", "image", "paper", "folder", "meeting"})
 """Parts of paths that name something which may be seen or not."""
 AT_THE_TOP = "top"
 """Stands for the top of the shelf where a path names a folder."""
@@ -264,12 +264,13 @@ class Gate:
                 document_id,
                 lambda found: self._about_document(principal, operation, document_id, found),
             )
-        if principal.documents is None and ("paper" in params or "folder" in params):
+        if principal.documents is None and not NAMES.isdisjoint(params):
             if params.get("folder") == AT_THE_TOP:
                 return Admission(self._rules.policy().decide(principal, operation, TOP))
-            if places is None:
+            if places is None or principal.meeting not in ("", params.get("meeting", principal.meeting)):
                 return REFUSED
-            memory, name = (places.papers, params["paper"]) if "paper" in params else (places.folders, params["folder"])
+            memories = {"paper": places.papers, "folder": places.folders, "meeting": places.meetings}
+            memory, name = next((memory, params[part]) for part, memory in memories.items() if part in params)
             return await self._looked_up(request, memory, name, lambda found: self._about(principal, operation, found))
         return self._about_document(principal, operation, None, None)
 

@@ -168,7 +168,7 @@ class HttpRequest(Struct, eq=False):
             given.strip() == "*" or any(one.strip().removeprefix("W/") == f'"{tag}"' for one in given.split(","))
         )
 
-    async def body(self) -> bytes:
+    async def body(self, most_bytes: int = MAX_BODY_BYTES) -> bytes:
         """The body, whole. Raises Refused if it is compressed, too long or too slow, and Gone."""
         if self.header(b"content-encoding") not in ("", "identity"):
             raise Refused(415, "bodies are not decompressed")
@@ -180,8 +180,8 @@ class HttpRequest(Struct, eq=False):
                     if message["type"] == "http.disconnect":
                         raise Gone
                     body += message.get("body", b"")
-                    if len(body) > MAX_BODY_BYTES:
-                        raise Refused(413, f"a body is at most {MAX_BODY_BYTES} bytes")
+                    if len(body) > most_bytes:
+                        raise Refused(413, f"a body is at most {most_bytes} bytes")
                     if not message.get("more_body"):
                         return bytes(body)
         except TimeoutError:

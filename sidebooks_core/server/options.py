@@ -30,6 +30,8 @@ class ServeOptions(Struct, frozen=True, kw_only=True):
     """The identity provider at which people log in."""
     processes: int = 1
     """Server processes that share the work."""
+    hub: str | None = None
+    """The Redis or Valkey by which several processes share their meetings, as redis://HOST:PORT."""
     host: str
     port: int
     """0: any that is free."""

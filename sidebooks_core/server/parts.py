@@ -19,6 +19,8 @@ from sidebooks_core.server.gate import Gate
 from sidebooks_core.server.http import HttpRequest
 from sidebooks_core.server.image_answers import ImageAnswers
 from sidebooks_core.server.joining import JoinedWork
+from sidebooks_core.server.live.refusals import Refusals
+from sidebooks_core.server.live.visitor import Live
 from sidebooks_core.server.paper_parts import PaperParts
 from sidebooks_core.server.pools import Pools
 from sidebooks_core.server.rates import Rate
@@ -62,12 +64,27 @@ class ServerParts(Struct, frozen=True, eq=False, kw_only=True):
     """Responses so far, by status."""
     papers: PaperParts | None
     """None: no shelf of papers is served."""
+    refusals: Refusals
+    live: Live | None
+    """None: there are no meetings."""
 
     def of_papers(self) -> PaperParts:
         """Raises Refused if no shelf of papers is served."""
         if self.papers is None:
             raise not_found()
         return self.papers
+
+    def meeting_parts(self) -> Live:
+        """Raises Refused if there are no meetings."""
+        if self.live is None:
+            raise not_found()
+        return self.live
+
+    def began_listening(self) -> None:
+        """A client listens from now on. Call it in the event loop."""
+        if self.papers is not None:
+            self.papers.progress.begin()
+        self.ending.watch_server(lambda: len(self.events))
 
     def logins(self) -> Access:
         """Raises Refused if there are no accounts."""

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from sidebooks_core.access.policy import Resource
+from sidebooks_core.meeting.meetings import Meetings
 from sidebooks_core.server.shelf import Registered
 from sidebooks_core.shelf import Shelf as PaperShelf
 from sidebooks_core.shelf import standing
@@ -75,19 +76,23 @@ class Memory(Generic[_Name, _Kept]):
 class Places:
     """The memories of one shelf. Thread-safe."""
 
-    def __init__(self, shelf: PaperShelf) -> None:
+    def __init__(self, shelf: PaperShelf, meetings: Meetings | None = None) -> None:
+        """meetings: None: there are none."""
         self.shelf = shelf
+        self._meetings = meetings
         self.generation = object()
         """Another object after each change."""
         self.folders = Memory(self._find_folder)
         self.papers = Memory(self._find_paper)
         self.documents = Memory(self._find_document)
         self.registered = Memory(self._find_registered)
+        self.meetings = Memory(self._find_meeting)
+        """Where the folder of a meeting stands: who may see it may be in the meeting."""
 
     def forget(self) -> None:
         """The shelf has changed."""
         self.generation = object()
-        for memory in (self.folders, self.papers, self.documents, self.registered):
+        for memory in (self.folders, self.papers, self.documents, self.registered, self.meetings):
             memory.forget()
 
     def _find_folder(self, folder_id: str) -> Standings | None:
@@ -100,6 +105,12 @@ class Places:
 
     def _find_document(self, document_id: str) -> Standings | None:
         return standing.of_document(self.shelf.database, document_id) or None
+
+    def _find_meeting(self, meeting_id: str) -> Standings | None:
+        found = None if self._meetings is None else self._meetings.records.meeting(meeting_id)
+        if found is None:
+            return None
+        return (Standing(()),) if found.folder is None else self._find_folder(found.folder)
 
     def _find_registered(self, revision: tuple[str, int]) -> Registered | None:
         """The document of a revision of a paper, opened under the paper's name. Raises what `Shelf.document` raises."""

@@ -10,10 +10,13 @@ from msgspec import Struct
 from sidebooks_core.access.operations import ASKING, FOR_ANYBODY, GENERAL, Operation
 from sidebooks_core.encoding.formats import BY_ENDING
 from sidebooks_core.server.http import HttpRequest, HttpResponse
+from sidebooks_core.server.live.sockets import Socket
 from sidebooks_core.server.parts import ServerParts
 
 Handler = Callable[[ServerParts, HttpRequest], Awaitable[HttpResponse]]
 """Makes the response of one route. Raises Refused, Gone, and the errors of the service."""
+SocketHandler = Callable[[ServerParts, HttpRequest, Socket], Awaitable[None]]
+"""Serves a WebSocket as long as it lasts. Raises SocketGone; and Refused and the errors of the service before it accepts it."""
 
 _PARAMETER = re.compile(r"{([A-Za-z]+)}")
 
@@ -65,6 +68,10 @@ PARAMETERS = {
     "login": Parameter("The id of a login", _ID),
     "link": Parameter("The id of a guest's link", _ID),
     "signed": Parameter("The id of a signed address", _ID),
+    "meeting": Parameter("A meeting's id", "[A-Za-z0-9_-]{1,24}"),
+    "client": Parameter("An id that the page makes when it is loaded", "[A-Za-z0-9_-]{1,24}"),
+    "projector": Parameter("1: the screen shows the presenter's page and nothing else", "0|1"),
+    "vote": Parameter("The number of a vote in its meeting, from 1", "[1-9][0-9]{0,6}"),
     "since": Parameter(
         "A time of the audit, in seconds since 1970 (UTC), or the `position` of the changes that the client knows",
         r"([A-Za-z0-9]+\.)?[0-9]{1,18}(\.[0-9]{1,9})?",
@@ -81,6 +88,7 @@ PARAMETERS = {
 """All parameters of paths and queries, by name."""
 
 MEANINGS = {
+    101: "The connection is a WebSocket from here on",
     200: "",
     201: "Made: see Location",
     202: "Taken note of",
@@ -101,6 +109,7 @@ MEANINGS = {
     416: "The range is outside the file",
     422: "The password does not fit",
     423: "Another request sends bytes of the same upload: try again soon",
+    426: "Ask for a WebSocket",
     429: "Too many attempts: see Retry-After",
     460: "The bytes do not have the digest that was told: send them again",
     500: "The page cannot be drawn",
@@ -137,6 +146,8 @@ class Route(Struct, frozen=True, kw_only=True):
     """Of the response, if it is JSON of our own."""
     also_at: tuple[str, ...] = ()
     """Other ways to write the path."""
+    socket: SocketHandler | None = None
+    """Takes the WebSockets at the address; `handler` answers requests that ask for none. None: it takes no WebSockets."""
     opens: bool = False
     """Whoever gets it has opened the paper, and the audit says so."""
     clears_cache: bool = False

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from sidebooks_core.access.operations import Operation
 from sidebooks_core.server import access_routes, schemas
-from sidebooks_core.server.handlers import documents, iiif, images, status
+from sidebooks_core.server.handlers import documents, iiif, images, live, status
 from sidebooks_core.server.image_answers import BUNDLE_TYPE
+from sidebooks_core.server.meeting_routes import MEETING_ROUTES
 from sidebooks_core.server.route import Route
 from sidebooks_core.server.shelf_routes import SHELF_ROUTES
 
@@ -78,12 +79,12 @@ DOCUMENTS = (
     ),
     Route(
         path="/events",
-        handler=status.events,
+        handler=live.events,
         operation=Operation.FOLLOW_EVENTS,
-        summary="A stream of events: documents, changes of the shelf; what a `session` that sends hints is shown",
+        summary="A stream of events: documents, changes of the shelf, a meeting; what a `session` that sends hints is shown",
         media_type="text/event-stream",
-        query=("session", "since", "view"),
-        errors=(400, 503),
+        query=("session", "since", "view", "meeting", "client", "projector"),
+        errors=(400, 404, 503),
     ),
     Route(
         path="/documents",
@@ -288,5 +289,5 @@ DOCUMENTS = (
 )
 """Documents, the viewer, and the state of the server."""
 
-ROUTES = (*DOCUMENTS, *SHELF_ROUTES, *access_routes.ROUTES)
+ROUTES = (*DOCUMENTS, *SHELF_ROUTES, *MEETING_ROUTES, *access_routes.ROUTES)
 """In the order in which they are tried: the more particular of two that match a path comes first."""

@@ -7,6 +7,7 @@ import contextlib
 import logging
 from collections import Counter
 from collections.abc import Awaitable
+from typing import TypeVar
 
 from starlette.types import Receive, Scope, Send
 
@@ -15,9 +16,13 @@ from sidebooks_core.server import responses
 from sidebooks_core.server.exits import Ending
 from sidebooks_core.server.headers import ResponseHeaders
 from sidebooks_core.server.http import FileRange, Gone, HttpResponse, disconnected
+from sidebooks_core.server.live.sockets import Socket, SocketGone
 from sidebooks_core.server.pools import Pools
 from sidebooks_core.server.statuses import Refused, refusal_of
 
+SOCKET_FAILED = 1011
+"""The code with which a WebSocket is closed after an error of the server (RFC 6455)."""
+_Made = TypeVar("_Made")
 _log = logging.getLogger("sidebooks_core.server")
 
 
@@ -30,25 +35,63 @@ class Sender:
         self._ending = ending
         self.counts: Counter[int] = Counter()
         """Responses by status."""
+        self._sockets: set[asyncio.Future[None]] = set()
+        """One for each that is served; it is cancelled at the end."""
 
     async def respond(self, scope: Scope, receive: Receive, send: Send, making: Awaitable[HttpResponse]) -> None:
         """Send the response that `making` gives, or the response for its error. Nothing is sent if the client has left."""
         try:
-            response = await making
+            response = await self._answered(making)
+        except Gone:
+            return
+        await self.send(scope, receive, send, response)
+
+    async def respond_to_socket(self, scope: Scope, socket: Socket, serving: Awaitable[None]) -> None:
+        """Serve a WebSocket as long as it lasts. If it is refused, send the response for the error."""
+        done = asyncio.get_running_loop().create_future()
+        self._sockets.add(done)
+        try:
+            refusal = await self._answered(serving)
+        except (Gone, SocketGone):
+            return
+        finally:
+            self._sockets.discard(done)
+            done.cancel()
+        if refusal is not None:
+            await self.refuse_socket(scope, socket, refusal)
+
+    async def wait_sockets(self, timeout_s: float) -> None:
+        """Wait until no WebSocket is served any more, at most so long."""
+        if self._sockets:
+            await asyncio.wait(tuple(self._sockets), timeout=timeout_s)
+
+    async def refuse_socket(self, scope: Scope, socket: Socket, refusal: HttpResponse) -> None:
+        """Send the response for an error in place of a WebSocket, or end one that was accepted."""
+        self.counts[refusal.status] += 1
+        with contextlib.suppress(SocketGone):
+            if socket.is_accepted:  # its error is in the log
+                await socket.close(SOCKET_FAILED)
+            else:
+                headers = self._headers.complete(scope, refusal.headers, refusal.length)
+                await socket.refuse(refusal.status, headers, refusal.body)
+
+    async def _answered(self, making: Awaitable[_Made]) -> _Made | HttpResponse:
+        """What `making` gives, or the response for its error. Raises Gone and SocketGone."""
+        try:
+            return await making
         except asyncio.CancelledError:
             if not self._ending.has_begun:
                 raise
-            response = responses.refusal(refusal_of(ServiceClosed("the server ends")))
-        except Gone:
-            return
+            return responses.refusal(refusal_of(ServiceClosed("the server ends")))
+        except (Gone, SocketGone):
+            raise
         except Refused as refused:
-            response = responses.refusal(refused)
+            return responses.refusal(refused)
         except SidebooksError as error:
-            response = responses.refusal(refusal_of(error))
+            return responses.refusal(refusal_of(error))
         except Exception:  # noqa: BLE001 - whatever a request does, it gets an answer and the others go on
             _log.exception("a request failed")
-            response = responses.refusal(Refused(500, "an error of the server, which its log tells more about"))
-        await self.send(scope, receive, send, response)
+            return responses.refusal(Refused(500, "an error of the server, which its log tells more about"))
 
     async def send(self, scope: Scope, receive: Receive, send: Send, response: HttpResponse) -> None:
         """Send a response. Then close its file and call its `ended`, even if sending failed."""

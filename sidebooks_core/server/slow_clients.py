@@ -19,6 +19,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from sidebooks_core.server.headers import content_length
 from sidebooks_core.server.limits import ServerLimits, client_of
 from sidebooks_core.server.responses import refusal
+from sidebooks_core.server.slow_sockets import PatientSocket
 from sidebooks_core.server.statuses import Refused
 
 if sys.platform == "linux":  # here: who runs out of descriptors can import nothing any more
@@ -35,6 +36,10 @@ LEAST_BYTES_PER_S = 1000.0
 """A client that takes less is ended. The slowest networks carry more."""
 MAX_PIPELINED = 128
 """Requests that wait for the response to an earlier one of their connection."""
+SOCKET_PATH = b"/live"
+"""The end of the path of our sockets. Any other request is answered as if it asked for no upgrade."""
+LONGEST_LINE = 8000
+"""Of a header of a request for a socket, in bytes: the library for sockets reads no longer lines."""
 
 
 class Doors(Struct):
@@ -100,6 +105,9 @@ class PatientProtocol(HttpToolsProtocol):
         """Bytes of the request under way that are no body, without those of the piece that it began in."""
         self._refusal: tuple[int, str] = (400, "the request cannot be read")
         self._unsent_bytes = 0
+        self._is_for_socket = False
+        """The request under way asks for a socket, and gets one."""
+        self._is_socket = False
         self.who = client_of(self.client)
         self._expect("headers", self.headers_within_s, self._give_up)
         leaving = self.doors.come(self)
@@ -114,8 +122,8 @@ class PatientProtocol(HttpToolsProtocol):
 
     @property
     def is_idle(self) -> bool:
-        """No response is made or sent, and the connection is not closing."""
-        return (self.cycle is None or self.cycle.response_complete) and not self.transport.is_closing()
+        """No response is made or sent, it is no socket, and the connection is not closing."""
+        return not self._is_socket and self._has_answered() and not self.transport.is_closing()
 
     def make_room(self) -> None:
         """End this connection, since there are too many and it is not in the middle of a response."""
@@ -134,7 +142,9 @@ class PatientProtocol(HttpToolsProtocol):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            return  # nothing is upgraded: the request is answered as any other
+            if self._is_for_socket:
+                self._become_socket()
+            return  # nothing else is upgraded: the request is answered as any other
         except httptools.HttpParserError:
             self._refuse(*self._refusal)
             return
@@ -164,6 +174,7 @@ class PatientProtocol(HttpToolsProtocol):
             self._stop(431, "the headers are too long")
         if len(self.pipeline) >= MAX_PIPELINED:
             self._stop(503, "too many requests wait on this connection")
+        self._is_for_socket = self._asks_for_socket()
         if not self.url.startswith(b"/"):
             self._take_host_from_target()
         self._is_in_headers = False
@@ -199,6 +210,32 @@ class PatientProtocol(HttpToolsProtocol):
         if not self.transport.is_closing():
             self._came("taken")
         super().resume_writing()
+
+    def _should_upgrade(self) -> bool:
+        return self._is_for_socket
+
+    def _asks_for_socket(self) -> bool:
+        """Whether a request gets a socket, as far as that is seen before the application is asked."""
+        if self.parser.get_method() != b"GET" or self._get_upgrade() != b"websocket" or self.ws_protocol_class is None:
+            return False
+        path = self.url.partition(b"?")[0]
+        is_ours = path.startswith(b"/") and path.endswith(SOCKET_PATH) and self.url.isascii()
+        is_readable = all(len(name) + len(value) + 4 <= LONGEST_LINE for name, value in self.headers)
+        return is_ours and is_readable and self._has_answered()
+
+    def _has_answered(self) -> bool:
+        """Whether no response to an earlier request is under way."""
+        return self.cycle is None or self.cycle.response_complete
+
+    def _become_socket(self) -> None:
+        """From here on another protocol has the connection. It counts until that loses it."""
+        self._is_socket = True
+        for what in list(self._timers):
+            self._came(what)
+        self.handle_websocket_upgrade()
+        successor = self.transport.get_protocol()
+        if isinstance(successor, PatientSocket):
+            successor.on_lost = lambda: self.doors.go(self)
 
     def _header_bytes(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)

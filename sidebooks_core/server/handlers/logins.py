@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from sidebooks_core.access import Access
@@ -21,7 +22,7 @@ from sidebooks_core.server.statuses import Refused, not_found
 
 async def me(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """Who asks."""
-    return responses.json(request, _me(parts, request, request.principal), responses.JSON, headers.NO_STORE)
+    return responses.json(request, me_of(parts, request, request.principal), responses.JSON, headers.NO_STORE)
 
 
 async def log_in(parts: ServerParts, request: HttpRequest) -> HttpResponse:
@@ -33,15 +34,15 @@ async def log_in(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     new_device_token = device_token or new_token()
     access.refuse_early(given.name, request.address, device_token)
 
-    def logged_in() -> tuple[str, Session]:
+    def checked() -> tuple[str, Session]:
         person = access.check_password(
             given.name, given.password, request.address, device_token, new_device_token=new_device_token
         )
         told = {"device": device_of(request), "address": request.address, "password_version": person.password_version}
         return access.log_in(person.id, **told)
 
-    token, session = await parts.pools.run_for(request.address, "strangers", logged_in)
-    answer = await _logged_in(parts, request, token, session)
+    token, session = await parts.pools.run_for(request.address, "strangers", checked)
+    answer = await logged_in(parts, request, token, session)
     answer.headers.append(jar.device.keep(new_device_token, DEVICE_S))
     return answer
 
@@ -52,7 +53,7 @@ async def use_link(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     parts.attempts.take(request.address)
     use = partial(access.use_link, guest_name=given.name, device=device_of(request), address=request.address)
     token, session = await parts.pools.run_for(request.address, "strangers", use, given.token)
-    return await _logged_in(parts, request, token, session)
+    return await logged_in(parts, request, token, session)
 
 
 async def set_up(parts: ServerParts, request: HttpRequest) -> HttpResponse:
@@ -65,7 +66,7 @@ async def set_up(parts: ServerParts, request: HttpRequest) -> HttpResponse:
         return access.log_in(person.id, device=device_of(request), address=request.address)
 
     token, session = await parts.pools.run_for(request.address, "strangers", set_up_and_logged_in)
-    return await _logged_in(parts, request, token, session)
+    return await logged_in(parts, request, token, session)
 
 
 async def log_out(parts: ServerParts, request: HttpRequest) -> HttpResponse:
@@ -124,20 +125,26 @@ def device_of(request: HttpRequest) -> str:
     return request.header(b"user-agent")[:200]
 
 
-async def _logged_in(parts: ServerParts, request: HttpRequest, token: str, session: Session) -> HttpResponse:
-    """Tell who that is now, and give the browser its cookie. What it kept of somebody else before is forgotten."""
+async def logged_in(
+    parts: ServerParts, request: HttpRequest, token: str, session: Session, tell: Callable[[Me], object] = lambda me: me
+) -> HttpResponse:
+    """Tell who that is now, and give the browser its cookie. What it kept of somebody else before is forgotten.
+
+    tell: makes the answer. Raises Refused.
+    """
     access: Access = parts.logins()
     principal = await parts.pools.run("logins", access.principal, token)
     if principal is None:
         raise Refused(403, "the login has ended already")
     request.principal = principal
     cookie = jar_of(request.base).login.keep(token, max(1.0, session.end_s - session.begun_s))
-    answer = responses.json(request, _me(parts, request, principal), responses.JSON, headers.NO_STORE)
+    answer = responses.json(request, tell(me_of(parts, request, principal)), responses.JSON, headers.NO_STORE)
     answer.headers += [cookie, (b"clear-site-data", b'"cache"')]
     return answer
 
 
-def _me(parts: ServerParts, request: HttpRequest, principal: Principal) -> Me:
+def me_of(parts: ServerParts, request: HttpRequest, principal: Principal) -> Me:
+    """Who somebody is, and what they may do."""
     may = [one.value for one in Operation if parts.gate.may(principal, one, TOP) or parts.gate.may(principal, one, None)]
     return Me(
         id=principal.id,

@@ -1,20 +1,15 @@
-"""The viewer's files, and the state of the server: health, metrics, events, the description of its API."""
+"""The viewer's files, and the state of the server: health, metrics, the description of its API."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from sidebooks_core.access.principals import Principal
 from sidebooks_core.errors import ServiceClosed
 from sidebooks_core.server import headers, responses, viewer_shell
-from sidebooks_core.server.events import Listening
 from sidebooks_core.server.http import HttpRequest, HttpResponse
 from sidebooks_core.server.metrics import prometheus
-from sidebooks_core.server.noting import note_screen
 from sidebooks_core.server.parts import ServerParts
-from sidebooks_core.server.schemas_shelf import ShelfChanges
-from sidebooks_core.server.statuses import Refused, not_found
+from sidebooks_core.server.statuses import not_found
 from sidebooks_core.server.viewer_files import MEDIA_TYPES, policy, viewer_files
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -51,43 +46,3 @@ async def metrics(parts: ServerParts, request: HttpRequest) -> HttpResponse:
 async def api_description(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     """What the table of routes says, as OpenAPI."""
     return responses.json(request, parts.describe_api(request.base), responses.JSON, headers.NO_CACHE)
-
-
-async def events(parts: ServerParts, request: HttpRequest) -> HttpResponse:
-    """A stream that lasts as long as the client listens. Raises QueueFull."""
-    principal = request.principal
-    if view := request.query("view"):
-        try:
-            if "." in view:
-                raise not_found()
-            note_screen(parts, request, view)
-        except Refused:
-            raise Refused(400, "view: WIDTHxHEIGHT of the screen, in pixels") from None
-    asks = Listening(
-        session=request.session(request.query("session")),
-        share=request.share,
-        principal=principal,
-        may_see_documents=lambda: parts.gate.sees_top(principal),
-        changes_after=_changes_for(parts, principal),
-        question=parts.gate.standing_question(request),
-        since=request.header(b"last-event-id") or request.query("since"),
-    )
-    stream = parts.events.stream(request.receive, asks, parts.shelf.ids)
-    if parts.papers is not None:
-        parts.papers.progress.begin()
-    parts.ending.watch_server(lambda: len(parts.events))
-    return stream
-
-
-def _changes_for(parts: ServerParts, principal: Principal) -> Callable[[str], Awaitable[ShelfChanges]] | None:
-    """Gives what changed after a position. None: the principal sees no shelf of papers."""
-    papers = parts.papers
-    if papers is None or principal.documents is not None:
-        return None
-    feed = papers.feed
-
-    async def changes_after(position: str) -> ShelfChanges:
-        told = feed.told_since(principal, position)
-        return told if told is not None else await parts.pools.run("feed", feed.since, principal, position)
-
-    return changes_after

@@ -33,6 +33,17 @@ MEDIA_TYPES: dict[str, str] = {
 Json = dict[str, object]
 
 
+class Stretch(Struct, frozen=True):
+    """A document within a manifest of several."""
+
+    name: str
+    document: Document
+    first: int
+    """The running number of its first page, from 1."""
+    limits: Limits
+    """Of the reader."""
+
+
 class _Range(Struct, kw_only=True):
     """A part of the outline."""
 
@@ -80,6 +91,30 @@ def manifest(base: str, document: Document, has_original: bool, limits: Limits =
     return made
 
 
+def joined_manifest(base: str, here: str, name: str, stretches: Sequence[Stretch]) -> Json:
+    """Several documents as one Manifest, with a Range for each. here: the beginning of its own addresses. Pages are numbered as
+    the stretches say.
+    """
+    canvases: list[Json] = []
+    ranges: list[_Range] = []
+    for number, one in enumerate(stretches, 1):
+        document, own = one.document, [f"{here}/canvas/{one.first + page}" for page in range(one.document.page_count)]
+        for page, canvas in enumerate(own):
+            made = _canvas(base, document, page, one.limits, canvas=canvas)
+            canvases.append({**made, "label": {"none": [str(one.first + page)]}})
+        items: list[Json | _Range] = [{"id": canvas, "type": "Canvas"} for canvas in own]
+        ranges.append(_Range(id=f"{here}/range/{number}", label={"none": [one.name]}, items=items))
+    return {
+        "@context": PRESENTATION_CONTEXT,
+        "id": f"{here}/manifest.json",
+        "type": "Manifest",
+        "label": {"none": [name]},
+        "behavior": ["individuals"],
+        "items": canvases,
+        "structures": ranges,
+    }
+
+
 def _metadata(document: Document, limits: Limits) -> list[Json]:
     """What a reader of the manifest should know that no canvas shows."""
     pairs = [(("Title", "題名"), [document.info.title])] if document.info.title else []
@@ -112,8 +147,11 @@ def _pages_alone(document: Document) -> frozenset[int] | None:
     return frozenset(alone)
 
 
-def _canvas(base: str, document: Document, page: int, limits: Limits, *, is_alone: bool) -> Json:
-    canvas = canvas_id(base, document, page)
+def _canvas(
+    base: str, document: Document, page: int, limits: Limits, *, is_alone: bool = False, canvas: str | None = None
+) -> Json:
+    """canvas: its address. None: that of the page in its document."""
+    canvas = canvas or canvas_id(base, document, page)
     finest = document.pyramid(page).finest
     levels = levels_within(limits, document.pyramid(page)) if limits.has_page(page) else ()
     made: Json = {
@@ -124,7 +162,7 @@ def _canvas(base: str, document: Document, page: int, limits: Limits, *, is_alon
         "width": finest.width_px,
         "height": finest.height_px,
         "thumbnail": _thumbnails(base, document, page, limits),
-        "items": [{"id": f"{canvas}/page", "type": "AnnotationPage", "items": _painted(base, document, page, levels)}],
+        "items": [{"id": f"{canvas}/page", "type": "AnnotationPage", "items": _painted(base, document, page, levels, canvas)}],
     }
     problems = document.problems.of(page) if levels else ()
     if problems:
@@ -133,11 +171,11 @@ def _canvas(base: str, document: Document, page: int, limits: Limits, *, is_alon
     return made
 
 
-def _painted(base: str, document: Document, page: int, levels: Sequence[Level]) -> list[Json]:
+def _painted(base: str, document: Document, page: int, levels: Sequence[Level], canvas: str) -> list[Json]:
     """The image on a Canvas. levels: those that the reader may have."""
     if not levels:
         return []
-    canvas, service = canvas_id(base, document, page), f"{base}/iiif/3/{page_id(document, page)}"
+    service = f"{base}/iiif/3/{page_id(document, page)}"
     body = _screen_sized(levels)
     return [
         {

@@ -1,0 +1,65 @@
+"""What meetings ask of access: who may be in them, which papers somebody may show, and guests who leave at the end."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+
+from sidebooks_core.access import Access
+from sidebooks_core.access.operations import Operation
+from sidebooks_core.access.principals import Principal
+from sidebooks_core.errors import StorageFailed
+from sidebooks_core.server.gate import Gate
+from sidebooks_core.server.places import Memory, Places, Standings
+from sidebooks_core.server.pools import Pools
+
+_log = logging.getLogger("sidebooks_core.server")
+
+
+class MeetingAccess:
+    """Belongs to the event loop."""
+
+    def __init__(self, gate: Gate, places: Places, pools: Pools, access: Access | None) -> None:
+        """access: None: there are no guests, and no audit."""
+        self._gate = gate
+        self._places = places
+        self._pools = pools
+        self._access = access
+
+    async def may_join(self, principal: Principal, meeting_id: str) -> bool:
+        """Whether somebody may be in a meeting. False also if there is none."""
+        if principal.meeting not in ("", meeting_id):
+            return False
+        return await self._sees(principal, Operation.MEET, self._places.meetings, meeting_id)
+
+    async def may_read_all(self, principal: Principal, papers: Collection[str]) -> bool:
+        """Whether somebody may read all of some papers."""
+        for paper_id in papers:
+            if not await self._sees(principal, Operation.READ_IMAGE, self._places.papers, paper_id):
+                return False
+        return True
+
+    def may_read(self, principal: Principal, standings: Standings) -> bool:
+        """Whether somebody may read a paper that stands there. From any thread."""
+        return self._gate.sees(principal, Operation.READ_IMAGE, standings)
+
+    def audit(self, operation: Operation, who: Principal, address: str, detail: str) -> None:
+        """Have the audit say it. It never waits."""
+        if self._access is not None:
+            try:
+                self._access.audit(operation, who=who, address=address, detail=detail)
+            except StorageFailed:
+                _log.exception("the audit does not have what was done: %s", detail)
+
+    async def close(self, meeting_id: str) -> None:
+        """A meeting has ended: so have the logins of its guests. Raises StorageFailed."""
+        if self._access is not None:
+            await self._pools.run("logins", self._access.end_links_of_meeting, meeting_id)
+
+    async def _sees(self, principal: Principal, operation: Operation, memory: Memory[str, Standings], name: str) -> bool:
+        known = memory.known(name)
+        if known is not None and self._gate.sees(principal, operation, known):
+            return True
+        # Before a refusal it is read anew: another process may have put it there.
+        found = await self._pools.run("access", memory.find_anew if known is not None else memory.find, name)
+        return found is not None and self._gate.sees(principal, operation, found)
