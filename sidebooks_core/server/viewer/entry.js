@@ -51,6 +51,7 @@ async function fillLogIn(box, api, why) {
     password.input.select();
     return [400, 401, 403].includes(error.status) ? t("wrong") : fault(error);
   }));
+  box.append(h("p", {}, h("a", { href: "#code=" }, t("join_by_code"))));
   if (elsewhere) box.append(h("p", { class: "buttons" }, button(null, t("log_in_elsewhere"), () => { keepWay(location.hash); location.href = elsewhere; })));
 }
 

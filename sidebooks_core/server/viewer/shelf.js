@@ -45,7 +45,7 @@ const VISIT_EVERY_MS = 60_000;
  * `tools`: makes buttons for all screens.
  * @typedef {{
  *   library: import("./client.js").Library, logIn: (why?: string) => unknown, mark: (found: import("./found.js").Marks) => void,
- *   tools: () => import("./elements.js").Children,
+ *   tools: () => import("./elements.js").Children, meetings: () => HTMLElement,
  * }} ShelfDoes
  */
 
@@ -301,6 +301,7 @@ export function makeShelf(host, does) {
     return folderButtons(folder, asking(), {
       add: () => choose(true, (files) => uploads.add(files, { folder: folder.id })),
       make: tending((tends) => tends.makeFolder(folder.id, more)),
+      meet: () => import("./starting.js").then((starts) => starts.beginMeeting(library, "folders", folder)).catch(tellFault),
       links: () => import("./sharing.js").then((shares) => shares.showLinks(folder, more)).catch(tellFault),
       access: () => import("./sharing.js").then((shares) => shares.showAccess(folder, more)).catch(tellFault),
       more: tending((tends) => tends.showFolder(folder, more)),
@@ -323,7 +324,7 @@ export function makeShelf(host, does) {
     const account = () => import("./account.js").then((accounts) => accounts.showAccount(api, asking())).catch(tellFault);
     return h("div", { class: "bar" }, hasShelf ? search : h("span", { class: "grow" }), h("span", { class: "tools" }, does.tools(),
       isLoggedIn && button("person", name || t("guest"), account, { class: "account", title: t("me") }),
-      hasAccounts && role === "citizen" && button("person", t("log_in"), () => does.logIn())));
+      hasAccounts && role === "citizen" && button("person", t("log_in"), () => does.logIn())), hasShelf && does.meetings());
   }
 
   /* Files: chosen, or dropped on the screen. */

@@ -1,6 +1,6 @@
 /* Begins a meeting: about the papers of a folder, or about one paper. */
 
-/** @import { App } from "./types" */
+/** @import { Library } from "./types" */
 
 import { Api } from "./api.js";
 import { dialog, field, form, h } from "./elements.js";
@@ -9,13 +9,13 @@ import { speakAlsoOf, t } from "./words.js";
 
 /**
  * Ask for a name, and begin. Whoever begins is the chair, and presents.
- * @param {App} app
+ * @param {Library} library
  * @param {"folders" | "papers"} kind
  * @param {{id: string, name: string}} about
  */
-export async function beginMeeting(app, kind, about) {
+export async function beginMeeting(library, kind, about) {
   await speakAlsoOf("meeting");
-  const api = new Api(app.library);
+  const api = new Api(library);
   await dialog(t("begin_meeting"), (close) => {
     const name = field(t("meeting_name"), { value: about.name, required: true, maxlength: 200, autocomplete: "off" });
     return form([h("p", {}, t(kind === "folders" ? "begin_about_folder" : "begin_about_paper")), name], t("begin"), async () => {

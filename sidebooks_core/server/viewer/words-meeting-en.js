@@ -95,7 +95,6 @@ export const words = {
   join_meeting_text: "Please type the code that you were given.",
   code: "Code of the meeting",
   code_wrong: "This code opens no meeting. Please check it.",
-  begin_meeting: "Begin a meeting",
   begin: "Begin",
   begin_about_folder: "The papers of this folder are the agenda. All who may see the folder can join.",
   begin_about_paper: "All who may see the paper’s folder can join.",

@@ -95,7 +95,6 @@ export const words = {
   join_meeting_text: "案内されたコードを入力してください。",
   code: "会議のコード",
   code_wrong: "このコードの会議はありません。コードを確認してください。",
-  begin_meeting: "会議を始める",
   begin: "始める",
   begin_about_folder: "このフォルダーの資料が次第になります。フォルダーを見られる人は全員参加できます。",
   begin_about_paper: "資料のフォルダーを見られる人は全員参加できます。",
