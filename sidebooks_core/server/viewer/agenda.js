@@ -6,6 +6,7 @@
 
 import { nextPapers } from "./ahead.js";
 import { askFor, button, h, icon } from "./elements.js";
+import { refill } from "./meeting_panel.js";
 import { t } from "./words.js";
 
 /**
@@ -28,11 +29,13 @@ export function movedBy(items, at, by) {
  */
 export async function openPaper(part, id) {
   const { app } = part;
+  const before = /** @type {HTMLElement | null} */ (document.activeElement);
   try {
     const paper = await part.paper(id);
     if (!paper.document) part.tell("paper_closed");
     else if (part.isLocked) part.tell("is_locked");
     else await app.showBook(paper.document.id, 1, paper);
+    if (before?.isConnected) before.focus({ preventScroll: true }); // the panel stays
   } catch (thrown) {
     const error = /** @type {Error & {status?: number}} */ (thrown);
     if (error.name === "AbortError") return;
@@ -71,7 +74,7 @@ export function agendaSide(part) {
     const last = items().length - 1;
     /** @type {(image: import("./elements.js").IconName, key: string, act: () => unknown) => HTMLElement} */
     const tool = (image, key, act) => button(image, t(key), act, { "aria-label": `${t(key)}: ${one.name}` });
-    return h("li", {}, shown, isEditing && h("span", { class: "buttons" },
+    return h("li", { "data-key": one.paper || `heading ${one.name}` }, shown, isEditing && h("span", { class: "buttons" },
       index > 0 && tool("up", "move_up", () => change(movedBy(items(), index, -1))),
       index < last && tool("down", "move_down", () => change(movedBy(items(), index, 1))),
       tool("close", "take_off", () => change(items().filter((_, at) => at !== index)))));
@@ -86,7 +89,7 @@ export function agendaSide(part) {
     was = now;
     next.hidden = !following || !part.isPresenter;
     if (following) /** @type {HTMLElement} */ (next.lastElementChild).textContent = t("next_paper", { name: following.name });
-    list.replaceChildren(...items().map(row));
+    refill(list, items().map(row));
     empty.textContent = isEmpty ? t("agenda_empty") : part.isPresenter ? t("agenda_all") : t("agenda_own");
     edit.hidden = !part.isChair;
     /** @type {HTMLElement} */ (edit.lastElementChild).textContent = t(isEditing ? "agenda_edited" : "agenda_edit");

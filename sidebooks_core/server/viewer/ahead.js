@@ -11,7 +11,7 @@ import { pause, withPriority } from "./requests.js";
 const NEXT = 2; // papers
 const WITHIN_MS = 30_000;
 const FIRST_PAGES = [1, 2];
-const BUNDLE = 64; // pages; the server gives no more previews at once
+const BUNDLE = 16; // pages, as bundles.js asks for their previews
 const LEAST_PX = 100; // a stage that is not shown has no size
 
 /**
@@ -42,6 +42,8 @@ export function addressesOf({ page_count: count }, document, inner) {
 export class Ahead {
   /** @type {Set<string>} */
   #known = new Set();
+  /** Papers whose first pages are in the browser's cache. @type {Set<string>} */
+  here = new Set();
 
   /** @param {Participation} part */
   constructor(part) { this.part = part; }
@@ -69,5 +71,6 @@ export class Ahead {
       const answer = await library.get(path, withPriority({ signal: part.signal }, "low"));
       await answer.arrayBuffer(); // else it is not kept
     }
+    this.here.add(id);
   }
 }

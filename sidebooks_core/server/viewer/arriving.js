@@ -29,7 +29,10 @@ export async function arrive(app, { kind, id, token }) {
     return;
   }
   const isProjector = token === "projector";
-  await enter(app, id, isProjector);
+  await enter(app, id, isProjector).catch((error) => {
+    if (error.name !== "AbortError") app.meeting?.leave();
+    throw error;
+  });
   if (!app.reader.state.book && !isProjector) await app.showShelf({ folder: TOP }); // no paper is open yet
 }
 
@@ -53,7 +56,7 @@ export async function enter(app, id, isProjector = false) {
     app.meeting?.leave();
     app.meeting = new Participation(app, id, isProjector);
     if (!isProjector) keepMeeting(id);
-  }
+  } else app.meeting.comeBack();
   await app.meeting.arrived();
 }
 
@@ -62,7 +65,6 @@ export async function resume(app) {
   const id = keptMeeting();
   if (!id || app.meeting) return;
   await enter(app, id).catch((error) => {
-    if (error.status) keepMeeting(""); // it is over, or not for us any more
-    else throw error;
+    if ([401, 403, 404].includes(error.status)) app.meeting?.leave(); // it is over, or not for us any more
   });
 }

@@ -5,6 +5,7 @@
 
 import { Api, statusOf } from "./api.js";
 import { button, h, icon } from "./elements.js";
+import { refill } from "./meeting_panel.js";
 import { fault, shortTime, t } from "./words.js";
 
 const AGAIN_MS = 2000; // what changes is asked for no more often
@@ -48,7 +49,7 @@ export function attendanceSide(part) {
       if (error.name === "AbortError") return;
       people = [];
       told.textContent = [401, 403, 404].includes(statusOf(error)) ? t("present_for_chair") : fault(error);
-      list.replaceChildren(...known().map(([id, name]) => row({ id, name, isGuest: false, isHere: true, about: "" })));
+      refill(list, known().map(([id, name]) => row({ id, name, isGuest: false, isHere: true, about: "" })));
     });
   }
 
@@ -70,7 +71,7 @@ export function attendanceSide(part) {
       part.isChair && ["chair", "speaker", "viewer"].filter((one) => one !== role).map((one) => (
         act(`make_${one}`, "give_role", { to: id, name, role: one }))),
     ].flat().filter(/** @returns {one is HTMLElement} */ (one) => Boolean(one));
-    return h("li", { class: isHere ? "" : "gone" }, h("span", { class: "grow" }, h("strong", {}, name || t("guest")),
+    return h("li", { class: isHere ? "" : "gone", "data-key": id }, h("span", { class: "grow" }, h("strong", {}, name || t("guest")),
       h("small", {}, [...signs, about].filter(Boolean).join(t("comma")))),
     acts.length > 0 && h("details", {}, h("summary", { "aria-label": t("more_of", { name }) }, t("more")), h("div", { class: "buttons" }, acts)));
   }
@@ -82,7 +83,7 @@ export function attendanceSide(part) {
     if (now === was) return;
     was = now;
     told.textContent = t("present_count", { n: shown.filter((one) => one.left_s === null).length });
-    list.replaceChildren(...shown.map((one) => row({
+    refill(list, shown.map((one) => row({
       id: one.participant, name: one.name, isGuest: one.is_guest, isHere: one.left_s === null,
       about: one.left_s === null ? t("since_time", { time: shortTime(one.joined_s) }) : t("left_time", { time: shortTime(one.left_s) }),
     })));

@@ -130,7 +130,6 @@ export function watchVotes(part) {
       if (one.stage === "open") begin(one).catch((error) => { if (error.name !== "AbortError") part.app.extras?.fail(error); });
       else if (asking?.number === one.number) stop();
       if (isFirst) continue;
-      if (one.stage === "open") part.tell("vote_begins", { title: one.title });
       if (one.stage === "broken off") part.tell("vote_broken_off", { title: one.title });
       if (one.stage === "confirmed") showResult(part, one).catch((error) => part.app.extras?.fail(error));
     }

@@ -6,6 +6,7 @@
 
 import { Api } from "./api.js";
 import { button, dialog, field, form, h, icon, sure } from "./elements.js";
+import { refill } from "./meeting_panel.js";
 import { addressOf } from "./place.js";
 import { fault, t, time } from "./words.js";
 
@@ -31,7 +32,7 @@ export function courseSide(part) {
    * @param {string | undefined} present
    * @param {(value: string) => unknown} choosing
    */
-  const choice = (label, answers, present, choosing) => h("section", {}, h("h3", {}, label),
+  const choice = (label, answers, present, choosing) => h("section", { "data-key": label }, h("h3", {}, label),
     h("div", { class: "choice", role: "group", "aria-label": label }, answers.map(([value, image, text]) => (
       button(image, text, () => choosing(value), { "aria-pressed": String(value === present), "data-choice": value })))));
 
@@ -47,7 +48,7 @@ export function courseSide(part) {
     const { isPresenter, isChair, details } = part;
     const may = isChair || (details && mayTake(part.meeting.role, details.taking));
     const calls = (isPresenter || isChair) && button("people", t("call_all"), () => part.command("call_everybody"));
-    return h("section", {}, h("h3", {}, t("presenter")), h("p", {}, isPresenter ? t("you_are_presenter") : part.presenterName),
+    return h("section", { "data-key": "presenter" }, h("h3", {}, t("presenter")), h("p", {}, isPresenter ? t("you_are_presenter") : part.presenterName),
       h("div", { class: "menu" },
         !isPresenter && may && button("eye", t(isChair ? "take_back" : "take"), () => part.take(), { class: "main" }),
         calls));
@@ -70,7 +71,7 @@ export function courseSide(part) {
   function joining() {
     const { about } = part;
     if (!about) return null;
-    return h("section", {}, h("h3", {}, t("join_ways")), h("p", {}, t("join_by_address")),
+    return h("section", { "data-key": "join" }, h("h3", {}, t("join_ways")), h("p", {}, t("join_by_address")),
       addressField(about.address),
       h("img", { class: "qr", alt: t("join_qr"), src: `${part.app.library.base}/meetings/${part.id}/qr.svg` }),
       about.may.includes("share") && h("p", { class: "buttons" }, button("key", t("guest_code"), () => showGuestCode(part))));
@@ -81,11 +82,11 @@ export function courseSide(part) {
     const now = JSON.stringify([details?.taking, details?.roles, state?.mode, state?.presenter, isPresenter, isChair, about, t("mode")]);
     if (now === was) return;
     was = now;
-    element.replaceChildren(...[
+    refill(element, [
       presenting(), modes(), takers(), joining(),
-      h("section", {}, h("h3", {}, t("screens")), h("div", { class: "menu" }, button("fill", t("open_projector"), beside),
+      h("section", { "data-key": "screens" }, h("h3", {}, t("screens")), h("div", { class: "menu" }, button("fill", t("open_projector"), beside),
         h("p", { class: "soft" }, t("projector_about")))),
-      h("section", {}, h("h3", {}, t("leaving")), h("div", { class: "menu" },
+      h("section", { "data-key": "leaving" }, h("h3", {}, t("leaving")), h("div", { class: "menu" },
         button("out", t("leave_meeting"), () => part.leave()),
         isChair && button("stop", t("end_meeting"), endIt, { class: "grave" }))),
     ].filter(/** @returns {one is HTMLElement} */ (one) => Boolean(one)));

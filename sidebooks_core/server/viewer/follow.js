@@ -13,7 +13,7 @@ import { placeShowing } from "./rectangles.js";
 import { pause } from "./requests.js";
 
 const CALM_MS = 200; // a hundred tablets ask for the sharp page within this time, not at once
-const PREVIEWS_MS = 30_000; // and for the thumbnails of a paper within this
+const PREVIEWS_MS = 10_000; // and for the thumbnails of a paper within this
 const ACK_MS = 250; // movements on one page are acknowledged no more often
 const AGAIN_MS = 3000; // after an outage
 
@@ -29,6 +29,7 @@ export class Following {
   /** @type {{position: import("./following.js").Position, page: number, isSharp: boolean, at_ms: number} | null} */
   #acknowledged = null;
   #again = 0;
+  #previews = 0;
 
   /** @param {Participation} part */
   constructor(part) {
@@ -51,6 +52,8 @@ export class Following {
 
   end() {
     clearTimeout(this.#again);
+    clearTimeout(this.#previews);
+    this.part.app.reader.previewsFrom_ms = 0;
     this.#release();
   }
 
@@ -101,15 +104,26 @@ export class Following {
 
   /** @param {State} state @param {PaperDetails} paper */
   async #open(state, paper) {
-    const { app } = this.part;
+    const { part } = this;
+    const { app } = part;
     const { document } = paper;
     if (!document) { this.#tellProblem("paper_closed"); return; }
     this.#arrange(state);
-    app.reader.previewsFrom_ms = performance.now() + PREVIEWS_MS * Math.random();
+    this.#spreadPreviews(part.isPresenter || part.ahead.here.has(paper.id) ? 0 : PREVIEWS_MS);
     await this.#leading(() => app.showBook(document.id, state.page, paper));
     this.#led = null;
-    const now = this.part.shown;
+    const now = part.shown;
     if (now && this.#isOpen(now)) this.#turn(now);
+  }
+
+  /* A hundred tablets open a paper at once: each fetches its thumbnails at a time of its own. */
+  /** @param {number} within_ms */
+  #spreadPreviews(within_ms) {
+    const { reader } = this.part.app;
+    const wait_ms = within_ms * Math.random();
+    reader.previewsFrom_ms = performance.now() + wait_ms;
+    clearTimeout(this.#previews);
+    if (wait_ms) this.#previews = setTimeout(() => { reader.state.book?.fetchPreviews(() => reader.state.page).catch(() => {}); }, wait_ms);
   }
 
   /* What the reader does while this runs is the presenter's doing. */

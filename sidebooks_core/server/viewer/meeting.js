@@ -1,6 +1,7 @@
 /* A client of a meeting: it keeps the present state, knows when it is behind, and gives commands. It takes no part in the screen, so
    it runs in a page, in a worker or in node. docs/reference/meeting.md has the protocol. */
 
+import { Commands, newId } from "./commands.js";
 import * as following from "./following.js";
 import { CLOCK, Live, MEETING, watchWaking } from "./live.js";
 import { problem } from "./requests.js";
@@ -10,7 +11,6 @@ export { fitted, seen } from "./following.js";
 const PROTOCOL = 1;
 const BEHIND_MS = 10_000; // a client that is behind for so long says so
 const WHISPER_MS = 1000 / 15; // of a pointer, no more than so many
-const ID_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789";
 const FEED = ["documents", "page", "shelf", "progress"];
 
 /**
@@ -88,13 +88,6 @@ const FEED = ["documents", "page", "shelf", "progress"];
  * }} MeetingOptions `since`: the position of the shelf that the client knows
  */
 
-/**
- * A command without an answer.
- * @typedef {{
- *   message: {id: string, kind: string, [field: string]: unknown}, resolve: () => void, reject: (error: Error) => void, isSentAgain: boolean,
- * }} Pending
- */
-
 export class Meeting {
   #follower = following.NOBODY;
   /** The present details. @type {Details | null} */
@@ -108,7 +101,6 @@ export class Meeting {
   #live;
   /** Names this client among those of one participant. */
   client = newId();
-  #count = 0;
   #whispers = 0;
   #whispered_ms = -Infinity;
   /** That waits to be sent. @type {{kind: string, [field: string]: unknown} | null} */
@@ -118,8 +110,7 @@ export class Meeting {
   #since = "";
   /** The newest position that the server told of. @type {import("./following.js").Position} */
   #newest = [0, 0];
-  /** Commands without an answer, in the order in which they were given. @type {Map<string, Pending>} */
-  #pending = new Map();
+  #commands = new Commands(this.client, (message) => this.#say(message));
 
   /**
    * Take part, until `close` is called.
@@ -221,16 +212,7 @@ export class Meeting {
    * @param {object} [fields]
    * @returns {Promise<void>}
    */
-  command(kind, fields = {}) {
-    this.#count += 1;
-    const message = {
-      kind, id: newId(), client: this.client, count: this.#count, epoch: this.state?.epoch ?? 0, ...fields,
-    };
-    return new Promise((resolve, reject) => {
-      this.#pending.set(message.id, { message, resolve, reject, isSentAgain: false });
-      this.#say(message);
-    });
-  }
+  command(kind, fields = {}) { return this.#commands.give(kind, this.state?.epoch ?? 0, fields); }
 
   /**
    * Show a place of any paper. While there is no connection only the newest waits: an older one rejects with an AbortError.
@@ -238,25 +220,16 @@ export class Meeting {
    */
   show(place) {
     const { state } = this;
-    if (!this.isOpen) this.#giveUp(({ kind }) => kind === "show" || kind === "open_paper");
+    if (!this.isOpen) this.#commands.giveUp(["show", "open_paper"]);
     const isSame = state?.paper === place.paper && state.revision === place.revision;
     return this.command(isSame ? "show" : "open_paper", place);
-  }
-
-  /** @param {(message: {kind: string}) => boolean} isMeant */
-  #giveUp(isMeant) {
-    for (const [id, { message, reject }] of this.#pending) {
-      if (!isMeant(message)) continue;
-      this.#pending.delete(id);
-      reject(new DOMException("the command is not wanted any more", "AbortError"));
-    }
   }
 
   close() {
     this.#live.close();
     this.#notBehind();
     this.#noWhisper();
-    this.#giveUp(() => true);
+    this.#commands.giveUp();
   }
 
   // The connection
@@ -309,10 +282,7 @@ export class Meeting {
     welcome: ({ participant, name, ping_s }) => {
       Object.assign(this, { participant, name });
       this.#live.quiet_ms = 2000 * ping_s;
-      for (const one of this.#pending.values()) {
-        one.isSentAgain = true;
-        this.#say(one.message);
-      }
+      this.#commands.again();
     },
     state: (state) => this.#received(state),
     details: (details) => {
@@ -336,11 +306,11 @@ export class Meeting {
     },
     done: ({ id, epoch, seq }) => {
       this.#note([epoch, seq]);
-      this.#settled(id, null);
+      this.#commands.answered(id);
     },
     refused: (message) => {
       this.#received(message.state);
-      this.#settled(message.id, message);
+      this.#commands.answered(message.id, message);
     },
     progress: (progress) => this.listeners.progress?.(progress),
     tally: (tally) => this.listeners.tally?.(tally),
@@ -376,16 +346,6 @@ export class Meeting {
     if (had !== follower.state || wasFollowing !== follower.isFollowing) this.listeners.state?.(follower.state);
   }
 
-  /** @param {string} id @param {{why: string, state: State, winner: string} | null} refused */
-  #settled(id, refused) {
-    const pending = this.#pending.get(id);
-    if (!pending) return;
-    this.#pending.delete(id);
-    const isDone = !refused || (refused.why === "replayed" && pending.isSentAgain);
-    if (isDone) pending.resolve();
-    else pending.reject(Object.assign(new Error(`the command was refused: ${refused.why}`), refused));
-  }
-
   /* A newer state is expected. If it does not come soon, whoever reads is told that they are behind. */
   #expectNews() {
     if (this.#isExpecting) return;
@@ -406,11 +366,6 @@ export class Meeting {
     this.isBehind = false;
     this.listeners.behind?.(false);
   }
-}
-
-/** An id that nobody else makes. */
-function newId() {
-  return Array.from({ length: 12 }, () => ID_LETTERS[Math.floor(Math.random() * ID_LETTERS.length)]).join("");
 }
 
 /** @param {string} base */

@@ -22,16 +22,16 @@ export function meetingStyle() {
 
 /**
  * What the bar says, as the name of a text and its values; `isGrave`: something is wrong. Pure.
- * @param {Pick<Participation, "over" | "problem" | "isSure" | "isPresenter" | "isLocked" | "presenterName" | "state">
- *   & {meeting: Pick<Participation["meeting"], "isOpen" | "isBehind" | "isFollowing">}} part
+ * @param {Pick<Participation, "over" | "problem" | "isLost" | "isSure" | "isPresenter" | "isLocked" | "presenterName" | "state">
+ *   & {meeting: Pick<Participation["meeting"], "isBehind" | "isFollowing">}} part
  * @returns {{key: string, values: Record<string, string>, isGrave: boolean}}
  */
-export function saidBy({ over, problem, isSure, isPresenter, isLocked, presenterName, state, meeting }) {
+export function saidBy({ over, problem, isLost, isSure, isPresenter, isLocked, presenterName, state, meeting }) {
   const values = { name: presenterName };
   /** @type {(key: string, isGrave?: boolean) => {key: string, values: Record<string, string>, isGrave: boolean}} */
   const say = (key, isGrave = false) => ({ key, values, isGrave });
   if (over) return say(over === "revoked" ? "m_revoked" : over === "ended" ? "m_ended" : "m_gone", over !== "ended");
-  if (!meeting.isOpen) return say(state ? "m_lost" : "m_joining", Boolean(state));
+  if (isLost) return say(state ? "m_lost" : "m_joining", Boolean(state));
   if (meeting.isBehind) return say("m_behind", true);
   if (!state) return say("m_joining");
   if (!isSure) return say("m_unsure", true);
@@ -57,11 +57,12 @@ export async function addMeetingBar(part) {
   const sign = h("span", { class: "sign", "aria-hidden": "true" });
   const said = h("span", { role: "status" });
   const count = h("span", { class: "count" });
+  const second = h("span", { class: "count" });
   const back = button("eye", "", () => part.comeBack(), { class: "main" });
   const pointing = button("pointer", "", () => part.pointers.setPointing(!part.pointers.isPointing));
   const menu = button("meeting", "", () => panel.toggle(), { "aria-expanded": "false" });
   const away = button("close", "", () => part.leave());
-  const element = h("section", { id: "meetingbar" }, name, h("span", { class: "said" }, sign, said, count),
+  const element = h("section", { id: "meetingbar" }, name, h("span", { class: "said" }, sign, said, count, second),
     h("span", { class: "buttons" }, back, pointing, menu, away));
   const told = h("div", { class: "notice meeting-told", role: "alert", hidden: true });
   let timer = 0;
@@ -84,8 +85,7 @@ export async function addMeetingBar(part) {
     const isShown = isPresenter && progress && !part.over;
     count.textContent = isShown ? t("n_there", { n: progress.painted, m: progress.here }) : "";
     const way = meeting.isOpen && meeting.way === "stream" && !part.over;
-    element.title = way ? t("m_second_way") : "";
-    element.classList.toggle("second-way", way);
+    second.textContent = way ? t("m_second_way") : "";
     call(back, t("to_presenter"));
     call(pointing, t(part.pointers.isPointing ? "pointing_ends" : "point"));
     call(menu, t("m_menu"));

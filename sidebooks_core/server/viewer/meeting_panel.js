@@ -18,8 +18,27 @@ const SIDES = {
   votes: async (part) => (await import("./votes.js")).votesSide(part),
   course: async (part) => (await import("./course.js")).courseSide(part),
 };
+const STOPS = "a[href], button:not(:disabled), summary, input";
 /** @type {[SideName, string][]} */
 const NAMES = [["agenda", "agenda"], ["present", "present"], ["votes", "votes"], ["course", "course"]];
+
+/**
+ * Let a list hold other rows. Whoever was at a button, or had opened something, is there again. Rows are known by their `data-key`.
+ * @param {HTMLElement} list
+ * @param {HTMLElement[]} rows
+ */
+export function refill(list, rows) {
+  const before = /** @type {HTMLElement[]} */ ([...list.children]);
+  /** @param {HTMLElement} row @returns {HTMLElement[]} */
+  const stops = (row) => /** @type {HTMLElement[]} */ ([...row.querySelectorAll(STOPS)]);
+  const at = before.find((row) => row.contains(document.activeElement));
+  const stop = at ? stops(at).indexOf(/** @type {HTMLElement} */ (document.activeElement)) : -1;
+  const open = new Set(before.filter((row) => row.querySelector("details[open]")).map((row) => row.dataset.key));
+  list.replaceChildren(...rows);
+  for (const row of rows) if (open.has(row.dataset.key)) row.querySelector("details")?.setAttribute("open", "");
+  const there = at && rows.find((row) => row.dataset.key === at.dataset.key);
+  if (there) stops(there)[Math.min(stop, stops(there).length - 1)]?.focus({ preventScroll: true });
+}
 
 /** @param {Participation} part */
 export function makeMeetingPanel(part) {

@@ -16,6 +16,7 @@ import { Presenting } from "./present.js";
 import { read } from "./storage.js";
 
 const VIEW = "sidebooks view"; // as changes.js keeps it
+const LOST_MS = 2000; // most connections are there again by then
 
 /**
  * A meeting, as the server lists it. `may`: operations. `address`: of the page on which one joins; `qr`: of its picture. `folder`:
@@ -46,10 +47,12 @@ export class Participation extends EventTarget {
   #feed = null;
   /** Events that came before there was anybody to tell. @type {Map<string, unknown>} */
   #early = new Map();
-  /** @type {Promise<void>} */
-  #entry;
-  /** @type {(error?: Error) => void} */
-  #entered = () => {};
+  #isIn = false;
+  /** @type {Set<(error?: Error) => void>} */
+  #waiting = new Set();
+  /** There is no connection, and has not been for a moment. */
+  isLost = false;
+  #losing = 0;
 
   /** @param {App} app @param {string} id @param {boolean} isProjector */
   constructor(app, id, isProjector) {
@@ -57,8 +60,6 @@ export class Participation extends EventTarget {
     this.app = app;
     this.id = id;
     this.isProjector = isProjector;
-    this.#entry = new Promise((done, failed) => { this.#entered = (error) => (error ? failed(error) : done()); });
-    this.#entry.catch(() => {}); // who waits for it is told
     this.signal = this.#ending.signal;
     this.meeting = new Meeting(app.library, id, {
       state: () => this.#stateCame(),
@@ -83,8 +84,22 @@ export class Participation extends EventTarget {
     app.afterwards().then(() => this.#settleIn()).catch(() => {}); // it is tried again by who waits for it
   }
 
-  /** Resolves when the presenter's page is on the screen, or none is open. Rejects with a Problem if this meeting is none of ours. */
-  arrived() { return this.#entry; }
+  /**
+   * Resolves when the presenter's page is on the screen, or none is open. Rejects with a Problem if this meeting is none of ours, with
+   * a TypeError if there is no connection.
+   * @returns {Promise<void>}
+   */
+  arrived() {
+    if (this.#isIn) return Promise.resolve();
+    return new Promise((done, failed) => { this.#waiting.add((error) => (error ? failed(error) : done())); });
+  }
+
+  /** @param {Error} [error] */
+  #entered(error) {
+    this.#isIn ||= !error;
+    for (const tell of this.#waiting) tell(error);
+    this.#waiting.clear();
+  }
 
   get state() { return this.meeting.state; }
 
@@ -95,7 +110,10 @@ export class Participation extends EventTarget {
   get isChair() { return this.meeting.role === "chair"; }
 
   /** Whether whoever reads here is kept on the presenter's page. */
-  get isLocked() { return this.isProjector || (this.state?.mode === "locked" && !this.isPresenter); }
+  get isLocked() {
+    if (this.isProjector) return true;
+    return this.state?.mode === "locked" && this.state.paper !== "" && !this.isPresenter;
+  }
 
   /** The presenter's name; "" before it is known. */
   get presenterName() { return this.details?.names[this.state?.presenter ?? ""] ?? ""; }
@@ -160,10 +178,11 @@ export class Participation extends EventTarget {
     this.following.end();
     this.pointers.end();
     this.letSleep();
+    clearTimeout(this.#losing);
     if (!this.isProjector) keepMeeting("");
     if (this.app.meeting === this) this.app.meeting = null;
     this.#entered(new DOMException("the meeting was left", "AbortError"));
-    if (this.#feed) this.app.extras?.changes.goOn();
+    this.#giveBackFeed();
     this.dispatchEvent(new Event("over"));
   }
 
@@ -191,8 +210,11 @@ export class Participation extends EventTarget {
 
   /** @param {boolean} isOpen */
   #connectionChanged(isOpen) {
+    clearTimeout(this.#losing);
+    this.isLost = false;
     if (isOpen && !this.about) this.#look();
     if (isOpen) this.#feed?.lost?.(false); // what failed meanwhile is asked for again
+    else this.#losing = setTimeout(() => { this.isLost = true; this.change(); }, LOST_MS);
     this.change();
   }
 
@@ -200,8 +222,17 @@ export class Participation extends EventTarget {
   #end(why) {
     this.over = why;
     this.#entered(Object.assign(new Error("there is no such meeting"), { status: why === "revoked" ? 401 : 404 }));
+    if (why === "revoked") this.#feed?.refused?.();
+    this.#giveBackFeed();
     this.change();
     this.letSleep();
+  }
+
+  /* The events of the shelf come by their own stream again. */
+  #giveBackFeed() {
+    if (!this.#feed) return;
+    this.#feed = null;
+    this.app.extras?.changes.goOn();
   }
 
   /* Whether there is such a meeting for whoever asks: a browser does not say why a connection was refused. */
@@ -210,7 +241,10 @@ export class Participation extends EventTarget {
       this.about = await this.app.library.json(`/meetings/${encodeURIComponent(this.id)}`, this.signal);
     } catch (thrown) {
       const error = /** @type {Error & {status?: number}} */ (thrown);
-      if (!error.status || error.status >= 500) return; // the connection comes again by itself; so does the look
+      if (!error.status || error.status >= 500) { // it is looked at again when there is a connection
+        if (error.name !== "AbortError" && !this.meeting.isOpen) this.#entered(error);
+        return;
+      }
       this.#entered(error);
       this.#end(error.status === 401 ? "revoked" : "no such meeting");
       this.meeting.close();
@@ -228,10 +262,9 @@ export class Participation extends EventTarget {
 
   /* The rest of the screen is there. */
   async #settleIn() {
-    if (this.#hasLeft) return;
     const { extras } = this.app;
-    if (!extras) return;
-    this.#feed = extras.changes.handOver();
+    if (this.#hasLeft || !extras) return;
+    if (!this.over) this.#feed = extras.changes.handOver();
     for (const [kind, told] of this.#early) this.#hear(kind, told);
     this.#early.clear();
     const { addMeetingBar } = await import("./meeting_bar.js");

@@ -22,6 +22,7 @@ export class Presenting {
   #underWay = 0;
   #isMoving = false;
   #isAsked = false;
+  #noPaper = "";
   /** @type {Shown | null} the place of which the server was told that it may be next */
   #meant = null;
 
@@ -69,14 +70,21 @@ export class Presenting {
   /** Tell where the reader is, unless the meeting is there. */
   tell() {
     const place = this.#place();
-    if (!place || !this.part.isPresenter) return;
-    if (isSamePage(place, this.told)) this.#tellMovement();
+    if (!this.part.isPresenter) return;
+    if (!place) { this.#tellNoPaper(); return; }
+    if (isSame(place, this.part.state)) this.told = place;
+    else if (isSamePage(place, this.told)) this.#tellMovement();
     else this.#send(place);
   }
 
-  #place() {
-    const { reader } = this.part.app;
-    return placeTold(reader);
+  #place() { return placeTold(this.part.app.reader); }
+
+  /* A document that is none of the shelf's papers. */
+  #tellNoPaper() {
+    const { book } = this.part.app.reader.state;
+    if (!book || book.id === this.#noPaper) return;
+    this.#noPaper = book.id;
+    this.part.tell("no_paper");
   }
 
   async #tellMovement() {

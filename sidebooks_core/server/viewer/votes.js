@@ -7,6 +7,7 @@
 
 import { attendantsOf } from "./attendance.js";
 import { CHAIR_VOTES, voteDetails } from "./ballot.js";
+import { refill } from "./meeting_panel.js";
 import { button, dialog, field, form, h, icon, sure } from "./elements.js";
 import { write } from "./keeping.js";
 import { resultParts, showResult } from "./results.js";
@@ -63,7 +64,7 @@ export function votesSide(part) {
     const shown = ["closed", "confirmed"].includes(stage) && (stage === "confirmed" || part.isChair)
       && button("eye", t("see_result"), () => (stage === "confirmed" ? showResult(part, vote) : preview(part, vote)));
     const buttons = [...acts, shown].filter(/** @returns {one is HTMLButtonElement} */ (one) => Boolean(one));
-    return h("li", { "data-vote": number }, h("span", { class: "grow" }, h("strong", {}, `${number}. ${vote.title}`),
+    return h("li", { "data-key": number }, h("span", { class: "grow" }, h("strong", {}, `${number}. ${vote.title}`),
       h("small", {}, [t(`stage_${stage}`), t(`ballot_${vote.ballot}_short`), t(`rule_${vote.rule}`)].join(t("comma"))),
       h("span", { class: "outcome-line" }, state)), buttons.length > 0 && h("span", { class: "buttons" }, buttons));
   }
@@ -84,7 +85,7 @@ export function votesSide(part) {
       const isUnderWay = votes.some((one) => one.stage === "open" || one.stage === "closed");
       /** @type {HTMLElement} */ (open.lastElementChild).textContent = t("open_vote");
       open.hidden = !part.isChair || isUnderWay;
-      list.replaceChildren(...[...votes].reverse().map(row));
+      refill(list, [...votes].reverse().map(row));
       empty.textContent = votes.length ? "" : t("no_votes");
       sheet.replaceChildren(icon("download"), h("span", {}, t("votes_sheet")));
       sheet.hidden = !votes.length || (!part.isChair && !part.about?.may.includes("open_meeting"));
@@ -129,7 +130,7 @@ async function openVote(part) {
     });
     return form([
       title, item, rule, chairs, ballot, silence,
-      h("fieldset", {}, h("legend", {}, t("voters")), rows.map((one) => h("label", { class: "check" }, one.box,
+      h("fieldset", { class: "voters" }, h("legend", {}, t("voters")), rows.map((one) => h("label", { class: "check" }, one.box,
         one.isHere ? one.name : t("not_here", { name: one.name })))),
       h("details", {}, h("summary", {}, t("more_options")), absent, corrected.length > 0 && corrects), seats,
     ], t("open_vote"), async () => {

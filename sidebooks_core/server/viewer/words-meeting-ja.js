@@ -3,7 +3,7 @@
 export const words = {
   // The bar
   meeting: "会議",
-  m_menu: "会議のメニュー",
+  m_menu: "会議メニュー",
   to_presenter: "発表者のページへ",
   n_there: "{m}台中 {n}台に表示されています",
   point: "指し示す",
@@ -12,7 +12,7 @@ export const words = {
   m_lost: "接続が切れました。つなぎ直しています…",
   m_behind: "発表者の今のページが届いていません。通信を確認してください。",
   m_unsure: "最新のページかどうか、サーバーが確認しています。",
-  m_second_way: "このネットワークでは通常の接続が使えないため、別の方法で参加しています。少し遅れることがあります。",
+  m_second_way: "予備の接続で参加中",
   m_you_present: "あなたが発表しています。あなたのページが全員に表示されます。",
   m_open_something: "あなたが発表者です。資料を開くと全員に表示されます。",
   m_nothing_open: "まだ資料が開かれていません。",
@@ -25,6 +25,7 @@ export const words = {
   m_gone: "この会議には参加していません。",
   paper_closed: "発表者が開いている資料は、あなたには公開されていません。",
   is_locked: "画面は固定されています。ページは発表者がめくります。",
+  no_paper: "会議で表示できるのは、本棚の資料だけです。",
   you_present: "あなたが発表者になりました。",
   overtaken: "{name}さんが先に発表者になりました。",
   m_refused: "今はその操作ができません。",
@@ -154,7 +155,6 @@ export const words = {
   leave_room: "表決の前に退席する",
   room_left: "退席したことを記録しました。",
   vote_counted: "投票を受け付けました。",
-  vote_begins: "表決が始まりました：{title}",
   vote_broken_off: "表決は取りやめになりました：{title}",
   "why_not open": "投票は締め切られました。",
   "why_not on the roll": "あなたはこの表決に加わっていません。",
