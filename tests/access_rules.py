@@ -20,7 +20,9 @@ READING = frozenset(
     }
 )
 SIGNED = frozenset({"read_document", "read_original", "read_image", "read_text"})
-TENDING = frozenset({"register", "replace", "change_paper", "withdraw", "change_folder", "read_readers", "share", "open_meeting"})
+TENDING = frozenset(
+    {"register", "replace", "change_paper", "withdraw", "change_folder", "read_readers", "share", "open_meeting"}
+)
 CLERKS = TENDING | {"purge", "change_access"}
 OF_ADMINS = frozenset({"manage_people", "read_audit", "read_metrics"})
 """What admins alone do."""

@@ -81,6 +81,32 @@ async def ask_async(
     return Reply(start["status"], names, b"".join(piece["body"] for piece in pieces))
 
 
+def ask_socket(application: ASGIApp, path: str, headers: dict[str, str] | None = None) -> Reply:
+    """The status that a request for a WebSocket gets; 101: it was accepted, and the client has left at once."""
+    raw_path, _, query = path.partition("?")
+    given = {"host": "test", **{name.lower(): value for name, value in (headers or {}).items()}}
+    scope = {
+        "type": "websocket", "path": unquote(raw_path), "raw_path": raw_path.encode(), "query_string": query.encode(),
+        "scheme": "ws", "client": ("192.0.2.1", 50000), "subprotocols": [],
+        "headers": [(name.encode(), value.encode()) for name, value in given.items()],
+        "extensions": {"websocket.http.response": {}},
+    }  # fmt: skip
+    coming = [{"type": "websocket.connect"}, {"type": "websocket.disconnect", "code": 1005}]
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return coming.pop(0)
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    asyncio.run(application(scope, receive, send))  # type: ignore[arg-type]
+    if sent[0]["type"] == "websocket.accept":
+        return Reply(101, {}, b"")
+    told = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+    return Reply(sent[0]["status"], told, sent[1]["body"])
+
+
 def ask(
     application: ASGIApp,
     path: str,

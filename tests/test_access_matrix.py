@@ -49,7 +49,7 @@ def is_allowed(who: str, route: Route) -> bool:
 
 
 def names(route: Route) -> bool:
-    return not {"document", "image", "paper", "folder"}.isdisjoint(route.parameters)
+    return not {"document", "image", "paper", "folder", "meeting"}.isdisjoint(route.parameters)
 
 
 GUESTS = ("guest", "other guest")
@@ -68,6 +68,8 @@ ANSWERS = {
     "GET /uploads/{upload}": dict.fromkeys(EVERYBODY, 404) | {"admin": 200},  # it is the admin's
     "PATCH /uploads/{upload}": dict.fromkeys(EVERYBODY, 404) | {"admin": 204},
     "DELETE /uploads/{upload}": dict.fromkeys(EVERYBODY, 404) | {"admin": 204},
+    "GET /live": dict.fromkeys(EVERYBODY, 426),  # it is no request for a WebSocket
+    "GET /meetings/{meeting}/attendance": dict.fromkeys(("guest", "member"), 403),  # it is for those who tend the folder
 }
 HARMLESS = {
     # These change something, but nothing of which another cell asks.
@@ -78,9 +80,10 @@ HARMLESS = {
     "PATCH /folders/{folder}",
     "PATCH /papers/{paper}",
     "POST /people",
+    "POST /meetings/{meeting}/messages",
     "PATCH /people/{person}",
 }
-OF_A_LOGIN = {"POST /login", "POST /join", "POST /logout", "DELETE /me/sessions/{login}"}
+OF_A_LOGIN = {"POST /login", "POST /join", "POST /meetings/join", "POST /logout", "DELETE /me/sessions/{login}"}
 """These end the login of the request, or another one of the same person. So it is one that no other cell uses."""
 CELLS = [
     pytest.param(route, who, id=f"{who}: {route.method} {route.path}") for route in ROUTES for who in EVERYBODY
@@ -105,7 +108,7 @@ def test_each_may_do_what_they_may(hall: TownHall, tmp_path: Path, route: Route,
     assert reply.headers["cache-control"] == "no-store"
     assert len(hall.engine.begun) == before, "nothing was drawn or read for it"
     if names(route):
-        absent = dict.fromkeys(("document", "folder", "paper"), "x" * 32) | {"image": "x" * 32 + "_p1"}
+        absent = dict.fromkeys(("document", "folder", "paper"), "x" * 32) | {"meeting": "x"} | {"image": "x" * 32 + "_p1"}
         nothing = request(hall, route, who, **absent)
         assert (nothing.status, nothing.body) == (reply.status, reply.body), "absent and forbidden look the same"
 

@@ -29,6 +29,7 @@ GOOD = {
     "page": "2", "level": "1", "size": "300x400.jpg", "query": "jlreq", "file": "client.js", "region": "full",
     "iiifSize": "50,", "rotation": "90", "quality": "gray", "format": "png", "dziLevel": "9", "column": "0", "row": "0",
     "span": "1-3", "old_forms": "1", "q": "jlreq", "session": "reader", "since": "0", "view": "60x96", "start": "1",
+    "meeting": "", "client": "", "projector": "",
 }  # fmt: skip
 
 
@@ -200,6 +201,8 @@ class Provoker:
     def status_404(self, route: Route) -> Reply:
         wrong = {"document": "x" * 32, "image": "x" * 32 + "_p1", "file": "nothing.js"}
         values = {name: value for name, value in wrong.items() if name in route.parameters}
+        if route.path == "/events":
+            values = {"meeting": "none", "client": "c1"}
         return ask(self.application, address(route, self.document, **values), route.method, body=HINT)
 
     def status_408(self, route: Route) -> Reply:

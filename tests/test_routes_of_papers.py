@@ -12,14 +12,19 @@ from typing import Any
 import jsonschema
 import msgspec
 import pytest
-from asgi import Reply, ask, ask_async
+from asgi import Reply, ask, ask_async, ask_socket
 from starlette.types import Scope
 from town_hall import PASSWORD, Provider, TownHall, address, body_of, paper_of, town_hall
 
 from sidebooks_core.access import Access, Operation
 from sidebooks_core.access.oidc import Identity
 from sidebooks_core.errors import QueueFull, SidebooksError, StorageFailed
-from sidebooks_core.server import Application
+from sidebooks_core.meeting.commands import OpenVote
+from sidebooks_core.meeting.messages import from_client
+from sidebooks_core.meeting.model import Meeting, Participant
+from sidebooks_core.meeting.records import Records
+from sidebooks_core.meeting.session import decide
+from sidebooks_core.server import Application, ServerLimits
 from sidebooks_core.server.pools import MOST_WAITING
 from sidebooks_core.server.route import Route
 from sidebooks_core.server.routes import DOCUMENTS, ROUTES
@@ -42,6 +47,8 @@ ABSENT = {
     "signed": "x",
     "upload": "x",
     "revision": "9",
+    "meeting": "x",
+    "vote": "9",
 }
 
 
@@ -200,7 +207,37 @@ def last_admin(hall: TownHall, route: Route) -> Reply:
     return from_provider(hall, route)
 
 
+def cannot_keep(hall: TownHall, route: Route) -> Reply:
+    """The records of meetings cannot be read or written."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("meeting", "under_way", "of_folder", "find_by_code", "add"):
+            patch.setattr(Records, name, failing(StorageFailed("the database is locked")))
+        return of_admin(hall, route)
+
+
+def without_streams(hall: TownHall, route: Route) -> Reply:
+    application = Application(hall.served, papers=hall.shelf, access=hall.access, limits=ServerLimits(streams=1))
+    application.events.quota.take("somebody")
+    reply = ask_socket(application, "/live", {"Cookie": f"sidebooks_login={hall.cookies['admin']}"})
+    application.close()
+    return reply
+
+
+def during_a_vote(hall: TownHall, route: Route) -> Reply:
+    vote = {"kind": "open_vote", "id": "x", "client": "c1", "count": 1, "epoch": 1, "title": "x", "rule": "absolute"}
+    roll = {"ballot": "named", "seats": 1, "voters": [{"id": "chair", "name": "x"}], "present": ["chair"], "chair": "chair"}
+    command = from_client(json.dumps(vote | roll))
+    assert isinstance(command, OpenVote)
+    chair = Participant("chair", "admin")
+    made = hall.meetings.hub.change(hall.meeting, lambda meeting: decide(meeting, command, chair, hall.now_s))
+    assert isinstance(made, Meeting)
+    return of_admin(hall, route)
+
+
 GOOD: dict[str, Callable[[TownHall, Route], Reply]] = {
+    "GET /live": lambda hall, route: ask_socket(
+        hall.application, "/live", {"Cookie": f"sidebooks_login={hall.cookies['admin']}"}
+    ),
     "GET /oidc/login": from_provider,
     "GET /oidc/return": from_provider,
     "POST /join": lambda hall, route: of_admin(
@@ -218,6 +255,12 @@ GOOD: dict[str, Callable[[TownHall, Route], Reply]] = {
 }
 """Good requests that are not as `of_admin` makes them."""
 SPECIAL: dict[tuple[str, int], Callable[[TownHall, Route], Reply]] = {
+    ("GET /live", 400): lambda hall, route: ask_socket(
+        hall.application, "/live?view=wide", {"Cookie": f"sidebooks_login={hall.cookies['admin']}"}
+    ),
+    ("GET /live", 426): of_admin,
+    ("GET /live", 503): without_streams,
+    ("POST /meetings/{meeting}/end", 409): during_a_vote,
     ("GET /oidc/return", 400): lambda hall, route: told_by_provider(
         hall, route, Identity("https://login.example 8", "\u200b", "", "clerk", frozenset())
     ),
@@ -296,6 +339,8 @@ class Provoker:
             for kind in MOST_WAITING:
                 self._patch.setitem(MOST_WAITING, kind, 0)
             return self._of_a_stranger(route)
+        if "meeting" in route.path:
+            return cannot_keep(self._hall, route)
         return self._failing_to_store(route, StorageFailed("the database is locked"))
 
     def status_507(self, route: Route) -> Reply:
@@ -306,7 +351,7 @@ class Provoker:
     def _of_a_stranger(self, route: Route) -> Reply:
         hall = self._hall
         pending = hall.access.seal(msgspec.json.encode(Provider().begin()), 60)
-        application = Application(hall.served, papers=hall.shelf, access=hall.access, oidc=Provider())
+        application = Application(hall.served, papers=hall.shelf, access=hall.access, meetings=hall.meetings, oidc=Provider())
         body = json.dumps(body_of(route) or {}).encode()
         reply = ask(application, address(route, hall), route.method, {"Cookie": f"sidebooks_pending={pending}"}, body)
         application.close()
@@ -370,7 +415,7 @@ class Provoker:
     def status_413(self, route: Route) -> Reply:
         if is_upload(route):
             return bytes_to(self._hall, route, paper_of(4) + b"more", Upload_Length=str(len(paper_of(4))))
-        return of_admin(self._hall, route, b" " * 20_000)
+        return of_admin(self._hall, route, b" " * 300_000)
 
     def status_415(self, route: Route) -> Reply:
         path = address(route, self._hall)

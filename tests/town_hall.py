@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -17,7 +18,12 @@ from sidebooks_core.access import Access, Clock, Grant, Operation, Principal
 from sidebooks_core.access.oidc import Identity, Oidc, OidcRules, Pending
 from sidebooks_core.access.passwords import Passwords
 from sidebooks_core.errors import AccessDenied
+from sidebooks_core.meeting.commands import Cast, CloseVote, ConfirmVote, OpenVote, SetAgenda
 from sidebooks_core.meeting.meetings import Meetings
+from sidebooks_core.meeting.model import Meeting, Participant
+from sidebooks_core.meeting.session import decide, opened
+from sidebooks_core.meeting.state import AgendaItem
+from sidebooks_core.meeting.votes import Voter
 from sidebooks_core.server import Application
 from sidebooks_core.server import Shelf as Served
 from sidebooks_core.server.route import Route
@@ -26,6 +32,8 @@ from sidebooks_core.shelf import Shelf
 from sidebooks_core.testing import FakeDocument, FakeEngine, FakePage
 
 PASSWORD = "石川や浜の真砂は尽くるとも"
+CODE = "2345-6789"
+"""Of the meeting."""
 NOBODY = ("none", "expired", "forged", "disabled")
 """They are as nobody known."""
 EVERYBODY = (*NOBODY, "signed", "other folder", "other guest", "guest", "member", "tender", "clerk", "admin")
@@ -38,7 +46,7 @@ VALUES = {
     "old_forms": "0", "q": "x", "session": "", "since": "0", "view": "60x96", "start": "1",
     "until": "9999999999", "as": "json", "revision": "1",
     "revisions": "1-1", "filename": "new.pdf", "name": "new", "from": "0", "before": "99", "few": "9", "limit": "9",
-    "state": "state", "code": "code",
+    "state": "state", "code": "code", "client": "c1", "projector": "0", "vote": "1",
 }  # fmt: skip
 BODIES: dict[str, Any] = {
     "Hint": {"session": "s", "page": 1, "view_px": [300, 400]},
@@ -56,6 +64,10 @@ BODIES: dict[str, Any] = {
     "PaperPatch": {"name": "new"},
     "Password": {"password": "x"},
     "NewPosition": {"page": 2},
+    "NewMeeting": {"name": "new"},
+    "NewCode": {"hours": 1},
+    "UseCode": {"code": "2345-6789"},
+    "ClientMessage": {"kind": "ask", "what": "state"},
 }
 """A good body of each kind."""
 
@@ -107,6 +119,7 @@ class TownHall:
         self.signature = self.access.sign([shown], Principal(self.people["clerk"].id, "clerk", "clerk"), valid_s=60)
         self.signed = self.access.signed_addresses()[0]
         self.upload = self._begin_upload()
+        self.meeting = self._begin_meeting()
 
     def ask(self, who: str, path: str, method: str = "GET", body: Any = None, **headers: str) -> Reply:
         """Ask as somebody of EVERYBODY."""
@@ -140,6 +153,28 @@ class TownHall:
         begun = self.ask("admin", path, "POST", **told)
         assert begun.status == 201, begun.body
         return begun.headers["location"].rpartition("/")[2]
+
+    def _begin_meeting(self) -> str:
+        """One of the finance committee that the admin chairs, with a vote that is confirmed, and with a code."""
+        chair = Participant("chair", "admin")
+        meeting = opened("meeting", "財政委員会", chair, self.now_s)
+        self.meetings.records.add(meeting, folder=self.finance.id, opened_by="admin")
+        self.meetings.hub.open(meeting)
+        told: dict[str, Any] = {"id": "x", "client": "c0", "epoch": 1}
+        item = AgendaItem(self.paper.name, self.paper.id)
+        roll: dict[str, Any] = {"voters": (Voter("chair", "admin"),), "present": frozenset({"chair"}), "chair": "chair"}
+        for command in (
+            SetAgenda(count=0, items=(item,), **told),
+            OpenVote(count=1, title="議案第1号", rule="absolute", ballot="named", seats=1, **roll, **told),
+            Cast(count=2, vote=1, choice="yes", **told),
+            CloseVote(count=3, vote=1, **told),
+            ConfirmVote(count=4, vote=1, **told),
+        ):
+            made = self.meetings.hub.change("meeting", partial(decide, command=command, by=chair, now_s=self.now_s))
+            assert isinstance(made, Meeting), made
+        self.meetings.records.set_code("meeting", CODE)
+        self.access.open_to_guests("meeting", CODE, [self.finance.id], name="財政委員会", until_s=self.now_s + 3600)
+        return "meeting"
 
     def _logins(self) -> dict[str, str]:
         access = self.access
@@ -200,6 +235,7 @@ def address(route: Route, hall: TownHall, **values: str) -> str:
         "link": hall.links["guest"].id,
         "upload": hall.upload,
         "signed": hall.signed.id,
+        "meeting": "" if "{meeting}" not in route.path else hall.meeting,
         **values,
     }
     query = "&".join(f"{name}={given[name]}" for name in route.query)
@@ -209,4 +245,4 @@ def address(route: Route, hall: TownHall, **values: str) -> str:
 def body_of(route: Route) -> Any:
     if route.method == "POST" and route.operation in (Operation.REGISTER, Operation.REPLACE) and route.body is None:
         return paper_of(11)
-    return BODIES[route.body.__name__] if route.body is not None else b""
+    return BODIES[getattr(route.body, "__name__", "ClientMessage")] if route.body is not None else b""

@@ -216,6 +216,11 @@ def _add_serve(commands: Commands) -> None:
     )
     serve.add_argument("--base-url", metavar="URL", help="what addresses begin with, if a proxy has TLS or another name")
     serve.add_argument("--processes", type=int, default=1, metavar="N", help="server processes that share the work (default 1)")
+    serve.add_argument(
+        "--hub",
+        metavar="URL",
+        help="a Redis or Valkey by which several processes share their meetings, as redis://HOST:PORT (default: SIDEBOOKS_HUB)",
+    )
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1: this machine only)")
     serve.add_argument("--port", type=port, default=8000, help="default 8000; 0 takes any that is free")
     serve.add_argument("--no-browser", action="store_true", help="do not open the viewer")

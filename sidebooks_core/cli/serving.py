@@ -18,7 +18,9 @@ OIDC_SECRET = "SIDEBOOKS_OIDC_SECRET"
 """The environment variable that holds the client's secret: others on this machine can see a command line."""
 ROLES: tuple[Role, ...] = ("admin", "clerk", "member")
 """Those that an account can have."""
-SERVER_EXTRA = ("starlette", "anyio", "uvicorn", "httptools")
+HUB = "SIDEBOOKS_HUB"
+"""The variable that may hold the address of the hub, which may have a password in it: others can see the command line."""
+SERVER_EXTRA = ("starlette", "anyio", "uvicorn", "httptools", "websockets")
 """The packages that `sidebooks serve` loads, and no other command."""
 
 
@@ -41,6 +43,7 @@ def serve(arguments: argparse.Namespace) -> int:
         proxies=_proxies(arguments),
         oidc=_oidc(arguments),
         processes=arguments.processes,
+        hub=arguments.hub or os.environ.get(HUB) or None,
         host=arguments.host,
         port=arguments.port,
         browser=not arguments.no_browser,

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sidebooks_core.errors import HubMissing
+from sidebooks_core.errors import HubMissing, RequestError
 from sidebooks_core.meeting.hub import Hub, LocalHub
 from sidebooks_core.meeting.keeping import Keeping
 from sidebooks_core.meeting.records import Records
@@ -23,7 +23,8 @@ class Meetings:
         """data_dir: that of the shelf. None: in memory, for tests.
 
         hub_url: of a Redis or Valkey by which several processes share the meetings. is_alone: no other process has meetings of
-        the same folder; False without a `hub_url`: nobody can meet. Raises StorageError; HubFailed if Redis does not answer.
+        the same folder; False without a `hub_url`: nobody can meet. Raises StorageError; HubFailed if Redis does not answer;
+        RequestError if the extra `hub` is not installed.
         """
         self.records = Records(None if data_dir is None else Path(data_dir))
         self.is_shared = hub_url is not None
@@ -32,9 +33,7 @@ class Meetings:
         self._keeping = Keeping(self.records)
         try:
             if hub_url is not None:
-                from sidebooks_core.meeting.redis_hub import RedisHub  # needs an extra
-
-                self._hub = RedisHub(hub_url, self._keeping)
+                self._hub = _redis_hub(hub_url, self._keeping)
             elif is_alone:
                 self._hub = LocalHub(self._keeping)
         except BaseException:
@@ -60,3 +59,13 @@ class Meetings:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         self.close()
+
+
+def _redis_hub(url: str, keeping: Keeping) -> Hub:
+    try:
+        from sidebooks_core.meeting.redis_hub import RedisHub
+    except ModuleNotFoundError as error:
+        if error.name != "redis":
+            raise
+        raise RequestError("a hub over Redis needs redis: pip install 'sidebooks_core[hub]'") from None
+    return RedisHub(url, keeping)

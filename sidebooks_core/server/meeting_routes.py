@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sidebooks_core.access.operations import Operation
+from sidebooks_core.meeting.messages import ClientMessage
 from sidebooks_core.server import schemas_meeting as schemas
 from sidebooks_core.server.handlers import compiled, live, meetings
 from sidebooks_core.server.route import Route
@@ -33,10 +34,18 @@ MEETING_ROUTES = (
         path="/meetings",
         handler=meetings.every_meeting,
         operation=Operation.LIST_DOCUMENTS,
-        summary="The meetings under way that one may be in; with `folder`, all that were in it",
+        summary="The meetings under way that one may be in",
         media_type=JSON,
         answer=schemas.MeetingList,
-        query=("folder",),
+        errors=(404, *HUB),
+    ),
+    Route(
+        path="/folders/{folder}/meetings",
+        handler=meetings.of_folder,
+        operation=Operation.READ_FOLDER,
+        summary="All meetings of a folder, also those that have ended",
+        media_type=JSON,
+        answer=schemas.MeetingList,
         errors=(404, *HUB),
     ),
     Route(
@@ -88,6 +97,7 @@ MEETING_ROUTES = (
         method="POST",
         handler=live.say,
         operation=Operation.MEET,
+        body=ClientMessage,
         summary="What a client says in a meeting that listens by /events: one message of the protocol",
         media_type=JSON,
         answer=schemas.Answers,
@@ -102,7 +112,7 @@ MEETING_ROUTES = (
         summary="End a meeting whose chair is gone",
         media_type=NONE,
         successes=(204,),
-        errors=(400, 404, *HUB),
+        errors=(404, 409, *HUB),
     ),
     Route(
         path="/meetings/{meeting}/code",
@@ -173,7 +183,7 @@ MEETING_ROUTES = (
         media_type=JSON,
         answer=schemas.CompiledPages,
         successes=HAD,
-        errors=(404, 409, *HUB),
+        errors=(404, *HUB),
     ),
     Route(
         path="/meetings/{meeting}/manifest.json",
@@ -182,7 +192,7 @@ MEETING_ROUTES = (
         summary="IIIF Presentation 3.0: the papers of the agenda as one document",
         media_type=JSON_LD,
         successes=HAD,
-        errors=(404, 409, *HUB),
+        errors=(404, *HUB),
     ),
 )
 """In the order in which they are tried."""

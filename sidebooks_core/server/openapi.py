@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from types import UnionType
 
 import msgspec
 
@@ -11,6 +12,7 @@ from sidebooks_core.server.route import MEANINGS, PARAMETERS, Route
 from sidebooks_core.server.schemas import Problem
 
 Json = dict[str, object]
+Schemas = dict[type[msgspec.Struct] | UnionType, Json]
 
 LICENCE = "AGPL-3.0-or-later"
 SCHEMAS = "#/components/schemas/{name}"
@@ -18,7 +20,7 @@ SCHEMAS = "#/components/schemas/{name}"
 
 def description(routes: Sequence[Route], base: str, version: str) -> Json:
     """The description as a value for JSON. base: where the API is. version: of the library."""
-    schemas: list[type[msgspec.Struct]] = [
+    schemas: list[type[msgspec.Struct] | UnionType] = [
         Problem,
         *(schema for one in routes for schema in (one.body, one.answer) if schema is not None),
     ]
@@ -36,7 +38,7 @@ def description(routes: Sequence[Route], base: str, version: str) -> Json:
     }
 
 
-def _operation(one: Route, schemas: dict[type[msgspec.Struct], Json]) -> Json:
+def _operation(one: Route, schemas: Schemas) -> Json:
     problem = {"application/problem+json": {"schema": schemas[Problem]}}
     made: Json = {
         "summary": one.summary,
@@ -59,7 +61,7 @@ def _operation(one: Route, schemas: dict[type[msgspec.Struct], Json]) -> Json:
     return made
 
 
-def _success(one: Route, status: int, schemas: dict[type[msgspec.Struct], Json]) -> Json:
+def _success(one: Route, status: int, schemas: Schemas) -> Json:
     made: Json = {"description": MEANINGS[status] or one.summary}
     if status in (200, 201, 206) and one.media_type:
         made["content"] = {one.media_type: {} if one.answer is None else {"schema": schemas[one.answer]}}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
+from types import UnionType
 
 from msgspec import Struct
 
@@ -140,7 +141,7 @@ class Route(Struct, frozen=True, kw_only=True):
     """Statuses of errors. 401 and 403 are not listed: every route answers them to clients without access."""
     query: tuple[str, ...] = ()
     """Parameters of the query, none of them required."""
-    body: type[Struct] | None = None
+    body: type[Struct] | UnionType | None = None
     """Of the request, in JSON."""
     answer: type[Struct] | None = None
     """Of the response, if it is JSON of our own."""

@@ -7,7 +7,7 @@ from msgspec import Struct
 from sidebooks_core.access.operations import Operation
 from sidebooks_core.access.policy import Limits
 from sidebooks_core.documents.document import Document
-from sidebooks_core.errors import Conflict
+from sidebooks_core.errors import PageError
 from sidebooks_core.meeting.compiled import AgendaPaper, Compiled, compiled
 from sidebooks_core.meeting.state import AgendaItem
 from sidebooks_core.server import headers, responses
@@ -36,7 +36,7 @@ class _Read(Struct, frozen=True):
 
 
 async def pages(parts: ServerParts, request: HttpRequest) -> HttpResponse:
-    """The parts and the content ids of their pages. Raises Refused, and Conflict as long as a paper is being prepared."""
+    """The parts and the content ids of their pages. Raises Refused."""
     read = await _read(parts, request)
     seen = read.seen
     told = [
@@ -85,7 +85,7 @@ async def _read(parts: ServerParts, request: HttpRequest) -> _Read:
     def read() -> _Read:
         return _read_papers(parts, request, items)
 
-    return await parts.pools.run("shelf", read)
+    return await parts.pools.run("differences", read)
 
 
 def _read_papers(parts: ServerParts, request: HttpRequest, items: list[AgendaItem]) -> _Read:
@@ -113,11 +113,15 @@ def _read_papers(parts: ServerParts, request: HttpRequest, items: list[AgendaIte
 def _content_ids(parts: ServerParts, paper: str, revision: int, document: Document) -> list[str]:
     with parts.of_papers().shelf.database.reading() as reading:
         kept = catalogue.content_ids(reading, paper, revision)
-    found = [kept.get(page) or document.known_content_id(page) for page in range(document.page_count)]
-    ids = [one for one in found if one is not None]
-    if len(ids) < len(found):
-        raise Conflict("a paper of the agenda is still being prepared: ask again in a moment")
-    return ids
+    return [kept.get(page) or _content_id(document, page) for page in range(document.page_count)]
+
+
+def _content_id(document: Document, page: int) -> str:
+    """Of a page of a paper that is not prepared yet. Empty, if the page cannot be read."""
+    try:
+        return document.content_id(page)
+    except PageError:
+        return ""
 
 
 def _here(request: HttpRequest) -> str:

@@ -14,7 +14,7 @@ from sidebooks_core.meeting.attendance import attended
 from sidebooks_core.meeting.commands import AnyCommand, OpenPaper, SetAgenda
 from sidebooks_core.meeting.ids import new_code, new_meeting_id
 from sidebooks_core.meeting.model import Meeting, standings
-from sidebooks_core.meeting.records import KeptMeeting
+from sidebooks_core.meeting.records import KeptMeeting, Records
 from sidebooks_core.meeting.session import decide, opened
 from sidebooks_core.meeting.sheets import attendance_sheet, vote_sheet, votes_sheet
 from sidebooks_core.meeting.state import AgendaItem
@@ -61,19 +61,13 @@ _Read = TypeVar("_Read")
 
 
 async def every_meeting(parts: ServerParts, request: HttpRequest) -> HttpResponse:
-    """Those under way that one may be in; with a folder, also those that have ended. Raises Refused."""
-    live, folder = parts.meeting_parts(), request.query("folder")
-    if folder and not (folder == AT_THE_TOP or await _sees(parts, request, Operation.READ_FOLDER, folder)):
-        raise not_found()
+    """Those under way that one may be in. Raises Refused, StorageError."""
+    return await _listed(parts, request, Records.under_way)
 
-    def read() -> list[MeetingEntry]:
-        records = live.meetings.records
-        found = records.of_folder(folder_id(folder)) if folder else records.under_way()
-        told = [(one, parts.of_papers().places.meetings.find(one.id)) for one in found]
-        return [_entry(parts, request, one, at) for one, at in told if at is not None and _may_meet(parts, request, one, at)]
 
-    found = await parts.pools.run("shelf", read)
-    return responses.json(request, MeetingList(found), responses.JSON, headers.NO_STORE)
+async def of_folder(parts: ServerParts, request: HttpRequest) -> HttpResponse:
+    """Those of a folder. Raises Refused, StorageError."""
+    return await _listed(parts, request, lambda records: records.of_folder(folder_id(request.params["folder"])))
 
 
 async def begin_in_folder(parts: ServerParts, request: HttpRequest) -> HttpResponse:
@@ -110,7 +104,7 @@ async def one_meeting(parts: ServerParts, request: HttpRequest) -> HttpResponse:
 
 
 async def end(parts: ServerParts, request: HttpRequest) -> HttpResponse:
-    """End it. Raises RequestError during a vote, HubFailed, StorageError."""
+    """End it. Raises Conflict during a vote, HubFailed, StorageError."""
     await parts.meeting_parts().desk.end(request.params["meeting"])
     return responses.done()
 
@@ -195,6 +189,18 @@ async def vote(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     if request.query("as") == "csv":
         return _csv(request, vote_sheet(found), f"vote-{request.params['meeting']}-{number}")
     return responses.json(request, _vote_details(found), responses.JSON, headers.NO_STORE)
+
+
+async def _listed(parts: ServerParts, request: HttpRequest, find: Callable[[Records], Sequence[KeptMeeting]]) -> HttpResponse:
+    live, principal, places = parts.meeting_parts(), request.principal, parts.of_papers().places
+
+    def read() -> list[MeetingEntry]:
+        kept = [one for one in find(live.meetings.records) if principal.meeting in ("", one.id)]
+        told = [(one, places.meetings.find(one.id) or ()) for one in kept]
+        return [_entry(parts, request, one, at) for one, at in told if parts.gate.sees(principal, Operation.MEET, at)]
+
+    found = await parts.pools.run("shelf", read)
+    return responses.json(request, MeetingList(found), responses.JSON, headers.NO_STORE)
 
 
 async def _begin(
@@ -334,16 +340,6 @@ async def _read(parts: ServerParts, read: Callable[[Live], _Read]) -> _Read:
 async def _standings(parts: ServerParts, meeting_id: str) -> Standings:
     memory = parts.of_papers().places.meetings
     return memory.known(meeting_id) or await parts.pools.run("access", memory.find, meeting_id) or ()
-
-
-async def _sees(parts: ServerParts, request: HttpRequest, operation: Operation, folder: str) -> bool:
-    found = await parts.pools.run("access", parts.of_papers().places.folders.find, folder)
-    return found is not None and parts.gate.sees(request.principal, operation, found)
-
-
-def _may_meet(parts: ServerParts, request: HttpRequest, kept: KeptMeeting, at: Standings) -> bool:
-    principal = request.principal
-    return principal.meeting in ("", kept.id) and parts.gate.sees(principal, Operation.MEET, at)
 
 
 def _address(request: HttpRequest, meeting_id: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from msgspec.structs import replace
 
 from sidebooks_core.access.operations import Operation
-from sidebooks_core.errors import NoSuchMeeting, RequestError
+from sidebooks_core.errors import Conflict, NoSuchMeeting, RequestError
 from sidebooks_core.meeting import rights
 from sidebooks_core.meeting.commands import AnyCommand, End, GiveRole, HandOver, OpenPaper, OpenVote, SetAgenda, Show
 from sidebooks_core.meeting.meetings import Meetings
@@ -85,10 +85,10 @@ class Desk:
                 return [await self._command(speaker, message)]
 
     async def end(self, meeting_id: str) -> None:
-        """End a meeting in the name of its chair. Raises NoSuchMeeting, HubFailed, StorageError, RequestError during a vote."""
+        """End a meeting in the name of its chair. Raises NoSuchMeeting, HubFailed, StorageError, Conflict during a vote."""
         made = await self._change(meeting_id, None)
         if isinstance(made, Refused) and made.why != "ended":
-            raise RequestError(f"the meeting cannot end now: {made.why}")
+            raise Conflict(f"the meeting cannot end now: {made.why}")
         await self._access.close(meeting_id)
 
     async def _asked(self, speaker: Speaker, ask: Ask) -> ServerMessage:

@@ -19,6 +19,7 @@ from sidebooks_core.server.live.attendance import Attendance
 from sidebooks_core.server.live.between import Counted, Passed, Passing, Said
 from sidebooks_core.server.live.clients import Client, Speaker
 from sidebooks_core.server.live.outbox import Outbox
+from sidebooks_core.server.live.pace import Pace
 from sidebooks_core.server.live.room import Room
 from sidebooks_core.server.pools import Pools
 
@@ -70,7 +71,7 @@ class Rooms:
         self._whispering: set[asyncio.Future[bool]] = set()
         self._attendance = Attendance(meetings.records, pools)
         self._beat: asyncio.Task[None] | None = None
-        self._next_join_s = 0.0
+        self._joins = Pace(JOINS_PER_S, JOINS_AT_ONCE, JOIN_WITHIN_S)
 
     def __len__(self) -> int:
         """Meetings that clients of this process are in."""
@@ -203,13 +204,11 @@ class Rooms:
 
     async def _turn(self) -> None:
         """Wait until somebody more may come in. Raises Turned."""
-        now_s = asyncio.get_running_loop().time()
-        at_s = max(self._next_join_s, now_s - JOINS_AT_ONCE / JOINS_PER_S)
-        if at_s - now_s > JOIN_WITHIN_S:
+        wait_s = self._joins.wait_s(asyncio.get_running_loop().time())
+        if wait_s is None:
             raise Turned(Farewell(why="full", return_s=RETURN_S))
-        self._next_join_s = at_s + 1 / JOINS_PER_S
-        if at_s > now_s:
-            await asyncio.sleep(at_s - now_s)
+        if wait_s:
+            await asyncio.sleep(wait_s)
 
     async def _beating(self) -> None:
         group = 0

@@ -23,6 +23,7 @@ from sidebooks_core.server.live.desk import Desk
 from sidebooks_core.server.live.farewells import AFTER_FAILURE_S
 from sidebooks_core.server.live.meeting_access import MeetingAccess
 from sidebooks_core.server.live.outbox import Outbox
+from sidebooks_core.server.live.pace import Pace
 from sidebooks_core.server.live.rooms import NO_SUCH, Entering, Rooms, Turned
 
 MESSAGES_PER_S = 60.0
@@ -55,7 +56,7 @@ class Visitor:
         self._may_change = may_change
         self._client: Client | None = None
         self._hello: asyncio.Task[None] | None = None
-        self._heard_s = 0.0
+        self._messages = Pace(MESSAGES_PER_S, MESSAGES_AT_ONCE)
         self.outbox = Outbox()
         listener.seat = self.outbox
 
@@ -140,11 +141,9 @@ class Visitor:
         self._listener.wake()
 
     async def _pace(self) -> None:
-        now_s = asyncio.get_running_loop().time()
-        at_s = max(self._heard_s, now_s - MESSAGES_AT_ONCE / MESSAGES_PER_S)
-        self._heard_s = at_s + 1 / MESSAGES_PER_S
-        if at_s > now_s:
-            await asyncio.sleep(at_s - now_s)
+        wait_s = self._messages.wait_s(asyncio.get_running_loop().time())
+        if wait_s:
+            await asyncio.sleep(wait_s)
 
 
 def speaker_of(request: HttpRequest, meeting_id: str, client: str) -> Speaker:
