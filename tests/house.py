@@ -15,10 +15,9 @@ from typing import Any
 import pymupdf
 import pytest
 from conftest import ROOT
-from test_viewer import CHROMIUM
+from viewer_screen import NEEDS_CHROMIUM, browser, sync_api
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright", exc_type=ImportError)
-NEEDS_CHROMIUM = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
+__all__ = ["NEEDS_CHROMIUM", "PASSWORD", "House", "Visits", "browser", "house", "sync_api", "visit"]
 
 PASSWORD = "石川や浜の真砂は尽くるとも"
 CHUNK = 8 << 20
@@ -68,14 +67,6 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     yield made
     made.process.kill()
     made.process.wait()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield running
-        running.close()
 
 
 Visits = Callable[..., Any]

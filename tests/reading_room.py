@@ -12,7 +12,7 @@ import pymupdf
 import pytest
 from house import NEEDS_CHROMIUM, browser
 from served import Served, until_listed
-from test_viewer import shown
+from viewer_screen import shown
 
 __all__ = ["NEEDS_CHROMIUM", "Hand", "Open", "Room", "browser", "open_at", "room", "shown"]
 

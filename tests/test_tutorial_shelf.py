@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from conftest import ROOT
-from test_viewer import CHROMIUM
+from viewer_screen import CHROMIUM
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright", exc_type=ImportError)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")

@@ -2,119 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import io
-import json
-import os
-import re
 import shutil
-import subprocess
-import sys
-import tarfile
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pymupdf
-import pytest
-from PIL import Image
-from served import until_listed
+from viewer_screen import NEEDS_CHROMIUM, PAGES, address, browser, canvas_pixels, choose, folder, ink, picture, shown, tab
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright", exc_type=ImportError)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
-
-PAGES = 22
-AXE = "axe-core-4.14.1"
-
-
-@pytest.fixture(scope="module")
-def folder(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What is served, watched."""
-    folder = tmp_path_factory.mktemp("served")
-    shutil.copy(sample, folder / "sample.pdf")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def address(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    cache_dir = tmp_path_factory.mktemp("cache")
-    command = [sys.executable, "-m", "sidebooks_core", "serve", str(folder), "--port", "0", "--no-browser"]
-    with subprocess.Popen([*command, "--cache-dir", str(cache_dir)], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        found = re.search(r"http://\S+/", process.stdout.readline())
-        assert found is not None
-        until_listed(found[0], len(list(folder.iterdir())))
-        yield found[0]
-        process.kill()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield running
-        running.close()
-
-
-@pytest.fixture
-def tab(browser: Any, address: str) -> Iterator[Any]:
-    """The reader, open at the first page."""
-    context = browser.new_context(viewport={"width": 820, "height": 1100}, device_scale_factor=1.5, has_touch=True)
-    tab = context.new_page()
-    problems: list[str] = []
-    tab.on("pageerror", lambda error: problems.append(str(error)))
-    tab.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-    tab.goto(address)
-    tab.click("#shelf a")
-    shown(tab, 1)
-    yield tab
-    context.close()
-    assert not problems
-
-
-def shown(tab: Any, page: int) -> None:
-    """Wait until a page is on the screen, sharp."""
-    tab.wait_for_selector(f'#canvas[data-page="{page}"][data-sharp="true"]', timeout=20_000)
-
-
-def picture(tab: Any, name: str) -> None:
-    """For somebody to look at, where the environment names a folder."""
-    seen = os.environ.get("SIDEBOOKS_SCREENSHOTS")
-    if seen:
-        tab.screenshot(path=str(Path(seen) / f"viewer-{name}.png"))
-
-
-def get(url: str) -> bytes:
-    with urllib.request.urlopen(url, timeout=60) as answer:
-        body: bytes = answer.read()
-        return body
-
-
-def canvas_pixels(tab: Any) -> Any:
-    """What is painted: (height, width, 4), uint8."""
-    url = tab.evaluate("document.getElementById('canvas').toDataURL('image/png').split(',')[1]")
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(url))))
-
-
-def choose(tab: Any, answer: str) -> None:
-    """One of the choices of how pages are shown."""
-    tab.click("#display-button")
-    tab.click(f"#side [data-choice='{answer}']")
-    tab.keyboard.press("Escape")
-
-
-def ink(tab: Any) -> float:
-    """Share of dark pixels of the canvas."""
-    return float(
-        tab.evaluate(
-            """() => { const c = document.getElementById('canvas');
-            const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
-            let n = 0; for (let i = 0; i < d.length; i += 4) if (d[i + 3] && d[i] < 128) n += 1; return n / (d.length / 4); }"""
-        )
-    )
+pytestmark = NEEDS_CHROMIUM
+__all__ = ["address", "browser", "folder", "tab"]
 
 
 def test_keys_turn(tab: Any) -> None:
@@ -293,20 +190,6 @@ def test_controls_have_names_and_fingers_reach_them(tab: Any) -> None:
         assert box["height"] >= 44
 
 
-def test_the_page_is_painted_pixel_by_pixel(tab: Any, address: str) -> None:
-    [document] = json.loads(get(f"{address}documents"))["documents"]
-    painted = canvas_pixels(tab)
-    height, width = (side - 2 * 12 for side in painted.shape[:2])
-    expected = np.asarray(
-        Image.open(io.BytesIO(get(f"{address}documents/{document['id']}/pages/1/{width}x{height}"))).convert("RGB")
-    )
-    rows, columns = np.nonzero(painted[..., 3])
-    [top, left] = [rows.min() + 1, columns.min() + 1]  # within its edge
-    page = painted[top : top + expected.shape[0], left : left + expected.shape[1], :3]
-    assert page.shape == expected.shape
-    assert np.array_equal(page, expected)
-
-
 def test_the_page_follows_the_finger(tab: Any) -> None:
     tab.click("#next")
     shown(tab, 2)
@@ -325,28 +208,6 @@ def test_the_page_follows_the_finger(tab: Any) -> None:
     tab.mouse.up()
     tab.wait_for_function("() => window.sidebooks.slide === 0")
     assert tab.evaluate("window.sidebooks.page") == 2, "let go where it began: no turn"
-
-
-def test_zoom_shows_the_tiles_of_the_level_it_needs(tab: Any, address: str) -> None:
-    requested: list[str] = []
-    tab.on("request", lambda one: requested.append(one.url))
-    for _ in range(3):
-        tab.keyboard.press("+")
-    tab.wait_for_selector('#canvas[data-zoom="3.375"][data-sharp="true"]')
-    picture(tab, "zoomed")
-    tiles = [re.search(r"/pages/1/tiles/(\d+)/(\d+)_(\d+)$", url) for url in requested]
-    found = {(int(one[1]), int(one[2]), int(one[3])) for one in tiles if one}
-    pages = json.loads(get(f"{address}documents/{tab.evaluate('window.sidebooks.book.id')}/pages.json"))["pages"]
-    finest = len(pages[0]["levels"]) - 1
-    width_px, height_px, side = pages[0]["levels"][finest]
-    assert {level for level, _, _ in found} == {finest}
-    assert 4 <= len(found) < -(-width_px // side) * -(-height_px // side), "those that are seen, not the page"
-    largest = tab.evaluate("Math.max(...performance.getEntriesByType('resource').map(one => one.decodedBodySize))")
-    assert largest < 4 << 20
-    tab.keyboard.press("ArrowDown")
-    tab.wait_for_function("() => window.sidebooks.y < -100")
-    shown(tab, 1)
-    assert tab.evaluate("window.sidebooks.page") == 1, "arrows move what is zoomed"
 
 
 def test_text_can_be_selected_and_links_lead_on(tab: Any) -> None:
@@ -390,14 +251,6 @@ def test_the_strip_shows_thumbnails_and_riffles(tab: Any) -> None:
     shown(tab, page + 1)
 
 
-def test_previews_come_in_bundles(tab: Any) -> None:
-    asked = "performance.getEntriesByType('resource').map(one => one.name).filter(one => /previews\\/|preview$/.test(one))"
-    tab.wait_for_function(f"() => {asked}.filter(one => /previews/.test(one)).length === 2")
-    assert sorted(re.findall(r"previews/(.+)", " ".join(tab.evaluate(asked)).replace(" ", "\n"))) == ["1-16", "17-22"]
-    tab.keyboard.press("End")
-    shown(tab, PAGES)
-
-
 def test_documents_that_come_and_go_are_seen_at_once(tab: Any, folder: Path) -> None:
     other = pymupdf.open()
     other.new_page().insert_text((72, 72), "water supply")
@@ -429,119 +282,6 @@ def test_documents_that_come_and_go_are_seen_at_once(tab: Any, folder: Path) -> 
     tab.wait_for_function("() => document.querySelectorAll('#shelf a').length === 1")
 
 
-@pytest.mark.parametrize("height", [1100, 600])
-def test_the_page_of_an_address_is_asked_for_once_and_before_the_modules_run(browser: Any, address: str, height: int) -> None:
-    tab = browser.new_context(viewport={"width": 820, "height": height}, device_scale_factor=1.5).new_page()
-    tab.goto(address)
-    link = tab.locator("#shelf a").first.get_attribute("href")
-    asked: list[str] = []
-    tab.on("request", lambda one: asked.append(re.sub(r".*/documents/[^/]+/", "", one.url)))
-    tab.goto("about:blank")
-    tab.goto(f"{address}{link}/7")
-    shown(tab, 7)
-    asked_of_page = [one for one in asked if one.startswith("pages/7/") or one == "pages.json"]
-    first = [one for one in asked_of_page if not one.endswith(("/text", "/links"))]  # those follow when the page is looked at
-    assert len(first) == len(set(first)) == 3, "the preview, the geometry, the page"
-    assert len(tab.evaluate("[...globalThis.early]")) == 0, "nothing was asked for in vain"
-    tab.context.close()
-
-
-def test_the_page_of_an_address_is_shown_before_anything_else_is_there(browser: Any, address: str) -> None:
-    tab = browser.new_context(viewport={"width": 820, "height": 1100}, device_scale_factor=1.5).new_page()
-    tab.goto(address)
-    link = tab.locator("#shelf a").first.get_attribute("href")
-    tab.evaluate("localStorage.setItem('sidebooks light', 'night')")
-    held: list[Any] = []
-    tab.route(re.compile(r"/pages\.json$|/preview$"), lambda route: held.append(route))
-    tab.goto("about:blank")
-    tab.goto(f"{address}{link}/7")
-    tab.wait_for_selector('#early[data-page="7"][data-shown="sharp"]')
-    assert tab.evaluate("document.getElementById('canvas').dataset.book") is None
-    assert tab.evaluate("getComputedStyle(document.getElementById('early')).filter").startswith("invert"), "no flash at night"
-    box = tab.locator("#early").bounding_box()
-    across = tab.evaluate("document.getElementById('early').naturalWidth")
-    assert abs(box["width"] * 1.5 - across) < 0.1, "pixel by pixel"
-    tab.wait_for_timeout(300)
-    while held:
-        held.pop().continue_()
-    shown(tab, 7)
-    assert tab.locator("#early").count() == 0, "the canvas took over"
-    tab.context.close()
-
-
-def test_a_coarse_answer_is_painted_and_then_replaced(browser: Any, address: str) -> None:
-    tab = browser.new_context(viewport={"width": 600, "height": 800}).new_page()
-    tab.goto(address)
-    link = tab.locator("#shelf a").first.get_attribute("href")
-    seen: list[str] = []
-
-    def answer(route: Any) -> None:
-        seen.append(route.request.url)
-        reply = route.fetch()
-        coarse = {"sidebooks-resolution": "0.25", "cache-control": "max-age=2"} if len(seen) == 1 else {}
-        route.fulfill(response=reply, headers={**reply.headers, **coarse})
-
-    tab.route(re.compile(r"/pages/3/\d+x\d+$"), answer)
-    tab.goto(f"{address}{link}/3")
-    tab.wait_for_selector('#canvas[data-page="3"][data-sharp="false"]')
-    shown(tab, 3)
-    assert len(seen) == 2
-    tab.context.close()
-
-
-def test_a_page_that_cannot_be_drawn_is_not_shown_as_an_empty_one(browser: Any, address: str) -> None:
-    tab = browser.new_context(viewport={"width": 600, "height": 800}).new_page()
-    tab.goto(address)
-    link = tab.locator("#shelf a").first.get_attribute("href")
-    problem = {"type": "about:blank", "status": 500, "detail": "budget.pdf, page 6: the worker process died"}
-    pages = re.compile(r"/pages/6/(\d+x\d+|preview)$")
-    tab.route(pages, lambda route: route.fulfill(status=500, json=problem))
-    tab.goto(f"{address}{link}/6")
-    tab.wait_for_selector('#canvas[data-page="6"][data-failed="true"]')
-    painted = canvas_pixels(tab)
-    middle = painted[painted.shape[0] // 2, painted.shape[1] // 2]
-    assert tuple(middle[:3]) != (255, 255, 255), "paper would look like an empty page"
-    assert "This page cannot be shown" in tab.inner_text(".stage .failed")
-    picture(tab, "failed")
-    tab.keyboard.press("PageDown")
-    shown(tab, 7)
-    tab.unroute(pages)
-    tab.keyboard.press("PageUp")
-    shown(tab, 6)
-    assert tab.evaluate("document.getElementById('canvas').dataset.failed") == "false"
-    tab.context.close()
-
-
-def test_a_busy_server_is_asked_again(browser: Any, address: str) -> None:
-    tab = browser.new_context(viewport={"width": 600, "height": 800}).new_page()
-    tab.goto(address)
-    link = tab.locator("#shelf a").first.get_attribute("href")
-    refusals = [503]
-
-    def answer(route: Any) -> None:
-        if refusals:
-            route.fulfill(status=refusals.pop(), headers={"retry-after": "1"}, body="busy")
-        else:
-            route.continue_()
-
-    tab.route(re.compile(r"/pages/5/\d+x\d+$"), answer)
-    tab.goto(f"{address}{link}/5")
-    shown(tab, 5)
-    assert refusals == []
-    tab.context.close()
-
-
-def test_the_byte_budget_of_decoded_images_binds(tab: Any) -> None:
-    for page in range(2, 14):
-        tab.keyboard.press("ArrowRight")
-        shown(tab, page)
-    used = tab.evaluate("window.sidebooks.book.decodedBytes")
-    assert 0 < used < 170 << 20
-    tab.click("#back")
-    tab.wait_for_selector("#shelf a")
-    assert tab.evaluate("window.sidebooks.book") is None
-
-
 def test_less_motion_for_who_asks_for_it(browser: Any, address: str) -> None:
     tab = browser.new_context(viewport={"width": 820, "height": 1100}, reduced_motion="reduce").new_page()
     tab.goto(address)
@@ -555,43 +295,6 @@ def test_less_motion_for_who_asks_for_it(browser: Any, address: str) -> None:
     shown(tab, 2)
     assert tab.evaluate("window.sidebooks.slide") == 0
     tab.context.close()
-
-
-@pytest.fixture(scope="module")
-def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """An accessibility checker, as published."""
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("needs npm, which fetches the checker")
-    folder = tmp_path_factory.mktemp("npm")
-    command = [npm, "pack", "--silent", AXE.replace("-core-", "-core@")]
-    subprocess.run(command, cwd=folder, check=True, timeout=240, stdout=subprocess.DEVNULL)
-    with tarfile.open(folder / f"{AXE}.tgz") as archive:
-        file = archive.extractfile("package/axe.min.js")
-        assert file is not None
-        return file.read().decode()
-
-
-@pytest.mark.parametrize("where", ["shelf", "reader", "night", "find", "contents", "pages", "bookmarks", "display", "more"])
-def test_no_accessibility_rule_is_broken(tab: Any, axe: str, where: str) -> None:
-    if where == "shelf":
-        tab.click("#back")
-        tab.wait_for_selector("#shelf a")
-    elif where == "night":
-        choose(tab, "night")
-    elif where != "reader":
-        tab.click(f"#tools [data-panel={where}]")
-        tab.wait_for_selector("#side h2")
-    if where != "shelf":
-        tab.wait_for_selector("#text span", state="attached")
-    picture(tab, where)
-    tab.evaluate(axe)
-    # The words over the picture are transparent: what is seen is the picture, whose contrast is the document's.
-    found = tab.evaluate(
-        """() => axe.run({exclude: ['#text span']})
-        .then(found => found.violations.map(one => [one.id, one.nodes.map(node => node.html)]))"""
-    )
-    assert found == []
 
 
 def test_an_outage_is_told_and_a_stream_that_ends_in_its_time_is_not(browser: Any, address: str) -> None:

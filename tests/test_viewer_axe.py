@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,11 +14,12 @@ import pytest
 from conftest import ROOT
 from house import NEEDS_CHROMIUM, browser
 from task_house import BUDGET, PETITION, Hall, Hand, Room, Task, hall
-from test_viewer import axe
+from viewer_screen import address, choose, folder, picture, tab
 
 pytestmark = NEEDS_CHROMIUM
-__all__ = ["axe", "browser", "hall"]
+__all__ = ["address", "browser", "folder", "hall", "tab"]
 
+AXE = "axe-core-4.14.1"
 PANELS = {
     "find": "search",
     "contents": "contents",
@@ -27,6 +31,21 @@ PANELS = {
 # The words over the picture are transparent: what is seen is the picture, whose contrast is the document's.
 RUN = """() => axe.run({exclude: ['.text span']}, {resultTypes: ['violations']})
     .then(found => found.violations.map(one => [one.id, one.nodes.map(node => node.html)]))"""
+
+
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An accessibility checker, as published."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("needs npm, which fetches the checker")
+    folder = tmp_path_factory.mktemp("npm")
+    command = [npm, "pack", "--silent", AXE.replace("-core-", "-core@")]
+    subprocess.run(command, cwd=folder, check=True, timeout=240, stdout=subprocess.DEVNULL)
+    with tarfile.open(folder / f"{AXE}.tgz") as archive:
+        file = archive.extractfile("package/axe.min.js")
+        assert file is not None
+        return file.read().decode()
 
 
 class Checked:
@@ -211,3 +230,25 @@ def test_a_page_that_failed_and_news(checked: Checked) -> None:
     hand.tab.evaluate("() => { location.hash = '#paper=nothing/3'; }")
     hand.sees(checked.t("unknown_text"))
     checked.check(hand, "a notice")
+
+
+@pytest.mark.parametrize("where", ["shelf", "reader", "night", "find", "contents", "pages", "bookmarks", "display", "more"])
+def test_no_accessibility_rule_is_broken(tab: Any, axe: str, where: str) -> None:
+    if where == "shelf":
+        tab.click("#back")
+        tab.wait_for_selector("#shelf a")
+    elif where == "night":
+        choose(tab, "night")
+    elif where != "reader":
+        tab.click(f"#tools [data-panel={where}]")
+        tab.wait_for_selector("#side h2")
+    if where != "shelf":
+        tab.wait_for_selector("#text span", state="attached")
+    picture(tab, where)
+    tab.evaluate(axe)
+    # The words over the picture are transparent: what is seen is the picture, whose contrast is the document's.
+    found = tab.evaluate(
+        """() => axe.run({exclude: ['#text span']})
+        .then(found => found.violations.map(one => [one.id, one.nodes.map(node => node.html)]))"""
+    )
+    assert found == []

@@ -22,7 +22,7 @@ from house import (
     picture,
     visit,
 )
-from test_viewer import shown
+from viewer_screen import shown
 
 pytestmark = NEEDS_CHROMIUM
 __all__ = ["browser", "house", "visit"]

@@ -16,7 +16,7 @@ from house import (
     pdf,
     visit,
 )
-from test_viewer import shown
+from viewer_screen import shown
 
 pytestmark = NEEDS_CHROMIUM
 __all__ = ["browser", "house", "visit"]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from reading_room import NEEDS_CHROMIUM, PAGES, Hand, Open, browser, open_at, room, shown
-from test_viewer import canvas_pixels, choose
+from viewer_screen import canvas_pixels, choose
 
 pytestmark = NEEDS_CHROMIUM
 __all__ = ["browser", "open_at", "room"]

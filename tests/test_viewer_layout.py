@@ -18,7 +18,8 @@ from house import (
     picture,
     visit,
 )
-from test_viewer import axe, shown
+from test_viewer_axe import axe
+from viewer_screen import shown
 
 pytestmark = NEEDS_CHROMIUM
 __all__ = ["axe", "browser", "house", "visit"]

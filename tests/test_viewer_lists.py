@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from house import NEEDS_CHROMIUM, House, Visits, browser, fits, house, papers, pdf, picture, visit
 from served import until_listed
-from test_viewer import shown
+from viewer_screen import shown
 
 pytestmark = NEEDS_CHROMIUM
 __all__ = ["browser", "house", "visit"]

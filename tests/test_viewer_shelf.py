@@ -19,7 +19,7 @@ from house import (
     picture,
     visit,
 )
-from test_viewer import canvas_pixels, shown
+from viewer_screen import canvas_pixels, shown
 
 pytestmark = NEEDS_CHROMIUM
 __all__ = ["browser", "house", "visit"]

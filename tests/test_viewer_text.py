@@ -16,7 +16,7 @@ import pymupdf
 import pytest
 from PIL import Image
 from served import until_listed
-from test_viewer import CHROMIUM, get, shown
+from viewer_screen import CHROMIUM, get, shown
 
 from sidebooks_core import Settings, TileService
 
