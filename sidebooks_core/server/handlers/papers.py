@@ -201,7 +201,7 @@ async def position(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     def made() -> HttpResponse:
         of = _still(parts, request)
         page = papers.shelf.position(of.id, person)
-        found = Position(of.id, of.revision, _from_one(page))
+        found = Position(of.id, of.revision, _from_one(page), person)
         return responses.json(request, found, responses.JSON, headers.PERSONAL)
 
     return await parts.pools.run("differences", made)
@@ -220,8 +220,9 @@ async def keep_position(parts: ServerParts, request: HttpRequest) -> HttpRespons
             raise Refused(409, "the paper cannot be opened")
         if body.page > found.page_count:
             raise Refused(400, f"page: 1 to {found.page_count}")
-        page = papers.shelf.keep_position(of.id, body.page - 1, person, revision=number)
-        return responses.json(request, Position(of.id, of.revision, page + 1), responses.JSON, headers.PERSONAL)
+        age_s = 0.0 if body.age_s is UNSET else body.age_s
+        page = papers.shelf.keep_position(of.id, body.page - 1, person, revision=number, age_s=age_s)
+        return responses.json(request, Position(of.id, of.revision, page + 1, person), responses.JSON, headers.PERSONAL)
 
     return await parts.pools.run("differences", made)
 
