@@ -222,7 +222,7 @@ class Application:
         )
 
         def told(found: list[Change]) -> None:
-            self._forget_papers()
+            self._forget_papers()  # another process may have made them
             feed.add(found)
             try:
                 if len(self.events):
@@ -240,7 +240,6 @@ class Application:
             progress=ProgressEvents(self.events, feed, self.gate, self._pools),
             searches=searches,
             noted=Noted(),
-            changed=self._forget_papers,
         )
 
     def _forget_papers(self) -> None:
