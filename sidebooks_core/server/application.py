@@ -230,6 +230,7 @@ class Application:
             finally:
                 self.events.shelf_changed()  # each stream reads by itself what could not be read here
 
+        papers.feed.forget_with(self._forget_papers)
         papers.tell(told)
         return PaperParts(
             shelf=papers,
