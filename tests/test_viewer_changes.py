@@ -98,16 +98,18 @@ def test_a_page_that_comes_no_more_since_the_login_has_ended_offers_a_login(visi
 
 
 def test_a_paper_that_is_closed_to_everybody_is_not_called_withdrawn(visit: Visits, house: House) -> None:
-    folder = house.folder("公開の棚")
-    house.ask("PUT", f"folders/{folder}/access", {"grants": [{"kind": "role", "subject": "citizen"}]})
+    folder, closed = house.folder("公開の棚"), house.folder("非公開の棚")
+    for one, grants in ((folder, [{"kind": "role", "subject": "citizen"}]), (closed, [])):
+        house.ask("PUT", f"folders/{one}/access", {"grants": grants})
     paper = house.paper(folder, "広報.pdf", pdf(*TEXTS))
     tab = visit(None, f"#paper={paper}/2", size="phone")
     shown(tab, 2)
-    house.ask("PUT", f"folders/{folder}/access", {"grants": []})
+    house.ask("PATCH", f"papers/{paper}", {"folder": closed})
     news = tab.locator("#news")
     news.get_by_text("not open to you any more").wait_for(timeout=LATE_MS)
     assert "withdrawn" not in tab.inner_text("body")
     assert not canvas_pixels(tab).any()
+    tab.get_by_role("heading", name="公開の棚").wait_for(timeout=LATE_MS)
     news.get_by_role("button", name="Log in").click()
     log_in(tab, "係長")
     shown(tab, 2)
@@ -128,3 +130,26 @@ def test_who_logs_in_elsewhere_comes_back_to_the_same_page(visit: Visits, house:
     shown(tab, 3)
     tab.evaluate("location.hash = ''")
     tab.get_by_role("link", name="外部認証").wait_for()
+
+
+def test_a_shelf_that_comes_late_leaves_the_login_alone(visit: Visits, house: House) -> None:
+    folder, closed = house.folder("遅い棚"), house.folder("閉じた棚")
+    house.ask("PUT", f"folders/{folder}/access", {"grants": [{"kind": "role", "subject": "citizen"}]})
+    paper = house.paper(closed, "議案.pdf", pdf(*TEXTS))
+    tab = visit(None, size="phone")
+    tab.get_by_role("link", name="遅い棚").wait_for()
+    held: list[Any] = []
+    tab.route(f"**/folders/{folder}*", lambda route: held.append(route))
+    with tab.expect_request(f"**/folders/{folder}*"):
+        tab.evaluate(f"location.hash = 'folder={folder}'")
+    tab.evaluate(f"location.hash = 'paper={paper}/3'")
+    tab.get_by_role("heading", name="Log in", exact=True).wait_for(timeout=LATE_MS)
+    tab.get_by_label("Name").fill("議員")
+    with tab.expect_response(f"**/folders/{folder}*"):
+        held[0].continue_()
+    tab.wait_for_timeout(300)  # it would be there
+    house.folder("何かが変わった")  # and this would bring it, too
+    tab.wait_for_timeout(300)
+    tab.get_by_label("Password", exact=True).fill(PASSWORD, timeout=LATE_MS)
+    tab.get_by_role("button", name="Log in", exact=True).last.click()
+    shown(tab, 3)

@@ -213,6 +213,7 @@ export class Changes {
   /* The login has ended: nothing that it showed stays. The address does, so that one is at the same page after the next login. */
   async #logInAgain() {
     const { app } = this;
+    app.extras.positions.settle();
     app.extras.positions.leave();
     app.reader.wipe();
     $("strip").width = $("strip").height = 1;

@@ -79,7 +79,10 @@ export async function addExtras(main) {
   extras.paintStrip = paintStrip;
 
   /* The address stays, and leads back to the same page. */
-  function logInAgain() { return main.showEntry("login", t("login_over")); }
+  function logInAgain() {
+    positions.settle();
+    return main.showEntry("login", t("login_over"));
+  }
 
   /** @type {Extras["fail"]} */
   function fail(error, kind = "") {

@@ -73,6 +73,9 @@ export class Positions {
     keepPage(this.app, book.paper.id, page, book.paper.revision).catch(() => { book.page_kept = before; }); // it is kept with the next one
   }
 
+  /** The address says now where one is, not only when the page has been looked at. */
+  settle() { for (const reader of this.app.extras.readers) if (reader.state.book) this.#settle(reader); }
+
   /** Keep the place of a reader now. @param {Reader} reader */
   keep(reader) {
     clearTimeout(this.#timers.get(reader));

@@ -45,10 +45,14 @@ export async function showShelf(app, place) {
 
 /** @param {App} app @param {EntryWay} way @param {string | undefined} told the token of a link, or why one has to log in */
 export async function showEntry(app, way, told) {
-  const { api } = await theShelf(app);
+  const mine = app.entry;
+  const shelf = await theShelf(app);
   const { showEntry: show } = await import("./entry.js");
   await styled;
   const { tools } = await app.afterwards();
+  if (app.entry !== mine) return; // somebody went elsewhere meanwhile
+  shelf.giveUp();
+  const { api } = shelf;
   app.entry = () => show(need("shelf"), api, way, told, tools);
   await app.entry();
 }

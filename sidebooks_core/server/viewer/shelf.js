@@ -381,6 +381,12 @@ export function makeShelf(host, does) {
     /** Whoever asks, once the shelf was shown. */
     get me() { return me; },
     again,
+    /** Another page stands in its place: what is on its way to it does not come. */
+    giveUp() {
+      showing += 1;
+      leave();
+      shown = null;
+    },
     /** The stream tells of changes. */
     changed() {
       clearTimeout(stale);
