@@ -37,6 +37,7 @@ _OF_A_FOLDER = frozenset(
         Operation.READ_FOLDER,
         Operation.REGISTER,
         Operation.CHANGE_FOLDER,
+        Operation.OPEN_MEETING,
         Operation.READ_READERS,
         Operation.SHARE,
         Operation.CHANGE_ACCESS,

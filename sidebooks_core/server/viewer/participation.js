@@ -180,6 +180,8 @@ export class Participation extends EventTarget {
     this.letSleep();
     clearTimeout(this.#losing);
     if (!this.isProjector) keepMeeting("");
+    this.app.extras?.positions.settle();
+    if (this.app.places().kind === "meeting") history.replaceState(null, "", location.pathname); // who loads it anew has left
     if (this.app.meeting === this) this.app.meeting = null;
     this.#entered(new DOMException("the meeting was left", "AbortError"));
     this.#giveBackFeed();
