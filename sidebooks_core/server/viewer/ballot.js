@@ -76,7 +76,7 @@ export function watchVotes(part) {
     /** @param {Choice} choice */
     function choose(choice) {
       const go = button("done", t("vote_so", { choice: t(`vote_${choice}`) }), () => cast(choice, go), { class: "main" });
-      foot.replaceChildren(go, button("back", t("choose_again"), offer));
+      foot.replaceChildren(go, button("back", t("another_choice"), offer));
       for (const one of choices.querySelectorAll("button")) one.setAttribute("aria-pressed", String(one.dataset.choice === choice));
       go.focus();
     }

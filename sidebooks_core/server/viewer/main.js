@@ -3,7 +3,7 @@
 /** @import { App, Extras, PaperDetails, Problem } from "./types" */
 
 import { aboutOf, choices, ofBook } from "./choices.js";
-import { Library, TOP } from "./client.js";
+import { Library } from "./client.js";
 import { addressOf, keyOf, parsePlace } from "./place.js";
 import { Reader } from "./reader.js";
 
@@ -100,11 +100,7 @@ async function route() {
   const place = places();
   const { kind, id, page } = place;
   try {
-    if (kind === "join" || kind === "setup") await showEntry(kind, place.token);
-    else if (kind === "search") await showShelf({ query: place.query });
-    else if (kind === "shelf" || kind === "folder") await showShelf({ folder: kind === "folder" ? id : TOP });
-    else if (kind === "meeting" || kind === "code") await (await import("./arriving.js")).arrive(app, place);
-    else if (kind === "unknown") await (await import("./plain.js")).showUnknown(app);
+    if (kind !== "paper" && kind !== "document") await (await import("./elsewhere.js")).goElsewhere(app, place);
     else if (reader.state.book?.key === keyOf(kind, id)) {
       reader.giveUpOpening();
       if (page && page !== reader.state.page) reader.goto(page);
@@ -114,13 +110,7 @@ async function route() {
     if (location.hash === hash) await app.extras?.arrived(place);
   } catch (thrown) {
     const error = /** @type {Problem} */ (thrown);
-    if (location.hash !== hash || error.name === "AbortError") return;
-    if (error.status === 401) { await showEntry("login"); return; }
-    if ((!error.status || error.status >= 500) && await (await import("./plain.js")).isOffline(app)) return;
-    if (kind !== "shelf") {
-      await showShelf({ folder: TOP }).catch((other) => (other.status === 401 ? showEntry("login") : null)); // the first fault is told
-    }
-    (await afterwards()).fail(error, kind);
+    if (location.hash === hash && error.name !== "AbortError") await (await import("./elsewhere.js")).giveUp(app, kind, error);
   }
 }
 

@@ -147,7 +147,7 @@ export const words = {
   vote_no: "No",
   vote_abstain: "Abstain",
   vote_so: "Vote: {choice}",
-  choose_again: "Choose again",
+  another_choice: "Choose again",
   ballot_named: "Your vote is told with your name when the result is confirmed. It cannot be changed.",
   ballot_secret: "Nobody learns how you vote. It cannot be changed.",
   ballot_named_short: "Named",

@@ -147,7 +147,7 @@ export const words = {
   vote_no: "反対",
   vote_abstain: "棄権",
   vote_so: "「{choice}」で投票する",
-  choose_again: "選び直す",
+  another_choice: "選び直す",
   ballot_named: "記名投票です。確定すると氏名とともに公表されます。投票は変えられません。",
   ballot_secret: "無記名投票です。だれがどう投票したかは残りません。投票は変えられません。",
   ballot_named_short: "記名",
