@@ -183,7 +183,7 @@ class Listener:
                     continue
                 self._wake.clear()
                 is_last = self.seat is not None and self.seat.farewell is not None  # asked before it is taken
-                for one in self._take():
+                for one in self._take(is_last=is_last):
                     if await self._goes_on():
                         yield one
                 if is_last:
@@ -218,9 +218,11 @@ class Listener:
             self._reading = asyncio.ensure_future(self.asks.changes_after(self._position))
             self._reading.add_done_callback(lambda _: self._wake.set())
 
-    def _take(self) -> list[Told]:
-        """What may be sent now. What a meeting says comes first."""
+    def _take(self, *, is_last: bool) -> list[Told]:
+        """What may be sent now. What a meeting says comes first. is_last: a farewell is in it, and nothing comes after that."""
         told = [] if self.seat is None else [Told(MEETING, data) for data in self.seat.take()]
+        if is_last:
+            return told
         if self._reading is not None and self._reading.done():
             told += self._read(self._reading.result())
             self._reading = None
