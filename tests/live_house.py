@@ -104,7 +104,7 @@ class Tablet:
         self._came.set()
 
     async def say(self, kind: str, **fields: Any) -> None:
-        await self.connection.send(json.dumps({"kind": kind, **fields}))
+        await self.connection.send(json.dumps({"kind": kind, **fields}, ensure_ascii=False))
 
     async def hello(self, meeting: str, client: str = "c1", **more: Any) -> None:
         """Be in a meeting."""
