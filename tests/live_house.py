@@ -18,6 +18,7 @@ from town_hall import TownHall, town_hall
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from sidebooks_core.server import Application
 from sidebooks_core.server.command import BoundedServer
 from sidebooks_core.server.limits import ServerLimits
 from sidebooks_core.server.listening import listening
@@ -30,11 +31,12 @@ Message = dict[str, Any]
 class LiveHouse:
     """A town hall that listens on a port."""
 
-    def __init__(self, hall: TownHall, listener: socket.socket) -> None:
+    def __init__(self, hall: TownHall, listener: socket.socket, application: Application | None = None) -> None:
+        """application: one more of the town hall. None: its own."""
         self.hall = hall
         self.port = listener.getsockname()[1]
         options = ServeOptions(host="127.0.0.1", port=0, browser=False, paths=())
-        self.server = BoundedServer(hall.application, ServerLimits(), listener, options)
+        self.server = BoundedServer(application or hall.application, ServerLimits(), listener, options)
         self._thread = threading.Thread(target=self.server.run, kwargs={"sockets": [listener]}, daemon=True)
         self._thread.start()
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import pytest
+from quiet import wait_until
 from town_hall import TownHall, town_hall
 
 pytest.importorskip("websockets", reason="needs the extra server")
