@@ -63,6 +63,11 @@ class LiveHouse:
         meeting: str = made.json()["id"]
         return meeting
 
+    def cut(self) -> None:
+        """All connections break."""
+        for one in list(self.server.server_state.connections):
+            one.loop.call_soon_threadsafe(one.transport.abort)
+
     def end(self) -> None:
         self.server.should_exit = True
         self._thread.join(PATIENCE_S)
