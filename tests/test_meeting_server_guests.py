@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from town_hall import CODE, TownHall, town_hall
+from town_hall import CODE, TownHall, paper_of, town_hall
 
 pytest.importorskip("websockets", reason="needs the extra server")
 
@@ -54,6 +54,11 @@ def test_a_guest_joins_by_a_code_and_leaves_with_the_end(house: LiveHouse) -> No
             assert tablet.of("welcome")[0]["name"] == "傍聴者"
             paper = await asyncio.to_thread(house.ask, "none", f"/papers/{tablet.state['paper']}", Cookie=guest)
             assert paper.status == 200, "a guest reads the folder of the meeting"
+            secret = await asyncio.to_thread(house.hall.shelf.register, paper_of(77), house.hall.planning, name="他の委員会")
+            await chair.command("open_paper", paper=secret.id, revision=1)
+            await tablet.wait(lambda: tablet.state["paper"] == secret.id or None)
+            hidden = await asyncio.to_thread(house.ask, "none", f"/papers/{secret.id}", Cookie=guest)
+            assert hidden.status == 404, "what is shown is not open to all for that"
             async with house.tablet("none", Cookie=guest) as elsewhere:
                 await elsewhere.say("hello", protocol=1, meeting=other, client="c1")
                 assert await elsewhere.until_closed() == 4404

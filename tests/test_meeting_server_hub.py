@@ -43,7 +43,11 @@ def test_without_a_hub_the_addresses_say_what_to_do(hall: TownHall, tmp_path: Pa
             _ = meetings.hub
         alone, hall.application = hall.application, application_of(hall, meetings)
         for method, path, body in (
+            ("GET", "/meetings", None),
             ("GET", f"/meetings/{hall.meeting}", None),
+            ("GET", f"/meetings/{hall.meeting}/votes", None),
+            ("GET", f"/meetings/{hall.meeting}/pages", None),
+            ("POST", "/meetings/join", {"code": "x"}),
             ("POST", f"/folders/{hall.finance.id}/meetings", {}),
             ("POST", f"/meetings/{hall.meeting}/messages?client=c1", {"kind": "ask", "what": "state"}),
         ):

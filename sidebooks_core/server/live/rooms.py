@@ -182,7 +182,7 @@ class Rooms:
     async def _room(self, meeting_id: str) -> Room:
         """Raises Turned, HubFailed, StorageError."""
         room = self.find(meeting_id)
-        if room is not None:
+        if room is not None and room.state.mode != "ended":
             return room
         meeting = await self.read(meeting_id)
         if meeting is None:
