@@ -6,15 +6,19 @@ import asyncio
 import json
 import socket
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
+from asgi import Reply
 from town_hall import TownHall, town_hall
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from sidebooks_core.server import Application
 from sidebooks_core.server.command import BoundedServer
 from sidebooks_core.server.limits import ServerLimits
 from sidebooks_core.server.listening import listening
@@ -27,23 +31,42 @@ Message = dict[str, Any]
 class LiveHouse:
     """A town hall that listens on a port."""
 
-    def __init__(self, hall: TownHall, listener: socket.socket) -> None:
+    def __init__(self, hall: TownHall, listener: socket.socket, application: Application | None = None) -> None:
+        """application: one more of the town hall. None: its own."""
         self.hall = hall
         self.port = listener.getsockname()[1]
         options = ServeOptions(host="127.0.0.1", port=0, browser=False, paths=())
-        self.server = BoundedServer(hall.application, ServerLimits(), listener, options)
+        self.server = BoundedServer(application or hall.application, ServerLimits(), listener, options)
         self._thread = threading.Thread(target=self.server.run, kwargs={"sockets": [listener]}, daemon=True)
         self._thread.start()
 
     def cookie(self, who: str) -> str:
         return f"sidebooks_login_{self.port}={self.hall.cookies[who]}"
 
+    def ask(self, who: str, path: str, method: str = "GET", body: Any = None, **headers: str) -> Reply:
+        """What the server answers to somebody. In a scenario: `asyncio.to_thread`."""
+        given = {"Cookie": self.cookie(who), "Content-Type": "application/json"}
+        given |= {name.replace("_", "-"): value for name, value in headers.items()}
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data, given, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=PATIENCE_S) as reply:
+                return Reply(reply.status, dict(reply.headers), reply.read())
+        except urllib.error.HTTPError as refused:
+            with refused:
+                return Reply(refused.code, dict(refused.headers), refused.read())
+
     def begin(self, who: str = "tender", **body: Any) -> str:
         """A meeting in the folder of the finance committee. Its id."""
-        made = self.hall.ask(who, f"/folders/{self.hall.finance.id}/meetings", "POST", body)
+        made = self.ask(who, f"/folders/{self.hall.finance.id}/meetings", "POST", body)
         assert made.status == 201, made.body
         meeting: str = made.json()["id"]
         return meeting
+
+    def cut(self) -> None:
+        """All connections break."""
+        for one in list(self.server.server_state.connections):
+            one.loop.call_soon_threadsafe(one.transport.abort)
 
     def end(self) -> None:
         self.server.should_exit = True
@@ -88,7 +111,7 @@ class Tablet:
         self._came.set()
 
     async def say(self, kind: str, **fields: Any) -> None:
-        await self.connection.send(json.dumps({"kind": kind, **fields}))
+        await self.connection.send(json.dumps({"kind": kind, **fields}, ensure_ascii=False))
 
     async def hello(self, meeting: str, client: str = "c1", **more: Any) -> None:
         """Be in a meeting."""

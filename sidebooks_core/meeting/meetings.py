@@ -43,9 +43,14 @@ class Meetings:
     @property
     def hub(self) -> Hub:
         """Raises HubMissing."""
+        self.require_hub()
+        assert self._hub is not None
+        return self._hub
+
+    def require_hub(self) -> None:
+        """Raises HubMissing."""
         if self._hub is None:
             raise HubMissing(NO_HUB)
-        return self._hub
 
     def close(self) -> None:
         """Write what waits, and let go of the data."""

@@ -59,7 +59,7 @@ from sidebooks_core.server.sessions import Sessions
 from sidebooks_core.server.sharing import Cache, Sharing
 from sidebooks_core.server.shelf import Shelf
 from sidebooks_core.server.shelf_feed import ShelfFeed
-from sidebooks_core.server.statuses import Refused
+from sidebooks_core.server.statuses import Refused, not_found
 from sidebooks_core.server.ways_in import BrowserLogins, HouseWithoutPeople, SignedAddresses
 from sidebooks_core.shelf import Change
 from sidebooks_core.shelf import Shelf as PaperShelf
@@ -244,7 +244,8 @@ class Application:
         if scope["type"] == "http":
             await self._nothing(scope, receive, send)
         else:
-            await self._starlette.router.not_found(scope, receive, send)
+            socket = Socket(scope, receive, send, may_change=False)
+            await self._sender.refuse_socket(scope[REQUEST].scope, socket, responses.refusal(not_found()))
 
     def _paper_parts(self, papers: PaperShelf, limits: ServerLimits, searches: Quota) -> PaperParts:
         places = self.places or Places(papers)

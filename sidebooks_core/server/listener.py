@@ -172,7 +172,7 @@ class Listener:
     async def told(self) -> AsyncGenerator[Told | None, None]:
         """The events, until it ends; `end` says why. None: nothing has come for `ALIVE_EVERY_S`."""
         try:
-            while await self._goes_on():
+            while not self._is_over():
                 self._read_on()
                 try:
                     async with asyncio.timeout(ALIVE_EVERY_S):
@@ -182,9 +182,11 @@ class Listener:
                         yield None
                     continue
                 self._wake.clear()
+                if not await self._goes_on():
+                    break
                 is_last = self.seat is not None and self.seat.farewell is not None  # asked before it is taken
-                for one in self._take():
-                    if await self._goes_on():
+                for number, one in enumerate(self._take(is_last=is_last)):
+                    if number == 0 or await self._goes_on():
                         yield one
                 if is_last:
                     self.end = self.end or End.LEFT
@@ -195,11 +197,14 @@ class Listener:
             if self._reading is not None:
                 self._reading.cancel()
 
-    async def _goes_on(self) -> bool:
-        """Whether more may be sent. Asked before each piece: a login may end by time, and then nobody tells of it."""
+    def _is_over(self) -> bool:
         if self.end is None and self._loop.time() >= self._until_s:
             self.end = End.OVER
-        if self.end is not None:
+        return self.end is not None
+
+    async def _goes_on(self) -> bool:
+        """Whether more may be sent. Asked before each piece: a login may end by time, and then nobody tells of it."""
+        if self._is_over():
             return False
         answer = self.asks.question.known()
         if isinstance(answer, Unknown):
@@ -218,9 +223,11 @@ class Listener:
             self._reading = asyncio.ensure_future(self.asks.changes_after(self._position))
             self._reading.add_done_callback(lambda _: self._wake.set())
 
-    def _take(self) -> list[Told]:
-        """What may be sent now. What a meeting says comes first."""
+    def _take(self, *, is_last: bool) -> list[Told]:
+        """What may be sent now. What a meeting says comes first. is_last: a farewell is in it, and nothing comes after that."""
         told = [] if self.seat is None else [Told(MEETING, data) for data in self.seat.take()]
+        if is_last:
+            return told
         if self._reading is not None and self._reading.done():
             told += self._read(self._reading.result())
             self._reading = None

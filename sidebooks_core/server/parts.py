@@ -75,9 +75,10 @@ class ServerParts(Struct, frozen=True, eq=False, kw_only=True):
         return self.papers
 
     def meeting_parts(self) -> Live:
-        """Raises Refused if there are no meetings."""
+        """Raises Refused if there are no meetings, and HubMissing if there is nothing that they can live in."""
         if self.live is None:
             raise not_found()
+        self.live.meetings.require_hub()
         return self.live
 
     def began_listening(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from sidebooks_core.meeting.messages import Painted, Ping, Pong, Tally
 from sidebooks_core.meeting.messages import encoded as message_json
@@ -27,8 +27,10 @@ OTHERS_LAST_S = 15.0
 class Room:
     """A listener of the hub: `told` and `whispered` are called from its threads. All else belongs to the event loop."""
 
-    def __init__(self, meeting: Meeting, process: str) -> None:
-        """process: the name of this server process among those of the hub."""
+    def __init__(self, meeting: Meeting, process: str, share: Callable[[Counted], None] | None) -> None:
+        """process: the name of this server process among those of the hub. share: tells the others how many clients are here.
+        None: there are no others.
+        """
         self.id = meeting.state.meeting
         self.state = meeting.state
         """The newest that is known here."""
@@ -37,6 +39,8 @@ class Room:
         self.has_news = asyncio.Event()
         """Set when a newer state has come. Whoever waits for it clears it."""
         self._process = process
+        self._share = share
+        self._shared: Counted | None = None
         self._loop = asyncio.get_running_loop()
         self._lock = threading.Lock()
         self._clients: dict[tuple[str, str], Client] = {}
@@ -169,19 +173,32 @@ class Room:
         self._progress_s = now_s = self._loop.time()
         self._others = {name: kept for name, kept in self._others.items() if now_s - kept[0] < OTHERS_LAST_S}
         position = self.state.position
-        elsewhere = [kept for _, kept in self._others.values()]
+        elsewhere, own = [kept for _, kept in self._others.values()], self.count()
+        self._tell_others(own)
         # A process that counts for an older state cannot know who has painted this one: all of its clients are behind.
         counts = [
             one.count if (one.epoch, one.seq) == position
             else Count(here=one.count.here, following=one.count.following, painted=0, behind=one.count.here)
             for one in elsewhere
         ]  # fmt: skip
-        data = message_json(progress_of(position, [self.count(), *counts]))
+        data = message_json(progress_of(position, [own, *counts]))
         for client in self.clients():
             if client.progress != data and self.standings(client.speaker.participant.id) & {"chair", "presenter"}:
                 client.progress = data
                 client.outbox.put("progress", data)
                 client.wake()
+
+    def repeat_count(self) -> None:
+        """Tell the other processes again how many are here: what they are told may get lost."""
+        self._shared = None
+        self._tell_others(self.count())
+
+    def _tell_others(self, own: Count) -> None:
+        epoch, seq = self.state.position
+        counted = Counted(process=self._process, epoch=epoch, seq=seq, count=own)
+        if self._share is not None and counted != self._shared:
+            self._shared = counted
+            self._share(counted)
 
     def _put_for_chairs(self, slot: Slot, data: bytes) -> None:
         woken = [one for one in self.clients() if "chair" in self.standings(one.speaker.participant.id)]

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable
+from functools import partial
 
 from msgspec import Struct
 
@@ -16,7 +17,7 @@ from sidebooks_core.meeting.model import Meeting
 from sidebooks_core.server.listener import Listener
 from sidebooks_core.server.live import between
 from sidebooks_core.server.live.attendance import Attendance
-from sidebooks_core.server.live.between import Counted, Passed, Passing, Said
+from sidebooks_core.server.live.between import Passed, Passing, Said
 from sidebooks_core.server.live.clients import Client, Speaker
 from sidebooks_core.server.live.outbox import Outbox
 from sidebooks_core.server.live.pace import Pace
@@ -181,7 +182,7 @@ class Rooms:
     async def _room(self, meeting_id: str) -> Room:
         """Raises Turned, HubFailed, StorageError."""
         room = self.find(meeting_id)
-        if room is not None:
+        if room is not None and room.state.mode != "ended":
             return room
         meeting = await self.read(meeting_id)
         if meeting is None:
@@ -190,7 +191,8 @@ class Rooms:
         if room is None:
             if meeting.state.mode == "ended":
                 raise Turned(Farewell(why="ended", return_s=None))
-            room = Room(meeting, self._process)
+            share = partial(self.whisper, meeting_id, self._process) if self._meetings.is_shared else None
+            room = Room(meeting, self._process, share)
             self._rooms[meeting_id] = room, self._meetings.hub.subscribe(meeting_id, room)
             await self.refresh(room)  # what was told between the look and the subscription
             if self._beat is None or self._beat.done():
@@ -235,7 +237,4 @@ class Rooms:
         if group:
             return
         self._let_go(room)  # whoever opened it may have gone before they were in
-        if self._meetings.is_shared:
-            epoch, seq = room.state.position
-            counted = Counted(process=self._process, epoch=epoch, seq=seq, count=room.count())
-            self.whisper(room.id, self._process, counted)
+        room.repeat_count()

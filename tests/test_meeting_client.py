@@ -1,0 +1,135 @@
+"""The client of meetings for programs, against a real server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("websockets", reason="needs the extra server")
+
+from live_house import PATIENCE_S, LiveHouse, live_house
+
+from sidebooks_core.errors import AccessDenied, NoSuchMeeting, RequestError
+from sidebooks_core.meeting import client as client_module
+from sidebooks_core.meeting.client import MeetingClient, follow
+from sidebooks_core.meeting.commands import CallEverybody, End, Show
+from sidebooks_core.meeting.messages import Done, Refused
+from sidebooks_core.meeting.state import State
+
+
+@pytest.fixture
+def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveHouse]:
+    monkeypatch.setattr(client_module, "FIRST_WAIT_S", 0.05)
+    with live_house(tmp_path) as made:
+        yield made
+
+
+def client_of(house: LiveHouse, who: str, meeting: str) -> MeetingClient:
+    cookie = house.cookie(who) if house.hall.cookies[who] else ""
+    return MeetingClient(f"http://127.0.0.1:{house.port}/", meeting, headers={"Cookie": cookie})
+
+
+async def until_page(client: MeetingClient, page: int) -> State:
+    async with asyncio.timeout(PATIENCE_S):
+        async for state in client.states():
+            if state.page == page:
+                return state
+    raise AssertionError
+
+
+def test_a_program_follows_a_meeting_to_its_end(house: LiveHouse) -> None:
+    meeting = house.begin()
+
+    async def followed() -> list[int]:
+        pages = []
+        async for state in follow(f"http://127.0.0.1:{house.port}", meeting, headers={"Cookie": house.cookie("member")}):
+            pages.append(state.page)
+            arrived.release()
+        return pages
+
+    async def scenario() -> None:
+        nonlocal arrived
+        arrived = asyncio.Semaphore(0)
+        following = asyncio.create_task(followed())
+        async with client_of(house, "tender", meeting) as presenter:
+            state = await until_page(presenter, 1)
+            assert presenter.details is None or presenter.details.meeting == meeting
+            for page in (2, 3):
+                async with asyncio.timeout(PATIENCE_S):
+                    await arrived.acquire()
+                done = await presenter.do(Show, paper=state.paper, revision=state.revision, page=page)
+                assert isinstance(done, Done)
+            await presenter.painted(await until_page(presenter, 3))
+            async with asyncio.timeout(PATIENCE_S):
+                await arrived.acquire()
+            assert presenter.participant == state.presenter
+            assert isinstance(await presenter.do(End), Done)
+        async with asyncio.timeout(PATIENCE_S):
+            assert await following == [1, 2, 3, 3]
+
+    arrived = asyncio.Semaphore(0)
+    asyncio.run(scenario())
+
+
+def test_a_connection_that_breaks_is_made_anew_and_a_command_is_done_once(house: LiveHouse) -> None:
+    meeting = house.begin()
+
+    async def scenario() -> None:
+        async with client_of(house, "tender", meeting) as presenter, client_of(house, "member", meeting) as follower:
+            state = await until_page(presenter, 1)
+            await until_page(follower, 1)
+            for count in range(1, 4):
+                house.cut()
+                answer = await asyncio.wait_for(presenter.do(CallEverybody), PATIENCE_S)
+                assert isinstance(answer, Done), answer
+                async with asyncio.timeout(PATIENCE_S):
+                    async for one_state in follower.states():
+                        if one_state.called == count:
+                            break
+            refused = await presenter.do(Show, paper="nothing", revision=1, page=1)
+            assert isinstance(refused, Refused)
+            assert refused.why == "forbidden"
+            assert presenter.state is not None
+            assert presenter.state.called == 3 == state.called + 3
+
+    asyncio.run(scenario())
+
+
+def test_who_may_not_follow_is_told_so(house: LiveHouse) -> None:
+    meeting = house.begin()
+
+    async def refused(who: str, name: str = meeting) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            async with client_of(house, who, name) as client:
+                async for _ in client.states():
+                    raise AssertionError
+
+    async def ended() -> None:
+        async with client_of(house, "member", meeting) as client:
+            await until_page(client, 1)
+            await asyncio.to_thread(house.hall.access.end_sessions, house.hall.people["member"].id)
+            with pytest.raises(AccessDenied):
+                await until_page(client, 99)
+
+    with pytest.raises(AccessDenied):
+        asyncio.run(refused("none"))
+    for who, name in (("other folder", meeting), ("member", "nothing")):
+        with pytest.raises(NoSuchMeeting):
+            asyncio.run(refused(who, name))
+    with pytest.raises(RequestError):
+        MeetingClient("books.example", meeting)
+    asyncio.run(ended())
+
+
+def test_a_command_that_makes_no_sense_is_refused_before_it_is_sent(house: LiveHouse) -> None:
+    meeting = house.begin()
+
+    async def scenario() -> None:
+        async with client_of(house, "tender", meeting) as client:
+            with pytest.raises(RequestError):
+                await client.do(Show, paper="x", revision=1, page=0)
+
+    asyncio.run(scenario())

@@ -1,0 +1,130 @@
+"""Guests who come by a code: they are in one meeting, for a time, and their logins end with it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from town_hall import CODE, TownHall, paper_of, town_hall
+
+pytest.importorskip("websockets", reason="needs the extra server")
+
+from live_house import LiveHouse, live_house
+
+from sidebooks_core.access import Access
+from sidebooks_core.errors import AccessDenied, RequestError
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[LiveHouse]:
+    with live_house(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def hall(tmp_path: Path) -> Iterator[TownHall]:
+    with town_hall(tmp_path) as made:
+        yield made
+
+
+def joined(house: LiveHouse, code: str, name: str = "傍聴者") -> str:
+    """The cookie of a guest who has used a code."""
+    reply = house.ask("none", "/meetings/join", "POST", {"code": code, "name": name})
+    assert reply.status == 200, reply.body
+    told = reply.json()["me"]
+    assert (told["role"], told["name"]) == ("guest", name)
+    return reply.headers["set-cookie"].partition(";")[0]
+
+
+def test_a_guest_joins_by_a_code_and_leaves_with_the_end(house: LiveHouse) -> None:
+    meeting, other = house.begin(), house.begin(name="other")
+    made = house.ask("tender", f"/meetings/{meeting}/code", "POST", {"hours": 2}).json()
+    assert re.fullmatch(r"[2-9A-Z]{4}-[2-9A-Z]{4}", made["code"])
+    assert made["address"].endswith(f"/#meeting={meeting}&code={made['code']}")
+    assert made["qr_svg"].startswith("<svg")
+    guest = joined(house, made["code"].lower().replace("-", " "))
+
+    async def scenario() -> None:
+        async with house.tablet("tender") as chair, house.tablet("none", Cookie=guest) as tablet:
+            await chair.hello(meeting)
+            await tablet.hello(meeting)
+            assert tablet.of("welcome")[0]["name"] == "傍聴者"
+            paper = await asyncio.to_thread(house.ask, "none", f"/papers/{tablet.state['paper']}", Cookie=guest)
+            assert paper.status == 200, "a guest reads the folder of the meeting"
+            secret = await asyncio.to_thread(house.hall.shelf.register, paper_of(77), house.hall.planning, name="他の委員会")
+            await chair.command("open_paper", paper=secret.id, revision=1)
+            await tablet.wait(lambda: tablet.state["paper"] == secret.id or None)
+            hidden = await asyncio.to_thread(house.ask, "none", f"/papers/{secret.id}", Cookie=guest)
+            assert hidden.status == 404, "what is shown is not open to all for that"
+            async with house.tablet("none", Cookie=guest) as elsewhere:
+                await elsewhere.say("hello", protocol=1, meeting=other, client="c1")
+                assert await elsewhere.until_closed() == 4404
+            listed = await asyncio.to_thread(house.ask, "none", "/meetings", Cookie=guest)
+            assert [one["id"] for one in listed.json()["meetings"]] == [meeting]
+            assert (await asyncio.to_thread(house.ask, "none", f"/meetings/{other}", Cookie=guest)).status == 404
+            assert (await chair.command("end"))["kind"] == "done"
+            await tablet.wait(lambda: tablet.closed)
+            assert tablet.closed == 4401
+            again = await asyncio.to_thread(house.ask, "none", f"/meetings/{meeting}", Cookie=guest)
+            assert again.status == 401
+
+    asyncio.run(scenario())
+    assert house.ask("none", "/meetings/join", "POST", {"code": made["code"]}).status == 403, "the code has ended, too"
+
+
+def test_whoever_may_be_in_the_meeting_anyway_keeps_their_login(hall: TownHall) -> None:
+    reply = hall.ask("member", "/meetings/join", "POST", {"code": CODE})
+    assert reply.status == 200
+    assert (reply.json()["meeting"], reply.json()["me"]["role"]) == (hall.meeting, "member")
+    assert "set-cookie" not in reply.headers
+    stranger = hall.ask("other folder", "/meetings/join", "POST", {"code": CODE})
+    assert stranger.json()["me"]["role"] == "guest", "a member who may not be in it comes as a guest"
+
+
+def test_a_code_that_is_wrong_or_was_replaced_opens_nothing(hall: TownHall) -> None:
+    assert hall.ask("none", "/meetings/join", "POST", {"code": "ABCD-EFGH"}).status == 403
+    new = hall.ask("tender", f"/meetings/{hall.meeting}/code", "POST", {"hours": 1}).json()["code"]
+    assert hall.ask("none", "/meetings/join", "POST", {"code": CODE}).status == 403
+    assert hall.ask("none", "/meetings/join", "POST", {"code": new}).status == 200
+    assert hall.ask("tender", f"/meetings/{hall.meeting}/code", "DELETE").status == 204
+    assert hall.ask("none", "/meetings/join", "POST", {"code": new}).status == 403
+
+
+def test_a_code_ends_in_its_time(hall: TownHall) -> None:
+    reply = hall.ask("none", "/meetings/join", "POST", {"code": CODE})
+    cookie = reply.headers["set-cookie"].partition(";")[0]
+    assert hall.ask("none", f"/meetings/{hall.meeting}", Cookie=cookie).status == 200
+    hall.now_s += 3601
+    assert hall.ask("none", f"/meetings/{hall.meeting}", Cookie=cookie).status == 401
+    assert hall.ask("none", "/meetings/join", "POST", {"code": CODE}).status == 403
+
+
+def test_codes_cannot_be_tried_without_end(hall: TownHall, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sidebooks_core.server.rates.AT_ONCE", 3)
+    tried = [hall.ask("none", "/meetings/join", "POST", {"code": f"AAAA-AAA{number}"}) for number in range(2, 7)]
+    assert [one.status for one in tried] == [403, 403, 403, 429, 429]
+
+
+def test_guests_need_a_folder(hall: TownHall) -> None:
+    made = hall.ask("admin", "/folders/top/meetings", "POST", {"name": "全体"})
+    assert made.status == 201
+    assert hall.ask("admin", f"/meetings/{made.json()['id']}/code", "POST", {"hours": 1}).status == 400
+
+
+def test_access_knows_the_codes_of_meetings() -> None:
+    with Access(None) as access:
+        access.open_to_guests("m1", "abcd-efgh", ["f"], name="委員会", until_s=4e9)
+        token, _ = access.use_code("ABCD EFGH", guest_name="客")
+        principal = access.principal(token)
+        assert principal is not None
+        assert (principal.meeting, principal.folders, principal.name) == ("m1", frozenset({"f"}), "客")
+        assert access.end_links_of_meeting("m2") == 0
+        assert access.end_links_of_meeting("m1") == 1
+        assert access.principal(token) is None
+        with pytest.raises(AccessDenied):
+            access.use_code("ABCD-EFGH")
+        with pytest.raises(RequestError):
+            access.open_to_guests("m1", " - ", ["f"], name="x", until_s=4e9)

@@ -1,0 +1,308 @@
+"""Clients of a meeting that take nothing, say nothing, or come all at once: the others notice nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import pytest
+from quiet import wait_until
+from town_hall import TownHall, town_hall
+
+pytest.importorskip("websockets", reason="needs the extra server")
+
+from live_house import PATIENCE_S, live_house
+
+from sidebooks_core.meeting.messages import Farewell, Whisper, encoded
+from sidebooks_core.server.listener import End
+from sidebooks_core.server.live.farewells import CODES, farewell_at
+from sidebooks_core.server.live.outbox import MOST_ANSWERS, MOST_WHISPERS, Outbox
+from sidebooks_core.server.live.pace import Pace
+from sidebooks_core.server.slow_sockets import PatientSocket
+
+
+@pytest.fixture
+def hall(tmp_path: Path) -> Iterator[TownHall]:
+    with town_hall(tmp_path) as made:
+        yield made
+
+
+class Plug:
+    """A WebSocket whose client takes messages only while it is allowed to."""
+
+    def __init__(self) -> None:
+        self.told: list[dict[str, Any]] = []
+        self.takes = asyncio.Event()
+        self.takes.set()
+        self.says: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.came = asyncio.Event()
+        self.is_closed = False
+
+    async def send(self, message: dict[str, Any]) -> None:
+        await self.takes.wait()
+        if message["type"] == "websocket.send":
+            self.told.append(json.loads(message["text"]))
+        self.is_closed = self.is_closed or message["type"] == "websocket.close"
+        self.came.set()
+
+    async def say(self, kind: str, **fields: Any) -> None:
+        await self.says.put({"type": "websocket.receive", "text": json.dumps({"kind": kind, **fields})})
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        return [one for one in self.told if one["kind"] == kind]
+
+    async def until(self, kind: str, count: int = 1) -> dict[str, Any]:
+        async with asyncio.timeout(PATIENCE_S):
+            while len(self.of(kind)) < count:
+                self.came.clear()
+                await self.came.wait()
+        return self.of(kind)[-1]
+
+
+@asynccontextmanager
+async def plugged(hall: TownHall, who: str, meeting: str, client: str = "c1") -> AsyncIterator[Plug]:
+    """Somebody in a meeting."""
+    plug = Plug()
+    headers = [(b"host", b"test"), (b"cookie", f"sidebooks_login={hall.cookies[who]}".encode())]
+    scope = {
+        "type": "websocket", "path": "/live", "raw_path": b"/live", "query_string": b"", "scheme": "ws",
+        "client": ("192.0.2.1", 1), "headers": headers, "subprotocols": [],
+    }  # fmt: skip
+    await plug.says.put({"type": "websocket.connect"})
+    task = asyncio.create_task(hall.application(scope, plug.says.get, plug.send))  # type: ignore[arg-type]
+    try:
+        await plug.say("hello", protocol=1, meeting=meeting, client=client)
+        await plug.until("details")
+        yield plug
+    finally:
+        plug.takes.set()
+        await plug.says.put({"type": "websocket.disconnect", "code": 1000})
+        await asyncio.wait_for(task, PATIENCE_S)
+
+
+def begun(hall: TownHall) -> str:
+    meeting: str = hall.ask("tender", f"/folders/{hall.finance.id}/meetings", "POST", {}).json()["id"]
+    return meeting
+
+
+async def show(plug: Plug, count: int) -> None:
+    state = plug.of("state")[-1]
+    at = {"paper": state["paper"], "revision": state["revision"], "page": count % 3 + 1}
+    await plug.say("show", id=str(count), client="c1", count=count, epoch=state["epoch"], **at)
+    await plug.until("done", count)
+
+
+def test_who_takes_nothing_gets_the_newest_state_and_holds_nobody_up(hall: TownHall) -> None:
+    meeting = begun(hall)
+
+    async def scenario() -> None:
+        async with (
+            plugged(hall, "tender", meeting) as presenter,
+            plugged(hall, "member", meeting) as slow,
+            plugged(hall, "clerk", meeting) as quick,
+        ):
+            slow.takes.clear()
+            before = len(slow.told)
+            for count in range(1, 31):
+                await show(presenter, count)
+            last = presenter.of("done")[-1]
+            async with asyncio.timeout(PATIENCE_S):
+                while quick.of("state")[-1]["seq"] < last["seq"]:
+                    quick.came.clear()
+                    await quick.came.wait()
+            slow.takes.set()
+            async with asyncio.timeout(PATIENCE_S):
+                while slow.of("state")[-1]["seq"] < last["seq"]:
+                    slow.came.clear()
+                    await slow.came.wait()
+            states = [one for one in slow.told[before:] if one["kind"] == "state"]
+            assert len(states) <= 2, "one that was under way, and the newest"
+            assert [one["seq"] for one in states] == sorted(one["seq"] for one in states)
+
+    asyncio.run(scenario())
+
+
+def test_who_takes_nothing_for_too_long_is_ended(hall: TownHall, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sidebooks_core.server.live.sockets.SEND_WITHIN_S", 0.2)
+    meeting = begun(hall)
+
+    async def scenario() -> None:
+        async with plugged(hall, "tender", meeting) as presenter:
+            headers = [(b"host", b"test"), (b"cookie", f"sidebooks_login={hall.cookies['member']}".encode())]
+            scope = {
+                "type": "websocket", "path": "/live", "raw_path": b"/live", "query_string": b"", "scheme": "ws",
+                "client": ("192.0.2.1", 1), "headers": headers, "subprotocols": [],
+            }  # fmt: skip
+            stuck = Plug()
+            await stuck.says.put({"type": "websocket.connect"})
+            task = asyncio.create_task(hall.application(scope, stuck.says.get, stuck.send))  # type: ignore[arg-type]
+            await stuck.say("hello", protocol=1, meeting=meeting, client="stuck")
+            await stuck.until("details")
+            await presenter.until("progress")
+            stuck.takes.clear()
+            await show(presenter, 1)
+            await asyncio.wait_for(task, PATIENCE_S)
+            async with asyncio.timeout(PATIENCE_S):
+                while presenter.of("progress")[-1]["here"] != 1:
+                    presenter.came.clear()
+                    await presenter.came.wait()
+
+    asyncio.run(scenario())
+
+
+def test_who_says_nothing_is_gone(hall: TownHall, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sidebooks_core.server.live.rooms.PING_S", 0.1)
+    monkeypatch.setattr("sidebooks_core.server.live.rooms.SILENCE_S", 0.5)
+    meeting = begun(hall)
+
+    async def answer(plug: Plug) -> None:
+        count = 0
+        while True:
+            count += 1
+            ping = await plug.until("ping", count)
+            await plug.say("pong", epoch=ping["epoch"], seq=ping["seq"], is_following=True)
+
+    async def scenario() -> None:
+        async with plugged(hall, "tender", meeting) as awake, plugged(hall, "member", meeting) as asleep:
+            answering = asyncio.create_task(answer(awake))
+            farewell = await asleep.until("farewell")
+            assert farewell == {"kind": "farewell", "why": "slow", "return_s": 0.0}
+            count = len(awake.of("ping"))
+            await awake.until("ping", count + 3)
+            assert not awake.of("farewell")
+            answering.cancel()
+
+    asyncio.run(scenario())
+
+
+def test_three_score_join_at_once_and_all_are_on_the_page(tmp_path: Path) -> None:
+    with live_house(tmp_path) as house:
+        meeting = house.begin()
+        count = 60
+
+        async def scenario() -> list[int]:
+            is_in, leave = asyncio.Semaphore(0), asyncio.Event()
+
+            async def one(number: int) -> int:
+                async with house.tablet("member") as tablet:
+                    await tablet.hello(meeting, f"c{number}")
+                    is_in.release()
+                    await leave.wait()
+                    page: int = tablet.state["page"]
+                    return page
+
+            tasks = [asyncio.create_task(one(number)) for number in range(count)]
+            for _ in range(count):
+                await asyncio.wait_for(is_in.acquire(), PATIENCE_S)
+            leave.set()
+            return await asyncio.gather(*tasks)
+
+        assert asyncio.run(scenario()) == [1] * count
+
+
+def test_a_pace_lets_some_in_at_once_and_spreads_the_others() -> None:
+    pace = Pace(100.0, 20, most_wait_s=1.005)
+    waits = [pace.wait_s(0.0) for _ in range(140)]
+    assert waits[:20] == pytest.approx([0.0] * 20)
+    later = [one for one in waits[20:] if one is not None]
+    assert len(later) == 100
+    assert later == pytest.approx([number / 100 for number in range(1, 101)])
+    assert waits[120:] == [None] * 20, "they come again later"
+    assert pace.wait_s(10.0) == 0.0
+
+
+def test_an_outbox_keeps_the_newest_of_each_kind() -> None:
+    outbox = Outbox()
+    assert outbox.tell_state((1, 2), b"two")
+    assert not outbox.tell_state((1, 2), b"again")
+    assert not outbox.tell_state((1, 1), b"older")
+    outbox.put("ping", b"p1")
+    outbox.put("ping", b"p2")
+    said = Whisper(by="x", count=1, paper="p", page=1, tool="pointer")
+    outbox.whisper(said, b"w1")
+    outbox.whisper(said, b"w2")
+    assert outbox.take() == [b"two", b"p2", b"w2"]
+    assert outbox.take() == []
+    for number in range(MOST_WHISPERS * 2):
+        outbox.whisper(Whisper(by=f"x{number}", count=1, paper="p", page=1, tool="pointer"), b"w")
+    assert len(outbox.take()) == MOST_WHISPERS
+    for _ in range(MOST_ANSWERS + 1):
+        outbox.answer(said)
+    assert outbox.farewell == Farewell(why="slow", return_s=0.0)
+    assert outbox.take()[-1] == encoded(Farewell(why="slow", return_s=0.0))
+
+
+def test_each_end_has_its_farewell_and_its_code() -> None:
+    told = {end: farewell_at(end, 300) for end in End}
+    assert told[End.LEFT] is None
+    assert {end.name: one.why for end, one in told.items() if one is not None} == {
+        "CLOSED": "restart",
+        "REVOKED": "revoked",
+        "OVER": "restart",
+        "FAILED": "restart",
+    }
+    many, few = farewell_at(End.CLOSED, 10_000), farewell_at(End.CLOSED, 1)
+    assert many is not None
+    assert few is not None
+    assert (many.return_s, few.return_s) == (30.0, 1.0)
+    assert set(CODES) == set(get_args(get_type_hints(Farewell)["why"]))
+    assert len(set(CODES.values())) == len(CODES)
+
+
+def test_a_client_that_never_reads_is_ended_by_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A real socket whose buffers are full: what waits in the process stays small, and the connection goes."""
+    monkeypatch.setattr(PatientSocket, "taken_within_s", 0.3)
+    with live_house(tmp_path) as house:
+        meeting = house.begin()
+        with socket.socket() as deaf:
+            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            deaf.connect(("127.0.0.1", house.port))
+            deaf.sendall(
+                f"GET /live HTTP/1.1\r\nHost: 127.0.0.1:{house.port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                f"Cookie: {house.cookie('member')}\r\nSec-WebSocket-Version: 13\r\n"
+                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
+            )
+            assert deaf.recv(1024).startswith(b"HTTP/1.1 101")
+            deaf.sendall(_frame({"kind": "hello", "protocol": 1, "meeting": meeting, "client": "deaf"}))
+            agenda = [{"name": "議" * 190} for _ in range(300)]
+
+            async def scenario() -> None:
+                async with house.tablet("tender") as chair:
+                    await chair.hello(meeting)
+                    await chair.wait(lambda: chair.find(lambda one: one["kind"] == "progress" and one["here"] == 2))
+                    await chair.command("set_agenda", items=agenda)
+                    until_s = time.monotonic() + PATIENCE_S
+                    while chair.of("progress")[-1]["here"] != 1:
+                        assert time.monotonic() < until_s
+                        with contextlib.suppress(OSError):
+                            deaf.sendall(_frame({"kind": "ask", "what": "details"}))  # 170 kB, which it never reads
+                        await asyncio.sleep(0.02)
+
+            asyncio.run(scenario())
+
+
+def _frame(message: dict[str, Any]) -> bytes:
+    """A masked text frame, with a mask of zeros."""
+    data = json.dumps(message).encode()
+    length = bytes([0x80 | len(data)]) if len(data) < 126 else bytes([0xFE]) + len(data).to_bytes(2, "big")
+    return b"\x81" + length + bytes(4) + data
+
+
+def test_a_connection_that_became_a_socket_counts_until_it_is_gone(tmp_path: Path) -> None:
+    with live_house(tmp_path) as house:
+        doors = house.server.config.http.doors  # type: ignore[union-attr]
+
+        async def scenario() -> None:
+            async with house.tablet("member") as tablet:
+                await tablet.until("event")
+                assert (len(doors.connected), doors.per_client["127.0.0.1"]) == (1, 1)
+
+        asyncio.run(scenario())
+        wait_until(lambda: not doors.connected, "it counts still")
