@@ -88,7 +88,7 @@ export function makeMeetingPanel(part) {
 
   function fill() {
     if (element.hidden) return;
-    heading.textContent = t("meeting");
+    heading.textContent = part.details?.name ?? t("m_menu");
     /** @type {HTMLElement} */ (away.lastElementChild).textContent = t("close");
     choices.setAttribute("aria-label", t("meeting"));
     for (const [index, [name, key]] of NAMES.entries()) {
