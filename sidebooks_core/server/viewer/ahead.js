@@ -63,6 +63,7 @@ export class Ahead {
   async #fetch(id) {
     const { part } = this;
     const { library, reader } = part.app;
+    await Promise.all([part.arrived(), part.settled]); // the stage has its size then, and the page that is shown came first
     await pause(WITHIN_MS * Math.random(), part.signal);
     const paper = await part.paper(id);
     if (!paper.document) return;

@@ -13,9 +13,11 @@ import { Following } from "./follow.js";
 import { Meeting } from "./meeting.js";
 import { Pointers } from "./pointers.js";
 import { Presenting } from "./present.js";
+import { isOfNetwork, pause } from "./requests.js";
 import { read } from "./storage.js";
 
 const VIEW = "sidebooks view"; // as changes.js keeps it
+const AGAIN_MS = 3000; // after an outage
 const LOST_MS = 2000; // most connections are there again by then
 
 /**
@@ -81,7 +83,9 @@ export class Participation extends EventTarget {
     this.ahead = new Ahead(this);
     this.letSleep = keepAwake();
     this.#look();
-    app.afterwards().then(() => this.#settleIn()).catch(() => {}); // it is tried again by who waits for it
+    /** The rest of the screen is there. @type {Promise<void>} */
+    this.settled = this.#settleIn();
+    this.settled.catch((error) => { if (error.name !== "AbortError") app.extras?.fail(error); });
   }
 
   /**
@@ -262,14 +266,21 @@ export class Participation extends EventTarget {
     else this.#feed.progress?.(told);
   }
 
-  /* The rest of the screen is there. */
+  /* The rest of the screen comes: at once, or when there is a connection again. */
   async #settleIn() {
-    const { extras } = this.app;
-    if (this.#hasLeft || !extras) return;
-    if (!this.over) this.#feed = extras.changes.handOver();
-    for (const [kind, told] of this.#early) this.#hear(kind, told);
-    this.#early.clear();
-    const { addMeetingBar } = await import("./meeting_bar.js");
-    await addMeetingBar(this);
+    while (!this.#hasLeft) {
+      try {
+        const [extras, { addMeetingBar }] = await Promise.all([this.app.afterwards(), import("./meeting_bar.js")]);
+        if (this.#hasLeft) return;
+        if (!this.over) this.#feed = extras.changes.handOver();
+        for (const [kind, told] of this.#early) this.#hear(kind, told);
+        this.#early.clear();
+        await addMeetingBar(this);
+        return;
+      } catch (error) {
+        if (!isOfNetwork(error)) throw error;
+        await pause(AGAIN_MS, this.signal);
+      }
+    }
   }
 }
