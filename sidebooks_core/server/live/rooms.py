@@ -78,6 +78,16 @@ class Rooms:
         """Meetings that clients of this process are in."""
         return len(self._rooms)
 
+    def counts(self) -> dict[str, int]:
+        """For metrics. From any thread."""
+        rooms = [room for room, _ in list(self._rooms.values())]
+        found = [room.count() for room in rooms]
+        return {
+            "meetings": len(rooms),
+            "meeting_clients": sum(len(room.clients()) for room in rooms),
+            "meeting_clients_behind": sum(one.behind for one in found),
+        }
+
     def find(self, meeting_id: str) -> Room | None:
         """None: no client of this process is in it."""
         found = self._rooms.get(meeting_id)
