@@ -37,6 +37,7 @@ _OF_A_FOLDER = frozenset(
         Operation.READ_FOLDER,
         Operation.REGISTER,
         Operation.CHANGE_FOLDER,
+        Operation.OPEN_MEETING,
         Operation.READ_READERS,
         Operation.SHARE,
         Operation.CHANGE_ACCESS,
@@ -49,6 +50,7 @@ _OF_A_PAPER = (READING | CLERKS) - {
     Operation.CHANGE_FOLDER,
     Operation.CHANGE_ACCESS,
     Operation.SHARE,
+    Operation.MEET,
 }
 
 _Known = tuple[bool, Level]
