@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import pytest
 from paper_house import House
+from quiet import wait_until
 
 
 def told(house: House, who: str, since: str = "0") -> list[tuple[str, str | None, str | None]]:
@@ -94,3 +96,14 @@ def _until(holds: Any) -> None:
     while not holds():
         assert time.monotonic() < deadline_s
         time.sleep(0.05)
+
+
+def test_a_move_counts_at_once_although_nobody_is_told_yet(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    paper = house.register("公開")
+    feed = house.papers.feed
+    wait_until(lambda: feed.last == house.papers.changes(0)[-1].seq, "the feed is behind")
+    image = f"/documents/{house.get('member', f'/papers/{paper.id}')['document']['id']}/pages/1/preview"
+    assert house.ask("member", image).status == 200
+    monkeypatch.setattr("sidebooks_core.shelf.changes.changes", lambda *_: [])  # its thread finds nothing to tell
+    house.papers.change(paper.id, folder=house.closed)
+    assert house.ask("member", image).status == 404

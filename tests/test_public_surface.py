@@ -95,7 +95,7 @@ SHELF_METHODS = """
     back_up(target * more) bring_in(source folder * who)
     change(paper_id * who changes) change_folder(folder * who changes) changes(since limit) close()
     diff(paper_id old new) document(paper_id revision) epoch() export(target folder * all_revisions passwords)
-    folder(folder_id) folders(parent) keep_position(paper_id page reader * revision)
+    folder(folder_id) folders(parent) keep_position(paper_id page reader * revision age_s)
     make_folder(name parent * kind note who) paper(paper_id) papers(folder * withdrawn) pending_purges()
     progress(paper_id)
     position(paper_id reader) purge(paper_id * who) rebuild_index() register(source folder * password who revision_note shown)

@@ -216,13 +216,16 @@ def test_every_revision_can_be_named(house: House, tmp_path: Path) -> None:
 def test_a_reader_comes_back_to_the_same_page_of_the_new_revision(house: House) -> None:
     paper = house.register("予算書", None, 1, 2, 3)
     path = f"/papers/{paper.id}/position"
-    assert house.get("member", path) == {"paper": paper.id, "revision": 1, "page": None}
+    found = house.get("member", path)
+    assert found == {"paper": paper.id, "revision": 1, "page": None, "person": house.get("member", "/me")["id"]}
     assert house.ask("member", path, "PUT", {"page": 3}).json()["page"] == 3
     house.papers.replace(paper.id, pages(8, 1, 2, 3).to_bytes())
-    assert house.get("member", path) == {"paper": paper.id, "revision": 2, "page": 4}
+    assert house.get("member", path) == {**found, "revision": 2, "page": 4}
     assert house.get("clerk", path)["page"] is None, "each person has a page of its own"
     assert house.ask("member", path, "PUT", {"page": 2, "revision": 1}).json()["page"] == 3, "who still reads the old one"
     assert house.get("member", path)["page"] == 3
+    assert house.ask("member", path, "PUT", {"page": 1, "age_s": 3600.5}).json()["page"] == 3, "it was there before"
+    assert house.ask("member", path, "PUT", {"page": 1, "age_s": -1}).status == 400
     assert house.ask("member", path, "PUT", {"page": 9}).status == 400
     assert house.ask("member", path, "PUT", {"page": 1, "revision": 7}).status == 404
     again = house.register("写し", None, 8, 1, 2, 3)

@@ -62,6 +62,21 @@ def test_a_page_is_led_from_the_revision_that_was_read_last(shelf: Shelf) -> Non
     assert (shelf.position(paper.id, "anna"), shelf.position(paper.id, "ben")) == (8, 6)
 
 
+def test_the_later_of_two_places_holds_whichever_is_told_last(shelf: Shelf) -> None:
+    paper = shelf.register(pages(1, 2, 3), name="a")
+    assert shelf.keep_position(paper.id, 1, "anna", age_s=3600) == 1
+    assert shelf.keep_position(paper.id, 2, "anna", age_s=60) == 2, "later than the one before"
+    assert shelf.keep_position(paper.id, 0, "anna", age_s=600) == 2
+    assert shelf.position(paper.id, "anna") == 2
+    assert shelf.keep_position(paper.id, 0, "anna") == 0
+    assert shelf.keep_position(paper.id, 1, "anna", age_s=1e12) == 0, "a clock that is wrong by ages"
+    assert shelf.keep_position(paper.id, 1, "ben", age_s=1e12) == 1
+    shelf.positions.flush()
+    assert (shelf.position(paper.id, "anna"), shelf.position(paper.id, "ben")) == (0, 1)
+    with pytest.raises(RequestError, match="age_s"):
+        shelf.keep_position(paper.id, 1, "anna", age_s=-1.0)
+
+
 def test_a_turn_of_a_page_waits_for_no_writer_and_for_no_disk(shelf: Shelf) -> None:
     paper = shelf.register(pages(1, 2, 3), name="a")
     done = threading.Event()

@@ -85,7 +85,7 @@ def test_previews_of_any_page_come_within_a_budget_and_nothing_is_asked_for_twic
     run(package, script("fake_server", "previews"))
 
 
-def test_a_page_that_somebody_jumps_to_has_its_preview_asked_for_first(package: Path) -> None:
+def test_the_preview_of_a_page_that_somebody_jumps_to_does_not_delay_it(package: Path) -> None:
     run(package, script("fake_server", "jump"))
 
 
@@ -155,6 +155,18 @@ def test_scripts_mean_the_same_without_their_comments(tmp_path: Path) -> None:
     assert len(pairs) > 20
     run(tmp_path, script("same_meaning"), pairs)
     assert sum(len(served) for _, served in pairs.values()) < 0.8 * sum(len(written) for written, _ in pairs.values())
+
+
+def test_the_style_of_the_page_means_the_same_without_blanks() -> None:
+    written, served = (
+        re.findall(r"<style>(.*?)</style>", page, re.DOTALL)[0]
+        for page in ((VIEWER / "index.html").read_text("utf-8"), viewer_files()["index.html"].decode())
+    )
+    tokens = [[one.strip() for one in re.split(r"([{};,:])", style) if one.strip()] for style in (written, served)]
+    assert tokens[0] == tokens[1]
+    assert len(tokens[0]) > 300
+    assert [style.count(" :") for style in (written, served)] == [2, 2], "a blank before a colon stands between selectors"
+    assert len(served) < 0.95 * len(written)
 
 
 @pytest.fixture

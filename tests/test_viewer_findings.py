@@ -37,6 +37,8 @@ FINDINGS = {
     "D5 replacement": [
         (OUTAGE, "a_file_that_is_replaced_leads_its_reader_to_the_same_page"),
         ("shelf", "a_replaced_paper_leads_its_reader_to_the_same_page"),
+        ("choices", "what_is_kept_of_a_file_stays_when_the_file_is_another_one"),
+        ("changes", "what_becomes_of_the_second_of_two_papers_is_told_in_its_pane"),
     ],
     "D6 locked and damaged files": [
         ("lists", "served_files_stand_in_their_folders_without_endings"),

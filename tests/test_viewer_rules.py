@@ -140,6 +140,23 @@ def test_a_turned_page_is_painted_where_it_lies(quarters: int) -> None:
     )
 
 
+def test_a_page_that_was_turned_alone_lies_on_its_side_among_the_others() -> None:
+    found = run(
+        """
+        const { turnedPages } = await import("./frames.js");
+        const pages = [1, 2, 3].map((page) => ({ page, width_pt: 595, height_pt: 842 }));
+        const none = {};
+        const widths = (quarters, turns) => turnedPages(pages, quarters, turns).map((one) => one.width_pt);
+        return {
+          rows: [widths(0, none), widths(0, { 2: 1 }), widths(1, { 2: 1 }), widths(0, { 2: 2 })],
+          same: [turnedPages(pages, 0, none) === pages, turnedPages(pages, 1, none) === turnedPages(pages, 1, none)],
+        };
+        """
+    )
+    assert found["rows"] == [[595, 595, 595], [595, 842, 595], [842, 595, 842], [595, 595, 595]]
+    assert found["same"] == [True, True], "pairs are kept by the list"
+
+
 def meant(text: str, labels: list[str], offset: int | None = None) -> Any:
     script = """
         const { pageMeant } = await import("./numbers.js");
@@ -213,6 +230,88 @@ def test_keys_belong_to_whoever_has_the_focus() -> None:
         ["c", "page", {"ctrlKey": True}],
     )
     assert found == ["on", "right", "", "leave", "find", "find", "bars", "", "back", ""]
+
+
+def test_keys_of_one_character_can_be_switched_off_and_the_others_stay() -> None:
+    found = run(
+        """
+        const { actionOf, CHARACTERS } = await import("./keys.js");
+        const none = { ctrlKey: false, metaKey: false, altKey: false, shiftKey: false };
+        const act = (key, more, isOn) => actionOf({ key, ...none, ...more }, "page", isOn);
+        const told = CHARACTERS.flatMap(([, keys]) => keys.split(" / ").map((one) => one.toLowerCase()));
+        const rows = given[0].map(([key, more]) => [act(key, more, true), act(key, more, false)]);
+        return [...rows, told.map((one) => act(one, {}, true))];
+        """,
+        [[key, {}] for key in "nbgpfrw/?+-=;0"]
+        + [["N", {"shiftKey": True}]]
+        + [[key, {}] for key in ("ArrowRight", "PageDown", "PageUp", "Home", "End", "Escape", " ")]
+        + [["f", {"ctrlKey": True}]],
+    )
+    characters, others, told = found[:15], found[15:-1], found[-1]
+    assert all(on and not off for on, off in characters)
+    assert all(on and on == off for on, off in others)
+    assert all(told), "the help tells of keys that act"
+
+
+PLACES: list[dict[str, Any]] = [
+    {"kind": "shelf"},
+    *(
+        {"kind": kind, "id": one, "page": page}
+        for kind in ("paper", "document")
+        for one in ("a1", "a/b", "a/3", "100%", "%2F", "a#b", "a&beside=b", "paper=x", "folder=f", "議案 第1号", "?a=b")
+        for page in (None, 12)
+    ),
+    *({"kind": "folder", "id": one} for one in ("f1", "a/b", "100%", "令和8年", "a&b=c")),
+    *({"kind": "search", "query": one} for one in ("予算 補正", "100%", "a/b#c&d=e", "")),
+    {"kind": "join", "token": "t/1=%"},
+    {"kind": "setup", "token": "t"},
+    {"kind": "paper", "id": "100%", "page": 3, "beside": {"kind": "document", "id": "a/b"}},
+    {"kind": "document", "id": "議案", "beside": {"kind": "paper", "id": "a&beside=b", "page": 4}},
+]
+
+
+@pytest.mark.parametrize("is_encoded", [False, True], ids=["as it is", "encoded on its way"])
+def test_what_an_address_is_made_of_is_read_from_it_again(is_encoded: bool) -> None:
+    found = run(
+        """
+        const { addressOf, parsePlace } = await import("./place.js");
+        return given[0].map((one) => {
+          const hash = new URL(`https://a.example/#${addressOf(one)}`).hash;
+          return parsePlace(given[1] ? `#${encodeURIComponent(hash.slice(1))}` : hash);
+        });
+        """,
+        PLACES,
+        is_encoded,
+    )
+    empty = {"id": "", "page": None, "query": "", "token": "", "beside": None}
+
+    def whole(one: dict[str, Any]) -> dict[str, Any]:
+        return {**empty, **one, "beside": whole(one["beside"]) if "beside" in one else None}
+
+    for place, read in zip(PLACES, found, strict=True):
+        assert read == whole(place)
+
+
+def test_keys_go_through_the_grid_of_pages_by_its_columns() -> None:
+    found = run(
+        """
+        const { pageTowards } = await import("./page_grid.js");
+        return given.map((one) => pageTowards(...one));
+        """,
+        [5, "ArrowDown", 3, 11],
+        [5, "ArrowDown", 4, 11],
+        [5, "ArrowUp", 3, 11],
+        [2, "ArrowUp", 3, 11],
+        [9, "ArrowDown", 3, 11],
+        [10, "ArrowDown", 3, 11],
+        [3, "ArrowRight", 3, 11],
+        [1, "ArrowLeft", 3, 11],
+        [11, "ArrowRight", 3, 11],
+        [5, "Home", 3, 11],
+        [5, "End", 3, 11],
+        [5, "PageDown", 3, 11],
+    )
+    assert found == [8, 9, 2, 2, 11, 10, 4, 1, 11, 1, 11, None], "from the last row but one, down is the last page"
 
 
 def test_a_reader_is_led_to_the_same_page_of_a_new_revision() -> None:

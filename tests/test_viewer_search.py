@@ -93,3 +93,40 @@ def test_a_search_that_found_nothing_goes_on_when_a_paper_has_been_read(visit: V
     house.folder("何かが変わった")
     tab.wait_for_selector("text=Found on 1 page")
     assert tab.locator(".unindexed").is_hidden()
+
+
+def test_a_search_over_all_papers_is_stopped_by_its_button_and_by_who_leaves(visit: Visits, house: House) -> None:
+    house.folder("どこか")
+    tab = visit("議員")
+    tab.wait_for_selector("input[type=search]")
+    hit = {
+        "paper": "p",
+        "name": "水道",
+        "page": 2,
+        "preview": None,
+        "hits": [{"page": 2, "boxes": [], "text": "水道管の耐震化"}],
+    }
+    held: list[Any] = []
+
+    def answer(route: Any) -> None:
+        if "before=7" in route.request.url:
+            held.append(route)  # the next step takes long
+        else:
+            route.fulfill(json={"query": "水道管", "pages": [hit], "next": 7, "unindexed": 0})
+
+    tab.route("**/search?*", answer)
+    tab.get_by_label("Search in all papers").fill("水道管")
+    tab.keyboard.press("Enter")
+    told = tab.locator("#shelf .told")
+    told.get_by_text("Found on 1 page – Searching").wait_for()
+    with tab.expect_event("requestfailed", lambda one: "before=7" in one.url):
+        tab.get_by_role("button", name="Stop").click()
+    told.get_by_text("Found on 1 page so far").wait_for()
+    assert tab.get_by_role("button", name="Stop").count() == 0
+    assert tab.get_by_role("button", name="Search further").evaluate("one => one === document.activeElement")
+    tab.keyboard.press("Enter")
+    tab.get_by_role("button", name="Stop").wait_for()
+    with tab.expect_event("requestfailed", lambda one: "before=7" in one.url):
+        tab.locator(".way a").click()
+    tab.get_by_role("link", name="どこか").wait_for()
+    assert len(held) == 2

@@ -122,7 +122,8 @@ FILL = """() => { window.fill = async (page, { quarters = 0, scale = 1, language
     window.followed = [];
     window.content = contents || await book.text(page);
     return fillText(layer, [{ page, x: 20, y: 10, width, height, scale }], [window.content], {
-        ratio: 1, quarters, language, label: (number) => `Page ${number}`, follow: (number) => window.followed.push(number) });
+        ratio: 1, quartersOf: () => quarters, language,
+        label: (number) => `Page ${number}`, follow: (number) => window.followed.push(number) });
 }; }"""
 
 

@@ -258,7 +258,7 @@ class Application:
         )
 
         def told(found: list[Change]) -> None:
-            self._forget_papers()
+            self._forget_papers()  # another process may have made them
             feed.add(found)
             try:
                 if len(self.events):
@@ -266,6 +266,7 @@ class Application:
             finally:
                 self.events.shelf_changed()  # each stream reads by itself what could not be read here
 
+        papers.feed.forget_with(self._forget_papers)
         papers.tell(told)
         return PaperParts(
             shelf=papers,
@@ -275,7 +276,6 @@ class Application:
             progress=ProgressEvents(self.events, feed, self.gate, self._pools),
             searches=searches,
             noted=Noted(),
-            changed=self._forget_papers,
         )
 
     def _forget_papers(self) -> None:

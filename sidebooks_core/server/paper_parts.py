@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from msgspec import Struct
 
 from sidebooks_core.server.limits import Quota
@@ -25,5 +23,3 @@ class PaperParts(Struct, frozen=True, eq=False, kw_only=True):
     progress: ProgressEvents
     searches: Quota
     noted: Noted
-    changed: Callable[[], None]
-    """Forget what was known of the shelf. Called before the answer to a request that changed it."""

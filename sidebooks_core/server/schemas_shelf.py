@@ -67,6 +67,8 @@ class NewPosition(Struct, forbid_unknown_fields=True):
     page: Annotated[int, Meta(ge=1)]
     revision: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
     """That the reader has open; the present one unless told."""
+    age_s: Annotated[float, Meta(ge=0)] | UnsetType = UNSET
+    """How many seconds ago the reader was there, without a connection: a later place that is kept stays. Now, unless told."""
 
 
 class WayEntry(Struct):
@@ -218,6 +220,8 @@ class Position(Struct):
     """The present one."""
     page: int | None
     """Of the present revision; null if nothing is kept."""
+    person: str
+    """Whose it is: who asks, as `id` of `/me` has them."""
 
 
 class LeftOff(Struct):

@@ -16,6 +16,8 @@ AT_ONCE = 1000
 """Changes that are read in one step."""
 
 Listener = Callable[[list[Change]], None]
+Forgets = Callable[[], None]
+"""Forgets what was known of the shelf. It never waits."""
 _log = logging.getLogger("sidebooks_core.shelf")
 
 
@@ -27,6 +29,7 @@ class Feed:
         with database.reading() as reading:
             self._told = changes.last_change(reading)
         self._listeners: list[Listener] = []
+        self._forgetting: list[Forgets] = []
         self._changed = threading.Condition()
         self._closed = False
         self._watcher = Watcher(database, self._tell_new, "sidebooks-feed")
@@ -42,8 +45,20 @@ class Feed:
         with self._changed:
             self._listeners.append(listener)
 
+    def forget_with(self, forgets: Forgets) -> None:
+        """Call it whenever this process has changed something, in the thread that did, before the change is told to anybody.
+
+        So whoever changed something is never answered from what was known before.
+        """
+        with self._changed:
+            self._forgetting.append(forgets)
+
     def wake(self) -> None:
         """This process has changed something: tell it at once."""
+        with self._changed:
+            forgetting = list(self._forgetting)
+        for forgets in forgetting:
+            forgets()
         self._watcher.wake()
 
     def wait(self, since: int, timeout_s: float) -> bool:

@@ -42,17 +42,33 @@ class Following:
         found = self.positions.find(paper_id, reader)
         return None if found is None else _led(self, paper, found.revision, found.page)
 
-    def keep_position(self: _Follower, paper_id: str, page: int, reader: str = "", *, revision: int | None = None) -> int:
+    def keep_position(
+        self: _Follower,
+        paper_id: str,
+        page: int,
+        reader: str = "",
+        *,
+        revision: int | None = None,
+        age_s: float = 0.0,
+    ) -> int:
         """Keep the page, from 0, at which a reader is now. Nobody waits for the disk. Returns the page of the present revision.
 
-        revision: that is read; the present one for None. Raises RequestError if it has no such page.
+        revision: that is read; the present one for None. age_s: how many seconds ago the reader was there; a later place
+        stays, and is returned. Raises RequestError if the revision has no such page,
+        or for an age below 0.
         """
         paper = self.paper(paper_id)
         read = self.revision(paper_id, paper.revision if revision is None else revision)
         if not 0 <= page < read.page_count:
             raise RequestError(f"page: 0 to {read.page_count - 1}")
-        self.positions.keep(paper_id, reader, Position(read.number, page, time.time()))
-        return _led(self, paper, read.number, page)
+        if age_s < 0:
+            raise RequestError("age_s: 0 or more")
+        position = Position(read.number, page, max(0.0, time.time() - age_s))
+        kept = self.positions.find(paper_id, reader) if age_s else None
+        if kept is None or kept.at_s <= position.at_s:
+            self.positions.keep(paper_id, reader, position)
+            kept = position
+        return _led(self, paper, kept.revision, kept.page)
 
 
 class _Follower(_Papers, Protocol):

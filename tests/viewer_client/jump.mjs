@@ -1,7 +1,50 @@
 count = 1400;
 const book = await library.open("x");
+const timers = new Map(); // gone through by hand
+globalThis.setTimeout = (does, ms) => { timers.set(timers.size + 1, { does, ms }); return timers.size; };
+globalThis.clearTimeout = (one) => { timers.delete(one); };
+const [image, preview] = ["100x200", "preview"].map((what) => `/documents/x/pages/1300/${what}`);
+const gaveUp = { name: "AbortError" };
+
+let give = null;
+answer = (address) => (address === image ? new Promise((done) => { give = done; }) : undefined);
 asked.length = 0;
-await book.load(1300, 100, 200);
-assert.deepEqual(asked.slice(0, 2), ["/documents/x/pages/1300/preview", "/documents/x/pages/1300/100x200"]);
-await book.load(1301, 100, 200, false);
-assert(!asked.some((one) => one.endsWith("1301/preview")), "nobody looks at it yet");
+const slow = book.load(1300, 100, 200);
+while (!give) await turn();
+assert.deepEqual(asked, [image], "its preview would be drawn by the same cores");
+assert.deepEqual([...timers.values()].map((one) => one.ms), [150]);
+timers.get(1).does();
+assert.deepEqual(asked, [image, preview], "the page does not come soon");
+while (!book.preview(1300)) await turn();
+give();
+await slow;
+assert.equal(timers.size, 0);
+
+asked.length = 0;
+give = null;
+answer = (address) => (address.endsWith("110x200") ? new Promise((done) => { give = done; }) : undefined);
+const other = book.load(1300, 110, 200);
+while (!give) await turn();
+for (const one of timers.values()) one.does();
+give();
+await other;
+await book.load(1301, 100, 200);
+await book.load(1302, 100, 200, false);
+assert(!asked.some((one) => one.endsWith("/preview")), "it is at hand, or the page is there soon, or nobody looks at it yet");
+assert.equal(timers.size, 0);
+
+const control = new AbortController();
+answer = () => new Promise(() => {});
+const left = assert.rejects(book.load(1303, 100, 200, true, { signal: control.signal }), gaveUp);
+assert.equal(timers.size, 1);
+control.abort();
+await left;
+assert.equal(timers.size, 0, "nobody waits any more");
+answer = () => undefined;
+let isDecoding = false;
+library.decode = () => { isDecoding = true; return new Promise(() => {}); };
+const turned = assert.rejects(book.load(1304, 100, 200), gaveUp);
+while (!isDecoding) await turn();
+book.keepOnly([]);
+await turned;
+assert.equal(timers.size, 0, "even if its image is being decoded");

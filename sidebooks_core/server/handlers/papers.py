@@ -5,7 +5,6 @@ from __future__ import annotations
 import mimetypes
 from functools import partial
 from pathlib import Path
-from typing import Unpack
 
 from msgspec import UNSET
 from msgspec.structs import asdict
@@ -35,7 +34,7 @@ from sidebooks_core.server.schemas_shelf import (
 from sidebooks_core.server.searching import SEARCH_LIMIT
 from sidebooks_core.server.shelf_descriptions import PaperFacts, paper_facts
 from sidebooks_core.server.statuses import Refused, not_found
-from sidebooks_core.shelf import Actor, Paper, PendingPurges, Revision, standing
+from sidebooks_core.shelf import Paper, PendingPurges, Revision, standing
 from sidebooks_core.shelf.model import PaperChanges
 
 _UNKNOWN_TYPE = "application/octet-stream"
@@ -66,7 +65,7 @@ async def change(parts: ServerParts, request: HttpRequest) -> HttpResponse:
         changes["folder"] = folder_id(body.folder)
 
     def made() -> PaperDetails:
-        return viewer.paper(_change(papers, paper_id, who_of(request), **changes))
+        return viewer.paper(papers.shelf.change(paper_id, who=who_of(request), **changes))
 
     return await shown(parts, request, made)
 
@@ -76,10 +75,7 @@ async def purge(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     papers, paper_id = parts.of_papers(), request.params["paper"]
 
     def made() -> PendingPurges:
-        try:
-            return papers.shelf.purge(paper_id, who=who_of(request))
-        finally:
-            papers.changed()
+        return papers.shelf.purge(paper_id, who=who_of(request))
 
     left = await parts.pools.run("registering", made)
     return responses.done(headers.CLEAR_CACHE) if left.is_empty else responses.noted(headers.CLEAR_CACHE)
@@ -90,9 +86,7 @@ async def withdraw(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     papers, viewer, paper_id = parts.of_papers(), viewer_of(parts, request), request.params["paper"]
 
     def made() -> PaperDetails:
-        changed = papers.shelf.withdraw(paper_id, who=who_of(request))
-        papers.changed()
-        return viewer.paper(changed)
+        return viewer.paper(papers.shelf.withdraw(paper_id, who=who_of(request)))
 
     return await shown(parts, request, made)
 
@@ -102,9 +96,7 @@ async def restore(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     papers, viewer, paper_id = parts.of_papers(), viewer_of(parts, request), request.params["paper"]
 
     def made() -> PaperDetails:
-        changed = papers.shelf.restore(paper_id, who=who_of(request))
-        papers.changed()
-        return viewer.paper(changed)
+        return viewer.paper(papers.shelf.restore(paper_id, who=who_of(request)))
 
     return await shown(parts, request, made)
 
@@ -121,7 +113,6 @@ async def unlock(parts: ServerParts, request: HttpRequest) -> HttpResponse:
             changed = papers.shelf.unlock(paper_id, password, who=who_of(request))
         except PasswordRequired as error:
             raise Refused(422, error.message) from None
-        papers.changed()
         return viewer.paper(changed)
 
     return await shown(parts, request, made)
@@ -201,7 +192,7 @@ async def position(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     def made() -> HttpResponse:
         of = _still(parts, request)
         page = papers.shelf.position(of.id, person)
-        found = Position(of.id, of.revision, _from_one(page))
+        found = Position(of.id, of.revision, _from_one(page), person)
         return responses.json(request, found, responses.JSON, headers.PERSONAL)
 
     return await parts.pools.run("differences", made)
@@ -220,8 +211,9 @@ async def keep_position(parts: ServerParts, request: HttpRequest) -> HttpRespons
             raise Refused(409, "the paper cannot be opened")
         if body.page > found.page_count:
             raise Refused(400, f"page: 1 to {found.page_count}")
-        page = papers.shelf.keep_position(of.id, body.page - 1, person, revision=number)
-        return responses.json(request, Position(of.id, of.revision, page + 1), responses.JSON, headers.PERSONAL)
+        age_s = 0.0 if body.age_s is UNSET else body.age_s
+        page = papers.shelf.keep_position(of.id, body.page - 1, person, revision=number, age_s=age_s)
+        return responses.json(request, Position(of.id, of.revision, page + 1, person), responses.JSON, headers.PERSONAL)
 
     return await parts.pools.run("differences", made)
 
@@ -248,12 +240,6 @@ async def search(parts: ServerParts, request: HttpRequest) -> HttpResponse:
         except DocumentError as error:
             raise Refused(409, error.message) from None
     return await items(parts, request, len(hits), partial(descriptions.search_hits, query, hits), headers.PERSONAL)
-
-
-def _change(papers: PaperParts, paper_id: str, who: Actor, **changes: Unpack[PaperChanges]) -> Paper:
-    changed = papers.shelf.change(paper_id, who=who, **changes)
-    papers.changed()
-    return changed
 
 
 def _still(parts: ServerParts, request: HttpRequest) -> Paper:

@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Unpack
 
 from msgspec import UNSET
 from msgspec.structs import asdict
@@ -25,7 +24,7 @@ from sidebooks_core.server.schemas_shelf import FolderDetails, FolderPatch, Foun
 from sidebooks_core.server.shelf_descriptions import Viewer
 from sidebooks_core.server.shelf_feed import AT_ONCE
 from sidebooks_core.server.statuses import Refused, not_found
-from sidebooks_core.shelf import Actor, Folder, Where
+from sidebooks_core.shelf import Actor, Where
 from sidebooks_core.shelf.model import FolderChanges
 from sidebooks_core.shelf.search.searching import NEWEST, Found, PageHit
 
@@ -58,7 +57,6 @@ async def make_folder(parts: ServerParts, request: HttpRequest) -> HttpResponse:
 
     def made() -> FolderDetails:
         new = papers.shelf.make_folder(body.name, parent, kind=body.kind, note=body.note, who=who)
-        papers.changed()
         return viewer.folder(new.id)
 
     found = await parts.pools.run("shelf", made)
@@ -76,7 +74,7 @@ async def change_folder(parts: ServerParts, request: HttpRequest) -> HttpRespons
         changes["parent"] = folder_id(body.parent)
 
     def made() -> FolderDetails:
-        _change(papers, changed, who_of(request), **changes)
+        papers.shelf.change_folder(changed, who=who_of(request), **changes)
         return viewer.folder(changed)
 
     return await shown(parts, request, made)
@@ -88,7 +86,6 @@ async def remove_folder(parts: ServerParts, request: HttpRequest) -> HttpRespons
 
     def made() -> None:
         papers.shelf.remove_folder(removed, who=who_of(request))
-        papers.changed()
 
     await parts.pools.run("shelf", made)
     return responses.done()
@@ -214,12 +211,6 @@ def whole(request: HttpRequest, name: str) -> int | None:
     if not (given.isascii() and given.isdecimal() and len(given) <= WHOLE_DIGITS):
         raise Refused(400, f"{name} must be a whole number, 0 or more")
     return int(given)
-
-
-def _change(papers: PaperParts, changed: str, who: Actor, **changes: Unpack[FolderChanges]) -> Folder:
-    made = papers.shelf.change_folder(changed, who=who, **changes)
-    papers.changed()
-    return made
 
 
 def _searched(papers: PaperParts, query: str, where: Where, before: int, limit: int) -> Found:

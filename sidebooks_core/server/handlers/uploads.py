@@ -244,10 +244,7 @@ async def _registered(parts: ServerParts, request: HttpRequest, upload: Upload, 
     papers = parts.of_papers()
     await parts.gate.identify_again(request)
     await _require_target(parts, request, upload)
-    try:
-        return await parts.pools.run("registering", papers.uploads.finish, upload, reached.digest)
-    finally:
-        papers.changed()
+    return await parts.pools.run("registering", papers.uploads.finish, upload, reached.digest)
 
 
 async def _state(parts: ServerParts, request: HttpRequest, upload: Upload) -> HttpResponse:

@@ -2,6 +2,7 @@
 
 import { button, dialog, form, h, passwordField } from "./elements.js";
 import { forgetPlaces } from "./keeping.js";
+import { forgetUntold } from "./left_off.js";
 import { fault, passwordFault, t, time } from "./words.js";
 
 /**
@@ -23,6 +24,7 @@ export function showAccount(api, me) {
     const out = async () => {
       await api.send("POST", "/logout");
       forgetPlaces();
+      forgetUntold();
       history.replaceState(null, "", location.pathname);
       location.reload();
     };

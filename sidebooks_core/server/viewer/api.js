@@ -73,9 +73,10 @@ export class Api {
   /**
    * What the server says at a path.
    * @param {string} path
+   * @param {AbortSignal} [signal]
    * @returns {Promise<any>} the caller says what it is
    */
-  get(path) { return this.library.json(path); }
+  get(path, signal) { return this.library.json(path, signal); }
 
   /**
    * Send a request with a body of JSON; gives the answer's, or null.

@@ -8,6 +8,7 @@ import { choose, offsetOf } from "./choosing.js";
 import { TOP } from "./client.js";
 import { button, h, icon, need as $ } from "./elements.js";
 import { placeText } from "./numbers.js";
+import { addressOf, addressOfKey } from "./place.js";
 import { withoutEnding } from "./shelf_list.js";
 import { t } from "./words.js";
 import { fitTo } from "./zooming.js";
@@ -56,7 +57,7 @@ export class Bars {
     $("back").onclick = () => {
       const folder = app.reader.state.book?.paper?.folder || TOP;
       app.extras.positions.leave();
-      location.hash = app.hashOf(folder);
+      location.hash = addressOf({ kind: "folder", id: folder });
     };
     $("next").onclick = () => app.active.turn(1);
     $("previous").onclick = () => app.active.turn(-1);
@@ -111,7 +112,7 @@ export class Bars {
    * @param {{name: string} | null} paper
    */
   announce(key, page, paper) {
-    const row = [...$("shelf").querySelectorAll("a")].find((one) => one.hash === `#${key}`);
+    const row = [...$("shelf").querySelectorAll("a")].find((one) => one.hash === `#${addressOfKey(key)}`);
     $("title").textContent = paper?.name || row?.querySelector("strong")?.textContent || "";
     $("number").textContent = "";
     if ($("early")) return; // the page itself

@@ -30,6 +30,7 @@ import {
 /** @typedef {{level: number, title: string, page: number | null, uri: string | null}} OutlineEntry */
 /** @typedef {{signal?: AbortSignal}} Stoppable */
 
+const PREVIEW_AFTER_MS = 150; // it is drawn by the same cores as the page, which it would delay
 const BUDGET_BYTES = 96 * 1024 * 1024; // decoded pages and tiles: fits a tablet with 2 GB of memory
 const SHARPER_AFTER_MS = 1500; // a loaded server answers with a coarser image, good for 2 s
 const MOST_TRIES = 8;
@@ -152,13 +153,15 @@ export class Book {
    * @param {number} page
    * @param {number} width
    * @param {number} height
-   * @param {boolean} [urgent] somebody looks at it: if nothing is there of it yet, its preview is fetched beside it
+   * @param {boolean} [urgent] somebody looks at it: if nothing of it is there soon, its preview is fetched as well
    * @param {Stoppable} [options]
    * @returns {Promise<Bitmap>}
    */
   async load(page, width, height, urgent = true, { signal } = {}) {
     const key = pageKey(page, width, height);
-    if (urgent && !this.best(page, width, height) && !this.failure(page)) this.loadPreview(page).catch(() => {}); // it may come late
+    const soon = urgent && setTimeout(() => {
+      if (!this.best(page, width, height) && !this.failure(page)) this.loadPreview(page).catch(() => {}); // it may come late
+    }, PREVIEW_AFTER_MS);
     try {
       const bitmap = await this.#image(key, `pages/${page}/${width}x${height}`, page, urgent, signal);
       this.#failed.delete(page);
@@ -169,7 +172,7 @@ export class Book {
         this.onupdate(page);
       }
       throw error;
-    }
+    } finally { if (soon) clearTimeout(soon); }
   }
 
   /**
@@ -270,17 +273,9 @@ export class Book {
    *   after each step with what it found, maybe nothing, the last page that was searched, and how many there are
    * @returns {Promise<Hit[]>}
    */
-  async search(query, { signal, onhits } = {}) {
-    /** @type {Hit[]} */
-    const all = [];
-    for (let page = 1; page; ) {
-      /** @type {{hits: Hit[], next: number | null}} */
-      const { hits, next } = await this.#json(`/search/${encodeURIComponent(query)}?start=${page}`, signal);
-      for (const hit of hits) all.push(hit);
-      onhits?.(hits, { page: next ? next - 1 : this.pages.length, of: this.pages.length });
-      page = next ?? 0;
-    }
-    return all;
+  async search(query, options = {}) {
+    const { searched } = await import("./searching.js");
+    return searched((path) => this.#json(path, options.signal), this.pages.length, query, options.onhits);
   }
 
   /** Ask now for what came coarse: the server says that it has it sharp. */

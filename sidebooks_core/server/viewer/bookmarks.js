@@ -5,7 +5,7 @@
 import { ofBook } from "./choices.js";
 import { keepOfBook } from "./choosing.js";
 import { button, h } from "./elements.js";
-import { placeIn } from "./fates.js";
+import { fatesSince, placeIn } from "./fates.js";
 import { t } from "./words.js";
 
 /** @typedef {{revision: number | null, pages: number[]}} Kept revision: of the paper whose pages these are; null: of a document */
@@ -50,18 +50,8 @@ export function toggleBookmark(reader) {
 export async function bringUpToDate(library, book) {
   const { revision, pages } = keptOf(book.key);
   if (!book.paper || !pages.length || revision === null || revision === book.paper.revision) return;
-  const fates = await library.json(`/papers/${encodeURIComponent(book.paper.id)}/diff/${revision}-${book.paper.revision}`)
-    .then((found) => found.pages, (error) => {
-      if (![404, 409].includes(error.status)) throw error;
-      return null;
-    });
+  const fates = await fatesSince(library, book.paper, revision);
   if (keptOf(book.key).revision === revision) keep(book, fates ? pages.map((page) => placeIn(fates, page)) : pages);
-}
-
-/** A document that is served from a folder was replaced: its bookmarks go over to the new one. @param {string} from @param {string} to */
-export function takeOver(from, to) {
-  const { pages } = keptOf(from);
-  if (pages.length) keepOfBook("bookmarks", to, JSON.stringify({ revision: null, pages }));
 }
 
 export const title = "bookmarks";

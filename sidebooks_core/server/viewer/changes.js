@@ -3,11 +3,14 @@
 
 /** @import { FullApp, Library, OpenBook, PageFate, PaperDetails, Reader } from "./types" */
 
-import { takeOver } from "./bookmarks.js";
-import { directionOf } from "./choices.js";
+import { aboutOf } from "./choices.js";
 import { need as $ } from "./elements.js";
 import { placeIn } from "./fates.js";
+import { carryOver } from "./files.js";
 import { write } from "./keeping.js";
+import { catchUp } from "./left_off.js";
+import { addressOf, keyOf } from "./place.js";
+import { placeShown } from "./positions.js";
 import { read } from "./storage.js";
 import { t } from "./words.js";
 
@@ -47,7 +50,8 @@ export class Changes {
       view: () => read(VIEW),
       refused: () => {
         if (app.entry) return false;
-        const looked = app.reader.state.book?.paper ? this.#look(app.reader) : app.shelf?.refresh(); // logged out from elsewhere, perhaps
+        const reading = app.extras.readers.find((one) => one.state.book?.paper);
+        const looked = reading ? this.#look(reading) : app.shelf?.refresh(); // logged out from elsewhere, perhaps
         looked?.catch(fail);
         return true;
       },
@@ -68,7 +72,9 @@ export class Changes {
       const { book } = one.state;
       if (book && one.spread.some((page) => book.failure(page))) one.recover();
     }
-    if (!this.app.reader.state.book && !this.app.entry) this.app.shelf?.refresh().catch(() => {}); // its next change tells
+    const { app } = this;
+    const refresh = async () => { if (!app.reader.state.book && !app.entry) await app.shelf?.refresh(); };
+    catchUp(app).catch(() => {}).then(refresh).catch(() => {}); // its next change tells
   }
 
   #noteView() {
@@ -88,38 +94,39 @@ export class Changes {
     const fresh = ids.filter((id) => !known?.has(id));
     const recent = [...this.#recent, ...fresh]; // the new file may be told of before the old one goes
     this.#recent = known ? fresh : [];
-    if (book && !book.paper && !now.has(book.id)) { // if nothing was known: it is read from what the browser has kept
-      await this.#gone(book, recent).catch((error) => {
+    let isTold = false;
+    for (const reader of app.extras.readers) {
+      const shown = reader.state.book;
+      if (!shown || shown.paper || now.has(shown.id)) continue; // if nothing was known: it is read from what the browser has kept
+      isTold = true;
+      await this.#gone(reader, shown, recent).catch((error) => {
         this.#known = null; // it is looked at again when the stream begins anew
         throw error;
       });
-      return;
     }
-    if (!book || !known) return;
+    if (isTold || !book || !known) return;
     const added = fresh[fresh.length - 1];
     const found = added && (await app.library.documents()).find((one) => one.id === added);
-    if (found) app.extras.notices.notify(t("added", { name: found.name }), t("open"), () => { location.hash = found.id; });
+    if (!found) return;
+    const open = () => { location.hash = addressOf({ kind: "document", id: found.id }); };
+    app.extras.notices.notify(t("added", { name: found.name }), t("open"), open);
   }
 
   /**
    * The file of a document is another one now, under the same name: it was replaced. Else it was taken away.
+   * @param {Reader} reader
    * @param {OpenBook} book
    * @param {string[]} recent ids that came lately
    */
-  async #gone(book, recent) {
+  async #gone(reader, book, recent) {
     const { app } = this;
     const named = recent.length ? (await app.library.documents()).filter((one) => recent.includes(one.id) && one.name === book.name) : [];
     const found = named.length === 1 ? named[0] : null; // folders may have files of one name
-    if (app.reader.state.book !== book) return;
-    if (found) {
-      takeOver(book.key, found.id);
-      await app.showBook(found.id, app.reader.state.page);
-      app.extras.notices.notify(t("replaced"));
-      return;
-    }
-    app.reader.wipe();
-    location.hash = "";
-    app.extras.notices.notify(t("taken"));
+    if (reader.state.book !== book) return;
+    if (!found) { this.#takeAway(reader, t("taken")); return; }
+    carryOver(book.id, found.id);
+    await this.#lead(reader, found.id, reader.state.page, null);
+    app.extras.notices.newsOf(reader).tell(t("replaced"));
   }
 
   /**
@@ -149,37 +156,85 @@ export class Changes {
       do {
         look.mustLook = false;
         const { paper } = book;
-        /** @type {PaperDetails | null} */
-        const now = await this.app.library.json(`/papers/${paper.id}`).catch((error) => {
+        /** @type {PaperDetails | number} the status of HTTP if it is not shown to whoever asks */
+        const now = await this.app.library.json(`/papers/${encodeURIComponent(paper.id)}`).catch((error) => {
           if (![401, 403, 404].includes(error.status)) throw error;
-          return null;
+          return error.status;
         });
         if (reader.state.book !== book) return;
-        const isOver = paper.until_s !== null && paper.until_s <= Date.now() / 1000 + CLOCKS_S;
-        const isWithdrawn = now && now.withdrawn_s !== null && paper.withdrawn_s === null;
-        if (!now || isWithdrawn) this.#takeAway(reader, paper, !now && isOver ? t("over_now") : t("taken"));
-        else if (now.revision !== paper.revision || now.document?.id !== book.id) await this.#showReplaced(reader, book, paper, now);
-        else {
-          book.paper = now;
-          this.app.extras.bars.show();
-          if (reader === this.app.reader) document.title = now.name;
-        }
+        await this.#compare(reader, book, paper, now);
       } while (look.mustLook && reader.state.book === book);
     } finally { look.isLooking = false; }
   }
 
   /**
-   * The pages of a paper that is there no longer are on no canvas either.
    * @param {Reader} reader
-   * @param {PaperDetails} paper
-   * @param {string} text
+   * @param {OpenBook} book
+   * @param {PaperDetails} paper as it was
+   * @param {PaperDetails | number} now
    */
-  #takeAway(reader, paper, text) {
+  async #compare(reader, book, paper, now) {
+    const { app } = this;
+    if (typeof now === "number") {
+      const isOver = paper.until_s !== null && paper.until_s <= Date.now() / 1000 + CLOCKS_S;
+      const wasKnown = Boolean(app.person || app.shelf?.me?.is_logged_in);
+      if (now === 401 && wasKnown) await this.#logInAgain();
+      else if (isOver) this.#takeAway(reader, t("over_now"));
+      else if (now === 401) this.#takeAway(reader, t("closed_now"), true); // nobody is told whether it was withdrawn
+      else this.#takeAway(reader, t("taken"));
+    } else if (now.withdrawn_s !== null && paper.withdrawn_s === null) this.#takeAway(reader, t("taken"));
+    else if (now.revision !== paper.revision || now.document?.id !== book.id) await this.#showReplaced(reader, book, paper, now);
+    else {
+      book.paper = now;
+      reader.tell("renamed");
+      app.extras.bars.show();
+      if (reader === app.reader) document.title = now.name;
+      const folder = now.way[now.way.length - 1];
+      if (now.folder !== paper.folder && folder) app.extras.notices.newsOf(reader).tell(t("moved_now", { name: folder.name }));
+    }
+  }
+
+  /* The login has ended: nothing that it showed stays. The address does, so that one is at the same page after the next login. */
+  async #logInAgain() {
+    const { app } = this;
+    app.extras.positions.settle();
+    app.extras.positions.leave();
+    app.reader.wipe();
+    $("strip").width = $("strip").height = 1;
+    await app.showEntry("login", t("login_over"));
+  }
+
+  /**
+   * The pages of what is there no longer, or not for whoever reads, are on no canvas either.
+   * @param {Reader} reader
+   * @param {string} text
+   * @param {boolean} mayLogIn who logs in may see it
+   */
+  #takeAway(reader, text, mayLogIn = false) {
+    const { app } = this;
+    const { paper } = reader.book;
+    const address = addressOf(placeShown(reader));
+    const isFirst = reader === app.reader;
     reader.wipe();
     $("strip").width = $("strip").height = 1;
-    if (reader === this.app.reader) location.hash = this.app.hashOf(paper.folder);
-    else this.app.extras.beside?.close();
-    this.app.extras.notices.notify(text);
+    if (isFirst) location.hash = paper ? addressOf({ kind: "folder", id: paper.folder }) : "";
+    else app.extras.beside?.empty();
+    const news = app.extras.notices.newsOf(isFirst ? null : reader);
+    const logIn = mayLogIn ? () => { location.hash = address; } : null; // which asks for a login, and is there after it
+    if (isFirst && !mayLogIn) news.tell(text);
+    else news.stay(text, t("log_in"), logIn, isFirst);
+  }
+
+  /**
+   * Show another document in the place of the one that a reader has, at a page.
+   * @param {Reader} reader
+   * @param {string} id
+   * @param {number} page
+   * @param {PaperDetails | null} paper
+   */
+  async #lead(reader, id, page, paper) {
+    if (reader === this.app.reader) await this.app.showBook(id, page, paper);
+    else await reader.open(id, page, aboutOf(keyOf(paper ? "paper" : "document", paper ? paper.id : id), paper));
   }
 
   /**
@@ -191,7 +246,7 @@ export class Changes {
    */
   async #showReplaced(reader, book, old, now) {
     const { app } = this;
-    if (!now.document) { this.#takeAway(reader, old, t("unreadable")); return; }
+    if (!now.document) { this.#takeAway(reader, t("unreadable")); return; }
     /** @type {PageFate[] | null} */
     const fates = now.revision === old.revision ? null
       : await app.library.json(`/papers/${now.id}/diff/${old.revision}-${now.revision}`).then((found) => found.pages, (error) => {
@@ -201,8 +256,7 @@ export class Changes {
     if (reader.state.book !== book) return;
     const { page } = reader.state;
     const there = fates ? placeIn(fates, page) : page;
-    if (reader === app.reader) await app.showBook(now.document.id, there, now);
-    else await reader.open(now.document.id, there, { key: book.key, paper: now, chosen: directionOf(book.key) });
-    if (fates) app.extras.notices.notify(t("replaced"));
+    await this.#lead(reader, now.document.id, there, now);
+    if (fates) app.extras.notices.newsOf(reader).tell(t("replaced"));
   }
 }

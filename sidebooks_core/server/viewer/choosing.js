@@ -3,14 +3,16 @@
 import { choices, ofBook } from "./choices.js";
 import { write } from "./keeping.js";
 
-const preferred = matchMedia("(prefers-color-scheme: dark)");
+/** The system's choice. @type {MediaQueryList | undefined} */
+let dark;
+const preferred = () => dark ??= matchMedia("(prefers-color-scheme: dark)");
 
 /** @param {keyof typeof choices} name @param {string | boolean} value */
 export function choose(name, value) { write(`sidebooks ${name}`, value === true ? "yes" : value === false ? "no" : value); }
 
 /** Let the screen follow the choice of light, and the system if there is none. */
 export function applyLight() {
-  const isNight = choices.light ? choices.light === "night" : preferred.matches;
+  const isNight = choices.light ? choices.light === "night" : preferred().matches;
   document.documentElement.toggleAttribute("data-night", isNight);
   const colour = getComputedStyle(document.documentElement).getPropertyValue("--paper").trim();
   /** @type {NodeListOf<HTMLMetaElement>} */
@@ -19,7 +21,7 @@ export function applyLight() {
 }
 
 /** @param {() => void} changed */
-export function followSystem(changed) { preferred.addEventListener("change", changed); }
+export function followSystem(changed) { preferred().addEventListener("change", changed); }
 
 /**
  * Keep something of one document or paper; see `ofBook`.

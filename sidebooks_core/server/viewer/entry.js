@@ -2,6 +2,8 @@
    each the page loads anew, so that no screen stays that was made for somebody else. */
 
 import { field, form, h, button, passwordField } from "./elements.js";
+import { forgetPerson } from "./left_off.js";
+import { keepWay } from "./shelf_memory.js";
 import { fault, passwordFault, t } from "./words.js";
 
 /**
@@ -13,20 +15,22 @@ import { fault, passwordFault, t } from "./words.js";
  * @param {HTMLElement} host
  * @param {Api} api
  * @param {string} way "login", "join" or "setup"
- * @param {string | undefined} token of a link
+ * @param {string | undefined} told the token of a link, or why one has to log in
  * @param {() => import("./elements.js").Children} tools
  */
-export async function showEntry(host, api, way, token, tools) {
+export async function showEntry(host, api, way, told, tools) {
   const box = h("section", { class: "entry" });
   host.replaceChildren(h("div", { class: "bar" }, h("span", { class: "grow" }, "sidebooks"), tools()), box);
-  if (way === "join") await fillJoin(box, api, token || "");
-  else if (way === "setup") fillSetUp(box, api, token || "");
-  else await fillLogIn(box, api);
+  if (way === "join") await fillJoin(box, api, told || "");
+  else if (way === "setup") fillSetUp(box, api, told || "");
+  else await fillLogIn(box, api, told);
+  if (!box.isConnected) return; // another screen is there by now
   document.title = box.querySelector("h1")?.textContent || "";
   box.querySelector("input")?.focus();
 }
 
 function enter() {
+  forgetPerson();
   if (/^#(join|setup)=/.test(location.hash)) history.replaceState(null, "", location.pathname);
   location.reload();
 }
@@ -37,8 +41,8 @@ function nameField(text) {
   return field(text, { ...given, autocapitalize: "off", spellcheck: "false" });
 }
 
-/** @param {HTMLElement} box @param {Api} api */
-async function fillLogIn(box, api) {
+/** @param {HTMLElement} box @param {Api} api @param {string | undefined} why */
+async function fillLogIn(box, api, why) {
   const elsewhere = (await api.me()).login_address;
   const name = nameField(t("name"));
   const password = passwordField(t("password"), "current-password");
@@ -46,11 +50,16 @@ async function fillLogIn(box, api) {
     await api.send("POST", "/login", { name: name.input.value, password: password.input.value });
     enter();
   };
-  box.append(h("h1", {}, t("log_in")), form([name, password], t("log_in"), send, (error) => {
+  box.append(h("h1", {}, t("log_in")), why ? h("p", { role: "alert" }, why) : "", form([name, password], t("log_in"), send, (error) => {
     password.input.select();
     return [400, 401, 403].includes(error.status) ? t("wrong") : fault(error);
   }));
-  if (elsewhere) box.append(h("p", { class: "buttons" }, button(null, t("log_in_elsewhere"), () => { location.href = elsewhere; })));
+  const goThere = () => {
+    forgetPerson();
+    keepWay(location.hash);
+    location.href = elsewhere || "";
+  };
+  if (elsewhere) box.append(h("p", { class: "buttons" }, button(null, t("log_in_elsewhere"), goThere)));
 }
 
 /** @param {HTMLElement} box @param {Api} api @param {string} token */

@@ -16,9 +16,11 @@ import { handle } from "./handling.js";
 import { hitLayer } from "./hits.js";
 import { isKept, write } from "./keeping.js";
 import { listenToKeys } from "./keys.js";
+import { catchUp } from "./left_off.js";
 import { Notices } from "./notices.js";
 import { printedOf } from "./numbers.js";
 import { Panels } from "./panel.js";
+import { addressOf } from "./place.js";
 import { Positions } from "./positions.js";
 import { mayPrint, watchPrinting } from "./print.js";
 import { imagesShown } from "./printing.js";
@@ -26,6 +28,7 @@ import { noteOpened } from "./shelf_memory.js";
 import { read } from "./storage.js";
 import { makeStrip } from "./strip.js";
 import { addTextLayer } from "./text_layer.js";
+import { bringTurnsUpToDate } from "./turned.js";
 import { fault, otherThan, speakIn, t } from "./words.js";
 
 const CONTRAST = "(forced-colors: active), (prefers-contrast: more)";
@@ -56,7 +59,7 @@ export async function addExtras(main) {
   await Promise.all([speakIn(choices.language), styled]); // buttons without their style would push the page about
   if (matchMedia(CONTRAST).matches) document.head.append(h("link", { rel: "stylesheet", href: "viewer/contrast.css" }));
 
-  const notices = new Notices();
+  const notices = new Notices(logInAgain);
   /** @type {Pick<Extras, "tell" | "fail" | "tools" | "leave" | "arrived" | "speak" | "setLight" | "say" | "adopt" | "openBeside">} */
   const acts = {
     tell: (text) => notices.tell(text), fail, tools, leave, arrived, speak, setLight, say, adopt,
@@ -75,10 +78,28 @@ export async function addExtras(main) {
   });
   extras.paintStrip = paintStrip;
 
+  /* The address stays, and leads back to the same page. */
+  function logInAgain() {
+    positions.settle();
+    return main.showEntry("login", t("login_over"));
+  }
+
   /** @type {Extras["fail"]} */
   function fail(error, kind = "") {
     if (error.name === "AbortError") return; // nobody wants it any more
-    notices.tell(["document", "paper"].includes(kind) && [400, 404].includes(error.status || 0) ? t("unknown_text") : fault(error));
+    const isNothing = ["document", "paper"].includes(kind) && [400, 404].includes(error.status || 0);
+    if (error.status === 401) notices.tell(t("login_over"), t("log_in"), logInAgain);
+    else if (isNothing && kind === "document") leadOn().then((isLed) => { if (!isLed) notices.tell(t("unknown_text")); }, fail);
+    else notices.tell(isNothing ? t("unknown_text") : fault(error));
+  }
+
+  /* The address is that of a file which is another document now: it leads there. */
+  async function leadOn() {
+    const { id, page } = app.places();
+    const { inPlaceOf } = await import("./files.js");
+    const now = await inPlaceOf(library, id);
+    if (now) location.replace(`#${addressOf({ kind: "document", id: now, page })}`);
+    return now !== null;
   }
 
   /* Buttons of every screen of the shelf. */
@@ -126,6 +147,7 @@ export async function addExtras(main) {
   function adopt(other) {
     extras.readers = other ? [reader, other] : [reader];
     if (other) attend(other);
+    else showPrintable();
   }
 
   /** @param {Reader} one */
@@ -138,7 +160,7 @@ export async function addExtras(main) {
     one.nameOf = (page) => `${t("page_word")} ${one.labelOf(page)}`;
     one.addEventListener("opened", () => {
       noteOpened(one.book.key);
-      bringUpToDate(library, one.book).then(() => bars.show(), fail);
+      bringToDate(one);
       showPrintable();
       panels.close();
     });
@@ -158,6 +180,12 @@ export async function addExtras(main) {
       one.paint();
       showPrintable();
     }
+  }
+
+  /* What is kept of its pages, if it was replaced since. */
+  /** @param {Reader} one */
+  function bringToDate(one) {
+    Promise.all([bringUpToDate(library, one.book), bringTurnsUpToDate(library, one)]).then(() => bars.show(), fail);
   }
 
   /** Returns whether that closed a panel over the page. @param {Reader} one */
@@ -206,7 +234,7 @@ export async function addExtras(main) {
   attend(reader);
   if (reader.state.book) {
     noteOpened(reader.state.book.key);
-    bringUpToDate(library, reader.state.book).then(() => bars.show(), fail);
+    bringToDate(reader);
   }
   listenToKeys(app);
   watchPrinting(() => imagesShown(app.active));
@@ -218,6 +246,7 @@ export async function addExtras(main) {
     arrived(reader.state.book.key === start.key ? start.place : app.places()).catch(fail);
   }
   keepShell();
+  catchUp(app).then((isNews) => { if (isNews) app.shelf?.changed(); }, () => {}); // there will be a connection
   import("./plain.js").catch(() => {}); // with the shelf: what an outage needs cannot be fetched then
   if (!isKept()) notices.notify(t("not_kept"));
   if (reader.state.book) firstHint();

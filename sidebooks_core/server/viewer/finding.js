@@ -4,6 +4,7 @@
 
 import { button, h, need } from "./elements.js";
 import { showHits } from "./hits.js";
+import { addressOf } from "./place.js";
 import { snippet } from "./snippet.js";
 import { t } from "./words.js";
 
@@ -161,7 +162,7 @@ export function fill(app, body) {
   } }, input, button("search", t("search"), null, { type: "submit", class: "main" }));
   const elsewhere = button("folder", t("search_everywhere"), () => {
     app.extras.positions.leave();
-    location.hash = `search=${encodeURIComponent(input.value.trim())}`;
+    location.hash = addressOf({ kind: "search", query: input.value.trim() });
   });
 
   let most = ROWS; // of the list: nobody reads thousands

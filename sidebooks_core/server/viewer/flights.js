@@ -52,7 +52,7 @@ export class Flights {
   #begin(key, does) {
     const control = new AbortController();
     const { signal, end } = either(this.closing, control.signal);
-    const promise = does(signal).finally(() => {
+    const promise = unlessAborted(does(signal), signal).finally(() => {
       end();
       if (this.#flying.get(key) === flight) this.#flying.delete(key);
     });

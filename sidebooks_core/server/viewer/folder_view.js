@@ -4,8 +4,9 @@ import { TOP } from "./client.js";
 import { button, h, icon, reconcile } from "./elements.js";
 import { Growing, Kept } from "./growing.js";
 import { listTools } from "./list_tools.js";
+import { keyOf } from "./place.js";
 import { documentParts } from "./plain_view.js";
-import { folderRow, folderSection, latestSection, paperRow } from "./rows.js";
+import { folderLink, folderRow, folderSection, latestSection, paperRow } from "./rows.js";
 import { divided, matching, newsOf, ordered, progressOf } from "./shelf_list.js";
 import { pageOf } from "./shelf_memory.js";
 import { t } from "./words.js";
@@ -77,7 +78,7 @@ export function folderView(host, bar, does) {
     parts.way.hidden = isTop;
     reconcile(parts.way, kept.get("way", [folder.way, folder.name], () => [
       h("a", { href: "#" }, icon("home"), h("span", {}, t("shelf"))),
-      ...folder.way.map((one) => h("a", { href: `#folder=${one.id}` }, one.name)),
+      ...folder.way.map((one) => h("a", { href: folderLink(one) }, one.name)),
       h("span", { "aria-current": "page" }, folder.name),
     ]));
     const about = [folder.id, folder.name, folder.may, folder.way, folder.note, folder.kind];
@@ -147,7 +148,7 @@ export function folderView(host, bar, does) {
   /** @param {Found} now @param {PaperEntry} paper */
   function leftIn(now, paper) {
     const left = now.reading.get(paper.id);
-    return progressOf(left ? left.page : pageOf(`paper=${paper.id}`), paper.page_count);
+    return progressOf(left ? left.page : pageOf(keyOf("paper", paper.id)), paper.page_count);
   }
 
   /** @param {FolderEntry} one */

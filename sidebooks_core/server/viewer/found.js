@@ -1,6 +1,7 @@
 /* The screen of the search over all papers. */
 
 import { button, cover, h, icon } from "./elements.js";
+import { addressOf } from "./place.js";
 import { pathOf } from "./rows.js";
 import { snippet } from "./snippet.js";
 import { fault, pages, t } from "./words.js";
@@ -18,6 +19,7 @@ const HITS_AT_ONCE = 50;
  */
 
 /**
+ * Search, and show what is found. `stop` of what it returns: the screen is left, and nobody waits for the rest.
  * @param {HTMLElement} host the element that it fills
  * @param {HTMLElement} bar
  * @param {string} query
@@ -26,31 +28,36 @@ const HITS_AT_ONCE = 50;
 export function foundView(host, bar, query, does) {
   document.title = t("results", { q: query });
   const told = h("p", { role: "status", class: "told" }, t("searching"));
+  const stop = button("stop", t("stop"), () => control?.abort(), { hidden: true });
   const unread = h("p", { class: "unindexed", role: "status", hidden: true });
   const list = h("ol", { class: "found" });
   const on = h("p", { class: "buttons" });
   const way = h("nav", { class: "way", "aria-label": t("shelf") },
     h("a", { href: "#" }, icon("home"), h("span", {}, t("shelf"))), h("span", { "aria-current": "page" }, t("search")));
-  host.replaceChildren(bar, way, h("h1", {}, t("results", { q: query })), told, unread, list, on);
+  host.replaceChildren(bar, way, h("h1", {}, t("results", { q: query })), h("div", { class: "working" }, told, stop), unread, list, on);
   /** @type {Map<string, {list: HTMLElement, hits: Hit[]}>} */
   const papers = new Map();
   let count = 0;
   let isOver = false;
+  /** @type {AbortController | null} of the step that is on its way */
+  let control = null;
   /** @type {(() => Promise<void>) | null} if nothing was found, since papers are still being read */
   let again = null;
 
   /** @param {number | null} before */
   async function step(before) {
+    const mine = control = new AbortController();
     on.replaceChildren();
     told.textContent = t("searching");
+    stop.hidden = false;
     again = null;
     let next = before;
+    const goOn = () => step(next);
     try {
       for (let left = HITS_AT_ONCE; left > 0;) { // a step of the server is bounded by time: it may find a few, or none
         const from = next === null ? "" : `&before=${next}`;
         /** @type {FoundPapers} */
-        const found = await does.api.get(`/search?q=${encodeURIComponent(query)}&limit=${left}${from}`);
-        if (isOver) return;
+        const found = await does.api.get(`/search?q=${encodeURIComponent(query)}&limit=${left}${from}`, mine.signal);
         unread.hidden = !found.unindexed;
         unread.textContent = found.unindexed === 1 ? t("unindexed_one") : t("unindexed", { n: found.unindexed });
         found.pages.forEach(addHit);
@@ -63,12 +70,23 @@ export function foundView(host, bar, query, does) {
       again = count || unread.hidden ? null : () => step(null);
       if (next !== null) told.textContent = t("found_more", { pages: pages(count) });
       else told.textContent = count ? t("found", { pages: pages(count) }) : t("nothing", { q: query });
-      if (next !== null) on.replaceChildren(button("search", t("more_hits"), () => step(next)));
+      if (next !== null) on.replaceChildren(button("search", t("more_hits"), goOn));
     } catch (error) {
-      if (isOver) return;
-      told.textContent = fault(/** @type {Error} */ (error));
-      on.replaceChildren(button("replace", t("again"), () => step(next))); // what was found stays
+      if (isOver) return; // what was found stays, else
+      const isStopped = mine.signal.aborted;
+      if (isStopped) told.textContent = count ? t("found_more", { pages: pages(count) }) : t("search_stopped");
+      else told.textContent = fault(/** @type {Error} */ (error));
+      on.replaceChildren(isStopped ? button("search", t("more_hits"), goOn) : button("replace", t("again"), goOn));
+    } finally {
+      if (!isOver) endStep();
     }
+  }
+
+  /* The button that stops it goes. Who pressed it goes on with the one that is there now. */
+  function endStep() {
+    const hadFocus = document.activeElement === stop;
+    stop.hidden = true;
+    if (hadFocus) on.querySelector("button")?.focus();
   }
 
   /** The list of what was found in a paper. @param {ShelfHit} hit */
@@ -87,9 +105,9 @@ export function foundView(host, bar, query, does) {
       h("strong", {}, t("page", { n: hit.page })), " ", h("small", {}, snippet(hit.hits[0]?.text || "", query)));
     const onclick = () => does.mark({ paper: hit.paper, query, hits });
     const image = cover(hit.preview && pathOf(hit.preview));
-    rows.append(h("li", {}, h("a", { href: `#paper=${hit.paper}/${hit.page}`, onclick }, image, about)));
+    rows.append(h("li", {}, h("a", { href: `#${addressOf({ kind: "paper", id: hit.paper, page: hit.page })}`, onclick }, image, about)));
   }
 
   step(null);
-  return { stop() { isOver = true; }, async lookAgain() { await again?.(); } };
+  return { stop() { isOver = true; control?.abort(); }, async lookAgain() { await again?.(); } };
 }

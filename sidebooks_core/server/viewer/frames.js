@@ -1,22 +1,24 @@
 /* Pages that are turned by quarters: their sizes, and the frame in which each is painted upright. Pure. */
 
-/** @import { Box, Corners, Frame, Page, Rect, View } from "./types" */
+/** @import { Box, Corners, Frame, Page, Rect, Turns, View } from "./types" */
 
-/** @type {WeakMap<Page[], Page[]>} of a list of pages: the same with width and height exchanged */
+/** @type {WeakMap<Page[], {quarters: number, turns: Turns, list: Page[]}>} of a list of pages: as they lay last */
 const turnedLists = new WeakMap();
 
 /**
- * Pages as they lie after `quarters` turns to the right: the same, or with width and height exchanged.
+ * Pages as they lie after turns to the right: the same, or with width and height exchanged.
  * @param {Page[]} pages
- * @param {number} quarters
+ * @param {number} quarters of all
+ * @param {Turns} turns of single ones, beside that
  */
-export function turnedPages(pages, quarters) {
-  if (quarters % 2 === 0) return pages;
+export function turnedPages(pages, quarters, turns) {
   const known = turnedLists.get(pages);
-  if (known) return known;
-  const made = pages.map((one) => ({ ...one, width_pt: one.height_pt, height_pt: one.width_pt }));
-  turnedLists.set(pages, made);
-  return made;
+  if (known?.quarters === quarters && known.turns === turns) return known.list;
+  /** @param {Page} one */
+  const turned = (one) => ((quarters + (turns[one.page] || 0)) % 2 ? { ...one, width_pt: one.height_pt, height_pt: one.width_pt } : one);
+  const list = quarters % 2 || Object.keys(turns).length ? pages.map(turned) : pages;
+  turnedLists.set(pages, { quarters, turns, list });
+  return list;
 }
 
 /**

@@ -48,10 +48,11 @@ export function handle(reader) {
     const pause = new Promise((done) => { setTimeout(done, TEXT_WAIT_MS, null); });
     const text = await Promise.race([reader.book.text(box.page).catch(() => null), pause]);
     if (!text) return null;
-    const { box: upright } = frameOf(box, seen, state.quarters);
-    const [x, y] = intoFrame(unzoomed.x, unzoomed.y, seen, state.quarters);
+    const quarters = reader.quartersOf(box.page);
+    const { box: upright } = frameOf(box, seen, quarters);
+    const [x, y] = intoFrame(unzoomed.x, unzoomed.y, seen, quarters);
     const column = columnAt(text.words, (x - upright.x) / upright.scale, (y - upright.y) / upright.scale);
-    return column && onView(column, box, seen, state.quarters);
+    return column && onView(column, box, seen, quarters);
   }
 
   return {

@@ -82,5 +82,5 @@ function lead(reader, hit) {
   const box = reader.boxes().find((one) => one.page === hit.page);
   if (!box || !hit.boxes_pt.length) return;
   const seen = reader.view();
-  reader.place(centred(reader.state, onView(hit.boxes_pt[0], box, seen, reader.state.quarters), reader.boxes(), seen));
+  reader.place(centred(reader.state, onView(hit.boxes_pt[0], box, seen, reader.quartersOf(hit.page)), reader.boxes(), seen));
 }

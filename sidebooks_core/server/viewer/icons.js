@@ -16,6 +16,7 @@ export const ICONS = {
   fill: "M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5", beside: "M3 4h8v16H3zM13 4h8v16h-8z", sun: "M12 8a4 4 0 1 0 0 8 4 4 0 0 0 0-8M12 2v2M12 20v2M2 12h2M20 12h2M5 5l1.5 1.5M17.5 17.5L19 19M5 19l1.5-1.5M17.5 6.5L19 5",
   left: "M15 5l-7 7 7 7", right: "M9 5l7 7-7 7", back: "M4 10h10a6 6 0 0 1 0 12h-3M4 10l5-5M4 10l5 5", stop: "M7 7h10v10H7z",
   contents: "M4 6h16M8 12h12M8 18h12", grid: "M4 4h6v7H4zM14 4h6v7h-6zM4 14h6v7H4zM14 14h6v7h-6z", letters: "M4 18L9 6l5 12M6 14h6M15 18l3-7 3 7M16 16h4",
+  keyboard: "M3 6h18v12H3zM7 10h.01M11 10h.01M15 10h.01M8 14h8",
   meeting: "M4 6h16v14H4zM4 10h16M8 3v4M16 3v4",
   into: "M3 6h6l2 2h10v11H3zM12 11v5M9 13l3 3 3-3",
   home: "M4 11l8-7 8 7M6 10v10h12V10",

@@ -2,7 +2,7 @@
 
 import { attempt, passing, read, storage } from "./storage.js";
 
-const PLACE = "sidebooks page "; // what may go first when there is no room: a page that costs a few turns
+export const PLACE = "sidebooks page "; // what may go first when there is no room: a page that costs a few turns
 const ORDER = "sidebooks pages"; // their keys, the one written last at the end
 const MOST_PLACES = 1000;
 const GIVEN_UP = 20; // places at a time, so that room is not sought again at each turn
@@ -65,5 +65,5 @@ function giveUpPlaces(but) {
 
 /** Forget where somebody was reading: they leave a device that others use, and the server knows their places. */
 export function forgetPlaces() {
-  for (const key of [...keys(PLACE), ORDER, "sidebooks opened"]) remove(key);
+  for (const key of [...keys(PLACE), ORDER, "sidebooks opened", "sidebooks files"]) remove(key);
 }

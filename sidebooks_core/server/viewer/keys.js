@@ -3,6 +3,7 @@
 /** @import { FullApp, Reader, Side, Step } from "./types" */
 
 import { room } from "./reading.js";
+import { turnAll } from "./turned.js";
 import { zoomBy } from "./zooming.js";
 
 /**
@@ -19,16 +20,20 @@ const ACTIONS = {
   b: "bookmark", f: "bars", r: "rotate", "?": "help", Escape: "leave",
 };
 
+/** Whether a key writes a character: who dictates to a device may press it without meaning to. @param {string} key */
+const writes = (key) => key.length === 1 && key !== " ";
+
 /**
  * The name of an action, or "". Pure.
  * @param {Pick<KeyboardEvent, "key" | "ctrlKey" | "metaKey" | "altKey" | "shiftKey">} event
  * @param {Where} where
+ * @param {boolean} hasCharacters whether keys that write a character act
  * @returns {Action | ""}
  */
-export function actionOf(event, where) {
+export function actionOf(event, where, hasCharacters = true) {
   const { key, ctrlKey, metaKey, altKey, shiftKey } = event;
   if ((ctrlKey || metaKey) && !altKey && !shiftKey && key.toLowerCase() === "f") return "find";
-  if (ctrlKey || metaKey || altKey) return "";
+  if (ctrlKey || metaKey || altKey || (writes(key) && !hasCharacters)) return "";
   const name = key.length === 1 ? key.toLowerCase() : key; // whatever the Caps Lock says
   const action = ACTIONS[shiftKey && "n ".includes(name) ? `Shift+${name}` : name] || "";
   if (where === "field") return action === "leave" ? action : "";
@@ -36,10 +41,17 @@ export function actionOf(event, where) {
   return action;
 }
 
-/** For the help: [name of the text, keys as they are written on them]. */
-export const KEYS_OF_HELP = [
-  ["key_turn", "← →"], ["key_on", "PageDown"], ["key_ends", "Home / End"], ["key_zoom", "+ / - / 0"], ["key_width", "W"], ["key_find", "/"],
-  ["key_hits", "N / P"], ["key_number", "G"], ["key_bookmark", "B"], ["key_bars", "F"], ["key_help", "?"],
+/** @typedef {readonly (readonly [text: string, keys: string])[]} KeysTold for the help: the name of a text, keys as they are written on them */
+
+/** @type {KeysTold} */
+export const KEYS = [
+  ["key_turn", "← →"], ["key_on", "Space / PageDown"], ["key_ends", "Home / End"], ["key_find", "Ctrl + F"], ["key_leave", "Esc"],
+];
+
+/** Those that write a character. @type {KeysTold} */
+export const CHARACTERS = [
+  ["key_zoom", "+ / - / 0"], ["key_width", "W"], ["key_find", "/"], ["key_hits", "N / P"], ["key_number", "G"], ["key_bookmark", "B"],
+  ["key_bars", "F"], ["rotate", "R"], ["key_help", "?"],
 ];
 
 const PAN_SHARE = 0.25; // of the view's height
@@ -98,13 +110,13 @@ export function listenToKeys(app) {
     first: (reader) => reader.jump(1), last: (reader) => reader.jump(reader.book.pages.length),
     larger: (reader) => zoomBy(reader, 1.5), smaller: (reader) => zoomBy(reader, 1 / 1.5),
     whole: () => extras.bars.setFit("page"), width: () => extras.bars.setFit("width"),
-    rotate: (reader) => reader.rotate(), bars: () => extras.bars.toggle(), bookmark: () => extras.bars.bookmark(),
+    rotate: (reader) => turnAll(reader), bars: () => extras.bars.toggle(), bookmark: () => extras.bars.bookmark(),
     find: () => extras.panels.open("find"), number: () => extras.panels.open("pages"), help: () => extras.panels.open("help"),
     next_hit: () => extras.finding?.step(1), previous_hit: () => extras.finding?.step(-1), leave: () => extras.panels.leave(),
   };
   document.addEventListener("keydown", (event) => {
     if (!app.reader.state.book || event.isComposing || document.querySelector("dialog[open]")) return;
-    const action = actionOf(event, whereOf(event.target));
+    const action = actionOf(event, whereOf(event.target), app.choices.keys);
     const isInPanel = event.target instanceof Element && event.target.closest("#side");
     const isScrolling = isInPanel && ["down", "up", "on", "back", "first", "last"].includes(action);
     if (!action || isScrolling) return;

@@ -1,15 +1,14 @@
 /* Which screen is shown: the shelf, a way in, or the reader, as the address says. What the first page does not need comes after it. */
 
-/** @import { App, Extras, Marks, PaperDetails, Problem, Shelf } from "./types" */
+/** @import { App, Extras, PaperDetails, Problem } from "./types" */
 
-import { choices, directionOf, ofBook } from "./choices.js";
+import { aboutOf, choices, ofBook } from "./choices.js";
 import { Library, TOP } from "./client.js";
-import { parsePlace } from "./place.js";
+import { addressOf, keyOf, parsePlace } from "./place.js";
 import { Reader } from "./reader.js";
 
 const AFTERWARDS_MS = 1500;
 const AGAIN_MS = 3000;
-const MOST_POSITION_MS = 400;
 
 /** @param {string} id */
 const $ = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
@@ -20,14 +19,9 @@ const reader = new Reader($("stage"), library, choices);
 const app = {
   library, reader, choices,
   active: reader,
-  shelf: null, entry: null, extras: null, marks: null, hash: "", isNobody: false,
-  showEntry, showShelf, showBook, leaveReader, afterwards, places, keyOf, hashOf, endWaiting() {},
+  shelf: null, entry: null, extras: null, marks: null, hash: "", isNobody: false, person: "",
+  showEntry, showShelf, showBook, leaveReader, afterwards, places, endWaiting() {},
 };
-
-/** @type {App["keyOf"]} */
-function keyOf(id, paper) { return paper ? `paper=${paper.id}` : id; }
-/** @type {App["hashOf"]} */
-function hashOf(folder) { return folder === TOP ? "" : `folder=${folder}`; }
 
 /* All that comes after the first page: words on the buttons, panels, thumbnails, text, the stream of events. */
 /** @type {Promise<Extras> | null} */
@@ -41,20 +35,7 @@ function afterwards() {
   return coming;
 }
 
-/** @type {Promise<Shelf> | null} */
-let making = null;
-function theShelf() {
-  making ||= Promise.all([import("./shelf.js"), afterwards()]).then(([{ makeShelf }, extras]) => {
-    /** @param {Marks} found */
-    const mark = (found) => { app.marks = found; };
-    app.shelf = makeShelf($("shelf"), { library, logIn: () => showEntry("login"), mark, tools: extras.tools });
-    return app.shelf;
-  }).catch((error) => {
-    making = null;
-    throw error;
-  });
-  return making;
-}
+const screens = () => Promise.all([import("./screens.js"), afterwards()]).then(([loaded]) => loaded);
 
 function leaveReader() {
   app.extras?.positions.leave();
@@ -68,33 +49,14 @@ function leaveReader() {
 /** @type {App["showShelf"]} */
 async function showShelf(place) {
   leaveReader();
-  await (await theShelf()).show(place);
+  await (await screens()).showShelf(app, place);
 }
 
 /** @type {App["showEntry"]} */
-async function showEntry(way, token) {
+async function showEntry(way, told) {
   app.entry = () => {};
   leaveReader();
-  const { api } = await theShelf();
-  const [{ showEntry: show }, { styled }] = await Promise.all([import("./entry.js"), import("./shelf.js")]);
-  await styled;
-  const { tools } = await afterwards();
-  app.entry = () => show($("shelf"), api, way, token, tools);
-  await app.entry();
-}
-
-/**
- * The page at which whoever asks left off, on whatever device; null if that is not known soon.
- * @param {string} id
- * @returns {Promise<number | null> | null}
- */
-function keptPage(id) {
-  if (app.isNobody) return null;
-  const asked = library.json(`/papers/${id}/position`).then((found) => found.page, (error) => {
-    app.isNobody ||= error.status === 401;
-    return null; // this device may know it
-  });
-  return Promise.race([asked, new Promise((done) => { setTimeout(done, MOST_POSITION_MS, null); })]);
+  await (await screens()).showEntry(app, way, told);
 }
 
 /**
@@ -105,20 +67,24 @@ async function showBook(id, page, paper = null) {
   $("shelf").hidden = true;
   $("reader").hidden = false;
   app.active = reader;
-  const key = keyOf(id, paper);
+  const key = keyOf(paper ? "paper" : "document", paper?.id ?? id);
   if (!reader.state.book) app.extras?.bars.announce(key, page, paper);
-  await reader.open(id, page || Number(ofBook("page", key)) || 1, { key, paper, chosen: directionOf(key) });
+  await reader.open(id, page || Number(ofBook("page", key)) || 1, aboutOf(key, paper));
   document.title = paper?.name || reader.book.name;
   $("stage").focus({ preventScroll: true });
 }
 
 /** @param {string} id @param {number | null} page */
 async function showPaper(id, page) {
+  const asked = library.json(`/papers/${encodeURIComponent(id)}`);
   /** @type {[PaperDetails, number | null]} */
-  const [paper, kept] = await Promise.all([library.json(`/papers/${encodeURIComponent(id)}`), page ? null : keptPage(id)]);
+  const [paper, kept] = await Promise.all([
+    asked,
+    page ? null : import("./left_off.js").then(({ keptPage }) => keptPage(app, id, asked)).catch(() => null), // this device may know it
+  ]);
   if (location.hash !== app.hash) return; // somewhere else by now
   if (!paper.document) {
-    location.hash = hashOf(paper.folder);
+    location.hash = addressOf({ kind: "folder", id: paper.folder });
     return;
   }
   await showBook(paper.document.id, page || kept, paper);
@@ -134,13 +100,12 @@ async function route() {
   app.endWaiting();
   const place = places();
   const { kind, id, page } = place;
-  const key = kind === "paper" ? `paper=${id}` : id;
   try {
     if (kind === "join" || kind === "setup") await showEntry(kind, place.token);
     else if (kind === "search") await showShelf({ query: place.query });
     else if (kind === "shelf" || kind === "folder") await showShelf({ folder: kind === "folder" ? id : TOP });
     else if (kind === "unknown") await (await import("./plain.js")).showUnknown(app);
-    else if (reader.state.book?.key === key) {
+    else if (reader.state.book?.key === keyOf(kind, id)) {
       reader.giveUpOpening();
       if (page && page !== reader.state.page) reader.goto(page);
     }

@@ -8,35 +8,70 @@ import { fault, t } from "./words.js";
 
 const NEWS_MS = 15_000; // news that nobody answers go by themselves; nothing is lost with them
 
+/** A place where news are told, one at a time. */
+export class News {
+  #timer = 0;
+
+  /** @param {import("./elements.js").Given} given */
+  constructor(given) { this.element = h("div", { class: "notice", role: "status", hidden: true, ...given }); }
+
+  /** Tell news, with an answer to it. @param {string} text @param {string} answer @param {CleanUp | null} act */
+  tell(text, answer = "", act = null) {
+    this.stay(text, answer, act);
+    this.#timer = setTimeout(() => { if (!this.element.contains(document.activeElement)) this.hide(); }, NEWS_MS);
+  }
+
+  /**
+   * As `tell`, without an end.
+   * @param {string} text
+   * @param {string} answer
+   * @param {CleanUp | null} act
+   * @param {boolean} mayClose false: it is all that its pane has to show
+   */
+  stay(text, answer = "", act = null, mayClose = true) {
+    clearTimeout(this.#timer);
+    this.element.replaceChildren(h("span", {}, text), h("span", { class: "buttons" },
+      act && button(null, answer, () => { this.hide(); act(); }, { class: "main" }),
+      mayClose && button("close", t("close"), () => this.hide())));
+    this.element.hidden = false;
+  }
+
+  hide() {
+    clearTimeout(this.#timer);
+    this.element.hidden = true;
+  }
+}
+
 export class Notices {
   /** @type {HTMLElement | null} */
   #hint = null;
-  #timer = 0;
+  /** Of two papers side by side: the news of each stand in its pane. @type {Map<Reader, News>} */
+  panes = new Map();
 
-  constructor() {
+  /** @param {() => unknown} logIn leads to the same page again */
+  constructor(logIn) {
+    this.logIn = logIn;
     this.message = h("div", { id: "message", class: "notice", role: "alert", hidden: true });
-    this.news = h("div", { id: "news", class: "notice", role: "status", hidden: true });
-    this.place = h("div", { class: "notices" }, this.news, this.message);
+    this.news = new News({ id: "news" });
+    this.place = h("div", { class: "notices" }, this.news.element, this.message);
     document.body.append(this.place);
   }
 
-  /** Say what is wrong; "" takes it back. @param {string} text */
-  tell(text) {
-    this.message.replaceChildren(...(text ? [h("span", {}, text), button("close", t("close"), () => this.tell(""))] : []));
+  /** Say what is wrong, maybe with what helps; "" takes it back. @param {string} text @param {string} answer @param {CleanUp | null} act */
+  tell(text, answer = "", act = null) {
+    this.message.replaceChildren(...(text ? [h("span", {}, text),
+      ...(act ? [button(null, answer, () => { this.tell(""); act(); }, { class: "main" })] : []),
+      button("close", t("close"), () => this.tell(""))] : []));
     this.message.hidden = !text;
   }
 
   get told() { return this.message.querySelector("span")?.textContent || ""; }
 
   /** Tell news, with an answer to it. @param {string} text @param {string} answer @param {CleanUp | null} act */
-  notify(text, answer = "", act = null) {
-    const close = () => { this.news.hidden = true; };
-    this.news.replaceChildren(h("span", {}, text), h("span", { class: "buttons" },
-      act && button(null, answer, () => { close(); act(); }, { class: "main" }), button("close", t("close"), close)));
-    this.news.hidden = false;
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => { if (!this.news.contains(document.activeElement)) close(); }, NEWS_MS);
-  }
+  notify(text, answer = "", act = null) { this.news.tell(text, answer, act); }
+
+  /** Where the news of what a reader shows are told. @param {Reader | null} reader null: it shows nothing any more */
+  newsOf(reader) { return (reader && this.panes.get(reader)) || this.news; }
 
   /**
    * What somebody should know who is here for the first time.
@@ -63,7 +98,7 @@ export class Notices {
   /** Take back what was said of another screen. */
   clear() {
     this.tell("");
-    this.news.hidden = true;
+    this.news.hide();
     this.endHint();
   }
 
@@ -78,8 +113,10 @@ export class Notices {
     const isWithheld = reader.spread.some((page) => book.pages[page - 1].is_withheld);
     const problems = reader.spread.filter((page) => book.problems(page)).map((page) => `${reader.labelOf(page)}: ${book.problems(page)}`);
     const wrong = isWithheld ? t("withheld") : failed ? failureText(failed) : "";
+    const help = () => (failed?.status === 401 ? button("person", t("log_in"), () => this.logIn(), { class: "main" })
+      : button("replace", t("again"), () => reader.recover(), { class: "main" }));
     fill(reader.stage, "failed", wrong, (text) => h("div", { class: "notice failed", role: "alert" }, icon("warning"),
-      h("span", {}, text), isWithheld ? null : button("replace", t("again"), () => reader.recover(), { class: "main" })));
+      h("span", {}, text), isWithheld ? null : help()));
     fill(reader.stage, "problems", problems.join("\n"), (text) => h("details", { class: "notice problems", role: "status" },
       h("summary", {}, icon("warning"), t("incomplete")), h("p", { lang: "en" }, text)));
   }
@@ -87,6 +124,7 @@ export class Notices {
 
 /** @param {Failure} failed */
 function failureText(failed) {
+  if (failed.status === 401) return t("login_over");
   if (!failed.status || failed.status >= 502) return fault(failed.status ? failed : new TypeError());
   return failed.status >= 500 || failed.status === 422 ? t("page_failed") : fault(failed);
 }

@@ -9,6 +9,7 @@ import { t } from "./words.js";
 
 const CELL_PX = 116;
 const ROW_PX = 190;
+const HEAD_PX = 60; // of the panel, under which the grid scrolls
 const MORE_ROWS = 2; // above and below what is seen
 
 export const title = "pages_list";
@@ -57,7 +58,7 @@ export function fill(app, body) {
     image.onerror = () => { image.removeAttribute("src"); };
     const name = printedOf(page, book.pages, offset());
     return h("button", {
-      type: "button", "aria-current": reader.spread.includes(page) ? "page" : null,
+      type: "button", "data-page": page, "aria-current": reader.spread.includes(page) ? "page" : null,
       onclick: () => { app.extras.panels.chosen(); reader.jump(page); },
     }, image, h("span", {}, name && name !== String(page) ? `${name} (${page})` : String(page)));
   };
@@ -67,7 +68,24 @@ export function fill(app, body) {
 }
 
 /**
- * Only the rows that are seen are there: a book may have ten thousand pages.
+ * The page that a key leads to in a grid; the same one at its ends, null if the key leads nowhere. Pure.
+ * @param {number} page
+ * @param {string} key as the browser names it
+ * @param {number} columns
+ * @param {number} count
+ */
+export function pageTowards(page, key, columns, count) {
+  const isLastRow = Math.ceil(page / columns) === Math.ceil(count / columns);
+  /** @type {{[key: string]: number}} */
+  const wanted = {
+    ArrowRight: page + 1, ArrowLeft: page - 1, ArrowUp: page > columns ? page - columns : page, ArrowDown: isLastRow ? page : page + columns,
+    Home: 1, End: count,
+  };
+  return key in wanted ? Math.max(1, Math.min(count, wanted[key])) : null;
+}
+
+/**
+ * Only the rows that are seen are there: a book may have ten thousand pages. As many columns as there is room for now.
  * @param {HTMLElement} grid
  * @param {{count: number, current: number, cell: (page: number) => HTMLElement}} pages
  * @param {HTMLElement} scroller
@@ -76,9 +94,10 @@ export function fill(app, body) {
 function fillVisible(grid, { count, current, cell }, scroller) {
   /** @type {Map<number, HTMLElement>} */
   const rows = new Map();
-  const columns = Math.max(1, Math.floor(grid.clientWidth / CELL_PX));
-  const total = Math.ceil(count / columns);
-  grid.style.height = `${total * ROW_PX}px`;
+  let columns = 0;
+  const total = () => Math.ceil(count / columns);
+  /** @param {number} page */
+  const rowOf = (page) => Math.floor((page - 1) / columns);
   /** @param {number} index */
   const row = (index) => {
     const first = index * columns + 1;
@@ -89,7 +108,7 @@ function fillVisible(grid, { count, current, cell }, scroller) {
   const show = () => {
     const top = scroller.scrollTop - grid.offsetTop;
     const from = Math.max(0, Math.floor(top / ROW_PX) - MORE_ROWS);
-    const to = Math.min(total - 1, Math.ceil((top + scroller.clientHeight) / ROW_PX) + MORE_ROWS);
+    const to = Math.min(total() - 1, Math.ceil((top + scroller.clientHeight) / ROW_PX) + MORE_ROWS);
     for (const [index, made] of rows) {
       if ((index >= from && index <= to) || made.contains(document.activeElement)) continue;
       made.remove();
@@ -103,9 +122,51 @@ function fillVisible(grid, { count, current, cell }, scroller) {
       grid.insertBefore(made, rows.get(after) || null);
     }
   };
-  scroller.scrollTop = grid.offsetTop + Math.floor((current - 1) / columns) * ROW_PX - scroller.clientHeight / 2;
-  if (Math.ceil(current / columns) <= 2) scroller.scrollTop = 0;
-  show();
+  /** Bring the row of a page into the middle. @param {number} page */
+  const scrollToPage = (page) => {
+    scroller.scrollTop = rowOf(page) < 2 ? 0 : grid.offsetTop + rowOf(page) * ROW_PX - scroller.clientHeight / 2;
+    show();
+  };
+  /** The page that has the focus, or 0. */
+  const focused = () => (grid.contains(document.activeElement) ? Number(/** @type {HTMLElement} */ (document.activeElement).dataset.page) : 0);
+  /** @param {number} page */
+  const focus = (page) => {
+    const index = rowOf(page);
+    const top = grid.offsetTop + index * ROW_PX;
+    if (top < scroller.scrollTop + HEAD_PX || top + ROW_PX > scroller.scrollTop + scroller.clientHeight) scrollToPage(page);
+    /** @type {HTMLElement | null | undefined} */
+    const button = rows.get(index)?.querySelector(`[data-page="${page}"]`);
+    button?.focus({ preventScroll: true });
+  };
+  /* After the tablet is turned, or the panel has another width, the same pages are in sight. */
+  const arrange = () => {
+    const now = Math.max(1, Math.floor(grid.clientWidth / CELL_PX));
+    if (now === columns) return;
+    const middle = Math.max(0, scroller.scrollTop + scroller.clientHeight / 2 - grid.offsetTop);
+    const [page, seen] = [focused(), columns ? 1 + columns * Math.floor(middle / ROW_PX) : current];
+    columns = now;
+    for (const made of rows.values()) made.remove();
+    rows.clear();
+    grid.style.height = `${total() * ROW_PX}px`;
+    scrollToPage(page || Math.min(count, seen));
+    if (page) focus(page);
+  };
+  /** @param {KeyboardEvent} event */
+  const onkey = (event) => {
+    const page = focused();
+    const there = page && pageTowards(page, event.key, columns, count);
+    if (!there || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    event.stopPropagation(); // else the page beside turns
+    focus(there);
+  };
+  arrange();
+  const watching = new ResizeObserver(arrange);
+  watching.observe(grid);
   scroller.addEventListener("scroll", show);
-  return () => scroller.removeEventListener("scroll", show);
+  grid.addEventListener("keydown", onkey);
+  return () => {
+    watching.disconnect();
+    scroller.removeEventListener("scroll", show);
+  };
 }

@@ -18,12 +18,12 @@ const FINENESS = ["paper", "coarse", "sharp"];
  * @param {PaintScene} scene boxes: as they lie if the whole spread is shown
  */
 export function paintSpread(context, scene) {
-  const { book, view, boxes, place, quarters, askFor, layers } = scene;
+  const { book, view, boxes, place, quartersOf, askFor, layers } = scene;
   let fineness = 2;
   for (const [index, one] of boxes.entries()) {
     const lies = zoomed(one, view, place);
     if (lies.x >= view.width || lies.x + lies.width <= 0) continue;
-    const frame = frameOf(lies, view, quarters);
+    const frame = frameOf(lies, view, quartersOf(one.page));
     paintEdge(context, lies); // under the page: an image may be a pixel larger than its place
     context.setTransform(...frame.matrix);
     const found = paintPage(context, book, frame, book.best(...askFor(one)), place.zoom);

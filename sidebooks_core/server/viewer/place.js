@@ -1,8 +1,16 @@
-/* What an address names: the part after "#". Pure; whatever somebody typed or a mail program cut off, it gives an answer. */
+/* Addresses: the part after "#", and the places that they name. Pure; whatever somebody typed or a mail program cut off, there is
+   an answer. Nothing else writes or reads addresses. */
+
+import { TOP } from "./client.js";
 
 /**
  * @typedef {"shelf" | "folder" | "search" | "join" | "setup" | "paper" | "document" | "unknown"} Kind
  * @typedef {{kind: Kind, id: string, page: number | null, query: string, token: string, beside: Place | null}} Place
+ *
+ * What an address is made of.
+ * @typedef {{
+ *   kind: string, id?: string, page?: number | null, query?: string, token?: string, beside?: Named | null,
+ * }} Named
  */
 
 const BESIDE = "&beside=";
@@ -16,11 +24,33 @@ export function pageOf(text) {
   return page >= 1 && Number.isSafeInteger(page) ? page : null;
 }
 
+/**
+ * How a paper or a document is called in addresses, and in what this device keeps of it.
+ * @param {string} kind "paper"; anything else is a document
+ * @param {string} id
+ */
+export const keyOf = (kind, id) => (kind === "paper" ? "paper=" : "") + encodeURIComponent(id);
+
+/**
+ * The address of what has a key. One with encoded signs has its slash: it is not taken for an address that was encoded on its way.
+ * @param {string} key
+ * @param {number | null} [page]
+ */
+export const addressOfKey = (key, page) => key + (page || key.includes("%") ? `/${page || ""}` : "");
+
+/** The address of a place, without its "#". @param {Named} shown @returns {string} */
+export function addressOf({ kind, id = "", page, query = "", token = "", beside }) {
+  if (kind === "shelf" || (kind === "folder" && id === TOP)) return "";
+  if (kind !== "paper" && kind !== "document") return `${kind}=${encodeURIComponent(id + query + token)}`;
+  return addressOfKey(keyOf(kind, id), page) + (beside ? BESIDE + addressOf(beside) : "");
+}
+
 /** Take an address apart. hash: "#paper=ID/12", as `location.hash` has it. @param {string} hash @returns {Place} */
 export function parsePlace(hash) {
-  const text = hash.replace(/^#/, "");
-  if (!text) return place("shelf");
   try {
+    const given = hash.replace(/^#/, "");
+    const text = /[/=]/.test(given) ? given : decodeURIComponent(given); // mail programs encode all of it
+    if (!text) return place("shelf");
     const [, kind, value] = /^(folder|search|join|setup)=(.*)$/s.exec(text) || [];
     if (kind) return named(/** @type {Kind} */ (kind), decodeURIComponent(value));
     const [shown, beside] = text.split(BESIDE);
@@ -42,6 +72,6 @@ function named(kind, value) {
 
 /** "paper=ID/3" or "ID/3" @param {string} text */
 function read(text) {
-  const [, paper, id, , page] = /^(paper=)?([^/=&]+)(\/([^/]*))?$/.exec(decodeURIComponent(text)) || [];
-  return id ? place(paper ? "paper" : "document", { id, page: pageOf(page) }) : place("unknown");
+  const [, paper, id, , page] = /^(paper=)?([^/=&]+)(\/([^/]*))?$/.exec(text) || [];
+  return id ? place(paper ? "paper" : "document", { id: decodeURIComponent(id), page: pageOf(page) }) : place("unknown");
 }

@@ -13,6 +13,7 @@ async function cleared(app) {
   app.entry = () => {};
   app.leaveReader();
   await Promise.all([app.afterwards(), styled]);
+  app.shelf?.giveUp();
 }
 
 /** The address names nothing. @param {App} app */

@@ -3,6 +3,7 @@
 import { h, icon, reconcile } from "./elements.js";
 import { Growing, Kept } from "./growing.js";
 import { listTools } from "./list_tools.js";
+import { keyOf } from "./place.js";
 import { documentRow, latestSection, unservedRow } from "./rows.js";
 import { byFolder, matching, progressOf, withoutEnding } from "./shelf_list.js";
 import { pageOf } from "./shelf_memory.js";
@@ -26,7 +27,7 @@ const MANY = 3; // fewer documents are found without a row of their own for the 
  */
 export function documentParts(element, kept, { documents, not_served: unserved, query, does, heading }) {
   const named = matching(documents, query).map((one) => (
-    { document: one, name: withoutEnding(one.name), folder: one.folder, progress: progressOf(pageOf(one.id), one.page_count) }));
+    { document: one, name: withoutEnding(one.name), folder: one.folder, progress: progressOf(pageOf(keyOf("document", one.id)), one.page_count) }));
   const groups = byFolder(named);
   const isPlain = groups.length <= 1 && !groups[0]?.folder;
   /** @type {(key: string, name: string, sign: "" | "folder" | "warning") => {section: HTMLElement, list: HTMLElement}} */

@@ -1,10 +1,17 @@
 /* The page at which somebody is: kept on this device, in the address, and for papers on the server. */
 
-/** @import { FullApp, Reader } from "./types" */
+/** @import { BesidePlace, FullApp, Reader } from "./types" */
 
 import { keepOfBook } from "./choosing.js";
+import { keepPage } from "./left_off.js";
+import { addressOf } from "./place.js";
 
 const POSITION_MS = 2000; // a page that is looked at this long is kept on the server
+
+/** Where a reader is, for an address. @param {Reader} reader @returns {BesidePlace} */
+export function placeShown({ book, state: { page } }) {
+  return { kind: book.paper ? "paper" : "document", id: book.paper ? book.paper.id : book.id, page };
+}
 
 export class Positions {
   #isJumping = false;
@@ -27,11 +34,9 @@ export class Positions {
     if (reader.state.book) this.#settle(reader);
   }
 
-  /** @param {Reader} reader */
-  #address(reader, page = reader.state.page) {
-    const { reader: first, extras } = this.app;
-    const shown = `#${first.book.key}/${reader === first ? page : first.state.page}`;
-    return shown + (extras.beside?.isOpen ? `&beside=${extras.beside.address()}` : "");
+  #address() {
+    const { reader, extras } = this.app;
+    return `#${addressOf({ ...placeShown(reader), beside: extras.beside?.place() })}`;
   }
 
   /** @param {Reader} reader */
@@ -41,7 +46,7 @@ export class Positions {
     if (reader === this.app.reader) this.#isJumping = false;
     this.#keepHere(reader);
     if (this.app.reader.isOpening) return;
-    history.replaceState(history.state, "", this.#address(reader)); // Safari refuses more than 100 in 30 seconds
+    history.replaceState(history.state, "", this.#address()); // Safari refuses more than 100 in 30 seconds
     this.app.hash = location.hash;
     clearTimeout(this.#timers.get(reader));
     if (book.paper) this.#timers.set(reader, setTimeout(() => this.#keepThere(reader), POSITION_MS));
@@ -50,8 +55,8 @@ export class Positions {
   /** The browser's way back leads to the page before a jump. @param {Reader} reader */
   #noteJump(reader) {
     if (reader !== this.app.reader) return;
-    history.replaceState(history.state, "", this.#address(reader));
-    history.pushState({ from: reader.state.page }, "", this.#address(reader));
+    history.replaceState(history.state, "", this.#address());
+    history.pushState({ from: reader.state.page }, "", this.#address());
     this.#isJumping = true;
     this.app.extras.bars.offerWayBack(reader.state.page);
   }
@@ -62,17 +67,14 @@ export class Positions {
   /** @param {Reader} reader */
   #keepThere(reader) {
     const { book, page } = reader.state;
-    const { library } = this.app;
-    if (!book?.paper || this.app.isNobody || book.page_kept === page) return;
+    if (!book?.paper || book.page_kept === page) return;
     const before = book.page_kept;
     book.page_kept = page;
-    const body = JSON.stringify({ page, revision: book.paper.revision });
-    /** @type {RequestInit & {priority: "low"}} */
-    const options = { method: "PUT", headers: { "Content-Type": "application/json" }, keepalive: true, priority: "low", body };
-    fetch(`${library.base}/papers/${book.paper.id}/position`, options)
-      .then((answer) => { this.app.isNobody ||= answer.status === 401; })
-      .catch(() => { book.page_kept = before; }); // it is kept with the next one
+    keepPage(this.app, book.paper.id, page, book.paper.revision).catch(() => { book.page_kept = before; }); // it is kept with the next one
   }
+
+  /** The address says now where one is, not only when the page has been looked at. */
+  settle() { for (const reader of this.app.extras.readers) if (reader.state.book) this.#settle(reader); }
 
   /** Keep the place of a reader now. @param {Reader} reader */
   keep(reader) {

@@ -9,9 +9,12 @@ import { t } from "./words.js";
 
 /** The images of the pages that a reader shows, from left to right, turned as they are. @param {Reader} reader */
 export function imagesShown(reader) {
-  const { book, quarters } = reader.state;
+  const { book } = reader.state;
   if (!book || book.may_print === false) return null;
-  return reader.bestShown().map(drawable).map((bitmap) => (quarters ? turned(bitmap, quarters) : bitmap));
+  return reader.bestShown().map(({ page, bitmap }) => {
+    const quarters = reader.quartersOf(page);
+    return quarters ? turned(drawable(bitmap), quarters) : drawable(bitmap);
+  });
 }
 
 /** @param {ImageBitmap} bitmap @param {number} quarters */

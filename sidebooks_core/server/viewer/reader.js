@@ -1,7 +1,7 @@
 /* One stage with one document: what is shown of it, in the order coarse, sharp, text, neighbours. */
 
-/** @import { About, Asked, Bitmap, Box, FitMode, Hit, Lay, Layer, Library, OpenBook, Place } from "./types" */
-/** @import { Point, ReaderOptions, ReaderState, Seen, Side, Step, TileBox } from "./types" */
+/** @import { About, Asked, Box, FitMode, Hit, Lay, Layer, Library, OpenBook, Place, Point } from "./types" */
+/** @import { ReaderOptions, ReaderState, Seen, Side, Step, TileBox } from "./types" */
 
 import { askedSize, isEnough, limited } from "./asking.js";
 import { frameOf, turnedPages } from "./frames.js";
@@ -76,7 +76,10 @@ export class Reader extends EventTarget {
     return { width: Math.round(across * ratio), height: Math.round(down * ratio), ratio, margin };
   }
 
-  get pages() { return turnedPages(this.book.pages, this.state.quarters); }
+  get pages() { return turnedPages(this.book.pages, this.state.quarters, this.book.turns); }
+
+  /** By how many a page is turned to the right. @param {number} page */
+  quartersOf(page) { return (this.state.quarters + (this.book.turns[page] || 0)) % 4; }
 
   /** Whether pages lie side by side. */
   get together() {
@@ -110,14 +113,17 @@ export class Reader extends EventTarget {
   /** @param {Box} one @param {number[]} spread @param {Place} place @returns {Asked} */
   #asked(one, spread, place = this.state) {
     const sizes = spread.map((page) => this.pages[page - 1]);
-    const [width, height] = askedSize(one, sizes, this.#inner(), this.state.quarters, place.mode, place.zoom);
+    const [width, height] = askedSize(one, sizes, this.#inner(), this.quartersOf(one.page), place.mode, place.zoom);
     return [one.page, width, height];
   }
 
-  /** The best image that there is of each page shown; those of which there is none are left out. @returns {Bitmap[]} */
+  /** The best image that there is of each page shown; those of which there is none are left out. */
   bestShown() {
     const { spread } = this;
-    return this.boxes(spread).flatMap((one) => this.book.best(...this.#asked(one, spread))?.bitmap ?? []);
+    return this.boxes(spread).flatMap((one) => {
+      const best = this.book.best(...this.#asked(one, spread));
+      return best ? [{ page: one.page, bitmap: best.bitmap }] : [];
+    });
   }
 
   // Opening and leaving
@@ -207,7 +213,7 @@ export class Reader extends EventTarget {
     const seen = this.view();
     if (canvas.width !== seen.width || canvas.height !== seen.height) { canvas.width = seen.width; canvas.height = seen.height; }
     context.clearRect(0, 0, seen.width, seen.height);
-    const scene = { book, view: seen, quarters: state.quarters, layers: this.layers };
+    const scene = { book, view: seen, quartersOf: (/** @type {number} */ shown) => this.quartersOf(shown), layers: this.layers };
     const beside = state.slide ? this.neighbour(this.stepTo(state.slide > 0 ? "left" : "right")) : null;
     if (beside !== null) {
       const spread = this.spreadAt(beside);
@@ -294,12 +300,6 @@ export class Reader extends EventTarget {
     return place.x !== x || place.y !== y;
   }
 
-  /** Turn all pages by a quarter to the right. */
-  rotate() {
-    this.state.quarters = (this.state.quarters + 1) % 4;
-    this.refit();
-  }
-
   /* For when the size of something changes: which part was seen then. */
   #noteLay() { this.#lay = { boxes: this.boxes(), view: this.view() }; }
 
@@ -333,8 +333,9 @@ export class Reader extends EventTarget {
     const seen = this.view();
     return this.boxes().flatMap((one) => {
       const [, width, height] = this.#asked(one, this.spread);
-      if (isEnough([width, height], this.pages[one.page - 1], zoomed(one, seen, state), state.quarters)) return [];
-      const { box, view } = frameOf(zoomed(one, seen, state), seen, state.quarters);
+      const [lies, quarters] = [zoomed(one, seen, state), this.quartersOf(one.page)];
+      if (isEnough([width, height], this.pages[one.page - 1], lies, quarters)) return [];
+      const { box, view } = frameOf(lies, seen, quarters);
       const { levels } = book.pages[one.page - 1];
       /** @param {TileBox} tile @returns {[number, number, number, number]} */
       const named = (tile) => [one.page, tile.level, tile.column, tile.row];

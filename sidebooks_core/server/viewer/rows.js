@@ -1,6 +1,7 @@
 /* The rows of lists: papers, folders, documents. Each is made of what it shows, and of nothing else. */
 
 import { button, cover, h, icon, reconcile } from "./elements.js";
+import { addressOf, addressOfKey } from "./place.js";
 import { progressOf, toContinue } from "./shelf_list.js";
 import { hasText, pages, shortTime, t, windowText } from "./words.js";
 
@@ -54,7 +55,7 @@ export function paperRow({ paper, news, progress, mayTend }, does) {
   const toDo = whatToDo(paper, mayTend);
   return h("li", { "data-paper": paper.id, "data-state": paper.withdrawn_s === null ? paper.state : "withdrawn" },
     paper.document
-      ? h("a", { href: `#paper=${paper.id}`, class: "open", onclick: () => does.opened(paper) }, image, about)
+      ? h("a", { href: `#${addressOf({ kind: "paper", id: paper.id })}`, class: "open", onclick: () => does.opened(paper) }, image, about)
       : h("div", { class: "open" }, image, about),
     mayTend && button("more", t("more"), () => does.more(paper), { "aria-label": t("more_of", { name: paper.name }), class: "more" }),
     h("div", { class: "states", hidden: !states.length }, states, toDo && h("small", {}, toDo),
@@ -96,10 +97,13 @@ export function holds(folder) {
 /** @param {FolderEntry["kind"]} kind */
 const folderSign = (kind) => (kind === "meeting" ? "meeting" : "folder");
 
+/** @param {{id: string}} folder */
+export const folderLink = ({ id }) => `#${addressOf({ kind: "folder", id })}`;
+
 /** A folder to be opened. @param {FolderEntry} folder */
 export function folderRow(folder) {
   const count = holds(folder);
-  return h("li", { "data-folder": folder.id }, h("a", { href: `#folder=${folder.id}` }, icon(folderSign(folder.kind)),
+  return h("li", { "data-folder": folder.id }, h("a", { href: folderLink(folder) }, icon(folderSign(folder.kind)),
     h("span", { class: "about" }, h("strong", {}, folder.name), " ",
       folder.note && h("small", {}, folder.note), " ", count && h("small", {}, count))));
 }
@@ -108,7 +112,7 @@ export function folderRow(folder) {
 export function folderSection(folder) {
   const list = h("ol", { class: "papers" });
   const made = h("section", { class: "section", "data-folder": folder.id },
-    h("h2", {}, h("a", { href: `#folder=${folder.id}` }, icon(folderSign(folder.kind)), h("span", {}, folder.name), icon("next"))),
+    h("h2", {}, h("a", { href: folderLink(folder) }, icon(folderSign(folder.kind)), h("span", {}, folder.name), icon("next"))),
     folder.note && h("p", { class: "note" }, folder.note), list);
   return Object.assign(made, { list });
 }
@@ -121,7 +125,7 @@ export function folderSection(folder) {
 export function documentRow({ document: one, name, progress }, does) {
   const about = h("span", { class: "about" }, h("strong", {}, name), " ", h("small", {}, pages(one.page_count)), progressSign(progress));
   return h("li", { "data-document": one.id },
-    h("a", { href: `#${one.id}`, class: "open", onclick: () => does.opened(one) },
+    h("a", { href: `#${addressOf({ kind: "document", id: one.id })}`, class: "open", onclick: () => does.opened(one) },
       cover(`${does.base}/documents/${one.id}/pages/1/preview`), about));
 }
 
@@ -136,7 +140,7 @@ export function unservedRow({ name, reason, is_locked: isLocked }) {
 /** What to go on with. @param {Latest} latest */
 export function latestRow({ key, name, page, count, preview }) {
   const about = h("span", { class: "about" }, h("strong", {}, name), " ", progressSign(progressOf(page, count)));
-  return h("li", {}, h("a", { href: `#${key}`, class: "open" }, cover(preview), about));
+  return h("li", {}, h("a", { href: `#${addressOfKey(key)}`, class: "open" }, cover(preview), about));
 }
 
 /** The section for them. @param {Kept} kept */

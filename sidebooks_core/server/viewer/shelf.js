@@ -3,10 +3,12 @@
 import { Api, statusOf } from "./api.js";
 import { TOP } from "./client.js";
 import { button, h, icon, searchField } from "./elements.js";
+import { follow } from "./files.js";
 import { folderButtons, folderView, hasFiles, isLeaving } from "./folder_view.js";
 import { foundView } from "./found.js";
 import { FIRST_ROWS } from "./growing.js";
 import { makeNotices } from "./shelf_notices.js";
+import { addressOf, keyOf, parsePlace } from "./place.js";
 import { plainView } from "./plain_view.js";
 import { pathOf } from "./rows.js";
 import { FEW, withoutEnding } from "./shelf_list.js";
@@ -42,7 +44,7 @@ const VISIT_EVERY_MS = 60_000;
  *
  * `tools`: makes buttons for all screens.
  * @typedef {{
- *   library: import("./client.js").Library, logIn: () => unknown, mark: (found: import("./found.js").Marks) => void,
+ *   library: import("./client.js").Library, logIn: (why?: string) => unknown, mark: (found: import("./found.js").Marks) => void,
  *   tools: () => import("./elements.js").Children,
  * }} ShelfDoes
  */
@@ -54,7 +56,7 @@ export const styled = new Promise((done) => {
 });
 
 /** @param {ShelfPlace} place */
-const keyOf = (place) => (place.query === undefined ? `folder ${place.folder}` : `search ${place.query}`);
+const screenOf = (place) => (place.query === undefined ? `folder ${place.folder}` : `search ${place.query}`);
 /** @param {unknown} error */
 const isPassing = (error) => error instanceof TypeError || statusOf(error) >= 500;
 
@@ -76,9 +78,9 @@ export function makeShelf(host, does) {
   /** @type {Me | null} */
   let me = null;
   let showing = 0;
-  /** @type {Preparing} */
-  let progress = new Map();
+  let progress = /** @type {Preparing} */ (new Map());
   let stale = 0;
+  let served = /** @type {DocumentSummary[]} */ ([]);
   /** @type {{href: string | null, top: number} | null} the link that was followed: when one comes back, it has the focus again */
   let last = null;
   let isGoingOn = false; // by a link of the shelf: to the beginning of what it leads to
@@ -96,7 +98,7 @@ export function makeShelf(host, does) {
 
   addEventListener("beforeunload", (event) => { if (uploads.isBusy) event.preventDefault(); });
   addEventListener("online", () => { if (kind === "lost") again().catch(tellFault); });
-  addEventListener("scroll", () => { if (!host.hidden && shown) scrolls.set(keyOf(shown), scrollY); }, { passive: true });
+  addEventListener("scroll", () => { if (!host.hidden && shown) scrolls.set(screenOf(shown), scrollY); }, { passive: true });
   host.addEventListener("click", (event) => {
     const link = event.target instanceof Element && event.target.closest("a[href^='#']");
     if (!link) return;
@@ -110,10 +112,10 @@ export function makeShelf(host, does) {
   async function show(place) {
     showing += 1;
     const mine = showing;
-    const isSame = shown && keyOf(shown) === keyOf(place) && view && host.contains(mark);
+    const isSame = shown && screenOf(shown) === screenOf(place) && view && host.contains(mark);
     const isNew = isGoingOn && !isSame;
     isGoingOn = false;
-    const y = isNew ? 0 : scrolls.get(keyOf(place)) || 0;
+    const y = isNew ? 0 : scrolls.get(screenOf(place)) || 0;
     if (isSame) comeBack(y);
     try {
       me ||= await api.me();
@@ -205,6 +207,7 @@ export function makeShelf(host, does) {
       hasShelf && isLoggedIn ? api.reading().catch(() => []) : [],
     ]);
     const { documents, not_served = [] } = listed;
+    if (isTop) follow(served = documents);
     const isEmpty = isTop && !folder?.folders.length && !folder?.papers.length && !documents.length;
     if (isEmpty && role === "citizen" && hasAccounts) { // somebody who logs in may see more
       throw Object.assign(new Error(t("e401")), { status: 401 });
@@ -217,7 +220,7 @@ export function makeShelf(host, does) {
   async function latestPapers(reading) {
     const here = opened().filter((one) => one.key.startsWith("paper="));
     const known = reading.length ? reading.filter((one) => one.at_s)
-      : here.map(({ key }) => ({ paper: key.slice("paper=".length), page: pageOf(key) || 1 }));
+      : here.map(({ key }) => ({ paper: parsePlace(key).id, page: pageOf(key) || 1 }));
     const wanted = known.filter((one) => one.page > 1).slice(0, LATEST);
     const papers = await Promise.all(wanted.map((one) => api.paper(one.paper).catch(() => null)));
     /** @type {Latest[]} */
@@ -225,18 +228,18 @@ export function makeShelf(host, does) {
     for (const [index, one] of papers.entries()) {
       if (!one?.document || one.withdrawn_s !== null) continue;
       const preview = pathOf(one.document.preview);
-      made.push({ key: `paper=${one.id}`, name: one.name, page: wanted[index].page, count: one.page_count, preview });
+      made.push({ key: keyOf("paper", one.id), name: one.name, page: wanted[index].page, count: one.page_count, preview });
     }
     return made;
   }
 
   /** @param {DocumentSummary[]} documents @returns {Latest[]} */
   function latestDocuments(documents) {
-    const known = new Map(documents.map((one) => [one.id, one]));
+    const known = new Map(documents.map((one) => [keyOf("document", one.id), one]));
     return opened().flatMap(({ key }) => {
       const one = known.get(key);
       if (!one) return [];
-      const preview = `${library.base}/documents/${key}/pages/1/preview`;
+      const preview = `${library.base}/documents/${one.id}/pages/1/preview`;
       return [{ key, name: withoutEnding(one.name), page: pageOf(key) || 1, count: one.page_count, preview }];
     });
   }
@@ -253,7 +256,7 @@ export function makeShelf(host, does) {
       if (!host.hidden) fill(found);
     } catch (error) {
       if (shown !== place) return;
-      if (statusOf(error) === 401) { await does.logIn(); return; } // the login was ended
+      if (statusOf(error) === 401) { await does.logIn(t("login_over")); return; }
       if (isPassing(error)) return; // it is told of by the stream, and the shelf stays
       if (statusOf(error) !== 404) throw error;
       location.hash = ""; // the folder is not there any more, or not for us
@@ -279,7 +282,10 @@ export function makeShelf(host, does) {
   /** @type {import("./rows.js").RowDoes} */
   const rowDoes = {
     base: library.base,
-    opened: (one) => noteOpened("revision" in one ? `paper=${one.id}` : one.id),
+    opened: (one) => {
+      noteOpened(keyOf("revision" in one ? "paper" : "document", one.id));
+      if (!("revision" in one)) follow(served); // all: the file before may have another name now
+    },
     more: (one) => tending((tends) => {
       const count = view?.folder?.papers.length || 0;
       return tends.showPaper(one.id, { api, changed: refresh, replace, count });
@@ -290,7 +296,7 @@ export function makeShelf(host, does) {
   /** @param {FolderDetails} folder */
   function folderTools(folder) {
     /** @param {string} parent */
-    const left = (parent) => { location.hash = parent === TOP ? "" : `folder=${parent}`; };
+    const left = (parent) => { location.hash = addressOf({ kind: "folder", id: parent }); };
     const more = { api, changed: refresh, left };
     return folderButtons(folder, asking(), {
       add: () => choose(true, (files) => uploads.add(files, { folder: folder.id })),
@@ -311,7 +317,7 @@ export function makeShelf(host, does) {
       event.preventDefault();
       if (!input.value.trim()) { tell(t("help_search")); input.focus(); return; }
       isGoingOn = true;
-      location.hash = `search=${encodeURIComponent(input.value.trim())}`;
+      location.hash = addressOf({ kind: "search", query: input.value.trim() });
     };
     const search = h("form", { role: "search", onsubmit }, input, button("search", t("search"), null, { type: "submit" }));
     const account = () => import("./account.js").then((accounts) => accounts.showAccount(api, asking())).catch(tellFault);
@@ -374,6 +380,12 @@ export function makeShelf(host, does) {
     /** Whoever asks, once the shelf was shown. */
     get me() { return me; },
     again,
+    /** Another page stands in its place: what is on its way to it does not come. */
+    giveUp() {
+      showing += 1;
+      leave();
+      shown = me = null; // a login may have ended
+    },
     /** The stream tells of changes. */
     changed() {
       clearTimeout(stale);

@@ -1,11 +1,12 @@
-/* What this device remembers of the shelf: the page at which somebody was, what was opened last, when the shelf was seen. */
+/* What this device remembers of the shelf: the page at which somebody was, what was opened last, when the shelf was seen, where
+   somebody was who logs in elsewhere. */
 
 import { write } from "./keeping.js";
-import { read } from "./storage.js";
+import { attempt, read } from "./storage.js";
 
 const VISIT_S = 1800; // a pause as long as this begins another visit
 const MOST_OPENED = 30;
-const [VISIT, OPENED, ORDER] = ["sidebooks visit", "sidebooks opened", "sidebooks order"];
+const [VISIT, OPENED, ORDER, WAY] = ["visit", "opened", "order", "way"].map((name) => `sidebooks ${name}`);
 
 /**
  * What was stored as JSON; `otherwise` if it is not there or cannot be read.
@@ -40,7 +41,27 @@ export function noteOpened(key, at_s = Date.now() / 1000) {
   write(OPENED, JSON.stringify([{ key, at_s }, ...others].slice(0, MOST_OPENED)));
 }
 
+/** A document stands in the place of another one. @param {string} from a key @param {string} to */
+export function renameOpened(from, to) {
+  const all = opened();
+  if (!all.some((one) => one.key === from)) return;
+  const others = all.filter((one) => one.key !== to);
+  write(OPENED, JSON.stringify(others.map((one) => (one.key === from ? { ...one, key: to } : one))));
+}
+
 /** The order of lists that was chosen here: "agenda", "name" or "newest". */
 export const orderChosen = () => read(ORDER) || "agenda";
 /** @param {string} order */
 export const chooseOrder = (order) => write(ORDER, order);
+
+/** Somebody leaves this page to log in: keep the address at which they are, until this tab is closed. @param {string} hash */
+export function keepWay(hash) { attempt(() => sessionStorage.setItem(WAY, hash), undefined); }
+
+/** The address that was kept, once; empty if there is none. */
+export function takeWay() {
+  return attempt(() => {
+    const kept = sessionStorage.getItem(WAY);
+    sessionStorage.removeItem(WAY);
+    return kept;
+  }, null) || "";
+}

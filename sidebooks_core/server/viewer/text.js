@@ -61,11 +61,12 @@ function style() {
  * @param {HTMLElement} layer
  * @param {Box[]} boxes
  * @param {TextContent[]} contents
- * @param {Omit<Showing, "address"> & {quarters?: number, language?: string, address?: Showing["address"]}} options quarters: by how
- *   many right angles the pages are turned clockwise; language: of the text, "" if it is not known
+ * @param {Omit<Showing, "address"> & {
+ *   quartersOf?: (page: number) => number, language?: string, address?: Showing["address"],
+ * }} options quartersOf: by how many right angles a page is turned clockwise; language: of the text, "" if it is not known
  * @returns {Promise<boolean>}
  */
-export async function fillText(layer, boxes, contents, { ratio, quarters = 0, language = "", label, follow, address = besides }) {
+export async function fillText(layer, boxes, contents, { ratio, quartersOf = () => 0, language = "", label, follow, address = besides }) {
   const before = filled.get(layer);
   const isSame = before && before.language === language && before.pages.length === boxes.length
     && before.pages.every((page, index) => page.content === contents[index] && page.number === boxes[index].page && page.host.isConnected);
@@ -73,8 +74,8 @@ export async function fillText(layer, boxes, contents, { ratio, quarters = 0, la
   const state = isSame ? before : { language, pages: boxes.map((box, index) => makePage(box.page, contents[index], language)) };
   filled.set(layer, state);
   layer.classList.add("text-layer");
-  const turn = ((quarters % 4) + 4) % 4;
-  for (const [index, page] of state.pages.entries()) place(page, boxes[index], turn, { ratio, label, follow, address });
+  const shown = { ratio, label, follow, address };
+  for (const [index, page] of state.pages.entries()) place(page, boxes[index], quartersOf(page.number) % 4, shown);
   if (!isSame) {
     layer.replaceChildren();
     await style();

@@ -2,6 +2,7 @@
 
 /** @import { Reader } from "./types" */
 
+import { addressOfKey } from "./place.js";
 import { fillText } from "./text.js";
 
 const LOOKED_AT_MS = 250;
@@ -17,7 +18,7 @@ export function addTextLayer(reader) {
 
   /** @param {number} mine */
   async function show(mine) {
-    const { book, quarters } = reader.state;
+    const { book } = reader.state;
     if (!book || mine !== reader.sharpened) return;
     const seen = reader.view();
     const boxes = reader.boxes();
@@ -25,8 +26,8 @@ export function addTextLayer(reader) {
     if (!contents || reader.state.book !== book || mine !== reader.sharpened) return;
     const { key } = book;
     fillText(reader.text, boxes, contents, {
-      ratio: seen.ratio, quarters,
-      label: (page) => reader.nameOf(page), follow: (page) => reader.jump(page), address: (page) => `#${key}/${page}`,
+      ratio: seen.ratio, quartersOf: (page) => reader.quartersOf(page),
+      label: (page) => reader.nameOf(page), follow: (page) => reader.jump(page), address: (page) => `#${addressOfKey(key, page)}`,
     });
     reader.text.hidden = false;
     reader.placeText(seen);

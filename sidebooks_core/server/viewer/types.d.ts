@@ -17,11 +17,11 @@ import type { Place as Address } from "./place.js";
 import type { Positions } from "./positions.js";
 import type { Reader } from "./reader.js";
 import type { Problem } from "./requests.js";
-import type { makeShelf } from "./shelf.js";
+import type { makeShelf, ShelfPlace } from "./shelf.js";
 
 export type {
   Address, Bitmap, Book, Box, Finding, FolderDetails, Hit, IconName, Library, Link, OutlineEntry, Page, PageFate, PageSize,
-  PanelName, PaperDetails, Problem, Reader, TileBox, View, Word,
+  PanelName, PaperDetails, Problem, Reader, ShelfPlace, TileBox, View, Word,
 };
 
 // Places on a view
@@ -109,7 +109,9 @@ export type TextContent = { words: Word[]; links: Link[] };
 /** A book that may be of a paper. */
 export type Printable = Book & { paper?: PaperDetails | null };
 /** What a reader is opened with. key: as in the address; chosen: the direction that its reader has chosen. */
-export type About = { key: string; paper: PaperDetails | null; chosen?: Direction };
+export type About = { key: string; paper: PaperDetails | null; chosen?: Direction; turns: Turns };
+/** By how many quarters single pages are turned to the right, beside the turn that all have. */
+export type Turns = { readonly [page: number]: number };
 /** page_kept: the page that the server was told of. */
 export type OpenBook = Book & About & { opened_ms: number; page_kept?: number };
 export type ReaderState = Place & {
@@ -122,7 +124,7 @@ export type Fineness = "paper" | "coarse" | "sharp";
 /** Paints over a page, upright. */
 export type Layer = (context: CanvasRenderingContext2D, frame: { page: number; box: Box; view: View }) => void;
 export type PaintScene = {
-  book: Book; view: View; boxes: Box[]; place: { zoom: number; x: number; y: number }; quarters: number;
+  book: Book; view: View; boxes: Box[]; place: { zoom: number; x: number; y: number }; quartersOf: (page: number) => number;
   askFor: (box: Box) => Asked; layers: Layer[];
 };
 
@@ -146,16 +148,17 @@ export interface App {
   /** The hits with which a paper is opened. */
   marks: Marks | null;
   hash: string;
-  /** Nobody is logged in. */
+  /** The server knows nobody who asks, so it is asked for nobody's place. */
   isNobody: boolean;
-  showEntry(way: EntryWay, token?: string): Promise<void>;
-  showShelf(place: { folder: string } | { query: string }): Promise<void>;
+  /** Who asks, by the server's name of them; empty: that is not known. It stays when their login ends. */
+  person: string;
+  /** told: the token of a link, or why one has to log in. */
+  showEntry(way: EntryWay, told?: string): Promise<void>;
+  showShelf(place: ShelfPlace): Promise<void>;
   showBook(id: string, page: number | null, paper?: PaperDetails | null): Promise<void>;
   leaveReader(): void;
   afterwards(): Promise<Extras>;
   places(): Address;
-  keyOf(id: string, paper: { id: string } | null): string;
-  hashOf(folder: string): string;
   endWaiting(): void;
 }
 /** When extras.js is there. */
@@ -182,7 +185,7 @@ export interface Extras {
   paintStrip(): void;
   openBeside(place: BesidePlace): Promise<void>;
 }
-export type BesidePlace = Pick<Address, "id" | "page"> & { kind: string };
+export type BesidePlace = { kind: string; id: string; page: number | null };
 export type Beside = ReturnType<typeof makeBeside>;
 
 /** A module of panel.js. `fill` gives what cleans up. */
