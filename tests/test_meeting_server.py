@@ -30,7 +30,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveHouse]:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pings come often, so that a test need not wait for them."""
-    monkeypatch.setattr("sidebooks_core.server.live.rooms.PING_S", 0.5)
+    monkeypatch.setattr("sidebooks_core.server.live.meetings_here.PING_S", 0.5)
 
 
 async def turn(presenter: Tablet, page: int) -> dict[str, Any]:

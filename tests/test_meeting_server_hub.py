@@ -86,7 +86,7 @@ class Two:
 
 @pytest.fixture
 def two(hall: TownHall, tmp_path: Path, redis: RedisHouse, monkeypatch: pytest.MonkeyPatch) -> Iterator[Two]:
-    monkeypatch.setattr("sidebooks_core.server.live.rooms.PING_S", 0.5)
+    monkeypatch.setattr("sidebooks_core.server.live.meetings_here.PING_S", 0.5)
     with ExitStack() as stack:
         yield Two(hall, tmp_path, redis.url, stack)
 

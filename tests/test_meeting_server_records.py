@@ -30,7 +30,7 @@ def house(tmp_path: Path) -> Iterator[LiveHouse]:
 
 
 def test_who_was_there_stands_in_a_list(house: LiveHouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sidebooks_core.server.live.rooms.PING_S", 0.2)
+    monkeypatch.setattr("sidebooks_core.server.live.meetings_here.PING_S", 0.2)
     monkeypatch.setattr("sidebooks_core.server.live.attendance.AWAY_S", 0.1)
     assert AWAY_S >= 10, "a tablet that connects anew does not come again"
     meeting = house.begin()

@@ -158,8 +158,8 @@ def test_who_takes_nothing_for_too_long_is_ended(hall: TownHall, monkeypatch: py
 
 
 def test_who_says_nothing_is_gone(hall: TownHall, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sidebooks_core.server.live.rooms.PING_S", 0.1)
-    monkeypatch.setattr("sidebooks_core.server.live.rooms.SILENCE_S", 0.5)
+    monkeypatch.setattr("sidebooks_core.server.live.meetings_here.PING_S", 0.1)
+    monkeypatch.setattr("sidebooks_core.server.live.meetings_here.SILENCE_S", 0.5)
     meeting = begun(hall)
 
     async def answer(plug: Plug) -> None:

@@ -100,6 +100,13 @@ def listen(connection: http.client.HTTPConnection, heard: Heard) -> None:
     connection.close()
 
 
+def test_without_a_hub_nobody_can_meet_and_the_answer_says_why(server: Served) -> None:
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        ask(server, "folders/top/meetings", "POST", b"{}")
+    with refused.value as reply:
+        assert (reply.status, "--hub redis://" in json.load(reply)["detail"]) == (503, True)
+
+
 def test_both_processes_answer_alike_and_hear_of_everything(server: Served, sample: Path) -> None:
     until(lambda: len(ask(server, "folders/top")["papers"]) == 1)
     [paper] = ask(server, "folders/top")["papers"]

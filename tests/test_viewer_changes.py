@@ -153,3 +153,54 @@ def test_a_shelf_that_comes_late_leaves_the_login_alone(visit: Visits, house: Ho
     tab.get_by_label("Password", exact=True).fill(PASSWORD, timeout=LATE_MS)
     tab.get_by_role("button", name="Log in", exact=True).last.click()
     shown(tab, 3)
+
+
+def test_of_two_choices_for_the_second_pane_the_later_one_holds(visit: Visits, house: House) -> None:
+    folder = house.folder("選ぶ")
+    left, first, later = (house.paper(folder, f"{name}.pdf", pdf(*TEXTS, name)) for name in ("本", "先", "後"))
+    tab = visit("議員", f"#paper={left}/1")
+    shown(tab, 1)
+    second = tab.locator(".pane .canvas")
+
+    def choose(paper: str, page: int) -> None:
+        tab.evaluate(f"location.hash = '#paper={left}/1&beside=paper={paper}/{page}'")
+
+    def held(path: str, begin: Any) -> Any:
+        """What lets the request go on that `begin` causes, and that ends so."""
+        tab.evaluate(
+            """path => {
+            const real = window.fetch;
+            window.fetch = (address, options) => {
+              if (!String(address).endsWith(path)) return real(address, options);
+              window.fetch = real;
+              return new Promise((done) => { (window.held ||= []).push(() => done(real(address, options))); });
+            };
+        }""",
+            path,
+        )
+        count = tab.evaluate("window.held?.length || 0")
+        begin()
+        tab.wait_for_function(f"() => window.held?.length === {count + 1}", timeout=LATE_MS)
+        return lambda: tab.evaluate(f"void window.held[{count}]()")
+
+    go_on = held(f"/papers/{first}", lambda: choose(first, 2))
+    choose(later, 3)
+    second.and_(tab.locator("[data-page='3'][data-sharp='true']")).wait_for(timeout=LATE_MS)
+    go_on()
+    tab.wait_for_timeout(700)
+    assert names(tab) == ["本", "後"], "the answer that came late"
+    tab.locator(".pane-head button").click()
+    of_first = held("/pages.json", lambda: choose(first, 2))
+    of_later = held("/pages.json", lambda: choose(later, 4))
+    of_first()
+    tab.wait_for_timeout(300)
+    of_later()
+    second.and_(tab.locator("[data-page='4'][data-sharp='true']")).wait_for(timeout=LATE_MS)
+    assert names(tab) == ["本", "後"]
+    tab.locator(".pane-head button").click()
+    go_on = held(f"/papers/{first}", lambda: choose(first, 2))
+    tab.evaluate(f"location.hash = '#paper={left}/2'")
+    tab.wait_for_selector("#canvas[data-page='2'][data-sharp='true']")
+    go_on()
+    tab.wait_for_timeout(700)
+    assert names(tab) == [], "it is not asked for any more"

@@ -130,3 +130,25 @@ def test_a_link_that_opens_on_this_machine_alone_says_so(visit: Visits, house: H
 
     clerk.route("**/folders/*/links", publish)
     assert make().count() == 0
+
+
+def test_a_login_screen_that_comes_late_does_not_name_the_screen_that_is_there_by_now(visit: Visits, house: House) -> None:
+    folder = house.folder("広場")
+    house.ask("PUT", f"folders/{folder}/access", {"grants": [{"kind": "role", "subject": "citizen"}]})
+    tab = visit(None, f"#folder={folder}")
+    tab.wait_for_selector("#shelf h1")
+    tab.evaluate("""() => {
+        const real = window.fetch;
+        window.fetch = (address, options) => {
+          if (!String(address).endsWith("/me")) return real(address, options);
+          window.fetch = real;
+          return new Promise((done) => { window.goOn = () => done(real(address, options)); });
+        };
+    }""")
+    tab.locator(".tools").get_by_role("button", name="Log in").click()
+    tab.wait_for_function("() => window.goOn")
+    tab.evaluate("location.hash = '#search=%E4%BA%88%E7%AE%97'")
+    tab.wait_for_function("() => document.title.startsWith('Search')")
+    tab.evaluate("void window.goOn()")
+    tab.wait_for_timeout(300)
+    assert tab.title().startswith("Search"), tab.title()

@@ -212,3 +212,99 @@ def test_a_page_that_was_turned_alone_stays_turned_in_the_next_revision() -> Non
     assert found["after"] == [{"3": 1}, {"3": 1}]
     assert found["asked"] == ["/papers/p/diff/1-2"]
     assert found["refits"] == 6
+
+
+@needs_node
+def test_pages_that_were_turned_follow_a_replacement_once_though_two_panes_or_tabs_look() -> None:
+    found = run(
+        STORAGE
+        + """
+        const { turnsOf } = await import("./choices.js");
+        const { bringTurnsUpToDate } = await import("./turned.js");
+        const key = "paper=p";
+        kept.set(`sidebooks turns ${key}`, JSON.stringify({ revision: 1, pages: { 2: 1 } }));
+        const fates = [[1, 1], [null, 2], [2, 3], [3, 4]].map(([old_page, new_page]) => ({ old_page, new_page }));
+        const library = { json: async () => ({ pages: fates }) };
+        const readers = [1, 2].map(() => {
+          const book = { key, paper: { id: "p", revision: 2 }, turns: turnsOf(key) };
+          return { book, state: { book }, refit() {} };
+        });
+        await Promise.all(readers.map((reader) => bringTurnsUpToDate(library, reader)));
+        return [turnsOf(key), ...readers.map((reader) => reader.book.turns)];
+        """
+    )
+    assert found == [{"3": 1}] * 3
+
+
+@needs_node
+def test_what_was_read_in_a_new_file_is_not_replaced_by_what_is_kept_of_the_old_one() -> None:
+    found = run(
+        STORAGE
+        + """
+        const { carryOver } = await import("./files.js");
+        kept.set("sidebooks page A", "3");
+        kept.set("sidebooks offset A", "2");
+        kept.set("sidebooks page A2", "20"); // by a link to it, before the shelf was seen
+        carryOver("A", "A2");
+        return ["page A2", "offset A2", "offset A"].map((name) => kept.get(`sidebooks ${name}`) ?? null);
+        """
+    )
+    assert found == ["20", "2", None]
+
+
+@needs_node
+def test_who_logs_out_leaves_no_names_of_files() -> None:
+    found = run(
+        STORAGE
+        + """
+        const { follow } = await import("./files.js");
+        const { forgetPlaces } = await import("./keeping.js");
+        kept.set("sidebooks page A", "3");
+        follow([{ id: "A", folder: "2026", name: "secret.pdf" }]);
+        const before = JSON.stringify([...kept]).includes("secret");
+        forgetPlaces();
+        return [before, JSON.stringify([...kept]).includes("secret")];
+        """
+    )
+    assert found == [True, False]
+
+
+@needs_node
+def test_a_place_that_could_not_be_told_is_not_taken_for_that_of_whoever_was_here_before() -> None:
+    found = run(
+        SERVER
+        + """
+        const { forgetPerson } = await import("./left_off.js");
+        await keptPage(app, "p"); // anna, whose login ends
+        person = "ben";
+        forgetPerson(); // he logs in
+        const other = { library, isNobody: false, person: "" };
+        isThere = false;
+        await fails(keepPage(other, "p", 9, 1));
+        isThere = true;
+        person = "anna";
+        await catchUp({ library, isNobody: false, person: "" });
+        return told;
+        """
+    )
+    assert found == []
+
+
+@needs_node
+def test_a_slow_line_does_not_lose_the_place() -> None:
+    found = run(
+        SERVER
+        + """
+        const slowly = (does) => async (...given) => {
+          await new Promise((done) => { setTimeout(done, 600); });
+          return does(...given);
+        };
+        app.library = { get: slowly(library.get), json: slowly(library.json) };
+        place.page = 5;
+        const [, page] = await Promise.all([app.library.json("/papers/p"), keptPage(app, "p", app.library.json("/papers/p"))]);
+        const unheard = new Promise(() => {});
+        app.library = { get: () => unheard, json: () => unheard };
+        return [page, await keptPage(app, "p", Promise.resolve())];
+        """
+    )
+    assert found == [5, None], "as long as the paper itself, and no longer"

@@ -38,12 +38,12 @@ from sidebooks_core.server.image_answers import ImageAnswers
 from sidebooks_core.server.joining import JoinedWork
 from sidebooks_core.server.limits import Quota, ServerLimits
 from sidebooks_core.server.live.ahead import Ahead
+from sidebooks_core.server.live.connection import Live
 from sidebooks_core.server.live.desk import Desk
 from sidebooks_core.server.live.meeting_access import MeetingAccess
+from sidebooks_core.server.live.meetings_here import MeetingsHere
 from sidebooks_core.server.live.refusals import Refusals
-from sidebooks_core.server.live.rooms import Rooms
 from sidebooks_core.server.live.sockets import Socket, as_request
-from sidebooks_core.server.live.visitor import Live
 from sidebooks_core.server.noted import Noted
 from sidebooks_core.server.openings import Openings
 from sidebooks_core.server.paper_parts import PaperParts
@@ -229,7 +229,7 @@ class Application:
         self.begin_close()
         self.sessions.close()
         if self._live is not None:
-            self._live.rooms.close()
+            self._live.here.close()
         self._pools.close()
         if self._shelf_audit is not None:
             self._shelf_audit.close()
@@ -291,9 +291,9 @@ class Application:
 
 
 def _live(meetings: Meetings, places: Places, pools: Pools, access: MeetingAccess, refusals: Refusals) -> Live:
-    rooms, ahead = Rooms(meetings, pools), Ahead(places.shelf.service.parts.images, places, access, pools)
-    desk = Desk(meetings, rooms, pools, access, refusals, ahead)
-    return Live(meetings=meetings, rooms=rooms, desk=desk, access=access)
+    here, ahead = MeetingsHere(meetings, pools), Ahead(places.shelf.service.parts.images, places, access, pools)
+    desk = Desk(meetings, here, pools, access, refusals, ahead)
+    return Live(meetings=meetings, here=here, desk=desk, access=access)
 
 
 def _streams(limits: ServerLimits) -> Quota:

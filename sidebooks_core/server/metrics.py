@@ -21,10 +21,17 @@ COUNTERS = (
 GAUGES = ("queued", "in_flight", "memory_bytes", "disk_bytes", "prefetched_bytes", "prefetch_wasted_bytes")
 
 
-def prometheus(found: Statistics, responses: Mapping[int, int], sessions: int, ends: Mapping[End, int]) -> str:
+def prometheus(
+    found: Statistics,
+    responses: Mapping[int, int],
+    sessions: int,
+    ends: Mapping[End, int],
+    connected: Mapping[str, int],
+) -> str:
     """The whole text.
 
     responses: how many there were of each status. sessions: how many there are. ends: how many ended for which reason.
+    connected: how many connections and meetings there are, by the names of the gauges.
     """
     lines = []
     for name in COUNTERS:
@@ -45,4 +52,6 @@ def prometheus(found: Statistics, responses: Mapping[int, int], sessions: int, e
         "# TYPE sidebooks_session_ends_total counter",
     ]
     lines += [f'sidebooks_session_ends_total{{reason="{reason}"}} {count}' for reason, count in sorted(ends.items())]
+    for name, count in connected.items():
+        lines += [f"# TYPE sidebooks_{name} gauge", f"sidebooks_{name} {count}"]
     return "\n".join(lines) + "\n"

@@ -19,8 +19,8 @@ from sidebooks_core.server.gate import Gate
 from sidebooks_core.server.http import HttpRequest
 from sidebooks_core.server.image_answers import ImageAnswers
 from sidebooks_core.server.joining import JoinedWork
+from sidebooks_core.server.live.connection import Live
 from sidebooks_core.server.live.refusals import Refusals
-from sidebooks_core.server.live.visitor import Live
 from sidebooks_core.server.paper_parts import PaperParts
 from sidebooks_core.server.pools import Pools
 from sidebooks_core.server.rates import Rate

@@ -50,6 +50,7 @@ _OF_A_PAPER = (READING | CLERKS) - {
     Operation.CHANGE_FOLDER,
     Operation.CHANGE_ACCESS,
     Operation.SHARE,
+    Operation.MEET,
 }
 
 _Known = tuple[bool, Level]

@@ -77,7 +77,7 @@ async def manifest(parts: ServerParts, request: HttpRequest) -> HttpResponse:
 
 async def _read(parts: ServerParts, request: HttpRequest) -> _Read:
     live = parts.meeting_parts()
-    meeting = await live.rooms.read(request.params["meeting"])
+    meeting = await live.here.read(request.params["meeting"])
     if meeting is None:
         raise not_found()
     items = [one for one in meeting.details.agenda if one.paper]

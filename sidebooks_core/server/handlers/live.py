@@ -17,9 +17,9 @@ from sidebooks_core.server.addresses import screen_of
 from sidebooks_core.server.http import HttpRequest, HttpResponse
 from sidebooks_core.server.json_text import json_bytes
 from sidebooks_core.server.listener import MEETING, End, Listener, Listening, Told
+from sidebooks_core.server.live.connection import Connection, speaker_of
 from sidebooks_core.server.live.farewells import CODES, farewell_at
 from sidebooks_core.server.live.sockets import Socket, SocketGone
-from sidebooks_core.server.live.visitor import Visitor, speaker_of
 from sidebooks_core.server.noting import note_screen
 from sidebooks_core.server.parts import ServerParts
 from sidebooks_core.server.schemas_meeting import Answers
@@ -51,19 +51,19 @@ async def _serve(
     parts: ServerParts, request: HttpRequest, socket: Socket, listener: Listener, view_px: tuple[int, int] | None
 ) -> None:
     """As long as the socket lasts."""
-    visitor = None
+    connection = None
     if parts.live is not None:
-        visitor = Visitor(parts.live, request, listener, view_px, may_change=socket.may_change)
-    async with visitor or contextlib.nullcontext():
-        hearing = asyncio.create_task(_hear(socket, listener, visitor))
+        connection = Connection(parts.live, request, listener, view_px, may_change=socket.may_change)
+    async with connection or contextlib.nullcontext():
+        hearing = asyncio.create_task(_hear(socket, listener, connection))
         try:
             async for one in listener.told():
                 await socket.tell(ALIVE if one is None else _message(one))
             farewell = farewell_at(listener.end, len(parts.events))
             if farewell is not None:
                 await socket.tell(encoded(farewell))
-            elif visitor is not None:
-                farewell = visitor.outbox.farewell
+            elif connection is not None:
+                farewell = connection.outbox.farewell
             if farewell is not None:
                 await socket.close(CODES[farewell.why])
         finally:
@@ -72,13 +72,13 @@ async def _serve(
                 await hearing
 
 
-async def _hear(socket: Socket, listener: Listener, visitor: Visitor | None) -> None:
+async def _hear(socket: Socket, listener: Listener, connection: Connection | None) -> None:
     """What the client says, until it is gone."""
     try:
         while True:
             data = await socket.hear()
-            if visitor is not None:
-                await visitor.hear(data)
+            if connection is not None:
+                await connection.hear(data)
     except SocketGone:
         pass
     finally:
@@ -134,10 +134,10 @@ def _attending(
 ) -> Callable[[Listener], AbstractAsyncContextManager[object]]:
     live = parts.meeting_parts()
 
-    def attend(listener: Listener) -> Visitor:
-        visitor = Visitor(live, request, listener, view_px)
-        visitor.enter_soon(hello)
-        return visitor
+    def attend(listener: Listener) -> Connection:
+        connection = Connection(live, request, listener, view_px)
+        connection.enter_soon(hello)
+        return connection
 
     return attend
 

@@ -26,7 +26,7 @@ from sidebooks_core.server.handlers.shelf import folder_id
 from sidebooks_core.server.http import HttpRequest, HttpResponse
 from sidebooks_core.server.json_text import read_json
 from sidebooks_core.server.live.clients import Speaker
-from sidebooks_core.server.live.visitor import Live, speaker_of
+from sidebooks_core.server.live.connection import Live, speaker_of
 from sidebooks_core.server.parts import ServerParts
 from sidebooks_core.server.places import Standings
 from sidebooks_core.server.schemas_meeting import (
@@ -246,7 +246,7 @@ def _with_agenda(meeting: Meeting, by: Speaker, papers: Sequence[Paper]) -> Meet
 
 async def _details(parts: ServerParts, request: HttpRequest, kept: KeptMeeting, meeting: Meeting) -> MeetingDetails:
     entry = _entry(parts, request, kept, await _standings(parts, kept.id))
-    room = parts.meeting_parts().rooms.find(kept.id)
+    here = parts.meeting_parts().here.find(kept.id)
     who = speaker_of(request, kept.id, "").participant.id if request.principal.id else ""
     return MeetingDetails(
         **{name: getattr(entry, name) for name in MeetingEntry.__struct_fields__},
@@ -254,7 +254,7 @@ async def _details(parts: ServerParts, request: HttpRequest, kept: KeptMeeting, 
         role=meeting.details.roles.get(who, "viewer"),
         presenter=meeting.details.names.get(meeting.state.presenter, ""),
         agenda=list(meeting.details.agenda),
-        here=0 if room is None else room.count().here,
+        here=0 if here is None else here.count().here,
         socket=f"{'ws' + request.base.removeprefix('http')}/live",
         qr=f"{request.base}/meetings/{kept.id}/qr.svg",
     )
@@ -308,7 +308,7 @@ async def _may_see_records(parts: ServerParts, request: HttpRequest) -> bool:
 
 async def _meeting(parts: ServerParts, request: HttpRequest) -> tuple[KeptMeeting, Meeting]:
     kept = await _kept(parts, request.params["meeting"])
-    meeting = await parts.meeting_parts().rooms.read(kept.id)
+    meeting = await parts.meeting_parts().here.read(kept.id)
     if meeting is None:
         raise not_found()
     return kept, meeting

@@ -38,7 +38,8 @@ async def metrics(parts: ServerParts, request: HttpRequest) -> HttpResponse:
 
     def written() -> bytes:
         statistics, sessions = parts.service.statistics(), parts.sessions
-        return prometheus(statistics, parts.counts(), len(sessions), sessions.ends()).encode()
+        connected = {"listeners": len(parts.events), **({} if parts.live is None else parts.live.here.counts())}
+        return prometheus(statistics, parts.counts(), len(sessions), sessions.ends(), connected).encode()
 
     return HttpResponse(200, await parts.pools.run("other", written), headers.momentary(METRICS_TYPE))
 

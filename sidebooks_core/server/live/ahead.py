@@ -17,7 +17,7 @@ from sidebooks_core.images.finding import Images
 from sidebooks_core.meeting.state import AgendaItem
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.server.live.meeting_access import MeetingAccess
-from sidebooks_core.server.live.room import Room
+from sidebooks_core.server.live.meeting_here import MeetingHere
 from sidebooks_core.server.places import Places
 from sidebooks_core.server.pools import Pools
 from sidebooks_core.shelf.screens import MOST_PIXELS, requests_for
@@ -60,15 +60,15 @@ class Ahead:
         self._waiting: dict[str, _Task] = {}
         self._drawing: dict[str, asyncio.Task[None]] = {}
 
-    def draw(self, room: Room, spot: Spot, who: Principal) -> None:
+    def draw(self, here: MeetingHere, spot: Spot, who: Principal) -> None:
         """Have a spot drawn, if `who` may see it, and what comes behind it. It never waits."""
-        sizes = _screens(room)
+        sizes = _screens(here)
         if not sizes:
             return
-        self._waiting[room.id] = _Task(spot, who, sizes, room.details.agenda)
-        if room.id not in self._drawing:
-            drawing = self._drawing[room.id] = asyncio.create_task(self._run(room.id))
-            drawing.add_done_callback(lambda _: self._drawing.pop(room.id, None))
+        self._waiting[here.id] = _Task(spot, who, sizes, here.details.agenda)
+        if here.id not in self._drawing:
+            drawing = self._drawing[here.id] = asyncio.create_task(self._run(here.id))
+            drawing.add_done_callback(lambda _: self._drawing.pop(here.id, None))
 
     async def _run(self, meeting_id: str) -> None:
         while (task := self._waiting.pop(meeting_id, None)) is not None:
@@ -107,8 +107,8 @@ class Ahead:
         return None if registered is None else registered.document
 
 
-def _screens(room: Room) -> tuple[tuple[int, int], ...]:
-    counts = Counter(one.view_px for one in room.clients() if one.view_px is not None)
+def _screens(here: MeetingHere) -> tuple[tuple[int, int], ...]:
+    counts = Counter(one.view_px for one in here.clients() if one.view_px is not None)
     return tuple(size for size, _ in counts.most_common(MOST_SCREENS) if size[0] * size[1] <= MOST_PIXELS)
 
 

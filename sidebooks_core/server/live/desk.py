@@ -32,8 +32,8 @@ from sidebooks_core.server.live.ahead import Ahead, Spot
 from sidebooks_core.server.live.between import Pointed
 from sidebooks_core.server.live.clients import Speaker
 from sidebooks_core.server.live.meeting_access import MeetingAccess
+from sidebooks_core.server.live.meetings_here import MeetingsHere
 from sidebooks_core.server.live.refusals import Refusals
-from sidebooks_core.server.live.rooms import Rooms
 from sidebooks_core.server.pools import Pools
 
 TOLD = frozenset(
@@ -49,10 +49,10 @@ class Desk:
     """Belongs to the event loop."""
 
     def __init__(
-        self, meetings: Meetings, rooms: Rooms, pools: Pools, access: MeetingAccess, refusals: Refusals, ahead: Ahead
+        self, meetings: Meetings, here: MeetingsHere, pools: Pools, access: MeetingAccess, refusals: Refusals, ahead: Ahead
     ) -> None:
         self._meetings = meetings
-        self._rooms = rooms
+        self._here = here
         self._pools = pools
         self._access = access
         self._ahead = ahead
@@ -67,21 +67,21 @@ class Desk:
             case Hello():
                 raise RequestError("a hello is the first message of a connection, and of no other")
             case Ask():
-                self._rooms.heard(speaker, None)
+                self._here.heard(speaker, None)
                 return [await self._asked(speaker, message)]
             case Pong() | Painted():
-                self._rooms.heard(speaker, message)
+                self._here.heard(speaker, message)
                 return []
             case Intent():
-                self._rooms.heard(speaker, None)
+                self._here.heard(speaker, None)
                 await self._intends(speaker, message)
                 return []
             case Whisper():
-                self._rooms.heard(speaker, None)
+                self._here.heard(speaker, None)
                 self._whisper(speaker, message)
                 return []
             case _:
-                self._rooms.heard(speaker, None)
+                self._here.heard(speaker, None)
                 return [await self._command(speaker, message)]
 
     async def end(self, meeting_id: str) -> None:
@@ -92,44 +92,44 @@ class Desk:
         await self._access.close(meeting_id)
 
     async def _asked(self, speaker: Speaker, ask: Ask) -> ServerMessage:
-        room = self._rooms.find(speaker.meeting)
-        if room is not None:
+        here = self._here.find(speaker.meeting)
+        if here is not None:
             if ask.what == "state":
-                return room.state
-            if room.has_details():
-                return room.details
+                return here.state
+            if here.has_details():
+                return here.details
         meeting = await self._read(speaker.meeting)
-        if room is not None:
-            room.learn(meeting)
+        if here is not None:
+            here.learn(meeting)
         return meeting.state if ask.what == "state" else meeting.details
 
     async def _read(self, meeting_id: str) -> Meeting:
-        meeting = await self._rooms.read(meeting_id)
+        meeting = await self._here.read(meeting_id)
         if meeting is None:
             raise NoSuchMeeting(f"there is no meeting {meeting_id}")
         return meeting
 
     async def _intends(self, speaker: Speaker, intent: Intent) -> None:
-        room = self._rooms.find(speaker.meeting)
-        if room is None:
+        here = self._here.find(speaker.meeting)
+        if here is None:
             return
-        if not rights.INTENT & room.standings(speaker.participant.id):
+        if not rights.INTENT & here.standings(speaker.participant.id):
             self._refuse(speaker, "an intent of somebody who does not present")
             return
         spot = Spot(paper=intent.paper, revision=intent.revision, first=intent.page, last=intent.page)
-        self._ahead.draw(room, spot, speaker.principal)
+        self._ahead.draw(here, spot, speaker.principal)
 
     def _whisper(self, speaker: Speaker, whisper: Whisper) -> None:
-        room = self._rooms.find(speaker.meeting)
-        if room is None:
+        here = self._here.find(speaker.meeting)
+        if here is None:
             return
         if whisper.by not in ("", speaker.participant.id):
             self._refuse(speaker, "a pointer in the name of somebody else")
-        elif not rights.WHISPER & room.standings(speaker.participant.id):
+        elif not rights.WHISPER & here.standings(speaker.participant.id):
             self._refuse(speaker, "a pointer of somebody who may show nothing")
         else:
             pointed = Pointed(client=speaker.client, whisper=replace(whisper, by=speaker.participant.id))
-            self._rooms.whisper(speaker.meeting, speaker.participant.id, pointed)
+            self._here.whisper(speaker.meeting, speaker.participant.id, pointed)
 
     async def _command(self, speaker: Speaker, command: AnyCommand) -> Done | Refused:
         name = kind_of(command)
@@ -166,21 +166,21 @@ class Desk:
         name = kind_of(command)
         if name in TOLD:
             self._access.audit(Operation.MEET, speaker.principal, speaker.address, f"meeting {speaker.meeting}: {name}")
-        room = self._rooms.find(speaker.meeting)
-        if room is not None:
-            room.learn(made)
+        here = self._here.find(speaker.meeting)
+        if here is not None:
+            here.learn(made)
         match command:
             case Show() | OpenPaper():
-                if room is not None:
+                if here is not None:
                     last = command.spread or command.page
                     spot = Spot(paper=command.paper, revision=command.revision, first=command.page, last=last, is_shown=True)
-                    self._ahead.draw(room, spot, speaker.principal)
+                    self._ahead.draw(here, spot, speaker.principal)
             case End():
                 await self._access.close(speaker.meeting)
             case _ if isinstance(command, VoteCommand):
-                tally = None if room is None else room.tell_tally(made)
+                tally = None if here is None else here.tell_tally(made)
                 if tally is not None and self._meetings.is_shared:
-                    self._rooms.whisper(speaker.meeting, "tally", tally)
+                    self._here.whisper(speaker.meeting, "tally", tally)
 
     async def _may_show(self, speaker: Speaker, command: AnyCommand) -> bool:
         """Whether whoever gives a command may read the papers that it names."""
@@ -207,9 +207,9 @@ class Desk:
 
     async def _names(self, meeting_id: str, participants: Iterable[str]) -> dict[str, str]:
         """The names of those of some who are in the meeting, or were."""
-        wanted, room = set(participants), self._rooms.find(meeting_id)
-        here = {} if room is None else room.people()
-        known = {one: here[one].name or one for one in wanted & here.keys()}
+        wanted, here = set(participants), self._here.find(meeting_id)
+        people = {} if here is None else here.people()
+        known = {one: people[one].name or one for one in wanted & people.keys()}
         if len(known) < len(wanted):
             stays = await self._pools.run("meetings", self._meetings.records.stays, meeting_id)
             known = {one.participant: one.name or one.participant for one in stays if one.participant in wanted} | known

@@ -18,6 +18,7 @@ export function makeBeside(app) {
   const { notices } = extras;
   /** @type {{reader: Reader, end: CleanUp} | null} */
   let second = null;
+  let opening = 0; // what is asked for later, or a pane that is closed, ends what is on its way
 
   /**
    * A pane around a stage: the name of what it shows, buttons, its news.
@@ -100,17 +101,19 @@ export function makeBeside(app) {
 
     /** Open the place of a paper or a document. @param {BesidePlace} place */
     async open({ kind, id, page }) {
+      const turn = opening += 1;
       /** @type {PaperDetails | null} */
       const paper = kind === "paper" ? await library.json(`/papers/${encodeURIComponent(id)}`) : null;
+      if (opening !== turn || !app.reader.state.book) return; // it was left meanwhile
       const document = paper ? paper.document?.id : id;
       if (!document) throw Object.assign(new Error(t("unreadable")), { status: 404 });
-      if (!app.reader.state.book) return; // it was left meanwhile
       const mine = second || build();
       const key = keyOf(kind, id);
       try {
         await mine.reader.open(document, page || Number(ofBook("page", key)) || 1, aboutOf(key, paper));
       } catch (error) {
-        if (second === mine && !mine.reader.state.book) beside.close();
+        if (opening !== turn) return;
+        if (!mine.reader.state.book) beside.close();
         throw error;
       }
       app.active = mine.reader;
@@ -127,6 +130,7 @@ export function makeBeside(app) {
     },
 
     close() {
+      opening += 1;
       if (!second) return;
       if (extras.finding?.reader === second.reader) extras.finding.end();
       extras.positions.keep(second.reader);

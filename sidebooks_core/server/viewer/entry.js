@@ -2,6 +2,7 @@
    each the page loads anew, so that no screen stays that was made for somebody else. */
 
 import { field, form, h, button, passwordField } from "./elements.js";
+import { forgetPerson } from "./left_off.js";
 import { keepWay } from "./shelf_memory.js";
 import { fault, passwordFault, t } from "./words.js";
 
@@ -23,11 +24,13 @@ export async function showEntry(host, api, way, told, tools) {
   if (way === "join") await fillJoin(box, api, told || "");
   else if (way === "setup") fillSetUp(box, api, told || "");
   else await fillLogIn(box, api, told);
+  if (!box.isConnected) return; // another screen is there by now
   document.title = box.querySelector("h1")?.textContent || "";
   box.querySelector("input")?.focus();
 }
 
 function enter() {
+  forgetPerson();
   if (/^#(join|setup)=/.test(location.hash)) history.replaceState(null, "", location.pathname);
   location.reload();
 }
@@ -52,7 +55,12 @@ async function fillLogIn(box, api, why) {
     return [400, 401, 403].includes(error.status) ? t("wrong") : fault(error);
   }));
   box.append(h("p", {}, h("a", { href: "#code=" }, t("join_by_code"))));
-  if (elsewhere) box.append(h("p", { class: "buttons" }, button(null, t("log_in_elsewhere"), () => { keepWay(location.hash); location.href = elsewhere; })));
+  const goThere = () => {
+    forgetPerson();
+    keepWay(location.hash);
+    location.href = elsewhere || "";
+  };
+  if (elsewhere) box.append(h("p", { class: "buttons" }, button(null, t("log_in_elsewhere"), goThere)));
 }
 
 /** @param {HTMLElement} box @param {Api} api @param {string} token */

@@ -28,7 +28,7 @@ export function carryOver(from, to) {
   const [before, now] = [from, to].map(documentKey);
   for (const name of MATTERS) {
     const kept = ofBook(name, before);
-    if (!kept) continue;
+    if (!kept || ofBook(name, now)) continue; // what was read or set in the new one since is the later
     keepOfBook(name, now, kept);
     remove(`sidebooks ${name} ${before}`);
   }

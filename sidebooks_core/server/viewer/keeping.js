@@ -65,5 +65,5 @@ function giveUpPlaces(but) {
 
 /** Forget where somebody was reading: they leave a device that others use, and the server knows their places. */
 export function forgetPlaces() {
-  for (const key of [...keys(PLACE), ORDER, "sidebooks opened"]) remove(key);
+  for (const key of [...keys(PLACE), ORDER, "sidebooks opened", "sidebooks files"]) remove(key);
 }

@@ -7,7 +7,7 @@ import { keys, remove, write } from "./keeping.js";
 import { problem } from "./requests.js";
 import { read } from "./storage.js";
 
-const MOST_MS = 400; // an opening waits so long; then this device's own page will do
+const MOST_MS = 400; // an opening waits so long after the paper itself is there; then this device's own page will do
 const UNTOLD = "sidebooks untold ";
 const PERSON = "sidebooks person"; // who was known here last, by the server's name of them
 const OLDEST_MS = 30 * 24 * 3600 * 1000;
@@ -78,12 +78,13 @@ async function agreed(app, paper) {
  * The page at which whoever asks left off, on whatever device; null if that is not known soon: this device may know it.
  * @param {App} app
  * @param {string} paper
+ * @param {Promise<unknown>} [opening] what the opening waits for as well: a slow line is slow for both
  * @returns {Promise<number | null>}
  */
-export async function keptPage(app, paper) {
+export async function keptPage(app, paper, opening = Promise.resolve()) {
   if (app.isNobody) return null;
   const asked = agreed(app, paper).catch(() => null);
-  return Promise.race([asked, new Promise((done) => { setTimeout(done, MOST_MS, null); })]);
+  return Promise.race([asked, opening.then(() => new Promise((done) => { setTimeout(done, MOST_MS, null); }))]);
 }
 
 /**
@@ -116,6 +117,9 @@ export async function catchUp(app) {
   }
   return waiting.length > 0;
 }
+
+/** Somebody logs in: who it is, the server will tell. */
+export function forgetPerson() { remove(PERSON); }
 
 /** Somebody leaves a device that others use. */
 export function forgetUntold() { for (const key of [...keys(UNTOLD), PERSON]) remove(key); }

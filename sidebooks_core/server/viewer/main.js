@@ -76,10 +76,11 @@ async function showBook(id, page, paper = null) {
 
 /** @param {string} id @param {number | null} page */
 async function showPaper(id, page) {
+  const asked = library.json(`/papers/${encodeURIComponent(id)}`);
   /** @type {[PaperDetails, number | null]} */
   const [paper, kept] = await Promise.all([
-    library.json(`/papers/${encodeURIComponent(id)}`),
-    page ? null : import("./left_off.js").then(({ keptPage }) => keptPage(app, id)).catch(() => null), // this device may know it
+    asked,
+    page ? null : import("./left_off.js").then(({ keptPage }) => keptPage(app, id, asked)).catch(() => null), // this device may know it
   ]);
   if (location.hash !== app.hash) return; // somewhere else by now
   if (!paper.document) {

@@ -78,9 +78,9 @@ export function makeShelf(host, does) {
   /** @type {Me | null} */
   let me = null;
   let showing = 0;
-  /** @type {Preparing} */
-  let progress = new Map();
+  let progress = /** @type {Preparing} */ (new Map());
   let stale = 0;
+  let served = /** @type {DocumentSummary[]} */ ([]);
   /** @type {{href: string | null, top: number} | null} the link that was followed: when one comes back, it has the focus again */
   let last = null;
   let isGoingOn = false; // by a link of the shelf: to the beginning of what it leads to
@@ -207,7 +207,7 @@ export function makeShelf(host, does) {
       hasShelf && isLoggedIn ? api.reading().catch(() => []) : [],
     ]);
     const { documents, not_served = [] } = listed;
-    follow(documents);
+    if (isTop) follow(served = documents);
     const isEmpty = isTop && !folder?.folders.length && !folder?.papers.length && !documents.length;
     if (isEmpty && role === "citizen" && hasAccounts) { // somebody who logs in may see more
       throw Object.assign(new Error(t("e401")), { status: 401 });
@@ -284,7 +284,7 @@ export function makeShelf(host, does) {
     base: library.base,
     opened: (one) => {
       noteOpened(keyOf("revision" in one ? "paper" : "document", one.id));
-      if (!("revision" in one)) follow([one]);
+      if (!("revision" in one)) follow(served); // all: the file before may have another name now
     },
     more: (one) => tending((tends) => {
       const count = view?.folder?.papers.length || 0;
@@ -385,7 +385,7 @@ export function makeShelf(host, does) {
     giveUp() {
       showing += 1;
       leave();
-      shown = null;
+      shown = me = null; // a login may have ended
     },
     /** The stream tells of changes. */
     changed() {

@@ -36,10 +36,16 @@ export function turnOne(reader, page) {
 export async function bringTurnsUpToDate(library, reader) {
   const { book } = reader;
   if (!Object.keys(book.turns).length) return;
-  const { revision } = JSON.parse(ofBook("turns", book.key) || "{}");
+  const keptFor = () => JSON.parse(ofBook("turns", book.key) || "{}").revision;
+  const revision = keptFor();
   const fates = await fatesSince(library, book.paper, revision);
   if (!fates || reader.state.book !== book) return;
   const turns = turnsOf(book.key);
+  if (keptFor() !== revision) { // another pane or tab has done it
+    book.turns = turns;
+    reader.refit();
+    return;
+  }
   book.turns = Object.fromEntries(fates.flatMap(({ old_page, new_page }) => (
     old_page && new_page && turns[old_page] ? [[new_page, turns[old_page]]] : [])));
   keep(book);

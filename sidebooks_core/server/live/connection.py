@@ -22,9 +22,9 @@ from sidebooks_core.server.live.clients import Client, Speaker
 from sidebooks_core.server.live.desk import Desk
 from sidebooks_core.server.live.farewells import AFTER_FAILURE_S
 from sidebooks_core.server.live.meeting_access import MeetingAccess
+from sidebooks_core.server.live.meetings_here import NO_SUCH, Entering, MeetingsHere, Turned
 from sidebooks_core.server.live.outbox import Outbox
 from sidebooks_core.server.live.pace import Pace
-from sidebooks_core.server.live.rooms import NO_SUCH, Entering, Rooms, Turned
 
 MESSAGES_PER_S = 60.0
 MESSAGES_AT_ONCE = 120
@@ -37,12 +37,12 @@ class Live(Struct, frozen=True, eq=False, kw_only=True):
     """The parts of the server that belong to meetings under way."""
 
     meetings: Meetings
-    rooms: Rooms
+    here: MeetingsHere
     desk: Desk
     access: MeetingAccess
 
 
-class Visitor:
+class Connection:
     """Belongs to the event loop. Use it as a context: it leaves at the end."""
 
     def __init__(
@@ -69,7 +69,7 @@ class Visitor:
         if self._hello is not None:
             self._hello.cancel()
         if self._client is not None:
-            self._live.rooms.leave(self._client)
+            self._live.here.leave(self._client)
 
     def enter_soon(self, hello: Hello) -> None:
         """Say hello, of a client that cannot do so by itself. What comes of it is put into the outbox."""
@@ -95,9 +95,9 @@ class Visitor:
             elif not self._may_change and isinstance(message, Command | Intent | Whisper):
                 self._refuse("something of a page of another origin")
                 if isinstance(message, Command):
-                    room = self._live.rooms.find(self._client.speaker.meeting)
-                    if room is not None:
-                        self.outbox.answer(Refused(id=message.id, why="forbidden", state=room.state, winner=""))
+                    here = self._live.here.find(self._client.speaker.meeting)
+                    if here is not None:
+                        self.outbox.answer(Refused(id=message.id, why="forbidden", state=here.state, winner=""))
             else:
                 self.outbox.answer(*await self._live.desk.hear(self._client.speaker, message))
             self._listener.wake()
@@ -124,9 +124,9 @@ class Visitor:
             raise Turned(NO_SUCH)
         speaker = speaker_of(request, hello.meeting, hello.client)
         entering = Entering(speaker=speaker, listener=self._listener, outbox=self.outbox, view_px=self._view_px)
-        client = await self._live.rooms.enter(entering, hello)
+        client = await self._live.here.enter(entering, hello)
         if self._listener.has_ended():  # meanwhile
-            self._live.rooms.leave(client)
+            self._live.here.leave(client)
         else:
             self._client = client
 

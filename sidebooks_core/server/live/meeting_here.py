@@ -24,7 +24,7 @@ OTHERS_LAST_S = 15.0
 """What another process said of its clients counts so long."""
 
 
-class Room:
+class MeetingHere:
     """A listener of the hub: `told` and `whispered` are called from its threads. All else belongs to the event loop."""
 
     def __init__(self, meeting: Meeting, process: str, share: Callable[[Counted], None] | None) -> None:
@@ -36,8 +36,6 @@ class Room:
         """The newest that is known here."""
         self.details = meeting.details
         """Perhaps older ones: see `has_details`."""
-        self.has_news = asyncio.Event()
-        """Set when a newer state has come. Whoever waits for it clears it."""
         self._process = process
         self._share = share
         self._shared: Counted | None = None
@@ -58,7 +56,7 @@ class Room:
         return self._clients.get(speaker.key)
 
     def add(self, client: Client) -> Client | None:
-        """Somebody comes. Returns the connection that the same client had before; it is not in the room any more."""
+        """Somebody comes. Returns the connection that the same client had before; it is not in the meeting any more."""
         with self._lock:
             before = self._clients.get(client.speaker.key)
             self._clients[client.speaker.key] = client
@@ -75,7 +73,7 @@ class Room:
         return True
 
     def people(self) -> dict[str, Participant]:
-        """Who is in the room by a client of this process, projectors not counted."""
+        """Who is in the meeting by a client of this process, projectors not counted."""
         return {one.speaker.participant.id: one.speaker.participant for one in self.clients() if not one.is_projector}
 
     # What the hub says, from any thread
@@ -88,7 +86,7 @@ class Room:
             clients = tuple(self._clients.values())
         data = message_json(state)
         wake([one.listener for one in clients if one.outbox.tell_state(state.position, data)])
-        self._in_loop(self._has_changed)
+        self._in_loop(self.progress_soon)
 
     def whispered(self, data: bytes) -> None:
         match between.decoded(data):
@@ -163,10 +161,6 @@ class Room:
         """What somebody is: their role, and the presenter."""
         role: Standing = self.details.roles.get(participant, "viewer")
         return frozenset({role, "presenter"}) if participant == self.state.presenter else frozenset({role})
-
-    def _has_changed(self) -> None:
-        self.has_news.set()
-        self.progress_soon()
 
     def _tell_progress(self) -> None:
         self._progress_timer = None

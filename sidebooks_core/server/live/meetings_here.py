@@ -19,9 +19,9 @@ from sidebooks_core.server.live import between
 from sidebooks_core.server.live.attendance import Attendance
 from sidebooks_core.server.live.between import Passed, Passing, Said
 from sidebooks_core.server.live.clients import Client, Speaker
+from sidebooks_core.server.live.meeting_here import MeetingHere
 from sidebooks_core.server.live.outbox import Outbox
 from sidebooks_core.server.live.pace import Pace
-from sidebooks_core.server.live.room import Room
 from sidebooks_core.server.pools import Pools
 
 PING_S = 5.0
@@ -59,14 +59,14 @@ class Entering(Struct, frozen=True, eq=False, kw_only=True):
     view_px: tuple[int, int] | None = None
 
 
-class Rooms:
+class MeetingsHere:
     """Belongs to the event loop."""
 
     def __init__(self, meetings: Meetings, pools: Pools) -> None:
         self._meetings = meetings
         self._pools = pools
         self._process = secrets.token_hex(4)
-        self._rooms: dict[str, tuple[Room, Callable[[], None]]] = {}
+        self._entered: dict[str, tuple[MeetingHere, Callable[[], None]]] = {}
         """Each with what ends its subscription."""
         self._reading: dict[str, asyncio.Future[Meeting | None]] = {}
         self._whispering: set[asyncio.Future[bool]] = set()
@@ -74,13 +74,19 @@ class Rooms:
         self._beat: asyncio.Task[None] | None = None
         self._joins = Pace(JOINS_PER_S, JOINS_AT_ONCE, JOIN_WITHIN_S)
 
-    def __len__(self) -> int:
-        """Meetings that clients of this process are in."""
-        return len(self._rooms)
+    def counts(self) -> dict[str, int]:
+        """For metrics. From any thread."""
+        entered = [here for here, _ in list(self._entered.values())]
+        found = [here.count() for here in entered]
+        return {
+            "meetings": len(entered),
+            "meeting_clients": sum(len(here.clients()) for here in entered),
+            "meeting_clients_behind": sum(one.behind for one in found),
+        }
 
-    def find(self, meeting_id: str) -> Room | None:
+    def find(self, meeting_id: str) -> MeetingHere | None:
         """None: no client of this process is in it."""
-        found = self._rooms.get(meeting_id)
+        found = self._entered.get(meeting_id)
         return None if found is None else found[0]
 
     async def enter(self, entering: Entering, hello: Hello) -> Client:
@@ -91,52 +97,52 @@ class Rooms:
         if hello.protocol != PROTOCOL:
             raise Turned(Farewell(why="protocol", return_s=None))
         await self._turn()
-        speaker, room = entering.speaker, await self._room(hello.meeting)
+        speaker, here = entering.speaker, await self._meeting_here(hello.meeting)
         client = Client(
             speaker=speaker,
             listener=entering.listener,
             outbox=entering.outbox,
             is_projector=hello.is_projector,
             view_px=entering.view_px,
-            is_following=room.state.mode in ("follow", "locked"),
+            is_following=here.state.mode in ("follow", "locked"),
             heard_s=asyncio.get_running_loop().time(),
         )
-        if not room.has_details():
-            await self.refresh(room)
+        if not here.has_details():
+            await self.refresh(here)
         welcome = Welcome(
             protocol=PROTOCOL,
-            meeting=room.id,
+            meeting=here.id,
             participant=speaker.participant.id,
             name=speaker.participant.name,
             ping_s=PING_S,
         )
-        before = room.add(client)
-        client.outbox.answer(welcome, room.state, room.details)  # after it was added: no state is missed
+        before = here.add(client)
+        client.outbox.answer(welcome, here.state, here.details)  # after it was added: no state is missed
         if before is not None:
             before.leave(Farewell(why="slow", return_s=None))
         if not client.is_projector:
-            self._attendance.came(room.id, speaker.participant)
+            self._attendance.came(here.id, speaker.participant)
         client.wake()
         return client
 
     def leave(self, client: Client) -> None:
         """Its connection has ended, or it goes to another meeting."""
-        room = self.find(client.speaker.meeting)
-        if room is None or not room.remove(client):
+        here = self.find(client.speaker.meeting)
+        if here is None or not here.remove(client):
             return
         participant = client.speaker.participant
-        if not client.is_projector and participant.id not in room.people():
-            self._attendance.went(room.id, participant)
-        self._let_go(room)
+        if not client.is_projector and participant.id not in here.people():
+            self._attendance.went(here.id, participant)
+        self._let_go(here)
 
     def heard(self, speaker: Speaker, what: Passing | None) -> None:
         """A client said something, and perhaps where it is. If another process has its connection, that one is told."""
-        room = self.find(speaker.meeting)
-        client = None if room is None else room.find(speaker)
-        if room is not None and client is not None:
+        here = self.find(speaker.meeting)
+        client = None if here is None else here.find(speaker)
+        if here is not None and client is not None:
             client.heard_s = asyncio.get_running_loop().time()
             if what is not None:
-                room.hear(client, what)
+                here.hear(client, what)
         elif what is not None and self._meetings.is_shared:
             said = Said(participant=speaker.participant.id, client=speaker.client, what=what)
             self.whisper(speaker.meeting, f"said {speaker.participant.id}/{speaker.client}", said)
@@ -160,49 +166,43 @@ class Rooms:
             reading.add_done_callback(lambda _: self._reading.pop(meeting_id, None))
         return await asyncio.shield(reading)
 
-    async def refresh(self, room: Room) -> None:
+    async def refresh(self, here: MeetingHere) -> None:
         """Have the present details. Raises HubFailed, StorageError."""
-        meeting = await self.read(room.id)
+        meeting = await self.read(here.id)
         if meeting is not None:
-            room.learn(meeting)
-
-    def farewells(self, farewell: Farewell) -> None:
-        """Say farewell to all."""
-        for room, _ in list(self._rooms.values()):
-            for client in room.clients():
-                client.leave(farewell)
+            here.learn(meeting)
 
     def close(self) -> None:
         """Nobody is there any more. It may wait for the disk."""
-        for _, unsubscribe in self._rooms.values():
+        for _, unsubscribe in self._entered.values():
             unsubscribe()
-        self._rooms.clear()
+        self._entered.clear()
         self._attendance.close()
 
-    async def _room(self, meeting_id: str) -> Room:
+    async def _meeting_here(self, meeting_id: str) -> MeetingHere:
         """Raises Turned, HubFailed, StorageError."""
-        room = self.find(meeting_id)
-        if room is not None and room.state.mode != "ended":
-            return room
+        here = self.find(meeting_id)
+        if here is not None and here.state.mode != "ended":
+            return here
         meeting = await self.read(meeting_id)
         if meeting is None:
             raise Turned(NO_SUCH)
-        room = self.find(meeting_id)  # another client may have opened it meanwhile
-        if room is None:
+        here = self.find(meeting_id)  # another client may have opened it meanwhile
+        if here is None:
             if meeting.state.mode == "ended":
                 raise Turned(Farewell(why="ended", return_s=None))
             share = partial(self.whisper, meeting_id, self._process) if self._meetings.is_shared else None
-            room = Room(meeting, self._process, share)
-            self._rooms[meeting_id] = room, self._meetings.hub.subscribe(meeting_id, room)
-            await self.refresh(room)  # what was told between the look and the subscription
+            here = MeetingHere(meeting, self._process, share)
+            self._entered[meeting_id] = here, self._meetings.hub.subscribe(meeting_id, here)
+            await self.refresh(here)  # what was told between the look and the subscription
             if self._beat is None or self._beat.done():
                 self._beat = asyncio.create_task(self._beating())
-        return room
+        return here
 
-    def _let_go(self, room: Room) -> None:
-        """Close a room that nobody is in."""
-        if not room.clients() and self._rooms.get(room.id, (None, None))[0] is room:
-            self._rooms.pop(room.id)[1]()
+    def _let_go(self, here: MeetingHere) -> None:
+        """Listen to a meeting no more that no client of this process is in."""
+        if not here.clients() and self._entered.get(here.id, (None, None))[0] is here:
+            self._entered.pop(here.id)[1]()
 
     async def _turn(self) -> None:
         """Wait until somebody more may come in. Raises Turned."""
@@ -214,27 +214,27 @@ class Rooms:
 
     async def _beating(self) -> None:
         group = 0
-        while self._rooms or len(self._attendance):
+        while self._entered or len(self._attendance):
             await asyncio.sleep(PING_S / GROUPS)
             group = (group + 1) % GROUPS
             try:
                 is_sure = self._meetings.hub.is_sure()
-                for room, _ in list(self._rooms.values()):
-                    self._look_at(room, group, is_sure=is_sure)
+                for here, _ in list(self._entered.values()):
+                    self._look_at(here, group, is_sure=is_sure)
                 if group == 0:
                     self._attendance.look()
             except SidebooksError:
                 _log.exception("a look at the meetings failed; it is repeated")
 
-    def _look_at(self, room: Room, group: int, *, is_sure: bool) -> None:
+    def _look_at(self, here: MeetingHere, group: int, *, is_sure: bool) -> None:
         now_s = asyncio.get_running_loop().time()
-        clients = room.clients()
+        clients = here.clients()
         for client in clients:
             if now_s - client.heard_s > SILENCE_S:
                 client.leave(Farewell(why="slow", return_s=0.0))
                 self.leave(client)
-        room.ping(clients[group::GROUPS], is_sure=is_sure)
+        here.ping(clients[group::GROUPS], is_sure=is_sure)
         if group:
             return
-        self._let_go(room)  # whoever opened it may have gone before they were in
-        room.repeat_count()
+        self._let_go(here)  # whoever opened it may have gone before they were in
+        here.repeat_count()
