@@ -96,7 +96,7 @@ return given[0].map(({ sizes, page, zoom, x, y, from, to, quarters }) => {
   const there = lie(from, upright);
   const place = clamped({ mode: "free", zoom, x, y }, there.boxes, there.view);
   const rect = rectSeen(there.boxes[page - 1], place, there.view, 0);
-  const here = lie(to, turnedPages(upright, quarters));
+  const here = lie(to, turnedPages(upright, quarters, {}));
   const shown = placeShowing(rect, here.boxes[page - 1], here.boxes, here.view, quarters);
   const again = rectSeen(here.boxes[page - 1], shown, here.view, quarters);
   return { rect, shown, again, held: clamped(shown, here.boxes, here.view) };
