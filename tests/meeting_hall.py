@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -111,6 +110,5 @@ class Hall:
 
 
 @pytest.fixture
-def hall(house: House, visit: Visits) -> Iterator[Hall]:
-    made = Hall(house, visit)
-    yield made
+def hall(house: House, visit: Visits) -> Hall:
+    return Hall(house, visit)

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from asgi import Reply, ask_async, ask_socket
 from feed_streams import Stream, listening
+from starlette.applications import Starlette
+from starlette.routing import Mount
 from town_hall import TownHall, town_hall
 
 from sidebooks_core.server import Application
@@ -118,6 +120,13 @@ def test_pages_of_other_origins_get_no_socket(hall: TownHall) -> None:
         assert ask_socket(hall.application, path, ours).status == 404, path
     assert ask_socket(hall.application, "/live").status == 401
     assert ask_socket(hall.application, "/live", {**ours, "Host": "evil.example:80:80"}).status == 400
+
+
+def test_a_socket_is_found_below_a_mount(hall: TownHall) -> None:
+    outer = Starlette(routes=[Mount("/books", hall.application)])
+    ours = {"Cookie": f"sidebooks_login.books={hall.cookies['member']}", "Origin": "http://test"}
+    assert ask_socket(outer, "/books/live", ours).status == 101
+    assert ask_socket(outer, "/books/live", {"Cookie": "x=y"}).status == 401
 
 
 def test_a_page_that_may_read_may_follow_and_do_nothing_else(hall: TownHall) -> None:

@@ -52,7 +52,7 @@ def test_an_enlarged_part_is_fitted_to_each_screen(hall: Hall) -> None:
     place = "[window.sidebooks.zoom, window.sidebooks.x, window.sidebooks.y]"
     shown = presenter.tab.evaluate(place)
     assert shown[0] > 4
-    near = "shown => [window.sidebooks.zoom, window.sidebooks.x, window.sidebooks.y].every((one, at) => Math.abs(one - shown[at]) < 2)"
+    near = f"shown => {place}.every((one, at) => Math.abs(one - shown[at]) < 2)"
     same.tab.wait_for_function(near, arg=shown, timeout=PATIENCE_MS)
     phone.tab.wait_for_function("() => window.sidebooks.zoom > 2 && window.sidebooks.x < 0", timeout=PATIENCE_MS)
     presenter.turns("0")
@@ -189,8 +189,9 @@ def test_a_projector_shows_the_page_and_nothing_else(hall: Hall) -> None:
     projector.sees(2)
     projector.turns("ArrowRight")
     projector.turns("+")
+    controls = "button, header, footer, #strip, #meetingbar"
     visible = projector.tab.evaluate(
-        "[...document.querySelectorAll('button, header, footer, #strip, #meetingbar')].filter(one => one.checkVisibility()).length"
+        "controls => [...document.querySelectorAll(controls)].filter(one => one.checkVisibility()).length", controls
     )
     assert visible == 0
     assert (projector.page, zoom_of(projector)) == (2, 1)

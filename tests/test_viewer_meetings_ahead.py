@@ -20,13 +20,15 @@ AT_ONCE = "Math.random = () => 0;"
 
 @pytest.mark.skipif(NODE is None, reason="needs node")
 def test_the_next_papers_of_an_agenda() -> None:
-    agenda = [{"name": name, "paper": paper} for name, paper in (("a", "a"), ("heading", ""), ("b", "b"), ("c", "c"), ("a", "a"))]
+    items = (("a", "a"), ("heading", ""), ("b", "b"), ("c", "c"), ("a", "a"))
+    agenda = [{"name": name, "paper": paper} for name, paper in items]
     found = run(
         """
         const { addressesOf, nextPapers } = await import("./ahead.js");
         const next = ["", "a", "b", "c", "elsewhere"].map((one) => nextPapers(given[0], one, 2));
         const inner = { width: 1000, height: 1400 };
-        return [next, addressesOf({ page_count: 1 }, "d", inner), addressesOf({ page_count: 40 }, "d", { width: 1, height: 1 })];
+        const all = addressesOf({ page_count: 40 }, "d", { width: 1, height: 1 });
+        return [next, addressesOf({ page_count: 1 }, "d", inner), all];
         """,
         agenda,
     )

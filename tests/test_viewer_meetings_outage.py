@@ -107,7 +107,8 @@ def test_a_shelf_that_changes_meanwhile_is_told_by_the_same_connection(hall: Hal
     follower.tab.wait_for_selector("#shelf h1")
     hall.house.ask("PATCH", f"papers/{hall.petition}", {"name": "請願書（訂正後）"})
     follower.tab.get_by_text("請願書（訂正後）").first.wait_for(timeout=PATIENCE_MS)
-    streams = follower.tab.evaluate("performance.getEntriesByType('resource').filter(one => one.name.includes('/events?')).length")
+    asked = "performance.getEntriesByType('resource').filter(one => one.name.includes('/events?'))"
+    streams = follower.tab.evaluate(f"{asked}.length")
     follower.tab.reload()
     follower.tab.wait_for_selector("#meetingbar")
     assert streams <= 1, "one before the meeting, and none beside it"

@@ -40,15 +40,6 @@ MEETING_ROUTES = (
         errors=(404, *HUB),
     ),
     Route(
-        path="/folders/{folder}/meetings",
-        handler=meetings.of_folder,
-        operation=Operation.READ_FOLDER,
-        summary="All meetings of a folder, also those that have ended",
-        media_type=JSON,
-        answer=schemas.MeetingList,
-        errors=(404, *HUB),
-    ),
-    Route(
         path="/meetings/join",
         method="POST",
         handler=meetings.join,
@@ -58,6 +49,15 @@ MEETING_ROUTES = (
         body=schemas.UseCode,
         answer=schemas.JoinedMeeting,
         errors=(*BODY, 429, *HUB),
+    ),
+    Route(
+        path="/folders/{folder}/meetings",
+        handler=meetings.of_folder,
+        operation=Operation.READ_FOLDER,
+        summary="All meetings of a folder, also those that have ended",
+        media_type=JSON,
+        answer=schemas.MeetingList,
+        errors=(404, *HUB),
     ),
     Route(
         path="/folders/{folder}/meetings",
