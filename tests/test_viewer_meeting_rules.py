@@ -190,9 +190,11 @@ def test_pointers_fade_and_of_each_hand_the_newest_counts() -> None:
     found = run(
         """
         const { heardAfter, strengthOf } = await import("./pointers.js");
-        const pointer = { by: "a", tool: "pointer", paper: "p", page: 1, stroke: "", count: 5, at_ms: 1000, points_pt: [[1, 1]] };
+        const place = { paper: "p", page: 1, stroke: "", points_pt: [[1, 1]] };
+        const pointer = { by: "a", tool: "pointer", ...place, count: 5, at_ms: 1000 };
         const ink = { ...pointer, tool: "ink", stroke: "s" };
-        const hear = (...all) => [...all.reduce(heardAfter, new Map()).values()].map((one) => [one.by, one.tool, one.points_pt]);
+        const seen = (...all) => [...all.reduce(heardAfter, new Map()).values()];
+        const hear = (...all) => seen(...all).map((one) => [one.by, one.tool, one.points_pt]);
         return {
           strengths: [0, 1500, 1800, 2100, 9000].map(strengthOf),
           newest: hear(pointer, { ...pointer, count: 6, points_pt: [[2, 2]] }),
@@ -228,7 +230,8 @@ def test_who_is_asked_for_a_vote_and_who_is_on_its_roll() -> None:
         const { mayTake } = await import("./course.js");
         const open = { stage: "open", rule: "simple" };
         const asked = ["a", "b", "c", "d"].map((one) => mayVote(open, given[0], one, false));
-        const chair = ["simple", "cast", "absolute", "two thirds"].map((rule) => mayVote({ ...open, rule }, given[0], "a", true));
+        const rules = ["simple", "cast", "absolute", "two thirds"];
+        const chair = rules.map((rule) => mayVote({ ...open, rule }, given[0], "a", true));
         const roll = rollOf([{ id: "a", name: "甲", isHere: true }, { id: "b", name: "乙", isHere: false }], "\\n 丙 \\n\\n丁");
         return [asked, chair, mayVote({ ...open, stage: "closed" }, given[0], "a", false), roll,
           [["viewer", "speaker"], ["speaker", "speaker"], ["chair", "viewer"]].map((one) => mayTake(...one))];
@@ -250,7 +253,8 @@ def test_codes_orders_and_lists() -> None:
         const { codeMeant } = await import("./code_page.js");
         const { movedBy } = await import("./agenda.js");
         const { inOrder } = await import("./attendance.js");
-        const people = [["a", 1, 5], ["b", 3, null], ["c", 2, null]].map(([name, joined_s, left_s]) => ({ name, joined_s, left_s }));
+        const stays = [["a", 1, 5], ["b", 3, null], ["c", 2, null]];
+        const people = stays.map(([name, joined_s, left_s]) => ({ name, joined_s, left_s }));
         return [
           given.map(codeMeant),
           [[0, 1], [2, -1], [0, -1]].map(([at, by]) => movedBy(["x", "y", "z"], at, by).join("")),
