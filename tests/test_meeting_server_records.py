@@ -11,7 +11,7 @@ from town_hall import TownHall, paper_of, town_hall
 
 pytest.importorskip("websockets", reason="needs the extra server")
 
-from live_house import LiveHouse, live_house
+from live_house import PATIENCE_S, LiveHouse, live_house
 from quiet import wait_until
 
 from sidebooks_core.server.live.attendance import AWAY_S
@@ -46,8 +46,10 @@ def test_who_was_there_stands_in_a_list(house: LiveHouse, monkeypatch: pytest.Mo
                 await member.hello(meeting)
                 await guest.hello(meeting)
                 await wall.hello(meeting, is_projector=True)
-                await asyncio.to_thread(wait_until, lambda: set(people()) == {"tender", "member", "guest"}, "three came")
-            await asyncio.to_thread(wait_until, lambda: people()["member"]["left_s"] is not None, "one left")
+                await asyncio.to_thread(
+                    wait_until, lambda: set(people()) == {"tender", "member", "guest"}, "three came", PATIENCE_S
+                )
+            await asyncio.to_thread(wait_until, lambda: people()["member"]["left_s"] is not None, "one left", PATIENCE_S)
             now = await asyncio.to_thread(people)
             assert now["tender"]["left_s"] is None
             assert (now["guest"]["is_guest"], now["member"]["is_guest"]) == (True, False)

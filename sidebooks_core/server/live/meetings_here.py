@@ -18,7 +18,7 @@ from sidebooks_core.server.listener import Listener
 from sidebooks_core.server.live import between
 from sidebooks_core.server.live.attendance import Attendance
 from sidebooks_core.server.live.between import Passed, Passing, Said
-from sidebooks_core.server.live.clients import Client, Speaker
+from sidebooks_core.server.live.clients import Client, Speaker, silent
 from sidebooks_core.server.live.meeting_here import MeetingHere
 from sidebooks_core.server.live.outbox import Outbox
 from sidebooks_core.server.live.pace import Pace
@@ -229,10 +229,9 @@ class MeetingsHere:
     def _look_at(self, here: MeetingHere, group: int, *, is_sure: bool) -> None:
         now_s = asyncio.get_running_loop().time()
         clients = here.clients()
-        for client in clients:
-            if now_s - client.heard_s > SILENCE_S:
-                client.leave(Farewell(why="slow", return_s=0.0))
-                self.leave(client)
+        for client in silent(clients, now_s, SILENCE_S):
+            client.leave(Farewell(why="slow", return_s=0.0))
+            self.leave(client)
         here.ping(clients[group::GROUPS], is_sure=is_sure)
         if group:
             return
