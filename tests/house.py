@@ -80,7 +80,7 @@ def visit(browser: Any, house: House) -> Iterator[Visits]:
 
     def made(who: str | None = "係長", place: str = "", size: str = "tablet", **options: Any) -> Any:
         width, height = SIZES[size]
-        context = browser.new_context(viewport={"width": width, "height": height}, **options)
+        context = browser.new_context(**{"viewport": {"width": width, "height": height}, **options})
         contexts.append(context)
         if who is not None:
             reply = context.request.post(f"{house.address}login", data={"name": who, "password": PASSWORD})

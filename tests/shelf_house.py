@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import socket
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import uvicorn
 
 import sidebooks_core as sb
 from sidebooks_core.access import Access
+from sidebooks_core.meeting.meetings import Meetings
 from sidebooks_core.server import Application
 from sidebooks_core.server import Shelf as Served
 from sidebooks_core.shelf import Shelf
@@ -24,12 +26,17 @@ def run(data: Path, cache: Path) -> None:
         sb.TileService(sb.Settings(cache_dir=cache, workers=2)) as service,
         Shelf(data, service) as shelf,
         Access(data) as access,
+        Meetings(data) as meetings,
         socket.create_server(("127.0.0.1", 0)) as listener,
     ):
         served = Served(service)
-        application = Application(served, papers=shelf, access=access, asks_for_accounts=True, cache="private")
+        application = Application(
+            served, papers=shelf, access=access, meetings=meetings, asks_for_accounts=True, cache="private"
+        )
         print(f"http://127.0.0.1:{listener.getsockname()[1]}/ {access.setup_token()}", flush=True)
-        uvicorn.Server(uvicorn.Config(application, log_level="warning")).run(sockets=[listener])
+        sockets = "websockets-sansio" if find_spec("websockets") else "none"
+        config = uvicorn.Config(application, log_level="warning", ws=sockets, ws_per_message_deflate=False)  # type: ignore[arg-type]
+        uvicorn.Server(config).run(sockets=[listener])
 
 
 if __name__ == "__main__":

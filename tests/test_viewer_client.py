@@ -105,6 +105,10 @@ def test_events_come_again_after_an_outage_and_none_to_a_page_that_nobody_sees(p
     run(package, script("fake_server", "events"))
 
 
+def test_a_meeting_survives_what_networks_and_tablets_do(package: Path) -> None:
+    run(package, script("meeting"))
+
+
 def test_the_types_of_the_viewer_hold() -> None:
     told = subprocess.run(
         pack.tsc("-p", os.fspath(VIEWER / "npm" / "tsconfig.json")), stdout=subprocess.PIPE, text=True, timeout=300

@@ -180,6 +180,11 @@ BY_VALUE = {
     "fate_same_one_as", "is_new", "is_changed", "locked_read", "unreadable_read", "locked_file", "damaged_file",
     "as_above", "clerks_only", "all_members", "everybody", "some_people", "right_none", "right_read", "right_tend",
     "e_lost", "e401", "e403", "e404", "e409", "e413", "e503", "e507",
+    "role_chair", "role_speaker", "make_chair", "make_speaker", "make_viewer", "vote_yes", "vote_no", "vote_abstain",
+    "casting_yes", "casting_no", "ballot_named_short", "ballot_secret_short", "stage_open", "stage_closed", "stage_confirmed",
+    "stage_broken off", "result_carried", "result_rejected", "result_tie", "result_no quorum", "rule_simple", "rule_cast",
+    "rule_absolute", "rule_two thirds", "rule_three quarters", "rule_majority of two thirds", "rule_four fifths",
+    "why_not open", "why_not on the roll", "why_not in the room", "why_chair does not vote",
 }  # fmt: skip
 """Texts whose keys the scripts make of a value."""
 
@@ -188,7 +193,8 @@ def test_every_text_is_used_and_there_in_both_languages() -> None:
     viewer = ROOT / "sidebooks_core" / "server" / "viewer"
     texts: dict[str, dict[str, str]] = {}
     for language in ("en", "ja"):
-        source = (viewer / f"words-{language}.js").read_text(encoding="utf-8")
+        files = [viewer / f"{name}-{language}.js" for name in ("words", "words-meeting")]
+        source = "\n".join(path.read_text(encoding="utf-8") for path in files)
         rows = re.findall(r'^  "?([\w ]+)"?: ("(?:[^"\\]|\\.)*"),$', source, re.M)
         assert len(rows) == len(re.findall(r"^  [^/\s]", source, re.M)), "each was read here"
         texts[language] = dict(rows)

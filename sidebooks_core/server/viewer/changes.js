@@ -1,7 +1,7 @@
 /* What others do while somebody reads: papers are replaced, withdrawn, published; documents come and go. The reader is told, and led to
    the same page of what is there now. */
 
-/** @import { FullApp, Library, OpenBook, PageFate, PaperDetails, Reader } from "./types" */
+/** @import { FullApp, OpenBook, PageFate, PaperDetails, Reader } from "./types" */
 
 import { aboutOf } from "./choices.js";
 import { need as $ } from "./elements.js";
@@ -27,20 +27,22 @@ export class Changes {
   #recent = [];
   /** @type {WeakMap<OpenBook, Look>} */
   #looks = new WeakMap();
+  /** @type {import("./feed.js").Listeners} */
+  #listeners = {};
+  #end = () => {};
 
   /** @param {FullApp} app */
   constructor(app) {
     this.app = app;
   }
 
-  /** @param {Library} library */
-  listen(library) {
+  listen() {
     const { app } = this;
     /** @param {Error} error */
     const fail = (error) => app.extras.fail(error);
     const lost = () => t("lost");
     app.reader.addEventListener("sharpened", () => this.#noteView());
-    library.listen({
+    this.#listeners = {
       documents: (ids) => this.#documents(ids).catch(fail),
       shelf: (event) => this.#papers(event).catch(fail),
       progress: (event) => app.shelf?.prepared(event),
@@ -62,8 +64,22 @@ export class Changes {
           this.#recover();
         }
       },
-    });
+    };
+    this.goOn();
     addEventListener("online", () => this.#recover());
+  }
+
+  /** Events come by the stream, from now on. */
+  goOn() {
+    this.#end();
+    this.#end = this.app.library.listen(this.#listeners);
+  }
+
+  /** Events come by another connection, from now on: it tells what is given of them. @returns {import("./feed.js").Listeners} */
+  handOver() {
+    this.#end();
+    this.#end = () => {};
+    return this.#listeners;
   }
 
   /* There is a connection again: what failed is asked for anew. */

@@ -54,6 +54,7 @@ async function fillLogIn(box, api, why) {
     password.input.select();
     return [400, 401, 403].includes(error.status) ? t("wrong") : fault(error);
   }));
+  box.append(h("p", {}, h("a", { href: "#code=" }, t("join_by_code"))));
   const goThere = () => {
     forgetPerson();
     keepWay(location.hash);

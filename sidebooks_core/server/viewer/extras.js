@@ -239,7 +239,7 @@ export async function addExtras(main) {
   listenToKeys(app);
   watchPrinting(() => imagesShown(app.active));
   followSystem(showLight);
-  changes.listen(library);
+  changes.listen();
   bars.name();
   if (reader.state.book) {
     paintStrip();
@@ -247,8 +247,9 @@ export async function addExtras(main) {
   }
   keepShell();
   catchUp(app).then((isNews) => { if (isNews) app.shelf?.changed(); }, () => {}); // there will be a connection
-  import("./plain.js").catch(() => {}); // with the shelf: what an outage needs cannot be fetched then
+  for (const one of ["elsewhere", "plain"]) import(`./${one}.js`).catch(() => {}); // what an outage needs cannot be fetched then
   if (!isKept()) notices.notify(t("not_kept"));
+  import("./arriving.js").then(({ resume }) => resume(main)).catch(fail);
   if (reader.state.book) firstHint();
   else reader.addEventListener("sharpened", firstHint, { once: true });
 

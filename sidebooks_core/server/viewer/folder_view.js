@@ -220,7 +220,7 @@ function emptyWords(mayAdd) {
  * The buttons for a folder.
  * @param {FolderDetails} folder
  * @param {import("./api.js").Me} me who asks
- * @param {Record<"add" | "make" | "links" | "access" | "more" | "people", () => unknown>} does
+ * @param {Record<"add" | "make" | "meet" | "links" | "access" | "more" | "people", () => unknown>} does
  */
 export function folderButtons(folder, me, does) {
   /** @param {string} operation */
@@ -230,6 +230,7 @@ export function folderButtons(folder, me, does) {
   const made = [
     may("register") && button("plus", t("add_papers"), does.add, { class: "main" }),
     may("change_folder") && button("folder", t("make_folder"), does.make),
+    !isTop && may("open_meeting") && button("meeting", t("begin_meeting"), does.meet),
     !isTop && me.has_accounts && may("share") && button("link", t("guests"), does.links),
     !isTop && me.has_accounts && may("change_access") && button("eye", t("who_sees"), does.access),
     !isTop && may("change_folder") && button("more", t("folder_more"), does.more),

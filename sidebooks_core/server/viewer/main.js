@@ -3,7 +3,7 @@
 /** @import { App, Extras, PaperDetails, Problem } from "./types" */
 
 import { aboutOf, choices, ofBook } from "./choices.js";
-import { Library, TOP } from "./client.js";
+import { Library } from "./client.js";
 import { addressOf, keyOf, parsePlace } from "./place.js";
 import { Reader } from "./reader.js";
 
@@ -19,7 +19,7 @@ const reader = new Reader($("stage"), library, choices);
 const app = {
   library, reader, choices,
   active: reader,
-  shelf: null, entry: null, extras: null, marks: null, hash: "", isNobody: false, person: "",
+  shelf: null, entry: null, extras: null, marks: null, meeting: null, hash: "", isNobody: false, person: "",
   showEntry, showShelf, showBook, leaveReader, afterwards, places, endWaiting() {},
 };
 
@@ -101,10 +101,7 @@ async function route() {
   const place = places();
   const { kind, id, page } = place;
   try {
-    if (kind === "join" || kind === "setup") await showEntry(kind, place.token);
-    else if (kind === "search") await showShelf({ query: place.query });
-    else if (kind === "shelf" || kind === "folder") await showShelf({ folder: kind === "folder" ? id : TOP });
-    else if (kind === "unknown") await (await import("./plain.js")).showUnknown(app);
+    if (kind !== "paper" && kind !== "document") await (await import("./elsewhere.js")).goElsewhere(app, place);
     else if (reader.state.book?.key === keyOf(kind, id)) {
       reader.giveUpOpening();
       if (page && page !== reader.state.page) reader.goto(page);
@@ -114,13 +111,7 @@ async function route() {
     if (location.hash === hash) await app.extras?.arrived(place);
   } catch (thrown) {
     const error = /** @type {Problem} */ (thrown);
-    if (location.hash !== hash || error.name === "AbortError") return;
-    if (error.status === 401) { await showEntry("login"); return; }
-    if ((!error.status || error.status >= 500) && await (await import("./plain.js")).isOffline(app)) return;
-    if (kind !== "shelf") {
-      await showShelf({ folder: TOP }).catch((other) => (other.status === 401 ? showEntry("login") : null)); // the first fault is told
-    }
-    (await afterwards()).fail(error, kind);
+    if (location.hash === hash && error.name !== "AbortError") await (await import("./elsewhere.js")).giveUp(app, kind, error);
   }
 }
 

@@ -28,6 +28,10 @@ export function fill(app, body) {
   });
   let giveUp = () => {};
   const print = mayPrint(book) && button("print", t("print"), () => { giveUp = askToPrint(reader, asking); });
+  const paper = book.paper;
+  const meet = !app.meeting && paper?.may.includes("open_meeting") && button("meeting", t("begin_meeting"), () => {
+    import("./starting.js").then((starts) => starts.beginMeeting(app.library, "papers", paper)).catch((error) => extras.fail(error));
+  });
   const download = h("a", { class: "button", download: true, hidden: true }, icon("download"), h("span", {}, t("download")));
   originalAddress(book).then((address) => {
     if (!address) return;
@@ -40,6 +44,7 @@ export function fill(app, body) {
       button("beside", t(extras.beside?.isOpen ? "one_paper" : "two_papers"), () => {
         if (extras.beside?.isOpen) { extras.beside.close(); extras.panels.close(); } else extras.panels.open("beside");
       }),
+      meet,
       print,
       download,
       full,

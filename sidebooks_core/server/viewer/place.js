@@ -4,7 +4,7 @@
 import { TOP } from "./client.js";
 
 /**
- * @typedef {"shelf" | "folder" | "search" | "join" | "setup" | "paper" | "document" | "unknown"} Kind
+ * @typedef {"shelf" | "folder" | "search" | "join" | "setup" | "meeting" | "code" | "paper" | "document" | "unknown"} Kind
  * @typedef {{kind: Kind, id: string, page: number | null, query: string, token: string, beside: Place | null}} Place
  *
  * What an address is made of.
@@ -51,7 +51,7 @@ export function parsePlace(hash) {
     const given = hash.replace(/^#/, "");
     const text = /[/=]/.test(given) ? given : decodeURIComponent(given); // mail programs encode all of it
     if (!text) return place("shelf");
-    const [, kind, value] = /^(folder|search|join|setup)=(.*)$/s.exec(text) || [];
+    const [, kind, value] = /^(folder|search|join|setup|meeting|code)=(.*)$/s.exec(text) || [];
     if (kind) return named(/** @type {Kind} */ (kind), decodeURIComponent(value));
     const [shown, beside] = text.split(BESIDE);
     const found = read(shown);
@@ -66,8 +66,10 @@ export function parsePlace(hash) {
 /** @param {Kind} kind @param {string} value */
 function named(kind, value) {
   if (kind === "search") return place(kind, { query: value });
+  if (kind === "code") return place(kind, { token: value });
   if (!value) return place("unknown");
-  return kind === "folder" ? place(kind, { id: value }) : place(kind, { token: value });
+  const [id, token] = value.split("&");
+  return kind === "folder" ? place(kind, { id: value }) : kind === "meeting" ? place(kind, { id, token }) : place(kind, { token: value });
 }
 
 /** "paper=ID/3" or "ID/3" @param {string} text */

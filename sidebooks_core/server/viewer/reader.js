@@ -19,27 +19,24 @@ const SETTLE_MS = 250; // a page that is looked at this long gets its text, its 
 const SHARPEN_MS = 120; // after the last movement
 const AGAIN_MS = 5000; // after a failure that may pass
 
-/** Tells by events: "opened", "turned", "settled" (the page is looked at), "refitted" (it has another size), "previewed", "painted",
-    "sharpened", "tapped", "touched", "ended" (there is no such turn), "jumped" (before it leads far away). */
+/** Tells by events: "opened", "moving" (before it turns or moves; it can be prevented), "turned", "settled" (the page is looked at),
+    "refitted" (it has another size), "previewed", "painted", "sharpened", "tapped", "touched", "ended" (no such turn), "jumped" (far). */
 export class Reader extends EventTarget {
   /** @type {ReaderState} */
   state = { book: null, page: 1, mode: "page", zoom: 1, x: 0, y: 0, slide: 0, pull: 0, quarters: 0, turn: 0, direction: "ltr" };
-  /** @type {Hit[]} */
-  hits = [];
-  /** @type {Hit | null} */
-  hit = null;
-  /** @type {Layer[]} */
-  layers = [];
+  hits = /** @type {Hit[]} */ ([]);
+  hit = /** @type {Hit | null} */ (null);
+  layers = /** @type {Layer[]} */ ([]);
   #painting = false;
   #sharpening = 0;
   #opening = 0;
   isOpening = false;
+  calm_ms = 0; // a page that is not here yet is asked for after a random part of this time: a hundred turn to it at once
+  previewsFrom_ms = 0; // and thumbnails from then on, as `performance.now()` tells the time
   touches = 0; // counted, so that a finger stops what moves by itself
   #turned_ms = 0;
-  /** @type {{[name: string]: number}} */
-  #later = {};
-  /** @type {Lay | null} */
-  #lay = null;
+  #later = /** @type {{[name: string]: number}} */ ({});
+  #lay = /** @type {Lay | null} */ (null);
 
   /** @param {HTMLElement} stage @param {Library} library @param {ReaderOptions} options its reader's choices, read at each use */
   constructor(stage, library, options) {
@@ -154,7 +151,7 @@ export class Reader extends EventTarget {
       else this.tell("previewed");
     };
     this.tell("opened");
-    this.goto(page);
+    this.#show(page);
   }
 
   /** What is being opened is not wanted any more: `open` rejects with an AbortError. */
@@ -251,7 +248,10 @@ export class Reader extends EventTarget {
    * @param {number} page
    * @param {"start" | "end"} from the part of an enlarged page that comes first
    */
-  goto(page, from = "start") {
+  goto(page, from = "start") { if (this.tell("moving")) this.#show(page, from); }
+
+  /** @param {number} page @param {"start" | "end"} from */
+  #show(page, from = "start") {
     const { state } = this;
     const now_ms = performance.now();
     const isRiffling = now_ms - this.#turned_ms < RIFFLE_MS;
@@ -260,9 +260,8 @@ export class Reader extends EventTarget {
     Object.assign(state, reading.placeOn(state, this.boxes(), this.view(), from));
     this.#noteLay();
     this.paint();
-    if (isRiffling) this.#after("sharpen", RIFFLE_MS, () => this.sharpen());
-    else if (this.#isSharp()) this.#after("sharpen", AFTER_FRAME_MS, () => this.sharpen());
-    else this.sharpen();
+    const wait_ms = isRiffling ? RIFFLE_MS : this.#isSharp() ? AFTER_FRAME_MS : this.calm_ms * Math.random();
+    wait_ms ? this.#after("sharpen", wait_ms, () => this.sharpen()) : this.sharpen();
     this.#after("turned", AFTER_FRAME_MS, () => { this.#hideText(); this.tell("turned"); });
     this.#after("settle", SETTLE_MS, () => this.tell("settled"));
   }
@@ -286,6 +285,7 @@ export class Reader extends EventTarget {
 
   /** Show another part of the spread. @param {Place} place */
   place(place) {
+    if (!this.tell("moving")) return;
     Object.assign(this.state, place);
     this.#noteLay();
     this.paint();
@@ -381,8 +381,9 @@ export class Reader extends EventTarget {
     }
   }
 
-  /** A bundle that does not come costs thumbnails; the next page that is looked at asks again. @param {OpenBook} book */
-  #fetchPreviews(book) { book.fetchPreviews(() => this.state.page).catch(() => {}); }
+  #fetchPreviews(/** @type {OpenBook} */ book) { // a bundle that does not come costs thumbnails; the next page that is looked at asks again
+    if (performance.now() >= this.previewsFrom_ms) book.fetchPreviews(() => this.state.page).catch(() => {});
+  }
 
   /** A page's name for those who hear it: "Page 12". @type {(page: number) => string} */
   nameOf = (page) => this.labelOf(page);
@@ -392,7 +393,8 @@ export class Reader extends EventTarget {
 
   /** Go to a page far away, so that there is a way back. @param {number} page */
   jump(page) {
+    if (!this.tell("moving")) return;
     this.tell("jumped", page);
-    this.goto(page);
+    this.#show(page);
   }
 }

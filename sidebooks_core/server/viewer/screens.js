@@ -3,7 +3,7 @@
 /** @import { App, EntryWay, Marks, Shelf, ShelfPlace } from "./types" */
 
 import { TOP } from "./client.js";
-import { need } from "./elements.js";
+import { h, need } from "./elements.js";
 import { makeShelf, styled } from "./shelf.js";
 import { takeWay } from "./shelf_memory.js";
 
@@ -15,13 +15,25 @@ function theShelf(app) {
   making ||= app.afterwards().then(({ tools }) => {
     /** @param {Marks} found */
     const mark = (found) => { app.marks = found; };
-    app.shelf = makeShelf(need("shelf"), { library: app.library, logIn: (why) => app.showEntry("login", why), mark, tools });
+    const logIn = (/** @type {string | undefined} */ why) => app.showEntry("login", why);
+    app.shelf = makeShelf(need("shelf"), { library: app.library, logIn, mark, tools, meetings: () => meetingsOf(app) });
     return app.shelf;
   }).catch((error) => {
     making = null; // the line was cut meanwhile
     throw error;
   });
   return making;
+}
+
+/** The place for the meetings that one can join. @param {App} app */
+function meetingsOf(app) {
+  const place = h("div", { class: "wide" });
+  import("./meetings_list.js").then(({ meetingsSection }) => {
+    const { element, look } = meetingsSection(app);
+    place.append(element);
+    return look();
+  }).catch(() => {}); // there is no connection: it comes with the next screen
+  return place;
 }
 
 /** @param {App} app @param {ShelfPlace} place */

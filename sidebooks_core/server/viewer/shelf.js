@@ -7,17 +7,16 @@ import { follow } from "./files.js";
 import { folderButtons, folderView, hasFiles, isLeaving } from "./folder_view.js";
 import { foundView } from "./found.js";
 import { FIRST_ROWS } from "./growing.js";
-import { makeNotices } from "./shelf_notices.js";
-import { addressOf, keyOf, parsePlace } from "./place.js";
+import { latestDocuments, latestPapers } from "./latest.js";
+import { addressOf, keyOf } from "./place.js";
 import { plainView } from "./plain_view.js";
-import { pathOf } from "./rows.js";
-import { FEW, withoutEnding } from "./shelf_list.js";
-import { noteOpened, opened, pageOf, visitBefore } from "./shelf_memory.js";
+import { FEW } from "./shelf_list.js";
+import { noteOpened, visitBefore } from "./shelf_memory.js";
+import { makeNotices } from "./shelf_notices.js";
 import { choose, uploadList } from "./upload_list.js";
 import { Uploads } from "./uploads.js";
 import { fault, summary, t } from "./words.js";
 
-const LATEST = 5; // papers to look up for what to go on with
 const LEAST_ROW_PX = 80;
 const MOST_COLUMNS = 3;
 const VISIT_EVERY_MS = 60_000;
@@ -27,10 +26,8 @@ const VISIT_EVERY_MS = 60_000;
  * @typedef {import("./api.js").PaperEntry} PaperEntry
  * @typedef {import("./api.js").FolderDetails} FolderDetails
  * @typedef {import("./api.js").DocumentSummary} DocumentSummary
- * @typedef {import("./api.js").LeftOff} LeftOff
  * @typedef {import("./folder_view.js").Found} Found
  * @typedef {import("./folder_view.js").Preparing} Preparing
- * @typedef {import("./rows.js").Latest} Latest
  * @typedef {import("./uploads.js").Upload} Upload
  *
  * A folder, or a search over all papers.
@@ -45,7 +42,7 @@ const VISIT_EVERY_MS = 60_000;
  * `tools`: makes buttons for all screens.
  * @typedef {{
  *   library: import("./client.js").Library, logIn: (why?: string) => unknown, mark: (found: import("./found.js").Marks) => void,
- *   tools: () => import("./elements.js").Children,
+ *   tools: () => import("./elements.js").Children, meetings: () => HTMLElement,
  * }} ShelfDoes
  */
 
@@ -212,36 +209,8 @@ export function makeShelf(host, does) {
     if (isEmpty && role === "citizen" && hasAccounts) { // somebody who logs in may see more
       throw Object.assign(new Error(t("e401")), { status: 401 });
     }
-    const latest = !isTop ? [] : hasShelf ? await latestPapers(reading) : latestDocuments(documents);
+    const latest = !isTop ? [] : hasShelf ? await latestPapers(api, reading) : latestDocuments(library.base, documents);
     return { folder, documents, not_served, reading: new Map(reading.map((one) => [one.paper, one])), latest, since_s: visitBefore() };
-  }
-
-  /** What was read last: as the server knows it of somebody, or this device of anybody. @param {LeftOff[]} reading */
-  async function latestPapers(reading) {
-    const here = opened().filter((one) => one.key.startsWith("paper="));
-    const known = reading.length ? reading.filter((one) => one.at_s)
-      : here.map(({ key }) => ({ paper: parsePlace(key).id, page: pageOf(key) || 1 }));
-    const wanted = known.filter((one) => one.page > 1).slice(0, LATEST);
-    const papers = await Promise.all(wanted.map((one) => api.paper(one.paper).catch(() => null)));
-    /** @type {Latest[]} */
-    const made = [];
-    for (const [index, one] of papers.entries()) {
-      if (!one?.document || one.withdrawn_s !== null) continue;
-      const preview = pathOf(one.document.preview);
-      made.push({ key: keyOf("paper", one.id), name: one.name, page: wanted[index].page, count: one.page_count, preview });
-    }
-    return made;
-  }
-
-  /** @param {DocumentSummary[]} documents @returns {Latest[]} */
-  function latestDocuments(documents) {
-    const known = new Map(documents.map((one) => [keyOf("document", one.id), one]));
-    return opened().flatMap(({ key }) => {
-      const one = known.get(key);
-      if (!one) return [];
-      const preview = `${library.base}/documents/${one.id}/pages/1/preview`;
-      return [{ key, name: withoutEnding(one.name), page: pageOf(key) || 1, count: one.page_count, preview }];
-    });
   }
 
   /** Read again what is shown, and change what is different. */
@@ -301,6 +270,7 @@ export function makeShelf(host, does) {
     return folderButtons(folder, asking(), {
       add: () => choose(true, (files) => uploads.add(files, { folder: folder.id })),
       make: tending((tends) => tends.makeFolder(folder.id, more)),
+      meet: () => import("./starting.js").then((starts) => starts.beginMeeting(library, "folders", folder)).catch(tellFault),
       links: () => import("./sharing.js").then((shares) => shares.showLinks(folder, more)).catch(tellFault),
       access: () => import("./sharing.js").then((shares) => shares.showAccess(folder, more)).catch(tellFault),
       more: tending((tends) => tends.showFolder(folder, more)),
@@ -323,7 +293,7 @@ export function makeShelf(host, does) {
     const account = () => import("./account.js").then((accounts) => accounts.showAccount(api, asking())).catch(tellFault);
     return h("div", { class: "bar" }, hasShelf ? search : h("span", { class: "grow" }), h("span", { class: "tools" }, does.tools(),
       isLoggedIn && button("person", name || t("guest"), account, { class: "account", title: t("me") }),
-      hasAccounts && role === "citizen" && button("person", t("log_in"), () => does.logIn())));
+      hasAccounts && role === "citizen" && button("person", t("log_in"), () => does.logIn())), hasShelf && does.meetings());
   }
 
   /* Files: chosen, or dropped on the screen. */

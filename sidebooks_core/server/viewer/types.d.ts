@@ -16,6 +16,7 @@ import type { PanelName, Panels } from "./panel.js";
 import type { Place as Address } from "./place.js";
 import type { Positions } from "./positions.js";
 import type { Reader } from "./reader.js";
+import type { Participation } from "./participation.js";
 import type { Problem } from "./requests.js";
 import type { makeShelf, ShelfPlace } from "./shelf.js";
 
@@ -147,6 +148,8 @@ export interface App {
   extras: Extras | null;
   /** The hits with which a paper is opened. */
   marks: Marks | null;
+  /** The meeting that this tab takes part in. */
+  meeting: Participation | null;
   hash: string;
   /** The server knows nobody who asks, so it is asked for nobody's place. */
   isNobody: boolean;

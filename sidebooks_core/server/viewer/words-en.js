@@ -183,6 +183,9 @@ export const words = {
   e503: "The server is busy. Please try again soon.",
   e507: "The disk of the server is full.",
 
+  begin_meeting: "Begin a meeting",
+  join_by_code: "Join a meeting by its code",
+
   // The reader
   contents: "Contents",
   pages_list: "Pages",

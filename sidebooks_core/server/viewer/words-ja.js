@@ -183,6 +183,9 @@ export const words = {
   e503: "サーバーが混み合っています。しばらくしてからお試しください。",
   e507: "サーバーの空き容量がありません。",
 
+  begin_meeting: "会議を始める",
+  join_by_code: "会議のコードで参加する",
+
   // The reader
   contents: "目次",
   pages_list: "ページ",

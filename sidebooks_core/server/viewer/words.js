@@ -12,14 +12,25 @@ let language = "en";
 /** @type {Record<string, string>} */
 let texts = {};
 
+/** What beside the texts of every screen is spoken. @type {Set<string>} */
+const matters = new Set();
+
 /**
  * Load the texts of a language, and use it from now on. Another language than these is English.
  * @param {string} wanted
  */
 export async function speakIn(wanted) {
   const chosen = LANGUAGES.includes(wanted) ? wanted : "en";
-  const { words } = await import(`./words-${chosen}.js`);
-  [language, texts] = [chosen, words];
+  const files = ["words", ...[...matters].map((one) => `words-${one}`)];
+  const all = await Promise.all(files.map((one) => import(`./${one}-${chosen}.js`)));
+  [language, texts] = [chosen, Object.assign({}, ...all.map(({ words }) => words))];
+}
+
+/** Load the texts of a matter, too, from now on. @param {"meeting"} matter */
+export async function speakAlsoOf(matter) {
+  if (matters.has(matter)) return;
+  matters.add(matter);
+  await speakIn(language);
 }
 
 /**

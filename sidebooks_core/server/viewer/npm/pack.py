@@ -14,7 +14,7 @@ from sidebooks_core import __version__
 
 HERE = Path(__file__).parent
 VIEWER = HERE.parent
-ENTRIES = ("client.js", "layout.js", "records.js")
+ENTRIES = ("client.js", "meeting.js", "layout.js", "records.js")
 TYPESCRIPT = "typescript@5.6.3"
 """Pinned: another version may find other errors."""
 _IMPORTED = re.compile(r"""(?:from|import\() ?"\./([a-z_-]+\.js)""")

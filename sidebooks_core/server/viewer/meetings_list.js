@@ -1,0 +1,51 @@
+/* The meetings under way, over the lists of the shelf: whoever comes finds the way in without an address. */
+
+/** @import { App } from "./types" */
+/** @import { MeetingEntry } from "./participation.js" */
+
+import { h, icon, reconcile } from "./elements.js";
+import { meetingStyle } from "./meeting_bar.js";
+import { addressOf } from "./place.js";
+import { shortTime, speakAlsoOf, t } from "./words.js";
+
+const AGAIN_MS = 20_000; // nobody tells when one begins
+
+/** The section, and what looks again at once. @param {App} app */
+export function meetingsSection(app) {
+  const list = h("ul", {});
+  const element = h("section", { class: "meetings", hidden: true });
+  let was = "";
+  let isAsking = false;
+
+  /** @param {MeetingEntry} one */
+  const row = (one) => h("li", {}, icon("meeting"), h("span", { class: "grow" }, h("strong", {}, one.name),
+    h("small", {}, t("since_time", { time: shortTime(one.opened_s) }))),
+  h("a", { class: "button main", href: `#${addressOf({ kind: "meeting", id: one.id })}`, "aria-label": t("join_one", { name: one.name }) },
+    t("join_in")));
+
+  async function look() {
+    if (isAsking || !element.isConnected || document.visibilityState !== "visible") return;
+    isAsking = true;
+    try {
+      /** @type {{meetings: MeetingEntry[]}} */
+      const { meetings } = await app.library.json("/meetings");
+      const shown = meetings.filter((one) => one.id !== app.meeting?.id);
+      if (shown.length) await Promise.all([speakAlsoOf("meeting"), meetingStyle()]);
+      const now = JSON.stringify([shown, shown.length ? t("meetings") : ""]);
+      if (now === was) return;
+      was = now;
+      element.hidden = !shown.length;
+      if (!shown.length) return;
+      reconcile(list, shown.map(row));
+      element.replaceChildren(h("h2", {}, t("meetings")), list);
+    } catch (error) {
+      if (/** @type {{status?: number}} */ (error).status) element.hidden = true; // there are none here
+    } finally { isAsking = false; }
+  }
+
+  const timer = setInterval(() => {
+    if (element.isConnected) look();
+    else clearInterval(timer);
+  }, AGAIN_MS * (0.75 + Math.random() / 2));
+  return { element, look };
+}

@@ -1,0 +1,148 @@
+"""The rules of a meeting as the viewer has them, without a browser: following, connections, rectangles on other screens."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from viewer_node import NODE, run
+
+pytestmark = pytest.mark.skipif(NODE is None, reason="needs node")
+
+CASES = json.loads(Path(__file__).with_name("meeting_following.json").read_text(encoding="utf-8"))
+SCREENS = [(1536, 1980), (2560, 1480), (780, 1500), (2880, 1560)]
+"""Of stages, in their own pixels: iPad, Android, phone, desktop."""
+
+
+def named(cases: list[dict[str, Any]], found: list[Any]) -> list[tuple[str, Any]]:
+    return [(case["name"], one) for case, one in zip(cases, found, strict=True)]
+
+
+def test_a_follower_does_in_the_viewer_what_it_does_on_the_server() -> None:
+    found = run(
+        """
+        const f = await import("./following.js");
+        const known = { meeting: "m", paper: "p", revision: 1, page: 1, spread: null, view_pt: null, mode: "follow", called: 0,
+          details: 1, presenter: "p", t: 0 };
+        const acts = {
+          state: (follower, told) => f.received(follower, { ...known, ...told }), moved: f.moved, returned: f.returned,
+          details: (follower, [epoch, seq]) => f.hasDetails(follower, { epoch, seq }),
+        };
+        return given[0].map(({ steps }) => {
+          const follower = steps.reduce((one, [name, told]) => acts[name](one, told), f.NOBODY);
+          const { state, isFollowing } = follower;
+          return { position: state && f.positionOf(state), is_following: isFollowing, shows: f.shows(follower)?.page ?? null,
+            needs_details: f.needsDetails(follower) };
+        });
+        """,
+        CASES["following"],
+    )
+    told = [{name: one[name] for name in case["then"]} for case, one in zip(CASES["following"], found, strict=True)]
+    assert named(CASES["following"], told) == [(case["name"], case["then"]) for case in CASES["following"]]
+
+
+@pytest.mark.parametrize("kind", ["is_behind", "fitted", "seen", "repeats"])
+def test_the_viewer_reckons_as_the_server_does(kind: str) -> None:
+    found = run(
+        """
+        const f = await import("./following.js");
+        const state = (has) => has && { epoch: has[0], seq: has[1] };
+        const does = {
+          is_behind: ({ has, ping }) => f.isBehind({ ...f.NOBODY, state: state(has) }, ping),
+          fitted: ({ rect, view }) => { const { scale, x, y } = f.fitted(rect, ...view); return [scale, x, y]; },
+          seen: ({ fit: [scale, x, y], view }) => f.seen({ scale, x, y }, ...view),
+          repeats: ({ told, had, state }) => f.repeats(told, had, state, "me"),
+        };
+        return given[1].map(does[given[0]]);
+        """,
+        kind,
+        CASES[kind],
+    )
+    answers = {"is_behind": "is_behind", "fitted": "fit", "seen": "rect", "repeats": "repeats"}
+    expected = [case[answers[kind]] for case in CASES[kind]]
+    for name, one, other in zip([case["name"] for case in CASES[kind]], found, expected, strict=True):
+        assert one == pytest.approx(other), name
+
+
+def test_a_rectangle_that_nothing_can_show_is_refused() -> None:
+    found = run(
+        """
+        const { fitted } = await import("./following.js");
+        return given.map((rect) => { try { fitted(rect, 600, 800); return "shown"; } catch (error) { return error.name; } });
+        """,
+        [0, 0, 0, 10],
+        [5, 5, 4, 9],
+        [0, 0, 10, 10],
+    )
+    assert found == ["RangeError", "RangeError", "shown"]
+
+
+ON_ANOTHER = """
+const { clamped } = await import("./reading.js");
+const { fit, zoomed } = await import("./layout.js");
+const { turnedPages } = await import("./frames.js");
+const { placeShowing, rectSeen } = await import("./rectangles.js");
+const margin = 8;
+return given[0].map(({ sizes, page, zoom, x, y, from, to, quarters }) => {
+  const upright = sizes.map(([width_pt, height_pt]) => ({ width_pt, height_pt }));
+  const lie = ([width, height], pages) => {
+    const boxes = fit(pages, pages.map((_, index) => index + 1), width - 2 * margin, height - 2 * margin);
+    return { view: { width, height, ratio: 2 }, boxes: boxes.map((one) => ({ ...one, x: one.x + margin, y: one.y + margin })) };
+  };
+  const there = lie(from, upright);
+  const place = clamped({ mode: "free", zoom, x, y }, there.boxes, there.view);
+  const rect = rectSeen(there.boxes[page - 1], place, there.view, 0);
+  const here = lie(to, turnedPages(upright, quarters));
+  const shown = placeShowing(rect, here.boxes[page - 1], here.boxes, here.view, quarters);
+  const again = rectSeen(here.boxes[page - 1], shown, here.view, quarters);
+  return { rect, shown, again, held: clamped(shown, here.boxes, here.view) };
+});
+"""
+
+CASE = st.fixed_dictionaries(
+    {
+        "sizes": st.lists(st.tuples(st.integers(300, 1200), st.integers(300, 1200)), min_size=1, max_size=2),
+        "page": st.just(1),
+        "zoom": st.floats(1.02, 6),
+        "x": st.floats(-4000, 4000),
+        "y": st.floats(-4000, 4000),
+        "from": st.sampled_from(SCREENS),
+        "to": st.sampled_from(SCREENS),
+        "quarters": st.sampled_from([0, 1, 2, 3]),
+    }
+)
+
+
+@settings(max_examples=4, deadline=None)
+@given(st.lists(CASE, min_size=60, max_size=60))
+def test_another_screen_shows_all_that_the_presenter_sees_of_the_page(cases: list[dict[str, Any]]) -> None:
+    for case in cases:
+        if case["quarters"]:
+            case["sizes"] = case["sizes"][:1]  # pages of a turned spread lie in another order
+    for case, found in zip(cases, run(ON_ANOTHER, cases), strict=True):
+        rect, again, shown = found["rect"], found["again"], found["shown"]
+        assert shown == found["held"], "it covers the view, or lies in its middle"
+        if again is None:
+            continue  # the whole spread
+        width_pt, height_pt = sum(one[0] for one in case["sizes"]), max(one[1] for one in case["sizes"])
+        down_pt = (height_pt - case["sizes"][0][1]) / 2  # the first page lies in the middle of the spread
+        least = max(rect[0], 0), max(rect[1], -down_pt)
+        most = min(rect[2], width_pt), min(rect[3], height_pt - down_pt)
+        slack_pt = 3.0  # boxes lie on whole pixels
+        assert again[0] <= least[0] + slack_pt, (case, found)
+        assert again[1] <= least[1] + slack_pt, (case, found)
+        assert again[2] >= most[0] - slack_pt, (case, found)
+        assert again[3] >= most[1] - slack_pt, (case, found)
+
+
+def test_the_same_screen_shows_the_same_and_the_whole_page_is_the_whole_page() -> None:
+    screens = {"from": SCREENS[0], "to": SCREENS[0]}
+    case = {"sizes": [[595, 842]], "page": 1, "zoom": 2.5, "x": 100, "y": -300, "quarters": 0, **screens}
+    found, whole = run(ON_ANOTHER, [case, {**case, "zoom": 1}])
+    assert found["again"] == pytest.approx(found["rect"], abs=0.5)
+    assert found["shown"]["zoom"] == pytest.approx(2.5, rel=0.01)
+    assert (whole["rect"], whole["shown"]["mode"]) == (None, "page")

@@ -1,0 +1,227 @@
+"""Meetings in real browsers: one presents, others follow on other screens, leave, come back, and are called."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from house import NEEDS_CHROMIUM, browser, house, pdf, visit
+from meeting_hall import CHAIR, CLERK, DESKTOP, MEMBER, PATIENCE_MS, PHONE, Hall, Seat, hall, t
+from viewer_screen import canvas_pixels
+
+pytest.importorskip("websockets", reason="needs the extra server")
+pytestmark = NEEDS_CHROMIUM
+
+__all__ = ["browser", "hall", "house", "visit"]
+
+
+def zoom_of(seat: Seat) -> float:
+    return float(seat.tab.evaluate("window.sidebooks.zoom"))
+
+
+def test_all_are_where_the_presenter_is(hall: Hall) -> None:
+    presenter = hall.seat(CHAIR).sees(1, hall.budget)
+    follower = hall.seat(MEMBER, screen=PHONE).sees(1, hall.budget).says(t("m_following", name=CHAIR))
+    presenter.turns()
+    follower.sees(2)
+    presenter.says(t("n_there", n=2, m=2))
+    presenter.turns("End")
+    late = hall.seat(CLERK).sees(12, hall.budget)
+    follower.sees(12)
+    presenter.side("agenda").get_by_role("button", name=t("next_paper", name="請願書")).click()
+    for seat in (presenter, follower, late):
+        seat.sees(1, hall.petition)
+    follower.tab.reload()
+    follower.sees(1, hall.petition).says(t("m_following", name=CHAIR))
+    presenter.tab.reload()
+    presenter.sees(1, hall.petition).says(t("m_you_present"))
+    presenter.turns()
+    follower.sees(2, hall.petition)
+    late.sees(2, hall.petition)
+
+
+def test_an_enlarged_part_is_fitted_to_each_screen(hall: Hall) -> None:
+    presenter = hall.seat(CHAIR).sees(1)
+    same, phone = hall.seat(MEMBER).sees(1), hall.seat(CLERK, screen=PHONE).sees(1)
+    for _ in range(4):
+        presenter.turns("+")
+    presenter.turns("ArrowDown")
+    presenter.turns("ArrowRight")
+    presenter.says(t("n_there", n=3, m=3))
+    place = "[window.sidebooks.zoom, window.sidebooks.x, window.sidebooks.y]"
+    shown = presenter.tab.evaluate(place)
+    assert shown[0] > 4
+    near = f"shown => {place}.every((one, at) => Math.abs(one - shown[at]) < 2)"
+    same.tab.wait_for_function(near, arg=shown, timeout=PATIENCE_MS)
+    phone.tab.wait_for_function("() => window.sidebooks.zoom > 2 && window.sidebooks.x < 0", timeout=PATIENCE_MS)
+    presenter.turns("0")
+    for seat in (same, phone):
+        seat.tab.wait_for_function("() => window.sidebooks.zoom === 1 && window.sidebooks.mode === 'page'", timeout=PATIENCE_MS)
+
+
+def test_two_pages_of_the_presenter_are_two_pages_on_every_screen(hall: Hall) -> None:
+    presenter = hall.seat(CHAIR, screen=DESKTOP).sees(1)
+    follower = hall.seat(MEMBER, screen=PHONE).sees(1)
+    presenter.turns()
+    follower.tab.locator("#number", has_text="2–3 / 12").wait_for(timeout=PATIENCE_MS)
+    follower.turns()  # by themselves: on a phone, one page
+    follower.says(t("m_away", name=CHAIR)).tab.locator("#number", has_text="4 / 12").wait_for(timeout=PATIENCE_MS)
+    follower.press("to_presenter")
+    follower.tab.locator("#number", has_text="2–3 / 12").wait_for(timeout=PATIENCE_MS)
+
+
+def test_a_gesture_of_ones_own_leaves_and_a_button_and_a_call_bring_back(hall: Hall) -> None:
+    presenter = hall.seat(CHAIR).sees(1)
+    follower = hall.seat(MEMBER).sees(1)
+    follower.tab.locator("#next").click()
+    follower.sees(2).says(t("m_away", name=CHAIR))
+    presenter.turns("End")
+    presenter.says(t("n_there", n=1, m=2))
+    assert follower.page == 2
+    follower.press("to_presenter")
+    follower.sees(12).says(t("m_following", name=CHAIR))
+    follower.tab.locator("#back").click()
+    follower.tab.wait_for_selector("#shelf h1")
+    follower.says(t("m_away", name=CHAIR))
+    presenter.side("course")
+    presenter.press("call_all")
+    follower.sees(12, hall.budget)
+
+
+def test_nobody_leaves_a_locked_page(hall: Hall) -> None:
+    presenter = hall.seat(CHAIR).sees(1)
+    follower = hall.seat(MEMBER).sees(1)
+    follower.tab.locator("#next").click()
+    follower.sees(2)
+    presenter.mode("locked")
+    follower.sees(1).says(t("m_locked", name=CHAIR))
+    for key in ("ArrowRight", "+", "End"):
+        follower.turns(key)
+        follower.is_told(t("is_locked"))
+    follower.tab.evaluate("location.hash = ''")
+    presenter.turns()
+    follower.sees(2, hall.budget)
+    assert zoom_of(follower) == 1
+    presenter.mode("follow")
+    follower.says(t("m_following", name=CHAIR)).turns().says(t("m_away", name=CHAIR))
+
+
+def test_the_presentation_is_handed_over_and_taken_back(hall: Hall) -> None:
+    chair = hall.seat(CHAIR).sees(1)
+    member = hall.seat(MEMBER).sees(1)
+    row = chair.side("present").get_by_role("listitem").filter(has_text=MEMBER)
+    row.locator("summary").click()
+    row.get_by_role("button", name=t("hand_over")).click()
+    member.says(t("m_you_present")).is_told(t("you_present"))
+    member.turns()
+    chair.sees(2).says(t("m_following", name=MEMBER))
+    chair.side("course")
+    chair.press("take_back")
+    chair.says(t("m_you_present")).turns()
+    member.sees(3).says(t("m_following", name=CHAIR))
+    assert member.side("course").get_by_role("button", name=t("take")).count() == 0, "speakers and the chair may"
+    chair.tab.locator("#meetingside [data-choice=viewer]").click()
+    member.press("take")
+    member.says(t("m_you_present"))
+    chair.says(t("m_following", name=MEMBER))
+
+
+def test_a_pointer_is_seen_by_others_and_fades(hall: Hall) -> None:
+    presenter = hall.seat(CHAIR).sees(1)
+    follower = hall.seat(MEMBER).sees(1)
+    follower.tab.wait_for_function("() => !document.querySelector('#text').hidden")
+    assert follower.tab.locator("#meetingbar").get_by_role("button", name=t("point")).count() == 0
+    before = red(follower)
+    presenter.press("point")
+    box = presenter.tab.locator("#stage").bounding_box()
+    presenter.tab.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    presenter.tab.mouse.move(box["x"] + box["width"] / 2 + 8, box["y"] + box["height"] / 2)
+    wait_for_red(follower, lambda count: count > before + 100)
+    wait_for_red(follower, lambda count: count <= before)
+    page = presenter.page
+    presenter.tab.mouse.click(box["x"] + box["width"] - 5, box["y"] + box["height"] / 2)
+    assert presenter.page == page, "fingers point, and turn no page"
+    presenter.press("pointing_ends")
+    presenter.tab.mouse.click(box["x"] + box["width"] - 5, box["y"] + box["height"] / 2)
+    follower.sees(2)
+
+
+def red(seat: Seat) -> int:
+    """Pixels of the pointer's colour."""
+    pixels = canvas_pixels(seat.tab).astype(int)
+    return int(np.count_nonzero((pixels[..., 0] > 180) & (pixels[..., 1] < 90) & (pixels[..., 2] < 90)))
+
+
+def wait_for_red(seat: Seat, holds: Any) -> None:
+    for _ in range(300):
+        if holds(red(seat)):
+            return
+        seat.tab.wait_for_timeout(100)
+    raise AssertionError(red(seat))
+
+
+def test_the_screen_stays_on_while_somebody_takes_part(hall: Hall) -> None:
+    seat = hall.seat(MEMBER, place="")
+    seat.tab.wait_for_selector("#shelf h1")
+    seat.tab.evaluate(
+        """() => { window.locks = 0; navigator.wakeLock.request = async () => { window.locks += 1;
+            const lock = new EventTarget(); lock.release = async () => { window.locks -= 1; }; return lock; }; }"""
+    )
+    seat.tab.locator(".meetings li", has_text="定例会").get_by_role("link").first.click()
+    seat.sees(1, hall.budget)
+    assert seat.tab.evaluate("window.locks") == 1
+    seat.side("course")
+    seat.press("leave_meeting")
+    seat.tab.wait_for_function("() => window.locks === 0")
+    assert seat.tab.locator("#meetingbar").count() == 0
+    seat.tab.reload()
+    seat.sees(1)
+    seat.tab.wait_for_selector("#tools")
+    assert seat.tab.locator("#meetingbar").count() == 0, "it was left"
+
+
+def test_a_projector_shows_the_page_and_nothing_else(hall: Hall) -> None:
+    presenter = hall.seat(CHAIR).sees(1)
+    projector = hall.seat(CHAIR, f"{hall.place}&projector", screen=DESKTOP).sees(1)
+    presenter.mode("free")
+    presenter.turns()
+    projector.sees(2)
+    projector.turns("ArrowRight")
+    projector.turns("+")
+    controls = "button, header, footer, #strip, #meetingbar"
+    visible = projector.tab.evaluate(
+        "controls => [...document.querySelectorAll(controls)].filter(one => one.checkVisibility()).length", controls
+    )
+    assert visible == 0
+    assert (projector.page, zoom_of(projector)) == (2, 1)
+    presenter.says(t("n_there", n=1, m=1))
+
+
+def test_the_end_is_the_end_for_all(hall: Hall) -> None:
+    chair = hall.seat(CHAIR).sees(1)
+    member = hall.seat(MEMBER).sees(1)
+    chair.side("course")
+    chair.press("end_meeting")
+    chair.tab.locator("dialog").get_by_role("button", name=t("end_meeting")).click()
+    for seat in (chair, member):
+        seat.says(t("m_ended"))
+    member.turns()
+    member.sees(2)
+    member.press("close")
+    assert member.tab.locator("#meetingbar").count() == 0
+    member.tab.evaluate(f"location.hash = '{hall.place}'")
+    member.tab.wait_for_selector("#message:not([hidden])")
+
+
+def test_a_paper_that_is_closed_to_somebody_is_told(hall: Hall) -> None:
+    closed = hall.house.folder("秘密会")
+    hall.house.ask("PUT", f"folders/{closed}/access", {"grants": []})
+    paper = hall.house.paper(closed, "人事案件.pdf", pdf("人事案件"))
+    presenter = hall.seat(CHAIR).sees(1)
+    follower = hall.seat(MEMBER).sees(1)
+    presenter.tab.evaluate(f"location.hash = 'paper={paper}'")
+    presenter.sees(1, paper)
+    follower.says(t("paper_closed")).sees(1, hall.budget)
+    presenter.side("agenda").get_by_role("button", name="請願書").first.click()
+    follower.sees(1, hall.petition).says(t("m_following", name=CHAIR))

@@ -1,0 +1,114 @@
+"""Meetings in the viewer when networks and tablets fail: connections that are cut, dead, or not allowed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from house import NEEDS_CHROMIUM, browser, house, visit
+from meeting_hall import CHAIR, MEMBER, PATIENCE_MS, Hall, Seat, hall, t
+
+pytest.importorskip("websockets", reason="needs the extra server")
+pytestmark = NEEDS_CHROMIUM
+
+__all__ = ["browser", "hall", "house", "visit"]
+
+
+class Line:
+    """What lies between a browser and the server: it can be cut, or go dead without anybody being told."""
+
+    def __init__(self, seat: Seat) -> None:
+        self.sockets: list[Any] = []
+        self.is_dead = False
+        seat.tab.context.route_web_socket("**/live?**", self.connect)
+
+    def connect(self, socket: Any) -> None:
+        self.sockets.append(socket)
+        server = socket.connect_to_server()
+        mine = len(self.sockets)
+
+        def passes() -> bool:
+            return not (self.is_dead and mine == 1)
+
+        socket.on_message(lambda message: server.send(message) if passes() else None)
+        server.on_message(lambda message: socket.send(message) if passes() else None)
+
+    def cut(self) -> None:
+        self.sockets[-1].close()
+
+
+def on_a_line(hall: Hall) -> tuple[Seat, Line]:
+    """A follower whose line is ours."""
+    seat = hall.seat(MEMBER, place="")
+    line = Line(seat)
+    seat.tab.wait_for_selector("#shelf h1")
+    seat.tab.evaluate(f"location.hash = '{hall.place}'")
+    return seat.sees(1, hall.budget), line
+
+
+def test_whoever_was_cut_off_comes_back_to_the_present_page(hall: Hall) -> None:
+    presenter = hall.seat(CHAIR).sees(1)
+    follower, line = on_a_line(hall)
+    for key, page in (("ArrowRight", 2), ("End", 12)):
+        line.cut()
+        presenter.turns(key)
+        follower.sees(page).says(t("m_following", name=CHAIR))
+
+
+def test_a_tablet_that_slept_replaces_its_dead_connection_when_it_is_seen_again(hall: Hall) -> None:
+    presenter = hall.seat(CHAIR).sees(1)
+    follower, line = on_a_line(hall)
+    line.is_dead = True
+    presenter.turns()
+    presenter.sees(2)
+    assert follower.page == 1
+    follower.tab.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    follower.sees(2)
+    assert len(line.sockets) > 1
+
+
+def test_where_no_upgrade_passes_events_and_requests_do_the_same(hall: Hall) -> None:
+    refuses = """window.WebSocket = class { constructor() { this.readyState = 0; setTimeout(() => this.onclose?.({}), 0); }
+        close() {} };"""
+    presenter = hall.seat(CHAIR).sees(1)
+    follower = hall.seat(MEMBER, place="")
+    follower.tab.context.add_init_script(refuses)
+    follower.tab.goto(f"{hall.house.address}{hall.place}")
+    follower.tab.reload()
+    follower.sees(1, hall.budget).says(t("m_second_way"))
+    presenter.turns()
+    follower.sees(2)
+    presenter.says(t("n_there", n=2, m=2))
+    row = presenter.side("present").get_by_role("listitem").filter(has_text=MEMBER)
+    row.locator("summary").click()
+    row.get_by_role("button", name=t("hand_over")).click()
+    follower.says(t("m_you_present")).turns()
+    presenter.sees(3)
+
+
+def test_a_presenter_who_was_cut_off_shows_where_they_are_then(hall: Hall) -> None:
+    follower = hall.seat(CHAIR).sees(1)
+    presenter, line = on_a_line(hall)
+    row = follower.side("present").get_by_role("listitem").filter(has_text=MEMBER)
+    row.locator("summary").click()
+    row.get_by_role("button", name=t("hand_over")).click()
+    presenter.says(t("m_you_present"))
+    line.cut()
+    for _ in range(3):
+        presenter.turns()
+    presenter.sees(4)
+    follower.sees(4)
+
+
+def test_a_shelf_that_changes_meanwhile_is_told_by_the_same_connection(hall: Hall) -> None:
+    hall.seat(CHAIR).sees(1)
+    follower = hall.seat(MEMBER).sees(1)
+    follower.tab.locator("#back").click()
+    follower.tab.wait_for_selector("#shelf h1")
+    hall.house.ask("PATCH", f"papers/{hall.petition}", {"name": "請願書（訂正後）"})
+    follower.tab.get_by_text("請願書（訂正後）").first.wait_for(timeout=PATIENCE_MS)
+    asked = "performance.getEntriesByType('resource').filter(one => one.name.includes('/events?'))"
+    streams = follower.tab.evaluate(f"{asked}.length")
+    follower.tab.reload()
+    follower.tab.wait_for_selector("#meetingbar")
+    assert streams <= 1, "one before the meeting, and none beside it"

@@ -1,0 +1,302 @@
+/* A meeting whose server, sockets and clock belong to the test. */
+
+import { Meeting } from "./meeting.js";
+import { pauseBefore, wayAfter } from "./live.js";
+import { strict as assert } from "node:assert";
+
+function makeClock() {
+  let now_ms = 0;
+  let made = 0;
+  const waiting = new Map();
+  return {
+    now: () => now_ms,
+    random: () => 0.5,
+    after(ms, does) {
+      made += 1;
+      const mine = made;
+      waiting.set(mine, { at_ms: now_ms + ms, does });
+      return () => waiting.delete(mine);
+    },
+    get count() { return waiting.size; },
+    pass(ms) {
+      const until_ms = now_ms + ms;
+      for (;;) {
+        const next = [...waiting].filter(([, one]) => one.at_ms <= until_ms).sort(([, a], [, b]) => a.at_ms - b.at_ms)[0];
+        if (!next) break;
+        waiting.delete(next[0]);
+        now_ms = Math.max(now_ms, next[1].at_ms);
+        next[1].does();
+      }
+      now_ms = until_ms;
+    },
+  };
+}
+
+/** All that one client has to do with: `sockets` and `streams` are those that it opened, the last one last. */
+function makeHouse(options = {}) {
+  const clock = makeClock();
+  const [sockets, streams, posted, told, answers] = [[], [], [], [], []];
+  let woken = () => {};
+  class WebSocket {
+    constructor(address) {
+      Object.assign(this, { address, readyState: 0, said: [] });
+      sockets.push(this);
+    }
+    send(text) { this.said.push(JSON.parse(text)); }
+    close() { this.readyState = 3; }
+    open() { this.readyState = 1; this.onopen({}); }
+    tell(message) { this.onmessage?.({ data: JSON.stringify(message) }); }
+    fail() { this.readyState = 3; this.onclose?.({}); }
+  }
+  class EventSource {
+    constructor(address) { Object.assign(this, { address, readyState: 0, kinds: {} }); streams.push(this); }
+    addEventListener(kind, does) { this.kinds[kind] = does; }
+    close() { this.readyState = 2; }
+    open() { this.readyState = 1; this.onopen({}); }
+    tell(message) { this.kinds.meeting({ data: JSON.stringify(message), lastEventId: "" }); }
+  }
+  const library = {
+    base: "https://town.example/books", session: "s", EventSource,
+    fetch: async (address, { body }) => { posted.push([address, JSON.parse(body)]); return new Response(JSON.stringify({ answers: answers.splice(0) })); },
+  };
+  const names = ["state", "details", "progress", "tally", "whisper", "connection", "behind", "sure", "farewell", "feed"];
+  const listeners = Object.fromEntries(names.map((name) => [name, (...given) => told.push([name, ...given])]));
+  const meeting = new Meeting(library, "m", { ...listeners, ...options.listeners }, {
+    WebSocket, clock, watchWaking: (does) => { woken = does; return () => { woken = null; }; }, ...options,
+  });
+  const last = (all) => all[all.length - 1];
+  return {
+    meeting, clock, sockets, streams, posted, told, answers,
+    wake: () => woken(),
+    get isWatched() { return woken !== null; },
+    get socket() { return last(sockets); },
+    get stream() { return last(streams); },
+    heard: (name) => told.filter(([one]) => one === name).map((one) => one.slice(1)),
+    join(participant = "me") {
+      this.socket.open();
+      this.socket.tell({ kind: "welcome", protocol: 1, meeting: "m", participant, name: "議員", ping_s: 5 });
+    },
+  };
+}
+
+const stateOf = (told) => ({
+  kind: "state", meeting: "m", epoch: 1, seq: 0, details: 1, paper: "p", revision: 1, page: 1, spread: null, view_pt: null,
+  mode: "follow", called: 0, presenter: "chair", t: 0, ...told,
+});
+const detailsOf = (told) => ({
+  kind: "details", meeting: "m", epoch: 1, seq: 1, name: "本会議", opened_s: 0, agenda: [], roles: { chair: "chair" },
+  names: { chair: "議長" }, taking: "speaker", votes: [], ...told,
+});
+const kinds = (socket) => socket.said.map((one) => one.kind);
+const settled = async (promise) => {
+  let found = "waits";
+  promise.then(() => { found = "done"; }, (error) => { found = error.why || error.name; });
+  await new Promise((done) => setTimeout(done, 0));
+  return found;
+};
+
+// It says hello, and keeps the newest state
+
+{
+  const house = makeHouse();
+  const { meeting } = house;
+  assert.match(house.socket.address, /^wss:\/\/town\.example\/books\/live\?session=s&since=$/);
+  house.join();
+  assert.deepEqual(house.socket.said[0], { kind: "hello", protocol: 1, meeting: "m", client: meeting.client, is_projector: false });
+  house.socket.tell(stateOf({ seq: 4, page: 12 }));
+  assert.deepEqual([meeting.shown.page, meeting.isFollowing, meeting.name], [12, true, "議員"]);
+  assert.equal(house.socket.said[1].what, "details", "the number of the state is another one");
+  house.socket.tell(detailsOf({}));
+  house.socket.tell(stateOf({ seq: 3, page: 11 }));
+  assert.equal(meeting.state.page, 12, "an older one came late");
+  house.socket.tell({ kind: "of another version" });
+  house.socket.tell({ kind: "event", event: "shelf", position: "7", data: { changes: [] } });
+  house.socket.tell({ kind: "event", event: "alive" });
+  assert.deepEqual(house.heard("feed"), [["shelf", { changes: [] }]]);
+  assert.equal(house.heard("state").length, 1);
+  assert.equal(meeting.role, "viewer");
+  meeting.moved();
+  assert.deepEqual([meeting.shown, house.heard("state").length], [null, 2]);
+  meeting.returned();
+  assert.equal(meeting.shown.page, 12);
+  meeting.painted(meeting.state, true);
+  assert.deepEqual(house.socket.said[2], { kind: "painted", epoch: 1, seq: 4, is_sharp: true });
+  house.socket.fail();
+  house.clock.pass(1000);
+  assert.match(house.socket.address, /since=7$/, "what it knows of the shelf");
+  meeting.close();
+  assert.deepEqual([house.isWatched, house.clock.count, house.socket.readyState], [false, 0, 3], "nothing is left");
+}
+
+// Whoever is behind knows it, asks, and says so after ten seconds
+
+{
+  const house = makeHouse();
+  house.join();
+  house.socket.tell(stateOf({ seq: 1 }));
+  house.socket.tell(detailsOf({}));
+  house.socket.tell({ kind: "ping", epoch: 1, seq: 1, is_sure: true });
+  assert.deepEqual(house.socket.said[2], { kind: "pong", epoch: 1, seq: 1, is_following: true });
+  house.socket.tell({ kind: "ping", epoch: 1, seq: 7, is_sure: true });
+  assert.deepEqual(kinds(house.socket).slice(3), ["pong", "ask"]);
+  house.clock.pass(5000);
+  house.socket.tell({ kind: "ping", epoch: 1, seq: 7, is_sure: false });
+  assert.deepEqual(house.heard("behind"), []);
+  house.clock.pass(5000);
+  assert.deepEqual(house.heard("behind"), [[true]]);
+  house.socket.tell(stateOf({ seq: 6 }));
+  assert.equal(house.meeting.isBehind, true, "it is still older than what the server told of");
+  house.socket.tell(stateOf({ seq: 7 }));
+  assert.deepEqual(house.heard("behind"), [[true], [false]]);
+  assert.deepEqual(house.heard("sure"), [[true], [true], [false]]);
+  house.meeting.close();
+}
+
+// Commands are done once, whatever breaks; the loser is told who won
+
+{
+  const house = makeHouse();
+  const { meeting } = house;
+  house.join("chair");
+  house.socket.tell(stateOf({ seq: 1 }));
+  house.socket.tell(detailsOf({}));
+  assert.equal(meeting.isPresenter, true);
+  const shown = meeting.show({ paper: "p", revision: 1, page: 5, spread: null, view_pt: null });
+  const opened = meeting.show({ paper: "q", revision: 2, page: 1, spread: null, view_pt: null });
+  const [show, open] = house.socket.said.slice(2);
+  assert.deepEqual([show.kind, open.kind, open.count - show.count, show.epoch], ["show", "open_paper", 1, 1]);
+  house.socket.tell({ kind: "done", id: show.id, epoch: 1, seq: 2 });
+  assert.equal(await settled(shown), "done");
+  assert.equal(await settled(opened), "waits");
+  house.socket.fail();
+  assert.equal(house.sockets.length, 1, "not at once: others lost it, too");
+  house.clock.pass(1000);
+  house.join("chair");
+  assert.deepEqual(house.socket.said[1], open, "the same command");
+  house.socket.tell({ kind: "refused", id: open.id, why: "replayed", state: stateOf({ seq: 3, paper: "q", revision: 2 }), winner: "議長" });
+  assert.equal(await settled(opened), "done", "it had been done");
+  assert.equal(meeting.state.paper, "q");
+  const taken = meeting.command("take");
+  const { id } = house.socket.said[house.socket.said.length - 1];
+  house.socket.tell({ kind: "refused", id, why: "overtaken", state: stateOf({ epoch: 2, presenter: "other" }), winner: "副議長" });
+  await assert.rejects(taken, { why: "overtaken", winner: "副議長" });
+  assert.deepEqual([meeting.isPresenter, meeting.state.epoch], [false, 2]);
+  const waiting = meeting.command("call_everybody");
+  meeting.close();
+  await assert.rejects(waiting, { name: "AbortError" });
+}
+
+// Attempts: a time limit, pauses that grow, another way after two that failed
+
+{
+  const house = makeHouse();
+  house.clock.pass(4999);
+  assert.equal(house.socket.readyState, 0);
+  house.clock.pass(1);
+  assert.equal(house.socket.readyState, 3, "it did not come");
+  house.clock.pass(1000);
+  assert.equal(house.sockets.length, 2);
+  house.socket.fail();
+  house.clock.pass(2000);
+  assert.equal(house.streams.length, 1, "a proxy strips upgrades, perhaps");
+  assert.match(house.stream.address, /^https:\/\/town\.example\/books\/events\?session=s&since=&meeting=m&client=/);
+  house.stream.open();
+  assert.deepEqual(house.heard("connection"), [[true, "stream"]]);
+  assert.deepEqual(house.posted, [], "its address says hello");
+  house.stream.tell({ kind: "welcome", protocol: 1, meeting: "m", participant: "me", name: "", ping_s: 5 });
+  house.stream.tell(stateOf({ seq: 2, page: 9 }));
+  assert.equal(house.meeting.shown.page, 9);
+  const called = house.meeting.command("call_everybody");
+  const [address, { id }] = house.posted[house.posted.length - 1];
+  assert.match(address, /^https:\/\/town\.example\/books\/meetings\/m\/messages\?client=[a-z0-9]{12}$/);
+  house.stream.tell({ kind: "done", id, epoch: 1, seq: 3 });
+  await called;
+  house.answers.push(stateOf({ seq: 3, page: 10 }));
+  house.meeting.painted(house.meeting.state, true);
+  while (house.meeting.shown.page !== 10) await new Promise((done) => setTimeout(done, 1)); // the answer to a request
+  house.stream.readyState = 0;
+  house.stream.onerror();
+  house.clock.pass(1000);
+  assert.deepEqual([house.sockets.length, house.streams.length], [2, 2], "the way that led there");
+  for (let tries = 0; tries < 2; tries += 1) {
+    house.stream.readyState = 2;
+    house.stream.onerror();
+    house.clock.pass(4000);
+  }
+  assert.deepEqual([house.sockets.length, house.streams.length], [3, 3], "the first way again");
+  house.meeting.close();
+}
+assert.deepEqual([1, 2, 3, 4, 5, 9].map((one) => pauseBefore(one, 1)), [2000, 4000, 8000, 16_000, 30_000, 30_000]);
+assert.equal(pauseBefore(5, 0), 0);
+assert.deepEqual([wayAfter("socket", 1), wayAfter("socket", 2), wayAfter("stream", 2)], ["socket", "stream", "socket"]);
+
+// A device that was asleep
+
+{
+  const house = makeHouse();
+  house.join();
+  house.socket.tell(stateOf({ seq: 1 }));
+  const [before] = house.sockets;
+  house.wake();
+  assert.deepEqual(before.said[before.said.length - 1], { kind: "ask", what: "state" });
+  house.clock.pass(1000);
+  house.socket.tell(stateOf({ seq: 1 }));
+  house.clock.pass(1999);
+  assert.equal(house.sockets.length, 1, "it has answered");
+  house.wake();
+  house.clock.pass(2000);
+  assert.deepEqual([house.sockets.length, before.readyState], [2, 3], "it was dead, though it looked open");
+  house.join();
+  house.socket.tell(stateOf({ seq: 1 }));
+  house.clock.pass(10_000);
+  assert.equal(house.sockets.length, 3, "nothing was heard for twice the time of a ping");
+  house.socket.fail();
+  house.wake();
+  assert.equal(house.sockets.length, 4, "seen again: at once");
+  house.wake();
+  assert.equal(house.sockets.length, 4, "it is on its way");
+  house.clock.pass(2001);
+  house.wake();
+  assert.equal(house.sockets.length, 5, "on its way for too long");
+  house.clock.pass(7999);
+  assert.deepEqual(house.heard("behind"), [[true]], "without a connection for ten seconds");
+  house.meeting.close();
+}
+
+// Ends
+
+{
+  const house = makeHouse();
+  house.join();
+  house.socket.tell({ kind: "farewell", why: "restart", return_s: 8 });
+  assert.equal(house.socket.readyState, 3);
+  house.clock.pass(3999);
+  assert.equal(house.sockets.length, 1);
+  house.clock.pass(1);
+  assert.equal(house.sockets.length, 2, "after a random part of the time");
+  house.join();
+  house.socket.tell({ kind: "farewell", why: "revoked", return_s: null });
+  house.clock.pass(100_000);
+  assert.equal(house.sockets.length, 2);
+  assert.deepEqual(house.heard("farewell"), [[{ kind: "farewell", why: "revoked", return_s: null }]]);
+}
+
+// Pointers: the newest of a fifteenth of a second, and their end at once
+
+{
+  const house = makeHouse();
+  house.join("chair");
+  const pointer = (x) => house.meeting.whisper({ paper: "p", page: 1, tool: "pointer", points_pt: [[x, 0]] });
+  for (let x = 0; x < 60; x += 1) { pointer(x); house.clock.pass(1000 / 60); }
+  const sent = house.socket.said.filter((one) => one.kind === "whisper");
+  assert.equal(sent.length <= 16 && sent.length >= 14, true, String(sent.length));
+  assert.deepEqual(sent.map((one) => one.count), sent.map((_, index) => index + 1));
+  house.clock.pass(100);
+  const last = house.socket.said[house.socket.said.length - 1];
+  assert.deepEqual(last.points_pt, [[59, 0]], "where it stopped");
+  pointer(60);
+  house.meeting.whisper({ paper: "p", page: 1, tool: "away" });
+  assert.equal(house.socket.said[house.socket.said.length - 1].tool, "away");
+  house.meeting.close();
+  assert.equal(house.clock.count, 0);
+}
