@@ -15,7 +15,7 @@ pytest.importorskip("websockets", reason="needs the extra server")
 from live_house import LiveHouse, live_house
 
 from sidebooks_core.access import Access
-from sidebooks_core.errors import AccessDenied, RequestError
+from sidebooks_core.errors import AccessDenied, RequestError, StorageFailed
 
 
 @pytest.fixture
@@ -73,6 +73,31 @@ def test_a_guest_joins_by_a_code_and_leaves_with_the_end(house: LiveHouse) -> No
 
     asyncio.run(scenario())
     assert house.ask("none", "/meetings/join", "POST", {"code": made["code"]}).status == 403, "the code has ended, too"
+
+
+def test_an_end_that_failed_to_log_guests_out_does_so_when_it_is_said_again(
+    house: LiveHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meeting = house.begin()
+    guest = joined(house, house.ask("tender", f"/meetings/{meeting}/code", "POST", {}).json()["code"])
+
+    def fails(_: str) -> int:
+        raise StorageFailed("the disk is full")
+
+    async def scenario() -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(house.hall.access, "end_links_of_meeting", fails)
+            async with house.tablet("tender") as chair:
+                await chair.hello(meeting)
+                told = {"id": "end", "client": "c1", "count": 1, "epoch": chair.state["epoch"]}
+                await chair.say("end", **told)
+                assert await chair.until_closed() == 1012
+        path = f"/meetings/{meeting}/messages?client=c1"
+        again = await asyncio.to_thread(house.ask, "tender", path, "POST", {"kind": "end", **told})
+        assert again.json()["answers"][0]["why"] == "ended"
+
+    asyncio.run(scenario())
+    assert house.ask("none", f"/meetings/{meeting}", Cookie=guest).status == 401
 
 
 def test_whoever_may_be_in_the_meeting_anyway_keeps_their_login(hall: TownHall) -> None:

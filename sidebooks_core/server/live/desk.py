@@ -143,6 +143,8 @@ class Desk:
         made = await self._change(speaker.meeting, meant, speaker)
         if isinstance(made, Refused):
             self._refuse(speaker, f"{name}: {made.why}")
+            if isinstance(meant, End) and made.why == "ended":
+                await self._access.close(speaker.meeting)  # the first time it may have failed
             return made
         await self._follow_up(speaker, meant, made)
         epoch, seq = made.state.position
