@@ -88,6 +88,8 @@ class Connection:
 
     async def _heard(self, message: ClientMessage) -> None:
         try:
+            if not await self._listener.goes_on():  # a login may have ended, and nobody has told of it
+                return
             if isinstance(message, Hello):
                 await self._enter(message)
             elif self._client is None:
