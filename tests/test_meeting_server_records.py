@@ -141,6 +141,26 @@ def test_running_numbers_are_the_same_for_those_who_may_read_less(hall: TownHall
     assert hidden.id not in hall.ask("member", f"/meetings/{made['id']}/manifest.json").body.decode()
 
 
+def test_the_agenda_does_not_name_what_somebody_may_not_read(house: LiveHouse) -> None:
+    hall = house.hall
+    draft = hall.shelf.register(paper_of(41), hall.finance, name="未公表の人事案", from_s=hall.now_s + 86_400)
+    meeting = house.begin()
+
+    async def scenario() -> None:
+        async with house.tablet("tender") as chair, house.tablet("member") as member:
+            await chair.hello(meeting)
+            await member.hello(meeting)
+            await member.say("ask", what="details")
+            await member.until("details", 2)
+            names = [[item["name"] for item in one["agenda"]] for one in (*chair.of("details"), *member.of("details"))]
+            assert names == [[hall.paper.name, draft.name], [hall.paper.name, "—"], [hall.paper.name, "—"]]
+
+    asyncio.run(scenario())
+    for who, name in (("tender", draft.name), ("member", "—")):
+        told = house.ask(who, f"/meetings/{meeting}").json()["agenda"]
+        assert [one["name"] for one in told] == [hall.paper.name, name]
+
+
 def test_a_meeting_begins_with_what_its_chair_may_read(hall: TownHall) -> None:
     secret = hall.shelf.make_folder("秘密会")
     hall.access.set_grants(secret.id, [])

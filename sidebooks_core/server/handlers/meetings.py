@@ -246,14 +246,15 @@ def _with_agenda(meeting: Meeting, by: Speaker, papers: Sequence[Paper]) -> Meet
 
 async def _details(parts: ServerParts, request: HttpRequest, kept: KeptMeeting, meeting: Meeting) -> MeetingDetails:
     entry = _entry(parts, request, kept, await _standings(parts, kept.id))
-    here = parts.meeting_parts().here.find(kept.id)
+    live = parts.meeting_parts()
+    here, seen = live.here.find(kept.id), await live.access.seen_by(request.principal, meeting.details)
     who = speaker_of(request, kept.id, "").participant.id if request.principal.id else ""
     return MeetingDetails(
         **{name: getattr(entry, name) for name in MeetingEntry.__struct_fields__},
         participant=who,
         role=meeting.details.roles.get(who, "viewer"),
         presenter=meeting.details.names.get(meeting.state.presenter, ""),
-        agenda=list(meeting.details.agenda),
+        agenda=list(seen.agenda),
         here=0 if here is None else here.count().here,
         socket=f"{'ws' + request.base.removeprefix('http')}/live",
         qr=f"{request.base}/meetings/{kept.id}/qr.svg",
