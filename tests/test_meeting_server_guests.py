@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from town_hall import CODE, TownHall, paper_of, town_hall
@@ -16,6 +17,9 @@ from live_house import LiveHouse, live_house
 
 from sidebooks_core.access import Access
 from sidebooks_core.errors import AccessDenied, RequestError, StorageFailed
+from sidebooks_core.meeting.commands import End
+from sidebooks_core.meeting.model import Participant
+from sidebooks_core.meeting.session import decide
 
 
 @pytest.fixture
@@ -125,6 +129,21 @@ def test_a_code_ends_in_its_time(hall: TownHall) -> None:
     hall.now_s += 3601
     assert hall.ask("none", f"/meetings/{hall.meeting}", Cookie=cookie).status == 401
     assert hall.ask("none", "/meetings/join", "POST", {"code": CODE}).status == 403
+
+
+def test_a_code_that_is_made_while_the_meeting_ends_opens_nothing(hall: TownHall, monkeypatch: pytest.MonkeyPatch) -> None:
+    make, codes = hall.access.open_to_guests, []
+
+    def late(meeting: str, code: str, *more: Any, **named: Any) -> Any:
+        end = End(id="e", client="c", count=1, epoch=1)
+        hall.meetings.hub.change(meeting, lambda found: decide(found, end, Participant("chair", "admin"), hall.now_s))
+        codes.append(code)
+        return make(meeting, code, *more, **named)
+
+    monkeypatch.setattr(hall.access, "open_to_guests", late)
+    assert hall.ask("admin", f"/meetings/{hall.meeting}/code", "POST", {}).status == 400
+    with pytest.raises(AccessDenied):
+        hall.access.use_code(codes[0])
 
 
 def test_codes_cannot_be_tried_without_end(hall: TownHall, monkeypatch: pytest.MonkeyPatch) -> None:
