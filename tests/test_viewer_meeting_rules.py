@@ -96,7 +96,7 @@ return given[0].map(({ sizes, page, zoom, x, y, from, to, quarters }) => {
   const there = lie(from, upright);
   const place = clamped({ mode: "free", zoom, x, y }, there.boxes, there.view);
   const rect = rectSeen(there.boxes[page - 1], place, there.view, 0);
-  const here = lie(to, turnedPages(upright, quarters));
+  const here = lie(to, turnedPages(upright, quarters, {}));
   const shown = placeShowing(rect, here.boxes[page - 1], here.boxes, here.view, quarters);
   const again = rectSeen(here.boxes[page - 1], shown, here.view, quarters);
   return { rect, shown, again, held: clamped(shown, here.boxes, here.view) };
@@ -146,3 +146,150 @@ def test_the_same_screen_shows_the_same_and_the_whole_page_is_the_whole_page() -
     assert found["again"] == pytest.approx(found["rect"], abs=0.5)
     assert found["shown"]["zoom"] == pytest.approx(2.5, rel=0.01)
     assert (whole["rect"], whole["shown"]["mode"]) == (None, "page")
+
+
+def test_what_the_bar_says() -> None:
+    part = {
+        "over": "",
+        "problem": "",
+        "isLost": False,
+        "isSure": True,
+        "isPresenter": False,
+        "isLocked": False,
+        "presenterName": "係長",
+        "state": {"paper": "p", "mode": "follow"},
+        "meeting": {"isBehind": False, "isFollowing": True},
+    }
+    away = {"isBehind": False, "isFollowing": False}
+    cases: list[tuple[dict[str, Any], str, bool]] = [
+        ({}, "m_following", False),
+        ({"meeting": away}, "m_away", False),
+        ({"meeting": away, "state": {"paper": "p", "mode": "free"}}, "m_free", False),
+        ({"isLocked": True}, "m_locked", False),
+        ({"isPresenter": True}, "m_you_present", False),
+        ({"isPresenter": True, "state": {"paper": "", "mode": "follow"}}, "m_open_something", False),
+        ({"state": {"paper": "", "mode": "follow"}}, "m_nothing_open", False),
+        ({"state": None}, "m_joining", False),
+        ({"state": None, "isLost": True}, "m_joining", False),
+        ({"isLost": True, "isPresenter": True}, "m_lost", True),
+        ({"meeting": {"isBehind": True, "isFollowing": True}}, "m_behind", True),
+        ({"isSure": False}, "m_unsure", True),
+        ({"problem": "paper_closed"}, "paper_closed", True),
+        ({"over": "ended", "isLost": True}, "m_ended", False),
+        ({"over": "revoked"}, "m_revoked", True),
+        ({"over": "protocol"}, "m_gone", True),
+    ]
+    found = run(
+        'const { saidBy } = await import("./meeting_bar.js"); return given[0].map((one) => saidBy(one));',
+        [{**part, **one} for one, _, _ in cases],
+    )
+    assert [(one["key"], one["isGrave"]) for one in found] == [(key, is_grave) for _, key, is_grave in cases]
+
+
+def test_pointers_fade_and_of_each_hand_the_newest_counts() -> None:
+    found = run(
+        """
+        const { heardAfter, strengthOf } = await import("./pointers.js");
+        const place = { paper: "p", page: 1, stroke: "", points_pt: [[1, 1]] };
+        const pointer = { by: "a", tool: "pointer", ...place, count: 5, at_ms: 1000 };
+        const ink = { ...pointer, tool: "ink", stroke: "s" };
+        const seen = (...all) => [...all.reduce(heardAfter, new Map()).values()];
+        const hear = (...all) => seen(...all).map((one) => [one.by, one.tool, one.points_pt]);
+        return {
+          strengths: [0, 1500, 1800, 2100, 9000].map(strengthOf),
+          newest: hear(pointer, { ...pointer, count: 6, points_pt: [[2, 2]] }),
+          late: hear(pointer, { ...pointer, count: 4, points_pt: [[0, 0]] }),
+          anew: hear(pointer, { ...pointer, count: 1, at_ms: 9000, points_pt: [[3, 3]] }),
+          two: hear(pointer, { ...pointer, by: "b" }).length,
+          faded: hear(pointer, { ...pointer, by: "b", at_ms: 9000 }).map(([by]) => by),
+          stroke: hear(ink, { ...ink, count: 6, points_pt: [[2, 2]] }),
+          next: hear(ink, { ...ink, count: 6, stroke: "t", points_pt: [[9, 9]] }),
+          away: hear(pointer, ink, { ...pointer, tool: "away", count: 7 }),
+        };
+        """
+    )
+    assert found["strengths"] == [1, 1, 0.5, 0, 0]
+    assert found["newest"] == [["a", "pointer", [[2, 2]]]]
+    assert found["late"] == [["a", "pointer", [[1, 1]]]]
+    assert found["anew"] == [["a", "pointer", [[3, 3]]]], "by another client, or after another start"
+    assert (found["two"], found["faded"], found["away"]) == (2, ["b"], [])
+    assert found["stroke"] == [["a", "ink", [[1, 1], [2, 2]]]]
+    assert found["next"] == [["a", "ink", [[9, 9]]]]
+
+
+def test_who_is_asked_for_a_vote_and_who_is_on_its_roll() -> None:
+    voters = [
+        {"participant": "a", "is_present": True, "has_left": False},
+        {"participant": "b", "is_present": True, "has_left": True},
+        {"participant": "c", "is_present": False, "has_left": False},
+    ]
+    found = run(
+        """
+        const { mayVote } = await import("./ballot.js");
+        const { rollOf } = await import("./votes.js");
+        const { mayTake } = await import("./course.js");
+        const open = { stage: "open", rule: "simple" };
+        const asked = ["a", "b", "c", "d"].map((one) => mayVote(open, given[0], one, false));
+        const rules = ["simple", "cast", "absolute", "two thirds"];
+        const chair = rules.map((rule) => mayVote({ ...open, rule }, given[0], "a", true));
+        const roll = rollOf([{ id: "a", name: "甲", isHere: true }, { id: "b", name: "乙", isHere: false }], "\\n 丙 \\n\\n丁");
+        return [asked, chair, mayVote({ ...open, stage: "closed" }, given[0], "a", false), roll,
+          [["viewer", "speaker"], ["speaker", "speaker"], ["chair", "viewer"]].map((one) => mayTake(...one))];
+        """,
+        voters,
+    )
+    asked, chair, closed, roll, takes = found
+    assert asked == [True, False, False, False]
+    assert chair == [False, False, True, True]
+    assert closed is False
+    assert [one["name"] for one in roll["voters"]] == ["甲", "乙", "丙", "丁"]
+    assert roll["present"] == ["a"]
+    assert takes == [False, True, True]
+
+
+def test_codes_orders_and_lists() -> None:
+    found = run(
+        """
+        const { codeMeant } = await import("./code_page.js");
+        const { movedBy } = await import("./agenda.js");
+        const { inOrder } = await import("./attendance.js");
+        const stays = [["a", 1, 5], ["b", 3, null], ["c", 2, null]];
+        const people = stays.map(([name, joined_s, left_s]) => ({ name, joined_s, left_s }));
+        return [
+          given.map(codeMeant),
+          [[0, 1], [2, -1], [0, -1]].map(([at, by]) => movedBy(["x", "y", "z"], at, by).join("")),
+          inOrder(people).map((one) => one.name).join(""),
+        ];
+        """,
+        "abcd-efgh",
+        "ＡＢＣＤ２３４５",
+        " ab cd ",
+        "",
+    )
+    assert found == [["ABCD-EFGH", "ABCD-2345", "ABCD", ""], ["yxz", "xzy", "xyz"], "cba"]
+
+
+def test_addresses_of_meetings() -> None:
+    found = run(
+        """
+        const { addressOf, parsePlace } = await import("./place.js");
+        const told = ({ kind, id, token }) => [kind, id, token];
+        return [given.map((one) => told(parsePlace(one))), addressOf({ kind: "meeting", id: "wIh3k0Tq-s" })];
+        """,
+        "#meeting=wIh3k0Tq-s",
+        "#meeting=wIh3k0Tq-s&projector",
+        "#meeting=wIh3k0Tq-s&code=ABCD-EFGH",
+        "#meeting=",
+        "#code=",
+        "#code=ABCD-EFGH",
+    )
+    places, address = found
+    assert places == [
+        ["meeting", "wIh3k0Tq-s", ""],
+        ["meeting", "wIh3k0Tq-s", "projector"],
+        ["meeting", "wIh3k0Tq-s", "code=ABCD-EFGH"],
+        ["unknown", "", ""],
+        ["code", "", ""],
+        ["code", "", "ABCD-EFGH"],
+    ]
+    assert address == "meeting=wIh3k0Tq-s"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import urllib.request
 from typing import Any
 
 import pytest
-from house import NEEDS_CHROMIUM, browser, house, visit
+from house import NEEDS_CHROMIUM, House, browser, house, visit
 from meeting_hall import CHAIR, MEMBER, PATIENCE_MS, Hall, Seat, hall, t
 
 pytest.importorskip("websockets", reason="needs the extra server")
@@ -112,3 +113,10 @@ def test_a_shelf_that_changes_meanwhile_is_told_by_the_same_connection(hall: Hal
     follower.tab.reload()
     follower.tab.wait_for_selector("#meetingbar")
     assert streams <= 1, "one before the meeting, and none beside it"
+
+
+def test_the_page_may_connect_to_its_own_server_only(house: House) -> None:
+    with urllib.request.urlopen(house.address, timeout=60) as answer:
+        rules = answer.headers["Content-Security-Policy"].split("; ")
+    host = house.address.removeprefix("http://").rstrip("/")
+    assert f"connect-src 'self' ws://{host}" in rules

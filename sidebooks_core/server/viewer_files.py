@@ -37,9 +37,18 @@ def viewer_files() -> dict[str, bytes]:
 
 @lru_cache(maxsize=1)
 def policy() -> str:
-    """The Content-Security-Policy of the viewer's page."""
+    """The Content-Security-Policy of the viewer's page, but for what it may connect to: see `connections`."""
     script = viewer_files()["index.html"].decode().rpartition(_BEGIN)[2].partition(_END)[0]
     return POLICY.format(script=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode())
+
+
+def connections(base: str) -> str:
+    """The part of the policy that says with what the page may connect: its own server. base: that of its address.
+
+    WebSockets are named: to Safari before 16, they are not of the page's own origin.
+    """
+    scheme, _, rest = base.partition("://")
+    return f"connect-src 'self' {'wss' if scheme == 'https' else 'ws'}://{rest.partition('/')[0]}"
 
 
 def _served(path: Path) -> bytes:

@@ -10,7 +10,7 @@ from sidebooks_core.server.http import HttpRequest, HttpResponse
 from sidebooks_core.server.metrics import prometheus
 from sidebooks_core.server.parts import ServerParts
 from sidebooks_core.server.statuses import not_found
-from sidebooks_core.server.viewer_files import MEDIA_TYPES, policy, viewer_files
+from sidebooks_core.server.viewer_files import MEDIA_TYPES, connections, policy, viewer_files
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -21,7 +21,8 @@ async def viewer(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     body = viewer_files().get(name)
     if body is None:
         raise not_found()
-    told = (b"content-security-policy", f"{policy()}; {parts.frames.directive}".encode())
+    rules = "; ".join((policy(), connections(request.base), parts.frames.directive))
+    told = (b"content-security-policy", rules.encode())
     own = [told, *parts.frames.headers, *viewer_shell.headers_of(name)]
     return responses.text(request, body, MEDIA_TYPES[Path(name).suffix], headers.NO_CACHE, own)
 

@@ -47,7 +47,7 @@ export class Following {
     on("opened", () => { if (!this.#moves) this.#opened(); });
     on("refitted", () => this.#refitted());
     on("painted", () => this.#acknowledge());
-    addEventListener("hashchange", () => setTimeout(() => this.#wentElsewhere(), 0), { signal }); // when the screen has changed
+    on("closed", () => queueMicrotask(() => this.#wentElsewhere())); // when the screen has changed
   }
 
   end() {

@@ -184,12 +184,17 @@ export class Participation extends EventTarget {
     this.letSleep();
     clearTimeout(this.#losing);
     if (!this.isProjector) keepMeeting("");
-    this.app.extras?.positions.settle();
-    if (this.app.places().kind === "meeting") history.replaceState(null, "", location.pathname); // who loads it anew has left
+    if (this.#isIn) this.#leaveAddress();
     if (this.app.meeting === this) this.app.meeting = null;
     this.#entered(new DOMException("the meeting was left", "AbortError"));
     this.#giveBackFeed();
     this.dispatchEvent(new Event("over"));
+  }
+
+  /* Whoever loads the page anew has left. */
+  #leaveAddress() {
+    this.app.extras?.positions.settle();
+    if (this.app.places().kind === "meeting") history.replaceState(null, "", location.pathname);
   }
 
   #stateCame() {

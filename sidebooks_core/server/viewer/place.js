@@ -68,7 +68,7 @@ function named(kind, value) {
   if (kind === "search") return place(kind, { query: value });
   if (kind === "code") return place(kind, { token: value });
   if (!value) return place("unknown");
-  const [id, token] = value.split("&");
+  const [id, token = ""] = value.split("&");
   return kind === "folder" ? place(kind, { id: value }) : kind === "meeting" ? place(kind, { id, token }) : place(kind, { token: value });
 }
 

@@ -28,7 +28,7 @@ export function showProjector(part) {
     last = key;
     if (!latest || latest.stage !== "confirmed" || isFirst) { result.hidden = latest?.stage !== "open" || result.hidden; return; }
     const details = await voteDetails(part, latest.number);
-    result.replaceChildren(h("div", { class: "sheet" }, resultParts(latest, details)));
+    result.replaceChildren(h("div", { class: "result-sheet" }, resultParts(latest, details)));
     result.hidden = false;
     over = place();
   }

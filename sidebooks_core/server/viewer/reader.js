@@ -19,7 +19,7 @@ const SETTLE_MS = 250; // a page that is looked at this long gets its text, its 
 const SHARPEN_MS = 120; // after the last movement
 const AGAIN_MS = 5000; // after a failure that may pass
 
-/** Tells by events: "opened", "moving" (before it turns or moves; it can be prevented), "turned", "settled" (the page is looked at),
+/** Tells by events: "opened", "closed", "moving" (before it turns or moves; it can be prevented), "turned", "settled" (it is looked at),
     "refitted" (it has another size), "previewed", "painted", "sharpened", "tapped", "touched", "ended" (no such turn), "jumped" (far). */
 export class Reader extends EventTarget {
   /** @type {ReaderState} */
@@ -28,8 +28,7 @@ export class Reader extends EventTarget {
   hit = /** @type {Hit | null} */ (null);
   layers = /** @type {Layer[]} */ ([]);
   #painting = false;
-  #sharpening = 0;
-  #opening = 0;
+  #sharpening = 0; #opening = 0;
   isOpening = false;
   calm_ms = 0; // a page that is not here yet is asked for after a random part of this time: a hundred turn to it at once
   previewsFrom_ms = 0; // and thumbnails from then on, as `performance.now()` tells the time
@@ -163,6 +162,7 @@ export class Reader extends EventTarget {
   close() {
     this.giveUpOpening();
     this.#leaveBook();
+    this.tell("closed");
   }
 
   #leaveBook() {

@@ -47,7 +47,7 @@ export async function showResult(part, vote) {
   const made = h("section", {
     class: "result", role: "dialog", "aria-label": `${t("result")}: ${vote.title}`,
     onkeydown: (event) => { if (event.key === "Escape") { event.stopPropagation(); close(); } },
-  }, h("div", { class: "sheet" }, resultParts(vote, details), h("p", { class: "buttons" }, button("close", t("close"), close, { class: "main" }))));
+  }, h("div", { class: "result-sheet" }, resultParts(vote, details), h("p", { class: "buttons" }, button("close", t("close"), close, { class: "main" }))));
   document.body.append(made);
   part.addEventListener("over", () => made.remove(), { once: true });
   /** @type {HTMLElement | null} */ (made.querySelector("h2"))?.focus({ preventScroll: true });

@@ -40,10 +40,8 @@ const VISIT_EVERY_MS = 60_000;
  * }} Screen
  *
  * `tools`: makes buttons for all screens.
- * @typedef {{
- *   library: import("./client.js").Library, logIn: (why?: string) => unknown, mark: (found: import("./found.js").Marks) => void,
- *   tools: () => import("./elements.js").Children, meetings: () => HTMLElement,
- * }} ShelfDoes
+ * @typedef {{library: import("./client.js").Library, logIn: (why?: string) => unknown, mark: (found: import("./found.js").Marks) => void,
+ *   tools: () => import("./elements.js").Children, meetings: () => HTMLElement}} ShelfDoes
  */
 
 /** The style is there. @type {Promise<unknown>} */
@@ -267,12 +265,13 @@ export function makeShelf(host, does) {
     /** @param {string} parent */
     const left = (parent) => { location.hash = addressOf({ kind: "folder", id: parent }); };
     const more = { api, changed: refresh, left };
+    const sharing = () => import("./sharing.js");
     return folderButtons(folder, asking(), {
       add: () => choose(true, (files) => uploads.add(files, { folder: folder.id })),
       make: tending((tends) => tends.makeFolder(folder.id, more)),
       meet: () => import("./starting.js").then((starts) => starts.beginMeeting(library, "folders", folder)).catch(tellFault),
-      links: () => import("./sharing.js").then((shares) => shares.showLinks(folder, more)).catch(tellFault),
-      access: () => import("./sharing.js").then((shares) => shares.showAccess(folder, more)).catch(tellFault),
+      links: () => sharing().then((shares) => shares.showLinks(folder, more)).catch(tellFault),
+      access: () => sharing().then((shares) => shares.showAccess(folder, more)).catch(tellFault),
       more: tending((tends) => tends.showFolder(folder, more)),
       people: () => import("./people.js").then((people) => people.showPeople(api, asking().may)).catch(tellFault),
     });

@@ -96,7 +96,7 @@ export function votesSide(part) {
 /** The chair sees what confirming would keep. @param {Participation} part @param {ShownVote} vote */
 async function preview(part, vote) {
   const details = await voteDetails(part, vote.number);
-  await dialog(t("result"), () => [h("div", { class: "sheet" }, resultParts(vote, details)), h("p", {}, t("not_confirmed"))]);
+  await dialog(t("result"), () => [h("div", { class: "result-sheet" }, resultParts(vote, details)), h("p", {}, t("not_confirmed"))]);
 }
 
 /** @param {Participation} part */
