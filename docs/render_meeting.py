@@ -76,7 +76,8 @@ not decided, and `decide_tie` for any other vote. A vote that is open when the h
 
 A vote that was confirmed, or broken off, stays so. A correction is another vote, whose `corrects` names a confirmed one. Nobody
 votes twice, and nobody corrects what they cast. Of a secret vote only the counts are kept, and who has voted, without order and
-time; an observer of the memory of a server that runs can still see each vote arrive. Nothing of an open vote is on the disk."""
+time; an observer of the memory of a server that runs can still see each vote arrive. Nothing of an open vote is on the disk, if
+a Redis that serves as hub stores nothing."""
 
 
 def rendered() -> str:

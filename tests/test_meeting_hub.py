@@ -483,6 +483,28 @@ class TestRedisThatFails:
                 near.change("m", doing(Show, count=page, paper="budget", revision=1, page=page))
         there.wait(lambda one: one.page == 29)
 
+    def test_a_meeting_that_cannot_be_read_keeps_no_news_from_the_others(
+        self, server: RedisHouse, over: Callable[..., RedisHub]
+    ) -> None:
+        near, far = over(), over()
+        near.open(meeting_of("n"))
+        far.subscribe("n", Ear())
+        self.opened(near)
+        there = Ear()
+        far.subscribe("m", there)
+        wait_until(far.is_sure)
+        with server.client() as client:
+            [key] = client.keys("*{n}")
+            client.hset(key, "head", "{}")
+            client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")  # type: ignore[no-untyped-call]
+            near.change("m", doing(Show, count=8, paper="budget", revision=1, page=8))
+            there.wait(lambda one: one.page == 8)
+            near.change("m", doing(Show, count=9, paper="budget", revision=1, page=9))
+            there.wait(lambda one: one.page == 9)
+            assert not far.is_sure()
+            client.delete(key)
+        wait_until(far.is_sure)
+
     def test_a_redis_that_is_silent_is_noticed_and_then_the_state_is_read(
         self, server: RedisHouse, over: Callable[..., RedisHub]
     ) -> None:

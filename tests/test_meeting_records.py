@@ -26,6 +26,7 @@ from sidebooks_core.meeting.commands import (
     ConfirmVote,
     End,
     GiveRole,
+    LeaveRoom,
     OpenPaper,
     OpenVote,
     SetAgenda,
@@ -248,6 +249,18 @@ def test_a_hub_that_lost_the_confirmation_cannot_break_the_vote_off(records: Rec
         kept_after(records, closed, BreakOffVote, vote=1)
     kept_after(records, closed, ConfirmVote, vote=1)
     assert recovered(records, closed).details.votes[0].stage == "confirmed"
+
+
+def test_a_vote_that_was_broken_off_stays_so_whatever_another_process_has_decided(records: Records) -> None:
+    opened_vote = voting(records, "named")
+    closed = kept_after(records, kept_after(records, opened_vote, Cast, A, vote=1, choice="yes"), CloseVote, vote=1)
+    kept_after(records, closed, BreakOffVote, vote=1)
+    for late, command in ((closed, ConfirmVote), (opened_vote, CloseVote)):
+        with pytest.raises(Conflict, match="broken off already"):
+            kept_after(records, late, command, vote=1)
+    gone = after(opened_vote, LeaveRoom, B, vote=1, who="b")
+    kept_after(records, gone, BreakOffVote, vote=1)  # decided again, since somebody left meanwhile
+    assert [one.stage for one in records.votes("m")] == ["broken off"]
 
 
 def test_nobody_changes_a_confirmed_vote_in_the_database(records: Records, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from town_hall import CODE, TownHall, paper_of, town_hall
@@ -15,7 +16,10 @@ pytest.importorskip("websockets", reason="needs the extra server")
 from live_house import LiveHouse, live_house
 
 from sidebooks_core.access import Access
-from sidebooks_core.errors import AccessDenied, RequestError
+from sidebooks_core.errors import AccessDenied, RequestError, StorageFailed
+from sidebooks_core.meeting.commands import End
+from sidebooks_core.meeting.model import Participant
+from sidebooks_core.meeting.session import decide
 
 
 @pytest.fixture
@@ -75,6 +79,31 @@ def test_a_guest_joins_by_a_code_and_leaves_with_the_end(house: LiveHouse) -> No
     assert house.ask("none", "/meetings/join", "POST", {"code": made["code"]}).status == 403, "the code has ended, too"
 
 
+def test_an_end_that_failed_to_log_guests_out_does_so_when_it_is_said_again(
+    house: LiveHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meeting = house.begin()
+    guest = joined(house, house.ask("tender", f"/meetings/{meeting}/code", "POST", {}).json()["code"])
+
+    def fails(_: str) -> int:
+        raise StorageFailed("the disk is full")
+
+    async def scenario() -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(house.hall.access, "end_links_of_meeting", fails)
+            async with house.tablet("tender") as chair:
+                await chair.hello(meeting)
+                told = {"id": "end", "client": "c1", "count": 1, "epoch": chair.state["epoch"]}
+                await chair.say("end", **told)
+                assert await chair.until_closed() == 1012
+        path = f"/meetings/{meeting}/messages?client=c1"
+        again = await asyncio.to_thread(house.ask, "tender", path, "POST", {"kind": "end", **told})
+        assert again.json()["answers"][0]["why"] == "ended"
+
+    asyncio.run(scenario())
+    assert house.ask("none", f"/meetings/{meeting}", Cookie=guest).status == 401
+
+
 def test_whoever_may_be_in_the_meeting_anyway_keeps_their_login(hall: TownHall) -> None:
     reply = hall.ask("member", "/meetings/join", "POST", {"code": CODE})
     assert reply.status == 200
@@ -100,6 +129,21 @@ def test_a_code_ends_in_its_time(hall: TownHall) -> None:
     hall.now_s += 3601
     assert hall.ask("none", f"/meetings/{hall.meeting}", Cookie=cookie).status == 401
     assert hall.ask("none", "/meetings/join", "POST", {"code": CODE}).status == 403
+
+
+def test_a_code_that_is_made_while_the_meeting_ends_opens_nothing(hall: TownHall, monkeypatch: pytest.MonkeyPatch) -> None:
+    make, codes = hall.access.open_to_guests, []
+
+    def late(meeting: str, code: str, *more: Any, **named: Any) -> Any:
+        end = End(id="e", client="c", count=1, epoch=1)
+        hall.meetings.hub.change(meeting, lambda found: decide(found, end, Participant("chair", "admin"), hall.now_s))
+        codes.append(code)
+        return make(meeting, code, *more, **named)
+
+    monkeypatch.setattr(hall.access, "open_to_guests", late)
+    assert hall.ask("admin", f"/meetings/{hall.meeting}/code", "POST", {}).status == 400
+    with pytest.raises(AccessDenied):
+        hall.access.use_code(codes[0])
 
 
 def test_codes_cannot_be_tried_without_end(hall: TownHall, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from town_hall import TownHall, town_hall
 
 pytest.importorskip("websockets", reason="needs the extra server")
 
-from live_house import LiveHouse
+from live_house import PATIENCE_S, LiveHouse
 
 from sidebooks_core.errors import HubMissing
 from sidebooks_core.meeting.meetings import NO_HUB, Meetings
@@ -118,10 +118,12 @@ def test_two_servers_have_one_meeting(two: Two) -> None:
             lost = await presenter.command("show", page=3, epoch=state["epoch"], **at)
             assert (lost["why"], lost["winner"]) == ("overtaken", "member")
             count = 0
-            while not presenter.of("whisper"):  # it may get lost
-                count += 1
-                await follower.say("whisper", count=count, paper=state["paper"], page=2, tool="pointer", points_pt=[[1, 2]])
-                await asyncio.sleep(0.1)
+            async with asyncio.timeout(PATIENCE_S):
+                while not presenter.of("whisper"):  # it may get lost
+                    count += 1
+                    pointer = {"paper": state["paper"], "page": 2, "tool": "pointer", "points_pt": [[1, 2]]}
+                    await follower.say("whisper", count=count, **pointer)
+                    await asyncio.sleep(0.1)
 
     asyncio.run(scenario())
 
@@ -150,10 +152,11 @@ def test_a_request_to_another_server_than_that_of_the_stream_counts(two: Two) ->
             state = presenter.state
             path = f"/meetings/{meeting}/messages?client=f1"
             painted = {"kind": "painted", "epoch": state["epoch"], "seq": state["seq"]}
-            while not presenter.find(lambda one: one["kind"] == "progress" and one["painted"] >= 1):  # it may get lost
-                reply = await asyncio.to_thread(there.ask, "member", path, "POST", painted)
-                assert reply.status == 200
-                await asyncio.sleep(0.1)
+            async with asyncio.timeout(PATIENCE_S):
+                while not presenter.find(lambda one: one["kind"] == "progress" and one["painted"] >= 1):  # it may get lost
+                    reply = await asyncio.to_thread(there.ask, "member", path, "POST", painted)
+                    assert reply.status == 200
+                    await asyncio.sleep(0.1)
         assert [one["kind"] for one in lines][:3] == ["welcome", "state", "details"]
         reading.cancel()
         writer.close()

@@ -11,7 +11,7 @@ from town_hall import TownHall, paper_of, town_hall
 
 pytest.importorskip("websockets", reason="needs the extra server")
 
-from live_house import LiveHouse, live_house
+from live_house import PATIENCE_S, LiveHouse, live_house
 from quiet import wait_until
 
 from sidebooks_core.server.live.attendance import AWAY_S
@@ -46,8 +46,10 @@ def test_who_was_there_stands_in_a_list(house: LiveHouse, monkeypatch: pytest.Mo
                 await member.hello(meeting)
                 await guest.hello(meeting)
                 await wall.hello(meeting, is_projector=True)
-                await asyncio.to_thread(wait_until, lambda: set(people()) == {"tender", "member", "guest"}, "three came")
-            await asyncio.to_thread(wait_until, lambda: people()["member"]["left_s"] is not None, "one left")
+                await asyncio.to_thread(
+                    wait_until, lambda: set(people()) == {"tender", "member", "guest"}, "three came", PATIENCE_S
+                )
+            await asyncio.to_thread(wait_until, lambda: people()["member"]["left_s"] is not None, "one left", PATIENCE_S)
             now = await asyncio.to_thread(people)
             assert now["tender"]["left_s"] is None
             assert (now["guest"]["is_guest"], now["member"]["is_guest"]) == (True, False)
@@ -137,6 +139,26 @@ def test_running_numbers_are_the_same_for_those_who_may_read_less(hall: TownHall
     assert [(one["paper"], one["first"]) for one in less["parts"]] == [(hall.paper.id, 3)]
     assert (less["page_count"], len(less["content_ids"])) == (5, 3)
     assert hidden.id not in hall.ask("member", f"/meetings/{made['id']}/manifest.json").body.decode()
+
+
+def test_the_agenda_does_not_name_what_somebody_may_not_read(house: LiveHouse) -> None:
+    hall = house.hall
+    draft = hall.shelf.register(paper_of(41), hall.finance, name="未公表の人事案", from_s=hall.now_s + 86_400)
+    meeting = house.begin()
+
+    async def scenario() -> None:
+        async with house.tablet("tender") as chair, house.tablet("member") as member:
+            await chair.hello(meeting)
+            await member.hello(meeting)
+            await member.say("ask", what="details")
+            await member.until("details", 2)
+            names = [[item["name"] for item in one["agenda"]] for one in (*chair.of("details"), *member.of("details"))]
+            assert names == [[hall.paper.name, draft.name], [hall.paper.name, "—"], [hall.paper.name, "—"]]
+
+    asyncio.run(scenario())
+    for who, name in (("tender", draft.name), ("member", "—")):
+        told = house.ask(who, f"/meetings/{meeting}").json()["agenda"]
+        assert [one["name"] for one in told] == [hall.paper.name, name]
 
 
 def test_a_meeting_begins_with_what_its_chair_may_read(hall: TownHall) -> None:

@@ -133,6 +133,24 @@ def test_a_page_of_another_origin_gets_no_connection(house: LiveHouse) -> None:
     assert "refused, /live: a page of another origin" in {one.detail for one in house.hall.access.audit_rows()}
 
 
+def test_a_login_that_ended_by_time_can_say_nothing_more(house: LiveHouse) -> None:
+    meeting = house.begin()
+
+    async def scenario() -> None:
+        async with house.tablet("tender") as chair:
+            await chair.hello(meeting)
+            house.hall.now_s += 400 * 86_400
+            where = {"paper": chair.state["paper"], "revision": chair.state["revision"], "page": 2}
+            told = {"id": "late", "client": "c1", "count": 1, "epoch": chair.state["epoch"]}
+            await chair.say("show", **told, **where)
+            assert await chair.until_closed() == 4401
+
+    asyncio.run(scenario())
+    found = house.hall.meetings.hub.read(meeting)
+    assert found is not None
+    assert found.state.page == 1
+
+
 def test_the_audit_has_what_was_done_and_neither_turns_nor_votes(house: LiveHouse) -> None:
     meeting = house.begin()
 

@@ -20,8 +20,11 @@ pytest.importorskip("websockets", reason="needs the extra server")
 
 from live_house import PATIENCE_S, live_house
 
+from sidebooks_core.access.principals import CITIZEN
 from sidebooks_core.meeting.messages import Farewell, Whisper, encoded
-from sidebooks_core.server.listener import End
+from sidebooks_core.meeting.model import Participant
+from sidebooks_core.server.listener import End, Listener, Listening
+from sidebooks_core.server.live.clients import Client, Speaker, silent
 from sidebooks_core.server.live.farewells import CODES, farewell_at
 from sidebooks_core.server.live.outbox import MOST_ANSWERS, MOST_WHISPERS, Outbox
 from sidebooks_core.server.live.pace import Pace
@@ -162,22 +165,24 @@ def test_who_says_nothing_is_gone(hall: TownHall, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("sidebooks_core.server.live.meetings_here.SILENCE_S", 0.5)
     meeting = begun(hall)
 
-    async def answer(plug: Plug) -> None:
-        count = 0
-        while True:
-            count += 1
-            ping = await plug.until("ping", count)
-            await plug.say("pong", epoch=ping["epoch"], seq=ping["seq"], is_following=True)
-
     async def scenario() -> None:
-        async with plugged(hall, "tender", meeting) as awake, plugged(hall, "member", meeting) as asleep:
-            answering = asyncio.create_task(answer(awake))
-            farewell = await asleep.until("farewell")
-            assert farewell == {"kind": "farewell", "why": "slow", "return_s": 0.0}
-            count = len(awake.of("ping"))
-            await awake.until("ping", count + 3)
-            assert not awake.of("farewell")
-            answering.cancel()
+        async with plugged(hall, "member", meeting) as asleep:
+            await asleep.until("ping")
+            assert await asleep.until("farewell") == {"kind": "farewell", "why": "slow", "return_s": 0.0}
+
+    asyncio.run(scenario())
+
+
+def test_silent_is_who_says_nothing_for_long() -> None:
+    async def scenario() -> None:
+        asks = Listening(
+            session="", share=("", "known"), principal=CITIZEN, may_see_documents=lambda: False, changes_after=None
+        )
+        speaker = Speaker(meeting="m", participant=Participant("p", "P"), client="c", principal=CITIZEN, address="")
+        awake, asleep = (
+            Client(speaker=speaker, listener=Listener(asks), outbox=Outbox(), heard_s=heard_s) for heard_s in (90.0, 70.0)
+        )
+        assert silent([awake, asleep], 100.0, 20.0) == [asleep]
 
     asyncio.run(scenario())
 

@@ -216,7 +216,15 @@ def test_a_turn_carries_spread_and_rectangle(hand: Hand) -> None:
 
 
 @pytest.mark.parametrize(
-    "place", [{"spread": 4}, {"spread": 3}, {"view_pt": (0, 0, 0, 1)}, {"view_pt": (5, 0, 4, 1)}, {"view_pt": (1, 1, 1.01, 2)}]
+    "place",
+    [
+        {"spread": 4},
+        {"spread": 3},
+        {"spread": 6},
+        {"view_pt": (0, 0, 0, 1)},
+        {"view_pt": (5, 0, 4, 1)},
+        {"view_pt": (1, 1, 1.01, 2)},
+    ],
 )
 def test_a_place_that_is_none_is_refused(hand: Hand, place: dict[str, Any]) -> None:
     assert hand.refused(Show, PRESENTER, **{"paper": "budget", "revision": 2, "page": 4, **place}) == "wrong place"

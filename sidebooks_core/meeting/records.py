@@ -134,7 +134,7 @@ class Records:
         return restored(replace(found, state=replace(found.state, mode="ended")), row.epoch)
 
     def before(self, old: Meeting | None, new: Meeting) -> None:
-        """See `Backing`. Raises NoSuchMeeting, and Conflict if a vote was confirmed otherwise."""
+        """See `Backing`. Raises NoSuchMeeting, and Conflict if a vote was confirmed or broken off otherwise."""
         state = new.state
         vote = new.vote if old is None or _is_told(old.vote, new.vote) else None
         has_ended = state.mode == "ended" and (old is None or old.state.mode != "ended")
@@ -247,12 +247,13 @@ def _keep_vote(writing: Writing, meeting_id: str, vote: Vote) -> None:
         vote = replace(vote, named={}, counts={}, counted=frozenset())
     writing.run(
         "INSERT INTO vote VALUES (?, ?, ?, ?) ON CONFLICT (meeting, number) "
-        "DO UPDATE SET stage = excluded.stage, vote = excluded.vote WHERE stage <> 'confirmed'",
+        "DO UPDATE SET stage = excluded.stage, vote = excluded.vote "
+        "WHERE stage <> 'confirmed' AND (stage <> 'broken off' OR excluded.stage = 'broken off')",
         *(meeting_id, vote.number, vote.stage, _text(vote)),
     )
-    kept = writing.one(str, "SELECT vote FROM vote WHERE meeting = ? AND number = ?", meeting_id, vote.number)
+    kept = writing.one(str, "SELECT vote FROM vote WHERE meeting = ? AND number = ?", meeting_id, vote.number) or ""
     if kept != _text(vote):
-        raise Conflict(f"vote {vote.number} was confirmed already, and stays as it is")
+        raise Conflict(f"vote {vote.number} was {_parsed(kept, Vote).stage} already, and stays as it is")
 
 
 def _votes(reading: Reading, meeting_id: str) -> list[Vote]:

@@ -25,7 +25,7 @@ from msgspec.structs import replace
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from sidebooks_core.errors import HubFailed, NoSuchMeeting, RequestError
+from sidebooks_core.errors import HubFailed, NoSuchMeeting, RequestError, StorageError
 from sidebooks_core.meeting.hub import Backing, Decide, Listener, Listeners, NoBacking, Pace, Turns
 from sidebooks_core.meeting.messages import Refused
 from sidebooks_core.meeting.model import Meeting, newer
@@ -100,6 +100,8 @@ class RedisHub:
         self._turns = Turns()
         self._known: dict[str, Meeting] = {}
         self._heard_s: float | None = None
+        self._unread: set[str] = set()
+        """Meetings that are to be read, since something may have been told that did not arrive. Of the watchdog."""
         self._closing = threading.Event()
         self._beat = f"{prefix}:beat:{secrets.token_hex(8)}".encode()
         self._redis = redis.Redis.from_url(
@@ -298,9 +300,12 @@ class RedisHub:
     def _hear(self, message: Mapping[str, object]) -> None:
         kind, channel, data = message["type"], message["channel"], message["data"]
         if kind == "subscribe":  # it was sent last, so all subscriptions are in force
-            self._catch_up()
+            self._run = self._run_id()
+            self._unread = set(self._listeners.meetings())
         if kind == "subscribe" or channel == self._beat:
-            self._heard_s = time.monotonic()
+            self._catch_up()
+            if not self._unread:
+                self._heard_s = time.monotonic()
         if kind != "pmessage" or not isinstance(channel, bytes) or not isinstance(data, bytes):
             return
         what, meeting_id = channel.decode().removeprefix(f"{self._prefix}:").split(":", 1)
@@ -316,12 +321,20 @@ class RedisHub:
         self._listeners.tell(state)
 
     def _catch_up(self) -> None:
-        """Read the state of each meeting that is followed here: what was told meanwhile is in it."""
-        self._run = self._run_id()
-        for meeting_id in self._listeners.meetings():
-            found = self._read(meeting_id)
+        """Read the state of each meeting that is followed here: what was told meanwhile is in it.
+
+        One that cannot be read is tried again with each beat, and keeps no news from the others.
+        """
+        for meeting_id in self._unread & set(self._listeners.meetings()):
+            try:
+                found = self._read(meeting_id)
+            except (HubFailed, StorageError) as fault:
+                _log.warning("the meeting %s cannot be read; it is tried again: %s", meeting_id, fault)
+                continue
+            self._unread.discard(meeting_id)
             if found is not None:
                 self._listeners.tell(found.meeting.state)
+        self._unread.intersection_update(self._listeners.meetings())
 
     def _learn(self, state: State) -> None:
         with self._lock:

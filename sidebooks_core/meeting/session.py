@@ -44,6 +44,8 @@ from sidebooks_core.meeting.voting import is_voting, voted, without_open_vote
 MOST_COUNTS = 64
 """Clients whose last command is remembered. The one that was quiet longest is forgotten first."""
 MOST_ROLES = 200
+SPREAD_PAGES = 2
+"""Of a spread, at most. All of them are drawn for everybody at once."""
 PLACES = 1
 """Decimal places of points in a state."""
 
@@ -145,7 +147,7 @@ def _placed(meeting: Meeting, place: Show | OpenPaper) -> Meeting | Why:
     view_pt = None if place.view_pt is None else _rounded(place.view_pt)
     if view_pt is not None and (view_pt[0] >= view_pt[2] or view_pt[1] >= view_pt[3]):
         return "wrong place"
-    if place.spread is not None and place.spread <= place.page:
+    if place.spread is not None and not place.page < place.spread < place.page + SPREAD_PAGES:
         return "wrong place"
     state = replace(
         meeting.state,

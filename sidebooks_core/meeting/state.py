@@ -71,6 +71,7 @@ class AgendaItem(Struct, frozen=True):
     """A paper of the agenda, or a heading."""
 
     name: Name
+    """Whoever may not read the paper is told "—"."""
     paper: NoId = ""
     """Empty: a heading without a paper."""
     revision: Count = 0

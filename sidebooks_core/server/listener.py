@@ -178,15 +178,15 @@ class Listener:
                     async with asyncio.timeout(ALIVE_EVERY_S):
                         await self._wake.wait()
                 except TimeoutError:
-                    if await self._goes_on():
+                    if await self.goes_on():
                         yield None
                     continue
                 self._wake.clear()
-                if not await self._goes_on():
+                if not await self.goes_on():
                     break
                 is_last = self.seat is not None and self.seat.farewell is not None  # asked before it is taken
                 for number, one in enumerate(self._take(is_last=is_last)):
-                    if number == 0 or await self._goes_on():
+                    if number == 0 or await self.goes_on():
                         yield one
                 if is_last:
                     self.end = self.end or End.LEFT
@@ -202,8 +202,8 @@ class Listener:
             self.end = End.OVER
         return self.end is not None
 
-    async def _goes_on(self) -> bool:
-        """Whether more may be sent. Asked before each piece: a login may end by time, and then nobody tells of it."""
+    async def goes_on(self) -> bool:
+        """Whether more may be sent, or heard. Asked each time: a login may end by time, and then nobody tells of it."""
         if self._is_over():
             return False
         answer = self.asks.question.known()
@@ -213,7 +213,7 @@ class Listener:
             self._known_until_s = self._loop.time() + KNOWN_FOR_S  # if somebody is logged out during the look, it is 0 again
             answer = await self.asks.question.find()
         if not answer:
-            self.end = self.end or End.REVOKED
+            self.stop(End.REVOKED)
         return self.end is None
 
     def _read_on(self) -> None:

@@ -54,6 +54,7 @@ MOST_PAPERS = 300
 MEETING_FRAGMENT = "#meeting="
 CODE_FRAGMENT = "&code="
 """A browser keeps what follows # to itself: the code reaches no log of a server."""
+HAS_ENDED = "the meeting has ended"
 CSV = "text/csv; charset=utf-8"
 OWN = "server"
 """The client in whose name the server gives the first commands of a meeting."""
@@ -120,6 +121,10 @@ async def make_code(parts: ServerParts, request: HttpRequest) -> HttpResponse:
     def made() -> None:
         live.meetings.records.set_code(kept.id, code)
         access.open_to_guests(kept.id, code, folders, name=kept.name, until_s=until_s, who=request.principal)
+        now = live.meetings.records.meeting(kept.id)
+        if now is None or now.ended_s is not None:  # it ended meanwhile, when it had no guests to log out
+            access.end_links_of_meeting(kept.id, who=request.principal)
+            raise RequestError(HAS_ENDED)
 
     await parts.pools.run("logins", made)
     address = f"{_address(request, kept.id)}{CODE_FRAGMENT}{code}"
@@ -246,14 +251,15 @@ def _with_agenda(meeting: Meeting, by: Speaker, papers: Sequence[Paper]) -> Meet
 
 async def _details(parts: ServerParts, request: HttpRequest, kept: KeptMeeting, meeting: Meeting) -> MeetingDetails:
     entry = _entry(parts, request, kept, await _standings(parts, kept.id))
-    here = parts.meeting_parts().here.find(kept.id)
+    live = parts.meeting_parts()
+    here, seen = live.here.find(kept.id), await live.access.seen_by(request.principal, meeting.details)
     who = speaker_of(request, kept.id, "").participant.id if request.principal.id else ""
     return MeetingDetails(
         **{name: getattr(entry, name) for name in MeetingEntry.__struct_fields__},
         participant=who,
         role=meeting.details.roles.get(who, "viewer"),
         presenter=meeting.details.names.get(meeting.state.presenter, ""),
-        agenda=list(meeting.details.agenda),
+        agenda=list(seen.agenda),
         here=0 if here is None else here.count().here,
         socket=f"{'ws' + request.base.removeprefix('http')}/live",
         qr=f"{request.base}/meetings/{kept.id}/qr.svg",
@@ -317,7 +323,7 @@ async def _meeting(parts: ServerParts, request: HttpRequest) -> tuple[KeptMeetin
 async def _under_way(parts: ServerParts, request: HttpRequest) -> KeptMeeting:
     kept = await _kept(parts, request.params["meeting"])
     if kept.ended_s is not None:
-        raise RequestError("the meeting has ended")
+        raise RequestError(HAS_ENDED)
     return kept
 
 

@@ -69,6 +69,11 @@ class Count(Struct, frozen=True, kw_only=True):
     behind: int
 
 
+def silent(clients: Iterable[Client], now_s: float, longest_s: float) -> list[Client]:
+    """Those that have said nothing for longer. now_s: by the clock of the event loop."""
+    return [one for one in clients if now_s - one.heard_s > longest_s]
+
+
 def counted(clients: Iterable[Client], position: Position) -> Count:
     """position: of the present state."""
     present = [one for one in clients if not one.is_projector]

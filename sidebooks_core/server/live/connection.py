@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -88,6 +89,8 @@ class Connection:
 
     async def _heard(self, message: ClientMessage) -> None:
         try:
+            if not await self._listener.goes_on():  # a login may have ended, and nobody has told of it
+                return
             if isinstance(message, Hello):
                 await self._enter(message)
             elif self._client is None:
@@ -123,7 +126,8 @@ class Connection:
             self._live.desk.refusals.note(request.principal, request.address, f"meeting {hello.meeting}", "may not join")
             raise Turned(NO_SUCH)
         speaker = speaker_of(request, hello.meeting, hello.client)
-        entering = Entering(speaker=speaker, listener=self._listener, outbox=self.outbox, view_px=self._view_px)
+        sees = partial(self._live.access.seen_by, request.principal)
+        entering = Entering(speaker=speaker, listener=self._listener, outbox=self.outbox, sees=sees, view_px=self._view_px)
         client = await self._live.here.enter(entering, hello)
         if self._listener.has_ended():  # meanwhile
             self._live.here.leave(client)

@@ -27,6 +27,7 @@ from sidebooks_core.meeting.messages import (
 )
 from sidebooks_core.meeting.model import Meeting, Participant
 from sidebooks_core.meeting.session import decide, kind_of
+from sidebooks_core.meeting.state import Details, State
 from sidebooks_core.meeting.voting import VoteCommand
 from sidebooks_core.server.live.ahead import Ahead, Spot
 from sidebooks_core.server.live.between import Pointed
@@ -68,7 +69,8 @@ class Desk:
                 raise RequestError("a hello is the first message of a connection, and of no other")
             case Ask():
                 self._here.heard(speaker, None)
-                return [await self._asked(speaker, message)]
+                asked = await self._asked(speaker, message)
+                return [await self._access.seen_by(speaker.principal, asked) if isinstance(asked, Details) else asked]
             case Pong() | Painted():
                 self._here.heard(speaker, message)
                 return []
@@ -91,7 +93,7 @@ class Desk:
             raise Conflict(f"the meeting cannot end now: {made.why}")
         await self._access.close(meeting_id)
 
-    async def _asked(self, speaker: Speaker, ask: Ask) -> ServerMessage:
+    async def _asked(self, speaker: Speaker, ask: Ask) -> State | Details:
         here = self._here.find(speaker.meeting)
         if here is not None:
             if ask.what == "state":
@@ -143,6 +145,8 @@ class Desk:
         made = await self._change(speaker.meeting, meant, speaker)
         if isinstance(made, Refused):
             self._refuse(speaker, f"{name}: {made.why}")
+            if isinstance(meant, End) and made.why == "ended":
+                await self._access.close(speaker.meeting)  # the first time it may have failed
             return made
         await self._follow_up(speaker, meant, made)
         epoch, seq = made.state.position

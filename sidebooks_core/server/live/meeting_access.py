@@ -5,14 +5,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection
 
+from msgspec.structs import replace
+
 from sidebooks_core.access import Access
 from sidebooks_core.access.operations import Operation
 from sidebooks_core.access.principals import Principal
 from sidebooks_core.errors import StorageFailed
+from sidebooks_core.meeting.state import Details
 from sidebooks_core.server.gate import Gate
 from sidebooks_core.server.places import Memory, Places, Standings
 from sidebooks_core.server.pools import Pools
 
+CLOSED = "—"
+"""In place of the name of a paper that somebody may not read."""
 _log = logging.getLogger("sidebooks_core.server")
 
 
@@ -42,6 +47,20 @@ class MeetingAccess:
     def may_read(self, principal: Principal, standings: Standings) -> bool:
         """Whether somebody may read a paper that stands there. From any thread."""
         return self._gate.sees(principal, Operation.READ_IMAGE, standings)
+
+    async def seen_by(self, principal: Principal, details: Details) -> Details:
+        """The details of a meeting with the names of those papers that somebody may read; of others there is `CLOSED`."""
+        papers, places = {one.paper for one in details.agenda if one.paper}, self._places.papers
+        found = {one: places.known(one) for one in papers}
+        unknown = [one for one, standings in found.items() if standings is None]
+        if unknown:
+            found |= await self._pools.run("access", lambda: {one: places.find(one) for one in unknown})
+        closed = {one for one, standings in found.items() if standings is None or not self.may_read(principal, standings)}
+        if not closed:
+            return details
+        return replace(
+            details, agenda=tuple(replace(one, name=CLOSED) if one.paper in closed else one for one in details.agenda)
+        )
 
     def audit(self, operation: Operation, who: Principal, address: str, detail: str) -> None:
         """Have the audit say it. It never waits."""

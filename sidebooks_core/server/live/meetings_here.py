@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from msgspec import Struct
@@ -14,11 +14,12 @@ from sidebooks_core.errors import SidebooksError
 from sidebooks_core.meeting.meetings import Meetings
 from sidebooks_core.meeting.messages import PROTOCOL, Farewell, Hello, Welcome
 from sidebooks_core.meeting.model import Meeting
+from sidebooks_core.meeting.state import Details
 from sidebooks_core.server.listener import Listener
 from sidebooks_core.server.live import between
 from sidebooks_core.server.live.attendance import Attendance
 from sidebooks_core.server.live.between import Passed, Passing, Said
-from sidebooks_core.server.live.clients import Client, Speaker
+from sidebooks_core.server.live.clients import Client, Speaker, silent
 from sidebooks_core.server.live.meeting_here import MeetingHere
 from sidebooks_core.server.live.outbox import Outbox
 from sidebooks_core.server.live.pace import Pace
@@ -50,12 +51,17 @@ class Turned(Exception):
         self.farewell = farewell
 
 
+Sees = Callable[[Details], Awaitable[Details]]
+"""The details as somebody sees them."""
+
+
 class Entering(Struct, frozen=True, eq=False, kw_only=True):
     """A connection that says hello."""
 
     speaker: Speaker
     listener: Listener
     outbox: Outbox
+    sees: Sees
     view_px: tuple[int, int] | None = None
 
 
@@ -69,6 +75,7 @@ class MeetingsHere:
         self._entered: dict[str, tuple[MeetingHere, Callable[[], None]]] = {}
         """Each with what ends its subscription."""
         self._reading: dict[str, asyncio.Future[Meeting | None]] = {}
+        """Looks at the hub that have not begun."""
         self._whispering: set[asyncio.Future[bool]] = set()
         self._attendance = Attendance(meetings.records, pools)
         self._beat: asyncio.Task[None] | None = None
@@ -97,7 +104,7 @@ class MeetingsHere:
         if hello.protocol != PROTOCOL:
             raise Turned(Farewell(why="protocol", return_s=None))
         await self._turn()
-        speaker, here = entering.speaker, await self._meeting_here(hello.meeting)
+        speaker, (here, details) = entering.speaker, await self._ready(hello.meeting, entering.sees)
         client = Client(
             speaker=speaker,
             listener=entering.listener,
@@ -107,8 +114,6 @@ class MeetingsHere:
             is_following=here.state.mode in ("follow", "locked"),
             heard_s=asyncio.get_running_loop().time(),
         )
-        if not here.has_details():
-            await self.refresh(here)
         welcome = Welcome(
             protocol=PROTOCOL,
             meeting=here.id,
@@ -117,7 +122,7 @@ class MeetingsHere:
             ping_s=PING_S,
         )
         before = here.add(client)
-        client.outbox.answer(welcome, here.state, here.details)  # after it was added: no state is missed
+        client.outbox.answer(welcome, here.state, details)  # after it was added: no state is missed
         if before is not None:
             before.leave(Farewell(why="slow", return_s=None))
         if not client.is_projector:
@@ -158,13 +163,23 @@ class MeetingsHere:
             task.add_done_callback(self._whispering.discard)
 
     async def read(self, meeting_id: str) -> Meeting | None:
-        """The present meeting. Those who ask at once ask the hub once. Raises HubFailed, StorageError."""
+        """The meeting, looked at after this was called. Who asks at once asks the hub once. Raises HubFailed, StorageError."""
         reading = self._reading.get(meeting_id)
         if reading is None:
-            reading = asyncio.ensure_future(self._pools.run("meetings", self._meetings.hub.read, meeting_id))
+            reading = asyncio.ensure_future(self._pools.run("meetings", self._read, meeting_id))
             self._reading[meeting_id] = reading
-            reading.add_done_callback(lambda _: self._reading.pop(meeting_id, None))
+            reading.add_done_callback(partial(self._forget_reading, meeting_id))
         return await asyncio.shield(reading)
+
+    def _read(self, meeting_id: str) -> Meeting | None:
+        """In a thread. Whoever asks from here on is not answered by this look: it may miss what is told meanwhile."""
+        self._reading.pop(meeting_id, None)
+        return self._meetings.hub.read(meeting_id)
+
+    def _forget_reading(self, meeting_id: str, reading: asyncio.Future[Meeting | None]) -> None:
+        """It is over; perhaps it never began."""
+        if self._reading.get(meeting_id) is reading:
+            del self._reading[meeting_id]
 
     async def refresh(self, here: MeetingHere) -> None:
         """Have the present details. Raises HubFailed, StorageError."""
@@ -178,6 +193,19 @@ class MeetingsHere:
             unsubscribe()
         self._entered.clear()
         self._attendance.close()
+
+    async def _ready(self, meeting_id: str, sees: Sees) -> tuple[MeetingHere, Details]:
+        """With its details as somebody sees them. Come in before you wait for anything else: then it is not let go.
+
+        Raises Turned, HubFailed, StorageError.
+        """
+        while True:
+            here = await self._meeting_here(meeting_id)
+            if not here.has_details():
+                await self.refresh(here)
+            details = await sees(here.details)
+            if self.find(meeting_id) is here:  # else it was let go meanwhile, since nobody was in it
+                return here, details
 
     async def _meeting_here(self, meeting_id: str) -> MeetingHere:
         """Raises Turned, HubFailed, StorageError."""
@@ -229,10 +257,9 @@ class MeetingsHere:
     def _look_at(self, here: MeetingHere, group: int, *, is_sure: bool) -> None:
         now_s = asyncio.get_running_loop().time()
         clients = here.clients()
-        for client in clients:
-            if now_s - client.heard_s > SILENCE_S:
-                client.leave(Farewell(why="slow", return_s=0.0))
-                self.leave(client)
+        for client in silent(clients, now_s, SILENCE_S):
+            client.leave(Farewell(why="slow", return_s=0.0))
+            self.leave(client)
         here.ping(clients[group::GROUPS], is_sure=is_sure)
         if group:
             return
