@@ -122,9 +122,28 @@ def test_the_presentation_is_handed_over_and_taken_back(hall: Hall) -> None:
     member.sees(3).says(t("m_following", name=CHAIR))
     assert member.side("course").get_by_role("button", name=t("take")).count() == 0, "speakers and the chair may"
     chair.tab.locator("#meetingside [data-choice=viewer]").click()
+    member.turns()
+    member.sees(4).says(t("m_away", name=CHAIR))
     member.press("take")
     member.says(t("m_you_present"))
-    chair.says(t("m_following", name=MEMBER))
+    chair.sees(4).says(t("m_following", name=MEMBER))
+
+
+def test_of_two_devices_of_the_presenter_one_leads_and_the_other_follows(hall: Hall) -> None:
+    first, second = hall.seat(CHAIR).sees(1), hall.seat(CHAIR, screen=DESKTOP).sees(1)
+    follower = hall.seat(MEMBER).sees(1)
+    first.turns()
+    for seat in (second, follower):
+        seat.sees(2)
+    second.turns("End")
+    for seat in (first, follower):
+        seat.sees(12)
+    first.turns("Home")
+    for seat in (second, follower):
+        seat.sees(1)
+    second.turns("End")
+    for seat in (first, follower):
+        seat.sees(12)
 
 
 def test_a_pointer_is_seen_by_others_and_fades(hall: Hall) -> None:
@@ -223,5 +242,5 @@ def test_a_paper_that_is_closed_to_somebody_is_told(hall: Hall) -> None:
     presenter.tab.evaluate(f"location.hash = 'paper={paper}'")
     presenter.sees(1, paper)
     follower.says(t("paper_closed")).sees(1, hall.budget)
-    presenter.side("agenda").get_by_role("button", name="請願書").first.click()
-    follower.sees(1, hall.petition).says(t("m_following", name=CHAIR))
+    presenter.side("agenda").get_by_role("button", name="予算書").first.click()
+    follower.says(t("m_following", name=CHAIR)).sees(1, hall.budget)

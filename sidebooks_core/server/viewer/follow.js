@@ -30,6 +30,8 @@ export class Following {
   #acknowledged = null;
   #again = 0;
   #previews = 0;
+  /** The paper that is not open to whoever reads. */
+  closed = "";
 
   /** @param {Participation} part */
   constructor(part) {
@@ -74,19 +76,31 @@ export class Following {
     const { part } = this;
     const state = part.shown;
     if (!state) { this.#release(); return; }
-    if (this.#isOpen(state)) { this.#turn(state); return; }
+    if (state.paper === this.closed) return; // it was asked for
+    this.closed = "";
+    if (this.#isOpen(state)) {
+      this.#tellProblem("");
+      this.#turn(state);
+      return;
+    }
     try {
       const paper = await part.paper(state.paper);
       if (part.shown?.paper !== state.paper) { this.#isStale = true; return; }
       await this.#open(state, paper);
-      this.#tellProblem("");
+      if (!this.closed) this.#tellProblem("");
     } catch (thrown) {
       const error = /** @type {Problem} */ (thrown);
       if (error.name === "AbortError") return; // something else was opened meanwhile, or the meeting was left
-      if (error.status && error.status < 500) { this.#tellProblem("paper_closed"); return; }
+      if (error.status && error.status < 500) { this.#tellClosed(state); return; }
       await pause(AGAIN_MS, part.signal).catch(() => {});
       this.#isStale = true;
     }
+  }
+
+  /** @param {State} state */
+  #tellClosed({ paper }) {
+    this.closed = paper;
+    this.#tellProblem("paper_closed");
   }
 
   /** @param {string} key of a text */
@@ -107,7 +121,7 @@ export class Following {
     const { part } = this;
     const { app } = part;
     const { document } = paper;
-    if (!document) { this.#tellProblem("paper_closed"); return; }
+    if (!document) { this.#tellClosed(state); return; }
     this.#arrange(state);
     this.#spreadPreviews(part.isPresenter || part.ahead.here.has(paper.id) ? 0 : PREVIEWS_MS);
     await this.#leading(() => app.showBook(document.id, state.page, paper));
@@ -146,6 +160,7 @@ export class Following {
   #turn(state) {
     const { reader } = this.part.app;
     const { paper, page, spread } = state;
+    this.part.presenting.forget(); // if another device presents, this one has told nothing
     this.#arrange(state);
     this.#leading(() => {
       const led = this.#led;

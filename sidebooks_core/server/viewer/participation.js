@@ -1,7 +1,7 @@
 /* The meeting that this tab takes part in. It ties the client of the protocol to the reader and to what is on the screen. */
 
 /** @import { App, PaperDetails } from "./types" */
-/** @import { Details, Progress, Refusal, Tally, Whisper } from "./meeting.js" */
+/** @import { Progress, Refusal, Tally } from "./meeting.js" */
 /** @import { State } from "./following.js" */
 /** @import { Listeners } from "./feed.js" */
 
@@ -65,7 +65,7 @@ export class Participation extends EventTarget {
     this.signal = this.#ending.signal;
     this.meeting = new Meeting(app.library, id, {
       state: () => this.#stateCame(),
-      details: (details) => this.#detailsCame(details),
+      details: () => this.#detailsCame(),
       progress: (progress) => { this.progress = progress; this.change(); },
       tally: (tally) => { this.tally = tally; this.change(); },
       whisper: (whisper) => this.pointers.hear(whisper),
@@ -115,6 +115,7 @@ export class Participation extends EventTarget {
 
   /** Whether whoever reads here is kept on the presenter's page. */
   get isLocked() {
+    if (this.over) return false;
     if (this.isProjector) return true;
     return this.state?.mode === "locked" && this.state.paper !== "" && !this.isPresenter;
   }
@@ -141,7 +142,7 @@ export class Participation extends EventTarget {
 
   /** To the presenter's page. */
   comeBack() {
-    this.problem = "";
+    this.problem = this.following.closed = "";
     this.meeting.returned();
     this.following.apply();
   }
@@ -170,9 +171,11 @@ export class Participation extends EventTarget {
 
   /** Become the presenter: from now on all see what is on this screen. */
   async take() {
-    if (!await this.command(this.isChair ? "take_back" : "take")) return;
-    this.presenting.begin();
+    this.#isTaking = true;
+    this.#isTaking = await this.command(this.isChair ? "take_back" : "take") && !this.isPresenter; // till the state says so
   }
+
+  #isTaking = false;
 
   leave() {
     if (this.#hasLeft) return;
@@ -202,7 +205,7 @@ export class Participation extends EventTarget {
     const had = this.#had;
     this.#had = state;
     if (state?.mode === "ended" && !this.over) { this.#end("ended"); return; }
-    if (state && had && this.isPresenter && had.presenter !== state.presenter) this.presenting.handedOver();
+    if (state && had && this.isPresenter && had.presenter !== state.presenter) this.#presentNow();
     if (state && this.isPresenter && repeats(this.presenting.told, had, state, this.meeting.participant)) this.presenting.tell();
     else this.following.apply().then(() => this.#entered(), (error) => this.#entered(error));
     this.ahead.look();
@@ -212,9 +215,13 @@ export class Participation extends EventTarget {
   /** @type {State | null} */
   #had = null;
 
-  /** @param {Details} details */
-  #detailsCame(details) {
-    this.dispatchEvent(new CustomEvent("details", { detail: details }));
+  #presentNow() {
+    if (this.#isTaking) this.presenting.begin();
+    else this.presenting.handedOver();
+    this.#isTaking = false;
+  }
+
+  #detailsCame() {
     this.ahead.look();
     this.change();
   }

@@ -44,18 +44,20 @@ export class Presenting {
 
   /** Whoever reads here presents from now on: all are led to what this screen shows. */
   begin() {
+    const place = this.#place();
     this.told = null;
-    if (this.#place()) this.tell();
-    else this.part.following.apply();
+    if (place) this.#send(place);
   }
 
   /** Somebody made us the presenter: we begin where they were. */
   handedOver() {
-    if (this.#isAsked) return;
     this.told = null;
     this.part.meeting.returned();
     this.part.tell("you_present");
   }
+
+  /** This screen is led by what somebody else has told. */
+  forget() { this.told = null; }
 
   /** The reader is about to show something else. */
   moved() {
