@@ -120,3 +120,15 @@ def test_the_page_may_connect_to_its_own_server_only(house: House) -> None:
         rules = answer.headers["Content-Security-Policy"].split("; ")
     host = house.address.removeprefix("http://").rstrip("/")
     assert f"connect-src 'self' ws://{host}" in rules
+
+
+def test_whose_rights_have_changed_takes_part_still_and_whose_login_has_ended_logs_in(hall: Hall) -> None:
+    presenter = hall.seat(CHAIR).sees(1)
+    follower = hall.seat(MEMBER).sees(1)
+    [member] = [one for one in hall.house.ask("GET", "people")["people"] if one["name"] == MEMBER]
+    hall.house.ask("PATCH", f"people/{member['id']}", {"groups": ["財政", "総務"]})
+    presenter.turns()
+    follower.sees(2).says(t("m_following", name=CHAIR))
+    hall.house.ask("DELETE", f"people/{member['id']}/sessions")
+    follower.tab.wait_for_selector(".entry input[type=password]", timeout=PATIENCE_MS)
+    follower.says(t("m_revoked"))

@@ -279,6 +279,15 @@ assert.deepEqual([wayAfter("socket", 1), wayAfter("socket", 2), wayAfter("stream
   house.clock.pass(100_000);
   assert.equal(house.sockets.length, 2);
   assert.deepEqual(house.heard("farewell"), [[{ kind: "farewell", why: "revoked", return_s: null }]]);
+  house.wake();
+  assert.equal(house.sockets.length, 2, "it is over, until somebody says otherwise");
+  house.meeting.comeAgain();
+  house.clock.pass(0);
+  house.join();
+  house.socket.tell(stateOf({ seq: 1 }));
+  assert.equal(house.meeting.state.seq, 1);
+  house.meeting.close();
+  assert.equal(house.clock.count, 0);
 }
 
 // Pointers: the newest of a fifteenth of a second, and their end at once

@@ -89,6 +89,7 @@ export class Live {
   #isOpen = false;
   #begun_ms = 0;
   #isOver = false;
+  #isHeld = false;
   /** What prevents the next attempt, the end of this one, and the end of a connection that is silent. @type {(() => void)[]} */
   #timers = [];
   #silence = () => {};
@@ -122,17 +123,21 @@ export class Live {
 
   /** The device may have been asleep: a connection shows that it is alive, or another one is made at once. */
   wake() {
-    if (this.#isOver) return;
+    if (this.#isOver || this.#isHeld) return;
     if (this.#isOpen) {
       this.#listenFor(ANSWER_MS);
       this.told.ask();
     } else if (!this.#line || this.place.clock.now() - this.#begun_ms > ANSWER_MS) this.#connect();
   }
 
-  /** The server goes away for a while: come back after a time, in milliseconds. @param {number} ms */
+  /**
+   * The server goes away for a while: come back after a time, in milliseconds. Infinity: not before somebody says so by another rest.
+   * @param {number} ms
+   */
   rest(ms) {
+    this.#isHeld = ms === Infinity;
     this.#drop();
-    this.#later(ms);
+    if (!this.#isHeld) this.#later(ms);
   }
 
   close() {

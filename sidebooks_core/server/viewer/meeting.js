@@ -225,6 +225,9 @@ export class Meeting {
     return this.command(isSame ? "show" : "open_paper", place);
   }
 
+  /** After a farewell for good: try it again, since whoever reads may take part all the same. */
+  comeAgain() { this.#live.rest(0); }
+
   close() {
     this.#live.close();
     this.#notBehind();
@@ -318,7 +321,7 @@ export class Meeting {
     farewell: (farewell) => {
       const { return_s } = farewell;
       if (return_s !== null) { this.#live.rest(1000 * return_s * this.clock.random()); return; }
-      this.#live.close();
+      this.#live.rest(Infinity);
       this.#notBehind();
       this.listeners.farewell?.(farewell);
     },

@@ -72,7 +72,7 @@ export class Participation extends EventTarget {
       connection: (isOpen) => this.#connectionChanged(isOpen),
       behind: () => this.change(),
       sure: (isSure) => { if (isSure !== this.isSure) { this.isSure = isSure; this.change(); } },
-      farewell: ({ why }) => this.#end(why),
+      farewell: ({ why }) => { why === "revoked" ? this.#lookWhy() : this.#end(why); },
       refused: () => { this.#look(); },
       feed: (kind, told) => this.#hear(kind, told),
       view: () => read(VIEW),
@@ -269,6 +269,12 @@ export class Participation extends EventTarget {
     else if (kind === "page") this.#feed.page?.(told);
     else if (kind === "shelf") this.#feed.shelf?.(told);
     else this.#feed.progress?.(told);
+  }
+
+  /* Rights have changed, or a login has ended. Whoever may take part still does. */
+  async #lookWhy() {
+    await this.#look();
+    if (!this.over && !this.#hasLeft) this.meeting.comeAgain();
   }
 
   /* The rest of the screen comes: at once, or when there is a connection again. */

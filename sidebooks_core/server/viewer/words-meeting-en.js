@@ -13,7 +13,7 @@ export const words = {
   m_behind: "You may not see the presenter’s present page. Please check your connection.",
   m_unsure: "The server cannot tell whether this is the newest page.",
   m_second_way: "By the slower connection",
-  m_you_present: "You present. All see your page.",
+  m_you_present: "You present: all see your page.",
   m_open_something: "You present. Open a paper: all will see it.",
   m_nothing_open: "No paper is open yet.",
   m_locked: "{name} presents. The page is locked for all.",
