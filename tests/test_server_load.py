@@ -71,10 +71,13 @@ def counted(owner: object, name: str, monkeypatch: pytest.MonkeyPatch) -> list[o
     return calls
 
 
-async def ask_and_leave(application: Application, path: str) -> None:
+async def ask_and_leave(application: Application, path: str, leaves: asyncio.Event | None = None) -> None:
+    """leaves: when it is set. None: at once."""
     sent: list[object] = []
 
     async def receive() -> dict[str, object]:
+        if leaves is not None:
+            await leaves.wait()
         return {"type": "http.disconnect"}
 
     async def send(message: dict[str, object]) -> None:
@@ -82,7 +85,7 @@ async def ask_and_leave(application: Application, path: str) -> None:
 
     scope = {"type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "headers": [], "query_string": b""}
     await application(scope, receive, send)
-    assert not sent
+    assert leaves is not None or not sent
 
 
 def test_identical_requests_at_once_go_one_way_and_render_once(
@@ -142,12 +145,14 @@ def test_a_client_that_goes_away_takes_its_queued_work_along(
         document.content_id(page)
 
     async def everybody() -> None:
-        await asyncio.gather(
-            *(
-                ask_and_leave(application, f"/documents/{document.id}/pages/{page + 1}/1900x3000")
-                for page in range(document.page_count)
-            )
-        )
+        leaves = asyncio.Event()
+        paths = [f"/documents/{document.id}/pages/{page + 1}/1900x3000" for page in range(document.page_count)]
+        asking = [asyncio.create_task(ask_and_leave(application, path, leaves)) for path in paths]
+        async with asyncio.timeout(20):
+            while not service.statistics().queued:
+                await asyncio.sleep(0)
+        leaves.set()
+        await asyncio.gather(*asking)
 
     asyncio.run(everybody())
     deadline_s = time.monotonic() + 20
