@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from meeting_hall import words
 from viewer_node import NODE, run
 
 pytestmark = pytest.mark.skipif(NODE is None, reason="needs node")
@@ -293,3 +294,16 @@ def test_addresses_of_meetings() -> None:
         ["code", "", "ABCD-EFGH"],
     ]
     assert address == "meeting=wIh3k0Tq-s"
+
+
+def test_whoever_asks_for_texts_that_are_coming_waits_for_them() -> None:
+    found = run(
+        """
+        const { speakAlsoOf } = await import("./matters.js");
+        const { t } = await import("./words.js");
+        speakAlsoOf("meeting");
+        await speakAlsoOf("meeting");
+        return t("m_menu");
+        """
+    )
+    assert found == words("en")["m_menu"]

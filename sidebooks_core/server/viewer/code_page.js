@@ -6,7 +6,8 @@ import { Api } from "./api.js";
 import { field, form, h, need } from "./elements.js";
 import { meetingStyle } from "./meeting_bar.js";
 import { addressOf } from "./place.js";
-import { fault, speakAlsoOf, t } from "./words.js";
+import { speakAlsoOf } from "./matters.js";
+import { fault, t } from "./words.js";
 
 /**
  * A code as it is written: ABCD-EFGH. Full-width letters and small ones are as good. Pure.

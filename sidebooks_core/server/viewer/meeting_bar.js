@@ -4,7 +4,8 @@
 
 import { button, h, icon, need } from "./elements.js";
 import { makeMeetingPanel } from "./meeting_panel.js";
-import { speakAlsoOf, t } from "./words.js";
+import { speakAlsoOf } from "./matters.js";
+import { t } from "./words.js";
 
 /** @type {Promise<unknown> | null} */
 let styled = null;

@@ -6,7 +6,8 @@
 import { h, icon, reconcile } from "./elements.js";
 import { meetingStyle } from "./meeting_bar.js";
 import { addressOf } from "./place.js";
-import { shortTime, speakAlsoOf, t } from "./words.js";
+import { speakAlsoOf } from "./matters.js";
+import { shortTime, t } from "./words.js";
 
 const AGAIN_MS = 20_000; // nobody tells when one begins
 

@@ -5,7 +5,8 @@
 import { Api } from "./api.js";
 import { dialog, field, form, h } from "./elements.js";
 import { addressOf } from "./place.js";
-import { speakAlsoOf, t } from "./words.js";
+import { speakAlsoOf } from "./matters.js";
+import { t } from "./words.js";
 
 /**
  * Ask for a name, and begin. Whoever begins is the chair, and presents.

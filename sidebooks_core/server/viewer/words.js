@@ -12,8 +12,8 @@ let language = "en";
 /** @type {Record<string, string>} */
 let texts = {};
 
-/** What beside the texts of every screen is spoken. @type {Set<string>} */
-const matters = new Set();
+/** What beside the texts of every screen is spoken of. @type {Set<string>} */
+export const matters = new Set();
 
 /**
  * Load the texts of a language, and use it from now on. Another language than these is English.
@@ -26,13 +26,6 @@ export async function speakIn(wanted) {
   [language, texts] = [chosen, Object.assign({}, ...all.map(({ words }) => words))];
 }
 
-/** Load the texts of a matter, too, from now on. @param {"meeting"} matter */
-export async function speakAlsoOf(matter) {
-  if (matters.has(matter)) return;
-  matters.add(matter);
-  await speakIn(language);
-}
-
 /**
  * A text, with `{name}`s filled in.
  * @param {string} key
@@ -41,6 +34,9 @@ export async function speakAlsoOf(matter) {
 export function t(key, values = {}) {
   return texts[key].replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
 }
+
+/** The language that is spoken. */
+export const spoken = () => language;
 
 /** @param {string} key */
 export const hasText = (key) => key in texts;
