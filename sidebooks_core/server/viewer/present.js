@@ -74,7 +74,8 @@ export class Presenting {
     const place = this.#place();
     if (!this.part.isPresenter) return;
     if (!place) { this.#tellNoPaper(); return; }
-    if (isSame(place, this.part.state)) this.told = place;
+    const isSettled = !this.#underWay && !this.#isMoving; // else what is under way takes the meeting elsewhere
+    if (isSettled && isSame(place, this.part.state)) this.told = place;
     else if (isSamePage(place, this.told)) this.#tellMovement();
     else this.#send(place);
   }
