@@ -417,3 +417,15 @@ def test_what_is_not_served_is_told_with_its_reason(shelf: Shelf, tmp_path: Path
     assert [one["name"] for one in told] == ["broken.pdf", "notes.txt"]
     assert all(one["reason"] and str(folder) not in one["reason"] for one in told)
     application.close()
+
+
+def test_a_file_that_changed_is_told_in_one_step(service: sb.TileService, tmp_path: Path) -> None:
+    shelf = Shelf(service)
+    picture(tmp_path / "a.png", "red")
+    assert shelf.register_folder(tmp_path) == 1
+    told: list[list[str]] = []
+    shelf.tell(told.append)
+    picture(tmp_path / "a.png", "blue")
+    os.utime(tmp_path / "a.png", (1.0, 1.0))
+    assert shelf.register_folder(tmp_path) == 1
+    assert [len(ids) for ids in told] == [1], "never without the document"

@@ -139,7 +139,7 @@ class Shelf:
 
     def _serve_file(self, path: Path) -> None:
         document = self.service.open(path)
-        self._forget_file(path, unless_id=document.id)
+        self._let_go(path, unless_id=document.id)  # told with the new one: else readers hear that theirs is gone
         self._add(path, Registered(document, path, folder=self._inner_folder(path)))
 
     def _inner_folder(self, path: Path) -> str:
@@ -148,20 +148,28 @@ class Shelf:
         )
         return "/".join(path.parent.relative_to(root).parts)
 
-    def _forget_file(self, path: Path, unless_id: str | None = None) -> None:
-        """A file no longer holds its document, unless its id is `unless_id`. A document leaves the shelf with its last file."""
+    def _forget_file(self, path: Path) -> None:
+        """A file is gone."""
+        if self._let_go(path):
+            self._tell()
+
+    def _let_go(self, path: Path, unless_id: str | None = None) -> bool:
+        """A file no longer holds its document, unless its id is `unless_id`. Returns whether the document has left the shelf.
+
+        It leaves with its last file.
+        """
         with self._lock:
             document_id = self._held.get(path)
             if document_id is None or document_id == unless_id:
-                return
+                return False
             del self._held[path]
             copies = self._copies[document_id]
             del copies[path]
             if copies:
-                return
+                return False
             del self._copies[document_id]
             self._take_place(document_id)
-        self._tell()
+            return True
 
     def _add(self, path: Path | None, registered: Registered) -> None:
         document = registered.document
