@@ -129,11 +129,10 @@ def done(made: Meeting | Refused) -> Meeting:
 
 
 class HubContract:
-    """What every hub does. `near` and `far` are two processes that share meetings; a hub of one process is both."""
+    """What every hub does. `near` and `far` are two processes that share meetings; a hub of one process is both.
 
-    @pytest.fixture
-    def make(self) -> Callable[..., Hub]:
-        raise NotImplementedError
+    The fixture `make`, of each class that takes the contract, makes a hub.
+    """
 
     @pytest.fixture
     def near(self, make: Callable[..., Hub]) -> Hub:
