@@ -27,7 +27,8 @@ async def disturbing(name: str, place: Place) -> AsyncIterator[None]:
             deaf = Follower(place, "deaf", Screens())
             stack.callback(deaf.close)
             await deaf.join()
-            assert deaf.wire is not None and deaf.wire.transport is not None
+            assert deaf.wire is not None
+            assert deaf.wire.transport is not None
             deaf.wire.transport.pause_reading()
         elif name == "one loses 20 % of its packets":
             relay = await asyncio.start_server(LossyLine(place.host, place.port).carry, "127.0.0.1", 0)

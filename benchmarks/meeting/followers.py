@@ -9,13 +9,14 @@ of the wait of each, since each tablet has a processor of its own.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import os
 import random
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -238,12 +239,24 @@ class Follower:
                 self._changed.clear()
                 await self._changed.wait()
 
+    async def painted(self, position: tuple[int, int]) -> Paint | None:
+        """The first page on the screen that is as new as a position. None: it did not come in `PATIENCE_S`."""
+
+        def found() -> Paint | None:
+            return next((one for one in self.paints if one.position >= position), None)
+
+        with contextlib.suppress(TimeoutError):
+            await self.until(lambda: found() is not None)
+        return found()
+
     async def command(self, kind: str, **fields: Any) -> dict[str, Any]:
         """Give a command, and wait for its answer."""
-        assert self.state is not None and self.wire is not None
+        assert self.state is not None
+        assert self.wire is not None
         self._count += 1
-        told = {"kind": kind, "id": f"{self._client[:16]}-{self._count}", "client": self._client, "count": self._count}
-        answer = self._answers[told["id"]] = asyncio.get_running_loop().create_future()
+        name = f"{self._client[:16]}-{self._count}"
+        told = {"kind": kind, "id": name, "client": self._client, "count": self._count}
+        answer = self._answers[name] = asyncio.get_running_loop().create_future()
         self.wire.say({**told, "epoch": self.state["epoch"], **fields})
         return await asyncio.wait_for(answer, PATIENCE_S)
 

@@ -26,15 +26,13 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
-import pymupdf
-
-from benchmarks.meeting.__main__ import bare_draw_s, counters, in_process, bundle_like, served
+from benchmarks.meeting.__main__ import bare_draw_s, bundle_like, in_process, served
 from benchmarks.meeting.disturbing import DISTURBANCES, disturbing
-from benchmarks.meeting.followers import Follower, Paint, Place, Screens
+from benchmarks.meeting.followers import Follower, Place, Screens
 from benchmarks.meeting.redis_server import redis_server
 from benchmarks.reporting import HEADERS, Percentiles, machine, print_machine, table, write_json
 
@@ -96,12 +94,11 @@ def meeting_of(path: Path, processes: int) -> Iterator[Place]:
     """A server with a meeting about one document, in which everybody may be."""
     with tempfile.TemporaryDirectory(prefix="sidebooks-meeting-") as folder:
         options = ["--data", f"{folder}/data", *PROXY]
-        if processes > 1:
-            with redis_server(Path(folder)) as url, served([path], f"{folder}/cache", *options, "--hub", url, "--processes", str(processes)) as address:  # fmt: skip
-                yield _begun(address)
-        else:
-            with served([path], f"{folder}/cache", *options) as address:
-                yield _begun(address)
+        with ExitStack() as stack:
+            if processes > 1:
+                hub = stack.enter_context(redis_server(Path(folder)))
+                options += ["--hub", hub, "--processes", str(processes)]
+            yield _begun(stack.enter_context(served([path], f"{folder}/cache", *options)))
 
 
 def _begun(address: str) -> Place:
@@ -175,24 +172,24 @@ class Show:
         if done["kind"] != "done":
             raise RuntimeError(f"the page cannot be shown: {done}")
         position = done["epoch"], done["seq"]
-        waiting = asyncio.gather(*(one.until(lambda one=one: _painted(one, position) is not None) for one in self._followers), return_exceptions=True)  # type: ignore[misc]  # fmt: skip
-        for one, result in zip(self._followers, await waiting, strict=True):
-            paint = _painted(one, position)
-            if isinstance(result, BaseException) or paint is None:
+        for paint in await asyncio.gather(*(one.painted(position) for one in self._followers)):
+            if paint is None:
                 self.late += 1
                 continue
             preview_s = paint.sharp_s if paint.preview_s is None else min(paint.preview_s, paint.sharp_s)
             self.waits.append(
-                {"page": page, "arrived": paint.arrived_s - sent_s, "preview": preview_s - sent_s, "sharp": paint.sharp_s - sent_s}
+                {
+                    "page": page,
+                    "arrived": paint.arrived_s - sent_s,
+                    "preview": preview_s - sent_s,
+                    "sharp": paint.sharp_s - sent_s,
+                }
             )
 
     async def load_ahead(self, pages: Sequence[int]) -> None:
         """Every tablet fetches pages, at a time of its own."""
-        await asyncio.gather(*(one.load_ahead(page for page in pages if page <= self.page_count) for one in (self._presenter, *self._followers)))  # fmt: skip
-
-
-def _painted(follower: Follower, position: tuple[int, int]) -> Paint | None:
-    return next((one for one in follower.paints if one.position >= position), None)
+        there = [page for page in pages if page <= self.page_count]
+        await asyncio.gather(*(one.load_ahead(there) for one in (self._presenter, *self._followers)))
 
 
 async def turning(place: Place, count: int, turns: int) -> dict[str, Any]:
@@ -267,17 +264,17 @@ def report_jumps(found: dict[str, Any], path: Path) -> None:
     waits = found["waits_s"]
     bare_s = {page: bare_draw_s(path, page) for page in {one["page"] for one in waits}}
     draws = Percentiles.of(one * 1000 for one in bare_s.values())
+    over = Percentiles.of((one["sharp"] - bare_s[one["page"]]) * 1000 for one in waits)
+    count = str(len(waits))
     rows = [
-        ["the preview is painted", str(len(waits)), *Percentiles.of(one["preview"] * 1000 for one in waits).cells(), str(PREVIEW_MS)],
-        ["the page is sharp", str(len(waits)), *Percentiles.of(one["sharp"] * 1000 for one in waits).cells(), "—"],
-        [
-            "sharp, less its bare draw",
-            str(len(waits)),
-            *Percentiles.of((one["sharp"] - bare_s[one["page"]]) * 1000 for one in waits).cells(),
-            str(OVER_DRAW_MS),
-        ],
-    ]  # fmt: skip
-    print(f"\n{found['followers']} followers, {len(bare_s)} jumps to pages that nobody has; bare draw: {draws.median:.0f} ms in the median, {draws.max:.0f} at most")  # fmt: skip
+        ["the preview is painted", count, *Percentiles.of(one["preview"] * 1000 for one in waits).cells(), str(PREVIEW_MS)],
+        ["the page is sharp", count, *Percentiles.of(one["sharp"] * 1000 for one in waits).cells(), "—"],
+        ["sharp, less its bare draw", count, *over.cells(), str(OVER_DRAW_MS)],
+    ]
+    print(
+        f"\n{found['followers']} followers, {len(bare_s)} jumps to pages that nobody has; "
+        f"bare draw: {draws.median:.0f} ms in the median, {draws.max:.0f} at most"
+    )
     print(table(["until", "times", *[f"{one}, ms" for one in HEADERS], "bound of p99, ms"], rows))
     _report_faults(found)
 
