@@ -100,6 +100,9 @@ class Show:
         self._followers = followers
         [(self.paper, (_, self.page_count))] = place.documents.items()
         self.waits: list[dict[str, float]] = []
+        self.sent_s = 0.0
+        """When the last page was shown, by `time.time`."""
+        self.position = (-1, -1)
         self.late: int = 0
         """Pages that were on a screen only after `PATIENCE_S`, or not at all."""
 
@@ -108,11 +111,11 @@ class Show:
         for one in self._followers:
             one.paints.clear()
         revision = 1 if self._presenter.state is None else max(1, self._presenter.state["revision"])
-        sent_s = time.time()
+        sent_s = self.sent_s = time.time()
         done = await self._presenter.command("show", paper=self.paper, revision=revision, page=page)
         if done["kind"] != "done":
             raise RuntimeError(f"the page cannot be shown: {done}")
-        position = done["epoch"], done["seq"]
+        position = self.position = done["epoch"], done["seq"]
         for paint in await asyncio.gather(*(one.painted(position) for one in self._followers)):
             if paint is None:
                 self.late += 1
