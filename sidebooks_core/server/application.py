@@ -263,6 +263,8 @@ class Application:
             try:
                 if len(self.events):
                     feed.prepare(found)
+                    for meeting in () if self._live is None else self._live.here.ids():
+                        places.meetings.find(meeting)  # all who are in it are about to ask
             finally:
                 self.events.shelf_changed()  # each stream reads by itself what could not be read here
 

@@ -65,6 +65,9 @@ class Always:
 class Seat(Protocol):
     """What waits for a client in a meeting."""
 
+    async def look(self) -> None:
+        """Asked before each `take`: whoever may not be in the meeting any more is told a farewell and nothing else."""
+
     def take(self) -> Sequence[bytes]:
         """Messages as JSON, that are to be sent now."""
 
@@ -182,6 +185,8 @@ class Listener:
                         yield None
                     continue
                 self._wake.clear()
+                if self.seat is not None:
+                    await self.seat.look()
                 if not await self.goes_on():
                     break
                 is_last = self.seat is not None and self.seat.farewell is not None  # asked before it is taken

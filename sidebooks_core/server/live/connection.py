@@ -59,7 +59,7 @@ class Connection:
         self._hello: asyncio.Task[None] | None = None
         self._messages = Pace(MESSAGES_PER_S, MESSAGES_AT_ONCE)
         self.outbox = Outbox()
-        listener.seat = self.outbox
+        listener.seat = self
 
     async def __aenter__(self) -> Self:
         return self
@@ -71,6 +71,23 @@ class Connection:
             self._hello.cancel()
         if self._client is not None:
             self._live.here.leave(self._client)
+
+    @property
+    def farewell(self) -> Farewell | None:
+        return self.outbox.farewell
+
+    def take(self) -> list[bytes]:
+        return self.outbox.take()
+
+    async def look(self) -> None:
+        """Whoever may not be in the meeting any more leaves it, as if there were none. Raises StorageError."""
+        client = self._client
+        if client is None or self.outbox.farewell is not None:
+            return
+        if not await self._live.access.may_join(self._request.principal, client.speaker.meeting):
+            self._refuse("may not be in it any more")
+            self.outbox.end(NO_SUCH, is_alone=True)
+            self._listener.wake()
 
     def enter_soon(self, hello: Hello) -> None:
         """Say hello, of a client that cannot do so by itself. What comes of it is put into the outbox."""
@@ -90,6 +107,9 @@ class Connection:
     async def _heard(self, message: ClientMessage) -> None:
         try:
             if not await self._listener.goes_on():  # a login may have ended, and nobody has told of it
+                return
+            await self.look()
+            if self.outbox.farewell is not None:
                 return
             if isinstance(message, Hello):
                 await self._enter(message)

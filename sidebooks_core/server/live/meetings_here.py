@@ -86,6 +86,10 @@ class MeetingsHere:
             "meeting_clients_behind": sum(one.behind for one in found),
         }
 
+    def ids(self) -> list[str]:
+        """Of the meetings that clients of this process are in. From any thread."""
+        return list(self._entered)
+
     def find(self, meeting_id: str) -> MeetingHere | None:
         """None: no client of this process is in it."""
         found = self._entered.get(meeting_id)
