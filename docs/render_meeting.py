@@ -46,7 +46,8 @@ COURSE = (
     "them.",
     "The client says `painted` when the page is on its screen. The presenter and the chair get `progress`.",
     "A command is answered by `done` or by `refused`, with the id of the command. A client that gets neither, since the "
-    "connection broke, sends the same command again. If it was done, the answer is `refused` with `replayed`.",
+    "connection broke, sends the same command again. If it was done, the answer is `refused` with `replayed`; if the meeting "
+    "was restored meanwhile, with `restored`.",
     "A `farewell` says why the server ends the connection, and whether to come back.",
 )
 MODES_TOLD = """\
@@ -56,7 +57,8 @@ their own; of those who left, when everybody is called. In `free` and `follow`, 
 COMMANDS_TOLD = """\
 Who may give a command. A participant is a chair, a speaker or a viewer, and beside that may be the presenter. "epoch": the
 command must name the present epoch, else it is refused as `overtaken`, and the refusal says who presents. "once": a command
-of a client whose `count` is not greater than that of its last one is refused as `replayed`."""
+of a client whose `count` is not greater than that of its last one is refused as `replayed`. After the meeting was restored,
+those that know an epoch from before are refused as `restored`, since nobody knows which of them were done."""
 COMMANDS_NOTES = """\
 `take` is allowed to the role that `taking` of the details names, and to higher ones. `set_mode` needs the chair if the old or
 the new mode is `locked`. `leave_room` for somebody else, or to bring somebody back, needs the chair. `decide_tie` needs the

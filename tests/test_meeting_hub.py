@@ -238,6 +238,10 @@ class HubContract:
         assert found is not None
         assert (found.state.position, found.state.called) == ((11, 0), 1)
         assert hub.read("m") == found
+        for one in (hub, make(Watching(known))):
+            old = one.change("m", doing(SetAgenda, count=2, epoch=1, items=(AgendaItem("予算"),)))
+            assert isinstance(old, Refused)
+            assert old.why == "restored", "it may have been done before the hub was lost"
         assert done(hub.change("m", doing(CallEverybody))).state.called == 2
 
 

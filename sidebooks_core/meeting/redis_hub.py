@@ -63,6 +63,7 @@ class _Head(Struct, frozen=True):
 
     state: State
     counts: dict[str, int]
+    since: int = 0
 
 
 class _Found(Struct, frozen=True):
@@ -203,7 +204,13 @@ class RedisHub:
             return None
         try:
             told = _head.decode(head)
-            meeting = Meeting(state=told.state, details=_details.decode(details), counts=told.counts, vote=_vote.decode(vote))
+            meeting = Meeting(
+                state=told.state,
+                details=_details.decode(details),
+                counts=told.counts,
+                since=told.since,
+                vote=_vote.decode(vote),
+            )
         except (msgspec.DecodeError, TypeError) as fault:
             raise HubFailed(f"Redis has a meeting {meeting_id} that this version cannot read: remove its key") from fault
         return _Found(token, run, meeting)
@@ -211,7 +218,7 @@ class RedisHub:
     def _put(self, found: _Found | None, made: Meeting, *, run: bytes | None = None) -> bool:
         """Keep and publish a meeting, if Redis still has what was found. Raises HubFailed if that cannot be known."""
         token = secrets.token_hex(8).encode()
-        fields: list[bytes] = [b"token", token, b"head", _encode(_Head(made.state, made.counts))]
+        fields: list[bytes] = [b"token", token, b"head", _encode(_Head(made.state, made.counts, made.since))]
         had = None if found is None else found.meeting
         if had is None or had.details != made.details:
             fields += [b"details", _encode(made.details)]

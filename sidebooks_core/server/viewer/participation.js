@@ -166,7 +166,7 @@ export class Participation extends EventTarget {
   refused(error) {
     if (error.name === "AbortError") return;
     if (error.why === "overtaken") this.tell("overtaken", { name: error.winner });
-    else this.tell(error.why ? "m_refused" : "e_lost", { why: error.why ?? "" });
+    else this.tell(error.why && error.why !== "restored" ? "m_refused" : "e_lost", { why: error.why ?? "" });
   }
 
   /** Become the presenter: from now on all see what is on this screen. */
