@@ -104,6 +104,11 @@ class Records:
         with self._database.reading() as reading:
             return reading.one(KeptMeeting, f"{_LIST} WHERE id = ?", meeting_id)
 
+    def goes_on(self, meeting_id: str) -> bool:
+        """Whether there is such a meeting that has not ended."""
+        with self._database.reading() as reading:
+            return bool(reading.number("SELECT EXISTS (SELECT 1 FROM meeting WHERE id = ? AND ended_s IS NULL)", meeting_id))
+
     def under_way(self) -> list[KeptMeeting]:
         """The meetings that have not ended, the newest first."""
         with self._database.reading() as reading:

@@ -26,6 +26,7 @@ from sidebooks_core.server import openapi, responses
 from sidebooks_core.server.access import Allowed, everything
 from sidebooks_core.server.descriptions import Described
 from sidebooks_core.server.door import Door
+from sidebooks_core.server.ended import EndedMeetings
 from sidebooks_core.server.endpoints import REQUEST, Endpoint, Rules, starlette_routes
 from sidebooks_core.server.events import Events
 from sidebooks_core.server.exits import Ending
@@ -132,7 +133,7 @@ class Application:
         self.places = Places(papers, meetings) if papers is not None else None
         self._shelf_audit = ShelfAudit(papers, access) if papers is not None and access is not None else None
         rules_of_access = GateRules(
-            identity=_identity(options), policy=_policy(options), allowed=allowed, shelf=shelf, places=self.places
+            identity=_identity(options, meetings), policy=_policy(options), allowed=allowed, shelf=shelf, places=self.places
         )
         self.gate = gate = Gate(rules_of_access, pools, Openings() if access is not None else None)
         self.fast_path = FastPath(service, response_headers, gate.may_have_from_memory, gate.is_told_of)
@@ -317,13 +318,14 @@ def _cache(options: ServerOptions) -> Cache:
     return told or ("private" if is_for_some else "shared")
 
 
-def _identity(options: ServerOptions) -> Identity:
+def _identity(options: ServerOptions, meetings: Meetings | None) -> Identity:
     """How requests to an application say who asks."""
     access, more = options.get("access"), options.get("ways_in")
+    ended = None if meetings is None else EndedMeetings(meetings.records)
     if access is None:
-        return Identity((House(),) if more is None and not options.get("asks_for_accounts") else more or ())
+        return Identity((House(),) if more is None and not options.get("asks_for_accounts") else more or (), ended)
     ours: list[WayIn] = [SignedAddresses(access), *(more or ()), BrowserLogins(access, options.get("base_url"))]
-    return Identity(ours if options.get("asks_for_accounts") else [*ours, HouseWithoutPeople(access)])
+    return Identity(ours if options.get("asks_for_accounts") else [*ours, HouseWithoutPeople(access)], ended)
 
 
 def _policy(options: ServerOptions) -> Callable[[], Policy]:
