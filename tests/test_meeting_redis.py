@@ -24,7 +24,7 @@ from hub_ears import (
 )
 from redis_house import LossyLine, RedisHouse
 
-from sidebooks_core.errors import HubFailed
+from sidebooks_core.errors import HubFailed, RequestError
 from sidebooks_core.meeting.commands import (
     CallEverybody,
     End,
@@ -55,9 +55,36 @@ class TestRedisThatFails:
         wait_until(hub.is_sure)
         return ear
 
-    def test_a_hub_without_redis_says_so_at_once(self, short_folder: Path) -> None:
-        with pytest.raises(HubFailed, match="see whether it runs"):
-            RedisHub(f"unix://{short_folder}/nothing")
+    def test_a_hub_waits_for_a_redis_that_comes_later(
+        self, server: RedisHouse, over: Callable[..., RedisHub], tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        records = Records(tmp_path)
+        records.add(meeting_of("m"), folder=None, opened_by="1")
+        server.kill()
+        keeping, ear = Keeping(records), Ear()
+        hub = over(keeping)
+        hub.subscribe("m", ear)
+        assert not hub.is_sure()
+        for ask in (lambda: hub.read("m"), lambda: hub.open(meeting_of("n")), lambda: hub.change("m", doing(CallEverybody))):
+            with pytest.raises(HubFailed, match="see whether it runs"):
+                ask()
+        assert not hub.whisper("m", "chair", b"here")
+        server.start()
+        assert ear.wait(lambda one: one.epoch == 2).page == 1, "it is taken up without being asked for"
+        wait_until(hub.is_sure)
+        assert done(hub.change("m", doing(CallEverybody))).state.called == 1
+        said = [one.message for one in caplog.records if one.levelname == "WARNING"]
+        assert [one.partition(":")[0] for one in said] == ["meetings wait for the hub", "the hub answers"]
+        keeping.close()
+        records.close()
+
+    def test_an_address_that_is_none_and_a_redis_that_refuses_us_end_the_start(self, server: RedisHouse) -> None:
+        with pytest.raises(RequestError, match="redis://HOST:PORT"):
+            RedisHub("localhost")
+        with server.client() as client:
+            client.config_set("requirepass", "secret")
+        with pytest.raises(HubFailed):
+            RedisHub(server.url)
 
     def test_an_emptied_redis_begins_a_greater_epoch(self, server: RedisHouse, over: Callable[..., RedisHub]) -> None:
         near, far = over(), over()

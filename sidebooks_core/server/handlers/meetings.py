@@ -222,6 +222,7 @@ async def _begin(
             raise RequestError(f"an agenda has at most {MOST_PAPERS} papers: name those of the meeting")
         if len(live.meetings.records.under_way()) >= MOST_UNDER_WAY:
             raise QueueFull(f"there are {MOST_UNDER_WAY} meetings under way")
+        hub.read(by.meeting)  # there is none; but if the hub does not answer, none is to be kept
         made = _with_agenda(opened(by.meeting, (name or by.meeting)[:200], by.participant, time.time()), by, agenda)
         live.meetings.records.add(made, folder=folder, opened_by=request.principal.id)
         hub.open(made)
