@@ -27,18 +27,23 @@ from redis_house import LossyLine, RedisHouse
 from sidebooks_core.errors import HubFailed, RequestError
 from sidebooks_core.meeting.commands import (
     CallEverybody,
+    Command,
     End,
     GiveRole,
     OpenPaper,
+    OpenVote,
     Show,
     Take,
 )
 from sidebooks_core.meeting.following import Follower, is_behind, received
 from sidebooks_core.meeting.hub import Hub
 from sidebooks_core.meeting.keeping import Keeping
+from sidebooks_core.meeting.messages import Refused
+from sidebooks_core.meeting.model import Meeting, Participant
 from sidebooks_core.meeting.records import Records
 from sidebooks_core.meeting.redis_hub import RedisHub
 from sidebooks_core.meeting.state import State
+from sidebooks_core.meeting.votes import Voter
 
 __all__ = ["over", "server", "short_folder"]
 
@@ -128,6 +133,57 @@ class TestRedisThatFails:
         assert found is not None
         assert found.state.page == 7
         assert found.state.position > newest.position
+
+    @pytest.mark.parametrize("first", ["chair", "b"])
+    @pytest.mark.parametrize("other", [OpenVote, End])
+    def test_a_change_that_came_second_leaves_nothing_in_the_records(
+        self, over: Callable[..., RedisHub], tmp_path: Path, first: str, other: type[Command]
+    ) -> None:
+        """Two chairs on two processes: one opens a vote, the other one as well, or ends the meeting."""
+        records = Records(tmp_path)
+        records.add(meeting_of("m"), folder=None, opened_by="1")
+        records.set_code("m", "ABCD-EFGH")
+        keepings = [Keeping(records), Keeping(records)]
+        hubs = dict(zip(("chair", "b"), (over(one) for one in keepings), strict=True))
+        hubs["chair"].read("m")
+        hubs["chair"].change("m", doing(GiveRole, to="b", name="B", role="chair"))
+        wanted, results = {"chair": OpenVote, "b": other}, {}
+
+        def give(who: str) -> None:
+            roll = {"voters": (Voter(who, who),), "present": frozenset({who}), "chair": who, "seats": 1}
+            fields = {"title": who, "rule": "absolute", "ballot": "named", **roll} if wanted[who] is OpenVote else {}
+            command, is_first_look = doing(wanted[who], Participant(who, who), count=9, **fields), True
+
+            def decide(meeting: Meeting) -> Meeting | Refused:
+                nonlocal is_first_look
+                if who != first and is_first_look:  # the other one does the same between this look and what comes of it
+                    is_first_look = False
+                    made = command(meeting)
+                    give(first)
+                    return made
+                return command(meeting)
+
+            results[who] = hubs[who].change("m", decide)
+
+        second = "b" if first == "chair" else "chair"
+        give(second)
+        won, lost = results[first], results[second]
+        assert isinstance(won, Meeting)
+        assert isinstance(lost, Refused)
+        assert lost.why == ("another vote" if wanted[first] is OpenVote else "ended")
+        titles = [one.title for one in records.votes("m")]
+        kept = records.meeting("m")
+        assert kept is not None
+        if wanted[first] is OpenVote:
+            assert (titles, kept.ended_s, records.find_by_code("ABCD-EFGH")) == ([first], None, "m")
+        else:
+            assert (titles, kept.ended_s is None, records.find_by_code("ABCD-EFGH")) == ([], False, None)
+        for one in keepings:
+            one.close()
+        found = records.recover("m", None)  # of a hub that was lost
+        assert found is not None
+        assert (found.state.mode == "ended") is (wanted[first] is End)
+        records.close()
 
     def test_with_records_an_emptied_redis_loses_no_epoch(
         self, server: RedisHouse, over: Callable[..., RedisHub], tmp_path: Path

@@ -97,7 +97,7 @@ class Records:
     def find_by_code(self, code: str) -> str | None:
         """The id of the meeting that a code opens. None: it opens none, or that has ended."""
         with self._database.reading() as reading:
-            return reading.one(str, "SELECT id FROM meeting WHERE code = ?", code_digest(code))
+            return reading.one(str, "SELECT id FROM meeting WHERE code = ? AND ended_s IS NULL", code_digest(code))
 
     def meeting(self, meeting_id: str) -> KeptMeeting | None:
         """None: there is no such meeting."""
@@ -154,14 +154,35 @@ class Records:
                 _keep_vote(writing, state.meeting, vote)
             if has_ended:
                 _save(writing, new)
-                query = "UPDATE meeting SET ended_s = ?, code = NULL WHERE id = ? AND ended_s IS NULL"
-                writing.run(query, self._clock(), state.meeting)
+                _end(writing, state.meeting, self._clock())
+
+    def give_up(self, old: Meeting, made: Meeting, now: Meeting) -> bool:
+        """See `Backing`."""
+        meeting_id, vote, has_ended = now.state.meeting, now.vote, now.state.mode == "ended"
+        is_of_vote = made.vote is not None and _is_told(old.vote, made.vote)
+        if not is_of_vote and made.state.mode != "ended":
+            return False
+        with self._database.writing() as writing:
+            if has_ended:
+                _end(writing, meeting_id, self._clock())
+            elif made.state.mode == "ended":
+                writing.run("UPDATE meeting SET ended_s = NULL WHERE id = ?", meeting_id)
+                query = "UPDATE meeting SET state_epoch = 0, state_seq = 0 WHERE id = ? AND state = ?"
+                writing.run(query, meeting_id, _text(made.state))
+                _save(writing, now)
+            if vote is not None:
+                _keep_vote(writing, meeting_id, vote)
+            query = "DELETE FROM vote WHERE meeting = ? AND number > ? AND stage = 'open'"
+            writing.run(query, meeting_id, 0 if vote is None else vote.number)
+        return True
 
     def save(self, meetings: Iterable[Meeting]) -> None:
         """Keep the states of meetings, where they are newer than those that are kept."""
         with self._database.writing() as writing:
             for one in meetings:
                 _save(writing, one)
+                if one.state.mode == "ended":
+                    writing.run("UPDATE meeting SET code = NULL WHERE id = ? AND ended_s IS NOT NULL", one.state.meeting)
 
     # Votes and attendance ----------------------------------------------------------------------------------------------------
 
@@ -214,7 +235,7 @@ class Records:
 
 
 T = TypeVar("T", State, Details, Vote)
-_LIST = "SELECT id, folder, name, opened_by, opened_s, ended_s, code IS NOT NULL FROM meeting"
+_LIST = "SELECT id, folder, name, opened_by, opened_s, ended_s, code IS NOT NULL AND ended_s IS NULL FROM meeting"
 
 
 def _text(value: State | Details | Vote) -> str:
@@ -240,6 +261,10 @@ def _save(writing: Writing, meeting: Meeting) -> None:
         "WHERE id = ?6 AND (state_epoch, state_seq) < (?1, ?2)",
         *(epoch, seq, _text(meeting.state), _text(meeting.details), meeting.details.name, meeting.state.meeting),
     )
+
+
+def _end(writing: Writing, meeting_id: str, now_s: float) -> None:
+    writing.run("UPDATE meeting SET ended_s = ? WHERE id = ? AND ended_s IS NULL", now_s, meeting_id)
 
 
 def _is_told(old: Vote | None, new: Vote | None) -> bool:

@@ -134,17 +134,23 @@ class RedisHub:
         return None if found is None else found.meeting
 
     def change(self, meeting_id: str, decide: Decide) -> Meeting | Refused:
+        given_up: tuple[Meeting, Meeting] | None = None
         with self._turns.of(meeting_id):  # of the threads of this process one at a time: the others would only try in vain
             for _ in range(MOST_ATTEMPTS):
                 found = self._read(meeting_id)
                 if found is None:
                     raise NoSuchMeeting(f"there is no meeting {meeting_id}")
+                if given_up is not None and self._backing.give_up(*given_up, found.meeting):
+                    again = self._fetch(meeting_id)
+                    if again is None or again.token != found.token:
+                        continue
                 made = decide(found.meeting)
                 if isinstance(made, Refused) or made == found.meeting:
                     return made
                 self._backing.before(found.meeting, made)
                 if self._put(found, made):
                     break
+                given_up = found.meeting, made
             else:
                 raise HubFailed(f"other processes change the meeting {meeting_id} all the time: try again")
         self._backing.after(made)

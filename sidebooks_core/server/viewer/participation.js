@@ -166,6 +166,7 @@ export class Participation extends EventTarget {
   refused(error) {
     if (error.name === "AbortError") return;
     if (error.why === "overtaken") this.tell("overtaken", { name: error.winner });
+    else if (error.why === "another vote") this.tell("m_other_vote");
     else this.tell(error.why && error.why !== "restored" ? "m_refused" : "e_lost", { why: error.why ?? "" });
   }
 

@@ -144,7 +144,8 @@ async function openVote(part) {
       close(true);
     }, (error) => {
       const { why } = /** @type {{why?: string}} */ (/** @type {unknown} */ (error));
-      return why === "wrong roll" ? t("wrong_roll") : why ? t("m_refused") : fault(error);
+      const key = why === "wrong roll" ? "wrong_roll" : why === "another vote" ? "m_other_vote" : "m_refused";
+      return why ? t(key) : fault(error);
     });
   });
 }

@@ -29,6 +29,7 @@ export const words = {
   you_present: "You are the presenter now.",
   overtaken: "{name} was faster, and presents now.",
   m_refused: "That is not possible at present.",
+  m_other_vote: "A vote is under way. Please finish it first.",
   // The panel
   agenda: "Agenda",
   present: "Present",

@@ -29,6 +29,7 @@ export const words = {
   you_present: "あなたが発表者になりました。",
   overtaken: "{name}さんが先に発表者になりました。",
   m_refused: "今はその操作ができません。",
+  m_other_vote: "採決の途中です。先にその採決を終えてください。",
   // The panel
   agenda: "次第",
   present: "出席者",
