@@ -21,6 +21,7 @@ from sidebooks_core.databases.database import Database, Reading, Writing
 from sidebooks_core.errors import Conflict, NoSuchMeeting, StorageDamaged
 from sidebooks_core.meeting.attendance import Stay
 from sidebooks_core.meeting.ids import code_digest
+from sidebooks_core.meeting.listing import Listing
 from sidebooks_core.meeting.model import Meeting, Participant, newer
 from sidebooks_core.meeting.schema import MEETINGS
 from sidebooks_core.meeting.session import restored
@@ -73,6 +74,11 @@ class Records:
         self._clock = clock
         self._database = Database(None if data_dir is None else data_dir / DATABASE_NAME, MEETINGS)
         self._checkpointer = Checkpointer(self._database)
+        self._listing = Listing(self._database)
+
+    def tell(self, listener: Callable[[list[str]], None]) -> None:
+        """Call back, from a thread, with the ids of meetings that began or ended, also if another process has them."""
+        self._listing.tell(listener)
 
     def add(self, meeting: Meeting, *, folder: str | None, opened_by: str, code: str | None = None) -> None:
         """Keep a new meeting. Do this before a hub opens it. code: see `new_code`. Raises Conflict if the code is in use."""
@@ -85,6 +91,7 @@ class Records:
                 *(state.meeting, folder, details.name, digest, opened_by, details.opened_s, state.epoch),
                 *(state.epoch, state.seq, _text(state), _text(details)),
             )
+        self._listing.wake()
 
     def set_code(self, meeting_id: str, code: str | None) -> None:
         """Another code to join by, or none: the old one is not valid any more. Raises NoSuchMeeting, Conflict."""
@@ -155,6 +162,8 @@ class Records:
             if has_ended:
                 _save(writing, new)
                 _end(writing, state.meeting, self._clock())
+        if has_ended:
+            self._listing.wake()
 
     def give_up(self, old: Meeting, made: Meeting, now: Meeting) -> bool:
         """See `Backing`."""
@@ -174,6 +183,7 @@ class Records:
                 _keep_vote(writing, meeting_id, vote)
             query = "DELETE FROM vote WHERE meeting = ? AND number > ? AND stage = 'open'"
             writing.run(query, meeting_id, 0 if vote is None else vote.number)
+        self._listing.wake()
         return True
 
     def save(self, meetings: Iterable[Meeting]) -> None:
@@ -230,6 +240,7 @@ class Records:
         self._database.back_up(folder / DATABASE_NAME)
 
     def close(self) -> None:
+        self._listing.close()
         self._checkpointer.close()
         self._database.close()
 

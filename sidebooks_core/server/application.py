@@ -180,6 +180,8 @@ class Application:
         shelf.tell(self._shelf_changed)
         if access is not None:
             access.tell(self.events.end_outdated)
+        if self._live is not None:
+            self._live.meetings.records.tell(self._meetings_changed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection's request, its WebSocket, or the server's start and end (ASGI)."""
@@ -280,6 +282,12 @@ class Application:
             searches=searches,
             noted=Noted(),
         )
+
+    def _meetings_changed(self, meetings: list[str]) -> None:
+        """Some began or ended."""
+        if self.places is not None and len(self.events):
+            found = [(one, self.places.meetings.find(one) or ()) for one in meetings]
+            self.events.meetings_changed(found, self.gate.sees, self.gate.as_decided)
 
     def _forget_papers(self) -> None:
         """The papers have changed: what is known of them is asked anew."""

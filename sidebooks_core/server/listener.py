@@ -38,6 +38,7 @@ DOCUMENTS = "documents"
 PROGRESS = "progress"
 SHELF = "shelf"
 MEETING = "meeting"
+MEETINGS = "meetings"
 
 _log = logging.getLogger("sidebooks_core.server")
 

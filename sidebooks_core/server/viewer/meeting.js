@@ -11,7 +11,7 @@ export { fitted, seen } from "./following.js";
 const PROTOCOL = 1;
 const BEHIND_MS = 10_000; // a client that is behind for so long says so
 const WHISPER_MS = 1000 / 15; // of a pointer, no more than so many
-const FEED = ["documents", "page", "shelf", "progress"];
+const FEED = ["documents", "page", "shelf", "progress", "meetings"];
 
 /**
  * @typedef {import("./following.js").State} State

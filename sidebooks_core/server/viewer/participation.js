@@ -276,7 +276,8 @@ export class Participation extends EventTarget {
     else if (kind === "documents") this.#feed.documents?.(told.documents);
     else if (kind === "page") this.#feed.page?.(told);
     else if (kind === "shelf") this.#feed.shelf?.(told);
-    else this.#feed.progress?.(told);
+    else if (kind === "progress") this.#feed.progress?.(told);
+    else this.#feed.meetings?.();
   }
 
   /* Rights have changed, or a login has ended. Whoever may take part still does. */
