@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -24,6 +24,8 @@ from sidebooks_core.meeting.votes import Roll, Vote, Voter
 ROOT = Path(__file__).parents[1]
 TARGET = ROOT / "docs" / "reference" / "meeting.md"
 SOURCES = ROOT / "sidebooks_core" / "meeting"
+TOLD_OF_VOTES = ("Voter", "ShownVote", "Outcome")
+"""Of the classes of votes, those that clients see."""
 
 INTRODUCTION = f"""\
 A meeting is readers who follow a presenter. This page has the protocol between a client and the server, version
@@ -97,6 +99,7 @@ def rendered() -> str:
     ]
     for title, file in (("State and details", "state.py"), ("Commands", "commands.py"), ("Other messages", "messages.py")):
         lines += ["", f"## {title}", *_classes(SOURCES / file)]
+    lines += ["", "## Votes in the details", *_classes(SOURCES / "votes.py", TOLD_OF_VOTES)]
     lines += ["", "## Modes", *_prose(MODES_TOLD), "", *_modes()]
     lines += ["", "## Who may do what", *_prose(COMMANDS_TOLD), "", *_rights()]
     lines += ["", *_prose(COMMANDS_NOTES.format(pace=WHISPERS_PER_S, clients=session.MOST_COUNTS))]
@@ -183,10 +186,10 @@ def _prose(text: str) -> Iterator[str]:
         yield from wrapped(paragraph)
 
 
-def _classes(file: Path) -> Iterator[str]:
-    """Each message with its fields. The fields of `Command` stand once."""
+def _classes(file: Path, names: Collection[str] | None = None) -> Iterator[str]:
+    """Each message with its fields. The fields of `Command` stand once. names: those of them that are shown; None: all."""
     for node in ast.parse(file.read_text(encoding="utf-8")).body:
-        if not isinstance(node, ast.ClassDef):
+        if not isinstance(node, ast.ClassDef) or (names is not None and node.name not in names):
             continue
         tags = [one.value for one in node.keywords if one.arg == "tag"]
         title = f"`{tags[0].value}`" if tags and isinstance(tags[0], ast.Constant) else node.name

@@ -85,7 +85,9 @@ def test_the_chair_sees_who_is_there_whoever_tends_the_folder(house: LiveHouse) 
 def test_votes_stand_in_lists(hall: TownHall) -> None:
     [vote] = hall.ask("member", f"/meetings/{hall.meeting}/votes").json()["votes"]
     assert (vote["title"], vote["stage"], vote["outcome"]["result"]) == ("議案第1号", "confirmed", "carried")
+    assert (vote["chair"], vote["chair_name"]) == ("chair", "admin"), "who presides"
     details = hall.ask("member", f"/meetings/{hall.meeting}/votes/1").json()
+    assert details["chair"] == "chair"
     assert details["voters"] == [
         {
             "participant": "chair",

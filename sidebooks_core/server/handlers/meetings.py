@@ -300,6 +300,7 @@ def _vote_details(found: Vote) -> VoteDetails:
         stage=found.stage,
         outcome=outcome(found) if found.stage in ("closed", "confirmed") else None,
         casting=found.casting,
+        chair=found.roll.chair,
         voters=rows,
     )
 

@@ -30,8 +30,8 @@ const FEED = ["documents", "page", "shelf", "progress", "meetings"];
  * @typedef {{
  *   number: number, title: string, item: string, rule: string, ballot: "named" | "secret",
  *   stage: "open" | "closed" | "confirmed" | "broken off", voters: number, in_room: number, outcome: Outcome | null,
- *   corrects: number | null,
- * }} ShownVote
+ *   corrects: number | null, chair: string, chair_name: string,
+ * }} ShownVote `chair`: the participant who presides; a meeting may have more chairs
  *
  * What changes seldom. `roles`: by participant; who is not named is a viewer. `names`: of those with a role, and of the presenter.
  * @typedef {{

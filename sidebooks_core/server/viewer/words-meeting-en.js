@@ -119,6 +119,7 @@ export const words = {
   more_options: "More",
   seats: "Seats of the body",
   wrong_roll: "The members do not fit: the chair must be among them and present, and there are not more than seats.",
+  presides: "{name} presides",
   chair_votes: "The chair votes as a member does.",
   chair_decides: "The chair does not vote, and decides a tie.",
   close_vote: "End voting",

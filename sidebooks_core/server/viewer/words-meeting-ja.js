@@ -119,6 +119,7 @@ export const words = {
   more_options: "くわしい設定",
   seats: "議員定数",
   wrong_roll: "議員の選択が正しくありません。議長が出席していて、人数が定数以内である必要があります。",
+  presides: "議長は{name}さん",
   chair_votes: "議長も議員として表決に加わります。",
   chair_decides: "議長は表決に加わらず、可否同数のときに決めます。",
   close_vote: "投票を締め切る",
