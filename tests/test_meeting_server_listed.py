@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,6 +74,27 @@ def test_who_may_be_in_a_meeting_hears_that_it_begins_and_ends(house: LiveHouse)
             assert not told(elsewhere), "a guest is in one meeting, and no other one concerns them"
 
     asyncio.run(scenario())
+
+
+def test_a_meeting_about_a_draft_does_not_tell_its_name(hall: TownHall) -> None:
+    tomorrow_s = time.time() + 86_400
+    draft = hall.shelf.register(paper_of(71), hall.finance, name="人事異動（案）", from_s=tomorrow_s)
+    gone = hall.shelf.register(paper_of(72), hall.finance, name="撤回された案")
+    hall.shelf.withdraw(gone.id)
+    for paper in (draft, gone):
+        begun = hall.ask("tender", f"/papers/{paper.id}/meetings", "POST", {}).json()
+        assert begun["name"] == hall.finance.name
+        code = hall.ask("tender", f"/meetings/{begun['id']}/code", "POST", {}).json()["code"]
+        guest = hall.ask("none", "/meetings/join", "POST", {"code": code})
+        cookie = guest.headers["set-cookie"].partition(";")[0]
+        for path in ("/meetings", f"/meetings/{begun['id']}", f"/folders/{hall.finance.id}/meetings", "/me"):
+            for told in (hall.ask("member", path), hall.ask("none", path, Cookie=cookie), guest):
+                assert told.status == 200
+                assert paper.name not in told.body.decode(), path
+    published = hall.ask("tender", f"/papers/{hall.paper.id}/meetings", "POST", {}).json()
+    assert published["name"] == hall.paper.name
+    chosen = hall.ask("tender", f"/papers/{draft.id}/meetings", "POST", {"name": "臨時会"}).json()
+    assert chosen["name"] == "臨時会"
 
 
 def test_a_meeting_of_another_process_is_told_too_and_by_streams_of_events(hall: TownHall, tmp_path: Path) -> None:

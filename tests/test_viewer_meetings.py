@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
@@ -262,3 +263,15 @@ def test_a_meeting_that_begins_or_ends_is_told_to_who_looks_at_the_shelf(hall: H
     hall.house.ask("POST", f"meetings/{made['id']}/end")
     listed.filter(has_text="臨時会").wait_for(state="detached", timeout=PATIENCE_MS)
     assert listed.filter(has_text=NAME).count() >= 1
+
+
+def test_a_meeting_about_a_draft_is_not_named_after_it_unless_the_chair_wants_it(hall: Hall) -> None:
+    draft = hall.house.paper(hall.folder, "人事案.pdf", pdf("人事"))
+    hall.house.ask("PATCH", f"papers/{draft}", {"from_s": time.time() + 86_400})
+    for paper, named in ((draft, NAME), (hall.budget, "予算書")):
+        clerk = hall.seat(CLERK, f"#paper={paper}").sees(1, paper)
+        clerk.tab.get_by_role("button", name=t("menu"), exact=True).click()
+        clerk.tab.get_by_role("button", name=t("begin_meeting")).click()
+        dialog = clerk.tab.locator("dialog")
+        assert dialog.get_by_label(t("meeting_name")).input_value() == named
+        assert dialog.get_by_text(t("begin_about_draft")).count() == (paper == draft)

@@ -100,6 +100,7 @@ export const words = {
   begin: "Begin",
   begin_about_folder: "The papers of this folder are the agenda. All who may see the folder can join.",
   begin_about_paper: "All who may see the paper’s folder can join.",
+  begin_about_draft: "The paper is not published. All who may see the folder read the name of the meeting, so choose it with that in mind.",
   meeting_name: "Name of the meeting",
   // Votes
   open_vote: "Open a vote",

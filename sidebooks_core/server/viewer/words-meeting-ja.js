@@ -100,6 +100,7 @@ export const words = {
   begin: "始める",
   begin_about_folder: "このフォルダーの資料が次第になります。フォルダーを見られる人は全員参加できます。",
   begin_about_paper: "資料のフォルダーを見られる人は全員参加できます。",
+  begin_about_draft: "この資料は公開されていません。会議の名前は、フォルダーを見られる人全員に表示されますので、ご注意ください。",
   meeting_name: "会議の名前",
   // Votes
   open_vote: "表決を始める",
