@@ -41,6 +41,7 @@ SEED = 20261124
 OPEN_WITHIN_S = 10.0
 TURN_EVERY_S = 2.0
 MOST_DOCUMENTS = 20
+BUNDLE_PAGES = 600
 LEAST_SHARE = 0.7
 HELD_MS = 100
 COLD_MS = 150
@@ -147,6 +148,17 @@ def asked_of(documents: Sequence[dict[str, Any]], result: dict[str, Any]) -> int
     """How many different images the tablets asked for."""
     ids = {str(one["id"]) for one in documents}
     return sum(path.split("/")[2] in ids for path in result["paths"] if "/pages/" in path)
+
+
+def bundle_like(root: Path | None) -> Path:
+    """The PDF of a folder, or of the corpus, that is most like a council's bundle by its number of pages."""
+
+    def difference(path: Path) -> int:
+        with pymupdf.open(path) as document:
+            return abs(int(document.page_count) - BUNDLE_PAGES)
+
+    found = [one.path for one in corpus.documents(root) if one.path.suffix.lower() == ".pdf" and not one.password]
+    return min(found, key=difference)
 
 
 @contextmanager
