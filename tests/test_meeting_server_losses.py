@@ -157,6 +157,29 @@ def test_a_command_after_the_loss_is_not_done(house: LiveHouse, monkeypatch: pyt
     assert found.details.names[found.state.presenter] == "clerk"
 
 
+def test_a_state_after_the_loss_is_not_told(house: LiveHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection waits for nothing, so a state would be sent at once."""
+    hall = house.hall
+    folder, closed = open_folder(hall), closed_folder(hall)
+    meeting = begun_in(house, folder)
+
+    async def scenario() -> None:
+        async with house.tablet("clerk") as chair, house.tablet("member") as member:
+            await chair.hello(meeting)
+            await member.hello(meeting)
+            state = chair.state
+            show = {"paper": state["paper"], "revision": state["revision"]}
+            assert (await chair.command("show", page=2, **show))["kind"] == "done"
+            await member.until_page(2)
+            monkeypatch.setattr(hall.application.events, "shelf_changed", lambda: None)
+            await asyncio.to_thread(hall.shelf.change_folder, folder, parent=closed.id)
+            assert (await chair.command("show", page=3, **show))["kind"] == "done"
+            assert await member.until_closed() == NO_SUCH
+            assert member.state["page"] == 2
+
+    asyncio.run(scenario())
+
+
 def test_who_is_in_a_meeting_by_a_stream_of_events_loses_it_too(hall: TownHall) -> None:
     folder, closed = open_folder(hall), closed_folder(hall)
     meeting = hall.ask("clerk", f"/folders/{folder.id}/meetings", "POST", {}).json()["id"]

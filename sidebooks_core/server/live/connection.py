@@ -26,6 +26,7 @@ from sidebooks_core.server.live.meeting_access import MeetingAccess
 from sidebooks_core.server.live.meetings_here import NO_SUCH, Entering, MeetingsHere, Turned
 from sidebooks_core.server.live.outbox import Outbox
 from sidebooks_core.server.live.pace import Pace
+from sidebooks_core.server.places import Standings
 
 MESSAGES_PER_S = 60.0
 MESSAGES_AT_ONCE = 120
@@ -56,6 +57,8 @@ class Connection:
         self._view_px = view_px
         self._may_change = may_change
         self._client: Client | None = None
+        self._stays_in: Standings | None = None
+        """Where the folder of the meeting stands, if the client may be in it there."""
         self._hello: asyncio.Task[None] | None = None
         self._messages = Pace(MESSAGES_PER_S, MESSAGES_AT_ONCE)
         self.outbox = Outbox()
@@ -78,6 +81,15 @@ class Connection:
 
     def take(self) -> list[bytes]:
         return self.outbox.take()
+
+    def may_stay(self) -> bool:
+        client, access = self._client, self._live.access
+        if client is None or self.outbox.farewell is not None:
+            return False
+        place = access.place_of(client.speaker.meeting)
+        if place is not None and place is not self._stays_in:  # else nothing has changed, since the policy is the same
+            self._stays_in = place if access.may_join_in(self._request.principal, client.speaker.meeting, place) else None
+        return place is not None and place is self._stays_in
 
     async def look(self) -> None:
         """Whoever may not be in the meeting any more leaves it, as if there were none. Raises StorageError."""
