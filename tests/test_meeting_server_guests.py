@@ -5,17 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from quiet import wait_until
-from town_hall import CODE, TownHall, paper_of, town_hall
+from town_hall import CODE, TownHall, hall, paper_of
 
 pytest.importorskip("websockets", reason="needs the extra server")
 
-from live_house import PATIENCE_S, LiveHouse, live_house
+from live_house import PATIENCE_S, LiveHouse, house
 from websockets.exceptions import ConnectionClosed
 
 from sidebooks_core.access import Access
@@ -26,26 +24,7 @@ from sidebooks_core.meeting.model import Meeting, Participant
 from sidebooks_core.meeting.session import decide
 from sidebooks_core.server.ended import GOES_ON_S, EndedMeetings
 
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[LiveHouse]:
-    with live_house(tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def hall(tmp_path: Path) -> Iterator[TownHall]:
-    with town_hall(tmp_path) as made:
-        yield made
-
-
-def joined(house: LiveHouse, code: str, name: str = "傍聴者") -> str:
-    """The cookie of a guest who has used a code."""
-    reply = house.ask("none", "/meetings/join", "POST", {"code": code, "name": name})
-    assert reply.status == 200, reply.body
-    told = reply.json()["me"]
-    assert (told["role"], told["name"]) == ("guest", name)
-    return reply.headers["set-cookie"].partition(";")[0]
+__all__ = ["hall", "house"]
 
 
 def test_a_guest_joins_by_a_code_and_leaves_with_the_end(house: LiveHouse) -> None:
@@ -54,7 +33,7 @@ def test_a_guest_joins_by_a_code_and_leaves_with_the_end(house: LiveHouse) -> No
     assert re.fullmatch(r"[2-9A-Z]{4}-[2-9A-Z]{4}", made["code"])
     assert made["address"].endswith(f"/#meeting={meeting}&code={made['code']}")
     assert made["qr_svg"].startswith("<svg")
-    guest = joined(house, made["code"].lower().replace("-", " "))
+    guest = house.guest_by(made["code"].lower().replace("-", " "))
 
     async def scenario() -> None:
         async with house.tablet("tender") as chair, house.tablet("none", Cookie=guest) as tablet:
@@ -88,7 +67,7 @@ def test_an_end_that_failed_to_log_guests_out_does_so_when_it_is_said_again(
     house: LiveHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     meeting = house.begin()
-    guest = joined(house, house.ask("tender", f"/meetings/{meeting}/code", "POST", {}).json()["code"])
+    guest = house.guest_of(meeting)
 
     def fails(_: str) -> int:
         raise StorageFailed("the disk is full")
@@ -143,7 +122,7 @@ def test_guests_of_a_meeting_that_has_ended_are_nobody_known_though_nobody_logge
 
 def test_a_guest_of_a_meeting_that_has_ended_loses_the_connection(house: LiveHouse) -> None:
     meeting = house.begin()
-    guest = joined(house, house.ask("tender", f"/meetings/{meeting}/code", "POST", {}).json()["code"])
+    guest = house.guest_of(meeting)
 
     async def scenario() -> None:
         async with house.tablet("none", Cookie=guest) as tablet:

@@ -15,7 +15,7 @@ import pytest
 from asgi import ask_socket
 from quiet import wait_until
 from redis_house import SERVER, RedisHouse
-from town_hall import TownHall, town_hall
+from town_hall import TownHall, hall
 
 pytest.importorskip("websockets", reason="needs the extra server")
 
@@ -27,11 +27,7 @@ from sidebooks_core.server import Application
 from sidebooks_core.server import Shelf as Served
 from sidebooks_core.server.listening import listening
 
-
-@pytest.fixture
-def hall(tmp_path: Path) -> Iterator[TownHall]:
-    with town_hall(tmp_path) as made:
-        yield made
+__all__ = ["hall"]
 
 
 def application_of(hall: TownHall, meetings: Meetings) -> Application:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,25 +11,15 @@ import pytest
 pytest.importorskip("websockets", reason="needs the extra server")
 
 from feed_streams import listening
-from live_house import PATIENCE_S, LiveHouse, Message, Tablet, live_house
+from live_house import PATIENCE_S, LiveHouse, Message, Tablet, house
 from quiet import wait_until
-from town_hall import TownHall, paper_of, town_hall
+from town_hall import TownHall, hall, paper_of
 
 from sidebooks_core.meeting.model import Participant
 from sidebooks_core.meeting.records import Records
 from sidebooks_core.meeting.session import opened
 
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[LiveHouse]:
-    with live_house(tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def hall(tmp_path: Path) -> Iterator[TownHall]:
-    with town_hall(tmp_path) as made:
-        yield made
+__all__ = ["hall", "house"]
 
 
 def told(tablet: Tablet, event: str = "meetings") -> list[Message]:
@@ -47,8 +36,7 @@ def test_who_may_be_in_a_meeting_hears_that_it_begins_and_ends(house: LiveHouse)
     hall.meetings.records.tell(noticed.extend)
     own = house.begin()
     wait_until(lambda: own in noticed, "nobody comes before it was told", PATIENCE_S)
-    code = house.ask("tender", f"/meetings/{own}/code", "POST", {}).json()["code"]
-    guest = house.ask("none", "/meetings/join", "POST", {"code": code}).headers["set-cookie"].partition(";")[0]
+    guest = house.guest_of(own)
 
     async def scenario() -> None:
         async with (
@@ -65,8 +53,7 @@ def test_who_may_be_in_a_meeting_hears_that_it_begins_and_ends(house: LiveHouse)
             assert meeting in {one["id"] for one in listed.json()["meetings"]}
             assert (await asyncio.to_thread(house.ask, "tender", f"/meetings/{meeting}/end", "POST")).status == 204
             await until_told(member, 2)
-            begin = f"/folders/{hall.planning.id}/meetings"
-            assert (await asyncio.to_thread(house.ask, "clerk", begin, "POST", {})).status == 201
+            await asyncio.to_thread(house.begin, "clerk", hall.planning)
             await until_told(other, 1)
             assert len(told(other)) == 1, "of the folder that is closed to them they hear nothing"
             await asyncio.to_thread(hall.shelf.register, paper_of(61), hall.finance, name="追加")

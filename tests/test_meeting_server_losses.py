@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
@@ -13,25 +12,15 @@ pytest.importorskip("websockets", reason="needs the extra server")
 
 from asgi import ask_async
 from feed_streams import listening
-from live_house import LiveHouse, live_house
-from town_hall import TownHall, paper_of, town_hall
+from live_house import LiveHouse, house
+from town_hall import TownHall, hall, paper_of
 
 from sidebooks_core.access import Grant
 from sidebooks_core.shelf import Folder
 
+__all__ = ["hall", "house"]
+
 REVOKED, NO_SUCH = 4401, 4404
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[LiveHouse]:
-    with live_house(tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def hall(tmp_path: Path) -> Iterator[TownHall]:
-    with town_hall(tmp_path) as made:
-        yield made
 
 
 def grant_removed(hall: TownHall) -> None:
@@ -77,8 +66,7 @@ def test_who_loses_a_right_by_access_loses_the_meeting(house: LiveHouse, lose: C
 
 def test_a_guest_whose_code_is_withdrawn_loses_the_meeting(house: LiveHouse) -> None:
     meeting = house.begin()
-    code = house.ask("tender", f"/meetings/{meeting}/code", "POST", {}).json()["code"]
-    guest = house.ask("none", "/meetings/join", "POST", {"code": code}).headers["set-cookie"].partition(";")[0]
+    guest = house.guest_of(meeting)
 
     async def scenario() -> None:
         async with house.tablet("none", Cookie=guest) as tablet:
@@ -103,15 +91,10 @@ def closed_folder(hall: TownHall) -> Folder:
     return folder
 
 
-def begun_in(house: LiveHouse, folder: Folder) -> str:
-    meeting: str = house.ask("clerk", f"/folders/{folder.id}/meetings", "POST", {}).json()["id"]
-    return meeting
-
-
 def test_who_loses_a_right_since_the_folder_is_elsewhere_loses_the_meeting(house: LiveHouse) -> None:
     hall = house.hall
     folder, closed = open_folder(hall), closed_folder(hall)
-    meeting = begun_in(house, folder)
+    meeting = house.begin("clerk", folder)
 
     async def scenario() -> None:
         async with house.tablet("clerk") as chair, house.tablet("member") as member, house.tablet("member") as other:
@@ -137,7 +120,7 @@ def test_a_command_after_the_loss_is_not_done(house: LiveHouse, monkeypatch: pyt
     """The connection has not been told yet: the command comes first."""
     hall = house.hall
     folder, closed = open_folder(hall), closed_folder(hall)
-    meeting = begun_in(house, folder)
+    meeting = house.begin("clerk", folder)
 
     async def scenario() -> None:
         async with house.tablet("clerk") as chair, house.tablet("member") as member:
@@ -161,7 +144,7 @@ def test_a_state_after_the_loss_is_not_told(house: LiveHouse, monkeypatch: pytes
     """The connection waits for nothing, so a state would be sent at once."""
     hall = house.hall
     folder, closed = open_folder(hall), closed_folder(hall)
-    meeting = begun_in(house, folder)
+    meeting = house.begin("clerk", folder)
 
     async def scenario() -> None:
         async with house.tablet("clerk") as chair, house.tablet("member") as member:
@@ -182,7 +165,7 @@ def test_a_state_after_the_loss_is_not_told(house: LiveHouse, monkeypatch: pytes
 
 def test_who_is_in_a_meeting_by_a_stream_of_events_loses_it_too(hall: TownHall) -> None:
     folder, closed = open_folder(hall), closed_folder(hall)
-    meeting = hall.ask("clerk", f"/folders/{folder.id}/meetings", "POST", {}).json()["id"]
+    meeting = hall.begin("clerk", folder)["id"]
     member = {"cookie": f"sidebooks_login={hall.cookies['member']}"}
 
     async def scenario() -> None:

@@ -8,14 +8,14 @@ import heapq
 import json
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import pytest
 from quiet import wait_until
-from town_hall import TownHall, town_hall
+from town_hall import TownHall, hall
 
 pytest.importorskip("websockets", reason="needs the extra server")
 
@@ -33,11 +33,7 @@ from sidebooks_core.server.live.outbox import MOST_ANSWERS, MOST_WHISPERS, Outbo
 from sidebooks_core.server.live.pace import MOST_SHARES, Pace, Shares
 from sidebooks_core.server.slow_sockets import PatientSocket
 
-
-@pytest.fixture
-def hall(tmp_path: Path) -> Iterator[TownHall]:
-    with town_hall(tmp_path) as made:
-        yield made
+__all__ = ["hall"]
 
 
 class Plug:
@@ -93,11 +89,6 @@ async def plugged(hall: TownHall, who: str, meeting: str, client: str = "c1", an
         await asyncio.wait_for(task, PATIENCE_S)
 
 
-def begun(hall: TownHall) -> str:
-    meeting: str = hall.ask("tender", f"/folders/{hall.finance.id}/meetings", "POST", {}).json()["id"]
-    return meeting
-
-
 async def show(plug: Plug, count: int) -> None:
     state = plug.of("state")[-1]
     at = {"paper": state["paper"], "revision": state["revision"], "page": count % 3 + 1}
@@ -106,7 +97,7 @@ async def show(plug: Plug, count: int) -> None:
 
 
 def test_who_takes_nothing_gets_the_newest_state_and_holds_nobody_up(hall: TownHall) -> None:
-    meeting = begun(hall)
+    meeting = hall.begin()["id"]
 
     async def scenario() -> None:
         async with (
@@ -137,7 +128,7 @@ def test_who_takes_nothing_gets_the_newest_state_and_holds_nobody_up(hall: TownH
 
 def test_who_takes_nothing_for_too_long_is_ended(hall: TownHall, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sidebooks_core.server.live.sockets.SEND_WITHIN_S", 0.2)
-    meeting = begun(hall)
+    meeting = hall.begin()["id"]
 
     async def scenario() -> None:
         async with plugged(hall, "tender", meeting) as presenter:
@@ -166,7 +157,7 @@ def test_who_takes_nothing_for_too_long_is_ended(hall: TownHall, monkeypatch: py
 def test_who_says_nothing_is_gone(hall: TownHall, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sidebooks_core.server.live.meetings_here.PING_S", 0.1)
     monkeypatch.setattr("sidebooks_core.server.live.meetings_here.SILENCE_S", 0.5)
-    meeting = begun(hall)
+    meeting = hall.begin()["id"]
 
     async def scenario() -> None:
         async with plugged(hall, "member", meeting) as asleep:
@@ -292,7 +283,7 @@ def test_a_client_that_comes_too_often_is_sent_away_and_another_comes_in(
     monkeypatch.setattr("sidebooks_core.server.live.joins.CLIENT_PER_S", 0.001)
     hall.application.close()
     hall.application = Application(hall.served, papers=hall.shelf, access=hall.access, meetings=hall.meetings, cache="private")
-    meeting = begun(hall)
+    meeting = hall.begin()["id"]
 
     async def scenario() -> None:
         for _ in range(CLIENT_AT_ONCE):
