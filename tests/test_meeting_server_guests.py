@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import re
 from typing import Any
 
@@ -14,7 +13,6 @@ from town_hall import CODE, TownHall, hall, paper_of
 pytest.importorskip("websockets", reason="needs the extra server")
 
 from live_house import PATIENCE_S, LiveHouse, house
-from websockets.exceptions import ConnectionClosed
 
 from sidebooks_core.access import Access
 from sidebooks_core.errors import AccessDenied, RequestError, StorageFailed
@@ -128,12 +126,7 @@ def test_a_guest_of_a_meeting_that_has_ended_loses_the_connection(house: LiveHou
         async with house.tablet("none", Cookie=guest) as tablet:
             await tablet.hello(meeting)
             await asyncio.to_thread(ended_by_the_hub, house.hall, meeting)
-            async with asyncio.timeout(PATIENCE_S):
-                while tablet.closed is None:  # that the meeting goes on is remembered for a moment
-                    with contextlib.suppress(ConnectionClosed):
-                        await tablet.say("ask", what="state")
-                    await asyncio.sleep(0.1)
-            assert tablet.closed == 4401
+            assert await tablet.until_closed() == 4401
 
     asyncio.run(scenario())
 
@@ -157,6 +150,21 @@ def test_that_a_meeting_goes_on_is_asked_again_after_a_moment() -> None:
     assert ended.find("m")
     now_s = 1e9
     assert (ended.known("m"), ended.find("m"), records.asked) == (True, True, 2)
+
+
+def test_that_a_meeting_goes_on_is_forgotten_when_it_is_told_that_it_ended() -> None:
+    class Records:
+        def goes_on(self, meeting: str) -> bool:
+            if meeting == "slow":
+                ended.forget(["slow"])  # it ends while it is looked at
+            return True
+
+    ended = EndedMeetings(Records(), lambda: 0.0)
+    assert not ended.find("m")
+    ended.forget(["m"])
+    assert ended.known("m") is None
+    assert not ended.find("slow")
+    assert ended.known("slow") is None
 
 
 def test_whoever_may_be_in_the_meeting_anyway_keeps_their_login(hall: TownHall) -> None:

@@ -132,8 +132,9 @@ class Application:
         access, meetings = options.get("access"), options.get("meetings")
         self.places = Places(papers, meetings) if papers is not None else None
         self._shelf_audit = ShelfAudit(papers, access) if papers is not None and access is not None else None
+        self._ended = None if meetings is None else EndedMeetings(meetings.records)
         rules_of_access = GateRules(
-            identity=_identity(options, meetings), policy=_policy(options), allowed=allowed, shelf=shelf, places=self.places
+            identity=_identity(options, self._ended), policy=_policy(options), allowed=allowed, shelf=shelf, places=self.places
         )
         self.gate = gate = Gate(rules_of_access, pools, Openings() if access is not None else None)
         self.fast_path = FastPath(service, response_headers, gate.may_have_from_memory, gate.is_told_of)
@@ -180,8 +181,8 @@ class Application:
         shelf.tell(self._shelf_changed)
         if access is not None:
             access.tell(self.events.end_outdated)
-        if self._live is not None:
-            self._live.meetings.records.tell(self._meetings_changed)
+        if meetings is not None:
+            meetings.records.tell(self._meetings_changed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection's request, its WebSocket, or the server's start and end (ASGI)."""
@@ -285,6 +286,9 @@ class Application:
 
     def _meetings_changed(self, meetings: list[str]) -> None:
         """Some began or ended."""
+        if self._ended is not None:
+            self._ended.forget(meetings)
+            self.events.end_outdated()  # their guests are nobody known any more
         if self.places is not None and len(self.events):
             found = [(one, self.places.meetings.find(one) or ()) for one in meetings]
             self.events.meetings_changed(found, self.gate.sees, self.gate.as_decided)
@@ -326,10 +330,9 @@ def _cache(options: ServerOptions) -> Cache:
     return told or ("private" if is_for_some else "shared")
 
 
-def _identity(options: ServerOptions, meetings: Meetings | None) -> Identity:
+def _identity(options: ServerOptions, ended: EndedMeetings | None) -> Identity:
     """How requests to an application say who asks."""
     access, more = options.get("access"), options.get("ways_in")
-    ended = None if meetings is None else EndedMeetings(meetings.records)
     if access is None:
         return Identity((House(),) if more is None and not options.get("asks_for_accounts") else more or (), ended)
     ours: list[WayIn] = [SignedAddresses(access), *(more or ()), BrowserLogins(access, options.get("base_url"))]
