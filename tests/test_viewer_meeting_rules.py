@@ -229,12 +229,12 @@ def test_who_is_asked_for_a_vote_and_who_is_on_its_roll() -> None:
         const { mayVote } = await import("./ballot.js");
         const { rollOf } = await import("./votes.js");
         const { mayTake } = await import("./course.js");
-        const open = { stage: "open", rule: "simple" };
-        const asked = ["a", "b", "c", "d"].map((one) => mayVote(open, given[0], one, false));
+        const open = { stage: "open", rule: "simple", chair: "x" };
+        const asked = ["a", "b", "c", "d"].map((one) => mayVote(open, given[0], one));
         const rules = ["simple", "cast", "absolute", "two thirds"];
-        const chair = rules.map((rule) => mayVote({ ...open, rule }, given[0], "a", true));
+        const chair = rules.map((rule) => mayVote({ ...open, rule, chair: "a" }, given[0], "a"));
         const roll = rollOf([{ id: "a", name: "甲", isHere: true }, { id: "b", name: "乙", isHere: false }], "\\n 丙 \\n\\n丁");
-        return [asked, chair, mayVote({ ...open, stage: "closed" }, given[0], "a", false), roll,
+        return [asked, chair, mayVote({ ...open, stage: "closed" }, given[0], "a"), roll,
           [["viewer", "speaker"], ["speaker", "speaker"], ["chair", "viewer"]].map((one) => mayTake(...one))];
         """,
         voters,

@@ -147,6 +147,8 @@ class VoteDetails(Struct, kw_only=True):
     outcome: Outcome | None
     casting: str | None
     """How the chair decided a tie."""
+    chair: str
+    """The participant who presides."""
     voters: list[VoterRow]
 
 

@@ -18,19 +18,18 @@ export const CHAIR_VOTES = ["absolute", "two thirds", "three quarters", "majorit
  * }} VoterRow
  * @typedef {{
  *   number: number, title: string, stage: string, casting: "yes" | "no" | null, voters: VoterRow[],
- *   outcome: import("./meeting.js").Outcome | null,
+ *   outcome: import("./meeting.js").Outcome | null, chair: string,
  * }} VoteDetails
  */
 
 /**
  * Whether somebody may vote. Pure.
- * @param {Pick<ShownVote, "stage" | "rule">} vote
+ * @param {Pick<ShownVote, "stage" | "rule" | "chair">} vote
  * @param {readonly VoterRow[]} voters
  * @param {string} participant
- * @param {boolean} presides
  */
-export function mayVote({ stage, rule }, voters, participant, presides) {
-  if (stage !== "open" || (presides && !CHAIR_VOTES.includes(rule))) return false;
+export function mayVote({ stage, rule, chair }, voters, participant) {
+  if (stage !== "open" || (participant === chair && !CHAIR_VOTES.includes(rule))) return false;
   return voters.some((one) => one.participant === participant && one.is_present && !one.has_left);
 }
 
@@ -57,7 +56,7 @@ export function watchVotes(part) {
   async function begin(vote) {
     const { voters } = await voteDetails(part, vote.number);
     const now = part.details?.votes.find((one) => one.number === vote.number);
-    const isMine = now && mayVote(now, voters, part.meeting.participant, part.isChair);
+    const isMine = now && mayVote(now, voters, part.meeting.participant);
     if (!isMine || hasVoted(vote.number) || asking?.number === vote.number) return;
     stop();
     asking = { number: vote.number, element: ballotOf(vote) };

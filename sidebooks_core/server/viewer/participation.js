@@ -166,7 +166,8 @@ export class Participation extends EventTarget {
   refused(error) {
     if (error.name === "AbortError") return;
     if (error.why === "overtaken") this.tell("overtaken", { name: error.winner });
-    else this.tell(error.why ? "m_refused" : "e_lost", { why: error.why ?? "" });
+    else if (error.why === "another vote") this.tell("m_other_vote");
+    else this.tell(error.why && error.why !== "restored" ? "m_refused" : "e_lost", { why: error.why ?? "" });
   }
 
   /** Become the presenter: from now on all see what is on this screen. */
@@ -275,7 +276,8 @@ export class Participation extends EventTarget {
     else if (kind === "documents") this.#feed.documents?.(told.documents);
     else if (kind === "page") this.#feed.page?.(told);
     else if (kind === "shelf") this.#feed.shelf?.(told);
-    else this.#feed.progress?.(told);
+    else if (kind === "progress") this.#feed.progress?.(told);
+    else this.#feed.meetings?.();
   }
 
   /* Rights have changed, or a login has ended. Whoever may take part still does. */

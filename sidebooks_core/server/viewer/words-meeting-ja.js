@@ -29,6 +29,7 @@ export const words = {
   you_present: "あなたが発表者になりました。",
   overtaken: "{name}さんが先に発表者になりました。",
   m_refused: "今はその操作ができません。",
+  m_other_vote: "採決の途中です。先にその採決を終えてください。",
   // The panel
   agenda: "次第",
   present: "出席者",
@@ -99,6 +100,7 @@ export const words = {
   begin: "始める",
   begin_about_folder: "このフォルダーの資料が次第になります。フォルダーを見られる人は全員参加できます。",
   begin_about_paper: "資料のフォルダーを見られる人は全員参加できます。",
+  begin_about_draft: "この資料は公開されていません。会議の名前は、フォルダーを見られる人全員に表示されますので、ご注意ください。",
   meeting_name: "会議の名前",
   // Votes
   open_vote: "表決を始める",
@@ -118,6 +120,7 @@ export const words = {
   more_options: "くわしい設定",
   seats: "議員定数",
   wrong_roll: "議員の選択が正しくありません。議長が出席していて、人数が定数以内である必要があります。",
+  presides: "議長は{name}さん",
   chair_votes: "議長も議員として表決に加わります。",
   chair_decides: "議長は表決に加わらず、可否同数のときに決めます。",
   close_vote: "投票を締め切る",
