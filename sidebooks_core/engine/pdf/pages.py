@@ -32,7 +32,7 @@ def find_by_counts(document: pymupdf.Document) -> None:
 
 
 def find_by_list(document: pymupdf.Document) -> None:
-    """Have the engine list all pages at the first look-up: for a tree of one node with many pages, all of which were read."""
+    """Have the engine list all pages at the next look-up: for those of many pages, and of the number of a page."""
     raw_pdf(document).use_page_tree_map = 1
 
 
