@@ -230,7 +230,7 @@ class Follower:
         ).encode()
         loop = asyncio.get_running_loop()
         _, self.wire = await loop.create_connection(
-            lambda: Wire(request, self._heard, self._changed.set), self.place.host, self._port
+            lambda: Wire(request, self._heard, self._lost), self.place.host, self._port
         )
         await self.wire.opened
         self.wire.say({"kind": "hello", "protocol": 1, "meeting": self.place.meeting, "client": self._client})
@@ -285,10 +285,20 @@ class Follower:
                 self.wire.say({"kind": "pong", "epoch": epoch, "seq": seq, "is_following": True})
             case "progress":
                 self.progress = message
+            case "farewell":
+                self.failures.append(f"{self.name} was sent away: {message['why']}")
             case "done" | "refused":
                 answer = self._answers.pop(message["id"], None)
                 if answer is not None and not answer.done():
                     answer.set_result(message)
+        self._changed.set()
+
+    def _lost(self) -> None:
+        """The connection is gone. Nobody waits for its answers in vain."""
+        for answer in self._answers.values():
+            if not answer.done():
+                answer.set_exception(RuntimeError(f"the connection of {self.name} is gone: {self.failures[-1:]}"))
+        self._answers.clear()
         self._changed.set()
 
     def _take(self, state: dict[str, Any], arrived_s: float) -> None:
