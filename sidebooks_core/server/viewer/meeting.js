@@ -254,8 +254,11 @@ export class Meeting {
     const address = `${this.library.base}/meetings/${encodeURIComponent(this.id)}/messages?client=${this.client}`;
     const headers = { "Content-Type": "application/json" };
     const answer = await this.library.fetch(address, { method: "POST", headers, body: text, keepalive: true });
-    if (!answer.ok) throw await problem(answer);
-    return (await answer.json()).answers;
+    if (answer.ok) return (await answer.json()).answers;
+    const error = await problem(answer);
+    if (![400, 413].includes(error.status)) throw error;
+    this.#commands.answered(JSON.parse(text).id, { why: "protocol" }); // the same would be refused again
+    return [];
   }
 
   /** @param {{kind: string, [field: string]: unknown}} message */
