@@ -206,6 +206,7 @@ def test_pointers_fade_and_of_each_hand_the_newest_counts() -> None:
           stroke: hear(ink, { ...ink, count: 6, points_pt: [[2, 2]] }),
           next: hear(ink, { ...ink, count: 6, stroke: "t", points_pt: [[9, 9]] }),
           away: hear(pointer, ink, { ...pointer, tool: "away", count: 7 }),
+          late_away: hear(pointer, { ...pointer, tool: "away", count: 4 }).length,
         };
         """
     )
@@ -214,6 +215,7 @@ def test_pointers_fade_and_of_each_hand_the_newest_counts() -> None:
     assert found["late"] == [["a", "pointer", [[1, 1]]]]
     assert found["anew"] == [["a", "pointer", [[3, 3]]]], "by another client, or after another start"
     assert (found["two"], found["faded"], found["away"]) == (2, ["b"], [])
+    assert found["late_away"] == 1, "of each tool the server sends the newest: the finger is there again"
     assert found["stroke"] == [["a", "ink", [[1, 1], [2, 2]]]]
     assert found["next"] == [["a", "ink", [[9, 9]]]]
 

@@ -181,6 +181,18 @@ const settled = async (promise) => {
   house.socket.tell({ kind: "refused", id, why: "overtaken", state: stateOf({ epoch: 2, presenter: "other" }), winner: "副議長" });
   await assert.rejects(taken, { why: "overtaken", winner: "副議長" });
   assert.deepEqual([meeting.isPresenter, meeting.state.epoch], [false, 2]);
+  house.socket.tell(stateOf({ epoch: 3, presenter: "chair" }));
+  const turned = [2, 3, 4].map((page) => meeting.show({ paper: "p", revision: 1, page, spread: null, view_pt: null }));
+  const called = meeting.command("call_everybody");
+  house.socket.fail(); // only now is it noticed
+  house.clock.pass(2000);
+  house.join("chair");
+  const again = house.socket.said.slice(1).map(({ kind, page, count }) => [kind, page, count]);
+  assert.deepEqual(again.map(([kind, page]) => [kind, page]), [["show", 4], ["call_everybody", undefined]], "not each page in between");
+  assert.equal(again[1][2] - again[0][2], 1, "in the order in which they were given");
+  assert.deepEqual(await Promise.all(turned.slice(0, 2).map(settled)), ["AbortError", "AbortError"]);
+  for (const { id } of house.socket.said.slice(1)) house.socket.tell({ kind: "done", id, epoch: 3, seq: 1 });
+  await Promise.all([turned[2], called]);
   const waiting = meeting.command("call_everybody");
   meeting.close();
   await assert.rejects(waiting, { name: "AbortError" });
@@ -388,7 +400,12 @@ assert.deepEqual([wayAfter("socket", 1), wayAfter("socket", 2), wayAfter("stream
   house.clock.pass(100);
   const last = house.socket.said[house.socket.said.length - 1];
   assert.deepEqual(last.points_pt, [[59, 0]], "where it stopped");
+  const before_ms = house.clock.now();
+  house.clock.now = () => before_ms - 3_600_000;
   pointer(60);
+  house.clock.pass(100);
+  assert.deepEqual(house.socket.said[house.socket.said.length - 1].points_pt, [[60, 0]], "also if the clock was set back");
+  pointer(61);
   house.meeting.whisper({ paper: "p", page: 1, tool: "away" });
   assert.equal(house.socket.said[house.socket.said.length - 1].tool, "away");
   house.meeting.close();

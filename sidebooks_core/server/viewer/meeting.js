@@ -11,6 +11,7 @@ export { fitted, seen } from "./following.js";
 const PROTOCOL = 1;
 const BEHIND_MS = 10_000; // a client that is behind for so long says so
 const WHISPER_MS = 1000 / 15; // of a pointer, no more than so many
+const PLACES = ["show", "open_paper"]; // of these commands only the newest is wanted
 const FEED = ["documents", "page", "shelf", "progress"];
 
 /**
@@ -189,7 +190,7 @@ export class Meeting {
   whisper({ paper, page, tool, stroke = "", points_pt = [] }) {
     const isWaiting = this.#whisper !== null;
     this.#whisper = { kind: "whisper", paper, page, tool, stroke, points_pt };
-    const wait_ms = this.#whispered_ms + WHISPER_MS - this.clock.now();
+    const wait_ms = Math.min(WHISPER_MS, this.#whispered_ms + WHISPER_MS - this.clock.now()); // a clock may be set back
     if (tool === "away" || wait_ms <= 0) this.#sendWhisper();
     else if (!isWaiting) this.#noWhisper = this.clock.after(wait_ms, () => this.#sendWhisper());
   }
@@ -215,12 +216,13 @@ export class Meeting {
   command(kind, fields = {}) { return this.#commands.give(kind, this.state?.epoch ?? 0, fields); }
 
   /**
-   * Show a place of any paper. While there is no connection only the newest waits: an older one rejects with an AbortError.
+   * Show a place of any paper. Of those without an answer only the newest is told on the next connection: an older one rejects with
+   * an AbortError.
    * @param {Shown} place
    */
   show(place) {
     const { state } = this;
-    if (!this.isOpen) this.#commands.giveUp(["show", "open_paper"]);
+    if (!this.isOpen) this.#commands.giveUp(PLACES);
     const isSame = state?.paper === place.paper && state.revision === place.revision;
     return this.command(isSame ? "show" : "open_paper", place);
   }
@@ -288,7 +290,7 @@ export class Meeting {
     welcome: ({ participant, name, ping_s }) => {
       Object.assign(this, { participant, name });
       this.#live.quiet_ms = 2000 * ping_s;
-      this.#commands.again();
+      this.#commands.again(PLACES);
     },
     state: (state) => this.#received(state),
     details: (details) => {
