@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -111,9 +112,7 @@ def test_nobody_leaves_a_locked_page(hall: Hall) -> None:
 def test_the_presentation_is_handed_over_and_taken_back(hall: Hall) -> None:
     chair = hall.seat(CHAIR).sees(1)
     member = hall.seat(MEMBER).sees(1)
-    row = chair.side("present").get_by_role("listitem").filter(has_text=MEMBER)
-    row.locator("summary").click()
-    row.get_by_role("button", name=t("hand_over")).click()
+    chair.hands_over_to(MEMBER)
     member.says(t("m_you_present")).is_told(t("you_present"))
     member.turns()
     chair.sees(2).says(t("m_following", name=MEMBER))
@@ -165,6 +164,20 @@ def test_a_pointer_is_seen_by_others_and_fades(hall: Hall) -> None:
     presenter.press("pointing_ends")
     presenter.tab.mouse.click(box["x"] + box["width"] - 5, box["y"] + box["height"] / 2)
     follower.sees(2)
+
+
+def test_whoever_may_not_point_any_more_turns_pages_again(hall: Hall) -> None:
+    chair, member = hall.seat(CHAIR).sees(1), hall.seat(MEMBER).sees(1)
+    chair.hands_over_to(MEMBER)
+    member.says(t("m_you_present")).press("point")
+    member.tab.wait_for_selector("#stage.pointing")
+    chair.side("course")
+    chair.press("take_back")
+    member.says(t("m_following", name=CHAIR))
+    member.tab.wait_for_selector("#stage:not(.pointing)")
+    box = member.tab.locator("#stage").bounding_box()
+    member.tab.mouse.click(box["x"] + box["width"] - 5, box["y"] + box["height"] / 2)
+    member.sees(2).says(t("m_away", name=CHAIR))
 
 
 def red(seat: Seat) -> int:
@@ -219,17 +232,24 @@ def test_a_projector_shows_the_page_and_nothing_else(hall: Hall) -> None:
 
 
 def test_the_end_is_the_end_for_all(hall: Hall) -> None:
-    chair = hall.seat(CHAIR).sees(1)
+    chair, said = hall.seat(CHAIR, place=""), []
+    chair.tab.on("websocket", lambda socket: socket.on("framesent", lambda data: said.append(json.loads(data)["kind"])))
+    chair.tab.evaluate(f"location.hash = '{hall.place}'")
+    chair.sees(1, hall.budget)
     member = hall.seat(MEMBER).sees(1)
     chair.side("course")
     chair.press("end_meeting")
     chair.tab.locator("dialog").get_by_role("button", name=t("end_meeting")).click()
     for seat in (chair, member):
         seat.says(t("m_ended"))
+    chair.turns()
+    chair.sees(2)
+    assert "show" not in said, "nobody is there to be shown it"
     member.turns()
     member.sees(2)
     member.press("close")
     assert member.tab.locator("#meetingbar").count() == 0
+    member.tab.wait_for_function("() => location.hash.endsWith('/2')")  # it names the page that was turned to
     member.tab.evaluate(f"location.hash = '{hall.place}'")
     member.tab.wait_for_selector("#message:not([hidden])")
 

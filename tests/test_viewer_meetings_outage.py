@@ -80,9 +80,7 @@ def test_where_no_upgrade_passes_events_and_requests_do_the_same(hall: Hall) -> 
     presenter.turns()
     follower.sees(2)
     presenter.says(t("n_there", n=2, m=2))
-    row = presenter.side("present").get_by_role("listitem").filter(has_text=MEMBER)
-    row.locator("summary").click()
-    row.get_by_role("button", name=t("hand_over")).click()
+    presenter.hands_over_to(MEMBER)
     follower.says(t("m_you_present")).turns()
     presenter.sees(3)
 
@@ -90,9 +88,7 @@ def test_where_no_upgrade_passes_events_and_requests_do_the_same(hall: Hall) -> 
 def test_a_presenter_who_was_cut_off_shows_where_they_are_then(hall: Hall) -> None:
     follower = hall.seat(CHAIR).sees(1)
     presenter, line = on_a_line(hall)
-    row = follower.side("present").get_by_role("listitem").filter(has_text=MEMBER)
-    row.locator("summary").click()
-    row.get_by_role("button", name=t("hand_over")).click()
+    follower.hands_over_to(MEMBER)
     presenter.says(t("m_you_present"))
     line.cut()
     for _ in range(3):

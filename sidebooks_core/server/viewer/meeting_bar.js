@@ -93,8 +93,7 @@ export async function addMeetingBar(part) {
     call(away, t("close"));
     const isAway = Boolean(part.state?.paper) && !isPresenter && !part.over && !part.shown;
     back.hidden = !isAway && !part.problem;
-    const isActive = isPresenter || (meeting.role !== "viewer" && !part.over);
-    pointing.hidden = !isActive || need("reader").hidden || Boolean(part.over);
+    pointing.hidden = !part.mayPoint || need("reader").hidden;
     pointing.setAttribute("aria-pressed", String(part.pointers.isPointing));
     menu.hidden = Boolean(part.over);
     menu.setAttribute("aria-expanded", String(panel.isOpen));

@@ -109,9 +109,12 @@ export class Participation extends EventTarget {
 
   get details() { return this.meeting.details; }
 
-  get isPresenter() { return this.meeting.isPresenter && !this.isProjector; }
+  get isPresenter() { return this.meeting.isPresenter && !this.isProjector && !this.over; }
 
   get isChair() { return this.meeting.role === "chair"; }
+
+  /** Whether all see what whoever reads here points at. */
+  get mayPoint() { return this.isPresenter || (this.meeting.role !== "viewer" && !this.isProjector && !this.over); }
 
   /** Whether whoever reads here is kept on the presenter's page. */
   get isLocked() {
@@ -242,6 +245,7 @@ export class Participation extends EventTarget {
     this.#entered(Object.assign(new Error("there is no such meeting"), { status: why === "revoked" ? 401 : 404 }));
     if (why === "revoked") this.#feed?.refused?.();
     this.#giveBackFeed();
+    this.meeting.close(); // what is turned from now on is nobody's business
     this.change();
     this.letSleep();
   }
@@ -265,7 +269,6 @@ export class Participation extends EventTarget {
       }
       this.#entered(error);
       this.#end(error.status === 401 ? "revoked" : "no such meeting");
-      this.meeting.close();
     }
   }
 

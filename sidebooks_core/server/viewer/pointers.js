@@ -56,6 +56,7 @@ export class Pointers {
     const { app: { reader }, signal } = part;
     reader.layers.push(this.#layer);
     reader.addEventListener("touched", (event) => { if (this.isPointing) event.preventDefault(); }, { signal });
+    part.addEventListener("changed", () => { if (this.isPointing && !part.mayPoint) this.setPointing(false); }, { signal });
     const { stage } = reader;
     for (const name of ["pointerdown", "pointermove"]) {
       stage.addEventListener(name, (event) => this.#point(/** @type {PointerEvent} */ (event)), { signal });
