@@ -228,23 +228,24 @@ def test_who_is_asked_for_a_vote_and_who_is_on_its_roll() -> None:
     ]
     found = run(
         """
-        const { mayVote } = await import("./ballot.js");
+        const { whyNoVote } = await import("./ballot.js");
         const { rollOf } = await import("./votes.js");
         const { mayTake } = await import("./course.js");
         const open = { stage: "open", rule: "simple" };
-        const asked = ["a", "b", "c", "d"].map((one) => mayVote(open, given[0], one, false));
+        const roll = { voters: given[0], chair: "other" };
+        const asked = ["a", "b", "c", "d"].map((one) => whyNoVote(open, roll, one));
         const rules = ["simple", "cast", "absolute", "two thirds"];
-        const chair = rules.map((rule) => mayVote({ ...open, rule }, given[0], "a", true));
-        const roll = rollOf([{ id: "a", name: "甲", isHere: true }, { id: "b", name: "乙", isHere: false }], "\\n 丙 \\n\\n丁");
-        return [asked, chair, mayVote({ ...open, stage: "closed" }, given[0], "a", false), roll,
+        const chair = rules.map((rule) => whyNoVote({ ...open, rule }, { ...roll, chair: "a" }, "a"));
+        const made = rollOf([{ id: "a", name: "甲", isHere: true }, { id: "b", name: "乙", isHere: false }], "\\n 丙 \\n\\n丁");
+        return [asked, chair, whyNoVote({ ...open, stage: "closed" }, roll, "a"), made,
           [["viewer", "speaker"], ["speaker", "speaker"], ["chair", "viewer"]].map((one) => mayTake(...one))];
         """,
         voters,
     )
     asked, chair, closed, roll, takes = found
-    assert asked == [True, False, False, False]
-    assert chair == [False, False, True, True]
-    assert closed is False
+    assert asked == ["", "not in the room", "not in the room", "not on the roll"]
+    assert chair == ["chair does not vote", "chair does not vote", "", ""]
+    assert closed == "not open"
     assert [one["name"] for one in roll["voters"]] == ["甲", "乙", "丙", "丁"]
     assert roll["present"] == ["a"]
     assert takes == [False, True, True]

@@ -109,6 +109,54 @@ def test_whoever_leaves_the_room_has_no_part_and_a_vote_can_be_broken_off(hall: 
     chair.tab.locator("#meetingside li", has_text=t("stage_broken off")).wait_for(timeout=PATIENCE_MS)
 
 
+def test_whose_line_fails_is_asked_all_the_same_and_a_second_chair_votes(hall: Hall) -> None:
+    chair, member = hall.seat(CHAIR).sees(1), hall.seat(MEMBER).sees(1)
+    row = chair.side("present").get_by_role("listitem").filter(has_text=MEMBER)
+    row.wait_for(timeout=PATIENCE_MS)
+    row.locator("summary").click()
+    row.get_by_role("button", name=t("make_chair")).click()
+    row.get_by_text(t("role_chair")).wait_for(timeout=PATIENCE_MS)
+    chair.says(t("n_there", n=2, m=2))
+    failed: list[str] = []
+
+    def fails(route: Any) -> None:
+        failed.append(route.request.url)
+        route.abort() if len(failed) < 5 else route.continue_()
+
+    member.tab.route("**/meetings/*/votes/1", fails)
+    open_vote(chair)
+    vote(member, "yes")
+    member.is_told(t("vote_counted"))
+    assert len(failed) == 5, "the roll was asked for until it came"
+    member.side("votes")
+    member.press("to_ballot")
+    member.is_told(t("voted_before"))
+
+
+def test_whoever_left_the_room_and_is_back_votes_and_a_late_vote_is_told(hall: Hall) -> None:
+    chair, member = hall.seat(CHAIR).sees(1), hall.seat(MEMBER).sees(1)
+    chair.says(t("n_there", n=2, m=2))
+    open_vote(chair)
+    member.tab.locator(".ballot").get_by_role("button", name=t("leave_room")).click()
+    member.is_told(t("room_left"))
+    member.side("votes")
+    member.press("to_ballot")
+    member.is_told(t("why_not in the room"))
+    chair.press("who_left")
+    chair.tab.locator("dialog").get_by_label(MEMBER).click()
+    chair.tab.locator("#meetingside", has_text=t("tally", n=0, m=2)).wait_for(timeout=PATIENCE_MS)
+    chair.tab.keyboard.press("Escape")
+    member.press("to_ballot")
+    ballot = member.tab.locator(".ballot")
+    ballot.locator("[data-choice=no]").click()
+    cast = ballot.get_by_role("button", name=t("vote_so", choice=t("vote_no")))
+    cast.evaluate("one => { window.late = one; }")
+    chair.press("close_vote")
+    ballot.wait_for(state="detached")
+    member.tab.evaluate("window.late.click()")
+    member.is_told(t("why_not open"))
+
+
 def test_who_is_present_is_seen_by_the_chair(hall: Hall) -> None:
     chair = hall.seat(CHAIR).sees(1)
     side = chair.side("present")

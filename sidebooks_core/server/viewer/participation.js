@@ -30,7 +30,8 @@ const LOST_MS = 2000; // most connections are there again by then
  * @typedef {MeetingEntry & {presenter: string, here: number, qr: string}} MeetingDetails
  */
 
-/** Tells by events: "changed" (of what the screen says about it), "told" (a sentence for whoever reads), "over". */
+/** Tells by events: "changed" (of what the screen says about it), "told" (a sentence for whoever reads), "ballot" (whoever reads asks
+    for that of a vote), "over". */
 export class Participation extends EventTarget {
   /** @type {Progress | null} */
   progress = null;

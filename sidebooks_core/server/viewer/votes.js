@@ -61,9 +61,10 @@ export function votesSide(part) {
       stage === "closed" && !isTie && act("done", "confirm_vote", "confirm_vote", {}, { class: "main" }),
       ["open", "closed"].includes(stage) && button("bin", t("break_off"), breakOff, { class: "grave" }),
     ] : [];
+    const toBallot = stage === "open" && button("pen", t("to_ballot"), () => part.dispatchEvent(new CustomEvent("ballot", { detail: number })));
     const shown = ["closed", "confirmed"].includes(stage) && (stage === "confirmed" || part.isChair)
       && button("eye", t("see_result"), () => (stage === "confirmed" ? showResult(part, vote) : preview(part, vote)));
-    const buttons = [...acts, shown].filter(/** @returns {one is HTMLButtonElement} */ (one) => Boolean(one));
+    const buttons = [...acts, toBallot, shown].filter(/** @returns {one is HTMLButtonElement} */ (one) => Boolean(one));
     return h("li", { "data-key": number }, h("span", { class: "grow" }, h("strong", {}, `${number}. ${vote.title}`),
       h("small", {}, [t(`stage_${stage}`), t(`ballot_${vote.ballot}_short`), t(`rule_${vote.rule}`)].join(t("comma"))),
       h("span", { class: "outcome-line" }, state)), buttons.length > 0 && h("span", { class: "buttons" }, buttons));
