@@ -91,6 +91,41 @@ def test_a_gesture_of_ones_own_leaves_and_a_button_and_a_call_bring_back(hall: H
     follower.sees(12, hall.budget)
 
 
+def test_whoever_reads_until_a_meeting_begins_is_led_to_its_first_page(hall: Hall) -> None:
+    empty = hall.house.folder("全員協議会")
+    place = f"#meeting={hall.house.ask('POST', f'folders/{empty}/meetings', {'name': '全員協議会'})['id']}"
+    presenter = hall.seat(CHAIR, place).says(t("m_open_something"))
+    member = hall.seat(MEMBER, place).says(t("m_nothing_open"))
+    member.tab.evaluate(f"location.hash = 'paper={hall.budget}'")
+    member.sees(1, hall.budget).turns().sees(2).says(t("m_nothing_open"))
+    presenter.tab.evaluate(f"location.hash = 'paper={hall.petition}'")
+    member.sees(1, hall.petition).says(t("m_following", name=CHAIR))
+
+
+@pytest.mark.parametrize("way", ["agenda", "address"])
+def test_a_paper_that_somebody_opens_for_themselves_stays_whatever_the_presenter_does(hall: Hall, way: str) -> None:
+    presenter = hall.seat(CHAIR).sees(1)
+    follower, heard, held = hall.seat(MEMBER, place=""), [], []
+    follower.tab.on("websocket", lambda socket: socket.on("framereceived", lambda data: heard.append(json.loads(data))))
+    follower.tab.evaluate(f"location.hash = '{hall.place}'")
+    follower.sees(1, hall.budget).says(t("m_following", name=CHAIR))
+    document = hall.house.ask("GET", f"papers/{hall.petition}")["document"]["id"]
+    follower.tab.route(f"**/documents/{document}/pages.json", lambda route: held.append(route))
+    with follower.tab.expect_request(f"**/documents/{document}/pages.json", timeout=PATIENCE_MS):
+        if way == "agenda":
+            follower.side("agenda").get_by_role("button", name="請願書").first.click()
+        else:
+            follower.tab.evaluate(f"location.hash = 'paper={hall.petition}'")
+    presenter.turns().sees(2)
+    for _ in range(300):
+        if any(one["kind"] == "state" and one["page"] == 2 for one in heard):
+            break
+        follower.tab.wait_for_timeout(100)
+    for route in held:
+        route.continue_()
+    follower.sees(1, hall.petition).says(t("m_away", name=CHAIR))
+
+
 def test_nobody_leaves_a_locked_page(hall: Hall) -> None:
     presenter = hall.seat(CHAIR).sees(1)
     follower = hall.seat(MEMBER).sees(1)

@@ -97,6 +97,33 @@ def test_a_presenter_who_was_cut_off_shows_where_they_are_then(hall: Hall) -> No
     follower.sees(4)
 
 
+def test_a_paper_that_does_not_come_holds_nobody_up(hall: Hall) -> None:
+    presenter = hall.seat(CHAIR).sees(1)
+    follower, line = on_a_line(hall)
+    held: list[Any] = []
+
+    def holds(route: Any) -> None:
+        held.append(route)
+        if len(held) == 3:
+            route.continue_()
+
+    follower.tab.route(f"**/papers/{hall.petition}", holds)
+    agenda = presenter.side("agenda")
+    for asked in (1, 2):
+        with follower.tab.expect_request(f"**/papers/{hall.petition}", timeout=PATIENCE_MS):
+            agenda.get_by_role("button", name="請願書").first.click()
+        presenter.sees(1, hall.petition)
+        if asked == 1:  # it never comes, and something else is shown
+            agenda.get_by_role("button", name="予算書").first.click()
+            presenter.sees(1, hall.budget)
+            presenter.tab.locator("#stage").focus()
+            presenter.turns()
+            follower.sees(2, hall.budget)
+    follower.tab.evaluate("() => { const now = performance.now.bind(performance); performance.now = () => now() + 60_000; }")
+    line.cut()
+    follower.sees(1, hall.petition).says(t("m_following", name=CHAIR))
+
+
 def test_a_shelf_that_changes_meanwhile_is_told_by_the_same_connection(hall: Hall) -> None:
     hall.seat(CHAIR).sees(1)
     follower = hall.seat(MEMBER).sees(1)

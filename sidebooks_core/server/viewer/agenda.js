@@ -7,6 +7,7 @@
 import { nextPapers } from "./ahead.js";
 import { askFor, button, h, icon } from "./elements.js";
 import { refill } from "./meeting_panel.js";
+import { keyOf } from "./place.js";
 import { t } from "./words.js";
 
 /**
@@ -34,7 +35,10 @@ export async function openPaper(part, id) {
     const paper = await part.paper(id);
     if (!paper.document) part.tell("paper_closed");
     else if (part.isLocked) part.tell("is_locked");
-    else await app.showBook(paper.document.id, 1, paper);
+    else {
+      part.following.opens(keyOf("paper", id));
+      await app.showBook(paper.document.id, 1, paper);
+    }
     if (before?.isConnected) before.focus({ preventScroll: true }); // the panel stays
   } catch (thrown) {
     const error = /** @type {Error & {status?: number}} */ (thrown);

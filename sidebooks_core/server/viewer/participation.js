@@ -141,8 +141,13 @@ export class Participation extends EventTarget {
   /** Say a sentence, by the name of its text. @param {string} key @param {Record<string, string | number>} [values] */
   tell(key, values = {}) { this.dispatchEvent(new CustomEvent("told", { detail: { key, values } })); }
 
-  /** A paper, as the server describes it now. @param {string} id @returns {Promise<PaperDetails>} */
-  paper(id) { return this.app.library.json(`/papers/${encodeURIComponent(id)}`, this.signal); }
+  /**
+   * A paper, as the server describes it now.
+   * @param {string} id
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<PaperDetails>}
+   */
+  paper(id, signal = this.signal) { return this.app.library.json(`/papers/${encodeURIComponent(id)}`, signal); }
 
   /** To the presenter's page. */
   comeBack() {
@@ -235,8 +240,10 @@ export class Participation extends EventTarget {
     clearTimeout(this.#losing);
     this.isLost = false;
     if (isOpen && !this.about) this.#look();
-    if (isOpen) this.#feed?.lost?.(false); // what failed meanwhile is asked for again
-    else this.#losing = setTimeout(() => { this.isLost = true; this.change(); }, LOST_MS);
+    if (isOpen) {
+      this.following.renew();
+      this.#feed?.lost?.(false); // what failed meanwhile is asked for again
+    } else this.#losing = setTimeout(() => { this.isLost = true; this.change(); }, LOST_MS);
     this.change();
   }
 
