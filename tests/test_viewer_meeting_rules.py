@@ -178,6 +178,7 @@ def test_what_the_bar_says() -> None:
         ({"problem": "paper_closed"}, "paper_closed", True),
         ({"over": "ended", "isLost": True}, "m_ended", False),
         ({"over": "revoked"}, "m_revoked", True),
+        ({"over": "closed"}, "m_closed", True),
         ({"over": "protocol"}, "m_gone", True),
     ]
     found = run(

@@ -155,3 +155,12 @@ def test_whose_rights_have_changed_takes_part_still_and_whose_login_has_ended_lo
     hall.house.ask("DELETE", f"people/{member['id']}/sessions")
     follower.tab.wait_for_selector(".entry input[type=password]", timeout=PATIENCE_MS)
     follower.says(t("m_revoked"))
+
+
+def test_whoever_never_logged_in_is_not_told_that_a_login_has_ended(hall: Hall) -> None:
+    hall.house.ask("PUT", f"folders/{hall.folder}/access", {"grants": [{"kind": "role", "subject": "citizen"}]})
+    hall.seat(CHAIR).sees(1)
+    citizen = hall.seat(None).sees(1, hall.budget).says(t("m_following", name=CHAIR))
+    hall.house.ask("PUT", f"folders/{hall.folder}/access", {"grants": []})
+    citizen.says(t("m_closed"))
+    citizen.tab.get_by_text(t("closed_now")).wait_for(timeout=PATIENCE_MS)

@@ -21,6 +21,9 @@ export function meetingStyle() {
   return styled;
 }
 
+/** What is said of the end of a meeting, by its reason. @type {{[why: string]: string | undefined}} */
+const OVER = { ended: "m_ended", revoked: "m_revoked", closed: "m_closed" };
+
 /**
  * What the bar says, as the name of a text and its values; `isGrave`: something is wrong. Pure.
  * @param {Pick<Participation, "over" | "problem" | "isLost" | "isSure" | "isPresenter" | "isLocked" | "presenterName" | "state">
@@ -31,7 +34,7 @@ export function saidBy({ over, problem, isLost, isSure, isPresenter, isLocked, p
   const values = { name: presenterName };
   /** @type {(key: string, isGrave?: boolean) => {key: string, values: Record<string, string>, isGrave: boolean}} */
   const say = (key, isGrave = false) => ({ key, values, isGrave });
-  if (over) return say(over === "revoked" ? "m_revoked" : over === "ended" ? "m_ended" : "m_gone", over !== "ended");
+  if (over) return say(OVER[over] ?? "m_gone", over !== "ended");
   if (isLost) return say(state ? "m_lost" : "m_joining", Boolean(state));
   if (meeting.isBehind) return say("m_behind", true);
   if (!state) return say("m_joining");

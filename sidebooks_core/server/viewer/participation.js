@@ -10,6 +10,7 @@ import { keepMeeting } from "./arriving.js";
 import { keepAwake } from "./awake.js";
 import { repeats } from "./following.js";
 import { Following } from "./follow.js";
+import { isKnown } from "./left_off.js";
 import { Meeting } from "./meeting.js";
 import { Pointers } from "./pointers.js";
 import { Presenting } from "./present.js";
@@ -27,7 +28,8 @@ const LOST_MS = 2000; // most connections are there again by then
  *   id: string, name: string, folder: string, opened_s: number, ended_s: number | null, has_code: boolean, address: string,
  *   may: string[],
  * }} MeetingEntry
- * @typedef {MeetingEntry & {presenter: string, here: number, qr: string}} MeetingDetails
+ * @typedef {MeetingEntry & {participant: string, presenter: string, here: number, qr: string}} MeetingDetails `participant`: who
+ *   whoever asks is in it; "" if the server does not know them
  */
 
 /** Tells by events: "changed" (of what the screen says about it), "told" (a sentence for whoever reads), "ballot" (whoever reads asks
@@ -250,8 +252,9 @@ export class Participation extends EventTarget {
   /** @param {string} why */
   #end(why) {
     this.over = why;
-    this.#entered(Object.assign(new Error("there is no such meeting"), { status: why === "revoked" ? 401 : 404 }));
-    if (why === "revoked") this.#feed?.refused?.();
+    const isUnknown = why === "revoked" || why === "closed";
+    this.#entered(Object.assign(new Error("there is no such meeting"), { status: isUnknown ? 401 : 404 }));
+    if (isUnknown) this.#feed?.refused?.();
     this.#giveBackFeed();
     this.meeting.close(); // what is turned from now on is nobody's business
     this.change();
@@ -276,7 +279,7 @@ export class Participation extends EventTarget {
         return;
       }
       this.#entered(error);
-      this.#end(error.status === 401 ? "revoked" : "no such meeting");
+      this.#end(error.status !== 401 ? "no such meeting" : isKnown(this.app) ? "revoked" : "closed");
     }
   }
 

@@ -22,6 +22,7 @@ export const words = {
   m_away: "You see a page of your own. {name} presents.",
   m_ended: "The meeting has ended.",
   m_revoked: "Your login has ended. Please log in again.",
+  m_closed: "This meeting is not open without a login any more.",
   m_gone: "You are not in this meeting any more.",
   paper_closed: "The paper that is shown is not open to you.",
   is_locked: "The page is locked. The presenter turns it.",
