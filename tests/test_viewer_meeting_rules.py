@@ -311,3 +311,38 @@ def test_whoever_asks_for_texts_that_are_coming_waits_for_them() -> None:
         """
     )
     assert found == words("en")["m_menu"]
+
+
+PRESENTS = """
+globalThis.document = { addEventListener() {} };
+const { Presenting } = await import("./present.js");
+const view = { width: 600, height: 800, ratio: 1, margin: 0 };
+const reader = {
+  stage: { addEventListener() {} }, spread: [1], view: () => view, quartersOf: () => 0,
+  state: { book: { paper: { id: "p", revision: 1 } }, zoom: 1, x: 0, y: 0 },
+  boxes: () => [{ page: reader.spread[0], x: 0, y: 0, width: 600, height: 800, scale: 1 }],
+};
+const sent = [];
+const show = ({ page, view_pt }) => new Promise((done) => { sent.push({ told: [page, view_pt === null], done }); });
+const part = {
+  app: { reader }, signal: new AbortController().signal, isPresenter: true, meeting: { show, hasNewest: true },
+  state: { paper: "p", revision: 1, page: 1, spread: null, view_pt: null }, following: { apply() {} },
+};
+const presenting = new Presenting(part);
+presenting.tell(); // the meeting is there
+for (const [page, zoom] of given) {
+  reader.spread = [page];
+  reader.state.zoom = zoom;
+  presenting.tell();
+}
+for (let waits = 0; waits < 1000 && !(sent.length === 2); waits += 1) {
+  sent[0].done();
+  await new Promise((done) => setTimeout(done, 10));
+}
+return sent.map(({ told }) => told);
+"""
+
+
+@pytest.mark.parametrize("away", [(1, 2.0), (2, 1.0)])
+def test_a_presenter_who_goes_back_before_the_server_has_answered_is_followed_back(away: tuple[int, float]) -> None:
+    assert run(PRESENTS, away, (1, 1.0)) == [[away[0], away[1] == 1], [1, True]]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from house import NEEDS_CHROMIUM, House, browser, house, visit
-from meeting_hall import CHAIR, MEMBER, PATIENCE_MS, Hall, Seat, hall, t
+from meeting_hall import CHAIR, CLERK, MEMBER, PATIENCE_MS, Hall, Seat, hall, t
 
 pytest.importorskip("websockets", reason="needs the extra server")
 pytestmark = NEEDS_CHROMIUM
@@ -21,6 +21,8 @@ class Line:
     def __init__(self, seat: Seat) -> None:
         self.sockets: list[Any] = []
         self.is_dead = False
+        self.held: list[tuple[Any, Any]] | None = None
+        """What the server said meanwhile, and to which socket; None: it passes."""
         seat.tab.context.route_web_socket("**/live?**", self.connect)
 
     def connect(self, socket: Any) -> None:
@@ -32,7 +34,22 @@ class Line:
             return not (self.is_dead and mine == 1)
 
         socket.on_message(lambda message: server.send(message) if passes() else None)
-        server.on_message(lambda message: socket.send(message) if passes() else None)
+        server.on_message(lambda message: self.tell(socket, message) if passes() else None)
+
+    def tell(self, socket: Any, message: Any) -> None:
+        if self.held is None:
+            socket.send(message)
+        else:
+            self.held.append((socket, message))
+
+    def hold(self) -> None:
+        """What the server says waits."""
+        self.held = []
+
+    def release(self) -> None:
+        held, self.held = self.held or [], None
+        for socket, message in held:
+            socket.send(message)
 
     def cut(self) -> None:
         self.sockets[-1].close()
@@ -122,6 +139,22 @@ def test_a_paper_that_does_not_come_holds_nobody_up(hall: Hall) -> None:
     follower.tab.evaluate("() => { const now = performance.now.bind(performance); performance.now = () => now() + 60_000; }")
     line.cut()
     follower.sees(1, hall.petition).says(t("m_following", name=CHAIR))
+
+
+def test_of_two_who_present_at_once_the_later_one_is_told_who_does(hall: Hall) -> None:
+    chair = hall.seat(CHAIR).sees(1)
+    slow, line = on_a_line(hall)
+    quick = hall.seat(CLERK).sees(1)
+    chair.side("course").locator("[data-choice=viewer]").click()
+    for seat in (slow, quick):
+        seat.side("course").get_by_role("button", name=t("take"), exact=True).wait_for(timeout=PATIENCE_MS)
+    line.hold()
+    quick.press("take")
+    quick.says(t("m_you_present"))
+    slow.press("take")  # it knows nothing of the other one
+    line.release()
+    slow.is_told(t("overtaken", name=CLERK)).says(t("m_following", name=CLERK))
+    quick.says(t("m_you_present"))
 
 
 def test_a_shelf_that_changes_meanwhile_is_told_by_the_same_connection(hall: Hall) -> None:
