@@ -17,6 +17,12 @@ pytestmark = NEEDS_CHROMIUM
 __all__ = ["browser", "hall", "house", "visit"]
 
 
+SPOKEN = """() => { const told = document.querySelector(".meeting-told"); window.spoken = window.shown = 0;
+    new MutationObserver((all) => { for (const one of all) window[one.type === "childList" ? "spoken" : "shown"] += 1; })
+        .observe(told, { childList: true, attributes: true, attributeFilter: ["hidden"] }); }"""
+"""Counts how often a notice is put in anew, and how often it comes or goes."""
+
+
 def zoom_of(seat: Seat) -> float:
     return float(seat.tab.evaluate("window.sidebooks.zoom"))
 
@@ -91,6 +97,24 @@ def test_a_gesture_of_ones_own_leaves_and_a_button_and_a_call_bring_back(hall: H
     follower.sees(12, hall.budget)
 
 
+def test_the_list_of_meetings_outlives_a_server_that_is_busy(hall: Hall) -> None:
+    seat = hall.seat(MEMBER, place="")
+    seat.tab.context.add_init_script(
+        """const { setInterval } = window; window.looks = [];
+        window.setInterval = (does, ms) => { if (ms > 10_000) window.looks.push(does); return setInterval(does, ms); };"""
+    )
+    seat.tab.reload()
+    row = seat.tab.locator(".meetings li", has_text="定例会").first
+    row.wait_for(timeout=PATIENCE_MS)
+    statuses = [503, 404]
+    seat.tab.route("**/meetings", lambda route: route.fulfill(status=statuses[0], json={}) if statuses else route.continue_())
+    for state in ("visible", "hidden", "visible"):
+        with seat.tab.expect_response("**/meetings", timeout=PATIENCE_MS):
+            seat.tab.evaluate("for (const look of window.looks) look()")
+        row.wait_for(state=state, timeout=PATIENCE_MS)
+        statuses = statuses[1:]
+
+
 def test_whoever_reads_until_a_meeting_begins_is_led_to_its_first_page(hall: Hall) -> None:
     empty = hall.house.folder("全員協議会")
     place = f"#meeting={hall.house.ask('POST', f'folders/{empty}/meetings', {'name': '全員協議会'})['id']}"
@@ -136,6 +160,11 @@ def test_nobody_leaves_a_locked_page(hall: Hall) -> None:
     for key in ("ArrowRight", "+", "End"):
         follower.turns(key)
         follower.is_told(t("is_locked"))
+    follower.tab.evaluate(SPOKEN)
+    for _ in range(3):
+        follower.turns()
+    spoken, shown = follower.tab.evaluate("[window.spoken, window.shown]")
+    assert spoken <= shown, "what can be read is not read out again"
     follower.tab.evaluate("location.hash = ''")
     presenter.turns()
     follower.sees(2, hall.budget)
@@ -264,6 +293,11 @@ def test_a_projector_shows_the_page_and_nothing_else(hall: Hall) -> None:
     assert visible == 0
     assert (projector.page, zoom_of(projector)) == (2, 1)
     presenter.says(t("n_there", n=1, m=1))
+    presenter.turns("End")
+    projector.sees(12).tab.wait_for_timeout(300)  # a reader's address would name the page by now
+    projector.tab.reload()
+    projector.tab.wait_for_selector("[data-projector]", timeout=PATIENCE_MS)
+    projector.sees(12)
 
 
 def test_the_end_is_the_end_for_all(hall: Hall) -> None:

@@ -42,6 +42,19 @@ export function whyNoVote({ stage, rule }, { chair, voters }, participant) {
 /** @param {Participation} part @param {number} number @returns {Promise<VoteDetails>} */
 export const voteDetails = (part, number) => part.app.library.json(`/meetings/${part.id}/votes/${number}`, part.signal);
 
+/** As `voteDetails`; after an outage it is asked for again. @type {typeof voteDetails} */
+export async function voteDetailsAtLast(part, number) {
+  for (;;) {
+    try {
+      return await voteDetails(part, number);
+    } catch (error) {
+      const { status } = /** @type {Error & {status?: number}} */ (error);
+      if (!isOfNetwork(error) && !(status && status >= 500)) throw error;
+      await pause(AGAIN_MS, part.signal);
+    }
+  }
+}
+
 /** Ask for votes, and tell of results, as long as the meeting lasts. @param {Participation} part */
 export function watchVotes(part) {
   /** @type {Map<number, string>} the stage that each had when it was looked at */
@@ -58,28 +71,13 @@ export function watchVotes(part) {
     asking = null;
   }
 
-  /** The roll of a vote, also if it cannot be had at once; null: it is open no longer. @param {number} number */
-  async function rollOf(number) {
-    for (;;) {
-      try {
-        const roll = await voteDetails(part, number);
-        return openVote(number) ? roll : null;
-      } catch (error) {
-        const { status } = /** @type {Error & {status?: number}} */ (error);
-        if (!isOfNetwork(error) && !(status && status >= 500)) throw error;
-        await pause(AGAIN_MS, part.signal);
-        if (!openVote(number)) return null;
-      }
-    }
-  }
-
   const openVote = (/** @type {number} */ number) => part.details?.votes.find((one) => one.number === number && one.stage === "open");
 
   /** @param {number} number @param {boolean} isWanted whoever reads has asked for it, and is told why there is none */
   async function begin(number, isWanted = false) {
-    const roll = await rollOf(number);
+    const roll = await voteDetailsAtLast(part, number);
     const vote = openVote(number);
-    if (!roll || !vote || asking?.number === number) return;
+    if (!vote || asking?.number === number) return;
     const why = hasVoted(number) ? "voted_before" : whyNoVote(vote, roll, part.meeting.participant);
     if (why && isWanted) part.tell(hasText(`why_${why}`) ? `why_${why}` : why);
     if (why) return;
@@ -157,7 +155,7 @@ export function watchVotes(part) {
       else if (asking?.number === one.number) stop();
       if (isFirst) continue;
       if (one.stage === "broken off") part.tell("vote_broken_off", { title: one.title });
-      if (one.stage === "confirmed") showResult(part, one).catch(fail);
+      if (one.stage === "confirmed") showResult(part, one, voteDetailsAtLast).catch(fail);
     }
     if (part.details) isFirst = false;
     if (part.over) stop();

@@ -108,7 +108,8 @@ export async function addMeetingBar(part) {
 
   /** @param {string} text */
   function tell(text) {
-    told.replaceChildren(h("span", {}, text), button("close", t("close"), () => { told.hidden = true; }));
+    const isTold = !told.hidden && told.firstElementChild?.textContent === text; // it would be read out again with each try
+    if (!isTold) told.replaceChildren(h("span", {}, text), button("close", t("close"), () => { told.hidden = true; }));
     told.hidden = false;
     clearTimeout(timer);
     timer = setTimeout(() => { told.hidden = true; }, 8000);

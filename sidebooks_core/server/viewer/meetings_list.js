@@ -40,7 +40,10 @@ export function meetingsSection(app) {
       reconcile(list, shown.map(row));
       element.replaceChildren(h("h2", {}, t("meetings")), list);
     } catch (error) {
-      if (/** @type {{status?: number}} */ (error).status) element.hidden = true; // there are none here
+      const { status } = /** @type {{status?: number}} */ (error);
+      if (!status || status >= 500) return; // the next look tells
+      element.hidden = true; // there are none here
+      was = "";
     } finally { isAsking = false; }
   }
 

@@ -39,10 +39,13 @@ export class Positions {
     return `#${addressOf({ ...placeShown(reader), beside: extras.beside?.place() })}`;
   }
 
+  /* Of a projector, the address leads to its meeting, and nobody reads there. */
+  get #isProjector() { return Boolean(this.app.meeting?.isProjector); }
+
   /** @param {Reader} reader */
   #settle(reader) {
     const { book } = reader.state;
-    if (!book || !this.app.reader.state.book) return;
+    if (!book || !this.app.reader.state.book || this.#isProjector) return;
     if (reader === this.app.reader) this.#isJumping = false;
     this.#keepHere(reader);
     if (this.app.reader.isOpening) return;
@@ -79,7 +82,7 @@ export class Positions {
   /** Keep the place of a reader now. @param {Reader} reader */
   keep(reader) {
     clearTimeout(this.#timers.get(reader));
-    if (!reader.state.book) return;
+    if (!reader.state.book || this.#isProjector) return;
     this.#keepHere(reader);
     this.#keepThere(reader);
   }

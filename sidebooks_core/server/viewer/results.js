@@ -35,9 +35,14 @@ export function resultParts(vote, details) {
   ];
 }
 
-/** Show a result on the screen, until it is closed. @param {Participation} part @param {ShownVote} vote */
-export async function showResult(part, vote) {
-  const details = await voteDetails(part, vote.number);
+/**
+ * Show a result on the screen, until it is closed.
+ * @param {Participation} part
+ * @param {ShownVote} vote
+ * @param {typeof voteDetails} ask gives its figures
+ */
+export async function showResult(part, vote, ask = voteDetails) {
+  const details = await ask(part, vote.number);
   document.querySelector(".result")?.remove();
   const before = /** @type {HTMLElement | null} */ (document.activeElement);
   const close = () => {
