@@ -71,7 +71,7 @@ SOLE_IMPORTERS: dict[str, tuple[str, ...]] = {
     "watchfiles": ("shelf.watched",),
     "starlette": ("server",),
     "uvicorn": ("server.command", "server.slow_clients", "server.slow_sockets"),
-    "websockets": ("meeting.client",),
+    "websockets": ("meeting.client", "server.slow_sockets"),
     "httptools": ("server.slow_clients",),
     "rjsmin": ("server.viewer_files",),
     "argon2": ("access.passwords",),

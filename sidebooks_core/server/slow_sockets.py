@@ -5,13 +5,24 @@ from __future__ import annotations
 import asyncio
 from asyncio.transports import BaseTransport
 from collections.abc import Callable
+from functools import lru_cache
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Request
+
+from sidebooks_core.server.live.sockets import SEND_NOW
 
 MOST_UNSENT_BYTES = 16 << 10
 """If more waits in the process for a client to take it, nothing further is sent."""
 TAKEN_WITHIN_S = 5.0
 """A client that takes nothing for so long while that is so is ended, as is one that takes no leave."""
+
+
+@lru_cache(maxsize=8)
+def framed(text: bytes) -> bytes:
+    """A message as a server sends it. It is made once for all clients that are told the same."""
+    return Frame(Opcode.TEXT, text).serialize(mask=False)
 
 
 class PatientSocket(WebSocketsSansIOProtocol):
@@ -25,6 +36,19 @@ class PatientSocket(WebSocketsSansIOProtocol):
         super().connection_made(transport)
         self._late: asyncio.TimerHandle | None = None
         self.transport.set_write_buffer_limits(high=MOST_UNSENT_BYTES)
+
+    def handle_connect(self, event: Request) -> None:
+        super().handle_connect(event)
+        if not self.handshake_complete:  # else it was refused, and there is no scope
+            self.scope["extensions"][SEND_NOW] = self.send_now  # type: ignore[assignment]
+
+    def send_now(self, text: bytes) -> bool:
+        """Send a text in UTF-8 before anything that waits. False: it would have to wait itself, or there is nobody."""
+        may = self.handshake_complete and not self.close_sent and not self.disconnected and self.writable.is_set()
+        if not may or self.transport.is_closing():
+            return False
+        self.transport.write(framed(text))
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._takes()

@@ -52,6 +52,7 @@ async def _serve(
 ) -> None:
     """As long as the socket lasts."""
     connection = None
+    listener.send_now = socket.send_now
     if parts.live is not None:
         connection = Connection(parts.live, request, listener, view_px, may_change=socket.may_change)
     async with connection or contextlib.nullcontext():

@@ -50,6 +50,15 @@ class Client(Struct, eq=False, kw_only=True):
     heard_s: float = 0.0
     """When it said something last, by the clock of the event loop."""
 
+    def tell_state(self, position: Position, data: bytes) -> None:
+        """Tell the present state, at once if nothing else waits. data: the state as JSON. In the event loop."""
+        if not self.outbox.tell_state(position, data):
+            return
+        if self.listener.tell_now(data):
+            self.outbox.state_was_sent(position)
+        else:
+            self.wake()
+
     def wake(self) -> None:
         """Let what was put into the outbox be sent. In the event loop."""
         self.listener.wake()

@@ -15,7 +15,7 @@ from sidebooks_core.errors import HubMissing, NoSuchMeeting, RequestError, Sideb
 from sidebooks_core.meeting.commands import Command
 from sidebooks_core.meeting.ids import participant_id
 from sidebooks_core.meeting.meetings import Meetings
-from sidebooks_core.meeting.messages import ClientMessage, Farewell, Hello, Intent, Refused, Whisper, from_client
+from sidebooks_core.meeting.messages import ClientMessage, Farewell, Hello, Intent, Refused, ServerMessage, Whisper, from_client
 from sidebooks_core.meeting.model import Participant
 from sidebooks_core.server.http import HttpRequest
 from sidebooks_core.server.listener import Listener
@@ -100,10 +100,9 @@ class Connection:
                 if isinstance(message, Command):
                     here = self._live.here.find(self._client.speaker.meeting)
                     if here is not None:
-                        self.outbox.answer(Refused(id=message.id, why="forbidden", state=here.state, winner=""))
+                        self._answer(Refused(id=message.id, why="forbidden", state=here.state, winner=""))
             else:
-                self.outbox.answer(*await self._live.desk.hear(self._client.speaker, message))
-            self._listener.wake()
+                self._answer(*await self._live.desk.hear(self._client.speaker, message))
         except Turned as turned:
             self._end(turned.farewell, str(turned))
         except NoSuchMeeting as error:
@@ -133,6 +132,11 @@ class Connection:
             self._live.here.leave(client)
         else:
             self._client = client
+
+    def _answer(self, *messages: ServerMessage) -> None:
+        if messages:
+            self.outbox.answer(*messages)
+            self._listener.wake()
 
     def _refuse(self, what: str) -> None:
         request = self._request

@@ -50,6 +50,12 @@ class Outbox:
             self._position, self._state = position, data
         return True
 
+    def state_was_sent(self, position: Position) -> None:
+        """The state of this position need not be sent any more."""
+        with self._lock:
+            if self._position == position:
+                self._state = None
+
     def put(self, slot: Slot, data: bytes) -> None:
         """A message as JSON, in the place of an earlier one of its kind."""
         with self._lock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from starlette.types import Receive, Scope, Send
 
@@ -10,6 +11,8 @@ from sidebooks_core.server.http import Headers
 
 SEND_WITHIN_S = 5.0
 """A client that takes a message no sooner is gone."""
+SEND_NOW = "sidebooks.send_now"
+"""An extension of ASGI, by the server of this project only."""
 _SCHEMES = {"ws": "http", "wss": "https"}
 
 
@@ -28,6 +31,8 @@ class Socket:
         self._receive = receive
         self._send = send
         self._is_closed = False
+        self.send_now: Callable[[bytes], bool] | None = scope.get("extensions", {}).get(SEND_NOW)
+        """Sends a text in UTF-8, if that need not wait. None: the ASGI server cannot do that."""
 
     async def accept(self) -> None:
         """Raises SocketGone."""

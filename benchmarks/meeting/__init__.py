@@ -1,0 +1,1 @@
+"""Benchmarks of meetings, one for each module with a `main`."""
