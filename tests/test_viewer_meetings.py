@@ -332,5 +332,8 @@ def test_a_paper_that_is_closed_to_somebody_is_told(hall: Hall) -> None:
     presenter.tab.evaluate(f"location.hash = 'paper={paper}'")
     presenter.sees(1, paper)
     follower.says(t("paper_closed")).sees(1, hall.budget)
+    follower.turns().sees(2).says(t("m_away", name=CHAIR))
+    follower.press("to_presenter")
+    follower.says(t("paper_closed"))
     presenter.side("agenda").get_by_role("button", name="予算書").first.click()
     follower.says(t("m_following", name=CHAIR)).sees(1, hall.budget)

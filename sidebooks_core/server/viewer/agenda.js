@@ -33,7 +33,7 @@ export async function openPaper(part, id) {
   const before = /** @type {HTMLElement | null} */ (document.activeElement);
   try {
     const paper = await part.paper(id);
-    if (!paper.document) part.tell("paper_closed");
+    if (!paper.document) part.tell("paper_not_open");
     else if (part.isLocked) part.tell("is_locked");
     else {
       part.following.opens(keyOf("paper", id));
@@ -43,7 +43,7 @@ export async function openPaper(part, id) {
   } catch (thrown) {
     const error = /** @type {Error & {status?: number}} */ (thrown);
     if (error.name === "AbortError") return;
-    if ([401, 403, 404].includes(error.status ?? 0)) part.tell("paper_closed");
+    if ([401, 403, 404].includes(error.status ?? 0)) part.tell("paper_not_open");
     else app.extras?.fail(error);
   }
 }

@@ -89,7 +89,12 @@ export class Following {
   async #show() {
     const { part } = this;
     const state = part.shown;
-    if (!state) { this.#release(); return; }
+    if (!state) { // what was wrong with the presenter's paper is wrong with nothing that is shown
+      this.closed = "";
+      this.#tellProblem("");
+      this.#release();
+      return;
+    }
     if (state.paper === this.closed) return; // it was asked for
     this.closed = "";
     if (this.#isOpen(state)) {

@@ -16,6 +16,7 @@ import { Pointers } from "./pointers.js";
 import { Presenting } from "./present.js";
 import { isOfNetwork, pause } from "./requests.js";
 import { read } from "./storage.js";
+import { hasText } from "./words.js";
 
 const VIEW = "sidebooks view"; // as changes.js keeps it
 const AGAIN_MS = 3000; // after an outage
@@ -177,7 +178,8 @@ export class Participation extends EventTarget {
   refused(error) {
     if (error.name === "AbortError") return;
     if (error.why === "overtaken") this.tell("overtaken", { name: error.winner });
-    else this.tell(error.why ? "m_refused" : "e_lost", { why: error.why ?? "" });
+    else if (error.why) this.tell(hasText(`why_${error.why}`) ? `why_${error.why}` : "m_refused");
+    else this.tell("e_lost");
   }
 
   /** Become the presenter: from now on all see what is on this screen. */
