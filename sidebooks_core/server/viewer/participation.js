@@ -209,8 +209,11 @@ export class Participation extends EventTarget {
 
   /* Whoever loads the page anew has left. */
   #leaveAddress() {
-    this.app.extras?.positions.settle();
-    if (this.app.places().kind === "meeting") history.replaceState(null, "", location.pathname);
+    const positions = this.app.extras?.positions;
+    positions?.settle();
+    if (this.app.places().kind !== "meeting") return;
+    if (positions) positions.forget();
+    else history.replaceState(null, "", location.pathname);
   }
 
   #stateCame() {

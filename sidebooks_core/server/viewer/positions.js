@@ -15,12 +15,21 @@ export function placeShown({ book, state: { page } }) {
 
 export class Positions {
   #isJumping = false;
+  /** As it is known here. Another one was chosen a moment ago, and nothing has come of it yet. */
+  #known = location.hash;
+  /** Another screen was chosen, and the page is there still. */
+  #isLeaving = false;
   /** @type {Map<Reader, ReturnType<typeof setTimeout>>} */
   #timers = new Map();
 
   /** @param {FullApp} app */
   constructor(app) {
     this.app = app;
+    addEventListener("hashchange", () => {
+      this.#known = location.hash;
+      this.#isLeaving = !["paper", "document", "meeting"].includes(app.places().kind);
+    });
+    app.reader.addEventListener("opened", () => { this.#isLeaving = false; });
     addEventListener("pagehide", () => this.leave());
     document.addEventListener("visibilitychange", () => { if (document.visibilityState === "hidden") this.leave(); });
   }
@@ -48,9 +57,9 @@ export class Positions {
     if (!book || !this.app.reader.state.book || this.#isProjector) return;
     if (reader === this.app.reader) this.#isJumping = false;
     this.#keepHere(reader);
-    if (this.app.reader.isOpening) return;
+    if (this.app.reader.isOpening || this.#isLeaving || location.hash !== this.#known) return;
     history.replaceState(history.state, "", this.#address()); // Safari refuses more than 100 in 30 seconds
-    this.app.hash = location.hash;
+    this.app.hash = this.#known = location.hash;
     clearTimeout(this.#timers.get(reader));
     if (book.paper) this.#timers.set(reader, setTimeout(() => this.#keepThere(reader), POSITION_MS));
   }
@@ -60,6 +69,7 @@ export class Positions {
     if (reader !== this.app.reader) return;
     history.replaceState(history.state, "", this.#address());
     history.pushState({ from: reader.state.page }, "", this.#address());
+    this.#known = location.hash;
     this.#isJumping = true;
     this.app.extras.bars.offerWayBack(reader.state.page);
   }
@@ -74,6 +84,12 @@ export class Positions {
     const before = book.page_kept;
     book.page_kept = page;
     keepPage(this.app, book.paper.id, page, book.paper.revision).catch(() => { book.page_kept = before; }); // it is kept with the next one
+  }
+
+  /** The address names nothing any more. */
+  forget() {
+    history.replaceState(null, "", location.pathname);
+    this.#known = location.hash;
   }
 
   /** The address says now where one is, not only when the page has been looked at. */
