@@ -179,7 +179,8 @@ def test_what_the_bar_says() -> None:
         ({"over": "ended", "isLost": True}, "m_ended", False),
         ({"over": "revoked"}, "m_revoked", True),
         ({"over": "closed"}, "m_closed", True),
-        ({"over": "protocol"}, "m_gone", True),
+        ({"over": "protocol"}, "m_load_again", True),
+        ({"over": "no such meeting"}, "m_gone", True),
     ]
     found = run(
         'const { saidBy } = await import("./meeting_bar.js"); return given[0].map((one) => saidBy(one));',

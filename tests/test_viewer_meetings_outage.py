@@ -190,6 +190,14 @@ def test_whose_rights_have_changed_takes_part_still_and_whose_login_has_ended_lo
     follower.says(t("m_revoked"))
 
 
+def test_a_page_that_the_server_does_not_understand_is_loaded_again(hall: Hall) -> None:
+    hall.seat(CHAIR).sees(1)
+    follower, line = on_a_line(hall)
+    line.sockets[-1].send('{"kind": "farewell", "why": "protocol", "return_s": null}')
+    follower.says(t("m_load_again")).press("again")
+    follower.sees(1, hall.budget).says(t("m_following", name=CHAIR))
+
+
 def test_whoever_never_logged_in_is_not_told_that_a_login_has_ended(hall: Hall) -> None:
     hall.house.ask("PUT", f"folders/{hall.folder}/access", {"grants": [{"kind": "role", "subject": "citizen"}]})
     hall.seat(CHAIR).sees(1)

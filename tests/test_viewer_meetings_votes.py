@@ -105,6 +105,34 @@ def test_a_secret_vote_is_not_told_by_name_and_nobody_votes_twice(hall: Hall) ->
     assert shown.locator("details").count() == 0
 
 
+def test_a_vote_on_nothing_or_with_a_long_name_sends_nobody_away(hall: Hall) -> None:
+    chair = hall.seat(CHAIR).sees(1)
+    hall.house.ask("PATCH", f"papers/{hall.petition}", {"name": "請願書" * 80})
+    chair.side("votes")
+    chair.press("open_vote")
+    dialog = chair.tab.locator("dialog")
+    title = dialog.get_by_label(t("vote_title"), exact=True)
+    title.fill(" 　")
+    dialog.locator("button[type=submit]").click()
+    assert title.evaluate("one => one.matches(':invalid')")
+    title.evaluate("(one, text) => { one.value = text; }", "議案" * 150)
+    dialog.locator("button[type=submit]").click()
+    dialog.wait_for(state="detached")
+    chair.tab.locator("#meetingside li", has_text=t("stage_open")).wait_for(timeout=PATIENCE_MS)
+    chair.press("break_off")
+    chair.tab.locator("dialog").get_by_role("button", name=t("break_off")).click()
+    agenda = chair.side("agenda")
+    agenda.get_by_role("button", name="請願書").first.click()
+    chair.sees(1, hall.petition)
+    chair.press("agenda_edit")
+    remove = agenda.get_by_role("button", name=f"{t('take_off')}: 請願書")
+    remove.click()
+    remove.wait_for(state="detached")
+    agenda.get_by_role("button", name="請願書").click()
+    remove.wait_for(timeout=PATIENCE_MS)
+    chair.says(t("m_you_present"))
+
+
 def test_whoever_leaves_the_room_has_no_part_and_a_vote_can_be_broken_off(hall: Hall) -> None:
     chair, member = hall.seat(CHAIR).sees(1), hall.seat(MEMBER).sees(1)
     chair.says(t("n_there", n=2, m=2))

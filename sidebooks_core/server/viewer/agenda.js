@@ -6,6 +6,7 @@
 
 import { nextPapers } from "./ahead.js";
 import { askFor, button, h, icon } from "./elements.js";
+import { LONGEST_NAME } from "./meeting.js";
 import { refill } from "./meeting_panel.js";
 import { keyOf } from "./place.js";
 import { t } from "./words.js";
@@ -61,7 +62,9 @@ export function agendaSide(part) {
 
   const items = () => part.details?.agenda ?? [];
   /** @param {AgendaItem[]} agenda */
-  const change = (agenda) => part.command("set_agenda", { items: agenda });
+  const change = (agenda) => part.command("set_agenda", {
+    items: agenda.map((one) => ({ ...one, name: one.name.slice(0, LONGEST_NAME) })), // papers may have longer names
+  });
 
   function upNext() {
     const [paper] = nextPapers(items(), part.state?.paper ?? "", 1);

@@ -8,6 +8,8 @@ import { problem } from "./requests.js";
 
 export { fitted, seen } from "./following.js";
 
+/** Of a vote, an item of the agenda or a person. A client that says more is sent away. */
+export const LONGEST_NAME = 200;
 const PROTOCOL = 1;
 const BEHIND_MS = 10_000; // a client that is behind for so long says so
 const WHISPER_MS = 1000 / 15; // of a pointer, no more than so many

@@ -22,7 +22,7 @@ export function meetingStyle() {
 }
 
 /** What is said of the end of a meeting, by its reason. @type {{[why: string]: string | undefined}} */
-const OVER = { ended: "m_ended", revoked: "m_revoked", closed: "m_closed" };
+const OVER = { ended: "m_ended", revoked: "m_revoked", closed: "m_closed", protocol: "m_load_again" };
 
 /**
  * What the bar says, as the name of a text and its values; `isGrave`: something is wrong. Pure.
@@ -65,7 +65,7 @@ export async function addMeetingBar(part) {
   const back = button("eye", "", () => part.comeBack(), { class: "main" });
   const pointing = button("pointer", "", () => part.pointers.setPointing(!part.pointers.isPointing));
   const menu = button("meeting", "", () => panel.toggle(), { "aria-expanded": "false" });
-  const away = button("close", "", () => part.leave());
+  const away = button("close", "", () => (part.over === "protocol" ? location.reload() : part.leave()));
   const element = h("section", { id: "meetingbar" }, name, h("span", { class: "said" }, sign, said, count, second),
     h("span", { class: "buttons" }, back, pointing, menu, away));
   const told = h("div", { class: "notice meeting-told", role: "alert", hidden: true });
@@ -93,7 +93,7 @@ export async function addMeetingBar(part) {
     call(back, t("to_presenter"));
     call(pointing, t(part.pointers.isPointing ? "pointing_ends" : "point"));
     call(menu, t("m_menu"));
-    call(away, t("close"));
+    call(away, t(part.over === "protocol" ? "again" : "close"));
     const isAway = Boolean(part.state?.paper) && !isPresenter && !part.over && !part.shown;
     back.hidden = !isAway && !part.problem;
     pointing.hidden = !part.mayPoint || need("reader").hidden;

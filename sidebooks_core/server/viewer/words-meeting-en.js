@@ -23,6 +23,7 @@ export const words = {
   m_ended: "The meeting has ended.",
   m_revoked: "Your login has ended. Please log in again.",
   m_closed: "This meeting is not open without a login any more.",
+  m_load_again: "The server did not understand this page. Please load it again: you come back to the meeting.",
   m_gone: "You are not in this meeting any more.",
   paper_closed: "The paper that is shown is not open to you.",
   paper_not_open: "This paper is not open to you.",
