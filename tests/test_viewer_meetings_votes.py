@@ -78,7 +78,11 @@ def test_a_named_vote_with_a_tie_that_the_chair_decides(hall: Hall) -> None:
     assert clerk.tab.locator(".by-name").inner_text().split() == [t("vote_yes"), MEMBER, t("vote_no"), CLERK]
     for seat in (member, clerk):
         seat.tab.locator(".result").get_by_role("button", name=t("close")).click()
+    chair.turns()
+    chair.tab.evaluate("document.activeElement.blur()")
     chair.tab.keyboard.press("Escape")
+    chair.tab.locator(".result").wait_for(state="detached")
+    assert chair.page == 1, "nobody turns a page that is not to be seen"
     chair.tab.locator("#stage").focus()
     chair.turns()
     projector.sees(2)
