@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -24,6 +24,8 @@ from sidebooks_core.meeting.votes import Roll, Vote, Voter
 ROOT = Path(__file__).parents[1]
 TARGET = ROOT / "docs" / "reference" / "meeting.md"
 SOURCES = ROOT / "sidebooks_core" / "meeting"
+TOLD_OF_VOTES = ("Voter", "ShownVote", "Outcome")
+"""Of the classes of votes, those that clients see."""
 
 INTRODUCTION = f"""\
 A meeting is readers who follow a presenter. This page has the protocol between a client and the server, version
@@ -46,7 +48,8 @@ COURSE = (
     "them.",
     "The client says `painted` when the page is on its screen. The presenter and the chair get `progress`.",
     "A command is answered by `done` or by `refused`, with the id of the command. A client that gets neither, since the "
-    "connection broke, sends the same command again. If it was done, the answer is `refused` with `replayed`.",
+    "connection broke, sends the same command again. If it was done, the answer is `refused` with `replayed`; if the meeting "
+    "was restored meanwhile, with `restored`.",
     "A `farewell` says why the server ends the connection, and whether to come back.",
 )
 MODES_TOLD = """\
@@ -56,7 +59,8 @@ their own; of those who left, when everybody is called. In `free` and `follow`, 
 COMMANDS_TOLD = """\
 Who may give a command. A participant is a chair, a speaker or a viewer, and beside that may be the presenter. "epoch": the
 command must name the present epoch, else it is refused as `overtaken`, and the refusal says who presents. "once": a command
-of a client whose `count` is not greater than that of its last one is refused as `replayed`."""
+of a client whose `count` is not greater than that of its last one is refused as `replayed`. After the meeting was restored,
+those that know an epoch from before are refused as `restored`, since nobody knows which of them were done."""
 COMMANDS_NOTES = """\
 `take` is allowed to the role that `taking` of the details names, and to higher ones. `set_mode` needs the chair if the old or
 the new mode is `locked`. `leave_room` for somebody else, or to bring somebody back, needs the chair. `decide_tie` needs the
@@ -95,6 +99,7 @@ def rendered() -> str:
     ]
     for title, file in (("State and details", "state.py"), ("Commands", "commands.py"), ("Other messages", "messages.py")):
         lines += ["", f"## {title}", *_classes(SOURCES / file)]
+    lines += ["", "## Votes in the details", *_classes(SOURCES / "votes.py", TOLD_OF_VOTES)]
     lines += ["", "## Modes", *_prose(MODES_TOLD), "", *_modes()]
     lines += ["", "## Who may do what", *_prose(COMMANDS_TOLD), "", *_rights()]
     lines += ["", *_prose(COMMANDS_NOTES.format(pace=WHISPERS_PER_S, clients=session.MOST_COUNTS))]
@@ -181,10 +186,10 @@ def _prose(text: str) -> Iterator[str]:
         yield from wrapped(paragraph)
 
 
-def _classes(file: Path) -> Iterator[str]:
-    """Each message with its fields. The fields of `Command` stand once."""
+def _classes(file: Path, names: Collection[str] | None = None) -> Iterator[str]:
+    """Each message with its fields. The fields of `Command` stand once. names: those of them that are shown; None: all."""
     for node in ast.parse(file.read_text(encoding="utf-8")).body:
-        if not isinstance(node, ast.ClassDef):
+        if not isinstance(node, ast.ClassDef) or (names is not None and node.name not in names):
             continue
         tags = [one.value for one in node.keywords if one.arg == "tag"]
         title = f"`{tags[0].value}`" if tags and isinstance(tags[0], ast.Constant) else node.name

@@ -91,6 +91,9 @@ class Watching:
             raise StorageFailed("the disk is full")
         self.calls.append(("before", new.state.epoch))
 
+    def give_up(self, old: Meeting, made: Meeting, now: Meeting) -> bool:
+        return False
+
     def after(self, meeting: Meeting) -> None:
         self.calls.append(("after", meeting.state.epoch))
 

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from asgi import Reply
 from town_hall import TownHall, town_hall
 from websockets.asyncio.client import ClientConnection, connect
@@ -23,6 +24,7 @@ from sidebooks_core.server.command import BoundedServer
 from sidebooks_core.server.limits import ServerLimits
 from sidebooks_core.server.listening import listening
 from sidebooks_core.server.options import ServeOptions
+from sidebooks_core.shelf import Folder
 
 PATIENCE_S = 30.0
 Message = dict[str, Any]
@@ -56,12 +58,24 @@ class LiveHouse:
             with refused:
                 return Reply(refused.code, dict(refused.headers), refused.read())
 
-    def begin(self, who: str = "tender", **body: Any) -> str:
-        """A meeting in the folder of the finance committee. Its id."""
-        made = self.ask(who, f"/folders/{self.hall.finance.id}/meetings", "POST", body)
+    def begin(self, who: str = "tender", folder: Folder | None = None, **body: Any) -> str:
+        """A meeting in a folder, that of the finance committee unless told. Its id."""
+        made = self.ask(who, f"/folders/{(folder or self.hall.finance).id}/meetings", "POST", body)
         assert made.status == 201, made.body
         meeting: str = made.json()["id"]
         return meeting
+
+    def guest_of(self, meeting: str, name: str = "傍聴者") -> str:
+        """The cookie of a guest who has used a code of a meeting. One that was made before opens nothing any more."""
+        return self.guest_by(self.ask("tender", f"/meetings/{meeting}/code", "POST", {}).json()["code"], name)
+
+    def guest_by(self, code: str, name: str = "傍聴者") -> str:
+        """The cookie of a guest who has used a code."""
+        reply = self.ask("none", "/meetings/join", "POST", {"code": code, "name": name})
+        assert reply.status == 200, reply.body
+        told = reply.json()["me"]
+        assert (told["role"], told["name"]) == ("guest", name)
+        return reply.headers["set-cookie"].partition(";")[0]
 
     def cut(self) -> None:
         """All connections break."""
@@ -158,6 +172,12 @@ class Tablet:
                 self._came.clear()
                 await self._came.wait()
         return found
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[LiveHouse]:
+    with live_house(tmp_path) as made:
+        yield made
 
 
 @contextmanager

@@ -71,6 +71,24 @@ async def come(here: MeetingsHere, name: str) -> Client:
     return await here.enter(entering, Hello(protocol=PROTOCOL, meeting="m", client="c"))
 
 
+class Staying:
+    """The seat of somebody who may stay."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self.take = outbox.take
+        self._outbox = outbox
+
+    @property
+    def farewell(self) -> object:
+        return self._outbox.farewell
+
+    def may_stay(self) -> bool:
+        return True
+
+    async def look(self) -> None:
+        pass
+
+
 async def taken(client: Client) -> list[bytes]:
     """What waits for a client, as soon as something does."""
     async with asyncio.timeout(PATIENCE_S):
@@ -132,7 +150,7 @@ def test_who_waits_for_nothing_else_is_told_at_once_and_once(meetings: Meetings)
         sent: dict[str, list[bytes]] = {"free": [], "busy": [], "gone": []}
         tasks = []
         for client, name in ((free, "free"), (busy, "busy"), (gone, "gone")):
-            client.listener.seat = client.outbox
+            client.listener.seat = Staying(client.outbox)
             client.listener.send_now = partial(now, sent[name])
             tasks.append(asyncio.create_task(read(client, sent[name])))
         await until(lambda: all(len(one) == 3 for one in sent.values()))  # welcome, state, details

@@ -124,6 +124,30 @@ class HubContract:
         assert found is not None
         assert (found.state.presenter, found.state.epoch) == (winners[0], 2)
 
+    def test_of_two_chairs_who_open_a_vote_at_once_one_does(self, near: Hub, far: Hub) -> None:
+        near.open(meeting_of("m"))
+        near.change("m", doing(GiveRole, to="b", name="B", role="chair"))
+        both, results = threading.Barrier(2), {}
+
+        def open_vote(hub: Hub, who: str) -> None:
+            roll = {"voters": (Voter(who, who),), "present": frozenset({who}), "chair": who, "seats": 1}
+            both.wait()
+            by = Participant(who, who.upper())
+            results[who] = hub.change("m", doing(OpenVote, by, count=9, title=who, rule="absolute", ballot="named", **roll))
+
+        threads = [threading.Thread(target=open_vote, args=one) for one in ((near, "chair"), (far, "b"))]
+        for one in threads:
+            one.start()
+        for one in threads:
+            one.join()
+        winners = [who for who, made in results.items() if isinstance(made, Meeting)]
+        assert [made.why for made in results.values() if isinstance(made, Refused)] == ["another vote"]
+        for hub in (near, far):
+            found = hub.read("m")
+            assert found is not None
+            assert found.vote is not None
+            assert (found.vote.title, found.vote.stage, len(found.details.votes)) == (*winners, "open", 1)
+
     def test_no_change_is_lost_among_many_at_once(self, near: Hub, far: Hub) -> None:
         near.open(meeting_of("m"))
         failed: list[object] = []
@@ -238,6 +262,10 @@ class HubContract:
         assert found is not None
         assert (found.state.position, found.state.called) == ((11, 0), 1)
         assert hub.read("m") == found
+        for one in (hub, make(Watching(known))):
+            old = one.change("m", doing(SetAgenda, count=2, epoch=1, items=(AgendaItem("予算"),)))
+            assert isinstance(old, Refused)
+            assert old.why == "restored", "it may have been done before the hub was lost"
         assert done(hub.change("m", doing(CallEverybody))).state.called == 2
 
 

@@ -24,21 +24,26 @@ from hub_ears import (
 )
 from redis_house import LossyLine, RedisHouse
 
-from sidebooks_core.errors import HubFailed
+from sidebooks_core.errors import HubFailed, RequestError
 from sidebooks_core.meeting.commands import (
     CallEverybody,
+    Command,
     End,
     GiveRole,
     OpenPaper,
+    OpenVote,
     Show,
     Take,
 )
 from sidebooks_core.meeting.following import Follower, is_behind, received
 from sidebooks_core.meeting.hub import Hub
 from sidebooks_core.meeting.keeping import Keeping
+from sidebooks_core.meeting.messages import Refused
+from sidebooks_core.meeting.model import Meeting, Participant
 from sidebooks_core.meeting.records import Records
 from sidebooks_core.meeting.redis_hub import RedisHub
 from sidebooks_core.meeting.state import State
+from sidebooks_core.meeting.votes import Voter
 
 __all__ = ["over", "server", "short_folder"]
 
@@ -55,9 +60,36 @@ class TestRedisThatFails:
         wait_until(hub.is_sure)
         return ear
 
-    def test_a_hub_without_redis_says_so_at_once(self, short_folder: Path) -> None:
-        with pytest.raises(HubFailed, match="see whether it runs"):
-            RedisHub(f"unix://{short_folder}/nothing")
+    def test_a_hub_waits_for_a_redis_that_comes_later(
+        self, server: RedisHouse, over: Callable[..., RedisHub], tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        records = Records(tmp_path)
+        records.add(meeting_of("m"), folder=None, opened_by="1")
+        server.kill()
+        keeping, ear = Keeping(records), Ear()
+        hub = over(keeping)
+        hub.subscribe("m", ear)
+        assert not hub.is_sure()
+        for ask in (lambda: hub.read("m"), lambda: hub.open(meeting_of("n")), lambda: hub.change("m", doing(CallEverybody))):
+            with pytest.raises(HubFailed, match="see whether it runs"):
+                ask()
+        assert not hub.whisper("m", "chair", b"here")
+        server.start()
+        assert ear.wait(lambda one: one.epoch == 2).page == 1, "it is taken up without being asked for"
+        wait_until(hub.is_sure)
+        assert done(hub.change("m", doing(CallEverybody))).state.called == 1
+        said = [one.message for one in caplog.records if one.levelname == "WARNING"]
+        assert [one.partition(":")[0] for one in said] == ["meetings wait for the hub", "the hub answers"]
+        keeping.close()
+        records.close()
+
+    def test_an_address_that_is_none_and_a_redis_that_refuses_us_end_the_start(self, server: RedisHouse) -> None:
+        with pytest.raises(RequestError, match="redis://HOST:PORT"):
+            RedisHub("localhost")
+        with server.client() as client:
+            client.config_set("requirepass", "secret")
+        with pytest.raises(HubFailed):
+            RedisHub(server.url)
 
     def test_an_emptied_redis_begins_a_greater_epoch(self, server: RedisHouse, over: Callable[..., RedisHub]) -> None:
         near, far = over(), over()
@@ -101,6 +133,57 @@ class TestRedisThatFails:
         assert found is not None
         assert found.state.page == 7
         assert found.state.position > newest.position
+
+    @pytest.mark.parametrize("first", ["chair", "b"])
+    @pytest.mark.parametrize("other", [OpenVote, End])
+    def test_a_change_that_came_second_leaves_nothing_in_the_records(
+        self, over: Callable[..., RedisHub], tmp_path: Path, first: str, other: type[Command]
+    ) -> None:
+        """Two chairs on two processes: one opens a vote, the other one as well, or ends the meeting."""
+        records = Records(tmp_path)
+        records.add(meeting_of("m"), folder=None, opened_by="1")
+        records.set_code("m", "ABCD-EFGH")
+        keepings = [Keeping(records), Keeping(records)]
+        hubs = dict(zip(("chair", "b"), (over(one) for one in keepings), strict=True))
+        hubs["chair"].read("m")
+        hubs["chair"].change("m", doing(GiveRole, to="b", name="B", role="chair"))
+        wanted, results = {"chair": OpenVote, "b": other}, {}
+
+        def give(who: str) -> None:
+            roll = {"voters": (Voter(who, who),), "present": frozenset({who}), "chair": who, "seats": 1}
+            fields = {"title": who, "rule": "absolute", "ballot": "named", **roll} if wanted[who] is OpenVote else {}
+            command, is_first_look = doing(wanted[who], Participant(who, who), count=9, **fields), True
+
+            def decide(meeting: Meeting) -> Meeting | Refused:
+                nonlocal is_first_look
+                if who != first and is_first_look:  # the other one does the same between this look and what comes of it
+                    is_first_look = False
+                    made = command(meeting)
+                    give(first)
+                    return made
+                return command(meeting)
+
+            results[who] = hubs[who].change("m", decide)
+
+        second = "b" if first == "chair" else "chair"
+        give(second)
+        won, lost = results[first], results[second]
+        assert isinstance(won, Meeting)
+        assert isinstance(lost, Refused)
+        assert lost.why == ("another vote" if wanted[first] is OpenVote else "ended")
+        titles = [one.title for one in records.votes("m")]
+        kept = records.meeting("m")
+        assert kept is not None
+        if wanted[first] is OpenVote:
+            assert (titles, kept.ended_s, records.find_by_code("ABCD-EFGH")) == ([first], None, "m")
+        else:
+            assert (titles, kept.ended_s is None, records.find_by_code("ABCD-EFGH")) == ([], False, None)
+        for one in keepings:
+            one.close()
+        found = records.recover("m", None)  # of a hub that was lost
+        assert found is not None
+        assert (found.state.mode == "ended") is (wanted[first] is End)
+        records.close()
 
     def test_with_records_an_emptied_redis_loses_no_epoch(
         self, server: RedisHouse, over: Callable[..., RedisHub], tmp_path: Path

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from quiet import wait_until
@@ -12,19 +10,15 @@ from town_hall import TownHall, paper_of
 
 pytest.importorskip("websockets", reason="needs the extra server")
 
-from live_house import LiveHouse, live_house
+from live_house import LiveHouse, house
 
 from sidebooks_core.server.live.ahead import NEXT_PAGES
 from sidebooks_core.shelf.screens import requests_for
 
+__all__ = ["house"]
+
 SCREEN = (300, 420)
 QUERY = "?view=300x420"
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[LiveHouse]:
-    with live_house(tmp_path) as made:
-        yield made
 
 
 def is_drawn(hall: TownHall, paper: str, page: int, screen: tuple[int, int] = SCREEN) -> bool:

@@ -4,43 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from town_hall import CODE, TownHall, paper_of, town_hall
+from quiet import wait_until
+from town_hall import CODE, TownHall, hall, paper_of
 
 pytest.importorskip("websockets", reason="needs the extra server")
 
-from live_house import LiveHouse, live_house
+from live_house import PATIENCE_S, LiveHouse, house
 
 from sidebooks_core.access import Access
 from sidebooks_core.errors import AccessDenied, RequestError, StorageFailed
 from sidebooks_core.meeting.commands import End
-from sidebooks_core.meeting.model import Participant
+from sidebooks_core.meeting.messages import Refused
+from sidebooks_core.meeting.model import Meeting, Participant
 from sidebooks_core.meeting.session import decide
+from sidebooks_core.server.ended import GOES_ON_S, EndedMeetings
 
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[LiveHouse]:
-    with live_house(tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def hall(tmp_path: Path) -> Iterator[TownHall]:
-    with town_hall(tmp_path) as made:
-        yield made
-
-
-def joined(house: LiveHouse, code: str, name: str = "傍聴者") -> str:
-    """The cookie of a guest who has used a code."""
-    reply = house.ask("none", "/meetings/join", "POST", {"code": code, "name": name})
-    assert reply.status == 200, reply.body
-    told = reply.json()["me"]
-    assert (told["role"], told["name"]) == ("guest", name)
-    return reply.headers["set-cookie"].partition(";")[0]
+__all__ = ["hall", "house"]
 
 
 def test_a_guest_joins_by_a_code_and_leaves_with_the_end(house: LiveHouse) -> None:
@@ -49,7 +31,7 @@ def test_a_guest_joins_by_a_code_and_leaves_with_the_end(house: LiveHouse) -> No
     assert re.fullmatch(r"[2-9A-Z]{4}-[2-9A-Z]{4}", made["code"])
     assert made["address"].endswith(f"/#meeting={meeting}&code={made['code']}")
     assert made["qr_svg"].startswith("<svg")
-    guest = joined(house, made["code"].lower().replace("-", " "))
+    guest = house.guest_by(made["code"].lower().replace("-", " "))
 
     async def scenario() -> None:
         async with house.tablet("tender") as chair, house.tablet("none", Cookie=guest) as tablet:
@@ -83,7 +65,7 @@ def test_an_end_that_failed_to_log_guests_out_does_so_when_it_is_said_again(
     house: LiveHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     meeting = house.begin()
-    guest = joined(house, house.ask("tender", f"/meetings/{meeting}/code", "POST", {}).json()["code"])
+    guest = house.guest_of(meeting)
 
     def fails(_: str) -> int:
         raise StorageFailed("the disk is full")
@@ -102,6 +84,87 @@ def test_an_end_that_failed_to_log_guests_out_does_so_when_it_is_said_again(
 
     asyncio.run(scenario())
     assert house.ask("none", f"/meetings/{meeting}", Cookie=guest).status == 401
+
+
+def ended_by_the_hub(hall: TownHall, meeting: str) -> None:
+    """A server has ended a meeting, and was killed before it logged the guests out."""
+
+    def end(found: Meeting) -> Meeting | Refused:
+        chair = next(iter(found.details.roles))
+        return decide(found, End(id="e", client="c", count=1, epoch=found.state.epoch), Participant(chair, ""), hall.now_s)
+
+    assert isinstance(hall.meetings.hub.change(meeting, end), Meeting)
+
+
+def test_guests_of_a_meeting_that_has_ended_are_nobody_known_though_nobody_logged_them_out(hall: TownHall) -> None:
+    cookie = hall.ask("none", "/meetings/join", "POST", {"code": CODE}).headers["set-cookie"].partition(";")[0]
+    paths = (f"/papers/{hall.paper.id}", f"/meetings/{hall.meeting}", f"/folders/{hall.finance.id}")
+    assert {hall.ask("none", path, Cookie=cookie).status for path in paths} == {200}
+    principal = hall.access.principal(cookie.partition("=")[2])
+    assert principal is not None
+    shown = hall.shelf.document(hall.paper.id).id
+    signed = f"/s/{hall.access.sign([shown], principal, valid_s=600)}/documents/{shown}"
+    assert hall.ask("none", signed).status == 200
+    ended_by_the_hub(hall, hall.meeting)
+    assert hall.access.principal(cookie.partition("=")[2]) is not None, "the login is still there"
+
+    def statuses() -> set[int]:
+        return {hall.ask("none", path, Cookie=cookie).status for path in paths}
+
+    wait_until(lambda: statuses() == {401}, "guests are refused", PATIENCE_S)
+    assert hall.ask("none", signed).status == 401
+    assert hall.ask("none", "/me", Cookie=cookie).json()["role"] == "citizen"
+    assert hall.ask("guest", paths[0]).status == 200, "a guest by a link is in no meeting"
+    assert hall.ask("member", paths[1]).status == 200
+
+
+def test_a_guest_of_a_meeting_that_has_ended_loses_the_connection(house: LiveHouse) -> None:
+    meeting = house.begin()
+    guest = house.guest_of(meeting)
+
+    async def scenario() -> None:
+        async with house.tablet("none", Cookie=guest) as tablet:
+            await tablet.hello(meeting)
+            await asyncio.to_thread(ended_by_the_hub, house.hall, meeting)
+            assert await tablet.until_closed() == 4401
+
+    asyncio.run(scenario())
+
+
+def test_that_a_meeting_goes_on_is_asked_again_after_a_moment() -> None:
+    class Records:
+        asked = 0
+        is_going = True
+
+        def goes_on(self, _: str) -> bool:
+            self.asked += 1
+            return self.is_going
+
+    now_s, records = 0.0, Records()
+    ended = EndedMeetings(records, lambda: now_s)
+    assert ended.known("m") is None
+    assert [ended.find("m") for _ in range(3)] == [False] * 3
+    assert (ended.known("m"), records.asked) == (False, 1)
+    now_s, records.is_going = GOES_ON_S, False
+    assert ended.known("m") is None
+    assert ended.find("m")
+    now_s = 1e9
+    assert (ended.known("m"), ended.find("m"), records.asked) == (True, True, 2)
+
+
+def test_that_a_meeting_goes_on_is_forgotten_when_it_is_told_that_it_ended() -> None:
+    class Records:
+        def goes_on(self, meeting: str) -> bool:
+            if meeting == "slow":
+                ended.forget(["slow"])  # it ends while it is looked at
+            return True
+
+    ended = EndedMeetings(Records(), lambda: 0.0)
+    assert not ended.find("m")
+    ended.forget(["m"])
+    assert ended.known("m") is None
+    assert not ended.find("slow")
+    assert ended.known("slow") is None
 
 
 def test_whoever_may_be_in_the_meeting_anyway_keeps_their_login(hall: TownHall) -> None:

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 from asgi import ask_socket
+from quiet import wait_until
 from redis_house import SERVER, RedisHouse
-from town_hall import TownHall, town_hall
+from town_hall import TownHall, hall
 
 pytest.importorskip("websockets", reason="needs the extra server")
 
@@ -26,11 +27,7 @@ from sidebooks_core.server import Application
 from sidebooks_core.server import Shelf as Served
 from sidebooks_core.server.listening import listening
 
-
-@pytest.fixture
-def hall(tmp_path: Path) -> Iterator[TownHall]:
-    with town_hall(tmp_path) as made:
-        yield made
+__all__ = ["hall"]
 
 
 def application_of(hall: TownHall, meetings: Meetings) -> Application:
@@ -162,6 +159,42 @@ def test_a_request_to_another_server_than_that_of_the_stream_counts(two: Two) ->
         writer.close()
 
     asyncio.run(scenario())
+
+
+def test_a_server_starts_without_redis_and_takes_up_meetings_when_it_comes(
+    hall: TownHall, tmp_path: Path, redis: RedisHouse
+) -> None:
+    redis.kill()
+    with Meetings(tmp_path / "data", redis.url) as meetings, listening("127.0.0.1", 0) as listener:
+        application = application_of(hall, meetings)
+        house = LiveHouse(hall, listener, application)
+        begin = f"/folders/{hall.finance.id}/meetings"
+        try:
+            assert house.ask("member", f"/papers/{hall.paper.id}").status == 200, "papers are there"
+            health = house.ask("none", "/healthz")
+            assert (health.status, health.body) == (200, b"ready\nmeetings wait for the hub\n")
+            before = [one["id"] for one in house.ask("tender", "/meetings").json()["meetings"]]
+            refused = house.ask("tender", begin, "POST", {})
+            assert (refused.status, int(refused.headers["retry-after"]) > 0) == (503, True)
+            assert [one["id"] for one in house.ask("tender", "/meetings").json()["meetings"]] == before, "none was begun"
+
+            async def scenario() -> None:
+                async with house.tablet("member") as early:
+                    await early.say("hello", protocol=1, meeting=hall.meeting, client="c1")
+                    assert await early.until_closed() == 1012
+                    assert early.told[-1]["return_s"] is not None, "it comes again"
+                await asyncio.to_thread(redis.start)
+                await asyncio.to_thread(
+                    wait_until, lambda: house.ask("none", "/healthz").body == b"ready\n", "the hub answers", PATIENCE_S
+                )
+                async with house.tablet("member") as follower, house.tablet("tender") as presenter:
+                    await follower.hello(hall.meeting)
+                    await presenter.hello(await asyncio.to_thread(house.begin))
+
+            asyncio.run(scenario())
+        finally:
+            house.end()
+            application.close()
 
 
 def test_a_hub_that_was_lost_sends_its_clients_away_for_a_moment(two: Two, redis: RedisHouse) -> None:

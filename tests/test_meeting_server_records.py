@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from town_hall import TownHall, paper_of, town_hall
+from town_hall import TownHall, hall, paper_of
 
 pytest.importorskip("websockets", reason="needs the extra server")
 
-from live_house import PATIENCE_S, LiveHouse, live_house
+from live_house import PATIENCE_S, LiveHouse, house
 from quiet import wait_until
 
 from sidebooks_core.server.live.attendance import AWAY_S
 
-
-@pytest.fixture
-def hall(tmp_path: Path) -> Iterator[TownHall]:
-    with town_hall(tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[LiveHouse]:
-    with live_house(tmp_path) as made:
-        yield made
+__all__ = ["hall", "house"]
 
 
 def test_who_was_there_stands_in_a_list(house: LiveHouse, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +98,9 @@ def test_the_roll_of_an_open_vote_says_who_has_left_and_not_who_has_voted(house:
 def test_votes_stand_in_lists(hall: TownHall) -> None:
     [vote] = hall.ask("member", f"/meetings/{hall.meeting}/votes").json()["votes"]
     assert (vote["title"], vote["stage"], vote["outcome"]["result"]) == ("議案第1号", "confirmed", "carried")
+    assert (vote["chair"], vote["chair_name"]) == ("chair", "admin"), "who presides"
     details = hall.ask("member", f"/meetings/{hall.meeting}/votes/1").json()
+    assert details["chair"] == "chair"
     assert details["voters"] == [
         {
             "participant": "chair",
@@ -130,7 +120,7 @@ def test_votes_stand_in_lists(hall: TownHall) -> None:
 def test_the_agenda_is_one_document_and_nothing_is_drawn_for_it(hall: TownHall) -> None:
     second = hall.shelf.register(paper_of(9, 2), hall.finance, name="補正予算")
     assert hall.shelf.wait_prepared(30)
-    made = hall.ask("tender", f"/folders/{hall.finance.id}/meetings", "POST", {}).json()
+    made = hall.begin()
     assert [one["paper"] for one in made["agenda"]] == [hall.paper.id, second.id]
     before = hall.shelf.service.statistics().renders
     told = hall.ask("member", f"/meetings/{made['id']}/pages").json()
@@ -156,8 +146,7 @@ def test_running_numbers_are_the_same_for_those_who_may_read_less(hall: TownHall
     secret = hall.shelf.make_folder("秘密会")
     hall.access.set_grants(secret.id, [])
     hidden = hall.shelf.register(paper_of(31, 32), secret, name="人事案")
-    body = {"papers": [hidden.id, hall.paper.id]}
-    made = hall.ask("clerk", f"/folders/{hall.finance.id}/meetings", "POST", body).json()
+    made = hall.begin("clerk", papers=[hidden.id, hall.paper.id])
     whole = hall.ask("clerk", f"/meetings/{made['id']}/pages").json()
     less = hall.ask("member", f"/meetings/{made['id']}/pages").json()
     assert [one["first"] for one in whole["parts"]] == [1, 3]
@@ -190,8 +179,7 @@ def test_a_meeting_begins_with_what_its_chair_may_read(hall: TownHall) -> None:
     secret = hall.shelf.make_folder("秘密会")
     hall.access.set_grants(secret.id, [])
     hidden = hall.shelf.register(paper_of(31), secret, name="人事案")
-    body = {"papers": [hidden.id, hall.paper.id]}
-    made = hall.ask("tender", f"/folders/{hall.finance.id}/meetings", "POST", body).json()
+    made = hall.begin(papers=[hidden.id, hall.paper.id])
     assert [one["paper"] for one in made["agenda"]] == [hall.paper.id]
     alone = hall.ask("tender", f"/papers/{hall.paper.id}/meetings", "POST", {}).json()
     assert (alone["name"], alone["folder"]) == (hall.paper.name, hall.finance.id)

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 pytest.importorskip("websockets", reason="needs the extra server")
 
-from live_house import LiveHouse, live_house
+from live_house import LiveHouse, house
 from websockets.exceptions import InvalidStatus
 
 from sidebooks_core.access import Access, Principal
 from sidebooks_core.server.live.refusals import AGAIN_AFTER_S, MOST_PER_MINUTE, Refusals
 
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[LiveHouse]:
-    with live_house(tmp_path) as made:
-        yield made
+__all__ = ["house"]
 
 
 def audited(house: LiveHouse, meeting: str) -> list[tuple[str, str]]:

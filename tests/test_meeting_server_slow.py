@@ -4,37 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import heapq
 import json
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import pytest
 from quiet import wait_until
-from town_hall import TownHall, town_hall
+from town_hall import TownHall, hall
 
 pytest.importorskip("websockets", reason="needs the extra server")
 
 from live_house import PATIENCE_S, live_house
 
-from sidebooks_core.access.principals import CITIZEN
+from sidebooks_core.access.principals import CITIZEN, HOUSE, Principal
 from sidebooks_core.meeting.messages import Farewell, Whisper, encoded
 from sidebooks_core.meeting.model import Participant
+from sidebooks_core.server import Application
 from sidebooks_core.server.listener import End, Listener, Listening
 from sidebooks_core.server.live.clients import Client, Speaker, silent
 from sidebooks_core.server.live.farewells import CODES, farewell_at
+from sidebooks_core.server.live.joins import CLIENT_AT_ONCE, Joins
 from sidebooks_core.server.live.outbox import MOST_ANSWERS, MOST_WHISPERS, Outbox
-from sidebooks_core.server.live.pace import Pace
+from sidebooks_core.server.live.pace import MOST_SHARES, Pace, Shares
 from sidebooks_core.server.slow_sockets import PatientSocket
 
-
-@pytest.fixture
-def hall(tmp_path: Path) -> Iterator[TownHall]:
-    with town_hall(tmp_path) as made:
-        yield made
+__all__ = ["hall"]
 
 
 class Plug:
@@ -70,8 +69,8 @@ class Plug:
 
 
 @asynccontextmanager
-async def plugged(hall: TownHall, who: str, meeting: str, client: str = "c1") -> AsyncIterator[Plug]:
-    """Somebody in a meeting."""
+async def plugged(hall: TownHall, who: str, meeting: str, client: str = "c1", answer: str = "details") -> AsyncIterator[Plug]:
+    """Somebody in a meeting. answer: what they are told last before the block begins."""
     plug = Plug()
     headers = [(b"host", b"test"), (b"cookie", f"sidebooks_login={hall.cookies[who]}".encode())]
     scope = {
@@ -82,17 +81,12 @@ async def plugged(hall: TownHall, who: str, meeting: str, client: str = "c1") ->
     task = asyncio.create_task(hall.application(scope, plug.says.get, plug.send))  # type: ignore[arg-type]
     try:
         await plug.say("hello", protocol=1, meeting=meeting, client=client)
-        await plug.until("details")
+        await plug.until(answer)
         yield plug
     finally:
         plug.takes.set()
         await plug.says.put({"type": "websocket.disconnect", "code": 1000})
         await asyncio.wait_for(task, PATIENCE_S)
-
-
-def begun(hall: TownHall) -> str:
-    meeting: str = hall.ask("tender", f"/folders/{hall.finance.id}/meetings", "POST", {}).json()["id"]
-    return meeting
 
 
 async def show(plug: Plug, count: int) -> None:
@@ -103,7 +97,7 @@ async def show(plug: Plug, count: int) -> None:
 
 
 def test_who_takes_nothing_gets_the_newest_state_and_holds_nobody_up(hall: TownHall) -> None:
-    meeting = begun(hall)
+    meeting = hall.begin()["id"]
 
     async def scenario() -> None:
         async with (
@@ -134,7 +128,7 @@ def test_who_takes_nothing_gets_the_newest_state_and_holds_nobody_up(hall: TownH
 
 def test_who_takes_nothing_for_too_long_is_ended(hall: TownHall, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sidebooks_core.server.live.sockets.SEND_WITHIN_S", 0.2)
-    meeting = begun(hall)
+    meeting = hall.begin()["id"]
 
     async def scenario() -> None:
         async with plugged(hall, "tender", meeting) as presenter:
@@ -163,7 +157,7 @@ def test_who_takes_nothing_for_too_long_is_ended(hall: TownHall, monkeypatch: py
 def test_who_says_nothing_is_gone(hall: TownHall, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sidebooks_core.server.live.meetings_here.PING_S", 0.1)
     monkeypatch.setattr("sidebooks_core.server.live.meetings_here.SILENCE_S", 0.5)
-    meeting = begun(hall)
+    meeting = hall.begin()["id"]
 
     async def scenario() -> None:
         async with plugged(hall, "member", meeting) as asleep:
@@ -221,6 +215,84 @@ def test_a_pace_lets_some_in_at_once_and_spreads_the_others() -> None:
     assert later == pytest.approx([number / 100 for number in range(1, 101)])
     assert waits[120:] == [None] * 20, "they come again later"
     assert pace.wait_s(10.0) == 0.0
+
+
+def speaker(person: str, client: str = "c", *, address: str = "192.0.2.1", principal: Principal | None = None) -> Speaker:
+    who = principal or Principal(person, person, "member")
+    return Speaker(meeting="m", participant=Participant(person, person), client=client, principal=who, address=address)
+
+
+def waits_of(comes: list[tuple[float, Speaker]]) -> list[float | None]:
+    """How long each of those who come at some times waits in all, in seconds. None: they are sent away."""
+    joins, now_s = Joins(), 0.0
+    under_way = [(at_s, number, joins.waits_s(who, lambda: now_s)) for number, (at_s, who) in enumerate(comes)]
+    heapq.heapify(under_way)
+    waits: list[float | None] = [None] * len(comes)
+    while under_way:
+        now_s, number, left = heapq.heappop(under_way)
+        try:
+            wait_s = next(left)
+        except StopIteration:
+            waits[number] = now_s - comes[number][0]
+            continue
+        if wait_s is not None:
+            heapq.heappush(under_way, (now_s + wait_s, number, left))
+    return waits
+
+
+def test_one_who_connects_again_and_again_takes_no_place_of_the_others() -> None:
+    mad = [(0.0, speaker("mad", f"c{number}")) for number in range(3000)]
+    council = [(0.3, speaker(f"p{number}")) for number in range(300)]
+    told = waits_of(mad + council)
+    tries, loud, calm = told[:3000], told[3000:], waits_of(council)
+    assert None in tries, "so many do not come in"
+    late = [one - other for one, other in zip(loud, calm, strict=True) if one is not None and other is not None]
+    assert len(late) == len(council)
+    assert max(late) <= 0.5, "what one person may take at once and by the second, and no more"
+
+
+def test_ten_clients_that_connect_each_second_wait_for_themselves() -> None:
+    ten = [(float(second), speaker("same", f"c{number}")) for second in range(60) for number in range(10)]
+    told = waits_of([*ten, (59.5, speaker("other"))])
+    assert None in told[:-1], "each of them comes in every two seconds, and not more often"
+    assert told[-1] == 0.0
+
+
+def test_those_whom_nobody_knows_share_by_address() -> None:
+    for nobody in (CITIZEN, HOUSE):
+        flood = [(0.0, speaker(f"x{number}", principal=nobody)) for number in range(1500)]
+        away = (5.0, speaker("x", principal=nobody, address="192.0.2.2"))
+        told = waits_of([*flood, away])
+        came = [one for one in told[:-1] if one is not None]
+        assert 300 < len(came) < len(flood), "a town hall comes in, and a flood does not"
+        assert told[-1] == 0.0, "at another address nobody waits"
+
+
+def test_the_shares_of_few_are_remembered() -> None:
+    shares = Shares(1.0, 1, 1.5)
+    assert [shares.wait_s("a", 0.0) for _ in range(3)] == [0.0, 1.0, None]
+    for number in range(MOST_SHARES):
+        shares.wait_s(number, 0.0)
+    assert len(shares) == MOST_SHARES
+    assert shares.wait_s("a", 0.0) == 0.0, "it was forgotten"
+
+
+def test_a_client_that_comes_too_often_is_sent_away_and_another_comes_in(
+    hall: TownHall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sidebooks_core.server.live.joins.CLIENT_PER_S", 0.001)
+    hall.application.close()
+    hall.application = Application(hall.served, papers=hall.shelf, access=hall.access, meetings=hall.meetings, cache="private")
+    meeting = hall.begin()["id"]
+
+    async def scenario() -> None:
+        for _ in range(CLIENT_AT_ONCE):
+            async with plugged(hall, "member", meeting):
+                pass
+        async with plugged(hall, "member", meeting, answer="farewell") as turned, plugged(hall, "clerk", meeting):
+            assert (turned.of("farewell")[0]["why"], turned.of("state")) == ("full", [])
+
+    asyncio.run(scenario())
 
 
 def test_an_outbox_keeps_the_newest_of_each_kind() -> None:

@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import pytest
 from asgi import Reply, ask_async, ask_socket
 from feed_streams import Stream, listening
 from starlette.applications import Starlette
 from starlette.routing import Mount
-from town_hall import TownHall, town_hall
+from town_hall import TownHall, hall
 
 from sidebooks_core.server import Application
 from sidebooks_core.server import Shelf as Served
 
-
-@pytest.fixture
-def hall(tmp_path: Path) -> Iterator[TownHall]:
-    with town_hall(tmp_path) as made:
-        yield made
+__all__ = ["hall"]
 
 
 def cookie(hall: TownHall, who: str) -> dict[str, str]:

@@ -370,6 +370,40 @@ def test_a_restored_meeting_is_newer_than_all_that_was_told(hand: Hand) -> None:
     assert restored(meeting).state.epoch == 11
 
 
+@pytest.mark.parametrize("kind", FIELDS, ids=lambda kind: kind.__struct_config__.tag)
+def test_no_command_is_done_again_after_the_meeting_was_restored(hand: Hand, kind: type[Command]) -> None:
+    """Nobody knows any more which were done. A client that gives one anew, with the epoch that it was told, has it done."""
+    prepared_for(hand, kind)
+    by = PRESENTER if kind in (Show, OpenPaper, Cast, LeaveRoom) else CHAIR
+    fields = {**FIELDS[kind], **({"who": by.id} if kind is LeaveRoom else {})}
+    old = kind(id="i", client="c", count=hand.count + 1, epoch=hand.meeting.state.epoch, **fields)  # type: ignore[call-arg]
+    once = decide(hand.meeting, old, by, OPENED_S)
+    assert isinstance(once, Meeting)
+    for lost in (hand.meeting, once):  # the hub has lost what was done, or has it still
+        hand.meeting = restored(lost)
+        again = decide(hand.meeting, old, by, OPENED_S)
+        assert isinstance(again, Refused)
+        right = RIGHTS[kind_of(old)]
+        if right.is_counted and again.why != "ended":
+            assert again.why == ("overtaken" if right.needs_epoch else "restored")
+    hand.meeting = restored(Meeting(state=once.state, details=replace(once.details, agenda=())))
+    if hand.meeting.state.mode != "ended":
+        hand.does(SetAgenda, CHAIR, items=(AgendaItem("閉会"),), epoch=hand.meeting.since)
+
+
+def test_who_was_brought_back_does_not_leave_by_a_command_that_comes_twice(hand: Hand) -> None:
+    hand.does(OpenVote, CHAIR, **OPEN_VOTE)
+    leaves = LeaveRoom(id="i", client="own", count=1, epoch=hand.meeting.state.epoch, vote=1, who="viewer")
+    gone = decide(hand.meeting, leaves, VIEWER, OPENED_S)
+    assert isinstance(gone, Meeting)
+    hand.meeting = gone
+    hand.does(LeaveRoom, CHAIR, vote=1, who="viewer", is_back=True)
+    again = decide(hand.meeting, leaves, VIEWER, OPENED_S)
+    assert isinstance(again, Refused)
+    assert again.why == "replayed"
+    hand.does(Cast, VIEWER, vote=1, choice="yes")
+
+
 # Any interleaving ----------------------------------------------------------------------------------------------------------
 
 
@@ -394,6 +428,7 @@ class World:
         self.up: list[tuple[int, AnyCommand]] = []
         self.down: list[tuple[int, State]] = []
         self.newest = self.meeting.state.position
+        self.done: set[tuple[int, int]] = set()
 
     def command(self, client: int, kind: type[Command], **fields: Any) -> None:
         """A client gives a command with the epoch that it knows."""
@@ -416,6 +451,9 @@ class World:
         if isinstance(made, Refused):
             self.down.append((client, made.state))
             return
+        if RIGHTS[kind_of(command)].is_counted:
+            assert (client, command.count) not in self.done, "done twice"
+            self.done.add((client, command.count))
         self.tell(made)
 
     def tell(self, made: Meeting) -> None:

@@ -233,13 +233,12 @@ def test_who_is_asked_for_a_vote_and_who_is_on_its_roll() -> None:
         const { whyNoVote } = await import("./ballot.js");
         const { rollOf } = await import("./votes.js");
         const { mayTake } = await import("./course.js");
-        const open = { stage: "open", rule: "simple" };
-        const roll = { voters: given[0], chair: "other" };
-        const asked = ["a", "b", "c", "d"].map((one) => whyNoVote(open, roll, one));
+        const open = { stage: "open", rule: "simple", chair: "x" };
+        const asked = ["a", "b", "c", "d"].map((one) => whyNoVote(open, given[0], one));
         const rules = ["simple", "cast", "absolute", "two thirds"];
-        const chair = rules.map((rule) => whyNoVote({ ...open, rule }, { ...roll, chair: "a" }, "a"));
-        const made = rollOf([{ id: "a", name: "甲", isHere: true }, { id: "b", name: "乙", isHere: false }], "\\n 丙 \\n\\n丁");
-        return [asked, chair, whyNoVote({ ...open, stage: "closed" }, roll, "a"), made,
+        const chair = rules.map((rule) => whyNoVote({ ...open, rule, chair: "a" }, given[0], "a"));
+        const roll = rollOf([{ id: "a", name: "甲", isHere: true }, { id: "b", name: "乙", isHere: false }], "\\n 丙 \\n\\n丁");
+        return [asked, chair, whyNoVote({ ...open, stage: "closed" }, given[0], "a"), roll,
           [["viewer", "speaker"], ["speaker", "speaker"], ["chair", "viewer"]].map((one) => mayTake(...one))];
         """,
         voters,

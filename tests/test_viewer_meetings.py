@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import numpy as np
 import pytest
 from house import NEEDS_CHROMIUM, browser, house, pdf, visit
-from meeting_hall import CHAIR, CLERK, DESKTOP, MEMBER, PATIENCE_MS, PHONE, Hall, Seat, hall, t
+from meeting_hall import CHAIR, CLERK, DESKTOP, MEMBER, NAME, PATIENCE_MS, PHONE, Hall, Seat, hall, t
 from viewer_screen import canvas_pixels
 
 pytest.importorskip("websockets", reason="needs the extra server")
@@ -103,14 +104,22 @@ def test_the_list_of_meetings_outlives_a_server_that_is_busy(hall: Hall) -> None
         """const { setInterval } = window; window.looks = [];
         window.setInterval = (does, ms) => { if (ms > 10_000) window.looks.push(does); return setInterval(does, ms); };"""
     )
-    seat.tab.reload()
+    with seat.tab.expect_response(lambda reply: "/events?" in reply.url, timeout=PATIENCE_MS):
+        seat.tab.reload()
     row = seat.tab.locator(".meetings li", has_text="定例会").first
     row.wait_for(timeout=PATIENCE_MS)
     statuses = [503, 404]
+
+    def begins() -> None:
+        hall.house.ask("POST", f"folders/{hall.folder}/meetings", {"name": "打合せ"})
+
+    def looks_again() -> None:
+        seat.tab.evaluate("for (const look of window.looks) look()")
+
     seat.tab.route("**/meetings", lambda route: route.fulfill(status=statuses[0], json={}) if statuses else route.continue_())
-    for state in ("visible", "hidden", "visible"):
+    for state, happens in (("visible", begins), ("hidden", looks_again), ("visible", begins)):
         with seat.tab.expect_response("**/meetings", timeout=PATIENCE_MS):
-            seat.tab.evaluate("for (const look of window.looks) look()")
+            happens()
         row.wait_for(state=state, timeout=PATIENCE_MS)
         statuses = statuses[1:]
 
@@ -337,3 +346,32 @@ def test_a_paper_that_is_closed_to_somebody_is_told(hall: Hall) -> None:
     follower.says(t("paper_closed"))
     presenter.side("agenda").get_by_role("button", name="予算書").first.click()
     follower.says(t("m_following", name=CHAIR)).sees(1, hall.budget)
+
+
+def test_a_meeting_that_begins_or_ends_is_told_to_who_looks_at_the_shelf(hall: Hall) -> None:
+    """The list does not ask now and then as long as there is a stream of events."""
+    seat = hall.seat(MEMBER, place="")
+    seat.tab.context.add_init_script(
+        "const every = setInterval; window.setInterval = (does, ms, ...more) => (ms > 10_000 ? 0 : every(does, ms, ...more));"
+    )
+    with seat.tab.expect_response(lambda reply: "/events?" in reply.url, timeout=PATIENCE_MS):
+        seat.tab.reload()
+    listed = seat.tab.locator(".meetings li")
+    listed.filter(has_text=NAME).first.wait_for(timeout=PATIENCE_MS)
+    made = hall.house.ask("POST", f"folders/{hall.folder}/meetings", {"name": "臨時会"})
+    listed.filter(has_text="臨時会").wait_for(timeout=PATIENCE_MS)
+    hall.house.ask("POST", f"meetings/{made['id']}/end")
+    listed.filter(has_text="臨時会").wait_for(state="detached", timeout=PATIENCE_MS)
+    assert listed.filter(has_text=NAME).count() >= 1
+
+
+def test_a_meeting_about_a_draft_is_not_named_after_it_unless_the_chair_wants_it(hall: Hall) -> None:
+    draft = hall.house.paper(hall.folder, "人事案.pdf", pdf("人事"))
+    hall.house.ask("PATCH", f"papers/{draft}", {"from_s": time.time() + 86_400})
+    for paper, named in ((draft, NAME), (hall.budget, "予算書")):
+        clerk = hall.seat(CLERK, f"#paper={paper}").sees(1, paper)
+        clerk.tab.get_by_role("button", name=t("menu"), exact=True).click()
+        clerk.tab.get_by_role("button", name=t("begin_meeting")).click()
+        dialog = clerk.tab.locator("dialog")
+        assert dialog.get_by_label(t("meeting_name")).input_value() == named
+        assert dialog.get_by_text(t("begin_about_draft")).count() == (paper == draft)

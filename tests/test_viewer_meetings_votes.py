@@ -92,6 +92,27 @@ def test_a_named_vote_with_a_tie_that_the_chair_decides(hall: Hall) -> None:
     assert sheet(chair, "votes").startswith("\ufeff")
 
 
+def test_of_two_chairs_the_one_who_opened_the_vote_presides_and_the_other_votes(hall: Hall) -> None:
+    chair, member = hall.seat(CHAIR).sees(1), hall.seat(MEMBER).sees(1)
+    clerk = hall.seat(CLERK).sees(1)
+    chair.says(t("n_there", n=3, m=3))
+    row = chair.side("present").get_by_role("listitem").filter(has_text=MEMBER)
+    row.locator("summary").click()
+    row.get_by_role("button", name=t("make_chair")).click()
+    member.side("votes").get_by_role("button", name=t("open_vote")).wait_for(timeout=PATIENCE_MS)
+    open_vote(chair)
+    vote(member, "yes")
+    vote(clerk, "no")
+    chair.press("close_vote")
+    chair.tab.locator("#meetingside").get_by_role("button", name=t("tie_yes")).wait_for(timeout=PATIENCE_MS)
+    there = member.tab.locator("#meetingside li", has_text=t("stage_closed"))
+    there.get_by_text(t("presides", name=CHAIR)).wait_for(timeout=PATIENCE_MS)
+    assert there.get_by_role("button", name=t("tie_yes")).count() == 0, "only whoever presides decides it"
+    chair.press("tie_yes")
+    member.press("confirm_vote")
+    result(clerk).get_by_text(t("casting_yes")).wait_for()
+
+
 def test_a_secret_vote_is_not_told_by_name_and_nobody_votes_twice(hall: Hall) -> None:
     chair, member = hall.seat(CHAIR).sees(1), hall.seat(MEMBER).sees(1)
     chair.says(t("n_there", n=2, m=2))
@@ -147,7 +168,7 @@ def test_whoever_leaves_the_room_has_no_part_and_a_vote_can_be_broken_off(hall: 
     chair.side("course")
     chair.press("end_meeting")
     chair.tab.locator("dialog").get_by_role("button", name=t("end_meeting")).click()
-    chair.is_told(t("why_another vote"))
+    chair.is_told(t("m_other_vote"))
     chair.side("votes")
     chair.press("break_off")
     chair.tab.locator("dialog").get_by_role("button", name=t("break_off")).click()

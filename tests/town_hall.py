@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import pytest
 from asgi import Reply, ask
 
 import sidebooks_core as sb
@@ -28,7 +29,7 @@ from sidebooks_core.server import Application
 from sidebooks_core.server import Shelf as Served
 from sidebooks_core.server.route import Route
 from sidebooks_core.server.shelf import page_id
-from sidebooks_core.shelf import Shelf
+from sidebooks_core.shelf import Folder, Shelf
 from sidebooks_core.testing import FakeDocument, FakeEngine, FakePage
 
 PASSWORD = "石川や浜の真砂は尽くるとも"
@@ -132,6 +133,12 @@ class TownHall:
             given.setdefault("Content-Length", str(len(raw)))
         return ask(self.application, path, method, given, raw, leave_after=2)
 
+    def begin(self, who: str = "tender", folder: Folder | None = None, **body: Any) -> Any:
+        """A meeting in a folder, that of the finance committee unless told. What the server says of it."""
+        made = self.ask(who, f"/folders/{(folder or self.finance).id}/meetings", "POST", body)
+        assert made.status == 201, made.body
+        return made.json()
+
     def log_in_anew(self, who: str) -> tuple[str, str]:
         """Another login of somebody: (token, id)."""
         token, session = (
@@ -207,6 +214,12 @@ class TownHall:
             self.tokens[name], self.links[name] = access.make_link([folder.id], name=name, until_s=self.now_s + 3600)
             tokens[name] = access.use_link(self.tokens[name])[0]
         return {**tokens, "none": "", "signed": "", "forged": "x" * 43, "expired": expired}
+
+
+@pytest.fixture
+def hall(tmp_path: Path) -> Iterator[TownHall]:
+    with town_hall(tmp_path) as made:
+        yield made
 
 
 @contextmanager

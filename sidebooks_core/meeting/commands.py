@@ -65,7 +65,7 @@ class HandOver(Command, tag="hand_over", frozen=True, kw_only=True):
 
 
 class TakeBack(Command, tag="take_back", frozen=True, kw_only=True):
-    """The chair becomes the presenter, whatever epoch the client knows."""
+    """The chair becomes the presenter, also if the client does not know yet who presents."""
 
 
 class SetAgenda(Command, tag="set_agenda", frozen=True, kw_only=True):

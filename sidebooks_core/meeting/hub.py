@@ -60,6 +60,12 @@ class Backing(Protocol):
         What must not be lost is on the disk when this returns: that the epoch was used, votes, and the end.
         """
 
+    def give_up(self, old: Meeting, made: Meeting, now: Meeting) -> bool:
+        """Called after `before(old, made)` if another change came first: what is kept is to agree with the meeting of now.
+
+        True: something had to be put right. Then it is called again if the meeting has changed meanwhile.
+        """
+
     def after(self, meeting: Meeting) -> None:
         """Called after a change was kept. It returns at once."""
 
@@ -72,6 +78,9 @@ class NoBacking:
 
     def before(self, old: Meeting | None, new: Meeting) -> None:
         pass
+
+    def give_up(self, old: Meeting, made: Meeting, now: Meeting) -> bool:
+        return False
 
     def after(self, meeting: Meeting) -> None:
         pass

@@ -40,6 +40,9 @@ class Keeping:
     def before(self, old: Meeting | None, new: Meeting) -> None:
         self._records.before(old, new)
 
+    def give_up(self, old: Meeting, made: Meeting, now: Meeting) -> bool:
+        return self._records.give_up(old, made, now)
+
     def after(self, meeting: Meeting) -> None:
         meeting_id = meeting.state.meeting
         with self._wake:

@@ -23,8 +23,8 @@ class Meetings:
         """data_dir: that of the shelf. None: in memory, for tests.
 
         hub_url: of a Redis or Valkey by which several processes share the meetings. is_alone: no other process has meetings of
-        the same folder; False without a `hub_url`: nobody can meet. Raises StorageError; HubFailed if Redis does not answer;
-        RequestError if the extra `hub` is not installed.
+        the same folder; False without a `hub_url`: nobody can meet. If Redis does not answer yet, meetings wait for it.
+        Raises StorageError; HubFailed if Redis refuses us; RequestError if the extra `hub` is not installed.
         """
         self.records = Records(None if data_dir is None else Path(data_dir))
         self.is_shared = hub_url is not None
@@ -51,6 +51,10 @@ class Meetings:
         """Raises HubMissing."""
         if self._hub is None:
             raise HubMissing(NO_HUB)
+
+    def wait_for_hub(self) -> bool:
+        """Whether nobody can meet just now, since the hub does not answer. It never waits."""
+        return self._hub is not None and not self._hub.is_sure()
 
     def close(self) -> None:
         """Write what waits, and let go of the data."""

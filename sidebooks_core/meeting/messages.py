@@ -25,6 +25,7 @@ Why = Literal[
     VoteFault,
     "overtaken",
     "replayed",
+    "restored",
     "forbidden",
     "ended",
     "another paper",
@@ -37,7 +38,8 @@ Why = Literal[
     "wrong place",
 ]
 """Why a command was refused. overtaken: the epoch is another one by now, and the state says who presents. replayed: the
-command, or a later one of the same client, was done already. The others say what they are about."""
+command, or a later one of the same client, was done already. restored: the meeting was restored after the epoch that the client
+knew, so nobody knows whether the command was done; give it anew. The others say what they are about."""
 
 
 # From a client ---------------------------------------------------------------------------------------------------------------

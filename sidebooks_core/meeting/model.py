@@ -24,6 +24,8 @@ class Meeting(Struct, frozen=True, kw_only=True):
     details: Details
     counts: dict[str, int] = {}
     """The count of the last command, by participant and client; who was active last stands last."""
+    since: int = 0
+    """The epoch in which `counts` begins. Which commands were done in older ones is not known: the meeting was restored."""
     vote: Vote | None = None
     """The last one. Another one is opened when it is confirmed or broken off."""
 
@@ -39,4 +41,4 @@ def newer(one: Meeting, other: Meeting) -> Meeting:
     newest, older = (one, other) if one.state.position >= other.state.position else (other, one)
     if (older.details.epoch, older.details.seq) <= (newest.details.epoch, newest.details.seq):
         return newest
-    return Meeting(state=newest.state, details=older.details, counts=newest.counts, vote=newest.vote)
+    return Meeting(state=newest.state, details=older.details, counts=newest.counts, since=newest.since, vote=newest.vote)

@@ -21,6 +21,7 @@ from sidebooks_core.databases.database import Database, Reading, Writing
 from sidebooks_core.errors import Conflict, NoSuchMeeting, StorageDamaged
 from sidebooks_core.meeting.attendance import Stay
 from sidebooks_core.meeting.ids import code_digest
+from sidebooks_core.meeting.listing import Listing
 from sidebooks_core.meeting.model import Meeting, Participant, newer
 from sidebooks_core.meeting.schema import MEETINGS
 from sidebooks_core.meeting.session import restored
@@ -73,6 +74,11 @@ class Records:
         self._clock = clock
         self._database = Database(None if data_dir is None else data_dir / DATABASE_NAME, MEETINGS)
         self._checkpointer = Checkpointer(self._database)
+        self._listing = Listing(self._database)
+
+    def tell(self, listener: Callable[[list[str]], None]) -> None:
+        """Call back, from a thread, with the ids of meetings that began or ended, also if another process has them."""
+        self._listing.tell(listener)
 
     def add(self, meeting: Meeting, *, folder: str | None, opened_by: str, code: str | None = None) -> None:
         """Keep a new meeting. Do this before a hub opens it. code: see `new_code`. Raises Conflict if the code is in use."""
@@ -85,6 +91,7 @@ class Records:
                 *(state.meeting, folder, details.name, digest, opened_by, details.opened_s, state.epoch),
                 *(state.epoch, state.seq, _text(state), _text(details)),
             )
+        self._listing.wake()
 
     def set_code(self, meeting_id: str, code: str | None) -> None:
         """Another code to join by, or none: the old one is not valid any more. Raises NoSuchMeeting, Conflict."""
@@ -97,12 +104,17 @@ class Records:
     def find_by_code(self, code: str) -> str | None:
         """The id of the meeting that a code opens. None: it opens none, or that has ended."""
         with self._database.reading() as reading:
-            return reading.one(str, "SELECT id FROM meeting WHERE code = ?", code_digest(code))
+            return reading.one(str, "SELECT id FROM meeting WHERE code = ? AND ended_s IS NULL", code_digest(code))
 
     def meeting(self, meeting_id: str) -> KeptMeeting | None:
         """None: there is no such meeting."""
         with self._database.reading() as reading:
             return reading.one(KeptMeeting, f"{_LIST} WHERE id = ?", meeting_id)
+
+    def goes_on(self, meeting_id: str) -> bool:
+        """Whether there is such a meeting that has not ended."""
+        with self._database.reading() as reading:
+            return bool(reading.number("SELECT EXISTS (SELECT 1 FROM meeting WHERE id = ? AND ended_s IS NULL)", meeting_id))
 
     def under_way(self) -> list[KeptMeeting]:
         """The meetings that have not ended, the newest first."""
@@ -149,14 +161,38 @@ class Records:
                 _keep_vote(writing, state.meeting, vote)
             if has_ended:
                 _save(writing, new)
-                query = "UPDATE meeting SET ended_s = ?, code = NULL WHERE id = ? AND ended_s IS NULL"
-                writing.run(query, self._clock(), state.meeting)
+                _end(writing, state.meeting, self._clock())
+        if has_ended:
+            self._listing.wake()
+
+    def give_up(self, old: Meeting, made: Meeting, now: Meeting) -> bool:
+        """See `Backing`."""
+        meeting_id, vote, has_ended = now.state.meeting, now.vote, now.state.mode == "ended"
+        is_of_vote = made.vote is not None and _is_told(old.vote, made.vote)
+        if not is_of_vote and made.state.mode != "ended":
+            return False
+        with self._database.writing() as writing:
+            if has_ended:
+                _end(writing, meeting_id, self._clock())
+            elif made.state.mode == "ended":
+                writing.run("UPDATE meeting SET ended_s = NULL WHERE id = ?", meeting_id)
+                query = "UPDATE meeting SET state_epoch = 0, state_seq = 0 WHERE id = ? AND state = ?"
+                writing.run(query, meeting_id, _text(made.state))
+                _save(writing, now)
+            if vote is not None:
+                _keep_vote(writing, meeting_id, vote)
+            query = "DELETE FROM vote WHERE meeting = ? AND number > ? AND stage = 'open'"
+            writing.run(query, meeting_id, 0 if vote is None else vote.number)
+        self._listing.wake()
+        return True
 
     def save(self, meetings: Iterable[Meeting]) -> None:
         """Keep the states of meetings, where they are newer than those that are kept."""
         with self._database.writing() as writing:
             for one in meetings:
                 _save(writing, one)
+                if one.state.mode == "ended":
+                    writing.run("UPDATE meeting SET code = NULL WHERE id = ? AND ended_s IS NOT NULL", one.state.meeting)
 
     # Votes and attendance ----------------------------------------------------------------------------------------------------
 
@@ -204,12 +240,13 @@ class Records:
         self._database.back_up(folder / DATABASE_NAME)
 
     def close(self) -> None:
+        self._listing.close()
         self._checkpointer.close()
         self._database.close()
 
 
 T = TypeVar("T", State, Details, Vote)
-_LIST = "SELECT id, folder, name, opened_by, opened_s, ended_s, code IS NOT NULL FROM meeting"
+_LIST = "SELECT id, folder, name, opened_by, opened_s, ended_s, code IS NOT NULL AND ended_s IS NULL FROM meeting"
 
 
 def _text(value: State | Details | Vote) -> str:
@@ -235,6 +272,10 @@ def _save(writing: Writing, meeting: Meeting) -> None:
         "WHERE id = ?6 AND (state_epoch, state_seq) < (?1, ?2)",
         *(epoch, seq, _text(meeting.state), _text(meeting.details), meeting.details.name, meeting.state.meeting),
     )
+
+
+def _end(writing: Writing, meeting_id: str, now_s: float) -> None:
+    writing.run("UPDATE meeting SET ended_s = ? WHERE id = ? AND ended_s IS NULL", now_s, meeting_id)
 
 
 def _is_told(old: Vote | None, new: Vote | None) -> bool:

@@ -39,8 +39,8 @@ SILENCE_S = 3.0
 """Without a beat for so long, the connection is taken for dead."""
 TIMEOUT_S = 2.0
 """Longest wait for an answer of Redis."""
-RETRY_S = 0.5
-"""Between attempts to connect, about."""
+RETRY_S, MOST_RETRY_S = 0.5, 4.0
+"""Between attempts to connect, about: at first, and after many that failed."""
 KEPT_MS = 7 * 86_400_000
 """A meeting that nobody changes is gone from Redis after this. Then it is recovered when it is read."""
 ENDED_KEPT_MS = 3_600_000
@@ -63,6 +63,7 @@ class _Head(Struct, frozen=True):
 
     state: State
     counts: dict[str, int]
+    since: int = 0
 
 
 class _Found(Struct, frozen=True):
@@ -88,7 +89,8 @@ class RedisHub:
     def __init__(self, url: str, backing: Backing | None = None, *, prefix: str = "sidebooks", beat_s: float = BEAT_S) -> None:
         """url: as redis-py takes it: redis://, rediss:// or unix://. prefix: of all keys and channels.
 
-        Raises HubFailed if Redis does not answer.
+        If Redis does not answer yet, the hub waits for it: until then its methods raise HubFailed.
+        Raises RequestError for a url that is none, HubFailed if Redis lets nobody in with it.
         """
         self._prefix = prefix
         self._beat_s = beat_s
@@ -104,26 +106,26 @@ class RedisHub:
         """Meetings that are to be read, since something may have been told that did not arrive. Of the watchdog."""
         self._closing = threading.Event()
         self._beat = f"{prefix}:beat:{secrets.token_hex(8)}".encode()
-        self._redis = redis.Redis.from_url(
-            url,
-            protocol=2,
-            socket_timeout=TIMEOUT_S,
-            socket_connect_timeout=TIMEOUT_S,
-            retry=Retry(NoBackoff(), 0),  # whether a change was done is asked for, not tried again blindly
-        )
+        self._redis = _client_of(url)
         self._script = self._redis.register_script(SCRIPT)
         try:
             self._run = self._run_id()
-        except HubFailed:
-            self._redis.close()
-            raise
+        except HubFailed as failed:
+            if not _is_passing(failed.__cause__):
+                self._redis.close()
+                raise
+            self._run = b""
+            _log.warning("meetings wait for the hub: %s", failed)
+        self._failures = 0 if self._run else 1
+        """Attempts to connect since the last one that did. Of the watchdog."""
         self._thread = threading.Thread(target=self._watch, name="sidebooks-hub", daemon=True)
         self._thread.start()
 
     def open(self, meeting: Meeting) -> None:
         meeting_id = meeting.state.meeting
+        run = self._run_id()  # before anything is kept: Redis may not answer
         self._backing.before(None, meeting)
-        if not self._put(None, meeting):
+        if not self._put(None, meeting, run=run):
             raise RequestError(f"there is a meeting {meeting_id} already")
         self._backing.after(meeting)
 
@@ -132,17 +134,23 @@ class RedisHub:
         return None if found is None else found.meeting
 
     def change(self, meeting_id: str, decide: Decide) -> Meeting | Refused:
+        given_up: tuple[Meeting, Meeting] | None = None
         with self._turns.of(meeting_id):  # of the threads of this process one at a time: the others would only try in vain
             for _ in range(MOST_ATTEMPTS):
                 found = self._read(meeting_id)
                 if found is None:
                     raise NoSuchMeeting(f"there is no meeting {meeting_id}")
+                if given_up is not None and self._backing.give_up(*given_up, found.meeting):
+                    again = self._fetch(meeting_id)
+                    if again is None or again.token != found.token:
+                        continue
                 made = decide(found.meeting)
                 if isinstance(made, Refused) or made == found.meeting:
                     return made
                 self._backing.before(found.meeting, made)
                 if self._put(found, made):
                     break
+                given_up = found.meeting, made
             else:
                 raise HubFailed(f"other processes change the meeting {meeting_id} all the time: try again")
         self._backing.after(made)
@@ -203,7 +211,13 @@ class RedisHub:
             return None
         try:
             told = _head.decode(head)
-            meeting = Meeting(state=told.state, details=_details.decode(details), counts=told.counts, vote=_vote.decode(vote))
+            meeting = Meeting(
+                state=told.state,
+                details=_details.decode(details),
+                counts=told.counts,
+                since=told.since,
+                vote=_vote.decode(vote),
+            )
         except (msgspec.DecodeError, TypeError) as fault:
             raise HubFailed(f"Redis has a meeting {meeting_id} that this version cannot read: remove its key") from fault
         return _Found(token, run, meeting)
@@ -211,7 +225,7 @@ class RedisHub:
     def _put(self, found: _Found | None, made: Meeting, *, run: bytes | None = None) -> bool:
         """Keep and publish a meeting, if Redis still has what was found. Raises HubFailed if that cannot be known."""
         token = secrets.token_hex(8).encode()
-        fields: list[bytes] = [b"token", token, b"head", _encode(_Head(made.state, made.counts))]
+        fields: list[bytes] = [b"token", token, b"head", _encode(_Head(made.state, made.counts, made.since))]
         had = None if found is None else found.meeting
         if had is None or had.details != made.details:
             fields += [b"details", _encode(made.details)]
@@ -268,12 +282,13 @@ class RedisHub:
             try:
                 self._listen()
             except (redis.RedisError, OSError) as fault:  # also HubFailed, and the StorageError of a backing
-                if not self._closing.is_set():
+                if not self._closing.is_set() and not self._failures:
                     _log.warning("states of other processes do not arrive; it is tried again: %s", fault)
             except Exception:  # noqa: BLE001 - without this thread the process would never hear of the others again
                 _log.exception("a fault of the hub; it is tried again")
             self._heard_s = None
-            self._closing.wait(RETRY_S * (0.5 + secrets.randbelow(1000) / 1000))
+            self._closing.wait(min(RETRY_S * 2**self._failures, MOST_RETRY_S) * (0.5 + secrets.randbelow(1000) / 1000))
+            self._failures = min(self._failures + 1, 10)
 
     def _listen(self) -> None:
         """Hear what is published, until the connection fails or is silent."""
@@ -306,6 +321,9 @@ class RedisHub:
             self._catch_up()
             if not self._unread:
                 self._heard_s = time.monotonic()
+            if self._failures:
+                self._failures = 0
+                _log.warning("the hub answers: meetings go on")
         if kind != "pmessage" or not isinstance(channel, bytes) or not isinstance(data, bytes):
             return
         what, meeting_id = channel.decode().removeprefix(f"{self._prefix}:").split(":", 1)
@@ -341,6 +359,25 @@ class RedisHub:
             known = self._known.get(state.meeting)
             if known is not None and known.state.position < state.position:
                 self._known[state.meeting] = replace(known, state=state)
+
+
+def _client_of(url: str) -> redis.Redis:
+    try:
+        return redis.Redis.from_url(
+            url,
+            protocol=2,
+            socket_timeout=TIMEOUT_S,
+            socket_connect_timeout=TIMEOUT_S,
+            retry=Retry(NoBackoff(), 0),  # whether a change was done is asked for, not tried again blindly
+        )
+    except ValueError as fault:
+        raise RequestError(f"the address of the hub is none of Redis ({fault}): write redis://HOST:PORT") from fault
+
+
+def _is_passing(fault: BaseException | None) -> bool:
+    """Whether Redis may answer later. Not if it refuses a name or a password."""
+    is_of_connection = isinstance(fault, redis.ConnectionError | redis.TimeoutError)
+    return is_of_connection and not isinstance(fault, redis.AuthenticationError)
 
 
 def _encode(value: object) -> bytes:

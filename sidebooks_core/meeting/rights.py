@@ -20,7 +20,8 @@ class Right(Struct, frozen=True):
 
     who: frozenset[Standing]
     needs_epoch: bool = True
-    """The command must know the present epoch. False: it means the same whoever presents."""
+    """The command must know the present epoch. False: it means the same whoever presents; then any epoch will do that is not
+    from before the meeting was restored."""
     is_counted: bool = True
     """A command of a client is done once, and none after a later one. False: doing it twice changes nothing."""
 
@@ -44,8 +45,8 @@ RIGHTS: Mapping[str, Right] = {
     "set_taking": _right("chair", needs_epoch=False),
     "end": _right("chair", needs_epoch=False),
     "open_vote": _right("chair", needs_epoch=False),
-    "cast": _right(ALL, needs_epoch=False, is_counted=False),
-    "leave_room": _right(ALL, needs_epoch=False, is_counted=False),
+    "cast": _right(ALL, needs_epoch=False, is_counted=False),  # once in a vote; and counts would tell the order of a secret one
+    "leave_room": _right(ALL, needs_epoch=False),  # done again after the chair has brought them back, they would leave again
     "close_vote": _right("chair", needs_epoch=False),
     "decide_tie": _right("chair", needs_epoch=False),
     "confirm_vote": _right("chair", needs_epoch=False),

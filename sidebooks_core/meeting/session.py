@@ -86,6 +86,8 @@ def decide(meeting: Meeting, command: AnyCommand, by: Participant, now_s: float)
         why = "replayed"
     elif right.needs_epoch and command.epoch != meeting.state.epoch:
         why = "overtaken"
+    elif right.is_counted and command.epoch < meeting.since:
+        why = "restored"
     elif not right.who & standings(meeting, by.id):
         why = "forbidden"
     made = _made(meeting, command, by) if why is None else why
@@ -104,11 +106,13 @@ def restored(meeting: Meeting, above: int = 0) -> Meeting:
     """The same meeting in a new epoch, greater than `above` and than its own: newer states of it may have been lost.
 
     Clients take its state for news, and the presenter's client says again where it is. A vote that was open is broken off.
+    Which commands were done is forgotten, so those that know an older epoch are refused: they may have been done.
     """
     epoch = max(meeting.state.epoch, above) + 1
     whole = without_open_vote(meeting)
     details = replace(whole.details, epoch=epoch, seq=max(whole.details.seq, whole.state.details) + 1)
-    return Meeting(state=replace(whole.state, epoch=epoch, seq=0, details=details.seq), details=details, vote=whole.vote)
+    state = replace(whole.state, epoch=epoch, seq=0, details=details.seq)
+    return Meeting(state=state, details=details, since=epoch, vote=whole.vote)
 
 
 def _made(meeting: Meeting, command: AnyCommand, by: Participant) -> Meeting | Why:

@@ -164,6 +164,11 @@ class ShownVote(Struct, frozen=True, kw_only=True):
     outcome: Outcome | None
     """None while it is open, and if it was broken off."""
     corrects: int | None
+    chair: str = ""
+    """The participant who presides: whether they vote, or decide a tie, is in the rule. A meeting may have more chairs.
+    Empty: the vote was kept before this was told.
+    """
+    chair_name: str = ""
 
 
 def fault_of(roll: Roll) -> VoteFault | None:
@@ -269,6 +274,8 @@ def shown(vote: Vote) -> ShownVote:
         in_room=len(vote.roll.present - vote.left),
         outcome=outcome(vote) if vote.stage in ("closed", "confirmed") else None,
         corrects=vote.corrects,
+        chair=vote.roll.chair,
+        chair_name=next((one.name for one in vote.roll.voters if one.id == vote.roll.chair), ""),
     )
 
 

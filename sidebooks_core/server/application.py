@@ -26,6 +26,7 @@ from sidebooks_core.server import openapi, responses
 from sidebooks_core.server.access import Allowed, everything
 from sidebooks_core.server.descriptions import Described
 from sidebooks_core.server.door import Door
+from sidebooks_core.server.ended import EndedMeetings
 from sidebooks_core.server.endpoints import REQUEST, Endpoint, Rules, starlette_routes
 from sidebooks_core.server.events import Events
 from sidebooks_core.server.exits import Ending
@@ -131,8 +132,9 @@ class Application:
         access, meetings = options.get("access"), options.get("meetings")
         self.places = Places(papers, meetings) if papers is not None else None
         self._shelf_audit = ShelfAudit(papers, access) if papers is not None and access is not None else None
+        self._ended = None if meetings is None else EndedMeetings(meetings.records)
         rules_of_access = GateRules(
-            identity=_identity(options), policy=_policy(options), allowed=allowed, shelf=shelf, places=self.places
+            identity=_identity(options, self._ended), policy=_policy(options), allowed=allowed, shelf=shelf, places=self.places
         )
         self.gate = gate = Gate(rules_of_access, pools, Openings() if access is not None else None)
         self.fast_path = FastPath(service, response_headers, gate.may_have_from_memory, gate.is_told_of)
@@ -179,6 +181,8 @@ class Application:
         shelf.tell(self._shelf_changed)
         if access is not None:
             access.tell(self.events.end_outdated)
+        if meetings is not None:
+            meetings.records.tell(self._meetings_changed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection's request, its WebSocket, or the server's start and end (ASGI)."""
@@ -263,6 +267,8 @@ class Application:
             try:
                 if len(self.events):
                     feed.prepare(found)
+                    for meeting in () if self._live is None else self._live.here.ids():
+                        places.meetings.find(meeting)  # all who are in it are about to ask
             finally:
                 self.events.shelf_changed()  # each stream reads by itself what could not be read here
 
@@ -277,6 +283,15 @@ class Application:
             searches=searches,
             noted=Noted(),
         )
+
+    def _meetings_changed(self, meetings: list[str]) -> None:
+        """Some began or ended."""
+        if self._ended is not None:
+            self._ended.forget(meetings)
+            self.events.end_outdated()  # their guests are nobody known any more
+        if self.places is not None and len(self.events):
+            found = [(one, self.places.meetings.find(one) or ()) for one in meetings]
+            self.events.meetings_changed(found, self.gate.sees, self.gate.as_decided)
 
     def _forget_papers(self) -> None:
         """The papers have changed: what is known of them is asked anew."""
@@ -315,13 +330,13 @@ def _cache(options: ServerOptions) -> Cache:
     return told or ("private" if is_for_some else "shared")
 
 
-def _identity(options: ServerOptions) -> Identity:
+def _identity(options: ServerOptions, ended: EndedMeetings | None) -> Identity:
     """How requests to an application say who asks."""
     access, more = options.get("access"), options.get("ways_in")
     if access is None:
-        return Identity((House(),) if more is None and not options.get("asks_for_accounts") else more or ())
+        return Identity((House(),) if more is None and not options.get("asks_for_accounts") else more or (), ended)
     ours: list[WayIn] = [SignedAddresses(access), *(more or ()), BrowserLogins(access, options.get("base_url"))]
-    return Identity(ours if options.get("asks_for_accounts") else [*ours, HouseWithoutPeople(access)])
+    return Identity(ours if options.get("asks_for_accounts") else [*ours, HouseWithoutPeople(access)], ended)
 
 
 def _policy(options: ServerOptions) -> Callable[[], Policy]:

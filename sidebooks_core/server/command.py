@@ -172,7 +172,7 @@ def papers_of(data: Path | None, service: TileService) -> Iterator[PaperShelf | 
 
 @contextmanager
 def meetings_of(options: ServeOptions) -> Iterator[Meetings | None]:
-    """The meetings about the papers of the shelf. None if there is no shelf. Raises HubFailed."""
+    """The meetings about the papers of the shelf. None if there is no shelf. Raises HubFailed if the hub refuses us."""
     if options.data is None:
         yield None
         return

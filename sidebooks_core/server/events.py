@@ -25,13 +25,15 @@ from sidebooks_core.server import headers
 from sidebooks_core.server.http import HttpResponse, disconnected
 from sidebooks_core.server.json_text import json_bytes
 from sidebooks_core.server.limits import Quota
-from sidebooks_core.server.listener import DOCUMENTS, MEETING, PROGRESS, End, Listener, Listening, Told, wake
+from sidebooks_core.server.listener import DOCUMENTS, MEETING, MEETINGS, PROGRESS, End, Listener, Listening, Told, wake
 from sidebooks_core.server.live.farewells import farewell_at
 from sidebooks_core.server.places import Standings, resource_of
 from sidebooks_core.server.schemas import DocumentsEvent, PageEvent, ShownImage
 from sidebooks_core.server.schemas_shelf import PapersProgress, ProgressEntry
 
 RETRY_MS = 2000
+LOOK_AGAIN = b"{}"
+"""Of the list of meetings: which one it is is not told, since only the last event of a kind waits."""
 RETRY_AT_END_MS = 100
 """After the time of a stream is over, and nothing is wrong."""
 
@@ -147,6 +149,29 @@ class Events:
             if data != listener.progress:
                 listener.progress = data
                 listener.put(PROGRESS, data)
+                told.append(listener)
+        wake(told)
+
+    def meetings_changed(
+        self,
+        found: list[tuple[str, Standings]],
+        sees: Callable[[Principal, Operation, Standings], bool],
+        as_decided: Callable[[Principal], Principal],
+    ) -> None:
+        """Let those look at the list of meetings who may be in one of some that began or ended. Call it from a thread.
+
+        found: (id, where its folder stands). sees, as_decided: as in `progress`.
+        """
+        by_principal: dict[Principal, bool] = {}
+        told: list[Listener] = []
+        for listener in self._all():
+            principal = as_decided(listener.asks.principal)
+            may = by_principal.get(principal)
+            if may is None:
+                own = [at for meeting, at in found if principal.meeting in ("", meeting)]
+                may = by_principal[principal] = any(sees(principal, Operation.MEET, at) for at in own)
+            if may:
+                listener.put(MEETINGS, LOOK_AGAIN)
                 told.append(listener)
         wake(told)
 

@@ -1,4 +1,7 @@
-"""Who asks: the ways in which a request says it. The first one that knows decides; if none does, a citizen asks."""
+"""Who asks: the ways in which a request says it. The first one that knows decides; if none does, a citizen asks.
+
+A guest of a meeting that has ended is nobody known, whether or not their login has been ended, too.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,10 @@ from starlette.types import Scope
 
 from sidebooks_core.access.model import UNKNOWN, Unknown
 from sidebooks_core.access.principals import CITIZEN, HOUSE, Principal
+from sidebooks_core.server.ended import EndedMeetings
+
+NOBODY = Principal("", "", "citizen", documents=frozenset())
+"""Has a signature that is not valid."""
 
 
 class WayIn(Protocol):
@@ -45,8 +52,10 @@ class House:
 class Identity:
     """All ways in of one application."""
 
-    def __init__(self, ways: Sequence[WayIn]) -> None:
+    def __init__(self, ways: Sequence[WayIn], ended: EndedMeetings | None = None) -> None:
+        """ended: None: there are no meetings."""
         self._ways = ways
+        self._ended = ended
         self._ways_without_use = [way.without_use() if isinstance(way, CountsUse) else way for way in ways]
 
     def known(self, scope: Scope, *, is_use: bool = True) -> Principal | Unknown:
@@ -57,15 +66,29 @@ class Identity:
         for way in self._ways if is_use else self._ways_without_use:
             found = way.known(scope)
             if found is not None:
-                return UNKNOWN if isinstance(found, Unknown) else found
+                return UNKNOWN if isinstance(found, Unknown) else self._known_in_meeting(found)
         return CITIZEN
 
     def find(self, scope: Scope, *, is_use: bool = True) -> Principal:
-        """The principal who asks. It may wait. is_use: see `known`."""
+        """The principal who asks. It may wait. is_use: see `known`. Raises StorageError."""
         for way in self._ways if is_use else self._ways_without_use:
             found = way.known(scope)
             if isinstance(found, Unknown):
                 found = way.find(scope)
             if found is not None:
+                if found.meeting and self._ended is not None and self._ended.find(found.meeting):
+                    return _as_nobody(found)
                 return found
         return CITIZEN
+
+    def _known_in_meeting(self, principal: Principal) -> Principal | Unknown:
+        if not principal.meeting or self._ended is None:
+            return principal
+        has_ended = self._ended.known(principal.meeting)
+        if has_ended is None:
+            return UNKNOWN
+        return _as_nobody(principal) if has_ended else principal
+
+
+def _as_nobody(principal: Principal) -> Principal:
+    return CITIZEN if principal.documents is None else NOBODY

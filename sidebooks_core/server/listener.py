@@ -38,6 +38,7 @@ DOCUMENTS = "documents"
 PROGRESS = "progress"
 SHELF = "shelf"
 MEETING = "meeting"
+MEETINGS = "meetings"
 
 _log = logging.getLogger("sidebooks_core.server")
 
@@ -68,6 +69,12 @@ SendNow = Callable[[bytes], bool]
 
 class Seat(Protocol):
     """What waits for a client in a meeting."""
+
+    async def look(self) -> None:
+        """Asked before each `take`: whoever may not be in the meeting any more is told a farewell and nothing else."""
+
+    def may_stay(self) -> bool:
+        """Whether they may be in it still. False also if that is not known without waiting: then `look`."""
 
     def take(self) -> Sequence[bytes]:
         """Messages as JSON, that are to be sent now."""
@@ -173,8 +180,9 @@ class Listener:
 
         A task that is woken for each of a thousand clients takes ten times as long as this.
         """
-        is_free = self._is_idle and not self._wake.is_set() and self.send_now is not None
-        return is_free and self._known() is True and self.send_now is not None and self.send_now(data)
+        if self.send_now is None or self.seat is None or not self._is_idle or self._wake.is_set():
+            return False
+        return self._known() is True and self.seat.may_stay() and self.send_now(data)
 
     def has_ended(self) -> bool:
         """Whether it is told nothing more."""
@@ -202,6 +210,8 @@ class Listener:
                     continue
                 self._is_idle = False
                 self._wake.clear()
+                if self.seat is not None:
+                    await self.seat.look()
                 if not await self.goes_on():
                     break
                 is_last = self.seat is not None and self.seat.farewell is not None  # asked before it is taken

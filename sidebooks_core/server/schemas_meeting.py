@@ -145,10 +145,10 @@ class VoteDetails(Struct, kw_only=True):
     title: Name
     stage: Stage
     outcome: Outcome | None
-    chair: str
-    """The participant who presides, and decides a tie where the rule says so. There may be other chairs in the meeting."""
     casting: str | None
     """How the chair decided a tie."""
+    chair: str
+    """The participant who presides."""
     voters: list[VoterRow]
 
 

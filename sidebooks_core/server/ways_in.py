@@ -12,6 +12,7 @@ from sidebooks_core.access.principals import HOUSE, Principal
 from sidebooks_core.access.proxy import ProxyRules, principal_of
 from sidebooks_core.server import cookies
 from sidebooks_core.server.http import base_of, root_and_path, signature_of
+from sidebooks_core.server.identity import NOBODY
 from sidebooks_core.server.nearness import PEER, is_at_this_machine, peer_of
 
 __all__ = ["PEER", "BrowserLogins", "HouseForThisMachine", "HouseWithoutPeople", "SignedAddresses", "TrustedProxy"]
@@ -123,5 +124,3 @@ def _text(value: bytes) -> str:
 
 VISITOR = Principal("", "", "member")
 """Somebody in the network of a server that is open to readers."""
-NOBODY = Principal("", "", "citizen", documents=frozenset())
-"""Has a signature that is not valid."""

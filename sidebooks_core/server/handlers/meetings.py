@@ -86,16 +86,22 @@ async def begin_in_folder(parts: ServerParts, request: HttpRequest) -> HttpRespo
 
 
 async def begin_with_paper(parts: ServerParts, request: HttpRequest) -> HttpResponse:
-    """A meeting about one paper, in its folder. Raises Refused, RequestError, HubFailed, StorageError."""
+    """A meeting about one paper, in its folder.
+
+    It is named after the paper, or after the folder, if not all who may be in the meeting may read the paper's name. Raises
+    Refused, RequestError, HubFailed, StorageError.
+    """
     shelf, paper_id = parts.of_papers().shelf, request.params["paper"]
     given = read_json(await request.body(), NewMeeting)
 
-    def read() -> tuple[Paper, list[Paper]]:
+    def read() -> tuple[str | None, str, list[Paper]]:
         paper = shelf.paper(paper_id)
-        return paper, [paper] if given.papers is None else [shelf.paper(one) for one in given.papers]
+        folder_name = "" if paper.folder is None else shelf.folder(paper.folder).name
+        name = paper.name if paper.is_published(time.time()) else folder_name
+        return paper.folder, name, [paper] if given.papers is None else [shelf.paper(one) for one in given.papers]
 
-    paper, papers = await parts.pools.run("shelf", read)
-    return await _begin(parts, request, paper.folder, given.name or paper.name, papers)
+    folder, name, papers = await parts.pools.run("shelf", read)
+    return await _begin(parts, request, folder, given.name or name, papers)
 
 
 async def one_meeting(parts: ServerParts, request: HttpRequest) -> HttpResponse:
@@ -226,6 +232,7 @@ async def _begin(
             raise RequestError(f"an agenda has at most {MOST_PAPERS} papers: name those of the meeting")
         if len(live.meetings.records.under_way()) >= MOST_UNDER_WAY:
             raise QueueFull(f"there are {MOST_UNDER_WAY} meetings under way")
+        hub.read(by.meeting)  # there is none; but if the hub does not answer, none is to be kept
         made = _with_agenda(opened(by.meeting, (name or by.meeting)[:200], by.participant, time.time()), by, agenda)
         live.meetings.records.add(made, folder=folder, opened_by=request.principal.id)
         hub.open(made)
@@ -302,8 +309,8 @@ def _vote_details(found: Vote) -> VoteDetails:
         title=found.title,
         stage=found.stage,
         outcome=outcome(found) if found.stage in ("closed", "confirmed") else None,
-        chair=found.roll.chair,
         casting=found.casting,
+        chair=found.roll.chair,
         voters=rows,
     )
 

@@ -28,10 +28,12 @@ async def viewer(parts: ServerParts, request: HttpRequest) -> HttpResponse:
 
 
 async def health(parts: ServerParts, request: HttpRequest) -> HttpResponse:
-    """200 as long as documents can be drawn. Raises ServiceClosed."""
+    """200 as long as documents can be drawn. A second line says that meetings wait for the hub. Raises ServiceClosed."""
     if parts.service.is_closed:
         raise ServiceClosed("the service is closed")
-    return HttpResponse(200, b"ready\n", headers.momentary("text/plain"))
+    is_waiting = parts.live is not None and parts.live.meetings.wait_for_hub()
+    told = b"ready\nmeetings wait for the hub\n" if is_waiting else b"ready\n"
+    return HttpResponse(200, told, headers.momentary("text/plain"))
 
 
 async def metrics(parts: ServerParts, request: HttpRequest) -> HttpResponse:

@@ -26,6 +26,7 @@ from sidebooks_core.server.live.meeting_access import MeetingAccess
 from sidebooks_core.server.live.meetings_here import NO_SUCH, Entering, MeetingsHere, Turned
 from sidebooks_core.server.live.outbox import Outbox
 from sidebooks_core.server.live.pace import Pace
+from sidebooks_core.server.places import Standings
 
 MESSAGES_PER_S = 60.0
 MESSAGES_AT_ONCE = 120
@@ -56,10 +57,12 @@ class Connection:
         self._view_px = view_px
         self._may_change = may_change
         self._client: Client | None = None
+        self._stays_in: Standings | None = None
+        """Where the folder of the meeting stands, if the client may be in it there."""
         self._hello: asyncio.Task[None] | None = None
         self._messages = Pace(MESSAGES_PER_S, MESSAGES_AT_ONCE)
         self.outbox = Outbox()
-        listener.seat = self.outbox
+        listener.seat = self
 
     async def __aenter__(self) -> Self:
         return self
@@ -71,6 +74,32 @@ class Connection:
             self._hello.cancel()
         if self._client is not None:
             self._live.here.leave(self._client)
+
+    @property
+    def farewell(self) -> Farewell | None:
+        return self.outbox.farewell
+
+    def take(self) -> list[bytes]:
+        return self.outbox.take()
+
+    def may_stay(self) -> bool:
+        client, access = self._client, self._live.access
+        if client is None or self.outbox.farewell is not None:
+            return False
+        place = access.place_of(client.speaker.meeting)
+        if place is not None and place is not self._stays_in:  # else nothing has changed, since the policy is the same
+            self._stays_in = place if access.may_join_in(self._request.principal, client.speaker.meeting, place) else None
+        return place is not None and place is self._stays_in
+
+    async def look(self) -> None:
+        """Whoever may not be in the meeting any more leaves it, as if there were none. Raises StorageError."""
+        client = self._client
+        if client is None or self.outbox.farewell is not None:
+            return
+        if not await self._live.access.may_join(self._request.principal, client.speaker.meeting):
+            self._refuse("may not be in it any more")
+            self.outbox.end(NO_SUCH, is_alone=True)
+            self._listener.wake()
 
     def enter_soon(self, hello: Hello) -> None:
         """Say hello, of a client that cannot do so by itself. What comes of it is put into the outbox."""
@@ -90,6 +119,9 @@ class Connection:
     async def _heard(self, message: ClientMessage) -> None:
         try:
             if not await self._listener.goes_on():  # a login may have ended, and nobody has told of it
+                return
+            await self.look()
+            if self.outbox.farewell is not None:
                 return
             if isinstance(message, Hello):
                 await self._enter(message)

@@ -37,6 +37,14 @@ class MeetingAccess:
             return False
         return await self._sees(principal, Operation.MEET, self._places.meetings, meeting_id)
 
+    def place_of(self, meeting_id: str) -> Standings | None:
+        """Where the folder of a meeting stands: another object after each change. None: that is not known without waiting."""
+        return self._places.meetings.known(meeting_id)
+
+    def may_join_in(self, principal: Principal, meeting_id: str, place: Standings) -> bool:
+        """Whether somebody may be in a meeting whose folder stands there. It never waits."""
+        return principal.meeting in ("", meeting_id) and self._gate.sees(principal, Operation.MEET, place)
+
     async def may_read_all(self, principal: Principal, papers: Collection[str]) -> bool:
         """Whether somebody may read all of some papers."""
         for paper_id in papers:

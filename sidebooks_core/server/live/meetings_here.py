@@ -20,9 +20,9 @@ from sidebooks_core.server.live import between
 from sidebooks_core.server.live.attendance import Attendance
 from sidebooks_core.server.live.between import Passed, Passing, Said
 from sidebooks_core.server.live.clients import Client, Speaker, silent
+from sidebooks_core.server.live.joins import Joins
 from sidebooks_core.server.live.meeting_here import MeetingHere
 from sidebooks_core.server.live.outbox import Outbox
-from sidebooks_core.server.live.pace import Pace
 from sidebooks_core.server.pools import Pools
 
 PING_S = 5.0
@@ -30,11 +30,6 @@ GROUPS = 10
 """Clients are pinged in so many groups, one after the other, so that not all answer at once."""
 SILENCE_S = 20.0
 """A client that says nothing for so long is gone."""
-JOINS_PER_S = 100.0
-JOINS_AT_ONCE = 20
-"""Of those who connect at once, so many are let in at once, and the others at `JOINS_PER_S`."""
-JOIN_WITHIN_S = 10.0
-"""Whoever would have to wait longer is sent away for a while."""
 RETURN_S = 10.0
 """Those who are sent away come back within this time."""
 MOST_WHISPERING = 64
@@ -80,7 +75,7 @@ class MeetingsHere:
         self._attendance = Attendance(meetings.records, pools)
         self._is_closed = False
         self._beat: asyncio.Task[None] | None = None
-        self._joins = Pace(JOINS_PER_S, JOINS_AT_ONCE, JOIN_WITHIN_S)
+        self._joins = Joins()
 
     def counts(self) -> dict[str, int]:
         """For metrics. From any thread."""
@@ -91,6 +86,10 @@ class MeetingsHere:
             "meeting_clients": sum(len(here.clients()) for here in entered),
             "meeting_clients_behind": sum(one.behind for one in found),
         }
+
+    def ids(self) -> list[str]:
+        """Of the meetings that clients of this process are in. From any thread."""
+        return list(self._entered)
 
     def find(self, meeting_id: str) -> MeetingHere | None:
         """None: no client of this process is in it."""
@@ -104,7 +103,7 @@ class MeetingsHere:
         """
         if hello.protocol != PROTOCOL:
             raise Turned(Farewell(why="protocol", return_s=None))
-        await self._turn()
+        await self._turn(entering.speaker)
         speaker, (here, details) = entering.speaker, await self._ready(hello.meeting, entering.sees)
         client = Client(
             speaker=speaker,
@@ -236,13 +235,13 @@ class MeetingsHere:
         if not here.clients() and self._entered.get(here.id, (None, None))[0] is here:
             self._entered.pop(here.id)[1]()
 
-    async def _turn(self) -> None:
-        """Wait until somebody more may come in. Raises Turned."""
-        wait_s = self._joins.wait_s(asyncio.get_running_loop().time())
-        if wait_s is None:
-            raise Turned(Farewell(why="full", return_s=RETURN_S))
-        if wait_s:
-            await asyncio.sleep(wait_s)
+    async def _turn(self, who: Speaker) -> None:
+        """Wait until somebody may come in. Raises Turned."""
+        for wait_s in self._joins.waits_s(who, asyncio.get_running_loop().time):
+            if wait_s is None:
+                raise Turned(Farewell(why="full", return_s=RETURN_S))
+            if wait_s:
+                await asyncio.sleep(wait_s)
 
     async def _beating(self) -> None:
         group = 0

@@ -31,6 +31,7 @@ class Outbox:
         self._slots: dict[Slot, bytes] = {}
         self._whispers: dict[tuple[str, str], bytes] = {}
         self._farewell: Farewell | None = None
+        self._is_alone = False
 
     def answer(self, *messages: ServerMessage) -> None:
         """Messages of which none may be left out, in order."""
@@ -68,10 +69,11 @@ class Outbox:
             if key in self._whispers or len(self._whispers) < MOST_WHISPERS:
                 self._whispers[key] = data
 
-    def end(self, farewell: Farewell) -> None:
-        """The last message. The first farewell counts."""
+    def end(self, farewell: Farewell, *, is_alone: bool = False) -> None:
+        """The last message. The first farewell counts. is_alone: nothing else is sent any more, whatever waits."""
         with self._lock:
             self._farewell = self._farewell or farewell
+            self._is_alone = self._is_alone or is_alone
 
     @property
     def farewell(self) -> Farewell | None:
@@ -88,6 +90,8 @@ class Outbox:
             self._slots.clear()
             taken += self._whispers.values()
             self._whispers.clear()
+            if self._is_alone:
+                taken = []
             if self._farewell is not None:
                 taken.append(encoded(self._farewell))
         return taken

@@ -20,18 +20,18 @@ const AGAIN_MS = 3000; // after an outage
  *   participant: string, name: string, is_present: boolean, has_left: boolean, has_voted: boolean, choice: Choice | null,
  * }} VoterRow
  * @typedef {{
- *   number: number, title: string, stage: string, chair: string, casting: "yes" | "no" | null, voters: VoterRow[],
- *   outcome: import("./meeting.js").Outcome | null,
+ *   number: number, title: string, stage: string, casting: "yes" | "no" | null, voters: VoterRow[],
+ *   outcome: import("./meeting.js").Outcome | null, chair: string,
  * }} VoteDetails
  */
 
 /**
  * Why somebody may not vote, as the protocol words it; "": they may. Pure.
- * @param {Pick<ShownVote, "stage" | "rule">} vote
- * @param {Pick<VoteDetails, "chair" | "voters">} roll
+ * @param {Pick<ShownVote, "stage" | "rule" | "chair">} vote
+ * @param {readonly VoterRow[]} voters
  * @param {string} participant
  */
-export function whyNoVote({ stage, rule }, { chair, voters }, participant) {
+export function whyNoVote({ stage, rule, chair }, voters, participant) {
   if (stage !== "open") return "not open";
   const mine = voters.find((one) => one.participant === participant);
   if (!mine) return "not on the roll";
@@ -75,10 +75,10 @@ export function watchVotes(part) {
 
   /** @param {number} number @param {boolean} isWanted whoever reads has asked for it, and is told why there is none */
   async function begin(number, isWanted = false) {
-    const roll = await voteDetailsAtLast(part, number);
+    const { voters } = await voteDetailsAtLast(part, number);
     const vote = openVote(number);
     if (!vote || asking?.number === number) return;
-    const why = hasVoted(number) ? "voted_before" : whyNoVote(vote, roll, part.meeting.participant);
+    const why = hasVoted(number) ? "voted_before" : whyNoVote(vote, voters, part.meeting.participant);
     if (why && isWanted) part.tell(hasText(`why_${why}`) ? `why_${why}` : why);
     if (why) return;
     stop();

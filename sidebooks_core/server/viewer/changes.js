@@ -30,6 +30,10 @@ export class Changes {
   /** @type {import("./feed.js").Listeners} */
   #listeners = {};
   #end = () => {};
+  /** Whether there is a connection that tells of changes. */
+  isTold = false;
+  /** Meetings began or ended, or may have: the list of them looks again. @type {() => void} */
+  lookAtMeetings = () => {};
 
   /** @param {FullApp} app */
   constructor(app) {
@@ -46,11 +50,13 @@ export class Changes {
       documents: (ids) => this.#documents(ids).catch(fail),
       shelf: (event) => this.#papers(event).catch(fail),
       progress: (event) => app.shelf?.prepared(event),
+      meetings: () => this.lookAtMeetings(),
       page: ({ document, is_sharp }) => {
         for (const one of app.extras.readers) if (is_sharp && one.state.book?.id === document) one.state.book.refetch();
       },
       view: () => read(VIEW),
       refused: () => {
+        this.isTold = false;
         if (app.entry) return false;
         const reading = app.extras.readers.find((one) => one.state.book?.paper);
         const looked = reading ? this.#look(reading) : app.shelf?.refresh(); // logged out from elsewhere, perhaps
@@ -58,6 +64,8 @@ export class Changes {
         return true;
       },
       lost: (isLost) => {
+        this.isTold = !isLost;
+        if (!isLost) this.lookAtMeetings();
         if (isLost && !app.entry) app.extras.tell(lost());
         else if (!isLost) {
           if (app.extras.notices.told === lost()) app.extras.tell("");

@@ -14,7 +14,7 @@ const PROTOCOL = 1;
 const BEHIND_MS = 10_000; // a client that is behind for so long says so
 const WHISPER_MS = 1000 / 15; // of a pointer, no more than so many
 const PLACES = ["show", "open_paper"]; // of these commands only the newest is wanted
-const FEED = ["documents", "page", "shelf", "progress"];
+const FEED = ["documents", "page", "shelf", "progress", "meetings"];
 
 /**
  * @typedef {import("./following.js").State} State
@@ -33,8 +33,8 @@ const FEED = ["documents", "page", "shelf", "progress"];
  * @typedef {{
  *   number: number, title: string, item: string, rule: string, ballot: "named" | "secret",
  *   stage: "open" | "closed" | "confirmed" | "broken off", voters: number, in_room: number, outcome: Outcome | null,
- *   corrects: number | null,
- * }} ShownVote
+ *   corrects: number | null, chair: string, chair_name: string,
+ * }} ShownVote `chair`: the participant who presides; a meeting may have more chairs
  *
  * What changes seldom. `roles`: by participant; who is not named is a viewer. `names`: of those with a role, and of the presenter.
  * @typedef {{

@@ -9,7 +9,7 @@ import { addressOf } from "./place.js";
 import { speakAlsoOf } from "./matters.js";
 import { shortTime, t } from "./words.js";
 
-const AGAIN_MS = 20_000; // nobody tells when one begins
+const AGAIN_MS = 20_000; // where nobody tells when one begins
 
 /** The section, and what looks again at once. @param {App} app */
 export function meetingsSection(app) {
@@ -17,6 +17,8 @@ export function meetingsSection(app) {
   const element = h("section", { class: "meetings", hidden: true });
   let was = "";
   let isAsking = false;
+  let mustLook = false;
+  let hasFailed = false; // the server was busy, or not reached
 
   /** @param {MeetingEntry} one */
   const row = (one) => h("li", {}, icon("meeting"), h("span", { class: "grow" }, h("strong", {}, one.name),
@@ -25,11 +27,13 @@ export function meetingsSection(app) {
     t("join_in")));
 
   async function look() {
-    if (isAsking || !element.isConnected || document.visibilityState !== "visible") return;
+    mustLook = isAsking; // what is under way may not have the newest
+    if (isAsking || !element.isConnected) return;
     isAsking = true;
     try {
       /** @type {{meetings: MeetingEntry[]}} */
       const { meetings } = await app.library.json("/meetings");
+      hasFailed = false;
       const shown = meetings.filter((one) => one.id !== app.meeting?.id);
       if (shown.length) await Promise.all([speakAlsoOf("meeting"), meetingStyle()]);
       const now = JSON.stringify([shown, shown.length ? t("meetings") : ""]);
@@ -41,15 +45,25 @@ export function meetingsSection(app) {
       element.replaceChildren(h("h2", {}, t("meetings")), list);
     } catch (error) {
       const { status } = /** @type {{status?: number}} */ (error);
-      if (!status || status >= 500) return; // the next look tells
+      hasFailed = !status || status >= 500;
+      if (hasFailed) return;
       element.hidden = true; // there are none here
       was = "";
-    } finally { isAsking = false; }
+    } finally {
+      isAsking = false;
+      if (mustLook) look();
+    }
   }
 
+  /** @type {import("./changes.js").Changes | null} */
+  let changes = null;
+  app.afterwards().then((extras) => {
+    changes = extras.changes;
+    changes.lookAtMeetings = look;
+  }).catch(() => {}); // there is no connection: it is asked now and then
   const timer = setInterval(() => {
-    if (element.isConnected) look();
-    else clearInterval(timer);
+    if (!element.isConnected) clearInterval(timer);
+    else if ((hasFailed || !changes?.isTold) && document.visibilityState === "visible") look();
   }, AGAIN_MS * (0.75 + Math.random() / 2));
   return { element, look };
 }

@@ -178,7 +178,8 @@ export class Participation extends EventTarget {
   refused(error) {
     if (error.name === "AbortError") return;
     if (error.why === "overtaken") this.tell("overtaken", { name: error.winner });
-    else if (error.why) this.tell(hasText(`why_${error.why}`) ? `why_${error.why}` : "m_refused");
+    else if (error.why === "another vote") this.tell("m_other_vote");
+    else if (error.why && error.why !== "restored") this.tell(hasText(`why_${error.why}`) ? `why_${error.why}` : "m_refused");
     else this.tell("e_lost");
   }
 
@@ -294,7 +295,8 @@ export class Participation extends EventTarget {
     else if (kind === "documents") this.#feed.documents?.(told.documents);
     else if (kind === "page") this.#feed.page?.(told);
     else if (kind === "shelf") this.#feed.shelf?.(told);
-    else this.#feed.progress?.(told);
+    else if (kind === "progress") this.#feed.progress?.(told);
+    else this.#feed.meetings?.();
   }
 
   /* Rights have changed, or a login has ended. Whoever may take part still does. */

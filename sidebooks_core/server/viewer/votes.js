@@ -46,6 +46,7 @@ export function votesSide(part) {
     const { stage, outcome, number } = vote;
     const state = stage === "open" ? tallyOf(vote) : outcome ? t(`result_${outcome.result}`) : "";
     const isTie = stage === "closed" && outcome?.result === "tie";
+    const presides = vote.chair === part.meeting.participant;
     /** @type {(image: import("./types").IconName, key: string, kind: string, fields?: object, given?: object) => HTMLElement} */
     const act = (image, key, kind, fields = {}, given = {}) => (
       button(image, t(key), () => part.command(kind, { vote: number, ...fields }), given));
@@ -57,8 +58,8 @@ export function votesSide(part) {
     const acts = part.isChair ? [
       stage === "open" && act("stop", "close_vote", "close_vote", {}, { class: "main" }),
       stage === "open" && button("people", t("who_left"), () => markLeft(part, vote)),
-      isTie && act("done", "tie_yes", "decide_tie", { choice: "yes" }),
-      isTie && act("close", "tie_no", "decide_tie", { choice: "no" }),
+      isTie && presides && act("done", "tie_yes", "decide_tie", { choice: "yes" }),
+      isTie && presides && act("close", "tie_no", "decide_tie", { choice: "no" }),
       stage === "closed" && !isTie && act("done", "confirm_vote", "confirm_vote", {}, { class: "main" }),
       ["open", "closed"].includes(stage) && button("bin", t("break_off"), breakOff, { class: "grave" }),
     ] : [];
@@ -67,7 +68,8 @@ export function votesSide(part) {
       && button("eye", t("see_result"), () => (stage === "confirmed" ? showResult(part, vote) : preview(part, vote)));
     const buttons = [...acts, toBallot, shown].filter(/** @returns {one is HTMLButtonElement} */ (one) => Boolean(one));
     return h("li", { "data-key": number }, h("span", { class: "grow" }, h("strong", {}, `${number}. ${vote.title}`),
-      h("small", {}, [t(`stage_${stage}`), t(`ballot_${vote.ballot}_short`), t(`rule_${vote.rule}`)].join(t("comma"))),
+      h("small", {}, [t(`stage_${stage}`), t(`ballot_${vote.ballot}_short`), t(`rule_${vote.rule}`),
+        vote.chair_name && t("presides", { name: vote.chair_name })].filter(Boolean).join(t("comma"))),
       h("span", { class: "outcome-line" }, state)), buttons.length > 0 && h("span", { class: "buttons" }, buttons));
   }
 
@@ -146,7 +148,8 @@ async function openVote(part) {
       close(true);
     }, (error) => {
       const { why } = /** @type {{why?: string}} */ (/** @type {unknown} */ (error));
-      return why === "wrong roll" ? t("wrong_roll") : why ? t("m_refused") : fault(error);
+      const key = why === "wrong roll" ? "wrong_roll" : why === "another vote" ? "m_other_vote" : "m_refused";
+      return why ? t(key) : fault(error);
     });
   });
 }
@@ -156,7 +159,7 @@ async function markLeft(part, vote) {
   const { voters } = await voteDetails(part, vote.number);
   await dialog(t("who_left"), () => {
     const list = h("ul", { class: "rows" });
-    const rows = voters.filter((one) => one.is_present && one.participant !== part.meeting.participant).map((one) => {
+    const rows = voters.filter((one) => one.is_present && one.participant !== vote.chair).map((one) => {
       /** @type {HTMLInputElement} */
       const box = h("input", {
         type: "checkbox", checked: one.has_left,

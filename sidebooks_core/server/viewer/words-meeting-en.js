@@ -32,6 +32,7 @@ export const words = {
   you_present: "You are the presenter now.",
   overtaken: "{name} was faster, and presents now.",
   m_refused: "That is not possible at present.",
+  m_other_vote: "A vote is under way. Please finish it first.",
   // The panel
   agenda: "Agenda",
   present: "Present",
@@ -102,6 +103,7 @@ export const words = {
   begin: "Begin",
   begin_about_folder: "The papers of this folder are the agenda. All who may see the folder can join.",
   begin_about_paper: "All who may see the paper’s folder can join.",
+  begin_about_draft: "The paper is not published. All who may see the folder read the name of the meeting, so choose it with that in mind.",
   meeting_name: "Name of the meeting",
   // Votes
   open_vote: "Open a vote",
@@ -121,6 +123,7 @@ export const words = {
   more_options: "More",
   seats: "Seats of the body",
   wrong_roll: "The members do not fit: the chair must be among them and present, and there are not more than seats.",
+  presides: "{name} presides",
   chair_votes: "The chair votes as a member does.",
   chair_decides: "The chair does not vote, and decides a tie.",
   close_vote: "End voting",
@@ -165,7 +168,6 @@ export const words = {
   "why_not on the roll": "You are not among those who vote.",
   "why_not in the room": "You are not counted as present.",
   "why_chair does not vote": "The chair does not vote here.",
-  "why_another vote": "A vote is under way. Confirm it first, or break it off.",
   "why_last chair": "A meeting needs a chair. Make somebody else the chair first.",
   stage_open: "Voting",
   stage_closed: "Counted, not confirmed",

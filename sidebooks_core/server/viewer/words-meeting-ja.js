@@ -32,6 +32,7 @@ export const words = {
   you_present: "あなたが発表者になりました。",
   overtaken: "{name}さんが先に発表者になりました。",
   m_refused: "今はその操作ができません。",
+  m_other_vote: "採決の途中です。先にその採決を終えてください。",
   // The panel
   agenda: "次第",
   present: "出席者",
@@ -102,6 +103,7 @@ export const words = {
   begin: "始める",
   begin_about_folder: "このフォルダーの資料が次第になります。フォルダーを見られる人は全員参加できます。",
   begin_about_paper: "資料のフォルダーを見られる人は全員参加できます。",
+  begin_about_draft: "この資料は公開されていません。会議の名前は、フォルダーを見られる人全員に表示されますので、ご注意ください。",
   meeting_name: "会議の名前",
   // Votes
   open_vote: "表決を始める",
@@ -121,6 +123,7 @@ export const words = {
   more_options: "くわしい設定",
   seats: "議員定数",
   wrong_roll: "議員の選択が正しくありません。議長が出席していて、人数が定数以内である必要があります。",
+  presides: "議長は{name}さん",
   chair_votes: "議長も議員として表決に加わります。",
   chair_decides: "議長は表決に加わらず、可否同数のときに決めます。",
   close_vote: "投票を締め切る",
@@ -165,7 +168,6 @@ export const words = {
   "why_not on the roll": "あなたはこの表決に加わっていません。",
   "why_not in the room": "あなたは出席者に数えられていません。",
   "why_chair does not vote": "議長はこの表決には加わりません。",
-  "why_another vote": "表決の途中です。先に、確定するか取りやめてください。",
   "why_last chair": "議長が必要です。先に、ほかの方を議長にしてください。",
   stage_open: "投票中",
   stage_closed: "集計済み（未確定）",
