@@ -78,6 +78,12 @@ class Seat:
         """A button in the bar or the panel of the meeting."""
         self.tab.locator("#meetingbar, #meetingside").get_by_role("button", name=t(key, **values), exact=True).first.click()
 
+    def hands_over_to(self, name: str) -> None:
+        """Make somebody else the presenter."""
+        row = self.side("present").get_by_role("listitem").filter(has_text=name)
+        row.locator("summary").click()
+        row.get_by_role("button", name=t("hand_over")).click()
+
     def mode(self, mode: str) -> None:
         self.side("course").locator(f"[data-choice={mode}]").click()
         self.tab.wait_for_selector(f"#meetingside [data-choice={mode}][aria-pressed=true]")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,14 @@ import pytest
 pytest.importorskip("websockets", reason="needs the extra server")
 
 from live_house import PATIENCE_S, LiveHouse, live_house
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
 
 from sidebooks_core.errors import AccessDenied, NoSuchMeeting, RequestError
 from sidebooks_core.meeting import client as client_module
 from sidebooks_core.meeting.client import MeetingClient, follow
 from sidebooks_core.meeting.commands import CallEverybody, End, Show
-from sidebooks_core.meeting.messages import Done, Refused
+from sidebooks_core.meeting.messages import PROTOCOL, Done, Refused, Welcome, encoded
 from sidebooks_core.meeting.state import State
 
 
@@ -94,6 +97,30 @@ def test_a_connection_that_breaks_is_made_anew_and_a_command_is_done_once(house:
             assert refused.why == "forbidden"
             assert presenter.state is not None
             assert presenter.state.called == 3 == state.called + 3
+
+    asyncio.run(scenario())
+
+
+def test_a_connection_by_which_only_the_shelf_speaks_is_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module, "FIRST_WAIT_S", 0.05)
+    monkeypatch.setattr(client_module, "CONNECT_WITHIN_S", 1.0)
+    welcome = Welcome(protocol=PROTOCOL, meeting="m", participant="p", name="議員", ping_s=0.05)
+    connections = asyncio.Semaphore(0)
+
+    async def serves(connection: ServerConnection) -> None:
+        connections.release()
+        with suppress(ConnectionClosed):
+            await connection.send(encoded(welcome).decode())
+            while True:
+                await connection.send('{"kind":"event","event":"shelf","position":"1","data":{"changes":[]}}')
+                await asyncio.sleep(0.02)
+
+    async def scenario() -> None:
+        async with serve(serves, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            async with MeetingClient(f"http://127.0.0.1:{port}", "m"), asyncio.timeout(PATIENCE_S):
+                for _ in range(2):
+                    await connections.acquire()
 
     asyncio.run(scenario())
 

@@ -70,6 +70,31 @@ def test_the_chair_sees_who_is_there_whoever_tends_the_folder(house: LiveHouse) 
     asyncio.run(scenario())
 
 
+def test_the_roll_of_an_open_vote_says_who_has_left_and_not_who_has_voted(house: LiveHouse) -> None:
+    meeting = house.begin()
+
+    async def scenario() -> None:
+        async with house.tablet("tender") as chair, house.tablet("member") as member:
+            await chair.hello(meeting)
+            await member.hello(meeting)
+            people = [one.of("welcome")[0]["participant"] for one in (chair, member)]
+            voters = [{"id": one, "name": "x"} for one in people]
+            roll = {"voters": voters, "present": people, "chair": people[0], "seats": 2}
+            await chair.command("open_vote", title="議案", rule="two thirds", ballot="named", **roll)
+
+            async def told() -> tuple[str, list[tuple[bool, bool, str | None]]]:
+                details = (await asyncio.to_thread(house.ask, "member", f"/meetings/{meeting}/votes/1")).json()
+                return details["chair"], [(one["has_left"], one["has_voted"], one["choice"]) for one in details["voters"]]
+
+            await chair.command("cast", vote=1, choice="yes")
+            await member.command("leave_room", vote=1, who=people[1])
+            assert await told() == (people[0], [(False, False, None), (True, False, None)])
+            await chair.command("leave_room", vote=1, who=people[1], is_back=True)
+            assert await told() == (people[0], [(False, False, None), (False, False, None)])
+
+    asyncio.run(scenario())
+
+
 def test_votes_stand_in_lists(hall: TownHall) -> None:
     [vote] = hall.ask("member", f"/meetings/{hall.meeting}/votes").json()["votes"]
     assert (vote["title"], vote["stage"], vote["outcome"]["result"]) == ("議案第1号", "confirmed", "carried")

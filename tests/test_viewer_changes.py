@@ -86,7 +86,8 @@ def test_a_login_that_ends_says_so_and_leads_back_to_the_same_page(visit: Visits
 def test_a_page_that_comes_no_more_since_the_login_has_ended_offers_a_login(visit: Visits, house: House) -> None:
     paper = house.paper(house.folder("画像"), "議案.pdf", pdf(*TEXTS))
     tab = visit("議員", f"#paper={paper}/1", size="phone")
-    shown(tab, 1)
+    with tab.expect_response("**/position", timeout=LATE_MS):  # who it is, is known then
+        shown(tab, 1)
     tab.get_by_role("button", name="OK", exact=True).click()  # the first hint
     tab.route("**/pages/4/*", lambda route: route.fulfill(status=401, json={"detail": "log in first"}))
     tab.locator("#position").fill("4")

@@ -178,7 +178,9 @@ def test_what_the_bar_says() -> None:
         ({"problem": "paper_closed"}, "paper_closed", True),
         ({"over": "ended", "isLost": True}, "m_ended", False),
         ({"over": "revoked"}, "m_revoked", True),
-        ({"over": "protocol"}, "m_gone", True),
+        ({"over": "closed"}, "m_closed", True),
+        ({"over": "protocol"}, "m_load_again", True),
+        ({"over": "no such meeting"}, "m_gone", True),
     ]
     found = run(
         'const { saidBy } = await import("./meeting_bar.js"); return given[0].map((one) => saidBy(one));',
@@ -206,6 +208,7 @@ def test_pointers_fade_and_of_each_hand_the_newest_counts() -> None:
           stroke: hear(ink, { ...ink, count: 6, points_pt: [[2, 2]] }),
           next: hear(ink, { ...ink, count: 6, stroke: "t", points_pt: [[9, 9]] }),
           away: hear(pointer, ink, { ...pointer, tool: "away", count: 7 }),
+          late_away: hear(pointer, { ...pointer, tool: "away", count: 4 }).length,
         };
         """
     )
@@ -214,6 +217,7 @@ def test_pointers_fade_and_of_each_hand_the_newest_counts() -> None:
     assert found["late"] == [["a", "pointer", [[1, 1]]]]
     assert found["anew"] == [["a", "pointer", [[3, 3]]]], "by another client, or after another start"
     assert (found["two"], found["faded"], found["away"]) == (2, ["b"], [])
+    assert found["late_away"] == 1, "of each tool the server sends the newest: the finger is there again"
     assert found["stroke"] == [["a", "ink", [[1, 1], [2, 2]]]]
     assert found["next"] == [["a", "ink", [[9, 9]]]]
 
@@ -226,23 +230,23 @@ def test_who_is_asked_for_a_vote_and_who_is_on_its_roll() -> None:
     ]
     found = run(
         """
-        const { mayVote } = await import("./ballot.js");
+        const { whyNoVote } = await import("./ballot.js");
         const { rollOf } = await import("./votes.js");
         const { mayTake } = await import("./course.js");
         const open = { stage: "open", rule: "simple", chair: "x" };
-        const asked = ["a", "b", "c", "d"].map((one) => mayVote(open, given[0], one));
+        const asked = ["a", "b", "c", "d"].map((one) => whyNoVote(open, given[0], one));
         const rules = ["simple", "cast", "absolute", "two thirds"];
-        const chair = rules.map((rule) => mayVote({ ...open, rule, chair: "a" }, given[0], "a"));
+        const chair = rules.map((rule) => whyNoVote({ ...open, rule, chair: "a" }, given[0], "a"));
         const roll = rollOf([{ id: "a", name: "甲", isHere: true }, { id: "b", name: "乙", isHere: false }], "\\n 丙 \\n\\n丁");
-        return [asked, chair, mayVote({ ...open, stage: "closed" }, given[0], "a"), roll,
+        return [asked, chair, whyNoVote({ ...open, stage: "closed" }, given[0], "a"), roll,
           [["viewer", "speaker"], ["speaker", "speaker"], ["chair", "viewer"]].map((one) => mayTake(...one))];
         """,
         voters,
     )
     asked, chair, closed, roll, takes = found
-    assert asked == [True, False, False, False]
-    assert chair == [False, False, True, True]
-    assert closed is False
+    assert asked == ["", "not in the room", "not in the room", "not on the roll"]
+    assert chair == ["chair does not vote", "chair does not vote", "", ""]
+    assert closed == "not open"
     assert [one["name"] for one in roll["voters"]] == ["甲", "乙", "丙", "丁"]
     assert roll["present"] == ["a"]
     assert takes == [False, True, True]
@@ -307,3 +311,38 @@ def test_whoever_asks_for_texts_that_are_coming_waits_for_them() -> None:
         """
     )
     assert found == words("en")["m_menu"]
+
+
+PRESENTS = """
+globalThis.document = { addEventListener() {} };
+const { Presenting } = await import("./present.js");
+const view = { width: 600, height: 800, ratio: 1, margin: 0 };
+const reader = {
+  stage: { addEventListener() {} }, spread: [1], view: () => view, quartersOf: () => 0,
+  state: { book: { paper: { id: "p", revision: 1 } }, zoom: 1, x: 0, y: 0 },
+  boxes: () => [{ page: reader.spread[0], x: 0, y: 0, width: 600, height: 800, scale: 1 }],
+};
+const sent = [];
+const show = ({ page, view_pt }) => new Promise((done) => { sent.push({ told: [page, view_pt === null], done }); });
+const part = {
+  app: { reader }, signal: new AbortController().signal, isPresenter: true, meeting: { show, hasNewest: true },
+  state: { paper: "p", revision: 1, page: 1, spread: null, view_pt: null }, following: { apply() {} },
+};
+const presenting = new Presenting(part);
+presenting.tell(); // the meeting is there
+for (const [page, zoom] of given) {
+  reader.spread = [page];
+  reader.state.zoom = zoom;
+  presenting.tell();
+}
+for (let waits = 0; waits < 1000 && !(sent.length === 2); waits += 1) {
+  sent[0].done();
+  await new Promise((done) => setTimeout(done, 10));
+}
+return sent.map(({ told }) => told);
+"""
+
+
+@pytest.mark.parametrize("away", [(1, 2.0), (2, 1.0)])
+def test_a_presenter_who_goes_back_before_the_server_has_answered_is_followed_back(away: tuple[int, float]) -> None:
+    assert run(PRESENTS, away, (1, 1.0)) == [[away[0], away[1] == 1], [1, True]]

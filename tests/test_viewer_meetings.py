@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
@@ -15,6 +16,12 @@ pytest.importorskip("websockets", reason="needs the extra server")
 pytestmark = NEEDS_CHROMIUM
 
 __all__ = ["browser", "hall", "house", "visit"]
+
+
+SPOKEN = """() => { const told = document.querySelector(".meeting-told"); window.spoken = window.shown = 0;
+    new MutationObserver((all) => { for (const one of all) window[one.type === "childList" ? "spoken" : "shown"] += 1; })
+        .observe(told, { childList: true, attributes: true, attributeFilter: ["hidden"] }); }"""
+"""Counts how often a notice is put in anew, and how often it comes or goes."""
 
 
 def zoom_of(seat: Seat) -> float:
@@ -91,6 +98,67 @@ def test_a_gesture_of_ones_own_leaves_and_a_button_and_a_call_bring_back(hall: H
     follower.sees(12, hall.budget)
 
 
+def test_the_list_of_meetings_outlives_a_server_that_is_busy(hall: Hall) -> None:
+    seat = hall.seat(MEMBER, place="")
+    seat.tab.context.add_init_script(
+        """const { setInterval } = window; window.looks = [];
+        window.setInterval = (does, ms) => { if (ms > 10_000) window.looks.push(does); return setInterval(does, ms); };"""
+    )
+    with seat.tab.expect_response(lambda reply: "/events?" in reply.url, timeout=PATIENCE_MS):
+        seat.tab.reload()
+    row = seat.tab.locator(".meetings li", has_text="定例会").first
+    row.wait_for(timeout=PATIENCE_MS)
+    statuses = [503, 404]
+
+    def begins() -> None:
+        hall.house.ask("POST", f"folders/{hall.folder}/meetings", {"name": "打合せ"})
+
+    def looks_again() -> None:
+        seat.tab.evaluate("for (const look of window.looks) look()")
+
+    seat.tab.route("**/meetings", lambda route: route.fulfill(status=statuses[0], json={}) if statuses else route.continue_())
+    for state, happens in (("visible", begins), ("hidden", looks_again), ("visible", begins)):
+        with seat.tab.expect_response("**/meetings", timeout=PATIENCE_MS):
+            happens()
+        row.wait_for(state=state, timeout=PATIENCE_MS)
+        statuses = statuses[1:]
+
+
+def test_whoever_reads_until_a_meeting_begins_is_led_to_its_first_page(hall: Hall) -> None:
+    empty = hall.house.folder("全員協議会")
+    place = f"#meeting={hall.house.ask('POST', f'folders/{empty}/meetings', {'name': '全員協議会'})['id']}"
+    presenter = hall.seat(CHAIR, place).says(t("m_open_something"))
+    member = hall.seat(MEMBER, place).says(t("m_nothing_open"))
+    member.tab.evaluate(f"location.hash = 'paper={hall.budget}'")
+    member.sees(1, hall.budget).turns().sees(2).says(t("m_nothing_open"))
+    presenter.tab.evaluate(f"location.hash = 'paper={hall.petition}'")
+    member.sees(1, hall.petition).says(t("m_following", name=CHAIR))
+
+
+@pytest.mark.parametrize("way", ["agenda", "address"])
+def test_a_paper_that_somebody_opens_for_themselves_stays_whatever_the_presenter_does(hall: Hall, way: str) -> None:
+    presenter = hall.seat(CHAIR).sees(1)
+    follower, heard, held = hall.seat(MEMBER, place=""), [], []
+    follower.tab.on("websocket", lambda socket: socket.on("framereceived", lambda data: heard.append(json.loads(data))))
+    follower.tab.evaluate(f"location.hash = '{hall.place}'")
+    follower.sees(1, hall.budget).says(t("m_following", name=CHAIR))
+    document = hall.house.ask("GET", f"papers/{hall.petition}")["document"]["id"]
+    follower.tab.route(f"**/documents/{document}/pages.json", lambda route: held.append(route))
+    with follower.tab.expect_request(f"**/documents/{document}/pages.json", timeout=PATIENCE_MS):
+        if way == "agenda":
+            follower.side("agenda").get_by_role("button", name="請願書").first.click()
+        else:
+            follower.tab.evaluate(f"location.hash = 'paper={hall.petition}'")
+    presenter.turns().sees(2)
+    for _ in range(300):
+        if any(one["kind"] == "state" and one["page"] == 2 for one in heard):
+            break
+        follower.tab.wait_for_timeout(100)
+    for route in held:
+        route.continue_()
+    follower.sees(1, hall.petition).says(t("m_away", name=CHAIR))
+
+
 def test_nobody_leaves_a_locked_page(hall: Hall) -> None:
     presenter = hall.seat(CHAIR).sees(1)
     follower = hall.seat(MEMBER).sees(1)
@@ -101,6 +169,11 @@ def test_nobody_leaves_a_locked_page(hall: Hall) -> None:
     for key in ("ArrowRight", "+", "End"):
         follower.turns(key)
         follower.is_told(t("is_locked"))
+    follower.tab.evaluate(SPOKEN)
+    for _ in range(3):
+        follower.turns()
+    spoken, shown = follower.tab.evaluate("[window.spoken, window.shown]")
+    assert spoken <= shown, "what can be read is not read out again"
     follower.tab.evaluate("location.hash = ''")
     presenter.turns()
     follower.sees(2, hall.budget)
@@ -112,9 +185,7 @@ def test_nobody_leaves_a_locked_page(hall: Hall) -> None:
 def test_the_presentation_is_handed_over_and_taken_back(hall: Hall) -> None:
     chair = hall.seat(CHAIR).sees(1)
     member = hall.seat(MEMBER).sees(1)
-    row = chair.side("present").get_by_role("listitem").filter(has_text=MEMBER)
-    row.locator("summary").click()
-    row.get_by_role("button", name=t("hand_over")).click()
+    chair.hands_over_to(MEMBER)
     member.says(t("m_you_present")).is_told(t("you_present"))
     member.turns()
     chair.sees(2).says(t("m_following", name=MEMBER))
@@ -168,6 +239,20 @@ def test_a_pointer_is_seen_by_others_and_fades(hall: Hall) -> None:
     follower.sees(2)
 
 
+def test_whoever_may_not_point_any_more_turns_pages_again(hall: Hall) -> None:
+    chair, member = hall.seat(CHAIR).sees(1), hall.seat(MEMBER).sees(1)
+    chair.hands_over_to(MEMBER)
+    member.says(t("m_you_present")).press("point")
+    member.tab.wait_for_selector("#stage.pointing")
+    chair.side("course")
+    chair.press("take_back")
+    member.says(t("m_following", name=CHAIR))
+    member.tab.wait_for_selector("#stage:not(.pointing)")
+    box = member.tab.locator("#stage").bounding_box()
+    member.tab.mouse.click(box["x"] + box["width"] - 5, box["y"] + box["height"] / 2)
+    member.sees(2).says(t("m_away", name=CHAIR))
+
+
 def red(seat: Seat) -> int:
     """Pixels of the pointer's colour."""
     pixels = canvas_pixels(seat.tab).astype(int)
@@ -217,20 +302,32 @@ def test_a_projector_shows_the_page_and_nothing_else(hall: Hall) -> None:
     assert visible == 0
     assert (projector.page, zoom_of(projector)) == (2, 1)
     presenter.says(t("n_there", n=1, m=1))
+    presenter.turns("End")
+    projector.sees(12).tab.wait_for_timeout(300)  # a reader's address would name the page by now
+    projector.tab.reload()
+    projector.tab.wait_for_selector("[data-projector]", timeout=PATIENCE_MS)
+    projector.sees(12)
 
 
 def test_the_end_is_the_end_for_all(hall: Hall) -> None:
-    chair = hall.seat(CHAIR).sees(1)
+    chair, said = hall.seat(CHAIR, place=""), []
+    chair.tab.on("websocket", lambda socket: socket.on("framesent", lambda data: said.append(json.loads(data)["kind"])))
+    chair.tab.evaluate(f"location.hash = '{hall.place}'")
+    chair.sees(1, hall.budget)
     member = hall.seat(MEMBER).sees(1)
     chair.side("course")
     chair.press("end_meeting")
     chair.tab.locator("dialog").get_by_role("button", name=t("end_meeting")).click()
     for seat in (chair, member):
         seat.says(t("m_ended"))
+    chair.turns()
+    chair.sees(2)
+    assert "show" not in said, "nobody is there to be shown it"
     member.turns()
     member.sees(2)
     member.press("close")
     assert member.tab.locator("#meetingbar").count() == 0
+    member.tab.wait_for_function("() => location.hash.endsWith('/2')")  # it names the page that was turned to
     member.tab.evaluate(f"location.hash = '{hall.place}'")
     member.tab.wait_for_selector("#message:not([hidden])")
 
@@ -244,6 +341,9 @@ def test_a_paper_that_is_closed_to_somebody_is_told(hall: Hall) -> None:
     presenter.tab.evaluate(f"location.hash = 'paper={paper}'")
     presenter.sees(1, paper)
     follower.says(t("paper_closed")).sees(1, hall.budget)
+    follower.turns().sees(2).says(t("m_away", name=CHAIR))
+    follower.press("to_presenter")
+    follower.says(t("paper_closed"))
     presenter.side("agenda").get_by_role("button", name="予算書").first.click()
     follower.says(t("m_following", name=CHAIR)).sees(1, hall.budget)
 

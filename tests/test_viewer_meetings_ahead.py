@@ -84,6 +84,47 @@ def test_after_a_jump_a_coarse_page_comes_first(hall: Hall) -> None:
     assert len(of_page) >= 2
 
 
+WAITS = """Math.random = () => 0.99; window.waits = []; const { setTimeout } = window;
+    window.setTimeout = (does, ms, ...given) => { window.waits.push(ms); return setTimeout(does, ms, ...given); };"""
+"""A random time is nearly all of it, and waits are written down, in milliseconds."""
+
+
+@NEEDS_CHROMIUM
+def test_only_those_who_follow_wait_before_they_ask_for_the_sharp_page(hall: Hall) -> None:
+    chair, member = hall.seat(CHAIR, place=""), hall.seat(MEMBER, place="")
+    for seat in (chair, member):
+        seat.tab.context.add_init_script(WAITS)
+        seat.tab.goto(f"{hall.house.address}{hall.place}")
+        seat.tab.reload()
+        seat.sees(1, hall.budget)
+    calm_ms = 0.99 * 200
+
+    def has_waited(seat: Seat) -> bool:
+        found: bool = seat.tab.evaluate("ms => window.waits.splice(0).includes(ms)", calm_ms)
+        return found
+
+    chair.says(t("m_you_present"))
+    has_waited(chair), has_waited(member)
+    chair.turns("End").sees(12)
+    member.sees(12)
+    assert (has_waited(chair), has_waited(member)) == (False, True)
+    chair.hands_over_to(MEMBER)
+    member.says(t("m_you_present"))
+    has_waited(chair), has_waited(member)
+    member.tab.evaluate(f"location.hash = 'paper={hall.budget}/6'")
+    for seat in (chair, member):
+        seat.sees(6)
+    assert not has_waited(member), "whoever presents now"
+    has_waited(chair)
+    paths = asked(chair)
+    member.tab.evaluate(f"location.hash = 'paper={hall.petition}'")
+    for seat in (chair, member):
+        seat.sees(1, hall.petition)
+    assert (has_waited(chair), has_waited(member)) == (True, False)
+    of_page = [path.partition("/")[2] for path in paths if "/pages/1/" in path]
+    assert of_page[0] == "pages/1/preview", "of another paper, too"
+
+
 def until_said(seat: Seat, said: list[Any], kind: str, count: int) -> list[Any]:
     """Wait until a browser has said so many messages of a kind."""
     for _ in range(300):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from house import NEEDS_CHROMIUM, House, browser, house, visit
-from meeting_hall import CHAIR, MEMBER, PATIENCE_MS, Hall, Seat, hall, t
+from meeting_hall import CHAIR, CLERK, MEMBER, PATIENCE_MS, Hall, Seat, hall, t
 
 pytest.importorskip("websockets", reason="needs the extra server")
 pytestmark = NEEDS_CHROMIUM
@@ -21,6 +21,8 @@ class Line:
     def __init__(self, seat: Seat) -> None:
         self.sockets: list[Any] = []
         self.is_dead = False
+        self.held: list[tuple[Any, Any]] | None = None
+        """What the server said meanwhile, and to which socket; None: it passes."""
         seat.tab.context.route_web_socket("**/live?**", self.connect)
 
     def connect(self, socket: Any) -> None:
@@ -32,7 +34,22 @@ class Line:
             return not (self.is_dead and mine == 1)
 
         socket.on_message(lambda message: server.send(message) if passes() else None)
-        server.on_message(lambda message: socket.send(message) if passes() else None)
+        server.on_message(lambda message: self.tell(socket, message) if passes() else None)
+
+    def tell(self, socket: Any, message: Any) -> None:
+        if self.held is None:
+            socket.send(message)
+        else:
+            self.held.append((socket, message))
+
+    def hold(self) -> None:
+        """What the server says waits."""
+        self.held = []
+
+    def release(self) -> None:
+        held, self.held = self.held or [], None
+        for socket, message in held:
+            socket.send(message)
 
     def cut(self) -> None:
         self.sockets[-1].close()
@@ -80,9 +97,7 @@ def test_where_no_upgrade_passes_events_and_requests_do_the_same(hall: Hall) -> 
     presenter.turns()
     follower.sees(2)
     presenter.says(t("n_there", n=2, m=2))
-    row = presenter.side("present").get_by_role("listitem").filter(has_text=MEMBER)
-    row.locator("summary").click()
-    row.get_by_role("button", name=t("hand_over")).click()
+    presenter.hands_over_to(MEMBER)
     follower.says(t("m_you_present")).turns()
     presenter.sees(3)
 
@@ -90,15 +105,56 @@ def test_where_no_upgrade_passes_events_and_requests_do_the_same(hall: Hall) -> 
 def test_a_presenter_who_was_cut_off_shows_where_they_are_then(hall: Hall) -> None:
     follower = hall.seat(CHAIR).sees(1)
     presenter, line = on_a_line(hall)
-    row = follower.side("present").get_by_role("listitem").filter(has_text=MEMBER)
-    row.locator("summary").click()
-    row.get_by_role("button", name=t("hand_over")).click()
+    follower.hands_over_to(MEMBER)
     presenter.says(t("m_you_present"))
     line.cut()
     for _ in range(3):
         presenter.turns()
     presenter.sees(4)
     follower.sees(4)
+
+
+def test_a_paper_that_does_not_come_holds_nobody_up(hall: Hall) -> None:
+    presenter = hall.seat(CHAIR).sees(1)
+    follower, line = on_a_line(hall)
+    held: list[Any] = []
+
+    def holds(route: Any) -> None:
+        held.append(route)
+        if len(held) == 3:
+            route.continue_()
+
+    follower.tab.route(f"**/papers/{hall.petition}", holds)
+    agenda = presenter.side("agenda")
+    for asked in (1, 2):
+        with follower.tab.expect_request(f"**/papers/{hall.petition}", timeout=PATIENCE_MS):
+            agenda.get_by_role("button", name="請願書").first.click()
+        presenter.sees(1, hall.petition)
+        if asked == 1:  # it never comes, and something else is shown
+            agenda.get_by_role("button", name="予算書").first.click()
+            presenter.sees(1, hall.budget)
+            presenter.tab.locator("#stage").focus()
+            presenter.turns()
+            follower.sees(2, hall.budget)
+    follower.tab.evaluate("() => { const now = performance.now.bind(performance); performance.now = () => now() + 60_000; }")
+    line.cut()
+    follower.sees(1, hall.petition).says(t("m_following", name=CHAIR))
+
+
+def test_of_two_who_present_at_once_the_later_one_is_told_who_does(hall: Hall) -> None:
+    chair = hall.seat(CHAIR).sees(1)
+    slow, line = on_a_line(hall)
+    quick = hall.seat(CLERK).sees(1)
+    chair.side("course").locator("[data-choice=viewer]").click()
+    for seat in (slow, quick):
+        seat.side("course").get_by_role("button", name=t("take"), exact=True).wait_for(timeout=PATIENCE_MS)
+    line.hold()
+    quick.press("take")
+    quick.says(t("m_you_present"))
+    slow.press("take")  # it knows nothing of the other one
+    line.release()
+    slow.is_told(t("overtaken", name=CLERK)).says(t("m_following", name=CLERK))
+    quick.says(t("m_you_present"))
 
 
 def test_a_shelf_that_changes_meanwhile_is_told_by_the_same_connection(hall: Hall) -> None:
@@ -132,3 +188,20 @@ def test_whose_rights_have_changed_takes_part_still_and_whose_login_has_ended_lo
     hall.house.ask("DELETE", f"people/{member['id']}/sessions")
     follower.tab.wait_for_selector(".entry input[type=password]", timeout=PATIENCE_MS)
     follower.says(t("m_revoked"))
+
+
+def test_a_page_that_the_server_does_not_understand_is_loaded_again(hall: Hall) -> None:
+    hall.seat(CHAIR).sees(1)
+    follower, line = on_a_line(hall)
+    line.sockets[-1].send('{"kind": "farewell", "why": "protocol", "return_s": null}')
+    follower.says(t("m_load_again")).press("again")
+    follower.sees(1, hall.budget).says(t("m_following", name=CHAIR))
+
+
+def test_whoever_never_logged_in_is_not_told_that_a_login_has_ended(hall: Hall) -> None:
+    hall.house.ask("PUT", f"folders/{hall.folder}/access", {"grants": [{"kind": "role", "subject": "citizen"}]})
+    hall.seat(CHAIR).sees(1)
+    citizen = hall.seat(None).sees(1, hall.budget).says(t("m_following", name=CHAIR))
+    hall.house.ask("PUT", f"folders/{hall.folder}/access", {"grants": []})
+    citizen.says(t("m_closed"))
+    citizen.tab.get_by_text(t("closed_now")).wait_for(timeout=PATIENCE_MS)

@@ -53,6 +53,13 @@ def test_a_named_vote_with_a_tie_that_the_chair_decides(hall: Hall) -> None:
     member, clerk = hall.seat(MEMBER).sees(1), hall.seat(CLERK, screen=PHONE).sees(1)
     projector = hall.seat(CHAIR, f"{hall.place}&projector", screen=DESKTOP).sees(1)
     chair.says(t("n_there", n=3, m=3))
+    failed: list[str] = []
+
+    def fails(route: Any) -> None:
+        failed.append(route.request.url)
+        route.abort() if len(failed) < 5 else route.continue_()
+
+    projector.tab.route("**/meetings/*/votes/1", fails)
     open_vote(chair)
     vote(member, "yes")
     member.is_told(t("vote_counted"))
@@ -66,11 +73,16 @@ def test_a_named_vote_with_a_tie_that_the_chair_decides(hall: Hall) -> None:
         shown = result(seat)
         shown.get_by_text(t("result_carried")).wait_for()
         shown.get_by_text(t("casting_yes")).wait_for()
+    assert len(failed) == 5, "the figures were asked for until they came"
     clerk.tab.locator(".result summary").click()
     assert clerk.tab.locator(".by-name").inner_text().split() == [t("vote_yes"), MEMBER, t("vote_no"), CLERK]
     for seat in (member, clerk):
         seat.tab.locator(".result").get_by_role("button", name=t("close")).click()
+    chair.turns()
+    chair.tab.evaluate("document.activeElement.blur()")
     chair.tab.keyboard.press("Escape")
+    chair.tab.locator(".result").wait_for(state="detached")
+    assert chair.page == 1, "nobody turns a page that is not to be seen"
     chair.tab.locator("#stage").focus()
     chair.turns()
     projector.sees(2)
@@ -118,6 +130,34 @@ def test_a_secret_vote_is_not_told_by_name_and_nobody_votes_twice(hall: Hall) ->
     assert shown.locator("details").count() == 0
 
 
+def test_a_vote_on_nothing_or_with_a_long_name_sends_nobody_away(hall: Hall) -> None:
+    chair = hall.seat(CHAIR).sees(1)
+    hall.house.ask("PATCH", f"papers/{hall.petition}", {"name": "請願書" * 80})
+    chair.side("votes")
+    chair.press("open_vote")
+    dialog = chair.tab.locator("dialog")
+    title = dialog.get_by_label(t("vote_title"), exact=True)
+    title.fill(" 　")
+    dialog.locator("button[type=submit]").click()
+    assert title.evaluate("one => one.matches(':invalid')")
+    title.evaluate("(one, text) => { one.value = text; }", "議案" * 150)
+    dialog.locator("button[type=submit]").click()
+    dialog.wait_for(state="detached")
+    chair.tab.locator("#meetingside li", has_text=t("stage_open")).wait_for(timeout=PATIENCE_MS)
+    chair.press("break_off")
+    chair.tab.locator("dialog").get_by_role("button", name=t("break_off")).click()
+    agenda = chair.side("agenda")
+    agenda.get_by_role("button", name="請願書").first.click()
+    chair.sees(1, hall.petition)
+    chair.press("agenda_edit")
+    remove = agenda.get_by_role("button", name=f"{t('take_off')}: 請願書")
+    remove.click()
+    remove.wait_for(state="detached")
+    agenda.get_by_role("button", name="請願書").click()
+    remove.wait_for(timeout=PATIENCE_MS)
+    chair.says(t("m_you_present"))
+
+
 def test_whoever_leaves_the_room_has_no_part_and_a_vote_can_be_broken_off(hall: Hall) -> None:
     chair, member = hall.seat(CHAIR).sees(1), hall.seat(MEMBER).sees(1)
     chair.says(t("n_there", n=2, m=2))
@@ -125,9 +165,62 @@ def test_whoever_leaves_the_room_has_no_part_and_a_vote_can_be_broken_off(hall: 
     member.tab.locator(".ballot").get_by_role("button", name=t("leave_room")).click()
     member.is_told(t("room_left"))
     chair.tab.locator("#meetingside", has_text=t("tally", n=0, m=1)).wait_for(timeout=PATIENCE_MS)
+    chair.side("course")
+    chair.press("end_meeting")
+    chair.tab.locator("dialog").get_by_role("button", name=t("end_meeting")).click()
+    chair.is_told(t("m_other_vote"))
+    chair.side("votes")
     chair.press("break_off")
     chair.tab.locator("dialog").get_by_role("button", name=t("break_off")).click()
     chair.tab.locator("#meetingside li", has_text=t("stage_broken off")).wait_for(timeout=PATIENCE_MS)
+
+
+def test_whose_line_fails_is_asked_all_the_same_and_a_second_chair_votes(hall: Hall) -> None:
+    chair, member = hall.seat(CHAIR).sees(1), hall.seat(MEMBER).sees(1)
+    row = chair.side("present").get_by_role("listitem").filter(has_text=MEMBER)
+    row.wait_for(timeout=PATIENCE_MS)
+    row.locator("summary").click()
+    row.get_by_role("button", name=t("make_chair")).click()
+    row.get_by_text(t("role_chair")).wait_for(timeout=PATIENCE_MS)
+    chair.says(t("n_there", n=2, m=2))
+    failed: list[str] = []
+
+    def fails(route: Any) -> None:
+        failed.append(route.request.url)
+        route.abort() if len(failed) < 5 else route.continue_()
+
+    member.tab.route("**/meetings/*/votes/1", fails)
+    open_vote(chair)
+    vote(member, "yes")
+    member.is_told(t("vote_counted"))
+    assert len(failed) == 5, "the roll was asked for until it came"
+    member.side("votes")
+    member.press("to_ballot")
+    member.is_told(t("voted_before"))
+
+
+def test_whoever_left_the_room_and_is_back_votes_and_a_late_vote_is_told(hall: Hall) -> None:
+    chair, member = hall.seat(CHAIR).sees(1), hall.seat(MEMBER).sees(1)
+    chair.says(t("n_there", n=2, m=2))
+    open_vote(chair)
+    member.tab.locator(".ballot").get_by_role("button", name=t("leave_room")).click()
+    member.is_told(t("room_left"))
+    member.side("votes")
+    member.press("to_ballot")
+    member.is_told(t("why_not in the room"))
+    chair.press("who_left")
+    chair.tab.locator("dialog").get_by_label(MEMBER).click()
+    chair.tab.locator("#meetingside", has_text=t("tally", n=0, m=2)).wait_for(timeout=PATIENCE_MS)
+    chair.tab.keyboard.press("Escape")
+    member.press("to_ballot")
+    ballot = member.tab.locator(".ballot")
+    ballot.locator("[data-choice=no]").click()
+    cast = ballot.get_by_role("button", name=t("vote_so", choice=t("vote_no")))
+    cast.evaluate("one => { window.late = one; }")
+    chair.press("close_vote")
+    ballot.wait_for(state="detached")
+    member.tab.evaluate("window.late.click()")
+    member.is_told(t("why_not open"))
 
 
 def test_who_is_present_is_seen_by_the_chair(hall: Hall) -> None:

@@ -55,6 +55,19 @@ def test_a_document_that_comes_when_somebody_is_back_on_the_shelf_stays_away(ope
     assert key_of(tab) == other
 
 
+def test_the_shelf_keeps_its_address_if_a_page_was_turned_a_moment_before(open_at: Open) -> None:
+    tab = open_at("右とじ", 1)
+    tab.wait_for_selector("#tools")
+    tab.evaluate(
+        """() => { document.querySelector("#next").click();
+        const until_ms = performance.now() + 400; while (performance.now() < until_ms); // the page is looked at by now
+        location.hash = "folder=top"; }"""
+    )
+    tab.wait_for_selector("#shelf h1")
+    tab.wait_for_function("() => document.getElementById('reader').hidden")
+    assert tab.evaluate("[location.hash, sidebooks.page]") == ["#folder=top", 2]
+
+
 def test_while_a_document_is_on_its_way_the_one_before_is_read_and_one_may_stay(open_at: Open, room: Room) -> None:
     tab = open_at("右とじ", 1)
     first, other = key_of(tab), room.documents()["予算書"]

@@ -179,7 +179,7 @@ BY_VALUE = {
     "fate_changed", "fate_inserted", "fate_removed", "fate_moved", "fate_same", "fate_same_one", "fate_same_as",
     "fate_same_one_as", "is_new", "is_changed", "locked_read", "unreadable_read", "locked_file", "damaged_file",
     "as_above", "clerks_only", "all_members", "everybody", "some_people", "right_none", "right_read", "right_tend",
-    "e_lost", "e401", "e403", "e404", "e409", "e413", "e503", "e507",
+    "why_last chair", "e_lost", "e401", "e403", "e404", "e409", "e413", "e503", "e507",
     "role_chair", "role_speaker", "make_chair", "make_speaker", "make_viewer", "vote_yes", "vote_no", "vote_abstain",
     "casting_yes", "casting_no", "ballot_named_short", "ballot_secret_short", "stage_open", "stage_closed", "stage_confirmed",
     "stage_broken off", "result_carried", "result_rejected", "result_tie", "result_no quorum", "rule_simple", "rule_cast",

@@ -49,7 +49,7 @@ CONNECT_WITHIN_S = 5.0
 PING_S = 5.0
 """Until the server says how often it pings."""
 MISSED_PINGS = 2
-"""After so many the connection is taken for dead."""
+"""After so many the connection is taken for dead, whatever else arrives by it."""
 MOST_BYTES = 1 << 20
 """Of a message of the server."""
 _log = logging.getLogger("sidebooks_core.meeting")
@@ -202,19 +202,20 @@ class MeetingClient:
             self._sent_before |= self._commands.keys()
             ping_s = PING_S
             try:
-                while True:
-                    async with asyncio.timeout(MISSED_PINGS * ping_s + CONNECT_WITHIN_S):
-                        text = await connection.recv()
-                    message = _message(text)
-                    if isinstance(message, Farewell):
-                        farewell = message
-                    elif isinstance(message, Welcome):
-                        ping_s = message.ping_s
-                        self._welcome, self._connection, self._was_in = message, connection, True
-                        for command, _ in list(self._commands.values()):
-                            await self._say(command)
-                    elif message is not None:
-                        await self._heard(message)
+                async with asyncio.timeout(_patience_s(ping_s)) as alive:
+                    while True:
+                        message = _message(await connection.recv())
+                        if isinstance(message, Farewell):
+                            farewell = message
+                        elif isinstance(message, Welcome):
+                            ping_s = message.ping_s
+                            self._welcome, self._connection, self._was_in = message, connection, True
+                            for command, _ in list(self._commands.values()):
+                                await self._say(command)
+                        elif message is not None:
+                            await self._heard(message)
+                        if isinstance(message, Welcome | Ping | State):
+                            alive.reschedule(asyncio.get_running_loop().time() + _patience_s(ping_s))
             except (WebSocketException, TimeoutError):
                 if farewell is None and not self._has_ended:
                     raise
@@ -279,6 +280,11 @@ async def follow(
     async with MeetingClient(url, meeting, headers=headers, is_projector=is_projector) as client:
         async for state in client.states():
             yield state
+
+
+def _patience_s(ping_s: float) -> float:
+    """How long a connection may be without a sign of life of the meeting."""
+    return MISSED_PINGS * ping_s + CONNECT_WITHIN_S
 
 
 def _message(text: str | bytes) -> ServerMessage | None:

@@ -114,7 +114,8 @@ class Welcome(Struct, frozen=True, kw_only=True, tag_field="kind", tag="welcome"
     """Whose client this is. Two devices of one person are one participant."""
     name: Text
     ping_s: float
-    """A ping comes so often at least. A client that hears nothing for twice as long connects anew."""
+    """A ping comes so often at least. A client that hears neither a ping nor a state for twice as long connects anew, whatever
+    else arrives."""
 
 
 class Ping(Struct, frozen=True, kw_only=True, tag_field="kind", tag="ping"):

@@ -181,6 +181,18 @@ const settled = async (promise) => {
   house.socket.tell({ kind: "refused", id, why: "overtaken", state: stateOf({ epoch: 2, presenter: "other" }), winner: "副議長" });
   await assert.rejects(taken, { why: "overtaken", winner: "副議長" });
   assert.deepEqual([meeting.isPresenter, meeting.state.epoch], [false, 2]);
+  house.socket.tell(stateOf({ epoch: 3, presenter: "chair" }));
+  const turned = [2, 3, 4].map((page) => meeting.show({ paper: "p", revision: 1, page, spread: null, view_pt: null }));
+  const called = meeting.command("call_everybody");
+  house.socket.fail(); // only now is it noticed
+  house.clock.pass(2000);
+  house.join("chair");
+  const again = house.socket.said.slice(1).map(({ kind, page, count }) => [kind, page, count]);
+  assert.deepEqual(again.map(([kind, page]) => [kind, page]), [["show", 4], ["call_everybody", undefined]], "not each page in between");
+  assert.equal(again[1][2] - again[0][2], 1, "in the order in which they were given");
+  assert.deepEqual(await Promise.all(turned.slice(0, 2).map(settled)), ["AbortError", "AbortError"]);
+  for (const { id } of house.socket.said.slice(1)) house.socket.tell({ kind: "done", id, epoch: 3, seq: 1 });
+  await Promise.all([turned[2], called]);
   const waiting = meeting.command("call_everybody");
   meeting.close();
   await assert.rejects(waiting, { name: "AbortError" });
@@ -263,6 +275,91 @@ assert.deepEqual([wayAfter("socket", 1), wayAfter("socket", 2), wayAfter("stream
   house.meeting.close();
 }
 
+// What keeps a connection alive is the meeting, not what the shelf says
+
+{
+  const house = makeHouse();
+  const shelf = { kind: "event", event: "shelf", position: "1", data: { changes: [] } };
+  house.socket.open();
+  for (let passed = 0; passed < 15; passed += 1) { house.socket.tell(shelf); house.clock.pass(999); }
+  assert.equal(house.sockets.length, 1, "of many who come at once, each waits for its turn");
+  house.clock.pass(15);
+  assert.deepEqual([house.sockets[0].readyState, house.meeting.isOpen], [3, false], "it was never let in");
+  house.clock.pass(2000);
+  house.join();
+  house.socket.tell(stateOf({ seq: 1 }));
+  const [, joined] = house.sockets;
+  for (const one of [shelf, { kind: "progress" }, { kind: "whisper" }, { kind: "event", event: "alive" }]) {
+    house.clock.pass(2000);
+    joined.tell(one);
+  }
+  house.clock.pass(1999);
+  assert.equal(joined.readyState, 1);
+  house.clock.pass(1);
+  assert.deepEqual([joined.readyState, house.sockets.length], [3, 3], "at once");
+  house.join();
+  for (let passed = 0; passed < 5; passed += 1) {
+    house.socket.tell({ kind: "ping", epoch: 1, seq: 1, is_sure: true });
+    house.clock.pass(9999);
+  }
+  assert.equal(house.sockets.length, 3, "pings do");
+  house.meeting.close();
+  assert.equal(house.clock.count, 0);
+}
+
+// A proxy that lets the upgrade through, and nothing after it
+
+{
+  const house = makeHouse();
+  for (const attempt of [1, 2]) {
+    assert.equal(house.sockets.length, attempt);
+    house.socket.open();
+    house.clock.pass(15_000);
+    house.clock.pass(4000);
+  }
+  assert.deepEqual([house.sockets.length, house.streams.length], [2, 1], "the other way");
+  house.meeting.close();
+}
+
+// The answers to requests say nothing of the stream; commands are sent one after the other
+
+{
+  const house = makeHouse({ WebSocket: undefined });
+  const { meeting } = house;
+  assert.equal(meeting.way, "stream");
+  house.stream.open();
+  house.stream.tell({ kind: "welcome", protocol: 1, meeting: "m", participant: "chair", name: "", ping_s: 5 });
+  house.stream.tell(stateOf({ seq: 1 }));
+  house.stream.tell(detailsOf({}));
+  const shown = [5, 6].map((page) => meeting.show({ paper: "p", revision: 1, page, spread: null, view_pt: null }));
+  const said = () => house.posted.map(([, { kind, page }]) => `${kind} ${page}`).filter((one) => one.startsWith("show"));
+  assert.deepEqual(said(), ["show 5"], "the next one when this one was answered");
+  while (said().length < 2) await new Promise((done) => setTimeout(done, 1));
+  assert.deepEqual(said(), ["show 5", "show 6"]);
+  house.clock.pass(6000);
+  house.answers.push(stateOf({ seq: 3, page: 6 }));
+  house.wake();
+  while (meeting.state.page !== 6) await new Promise((done) => setTimeout(done, 1));
+  house.clock.pass(3999);
+  assert.equal(house.streams.length, 1, "it was answered in two seconds");
+  house.clock.pass(1);
+  assert.equal(house.streams.length, 2, "the stream itself was silent for ten");
+  meeting.close();
+  await Promise.allSettled(shown);
+}
+
+// What makes no sense to the server is refused, and not sent again
+
+{
+  const house = makeHouse({ WebSocket: undefined });
+  house.meeting.library.fetch = async (...given) => { house.posted.push(given); return new Response("{}", { status: 400 }); };
+  house.stream.open();
+  house.stream.tell({ kind: "welcome", protocol: 1, meeting: "m", participant: "chair", name: "", ping_s: 5 });
+  await assert.rejects(house.meeting.command("open_vote", { title: "" }), { why: "protocol" });
+  assert.deepEqual([house.posted.length, house.streams.length], [1, 1]);
+  house.meeting.close();
+}
+
 // Ends
 
 {
@@ -303,7 +400,12 @@ assert.deepEqual([wayAfter("socket", 1), wayAfter("socket", 2), wayAfter("stream
   house.clock.pass(100);
   const last = house.socket.said[house.socket.said.length - 1];
   assert.deepEqual(last.points_pt, [[59, 0]], "where it stopped");
+  const before_ms = house.clock.now();
+  house.clock.now = () => before_ms - 3_600_000;
   pointer(60);
+  house.clock.pass(100);
+  assert.deepEqual(house.socket.said[house.socket.said.length - 1].points_pt, [[60, 0]], "also if the clock was set back");
+  pointer(61);
   house.meeting.whisper({ paper: "p", page: 1, tool: "away" });
   assert.equal(house.socket.said[house.socket.said.length - 1].tool, "away");
   house.meeting.close();

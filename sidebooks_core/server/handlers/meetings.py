@@ -199,6 +199,10 @@ async def vote(parts: ServerParts, request: HttpRequest) -> HttpResponse:
         raise not_found()
     if request.query("as") == "csv":
         return _csv(request, vote_sheet(found), f"vote-{request.params['meeting']}-{number}")
+    if found.stage == "open":  # who has left the room since it was opened is not on the disk
+        _, meeting = await _meeting(parts, request)
+        if meeting.vote is not None and meeting.vote.number == found.number:
+            found = meeting.vote
     return responses.json(request, _vote_details(found), responses.JSON, headers.NO_STORE)
 
 

@@ -6,7 +6,9 @@
 
 import { nextPapers } from "./ahead.js";
 import { askFor, button, h, icon } from "./elements.js";
+import { LONGEST_NAME } from "./meeting.js";
 import { refill } from "./meeting_panel.js";
+import { keyOf } from "./place.js";
 import { t } from "./words.js";
 
 /**
@@ -32,14 +34,17 @@ export async function openPaper(part, id) {
   const before = /** @type {HTMLElement | null} */ (document.activeElement);
   try {
     const paper = await part.paper(id);
-    if (!paper.document) part.tell("paper_closed");
+    if (!paper.document) part.tell("paper_not_open");
     else if (part.isLocked) part.tell("is_locked");
-    else await app.showBook(paper.document.id, 1, paper);
+    else {
+      part.following.opens(keyOf("paper", id));
+      await app.showBook(paper.document.id, 1, paper);
+    }
     if (before?.isConnected) before.focus({ preventScroll: true }); // the panel stays
   } catch (thrown) {
     const error = /** @type {Error & {status?: number}} */ (thrown);
     if (error.name === "AbortError") return;
-    if ([401, 403, 404].includes(error.status ?? 0)) part.tell("paper_closed");
+    if ([401, 403, 404].includes(error.status ?? 0)) part.tell("paper_not_open");
     else app.extras?.fail(error);
   }
 }
@@ -57,7 +62,9 @@ export function agendaSide(part) {
 
   const items = () => part.details?.agenda ?? [];
   /** @param {AgendaItem[]} agenda */
-  const change = (agenda) => part.command("set_agenda", { items: agenda });
+  const change = (agenda) => part.command("set_agenda", {
+    items: agenda.map((one) => ({ ...one, name: one.name.slice(0, LONGEST_NAME) })), // papers may have longer names
+  });
 
   function upNext() {
     const [paper] = nextPapers(items(), part.state?.paper ?? "", 1);

@@ -8,7 +8,7 @@ import { need as $ } from "./elements.js";
 import { placeIn } from "./fates.js";
 import { carryOver } from "./files.js";
 import { write } from "./keeping.js";
-import { catchUp } from "./left_off.js";
+import { catchUp, isKnown } from "./left_off.js";
 import { addressOf, keyOf } from "./place.js";
 import { placeShown } from "./positions.js";
 import { read } from "./storage.js";
@@ -201,8 +201,7 @@ export class Changes {
     const { app } = this;
     if (typeof now === "number") {
       const isOver = paper.until_s !== null && paper.until_s <= Date.now() / 1000 + CLOCKS_S;
-      const wasKnown = Boolean(app.person || app.shelf?.me?.is_logged_in);
-      if (now === 401 && wasKnown) await this.#logInAgain();
+      if (now === 401 && isKnown(app)) await this.#logInAgain();
       else if (isOver) this.#takeAway(reader, t("over_now"));
       else if (now === 401) this.#takeAway(reader, t("closed_now"), true); // nobody is told whether it was withdrawn
       else this.#takeAway(reader, t("taken"));

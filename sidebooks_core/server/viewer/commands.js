@@ -42,8 +42,13 @@ export class Commands {
     });
   }
 
-  /** There is another connection: whatever had no answer is said again, in the same order. */
-  again() {
+  /**
+   * There is another connection: whatever had no answer is said again, in the same order.
+   * @param {readonly string[]} [replaced] kinds of which the newest takes the place of the others, which are given up
+   */
+  again(replaced = []) {
+    const newest = [...this.#pending.values()].filter(({ message }) => replaced.includes(message.kind)).pop();
+    if (newest) this.giveUp(replaced, newest.message.id);
     for (const one of this.#pending.values()) {
       one.isSentAgain = true;
       this.say(one.message);
@@ -64,10 +69,14 @@ export class Commands {
     else pending.reject(Object.assign(new Error(`the command was refused: ${refused.why}`), refused));
   }
 
-  /** Commands of some kinds, or all, are not wanted any more. @param {readonly string[]} [kinds] */
-  giveUp(kinds) {
+  /**
+   * Commands of some kinds, or all, are not wanted any more.
+   * @param {readonly string[]} [kinds]
+   * @param {string} [but] the id of one that is
+   */
+  giveUp(kinds, but) {
     for (const [id, { message, reject }] of this.#pending) {
-      if (kinds && !kinds.includes(message.kind)) continue;
+      if (id === but || (kinds && !kinds.includes(message.kind))) continue;
       this.#pending.delete(id);
       reject(new DOMException("the command is not wanted any more", "AbortError"));
     }

@@ -109,7 +109,9 @@ export function searchField(name, given) {
 export function field(text, { options, ...given } = {}) {
   names += 1;
   const id = `field-${names}`;
-  const made = h(options ? "select" : given.rows ? "textarea" : "input", { id, ...given });
+  const isText = !options && !given.rows && !given.type;
+  const said = given.required && isText ? { pattern: ".*\\S.*" } : {}; // blanks say nothing
+  const made = h(options ? "select" : given.rows ? "textarea" : "input", { id, ...said, ...given });
   const input = /** @type {HTMLInputElement} */ (made); // of the others, only what they share with it is used
   for (const [value, shown] of options || []) input.append(h("option", { value }, shown));
   if (given.value !== undefined) Object.assign(input, { value: given.value });

@@ -16,7 +16,7 @@ import { handle } from "./handling.js";
 import { hitLayer } from "./hits.js";
 import { isKept, write } from "./keeping.js";
 import { listenToKeys } from "./keys.js";
-import { catchUp } from "./left_off.js";
+import { catchUp, isKnown } from "./left_off.js";
 import { Notices } from "./notices.js";
 import { printedOf } from "./numbers.js";
 import { Panels } from "./panel.js";
@@ -59,7 +59,7 @@ export async function addExtras(main) {
   await Promise.all([speakIn(choices.language), styled]); // buttons without their style would push the page about
   if (matchMedia(CONTRAST).matches) document.head.append(h("link", { rel: "stylesheet", href: "viewer/contrast.css" }));
 
-  const notices = new Notices(logInAgain);
+  const notices = new Notices(logInAgain, unknown);
   /** @type {Pick<Extras, "tell" | "fail" | "tools" | "leave" | "arrived" | "speak" | "setLight" | "say" | "adopt" | "openBeside">} */
   const acts = {
     tell: (text) => notices.tell(text), fail, tools, leave, arrived, speak, setLight, say, adopt,
@@ -78,17 +78,20 @@ export async function addExtras(main) {
   });
   extras.paintStrip = paintStrip;
 
+  /* What is said to whom the server does not know: a login has ended, or there was none. */
+  function unknown() { return t(isKnown(main) ? "login_over" : "login_needed"); }
+
   /* The address stays, and leads back to the same page. */
   function logInAgain() {
     positions.settle();
-    return main.showEntry("login", t("login_over"));
+    return main.showEntry("login", unknown());
   }
 
   /** @type {Extras["fail"]} */
   function fail(error, kind = "") {
     if (error.name === "AbortError") return; // nobody wants it any more
     const isNothing = ["document", "paper"].includes(kind) && [400, 404].includes(error.status || 0);
-    if (error.status === 401) notices.tell(t("login_over"), t("log_in"), logInAgain);
+    if (error.status === 401) notices.tell(unknown(), t("log_in"), logInAgain);
     else if (isNothing && kind === "document") leadOn().then((isLed) => { if (!isLed) notices.tell(t("unknown_text")); }, fail);
     else notices.tell(isNothing ? t("unknown_text") : fault(error));
   }

@@ -10,17 +10,25 @@ import { compared, positionOf } from "./following.js";
 import { spreadOf } from "./layout.js";
 import { keyOf } from "./place.js";
 import { placeShowing } from "./rectangles.js";
-import { pause } from "./requests.js";
+import { pause, unlessAborted } from "./requests.js";
 
 const CALM_MS = 200; // a hundred tablets ask for the sharp page within this time, not at once
 const PREVIEWS_MS = 10_000; // and for the thumbnails of a paper within this
 const ACK_MS = 250; // movements on one page are acknowledged no more often
 const AGAIN_MS = 3000; // after an outage
+const HANGS_MS = 5000; // what takes longer, while the connection was lost, is asked for anew
+
+/**
+ * A paper that is being opened because the presenter shows it. `isShown`: the reader opens it.
+ * @typedef {{paper: string, at_ms: number, ending: AbortController, isShown: boolean}} Opening
+ */
 
 export class Following {
   #moves = 0; // counts what moves the reader at this moment on behalf of the presenter
   #isBusy = false;
   #isStale = false;
+  /** @type {Opening | null} */
+  #opening = null;
   /** What the reader was led to last. @type {Pick<State, "paper" | "page" | "spread"> | null} */
   #led = null;
   /** The pages that the present state shows together. @type {SpreadChoice} */
@@ -50,9 +58,14 @@ export class Following {
     on("refitted", () => this.#refitted());
     on("painted", () => this.#acknowledge());
     on("closed", () => queueMicrotask(() => this.#wentElsewhere())); // when the screen has changed
+    addEventListener("hashchange", () => {
+      const { kind, id } = part.app.places();
+      if (kind === "paper" || kind === "document") this.opens(keyOf(kind, id));
+    }, { signal });
   }
 
   end() {
+    this.#giveUp();
     clearTimeout(this.#again);
     clearTimeout(this.#previews);
     this.part.app.reader.previewsFrom_ms = 0;
@@ -62,6 +75,7 @@ export class Following {
   /** Lead the reader to where the meeting is, if it follows. Rejects with a Problem if the paper is not to be had. */
   async apply() {
     this.#isStale = true;
+    if (this.#opening && this.#opening.paper !== this.part.shown?.paper) this.#giveUp();
     if (this.#isBusy) return;
     this.#isBusy = true;
     try {
@@ -75,7 +89,12 @@ export class Following {
   async #show() {
     const { part } = this;
     const state = part.shown;
-    if (!state) { this.#release(); return; }
+    if (!state) { // what was wrong with the presenter's paper is wrong with nothing that is shown
+      this.closed = "";
+      this.#tellProblem("");
+      this.#release();
+      return;
+    }
     if (state.paper === this.closed) return; // it was asked for
     this.closed = "";
     if (this.#isOpen(state)) {
@@ -83,18 +102,39 @@ export class Following {
       this.#turn(state);
       return;
     }
+    const opening = { paper: state.paper, at_ms: performance.now(), ending: new AbortController(), isShown: false };
+    this.#opening = opening;
+    const { signal } = opening.ending;
     try {
-      const paper = await part.paper(state.paper);
+      const paper = await part.paper(state.paper, signal);
       if (part.shown?.paper !== state.paper) { this.#isStale = true; return; }
-      await this.#open(state, paper);
+      opening.isShown = true;
+      await this.#open(state, paper, signal);
       if (!this.closed) this.#tellProblem("");
     } catch (thrown) {
       const error = /** @type {Problem} */ (thrown);
       if (error.name === "AbortError") return; // something else was opened meanwhile, or the meeting was left
       if (error.status && error.status < 500) { this.#tellClosed(state); return; }
-      await pause(AGAIN_MS, part.signal).catch(() => {});
+      await pause(AGAIN_MS, signal).catch(() => {});
       this.#isStale = true;
+    } finally {
+      if (this.#opening === opening) this.#opening = null;
     }
+  }
+
+  /* What is being opened for the presenter is not wanted any more, or does not come: what is shown now is looked at anew. */
+  #giveUp() {
+    const opening = this.#opening;
+    if (!opening) return;
+    this.#opening = null;
+    this.#isStale = true;
+    opening.ending.abort();
+    if (opening.isShown) this.part.app.reader.giveUpOpening();
+  }
+
+  /** There is a connection again. What was asked for by the one before may never come. */
+  renew() {
+    if (this.#opening && performance.now() - this.#opening.at_ms > HANGS_MS) this.#giveUp();
   }
 
   /** @param {State} state */
@@ -116,15 +156,15 @@ export class Following {
     return !need("reader").hidden && !reader.isOpening && reader.state.book?.key === keyOf("paper", state.paper);
   }
 
-  /** @param {State} state @param {PaperDetails} paper */
-  async #open(state, paper) {
+  /** @param {State} state @param {PaperDetails} paper @param {AbortSignal} signal */
+  async #open(state, paper, signal) {
     const { part } = this;
     const { app } = part;
     const { document } = paper;
     if (!document) { this.#tellClosed(state); return; }
     this.#arrange(state);
     this.#spreadPreviews(part.isPresenter || part.ahead.here.has(paper.id) ? 0 : PREVIEWS_MS);
-    await this.#leading(() => app.showBook(document.id, state.page, paper));
+    await this.#leading(() => unlessAborted(app.showBook(document.id, state.page, paper), signal));
     this.#led = null;
     const now = part.shown;
     if (now && this.#isOpen(now)) this.#turn(now);
@@ -192,7 +232,7 @@ export class Following {
   #arrange({ page, spread }) {
     const { reader } = this.part.app;
     reader.options = this.options;
-    reader.calm_ms = CALM_MS;
+    reader.calm_ms = this.part.isPresenter ? 0 : CALM_MS;
     const pages = reader.state.book ? reader.pages : [];
     const { direction } = reader.state;
     const found = spread === null ? undefined : [true, false].find((cover) => {
@@ -226,11 +266,17 @@ export class Following {
     else this.#leave();
   }
 
-  #leave() {
+  /**
+   * Whoever reads opens something else: they leave now, else a state that comes before it is there would bring them back.
+   * @param {string} key of what they open
+   */
+  opens(key) {
     const { part } = this;
-    if (!part.meeting.isFollowing) return;
-    part.meeting.moved();
+    if (!part.isPresenter && !part.isLocked && key !== keyOf("paper", part.state?.paper ?? "")) this.#leave();
   }
+
+  /* There is a page to be left only if the presenter shows one: who reads until a meeting begins is led to its first page. */
+  #leave() { if (this.part.meeting.shown) this.part.meeting.moved(); }
 
   #opened() {
     const { part } = this;

@@ -115,7 +115,7 @@ export function listenToKeys(app) {
     next_hit: () => extras.finding?.step(1), previous_hit: () => extras.finding?.step(-1), leave: () => extras.panels.leave(),
   };
   document.addEventListener("keydown", (event) => {
-    if (!app.reader.state.book || event.isComposing || document.querySelector("dialog[open]")) return;
+    if (!app.reader.state.book || event.isComposing || document.querySelector("dialog[open], .result:not([hidden])")) return;
     const action = actionOf(event, whereOf(event.target), app.choices.keys);
     const isInPanel = event.target instanceof Element && event.target.closest("#side");
     const isScrolling = isInPanel && ["down", "up", "on", "back", "first", "last"].includes(action);

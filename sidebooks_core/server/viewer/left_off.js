@@ -23,6 +23,9 @@ function untoldOf(text) {
   try { return JSON.parse(text || "null"); } catch { return null; } // somebody else's writing
 }
 
+/** Whether the server knows who reads here, or did until a moment ago. @param {App} app */
+export const isKnown = (app) => Boolean(app.person || app.shelf?.me?.is_logged_in || app.meeting?.about?.participant);
+
 /** Somebody is known, or nobody is. @param {App} app @param {string} person */
 function know(app, person) {
   app.person = person;

@@ -6,6 +6,8 @@
 export const CONNECT_MS = 5000;
 /** A device that was asleep has a connection that looks open and is dead: it is replaced if it does not answer in this time. */
 export const ANSWER_MS = 2000;
+/** Until a connection that came is in the meeting: of those who come at once, the server lets in one after the other. */
+export const WELCOME_MS = 15_000;
 /** A clock that goes forward by more than this was asleep. */
 export const JUMP_MS = 5000;
 const TICK_MS = 1000;
@@ -13,6 +15,8 @@ const LONGEST_PAUSE_S = 30;
 const MOST_FAILED = 2;
 /** The kind of the events that are messages of a meeting. */
 export const MEETING = "meeting";
+/** Messages of a meeting with its position, or before the first one. Whatever else arrives, without them a client may be behind. */
+const SIGNS_OF_LIFE = ["welcome", "ping", "state"];
 
 /** @typedef {"socket" | "stream"} Way "stream": events, and requests beside them */
 
@@ -76,25 +80,34 @@ export const CLOCK = {
  * }} Told
  */
 
-/** @typedef {{send(text: string): void, close(): void}} Line */
-/** @typedef {{opened: () => void, ended: (isRefused?: boolean) => void, heard: Told["heard"]}} LineTold */
+/**
+ * `send`: `isInOrder`: after all others of that kind. `heard`: `isBeside`: it did not come by the connection itself, which may be dead.
+ * @typedef {{send(text: string, isInOrder: boolean): void, close(): void}} Line
+ * @typedef {{
+ *   opened: () => void, ended: (isRefused?: boolean) => void,
+ *   heard: (kind: string, told: any, position: string, isBeside?: boolean) => void,
+ * }} LineTold
+ */
 
 export class Live {
   /** @type {Way} */
   #way = "socket";
-  #failed = 0; // attempts in a row, of this way, that came to nothing
+  #failed = 0; // attempts in a row, of this way, that did not lead into the meeting
   #failures = 0; // attempts in a row, of any way, that came to nothing or ended
   /** @type {Line | null} */
   #line = null;
   #isOpen = false;
+  #isIn = false; // the server has said welcome
   #begun_ms = 0;
   #isOver = false;
   #isHeld = false;
   /** What prevents the next attempt, the end of this one, and the end of a connection that is silent. @type {(() => void)[]} */
   #timers = [];
   #silence = () => {};
+  /** What prevents the end of a connection that was asked whether it is alive. */
+  #answered = () => {};
 
-  /** The longest silence of a connection that is alive, in milliseconds. @type {number} */
+  /** The longest time between two signs of life of a meeting, in milliseconds. @type {number} */
   quiet_ms = Infinity;
 
   /** @param {Place} place @param {Told} told */
@@ -117,7 +130,7 @@ export class Live {
   /** Send a message. Returns whether there was a connection to send it by. @param {object} message */
   send(message) {
     if (!this.#isOpen || !this.#line) return false;
-    this.#line.send(JSON.stringify(message));
+    this.#line.send(JSON.stringify(message), "id" in message); // a command
     return true;
   }
 
@@ -125,7 +138,8 @@ export class Live {
   wake() {
     if (this.#isOver || this.#isHeld) return;
     if (this.#isOpen) {
-      this.#listenFor(ANSWER_MS);
+      this.#answered();
+      this.#answered = this.place.clock.after(ANSWER_MS, () => this.#connect());
       this.told.ask();
     } else if (!this.#line || this.place.clock.now() - this.#begun_ms > ANSWER_MS) this.#connect();
   }
@@ -149,6 +163,8 @@ export class Live {
   #drop() {
     for (const prevent of this.#timers.splice(0)) prevent();
     this.#silence();
+    this.#answered();
+    this.#isIn = false;
     const line = this.#line;
     this.#line = null;
     line?.close();
@@ -173,10 +189,10 @@ export class Live {
     const told = {
       opened: () => { if (isMine()) this.#opened(); },
       ended: (isRefused) => { if (isMine()) this.#ended(isRefused); },
-      heard: (kind, said, position) => {
+      heard: (kind, said, position, isBeside = false) => {
         if (!isMine()) return;
         this.told.heard(kind, said, position);
-        if (isMine()) this.#listenFor(this.quiet_ms);
+        if (isMine() && kind === MEETING) this.#noteLife(said.kind, isBeside);
       },
     };
     mine = this.#line = this.#way === "socket" ? socketLine(this.place, told) : streamLine(this.place, told);
@@ -186,15 +202,25 @@ export class Live {
   #opened() {
     for (const prevent of this.#timers.splice(0)) prevent();
     this.#isOpen = true;
-    this.#failed = this.#failures = 0;
-    this.#listenFor(ANSWER_MS + CONNECT_MS); // it says something when it has come
+    this.#listenFor(WELCOME_MS, () => this.#ended()); // a proxy may let it through, and nothing after it
     this.told.opened(this.#way);
+  }
+
+  /** @param {string} kind of a message of the meeting @param {boolean} isBeside */
+  #noteLife(kind, isBeside) {
+    this.#answered();
+    if (isBeside || !SIGNS_OF_LIFE.includes(kind)) return;
+    if (kind === "welcome") {
+      this.#isIn = true;
+      this.#failed = this.#failures = 0;
+    }
+    if (this.#isIn) this.#listenFor(this.quiet_ms, () => this.#connect());
   }
 
   /** @param {boolean} [isRefused] */
   #ended(isRefused = false) {
     this.#failures += 1;
-    this.#failed = this.#isOpen ? 0 : this.#failed + 1;
+    this.#failed = this.#isIn ? 0 : this.#failed + 1;
     const next = this.place.WebSocket && this.place.EventSource ? wayAfter(this.#way, this.#failed) : this.#way;
     this.#drop();
     if (next !== this.#way) this.#failed = 0;
@@ -203,16 +229,11 @@ export class Live {
     this.#later(pauseBefore(this.#failures, this.place.clock.random()));
   }
 
-  /* Something is to be heard within this time. */
-  /** @param {number} ms */
-  #listenFor(ms) {
+  /* A sign of life is to be heard within this time. */
+  /** @param {number} ms @param {() => void} otherwise */
+  #listenFor(ms, otherwise) {
     this.#silence();
-    this.#silence = () => {};
-    if (ms === Infinity) return;
-    this.#silence = this.place.clock.after(ms, () => {
-      this.#failures = 0;
-      this.#connect();
-    });
+    this.#silence = ms === Infinity ? () => {} : this.place.clock.after(ms, otherwise);
   }
 }
 
@@ -250,9 +271,19 @@ function streamLine({ EventSource, addresses, kinds, post }, told) {
   source.onopen = () => told.opened();
   source.onerror = () => told.ended(source.readyState === 2);
   for (const kind of kinds) source.addEventListener(kind, ({ data, lastEventId }) => told.heard(kind, JSON.parse(data), lastEventId || ""));
+  /** @type {string[]} that wait for the one before them, the first of which is on its way */
+  const inOrder = [];
+  /** @param {string} text */
+  const said = (text) => post(text).then((answers) => { for (const one of answers) told.heard(MEETING, one, "", true); });
+  const sayNext = () => {
+    if (!inOrder.length) return;
+    said(inOrder[0]).then(() => { inOrder.shift(); sayNext(); }, () => told.ended());
+  };
   return {
-    send(text) {
-      post(text).then((answers) => { for (const one of answers) told.heard(MEETING, one, ""); }, () => told.ended());
+    send(text, isInOrder) {
+      if (!isInOrder) { said(text).catch(() => told.ended()); return; }
+      inOrder.push(text);
+      if (inOrder.length === 1) sayNext(); // two requests at once may arrive in another order
     },
     close() {
       source.onopen = source.onerror = null;

@@ -8,9 +8,12 @@ import { problem } from "./requests.js";
 
 export { fitted, seen } from "./following.js";
 
+/** Of a vote, an item of the agenda or a person. A client that says more is sent away. */
+export const LONGEST_NAME = 200;
 const PROTOCOL = 1;
 const BEHIND_MS = 10_000; // a client that is behind for so long says so
 const WHISPER_MS = 1000 / 15; // of a pointer, no more than so many
+const PLACES = ["show", "open_paper"]; // of these commands only the newest is wanted
 const FEED = ["documents", "page", "shelf", "progress", "meetings"];
 
 /**
@@ -189,7 +192,7 @@ export class Meeting {
   whisper({ paper, page, tool, stroke = "", points_pt = [] }) {
     const isWaiting = this.#whisper !== null;
     this.#whisper = { kind: "whisper", paper, page, tool, stroke, points_pt };
-    const wait_ms = this.#whispered_ms + WHISPER_MS - this.clock.now();
+    const wait_ms = Math.min(WHISPER_MS, this.#whispered_ms + WHISPER_MS - this.clock.now()); // a clock may be set back
     if (tool === "away" || wait_ms <= 0) this.#sendWhisper();
     else if (!isWaiting) this.#noWhisper = this.clock.after(wait_ms, () => this.#sendWhisper());
   }
@@ -215,12 +218,13 @@ export class Meeting {
   command(kind, fields = {}) { return this.#commands.give(kind, this.state?.epoch ?? 0, fields); }
 
   /**
-   * Show a place of any paper. While there is no connection only the newest waits: an older one rejects with an AbortError.
+   * Show a place of any paper. Of those without an answer only the newest is told on the next connection: an older one rejects with
+   * an AbortError.
    * @param {Shown} place
    */
   show(place) {
     const { state } = this;
-    if (!this.isOpen) this.#commands.giveUp(["show", "open_paper"]);
+    if (!this.isOpen) this.#commands.giveUp(PLACES);
     const isSame = state?.paper === place.paper && state.revision === place.revision;
     return this.command(isSame ? "show" : "open_paper", place);
   }
@@ -254,8 +258,11 @@ export class Meeting {
     const address = `${this.library.base}/meetings/${encodeURIComponent(this.id)}/messages?client=${this.client}`;
     const headers = { "Content-Type": "application/json" };
     const answer = await this.library.fetch(address, { method: "POST", headers, body: text, keepalive: true });
-    if (!answer.ok) throw await problem(answer);
-    return (await answer.json()).answers;
+    if (answer.ok) return (await answer.json()).answers;
+    const error = await problem(answer);
+    if (![400, 413].includes(error.status)) throw error;
+    this.#commands.answered(JSON.parse(text).id, { why: "protocol" }); // the same would be refused again
+    return [];
   }
 
   /** @param {{kind: string, [field: string]: unknown}} message */
@@ -285,7 +292,7 @@ export class Meeting {
     welcome: ({ participant, name, ping_s }) => {
       Object.assign(this, { participant, name });
       this.#live.quiet_ms = 2000 * ping_s;
-      this.#commands.again();
+      this.#commands.again(PLACES);
     },
     state: (state) => this.#received(state),
     details: (details) => {

@@ -21,6 +21,9 @@ export function meetingStyle() {
   return styled;
 }
 
+/** What is said of the end of a meeting, by its reason. @type {{[why: string]: string | undefined}} */
+const OVER = { ended: "m_ended", revoked: "m_revoked", closed: "m_closed", protocol: "m_load_again" };
+
 /**
  * What the bar says, as the name of a text and its values; `isGrave`: something is wrong. Pure.
  * @param {Pick<Participation, "over" | "problem" | "isLost" | "isSure" | "isPresenter" | "isLocked" | "presenterName" | "state">
@@ -31,7 +34,7 @@ export function saidBy({ over, problem, isLost, isSure, isPresenter, isLocked, p
   const values = { name: presenterName };
   /** @type {(key: string, isGrave?: boolean) => {key: string, values: Record<string, string>, isGrave: boolean}} */
   const say = (key, isGrave = false) => ({ key, values, isGrave });
-  if (over) return say(over === "revoked" ? "m_revoked" : over === "ended" ? "m_ended" : "m_gone", over !== "ended");
+  if (over) return say(OVER[over] ?? "m_gone", over !== "ended");
   if (isLost) return say(state ? "m_lost" : "m_joining", Boolean(state));
   if (meeting.isBehind) return say("m_behind", true);
   if (!state) return say("m_joining");
@@ -62,7 +65,7 @@ export async function addMeetingBar(part) {
   const back = button("eye", "", () => part.comeBack(), { class: "main" });
   const pointing = button("pointer", "", () => part.pointers.setPointing(!part.pointers.isPointing));
   const menu = button("meeting", "", () => panel.toggle(), { "aria-expanded": "false" });
-  const away = button("close", "", () => part.leave());
+  const away = button("close", "", () => (part.over === "protocol" ? location.reload() : part.leave()));
   const element = h("section", { id: "meetingbar" }, name, h("span", { class: "said" }, sign, said, count, second),
     h("span", { class: "buttons" }, back, pointing, menu, away));
   const told = h("div", { class: "notice meeting-told", role: "alert", hidden: true });
@@ -90,11 +93,10 @@ export async function addMeetingBar(part) {
     call(back, t("to_presenter"));
     call(pointing, t(part.pointers.isPointing ? "pointing_ends" : "point"));
     call(menu, t("m_menu"));
-    call(away, t("close"));
+    call(away, t(part.over === "protocol" ? "again" : "close"));
     const isAway = Boolean(part.state?.paper) && !isPresenter && !part.over && !part.shown;
     back.hidden = !isAway && !part.problem;
-    const isActive = isPresenter || (meeting.role !== "viewer" && !part.over);
-    pointing.hidden = !isActive || need("reader").hidden || Boolean(part.over);
+    pointing.hidden = !part.mayPoint || need("reader").hidden;
     pointing.setAttribute("aria-pressed", String(part.pointers.isPointing));
     menu.hidden = Boolean(part.over);
     menu.setAttribute("aria-expanded", String(panel.isOpen));
@@ -106,7 +108,8 @@ export async function addMeetingBar(part) {
 
   /** @param {string} text */
   function tell(text) {
-    told.replaceChildren(h("span", {}, text), button("close", t("close"), () => { told.hidden = true; }));
+    const isTold = !told.hidden && told.firstElementChild?.textContent === text; // it would be read out again with each try
+    if (!isTold) told.replaceChildren(h("span", {}, text), button("close", t("close"), () => { told.hidden = true; }));
     told.hidden = false;
     clearTimeout(timer);
     timer = setTimeout(() => { told.hidden = true; }, 8000);

@@ -18,6 +18,7 @@ export function meetingsSection(app) {
   let was = "";
   let isAsking = false;
   let mustLook = false;
+  let hasFailed = false; // the server was busy, or not reached
 
   /** @param {MeetingEntry} one */
   const row = (one) => h("li", {}, icon("meeting"), h("span", { class: "grow" }, h("strong", {}, one.name),
@@ -32,6 +33,7 @@ export function meetingsSection(app) {
     try {
       /** @type {{meetings: MeetingEntry[]}} */
       const { meetings } = await app.library.json("/meetings");
+      hasFailed = false;
       const shown = meetings.filter((one) => one.id !== app.meeting?.id);
       if (shown.length) await Promise.all([speakAlsoOf("meeting"), meetingStyle()]);
       const now = JSON.stringify([shown, shown.length ? t("meetings") : ""]);
@@ -42,7 +44,11 @@ export function meetingsSection(app) {
       reconcile(list, shown.map(row));
       element.replaceChildren(h("h2", {}, t("meetings")), list);
     } catch (error) {
-      if (/** @type {{status?: number}} */ (error).status) element.hidden = true; // there are none here
+      const { status } = /** @type {{status?: number}} */ (error);
+      hasFailed = !status || status >= 500;
+      if (hasFailed) return;
+      element.hidden = true; // there are none here
+      was = "";
     } finally {
       isAsking = false;
       if (mustLook) look();
@@ -57,7 +63,7 @@ export function meetingsSection(app) {
   }).catch(() => {}); // there is no connection: it is asked now and then
   const timer = setInterval(() => {
     if (!element.isConnected) clearInterval(timer);
-    else if (!changes?.isTold && document.visibilityState === "visible") look();
+    else if ((hasFailed || !changes?.isTold) && document.visibilityState === "visible") look();
   }, AGAIN_MS * (0.75 + Math.random() / 2));
   return { element, look };
 }

@@ -48,9 +48,13 @@ export class Notices {
   /** Of two papers side by side: the news of each stand in its pane. @type {Map<Reader, News>} */
   panes = new Map();
 
-  /** @param {() => unknown} logIn leads to the same page again */
-  constructor(logIn) {
+  /**
+   * @param {() => unknown} logIn leads to the same page again
+   * @param {() => string} unknown what is said to whom the server does not know
+   */
+  constructor(logIn, unknown) {
     this.logIn = logIn;
+    this.unknown = unknown;
     this.message = h("div", { id: "message", class: "notice", role: "alert", hidden: true });
     this.news = new News({ id: "news" });
     this.place = h("div", { class: "notices" }, this.news.element, this.message);
@@ -112,7 +116,7 @@ export class Notices {
     const failed = reader.spread.map((page) => book.failure(page)).find(Boolean);
     const isWithheld = reader.spread.some((page) => book.pages[page - 1].is_withheld);
     const problems = reader.spread.filter((page) => book.problems(page)).map((page) => `${reader.labelOf(page)}: ${book.problems(page)}`);
-    const wrong = isWithheld ? t("withheld") : failed ? failureText(failed) : "";
+    const wrong = isWithheld ? t("withheld") : failed ? this.#failureText(failed) : "";
     const help = () => (failed?.status === 401 ? button("person", t("log_in"), () => this.logIn(), { class: "main" })
       : button("replace", t("again"), () => reader.recover(), { class: "main" }));
     fill(reader.stage, "failed", wrong, (text) => h("div", { class: "notice failed", role: "alert" }, icon("warning"),
@@ -120,13 +124,13 @@ export class Notices {
     fill(reader.stage, "problems", problems.join("\n"), (text) => h("details", { class: "notice problems", role: "status" },
       h("summary", {}, icon("warning"), t("incomplete")), h("p", { lang: "en" }, text)));
   }
-}
 
-/** @param {Failure} failed */
-function failureText(failed) {
-  if (failed.status === 401) return t("login_over");
-  if (!failed.status || failed.status >= 502) return fault(failed.status ? failed : new TypeError());
-  return failed.status >= 500 || failed.status === 422 ? t("page_failed") : fault(failed);
+  /** @param {Failure} failed */
+  #failureText(failed) {
+    if (failed.status === 401) return this.unknown();
+    if (!failed.status || failed.status >= 502) return fault(failed.status ? failed : new TypeError());
+    return failed.status >= 500 || failed.status === 422 ? t("page_failed") : fault(failed);
+  }
 }
 
 /**

@@ -10,11 +10,13 @@ import { keepMeeting } from "./arriving.js";
 import { keepAwake } from "./awake.js";
 import { repeats } from "./following.js";
 import { Following } from "./follow.js";
+import { isKnown } from "./left_off.js";
 import { Meeting } from "./meeting.js";
 import { Pointers } from "./pointers.js";
 import { Presenting } from "./present.js";
 import { isOfNetwork, pause } from "./requests.js";
 import { read } from "./storage.js";
+import { hasText } from "./words.js";
 
 const VIEW = "sidebooks view"; // as changes.js keeps it
 const AGAIN_MS = 3000; // after an outage
@@ -27,10 +29,12 @@ const LOST_MS = 2000; // most connections are there again by then
  *   id: string, name: string, folder: string, opened_s: number, ended_s: number | null, has_code: boolean, address: string,
  *   may: string[],
  * }} MeetingEntry
- * @typedef {MeetingEntry & {presenter: string, here: number, qr: string}} MeetingDetails
+ * @typedef {MeetingEntry & {participant: string, presenter: string, here: number, qr: string}} MeetingDetails `participant`: who
+ *   whoever asks is in it; "" if the server does not know them
  */
 
-/** Tells by events: "changed" (of what the screen says about it), "told" (a sentence for whoever reads), "over". */
+/** Tells by events: "changed" (of what the screen says about it), "told" (a sentence for whoever reads), "ballot" (whoever reads asks
+    for that of a vote), "over". */
 export class Participation extends EventTarget {
   /** @type {Progress | null} */
   progress = null;
@@ -109,9 +113,12 @@ export class Participation extends EventTarget {
 
   get details() { return this.meeting.details; }
 
-  get isPresenter() { return this.meeting.isPresenter && !this.isProjector; }
+  get isPresenter() { return this.meeting.isPresenter && !this.isProjector && !this.over; }
 
   get isChair() { return this.meeting.role === "chair"; }
+
+  /** Whether all see what whoever reads here points at. */
+  get mayPoint() { return this.isPresenter || (this.meeting.role !== "viewer" && !this.isProjector && !this.over); }
 
   /** Whether whoever reads here is kept on the presenter's page. */
   get isLocked() {
@@ -137,8 +144,13 @@ export class Participation extends EventTarget {
   /** Say a sentence, by the name of its text. @param {string} key @param {Record<string, string | number>} [values] */
   tell(key, values = {}) { this.dispatchEvent(new CustomEvent("told", { detail: { key, values } })); }
 
-  /** A paper, as the server describes it now. @param {string} id @returns {Promise<PaperDetails>} */
-  paper(id) { return this.app.library.json(`/papers/${encodeURIComponent(id)}`, this.signal); }
+  /**
+   * A paper, as the server describes it now.
+   * @param {string} id
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<PaperDetails>}
+   */
+  paper(id, signal = this.signal) { return this.app.library.json(`/papers/${encodeURIComponent(id)}`, signal); }
 
   /** To the presenter's page. */
   comeBack() {
@@ -167,7 +179,8 @@ export class Participation extends EventTarget {
     if (error.name === "AbortError") return;
     if (error.why === "overtaken") this.tell("overtaken", { name: error.winner });
     else if (error.why === "another vote") this.tell("m_other_vote");
-    else this.tell(error.why && error.why !== "restored" ? "m_refused" : "e_lost", { why: error.why ?? "" });
+    else if (error.why && error.why !== "restored") this.tell(hasText(`why_${error.why}`) ? `why_${error.why}` : "m_refused");
+    else this.tell("e_lost");
   }
 
   /** Become the presenter: from now on all see what is on this screen. */
@@ -197,8 +210,11 @@ export class Participation extends EventTarget {
 
   /* Whoever loads the page anew has left. */
   #leaveAddress() {
-    this.app.extras?.positions.settle();
-    if (this.app.places().kind === "meeting") history.replaceState(null, "", location.pathname);
+    const positions = this.app.extras?.positions;
+    positions?.settle();
+    if (this.app.places().kind !== "meeting") return;
+    if (positions) positions.forget();
+    else history.replaceState(null, "", location.pathname);
   }
 
   #stateCame() {
@@ -232,17 +248,21 @@ export class Participation extends EventTarget {
     clearTimeout(this.#losing);
     this.isLost = false;
     if (isOpen && !this.about) this.#look();
-    if (isOpen) this.#feed?.lost?.(false); // what failed meanwhile is asked for again
-    else this.#losing = setTimeout(() => { this.isLost = true; this.change(); }, LOST_MS);
+    if (isOpen) {
+      this.following.renew();
+      this.#feed?.lost?.(false); // what failed meanwhile is asked for again
+    } else this.#losing = setTimeout(() => { this.isLost = true; this.change(); }, LOST_MS);
     this.change();
   }
 
   /** @param {string} why */
   #end(why) {
     this.over = why;
-    this.#entered(Object.assign(new Error("there is no such meeting"), { status: why === "revoked" ? 401 : 404 }));
-    if (why === "revoked") this.#feed?.refused?.();
+    const isUnknown = why === "revoked" || why === "closed";
+    this.#entered(Object.assign(new Error("there is no such meeting"), { status: isUnknown ? 401 : 404 }));
+    if (isUnknown) this.#feed?.refused?.();
     this.#giveBackFeed();
+    this.meeting.close(); // what is turned from now on is nobody's business
     this.change();
     this.letSleep();
   }
@@ -265,8 +285,7 @@ export class Participation extends EventTarget {
         return;
       }
       this.#entered(error);
-      this.#end(error.status === 401 ? "revoked" : "no such meeting");
-      this.meeting.close();
+      this.#end(error.status !== 401 ? "no such meeting" : isKnown(this.app) ? "revoked" : "closed");
     }
   }
 

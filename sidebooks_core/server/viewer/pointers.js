@@ -32,9 +32,11 @@ export function heardAfter(seen, heard) {
   const made = new Map([...seen].filter(([, one]) => strengthOf(heard.at_ms - one.at_ms) > 0));
   const key = `${heard.by} ${heard.tool}`;
   const before = made.get(key);
+  /** @param {Heard | undefined} one */
+  const isNewer = (one) => one && one.count > heard.count && heard.at_ms - one.at_ms < STAYS_MS;
   if (heard.tool === "away") {
-    for (const tool of ["pointer", "ink"]) made.delete(`${heard.by} ${tool}`);
-  } else if (before && before.count > heard.count && heard.at_ms - before.at_ms < STAYS_MS) return made;
+    for (const gone of ["pointer", "ink"].map((tool) => `${heard.by} ${tool}`)) if (!isNewer(made.get(gone))) made.delete(gone);
+  } else if (isNewer(before)) return made;
   else if (heard.tool === "ink" && before?.stroke === heard.stroke && before.page === heard.page) {
     made.set(key, { ...heard, points_pt: [...before.points_pt, ...heard.points_pt] });
   } else made.set(key, heard);
@@ -54,6 +56,7 @@ export class Pointers {
     const { app: { reader }, signal } = part;
     reader.layers.push(this.#layer);
     reader.addEventListener("touched", (event) => { if (this.isPointing) event.preventDefault(); }, { signal });
+    part.addEventListener("changed", () => { if (this.isPointing && !part.mayPoint) this.setPointing(false); }, { signal });
     const { stage } = reader;
     for (const name of ["pointerdown", "pointermove"]) {
       stage.addEventListener(name, (event) => this.#point(/** @type {PointerEvent} */ (event)), { signal });

@@ -15,12 +15,21 @@ export function placeShown({ book, state: { page } }) {
 
 export class Positions {
   #isJumping = false;
+  /** As it is known here. Another one was chosen a moment ago, and nothing has come of it yet. */
+  #known = location.hash;
+  /** Another screen was chosen, and the page is there still. */
+  #isLeaving = false;
   /** @type {Map<Reader, ReturnType<typeof setTimeout>>} */
   #timers = new Map();
 
   /** @param {FullApp} app */
   constructor(app) {
     this.app = app;
+    addEventListener("hashchange", () => {
+      this.#known = location.hash;
+      this.#isLeaving = !["paper", "document", "meeting"].includes(app.places().kind);
+    });
+    app.reader.addEventListener("opened", () => { this.#isLeaving = false; });
     addEventListener("pagehide", () => this.leave());
     document.addEventListener("visibilitychange", () => { if (document.visibilityState === "hidden") this.leave(); });
   }
@@ -39,15 +48,18 @@ export class Positions {
     return `#${addressOf({ ...placeShown(reader), beside: extras.beside?.place() })}`;
   }
 
+  /* Of a projector, the address leads to its meeting, and nobody reads there. */
+  get #isProjector() { return Boolean(this.app.meeting?.isProjector); }
+
   /** @param {Reader} reader */
   #settle(reader) {
     const { book } = reader.state;
-    if (!book || !this.app.reader.state.book) return;
+    if (!book || !this.app.reader.state.book || this.#isProjector) return;
     if (reader === this.app.reader) this.#isJumping = false;
     this.#keepHere(reader);
-    if (this.app.reader.isOpening) return;
+    if (this.app.reader.isOpening || this.#isLeaving || location.hash !== this.#known) return;
     history.replaceState(history.state, "", this.#address()); // Safari refuses more than 100 in 30 seconds
-    this.app.hash = location.hash;
+    this.app.hash = this.#known = location.hash;
     clearTimeout(this.#timers.get(reader));
     if (book.paper) this.#timers.set(reader, setTimeout(() => this.#keepThere(reader), POSITION_MS));
   }
@@ -57,6 +69,7 @@ export class Positions {
     if (reader !== this.app.reader) return;
     history.replaceState(history.state, "", this.#address());
     history.pushState({ from: reader.state.page }, "", this.#address());
+    this.#known = location.hash;
     this.#isJumping = true;
     this.app.extras.bars.offerWayBack(reader.state.page);
   }
@@ -73,13 +86,19 @@ export class Positions {
     keepPage(this.app, book.paper.id, page, book.paper.revision).catch(() => { book.page_kept = before; }); // it is kept with the next one
   }
 
+  /** The address names nothing any more. */
+  forget() {
+    history.replaceState(null, "", location.pathname);
+    this.#known = location.hash;
+  }
+
   /** The address says now where one is, not only when the page has been looked at. */
   settle() { for (const reader of this.app.extras.readers) if (reader.state.book) this.#settle(reader); }
 
   /** Keep the place of a reader now. @param {Reader} reader */
   keep(reader) {
     clearTimeout(this.#timers.get(reader));
-    if (!reader.state.book) return;
+    if (!reader.state.book || this.#isProjector) return;
     this.#keepHere(reader);
     this.#keepThere(reader);
   }

@@ -5,7 +5,7 @@
 import { h } from "./elements.js";
 import { saidBy } from "./meeting_bar.js";
 import { resultParts } from "./results.js";
-import { voteDetails } from "./ballot.js";
+import { voteDetailsAtLast } from "./ballot.js";
 import { t } from "./words.js";
 
 /** @param {Participation} part */
@@ -15,19 +15,22 @@ export function showProjector(part) {
   const result = h("div", { class: "result projector-result", hidden: true });
   /** @type {string} what a result was shown over */
   let over = "";
-  let last = "";
+  /** @type {string | null} the newest vote and its stage; null: not known yet */
+  let last = null;
 
   const place = () => JSON.stringify([part.state?.paper, part.state?.page]);
 
   async function look() {
-    const votes = part.details?.votes ?? [];
+    if (!part.details) return;
+    const { votes } = part.details;
     const latest = votes[votes.length - 1];
     const key = latest ? `${latest.number} ${latest.stage}` : "";
     if (key === last) return;
-    const isFirst = last === "" && part.state !== null;
+    const isFirst = last === null;
     last = key;
     if (!latest || latest.stage !== "confirmed" || isFirst) { result.hidden = latest?.stage !== "open" || result.hidden; return; }
-    const details = await voteDetails(part, latest.number);
+    const details = await voteDetailsAtLast(part, latest.number);
+    if (last !== key) return; // there is another vote by now
     result.replaceChildren(h("div", { class: "result-sheet" }, resultParts(latest, details)));
     result.hidden = false;
     over = place();
@@ -41,7 +44,7 @@ export function showProjector(part) {
     told.textContent = isGrave && isOpen ? t(key, values) : "";
     if (!result.hidden && over !== place()) result.hidden = true; // the meeting goes on
     document.title = part.details?.name ?? t("meeting");
-    look().catch(() => { last = ""; }); // with the next change
+    look().catch((error) => { if (error.name !== "AbortError") part.app.extras?.fail(error); });
   }
 
   document.documentElement.toggleAttribute("data-projector", true);

@@ -129,8 +129,8 @@ export class Reader extends EventTarget {
     this.giveUpOpening();
     const mine = this.#opening;
     this.isOpening = true; // what is shown meanwhile has no say in the address
-    const { width, height } = this.#inner();
-    const isWhole = this.options.fit === "page" && (this.options.spread === "one" || (width < height && this.options.spread === "auto"));
+    const [{ width, height }, { fit: mode, spread }] = [this.#inner(), this.options];
+    const isWhole = !this.calm_ms && mode === "page" && (spread === "one" || (width < height && spread === "auto"));
     const found = await this.library.open(id, isWhole ? { page, ...limited(width, height) } : null)
       .finally(() => { if (mine === this.#opening) this.isOpening = false; });
     if (mine !== this.#opening) {

@@ -35,20 +35,37 @@ export function resultParts(vote, details) {
   ];
 }
 
-/** Show a result on the screen, until it is closed. @param {Participation} part @param {ShownVote} vote */
-export async function showResult(part, vote) {
-  const details = await voteDetails(part, vote.number);
-  document.querySelector(".result")?.remove();
+/** Closes the result that is shown. */
+let closeShown = () => {};
+
+/**
+ * Show a result on the screen, until it is closed.
+ * @param {Participation} part
+ * @param {ShownVote} vote
+ * @param {typeof voteDetails} ask gives its figures
+ */
+export async function showResult(part, vote, ask = voteDetails) {
+  const details = await ask(part, vote.number);
+  closeShown();
   const before = /** @type {HTMLElement | null} */ (document.activeElement);
   const close = () => {
+    document.removeEventListener("keydown", leave, true);
+    closeShown = () => {};
     made.remove();
     before?.focus?.({ preventScroll: true });
   };
-  const made = h("section", {
-    class: "result", role: "dialog", "aria-label": `${t("result")}: ${vote.title}`,
-    onkeydown: (event) => { if (event.key === "Escape") { event.stopPropagation(); close(); } },
-  }, h("div", { class: "result-sheet" }, resultParts(vote, details), h("p", { class: "buttons" }, button("close", t("close"), close, { class: "main" }))));
+  /** Wherever the focus is: nothing else is to be seen. @param {KeyboardEvent} event */
+  const leave = (event) => {
+    if (event.key !== "Escape" || document.querySelector("dialog[open]")) return;
+    event.stopPropagation();
+    close();
+  };
+  const foot = h("p", { class: "buttons" }, button("close", t("close"), close, { class: "main" }));
+  const made = h("section", { class: "result", role: "dialog", "aria-label": `${t("result")}: ${vote.title}` },
+    h("div", { class: "result-sheet" }, resultParts(vote, details), foot));
+  closeShown = close;
   document.body.append(made);
-  part.addEventListener("over", () => made.remove(), { once: true });
+  document.addEventListener("keydown", leave, true);
+  part.addEventListener("over", () => { if (closeShown === close) close(); }, { once: true });
   /** @type {HTMLElement | null} */ (made.querySelector("h2"))?.focus({ preventScroll: true });
 }

@@ -223,7 +223,7 @@ export function makeShelf(host, does) {
       if (!host.hidden) fill(found);
     } catch (error) {
       if (shown !== place) return;
-      if (statusOf(error) === 401) { await does.logIn(t("login_over")); return; }
+      if (statusOf(error) === 401) { await does.logIn(t(asking().is_logged_in ? "login_over" : "login_needed")); return; }
       if (isPassing(error)) return; // it is told of by the stream, and the shelf stays
       if (statusOf(error) !== 404) throw error;
       location.hash = ""; // the folder is not there any more, or not for us

@@ -7,6 +7,7 @@
 
 import { attendantsOf } from "./attendance.js";
 import { CHAIR_VOTES, voteDetails } from "./ballot.js";
+import { LONGEST_NAME } from "./meeting.js";
 import { refill } from "./meeting_panel.js";
 import { button, dialog, field, form, h, icon, sure } from "./elements.js";
 import { write } from "./keeping.js";
@@ -23,7 +24,7 @@ const SEATS = "sidebooks seats"; // of the body, as the chair told last
  * @param {string} absent
  */
 export function rollOf(members, absent) {
-  const names = absent.split("\n").map((one) => one.trim()).filter(Boolean);
+  const names = absent.split("\n").map((one) => one.trim().slice(0, LONGEST_NAME)).filter(Boolean);
   const away = names.map((name, index) => ({ id: `absent-${index + 1}`, name }));
   return {
     voters: [...members.map(({ id, name }) => ({ id, name })), ...away],
@@ -62,9 +63,10 @@ export function votesSide(part) {
       stage === "closed" && !isTie && act("done", "confirm_vote", "confirm_vote", {}, { class: "main" }),
       ["open", "closed"].includes(stage) && button("bin", t("break_off"), breakOff, { class: "grave" }),
     ] : [];
+    const toBallot = stage === "open" && button("pen", t("to_ballot"), () => part.dispatchEvent(new CustomEvent("ballot", { detail: number })));
     const shown = ["closed", "confirmed"].includes(stage) && (stage === "confirmed" || part.isChair)
       && button("eye", t("see_result"), () => (stage === "confirmed" ? showResult(part, vote) : preview(part, vote)));
-    const buttons = [...acts, shown].filter(/** @returns {one is HTMLButtonElement} */ (one) => Boolean(one));
+    const buttons = [...acts, toBallot, shown].filter(/** @returns {one is HTMLButtonElement} */ (one) => Boolean(one));
     return h("li", { "data-key": number }, h("span", { class: "grow" }, h("strong", {}, `${number}. ${vote.title}`),
       h("small", {}, [t(`stage_${stage}`), t(`ballot_${vote.ballot}_short`), t(`rule_${vote.rule}`),
         vote.chair_name && t("presides", { name: vote.chair_name })].filter(Boolean).join(t("comma"))),
@@ -139,7 +141,7 @@ async function openVote(part) {
       write(SEATS, seats.input.value);
       const roll = rollOf(rows.filter((one) => one.box.checked), absent.input.value);
       await part.meeting.command("open_vote", {
-        title: title.input.value.trim(), item: item.input.value, rule: rule.input.value, ballot: ballot.input.value,
+        title: title.input.value.trim().slice(0, LONGEST_NAME), item: item.input.value, rule: rule.input.value, ballot: ballot.input.value,
         silence: silence.input.value, seats: Number(seats.input.value), chair: part.meeting.participant, ...roll,
         corrects: corrects.input.value ? Number(corrects.input.value) : null,
       });

@@ -214,6 +214,7 @@ export const words = {
   taken: "This paper was withdrawn.",
   over_now: "This paper is not published any longer.",
   closed_now: "This paper is not open to you any more. Please log in to read it.",
+  login_needed: "This is not open without a login. Please log in: you come back to this page.",
   login_over: "Your login has ended. Please log in again: you come back to this page.",
   moved_now: "This paper lies in another folder now: {name}",
   understood: "OK",
