@@ -30,6 +30,10 @@ KEPT = 8
 """Decoded pages of a tablet."""
 PATIENCE_S = 60.0
 HEADER = 2
+TEXT, PING, PONG = 0x81, 0x89, 0x8A
+"""First bytes of frames (RFC 6455, 5.2)."""
+MASK = b"\0\0\0\0"
+"""It leaves what it masks as it is."""
 LENGTH = re.compile(r"content-length: (\d+)")
 _decoder = msgspec.json.Decoder()
 _encoder = msgspec.json.Encoder()
@@ -155,8 +159,11 @@ class Wire(asyncio.Protocol):
                 length, at = int.from_bytes(data[2:10], "big"), 10
             if len(data) < at + length:
                 break
-            if data[0] == 0x81:
-                self._heard(_decoder.decode(data[at : at + length]))
+            body = data[at : at + length]
+            if data[0] == TEXT:
+                self._heard(_decoder.decode(body))
+            elif data[0] == PING and self.transport is not None:
+                self.transport.write(bytes((PONG, 0x80 | length)) + MASK + body)
             data = data[at + length :]
         self._buffer = data
 
@@ -166,12 +173,12 @@ class Wire(asyncio.Protocol):
         self._lost()
 
     def say(self, message: dict[str, Any]) -> None:
-        """Masked with zeros, which is a mask."""
+        """Send a message, if there is a connection."""
         body = _encoder.encode(message)
         length = len(body)
-        head = bytes((0x81, 0x80 | length)) if length < 126 else b"\x81\xfe" + length.to_bytes(2, "big")
+        head = bytes((TEXT, 0x80 | length)) if length < 126 else bytes((TEXT, 0xFE)) + length.to_bytes(2, "big")
         if self.transport is not None:
-            self.transport.write(head + b"\0\0\0\0" + body)
+            self.transport.write(head + MASK + body)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,9 +236,7 @@ class Follower:
             "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         ).encode()
         loop = asyncio.get_running_loop()
-        _, self.wire = await loop.create_connection(
-            lambda: Wire(request, self._heard, self._lost), self.place.host, self._port
-        )
+        _, self.wire = await loop.create_connection(lambda: Wire(request, self._heard, self._lost), self.place.host, self._port)
         await self.wire.opened
         self.wire.say({"kind": "hello", "protocol": 1, "meeting": self.place.meeting, "client": self._client})
         await self.until(lambda: self.state is not None)
