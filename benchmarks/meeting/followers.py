@@ -22,7 +22,8 @@ from typing import Any
 import msgspec
 from PIL import Image
 
-VIEW = "1200x1920"
+from benchmarks.meeting.serving import VIEW
+
 CALM_S = 0.2
 """As in the viewer: on a jump, followers ask for the sharp page within this time, not at once."""
 KEPT = 8
@@ -173,7 +174,7 @@ class Wire(asyncio.Protocol):
             self.transport.write(head + b"\0\0\0\0" + body)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """Where followers go."""
 
@@ -182,6 +183,9 @@ class Place:
     meeting: str
     documents: dict[str, tuple[str, int]]
     """The document and the number of pages of each paper."""
+    address: str
+    pid: int
+    """Of the server."""
     view: str = VIEW
 
     def page(self, paper: str, page: int) -> str:

@@ -19,21 +19,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import random
 import shutil
-import tempfile
-import time
-import urllib.request
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.meeting.__main__ import bare_draw_s, bundle_like, in_process, served
 from benchmarks.meeting.disturbing import DISTURBANCES, disturbing
-from benchmarks.meeting.followers import Follower, Place, Screens
-from benchmarks.meeting.redis_server import redis_server
+from benchmarks.meeting.followers import Place
+from benchmarks.meeting.scene import Show, crowd_in, meeting_of, result_of
+from benchmarks.meeting.serving import bare_draw_s, bundle_like, in_process
 from benchmarks.reporting import HEADERS, Percentiles, machine, print_machine, table, write_json
 
 SEED = 20261130
@@ -42,12 +36,7 @@ PREVIEW_MS = 150
 OVER_DRAW_MS = 250
 TURN_EVERY_S = 0.7
 JUMPERS = 100
-JOIN_WITHIN_S = 10.0
-PREPARED_WITHIN_S = 600.0
 SCENES = ("turns", "jumps", "disturbed")
-PROXY = ("--trust-proxy", "127.0.0.1", "--group-role", "clerks=admin", "--group-role", "members=member")
-"""Who asks is said by a header, as a proxy does that logs people in."""
-CHAIR = {"X-Remote-User": "chair", "X-Remote-Groups": "clerks", "Content-Type": "application/json"}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -89,109 +78,6 @@ def _numbers(text: str) -> tuple[int, ...]:
     return tuple(int(one) for one in text.split(","))
 
 
-@contextmanager
-def meeting_of(path: Path, processes: int) -> Iterator[Place]:
-    """A server with a meeting about one document, in which everybody may be."""
-    with tempfile.TemporaryDirectory(prefix="sidebooks-meeting-") as folder:
-        options = ["--data", f"{folder}/data", *PROXY]
-        with ExitStack() as stack:
-            if processes > 1:
-                hub = stack.enter_context(redis_server(Path(folder)))
-                options += ["--hub", hub, "--processes", str(processes)]
-            yield _begun(stack.enter_context(served([path], f"{folder}/cache", *options)))
-
-
-def _begun(address: str) -> Place:
-    [paper] = ask(address, "GET", "folders/top")["papers"]
-    meeting = ask(address, "POST", f"papers/{paper['id']}/meetings", {"name": "第1回定例会"})
-    document = _prepared(address, paper["id"])["document"]
-    host, port = address.removeprefix("http://").rstrip("/").split(":")
-    return Place(host, int(port), meeting["id"], {paper["id"]: (document["id"], paper["page_count"])})
-
-
-def _prepared(address: str, paper: str) -> Any:
-    """A paper, when its previews are there: it was registered days before."""
-    until_s = time.monotonic() + PREPARED_WITHIN_S
-    while True:
-        found = ask(address, "GET", f"papers/{paper}")
-        if found["progress"]["previews"] >= found["page_count"] > 0:
-            return found
-        if time.monotonic() > until_s:
-            raise RuntimeError(f"the paper is not prepared after {PREPARED_WITHIN_S} s: {found['progress']}")
-        time.sleep(0.2)
-
-
-def ask(address: str, method: str, path: str, body: Any = None) -> Any:
-    """What the server answers to the chair."""
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(f"{address}{path}", data, CHAIR, method=method)
-    with urllib.request.urlopen(request, timeout=120) as reply:
-        read = reply.read()
-        return json.loads(read) if read else None
-
-
-@asynccontextmanager
-async def crowd_in(place: Place, count: int) -> AsyncIterator[tuple[Follower, list[Follower]]]:
-    """The presenter, and so many followers, all with the page on their screens."""
-    screens = Screens()
-    presenter = Follower(place, "chair", screens)
-    presenter.calm = False
-    followers = [Follower(place, f"tablet-{number}", screens) for number in range(count)]
-    try:
-        await presenter.join()
-        await asyncio.gather(*(_later(one, JOIN_WITHIN_S * number / count) for number, one in enumerate(followers)))
-        yield presenter, followers
-    finally:
-        for one in (presenter, *followers):
-            one.close()
-
-
-async def _later(follower: Follower, wait_s: float) -> None:
-    await asyncio.sleep(wait_s)
-    await follower.join()
-
-
-class Show:
-    """What the presenter shows, and when it was on the screens."""
-
-    def __init__(self, place: Place, presenter: Follower, followers: Sequence[Follower]) -> None:
-        self._presenter = presenter
-        self._followers = followers
-        [(self.paper, (_, self.page_count))] = place.documents.items()
-        self.waits: list[dict[str, float]] = []
-        self.late: int = 0
-        """Pages that were on a screen only after `PATIENCE_S`, or not at all."""
-
-    async def page(self, page: int) -> None:
-        """Show a page, and wait until it is on all screens."""
-        for one in self._followers:
-            one.paints.clear()
-        revision = 1 if self._presenter.state is None else max(1, self._presenter.state["revision"])
-        sent_s = time.time()
-        done = await self._presenter.command("show", paper=self.paper, revision=revision, page=page)
-        if done["kind"] != "done":
-            raise RuntimeError(f"the page cannot be shown: {done}")
-        position = done["epoch"], done["seq"]
-        for paint in await asyncio.gather(*(one.painted(position) for one in self._followers)):
-            if paint is None:
-                self.late += 1
-                continue
-            preview_s = paint.sharp_s if paint.preview_s is None else min(paint.preview_s, paint.sharp_s)
-            self.waits.append(
-                {
-                    "page": page,
-                    "arrived": paint.arrived_s - sent_s,
-                    "preview": preview_s - sent_s,
-                    "sharp": paint.sharp_s - sent_s,
-                }
-            )
-
-    async def load_ahead(self, pages: Sequence[int]) -> None:
-        """Every tablet fetches pages, at a time of its own."""
-        there = [page for page in pages if page <= self.page_count]
-        await asyncio.gather(*(one.load_ahead(there) for one in (self._presenter, *self._followers)))
-
-
 async def turning(place: Place, count: int, turns: int) -> dict[str, Any]:
     """The presenter turns page by page."""
     async with crowd_in(place, count) as (presenter, followers):
@@ -201,7 +87,7 @@ async def turning(place: Place, count: int, turns: int) -> dict[str, Any]:
             await asyncio.sleep(TURN_EVERY_S)
             await show.page(page)
         await presenter.until(lambda: presenter.progress.get("painted", 0) > count)
-        return _result(show, followers) | {"progress": presenter.progress}
+        return result_of(show, followers) | {"progress": presenter.progress}
 
 
 async def jumping(place: Place, count: int, jumps: int) -> dict[str, Any]:
@@ -213,7 +99,7 @@ async def jumping(place: Place, count: int, jumps: int) -> dict[str, Any]:
         for page in pages:
             await show.page(page)
             await asyncio.sleep(TURN_EVERY_S)
-        return _result(show, followers)
+        return result_of(show, followers)
 
 
 async def disturbed(place: Place, count: int, turns: int) -> dict[str, Any]:
@@ -234,15 +120,6 @@ async def disturbed(place: Place, count: int, turns: int) -> dict[str, Any]:
                         waits[name] += [one["sharp"] for one in show.waits]
         failures = [failure for one in followers for failure in one.failures]
         return {"waits_s": waits, "late": show.late, "failures": failures}
-
-
-def _result(show: Show, followers: Sequence[Follower]) -> dict[str, Any]:
-    return {
-        "waits_s": show.waits,
-        "late": show.late,
-        "failures": [failure for one in followers for failure in one.failures],
-        "message_bytes": sum(one.wire.bytes for one in followers if one.wire is not None),
-    }
 
 
 def report_turns(found: dict[str, Any]) -> None:

@@ -32,7 +32,7 @@ import pymupdf
 from PIL import Image
 
 from benchmarks import corpus
-from benchmarks.meeting.__main__ import in_process, served
+from benchmarks.meeting.serving import in_process, served
 from benchmarks.reporting import HEADERS, Percentiles, machine, print_machine, table, write_json
 
 VIEW = "1200x1920"

@@ -78,6 +78,7 @@ class MeetingsHere:
         """Looks at the hub that have not begun."""
         self._whispering: set[asyncio.Future[bool]] = set()
         self._attendance = Attendance(meetings.records, pools)
+        self._is_closed = False
         self._beat: asyncio.Task[None] | None = None
         self._joins = Pace(JOINS_PER_S, JOINS_AT_ONCE, JOIN_WITHIN_S)
 
@@ -154,6 +155,8 @@ class MeetingsHere:
 
     def whisper(self, meeting_id: str, by: str, what: Passed) -> None:
         """Tell all processes something that may get lost. by: whose pace counts (`Hub.whisper`)."""
+        if self._is_closed:
+            return
         data = between.encoded(what)
         if not self._meetings.is_shared:
             self._meetings.hub.whisper(meeting_id, by, data)
@@ -189,6 +192,7 @@ class MeetingsHere:
 
     def close(self) -> None:
         """Nobody is there any more. It may wait for the disk."""
+        self._is_closed = True
         for _, unsubscribe in self._entered.values():
             unsubscribe()
         self._entered.clear()

@@ -1,0 +1,96 @@
+"""A hundred tablets follow a presenter through a whole council bundle, page by page: a meeting of two hours in ten minutes.
+
+    python -m benchmarks.meeting.bundle [--followers N] [--pages N] [--every S] [--documents PATH] [--json FILE] [--quick]
+
+Each tablet fetches the page and the next two, as the viewer does. It tells how often pages were drawn, what each tablet
+fetched, how long the pages took to be on the screens, and the memory of the server with its workers, from the first page to the
+last. Linux only, for the memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.meeting.followers import Place
+from benchmarks.meeting.scene import CHAIR, Show, crowd_in, meeting_of, result_of
+from benchmarks.meeting.serving import bundle_like, counters, in_process, tree_mib
+from benchmarks.reporting import HEADERS, Percentiles, machine, print_machine, table, write_json
+
+SAMPLES = 10
+"""Of the memory."""
+MOST_GROWTH = 1.25
+"""Of the memory: the last sample against that after a fifth of the pages, when the caches have filled."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure and print."""
+    assert __doc__ is not None
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.meeting.bundle", description=__doc__.split("\n\n")[0])
+    parser.add_argument("--followers", type=int, default=100)
+    parser.add_argument("--pages", type=int, default=600)
+    parser.add_argument("--every", type=float, default=1.0, metavar="S", help="seconds from page to page (default 1)")
+    parser.add_argument("--documents", type=Path, help="of these the PDF with about 600 pages is shown (default: the corpus)")
+    parser.add_argument("--json", type=Path, help="write every measurement there")
+    parser.add_argument("--quick", action="store_true", help="few followers, few pages")
+    chosen = parser.parse_args(arguments)
+    count, pages, every_s = (8, 12, 0.1) if chosen.quick else (chosen.followers, chosen.pages, chosen.every)
+    described = machine("pymupdf", "uvicorn", "websockets")
+    print_machine(described)
+    path = bundle_like(chosen.documents)
+    with meeting_of(path, 1) as place:
+        before = counters(place.address, CHAIR)
+        found = in_process(reading, place, count, pages, every_s)
+        renders = counters(place.address, CHAIR)["sidebooks_renders_total"] - before["sidebooks_renders_total"]
+    report(path, found, renders)
+    if chosen.json:
+        write_json(chosen.json, described, [found | {"renders": renders}])
+
+
+async def reading(place: Place, count: int, pages: int, every_s: float) -> dict[str, Any]:
+    """The presenter turns at fixed times, and everybody fetches what comes next."""
+    memory: list[float] = []
+    async with crowd_in(place, count) as (presenter, followers):
+        show = Show(place, presenter, followers)
+        pages = min(pages, show.page_count)
+        started_s = time.monotonic()
+        for page in range(1, pages + 1):
+            if page > 1:
+                await show.page(page)
+            await show.load_ahead([page, page + 1, page + 2])
+            if page % max(1, pages // SAMPLES) == 0:
+                memory.append(await asyncio.to_thread(tree_mib, place.pid))
+            await asyncio.sleep(max(0.0, started_s + page * every_s - time.monotonic()))
+        return result_of(show, followers) | {
+            "followers": count,
+            "pages": pages,
+            "took_s": time.monotonic() - started_s,
+            "memory_mib": memory,
+            "body_bytes": sum(one.browser.bytes for one in followers),
+            "images": len(set().union(*(one.browser.kept for one in (presenter, *followers)))),
+        }
+
+
+def report(path: Path, found: dict[str, Any], renders: float) -> None:
+    """What was drawn, fetched and kept."""
+    count, memory = found["followers"], found["memory_mib"]
+    print(f"\n{path.name}: {count} followers through {found['pages']} pages in {found['took_s']:.0f} s")
+    waits = Percentiles.of(one["sharp"] * 1000 for one in found["waits_s"])
+    row = ["the page is painted", str(waits.count), *waits.cells()]
+    print(table(["until", "times", *[f"{one}, ms" for one in HEADERS]], [row]))
+    print(f"  never on a screen: {found['late']}; requests that failed: {len(found['failures'])}")
+    print(f"  {found['images']} different images; drawn: {renders:.0f}")
+    print(
+        f"  fetched by each tablet: {found['body_bytes'] / count / 1e6:.1f} MB of pages, "
+        f"{found['message_bytes'] / count / 1e3:.0f} kB of messages"
+    )
+    early = memory[len(memory) // 5]
+    print(f"  memory of the server and its workers, MiB: {', '.join(f'{one:.0f}' for one in memory)}")
+    print(f"  the last is {memory[-1] / early:.2f} of that after a fifth of the pages (the bound is {MOST_GROWTH})")
+
+
+if __name__ == "__main__":
+    main()

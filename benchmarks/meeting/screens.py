@@ -1,0 +1,152 @@
+"""Real browsers among the followers of a presenter: from the presenter's message to the page on their screens.
+
+    python -m benchmarks.meeting.screens [--browsers N] [--followers N] [--slower N] [--turns N] [--documents PATH]
+        [--json FILE] [--quick]
+
+Some followers are Chromium with the viewer, each a browser context of its own, slowed down as a cheap tablet is; the others are
+clients of `followers`. The presenter turns page by page. The clock starts when the presenter's message is written, and stops
+in a browser in the first task after the one that painted the page and said so. All browsers, the others and the server share
+the processors, which no tablet does: a row has how long the state took to arrive in the browser, and another one the rest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import shutil
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks.browser_turn.__main__ import BROWSER_ARGUMENTS, PIXEL_RATIO, SCREEN
+from benchmarks.meeting.followers import Place
+from benchmarks.meeting.scene import Show, crowd_in, meeting_of, result_of
+from benchmarks.meeting.serving import bundle_like, in_process
+from benchmarks.reporting import HEADERS, Percentiles, machine, print_machine, table, write_json
+
+BOUND_MS = 100
+TURN_EVERY_S = 2.0
+PATIENCE_MS = 60_000
+SETTLE_S = 5.0
+"""After all are there: their thumbnails come within this."""
+PROBE = """
+window.probe = { arrived: {}, painted: {} };
+const now = () => (performance.timeOrigin + performance.now()) / 1000;
+const key = told => told.epoch + '/' + told.seq;
+const say = WebSocket.prototype.send;
+WebSocket.prototype.send = function (text) {
+  const told = JSON.parse(text);
+  if (told.kind === 'painted' && told.is_sharp && !(key(told) in probe.painted)) {
+    const channel = new MessageChannel();
+    channel.port1.onmessage = () => { probe.painted[key(told)] = now(); };
+    channel.port2.postMessage(0);
+  }
+  if (told.kind === 'hello') {
+    this.addEventListener('message', event => {
+      const heard = JSON.parse(event.data);
+      if (heard.kind === 'state') probe.arrived[key(heard)] ??= now();
+    });
+  }
+  say.call(this, text);
+};
+"""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure and print."""
+    assert __doc__ is not None
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.meeting.screens", description=__doc__.split("\n\n")[0])
+    parser.add_argument("--browsers", type=int, default=8)
+    parser.add_argument("--followers", type=int, default=92, help="beside them")
+    parser.add_argument("--slower", type=float, default=6.0, help="how many times the browsers are slower than this machine")
+    parser.add_argument("--turns", type=int, default=30)
+    parser.add_argument("--documents", type=Path, help="of these the PDF with about 600 pages is shown (default: the corpus)")
+    parser.add_argument("--json", type=Path, help="write every measurement there")
+    parser.add_argument("--quick", action="store_true", help="one browser, few followers and turns")
+    chosen = parser.parse_args(arguments)
+    browsers, count, turns = (1, 4, 3) if chosen.quick else (chosen.browsers, chosen.followers, chosen.turns)
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        sys.exit("needs chromium")
+    described = machine("pymupdf", "uvicorn", "playwright") | {"browsers": f"{browsers}, {chosen.slower:g} times slower"}
+    print_machine(described)
+    path = bundle_like(chosen.documents)
+    with meeting_of(path, 1) as place:
+        found = in_process(turning, place, chromium, browsers, count, turns, chosen.slower)
+    report(path, found)
+    if chosen.json:
+        write_json(chosen.json, described, [found])
+
+
+async def turning(place: Place, chromium: str, browsers: int, count: int, turns: int, slower: float) -> dict[str, Any]:
+    """The presenter turns page by page."""
+    async with crowd_in(place, count) as (presenter, followers), tabs_in(place, chromium, browsers, slower) as tabs:
+        show = Show(place, presenter, followers)
+        await asyncio.sleep(SETTLE_S)
+        waits: list[dict[str, float]] = []
+        for page in range(2, 2 + min(turns, show.page_count - 1)):
+            await show.load_ahead([page, page + 1])
+            await asyncio.sleep(TURN_EVERY_S)
+            await show.page(page)
+            waits += await asyncio.gather(*(_seen(tab, show) for tab in tabs))
+        return result_of(show, followers) | {"browsers": len(tabs), "screens_s": waits}
+
+
+@asynccontextmanager
+async def tabs_in(place: Place, chromium: str, count: int, slower: float) -> AsyncIterator[list[Any]]:
+    """Tabs that follow the meeting, with the page on the screen."""
+    from playwright.async_api import async_playwright
+
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium, args=BROWSER_ARGUMENTS)
+        try:
+            tabs = []
+            for number in range(count):
+                context = await browser.new_context(
+                    viewport=SCREEN,  # type: ignore[arg-type]
+                    device_scale_factor=PIXEL_RATIO,
+                    extra_http_headers={"X-Remote-User": f"browser-{number}", "X-Remote-Groups": "members"},
+                )
+                await context.add_init_script(PROBE)
+                tab = await context.new_page()
+                tab.set_default_timeout(PATIENCE_MS)
+                await tab.goto(f"{place.address}#meeting={place.meeting}")
+                await tab.wait_for_selector('#canvas[data-page="1"][data-sharp="true"]')
+                tabs.append(tab)
+            for tab in tabs:
+                tools = await tab.context.new_cdp_session(tab)
+                await tools.send("Emulation.setCPUThrottlingRate", {"rate": slower})
+            yield tabs
+        finally:
+            await browser.close()
+
+
+async def _seen(tab: Any, show: Show) -> dict[str, float]:
+    """When the page that was shown last was on the screen of a browser, in seconds after it was shown."""
+    key = f"{show.position[0]}/{show.position[1]}"
+    await tab.wait_for_function("key => key in probe.painted", arg=key)
+    arrived_s, painted_s = await tab.evaluate("key => [probe.arrived[key], probe.painted[key]]", key)
+    return {"arrived": arrived_s - show.sent_s, "painted": painted_s - show.sent_s}
+
+
+def report(path: Path, found: dict[str, Any]) -> None:
+    """The browsers, and those beside them."""
+    screens, others = found["screens_s"], found["waits_s"]
+    rows = [
+        [what, str(len(waits)), *Percentiles.of(wait * 1000 for wait in waits).cells()]
+        for what, waits in (
+            ("browsers: the state is there", [one["arrived"] for one in screens]),
+            ("browsers: from there to the page", [one["painted"] - one["arrived"] for one in screens]),
+            ("browsers: the page is painted", [one["painted"] for one in screens]),
+            ("the others: the page is painted", [one["sharp"] for one in others]),
+        )
+    ]
+    print(f"\n{path.name}: {found['browsers']} browsers among the followers (the bound of p99 is {BOUND_MS} ms)")
+    print(table(["until", "times", *[f"{one}, ms" for one in HEADERS]], rows))
+    print(f"  never on a screen: {found['late']}; requests that failed: {len(found['failures'])}")
+
+
+if __name__ == "__main__":
+    main()
