@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 pytest.importorskip("websockets", reason="needs the extra server")
 
 from live_house import PATIENCE_S, LiveHouse, live_house
+from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
@@ -21,6 +24,8 @@ from sidebooks_core.meeting.client import MeetingClient, follow
 from sidebooks_core.meeting.commands import CallEverybody, End, Show
 from sidebooks_core.meeting.messages import PROTOCOL, Done, Refused, Welcome, encoded
 from sidebooks_core.meeting.state import State
+from sidebooks_core.server.live import meetings_here
+from sidebooks_core.server.live.meetings_here import MeetingsHere
 
 
 @pytest.fixture
@@ -121,6 +126,80 @@ def test_a_connection_by_which_only_the_shelf_speaks_is_made_anew(monkeypatch: p
             async with MeetingClient(f"http://127.0.0.1:{port}", "m"), asyncio.timeout(PATIENCE_S):
                 for _ in range(2):
                     await connections.acquire()
+
+    asyncio.run(scenario())
+
+
+def test_a_client_knows_when_it_cannot_be_sure(house: LiveHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(meetings_here, "PING_S", 0.2)
+    meeting = house.begin()
+    hub = house.hall.meetings.hub
+
+    async def until(client: MeetingClient, *, is_sure: bool) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            while client.is_sure is not is_sure:
+                await asyncio.sleep(0.01)
+
+    async def scenario() -> None:
+        follower = client_of(house, "member", meeting)
+        assert not follower.is_sure, "it is not connected"
+        async with follower:
+            await until_page(follower, 1)
+            await until(follower, is_sure=True)
+            with monkeypatch.context() as patched:
+                patched.setattr(hub, "is_sure", lambda: False)
+                await until(follower, is_sure=False)
+            await until(follower, is_sure=True)
+            with monkeypatch.context() as patched:
+                patched.setattr(MeetingsHere, "_look_at", lambda *_, **__: None)
+                await until(follower, is_sure=False)  # nothing is heard any more
+            await until(follower, is_sure=True)
+            await asyncio.to_thread(house.end)
+            await until(follower, is_sure=False)
+
+    asyncio.run(scenario())
+
+
+def test_what_waited_for_a_client_that_slept_is_not_taken_for_news(house: LiveHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection may have died meanwhile: whatever comes first says nothing of now."""
+    monkeypatch.setattr(meetings_here, "PING_S", 0.5)
+    meeting = house.begin()
+    slept_s = 0.0
+    monkeypatch.setattr(client_module, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + slept_s))
+
+    async def scenario() -> None:
+        nonlocal slept_s
+        async with client_of(house, "member", meeting) as follower:
+            for _ in range(2):
+                async with asyncio.timeout(PATIENCE_S):
+                    while not follower.is_sure:
+                        await asyncio.sleep(0.01)
+                connections = set(house.server.server_state.connections)
+                slept_s += 60
+                assert not follower.is_sure
+                async with asyncio.timeout(PATIENCE_S):
+                    while connections & house.server.server_state.connections:  # it connects anew
+                        await asyncio.sleep(0.01)
+
+    asyncio.run(scenario())
+
+
+def test_commands_are_sent_in_order_however_long_each_waits(house: LiveHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    meeting = house.begin()
+    send, waits = ClientConnection.send, iter(range(40, 0, -4))
+
+    async def late(connection: ClientConnection, text: str) -> None:
+        for _ in range(next(waits, 0)):  # as if a network that takes little had its buffers full
+            await asyncio.sleep(0)
+        await send(connection, text)
+
+    async def scenario() -> None:
+        async with client_of(house, "tender", meeting) as presenter:
+            await until_page(presenter, 1)
+            monkeypatch.setattr(ClientConnection, "send", late)
+            async with asyncio.timeout(PATIENCE_S):
+                answers = await asyncio.gather(*(presenter.do(CallEverybody) for _ in range(5)))
+            assert all(isinstance(one, Done) for one in answers), answers
 
     asyncio.run(scenario())
 

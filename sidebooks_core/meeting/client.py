@@ -13,6 +13,7 @@ import contextlib
 import logging
 import random
 import secrets
+import time
 from collections.abc import AsyncGenerator, Mapping
 from types import TracebackType
 from typing import Self
@@ -73,10 +74,17 @@ class MeetingClient:
         self._details: Details | None = None
         self._welcome: Welcome | None = None
         self._connection: ClientConnection | None = None
+        self._ping_s = PING_S
+        self._ping: Ping | None = None
+        """The newest of this connection."""
+        self._heard_s = 0.0
+        """When the last sign of life of the meeting arrived, by the steady clock."""
         self._commands: dict[str, tuple[AnyCommand, asyncio.Future[Done | Refused]]] = {}
         self._sent_before: set[str] = set()
         """Commands that were sent over a connection that broke."""
         self._count = 0
+        self._turn = asyncio.Lock()
+        """Commands are sent in the order of their counts: the server does none after one with a greater count."""
         self._changed = asyncio.Condition()
         self._task: asyncio.Task[None] | None = None
         self._was_in = False
@@ -88,6 +96,24 @@ class MeetingClient:
     def state(self) -> State | None:
         """The newest that has arrived."""
         return self._follower.state
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether `state` is the newest, as far as anybody can tell. False: say so to whoever looks at it.
+
+        It is False without a connection, until the first ping over a new one, if nothing was heard for two pings, if the server
+        cannot tell, and while a newer state is on its way.
+        """
+        ping = self._ping
+        if self._connection is None or ping is None or not ping.is_sure:
+            return False
+        is_silent = time.monotonic() - self._heard_s > MISSED_PINGS * self._ping_s
+        return not is_silent and not is_behind(self._follower, (ping.epoch, ping.seq))
+
+    @property
+    def _patience_s(self) -> float:
+        """How long a connection may be without a sign of life of the meeting."""
+        return MISSED_PINGS * self._ping_s + CONNECT_WITHIN_S
 
     @property
     def details(self) -> Details | None:
@@ -134,7 +160,8 @@ class MeetingClient:
         answer: asyncio.Future[Done | Refused] = asyncio.get_running_loop().create_future()
         self._commands[command.id] = command, answer
         try:
-            await self._say(command)
+            async with self._turn:
+                await self._say(command)
             return await answer
         finally:
             del self._commands[command.id]
@@ -200,27 +227,32 @@ class MeetingClient:
         async with connect(self._address, open_timeout=CONNECT_WITHIN_S, close_timeout=1, **given) as connection:  # type: ignore[arg-type]
             await connection.send(encoded(self._hello).decode())
             self._sent_before |= self._commands.keys()
-            ping_s = PING_S
+            self._ping_s, self._heard_s = PING_S, time.monotonic()
             try:
-                async with asyncio.timeout(_patience_s(ping_s)) as alive:
+                async with asyncio.timeout(self._patience_s) as alive:
                     while True:
                         message = _message(await connection.recv())
+                        now_s = time.monotonic()
+                        if now_s - self._heard_s > self._patience_s:
+                            raise TimeoutError("this process was suspended: what had waited for it is old, and may be the last")
                         if isinstance(message, Farewell):
                             farewell = message
                         elif isinstance(message, Welcome):
-                            ping_s = message.ping_s
-                            self._welcome, self._connection, self._was_in = message, connection, True
-                            for command, _ in list(self._commands.values()):
-                                await self._say(command)
+                            self._ping_s = message.ping_s
+                            async with self._turn:
+                                self._welcome, self._connection, self._was_in = message, connection, True
+                                for command, _ in list(self._commands.values()):
+                                    await self._say(command)
                         elif message is not None:
                             await self._heard(message)
                         if isinstance(message, Welcome | Ping | State):
-                            alive.reschedule(asyncio.get_running_loop().time() + _patience_s(ping_s))
+                            self._heard_s = now_s
+                            alive.reschedule(asyncio.get_running_loop().time() + self._patience_s)
             except (WebSocketException, TimeoutError):
                 if farewell is None and not self._has_ended:
                     raise
             finally:
-                self._connection = None
+                self._connection = self._ping = None
         return farewell
 
     async def _heard(self, message: ServerMessage) -> None:
@@ -230,6 +262,7 @@ class MeetingClient:
             case Details():
                 self._details, self._follower = message, has_details(self._follower, message)
             case Ping():
+                self._ping = message
                 if is_behind(self._follower, (message.epoch, message.seq)):
                     await self._say(Ask(what="state"))
                 epoch, seq = (0, 0) if self.state is None else self.state.position
@@ -280,11 +313,6 @@ async def follow(
     async with MeetingClient(url, meeting, headers=headers, is_projector=is_projector) as client:
         async for state in client.states():
             yield state
-
-
-def _patience_s(ping_s: float) -> float:
-    """How long a connection may be without a sign of life of the meeting."""
-    return MISSED_PINGS * ping_s + CONNECT_WITHIN_S
 
 
 def _message(text: str | bytes) -> ServerMessage | None:
