@@ -36,8 +36,9 @@ seq). The epoch grows when another one presents and when the meeting was restore
 within an epoch. A client takes a state only if its position is greater than that of the state it has. So a state may come late,
 twice, or not at all, and all clients still end on the same one.
 
-Each message is one JSON object, and its `kind` says which. Fields that a client does not know are to be ignored. Pages count
-from 1. Points are 1/72 inch of a page as it is shown, from its top left corner."""
+Each message is one JSON object, and its `kind` says which. Fields and kinds that a client does not know are to be ignored: over
+`/live` come events of the shelf, too. Pages count from 1. Points are 1/72 inch of a page as it is shown, from its top left
+corner."""
 
 COURSE = (
     "The client says `hello`. The server answers with `welcome`, the `state` and the `details`.",

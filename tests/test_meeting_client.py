@@ -6,10 +6,12 @@ import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from http import HTTPStatus
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from msgspec.structs import replace
 
 pytest.importorskip("websockets", reason="needs the extra server")
 
@@ -17,12 +19,22 @@ from live_house import PATIENCE_S, LiveHouse, live_house
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
 
 from sidebooks_core.errors import AccessDenied, NoSuchMeeting, RequestError
 from sidebooks_core.meeting import client as client_module
 from sidebooks_core.meeting.client import MeetingClient, follow
-from sidebooks_core.meeting.commands import CallEverybody, End, Show
-from sidebooks_core.meeting.messages import PROTOCOL, Done, Refused, Welcome, encoded
+from sidebooks_core.meeting.commands import CallEverybody, End, OpenPaper, Show
+from sidebooks_core.meeting.messages import (
+    PROTOCOL,
+    ClientMessage,
+    Done,
+    Refused,
+    ServerMessage,
+    Welcome,
+    encoded,
+    from_client,
+)
 from sidebooks_core.meeting.state import State
 from sidebooks_core.server.live import meetings_here
 from sidebooks_core.server.live.meetings_here import MeetingsHere
@@ -237,5 +249,79 @@ def test_a_command_that_makes_no_sense_is_refused_before_it_is_sent(house: LiveH
         async with client_of(house, "tender", meeting) as client:
             with pytest.raises(RequestError):
                 await client.do(Show, paper="x", revision=1, page=0)
+
+    asyncio.run(scenario())
+
+
+def test_whoever_presents_shows_their_place_again_when_the_meeting_was_restored() -> None:
+    welcome = Welcome(protocol=PROTOCOL, meeting="m", participant="p", name="議員", ping_s=5.0)
+    begun = State(
+        meeting="m",
+        epoch=1,
+        seq=1,
+        details=0,
+        paper="paper",
+        revision=1,
+        page=1,
+        spread=None,
+        view_pt=None,
+        mode="follow",
+        called=0,
+        presenter="p",
+        t=0,
+    )
+    said: list[ClientMessage] = []
+
+    async def serves(connection: ServerConnection) -> None:
+        async def tell(message: ServerMessage) -> None:
+            await connection.send(encoded(message).decode())
+
+        with suppress(ConnectionClosed):
+            await tell(welcome)
+            await tell(begun)
+            async for text in connection:
+                message = from_client(text)
+                said.append(message)
+                if isinstance(message, Show):
+                    await tell(Done(id=message.id, epoch=1, seq=2))
+                    await tell(replace(begun, seq=2, page=message.page))
+                    await tell(replace(begun, epoch=2, seq=0))
+                elif isinstance(message, OpenPaper):
+                    await tell(Done(id=message.id, epoch=2, seq=1))
+                    await tell(replace(begun, epoch=2, seq=1, page=message.page))
+
+    async def scenario() -> None:
+        async with serve(serves, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            async with MeetingClient(f"http://127.0.0.1:{port}", "m") as client, asyncio.timeout(PATIENCE_S):
+                async for state in client.states():
+                    if state.position == (1, 1):
+                        client.moved()
+                        assert client.shown is None
+                        client.returned()
+                        assert client.shown == state
+                        await client.do(Show, paper="paper", revision=1, page=3)
+                    elif state.position == (2, 1):
+                        break
+                assert state.page == 3
+
+    asyncio.run(scenario())
+    again = [one for one in said if isinstance(one, OpenPaper)]
+    assert [(one.page, one.epoch) for one in again] == [(3, 2)]
+
+
+def test_a_client_whose_upgrade_is_taken_out_says_so() -> None:
+    def no_upgrade(connection: ServerConnection, request: Request) -> Response:
+        return connection.respond(HTTPStatus.UPGRADE_REQUIRED, "this address takes WebSockets only")
+
+    async def never(connection: ServerConnection) -> None:
+        raise AssertionError
+
+    async def scenario() -> None:
+        async with serve(never, "127.0.0.1", 0, process_request=no_upgrade) as server:
+            port = server.sockets[0].getsockname()[1]
+            async with MeetingClient(f"http://127.0.0.1:{port}", "m") as client, asyncio.timeout(PATIENCE_S):
+                with pytest.raises(RequestError, match="Upgrade"):
+                    await anext(client.states())
 
     asyncio.run(scenario())

@@ -1,4 +1,4 @@
-"""A meeting: many tablets on one server, each a real HTTP client with a cache like a browser's.
+"""Many tablets on one server over plain HTTP, without the protocol of meetings. Each is a client with a cache like a browser's.
 
     python -m benchmarks.meeting [--tablets N] [--documents PATH] [--turns N] [--readers-turns N] [--json FILE] [--quick]
 

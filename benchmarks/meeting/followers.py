@@ -54,7 +54,7 @@ class Paint:
 
 
 class Screens:
-    """What the tablets of this process have decoded, by address: the milliseconds it took."""
+    """What the tablets of this process have decoded, by address: the seconds it took."""
 
     def __init__(self) -> None:
         self._took_s: dict[str, float] = {}

@@ -20,12 +20,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
-import shutil
 from pathlib import Path
 from typing import Any
 
 from benchmarks.meeting.disturbing import DISTURBANCES, disturbing
 from benchmarks.meeting.followers import Place
+from benchmarks.meeting.redis_server import has_redis
 from benchmarks.meeting.scene import Show, crowd_in, meeting_of, result_of
 from benchmarks.meeting.serving import bare_draw_s, bundle_like, in_process
 from benchmarks.reporting import HEADERS, Percentiles, machine, print_machine, table, write_json
@@ -53,7 +53,9 @@ def main(arguments: list[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     crowds, turns, jumpers, processes = chosen.followers, chosen.turns, JUMPERS, chosen.processes
     if chosen.quick:
-        crowds, turns, jumpers, processes = (8,), 3, 8, 2 if shutil.which("redis-server") else 1
+        crowds, turns, jumpers, processes = (8,), 3, 8, 2 if has_redis() else 1
+    if unknown := set(chosen.only) - set(SCENES):
+        parser.error(f"--only: {', '.join(sorted(unknown))} is none of {', '.join(SCENES)}")
     described = machine("pymupdf", "uvicorn", "websockets") | {"server processes": str(processes)}
     print_machine(described)
     path = bundle_like(chosen.documents)

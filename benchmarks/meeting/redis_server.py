@@ -1,4 +1,4 @@
-"""A Redis or Valkey for one run."""
+"""A Redis or Valkey for one run. `town.py` has one that can be killed and comes back."""
 
 from __future__ import annotations
 
@@ -18,10 +18,19 @@ class RedisMissing(Exception):
     """There is none on this machine."""
 
 
+def has_redis() -> bool:
+    """Whether this machine has a Redis or Valkey."""
+    return _program() is not None
+
+
+def _program() -> str | None:
+    return shutil.which("redis-server") or shutil.which("valkey-server")
+
+
 @contextmanager
 def redis_server(folder: Path) -> Iterator[str]:
     """The address of a server that keeps nothing on the disk, on a socket in a folder. Raises RedisMissing."""
-    program = shutil.which("redis-server") or shutil.which("valkey-server")
+    program = _program()
     if program is None:
         raise RedisMissing("several server processes share a meeting through Redis: install redis-server or valkey-server")
     address = f"unix://{folder}/redis"

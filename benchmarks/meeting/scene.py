@@ -137,6 +137,7 @@ class Show:
 
 
 def result_of(show: Show, followers: Sequence[Follower]) -> dict[str, Any]:
+    """The waits, what went wrong, and the bytes of messages."""
     return {
         "waits_s": show.waits,
         "late": show.late,

@@ -29,8 +29,8 @@ from benchmarks.reporting import HEADERS, Percentiles, machine, print_machine, t
 BOUND_MS = 100
 TURN_EVERY_S = 2.0
 PATIENCE_MS = 60_000
-SETTLE_S = 5.0
-"""After all are there: their thumbnails come within this."""
+SETTLE_S = 12.0
+"""After all are there: their thumbnails come within ten seconds (`PREVIEWS_MS` of follow.js)."""
 PROBE = """
 window.probe = { arrived: {}, painted: {} };
 const now = () => (performance.timeOrigin + performance.now()) / 1000;

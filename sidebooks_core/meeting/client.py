@@ -1,4 +1,5 @@
-"""Follow a meeting from a program, over a WebSocket that connects anew whenever it breaks. Needs the extra `client`.
+"""Follow a meeting from a program, over a WebSocket that connects anew whenever it breaks. Needs the extra `client`, and a line
+that lets WebSockets through.
 
     async for state in follow("https://books.example", meeting, headers={"Cookie": cookie}):
         print(state.paper, state.page)
@@ -23,8 +24,18 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus, WebSocketException
 
 from sidebooks_core.errors import AccessDenied, NoSuchMeeting, RequestError, SidebooksError
-from sidebooks_core.meeting.commands import AnyCommand, Command
-from sidebooks_core.meeting.following import Follower, has_details, is_behind, needs_details, received
+from sidebooks_core.meeting.commands import AnyCommand, Command, OpenPaper, Show
+from sidebooks_core.meeting.following import (
+    Follower,
+    has_details,
+    is_behind,
+    moved,
+    needs_details,
+    received,
+    repeats,
+    returned,
+    shows,
+)
 from sidebooks_core.meeting.messages import (
     PROTOCOL,
     Ask,
@@ -47,10 +58,12 @@ FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 30.0
 """Before the nth attempt to connect, a client waits a random part of `FIRST_WAIT_S` times 2 to the nth, at most of this."""
 CONNECT_WITHIN_S = 5.0
+NO_UPGRADE = 426
+"""What the server answers to a request for a WebSocket that arrives as a plain one."""
 PING_S = 5.0
 """Until the server says how often it pings."""
 MISSED_PINGS = 2
-"""After so many the connection is taken for dead, whatever else arrives by it."""
+"""After so many nobody is sure any more. `CONNECT_WITHIN_S` later the connection is given up, whatever else arrives by it."""
 MOST_BYTES = 1 << 20
 """Of a message of the server."""
 _log = logging.getLogger("sidebooks_core.meeting")
@@ -83,6 +96,9 @@ class MeetingClient:
         self._sent_before: set[str] = set()
         """Commands that were sent over a connection that broke."""
         self._count = 0
+        self._told: Show | OpenPaper | None = None
+        """The last place that this client showed."""
+        self._repeating: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()
         """Commands are sent in the order of their counts: the server does none after one with a greater count."""
         self._changed = asyncio.Condition()
@@ -96,6 +112,19 @@ class MeetingClient:
     def state(self) -> State | None:
         """The newest that has arrived."""
         return self._follower.state
+
+    @property
+    def shown(self) -> State | None:
+        """Whose page is to be on the screen. None: the reader's own, or none is shown."""
+        return shows(self._follower)
+
+    def moved(self) -> None:
+        """The reader turned a page by themselves: they leave the presenter's page, unless that is locked."""
+        self._follower = moved(self._follower)
+
+    def returned(self) -> None:
+        """The reader wants the presenter's page again."""
+        self._follower = returned(self._follower)
 
     @property
     def is_sure(self) -> bool:
@@ -173,10 +202,11 @@ class MeetingClient:
 
     async def close(self) -> None:
         """Leave."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        for task in (self._task, self._repeating):
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
         await self._end(None)
 
     async def __aenter__(self) -> Self:
@@ -208,6 +238,13 @@ class MeetingClient:
                 if status in (401, 403, 404):
                     await self._end(AccessDenied(f"the server does not let this client in ({status})"))
                     return
+                if status == NO_UPGRADE:
+                    what = "a proxy before the server takes the upgrade out, which a WebSocket needs"
+                    await self._end(RequestError(f"{what}: have it pass the headers Upgrade and Connection"))
+                    return
+                _log.warning(
+                    "the server has no place in the meeting %s now (%d); it is tried again", self._hello.meeting, status
+                )
             except (OSError, TimeoutError, WebSocketException) as fault:
                 _log.info("the connection to the meeting %s broke, and is made anew: %s", self._hello.meeting, fault)
             attempts = 0 if self._was_in else attempts + 1
@@ -273,12 +310,21 @@ class MeetingClient:
                 self._answer(message)
 
     async def _take(self, state: State) -> None:
-        self._follower = received(self._follower, state)
+        had, self._follower = self.state, received(self._follower, state)
+        told = self._told
+        if told is not None and self.state is state and repeats(told, had, state, self.participant):
+            self._repeating = asyncio.create_task(self._show_again(told))
         if needs_details(self._follower):
             await self._say(Ask(what="details"))
         async with self._changed:
             self._has_ended = self._has_ended or state.mode == "ended"
             self._changed.notify_all()
+
+    async def _show_again(self, told: Show | OpenPaper) -> None:
+        """The meeting was restored from a state before what this client told last."""
+        place = {"paper": told.paper, "revision": told.revision, "page": told.page}
+        with contextlib.suppress(SidebooksError):  # the meeting is over: `states` says so
+            await self.do(OpenPaper, **place, spread=told.spread, view_pt=told.view_pt)
 
     def _answer(self, message: Done | Refused) -> None:
         found = self._commands.get(message.id)
@@ -286,6 +332,8 @@ class MeetingClient:
             return
         if isinstance(message, Refused) and message.why == "replayed" and message.id in self._sent_before:
             message = Done(id=message.id, epoch=message.state.epoch, seq=message.state.seq)  # its first answer was lost
+        if isinstance(message, Done) and isinstance(found[0], Show | OpenPaper):
+            self._told = found[0]
         found[1].set_result(message)
 
     async def _say(self, message: ClientMessage) -> None:

@@ -1,6 +1,7 @@
 """The protocol of a meeting, version 1: what a client and the server say to each other. Pure values, JSON on the wire.
 
-Each message is one JSON object whose `kind` says which. Unknown fields are ignored, unknown kinds are refused.
+Each message is one JSON object whose `kind` says which. Unknown fields are ignored. The server refuses unknown kinds; a client
+ignores them.
 """
 
 from __future__ import annotations
@@ -173,6 +174,10 @@ class Farewell(Struct, frozen=True, kw_only=True, tag_field="kind", tag="farewel
     """The server ends the connection."""
 
     why: Literal["ended", "revoked", "protocol", "no such meeting", "restart", "full", "slow"]
+    """ended: the meeting is over. revoked: a login ended, or rights have changed. protocol: a message makes no sense, or is of
+    another version. no such meeting: none, or none for this client. restart: the server ends, something failed, or the
+    connection has lasted for long. full: too many come at once, or the hub is missing. slow: the client takes nothing, says
+    nothing, or has come again by another connection."""
     return_s: float | None
     """Come back after a random part of this time, in seconds. None: do not."""
 

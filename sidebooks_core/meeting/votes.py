@@ -164,11 +164,9 @@ class ShownVote(Struct, frozen=True, kw_only=True):
     outcome: Outcome | None
     """None while it is open, and if it was broken off."""
     corrects: int | None
-    chair: str = ""
-    """The participant who presides: whether they vote, or decide a tie, is in the rule. A meeting may have more chairs.
-    Empty: the vote was kept before this was told.
-    """
-    chair_name: str = ""
+    chair: str
+    """The participant who presides: whether they vote, or decide a tie, is in the rule. A meeting may have more chairs."""
+    chair_name: str
 
 
 def fault_of(roll: Roll) -> VoteFault | None:

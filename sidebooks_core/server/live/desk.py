@@ -37,7 +37,7 @@ from sidebooks_core.server.live.meetings_here import MeetingsHere
 from sidebooks_core.server.live.refusals import Refusals
 from sidebooks_core.server.pools import Pools
 
-TOLD = frozenset(
+AUDITED = frozenset(
     {
         "take", "hand_over", "take_back", "give_role", "set_taking", "set_agenda", "set_mode", "end", "open_vote", "close_vote",
         "decide_tie", "confirm_vote", "break_off_vote",
@@ -168,7 +168,7 @@ class Desk:
     async def _follow_up(self, speaker: Speaker, command: AnyCommand, made: Meeting) -> None:
         """What is to be done after a command."""
         name = kind_of(command)
-        if name in TOLD:
+        if name in AUDITED:
             self._access.audit(Operation.MEET, speaker.principal, speaker.address, f"meeting {speaker.meeting}: {name}")
         here = self._here.find(speaker.meeting)
         if here is not None:
