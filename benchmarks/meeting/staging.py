@@ -45,9 +45,9 @@ class Run:
         self._crowd_count = crowds
         self.redis = None
         if REDIS is not None:
-            self.redis = Redis("redis", free_port(self.chance), folder / "redis.log", folder=folder)
+            self.redis = Redis("redis", free_port(), folder / "redis.log", folder=folder)
         self.servers = [
-            Server(name, free_port(self.chance), folder / f"server-{name}.log", folder=folder)
+            Server(name, free_port(), folder / f"server-{name}.log", folder=folder)
             for name in ("a", "b")[: 1 if REDIS is None else 2]
         ]
         self.scene: Scene
