@@ -37,6 +37,7 @@ from sidebooks_core.meeting.messages import (
 )
 from sidebooks_core.meeting.state import State
 from sidebooks_core.server.live import meetings_here
+from sidebooks_core.server.live.meeting_here import MeetingHere
 from sidebooks_core.server.live.meetings_here import MeetingsHere
 
 
@@ -168,6 +169,27 @@ def test_a_client_knows_when_it_cannot_be_sure(house: LiveHouse, monkeypatch: py
             await until(follower, is_sure=True)
             await asyncio.to_thread(house.end)
             await until(follower, is_sure=False)
+
+    asyncio.run(scenario())
+
+
+def test_pings_that_a_network_held_back_make_nobody_sure(house: LiveHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They arrive all the time, and say by what the server had heard that they were made long ago."""
+    monkeypatch.setattr(meetings_here, "PING_S", 0.5)
+    meeting = house.begin()
+
+    async def until(client: MeetingClient, *, is_sure: bool) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            while client.is_sure is not is_sure:
+                await asyncio.sleep(0.01)
+
+    async def scenario() -> None:
+        async with client_of(house, "member", meeting) as follower:
+            await until(follower, is_sure=True)
+            with monkeypatch.context() as patched:
+                patched.setattr(MeetingHere, "hear", lambda *_: None)
+                await until(follower, is_sure=False)
+            await until(follower, is_sure=True)
 
     asyncio.run(scenario())
 

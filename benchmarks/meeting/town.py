@@ -255,10 +255,10 @@ def cookie_of(port: int, token: str) -> str:
     return f"sidebooks_login_{port}={token}"
 
 
-def free_port(chance: random.Random) -> int:
+def free_port() -> int:
     """One that the kernel gives to nobody who asks for any: it is free each time that it is needed anew."""
     while True:
-        port = chance.randrange(20_000, 30_000)
+        port = random.SystemRandom().randrange(20_000, 30_000)  # not by a seed: two runs at once would find the same
         with suppress(OSError), socket.create_server(("127.0.0.1", port)):
             return port
 

@@ -52,6 +52,7 @@ from sidebooks_core.meeting.messages import (
     encoded,
     from_server,
 )
+from sidebooks_core.meeting.pings import Pings
 from sidebooks_core.meeting.state import Details, State
 
 FIRST_WAIT_S = 1.0
@@ -92,6 +93,8 @@ class MeetingClient:
         """The newest of this connection."""
         self._heard_s = 0.0
         """When the last sign of life of the meeting arrived, by the steady clock."""
+        self._pings = Pings(0.0)
+        """Of this connection."""
         self._commands: dict[str, tuple[AnyCommand, asyncio.Future[Done | Refused]]] = {}
         self._sent_before: set[str] = set()
         """Commands that were sent over a connection that broke."""
@@ -130,14 +133,15 @@ class MeetingClient:
     def is_sure(self) -> bool:
         """Whether `state` is the newest, as far as anybody can tell. False: say so to whoever looks at it.
 
-        It is False without a connection, until the first ping over a new one, if nothing was heard for two pings, if the server
-        cannot tell, and while a newer state is on its way.
+        It is False without a connection, until the first ping over a new one, if nothing was heard for two pings, if a network
+        may have held back what is heard for three, if the server cannot tell, and while a newer state is on its way.
         """
-        ping = self._ping
+        ping, now_s = self._ping, time.monotonic()
         if self._connection is None or ping is None or not ping.is_sure:
             return False
-        is_silent = time.monotonic() - self._heard_s > MISSED_PINGS * self._ping_s
-        return not is_silent and not is_behind(self._follower, (ping.epoch, ping.seq))
+        is_silent = now_s - self._heard_s > MISSED_PINGS * self._ping_s
+        is_late = now_s - self._pings.made_s > (MISSED_PINGS + 1) * self._ping_s
+        return not is_silent and not is_late and not is_behind(self._follower, (ping.epoch, ping.seq))
 
     @property
     def _patience_s(self) -> float:
@@ -265,6 +269,7 @@ class MeetingClient:
             await connection.send(encoded(self._hello).decode())
             self._sent_before |= self._commands.keys()
             self._ping_s, self._heard_s = PING_S, time.monotonic()
+            self._pings = Pings(self._heard_s)
             try:
                 async with asyncio.timeout(self._patience_s) as alive:
                     while True:
@@ -300,10 +305,12 @@ class MeetingClient:
                 self._details, self._follower = message, has_details(self._follower, message)
             case Ping():
                 self._ping = message
+                self._pings.pinged(message.heard, time.monotonic())
                 if is_behind(self._follower, (message.epoch, message.seq)):
                     await self._say(Ask(what="state"))
                 epoch, seq = (0, 0) if self.state is None else self.state.position
-                await self._say(Pong(epoch=epoch, seq=seq, is_following=self._follower.is_following))
+                count = self._pings.pong(time.monotonic())
+                await self._say(Pong(epoch=epoch, seq=seq, is_following=self._follower.is_following, count=count))
             case Done() | Refused():
                 if isinstance(message, Refused):
                     await self._take(message.state)

@@ -69,6 +69,8 @@ class Pong(Struct, frozen=True, kw_only=True, tag_field="kind", tag="pong"):
     epoch: Count
     seq: Count
     is_following: bool
+    count: Count = 0
+    """Grows with each pong of the client, for `Ping.heard`."""
 
 
 class Painted(Struct, frozen=True, kw_only=True, tag_field="kind", tag="painted"):
@@ -126,6 +128,9 @@ class Ping(Struct, frozen=True, kw_only=True, tag_field="kind", tag="ping"):
     seq: Count
     is_sure: bool
     """False: the server cannot tell at present whether it has the newest state."""
+    heard: Count | None = None
+    """The count of the newest pong that had come from this client by this connection; 0: none. So the client knows that the
+    ping is no older than that pong, however long a network held it back. null: the server does not say it."""
 
 
 class Done(Struct, frozen=True, kw_only=True, tag_field="kind", tag="done"):

@@ -45,6 +45,8 @@ class Client(Struct, eq=False, kw_only=True):
     painted: Position = (-1, -1)
     """Of the newest state that is on its screen."""
     is_following: bool = False
+    pongs: int = 0
+    """The count of its newest pong."""
     progress: bytes = b""
     """What it was told last of how many are there."""
     heard_s: float = 0.0

@@ -122,6 +122,7 @@ class MeetingHere:
                 client.painted = max(client.painted, position)
             case Pong():
                 client.is_following = what.is_following
+                client.pongs = max(client.pongs, what.count)
         self.progress_soon()
 
     def progress_soon(self) -> None:
@@ -139,9 +140,9 @@ class MeetingHere:
     def ping(self, clients: Iterable[Client], *, is_sure: bool) -> None:
         """Say where the meeting is."""
         epoch, seq = self.state.position
-        data = message_json(Ping(epoch=epoch, seq=seq, is_sure=is_sure))
         for client in clients:
-            client.outbox.put("ping", data)
+            ping = Ping(epoch=epoch, seq=seq, is_sure=is_sure, heard=client.pongs)
+            client.outbox.put("ping", message_json(ping))
             client.wake()
 
     def tell_tally(self, meeting: Meeting) -> Tally | None:
