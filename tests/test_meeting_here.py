@@ -203,6 +203,28 @@ def test_telling_rests_and_then_tells_the_newest_only(meetings: Meetings, monkey
     asyncio.run(scenario())
 
 
+def test_a_client_that_cannot_be_told_at_once_keeps_nothing_from_the_others(
+    meetings: Meetings, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> None:
+        here = MeetingsHere(meetings, Pools())
+        clients = [await come(here, name) for name in ("first", "second")]
+        for client in clients:
+            client.outbox.take()
+        clients[0].listener.tell_now = fail  # type: ignore[method-assign]
+        for count in (1, 2):
+            made = change(meetings, CallEverybody(id=f"{count}", client="c", count=count, epoch=1))
+            for client in clients:
+                assert [from_server(one) for one in await taken(client)] == [made.state]
+
+    asyncio.run(scenario())
+    assert "cannot be told at once" in caplog.text
+
+
+def fail(data: bytes) -> bool:
+    raise ZeroDivisionError
+
+
 def now(sent: list[bytes], data: bytes) -> bool:
     sent.append(data)
     return True

@@ -26,8 +26,11 @@ from redis_house import LossyLine, RedisHouse
 
 from sidebooks_core.errors import HubFailed, RequestError
 from sidebooks_core.meeting.commands import (
+    BreakOffVote,
     CallEverybody,
+    CloseVote,
     Command,
+    ConfirmVote,
     End,
     GiveRole,
     OpenPaper,
@@ -183,6 +186,40 @@ class TestRedisThatFails:
         found = records.recover("m", None)  # of a hub that was lost
         assert found is not None
         assert (found.state.mode == "ended") is (wanted[first] is End)
+        records.close()
+
+    @pytest.mark.parametrize("last", [ConfirmVote, BreakOffVote])
+    def test_a_vote_is_settled_also_if_the_presenter_turns_meanwhile(
+        self, over: Callable[..., RedisHub], tmp_path: Path, last: type[ConfirmVote | BreakOffVote]
+    ) -> None:
+        records = Records(tmp_path)
+        records.add(meeting_of("m"), folder=None, opened_by="1")
+        keepings = [Keeping(records), Keeping(records)]
+        chair, presenter = [over(one) for one in keepings]
+        chair.read("m")
+        chair.change("m", doing(OpenPaper, paper="budget", revision=1, page=1))
+        roll = {"voters": (Voter("chair", "C"),), "present": frozenset({"chair"}), "chair": "chair", "seats": 1}
+        made = chair.change("m", doing(OpenVote, count=2, title="Budget", rule="absolute", ballot="named", **roll))
+        assert isinstance(made, Meeting)
+        assert made.vote is not None
+        number = made.vote.number
+        made = chair.change("m", doing(CloseVote, count=3, vote=number))
+        assert isinstance(made, Meeting), made
+        settle, turns = doing(last, count=5, vote=number), iter([4])
+
+        def decide(meeting: Meeting) -> Meeting | Refused:
+            made = settle(meeting)
+            for count in turns:  # once, between this look and what comes of it
+                presenter.change("m", doing(Show, count=count, paper="budget", revision=1, page=2))
+            return made
+
+        settled = chair.change("m", decide)
+        assert isinstance(settled, Meeting), settled
+        assert settled.vote is not None
+        assert (settled.state.page, settled.vote.stage) == (2, "confirmed" if last is ConfirmVote else "broken off")
+        assert [one.stage for one in records.votes("m")] == [settled.vote.stage]
+        for one in keepings:
+            one.close()
         records.close()
 
     def test_with_records_an_emptied_redis_loses_no_epoch(

@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, get_args, get_type_hints
 
 import pytest
@@ -27,7 +28,7 @@ from sidebooks_core.meeting.model import Participant
 from sidebooks_core.server import Application
 from sidebooks_core.server.listener import End, Listener, Listening
 from sidebooks_core.server.live.clients import Client, Speaker, silent
-from sidebooks_core.server.live.farewells import CODES, farewell_at
+from sidebooks_core.server.live.farewells import CODES, farewell_at, farewell_of
 from sidebooks_core.server.live.joins import CLIENT_AT_ONCE, Joins
 from sidebooks_core.server.live.outbox import MOST_ANSWERS, MOST_WHISPERS, Outbox
 from sidebooks_core.server.live.pace import MOST_SHARES, Pace, Shares
@@ -329,6 +330,11 @@ def test_each_end_has_its_farewell_and_its_code() -> None:
     assert many is not None
     assert few is not None
     assert (many.return_s, few.return_s) == (30.0, 1.0)
+    seat = SimpleNamespace(has_ended=lambda: True)
+    listener = SimpleNamespace(seat=seat, end=End.REVOKED)
+    assert farewell_of(listener, 1) == Farewell(why="ended", return_s=None), "a guest's login ends with the meeting"  # type: ignore[arg-type]
+    seat.has_ended = lambda: False
+    assert farewell_of(listener, 1) == told[End.REVOKED]  # type: ignore[arg-type]
     assert set(CODES) == set(get_args(get_type_hints(Farewell)["why"]))
     assert len(set(CODES.values())) == len(CODES)
 

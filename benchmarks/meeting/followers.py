@@ -26,8 +26,8 @@ from benchmarks.meeting.serving import VIEW
 
 CALM_S = 0.2
 """As in the viewer: on a jump, followers ask for the sharp page within this time, not at once."""
-KEPT = 8
-"""Decoded pages of a tablet."""
+BUNDLE = 16
+"""Previews that are fetched together, as in the viewer."""
 PATIENCE_S = 60.0
 HEADER = 2
 TEXT, PING, PONG = 0x81, 0x89, 0x8A
@@ -170,6 +170,7 @@ class Wire(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.opened.done():
             self.opened.set_exception(RuntimeError("the server took no WebSocket"))
+            self.opened.exception()  # whoever waited may be gone
         self._lost()
 
     def say(self, message: dict[str, Any]) -> None:
@@ -200,7 +201,14 @@ class Place:
         return f"/documents/{self.documents[paper][0]}/pages/{page}/{self.view}"
 
     def preview(self, paper: str, page: int) -> str:
+        """The address of a preview by itself."""
         return f"/documents/{self.documents[paper][0]}/pages/{page}/preview"
+
+    def bundles(self, paper: str) -> list[str]:
+        """The addresses of all previews of a paper, some in each answer."""
+        document, count = self.documents[paper]
+        starts = range(1, count + 1, BUNDLE)
+        return [f"/documents/{document}/previews/{start}-{min(start + BUNDLE - 1, count)}" for start in starts]
 
 
 class Follower:
@@ -228,6 +236,8 @@ class Follower:
         self._changed = asyncio.Event()
         self.ahead: asyncio.Task[None] | None = None
         self.failures: list[str] = []
+        self.previewed: set[str] = set()
+        """Papers whose previews are there, decoded."""
 
     async def join(self) -> None:
         """Be in the meeting, with the page on the screen."""
@@ -326,8 +336,9 @@ class Follower:
         preview_s = None
         try:
             if self.calm:
-                preview = self.place.preview(state["paper"], state["page"])
-                decode_s = await self.browser.load(preview)
+                decode_s = 0.0
+                if state["paper"] not in self.previewed:
+                    decode_s = await self.browser.load(self.place.preview(state["paper"], state["page"]))
                 preview_s = time.time() + decode_s
                 await asyncio.sleep(random.uniform(0, CALM_S))
             decode_s = await self.browser.load(path)
@@ -342,6 +353,14 @@ class Follower:
         self.wire.say({"kind": "painted", "epoch": epoch, "seq": seq, "is_sharp": True})
         self.paints.append(Paint((epoch, seq), state["page"], arrived_s, preview_s, sharp_s))
         self._changed.set()
+
+    async def load_previews(self) -> None:
+        """Fetch all previews of the paper that is shown, as the viewer does soon after it has opened it."""
+        assert self.state is not None
+        paper = self.state["paper"]
+        for path in self.place.bundles(paper):
+            await self.browser.get(path)
+        self.previewed.add(paper)
 
     def load_ahead(self, pages: Iterable[int]) -> Awaitable[None]:
         """Fetch pages of the paper that is shown, as the viewer does when a page is there."""

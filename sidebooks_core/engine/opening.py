@@ -58,7 +58,6 @@ def open_document(
             needs_password = _unlock(handle, password, name)
             read_from(handle)  # laying out may draw
             if is_pdf(handle):
-                pdf_pages.find_by_counts(handle)
                 mending.mend(handle)
             if (
                 kind == "pdf"

@@ -45,6 +45,8 @@ class Keeping:
 
     def after(self, meeting: Meeting) -> None:
         meeting_id = meeting.state.meeting
+        if meeting.state.mode == "ended":
+            self._records.look()
         with self._wake:
             waiting = self._waiting.get(meeting_id)
             self._waiting[meeting_id] = meeting if waiting is None else newer(meeting, waiting)

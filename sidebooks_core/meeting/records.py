@@ -80,6 +80,10 @@ class Records:
         """Call back, from a thread, with the ids of meetings that began or ended, also if another process has them."""
         self._listing.tell(listener)
 
+    def look(self) -> None:
+        """A meeting has ended, and those who are in it are told so: the others may look now."""
+        self._listing.wake()
+
     def add(self, meeting: Meeting, *, folder: str | None, opened_by: str, code: str | None = None) -> None:
         """Keep a new meeting. Do this before a hub opens it. code: see `new_code`. Raises Conflict if the code is in use."""
         state, details = meeting.state, meeting.details
@@ -162,8 +166,6 @@ class Records:
             if has_ended:
                 _save(writing, new)
                 _end(writing, state.meeting, self._clock())
-        if has_ended:
-            self._listing.wake()
 
     def give_up(self, old: Meeting, made: Meeting, now: Meeting) -> bool:
         """See `Backing`."""
@@ -179,7 +181,7 @@ class Records:
                 query = "UPDATE meeting SET state_epoch = 0, state_seq = 0 WHERE id = ? AND state = ?"
                 writing.run(query, meeting_id, _text(made.state))
                 _save(writing, now)
-            if vote is not None:
+            if vote is not None and not _is_settled(writing, meeting_id, vote.number):
                 _keep_vote(writing, meeting_id, vote)
             query = "DELETE FROM vote WHERE meeting = ? AND number > ? AND stage = 'open'"
             writing.run(query, meeting_id, 0 if vote is None else vote.number)
@@ -281,6 +283,12 @@ def _end(writing: Writing, meeting_id: str, now_s: float) -> None:
 def _is_told(old: Vote | None, new: Vote | None) -> bool:
     """Whether all are told of something new of a vote: any change but that somebody voted or left."""
     return new is not None and new != old and (new.stage != "open" or old is None or old.number != new.number)
+
+
+def _is_settled(writing: Writing, meeting_id: str, number: int) -> bool:
+    """Whether a vote is kept as confirmed or broken off, and so for good. The same command of its chair goes on from there."""
+    query = "SELECT EXISTS (SELECT 1 FROM vote WHERE meeting = ? AND number = ? AND stage IN ('confirmed', 'broken off'))"
+    return bool(writing.number(query, meeting_id, number))
 
 
 def _keep_vote(writing: Writing, meeting_id: str, vote: Vote) -> None:

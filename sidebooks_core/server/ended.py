@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 GOES_ON_S = 30.0
-"""That a meeting goes on holds so long, unless it is told meanwhile that it has ended. That it has ended holds for good."""
+"""That a meeting goes on holds so long. That it has ended holds for good. Neither does if it is told meanwhile that it began or
+ended: an end is taken back if another process came first."""
 MOST_KEPT = 4096
 """Meetings that are remembered."""
 
@@ -50,10 +51,12 @@ class EndedMeetings:
             kept: dict[str, float] | dict[str, None] = self._going_until_s if goes_on else self._over
             if len(kept) >= MOST_KEPT:
                 kept.clear()
-            if not goes_on:
-                self._over[meeting_id] = None
-            elif forgotten == self._forgotten:  # else it may have ended since the look
+            if forgotten != self._forgotten:
+                return not goes_on  # it may have ended since the look, or an end was taken back
+            if goes_on:
                 self._going_until_s[meeting_id] = asked_s + GOES_ON_S
+            else:
+                self._over[meeting_id] = None
         return not goes_on
 
     def forget(self, meetings: Iterable[str]) -> None:
@@ -62,3 +65,4 @@ class EndedMeetings:
             self._forgotten += 1
             for one in meetings:
                 self._going_until_s.pop(one, None)
+                self._over.pop(one, None)

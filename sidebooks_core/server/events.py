@@ -26,7 +26,7 @@ from sidebooks_core.server.http import HttpResponse, disconnected
 from sidebooks_core.server.json_text import json_bytes
 from sidebooks_core.server.limits import Quota
 from sidebooks_core.server.listener import DOCUMENTS, MEETING, MEETINGS, PROGRESS, End, Listener, Listening, Told, wake
-from sidebooks_core.server.live.farewells import farewell_at
+from sidebooks_core.server.live.farewells import farewell_of
 from sidebooks_core.server.places import Standings, resource_of
 from sidebooks_core.server.schemas import DocumentsEvent, PageEvent, ShownImage
 from sidebooks_core.server.schemas_shelf import PapersProgress, ProgressEntry
@@ -92,7 +92,7 @@ class Events:
                         yield f"retry: {RETRY_MS}\n\n".encode()
                         async for one in listener.told():
                             yield b": alive\n\n" if one is None else _event(one)
-                        farewell = farewell_at(listener.end, len(self)) if attend is not None else None
+                        farewell = farewell_of(listener, len(self)) if attend is not None else None
                         if farewell is not None:
                             yield _event(Told(MEETING, encoded(farewell)))
                     if listener.end is End.OVER:

@@ -76,6 +76,9 @@ class Seat(Protocol):
     def may_stay(self) -> bool:
         """Whether they may be in it still. False also if that is not known without waiting: then `look`."""
 
+    def has_ended(self) -> bool:
+        """Whether the meeting is over, as far as it is known here."""
+
     def take(self) -> Sequence[bytes]:
         """Messages as JSON, that are to be sent now."""
 
@@ -146,6 +149,8 @@ class Listener:
         self._loop = asyncio.get_running_loop()
         self._until_s = self._loop.time() + LONGEST_S * random.uniform(SHORTEST_SHARE, 1.0)
         self._known_until_s = 0.0
+        self._changes = 0
+        """How often `ask_again` was called."""
         self._wake = asyncio.Event()
         self._is_idle = False
         """Whether all that was taken has been sent."""
@@ -168,6 +173,7 @@ class Listener:
 
     def ask_again(self) -> None:
         """Somebody was logged out, or rights have changed."""
+        self._changes += 1
         self._known_until_s = 0.0
 
     def wake(self) -> None:
@@ -237,8 +243,10 @@ class Listener:
         """Whether more may be sent, or heard. Asked each time: a login may end by time, and then nobody tells of it."""
         answer = self._known()
         if isinstance(answer, Unknown):
-            self._known_until_s = self._loop.time() + KNOWN_FOR_S  # if somebody is logged out during the look, it is 0 again
+            asked_s, changes = self._loop.time(), self._changes
             answer = await self.asks.question.find()
+            if answer and changes == self._changes:  # else somebody was logged out during the look
+                self._known_until_s = asked_s + KNOWN_FOR_S
         if not answer:
             self.stop(End.REVOKED)
         return self.end is None

@@ -116,8 +116,6 @@ class pdf_cmap(pointer):
 
 class pdf_document(pointer):
     local_xref: pointer | None
-    use_page_tree_map: int
-    fwd_page_map: pointer | None
 
 class pdf_font_desc(pointer):
     font: fz_font

@@ -22,20 +22,6 @@ class PageTree(Struct, frozen=True):
     """Whether each node has as many pages below it as it says."""
 
 
-def find_by_counts(document: pymupdf.Document) -> None:
-    """Have the engine find a page by the counts in the nodes. By default it lists all pages at the first look-up. It reads each
-    page object for this: 40 to 190 ms for 600 to 2,400 pages, and only the nodes on the way to a page take 0.5 ms.
-
-    For a tree that holds together; the order of the pages is the same then.
-    """
-    raw_pdf(document).use_page_tree_map = 0
-
-
-def find_by_list(document: pymupdf.Document) -> None:
-    """Have the engine list all pages at the next look-up: for those of many pages, and of the number of a page."""
-    raw_pdf(document).use_page_tree_map = 1
-
-
 def told_count(document: pymupdf.Document) -> int:
     """The number of pages that the document states; 0 if it cannot be read."""
     try:
@@ -87,7 +73,6 @@ def rebuild(document: pymupdf.Document, most: int) -> int:
         pages = pages or strays
         if pages:
             _hang(pdf, pages)
-            find_by_list(document)
     finally:
         for page in strays:
             mupdf.ll_pdf_drop_obj(page)

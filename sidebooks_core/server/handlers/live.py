@@ -18,7 +18,7 @@ from sidebooks_core.server.http import HttpRequest, HttpResponse
 from sidebooks_core.server.json_text import json_bytes
 from sidebooks_core.server.listener import MEETING, End, Listener, Listening, Told
 from sidebooks_core.server.live.connection import Connection, speaker_of
-from sidebooks_core.server.live.farewells import CODES, farewell_at
+from sidebooks_core.server.live.farewells import CODES, farewell_of
 from sidebooks_core.server.live.sockets import Socket, SocketGone
 from sidebooks_core.server.noting import note_screen
 from sidebooks_core.server.parts import ServerParts
@@ -60,7 +60,7 @@ async def _serve(
         try:
             async for one in listener.told():
                 await socket.tell(ALIVE if one is None else _message(one))
-            farewell = farewell_at(listener.end, len(parts.events))
+            farewell = farewell_of(listener, len(parts.events))
             if farewell is not None:
                 await socket.tell(encoded(farewell))
             elif connection is not None:

@@ -79,6 +79,10 @@ class Connection:
     def farewell(self) -> Farewell | None:
         return self.outbox.farewell
 
+    def has_ended(self) -> bool:
+        here = None if self._client is None else self._live.here.find(self._client.speaker.meeting)
+        return here is not None and here.state.mode == "ended"
+
     def take(self) -> list[bytes]:
         return self.outbox.take()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sidebooks_core.meeting.messages import Farewell
-from sidebooks_core.server.listener import End
+from sidebooks_core.server.listener import End, Listener
 
 CODES = {
     "ended": 1000, "revoked": 4401, "protocol": 1008, "no such meeting": 4404, "restart": 1012, "full": 1013, "slow": 4408,
@@ -15,8 +15,16 @@ RETURNS_PER_S = 60.0
 AFTER_FAILURE_S = 5.0
 
 
-def farewell_at(end: End | None, clients: int) -> Farewell | None:
+def farewell_of(listener: Listener, clients: int) -> Farewell | None:
     """None: nothing is to be said. clients: how many are sent away together."""
+    has_ended = listener.seat is not None and listener.seat.has_ended()
+    if listener.end is End.REVOKED and has_ended:  # a guest, whose login ends with the meeting
+        return Farewell(why="ended", return_s=None)
+    return farewell_at(listener.end, clients)
+
+
+def farewell_at(end: End | None, clients: int) -> Farewell | None:
+    """See `farewell_of`."""
     match end:
         case End.CLOSED:
             return Farewell(why="restart", return_s=round(min(max(clients / RETURNS_PER_S, SPREAD_S[0]), SPREAD_S[1]), 1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
@@ -24,8 +25,11 @@ PROGRESS_EVERY_S = 0.25
 TOLD_AT_ONCE = 512
 """Clients that are told a new state in one go, in about 30 ms. Between two groups others have their turn, and so has what those
 answer who were told first: with smaller groups the last is told later."""
+LONGEST_REST_S = 0.1
+"""Between two states that are told, if telling takes long."""
 OTHERS_LAST_S = 15.0
 """What another process said of its clients counts so long."""
+_log = logging.getLogger("sidebooks_core.server")
 
 
 class MeetingHere:
@@ -171,18 +175,25 @@ class MeetingHere:
         """Tell the newest state. Telling rests as long as it took: with many clients, fewer states are told while a page is
         dragged, and others have half of the time."""
         if not self._is_telling and self.state.position > self._told:
-            self._is_telling, self._told = True, self.state.position
-            self._tell_state(self._told, message_json(self.state), iter(self.clients()), self._loop.time())
+            state = self.state
+            self._is_telling, self._told = True, state.position
+            self._tell_state(state.position, message_json(state), iter(self.clients()), 0.0)
 
-    def _tell_state(self, position: Position, data: bytes, left: Iterator[Client], began_s: float) -> None:
-        """Tell those who are left, group by group."""
+    def _tell_state(self, position: Position, data: bytes, left: Iterator[Client], took_s: float) -> None:
+        """Tell those who are left, group by group. took_s: for the groups before."""
+        began_s = self._loop.time()
         some = list(islice(left, TOLD_AT_ONCE))
         for client in some:
-            client.tell_state(position, data)
-        if some:
-            self._loop.call_soon(self._tell_state, position, data, left, began_s)
+            try:
+                client.tell_state(position, data)
+            except Exception:  # noqa: BLE001 - an application's own policy is asked; the others are told all the same
+                _log.exception("a client of the meeting %s cannot be told at once", self.id)
+                client.wake()
+        took_s += self._loop.time() - began_s
+        if len(some) == TOLD_AT_ONCE:
+            self._loop.call_soon(self._tell_state, position, data, left, took_s)
         else:
-            self._loop.call_later(self._loop.time() - began_s, self._rested)
+            self._loop.call_later(min(took_s, LONGEST_REST_S), self._rested)
             self.progress_soon()
 
     def _rested(self) -> None:

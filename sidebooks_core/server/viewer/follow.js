@@ -60,6 +60,7 @@ export class Following {
     on("closed", () => queueMicrotask(() => this.#wentElsewhere())); // when the screen has changed
     addEventListener("hashchange", () => {
       const { kind, id } = part.app.places();
+      if (kind === "document" && this.#opening) this.#opening.isShown = false; // the reader opens this now, not the presenter's
       if (kind === "paper" || kind === "document") this.opens(keyOf(kind, id));
     }, { signal });
   }

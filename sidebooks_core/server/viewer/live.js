@@ -8,6 +8,8 @@ export const CONNECT_MS = 5000;
 export const ANSWER_MS = 2000;
 /** Until a connection that came is in the meeting: of those who come at once, the server lets in one after the other. */
 export const WELCOME_MS = 15_000;
+/** How long a request that says something may take. */
+export const SAID_MS = 10_000;
 /** A clock that goes forward by more than this was asleep. */
 export const JUMP_MS = 5000;
 const TICK_MS = 1000;
@@ -265,7 +267,7 @@ function socketLine({ WebSocket, addresses }, told) {
 }
 
 /** @param {Place} place @param {LineTold} told @returns {Line} */
-function streamLine({ EventSource, addresses, kinds, post }, told) {
+function streamLine({ EventSource, addresses, kinds, post, clock }, told) {
   if (!EventSource) throw new TypeError("there is no EventSource here");
   const source = new EventSource(addresses.stream());
   source.onopen = () => told.opened();
@@ -277,7 +279,8 @@ function streamLine({ EventSource, addresses, kinds, post }, told) {
   const said = (text) => post(text).then((answers) => { for (const one of answers) told.heard(MEETING, one, "", true); });
   const sayNext = () => {
     if (!inOrder.length) return;
-    said(inOrder[0]).then(() => { inOrder.shift(); sayNext(); }, () => told.ended());
+    const answered = clock.after(SAID_MS, () => told.ended()); // what has no answer would hold up all that comes after it
+    said(inOrder[0]).then(() => { answered(); inOrder.shift(); sayNext(); }, () => { answered(); told.ended(); });
   };
   return {
     send(text, isInOrder) {
@@ -286,6 +289,7 @@ function streamLine({ EventSource, addresses, kinds, post }, told) {
       if (inOrder.length === 1) sayNext(); // two requests at once may arrive in another order
     },
     close() {
+      inOrder.length = 0; // what had no answer is said again by the next line
       source.onopen = source.onerror = null;
       source.close();
     },

@@ -9,6 +9,7 @@ import { addressOf } from "./place.js";
 import { speakAlsoOf } from "./matters.js";
 import { shortTime, t } from "./words.js";
 
+const WITHIN_MS = 2000; // all are told at once that one begins
 const AGAIN_MS = 20_000; // where nobody tells when one begins
 
 /** The section, and what looks again at once. @param {App} app */
@@ -59,7 +60,7 @@ export function meetingsSection(app) {
   let changes = null;
   app.afterwards().then((extras) => {
     changes = extras.changes;
-    changes.lookAtMeetings = look;
+    changes.lookAtMeetings = () => setTimeout(look, WITHIN_MS * Math.random());
   }).catch(() => {}); // there is no connection: it is asked now and then
   const timer = setInterval(() => {
     if (!element.isConnected) clearInterval(timer);
