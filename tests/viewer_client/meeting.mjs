@@ -87,6 +87,10 @@ const detailsOf = (told) => ({
   kind: "details", meeting: "m", epoch: 1, seq: 1, name: "本会議", opened_s: 0, agenda: [], roles: { chair: "chair" },
   names: { chair: "議長" }, taking: "speaker", votes: [], ...told,
 });
+const pinged = (house, heard) => {
+  house.socket.tell({ kind: "ping", epoch: 1, seq: 0, is_sure: true, heard });
+  return house.socket.said.filter((one) => one.kind === "pong").pop().count;
+};
 const kinds = (socket) => socket.said.map((one) => one.kind);
 const settled = async (promise) => {
   let found = "waits";
@@ -136,7 +140,7 @@ const settled = async (promise) => {
   house.socket.tell(stateOf({ seq: 1 }));
   house.socket.tell(detailsOf({}));
   house.socket.tell({ kind: "ping", epoch: 1, seq: 1, is_sure: true });
-  assert.deepEqual(house.socket.said[2], { kind: "pong", epoch: 1, seq: 1, is_following: true });
+  assert.deepEqual(house.socket.said[2], { kind: "pong", epoch: 1, seq: 1, is_following: true, count: 1 });
   house.socket.tell({ kind: "ping", epoch: 1, seq: 7, is_sure: true });
   assert.deepEqual(kinds(house.socket).slice(3), ["pong", "ask"]);
   house.clock.pass(5000);
@@ -410,4 +414,23 @@ assert.deepEqual([wayAfter("socket", 1), wayAfter("socket", 2), wayAfter("stream
   assert.equal(house.socket.said[house.socket.said.length - 1].tool, "away");
   house.meeting.close();
   assert.equal(house.clock.count, 0);
+}
+
+{ // a network that holds back what the server says is noticed: a ping says which pong the server had heard
+  const house = makeHouse();
+  house.join();
+  house.socket.tell(stateOf({ seq: 0 }));
+  assert.equal(pinged(house, 0), 1);
+  house.clock.pass(5000);
+  assert.equal(pinged(house, 1), 2);
+  for (let late = 0; late < 2; late += 1) { house.clock.pass(5000); pinged(house, 1); }
+  assert.deepEqual(house.heard("sure").pop(), [true], "15 s old at most: within three pings");
+  house.clock.pass(5000);
+  const newest = pinged(house, 1);
+  assert.deepEqual(house.heard("sure").pop(), [false], "20 s old, perhaps");
+  pinged(house, newest);
+  assert.deepEqual(house.heard("sure").pop(), [true]);
+  house.socket.tell({ kind: "ping", epoch: 1, seq: 0, is_sure: true });
+  assert.deepEqual(house.heard("sure").pop(), [true], "a server that does not say it is taken at its word");
+  house.meeting.close();
 }

@@ -4,6 +4,7 @@
 import { Commands, newId } from "./commands.js";
 import * as following from "./following.js";
 import { CLOCK, Live, MEETING, watchWaking } from "./live.js";
+import { Pings } from "./pings.js";
 import { problem } from "./requests.js";
 
 export { fitted, seen } from "./following.js";
@@ -66,7 +67,7 @@ const FEED = ["documents", "page", "shelf", "progress", "meetings"];
  *
  * `state`: the newest, also after one's own `moved` and `returned`. `details`: the present ones. `connection`: whether there is
  * one, and which way. `behind`: true if the client has been without the present state for ten seconds; false when it has it.
- * `sure`: false if the server cannot tell at present whether it has the newest state. `farewell`: the server ended the connection
+ * `sure`: false if the server cannot tell at present whether it has the newest state, or a network holds back what it says. `farewell`: the server ended the connection
  * for good. `refused`: it wants no connection; false: it is not asked again. `feed`: an event of the stream of events.
  * @typedef {{
  *   state?: (state: State | null) => void,
@@ -113,6 +114,8 @@ export class Meeting {
   #since = "";
   /** The newest position that the server told of. @type {import("./following.js").Position} */
   #newest = [0, 0];
+  #pings = new Pings(0);
+  #late_ms = Infinity; // what is older than this was held back by the network
   #commands = new Commands(this.client, (message) => this.#say(message));
 
   /**
@@ -271,6 +274,7 @@ export class Meeting {
   /** @param {import("./live.js").Way} way */
   #opened(way) {
     const hello = { kind: "hello", protocol: PROTOCOL, meeting: this.id, client: this.client, is_projector: this.isProjector };
+    this.#pings = new Pings(this.clock.now());
     if (way === "socket") this.#say(hello);
     this.listeners.connection?.(true, way);
   }
@@ -292,6 +296,7 @@ export class Meeting {
     welcome: ({ participant, name, ping_s }) => {
       Object.assign(this, { participant, name });
       this.#live.quiet_ms = 2000 * ping_s;
+      this.#late_ms = 3000 * ping_s;
       this.#commands.again(PLACES);
     },
     state: (state) => this.#received(state),
@@ -303,16 +308,19 @@ export class Meeting {
       this.details = details;
       this.listeners.details?.(details);
     },
-    ping: ({ epoch, seq, is_sure: isSure }) => {
-      const { state } = this;
-      this.#say({ kind: "pong", epoch: state?.epoch ?? 0, seq: state?.seq ?? 0, is_following: this.isFollowing });
+    ping: ({ epoch, seq, is_sure: isSure, heard }) => {
+      const [{ state }, now_ms] = [this, this.clock.now()];
+      this.#pings.pinged(heard, now_ms);
+      const isLate = now_ms - this.#pings.made_ms > this.#late_ms;
+      const count = this.#pings.pong(now_ms);
+      this.#say({ kind: "pong", epoch: state?.epoch ?? 0, seq: state?.seq ?? 0, is_following: this.isFollowing, count });
       this.#note([epoch, seq]);
       if (!this.hasNewest) {
         this.#expectNews();
         this.#say({ kind: "ask", what: "state" });
       } else this.#lookUpToDate();
       if (following.needsDetails(this.#follower)) this.#say({ kind: "ask", what: "details" });
-      this.listeners.sure?.(isSure);
+      this.listeners.sure?.(isSure && !isLate);
     },
     done: ({ id, epoch, seq }) => {
       this.#note([epoch, seq]);
