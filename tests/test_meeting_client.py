@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from msgspec.structs import replace
@@ -199,7 +198,7 @@ def test_what_waited_for_a_client_that_slept_is_not_taken_for_news(house: LiveHo
     monkeypatch.setattr(meetings_here, "PING_S", 0.5)
     meeting = house.begin()
     slept_s = 0.0
-    monkeypatch.setattr(client_module, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + slept_s))
+    monkeypatch.setattr(client_module, "_steady_s", lambda: time.monotonic() + slept_s)
 
     async def scenario() -> None:
         nonlocal slept_s

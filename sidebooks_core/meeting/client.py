@@ -70,6 +70,12 @@ MOST_BYTES = 1 << 20
 _log = logging.getLogger("sidebooks_core.meeting")
 
 
+def _steady_s() -> float:
+    """Seconds of a clock that is never set back, and goes on while the machine sleeps, if the system has one that does."""
+    clock = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if clock is None else time.clock_gettime(clock)
+
+
 class MeetingClient:
     """One client of a meeting. Use it as an async context: it is connected until the end of the block, or of the meeting."""
 
@@ -136,7 +142,7 @@ class MeetingClient:
         It is False without a connection, until the first ping over a new one, if nothing was heard for two pings, if a network
         may have held back what is heard for three, if the server cannot tell, and while a newer state is on its way.
         """
-        ping, now_s = self._ping, time.monotonic()
+        ping, now_s = self._ping, _steady_s()
         if self._connection is None or ping is None or not ping.is_sure:
             return False
         is_silent = now_s - self._heard_s > MISSED_PINGS * self._ping_s
@@ -268,13 +274,13 @@ class MeetingClient:
         async with connect(self._address, open_timeout=CONNECT_WITHIN_S, close_timeout=1, **given) as connection:  # type: ignore[arg-type]
             await connection.send(encoded(self._hello).decode())
             self._sent_before |= self._commands.keys()
-            self._ping_s, self._heard_s = PING_S, time.monotonic()
+            self._ping_s, self._heard_s = PING_S, _steady_s()
             self._pings = Pings(self._heard_s)
             try:
                 async with asyncio.timeout(self._patience_s) as alive:
                     while True:
                         message = _message(await connection.recv())
-                        now_s = time.monotonic()
+                        now_s = _steady_s()
                         if now_s - self._heard_s > self._patience_s:
                             raise TimeoutError("this process was suspended: what had waited for it is old, and may be the last")
                         if isinstance(message, Farewell):
@@ -305,11 +311,11 @@ class MeetingClient:
                 self._details, self._follower = message, has_details(self._follower, message)
             case Ping():
                 self._ping = message
-                self._pings.pinged(message.heard, time.monotonic())
+                self._pings.pinged(message.heard, _steady_s())
                 if is_behind(self._follower, (message.epoch, message.seq)):
                     await self._say(Ask(what="state"))
                 epoch, seq = (0, 0) if self.state is None else self.state.position
-                count = self._pings.pong(time.monotonic())
+                count = self._pings.pong(_steady_s())
                 await self._say(Pong(epoch=epoch, seq=seq, is_following=self._follower.is_following, count=count))
             case Done() | Refused():
                 if isinstance(message, Refused):

@@ -287,6 +287,8 @@ class RedisHub:
             except Exception:  # noqa: BLE001 - without this thread the process would never hear of the others again
                 _log.exception("a fault of the hub; it is tried again")
             self._heard_s = None
+            # Each of the idle connections may be as dead, and whoever took it would find that out by waiting for `TIMEOUT_S`.
+            self._redis.connection_pool.disconnect(inuse_connections=False)
             self._closing.wait(min(RETRY_S * 2**self._failures, MOST_RETRY_S) * (0.5 + secrets.randbelow(1000) / 1000))
             self._failures = min(self._failures + 1, 10)
 
