@@ -352,6 +352,33 @@ assert.deepEqual([wayAfter("socket", 1), wayAfter("socket", 2), wayAfter("stream
   await Promise.allSettled(shown);
 }
 
+// A command whose request has no answer holds up nothing for long: the line is made anew, and the command said again
+
+{
+  const house = makeHouse({ WebSocket: undefined });
+  const { meeting, stream } = house;
+  const said = [];
+  meeting.library.fetch = (_, { body }) => { said.push(JSON.parse(body).kind); return new Promise(() => {}); };
+  const alive = { kind: "ping", epoch: 1, seq: 1, is_sure: true };
+  stream.open();
+  stream.tell({ kind: "welcome", protocol: 1, meeting: "m", participant: "chair", name: "", ping_s: 5 });
+  stream.tell(stateOf({ seq: 1 }));
+  const given = [meeting.command("call_everybody"), meeting.command("take_back")];
+  const commands = () => said.filter((one) => !["pong", "ask"].includes(one));
+  for (let passed = 0; passed < 2; passed += 1) { house.clock.pass(4999); stream.tell(alive); }
+  assert.deepEqual([commands(), house.streams.length], [["call_everybody"], 1]);
+  house.clock.pass(2);
+  assert.equal(stream.readyState, 2, "the stream lives, and the request does not");
+  house.clock.pass(4000);
+  assert.equal(house.streams.length, 2);
+  house.stream.open();
+  house.stream.tell({ kind: "welcome", protocol: 1, meeting: "m", participant: "chair", name: "", ping_s: 5 });
+  assert.deepEqual(commands(), ["call_everybody", "call_everybody"]);
+  meeting.close();
+  await Promise.allSettled(given);
+  assert.deepEqual(commands(), ["call_everybody", "call_everybody"], "what waited is not said after one has left");
+}
+
 // What makes no sense to the server is refused, and not sent again
 
 {
