@@ -48,18 +48,24 @@ def result(seat: Seat) -> Any:
     return found
 
 
+def loses_the_roll(seat: Seat) -> list[str]:
+    """The line of a browser fails four times as it asks for the first vote. Returns what it asks for, from now on."""
+    asked: list[str] = []
+
+    def fails(route: Any) -> None:
+        asked.append(route.request.url)
+        route.abort() if len(asked) < 5 else route.continue_()
+
+    seat.tab.route("**/meetings/*/votes/1", fails)
+    return asked
+
+
 def test_a_named_vote_with_a_tie_that_the_chair_decides(hall: Hall) -> None:
     chair = hall.seat(CHAIR).sees(1)
     member, clerk = hall.seat(MEMBER).sees(1), hall.seat(CLERK, screen=PHONE).sees(1)
     projector = hall.seat(CHAIR, f"{hall.place}&projector", screen=DESKTOP).sees(1)
     chair.says(t("n_there", n=3, m=3))
-    failed: list[str] = []
-
-    def fails(route: Any) -> None:
-        failed.append(route.request.url)
-        route.abort() if len(failed) < 5 else route.continue_()
-
-    projector.tab.route("**/meetings/*/votes/1", fails)
+    failed = loses_the_roll(projector)
     open_vote(chair)
     vote(member, "yes")
     member.is_told(t("vote_counted"))
@@ -183,13 +189,7 @@ def test_whose_line_fails_is_asked_all_the_same_and_a_second_chair_votes(hall: H
     row.get_by_role("button", name=t("make_chair")).click()
     row.get_by_text(t("role_chair")).wait_for(timeout=PATIENCE_MS)
     chair.says(t("n_there", n=2, m=2))
-    failed: list[str] = []
-
-    def fails(route: Any) -> None:
-        failed.append(route.request.url)
-        route.abort() if len(failed) < 5 else route.continue_()
-
-    member.tab.route("**/meetings/*/votes/1", fails)
+    failed = loses_the_roll(member)
     open_vote(chair)
     vote(member, "yes")
     member.is_told(t("vote_counted"))

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
@@ -39,7 +40,7 @@ LINGER_S = 10.0
 
 
 @dataclass(slots=True)
-class Child:
+class Child(ABC):
     """A process that is killed, suspended, and started anew."""
 
     name: str
@@ -54,15 +55,16 @@ class Child:
     strays: list[tuple[float, int]] = field(default_factory=list)
     """When it was killed, and its group of processes."""
 
+    @abstractmethod
     def command(self) -> Sequence[str]:
-        raise NotImplementedError
+        """That starts it."""
 
     def environment(self) -> dict[str, str]:
         return dict(os.environ)
 
+    @abstractmethod
     def is_answering(self) -> bool:
         """One look."""
-        raise NotImplementedError
 
     def start(self) -> None:
         """It may take a while until it is ready."""
