@@ -15,7 +15,7 @@ from PIL import Image
 
 from sidebooks_core.encoding import png
 from sidebooks_core.encoding.formats import JPEG
-from sidebooks_core.encoding.worth import DRAWING_FLATNESS, MOSTLY_FLAT, UP_TIMES, lossless_pays
+from sidebooks_core.encoding.worth import DRAWING_FLATNESS, MOSTLY_FLAT, UP_TIMES, bytes_of_text, lossless_pays
 
 SAMPLE_BLOCKS = 16
 """Blocks of rows in a sample of a whole image."""
@@ -26,6 +26,8 @@ _CHECK_ROWS = 128
 """Rows that are compared at once: few enough for the processor's cache and for an early end."""
 _LIKELY_MANY = 64
 """If some rows show more colours, more than 256 are likely in all, and other rows are looked at before the whole."""
+COLOURS_OF_TEXT = 1024
+"""Most colours in a sample of text in a few inks, with those of its smooth edges."""
 _JPEG_HEADERS_BYTES = 620
 _LANE_BYTES = 1536
 """Bytes that are compared side by side: whole pixels, and whole words of 8 bytes."""
@@ -113,6 +115,18 @@ class Sample(Struct, frozen=True):
     def has_few_runs(self) -> bool:
         """Whether it is text or line art on paper."""
         return self.flatness >= _FEW_RUNS
+
+    def is_plainly_text(self, most_colours: int) -> bool:
+        """Whether it is text or line art in a few inks, of which nothing more need be found out. RGB pixels only.
+
+        Of 130 pages of 60 documents, pictures on as much paper have at least 2,092 colours, and nine pages of text in ten have
+        fewer than 1,128.
+        """
+        if not self.colours.size or not self.has_few_runs:
+            return False
+        slots = np.zeros(1 << 16, bool)
+        slots[_slot(self.colours, _HASH_MULTIPLIERS[0])] = True
+        return int(np.count_nonzero(slots)) <= most_colours
 
     @classmethod
     def of(cls, pixels: NDArray[np.uint8]) -> Sample:
@@ -306,6 +320,8 @@ def study(pixels: NDArray[np.uint8], sample: Sample, indices: NDArray[np.uint8] 
 
     indices: the plane that would be written in place of RGB pixels, if there is one.
     """
+    if indices is None and sample.is_plainly_text(COLOURS_OF_TEXT):
+        return Study(is_picture=False, row_filter=png.NONE, lossless_bytes=bytes_of_text(pixels.size))
     written = sample.rows if indices is None else sampled_rows(indices)
     row_filter = png.NONE
     lossless_bytes = len(png.deflated(written, png.NONE)) / sample.share
