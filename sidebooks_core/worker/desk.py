@@ -9,7 +9,6 @@ from collections import OrderedDict, deque
 from typing import TypeVar, cast
 
 import numpy as np
-from msgspec import Struct, field
 from msgspec.structs import replace
 from numpy.typing import NDArray
 from PIL import Image
@@ -42,11 +41,26 @@ from sidebooks_core.engine.store import (
 from sidebooks_core.errors import DamagedDocument, PageNotFound, RenderFailed
 from sidebooks_core.fonts.discovery import FontSet
 from sidebooks_core.text.packing import pack
+from sidebooks_core.worker.banding import BandDrawer
 from sidebooks_core.worker.memory import Growth, resident_bytes
 from sidebooks_core.worker.searching import searched
-from sidebooks_core.worker.sheets import MIN_LIST_BYTES, Place, Sheet, surplus
+from sidebooks_core.worker.sheets import MIN_LIST_BYTES, Held, Place, Sheet, is_to_be_mended, surplus
 from sidebooks_core.workers.answers import Drawn, Inspected
-from sidebooks_core.workers.jobs import Draw, Identify, Inspect, Job, Open, PageJob, ReadLinks, ReadText, ReadWords, Search
+from sidebooks_core.workers.jobs import (
+    Draw,
+    DrawBands,
+    EncodeBands,
+    Hold,
+    Identify,
+    Inspect,
+    Job,
+    Open,
+    PageJob,
+    ReadLinks,
+    ReadText,
+    ReadWords,
+    Search,
+)
 
 Image.preinit()  # else the first save would import it: a job would wait, and a confined worker could not read the files
 
@@ -67,15 +81,6 @@ class DocumentNeeded(Exception):
     """The desk does not hold the document of a job, and cannot open it."""
 
 
-class _Held(Struct):
-    document: OpenDocument
-    source: Source
-    sheets: OrderedDict[int, Sheet] = field(default_factory=OrderedDict)
-    identifier: PageIdentifier | None = None
-    mender: Mender | None = None
-    cut_images: CutImages | None = None
-
-
 class Desk:
     """Does jobs one at a time. Raises SidebooksError for what is wrong with a document or a page."""
 
@@ -92,11 +97,12 @@ class Desk:
         image_decoding.install()
         self._display_list_bytes = display_list_bytes
         self._opens_paths = opens_paths
-        self._held: OrderedDict[str, _Held] = OrderedDict()
+        self._held: OrderedDict[str, Held] = OrderedDict()
         self._is_clearing = False
         self._just_opened: DocumentRef | None = None
         self._growth = Growth(GROWTH_BYTES)
         self._last_pages: deque[Place] = deque(maxlen=2)  # or a spread: who zooms needs them again
+        self.bands = BandDrawer()
 
     def do(self, job: Job[A], given: bytes | int | None) -> A:
         """The answer to one job; `Draw.then` is a job of its own.
@@ -156,14 +162,23 @@ class Desk:
         self._is_clearing &= len(self._held) > KEPT_DOCUMENTS
         return self._is_clearing
 
-    def _answer(self, held: _Held, job: Job[A]) -> object:
+    def _answer(self, held: Held, job: Job[A]) -> object:
         match job:
             case Open():
                 return self._described(held, job.document)
+            case Hold():
+                held.document.find_last_page()
+                return True
             case Identify():
                 return self._identified(held, job)
             case Draw():
                 return self._drawn_record(held, job)
+            case DrawBands():
+                sheet = self._sheet(held, job.document, job.page)
+                sheet.note_drawn(job)
+                return self.bands.draw(job, sheet, grey=self._is_grey(sheet))
+            case EncodeBands():
+                return self.bands.encode(job)
             case ReadWords():
                 return tuple(word for word in held.document.words(job.page) if _is_somewhere(word))
             case ReadText():
@@ -176,7 +191,7 @@ class Desk:
                 return self._inspected(held, job)
         raise TypeError(f"no such job: {type(job).__name__}")
 
-    def _described(self, held: _Held, ref: DocumentRef) -> DocumentInfo:
+    def _described(self, held: Held, ref: DocumentRef) -> DocumentInfo:
         try:
             described = held.document.info
         except BaseException:
@@ -185,7 +200,7 @@ class Desk:
         self._just_opened = ref
         return described
 
-    def _identified(self, held: _Held, job: Identify) -> tuple[str, ...]:
+    def _identified(self, held: Held, job: Identify) -> tuple[str, ...]:
         if held.identifier is None:
             held.identifier = PageIdentifier(
                 held.document.handle, job.document.digest or job.document.token, held.document.kind
@@ -196,7 +211,7 @@ class Desk:
             ids.append(held.identifier.content_id(job.page + len(ids)))
         return tuple(ids)
 
-    def _drawn_record(self, held: _Held, job: Draw) -> Drawn:
+    def _drawn_record(self, held: Held, job: Draw) -> Drawn:
         """Draw once, cut into tiles, encode each."""
         started_s = time.perf_counter()
         spec = job.spec
@@ -204,11 +219,11 @@ class Desk:
         rect_px = [spec.x0_px, spec.y0_px, spec.x1_px, spec.y1_px]
         pixels = self._drawn_mended(held, job, sheet, spec.scale, rect_px)
         drawn_s = time.perf_counter()
+        sheet.note_drawn(job)
         record = record_of(pixels, spec.tile_px, job.image_format, job.quality, sheet.problems)
-        sheet.most_px = max(sheet.most_px, *pixels.shape[:2])
         return Drawn(record, drawn_s - started_s, time.perf_counter() - drawn_s)
 
-    def _inspected(self, held: _Held, job: Inspect) -> Inspected:
+    def _inspected(self, held: Held, job: Inspect) -> Inspected:
         inspection = inspect_page(held.document, job.page, self.font_set)
         if inspection.warnings:
             forget_resources(held.document.handle)  # so the next page reads and reports them
@@ -220,7 +235,7 @@ class Desk:
         self._drawn_mended(held, job, sheet, scale, rect_px)
         return Inspected(replace(inspection, problems=tuple(sheet.problems)), time.perf_counter() - started_s)
 
-    def _hold(self, ref: DocumentRef, given: bytes | int | None) -> _Held:
+    def _hold(self, ref: DocumentRef, given: bytes | int | None) -> Held:
         held = self._held.get(ref.token)
         if held is not None:
             _require_unchanged(held.source, ref)
@@ -235,7 +250,7 @@ class Desk:
         self._is_clearing |= len(self._held) > MAX_DOCUMENTS
         return held
 
-    def _open(self, ref: DocumentRef, source: Source) -> _Held:
+    def _open(self, ref: DocumentRef, source: Source) -> Held:
         try:
             _require_unchanged(source, ref)
             document = _opened(ref, source)
@@ -243,7 +258,7 @@ class Desk:
             shrink_store()  # the engine must let go of the document before its source is closed
             source.close()
             raise
-        return _Held(document, source)
+        return Held(document, source)
 
     def _forget(self, token: str) -> None:
         held = self._held.pop(token)
@@ -256,10 +271,10 @@ class Desk:
         held.source.close()
         self._growth.settle()
 
-    def _drawn_mended(self, held: _Held, job: PageJob[A], sheet: Sheet, scale: float, rect_px: list[int]) -> NDArray[np.uint8]:
+    def _drawn_mended(self, held: Held, job: PageJob[A], sheet: Sheet, scale: float, rect_px: list[int]) -> NDArray[np.uint8]:
         """Draw pixels, and add their problems to the sheet. Raises RenderFailed if nothing of the page can be drawn."""
         pixels, found = self._drawn(sheet, scale, rect_px)
-        if (found or sheet.problems) and _is_to_be_mended(sheet, found) and self._mend(held, job, sheet, found):
+        if (found or sheet.problems) and is_to_be_mended(sheet, found) and self._mend(held, job, sheet, found):
             pixels, found = self._drawn(sheet, scale, rect_px)
         sheet.problems.update(dict.fromkeys(found))
         return pixels
@@ -275,7 +290,7 @@ class Desk:
             forget_unpacked()  # so the next page that draws the same image reports the problem, too
         return pixels, found
 
-    def _mend(self, held: _Held, job: PageJob[A], sheet: Sheet, found: tuple[str, ...]) -> bool:
+    def _mend(self, held: Held, job: PageJob[A], sheet: Sheet, found: tuple[str, ...]) -> bool:
         """Examine a page that has problems, and mend its images. Returns whether the page has another display list now.
 
         found: the problems that drawing has just found.
@@ -306,7 +321,7 @@ class Desk:
             raise RenderFailed(f"{ref.name}, page {page + 1}: nothing of it can be drawn ({'; '.join(lost)})", page=page)
         return mended is not None
 
-    def _sheet(self, held: _Held, ref: DocumentRef, page: int) -> Sheet:
+    def _sheet(self, held: Held, ref: DocumentRef, page: int) -> Sheet:
         if (ref.token, page) not in self._last_pages:
             self._last_pages.append((ref.token, page))
             if self._growth.look():
@@ -348,11 +363,6 @@ class Desk:
 def _is_somewhere(box: Word | Link) -> bool:
     """Whether a box has finite numbers. A damaged matrix gives text a box without a place."""
     return math.isfinite(box.x0_pt + box.y0_pt + box.x1_pt + box.y1_pt)
-
-
-def _is_to_be_mended(sheet: Sheet, found: tuple[str, ...]) -> bool:
-    """Whether the page must be examined. found: the problems that drawing has just found."""
-    return not sheet.is_judged or (not sheet.is_mended and not IMAGE_PROBLEMS.isdisjoint(found))
 
 
 def _opened(ref: DocumentRef, source: Source) -> OpenDocument:

@@ -1,11 +1,20 @@
-"""Pages ready to draw, and which of them go when they take too much memory."""
+"""What a worker holds of a document: its pages as display lists, and what was found out about them. Which of them go."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
+
+from sidebooks_core.documents.problems import IMAGE_PROBLEMS
+from sidebooks_core.documents.source import Source
+from sidebooks_core.engine.identity.pages import PageIdentifier
+from sidebooks_core.engine.images.lengths import CutImages
+from sidebooks_core.engine.images.mending import Mender
+from sidebooks_core.engine.open_document import OpenDocument
+from sidebooks_core.workers.jobs import Draw, DrawBands
 
 Place = tuple[str, int]
 """A page of a document: the document's token, and the page from 0."""
@@ -40,6 +49,25 @@ class Sheet(Struct):
     def is_passing(self) -> bool:
         """Whether only a preview was drawn of it, and it is cheap to make again."""
         return self.most_px < PREVIEW_PX and self.cpu_s < DEAR_S
+
+    def note_drawn(self, job: Draw | DrawBands) -> None:
+        """A raster of it is drawn."""
+        spec = job.spec
+        self.most_px = max(self.most_px, spec.x1_px - spec.x0_px, spec.y1_px - spec.y0_px)
+
+
+class Held(Struct):
+    document: OpenDocument
+    source: Source
+    sheets: OrderedDict[int, Sheet] = field(default_factory=OrderedDict)
+    identifier: PageIdentifier | None = None
+    mender: Mender | None = None
+    cut_images: CutImages | None = None
+
+
+def is_to_be_mended(sheet: Sheet, found: tuple[str, ...]) -> bool:
+    """Whether the page must be examined. found: the problems that drawing has just found."""
+    return not sheet.is_judged or (not sheet.is_mended and not IMAGE_PROBLEMS.isdisjoint(found))
 
 
 def surplus(listed: Sequence[tuple[Place, Sheet]], most_bytes: int, kept: Collection[Place]) -> Iterator[Place]:

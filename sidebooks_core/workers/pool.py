@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, Required, TypedDict, TypeVar, Unpack
 
 import msgspec
 
@@ -39,10 +39,20 @@ _log = logging.getLogger("sidebooks_core.workers")
 F = TypeVar("F", bound=Flight)
 
 
+class Taker(TypedDict, total=False):
+    """The worker that takes a job."""
+
+    is_spare: Required[bool]
+    trust_domain: str | None
+    """Of all documents that the worker has seen. None, or not given: it has seen none."""
+    can_help: bool
+    """The worker can take part in the work on a page that another worker has. Not given: it cannot."""
+
+
 class JobSource(Listener[F], Protocol[F]):
     """The source from which workers' threads take their jobs."""
 
-    def take(self, held_documents: set[str], follow_ups: Sequence[F] = (), *, is_spare: bool) -> F | None:
+    def take(self, held_documents: set[str], follow_ups: Sequence[F] = (), **worker: Unpack[Taker]) -> F | None:
         """Wait for the next job for a worker that holds some documents; None: the pool closes.
 
         follow_ups: jobs that follow from this worker's last one. They wait in the queue like all others; this worker may take
@@ -161,7 +171,13 @@ class WorkerPool(Generic[F]):
                     follow_ups = ()
                     worker, failure = self._try_start()
                     self._count_started(is_spare)
-                flight = self._source.take(worker.held_documents if worker else set(), follow_ups, is_spare=is_spare)
+                flight = self._source.take(
+                    worker.held_documents if worker else set(),
+                    follow_ups,
+                    is_spare=is_spare,
+                    trust_domain=worker.trust_domain if worker else None,
+                    can_help=worker is not None and worker.files is not None,
+                )
                 if flight is None:
                     return
                 if worker is None:  # a second try, for this job: the reason of the failure may have passed
