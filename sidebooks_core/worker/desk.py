@@ -31,7 +31,7 @@ from sidebooks_core.engine.images.mending import Mender
 from sidebooks_core.engine.inspection import inspect_page
 from sidebooks_core.engine.messages import take_messages
 from sidebooks_core.engine.open_document import OpenDocument
-from sidebooks_core.engine.opening import open_document
+from sidebooks_core.engine.opening import open_by
 from sidebooks_core.engine.store import forget_resources, forget_unpacked, lacks_colour_links, make_colour_link, shrink_store
 from sidebooks_core.engine.thin_lines import is_layout_known
 from sidebooks_core.errors import DamagedDocument, PageNotFound, RenderFailed
@@ -259,12 +259,11 @@ class Desk:
     def _open(self, ref: DocumentRef, source: Source) -> _Held:
         try:
             _require_unchanged(source, ref)
-            document = _opened(ref, source)
+            return _Held(open_by(ref, source), source)
         except BaseException:
             shrink_store()  # the engine must let go of the document before its source is closed
             source.close()
             raise
-        return _Held(document, source)
 
     def _forget(self, token: str) -> None:
         held = self._held.pop(token)
@@ -308,7 +307,7 @@ class Desk:
         if not IMAGE_PROBLEMS.isdisjoint((*sheet.problems, *found)):
             sheet.is_mended = True
             if held.mender is None:
-                held.mender = Mender(held.document, lambda: _opened(ref, held.source))
+                held.mender = Mender(held.document, lambda: open_by(ref, held.source))
             mended = held.mender.mend(page, sheet.cut_images)
         if mended is not None:
             sheet.display_list, sheet.grey = mended.display_list, None
@@ -384,10 +383,6 @@ def _is_somewhere(box: Word | Link) -> bool:
 def _is_to_be_mended(sheet: _Sheet, found: tuple[str, ...]) -> bool:
     """Whether the page must be examined. found: the problems that drawing has just found."""
     return not sheet.is_judged or (not sheet.is_mended and not IMAGE_PROBLEMS.isdisjoint(found))
-
-
-def _opened(ref: DocumentRef, source: Source) -> OpenDocument:
-    return open_document(source, password=ref.password, name=ref.name, limits=ref.limits, chapters=ref.chapters)
 
 
 def _require_unchanged(source: Source, ref: DocumentRef) -> None:
