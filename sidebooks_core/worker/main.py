@@ -75,7 +75,6 @@ def main(desk_type: type[Desk] | None = None) -> None:
         for reply in _replies(desk, assignment.job, given):
             wire.send(replies, to_bytes(reply))
         _die_if_host_hangs(0)
-        desk.rest()
 
 
 def look_ahead(desk: Desk) -> None:
