@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+import struct
 from bisect import bisect_left
 
 from msgspec import Struct
@@ -30,6 +31,10 @@ drawn twice."""
 LARGEST_GLYPH_PX = 200.0
 """Glyphs up to this size are drawn from their own pixels, whatever the clip. The engine's bound is 256."""
 _TYPE3_GLYPHS = 256
+_MATRIX = struct.Struct("=4f")
+"""The engine's matrix without its move."""
+_SPAN = struct.Struct("@P4f")
+"""How a span of text begins: the address of its font, and the matrix of its glyphs."""
 _AROUND_PX = 2
 """Rows beside an operation that belong to it: smoothing, and the least width of lines."""
 
@@ -92,7 +97,8 @@ def _tops(crossed_px: list[tuple[float, float]], height_px: int, wanted: int, st
     tops = {0}
     for number in range(1, wanted):
         ideal = height_px * number / wanted
-        nearest = min(free, key=lambda row: abs(row - ideal), default=0)
+        place = bisect_left(free, ideal)
+        nearest = min(free[max(0, place - 1) : place + 1], key=lambda row: abs(row - ideal), default=0)
         if abs(nearest - ideal) < max(step_px, height_px / wanted) / 2:
             tops.add(nearest)
     return tuple(sorted(tops))
@@ -204,26 +210,29 @@ class _Witness(mupdf.FzDevice2):
 
     def _see_text(self, text: mupdf.fz_text, stroke: mupdf.fz_stroke_state | None, matrix: mupdf.fz_matrix) -> None:
         span = text.head
-        times = self._scale * math.sqrt(abs(matrix.a * matrix.d - matrix.b * matrix.c))
+        # Read all at once, as in `thin_lines`: through the binding each number costs more than all else.
+        a, b, c, d = _MATRIX.unpack(ctypes.string_at(int(matrix.this), _MATRIX.size))
+        times = self._scale * math.sqrt(abs(a * d - b * c))
         while span is not None:
-            trm = span.trm
-            size_px = times * max(math.hypot(trm.a, trm.b), math.hypot(trm.c, trm.d))
+            font, a, b, c, d = _SPAN.unpack(ctypes.string_at(int(span.this), _SPAN.size))
             if not self._count():
                 return
-            if not size_px < LARGEST_GLYPH_PX or not self._is_of_stencils(span.font):
+            size_px = times * max(math.hypot(a, b), math.hypot(c, d))
+            if not size_px < LARGEST_GLYPH_PX or not self._is_of_stencils(font, span) or not _is_read_right(span):
                 self._cross_box(mupdf.ll_fz_bound_text(text, stroke, matrix))
                 return
             span = span.next
 
-    def _is_of_stencils(self, font: mupdf.fz_font) -> bool:
-        """Whether no glyph is drawn operation by operation. Glyphs of Type 3 fonts are, if they have colours of their own."""
-        flags = font.t3flags  # an array with one number for each glyph; only Type 3 fonts have it
-        if flags is None:
-            return True
-        known = self._stencil_fonts.get(int(flags))
+    def _is_of_stencils(self, address: int, span: mupdf.fz_text_span) -> bool:
+        """Whether no glyph is drawn operation by operation. Glyphs of Type 3 fonts are, if they have colours of their own.
+
+        address: of the span's font.
+        """
+        known = self._stencil_fonts.get(address)
         if known is None:
-            used = (ctypes.c_uint16 * _TYPE3_GLYPHS).from_address(int(flags))
-            known = self._stencil_fonts[int(flags)] = all(is_stencil(one) for one in used if one)
+            flags = span.font.t3flags  # an array with one number for each glyph; only Type 3 fonts have it
+            used = (ctypes.c_uint16 * _TYPE3_GLYPHS).from_address(int(flags)) if flags is not None else ()
+            known = self._stencil_fonts[address] = all(is_stencil(one) for one in used if one)
         return known
 
     def _see_image(self, image: mupdf.fz_image, matrix: mupdf.fz_matrix) -> None:
@@ -249,6 +258,18 @@ class _Witness(mupdf.FzDevice2):
             self.is_full = True
             self._cookie.set_abort()
         return not self.is_full
+
+
+_checked: list[bool] = []
+"""Whether spans of text begin as they are read here; empty until one was looked at."""
+
+
+def _is_read_right(span: mupdf.fz_text_span) -> bool:
+    """Whether the engine's spans begin with a font and a matrix. The first span tells, through the binding."""
+    if not _checked:
+        read = _SPAN.unpack(ctypes.string_at(int(span.this), _SPAN.size))[1:]
+        _checked.append(read == (span.trm.a, span.trm.b, span.trm.c, span.trm.d))
+    return _checked[0]
 
 
 _WATCHED = tuple(name for name in vars(_Witness) if not name.startswith("_"))

@@ -162,6 +162,8 @@ class Desk:
         return self._is_clearing
 
     def _answer(self, held: Held, job: Job[A]) -> object:
+        if not isinstance(job, EncodeBands):
+            self.bands.forget()
         match job:
             case Open():
                 return self._described(held, job.document)

@@ -99,7 +99,7 @@ class fz_stroke_state(pointer):
 class fz_text(pointer):
     head: fz_text_span | None
 
-class fz_text_span:
+class fz_text_span(pointer):
     font: fz_font
     len: int
     next: fz_text_span | None
