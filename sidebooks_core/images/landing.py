@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from sidebooks_core.documents.document import Document
 from sidebooks_core.errors import RenderFailed, RenderTimeout, ServiceClosed, SidebooksError
 from sidebooks_core.images.dispatch import Dispatcher
+from sidebooks_core.images.helping import call_helper
 from sidebooks_core.images.keeping import Keeper, own_id, scoped
 from sidebooks_core.images.requests import Request
 from sidebooks_core.images.seeking import Seeker, identifying
@@ -22,7 +23,7 @@ from sidebooks_core.scheduling.flights import State
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.stores.record import Record
 from sidebooks_core.workers.answers import Drawn
-from sidebooks_core.workers.jobs import NO_WORKER, Draw, Identify, Job
+from sidebooks_core.workers.jobs import NO_WORKER, Draw, DrawBands, Hold, Identify, Job
 
 MOST_LOOKS = 3
 """After so many looks for a record that other processes may have made, it is made here. Keys share marks, so a mark may change
@@ -44,16 +45,28 @@ class Landing:
         self.aged = dispatcher.aged
         self.lingers = dispatcher.lingers
 
-    def take(self, held_documents: set[str], follow_ups: Sequence[Flight] = (), *, is_spare: bool) -> Flight | None:
+    def take(
+        self,
+        held_documents: set[str],
+        follow_ups: Sequence[Flight] = (),
+        *,
+        is_spare: bool,
+        trust_domain: str | None = None,
+        can_help: bool = False,
+    ) -> Flight | None:
         """The next flight for a worker, which may begin it."""
         while True:
-            flight = self._dispatcher.take(held_documents, follow_ups, is_spare=is_spare)
+            flight = self._dispatcher.take(
+                held_documents, follow_ups, is_spare=is_spare, trust_domain=trust_domain, can_help=can_help
+            )
             follow_ups = ()
             request = flight.work.request if flight is not None else None
             if flight is None or request is None:
                 return flight
             try:
                 if self._may_begin(flight, request):
+                    if can_help and flight.document in held_documents:
+                        call_helper(self._dispatcher, flight, request)
                     return flight
             except Exception as fault:  # noqa: BLE001 - this thread serves on, and those who wait are told
                 self._dispatcher.leave(flight, has_lost_worker=False)
@@ -100,6 +113,8 @@ class Landing:
             error = ServiceClosed(error.message, document_id=error.document_id, page=error.page)
         work = flight.work
         match work.job:
+            case DrawBands() | Hold():
+                return []
             case Draw(then=None) if work.request is not None:
                 return self._drawn(flight, work.request, answer, error)
             case Draw() if work.request is not None:
