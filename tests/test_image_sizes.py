@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import zipfile
 from collections.abc import Iterator
 from itertools import product
@@ -17,6 +18,7 @@ from sidebooks_core.documents.model import PageGeometry
 from sidebooks_core.documents.source import Source
 from sidebooks_core.engine.comics import JPEG_HEAD_BYTES
 from sidebooks_core.engine.images import reading
+from sidebooks_core.engine.mupdf import ENGINE_ERRORS
 from sidebooks_core.engine.open_document import OpenDocument
 from sidebooks_core.engine.opening import open_document
 from sidebooks_core.engine.sequence import PageSequence
@@ -124,3 +126,41 @@ def test_a_tiff_whose_data_is_cut_off_keeps_the_sizes_of_its_pages() -> None:
     assert cut.info.pages == whole.info.pages
     whole.close()
     cut.close()
+
+
+def by_hand(*entries: tuple[int, int, int]) -> bytes:
+    """A TIFF of two equal pages of 48 x 64 pixels. entries: further ones, each a tag, a kind and a value of 4 bytes."""
+    pixels = 48 * 64
+    rows = [(256, 4, 48), (257, 4, 64), (258, 4, 8), (259, 4, 1), (262, 4, 1), (277, 4, 1), (278, 4, 64), (279, 4, pixels)]
+    rows = sorted([*rows, (273, 4, 8), *entries])
+    content = struct.pack("<2sHI", b"II", 42, 8 + pixels) + bytes(pixels)
+    for following in (len(content) + 2 + 12 * len(rows) + 4, 0):
+        directory = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in rows)
+        content += struct.pack("<H", len(rows)) + directory + struct.pack("<I", following)
+    return content
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [(282, 4, 300), (283, 4, 200), (296, 3, 2)],
+        [(282, 3, 300), (283, 3, 300), (296, 3, 3)],
+        [(282, 4, 0xFFFFFFFF), (283, 4, 1), (296, 3, 2)],
+        [(282, 5, 2_000_000_000), (283, 5, 2_000_000_000)],
+        [(282, 5, 8), (283, 5, 8), (296, 3, 2), (274, 3, 6)],
+        [(282, 5, 2_000_000_000), (283, 5, 2_000_000_000), (274, 3, 6)],
+        [(256, 16, 8), (274, 3, 6)],
+        [(256, 16, 8)],
+    ],
+)
+def test_odd_entries_of_a_tiff_change_no_size(entries: list[tuple[int, int, int]]) -> None:
+    document = opened(by_hand(*entries))
+    assert document.page_count == 2
+    sizes = list(document.info.pages)
+    for index in range(2):
+        try:
+            page = document.handle.load_page(index)
+        except ENGINE_ERRORS:
+            continue  # a page that cannot be drawn has any size
+        assert (sizes[index].width_pt, sizes[index].height_pt) == (page.rect.width, page.rect.height)
+    document.close()

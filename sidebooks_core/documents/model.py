@@ -106,7 +106,7 @@ class SearchHit(Struct, frozen=True):
     text: str
 
 
-class PageGeometry(Struct, frozen=True):
+class PageGeometry(Struct, frozen=True, gc=False):
     """A page's size in points as shown (rotated, cropped), its label, and its size in pixels if it is one image."""
 
     width_pt: Side
