@@ -8,7 +8,7 @@ share one blob: on most pages many tiles are blank. `problems` lists in words wh
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Annotated
 
 from msgspec import Meta, Struct, msgpack
@@ -62,14 +62,36 @@ class RecordUnreadable(ValueError):
 
 def pack(tiles: Iterable[PackedTile], columns: int, problems: Iterable[str] = ()) -> bytes:
     """A record of tiles that are given row by row. problems: what of the page could not be drawn; the first few are kept."""
+    tiles = list(tiles)
+    if len(tiles) == 1:  # no other tile can be equal: its bytes need not be hashed
+        return _packed([(tiles[0].media_type, tiles[0].data)], [[0, tiles[0].width_px, tiles[0].height_px]], columns, problems)
     blob_numbers: dict[tuple[str, bytes], int] = {}
     index: list[list[int]] = []
     for tile in tiles:
         number = blob_numbers.setdefault((tile.media_type, tile.data), len(blob_numbers))
         index.append([number, tile.width_px, tile.height_px])
-    blobs = [[media_type, len(data)] for media_type, data in blob_numbers]
-    header = msgpack.encode([PACKING_VERSION, columns, blobs, index, _kept(problems)])
-    return b"".join([_LENGTH.pack(len(header)), header, *(data for _, data in blob_numbers)])
+    return _packed(list(blob_numbers), index, columns, problems)
+
+
+def _packed(blobs: list[tuple[str, bytes]], index: list[list[int]], columns: int, problems: Iterable[str]) -> bytes:
+    lengths = [[media_type, len(data)] for media_type, data in blobs]
+    header = msgpack.encode([PACKING_VERSION, columns, lengths, index, _kept(problems)])
+    return b"".join([_LENGTH.pack(len(header)), header, *(data for _, data in blobs)])
+
+
+def stacked(records: Sequence[bytes]) -> bytes:
+    """One record of the tiles of several, one below another. Raises RecordUnreadable, also if they are of different widths."""
+    columns = {_header(record)[0].columns for record in records}
+    if len(columns) != 1 or not min(columns):
+        raise RecordUnreadable("records of different widths cannot be stacked")
+    width = columns.pop()
+    tiles: list[PackedTile] = []
+    problems: list[str] = []
+    for record in records:
+        header, _ = _header(record)
+        tiles += [unpack_tile(record, place % width, place // width) for place in range(len(header.tiles))]
+        problems += header.problems
+    return pack(tiles, width, problems)
 
 
 def unpack_tile(record: bytes, column: int, row: int) -> PackedTile:
