@@ -122,6 +122,32 @@ class Dispatcher:
                 seat.wake.wait()
             return seat.flight
 
+    def take_ahead(self, held_documents: set[str], flight: Flight) -> Flight | None:
+        """The flight that a worker is to begin after the bulk flight which it will end in a moment. Never waits.
+
+        The next flight in the queue is taken if it is of the same document. No flight is taken for a more urgent one, since the
+        spare may have that, or while the document is suspect.
+        """
+        with self._lock:
+            is_suspect = self._suspects.includes(flight.document, time.monotonic())
+            if self._closed or is_suspect or flight.priority is not Priority.BULK:
+                return None
+            barred, finishing = self._suspects.at_work(), set(self._finishing.values())
+            return self._flights.take(held_documents, Priority.BULK, barred, finishing, flight.document)
+
+    def put_back(self, flight: Flight) -> None:
+        """A flight was taken ahead, and no worker has begun it: it waits again, first in its class.
+
+        The flight must hold no lease. It lands if no request waits for it any more.
+        """
+        with self._lock:
+            if flight.waiting and not self._closed:
+                self._put_back(flight, self._flights.repeat)
+                return
+            waiting = self._flights.land(flight)
+        for wanted in waiting:
+            fail(wanted.future, _closed())
+
     def leave(self, flight: Flight, *, has_lost_worker: bool) -> None:
         """A worker is done with a flight, or was lost to it. If it was lost, the document is suspect for a while."""
         with self._lock:
@@ -248,7 +274,7 @@ class Dispatcher:
                 seat.wake.notify()
             self._idle.clear()
         for wanted in dropped:
-            fail(wanted.future, ServiceClosed("the service was closed before this was done"))
+            fail(wanted.future, _closed())
 
     def _enter(self, flight: Flight, wanted: Wanted) -> _Entered:
         """Join a flight, or begin this one. Raises QueueFull. Under the lock."""
@@ -288,7 +314,7 @@ class Dispatcher:
         for flight in follow_ups:
             for wanted in flight.take_waiting():
                 if self._closed:
-                    entered.append(_Entered(wanted, error=ServiceClosed("the service was closed before this was done")))
+                    entered.append(_Entered(wanted, error=_closed()))
                 elif not wanted.future.cancelled():
                     try:
                         entered.append(self._enter(flight, wanted))
@@ -342,6 +368,10 @@ class Dispatcher:
             self._aged.update((flight, None) for flight, _ in chosen)
         for _, interrupt in chosen:
             interrupt()
+
+
+def _closed() -> ServiceClosed:
+    return ServiceClosed("the service was closed before this was done")
 
 
 def _tell(entered: Sequence[_Entered]) -> None:

@@ -49,16 +49,20 @@ class Landing:
         while True:
             flight = self._dispatcher.take(held_documents, follow_ups, is_spare=is_spare)
             follow_ups = ()
-            request = flight.work.request if flight is not None else None
-            if flight is None or request is None:
+            if flight is None or self._is_to_begin(flight):
                 return flight
-            try:
-                if self._may_begin(flight, request):
-                    return flight
-            except Exception as fault:  # noqa: BLE001 - this thread serves on, and those who wait are told
-                self._dispatcher.leave(flight, has_lost_worker=False)
-                for wanted in self._dispatcher.land(flight):
-                    fail(wanted.future, _not_begun(request, fault))
+
+    def take_ahead(self, held_documents: set[str], flight: Flight) -> Flight | None:
+        """The flight that a worker is to begin after a bulk flight which it will end in a moment. Never waits for a flight."""
+        while True:
+            following = self._dispatcher.take_ahead(held_documents, flight)
+            if following is None or self._is_to_begin(following):
+                return following
+
+    def put_back(self, flight: Flight) -> None:
+        """A flight that was taken ahead was not begun."""
+        self._let_go(flight)
+        self._dispatcher.put_back(flight)
 
     def slow(self, flight: Flight) -> None:
         """A page that is drawn before it is identified takes long. An idle worker identifies it, so that its record may be
@@ -112,6 +116,19 @@ class Landing:
             else:
                 resolve(wanted.future, answer)
         return []
+
+    def _is_to_begin(self, flight: Flight) -> bool:
+        """Whether a worker must begin a flight that it took. If not, the flight has landed, or it waits for another process."""
+        request = flight.work.request
+        if request is None:
+            return True
+        try:
+            return self._may_begin(flight, request)
+        except Exception as fault:  # noqa: BLE001 - this thread serves on, and those who wait are told
+            self._dispatcher.leave(flight, has_lost_worker=False)
+            for wanted in self._dispatcher.land(flight):
+                fail(wanted.future, _not_begun(request, fault))
+            return False
 
     def _may_begin(self, flight: Flight, request: Request) -> bool:
         """Whether a worker must begin a drawing that it took. If not, the flight has landed, or it waits for

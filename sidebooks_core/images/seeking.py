@@ -121,6 +121,7 @@ class Seeker:
             spec=request.spec,
             image_format=profile.image_format,
             quality=profile.quality,
+            tells_drawn=wanted.priority is Priority.BULK,
             then=_identify_job(self.settings, document, request.page, wanted.priority) if key is None else None,
         )
         names = [request.place] if key is None else [request.place, key]

@@ -121,8 +121,11 @@ class JobQueue:
         least_urgent: Priority = Priority.BULK,
         barred_documents: Collection[str] = (),
         reserved_documents: Collection[str] = (),
+        only_document: str | None = None,
     ) -> Entry | None:
         """Take the next job for a worker that holds some documents, of classes down to `least_urgent`.
+
+        only_document: take the next job only if it is of this document.
 
         Jobs of barred documents stay in the queue, unless they are VISIBLE. Jobs of reserved documents stay, unless the worker
         holds the document.
@@ -147,6 +150,8 @@ class JobQueue:
                 chosen_by, chosen = next((one for one in ahead if one[1].document in held_documents), ahead[0])
             if client not in chosen.clients and passed >= self.CLIENT_LOOKAHEAD:
                 chosen_by, chosen = client, first
+            if only_document not in (None, chosen.document):
+                return None
             if chosen.key != first.key:
                 self._passed_over[first.key] = passed + 1
             waiting.had_turn(chosen_by)
