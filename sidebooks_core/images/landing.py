@@ -22,7 +22,7 @@ from sidebooks_core.scheduling.flights import State
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.stores.record import Record
 from sidebooks_core.workers.answers import Drawn
-from sidebooks_core.workers.jobs import NO_WORKER, Draw, Identify, Job
+from sidebooks_core.workers.jobs import NO_WORKER, Draw, Identify, Job, page_of
 
 MOST_LOOKS = 3
 """After so many looks for a record that other processes may have made, it is made here. Keys share marks, so a mark may change
@@ -119,9 +119,13 @@ class Landing:
 
     def _is_to_begin(self, flight: Flight) -> bool:
         """Whether a worker must begin a flight that it took. If not, the flight has landed, or it waits for another process."""
-        request = flight.work.request
+        request, work = flight.work.request, flight.work
         if request is None:
-            return True
+            is_known = work.content_ids is not None and work.content_ids.of(page_of(work.job) or 0) is not None
+            if is_known:  # by another flight, since this one was queued
+                self._dispatcher.leave(flight, has_lost_worker=False)
+                self._dispatcher.enter(self._identified(flight, None, None))
+            return not is_known
         try:
             return self._may_begin(flight, request)
         except Exception as fault:  # noqa: BLE001 - this thread serves on, and those who wait are told
@@ -291,8 +295,8 @@ class Landing:
                 follow_ups += self._sought_again([wanted])
             else:
                 fail(wanted.future, wanted.failure or error)
-        if work.background is not None and isinstance(work.job, Identify):
-            following = work.background.after(work.job.page)
+        for background in work.backgrounds:
+            following = background.following()
             follow_ups += [following] if following is not None else []
         return follow_ups
 

@@ -131,20 +131,33 @@ class Seeker:
 def identifying(
     settings: Settings, document: Document, page: int, wanted: Wanted, background: Background | None = None
 ) -> Flight:
-    """The flight that learns the content id of a page, and of those after it as far as the time allows."""
+    """The flight that learns the content id of a page, and of those after it as far as the time allows.
+
+    Bulk requests for records, and the background, share a flight for each block of pages: else several workers would identify
+    the same pages. A request whose page the flight did not reach is sought again.
+    """
     job = _identify_job(settings, document, page, wanted.priority)
-    work = Work(job, document.data, content_ids=document.content_ids, background=background)
-    return flight_of([f"identify|{page_name(document, page)}"], work, wanted)
+    backgrounds = () if background is None else (background,)
+    work = Work(job, document.data, content_ids=document.content_ids, backgrounds=backgrounds)
+    is_shared = wanted.priority is Priority.BULK and (wanted.request is not None or background is not None)
+    name = f"identify from|{page_name(document, _block_of(page))}" if is_shared else f"identify|{page_name(document, page)}"
+    return flight_of([name], work, wanted)
 
 
 def _identify_job(settings: Settings, document: Document, page: int, priority: Priority) -> Identify:
+    is_bulk = priority is Priority.BULK
     return Identify(
         document=document.ref,
         timeout_s=settings.render_timeout_s,
         page=page,
-        stop=min(page + IDENTIFY_AHEAD, document.page_count),
-        budget_s=IDENTIFY_BULK_S if priority is Priority.BULK else IDENTIFY_VISIBLE_S,
+        stop=min(_block_of(page) + IDENTIFY_AHEAD if is_bulk else page + IDENTIFY_AHEAD, document.page_count),
+        budget_s=IDENTIFY_BULK_S if is_bulk else IDENTIFY_VISIBLE_S,
     )
+
+
+def _block_of(page: int) -> int:
+    """The first page of the block of pages to which a page belongs."""
+    return page - page % IDENTIFY_AHEAD
 
 
 def _names_of_page(request: Request) -> Iterable[str]:
