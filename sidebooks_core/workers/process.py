@@ -32,6 +32,10 @@ SLOW_NICENESS = 5
 SUSPECT_NICENESS = 15
 """The niceness of a worker that draws a page of a suspect document for NOTED_S."""
 
+_CPUCLOCK_SCHED = 2
+"""With the number of a process, the number of its clock (Linux's `MAKE_PROCESS_CPUCLOCK`). It is read in 1 microsecond, `/proc`
+in 60."""
+
 _log = logging.getLogger("sidebooks_core.workers")
 
 
@@ -209,6 +213,11 @@ class Watchdog:
 
 def _cpu_s(process_id: int) -> float:
     """The processor time that a process has taken. 0 if the platform does not tell."""
+    if sys.platform == "linux":
+        try:
+            return time.clock_gettime(~process_id << 3 | _CPUCLOCK_SCHED)
+        except OSError:  # a sandbox that has no clocks of other processes, or the process is gone
+            pass
     try:
         fields = Path(f"/proc/{process_id}/stat").read_bytes().rpartition(b")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
