@@ -342,7 +342,7 @@ class Dispatcher:
         """Give an idle worker its next flight, if there is one. The spare gets none while another worker is idle."""
         if seat.is_spare and any(not idle.is_spare for idle in self._idle):
             return
-        least_urgent = Priority.VISIBLE if seat.is_spare else Priority.BULK
+        least_urgent = Priority.VISIBLE if seat.is_spare else Priority.IDLE
         barred, finishing = self._suspects.at_work(), set(self._finishing.values())
         flight = self._flights.take(seat.held_documents, least_urgent, barred, finishing)
         if flight is None:

@@ -139,13 +139,13 @@ def identifying(
     job = _identify_job(settings, document, page, wanted.priority)
     backgrounds = () if background is None else (background,)
     work = Work(job, document.data, content_ids=document.content_ids, backgrounds=backgrounds)
-    is_shared = wanted.priority is Priority.BULK and (wanted.request is not None or background is not None)
+    is_shared = wanted.priority >= Priority.BULK and (wanted.request is not None or background is not None)
     name = f"identify from|{page_name(document, _block_of(page))}" if is_shared else f"identify|{page_name(document, page)}"
     return flight_of([name], work, wanted)
 
 
 def _identify_job(settings: Settings, document: Document, page: int, priority: Priority) -> Identify:
-    is_bulk = priority is Priority.BULK
+    is_bulk = priority >= Priority.BULK
     return Identify(
         document=document.ref,
         timeout_s=settings.render_timeout_s,

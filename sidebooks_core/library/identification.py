@@ -81,7 +81,7 @@ class Identification:
             self._remember(course.subject)
             return None
         course.page = page
-        wanted = Wanted(Future(), Priority.BULK, "")
+        wanted = Wanted(Future(), Priority.IDLE, "")
         return identifying(self._settings, document, page, wanted, course)
 
     def remember(self, document: Document) -> None:

@@ -28,6 +28,8 @@ class Priority(IntEnum):
     """Coarse images of all pages."""
     BULK = 4
     """Prerendering, and other work that can wait."""
+    IDLE = 5
+    """Work that nobody waits for: the identification of whole documents."""
 
 
 class Entry(Struct, frozen=True):
@@ -118,7 +120,7 @@ class JobQueue:
     def pop(
         self,
         held_documents: Collection[str] = (),
-        least_urgent: Priority = Priority.BULK,
+        least_urgent: Priority = Priority.IDLE,
         barred_documents: Collection[str] = (),
         reserved_documents: Collection[str] = (),
         only_document: str | None = None,
