@@ -97,7 +97,7 @@ class Sample(Struct, frozen=True):
     rows: NDArray[np.uint8]
     """16 bands of 16 rows, evenly spread, one below another; all rows of a low tile."""
     colours: NDArray[np.uint32]
-    """The colours of its runs of one colour, in reading order, one number each; none for grey pixels."""
+    """One number for each of its pixels, of shape (height, width); for grey pixels none, of shape (0, 0)."""
     share: float
     """Share of the tile's rows, above 0 to 1."""
     flatness: float
@@ -117,15 +117,14 @@ class Sample(Struct, frozen=True):
     def of(cls, pixels: NDArray[np.uint8]) -> Sample:
         """From contiguous pixels of shape (height, width) or (height, width, 3)."""
         rows = sampled_rows(pixels)
-        if rows.ndim == 2:
-            colours, flat = np.empty(0, np.uint32), np.count_nonzero(rows[:, 1:] == rows[:, :-1])
-        else:
-            packed = _packed_colours(rows)
-            colours = _runs(packed)[1]
-            across_rows = np.count_nonzero(packed[1:, 0] == packed[:-1, -1])
-            flat = packed.size - colours.size - across_rows
-        flatness = float(flat) / max(1, rows.shape[0] * (rows.shape[1] - 1))
+        colours = np.empty((0, 0), np.uint32) if rows.ndim == 2 else _packed_colours(rows)
+        flatness = _flatness(rows) if rows.ndim == 2 else _flatness(colours)
         return cls(rows, colours, rows.shape[0] / pixels.shape[0], flatness)
+
+
+def _flatness(pixels: NDArray[np.uint8] | NDArray[np.uint32]) -> float:
+    """The share of pixels that equal their left neighbour. pixels: one number each."""
+    return float(np.count_nonzero(pixels[:, 1:] == pixels[:, :-1])) / max(1, pixels[:, 1:].size)
 
 
 def sampled_rows(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -139,7 +138,7 @@ def sampled_rows(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def count_colours(sample: Sample) -> int:
     """The number of different colours of sampled RGB pixels."""
-    return int(np.unique(sample.colours).size)
+    return int(np.unique(_runs(sample.colours)[1]).size)
 
 
 def few_colours(pixels: NDArray[np.uint8], sample: Sample) -> Indexed | None:
@@ -150,7 +149,7 @@ def few_colours(pixels: NDArray[np.uint8], sample: Sample) -> Indexed | None:
     differs from its neighbour. This takes 2 to 5 ms; `numpy.unique` takes 90.
     """
     known = _Colours()
-    if not known.add(sample.colours):
+    if not known.add(_runs(sample.colours)[1]):
         return None
     if known.distinct.size > _LIKELY_MANY and pixels.shape[0] > _BANDS * _BAND_ROWS:
         between = _packed_colours(pixels[_BAND_ROWS // 2 :: _BAND_ROWS])
