@@ -6,6 +6,7 @@ The answers depend on the pixels alone, not on the quality asked for: equal tile
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
 import numpy as np
 from msgspec import Struct
@@ -14,17 +15,17 @@ from PIL import Image
 
 from sidebooks_core.encoding import png
 from sidebooks_core.encoding.formats import JPEG
+from sidebooks_core.encoding.worth import DRAWING_FLATNESS, MOSTLY_FLAT, UP_TIMES, lossless_pays
 
-_BANDS = 16
-_BAND_ROWS = 16
-_MOSTLY_FLAT = 0.8
-"""Flatness from which a page is text or line art on paper. PNG's filter Up never won there on real pages."""
+SAMPLE_BLOCKS = 16
+"""Blocks of rows in a sample of a whole image."""
+_BLOCK_ROWS = 16
 _FEW_RUNS = 0.87
 """The densest pages of text have 0.9."""
-_CHECK_ROWS = 128
-"""Rows that are compared at once: few enough for the processor's cache and for an early end."""
 _LIKELY_MANY = 64
 """If some rows show more colours, more than 256 are likely in all, and other rows are looked at before the whole."""
+_CHECK_ROWS = 128
+"""Rows that are compared at once: few enough for the processor's cache and for an early end."""
 _JPEG_HEADERS_BYTES = 620
 _LANE_BYTES = 1536
 """Bytes that are compared side by side: whole pixels, and whole words of 8 bytes."""
@@ -95,7 +96,7 @@ class Sample(Struct, frozen=True):
     """Some rows of a tile."""
 
     rows: NDArray[np.uint8]
-    """16 bands of 16 rows, evenly spread, one below another; all rows of a low tile."""
+    """Blocks of 16 rows, evenly spread, one below another; all rows of a low tile."""
     colours: NDArray[np.uint32]
     """One number for each of its pixels, of shape (height, width); for grey pixels none, of shape (0, 0)."""
     share: float
@@ -106,7 +107,7 @@ class Sample(Struct, frozen=True):
     @property
     def holds_drawing(self) -> bool:
         """Whether there are flat areas, hence edges: text, line art or a diagram, perhaps around a picture."""
-        return self.flatness >= 0.5
+        return self.flatness >= DRAWING_FLATNESS
 
     @property
     def has_few_runs(self) -> bool:
@@ -116,10 +117,23 @@ class Sample(Struct, frozen=True):
     @classmethod
     def of(cls, pixels: NDArray[np.uint8]) -> Sample:
         """From contiguous pixels of shape (height, width) or (height, width, 3)."""
-        rows = sampled_rows(pixels)
+        return cls.of_parts([pixels], pixels.shape[0])
+
+    @classmethod
+    def of_parts(cls, parts: Sequence[NDArray[np.uint8]], image_height_px: int) -> Sample:
+        """From some rows of an image: contiguous parts of one width, as `of` takes them. Each gets its share of the blocks."""
+        sampled = [sampled_rows(part, SAMPLE_BLOCKS * len(part) / image_height_px) for part in parts]
+        rows = sampled[0] if len(sampled) == 1 else np.concatenate(sampled)
         colours = np.empty((0, 0), np.uint32) if rows.ndim == 2 else _packed_colours(rows)
         flatness = _flatness(rows) if rows.ndim == 2 else _flatness(colours)
-        return cls(rows, colours, rows.shape[0] / pixels.shape[0], flatness)
+        return cls(rows, colours, rows.shape[0] / sum(map(len, parts)), flatness)
+
+    def middle_rows(self) -> NDArray[np.uint8]:
+        """The middle half of each block; all rows of low parts."""
+        if self.rows.shape[0] % _BLOCK_ROWS:
+            return self.rows
+        blocks = self.rows.reshape(-1, _BLOCK_ROWS, *self.rows.shape[1:])
+        return np.ascontiguousarray(blocks[:, 4:12]).reshape(-1, *self.rows.shape[1:])
 
 
 def _flatness(pixels: NDArray[np.uint8] | NDArray[np.uint32]) -> float:
@@ -127,13 +141,13 @@ def _flatness(pixels: NDArray[np.uint8] | NDArray[np.uint32]) -> float:
     return float(np.count_nonzero(pixels[:, 1:] == pixels[:, :-1])) / max(1, pixels[:, 1:].size)
 
 
-def sampled_rows(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def sampled_rows(pixels: NDArray[np.uint8], blocks: float = SAMPLE_BLOCKS) -> NDArray[np.uint8]:
     """The rows of a `Sample`."""
-    height = pixels.shape[0]
-    if height <= _BANDS * _BAND_ROWS:
+    height, count = pixels.shape[0], max(1, round(blocks))
+    if height <= count * _BLOCK_ROWS:
         return pixels
-    tops = np.linspace(0, height - _BAND_ROWS, _BANDS).astype(int)
-    return np.concatenate([pixels[top : top + _BAND_ROWS] for top in tops])
+    tops = np.linspace(0, height - _BLOCK_ROWS, count).astype(int)
+    return np.concatenate([pixels[top : top + _BLOCK_ROWS] for top in tops])
 
 
 def count_colours(sample: Sample) -> int:
@@ -141,38 +155,78 @@ def count_colours(sample: Sample) -> int:
     return int(np.unique(_runs(sample.colours)[1]).size)
 
 
-def few_colours(pixels: NDArray[np.uint8], sample: Sample) -> Indexed | None:
-    """RGB pixels as indices if they have at most 256 colours; else None, mostly after a look at the sample alone.
+class ColourRuns(Struct, frozen=True):
+    """RGB pixels of at most 256 colours, as runs of one colour.
 
-    Only rows that differ from the one above are looked at, and of these only pixels that differ from their left neighbour, in a
-    table without collisions. On real pages, six rows in ten repeat the one above, and one pixel in twenty of a page of text
-    differs from its neighbour. This takes 2 to 5 ms; `numpy.unique` takes 90.
+    Only rows that differ from the one above are held, and of these only pixels that differ from their left neighbour. On real
+    pages, six rows in ten repeat the one above, and one pixel in twenty of a page of text differs from its neighbour. Finding
+    them and writing indices takes 2 to 5 ms for a page; `numpy.unique` takes 90.
     """
-    known = _Colours()
-    if not known.add(_runs(sample.colours)[1]):
-        return None
-    if known.distinct.size > _LIKELY_MANY and pixels.shape[0] > _BANDS * _BAND_ROWS:
-        between = _packed_colours(pixels[_BAND_ROWS // 2 :: _BAND_ROWS])
-        if not known.add(_runs(between)[1]):
+
+    width_px: int
+    pieces: list[tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.uint32]]]
+    """For some rows each: which different row each row is, and the lengths and colours of the runs of the different rows."""
+    distinct: NDArray[np.uint32]
+    """The colours, sorted."""
+
+    @classmethod
+    def of(cls, parts: Sequence[NDArray[np.uint8]], sample: Sample) -> ColourRuns | None:
+        """From contiguous parts of shape (height, width, 3), one below another, and their sample. None: there are more colours,
+        mostly after a look at the sample.
+        """
+        known = _Colours()
+        if not known.add(_runs(sample.colours)[1]):
             return None
-    bands = []
-    for top in range(0, pixels.shape[0], _CHECK_ROWS):
-        band = pixels[top : top + _CHECK_ROWS]
-        row_of = _distinct_rows(band)
-        lengths, colours = _runs(_packed_colours(band[np.flatnonzero(np.diff(row_of, prepend=-1))]))
-        bands.append((row_of, lengths, colours))
-        if not known.add(colours):
+        if known.distinct.size > _LIKELY_MANY and sample.share < 1:
+            for part in parts:
+                if not known.add(_runs(_packed_colours(part[_BLOCK_ROWS // 2 :: _BLOCK_ROWS]))[1]):
+                    return None
+        pieces = []
+        for piece in (part[top : top + _CHECK_ROWS] for part in parts for top in range(0, part.shape[0], _CHECK_ROWS)):
+            row_of = _distinct_rows(piece)
+            lengths, colours = _runs(_packed_colours(piece[np.flatnonzero(np.diff(row_of, prepend=-1))]))
+            pieces.append((row_of, lengths, colours))
+            if not known.add(colours):
+                return None
+        return cls(parts[0].shape[1], pieces, known.distinct)
+
+    def colours(self) -> bytes:
+        """The colours, sorted, 4 bytes each: red, green, blue, 255."""
+        return self.distinct.astype("<u4").tobytes()
+
+    def indices(self, colours: NDArray[np.uint32]) -> NDArray[np.uint8] | None:
+        """The pixels as indices into some sorted colours, which include all of these: shape (height, width).
+
+        None: no table was found. This is one case in 2 to the 64.
+        """
+        table = _perfect_table(colours)
+        if table is None:
             return None
-    distinct = known.distinct
-    table = _perfect_table(distinct)
-    if table is None:
-        return None
-    multiplier, index_of_slot = table
-    indices = np.empty(pixels.shape[:2], np.uint8)
-    for number, (row_of, lengths, colours) in enumerate(bands):
-        rows = np.repeat(index_of_slot[_slot(colours, multiplier)], lengths).reshape(-1, pixels.shape[1])
-        np.take(rows, row_of, axis=0, out=indices[number * _CHECK_ROWS :][: len(row_of)])
-    return Indexed(indices, _palette(distinct))
+        multiplier, index_of_slot = table
+        out = []
+        for row_of, lengths, run_colours in self.pieces:
+            rows = np.repeat(index_of_slot[_slot(run_colours, multiplier)], lengths).reshape(-1, self.width_px)
+            out.append(np.take(rows, row_of, axis=0))
+        return np.concatenate(out)
+
+
+def sampled_indices(sample: Sample, colours: NDArray[np.uint32]) -> NDArray[np.uint8] | None:
+    """The pixels of a sample as indices into sorted colours, which include all of its own; None as in `ColourRuns.indices`."""
+    table = _perfect_table(colours)
+    return None if table is None else table[1][_slot(sample.colours, table[0])]
+
+
+def few_colours(pixels: NDArray[np.uint8], sample: Sample) -> Indexed | None:
+    """RGB pixels as indices if they have at most 256 colours; else None."""
+    runs = ColourRuns.of([pixels], sample)
+    indices = None if runs is None else runs.indices(runs.distinct)
+    return None if runs is None or indices is None else Indexed(indices, _palette(runs.distinct))
+
+
+def grey_levels(plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The levels of a contiguous plane of shape (height, width), ascending."""
+    image = Image.frombuffer("L", (plane.shape[1], plane.shape[0]), plane, "raw", "L", 0, 1)
+    return np.flatnonzero(np.array(image.histogram(), bool)).astype(np.uint8)  # a fifth of the time of numpy.bincount
 
 
 def _palette(colours: NDArray[np.uint32]) -> NDArray[np.uint8]:
@@ -254,9 +308,9 @@ def study(pixels: NDArray[np.uint8], sample: Sample, indices: NDArray[np.uint8] 
     written = sample.rows if indices is None else sampled_rows(indices)
     row_filter = png.NONE
     lossless_bytes = len(png.deflated(written, png.NONE)) / sample.share
-    if indices is None and sample.flatness < _MOSTLY_FLAT:
+    if indices is None and sample.flatness < MOSTLY_FLAT:
         up_bytes = len(png.deflated(written, png.UP)) / sample.share
-        if up_bytes < 0.95 * lossless_bytes:  # None is decoded faster
+        if up_bytes < UP_TIMES * lossless_bytes:
             row_filter, lossless_bytes = png.UP, up_bytes
     is_worth = lossless_is_worth(lossless_bytes, pixels, sample)
     return Study(not is_worth, row_filter, lossless_bytes)
@@ -271,16 +325,16 @@ def lossless_is_worth(lossless_bytes: float, pixels: NDArray[np.uint8], sample: 
         # Most text is so far from the limit that a quarter of the sample decides: 8 rows of every other band. By these rows,
         # JPEG came to 0.6 to 1.5 of its bytes by all rows (5 and 95 % of 267 pages). The estimate takes half of the time of
         # this function.
-        bands = sample.rows.reshape(_BANDS, _BAND_ROWS, *sample.rows.shape[1:])
+        bands = sample.rows.reshape(SAMPLE_BLOCKS, _BLOCK_ROWS, *sample.rows.shape[1:])
         some = np.ascontiguousarray(bands[::2, 4:12]).reshape(-1, *sample.rows.shape[1:])
-        if lossless_pays(1.5 * lossless_bytes, _jpeg_bytes(some, pixels), pixel_count, sample.flatness):
+        if lossless_pays(1.5 * lossless_bytes, jpeg_estimate(some, pixels.shape[0]), pixel_count, sample.flatness):
             return True
-    return lossless_pays(lossless_bytes, _jpeg_bytes(sample.rows, pixels), pixel_count, sample.flatness)
+    return lossless_pays(lossless_bytes, jpeg_estimate(sample.rows, pixels.shape[0]), pixel_count, sample.flatness)
 
 
-def _jpeg_bytes(rows: NDArray[np.uint8], pixels: NDArray[np.uint8]) -> float:
-    """The estimated bytes of a JPEG of all pixels, by some of their rows."""
-    return float(max(1, jpeg_reference_bytes(rows) - _JPEG_HEADERS_BYTES) * pixels.shape[0] / rows.shape[0])
+def jpeg_estimate(rows: NDArray[np.uint8], height_px: int) -> float:
+    """The estimated bytes of a JPEG of so many rows, by some of them."""
+    return float(max(1, jpeg_reference_bytes(rows) - _JPEG_HEADERS_BYTES) * height_px / rows.shape[0])
 
 
 def jpeg_reference_bytes(pixels: NDArray[np.uint8]) -> int:
@@ -288,24 +342,3 @@ def jpeg_reference_bytes(pixels: NDArray[np.uint8]) -> int:
     out = io.BytesIO()
     Image.fromarray(pixels[:, : JPEG.longest_side_px]).save(out, "JPEG", quality=85)
     return out.tell()
-
-
-LOSSLESS_TIMES = 1.25
-"""Lossless pixels may always take so many times the bytes of a JPEG."""
-FLAT_TIMES = 2.25
-"""Lossless pixels may take so many times the bytes of a JPEG if nearly all of the tile is paper or even colour."""
-
-
-def lossless_pays(lossless_bytes: float, jpeg_bytes: float, pixel_count: float, flatness: float) -> bool:
-    """Whether the lossless image is worth its bytes.
-
-    On real pages, text and drawings take 0.4 to 1.7 times the bytes of JPEG at quality 85, photographs 2 to 8 times. The more
-    paper shows, the more of the tile is text, which JPEG blurs: hence FLAT_TIMES. Coarse levels of text come near to
-    photographs, but have few bytes: hence a quarter bit for each pixel and 16 kB more.
-    """
-    if lossless_bytes <= LOSSLESS_TIMES * jpeg_bytes:
-        return True
-    if flatness < 0.5:
-        return False
-    times = min(FLAT_TIMES, LOSSLESS_TIMES + 3 * (flatness - 0.5))
-    return lossless_bytes <= times * jpeg_bytes + pixel_count / 32 + 16384

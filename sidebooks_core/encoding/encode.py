@@ -21,6 +21,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 from sidebooks_core.encoding import content, png
 from sidebooks_core.encoding.formats import AVIF, BY_NAME, IMAGE_FORMATS, JPEG, PNG, WEBP, Format
 from sidebooks_core.encoding.png_file import flat_png
+from sidebooks_core.encoding.worth import is_beyond_estimate, lossless_pays
 from sidebooks_core.errors import RequestError
 
 _DECODERS: dict[str, type[ImageFile]] = {
@@ -116,10 +117,10 @@ def _sample_missed_a_picture(
     pixels: NDArray[np.uint8], sample: content.Sample, seen: content.Study, lossless_bytes: int
 ) -> bool:
     """Whether a picture lies between the sampled rows. It shows in the bytes; then the whole tile is judged."""
-    if lossless_bytes <= 2 * seen.lossless_bytes + 65_536:
+    if not is_beyond_estimate(lossless_bytes, seen.lossless_bytes):
         return False
     pixel_count = pixels.shape[0] * pixels.shape[1]
-    return not content.lossless_pays(lossless_bytes, content.jpeg_reference_bytes(pixels), pixel_count, sample.flatness)
+    return not lossless_pays(lossless_bytes, content.jpeg_reference_bytes(pixels), pixel_count, sample.flatness)
 
 
 def _jpeg(pixels: NDArray[np.uint8], quality: int, holds_drawing: bool) -> EncodedImage:

@@ -7,13 +7,14 @@ Pillow's writer tries every filter on every row and compresses with zlib: 40 to 
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from sidebooks_core.encoding.png_file import GREY, PALETTE, RGB, Layout, png_file
+from sidebooks_core.encoding.png_file import GREY, PALETTE, RGB, Layout, png_chunk, png_file
 
 
 class Deflater(Protocol):
@@ -22,17 +23,20 @@ class Deflater(Protocol):
     def compress(self, data: memoryview, /) -> bytes:
         """Compress more data. Returns the part of the stream that is ready."""
 
-    def flush(self) -> bytes:
-        """The rest of the stream."""
+    def flush(self, mode: int = ..., /) -> bytes:
+        """The rest of the stream, or up to a byte border."""
 
 
 class Deflate(Protocol):
     """The functions of the module `zlib` that are used here."""
 
-    def compressobj(self, level: int, /) -> Deflater:
+    def compressobj(self, level: int, method: int = ..., wbits: int = ..., /) -> Deflater:
         """A new stream."""
 
     def crc32(self, data: bytes, value: int = ..., /) -> int:
+        """A checksum, which continues from `value`."""
+
+    def adler32(self, data: bytes | memoryview, value: int = ..., /) -> int:
         """A checksum, which continues from `value`."""
 
 
@@ -62,19 +66,39 @@ def deflated(samples: NDArray[np.uint8], row_filter: Filter) -> bytes:
     takes ten passes in numpy. Sub was never clearly the best. Rows are filtered in pieces that fit into the processor's cache:
     a second copy of the raster would be fresh memory, which the kernel clears first.
     """
+    deflater = deflate.compressobj(_LEVEL)
+    parts = [deflater.compress(piece) for piece in _filtered(samples, row_filter)]
+    return b"".join([*parts, deflater.flush()])
+
+
+def band_chunk(samples: NDArray[np.uint8], row_filter: Filter) -> tuple[bytes, int, int]:
+    """An IDAT chunk with some rows of a PNG, up to a byte border of the deflate stream, which goes on in the next chunk.
+
+    Also the checksum (Adler-32) of the filtered rows, and their bytes. The first row has the filter None: the row above may be
+    another worker's.
+    """
+    deflater = deflate.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
+    adler, row_bytes, parts = 1, 0, []
+    for piece in _filtered(samples, row_filter, is_band=True):
+        adler, row_bytes = deflate.adler32(piece, adler), row_bytes + len(piece)
+        parts.append(deflater.compress(piece))
+    parts.append(deflater.flush(zlib.Z_SYNC_FLUSH))
+    return png_chunk(b"IDAT", b"".join(parts), checksum=deflate.crc32), adler, row_bytes
+
+
+def _filtered(samples: NDArray[np.uint8], row_filter: Filter, *, is_band: bool = False) -> Iterator[memoryview]:
+    """Filtered rows, some at a time. Each piece is valid until the next one."""
     rows = samples.reshape(samples.shape[0], -1)
     height, row_bytes = rows.shape
     step = max(1, min(height, _PIECE_BYTES // (1 + row_bytes)))
     piece = np.empty((step, 1 + row_bytes), np.uint8)
-    piece[:, 0] = row_filter
-    deflater = deflate.compressobj(_LEVEL)
-    parts = []
     for top in range(0, height, step):
         filtered = piece[: min(step, height - top)]
+        filtered[:, 0] = row_filter
         _filter(rows, top, row_filter, filtered[:, 1:])
-        parts.append(deflater.compress(filtered.reshape(-1).data))
-    parts.append(deflater.flush())
-    return b"".join(parts)
+        if is_band and not top:
+            filtered[0, 0], filtered[0, 1:] = NONE, rows[0]
+        yield filtered.reshape(-1).data
 
 
 def _filter(rows: NDArray[np.uint8], top: int, row_filter: Filter, out: NDArray[np.uint8]) -> None:
@@ -92,8 +116,8 @@ def grey_png(plane: NDArray[np.uint8], row_filter: Filter = NONE) -> bytes:
     height, width = plane.shape
     bits = _grey_bits(plane)
     if bits < 8:
-        packed = _packed(plane >> np.uint8(8 - bits), bits)
-        return _file(Layout(width, height, bits, GREY), deflated(packed, NONE))
+        samples = packed(plane >> np.uint8(8 - bits), bits)
+        return _file(Layout(width, height, bits, GREY), deflated(samples, NONE))
     return _file(Layout(width, height, 8, GREY), deflated(plane, row_filter))
 
 
@@ -107,7 +131,7 @@ def palette_png(indices: NDArray[np.uint8], palette: NDArray[np.uint8]) -> bytes
     """A PNG of indices of shape (height, width) into a palette of shape (1 to 256, 3)."""
     height, width = indices.shape
     bits = next(bits for bits in (1, 2, 4, 8) if len(palette) <= 1 << bits)
-    samples = indices if bits == 8 else _packed(indices, bits)
+    samples = indices if bits == 8 else packed(indices, bits)
     return _file(Layout(width, height, bits, PALETTE), deflated(samples, NONE), palette.tobytes())
 
 
@@ -125,7 +149,7 @@ def _grey_bits(plane: NDArray[np.uint8]) -> int:
     return next((bits for bits in (1, 2, 4) if not np.any(levels % (255 // ((1 << bits) - 1)))), 8)
 
 
-def _packed(values: NDArray[np.uint8], bits: int) -> NDArray[np.uint8]:
+def packed(values: NDArray[np.uint8], bits: int) -> NDArray[np.uint8]:
     """Values below 2**bits, packed `8 // bits` to a byte, the first in the highest bits. Rows are padded to whole bytes."""
     height, width = values.shape
     if bits == 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Protocol
 
@@ -32,12 +33,19 @@ class Checksum(Protocol):
 
 def png_file(layout: Layout, stream: bytes, palette: bytes = b"", *, checksum: Checksum = zlib.crc32) -> bytes:
     """A PNG file with a zlib stream of rows. palette: red, green and blue of each entry; empty for none."""
+    return png_of_chunks(layout, palette, [png_chunk(b"IDAT", stream, checksum=checksum)])
+
+
+def png_of_chunks(layout: Layout, palette: bytes, rows: Sequence[bytes]) -> bytes:
+    """A PNG file whose zlib stream of rows is in chunks already."""
     header = struct.pack(">IIBBBBB", layout.width_px, layout.height_px, layout.bits, layout.colour_type, 0, 0, 0)
-    chunks = [(b"IHDR", header), *([(b"PLTE", palette)] if palette else ()), (b"IDAT", stream), (b"IEND", b"")]
-    parts = [_SIGNATURE]
-    for name, content in chunks:
-        parts += struct.pack(">I", len(content)), name, content, struct.pack(">I", checksum(content, checksum(name)))
-    return b"".join(parts)
+    between = [png_chunk(b"PLTE", palette)] if palette else []
+    return b"".join([_SIGNATURE, png_chunk(b"IHDR", header), *between, *rows, png_chunk(b"IEND", b"")])
+
+
+def png_chunk(name: bytes, content: bytes, *, checksum: Checksum = zlib.crc32) -> bytes:
+    """One chunk of a PNG file, with its length and its checksum."""
+    return b"".join([struct.pack(">I", len(content)), name, content, struct.pack(">I", checksum(content, checksum(name)))])
 
 
 def flat_png(width_px: int, height_px: int, colour: tuple[int, ...]) -> bytes:

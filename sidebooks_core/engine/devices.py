@@ -38,3 +38,5 @@ FillImageMask: TypeAlias = (
 """Context, the stencil, matrix, and the paint."""
 BeginGroup: TypeAlias = "tuple[mupdf.fz_context, mupdf.fz_rect, mupdf.fz_colorspace | None, int, int, int, float]"
 """Context, area, colour space, whether the group is isolated, whether it knocks out, blend mode, alpha from 0 to 1."""
+BeginTile: TypeAlias = "tuple[mupdf.fz_context, mupdf.fz_rect, mupdf.fz_rect, float, float, mupdf.fz_matrix, int, int]"
+"""Context, area, the pattern's box, its steps across and down, matrix, a number for the pattern, its document."""

@@ -181,13 +181,14 @@ class _Witness(mupdf.FzDevice2):
                 for place in range(span.len):
                     glyph = items.items(place).gid
                     # The binding cannot read an array of unsigned short.
-                    if glyph >= 0 and not _is_stencil(ctypes.c_uint16.from_address(int(flags) + 2 * glyph).value):
+                    if glyph >= 0 and not is_stencil(ctypes.c_uint16.from_address(int(flags) + 2 * glyph).value):
                         self._refuse()
                         return
             span = span.next
 
 
-def _is_stencil(glyph_flags: int) -> bool:
+def is_stencil(glyph_flags: int) -> bool:
+    """Whether a Type 3 glyph, by its flags in the engine, has the colour of its text. 0: it was not looked at yet."""
     return bool(glyph_flags & mupdf.FZ_DEVFLAG_MASK) and not glyph_flags & mupdf.FZ_DEVFLAG_COLOR
 
 

@@ -22,7 +22,7 @@ from sidebooks_core.engine.fonts import hooks as fonts
 from sidebooks_core.engine.fonts import mending as font_mending
 from sidebooks_core.engine.forms import appearances as form_appearances
 from sidebooks_core.engine.messages import count_messages, forget_messages, messages_since
-from sidebooks_core.engine.mupdf import ENGINE_ERRORS, EngineDocument, EnginePage, RawObj, is_pdf, pymupdf
+from sidebooks_core.engine.mupdf import ENGINE_ERRORS, EngineDocument, EnginePage, RawObj, is_pdf, mupdf, pymupdf, raw_pdf
 from sidebooks_core.engine.pdf import links as pdf_links
 from sidebooks_core.engine.pdf import mending
 from sidebooks_core.engine.pdf import pages as pdf_pages
@@ -110,6 +110,11 @@ class OpenDocument:
         read_from(self.handle)
         with page_errors(self.name, index, "read"), file_errors(self.name, index):
             return self._completed(index)
+
+    def find_last_page(self) -> None:
+        """Do what the engine does at the first look at a late page of a PDF. Raises the engine's errors."""
+        if is_pdf(self.handle) and self.page_count:
+            mupdf.ll_pdf_lookup_page_obj(raw_pdf(self.handle), self.page_count - 1)
 
     def _completed(self, index: int) -> EnginePage:
         start = count_messages()

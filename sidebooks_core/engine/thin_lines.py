@@ -159,7 +159,7 @@ class _Finder(mupdf.FzDevice2):
 
     def _see(self, path: mupdf.fz_path, matrix: mupdf.fz_matrix, stroke: mupdf.fz_stroke_state | None) -> None:
         found = len(self.lines)
-        figures = _figures(int(path))
+        figures = figures_along_axes(int(path))
         if figures is not None and (stroke is not None or figures.shape.has_rectangle):
             # Read all at once: through the binding each number costs more than all else that is done with a path.
             a, b, c, d, e, f = _MATRIX.unpack(ctypes.string_at(int(matrix.this), _MATRIX.size))
@@ -269,7 +269,7 @@ def _shape(commands: bytes) -> _Shape | None:
     return _Shape(struct.Struct(f"={first}f"), tuple(figures), any(is_rectangle for _, _, is_rectangle in figures))
 
 
-def _figures(address: int) -> _Figures | None:
+def figures_along_axes(address: int) -> _Figures | None:
     """The figures of a path in a display list; None if it has none, or if some of its lines are not along the axes."""
     _, sort, number_count, command_count = ctypes.string_at(address, 4)
     if sort in _FLAT:
@@ -329,6 +329,6 @@ class _Probe(mupdf.FzDevice2):
         else:
             header = ctypes.string_at(address, _OPEN_HEADER.size)
             is_as_read = sort == _OPEN and _OPEN_HEADER.unpack(header)[::2] == (100, 400)
-        figures = _figures(address) if is_as_read else None
+        figures = figures_along_axes(address) if is_as_read else None
         read = struct.pack(f"{len(figures.numbers)}f", *figures.numbers) if figures is not None else b""
         self.counts.append(len(figures.shape.figures) if figures is not None and read == expected else 0)

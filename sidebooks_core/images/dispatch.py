@@ -12,36 +12,15 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
-from msgspec import Struct
-
-from sidebooks_core.errors import QueueFull, RenderTimeout, RequestDropped, ServiceClosed, SidebooksError
+from sidebooks_core.errors import RenderTimeout, RequestDropped, ServiceClosed, SidebooksError
+from sidebooks_core.images.entering import Entering, tell
 from sidebooks_core.images.requests import Request
+from sidebooks_core.images.seats import Seat, Seats
 from sidebooks_core.images.suspects import Suspects
-from sidebooks_core.images.work import Flight, Found, Wanted, Work, fail, flight_of, resolve
-from sidebooks_core.scheduling.flights import Flights, State, Waiting
-from sidebooks_core.scheduling.queue import Priority, QueueIsFull
+from sidebooks_core.images.work import Flight, Wanted, Work, fail, flight_of
+from sidebooks_core.scheduling.flights import Flights, State
+from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.stores.record import Record
-
-
-class _Seat(Struct, eq=False):
-    """The place where the thread of an idle worker sleeps."""
-
-    wake: threading.Condition
-    held_documents: set[str]
-    is_spare: bool
-    flight: Flight | None = None
-    """The flight that another thread gave to this worker."""
-
-
-class _Entered(Struct, frozen=True):
-    """The result of entering a request."""
-
-    wanted: Wanted
-    shown: Record | None = None
-    """The image, if its flight has shown it."""
-    displaced: Sequence[Wanted] = ()
-    """The requests of a flight that left the full queue to make room for this request."""
-    error: SidebooksError | None = None
 
 
 class Dispatcher:
@@ -51,7 +30,8 @@ class Dispatcher:
         self._lock = threading.Lock()
         self._landing = threading.Condition(self._lock)
         self._flights: Flights[Work, Wanted] = Flights(max_jobs)
-        self._idle: list[_Seat] = []
+        self._seats = Seats()
+        self._entering = Entering(self._flights, self._seats)
         self._closed = False
         self._suspects = Suspects()
         self._finishing: dict[Flight, str] = {}
@@ -61,8 +41,7 @@ class Dispatcher:
         """Images of flights that were shown and have not landed."""
         self._aged: dict[Flight, Callable[[], None] | None] = {}
         """Flights that take long, with the function that interrupts the work. None: it was called."""
-        self.joins = 0
-        self.drops = 0
+        self._drops = 0
         self.failures = 0
 
     def ask(self, name: str, work: Work, priority: Priority, client: str = "") -> Future[Any]:
@@ -79,10 +58,10 @@ class Dispatcher:
         workers get the flights that wait.
         """
         with self._lock:
-            entered = self._enter_all(flights)
+            entered = self._entering.enter_all(flights, is_closed=self._closed)
             self._hand_out(flights[0].document if flights else None)
         self._make_room()
-        _tell(entered)
+        tell(entered)
 
     def watch(self, wanted: Wanted) -> None:
         """Forget a request when its future is cancelled."""
@@ -99,24 +78,32 @@ class Dispatcher:
             flight = wanted.flight
             waited = flight is not None and self._flights.forget(flight, wanted)
             if waited and flight is not None and flight.state is State.LANDED:
-                self.drops += 1
+                self._drops += 1
         self._make_room()
         return waited
 
-    def take(self, held_documents: set[str], follow_ups: Sequence[Flight], *, is_spare: bool) -> Flight | None:
+    def take(
+        self,
+        held_documents: set[str],
+        follow_ups: Sequence[Flight],
+        *,
+        is_spare: bool,
+        trust_domain: str | None = None,
+        can_help: bool = False,
+    ) -> Flight | None:
         """The next flight for a worker; sleeps until there is one. None: closed.
 
         follow_ups: flights that follow from the last one. All are queued first; then this worker takes the most urgent flight,
         and other workers take the rest.
         """
-        seat = _Seat(threading.Condition(self._lock), held_documents, is_spare)
+        seat = Seat(threading.Condition(self._lock), held_documents, is_spare, trust_domain, can_help)
         with self._lock:
-            entered = self._enter_all(follow_ups)
+            entered = self._entering.enter_all(follow_ups, is_closed=self._closed)
             if not self._closed:
-                self._idle.append(seat)
+                self._seats.add(seat)
                 self._give(seat)
                 self._hand_out()
-        _tell(entered)
+        tell(entered)
         with self._lock:
             while seat.flight is None and not self._closed:
                 seat.wake.wait()
@@ -125,15 +112,19 @@ class Dispatcher:
     def take_ahead(self, held_documents: set[str], flight: Flight) -> Flight | None:
         """The flight that a worker is to begin after the bulk flight which it will end in a moment. Never waits.
 
-        The next flight in the queue is taken if it is of the same document. No flight is taken for a more urgent one, since the
-        spare may have that, or while the document is suspect.
+        The next flight in the queue is taken if it is of the same document. None is taken while the document is suspect, or
+        another worker calls for help, or for a flight more urgent than BULK, which the spare may have.
         """
         with self._lock:
             is_suspect = self._suspects.includes(flight.document, time.monotonic())
-            if self._closed or is_suspect or flight.priority is not Priority.BULK:
+            is_bulk = flight.priority is Priority.BULK
+            if self._closed or is_suspect or not is_bulk or self._seats.is_called(held_documents):
                 return None
             barred, finishing = self._suspects.at_work(), set(self._finishing.values())
-            return self._flights.take(held_documents, Priority.BULK, barred, finishing, flight.document)
+            following = self._flights.take(held_documents, Priority.BULK, barred, finishing, flight.document)
+            if following is not None:
+                self._seats.begin(following)
+            return following
 
     def put_back(self, flight: Flight) -> None:
         """A flight was taken ahead, and no worker has begun it: it waits again, first in its class.
@@ -141,16 +132,34 @@ class Dispatcher:
         The flight must hold no lease. It lands if no request waits for it any more.
         """
         with self._lock:
+            self._seats.end(flight)
             if flight.waiting and not self._closed:
                 self._put_back(flight, self._flights.repeat)
                 return
             waiting = self._flights.land(flight)
         for wanted in waiting:
-            fail(wanted.future, _closed())
+            fail(wanted.future, ServiceClosed("the service was closed before this was done"))
+
+    def call_helper(self, flight: Flight, help_of: Callable[[bool], Flight]) -> bool:
+        """Give an idle worker that holds a flight's document a part of the flight, or the first one that comes free. False:
+        there is none.
+
+        help_of: makes the part, told whether its worker begins at once. Nobody helps while another visible page waits for a
+        worker.
+        """
+        with self._lock:
+            if self._closed or self._flights.count_waiting(Priority.VISIBLE):
+                return False
+            seat = self._seats.helper(flight.document)
+            if seat is None:
+                return self._seats.call(flight, help_of(False))
+            self._put_to_work(seat, help_of(True))
+        return True
 
     def leave(self, flight: Flight, *, has_lost_worker: bool) -> None:
         """A worker is done with a flight, or was lost to it. If it was lost, the document is suspect for a while."""
         with self._lock:
+            self._seats.end(flight)
             self._aged.pop(flight, None)
             if self._finishing.pop(flight, None) is not None and has_lost_worker:
                 self._hand_out(flight.document)
@@ -220,7 +229,7 @@ class Dispatcher:
         flight.work.release()
         with self._lock:
             if error is not None and not self._closed:
-                self.drops += isinstance(error, RequestDropped)
+                self._drops += isinstance(error, RequestDropped)
                 self.failures += not isinstance(error, RequestDropped)
             if flight.work.request is not None and flight.state is State.SHOWN:
                 self._shown.pop(flight.work.request, None)
@@ -248,6 +257,16 @@ class Dispatcher:
         return self._suspects.includes(document, time.monotonic())
 
     @property
+    def joins(self) -> int:
+        """Requests that joined a flight."""
+        return self._entering.joins
+
+    @property
+    def drops(self) -> int:
+        """Flights that ended without a result, because no request waited any more or the queue was full."""
+        return self._drops + self._entering.displaced
+
+    @property
     def is_closed(self) -> bool:
         return self._closed
 
@@ -259,68 +278,20 @@ class Dispatcher:
     def has_idle_worker(self) -> bool:
         """Whether a worker waits for a flight, the spare not included."""
         with self._lock:
-            return any(not seat.is_spare for seat in self._idle)
+            return self._seats.has_worker()
 
     def idle_count(self) -> int:
         """Workers that wait for a flight, the spare included."""
-        return len(self._idle)
+        return len(self._seats)
 
     def close(self) -> None:
         """Fail all requests that wait, and end the sleep of the workers' threads."""
         with self._lock:
             self._closed = True
             dropped = [wanted for flight in self._flights.land_waiting() for wanted in flight.take_waiting()]
-            for seat in self._idle:
-                seat.wake.notify()
-            self._idle.clear()
+            self._seats.wake_all()
         for wanted in dropped:
-            fail(wanted.future, _closed())
-
-    def _enter(self, flight: Flight, wanted: Wanted) -> _Entered:
-        """Join a flight, or begin this one. Raises QueueFull. Under the lock."""
-        joined = self._flights.of(flight.names)
-        if joined is None:
-            begun = flight_of(flight.names, flight.work, wanted)
-            displaced = self._begin(begun)
-            wanted.flight = begun
-            return _Entered(wanted, displaced=displaced)
-        wanted.flight = joined
-        self.joins += 1
-        if joined.state is State.SHOWN:
-            return _Entered(wanted, shown=joined.work.shown)
-        self._join(joined, flight, wanted)
-        return _Entered(wanted)
-
-    def _join(self, flight: Flight, other: Flight, wanted: Wanted) -> None:
-        self._flights.join(flight, Waiting(wanted, wanted.client), wanted.priority)
-        for name in other.names:
-            self._flights.name(flight, name)
-        flight.work.learn(other.work, is_begun=flight.state is State.AT_WORK)
-
-    def _begin(self, flight: Flight) -> list[Wanted]:
-        """Queue a new flight. Returns the requests of the flight that made room for it. Raises QueueFull."""
-        try:
-            displaced = self._flights.begin(flight)
-        except QueueIsFull:
-            raise QueueFull(
-                f"{len(self._flights)} jobs wait already (the settings allow no more: queue_jobs), none less urgent"
-            ) from None
-        self.drops += displaced is not None
-        return displaced.take_waiting() if displaced is not None else []
-
-    def _enter_all(self, follow_ups: Sequence[Flight]) -> list[_Entered]:
-        """Enter flights, for the requests that were not cancelled meanwhile. Called under the lock."""
-        entered = []
-        for flight in follow_ups:
-            for wanted in flight.take_waiting():
-                if self._closed:
-                    entered.append(_Entered(wanted, error=_closed()))
-                elif not wanted.future.cancelled():
-                    try:
-                        entered.append(self._enter(flight, wanted))
-                    except QueueFull as error:
-                        entered.append(_Entered(wanted, error=wanted.failure or error))
-        return entered
+            fail(wanted.future, ServiceClosed("the service was closed before this was done"))
 
     def _forget_if_cancelled(self, wanted: Wanted, future: Future[Any]) -> None:
         if future.cancelled():
@@ -335,22 +306,27 @@ class Dispatcher:
 
         A flight is given to one worker. If it were announced to two, the wrong one might take it first.
         """
-        for seat in sorted(self._idle, key=lambda seat: (seat.is_spare, document not in seat.held_documents)):
+        for seat in self._seats.in_order(document):
             self._give(seat)
+        if len(self._seats):
+            barred = set(self._suspects.all(time.monotonic()))
+            for seat, preparation in self._seats.preparations(barred):
+                self._put_to_work(seat, preparation)
 
-    def _give(self, seat: _Seat) -> None:
+    def _give(self, seat: Seat) -> None:
         """Give an idle worker its next flight, if there is one. The spare gets none while another worker is idle."""
-        if seat.is_spare and any(not idle.is_spare for idle in self._idle):
+        if seat.is_spare and self._seats.has_worker():
             return
-        least_urgent = Priority.VISIBLE if seat.is_spare else Priority.IDLE
         barred, finishing = self._suspects.at_work(), set(self._finishing.values())
-        flight = self._flights.take(seat.held_documents, least_urgent, barred, finishing)
-        if flight is None:
-            return
-        seat.flight = flight
+        flight = self._flights.take(seat.held_documents, Priority.VISIBLE, barred, finishing) or self._seats.called(seat)
+        if flight is None and not seat.is_spare:
+            flight = self._flights.take(seat.held_documents, Priority.IDLE, barred, finishing)
+        if flight is not None:
+            self._put_to_work(seat, flight)
+
+    def _put_to_work(self, seat: Seat, flight: Flight) -> None:
         self._suspects.begin(flight, flight.document, time.monotonic())
-        self._idle.remove(seat)
-        seat.wake.notify()
+        self._seats.wake(seat, flight)
 
     def _make_room(self) -> None:
         """For each visible flight that waits, interrupt one aged flight for which no request waits, if there is one."""
@@ -368,18 +344,3 @@ class Dispatcher:
             self._aged.update((flight, None) for flight, _ in chosen)
         for _, interrupt in chosen:
             interrupt()
-
-
-def _closed() -> ServiceClosed:
-    return ServiceClosed("the service was closed before this was done")
-
-
-def _tell(entered: Sequence[_Entered]) -> None:
-    """Resolve the requests that have a result already, or an error."""
-    for one in entered:
-        if one.error is not None:
-            fail(one.wanted.future, one.error)
-        if one.shown is not None:
-            resolve(one.wanted.future, Found(one.shown, "render"))
-        for wanted in one.displaced:
-            fail(wanted.future, RequestDropped("dropped from a full queue for something more urgent"))

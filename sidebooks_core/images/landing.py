@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from sidebooks_core.documents.document import Document
 from sidebooks_core.errors import RenderFailed, RenderTimeout, ServiceClosed, SidebooksError
 from sidebooks_core.images.dispatch import Dispatcher
+from sidebooks_core.images.helping import call_helper
 from sidebooks_core.images.keeping import Keeper, own_id, scoped
 from sidebooks_core.images.requests import Request
 from sidebooks_core.images.seeking import Seeker, identifying
@@ -22,7 +23,7 @@ from sidebooks_core.scheduling.flights import State
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.stores.record import Record
 from sidebooks_core.workers.answers import Drawn
-from sidebooks_core.workers.jobs import NO_WORKER, Draw, Identify, Job, page_of
+from sidebooks_core.workers.jobs import NO_WORKER, Draw, DrawBands, Hold, Identify, Job, page_of
 
 MOST_LOOKS = 3
 """After so many looks for a record that other processes may have made, it is made here. Keys share marks, so a mark may change
@@ -44,19 +45,29 @@ class Landing:
         self.aged = dispatcher.aged
         self.lingers = dispatcher.lingers
 
-    def take(self, held_documents: set[str], follow_ups: Sequence[Flight] = (), *, is_spare: bool) -> Flight | None:
+    def take(
+        self,
+        held_documents: set[str],
+        follow_ups: Sequence[Flight] = (),
+        *,
+        is_spare: bool,
+        trust_domain: str | None = None,
+        can_help: bool = False,
+    ) -> Flight | None:
         """The next flight for a worker, which may begin it."""
         while True:
-            flight = self._dispatcher.take(held_documents, follow_ups, is_spare=is_spare)
+            flight = self._dispatcher.take(
+                held_documents, follow_ups, is_spare=is_spare, trust_domain=trust_domain, can_help=can_help
+            )
             follow_ups = ()
-            if flight is None or self._is_to_begin(flight):
+            if flight is None or self._is_to_begin(flight, can_help=can_help and flight.document in held_documents):
                 return flight
 
     def take_ahead(self, held_documents: set[str], flight: Flight) -> Flight | None:
         """The flight that a worker is to begin after a bulk flight which it will end in a moment. Never waits for a flight."""
         while True:
             following = self._dispatcher.take_ahead(held_documents, flight)
-            if following is None or self._is_to_begin(following):
+            if following is None or self._is_to_begin(following, can_help=False):
                 return following
 
     def put_back(self, flight: Flight) -> None:
@@ -104,6 +115,8 @@ class Landing:
             error = ServiceClosed(error.message, document_id=error.document_id, page=error.page)
         work = flight.work
         match work.job:
+            case DrawBands() | Hold():
+                return []
             case Draw(then=None) if work.request is not None:
                 return self._drawn(flight, work.request, answer, error)
             case Draw() if work.request is not None:
@@ -117,8 +130,11 @@ class Landing:
                 resolve(wanted.future, answer)
         return []
 
-    def _is_to_begin(self, flight: Flight) -> bool:
-        """Whether a worker must begin a flight that it took. If not, the flight has landed, or it waits for another process."""
+    def _is_to_begin(self, flight: Flight, *, can_help: bool) -> bool:
+        """Whether a worker must begin a flight that it took. If not, the flight has landed, or it waits for another process.
+
+        can_help: the worker can share the flight with another one.
+        """
         request, work = flight.work.request, flight.work
         if request is None:
             is_known = work.content_ids is not None and work.content_ids.of(page_of(work.job) or 0) is not None
@@ -127,12 +143,15 @@ class Landing:
                 self._dispatcher.enter(self._identified(flight, None, None))
             return not is_known
         try:
-            return self._may_begin(flight, request)
+            is_to_begin = self._may_begin(flight, request)
+            if is_to_begin and can_help:
+                call_helper(self._dispatcher, flight, request)
         except Exception as fault:  # noqa: BLE001 - this thread serves on, and those who wait are told
             self._dispatcher.leave(flight, has_lost_worker=False)
             for wanted in self._dispatcher.land(flight):
                 fail(wanted.future, _not_begun(request, fault))
             return False
+        return is_to_begin
 
     def _may_begin(self, flight: Flight, request: Request) -> bool:
         """Whether a worker must begin a drawing that it took. If not, the flight has landed, or it waits for

@@ -22,7 +22,7 @@ SUSPECT_AHEAD_S = 5.0
 IDENTIFY_AHEAD = 64
 """The most pages that one job identifies, as far as its time allows. Requests for the next pages are likely to follow."""
 IDENTIFY_VISIBLE_S = 0.002
-IDENTIFY_BULK_S = 0.02
+IDENTIFY_BULK_S = 0.005
 
 
 class Seeker:

@@ -32,6 +32,10 @@ class Suspects:
         """Whether a document is suspect now."""
         return self._until_s.get(document, 0.0) > now_s
 
+    def all(self, now_s: float) -> list[str]:
+        """The documents that are suspect now."""
+        return [document for document in self._until_s if self.includes(document, now_s)]
+
     def begin(self, job: Hashable, document: str, now_s: float) -> None:
         """A worker begins a job of a document."""
         if self.includes(document, now_s):

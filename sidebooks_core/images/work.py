@@ -15,6 +15,7 @@ from sidebooks_core.scheduling import flights
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.stores.protocol import Lease
 from sidebooks_core.stores.record import Record
+from sidebooks_core.workers.banding import Banding
 from sidebooks_core.workers.jobs import AnyJob
 
 Source = Literal["memory", "disk", "render"]
@@ -90,6 +91,8 @@ class Work(Struct, eq=False):
     """The error of such a page, if it could not be drawn."""
     content_ids: ContentIds | None = None
     """The content ids of the document. They learn the answer of an `Identify`."""
+    banding: Banding | None = None
+    """The raster is drawn in bands by several workers."""
     backgrounds: tuple[Background, ...] = ()
     """The identifications that go on after this flight, if the flight is a slice of them."""
 

@@ -105,6 +105,11 @@ class Flight(Struct, Generic[W, R], eq=False):
         return [one.request for one in waiting]
 
 
+def at_work(document: str, work: W, priority: Priority) -> Flight[W, R]:
+    """A flight that a worker begins at once. It has no name, so no request joins it, and it stands in no queue."""
+    return Flight([], document, work, priority, state=State.AT_WORK)
+
+
 class Flights(Generic[W, R]):
     """All flights under way by their names, and the queue of the flights that wait for a worker."""
 

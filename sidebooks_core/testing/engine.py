@@ -19,7 +19,7 @@ from msgspec import Struct
 from sidebooks_core.documents.model import Lettering, PackedStream, PackedText, PageInspection, SearchHit
 from sidebooks_core.documents.reference import DocumentRef
 from sidebooks_core.encoding.cutting import record_of
-from sidebooks_core.errors import DamagedDocument, PageNotFound, PasswordRequired, RenderFailed, SidebooksError
+from sidebooks_core.errors import DamagedDocument, PageNotFound, PasswordRequired, RenderFailed, RequestError, SidebooksError
 from sidebooks_core.testing.documents import FakeDocument, FakePage
 from sidebooks_core.testing.threads import Task, ThreadWorkers, WorkerLost
 from sidebooks_core.workers.answers import Drawn, Inspected, Searched
@@ -27,7 +27,10 @@ from sidebooks_core.workers.exchange import SLOW_DRAFT_S, Flight
 from sidebooks_core.workers.jobs import (
     AnyJob,
     Draw,
+    DrawBands,
     DrawLetters,
+    EncodeBands,
+    Hold,
     Identify,
     Inspect,
     Job,
@@ -210,6 +213,8 @@ class FakeEngine:
                 return told
         if isinstance(task.job, DrawLetters):
             return _lettering(task.job)
+        if isinstance(task.job, DrawBands | EncodeBands | Hold):
+            raise RequestError("a worker of a fake engine takes no part in the work of another")
         document = _opened(task.job.document, task.data)
         return _answered(task, task.job, document)
 

@@ -7,10 +7,9 @@ import os
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 import numpy as np
-from msgspec import Struct, field
 from msgspec.structs import replace
 from numpy.typing import NDArray
 from PIL import Image
@@ -38,9 +37,25 @@ from sidebooks_core.engine.thin_lines import is_layout_known
 from sidebooks_core.errors import DamagedDocument, PageNotFound, RenderFailed
 from sidebooks_core.fonts.discovery import FontSet
 from sidebooks_core.text.packing import pack
+from sidebooks_core.worker.banding import BandDrawer
 from sidebooks_core.worker.memory import resident_bytes
+from sidebooks_core.worker.sheets import Held, Sheet, is_to_be_mended
 from sidebooks_core.workers.answers import Drawn, Inspected, Searched
-from sidebooks_core.workers.jobs import Draw, Identify, Inspect, Job, Open, PageJob, ReadLinks, ReadText, ReadWords, Search
+from sidebooks_core.workers.jobs import (
+    Draw,
+    DrawBands,
+    EncodeBands,
+    Hold,
+    Identify,
+    Inspect,
+    Job,
+    Open,
+    PageJob,
+    ReadLinks,
+    ReadText,
+    ReadWords,
+    Search,
+)
 
 Image.preinit()  # else the first save would import it: a job would wait, and a confined worker could not read the files
 
@@ -61,31 +76,6 @@ class DocumentNeeded(Exception):
     """The desk does not hold the document of a job, and cannot open it."""
 
 
-class _Sheet(Struct):
-    """A page ready to draw."""
-
-    display_list: Any
-    counted_bytes: int
-    problems: dict[str, None]
-    """The problems of the page, each once, in order. Every raster of the page reports all of them."""
-    is_mended: bool = False
-    """Its images were examined. No more can be mended."""
-    is_judged: bool = False
-    """The page is not blank, or no problem makes it blank."""
-    grey: bool | None = None
-    cut_images: frozenset[int] = frozenset()
-    """Images whose data is cut short, by the numbers of their objects. The engine does not report them."""
-
-
-class _Held(Struct):
-    document: OpenDocument
-    source: Source
-    sheets: OrderedDict[int, _Sheet] = field(default_factory=OrderedDict)
-    identifier: PageIdentifier | None = None
-    mender: Mender | None = None
-    cut_images: CutImages | None = None
-
-
 class Desk:
     """Does jobs one at a time. Raises SidebooksError for what is wrong with a document or a page."""
 
@@ -103,9 +93,10 @@ class Desk:
         self._display_list_bytes = display_list_bytes
         self._opens_paths = opens_paths
         self._listed_bytes = 0
-        self._held: OrderedDict[str, _Held] = OrderedDict()
+        self._held: OrderedDict[str, Held] = OrderedDict()
         self._is_clearing = False
         self._just_opened: DocumentRef | None = None
+        self.bands = BandDrawer()
         self.tell_drawn: Callable[[], None] = lambda: None
         """Called when the raster of a job that `tells_drawn` is drawn, before it is encoded."""
 
@@ -181,14 +172,22 @@ class Desk:
         self._is_clearing &= len(self._held) > KEPT_DOCUMENTS
         return self._is_clearing
 
-    def _answer(self, held: _Held, job: Job[A]) -> object:
+    def _answer(self, held: Held, job: Job[A]) -> object:
         match job:
             case Open():
                 return self._described(held, job.document)
+            case Hold():
+                held.document.find_last_page()
+                return True
             case Identify():
                 return self._identified(held, job)
             case Draw():
                 return self._drawn_record(held, job)
+            case DrawBands():
+                sheet = self._sheet(held, job.document, job.page)
+                return self.bands.draw(job, sheet, grey=self._is_grey(sheet))
+            case EncodeBands():
+                return self.bands.encode(job)
             case ReadWords():
                 return tuple(word for word in held.document.words(job.page) if _is_somewhere(word))
             case ReadText():
@@ -201,7 +200,7 @@ class Desk:
                 return self._inspected(held, job)
         raise TypeError(f"no such job: {type(job).__name__}")
 
-    def _described(self, held: _Held, ref: DocumentRef) -> DocumentInfo:
+    def _described(self, held: Held, ref: DocumentRef) -> DocumentInfo:
         try:
             described = held.document.info
         except BaseException:
@@ -210,7 +209,7 @@ class Desk:
         self._just_opened = ref
         return described
 
-    def _identified(self, held: _Held, job: Identify) -> tuple[str, ...]:
+    def _identified(self, held: Held, job: Identify) -> tuple[str, ...]:
         if held.identifier is None:
             held.identifier = PageIdentifier(
                 held.document.handle, job.document.digest or job.document.token, held.document.kind
@@ -221,7 +220,7 @@ class Desk:
             ids.append(held.identifier.content_id(job.page + len(ids)))
         return tuple(ids)
 
-    def _drawn_record(self, held: _Held, job: Draw) -> Drawn:
+    def _drawn_record(self, held: Held, job: Draw) -> Drawn:
         """Draw once, cut into tiles, encode each."""
         started_s = time.perf_counter()
         spec = job.spec
@@ -234,7 +233,7 @@ class Desk:
         record = record_of(pixels, spec.tile_px, job.image_format, job.quality, sheet.problems)
         return Drawn(record, drawn_s - started_s, time.perf_counter() - drawn_s)
 
-    def _inspected(self, held: _Held, job: Inspect) -> Inspected:
+    def _inspected(self, held: Held, job: Inspect) -> Inspected:
         inspection = inspect_page(held.document, job.page, self.font_set)
         if inspection.warnings:
             forget_resources(held.document.handle)  # so the next page reads and reports them
@@ -246,7 +245,7 @@ class Desk:
         self._drawn_mended(held, job, sheet, scale, rect_px)
         return Inspected(replace(inspection, problems=tuple(sheet.problems)), time.perf_counter() - started_s)
 
-    def _hold(self, ref: DocumentRef, given: bytes | int | None) -> _Held:
+    def _hold(self, ref: DocumentRef, given: bytes | int | None) -> Held:
         held = self._held.get(ref.token)
         if held is not None:
             _require_unchanged(held.source, ref)
@@ -261,7 +260,7 @@ class Desk:
         self._is_clearing |= len(self._held) > MAX_DOCUMENTS
         return held
 
-    def _open(self, ref: DocumentRef, source: Source) -> _Held:
+    def _open(self, ref: DocumentRef, source: Source) -> Held:
         try:
             _require_unchanged(source, ref)
             document = _opened(ref, source)
@@ -269,7 +268,7 @@ class Desk:
             shrink_store()  # the engine must let go of the document before its source is closed
             source.close()
             raise
-        return _Held(document, source)
+        return Held(document, source)
 
     def _forget(self, token: str) -> None:
         held = self._held.pop(token)
@@ -282,15 +281,15 @@ class Desk:
         shrink_store()
         held.source.close()
 
-    def _drawn_mended(self, held: _Held, job: PageJob[A], sheet: _Sheet, scale: float, rect_px: list[int]) -> NDArray[np.uint8]:
+    def _drawn_mended(self, held: Held, job: PageJob[A], sheet: Sheet, scale: float, rect_px: list[int]) -> NDArray[np.uint8]:
         """Draw pixels, and add their problems to the sheet. Raises RenderFailed if nothing of the page can be drawn."""
         pixels, found = self._drawn(sheet, scale, rect_px)
-        if (found or sheet.problems) and _is_to_be_mended(sheet, found) and self._mend(held, job, sheet, found):
+        if (found or sheet.problems) and is_to_be_mended(sheet, found) and self._mend(held, job, sheet, found):
             pixels, found = self._drawn(sheet, scale, rect_px)
         sheet.problems.update(dict.fromkeys(found))
         return pixels
 
-    def _drawn(self, sheet: _Sheet, scale: float, rect_px: list[int]) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    def _drawn(self, sheet: Sheet, scale: float, rect_px: list[int]) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
         """The pixels, and the problems of drawing them."""
         grey = self._is_grey(sheet)
         take_messages()
@@ -301,7 +300,7 @@ class Desk:
             forget_unpacked()  # so the next page that draws the same image reports the problem, too
         return pixels, found
 
-    def _mend(self, held: _Held, job: PageJob[A], sheet: _Sheet, found: tuple[str, ...]) -> bool:
+    def _mend(self, held: Held, job: PageJob[A], sheet: Sheet, found: tuple[str, ...]) -> bool:
         """Examine a page that has problems, and mend its images. Returns whether the page has another display list now.
 
         found: the problems that drawing has just found.
@@ -332,7 +331,7 @@ class Desk:
             raise RenderFailed(f"{ref.name}, page {page + 1}: nothing of it can be drawn ({'; '.join(lost)})", page=page)
         return mended is not None
 
-    def _sheet(self, held: _Held, ref: DocumentRef, page: int) -> _Sheet:
+    def _sheet(self, held: Held, ref: DocumentRef, page: int) -> Sheet:
         sheet = held.sheets.get(page)
         if sheet is not None:
             held.sheets.move_to_end(page)
@@ -341,7 +340,7 @@ class Desk:
         take_messages()
         display_list = held.document.display_list(page)
         problems = dict.fromkeys(of_warnings(take_messages()))
-        sheet = _Sheet(display_list, max(MIN_LIST_BYTES, resident_bytes() - before_bytes), problems)
+        sheet = Sheet(display_list, max(MIN_LIST_BYTES, resident_bytes() - before_bytes), problems)
         if held.cut_images is None:
             held.cut_images = CutImages(held.document.handle)
         sheet.cut_images = held.cut_images.of_page(page)
@@ -354,12 +353,12 @@ class Desk:
         self._drop_lists(keep=sheet)
         return sheet
 
-    def _is_grey(self, sheet: _Sheet) -> bool:
+    def _is_grey(self, sheet: Sheet) -> bool:
         if sheet.grey is None:
             sheet.grey = is_grey(sheet.display_list)
         return sheet.grey
 
-    def _drop_lists(self, keep: _Sheet) -> None:
+    def _drop_lists(self, keep: Sheet) -> None:
         """Drop display lists until the rest fits into the budget: of the least recently used document its oldest list first."""
         for held in list(self._held.values()):
             while self._listed_bytes > self._display_list_bytes and held.sheets:
@@ -384,11 +383,6 @@ def _searched(document: OpenDocument, job: Search) -> Searched:
 def _is_somewhere(box: Word | Link) -> bool:
     """Whether a box has finite numbers. A damaged matrix gives text a box without a place."""
     return math.isfinite(box.x0_pt + box.y0_pt + box.x1_pt + box.y1_pt)
-
-
-def _is_to_be_mended(sheet: _Sheet, found: tuple[str, ...]) -> bool:
-    """Whether the page must be examined. found: the problems that drawing has just found."""
-    return not sheet.is_judged or (not sheet.is_mended and not IMAGE_PROBLEMS.isdisjoint(found))
 
 
 def _opened(ref: DocumentRef, source: Source) -> OpenDocument:

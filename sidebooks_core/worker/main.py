@@ -70,6 +70,8 @@ def main(desk_type: type[Desk] | None = None) -> None:
             return
         _die_if_host_hangs(assignment.job.timeout_s)
         given = _received_file(files) if assignment.has_file and files is not None else assignment.data
+        if assignment.has_bands and files is not None:
+            desk.bands.take_from(_received_file(files))
         for reply in _replies(desk, assignment.job, given):
             wire.send(replies, to_bytes(reply))
         _die_if_host_hangs(0)

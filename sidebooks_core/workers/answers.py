@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from sidebooks_core.documents.model import PageInspection, SearchHit
+from sidebooks_core.encoding.bands import MOST_BANDS, Encoded, Seen
 
 MESSAGE_CHARS = 4000
 """The most characters of an error's message."""
@@ -17,6 +18,7 @@ MOST_S = 1e6
 """The longest time that an answer may report, in seconds."""
 
 Seconds = Annotated[float, Meta(ge=0, le=MOST_S)]
+Row = Annotated[int, Meta(ge=0, le=1 << 31)]
 ContentId = Annotated[str, Meta(pattern="^[0-9a-f]{32}$", max_length=32)]
 
 
@@ -41,6 +43,27 @@ class Drawn(Struct, frozen=True, forbid_unknown_fields=True):
 
     record: bytes
     draw_s: Seconds
+    encode_s: Seconds
+
+
+class BandsDrawn(Struct, frozen=True, forbid_unknown_fields=True):
+    """The bands of a raster that one worker has drawn and holds until it encodes them."""
+
+    tops_px: Annotated[tuple[Row, ...], Meta(min_length=1, max_length=MOST_BANDS)]
+    """The first row of each band of the raster, from 0, ascending."""
+    drawn_px: Annotated[tuple[Row, ...], Meta(max_length=MOST_BANDS)]
+    """Those of the bands that this worker has drawn, ascending."""
+    seen: Seen | None
+    """What these show. None: it has drawn none."""
+    is_sound: bool
+    """No problem was found. A page with a problem is drawn as a whole, where it is examined and mended."""
+    draw_s: Seconds
+
+
+class BandsEncoded(Struct, frozen=True, forbid_unknown_fields=True):
+    """The bands of a raster that one worker has encoded, by their first row."""
+
+    bands: Annotated[dict[Row, Encoded], Meta(min_length=1, max_length=MOST_BANDS)]
     encode_s: Seconds
 
 

@@ -11,15 +11,16 @@ from enum import Enum, auto
 from functools import partial
 from typing import Generic, Protocol, TypeVar
 
-import msgspec
 from msgspec import Struct
 
 from sidebooks_core.errors import DamagedDocument, RenderFailed, RenderTimeout, RequestDropped, SidebooksError
-from sidebooks_core.workers import replies, wire
+from sidebooks_core.workers import wire
+from sidebooks_core.workers.banding import Banding
 from sidebooks_core.workers.jobs import (
     AnyJob,
     Assignment,
     Draw,
+    DrawBands,
     Job,
     NoWorker,
     NoWorkerToOpen,
@@ -31,6 +32,8 @@ from sidebooks_core.workers.jobs import (
 )
 from sidebooks_core.workers.process import NOTED_S, SLOW_S, Step, Watchdog, WorkerProcess
 from sidebooks_core.workers.replies import Reply
+from sidebooks_core.workers.taking_part import help_out, lead
+from sidebooks_core.workers.talking import ask, hear
 
 SLOW_DRAFT_S = 0.05
 """If drawing takes longer, another worker identifies the page: its record may be stored already."""
@@ -41,7 +44,6 @@ LOOK_AGAIN_S = 0.05
 _SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 """Errors that mean a shortage of the host or its machine. The file is not to blame."""
 
-_encode = msgspec.msgpack.Encoder().encode
 _A = TypeVar("_A")
 
 
@@ -51,6 +53,8 @@ class Work(Protocol):
     job: AnyJob
     data: bytes | None
     """The document's bytes if it has no path."""
+    banding: Banding | None
+    """The raster is drawn in bands, beside other workers. None: this worker draws it alone."""
 
 
 class Flight(Protocol):
@@ -180,12 +184,9 @@ class Exchange:
         except _Lost as lost:
             return self._loss(worker, flight.work.job, lost)
         worker.held_documents.add(flight.work.job.document.token)
-        worker.rss_bytes = reply.rss_bytes
         fate = Fate.GOES_ON
-        # The time limit passed in the moment of the answer, or the worker must be replaced anyway. A worker that has the next
-        # job already, and only too much memory, is replaced after that job.
-        is_too_large = reply.rss_bytes > self._recycle_bytes and not taken
-        if worker.overran or worker.was_interrupted or worker.is_worn or is_too_large:
+        # The time limit passed in the moment of the answer, or the worker must be replaced anyway.
+        if worker.overran or worker.was_interrupted or worker.is_worn or reply.rss_bytes > self._recycle_bytes:
             worker.bury()
             fate = Fate.REPLACED
         return Result(reply.answer, _error_in(reply, flight.work.job), fate)
@@ -204,41 +205,48 @@ class Exchange:
 
         Raises NotBegun if it dies before it is asked, _Refused, and _Lost if it dies, or cannot be understood, after that.
         """
-        job = flight.work.job
+        job, banding = flight.work.job, flight.work.banding
         ageing: tuple[tuple[float, Step], ...] = ((SLOW_S, WorkerProcess.stand_back),)
         if listener.is_suspect(job.document.token):
             ageing = ((NOTED_S, WorkerProcess.stand_far_back),)  # its sound pages are drawn by then
         # Watched before the job is sent: a worker that was taken over may read nothing, and then the pipe is full at some time.
         watch = self._watchdog.watch(worker, job.timeout_s, ageing)
         has_answered = False
+        sent = partial(self._is_sent, watch, worker, flight, listener)
         try:
-            try:
-                if not is_sent:
-                    self._ask_first(worker, flight)
-            except wire.WireClosed as error:
-                raise NotBegun(str(error)) from error
-            worker.note_cpu()  # the job is sent: nobody waits for this
-            self._watchdog.then(watch, NOTED_S, partial(self._look_at_age, watch, flight, listener))
-            if isinstance(job, Draw) and job.then is not None:
-                self._watchdog.then(watch, SLOW_DRAFT_S, lambda _worker: _apart(partial(listener.slow, flight)))
-            reply: Reply[object] = _hear(worker, job)
-            if reply.need_data:
-                has_answered = True
-                self._hand_over(worker, flight)
-                reply = _hear(worker, job)
+            if isinstance(job, DrawBands):
+                return help_out(worker, banding, job) if banding is not None else Reply()
+            reply: Reply[object] | None = None
+            if banding is not None and isinstance(job, Draw):
+                reply = lead(worker, banding, job, sent)
+            is_in_bands = has_answered = reply is not None
+            if reply is None:
+                try:
+                    if not is_sent:
+                        self._ask_first(worker, flight)
+                except wire.WireClosed as error:
+                    raise NotBegun(str(error)) from error
+                sent()
+                reply = hear(worker, job)
                 if reply.need_data:
-                    raise wire.WireBroken("it asks for the document again")
+                    has_answered = True
+                    self._hand_over(worker, flight)
+                    reply = hear(worker, job)
+                    if reply.need_data:
+                        raise wire.WireBroken("it asks for the document again")
             if reply.is_drawn:
                 has_answered = True
                 self._send_next(worker, flight, listener, taken)
-                reply = _hear(worker, job)
+                reply = hear(worker, job)
                 if reply.need_data or reply.is_drawn:
                     raise wire.WireBroken("it has drawn the raster, and gives no answer")
             if isinstance(job, Draw) and job.then is not None:
                 has_answered = True
+                if is_in_bands:
+                    ask(worker, Assignment(job=for_worker(job.then)))
                 listener.told_first(flight, reply.answer, _error_in(reply, job))
                 self._watchdog.then(watch, LINGERS_S, lambda _worker: listener.lingers(flight))
-                reply = _hear(worker, job.then)
+                reply = hear(worker, job.then)
                 if reply.need_data:
                     raise wire.WireBroken("it asks for the document again")
         except (wire.WireClosed, wire.WireBroken) as error:
@@ -265,6 +273,14 @@ class Exchange:
         else:
             taken.append(following)
 
+    def _is_sent(self, watch: int, worker: WorkerProcess, flight: F, listener: Listener[F]) -> None:
+        """A job was sent: look at its age from now on. Nobody waits for this."""
+        job = flight.work.job
+        worker.note_cpu()
+        self._watchdog.then(watch, NOTED_S, partial(self._look_at_age, watch, flight, listener))
+        if isinstance(job, Draw) and job.then is not None:
+            self._watchdog.then(watch, SLOW_DRAFT_S, lambda _worker: _apart(partial(listener.slow, flight)))
+
     def _look_at_age(self, watch: int, flight: F, listener: Listener[F], worker: WorkerProcess) -> None:
         """Tell the listener if the job is old; else look again later."""
         left_s = worker.is_old_in_s()
@@ -282,13 +298,13 @@ class Exchange:
         if document.path is not None and worker.files is not None and document.token not in worker.held_documents:
             self._hand_over(worker, flight)
         else:
-            _ask(worker, Assignment(job=for_worker(flight.work.job)))
+            ask(worker, Assignment(job=for_worker(flight.work.job)))
 
     def _hand_over(self, worker: WorkerProcess, flight: Flight) -> None:
         """Send the job with its document: the bytes, or a descriptor of the file. Raises _Refused, WireClosed."""
         job = for_worker(flight.work.job)
         if job.document.path is None:
-            _ask(worker, Assignment(job=job, data=flight.work.data))
+            ask(worker, Assignment(job=job, data=flight.work.data))
             return
         if worker.files is None:
             raise wire.WireBroken("it asks for a file that it can open")
@@ -305,7 +321,7 @@ class Exchange:
             raise wire.WireClosed(str(error)) from error
         finally:
             os.close(descriptor)
-        _ask(worker, Assignment(job=job, has_file=True))
+        ask(worker, Assignment(job=job, has_file=True))
 
     def _loss(self, worker: WorkerProcess, job: AnyJob, lost: _Lost) -> Result:
         """Bury a worker that was lost to a job. Returns the reason as an error. Raises NotBegun if the worker had not read the
@@ -339,18 +355,6 @@ def how_it_ended(worker: WorkerProcess) -> str:
     """Signal or exit code of a worker that was buried."""
     code = worker.process.returncode
     return f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
-
-
-def _ask(worker: WorkerProcess, assignment: Assignment) -> None:
-    assert worker.process.stdin is not None
-    if worker.process.poll() is not None:
-        raise wire.WireClosed("it is dead")  # its pipe may still take a job, but nobody would read it
-    wire.send(worker.process.stdin, _encode(assignment))
-
-
-def _hear(worker: WorkerProcess, job: Job[_A]) -> Reply[_A]:
-    assert worker.process.stdout is not None
-    return replies.read_reply(wire.receive(worker.process.stdout, replies.most_bytes(job)), job)
 
 
 def _error_in(reply: Reply[_A], job: AnyJob) -> SidebooksError | None:

@@ -15,9 +15,10 @@ from msgspec.structs import replace
 from sidebooks_core import errors
 from sidebooks_core.documents.model import DocumentInfo, Lettering, Link, PackedText, Word
 from sidebooks_core.documents.reference import DocumentRef
+from sidebooks_core.encoding.bands import Plan
 from sidebooks_core.fonts.discovery import Face, FontSet
 from sidebooks_core.tiling.raster import RasterSpec
-from sidebooks_core.workers.answers import Drawn, Inspected, Searched
+from sidebooks_core.workers.answers import BandsDrawn, BandsEncoded, Drawn, Inspected, Searched
 
 A_co = TypeVar("A_co", covariant=True)
 
@@ -40,6 +41,10 @@ class Open(Job[DocumentInfo], frozen=True, kw_only=True, tag="open"):
     """Open the document and describe it."""
 
 
+class Hold(Job[bool], frozen=True, kw_only=True, tag="hold"):
+    """Open the document, and do what the first late page would have to wait for. The answer is True."""
+
+
 class Identify(PageJob[tuple[str, ...]], frozen=True, kw_only=True, tag="identify"):
     """Content ids of the pages from `page` up to `stop` (excluded): at least one, as many as `budget_s` allows."""
 
@@ -57,6 +62,24 @@ class Draw(PageJob[Drawn], frozen=True, kw_only=True, tag="draw"):
     """A message before the answer says that the raster is drawn, and is being encoded. The host sends the next job then."""
     then: Identify | None = None
     """Answered after the raster, in a second message: the image goes out before the page is identified."""
+
+
+class DrawBands(PageJob[BandsDrawn], frozen=True, kw_only=True, tag="draw_bands"):
+    """Draw some of the bands of a raster that is one image, beside another worker. Each takes its next band from a pipe."""
+
+    spec: RasterSpec
+    is_helper: bool
+    """The other worker has the flight. Draw nothing of a page that one worker draws as a whole."""
+    may_draw_twice: bool
+    """Cut the page, too, if parts of it are then drawn by both. Otherwise it is drawn as a whole, since no helper may come."""
+
+
+class EncodeBands(Job[BandsEncoded], frozen=True, kw_only=True, tag="encode_bands"):
+    """Encode the bands that the last job drew."""
+
+    spec: RasterSpec
+    plan: Plan
+    quality: int
 
 
 class ReadWords(PageJob[tuple[Word, ...]], frozen=True, kw_only=True, tag="words"):
@@ -93,7 +116,9 @@ class DrawLetters(Job[Lettering], frozen=True, kw_only=True, tag="letters"):
     size_px: int
 
 
-AnyJob = Open | Identify | Draw | ReadWords | ReadText | ReadLinks | Search | Inspect | DrawLetters
+AnyJob = (
+    Open | Hold | Identify | Draw | DrawBands | EncodeBands | ReadWords | ReadText | ReadLinks | Search | Inspect | DrawLetters
+)
 
 
 class Assignment(Struct, frozen=True, kw_only=True):
@@ -104,6 +129,8 @@ class Assignment(Struct, frozen=True, kw_only=True):
     """The document's bytes."""
     has_file: bool = False
     """A descriptor of the document's file comes through the file channel."""
+    has_bands: bool = False
+    """A descriptor of the pipe of bands comes through the file channel, after the document's."""
 
 
 class WorkerConfig(Struct, frozen=True, kw_only=True):

@@ -42,8 +42,19 @@ F = TypeVar("F", bound=Flight)
 class JobSource(Listener[F], Protocol[F]):
     """The source from which workers' threads take their jobs."""
 
-    def take(self, held_documents: set[str], follow_ups: Sequence[F] = (), *, is_spare: bool) -> F | None:
+    def take(
+        self,
+        held_documents: set[str],
+        follow_ups: Sequence[F] = (),
+        *,
+        is_spare: bool,
+        trust_domain: str | None = None,
+        can_help: bool = False,
+    ) -> F | None:
         """Wait for the next job for a worker that holds some documents; None: the pool closes.
+
+        trust_domain: of all documents that the worker has seen; None: it has seen none.
+        can_help: the worker can take part in the work on a page that another worker has.
 
         follow_ups: jobs that follow from this worker's last one. They wait in the queue like all others; this worker may take
         one of them at once.
@@ -162,9 +173,15 @@ class WorkerPool(Generic[F]):
                     follow_ups = ()
                     worker, failure = self._try_start()
                     self._count_started(is_spare)
-                flight, following, is_sent = following, None, following is not None
-                if flight is None:
-                    flight = self._source.take(worker.held_documents if worker else set(), follow_ups, is_spare=is_spare)
+                is_sent = following is not None
+                flight = following or self._source.take(
+                    worker.held_documents if worker else set(),
+                    follow_ups,
+                    is_spare=is_spare,
+                    trust_domain=worker.trust_domain if worker else None,
+                    can_help=worker is not None and worker.files is not None,
+                )
+                following = None
                 if flight is None:
                     return
                 if worker is None:  # a second try, for this job: the reason of the failure may have passed

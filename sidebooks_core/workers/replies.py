@@ -8,7 +8,8 @@ no memory. Structures come as maps with all their fields, so a value is at most 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Annotated, Any, Generic, TypeVar
+from itertools import pairwise
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import msgpack
 import msgspec
@@ -16,10 +17,13 @@ from msgspec import Meta, Struct
 
 from sidebooks_core.documents.limits import Limits
 from sidebooks_core.documents.model import DocumentInfo, Lettering, Link, PackedText, Word
-from sidebooks_core.workers.answers import ContentId, Drawn, ErrorTold, Greeting, Inspected, Searched
+from sidebooks_core.workers.answers import BandsDrawn, BandsEncoded, ContentId, Drawn, ErrorTold, Greeting, Inspected, Searched
 from sidebooks_core.workers.jobs import (
     Draw,
+    DrawBands,
     DrawLetters,
+    EncodeBands,
+    Hold,
     Identify,
     Inspect,
     Job,
@@ -73,7 +77,7 @@ def most_bytes(job: Job[A]) -> int:
             return _MIB + 256 * (limits.document_pages + limits.outline_items)
         case ReadWords() | Search() | ReadText():
             return _MIB + 256 * limits.page_words
-        case Draw(spec=spec):
+        case Draw(spec=spec) | EncodeBands(spec=spec):
             return _MIB + 4 * (spec.x1_px - spec.x0_px) * (spec.y1_px - spec.y0_px)
         case ReadLinks() | Inspect() | DrawLetters():
             return 16 * _MIB
@@ -104,8 +108,11 @@ def _decoder(kind: type[Job[A]], limits: Limits) -> msgspec.msgpack.Decoder[Any]
     """The decoder of an answer with the limits of its document. `Any`, because the type is computed from the limits."""
     types: dict[type[Job[Any]], Any] = {
         Open: DocumentInfo,
+        Hold: Literal[True],
         Identify: Annotated[tuple[ContentId, ...], Meta(min_length=1)],
         Draw: Drawn,
+        DrawBands: BandsDrawn,
+        EncodeBands: BandsEncoded,
         ReadWords: Annotated[tuple[Word, ...], Meta(max_length=limits.page_words)],
         ReadLinks: tuple[Link, ...],
         ReadText: PackedText,
@@ -131,6 +138,9 @@ def _fits(answer: object, job: Job[A]) -> bool:
             return inspection.page == page
         case DrawLetters(), Lettering(width_px=width_px, height_px=height_px, ink=ink):
             return len(ink) == width_px * height_px
+        case DrawBands(), BandsDrawn(tops_px=tops_px, drawn_px=drawn_px, seen=seen):
+            is_ascending = all(before < after for before, after in pairwise(tops_px))
+            return not tops_px[0] and is_ascending and set(drawn_px) <= set(tops_px) and bool(drawn_px) == (seen is not None)
         case Identify(page=page, stop=stop), tuple() as content_ids:
             return len(content_ids) <= stop - page
     return True

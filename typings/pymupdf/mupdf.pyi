@@ -65,6 +65,8 @@ class fz_font_flags_t:
 
 class fz_image(pointer):
     colorspace: fz_colorspace | None
+    w: int
+    h: int
 
 class fz_matrix(pointer):
     a: float
@@ -89,6 +91,10 @@ class fz_stream(pointer): ...
 class fz_stroke_state(pointer):
     linewidth: float
     dash_len: int
+    start_cap: int
+    dash_cap: int
+    end_cap: int
+    linejoin: int
 
 class fz_text(pointer):
     head: fz_text_span | None
@@ -97,6 +103,7 @@ class fz_text_span:
     font: fz_font
     len: int
     next: fz_text_span | None
+    trm: fz_matrix
 
 class fz_text_item:
     gid: int
@@ -278,6 +285,10 @@ FZ_DEVFLAG_COLOR: int
 FZ_DEVFLAG_MASK: int
 FZ_IMAGE_JBIG2: int
 FZ_LANG_ja: int
+FZ_LINECAP_BUTT: int
+FZ_LINECAP_SQUARE: int
+FZ_LINEJOIN_MITER: int
+FZ_LINEJOIN_MITER_XPS: int
 FZ_LANG_ko: int
 FZ_LANG_zh: int
 FZ_LANG_zh_Hans: int
@@ -290,6 +301,9 @@ def floats_getitem(ary: floats, index: int) -> float: ...
 def floats_setitem(ary: floats, index: int, value: float) -> None: ...
 def new_floats(nelements: int) -> floats: ...
 def fz_buffer_extract_copy(buffer: FzBuffer) -> bytes: ...
+def ll_fz_bound_path(path: fz_path, stroke: fz_stroke_state | None, ctm: fz_matrix) -> fz_rect: ...
+def ll_fz_bound_shade(shade: fz_shade, ctm: fz_matrix) -> fz_rect: ...
+def ll_fz_bound_text(text: fz_text, stroke: fz_stroke_state | None, ctm: fz_matrix) -> fz_rect: ...
 def ll_fz_buffer_to_bytes_internal(buffer: fz_buffer, clear: int) -> bytes: ...
 def internal_context_get() -> fz_context: ...
 def python_mutable_buffer_data(PYTHON_BUFFER_MUTABLE_DATA: object) -> bytes_pointer: ...

@@ -1,0 +1,184 @@
+"""A visible page that two workers draw in bands: the pixels of the page drawn by one, and one clear answer whatever they do."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pymupdf
+import pytest
+from processes import Watched, processes
+from quiet import wait_identified
+
+import sidebooks_core as sb
+from benchmarks.corpus import documents, some_pages
+from sidebooks_core.documents.limits import Limits
+from sidebooks_core.documents.source import Source
+from sidebooks_core.encoding.bands import MOST_BANDS
+from sidebooks_core.engine.drawing import draw, draw_rows, fit_lines
+from sidebooks_core.engine.grey import is_grey
+from sidebooks_core.engine.opening import open_document
+from sidebooks_core.engine.seams import WHOLE, bands_of
+from sidebooks_core.workers.jobs import AnyJob, DrawBands, EncodeBands, Hold
+from sidebooks_core.workers.process import Process
+
+FIT_PX = (1600, 1600)
+DOCUMENTS_OF_A_KIND = 4
+
+
+class Pair:
+    """A service with two workers, which both hold a document."""
+
+    def __init__(self, service: sb.TileService, watched: Watched) -> None:
+        self.service = service
+        self.watched = watched
+
+    def open(self, path: Path) -> sb.Document:
+        """Also has page 0 drawn in many sizes, until two workers have drawn one of them."""
+        document = self.service.open(path)
+        for size_px in range(900, 1300):
+            self.service.page_image(document, 0, fit_px=(size_px, size_px))
+            wait_identified(self.service, document)
+            if self.asked(DrawBands):
+                break
+        self.prepared = self.asked(Hold)
+        self.watched.asked.clear()
+        return document
+
+    def asked(self, kind: type) -> list[AnyJob]:
+        return [one.job for asked in list(self.watched.asked.values()) for one in asked if isinstance(one.job, kind)]
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    settings = sb.Settings(cache_dir=None, workers=2, image_format="png")
+    watched = Watched()
+    with sb.TileService(settings, pool=processes(watched, settings)) as service:
+        yield Pair(service, watched)
+
+
+def drawn_alone(path: Path, page: int) -> np.ndarray:
+    with sb.TileService(sb.Settings(cache_dir=None, workers=1, image_format="png")) as service:
+        return service.page_image(service.open(path), page, fit_px=FIT_PX).pixels()
+
+
+@pytest.fixture
+def before(pair: Pair) -> Callable[[Callable[[Process, AnyJob], None]], None]:
+    def set_before(do: Callable[[Process, AnyJob], None]) -> None:
+        pair.watched.before = do
+
+    return set_before
+
+
+def test_page_drawn_by_two_has_the_pixels_of_one(pair: Pair, sample: Path) -> None:
+    document = pair.open(sample)
+    found = pair.service.page_image(document, 7, fit_px=FIT_PX)
+    parts = pair.asked(DrawBands)
+    assert sorted(part.is_helper for part in parts) == [False, True]
+    assert {part.page for part in parts} == {7}
+    assert len(pair.asked(EncodeBands)) >= 1
+    assert np.array_equal(found.pixels(), drawn_alone(sample, 7))
+    assert pair.service.statistics().worker_deaths == 0
+
+
+def test_only_what_somebody_looks_at_is_drawn_by_two(pair: Pair, sample: Path) -> None:
+    document = pair.open(sample)
+    pair.service.submit_page_image(document, 3, fit_px=FIT_PX, priority=sb.Priority.NEXT).result()
+    pair.service.page_image(document, 4, fit_px=(200, 200))  # too small to pay
+    assert pair.asked(DrawBands) == []
+
+
+def test_all_workers_hold_the_document_that_somebody_looks_at(pair: Pair, sample: Path) -> None:
+    document = pair.open(sample)
+    assert [one.document.token for one in pair.prepared] == [document.ref.token]
+    pair.service.page_image(document, 2, fit_px=FIT_PX)
+    wait_identified(pair.service, document)
+    assert pair.asked(Hold) == []
+
+
+def test_page_is_drawn_although_the_helper_dies(pair: Pair, sample: Path, before: Callable) -> None:
+    document = pair.open(sample)
+    killed = threading.Event()
+
+    def kill_helper(process: Process, job: AnyJob) -> None:
+        if isinstance(job, DrawBands) and job.is_helper:
+            process.kill()
+            process.wait()
+            killed.set()
+
+    before(kill_helper)
+    found = pair.service.page_image(document, 7, fit_px=FIT_PX)
+    assert killed.is_set()
+    assert np.array_equal(found.pixels(), drawn_alone(sample, 7))
+
+
+@pytest.mark.parametrize("kind", [DrawBands, EncodeBands])
+def test_page_is_drawn_although_the_lead_dies(pair: Pair, sample: Path, before: Callable, kind: type) -> None:
+    """The lead's death costs the page, as it does for a page drawn alone; the next request has it."""
+    document = pair.open(sample)
+    killed = threading.Event()
+
+    def kill_lead(process: Process, job: AnyJob) -> None:
+        is_leads = not isinstance(job, DrawBands) or not job.is_helper
+        if isinstance(job, kind) and is_leads and not killed.is_set():
+            killed.set()
+            process.kill()
+            process.wait()
+
+    before(kill_lead)
+    try:
+        found = pair.service.page_image(document, 7, fit_px=FIT_PX)
+    except sb.RenderFailed:
+        found = pair.service.page_image(document, 7, fit_px=FIT_PX)
+    assert killed.is_set()
+    assert np.array_equal(found.pixels(), drawn_alone(sample, 7))
+
+
+def test_page_with_a_problem_tells_of_it(pair: Pair, tmp_path: Path) -> None:
+    path = tmp_path / "broken.pdf"
+    with pymupdf.open() as written:
+        for number in range(3):
+            page = written.new_page()
+            for row in range(60):
+                page.insert_text((40, 40 + 12 * row), f"Page {number}, line {row}, of which some are missing")
+        written.update_stream(written[1].get_contents()[0], b"BT /F9 12 Tf (lost) Tj ET q 1 0 0 1 0 0 cm /Nothing Do Q 5 5 m (")
+        written.save(path)
+    document = pair.open(path)
+    alone = sb.TileService(sb.Settings(cache_dir=None, workers=1))
+    with alone:
+        expected = alone.page_image(alone.open(path), 1, fit_px=FIT_PX).problems
+    assert pair.service.page_image(document, 1, fit_px=FIT_PX).problems == expected
+    assert expected
+
+
+def test_bands_put_together_are_the_page_drawn_whole(corpus: Path) -> None:
+    """Pixel for pixel, whether the engine clips at the seams or not."""
+    counted = {"clipped": 0, "halves": 0, "whole": 0}
+    by_kind: dict[str, int] = {}
+    for one in documents(corpus):
+        by_kind[one.kind] = by_kind.get(one.kind, 0) + 1
+        if one.path.suffix != ".pdf" or by_kind[one.kind] > DOCUMENTS_OF_A_KIND:
+            continue
+        source = Source(one.path.read_bytes())
+        opened = open_document(source, password=one.password, name=one.path.name, limits=Limits(), chapters=())
+        for page in some_pages(opened.page_count, 2):
+            listed = opened.display_list(page)
+            scale = 1400 / max(listed.rect.width, listed.rect.height)
+            width_px, height_px = max(1, round(listed.rect.width * scale)), max(1, round(listed.rect.height * scale))
+            grey = is_grey(listed)
+            fit_lines(listed, scale)
+            found = bands_of(listed, scale, (0, height_px), MOST_BANDS)
+            counted["whole" if found == WHOLE else "clipped" if found.are_clipped else "halves"] += 1
+            box = (0, 0, width_px, height_px)
+            whole = draw(listed, scale, box, grey=grey)
+            bands = []
+            for top, bottom in zip(found.tops_px, (*found.tops_px[1:], height_px), strict=True):
+                if found.are_clipped:
+                    bands.append(draw(listed, scale, (0, top, width_px, bottom), grey=grey))
+                else:
+                    bands.append(draw_rows(listed, scale, box, (top, bottom), grey=grey))
+            assert np.array_equal(np.concatenate(bands), whole), (one.path.name, page, found)
+        opened.close()
+    assert min(counted.values()) >= 3, counted
