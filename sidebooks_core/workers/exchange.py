@@ -184,9 +184,12 @@ class Exchange:
         except _Lost as lost:
             return self._loss(worker, flight.work.job, lost)
         worker.held_documents.add(flight.work.job.document.token)
+        worker.rss_bytes = reply.rss_bytes
         fate = Fate.GOES_ON
-        # The time limit passed in the moment of the answer, or the worker must be replaced anyway.
-        if worker.overran or worker.was_interrupted or worker.is_worn or reply.rss_bytes > self._recycle_bytes:
+        # The time limit passed in the moment of the answer, or the worker must be replaced anyway. A worker that has the next
+        # job already, and only too much memory, is replaced after that job.
+        is_too_large = reply.rss_bytes > self._recycle_bytes and not taken
+        if worker.overran or worker.was_interrupted or worker.is_worn or is_too_large:
             worker.bury()
             fate = Fate.REPLACED
         return Result(reply.answer, _error_in(reply, flight.work.job), fate)
