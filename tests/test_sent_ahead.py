@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from by_hand import Hands, LeasingStore, Worker, drawn, identified, opened, record_of
+from hostile_worker import hostile
 from msgspec.structs import replace
 from processes import Watched, processes
 from quiet import wait_idle
@@ -403,3 +404,16 @@ def test_a_worker_that_grew_too_large_is_replaced_after_the_job_that_it_has(samp
         assert service.statistics().worker_deaths == 0
         assert drawings(starter) == list(range(LAST + 1))
         assert max(sum(kind == "Draw" for kind in kinds) for kinds in starter.kinds().values()) <= 2
+
+
+def test_a_worker_that_tells_twice_of_one_raster_costs_its_page_and_no_other(sample: Path, tmp_path: Path) -> None:
+    body = """
+if getattr(job, "tells_drawn", False) and job.page == 1:
+    yield packb({"is_drawn": True})
+    yield packb({"is_drawn": True})
+yield honest()
+"""
+    with sb.TileService(sb.Settings(cache_dir=None, workers=1), pool=processes(hostile(body, tmp_path / "flag"))) as service:
+        report = prerendered(service, sample)
+        assert list(report.failed) == [1]
+        assert (report.rendered, service.statistics().worker_deaths) == (LAST, 1)

@@ -135,23 +135,30 @@ class Landing:
 
         can_help: the worker can share the flight with another one.
         """
-        request, work = flight.work.request, flight.work
-        if request is None:
-            is_known = work.content_ids is not None and work.content_ids.of(page_of(work.job) or 0) is not None
-            if is_known:  # by another flight, since this one was queued
-                self._dispatcher.leave(flight, has_lost_worker=False)
-                self._dispatcher.enter(self._identified(flight, None, None))
-            return not is_known
+        request = flight.work.request
         try:
+            if request is None:
+                return not self._is_identified(flight)
             is_to_begin = self._may_begin(flight, request)
             if is_to_begin and can_help:
                 call_helper(self._dispatcher, flight, request)
         except Exception as fault:  # noqa: BLE001 - this thread serves on, and those who wait are told
             self._dispatcher.leave(flight, has_lost_worker=False)
             for wanted in self._dispatcher.land(flight):
-                fail(wanted.future, _not_begun(request, fault))
+                fail(wanted.future, _not_begun(flight.work.job, fault))
             return False
         return is_to_begin
+
+    def _is_identified(self, flight: Flight) -> bool:
+        """Whether a flight is an identification that is not needed any more, since another flight identified the page. Then it
+        has landed.
+        """
+        work = flight.work
+        is_known = work.content_ids is not None and work.content_ids.of(page_of(work.job) or 0) is not None
+        if is_known:
+            self._dispatcher.leave(flight, has_lost_worker=False)
+            self._dispatcher.enter(self._identified(flight, None, None))
+        return is_known
 
     def _may_begin(self, flight: Flight, request: Request) -> bool:
         """Whether a worker must begin a drawing that it took. If not, the flight has landed, or it waits for
@@ -374,10 +381,10 @@ def _no_answer(job: Job[object]) -> SidebooksError:
     return RenderFailed(f"{job.document.name}: the worker gave no answer", document_id=job.document.digest)
 
 
-def _not_begun(request: Request, fault: Exception) -> SidebooksError:
-    _log.error("a fault of the library: a drawing could not be begun", exc_info=fault)
-    what = f"{request.document.name}: the drawing could not be begun ({type(fault).__name__})"
-    return RenderFailed(what, document_id=request.document.id, page=request.page)
+def _not_begun(job: Job[object], fault: Exception) -> SidebooksError:
+    _log.error("a fault of the library: a job could not be begun", exc_info=fault)
+    what = f"{job.document.name}: the job could not be begun ({type(fault).__name__})"
+    return RenderFailed(what, document_id=job.document.digest, page=page_of(job))
 
 
 def _not_kept(request: Request, fault: Exception) -> SidebooksError:
