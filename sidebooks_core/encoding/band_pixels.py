@@ -18,6 +18,8 @@ from sidebooks_core.errors import RequestError
 _RESTART = re.compile(rb"\xff[\xd0-\xd7]")
 _START_OF_FRAME, _START_OF_SCAN = 0xC0, 0xDA
 _END_BYTES = 2
+_COLOURS_OF_TEXT = content.COLOURS_OF_TEXT * 5 // 8
+"""Of the bands of one worker. Those of another one have about the same inks, and other shades."""
 
 
 class BandPixels:
@@ -44,12 +46,17 @@ class BandPixels:
             self._runs = content.ColourRuns.of(parts, sample)
             colours = None if self._runs is None else self._runs.colours()
             indices = None if self._runs is None else content.sampled_indices(sample, self._runs.distinct)
-        written = sample.rows if indices is None else indices
-        lossless = up = len(png.deflated(written, png.NONE)) / sample.share
-        if indices is None and sample.flatness < worth.MOSTLY_FLAT:
-            up = len(png.deflated(written, png.UP)) / sample.share
         height_px, width_px = sum(map(len, parts)), parts[0].shape[1]
-        is_worth = worth.lossless_pays(min(lossless, up), 0, height_px * width_px, sample.flatness)
+        jpeg: float | None = None
+        if indices is None and sample.is_plainly_text(_COLOURS_OF_TEXT):
+            lossless = up = worth.bytes_of_text(3 * height_px * width_px)
+        else:
+            written = sample.rows if indices is None else indices
+            lossless = up = len(png.deflated(written, png.NONE)) / sample.share
+            if indices is None and sample.flatness < worth.MOSTLY_FLAT:
+                up = len(png.deflated(written, png.UP)) / sample.share
+            if not worth.lossless_pays(min(lossless, up), 0, height_px * width_px, sample.flatness):
+                jpeg = content.jpeg_estimate(sample.middle_rows(), height_px)
         pairs = sample.rows.shape[0] * (width_px - 1)
         return Seen(
             is_grey=is_grey,
@@ -58,7 +65,7 @@ class BandPixels:
             equal_pairs=round(sample.flatness * pairs),
             lossless_bytes=round(lossless),
             up_bytes=round(up),
-            jpeg_bytes=None if is_worth else round(content.jpeg_estimate(sample.middle_rows(), height_px)),
+            jpeg_bytes=None if jpeg is None else round(jpeg),
         )
 
     def encoded(self, plan: Plan, quality: int) -> dict[int, Encoded]:

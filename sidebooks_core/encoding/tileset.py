@@ -62,14 +62,21 @@ class RecordUnreadable(ValueError):
 
 def pack(tiles: Iterable[PackedTile], columns: int, problems: Iterable[str] = ()) -> bytes:
     """A record of tiles that are given row by row. problems: what of the page could not be drawn; the first few are kept."""
+    tiles = list(tiles)
+    if len(tiles) == 1:  # no other tile can be equal: its bytes need not be hashed
+        return _packed([(tiles[0].media_type, tiles[0].data)], [[0, tiles[0].width_px, tiles[0].height_px]], columns, problems)
     blob_numbers: dict[tuple[str, bytes], int] = {}
     index: list[list[int]] = []
     for tile in tiles:
         number = blob_numbers.setdefault((tile.media_type, tile.data), len(blob_numbers))
         index.append([number, tile.width_px, tile.height_px])
-    blobs = [[media_type, len(data)] for media_type, data in blob_numbers]
-    header = msgpack.encode([PACKING_VERSION, columns, blobs, index, _kept(problems)])
-    return b"".join([_LENGTH.pack(len(header)), header, *(data for _, data in blob_numbers)])
+    return _packed(list(blob_numbers), index, columns, problems)
+
+
+def _packed(blobs: list[tuple[str, bytes]], index: list[list[int]], columns: int, problems: Iterable[str]) -> bytes:
+    lengths = [[media_type, len(data)] for media_type, data in blobs]
+    header = msgpack.encode([PACKING_VERSION, columns, lengths, index, _kept(problems)])
+    return b"".join([_LENGTH.pack(len(header)), header, *(data for _, data in blobs)])
 
 
 def unpack_tile(record: bytes, column: int, row: int) -> PackedTile:

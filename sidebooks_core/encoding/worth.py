@@ -29,6 +29,11 @@ def lossless_pays(lossless_bytes: float, jpeg_bytes: float, pixel_count: float, 
     return lossless_bytes <= times * jpeg_bytes + pixel_count / 32 + 16384
 
 
+def bytes_of_text(sample_count: int) -> float:
+    """About the most bytes of a PNG of text in a few inks. sample_count: its samples, three for a pixel."""
+    return sample_count / 16
+
+
 def is_beyond_estimate(lossless_bytes: float, expected_bytes: float) -> bool:
     """Whether a lossless image is so much larger than its sample told that a picture may lie between the sampled rows."""
     return lossless_bytes > 2 * expected_bytes + 65_536

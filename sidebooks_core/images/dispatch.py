@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
 from sidebooks_core.errors import RenderTimeout, RequestDropped, ServiceClosed, SidebooksError
 from sidebooks_core.images.entering import Entering, tell
@@ -21,6 +21,7 @@ from sidebooks_core.images.work import Flight, Wanted, Work, fail, flight_of
 from sidebooks_core.scheduling.flights import Flights, State
 from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.stores.record import Record
+from sidebooks_core.workers.pool import Taker
 
 
 class Dispatcher:
@@ -82,21 +83,13 @@ class Dispatcher:
         self._make_room()
         return waited
 
-    def take(
-        self,
-        held_documents: set[str],
-        follow_ups: Sequence[Flight],
-        *,
-        is_spare: bool,
-        trust_domain: str | None = None,
-        can_help: bool = False,
-    ) -> Flight | None:
+    def take(self, held_documents: set[str], follow_ups: Sequence[Flight], **worker: Unpack[Taker]) -> Flight | None:
         """The next flight for a worker; sleeps until there is one. None: closed.
 
         follow_ups: flights that follow from the last one. All are queued first; then this worker takes the most urgent flight,
         and other workers take the rest.
         """
-        seat = Seat(threading.Condition(self._lock), held_documents, is_spare, trust_domain, can_help)
+        seat = Seat(threading.Condition(self._lock), held_documents, **worker)
         with self._lock:
             entered = self._entering.enter_all(follow_ups, is_closed=self._closed)
             if not self._closed:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import threading
+from collections import OrderedDict, deque
+
 from sidebooks_core.images.dispatch import Dispatcher
 from sidebooks_core.images.requests import Request
 from sidebooks_core.images.work import Flight, Work
@@ -11,35 +15,73 @@ from sidebooks_core.tiling.raster import RasterSpec
 from sidebooks_core.workers.banding import Banding
 from sidebooks_core.workers.jobs import Draw, DrawBands
 
-FEWEST_PIXELS = 1 << 19
-"""Smallest raster that is drawn in bands. Two workers need about a millisecond more than one to agree."""
+FEWEST_PIXELS = 1 << 20
+"""Smallest raster that is drawn in bands."""
 MOST_PIXELS = 1 << 25
+PAYS_FROM_S = 0.008
+"""A page that is expected to cost less is drawn by one worker. Two need 2 to 3 ms more than one, to find seams and to agree."""
+PAGES_KNOWN = 4
+"""The dearest of so many last pages of a document tells what its next page may cost."""
+DOCUMENTS_KNOWN = 256
 LONGEST_SIDE_PX = 16_384
 FORMATS = ("auto", "png", "jpeg")
 """Formats whose images can be put together from bands."""
 
 
-def call_helper(dispatcher: Dispatcher, flight: Flight, request: Request) -> None:
-    """Have an idle worker help with a flight that a worker is about to begin, if that pays."""
-    work, job = flight.work, flight.work.job
-    if flight.priority is not Priority.VISIBLE or not isinstance(job, Draw) or not _can_be_cut(job.spec, job.image_format):
-        return
-    banding = Banding(job.spec, job.image_format, job.quality)
+class Helping:
+    """Decides for which pages a helper is called, by what pages of their documents cost so far. Thread-safe."""
 
-    def part_of(begins_at_once: bool) -> Flight:
-        banding.has_helper = begins_at_once
-        part = DrawBands(
-            document=job.document,
-            timeout_s=job.timeout_s,
-            page=job.page,
-            spec=job.spec,
-            is_helper=True,
-            may_draw_twice=begins_at_once,
-        )
-        return at_work(flight.document, Work(part, work.data, banding=banding), flight.priority)
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._dispatcher = dispatcher
+        self._costs: OrderedDict[str, deque[float]] = OrderedDict()
+        """Seconds a pixel, of the last pages of some documents, by token."""
+        self._lock = threading.Lock()
 
-    if dispatcher.call_helper(flight, part_of):
-        work.banding = banding
+    def note(self, request: Request, cost_s: float) -> None:
+        """A raster was drawn and encoded, in so many seconds of all workers together."""
+        pixels = _pixels(request.spec)
+        if pixels < FEWEST_PIXELS:
+            return
+        token = request.document.ref.token
+        with self._lock:
+            costs = self._costs.setdefault(token, deque(maxlen=PAGES_KNOWN))
+            costs.append(cost_s / pixels)
+            self._costs.move_to_end(token)
+            if len(self._costs) > DOCUMENTS_KNOWN:
+                self._costs.popitem(last=False)
+
+    def call(self, flight: Flight) -> None:
+        """Have an idle worker help with a flight that a worker is about to begin, if that pays."""
+        work, job = flight.work, flight.work.job
+        if flight.priority is not Priority.VISIBLE or not isinstance(job, Draw) or not _can_be_cut(job.spec, job.image_format):
+            return
+        if self._expected_s(flight.document, _pixels(job.spec)) < PAYS_FROM_S:
+            return
+        banding = Banding(job.spec, job.image_format, job.quality)
+
+        def part_of(begins_at_once: bool) -> Flight:
+            banding.has_helper = begins_at_once
+            part = DrawBands(
+                document=job.document,
+                timeout_s=job.timeout_s,
+                page=job.page,
+                spec=job.spec,
+                is_helper=True,
+                may_draw_twice=begins_at_once,
+            )
+            return at_work(flight.document, Work(part, work.data, banding=banding), flight.priority)
+
+        if self._dispatcher.call_helper(flight, part_of):
+            work.banding = banding
+
+    def _expected_s(self, document: str, pixels: int) -> float:
+        """The cost of the dearest of the last pages at this size. Infinite if none is known."""
+        with self._lock:
+            return max(self._costs.get(document, ()), default=math.inf) * pixels
+
+
+def _pixels(spec: RasterSpec) -> int:
+    return (spec.x1_px - spec.x0_px) * (spec.y1_px - spec.y0_px)
 
 
 def _can_be_cut(spec: RasterSpec, image_format: str) -> bool:
@@ -47,5 +89,5 @@ def _can_be_cut(spec: RasterSpec, image_format: str) -> bool:
     is_one_image = (
         spec.tile_px >= max(width_px, height_px) and spec.x0_px % spec.tile_px == 0 and spec.y0_px % spec.tile_px == 0
     )
-    is_large = FEWEST_PIXELS <= width_px * height_px <= MOST_PIXELS
+    is_large = FEWEST_PIXELS <= _pixels(spec) <= MOST_PIXELS
     return is_one_image and is_large and max(width_px, height_px) <= LONGEST_SIDE_PX and image_format in FORMATS

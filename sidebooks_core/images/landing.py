@@ -8,13 +8,14 @@ import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
+from typing import Unpack
 
 from msgspec.structs import replace
 
 from sidebooks_core.documents.document import Document
 from sidebooks_core.errors import RenderFailed, RenderTimeout, ServiceClosed, SidebooksError
 from sidebooks_core.images.dispatch import Dispatcher
-from sidebooks_core.images.helping import call_helper
+from sidebooks_core.images.helping import Helping
 from sidebooks_core.images.keeping import Keeper, own_id, scoped
 from sidebooks_core.images.requests import Request
 from sidebooks_core.images.seeking import Seeker, identifying
@@ -24,6 +25,7 @@ from sidebooks_core.scheduling.queue import Priority
 from sidebooks_core.stores.record import Record
 from sidebooks_core.workers.answers import Drawn
 from sidebooks_core.workers.jobs import NO_WORKER, Draw, DrawBands, Hold, Identify, Job, page_of
+from sidebooks_core.workers.pool import Taker
 
 MOST_LOOKS = 3
 """After so many looks for a record that other processes may have made, it is made here. Keys share marks, so a mark may change
@@ -39,28 +41,22 @@ class Landing:
         self._keeper = keeper
         self._dispatcher = dispatcher
         self._seeker = seeker
+        self._helping = Helping(dispatcher)
         self._probed: weakref.WeakSet[Document] = weakref.WeakSet()
         self.enter = dispatcher.enter
         self.is_suspect = dispatcher.is_suspect
         self.aged = dispatcher.aged
         self.lingers = dispatcher.lingers
 
-    def take(
-        self,
-        held_documents: set[str],
-        follow_ups: Sequence[Flight] = (),
-        *,
-        is_spare: bool,
-        trust_domain: str | None = None,
-        can_help: bool = False,
-    ) -> Flight | None:
+    def take(self, held_documents: set[str], follow_ups: Sequence[Flight] = (), **worker: Unpack[Taker]) -> Flight | None:
         """The next flight for a worker, which may begin it."""
         while True:
-            flight = self._dispatcher.take(
-                held_documents, follow_ups, is_spare=is_spare, trust_domain=trust_domain, can_help=can_help
-            )
+            flight = self._dispatcher.take(held_documents, follow_ups, **worker)
             follow_ups = ()
-            if flight is None or self._is_to_begin(flight, can_help=can_help and flight.document in held_documents):
+            if flight is None:
+                return None
+            can_help = bool(worker.get("can_help")) and flight.document in held_documents
+            if self._is_to_begin(flight, can_help=can_help):
                 return flight
 
     def take_ahead(self, held_documents: set[str], flight: Flight) -> Flight | None:
@@ -141,7 +137,7 @@ class Landing:
                 return not self._is_identified(flight)
             is_to_begin = self._may_begin(flight, request)
             if is_to_begin and can_help:
-                call_helper(self._dispatcher, flight, request)
+                self._helping.call(flight)
         except Exception as fault:  # noqa: BLE001 - this thread serves on, and those who wait are told
             self._dispatcher.leave(flight, has_lost_worker=False)
             for wanted in self._dispatcher.land(flight):
@@ -353,6 +349,7 @@ class Landing:
         """The record of a new raster. Its cost is at most the time limit of the job, since a worker may report any cost."""
         self._keeper.count_render()
         cost_s = min(drawn.draw_s + drawn.encode_s, job.timeout_s)
+        self._helping.note(request, cost_s)
         return Record(data=drawn.record, tag="", cost_s=cost_s, is_preview=request.is_preview)
 
     def _kept(self, flight: Flight, request: Request, record: Record, content_id: str) -> SidebooksError | None:

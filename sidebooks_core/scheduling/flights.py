@@ -107,7 +107,9 @@ class Flight(Struct, Generic[W, R], eq=False):
 
 def at_work(document: str, work: W, priority: Priority) -> Flight[W, R]:
     """A flight that a worker begins at once. It has no name, so no request joins it, and it stands in no queue."""
-    return Flight([], document, work, priority, state=State.AT_WORK)
+    flight: Flight[W, R] = Flight([], document, work, priority)
+    flight.to(Event.TAKE)
+    return flight
 
 
 class Flights(Generic[W, R]):

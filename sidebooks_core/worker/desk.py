@@ -31,7 +31,7 @@ from sidebooks_core.engine.images.mending import Mender
 from sidebooks_core.engine.inspection import inspect_page
 from sidebooks_core.engine.messages import take_messages
 from sidebooks_core.engine.open_document import OpenDocument
-from sidebooks_core.engine.opening import open_document
+from sidebooks_core.engine.opening import open_by
 from sidebooks_core.engine.store import forget_resources, forget_unpacked, lacks_colour_links, make_colour_link, shrink_store
 from sidebooks_core.engine.thin_lines import is_layout_known
 from sidebooks_core.errors import DamagedDocument, PageNotFound, RenderFailed
@@ -263,12 +263,11 @@ class Desk:
     def _open(self, ref: DocumentRef, source: Source) -> Held:
         try:
             _require_unchanged(source, ref)
-            document = _opened(ref, source)
+            return Held(open_by(ref, source), source)
         except BaseException:
             shrink_store()  # the engine must let go of the document before its source is closed
             source.close()
             raise
-        return Held(document, source)
 
     def _forget(self, token: str) -> None:
         held = self._held.pop(token)
@@ -312,7 +311,7 @@ class Desk:
         if not IMAGE_PROBLEMS.isdisjoint((*sheet.problems, *found)):
             sheet.is_mended = True
             if held.mender is None:
-                held.mender = Mender(held.document, lambda: _opened(ref, held.source))
+                held.mender = Mender(held.document, lambda: open_by(ref, held.source))
             mended = held.mender.mend(page, sheet.cut_images)
         if mended is not None:
             sheet.display_list, sheet.grey = mended.display_list, None
@@ -383,10 +382,6 @@ def _searched(document: OpenDocument, job: Search) -> Searched:
 def _is_somewhere(box: Word | Link) -> bool:
     """Whether a box has finite numbers. A damaged matrix gives text a box without a place."""
     return math.isfinite(box.x0_pt + box.y0_pt + box.x1_pt + box.y1_pt)
-
-
-def _opened(ref: DocumentRef, source: Source) -> OpenDocument:
-    return open_document(source, password=ref.password, name=ref.name, limits=ref.limits, chapters=ref.chapters)
 
 
 def _require_unchanged(source: Source, ref: DocumentRef) -> None:

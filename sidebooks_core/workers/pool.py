@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, Required, TypedDict, TypeVar, Unpack
 
 import msgspec
 
@@ -39,22 +39,21 @@ _log = logging.getLogger("sidebooks_core.workers")
 F = TypeVar("F", bound=Flight)
 
 
+class Taker(TypedDict, total=False):
+    """The worker that takes a job."""
+
+    is_spare: Required[bool]
+    trust_domain: str | None
+    """Of all documents that the worker has seen. None, or not given: it has seen none."""
+    can_help: bool
+    """The worker can take part in the work on a page that another worker has. Not given: it cannot."""
+
+
 class JobSource(Listener[F], Protocol[F]):
     """The source from which workers' threads take their jobs."""
 
-    def take(
-        self,
-        held_documents: set[str],
-        follow_ups: Sequence[F] = (),
-        *,
-        is_spare: bool,
-        trust_domain: str | None = None,
-        can_help: bool = False,
-    ) -> F | None:
+    def take(self, held_documents: set[str], follow_ups: Sequence[F] = (), **worker: Unpack[Taker]) -> F | None:
         """Wait for the next job for a worker that holds some documents; None: the pool closes.
-
-        trust_domain: of all documents that the worker has seen; None: it has seen none.
-        can_help: the worker can take part in the work on a page that another worker has.
 
         follow_ups: jobs that follow from this worker's last one. They wait in the queue like all others; this worker may take
         one of them at once.
